@@ -1,0 +1,353 @@
+"""The fleet file: zones, markets, limits and assets, validated, with units in the names.
+
+A zone that no file describes gets a default fleet scaled to its history (``default_zone``), so any file of canonical
+shape runs without editing one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from vpp.domain import PriceKnown, Step
+from vpp.errors import FleetError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Battery(_Strict):
+    """A battery. Power limits are at the grid side; efficiency is split over charge and discharge.
+
+    ``wear_cost_per_mwh`` is per MWh discharged at the grid side.
+    """
+
+    kind: Literal["battery"] = "battery"
+    asset_id: str
+    energy_mwh: float = Field(gt=0)
+    charge_mw: float = Field(gt=0)
+    discharge_mw: float = Field(gt=0)
+    charge_efficiency: float = Field(default=0.9381, gt=0, le=1)
+    discharge_efficiency: float = Field(default=0.9381, gt=0, le=1)
+    soc_min: float = Field(default=0.05, ge=0, le=1)
+    soc_max: float = Field(default=0.95, ge=0, le=1)
+    soc_start: float = Field(default=0.5, ge=0, le=1)
+    reserve_soc: float = Field(
+        default=0.0, ge=0, le=1, description="kept above soc_min for emergencies"
+    )
+    wear_cost_per_mwh: float = Field(default=5.0, ge=0)
+    droop_mw_per_hz: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _band(self) -> Battery:
+        if self.soc_min + self.reserve_soc >= self.soc_max:
+            raise ValueError("soc_min + reserve_soc must lie below soc_max")
+        return self
+
+
+class Peaker(_Strict):
+    """A dispatchable generator: 0, or between minimum load and capacity."""
+
+    kind: Literal["peaker"] = "peaker"
+    asset_id: str
+    capacity_mw: float = Field(gt=0)
+    min_load_mw: float = Field(default=0.0, ge=0)
+    ramp_mw_per_h: float = Field(gt=0)
+    fuel_cost_per_mwh: float = Field(ge=0)
+    start_cost: float = Field(default=0.0, ge=0)
+    start_time_min: float = Field(default=0.0, ge=0)
+    min_run_min: float = Field(default=0.0, ge=0)
+
+
+class CurtailableRenewable(_Strict):
+    """Renewable plant of the served share whose output may be cut: power is negative, up to the measured output.
+
+    ``channel`` names the telemetry channel of its output; ``share`` is its part of the served share of that channel.
+    """
+
+    kind: Literal["renewable"] = "renewable"
+    asset_id: str
+    channel: str = "wind_mw"
+    share: float = Field(default=1.0, gt=0, le=1)
+    curtail_cost_per_mwh: float = Field(ge=0)
+
+
+class CurtailableLoad(_Strict):
+    """Load that may be shed: power is positive, up to ``capacity_mw``; paid ``curtail_cost_per_mwh``.
+
+    ``only_at_cap``: emergency shedding that is also there when the plant does not act (as in "no action").
+    """
+
+    kind: Literal["load"] = "load"
+    asset_id: str
+    capacity_mw: float = Field(gt=0)
+    curtail_cost_per_mwh: float = Field(ge=0)
+    only_at_cap: bool = True
+
+
+Asset = Battery | Peaker | CurtailableRenewable | CurtailableLoad
+
+
+class Market(_Strict):
+    """How and when the zone's energy is priced."""
+
+    price_known: PriceKnown = PriceKnown.AFTER
+    currency: str = Field(default="EUR", min_length=3, max_length=3)
+    contingent_bids: bool = Field(
+        default=False, description="the market takes price -> power curves"
+    )
+    price_floor_per_mwh: float = -1000.0
+    price_cap_per_mwh: float = 20000.0
+    gate_closure_local_hour: int = Field(
+        default=12, ge=0, le=23, description="day-ahead auction, on D-1"
+    )
+
+
+class Limits(_Strict):
+    """Grid limits of the served share and what breaking them costs.
+
+    Ramp is the change of grid power from slot to slot; beyond ``ramp_limit_mw`` (per step) each MW over one step's
+    hours costs ``ramp_penalty_per_mwh``. Grid power above ``import_cap_mw`` or below ``-export_cap_mw`` costs
+    ``cap_penalty_per_mwh``.
+    """
+
+    ramp_limit_mw: float = Field(gt=0)
+    ramp_penalty_per_mwh: float = Field(default=250.0, ge=0)
+    import_cap_mw: float = Field(gt=0)
+    export_cap_mw: float | None = Field(default=None, gt=0)
+    cap_penalty_per_mwh: float = Field(default=500.0, ge=0)
+
+
+class Share(_Strict):
+    """Which part of a region's net load the plant serves: MW of the region times ``served_mw / region_mw``."""
+
+    region_mw: float = Field(gt=0)
+    served_mw: float = Field(gt=0)
+
+    @property
+    def factor(self) -> float:
+        """Served MW per MW of the region."""
+        return self.served_mw / self.region_mw
+
+
+class Zone(_Strict):
+    """One zone: the stream key, its market, limits and assets."""
+
+    zone: str
+    time_zone: str = "UTC"
+    country: str | None = Field(
+        default=None, description="ISO code for public holidays, e.g. GB or DE"
+    )
+    subdivision: str | None = None
+    step_min: int = 30
+    synthetic: bool = False
+    channels: tuple[str, ...] | None = Field(
+        default=None, description="channels it has; None: as in the file's header"
+    )
+    neighbours: tuple[str, ...] = ()
+    market: Market = Market()
+    share: Share
+    limits: Limits
+    energy_price_flat_per_mwh: float | None = Field(
+        default=None,
+        description="price used for energy where the zone has no price at all",
+    )
+    service_factor: float = Field(
+        default=3.0, ge=0, description="priority dial on penalties when trading jointly"
+    )
+    hedge: float = Field(default=0.6, ge=0, le=1)
+    assets: tuple[Asset, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"unknown time zone {value!r}") from error
+        return value
+
+    @field_validator("step_min")
+    @classmethod
+    def _whole_slots(cls, value: int) -> int:
+        Step(value)
+        return value
+
+    @model_validator(mode="after")
+    def _unique_assets(self) -> Zone:
+        ids = [asset.asset_id for asset in self.assets]
+        if len(ids) != len(set(ids)) or "zone" in ids:
+            raise ValueError(
+                "asset ids must be unique in a zone, and none may be 'zone'"
+            )
+        return self
+
+    @property
+    def step(self) -> Step:
+        """The zone's slot length."""
+        return Step(self.step_min)
+
+    def of_kind(self, kind: type[Any]) -> tuple[Any, ...]:
+        """Return the assets of one class, in file order."""
+        return tuple(asset for asset in self.assets if isinstance(asset, kind))
+
+    @property
+    def batteries(self) -> tuple[Battery, ...]:
+        """Batteries in file order."""
+        return self.of_kind(Battery)
+
+    @property
+    def peakers(self) -> tuple[Peaker, ...]:
+        """Peakers in file order."""
+        return self.of_kind(Peaker)
+
+    @property
+    def renewables(self) -> tuple[CurtailableRenewable, ...]:
+        """Curtailable renewables in file order."""
+        return self.of_kind(CurtailableRenewable)
+
+    @property
+    def loads(self) -> tuple[CurtailableLoad, ...]:
+        """Curtailable loads in file order."""
+        return self.of_kind(CurtailableLoad)
+
+
+class Fleet(_Strict):
+    """All zones of one plant."""
+
+    zones: tuple[Zone, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _zones_by_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("zones"), dict):
+            zones = [
+                {"zone": name, **(body or {})} for name, body in data["zones"].items()
+            ]
+            return {**data, "zones": zones}
+        return data
+
+    @model_validator(mode="after")
+    def _unique_zones(self) -> Fleet:
+        names = [zone.zone for zone in self.zones]
+        if len(names) != len(set(names)):
+            raise ValueError("zone names must be unique")
+        return self
+
+    def get(self, name: str) -> Zone | None:
+        """Return the zone of this name, or None."""
+        return next((zone for zone in self.zones if zone.zone == name), None)
+
+    def merged(self, other: Fleet) -> Fleet:
+        """Return this fleet with ``other``'s zones added, ``other`` winning."""
+        mine = {zone.zone: zone for zone in self.zones}
+        mine.update({zone.zone: zone for zone in other.zones})
+        return Fleet(zones=tuple(mine.values()))
+
+
+def load_fleet(path: Path) -> Fleet:
+    """Read and validate a fleet file.
+
+    Raises:
+        FleetError: The file is missing, is not YAML, or breaks the schema; the message names the place and, for an
+            unknown key, the nearest valid one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FleetError(
+            f"cannot read {path}: {error.strerror}",
+            hint="give an existing file with --fleet",
+        ) from error
+    return parse_fleet(text, str(path))
+
+
+def parse_fleet(text: str, name: str) -> Fleet:
+    """Validate the text of a fleet file; ``name`` stands in errors.
+
+    Raises:
+        FleetError: As ``load_fleet``.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FleetError(f"{name} is not YAML: {error}") from error
+    try:
+        return Fleet.model_validate(data or {})
+    except ValidationError as error:
+        raise FleetError(
+            f"{name}: " + "; ".join(_say(e) for e in error.errors()),
+            hint="see docs/fleet.md",
+        ) from error
+
+
+def _say(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = {name for model in _MODELS for name in model.model_fields}
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        return f"unknown key {place}" + (f" (did you mean {near[0]}?)" if near else "")
+    return f"{place}: {error['msg']}"
+
+
+_MODELS: tuple[type[BaseModel], ...] = (
+    Battery, Peaker, CurtailableRenewable, CurtailableLoad, Market, Limits, Share, Zone, Fleet,
+)  # fmt: skip
+
+
+def default_zone(
+    name: str, *, step_min: int, region_mw: float, ramp_mw: float, **known: Any
+) -> Zone:
+    """Return a fleet for a zone that no file describes, scaled to its history.
+
+    The plant serves 100 MW of the region's highest net load, with an 8 MW / 16 MWh battery, a 15 MW peaker and 6 MW of
+    emergency curtailment; the cap is 86 % of the served peak and the ramp limit the history's 85 % quantile.
+
+    Args:
+        name: Zone name.
+        step_min: Slot length in minutes.
+        region_mw: Highest net load of the history (MW of the region).
+        ramp_mw: 85 % quantile of the absolute net-load change per step (MW of the region).
+        **known: Zone fields that are known otherwise (time zone, market, country, channels).
+    """
+    served_mw = 100.0
+    factor = served_mw / region_mw
+    return Zone(
+        zone=name,
+        step_min=step_min,
+        share=Share(region_mw=region_mw, served_mw=served_mw),
+        limits=Limits(
+            ramp_limit_mw=max(ramp_mw * factor, 0.1), import_cap_mw=0.86 * served_mw
+        ),
+        assets=(
+            Battery(
+                asset_id=f"{name}-battery-1",
+                energy_mwh=16.0,
+                charge_mw=8.0,
+                discharge_mw=8.0,
+            ),
+            Peaker(
+                asset_id=f"{name}-peaker-1",
+                capacity_mw=15.0,
+                ramp_mw_per_h=16.0,
+                fuel_cost_per_mwh=160.0,
+            ),
+            CurtailableLoad(
+                asset_id=f"{name}-load-1", capacity_mw=6.0, curtail_cost_per_mwh=300.0
+            ),
+        ),
+        **known,
+    )

@@ -1,0 +1,66 @@
+"""The shape of every stateful step: a pure reducer over one partition log, and how its state is kept as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from vpp.messages import Message
+
+Load = Callable[[str], bytes | None]
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an input message stands in its log; it goes into receipts and dead letters only."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One message for one topic; the key is the message's zone."""
+
+    topic: str
+    message: Message
+
+
+class Reducer(Protocol[S]):
+    """A stateful step of one zone.
+
+    Invariants:
+        - ``step`` reads no clock and no randomness: same state and message give the same outputs, bit for bit.
+        - A slot that was already done yields nothing, so at-least-once delivery leaves the same tables.
+        - Outputs do not depend on how two producers' messages to one topic interleave.
+        - ``step`` validates before it changes ``state``; the state that it returns may be the same object, changed.
+    """
+
+    def initial(self, zone: str) -> S:
+        """Return the state of a zone that nothing is known of."""
+        ...
+
+    def step(
+        self, state: S, message: Message, origin: Origin
+    ) -> tuple[S, list[Output]]:
+        """Return the state after ``message`` and what it yields, in order."""
+        ...
+
+    def load(self, zone: str, get: Load) -> S:
+        """Return the state kept under this zone, or the initial one where ``get`` finds nothing usable.
+
+        Args:
+            zone: The zone whose state it is.
+            get: Reads one state value by name, None where there is none.
+        """
+        ...
+
+    def changes(self, state: S) -> Mapping[str, bytes | None]:
+        """Return the values that changed since the last call (None: delete), and count them as kept.
+
+        No value may exceed 256 kB (a changelog record over 1 MB is refused by brokers).
+        """
+        ...

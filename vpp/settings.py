@@ -1,0 +1,313 @@
+"""All settings, from command line > environment (``VPP_``) > ``.env`` > ``vpp.toml`` > defaults.
+
+Nested groups are written ``VPP_KAFKA__BOOTSTRAP_SERVERS`` in the environment and ``[kafka]`` in ``vpp.toml``.
+Unknown keys are refused. Settings are loaded at entry points only and passed down.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from vpp.errors import ConfigError
+
+PLACEHOLDER = "change-me"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Group):
+    """How to reach the broker, and how workers process."""
+
+    bootstrap_servers: str = Field(
+        default="", description="host:port,...; empty: the embedded broker of `vpp up`"
+    )
+    embedded: bool = Field(
+        default=False, description="the broker is the embedded one (set by `vpp up`)"
+    )
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = (
+        "plaintext"
+    )
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    partitions: int = Field(default=4, ge=1, le=512)
+    replication_factor: int = Field(default=1, ge=1, le=9)
+    processing_guarantee: Literal["at-least-once", "exactly-once"] = "at-least-once"
+    commit_interval_s: float = Field(default=2.0, gt=0)
+    worker_id: str | None = Field(
+        default=None, description="stable name of this replica (static membership)"
+    )
+    auto_create_topics: bool = True
+    extra: dict[str, str] = Field(
+        default_factory=dict, description="further librdkafka settings"
+    )
+
+
+class StoreSettings(_Group):
+    """Where tables are kept."""
+
+    kind: Literal["sqlite", "influx"] = "sqlite"
+    path: Path | None = Field(
+        default=None, description="SQLite file; default DATA_DIR/store.sqlite"
+    )
+    retention_days: int | None = Field(
+        default=None, ge=1, description="older rows are pruned; None keeps all"
+    )
+
+
+class InfluxSettings(_Group):
+    """The InfluxDB 2 server."""
+
+    url: str = "http://127.0.0.1:8086"
+    org: str = "vpp"
+    bucket: str = "vpp"
+    token: SecretStr = SecretStr(PLACEHOLDER)
+    timeout_s: float = Field(default=10.0, gt=0)
+
+
+class ForecastSettings(_Group):
+    """How the forecast step behaves."""
+
+    skill_window: int = Field(
+        default=336, ge=8, description="scored forecasts per horizon in the live skill"
+    )
+    min_history_days: float = Field(default=15.0, ge=1)
+
+
+class LiveSettings(_Group):
+    """Live mode: pulse and deadlines."""
+
+    pulse_s: float = Field(default=5.0, gt=0)
+    close_after_s: float = Field(
+        default=2.0, ge=0, description="a slot closes this long after its end"
+    )
+    decide_after_s: float = Field(
+        default=4.0,
+        ge=0,
+        description="missing bids are replaced this long after its end",
+    )
+
+
+class McpSettings(_Group):
+    """The MCP server."""
+
+    profile: Literal["read", "operate"] = "read"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+
+
+class MetricsSettings(_Group):
+    """Health and Prometheus endpoint of a worker."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, description="None: no endpoint")
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VPP_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        toml_file="vpp.toml",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    environment: Literal["development", "production"] = "development"
+    data_dir: Path = Field(
+        default=Path(".vpp"), description="holds all that a run makes"
+    )
+    fleet: Path | None = Field(
+        default=None, description="fleet.yaml; its zones win over the shipped ones"
+    )
+    run: str = Field(
+        default="",
+        pattern=r"^[a-z0-9-]{0,32}$",
+        description="name of the run: own topics, groups, rows",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    kafka: KafkaSettings = KafkaSettings()
+    store: StoreSettings = StoreSettings()
+    influx: InfluxSettings = InfluxSettings()
+    forecast: ForecastSettings = ForecastSettings()
+    live: LiveSettings = LiveSettings()
+    mcp: McpSettings = McpSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: command line, environment, .env, vpp.toml."""
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            TomlConfigSettingsSource(settings_cls),
+        )
+
+    @property
+    def topic_prefix(self) -> str:
+        """Prefix of topic names: ``vpp.``, or ``vpp-RUN.`` for a named run."""
+        return f"vpp-{self.run}." if self.run else "vpp."
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file."""
+        return self.store.path or self.data_dir / "store.sqlite"
+
+    @property
+    def models_dir(self) -> Path:
+        """The model registry."""
+        return self.data_dir / "models"
+
+    def group(self, topology: str) -> str:
+        """Return the consumer group of a topology."""
+        return f"{self.topic_prefix.rstrip('.')}-{topology}"
+
+    def check_secrets(self) -> None:
+        """Refuse placeholder secrets outside development.
+
+        Raises:
+            ConfigError: A secret still is its placeholder.
+        """
+        if self.environment == "development":
+            return
+        for name, secret in (
+            ("influx.token", self.influx.token),
+            ("kafka.password", self.kafka.password),
+        ):
+            used = name.startswith("kafka") or self.store.kind == "influx"
+            if used and secret is not None and secret.get_secret_value() == PLACEHOLDER:
+                raise ConfigError(
+                    f"{name} still is the placeholder {PLACEHOLDER!r}",
+                    hint=f"set VPP_{name.upper().replace('.', '__')}, or VPP_ENVIRONMENT=development on a test system",
+                )
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Load the settings once, at an entry point.
+
+    Args:
+        overrides: Values given on the command line, nested as the groups are.
+
+    Raises:
+        ConfigError: A value is wrong or a key unknown; names the nearest valid key.
+    """
+    _refuse_unknown_env()
+    try:
+        settings = Settings(**dict(overrides or {}))
+    except ValidationError as error:
+        raise ConfigError(
+            "; ".join(_say(e) for e in error.errors()), hint="see `vpp config show`"
+        ) from error
+    settings.check_secrets()
+    return settings
+
+
+def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Yield every valid key, nested ones with dots (``kafka.bootstrap_servers``)."""
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from keys(annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def env_name(key: str) -> str:
+    """Return the environment variable of a key."""
+    return "VPP_" + key.upper().replace(".", "__")
+
+
+def sources(
+    settings: Settings, overrides: Mapping[str, Any] | None = None
+) -> dict[str, tuple[str, str]]:
+    """Return for every key its value as text (secrets masked) and where it comes from.
+
+    The sources are ``command line``, ``environment``, ``.env``, ``vpp.toml`` and ``default``.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("command line", overrides or {}),
+        ("environment", EnvSettingsSource(Settings)()),
+        (".env", DotEnvSettingsSource(Settings)()),
+        ("vpp.toml", TomlConfigSettingsSource(Settings)()),
+    ]
+    found = {}
+    for key in keys():
+        path = key.split(".")
+        where = next((name for name, layer in layers if _has(layer, path)), "default")
+        value: Any = settings
+        for part in path:
+            value = getattr(value, part)
+        found[key] = ("" if value is None else str(value), where)
+    return found
+
+
+def _has(layer: Mapping[str, Any], path: list[str]) -> bool:
+    value: Any = layer
+    for part in path:
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def _refuse_unknown_env() -> None:
+    valid = {env_name(key) for key in keys()}
+    for name in os.environ:
+        free = name.startswith(("VPP_TEST_", "VPP_KAFKA__EXTRA__"))
+        if name.startswith("VPP_") and not free and name not in valid:
+            near = difflib.get_close_matches(name, valid, n=1)
+            raise ConfigError(
+                f"unknown setting {name}",
+                hint=f"did you mean {near[0]}?" if near else "see `vpp config show`",
+            )
+
+
+def _say(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, list(keys()), n=1)
+        return f"unknown setting {key}" + (
+            f" (did you mean {near[0]}?)" if near else ""
+        )
+    return f"{key}: {error['msg']}"

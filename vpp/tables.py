@@ -1,0 +1,454 @@
+"""The tables of the store: stable names and columns, the same in SQLite, InfluxDB, exports and MCP answers.
+
+A table's ``key`` identifies a row: writing it again overwrites it with the same content. Times are ISO 8601 UTC in
+exports. No table but ``ends`` and ``dlq`` holds an offset, run id or wall time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from vpp import messages as m
+from vpp.domain import FREQUENCY, LOAD, PRICE, QUANTILE_NAMES, SOLAR, WIND
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: ``type`` is ``time`` (aware UTC datetime), ``text``, ``real``, ``int``, ``bool`` or ``json`` (text)."""
+
+    name: str
+    type: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: Its name everywhere.
+        columns: In order; rows are tuples in this order.
+        key: Columns that identify a row.
+        time: The column that ranges and retention go by.
+        doc: One sentence.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    time: str
+    doc: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def fields(self) -> tuple[Column, ...]:
+        """Columns outside the key."""
+        return tuple(column for column in self.columns if column.name not in self.key)
+
+
+def _c(text: str) -> tuple[Column, ...]:
+    """Parse ``name type doc`` lines into columns."""
+    lines = (line.strip().split(" ", 2) for line in text.strip().splitlines())
+    return tuple(Column(name, kind, doc) for name, kind, doc in lines)
+
+
+TELEMETRY = Table(
+    "telemetry",
+    _c("""
+    zone text Zone.
+    slot time Start of the slot.
+    load_mw real Load (MW).
+    solar_mw real Solar generation (MW).
+    wind_mw real Wind generation (MW).
+    net_load_mw real load - solar - wind (MW); empty when a part is missing.
+    price_per_mwh real Actual price, currency per MWh.
+    frequency_hz real Grid frequency (Hz).
+    quality json Channels that are not ok, with why.
+    values json Every channel of the slot.
+    revision int 0, or how often the slot was corrected.
+    """),
+    ("zone", "slot"),
+    "slot",
+    "Closed slots, one row per zone and slot, corrections applied.",
+)
+FORECASTS = Table(
+    "forecasts",
+    _c("""
+    zone text Zone.
+    issued_at time The slot whose closing issued the forecast.
+    horizon_min int Minutes ahead: the forecast speaks of issued_at + horizon_min.
+    target text net_load (MW) or price (per MWh), as levels.
+    q05 real 5 % quantile.
+    q10 real 10 % quantile.
+    q25 real 25 % quantile.
+    q50 real Median.
+    q75 real 75 % quantile.
+    q90 real 90 % quantile.
+    q95 real 95 % quantile.
+    mean real Expected value; empty where it is the median.
+    source text model, or the named fallback.
+    model_id text The model in force.
+    """),
+    ("zone", "issued_at", "horizon_min", "target"),
+    "issued_at",
+    "One row per zone, issue, horizon and target.",
+)
+BIDS = Table(
+    "bids",
+    _c("""
+    zone text Zone.
+    slot time The closed slot that the bid follows.
+    policy text actor or trader.
+    source text What its forecast rests on.
+    model_id text The model in force.
+    reason text Why the bid is empty, if it is.
+    body json The whole bid.
+    """),
+    ("zone", "slot", "policy"),
+    "slot",
+    "One row per zone, slot and policy.",
+)
+SETPOINTS = Table(
+    "setpoints",
+    _c("""
+    zone text Zone.
+    slot time The slot it holds for.
+    asset_id text Asset.
+    power_mw real Planned power (MW, positive into the grid).
+    decision_id text The decision that made it.
+    reason text What bound it, in words.
+    curve json (net load MW, power MW) points inside the slot.
+    revision int 0, or the number of the revision (a hold acts at once).
+    """),
+    ("zone", "slot", "asset_id", "revision"),
+    "slot",
+    "Planned power, one row per zone, slot, asset and revision.",
+)
+ASSETS = Table(
+    "assets",
+    _c("""
+    zone text Zone.
+    slot time The slot.
+    asset_id text Asset.
+    asset_kind text battery, peaker, renewable or load.
+    power_mw real Delivered mean power (MW, positive into the grid).
+    energy_mwh real Delivered energy (MWh).
+    soc real State of charge 0-1 at the slot's end; empty for assets without store.
+    planned_mw real The setpoint it had.
+    source text twin or measured.
+    available bool Whether it could follow.
+    """),
+    ("zone", "slot", "asset_id"),
+    "slot",
+    "Delivered power and state, one row per zone, slot and asset.",
+)
+LEDGER = Table(
+    "ledger",
+    _c("""
+    zone text Zone.
+    slot time The settled slot.
+    asset_id text Asset, or `zone` for the zone's penalties.
+    revision int 0, or the number of the correction (a difference to what stood before).
+    energy_mwh real Delivered energy; empty for `zone`.
+    price_per_mwh real Actual price; empty for `zone`.
+    revenue real energy x price.
+    wear_cost real Battery wear.
+    fuel_cost real Fuel.
+    start_cost real Starts.
+    penalty real Ramp and cap penalties of what happened.
+    penalty_no_action real The same had the plant not acted.
+    pnl real revenue - wear - fuel - start - penalty.
+    currency text Currency.
+    """),
+    ("zone", "slot", "asset_id", "revision"),
+    "slot",
+    "Settlement, one row per zone, slot, asset and revision.",
+)
+TRADES = Table(
+    "trades",
+    _c("""
+    zone text Zone.
+    slot time The slot.
+    asset_id text Asset.
+    revision int 0, or the number of the correction.
+    side text buy (charged) or sell (discharged).
+    energy_mwh real Traded energy, positive.
+    price_per_mwh real Actual price.
+    revenue real Money received; negative when paid.
+    currency text Currency.
+    """),
+    ("zone", "slot", "asset_id", "revision"),
+    "slot",
+    "Energy bought and sold at the actual price.",
+)
+DECISIONS = Table(
+    "decisions",
+    _c("""
+    zone text Zone.
+    slot time The closed slot that the decision follows.
+    for_slot time The slot decided.
+    decision_id text Content hash.
+    revision int 0, or the number of the revision.
+    engine text lp, dp, or the named reflex.
+    objective real Expected cost of the plan (money).
+    binding text What bound the first slot.
+    body json The whole decision without its receipt.
+    """),
+    ("zone", "slot", "revision"),
+    "slot",
+    "One row per zone, slot and revision.",
+)
+ALERTS = Table(
+    "alerts",
+    _c("""
+    zone text Zone.
+    slot time The slot it concerns.
+    alert_id text Stable id.
+    severity text info, warning or critical.
+    topic text What kind of alert.
+    text text For people.
+    values json Numbers behind it.
+    """),
+    ("zone", "slot", "alert_id"),
+    "slot",
+    "What a person should know.",
+)
+SKILL = Table(
+    "skill",
+    _c("""
+    zone text Zone.
+    slot time End of the trailing window.
+    target text net_load or price.
+    horizon_min int Minutes ahead.
+    n int Scored forecasts.
+    mae real Mean absolute error of the median.
+    mae_persistence real The same of persistence.
+    pinball real Mean pinball loss over the quantiles.
+    coverage_90 real Share of actuals inside q05..q95.
+    """),
+    ("zone", "slot", "target", "horizon_min"),
+    "slot",
+    "Live scores of past forecasts.",
+)
+ORDERS = Table(
+    "orders",
+    _c("""
+    zone text Zone.
+    issued_at time When it was asked for.
+    order_id text Id.
+    action text What is wanted.
+    principal text Who asks.
+    verdict text accepted or refused; empty before admission.
+    verdict_reason text Why.
+    body json The whole order.
+    """),
+    ("zone", "issued_at", "order_id"),
+    "issued_at",
+    "Orders with their verdict.",
+)
+DLQ = Table(
+    "dlq",
+    _c("""
+    zone text Key of the record, where it had a readable one.
+    seen_at time Broker time of the dead letter.
+    topic text Where the record stands.
+    partition int Partition.
+    offset int Offset.
+    reason text Reason code.
+    detail text What was wrong.
+    raw text The record's value, base64.
+    """),
+    ("topic", "partition", "offset"),
+    "seen_at",
+    "Records that could not be used.",
+)
+AUDIT = Table(
+    "audit",
+    _c("""
+    zone text Zone.
+    at time When.
+    audit_id text Id.
+    principal text Who.
+    action text What.
+    verdict text With which result.
+    detail text More.
+    digest text Digest of the arguments.
+    """),
+    ("zone", "at", "audit_id"),
+    "at",
+    "Append-only record of every act on the plant.",
+)
+ENDS = Table(
+    "ends",
+    _c("""
+    zone text Zone.
+    seen_at time Broker time.
+    topic text Topic.
+    producer text Who is through.
+    last_slot time Its last slot.
+    """),
+    ("zone", "topic", "producer"),
+    "seen_at",
+    "Which producer is through with which zone.",
+)
+
+TABLES: tuple[Table, ...] = (
+    TELEMETRY,
+    FORECASTS,
+    BIDS,
+    SETPOINTS,
+    ASSETS,
+    LEDGER,
+    TRADES,
+    DECISIONS,
+    ALERTS,
+    SKILL,
+    ORDERS,
+    DLQ,
+    AUDIT,
+    ENDS,
+)
+BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _telemetry(msg: m.SlotClosed | m.Correction) -> Iterator[Row]:
+    v = msg.values
+    quality = _json(msg.quality) if isinstance(msg, m.SlotClosed) else None
+    revision = msg.revision if isinstance(msg, m.Correction) else 0
+    yield (
+        msg.zone, msg.slot, v.get(LOAD), v.get(SOLAR), v.get(WIND), msg.net_load_mw, v.get(PRICE), v.get(FREQUENCY),
+        quality, _json(v), revision,
+    )  # fmt: skip
+
+
+def _forecasts(msg: m.Forecast) -> Iterator[Row]:
+    for target, curves in (("net_load", msg.net_load), ("price", msg.price)):
+        if curves is None:
+            continue
+        columns = [getattr(curves, name) for name in QUANTILE_NAMES]
+        for i, horizon in enumerate(msg.horizon_min):
+            mean = None if curves.mean is None else curves.mean[i]
+            yield (
+                msg.zone, msg.slot, horizon, target, *(column[i] for column in columns), mean,
+                curves.source, curves.model_id,
+            )  # fmt: skip
+
+
+def _bid(policy: str) -> Callable[[Any], Iterator[Row]]:
+    def rows(msg: m.ActorBid | m.TraderBid) -> Iterator[Row]:
+        yield (
+            msg.zone,
+            msg.slot,
+            policy,
+            msg.source,
+            msg.model_id,
+            msg.reason,
+            _json(msg),
+        )
+
+    return rows
+
+
+def _decision(msg: m.Decision) -> Iterator[Row]:
+    body = msgspec.structs.replace(msg, receipt=m.Receipt())
+    yield (
+        msg.zone, msg.slot, msg.for_slot, msg.decision_id, msg.revision, msg.engine, msg.objective, msg.binding,
+        _json(body),
+    )  # fmt: skip
+
+
+def _plain(*names: str) -> Callable[[Any], Iterator[Row]]:
+    def rows(msg: Any) -> Iterator[Row]:
+        yield tuple(getattr(msg, name) for name in names)
+
+    return rows
+
+
+def _setpoint(msg: m.Setpoint) -> Iterator[Row]:
+    yield (
+        msg.zone, msg.slot, msg.asset_id, msg.power_mw, msg.decision_id, msg.reason, _json(msg.curve), msg.revision,
+    )  # fmt: skip
+
+
+def _alert(msg: m.Alert) -> Iterator[Row]:
+    yield (
+        msg.zone,
+        msg.slot,
+        msg.alert_id,
+        msg.severity,
+        msg.topic,
+        msg.text,
+        _json(msg.values),
+    )
+
+
+def _order(msg: m.Order) -> Iterator[Row]:
+    yield (
+        msg.zone, msg.issued_at, msg.order_id, msg.action, msg.principal, msg.verdict, msg.verdict_reason, _json(msg),
+    )  # fmt: skip
+
+
+_ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
+    m.SlotClosed: (TELEMETRY, _telemetry),
+    m.Forecast: (FORECASTS, _forecasts),
+    m.ActorBid: (BIDS, _bid("actor")),
+    m.TraderBid: (BIDS, _bid("trader")),
+    m.Setpoint: (SETPOINTS, _setpoint),
+    m.AssetStatus: (ASSETS, _plain(*ASSETS.names)),
+    m.LedgerEntry: (LEDGER, _plain(*LEDGER.names)),
+    m.Trade: (TRADES, _plain(*TRADES.names)),
+    m.Decision: (DECISIONS, _decision),
+    m.Alert: (ALERTS, _alert),
+    m.Skill: (SKILL, _plain(*SKILL.names)),
+    m.Order: (ORDERS, _order),
+    m.Audit: (AUDIT, _plain(*AUDIT.names)),
+}
+
+
+def rows_of(
+    message: m.Message, topic: str, seen_at: datetime
+) -> Iterator[tuple[Table, Row]]:
+    """Yield the table rows that a message of ``topic`` (short name) leaves in the store.
+
+    A warm-up slot, an observation, publication, promotion or deadline leaves none. A correction is yielded as a
+    ``telemetry`` row whose empty columns must keep what stands in the store (see ``Store.write``).
+
+    Args:
+        message: The decoded message.
+        topic: Short topic name; forwarded messages (corrections, orders on ``bids``) count only where they belong.
+        seen_at: Broker time of the record, used where nothing else tells the time.
+    """
+    if isinstance(message, m.End):
+        yield ENDS, (message.zone, seen_at, topic, message.producer, message.last_slot)
+        return
+    if isinstance(message, m.DeadLetter):
+        yield DLQ, (
+            message.zone, seen_at, message.topic, message.partition, message.offset, message.reason, message.detail,
+            message.raw,
+        )  # fmt: skip
+        return
+    if isinstance(message, m.Correction):
+        if topic == "telemetry":
+            yield from ((TELEMETRY, row) for row in _telemetry(message))
+        return
+    if isinstance(message, m.SlotClosed) and message.history:
+        return
+    entry = _ROWS.get(type(message))
+    if entry is not None:
+        table, make = entry
+        yield from ((table, row) for row in make(message))

@@ -1,0 +1,193 @@
+"""The one table of topics: names, what they carry, partitions, retention. Compose, docs, ACLs and tests are fed from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vpp import messages as m
+
+PREFIX = "vpp."
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic.
+
+    Attributes:
+        name: Short name; the wire name is ``prefix + name``.
+        carries: Union of the message types on it.
+        doc: One sentence for people.
+        retention_ms: How long the broker keeps records, by the broker's clock.
+        end_from: Producers whose ``end`` arrives on it once per zone in a run that ends.
+        writers: Topologies and tools that may write it (for ACLs).
+        readers: Topologies that read it, besides storage, which reads them all.
+    """
+
+    name: str
+    carries: Any
+    doc: str
+    retention_ms: int = 7 * DAY_MS
+    end_from: tuple[str, ...] = ()
+    writers: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    config: dict[str, str] = field(default_factory=dict)
+
+    def wire(self, prefix: str = PREFIX) -> str:
+        """Return the name on the broker."""
+        return prefix + self.name
+
+    def broker_config(self) -> dict[str, str]:
+        """Return the topic's configuration on the broker.
+
+        Records carry the broker's time: with event time, retention would delete a replay of old data within minutes.
+        """
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_ms),
+            "message.timestamp.type": "LogAppendTime",
+            **self.config,
+        }
+
+
+RAW = Topic(
+    "telemetry.raw",
+    m.Raw,
+    "What sources send: observations, publications, promotions, deadlines, end.",
+    end_from=("source",),
+    writers=("replay", "simulate", "ticker", "train"),
+    readers=("telemetry",),
+)
+TELEMETRY = Topic(
+    "telemetry",
+    m.Telemetry,
+    "Closed slots with a quality per channel, and what was published.",
+    end_from=("telemetry",),
+    writers=("telemetry",),
+    readers=("forecast",),
+)
+FORECASTS = Topic(
+    "forecasts",
+    m.Forecasts,
+    "Quantile forecasts of net load and price for every horizon, one message per closed slot.",
+    end_from=("forecast",),
+    writers=("forecast",),
+    readers=("actor", "trader"),
+)
+BIDS = Topic(
+    "bids",
+    m.Bids,
+    "Bids of actor and trader, admitted orders, decision deadlines.",
+    end_from=("actor", "trader"),
+    writers=("actor", "trader", "orders", "ticker"),
+    readers=("plant",),
+)
+ORDERS = Topic(
+    "orders",
+    m.Order,
+    "What operators and agents ask for, before admission.",
+    retention_ms=30 * DAY_MS,
+    writers=("cli", "mcp", "dashboard"),
+    readers=("orders",),
+)
+SETPOINTS = Topic(
+    "setpoints",
+    m.Setpoint | m.End,
+    "Planned power per asset and slot, with the curve inside the slot.",
+    end_from=("plant",),
+    writers=("plant",),
+)
+ASSETS = Topic(
+    "assets",
+    m.AssetStatus | m.End,
+    "Delivered power and state per asset and slot.",
+    end_from=("plant",),
+    writers=("plant",),
+)
+LEDGER = Topic(
+    "ledger",
+    m.LedgerEntry | m.Trade | m.End,
+    "Settlement per asset and slot, penalties per zone, trades.",
+    retention_ms=30 * DAY_MS,
+    end_from=("plant",),
+    writers=("plant",),
+)
+DECISIONS = Topic(
+    "decisions",
+    m.Decision | m.End,
+    "Receipt and plan of every decision.",
+    end_from=("plant",),
+    writers=("plant",),
+)
+ALERTS = Topic(
+    "alerts",
+    m.Alert | m.End,
+    "Anomalies, drift, refusals: what a person should know.",
+    end_from=("telemetry", "forecast", "plant"),
+    writers=("telemetry", "forecast", "orders", "plant"),
+)
+SKILL = Topic(
+    "skill",
+    m.Skill | m.End,
+    "Live scores of past forecasts.",
+    end_from=("forecast",),
+    writers=("forecast",),
+)
+DLQ = Topic(
+    "dlq",
+    m.DeadLetter,
+    "Records that could not be used, with reason, place and raw bytes.",
+    retention_ms=30 * DAY_MS,
+    writers=("telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"),
+)
+AUDIT = Topic(
+    "audit",
+    m.Audit,
+    "Append-only record of every act on the plant.",
+    retention_ms=365 * DAY_MS,
+    writers=("orders", "mcp", "cli", "dashboard"),
+)
+
+TOPICS: tuple[Topic, ...] = (
+    RAW,
+    TELEMETRY,
+    FORECASTS,
+    BIDS,
+    ORDERS,
+    SETPOINTS,
+    ASSETS,
+    LEDGER,
+    DECISIONS,
+    ALERTS,
+    SKILL,
+    DLQ,
+    AUDIT,
+)
+BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
+TOPOLOGIES: tuple[str, ...] = (
+    "telemetry",
+    "forecast",
+    "actor",
+    "trader",
+    "orders",
+    "plant",
+    "storage",
+)
+INPUT_OF: dict[str, Topic] = {
+    "telemetry": RAW,
+    "forecast": TELEMETRY,
+    "actor": FORECASTS,
+    "trader": FORECASTS,
+    "orders": ORDERS,
+    "plant": BIDS,
+}
+
+
+def expected_ends() -> frozenset[tuple[str, str]]:
+    """Return the (topic, producer) pairs whose ``end`` storage must see per zone before a run is done.
+
+    The source's own end on the raw topic is not waited for: storage may start reading it late, and telemetry's end
+    implies it.
+    """
+    return frozenset((t.name, p) for t in TOPICS for p in t.end_from if t is not RAW)
