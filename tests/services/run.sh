@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs the tests on a real Kafka and a real InfluxDB; arguments go to pytest.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$HERE/../.." && pwd)
+if [ -z "${PYTHON:-}" ]; then
+  PYTHON=python3
+  if [ -x "$ROOT/.venv/bin/python" ]; then PYTHON=$ROOT/.venv/bin/python; fi
+fi
+export PYTHON
+
+"$HERE/services.sh" doctor
+"$HERE/services.sh" build
+
+DIR=$(mktemp -d "${TMPDIR:-/tmp}/vpp-services.XXXXXX")
+STATUS=1
+finish() {
+  trap '' INT TERM
+  "$HERE/services.sh" stop "$DIR"
+  if [ "$STATUS" -eq 0 ]; then
+    rm -rf "$DIR"
+  else
+    rm -rf "$DIR/kafka/data" "$DIR/influx/engine"
+    echo "the services' logs are kept: $DIR/kafka/log $DIR/influx/log" >&2
+  fi
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+"$HERE/services.sh" start "$DIR"
+set -a
+# shellcheck disable=SC1091 # written by the line above
+. "$DIR/env"
+set +a
+
+cd "$ROOT"
+STATUS=0
+"$PYTHON" -m pytest -m "services or stream or contract or e2e" ${1+"$@"} || STATUS=$?
+exit "$STATUS"
