@@ -1,0 +1,61 @@
+# SmartGrid-AI. `make help` lists the targets. Works with GNU make 3.81 (macOS) and later.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+STAMP := .venv/.installed
+SOURCES := vpp features models agents topologies mcp_server console tests
+ARGS ?=
+
+.PHONY: help setup up test lint format types deps unit test-services bench wheel constraints clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make up ARGS='--source FILE --zone GB'   passes options to vpp up"
+	@echo "  make unit ARGS='-k battery'              passes options to pytest"
+	@echo "  make setup PYTHON=python3.12             uses that interpreter"
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON='$(PYTHON)' sh scripts/setup.sh
+
+setup: $(STAMP) ## Make .venv with everything installed (a second run costs nothing)
+
+up: $(STAMP) ## Run the virtual power plant: broker, workers, store, simulator (Ctrl-C ends it)
+	@$(BIN)/vpp up $(ARGS)
+
+test: lint types deps ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
+	$(BIN)/python -m pytest -m "not services and not bench" $(ARGS)
+
+lint: $(STAMP) ## Check style and formatting (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## Mend style and formatting where ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP) ## Check types (mypy --strict)
+	$(BIN)/mypy
+
+deps: $(STAMP) ## Check that the installed dependencies agree with each other and with constraints.txt
+	$(BIN)/python -m pip check
+	$(BIN)/python -m tests.contract.pins --check
+
+unit: $(STAMP) ## Run the fast tests only
+	$(BIN)/python -m pytest -m "not slow and not stream and not services and not e2e and not bench" tests/unit tests/contract $(ARGS)
+
+test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a real Kafka and InfluxDB
+	@bash tests/services/run.sh $(ARGS)
+
+bench: $(STAMP) ## Measure throughput and latency
+	$(BIN)/python -m pytest -m bench -s --durations=0 $(ARGS)
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	$(BIN)/python -m pip wheel -q --no-deps -w dist .
+
+constraints: $(STAMP) ## Write constraints.txt anew from what is installed
+	$(BIN)/python -m tests.contract.pins > constraints.tmp && mv constraints.tmp constraints.txt && touch $(STAMP)
+
+clean: ## Remove the environment, caches and builds (never run data: that is .vpp/)
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Pure decision policies: battery physics, limits, bids, clearing and the ledger."""

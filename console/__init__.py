@@ -1,0 +1,1 @@
+"""The face for people: command line and local runtime."""

@@ -1,0 +1,1 @@
+"""The local runtime: embedded broker and supervisor behind `vpp up`."""

@@ -1,0 +1,1 @@
+"""Forecast models: baselines, training, calibration, evaluation and artifacts."""

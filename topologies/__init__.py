@@ -1,0 +1,1 @@
+"""Streaming topologies and sources: each module wires pure steps to topics and runs alone."""
