@@ -1,10 +1,13 @@
 """What `make setup` installs is pinned exactly, and nothing else decides it."""
 
 import re
+import tomllib
+from importlib.metadata import distribution
 
 import pytest
+from packaging.requirements import Requirement
 
-from tests.contract.pins import CONSTRAINTS, differences, installed_closure, pinned
+from tests.contract.pins import CONSTRAINTS, ROOT, differences, installed_closure, pinned
 
 
 def test_every_installed_dependency_is_pinned_to_its_installed_version() -> None:
@@ -48,3 +51,28 @@ def test_pins_are_read_by_canonical_name() -> None:
         "pyyaml": "6.0.3",
         "backports-tarfile": "1.2.0",
     }
+
+
+def declared() -> list[str]:
+    """Names of the packages that pyproject.toml asks for, all extras included."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
+    return sorted({Requirement(line).name for line in lines})
+
+
+@pytest.mark.parametrize("name", declared())
+def test_each_declared_dependency_has_its_reason_in_the_docs(name: str) -> None:
+    documented = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\|[^|]*\b{re.escape(name)}\b", documented, flags=re.MULTILINE)
+
+
+def test_no_dependency_is_under_a_gpl_licence() -> None:
+    copyleft = {}
+    for name in installed_closure():
+        metadata = distribution(name).metadata
+        fields = metadata.get_all("License-Expression") or []
+        fields += [text.partition("\n")[0] for text in metadata.get_all("License") or []]
+        fields += [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
+        if re.search(r"\bA?L?GPL|General Public License", " ".join(fields), flags=re.IGNORECASE):
+            copyleft[name] = fields
+    assert copyleft == {}
