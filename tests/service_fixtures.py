@@ -77,8 +77,8 @@ class ServiceControl:
     def environment(self) -> dict[str, str]:
         """Return what services.sh wrote for the tests, with the pids of now."""
         lines = (self.directory / "env").read_text().splitlines()
-        pairs = (shlex.split(line)[0].split("=", 1) for line in lines)
-        return {name: value for name, value in pairs}
+        pairs = (shlex.split(line)[0].partition("=")[::2] for line in lines)
+        return dict(pairs)
 
     def _run(self, command: str) -> str:
         done = subprocess.run([_SCRIPT, command, self.directory], capture_output=True, text=True, timeout=120)

@@ -199,7 +199,7 @@ build() {
 
 command_line() { # PID; empty for a dead process and for a zombie
   if [ -d /proc/self ]; then
-    tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null || true
+    { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null || true
   else
     ps -ww -o command= -p "$1" 2>/dev/null || true
   fi
@@ -368,6 +368,7 @@ main() {
   DIR=$(cd "$2" && pwd -P)
   case $command in
     start)
+      if alive kafka || alive influx; then die "already started for $DIR (see 'services.sh status $DIR')"; fi
       # What was half started must not stay behind.
       trap 'end kafka KILL; end influx KILL' EXIT
       start
