@@ -45,7 +45,7 @@ unit: $(STAMP) ## Run the fast tests only
 	$(BIN)/python -m pytest -m "not slow and not stream and not services and not e2e and not bench" tests/unit tests/contract $(ARGS)
 
 test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a real Kafka and InfluxDB
-	@bash tests/services/run.sh $(ARGS)
+	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh $(ARGS)
 
 bench: $(STAMP) ## Measure throughput and latency
 	$(BIN)/python -m pytest -m bench -s --durations=0 $(ARGS)

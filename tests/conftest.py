@@ -7,6 +7,8 @@ import pytest
 
 pytest_plugins = ["tests.service_fixtures"]
 
+pytest_plugins = ["tests.service_fixtures"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
