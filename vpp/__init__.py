@@ -1,1 +1,1 @@
-"""The ground floor of SmartGrid-AI: types, wire messages, topics, tables, settings and stores that every layer shares."""
+"""The ground floor of SmartGrid-AI: types, messages, topics, tables, settings and stores that all share."""

@@ -66,9 +66,7 @@ class Step:
 
     def __post_init__(self) -> None:
         if self.minutes <= 0 or 1440 % self.minutes:
-            raise ValueError(
-                f"a step must divide a day into whole slots, got {self.minutes} min"
-            )
+            raise ValueError(f"a step must divide a day into whole slots, got {self.minutes} min")
 
     @property
     def seconds(self) -> int:
@@ -113,9 +111,7 @@ def horizons_min(step_min: int) -> tuple[int, ...]:
     return (*range(step_min, 61, step_min), *range(90, 1441, 30))
 
 
-def net_load_mw(
-    values: dict[str, float | None], absent: frozenset[str] = frozenset()
-) -> float | None:
+def net_load_mw(values: dict[str, float | None], absent: frozenset[str] = frozenset()) -> float | None:
     """Return ``load - solar - wind`` in MW, or None when a channel that the zone has is missing.
 
     Args:

@@ -45,9 +45,7 @@ class Battery(_Strict):
     soc_min: float = Field(default=0.05, ge=0, le=1)
     soc_max: float = Field(default=0.95, ge=0, le=1)
     soc_start: float = Field(default=0.5, ge=0, le=1)
-    reserve_soc: float = Field(
-        default=0.0, ge=0, le=1, description="kept above soc_min for emergencies"
-    )
+    reserve_soc: float = Field(default=0.0, ge=0, le=1, description="kept above soc_min for emergencies")
     wear_cost_per_mwh: float = Field(default=5.0, ge=0)
     droop_mw_per_hz: float = Field(default=0.0, ge=0)
 
@@ -106,14 +104,10 @@ class Market(_Strict):
 
     price_known: PriceKnown = PriceKnown.AFTER
     currency: str = Field(default="EUR", min_length=3, max_length=3)
-    contingent_bids: bool = Field(
-        default=False, description="the market takes price -> power curves"
-    )
+    contingent_bids: bool = Field(default=False, description="the market takes price -> power curves")
     price_floor_per_mwh: float = -1000.0
     price_cap_per_mwh: float = 20000.0
-    gate_closure_local_hour: int = Field(
-        default=12, ge=0, le=23, description="day-ahead auction, on D-1"
-    )
+    gate_closure_local_hour: int = Field(default=12, ge=0, le=23, description="day-ahead auction, on D-1")
 
 
 class Limits(_Strict):
@@ -148,15 +142,11 @@ class Zone(_Strict):
 
     zone: str
     time_zone: str = "UTC"
-    country: str | None = Field(
-        default=None, description="ISO code for public holidays, e.g. GB or DE"
-    )
+    country: str | None = Field(default=None, description="ISO code for public holidays, e.g. GB or DE")
     subdivision: str | None = None
     step_min: int = 30
     synthetic: bool = False
-    channels: tuple[str, ...] | None = Field(
-        default=None, description="channels it has; None: as in the file's header"
-    )
+    channels: tuple[str, ...] | None = Field(default=None, description="channels it has; None: as in the file's header")
     neighbours: tuple[str, ...] = ()
     market: Market = Market()
     share: Share
@@ -165,9 +155,7 @@ class Zone(_Strict):
         default=None,
         description="price used for energy where the zone has no price at all",
     )
-    service_factor: float = Field(
-        default=3.0, ge=0, description="priority dial on penalties when trading jointly"
-    )
+    service_factor: float = Field(default=3.0, ge=0, description="priority dial on penalties when trading jointly")
     hedge: float = Field(default=0.6, ge=0, le=1)
     assets: tuple[Asset, ...] = ()
 
@@ -190,9 +178,7 @@ class Zone(_Strict):
     def _unique_assets(self) -> Zone:
         ids = [asset.asset_id for asset in self.assets]
         if len(ids) != len(set(ids)) or "zone" in ids:
-            raise ValueError(
-                "asset ids must be unique in a zone, and none may be 'zone'"
-            )
+            raise ValueError("asset ids must be unique in a zone, and none may be 'zone'")
         return self
 
     @property
@@ -234,9 +220,7 @@ class Fleet(_Strict):
     @classmethod
     def _zones_by_name(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("zones"), dict):
-            zones = [
-                {"zone": name, **(body or {})} for name, body in data["zones"].items()
-            ]
+            zones = [{"zone": name, **(body or {})} for name, body in data["zones"].items()]
             return {**data, "zones": zones}
         return data
 
@@ -308,9 +292,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
 )  # fmt: skip
 
 
-def default_zone(
-    name: str, *, step_min: int, region_mw: float, ramp_mw: float, **known: Any
-) -> Zone:
+def default_zone(name: str, *, step_min: int, region_mw: float, ramp_mw: float, **known: Any) -> Zone:
     """Return a fleet for a zone that no file describes, scaled to its history.
 
     The plant serves 100 MW of the region's highest net load, with an 8 MW / 16 MWh battery, a 15 MW peaker and 6 MW of
@@ -329,9 +311,7 @@ def default_zone(
         zone=name,
         step_min=step_min,
         share=Share(region_mw=region_mw, served_mw=served_mw),
-        limits=Limits(
-            ramp_limit_mw=max(ramp_mw * factor, 0.1), import_cap_mw=0.86 * served_mw
-        ),
+        limits=Limits(ramp_limit_mw=max(ramp_mw * factor, 0.1), import_cap_mw=0.86 * served_mw),
         assets=(
             Battery(
                 asset_id=f"{name}-battery-1",
@@ -345,9 +325,7 @@ def default_zone(
                 ramp_mw_per_h=16.0,
                 fuel_cost_per_mwh=160.0,
             ),
-            CurtailableLoad(
-                asset_id=f"{name}-load-1", capacity_mw=6.0, curtail_cost_per_mwh=300.0
-            ),
+            CurtailableLoad(asset_id=f"{name}-load-1", capacity_mw=6.0, curtail_cost_per_mwh=300.0),
         ),
         **known,
     )

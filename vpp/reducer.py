@@ -43,9 +43,7 @@ class Reducer(Protocol[S]):
         """Return the state of a zone that nothing is known of."""
         ...
 
-    def step(
-        self, state: S, message: Message, origin: Origin
-    ) -> tuple[S, list[Output]]:
+    def step(self, state: S, message: Message, origin: Origin) -> tuple[S, list[Output]]:
         """Return the state after ``message`` and what it yields, in order."""
         ...
 

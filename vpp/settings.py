@@ -41,15 +41,9 @@ class _Group(BaseModel):
 class KafkaSettings(_Group):
     """How to reach the broker, and how workers process."""
 
-    bootstrap_servers: str = Field(
-        default="", description="host:port,...; empty: the embedded broker of `vpp up`"
-    )
-    embedded: bool = Field(
-        default=False, description="the broker is the embedded one (set by `vpp up`)"
-    )
-    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = (
-        "plaintext"
-    )
+    bootstrap_servers: str = Field(default="", description="host:port,...; empty: the embedded broker of `vpp up`")
+    embedded: bool = Field(default=False, description="the broker is the embedded one (set by `vpp up`)")
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     sasl_mechanism: str | None = None
     username: str | None = None
     password: SecretStr | None = None
@@ -58,25 +52,17 @@ class KafkaSettings(_Group):
     replication_factor: int = Field(default=1, ge=1, le=9)
     processing_guarantee: Literal["at-least-once", "exactly-once"] = "at-least-once"
     commit_interval_s: float = Field(default=2.0, gt=0)
-    worker_id: str | None = Field(
-        default=None, description="stable name of this replica (static membership)"
-    )
+    worker_id: str | None = Field(default=None, description="stable name of this replica (static membership)")
     auto_create_topics: bool = True
-    extra: dict[str, str] = Field(
-        default_factory=dict, description="further librdkafka settings"
-    )
+    extra: dict[str, str] = Field(default_factory=dict, description="further librdkafka settings")
 
 
 class StoreSettings(_Group):
     """Where tables are kept."""
 
     kind: Literal["sqlite", "influx"] = "sqlite"
-    path: Path | None = Field(
-        default=None, description="SQLite file; default DATA_DIR/store.sqlite"
-    )
-    retention_days: int | None = Field(
-        default=None, ge=1, description="older rows are pruned; None keeps all"
-    )
+    path: Path | None = Field(default=None, description="SQLite file; default DATA_DIR/store.sqlite")
+    retention_days: int | None = Field(default=None, ge=1, description="older rows are pruned; None keeps all")
 
 
 class InfluxSettings(_Group):
@@ -92,9 +78,7 @@ class InfluxSettings(_Group):
 class ForecastSettings(_Group):
     """How the forecast step behaves."""
 
-    skill_window: int = Field(
-        default=336, ge=8, description="scored forecasts per horizon in the live skill"
-    )
+    skill_window: int = Field(default=336, ge=8, description="scored forecasts per horizon in the live skill")
     min_history_days: float = Field(default=15.0, ge=1)
 
 
@@ -102,9 +86,7 @@ class LiveSettings(_Group):
     """Live mode: pulse and deadlines."""
 
     pulse_s: float = Field(default=5.0, gt=0)
-    close_after_s: float = Field(
-        default=2.0, ge=0, description="a slot closes this long after its end"
-    )
+    close_after_s: float = Field(default=2.0, ge=0, description="a slot closes this long after its end")
     decide_after_s: float = Field(
         default=4.0,
         ge=0,
@@ -141,12 +123,8 @@ class Settings(BaseSettings):
     )
 
     environment: Literal["development", "production"] = "development"
-    data_dir: Path = Field(
-        default=Path(".vpp"), description="holds all that a run makes"
-    )
-    fleet: Path | None = Field(
-        default=None, description="fleet.yaml; its zones win over the shipped ones"
-    )
+    data_dir: Path = Field(default=Path(".vpp"), description="holds all that a run makes")
+    fleet: Path | None = Field(default=None, description="fleet.yaml; its zones win over the shipped ones")
     run: str = Field(
         default="",
         pattern=r"^[a-z0-9-]{0,32}$",
@@ -236,9 +214,7 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     try:
         settings = Settings(**dict(overrides or {}))
     except ValidationError as error:
-        raise ConfigError(
-            "; ".join(_say(e) for e in error.errors()), hint="see `vpp config show`"
-        ) from error
+        raise ConfigError("; ".join(_say(e) for e in error.errors()), hint="see `vpp config show`") from error
     settings.check_secrets()
     return settings
 
@@ -258,9 +234,7 @@ def env_name(key: str) -> str:
     return "VPP_" + key.upper().replace(".", "__")
 
 
-def sources(
-    settings: Settings, overrides: Mapping[str, Any] | None = None
-) -> dict[str, tuple[str, str]]:
+def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> dict[str, tuple[str, str]]:
     """Return for every key its value as text (secrets masked) and where it comes from.
 
     The sources are ``command line``, ``environment``, ``.env``, ``vpp.toml`` and ``default``.
@@ -307,7 +281,5 @@ def _say(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, list(keys()), n=1)
-        return f"unknown setting {key}" + (
-            f" (did you mean {near[0]}?)" if near else ""
-        )
+        return f"unknown setting {key}" + (f" (did you mean {near[0]}?)" if near else "")
     return f"{key}: {error['msg']}"

@@ -1,4 +1,4 @@
-"""The one table of topics: names, what they carry, partitions, retention. Compose, docs, ACLs and tests are fed from it."""
+"""The one table of topics: names, what they carry, retention. Compose, docs, ACLs and tests are fed from it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,368 @@
+"""The intake: raw observations of one zone become closed slots with a quality per channel, in order, once.
+
+Slot t closes with a whole-slot record, the first later tick, or a deadline. A gap yields empty slots, so every later
+step sees every slot. A repeat is dropped; a late or changed value becomes a correction: it settles, but decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from features.quality import ABSURD, Checks, check_values
+from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
+from vpp.errors import MessageError
+from vpp.fleet import Zone
+from vpp.messages import (
+    Alert,
+    AssetReading,
+    Correction,
+    Deadline,
+    End,
+    Message,
+    Observation,
+    Promotion,
+    Publication,
+    SlotClosed,
+    Values,
+)
+from vpp.reducer import Load, Origin, Output
+
+VERSION = 1
+MEMORY_DAYS = 7
+MAX_GAP_DAYS = 7
+MAX_PUBLICATION_DAYS = 10
+FUTURE = timedelta(minutes=10)
+PARTIAL_BELOW = 0.5
+
+
+@dataclass
+class Ticks:
+    """Sums of the ticks of the open slot, by channel."""
+
+    index: int
+    seconds: float = 0.0
+    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
+    assets: dict[str, AssetReading] = field(default_factory=dict)
+    seen: list[float] = field(default_factory=list)
+    history: bool = False
+
+
+class Head(msgspec.Struct):
+    """The small part of the state that changes with every slot."""
+
+    last: int | None = None
+    suspect: int | None = None
+    open: dict[str, Any] | None = None
+    channels: list[str] = []
+    checks: Checks = msgspec.field(default_factory=Checks)
+    ended: bool = False
+
+
+@dataclass
+class IntakeState:
+    """Last closed slot, the open one's ticks, and what last week's slots held (for repeats and corrections)."""
+
+    head: Head = field(default_factory=Head)
+    ticks: Ticks | None = None
+    closed: dict[int, tuple[Values, int]] = field(default_factory=dict)
+    changed: set[int] = field(default_factory=set)
+    dirty: bool = False
+
+
+class IntakeReducer:
+    """Closes slots of one zone. See the module text for the rules.
+
+    Args:
+        zone: The zone; its step, channels and price limits decide what is plausible.
+    """
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+        self._step = zone.step
+        self._memory = MEMORY_DAYS * zone.step.per_day
+        self._max_gap = MAX_GAP_DAYS * zone.step.per_day
+
+    def initial(self, zone: str) -> IntakeState:
+        """Return the state of a zone that nothing is known of."""
+        return IntakeState()
+
+    def step(self, state: IntakeState, message: Message, origin: Origin) -> tuple[IntakeState, list[Output]]:
+        """Apply one raw record.
+
+        Raises:
+            MessageError: The record is implausible as a whole (reasons ``slot``, ``future``, ``late``, ``absurd``,
+                ``empty_values``, ``publication``); the state is unchanged but for a suspected jump in time.
+        """
+        match message:
+            case Observation():
+                return state, self._observe(state, message)
+            case Publication():
+                self._check_publication(message)
+                return state, [Output("telemetry", message)]
+            case Promotion():
+                return state, [Output("telemetry", message)]
+            case Deadline():
+                return state, self._deadline(state, message)
+            case End():
+                return state, self._end(state, message)
+            case _:
+                raise MessageError(f"{type(message).__name__} is no raw record", reason="schema")
+
+    def load(self, zone: str, get: Load) -> IntakeState:
+        """Return the kept state; an unusable one is the initial one."""
+        raw = get("head")
+        if raw is None or raw[0] != VERSION:
+            return self.initial(zone)
+        head = msgspec.msgpack.decode(raw[1:], type=Head)
+        state = IntakeState(head=head)
+        if head.open is not None:
+            state.ticks = msgspec.convert(head.open, Ticks)
+        if head.last is not None:
+            for index in range(head.last - self._memory + 1, head.last + 1):
+                kept = get(f"slot:{index}")
+                if kept is not None:
+                    values, revision = msgspec.msgpack.decode(kept)
+                    state.closed[index] = (values, revision)
+        return state
+
+    def changes(self, state: IntakeState) -> Mapping[str, bytes | None]:
+        """Return the changed state values."""
+        if not state.dirty:
+            return {}
+        state.head.open = None if state.ticks is None else msgspec.to_builtins(state.ticks)
+        found: dict[str, bytes | None] = {"head": bytes([VERSION]) + msgspec.msgpack.encode(state.head)}
+        for index in sorted(state.changed):
+            kept = state.closed.get(index)
+            found[f"slot:{index}"] = None if kept is None else msgspec.msgpack.encode(kept)
+        state.changed.clear()
+        state.dirty = False
+        return found
+
+    # --- observations -------------------------------------------------------------------------------------------
+
+    def _observe(self, state: IntakeState, message: Observation) -> list[Output]:
+        index = self._slot_of(message)
+        values = self._plausible(message)
+        last = state.head.last
+        if last is not None and index <= last:
+            return self._late(state, index, message, values)
+        self._check_future(state, index, message)
+        outputs: list[Output] = []
+        whole = message.duration_s is None or message.duration_s >= self._step.seconds
+        if state.ticks is not None and state.ticks.index < index:
+            outputs += self._close_until(state, state.ticks.index)
+        if state.head.last is not None and index - state.head.last <= self._max_gap:
+            outputs += self._close_until(state, index - 1, history=message.history)
+        state.head.channels = sorted({*state.head.channels, *values})
+        state.dirty = True
+        if whole:
+            state.ticks = None
+            outputs += self._close(state, index, values, message.assets, message.history, {})
+        else:
+            self._tick(state, index, message, values)
+        return outputs
+
+    def _slot_of(self, message: Observation) -> int:
+        if message.slot.tzinfo is None:
+            raise MessageError(f"slot {message.slot} has no time zone", reason="slot")
+        index = self._step.index(message.slot)
+        whole = message.duration_s is None
+        if whole and self._step.start(index) != message.slot:
+            raise MessageError(
+                f"slot {iso(message.slot)} is not a slot start of {self._step.minutes} min", reason="slot"
+            )
+        if message.duration_s is not None and not 0 < message.duration_s <= self._step.seconds:
+            raise MessageError(f"duration {message.duration_s} s is not within the slot", reason="slot")
+        return index
+
+    def _plausible(self, message: Observation) -> Values:
+        if not message.values and not message.assets:
+            raise MessageError("the observation has no values", reason="empty_values")
+        for channel, value in message.values.items():
+            if value is not None and not abs(value) < ABSURD:
+                raise MessageError(f"{channel} = {value} is absurd", reason="absurd")
+        for asset_id, reading in message.assets.items():
+            if reading.soc is not None and not -0.01 <= reading.soc <= 1.01:
+                raise MessageError(f"{asset_id}: SoC {reading.soc} is not within 0..1", reason="absurd")
+        return {channel: message.values[channel] for channel in sorted(message.values)}
+
+    def _check_future(self, state: IntakeState, index: int, message: Observation) -> None:
+        if message.sent_at is not None and self._step.start(index) > message.sent_at + FUTURE:
+            raise MessageError(
+                f"slot {iso(message.slot)} lies after its sending time {iso(message.sent_at)}", reason="future"
+            )
+        last = state.head.last if state.ticks is None else state.ticks.index
+        if last is None or index - last <= self._max_gap:
+            state.head.suspect = None
+            return
+        # One record from far ahead may be a broken clock; a second one that follows it is a real gap in the data.
+        suspect = state.head.suspect
+        if suspect is not None and 0 < index - suspect <= self._step.per_day:
+            state.head.suspect = None
+            return
+        state.head.suspect = index
+        state.dirty = True
+        raise MessageError(
+            f"slot {iso(message.slot)} is more than {MAX_GAP_DAYS} days after the last one", reason="future"
+        )
+
+    def _late(self, state: IntakeState, index: int, message: Observation, values: Values) -> list[Output]:
+        kept = state.closed.get(index)
+        if kept is None:
+            raise MessageError(
+                f"slot {iso(message.slot)} lies before the first slot, or closed more than {MEMORY_DAYS} days ago",
+                reason="late",
+            )
+        if message.duration_s is not None and message.duration_s < self._step.seconds:
+            raise MessageError(f"a tick came after slot {iso(self._step.start(index))} closed", reason="late")
+        old, revision = kept
+        checked, _ = check_values(values, self._zone, Checks(), self._step)
+        changed = {c: v for c, v in checked.items() if v is not None and v != old.get(c)}
+        if not changed or message.history:
+            return []
+        merged = {**old, **changed}
+        state.closed[index] = (merged, revision + 1)
+        state.changed.add(index)
+        state.dirty = True
+        correction = Correction(
+            zone=message.zone,
+            slot=self._step.start(index),
+            step_min=self._step.minutes,
+            values=changed,
+            net_load_mw=net_load_mw(merged, self._absent(state)),
+            revision=revision + 1,
+        )
+        return [Output("telemetry", correction)]
+
+    def _tick(self, state: IntakeState, index: int, message: Observation, values: Values) -> None:
+        ticks = state.ticks if state.ticks is not None and state.ticks.index == index else Ticks(index)
+        stamp = message.slot.timestamp()
+        if stamp in ticks.seen:
+            return
+        ticks.seen.append(stamp)
+        ticks.seconds += message.duration_s or 0.0
+        ticks.history = message.history
+        for channel, value in values.items():
+            if value is not None:
+                total, n = ticks.sums.get(channel, (0.0, 0))
+                ticks.sums[channel] = (total + value, n + 1)
+        ticks.assets.update(message.assets)
+        state.ticks = ticks
+
+    # --- closing ------------------------------------------------------------------------------------------------
+
+    def _close_until(self, state: IntakeState, index: int, *, history: bool = False) -> list[Output]:
+        """Close every slot up to and with ``index``: the open one with its ticks, others empty."""
+        outputs: list[Output] = []
+        ticks = state.ticks
+        if state.head.last is None and ticks is None:
+            return outputs
+        first = ticks.index if state.head.last is None and ticks is not None else (state.head.last or 0) + 1
+        for slot in range(first, index + 1):
+            if ticks is not None and slot == ticks.index:
+                means: Values = {channel: total / n for channel, (total, n) in sorted(ticks.sums.items())}
+                partial = ticks.seconds < PARTIAL_BELOW * self._step.seconds
+                marks = dict.fromkeys(means, Quality.PARTIAL.value) if partial else {}
+                outputs += self._close(state, slot, means, ticks.assets, ticks.history, marks)
+                state.ticks = ticks = None
+            else:
+                outputs += self._close(state, slot, {}, {}, history, {})
+        return outputs
+
+    def _close(
+        self,
+        state: IntakeState,
+        index: int,
+        values: Values,
+        assets: dict[str, AssetReading],
+        history: bool,
+        marks: dict[str, str],
+    ) -> list[Output]:
+        start = self._step.start(index)
+        full: Values = {channel: values.get(channel) for channel in self._channels(state, values)}
+        checked, quality = check_values(full, self._zone, state.head.checks, self._step)
+        closed = SlotClosed(
+            zone=self._zone.zone,
+            slot=start,
+            step_min=self._step.minutes,
+            values=checked,
+            net_load_mw=net_load_mw(checked, self._absent(state)),
+            quality={**marks, **quality},
+            assets=dict(sorted(assets.items())),
+            history=history,
+        )
+        state.head.last = index
+        state.closed[index] = (checked, 0)
+        state.closed.pop(index - self._memory, None)
+        state.changed |= {index, index - self._memory}
+        state.dirty = True
+        outputs = [Output("telemetry", closed)]
+        if not history:
+            outputs += self._alerts(state, start)
+        state.head.checks.begun.clear()
+        return outputs
+
+    def _channels(self, state: IntakeState, values: Values) -> list[str]:
+        own = self._zone.channels or ()
+        return sorted({*own, *state.head.channels, *values})
+
+    def _absent(self, state: IntakeState) -> frozenset[str]:
+        """Return which parts of net load the zone does not have: they count as 0."""
+        have = self._zone.channels if self._zone.channels is not None else state.head.channels
+        return frozenset(channel for channel in NET_LOAD_CHANNELS if channel not in have)
+
+    def _alerts(self, state: IntakeState, slot: datetime) -> list[Output]:
+        return [
+            Output(
+                "alerts",
+                Alert(
+                    zone=self._zone.zone,
+                    slot=slot,
+                    alert_id=f"quality-{what}-{channel}-{iso(slot)}",
+                    severity="warning",
+                    topic="telemetry quality",
+                    text=f"{channel} is {what.replace('_', ' ')} from {iso(slot)} on",
+                ),
+            )
+            for channel, what in sorted(state.head.checks.begun)
+        ]
+
+    # --- the rest -----------------------------------------------------------------------------------------------
+
+    def _deadline(self, state: IntakeState, message: Deadline) -> list[Output]:
+        index = self._step.index(message.slot)
+        last = state.head.last if state.ticks is None else state.ticks.index
+        if last is not None and index - last > self._max_gap:
+            raise MessageError(f"the deadline {iso(message.slot)} lies too far ahead", reason="future")
+        return self._close_until(state, index)
+
+    def _check_publication(self, message: Publication) -> None:
+        lengths = {len(series) for series in message.series.values()}
+        if len(lengths) != 1 or 0 in lengths:
+            raise MessageError("the series of a publication must have one length of at least 1", reason="publication")
+        if message.step_min <= 0 or message.step_min % self._step.minutes:
+            raise MessageError(
+                f"a spacing of {message.step_min} min is no multiple of the step {self._step.minutes} min",
+                reason="publication",
+            )
+        if lengths.pop() * message.step_min > MAX_PUBLICATION_DAYS * 1440:
+            raise MessageError(f"a publication spans more than {MAX_PUBLICATION_DAYS} days", reason="publication")
+        ahead = message.first_slot - message.available_at
+        if abs(ahead) > timedelta(days=MAX_PUBLICATION_DAYS):
+            raise MessageError(f"first_slot lies {ahead} from available_at", reason="publication")
+        for channel, series in message.series.items():
+            for value in series:
+                if value is not None and not (math.isfinite(value) and abs(value) < ABSURD):
+                    raise MessageError(f"{channel} holds {value}", reason="absurd")
+
+    def _end(self, state: IntakeState, message: End) -> list[Output]:
+        outputs = [] if state.ticks is None else self._close_until(state, state.ticks.index)
+        last = None if state.head.last is None else self._step.start(state.head.last)
+        end = End(zone=message.zone, producer="telemetry", last_slot=last)
+        return [*outputs, Output("telemetry", end), Output("alerts", end)]

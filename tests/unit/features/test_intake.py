@@ -1,0 +1,197 @@
+"""The intake closes every slot once, in order, and says what is wrong with what it got."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.intake import IntakeReducer, IntakeState
+from vpp.errors import MessageError
+from vpp.fleet import Zone, default_zone
+from vpp.messages import Correction, Deadline, End, Message, Observation, Publication, SlotClosed
+from vpp.reducer import Origin
+
+T0 = datetime(2022, 1, 1, tzinfo=UTC)
+HALF_HOUR = timedelta(minutes=30)
+ORIGIN = Origin("telemetry.raw", 0, 0)
+CHANNELS = ("load_mw", "price_per_mwh", "wind_mw")
+
+
+def zone(**known: object) -> Zone:
+    return default_zone("Z", step_min=30, region_mw=1000.0, ramp_mw=20.0, channels=CHANNELS, **known)
+
+
+def seen(slot: int, load: float | None = 100.0, wind: float | None = 20.0, **more: object) -> Observation:
+    values = {"load_mw": load, "wind_mw": wind, "price_per_mwh": 50.0 + slot}
+    return Observation(zone="Z", slot=T0 + slot * HALF_HOUR, values=values, **more)  # type: ignore[arg-type]
+
+
+def feed(messages: list[Message], state: IntakeState | None = None) -> list[Message]:
+    reducer = IntakeReducer(zone())
+    state = state or reducer.initial("Z")
+    out: list[Message] = []
+    for message in messages:
+        state, outputs = reducer.step(state, message, ORIGIN)
+        out += [o.message for o in outputs if o.topic == "telemetry"]
+    return out
+
+
+def test_a_whole_slot_closes_at_once_with_net_load() -> None:
+    (closed,) = feed([seen(0)])
+    assert isinstance(closed, SlotClosed)
+    assert closed.slot == T0
+    assert closed.net_load_mw == 80.0
+    assert closed.quality == {}
+
+
+def test_a_channel_the_zone_has_and_that_is_missing_makes_net_load_null() -> None:
+    (closed,) = feed([seen(0, wind=None)])
+    assert closed.net_load_mw is None
+    assert closed.quality == {"wind_mw": "missing"}
+
+
+def test_a_gap_yields_empty_slots_in_order() -> None:
+    out = feed([seen(0), seen(3)])
+    assert [m.slot for m in out] == [T0 + i * HALF_HOUR for i in range(4)]
+    assert out[1].values == {"load_mw": None, "price_per_mwh": None, "wind_mw": None}
+    assert out[1].net_load_mw is None
+
+
+def test_ticks_are_averaged_and_close_with_the_first_later_tick() -> None:
+    def tick(second: int, load: float) -> Observation:
+        return Observation(
+            zone="Z", slot=T0 + timedelta(seconds=second), values={"load_mw": load, "wind_mw": 10.0}, duration_s=600
+        )
+
+    out = feed([tick(0, 90.0), tick(600, 100.0), tick(600, 100.0), tick(1200, 110.0), tick(1800, 500.0)])
+    (closed,) = out
+    assert closed.values["load_mw"] == 100.0
+    assert closed.net_load_mw == 90.0
+    assert closed.quality == {"price_per_mwh": "missing"}
+
+
+def test_a_repeat_is_dropped_and_a_changed_value_is_a_correction() -> None:
+    out = feed([seen(0), seen(1), seen(0), seen(0, load=110.0), seen(0, load=110.0)])
+    assert [type(m) for m in out] == [SlotClosed, SlotClosed, Correction]
+    assert out[2].values == {"load_mw": 110.0}
+    assert out[2].net_load_mw == 90.0
+    assert out[2].revision == 1
+
+
+def test_a_late_value_fills_a_slot_that_a_deadline_closed_empty() -> None:
+    out = feed([seen(0), Deadline(zone="Z", slot=T0 + HALF_HOUR), seen(1)])
+    assert [type(m) for m in out] == [SlotClosed, SlotClosed, Correction]
+    assert out[2].net_load_mw == 80.0
+
+
+def test_one_record_from_far_ahead_is_refused_but_a_real_gap_is_followed() -> None:
+    reducer = IntakeReducer(zone())
+    state, _ = reducer.step(reducer.initial("Z"), seen(0), ORIGIN)
+    with pytest.raises(MessageError, match="more than 7 days") as error:
+        reducer.step(state, seen(48 * 400), ORIGIN)
+    assert error.value.reason == "future"
+    state, outputs = reducer.step(state, seen(1), ORIGIN)
+    assert outputs[0].message.slot == T0 + HALF_HOUR
+    with pytest.raises(MessageError):
+        reducer.step(state, seen(48 * 20), ORIGIN)
+    state, outputs = reducer.step(state, seen(48 * 20 + 1), ORIGIN)
+    assert [o.message.slot for o in outputs] == [T0 + (48 * 20 + 1) * HALF_HOUR]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        pytest.param(seen(0, load=1e300), "absurd", id="huge"),
+        pytest.param(Observation(zone="Z", slot=T0, values={}), "empty_values", id="no values"),
+        pytest.param(
+            Observation(zone="Z", slot=T0 + timedelta(minutes=7), values={"load_mw": 1.0}), "slot", id="off grid"
+        ),
+        pytest.param(seen(0, sent_at=T0 - timedelta(hours=3)), "future", id="sent before it happened"),
+        pytest.param(
+            Publication(zone="Z", available_at=T0, first_slot=T0, step_min=30, series={"a": [1.0], "b": []}),
+            "publication",
+            id="ragged publication",
+        ),
+    ],
+)
+def test_implausible_records_are_refused_with_a_reason(message: Message, reason: str) -> None:
+    with pytest.raises(MessageError) as error:
+        feed([message])
+    assert error.value.reason == reason
+
+
+def test_out_of_range_becomes_null_and_alerts_once() -> None:
+    reducer = IntakeReducer(zone())
+    state = reducer.initial("Z")
+    alerts = []
+    for slot in range(3):
+        message = Observation(zone="Z", slot=T0 + slot * HALF_HOUR, values={"load_mw": 100.0, "wind_mw": -5000.0})
+        state, outputs = reducer.step(state, message, ORIGIN)
+        alerts += [o.message.alert_id for o in outputs if o.topic == "alerts"]
+        closed = outputs[0].message
+        assert closed.values["wind_mw"] is None
+        assert closed.quality["wind_mw"] == "out_of_range"
+    assert alerts == [
+        "quality-missing-price_per_mwh-2022-01-01T00:00:00Z",
+        "quality-out_of_range-wind_mw-2022-01-01T00:00:00Z",
+    ]
+
+
+def test_a_value_that_stands_still_for_a_day_is_marked_flat_but_a_zero_is_not() -> None:
+    out = feed([seen(i, wind=0.0) for i in range(50)])
+    assert out[47].quality == {}
+    assert out[48].quality == {"load_mw": "flat"}
+    assert out[48].values["load_mw"] == 100.0
+
+
+def test_end_closes_the_open_slot_and_is_forwarded() -> None:
+    tick = Observation(zone="Z", slot=T0, values={"load_mw": 1.0, "wind_mw": 0.0}, duration_s=60)
+    out = feed([tick, End(zone="Z", producer="source")])
+    assert isinstance(out[0], SlotClosed)
+    assert out[0].quality["load_mw"] == "partial"
+    assert out[1] == End(zone="Z", producer="telemetry", last_slot=T0)
+
+
+slots = st.lists(
+    st.tuples(st.integers(0, 60), st.sampled_from([80.0, 100.0, None]), st.booleans()), min_size=1, max_size=40
+)
+
+
+@given(slots, st.integers(0, 40))
+@settings(max_examples=60, deadline=None)
+def test_a_restart_anywhere_changes_nothing(rows: list[tuple[int, float | None, bool]], cut: int) -> None:
+    messages: list[Message] = [
+        Deadline(zone="Z", slot=T0 + slot * HALF_HOUR) if deadline else seen(slot, load=load)
+        for slot, load, deadline in rows
+    ]
+
+    def run(cut_at: int | None) -> list[Message]:
+        reducer = IntakeReducer(zone())
+        kept: dict[str, bytes] = {}
+        state = reducer.initial("Z")
+        out: list[Message] = []
+        refused: list[str] = []
+        for n, message in enumerate(messages):
+            if n == cut_at:
+                state = IntakeReducer(zone()).load("Z", kept.get)
+            try:
+                state, outputs = reducer.step(state, message, ORIGIN)
+            except MessageError as error:
+                refused.append(error.reason)
+                continue
+            for name, value in reducer.changes(state).items():
+                if value is None:
+                    kept.pop(name, None)
+                else:
+                    kept[name] = value
+            out += [o.message for o in outputs]
+        assert set(refused) <= {"late"}
+        return out
+
+    whole = run(None)
+    assert run(cut) == whole
+    closed = [m.slot for m in whole if isinstance(m, SlotClosed)]
+    assert closed == sorted(set(closed))

@@ -1,0 +1,8 @@
+"""The plant topology as a worker process: ``python -m topologies.plant``."""
+
+from __future__ import annotations
+
+from topologies.worker import main
+
+if __name__ == "__main__":
+    main("plant")

@@ -1,0 +1,148 @@
+"""What a worker says of itself: a small file that `vpp status` and the supervisor read, and Prometheus metrics."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from vpp.domain import iso
+from vpp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 0.5
+READY_LAG_RECORDS = 10_000
+
+
+class Progress(Protocol):
+    """What the status reports of a step."""
+
+    last_slot: dict[str, Any]
+    dead_letters: int
+
+
+def status_path(settings: Settings, topology: str) -> Path:
+    """Return the status file of one worker."""
+    replica = topology + (settings.kafka.worker_id or "")
+    return settings.data_dir / "status" / (settings.run or "default") / f"{replica}.json"
+
+
+def read_status(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the last status of every worker that wrote one, by topology; unreadable files are left out."""
+    found = {}
+    for path in sorted((settings.data_dir / "status" / (settings.run or "default")).glob("*.json")):
+        try:
+            found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+class StatusFile:
+    """Counts what a worker processed and writes it down at most twice a second.
+
+    Args:
+        settings: The settings; a metrics port starts the HTTP endpoint.
+        topology: The worker's topology.
+        progress: Last slots and dead letters of the step.
+    """
+
+    def __init__(self, settings: Settings, topology: str, progress: Progress) -> None:
+        self._path = status_path(settings, topology)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._topology = topology
+        self._progress = progress
+        self._processed = 0
+        self._lag: dict[str, int] = {}
+        self._started = time.time()
+        self._written = 0.0
+        self._moved = time.monotonic()
+        self._registry = CollectorRegistry()
+        label = ["topology"]
+        self._messages = Counter("vpp_messages", "Records processed", label, registry=self._registry).labels(topology)
+        self._letters = Gauge("vpp_dead_letters", "Dead letters since start", label, registry=self._registry).labels(
+            topology
+        )
+        self._lag_gauge = Gauge(
+            "vpp_consumer_lag_records", "Records not yet read", ["topology", "partition"], registry=self._registry
+        )
+        if settings.metrics.port is not None:
+            self._serve(settings.metrics.host, settings.metrics.port)
+        self._write()
+
+    def on_processed(self, _topic: str, _partition: int, _offset: int) -> None:
+        """Count one record."""
+        self._processed += 1
+        self._messages.inc()
+        now = time.monotonic()
+        self._moved = now
+        if now - self._written >= EVERY_S:
+            self._written = now
+            self._write()
+
+    def on_stats(self, text: str) -> None:
+        """Take the lag from librdkafka's statistics; also a sign that the poll loop moves."""
+        stats = json.loads(text)
+        for topic in stats.get("topics", {}).values():
+            if topic["topic"].startswith("changelog__"):
+                continue
+            for partition, values in topic.get("partitions", {}).items():
+                if partition != "-1" and values.get("fetch_state") == "active":
+                    lag = max(int(values.get("consumer_lag", 0)), 0)
+                    self._lag[f"{topic['topic']}/{partition}"] = lag
+                    self._lag_gauge.labels(self._topology, partition).set(lag)
+        self._moved = time.monotonic()
+        self._letters.set(self._progress.dead_letters)
+        self._write()
+
+    def _write(self) -> None:
+        slots = {zone: iso(slot) for zone, slot in sorted(self._progress.last_slot.items())}
+        status = {
+            "topology": self._topology,
+            "pid": os.getpid(),
+            "started_at_s": self._started,
+            "updated_at_s": time.time(),
+            "processed": self._processed,
+            "lag": sum(self._lag.values()),
+            "dead_letters": self._progress.dead_letters,
+            "last_slot": slots,
+        }
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(status), encoding="utf-8")
+        temporary.replace(self._path)
+
+    def _serve(self, host: str, port: int) -> None:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                code, body = outer._answer(self.path)
+                self.send_response(code)
+                self.send_header("Content-Type", "text/plain; charset=utf-8")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # name is the base class's
+                log.debug(format, *args)
+
+        server = ThreadingHTTPServer((host, port), Handler)
+        Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+    def _answer(self, path: str) -> tuple[int, bytes]:
+        if path == "/metrics":
+            return 200, generate_latest(self._registry)
+        idle_s = time.monotonic() - self._moved
+        if path == "/healthz":
+            return (200, b"ok\n") if idle_s < 60 else (503, b"the poll loop stands still\n")
+        if path == "/readyz":
+            ready = bool(self._lag) and sum(self._lag.values()) < READY_LAG_RECORDS
+            return (200, b"ready\n") if ready else (503, b"not assigned or far behind\n")
+        return 404, b"try /healthz, /readyz, /metrics\n"

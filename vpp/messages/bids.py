@@ -1,0 +1,82 @@
+"""Bids of the policies, and orders of operators and agents."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from vpp.messages.telemetry import Record, SlotClosed
+
+
+class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults=True):
+    """The grid-response actor's bid after ``slot`` closed: the served share's net load and what its limits are worth.
+
+    All lists have one value per entry of ``horizon_min``. Empty lists and a ``reason``: no bid could be made.
+    """
+
+    slot: datetime
+    step_min: int
+    observation: SlotClosed
+    horizon_min: list[int]
+    net_mw: list[float]
+    ramp_sd_mw: list[float]
+    level_sd_mw: list[float]
+    carry: list[float]
+    hedge: float
+    p_ramp: float | None
+    ramp_mw_per_min: float | None
+    observed_net_mw: float | None
+    source: str
+    model_id: str
+    reason: str | None = None
+
+
+class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaults=True):
+    """The arbitrage trader's bid after ``slot`` closed: prices it trusts and what energy left in store is worth.
+
+    ``price_per_mwh``: expected price per horizon, already shrunk by ``trust``. ``stored_value_per_mwh`` with
+    ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's end, decreasing.
+    ``curve``: price-contingent offers of the next slot as (price per MWh, share of power -1..1), where the market
+    takes them.
+    """
+
+    slot: datetime
+    step_min: int
+    observation: SlotClosed
+    horizon_min: list[int]
+    price_per_mwh: list[float]
+    trust: float
+    stored_value_per_mwh: list[float]
+    stored_width: list[float]
+    weights: dict[str, float] = {}
+    curve: list[tuple[float, float]] = []
+    source: str
+    model_id: str
+    reason: str | None = None
+
+
+class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
+    """What an operator or agent wants of assets (``vpp.orders``); admitted, what the plant must weigh (``vpp.bids``).
+
+    ``action``: ``target`` (hold ``power_mw``), ``band`` (stay within ``min_mw..max_mw``), ``soc_target`` (reach ``soc``
+    by ``expires_at``), ``hold`` (no automatic setpoints: go to the safe default), ``release`` (ends a hold), ``cancel``
+    (ends ``cancels``). No ``asset_ids``: the whole fleet of the zone. Higher ``priority`` wins; equal: the later one.
+    """
+
+    order_id: str
+    action: str
+    principal: str
+    reason: str
+    issued_at: datetime
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+    asset_ids: list[str] = []
+    power_mw: float | None = None
+    min_mw: float | None = None
+    max_mw: float | None = None
+    soc: float | None = None
+    cancels: str | None = None
+    priority: int = 0
+    approved_by: str | None = None
+    approval: str | None = None
+    verdict: str | None = None
+    verdict_reason: str | None = None

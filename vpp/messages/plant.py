@@ -1,0 +1,147 @@
+"""What the plant says: setpoints, delivered power, money, decisions; and what people should know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from vpp.messages.telemetry import Record
+
+
+class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=True):
+    """Planned power of one asset over ``slot``, with the short curve a device follows inside it.
+
+    ``curve``: (seen net load of the served share MW, power MW) points, interpolated, flat outside; empty: constant.
+    ``valid_until`` is the slot's end; after it the device falls back to ``fallback_mw``.
+    """
+
+    slot: datetime
+    asset_id: str
+    power_mw: float
+    curve: list[tuple[float, float]] = []
+    fallback_mw: float = 0.0
+    valid_until: datetime
+    decision_id: str
+    reason: str
+    revision: int = 0
+
+
+class AssetStatus(Record, kw_only=True, frozen=True, tag="asset", omit_defaults=True):
+    """Delivered power of one asset over ``slot`` (MW, positive into the grid) and its state at the slot's end."""
+
+    slot: datetime
+    asset_id: str
+    asset_kind: str
+    power_mw: float
+    energy_mwh: float
+    soc: float | None
+    planned_mw: float | None
+    source: str
+    available: bool = True
+
+
+class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger"):
+    """Settlement of one asset and slot, or of the zone's penalties (``asset_id`` ``zone``), in the zone's currency.
+
+    ``pnl = revenue - wear_cost - fuel_cost - start_cost - penalty``. A null price gives a null revenue, which counts as
+    nothing in ``pnl`` until a correction brings it. ``revision`` 0 is the first entry; a correction is the difference.
+    """
+
+    slot: datetime
+    asset_id: str
+    revision: int
+    energy_mwh: float | None
+    price_per_mwh: float | None
+    revenue: float | None
+    wear_cost: float
+    fuel_cost: float
+    start_cost: float
+    penalty: float
+    penalty_no_action: float
+    pnl: float
+    currency: str
+
+
+class Trade(Record, kw_only=True, frozen=True, tag="trade"):
+    """Energy bought (``buy``: charged) or sold (``sell``: discharged) at the actual price; energy is positive."""
+
+    slot: datetime
+    asset_id: str
+    revision: int
+    side: str
+    energy_mwh: float
+    price_per_mwh: float | None
+    revenue: float | None
+    currency: str
+
+
+class Receipt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """Where a decision's inputs stand in the log; the only place for offsets, outside the decision's hash."""
+
+    offsets: dict[str, tuple[str, int, int]] = {}
+
+
+class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=True):
+    """One decision of the plant: made after ``slot`` closed, for ``for_slot``; enough to explain and recompute it.
+
+    ``engine``: ``lp``, ``dp`` or the named reflex. ``state`` is the plant's state before; ``bids`` the messages that it
+    weighed; ``plan`` the look-ahead (columns of equal length); ``duals`` shadow prices; ``binding`` the limit that
+    bound the first slot, in words; ``alternatives`` maps an action to its value against the plan.
+    """
+
+    slot: datetime
+    for_slot: datetime
+    decision_id: str
+    revision: int
+    engine: str
+    objective: float | None
+    binding: str | None
+    missing: list[str] = []
+    state: dict[str, Any] = {}
+    bids: dict[str, Any] = {}
+    orders: list[dict[str, Any]] = []
+    verdicts: list[dict[str, Any]] = []
+    plan: dict[str, list[Any]] = {}
+    duals: dict[str, Any] = {}
+    alternatives: dict[str, float] = {}
+    spec_hash: str | None = None
+    model_id: str | None = None
+    versions: dict[str, str] = {}
+    receipt: Receipt = Receipt()
+
+
+class Alert(Record, kw_only=True, frozen=True, tag="alert", omit_defaults=True):
+    """Something that a person should know; ``alert_id`` is stable, so a repeat is the same row."""
+
+    slot: datetime
+    alert_id: str
+    severity: str
+    topic: str
+    text: str
+    values: dict[str, float | None] = {}
+
+
+class DeadLetter(Record, kw_only=True, frozen=True, tag="dead_letter", omit_defaults=True):
+    """A record that could not be used; (topic, partition, offset) identifies it, ``raw`` is its value in base64."""
+
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    raw: str
+    truncated: bool = False
+
+
+class Audit(Record, kw_only=True, frozen=True, tag="audit", omit_defaults=True):
+    """One act on the plant, append-only: who asked for what, with which verdict."""
+
+    audit_id: str
+    at: datetime
+    principal: str
+    action: str
+    verdict: str
+    detail: str = ""
+    digest: str | None = None

@@ -1,0 +1,106 @@
+"""What sources send, and the closed slots that the intake makes of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+Values = dict[str, float | None]
+"""Channel name (``load_mw``, ``price_per_mwh``, ...) to its value; None is missing."""
+
+
+class Record(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
+    """What all messages share: the zone they are keyed by."""
+
+    zone: str
+
+
+class AssetReading(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """Measured state of one asset: mean power over the slot (MW, positive into the grid), SoC (0-1) at its end."""
+
+    power_mw: float | None = None
+    soc: float | None = None
+    available: bool | None = None
+
+
+class Observation(Record, kw_only=True, frozen=True, tag="observation", omit_defaults=True):
+    """Measured values of one zone over ``[slot, slot + duration)``.
+
+    ``duration_s`` is None for a whole slot (which it closes); a shorter one is a tick, averaged into its slot.
+    ``history`` marks warm-up rows: they fill state and yield nothing. ``sent_at`` is the run clock of the source.
+    """
+
+    slot: datetime
+    values: Values
+    duration_s: float | None = None
+    assets: dict[str, AssetReading] = {}
+    history: bool = False
+    sent_at: datetime | None = None
+
+
+class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_defaults=True):
+    """Values published for contiguous slots, usable from ``available_at`` on: day-ahead forecasts, auction prices.
+
+    ``series`` maps a channel to one value per slot from ``first_slot`` on; all lists have one length. A channel of
+    another zone is named ``ZONE:channel``. ``step_min`` is the spacing of the values, a multiple of the
+    zone's step.
+    """
+
+    available_at: datetime
+    first_slot: datetime
+    step_min: int
+    series: dict[str, list[float | None]]
+    history: bool = False
+    sent_at: datetime | None = None
+
+
+class Promotion(Record, kw_only=True, frozen=True, tag="promotion", omit_defaults=True):
+    """The model in force for this zone from the next slot closed on; the registry holds the artifact."""
+
+    available_at: datetime
+    model_id: str
+    sha256: str
+    sent_at: datetime | None = None
+
+
+class Deadline(Record, kw_only=True, frozen=True, tag="deadline", omit_defaults=True):
+    """Live mode: ``slot`` and all before it close (raw) or are decided (bids) with what is there."""
+
+    slot: datetime
+    sent_at: datetime | None = None
+
+
+class End(Record, kw_only=True, frozen=True, tag="end"):
+    """The producer is through with this zone; every step forwards it under its own name."""
+
+    producer: str
+    last_slot: datetime | None = None
+
+
+class SlotClosed(Record, kw_only=True, frozen=True, tag="slot", omit_defaults=True):
+    """One closed slot: means of its ticks, quality by channel, net load (null when a part that the zone has is missing).
+
+    ``quality`` holds only channels that are not ``ok``. ``history`` slots fill state and yield no decision.
+    """
+
+    slot: datetime
+    step_min: int
+    values: Values
+    net_load_mw: float | None
+    quality: dict[str, str] = {}
+    assets: dict[str, AssetReading] = {}
+    history: bool = False
+
+
+class Correction(Record, kw_only=True, frozen=True, tag="correction", omit_defaults=True):
+    """Late or corrected values of a slot that is closed already: they decide nothing, but settle once.
+
+    ``revision`` counts from 1 per slot; ``values`` holds only what changed; ``net_load_mw`` is the corrected one.
+    """
+
+    slot: datetime
+    step_min: int
+    values: Values
+    net_load_mw: float | None
+    revision: int

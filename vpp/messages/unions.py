@@ -1,0 +1,35 @@
+"""Which messages each topic may carry."""
+
+from __future__ import annotations
+
+from vpp.messages.bids import ActorBid, Order, TraderBid
+from vpp.messages.forecast import Forecast, Skill
+from vpp.messages.plant import Alert, AssetStatus, Audit, DeadLetter, Decision, LedgerEntry, Setpoint, Trade
+from vpp.messages.telemetry import Correction, Deadline, End, Observation, Promotion, Publication, SlotClosed
+
+Raw = Observation | Publication | Promotion | Deadline | End
+Telemetry = SlotClosed | Publication | Promotion | Correction | End
+Forecasts = Forecast | Correction | End
+Bids = ActorBid | TraderBid | Order | Correction | Deadline | End
+Message = (
+    Observation
+    | Publication
+    | Promotion
+    | Deadline
+    | End
+    | SlotClosed
+    | Correction
+    | Forecast
+    | Skill
+    | ActorBid
+    | TraderBid
+    | Order
+    | Setpoint
+    | AssetStatus
+    | LedgerEntry
+    | Trade
+    | Decision
+    | Alert
+    | DeadLetter
+    | Audit
+)
