@@ -1,7 +1,7 @@
 """The intake: raw observations of one zone become closed slots with a quality per channel, in order, once.
 
-Slot t closes with a whole-slot record, the first later tick, or a deadline. A gap yields empty slots, so every later
-step sees every slot. A repeat is dropped; a late or changed value becomes a correction: it settles, but decides nothing.
+Slot t closes with a whole-slot record, the first later tick, or a deadline. A gap yields empty slots, so each later
+step sees every slot. A repeat is dropped; a late or changed value becomes a correction: it settles, decides nothing.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class IntakeReducer:
             raise MessageError(f"a tick came after slot {iso(self._step.start(index))} closed", reason="late")
         old, revision = kept
         checked, _ = check_values(values, self._zone, Checks(), self._step)
-        changed = {c: v for c, v in checked.items() if v is not None and v != old.get(c)}
+        changed: Values = {c: v for c, v in checked.items() if v is not None and v != old.get(c)}
         if not changed or message.history:
             return []
         merged = {**old, **changed}

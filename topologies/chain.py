@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from topologies.runner import Runner
 from topologies.steps import STEPS, make_reducer
 from vpp.fleet import Zone
 from vpp.messages import Message, encode
-from vpp.reducer import Origin, Output
+from vpp.reducer import Origin, Output, Reducer
 from vpp.rows import rows_of
 from vpp.settings import Settings
 from vpp.store import Store
@@ -52,9 +53,7 @@ class Chain:
     def __init__(
         self, settings: Settings, zone_of: Callable[[str], Zone | None], steps: tuple[str, ...] = STEPS
     ) -> None:
-        self._runners = {
-            step: Runner(step, zone_of, lambda zone, step=step: make_reducer(step, zone, settings)) for step in steps
-        }
+        self._runners = {step: Runner(step, zone_of, partial(_make, step, settings)) for step in steps}
         self._readers: dict[str, list[str]] = {}
         for step in steps:
             self._readers.setdefault(INPUT_OF[step].name, []).append(step)
@@ -77,6 +76,10 @@ class Chain:
                 key = output.message.zone.encode()
                 waiting.extend(self._runners[step].process(payload, key, Origin(output.topic, 0, offset), state))
         return done
+
+
+def _make(step: str, settings: Settings, zone: Zone) -> Reducer[Any]:
+    return make_reducer(step, zone, settings)
 
 
 def run_into_store(chain: Chain, messages: Iterable[Message], store: Store, run: str = "") -> None:

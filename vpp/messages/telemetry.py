@@ -79,7 +79,7 @@ class End(Record, kw_only=True, frozen=True, tag="end"):
 
 
 class SlotClosed(Record, kw_only=True, frozen=True, tag="slot", omit_defaults=True):
-    """One closed slot: means of its ticks, quality by channel, net load (null when a part that the zone has is missing).
+    """One closed slot: means of its ticks, quality by channel, net load (null when a part it has is missing).
 
     ``quality`` holds only channels that are not ``ok``. ``history`` slots fill state and yield no decision.
     """
