@@ -1,0 +1,167 @@
+"""Rows of the level-updated profile: one table for training, walk-forward and serving, read from the past alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from models.price_profile import (
+    ProfileSettings,
+    day_profile,
+    feature_count,
+    lag_steps,
+    level_row,
+    mean_steps,
+    scale_of,
+    side_steps,
+    smoothing,
+)
+from models.price_view import Flags, Floats, Ints, local_minutes
+
+_DAY = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Prices and side series of consecutive slots, with their local clock.
+
+    ``prices``: shape (n,), NaN missing. ``sides``: shape (n_side, n). ``minutes``: local clock of each slot and of the
+    24 hours after the last one, shape (n + slots in a day,).
+    """
+
+    prices: Floats
+    sides: Floats
+    minutes: Ints
+    step_min: int
+
+    @property
+    def slots(self) -> Ints:
+        """Slot of the local day, for each entry of ``minutes``."""
+        return self.minutes % _DAY // self.step_min
+
+
+def series(prices: Floats, sides: Floats, *, first_index: int, step_min: int, time_zone: str) -> Series:
+    """Return prices and side series with the local clock of their slots; ``first_index`` is the first slot's index."""
+    last = first_index + prices.size + _DAY // step_min
+    minutes = local_minutes(first_index, last, step_min=step_min, time_zone=time_zone)
+    return Series(np.ascontiguousarray(prices), np.ascontiguousarray(sides), minutes, step_min)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRows:
+    """Features of n origins and what turns scaled deviations back into prices at their H horizons.
+
+    ``features`` (n, K); ``base`` (n, H) the profile at the target; ``spread`` (n, H) its mean absolute deviation there;
+    ``scale`` (n,); ``block`` (n,) 4-hour block of the origin; ``origins`` (n,) positions in the series. A row without
+    any price in its profile days has NaN scale.
+    """
+
+    features: Floats
+    base: Floats
+    spread: Floats
+    scale: Floats
+    block: Ints
+    origins: Ints
+
+    def take(self, keep: Flags) -> LevelRows:
+        """Return the rows where ``keep`` is true."""
+        return LevelRows(
+            self.features[keep], self.base[keep], self.spread[keep], self.scale[keep], self.block[keep],
+            self.origins[keep],
+        )  # fmt: skip
+
+
+@njit(cache=True)
+def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    prices: Floats,
+    sides: Floats,
+    slots: Ints,
+    days: Ints,
+    origins: Ints,
+    steps: Ints,
+    n_slots: int,
+    half_width: int,
+    level_days: int,
+    cap: float,
+    lags: Ints,
+    means: Ints,
+    side_means: Ints,
+    features: Floats,
+    base_out: Floats,
+    spread_out: Floats,
+    scale_out: Floats,
+) -> None:
+    day = -1
+    n_side = sides.shape[0]
+    side_base = np.zeros((n_side, n_slots))
+    side_scale = np.ones(n_side)
+    base = np.zeros(n_slots)
+    spread = np.zeros(n_slots)
+    scale = np.nan
+    for row in range(origins.size):
+        t = origins[row]
+        if days[t] != day:
+            day = days[t]
+            first = np.searchsorted(days, day - level_days)
+            last = np.searchsorted(days, day)
+            base, spread, overall = day_profile(prices, slots, first, last, n_slots, half_width, cap)
+            scale = scale_of(overall, base)
+            for j in range(n_side):
+                own, _, own_overall = day_profile(sides[j], slots, first, last, n_slots, half_width, np.inf)
+                side_base[j] = own
+                side_scale[j] = scale_of(own_overall, own)
+        scale_out[row] = scale
+        if np.isnan(scale):
+            continue
+        level_row(
+            prices, sides, slots, t, base, scale, side_base, side_scale, cap, lags, means, side_means, features[row]
+        )
+        for h in range(steps.size):
+            s = slots[t + steps[h]]
+            base_out[row, h] = base[s]
+            spread_out[row, h] = spread[s]
+
+
+def level_rows(data: Series, origins: Ints, steps: Ints, settings: ProfileSettings) -> LevelRows:
+    """Return the rows of the given origins.
+
+    Args:
+        data: Prices and side series.
+        origins: Positions of the last closed slots in ``data.prices``, ascending.
+        steps: Horizons in slots, at most one day.
+        settings: Days of the profile and the clip of prices.
+
+    Invariants:
+        - A row reads ``prices`` and ``sides`` only up to its origin.
+    """
+    n_slots, h = _DAY // data.step_min, steps.size
+    k = feature_count(data.step_min, data.sides.shape[0])
+    rows = LevelRows(
+        np.zeros((origins.size, k)),
+        np.full((origins.size, h), np.nan),
+        np.full((origins.size, h), np.nan),
+        np.full(origins.size, np.nan),
+        data.minutes[origins] % _DAY // (_DAY // 6),
+        origins,
+    )
+    _fill(
+        data.prices, data.sides, data.slots, data.minutes // _DAY, origins, steps, n_slots, smoothing(data.step_min),
+        settings.level_days, settings.cap_per_mwh, lag_steps(data.step_min), mean_steps(data.step_min),
+        side_steps(data.step_min), rows.features, rows.base, rows.spread, rows.scale,
+    )  # fmt: skip
+    return rows
+
+
+def targets(data: Series, rows: LevelRows, steps: Ints) -> Floats:
+    """Return the actual prices at each origin's horizons, shape (n, H); NaN where missing or after the series."""
+    at = rows.origins[:, None] + steps[None, :]
+    inside = at < data.prices.size
+    return np.where(inside, data.prices[np.minimum(at, data.prices.size - 1)], np.nan)
+
+
+def scaled(prices: Floats, rows: LevelRows, settings: ProfileSettings, clip: float = 6.0) -> Floats:
+    """Return prices (n, H) as clipped scaled deviations from each row's profile."""
+    capped = np.clip(prices, -settings.cap_per_mwh, settings.cap_per_mwh)
+    return np.clip((capped - rows.base) / rows.scale[:, None], -clip, clip)

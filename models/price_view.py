@@ -1,0 +1,114 @@
+"""What the price models read and what they answer: the ring's view, local slots, and the forecast that is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpp.messages import PriceOutlook
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+MODEL = "model"
+PUBLISHED = "published"
+FALLBACK_PROFILE = "fallback_profile"
+FALLBACK_LAST_PRICE = "fallback_last_price"
+NO_PRICE = "none"
+
+_HALF_HOURS_A_YEAR = 366 * 48
+
+
+class RingView(Protocol):
+    """Read access to a zone's slot ring."""
+
+    def window(self, channel: str, first_index: int, last_index_exclusive: int) -> Floats:
+        """Return one value per slot of ``[first_index, last_index_exclusive)``, NaN where missing or not yet known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PriceForecast:
+    """Prices per MWh expected after a slot closed; H horizons as ``vpp.domain.horizons_min`` gives them.
+
+    ``quantiles``: shape (H, 7), sorted along the levels, NaN where nothing is known. ``mean``: shape (H,).
+    ``outlook_min``: the outlook's own horizons in minutes; ``known`` and each expert have one value per entry, NaN
+    where the price is not published or the expert has none. ``slopes``: opportunity values per MWh at equal steps of
+    SoC, lowest first.
+    """
+
+    source: str
+    quantiles: Floats
+    mean: Floats
+    outlook_min: tuple[int, ...]
+    known: Floats
+    experts: dict[str, Floats]
+    slopes: dict[str, Floats] = field(default_factory=dict)
+
+    def outlook(self) -> PriceOutlook:
+        """Return the outlook as its message: NaN becomes null, prices are rounded to 0.001."""
+        return PriceOutlook(
+            horizon_min=list(self.outlook_min),
+            known=_nullable(self.known),
+            experts={name: _nullable(prices) for name, prices in self.experts.items()},
+            slopes={name: [round(float(v), 3) for v in values] for name, values in self.slopes.items()},
+        )
+
+
+def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
+    """Return ``forecast`` with the published prices in place of what was forecast for their slots.
+
+    Args:
+        forecast: Forecast with the horizons of ``vpp.domain.horizons_min``.
+        known: Published price per horizon, shape (H,), NaN where there is none.
+    """
+    published = np.isfinite(known)
+    if not published.any():
+        return forecast
+    source = PUBLISHED if published.all() else forecast.source
+    quantiles = np.where(published[:, None], known[:, None], forecast.quantiles)
+    return replace(forecast, source=source, quantiles=quantiles, mean=np.where(published, known, forecast.mean))
+
+
+def _nullable(values: Floats) -> list[float | None]:
+    return [round(float(value), 3) if np.isfinite(value) else None for value in values]
+
+
+@lru_cache(maxsize=64)
+def _year_offsets(time_zone: str, year: int) -> Ints:
+    zone, start = ZoneInfo(time_zone), datetime(year, 1, 1, tzinfo=UTC)
+    offsets = np.empty(_HALF_HOURS_A_YEAR, dtype=np.int64)
+    for i in range(_HALF_HOURS_A_YEAR):
+        offset = (start + timedelta(minutes=30 * i)).astimezone(zone).utcoffset()
+        offsets[i] = 0 if offset is None else int(offset.total_seconds()) // 60
+    return offsets
+
+
+def local_minutes(first_index: int, last_index_exclusive: int, *, step_min: int, time_zone: str) -> Ints:
+    """Return the local clock of each slot start as minutes since 1970-01-01 00:00 local; shape (n,).
+
+    Local days are ``minutes // 1440`` and slots of the day ``minutes % 1440 // step_min``; an hour that summer time
+    skips is absent and one that it repeats is there twice.
+    """
+    utc = np.arange(first_index, last_index_exclusive, dtype=np.int64) * step_min
+    if utc.size == 0:
+        return utc
+    local = utc.copy()
+    years = range(_year_of(int(utc[0])), _year_of(int(utc[-1])) + 1)
+    for year in years:
+        start = int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) // 60
+        end = int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()) // 60
+        inside = slice(int(np.searchsorted(utc, start)), int(np.searchsorted(utc, end)))
+        local[inside] += _year_offsets(time_zone, year)[(utc[inside] - start) // 30]
+    return local
+
+
+def _year_of(minute: int) -> int:
+    return datetime.fromtimestamp(minute * 60, UTC).year
