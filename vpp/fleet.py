@@ -292,40 +292,41 @@ _MODELS: tuple[type[BaseModel], ...] = (
 )  # fmt: skip
 
 
-def default_zone(name: str, *, step_min: int, region_mw: float, ramp_mw: float, **known: Any) -> Zone:
+def default_zone(
+    name: str, *, step_min: int, region_mw: float, ramp_mw: float, served_mw: float = 100.0, **known: Any
+) -> Zone:
     """Return a fleet for a zone that no file describes, scaled to its history.
 
-    The plant serves 100 MW of the region's highest net load, with an 8 MW / 16 MWh battery, a 15 MW peaker and 6 MW of
-    emergency curtailment; the cap is 86 % of the served peak and the ramp limit the history's 85 % quantile.
+    The plant serves ``served_mw`` of the region's highest net load; of 100 MW, with an 8 MW / 16 MWh battery, a 15 MW
+    peaker and 6 MW of emergency curtailment, of another share with as much more or less. The cap is 86 % of the served
+    peak and the ramp limit the history's 85 % quantile.
 
     Args:
         name: Zone name.
         step_min: Slot length in minutes.
         region_mw: Highest net load of the history (MW of the region).
         ramp_mw: 85 % quantile of the absolute net-load change per step (MW of the region).
+        served_mw: What the plant serves of it.
         **known: Zone fields that are known otherwise (time zone, market, country, channels).
     """
-    served_mw = 100.0
     factor = served_mw / region_mw
+    size = served_mw / 100.0
     return Zone(
         zone=name,
         step_min=step_min,
         share=Share(region_mw=region_mw, served_mw=served_mw),
-        limits=Limits(ramp_limit_mw=max(ramp_mw * factor, 0.1), import_cap_mw=0.86 * served_mw),
+        limits=Limits(ramp_limit_mw=max(ramp_mw * factor, 0.001 * served_mw), import_cap_mw=0.86 * served_mw),
         assets=(
             Battery(
-                asset_id=f"{name}-battery-1",
-                energy_mwh=16.0,
-                charge_mw=8.0,
-                discharge_mw=8.0,
+                asset_id=f"{name}-battery-1", energy_mwh=16.0 * size, charge_mw=8.0 * size, discharge_mw=8.0 * size
             ),
             Peaker(
                 asset_id=f"{name}-peaker-1",
-                capacity_mw=15.0,
-                ramp_mw_per_h=16.0,
+                capacity_mw=15.0 * size,
+                ramp_mw_per_h=16.0 * size,
                 fuel_cost_per_mwh=160.0,
             ),
-            CurtailableLoad(asset_id=f"{name}-load-1", capacity_mw=6.0, curtail_cost_per_mwh=300.0),
+            CurtailableLoad(asset_id=f"{name}-load-1", capacity_mw=6.0 * size, curtail_cost_per_mwh=300.0),
         ),
         **known,
     )
