@@ -82,7 +82,7 @@ class Bands:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Effort:
     """How far a solve may go before the reflex takes over.
 
     Simplex iterations and tree nodes are counted, not seconds, so that a repeat ends at the same place; ``time_limit_s``
@@ -130,7 +130,7 @@ class ClearingProblem:
     cap_margin_mw: float = 0.0
     ramp_margin_mw: float = 0.0
     churn_price_per_mwh: float = 0.0
-    limits: Limits = Limits()
+    effort: Effort = Effort()
 
     @property
     def steps(self) -> int:

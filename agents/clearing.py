@@ -1,0 +1,153 @@
+"""Clearing: one look-ahead economic dispatch of all bids and orders from the fleet's actual state.
+
+``solve`` decides, ``curve`` prepares the battery for what net load will really be inside the slot, ``what_if`` prices an
+alternative. Every solve is cold, so the same problem gives the same bits (``agents.highs``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from agents.asset_bounds import binding_values, commits
+from agents.clearing_form import Layout
+from agents.clearing_lp import Model, build
+from agents.explain import bindings_of, say_binding, say_notes
+from agents.highs import SOLVER, Answer, Program, solve_cold
+from agents.plan_cost import choice_cost, grid_power, plan_costs
+from agents.problem import Array, ClearingProblem, Flags, Plan
+from agents.reflex import reflex_plan
+from vpp.fleet import Battery, Peaker
+
+BOTH_WAYS_MW = 1e-6
+"""Charge and discharge above this in one step are both at once."""
+_ROUNDS = 4
+
+
+def solve(problem: ClearingProblem) -> Plan:
+    """Return the plan of highest value, or the named reflex's plan where the solver gives none.
+
+    An LP; a small MILP where a peaker has an on/off decision, or where the LP would charge and discharge one battery at
+    once (it pays to burn energy below about -7 times the wear cost, or at a full battery and a falling ramp). The
+    MILP's whole numbers are then fixed and the LP solved again, so that shadow prices always are those of an LP.
+    """
+    return _solve(problem, running=None)
+
+
+def _solve(problem: ClearingProblem, running: Flags | None) -> Plan:
+    exclusive: Flags | None = None
+    for _ in range(_ROUNDS):
+        model = build(problem, exclusive=exclusive, running=running)
+        answer, program, engine = _optimise(model, problem)
+        if answer.value is None or answer.dual is None:
+            return reflex_plan(problem, reason=answer.status)
+        both = _both_ways(model, answer.value)
+        if not both.any():
+            break
+        exclusive = both if exclusive is None else exclusive | both
+    else:
+        return reflex_plan(problem, reason="charge and discharge at once")
+    return _read(problem, model, program, answer, engine)
+
+
+def _optimise(model: Model, problem: ClearingProblem) -> tuple[Answer, Program, str]:
+    program = model.program
+    answer = solve_cold(program, problem.effort)
+    whole = program.integer
+    if whole is None or not whole.any() or answer.value is None:
+        return answer, program, "lp"
+    chosen = whole == 1
+    settled = np.round(answer.value[chosen])
+    low, high = program.low.copy(), program.high.copy()
+    low[chosen] = high[chosen] = settled
+    fixed = replace(program, low=low, high=high, integer=np.zeros_like(whole))
+    return solve_cold(fixed, problem.effort), fixed, "milp"
+
+
+def _both_ways(model: Model, value: Array) -> Flags:
+    column = model.layout.column
+    both = np.minimum(value[column["charge"]], value[column["discharge"]]) > BOTH_WAYS_MW
+    flags = np.zeros(model.fixed_mw.shape, dtype=bool)
+    flags[model.rows.batteries] = both
+    return flags
+
+
+def _read(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: str) -> Plan:
+    assert answer.value is not None
+    assert answer.dual is not None
+    value, dual = answer.value, answer.dual
+    column, row, rows = model.layout.column, model.layout.row, model.rows
+    power = np.zeros((len(problem.assets), problem.steps))
+    power[rows.batteries] = value[column["discharge"]] - value[column["charge"]]
+    power[rows.peakers] = value[column["gen"]]
+    power[rows.cuts] = value[column["cut"]] * rows.cut_sign[:, None]
+    power += 0.0
+    soc = np.full_like(power, np.nan)
+    capacity = np.array([a.energy_mwh for a in problem.assets if isinstance(a, Battery)]).reshape(-1, 1)
+    soc[rows.batteries] = value[column["energy"]] / capacity
+    running = _running(problem, model.layout, value, power)
+    water = np.full(len(problem.assets), np.nan)
+    water[rows.batteries] = -dual[row["soc"][:, 0]]
+    costs = plan_costs(problem, power, running, soc)
+    plan = Plan(
+        power_mw=power,
+        grid_mw=grid_power(problem, power),
+        soc=soc,
+        running=running,
+        objective=choice_cost(problem, costs),
+        costs=costs,
+        water_value_per_mwh=water,
+        power_price_per_mwh=problem.price_per_mwh + dual[row["balance"]] / problem.step_h,
+        ramp_price_per_mw=-dual[row["ramp"]],
+        cap_price_per_mw=-dual[row["level"]],
+        status="optimal",
+        engine=engine,
+        solver=SOLVER,
+        binding="",
+        bindings=bindings_of(problem, model, program, answer),
+    )
+    notes = say_notes(problem, plan)
+    return replace(plan, binding=say_binding(problem, plan), notes=notes, status="nearest" if notes else "optimal")
+
+
+def _running(problem: ClearingProblem, layout: Layout, value: Array, power: Array) -> Flags:
+    running = np.zeros(power.shape, dtype=bool)
+    unit = 0
+    for i, asset in enumerate(problem.assets):
+        if isinstance(asset, Peaker):
+            if commits(asset):
+                running[i] = value[layout.column["on"][unit]] > 0.5
+                unit += 1
+            else:
+                running[i] = power[i] > BOTH_WAYS_MW
+    return running
+
+
+def what_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> Plan:
+    """Return the best plan with the first slot's power of some assets forced ("why not discharge 5 MW now?").
+
+    Compare its ``objective`` and ``costs`` with the plan's own. What physics forbids is clipped, and a note says so.
+
+    Args:
+        problem: The decision as it was solved.
+        first_mw: Asset id to power at h = 0 (MW, positive into the grid).
+
+    Raises:
+        KeyError: The zone has no such asset.
+    """
+    fixed = problem.bands.fixed_mw.copy()
+    for asset_id, power in first_mw.items():
+        fixed[problem.index_of(asset_id), 0] = power
+    return solve(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))
+
+
+def committed(problem: ClearingProblem, plan: Plan) -> Plan:
+    """Return the plan of ``problem`` with the peakers' on/off decisions taken from ``plan``: always one LP."""
+    return _solve(problem, running=plan.running)
+
+
+def forced_mw(problem: ClearingProblem) -> Array:
+    """Return the power that is fixed whatever is planned, shape (A, N), NaN where free."""
+    return binding_values(problem)

@@ -1,0 +1,120 @@
+"""A plan in words: which limits bind, what they are worth, what could not be met."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agents.clearing_lp import Model
+from agents.highs import Answer, Program
+from agents.problem import Binding, ClearingProblem, Plan
+from vpp.fleet import Battery
+
+_LEAST = 1e-6
+
+
+def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer: Answer) -> tuple[Binding, ...]:
+    """Return the binding limits with their shadow prices, by step; ties (worth nothing) are left out."""
+    assert answer.value is not None
+    assert answer.dual is not None
+    assert answer.reduced is not None
+    found: list[Binding] = []
+    row, column, limits = model.layout.row, model.layout.column, problem.zone.limits
+    for kind, name, limit in (("ramp", "ramp", limits.ramp_limit_mw), ("cap", "level", limits.import_cap_mw)):
+        prices = -answer.dual[row[name]]
+        for h in np.flatnonzero(np.abs(prices) > _LEAST):
+            price = float(prices[h])
+            out = kind == "cap" and price < 0
+            found.append(
+                Binding(
+                    kind="export_cap" if out else kind,
+                    step=int(h),
+                    asset_id=None,
+                    limit=float(limits.export_cap_mw or 0.0) if out else limit,
+                    value_per_unit=abs(price),
+                )
+            )
+    for name, kind, kinds in (
+        ("charge", "power", model.rows.batteries),
+        ("discharge", "power", model.rows.batteries),
+        ("energy", "soc", model.rows.batteries),
+        ("gen", "power", model.rows.peakers),
+        ("cut", "power", model.rows.cuts),
+    ):
+        places = column[name]
+        reduced, value, high = answer.reduced[places], answer.value[places], program.high[places]
+        at_top = (reduced < -_LEAST) & (value >= high - 1e-9) & (program.low[places] < high - 1e-12)
+        low = program.low[places]
+        at_bottom = (name == "energy") & (reduced > _LEAST) & (value <= low + 1e-9)
+        for k, h in zip(*np.nonzero(at_top | at_bottom), strict=True):
+            limit = float(high[k, h] if at_top[k, h] else low[k, h])
+            asset_id = problem.assets[int(kinds[k])].asset_id
+            found.append(Binding(kind, int(h), asset_id, limit, abs(float(reduced[k, h]))))
+    return tuple(sorted(found, key=lambda b: (b.step, -b.value_per_unit, b.kind, b.asset_id or "")))
+
+
+def say_binding(problem: ClearingProblem, plan: Plan) -> str:
+    """Return what ruled the first slot, in one line: limits first, else each battery's water value against the price."""
+    said = [_say_limit(problem, b) for b in plan.bindings if b.step == 0]
+    for i, asset in enumerate(problem.assets):
+        if isinstance(asset, Battery):
+            power = float(plan.power_mw[i, 0])
+            verb = "discharge" if power > 1e-6 else "charge" if power < -1e-6 else "hold"
+            amount = "" if verb == "hold" else f" {abs(power):.2f} MW"
+            said.append(
+                f"{asset.asset_id}: water value {plan.water_value_per_mwh[i]:.1f}, "
+                f"power worth {plan.power_price_per_mwh[0]:.1f}: {verb}{amount}"
+            )
+    later = [b for b in plan.bindings if b.step > 0 and b.kind in {"cap", "export_cap", "ramp"}]
+    if later:
+        dearest = max(later, key=lambda b: (b.value_per_unit, -b.step))
+        said.append(f"ahead: {_say_limit(problem, dearest)}")
+    return "; ".join(said) if said else "nothing binds"
+
+
+def _say_limit(problem: ClearingProblem, bound: Binding) -> str:
+    minutes = float(problem.step_h[: bound.step].sum()) * 60.0
+    when = "now" if bound.step == 0 else f"in {minutes:.0f} min"
+    match bound.kind:
+        case "ramp":
+            return f"ramp limit {bound.limit:g} MW binds {when}, worth {bound.value_per_unit:.1f} per MW"
+        case "cap":
+            return f"import cap {bound.limit:g} MW binds {when}, worth {bound.value_per_unit:.1f} per MW"
+        case "export_cap":
+            return f"export cap {bound.limit:g} MW binds {when}, worth {bound.value_per_unit:.1f} per MW"
+        case "soc":
+            return f"{bound.asset_id} at {bound.limit:.2f} MWh {when}, worth {bound.value_per_unit:.1f} per MWh"
+        case _:
+            return (
+                f"{bound.asset_id} at its limit of {bound.limit:.2f} MW {when}, worth {bound.value_per_unit:.1f} per MW"
+            )
+
+
+def say_notes(problem: ClearingProblem, plan: Plan) -> tuple[str, ...]:
+    """Return the reasons why the plan is only the nearest feasible one; empty when all that was asked is met."""
+    notes: list[str] = []
+    bands = problem.bands
+    for i, asset in enumerate(problem.assets):
+        power = plan.power_mw[i]
+        if isinstance(asset, Battery) and not asset.soc_min - 1e-6 <= problem.state.soc[i] <= asset.soc_max + 1e-6:
+            notes.append(
+                f"{asset.asset_id} starts at {100 * problem.state.soc[i]:.1f} % SoC, outside "
+                f"{100 * asset.soc_min:g} to {100 * asset.soc_max:g} %: it is led back"
+            )
+        short = np.maximum(bands.min_mw[i] - power, power - bands.max_mw[i])
+        missed = np.flatnonzero(short > 1e-4)
+        if len(missed):
+            h = int(missed[0])
+            notes.append(
+                f"{asset.asset_id} misses its order by {short[h]:.2f} MW at step {h}"
+                f"{f' and {len(missed) - 1} more' if len(missed) > 1 else ''}: {power[h]:.2f} MW is the nearest"
+            )
+        if np.isfinite(bands.soc_target[i]):
+            reached = float(plan.soc[i, int(bands.soc_target_step[i])])
+            if abs(reached - bands.soc_target[i]) > 1e-4:
+                notes.append(
+                    f"{asset.asset_id} reaches {100 * reached:.1f} % SoC instead of {100 * bands.soc_target[i]:.1f} %"
+                )
+        forced = bands.fixed_mw[i, 0]
+        if np.isfinite(forced) and abs(forced - power[0]) > 1e-6:
+            notes.append(f"{asset.asset_id} cannot give {forced:.2f} MW: {power[0]:.2f} MW is the nearest")
+    return tuple(notes)
