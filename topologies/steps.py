@@ -1,17 +1,12 @@
-"""Which reducer each stateful topology runs: the same for workers, backtests and tests."""
+"""Which reducer each stateful topology runs: the same for workers, backtests and tests.
+
+Each import stands where its step is made, so that a worker loads only what it runs: the intake needs no XGBoost.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from agents.orders import OrdersReducer
-from agents.plant import PlantReducer
-from agents.trader import TraderReducer
-from models.registry import Registry
-from models.stream import ForecastReducer
-
-from agents.actor import ActorReducer
-from features.intake import IntakeReducer
 from vpp.errors import ConfigError
 from vpp.fleet import Zone
 from vpp.reducer import Reducer
@@ -28,17 +23,30 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
     """
     match topology:
         case "telemetry":
+            from features.intake import IntakeReducer
+
             return IntakeReducer(zone)
         case "forecast":
+            from models.registry import Registry
+            from models.stream import ForecastReducer
+
             registry = Registry(settings.models_dir)
             return ForecastReducer(zone, load_model=registry.load, skill_window=settings.forecast.skill_window)
         case "actor":
+            from agents.actor import ActorReducer
+
             return ActorReducer(zone)
         case "trader":
+            from agents.trader import TraderReducer
+
             return TraderReducer(zone)
         case "orders":
+            from agents.orders import OrdersReducer
+
             return OrdersReducer(zone)
         case "plant":
+            from agents.plant import PlantReducer
+
             return PlantReducer(zone)
         case _:
             raise ConfigError(f"unknown topology {topology!r}", hint="one of " + ", ".join(STEPS))

@@ -10,8 +10,8 @@ from typing import Any
 
 from quixstreams import Application
 from quixstreams.context import message_context
-from vpp.zones import find_zone
 
+from topologies.orphan import end_with_supervisor
 from topologies.runner import Runner
 from topologies.status import StatusFile
 from topologies.steps import make_reducer
@@ -22,6 +22,7 @@ from vpp.logs import set_up_logging
 from vpp.reducer import Origin
 from vpp.settings import Settings, load_settings
 from vpp.topics import DLQ, INPUT_OF, TOPICS
+from vpp.zones import find_zone
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ def main(topology: str) -> None:
     try:
         settings = load_settings()
         set_up_logging(settings)
+        end_with_supervisor()
         run_topology(topology, settings)
     except VppError as error:
         sys.stderr.write(f"{topology}: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))

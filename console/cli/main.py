@@ -1,0 +1,81 @@
+"""The `vpp` command. Exit codes: 0 ok, 1 failed, 2 usage, 3 not reachable, 4 refused."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError
+
+from console.cli.options import say
+from vpp.errors import VppError
+
+app = App(
+    name="vpp",
+    help="A streaming virtual power plant: telemetry, forecasts, bids, dispatch, settlement.",
+    help_epilogue="Exit codes: 0 ok, 1 failed, 2 usage, 3 not reachable, 4 refused. Start with `vpp up`.",
+)
+
+# Commands are imported when asked for: `vpp --help` must not wait for numba and xgboost.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("console.cli.up:up", "Run a whole plant: broker, all topologies, store, and a source."),
+    "status": ("console.cli.status:status", "What runs, how far it is, and how it does."),
+    "forecast": ("console.cli.tables:forecast", "The last forecast of a zone."),
+    "ledger": ("console.cli.tables:ledger", "Money by zone and asset."),
+    "export": ("console.cli.tables:export", "Write a table as CSV, Parquet or JSON."),
+    "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
+    "train": ("console.cli.models:train", "Train a zone's model on a history file."),
+    "run": ("console.cli.work:run", "Run one topology as a worker (what production deploys)."),
+    "replay": ("console.cli.work:replay", "Send a file's rows to the broker."),
+    "simulate": ("console.cli.work:simulate", "Send seeded synthetic telemetry to the broker."),
+    "mcp": ("console.cli.work:mcp", "Serve the tools for AI agents and assistants (stdio)."),
+    "doctor": ("console.cli.doctor:doctor", "Check this installation and say how to mend it."),
+    "config": ("console.cli.config:app", "Settings: values and where they come from."),
+}
+for _name, (_target, _help) in COMMANDS.items():
+    app.command(_target, name=_name, help=_help)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        result = app(given, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        say(f"vpp: {error}\n  next: vpp {given[0] if given else ''} --help")
+        return 2
+    except VppError as error:
+        if debug:
+            logging.getLogger(__name__).exception("failed")
+        say(f"vpp: {error}" + (f"\n  next: {error.hint}" if error.hint else ""))
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("vpp: interrupted")
+        return 1
+    except BrokenPipeError:
+        # The reader of our output (head, less) is gone: not an error, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        say(f"vpp: {type(error).__name__}: {error}\n  next: run it again with --debug and report what it prints")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def load(target: str) -> object:
+    """Return the object behind ``module:name``; tests use it to check that every command is there."""
+    module, _, name = target.partition(":")
+    found: object = getattr(importlib.import_module(module), name)
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

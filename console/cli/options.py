@@ -1,0 +1,135 @@
+"""Options that every command shares, and how commands answer: data on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from vpp.domain import iso
+from vpp.errors import ConfigError
+from vpp.logs import set_up_logging
+from vpp.settings import Settings, load_settings
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object (or JSON lines) on standard output")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options of every command; each also is a setting (see `vpp config show`)."""
+
+    data_dir: Annotated[Path | None, Parameter(help="folder that holds all that a run makes [.vpp]")] = None
+    fleet: Annotated[Path | None, Parameter(help="fleet.yaml; its zones win over the shipped ones")] = None
+    run: Annotated[str | None, Parameter(help="name of the run: own topics, groups and rows")] = None
+    broker: Annotated[str | None, Parameter(help="host:port of a Kafka or Redpanda")] = None
+    store: Annotated[Literal["sqlite", "influx"] | None, Parameter(help="where tables are kept")] = None
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None, Parameter(help="what is logged")] = None
+
+    def overrides(self) -> dict[str, Any]:
+        """Return what was given, nested as the settings are."""
+        flat = {"data_dir": self.data_dir, "fleet": self.fleet, "run": self.run, "log_level": self.log_level}
+        given: dict[str, Any] = {name: value for name, value in flat.items() if value is not None}
+        if self.broker is not None:
+            given["kafka"] = {"bootstrap_servers": self.broker}
+        if self.store is not None:
+            given["store"] = {"kind": self.store}
+        return given
+
+    def settings(self) -> Settings:
+        """Load the settings and set up logging.
+
+        Raises:
+            ConfigError: A setting is wrong.
+        """
+        settings = load_settings(self.overrides())
+        set_up_logging(settings)
+        return settings
+
+
+NO_OPTIONS = Common()
+
+
+def parse_time(text: str) -> datetime:
+    """Return an ISO date or time as UTC; without a zone it is taken as UTC.
+
+    Raises:
+        ConfigError: It is no ISO date or time.
+    """
+    try:
+        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no date or time", hint="write 2022-01-31 or 2022-01-31T18:30Z (UTC)") from error
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def to_json(value: Any) -> str:
+    """Return a value as JSON; times as ISO 8601 UTC, NaN as null."""
+    return msgspec.json.encode(value, enc_hook=_encode).decode()
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, Path):
+        return str(value)
+    return str(value)
+
+
+def answer(value: Any, *, as_json: bool, render: Callable[[Any], None]) -> None:
+    """Print a command's answer: JSON where asked, else for people."""
+    if as_json:
+        sys.stdout.write(to_json(value) + "\n")
+        sys.stdout.flush()
+    else:
+        render(value)
+
+
+def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print rows for people; numbers to the right."""
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    values = [list(row) for row in rows]
+    for at, name in enumerate(columns):
+        numeric = bool(values) and all(isinstance(row[at], int | float | None) for row in values)
+        grid.add_column(name, justify="right" if numeric else "left", no_wrap=not numeric and at == 0)
+    for row in values:
+        grid.add_row(*(show(value) for value in row))
+    out.print(grid)
+
+
+def show(value: Any) -> str:
+    """Return one value for people."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 10 else f"{value:,.1f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return iso(value)
+    return str(value)
+
+
+def pairs(values: Mapping[str, Any]) -> None:
+    """Print name and value, one a line."""
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        out.print(f"{name:<{width}}  {show(value)}")
+
+
+def say(text: str) -> None:
+    """Print a line for people on standard error."""
+    err.print(text, markup=False)

@@ -1,0 +1,119 @@
+"""`vpp forecast`, `vpp ledger`, `vpp export`: what the store holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from vpp.store.export import export as write_export
+from vpp.store.queries import ledger_totals
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, show, table
+from vpp.domain import QUANTILE_NAMES, Target, iso
+from vpp.errors import ConfigError, DataError
+from vpp.store import Store, open_store
+from vpp.tables import BY_NAME, FORECASTS
+
+Zone = Annotated[list[str] | None, Parameter(name="--zone", help="only this zone; may be repeated")]
+From = Annotated[str | None, Parameter(name="--from", help="first slot, UTC")]
+To = Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")]
+
+
+def forecast(
+    zone: str,
+    *,
+    target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = Target.NET_LOAD.value,
+    at: Annotated[str | None, Parameter(help="issue time, UTC; default the last")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Show the last forecast of a zone: quantiles for every horizon.
+
+    Args:
+        zone: The zone.
+    """
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        filters = {"target": target}
+        if at is None:
+            rows = store.latest(FORECASTS, zone, filters=filters)
+        else:
+            when = parse_time(at)
+            rows = store.read(FORECASTS, zone=zone, filters={**filters, "issued_at": when})
+        if not len(rows):
+            raise DataError(f"there is no {target} forecast of zone {zone!r}", hint=_known_zones(store))
+    found = rows.dicts()
+    document = {
+        "zone": zone,
+        "target": target,
+        "unit": "MW" if target == Target.NET_LOAD.value else "per MWh",
+        "issued_at": iso(found[0]["issued_at"]),
+        "source": found[0]["source"],
+        "model_id": found[0]["model_id"],
+        "points": [{"horizon_min": r["horizon_min"], **{q: r[q] for q in QUANTILE_NAMES}} for r in found],
+    }
+    answer(document, as_json=json, render=_render_forecast)
+
+
+def _render_forecast(document: dict[str, Any]) -> None:
+    out.print(
+        f"{document['zone']} {document['target']} ({document['unit']}), issued {document['issued_at']}, "
+        f"{document['source']} {document['model_id']}"
+    )
+    table(None, document["points"][0], [point.values() for point in document["points"]])
+
+
+def ledger(
+    *,
+    zone: Zone = None,
+    start: From = None,
+    end: To = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Show money by zone and asset: revenue, costs, penalties, penalties avoided, profit."""
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        totals = ledger_totals(store, zone=zone, start=_time(start), end=_time(end))
+    answer(
+        totals,
+        as_json=json,
+        render=lambda _: (
+            table(None, totals[0], [row.values() for row in totals])
+            if totals
+            else out.print("the ledger is empty; start with: vpp up")
+        ),
+    )
+
+
+def export(
+    name: str,
+    *,
+    format: Annotated[Literal["csv", "parquet", "json"], Parameter(help="file format")] = "csv",  # noqa: A002
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="file; default standard output")] = None,
+    zone: Zone = None,
+    start: From = None,
+    end: To = None,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Write a table in the order of its key; equal content gives equal bytes.
+
+    Args:
+        name: The table (`forecasts`, `setpoints`, `ledger`, ...).
+    """
+    if name not in BY_NAME:
+        raise ConfigError(f"there is no table {name!r}", hint="one of " + ", ".join(BY_NAME))
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        n = write_export(store, BY_NAME[name], format, output, zone=zone, start=_time(start), end=_time(end))
+    say(f"{show(n)} rows of {name}" + (f" in {output}" if output else ""))
+
+
+def _time(text: str | None) -> Any:
+    return None if text is None else parse_time(text)
+
+
+def _known_zones(store: Store) -> str:
+    zones = [span.zone for span in store.spans(FORECASTS)]
+    return f"zones with forecasts: {', '.join(zones)}" if zones else "nothing has run yet; start with: vpp up"

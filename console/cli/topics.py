@@ -1,0 +1,104 @@
+"""`vpp topics`: list, create, read and describe topics; each command names its `rpk` twin."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import App, Parameter
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, say, table, to_json
+from console.local.discover import with_broker
+from vpp.errors import ConfigError
+from vpp.kafka import admin, create_topics
+from vpp.settings import Settings
+from vpp.topics import BY_NAME, TOPICS, Topic
+
+app = App(name="topics", help="Topics: list, create, tail, schema. Each names the equivalent rpk line.")
+
+
+@app.command(name="list")
+def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """List the topics of the plant and what the broker holds of them."""
+    settings = with_broker(common.settings())
+    there = admin(settings).list_topics(timeout=10).topics
+    rows = [
+        {
+            "topic": topic.wire(settings.topic_prefix),
+            "partitions": _partitions(there, topic, settings),
+            "writers": ", ".join(topic.writers),
+            "readers": ", ".join((*topic.readers, "storage")),
+            "doc": topic.doc,
+        }
+        for topic in TOPICS
+    ]
+    _rpk(settings, "topic list")
+    answer(rows, as_json=json, render=lambda found: table(None, rows[0], [row.values() for row in found]))
+
+
+@app.command
+def create(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """Create every topic that the broker lacks."""
+    settings = with_broker(common.settings())
+    made = create_topics(settings)
+    for topic in TOPICS:
+        options = " ".join(f"-c {key}={value}" for key, value in topic.broker_config().items())
+        _rpk(settings, f"topic create {topic.wire(settings.topic_prefix)} -p {settings.kafka.partitions} "
+                       f"-r {settings.kafka.replication_factor} {options}")  # fmt: skip
+    answer(
+        {"created": made}, as_json=json, render=lambda _: say("created: " + (", ".join(made) or "nothing, all there"))
+    )
+
+
+@app.command
+def tail(
+    topic: str,
+    *,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="how many of the last records per partition")] = 10,
+    key: Annotated[str | None, Parameter(help="only this zone")] = None,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="", help="wait for new records")] = False,
+    timeout_s: Annotated[float, Parameter(help="stop when nothing came for so long")] = 3.0,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Print the last records of a topic as JSON lines: partition, offset, key, value.
+
+    Args:
+        topic: Short name (`bids`) or name on the broker (`vpp.bids`).
+    """
+    from topologies.tail import tail as read
+
+    settings = with_broker(common.settings())
+    found = _find(topic, settings)
+    _rpk(settings, f"topic consume {found.wire(settings.topic_prefix)} -o -{n} " + ("" if follow else f"-n {n}"))
+    for record in read(settings, found, last=n, key=key, follow=follow, timeout_s=timeout_s):
+        sys.stdout.write(to_json(record) + "\n")
+        sys.stdout.flush()
+
+
+@app.command
+def schema(topic: str, *, common: Common = NO_OPTIONS) -> None:
+    """Print the JSON schema of a topic's messages.
+
+    Args:
+        topic: Short name or name on the broker.
+    """
+    found = _find(topic, common.settings())
+    document: dict[str, Any] = msgspec.json.schema(found.carries)
+    sys.stdout.write(to_json(document) + "\n")
+
+
+def _find(name: str, settings: Settings) -> Topic:
+    short = name.removeprefix(settings.topic_prefix)
+    if short not in BY_NAME:
+        raise ConfigError(f"there is no topic {name!r}", hint="one of " + ", ".join(BY_NAME))
+    return BY_NAME[short]
+
+
+def _partitions(there: dict[str, Any], topic: Topic, settings: Settings) -> int | None:
+    found = there.get(topic.wire(settings.topic_prefix))
+    return None if found is None else len(found.partitions)
+
+
+def _rpk(settings: Settings, line: str) -> None:
+    say(f"rpk {line} -X brokers={settings.kafka.bootstrap_servers}".replace("  ", " "))

@@ -1,0 +1,36 @@
+"""Runs the broker as a child and ends it when the supervisor is gone, however that one ended.
+
+``python -m console.local.keeper SUPERVISOR_PID COMMAND...``
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+EVERY_S = 0.5
+
+
+def keep(supervisor: int, command: Sequence[str]) -> int:
+    """Run ``command`` until it ends, is told to stop, or the supervisor is gone; return its exit code."""
+    child = subprocess.Popen(list(command))  # the broker that our own supervisor names
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        child.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while True:
+        try:
+            return child.wait(EVERY_S)
+        except subprocess.TimeoutExpired:
+            if os.getppid() != supervisor:
+                child.kill()
+
+
+if __name__ == "__main__":
+    raise SystemExit(keep(int(sys.argv[1]), sys.argv[2:]))

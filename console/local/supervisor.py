@@ -1,0 +1,235 @@
+"""What `vpp up` runs: the broker, every topology as a worker process, the source, and the watch over them."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from console.local.broker import EmbeddedBroker
+from console.local.discover import forget_broker, note_broker
+from console.local.processes import Processes
+from topologies.status import read_status
+from vpp.errors import RefusedError, UnreachableError, VppError
+from vpp.kafka import create_topics
+from vpp.settings import Settings
+from vpp.store import Store, open_store
+from vpp.tables import ENDS
+from vpp.topics import TOPOLOGIES, expected_ends
+
+log = logging.getLogger(__name__)
+
+STALL_S = 60.0
+PULSE_S = 0.5
+
+
+class StalledError(VppError):
+    """Work is waiting and nothing moves."""
+
+
+@dataclass
+class Live:
+    """What is known of a running plant at one moment."""
+
+    wall_s: float
+    topologies: dict[str, dict[str, Any]]
+    restarts: int
+    rates: dict[str, float] = field(default_factory=dict)
+
+
+class Supervisor:
+    """One run; use as a context manager, then call ``watch``.
+
+    Args:
+        settings: The settings; without a broker in them the embedded one is started.
+        zones: Zones whose ``end`` completes the run.
+        source: Module and arguments of the source worker, None where data come from elsewhere.
+        fresh_store: Put the store of an earlier run aside first (the embedded broker keeps nothing either).
+
+    Raises:
+        RefusedError: Another run uses the data directory.
+        UnreachableError: The broker does not start or answer.
+    """
+
+    def __init__(
+        self, settings: Settings, zones: tuple[str, ...], source: tuple[str, ...] | None, *, fresh_store: bool
+    ) -> None:
+        self._given = settings
+        self._zones = zones
+        self._source = source
+        self._fresh_store = fresh_store
+        self._broker: EmbeddedBroker | None = None
+        self._lock: TextIO | None = None
+        self._processes: Processes | None = None
+        self._counts: dict[str, tuple[float, int]] = {}
+        self.settings = settings
+
+    def __enter__(self) -> Supervisor:
+        try:
+            self._lock_directory()
+            self._start_broker()
+            create_topics(self.settings)
+            self._start_workers()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _lock_directory(self) -> None:
+        directory = self._given.data_dir
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = (directory / "up.lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RefusedError(
+                f"another `vpp up` uses {directory}", hint="give this one its own with --data-dir"
+            ) from error
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+
+    def _start_broker(self) -> None:
+        directory = self._given.data_dir
+        shutil.rmtree(directory / "status" / (self._given.run or "default"), ignore_errors=True)
+        if self._given.kafka.bootstrap_servers and not self._given.kafka.embedded:
+            return
+        # State is worthless without the changelog that this broker's predecessor took with it.
+        shutil.rmtree(directory / "state", ignore_errors=True)
+        for path in directory.glob("source-*.json"):
+            path.unlink()
+        if self._fresh_store and self._given.store.kind == "sqlite":
+            _set_aside(self._given.store_path)
+        self._broker = EmbeddedBroker(directory / "logs" / "broker.log").start()
+        kafka = self._given.kafka.model_copy(
+            update={"bootstrap_servers": self._broker.address, "embedded": True, "replication_factor": 1}
+        )
+        self.settings = self._given.model_copy(update={"kafka": kafka})
+        note_broker(self.settings, self._broker.address)
+
+    def _start_workers(self) -> None:
+        log_dir = self.settings.data_dir / "logs"
+        for path in log_dir.glob("*.log"):
+            if path.name != "broker.log":
+                path.unlink()
+        self._processes = Processes(self.settings, log_dir)
+        for topology in TOPOLOGIES:
+            self._processes.add(topology, f"topologies.{topology}")
+        if self._source is not None:
+            module, *arguments = self._source
+            self._processes.add("source", module, *arguments)
+
+    # --- watching -----------------------------------------------------------------------------------------------
+
+    def watch(
+        self, *, until_done: bool, on_pulse: Callable[[Live], None], should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Restart the dead and report until the run is done or told to stop.
+
+        Args:
+            until_done: Return when storage has seen every zone's end on every topic.
+            on_pulse: Called twice a second with the live figures.
+            should_stop: Asked each pulse; True ends the watch.
+
+        Raises:
+            UnreachableError: The embedded broker died.
+            WorkerDiedError: A worker died too often.
+            StalledError: Work is waiting and nothing moved for 60 s.
+        """
+        processes = self._processes
+        if processes is None:
+            raise RuntimeError("the supervisor has not started")
+        started = moved = time.monotonic()
+        seen = -1
+        with open_store(self.settings, read_only=True) as store:
+            while not should_stop():
+                if self._broker is not None and not self._broker.is_alive():
+                    raise UnreachableError(
+                        "the embedded broker died; everything on it is lost and the run ends",
+                        hint="run `vpp up` again; for lasting topics use a real broker (VPP_KAFKA__BOOTSTRAP_SERVERS)",
+                    )
+                for name in processes.restart_the_dead():
+                    log.warning("worker restarted topology=%s last=%s", name, processes.last_words(name))
+                live = self._look(time.monotonic() - started, processes)
+                on_pulse(live)
+                total = sum(status["processed"] for status in live.topologies.values())
+                if total != seen:
+                    seen, moved = total, time.monotonic()
+                if until_done and self.is_done(store):
+                    return
+                if time.monotonic() - moved > STALL_S and self._work_waits(live, processes, until_done=until_done):
+                    raise _stalled(live)
+                time.sleep(PULSE_S)
+
+    def is_done(self, store: Store) -> bool:
+        """Return whether storage has seen every expected end of every zone."""
+        rows = store.read(ENDS, columns=("zone", "topic", "producer"))
+        seen = {(zone, (topic, producer)) for zone, topic, producer in rows}
+        return all((zone, end) in seen for zone in self._zones for end in expected_ends())
+
+    def _look(self, wall_s: float, processes: Processes) -> Live:
+        topologies = read_status(self.settings)
+        rates = {}
+        for name, status in topologies.items():
+            before = self._counts.get(name)
+            now = (status["updated_at_s"], status["processed"])
+            if before is None or now[0] - before[0] >= 1.0 or now[1] < before[1]:
+                self._counts[name] = now
+                span = now[0] - before[0] if before else 0.0
+                status["rate"] = max(now[1] - before[1], 0) / span if before and span > 0 else 0.0
+            rates[name] = status.get("rate", 0.0)
+        return Live(wall_s, topologies, processes.restarts, rates)
+
+    def _work_waits(self, live: Live, processes: Processes, *, until_done: bool) -> bool:
+        source = processes.workers.get("source")
+        source_done = source is None or source.finished
+        return (until_done and source_done) or any(status["lag"] > 0 for status in live.topologies.values())
+
+    # --- ending -------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End source, workers and broker, in this order; idempotent."""
+        if self._processes is not None:
+            self._processes.stop()
+            self._processes = None
+        if self._broker is not None:
+            self._broker.stop()
+            self._broker = None
+            forget_broker(self._given.data_dir)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def restarts(self) -> int:
+        """How often any worker was restarted."""
+        return 0 if self._processes is None else self._processes.restarts
+
+
+def _stalled(live: Live) -> StalledError:
+    behind = [name for name in TOPOLOGIES if live.topologies.get(name, {}).get("lag", 0) > 0]
+    absent = [name for name in TOPOLOGIES if name not in live.topologies]
+    culprit = (behind or absent or ["storage"])[0]
+    return StalledError(
+        f"nothing moved for {STALL_S:.0f} s while work waits; first at {culprit}",
+        hint=f"see logs/{culprit}.log in the data directory",
+    )
+
+
+def _set_aside(path: Path) -> None:
+    """Keep the last run's store under another name: a ledger is never thrown away silently."""
+    for suffix in ("", "-wal", "-shm"):
+        old = path.with_name(path.name + suffix)
+        if old.exists():
+            old.replace(path.with_name("previous-" + path.name + suffix))
