@@ -63,9 +63,18 @@ class MessageError(DataError):
 
 
 class UnreachableError(VppError):
-    """A broker, store or other service does not answer."""
+    """A broker, store or other service does not answer.
+
+    Args:
+        message: What does not answer, and why.
+        retry_after_s: When the service asks to be tried again (s), None where it did not say.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class RefusedError(VppError):

@@ -1,0 +1,140 @@
+"""The InfluxDB 2 server as three calls, with its errors told in our own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.dialect import Dialect
+from influxdb_client.domain.write_precision import WritePrecision
+from influxdb_client.rest import ApiException
+from urllib3.exceptions import HTTPError
+
+from vpp.errors import ConfigError, DataError, UnreachableError, VppError
+from vpp.settings import InfluxSettings
+from vpp.store.flux import literal
+from vpp.store.line_protocol import records
+from vpp.store.query import FIRST_TIME
+
+log = logging.getLogger(__name__)
+
+BATCH_LINES = 5_000
+RETRY_AFTER_S = 5.0
+_PRECISION: Any = WritePrecision.NS  # the library types its enumeration as text
+_BUSY = frozenset({429, 500, 502, 503, 504})
+_CSV = Dialect(  # type: ignore[no-untyped-call]
+    header=True, delimiter=",", annotations=[], comment_prefix="#", date_time_format="RFC3339Nano"
+)
+
+
+class InfluxClient:
+    """One bucket of one server; safe to share between threads.
+
+    Args:
+        settings: Address, organisation, bucket, token and time limit.
+
+    Raises:
+        UnreachableError: By every call: no answer, or busy; ``retry_after_s`` says when to come back.
+        ConfigError: By every call: organisation, bucket or token are wrong.
+        DataError: By every call: the server refuses what is written or asked.
+    """
+
+    def __init__(self, settings: InfluxSettings) -> None:
+        self.bucket = settings.bucket
+        self._settings = settings
+        self._client = InfluxDBClient(
+            settings.url, settings.token.get_secret_value(), org=settings.org, timeout=int(settings.timeout_s * 1000)
+        )
+        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def write(self, lines: Iterator[str]) -> None:
+        """Write lines in batches; points older than the bucket keeps are dropped with a warning."""
+        while batch := list(islice(lines, BATCH_LINES)):
+            with self._reaching():
+                try:
+                    self._writer.write(self.bucket, record="\n".join(batch).encode(), write_precision=_PRECISION)
+                except ApiException as error:
+                    if error.status != 422:
+                        raise
+                    log.warning("influx dropped points outside the bucket's retention: %s", _reason(error))
+
+    def ask(self, flux: str) -> Iterable[dict[str, str]]:
+        """Return the records that a Flux query yields, all cells as text."""
+        with self._reaching():
+            answer = self._client.query_api().query_raw(flux, dialect=_CSV)
+            text = answer.data.decode()
+        return records(text)
+
+    def delete(self, before: datetime, measurement: str, run: str) -> None:
+        """Delete a measurement's points of one run that are older than ``before``."""
+        # Both bounds of a delete are inclusive, and counted in nanoseconds.
+        last = literal(before - timedelta(microseconds=1)).replace("Z", "999Z")
+        with self._reaching():
+            self._client.delete_api().delete(
+                literal(FIRST_TIME),
+                last,
+                f"_measurement={literal(measurement)} AND run={literal(run)}",
+                self.bucket,
+                self._settings.org,
+            )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except ApiException as error:
+            raise self._explain(error) from error
+        except (HTTPError, OSError) as error:
+            raise UnreachableError(
+                f"InfluxDB at {self._settings.url} does not answer: {error}",
+                hint="is it running, and is VPP_INFLUX__URL its address?",
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
+
+    def _explain(self, error: ApiException) -> VppError:
+        url, reason = self._settings.url, _reason(error)
+        match error.status:
+            case 401 | 403:
+                return ConfigError(
+                    f"InfluxDB at {url} refuses the token: {reason}",
+                    hint=f"set VPP_INFLUX__TOKEN to a token that may read and write bucket {self.bucket!r}",
+                )
+            case 404:
+                return ConfigError(
+                    f"InfluxDB at {url} does not know organisation {self._settings.org!r} or bucket {self.bucket!r}: "
+                    f"{reason}",
+                    hint=f"create it (influx bucket create -n {self.bucket} -o {self._settings.org}), or set "
+                    "VPP_INFLUX__ORG and VPP_INFLUX__BUCKET",
+                )
+            case 0:
+                return ConfigError(f"InfluxDB at {url}: {reason}", hint="check VPP_INFLUX__URL: http or https?")
+            case status if status in _BUSY:
+                return UnreachableError(
+                    f"InfluxDB at {url} is busy ({status}): {reason}", retry_after_s=_retry_after_s(error)
+                )
+            case status:
+                return DataError(f"InfluxDB at {url} refuses the request ({status}): {reason}")
+
+
+def _reason(error: ApiException) -> str:
+    # The whole answer is the reason; headers are left out, they may hold credentials of a proxy.
+    body = error.body or error.reason or ""
+    return (body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)).strip()[:500]
+
+
+def _retry_after_s(error: ApiException) -> float:
+    headers: Any = error.headers or {}
+    try:
+        return max(float(headers.get("Retry-After", "")), 0.1)
+    except ValueError:
+        return RETRY_AFTER_S

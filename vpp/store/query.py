@@ -1,0 +1,213 @@
+"""What is asked of a store, checked once: the rows that come back, the query that a backend answers, their order."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from vpp import tables
+from vpp.errors import ConfigError
+from vpp.tables import Column, Row, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Order = Literal["asc", "desc"]
+Value = str | int | float | bool | datetime
+Filters = Mapping[str, Value | Sequence[Value]]
+
+FIRST_TIME = datetime(1678, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(2262, 1, 1, tzinfo=UTC)
+INT_LIMIT = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one table.
+
+    Attributes:
+        table: The table they come from.
+        columns: Names of the columns, in the order of the values.
+        values: One tuple per row; times are aware UTC datetimes, missing is None.
+    """
+
+    table: Table
+    columns: tuple[str, ...]
+    values: list[Row]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.values)
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of one column."""
+        at = self.columns.index(name)
+        return [row[at] for row in self.values]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return one dict per row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.values]
+
+    def frame(self) -> pd.DataFrame:
+        """Return a pandas frame: a column per column; missing numbers are NaN."""
+        import pandas as pd
+
+        return pd.DataFrame(self.values, columns=list(self.columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What one zone has in a table: number of rows, first and last time."""
+
+    zone: str
+    rows: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One checked question to a backend.
+
+    Attributes:
+        table: The table.
+        run: Name of the run.
+        zones: Zones asked for, None for all.
+        start: First time, inclusive; None for the beginning.
+        end: Last time, exclusive; None for all.
+        filters: (column, accepted values) that must all hold; neither the zone nor the table's time.
+        columns: What is wanted, in order.
+        descending: Newest first.
+        limit: At most so many rows, None for all.
+    """
+
+    table: Table
+    run: str
+    zones: tuple[str, ...] | None
+    start: datetime | None
+    end: datetime | None
+    filters: tuple[tuple[Column, tuple[Value, ...]], ...]
+    columns: tuple[Column, ...]
+    descending: bool = False
+    limit: int | None = None
+
+
+def find_table(table: Table | str) -> Table:
+    """Return a table by its name.
+
+    Raises:
+        ConfigError: There is none of that name; names the nearest.
+    """
+    if isinstance(table, Table):
+        return table
+    found = tables.BY_NAME.get(table)
+    if found is None:
+        raise ConfigError(f"there is no table {table!r}", hint=_nearest(table, tables.BY_NAME))
+    return found
+
+
+def find_columns(table: Table, names: Iterable[str] | None) -> tuple[Column, ...]:
+    """Return columns of ``table`` by name, all of them for None.
+
+    Raises:
+        ConfigError: A column is unknown; names the nearest.
+    """
+    if names is None:
+        return table.columns
+    by_name = {column.name: column for column in table.columns}
+    found = []
+    for name in names:
+        if name not in by_name:
+            raise ConfigError(f"table {table.name} has no column {name!r}", hint=_nearest(name, by_name))
+        found.append(by_name[name])
+    return tuple(found)
+
+
+def series_columns(table: Table) -> tuple[Column, ...]:
+    """Return the key columns besides the time: what tells one series of the table from another."""
+    by_name = {column.name: column for column in table.columns}
+    return tuple(by_name[name] for name in table.key if name != table.time)
+
+
+def order_columns(table: Table) -> tuple[str, ...]:
+    """Return the columns that rows are read in the order of: the time, then the rest of the key."""
+    return (table.time, *(name for name in table.key if name != table.time))
+
+
+def check_filters(table: Table, filters: Filters | None) -> tuple[tuple[Column, tuple[Value, ...]], ...]:
+    """Return the filters as pairs of a column and its accepted values in the column's type, in the order of the names.
+
+    Raises:
+        ConfigError: A column is unknown, or has its own argument, or a value is none that the column can have.
+    """
+    found = []
+    for name, accepted in sorted((filters or {}).items()):
+        if name in ("zone", table.time):
+            raise ConfigError(f"{name} is no filter", hint="use zone=, start= and end=")
+        (column,) = find_columns(table, [name])
+        several = isinstance(accepted, Sequence) and not isinstance(accepted, str)
+        values: Sequence[Any] = accepted if several else [accepted]  # type: ignore[assignment]
+        found.append((column, tuple(_typed(column, value) for value in values)))
+    return tuple(found)
+
+
+def as_utc(when: datetime | None) -> datetime | None:
+    """Return ``when`` in UTC.
+
+    Raises:
+        ConfigError: It has no time zone.
+    """
+    if when is None:
+        return None
+    if when.tzinfo is None:
+        raise ConfigError(f"{when.isoformat()} has no time zone", hint="give times in UTC, such as 2022-01-01T00:00Z")
+    return when.astimezone(UTC)
+
+
+def unfit(table: Table, row: Row) -> str | None:
+    """Return why no store can hold ``row``, or None.
+
+    Integers must fit 64 bits, times lie in 1678..2261, numbers be finite, key columns be there.
+    """
+    for column, value in zip(table.columns, row, strict=True):
+        if value is None:
+            if column.name in table.key or column.name == table.time:
+                return f"{column.name} is missing"
+        elif isinstance(value, datetime):
+            if not FIRST_TIME <= value < LAST_TIME:
+                return f"{column.name} {value.isoformat()} is not between 1678 and 2261"
+        elif isinstance(value, int):
+            if not -INT_LIMIT <= value < INT_LIMIT:
+                return f"{column.name} does not fit 64 bits"
+        elif isinstance(value, float) and not math.isfinite(value):
+            return f"{column.name} is not finite"
+    return None
+
+
+_KINDS: dict[str, type] = {"real": float, "int": int, "text": str, "json": str}
+
+
+def _typed(column: Column, value: Any) -> Value:
+    wrong = ConfigError(f"{column.name} is never {value!r}", hint=f"it is of type {column.type}")
+    if column.type in ("bool", "time"):
+        kind = bool if column.type == "bool" else datetime
+        if not isinstance(value, kind) or (isinstance(value, datetime) and value.tzinfo is None):
+            raise wrong
+        return value
+    try:
+        typed: Value = _KINDS[column.type](value)
+    except (TypeError, ValueError) as error:
+        raise wrong from error
+    return typed
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    known = list(names)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else "there are " + ", ".join(known)
