@@ -1,0 +1,256 @@
+"""Closed-loop evaluation of grid response on history: the fleet against real net load, in money and in breaches.
+
+The protocol: a forecast is issued when the slot before closes; peakers are set on it; the batteries then meet the net
+load that comes, by the rule asked for; costs are settled on what happened. The score places a policy between doing
+nothing (0) and perfect foresight (100). Emergency shedding at the cap is there for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from agents.clearing import committed, solve
+from agents.curve import follow, with_curve
+from agents.physics import deliver_fleet
+from agents.plan_cost import plan_costs
+from agents.problem import Array, ClearingProblem, FleetState, Plan, clearing_problem, seen
+from vpp.fleet import Battery, CurtailableLoad, Zone
+
+Rule = Literal["two_pass", "curve", "seen", "ahead"]
+Solver = Callable[[ClearingProblem], Plan]
+_BREACH_MW = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class GridSeries:
+    """What a backtest runs on, in the served share's MW; T slots in a row, N steps ahead.
+
+    ``actual_mw``: shape (T,), net load. ``before_mw``: grid power before the first slot. ``net_mw``, ``ramp_sd_mw``,
+    ``level_sd_mw``, ``carry``: shape (T, N); row t was issued before slot t and speaks of slots t..t+N-1.
+    ``price_per_mwh``: shape (T,), what energy is settled at; ``expected_price_per_mwh``: shape (T, N).
+    ``stored_value_per_mwh``: worth of energy left at the end of the run and of each window.
+    """
+
+    actual_mw: Array
+    before_mw: float
+    net_mw: Array
+    ramp_sd_mw: Array
+    level_sd_mw: Array
+    carry: Array
+    price_per_mwh: Array
+    expected_price_per_mwh: Array
+    stored_value_per_mwh: float
+
+    def part(self, first: int, last: int) -> GridSeries:
+        """Return slots ``first..last-1``; grid power before them is taken as the net load of slot ``first - 1``."""
+        rows = slice(first, last)
+        return GridSeries(
+            actual_mw=self.actual_mw[rows],
+            before_mw=float(self.actual_mw[first - 1]) if first else self.before_mw,
+            net_mw=self.net_mw[rows],
+            ramp_sd_mw=self.ramp_sd_mw[rows],
+            level_sd_mw=self.level_sd_mw[rows],
+            carry=self.carry[rows],
+            price_per_mwh=self.price_per_mwh[rows],
+            expected_price_per_mwh=self.expected_price_per_mwh[rows],
+            stored_value_per_mwh=self.stored_value_per_mwh,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GridRun:
+    """What happened: ``power_mw`` (A, T), ``grid_mw`` (T,), ``soc`` (A, T), cost items in money, breaches in slots."""
+
+    power_mw: Array
+    grid_mw: Array
+    soc: Array
+    costs: dict[str, float]
+    ramp_breaches: int
+    cap_breaches: int
+    fallbacks: int
+
+    @property
+    def cost(self) -> float:
+        """Sum of the cost items; stored energy counts as income."""
+        return float(sum(self.costs.values()))
+
+
+def run(
+    zone: Zone,
+    series: GridSeries,
+    *,
+    rule: Rule = "two_pass",
+    solver: Solver = solve,
+    service_factor: float = 1.0,
+    start: FleetState | None = None,
+) -> GridRun:
+    """Return the closed loop of the clearing over ``series``.
+
+    Args:
+        zone: Fleet and limits; its hedge is used.
+        series: Actuals and forecasts.
+        rule: ``ahead``: the plan made on the forecast; ``two_pass``: peakers ahead, the rest re-cleared with the slot's
+            actual mean; ``curve``: peakers ahead, batteries by the published curve; ``seen``: all with the actual mean.
+        solver: The first pass.
+        service_factor: As in ``ClearingProblem``.
+        start: The fleet before the first slot; at rest when not given.
+    """
+    state = replace(FleetState.initial(zone) if start is None else start, grid_mw=series.before_mw)
+    slots, hours = len(series.actual_mw), zone.step.hours
+    powers, socs = np.zeros((len(zone.assets), slots)), np.full((len(zone.assets), slots), np.nan)
+    fallbacks = 0
+    for t in range(slots):
+        problem = problem_at(zone, series, t, state, service_factor=service_factor)
+        setpoints, engine = _decide(problem, float(series.actual_mw[t]), rule, solver)
+        fallbacks += engine.startswith("reflex")
+        setpoints = shed_above_cap(zone, setpoints, float(series.actual_mw[t]))
+        given, state = deliver_fleet(zone.assets, state, setpoints, hours, potential_mw=np.zeros(len(zone.assets)))
+        powers[:, t] = [d.power_mw for d in given]
+        socs[:, t] = state.soc
+        state = replace(state, grid_mw=float(series.actual_mw[t] - powers[:, t].sum()))
+    return settle(zone, series, powers, socs, fallbacks=fallbacks)
+
+
+def problem_at(
+    zone: Zone, series: GridSeries, t: int, state: FleetState, *, service_factor: float = 1.0
+) -> ClearingProblem:
+    """Return the problem of slot t on what was known before it."""
+    return clearing_problem(
+        zone,
+        series.net_mw[t],
+        state=state,
+        ramp_sd_mw=series.ramp_sd_mw[t],
+        level_sd_mw=series.level_sd_mw[t],
+        carry=series.carry[t],
+        price_per_mwh=series.expected_price_per_mwh[t],
+        stored_value_per_mwh=series.stored_value_per_mwh,
+        service_factor=service_factor,
+    )
+
+
+def _decide(problem: ClearingProblem, actual_mw: float, rule: Rule, solver: Solver) -> tuple[Array, str]:
+    if rule == "seen":
+        carry = problem.carry.copy()
+        carry[0] = 1.0
+        plan = solver(replace(problem, net_mw=problem.net_mw + carry * (actual_mw - problem.net_mw[0])))
+        return plan.power_mw[:, 0], plan.engine
+    plan = solver(problem)
+    if rule == "two_pass":
+        again = committed(seen(problem, plan, actual_mw), plan)
+        return again.power_mw[:, 0], again.engine
+    setpoints = plan.power_mw[:, 0].copy()
+    if rule == "curve":
+        drawn = plan if len(plan.curve_net_mw) else with_curve(problem, plan)
+        for i, asset in enumerate(problem.assets):
+            if isinstance(asset, Battery):
+                setpoints[i] = follow(drawn, i, actual_mw)
+    return setpoints, plan.engine
+
+
+def shed_above_cap(zone: Zone, setpoints: Array, net_mw: float) -> Array:
+    """Return the setpoints with emergency loads set to what is left above the import cap."""
+    loads = [i for i, a in enumerate(zone.assets) if isinstance(a, CurtailableLoad) and a.only_at_cap]
+    changed = setpoints.copy()
+    changed[loads] = 0.0
+    left = net_mw - float(changed.sum()) - zone.limits.import_cap_mw
+    for i in loads:
+        asset = zone.assets[i]
+        assert isinstance(asset, CurtailableLoad)
+        changed[i] = min(max(left, 0.0), asset.capacity_mw)
+        left -= changed[i]
+    return changed
+
+
+def no_action(zone: Zone, series: GridSeries) -> GridRun:
+    """Return the run of a fleet that does nothing but shed at the cap."""
+    powers = np.stack(
+        [shed_above_cap(zone, np.zeros(len(zone.assets)), float(net)) for net in series.actual_mw], axis=1
+    )
+    rest = FleetState.initial(zone).soc
+    return settle(zone, series, powers, np.tile(rest[:, None], (1, len(series.actual_mw))))
+
+
+def perfect_foresight(zone: Zone, series: GridSeries, *, start: FleetState | None = None) -> GridRun:
+    """Return the cheapest run in hindsight: one solve over all slots with the actual net load and prices."""
+    state = replace(FleetState.initial(zone) if start is None else start, grid_mw=series.before_mw)
+    problem = clearing_problem(
+        zone,
+        series.actual_mw,
+        state=state,
+        price_per_mwh=series.price_per_mwh,
+        stored_value_per_mwh=series.stored_value_per_mwh,
+    )
+    plan = solve(problem)
+    return settle(zone, series, plan.power_mw, plan.soc, fallbacks=int(plan.engine.startswith("reflex")))
+
+
+def settle(zone: Zone, series: GridSeries, powers: Array, socs: Array, *, fallbacks: int = 0) -> GridRun:
+    """Return the run of given deliveries with its costs on actual net load and prices."""
+    state = replace(FleetState.initial(zone), grid_mw=series.before_mw)
+    actual = clearing_problem(
+        zone,
+        series.actual_mw,
+        state=state,
+        price_per_mwh=series.price_per_mwh,
+        stored_value_per_mwh=series.stored_value_per_mwh,
+        hedge=0.0,
+    )
+    grid = series.actual_mw - powers.sum(axis=0)
+    change = np.abs(np.diff(grid, prepend=series.before_mw))
+    limits = zone.limits
+    outside = grid - limits.import_cap_mw
+    if limits.export_cap_mw is not None:
+        outside = np.maximum(outside, -limits.export_cap_mw - grid)
+    return GridRun(
+        power_mw=powers,
+        grid_mw=grid,
+        soc=socs,
+        costs=plan_costs(actual, powers, powers > 1e-9, socs),
+        ramp_breaches=int((change > limits.ramp_limit_mw + _BREACH_MW).sum()),
+        cap_breaches=int((outside > _BREACH_MW).sum()),
+        fallbacks=fallbacks,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GridScore:
+    """Scores, 0 (no action) to 100 (perfect foresight), over all weeks and in the worst; breaches over all slots."""
+
+    score: float
+    worst_week_score: float
+    week_scores: tuple[float, ...]
+    cap_breaches: int
+    ramp_breach_pct: float
+    cost: float
+    cost_no_action: float
+    cost_perfect: float
+    fallbacks: int
+
+
+def score_of(runs: list[GridRun], idle: list[GridRun], best: list[GridRun]) -> GridScore:
+    """Return the score of weekly runs against no action and perfect foresight on the same weeks.
+
+    ``score = 100 (no_action - cost) / (no_action - perfect)``; a week where there is nothing to gain counts as 100.
+    """
+
+    def of(cost: float, most: float, least: float) -> float:
+        return 100.0 * (most - cost) / (most - least) if most - least > 1e-9 else 100.0
+
+    cost, most, least = (sum(run.cost for run in group) for group in (runs, idle, best))
+    weeks = tuple(of(r.cost, n.cost, p.cost) for r, n, p in zip(runs, idle, best, strict=True))
+    slots = sum(len(run.grid_mw) for run in runs)
+    return GridScore(
+        score=of(cost, most, least),
+        worst_week_score=min(weeks),
+        week_scores=weeks,
+        cap_breaches=sum(run.cap_breaches for run in runs),
+        ramp_breach_pct=100.0 * sum(run.ramp_breaches for run in runs) / slots,
+        cost=cost,
+        cost_no_action=most,
+        cost_perfect=least,
+        fallbacks=sum(run.fallbacks for run in runs),
+    )
