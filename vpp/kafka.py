@@ -150,6 +150,7 @@ def application(
     on_processed: Callable[[str, int, int], None] | None = None,
     on_stats: Callable[[str], None] | None = None,
     stateful: bool = True,
+    commit_every: int = 0,
 ) -> Application:
     """Return the Quix application of one topology, set up for the broker in the settings.
 
@@ -159,6 +160,7 @@ def application(
         on_processed: Called after each message with topic, partition, offset.
         on_stats: Called every second with librdkafka's statistics as JSON.
         stateful: False for steps without state: no changelog topics.
+        commit_every: Commit after so many messages even before the interval is over; 0: by the interval alone.
 
     Raises:
         ConfigError: Exactly-once was asked of the embedded broker, which does not isolate transactions.
@@ -191,6 +193,7 @@ def application(
         consumer_group=group,
         auto_offset_reset="earliest",
         commit_interval=kafka.commit_interval_s,
+        commit_every=commit_every,
         consumer_poll_timeout=0.05,
         consumer_extra_config=consumer | kafka.extra,
         producer_extra_config=producer | kafka.extra,

@@ -36,11 +36,12 @@ def _json(value: Any) -> str:
 
 def _telemetry(msg: m.SlotClosed | m.Correction) -> Iterator[Row]:
     v = msg.values
-    quality = _json(msg.quality) if isinstance(msg, m.SlotClosed) else None
+    # A correction names only what changed: the JSON columns keep the slot as it closed.
+    quality, values = (_json(msg.quality), _json(v)) if isinstance(msg, m.SlotClosed) else (None, None)
     revision = msg.revision if isinstance(msg, m.Correction) else 0
     yield (
         msg.zone, msg.slot, v.get(LOAD), v.get(SOLAR), v.get(WIND), msg.net_load_mw, v.get(PRICE), v.get(FREQUENCY),
-        quality, _json(v), revision,
+        quality, values, revision,
     )  # fmt: skip
 
 
@@ -106,8 +107,10 @@ def _alert(msg: m.Alert) -> Iterator[Row]:
 
 
 def _order(msg: m.Order) -> Iterator[Row]:
+    # Asked for and admitted, an order has the same body, so that it does not matter which of the two is written last.
+    body = msgspec.structs.replace(msg, verdict=None, verdict_reason=None)
     yield (
-        msg.zone, msg.issued_at, msg.order_id, msg.action, msg.principal, msg.verdict, msg.verdict_reason, _json(msg),
+        msg.zone, msg.issued_at, msg.order_id, msg.action, msg.principal, msg.verdict, msg.verdict_reason, _json(body),
     )  # fmt: skip
 
 

@@ -67,8 +67,8 @@ TELEMETRY = Table(
     net_load_mw real load - solar - wind (MW); empty when a part is missing.
     price_per_mwh real Actual price, currency per MWh.
     frequency_hz real Grid frequency (Hz).
-    quality json Channels that are not ok, with why.
-    values json Every channel of the slot.
+    quality json Channels that were not ok when the slot closed, with why.
+    values json Every channel of the slot, as it closed.
     revision int 0, or how often the slot was corrected.
     """),
     ("zone", "slot"),
@@ -244,7 +244,7 @@ ORDERS = Table(
     principal text Who asks.
     verdict text accepted or refused; empty before admission.
     verdict_reason text Why.
-    body json The whole order.
+    body json The whole order, as it was asked for.
     """),
     ("zone", "issued_at", "order_id"),
     "issued_at",
