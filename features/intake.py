@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from features.quality import ABSURD, Checks, check_values
+from vpp.catalogue import is_forecast
 from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
 from vpp.errors import MessageError
 from vpp.fleet import Zone
@@ -309,7 +310,7 @@ class IntakeReducer:
         return outputs
 
     def _channels(self, state: IntakeState, values: Values) -> list[str]:
-        own = self._zone.channels or ()
+        own = (channel for channel in self._zone.channels or () if not is_forecast(channel))
         return sorted({*own, *state.head.channels, *values})
 
     def _absent(self, state: IntakeState) -> frozenset[str]:

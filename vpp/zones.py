@@ -262,7 +262,10 @@ def _at_step(zone: Zone, step_min: int, is_own: bool, notes: list[str]) -> Zone:
 
 def _for_channels(zone: Zone, notes: list[str]) -> Zone:
     channels = set(zone.channels or ())
-    update: dict[str, Any] = {}
+    assets = tuple(asset for asset in zone.assets if asset.kind != "renewable" or asset.channel in channels)
+    update: dict[str, Any] = {"assets": assets}
+    for asset in set(zone.assets) - set(assets):
+        notes.append(f"{zone.zone}: {asset.asset_id} is left out, the data has no output of it")
     if not channels & set(NET_LOAD_CHANNELS):
         notes.append(f"{zone.zone}: no load, solar or wind in the data: trading only, without grid limits")
         update["limits"] = Limits(ramp_limit_mw=NO_LIMIT_MW, import_cap_mw=NO_LIMIT_MW)
