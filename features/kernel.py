@@ -1,0 +1,367 @@
+"""The one kernel: computes the feature table for one origin slot, or for many, from channel values by slot.
+
+Training replays it over a whole history, serving calls it on the ring: parity by construction. NaN means missing and
+stays; a value that was not yet known at the origin (``limits``) is NaN too, so no feature can look ahead.
+Rolling statistics go over the values twice (mean first, then deviations), which keeps them exact to rounding at any
+level; when minimum and maximum agree the deviation is 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from features import calendar as cal_fields
+from features.kernel_access import at, clear_sky, last_published, rolling, same_class_days, slot_mean, window_mean
+from features.spec import Op
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+_MINUTE = cal_fields.MINUTE
+_WEEKDAY = cal_fields.WEEKDAY
+_DAY_CLASS = cal_fields.DAY_CLASS
+_ANNUAL = cal_fields.ANNUAL
+_SUN = cal_fields.SUN
+_TAU = 2.0 * math.pi
+SIMILAR_SEARCH_DAYS = 42
+SIMILAR_FOUND = 12
+
+VALUE, CHANGE, MEAN, STD, MIN, MAX = int(Op.VALUE), int(Op.CHANGE), int(Op.MEAN), int(Op.STD), int(Op.MIN), int(Op.MAX)
+MEAN_GAP, POSITION, GRADIENT, PATH = int(Op.MEAN_GAP), int(Op.POSITION), int(Op.GRADIENT), int(Op.PATH)
+RATIO, CLEARNESS, LAST_PUBLISHED_GAP = int(Op.RATIO), int(Op.CLEARNESS), int(Op.LAST_PUBLISHED_GAP)
+PRODUCT, SEASON, SEASON_MEAN, SIMILAR = int(Op.PRODUCT), int(Op.SEASON), int(Op.SEASON_MEAN), int(Op.SIMILAR)
+SIMILAR_STEP, SPLIT_SEASON, SPLIT_CHANGE = int(Op.SIMILAR_STEP), int(Op.SPLIT_SEASON), int(Op.SPLIT_CHANGE)
+CLEAR_GAP, CLEAR_CHANGE = int(Op.CLEAR_GAP), int(Op.CLEAR_CHANGE)
+SLOT_MEAN, SLOT_MEAN_GAP, SLOT_MEAN_CHANGE = int(Op.SLOT_MEAN), int(Op.SLOT_MEAN_GAP), int(Op.SLOT_MEAN_CHANGE)
+AHEAD, AHEAD_CHANGE, AHEAD_STEP, AHEAD_GAP = int(Op.AHEAD), int(Op.AHEAD_CHANGE), int(Op.AHEAD_STEP), int(Op.AHEAD_GAP)
+SCALED_AHEAD, AHEAD_RATIO, AHEAD_SQUARE = int(Op.SCALED_AHEAD), int(Op.AHEAD_RATIO), int(Op.AHEAD_SQUARE)
+SUM, TARGET_PRODUCT = int(Op.SUM), int(Op.TARGET_PRODUCT)
+KNOWN, CALENDAR, WEEKDAY_IS, NON_WORKDAY = int(Op.KNOWN), int(Op.CALENDAR), int(Op.WEEKDAY_IS), int(Op.NON_WORKDAY)
+SUN_CHANGE, ANNUAL_SIN, ANNUAL_COS = int(Op.SUN_CHANGE), int(Op.ANNUAL_SIN), int(Op.ANNUAL_COS)
+DAY_SIN, DAY_COS, WEEK_SIN, WEEK_COS = int(Op.DAY_SIN), int(Op.DAY_COS), int(Op.WEEK_SIN), int(Op.WEEK_COS)
+HORIZON = int(Op.HORIZON)
+
+
+@njit(cache=True)
+def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    op: int,
+    data: Array,
+    base: int,
+    low: int,
+    limits: Indices,
+    x: int,
+    z: int,
+    a: int,
+    b: int,
+    origins: Indices,
+    day: int,
+    out: Array,
+) -> None:
+    """Compute one feature of the origin slots."""
+    for n in range(origins.shape[0]):
+        t = origins[n]
+        limit = limits[n]
+        now = at(data, base, low, limit, x, t)
+        if op == VALUE:
+            out[n] = now
+        elif op == CHANGE:
+            out[n] = now - at(data, base, low, limit, x, t - a)
+        elif op == PATH:
+            before = at(data, base, low, limit, x, t - b * day) - at(data, base, low, limit, x, t - a - b * day)
+            out[n] = now - at(data, base, low, limit, x, t - a) - before
+        elif op == RATIO:
+            other = at(data, base, low, limit, z, t)
+            out[n] = now / other if other != 0.0 else np.nan
+        elif op == CLEARNESS:
+            sky = clear_sky(data, base, low, limit, x, t, t, a, day)
+            out[n] = min(now / sky, 1.5) if sky > 0.0 else (0.0 if sky == 0.0 else np.nan)
+        elif op == LAST_PUBLISHED_GAP:
+            out[n] = last_published(data, base, low, limit, x, t, day) - at(data, base, low, limit, z, t)
+        elif op == MEAN:
+            out[n] = window_mean(data, base, low, limit, x, t, a)
+        elif op == MEAN_GAP:
+            out[n] = window_mean(data, base, low, limit, x, t, a) - now
+        else:
+            lowest, highest, spread, slope = rolling(data, base, low, limit, x, t, a)
+            if op == STD:
+                out[n] = spread
+            elif op == MIN:
+                out[n] = lowest
+            elif op == MAX:
+                out[n] = highest
+            elif op == POSITION:
+                out[n] = (now - lowest) / (highest - lowest) if highest != lowest else 0.5
+            else:
+                out[n] = slope
+
+
+@njit(cache=True)
+def _calendar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    op: int,
+    cal: Array,
+    cal_first: int,
+    a: int,
+    b: int,
+    origins: Indices,
+    steps: Indices,
+    step_min: int,
+    out: Array,
+) -> None:
+    """Compute one feature of the calendar at the target slots."""
+    for n in range(origins.shape[0]):
+        j = origins[n] - cal_first
+        i = j + steps[n]
+        if op == CALENDAR:
+            out[n] = cal[a, i]
+        elif op == WEEKDAY_IS:
+            out[n] = 1.0 if cal[_WEEKDAY, i] == a else 0.0
+        elif op == NON_WORKDAY:
+            out[n] = 1.0 if cal[_DAY_CLASS, i] > 0.0 else 0.0
+        elif op == SUN_CHANGE:
+            out[n] = cal[_SUN, i] - cal[_SUN, j]
+        elif op == ANNUAL_SIN:
+            out[n] = math.sin(cal[_ANNUAL, i])
+        elif op == ANNUAL_COS:
+            out[n] = math.cos(cal[_ANNUAL, i])
+        elif op == DAY_SIN:
+            out[n] = math.sin(_TAU * b * cal[_MINUTE, i] / 1440.0)
+        elif op == DAY_COS:
+            out[n] = math.cos(_TAU * b * cal[_MINUTE, i] / 1440.0)
+        elif op == WEEK_SIN:
+            out[n] = math.sin(_TAU * (cal[_WEEKDAY, i] + cal[_MINUTE, i] / 1440.0) / 7.0)
+        elif op == WEEK_COS:
+            out[n] = math.cos(_TAU * (cal[_WEEKDAY, i] + cal[_MINUTE, i] / 1440.0) / 7.0)
+        else:
+            out[n] = float(steps[n] * step_min)
+
+
+@njit(cache=True)
+def _ahead_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    op: int,
+    data: Array,
+    base: int,
+    low: int,
+    limits: Indices,
+    x: int,
+    z: int,
+    a: int,
+    origins: Indices,
+    steps: Indices,
+    divisor: Array,
+    out: Array,
+) -> None:
+    """Compute one feature of what is published for the target slots; ``divisor`` is an earlier column."""
+    for n in range(origins.shape[0]):
+        t = origins[n]
+        target = t + steps[n]
+        limit = limits[n]
+        ahead = at(data, base, low, limit, x, target)
+        if op == AHEAD:
+            out[n] = ahead
+        elif op == KNOWN:
+            out[n] = 0.0 if math.isnan(ahead) else 1.0
+        elif op == AHEAD_CHANGE:
+            out[n] = ahead - at(data, base, low, limit, x, t)
+        elif op == AHEAD_STEP:
+            out[n] = at(data, base, low, limit, x, target + a) - ahead
+        elif op == AHEAD_GAP:
+            out[n] = ahead - at(data, base, low, limit, z, t)
+        elif op == AHEAD_SQUARE:
+            out[n] = ahead * ahead
+        elif op == AHEAD_RATIO:
+            out[n] = ahead / divisor[n] if divisor[n] > 0.0 else np.nan
+        else:
+            now = at(data, base, low, limit, z, t)
+            published = at(data, base, low, limit, x, t)
+            factor = np.nan if math.isnan(now + published) else 1.0
+            if published > 0.0:
+                factor = min(max(now / published, 0.0), 3.0)
+            out[n] = ahead * factor - now
+
+
+@njit(cache=True)
+def _past_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    op: int,
+    data: Array,
+    base: int,
+    low: int,
+    limits: Indices,
+    x: int,
+    a: int,
+    origins: Indices,
+    steps: Indices,
+    day: int,
+    cal: Array,
+    cal_first: int,
+    out: Array,
+) -> None:
+    """Compute one feature of what happened at the targets' slot on earlier days."""
+    for n in range(origins.shape[0]):
+        t = origins[n]
+        target = t + steps[n]
+        limit = limits[n]
+        if op in (SEASON, SPLIT_SEASON, SPLIT_CHANGE):
+            if op != SEASON:
+                i = target - cal_first
+                back = day if op == SPLIT_CHANGE else a * day
+                if i < back or cal[_DAY_CLASS, i - back] == cal[_DAY_CLASS, i]:
+                    out[n] = 0.0
+                    continue
+            if op == SPLIT_CHANGE:
+                out[n] = at(data, base, low, limit, x, t) - at(data, base, low, limit, x, t - a)
+            else:
+                before = at(data, base, low, limit, x, t - a * day)
+                out[n] = at(data, base, low, limit, x, target - a * day) - before
+        elif op in (CLEAR_CHANGE, CLEAR_GAP):
+            sky = clear_sky(data, base, low, limit, x, target, t, a, day)
+            sky_now = clear_sky(data, base, low, limit, x, t, t, a, day)
+            if op == CLEAR_CHANGE:
+                out[n] = sky - sky_now
+            else:
+                now = at(data, base, low, limit, x, t)
+                out[n] = (min(now / sky_now, 1.5) if sky_now > 0.0 else 0.0) * sky - now
+        else:
+            mean = slot_mean(data, base, low, limit, x, target, t, a, day)
+            if op == SLOT_MEAN_GAP:
+                mean -= at(data, base, low, limit, x, t)
+            elif op == SLOT_MEAN_CHANGE:
+                mean -= slot_mean(data, base, low, limit, x, t, t, a, day)
+            out[n] = mean
+
+
+@njit(cache=True)
+def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    op: int,
+    data: Array,
+    base: int,
+    low: int,
+    limits: Indices,
+    x: int,
+    a: int,
+    b: int,
+    origins: Indices,
+    steps: Indices,
+    day: int,
+    similar: Indices,
+    out: Array,
+) -> None:
+    """Compute one feature that averages over earlier weeks or over days of the targets' class."""
+    wanted = a if op == SIMILAR else b
+    for n in range(origins.shape[0]):
+        t = origins[n]
+        ahead = 0 if op == SIMILAR_STEP else steps[n]
+        behind = a if op == SIMILAR_STEP else 0
+        limit = limits[n]
+        total = 0.0
+        found = 0
+        for m in range(b if op == SEASON_MEAN else similar.shape[1]):
+            shift = (m + 1) * a * day if op == SEASON_MEAN else similar[n, m] * day
+            if shift == 0:
+                break
+            value = at(data, base, low, limit, x, t - shift + ahead) - at(data, base, low, limit, x, t - shift - behind)
+            if not math.isnan(value):
+                total += value
+                found += 1
+                if found == wanted:
+                    break
+        out[n] = total / found if found > 0 else np.nan
+        if op == SIMILAR_STEP:
+            out[n] -= at(data, base, low, limit, x, t) - at(data, base, low, limit, x, t - a)
+
+
+@njit(cache=True)
+def fill_origins(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    code: Indices,
+    data: Array,
+    base: int,
+    low: int,
+    limits: Indices,
+    origins: Indices,
+    step_min: int,
+    out: Array,
+) -> None:
+    """Compute the columns that depend on the origin alone.
+
+    ``limits``: shape (origins, series). ``out``: shape (features, origins); its first rows are filled.
+    """
+    day = 1440 // step_min
+    for f in range(code.shape[0]):
+        if code[f, 7] == 1:
+            break
+        op = code[f, 0]
+        if op == PRODUCT:
+            out[f] = out[code[f, 5]] * out[code[f, 6]]
+        else:
+            _origin_column(
+                op, data, base, low, limits, code[f, 1], code[f, 2], code[f, 3], code[f, 4], origins, day, out[f]
+            )
+
+
+@njit(cache=True)
+def fill_targets(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    code: Indices,
+    data: Array,
+    base: int,
+    low: int,
+    limits: Indices,
+    cal: Array,
+    cal_first: int,
+    origins: Indices,
+    steps: Indices,
+    step_min: int,
+    out: Array,
+) -> None:
+    """Compute the rows of ``out`` (features, pairs) that depend on the targets; the origin rows are filled already."""
+    day = 1440 // step_min
+    similar = same_class_days(cal, cal_first, origins, steps, day, SIMILAR_SEARCH_DAYS, SIMILAR_FOUND)
+    for f in range(code.shape[0]):
+        if code[f, 7] == 0:
+            continue
+        op = code[f, 0]
+        x, z, a, b = code[f, 1], code[f, 2], code[f, 3], code[f, 4]
+        if op == SUM:
+            out[f] = out[code[f, 5]] + out[code[f, 6]]
+        elif op == TARGET_PRODUCT:
+            out[f] = out[code[f, 5]] * out[code[f, 6]]
+        elif op >= CALENDAR:
+            _calendar_column(op, cal, cal_first, a, b, origins, steps, step_min, out[f])
+        elif op >= AHEAD:
+            _ahead_column(op, data, base, low, limits, x, z, a, origins, steps, out[max(code[f, 5], 0)], out[f])
+        elif op in (SIMILAR, SEASON_MEAN, SIMILAR_STEP):
+            _similar_column(op, data, base, low, limits, x, a, b, origins, steps, day, similar, out[f])
+        else:
+            _past_column(op, data, base, low, limits, x, a, origins, steps, day, cal, cal_first, out[f])
+
+
+@njit(cache=True)
+def fill_row(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    code: Indices,
+    n_origin: int,
+    data: Array,
+    base: int,
+    low: int,
+    limits: Indices,
+    cal: Array,
+    cal_first: int,
+    t: int,
+    horizons: Indices,
+    step_min: int,
+    out: Array,
+) -> None:
+    """Compute all features for every horizon of one origin.
+
+    ``limits``: shape (1, series). ``out``: shape (features, horizons).
+    """
+    pairs = horizons.shape[0]
+    first = np.empty((n_origin, 1))
+    fill_origins(code[:n_origin], data, base, low, limits, np.array([t]), step_min, first)
+    for f in range(n_origin):
+        out[f] = first[f, 0]
+    origins = np.full(pairs, t)
+    every = np.empty((pairs, limits.shape[1]), dtype=np.int64)
+    every[:] = limits[0]
+    fill_targets(code, data, base, low, every, cal, cal_first, origins, horizons, step_min, out)

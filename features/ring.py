@@ -1,0 +1,219 @@
+"""The slot ring: per zone a few weeks of every channel, addressed by slot, with room for published future slots.
+
+A gap is NaN, a duplicate overwrites itself, a late value lands in its own slot. The ring is kept as one packed value
+per day and depth class, so that a slot writes kilobytes and not the whole history.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from vpp.domain import Step
+
+Array = npt.NDArray[np.float64]
+
+FUTURE_DAYS = 4
+"""Days after the newest closed slot that published values may fill (three whole local days need a fourth UTC day)."""
+
+VERSION = 1
+_HEAD = struct.Struct("<B8sqqq")
+_CHUNK = struct.Struct("<B8sqH")
+
+
+class SlotRing:
+    """Values of many channels by slot index (``Step.index``), float64, NaN = missing.
+
+    Args:
+        step: Slot length of the zone.
+        depth_of: Days of history that a channel needs; 0 = the channel is not kept.
+        max_days: The largest depth that ``depth_of`` returns.
+
+    Invariants:
+        - What a channel holds does not depend on whether the ring was saved and loaded in between: a value older than
+          the channel's depth is NaN in memory too.
+        - ``data[row, index % capacity]`` is the value of slot ``index`` for every index in ``[oldest, newest]``.
+    """
+
+    def __init__(self, step: Step, depth_of: Callable[[str], int], *, max_days: int) -> None:
+        self.step = step
+        self._depth_of = depth_of
+        self._per_day = step.per_day
+        self._blocks = max_days + FUTURE_DAYS + 2
+        self.capacity = self._blocks * self._per_day
+        self.layout = hashlib.sha256(f"{VERSION}:{step.minutes}:{max_days}".encode()).digest()[:8]
+        self.rows: dict[str, int] = {}
+        self._depths: list[int] = []
+        self.data: Array = np.full((0, self.capacity), np.nan)
+        self.head: int | None = None
+        self.version = 0
+        self._block_version = np.zeros(self._blocks, dtype=np.int64)
+        self._dirty: set[tuple[int, int]] = set()
+        self._expired: set[tuple[int, int]] = set()
+        self._kept: set[tuple[int, int]] = set()
+
+    @property
+    def oldest(self) -> int:
+        """First slot index that the ring can hold."""
+        return self.newest - self.capacity + 1
+
+    @property
+    def newest(self) -> int:
+        """Last slot index that the ring can hold."""
+        day = 0 if self.head is None else self.head // self._per_day
+        return (day + FUTURE_DAYS + 1) * self._per_day - 1
+
+    def row(self, channel: str) -> int | None:
+        """Return the row of ``channel`` in ``data``, or None when it is not kept; makes room for a new channel."""
+        row = self.rows.get(channel)
+        if row is not None:
+            return row
+        depth = self._depth_of(channel)
+        if depth <= 0:
+            return None
+        row = self.rows[channel] = len(self._depths)
+        self._depths.append(depth)
+        self.data = np.vstack([self.data, np.full((1, self.capacity), np.nan)])
+        return row
+
+    def advance(self, index: int) -> None:
+        """Move the newest closed slot to ``index``; an earlier one than the present head changes nothing.
+
+        Blocks that come into reach are cleared, and values older than their channel's depth are dropped.
+        """
+        if self.head is not None and index <= self.head:
+            return
+        old_last = None if self.head is None else self.newest // self._per_day
+        self.head = index
+        last = self.newest // self._per_day
+        if old_last is None:
+            return
+        for day in range(max(old_last + 1, last - self._blocks + 1), last + 1):
+            self.data[:, self._columns(day)] = np.nan
+            self._mark(day)
+        if last != old_last:
+            self._expire(index // self._per_day)
+
+    def _expire(self, head_day: int) -> None:
+        oldest_day = self.oldest // self._per_day
+        for row, depth in enumerate(self._depths):
+            for day in range(oldest_day, head_day - depth):
+                self.data[row, self._columns(day)] = np.nan
+                self._mark(day)
+        for depth, day in list(self._kept):
+            if day < head_day - depth or day < oldest_day:
+                self._kept.discard((depth, day))
+                self._dirty.discard((depth, day))
+                self._expired.add((depth, day))
+        self._dirty = {(depth, day) for depth, day in self._dirty if day >= head_day - depth}
+
+    def put(self, channel: str, index: int, value: float | None) -> bool:
+        """Write one value; None and NaN make the slot missing. Returns False when the ring does not keep it."""
+        row = self.row(channel)
+        if row is None:
+            return False
+        if self.head is None:
+            self.head = index
+        day = index // self._per_day
+        if not self.oldest <= index <= self.newest or day < self.head // self._per_day - self._depths[row]:
+            return False
+        new = np.nan if value is None else float(value)
+        column = index % self.capacity
+        old = self.data[row, column]
+        if old == new or (np.isnan(old) and np.isnan(new)):
+            return True
+        self.data[row, column] = new
+        self._dirty.add((self._depths[row], day))
+        self._mark(day)
+        return True
+
+    def get(self, channel: str, index: int) -> float:
+        """Return one value, NaN when it is missing or out of reach."""
+        row = self.rows.get(channel)
+        if row is None or not self.oldest <= index <= self.newest:
+            return float("nan")
+        return float(self.data[row, index % self.capacity])
+
+    def window(self, channel: str, first: int, last: int) -> Array:
+        """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
+        out = np.full(max(last - first, 0), np.nan)
+        row = self.rows.get(channel)
+        low, high = max(first, self.oldest), min(last, self.newest + 1)
+        if row is not None and low < high:
+            out[low - first : high - first] = self.data[row, np.arange(low, high) % self.capacity]
+        return out
+
+    def changed_since(self, version: int) -> list[int]:
+        """Return the blocks (day-long column ranges) that changed after ``version``; -1 returns all."""
+        return [int(block) for block in np.flatnonzero(self._block_version > version)]
+
+    def _mark(self, day: int) -> None:
+        self.version += 1
+        self._block_version[day % self._blocks] = self.version
+
+    def _columns(self, day: int) -> slice:
+        first = (day % self._blocks) * self._per_day
+        return slice(first, first + self._per_day)
+
+    def changes(self) -> Mapping[str, bytes | None]:
+        """Return the chunks that changed since the last call (None: delete), and count them as kept."""
+        if not self._dirty and not self._expired:
+            return {}
+        out: dict[str, bytes | None] = {f"ring.{depth}.{day}": None for depth, day in sorted(self._expired)}
+        for depth, day in sorted(self._dirty):
+            out[f"ring.{depth}.{day}"] = self._pack(depth, day)
+            self._kept.add((depth, day))
+        self._dirty.clear()
+        self._expired.clear()
+        days = [day for _, day in self._kept]
+        head = 0 if self.head is None else self.head
+        out["ring"] = _HEAD.pack(VERSION, self.layout, head, min(days, default=0), max(days, default=-1)) + bytes(
+            sorted({depth for depth, _ in self._kept})
+        )
+        return out
+
+    def _pack(self, depth: int, day: int) -> bytes:
+        columns = self._columns(day)
+        parts = []
+        for channel, row in self.rows.items():
+            values = self.data[row, columns]
+            if self._depths[row] == depth and not np.isnan(values).all():
+                name = channel.encode()
+                parts.append(struct.pack("<H", len(name)) + name + values.astype("<f8").tobytes())
+        return _CHUNK.pack(VERSION, self.layout, day, len(parts)) + b"".join(parts)
+
+    def load(self, get: Callable[[str], bytes | None]) -> bool:
+        """Fill an empty ring from kept chunks; False (and still empty) when there are none of this layout."""
+        head = get("ring")
+        if head is None or len(head) < _HEAD.size:
+            return False
+        version, layout, index, first_day, last_day = _HEAD.unpack_from(head)
+        if version != VERSION or layout != self.layout:
+            return False
+        self.head = index
+        for depth in head[_HEAD.size :]:
+            for day in range(first_day, last_day + 1):
+                chunk = get(f"ring.{depth}.{day}")
+                if chunk is not None and self._unpack(chunk, day):
+                    self._kept.add((depth, day))
+                    self._mark(day)
+        return True
+
+    def _unpack(self, chunk: bytes, day: int) -> bool:
+        version, layout, stored_day, count = _CHUNK.unpack_from(chunk)
+        if version != VERSION or layout != self.layout or stored_day != day:
+            return False
+        at = _CHUNK.size
+        for _ in range(count):
+            (length,) = struct.unpack_from("<H", chunk, at)
+            channel = chunk[at + 2 : at + 2 + length].decode()
+            at += 2 + length
+            row = self.row(channel)
+            if row is not None:
+                self.data[row, self._columns(day)] = np.frombuffer(chunk, "<f8", self._per_day, at)
+            at += 8 * self._per_day
+        return True

@@ -1,0 +1,119 @@
+"""What the feature table speaks of: series made of channels, and how deep each channel is kept.
+
+A series is a sum of channels with signs. Zones differ in their columns (Great Britain publishes a forecast of national
+demand, others one of load), so a series has alternatives; the first whose channels the zone has is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from vpp.domain import LOAD, NET_LOAD, PRICE, SOLAR, WIND
+
+Terms = tuple[tuple[str, float], ...]
+
+EMBEDDED_WIND = "embedded_wind_mw"
+_NATIONAL = "national_demand_forecast_da_mw"
+_TRANSMISSION_WIND = "transmission_wind_forecast_da_mw"
+_EMBEDDED = "embedded_wind_forecast_da_mw"
+_LOAD_DA = "load_forecast_da_mw"
+_WIND_DA = "wind_forecast_da_mw"
+_SOLAR_DA = "solar_forecast_da_mw"
+
+PUBLISHED_SUFFIX = "_forecast_da_mw"
+"""Ending of the channels that are published ahead; a neighbour's is ``ZONE:load_forecast_da_mw``."""
+
+
+def _sum(*names: str) -> Terms:
+    return tuple((name.lstrip("-"), -1.0 if name.startswith("-") else 1.0) for name in names)
+
+
+_PUBLISHED_NET: tuple[Terms, ...] = (
+    _sum(_NATIONAL, "-" + _TRANSMISSION_WIND),
+    _sum(_LOAD_DA, "-" + _SOLAR_DA, "-" + _WIND_DA),
+    _sum(_LOAD_DA, "-" + _WIND_DA),
+    _sum(_LOAD_DA, "-" + _SOLAR_DA),
+    _sum(_LOAD_DA),
+)
+
+SERIES: dict[str, tuple[Terms, ...]] = {
+    "net": (_sum(NET_LOAD),),
+    "load": (_sum(LOAD),),
+    "solar": (_sum(SOLAR),),
+    "wind": (_sum(WIND),),
+    "price": (_sum(PRICE),),
+    "embedded_wind": (_sum(EMBEDDED_WIND),),
+    "embedded": (_sum(EMBEDDED_WIND, SOLAR),),
+    "renewable": (_sum(SOLAR, WIND), _sum(SOLAR), _sum(WIND)),
+    "published": _PUBLISHED_NET,
+    "error": tuple(((NET_LOAD, 1.0), *((name, -sign) for name, sign in terms)) for terms in _PUBLISHED_NET),
+    "demand_published": (_sum(_NATIONAL), _sum(_LOAD_DA)),
+    "demand_error": (
+        _sum(LOAD, "-" + SOLAR, "-" + EMBEDDED_WIND, "-" + _NATIONAL),
+        _sum(LOAD, "-" + _LOAD_DA),
+    ),
+    "wind_published": (_sum(_TRANSMISSION_WIND), _sum(_WIND_DA)),
+    "wind_forecastable": (_sum(WIND, "-" + EMBEDDED_WIND), _sum(WIND)),
+    "wind_error": (
+        _sum(WIND, "-" + EMBEDDED_WIND, "-" + _TRANSMISSION_WIND),
+        _sum(WIND, "-" + _WIND_DA),
+    ),
+    "embedded_wind_published": (_sum(_EMBEDDED),),
+    "embedded_wind_error": (_sum(EMBEDDED_WIND, "-" + _EMBEDDED),),
+    "solar_published": (_sum(_SOLAR_DA),),
+    "solar_error": (_sum(SOLAR, "-" + _SOLAR_DA),),
+}
+"""Series by name; ``error`` is what really came minus what was published."""
+
+MAX_TERMS = 4
+
+MAX_DEPTH_DAYS = 63
+_DEPTH_DAYS: dict[str, int] = {NET_LOAD: 44, LOAD: 44, SOLAR: 30, WIND: 30, EMBEDDED_WIND: 30, PRICE: MAX_DEPTH_DAYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a zone: which channels it sums, and whether any of them is published ahead."""
+
+    name: str
+    terms: Terms
+
+    @property
+    def published(self) -> bool:
+        """Whether a future value may be known."""
+        return any(is_published(channel) for channel, _ in self.terms)
+
+
+def is_published(channel: str) -> bool:
+    """Return whether values of ``channel`` may be known before their slot."""
+    return channel.endswith(PUBLISHED_SUFFIX)
+
+
+def depth_days(channel: str) -> int:
+    """Return how many days of ``channel`` the ring keeps; 0 for a channel that no feature reads.
+
+    Published forecasts and prices, also of neighbours, are kept nine weeks (price features look at trailing quantiles
+    of 56 days); measured channels as long as similar days and error means look back.
+    """
+    own = channel.rpartition(":")[2]
+    if is_published(own) or own == PRICE:
+        return MAX_DEPTH_DAYS
+    return _DEPTH_DAYS.get(channel, 0)
+
+
+def present(channels: Collection[str]) -> dict[str, Series]:
+    """Return the series that a zone with these channels has."""
+    have = set(channels)
+    found = {}
+    for name, alternatives in SERIES.items():
+        for terms in alternatives:
+            if all(channel in have for channel, _ in terms):
+                found[name] = Series(name, terms)
+                break
+    if "error" in found and found["error"].terms[1:] != tuple((c, -s) for c, s in found["published"].terms):
+        raise AssertionError("the error series must match the published one")
+    return found
+
+
+RowOf = Callable[[str], int | None]

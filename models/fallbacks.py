@@ -1,0 +1,106 @@
+"""Net load without a model: named fallbacks, each with spreads of its own past errors, read from the ring alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.ring import SlotRing
+from vpp.domain import NET_LOAD, QUANTILE_LEVELS
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+PERSISTENCE = "persistence"
+SEASONAL = "seasonal"
+
+_LEVELS = np.array(QUANTILE_LEVELS)
+_NORMAL = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
+_WIDEN = 1.15
+_PAST_DAYS = 21
+_MAX_AGE_H = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A fallback's forecast of H horizons, MW; ``reason`` says why no model spoke."""
+
+    source: str
+    quantiles: Array
+    mean: Array
+    ramp_sd: Array
+    level_sd: Array
+    carry: Array
+
+
+def fallback(ring: SlotRing, index: int, steps: Indices) -> Fallback | None:
+    """Return the best fallback for the slot ``index``, or None when no net load of the last six hours is known.
+
+    ``seasonal``: now plus the change of the same slots a week ago (of the day before, in the first week);
+    ``persistence``: now, where even that is missing. Their errors of the past days at the same slots give the spreads.
+    """
+    day = ring.step.per_day
+    past = ring.window(NET_LOAD, index - (_PAST_DAYS + 8) * day - int(steps[-1]), index + 1)
+    known = np.flatnonzero(~np.isnan(past[-_MAX_AGE_H * 60 // ring.step.minutes - 1 :]))
+    if known.size == 0:
+        return None
+    age = _MAX_AGE_H * 60 // ring.step.minutes - int(known[-1])
+    origin = past.size - 1 - age
+    ahead = steps + age
+    for lag_days in (7, 1):
+        change = _change(past, origin, ahead, lag_days * day)
+        if not np.isnan(change).any():
+            errors = _errors(past, origin, ahead, day, lag_days * day)
+            return _make(SEASONAL, past[origin] + change, errors, past, ahead)
+    errors = _errors(past, origin, ahead, day, 0)
+    return _make(PERSISTENCE, np.full(len(steps), past[origin]), errors, past, ahead)
+
+
+def _change(past: Array, origin: int, ahead: Indices, lag: int) -> Array:
+    at = origin + ahead - lag
+    inside = (at >= 0) & (at <= origin) & (origin - lag >= 0)
+    return np.where(inside, past[np.clip(at, 0, origin)] - past[max(origin - lag, 0)], np.nan)
+
+
+def _errors(past: Array, origin: int, ahead: Indices, day: int, lag: int) -> Array:
+    """Return errors of the fallback at origins some days before (and the slots around), shape (origins, H)."""
+    starts = np.array([origin - d * day + s for d in range(1, _PAST_DAYS + 1) for s in (-1, 0, 1)])
+    ends = starts[:, None] + ahead[None, :]
+    usable = (starts[:, None] - lag >= 0) & (ends <= origin)
+    ends = np.clip(ends, 0, origin)
+    begin = np.clip(starts, 0, origin)
+    error = past[ends] - past[begin][:, None]
+    if lag:
+        error = error - (past[np.maximum(ends - lag, 0)] - past[np.maximum(begin - lag, 0)][:, None])
+    return np.where(usable, error, np.nan)
+
+
+def _make(source: str, mean: Array, errors: Array, past: Array, ahead: Indices) -> Fallback:
+    counts = (~np.isnan(errors)).sum(axis=0)
+    if counts.min() >= 12:
+        quantiles = mean[:, None] + _WIDEN * np.nanquantile(errors, _LEVELS, axis=0).T
+        level = _WIDEN * np.sqrt(np.nanmean(errors**2, axis=0))
+        steps = np.diff(errors, axis=1, prepend=0.0)
+        ramp = _WIDEN * np.sqrt(np.nanmean(steps**2, axis=0))
+        first = errors[:, :1]
+        both = ~np.isnan(errors) & ~np.isnan(first)
+        square = np.where(both, first**2, 0.0).sum(axis=0)
+        cross = np.where(both, errors * first, 0.0).sum(axis=0)
+        carry = np.where(square > 0, cross / np.where(square > 0, square, 1.0), 1.0)
+    else:
+        level, ramp, carry = _from_moves(past, ahead, float(mean[0]))
+        quantiles = mean[:, None] + _WIDEN * level[:, None] * _NORMAL
+    carry[0] = 1.0
+    return Fallback(source, np.sort(quantiles, axis=1), mean, ramp, level, np.clip(carry, -1.0, 3.0))
+
+
+def _from_moves(past: Array, ahead: Indices, level_mw: float) -> tuple[Array, Array, Array]:
+    """Return spreads of a random walk with the moves seen so far; without any, a tenth of the level per root step."""
+    moves = np.diff(past)
+    moves = moves[~np.isnan(moves)]
+    one = float(np.sqrt(np.mean(moves**2))) if moves.size >= 3 else 0.1 * abs(level_mw) + 1e-6
+    # Moves of a load follow each other, so its spread grows faster than a random walk's at first.
+    level = one * np.minimum(ahead.astype(float), 12.0) ** 0.8
+    return level, np.full(len(ahead), one), np.ones(len(ahead))

@@ -1,0 +1,187 @@
+"""Trailing out-of-sample errors of the served forecasts: spreads, volatility and adaptive conformal levels.
+
+All are exponential means per local slot of the day and horizon, so a closed slot changes one small block of state.
+An error enters only once its target time has passed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from models.served import ErrorStart
+from vpp.domain import QUANTILE_LEVELS
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
+SLOT_FIELDS = 7
+MEMORY_DAYS = np.array([14.0, 28.0, 45.0, 45.0, 45.0, 45.0])
+RECENT_SLOTS = np.array([8.0, 48.0, 336.0])
+GAMMA_NEAR, GAMMA_FAR = 0.003, 0.001
+NEAR_MIN = 120
+VERSION = 1
+_HEAD = struct.Struct("<BHHH")
+_LEVELS = np.array(QUANTILE_LEVELS)
+
+
+def groups_per_day(per_day: int) -> int:
+    """Return into how many slots of the day errors are sorted: half hours, or the zone's longer steps."""
+    return min(per_day, 48)
+
+
+@njit(cache=True)
+def enter_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    block: Array, recent: Array, h: int, error: float, ramp: float, first: float, memory: Array
+) -> None:
+    """Enter one matured error of horizon ``h`` into its slot's ``block`` (fields, H) and into ``recent`` (4, H).
+
+    Args:
+        block: Exponential means of the slot; the last field counts entries.
+        recent: Exponential means over all slots; the last row counts entries.
+        h: Column of the horizon.
+        error: Actual minus mean, MW.
+        ramp: Error of the change since the horizon before, NaN when unknown.
+        first: Error of the same origin at the first horizon, NaN when unknown.
+        memory: Entries that a mean of a field remembers; the last three are those of ``recent``.
+    """
+    count = block[6, h] + 1.0
+    block[6, h] = count
+    size = abs(error)
+    values = (size, size, error * error, ramp * ramp, error * first, first * first)
+    for f in range(6):
+        weight = max(1.0 / count, 1.0 / memory[f])
+        if not np.isnan(values[f]):
+            block[f, h] += weight * (values[f] - block[f, h])
+    total = recent[3, h] + 1.0
+    recent[3, h] = total
+    for m in range(3):
+        weight = max(1.0 / total, 1.0 / memory[6 + m])
+        recent[m, h] += weight * (size - recent[m, h])
+
+
+def memories(per_day: int) -> Array:
+    """Return how many entries each mean remembers, for ``enter_error``."""
+    return np.concatenate([MEMORY_DAYS * (per_day / groups_per_day(per_day)), RECENT_SLOTS])
+
+
+@njit(cache=True)
+def adapt_levels(levels: Array, below: npt.NDArray[np.bool_], gamma: float, nominal: Array) -> None:
+    """Move one horizon's levels (7,) by ``gamma (q - 1[actual below])``: adaptive conformal inference per level.
+
+    Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021.
+    """
+    for q in range(levels.shape[0]):
+        hit = 1.0 if below[q] else 0.0
+        levels[q] = min(max(levels[q] + gamma * (nominal[q] - hit), 0.002), 0.998)
+
+
+class Residuals:
+    """Trailing errors of one zone's net-load model.
+
+    ``slots``: shape (groups, fields, H), in MW and MW². ``recent``: shape (4, H). ``levels``: shape (H, 7).
+    """
+
+    def __init__(self, horizons_min: tuple[int, ...], per_day: int) -> None:
+        h = len(horizons_min)
+        self.slots = np.zeros((groups_per_day(per_day), SLOT_FIELDS, h))
+        self.recent = np.zeros((4, h))
+        self.levels = np.tile(_LEVELS, (h, 1))
+        self.gamma = np.where(np.array(horizons_min) <= NEAR_MIN, GAMMA_NEAR, GAMMA_FAR) * (per_day / 48.0) ** -0.5
+        self.memory = memories(per_day)
+        self._dirty: set[int] = set()
+        self._head_dirty = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no error has entered yet."""
+        return not self.recent[3].any()
+
+    def start(self, errors: ErrorStart) -> None:
+        """Start from the errors at the end of a model's training."""
+        if errors.slots.shape == self.slots.shape:
+            self.slots[:] = errors.slots
+            self.recent[:] = errors.recent
+            self._dirty = set(range(len(self.slots)))
+            self._head_dirty = True
+
+    def touch(self, group: int) -> None:
+        """Note that errors of slot ``group`` entered."""
+        self._dirty.add(group)
+        self._head_dirty = True
+
+    def volatility(self, groups: Indices) -> Array:
+        """Return trailing mean absolute errors in MW, shape (5, H)."""
+        return volatility_of(self.slots, self.recent, groups)
+
+    def spreads(self, groups: Indices) -> tuple[Array, Array, Array]:
+        """Return ramp spread, level spread (MW) and carry of each horizon, over the target's slot and its neighbours.
+
+        A horizon without entries takes the mean over all slots; without any the spreads are NaN.
+        """
+        sums = near(self.slots[:, SQUARE:COUNT], self.slots[:, COUNT], groups)
+        level, ramp, cross, first = sums[0], sums[1], sums[2], sums[3]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            carry = np.where(first > 0, cross / first, 1.0)
+        carry[0] = 1.0
+        return np.sqrt(ramp), np.sqrt(level), np.clip(carry, -1.0, 3.0)
+
+    def changes(self) -> Mapping[str, bytes]:
+        """Return the state values that changed, and count them as kept."""
+        if not self._head_dirty:
+            return {}
+        head = _HEAD.pack(VERSION, *self.slots.shape)
+        out = {f"errors.{g}": head + self.slots[g].tobytes() for g in sorted(self._dirty)}
+        out["errors"] = head + self.recent.tobytes() + self.levels.tobytes()
+        self._dirty.clear()
+        self._head_dirty = False
+        return out
+
+    def load(self, get: Callable[[str], bytes | None]) -> None:
+        """Fill from kept values; values of another shape are left out."""
+        head = _HEAD.pack(VERSION, *self.slots.shape)
+        raw = get("errors")
+        if raw is None or raw[: _HEAD.size] != head:
+            return
+        values = np.frombuffer(raw, np.float64, offset=_HEAD.size)
+        self.recent[:] = values[: self.recent.size].reshape(self.recent.shape)
+        self.levels[:] = values[self.recent.size :].reshape(self.levels.shape)
+        for g in range(len(self.slots)):
+            raw = get(f"errors.{g}")
+            if raw is not None and raw[: _HEAD.size] == head:
+                self.slots[g] = np.frombuffer(raw, np.float64, offset=_HEAD.size).reshape(self.slots[g].shape)
+
+
+def near(values: Array, counts: Array, groups: Indices) -> Array:
+    """Return the mean of each field at the targets' slots and their neighbours, shape (fields, H).
+
+    Args:
+        values: Shape (groups, fields, H).
+        counts: Entries behind them, shape (groups, H); slots without entries are left out.
+        groups: Slot of the day of each target, shape (H,).
+    """
+    n = len(values)
+    columns = np.arange(len(groups))
+    total = np.zeros((values.shape[1], len(groups)))
+    weight = np.zeros(len(groups))
+    for shift, share in ((-1, 0.5), (0, 1.0), (1, 0.5)):
+        rows = (groups + shift) % n
+        w = share * (counts[rows, columns] > 0)
+        total += w * values[rows, :, columns].T
+        weight += w
+    used = counts > 0
+    everywhere = np.where(used[:, None, :], values, 0.0).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        overall = everywhere / used.sum(axis=0)
+        return np.where(weight > 0, total / weight, overall)
+
+
+def volatility_of(slots: Array, recent: Array, groups: Indices) -> Array:
+    """Return the five trailing mean absolute errors (MW) that the width of the intervals is learned from."""
+    at_slot = near(slots[:, : ABS_LONG + 1], slots[:, COUNT], groups)
+    return np.vstack([at_slot, recent[:3]])

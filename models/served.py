@@ -1,0 +1,87 @@
+"""What the forecast step serves: a model of one zone, made of a net-load part and a price part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from features.spec import FeatureSpec
+from models.price_part import PricePart
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class NetLoadForecast:
+    """Net load of H horizons in MW, as levels.
+
+    ``quantiles``: shape (H, 7), sorted along the levels. ``mean``: shape (H,). ``scale``: shape (H,), the width that
+    the quantiles were scaled with.
+    """
+
+    quantiles: Array
+    mean: Array
+    scale: Array
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorStart:
+    """Trailing errors at the end of training, from which a fresh zone starts; see ``models.residuals``."""
+
+    slots: Array
+    recent: Array
+
+
+class ErrorView(Protocol):
+    """What a net-load part reads of the trailing errors."""
+
+    @property
+    def levels(self) -> Array:
+        """Adapted levels, shape (H, 7)."""
+        ...
+
+    def volatility(self, groups: npt.NDArray[np.int64]) -> Array:
+        """Return trailing mean absolute errors in MW, shape (5, H); ``groups`` are the targets' slots of the day."""
+        ...
+
+
+class NetLoadPart(Protocol):
+    """The net-load half of a served model."""
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """The feature table that it reads."""
+        ...
+
+    @property
+    def errors(self) -> ErrorStart:
+        """Trailing errors to start from."""
+        ...
+
+    def forecast(self, rows: Array, now_mw: float, errors: ErrorView, groups: npt.NDArray[np.int64]) -> NetLoadForecast:
+        """Return the forecast for one origin.
+
+        Args:
+            rows: Features, shape (features, H).
+            now_mw: Net load of the closed slot.
+            errors: The trailing errors.
+            groups: Slot of the local day of each target, shape (H,).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """An immutable version of a zone's model. ``metadata`` is what the registry keeps beside it."""
+
+    model_id: str
+    sha256: str
+    zone: str
+    step_min: int
+    net_load: NetLoadPart | None
+    price: PricePart | None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
