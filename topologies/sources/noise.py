@@ -1,0 +1,61 @@
+"""Seeded noise that can be asked for any time span: the same seed and hour give the same value, whatever came before.
+
+White noise is drawn by day from a generator seeded with (seed, place, stream, day); slow noise is its moving average
+with decaying weights, which resembles a first-order autoregression. No state is carried, so a generator of telemetry
+can start anywhere and be resumed.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+EVERYWHERE = 0
+
+
+def place_code(name: str) -> int:
+    """Return the number that seeds a place's noise."""
+    return zlib.crc32(name.encode())
+
+
+def white(seed: int, place: int, stream: int, day: int, per_day: int) -> Array:
+    """Return standard normal noise of one day, shape (per_day,); ``day`` counts from 1970-01-01."""
+    return np.random.default_rng([seed, place, stream, day, per_day]).standard_normal(per_day)
+
+
+def white_span(seed: int, place: int, stream: int, first_day: int, days: int, per_day: int) -> Array:
+    """Return standard normal noise of consecutive days, shape (days * per_day,)."""
+    return np.concatenate([white(seed, place, stream, first_day + i, per_day) for i in range(days)])
+
+
+def slow(seed: int, place: int, stream: int, hours: Array, rho: float) -> Array:
+    """Return noise of unit variance whose hourly values correlate by about ``rho``, linear between full hours.
+
+    Args:
+        seed: Seed of the run.
+        place: Code of the place.
+        stream: Number of the quantity.
+        hours: Hours since 1970-01-01, rising.
+        rho: Correlation from hour to hour, 0 to below 1.
+    """
+    taps = max(1, math.ceil(math.log(0.02) / math.log(rho))) if rho > 0.0 else 1
+    kernel = rho ** np.arange(taps)
+    kernel /= math.sqrt(float(kernel @ kernel))
+    first_hour = math.floor(hours[0]) - taps
+    first_day = first_hour // 24
+    days = math.floor(hours[-1] + 1) // 24 - first_day + 1
+    drawn = white_span(seed, place, stream, first_day, days, 24)
+    smooth = np.convolve(drawn, kernel)[: len(drawn)]
+    at = first_day * 24 + np.arange(len(drawn))
+    return np.interp(hours, at, smooth)
+
+
+def shared(seed: int, place: int, stream: int, hours: Array, rho: float, *, common: float = 0.6) -> Array:
+    """Return slow noise of which the share ``common`` of the variance is the same at all places."""
+    everywhere = slow(seed, EVERYWHERE, stream, hours, rho)
+    here = slow(seed, place, stream, hours, rho)
+    return math.sqrt(common) * everywhere + math.sqrt(1.0 - common) * here
