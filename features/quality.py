@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from vpp.domain import FREQUENCY, PRICE, Quality, Step
+from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND, Quality, Step
 from vpp.fleet import Zone
 from vpp.messages import Values
 
@@ -12,6 +12,7 @@ ABSURD = 1e7
 """No power in MW, price per MWh or other channel reaches this; a record that does is broken as a whole."""
 
 FLAT_HOURS = 24
+_CAN_STICK = frozenset({LOAD, SOLAR, WIND, PRICE, FREQUENCY})
 _MAX_POWER_MW = 2e6
 _RANGES: dict[str, tuple[float, float]] = {
     FREQUENCY: (40.0, 70.0),
@@ -54,8 +55,8 @@ def check_values(values: Values, zone: Zone, checks: Checks, step: Step) -> tupl
         checks: Memory of the zone; changed.
         step: The zone's slot length.
 
-    A value outside its range becomes None (``out_of_range``). A value that stands still for 24 h is kept and marked
-    ``flat``; a standing zero is not a fault (solar at night, no wind, no price signal).
+    A value outside its range becomes None (``out_of_range``). A measured one (load, solar, wind, price, frequency) that
+    stands still for 24 h is kept and marked ``flat``; a standing zero is no fault (solar at night, no wind).
     """
     usable: Values = {}
     quality: dict[str, str] = {}
@@ -69,7 +70,7 @@ def check_values(values: Values, zone: Zone, checks: Checks, step: Step) -> tupl
             low, high = limits(channel, zone)
             if not low <= value <= high:
                 kept, what = None, Quality.OUT_OF_RANGE
-        if kept is not None:
+        if kept is not None and channel in _CAN_STICK:
             before, n = checks.run.get(channel, (kept, 0))
             n = n + 1 if before == kept else 1
             checks.run[channel] = (kept, n)

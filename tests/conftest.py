@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.service_fixtures"]
-
-pytest_plugins = ["tests.service_fixtures"]
+pytest_plugins = ["tests.service_fixtures", "tests.plant_fixtures"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,0 +1,85 @@
+"""Workers are restarted when they die, given up after five deaths, and ended together."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from console.local.processes import Processes, WorkerDiedError, environment
+from vpp.settings import Settings, load_settings
+
+
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> str:
+    (tmp_path / "little_worker.py").write_text(body)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "little_worker"
+
+
+def watch(processes: Processes, until_s: float = 10.0) -> list[str]:
+    restarted: list[str] = []
+    deadline = time.monotonic() + until_s
+    while time.monotonic() < deadline:
+        restarted += processes.restart_the_dead()
+        if all(worker.finished for worker in processes.workers.values()):
+            break
+        time.sleep(0.02)
+    return restarted
+
+
+def test_a_dead_worker_is_restarted_and_a_finished_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flag = tmp_path / "flag"
+    body = f"import pathlib, sys\np = pathlib.Path({str(flag)!r})\nif p.exists(): sys.exit(0)\np.touch(); sys.exit(1)\n"
+    name = module(tmp_path, monkeypatch, body)
+    processes = Processes(Settings(data_dir=tmp_path), tmp_path / "logs")
+    processes.add("one", name)
+    assert watch(processes) == ["one"]
+    assert processes.restarts == 1
+    processes.stop()
+
+
+def test_five_deaths_end_the_run_with_the_workers_name_and_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = module(tmp_path, monkeypatch, "import sys\nprint('out of luck', file=sys.stderr)\nsys.exit(1)\n")
+    processes = Processes(Settings(data_dir=tmp_path), tmp_path / "logs")
+    processes.add("unlucky", name)
+    with pytest.raises(WorkerDiedError, match=r"unlucky ended with exit code 1, 5 time\(s\)") as error:
+        watch(processes)
+    assert "out of luck" in (error.value.hint or "")
+    processes.stop()
+
+
+def test_a_worker_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = tmp_path / "ready"
+    body = (
+        "import pathlib, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(ready)!r}).touch()\ntime.sleep(60)\n"
+    )
+    name = module(tmp_path, monkeypatch, body)
+    processes = Processes(Settings(data_dir=tmp_path), tmp_path / "logs")
+    processes.add("stubborn", name)
+    while not ready.exists():
+        time.sleep(0.01)
+    processes.stop(timeout_s=0.3)
+    process = processes.workers["stubborn"].process
+    assert process is not None
+    assert process.returncode == -9
+
+
+def test_the_environment_of_a_worker_gives_back_the_same_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(
+        {
+            "data_dir": tmp_path,
+            "run": "a1",
+            "kafka": {"bootstrap_servers": "h:1", "embedded": True, "extra": {"client.id": "x"}},
+            "influx": {"token": "t0k"},
+        }
+    )
+    env = environment(settings)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == settings
