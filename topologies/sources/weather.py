@@ -73,7 +73,7 @@ def clear_sky_wm2(latitude_deg: float, hours: Array) -> Array:
 
 
 def solar_mw(climate: Climate, clear_wm2: Array, cloud: Array, temperature_c: Array) -> Array:
-    """Return photovoltaic output in MW, 0 at night; 15 % is lost on the way, and warm modules give 0.4 % less per degree."""
+    """Return photovoltaic output in MW, 0 at night; 15 % is lost on the way, 0.4 % more per degree above 15."""
     ground = clear_wm2 * (1.0 - 0.75 * cloud**3.4)
     return 0.85 * climate.solar_mw * np.clip(ground / 1000.0 * (1.0 - 0.004 * (temperature_c - 15.0)), 0.0, 1.0)
 

@@ -1,0 +1,224 @@
+"""Where rows come from, behind one face: a file, or the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import pandas as pd
+
+from topologies.sources.simulator import CHANNELS, Simulator
+from vpp.canonical import FileInfo, inspect_file, iter_chunks, read_frame
+from vpp.catalogue import is_published
+from vpp.errors import DataError
+from vpp.fleet import Fleet, Zone
+from vpp.mapping import Mapping as ColumnMapping
+from vpp.zones import Overrides, find_zone, zone_for, zones_for_file
+
+
+class Feed(Protocol):
+    """Rows of zones, by chunk for sending and by frame for training."""
+
+    @property
+    def zones(self) -> Mapping[str, Zone]:
+        """The zones that are sent, by name, fitted to the data."""
+        ...
+
+    @property
+    def neighbours(self) -> Mapping[str, Zone]:
+        """Zones whose published values are sent to those that list them."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed, for people."""
+        ...
+
+    @property
+    def step_min(self) -> int:
+        """Slot length in minutes."""
+        ...
+
+    @property
+    def tick_s(self) -> float | None:
+        """Seconds that a row covers where that is less than a slot."""
+        ...
+
+    @property
+    def first(self) -> datetime:
+        """First slot that there is."""
+        ...
+
+    def chunks(self, start: datetime | None, end: datetime | None) -> Iterator[pd.DataFrame]:
+        """Yield rows in order of time over ``[start, end)``, those of neighbours included."""
+        ...
+
+    def frame(self, zone: str, end: datetime, start: datetime | None = None) -> pd.DataFrame:
+        """Return what was published or measured of one zone before ``end``, and of its neighbours what is published."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileFeed:
+    """Rows of a file."""
+
+    path: Path
+    info: FileInfo
+    zones: dict[str, Zone]
+    neighbours: dict[str, Zone]
+    notes: tuple[str, ...]
+    mapping: ColumnMapping | str | None = None
+
+    @property
+    def step_min(self) -> int:
+        """Slot length in minutes."""
+        return self.info.step_min
+
+    @property
+    def tick_s(self) -> float | None:
+        """Seconds that a row covers where that is less than a slot."""
+        return self.info.tick_s
+
+    @property
+    def first(self) -> datetime:
+        """First slot of the zones that are sent."""
+        return min(self.info.spans[name].first for name in self.zones)
+
+    def chunks(self, start: datetime | None, end: datetime | None) -> Iterator[pd.DataFrame]:
+        """Yield rows in order of time over ``[start, end)``, those of neighbours included."""
+        names = {*self.zones, *self.neighbours}
+        return iter_chunks(self.path, mapping=self.mapping, zones=names, start=start, end=end)
+
+    def frame(self, zone: str, end: datetime, start: datetime | None = None) -> pd.DataFrame:
+        """Return the zone's rows before ``end``."""
+        around = [name for name in self.zones[zone].neighbours if name in self.info.spans]
+        return read_frame(
+            self.path,
+            zone,
+            mapping=self.mapping,
+            start=start,
+            end=end,
+            neighbours=around,
+            step_min=self.info.step_min,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorFeed:
+    """Rows of the simulator. ``first`` is where its history begins."""
+
+    simulator: Simulator
+    first: datetime
+    notes: tuple[str, ...]
+    zones: dict[str, Zone]
+    neighbours: dict[str, Zone] = field(default_factory=dict)
+
+    @property
+    def step_min(self) -> int:
+        """Slot length in minutes."""
+        return next(iter(self.zones.values())).step_min
+
+    @property
+    def tick_s(self) -> float | None:
+        """Always None: it makes whole slots."""
+        return None
+
+    def chunks(self, start: datetime | None, end: datetime | None) -> Iterator[pd.DataFrame]:
+        """Yield rows in order of time over ``[start, end)``; without ``end`` it never stops."""
+        return self.simulator.chunks(max(start or self.first, self.first), end)
+
+    def frame(self, zone: str, end: datetime, start: datetime | None = None) -> pd.DataFrame:
+        """Return the zone's rows before ``end``."""
+        return self.simulator.frame(self.zones[zone], max(start or self.first, self.first), end)
+
+
+def open_file(
+    path: Path,
+    *,
+    names: tuple[str, ...] = (),
+    start: datetime | None = None,
+    mapping: str | None = None,
+    own: Fleet | None = None,
+    overrides: Overrides | None = None,
+    cache_dir: Path | None = None,
+) -> FileFeed:
+    """Inspect a file and return it as a feed.
+
+    Args:
+        path: The file.
+        names: Zones to send; none: all.
+        start: First slot of the run, up to which an unknown zone's history may be looked at.
+        mapping: Mapping file or name.
+        own: The user's fleet.
+        overrides: Time zone and market from the command line.
+        cache_dir: Keeps what was found in a file, so that a restart need not read it again.
+
+    Raises:
+        DataError: The file cannot be read.
+        ConfigError: It has no such zone, or the mapping or an override is wrong.
+    """
+    info = _inspected(path, mapping, cache_dir)
+    zones, notes = zones_for_file(
+        path, info, names or info.zones, run_start=start, mapping=mapping, own=own, overrides=overrides
+    )
+    wanted = {other for zone in zones.values() for other in zone.neighbours if other in info.spans}
+    neighbours = {}
+    for name in sorted(wanted - set(zones)):
+        known = find_zone(name, own)
+        if known is not None and any(is_published(known, channel) for channel in info.spans[name].channels):
+            neighbours[name], _ = zone_for(
+                name, step_min=info.step_min, channels=info.spans[name].channels, own=own, overrides=overrides
+            )
+    return FileFeed(path, info, zones, neighbours, (*info.notes, *notes), mapping)
+
+
+def open_simulator(
+    names: tuple[str, ...],
+    *,
+    start: datetime,
+    history: timedelta,
+    seed: int = 0,
+    step_min: int = 30,
+    own: Fleet | None = None,
+    overrides: Overrides | None = None,
+    measured_assets: bool = False,
+) -> SimulatorFeed:
+    """Return the simulator as a feed, with ``history`` before ``start``."""
+    zones: dict[str, Zone] = {}
+    notes = ["synthetic data: a seeded simulator, no real grid"]
+    for name in names:
+        zones[name], said = zone_for(name, step_min=step_min, channels=CHANNELS, own=own, overrides=overrides)
+        notes += said
+    return SimulatorFeed(Simulator(tuple(zones.values()), seed, measured_assets), start - history, tuple(notes), zones)
+
+
+def _inspected(path: Path, mapping: str | None, cache_dir: Path | None) -> FileInfo:
+    if cache_dir is None or not path.exists():
+        return inspect_file(path, mapping)
+    stat = path.stat()
+    described = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{mapping}|{_stamp(mapping)}"
+    kept = cache_dir / f"inspected-{sha256(described.encode()).hexdigest()[:16]}.json"
+    try:
+        return msgspec.json.decode(kept.read_bytes(), type=FileInfo)
+    except (OSError, msgspec.MsgspecError):
+        info = inspect_file(path, mapping)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(".part")
+    partial.write_bytes(msgspec.json.encode(info))
+    partial.replace(kept)
+    return info
+
+
+def _stamp(mapping: str | None) -> int:
+    if mapping is None:
+        return 0
+    path = Path(mapping)
+    try:
+        return path.stat().st_mtime_ns if path.exists() else 0
+    except OSError as error:
+        raise DataError(f"cannot read {mapping}: {error.strerror}", hint="give an existing mapping file") from error

@@ -1,0 +1,203 @@
+"""What a source is asked for: one structure for the command line, the supervisor and the worker process."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from topologies.sources.faults import Faults
+from topologies.sources.feed import Feed, open_file, open_simulator
+from topologies.sources.pace import speed_of, whole_weeks
+from topologies.sources.replay_rows import WARM_UP, Window
+from topologies.sources.simulator import simulated_names
+from vpp.domain import iso
+from vpp.errors import ConfigError
+from vpp.fleet import load_fleet
+from vpp.settings import Settings
+from vpp.zones import Overrides
+
+SIMULATION_START = datetime(2025, 6, 2, tzinfo=UTC)
+"""First simulated slot unless said otherwise: fixed, so that a run can be repeated."""
+SIMULATION_PULSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """One run of a source.
+
+    Attributes:
+        kind: ``replay`` a file or ``simulate``.
+        path: The file to replay.
+        zones: Zones to send; none: all of the file, or two simulated ones.
+        start: First slot (UTC); None: the file's first, or a fixed day.
+        end: End of the range (UTC), exclusive; None: to the end, or for ever.
+        speed: Times as fast as real time, infinite for as fast as possible; None and no pulse: as fast as possible for
+            a file, one step per second for the simulator, the pulse of the settings where times are shifted to now.
+        pulse_s: Seconds per step, instead of a speed.
+        live: Shift all times by whole weeks to now (``--now``).
+        mapping: Mapping file or name of a shipped one.
+        time_zone: Time zone of all zones, instead of what is known by name.
+        market: Market of all zones, by name or by when the price is known.
+        warm_up_days: Days of earlier rows sent as history.
+        refit_days: Days between refits of the model; None: none after the first.
+        seed: Seed of the simulator and of faults.
+        step_min: Slot length of the simulator.
+        faults: Chance per slot of each telemetry fault.
+        measured_assets: The simulator also reports power and SoC of one battery per zone.
+    """
+
+    kind: Literal["replay", "simulate"]
+    path: Path | None = None
+    zones: tuple[str, ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+    speed: float | None = None
+    pulse_s: float | None = None
+    live: bool = False
+    mapping: str | None = None
+    time_zone: str | None = None
+    market: str | None = None
+    warm_up_days: float = WARM_UP / timedelta(days=1)
+    refit_days: float | None = None
+    seed: int = 0
+    step_min: int = 30
+    faults: float = 0.0
+    measured_assets: bool = False
+
+    def arguments(self) -> list[str]:
+        """Return the command line of ``python -m topologies.replay`` or ``topologies.simulate`` for these options."""
+        found: list[str] = [str(self.path)] if self.path is not None else []
+        for zone in self.zones:
+            found += ["--zone", zone]
+        given = {
+            "--from": self.start and iso(self.start),
+            "--to": self.end and iso(self.end),
+            "--speed": "max" if self.speed == math.inf else self.speed,
+            "--pulse": self.pulse_s,
+            "--mapping": self.mapping,
+            "--time-zone": self.time_zone,
+            "--market": self.market,
+            "--warm-up-days": self.warm_up_days,
+            "--refit-days": self.refit_days,
+        }
+        if self.kind == "simulate":
+            given |= {"--seed": self.seed, "--step": self.step_min}
+        if self.faults:
+            given |= {"--faults": self.faults, "--seed": self.seed}
+        for name, value in given.items():
+            if value is not None:
+                found += [name, str(value)]
+        found += ["--now"] if self.live else []
+        return found + (["--measured-assets"] if self.measured_assets else [])
+
+    @property
+    def identity(self) -> str:
+        """Hash of all that decides which records are sent, their order and times; not how fast."""
+        plain = replace(self, speed=None, pulse_s=None)
+        stat = self.path.stat() if self.path is not None and self.path.exists() else None
+        described = f"{plain}|{stat and (stat.st_size, stat.st_mtime_ns)}"
+        return sha256(described.encode()).hexdigest()[:16]
+
+
+def parse_options(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None) -> SourceOptions:
+    """Return the options on a command line of ``python -m topologies.KIND``."""
+    parser = argparse.ArgumentParser(prog=f"python -m topologies.{kind}", allow_abbrev=False)
+    if kind == "replay":
+        parser.add_argument("path", type=Path, help="a .csv, .csv.gz or .parquet file (docs/data.md)")
+    parser.add_argument("--zone", action="append", default=[], help="zone to send; may be repeated")
+    parser.add_argument("--from", dest="start", type=_time, help="first slot, UTC")
+    parser.add_argument("--to", dest="end", type=_time, help="end of the range, UTC, exclusive")
+    parser.add_argument("--speed", type=_speed, help="times as fast as real time, or max")
+    parser.add_argument("--pulse", type=float, dest="pulse_s", help="seconds per step, instead of a speed")
+    parser.add_argument("--now", action="store_true", dest="live", help="shift all times by whole weeks to now")
+    parser.add_argument("--mapping", help="mapping file, or the name of a shipped one")
+    parser.add_argument("--time-zone")
+    parser.add_argument("--market")
+    parser.add_argument("--warm-up-days", type=float, default=WARM_UP / timedelta(days=1))
+    parser.add_argument("--refit-days", type=float)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--step", type=int, dest="step_min", default=30, help="slot length of the simulator, minutes")
+    parser.add_argument("--faults", type=float, default=0.0, help="chance per slot of each telemetry fault")
+    parser.add_argument("--measured-assets", action="store_true")
+    parser.add_argument("--zones", type=int, dest="count", help="number of simulated zones")
+    given = vars(parser.parse_args(argv))
+    count, names = given.pop("count"), tuple(given.pop("zone"))
+    if count is not None:
+        names = tuple(simulated_names(count))
+    return SourceOptions(kind=kind, zones=names, **given)
+
+
+def open_feed(options: SourceOptions, settings: Settings) -> Feed:
+    """Open what the options ask for.
+
+    Raises:
+        DataError: The file cannot be read.
+        ConfigError: Zones, mapping, market or range are wrong.
+    """
+    own = load_fleet(settings.fleet) if settings.fleet else None
+    overrides = Overrides(options.time_zone, options.market)
+    if options.start and options.end and options.end <= options.start:
+        raise ConfigError(f"the range ends at {iso(options.end)}, before it begins", hint="--to must be after --from")
+    if options.kind == "simulate":
+        return open_simulator(
+            options.zones or tuple(simulated_names(2)),
+            start=options.start or SIMULATION_START,
+            history=timedelta(days=options.warm_up_days),
+            seed=options.seed,
+            step_min=options.step_min,
+            own=own,
+            overrides=overrides,
+            measured_assets=options.measured_assets,
+        )
+    if options.path is None:
+        raise ConfigError("no file to replay", hint="give a .csv, .csv.gz or .parquet file")
+    return open_file(
+        options.path,
+        names=options.zones,
+        start=options.start,
+        mapping=options.mapping,
+        own=own,
+        overrides=overrides,
+        cache_dir=settings.data_dir / "cache",
+    )
+
+
+def window_of(options: SourceOptions, feed: Feed, now: datetime) -> Window:
+    """Return the range, warm-up and shift of a run that began at wall time ``now``."""
+    start = options.start or (SIMULATION_START if options.kind == "simulate" else None)
+    shift = whole_weeks(start or feed.first, now) if options.live else timedelta(0)
+    return Window(
+        start=start, end=options.end, warm_up=timedelta(days=options.warm_up_days), shift=shift, tick_s=feed.tick_s
+    )
+
+
+def pace_of(options: SourceOptions, step_min: int, settings_pulse_s: float) -> float | None:
+    """Return how many times as fast as real time records are sent, None for as fast as possible."""
+    pulse_s = options.pulse_s
+    if pulse_s is None and options.speed is None:
+        pulse_s = settings_pulse_s if options.live else SIMULATION_PULSE_S if options.kind == "simulate" else None
+    speed = None if options.speed == math.inf else options.speed
+    return speed_of(step_min, speed=speed, pulse_s=pulse_s)
+
+
+def faults_of(options: SourceOptions) -> Faults:
+    """Return the faults that are asked for."""
+    return Faults.all_at(options.faults, options.seed)
+
+
+def _time(text: str) -> datetime:
+    when = datetime.fromisoformat(text)
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _speed(text: str) -> float:
+    speed = math.inf if text == "max" else float(text)
+    if not speed > 0.0:
+        raise argparse.ArgumentTypeError("a speed is above 0, or max")
+    return speed

@@ -1,0 +1,82 @@
+"""Live mode: writes the deadlines at which slots close and are decided: ``python -m topologies.ticker``.
+
+It goes by the run clock of the source beside it, or by the real time where a field feed sends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from threading import Event
+
+from topologies.orphan import end_with_supervisor
+from topologies.sources.deadlines import Deadlines
+from topologies.sources.pace import RunClock
+from topologies.sources.worker import KafkaOutbox, clock_path
+from topologies.worker import zone_finder
+from vpp.errors import ConfigError, VppError
+from vpp.fleet import load_fleet
+from vpp.logs import set_up_logging
+from vpp.settings import Settings, load_settings
+from vpp.topics import BIDS, RAW
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.1
+
+
+def run_ticker(settings: Settings, names: tuple[str, ...], stop: Event, *, real_time: bool) -> None:
+    """Write deadlines until told to stop, or until the source that keeps the run clock has ended.
+
+    Raises:
+        ConfigError: No zone is named, or one is in no fleet.
+        UnreachableError: The broker does not take the records.
+    """
+    find = zone_finder(settings)
+    names = names or (tuple(zone.zone for zone in load_fleet(settings.fleet).zones) if settings.fleet else ())
+    zones = {name: find(name) for name in names}
+    known = {name: zone for name, zone in zones.items() if zone is not None}
+    if not known or len(known) < len(zones):
+        missing = sorted(set(zones) - set(known))
+        raise ConfigError(f"no fleet knows {', '.join(missing) or 'any zone'}", hint="give --zone, and a fleet file")
+    outboxes = {topic.name: KafkaOutbox(settings, topic.wire(settings.topic_prefix)) for topic in (RAW, BIDS)}
+    deadlines = Deadlines(known, settings.live.close_after_s, settings.live.decide_after_s)
+    seen = False
+    while not stop.wait(LOOK_EVERY_S):
+        clock = RunClock.wall() if real_time else RunClock.read(clock_path(settings))
+        if clock is None:
+            if seen:
+                break
+            continue
+        seen = True
+        for topic, deadline in deadlines.due(clock, time.time()):
+            outboxes[topic].send(deadline)
+    for outbox in outboxes.values():
+        outbox.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the ticker as a process of its own."""
+    parser = argparse.ArgumentParser(prog="python -m topologies.ticker", allow_abbrev=False)
+    parser.add_argument("--zone", action="append", default=[], help="zone; default: all of the fleet file")
+    parser.add_argument("--real-time", action="store_true", help="go by the wall clock, for a field feed")
+    given = parser.parse_args(argv)
+    stop = Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: stop.set())
+    try:
+        settings = load_settings()
+        set_up_logging(settings)
+        end_with_supervisor()
+        run_ticker(settings, tuple(given.zone), stop, real_time=given.real_time)
+    except VppError as error:
+        sys.stderr.write(f"ticker: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
+        raise SystemExit(error.exit_code) from error
+
+
+if __name__ == "__main__":
+    main()
