@@ -1,0 +1,267 @@
+"""A decision as messages: setpoints that passed the checker, and the receipt that explains and recomputes them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from agents.checker import Verdict, check
+from agents.dispatch import potentials_now, starting
+from agents.physics import AssetState, deliver
+from agents.plant_state import PlanKept, Planned
+from agents.problem import Array, ClearingProblem, FleetState, Plan
+from vpp.fleet import Battery, Zone
+from vpp.messages import Decision, Order, Receipt, Setpoint, SlotClosed, encode
+
+_MW_DECIMALS = 6
+_MONEY_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was chosen for one slot, before it becomes messages.
+
+    ``setpoints``: by asset, checked. ``reasons``: by asset, why. ``checks``: what the checker clamped or refused.
+    """
+
+    engine: str
+    objective: float | None
+    binding: str
+    setpoints: dict[str, Planned]
+    reasons: dict[str, str]
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    plan: dict[str, list[Any]] = field(default_factory=dict)
+    duals: dict[str, Any] = field(default_factory=dict)
+    alternatives: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    ahead_index: list[int] = field(default_factory=list)
+    ahead_mw: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a decision rests on, besides its outcome: all that its receipt repeats."""
+
+    closed: int
+    revision: int
+    missing: list[str]
+    state: dict[str, Any]
+    bids: dict[str, Any]
+    orders: list[Order]
+    verdicts: list[dict[str, Any]]
+    model_id: str | None
+    receipt: Receipt
+
+
+def outcome_of_plan(
+    zone: Zone,
+    problem: ClearingProblem,
+    plan: Plan,
+    *,
+    observation: SlotClosed | None,
+    first_slots: list[int],
+    options: Mapping[str, float],
+) -> Outcome:
+    """Return the first slot of a plan as checked setpoints, the rest as the published plan."""
+    wanted = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
+    verdicts = check(
+        zone, problem.state, wanted, zone.step.hours,
+        net_mw=float(problem.net_mw[0]), potential_mw=potentials_now(zone, observation),
+    )  # fmt: skip
+    told = starting(zone, plan, problem.step_h)
+    setpoints: dict[str, Planned] = {}
+    reasons: dict[str, str] = {}
+    for row, (asset, verdict) in enumerate(zip(zone.assets, verdicts, strict=True)):
+        curve = _curve(zone, problem, plan, row, verdict)
+        setpoints[asset.asset_id] = Planned(_mw(verdict.power_mw), curve, asset.asset_id in told)
+        reasons[asset.asset_id] = f"clamped: {verdict.reason}" if verdict.reason else _reason_for(asset.asset_id, plan)
+    return Outcome(
+        engine=plan.engine,
+        objective=round(plan.objective, _MONEY_DECIMALS),
+        binding=plan.binding,
+        setpoints=setpoints,
+        reasons=reasons,
+        checks=_said(wanted, verdicts),
+        notes=plan.notes,
+        plan=_columns(zone, problem, plan),
+        duals=_duals(zone, plan),
+        alternatives=dict(options),
+        versions={"solver": plan.solver} if plan.solver else {},
+        ahead_index=first_slots,
+        ahead_mw={a.asset_id: _row(plan.power_mw[row]) for row, a in enumerate(zone.assets)},
+    )
+
+
+def outcome_of_reflex(zone: Zone, state: FleetState, power: Mapping[str, float], *, engine: str, why: str) -> Outcome:
+    """Return a named reflex's powers as checked setpoints; ``power`` may speak of some assets only."""
+    verdicts = check(zone, state, power, zone.step.hours)
+    setpoints = {verdict.asset_id: Planned(_mw(verdict.power_mw)) for verdict in verdicts}
+    return Outcome(
+        engine=engine,
+        objective=None,
+        binding=why,
+        setpoints=setpoints,
+        reasons=dict.fromkeys(setpoints, why),
+        checks=_said(power, verdicts),
+    )
+
+
+def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decision, list[Setpoint]]:
+    """Return the decision, its id a hash of its content without the receipt, and its setpoints in the zone's order."""
+    index = grounds.closed + 1
+    slot, end = zone.step.start(index), zone.step.start(index + 1)
+    decision = Decision(
+        zone=zone.zone,
+        slot=zone.step.start(grounds.closed),
+        for_slot=slot,
+        decision_id="",
+        revision=grounds.revision,
+        engine=outcome.engine,
+        objective=outcome.objective,
+        binding=outcome.binding,
+        missing=grounds.missing,
+        state=grounds.state,
+        bids=grounds.bids,
+        orders=[msgspec.to_builtins(order) for order in grounds.orders],
+        verdicts=[*outcome.checks, *grounds.verdicts, *({"note": note} for note in outcome.notes)],
+        plan=outcome.plan,
+        duals=outcome.duals,
+        alternatives=outcome.alternatives,
+        model_id=grounds.model_id,
+        versions={**outcome.versions, "zone": zone_hash(zone)},
+    )
+    decision_id = hashlib.blake2b(encode(decision), digest_size=12).hexdigest()
+    decision = msgspec.structs.replace(decision, decision_id=decision_id, receipt=grounds.receipt)
+    setpoints = [
+        Setpoint(
+            zone=zone.zone,
+            slot=slot,
+            asset_id=asset_id,
+            power_mw=planned.power_mw,
+            curve=planned.curve,
+            valid_until=end,
+            decision_id=decision_id,
+            reason=outcome.reasons[asset_id],
+            revision=grounds.revision,
+        )
+        for asset_id, planned in outcome.setpoints.items()
+    ]
+    return decision, setpoints
+
+
+def kept_plan(outcome: Outcome, decision: Decision, index: int, before: PlanKept | None = None) -> PlanKept:
+    """Return what to remember of a decision; a revision replaces only the setpoints that it speaks of."""
+    if before is not None:
+        setpoints = {**before.setpoints, **outcome.setpoints}
+        return PlanKept(index, decision.decision_id, decision.revision, setpoints, before.ahead_index, before.ahead_mw)
+    return PlanKept(
+        index, decision.decision_id, decision.revision, outcome.setpoints, outcome.ahead_index, outcome.ahead_mw
+    )
+
+
+def zone_hash(zone: Zone) -> str:
+    """Return a hash of the zone's whole configuration, so that a decision can be recomputed on the same."""
+    return hashlib.blake2b(zone.model_dump_json().encode(), digest_size=8).hexdigest()
+
+
+def state_of(zone: Zone, state: FleetState, observation: SlotClosed | None, slot: datetime) -> dict[str, Any]:
+    """Return the plant's state before a decision as plain values: fleet, grid power, and the closed slot."""
+    assets = {
+        asset.asset_id: {
+            "soc": _finite(state.soc[row]),
+            "power_mw": float(state.power_mw[row]),
+            "running_min": float(state.running_min[row]),
+            "ready_in_min": float(state.ready_in_min[row]),
+            "available": bool(state.available[row]),
+        }
+        for row, asset in enumerate(zone.assets)
+    }
+    seen = {"slot": slot, "values": None} if observation is None else observation
+    return {"assets": assets, "grid_mw": _finite(state.grid_mw), "observation": msgspec.to_builtins(seen)}
+
+
+def bid_content(bid: Any) -> dict[str, Any]:
+    """Return a bid as plain values without its observation, which stands in the state."""
+    content: dict[str, Any] = msgspec.to_builtins(bid)
+    content.pop("observation", None)
+    return content
+
+
+def _curve(zone: Zone, problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict) -> list[tuple[float, float]]:
+    """Return a battery's curve as the twin would deliver it; none where the checker changed the setpoint."""
+    asset = zone.assets[row]
+    if len(plan.curve_net_mw) == 0 or verdict.outcome != "accepted" or not isinstance(asset, Battery):
+        return []
+    start = AssetState.of(problem.state, row)
+    points = []
+    for net, power in zip(plan.curve_net_mw, plan.curve_mw[row], strict=True):
+        given = deliver(asset, start, float(power), zone.step.hours)
+        points.append((_mw(float(net)), _mw(given.power_mw)))
+    return points
+
+
+def _reason_for(asset_id: str, plan: Plan) -> str:
+    parts = plan.binding.split("; ")
+    own = [part for part in parts if part.startswith((f"{asset_id}:", f"{asset_id} "))]
+    return own[0] if own else parts[0]
+
+
+def _said(wanted: Mapping[str, float], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    return [
+        {
+            "asset_id": v.asset_id, "outcome": v.outcome, "reason": None if v.reason is None else v.reason.value,
+            "wanted_mw": _mw(wanted[v.asset_id]), "power_mw": _mw(v.power_mw),
+        }
+        for v in verdicts
+        if v.outcome != "accepted"
+    ]  # fmt: skip
+
+
+def _columns(zone: Zone, problem: ClearingProblem, plan: Plan) -> dict[str, list[Any]]:
+    minutes = np.round(np.cumsum(problem.step_h) * 60.0).astype(int)
+    columns: dict[str, list[Any]] = {
+        "horizon_min": [int(value) for value in minutes],
+        "net_mw": _row(problem.net_mw),
+        "price_per_mwh": _row(problem.price_per_mwh),
+        "grid_mw": _row(plan.grid_mw),
+    }
+    for row, asset in enumerate(zone.assets):
+        columns[f"power_mw:{asset.asset_id}"] = _row(plan.power_mw[row])
+        if isinstance(asset, Battery):
+            columns[f"soc:{asset.asset_id}"] = _row(plan.soc[row])
+    return columns
+
+
+def _duals(zone: Zone, plan: Plan) -> dict[str, Any]:
+    water = {
+        asset.asset_id: round(float(plan.water_value_per_mwh[row]), _MONEY_DECIMALS)
+        for row, asset in enumerate(zone.assets)
+        if math.isfinite(plan.water_value_per_mwh[row])
+    }
+    return {
+        "water_value_per_mwh": water,
+        "power_price_per_mwh": _row(plan.power_price_per_mwh, _MONEY_DECIMALS),
+        "ramp_price_per_mw": _row(plan.ramp_price_per_mw, _MONEY_DECIMALS),
+        "cap_price_per_mw": _row(plan.cap_price_per_mw, _MONEY_DECIMALS),
+        "costs": {name: round(value, _MONEY_DECIMALS) + 0.0 for name, value in plan.costs.items()},
+    }
+
+
+def _row(values: Array, decimals: int = _MW_DECIMALS) -> list[float]:
+    return [round(float(value), decimals) + 0.0 for value in values]
+
+
+def _mw(value: float) -> float:
+    return round(value, _MW_DECIMALS) + 0.0
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
