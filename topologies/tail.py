@@ -16,7 +16,7 @@ from vpp.settings import Settings
 from vpp.topics import Topic
 
 
-def tail(
+def tail(  # noqa: PLR0913  # a read has as many conditions
     settings: Settings,
     topic: Topic,
     *,
@@ -25,6 +25,8 @@ def tail(
     follow: bool = False,
     timeout_s: float = 3.0,
     limit: int | None = None,
+    start: datetime | tuple[int, int] | None = None,
+    within_s: float | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the last records of a topic, then new ones while ``follow``.
 
@@ -36,6 +38,9 @@ def tail(
         follow: Go on with new records until the reader stops.
         timeout_s: End when nothing came for so long (not while following).
         limit: End after so many records.
+        start: Instead of the last records: a time (the first record that the broker took at or after it), or a
+            partition and offset (that partition alone).
+        within_s: End after so long, whatever comes.
 
     Yields:
         Dicts with ``partition``, ``offset``, ``timestamp`` (broker time), ``key``, ``headers`` and ``value``: the
@@ -50,23 +55,45 @@ def tail(
         raise UnreachableError(f"the broker has no topic {name}", hint="create it: vpp topics create")
     consumer = Consumer(consumer_config(settings, "vpp-tail"))
     try:
-        starts, ends = [], {}
-        for partition in there[name].partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=5)
-            starts.append(TopicPartition(name, partition, max(low, high - last)))
-            ends[partition] = high
+        starts, ends = _starts(consumer, name, list(there[name].partitions), last, start)
         consumer.assign(starts)
-        yield from _read(consumer, ends, key=key, follow=follow, timeout_s=timeout_s, limit=limit)
+        for given, record in enumerate(_read(consumer, ends, key, follow, timeout_s, within_s), start=1):
+            yield record
+            if limit is not None and given >= limit:
+                return
     finally:
         consumer.close()
 
 
+def _starts(
+    consumer: Consumer,
+    name: str,
+    partitions: list[int],
+    last: int,
+    start: datetime | tuple[int, int] | None,
+) -> tuple[list[TopicPartition], dict[int, int]]:
+    starts, ends = [], {}
+    for partition in partitions:
+        if isinstance(start, tuple) and partition != start[0]:
+            continue
+        low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=5)
+        ends[partition] = high
+        begin = start[1] if isinstance(start, tuple) else high - last
+        if isinstance(start, datetime):
+            asked = TopicPartition(name, partition, int(start.timestamp() * 1000))
+            found = consumer.offsets_for_times([asked], timeout=5)[0].offset
+            begin = high if found < 0 else found
+        starts.append(TopicPartition(name, partition, max(low, begin)))
+    return starts, ends
+
+
 def _read(
-    consumer: Consumer, ends: dict[int, int], *, key: str | None, follow: bool, timeout_s: float, limit: int | None
+    consumer: Consumer, ends: dict[int, int], key: str | None, follow: bool, timeout_s: float, within_s: float | None
 ) -> Iterator[dict[str, Any]]:
-    heard = time.monotonic()
-    given = 0
+    began = heard = time.monotonic()
     while follow or time.monotonic() - heard < timeout_s:
+        if within_s is not None and time.monotonic() - began > within_s:
+            return
         message = consumer.poll(0.1)
         if message is None:
             if not follow and _at_end(consumer, ends):
@@ -78,9 +105,6 @@ def _read(
         record = _record(message)
         if key is None or record["key"] == key:
             yield record
-            given += 1
-            if limit is not None and given >= limit:
-                return
 
 
 def _at_end(consumer: Consumer, ends: dict[int, int]) -> bool:

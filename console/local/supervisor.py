@@ -51,6 +51,7 @@ class Supervisor:
         settings: The settings; without a broker in them the embedded one is started.
         zones: Zones whose ``end`` completes the run.
         source: Module and arguments of the source worker, None where data come from elsewhere.
+        ticker: Write deadlines too (live mode).
         fresh_store: Put the store of an earlier run aside first (the embedded broker keeps nothing either).
 
     Raises:
@@ -59,12 +60,19 @@ class Supervisor:
     """
 
     def __init__(
-        self, settings: Settings, zones: tuple[str, ...], source: tuple[str, ...] | None, *, fresh_store: bool
+        self,
+        settings: Settings,
+        zones: tuple[str, ...],
+        source: tuple[str, ...] | None,
+        *,
+        fresh_store: bool,
+        ticker: bool = False,
     ) -> None:
         self._given = settings
         self._zones = zones
         self._source = source
         self._fresh_store = fresh_store
+        self._ticker = ticker
         self._broker: EmbeddedBroker | None = None
         self._lock: TextIO | None = None
         self._processes: Processes | None = None
@@ -107,7 +115,7 @@ class Supervisor:
             return
         # State is worthless without the changelog that this broker's predecessor took with it.
         shutil.rmtree(directory / "state", ignore_errors=True)
-        for path in directory.glob("source-*.json"):
+        for path in (*directory.glob("source-*.json"), *directory.glob("clock-*.json")):
             path.unlink()
         if self._fresh_store and self._given.store.kind == "sqlite":
             _set_aside(self._given.store_path)
@@ -129,6 +137,9 @@ class Supervisor:
         if self._source is not None:
             module, *arguments = self._source
             self._processes.add("source", module, *arguments)
+        if self._ticker:
+            zones = [argument for zone in self._zones for argument in ("--zone", zone)]
+            self._processes.add("ticker", "topologies.ticker", *zones)
 
     # --- watching -----------------------------------------------------------------------------------------------
 

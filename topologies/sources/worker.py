@@ -36,6 +36,7 @@ from vpp.topics import RAW
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY_S = 1.0
+CHECKPOINT_EVERY = 200  # well within the week of slots that the intake remembers, so a repeat is known as one
 FLUSH_S = 30.0
 
 
@@ -178,7 +179,7 @@ class SourceRun:
                 break
             self.outbox.send(message)
             _count(state, message, window.shift)
-            if state.sent % 500 == 0 and time.monotonic() - last_kept > CHECKPOINT_EVERY_S:
+            if state.sent % CHECKPOINT_EVERY == 0:
                 last_kept = self._keep(state)
         else:
             state.finished = True

@@ -1,0 +1,164 @@
+"""`vpp up`: the whole plant in one command."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from console.cli.live import View
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
+from console.local.prepare import prepare
+from console.local.refusal import refuse_decided_slots
+from console.local.summary import summarise
+from console.local.supervisor import Supervisor
+from topologies.sources.options import SourceOptions
+from vpp.errors import ConfigError
+from vpp.settings import Settings
+from vpp.store import open_store
+
+
+def up(
+    *,
+    source: Annotated[str, Parameter(help="`simulate`, or a CSV(.gz) or Parquet file")] = "simulate",
+    zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone to run; may be repeated [all]")] = None,
+    start: Annotated[str | None, Parameter(name="--from", help="first slot, UTC")] = None,
+    end: Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")] = None,
+    speed: Annotated[str | None, Parameter(help="times as fast as real time, or max")] = None,
+    pulse: Annotated[float | None, Parameter(help="seconds per slot, instead of a speed")] = None,
+    now: Annotated[bool, Parameter(negative="", help="shift the file by whole weeks to now (live mode)")] = False,
+    mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
+    time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None,
+    market: Annotated[str | None, Parameter(help="market of all zones")] = None,
+    refit: Annotated[str | None, Parameter(help="retrain every so many days in the run, e.g. 7d")] = None,
+    seed: Annotated[int, Parameter(help="seed of the simulator")] = 0,
+    faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0,
+    train: Annotated[bool, Parameter(help="train a model first where none is cached")] = True,
+    resume: Annotated[bool, Parameter(negative="", help="take state of charge and ledger from the store")] = False,
+    until_done: Annotated[bool, Parameter(negative="", help="exit with a summary when everything is stored")] = False,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Run a whole plant: embedded broker (unless one is set), all topologies, the store, and a source.
+
+    Without options it simulates two zones, one slot per second, after 60 days of history. Ctrl-C ends it; workers
+    drain and commit, and no process stays behind.
+    """
+    settings = common.settings()
+    options = SourceOptions(
+        kind="simulate" if source == "simulate" else "replay",
+        path=None if source == "simulate" else Path(source),
+        zones=tuple(zone or ()),
+        start=None if start is None else parse_time(start),
+        end=None if end is None else parse_time(end),
+        speed=_speed(speed),
+        pulse_s=pulse,
+        live=now,
+        mapping=mapping,
+        time_zone=time_zone,
+        market=market,
+        refit_days=_days(refit),
+        seed=seed,
+        faults=faults,
+    )
+    if until_done and options.kind == "simulate" and options.end is None:
+        raise ConfigError("the simulator never ends by itself", hint="give --to, or leave --until-done out")
+    with _stopping() as stop:
+        prepared = prepare(options, settings, resume=resume, train=train, say=say)
+        refuse_decided_slots(prepared.settings, prepared.zones, options)
+        summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, resume, until_done, json)
+    if until_done and not stop.is_set():
+        answer(summary, as_json=json, render=render_summary)
+
+
+def _run(
+    settings: Settings,
+    zones: tuple[str, ...],
+    source: tuple[str, ...],
+    stop: Event,
+    options: SourceOptions,
+    resume: bool,
+    until_done: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    began = time.monotonic()
+    with Supervisor(settings, zones, source, fresh_store=not resume, ticker=options.live) as supervisor:
+        broker = supervisor.settings.kafka.bootstrap_servers
+        say(f"zones {', '.join(zones)}; broker {broker}; data in {settings.data_dir}; Ctrl-C ends it")
+        with open_store(supervisor.settings, read_only=True) as store:
+            view = View(store, quiet=quiet)
+            with view.shown():
+                supervisor.watch(until_done=until_done, on_pulse=view, should_stop=stop.is_set)
+        restarts = supervisor.restarts
+        wall_s = time.monotonic() - began
+        say("ending: workers drain and commit")
+    if not until_done or stop.is_set():
+        return {}
+    with open_store(supervisor.settings, read_only=True) as store:
+        return summarise(store, zones, restarts=restarts, wall_s=wall_s)
+
+
+def render_summary(summary: dict[str, Any]) -> None:
+    """Print the summary of a finished run for people."""
+    out.print(
+        f"{summary['slots']:,} slots, {summary['forecasts']:,} forecasts, {summary['dead_letters']:,} dead letters, "
+        f"{summary['restarts']} restarts, energy balance error {summary['energy_balance_error_mwh']:.1e} MWh, "
+        f"{summary['wall_s']:.0f} s"
+    )
+    if summary["skill"]:
+        table("Net-load and price forecasts", summary["skill"][0], [row.values() for row in summary["skill"]])
+    if summary["ledger"]:
+        table("Ledger", summary["ledger"][0], [row.values() for row in summary["ledger"]])
+
+
+@contextmanager
+def _stopping() -> Iterator[Event]:
+    """Turn SIGINT and SIGTERM into an event while the run lasts."""
+    stop = Event()
+
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            sys.stderr.write("vpp: still ending; workers are told to drain\n")
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _speed(text: str | None) -> float | None:
+    if text is None:
+        return None
+    if text == "max":
+        return math.inf
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise ConfigError(f"--speed {text!r} is no speed", hint="a number above 0 (1 is real time), or max")
+    return value
+
+
+def _days(text: str | None) -> float | None:
+    if text is None or text == "none":
+        return None
+    try:
+        days = float(text.removesuffix("d"))
+    except ValueError:
+        days = 0.0
+    if days <= 0:
+        raise ConfigError(f"--refit {text!r} is no number of days", hint="write 7d, or none")
+    return days

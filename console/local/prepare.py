@@ -1,0 +1,138 @@
+"""What must be there before a run starts: zones fitted to the source, and a model per zone trained on earlier rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from topologies.sources.feed import Feed
+from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
+from vpp.domain import iso
+from vpp.errors import DataError
+from vpp.fleet import Battery, Zone
+from vpp.settings import Settings
+from vpp.store import open_store
+from vpp.tables import ASSETS
+from vpp.zones import write_fleet
+
+MIN_TRAINING_DAYS = 21
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that may start: settings with the fitted fleet, zone names, and the source's command line."""
+
+    settings: Settings
+    zones: tuple[str, ...]
+    source: tuple[str, ...]
+
+
+def prepare(options: SourceOptions, settings: Settings, *, resume: bool, train: bool, say: Say) -> Prepared:
+    """Open the source, fit the zones, train missing models, and say what was assumed.
+
+    Args:
+        options: The source.
+        settings: The settings; their data directory receives the fitted fleet and the models.
+        resume: Start batteries at the state of charge that the store's last slot left them with.
+        train: Train a model per zone where none is cached.
+        say: Told what happens, a line at a time.
+
+    Raises:
+        DataError: The file cannot be read.
+        ConfigError: Zones, range or fleet are wrong.
+    """
+    feed = open_feed(options, settings)
+    for note in feed.notes:
+        say(note)
+    zones = dict(feed.zones)
+    if resume:
+        zones = {name: _resumed(zone, settings) for name, zone in zones.items()}
+    fleet_path = settings.data_dir / "run" / (settings.run or "default") / "fleet.yaml"
+    write_fleet(fleet_path, zones.values())
+    fitted = settings.model_copy(update={"fleet": fleet_path})
+    if train:
+        start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
+        for zone in zones.values():
+            _model(feed, zone, start, options, fitted, say)
+    module = f"topologies.{options.kind}"
+    return Prepared(fitted, tuple(sorted(zones)), (module, *options.arguments()))
+
+
+def _resumed(zone: Zone, settings: Settings) -> Zone:
+    with open_store(settings, read_only=True) as store:
+        rows = store.latest(ASSETS, zone.zone, columns=("asset_id", "soc"))
+    soc = {asset_id: value for asset_id, value in rows if value is not None}
+    assets = tuple(
+        asset.model_copy(update={"soc_start": soc[asset.asset_id]})
+        if isinstance(asset, Battery) and asset.asset_id in soc
+        else asset
+        for asset in zone.assets
+    )
+    return zone.model_copy(update={"assets": assets})
+
+
+def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, settings: Settings, say: Say) -> None:
+    from models.training import train
+
+    from models.registry import Registry
+
+    registry = Registry(settings.models_dir)
+    index = _Index(settings.models_dir / "trained-by-up.json")
+    key = f"{zone.zone}|{zone.step_min}|{iso(start)}|{_origin(options)}|{','.join(zone.channels or ())}"
+    known = index.get(key)
+    if known is not None and any(version["model_id"] == known for version in registry.versions(zone.zone)):
+        registry.promote(known)
+        say(f"{zone.zone}: model {known}, trained before {iso(start)}, from the cache")
+        return
+    days = (start - feed.first).total_seconds() / 86400
+    if days < MIN_TRAINING_DAYS:
+        say(
+            f"{zone.zone}: {days:.0f} days of rows before {iso(start)} are too few for a model "
+            f"({MIN_TRAINING_DAYS} needed); forecasts are the named fallbacks"
+        )
+        return
+    say(f"{zone.zone}: no model yet; training one on the {days:.0f} days before {iso(start)}")
+    try:
+        served = train(feed.frame(zone.zone, start), zone, start, registry=registry)
+    except DataError as error:
+        say(f"{zone.zone}: no model ({error}); forecasts are the named fallbacks")
+        return
+    registry.promote(served.model_id)
+    index.put(key, served.model_id)
+    say(f"{zone.zone}: model {served.model_id} in force")
+
+
+def _origin(options: SourceOptions) -> str:
+    if options.path is None:
+        return f"simulator seed {options.seed}, {options.warm_up_days:g} days"
+    stat = options.path.stat()
+    return f"{options.path.resolve()} {stat.st_size} {stat.st_mtime_ns} {options.mapping}"
+
+
+class _Index:
+    """Which model was trained on what, so that the next run need not train it again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> str | None:
+        return self._read().get(key)
+
+    def put(self, key: str, model_id: str) -> None:
+        found = {**self._read(), key: model_id}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".part")
+        partial.write_text(json.dumps(found, indent=1, sort_keys=True), encoding="utf-8")
+        partial.replace(self._path)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found
