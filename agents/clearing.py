@@ -1,7 +1,7 @@
 """Clearing: one look-ahead economic dispatch of all bids and orders from the fleet's actual state.
 
-``solve`` decides, ``curve`` prepares the battery for what net load will really be inside the slot, ``what_if`` prices an
-alternative. Every solve is cold, so the same problem gives the same bits (``agents.highs``).
+``solve`` decides, ``what_if`` prices an alternative; ``agents.curve`` prepares the batteries for what net load will
+really be inside the slot. Every solve is cold, so the same problem gives the same bits (``agents.highs``).
 """
 
 from __future__ import annotations
@@ -12,66 +12,39 @@ from dataclasses import replace
 import numpy as np
 
 from agents.asset_bounds import binding_values, commits
+from agents.branching import branch
 from agents.clearing_form import Layout
 from agents.clearing_lp import Model, build
 from agents.explain import bindings_of, say_binding, say_notes
-from agents.highs import SOLVER, Answer, Program, solve_cold
+from agents.highs import SOLVER, Answer, Program
 from agents.plan_cost import choice_cost, grid_power, plan_costs
 from agents.problem import Array, ClearingProblem, Flags, Plan
 from agents.reflex import reflex_plan
 from vpp.fleet import Battery, Peaker
 
-BOTH_WAYS_MW = 1e-6
-"""Charge and discharge above this in one step are both at once."""
-_ROUNDS = 4
+_RUNNING_MW = 1e-6
 
 
 def solve(problem: ClearingProblem) -> Plan:
     """Return the plan of highest value, or the named reflex's plan where the solver gives none.
 
-    An LP; a small MILP where a peaker has an on/off decision, or where the LP would charge and discharge one battery at
-    once (it pays to burn energy below about -7 times the wear cost, or at a full battery and a falling ramp). The
-    MILP's whole numbers are then fixed and the LP solved again, so that shadow prices always are those of an LP.
+    An LP; branched where a peaker has an on/off decision, or where the LP would charge and discharge one battery at
+    once (it pays to burn energy below about -7 times the wear cost, or at a full battery and a falling ramp). What was
+    decided is then fixed and the LP solved again, so that shadow prices always are those of an LP.
     """
     return _solve(problem, running=None)
 
 
 def _solve(problem: ClearingProblem, running: Flags | None) -> Plan:
-    exclusive: Flags | None = None
-    for _ in range(_ROUNDS):
-        model = build(problem, exclusive=exclusive, running=running)
-        answer, program, engine = _optimise(model, problem)
-        if answer.value is None or answer.dual is None:
-            return reflex_plan(problem, reason=answer.status)
-        both = _both_ways(model, answer.value)
-        if not both.any():
-            break
-        exclusive = both if exclusive is None else exclusive | both
-    else:
-        return reflex_plan(problem, reason="charge and discharge at once")
-    return _read(problem, model, program, answer, engine)
-
-
-def _optimise(model: Model, problem: ClearingProblem) -> tuple[Answer, Program, str]:
-    program = model.program
-    answer = solve_cold(program, problem.effort)
-    whole = program.integer
-    if whole is None or not whole.any() or answer.value is None:
-        return answer, program, "lp"
-    chosen = whole == 1
-    settled = np.round(answer.value[chosen])
-    low, high = program.low.copy(), program.high.copy()
-    low[chosen] = high[chosen] = settled
-    fixed = replace(program, low=low, high=high, integer=np.zeros_like(whole))
-    return solve_cold(fixed, problem.effort), fixed, "milp"
-
-
-def _both_ways(model: Model, value: Array) -> Flags:
+    model = build(problem, running=running)
     column = model.layout.column
-    both = np.minimum(value[column["charge"]], value[column["discharge"]]) > BOTH_WAYS_MW
-    flags = np.zeros(model.fixed_mw.shape, dtype=bool)
-    flags[model.rows.batteries] = both
-    return flags
+    found = branch(model.program, column["charge"], column["discharge"], problem.effort)
+    if found.answer.value is None or found.answer.dual is None:
+        return reflex_plan(problem, reason=found.answer.status)
+    plan = _read(problem, model, found.program, found.answer, "milp" if found.branched else "lp")
+    if found.proven:
+        return plan
+    return replace(plan, notes=(*plan.notes, f"search ended after {found.nodes} nodes: a better plan may exist"))
 
 
 def _read(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: str) -> Plan:
@@ -121,7 +94,7 @@ def _running(problem: ClearingProblem, layout: Layout, value: Array, power: Arra
                 running[i] = value[layout.column["on"][unit]] > 0.5
                 unit += 1
             else:
-                running[i] = power[i] > BOTH_WAYS_MW
+                running[i] = power[i] > _RUNNING_MW
     return running
 
 

@@ -18,12 +18,10 @@ from agents.problem import Array, Indices
 
 @dataclass(frozen=True, slots=True)
 class BatteryForm:
-    """What of a battery is in the matrix: efficiencies, and power limits (MW) for the choice of mode."""
+    """What of a battery is in the matrix."""
 
     charge_efficiency: float
     discharge_efficiency: float
-    charge_mw: float
-    discharge_mw: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Form:
     """Key of a matrix. ``cuts``: +1 per curtailable load, -1 per renewable. Pieces are those of ``penalties.Hinges``.
 
     Switches: ``recovers``: a start SoC is outside its band; ``orders``: bands or targets are wanted; ``churns``: the
-    plan before has a price; ``exclusive``: each battery chooses between charge and discharge by a whole number.
+    plan before has a price.
     """
 
     batteries: tuple[BatteryForm, ...]
@@ -58,7 +56,6 @@ class Form:
     recovers: bool
     orders: bool
     churns: bool
-    exclusive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +64,10 @@ class Layout:
 
     Columns: ``charge discharge energy`` (B, N), ``stored`` (B, S), ``gen`` (P, N), ``cut`` (K, N), ``grid`` (N,),
     ``ramp`` and ``level`` pieces (N, pieces), ``short over`` (B, N), ``lack excess`` (B+P+K, N), ``early late`` (B, N),
-    ``dearer cheaper`` (B+P, N), ``on start stop`` (U, N), ``mode`` (B, N).
+    ``dearer cheaper`` (B+P, N), ``on start stop`` (U, N).
     Rows: ``soc`` (B, N), ``left`` (B,), ``swing`` (P, N), ``balance ramp level`` (N,), ``floor ceiling`` (B, N),
     ``order`` (B+P+K, N), ``target`` (B, N), ``churn`` (B+P, N), ``most least rise fall logic fresh`` (U, N),
-    ``run rest`` (U, N), ``charging discharging`` (B, N).
+    ``run rest`` (U, N).
     """
 
     matrix: Matrix
@@ -134,8 +131,6 @@ def layout_of(form: Form) -> Layout:
         _order(sheet, form)
     if form.churns:
         _churn(sheet, batteries + peakers, steps)
-    if form.exclusive:
-        _choose(sheet, form)
     return sheet.layout()
 
 
@@ -274,16 +269,3 @@ def _churn(sheet: _Sheet, movers: int, steps: int) -> None:
     sheet.put(churn[batteries:], sheet.column["gen"], 1.0)
     sheet.put(churn, sheet.add_columns("dearer", movers, steps), -1.0)
     sheet.put(churn, sheet.add_columns("cheaper", movers, steps), 1.0)
-
-
-def _choose(sheet: _Sheet, form: Form) -> None:
-    """C <= C m;  d <= D (1 - m)."""
-    shape = sheet.column["charge"].shape
-    mode = sheet.add_columns("mode", *shape)
-    charging, discharging = sheet.add_rows("charging", *shape), sheet.add_rows("discharging", *shape)
-    most_in = np.array([b.charge_mw for b in form.batteries]).reshape(-1, 1)
-    most_out = np.array([b.discharge_mw for b in form.batteries]).reshape(-1, 1)
-    sheet.put(charging, sheet.column["charge"], 1.0)
-    sheet.put(charging, mode, -most_in)
-    sheet.put(discharging, sheet.column["discharge"], 1.0)
-    sheet.put(discharging, mode, most_out)

@@ -62,12 +62,11 @@ class Model:
     fixed_mw: Array
 
 
-def build(problem: ClearingProblem, *, exclusive: Flags | None = None, running: Flags | None = None) -> Model:
+def build(problem: ClearingProblem, *, running: Flags | None = None) -> Model:
     """Return the program of ``problem``.
 
     Args:
         problem: The decision.
-        exclusive: Shape (A, N): where a battery must choose between charge and discharge by a whole number.
         running: Shape (A, N): the peakers' commitment when it is decided already; the program is then an LP.
     """
     rows = Rows.of(problem)
@@ -76,7 +75,7 @@ def build(problem: ClearingProblem, *, exclusive: Flags | None = None, running: 
     orders = bool(
         np.isfinite(bands.min_mw).any() or np.isfinite(bands.max_mw).any() or np.isfinite(bands.soc_target).any()
     )
-    form = _form(problem, rows, ramp, level, orders=orders, exclusive=exclusive is not None)
+    form = _form(problem, rows, ramp, level, orders=orders)
     layout = layout_of(form)
     sheet = _Values(problem, rows, layout)
     sheet.fill_store()
@@ -90,21 +89,17 @@ def build(problem: ClearingProblem, *, exclusive: Flags | None = None, running: 
         sheet.fill_orders()
     if form.churns:
         sheet.fill_churn()
-    if exclusive is not None:
-        sheet.fill_modes(exclusive)
     return Model(sheet.program(), layout, rows, sheet.fixed)
 
 
-def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, orders: bool, exclusive: bool) -> Form:
+def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, orders: bool) -> Form:
     batteries = [problem.assets[i] for i in rows.batteries]
     soc = problem.state.soc[rows.batteries]
     bounds = [floor_and_ceiling(b) for b in batteries if isinstance(b, Battery)]
     outside = any(not low - 1e-9 <= s <= high + 1e-9 for s, (low, high) in zip(soc, bounds, strict=True))
     return Form(
         batteries=tuple(
-            BatteryForm(b.charge_efficiency, b.discharge_efficiency, b.charge_mw, b.discharge_mw)
-            for b in batteries
-            if isinstance(b, Battery)
+            BatteryForm(b.charge_efficiency, b.discharge_efficiency) for b in batteries if isinstance(b, Battery)
         ),
         peakers=tuple(_peaker_form(problem.assets[i]) for i in rows.peakers),
         cuts=tuple(rows.cut_sign.tolist()),
@@ -117,7 +112,6 @@ def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, 
         recovers=outside,
         orders=orders,
         churns=problem.churn_price_per_mwh > 0 and bool(np.isfinite(problem.reference_mw).any()),
-        exclusive=exclusive,
     )
 
 
@@ -337,14 +331,3 @@ class _Values:
         price = self.problem.churn_price_per_mwh * self.problem.step_h
         for name in ("dearer", "cheaper"):
             self.cost[self.layout.column[name]] = np.broadcast_to(price, reference.shape)
-
-    def fill_modes(self, exclusive: Flags) -> None:
-        """Whole numbers where a battery must not charge and discharge at once."""
-        mode = self.layout.column["mode"]
-        chosen = exclusive[self.rows.batteries]
-        self.high[mode] = 1.0
-        self.integer[mode[chosen]] = 1
-        rows = self.layout.row
-        self.row_high[rows["charging"]] = np.where(chosen, 0.0, np.inf)
-        most = np.array([[a.discharge_mw] for a in self.problem.assets if isinstance(a, Battery)])
-        self.row_high[rows["discharging"]] = np.where(chosen, most, np.inf)

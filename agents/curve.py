@@ -15,7 +15,7 @@ from agents.physics import power_range
 from agents.problem import Array, Bands, ClearingProblem, Plan, seen
 from vpp.fleet import Battery
 
-POINTS = 5
+POINTS = 9
 SPREADS = 3.6
 MOST_BATTERIES = 5
 """Above this many, the curve is made for one battery with the sum of their means and shared out by state of charge."""
@@ -62,7 +62,7 @@ def curve(problem: ClearingProblem, plan: Plan) -> list[tuple[float, dict[str, f
 
 
 def follow(plan: Plan, row: int, net_mw: float) -> float:
-    """Return the power (MW) that a battery gives at a seen net load: interpolated, flat outside; the plan without a curve."""
+    """Return the power (MW) of a battery at a seen net load: interpolated, flat outside; the plan without a curve."""
     if len(plan.curve_net_mw) == 0:
         return float(plan.power_mw[row, 0])
     return float(np.interp(net_mw, plan.curve_net_mw, plan.curve_mw[row]))

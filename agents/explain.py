@@ -53,7 +53,7 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
 
 
 def say_binding(problem: ClearingProblem, plan: Plan) -> str:
-    """Return what ruled the first slot, in one line: limits first, else each battery's water value against the price."""
+    """Return what ruled the first slot, in one line: limits, then each battery's water value against the price."""
     said = [_say_limit(problem, b) for b in plan.bindings if b.step == 0]
     for i, asset in enumerate(problem.assets):
         if isinstance(asset, Battery):

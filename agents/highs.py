@@ -43,7 +43,10 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Minimise ``cost x`` with ``row_low <= matrix x <= row_high``, ``low <= x <= high``; ``integer`` columns whole."""
+    """Minimise ``cost x`` with ``row_low <= matrix x <= row_high``, ``low <= x <= high``.
+
+    ``integer``: 1 for columns that must be whole; it is for ``agents.branching``, HiGHS sees an LP.
+    """
 
     matrix: Matrix
     cost: Array
@@ -58,8 +61,7 @@ class Program:
 class Answer:
     """What HiGHS found: ``status`` is ``optimal`` or says why not.
 
-    ``value`` (columns) is None without a solution; ``dual`` (rows, ``d objective / d rhs``) and ``reduced`` (columns) are
-    None without a solution of an LP.
+    ``value`` and ``reduced`` (by column), ``dual`` (by row, ``d objective / d rhs``) are None without a solution.
     """
 
     status: str
@@ -71,40 +73,54 @@ class Answer:
 
 
 def solve_cold(program: Program, effort: Effort) -> Answer:
-    """Return the optimum of ``program``, computed from nothing."""
+    """Return the optimum of ``program`` without its integrality, computed from nothing."""
     highs = _engine()
+    _pass(highs, program, effort)
+    highs.run()
+    return _answer(highs)
+
+
+class Continued:
+    """One LP whose column bounds change from solve to solve, each going on from the one before; starts cold."""
+
+    def __init__(self, program: Program, effort: Effort) -> None:
+        self._highs = _engine()
+        _pass(self._highs, program, effort)
+
+    def solve(self, columns: npt.NDArray[np.int64], low: Array, high: Array) -> Answer:
+        """Return the optimum with the bounds of ``columns`` replaced."""
+        self._highs.changeColsBounds(len(columns), columns.astype(np.int32), low, high)
+        self._highs.run()
+        return _answer(self._highs)
+
+
+def _pass(highs: _Highs, program: Program, effort: Effort) -> None:
     matrix = program.matrix
-    whole = program.integer is not None and bool(program.integer.any())
     highs.setOptionValue("simplex_iteration_limit", effort.simplex_iterations)
-    highs.setOptionValue("mip_max_nodes", effort.tree_nodes)
     highs.setOptionValue("time_limit", highs.getRunTime() + effort.time_limit_s)  # its clock runs on over solves
-    highs.setOptionValue("presolve", "on" if whole else "off")
     highs.passModel(
         matrix.columns, matrix.rows, len(matrix.value), _COLUMNWISE, _MINIMIZE, 0.0,
         program.cost, program.low, program.high, program.row_low, program.row_high,
-        matrix.start, matrix.index, matrix.value,
-        program.integer if program.integer is not None else np.zeros(matrix.columns, dtype=np.int32),
+        matrix.start, matrix.index, matrix.value, np.zeros(matrix.columns, dtype=np.int32),
     )  # fmt: skip
     highs.clearSolver()
-    highs.run()
-    return _answer(highs, whole=whole)
 
 
-def _answer(highs: _Highs, *, whole: bool) -> Answer:
+def _answer(highs: _Highs) -> Answer:
     status = highs.getModelStatus()
     info = highs.getInfo()
-    name = highs.modelStatusToString(status).lower().replace(" ", "_")
-    usable = status == highspy.HighsModelStatus.kOptimal or (whole and info.primal_solution_status == 2)
-    if not usable:
-        return Answer(name, None, None, None, float("nan"), int(info.simplex_iteration_count))
+    iterations = int(info.simplex_iteration_count)
+    if status != highspy.HighsModelStatus.kOptimal:
+        name = highs.modelStatusToString(status).lower().replace(" ", "_")
+        return Answer(name, None, None, None, float("nan"), iterations)
     solution = highs.getSolution()
     return Answer(
-        status=name,
+        status="optimal",
         value=np.array(solution.col_value),
-        dual=None if whole else np.array(solution.row_dual),
-        reduced=None if whole else np.array(solution.col_dual),
+        dual=np.array(solution.row_dual),
+        reduced=np.array(solution.col_dual),
         objective=float(info.objective_function_value),
-        iterations=int(info.simplex_iteration_count),
+        iterations=iterations,
     )
 
 
@@ -116,6 +132,6 @@ def _engine() -> _Highs:
         engine.setOptionValue("threads", 1)
         engine.setOptionValue("solver", "simplex")
         engine.setOptionValue("random_seed", 0)
-        engine.setOptionValue("mip_rel_gap", 1e-6)
+        engine.setOptionValue("presolve", "off")
         _local.engine = engine
     return engine

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from agents.problem import FleetState
+from agents.problem import Array, Flags, FleetState
 from vpp.fleet import Asset, Battery, CurtailableLoad, Peaker
 
 
@@ -60,8 +60,8 @@ class AssetState:
 class Delivered:
     """What an asset gave over an interval.
 
-    ``power_mw``: mean power. ``energy_mwh``: ``power_mw * hours``, at the grid side. ``soc``: at the end, NaN where there
-    is none. ``state``: the state after it. ``reason``: why it is not the setpoint, None when it is.
+    ``power_mw``: mean power. ``energy_mwh``: ``power_mw * hours``, at the grid side. ``soc``: at the end, NaN where
+    there is none. ``state``: the state after it. ``reason``: why it is not the setpoint, None when it is.
     """
 
     power_mw: float
@@ -121,13 +121,13 @@ def deliver(
 def deliver_fleet(
     assets: tuple[Asset, ...],
     state: FleetState,
-    setpoints_mw: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    setpoints_mw: Array,
     hours: float,
     *,
-    potential_mw: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    start: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None = None,
+    potential_mw: Array,
+    start: Flags | None = None,
 ) -> tuple[list[Delivered], FleetState]:
-    """Return what each asset delivers and the fleet after it; arrays have one entry per asset, ``grid_mw`` is unchanged."""
+    """Return what each asset delivers and the fleet after it; one entry per asset, ``grid_mw`` unchanged."""
     given = [
         deliver(
             asset,

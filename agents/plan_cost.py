@@ -20,7 +20,7 @@ def plan_costs(problem: ClearingProblem, power_mw: Array, running: Flags, soc: A
     """Return expected cost items in real money (no service factor): cost positive, income negative.
 
     ``energy``: power bought less power sold by all assets, at the price that each is weighed at; ``stored``: minus the
-    worth of energy left in the batteries; ``ramp``, ``cap``: expected penalties; ``wear``, ``fuel``, ``start``, ``curtail``.
+    worth of energy left in the batteries; ``ramp``, ``cap``: expected penalties.
     """
     plain = replace(problem, service_factor=1.0)
     grid = grid_power(problem, power_mw)

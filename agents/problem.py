@@ -22,7 +22,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class FleetState:
-    """The assets at the start of the slot decided; every array has one entry per asset, in the order of the zone's file.
+    """The assets at the start of the slot decided; arrays have one entry per asset, in the order of the zone's file.
 
     ``soc`` (0-1): batteries, NaN elsewhere; it may lie outside the battery's band.
     ``power_mw``: power delivered in the slot before.
@@ -85,12 +85,12 @@ class Bands:
 class Effort:
     """How far a solve may go before the reflex takes over.
 
-    Simplex iterations and tree nodes are counted, not seconds, so that a repeat ends at the same place; ``time_limit_s``
-    is the last resort of a machine in trouble.
+    Simplex iterations and tree nodes are counted, not seconds, so that a repeat ends at the same place;
+    ``time_limit_s`` is the last resort of a machine in trouble.
     """
 
     simplex_iterations: int = 200_000
-    tree_nodes: int = 2_000
+    tree_nodes: int = 80
     time_limit_s: float = 10.0
 
 
@@ -98,12 +98,12 @@ class Effort:
 class ClearingProblem:
     """One look-ahead decision: the fleet's state, the bids and the orders.
 
-    ``step_h``: shape (N,), hours. ``net_mw``: expected net load of the served share. ``ramp_sd_mw``: spread of the error
-    of ``net[h] - net[h-1]``; ``level_sd_mw``: spread of the error of ``net[h]``; ``carry``: regression of the error at h
-    on the error at 0 (1 at h = 0). ``price_per_mwh``: what batteries trade at; ``generation_price_per_mwh``: what peakers,
-    loads and renewables are weighed at. All shape (N,).
-    ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments from empty to full, decreasing;
-    widths are shares of the band soc_min..soc_max and sum to 1.
+    ``step_h``: shape (N,), hours. ``net_mw``: expected net load of the served share. ``ramp_sd_mw``: spread of the
+    error of ``net[h] - net[h-1]``; ``level_sd_mw``: spread of the error of ``net[h]``; ``carry``: regression of the
+    error at h on the error at 0 (1 at h = 0). ``price_per_mwh``: what batteries trade at;
+    ``generation_price_per_mwh``: what peakers, loads and renewables are weighed at. All shape (N,).
+    ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments from empty to full,
+    decreasing; widths are shares of the band soc_min..soc_max and sum to 1.
     ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
     ``service_factor``: multiplies ramp and cap penalties in the choice (1 for service only, 3 with trading); it is not
     in the plan's cost items. ``cap_margin_mw``, ``ramp_margin_mw``: tighter limits at h = 0 for an inner loop.
@@ -235,14 +235,15 @@ class Plan:
 
     ``power_mw``: shape (A, N). ``grid_mw``: shape (N,), at the expected net load. ``soc``: shape (A, N), at the end of
     each step, NaN where the asset is no battery. ``running``: shape (A, N), True while a peaker runs.
-    ``objective``: money, cost positive, in the choice's own terms (with service factor); ``costs``: items of expected cost
-    by name in real money (``energy``, ``wear``, ``fuel``, ``start``, ``curtail``, ``ramp``, ``cap``, ``stored``), stored
-    energy negative.
-    ``water_value_per_mwh``: shape (A,), worth of one more MWh in store at h = 0 (0 <= it where prices are), NaN elsewhere.
+    ``objective``: money, cost positive, in the choice's own terms (with service factor); ``costs``: items of expected
+    cost by name in real money (``energy``, ``wear``, ``fuel``, ``start``, ``curtail``, ``ramp``, ``cap``, ``stored``),
+    stored energy negative.
+    ``water_value_per_mwh``: shape (A,), worth of one more MWh in store at h = 0, NaN where the asset is no battery.
     ``power_price_per_mwh``: shape (N,), worth of one MW more from the plant over step h, per MWh, all limits counted.
     ``ramp_price_per_mw``: shape (N,), positive = the grid's rise is what costs, negative = its fall.
     ``cap_price_per_mw``: shape (N,), positive at the import cap, negative at the export cap.
-    ``status``: ``optimal``, or why the plan is only the nearest; ``engine``: ``lp``, ``milp``, ``dp`` or ``reflex:NAME``.
+    ``status``: ``optimal``, ``nearest`` (see ``notes``) or why the reflex acts; ``engine``: ``lp``, ``milp``, ``dp`` or
+    ``reflex:NAME``.
     ``binding``: what bound the first slot, in words; ``notes``: reasons for what could not be met.
     ``curve_net_mw``: shape (P,), ``curve_mw``: shape (A, P), battery power by seen net load in slot 0; P = 0 without.
     """
