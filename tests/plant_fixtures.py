@@ -49,17 +49,21 @@ class Place:
             stdin=subprocess.DEVNULL,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start one `vpp` command here; the caller ends it."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "console.cli.main", *arguments],
-            cwd=self.data_dir,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=(self.data_dir / "stderr.txt").open("w"),
-            text=True,
-            stdin=subprocess.DEVNULL,
-        )
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one `vpp` command here, its output in ``stdout.txt`` and ``stderr.txt``; the caller ends it."""
+        with (self.data_dir / "stdout.txt").open("wb") as out, (self.data_dir / "stderr.txt").open("wb") as err:
+            return subprocess.Popen(
+                [sys.executable, "-m", "console.cli.main", *arguments],
+                cwd=self.data_dir,
+                env=self.environment,
+                stdout=out,
+                stderr=err,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def said(self) -> str:
+        """Return the end of what a started command wrote for people."""
+        return (self.data_dir / "stderr.txt").read_text()[-3000:]
 
 
 def make_place(data_dir: Path) -> Place:

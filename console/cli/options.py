@@ -20,7 +20,7 @@ from vpp.logs import set_up_logging
 from vpp.settings import Settings, load_settings
 
 err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object (or JSON lines) on standard output")]
 

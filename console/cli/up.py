@@ -26,6 +26,8 @@ from vpp.errors import ConfigError
 from vpp.settings import Settings
 from vpp.store import open_store
 
+SHOWN_HORIZONS_MIN = (5, 30, 60, 120, 360, 720, 1440)
+
 
 def up(
     *,
@@ -114,8 +116,9 @@ def render_summary(summary: dict[str, Any]) -> None:
         f"{summary['restarts']} restarts, energy balance error {summary['energy_balance_error_mwh']:.1e} MWh, "
         f"{summary['wall_s']:.0f} s"
     )
-    if summary["skill"]:
-        table("Net-load and price forecasts", summary["skill"][0], [row.values() for row in summary["skill"]])
+    skill = [row for row in summary["skill"] if row["horizon_min"] in SHOWN_HORIZONS_MIN]
+    if skill:
+        table("Forecasts (median; all horizons with --json)", skill[0], [row.values() for row in skill])
     if summary["ledger"]:
         table("Ledger", summary["ledger"][0], [row.values() for row in summary["ledger"]])
 

@@ -77,9 +77,8 @@ def _resumed(zone: Zone, settings: Settings) -> Zone:
 
 
 def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, settings: Settings, say: Say) -> None:
-    from models.training import train
-
     from models.registry import Registry
+    from models.training import Trainer
 
     registry = Registry(settings.models_dir)
     index = _Index(settings.models_dir / "trained-by-up.json")
@@ -98,13 +97,25 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
         return
     say(f"{zone.zone}: no model yet; training one on the {days:.0f} days before {iso(start)}")
     try:
-        served = train(feed.frame(zone.zone, start), zone, start, registry=registry)
+        parts, metadata = Trainer(zone, _progress(zone.zone, say)).train(feed.frame(zone.zone, start), start)
     except DataError as error:
         say(f"{zone.zone}: no model ({error}); forecasts are the named fallbacks")
         return
+    served = registry.save(parts, metadata)
     registry.promote(served.model_id)
     index.put(key, served.model_id)
     say(f"{zone.zone}: model {served.model_id} in force")
+
+
+def _progress(zone: str, say: Say) -> Callable[[float, str], None]:
+    told = [0.0]
+
+    def progress(share: float, doing: str) -> None:
+        if share - told[0] >= 0.2:
+            told[0] = share
+            say(f"{zone}: training {share:.0%}, {doing}")
+
+    return progress
 
 
 def _origin(options: SourceOptions) -> str:

@@ -1,0 +1,93 @@
+"""Killing every worker in turn changes nothing: the exported tables are byte-identical."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.plant_fixtures import Place, make_place
+from topologies.status import read_status
+from vpp.topics import TOPOLOGIES
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+TABLES = ("telemetry", "forecasts", "bids", "setpoints", "assets", "ledger", "trades", "decisions", "skill")
+
+
+def arguments(data_dir: Path) -> list[str]:
+    return [
+        "up", "--source", str(data_dir / "nem_5regions_30min_2025_2026.csv.gz"), "--from", "2025-10-01",
+        "--to", "2025-10-08", "--pulse", "0.12", "--until-done", "--json",
+    ]  # fmt: skip
+
+
+def worker_pid(name: str, parent: int) -> int | None:
+    """Return the process of a worker by its command line, among the children of the supervisor."""
+    module = "topologies.replay" if name == "source" else f"topologies.{name}"
+    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    for line in listing.splitlines()[1:]:
+        pid, ppid, command = line.split(None, 2)
+        if int(ppid) == parent and re.search(rf"-m {re.escape(module)}( |$)", command):
+            return int(pid)
+    return None
+
+
+def export(place: Place, table: str) -> bytes:
+    done = place.vpp("export", table, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.encode()
+
+
+def test_tables_are_the_same_after_every_worker_was_killed(data_dir: Path, tmp_path: Path) -> None:
+    calm, rough = make_place(tmp_path / "calm"), make_place(tmp_path / "rough")
+    done = calm.vpp(*arguments(data_dir), timeout_s=500)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+    process = rough.start(*arguments(data_dir))
+    try:
+        deadline = time.monotonic() + 240
+        while "plant" not in read_status(rough.settings) or not read_status(rough.settings)["plant"]["last_slot"]:
+            assert process.poll() is None, rough.said()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        killed = []
+        for name in ("source", *TOPOLOGIES):
+            pid = worker_pid(name, process.pid)
+            assert pid is not None, f"worker {name} does not run"
+            os.kill(pid, signal.SIGKILL)
+            killed.append(name)
+            time.sleep(2.0)
+        process.wait(400)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+    assert process.returncode == 0, rough.said()
+    assert len(killed) == 8
+    assert '"dead_letters":0' in (rough.data_dir / "stdout.txt").read_text()
+    for table in TABLES:
+        assert export(rough, table) == export(calm, table), table
+
+
+def test_ctrl_c_leaves_no_process_behind(place: Place) -> None:
+    process = place.start("up", "--no-train", "--pulse", "0.2")
+    deadline = time.monotonic() + 120
+    while "storage" not in read_status(place.settings) or not read_status(place.settings)["storage"]["last_slot"]:
+        assert process.poll() is None, place.said()
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert len(children) >= 8
+    process.send_signal(signal.SIGINT)
+    assert process.wait(40) == 0
+    for pid in map(int, children):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

@@ -1,0 +1,97 @@
+"""A month of real data through the whole plant: every slot once, with a forecast, and money that adds up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plant_fixtures import Place, make_place
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+T0 = datetime(2022, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def month(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any]]:
+    place = make_place(tmp_path_factory.mktemp("month"))
+    done = place.vpp(
+        "up", "--source", str(data_dir / "gb_30min_2019_2023.csv.gz"), "--zone", "GB",
+        "--from", "2022-01-01", "--to", "2022-02-01", "--speed", "max", "--until-done", "--json",
+        timeout_s=580,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return place, json.loads(done.stdout)
+
+
+def rows(place: Place, table: str) -> list[dict[str, str]]:
+    done = place.vpp("export", table, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def test_every_half_hour_is_stored_once_with_a_forecast(month: tuple[Place, dict[str, Any]]) -> None:
+    place, summary = month
+    expected = [(T0 + n * timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(1488)]
+    assert [row["slot"] for row in rows(place, "telemetry")] == expected
+    one_step = [r for r in rows(place, "forecasts") if r["horizon_min"] == "30" and r["target"] == "net_load"]
+    assert [row["issued_at"] for row in one_step] == expected
+    assert {row["source"] for row in one_step} == {"model"}
+    assert summary["slots"] == summary["forecasts"] == 1488
+    assert summary["dead_letters"] == summary["restarts"] == 0
+
+
+def test_one_step_error_is_at_most_half_of_persistence(month: tuple[Place, dict[str, Any]]) -> None:
+    _, summary = month
+    (first,) = [row for row in summary["skill"] if row["target"] == "net_load" and row["horizon_min"] == 30]
+    assert first["mae"] <= 0.5 * first["mae_persistence"]
+
+
+def test_energy_balances_to_a_watt_hour(month: tuple[Place, dict[str, Any]]) -> None:
+    place, summary = month
+    assert summary["energy_balance_error_mwh"] <= 1e-6
+    efficiency = 0.9381
+    soc = 0.5
+    for row in rows(place, "assets"):
+        if row["asset_id"] != "GB-battery-1":
+            continue
+        power_mw = float(row["power_mw"])
+        assert abs(float(row["energy_mwh"]) - 0.5 * power_mw) <= 1e-6
+        stored = -0.5 * power_mw * efficiency if power_mw < 0 else -0.5 * power_mw / efficiency
+        soc += stored / 16.0
+        assert abs(float(row["soc"]) - soc) * 16.0 <= 1e-6
+        assert 0.05 - 1e-9 <= float(row["soc"]) <= 0.95 + 1e-9
+        soc = float(row["soc"])
+
+
+def test_money_is_energy_times_actual_price_minus_costs(month: tuple[Place, dict[str, Any]]) -> None:
+    place, summary = month
+    price = {row["slot"]: number(row["price_per_mwh"]) for row in rows(place, "telemetry")}
+    total = []
+    for row in rows(place, "ledger"):
+        costs = sum(float(row[name]) for name in ("wear_cost", "fuel_cost", "start_cost", "penalty"))
+        revenue = 0.0
+        if row["asset_id"] != "zone":
+            assert number(row["price_per_mwh"]) == price[row["slot"]]
+            if price[row["slot"]] is not None:
+                revenue = float(row["energy_mwh"]) * price[row["slot"]]  # type: ignore[operator]
+                assert math.isclose(float(row["revenue"]), revenue, abs_tol=1e-6)
+        assert math.isclose(float(row["pnl"]), revenue - costs, abs_tol=1e-6)
+        total.append(float(row["pnl"]))
+    assert math.isclose(math.fsum(total), math.fsum(row["pnl"] for row in summary["ledger"]), abs_tol=1e-6)
+
+
+def test_the_run_takes_at_most_three_minutes_after_training(month: tuple[Place, dict[str, Any]]) -> None:
+    _, summary = month
+    assert summary["wall_s"] <= 180
