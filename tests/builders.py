@@ -53,7 +53,9 @@ def quantiles_around(levels: Iterable[float], width: float = 10.0, **given: Any)
     return Quantiles(source=given.pop("source", "model"), model_id=given.pop("model_id", "m1"), **columns, **given)
 
 
-def forecast_at(index: int, *, level_mw: float | None = 500.0, level_price: float | None = 100.0, **given: Any) -> Forecast:
+def forecast_at(
+    index: int, *, level_mw: float | None = 500.0, level_price: float | None = 100.0, **given: Any
+) -> Forecast:
     """Return a flat forecast on the standard half-hour horizons, after a slot that looked the same."""
     horizons = list(horizons_min(30))
     fields: dict[str, Any] = {
