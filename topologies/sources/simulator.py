@@ -175,7 +175,7 @@ def _calendar(local: pd.DatetimeIndex) -> Array:
     hours = np.arange(25.0)
     work = np.interp(hour, hours, np.append(WORKDAY, WORKDAY[0]))
     free = np.interp(hour, hours, np.append(FREE_DAY, FREE_DAY[0]))
-    weekday = local.weekday.to_numpy()
+    weekday = local.day_of_week.to_numpy()
     holiday = np.array([(m, d) in HOLIDAYS for m, d in zip(local.month, local.day, strict=True)])
     day = np.where((weekday == 6) | holiday, free, np.where(weekday == 5, 0.45 * work + 0.55 * free, work))
     return np.asarray(day)
