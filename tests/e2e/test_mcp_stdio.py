@@ -66,7 +66,7 @@ def test_standard_output_holds_nothing_but_the_protocol(tmp_path: Path) -> None:
         "capabilities": {},
         "clientInfo": {"name": "test", "version": "1"},
     }
-    messages = [
+    messages: list[dict[str, Any]] = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": start},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},

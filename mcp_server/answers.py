@@ -1,0 +1,286 @@
+"""What the reading tools answer: one object per tool, with units in the names.
+
+Power is positive into the grid (discharge, generation), negative out of it (charge). Times are ISO 8601 UTC; a slot is
+named by its start. Missing is null. ``as_of`` is the end of the newest closed slot that the answer knows of.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from mcp_server.plain import Name, Text
+
+Points = list[list[Any]]
+
+
+class Answer(BaseModel):
+    """What all answers share."""
+
+    as_of: datetime | None = None
+    hint: Text | None = None
+    warnings: list[Text] = []
+
+
+class ZoneNow(BaseModel):
+    """One zone at its newest closed slot."""
+
+    zone: Name
+    slot: datetime | None
+    step_min: int
+    net_load_mw: float | None
+    load_mw: float | None
+    solar_mw: float | None
+    wind_mw: float | None
+    price_per_mwh: float | None
+    currency: str
+    bad_channels: list[Name]
+    served_net_load_mw: float | None = Field(description="net load of the share that the plant serves")
+    plant_power_mw: float | None
+    grid_power_mw: float | None = Field(description="served net load minus plant power")
+    import_cap_mw: float | None
+    battery_soc: float | None = Field(description="0-1, by capacity")
+    battery_energy_mwh: float | None
+    assets: int
+    assets_unavailable: int
+    next_power_mw: float | None = Field(description="planned for the slot after")
+    next_net_load_mw: float | None
+    forecast_source: Name | None
+    pnl_24h: float | None
+    alerts_24h: int = Field(description="warning or critical")
+    last_alert: Text | None
+
+
+class Overview(Answer):
+    """The plant now."""
+
+    zones: list[ZoneNow] = []
+    workers_running: int = 0
+    workers_silent: list[Name] = []
+    max_lag: int | None = None
+    dead_letters: int = 0
+    truncated: bool = False
+
+
+class AssetLine(BaseModel):
+    """One asset, in short."""
+
+    asset_id: Name
+    zone: Name
+    kind: str
+    state: str = Field(description="online, unavailable, stale or unseen")
+    power_mw: float | None
+    soc: float | None
+    min_mw: float | None
+    max_mw: float | None
+    energy_capacity_mwh: float | None
+    next_power_mw: float | None
+
+
+class AssetPage(Answer):
+    """Assets in the order of zone and id."""
+
+    assets: list[AssetLine] = []
+    total: int = 0
+    truncated: bool = False
+    next_cursor: str | None = None
+
+
+class AssetDetail(Answer):
+    """One asset in full."""
+
+    asset: AssetLine | None = None
+    limits: dict[str, Any] = Field(default={}, description="from the fleet file")
+    slot: datetime | None = None
+    energy_mwh: float | None = None
+    source: Name | None = Field(default=None, description="twin or measured")
+    setpoint_slot: datetime | None = None
+    setpoint_reason: Text | None = None
+    decision_id: Name | None = None
+    curve: list[tuple[float, float]] = Field(default=[], description="(seen net load MW, power MW) inside the slot")
+    discharged_mwh_24h: float | None = None
+    charged_mwh_24h: float | None = None
+    pnl_24h: float | None = None
+    currency: str = ""
+
+
+class Stats(BaseModel):
+    """One column of a series over the whole window."""
+
+    column: Name
+    slots: int
+    missing: int
+    mean: float | None
+    min: float | None
+    max: float | None
+    total: float | None = Field(description="money only")
+
+
+class Series(Answer):
+    """A time series; ``points`` are rows of ``columns``."""
+
+    zone: Name | None = None
+    series: str = ""
+    unit: str = ""
+    window: str | None = Field(default=None, description="effective start/end")
+    resolution_min: float | None = Field(default=None, description="one point per so many minutes")
+    columns: list[Name] = []
+    points: Points = []
+    stats: list[Stats] = []
+    truncated: bool = Field(default=False, description="true: points are means (money: sums) over resolution_min")
+
+
+class Skill(BaseModel):
+    """How good past forecasts turned out at one horizon."""
+
+    zone: Name
+    target: str
+    horizon_min: int
+    n: int
+    mae: float
+    mae_persistence: float
+    better_pct: float | None = Field(description="MAE below persistence, %")
+    pinball: float
+    coverage_90: float
+
+
+class Forecast(Answer):
+    """The newest forecast; ``points`` are rows of ``columns``."""
+
+    zone: Name | None = None
+    target: str = ""
+    unit: str = ""
+    issued_at: datetime | None = None
+    source: Name | None = Field(default=None, description="model, or the named fallback")
+    model_id: Name | None = None
+    columns: list[str] = []
+    points: Points = []
+    last_observed: float | None = None
+    skill: list[Skill] = []
+    truncated: bool = False
+
+
+class RampStep(BaseModel):
+    """One expected change of net load from slot to slot."""
+
+    at: datetime
+    horizon_min: int
+    change_mw: float
+    mw_per_min: float
+
+
+class Ramp(Answer):
+    """The ramp of net load that is coming; positive means more demand to cover."""
+
+    zone: Name | None = None
+    issued_at: datetime | None = None
+    source: Name | None = None
+    observed_net_load_mw: float | None = None
+    horizon_min: int | None = None
+    expected_change_mw: float | None = None
+    change_q10_mw: float | None = None
+    change_q90_mw: float | None = None
+    mw_per_min: float | None = None
+    direction: str | None = Field(default=None, description="up, down or flat")
+    probability_up: float | None = None
+    ramp_limit_mw: float | None = Field(default=None, description="per step, in the region's MW")
+    probability_beyond_limit: float | None = None
+    served_change_mw: float | None = Field(default=None, description="change of the share that the plant serves")
+    steepest: list[RampStep] = Field(default=[], description="within 24 h, medians")
+    meaning: str | None = None
+
+
+class Money(BaseModel):
+    """Settled money and energy of one group."""
+
+    group: Name
+    currency: str
+    slots: int
+    energy_mwh: float
+    revenue: float
+    wear_cost: float
+    fuel_cost: float
+    start_cost: float
+    penalty: float
+    penalty_no_action: float
+    avoided_penalty: float
+    pnl: float
+
+
+class Performance(Answer):
+    """Money by group, and forecast skill."""
+
+    window: str | None = None
+    by: str = ""
+    groups: list[Money] = []
+    total: list[Money] = Field(default=[], description="one per currency")
+    battery_cycles: dict[str, float] = {}
+    skill: list[Skill] = []
+    truncated: bool = False
+
+
+class Worker(BaseModel):
+    """One worker process."""
+
+    topology: Name
+    state: str = Field(description="running, silent or absent")
+    age_s: float | None
+    lag: int | None
+    processed: int | None
+    dead_letters: int | None
+    last_slot: Name | None
+
+
+class Readiness(BaseModel):
+    """How far one zone is through the chain, and what its forecasts rest on."""
+
+    zone: Name
+    newest: dict[str, datetime | None] = Field(description="newest time by table")
+    behind: list[str] = Field(description="tables that miss the newest slot")
+    forecast_source: Name | None
+    model_id: Name | None
+    bad_channels: dict[str, int] = Field(description="slots of the last 24 h with a channel that is not ok")
+
+
+class DeadLetters(BaseModel):
+    """Dead letters of one kind among the newest."""
+
+    topic: Name
+    reason: Name
+    count: int
+    last_seen: datetime
+    example: Text
+
+
+class Health(Answer):
+    """The pipeline: workers, store, features, dead letters."""
+
+    run: str = ""
+    workers: list[Worker] = []
+    store: str = ""
+    store_ok: bool = True
+    store_error: Text | None = None
+    zones: list[Readiness] = []
+    dead_letters: list[DeadLetters] = []
+    truncated: bool = False
+
+
+class Peeked(BaseModel):
+    """One record of a topic."""
+
+    partition: int
+    offset: int
+    time: datetime = Field(description="broker time")
+    key: Name | None
+    value: Any = Field(description="decoded JSON; long lists are cut")
+
+
+class TopicPeek(Answer):
+    """Records of one topic, oldest first."""
+
+    topic: str = ""
+    records: list[Peeked] = []
+    rpk: str | None = Field(default=None, description="the same with rpk")
+    truncated: bool = False

@@ -1,0 +1,59 @@
+"""Text and values that come from telemetry, made harmless and small before a model reads them.
+
+Names, alarm texts and broken records are written by others. They are data: control characters, invisible characters
+and overlong text are taken out, so that they can neither break an answer apart nor crowd it out.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+NAME_CHARS = 80
+TEXT_CHARS = 400
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def plain(text: str, limit: int = TEXT_CHARS) -> str:
+    r"""Return ``text`` on one line, without control or invisible characters, at most ``limit`` characters long.
+
+    >>> plain("soc\x1b[2J\n low\u202e", 40)
+    'soc [2J low'
+    """
+    seen = "".join(" " if unicodedata.category(char) in _UNSEEN else char for char in text[: 4 * limit])
+    line = " ".join(seen.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def small(value: Any, *, items: int = 8, depth: int = 6) -> Any:
+    """Return a decoded JSON value with long lists, long texts and deep nesting cut; each cut says what is missing."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, list | tuple):
+        if depth == 0:
+            return f"[{len(value)} values]"
+        kept = [small(item, items=items, depth=depth - 1) for item in value[:items]]
+        return [*kept, f"… {len(value) - items} more"] if len(value) > items else kept
+    if isinstance(value, dict):
+        if depth == 0:
+            return f"{{{len(value)} fields}}"
+        most = 5 * items
+        names = list(value)[:most]
+        kept_fields = {plain(str(name), NAME_CHARS): small(value[name], items=items, depth=depth - 1) for name in names}
+        if len(value) > most:
+            kept_fields["…"] = f"{len(value) - most} more fields"
+        return kept_fields
+    return value
+
+
+def _name(text: str) -> str:
+    return plain(text, NAME_CHARS)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""A short name that others may have chosen."""
+
+Text = Annotated[str, AfterValidator(plain)]
+"""A sentence that others may have written."""

@@ -1,0 +1,58 @@
+"""Makes JSON schemas short: a client pays for every byte of ``tools/list`` in each conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NULL = {"type": "null"}
+
+
+def compact_input(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool's argument schema without titles and null alternatives: an argument that is not given is left out.
+
+    Null is accepted all the same; the arguments are checked by the function's own types.
+    """
+    properties = {name: _argument(value) for name, value in schema.get("properties", {}).items()}
+    found: dict[str, Any] = {"type": "object", "properties": properties}
+    if schema.get("required"):
+        found["required"] = schema["required"]
+    return found
+
+
+def compact_output(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer's schema with its fields; a nested object is described by the names of its fields.
+
+    The full schema of every answer is in the resource ``vpp://tools/{tool}/schema``.
+    """
+    properties = {name: _field(value) for name, value in schema.get("properties", {}).items()}
+    return {"type": "object", "properties": properties}
+
+
+def _argument(node: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in node.items() if name != "title"}
+    kinds = [kind for kind in kept.pop("anyOf", []) if kind != _NULL]
+    if len(kinds) == 1:
+        kept |= kinds[0]
+    elif kinds:
+        kept["anyOf"] = kinds
+    if kept.get("default", 0) is None:
+        del kept["default"]
+    return kept
+
+
+def _field(node: dict[str, Any]) -> dict[str, Any]:
+    said = {"description": node["description"]} if "description" in node and "properties" not in node else {}
+    if "anyOf" in node:
+        inner = next((kind for kind in node["anyOf"] if "properties" in kind), None)
+        return said | ({"description": _names(inner)} if inner is not None else {})
+    kind = {"type": node["type"]} if "type" in node else {}
+    if "properties" in node:
+        return kind | {"description": _names(node)}
+    items = node.get("items", {})
+    if "properties" in items:
+        return kind | {"description": "each: " + _names(items)}
+    return kind | said
+
+
+def _names(node: dict[str, Any]) -> str:
+    return ", ".join(node["properties"])

@@ -1,0 +1,62 @@
+"""The public contract of the MCP server: names, arguments and fields, short enough for every conversation to carry."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+
+from mcp_server.server import build_server
+from tests.mcp_plant import empty_desk
+
+SNAPSHOT = Path(__file__).with_name("mcp_surface.json")
+MAX_LIST_BYTES = 16 * 1024
+MODES = ("auto", "legacy")
+
+
+async def surface(folder: Path, mode: Any) -> dict[str, Any]:
+    """All that a client may list, as JSON."""
+    async with Client(build_server(empty_desk(folder)), mode=mode) as client:
+        listed = {
+            "tools": await client.list_tools(),
+            "resources": await client.list_resources(),
+            "templates": await client.list_resource_templates(),
+            "prompts": await client.list_prompts(),
+        }
+    return {
+        name: [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in items]
+        for name, items in listed.items()
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_surface_is_the_recorded_one(tmp_path: Path, mode: str) -> None:
+    """A change is meant and told in the changelog; then record it: python -m tests.contract.test_mcp_surface."""
+    assert await surface(tmp_path, mode) == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+async def test_the_list_of_tools_is_short(tmp_path: Path) -> None:
+    tools = (await surface(tmp_path, "auto"))["tools"]
+    assert len(json.dumps({"tools": tools}, separators=(",", ":")).encode()) <= MAX_LIST_BYTES
+
+
+async def test_every_tool_says_what_it_may_do(tmp_path: Path) -> None:
+    for tool in (await surface(tmp_path, "auto"))["tools"]:
+        assert set(tool["annotations"]) == {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
+        assert len(tool["name"]) < 40
+        assert tool["description"]
+        assert "as_of" in tool["outputSchema"]["properties"]
+
+
+async def test_the_reading_profile_only_reads(tmp_path: Path) -> None:
+    tools = (await surface(tmp_path, "auto"))["tools"]
+    assert {tool["annotations"]["readOnlyHint"] for tool in tools} == {True}
+
+
+if __name__ == "__main__":
+    import asyncio
+    import tempfile
+
+    found = asyncio.run(surface(Path(tempfile.mkdtemp()), "auto"))
+    SNAPSHOT.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
