@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from agents.clearing import committed, solve
+from agents.clearing_dp import second_pass, solve_dp, solve_dp_with_curve
 from agents.curve import follow, with_curve
 from agents.physics import deliver_fleet
 from agents.plan_cost import plan_costs
@@ -21,8 +22,20 @@ from agents.problem import Array, ClearingProblem, FleetState, Plan, clearing_pr
 from vpp.fleet import Battery, CurtailableLoad, Zone
 
 Rule = Literal["two_pass", "curve", "seen", "ahead"]
-Solver = Callable[[ClearingProblem], Plan]
 _BREACH_MW = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What solves: the first pass, the second pass of a plan, and the first pass with the batteries' curves."""
+
+    first: Callable[[ClearingProblem], Plan]
+    second: Callable[[ClearingProblem, Plan], Plan]
+    curve: Callable[[ClearingProblem], Plan]
+
+
+LP = Engine(first=solve, second=committed, curve=lambda problem: with_curve(problem, solve(problem)))
+DP = Engine(first=solve_dp, second=second_pass, curve=solve_dp_with_curve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +97,7 @@ def run(
     series: GridSeries,
     *,
     rule: Rule = "two_pass",
-    solver: Solver = solve,
+    engine: Engine = LP,
     service_factor: float = 1.0,
     start: FleetState | None = None,
 ) -> GridRun:
@@ -95,7 +108,7 @@ def run(
         series: Actuals and forecasts.
         rule: ``ahead``: the plan made on the forecast; ``two_pass``: peakers ahead, the rest re-cleared with the slot's
             actual mean; ``curve``: peakers ahead, batteries by the published curve; ``seen``: all with the actual mean.
-        solver: The first pass.
+        engine: What solves.
         service_factor: As in ``ClearingProblem``.
         start: The fleet before the first slot; at rest when not given.
     """
@@ -105,8 +118,8 @@ def run(
     fallbacks = 0
     for t in range(slots):
         problem = problem_at(zone, series, t, state, service_factor=service_factor)
-        setpoints, engine = _decide(problem, float(series.actual_mw[t]), rule, solver)
-        fallbacks += engine.startswith("reflex")
+        setpoints, name = _decide(problem, float(series.actual_mw[t]), rule, engine)
+        fallbacks += name.startswith("reflex")
         setpoints = shed_above_cap(zone, setpoints, float(series.actual_mw[t]))
         given, state = deliver_fleet(zone.assets, state, setpoints, hours, potential_mw=np.zeros(len(zone.assets)))
         powers[:, t] = [d.power_mw for d in given]
@@ -132,22 +145,21 @@ def problem_at(
     )
 
 
-def _decide(problem: ClearingProblem, actual_mw: float, rule: Rule, solver: Solver) -> tuple[Array, str]:
+def _decide(problem: ClearingProblem, actual_mw: float, rule: Rule, engine: Engine) -> tuple[Array, str]:
     if rule == "seen":
         carry = problem.carry.copy()
         carry[0] = 1.0
-        plan = solver(replace(problem, net_mw=problem.net_mw + carry * (actual_mw - problem.net_mw[0])))
+        plan = engine.first(replace(problem, net_mw=problem.net_mw + carry * (actual_mw - problem.net_mw[0])))
         return plan.power_mw[:, 0], plan.engine
-    plan = solver(problem)
+    plan = engine.curve(problem) if rule == "curve" else engine.first(problem)
     if rule == "two_pass":
-        again = committed(seen(problem, plan, actual_mw), plan)
+        again = engine.second(seen(problem, plan, actual_mw), plan)
         return again.power_mw[:, 0], again.engine
     setpoints = plan.power_mw[:, 0].copy()
     if rule == "curve":
-        drawn = plan if len(plan.curve_net_mw) else with_curve(problem, plan)
         for i, asset in enumerate(problem.assets):
             if isinstance(asset, Battery):
-                setpoints[i] = follow(drawn, i, actual_mw)
+                setpoints[i] = follow(plan, i, actual_mw)
     return setpoints, plan.engine
 
 
