@@ -260,7 +260,7 @@ def run_source(
     settings: Settings,
     stop: Event,
     *,
-    refit: Callable[[Feed, Settings], Refit] | None = None,
+    refit: Callable[[Feed, Settings, datetime], Refit] | None = None,
     on_progress: Callable[[Checkpoint], None] | None = None,
 ) -> Checkpoint:
     """Open what the options ask for and send it to the broker of the settings until done or told to stop.
@@ -274,6 +274,8 @@ def run_source(
     if settings.kafka.auto_create_topics:
         create_topics(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    start = window_of(options, feed, now).start or feed.first
     run = SourceRun(
         options=options,
         feed=feed,
@@ -281,11 +283,11 @@ def run_source(
         checkpoint_path=checkpoint_path(settings),
         stop=stop,
         pulse_s=settings.live.pulse_s,
-        refit=refit(feed, settings) if refit else None,
+        refit=refit(feed, settings, start) if refit else None,
         clock_path=clock_path(settings) if options.live else None,
         on_progress=on_progress,
     )
-    state = run.run(datetime.now(UTC))
+    state = run.run(now)
     log.info("source %s sent=%s run_at=%s", "finished" if state.finished else "stopped", state.sent, state.run_at)
     return state
 
@@ -307,7 +309,7 @@ def main(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None)
         raise SystemExit(error.exit_code) from error
 
 
-def _refit() -> Callable[[Feed, Settings], Refit]:
+def _refit() -> Callable[[Feed, Settings, datetime], Refit]:
     from topologies.sources.refit import make_refit  # models load only where they are trained
 
     return make_refit

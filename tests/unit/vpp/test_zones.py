@@ -58,6 +58,7 @@ def test_every_name_in_the_table_has_a_time_zone_and_a_market():
         assert isinstance(name, str)
 
 
+@pytest.mark.slow
 def test_every_zone_of_the_real_files_has_a_fleet(data_dir):
     for path in sorted(data_dir.glob("*.csv.gz")):
         for name in inspect_file(path).zones:
