@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="VPP_",
         env_nested_delimiter="__",
+        env_ignore_empty=True,  # compose files pass on variables that nobody set as empty text
         env_file=".env",
         toml_file="vpp.toml",
         extra="forbid",

@@ -1,0 +1,69 @@
+"""Writes every generated file of the repository anew: ``python -m deploy.generate [--check]``.
+
+Topic scripts, topic pages and JSON schemas come from ``vpp/topics.py``, dashboards from ``deploy/grafana/build.py``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from deploy.grafana.build import dashboards
+from deploy.topic_docs import schemas, topics_page
+from deploy.topic_script import create_topics_script
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def generated() -> dict[Path, str]:
+    """Return the text of every generated file by its path in the repository."""
+    return {
+        Path("deploy/create-topics.sh"): create_topics_script(),
+        Path("docs/topics.md"): topics_page(),
+        **{Path("docs/schemas") / f"{name}.json": text for name, text in schemas().items()},
+        **{Path("deploy/grafana/dashboards") / f"{name}.json": text for name, text in dashboards().items()},
+    }
+
+
+def stale(root: Path = ROOT) -> list[Path]:
+    """Return the files that differ from what would be written, and those of the generated folders that would not be."""
+    wanted = generated()
+    differing = [path for path, text in wanted.items() if _read(root / path) != text]
+    folders = {path.parent for path in wanted if path.suffix == ".json"}
+    left_over = [
+        path.relative_to(root) for folder in folders for path in (root / folder).glob("*.json")
+        if path.relative_to(root) not in wanted
+    ]  # fmt: skip
+    return sorted(differing + left_over)
+
+
+def write(root: Path = ROOT) -> None:
+    """Write every generated file."""
+    for path, text in generated().items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        if path.suffix == ".sh":
+            target.chmod(0o755)
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with ``--check`` say which are stale."""
+    if arguments == ["--check"]:
+        found = stale()
+        for path in found:
+            sys.stderr.write(f"{path} is stale: run python -m deploy.generate\n")
+        return 1 if found else 0
+    if arguments:
+        sys.stderr.write("usage: python -m deploy.generate [--check]\n")
+        return 2
+    write()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

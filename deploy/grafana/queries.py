@@ -1,0 +1,160 @@
+"""Flux queries of the panels: every one ends in one wide table, so that a column's name is the name of its line.
+
+``$zone``, ``$run`` and ``$horizon`` are the dashboard's variables; ``v.*`` are Grafana's macros. The tables lie in
+InfluxDB as the store writes them: a table is a measurement, key columns are tags, the other columns fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
+MEAN = 'aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false, timeSrc: "_start")'
+LAST = 'aggregateWindow(every: v.windowPeriod, fn: last, createEmpty: false, timeSrc: "_start")'
+SUM = 'aggregateWindow(every: v.windowPeriod, fn: sum, createEmpty: false, timeSrc: "_start")'
+DLQ_DAYS = 7
+
+
+def points(measurement: str, fields: Sequence[str], *tests: str, within: str = RANGE, zone: bool = True) -> str:
+    """Return the start of a pipeline: points of the chosen run (and zone), of these fields, that pass the tests."""
+    wanted = " or ".join(f'r._field == "{field}"' for field in fields)
+    conditions = [f'r._measurement == "{measurement}"', 'r.run == "${run}"']
+    if zone:
+        conditions.append('r.zone == "${zone}"')
+    conditions += [f"({wanted})", *tests]
+    return f"from(bucket: v.defaultBucket)\n  |> {within}\n  |> filter(fn: (r) => {' and '.join(conditions)})"
+
+
+def pipe(*steps: str) -> str:
+    """Join pipeline steps, one a line."""
+    return "\n  |> ".join(steps)
+
+
+def wide(source: str, *steps: str, by: str = "_field") -> str:
+    """Return a pipeline that ends in one table with a column of values per value of ``by``."""
+    return pipe(
+        source, *steps, f'keep(columns: ["_time", "{by}", "_value"])', "group()",
+        f'pivot(rowKey: ["_time"], columnKey: ["{by}"], valueColumn: "_value")', 'sort(columns: ["_time"])',
+    )  # fmt: skip
+
+
+def total(source: str, name: str) -> str:
+    """Return a pipeline that sums everything up into one number called ``name``."""
+    return pipe(source, 'keep(columns: ["_value"])', "group()", "sum()", f'rename(columns: {{_value: "{name}"}})')
+
+
+def lines(measurement: str, fields: Sequence[str], *tests: str, window: str = MEAN) -> str:
+    """Return a pipeline with one column per field, down-sampled to what the panel can draw."""
+    return wide(points(measurement, fields, *tests), window)
+
+
+def by_asset(field: str, window: str = MEAN) -> str:
+    """Return a pipeline with one column per asset of a field of ``assets``."""
+    return wide(points("assets", [field]), window, by="asset_id")
+
+
+def forecast_ahead(target: str, fields: Sequence[str]) -> str:
+    """Return the forecasts made the chosen horizon before, at the time they speak of."""
+    early = "range(start: experimental.subDuration(d: ${horizon}m, from: v.timeRangeStart), stop: v.timeRangeStop)"
+    source = points("forecasts", fields, f'r.target == "{target}"', 'r.horizon_min == "${horizon}"', within=early)
+    return 'import "experimental"\n' + wide(source, "timeShift(duration: ${horizon}m)", MEAN)
+
+
+def forecast_latest(target: str, fields: Sequence[str]) -> str:
+    """Return the newest forecast over all its horizons, at the times it speaks of."""
+    source = points("forecasts", fields, f'r.target == "{target}"')
+    ahead = "map(fn: (r) => ({r with _time: time(v: int(v: r._time) + int(v: r.horizon_min) * 60000000000)}))"
+    return wide(source, "last()", ahead)
+
+
+def cumulated(fields: Sequence[str], *, by: str = "_field") -> str:
+    """Return money added up over the range, one column per value of ``by``; corrections count where they settle."""
+    source = points("ledger", fields)
+    return wide(
+        source, f'group(columns: ["{by}"])', 'sort(columns: ["_time"])', SUM, "cumulativeSum()", by=by
+    )  # fmt: skip
+
+
+def money_table(fields: Sequence[str]) -> str:
+    """Return one row per asset with the sum of each field."""
+    return pipe(
+        points("ledger", fields), 'group(columns: ["asset_id", "_field"])', "sum()", "group()",
+        'pivot(rowKey: ["asset_id"], columnKey: ["_field"], valueColumn: "_value")', 'sort(columns: ["asset_id"])',
+    )  # fmt: skip
+
+
+def skill_by_horizon(target: str) -> str:
+    """Return the newest score per horizon: error of the median and of persistence, and coverage of the 90 % band."""
+    fields = ["mae", "mae_persistence", "pinball", "coverage_90", "n"]
+    source = points("skill", fields, f'r.target == "{target}"')
+    # The count is an integer field; one column cannot hold both kinds.
+    return pipe(
+        source, "last()", "toFloat()", 'keep(columns: ["horizon_min", "_field", "_value"])', "group()",
+        "map(fn: (r) => ({r with horizon_min: int(v: r.horizon_min)}))",
+        'pivot(rowKey: ["horizon_min"], columnKey: ["_field"], valueColumn: "_value")',
+        'sort(columns: ["horizon_min"])',
+        "map(fn: (r) => ({r with skill: if r.mae_persistence > 0.0 then 1.0 - r.mae / r.mae_persistence else 0.0}))",
+    )  # fmt: skip
+
+
+def steps_behind() -> str:
+    """Return per step the newest slot it stored, and how many minutes of stream time it is behind the telemetry."""
+    witnesses = {
+        "telemetry": "revision", "forecasts": "q50", "bids": "body", "decisions": "decision_id",
+        "setpoints": "power_mw", "assets": "power_mw", "ledger": "pnl",
+    }  # fmt: skip
+    names = [f"{name}_last" for name in witnesses]
+    newest = "\n".join(
+        f"{name}_last = "
+        + pipe(points(name, [field]), "last()", 'keep(columns: ["_time"])', "group()", 'max(column: "_time")',
+               f'map(fn: (r) => ({{step: "{name}", last: r._time, key: 1}}))')
+        for name, field in witnesses.items()
+    )  # fmt: skip
+    minutes = "float(v: int(v: r.front) - int(v: r.last)) / 60000000000.0"
+    behind = f"map(fn: (r) => ({{step: r.step, last: r.last, behind_min: {minutes}}}))"
+    front = 'front = telemetry_last |> rename(columns: {last: "front"}) |> drop(columns: ["step"])'
+    return f"{newest}\n{front}\n" + pipe(
+        f"join(tables: {{a: union(tables: [{', '.join(names)}]), b: front}}, on: [\"key\"])", behind,
+        'sort(columns: ["behind_min"], desc: true)',
+    )  # fmt: skip
+
+
+def dead_letters() -> str:
+    """Return how many dead letters there were by topic and reason, by the broker's clock."""
+    return pipe(
+        points("dlq", ["reason"], within=f"range(start: -{DLQ_DAYS}d)", zone=False),
+        "map(fn: (r) => ({topic: r.topic, reason: r._value, n: 1}))", 'group(columns: ["topic", "reason"])',
+        'sum(column: "n")', "group()", 'sort(columns: ["n"], desc: true)',
+    )  # fmt: skip
+
+
+def newest_rows(measurement: str, fields: Sequence[str], keep: Sequence[str], limit: int = 20) -> str:
+    """Return the newest rows of a measurement as a table."""
+    columns = ", ".join(f'"{name}"' for name in ("_time", *keep))
+    return pipe(
+        points(measurement, fields), 'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")',
+        f"keep(columns: [{columns}])", "group()", 'sort(columns: ["_time"], desc: true)', f"limit(n: {limit})",
+    )  # fmt: skip
+
+
+def counted(measurement: str, field: str, name: str, *tests: str) -> str:
+    """Return how many rows a measurement has in the range."""
+    source = points(measurement, [field], *tests)
+    return pipe(source, 'keep(columns: ["_value"])', "group()", "count()", f'rename(columns: {{_value: "{name}"}})')
+
+
+def tag_values(tag: str, measurement: str, *, numeric: bool = False) -> str:
+    """Return the query of a variable: the values of a tag in the range."""
+    found = (
+        'import "influxdata/influxdb/schema"\n'
+        f'schema.tagValues(bucket: v.defaultBucket, tag: "{tag}", start: v.timeRangeStart, stop: v.timeRangeStop, '
+        f'predicate: (r) => r._measurement == "{measurement}")'
+    )
+    if not numeric:
+        return found
+    # Tags are text; sorted as text, 1440 would come before 30.
+    return found + (
+        "\n  |> map(fn: (r) => ({n: int(v: r._value)}))"
+        '\n  |> sort(columns: ["n"])'
+        "\n  |> map(fn: (r) => ({_value: string(v: r.n)}))"
+    )

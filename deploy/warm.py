@@ -1,0 +1,61 @@
+"""Compiles every kernel that serving and training use, into NUMBA_CACHE_DIR: a short simulated run of the whole chain.
+
+Run while the image is built. Kernels are compiled per argument types, so the real steps are run rather than listed.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from console.local.prepare import prepare
+from topologies.chain import Chain, outputs_of
+from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed, window_of
+from topologies.sources.refit import make_refit
+from topologies.sources.replay_rows import Refits, replay_messages
+from topologies.sources.simulator import PLACES
+from topologies.worker import zone_finder
+from vpp.messages import Message
+from vpp.settings import Settings
+
+SLOTS = 6
+
+
+def main() -> int:
+    """Train a model per simulated zone, run a few slots, and return 0 where every step answered."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        end = SIMULATION_START + SLOTS * timedelta(minutes=30)
+        options = SourceOptions(kind="simulate", zones=tuple(PLACES), start=SIMULATION_START, end=end)
+        prepared = prepare(options, settings, resume=False, train=True, say=_say)
+        chain = Chain(prepared.settings, zone_finder(prepared.settings))
+        found = outputs_of(chain, _messages(options, prepared.settings))
+    for topic, messages in found.items():
+        _say(f"{topic}: {len(messages)}")
+    for letter in found.get("dlq", []):
+        _say(f"dead letter: {letter.reason}: {letter.detail}")
+    decided = len(found.get("decisions", [])) >= SLOTS * len(PLACES)
+    return 0 if decided and "dlq" not in found else 1
+
+
+def _messages(options: SourceOptions, settings: Settings) -> Iterator[Message]:
+    feed = open_feed(options, settings)
+    window = window_of(options, feed, SIMULATION_START)
+    yield from replay_messages(
+        feed.chunks(window.first_row, window.read_until),
+        feed.zones,
+        window=window,
+        neighbours=feed.neighbours,
+        refits=Refits(make_refit(feed, settings), None, None),
+    )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"warm: {text}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

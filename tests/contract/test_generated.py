@@ -1,0 +1,96 @@
+"""Generated files are those that would be generated now, and they say what the topic table says."""
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from deploy.generate import ROOT, generated, main, stale, write
+from deploy.topic_docs import topic_schema
+from tests.contract.rpk_script import NewTopic, calls_of, topics_of
+from vpp import messages as m
+from vpp.topics import BY_NAME, INPUT_OF, TOPICS, Topic
+
+SCRIPT = ROOT / "deploy" / "create-topics.sh"
+
+
+def test_generated_files_are_current() -> None:
+    assert stale() == []
+
+
+def test_writing_again_changes_nothing_and_a_change_is_seen(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert stale(tmp_path) == []
+    (tmp_path / "docs" / "topics.md").write_text("edited")
+    (tmp_path / "docs" / "schemas" / "gone.json").write_text("{}")
+    assert stale(tmp_path) == [Path("docs/schemas/gone.json"), Path("docs/topics.md")]
+
+
+def test_a_wrong_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--chekc"]) == 2
+    assert "usage" in capsys.readouterr().err
+
+
+class TestTopicScript:
+    @staticmethod
+    def topics(tmp_path: Path, **environment: str) -> dict[str, NewTopic]:
+        given = {"VPP_KAFKA__BOOTSTRAP_SERVERS": "redpanda:9092", **environment}
+        return {topic.name: topic for topic in topics_of(calls_of(SCRIPT, tmp_path, given))}
+
+    def test_it_creates_every_topic_of_the_table(self, tmp_path: Path) -> None:
+        found = self.topics(tmp_path)
+        for topic in TOPICS:
+            assert found[topic.wire()] == NewTopic(topic.wire(), 4, 1, "redpanda:9092", topic.broker_config())
+
+    def test_it_creates_one_compacted_changelog_per_stateful_topology(self, tmp_path: Path) -> None:
+        found = self.topics(tmp_path)
+        changelogs = {name: topic for name, topic in found.items() if name.startswith("changelog__")}
+        assert len(found) == len(TOPICS) + len(changelogs)
+        assert set(changelogs) == {f"changelog__vpp-{t}--{topic.wire()}--default" for t, topic in INPUT_OF.items()}
+        assert {topic.config["cleanup.policy"] for topic in changelogs.values()} == {"compact"}
+
+    def test_partitions_copies_and_run_are_settings(self, tmp_path: Path) -> None:
+        found = self.topics(tmp_path, VPP_KAFKA__PARTITIONS="12", VPP_KAFKA__REPLICATION_FACTOR="3", VPP_RUN="july")
+        assert {(topic.partitions, topic.replicas) for topic in found.values()} == {(12, 3)}
+        assert {"vpp-july.bids", "changelog__vpp-july-plant--vpp-july.bids--default"} <= set(found)
+
+    def test_without_a_broker_it_says_what_to_set(self, tmp_path: Path) -> None:
+        with pytest.raises(subprocess.CalledProcessError):
+            calls_of(SCRIPT, tmp_path, {})
+
+
+class TestTopicPage:
+    page = generated()[Path("docs/topics.md")]
+
+    def test_it_tells_of_every_topic_and_message_and_every_link_leads_somewhere(self) -> None:
+        headings = {line.lstrip("#").strip() for line in self.page.splitlines() if line.startswith("#")}
+        assert {topic.wire() for topic in TOPICS} <= headings
+        types = {name for topic in TOPICS for name in topic_schema(topic)["$defs"]}
+        assert types <= headings
+
+    def test_a_field_has_its_type_and_default(self) -> None:
+        assert "| `power_mw` | number |  |" in self.page
+        assert "| `curve` | list of (number, number) | `[]` |" in self.page
+
+
+class TestSchemas:
+    @pytest.mark.parametrize("topic", [pytest.param(topic, id=topic.name) for topic in TOPICS])
+    def test_a_schema_is_valid(self, topic: Topic) -> None:
+        jsonschema.Draft202012Validator.check_schema(topic_schema(topic))
+
+    def test_a_message_as_it_is_sent_fits_its_topic(self) -> None:
+        slot = datetime(2022, 1, 1, tzinfo=UTC)
+        sent = json.loads(
+            m.encode(
+                m.Setpoint(
+                    zone="GB", slot=slot, asset_id="b1", power_mw=5.0, valid_until=slot, decision_id="d", reason="price"
+                )
+            )
+        )
+        schema = topic_schema(BY_NAME["setpoints"])
+        jsonschema.Draft202012Validator(schema).validate(sent)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema).validate(sent | {"power_mw": "five"})
