@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from vpp.domain import iso
@@ -19,7 +20,6 @@ from vpp.zones import find_zone
 
 NOTHING_YET = "nothing has run yet: start `vpp up` (or ask an operator to), then ask again"
 DEFAULT_WINDOW = timedelta(hours=24)
-FLEET_OF_A_RUN = "fleet.yaml"
 
 
 class QuestionError(VppError):
@@ -40,12 +40,12 @@ class Desk:
     store: Store
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    @cached_property
+    @property
     def fleet(self) -> Fleet:
-        """The user's fleet: the file of the settings, else the one that a run left in the data directory."""
-        of_a_run = self.settings.data_dir / FLEET_OF_A_RUN
-        path = self.settings.fleet or (of_a_run if of_a_run.is_file() else None)
-        return Fleet() if path is None else load_fleet(path)
+        """The fleet as the run has it: what `vpp up` fitted to its source, else the file of the settings."""
+        of_a_run = self.settings.data_dir / "run" / (self.settings.run or "default") / "fleet.yaml"
+        path = of_a_run if of_a_run.is_file() else self.settings.fleet
+        return Fleet() if path is None else _fleet_at(path, path.stat().st_mtime_ns if path.exists() else 0)
 
     def config(self, zone: str) -> Zone | None:
         """Return how a zone is set up, or None where no file says."""
@@ -131,6 +131,11 @@ def period(
     if start >= end:
         raise QuestionError(f"{iso(start)} is not before {iso(end)}", hint="end is exclusive; give start < end, in UTC")
     return Period(start, end, tuple(notes))
+
+
+@lru_cache(maxsize=8)
+def _fleet_at(path: Path, _modified_ns: int) -> Fleet:
+    return load_fleet(path)
 
 
 def utc(when: datetime | None) -> datetime | None:
