@@ -27,6 +27,7 @@ from topologies.sources.options import SourceOptions, faults_of, open_feed, pace
 from topologies.sources.pace import Pace
 from topologies.sources.replay_rows import Refit, Refits, replay_messages
 from vpp.errors import UnreachableError, VppError
+from vpp.fleet import Zone
 from vpp.kafka import create_topics, producer_config
 from vpp.logs import set_up_logging
 from vpp.messages import Message, Promotion, Raw, encode
@@ -173,7 +174,7 @@ class SourceRun:
         state.first, state.end = window.start, window.end
         pace = Pace(pace_of(self.options, self.feed.step_min, self.pulse_s), self.stop, clock_path=self.clock_path)
         last_kept = time.monotonic()
-        for message in skipping(self._messages(state.run_at, state.began_at), state.sent):
+        for message in skipping(self._messages(state), state.sent):
             last_kept = self._wait(pace, message, state, window.shift, last_kept)
             if self.stop.is_set():
                 break
@@ -188,18 +189,25 @@ class SourceRun:
             self.clock_path.unlink(missing_ok=True)
         return state
 
-    def _messages(self, since: datetime | None, began_at: datetime) -> Iterator[Raw]:
-        window = window_of(self.options, self.feed, began_at)
+    def _messages(self, state: Checkpoint) -> Iterator[Raw]:
+        window = window_of(self.options, self.feed, state.began_at)
         every = timedelta(days=self.options.refit_days) if self.options.refit_days else None
         messages: Iterator[Raw] = replay_messages(
             self.feed.chunks(window.first_row, window.read_until),
             self.feed.zones,
             window=window,
             neighbours=self.feed.neighbours,
-            refits=Refits(self.refit, every, since) if self.refit else None,
+            refits=Refits(self._refit_after_keeping(state, self.refit), every, state.run_at) if self.refit else None,
         )
         faults = faults_of(self.options)
         return with_faults(messages, faults) if faults.any else messages
+
+    def _refit_after_keeping(self, state: Checkpoint, refit: Refit) -> Refit:
+        def hook(zone: Zone, now: datetime) -> Promotion | None:
+            self._keep(state)  # training takes long: a kill in the middle must not send all again
+            return refit(zone, now)
+
+        return hook
 
     def _wait(self, pace: Pace, message: Raw, state: Checkpoint, shift: timedelta, last_kept: float) -> float:
         while not self.stop.is_set():
