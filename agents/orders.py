@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from agents.approval import refuse_approval
 from agents.limits import power_excess, soc_excess
 from agents.statebytes import pack, unpack
 from vpp.errors import MessageError
@@ -46,10 +47,12 @@ class OrdersReducer:
 
     Args:
         zone: The zone whose assets may be ordered.
+        approval_key: The secret that approvals are signed with; None takes them unsigned.
     """
 
-    def __init__(self, zone: Zone) -> None:
+    def __init__(self, zone: Zone, *, approval_key: bytes | None = None) -> None:
         self._zone = zone
+        self._key = approval_key
 
     def initial(self, zone: str) -> OrdersState:
         """Return the state before the first order."""
@@ -80,7 +83,7 @@ class OrdersReducer:
             return state, []
         state.seen.order_ids = [*state.seen.order_ids[-(_MEMORY - 1) :], message.order_id]
         state.dirty = True
-        refusal = refuse(self._zone, message)
+        refusal = refuse(self._zone, message, self._key)
         return state, self._answer(message, refusal)
 
     def _answer(self, order: Order, refusal: str | None) -> list[Output]:
@@ -111,9 +114,9 @@ class OrdersReducer:
         return outputs
 
 
-def refuse(zone: Zone, order: Order) -> str | None:
+def refuse(zone: Zone, order: Order, approval_key: bytes | None = None) -> str | None:
     """Return why an order is refused, as ``code: words``, None where it is admitted."""
-    checks = (_form(order), _times(order), _approval(order), _scope(zone, order))
+    checks = (_form(order), _times(order), _approval(order, approval_key), _scope(zone, order))
     found = next((text for text in checks if text is not None), None)
     return found if found is not None or order.action not in _WISHES else _limits(zone, order)
 
@@ -151,11 +154,14 @@ def _times(order: Order) -> str | None:
     return None
 
 
-def _approval(order: Order) -> str | None:
+def _approval(order: Order, key: bytes | None) -> str | None:
     # Stopping is always allowed; whatever moves power, or lets the automation move it again, needs somebody's word.
-    if order.action == "hold" or order.approved_by:
+    if order.action == "hold":
         return None
-    return f"approval: a {order.action} order needs approval"
+    if not order.approved_by:
+        return f"approval: a {order.action} order needs approval"
+    reason = refuse_approval(order, key)
+    return None if reason is None else f"approval: the approval does not hold: {reason}"
 
 
 def _scope(zone: Zone, order: Order) -> str | None:

@@ -43,7 +43,8 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
         case "orders":
             from agents.orders import OrdersReducer
 
-            return OrdersReducer(zone)
+            key = settings.approval_key
+            return OrdersReducer(zone, approval_key=None if key is None else key.get_secret_value().encode())
         case "plant":
             from agents.plant import PlantReducer
 

@@ -97,9 +97,23 @@ class LiveSettings(_Group):
 class McpSettings(_Group):
     """The MCP server."""
 
-    profile: Literal["read", "operate"] = "read"
+    profile: Literal["read", "operate"] = Field(default="read", description="operate adds the tools that act")
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
+    tokens: Path | None = Field(default=None, description="file of token hashes (HTTP), made by `vpp mcp token`")
+    jwks_uri: str | None = Field(default=None, description="keys of the organisation's token issuer (HTTP)")
+    issuer: str | None = None
+    audience: str | None = None
+    allowed_hosts: tuple[str, ...] = Field(default=(), description="further Host headers that are answered")
+    allowed_origins: tuple[str, ...] = Field(default=(), description="browser origins that are answered")
+    calls_per_s: float = Field(default=10.0, gt=0, description="rate limit per principal")
+    burst: int = Field(default=60, ge=1)
+    approval: Literal["operator", "elicit", "budget"] = Field(
+        default="operator", description="who approves plans: `vpp approve`, the client's user, or a daily budget"
+    )
+    budget_mw: float = Field(default=0.0, ge=0, description="budget mode: greatest change of one plan")
+    budget_mwh_per_day: float = Field(default=0.0, ge=0)
+    budget_cost_per_day: float = Field(default=0.0, ge=0, description="expected extra cost, in the zone's currency")
 
 
 class MetricsSettings(_Group):
@@ -133,6 +147,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    approval_key: SecretStr | None = Field(
+        default=None, min_length=32, description="signs approvals of orders; the orders worker then takes no others"
+    )
     kafka: KafkaSettings = KafkaSettings()
     store: StoreSettings = StoreSettings()
     influx: InfluxSettings = InfluxSettings()

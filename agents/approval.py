@@ -1,0 +1,86 @@
+"""Approval of one order: bound to its content, signed, and checked again where orders are admitted.
+
+Whoever approves signs the order's digest. The admission step verifies it, so neither the server that relays an order
+nor the model that asked for it can change it afterwards or approve it itself. Without a key (one machine, one user)
+approvals are bound to the order but not signed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+
+import msgspec
+
+from vpp.messages import Order, encode
+
+PLAN_LIFE = timedelta(minutes=10)
+MIN_KEY_BYTES = 32
+_VERSION = "v1"
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """Who approved which order.
+
+    ``digest``: of the order. ``mode``: ``operator``, ``elicit`` or ``budget``. ``given_at`` and ``expires_at``: wall
+    time of the approval and of the end of the plan that it was given for.
+    """
+
+    digest: str
+    approver: str
+    mode: str
+    given_at: datetime
+    expires_at: datetime
+
+
+def order_digest(order: Order) -> str:
+    """Return a hash of all that is asked: the order without approval and verdict."""
+    asked = msgspec.structs.replace(order, approved_by=None, approval=None, verdict=None, verdict_reason=None)
+    return hashlib.blake2b(encode(asked), digest_size=16).hexdigest()
+
+
+def approve(order: Order, approval: Approval, key: bytes | None) -> Order:
+    """Return the order with the approval on it.
+
+    Args:
+        order: The order.
+        approval: The approval; its digest must be the order's.
+        key: The secret that the admission step knows too; None leaves the approval unsigned.
+    """
+    body = base64.urlsafe_b64encode(msgspec.json.encode(approval)).decode()
+    return msgspec.structs.replace(
+        order, approved_by=approval.approver, approval=f"{_VERSION}.{body}.{_signature(body, key)}"
+    )
+
+
+def refuse_approval(order: Order, key: bytes | None) -> str | None:
+    """Return why the approval on an order does not hold, as words; None where it does.
+
+    Without a key an order that only names its approver holds too.
+    """
+    if order.approval is None:
+        return "it is not signed" if key is not None else None
+    version, _, rest = order.approval.partition(".")
+    body, _, signature = rest.partition(".")
+    if version != _VERSION:
+        return f"version {version!r} is not known"
+    if key is not None and not hmac.compare_digest(_signature(body, key), signature):
+        return "its signature is wrong"
+    try:
+        approval = msgspec.json.decode(base64.urlsafe_b64decode(body), type=Approval)
+    except (binascii.Error, msgspec.DecodeError, ValueError):
+        return "it cannot be read"
+    if approval.approver != order.approved_by:
+        return f"it was given by {approval.approver}, not by {order.approved_by}"
+    if approval.digest != order_digest(order):
+        return "it was given for another order"
+    if approval.given_at >= approval.expires_at:
+        return "the plan had expired"
+    return None
+
+
+def _signature(body: str, key: bytes | None) -> str:
+    return "" if key is None else hmac.new(key, body.encode(), hashlib.sha256).hexdigest()
