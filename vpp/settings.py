@@ -104,8 +104,8 @@ class McpSettings(_Group):
     jwks_uri: str | None = Field(default=None, description="keys of the organisation's token issuer (HTTP)")
     issuer: str | None = None
     audience: str | None = None
-    allowed_hosts: tuple[str, ...] = Field(default=(), description="further Host headers that are answered")
-    allowed_origins: tuple[str, ...] = Field(default=(), description="browser origins that are answered")
+    allowed_hosts: str = Field(default="", description="further Host headers that are answered, by comma")
+    allowed_origins: str = Field(default="", description="browser origins that are answered, by comma")
     calls_per_s: float = Field(default=10.0, gt=0, description="rate limit per principal")
     burst: int = Field(default=60, ge=1)
     approval: Literal["operator", "elicit", "budget"] = Field(
