@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from agents.penalties import LEVEL_NODES, deviations
-from agents.problem import Array, ClearingProblem
+from agents.problem import Array, ClearingProblem, Flags
 from vpp.fleet import Battery, CurtailableLoad, CurtailableRenewable, Peaker
 
 
@@ -73,6 +75,58 @@ def _held_in_band(battery: Battery, soc: float, given: Array, step_h: Array) -> 
         out = power[h] / battery.discharge_efficiency if power[h] > 0 else power[h] * battery.charge_efficiency
         energy = min(max(energy - out * dt, empty), full)
     return power
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyBand:
+    """Where a battery's energy may be at the end of each step, and when it may only recover.
+
+    ``low_mwh``, ``high_mwh``: shape (N,). ``below``, ``above``: shape (N,), True while it comes back from below (it
+    must not discharge) or from above (it must not charge).
+    """
+
+    low_mwh: Array
+    high_mwh: Array
+    below: Flags
+    above: Flags
+
+
+def energy_band(problem: ClearingProblem, row: int, fixed_mw: Array) -> EnergyBand:
+    """Return the band of one battery's plan.
+
+    Inside its band it stays there, the reserve kept. Outside, whether it starts so or what is fixed leads there, it is
+    led back at a quarter of its power, less where the import cap leaves less room to charge.
+
+    Args:
+        problem: The decision.
+        row: The battery's row.
+        fixed_mw: Shape (N,), its binding power (see ``binding_values``), NaN where free.
+    """
+    battery = problem.assets[row]
+    assert isinstance(battery, Battery)
+    floor, ceiling = (share * battery.energy_mwh for share in floor_and_ceiling(battery))
+    energy = float(problem.state.soc[row]) * battery.energy_mwh
+    low, high = np.full(problem.steps, floor), np.full(problem.steps, ceiling)
+    below, above = np.zeros(problem.steps, dtype=bool), np.zeros(problem.steps, dtype=bool)
+    held = ~np.isnan(fixed_mw)
+    if not held.any() and floor <= energy <= ceiling:
+        return EnergyBand(low, high, below, above)
+    least, most = energy, energy
+    spare = np.maximum(problem.zone.limits.import_cap_mw - problem.net_mw, 0.0)
+    able = 1.0 if problem.state.available[row] else 0.0
+    for h, dt in enumerate(problem.step_h):
+        if held[h]:
+            power = float(fixed_mw[h])
+            out = power / battery.discharge_efficiency if power > 0 else power * battery.charge_efficiency
+            least, most = least - out * dt, most - out * dt
+        else:
+            below[h], above[h] = least < floor - 1e-9, most > ceiling + 1e-9
+            into = min(battery.charge_mw / 4.0, float(spare[h])) * battery.charge_efficiency * dt * able
+            out = battery.discharge_mw / 4.0 / battery.discharge_efficiency * dt * able
+            least = min(least + into, floor) if below[h] else floor
+            most = max(most - out, ceiling) if above[h] else ceiling
+        low[h], high[h] = min(floor, least), max(ceiling, most)
+    return EnergyBand(low - 1e-9, high + 1e-9, below, above)
 
 
 def commits(peaker: Peaker) -> bool:

@@ -17,7 +17,7 @@ _SAME_MW = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What of one setpoint may go out: ``power_mw`` is safe to send (0 when refused), ``reason`` is None if accepted."""
+    """What of one setpoint may go out: ``power_mw`` is safe to send (0: refused), ``reason`` is None if accepted."""
 
     asset_id: str
     outcome: Outcome

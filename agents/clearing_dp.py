@@ -150,7 +150,7 @@ def _power_grid(battery: Battery, capacity: float) -> Array:
     top = max(battery.discharge_mw, capacity)
     spacing = (battery.charge_mw + top) / POWER_SPANS
     down, up = math.ceil(battery.charge_mw / spacing - 1e-9), math.ceil(top / spacing - 1e-9)
-    return np.arange(-down, up + 1) * spacing
+    return np.asarray(np.arange(-down, up + 1) * spacing, dtype=np.float64)
 
 
 def _battery(battery: Battery) -> Array:

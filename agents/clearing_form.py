@@ -40,7 +40,7 @@ class PeakerForm:
 class Form:
     """Key of a matrix. ``cuts``: +1 per curtailable load, -1 per renewable. Pieces are those of ``penalties.Hinges``.
 
-    Switches: ``recovers``: a start SoC is outside its band; ``orders``: bands or targets are wanted; ``churns``: the
+    Switches: ``orders``: bands or targets are wanted; ``churns``: the
     plan before has a price.
     """
 
@@ -53,7 +53,6 @@ class Form:
     ramp_up: int
     level_down: int
     level_up: int
-    recovers: bool
     orders: bool
     churns: bool
 
@@ -63,9 +62,9 @@ class Layout:
     """Places of columns and rows, by name, and the matrix; arrays of indices are empty where a switch is off.
 
     Columns: ``charge discharge energy`` (B, N), ``stored`` (B, S), ``gen`` (P, N), ``cut`` (K, N), ``grid`` (N,),
-    ``ramp`` and ``level`` pieces (N, pieces), ``short over`` (B, N), ``lack excess`` (B+P+K, N), ``early late`` (B, N),
+    ``ramp`` and ``level`` pieces (N, pieces), ``lack excess`` (B+P+K, N), ``early late`` (B, N),
     ``dearer cheaper`` (B+P, N), ``on start stop`` (U, N).
-    Rows: ``soc`` (B, N), ``left`` (B,), ``swing`` (P, N), ``balance ramp level`` (N,), ``floor ceiling`` (B, N),
+    Rows: ``soc`` (B, N), ``left`` (B,), ``swing`` (P, N), ``balance ramp level`` (N,),
     ``order`` (B+P+K, N), ``target`` (B, N), ``churn`` (B+P, N), ``most least rise fall logic fresh`` (U, N),
     ``run rest`` (U, N).
     """
@@ -125,8 +124,6 @@ def layout_of(form: Form) -> Layout:
     _grid(sheet, form)
     _swing(sheet)
     _commit(sheet, form)
-    if form.recovers:
-        _recover(sheet, batteries, steps)
     if form.orders:
         _order(sheet, form)
     if form.churns:
@@ -232,15 +229,6 @@ def _since(begin_min: Array, h: int, minutes: float) -> slice:
     """Return the steps whose event at their start still rules step h: it lies less than ``minutes`` back."""
     first = int(np.searchsorted(begin_min, begin_min[h] - minutes, side="right"))
     return slice(min(first, h), h + 1)
-
-
-def _recover(sheet: _Sheet, batteries: int, steps: int) -> None:
-    """E + short >= floor;  e - over <= ceiling."""
-    e = sheet.column["energy"]
-    for row, column, sign in (("floor", "short", 1.0), ("ceiling", "over", -1.0)):
-        places = sheet.add_rows(row, batteries, steps)
-        sheet.put(places, e, 1.0)
-        sheet.put(places, sheet.add_columns(column, batteries, steps), sign)
 
 
 def _order(sheet: _Sheet, form: Form) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from agents.asset_bounds import binding_values, commits, cut_limits, floor_and_ceiling
+from agents.asset_bounds import binding_values, commits, cut_limits, energy_band
 from agents.clearing_form import BatteryForm, Form, Layout, PeakerForm, layout_of
 from agents.highs import Program
 from agents.penalties import Hinges, gap_hours, level_hinges, ramp_hinges
@@ -83,8 +83,6 @@ def build(problem: ClearingProblem, *, running: Flags | None = None) -> Model:
     sheet.fill_cuts()
     sheet.fill_grid(ramp, level, orders=orders)
     sheet.fill_commitment(form, running)
-    if form.recovers:
-        sheet.fill_recovery()
     if orders:
         sheet.fill_orders()
     if form.churns:
@@ -94,9 +92,6 @@ def build(problem: ClearingProblem, *, running: Flags | None = None) -> Model:
 
 def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, orders: bool) -> Form:
     batteries = [problem.assets[i] for i in rows.batteries]
-    soc = problem.state.soc[rows.batteries]
-    bounds = [floor_and_ceiling(b) for b in batteries if isinstance(b, Battery)]
-    outside = any(not low - 1e-9 <= s <= high + 1e-9 for s, (low, high) in zip(soc, bounds, strict=True))
     return Form(
         batteries=tuple(
             BatteryForm(b.charge_efficiency, b.discharge_efficiency) for b in batteries if isinstance(b, Battery)
@@ -109,7 +104,6 @@ def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, 
         ramp_up=ramp.up_mw.shape[1],
         level_down=level.down_mw.shape[1] + 1,
         level_up=level.up_mw.shape[1],
-        recovers=outside,
         orders=orders,
         churns=problem.churn_price_per_mwh > 0 and bool(np.isfinite(problem.reference_mw).any()),
     )
@@ -169,11 +163,11 @@ class _Values:
             self.low[d] = np.where(free, 0.0, self.high[d])
             self.cost[c] = dt * (price + TIE_COST_PER_MWH)
             self.cost[d] = dt * (battery.wear_cost_per_mwh - price)
-            floor, ceiling = floor_and_ceiling(battery)
             start = float(problem.state.soc[i])
-            reach = self._reach(i, start)
-            self.low[e] = min(floor, start, float(reach.min())) * battery.energy_mwh
-            self.high[e] = max(ceiling, start, float(reach.max())) * battery.energy_mwh
+            path = energy_band(problem, i, fixed)
+            self.low[e], self.high[e] = path.low_mwh, path.high_mwh
+            self.high[d[path.below & free]] = 0.0
+            self.high[c[path.above & free]] = 0.0
             soc_row = self.layout.row["soc"][b]
             self.row_low[soc_row] = self.row_high[soc_row] = 0.0
             self.row_low[soc_row[0]] = self.row_high[soc_row[0]] = start * battery.energy_mwh
@@ -183,14 +177,6 @@ class _Values:
             self.cost[z] = -problem.stored_value_per_mwh
             self.high[z] = problem.stored_width * (battery.soc_max - battery.soc_min) * battery.energy_mwh
             self.low[z[0]], self.high[z[-1]] = -np.inf, np.inf
-
-    def _reach(self, i: int, start: float) -> Array:
-        battery = self.problem.assets[i]
-        assert isinstance(battery, Battery)
-        forced = np.nan_to_num(self.fixed[i])
-        out = np.maximum(forced, 0.0) / battery.discharge_efficiency
-        into = np.maximum(-forced, 0.0) * battery.charge_efficiency
-        return np.asarray(start + np.cumsum((into - out) * self.problem.step_h) / battery.energy_mwh)
 
     def fill_peakers(self) -> None:
         """Peakers: power, fuel net of the price, ramps."""
@@ -291,19 +277,6 @@ class _Values:
         for name in ("rise", "fall", "most", "run", "rest", "fresh"):
             self.row_high[row[name][unit][bound]] = np.inf
         self.row_low[row["least"][unit][bound]] = -np.inf
-
-    def fill_recovery(self) -> None:
-        """Outside its band a battery is drawn back at the cap's price per MWh and hour."""
-        problem = self.problem
-        price = problem.zone.limits.cap_penalty_per_mwh * problem.step_h
-        for b, i in enumerate(self.rows.batteries):
-            battery = problem.assets[i]
-            assert isinstance(battery, Battery)
-            floor, ceiling = floor_and_ceiling(battery)
-            self.row_low[self.layout.row["floor"][b]] = floor * battery.energy_mwh
-            self.row_high[self.layout.row["ceiling"][b]] = ceiling * battery.energy_mwh
-            self.cost[self.layout.column["short"][b]] = price
-            self.cost[self.layout.column["over"][b]] = price
 
     def fill_orders(self) -> None:
         """Bands and targets of orders, soft: what is out of reach is missed by as little as can be."""

@@ -22,7 +22,7 @@ def student_t4(probability: float) -> float:
     """Return the quantile of Student's t with 4 degrees of freedom (closed form; Shaw 2006, J. Comput. Finance 9(4)).
 
     >>> round(student_t4(5 / 6), 4)
-    1.1009
+    1.0994
     """
     if probability == 0.5:
         return 0.0

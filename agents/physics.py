@@ -220,9 +220,9 @@ def _run_on(peaker: Peaker, state: AssetState, power: float, hours: float, *, st
     minutes = hours * 60.0
     if power > 0:
         return replace(state, running_min=state.running_min + minutes, ready_in_min=0.0)
-    if state.running_min > 0 or state.power_mw > 0:
-        return replace(state, running_min=0.0, ready_in_min=peaker.start_time_min)
-    left = max(state.ready_in_min - minutes, 0.0) if start else peaker.start_time_min
+    stopped = state.running_min > 0 or state.power_mw > 0
+    needed = peaker.start_time_min if stopped else state.ready_in_min
+    left = max(needed - minutes, 0.0) if start else peaker.start_time_min
     return replace(state, running_min=0.0, ready_in_min=left)
 
 

@@ -1,0 +1,109 @@
+"""The stochastic programme against the LP, and where it steps aside."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents.clearing import solve
+from agents.clearing_dp import applies, second_pass, solve_dp, solve_dp_with_curve
+from agents.problem import Bands, ClearingProblem, FleetState, clearing_problem, seen
+from tests.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
+from vpp.fleet import CurtailableRenewable
+
+ZONE = grid_zone(BATTERY, PEAKER, LOAD)
+
+
+def realised(problem: ClearingProblem) -> float:
+    """Return the cost of deciding slot by slot by the programme on certain forecasts."""
+    state, powers = problem.state, []
+    steps = problem.steps
+    for t in range(steps - 1):
+        part = clearing_problem(
+            problem.zone, problem.net_mw[t:], state=state, price_per_mwh=problem.price_per_mwh[t:],
+            stored_value_per_mwh=problem.stored_value_per_mwh,
+        )  # fmt: skip
+        plan = solve_dp(part)
+        powers.append(plan.power_mw[:, 0])
+        state = replace(state, soc=plan.soc[:, 0], power_mw=plan.power_mw[:, 0], grid_mw=float(plan.grid_mw[0]))
+    last = solve(
+        clearing_problem(
+            problem.zone, problem.net_mw[-1:], state=state, price_per_mwh=problem.price_per_mwh[-1:],
+            stored_value_per_mwh=problem.stored_value_per_mwh,
+        )
+    )  # fmt: skip
+    from agents.plan_cost import plan_costs
+
+    path = np.stack([*powers, last.power_mw[:, 0]], axis=1)
+    soc = np.tile(last.soc, (1, steps))
+    return sum(plan_costs(problem, path, path > 1e-9, soc).values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_certain_forecasts_the_programme_comes_close_to_the_lp(seed: int) -> None:
+    net = evening(16, seed)
+    problem = clearing_problem(ZONE, net, state=FleetState.initial(ZONE, float(net[0])), stored_value_per_mwh=95.0)
+    best = solve(problem)
+    idle = (
+        250.0 * 0.5 * np.maximum(np.abs(np.diff(net)) - 3.0, 0.0).sum()
+        + 500.0 * 0.5 * np.maximum(net - 86.0, 0.0).sum()
+        - 95.0 * 7.2
+    )
+    cost = realised(problem)
+    assert best.cost - 1e-6 <= cost <= best.cost + max(100.0, 0.1 * (idle - best.cost))
+
+
+def test_the_first_action_is_the_programme_s_and_the_plan_explains_itself() -> None:
+    problem = evening_problem(ZONE)
+    plan = solve_dp(problem)
+    assert plan.engine == "dp"
+    assert plan.status == "optimal"
+    assert plan.water_value_per_mwh[0] > 0
+    assert "water value" in plan.binding
+    assert plan.objective >= solve(problem).objective - 0.05
+
+
+def test_arbitrage_without_limits() -> None:
+    zone = loose_zone(BATTERY)
+    price = np.array([120.0, *[20.0] * 7])
+    state = FleetState.initial(zone, 50.0)
+    problem = clearing_problem(zone, np.full(8, 50.0), state=state, price_per_mwh=price, stored_value_per_mwh=0.0)
+    assert applies(problem)
+    assert solve_dp(problem).power_mw[0, 0] == pytest.approx(8.0)
+
+
+def test_a_curve_point_is_near_the_second_pass() -> None:
+    problem = evening_problem(ZONE, grid_mw=60.0)
+    plan = solve_dp_with_curve(problem)
+    assert plan.curve_mw[0, 6] == pytest.approx(plan.power_mw[0, 0])
+    for k in (0, 12):
+        again = second_pass(seen(problem, plan, float(plan.curve_net_mw[k])), plan)
+        assert again.engine == "dp"
+        assert again.power_mw[1, 0] == pytest.approx(plan.power_mw[1, 0])
+        assert plan.curve_mw[0, k] == pytest.approx(again.power_mw[0, 0])
+
+
+def test_the_same_problem_gives_the_same_bits() -> None:
+    problem = evening_problem(ZONE)
+    assert solve_dp(problem).power_mw.tobytes() == solve_dp(problem).power_mw.tobytes()
+
+
+def test_it_steps_aside_for_what_it_does_not_cover() -> None:
+    wind = CurtailableRenewable(asset_id="w", curtail_cost_per_mwh=1.0)
+    plain = evening_problem(ZONE)
+    wanted = Bands.none(3, 32)
+    wanted.min_mw[0, 3] = 1.0
+    low = replace(plain.state, soc=np.array([0.01, np.nan, np.nan]))
+    lost = replace(plain.state, available=np.array([True, False, True]))
+    cut = evening_problem(grid_zone(BATTERY, wind), potential_mw=np.full((2, 32), 5.0))
+    assert applies(plain)
+    for other in (
+        replace(plain, bands=wanted),
+        replace(plain, state=low),
+        replace(plain, state=lost),
+        cut,
+        evening_problem(grid_zone(BATTERY, COMMITTED)),
+        evening_problem(grid_zone(BATTERY, BATTERY.model_copy(update={"asset_id": "c"}))),
+    ):
+        assert not applies(other)
+        assert solve_dp(other).engine in {"lp", "milp"}
