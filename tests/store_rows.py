@@ -15,7 +15,8 @@ HALF_HOUR = timedelta(minutes=30)
 INSTANTS = st.integers(-(10**12), 2 * 10**12).map(lambda microseconds: T0 + timedelta(microseconds=microseconds))
 WHOLE_SECONDS = INSTANTS.map(lambda when: when.replace(microsecond=0))
 BROKER_TIMES = INSTANTS.map(lambda when: when.replace(microsecond=when.microsecond // 1000 * 1000))
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r"), min_size=1, max_size=20)
+KEYS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 
 
 def slot(index: int) -> datetime:
@@ -51,6 +52,8 @@ def _values(table: Table, column: Column) -> st.SearchStrategy[Any]:
     strategy = kinds[column.type]
     if column.name == table.time and table.time in ("seen_at", "at"):
         strategy = BROKER_TIMES if table.time == "seen_at" else INSTANTS
+    if column.type == "text" and column.name in table.key:
+        strategy = KEYS
     if column.name == "offset":
         strategy = st.integers(0, 10**12)
     always = column.name in (*table.key, table.time, "zone", witness(table))

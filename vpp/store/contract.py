@@ -33,7 +33,8 @@ class Store(ABC):
     Invariants:
         - A row is identified by the run and the table's key. Writing it again changes nothing; writing other values
           overwrites, but a missing value (None) never overwrites a stored one.
-        - An empty text outside the key is a missing one. Numbers are finite. Times keep their microseconds.
+        - An empty text outside the key is a missing one. Numbers are finite. Times keep their microseconds. Line breaks
+          in texts outside the key are line feeds (InfluxDB loses carriage returns).
         - Rows of one ``write_all`` appear together where the database can do so (SQLite), else table by table.
         - Reading never changes anything, also where there is nothing yet.
 

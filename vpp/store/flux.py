@@ -41,7 +41,7 @@ def source(bucket: str, query: Query, *, fields: Iterable[str] | None) -> str:
     tags = {column.name for column in tag_columns(query.table)}
     tests = [f"r._measurement == {literal(query.table.name)}", f"r.run == {literal(run_tag(query.run))}"]
     if query.zones is not None and "zone" in tags:
-        tests.append(_any("zone", query.zones))
+        tests.append(_any("zone", [tag_text(zone) for zone in query.zones]))
     tests += [_any(c.name, [tag_text(v) for v in accepted]) for c, accepted in query.filters if c.name in tags]
     if fields is not None:
         tests.append(_any("_field", sorted(fields)))

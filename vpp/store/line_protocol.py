@@ -21,6 +21,7 @@ from vpp.tables import Column, Row, Table
 
 UNNAMED_RUN = "_"
 _NO_TAGS = frozenset({"offset"})
+_MAX_CELL = 2**30
 _MICROSECOND = timedelta(microseconds=1)
 
 # A field that every row of the table has: it tells that a row is there, and is what rows are counted by.
@@ -138,6 +139,11 @@ def _text(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if value else ""
 
 
+def _unbroken(text: str) -> str:
+    # InfluxDB answers with every line feed as two characters, and leaves carriage returns out.
+    return text.replace("\r\n", "\n")
+
+
 _FORMATS: dict[str, Callable[[Any], str]] = {
     "real": _real,
     "int": lambda value: f"{value}i",
@@ -150,8 +156,8 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "real": float,
     "int": int,
     "bool": lambda text: text == "true",
-    "text": str,
-    "json": str,
+    "text": _unbroken,
+    "json": _unbroken,
     "time": lambda text: _moment(text).astimezone(UTC),
 }
 
@@ -167,6 +173,7 @@ def _moment(text: str) -> datetime:
 
 def records(answer: str) -> Iterator[dict[str, str]]:
     """Yield the records of a query's CSV answer, which has one block with its own header per shape of table."""
+    csv.field_size_limit(_MAX_CELL)
     header: list[str] = []
     for cells in csv.reader(io.StringIO(answer, newline="")):
         if len(cells) < 3:
