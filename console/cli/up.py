@@ -74,9 +74,10 @@ def up(
     )
     if until_done and options.kind == "simulate" and options.end is None:
         raise ConfigError("the simulator never ends by itself", hint="give --to, or leave --until-done out")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    prepared = prepare(options, settings, resume=resume, train=train, say=say)
+    refuse_decided_slots(prepared.settings, prepared.zones, options)
     with _stopping() as stop:
-        prepared = prepare(options, settings, resume=resume, train=train, say=say)
-        refuse_decided_slots(prepared.settings, prepared.zones, options)
         summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, resume, until_done, json)
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
@@ -125,7 +126,7 @@ def render_summary(summary: dict[str, Any]) -> None:
 
 @contextmanager
 def _stopping() -> Iterator[Event]:
-    """Turn SIGINT and SIGTERM into an event while the run lasts."""
+    """Turn SIGINT and SIGTERM into an event; a second one says that the run is ending already."""
     stop = Event()
 
     def handle(_signal: int, _frame: FrameType | None) -> None:

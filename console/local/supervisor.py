@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -131,6 +132,9 @@ class Supervisor:
         for path in log_dir.glob("*.log"):
             if path.name != "broker.log":
                 path.unlink()
+        # An earlier run's ends would tell at once that this one is done.
+        with open_store(self.settings) as store:
+            store.prune(ENDS, datetime.now(UTC) + timedelta(days=1))
         self._processes = Processes(self.settings, log_dir)
         for topology in TOPOLOGIES:
             self._processes.add(topology, f"topologies.{topology}")
