@@ -21,7 +21,7 @@ FREE = BATTERY.model_copy(update={"wear_cost_per_mwh": 0.0})
 
 def at(zone: Zone, *, grid_mw: float = float("nan"), **fields: Any) -> FleetState:
     state = FleetState.initial(zone, grid_mw)
-    arrays = {name: np.array(value) for name, value in fields.items()}
+    arrays: dict[str, Any] = {name: np.array(value) for name, value in fields.items()}
     return replace(state, **arrays)
 
 
