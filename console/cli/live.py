@@ -11,12 +11,12 @@ from rich.console import Group
 from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
-from vpp.store.queries import forecast_skill, ledger_totals
 
 from console.cli.options import err, say, show
 from console.local.supervisor import Live
 from vpp.store import Store
-from vpp.tables import ASSETS
+from vpp.store.queries import ledger_totals
+from vpp.tables import ASSETS, SKILL
 from vpp.topics import TOPOLOGIES
 
 PLAIN_EVERY_S = 5.0
@@ -70,15 +70,22 @@ def read_figures(store: Store) -> Figures:
     """Return the fleet's SoC, its money and the skill of one-step forecasts, from the store."""
     latest = store.latest(ASSETS, columns=("zone", "slot", "asset_id", "soc"))
     soc = {asset_id: value for _, _, asset_id, value in latest if value is not None}
-    money = ledger_totals(store)
     by_zone: dict[str, dict[str, Any]] = {}
-    for row in money:
-        total = by_zone.setdefault(
-            row["zone"], {"zone": row["zone"], "currency": row["currency"], "pnl": 0.0, "avoided": 0.0}
-        )
-        total["pnl"] += row["pnl"] or 0.0
-        total["avoided"] += (row["penalty_no_action"] or 0.0) - (row["penalty"] or 0.0)
-    return Figures(soc, list(by_zone.values()), forecast_skill(store, horizons="first"))
+    for total in ledger_totals(store):
+        start = {"zone": total.zone, "currency": total.currency, "pnl": 0.0, "avoided": 0.0}
+        row = by_zone.setdefault(total.zone, start)
+        row["pnl"] += total.money["pnl"]
+        row["avoided"] += total.money["penalty_no_action"] - total.money["penalty"]
+    return Figures(soc, list(by_zone.values()), _first_step_skill(store))
+
+
+def _first_step_skill(store: Store) -> list[dict[str, Any]]:
+    """Return the live score of the shortest net-load horizon of each zone, as the forecast step publishes it."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in store.latest(SKILL, filters={"target": "net_load"}).dicts():
+        if row["zone"] not in found or row["horizon_min"] < found[row["zone"]]["horizon_min"]:
+            found[row["zone"]] = row
+    return list(found.values())
 
 
 def _line(live: Live, figures: Figures) -> str:

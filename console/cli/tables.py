@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from vpp.store.export import export as write_export
-from vpp.store.queries import ledger_totals
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, show, table
+from console.local.summary import ledger_rows
 from vpp.domain import QUANTILE_NAMES, Target, iso
 from vpp.errors import ConfigError, DataError
 from vpp.store import Store, open_store
+from vpp.store.export import export as write_export
+from vpp.store.queries import ledger_totals
 from vpp.tables import BY_NAME, FORECASTS
 
 Zone = Annotated[list[str] | None, Parameter(name="--zone", help="only this zone; may be repeated")]
@@ -75,7 +77,7 @@ def ledger(
     """Show money by zone and asset: revenue, costs, penalties, penalties avoided, profit."""
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
-        totals = ledger_totals(store, zone=zone, start=_time(start), end=_time(end))
+        totals = ledger_rows(ledger_totals(store, zone=zone, start=_time(start), end=_time(end)))
     answer(
         totals,
         as_json=json,
@@ -106,7 +108,9 @@ def export(
         raise ConfigError(f"there is no table {name!r}", hint="one of " + ", ".join(BY_NAME))
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
-        n = write_export(store, BY_NAME[name], format, output, zone=zone, start=_time(start), end=_time(end))
+        n = write_export(
+            store, BY_NAME[name], format, output or sys.stdout.buffer, zone=zone, start=_time(start), end=_time(end)
+        )
     say(f"{show(n)} rows of {name}" + (f" in {output}" if output else ""))
 
 

@@ -22,8 +22,9 @@ from vpp.errors import RefusedError, UnreachableError, VppError
 from vpp.kafka import create_topics
 from vpp.settings import Settings
 from vpp.store import Store, open_store
+from vpp.store.queries import missing_ends
 from vpp.tables import ENDS
-from vpp.topics import TOPOLOGIES, expected_ends
+from vpp.topics import TOPOLOGIES
 
 log = logging.getLogger(__name__)
 
@@ -189,9 +190,7 @@ class Supervisor:
 
     def is_done(self, store: Store) -> bool:
         """Return whether storage has seen every expected end of every zone."""
-        rows = store.read(ENDS, columns=("zone", "topic", "producer"))
-        seen = {(zone, (topic, producer)) for zone, topic, producer in rows}
-        return all((zone, end) in seen for zone in self._zones for end in expected_ends())
+        return not missing_ends(store, self._zones)
 
     def _look(self, wall_s: float, processes: Processes) -> Live:
         topologies = read_status(self.settings)
