@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,40 @@ def parse_time(text: str) -> datetime:
     except ValueError as error:
         raise ConfigError(f"{text!r} is no date or time", hint="write 2022-01-31 or 2022-01-31T18:30Z (UTC)") from error
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def parse_speed(text: str | None) -> float | None:
+    """Return a speed as a multiple of real time, infinite for ``max``, None where nothing was given.
+
+    Raises:
+        ConfigError: It is no number above 0.
+    """
+    if text is None or text == "max":
+        return None if text is None else math.inf
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not value > 0:
+        raise ConfigError(f"--speed {text!r} is no speed", hint="a number above 0 (1 is real time), or max")
+    return value
+
+
+def parse_days(text: str | None) -> float | None:
+    """Return a number of days written as ``7`` or ``7d``; None for ``none`` and where nothing was given.
+
+    Raises:
+        ConfigError: It is no number above 0.
+    """
+    if text is None or text == "none":
+        return None
+    try:
+        days = float(text.removesuffix("d"))
+    except ValueError:
+        days = 0.0
+    if not days > 0:
+        raise ConfigError(f"--refit {text!r} is no number of days", hint="write 7d, or none")
+    return days
 
 
 def to_json(value: Any) -> str:

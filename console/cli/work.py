@@ -1,4 +1,4 @@
-"""`vpp run`, `vpp replay`, `vpp simulate`, `vpp mcp`: single processes, as production deploys them."""
+"""`vpp run`, `vpp mcp`: single processes, as production deploys them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,164 @@
+"""`vpp replay` and `vpp simulate`: send telemetry to the broker, with a progress bar, and go on where they stopped."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from console.cli.options import (
+    NO_OPTIONS,
+    Common,
+    Json,
+    answer,
+    err,
+    out,
+    parse_days,
+    parse_speed,
+    parse_time,
+    say,
+)
+from console.local.discover import with_broker
+from topologies.sources.options import SourceOptions
+from topologies.sources.worker import Checkpoint, checkpoint_path, read_checkpoint, run_source
+from vpp.domain import iso
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sending:
+    """Options of both sources."""
+
+    zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone to send; may be repeated [all]")] = None
+    start: Annotated[str | None, Parameter(name="--from", help="first slot, UTC")] = None
+    end: Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")] = None
+    speed: Annotated[str | None, Parameter(help="times as fast as real time, or max")] = None
+    pulse: Annotated[float | None, Parameter(help="seconds per slot, instead of a speed")] = None
+    now: Annotated[bool, Parameter(negative="", help="shift all times by whole weeks to now (live mode)")] = False
+    warm_up_days: Annotated[float, Parameter(help="days of earlier rows that are sent as history")] = 60.0
+    refit: Annotated[str | None, Parameter(help="retrain every so many days, e.g. 7d")] = None
+    seed: Annotated[int, Parameter(help="seed of the simulator and of faults")] = 0
+    faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0
+    time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None
+    market: Annotated[str | None, Parameter(help="market of all zones")] = None
+    restart: Annotated[bool, Parameter(negative="", help="send from the beginning, whatever was sent before")] = False
+
+    def known(self) -> dict[str, Any]:
+        """Return what the source is asked for."""
+        return {
+            "zones": tuple(self.zone or ()),
+            "start": None if self.start is None else parse_time(self.start),
+            "end": None if self.end is None else parse_time(self.end),
+            "speed": parse_speed(self.speed),
+            "pulse_s": self.pulse,
+            "live": self.now,
+            "warm_up_days": self.warm_up_days,
+            "refit_days": parse_days(self.refit),
+            "seed": self.seed,
+            "faults": self.faults,
+            "time_zone": self.time_zone,
+            "market": self.market,
+        }
+
+
+SENDING = Sending()
+
+
+def replay(
+    file: Path,
+    *,
+    mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
+    sending: Sending = SENDING,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Send a file's rows to the broker, in order of availability.
+
+    Args:
+        file: A CSV, CSV.gz or Parquet file (docs/data.md).
+    """
+    _send(SourceOptions(kind="replay", path=file, mapping=mapping, **sending.known()), sending, common, as_json=json)
+
+
+def simulate(
+    *,
+    step: Annotated[int, Parameter(help="slot length in minutes")] = 30,
+    measured_assets: Annotated[bool, Parameter(negative="", help="also report a battery per zone")] = False,
+    sending: Sending = SENDING,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Send seeded synthetic telemetry to the broker: 60 days of history, then one slot per second."""
+    options = SourceOptions(kind="simulate", step_min=step, measured_assets=measured_assets, **sending.known())
+    _send(options, sending, common, as_json=json)
+
+
+def _send(options: SourceOptions, sending: Sending, common: Common, *, as_json: bool) -> None:
+    from topologies.sources.refit import make_refit
+
+    settings = with_broker(common.settings())
+    path = checkpoint_path(settings)
+    if sending.restart:
+        path.unlink(missing_ok=True)
+    kept = read_checkpoint(path)
+    if kept is not None and kept.identity == options.identity:
+        say("already sent; --restart sends it again" if kept.finished else f"going on after {kept.sent:,} records")
+    with _stopping() as stop, _progress() as on_progress:
+        state = run_source(options, settings, stop, refit=make_refit, on_progress=on_progress)
+    result = {
+        "finished": state.finished,
+        "records": state.sent,
+        "run_at": None if state.run_at is None else iso(state.run_at),
+    }
+    answer(result, as_json=as_json, render=_render)
+
+
+def _render(result: dict[str, Any]) -> None:
+    how = "sent" if result["finished"] else "stopped; the same command goes on from here;"
+    out.print(f"{how} {result['records']:,} records, up to {result['run_at'] or 'the end of the history'}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Checkpoint], None]]:
+    """Show a bar on a terminal, nothing elsewhere."""
+    if not err.is_terminal:
+        yield lambda _state: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("history", total=None)
+
+        def show(state: Checkpoint) -> None:
+            if state.run_at is None:
+                bar.update(task, completed=state.sent)
+                return
+            total = None if state.end is None or state.first is None else (state.end - state.first).total_seconds()
+            done = None if state.first is None else (state.run_at - state.first).total_seconds()
+            hours = 3600.0
+            bar.update(
+                task,
+                description=iso(state.run_at),
+                total=None if total is None else round(total / hours),
+                completed=state.sent if done is None else round(done / hours),
+            )
+
+        yield show
+
+
+@contextmanager
+def _stopping() -> Iterator[Event]:
+    stop = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
