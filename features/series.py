@@ -102,6 +102,12 @@ def depth_days(channel: str) -> int:
     return _DEPTH_DAYS.get(channel, 0)
 
 
+def known_channels(columns: Collection[str]) -> list[str]:
+    """Return the columns that some series may read, sorted."""
+    read = {channel for alternatives in SERIES.values() for terms in alternatives for channel, _ in terms}
+    return sorted(read & set(columns))
+
+
 def present(channels: Collection[str]) -> dict[str, Series]:
     """Return the series that a zone with these channels has."""
     have = set(channels)

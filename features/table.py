@@ -11,6 +11,7 @@ from vpp.domain import Step
 BASE = "bias-corrected published net load minus now"
 KNOWN = "published net load known"
 SIMILAR_5 = "net load change, mean of 5 similar days"
+ERROR_NOW = "published net load error now"
 PUBLISHED_CHANGE = "published net load change"
 
 _LABEL = {
@@ -143,7 +144,7 @@ def _sun_and_calendar() -> Iterator[Feature]:
 
 def _errors(step: Step) -> Iterator[Feature]:
     day = step.per_day
-    yield Feature("published net load error now", Op.VALUE, "error", stages="BUFT")
+    yield Feature(ERROR_NOW, Op.VALUE, "error", stages="BUFT")
     for k in _steps(step, (1440,), (1, 2, 4)):
         yield _change("error", k, step, "BUFT")
     for w in _steps(step, (1440, 10080), (4,)):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from models.net_part import net_load_from_arrays
 from models.price_part import part_from_arrays
 from models.served import ServedModel
 from vpp.errors import ModelError
@@ -24,6 +25,7 @@ def assemble(parts: Parts, metadata: Mapping[str, Any]) -> ServedModel:
         ModelError: A part was made for another feature table or by another version of this program.
     """
     try:
+        net_load = net_load_from_arrays(parts[NET_LOAD_PART]) if NET_LOAD_PART in parts else None
         price = part_from_arrays(parts[PRICE_PART]) if PRICE_PART in parts else None
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError(
@@ -34,7 +36,7 @@ def assemble(parts: Parts, metadata: Mapping[str, Any]) -> ServedModel:
         sha256=str(metadata["sha256"]),
         zone=str(metadata["zone"]),
         step_min=int(metadata["step_min"]),
-        net_load=None,
+        net_load=net_load,
         price=price,
         metadata=metadata,
     )

@@ -117,14 +117,15 @@ class Residuals:
 
     def volatility(self, groups: Indices) -> Array:
         """Return trailing mean absolute errors in MW, shape (5, H)."""
-        return volatility_of(self.slots, self.recent, groups)
+        recent = np.where(self.recent[3] > 0.0, self.recent[:3], np.nan)
+        return np.vstack([near(self.slots, ABS_SHORT, ABS_LONG + 1, groups), recent])
 
     def spreads(self, groups: Indices) -> tuple[Array, Array, Array]:
         """Return ramp spread, level spread (MW) and carry of each horizon, over the target's slot and its neighbours.
 
         A horizon without entries takes the mean over all slots; without any the spreads are NaN.
         """
-        sums = near(self.slots[:, SQUARE:COUNT], self.slots[:, COUNT], groups)
+        sums = near(self.slots, SQUARE, COUNT, groups)
         level, ramp, cross, first = sums[0], sums[1], sums[2], sums[3]
         with np.errstate(divide="ignore", invalid="ignore"):
             carry = np.where(first > 0, cross / first, 1.0)
@@ -157,31 +158,35 @@ class Residuals:
                 self.slots[g] = np.frombuffer(raw, np.float64, offset=_HEAD.size).reshape(self.slots[g].shape)
 
 
-def near(values: Array, counts: Array, groups: Indices) -> Array:
-    """Return the mean of each field at the targets' slots and their neighbours, shape (fields, H).
+@njit(cache=True)
+def near_one(slots: Array, f: int, h: int, group: int) -> float:
+    """Return field ``f`` of horizon ``h`` at a slot of the day, averaged with its neighbours.
 
-    Args:
-        values: Shape (groups, fields, H).
-        counts: Entries behind them, shape (groups, H); slots without entries are left out.
-        groups: Slot of the day of each target, shape (H,).
+    Slots without entries are left out; where all three have none, the mean over all slots; NaN without any.
     """
-    n = len(values)
-    columns = np.arange(len(groups))
-    total = np.zeros((values.shape[1], len(groups)))
-    weight = np.zeros(len(groups))
-    for shift, share in ((-1, 0.5), (0, 1.0), (1, 0.5)):
-        rows = (groups + shift) % n
-        w = share * (counts[rows, columns] > 0)
-        total += w * values[rows, :, columns].T
-        weight += w
-    used = counts > 0
-    everywhere = np.where(used[:, None, :], values, 0.0).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        overall = everywhere / used.sum(axis=0)
-        return np.where(weight > 0, total / weight, overall)
+    n = slots.shape[0]
+    total = 0.0
+    weight = 0.0
+    for shift in range(-1, 2):
+        g = (group + shift) % n
+        if slots[g, 6, h] > 0.0:
+            w = 1.0 if shift == 0 else 0.5
+            total += w * slots[g, f, h]
+            weight += w
+    if weight > 0.0:
+        return total / weight
+    for g in range(n):
+        if slots[g, 6, h] > 0.0:
+            total += slots[g, f, h]
+            weight += 1.0
+    return total / weight if weight > 0.0 else np.nan
 
 
-def volatility_of(slots: Array, recent: Array, groups: Indices) -> Array:
-    """Return the five trailing mean absolute errors (MW) that the width of the intervals is learned from."""
-    at_slot = near(slots[:, : ABS_LONG + 1], slots[:, COUNT], groups)
-    return np.vstack([at_slot, recent[:3]])
+@njit(cache=True)
+def near(slots: Array, first: int, last: int, groups: Indices) -> Array:
+    """Return fields ``first`` to ``last`` (exclusive) at the targets' slots, shape (fields, H); see ``near_one``."""
+    out = np.empty((last - first, groups.shape[0]))
+    for h in range(groups.shape[0]):
+        for f in range(first, last):
+            out[f - first, h] = near_one(slots, f, h, groups[h])
+    return out

@@ -1,0 +1,215 @@
+"""The net-load half of a served model: linear stages, trees on what they leave, widths; all horizons in one call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from features.spec import FeatureSpec, build_spec
+from models.linear import CLIP
+from models.served import ErrorStart, ErrorView, NetLoadForecast
+from models.stages import DERIVED, HALF_BASE_MIN, KNOWN, UNPUBLISHED, Columns
+from models.trees import Trees
+from models.width import quantiles, width_inputs, widths
+from vpp.domain import Step
+from vpp.errors import ModelError
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StageArrays:
+    """One linear stage of all horizons; ``mean``, ``sd``: shape (H, inputs); ``coefficients``: (H, groups, inputs + 1).
+
+    Inputs of a later stage are ``DERIVED`` values of the stage before, then the columns. ``ready``: shape (H,).
+    """
+
+    columns: Indices
+    mean: Array
+    sd: Array
+    coefficients: Array
+    ready: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedNetLoad:
+    """See the module text.
+
+    ``stages``: by letter, as ``models.stages``. ``scale_mw``: shape (H,), spread of what stage A leaves, unit of the
+    trees. ``tree_weight``: shape (H,). ``error_scale_mw``: shape (H,), unit of the widths. ``width_*``: (H, inputs).
+    ``tables``: shape (H, 2, levels), scaled errors with the target published or not.
+    """
+
+    spec: FeatureSpec
+    stages: dict[str, StageArrays]
+    trees: Trees
+    scale_mw: Array
+    tree_weight: Array
+    error_scale_mw: Array
+    width_mean: Array
+    width_sd: Array
+    width_coefficients: Array
+    tables: Array
+    errors: ErrorStart
+    columns: Columns = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", Columns.of(self.spec))
+
+    def forecast(self, rows: Array, now_mw: float, errors: ErrorView, groups: Indices) -> NetLoadForecast:
+        """Return the forecast for one origin; see ``models.served.NetLoadPart``."""
+        case = self.columns.case(rows)
+        first, linear = self.linear(rows, groups, case)
+        change = self._with_trees(rows, case, first, linear)
+        base = (
+            np.where(case == KNOWN, rows[self.columns.base], np.nan)
+            if self.columns.base >= 0
+            else np.full(len(case), np.nan)
+        )
+        inputs = width_inputs(
+            rows, self.spec.columns("V"), first=first, final=change, base=base, case=case,
+            volatility=errors.volatility(groups), scale=self.error_scale_mw,
+        )  # fmt: skip
+        width = self.error_scale_mw * widths(inputs, self.width_mean.T, self.width_sd.T, self.width_coefficients.T)
+        tables = self.tables[np.arange(len(case)), (case == UNPUBLISHED).astype(np.int64)]
+        mean = now_mw + change
+        return NetLoadForecast(quantiles(mean, width, tables, errors.levels), mean, width)
+
+    def linear(self, rows: Array, groups: Indices, case: Indices) -> tuple[Array, Array]:
+        """Return the change (MW) after stage A and after all linear stages, shape (H,) each."""
+        first = _apply(rows, _none(len(case)), self.stages["A"], groups)
+        final = first.copy()
+        derived = self.columns.derived(rows, first, case)
+        pooled = np.zeros(len(case), dtype=np.int64)
+        for letter, stage in self.stages.items():
+            if letter == "A":
+                continue
+            take = stage.ready & (case == (UNPUBLISHED if letter == "U" else KNOWN))
+            if not take.any():
+                continue
+            left = _apply(rows, derived, stage, pooled)
+            if letter == "F":
+                share = np.where(np.array(self.spec.horizons_min) >= HALF_BASE_MIN, 0.5, 1.0)
+                final = np.where(take, rows[self.columns.base] + share * left, final)
+            else:
+                final = np.where(take, first + left, final)
+        return first, final
+
+    def tree_rows(self, rows: Array, first: Array, linear: Array, case: Indices) -> npt.NDArray[np.float32]:
+        """Return the inputs of the trees, shape (H, features): the T columns, then what the stages derive."""
+        return tree_inputs(rows, self.spec.columns("T"), self.columns, first, linear, case)
+
+    def _with_trees(self, rows: Array, case: Indices, first: Array, linear: Array) -> Array:
+        use = np.flatnonzero(self.tree_weight > 0.0)
+        if len(use) == 0:
+            return linear
+        inputs = tree_inputs(
+            np.ascontiguousarray(rows[:, use]), self.spec.columns("T"), self.columns, first[use], linear[use], case[use]
+        )
+        leaves = self.trees.predict(inputs).astype(np.float64) * self.scale_mw[use]
+        out = linear.copy()
+        share = self.tree_weight[use]
+        out[use] = (1.0 - share) * linear[use] + share * (first[use] + leaves)
+        return out
+
+    def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:
+        """Return the part as arrays and JSON values."""
+        meta = {
+            "format": FORMAT, "channels": list(self.spec.channels), "step_min": self.spec.step_min,
+            "spec_hash": self.spec.hash, "stages": list(self.stages),
+        }  # fmt: skip
+        out: dict[str, np.ndarray[Any, Any] | bytes] = {
+            "meta": json.dumps(meta, sort_keys=True).encode(), "trees": self.trees.raw, "scale": self.scale_mw,
+            "tree_weight": self.tree_weight, "error_scale": self.error_scale_mw, "width_mean": self.width_mean,
+            "width_sd": self.width_sd, "width_coefficients": self.width_coefficients, "tables": self.tables,
+            "errors_slots": self.errors.slots, "errors_recent": self.errors.recent,
+        }  # fmt: skip
+        for letter, stage in self.stages.items():
+            out[f"{letter}_mean"], out[f"{letter}_sd"] = stage.mean, stage.sd
+            out[f"{letter}_coefficients"], out[f"{letter}_ready"] = stage.coefficients, stage.ready
+        return out
+
+
+def net_load_from_arrays(arrays: Mapping[str, Any]) -> ServedNetLoad:
+    """Return the part that ``to_arrays`` wrote.
+
+    Raises:
+        ModelError: It was made for another feature table, or by another version.
+    """
+    meta = json.loads(arrays["meta"])
+    if meta["format"] != FORMAT:
+        raise ModelError(f"format {meta['format']} of the net-load part is not {FORMAT}", hint="train again: vpp train")
+    spec = build_spec(meta["channels"], Step(meta["step_min"]))
+    if spec.hash != meta["spec_hash"]:
+        raise ModelError(
+            f"the model was made for feature table {meta['spec_hash']}, this program has {spec.hash}",
+            hint="train again: vpp train",
+        )
+    stages = {
+        letter: StageArrays(
+            spec.columns(letter), arrays[f"{letter}_mean"], arrays[f"{letter}_sd"], arrays[f"{letter}_coefficients"],
+            arrays[f"{letter}_ready"],
+        )
+        for letter in meta["stages"]
+    }  # fmt: skip
+    return ServedNetLoad(
+        spec, stages, Trees(arrays["trees"], len(spec.columns("T")) + DERIVED), arrays["scale"], arrays["tree_weight"],
+        arrays["error_scale"], arrays["width_mean"], arrays["width_sd"], arrays["width_coefficients"], arrays["tables"],
+        ErrorStart(arrays["errors_slots"], arrays["errors_recent"]),
+    )  # fmt: skip
+
+
+def tree_inputs(
+    rows: Array, columns: Indices, places: Columns, first: Array, linear: Array, case: Indices
+) -> npt.NDArray[np.float32]:
+    """Return the inputs of the trees, shape (n, columns + 3): the columns, A, base - A and the linear forecast - A."""
+    out = np.empty((rows.shape[1], len(columns) + DERIVED), dtype=np.float32)
+    out[:, : len(columns)] = rows[columns].T
+    derived = places.derived(rows, first, case)
+    out[:, len(columns)] = first
+    out[:, len(columns) + 1] = derived[1]
+    out[:, len(columns) + 2] = linear - first
+    return out
+
+
+def _none(n: int) -> Array:
+    return np.empty((0, n))
+
+
+def _apply(rows: Array, derived: Array, stage: StageArrays, groups: Indices) -> Array:
+    out = np.empty(rows.shape[1])
+    _dot(rows, derived, stage.columns, stage.mean, stage.sd, stage.coefficients, groups, out)
+    return out
+
+
+@njit(cache=True)
+def _dot(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    rows: Array,
+    derived: Array,
+    columns: Indices,
+    mean: Array,
+    sd: Array,
+    coefficients: Array,
+    groups: Indices,
+    out: Array,
+) -> None:
+    """Write standardised inputs times coefficients into ``out`` (H,); missing is 0, outliers are clipped."""
+    before = derived.shape[0]
+    for h in range(out.shape[0]):
+        beta = coefficients[h, groups[h]]
+        total = beta[mean.shape[1]]
+        for j in range(mean.shape[1]):
+            value = derived[j, h] if j < before else rows[columns[j - before], h]
+            z = (value - mean[h, j]) / sd[h, j]
+            if not np.isnan(z):
+                total += beta[j] * min(max(z, -CLIP), CLIP)
+        out[h] = total

@@ -1,0 +1,217 @@
+"""Training of the net-load part: walks over the history in batches, as the stream would have seen it.
+
+The linear stages learn batch by batch, and every prediction that trees, widths and trailing errors are learned from was
+made before its batch was learned, so none of them sees an in-sample fit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.calendar import MINUTE, Calendar
+from features.replay import History, make_history
+from features.series import is_published, known_channels
+from features.spec import FeatureSpec, build_spec
+from models.feed import known_until, with_net_load
+from models.net_part import ServedNetLoad, StageArrays
+from models.residuals import groups_per_day
+from models.stages import DERIVED, Stages
+from models.tree_training import TreeRows, fit_weighted_trees
+from models.width_training import Forward, fit_widths
+from vpp.domain import NET_LOAD
+from vpp.fleet import Zone
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Progress = Callable[[float, str], None]
+
+LOOK_BACK_DAYS = 44
+MIN_DAYS = 20
+FORWARD_DAYS = 365
+BATCH_DAYS = 28
+MAX_ROWS = 60_000
+STRIDE_FROM_MIN = 60
+
+
+def quiet(share: float, text: str) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass
+class HorizonState:
+    """What one horizon keeps between refits: its stages and the forward predictions since the walk began."""
+
+    stages: Stages
+    forward: Forward = field(default_factory=Forward)
+
+
+class NetLoadTrainer:
+    """Fits the net-load part of one zone, and refits it as time goes on.
+
+    Args:
+        zone: Gives step, calendar and channels.
+        progress: Told the share done and what is going on.
+    """
+
+    def __init__(self, zone: Zone, progress: Progress = quiet) -> None:
+        self._zone = zone
+        self._progress = progress
+        self._calendar = Calendar(zone)
+        self._day = zone.step.per_day
+        self._groups = groups_per_day(self._day)
+        self.spec: FeatureSpec | None = None
+        self._states: list[HorizonState] = []
+        self._trees: TreeRows | None = None
+        self._learned_until = 0
+
+    def fit(self, frame: pd.DataFrame, until: datetime) -> ServedNetLoad | None:
+        """Fit on the rows of ``frame`` before ``until``; None where there are too few.
+
+        Args:
+            frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
+            until: End of the training rows (exclusive, aware UTC).
+        """
+        history = self._history(frame, until)
+        if history is None:
+            return None
+        self.spec = history.spec
+        steps = history.spec.horizon_steps
+        self._states = [HorizonState(Stages(history.spec, m, self._groups)) for m in history.spec.horizons_min]
+        self._trees = TreeRows(len(steps))
+        first = history.first + LOOK_BACK_DAYS * self._day
+        last = history.first + history.slots
+        if last - first < MIN_DAYS * self._day:
+            first = history.first + min(LOOK_BACK_DAYS, max((history.slots // self._day) // 4, 8)) * self._day
+            if last - first < MIN_DAYS * self._day:
+                return None
+        days = (last - first) // self._day
+        walk = last - min(FORWARD_DAYS, max(days * 2 // 5, 7)) * self._day
+        edges = [first, *range(walk, last, min(BATCH_DAYS, max(days // 8, 2)) * self._day), last]
+        self._learn(history, edges)
+        return self._part(history)
+
+    def refit(self, frame: pd.DataFrame, until: datetime) -> ServedNetLoad | None:
+        """Learn the rows that matured since the last fit and return the new part.
+
+        Args:
+            frame: As ``fit``; at least 50 days before the last fit's end must be in it.
+            until: As ``fit``.
+        """
+        if self.spec is None:
+            return self.fit(frame, until)
+        start = self._learned_until - (LOOK_BACK_DAYS + 3) * self._day
+        recent = frame.loc[frame.index >= pd.Timestamp(self._zone.step.start(start))]
+        history = self._history(recent, until, self.spec)
+        if history is None:
+            return None
+        self._learn(history, [self._learned_until, history.first + history.slots])
+        return self._part(history)
+
+    def _history(self, frame: pd.DataFrame, until: datetime, spec: FeatureSpec | None = None) -> History | None:
+        rows = with_net_load(frame, self._zone)
+        rows = rows.loc[rows.index < pd.Timestamp(until)]
+        if len(rows) == 0 or rows[NET_LOAD].notna().sum() < MIN_DAYS * self._day // 2:
+            return None
+        if spec is None:
+            spec = build_spec([c for c in known_channels(rows.columns) if rows[c].notna().any()], self._zone.step)
+        index = pd.DatetimeIndex(rows.index)
+        values = {c: rows[c].to_numpy(dtype=float) if c in rows else np.full(len(rows), np.nan) for c in spec.channels}
+        known = {c: known_until(self._zone, c, index) for c in spec.channels if is_published(c)}
+        first = self._zone.step.index(index[0].to_pydatetime())
+        return make_history(spec, values, first, known, self._calendar)
+
+    def _learn(self, history: History, edges: list[int]) -> None:
+        """Learn the targets between ``edges`` (slot indices), batch by batch, horizon by horizon."""
+        spec, first = history.spec, history.first
+        net = history.data[[s.name for s in spec.series].index("net")]
+        low = max(edges[0] - first - self._day, min(LOOK_BACK_DAYS * self._day, edges[0] - first) - self._day, 0)
+        origins = np.arange(low, history.slots - 1, dtype=np.int64)
+        origins = origins[~np.isnan(net[origins])]
+        rows = history.origin_rows(origins)
+        for n, steps in enumerate(spec.horizon_steps):
+            self._progress(n / len(spec.horizon_steps), f"horizon {spec.horizons_min[n]} min")
+            stride = 1 if spec.horizons_min[n] <= STRIDE_FROM_MIN else max(1, -(-len(origins) // MAX_ROWS))
+            keep = np.flatnonzero((origins + steps < history.slots) & ((origins + first) % stride == n % stride))
+            keep = keep[~np.isnan(net[np.minimum(origins[keep] + steps, history.slots - 1)])]
+            part = np.ascontiguousarray(rows[:, keep])
+            history.fill_targets(part, origins[keep], np.full(len(keep), steps))
+            self._learn_horizon(history, n, origins[keep], part, net, edges)
+        self._learned_until = edges[-1]
+
+    def _learn_horizon(
+        self, history: History, n: int, origins: Indices, rows: Array, net: Array, edges: list[int]
+    ) -> None:
+        state, spec = self._states[n], history.spec
+        assert self._trees is not None
+        targets = origins + spec.horizon_steps[n]
+        change = net[targets] - net[origins]
+        groups = (history.calendar[MINUTE, targets] * self._groups // 1440).astype(np.int64)
+        base_column = state.stages.columns.base
+        for begin, end in itertools.pairwise(edges):
+            fresh = not state.stages.ready("A")
+            batch = np.flatnonzero((targets + history.first >= begin) & (targets + history.first < end))
+            if len(batch) == 0:
+                continue
+            part = rows[:, batch]
+            days = (targets[batch] + history.first) / self._day
+            made = state.stages.learn(part, change[batch], groups[batch], days)
+            state.stages.solve()
+            if fresh:
+                continue
+            base = part[base_column] if base_column >= 0 else np.full(len(batch), np.nan)
+            state.forward.add(
+                origins[batch] + history.first, groups[batch], change[batch], made, base, part[spec.columns("V")]
+            )
+            self._trees.add(
+                n,
+                part,
+                columns=spec.columns("T"),
+                places=state.stages.columns,
+                made=made,
+                change=change[batch],
+                day=days,
+            )
+
+    def _part(self, history: History) -> ServedNetLoad | None:
+        """Fit what stands on the forward predictions and return the part."""
+        spec = history.spec
+        assert self._trees is not None
+        if any(state.forward.rows == 0 for state in self._states):
+            return None
+        self._progress(0.9, "trees")
+        trees, scale, weight = fit_weighted_trees(self._trees, spec, len(spec.columns("T")) + DERIVED)
+        self._progress(0.97, "widths")
+        widths = fit_widths([s.forward for s in self._states], spec, self._day, self._learned_until)
+        letters = ["A", *sorted({letter for s in self._states for letter in s.stages.later})]
+        stages = {letter: _stacked([s.stages for s in self._states], letter, spec) for letter in letters}
+        return ServedNetLoad(
+            spec, stages, trees, scale, weight, widths.scale, widths.mean, widths.sd, widths.coefficients,
+            widths.tables, widths.errors,
+        )  # fmt: skip
+
+
+def _stacked(stages: list[Stages], letter: str, spec: FeatureSpec) -> StageArrays:
+    columns = spec.columns(letter)
+    before = 0 if letter == "A" else DERIVED
+    width = len(columns) + before
+    groups = max((s.ridge[letter].settings.groups for s in stages if s.ready(letter)), default=1)
+    mean, sd = np.zeros((len(stages), width)), np.full((len(stages), width), np.inf)
+    coefficients = np.zeros((len(stages), groups, width + 1))
+    ready = np.zeros(len(stages), dtype=np.bool_)
+    for h, stage in enumerate(stages):
+        if not stage.ready(letter):
+            continue
+        own = stage.scaling[letter]
+        mean[h, before:], sd[h, before:] = own.mean, own.sd
+        if before:
+            mean[h, :before], sd[h, :before] = stage.derived[letter].mean, stage.derived[letter].sd
+        coefficients[h] = stage.ridge[letter].coefficients
+        ready[h] = True
+    return StageArrays(columns, mean, sd, coefficients, ready)

@@ -1,0 +1,193 @@
+"""The two linear stages of one horizon: A without published forecasts, then what the published ones add.
+
+Stage A is shrunk to persistence, the later ones to what came before: B (forecast known, near) and U (not yet published)
+predict what A leaves, F (known, far ahead) what the bias-corrected published forecast leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features import table
+from features.spec import FeatureSpec
+from models.linear import Ridge, RidgeSettings, Scaling
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+NO_FORECAST, KNOWN, UNPUBLISHED = 0, 1, 2
+"""Case of a row: nothing published, published for the target, published but not as far as the target."""
+
+FAR_MIN = 600
+HALF_BASE_MIN = 720
+WIDE_KERNEL_MIN = 360
+DERIVED = 3
+MIN_DAYS = 28.0
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a feature table keeps what the stages need besides their own columns; -1 = the zone lacks it."""
+
+    known: int
+    base: int
+    change: int
+    error_now: int
+
+    @staticmethod
+    def of(spec: FeatureSpec) -> Columns:
+        """Find them."""
+        return Columns(
+            known=spec.column(table.KNOWN),
+            base=spec.column(table.BASE),
+            change=spec.column(table.PUBLISHED_CHANGE),
+            error_now=spec.column(table.ERROR_NOW),
+        )
+
+    def case(self, rows: Array) -> Indices:
+        """Return each row's case (see ``NO_FORECAST``); rows have shape (features, n)."""
+        out = np.zeros(rows.shape[1], dtype=np.int64)
+        if self.known >= 0:
+            out[~np.isnan(rows[self.error_now])] = UNPUBLISHED
+            known = (rows[self.known] == 1.0) & ~np.isnan(rows[self.base])
+            out[known] = KNOWN
+        return out
+
+    def derived(self, rows: Array, first: Array, case: Indices) -> Array:
+        """Return A, base - A and published change - A, shape (3, n); NaN where not known."""
+        out = np.full((DERIVED, len(first)), np.nan)
+        out[0] = first
+        if self.known >= 0:
+            known = case == KNOWN
+            out[1, known] = (rows[self.base] - first)[known]
+            out[2, known] = (rows[self.change] - first)[known]
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """Predicted change from now of n rows, MW, under the coefficients in force; ``first``: stage A alone."""
+
+    first: Array
+    final: Array
+    case: Indices
+
+
+class Stages:
+    """The regressions of one horizon, trained in batches of matured rows.
+
+    Args:
+        spec: The feature table.
+        horizon_min: The horizon.
+        groups: Slots of the day with their own stage A.
+    """
+
+    def __init__(self, spec: FeatureSpec, horizon_min: int, groups: int) -> None:
+        self.horizon_min = horizon_min
+        self.columns = Columns.of(spec)
+        self._letters = ["A"] if self.columns.known < 0 else ["A", "F" if horizon_min >= FAR_MIN else "B", "U"]
+        self._spec = spec
+        wide = horizon_min > WIDE_KERNEL_MIN
+        kernel: tuple[float, ...] = (1.0, 0.7, 0.5, 0.3, 0.2) if wide else (1.0, 0.5, 0.25)
+        kernel = kernel if groups >= 2 * len(kernel) else (1.0, 0.5, 0.25)[: 1 + (groups >= 5)]
+        self._settings = {
+            "A": RidgeSettings(365.0, 10.0 if wide else 2.0, groups, kernel, pooled_rows=100.0),
+            "B": RidgeSettings(180.0, 30.0),
+            "F": RidgeSettings(270.0, 100.0),
+            "U": RidgeSettings(365.0, 100.0),
+        }
+        self.scaling: dict[str, Scaling] = {}
+        self.derived: dict[str, Scaling] = {}
+        self.ridge: dict[str, Ridge] = {}
+        self._days: dict[str, set[int]] = {"B": set(), "F": set(), "U": set()}
+
+    @property
+    def later(self) -> list[str]:
+        """Letters of the stages after A that this horizon has."""
+        return self._letters[1:]
+
+    def ready(self, letter: str) -> bool:
+        """Whether a stage has learned enough to speak."""
+        seen = letter == "A" or len(self._days[letter]) >= MIN_DAYS
+        return seen and letter in self.ridge and self.ridge[letter].coefficients is not None
+
+    def learn(self, rows: Array, change: Array, groups: Indices, day: Array) -> Linear:
+        """Predict a batch under the coefficients in force, then add it; ``solve`` puts it in force.
+
+        Args:
+            rows: Features (features, n), matured, without missing change.
+            change: Actual change from now, MW, shape (n,).
+            groups: Slot of the local day of the targets.
+            day: Time of the targets in days.
+
+        Returns:
+            What was predicted before the batch was learned; of the very first batch what its own coefficients say.
+        """
+        if "A" not in self.scaling:
+            self.scaling["A"] = Scaling.of(rows, self._spec.columns("A"))
+            self.ridge["A"] = Ridge(self._settings["A"], len(self.scaling["A"].columns) + 1)
+        made = self.predict(rows, groups) if self.ready("A") else None
+        design = self.scaling["A"].design(rows)
+        self.ridge["A"].add(design, change, groups, day)
+        if made is None:
+            self.ridge["A"].solve()
+            made = self.predict(rows, groups)
+        for letter in self.later:
+            wanted = UNPUBLISHED if letter == "U" else KNOWN
+            take = made.case == wanted
+            self._learn_later(letter, rows[:, take], change[take], made.first[take], day[take])
+        return made
+
+    def _learn_later(self, letter: str, rows: Array, change: Array, first: Array, day: Array) -> None:
+        if len(change) == 0:
+            return
+        case = self.columns.case(rows)
+        derived = self.columns.derived(rows, first, case)
+        if letter not in self.scaling:
+            if len(change) < 50:
+                return
+            self.scaling[letter] = Scaling.of(rows, self._spec.columns(letter))
+            self.derived[letter] = Scaling.of(derived, np.arange(DERIVED))
+            self.ridge[letter] = Ridge(self._settings[letter], self._width(letter))
+        start = rows[self.columns.base] if letter == "F" else first
+        self._days[letter].update(np.floor(day).astype(int).tolist())
+        groups = np.zeros(len(change), dtype=np.int64)
+        self.ridge[letter].add(self._design(letter, rows, derived), change - start, groups, day)
+
+    def _width(self, letter: str) -> int:
+        return len(self.scaling[letter].columns) + 1 + DERIVED
+
+    def _design(self, letter: str, rows: Array, derived: Array) -> Array:
+        own = self.scaling[letter].design(rows)
+        return np.hstack([self.derived[letter].design(derived)[:, :-1], own])
+
+    def solve(self) -> None:
+        """Put all that was learned in force; a later stage speaks once it has seen four weeks."""
+        for ridge in self.ridge.values():
+            ridge.solve()
+
+    def predict(self, rows: Array, groups: Indices) -> Linear:
+        """Return the predictions under the coefficients in force."""
+        first = self.ridge["A"].predict(self.scaling["A"].design(rows), groups)
+        assert first is not None
+        case = self.columns.case(rows)
+        final = first.copy()
+        derived = self.columns.derived(rows, first, case)
+        for letter in self.later:
+            if not self.ready(letter):
+                continue
+            take = np.flatnonzero(case == (UNPUBLISHED if letter == "U" else KNOWN))
+            if len(take) == 0:
+                continue
+            design = self._design(letter, rows[:, take], derived[:, take])
+            left = self.ridge[letter].predict(design, np.zeros(len(take), dtype=np.int64))
+            assert left is not None
+            if letter == "F":
+                share = 0.5 if self.horizon_min >= HALF_BASE_MIN else 1.0
+                final[take] = rows[self.columns.base][take] + share * left
+            else:
+                final[take] = first[take] + left
+        return Linear(first, final, case)

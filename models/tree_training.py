@@ -1,0 +1,128 @@
+"""Trees on what stage A leaves, pooled over horizons, and the weight that a validation tail gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from features.spec import FeatureSpec
+from models.net_part import tree_inputs
+from models.stages import Columns, Linear
+from models.trees import Trees, fit_trees
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+HALF_LIFE_DAYS = 365.0
+KEEP_DAYS = 365.0
+TAIL_SHARE = 0.15
+NEAR_ROWS, FAR_ROWS = 2400, 700
+NEAR_MIN = 480
+BANDS_MIN = (60, 120, 240, 480, 720, 1440)
+WEIGHTS = np.arange(0.0, 0.61, 0.05)
+ROUNDS, DEPTH = 160, 6
+
+
+@dataclass
+class _Sample:
+    inputs: npt.NDArray[np.float32]
+    first: Array
+    linear: Array
+    change: Array
+    day: Array
+
+
+class TreeRows:
+    """Rows for the trees, of all horizons, drawn evenly from the forward predictions."""
+
+    def __init__(self, horizons: int) -> None:
+        self.parts: list[list[_Sample]] = [[] for _ in range(horizons)]
+
+    def add(
+        self, horizon: int, rows: Array, *, columns: Indices, places: Columns, made: Linear, change: Array, day: Array
+    ) -> None:
+        """Keep a batch of forward predictions of one horizon.
+
+        Args:
+            horizon: Number of the horizon.
+            rows: Features (features, n).
+            columns: Columns that the trees read.
+            places: Where the table keeps what the stages derive.
+            made: The forward predictions.
+            change: What really came, MW.
+            day: Time of the targets in days.
+        """
+        inputs = tree_inputs(rows, columns, places, made.first, made.final, made.case)
+        self.parts[horizon].append(_Sample(inputs, made.first, made.final, change, day))
+
+    def sample(self, horizon: int, count: int) -> _Sample | None:
+        """Return up to ``count`` evenly spaced rows of one horizon from the last year, and forget what is older."""
+        parts = self.parts[horizon]
+        if not parts:
+            return None
+        last = max(float(p.day.max()) for p in parts)
+        parts = self.parts[horizon] = [p for p in parts if float(p.day.max()) > last - KEEP_DAYS]
+        total = sum(len(p.day) for p in parts)
+        stride = max(1, total // count)
+        picks, offset = [], horizon % stride
+        for p in parts:
+            picks.append(np.arange(offset, len(p.day), stride))
+            offset = (offset - len(p.day)) % stride
+        return _Sample(
+            *(
+                np.concatenate([getattr(p, name)[pick] for p, pick in zip(parts, picks, strict=True)])
+                for name in ("inputs", "first", "linear", "change", "day")
+            )
+        )
+
+
+def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[Trees, Array, Array]:
+    """Return the trees, their unit per horizon (MW) and their weight per horizon.
+
+    The weight minimises the absolute error on the last part of the rows, by trees that did not see them; the trees that
+    serve are then fitted on all rows.
+    """
+    minutes = np.array(spec.horizons_min)
+    samples = [rows.sample(h, NEAR_ROWS if m <= NEAR_MIN else FAR_ROWS) for h, m in enumerate(minutes)]
+    scale = np.ones(len(samples))
+    for h, s in enumerate(samples):
+        if s is not None and len(s.change):
+            scale[h] = max(float(np.std(s.change - s.first)), 1e-9)
+    horizon = np.concatenate([np.full(len(s.day), h) for h, s in enumerate(samples) if s is not None])
+    joined = {
+        name: np.concatenate([getattr(s, name) for s in samples if s is not None])
+        for name in ("inputs", "first", "linear", "change", "day")
+    }
+    target = (joined["change"] - joined["first"]) / scale[horizon]
+    target = np.clip(target, -8.0, 8.0)
+    age = joined["day"].max() - joined["day"]
+    weight = 0.5 ** (age / HALF_LIFE_DAYS)
+    cut = np.quantile(joined["day"], 1.0 - TAIL_SHARE)
+    early = joined["day"] < cut - 1.0
+    tail = joined["day"] >= cut
+    share = np.zeros(len(samples))
+    if early.sum() >= 500 and tail.sum() >= 100:
+        judge = fit_trees(joined["inputs"][early], target[early], weight[early], rounds=ROUNDS, depth=DEPTH)
+        leaves = judge.predict(np.ascontiguousarray(joined["inputs"][tail])) * scale[horizon[tail]]
+        trees_say = joined["first"][tail] + leaves
+        share = _weights(minutes, horizon[tail], trees_say, joined["linear"][tail], joined["change"][tail], scale)
+    served = fit_trees(joined["inputs"], target, weight, rounds=ROUNDS, depth=DEPTH)
+    assert served.features == width
+    return served, scale, share
+
+
+def _weights(minutes: Array, horizon: Indices, trees: Array, linear: Array, actual: Array, scale: Array) -> Array:
+    out = np.zeros(len(minutes))
+    below = 0
+    for limit in BANDS_MIN:
+        band = np.flatnonzero((minutes > below) & (minutes <= limit))
+        inside = np.isin(horizon, band)
+        below = limit
+        if inside.sum() < 30:
+            continue
+        unit = scale[horizon[inside]]
+        costs = [np.mean(np.abs((1 - w) * linear[inside] + w * trees[inside] - actual[inside]) / unit) for w in WEIGHTS]
+        out[band] = WEIGHTS[int(np.argmin(costs))]
+    return out

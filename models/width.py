@@ -1,0 +1,94 @@
+"""How wide a forecast's errors are now: a log-linear model of their size, and the distribution of what it leaves.
+
+v = exp(ridge on log(|r| / s + 0.1)) per horizon, with r the error and s its overall spread; quantile q of a forecast is
+its mean + v s z(a), with z the empirical quantiles of r / (v s) and a the level that stands for q.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from models.linear import Ridge, RidgeSettings, Scaling
+from models.stages import UNPUBLISHED
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+GRID = np.concatenate([[0.001, 0.0025, 0.005, 0.01], np.arange(0.02, 0.981, 0.02), [0.99, 0.995, 0.9975, 0.999]])
+"""Levels at which the distribution of scaled errors is kept."""
+
+EXTRA = 9
+"""Inputs besides the table's: five trailing errors, sizes of the change and its parts, whether it is unpublished."""
+
+_LOW, _HIGH = -3.0, 2.0
+
+
+def width_inputs(
+    rows: Array,
+    columns: Indices,
+    *,
+    first: Array,
+    final: Array,
+    base: Array,
+    case: Indices,
+    volatility: Array,
+    scale: Array,
+) -> Array:
+    """Return the inputs of the width model, shape (columns + EXTRA, n).
+
+    Args:
+        rows: Features, shape (all features, n).
+        columns: Columns of the table that it reads.
+        first: Change that stage A predicts, MW.
+        final: Change that is forecast, MW.
+        base: Bias-corrected published change, NaN where unknown.
+        case: As ``models.stages``.
+        volatility: Trailing mean absolute errors, MW, shape (5, n).
+        scale: Overall spread of the errors, MW, shape (n,) or a scalar.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        trailing = np.log(volatility / scale + 0.1)
+    away = np.where(np.isnan(base), 0.0, np.abs(final - base))
+    sizes = np.stack([np.abs(final), np.abs(final - first), away])
+    return np.vstack(
+        [rows[columns], trailing, np.log(sizes / scale + 0.1), (case == UNPUBLISHED)[None, :].astype(float)]
+    )
+
+
+def fit_width(inputs: Array, error: Array, scale: float, day: Array) -> tuple[Scaling, Array]:
+    """Fit the width of one horizon; returns scaling and coefficients (columns + EXTRA + 1,)."""
+    scaling = Scaling.of(inputs, np.arange(len(inputs)))
+    ridge = Ridge(RidgeSettings(half_life_days=365.0, penalty=20.0), len(inputs) + 1)
+    groups = np.zeros(len(error), dtype=np.int64)
+    ridge.add(scaling.design(inputs), np.log(np.abs(error) / scale + 0.1), groups, day)
+    ridge.solve()
+    assert ridge.coefficients is not None
+    return scaling, ridge.coefficients[0]
+
+
+def widths(inputs: Array, mean: Array, sd: Array, coefficients: Array) -> Array:
+    """Return v for n columns of ``inputs``; mean, sd, coefficients have one column, or one per column of it."""
+    with np.errstate(invalid="ignore"):
+        z = np.clip(np.nan_to_num((inputs - mean) / sd, nan=0.0), -6.0, 6.0)
+    return np.asarray(np.exp(np.clip((z * coefficients[:-1]).sum(axis=0) + coefficients[-1], _LOW, _HIGH)))
+
+
+def distribution(scaled_error: Array) -> Array:
+    """Return the quantiles of scaled errors at ``GRID``."""
+    return np.asarray(np.quantile(scaled_error, GRID))
+
+
+def quantiles(center: Array, width: Array, tables: Array, levels: Array) -> Array:
+    """Return forecast quantiles, shape (H, 7), sorted.
+
+    Args:
+        center: Shape (H,), MW.
+        width: Shape (H,), MW.
+        tables: Scaled errors at ``GRID``, shape (H, len(GRID)).
+        levels: Shape (H, 7).
+    """
+    out = np.empty(levels.shape)
+    for h in range(len(center)):
+        out[h] = center[h] + width[h] * np.interp(levels[h], GRID, tables[h])
+    return np.sort(out, axis=1)

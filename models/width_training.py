@@ -1,0 +1,170 @@
+"""Learns widths, error distributions and trailing errors from forward predictions, entered as the stream does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from features.spec import FeatureSpec
+from models.residuals import SLOT_FIELDS, enter_error, groups_per_day, memories, near_one
+from models.served import ErrorStart
+from models.stages import UNPUBLISHED, Linear
+from models.width import EXTRA, GRID, distribution, fit_width, width_inputs, widths
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+NEAR_MIN = 120
+NEAR_DAYS, FAR_DAYS = 90, 150
+KEEP_DAYS = 365
+MIN_CASE_ROWS = 300
+WARM_UP_DAYS = 10
+
+
+class Forward:
+    """Forward predictions of one horizon, in order of origin; each array has one entry (or column) per origin."""
+
+    def __init__(self) -> None:
+        self._parts: list[dict[str, npt.NDArray[np.float64]]] = []
+        self.rows = 0
+
+    def add(self, origins: Indices, groups: Indices, change: Array, made: Linear, base: Array, inputs: Array) -> None:
+        """Keep a batch; ``inputs`` are the width model's columns of the table, shape (columns, n)."""
+        self._parts.append(
+            {
+                "origin": origins.astype(float), "group": groups.astype(float), "change": change, "first": made.first,
+                "final": made.final, "case": made.case.astype(float), "base": base, "inputs": inputs,
+            }
+        )  # fmt: skip
+        self.rows += len(origins)
+
+    def joined(self, after: int) -> dict[str, Array]:
+        """Return all that was kept of origins at or after slot ``after``, and forget what is older."""
+        self._parts = [p for p in self._parts if p["origin"].max() >= after]
+        return {name: np.concatenate([p[name] for p in self._parts], axis=-1) for name in self._parts[0]}
+
+
+@dataclass
+class Widths:
+    """What ``fit_widths`` learned; shapes as in ``models.net_part.ServedNetLoad``."""
+
+    scale: Array
+    mean: Array
+    sd: Array
+    coefficients: Array
+    tables: Array
+    errors: ErrorStart = field(default_factory=lambda: ErrorStart(np.empty(0), np.empty(0)))
+
+
+def fit_widths(forward: list[Forward], spec: FeatureSpec, per_day: int, now: int) -> Widths:
+    """Fit the widths of all horizons on the last year of forward predictions.
+
+    Args:
+        forward: By horizon.
+        spec: The feature table.
+        per_day: Slots per day.
+        now: Slot index of the end of training.
+    """
+    h_count = len(forward)
+    steps = spec.horizon_steps
+    columns = len(spec.columns("V"))
+    after = now - KEEP_DAYS * per_day
+    span = now - after
+    parts = [f.joined(after) for f in forward]
+    errors = np.full((h_count, span), np.nan)
+    for h, p in enumerate(parts):
+        at = p["origin"].astype(np.int64) - after
+        errors[h, at[at >= 0]] = (p["change"] - p["final"])[at >= 0]
+    slots = np.zeros((groups_per_day(per_day), SLOT_FIELDS, h_count))
+    recent = np.zeros((4, h_count))
+    out = Widths(
+        np.ones(h_count), np.zeros((h_count, columns + EXTRA)), np.ones((h_count, columns + EXTRA)),
+        np.zeros((h_count, columns + EXTRA + 1)), np.zeros((h_count, 2, len(GRID))),
+    )  # fmt: skip
+    for h, everything in enumerate(parts):
+        origin = everything["origin"].astype(np.int64) - after
+        keep = origin >= 0
+        p = {name: values[..., keep] for name, values in everything.items()}
+        origin, group = origin[keep], p["group"].astype(np.int64)
+        before = errors[h - 1] if h else np.zeros(span)
+        stride = max(1, round(span / max(len(origin), 1) / 1.5)) if len(origin) * 2 < span else 1
+        memory = memories(per_day) / stride
+        trailing = replay_errors(h, int(steps[h]), origin, group, errors[h], before, errors[0], slots, recent, memory)
+        _fit_one(out, h, p, origin=origin, trailing=trailing, horizon_min=spec.horizons_min[h], per_day=per_day)
+    out.errors = ErrorStart(slots, recent)
+    return out
+
+
+def _fit_one(
+    out: Widths, h: int, p: dict[str, Array], *, origin: Indices, trailing: Array, horizon_min: int, per_day: int
+) -> None:
+    error = p["change"] - p["final"]
+    case = p["case"].astype(np.int64)
+    out.scale[h] = max(float(np.std(error)), 1e-9)
+    inputs = width_inputs(
+        p["inputs"], np.arange(len(p["inputs"])), first=p["first"], final=p["final"], base=p["base"], case=case,
+        volatility=trailing, scale=out.scale[h],
+    )  # fmt: skip
+    settled = origin >= origin[0] + min(WARM_UP_DAYS * per_day, (origin[-1] - origin[0]) // 4)
+    scaling, coefficients = fit_width(
+        inputs[:, settled], error[settled], float(out.scale[h]), origin[settled] / per_day
+    )
+    out.mean[h], out.sd[h], out.coefficients[h] = scaling.mean, scaling.sd, coefficients
+    v = widths(inputs, scaling.mean[:, None], scaling.sd[:, None], coefficients[None, :].T)
+    scaled = error / (out.scale[h] * v)
+    days = NEAR_DAYS if horizon_min <= NEAR_MIN else FAR_DAYS
+    late = settled & (origin >= origin[-1] - days * per_day)
+    for unpublished in (0, 1):
+        own = late & ((case == UNPUBLISHED) == bool(unpublished))
+        out.tables[h, unpublished] = distribution(scaled[own if own.sum() >= MIN_CASE_ROWS else late])
+
+
+@njit(cache=True)
+def replay_errors(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    h: int,
+    steps: int,
+    origin: Indices,
+    group: Indices,
+    errors: Array,
+    before: Array,
+    first: Array,
+    slots: Array,
+    recent: Array,
+    memory: Array,
+) -> Array:
+    """Enter the errors of horizon ``h`` in order of their targets; return the trailing errors at each origin, (5, n).
+
+    Args:
+        h: Column of the horizon in ``slots`` and ``recent``.
+        steps: The horizon in slots.
+        origin: Position of each origin, ascending; ``group`` the slot of the day of its target.
+        group: See ``origin``.
+        errors: Errors of this horizon by position of the origin, NaN = none; ``before`` of the horizon before it,
+            ``first`` of the first horizon.
+        before: See ``errors``.
+        first: See ``errors``.
+        slots: Trailing errors by slot of the day, changed.
+        recent: Recent errors, changed.
+        memory: As ``models.residuals.memories``.
+    """
+    n = origin.shape[0]
+    out = np.full((5, n), np.nan)
+    entered = 0
+    for i in range(n):
+        while entered < n and origin[entered] + steps <= origin[i]:
+            at = origin[entered]
+            ramp = errors[at] - before[at]
+            enter_error(slots[group[entered]], recent, h, errors[at], ramp, first[at], memory)
+            entered += 1
+        out[0, i] = near_one(slots, 0, h, group[i])
+        out[1, i] = near_one(slots, 1, h, group[i])
+        for m in range(3):
+            out[2 + m, i] = recent[m, h] if recent[3, h] > 0.0 else np.nan
+    while entered < n:
+        at = origin[entered]
+        enter_error(slots[group[entered]], recent, h, errors[at], errors[at] - before[at], first[at], memory)
+        entered += 1
+    return out
