@@ -167,4 +167,4 @@ def pairs(values: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """Print a line for people on standard error."""
-    err.print(text, markup=False)
+    err.print(text, markup=False, soft_wrap=True)
