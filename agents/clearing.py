@@ -11,14 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from agents.asset_bounds import binding_values, commits
-from agents.branching import branch
+from agents.asset_bounds import commits
+from agents.branching import WHOLE, branch
 from agents.clearing_form import Layout
 from agents.clearing_lp import Model, build
 from agents.explain import bindings_of, say_binding, say_notes
-from agents.highs import SOLVER, Answer, Program
+from agents.highs import SOLVER, Answer, Continued, Program
 from agents.plan_cost import choice_cost, grid_power, plan_costs
-from agents.problem import Array, ClearingProblem, Flags, Plan
+from agents.problem import Array, ClearingProblem, Flags, Plan, seen
 from agents.reflex import reflex_plan
 from vpp.fleet import Battery, Peaker
 
@@ -52,11 +52,7 @@ def _read(problem: ClearingProblem, model: Model, program: Program, answer: Answ
     assert answer.dual is not None
     value, dual = answer.value, answer.dual
     column, row, rows = model.layout.column, model.layout.row, model.rows
-    power = np.zeros((len(problem.assets), problem.steps))
-    power[rows.batteries] = value[column["discharge"]] - value[column["charge"]]
-    power[rows.peakers] = value[column["gen"]]
-    power[rows.cuts] = value[column["cut"]] * rows.cut_sign[:, None]
-    power += 0.0
+    power = _power(model, value)
     soc = np.full_like(power, np.nan)
     capacity = np.array([a.energy_mwh for a in problem.assets if isinstance(a, Battery)]).reshape(-1, 1)
     soc[rows.batteries] = value[column["energy"]] / capacity
@@ -121,6 +117,47 @@ def committed(problem: ClearingProblem, plan: Plan) -> Plan:
     return _solve(problem, running=plan.running)
 
 
-def forced_mw(problem: ClearingProblem) -> Array:
-    """Return the power that is fixed whatever is planned, shape (A, N), NaN where free."""
-    return binding_values(problem)
+def responses(problem: ClearingProblem, plan: Plan, nets_mw: Array) -> Array:
+    """Return each asset's power at h = 0 for several seen net loads of slot 0, shape (A, P).
+
+    Second passes of ``plan`` (``seen``, ``committed``), in the order given, each going on from the one before, so that of equally good answers neighbouring net loads get neighbouring ones. NaN where there is no answer.
+
+    Args:
+        problem: The first pass.
+        plan: Its plan.
+        nets_mw: Net loads, shape (P,), rising.
+    """
+    passes = [seen(problem, plan, float(net)) for net in nets_mw]
+    models = [build(each, running=plan.running) for each in passes]
+    layout = models[0].layout
+    engine = Continued(models[0].program, problem.effort)
+    cuts = layout.column["cut"].ravel()
+    powers = np.full((len(problem.assets), len(nets_mw)), np.nan)
+    odd: list[int] = []
+    for k, model in enumerate(models):
+        engine.demand(layout.row["balance"], passes[k].net_mw)
+        answer = engine.solve(cuts, model.program.low[cuts], model.program.high[cuts])
+        if answer.value is None or _both_ways(model, answer.value):
+            odd.append(k)
+        else:
+            powers[:, k] = _power(model, answer.value)[:, 0]
+    for k in odd:
+        again = committed(passes[k], plan)
+        if not again.engine.startswith("reflex"):
+            powers[:, k] = again.power_mw[:, 0]
+    return powers
+
+
+def _both_ways(model: Model, value: Array) -> bool:
+    column = model.layout.column
+    both = np.minimum(value[column["charge"]], value[column["discharge"]])
+    return bool(both.max(initial=0.0) > WHOLE)
+
+
+def _power(model: Model, value: Array) -> Array:
+    column, rows = model.layout.column, model.rows
+    power = np.zeros(model.fixed_mw.shape)
+    power[rows.batteries] = value[column["discharge"]] - value[column["charge"]]
+    power[rows.peakers] = value[column["gen"]]
+    power[rows.cuts] = value[column["cut"]] * rows.cut_sign[:, None]
+    return power + 0.0

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from agents.clearing import committed
+from agents.clearing import responses
 from agents.physics import power_range
-from agents.problem import Array, Bands, ClearingProblem, Plan, seen
+from agents.problem import Array, Bands, ClearingProblem, Plan
 from vpp.fleet import Battery
 
 POINTS = 9
@@ -34,14 +34,13 @@ def with_curve(problem: ClearingProblem, plan: Plan, *, points: int = POINTS) ->
     powers = np.zeros((len(problem.assets), points))
     many = len(batteries) > MOST_BATTERIES
     asked, base = aggregated(problem, plan) if many else (problem, plan)
-    for k, net in enumerate(nets):
-        answer = committed(seen(asked, base, float(net)), base)
-        if answer.engine.startswith("reflex"):
-            return plan
-        if many:
-            powers[batteries, k] = share_out(problem, float(answer.power_mw[0, 0]))[batteries]
-        else:
-            powers[batteries, k] = answer.power_mw[batteries, 0]
+    answers = responses(asked, base, nets)
+    if np.isnan(answers).any():
+        return plan
+    if many:
+        powers = np.stack([share_out(problem, float(total)) for total in answers[0]], axis=1)
+    else:
+        powers[batteries] = answers[batteries]
     return replace(plan, curve_net_mw=nets, curve_mw=powers)
 
 

@@ -81,7 +81,10 @@ def solve_cold(program: Program, effort: Effort) -> Answer:
 
 
 class Continued:
-    """One LP whose column bounds change from solve to solve, each going on from the one before; starts cold."""
+    """One LP whose bounds change from solve to solve, each going on from the one before; starts cold.
+
+    A sequence repeats exactly; no other problem may be solved on this thread in between.
+    """
 
     def __init__(self, program: Program, effort: Effort) -> None:
         self._highs = _engine()
@@ -92,6 +95,10 @@ class Continued:
         self._highs.changeColsBounds(len(columns), columns.astype(np.int32), low, high)
         self._highs.run()
         return _answer(self._highs)
+
+    def demand(self, rows: npt.NDArray[np.int64], value: Array) -> None:
+        """Set the right-hand side of equality ``rows`` for the solves that follow."""
+        self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), value, value)  # type: ignore[attr-defined]  # the stub lacks it
 
 
 def _pass(highs: _Highs, program: Program, effort: Effort) -> None:
