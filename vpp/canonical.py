@@ -169,7 +169,7 @@ def iter_chunks(
     end: datetime | None = None,
     chunk_rows: int = CHUNK_ROWS,
 ) -> Iterator[pd.DataFrame]:
-    """Yield the rows as chunks: ``slot`` (UTC, without a mark), ``zone``, one float64 column per channel, in file order.
+    """Yield the rows as chunks: ``slot`` (UTC, no tzinfo), ``zone``, one float64 column per channel, in file order.
 
     Args:
         path: The file.

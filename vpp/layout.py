@@ -1,7 +1,7 @@
 """How the columns of one opened file become canonical ones: resolved once from its header, applied chunk by chunk.
 
-A chunk after ``Layout.apply`` is a DataFrame with ``slot`` (UTC start, datetime64 without a mark), ``zone`` (text) and one float64
-column per channel, NaN for missing; readings of assets are columns named ``asset:ID:field``.
+A chunk after ``Layout.apply`` is a DataFrame with ``slot`` (UTC start, datetime64 without tzinfo), ``zone`` (text) and
+one float64 column per channel, NaN for missing; readings of assets are columns named ``asset:ID:field``.
 """
 
 from __future__ import annotations
@@ -231,9 +231,9 @@ def _parse(stamps: pd.Series[Any], style: str) -> pd.Series[Any]:
     if pd.api.types.is_datetime64_any_dtype(stamps):
         return stamps
     if style in ("epoch_s", "epoch_ms"):
-        unit = "s" if style == "epoch_s" else "ms"
         numbers = pd.to_numeric(stamps, errors="coerce")
-        return pd.to_datetime(numbers, unit=unit, utc=True, errors="coerce")
+        milliseconds = numbers * 1000 if style == "epoch_s" else numbers
+        return pd.to_datetime(milliseconds, unit="ms", utc=True, errors="coerce")
     text = stamps.astype(str)
     if style != "iso":
         return pd.to_datetime(text, format=style, errors="coerce")

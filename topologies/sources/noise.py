@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +23,12 @@ def place_code(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
+@lru_cache(maxsize=1 << 16)
 def white(seed: int, place: int, stream: int, day: int, per_day: int) -> Array:
     """Return standard normal noise of one day, shape (per_day,); ``day`` counts from 1970-01-01."""
-    return np.random.default_rng([seed, place, stream, day, per_day]).standard_normal(per_day)
+    drawn = np.random.default_rng([seed, place, stream, day, per_day]).standard_normal(per_day)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def white_span(seed: int, place: int, stream: int, first_day: int, days: int, per_day: int) -> Array:

@@ -59,6 +59,15 @@ def test_units_signs_and_differences_are_converted(tmp_path):
     assert frame["price_per_mwh"].tolist() == pytest.approx([300.0, -10.0])
 
 
+@pytest.mark.parametrize(("style", "factor"), [("epoch_s", 1), ("epoch_ms", 1000)])
+def test_epoch_stamps_are_read(tmp_path, style, factor):
+    mapping = parse_mapping(f"zone: A\ntime: {{column: ts, format: {style}}}\nchannels: {{load_mw: {{from: mw}}}}", "e")
+    path = tmp_path / "epoch.csv"
+    path.write_text(f"ts,mw\n{1704067200 * factor},1\n{1704069000 * factor},2\n", encoding="utf-8")
+    frame = read_frame(path, "A", mapping=mapping)
+    assert [str(stamp) for stamp in frame.index] == ["2024-01-01 00:00:00+00:00", "2024-01-01 00:30:00+00:00"]
+
+
 def test_a_required_column_that_is_missing_is_named(tmp_path):
     mapping = parse_mapping("zone: A\nchannels: {load_mw: {from: [use, Use], required: true}}", "mine")
     path = tmp_path / "x.csv"
