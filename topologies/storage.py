@@ -25,7 +25,7 @@ from vpp.rows import rows_of
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.query import unfit
-from vpp.tables import AUDIT, ENDS, Row, Table
+from vpp.tables import AUDIT, BY_NAME, ENDS, Row, Table
 from vpp.topics import DLQ, RAW, TOPICS, Topic
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ COMMIT_INTERVAL_S = 1.0
 COMMIT_EVERY = 1_000
 RETRY_AFTER_S = 5.0
 PRUNE_EVERY = timedelta(hours=1)
-KEPT_FOR_EVER = frozenset({AUDIT, ENDS})
+KEPT_FOR_EVER = (AUDIT, ENDS)
 READ_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic is not RAW)
 
 
@@ -67,7 +67,7 @@ class StoreSink(BaseSink):
         self._decoders = {wire: Decoder(topic.carries) for wire, topic in topics.items()}
         self._bury = bury
         self._retention = retention
-        self._waiting: dict[Table, list[Row]] = {}
+        self._waiting: dict[str, list[Row]] = {}  # by name: hashing a table for every row is slow
         self._letters: list[Output] = []
         self._newest: dict[Table, datetime] = {}
         self._pruned: dict[Table, datetime] = {}
@@ -90,7 +90,7 @@ class StoreSink(BaseSink):
             self._letters.append(dead_letter(error.reason, str(error), value, key, Origin(short, partition, offset)))
             return
         for table, row in found:
-            self._waiting.setdefault(table, []).append(row)
+            self._waiting.setdefault(table.name, []).append(row)
         slot = getattr(message, "slot", None)
         if found and slot is not None:
             self.last_slot[message.zone] = slot
@@ -102,7 +102,8 @@ class StoreSink(BaseSink):
             SinkBackpressureError: The store does not answer now.
             VppError: It never will take the rows: wrong settings.
         """
-        waiting, letters = self._waiting, self._letters
+        waiting = {BY_NAME[name]: rows for name, rows in self._waiting.items()}
+        letters = self._letters
         self.on_paused()
         try:
             if waiting:

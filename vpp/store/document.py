@@ -19,7 +19,7 @@ This page is made from the code: `python -m vpp.store.document > docs/tables.md`
 
 | column type | SQLite | InfluxDB | CSV and JSON | Parquet |
 |---|---|---|---|---|
-| time | text, ISO 8601 with `Z` | the point's time; others are string fields | ISO 8601 with `Z` | timestamp (µs, UTC) |
+| time | text, ISO 8601 with `Z` | the point's time, others string fields | ISO 8601 with `Z` | timestamp (µs, UTC) |
 | text | text | tag or string field | text | string |
 | json | text | string field | text in CSV, nested in JSON | string |
 | real | real | float | shortest text that reads back the same | double |

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -79,7 +79,8 @@ def _opened(out: Path | BinaryIO) -> Iterator[BinaryIO]:
             f"{out}: {error.strerror}", hint="may this user write there, and is there room?"
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _write_csv(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) -> int:

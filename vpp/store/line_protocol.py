@@ -178,10 +178,10 @@ def records(answer: str) -> Iterator[dict[str, str]]:
     for cells in csv.reader(io.StringIO(answer, newline="")):
         if len(cells) < 3:
             continue
-        if cells[1:3] == ["result", "table"]:
+        if header[1:2] == ["error"]:
+            raise DataError(f"InfluxDB stopped in the middle of an answer: {cells[1]}")
+        if cells[1] in ("result", "error") and cells[2] in ("table", "reference"):
             header = cells
-        elif cells[1] == "error" or header[1:2] == ["error"]:
-            raise DataError(f"InfluxDB stopped in the middle of an answer: {cells[-2:]}")
         else:
             yield dict(zip(header, cells, strict=False))
 

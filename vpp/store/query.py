@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from vpp import tables
@@ -171,23 +171,26 @@ def as_utc(when: datetime | None) -> datetime | None:
 
 
 def unfit(table: Table, row: Row) -> str | None:
-    """Return why no store can hold ``row``, or None.
+    """Return why no store can hold ``row``, or None: integers must fit 64 bits, times lie in 1678..2261.
 
-    Integers must fit 64 bits, times lie in 1678..2261, numbers be finite, key columns be there.
+    Rows of decoded messages are meant, whose types and finite numbers are checked already.
     """
-    for column, value in zip(table.columns, row, strict=True):
+    for at, is_time in _bounded(table.name):
+        value = row[at]
         if value is None:
-            if column.name in table.key or column.name == table.time:
-                return f"{column.name} is missing"
-        elif isinstance(value, datetime):
+            continue
+        if is_time:
             if not FIRST_TIME <= value < LAST_TIME:
-                return f"{column.name} {value.isoformat()} is not between 1678 and 2261"
-        elif isinstance(value, int):
-            if not -INT_LIMIT <= value < INT_LIMIT:
-                return f"{column.name} does not fit 64 bits"
-        elif isinstance(value, float) and not math.isfinite(value):
-            return f"{column.name} is not finite"
+                return f"{table.names[at]} {value.isoformat()} is not between 1678 and 2261"
+        elif not -INT_LIMIT <= value < INT_LIMIT:
+            return f"{table.names[at]} does not fit 64 bits"
     return None
+
+
+@cache
+def _bounded(name: str) -> tuple[tuple[int, bool], ...]:
+    columns = tables.BY_NAME[name].columns
+    return tuple((i, column.type == "time") for i, column in enumerate(columns) if column.type in ("time", "int"))
 
 
 _KINDS: dict[str, type] = {"real": float, "int": int, "text": str, "json": str}

@@ -54,9 +54,7 @@ class SqliteStore(Store):
         else:
             with self._reaching():
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._connection = self._connect(f"{path.absolute().as_uri()}?mode=rwc")
-                _write_ahead(self._connection)
-                self._make_schema(self._connection)
+                self._connection = self._connect_writer()
 
     def runs(self) -> tuple[str, ...]:
         """Return the names of the runs that have rows, sorted."""
@@ -207,25 +205,37 @@ class SqliteStore(Store):
         with self._lock, self._reaching():
             return None if self._open() is None else self._connect_reader()
 
-    def _connect_reader(self) -> sqlite3.Connection | None:
-        connection = self._connect(f"{self._path.absolute().as_uri()}?mode=ro")
-        with self._reaching():
-            made = self._has_schema(connection)
-        if made:
+    def _connect_writer(self) -> sqlite3.Connection:
+        with self._connecting("rwc") as connection:
+            # Nothing is changed in a file that is no store of ours.
+            if not self._has_schema(connection):
+                _write_ahead(connection)
+                self._make_schema(connection)
             return connection
+
+    def _connect_reader(self) -> sqlite3.Connection | None:
+        with self._connecting("ro") as connection:
+            if self._has_schema(connection):
+                return connection
         connection.close()
         return None
 
-    def _connect(self, uri: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
+    @contextmanager
+    def _connecting(self, mode: str) -> Iterator[sqlite3.Connection]:
+        """Open a connection, and close it again where what follows fails."""
+        with self._reaching():
+            uri = f"{self._path.absolute().as_uri()}?mode={mode}"
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute("PRAGMA synchronous = FULL")
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
 
     def _make_schema(self, connection: sqlite3.Connection) -> None:
-        if self._has_schema(connection):
-            return
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not self._has_schema(connection):

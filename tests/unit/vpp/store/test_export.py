@@ -1,0 +1,117 @@
+"""Exports: literal files, the same bytes for the same rows, nothing half written."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.store_rows import asset, forecast, slot, telemetry
+from vpp.errors import ConfigError, UnreachableError
+from vpp.settings import Settings
+from vpp.store import Store, open_store
+from vpp.store.export import FORMATS, Format, export
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with open_store(Settings(data_dir=tmp_path / "data")) as store:
+        yield store
+
+
+def exported(store: Store, table: str, fmt: Format, **conditions) -> str:
+    out = io.BytesIO()
+    export(store, table, fmt, out, **conditions)
+    return out.getvalue().decode()
+
+
+def test_csv(store: Store) -> None:
+    store.write("assets", [asset(1, "B1", -0.1), asset(0, 'B "2", old', 1e22)])
+    assert exported(store, "assets", "csv") == (
+        "zone,slot,asset_id,asset_kind,power_mw,energy_mwh,soc,planned_mw,source,available\n"
+        'GB,2022-01-01T00:00:00Z,"B ""2"", old",battery,1e+22,5e+21,0.5,1e+22,twin,true\n'
+        "GB,2022-01-01T00:30:00Z,B1,battery,-0.1,-0.05,0.5,-0.1,twin,true\n"
+    )
+
+
+def test_json_nests_json_columns(store: Store) -> None:
+    store.write("alerts", [("GB", slot(0), "a1", "warning", "drift", "It drifts", '{"mae":1.5,"n":null}')])
+    assert exported(store, "alerts", "json") == (
+        '[\n{"zone":"GB","slot":"2022-01-01T00:00:00Z","alert_id":"a1","severity":"warning","topic":"drift",'
+        '"text":"It drifts","values":{"mae":1.5,"n":null}}\n]\n'
+    )
+
+
+def test_missing_is_empty_or_null(store: Store) -> None:
+    store.write("telemetry", [telemetry(0, None)])
+    assert exported(store, "telemetry", "csv").splitlines()[1] == "GB,2022-01-01T00:00:00Z,,0.0,0.0,,,50.0,{},{},0"
+    assert '"load_mw":null' in exported(store, "telemetry", "json")
+
+
+def test_parquet_keeps_types(store: Store, tmp_path: Path) -> None:
+    store.write("assets", [asset(0, "B1", 5.0)])
+    assert export(store, "assets", "parquet", tmp_path / "a.parquet") == 1
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert [str(field.type) for field in table.schema] == [
+        *(
+            "string",
+            "timestamp[us, tz=UTC]",
+            "string",
+            "string",
+            "double",
+            "double",
+            "double",
+            "double",
+            "string",
+            "bool",
+        )
+    ]
+    assert table.to_pylist()[0]["slot"] == datetime(2022, 1, 1, tzinfo=UTC)
+
+
+def test_an_empty_table(store: Store, tmp_path: Path) -> None:
+    assert exported(store, "ends", "csv") == "zone,seen_at,topic,producer,last_slot\n"
+    assert exported(store, "ends", "json") == "[]\n"
+    assert export(store, "ends", "parquet", tmp_path / "e.parquet") == 0
+    assert pq.read_table(tmp_path / "e.parquet").column_names == ["zone", "seen_at", "topic", "producer", "last_slot"]
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_the_same_rows_give_the_same_bytes_however_they_came(
+    tmp_path: Path, fmt: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vpp.store.export.GROUP_ROWS", 30)
+    rows = [forecast(i, h, i / 7 + h / 3, zone=zone) for zone in ("GB", "NSW1") for i in range(10) for h in (30, 60)]
+    found = []
+    for name, order, chunk in (("a", rows, 1000), ("b", [*rows[::-1], *rows[:5]], 7)):
+        monkeypatch.setattr("vpp.store.contract.CHUNK_ROWS", chunk)
+        with open_store(Settings(data_dir=tmp_path / name)) as store:
+            for row in order:
+                store.write("forecasts", [row])
+            out = tmp_path / f"{name}.out"
+            assert export(store, "forecasts", fmt, out) == 40
+        found.append(out.read_bytes())
+    assert found[0] == found[1]
+
+
+def test_conditions(store: Store) -> None:
+    store.write("telemetry", [telemetry(i, 1.0, zone=zone) for zone in ("GB", "NSW1") for i in range(4)])
+    text = exported(store, "telemetry", "csv", zone="GB", start=slot(1), end=slot(3))
+    assert [line.split(",")[:2] for line in text.splitlines()[1:]] == [
+        ["GB", "2022-01-01T00:30:00Z"],
+        ["GB", "2022-01-01T01:00:00Z"],
+    ]
+
+
+def test_nothing_half_written_stays(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no table"):
+        export(store, "nothing", "csv", tmp_path / "x.csv")
+    store.write("telemetry", [telemetry(0, 1.0)])
+    store.close()
+    with pytest.raises(UnreachableError):
+        export(store, "telemetry", "csv", tmp_path / "x.csv")
+    (tmp_path / "file").touch()
+    with pytest.raises(UnreachableError):
+        export(store, "telemetry", "csv", tmp_path / "file" / "x.csv")
+    assert [path.name for path in tmp_path.glob("x.*")] == []
