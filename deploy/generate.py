@@ -1,6 +1,7 @@
 """Writes every generated file of the repository anew: ``python -m deploy.generate [--check]``.
 
-Topic scripts, topic pages and JSON schemas come from ``vpp/topics.py``, dashboards from ``deploy/grafana/build.py``.
+Topic and access scripts, topic pages and JSON schemas come from ``vpp/topics.py``, dashboards from
+``deploy/grafana/build.py``.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from deploy.acl_script import create_acls_script
 from deploy.grafana.build import dashboards
 from deploy.topic_docs import schemas, topics_page
 from deploy.topic_script import create_topics_script
@@ -19,6 +21,7 @@ def generated() -> dict[Path, str]:
     """Return the text of every generated file by its path in the repository."""
     return {
         Path("deploy/create-topics.sh"): create_topics_script(),
+        Path("deploy/create-acls.sh"): create_acls_script(),
         Path("docs/topics.md"): topics_page(),
         **{Path("docs/schemas") / f"{name}.json": text for name, text in schemas().items()},
         **{Path("deploy/grafana/dashboards") / f"{name}.json": text for name, text in dashboards().items()},

@@ -49,7 +49,7 @@ def _messages(options: SourceOptions, settings: Settings) -> Iterator[Message]:
         feed.zones,
         window=window,
         neighbours=feed.neighbours,
-        refits=Refits(make_refit(feed, settings), None, None),
+        refits=Refits(make_refit(feed, settings, SIMULATION_START), None, None),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from deploy.acl_script import rights
 from deploy.generate import ROOT, generated, main, stale, write
 from deploy.topic_docs import topic_schema
 from tests.contract.rpk_script import NewTopic, calls_of, topics_of
@@ -60,6 +61,26 @@ class TestTopicScript:
     def test_without_a_broker_it_says_what_to_set(self, tmp_path: Path) -> None:
         with pytest.raises(subprocess.CalledProcessError):
             calls_of(SCRIPT, tmp_path, {})
+
+
+class TestAccessScript:
+    def test_it_grants_what_the_table_says(self, tmp_path: Path) -> None:
+        calls = calls_of(
+            ROOT / "deploy" / "create-acls.sh", tmp_path, {"VPP_KAFKA__BOOTSTRAP_SERVERS": "redpanda:9092"}
+        )
+        granted: dict[str, set[str]] = {}
+        for call in calls:
+            options = dict(zip(call[3::2], call[4::2], strict=True))
+            if "write" in options["--operation"] and "--topic" in options:
+                granted.setdefault(options["--topic"], set()).add(options["--allow-principal"])
+        for topic in TOPICS:
+            assert granted.pop(topic.wire()) == {f"User:vpp-{writer}" for writer in topic.writers}
+        assert granted == {f"changelog__vpp-{name}--": {f"User:vpp-{name}"} for name in INPUT_OF}
+
+    def test_nobody_may_do_everything(self) -> None:
+        for right in rights("vpp"):
+            assert right.name.startswith(("vpp.", "vpp-", "changelog__vpp-"))
+            assert set(right.operations.split(",")) <= {"read", "write", "describe", "describe_configs"}
 
 
 class TestTopicPage:
