@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from console.cli.live import View
-from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_speed, parse_time, say, table
 from console.local.prepare import prepare
 from console.local.refusal import refuse_decided_slots
 from console.local.summary import summarise
@@ -62,13 +61,13 @@ def up(
         zones=tuple(zone or ()),
         start=None if start is None else parse_time(start),
         end=None if end is None else parse_time(end),
-        speed=_speed(speed),
+        speed=parse_speed(speed),
         pulse_s=pulse,
         live=now,
         mapping=mapping,
         time_zone=time_zone,
         market=market,
-        refit_days=_days(refit),
+        refit_days=parse_days(refit),
         seed=seed,
         faults=faults,
     )
@@ -140,29 +139,3 @@ def _stopping() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _speed(text: str | None) -> float | None:
-    if text is None:
-        return None
-    if text == "max":
-        return math.inf
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if value <= 0:
-        raise ConfigError(f"--speed {text!r} is no speed", hint="a number above 0 (1 is real time), or max")
-    return value
-
-
-def _days(text: str | None) -> float | None:
-    if text is None or text == "none":
-        return None
-    try:
-        days = float(text.removesuffix("d"))
-    except ValueError:
-        days = 0.0
-    if days <= 0:
-        raise ConfigError(f"--refit {text!r} is no number of days", hint="write 7d, or none")
-    return days
