@@ -172,8 +172,10 @@ def zone_hash(zone: Zone) -> str:
     return hashlib.blake2b(zone.model_dump_json().encode(), digest_size=8).hexdigest()
 
 
-def state_of(zone: Zone, state: FleetState, observation: SlotClosed | None, slot: datetime) -> dict[str, Any]:
-    """Return the plant's state before a decision as plain values: fleet, grid power, and the closed slot."""
+def state_of(
+    zone: Zone, state: FleetState, observation: SlotClosed | None, slot: datetime, blind_slots: int
+) -> dict[str, Any]:
+    """Return the plant's state before a decision as plain values, with the closed slot and the blind ones before it."""
     assets = {
         asset.asset_id: {
             "soc": _finite(state.soc[row]),
@@ -185,7 +187,12 @@ def state_of(zone: Zone, state: FleetState, observation: SlotClosed | None, slot
         for row, asset in enumerate(zone.assets)
     }
     seen = {"slot": slot, "values": None} if observation is None else observation
-    return {"assets": assets, "grid_mw": _finite(state.grid_mw), "observation": msgspec.to_builtins(seen)}
+    return {
+        "assets": assets,
+        "grid_mw": _finite(state.grid_mw),
+        "blind_slots": blind_slots,
+        "observation": msgspec.to_builtins(seen),
+    }
 
 
 def bid_content(bid: Any) -> dict[str, Any]:

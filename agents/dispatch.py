@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.clearing import solve, what_if
-from agents.curve import with_curve
+from agents.clearing import what_if
+from agents.clearing_dp import solve_dp_with_curve
 from agents.physics import AssetState, deliver, power_range
 from agents.plant_state import LastBid, PlanKept
 from agents.problem import Array, ClearingProblem, FleetState, Plan, clearing_problem
@@ -25,6 +25,7 @@ MIN_WINDOW_H = 16.0
 """Look-ahead: less costs money, more gains nothing for batteries up to 4 h (measured on a 2 h battery)."""
 
 WINDOW_DURATIONS = 4.0
+_SURE_PRICES = frozenset({"model", "published"})
 POTENTIAL_MIN = 60
 """A renewable's output is taken to stay as it is for an hour; beyond that, nothing is planned to be cut."""
 
@@ -38,8 +39,8 @@ class Basis:
 
 
 def clear(problem: ClearingProblem) -> Plan:
-    """Return the plan with its in-slot curve: the standard clearing."""
-    return with_curve(problem, solve(problem))
+    """Return the plan with its in-slot curve: by dynamic programming where one battery serves the zone, else the LP."""
+    return solve_dp_with_curve(problem)
 
 
 def validate_bid(zone: Zone, bid: ActorBid | TraderBid) -> None:
@@ -132,8 +133,13 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Array) -> dic
         flat = zone.energy_price_flat_per_mwh or 0.0
         return {"price_per_mwh": flat, "stored_value_per_mwh": 0.95 * flat, "service_factor": 1.0}
     late = (closed - zone.step.index(trader.slot)) * zone.step_min
+    price = np.interp(at + late, trader.horizon_min, trader.price_per_mwh)
+    fuel = min((peaker.fuel_cost_per_mwh for peaker in zone.peakers), default=np.inf)
+    # A fallback knows the shape of the day but not its level: good enough to move energy, not to burn fuel for profit.
+    sure = trader.source in _SURE_PRICES or trader.source == "flat"
     return {
-        "price_per_mwh": np.interp(at + late, trader.horizon_min, trader.price_per_mwh),
+        "price_per_mwh": price,
+        "generation_price_per_mwh": price if sure else np.minimum(price, fuel),
         "stored_value_per_mwh": np.array(trader.stored_value_per_mwh),
         "stored_width": np.array(trader.stored_width),
         "service_factor": 1.0 if trader.source == "flat" else zone.service_factor,

@@ -61,6 +61,9 @@ class Money:
 def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Money]:
     """Return the money of one slot by asset, the zone's penalties last under ``zone``.
 
+    ``fuel_cost`` is the running cost of an asset: fuel, or what is paid for curtailed energy. ``penalty_no_action`` is
+    the zone's penalty on the same net load had the plant rested, with the emergency shedding that is there anyway.
+
     Args:
         zone: Assets, costs and limits.
         now: The slot.
@@ -68,12 +71,7 @@ def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Mone
     """
     hours = zone.step.hours
     no_action_before = None if before is None else _no_action_mw(zone, before)
-    idle = no_action_shed_mw(zone, now.net_mw)
-    found = {
-        asset.asset_id: _asset_money(asset, now, hours, idle.get(asset.asset_id, 0.0))
-        for asset in zone.assets
-        if asset.asset_id in now.power_mw
-    }
+    found = {asset.asset_id: _asset_money(asset, now, hours) for asset in zone.assets if asset.asset_id in now.power_mw}
     found[ZONE_ROW] = Money(
         energy_mwh=None,
         price_per_mwh=None,
@@ -84,10 +82,10 @@ def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Mone
     return found
 
 
-def _asset_money(asset: Asset, now: Settled, hours: float, idle_mw: float) -> Money:
+def _asset_money(asset: Asset, now: Settled, hours: float) -> Money:
     energy = now.power_mw[asset.asset_id] * hours
     price = now.price_per_mwh
-    wear = fuel = start = no_action = 0.0
+    wear = fuel = start = 0.0
     match asset:
         case Battery():
             wear = asset.wear_cost_per_mwh * max(energy, 0.0)
@@ -96,7 +94,6 @@ def _asset_money(asset: Asset, now: Settled, hours: float, idle_mw: float) -> Mo
             start = asset.start_cost if asset.asset_id in now.started else 0.0
         case CurtailableLoad() | CurtailableRenewable():
             fuel = asset.curtail_cost_per_mwh * abs(energy)
-            no_action = idle_mw * hours * (asset.curtail_cost_per_mwh - (price or 0.0))
     return Money(
         energy_mwh=energy,
         price_per_mwh=price,
@@ -104,7 +101,6 @@ def _asset_money(asset: Asset, now: Settled, hours: float, idle_mw: float) -> Mo
         wear_cost=wear,
         fuel_cost=fuel,
         start_cost=start,
-        penalty_no_action=no_action,
     )
 
 

@@ -120,7 +120,7 @@ def test_a_slot_is_settled_on_the_setpoints_decided_before_it() -> None:
     assert settled == planned
 
 
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=20, deadline=None)
 @given(order=st.lists(st.booleans(), min_size=12, max_size=12))
 def test_tables_do_not_depend_on_how_the_policies_interleave(order: list[bool]) -> None:
     actors = [m for i in range(6) for m in bids(i, net=NETS[i])[:1]]
@@ -459,7 +459,7 @@ def test_money_is_energy_times_price_less_costs() -> None:
     assert sum(r.pnl for r in rows) == pytest.approx(income - costs, abs=1e-9)
 
 
-@hypothesis_settings(max_examples=15, deadline=None)
+@hypothesis_settings(max_examples=6, deadline=None)
 @given(nets=st.lists(st.floats(-200.0, 1200.0), min_size=3, max_size=5), price=st.floats(-500.0, 3000.0))
 def test_whatever_the_grid_does_setpoints_keep_physics(nets: list[float], price: float) -> None:
     zone = make_zone(BATTERY, QUICK, LOAD)

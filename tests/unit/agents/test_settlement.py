@@ -66,7 +66,7 @@ def test_at_the_cap_load_is_shed_with_and_without_the_plant() -> None:
     assert found.slot.grid_mw == 86.0
     money = money_of(zone, found.slot, None)
     assert (money["shed"].energy_mwh, money["shed"].fuel_cost, money["shed"].revenue) == (1.5, 450.0, 150.0)
-    assert money["shed"].penalty_no_action == 4.0 * 0.5 * (300.0 - 100.0)
+    assert money["shed"].penalty_no_action == 0.0
     assert money["zone"].penalty == 0.0
 
 

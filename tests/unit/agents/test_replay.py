@@ -1,0 +1,97 @@
+"""A decision is made again, to the last bit, from its own record read back from the wire."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.plant import PlantReducer
+from agents.replay import problem_of_decision, recompute, why_not
+from tests.builders import (
+    BATTERY,
+    LOAD,
+    PEAKER,
+    actor_bid_at,
+    closed_slot,
+    make_zone,
+    order_of,
+    run,
+    said_on,
+    slot_at,
+    trader_bid_at,
+)
+from vpp.errors import RefusedError
+from vpp.fleet import Zone
+from vpp.messages import Deadline, Decision, Decoder, Message, encode
+from vpp.topics import DECISIONS
+
+DEAR = BATTERY.model_copy(update={"asset_id": "second", "wear_cost_per_mwh": 9.0})
+QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
+
+
+def slots(count: int) -> list[Message]:
+    messages: list[Message] = []
+    for index in range(count):
+        seen = closed_slot(index, 500.0 + 37.0 * index, 90.0 + 7.0 * index)
+        net = [50.0 + 3.7 * (index + h % 9) for h in range(33)]
+        messages += [
+            actor_bid_at(index, net, observation=seen),
+            trader_bid_at(index, [90.0 + 11.0 * ((index + h) % 7) for h in range(33)], observation=seen),
+        ]
+    return messages
+
+
+def decisions_of(zone: Zone, messages: list[Message]) -> list[Decision]:
+    _, outputs = run(PlantReducer(zone), messages)
+    decode = Decoder(DECISIONS.carries)
+    return [decode(encode(m)) for m in said_on(outputs, "decisions")]
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytest.param(make_zone(BATTERY, QUICK, LOAD), id="dynamic programme"),
+        pytest.param(make_zone(BATTERY, DEAR, QUICK), id="linear programme"),
+    ],
+)
+def test_recomputing_gives_the_same_bytes(zone: Zone) -> None:
+    target = order_of("target", asset_ids=["bat"], power_mw=1.0, expires_at=slot_at(9), verdict="accepted")
+    messages = [*slots(2), target, *slots(3)[4:], Deadline(zone=zone.zone, slot=slot_at(3))]
+    found = decisions_of(zone, messages)
+    assert [d.missing for d in found[-1:]] == [["actor: no bid came", "trader: no bid came"]]
+    for decision in found:
+        again = recompute(zone, decision)
+        assert again.decision_id == decision.decision_id
+        assert encode(again)[: -len(b"}")].split(b'"receipt"')[0] == encode(decision)[:-1].split(b'"receipt"')[0]
+
+
+def test_the_problem_of_a_decision_is_the_one_it_solved() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD)
+    (decision,) = decisions_of(zone, slots(1))
+    problem = problem_of_decision(zone, decision)
+    assert [round(float(v), 6) for v in problem.net_mw] == decision.plan["net_mw"]
+    assert float(problem.state.soc[0]) == decision.state["assets"]["bat"]["soc"]
+
+
+def test_another_action_costs_what_the_difference_of_its_items_says() -> None:
+    zone = make_zone(BATTERY, DEAR, QUICK)
+    (decision,) = decisions_of(zone, slots(1))
+    planned = {name: decision.plan[f"power_mw:{name}"][0] for name in ("bat", "second", "gas")}
+    same = why_not(zone, decision, planned)
+    other = why_not(zone, decision, {"bat": -4.0 if planned["bat"] > 0 else 4.0})
+    assert same.objective == pytest.approx(0.0, abs=0.05)
+    assert other.objective > 0.0
+    service = 2.0 * (other.costs["ramp"] + other.costs["cap"])
+    assert other.objective == pytest.approx(sum(other.costs.values()) + service, abs=1e-6)
+
+
+def test_another_configuration_is_refused() -> None:
+    (decision,) = decisions_of(make_zone(BATTERY), slots(1))
+    with pytest.raises(RefusedError, match="configured otherwise"):
+        recompute(make_zone(BATTERY, LOAD), decision)
+
+
+def test_a_revision_is_refused() -> None:
+    zone = make_zone(BATTERY)
+    revision = decisions_of(zone, [*slots(1), order_of("hold", verdict="accepted")])[-1]
+    with pytest.raises(RefusedError, match="revision"):
+        problem_of_decision(zone, revision)
