@@ -1,4 +1,4 @@
-"""Prices without a model: the same-slot profile, else the last price, each with spreads of its own past errors."""
+"""Prices without a model: the same-slot profile at today's level, else the last price, with spreads of past errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from models.price_view import FALLBACK_LAST_PRICE, FALLBACK_PROFILE, NO_PRICE, F
 from vpp.domain import QUANTILE_LEVELS
 
 _PROFILE_DAYS = 3.0
+DAY_GAP = 0.7
+FADE_PER_HALF_HOUR = 0.85
 _LEVELS = np.array(QUANTILE_LEVELS)
 
 
@@ -40,9 +42,19 @@ def _profile(data: Series, steps: Ints) -> tuple[str, Floats, Floats]:
     error = data.prices - base[slots[:n]]
     relative = error / np.maximum(spread[slots[:n]], 0.1 * overall + 1e-9)
     z = np.quantile(relative[np.isfinite(relative)], _LEVELS)
-    mean = base[at]
+    mean = base[at] + _level(error, steps, data.step_min)
     quantiles = mean[:, None] + np.maximum(spread[at], 0.1 * overall + 1e-9)[:, None] * z
     return FALLBACK_PROFILE, np.sort(quantiles, axis=1), mean
+
+
+def _level(error: Floats, steps: Ints, step_min: int) -> Floats:
+    """Return how far prices stand off their profile at each horizon: yesterday's gap, and the last one fading."""
+    day = error[-(1440 // step_min) :]
+    seen = day[np.isfinite(day)]
+    if not seen.size:
+        return np.zeros(steps.size)
+    gap = DAY_GAP * float(seen.mean())
+    return gap + (float(seen[-1]) - gap) * FADE_PER_HALF_HOUR ** (steps * (step_min / 30.0))
 
 
 def _last_price(known: Floats, steps: Ints) -> tuple[str, Floats, Floats]:
