@@ -41,13 +41,14 @@ def _solve(problem: ClearingProblem, running: Flags | None) -> Plan:
     found = branch(model.program, column["charge"], column["discharge"], problem.effort)
     if found.answer.value is None or found.answer.dual is None:
         return reflex_plan(problem, reason=found.answer.status)
-    plan = _read(problem, model, found.program, found.answer, "milp" if found.branched else "lp")
+    plan = read_plan(problem, model, found.program, found.answer, "milp" if found.branched else "lp")
     if found.proven:
         return plan
     return replace(plan, notes=(*plan.notes, f"search ended after {found.nodes} nodes: a better plan may exist"))
 
 
-def _read(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: str) -> Plan:
+def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: str) -> Plan:
+    """Return the plan that an LP's answer says."""
     assert answer.value is not None
     assert answer.dual is not None
     value, dual = answer.value, answer.dual
@@ -120,7 +121,8 @@ def committed(problem: ClearingProblem, plan: Plan) -> Plan:
 def responses(problem: ClearingProblem, plan: Plan, nets_mw: Array) -> Array:
     """Return each asset's power at h = 0 for several seen net loads of slot 0, shape (A, P).
 
-    Second passes of ``plan`` (``seen``, ``committed``), in the order given, each going on from the one before, so that of equally good answers neighbouring net loads get neighbouring ones. NaN where there is no answer.
+    Second passes of ``plan`` (``seen``, ``committed``), in the order given, each going on from the one before, so
+    that of equally good answers neighbouring net loads get neighbouring ones. NaN where there is no answer.
 
     Args:
         problem: The first pass.

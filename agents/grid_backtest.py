@@ -7,6 +7,7 @@ nothing (0) and perfect foresight (100). Emergency shedding at the cap is there 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -46,6 +47,8 @@ class GridSeries:
     ``level_sd_mw``, ``carry``: shape (T, N); row t was issued before slot t and speaks of slots t..t+N-1.
     ``price_per_mwh``: shape (T,), what energy is settled at; ``expected_price_per_mwh``: shape (T, N).
     ``stored_value_per_mwh``: worth of energy left at the end of the run and of each window.
+    ``generation_price_per_mwh``: flat price that peakers and loads are weighed and settled at (their fuel follows the
+    market); NaN: the same prices as batteries.
     """
 
     actual_mw: Array
@@ -57,11 +60,13 @@ class GridSeries:
     price_per_mwh: Array
     expected_price_per_mwh: Array
     stored_value_per_mwh: float
+    generation_price_per_mwh: float = math.nan
 
     def part(self, first: int, last: int) -> GridSeries:
         """Return slots ``first..last-1``; grid power before them is taken as the net load of slot ``first - 1``."""
         rows = slice(first, last)
-        return GridSeries(
+        return replace(
+            self,
             actual_mw=self.actual_mw[rows],
             before_mw=float(self.actual_mw[first - 1]) if first else self.before_mw,
             net_mw=self.net_mw[rows],
@@ -70,8 +75,24 @@ class GridSeries:
             carry=self.carry[rows],
             price_per_mwh=self.price_per_mwh[rows],
             expected_price_per_mwh=self.expected_price_per_mwh[rows],
-            stored_value_per_mwh=self.stored_value_per_mwh,
         )
+
+    def known(self, zone: Zone, before: FleetState) -> ClearingProblem:
+        """Return the problem of the whole run with everything known and no hedge."""
+        return clearing_problem(
+            zone,
+            self.actual_mw,
+            state=replace(before, grid_mw=self.before_mw),
+            price_per_mwh=self.price_per_mwh,
+            generation_price_per_mwh=self.weighed_at(self.price_per_mwh),
+            stored_value_per_mwh=self.stored_value_per_mwh,
+            hedge=0.0,
+        )
+
+    def weighed_at(self, price_per_mwh: Array) -> Array:
+        """Return the price of generation and load where batteries see ``price_per_mwh``."""
+        flat = self.generation_price_per_mwh
+        return price_per_mwh if math.isnan(flat) else np.full_like(price_per_mwh, flat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +161,7 @@ def problem_at(
         level_sd_mw=series.level_sd_mw[t],
         carry=series.carry[t],
         price_per_mwh=series.expected_price_per_mwh[t],
+        generation_price_per_mwh=series.weighed_at(series.expected_price_per_mwh[t]),
         stored_value_per_mwh=series.stored_value_per_mwh,
         service_factor=service_factor,
     )
@@ -188,29 +210,13 @@ def no_action(zone: Zone, series: GridSeries) -> GridRun:
 
 def perfect_foresight(zone: Zone, series: GridSeries, *, start: FleetState | None = None) -> GridRun:
     """Return the cheapest run in hindsight: one solve over all slots with the actual net load and prices."""
-    state = replace(FleetState.initial(zone) if start is None else start, grid_mw=series.before_mw)
-    problem = clearing_problem(
-        zone,
-        series.actual_mw,
-        state=state,
-        price_per_mwh=series.price_per_mwh,
-        stored_value_per_mwh=series.stored_value_per_mwh,
-    )
-    plan = solve(problem)
+    plan = solve(series.known(zone, FleetState.initial(zone) if start is None else start))
     return settle(zone, series, plan.power_mw, plan.soc, fallbacks=int(plan.engine.startswith("reflex")))
 
 
 def settle(zone: Zone, series: GridSeries, powers: Array, socs: Array, *, fallbacks: int = 0) -> GridRun:
     """Return the run of given deliveries with its costs on actual net load and prices."""
-    state = replace(FleetState.initial(zone), grid_mw=series.before_mw)
-    actual = clearing_problem(
-        zone,
-        series.actual_mw,
-        state=state,
-        price_per_mwh=series.price_per_mwh,
-        stored_value_per_mwh=series.stored_value_per_mwh,
-        hedge=0.0,
-    )
+    actual = series.known(zone, FleetState.initial(zone))
     grid = series.actual_mw - powers.sum(axis=0)
     change = np.abs(np.diff(grid, prepend=series.before_mw))
     limits = zone.limits

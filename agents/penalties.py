@@ -83,6 +83,18 @@ class Hinges:
         costs = np.concatenate([-slopes[:, : at + 1][:, ::-1], slopes[:, at + 1 :]], axis=1)
         return points[:, at], widths, costs
 
+    def used(self, x: Array) -> Array:
+        """Return how much of each piece of ``segments`` a given ``x`` (shape (N,)) takes, shape as the widths."""
+        anchor, widths, _ = self.segments()
+        at = min(self.down_mw.shape[1], widths.shape[1] - 2) + 1
+        taken = np.zeros_like(widths)
+        for pieces, left in ((range(at), anchor - x), (range(at, widths.shape[1]), x - anchor)):
+            rest = np.maximum(left, 0.0)
+            for k in pieces:
+                taken[:, k] = np.minimum(rest, widths[:, k])
+                rest = rest - taken[:, k]
+        return taken
+
 
 def ramp_hinges(problem: ClearingProblem, nodes: int = RAMP_NODES) -> Hinges:
     """Return the expected ramp penalty on ``grid[h] - grid[h-1]``, service factor included, money per MW.
