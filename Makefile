@@ -3,10 +3,10 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.installed
-SOURCES := vpp features models agents topologies mcp_server console tests
+SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 
-.PHONY: help setup up test lint format types deps unit test-services bench wheel constraints clean
+.PHONY: help setup up test lint format types deps unit test-services generate bench wheel constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ unit: $(STAMP) ## Run the fast tests only
 
 test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a real Kafka and InfluxDB
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh $(ARGS)
+
+generate: $(STAMP) ## Write what is made from code anew: topic scripts and pages, schemas, tables, dashboards
+	$(BIN)/python -m deploy.generate
+	$(BIN)/python -m vpp.store.document > docs/tables.md
 
 bench: $(STAMP) ## Measure throughput and latency
 	$(BIN)/python -m pytest -m bench -s --durations=0 $(ARGS)
