@@ -215,7 +215,8 @@ def stored_values(prices: Floats, slopes: list[float]) -> list[float]:
     """Return the worth per MWh of energy left in store, in four segments of capacity from empty to full, decreasing.
 
     From opportunity values at equal steps of SoC where there are any; else around 0.95 of the mean price over the last
-    half of the horizon: the first MWh left goes to the better of the slots to come, the last one to the poorer.
+    half of the horizon: the first MWh left goes to the better of the slots to come, the last one to the poorer. Never
+    below 0, for energy may also be kept.
 
     Args:
         prices: Expected prices, shape (N,).
@@ -227,7 +228,7 @@ def stored_values(prices: Floats, slopes: list[float]) -> list[float]:
         return [float(value) for value in np.interp(at, np.arange(len(falling)), falling)]
     tail = prices[len(prices) // 2 :]
     levels = np.quantile(tail, _SEGMENT_LEVELS)
-    return [float(value) for value in _STORED_SHARE * (float(tail.mean()) + levels - levels.mean())]
+    return [max(float(value), 0.0) for value in _STORED_SHARE * (float(tail.mean()) + levels - levels.mean())]
 
 
 def _weighted_slopes(forecast: Forecast, weights: Mapping[str, float]) -> list[float]:

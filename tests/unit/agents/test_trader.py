@@ -61,6 +61,10 @@ def test_stored_energy_is_worth_less_the_more_there_is() -> None:
     assert values[0] > values[-1]
 
 
+def test_stored_energy_is_never_worth_less_than_nothing() -> None:
+    assert stored_values(np.full(48, -50.0), []) == [0.0] * 4
+
+
 def test_opportunity_values_of_the_outlook_make_the_segments() -> None:
     assert stored_values(np.full(48, 100.0), [90.0, 70.0, 80.0]) == [85.0, 75.0, 70.0, 70.0]
 
