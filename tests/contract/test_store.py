@@ -192,6 +192,10 @@ class TestReading:
         assert min(store.read("forecasts", start=after).column("issued_at")) == slot(2)
         assert max(store.read("forecasts", end=after).column("issued_at")) == slot(1)
 
+    def test_a_moment_as_a_filter(self, store: Store) -> None:
+        rows = store.read("forecasts", zone="GB", filters={"issued_at": slot(2), "horizon_min": 30})
+        assert rows.column("q50") == [230.0, 230.0]
+
     def test_several_zones_and_several_values(self, store: Store) -> None:
         rows = store.read("forecasts", zone=["GB", "NSW1"], filters={"horizon_min": [30, 60], "target": ["price"]})
         assert len(rows) == 2 * 4 * 2

@@ -55,10 +55,17 @@ class Rows:
         return [dict(zip(self.columns, row, strict=True)) for row in self.values]
 
     def frame(self) -> pd.DataFrame:
-        """Return a pandas frame: a column per column; missing numbers are NaN."""
+        """Return a pandas frame: real columns as float64 with NaN for missing, times as UTC timestamps."""
         import pandas as pd
 
-        return pd.DataFrame(self.values, columns=list(self.columns))
+        frame = pd.DataFrame(self.values, columns=list(self.columns))
+        types = {column.name: column.type for column in self.table.columns}
+        reals = [name for name in self.columns if types[name] == "real"]
+        times = [name for name in self.columns if types[name] == "time"]
+        frame[reals] = frame[reals].astype("float64")
+        for name in times:
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+        return frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +156,7 @@ def check_filters(table: Table, filters: Filters | None) -> tuple[tuple[Column, 
     found = []
     for name, accepted in sorted((filters or {}).items()):
         if name in ("zone", table.time):
-            raise ConfigError(f"{name} is no filter", hint="use zone=, start= and end=")
+            raise ConfigError(f"{name} is no filter", hint="use zone=, or start= and end=")
         (column,) = find_columns(table, [name])
         several = isinstance(accepted, Sequence) and not isinstance(accepted, str)
         values: Sequence[Any] = accepted if several else [accepted]  # type: ignore[assignment]

@@ -92,3 +92,12 @@ def test_missing_ends(store: Store) -> None:
     store.write("ends", [("GB", T0, topic, producer, None) for topic, producer in pairs[1:]])
     assert missing_ends(store, ["GB"]) == [("GB", *pairs[0])]
     assert len(missing_ends(store, ["GB", "NSW1"])) == 1 + len(pairs)
+
+
+def test_a_frame_has_numbers_and_times(store: Store) -> None:
+    store.write("telemetry", [telemetry(0, None), telemetry(1, 2.0)])
+    frame = store.read("telemetry", columns=["slot", "load_mw", "price_per_mwh", "zone"]).frame()
+    assert [str(kind) for kind in frame.dtypes][1:3] == ["float64", "float64"]
+    assert frame["load_mw"].isna().tolist() == [True, False]
+    assert frame["slot"].tolist() == [slot(0), slot(1)]
+    assert store.read("assets").frame().empty
