@@ -1,0 +1,95 @@
+"""A small plant in one process: orders are admitted, slots decided and stored at once, without a broker."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agents.orders import OrdersReducer
+from agents.plant import PlantReducer
+from tests.builders import BATTERY, LOAD, PEAKER, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
+from vpp.fleet import Limits
+from vpp.messages import Message, Order
+from vpp.reducer import Origin, Output
+from vpp.rows import rows_of
+from vpp.settings import Settings, load_settings
+from vpp.store import Store, open_store
+from vpp.tables import Row, Table
+from vpp.zones import write_fleet
+
+ASSETS = (BATTERY, PEAKER.model_copy(update={"start_cost": 0.0}), LOAD)
+PLANT = make_zone(*ASSETS, limits=Limits(ramp_limit_mw=3.0, import_cap_mw=60.0))
+PRICES = [100.0] * 8 + [200.0] * 4 + [100.0] * 20
+NET = [50.0, 50.0, 51.0, 52.0, 54.0, 55.0, 56.0, 57.0, 58.0, 58.0, 57.0, 55.0, *[50.0] * 20]
+WALL = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class Loop:
+    """The zone ``Z`` of ``tests.builders``; ``post`` is what a broker would be.
+
+    Args:
+        folder: Data directory.
+        key: Signs approvals.
+    """
+
+    def __init__(self, folder: Path, *, key: bytes | None = None, **mcp: Any) -> None:
+        given: dict[str, Any] = {"data_dir": folder, "mcp": {"profile": "operate", **mcp}}
+        if key is not None:
+            given["approval_key"] = key.decode()
+        self.settings: Settings = load_settings(given)
+        write_fleet(folder / "run" / "default" / "fleet.yaml", [PLANT])
+        self.store: Store = open_store(self.settings)
+        self.now = WALL
+        self.posted: list[tuple[str, Message]] = []
+        self._orders = OrdersReducer(PLANT, approval_key=key)
+        self._plant = PlantReducer(PLANT, explore=True)
+        self._states: dict[str, Any] = {"orders": self._orders.initial(ZONE), "bids": self._plant.initial(ZONE)}
+        self._offset = 0
+        self.next_slot = 0
+        for _ in range(2):
+            self.close_slot()
+
+    def clock(self) -> datetime:
+        """The wall clock, which stands still until somebody moves it."""
+        return self.now
+
+    def wait(self, **time: float) -> None:
+        """Move the wall clock."""
+        self.now += timedelta(**time)
+
+    def close_slot(self) -> None:
+        """Close the next slot: both policies bid, the plant settles and decides."""
+        index = self.next_slot
+        self.next_slot += 1
+        seen = closed_slot(index)
+        self._keep(Output("telemetry", seen))
+        for bid in (actor_bid_at(index, NET, observation=seen), trader_bid_at(index, PRICES, observation=seen)):
+            self.post("bids", bid)
+
+    def post(self, topic: str, message: Message) -> None:
+        """Take one message as a broker would, and run what reads it."""
+        self.posted.append((topic, message))
+        waiting, done = [Output(topic, message)], []
+        while waiting:
+            output = waiting.pop(0)
+            done.append(output)
+            reducer: Any = {"orders": self._orders, "bids": self._plant}.get(output.topic)
+            if reducer is None:
+                continue
+            self._offset += 1
+            origin = Origin(output.topic, 0, self._offset)
+            self._states[output.topic], said = reducer.step(self._states[output.topic], output.message, origin)
+            waiting += said
+        self._keep(*done)
+
+    def orders(self) -> list[Order]:
+        """The orders that were sent."""
+        return [message for topic, message in self.posted if topic == "orders" and isinstance(message, Order)]
+
+    def _keep(self, *outputs: Output) -> None:
+        batches: dict[Table, list[Row]] = {}
+        for output in outputs:
+            for table, row in rows_of(output.message, output.topic, self.now):
+                batches.setdefault(table, []).append(row)
+        self.store.write_all(batches)
