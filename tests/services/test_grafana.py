@@ -95,7 +95,7 @@ def ask(influx: InfluxService, run: str, query: str) -> list[dict[str, object]]:
         "v.defaultBucket": f'"{influx.bucket}"',
         "v.timeRangeStart": "2022-01-01T00:00:00Z",
         "v.timeRangeStop": "2022-01-03T00:00:00Z",
-        "v.windowPeriod": "30m",
+        "v.windowPeriod": "30m0s",
         "${zone}": ZONE,
         "${run}": run,
         "${horizon}": "60",
