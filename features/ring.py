@@ -50,6 +50,7 @@ class SlotRing:
         self._depths: list[int] = []
         self.data: Array = np.full((0, self.capacity), np.nan)
         self.head: int | None = None
+        self._kept_head: int | None = None
         self.version = 0
         self._block_version = np.zeros(self._blocks, dtype=np.int64)
         self._dirty: set[tuple[int, int]] = set()
@@ -144,7 +145,10 @@ class SlotRing:
         row = self.rows.get(channel)
         low, high = max(first, self.oldest), min(last, self.newest + 1)
         if row is not None and low < high:
-            out[low - first : high - first] = self.data[row, np.arange(low, high) % self.capacity]
+            start, count = low % self.capacity, high - low
+            head = min(count, self.capacity - start)
+            out[low - first : low - first + head] = self.data[row, start : start + head]
+            out[low - first + head : high - first] = self.data[row, : count - head]
         return out
 
     def changed_since(self, version: int) -> list[int]:
@@ -161,8 +165,9 @@ class SlotRing:
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return the chunks that changed since the last call (None: delete), and count them as kept."""
-        if not self._dirty and not self._expired:
+        if not self._dirty and not self._expired and self.head == self._kept_head:
             return {}
+        self._kept_head = self.head
         out: dict[str, bytes | None] = {f"ring.{depth}.{day}": None for depth, day in sorted(self._expired)}
         for depth, day in sorted(self._dirty):
             out[f"ring.{depth}.{day}"] = self._pack(depth, day)
@@ -194,7 +199,7 @@ class SlotRing:
         version, layout, index, first_day, last_day = _HEAD.unpack_from(head)
         if version != VERSION or layout != self.layout:
             return False
-        self.head = index
+        self.head = self._kept_head = index
         for depth in head[_HEAD.size :]:
             for day in range(first_day, last_day + 1):
                 chunk = get(f"ring.{depth}.{day}")

@@ -69,7 +69,7 @@ SERIES: dict[str, tuple[Terms, ...]] = {
 MAX_TERMS = 4
 
 MAX_DEPTH_DAYS = 63
-_DEPTH_DAYS: dict[str, int] = {NET_LOAD: 44, LOAD: 44, SOLAR: 30, WIND: 30, EMBEDDED_WIND: 30, PRICE: MAX_DEPTH_DAYS}
+_DEPTH_DAYS: dict[str, int] = {NET_LOAD: 44, LOAD: 44, SOLAR: 31, WIND: 31, EMBEDDED_WIND: 31, "niv_mwh": 31}
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ def _recent(step: Step) -> Iterator[Feature]:
             name = f"net load change over {_span(k, step)} minus that {'a week' if d == 7 else 'a day'} ago"
             yield Feature(name, Op.PATH, "net", a=k, b=d, stages="ABUT")
     yield Feature("solar now", Op.VALUE, "solar", stages="ABUT")
+    yield Feature("clearness x solar now", Op.PRODUCT, of=("clearness", "solar now"), stages="T")
     for k in (1, 2):
         yield _change("solar", k, step, "ABUT")
     yield Feature("wind now", Op.VALUE, "wind", stages="ABUFTV")
@@ -90,7 +91,6 @@ def _basic(step: Step) -> Iterator[Feature]:
     gradient = f"net load gradient over {_span(4, step)}"
     yield Feature("penetration x gradient", Op.PRODUCT, of=("renewable penetration", gradient), stages="T")
     yield Feature("clearness", Op.CLEARNESS, "solar", a=14, stages="T")
-    yield Feature("clearness x solar now", Op.PRODUCT, of=("clearness", "solar now"), stages="")
 
 
 def _seasonal(step: Step) -> Iterator[Feature]:

@@ -20,6 +20,8 @@ Indices = npt.NDArray[np.int64]
 
 CLIP = 6.0
 HUBER = 1.3
+FEW_ROWS, ENOUGH_ROWS = 2.0, 8.0
+"""Rows per input, neighbours counted, below which a slot borrows from all others, and from which it stands alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +65,21 @@ def standardise(rows: Array, columns: Indices, mean: Array, sd: Array, out: Arra
 
 @dataclass(frozen=True, slots=True)
 class RidgeSettings:
-    """``groups``: slots with their own coefficients, 1 = pooled. ``kernel``: weights of a slot itself, the next, ..."""
+    """``groups``: slots with their own coefficients, 1 = pooled. ``kernel``: weights of a slot itself, the next, ...
+
+    ``pooled_rows``: how many rows of all slots together a slot borrows while it has few of its own per input.
+    """
 
     half_life_days: float
     penalty: float
     groups: int = 1
     kernel: tuple[float, ...] = (1.0,)
     pooled_rows: float = 0.0
+    huber: float = HUBER
 
 
 class Ridge:
-    """One regression. Rows are added in batches of time; ``solve`` refreshes ``coefficients`` (groups, features).
-
-    ``pooled_rows``: how many rows of all slots together each slot borrows, so that a short history does not overfit.
-    """
+    """One regression. Rows are added in batches of time; ``solve`` refreshes ``coefficients`` (groups, features)."""
 
     def __init__(self, settings: RidgeSettings, features: int) -> None:
         self.settings = settings
@@ -126,10 +129,10 @@ class Ridge:
                 self.solve()
                 residual = target - self._predicted(design, groups)
                 self._scale = max(1.4826 * float(np.median(np.abs(residual))), 1e-9)
-                weight = decay * _huber(residual, self._scale)
+                weight = decay * _huber(residual, self.settings.huber * self._scale)
             self._gram, self._cross, self._rows = kept
         else:
-            weight = decay * _huber(target - self._predicted(design, groups), self._scale)
+            weight = decay * _huber(target - self._predicted(design, groups), self.settings.huber * self._scale)
         self._enter(design, target, groups, weight)
 
     def _predicted(self, design: Array, groups: Indices) -> Array:
@@ -145,12 +148,13 @@ class Ridge:
 
     def solve(self) -> None:
         """Refresh the coefficients."""
-        share = self.settings.pooled_rows / self._rows if self._rows > 0.0 else 0.0
-        self.coefficients = solve_groups(
-            self._gram, self._cross, np.array(self.settings.kernel), min(share, 1.0), self.settings.penalty
-        )
+        kernel = np.array(self.settings.kernel)
+        own = self._rows / self.settings.groups * (2.0 * kernel.sum() - kernel[0]) / self._cross.shape[1]
+        need = min(max((ENOUGH_ROWS - own) / (ENOUGH_ROWS - FEW_ROWS), 0.0), 1.0)
+        share = need * self.settings.pooled_rows / self._rows if self._rows > 0.0 else 0.0
+        self.coefficients = solve_groups(self._gram, self._cross, kernel, min(share, 1.0), self.settings.penalty)
 
 
-def _huber(residual: Array, scale: float) -> Array:
+def _huber(residual: Array, limit: float) -> Array:
     size = np.maximum(np.abs(residual), 1e-12)
-    return np.minimum(1.0, HUBER * scale / size)
+    return np.minimum(1.0, limit / size)

@@ -61,9 +61,16 @@ class ServedNetLoad:
     tables: Array
     errors: ErrorStart
     columns: Columns = field(init=False)
+    _tree_columns: Indices = field(init=False)
+    _width_columns: Indices = field(init=False)
+    _far_share: Array = field(init=False)
 
     def __post_init__(self) -> None:
+        far = np.where(np.array(self.spec.horizons_min) >= HALF_BASE_MIN, 0.5, 1.0)
         object.__setattr__(self, "columns", Columns.of(self.spec))
+        object.__setattr__(self, "_tree_columns", self.spec.columns("T"))
+        object.__setattr__(self, "_width_columns", self.spec.columns("V"))
+        object.__setattr__(self, "_far_share", far)
 
     def forecast(self, rows: Array, now_mw: float, errors: ErrorView, groups: Indices) -> NetLoadForecast:
         """Return the forecast for one origin; see ``models.served.NetLoadPart``."""
@@ -76,7 +83,7 @@ class ServedNetLoad:
             else np.full(len(case), np.nan)
         )
         inputs = width_inputs(
-            rows, self.spec.columns("V"), first=first, final=change, base=base, case=case,
+            rows, self._width_columns, first=first, final=change, base=base, case=case,
             volatility=errors.volatility(groups), scale=self.error_scale_mw,
         )  # fmt: skip
         width = self.error_scale_mw * widths(inputs, self.width_mean.T, self.width_sd.T, self.width_coefficients.T)
@@ -98,22 +105,21 @@ class ServedNetLoad:
                 continue
             left = _apply(rows, derived, stage, pooled)
             if letter == "F":
-                share = np.where(np.array(self.spec.horizons_min) >= HALF_BASE_MIN, 0.5, 1.0)
-                final = np.where(take, rows[self.columns.base] + share * left, final)
+                final = np.where(take, rows[self.columns.base] + self._far_share * left, final)
             else:
                 final = np.where(take, first + left, final)
         return first, final
 
     def tree_rows(self, rows: Array, first: Array, linear: Array, case: Indices) -> npt.NDArray[np.float32]:
         """Return the inputs of the trees, shape (H, features): the T columns, then what the stages derive."""
-        return tree_inputs(rows, self.spec.columns("T"), self.columns, first, linear, case)
+        return tree_inputs(rows, self._tree_columns, self.columns, first, linear, case)
 
     def _with_trees(self, rows: Array, case: Indices, first: Array, linear: Array) -> Array:
         use = np.flatnonzero(self.tree_weight > 0.0)
         if len(use) == 0:
             return linear
         inputs = tree_inputs(
-            np.ascontiguousarray(rows[:, use]), self.spec.columns("T"), self.columns, first[use], linear[use], case[use]
+            np.ascontiguousarray(rows[:, use]), self._tree_columns, self.columns, first[use], linear[use], case[use]
         )
         leaves = self.trees.predict(inputs).astype(np.float64) * self.scale_mw[use]
         out = linear.copy()

@@ -24,7 +24,8 @@ from models.net_part import ServedNetLoad, StageArrays
 from models.residuals import groups_per_day
 from models.stages import DERIVED, Stages
 from models.tree_training import TreeRows, fit_weighted_trees
-from models.width_training import Forward, fit_widths
+from models.trees import Trees
+from models.width_training import Forward, Widths, fit_widths
 from vpp.domain import NET_LOAD
 from vpp.fleet import Zone
 
@@ -36,6 +37,7 @@ LOOK_BACK_DAYS = 44
 MIN_DAYS = 20
 FORWARD_DAYS = 365
 BATCH_DAYS = 28
+EXTRAS_DAYS = 28
 MAX_ROWS = 60_000
 STRIDE_FROM_MIN = 60
 
@@ -50,6 +52,17 @@ class HorizonState:
 
     stages: Stages
     forward: Forward = field(default_factory=Forward)
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What stands on forward predictions, refitted every four weeks: trees with unit and weight, and widths."""
+
+    trees: Trees
+    scale: Array
+    weight: Array
+    widths: Widths
+    made_at: int
 
 
 class NetLoadTrainer:
@@ -70,6 +83,7 @@ class NetLoadTrainer:
         self._states: list[HorizonState] = []
         self._trees: TreeRows | None = None
         self._learned_until = 0
+        self._extras: Extras | None = None
 
     def fit(self, frame: pd.DataFrame, until: datetime) -> ServedNetLoad | None:
         """Fit on the rows of ``frame`` before ``until``; None where there are too few.
@@ -182,19 +196,25 @@ class NetLoadTrainer:
     def _part(self, history: History) -> ServedNetLoad | None:
         """Fit what stands on the forward predictions and return the part."""
         spec = history.spec
-        assert self._trees is not None
         if any(state.forward.rows == 0 for state in self._states):
             return None
-        self._progress(0.9, "trees")
-        trees, scale, weight = fit_weighted_trees(self._trees, spec, len(spec.columns("T")) + DERIVED)
-        self._progress(0.97, "widths")
-        widths = fit_widths([s.forward for s in self._states], spec, self._day, self._learned_until)
+        if self._extras is None or self._learned_until - self._extras.made_at >= EXTRAS_DAYS * self._day:
+            self._extras = self._fit_extras(spec)
+        trees, scale, weight, widths = self._extras.trees, self._extras.scale, self._extras.weight, self._extras.widths
         letters = ["A", *sorted({letter for s in self._states for letter in s.stages.later})]
         stages = {letter: _stacked([s.stages for s in self._states], letter, spec) for letter in letters}
         return ServedNetLoad(
             spec, stages, trees, scale, weight, widths.scale, widths.mean, widths.sd, widths.coefficients,
             widths.tables, widths.errors,
         )  # fmt: skip
+
+    def _fit_extras(self, spec: FeatureSpec) -> Extras:
+        assert self._trees is not None
+        self._progress(0.9, "trees")
+        trees, scale, weight = fit_weighted_trees(self._trees, spec, len(spec.columns("T")) + DERIVED)
+        self._progress(0.97, "widths")
+        widths = fit_widths([s.forward for s in self._states], spec, self._day, self._learned_until)
+        return Extras(trees, scale, weight, widths, self._learned_until)
 
 
 def _stacked(stages: list[Stages], letter: str, spec: FeatureSpec) -> StageArrays:

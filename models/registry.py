@@ -42,6 +42,14 @@ def content_hash(parts: Parts) -> str:
     return digest.hexdigest()
 
 
+def identified(parts: Parts, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``metadata`` with the version's id and content hash."""
+    sha = content_hash(parts)
+    stamp = re.sub(r"[^0-9T]", "", str(metadata["until"]))[:13]
+    model_id = f"{_SAFE.sub('_', str(metadata['zone']))}-{stamp}-{sha[:8]}"
+    return {**metadata, "model_id": model_id, "sha256": sha}
+
+
 class Registry:
     """Reads and writes the versions under one folder.
 
@@ -60,10 +68,8 @@ class Registry:
             parts: Arrays and binary values by part.
             metadata: With ``zone``, ``step_min`` and ``until`` (ISO 8601); id and sha256 are added.
         """
-        sha = content_hash(parts)
-        stamp = re.sub(r"[^0-9T]", "", str(metadata["until"]))[:13]
-        model_id = f"{_SAFE.sub('_', str(metadata['zone']))}-{stamp}-{sha[:8]}"
-        full = {**metadata, "model_id": model_id, "sha256": sha}
+        full = identified(parts, metadata)
+        model_id, sha = full["model_id"], full["sha256"]
         folder = self._folder(model_id, str(metadata["zone"]))
         if not (folder / _METADATA).is_file():
             folder.parent.mkdir(parents=True, exist_ok=True)

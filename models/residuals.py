@@ -23,7 +23,7 @@ ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
 SLOT_FIELDS = 7
 MEMORY_DAYS = np.array([14.0, 28.0, 45.0, 45.0, 45.0, 45.0])
 RECENT_SLOTS = np.array([8.0, 48.0, 336.0])
-GAMMA_NEAR, GAMMA_FAR = 0.003, 0.001
+GAMMA_NEAR, GAMMA_FAR = 0.003, 0.002
 NEAR_MIN = 120
 VERSION = 1
 _HEAD = struct.Struct("<BHHH")
@@ -74,11 +74,15 @@ def memories(per_day: int) -> Array:
 def adapt_levels(levels: Array, below: npt.NDArray[np.bool_], gamma: float, nominal: Array) -> None:
     """Move one horizon's levels (7,) by ``gamma (q - 1[actual below])``: adaptive conformal inference per level.
 
+    The median stays: it is the forecast itself.
+
     Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021.
     """
     for q in range(levels.shape[0]):
+        if nominal[q] == 0.5:
+            continue
         hit = 1.0 if below[q] else 0.0
-        levels[q] = min(max(levels[q] + gamma * (nominal[q] - hit), 0.002), 0.998)
+        levels[q] = min(max(levels[q] + gamma * (nominal[q] - hit), -0.5), 1.5)
 
 
 class Residuals:

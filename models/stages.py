@@ -26,6 +26,8 @@ HALF_BASE_MIN = 720
 WIDE_KERNEL_MIN = 360
 DERIVED = 3
 MIN_DAYS = 28.0
+WEAK_HUBER = 9.0
+"""Later stages weigh down only gross errors: their first scale, from four weeks, is too small for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,10 @@ class Stages:
         kernel: tuple[float, ...] = (1.0, 0.7, 0.5, 0.3, 0.2) if wide else (1.0, 0.5, 0.25)
         kernel = kernel if groups >= 2 * len(kernel) else (1.0, 0.5, 0.25)[: 1 + (groups >= 5)]
         self._settings = {
-            "A": RidgeSettings(365.0, 10.0 if wide else 2.0, groups, kernel, pooled_rows=100.0),
-            "B": RidgeSettings(180.0, 30.0),
-            "F": RidgeSettings(270.0, 100.0),
-            "U": RidgeSettings(365.0, 100.0),
+            "A": RidgeSettings(730.0, 10.0 if wide else 2.0, groups, kernel, pooled_rows=100.0),
+            "B": RidgeSettings(180.0, 30.0, huber=WEAK_HUBER),
+            "F": RidgeSettings(270.0, 30.0, huber=WEAK_HUBER),
+            "U": RidgeSettings(365.0, 10.0, huber=WEAK_HUBER),
         }
         self.scaling: dict[str, Scaling] = {}
         self.derived: dict[str, Scaling] = {}

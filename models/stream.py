@@ -32,6 +32,7 @@ from vpp.messages import (
     End,
     Forecast,
     Message,
+    PriceOutlook,
     Promotion,
     Publication,
     Quantiles,
@@ -45,6 +46,7 @@ Array = npt.NDArray[np.float64]
 
 VERSION = 1
 MIN_HISTORY_DAYS = 15.0
+_NOW = np.zeros(1, dtype=np.int64)
 LoadModel = Callable[[str, str], ServedModel]
 
 
@@ -82,6 +84,7 @@ class ForecastReducer:
         load_model: Finds a promoted model by id and sha256; raises ``ModelError``.
         skill_window: Scored forecasts per horizon in the live skill.
         min_history_days: Net load of this many days must be known before a model speaks.
+        targets: What to forecast; a backtest of one target leaves the other out.
 
     Invariants:
         - Every live slot yields exactly one forecast, in order; a history slot fills state only.
@@ -95,16 +98,20 @@ class ForecastReducer:
         load_model: LoadModel,
         skill_window: int = 336,
         min_history_days: float = MIN_HISTORY_DAYS,
+        targets: frozenset[Target] = frozenset(Target),
     ) -> None:
         self._zone = zone
         self._step = zone.step
         self._load_model = load_model
         self._min_history = int(min_history_days * self._step.per_day)
+        self._targets = targets
         self._horizons = horizons_min(zone.step_min)
         self._steps = np.array(self._horizons, dtype=np.int64) // zone.step_min
         self._skill_days = max(1, round(skill_window / self._step.per_day))
         self._calendar = Calendar(zone)
         self._groups = groups_per_day(self._step.per_day)
+        self._group_day: int | None = None
+        self._group_table = np.empty(0, dtype=np.int64)
 
     def initial(self, zone: str) -> ForecastState:
         """Return the state of a zone that nothing is known of."""
@@ -127,7 +134,7 @@ class ForecastReducer:
             head = msgspec.msgpack.decode(raw[1:], type=Head)
         except (msgspec.DecodeError, msgspec.ValidationError):
             return state
-        if not state.ring.load(get):
+        if not state.ring.load(get) and get("ring") is not None:
             return state
         state.head = head
         state.residuals.load(get)
@@ -219,7 +226,7 @@ class ForecastReducer:
             actuals = state.ring.window(channel, index - int(self._steps[-1]), index + 1)
             if not np.isnan(actuals[-1]):
                 residuals = state.residuals if channel == NET_LOAD else None
-                group = int(self._group_of(index))
+                group = int(self._groups_of(index, _NOW)[0])
                 board = state.scores[name].of_day(index // self._step.per_day)
                 mature(
                     index,
@@ -231,24 +238,22 @@ class ForecastReducer:
                     group=group,
                 )
 
-    def _group_of(self, index: npt.NDArray[np.int64] | int) -> npt.NDArray[np.int64]:
-        """Return the slot of the local day, as trailing errors are sorted."""
-        per_day = self._step.per_day
-        flat = np.atleast_1d(np.asarray(index))
-        minutes = np.array([self._calendar.day(int(i) // per_day)[MINUTE, int(i) % per_day] for i in flat])
-        groups = (minutes * self._groups // 1440).astype(np.int64)
-        return groups if np.ndim(index) else groups[0]
+    def _groups_of(self, first: int, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the slots of the local day, as trailing errors are sorted, of the slots ``first + steps``."""
+        day = first // self._step.per_day
+        if self._group_day != day:
+            last = (day + 3) * self._step.per_day
+            minutes = self._calendar.table(day * self._step.per_day, last)[MINUTE]
+            self._group_table = (minutes * self._groups // 1440).astype(np.int64)
+            self._group_day = day
+        return self._group_table[first - day * self._step.per_day + steps]
 
     def _forecast(self, state: ForecastState, slot: SlotClosed, index: int) -> Forecast:
-        groups = self._group_of(index + self._steps)
-        net, spreads, slope, reason = self._net_load(state, index, groups)
-        price = self._price(state, index)
-        price_quantiles = price_message(price, self._model_id(state))
-        now = state.ring.get(PRICE, index)
-        if price_quantiles is not None:
-            state.waiting[Target.PRICE.value].put(
-                index, now, price.quantiles, price.mean, by_model=price.source == MODEL
-            )
+        groups = self._groups_of(index, self._steps)
+        net, spreads, slope, reason = None, None, None, None
+        if Target.NET_LOAD in self._targets:
+            net, spreads, slope, reason = self._net_load(state, index, groups)
+        price, outlook = self._price(state, index) if Target.PRICE in self._targets else (None, None)
         return Forecast(
             zone=slot.zone,
             slot=slot.slot,
@@ -256,10 +261,10 @@ class ForecastReducer:
             observation=slot,
             horizon_min=list(self._horizons),
             net_load=net,
-            price=price_quantiles,
+            price=price,
             ramp_mw_per_min=slope,
             spreads=spreads,
-            outlook=None if price_quantiles is None else price.outlook(),
+            outlook=outlook,
             reason=reason,
         )
 
@@ -304,7 +309,18 @@ class ForecastReducer:
             return None, "too little history for the model"
         return served, None
 
-    def _price(self, state: ForecastState, index: int) -> PriceForecast:
+    def _price(self, state: ForecastState, index: int) -> tuple[Quantiles | None, PriceOutlook | None]:
+        if state.served is None:
+            self._fetch(state)
+        made = self._price_forecast(state, index)
+        quantiles = price_message(made, "" if state.served is None else state.served.model_id)
+        if quantiles is None:
+            return None, None
+        now = state.ring.get(PRICE, index)
+        state.waiting[Target.PRICE.value].put(index, now, made.quantiles, made.mean, by_model=made.source == MODEL)
+        return quantiles, made.outlook()
+
+    def _price_forecast(self, state: ForecastState, index: int) -> PriceForecast:
         if state.served is not None and state.served.price is not None:
             return state.served.price.forecast(state.ring, index)
         first = index - 16 * self._step.per_day
@@ -359,9 +375,6 @@ class ForecastReducer:
                 state.head.started = True
                 state.head_dirty = True
         return None
-
-    def _model_id(self, state: ForecastState) -> str:
-        return state.served.model_id if state.served is not None else ""
 
     def _skill(self, state: ForecastState, index: int) -> list[Output]:
         outputs: list[Output] = []

@@ -23,6 +23,8 @@ NEAR_MIN = 480
 BANDS_MIN = (60, 120, 240, 480, 720, 1440)
 WEIGHTS = np.arange(0.0, 0.61, 0.05)
 ROUNDS, DEPTH = 160, 6
+MIN_WEIGHT = 0.1
+"""A smaller weight is noise of the tail, and would cost every forecast the traversal."""
 
 
 @dataclass
@@ -124,5 +126,6 @@ def _weights(minutes: Array, horizon: Indices, trees: Array, linear: Array, actu
             continue
         unit = scale[horizon[inside]]
         costs = [np.mean(np.abs((1 - w) * linear[inside] + w * trees[inside] - actual[inside]) / unit) for w in WEIGHTS]
-        out[band] = WEIGHTS[int(np.argmin(costs))]
+        best = float(WEIGHTS[int(np.argmin(costs))])
+        out[band] = best if best >= MIN_WEIGHT else 0.0
     return out

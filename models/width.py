@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from models.linear import Ridge, RidgeSettings, Scaling
 from models.stages import UNPUBLISHED
@@ -15,7 +16,7 @@ from models.stages import UNPUBLISHED
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-GRID = np.concatenate([[0.001, 0.0025, 0.005, 0.01], np.arange(0.02, 0.981, 0.02), [0.99, 0.995, 0.9975, 0.999]])
+GRID = np.concatenate([[0.005, 0.01], np.arange(0.02, 0.981, 0.02), [0.99, 0.995]])
 """Levels at which the distribution of scaled errors is kept."""
 
 EXTRA = 9
@@ -75,8 +76,11 @@ def widths(inputs: Array, mean: Array, sd: Array, coefficients: Array) -> Array:
 
 
 def distribution(scaled_error: Array) -> Array:
-    """Return the quantiles of scaled errors at ``GRID``."""
-    return np.asarray(np.quantile(scaled_error, GRID))
+    """Return the quantiles of scaled errors at ``GRID``, shifted to median 0.
+
+    The shift keeps the forecast itself in the middle: the median of past errors is a worse guess than none.
+    """
+    return np.asarray(np.quantile(scaled_error, GRID) - np.median(scaled_error))
 
 
 def quantiles(center: Array, width: Array, tables: Array, levels: Array) -> Array:
@@ -89,6 +93,21 @@ def quantiles(center: Array, width: Array, tables: Array, levels: Array) -> Arra
         levels: Shape (H, 7).
     """
     out = np.empty(levels.shape)
-    for h in range(len(center)):
-        out[h] = center[h] + width[h] * np.interp(levels[h], GRID, tables[h])
-    return np.sort(out, axis=1)
+    _interpolate(center, width, tables, levels, GRID, out)
+    return out
+
+
+@njit(cache=True)
+def _interpolate(center: Array, width: Array, tables: Array, levels: Array, grid: Array, out: Array) -> None:
+    """Write ``center + width × table(level)``, each row sorted.
+
+    The table is linear between grid points and goes on outside with the slope of its last ones, so that levels adapted
+    past 0 or 1 still widen the interval when errors outgrow all that was seen.
+    """
+    for h in range(out.shape[0]):
+        for q in range(out.shape[1]):
+            level = levels[h, q]
+            i = max(min(np.searchsorted(grid, level), grid.shape[0] - 1), 1)
+            share = (level - grid[i - 1]) / (grid[i] - grid[i - 1])
+            out[h, q] = center[h] + width[h] * (tables[h, i - 1] + share * (tables[h, i] - tables[h, i - 1]))
+        out[h].sort()

@@ -1,0 +1,71 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from models.scores import LEVELS, Scoreboard, Waiting, score_rows
+from models.scoring import skill_messages
+
+STEPS = np.array([1, 2])
+
+
+def waiting() -> Waiting:
+    made = Waiting("w", STEPS)
+    quantiles = np.array([[90, 92, 95, 100, 105, 108, 110], [80, 85, 90, 100, 110, 115, 120]], dtype=float)
+    made.put(10, 98.0, quantiles, np.array([100.0, 100.0]), by_model=True)
+    return made
+
+
+def scored(made: Waiting, index: int, actual: float) -> np.ndarray:
+    sums = np.zeros((2, 5))
+    score_rows(index, actual, STEPS, made.origin, made.now, made.quantiles, LEVELS, sums)
+    return sums
+
+
+def test_a_forecast_counts_when_its_target_has_come() -> None:
+    sums = scored(waiting(), 11, 107.0)
+    pinball = np.mean([0.05 * 17, 0.1 * 15, 0.25 * 12, 0.5 * 7, 0.75 * 2, 0.1 * 1, 0.05 * 3])
+    assert sums[0] == pytest.approx([1, 7.0, 9.0, pinball, 1])
+    assert sums[1] == pytest.approx(np.zeros(5))
+
+
+def test_outside_the_band_is_not_covered() -> None:
+    assert scored(waiting(), 12, 79.0)[1] == pytest.approx([1, 21.0, 19.0, scored(waiting(), 12, 79.0)[1, 3], 0])
+
+
+def test_a_row_that_holds_another_origin_is_not_scored() -> None:
+    made = waiting()
+    assert scored(made, 11 + made.rows, 100.0).sum() == 0.0
+
+
+def test_an_origin_without_actual_is_left_out() -> None:
+    made = waiting()
+    made.now[:] = np.nan
+    assert scored(made, 11, 100.0).sum() == 0.0
+
+
+def test_the_window_holds_its_last_days_only() -> None:
+    board = Scoreboard("s", 2, days=3)
+    for day in range(100, 105):
+        board.of_day(day)[:, 0] += 1
+    assert board.window(104)[0, 0] == 3
+    assert board.window(103)[0, 0] == 2
+
+
+def test_a_saved_and_loaded_state_is_the_same() -> None:
+    made, again = waiting(), Waiting("w", STEPS)
+    made.set_first_error(10 % made.rows, 7.0)
+    again.load(made.changes().get)
+    np.testing.assert_array_equal(again.quantiles, made.quantiles)
+    np.testing.assert_array_equal(again.first_error, made.first_error)
+    assert list(again.origin) == list(made.origin)
+    board, other = Scoreboard("s", 2, days=3), Scoreboard("s", 2, days=3)
+    board.of_day(100)[1] += 4.0
+    other.load(board.changes().get)
+    np.testing.assert_array_equal(other.window(100), board.window(100))
+
+
+def test_skill_is_the_mean_of_the_sums_and_leaves_empty_horizons_out() -> None:
+    sums = np.array([[4.0, 20.0, 40.0, 10.0, 3.0], np.zeros(5)])
+    (skill,) = skill_messages("Z", datetime(2022, 1, 1, tzinfo=UTC), "net_load", (30, 60), sums)
+    assert (skill.n, skill.mae, skill.mae_persistence, skill.pinball, skill.coverage_90) == (4, 5.0, 10.0, 2.5, 0.75)
