@@ -1,4 +1,4 @@
-"""Compiled kernels of the stochastic dynamic programme: backward induction and the value of a first action.
+"""Compiled kernels of the stochastic dynamic programme: backward induction and the first action.
 
 Grids, equally spaced: energy e (MWh) and plant power q (MW). Only plain arrays go in and out.
 """
@@ -178,43 +178,91 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
 
 
 @_compiled
-def first_costs(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
-    candidates: Array,
+def action_cost(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
+    b: float,
     peak: float,
     net: float,
     change: float,
-    dt: float,
-    price: float,
-    peak_price: float,
-    ramp: float,
-    ramp_price: float,
-    level: Array,
-    shed: Array,
+    now: Array,
     battery: Array,
-    start: float,
     energy: Array,
     power: Array,
     value: Array,
-) -> Array:
-    """Return the cost of each first battery power (C,) at a given peaker power and net load; inf where out of reach.
+) -> float:
+    """Return the cost of battery power ``b`` and peaker power ``peak`` at h = 0 and all after it; inf out of reach.
 
-    ``change``: net load less the net load of which the last plant power left the grid power, so that
-    ``change - q`` is the ramp (NaN: no ramp counted).
+    ``now``: ``(dt, price, peaker's net cost, ramp limit, ramp price, lower cap, upper cap, cap price per MWh, shed MW,
+    shed price per MWh, energy)``. ``change``: net load less last grid power, so that the ramp is ``change - b - peak``;
+    NaN counts none.
     """
-    costs = np.empty(len(candidates))
-    de = energy[1] - energy[0]
-    dq = power[1] - power[0]
-    for c in range(len(candidates)):
-        b = candidates[c]
-        moved = b / battery[1] * dt if b > 0 else b * battery[0] * dt
-        after = start - moved
-        if after < energy[0] - 1e-9 or after > energy[len(energy) - 1] + 1e-9:
-            costs[c] = np.inf
-            continue
-        q = b + peak
-        cost = dt * (peak_price * peak - price * b + battery[4] * max(b, 0.0))
-        cost += level_cost(net - q, level[0], level[1], level[2] * dt, shed[0], shed[1] * dt)
-        if not np.isnan(change):
-            cost += hinge(change - q, -ramp, ramp, ramp_price)
-        costs[c] = cost + between_both(value, (after - energy[0]) / de, (q - power[0]) / dq)
-    return costs
+    dt = now[0]
+    moved = b / battery[1] * dt if b > 0 else b * battery[0] * dt
+    last = len(energy) - 1
+    after = now[10] - moved
+    if after < energy[0] - 1e-6 or after > energy[last] + 1e-6:
+        return np.inf
+    q = b + peak
+    cost = dt * (now[2] * peak - now[1] * b + battery[4] * max(b, 0.0))
+    cost += level_cost(net - q, now[5], now[6], now[7] * dt, now[8], now[9] * dt)
+    if not np.isnan(change):
+        cost += hinge(change - q, -now[3], now[3], now[4])
+    row = (after - energy[0]) / (energy[1] - energy[0])
+    return float(cost + between_both(value, row, (q - power[0]) / (power[1] - power[0])))
+
+
+@_compiled
+def best_action(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
+    peak: float,
+    net: float,
+    change: float,
+    step: float,
+    now: Array,
+    battery: Array,
+    energy: Array,
+    power: Array,
+    value: Array,
+) -> tuple[float, float]:
+    """Return the best battery power at h = 0 and its cost.
+
+    Compared are multiples of ``step``, idling, the ends of what the battery can do, and what just meets a limit; the
+    least power wins a tie.
+    """
+    least = max((now[10] - energy[len(energy) - 1]) / battery[0] / now[0], -battery[2])
+    most = min((now[10] - energy[0]) * battery[1] / now[0], battery[3])
+    least, most = min(least, 0.0), max(most, 0.0)
+    best, best_cost = 0.0, action_cost(0.0, peak, net, change, now, battery, energy, power, value)
+    exact = (least, most, change - now[3] - peak, change + now[3] - peak, net - now[6] - peak, net - now[5] - peak)
+    for b in exact:
+        if least <= b <= most:
+            cost = action_cost(b, peak, net, change, now, battery, energy, power, value)
+            if cost < best_cost:
+                best, best_cost = b, cost
+    for k in range(int(np.ceil(least / step)), int(np.floor(most / step)) + 1):
+        cost = action_cost(k * step, peak, net, change, now, battery, energy, power, value)
+        if cost < best_cost - 1e-9:
+            best, best_cost = k * step, cost
+    return best, best_cost
+
+
+@_compiled
+def best_peak(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
+    choices: Array,
+    offsets: Array,
+    net: float,
+    change: float,
+    step: float,
+    now: Array,
+    battery: Array,
+    energy: Array,
+    power: Array,
+    value: Array,
+) -> float:
+    """Return the peaker power of least mean cost over equally likely ``offsets`` of net load, the battery answering."""
+    best, best_cost = choices[0], np.inf
+    for g in choices:
+        cost = 0.0
+        for offset in offsets:
+            cost += best_action(g, net + offset, change + offset, step, now, battery, energy, power, value)[1]
+        if cost < best_cost - 1e-9:
+            best, best_cost = g, cost
+    return float(best)

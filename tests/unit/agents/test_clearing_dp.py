@@ -4,10 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from agents.clearing import solve
-from agents.clearing_dp import applies, second_pass, solve_dp, solve_dp_with_curve
+from agents.clearing_dp import regrets, second_pass, solve_dp, solve_dp_with_curve
+from agents.physics import AssetState, deliver
+from agents.plan_cost import plan_costs
 from agents.problem import Bands, ClearingProblem, FleetState, clearing_problem, seen
+from agents.programme import applies
 from tests.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
 from vpp.fleet import CurtailableRenewable
 
@@ -32,8 +38,6 @@ def realised(problem: ClearingProblem) -> float:
             stored_value_per_mwh=problem.stored_value_per_mwh,
         )
     )  # fmt: skip
-    from agents.plan_cost import plan_costs
-
     path = np.stack([*powers, last.power_mw[:, 0]], axis=1)
     soc = np.tile(last.soc, (1, steps))
     return sum(plan_costs(problem, path, path > 1e-9, soc).values())
@@ -107,3 +111,46 @@ def test_it_steps_aside_for_what_it_does_not_cover() -> None:
     ):
         assert not applies(other)
         assert solve_dp(other).engine in {"lp", "milp"}
+
+
+def test_alternatives_cost_more_and_the_plan_itself_nothing() -> None:
+    problem = evening_problem(ZONE)
+    plan = solve_dp(problem)
+    own = {asset.asset_id: float(plan.power_mw[i, 0]) for i, asset in enumerate(ZONE.assets)}
+    costs = regrets(problem, plan, {"same": {"b": own["b"]}, "charge": {"b": -8.0}, "beyond": {"b": 99.0}})
+    assert costs["same"] == pytest.approx(0.0, abs=1e-6)
+    assert costs["charge"] > 0
+    assert costs["beyond"] == pytest.approx(regrets(problem, plan, {"most": {"b": 8.0}})["most"])
+    linear = solve(problem)
+    assert regrets(problem, linear, {"charge": {"b": -8.0}})["charge"] >= 0
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    peaker=st.booleans(),
+    price=st.sampled_from([-150.0, 0.0, 40.0, 300.0]),
+    soc=st.sampled_from([0.05, 0.5, 0.95]),
+    step_h=st.sampled_from([0.5, 0.25]),
+)
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_every_first_action_can_be_delivered(seed: int, peaker: bool, price: float, soc: float, step_h: float) -> None:
+    rng = np.random.default_rng(seed)
+    zone = grid_zone(*((BATTERY, PEAKER, LOAD) if peaker else (BATTERY,)), export_cap_mw=40.0)
+    steps = 6
+    state = FleetState.initial(zone, 60.0 if seed % 2 else float("nan"))
+    problem = clearing_problem(
+        zone,
+        rng.uniform(-60, 110, steps),
+        state=replace(state, soc=np.where(np.isnan(state.soc), np.nan, soc)),
+        price_per_mwh=price + rng.normal(0, 60, steps),
+        step_h=np.array([step_h] * 3 + [0.5] * 3),
+        stored_value_per_mwh=[80.0, 20.0],
+        ramp_sd_mw=1.0,
+        level_sd_mw=2.0,
+        service_factor=3.0,
+    )
+    plan = solve_dp_with_curve(problem)
+    assert plan.engine == "dp"
+    for power in (*plan.curve_mw[0], plan.power_mw[0, 0]):
+        done = deliver(BATTERY, AssetState(soc=soc), float(power), step_h)
+        assert done.power_mw == pytest.approx(power, abs=1e-5)
