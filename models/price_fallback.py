@@ -54,7 +54,7 @@ def _level(error: Floats, steps: Ints, step_min: int) -> Floats:
     if not seen.size:
         return np.zeros(steps.size)
     gap = DAY_GAP * float(seen.mean())
-    return gap + (float(seen[-1]) - gap) * FADE_PER_HALF_HOUR ** (steps * (step_min / 30.0))
+    return np.asarray(gap + (float(seen[-1]) - gap) * FADE_PER_HALF_HOUR ** (steps * (step_min / 30.0)))
 
 
 def _last_price(known: Floats, steps: Ints) -> tuple[str, Floats, Floats]:

@@ -1,0 +1,225 @@
+"""Local days as rows of 24 hours: prices and published forecasts of a zone and its neighbours, as an auction sees them.
+
+Hour h of local day D is row D, column h. The hour that summer time skips is the mean of its two neighbours, and the one
+that it repeats is the mean of both; scores are taken on the real slots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from features.calendar import Calendar
+from models.price_view import Floats, Ints, local_minutes
+from vpp.domain import PRICE
+from vpp.fleet import Zone
+
+Convention = Literal["benchmark", "load_only"]
+"""What is known at an auction: all forecasts of the day, or load forecasts alone (wind and solar of the day before)."""
+
+HOURS = 24
+_DAY = 1440
+_FORECAST = "_forecast_da_mw"
+
+
+@dataclass(frozen=True, slots=True)
+class DayTable:
+    """n consecutive local days of one zone; every matrix has shape (n, 24) and NaN where nothing is known.
+
+    ``days``: local day numbers since 1970-01-01, ascending by one. ``price``: the zone's own prices. ``load`` and
+    ``renewables``: sums of the zone's published forecasts, in MW. ``series``: each own published forecast by channel.
+    ``neighbours``: residual load (load minus wind and solar) of other zones by name. ``holiday``: shape (n,).
+    """
+
+    days: Ints
+    price: Floats
+    load: Floats
+    renewables: Floats
+    series: dict[str, Floats]
+    neighbours: dict[str, Floats]
+    holiday: Floats
+
+    @property
+    def day_type(self) -> Ints:
+        """Weekday of each day, Monday 0 to Sunday 6; a public holiday is 6."""
+        weekday = (self.days + 3) % 7
+        return np.asarray(np.where(self.holiday > 0, 6, weekday), dtype=np.int64)
+
+    @property
+    def annual(self) -> Floats:
+        """Angle of the year of each day in radians."""
+        return np.asarray(2.0 * np.pi * (self.days % 365.2425) / 365.2425, dtype=np.float64)
+
+    def position(self, day: int) -> int:
+        """Return the row of a local day number; the table need not hold it."""
+        return int(day - self.days[0])
+
+
+def day_number(day: date) -> int:
+    """Return the local day number (days since 1970-01-01) of a date."""
+    return day.toordinal() - date(1970, 1, 1).toordinal()
+
+
+def role_of(channel: str) -> Literal["load", "renewables"] | None:
+    """Return what a published forecast is part of: the sum of loads or the sum of wind and solar; else None."""
+    if not channel.endswith(_FORECAST):
+        return None
+    name = channel.removesuffix(_FORECAST)
+    if "wind" in name or "solar" in name:
+        return "renewables"
+    return "load" if "load" in name or "demand" in name else None
+
+
+def day_table(
+    columns: dict[str, Floats], *, first_index: int, step_min: int, time_zone: str, holidays: set[int]
+) -> DayTable:
+    """Return the local days that ``columns`` touch.
+
+    Args:
+        columns: Channel (a neighbour's as ``ZONE:channel``) to one value per slot, all of one length, NaN missing.
+        first_index: Index of the first slot.
+        step_min: Slot length; shorter slots are averaged to hours.
+        time_zone: The zone's time zone.
+        holidays: Local day numbers of public holidays.
+    """
+    n = len(next(iter(columns.values())))
+    minutes = local_minutes(first_index, first_index + n, step_min=step_min, time_zone=time_zone)
+    days = np.arange(minutes[0] // _DAY, minutes[-1] // _DAY + 1)
+    cell = (minutes // _DAY - days[0]) * HOURS + minutes % _DAY // 60
+    grid = {name: _hourly(values, cell, days.size) for name, values in columns.items()}
+    empty = np.full((days.size, HOURS), np.nan)
+    own = {name: values for name, values in sorted(grid.items()) if ":" not in name and role_of(name) is not None}
+    series = {name: filled(values) for name, values in own.items() if np.isfinite(values).any()}
+    return DayTable(
+        days=days,
+        price=grid.get(PRICE, empty),
+        load=_sum(series, "load", empty),
+        renewables=_sum(series, "renewables", empty),
+        series=series,
+        neighbours=_neighbours(grid),
+        holiday=np.array([float(day in holidays) for day in days]),
+    )
+
+
+def as_known(table: DayTable, convention: Convention) -> DayTable:
+    """Return the table as an auction sees it: row D holds of D only what is published before D's auction.
+
+    Under ``load_only`` wind and solar of D are replaced by those of D-1, which came out after the auction for D-1.
+    """
+    if convention == "benchmark":
+        return table
+    series = {
+        name: values if role_of(name) == "load" else previous_day(values) for name, values in table.series.items()
+    }
+    late = previous_day(table.renewables)
+    neighbours = {name: previous_day(values) for name, values in table.neighbours.items()}
+    return DayTable(table.days, table.price, table.load, late, series, neighbours, table.holiday)
+
+
+def previous_day(values: Floats, days: int = 1) -> Floats:
+    """Return the matrix moved so that row D holds what row D - ``days`` held; NaN at the top."""
+    out = np.full(values.shape, np.nan)
+    if days < values.shape[0]:
+        out[days:] = values[: values.shape[0] - days]
+    return out
+
+
+def filled(values: Floats) -> Floats:
+    """Return the matrix with gaps filled from the past: within a day linearly, a whole day by the day a week before.
+
+    What no earlier week holds stays NaN.
+    """
+    out = values.copy()
+    hours = np.arange(HOURS)
+    for row in range(out.shape[0]):
+        known = np.isfinite(out[row])
+        if known.all():
+            continue
+        if known.sum() >= HOURS // 2:
+            out[row] = np.interp(hours, hours[known], out[row, known])
+        elif row >= 7:
+            out[row] = np.where(known, out[row], out[row - 7])
+    return out
+
+
+def as_seen_two_days_ahead(table: DayTable) -> DayTable:
+    """Return the table as the auction for D-1 sees D: no price of D-1 and no forecast of D is known yet.
+
+    Load of D is that of a week before, moved by how far D-1 lies from its own week before; wind and solar are those of
+    D-1. Row D of every forecast holds nothing but forecasts to D-1.
+    """
+
+    def load(values: Floats) -> Floats:
+        move = (previous_day(values) - previous_day(values, 8)).mean(axis=1)
+        return np.asarray(previous_day(values, 7) + move[:, None])
+
+    series = {
+        name: load(values) if role_of(name) == "load" else previous_day(values) for name, values in table.series.items()
+    }
+    neighbours = {name: previous_day(values) for name, values in table.neighbours.items()}
+    return DayTable(
+        table.days, table.price, load(table.load), previous_day(table.renewables), series, neighbours, table.holiday
+    )
+
+
+def holiday_numbers(zone: Zone, first: int, last: int) -> set[int]:
+    """Return the local day numbers of the zone's public holidays from ``first`` to ``last``."""
+    calendar = Calendar(zone)
+    origin = date(1970, 1, 1).toordinal()
+    return {number for number in range(first, last + 1) if calendar.is_holiday(date.fromordinal(number + origin))}
+
+
+def frame_columns(frame: pd.DataFrame) -> dict[str, Floats]:
+    """Return the columns of ``frame`` that a day table reads."""
+    return {
+        name: frame[name].to_numpy(dtype=np.float64)
+        for name in frame.columns
+        if name.rsplit(":", maxsplit=1)[-1] == PRICE or role_of(name) is not None
+    }
+
+
+def _hourly(values: Floats, cell: Ints, n_days: int) -> Floats:
+    known = np.isfinite(values)
+    total = np.bincount(cell[known], values[known], n_days * HOURS)
+    count = np.bincount(cell[known], minlength=n_days * HOURS)
+    with np.errstate(invalid="ignore"):
+        grid = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(n_days, HOURS)
+    return _bridge_skipped_hour(grid, cell, n_days)
+
+
+def _bridge_skipped_hour(grid: Floats, cell: Ints, n_days: int) -> Floats:
+    present = np.bincount(cell, minlength=n_days * HOURS).reshape(n_days, HOURS) > 0
+    for day, hour in np.argwhere(~present):
+        if 0 < hour < HOURS - 1 and present[day, hour - 1] and present[day, hour + 1]:
+            grid[day, hour] = (grid[day, hour - 1] + grid[day, hour + 1]) / 2.0
+    return grid
+
+
+def _sum(series: dict[str, Floats], role: str, empty: Floats) -> Floats:
+    parts = [values for name, values in series.items() if role_of(name) == role]
+    if not parts:
+        return empty
+    stacked = np.stack(parts)
+    known = np.isfinite(stacked)
+    return np.where(known[0], np.where(known, stacked, 0.0).sum(axis=0), np.nan)
+
+
+def _neighbours(grid: dict[str, Floats]) -> dict[str, Floats]:
+    zones = sorted({name.rpartition(":")[0] for name in grid if ":" in name})
+    out = {}
+    for zone in zones:
+        parts = {name.rpartition(":")[2]: v for name, v in grid.items() if name.rpartition(":")[0] == zone}
+        load = parts.get("load" + _FORECAST)
+        if load is None or not np.isfinite(load).any():
+            continue
+        residual = filled(load)
+        for name, values in parts.items():
+            if role_of(name) == "renewables" and np.isfinite(values).any():
+                own = filled(values)
+                residual = residual - np.where(np.isfinite(own), own, 0.0)
+        out[zone] = residual
+    return out

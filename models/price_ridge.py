@@ -1,0 +1,197 @@
+"""A ridge per hour of the day on exponentially forgotten moments, updated every day (recursive least squares).
+
+For each hour the weighted moments ``G = sum w x x'`` and ``c = sum w x y`` decay by ``0.5 ** (1 / half_life)`` a day
+and take in the day just priced; the coefficients solve ``(G + lambda I) b = c`` with the moments of the neighbouring
+hours added at smaller weight. A row whose error under the coefficients in force was large counts less (Huber weights).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from models.price_day_features import MIN_DAYS, DayFeatures, reference
+from models.price_days import HOURS, DayTable
+from models.price_view import Flags, Floats
+
+_KERNEL = (1.0, 0.6, 0.3)
+_CLIP = 6.0
+_KNOTS = (0.10, 0.25, 0.75, 0.90)
+_KNOT_DAYS = 28
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeSettings:
+    """Half-lives in days (their forecasts are averaged), penalty, Huber threshold in standard deviations."""
+
+    half_lives: tuple[float, ...] = (90.0, 365.0)
+    penalty: float = 30.0
+    huber: float = 1.5
+
+
+def ridge_columns(table: DayTable, features: DayFeatures) -> Floats:
+    """Return the regressors before scaling, shape (n, 24, K): the features, hinges of residual load, day dummies.
+
+    A hinge is the residual load beyond its trailing 28-day quantile (10, 25, 75, 90 %): the level, and the change from
+    the reference days where the level lies beyond.
+    """
+    keep = [i for i, name in enumerate(features.names) if name not in ("hour", "day_type", "day_type_yesterday")]
+    parts = [features.values[:, :, keep]]
+    residual = features.residual
+    if np.isfinite(residual).any():
+        change = residual - reference(residual)
+        for level in _KNOTS:
+            knot = _trailing_quantile(residual, level)[:, None]
+            beyond = np.minimum(residual - knot, 0.0) if level < 0.5 else np.maximum(residual - knot, 0.0)
+            parts.extend([beyond[:, :, None], np.where(beyond != 0.0, change, 0.0)[:, :, None]])
+    kind = table.day_type
+    yesterday = np.concatenate([kind[:1], kind[:-1]])
+    dummies = [(kind == k).astype(float) for k in range(7)] + [(yesterday == k).astype(float) for k in (5, 6)]
+    parts.extend(np.repeat(d[:, None, None], HOURS, axis=1) for d in dummies)
+    return np.ascontiguousarray(np.concatenate(parts, axis=2))
+
+
+@dataclass(frozen=True, slots=True)
+class RidgeFit:
+    """Coefficients in force, shape (members, 24, K + 1), with their scaler."""
+
+    scaler: Scaler
+    coefficients: Floats
+
+    def predict(self, columns: Floats) -> Floats:
+        """Return scaled prices (24,) for one day's columns (24, K)."""
+        X = self.scaler(columns)
+        return np.asarray(np.einsum("hk,mhk->h", X, self.coefficients) / self.coefficients.shape[0])
+
+
+def ridge_walk(
+    columns: Floats,
+    features: DayFeatures,
+    price: Floats,
+    solve_at: Flags,
+    settings: RidgeSettings,
+    delay: int = 0,
+) -> tuple[Floats, RidgeFit]:
+    """Forecast every row from the first solved one on by the coefficients in force before it.
+
+    Args:
+        columns: As ``ridge_columns``, shape (n, 24, K).
+        features: Reference and scale of prices.
+        price: Prices, shape (n, 24); row D is used only for rows after D.
+        solve_at: Rows before which the coefficients are solved anew, on the rows before; shape (n + 1,), the last
+            entry is for the day after the table.
+        settings: Penalty, half-lives, Huber threshold.
+        delay: Days more that a price comes late: row D is forecast by coefficients that saw rows before D - ``delay``.
+
+    Returns:
+        Prices (n, 24), NaN before the first solution, and the coefficients in force after the last row.
+    """
+    n = price.shape[0]
+    goal = features.scaled(price)
+    out = np.full(price.shape, np.nan)
+    first = int(np.argmax(solve_at))
+    begin = max(MIN_DAYS, first - int(4 * max(settings.half_lives)))
+    scaler = Scaler.of(columns[begin : max(begin + 1, first)])
+    members = [_Hourly(columns.shape[2] + 1, half_life, settings) for half_life in settings.half_lives]
+    for row in range(begin, n + 1):
+        if solve_at[row]:
+            for member in members:
+                member.solve()
+        if row == n:
+            break
+        if row >= first:
+            X = scaler(columns[row])
+            out[row] = np.mean([member.predict(X) for member in members], axis=0)
+        learnt = row - delay
+        if learnt >= begin:
+            X = scaler(columns[learnt])
+            for member in members:
+                member.update(X, goal[learnt])
+    return features.prices(out), RidgeFit(scaler, np.stack([member.b for member in members]))
+
+
+@dataclass(frozen=True, slots=True)
+class Scaler:
+    """Standardises by fixed mean and deviation, clips at six deviations, missing becomes the mean; appends 1."""
+
+    mean: Floats
+    sd: Floats
+
+    @staticmethod
+    def of(past: Floats) -> Scaler:
+        """Return the scaler of the rows (n, 24, K) of past days."""
+        flat = past.reshape(-1, past.shape[2])
+        known = np.isfinite(flat)
+        count = np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known, flat, 0.0).sum(axis=0) / count
+        centred = np.where(known, flat - mean, 0.0)
+        return Scaler(mean, np.sqrt((centred**2).sum(axis=0) / count) + 1e-9)
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Return scaled rows (m, K + 1)."""
+        z = np.clip((rows - self.mean) / self.sd, -_CLIP, _CLIP)
+        return np.concatenate([np.where(np.isfinite(z), z, 0.0), np.ones((rows.shape[0], 1))], axis=1)
+
+
+class _Hourly:
+    """Moments and coefficients of the 24 hours for one half-life."""
+
+    def __init__(self, k: int, half_life: float, settings: RidgeSettings) -> None:
+        self.decay = 0.5 ** (1.0 / half_life)
+        self.settings = settings
+        self.G = np.zeros((HOURS, k, k))
+        self.c = np.zeros((HOURS, k))
+        self.b = np.zeros((HOURS, k))
+        self.solved = False
+        self.spread = np.nan
+
+    def predict(self, X: Floats) -> Floats:
+        return np.asarray(np.einsum("hk,hk->h", X, self.b))
+
+    def update(self, X: Floats, y: Floats) -> None:
+        error = np.abs(y - self.predict(X)) if self.solved else np.zeros(HOURS)
+        known = np.isfinite(y)
+        if self.solved and known.any():
+            median = 1.4826 * float(np.median(error[known]))
+            self.spread = median if np.isnan(self.spread) else 0.97 * self.spread + 0.03 * median
+        limit = self.settings.huber * self.spread
+        weight = np.minimum(1.0, limit / np.maximum(error, 1e-9)) if limit > 0 else np.ones(HOURS)
+        weight = np.where(known, weight, 0.0)
+        _add_day(self.G, self.c, X, np.where(known, y, 0.0), weight, self.decay)
+
+    def solve(self) -> None:
+        k = self.c.shape[1]
+        G, c = _hour_kernel(self.G), _hour_kernel(self.c)
+        self.b = np.asarray(np.linalg.solve(G + self.settings.penalty * np.eye(k), c[:, :, None])[:, :, 0], dtype=float)
+        self.solved = True
+
+
+@njit(cache=True)
+def _add_day(G: Floats, c: Floats, X: Floats, y: Floats, weight: Floats, decay: float) -> None:
+    hours, k = X.shape
+    for h in range(hours):
+        for i in range(k):
+            scaled = weight[h] * X[h, i]
+            c[h, i] = decay * c[h, i] + scaled * y[h]
+            for j in range(k):
+                G[h, i, j] = decay * G[h, i, j] + scaled * X[h, j]
+
+
+def _hour_kernel(moments: Floats) -> Floats:
+    out = _KERNEL[0] * moments
+    for distance in range(1, len(_KERNEL)):
+        out[distance:] += _KERNEL[distance] * moments[:-distance]
+        out[:-distance] += _KERNEL[distance] * moments[distance:]
+    return out
+
+
+def _trailing_quantile(values: Floats, level: float) -> Floats:
+    """Return each row's quantile over all hours of the 28 days before it, shape (n,); NaN while there are none."""
+    out = np.full(values.shape[0], np.nan)
+    for row in range(1, values.shape[0]):
+        past = values[max(0, row - _KNOT_DAYS) : row]
+        if np.isfinite(past).any():
+            out[row] = np.nanquantile(past, level)
+    return out
