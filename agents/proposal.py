@@ -23,6 +23,10 @@ from vpp.messages import Decision, Order
 
 _SAME_MW = 1e-3
 _LEAST_MW = 0.05
+_CLAUSE_OF = {
+    "limit": "SITE.limits", "unknown_asset": "SITE.assets", "scope": "SITE.assets", "expiry": "SITE.order_life",
+    "approval": "SITE.approval",
+}  # fmt: skip
 
 Solve = Callable[[ClearingProblem], Plan]
 
@@ -110,9 +114,8 @@ def _static(zone: Zone, order: Order) -> Check:
     asked = msgspec.structs.replace(order, approved_by="nobody yet", approval=None)
     reason = refuse(zone, asked)
     if reason is None:
-        return Check("limits", "ok", "form, scope and static limits hold", "fleet.limits")
-    clause = {"limit": "FERC-841.characteristics", "unknown_asset": "fleet.assets"}.get(reason.split(":")[0])
-    return Check("limits", "refused", reason, clause)
+        return Check("limits", "ok", "form, scope and static limits hold", "SITE.limits")
+    return Check("limits", "refused", reason, _CLAUSE_OF.get(reason.split(":")[0]))
 
 
 def _compare(
@@ -212,8 +215,8 @@ def _delivery(
         held = [o for o in standing if o.action == "hold" and names(o, asset)]
         if held:
             detail = f"{asset.asset_id} is held by {held[-1].principal} ({held[-1].reason}); release the hold first"
-        found.append(Check("delivery", "refused" if never or held else "warning", detail, "FERC-841.soc"))
-    return found or [Check("delivery", "ok", "can be met in full", "FERC-841.soc")]
+        found.append(Check("delivery", "refused" if never or held else "warning", detail, "SITE.soc"))
+    return found or [Check("delivery", "ok", "can be met in full", "SITE.soc")]
 
 
 def _reserve(problem: ClearingProblem, plan: Plan) -> Check:
@@ -225,8 +228,8 @@ def _reserve(problem: ClearingProblem, plan: Plan) -> Check:
                 detail = (
                     f"{asset.asset_id} would fall to {100 * least:.1f} % SoC, below its reserve of {100 * floor:.1f} %"
                 )
-                return Check("reserve", "refused", detail, "BAL-002.reserve")
-    return Check("reserve", "ok", "SoC stays above every reserve", "BAL-002.reserve")
+                return Check("reserve", "refused", detail, "SITE.reserve")
+    return Check("reserve", "ok", "SoC stays above every reserve", "SITE.reserve")
 
 
 def _cap(problem: ClearingProblem, plan: Plan, base: Plan, stands: Flags) -> Check:
@@ -235,9 +238,9 @@ def _cap(problem: ClearingProblem, plan: Plan, base: Plan, stands: Flags) -> Che
     if worse.any():
         most = float((plan.grid_mw - cap)[worse].max())
         return Check(
-            "cap", "refused", f"grid power would pass the import cap of {cap:g} MW by {most:.2f} MW", "FERC-881.limit"
+            "cap", "refused", f"grid power would pass the import cap of {cap:g} MW by {most:.2f} MW", "SITE.import_cap"
         )
-    return Check("cap", "ok", f"grid power stays below {cap:g} MW, or no worse than without", "FERC-881.limit")
+    return Check("cap", "ok", f"grid power stays below {cap:g} MW, or no worse than without", "SITE.import_cap")
 
 
 def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Flags) -> Check:
@@ -247,9 +250,9 @@ def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Flags) -> Ch
     if worse.any():
         most = float((ramps - limit)[worse].max())
         return Check(
-            "ramp", "warning", f"a ramp would pass the limit of {limit:g} MW per step by {most:.2f} MW", "BAL-001.ramp"
+            "ramp", "warning", f"a ramp would pass the limit of {limit:g} MW per step by {most:.2f} MW", "SITE.ramp"
         )
-    return Check("ramp", "ok", f"no further ramp beyond {limit:g} MW per step", "BAL-001.ramp")
+    return Check("ramp", "ok", f"no further ramp beyond {limit:g} MW per step", "SITE.ramp")
 
 
 def _ramps(problem: ClearingProblem, plan: Plan) -> Array:

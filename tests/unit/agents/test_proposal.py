@@ -102,9 +102,9 @@ def test_an_empty_battery_meets_a_long_order_in_part() -> None:
 @pytest.mark.parametrize(
     ("order", "reason", "clause"),
     [
-        pytest.param(target(9.0), "-4 to 4 MW", "FERC-841.characteristics", id="more than it is built for"),
-        pytest.param(target(2.0, asset_ids=["nope"]), "not in Z", "fleet.assets", id="unknown asset"),
-        pytest.param(target(2.0, expires_at=slot_at(2)), "expires before", None, id="backwards"),
+        pytest.param(target(9.0), "-4 to 4 MW", "SITE.limits", id="more than it is built for"),
+        pytest.param(target(2.0, asset_ids=["nope"]), "not in Z", "SITE.assets", id="unknown asset"),
+        pytest.param(target(2.0, expires_at=slot_at(2)), "expires before", "SITE.order_life", id="backwards"),
         pytest.param(target(2.0, first=80), "after the look-ahead", None, id="too far"),
     ],
 )
@@ -123,7 +123,7 @@ def test_a_tight_cap_refuses_with_the_excess() -> None:
     found = propose(tight, said_on(outputs, "decisions")[-1], target(-4.0, first=2))
     assert found.outcome == "refused"
     check = next(check for check in found.checks if check.name == "cap")
-    assert check.clause == "FERC-881.limit"
+    assert check.clause == "SITE.import_cap"
     assert "import cap of 51 MW" in check.detail
 
 

@@ -1,0 +1,71 @@
+"""Rules that matter to the plant, as clauses with their citation: shipped notes, and documents that users add."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+_CLAUSE = re.compile(r"^## (?P<id>[\w.-]+) \| (?P<title>.+)$", re.MULTILINE)
+_FACT = re.compile(r"^(Citation|Check|Also): (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause.
+
+    Attributes:
+        clause: Its id, such as ``BAL-002.R1``, or the number in its document.
+        title: Its heading.
+        text: What it says.
+        source: The document.
+        citation: How it is cited officially.
+        check: The check of a plan that applies it, None where none does.
+        also: Other words that people ask for it by.
+        page: Page in the document, None where it has none.
+    """
+
+    clause: str
+    title: str
+    text: str
+    source: str
+    citation: str
+    check: str | None = None
+    also: str = ""
+    page: int | None = None
+
+
+@lru_cache(maxsize=1)
+def shipped_clauses() -> tuple[Clause, ...]:
+    """Return the clauses of the notes that come with the package."""
+    folder = resources.files("vpp").joinpath("_assets", "rules")
+    found: list[Clause] = []
+    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".md"):
+            found += parse_notes(entry.read_text(encoding="utf-8"))
+    return tuple(found)
+
+
+def parse_notes(text: str) -> Iterator[Clause]:
+    """Yield the clauses of notes: ``## ID | title``, then lines ``Citation:``, ``Check:``, ``Also:``, then the text."""
+    source = text.split("\n", 1)[0].removeprefix("# ").strip()
+    heads = list(_CLAUSE.finditer(text))
+    for head, following in zip(heads, [*heads[1:], None], strict=True):
+        body = text[head.end() : following.start() if following else len(text)]
+        facts = {name: value.strip() for name, value in _FACT.findall(body)}
+        yield Clause(
+            clause=head["id"],
+            title=head["title"].strip(),
+            text=" ".join(_FACT.sub("", body).split()),
+            source=source,
+            citation=facts.get("Citation", ""),
+            check=facts.get("Check"),
+            also=facts.get("Also", ""),
+        )
+
+
+def citation_of(clause: str | None) -> str | None:
+    """Return how a shipped clause is cited, None for one that is not among the notes."""
+    return next((found.citation for found in shipped_clauses() if found.clause == clause), None)
