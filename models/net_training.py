@@ -38,6 +38,7 @@ MIN_DAYS = 20
 FORWARD_DAYS = 365
 BATCH_DAYS = 28
 EXTRAS_DAYS = 28
+METRIC_DAYS = 90
 MAX_ROWS = 60_000
 STRIDE_FROM_MIN = 60
 
@@ -84,6 +85,7 @@ class NetLoadTrainer:
         self._trees: TreeRows | None = None
         self._learned_until = 0
         self._extras: Extras | None = None
+        self.metrics: list[dict[str, float]] = []
 
     def fit(self, frame: pd.DataFrame, until: datetime) -> ServedNetLoad | None:
         """Fit on the rows of ``frame`` before ``until``; None where there are too few.
@@ -200,6 +202,10 @@ class NetLoadTrainer:
             return None
         if self._extras is None or self._learned_until - self._extras.made_at >= EXTRAS_DAYS * self._day:
             self._extras = self._fit_extras(spec)
+        self.metrics = [
+            {"horizon_min": minutes, **state.forward.score(self._learned_until - METRIC_DAYS * self._day)}
+            for minutes, state in zip(spec.horizons_min, self._states, strict=True)
+        ]
         trees, scale, weight, widths = self._extras.trees, self._extras.scale, self._extras.weight, self._extras.widths
         letters = ["A", *sorted({letter for s in self._states for letter in s.stages.later})]
         stages = {letter: _stacked([s.stages for s in self._states], letter, spec) for letter in letters}

@@ -65,7 +65,8 @@ class Trainer:
                 f"{self._zone.zone} has {days} days before {iso(until)}, too few to train on",
                 hint="give at least four weeks of history; until then the fallbacks serve",
             )
-        return parts, _metadata(frame, self._zone, until, net, prices)
+        described = _metadata(frame, self._zone, until, net, prices)
+        return parts, {**described, "metrics": {"net_load": self._net_load.metrics}}
 
 
 def _metadata(

@@ -21,7 +21,7 @@ TAIL_SHARE = 0.15
 NEAR_ROWS, FAR_ROWS = 2400, 700
 NEAR_MIN = 480
 BANDS_MIN = (60, 120, 240, 480, 720, 1440)
-WEIGHTS = np.arange(0.0, 0.61, 0.05)
+WEIGHTS = np.arange(0.0, 1.01, 0.05)
 ROUNDS, DEPTH = 160, 6
 MIN_WEIGHT = 0.1
 """A smaller weight is noise of the tail, and would cost every forecast the traversal."""

@@ -41,6 +41,17 @@ class Forward:
         )  # fmt: skip
         self.rows += len(origins)
 
+    def score(self, after: int) -> dict[str, float]:
+        """Return mean absolute errors (MW) of the linear stages and of persistence, for origins from ``after`` on."""
+        parts = [p for p in self._parts if p["origin"].max() >= after]
+        change = np.concatenate([p["change"] for p in parts])
+        error = change - np.concatenate([p["final"] for p in parts])
+        return {
+            "n": len(change),
+            "mae": round(float(np.abs(error).mean()), 3),
+            "mae_persistence": round(float(np.abs(change).mean()), 3),
+        }
+
     def joined(self, after: int) -> dict[str, Array]:
         """Return all that was kept of origins at or after slot ``after``, and forget what is older."""
         self._parts = [p for p in self._parts if p["origin"].max() >= after]
