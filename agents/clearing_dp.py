@@ -73,7 +73,7 @@ def _plan(programme: Programme, peak: float, power: float) -> Plan:
     dearer, cheaper = (best_power(programme, peak, offset)[1] for offset in (FIRST_STEP_MW, -FIRST_STEP_MW))
     rise = (dearer - cheaper) / (2.0 * FIRST_STEP_MW)
     worth[0] = problem.price_per_mwh[0] + rise / problem.step_h[0]
-    plan = replace(plan, engine="dp", water_value_per_mwh=water, power_price_per_mwh=worth)
+    plan = replace(plan, engine="dp", water_value_per_mwh=water, power_price_per_mwh=worth, programme=programme)
     return replace(plan, binding=say_binding(problem, plan))
 
 
@@ -90,7 +90,8 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
     """
     if plan.engine != "dp" or not applies(problem):
         return {name: what_if(problem, forced).objective - plan.objective for name, forced in actions.items()}
-    programme = induce(problem)
+    solved = plan.programme
+    programme = solved if isinstance(solved, Programme) and solved.problem is problem else induce(problem)
     chosen = cost_of(programme, plan.power_mw[:, 0])
     costs: dict[str, float] = {}
     for name, forced in actions.items():

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.clearing import what_if
-from agents.clearing_dp import solve_dp_with_curve
+from agents.clearing_dp import regrets, solve_dp_with_curve
 from agents.physics import AssetState, deliver, power_range
 from agents.plant_state import LastBid, PlanKept
 from agents.problem import Array, ClearingProblem, FleetState, Plan, clearing_problem
@@ -181,9 +180,7 @@ def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
         "discharge": {asset_id: high for asset_id, (_, high) in ranges.items()},
         "charge": {asset_id: low for asset_id, (low, _) in ranges.items()},
     }
-    return {
-        name: round(what_if(problem, forced).objective - plan.objective, 4) + 0.0 for name, forced in actions.items()
-    }
+    return {name: round(cost, 4) + 0.0 for name, cost in regrets(problem, plan, actions).items()}
 
 
 def without_curve(plan: Plan) -> Plan:

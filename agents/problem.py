@@ -246,6 +246,7 @@ class Plan:
     ``reflex:NAME``.
     ``binding``: what bound the first slot, in words; ``notes``: reasons for what could not be met.
     ``curve_net_mw``: shape (P,), ``curve_mw``: shape (A, P), battery power by seen net load in slot 0; P = 0 without.
+    ``programme``: the solved programme behind a ``dp`` plan, so that alternatives need not solve it again.
     """
 
     power_mw: Array
@@ -266,6 +267,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     curve_net_mw: Array = field(default_factory=lambda: np.zeros(0))
     curve_mw: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    programme: object = field(default=None, compare=False, repr=False)
 
     @property
     def cost(self) -> float:
