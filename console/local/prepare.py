@@ -9,10 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from models.registry import Registry
+from models.training import Trainer
 from topologies.sources.feed import Feed
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
 from vpp.domain import iso
-from vpp.errors import DataError
+from vpp.errors import DataError, ModelError
 from vpp.fleet import Battery, Zone
 from vpp.settings import Settings
 from vpp.store import open_store
@@ -77,14 +79,11 @@ def _resumed(zone: Zone, settings: Settings) -> Zone:
 
 
 def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, settings: Settings, say: Say) -> None:
-    from models.registry import Registry
-    from models.training import Trainer
-
     registry = Registry(settings.models_dir)
     index = _Index(settings.models_dir / "trained-by-up.json")
     key = f"{zone.zone}|{zone.step_min}|{iso(start)}|{_origin(options)}|{','.join(zone.channels or ())}"
     known = index.get(key)
-    if known is not None and any(version["model_id"] == known for version in registry.versions(zone.zone)):
+    if known is not None and _is_usable(registry, known):
         registry.promote(known)
         say(f"{zone.zone}: model {known}, trained before {iso(start)}, from the cache")
         return
@@ -105,6 +104,15 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
     registry.promote(served.model_id)
     index.put(key, served.model_id)
     say(f"{zone.zone}: model {served.model_id} in force")
+
+
+def _is_usable(registry: Registry, model_id: str) -> bool:
+    """Return whether a cached model is there, whole, and made for the features of this version."""
+    try:
+        registry.load(model_id)
+    except ModelError:
+        return False
+    return True
 
 
 def _progress(zone: str, say: Say) -> Callable[[float, str], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -49,6 +50,7 @@ def test_tables_are_the_same_after_every_worker_was_killed(data_dir: Path, tmp_p
     done = calm.vpp(*arguments(data_dir), timeout_s=500)
     assert done.returncode == 0, done.stderr[-3000:]
 
+    shutil.copytree(calm.settings.models_dir, rough.settings.models_dir)
     process = rough.start(*arguments(data_dir))
     try:
         deadline = time.monotonic() + 240
