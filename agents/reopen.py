@@ -38,10 +38,16 @@ class Reopened:
         """Start of the first slot that is not decided yet."""
         return self.zone.step.start(self.closed + 2)
 
-    def problem(self, orders: Sequence[Order]) -> tuple[ClearingProblem, Asked, list[datetime]] | None:
-        """Return the problem with other orders in force, the slot decided staying as it is, and each step's start.
+    def problem(
+        self, orders: Sequence[Order], *, keep_decided: bool = True
+    ) -> tuple[ClearingProblem, Asked, list[datetime]] | None:
+        """Return the problem with other orders in force, what they ask, and each step's start.
 
         None where no net load reaches the slot, so that there is nothing to clear.
+
+        Args:
+            orders: Orders in force.
+            keep_decided: Let the slot that was decided stay as it is; False opens it again too.
         """
         found = problem_of(
             self.zone, self.closed, self.basis, state=self.state, orders=orders, observation=self.observation
@@ -49,10 +55,12 @@ class Reopened:
         if found is None:
             return None
         problem, said, first_slots = found
+        starts = [self.zone.step.start(index) for index in first_slots]
+        if not keep_decided:
+            return problem, said, starts
         fixed = problem.bands.fixed_mw.copy()
         for row, asset in enumerate(self.zone.assets):
             fixed[row, 0] = self.decided_mw.get(asset.asset_id, fixed[row, 0])
-        starts = [self.zone.step.start(index) for index in first_slots]
         return replace(problem, bands=replace(problem.bands, fixed_mw=fixed)), said, starts
 
 

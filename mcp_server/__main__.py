@@ -1,7 +1,11 @@
-"""`python -m mcp_server`: the tools over stdio. Standard output carries the protocol and nothing else."""
+"""`python -m mcp_server`: the tools over stdio, or with ``--http`` over streamable HTTP.
+
+Over stdio standard output carries the protocol and nothing else.
+"""
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
@@ -11,31 +15,90 @@ os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
 os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
 os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
 
+from mcp_server.access import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
 from mcp_server.desk import Desk
 from mcp_server.server import build_server
-from vpp.errors import VppError
+from vpp.errors import ConfigError, VppError
 from vpp.logs import set_up_logging
-from vpp.settings import load_settings
-from vpp.store import open_store
+from vpp.settings import Settings, load_settings
+from vpp.store import Store, open_store
 
 log = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Serve until the client closes standard input; return the exit code."""
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until the client leaves or a signal comes, or make a token; return the exit code."""
+    given = _parser().parse_args(arguments)
     try:
         settings = load_settings()
         set_up_logging(settings)
+        if given.command == "token":
+            return _make_token(settings, given.name, tuple(given.scope))
         with open_store(settings, read_only=True) as store:
-            server = build_server(Desk(settings, store))
-            log.info("serving transport=stdio store=%s run=%s", settings.store.kind, settings.run or "default")
-            server.run(transport="stdio", show_banner=False)
+            _serve(settings, store, over_http=given.http)
     except VppError as error:
         sys.stderr.write(f"mcp_server: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
         return error.exit_code
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
+    mcp = settings.mcp
+    desk = Desk(settings, store)
+    acts = None
+    if mcp.profile == "operate":
+        from mcp_server.acting import Acts  # these load the solver and a Kafka client, which readers do not need
+        from topologies.plans import PlanBook
+        from topologies.post import Post
+
+        acts = Acts(desk, PlanBook(store, Post(settings), approval_key(settings)))
+    facts = f"profile={mcp.profile} store={settings.store.kind} run={settings.run or 'default'}"
+    if not over_http:
+        log.info("serving transport=stdio %s", facts)
+        build_server(desk, acts).run(transport="stdio", show_banner=False)
+        return
+    auth = auth_of(settings)
+    check_exposure(settings, auth)
+    if not is_loopback(mcp.host) and not mcp.allowed_hosts:
+        raise ConfigError(
+            f"listening on {mcp.host} needs the names that clients call it by", hint="set VPP_MCP__ALLOWED_HOSTS"
+        )
+    log.info("serving transport=http host=%s port=%s auth=%s %s", mcp.host, mcp.port, auth is not None, facts)
+    build_server(desk, acts, auth).run(
+        transport="http",
+        show_banner=False,
+        host=mcp.host,
+        port=mcp.port,
+        host_origin_protection=True,
+        allowed_hosts=_names(mcp.allowed_hosts) or None,
+        allowed_origins=_names(mcp.allowed_origins) or None,
+        stateless_http=True,
+        uvicorn_config={"log_config": None, "access_log": False},
+    )
+
+
+def _make_token(settings: Settings, name: str, scopes: tuple[str, ...]) -> int:
+    path = settings.mcp.tokens or settings.data_dir / "mcp-tokens.json"
+    token = add_token(path, name, scopes)
+    sys.stderr.write(f"token of {name}, shown this once; its hash is in {path} (VPP_MCP__TOKENS)\n")
+    sys.stdout.write(token + "\n")
+    return 0
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("mcp_server", description="Serve the plant's tools over MCP.")
+    parser.add_argument("--http", action="store_true", help="streamable HTTP on mcp.host and mcp.port, path /mcp")
+    commands = parser.add_subparsers(dest="command")
+    token = commands.add_parser("token", help="make a token for HTTP and keep its hash")
+    token.add_argument("name", help="who it belongs to")
+    token.add_argument("--scope", action="append", required=True, choices=SCOPES, help="may be repeated")
+    return parser
 
 
 if __name__ == "__main__":

@@ -284,3 +284,67 @@ class TopicPeek(Answer):
     records: list[Peeked] = []
     rpk: str | None = Field(default=None, description="the same with rpk")
     truncated: bool = False
+
+
+class SetpointSaid(BaseModel):
+    """One setpoint of a decision."""
+
+    asset_id: Name
+    power_mw: float
+    reason: Text
+    soc_before: float | None
+
+
+class WhyNot(BaseModel):
+    """What another first step would have cost, by solving again with it forced."""
+
+    asset_id: Name
+    power_mw: float = Field(description="as far as physics lets it")
+    extra_cost: float = Field(description="expected, over the look-ahead; 0: equally good")
+    items: dict[str, float] = Field(description="where the difference comes from; positive costs more")
+    notes: list[Text]
+
+
+class Explanation(Answer):
+    """Why the plant decided as it did."""
+
+    zone: Name | None = None
+    decision_id: Name | None = None
+    slot: datetime | None = Field(default=None, description="the closed slot it follows")
+    for_slot: datetime | None = None
+    engine: str = ""
+    binding: Text | None = Field(default=None, description="what bound the first slot")
+    setpoints: list[SetpointSaid] = []
+    currency: str = ""
+    costs: dict[str, float] = Field(default={}, description="expected, over the look-ahead")
+    alternatives: dict[str, float] = Field(default={}, description="what else batteries could do: extra cost")
+    water_value_per_mwh: dict[str, float] = {}
+    power_worth_per_mwh: float | None = None
+    grid_mw_before: float | None = None
+    expected_net_mw: float | None = None
+    model_id: Name | None = None
+    bid_sources: dict[str, str] = {}
+    missing_bids: list[Text] = []
+    orders: list[Text] = []
+    notes: list[Text] = []
+    why_not: WhyNot | None = None
+
+
+class RuleFound(BaseModel):
+    """A clause that fits the question."""
+
+    clause: Name
+    title: Text
+    text: str
+    source: Text
+    citation: Text
+    page: int | None
+    score: float
+    check: str | None = Field(description="the check of a plan that applies it")
+
+
+class Rules(Answer):
+    """Clauses, best first; notes in our own words, the cited text binds."""
+
+    query: Text = ""
+    rules: list[RuleFound] = []

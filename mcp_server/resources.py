@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from fastmcp import FastMCP
 from fastmcp.exceptions import ResourceError
+from fastmcp.server.auth import require_scopes
 from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 
 from mcp_server import fleet_view, overview, topics
+from mcp_server.access import OPERATE
 from mcp_server.desk import Desk, nearest
 from mcp_server.plain import NAME_CHARS, plain
 from vpp.errors import VppError
 from vpp.topics import BY_NAME
+
+if TYPE_CHECKING:
+    from mcp_server.acting import Acts
 
 JSON = "application/json"
 MAX_COMPLETIONS = 100
@@ -44,6 +50,21 @@ def add_resources(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, A
         if tool not in schemas:
             raise ResourceError(f"there is no tool {tool!r}. {nearest(tool, schemas)}")
         return json.dumps(schemas[tool])
+
+
+def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None:
+    """Register the template for plans; ``with_scopes`` as for the acting tools."""
+    scope = require_scopes(OPERATE) if with_scopes else None
+
+    @server.resource("vpp://plans/{plan_id}", name="plan", title="Plan", mime_type=JSON, auth=scope)
+    def plan(plan_id: str) -> str:
+        """A plan of the last day: the order, its checks in short, and what became of it."""
+        found = acts.book.find(plan_id)
+        if found is None:
+            raise ResourceError(f"there is no plan {plan_id!r} of the last day")
+        status = {"plan_id": found.plan_id, "status": found.status(acts.book.now()), "digest": found.digest}
+        people = {"proposer": found.proposer, "approved_by": found.approved_by, "rejected_by": found.rejected_by}
+        return json.dumps({**status, **people, **msgspec.to_builtins(found.kept)})
 
 
 def add_completions(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:

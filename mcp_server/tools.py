@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,7 +14,7 @@ from fastmcp.tools.function_tool import FunctionTool
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from mcp_server import answers, fleet_view, forecasts, health, overview, performance, topics
+from mcp_server import answers, explain, fleet_view, forecasts, health, overview, performance, rulebook, topics
 from mcp_server import series as history
 from mcp_server.desk import Desk
 from mcp_server.schemas import compact_input, compact_output
@@ -32,20 +33,38 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def saying_why(function: F) -> F:
     """Turn our own errors into tool errors that the model can read, with the next step; others stay masked."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def waiting(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await function(*args, **kwargs)
+            except VppError as error:
+                raise _tool_error(error) from error
+
+        return waiting  # type: ignore[return-value]
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except VppError as error:
-            raise ToolError(f"{error}. {error.hint}" if error.hint else str(error)) from error
+            raise _tool_error(error) from error
 
     return wrapper  # type: ignore[return-value]
 
 
-def add_tool(server: FastMCP, function: Callable[..., Any], annotations: ToolAnnotations, title: str) -> dict[str, Any]:
+def _tool_error(error: VppError) -> ToolError:
+    return ToolError(f"{error}. {error.hint}" if error.hint else str(error))
+
+
+def add_tool(
+    server: FastMCP, function: Callable[..., Any], annotations: ToolAnnotations, title: str, *, auth: Any = None
+) -> dict[str, Any]:
     """Register a tool with its annotations and short schemas; return the full schema of its answer."""
-    tool = FunctionTool.from_function(saying_why(function), annotations=annotations, title=title, timeout=TIMEOUT_S)
+    tool = FunctionTool.from_function(
+        saying_why(function), annotations=annotations, title=title, timeout=TIMEOUT_S, auth=auth
+    )
     assert tool.output_schema is not None
     short = {"parameters": compact_input(tool.parameters), "output_schema": compact_output(tool.output_schema)}
     server.add_tool(tool.model_copy(update=short))
@@ -124,6 +143,25 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         """Records of a Kafka topic, decoded; joins no group and commits nothing."""
         return topics.peek_topic(desk, topic, start, key, limit, timeout_s)
 
+    def explain_decision(
+        zone: Zone = None,
+        decision_id: Annotated[str | None, Field(max_length=60)] = None,
+        at: Annotated[datetime | None, Field(description="time in the decided slot; default: the newest")] = None,
+        why_not_asset: Annotated[str | None, Field(max_length=80)] = None,
+        why_not_mw: Annotated[float | None, Field(description="price this first step instead; + is discharge")] = None,
+    ) -> answers.Explanation:
+        """Why the plant does what it does: binding limit, water value, alternatives; "why not X MW" by re-solving."""
+        return explain.explain_decision(
+            desk, zone=zone, decision_id=decision_id, at=at, why_not_asset=why_not_asset, why_not_mw=why_not_mw
+        )
+
+    def search_rules(
+        query: Annotated[str, Field(min_length=2, max_length=300)],
+        limit: Annotated[int, Field(ge=1, le=10)] = 5,
+    ) -> answers.Rules:
+        """Clauses on balancing, reserves, storage, aggregation, line ratings and this plant's rules, with source."""
+        return rulebook.search_rules(desk, query, limit)
+
     tools = (
         (get_overview, "Overview"),
         (list_assets, "Assets"),
@@ -134,5 +172,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         (get_performance, "Performance"),
         (get_pipeline_health, "Pipeline health"),
         (peek_topic, "Peek topic"),
+        (explain_decision, "Explain decision"),
+        (search_rules, "Search rules"),
     )
     return {function.__name__: add_tool(server, function, READ, title) for function, title in tools}

@@ -67,6 +67,15 @@ class PlanState:
         return "approved" if self.approved_by is not None else "proposed"
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a principal may do in a UTC day without being asked: greatest change of one plan, energy, expected cost."""
+
+    power_mw: float
+    energy_mwh_per_day: float
+    cost_per_day: float
+
+
 @dataclass
 class PlanBook:
     """Reads and writes plans.
@@ -84,6 +93,7 @@ class PlanBook:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _own: dict[str, list[Audit]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _budget_lock: Lock = field(default_factory=Lock)
 
     def new_id(self) -> str:
         """Return an id for a new plan that nobody can guess."""
@@ -149,6 +159,36 @@ class PlanBook:
             plan = self._open(plan_id)
             self._write(plan.kept.order.zone, f"reject:{plan_id}", principal, "rejected", reason, plan.digest)
         return self._again(plan_id)
+
+    def approve_within(self, plan_id: str, principal: str, budget: Budget) -> str | None:
+        """Approve a plan where the day's budget of its proposer allows it; return why not, None where it was approved.
+
+        Raises:
+            RefusedError: There is no such plan, or it is not open any more.
+            UnreachableError: The broker does not take the record.
+        """
+        with self._budget_lock:
+            plan = self._open(plan_id)
+            if plan.approved_by is not None:
+                return None
+            kept = plan.kept
+            if kept.peak_change_mw is None or kept.energy_change_mwh is None or kept.cost_change is None:
+                return "its effect is not priced"
+            spent = spent_today(self.recent(), principal, self.now())
+            energy = spent["energy_mwh"] + abs(kept.energy_change_mwh)
+            cost = spent["cost"] + max(kept.cost_change, 0.0)
+            if kept.peak_change_mw > budget.power_mw:
+                return f"it changes power by {kept.peak_change_mw:.2f} MW, the budget allows {budget.power_mw:g} MW"
+            if energy > budget.energy_mwh_per_day:
+                return f"{energy:.2f} MWh today would pass the budget of {budget.energy_mwh_per_day:g} MWh"
+            if cost > budget.cost_per_day:
+                return f"{cost:.2f} of expected cost today would pass the budget of {budget.cost_per_day:g}"
+            self.approve(plan_id, principal, "budget")
+        return None
+
+    def note_answer(self, plan: PlanState, principal: str, verdict: str) -> None:
+        """Write down that the person at a client was asked about a plan and did not approve it."""
+        self._write(plan.kept.order.zone, f"ask:{plan.plan_id}", principal, verdict, "", plan.digest)
 
     def execute(self, plan_id: str, principal: str) -> Order:
         """Send the order of an approved plan and return it; a plan that was executed gives the same order again.
@@ -257,11 +297,13 @@ def _plan(plan_id: str, acts: dict[str, Audit]) -> PlanState | None:
 
 
 def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> dict[str, float]:
-    """Return what a principal's executed plans of this UTC day add up to: ``energy_mwh`` and ``cost``."""
+    """Return what a principal's own plans of this UTC day that went ahead add up to: ``energy_mwh`` and ``cost``."""
     day = [
         plan
         for plan in plans
-        if plan.executed and plan.proposer == principal and (plan.kept.expires_at - PLAN_LIFE).date() == now.date()
+        if (plan.executed or plan.approved_by == principal)
+        and plan.proposer == principal
+        and (plan.kept.expires_at - PLAN_LIFE).date() == now.date()
     ]
     total: Any = {"energy_mwh": 0.0, "cost": 0.0}
     for plan in day:

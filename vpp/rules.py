@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from vpp.errors import ConfigError
 
 _CLAUSE = re.compile(r"^## (?P<id>[\w.-]+) \| (?P<title>.+)$", re.MULTILINE)
 _FACT = re.compile(r"^(Citation|Check|Also): (.+)$", re.MULTILINE)
@@ -69,3 +74,18 @@ def parse_notes(text: str) -> Iterator[Clause]:
 def citation_of(clause: str | None) -> str | None:
     """Return how a shipped clause is cited, None for one that is not among the notes."""
     return next((found.citation for found in shipped_clauses() if found.clause == clause), None)
+
+
+def added_clauses(folder: Path) -> Iterator[Clause]:
+    """Yield the clauses of documents that `vpp rules add` put into ``folder``, one JSON file a document.
+
+    Raises:
+        ConfigError: A file there is not one of ours.
+    """
+    for path in sorted(folder.glob("*.json")):
+        try:
+            yield from msgspec.json.decode(path.read_bytes(), type=list[Clause])
+        except (OSError, msgspec.DecodeError) as error:
+            raise ConfigError(
+                f"{path} holds no clauses: {error}", hint="remove it and add the document again"
+            ) from error

@@ -7,17 +7,21 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
+from mcp_server.acting import Acts
 from mcp_server.server import build_server
 from tests.mcp_plant import empty_desk
+from topologies.plans import PlanBook
 
 SNAPSHOT = Path(__file__).with_name("mcp_surface.json")
 MAX_LIST_BYTES = 16 * 1024
 MODES = ("auto", "legacy")
 
 
-async def surface(folder: Path, mode: Any) -> dict[str, Any]:
-    """All that a client may list, as JSON."""
-    async with Client(build_server(empty_desk(folder)), mode=mode) as client:
+async def surface(folder: Path, mode: Any, *, acting: bool = True) -> dict[str, Any]:
+    """All that a client may list, as JSON; with the acting tools, or as the reading profile has it."""
+    desk = empty_desk(folder)
+    acts = Acts(desk, PlanBook(desk.store, lambda *_: None)) if acting else None
+    async with Client(build_server(desk, acts), mode=mode) as client:
         listed = {
             "tools": await client.list_tools(),
             "resources": await client.list_resources(),
@@ -50,8 +54,16 @@ async def test_every_tool_says_what_it_may_do(tmp_path: Path) -> None:
 
 
 async def test_the_reading_profile_only_reads(tmp_path: Path) -> None:
-    tools = (await surface(tmp_path, "auto"))["tools"]
+    tools = (await surface(tmp_path, "auto", acting=False))["tools"]
     assert {tool["annotations"]["readOnlyHint"] for tool in tools} == {True}
+    all_tools = {tool["name"]: tool["annotations"] for tool in (await surface(tmp_path, "auto"))["tools"]}
+    assert {name for name, said in all_tools.items() if said["destructiveHint"]} == {"execute_plan", "set_policy"}
+    assert {name for name, said in all_tools.items() if not said["readOnlyHint"]} == {
+        "execute_plan",
+        "set_policy",
+        "propose_dispatch",
+        "hold_fleet",
+    }
 
 
 if __name__ == "__main__":

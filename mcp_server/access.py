@@ -1,0 +1,173 @@
+"""Who may call over HTTP: tokens of a small site kept as hashes, or JSON web tokens of an organisation's issuer."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import hmac
+import ipaddress
+import json
+import secrets
+from pathlib import Path
+
+from fastmcp.server.auth import AccessToken, AuthProvider, MultiAuth, TokenVerifier
+from fastmcp.server.auth.providers.jwt import JWTVerifier
+from fastmcp.server.dependencies import get_access_token
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vpp.errors import ConfigError, RefusedError
+from vpp.settings import Settings
+
+READ, OPERATE, APPROVE = "vpp:read", "vpp:operate", "vpp:approve"
+SCOPES = (READ, OPERATE, APPROVE)
+
+
+def principal_of() -> str:
+    """Return who calls: the token's subject, or the user that runs the server over stdio."""
+    token = get_access_token()
+    if token is not None:
+        return token.subject or token.client_id
+    try:
+        return f"local:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "local"
+
+
+class TokenEntry(BaseModel):
+    """One token: who it belongs to, what it may, and the SHA-256 of the token, which is kept nowhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    scopes: tuple[str, ...]
+    sha256: str
+
+
+class TokenHashes(TokenVerifier):
+    """Verifies tokens against a file of hashes; the file is read again when it changes.
+
+    Args:
+        path: JSON list of ``TokenEntry``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(required_scopes=[READ])
+        self._path = path
+        self._read: tuple[int, list[TokenEntry]] | None = None
+        self._entries()
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Return whose token it is, None where it is nobody's; takes as long for any wrong token."""
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        found = None
+        for entry in self._entries():
+            if hmac.compare_digest(entry.sha256, digest):
+                found = entry
+        if found is None:
+            return None
+        return AccessToken(token=token, client_id=found.name, subject=found.name, scopes=list(found.scopes))
+
+    def _entries(self) -> list[TokenEntry]:
+        changed = self._path.stat().st_mtime_ns if self._path.exists() else 0
+        if self._read is None or self._read[0] != changed:
+            self._read = changed, read_tokens(self._path)
+        return self._read[1]
+
+
+def read_tokens(path: Path) -> list[TokenEntry]:
+    """Return the entries of a token file.
+
+    Raises:
+        ConfigError: It is missing or damaged; nobody gets in then.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return [TokenEntry.model_validate(entry) for entry in entries]
+    except (OSError, ValueError, TypeError, ValidationError) as error:
+        raise ConfigError(
+            f"the token file {path} cannot be used: {type(error).__name__}",
+            hint="make one with: vpp mcp -- token NAME --scope vpp:read",
+        ) from error
+
+
+def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
+    """Make a token, keep its hash in ``path`` and return the token: it is shown this once.
+
+    Raises:
+        ConfigError: A scope is unknown, or the file is damaged.
+    """
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise ConfigError(f"unknown scope {', '.join(unknown) or '(none)'}", hint="one of " + ", ".join(SCOPES))
+    entries = read_tokens(path) if path.exists() else []
+    token = "vpp_" + secrets.token_urlsafe(32)
+    # Whoever may act or approve must be able to see what they act on.
+    granted = tuple(scope for scope in SCOPES if scope in scopes or scope == READ)
+    entry = TokenEntry(name=name, scopes=granted, sha256=hashlib.sha256(token.encode()).hexdigest())
+    kept = [entry_.model_dump() for entry_ in entries if entry_.name != name]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(path.suffix + ".part")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps([*kept, entry.model_dump()], indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return token
+
+
+def auth_of(settings: Settings) -> AuthProvider | None:
+    """Return what verifies callers over HTTP, None where nothing is set up.
+
+    Raises:
+        ConfigError: The token file or the issuer's settings cannot be used.
+    """
+    mcp = settings.mcp
+    verifiers: list[TokenVerifier] = []
+    if mcp.tokens is not None:
+        verifiers.append(TokenHashes(mcp.tokens))
+    if mcp.jwks_uri is not None:
+        if mcp.issuer is None or mcp.audience is None:
+            raise ConfigError(
+                "mcp.jwks_uri needs mcp.issuer and mcp.audience", hint="a token of any other service would pass"
+            )
+        verifiers.append(
+            JWTVerifier(jwks_uri=mcp.jwks_uri, issuer=mcp.issuer, audience=mcp.audience, required_scopes=[READ])
+        )
+    if not verifiers:
+        return None
+    return verifiers[0] if len(verifiers) == 1 else MultiAuth(verifiers=verifiers, required_scopes=[READ])
+
+
+def check_exposure(settings: Settings, auth: AuthProvider | None) -> None:
+    """Refuse to listen where others could reach tools without authentication.
+
+    Raises:
+        RefusedError: The address is not loopback, or the profile acts, and nothing verifies callers.
+    """
+    mcp = settings.mcp
+    if auth is not None:
+        return
+    if not is_loopback(mcp.host):
+        raise RefusedError(
+            f"will not listen on {mcp.host} without authentication",
+            hint="set VPP_MCP__TOKENS or VPP_MCP__JWKS_URI, or listen on 127.0.0.1",
+        )
+    if mcp.profile == "operate":
+        raise RefusedError(
+            "the operate profile over HTTP needs authentication, also on loopback",
+            hint="make a token: vpp mcp -- token NAME --scope vpp:operate, and set VPP_MCP__TOKENS",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a listening address is this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def approval_key(settings: Settings) -> bytes | None:
+    """Return the secret that approvals are signed with, None where none is set."""
+    key = settings.approval_key
+    return None if key is None else key.get_secret_value().encode()

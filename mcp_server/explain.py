@@ -1,0 +1,159 @@
+"""Why the plant decided as it did, from the decision's own record; "why not" by solving it again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from mcp_server.answers import Explanation, SetpointSaid, WhyNot
+from mcp_server.desk import NOTHING_YET, Desk, QuestionError, utc
+from vpp.domain import iso
+from vpp.messages import Decision
+from vpp.tables import DECISIONS, SETPOINTS
+
+MAX_ORDERS = 10
+
+
+def explain_decision(
+    desk: Desk,
+    *,
+    zone: str | None,
+    decision_id: str | None,
+    at: datetime | None,
+    why_not_asset: str | None,
+    why_not_mw: float | None,
+) -> Explanation:
+    """Explain one decision: by its id, else the one for the slot that holds ``at``, else the newest.
+
+    Args:
+        desk: Reads the plant.
+        zone: Zone, where there are several.
+        decision_id: Id of a decision.
+        at: A time inside the slot that was decided.
+        why_not_asset: Asset whose other first step is to be priced.
+        why_not_mw: That step's power (MW, positive into the grid).
+
+    Raises:
+        QuestionError: Zone, decision or asset is unknown.
+    """
+    chosen = desk.choose(zone)
+    if chosen is None:
+        return Explanation(hint=NOTHING_YET)
+    row = _find(desk, chosen, decision_id, at)
+    if row is None:
+        return Explanation(as_of=desk.as_of(chosen), zone=chosen, hint=_what_there_is(desk, chosen, decision_id))
+    decision = msgspec.json.decode(row["body"], type=Decision)
+    found = _explained(desk, chosen, decision)
+    if why_not_asset is not None:
+        if why_not_mw is None:
+            raise QuestionError("which power instead?", hint="give why_not_mw with why_not_asset")
+        found.why_not, reason = _why_not(desk, chosen, decision, why_not_asset, why_not_mw)
+        found.warnings += [reason] if reason else []
+    return found
+
+
+def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -> dict[str, Any] | None:
+    if decision_id is not None:
+        rows = desk.store.read(DECISIONS, zone=zone, filters={"decision_id": decision_id}, limit=1)
+    elif at is None:
+        rows = desk.store.latest(DECISIONS, zone, filters={"revision": 0})
+    else:
+        when = utc(at)
+        assert when is not None
+        # The decision for a slot follows the slot before it.
+        first = when - timedelta(minutes=2 * desk.step_min(zone))
+        rows = desk.store.read(DECISIONS, zone=zone, start=first, end=when, filters={"revision": 0}, order="desc")
+        rows.values[:] = [row for row in rows.values if row[rows.columns.index("for_slot")] <= when][:1]
+    return next(iter(rows.dicts()), None)
+
+
+def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
+    plan, duals = decision.plan, decision.duals
+    return Explanation(
+        as_of=desk.as_of(zone),
+        zone=zone,
+        decision_id=decision.decision_id,
+        slot=decision.slot,
+        for_slot=decision.for_slot,
+        engine=decision.engine,
+        binding=decision.binding,
+        setpoints=_setpoints(desk, zone, decision),
+        currency=desk.currency(zone),
+        costs={name: value for name, value in duals.get("costs", {}).items() if value},
+        alternatives=decision.alternatives,
+        water_value_per_mwh=duals.get("water_value_per_mwh", {}),
+        power_worth_per_mwh=next(iter(duals.get("power_price_per_mwh", [])), None),
+        grid_mw_before=decision.state.get("grid_mw"),
+        expected_net_mw=next(iter(plan.get("net_mw", [])), None),
+        model_id=decision.model_id,
+        bid_sources={name: str(bid.get("source", "")) for name, bid in decision.bids.items()},
+        missing_bids=list(decision.missing),
+        orders=[_said(entry) for entry in decision.verdicts if "order_id" in entry][:MAX_ORDERS],
+        notes=[_said(entry) for entry in decision.verdicts if "order_id" not in entry][:MAX_ORDERS],
+    )
+
+
+def _setpoints(desk: Desk, zone: str, decision: Decision) -> list[SetpointSaid]:
+    rows = desk.store.read(
+        SETPOINTS, zone=zone, start=decision.for_slot, end=decision.for_slot + timedelta(seconds=1),
+        filters={"revision": decision.revision},
+    )  # fmt: skip
+    before = decision.state.get("assets", {})
+    return [
+        SetpointSaid(
+            asset_id=row["asset_id"],
+            power_mw=row["power_mw"],
+            reason=row["reason"] or "",
+            soc_before=before.get(row["asset_id"], {}).get("soc"),
+        )
+        for row in rows.dicts()
+    ]
+
+
+def _why_not(
+    desk: Desk, zone: str, decision: Decision, asset_id: str, power_mw: float
+) -> tuple[WhyNot | None, str | None]:
+    from agents.clearing import solve, what_if  # these load the solver, which no other question needs
+    from agents.reopen import reopen
+
+    config = desk.config(zone)
+    if config is None or asset_id not in {asset.asset_id for asset in config.assets}:
+        raise QuestionError(f"there is no asset {asset_id!r} in {zone}", hint="see list_assets")
+    opened = reopen(config, decision)
+    if isinstance(opened, str):
+        return None, f"cannot be solved again: {opened}"
+    found = opened.problem(opened.orders, keep_decided=False)
+    if found is None:
+        return None, "cannot be solved again: no net load reaches this slot"
+    problem = found[0]
+    base, other = solve(problem), what_if(problem, {asset_id: power_mw})
+    row = problem.index_of(asset_id)
+    items = {name: round(other.costs[name] - base.costs[name], 2) for name in other.costs}
+    return (
+        WhyNot(
+            asset_id=asset_id,
+            power_mw=round(float(other.power_mw[row, 0]), 4),
+            extra_cost=round(other.cost - base.cost, 2) + 0.0,
+            items={name: value for name, value in items.items() if value},
+            notes=[note for note in other.notes if note not in base.notes],
+        ),
+        None,
+    )
+
+
+def _said(entry: dict[str, Any]) -> str:
+    if "note" in entry:
+        return str(entry["note"])
+    subject = entry.get("order_id") or entry.get("asset_id")
+    reason = f": {entry['reason']}" if entry.get("reason") else ""
+    return f"{subject} {entry.get('action', '')} {entry.get('outcome', '')}{reason}".replace("  ", " ")
+
+
+def _what_there_is(desk: Desk, zone: str, decision_id: str | None) -> str:
+    span = next((span for span in desk.store.spans(DECISIONS) if span.zone == zone), None)
+    if span is None:
+        return f"nothing is decided in {zone} yet; get_pipeline_health tells how far the plant is"
+    which = f"there is no decision {decision_id}" if decision_id else "there is none for this time"
+    return f"{which}; decisions of {zone} follow slots from {iso(span.first)} to {iso(span.last)}"
