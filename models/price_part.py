@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from models.price_realtime import RealTimePart, fit_real_time
+from models.price_realtime import RealTimePart
+from models.price_realtime_fit import fit_real_time
 from models.price_view import PriceForecast, RingView
 from vpp.domain import NET_LOAD_CHANNELS, PRICE
 from vpp.fleet import Zone

@@ -28,13 +28,16 @@ class Series:
     """Prices and side series of consecutive slots, with their local clock.
 
     ``prices``: shape (n,), NaN missing. ``sides``: shape (n_side, n). ``minutes``: local clock of each slot and of the
-    24 hours after the last one, shape (n + slots in a day,).
+    24 hours after the last one, shape (n + slots in a day,). ``published``: shape (n_published, n or more), values that
+    are known ahead; ``known``: shape (n,), the last position of them that is known when each slot has closed.
     """
 
     prices: Floats
     sides: Floats
     minutes: Ints
     step_min: int
+    published: Floats
+    known: Ints
 
     @property
     def slots(self) -> Ints:
@@ -42,11 +45,25 @@ class Series:
         return self.minutes % _DAY // self.step_min
 
 
-def series(prices: Floats, sides: Floats, *, first_index: int, step_min: int, time_zone: str) -> Series:
-    """Return prices and side series with the local clock of their slots; ``first_index`` is the first slot's index."""
+def series(
+    prices: Floats,
+    sides: Floats,
+    *,
+    first_index: int,
+    step_min: int,
+    time_zone: str,
+    published: Floats | None = None,
+    known: Ints | None = None,
+) -> Series:
+    """Return prices and side series with the local clock of their slots; ``first_index`` is the first slot's index.
+
+    Without ``known`` all that ``published`` holds counts as known.
+    """
     last = first_index + prices.size + _DAY // step_min
     minutes = local_minutes(first_index, last, step_min=step_min, time_zone=time_zone)
-    return Series(np.ascontiguousarray(prices), np.ascontiguousarray(sides), minutes, step_min)
+    published = np.empty((0, prices.size)) if published is None else published
+    known = np.full(prices.size, published.shape[1], dtype=np.int64) if known is None else known
+    return Series(np.ascontiguousarray(prices), np.ascontiguousarray(sides), minutes, step_min, published, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,10 @@ class LevelRows:
     scale: Floats
     block: Ints
     origins: Ints
+
+    def every(self, stride: int) -> LevelRows:
+        """Return every ``stride``-th row, the first included."""
+        return self.take(np.arange(self.origins.size) % stride == 0)
 
     def take(self, keep: Flags) -> LevelRows:
         """Return the rows where ``keep`` is true."""

@@ -1,0 +1,182 @@
+"""Trees on what the level-updated profile leaves: published forecasts, calendar and weekly shape of real-time prices.
+
+One model serves a dozen anchor horizons, the horizon being a column; between them the correction is interpolated. The
+trees learn ``(price - profile forecast) / scale`` of walk-forward profile forecasts, never of in-sample ones, and are
+added with the weight that the last eight weeks, kept out of a first fit, gave them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost as xgb
+
+from models.price_inputs import Shape
+from models.price_rows import LevelRows, Series
+from models.price_view import Flags, Floats, Ints
+from models.trees import Trees
+
+Floats32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+ANCHORS_MIN = (30, 60, 90, 120, 180, 240, 360, 480, 600, 720, 900, 1080, 1440)
+_SHORT_ANCHORS_MIN = (5, 15)
+_CLIP = 6.0
+_DAY = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class BoostSettings:
+    """Trees and how their weight is found; ``max_rows`` bounds origins times anchors."""
+
+    rounds: int = 150
+    eta: float = 0.06
+    depth: int = 3
+    columns: float = 0.5
+    min_child: float = 500.0
+    half_life_days: float = 400.0
+    tail_days: int = 56
+    max_rows: int = 220_000
+
+    def parameters(self) -> dict[str, object]:
+        """Return XGBoost's parameters; one thread and a fixed seed."""
+        return {
+            "objective": "reg:squarederror", "eta": self.eta, "max_depth": self.depth, "subsample": 0.7,
+            "colsample_bytree": self.columns, "min_child_weight": self.min_child, "max_bin": 64, "tree_method": "hist",
+            "nthread": 1, "seed": 1, "verbosity": 0,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BoostModel:
+    """Trees, the positions of their anchors among the horizons, and the weight of their correction (0 to 1) there."""
+
+    trees: Trees
+    anchors: Ints
+    weight: Floats
+
+    def correct(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
+        """Return what to add to the profile's forecasts per MWh, shape (n, H).
+
+        Args:
+            data: The series of the rows.
+            rows: Features of n origins.
+            level: The profile's forecasts, shape (n, H).
+            steps: Horizons in slots, shape (H,).
+        """
+        table = boost_table(data, rows, level, steps, self.anchors)
+        made = self.trees.predict(table).reshape(rows.origins.size, self.anchors.size)
+        correction = np.clip(made, -_CLIP, _CLIP) * self.weight * rows.scale[:, None]
+        return np.stack([np.interp(steps, steps[self.anchors], row) for row in correction])
+
+
+def anchors_of(horizon_min: tuple[int, ...]) -> Ints:
+    """Return the positions of the anchor horizons: the first, the last, and those of the table."""
+    wanted = {horizon_min[0], *_SHORT_ANCHORS_MIN, *ANCHORS_MIN, horizon_min[-1]}
+    return np.array([i for i, minutes in enumerate(horizon_min) if minutes in wanted], dtype=np.int64)
+
+
+def boost_table(data: Series, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
+    """Return the trees' features, shape (n * anchors, K), origin by origin.
+
+    Invariants:
+        - A row reads prices and sides up to its origin, and of published series only what was known there.
+    """
+    at = rows.origins[:, None] + steps[anchors][None, :]
+    n, a = at.shape
+    scale, base = rows.scale[:, None], rows.base[:, anchors]
+    minute = data.minutes[at] % _DAY
+    weekday = (data.minutes[at] // _DAY + 3) % 7
+    columns = [
+        np.broadcast_to(steps[anchors].astype(float) * data.step_min, (n, a)),
+        (level[:, anchors] - base) / scale,
+        (base - base[:, :1]) / scale,
+        rows.spread[:, anchors] / scale,
+        np.sin(2 * np.pi * minute / _DAY),
+        np.cos(2 * np.pi * minute / _DAY),
+        weekday.astype(float),
+        np.broadcast_to(np.log(scale), (n, a)),
+        base / scale,
+    ]
+    per_day = _DAY // data.step_min
+    columns.extend((_past(data.prices, at - days * per_day) - base) / scale for days in (1, 2, 7))
+    columns.extend(_published(data, rows, at))
+    own = np.stack([np.asarray(c, dtype=np.float32) for c in columns], axis=2).reshape(n * a, len(columns))
+    shared = np.repeat(rows.features[:, 1:].astype(np.float32), a, axis=0)
+    return np.ascontiguousarray(np.clip(np.concatenate([own, shared], axis=1), -1e6, 1e6))
+
+
+def _past(values: Floats, at: Ints) -> Floats:
+    inside = (at >= 0) & (at < values.size)
+    return np.where(inside, values[np.clip(at, 0, values.size - 1)], np.nan)
+
+
+def _published(data: Series, rows: LevelRows, at: Ints) -> list[Floats]:
+    """Return for each published series its value at the target against now and against the same slot of past days."""
+    out: list[Floats] = []
+    now = rows.origins[:, None]
+    known = at <= data.known[rows.origins][:, None]
+    per_day = _DAY // data.step_min
+    for values in data.published:
+        ahead = np.where(known, _past(values, at), np.nan)
+        usual = _mean_known([_past(values, at - days * per_day) for days in (1, 2, 3, 7)])
+        out.extend([ahead - _past(values, now), ahead - usual])
+    return out
+
+
+def _mean_known(parts: list[Floats]) -> Floats:
+    stacked = np.stack(parts)
+    known = np.isfinite(stacked)
+    total = np.where(known, stacked, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+
+
+def fit_boost(
+    data: Series, rows: LevelRows, level: Floats, actual: Floats, shape: Shape, settings: BoostSettings
+) -> BoostModel:
+    """Fit the trees and their weight.
+
+    Args:
+        data: The series of the rows.
+        rows: Features of n origins, in time order.
+        level: Walk-forward forecasts of the profile, shape (n, H).
+        actual: Prices at the targets, shape (n, H); NaN is skipped.
+        shape: Horizons.
+        settings: As ``BoostSettings``.
+    """
+    steps, anchors = shape.steps, anchors_of(shape.horizon_min)
+    stride = max(1, -(-rows.origins.size * anchors.size // settings.max_rows))
+    rows = rows.every(stride)
+    level, actual = level[::stride], actual[::stride]
+    table = boost_table(data, rows, level, steps, anchors)
+    goal = np.clip((actual - level)[:, anchors] / rows.scale[:, None], -_CLIP, _CLIP)
+    per_day = _DAY // data.step_min
+    last = int(rows.origins[-1])
+    age = (last - rows.origins) / per_day
+    weight = np.repeat(0.5 ** (age / settings.half_life_days), anchors.size)
+    early = np.repeat(rows.origins < last - (settings.tail_days + 1) * per_day, anchors.size)
+    late = np.repeat(rows.origins >= last - settings.tail_days * per_day, anchors.size)
+    share = np.zeros(anchors.size)
+    if early.sum() > 5_000 and late.any():
+        first = _train(table, goal.reshape(-1), weight, early, settings)
+        share = _weights(first.predict(table[late]).reshape(-1, anchors.size), goal.reshape(-1)[late], anchors.size)
+    trees = _train(table, goal.reshape(-1), weight, np.ones(early.size, dtype=np.bool_), settings)
+    return BoostModel(trees, anchors, share)
+
+
+def _train(table: Floats32, goal: Floats, weight: Floats, use: Flags, settings: BoostSettings) -> Trees:
+    use = use & np.isfinite(goal)
+    matrix = xgb.QuantileDMatrix(table[use], label=goal[use], weight=weight[use], max_bin=64, nthread=1)
+    booster = xgb.train(settings.parameters(), matrix, num_boost_round=settings.rounds)
+    return Trees(bytes(booster.save_raw("json")), table.shape[1])
+
+
+def _weights(made: Floats32, goal: Floats, n_anchors: int) -> Floats:
+    """Return the least-squares weight of the correction per anchor, within 0 to 1, shared with neighbouring anchors."""
+    g = goal.reshape(-1, n_anchors)
+    known = np.isfinite(g)
+    cross = np.where(known, made * np.where(known, g, 0.0), 0.0).sum(axis=0)
+    energy = np.where(known, made.astype(float) ** 2, 0.0).sum(axis=0)
+    kernel = np.array([0.5, 1.0, 0.5])
+    cross, energy = np.convolve(cross, kernel, "same"), np.convolve(energy, kernel, "same")
+    return np.asarray(np.clip(cross / np.maximum(energy, 1e-9), 0.0, 1.0))

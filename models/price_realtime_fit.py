@@ -1,0 +1,82 @@
+"""Fits the price part of a real-time market from a zone's history."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from models.price_boost import BoostModel, BoostSettings, fit_boost
+from models.price_inputs import Shape, from_frame
+from models.price_profile import ProfileSettings, fit_level
+from models.price_realtime import RealTimePart, level_prices
+from models.price_rows import LevelRows, level_rows, scaled, targets
+from models.price_spread import fit_spread, spread_columns
+from models.price_view import Flags, Floats
+from vpp.fleet import Zone
+
+_BLOCK_DAYS = 28
+_FORWARD_DAYS = 546
+_SPREAD_DAYS = 182
+_MAX_ROWS = 40_000
+_FIRST_DAYS = 7
+
+PROFILE = ProfileSettings()
+BOOST = BoostSettings()
+
+
+def fit_real_time(
+    frame: pd.DataFrame, zone: Zone, *, keep: BoostModel | None = None, boost: BoostSettings = BOOST
+) -> RealTimePart | None:
+    """Fit on all of ``frame``; None where it holds less than about six weeks of prices.
+
+    Args:
+        frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
+        zone: Gives step, time zone and price limits.
+        keep: Trees of an earlier fit of the same zone that are to serve on; None: fit new ones.
+        boost: Settings of new trees.
+    """
+    shape = Shape.of(zone, frame)
+    data = from_frame(frame, zone, shape)
+    n, settings = data.prices.size, PROFILE
+    span = (settings.fit_days + _FORWARD_DAYS) * shape.per_day
+    stride = max(1, -(-min(n, span) // _MAX_ROWS))
+    origins = np.arange(max(n - span, _FIRST_DAYS * shape.per_day), n - 1, stride, dtype=np.int64)
+    if origins.size < _BLOCK_DAYS * shape.per_day // stride:
+        return None
+    rows = level_rows(data, origins, shape.steps, settings)
+    rows = rows.take(np.isfinite(rows.scale))
+    if rows.origins.size == 0:
+        return None
+    actual = targets(data, rows, shape.steps)
+    forward = _walk_forward(rows, actual, shape, settings)
+    made: Flags = np.asarray(np.isfinite(forward).all(axis=1))
+    if made.sum() < shape.per_day // stride:
+        return None
+    recent, before, came = rows.take(made), forward[made], actual[made]
+    model = keep or fit_boost(data, recent, before, came, shape, boost)
+    # Errors after the trees' correction would be too narrow: the trees have seen all but the last of them.
+    columns = spread_columns(recent.features, recent.spread, recent.scale)
+    spread = fit_spread(came - before, columns, recent.scale, _SPREAD_DAYS * shape.per_day // stride)
+    last: Flags = np.asarray(rows.origins >= n - settings.fit_days * shape.per_day)
+    own = rows.take(last)
+    level = fit_level(own.features, scaled(actual[last], own, settings), own.block, settings)
+    return RealTimePart(shape, settings, level, model, spread)
+
+
+def _walk_forward(rows: LevelRows, actual: Floats, shape: Shape, settings: ProfileSettings) -> Floats:
+    """Forecast each four weeks by a fit on the rows before whose targets had passed; NaN before the first fit."""
+    out = np.full(actual.shape, np.nan)
+    goal = scaled(actual, rows, settings)
+    block, last = _BLOCK_DAYS * shape.per_day, int(rows.origins[-1])
+    begin = last - min(_FORWARD_DAYS * shape.per_day, (last - int(rows.origins[0])) * 2 // 3)
+    for start in range(begin, last + 1, block):
+        past: Flags = np.asarray(
+            (rows.origins < start) & (rows.origins >= start - settings.fit_days * shape.per_day), dtype=np.bool_
+        )
+        now: Flags = np.asarray((rows.origins >= start) & (rows.origins < start + block), dtype=np.bool_)
+        if past.sum() < 100 or not now.any():
+            continue
+        matured = np.where((rows.origins[past][:, None] + shape.steps[None, :]) < start, goal[past], np.nan)
+        model = fit_level(rows.features[past], matured, rows.block[past], settings)
+        out[now] = level_prices(model, rows.take(now), shape)
+    return out
