@@ -137,7 +137,7 @@ class Acts:
 
     def hold(self, order: Order) -> Receipt:
         """Send a hold at once and return what became of it."""
-        self.book.hold(order)
+        self.book.send(order)
         return self.receipt(order)
 
     def execute(self, plan_id: str, principal: str) -> Receipt:

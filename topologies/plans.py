@@ -213,14 +213,16 @@ class PlanBook:
             self._write(order.zone, f"execute:{plan_id}", principal, "sent", order.reason, plan.digest)
         return order
 
-    def hold(self, order: Order) -> None:
-        """Send a hold: it needs no approval.
+    def send(self, order: Order) -> None:
+        """Send an order that needs no plan: a hold, or what an operator gives and approves at once.
 
         Raises:
             UnreachableError: The broker did not take it.
         """
         self.post("orders", order)
-        self._write(order.zone, f"hold:{order.order_id}", order.principal, "sent", order.reason, order_digest(order))
+        self._write(
+            order.zone, f"{order.action}:{order.order_id}", order.principal, "sent", order.reason, order_digest(order)
+        )
 
     def _open(self, plan_id: str) -> PlanState:
         plan = self.find(plan_id)

@@ -1,0 +1,128 @@
+"""`vpp plans`, `vpp approve`, `vpp reject`, `vpp hold`, `vpp release`: a person's word on what agents propose."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
+from topologies.ordering import operator_order
+from topologies.plans import PlanBook, PlanState
+from topologies.post import Post
+from vpp.messages import Order
+from vpp.settings import Settings
+from vpp.store import open_store
+
+Reason = Annotated[str, Parameter(name=["--reason", "-r"], help="why, for the audit")]
+Assets = Annotated[list[str] | None, Parameter(name="--asset", help="only this asset; may be repeated")]
+
+
+def plans(*, zone: str | None = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """List the plans of the last day: what agents proposed and what became of it.
+
+    Args:
+        zone: Only this zone.
+    """
+    with _book(common.settings()) as book:
+        now = book.now()
+        found = [_summary(plan, now) for plan in book.recent(zone)]
+    answer(
+        found,
+        as_json=json,
+        render=lambda rows: table(None, rows[0], [row.values() for row in rows]) if rows else out.print("no plans"),
+    )
+
+
+def approve(plan_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """Approve a plan: whoever proposed it may then execute it, once, while it lives.
+
+    Args:
+        plan_id: Its id.
+    """
+    with _book(common.settings()) as book:
+        plan = book.approve(plan_id, _user())
+        answer(_summary(plan, book.now()), as_json=json, render=pairs)
+
+
+def reject(plan_id: str, *, reason: Reason, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """Reject a plan for good.
+
+    Args:
+        plan_id: Its id.
+    """
+    with _book(common.settings()) as book:
+        plan = book.reject(plan_id, _user(), reason)
+        answer(_summary(plan, book.now()), as_json=json, render=pairs)
+
+
+def hold(zone: str, *, reason: Reason, asset: Assets = None, common: Common = NO_OPTIONS) -> None:
+    """Stop automatic setpoints at once and bring assets to rest; `vpp release` ends it.
+
+    Args:
+        zone: The zone.
+    """
+    _order(common.settings(), zone, "hold", reason, asset)
+
+
+def release(zone: str, *, reason: Reason, asset: Assets = None, common: Common = NO_OPTIONS) -> None:
+    """End holds: the plant dispatches by itself again.
+
+    Args:
+        zone: The zone.
+    """
+    _order(common.settings(), zone, "release", reason, asset)
+
+
+def _order(settings: Settings, zone: str, action: str, reason: str, assets: list[str] | None) -> None:
+    with _book(settings) as book:
+        order: Order = operator_order(
+            book.store, zone, action, principal=_user(), reason=reason, now=book.now(), key=book.key,
+            asset_ids=assets or [],
+        )  # fmt: skip
+        book.send(order)
+    say(f"{action} of {', '.join(order.asset_ids) or 'the whole fleet'} in {zone} sent as {order.order_id}")
+
+
+@contextmanager
+def _book(settings: Settings) -> Iterator[PlanBook]:
+    key = settings.approval_key
+    with open_store(settings, read_only=True) as store:
+        secret = None if key is None else key.get_secret_value().encode()
+        yield PlanBook(store, Post(settings), secret, lambda: datetime.now(UTC))
+
+
+def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
+    order, kept = plan.kept.order, plan.kept
+    asked = {
+        "target": f"{order.power_mw} MW",
+        "band": f"{order.min_mw}..{order.max_mw} MW",
+        "soc_target": f"SoC {order.soc}",
+        "cancel": f"order {order.cancels}",
+    }.get(order.action, "")
+    return {
+        "plan_id": plan.plan_id,
+        "status": plan.status(now),
+        "zone": order.zone,
+        "order": f"{order.action} {asked}".strip(),
+        "assets": ", ".join(order.asset_ids) or "all",
+        "from": order.starts_at,
+        "to": order.expires_at,
+        "extra_cost": kept.cost_change,
+        "proposer": plan.proposer,
+        "reason": order.reason,
+        "approved_by": plan.approved_by,
+        "expires_at": kept.expires_at,
+        "notes": "; ".join(kept.reasons) or None,
+    }
+
+
+def _user() -> str:
+    try:
+        return f"local:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "local"
