@@ -82,7 +82,7 @@ class _Sheet:
         self.row: dict[str, Indices] = {}
         self.columns = 0
         self.rows = 0
-        self._entries: list[tuple[Array, Array, Array]] = []
+        self._entries: list[tuple[Indices, Indices, Array]] = []
 
     def add_columns(self, name: str, *shape: int) -> Indices:
         count = int(np.prod(shape))
@@ -101,7 +101,9 @@ class _Sheet:
         self._entries.append((row.ravel(), column.ravel(), value.ravel()))
 
     def layout(self) -> Layout:
-        row, column, value = (np.concatenate([entry[i] for entry in self._entries]) for i in range(3))
+        row = np.concatenate([entry[0] for entry in self._entries])
+        column = np.concatenate([entry[1] for entry in self._entries])
+        value = np.concatenate([entry[2] for entry in self._entries])
         return Layout(Matrix.of((self.rows, self.columns), row, column, value), self.column, self.row)
 
 

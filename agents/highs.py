@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from highspy._core import _Highs  # making the public class prints a banner on stdout, which may be a protocol stream
 
-from agents.problem import Array, Effort
+from agents.problem import Array, Effort, Indices
 
 SOLVER = f"HiGHS {highspy.HIGHS_VERSION_MAJOR}.{highspy.HIGHS_VERSION_MINOR}.{highspy.HIGHS_VERSION_PATCH}"
 _COLUMNWISE = 1
@@ -33,11 +33,11 @@ class Matrix:
     value: Array
 
     @staticmethod
-    def of(shape: tuple[int, int], row: Array, column: Array, value: Array) -> Matrix:
+    def of(shape: tuple[int, int], row: Indices, column: Indices, value: Array) -> Matrix:
         """Return the matrix of ``(row, column, value)`` triples; a place may occur once."""
         order = np.lexsort((row, column))
         start = np.zeros(shape[1] + 1, dtype=np.int32)
-        np.cumsum(np.bincount(column.astype(np.int64), minlength=shape[1]), out=start[1:])
+        np.cumsum(np.bincount(column, minlength=shape[1]), out=start[1:])
         return Matrix(shape[0], shape[1], start, row[order].astype(np.int32), value[order])
 
 
