@@ -122,7 +122,9 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
         progress=_part(progress, 0.35, 0.9),
     )  # fmt: skip
     progress(0.9, "the day after")
-    after, _ = tail_walk(_one_day_more(table), weight, first, refit_days=refit_days, settings=settings)
+    next_day = int(table.days[-1]) + 1
+    holiday = float(next_day in holiday_numbers(zone, next_day, next_day))
+    after, _ = tail_walk(table.longer(holiday), weight, first, refit_days=refit_days, settings=settings)
     history = np.where(np.isfinite(trees.blend), trees.blend, linear.mix)
     spread = day_quantiles(history, table.price, view.features.scale, begin, end)
     test = slice(begin, end)
@@ -204,20 +206,6 @@ def _rows(
             hint="choose a later --train-to",
         )
     return begin, min(fitted, begin), end
-
-
-def _one_day_more(table: DayTable) -> DayTable:
-    """Return the table with one empty day at its end, so that the last auction has a day after its own."""
-
-    def longer(values: Floats) -> Floats:
-        return np.concatenate([values, np.full((1, HOURS), np.nan)])
-
-    return DayTable(
-        np.append(table.days, table.days[-1] + 1), longer(table.price), longer(table.load), longer(table.renewables),
-        {name: longer(v) for name, v in table.series.items()},
-        {name: longer(v) for name, v in table.neighbours.items()},
-        np.append(table.holiday, 0.0),
-    )  # fmt: skip
 
 
 def _real_slots(

@@ -54,6 +54,34 @@ class DayTable:
         """Angle of the year of each day in radians."""
         return np.asarray(2.0 * np.pi * (self.days % 365.2425) / 365.2425, dtype=np.float64)
 
+    def upto(self, rows: int) -> DayTable:
+        """Return the first ``rows`` days."""
+        return DayTable(
+            self.days[:rows],
+            self.price[:rows],
+            self.load[:rows],
+            self.renewables[:rows],
+            {name: values[:rows] for name, values in self.series.items()},
+            {name: values[:rows] for name, values in self.neighbours.items()},
+            self.holiday[:rows],
+        )
+
+    def longer(self, holiday: float = 0.0) -> DayTable:
+        """Return the table with one day more, of which nothing is known but whether it is a holiday (1) or not (0)."""
+
+        def add(values: Floats) -> Floats:
+            return np.concatenate([values, np.full((1, HOURS), np.nan)])
+
+        return DayTable(
+            np.append(self.days, self.days[-1] + 1),
+            add(self.price),
+            add(self.load),
+            add(self.renewables),
+            {name: add(values) for name, values in self.series.items()},
+            {name: add(values) for name, values in self.neighbours.items()},
+            np.append(self.holiday, holiday),
+        )
+
     def position(self, day: int) -> int:
         """Return the row of a local day number; the table need not hold it."""
         return int(day - self.days[0])
