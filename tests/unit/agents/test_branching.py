@@ -102,7 +102,7 @@ def test_the_solver_prints_nothing() -> None:
         "from agents.highs import Matrix, Program, solve_cold\n"
         "from agents.problem import Effort\n"
         "one = np.ones(1)\n"
-        "m = Matrix.of((1, 1), np.zeros(1), np.zeros(1), one)\n"
+        "m = Matrix.of((1, 1), np.zeros(1, int), np.zeros(1, int), one)\n"
         "assert solve_cold(Program(m, -one, 0 * one, one, 0 * one, one), Effort()).objective == -1.0\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
