@@ -1,0 +1,134 @@
+"""MCP on a running plant: ask, propose, approve at the command line, execute, hold; every step of it real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+from tests.plant_fixtures import Place, make_place
+
+pytestmark = [pytest.mark.e2e, pytest.mark.stream, pytest.mark.slow]
+ZONE, BATTERY = "SIM_001", "SIM_001-battery-1"
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A simulated zone at one slot in two seconds, on its own broker and store."""
+    place = make_place(tmp_path_factory.mktemp("mcp"))
+    process = place.start("up", "--source", "simulate", "--zone", ZONE, "--pulse", "2", "--no-train")
+    try:
+        ready(lambda: process.poll() is None and decided(place), 150, place)
+        yield place
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def decided(place: Place) -> bool:
+    done = place.vpp("export", "decisions", "--format", "json")
+    return done.returncode == 0 and bool(done.stdout.strip("[] \n"))
+
+
+def ready(found: Callable[[], bool], within_s: float, place: Place) -> None:
+    deadline = time.monotonic() + within_s
+    while not found():
+        assert time.monotonic() < deadline, place.said()
+        time.sleep(1)
+
+
+def client(place: Place, mode: Any) -> Client[Any]:
+    env = {**place.environment, "VPP_MCP__PROFILE": "operate"}
+    return Client(StdioTransport(sys.executable, ["-m", "mcp_server"], env=env, cwd=str(place.data_dir)), mode=mode)
+
+
+async def ask(asked: Client[Any], tool: str, **arguments: Any) -> dict[str, Any]:
+    found = (await asked.call_tool(tool, arguments)).structured_content
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_the_reading_tools_show_the_running_plant(plant: Place, mode: str) -> None:
+    async with client(plant, mode) as asked:
+        overview = await ask(asked, "get_overview")
+        (zone,) = overview["zones"]
+        assert (zone["zone"], zone["assets"] > 0, overview["workers_running"]) == (ZONE, True, 7)
+        assert (await ask(asked, "get_series", series="net_load_mw"))["points"]
+        assert (await ask(asked, "get_performance", by="zone"))["groups"]
+        health = await ask(asked, "get_pipeline_health")
+        assert {worker["state"] for worker in health["workers"]} == {"running"}
+        records = (await ask(asked, "peek_topic", topic="bids", limit=2))["records"]
+        assert {record["key"] for record in records} == {ZONE}
+        why = await ask(asked, "explain_decision", why_not_asset=BATTERY, why_not_mw=0.5)
+        assert why["decision_id"]
+        assert why["why_not"] is not None
+
+
+async def test_propose_approve_execute_moves_the_battery(plant: Place) -> None:
+    async with client(plant, "auto") as asked:
+        plan = await ask(
+            asked, "propose_dispatch", asset_ids=[BATTERY], power_mw=-1.0, duration_min=2880, reason="test of approval"
+        )
+        assert plan["outcome"] in ("ready", "clamped"), plan["checks"]
+        early = await ask(asked, "execute_plan", plan_id=plan["plan_id"])
+        assert early["status"] == "needs_approval"
+        approved = None
+        for _ in range(20):
+            approved = plant.vpp("approve", plan["plan_id"], "--json")
+            if approved.returncode == 0:
+                break
+            await asyncio.sleep(0.5)
+        assert approved is not None
+        assert json.loads(approved.stdout)["status"] == "approved", approved.stderr
+        ready(lambda: plan["plan_id"] in plant.vpp("plans", "--json").stdout, 20, plant)
+        receipt: dict[str, Any] = {}
+        for _ in range(20):
+            receipt = await ask(asked, "execute_plan", plan_id=plan["plan_id"])
+            if receipt["status"] == "accepted":
+                break
+            await asyncio.sleep(0.5)
+        assert receipt["status"] == "accepted", receipt
+        deadline = time.monotonic() + 30
+        outcome = ""
+        while outcome not in ("accepted", "clamped") and time.monotonic() < deadline:
+            await asyncio.sleep(1)
+            receipt = await ask(asked, "execute_plan", plan_id=plan["plan_id"])
+            outcome = receipt["assets"][0]["outcome"]
+        assert outcome in ("accepted", "clamped"), receipt
+
+
+async def test_a_hold_brings_the_fleet_to_rest_and_a_person_releases_it(plant: Place) -> None:
+    async with client(plant, "legacy") as asked:
+        receipt = await ask(asked, "hold_fleet", reason="test of the kill switch")
+        assert receipt["status"] == "accepted", receipt
+        await asyncio.sleep(6)
+        asset = await ask(asked, "get_asset", asset_id=BATTERY)
+        assert asset["asset"]["next_power_mw"] == 0.0
+        assert "kill switch" in (asset["setpoint_reason"] or "") or asset["asset"]["power_mw"] == 0.0
+        done = plant.vpp("release", ZONE, "--reason", "test is over")
+        assert done.returncode == 0, done.stderr
+
+
+def test_every_act_is_in_the_audit_table(plant: Place) -> None:
+    done = plant.vpp("export", "audit", "--format", "json")
+    actions = {row["action"] for row in json.loads(done.stdout)}
+    assert {"plan:propose", "plan:approve", "plan:execute", "order:target", "order:hold", "order:release"} <= actions
+
+
+def test_what_the_server_needs_stands_in_one_folder(plant: Place) -> None:
+    assert (Path(plant.environment["VPP_DATA_DIR"]) / "store.sqlite").exists()
