@@ -27,6 +27,10 @@ _DAY_CLASS = cal_fields.DAY_CLASS
 _ANNUAL = cal_fields.ANNUAL
 _SUN = cal_fields.SUN
 _TAU = 2.0 * math.pi
+PARTS = "fced52602f05"
+"""Digest of what is compiled into this module from others. The compiler's cache looks at this file alone, so a change
+there must change it; a test says the new value."""
+
 SIMILAR_SEARCH_DAYS = 42
 SIMILAR_FOUND = 12
 

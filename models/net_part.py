@@ -44,7 +44,7 @@ class StageArrays:
 class ServedNetLoad:
     """See the module text.
 
-    ``stages``: by letter, as ``models.stages``. ``scale_mw``: shape (H,), spread of what stage A leaves, unit of the
+    ``stages``: by letter, as ``models.stages``. ``scale_mw``: shape (H,), spread of what they leave, the unit of the
     trees. ``tree_weight``: shape (H,). ``error_scale_mw``: shape (H,), unit of the widths. ``width_*``: (H, inputs).
     ``tables``: shape (H, 2, levels), scaled errors with the target published or not.
     """
@@ -123,8 +123,7 @@ class ServedNetLoad:
         )
         leaves = self.trees.predict(inputs).astype(np.float64) * self.scale_mw[use]
         out = linear.copy()
-        share = self.tree_weight[use]
-        out[use] = (1.0 - share) * linear[use] + share * (first[use] + leaves)
+        out[use] += self.tree_weight[use] * leaves
         return out
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:

@@ -101,12 +101,12 @@ class NetLoadTrainer:
         steps = history.spec.horizon_steps
         self._states = [HorizonState(Stages(history.spec, m, self._groups)) for m in history.spec.horizons_min]
         self._trees = TreeRows(len(steps))
-        first = history.first + LOOK_BACK_DAYS * self._day
+        # A short history must not lose most of its rows to features that look back six weeks; they are missing then.
+        look_back = min(LOOK_BACK_DAYS, max(history.slots // self._day // 4, 8))
+        first = history.first + look_back * self._day
         last = history.first + history.slots
         if last - first < MIN_DAYS * self._day:
-            first = history.first + min(LOOK_BACK_DAYS, max((history.slots // self._day) // 4, 8)) * self._day
-            if last - first < MIN_DAYS * self._day:
-                return None
+            return None
         days = (last - first) // self._day
         walk = last - min(FORWARD_DAYS, max(days * 2 // 5, 7)) * self._day
         edges = [first, *range(walk, last, min(BATCH_DAYS, max(days // 8, 2)) * self._day), last]
@@ -147,7 +147,7 @@ class NetLoadTrainer:
         """Learn the targets between ``edges`` (slot indices), batch by batch, horizon by horizon."""
         spec, first = history.spec, history.first
         net = history.data[[s.name for s in spec.series].index("net")]
-        low = max(edges[0] - first - self._day, min(LOOK_BACK_DAYS * self._day, edges[0] - first) - self._day, 0)
+        low = max(edges[0] - first - self._day, 0)
         origins = np.arange(low, history.slots - 1, dtype=np.int64)
         origins = origins[~np.isnan(net[origins])]
         rows = history.origin_rows(origins)

@@ -17,6 +17,7 @@ from models.served import ErrorStart
 from vpp.domain import QUANTILE_LEVELS
 
 Array = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
@@ -83,6 +84,48 @@ def adapt_levels(levels: Array, below: npt.NDArray[np.bool_], gamma: float, nomi
             continue
         hit = 1.0 if below[q] else 0.0
         levels[q] = min(max(levels[q] + gamma * (nominal[q] - hit), -0.5), 1.5)
+
+
+@njit(cache=True)
+def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    index: int,
+    actuals: Array,
+    steps: Indices,
+    origin: Indices,
+    by_model: npt.NDArray[np.bool_],
+    quantiles: Floats32,
+    mean: Floats32,
+    first_error: Floats32,
+    block: Array,
+    recent: Array,
+    levels: Array,
+    gamma: Array,
+    memory: Array,
+    nominal: Array,
+) -> int:
+    """Enter the errors of all forecasts whose target is slot ``index`` and adapt the levels; return how many.
+
+    Compiled together with what it calls: the compiler's cache would not see a change in another file.
+    """
+    entered = 0
+    rows = origin.shape[0]
+    last = actuals.shape[0] - 1
+    below = np.empty(nominal.shape[0], dtype=np.bool_)
+    for h in range(steps.shape[0]):
+        row = (index - steps[h]) % rows
+        if origin[row] != index - steps[h] or not by_model[row]:
+            continue
+        error = actuals[last] - mean[row, h]
+        ramp = error
+        if h > 0:
+            earlier = last - steps[h] + steps[h - 1]
+            ramp = error - (actuals[earlier] - mean[row, h - 1])
+        enter_error(block, recent, h, error, ramp, np.float64(first_error[row]), memory)
+        for q in range(nominal.shape[0]):
+            below[q] = actuals[last] < quantiles[row, h, q]
+        adapt_levels(levels[h], below, gamma[h], nominal)
+        entered += 1
+    return entered
 
 
 class Residuals:
@@ -193,4 +236,52 @@ def near(slots: Array, first: int, last: int, groups: Indices) -> Array:
     for h in range(groups.shape[0]):
         for f in range(first, last):
             out[f - first, h] = near_one(slots, f, h, groups[h])
+    return out
+
+
+@njit(cache=True)
+def replay_errors(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    h: int,
+    steps: int,
+    origin: Indices,
+    group: Indices,
+    errors: Array,
+    before: Array,
+    first: Array,
+    slots: Array,
+    recent: Array,
+    memory: Array,
+) -> Array:
+    """Enter the errors of horizon ``h`` in order of their targets; return the trailing errors at each origin, (5, n).
+
+    Args:
+        h: Column of the horizon in ``slots`` and ``recent``.
+        steps: The horizon in slots.
+        origin: Position of each origin, ascending; ``group`` the slot of the day of its target.
+        group: See ``origin``.
+        errors: Errors of this horizon by position of the origin, NaN = none; ``before`` of the horizon before it,
+            ``first`` of the first horizon.
+        before: See ``errors``.
+        first: See ``errors``.
+        slots: Trailing errors by slot of the day, changed.
+        recent: Recent errors, changed.
+        memory: As ``models.residuals.memories``.
+    """
+    n = origin.shape[0]
+    out = np.full((5, n), np.nan)
+    entered = 0
+    for i in range(n):
+        while entered < n and origin[entered] + steps <= origin[i]:
+            at = origin[entered]
+            ramp = errors[at] - before[at]
+            enter_error(slots[group[entered]], recent, h, errors[at], ramp, first[at], memory)
+            entered += 1
+        out[0, i] = near_one(slots, 0, h, group[i])
+        out[1, i] = near_one(slots, 1, h, group[i])
+        for m in range(3):
+            out[2 + m, i] = recent[m, h] if recent[3, h] > 0.0 else np.nan
+    while entered < n:
+        at = origin[entered]
+        enter_error(slots[group[entered]], recent, h, errors[at], errors[at] - before[at], first[at], memory)
+        entered += 1
     return out

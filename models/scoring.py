@@ -7,14 +7,12 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from models.residuals import Residuals, adapt_levels, enter_error
+from models.residuals import Residuals, enter_matured
 from models.scores import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, N, Waiting, score_rows
 from vpp.messages import Skill
 
 Array = npt.NDArray[np.float64]
-Floats32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 
@@ -45,50 +43,12 @@ def mature(
     first_row = (index - int(steps[0])) % waiting.rows
     if waiting.origin[first_row] == index - steps[0] and waiting.by_model[first_row]:
         waiting.set_first_error(first_row, float(actuals[-1] - waiting.mean[first_row, 0]))
-    entered = _enter(
+    entered = enter_matured(
         index, actuals, steps, waiting.origin, waiting.by_model, waiting.quantiles, waiting.mean, waiting.first_error,
         residuals.slots[group], residuals.recent, residuals.levels, residuals.gamma, residuals.memory, LEVELS,
     )  # fmt: skip
     if entered:
         residuals.touch(group)
-
-
-@njit(cache=True)
-def _enter(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    index: int,
-    actuals: Array,
-    steps: Indices,
-    origin: Indices,
-    by_model: npt.NDArray[np.bool_],
-    quantiles: Floats32,
-    mean: Floats32,
-    first_error: Floats32,
-    block: Array,
-    recent: Array,
-    levels: Array,
-    gamma: Array,
-    memory: Array,
-    nominal: Array,
-) -> int:
-    entered = 0
-    rows = origin.shape[0]
-    last = actuals.shape[0] - 1
-    below = np.empty(nominal.shape[0], dtype=np.bool_)
-    for h in range(steps.shape[0]):
-        row = (index - steps[h]) % rows
-        if origin[row] != index - steps[h] or not by_model[row]:
-            continue
-        error = actuals[last] - mean[row, h]
-        ramp = error
-        if h > 0:
-            earlier = last - steps[h] + steps[h - 1]
-            ramp = error - (actuals[earlier] - mean[row, h - 1])
-        enter_error(block, recent, h, error, ramp, np.float64(first_error[row]), memory)
-        for q in range(nominal.shape[0]):
-            below[q] = actuals[last] < quantiles[row, h, q]
-        adapt_levels(levels[h], below, gamma[h], nominal)
-        entered += 1
-    return entered
 
 
 def skill_messages(

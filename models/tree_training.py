@@ -1,4 +1,4 @@
-"""Trees on what stage A leaves, pooled over horizons, and the weight that a validation tail gives them."""
+"""Trees on what the linear stages leave, pooled over horizons, and the weight that a validation tail gives them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ NEAR_ROWS, FAR_ROWS = 2400, 700
 NEAR_MIN = 480
 BANDS_MIN = (60, 120, 240, 480, 720, 1440)
 WEIGHTS = np.arange(0.0, 1.01, 0.05)
-ROUNDS, DEPTH = 160, 6
+ROUNDS, DEPTH = 100, 4
+CLEAR_GAIN = 0.1
 MIN_WEIGHT = 0.1
 """A smaller weight is noise of the tail, and would cost every forecast the traversal."""
 
@@ -91,13 +92,13 @@ def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[T
     scale = np.ones(len(samples))
     for h, s in enumerate(samples):
         if s is not None and len(s.change):
-            scale[h] = max(float(np.std(s.change - s.first)), 1e-9)
+            scale[h] = max(float(np.std(s.change - s.linear)), 1e-9)
     horizon = np.concatenate([np.full(len(s.day), h) for h, s in enumerate(samples) if s is not None])
     joined = {
         name: np.concatenate([getattr(s, name) for s in samples if s is not None])
         for name in ("inputs", "first", "linear", "change", "day")
     }
-    target = (joined["change"] - joined["first"]) / scale[horizon]
+    target = (joined["change"] - joined["linear"]) / scale[horizon]
     target = np.clip(target, -8.0, 8.0)
     age = joined["day"].max() - joined["day"]
     weight = 0.5 ** (age / HALF_LIFE_DAYS)
@@ -108,14 +109,26 @@ def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[T
     if early.sum() >= 500 and tail.sum() >= 100:
         judge = fit_trees(joined["inputs"][early], target[early], weight[early], rounds=ROUNDS, depth=DEPTH)
         leaves = judge.predict(np.ascontiguousarray(joined["inputs"][tail])) * scale[horizon[tail]]
-        trees_say = joined["first"][tail] + leaves
-        share = _weights(minutes, horizon[tail], trees_say, joined["linear"][tail], joined["change"][tail], scale)
+        left = joined["change"][tail] - joined["linear"][tail]
+        share = tail_weights(minutes, horizon[tail], leaves, left, scale)
     served = fit_trees(joined["inputs"], target, weight, rounds=ROUNDS, depth=DEPTH)
     assert served.features == width
     return served, scale, share
 
 
-def _weights(minutes: Array, horizon: Indices, trees: Array, linear: Array, actual: Array, scale: Array) -> Array:
+def tail_weights(minutes: Array, horizon: Indices, leaves: Array, left: Array, scale: Array) -> Array:
+    """Return the weight of the trees per horizon, by bands of horizons.
+
+    A band takes half of the weight that is best on the tail, since a short tail flatters, and all of it where the trees
+    win clearly, as in a zone whose history is too short for the linear stages.
+
+    Args:
+        minutes: The horizons.
+        horizon: Number of the horizon of each row.
+        leaves: What the trees add, MW.
+        left: What the linear stages really left, MW.
+        scale: Unit of each horizon, MW.
+    """
     out = np.zeros(len(minutes))
     below = 0
     for limit in BANDS_MIN:
@@ -125,7 +138,8 @@ def _weights(minutes: Array, horizon: Indices, trees: Array, linear: Array, actu
         if inside.sum() < 30:
             continue
         unit = scale[horizon[inside]]
-        costs = [np.mean(np.abs((1 - w) * linear[inside] + w * trees[inside] - actual[inside]) / unit) for w in WEIGHTS]
-        best = float(WEIGHTS[int(np.argmin(costs))])
-        out[band] = best if best >= MIN_WEIGHT else 0.0
+        costs = np.array([np.mean(np.abs(left[inside] - w * leaves[inside]) / unit) for w in WEIGHTS])
+        best = int(np.argmin(costs))
+        weight = WEIGHTS[best] * (1.0 if costs[best] < (1.0 - CLEAR_GAIN) * costs[0] else 0.5)
+        out[band] = weight if weight >= MIN_WEIGHT else 0.0
     return out

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from features.spec import FeatureSpec
-from models.residuals import SLOT_FIELDS, enter_error, groups_per_day, memories, near_one
+from models.residuals import SLOT_FIELDS, groups_per_day, memories, replay_errors
 from models.served import ErrorStart
 from models.stages import UNPUBLISHED, Linear
 from models.width import EXTRA, GRID, distribution, fit_width, width_inputs, widths
@@ -131,51 +130,3 @@ def _fit_one(
     for unpublished in (0, 1):
         own = late & ((case == UNPUBLISHED) == bool(unpublished))
         out.tables[h, unpublished] = distribution(scaled[own if own.sum() >= MIN_CASE_ROWS else late])
-
-
-@njit(cache=True)
-def replay_errors(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    h: int,
-    steps: int,
-    origin: Indices,
-    group: Indices,
-    errors: Array,
-    before: Array,
-    first: Array,
-    slots: Array,
-    recent: Array,
-    memory: Array,
-) -> Array:
-    """Enter the errors of horizon ``h`` in order of their targets; return the trailing errors at each origin, (5, n).
-
-    Args:
-        h: Column of the horizon in ``slots`` and ``recent``.
-        steps: The horizon in slots.
-        origin: Position of each origin, ascending; ``group`` the slot of the day of its target.
-        group: See ``origin``.
-        errors: Errors of this horizon by position of the origin, NaN = none; ``before`` of the horizon before it,
-            ``first`` of the first horizon.
-        before: See ``errors``.
-        first: See ``errors``.
-        slots: Trailing errors by slot of the day, changed.
-        recent: Recent errors, changed.
-        memory: As ``models.residuals.memories``.
-    """
-    n = origin.shape[0]
-    out = np.full((5, n), np.nan)
-    entered = 0
-    for i in range(n):
-        while entered < n and origin[entered] + steps <= origin[i]:
-            at = origin[entered]
-            ramp = errors[at] - before[at]
-            enter_error(slots[group[entered]], recent, h, errors[at], ramp, first[at], memory)
-            entered += 1
-        out[0, i] = near_one(slots, 0, h, group[i])
-        out[1, i] = near_one(slots, 1, h, group[i])
-        for m in range(3):
-            out[2 + m, i] = recent[m, h] if recent[3, h] > 0.0 else np.nan
-    while entered < n:
-        at = origin[entered]
-        enter_error(slots[group[entered]], recent, h, errors[at], errors[at] - before[at], first[at], memory)
-        entered += 1
-    return out

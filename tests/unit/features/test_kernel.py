@@ -1,5 +1,7 @@
 """The kernel against exact arithmetic, and the parity of training and serving bit for bit."""
 
+import hashlib
+import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -9,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features import calendar, kernel, kernel_access
 from features.calendar import Calendar
 from features.kernel_access import rolling, slot_mean, window_mean
 from features.replay import History, RingFeatures, make_history
 from features.ring import SlotRing
 from features.series import MAX_DEPTH_DAYS, depth_days, is_published
-from features.spec import FeatureSpec, build_spec
+from features.spec import FeatureSpec, Op, build_spec
 from models.feed import known_until, with_net_load
 from tests.unit.models.synthetic import make_frame, make_zone
 from vpp.fleet import Zone
@@ -213,3 +216,9 @@ def test_clock_changes_keep_the_columns_finite() -> None:
     spring = int((datetime(2021, 3, 28, 0, tzinfo=UTC) - frame.index[0].to_pydatetime()).total_seconds() // 3600)
     rows = world.trained(spring)
     assert np.isfinite(rows[world.spec.columns("A")]).all()
+
+
+def test_a_change_in_what_is_compiled_in_changes_the_kernels_file() -> None:
+    ops = ",".join(f"{op.name}={int(op)}" for op in Op)
+    digest = hashlib.sha256(f"{inspect.getsource(kernel_access)}{ops}{calendar.FIELDS}".encode()).hexdigest()[:12]
+    assert digest == kernel.PARTS, f'write PARTS = "{digest}" into features/kernel.py and raise KERNEL_VERSION'

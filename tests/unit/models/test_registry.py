@@ -4,16 +4,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.bundle import Parts
+from models.net_part import ServedNetLoad
 from models.registry import Registry, content_hash, identified
 from models.training import Trainer
 from tests.unit.models.synthetic import make_frame, make_zone
 from vpp.errors import DataError, ModelError
 
-PRICE_ONLY = {"price": {"meta": b"{}", "x": np.arange(3.0)}}
+PRICE_ONLY: Parts = {"price": {"meta": b"{}", "x": np.arange(3.0)}}
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[dict, dict]:
+def trained() -> tuple[Parts, dict]:
     frame = make_frame(45, step_min=60)
     return Trainer(make_zone(60)).train(frame, frame.index[-1].to_pydatetime())
 
@@ -23,11 +25,11 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path / "models")
 
 
-def test_a_saved_model_comes_back_the_same(registry: Registry, trained: tuple[dict, dict]) -> None:
+def test_a_saved_model_comes_back_the_same(registry: Registry, trained: tuple[Parts, dict]) -> None:
     saved = registry.save(*trained)
     other = Registry(registry._root)
     loaded = other.load(saved.model_id, saved.sha256)
-    assert loaded.net_load is not None
+    assert isinstance(loaded.net_load, ServedNetLoad)
     assert content_hash({"net_load": loaded.net_load.to_arrays()}) == content_hash({"net_load": trained[0]["net_load"]})
     shown = other.show(saved.model_id)
     assert shown["spec_hash"] == loaded.net_load.spec.hash
@@ -35,12 +37,12 @@ def test_a_saved_model_comes_back_the_same(registry: Registry, trained: tuple[di
     assert saved.model_id.startswith("T-20210214T2300-")
 
 
-def test_saving_the_same_content_again_is_the_same_version(registry: Registry, trained: tuple[dict, dict]) -> None:
+def test_saving_the_same_content_again_is_the_same_version(registry: Registry, trained: tuple[Parts, dict]) -> None:
     assert registry.save(*trained).model_id == registry.save(*trained).model_id
     assert len(registry.versions("T")) == 1
 
 
-def test_a_damaged_model_is_refused_with_the_next_step(registry: Registry, trained: tuple[dict, dict]) -> None:
+def test_a_damaged_model_is_refused_with_the_next_step(registry: Registry, trained: tuple[Parts, dict]) -> None:
     saved = registry.save(*trained)
     trees = next(registry._root.glob("T/*/net_load.trees.json"))
     trees.write_bytes(trees.read_bytes().replace(b"3", b"4", 1))
@@ -49,16 +51,16 @@ def test_a_damaged_model_is_refused_with_the_next_step(registry: Registry, train
     assert caught.value.hint == "train again: vpp train"
 
 
-def test_another_hash_than_the_promoted_one_is_refused(registry: Registry, trained: tuple[dict, dict]) -> None:
+def test_another_hash_than_the_promoted_one_is_refused(registry: Registry, trained: tuple[Parts, dict]) -> None:
     saved = registry.save(*trained)
     with pytest.raises(ModelError, match="was promoted"):
         registry.load(saved.model_id, "0" * 64)
 
 
-def test_a_model_of_another_feature_table_is_refused(registry: Registry, trained: tuple[dict, dict]) -> None:
-    parts = {**trained[0], "net_load": dict(trained[0]["net_load"])}
-    meta = json.loads(parts["net_load"]["meta"])
-    parts["net_load"]["meta"] = json.dumps({**meta, "spec_hash": "other"}).encode()
+def test_a_model_of_another_feature_table_is_refused(registry: Registry, trained: tuple[Parts, dict]) -> None:
+    meta = json.loads(bytes(trained[0]["net_load"]["meta"]))
+    changed = json.dumps({**meta, "spec_hash": "other"}).encode()
+    parts = {**trained[0], "net_load": {**trained[0]["net_load"], "meta": changed}}
     with pytest.raises(ModelError, match="feature table"):
         registry.save(parts, trained[1])
 
@@ -69,12 +71,11 @@ def test_an_unknown_id_is_refused(registry: Registry, name: str) -> None:
         registry.load(name)
 
 
-def test_promotion_and_rollback(registry: Registry, trained: tuple[dict, dict]) -> None:
+def test_promotion_and_rollback(registry: Registry, trained: tuple[Parts, dict]) -> None:
     parts, metadata = trained
     first = registry.save(parts, metadata)
-    second = registry.save(
-        parts | {"net_load": {**parts["net_load"], "scale": parts["net_load"]["scale"] * 1.0001}}, metadata
-    )
+    scale = np.asarray(parts["net_load"]["scale"]) * 1.0001
+    second = registry.save({**parts, "net_load": {**parts["net_load"], "scale": scale}}, metadata)
     assert registry.in_force("T") is None
     registry.promote(first.model_id)
     registry.promote(second.model_id)

@@ -109,7 +109,7 @@ def test_history_fills_state_and_yields_nothing(world: World) -> None:
 
 def test_every_live_slot_yields_one_forecast_in_order(world: World) -> None:
     made = forecasts(Run(world.zone, world.model).feed([world.promotion, *world.messages()]))
-    assert [f.slot for f in made] == [t for t in world.frame.index.to_pydatetime() if t >= LIVE]
+    assert [f.slot for f in made] == [t for t in pd.DatetimeIndex(world.frame.index).to_pydatetime() if t >= LIVE]
     for forecast in made:
         assert forecast.horizon_min == list(horizons_min(60))
         for target in (forecast.net_load, forecast.price):
@@ -183,7 +183,7 @@ def test_without_history_it_says_so_and_is_wide(world: World) -> None:
 
 def test_a_publication_counts_from_its_time_on(world: World) -> None:
     everything = world.messages()
-    order = [
+    order: list[Message] = [
         *[m for m in everything if isinstance(m, Publication)],
         *[m for m in everything if isinstance(m, SlotClosed)],
     ]
