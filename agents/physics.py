@@ -15,6 +15,10 @@ from agents.problem import Array, Flags, FleetState
 from vpp.fleet import Asset, Battery, CurtailableLoad, Peaker
 
 
+_ROUNDING_MW = 1e-6
+"""What a solver's plan may be off by; without it a plan that stops from just the greatest power would be refused."""
+
+
 class Clamp(StrEnum):
     """Why an asset gives, or may give, something else than the setpoint."""
 
@@ -205,7 +209,7 @@ def clip_peaker(peaker: Peaker, state: AssetState, wanted: float, hours: float) 
         floor = max(state.power_mw - swing, peaker.min_load_mw, 0.0)
         may_stop = state.running_min >= peaker.min_run_min - 1e-9
         if power < peaker.min_load_mw / 2 or power == 0:
-            if may_stop and state.power_mw <= jump:
+            if may_stop and state.power_mw <= jump + _ROUNDING_MW:
                 return 0.0, reason if power == 0 else Clamp.MIN_LOAD
             reason = Clamp.RAMP_LIMIT if may_stop else Clamp.MIN_RUN
             return min(floor, ceiling), reason
@@ -218,7 +222,9 @@ def clip_peaker(peaker: Peaker, state: AssetState, wanted: float, hours: float) 
 
 def _run_on(peaker: Peaker, state: AssetState, power: float, hours: float, *, start: bool) -> AssetState:
     minutes = hours * 60.0
-    if power > 0:
+    # With a minimum load of 0 a peaker may idle at 0 MW while its minimum time runs.
+    idles = state.available and 0 < state.running_min < peaker.min_run_min - 1e-9
+    if power > 0 or idles:
         return replace(state, running_min=state.running_min + minutes, ready_in_min=0.0)
     stopped = state.running_min > 0 or state.power_mw > 0
     needed = peaker.start_time_min if stopped else state.ready_in_min

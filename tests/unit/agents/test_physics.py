@@ -25,7 +25,7 @@ PEAKERS = st.builds(
     Peaker,
     asset_id=st.just("p"),
     capacity_mw=st.floats(10, 100),
-    min_load_mw=st.floats(0, 9),
+    min_load_mw=st.floats(0.5, 9),
     ramp_mw_per_h=st.floats(1, 300),
     fuel_cost_per_mwh=st.just(100.0),
     start_time_min=st.sampled_from([0.0, 30.0, 45.0]),
@@ -98,7 +98,7 @@ def test_a_peaker_keeps_load_ramp_run_and_start_time(peaker: Peaker, setpoints: 
         swing = peaker.ramp_mw_per_h * 0.5
         assert power == 0 or peaker.min_load_mw - 1e-9 <= power <= peaker.capacity_mw
         jump = max(swing, peaker.min_load_mw)
-        assert abs(power - before) <= (jump if power == 0 or before == 0 else swing) + 1e-9
+        assert abs(power - before) <= (jump if power == 0 or before == 0 else swing) + 2e-6
         if power == 0 and before > 0:
             assert ran >= peaker.min_run_min
         if power > 0 and before == 0:
@@ -106,6 +106,15 @@ def test_a_peaker_keeps_load_ramp_run_and_start_time(peaker: Peaker, setpoints: 
         ran = ran + 30.0 if power > 0 else 0.0
         assert given.state.running_min == ran
         state = given.state
+
+
+def test_without_a_minimum_load_a_peaker_idles_at_zero_through_its_minimum_time() -> None:
+    peaker = PEAKER.model_copy(update={"min_run_min": 90.0, "start_time_min": 60.0})
+    state, running = AssetState(), []
+    for setpoint in (4.0, 0.0, 0.0, 0.0):
+        state = deliver(peaker, state, setpoint, 0.5).state
+        running.append(state.running_min)
+    assert running == [30.0, 60.0, 90.0, 0.0]
 
 
 def test_a_start_takes_its_time_from_the_order_on() -> None:
