@@ -14,7 +14,6 @@ import numpy as np
 from agents.problem import Array, Flags, FleetState
 from vpp.fleet import Asset, Battery, CurtailableLoad, Peaker
 
-
 _ROUNDING_MW = 1e-6
 """What a solver's plan may be off by; without it a plan that stops from just the greatest power would be refused."""
 
