@@ -19,7 +19,7 @@ def main() -> None:
     """Copy the topic ``forecasts`` to ``skill`` until told to stop."""
     settings = load_settings()
     status = StatusFile(settings, "pass", _Nothing())
-    app = application(settings, "pass", on_processed=status.on_processed, stateful=False)
+    app = application(settings, "pass", on_processed=status.on_processed, on_stats=status.on_stats, stateful=False)
     source = app.topic(settings.topic_prefix + "forecasts", value_deserializer="bytes", key_deserializer="bytes")
     target = app.topic(settings.topic_prefix + "skill", value_serializer="bytes", key_serializer="bytes")
     app.dataframe(source).to_topic(target)
