@@ -300,8 +300,10 @@ class WhyNot(BaseModel):
 
     asset_id: Name
     power_mw: float = Field(description="as far as physics lets it")
-    extra_cost: float = Field(description="expected, over the look-ahead; 0: equally good")
-    items: dict[str, float] = Field(description="where the difference comes from; positive costs more")
+    extra_cost: float = Field(
+        description="expected, as the plant weighs it (penalties by its service factor); 0: as good"
+    )
+    items: dict[str, float] = Field(description="what changes in money over the look-ahead; positive costs more")
     notes: list[Text]
 
 
@@ -348,3 +350,29 @@ class Rules(Answer):
 
     query: Text = ""
     rules: list[RuleFound] = []
+
+
+class BacktestRun(BaseModel):
+    """One run of a backtest; costs are positive, income negative."""
+
+    name: Name
+    cost: float
+    costs: dict[str, float]
+    ramp_breaches: int
+    cap_breaches: int
+    cycles: float
+
+
+class BacktestDone(Answer):
+    """A policy on stored days, against no action and perfect foresight."""
+
+    run_id: Name | None = None
+    zone: Name | None = None
+    policy: str = ""
+    window: str | None = None
+    slots: int = 0
+    currency: str = ""
+    value: float | None = Field(default=None, description="money better than no action")
+    score: float | None = Field(default=None, description="0 no action, 100 perfect foresight")
+    runs: list[BacktestRun] = []
+    report: str | None = Field(default=None, description="resource with the report")

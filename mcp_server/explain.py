@@ -115,7 +115,9 @@ def _setpoints(desk: Desk, zone: str, decision: Decision) -> list[SetpointSaid]:
 def _why_not(
     desk: Desk, zone: str, decision: Decision, asset_id: str, power_mw: float
 ) -> tuple[WhyNot | None, str | None]:
-    from agents.clearing import solve, what_if  # these load the solver, which no other question needs
+    from agents.clearing import what_if  # these load the solver, which no other question needs
+    from agents.clearing_dp import regrets
+    from agents.dispatch import clear
     from agents.reopen import reopen
 
     config = desk.config(zone)
@@ -128,19 +130,18 @@ def _why_not(
     if found is None:
         return None, "cannot be solved again: no net load reaches this slot"
     problem = found[0]
-    base, other = solve(problem), what_if(problem, {asset_id: power_mw})
-    row = problem.index_of(asset_id)
+    instead = {**opened.decided_mw, asset_id: power_mw}
+    base, other = what_if(problem, opened.decided_mw), what_if(problem, instead)
     items = {name: round(other.costs[name] - base.costs[name], 2) for name in other.costs}
-    return (
-        WhyNot(
-            asset_id=asset_id,
-            power_mw=round(float(other.power_mw[row, 0]), 4),
-            extra_cost=round(other.cost - base.cost, 2) + 0.0,
-            items={name: value for name, value in items.items() if value},
-            notes=[note for note in other.notes if note not in base.notes],
-        ),
-        None,
+    extra = regrets(problem, clear(problem), {"instead": {asset_id: power_mw}})["instead"]
+    answer = WhyNot(
+        asset_id=asset_id,
+        power_mw=round(float(other.power_mw[problem.index_of(asset_id), 0]), 4),
+        extra_cost=round(extra, 2) + 0.0,
+        items={name: value for name, value in items.items() if value},
+        notes=[note for note in other.notes if note not in base.notes],
     )
+    return answer, None
 
 
 def _said(entry: dict[str, Any]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 _NULL = {"type": "null"}
+_LEFT_OUT = ("title", "maxLength", "maxItems")
 
 
 def compact_input(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a tool's argument schema without titles and null alternatives: an argument that is not given is left out.
+    """Return a tool's argument schema without titles, null alternatives and lengths that no honest argument reaches.
 
-    Null is accepted all the same; the arguments are checked by the function's own types.
+    Null is accepted and lengths are checked all the same, by the function's own types.
     """
     properties = {name: _argument(value) for name, value in schema.get("properties", {}).items()}
     found: dict[str, Any] = {"type": "object", "properties": properties}
@@ -29,8 +30,14 @@ def compact_output(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _argument(node: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in node.items() if name != "title"}
-    kinds = [kind for kind in kept.pop("anyOf", []) if kind != _NULL]
+    kept = {name: value for name, value in node.items() if name not in _LEFT_OUT}
+    kinds = [
+        {name: value for name, value in kind.items() if name not in _LEFT_OUT}
+        for kind in kept.pop("anyOf", [])
+        if kind != _NULL
+    ]
+    if "items" in kept:
+        kept["items"] = _argument(kept["items"])
     if len(kinds) == 1:
         kept |= kinds[0]
     elif kinds:

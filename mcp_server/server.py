@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from mcp_server.access import approval_key, principal_of
 from mcp_server.desk import Desk
 from mcp_server.resources import add_completions, add_plan_resource, add_prompts, add_resources
+from mcp_server.study_tools import add_study_tools
 from mcp_server.tools import add_reading_tools
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def build_server(desk: Desk, acts: Acts | None = None, auth: AuthProvider | None
         # Replicas share the secret, so that a question asked by one can be answered to another.
         request_state_security=None if key is None else RequestStateSecurity(keys=[_derived(key)]),
     )
-    schemas = add_reading_tools(server, desk)
+    schemas = add_reading_tools(server, desk) | add_study_tools(server, desk)
     if acts is not None:
         from mcp_server.act_tools import add_acting_tools  # loads the solver, which readers do not need
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
 from fastmcp.tools.function_tool import FunctionTool
-from mcp_types import ToolAnnotations
+from mcp_types import Tool, ToolAnnotations
 from pydantic import Field
 
 from mcp_server import answers, explain, fleet_view, forecasts, health, overview, performance, rulebook, topics
@@ -58,12 +58,26 @@ def _tool_error(error: VppError) -> ToolError:
     return ToolError(f"{error}. {error.hint}" if error.hint else str(error))
 
 
+class ShortTool(FunctionTool):
+    """A tool without the framework's own metadata in ``tools/list``."""
+
+    def to_mcp_tool(self, **overrides: Any) -> Tool:
+        """Return what a client is told of the tool."""
+        return super().to_mcp_tool(**{"_meta": None, **overrides})
+
+
 def add_tool(
-    server: FastMCP, function: Callable[..., Any], annotations: ToolAnnotations, title: str, *, auth: Any = None
+    server: FastMCP,
+    function: Callable[..., Any],
+    annotations: ToolAnnotations,
+    title: str,
+    *,
+    auth: Any = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
     """Register a tool with its annotations and short schemas; return the full schema of its answer."""
-    tool = FunctionTool.from_function(
-        saying_why(function), annotations=annotations, title=title, timeout=TIMEOUT_S, auth=auth
+    tool = ShortTool.from_function(
+        saying_why(function), annotations=annotations, title=title, timeout=timeout_s, auth=auth
     )
     assert tool.output_schema is not None
     short = {"parameters": compact_input(tool.parameters), "output_schema": compact_output(tool.output_schema)}
