@@ -1,6 +1,6 @@
 """The MCP Inspector's command line against the server: a client that we did not write, in another language.
 
-VPP_TEST_INSPECTOR names it, for example ``node .../node_modules/@modelcontextprotocol/inspector/cli/build/cli.js --cli``.
+VPP_TEST_INSPECTOR names it, for example ``node NODE_MODULES/@modelcontextprotocol/inspector/cli/build/cli.js --cli``.
 """
 
 import json
