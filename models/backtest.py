@@ -91,10 +91,32 @@ def run_backtest(frame: pd.DataFrame, zone: Zone, options: BacktestOptions, prog
     """
     frame = _checked(frame, zone, options)
     served: dict[str, ServedModel] = {}
+    return _forecast(frame, zone, options, served, _promotions(frame, zone, options, served, progress), progress)
+
+
+def replay_model(
+    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, model: ServedModel, progress: Progress = _quiet
+) -> Backtest:
+    """Forecast the test range with one finished model; raises as ``run_backtest``.
+
+    The range must follow the model's training, else it has seen what it is tested on.
+    """
+    frame = _checked(frame, zone, options)
+    promotion = Promotion(zone=zone.zone, available_at=options.test_from, model_id=model.model_id, sha256=model.sha256)
+    return _forecast(frame, zone, options, {model.model_id: model}, iter([promotion]), progress)
+
+
+def _forecast(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    served: dict[str, ServedModel],
+    promotions: Iterator[Promotion],
+    progress: Progress,
+) -> Backtest:
     reducer = ForecastReducer(zone, load_model=_finder(served), targets=frozenset({options.target}))
     state = reducer.initial(zone.zone)
     collected = _Collector(options.target, len(horizons_min(zone.step_min)))
-    promotions = _promotions(frame, zone, options, served, progress)
     due = next(promotions, None)
     start = options.test_from - timedelta(days=WARM_UP_DAYS)
     rows = frame.loc[(frame.index >= pd.Timestamp(start)) & (frame.index < pd.Timestamp(options.test_to))]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from features.ring import SlotRing
 from vpp.domain import NET_LOAD, QUANTILE_LEVELS
@@ -21,6 +22,7 @@ _NORMAL = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
 _WIDEN = 1.15
 _PAST_DAYS = 21
 _MAX_AGE_H = 6
+_MIN_ERRORS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +81,51 @@ def _errors(past: Array, origin: int, ahead: Indices, day: int, lag: int) -> Arr
 
 def _make(source: str, mean: Array, errors: Array, past: Array, ahead: Indices) -> Fallback:
     counts = (~np.isnan(errors)).sum(axis=0)
-    if counts.min() >= 12:
-        quantiles = mean[:, None] + _WIDEN * np.nanquantile(errors, _LEVELS, axis=0).T
-        level = _WIDEN * np.sqrt(np.nanmean(errors**2, axis=0))
-        steps = np.diff(errors, axis=1, prepend=0.0)
-        ramp = _WIDEN * np.sqrt(np.nanmean(steps**2, axis=0))
-        first = errors[:, :1]
-        both = ~np.isnan(errors) & ~np.isnan(first)
-        square = np.where(both, first**2, 0.0).sum(axis=0)
-        cross = np.where(both, errors * first, 0.0).sum(axis=0)
-        carry = np.where(square > 0, cross / np.where(square > 0, square, 1.0), 1.0)
+    if counts.min() >= _MIN_ERRORS:
+        offsets, level, ramp, carry = _spreads(errors, _LEVELS)
+        offsets, level, ramp = _WIDEN * offsets, _WIDEN * level, _WIDEN * ramp
     else:
         level, ramp, carry = _from_moves(past, ahead, float(mean[0]))
-        quantiles = mean[:, None] + _WIDEN * level[:, None] * _NORMAL
+        offsets = _WIDEN * level[:, None] * _NORMAL
     carry[0] = 1.0
-    return Fallback(source, np.sort(quantiles, axis=1), mean, ramp, level, np.clip(carry, -1.0, 3.0))
+    quantiles = np.sort(mean[:, None] + offsets, axis=1)
+    return Fallback(source, quantiles, mean, ramp, level, np.clip(carry, -1.0, 3.0))
+
+
+@njit(cache=True)
+def _spreads(errors: Array, levels: Array) -> tuple[Array, Array, Array, Array]:
+    """Return quantiles (H, levels), level and ramp spreads and carry (H,) of errors (origins, H); NaN is left out."""
+    origins, horizons = errors.shape
+    offsets = np.empty((horizons, levels.shape[0]))
+    level, ramp, carry = np.zeros(horizons), np.zeros(horizons), np.ones(horizons)
+    known = np.empty(origins)
+    for h in range(horizons):
+        count, moves = 0, 0
+        squares, ramps, cross, first_squares = 0.0, 0.0, 0.0, 0.0
+        for n in range(origins):
+            error = errors[n, h]
+            if np.isnan(error):
+                continue
+            known[count] = error
+            count += 1
+            squares += error * error
+            before = errors[n, h - 1] if h > 0 else 0.0
+            if not np.isnan(before):
+                ramps += (error - before) ** 2
+                moves += 1
+            if not np.isnan(errors[n, 0]):
+                cross += error * errors[n, 0]
+                first_squares += errors[n, 0] ** 2
+        ordered = np.sort(known[:count])
+        for q in range(levels.shape[0]):
+            place = levels[q] * (count - 1)
+            low = int(place)
+            high = min(low + 1, count - 1)
+            offsets[h, q] = ordered[low] + (place - low) * (ordered[high] - ordered[low])
+        level[h] = np.sqrt(squares / count)
+        ramp[h] = np.sqrt(ramps / max(moves, 1))
+        carry[h] = cross / first_squares if first_squares > 0.0 else 1.0
+    return offsets, level, ramp, carry
 
 
 def _from_moves(past: Array, ahead: Indices, level_mw: float) -> tuple[Array, Array, Array]:

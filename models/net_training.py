@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ FORWARD_DAYS = 365
 BATCH_DAYS = 28
 EXTRAS_DAYS = 28
 METRIC_DAYS = 90
+AHEAD = timedelta(days=3)
 MAX_ROWS = 60_000
 STRIDE_FROM_MIN = 60
 
@@ -102,9 +103,9 @@ class NetLoadTrainer:
         self._states = [HorizonState(Stages(history.spec, m, self._groups)) for m in history.spec.horizons_min]
         self._trees = TreeRows(len(steps))
         # A short history must not lose most of its rows to features that look back six weeks; they are missing then.
-        look_back = min(LOOK_BACK_DAYS, max(history.slots // self._day // 4, 8))
+        last = self._zone.step.index(until)
+        look_back = min(LOOK_BACK_DAYS, max((last - history.first) // self._day // 4, 8))
         first = history.first + look_back * self._day
-        last = history.first + history.slots
         if last - first < MIN_DAYS * self._day:
             return None
         days = (last - first) // self._day
@@ -127,18 +128,24 @@ class NetLoadTrainer:
         history = self._history(recent, until, self.spec)
         if history is None:
             return None
-        self._learn(history, [self._learned_until, history.first + history.slots])
+        self._learn(history, [self._learned_until, self._zone.step.index(until)])
         return self._part(history)
 
     def _history(self, frame: pd.DataFrame, until: datetime, spec: FeatureSpec | None = None) -> History | None:
         rows = with_net_load(frame, self._zone)
-        rows = rows.loc[rows.index < pd.Timestamp(until)]
-        if len(rows) == 0 or rows[NET_LOAD].notna().sum() < MIN_DAYS * self._day // 2:
+        end = pd.Timestamp(until)
+        past = rows.loc[rows.index < end]
+        if len(past) == 0 or past[NET_LOAD].notna().sum() < MIN_DAYS * self._day // 2:
             return None
         if spec is None:
-            spec = build_spec([c for c in known_channels(rows.columns) if rows[c].notna().any()], self._zone.step)
+            spec = build_spec([c for c in known_channels(past.columns) if past[c].notna().any()], self._zone.step)
+        # What was published for the days after the end belongs to the last origins' features; nothing else there does.
+        rows = rows.loc[rows.index < end + AHEAD]
         index = pd.DatetimeIndex(rows.index)
-        values = {c: rows[c].to_numpy(dtype=float) if c in rows else np.full(len(rows), np.nan) for c in spec.channels}
+        values = {}
+        for channel in spec.channels:
+            column = rows[channel].to_numpy(dtype=float) if channel in rows else np.full(len(rows), np.nan)
+            values[channel] = column if is_published(channel) else np.where(index < end, column, np.nan)
         known = {c: known_until(self._zone, c, index) for c in spec.channels if is_published(c)}
         first = self._zone.step.index(index[0].to_pydatetime())
         return make_history(spec, values, first, known, self._calendar)
@@ -177,6 +184,7 @@ class NetLoadTrainer:
                 continue
             part = rows[:, batch]
             days = (targets[batch] + history.first) / self._day
+            mature = state.stages.is_mature
             made = state.stages.learn(part, change[batch], groups[batch], days)
             state.stages.solve()
             if fresh:
@@ -193,6 +201,7 @@ class NetLoadTrainer:
                 made=made,
                 change=change[batch],
                 day=days,
+                is_mature=mature,
             )
 
     def _part(self, history: History) -> ServedNetLoad | None:

@@ -10,9 +10,13 @@ import numpy.typing as npt
 
 from models.residuals import Residuals, enter_matured
 from models.scores import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, N, Waiting, score_rows
-from vpp.messages import Skill
+from vpp.messages import Alert, Skill
 
 Array = npt.NDArray[np.float64]
+
+DRIFT_COVERAGE = 0.65
+DRIFT_NEAR_MIN = 120
+DRIFT_MIN_SCORES = 40
 Indices = npt.NDArray[np.int64]
 
 
@@ -70,3 +74,38 @@ def skill_messages(
             pinball=round(float(row[PINBALL] / n), 4),
             coverage_90=round(float(row[COVERED] / n), 4),
         )
+
+
+def drift_alert(
+    zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], day: Array, window: Array
+) -> Alert | None:
+    """Return a warning when the day's errors no longer fit their intervals, or the window's skill is gone.
+
+    Errors are judged against the width that was forecast for them, so a hard week is no drift. ``day`` and ``window``
+    are sums of scores, shape (H, 5).
+    """
+    near = np.array(horizons_min) <= max(DRIFT_NEAR_MIN, horizons_min[0])
+    scored = float(day[near, N].sum())
+    if scored < DRIFT_MIN_SCORES * near.sum() / 2:
+        return None
+    coverage = float(day[near, COVERED].sum()) / scored
+    first = window[0]
+    lost = bool(first[ABS] > first[ABS_PERSISTENCE])
+    if coverage >= DRIFT_COVERAGE and not lost:
+        return None
+    why = (
+        "forecasts of the next step are worse than persistence" if lost else "actuals leave the 90 % interval too often"
+    )
+    return Alert(
+        zone=zone,
+        slot=slot,
+        alert_id=f"{zone}-drift-{target}-{slot:%Y%m%d}",
+        severity="warning",
+        topic="drift",
+        text=f"{target}: {why}; retrain with vpp train, or look at the input",
+        values={
+            "coverage_90_day": round(coverage, 4),
+            "mae": round(float(first[ABS] / first[N]), 4) if first[N] else None,
+            "mae_persistence": round(float(first[ABS_PERSISTENCE] / first[N]), 4) if first[N] else None,
+        },
+    )

@@ -26,6 +26,7 @@ HALF_BASE_MIN = 720
 WIDE_KERNEL_MIN = 360
 DERIVED = 3
 MIN_DAYS = 28.0
+MATURE_DAYS = 90
 WEAK_HUBER = 9.0
 """Later stages weigh down only gross errors: their first scale, from four weeks, is too small for more."""
 
@@ -115,6 +116,11 @@ class Stages:
         """Whether a stage has learned enough to speak."""
         seen = letter == "A" or len(self._days[letter]) >= MIN_DAYS
         return seen and letter in self.ridge and self.ridge[letter].coefficients is not None
+
+    @property
+    def is_mature(self) -> bool:
+        """Whether the stage that reads published forecasts, where there is one, has seen three months of them."""
+        return not self.later or len(self._days[self.later[0]]) >= MATURE_DAYS
 
     def learn(self, rows: Array, change: Array, groups: Indices, day: Array) -> Linear:
         """Predict a batch under the coefficients in force, then add it; ``solve`` puts it in force.

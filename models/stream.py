@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from features.calendar import MINUTE, Calendar
 from features.replay import RingFeatures
-from features.ring import SlotRing
-from features.series import MAX_DEPTH_DAYS, depth_days
 from models import fallbacks
+from models.forecast_state import ForecastState, load_state, new_state, state_changes
 from models.price_fallback import fallback as price_fallback
 from models.price_rows import series as price_series
 from models.price_view import MODEL, PriceForecast, with_published
 from models.published import price_message, quantiles_message
-from models.residuals import Residuals, groups_per_day
-from models.scores import Scoreboard, Waiting
-from models.scoring import mature, skill_messages
+from models.residuals import groups_per_day
+from models.scoring import drift_alert, mature, skill_messages
 from models.served import ServedModel
 from vpp.domain import NET_LOAD, PRICE, Target, horizons_min
 from vpp.errors import MessageError, ModelError
@@ -44,36 +40,9 @@ from vpp.topics import ALERTS, FORECASTS, SKILL
 
 Array = npt.NDArray[np.float64]
 
-VERSION = 1
 MIN_HISTORY_DAYS = 15.0
 _NOW = np.zeros(1, dtype=np.int64)
 LoadModel = Callable[[str, str], ServedModel]
-
-
-class Head(msgspec.Struct):
-    """The small part of the state that changes with every slot."""
-
-    last: int | None = None
-    last_live: int | None = None
-    model: tuple[str, str] | None = None
-    held: list[Publication] = []
-    ended: bool = False
-    started: bool = False
-
-
-@dataclass
-class ForecastState:
-    """Ring, waiting forecasts, trailing errors and scores of one zone."""
-
-    ring: SlotRing
-    residuals: Residuals
-    waiting: dict[str, Waiting]
-    scores: dict[str, Scoreboard]
-    head: Head = field(default_factory=Head)
-    head_dirty: bool = False
-    served: ServedModel | None = None
-    served_for: tuple[str, str] | None = None
-    features: RingFeatures | None = None
 
 
 class ForecastReducer:
@@ -115,43 +84,15 @@ class ForecastReducer:
 
     def initial(self, zone: str) -> ForecastState:
         """Return the state of a zone that nothing is known of."""
-        h = len(self._horizons)
-        targets = [Target.NET_LOAD.value, Target.PRICE.value]
-        return ForecastState(
-            ring=SlotRing(self._step, depth_days, max_days=MAX_DEPTH_DAYS),
-            residuals=Residuals(self._horizons, self._step.per_day),
-            waiting={name: Waiting(f"waiting.{name}", self._steps) for name in targets},
-            scores={name: Scoreboard(f"scores.{name}", h, self._skill_days) for name in targets},
-        )
+        return new_state(self._step, self._horizons, self._skill_days)
 
     def load(self, zone: str, get: Load) -> ForecastState:
         """Return the state kept for this zone, or the initial one."""
-        state = self.initial(zone)
-        raw = get("head")
-        if raw is None or raw[0] != VERSION:
-            return state
-        try:
-            head = msgspec.msgpack.decode(raw[1:], type=Head)
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            return state
-        if not state.ring.load(get) and get("ring") is not None:
-            return state
-        state.head = head
-        state.residuals.load(get)
-        for part in _parts(state):
-            part.load(get)
-        return state
+        return load_state(self.initial(zone), get) or self.initial(zone)
 
     def changes(self, state: ForecastState) -> Mapping[str, bytes | None]:
         """Return what changed since the last call."""
-        out: dict[str, bytes | None] = dict(state.ring.changes())
-        out.update(state.residuals.changes())
-        for part in _parts(state):
-            out.update(part.changes())
-        if state.head_dirty:
-            out["head"] = bytes([VERSION]) + msgspec.msgpack.encode(state.head)
-            state.head_dirty = False
-        return out
+        return state_changes(state)
 
     def step(self, state: ForecastState, message: Message, origin: Origin) -> tuple[ForecastState, list[Output]]:
         """Return the state after one message of ``vpp.telemetry`` and what it yields.
@@ -389,7 +330,19 @@ class ForecastReducer:
                     board.window(index // self._step.per_day),
                 )
             ]
+            drift = self._drift(state, name, index)
+            outputs += [] if drift is None else [Output(ALERTS.name, drift)]
         return outputs
+
+    def _drift(self, state: ForecastState, name: str, index: int) -> Alert | None:
+        """Judge the day that ends with ``index``; only where a model speaks, and only whole days."""
+        model = state.served if name == Target.PRICE.value or state.served is None else state.served.net_load
+        if model is None or (index + 1) % self._step.per_day:
+            return None
+        day, board = index // self._step.per_day, state.scores[name]
+        return drift_alert(
+            self._zone.zone, self._step.start(index), name, self._horizons, board.of_day(day), board.window(day)
+        )
 
     def _end(self, state: ForecastState, message: End) -> list[Output]:
         outputs: list[Output] = []
@@ -400,7 +353,3 @@ class ForecastReducer:
         state.head_dirty = True
         end = End(zone=message.zone, producer="forecast", last_slot=message.last_slot)
         return [*outputs, *(Output(topic.name, end) for topic in (FORECASTS, SKILL, ALERTS))]
-
-
-def _parts(state: ForecastState) -> list[Waiting | Scoreboard]:
-    return [*state.waiting.values(), *state.scores.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ BANDS_MIN = (60, 120, 240, 480, 720, 1440)
 WEIGHTS = np.arange(0.0, 1.01, 0.05)
 ROUNDS, DEPTH = 100, 4
 CLEAR_GAIN = 0.1
+MATURE_ROW_DAYS = 90.0
 MIN_WEIGHT = 0.1
 """A smaller weight is noise of the tail, and would cost every forecast the traversal."""
 
@@ -35,6 +37,7 @@ class _Sample:
     linear: Array
     change: Array
     day: Array
+    is_mature: bool = True
 
 
 class TreeRows:
@@ -44,7 +47,16 @@ class TreeRows:
         self.parts: list[list[_Sample]] = [[] for _ in range(horizons)]
 
     def add(
-        self, horizon: int, rows: Array, *, columns: Indices, places: Columns, made: Linear, change: Array, day: Array
+        self,
+        horizon: int,
+        rows: Array,
+        *,
+        columns: Indices,
+        places: Columns,
+        made: Linear,
+        change: Array,
+        day: Array,
+        is_mature: bool,
     ) -> None:
         """Keep a batch of forward predictions of one horizon.
 
@@ -56,9 +68,10 @@ class TreeRows:
             made: The forward predictions.
             change: What really came, MW.
             day: Time of the targets in days.
+            is_mature: Whether the linear stages had learned enough for what they left to be typical.
         """
         inputs = tree_inputs(rows, columns, places, made.first, made.final, made.case)
-        self.parts[horizon].append(_Sample(inputs, made.first, made.final, change, day))
+        self.parts[horizon].append(_Sample(inputs, made.first, made.final, change, day, is_mature))
 
     def sample(self, horizon: int, count: int) -> _Sample | None:
         """Return up to ``count`` evenly spaced rows of one horizon from the last year, and forget what is older."""
@@ -67,18 +80,21 @@ class TreeRows:
             return None
         last = max(float(p.day.max()) for p in parts)
         parts = self.parts[horizon] = [p for p in parts if float(p.day.max()) > last - KEEP_DAYS]
+        mature = [p for p in parts if p.is_mature]
+        enough = sum(float(p.day[-1] - p.day[0]) for p in mature) >= MATURE_ROW_DAYS
+        parts = mature if enough else parts
         total = sum(len(p.day) for p in parts)
         stride = max(1, total // count)
         picks, offset = [], horizon % stride
         for p in parts:
             picks.append(np.arange(offset, len(p.day), stride))
             offset = (offset - len(p.day)) % stride
-        return _Sample(
-            *(
-                np.concatenate([getattr(p, name)[pick] for p, pick in zip(parts, picks, strict=True)])
-                for name in ("inputs", "first", "linear", "change", "day")
-            )
-        )
+
+        def drawn(name: str) -> npt.NDArray[Any]:
+            return np.concatenate([getattr(p, name)[pick] for p, pick in zip(parts, picks, strict=True)])
+
+        settled = enough or len(mature) == len(self.parts[horizon])
+        return _Sample(drawn("inputs"), drawn("first"), drawn("linear"), drawn("change"), drawn("day"), settled)
 
 
 def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[Trees, Array, Array]:
@@ -111,6 +127,8 @@ def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[T
         leaves = judge.predict(np.ascontiguousarray(joined["inputs"][tail])) * scale[horizon[tail]]
         left = joined["change"][tail] - joined["linear"][tail]
         share = tail_weights(minutes, horizon[tail], leaves, left, scale)
+        settled = np.array([s is not None and s.is_mature for s in samples])
+        share = np.where(settled, share, 0.0)
     served = fit_trees(joined["inputs"], target, weight, rounds=ROUNDS, depth=DEPTH)
     assert served.features == width
     return served, scale, share

@@ -1,17 +1,21 @@
 """Training, serving and explaining a net-load part on a made-up zone."""
 
-from datetime import timedelta
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from features.calendar import MINUTE, Calendar
+from features.replay import RingFeatures
+from features.ring import SlotRing
+from features.series import MAX_DEPTH_DAYS, depth_days
 from models.explain import explain_at
+from models.feed import known_until, telemetry, with_net_load
 from models.net_part import ServedNetLoad, net_load_from_arrays
 from models.net_training import NetLoadTrainer
 from models.registry import content_hash
 from models.residuals import Residuals
 from tests.unit.models.synthetic import make_frame, make_zone
+from vpp.messages import SlotClosed
 
 DAYS = 70
 
@@ -48,13 +52,6 @@ def test_contributions_sum_to_the_forecast(part: ServedNetLoad, frame: pd.DataFr
 
 def serve(part: ServedNetLoad, frame: pd.DataFrame, hours: int) -> np.ndarray:
     """The mean that the stream would publish, through a ring."""
-    from features.calendar import MINUTE, Calendar
-    from features.replay import RingFeatures
-    from features.ring import SlotRing
-    from features.series import MAX_DEPTH_DAYS, depth_days
-    from models.feed import telemetry, with_net_load
-    from vpp.messages import SlotClosed
-
     zone = make_zone(60)
     ring, features = SlotRing(zone.step, depth_days, max_days=MAX_DEPTH_DAYS), RingFeatures(part.spec, Calendar(zone))
     rows = with_net_load(frame, zone)
@@ -66,15 +63,11 @@ def serve(part: ServedNetLoad, frame: pd.DataFrame, hours: int) -> np.ndarray:
             ring.advance(index)
             for channel, value in {**message.values, "net_load_mw": message.net_load_mw}.items():
                 ring.put(channel, index, value)
-    future = rows.loc[rows.index <= pd.Timestamp(last) + timedelta(days=3)]
+    first = zone.step.index(rows.index[0].to_pydatetime())
     for channel in part.spec.channels:
         if channel.endswith("_forecast_da_mw"):
-            from models.feed import known_until
-
-            known = known_until(zone, channel, pd.DatetimeIndex(future.index))[-1 - (len(future) - len(rows) + hours)]
             known = known_until(zone, channel, pd.DatetimeIndex(rows.index))[len(rows) - hours]
-            first = zone.step.index(rows.index[0].to_pydatetime())
-            for i in range(min(known + 1, len(rows))):
+            for i in range(known + 1):
                 ring.put(channel, first + i, rows[channel].iloc[i])
     table = Calendar(zone).table(index, index + 25)
     groups = table[MINUTE, 1:25].astype(np.int64) * 24 // 1440
@@ -94,11 +87,15 @@ def test_the_same_history_trains_the_same_model(frame: pd.DataFrame, part: Serve
     assert content_hash({"n": again.to_arrays()}) == content_hash({"n": part.to_arrays()})
 
 
-def test_rows_after_the_end_of_training_change_nothing(frame: pd.DataFrame, part: ServedNetLoad) -> None:
-    until = frame.index[-72]
+def test_what_was_not_known_at_the_end_of_training_changes_nothing(frame: pd.DataFrame, part: ServedNetLoad) -> None:
+    zone, end = make_zone(60), len(frame) - 72
     later = frame.copy()
-    later.loc[later.index >= until] = 12_345.0
-    again = NetLoadTrainer(make_zone(60)).fit(later, until.to_pydatetime())
+    for column in frame.columns:
+        known = end - 1
+        if column.endswith("_forecast_da_mw"):
+            known = int(known_until(zone, column, pd.DatetimeIndex(frame.index))[end - 1])
+        later.loc[later.index > later.index[known], column] = 12_345.0
+    again = NetLoadTrainer(zone).fit(later, frame.index[end].to_pydatetime())
     assert again is not None
     assert content_hash({"n": again.to_arrays()}) == content_hash({"n": part.to_arrays()})
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.scores import LEVELS, Scoreboard, Waiting, score_rows
-from models.scoring import skill_messages
+from models.scoring import drift_alert, skill_messages
 
 STEPS = np.array([1, 2])
 
@@ -69,3 +69,20 @@ def test_skill_is_the_mean_of_the_sums_and_leaves_empty_horizons_out() -> None:
     sums = np.array([[4.0, 20.0, 40.0, 10.0, 3.0], np.zeros(5)])
     (skill,) = skill_messages("Z", datetime(2022, 1, 1, tzinfo=UTC), "net_load", (30, 60), sums)
     assert (skill.n, skill.mae, skill.mae_persistence, skill.pinball, skill.coverage_90) == (4, 5.0, 10.0, 2.5, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("covered", "error", "says"),
+    [
+        pytest.param(46, 5.0, None, id="healthy"),
+        pytest.param(20, 5.0, "actuals leave the 90 % interval too often", id="too narrow"),
+        pytest.param(46, 15.0, "forecasts of the next step are worse than persistence", id="no skill"),
+    ],
+)
+def test_drift_is_judged_by_the_interval_and_by_persistence(covered: int, error: float, says: str | None) -> None:
+    day = np.array([[48.0, 48 * error, 480.0, 100.0, covered]] * 2)
+    alert = drift_alert("Z", datetime(2022, 1, 1, 23, 30, tzinfo=UTC), "net_load", (30, 60), day, day)
+    assert (alert is None) == (says is None)
+    if alert is not None and says is not None:
+        assert says in alert.text
+        assert alert.alert_id == "Z-drift-net_load-20220101"

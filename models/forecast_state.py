@@ -1,0 +1,99 @@
+"""The state of the forecast step for one zone, and how it is kept as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from features.replay import RingFeatures
+from features.ring import SlotRing
+from features.series import MAX_DEPTH_DAYS, depth_days
+from models.residuals import Residuals
+from models.scores import Scoreboard, Waiting
+from models.served import ServedModel
+from vpp.domain import Step, Target
+from vpp.messages import Publication
+from vpp.reducer import Load
+
+VERSION = 1
+
+
+class Head(msgspec.Struct):
+    """The small part of the state that changes with every slot."""
+
+    last: int | None = None
+    last_live: int | None = None
+    model: tuple[str, str] | None = None
+    held: list[Publication] = []
+    ended: bool = False
+    started: bool = False
+
+
+@dataclass
+class ForecastState:
+    """Ring, waiting forecasts, trailing errors and scores of one zone."""
+
+    ring: SlotRing
+    residuals: Residuals
+    waiting: dict[str, Waiting]
+    scores: dict[str, Scoreboard]
+    head: Head = field(default_factory=Head)
+    head_dirty: bool = False
+    served: ServedModel | None = None
+    served_for: tuple[str, str] | None = None
+    features: RingFeatures | None = None
+
+
+def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> ForecastState:
+    """Return the state of a zone that nothing is known of.
+
+    Args:
+        step: The zone's step.
+        horizons_min: The forecast horizons.
+        skill_days: Days in the window of the live skill.
+    """
+    steps = np.array(horizons_min, dtype=np.int64) // step.minutes
+    targets = [target.value for target in Target]
+    return ForecastState(
+        ring=SlotRing(step, depth_days, max_days=MAX_DEPTH_DAYS),
+        residuals=Residuals(horizons_min, step.per_day),
+        waiting={name: Waiting(f"waiting.{name}", steps) for name in targets},
+        scores={name: Scoreboard(f"scores.{name}", len(horizons_min), skill_days) for name in targets},
+    )
+
+
+def load_state(state: ForecastState, get: Load) -> ForecastState | None:
+    """Fill an initial ``state`` from what was kept; None where that is missing, of another version or of another step."""
+    raw = get("head")
+    if raw is None or raw[0] != VERSION:
+        return None
+    try:
+        head = msgspec.msgpack.decode(raw[1:], type=Head)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    if not state.ring.load(get) and get("ring") is not None:
+        return None
+    state.head = head
+    state.residuals.load(get)
+    for part in _parts(state):
+        part.load(get)
+    return state
+
+
+def state_changes(state: ForecastState) -> Mapping[str, bytes | None]:
+    """Return the values that changed since the last call, and count them as kept."""
+    out: dict[str, bytes | None] = dict(state.ring.changes())
+    out.update(state.residuals.changes())
+    for part in _parts(state):
+        out.update(part.changes())
+    if state.head_dirty:
+        out["head"] = bytes([VERSION]) + msgspec.msgpack.encode(state.head)
+        state.head_dirty = False
+    return out
+
+
+def _parts(state: ForecastState) -> list[Waiting | Scoreboard]:
+    return [*state.waiting.values(), *state.scores.values()]
