@@ -66,7 +66,7 @@ def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> For
 
 
 def load_state(state: ForecastState, get: Load) -> ForecastState | None:
-    """Fill an initial ``state`` from what was kept; None where that is missing, of another version or of another step."""
+    """Fill an initial ``state`` from what was kept; None where that is missing or of another version or step."""
     raw = get("head")
     if raw is None or raw[0] != VERSION:
         return None
