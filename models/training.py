@@ -15,7 +15,7 @@ import pandas as pd
 from models.bundle import NET_LOAD_PART, PRICE_PART, Parts
 from models.net_part import ServedNetLoad
 from models.net_training import NetLoadTrainer, Progress, quiet
-from models.price_part import PricePart, fit_price
+from models.price_part import PricePart, PriceTrainer
 from vpp.domain import iso
 from vpp.errors import DataError
 from vpp.fleet import Zone
@@ -33,6 +33,7 @@ class Trainer:
         self._zone = zone
         self._progress = progress
         self._net_load = NetLoadTrainer(zone, progress)
+        self._price = PriceTrainer(zone)
 
     def train(
         self, frame: pd.DataFrame, until: datetime, *, net_load: bool = True, price: bool = True
@@ -53,7 +54,7 @@ class Trainer:
         """
         net = self._net_load.refit(frame, until) if net_load else None
         self._progress(0.98, "price")
-        prices = fit_price(frame, self._zone, until) if price else None
+        prices = self._price.refit(frame, until) if price else None
         parts: dict[str, Any] = {}
         if net is not None:
             parts[NET_LOAD_PART] = net.to_arrays()
