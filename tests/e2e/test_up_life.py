@@ -1,0 +1,113 @@
+"""The life of a run: it ends with its broker, follows the clock in live mode, and resumes where the store left off."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.plant_fixtures import Place
+from topologies.status import read_status
+from vpp.store import open_store
+from vpp.tables import SETPOINTS
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def wait_for_slots(place: Place, process: subprocess.Popen[bytes], until_s: float = 150.0) -> None:
+    deadline = time.monotonic() + until_s
+    while not read_status(place.settings).get("storage", {}).get("last_slot"):
+        assert process.poll() is None, place.said()
+        assert time.monotonic() < deadline, place.said()
+        time.sleep(0.2)
+
+
+def exported(place: Place, table: str) -> list[dict[str, str]]:
+    done = place.vpp("export", table, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def broker_pid(supervisor: int) -> int:
+    listing = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    processes = [line.split(None, 2) for line in listing.splitlines()[1:]]
+    (keeper,) = [p[0] for p in processes if int(p[1]) == supervisor and "console.local.keeper" in p[2]]
+    (broker,) = [p[0] for p in processes if p[1] == keeper]
+    return int(broker)
+
+
+def test_a_dead_embedded_broker_ends_the_run_with_a_clear_message(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "VPP_KAFKA__BOOTSTRAP_SERVERS" in place.environment:
+        del place.environment["VPP_KAFKA__BOOTSTRAP_SERVERS"]
+    process = place.start("up", "--no-train", "--pulse", "0.5")
+    try:
+        wait_for_slots(place, process)
+        os.kill(broker_pid(process.pid), signal.SIGKILL)
+        assert process.wait(60) == 3
+        assert "the embedded broker died" in place.said()
+    finally:
+        if process.poll() is None:
+            process.kill()
+
+
+def test_live_mode_shifts_a_file_to_now_and_decides_by_deadlines(data_dir: Path, place: Place) -> None:
+    process = place.start(
+        "up", "--no-train", "--source", str(data_dir / "nem_5regions_30min_2025_2026.csv.gz"), "--zone", "VIC1",
+        "--from", "2025-09-01", "--now", "--pulse", "1.0",
+    )  # fmt: skip
+    try:
+        wait_for_slots(place, process)
+        deadline = time.monotonic() + 120
+        with open_store(place.settings, read_only=True) as store:
+            while store.count(SETPOINTS) < 30:
+                assert process.poll() is None, place.said()
+                assert time.monotonic() < deadline, place.said()
+                time.sleep(0.3)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0, place.said()
+    slots = [datetime.fromisoformat(row["slot"]) for row in exported(place, "setpoints")]
+    assert abs(min(slots) - datetime.now(UTC)) < timedelta(days=8)
+    tail = json.loads(place.vpp("status", "--json").stdout)
+    assert {worker["dead_letters"] for worker in tail["workers"]} == {0}
+
+
+def test_a_resumed_run_starts_at_the_state_of_charge_of_the_store(place: Place) -> None:
+    span = ["--zone", "SIM_NORTH", "--no-train", "--speed", "max", "--until-done", "--json"]
+    first = place.vpp("up", *span, "--to", "2025-06-02T12:00")
+    assert first.returncode == 0, first.stderr[-2000:]
+    before = [row for row in exported(place, "assets") if row["soc"]]
+    second = place.vpp("up", *span, "--from", "2025-06-02T12:00", "--to", "2025-06-02T15:00", "--resume")
+    assert second.returncode == 0, second.stderr[-2000:]
+    rows = [row for row in exported(place, "assets") if row["soc"]]
+    assert len(rows) == len(before) + 6
+    assert rows[: len(before)] == before
+    start = rows[len(before)]
+    assert start["power_mw"] == "0.0"
+    assert start["soc"] == before[-1]["soc"]
+
+
+def test_a_file_of_an_unknown_zone_runs_on_a_default_fleet_and_says_so(place: Place) -> None:
+    path = place.data_dir / "own.csv"
+    begin = datetime(2024, 3, 1, tzinfo=UTC)
+    with path.open("w") as out:
+        out.write("timestamp,zone,load_mw,wind_mw,price\n")
+        for n in range(48 * 20):
+            stamp = (begin + n * timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            out.write(f"{stamp},MYTOWN,{500 + 100 * (n % 48 > 16) + n % 7},{50 + n % 11},{40 + n % 48}\n")
+    done = place.vpp("up", "--source", str(path), "--from", "2024-03-18", "--speed", "max", "--until-done", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "MYTOWN" in done.stderr
+    assert "default fleet" in done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["slots"] == summary["forecasts"] == 48 * 3
