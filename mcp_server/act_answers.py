@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from mcp_server.answers import Answer, Points
-from mcp_server.plain import Name, Text
+from mcp_server.plain import Name, Real, Text
 
 
 class CheckDone(BaseModel):
@@ -34,11 +34,11 @@ class Plan(Answer):
     ends_at: datetime | None = None
     checks: list[CheckDone] = Field(default=[])
     currency: str = ""
-    cost_change: float | None = Field(default=None, description="expected, against the plant's own plan; < 0 gains")
-    costs: dict[str, float] = Field(default={})
-    energy_change_mwh: float | None = None
-    cap_slack_mw: float | None = Field(default=None, description="least distance to the import cap; < 0 beyond")
-    ramp_slack_mw: float | None = None
+    cost_change: Real | None = Field(default=None, description="expected, against the plant's own plan; < 0 gains")
+    costs: dict[str, Real] = Field(default={})
+    energy_change_mwh: Real | None = None
+    cap_slack_mw: Real | None = Field(default=None, description="least distance to the import cap; < 0 beyond")
+    ramp_slack_mw: Real | None = None
     columns: list[Name] = Field(default=[])
     points: Points = Field(default=[])
     expires_at: datetime | None = None
@@ -50,7 +50,7 @@ class AssetReceipt(BaseModel):
 
     asset_id: Name
     outcome: str = Field(description="accepted, clamped, refused or waiting")
-    power_mw: float | None
+    power_mw: Real | None
     reason: Text | None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from mcp_server.plain import Name, Text
+from mcp_server.plain import Name, Real, Text
 
 Points = list[list[Any]]
 
@@ -30,25 +30,25 @@ class ZoneNow(BaseModel):
     zone: Name
     slot: datetime | None
     step_min: int
-    net_load_mw: float | None
-    load_mw: float | None
-    solar_mw: float | None
-    wind_mw: float | None
-    price_per_mwh: float | None
+    net_load_mw: Real | None
+    load_mw: Real | None
+    solar_mw: Real | None
+    wind_mw: Real | None
+    price_per_mwh: Real | None
     currency: str
     bad_channels: list[Name]
-    served_net_load_mw: float | None = Field(description="net load of the share that the plant serves")
-    plant_power_mw: float | None
-    grid_power_mw: float | None = Field(description="served net load minus plant power")
-    import_cap_mw: float | None
-    battery_soc: float | None = Field(description="0-1, by capacity")
-    battery_energy_mwh: float | None
+    served_net_load_mw: Real | None = Field(description="net load of the share that the plant serves")
+    plant_power_mw: Real | None
+    grid_power_mw: Real | None = Field(description="served net load minus plant power")
+    import_cap_mw: Real | None
+    battery_soc: Real | None = Field(description="0-1, by capacity")
+    battery_energy_mwh: Real | None
     assets: int
     assets_unavailable: int
-    next_power_mw: float | None = Field(description="planned for the slot after")
-    next_net_load_mw: float | None
+    next_power_mw: Real | None = Field(description="planned for the slot after")
+    next_net_load_mw: Real | None
     forecast_source: Name | None
-    pnl_24h: float | None
+    pnl_24h: Real | None
     alerts_24h: int = Field(description="warning or critical")
     last_alert: Text | None
 
@@ -71,12 +71,12 @@ class AssetLine(BaseModel):
     zone: Name
     kind: str
     state: str = Field(description="online, unavailable, stale or unseen")
-    power_mw: float | None
-    soc: float | None
-    min_mw: float | None
-    max_mw: float | None
-    energy_capacity_mwh: float | None
-    next_power_mw: float | None
+    power_mw: Real | None
+    soc: Real | None
+    min_mw: Real | None
+    max_mw: Real | None
+    energy_capacity_mwh: Real | None
+    next_power_mw: Real | None
 
 
 class AssetPage(Answer):
@@ -94,15 +94,15 @@ class AssetDetail(Answer):
     asset: AssetLine | None = None
     limits: dict[str, Any] = Field(default={}, description="from the fleet file")
     slot: datetime | None = None
-    energy_mwh: float | None = None
+    energy_mwh: Real | None = None
     source: Name | None = Field(default=None, description="twin or measured")
     setpoint_slot: datetime | None = None
     setpoint_reason: Text | None = None
     decision_id: Name | None = None
-    curve: list[tuple[float, float]] = Field(default=[], description="(seen net load MW, power MW) inside the slot")
-    discharged_mwh_24h: float | None = None
-    charged_mwh_24h: float | None = None
-    pnl_24h: float | None = None
+    curve: list[tuple[Real, Real]] = Field(default=[], description="(seen net load MW, power MW) inside the slot")
+    discharged_mwh_24h: Real | None = None
+    charged_mwh_24h: Real | None = None
+    pnl_24h: Real | None = None
     currency: str = ""
 
 
@@ -112,10 +112,10 @@ class Stats(BaseModel):
     column: Name
     slots: int
     missing: int
-    mean: float | None
-    min: float | None
-    max: float | None
-    total: float | None = Field(description="money only")
+    mean: Real | None
+    min: Real | None
+    max: Real | None
+    total: Real | None = Field(description="money only")
 
 
 class Series(Answer):
@@ -125,7 +125,7 @@ class Series(Answer):
     series: str = ""
     unit: str = ""
     window: str | None = Field(default=None, description="effective start/end")
-    resolution_min: float | None = Field(default=None, description="one point per so many minutes")
+    resolution_min: Real | None = Field(default=None, description="one point per so many minutes")
     columns: list[Name] = []
     points: Points = []
     stats: list[Stats] = []
@@ -139,11 +139,11 @@ class Skill(BaseModel):
     target: str
     horizon_min: int
     n: int
-    mae: float
-    mae_persistence: float
-    better_pct: float | None = Field(description="MAE below persistence, %")
-    pinball: float
-    coverage_90: float
+    mae: Real
+    mae_persistence: Real
+    better_pct: Real | None = Field(description="MAE below persistence, %")
+    pinball: Real
+    coverage_90: Real
 
 
 class Forecast(Answer):
@@ -157,7 +157,7 @@ class Forecast(Answer):
     model_id: Name | None = None
     columns: list[str] = []
     points: Points = []
-    last_observed: float | None = None
+    last_observed: Real | None = None
     skill: list[Skill] = []
     truncated: bool = False
 
@@ -167,8 +167,8 @@ class RampStep(BaseModel):
 
     at: datetime
     horizon_min: int
-    change_mw: float
-    mw_per_min: float
+    change_mw: Real
+    mw_per_min: Real
 
 
 class Ramp(Answer):
@@ -177,17 +177,17 @@ class Ramp(Answer):
     zone: Name | None = None
     issued_at: datetime | None = None
     source: Name | None = None
-    observed_net_load_mw: float | None = None
+    observed_net_load_mw: Real | None = None
     horizon_min: int | None = None
-    expected_change_mw: float | None = None
-    change_q10_mw: float | None = None
-    change_q90_mw: float | None = None
-    mw_per_min: float | None = None
+    expected_change_mw: Real | None = None
+    change_q10_mw: Real | None = None
+    change_q90_mw: Real | None = None
+    mw_per_min: Real | None = None
     direction: str | None = Field(default=None, description="up, down or flat")
-    probability_up: float | None = None
-    ramp_limit_mw: float | None = Field(default=None, description="per step, in the region's MW")
-    probability_beyond_limit: float | None = None
-    served_change_mw: float | None = Field(default=None, description="change of the share that the plant serves")
+    probability_up: Real | None = None
+    ramp_limit_mw: Real | None = Field(default=None, description="per step, in the region's MW")
+    probability_beyond_limit: Real | None = None
+    served_change_mw: Real | None = Field(default=None, description="change of the share that the plant serves")
     steepest: list[RampStep] = Field(default=[], description="within 24 h, medians")
     meaning: str | None = None
 
@@ -198,15 +198,15 @@ class Money(BaseModel):
     group: Name
     currency: str
     slots: int
-    energy_mwh: float
-    revenue: float
-    wear_cost: float
-    fuel_cost: float
-    start_cost: float
-    penalty: float
-    penalty_no_action: float
-    avoided_penalty: float
-    pnl: float
+    energy_mwh: Real
+    revenue: Real
+    wear_cost: Real
+    fuel_cost: Real
+    start_cost: Real
+    penalty: Real
+    penalty_no_action: Real
+    avoided_penalty: Real
+    pnl: Real
 
 
 class Performance(Answer):
@@ -216,7 +216,7 @@ class Performance(Answer):
     by: str = ""
     groups: list[Money] = []
     total: list[Money] = Field(default=[], description="one per currency")
-    battery_cycles: dict[str, float] = {}
+    battery_cycles: dict[str, Real] = {}
     skill: list[Skill] = []
     truncated: bool = False
 
@@ -225,8 +225,8 @@ class Worker(BaseModel):
     """One worker process."""
 
     topology: Name
-    state: str = Field(description="running, silent or absent")
-    age_s: float | None
+    state: str = Field(description="running, silent, ended (the run is over) or absent")
+    age_s: Real | None
     lag: int | None
     processed: int | None
     dead_letters: int | None
@@ -290,20 +290,20 @@ class SetpointSaid(BaseModel):
     """One setpoint of a decision."""
 
     asset_id: Name
-    power_mw: float
+    power_mw: Real
     reason: Text
-    soc_before: float | None
+    soc_before: Real | None
 
 
 class WhyNot(BaseModel):
     """What another first step would have cost, by solving again with it forced."""
 
     asset_id: Name
-    power_mw: float = Field(description="as far as physics lets it")
-    extra_cost: float = Field(
+    power_mw: Real = Field(description="as far as physics lets it")
+    extra_cost: Real = Field(
         description="expected, as the plant weighs it (penalties by its service factor); 0: as good"
     )
-    items: dict[str, float] = Field(description="what changes in money over the look-ahead; positive costs more")
+    items: dict[str, Real] = Field(description="what changes in money over the look-ahead; positive costs more")
     notes: list[Text]
 
 
@@ -318,12 +318,12 @@ class Explanation(Answer):
     binding: Text | None = Field(default=None, description="what bound the first slot")
     setpoints: list[SetpointSaid] = []
     currency: str = ""
-    costs: dict[str, float] = Field(default={}, description="expected, over the look-ahead")
-    alternatives: dict[str, float] = Field(default={}, description="what else batteries could do: extra cost")
-    water_value_per_mwh: dict[str, float] = {}
-    power_worth_per_mwh: float | None = None
-    grid_mw_before: float | None = None
-    expected_net_mw: float | None = None
+    costs: dict[str, Real] = Field(default={}, description="expected, over the look-ahead")
+    alternatives: dict[str, Real] = Field(default={}, description="what else batteries could do: extra cost")
+    water_value_per_mwh: dict[str, Real] = {}
+    power_worth_per_mwh: Real | None = None
+    grid_mw_before: Real | None = None
+    expected_net_mw: Real | None = None
     model_id: Name | None = None
     bid_sources: dict[str, str] = {}
     missing_bids: list[Text] = []
@@ -341,7 +341,7 @@ class RuleFound(BaseModel):
     source: Text
     citation: Text
     page: int | None
-    score: float
+    score: Real
     check: str | None = Field(description="the check of a plan that applies it")
 
 
@@ -356,11 +356,11 @@ class BacktestRun(BaseModel):
     """One run of a backtest; costs are positive, income negative."""
 
     name: Name
-    cost: float
-    costs: dict[str, float]
+    cost: Real
+    costs: dict[str, Real]
     ramp_breaches: int
     cap_breaches: int
-    cycles: float
+    cycles: Real
 
 
 class BacktestDone(Answer):
@@ -372,7 +372,7 @@ class BacktestDone(Answer):
     window: str | None = None
     slots: int = 0
     currency: str = ""
-    value: float | None = Field(default=None, description="money better than no action")
-    score: float | None = Field(default=None, description="0 no action, 100 perfect foresight")
+    value: Real | None = Field(default=None, description="money better than no action")
+    score: Real | None = Field(default=None, description="0 no action, 100 perfect foresight")
     runs: list[BacktestRun] = []
     report: str | None = Field(default=None, description="resource with the report")

@@ -51,7 +51,7 @@ def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *,
         last_observed=_observed(
             desk, chosen, issued_at, "net_load_mw" if target == Target.NET_LOAD else "price_per_mwh"
         ),
-        skill=_some(skills(desk, [chosen], target=target)),
+        skill=some_skills(desk, chosen, target=target),
         truncated=len(shown) < len(rows),
         hint=None if shown else f"the shortest horizon is {rows[0]['horizon_min']} min",
         warnings=_caveats(desk, chosen, rows),
@@ -91,20 +91,19 @@ def predict_ramp(desk: Desk, zone: str | None, horizon_min: int | None) -> Ramp:
     return ramp
 
 
-def skills(desk: Desk, zones: list[str], *, target: str | None = None, until: datetime | None = None) -> list[Skill]:
-    """Return the newest live scores (up to ``until``) of each zone and horizon, shortest horizon first."""
-    found: list[Skill] = []
-    for zone in zones:
-        filters = None if target is None else {"target": target}
-        if until is None:
-            rows = desk.store.latest(SKILL, zone, filters=filters).dicts()
-        else:
-            last = desk.store.read(
-                SKILL, zone=zone, end=until, filters=filters, columns=("slot",), order="desc", limit=1
-            ).column("slot")
-            rows = desk.store.read(SKILL, zone=zone, start=last[0], end=until, filters=filters).dicts() if last else []
-        found += [_skill(row) for row in sorted(rows, key=lambda r: (r["target"], r["horizon_min"]))]
-    return found
+def some_skills(desk: Desk, zone: str, *, target: str | None = None, until: datetime | None = None) -> list[Skill]:
+    """Return the newest live scores (up to ``until``) by target at four horizons from the shortest to the longest."""
+    filters = None if target is None else {"target": target}
+    if until is None:
+        rows = desk.store.latest(SKILL, zone, filters=filters).dicts()
+    else:
+        last = desk.store.read(
+            SKILL, zone=zone, end=until, filters=filters, columns=("slot",), order="desc", limit=1
+        ).column("slot")
+        rows = desk.store.read(SKILL, zone=zone, start=last[0], end=until, filters=filters).dicts() if last else []
+    rows.sort(key=lambda row: (row["target"], row["horizon_min"]))
+    by_target = itertools.groupby(rows, key=lambda row: row["target"])
+    return [_skill(row) for _, group in by_target for row in _four(list(group))]
 
 
 def probability_above(quantiles: list[float], x: float) -> float:
@@ -197,11 +196,11 @@ def _caveats(desk: Desk, zone: str, rows: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def _some(found: list[Skill]) -> list[Skill]:
+def _four(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Keep the shortest, the longest and two horizons between: a shape, not a table."""
-    if len(found) <= 4:
-        return found
-    return [found[round(i * (len(found) - 1) / 3)] for i in range(4)]
+    if len(rows) <= 4:
+        return rows
+    return [rows[round(i * (len(rows) - 1) / 3)] for i in range(4)]
 
 
 def _skill(row: dict[str, Any]) -> Skill:

@@ -12,8 +12,8 @@ from mcp_server.answers import DeadLetters, Health, Readiness, Worker
 from mcp_server.desk import NOTHING_YET, Desk, QuestionError, nearest
 from topologies.status import read_status
 from vpp.errors import VppError
-from vpp.tables import ASSETS, BIDS, DECISIONS, DLQ, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
-from vpp.topics import TOPOLOGIES
+from vpp.tables import ASSETS, BIDS, DECISIONS, DLQ, ENDS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
+from vpp.topics import TOPOLOGIES, expected_ends
 
 SILENT_AFTER_S = 10.0
 MAX_ZONES = 40
@@ -24,6 +24,7 @@ CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
 def workers(desk: Desk) -> list[Worker]:
     """Return every topology with what its worker last said of itself, replicas after one another."""
     now_s = desk.now().timestamp()
+    quiet = "ended" if _is_done(desk) else "silent"
     found = []
     said = read_status(desk.settings)
     names = [*said, *(name for name in TOPOLOGIES if not any(status["topology"] == name for status in said.values()))]
@@ -41,7 +42,7 @@ def workers(desk: Desk) -> list[Worker]:
         found.append(
             Worker(
                 topology=name,
-                state="running" if age_s < SILENT_AFTER_S else "silent",
+                state="running" if age_s < SILENT_AFTER_S else quiet,
                 age_s=round(max(age_s, 0.0), 1),
                 lag=status["lag"],
                 processed=status["processed"],
@@ -50,6 +51,16 @@ def workers(desk: Desk) -> list[Worker]:
             )
         )
     return found
+
+
+def _is_done(desk: Desk) -> bool:
+    """Return whether storage has seen the end of every zone on every topic: the run is over, not broken."""
+    try:
+        zones = desk.newest()
+        seen = {(zone, (topic, producer)) for zone, topic, producer in desk.store.read(ENDS, columns=ENDS.key)}
+    except VppError:
+        return False
+    return bool(zones) and all((zone, end) in seen for zone in zones for end in expected_ends())
 
 
 def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:

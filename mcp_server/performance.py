@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from mcp_server.answers import Money, Performance
 from mcp_server.desk import NOTHING_YET, Desk, period
-from mcp_server.forecasts import skills
+from mcp_server.forecasts import some_skills
 from vpp.fleet import Battery
 from vpp.tables import LEDGER
 
@@ -78,7 +78,7 @@ def get_performance(
         groups=[groups[key].money(key[0]) for key in kept],
         total=[one.money("total") for _, one in sorted(totals.items())],
         battery_cycles=_cycles(desk, zones, discharged),
-        skill=skills(desk, zones[:8], until=window.end)[:40],
+        skill=[one for name in zones[:8] for one in some_skills(desk, name, until=window.end)],
         truncated=len(kept) < len(names),
         hint=None if groups else _what_there_is(desk, zones),
         warnings=list(window.notes),

@@ -57,3 +57,6 @@ Name = Annotated[str, AfterValidator(_name)]
 
 Text = Annotated[str, AfterValidator(plain)]
 """A sentence that others may have written."""
+
+Real = Annotated[float, AfterValidator(lambda value: round(value, 4))]
+"""A number as it is shown: further digits cost the reader and say nothing."""

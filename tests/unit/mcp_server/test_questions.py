@@ -1,6 +1,8 @@
 """What the desk answers, with numbers worked out by hand from ``tests.mcp_plant``."""
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,10 @@ from mcp_server.overview import get_overview
 from mcp_server.performance import get_performance
 from mcp_server.series import get_series
 from mcp_server.topics import parse_start, peek_topic, topic_schema
-from tests.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, slot
+from tests.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
+from tests.plant_loop import Loop
+from vpp.tables import ENDS
+from vpp.topics import expected_ends
 
 
 def series(desk: Desk, name: str, **given) -> Series:
@@ -237,3 +242,17 @@ def test_every_question_answers_where_nothing_has_run(nothing: Desk) -> None:
     assert {answer.hint for answer in empty} == {NOTHING_YET}
     assert {answer.as_of for answer in empty} == {None}
     assert not nothing.settings.data_dir.exists()
+
+
+def test_workers_of_a_run_that_ended_are_not_called_silent(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    folder = tmp_path / "status" / "default"
+    folder.mkdir(parents=True)
+    status = {"topology": "plant", "pid": 1, "updated_at_s": 0.0, "processed": 9, "lag": 0, "dead_letters": 0}
+    (folder / "plant.json").write_text(json.dumps({**status, "last_slot": {"Z": "2022-01-03T00:30:00Z"}}))
+    desk = Desk(loop.settings, loop.store, now=loop.clock)
+    before = next(worker for worker in get_pipeline_health(desk).workers if worker.topology == "plant")
+    loop.store.write(ENDS, [("Z", WALL, topic, producer, None) for topic, producer in expected_ends()])
+    after = next(worker for worker in get_pipeline_health(desk).workers if worker.topology == "plant")
+    assert (before.state, after.state, after.last_slot) == ("silent", "ended", "2022-01-03T00:30:00Z")
+    assert get_overview(desk).workers_silent == []
