@@ -86,7 +86,7 @@ def read_tokens(path: Path) -> list[TokenEntry]:
     except (OSError, ValueError, TypeError, ValidationError) as error:
         raise ConfigError(
             f"the token file {path} cannot be used: {type(error).__name__}",
-            hint="make one with: vpp mcp -- token NAME --scope vpp:read",
+            hint="make one with: python -m mcp_server token NAME --scope vpp:read",
         ) from error
 
 
@@ -153,7 +153,7 @@ def check_exposure(settings: Settings, auth: AuthProvider | None) -> None:
     if mcp.profile == "operate":
         raise RefusedError(
             "the operate profile over HTTP needs authentication, also on loopback",
-            hint="make a token: vpp mcp -- token NAME --scope vpp:operate, and set VPP_MCP__TOKENS",
+            hint="make a token (python -m mcp_server token NAME --scope vpp:operate) and set VPP_MCP__TOKENS",
         )
 
 

@@ -169,6 +169,7 @@ class PlanBook:
         """
         with self._budget_lock:
             plan = self._open(plan_id)
+            _must_be_own(plan, principal)
             if plan.approved_by is not None:
                 return None
             kept = plan.kept
@@ -194,17 +195,18 @@ class PlanBook:
         """Send the order of an approved plan and return it; a plan that was executed gives the same order again.
 
         Raises:
-            RefusedError: It is not approved, or not open any more, or was changed after its proposal.
+            RefusedError: It is not approved, or not open any more, or was changed after its proposal, or is another's.
             UnreachableError: The broker did not take it.
         """
         with self._lock:
             plan = self.find(plan_id)
             if plan is None or not plan.executed:
                 plan = self._open(plan_id)
-                if plan.approved_by is None:
-                    raise RefusedError(
-                        f"plan {plan_id} is not approved", hint=f"an operator approves it with: vpp approve {plan_id}"
-                    )
+            _must_be_own(plan, principal)
+            if not plan.executed and plan.approved_by is None:
+                raise RefusedError(
+                    f"plan {plan_id} is not approved", hint=f"an operator approves it with: vpp approve {plan_id}"
+                )
             order = msgspec.structs.replace(plan.kept.order, approved_by=plan.approved_by, approval=plan.approval)
             if plan.executed:
                 return order
@@ -262,6 +264,13 @@ class PlanBook:
         self._own.setdefault(plan_id, []).append(record)
         while len(self._own) > 1000:
             self._own.pop(next(iter(self._own)))
+
+
+def _must_be_own(plan: PlanState, principal: str) -> None:
+    if plan.proposer != principal:
+        raise RefusedError(
+            f"plan {plan.plan_id} was proposed by {plan.proposer}", hint="propose it yourself, and have it approved"
+        )
 
 
 def _plans(records: Iterable[Audit]) -> list[PlanState]:

@@ -100,7 +100,7 @@ class McpSettings(_Group):
     profile: Literal["read", "operate"] = Field(default="read", description="operate adds the tools that act")
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=0, le=65535)
-    tokens: Path | None = Field(default=None, description="file of token hashes (HTTP), made by `vpp mcp token`")
+    tokens: Path | None = Field(default=None, description="token hashes (HTTP), by `python -m mcp_server token`")
     jwks_uri: str | None = Field(default=None, description="keys of the organisation's token issuer (HTTP)")
     issuer: str | None = None
     audience: str | None = None

@@ -27,11 +27,15 @@ def run(topology: Topology, *, common: Common = NO_OPTIONS) -> None:
 
 def mcp(
     *,
-    arguments: Annotated[list[str] | None, Parameter(help="passed on to the server")] = None,
+    http: Annotated[bool, Parameter(negative="", help="streamable HTTP on mcp.host and mcp.port")] = False,
+    operate: Annotated[bool, Parameter(negative="", help="also the tools that act, with approval")] = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Serve the MCP tools over stdio (read-only)."""
-    become(common.settings(), "mcp_server", *(arguments or []))
+    """Serve the MCP tools: over stdio and read-only unless asked (docs/mcp.md)."""
+    settings = common.settings()
+    if operate:
+        settings = settings.model_copy(update={"mcp": settings.mcp.model_copy(update={"profile": "operate"})})
+    become(settings, "mcp_server", *(["--http"] if http else []))
 
 
 def become(settings: Settings, module: str, *arguments: str) -> None:

@@ -1,10 +1,17 @@
 """Who gets in, and where the server refuses to listen."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from fastmcp.server.auth import TokenVerifier
+from fastmcp.server.auth.providers.jwt import RSAKeyPair
+from joserfc.jwk import RSAKey
 
 from mcp_server.access import TokenHashes, add_token, auth_of, check_exposure, is_loopback, read_tokens
 from vpp.errors import ConfigError, RefusedError
@@ -59,6 +66,52 @@ def test_an_issuer_needs_an_audience(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="audience"):
         auth_of(settings(tmp_path, jwks_uri="https://issuer.example/keys"))
     assert auth_of(settings(tmp_path)) is None
+
+
+async def test_tokens_of_an_issuer_pass_with_the_right_audience_and_scope(tmp_path: Path) -> None:
+    pair, other = RSAKeyPair.generate(), RSAKeyPair.generate()
+    key = {**RSAKey.import_key(pair.public_key).as_dict(), "kid": "k1", "alg": "RS256", "use": "sig"}
+    with issuer({"keys": [key]}) as uri:
+        given = settings(tmp_path, jwks_uri=uri, issuer="https://issuer.example", audience="vpp")
+        verifier = auth_of(given)
+        assert isinstance(verifier, TokenVerifier)
+
+        def token(signer: RSAKeyPair = pair, **claims: Any) -> str:
+            fields = {"subject": "agent-7", "issuer": "https://issuer.example", "audience": "vpp", "kid": "k1"}
+            return signer.create_token(**{**fields, "scopes": ["vpp:read", "vpp:operate"], **claims})
+
+        found = await verifier.verify_token(token())
+        assert found is not None
+        assert set(found.scopes) == {"vpp:read", "vpp:operate"}
+        assert found.subject == "agent-7"
+        for wrong in (
+            token(audience="mail"),
+            token(issuer="https://evil.example"),
+            token(scopes=["mail:read"]),
+            token(expires_in_seconds=-60),
+            token(signer=other),
+        ):
+            assert await verifier.verify_token(wrong) is None
+
+
+@contextmanager
+def issuer(keys: dict[str, Any]) -> Iterator[str]:
+    """A web server on loopback that publishes keys."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(keys).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # name is the base class's
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/keys"
+        server.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from agents.proposal import propose
 from tests.builders import BATTERY, ZONE, order_of, slot_at
 from tests.plant_loop import PLANT, Loop
-from topologies.plans import PlanBook, spent_today
+from topologies.plans import Budget, PlanBook, spent_today
 from vpp.errors import RefusedError
 from vpp.messages import Decision
 from vpp.tables import AUDIT, DECISIONS, ORDERS
@@ -149,6 +149,25 @@ def test_a_forged_approval_is_stopped_at_admission(tmp_path: Path) -> None:
     forger.approve(plan_id, "ann")
     forger.execute(plan_id, "agent")
     assert verdict(loop, plan_id) == "refused"
+
+
+def test_a_plan_is_carried_out_by_whoever_proposed_it(loop: Loop) -> None:
+    book = book_of(loop)
+    plan_id = proposed(loop, book)
+    book.approve(plan_id, "ann")
+    with pytest.raises(RefusedError, match="proposed by agent"):
+        book.execute(plan_id, "other")
+    book.execute(plan_id, "agent")
+    with pytest.raises(RefusedError, match="proposed by agent"):
+        book.execute(plan_id, "other")
+    assert len(loop.orders()) == 1
+
+
+def test_a_budget_is_no_way_to_carry_out_the_plan_of_another(loop: Loop) -> None:
+    book = book_of(loop)
+    plan_id = proposed(loop, book)
+    with pytest.raises(RefusedError, match="proposed by agent"):
+        book.approve_within(plan_id, "other", Budget(99.0, 99.0, 9e9))
 
 
 def test_every_act_leaves_one_record(loop: Loop) -> None:
