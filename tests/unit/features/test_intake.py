@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ ORIGIN = Origin("telemetry.raw", 0, 0)
 CHANNELS = ("load_mw", "price_per_mwh", "wind_mw")
 
 
-def zone(**known: object) -> Zone:
+def zone(**known: Any) -> Zone:
     return default_zone("Z", step_min=30, region_mw=1000.0, ramp_mw=20.0, channels=CHANNELS, **known)
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from models.bundle import assemble
 from models.feed import telemetry, with_net_load
+from models.forecast_state import ForecastState
 from models.registry import identified
 from models.served import ServedModel
-from models.stream import ForecastReducer, ForecastState
+from models.stream import ForecastReducer
 from models.training import Trainer
 from tests.unit.models.synthetic import make_frame, make_zone
 from vpp.domain import QUANTILE_NAMES, Target, horizons_min
