@@ -30,6 +30,7 @@ Floats32 = npt.NDArray[np.float32]
 Progress = Callable[[float, str], None]
 
 WARM_UP_DAYS = 60
+AHEAD = timedelta(days=3)
 _ORIGIN = Origin("backtest", 0, 0)
 
 
@@ -119,9 +120,9 @@ def _forecast(
     collected = _Collector(options.target, len(horizons_min(zone.step_min)))
     due = next(promotions, None)
     start = options.test_from - timedelta(days=WARM_UP_DAYS)
-    rows = frame.loc[(frame.index >= pd.Timestamp(start)) & (frame.index < pd.Timestamp(options.test_to))]
+    rows = frame.loc[(frame.index >= pd.Timestamp(start)) & (frame.index < pd.Timestamp(options.test_to) + AHEAD)]
     span = (options.test_to - options.test_from).total_seconds()
-    for message in telemetry(rows, zone, options.test_from):
+    for message in telemetry(rows, zone, options.test_from, options.test_to):
         when = message.slot if isinstance(message, SlotClosed) else None
         while due is not None and when is not None and when >= due.available_at:
             state, _ = reducer.step(state, due, _ORIGIN)

@@ -48,15 +48,18 @@ def _per_second(index: pd.DatetimeIndex) -> float:
     return float({"ns": 1e9, "us": 1e6, "ms": 1e3, "s": 1.0}[index.unit])
 
 
-def telemetry(frame: pd.DataFrame, zone: Zone, live_from: datetime) -> Iterator[SlotClosed | Publication]:
+def telemetry(
+    frame: pd.DataFrame, zone: Zone, live_from: datetime, live_to: datetime | None = None
+) -> Iterator[SlotClosed | Publication]:
     """Yield closed slots and publications of ``frame`` in order of availability.
 
-    Slots before ``live_from`` are history.
+    Slots before ``live_from`` are history, and none from ``live_to`` on closes; what was published of those comes in time.
 
     Args:
         frame: As ``with_net_load`` returns it.
         zone: Gives step, market and time zone.
         live_from: First slot that yields a forecast (aware UTC).
+        live_to: End of the slots (exclusive), None: the whole frame.
     """
     published = [c for c in frame.columns if is_published(zone, c.rpartition(":")[2])]
     observed = [c for c in frame.columns if not is_forecast(c) and c != NET_LOAD and ":" not in c]
@@ -65,6 +68,8 @@ def telemetry(frame: pd.DataFrame, zone: Zone, live_from: datetime) -> Iterator[
     sent = dict.fromkeys(published, 0)
     values = {column: frame[column].to_numpy(dtype=float) for column in frame.columns}
     for n, slot in enumerate(index.to_pydatetime()):
+        if live_to is not None and slot >= live_to:
+            return
         history = slot < live_from
         for channel in published:
             last = int(until[channel][n]) + 1
