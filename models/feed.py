@@ -53,7 +53,7 @@ def telemetry(
 ) -> Iterator[SlotClosed | Publication]:
     """Yield closed slots and publications of ``frame`` in order of availability.
 
-    Slots before ``live_from`` are history, and none from ``live_to`` on closes; what was published of those comes in time.
+    Slots before ``live_from`` are history; none from ``live_to`` on closes, but what was published of them is sent.
 
     Args:
         frame: As ``with_net_load`` returns it.
