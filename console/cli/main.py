@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.models:train", "Train a zone's model on a history file."),
     "models": ("console.cli.models:app", "List, show, promote and roll back models."),
+    "backtest": ("console.cli.backtest:app", "Backtest forecasts over a history file."),
     "run": ("console.cli.work:run", "Run one topology as a worker (what production deploys)."),
     "replay": ("console.cli.sources:replay", "Send a file's rows to the broker."),
     "simulate": ("console.cli.sources:simulate", "Send seeded synthetic telemetry to the broker."),

@@ -1,0 +1,123 @@
+"""`vpp backtest`: how good the forecasts would have been, by rolling origin over a history file."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, err, out, parse_days, parse_time, say, table
+from topologies.sources.feed import open_file
+from vpp.domain import PriceKnown, Target
+from vpp.errors import ConfigError
+from vpp.fleet import load_fleet
+from vpp.zones import Overrides
+
+app = App(name="backtest", help="Backtests over history files.")
+
+SHOWN_MIN = (5, 15, 30, 60, 120, 360, 720, 1440)
+Report = Callable[[float, str], None]
+
+
+@app.command
+def forecast(
+    *,
+    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file")],
+    train_to: Annotated[str, Parameter(help="end of the first fit's rows, UTC")],
+    test_from: Annotated[str, Parameter(help="first origin, UTC")],
+    test_to: Annotated[str, Parameter(help="end of the origins, UTC, exclusive")],
+    zone: Annotated[str | None, Parameter(help="zone; needed where the file has several")] = None,
+    target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = "net_load",
+    refit: Annotated[str | None, Parameter(help="7d, 1d or none [7d; day-ahead prices 1d]")] = None,
+    compare: Annotated[str | None, Parameter(help="baselines, comma-separated [all]: persistence,week,...")] = None,
+    mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
+    time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
+    market: Annotated[str | None, Parameter(help="market of the zone")] = None,
+    folder: Annotated[Path | None, Parameter(name="--out", help="folder for metrics.json and report.html")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Backtest forecasts through the same reducers that serve: rolling origin, models refitted as time goes on.
+
+    A price that an auction sets a day ahead is forecast for whole local days, from what was known before the auction.
+    """
+    settings = common.settings()
+    own = load_fleet(settings.fleet) if settings.fleet else None
+    names = (zone,) if zone is not None else ()
+    start = parse_time(test_from)
+    feed = open_file(data, names=names, start=start, mapping=mapping, own=own, overrides=Overrides(time_zone, market))
+    if len(feed.zones) != 1:
+        raise ConfigError(f"{data} has several zones", hint=f"give one with --zone: {', '.join(sorted(feed.zones))}")
+    for note in feed.notes:
+        say(note)
+    (found,) = feed.zones.values()
+    fit_end, end = parse_time(train_to), parse_time(test_to)
+    with _progress(found.zone) as report:
+        if target == Target.PRICE.value and found.market.price_known is PriceKnown.DAY_AHEAD:
+            from models.price_backtest import backtest_day_ahead
+
+            days = 1.0 if refit is None else parse_days(refit)
+            refit_days = None if days is None else max(int(days), 1)
+            figures = backtest_day_ahead(
+                data, found, train_to=fit_end, test_from=start, test_to=end, refit_days=refit_days, progress=report
+            )
+            run = None
+        else:
+            from models.backtest import BacktestOptions, run_backtest
+            from models.metrics import metrics
+
+            days = 7.0 if refit is None else parse_days(refit)
+            every = None if days is None else timedelta(days=days)
+            options = BacktestOptions(Target(target), fit_end, start, end, refit=every)
+            run = run_backtest(feed.frame(found.zone, end + timedelta(days=3)), found, options, report)
+            figures = metrics(run, compare.split(",") if compare else None)
+    if folder is not None:
+        from models.report import write_report
+
+        for path in write_report(folder, figures, run, command="vpp " + shlex.join(sys.argv[1:])):
+            say(f"wrote {path}")
+    answer(figures, as_json=json, render=_render)
+
+
+def _render(figures: dict[str, Any]) -> None:
+    out.print(
+        f"{figures['target']} of {figures['zone']}, {figures['origins']} origins, "
+        f"{figures['test_from']} to {figures['test_to']}"
+    )
+    shown = [row for row in figures["horizons"] if row["horizon_min"] in SHOWN_MIN] or figures["horizons"]
+    columns = ("horizon_min", "mae", "rmse", "pinball", "skill_vs_persistence", "coverage_90", "width_90")
+    table(None, columns, [[row.get(name) for name in columns] for row in shown])
+    for name, value in figures.items():
+        if name.startswith("day_ahead"):
+            out.print(f"{name}  {value}")
+
+
+@contextmanager
+def _progress(zone: str) -> Iterator[Report]:
+    """Show a bar on a terminal, a line every tenth elsewhere."""
+    if err.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f}%"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=err) as bar:
+            task = bar.add_task(zone, total=1.0)
+            yield lambda share, doing: bar.update(task, completed=share, description=f"{zone} {doing}")
+        return
+    told = [0.0]
+
+    def line(share: float, doing: str) -> None:
+        if share - told[0] >= 0.1:
+            told[0] = share
+            say(f"{zone}: {share:.0%}, {doing}")
+
+    yield line
