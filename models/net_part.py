@@ -64,6 +64,7 @@ class ServedNetLoad:
     _tree_columns: Indices = field(init=False)
     _width_columns: Indices = field(init=False)
     _far_share: Array = field(init=False)
+    _tree_horizons: Indices = field(init=False)
 
     def __post_init__(self) -> None:
         far = np.where(np.array(self.spec.horizons_min) >= HALF_BASE_MIN, 0.5, 1.0)
@@ -71,6 +72,7 @@ class ServedNetLoad:
         object.__setattr__(self, "_tree_columns", self.spec.columns("T"))
         object.__setattr__(self, "_width_columns", self.spec.columns("V"))
         object.__setattr__(self, "_far_share", far)
+        object.__setattr__(self, "_tree_horizons", np.flatnonzero(self.tree_weight > 0.0))
 
     def forecast(self, rows: Array, now_mw: float, errors: ErrorView, groups: Indices) -> NetLoadForecast:
         """Return the forecast for one origin; see ``models.served.NetLoadPart``."""
@@ -93,37 +95,32 @@ class ServedNetLoad:
 
     def linear(self, rows: Array, groups: Indices, case: Indices) -> tuple[Array, Array]:
         """Return the change (MW) after stage A and after all linear stages, shape (H,) each."""
-        first = _apply(rows, _none(len(case)), self.stages["A"], groups)
+        everywhere = np.ones(len(case), dtype=np.bool_)
+        first = _apply(rows, np.empty((0, len(case))), self.stages["A"], groups, everywhere)
         final = first.copy()
         derived = self.columns.derived(rows, first, case)
         pooled = np.zeros(len(case), dtype=np.int64)
         for letter, stage in self.stages.items():
-            if letter == "A":
-                continue
             take = stage.ready & (case == (UNPUBLISHED if letter == "U" else KNOWN))
-            if not take.any():
+            if letter == "A" or not take.any():
                 continue
-            left = _apply(rows, derived, stage, pooled)
+            left = _apply(rows, derived, stage, pooled, take)
             if letter == "F":
-                final = np.where(take, rows[self.columns.base] + self._far_share * left, final)
+                left = rows[self.columns.base] + self._far_share * left
             else:
-                final = np.where(take, first + left, final)
+                left += first
+            final[take] = left[take]
         return first, final
 
-    def tree_rows(self, rows: Array, first: Array, linear: Array, case: Indices) -> npt.NDArray[np.float32]:
-        """Return the inputs of the trees, shape (H, features): the T columns, then what the stages derive."""
-        return tree_inputs(rows, self._tree_columns, self.columns, first, linear, case)
-
     def _with_trees(self, rows: Array, case: Indices, first: Array, linear: Array) -> Array:
-        use = np.flatnonzero(self.tree_weight > 0.0)
-        if len(use) == 0:
+        if len(self._tree_horizons) == 0:
             return linear
-        inputs = tree_inputs(
-            np.ascontiguousarray(rows[:, use]), self._tree_columns, self.columns, first[use], linear[use], case[use]
-        )
-        leaves = self.trees.predict(inputs).astype(np.float64) * self.scale_mw[use]
+        derived = self.columns.derived(rows, first, case)
+        inputs = np.empty((len(self._tree_horizons), self.trees.features), dtype=np.float32)
+        _gather(rows, self._tree_columns, self._tree_horizons, first, derived[1], linear, inputs)
+        leaves = self.trees.predict(inputs).astype(np.float64)
         out = linear.copy()
-        out[use] += self.tree_weight[use] * leaves
+        out[self._tree_horizons] += (self.tree_weight * self.scale_mw)[self._tree_horizons] * leaves
         return out
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:
@@ -186,18 +183,35 @@ def tree_inputs(
     return out
 
 
-def _none(n: int) -> Array:
-    return np.empty((0, n))
+@njit(cache=True)
+def _gather(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    rows: Array,
+    columns: Indices,
+    use: Indices,
+    first: Array,
+    away: Array,
+    linear: Array,
+    out: npt.NDArray[np.float32],
+) -> None:
+    """Write the inputs of the trees for the horizons ``use`` into ``out``, as ``tree_inputs`` lays them out."""
+    width = columns.shape[0]
+    for n in range(use.shape[0]):
+        h = use[n]
+        for j in range(width):
+            out[n, j] = rows[columns[j], h]
+        out[n, width] = first[h]
+        out[n, width + 1] = away[h]
+        out[n, width + 2] = linear[h] - first[h]
 
 
-def _apply(rows: Array, derived: Array, stage: StageArrays, groups: Indices) -> Array:
-    out = np.empty(rows.shape[1])
-    _dot(rows, derived, stage.columns, stage.mean, stage.sd, stage.coefficients, groups, out)
+def _apply(rows: Array, derived: Array, stage: StageArrays, groups: Indices, take: npt.NDArray[np.bool_]) -> Array:
+    out = np.full(rows.shape[1], np.nan)
+    _dot(rows, derived, stage.columns, stage.mean, stage.sd, stage.coefficients, groups, take, out)
     return out
 
 
 @njit(cache=True)
-def _dot(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     rows: Array,
     derived: Array,
     columns: Indices,
@@ -205,11 +219,14 @@ def _dot(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     sd: Array,
     coefficients: Array,
     groups: Indices,
+    take: npt.NDArray[np.bool_],
     out: Array,
 ) -> None:
-    """Write standardised inputs times coefficients into ``out`` (H,); missing is 0, outliers are clipped."""
+    """Write standardised inputs times coefficients into ``out`` (H,) where ``take``; missing is 0."""
     before = derived.shape[0]
     for h in range(out.shape[0]):
+        if not take[h]:
+            continue
         beta = coefficients[h, groups[h]]
         total = beta[mean.shape[1]]
         for j in range(mean.shape[1]):

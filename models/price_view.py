@@ -78,7 +78,9 @@ def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
 
 
 def _nullable(values: Floats) -> list[float | None]:
-    return [round(float(value), 3) if np.isfinite(value) else None for value in values]
+    rounded = np.round(values, 3)
+    known = np.isfinite(rounded).tolist()
+    return [value if finite else None for value, finite in zip(rounded.tolist(), known, strict=True)]
 
 
 @lru_cache(maxsize=64)
