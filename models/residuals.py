@@ -24,8 +24,9 @@ ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
 SLOT_FIELDS = 7
 MEMORY_DAYS = np.array([14.0, 28.0, 45.0, 45.0, 45.0, 45.0])
 RECENT_SLOTS = np.array([8.0, 48.0, 336.0])
-GAMMA_NEAR, GAMMA_FAR = 0.003, 0.002
-NEAR_MIN = 120
+GAMMA = 0.003
+"""How fast levels adapt, per forecast of a half hour."""
+
 VERSION = 1
 _HEAD = struct.Struct("<BHHH")
 _LEVELS = np.array(QUANTILE_LEVELS)
@@ -139,7 +140,7 @@ class Residuals:
         self.slots = np.zeros((groups_per_day(per_day), SLOT_FIELDS, h))
         self.recent = np.zeros((4, h))
         self.levels = np.tile(_LEVELS, (h, 1))
-        self.gamma = np.where(np.array(horizons_min) <= NEAR_MIN, GAMMA_NEAR, GAMMA_FAR) * (per_day / 48.0) ** -0.5
+        self.gamma = np.full(h, GAMMA * (per_day / 48.0) ** -0.5)
         self.memory = memories(per_day)
         self._dirty: set[int] = set()
         self._head_dirty = False
