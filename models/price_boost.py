@@ -1,8 +1,8 @@
-"""Trees on what the level-updated profile leaves: published forecasts, calendar and weekly shape of real-time prices.
+"""Trees beside the level-updated profile: published forecasts, calendar and the recent path of real-time prices.
 
-One model serves a dozen anchor horizons, the horizon being a column; between them the correction is interpolated. The
-trees learn ``(price - profile forecast) / scale`` of walk-forward profile forecasts, never of in-sample ones, and are
-added with the weight that the last eight weeks, kept out of a first fit, gave them.
+One model serves a dozen anchor horizons, the horizon being a column; between them it is interpolated. It learns the
+price's departure from the profile and is given the linear forecast of it, walk-forward and never in-sample. The served
+mean lies between the two, at the weight that eight weeks kept out of a first fit gave the trees.
 """
 
 from __future__ import annotations
@@ -49,25 +49,29 @@ class BoostSettings:
 
 @dataclass(frozen=True, slots=True)
 class BoostModel:
-    """Trees, the positions of their anchors among the horizons, and the weight of their correction (0 to 1) there."""
+    """Trees, the positions of their anchors among the horizons, and their weight in the mean (0 to 1) there."""
 
     trees: Trees
     anchors: Ints
     weight: Floats
 
-    def correct(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
-        """Return what to add to the profile's forecasts per MWh, shape (n, H).
+    def departures(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
+        """Return the trees' departures from the profile per MWh, shape (n, H).
 
         Args:
             data: The series of the rows.
             rows: Features of n origins.
-            level: The profile's forecasts, shape (n, H).
+            level: Linear forecasts, shape (n, H).
             steps: Horizons in slots, shape (H,).
         """
         table = boost_table(data, rows, level, steps, self.anchors)
         made = self.trees.predict(table).reshape(rows.origins.size, self.anchors.size)
-        correction = np.clip(made, -_CLIP, _CLIP) * self.weight * rows.scale[:, None]
-        return np.stack([np.interp(steps, steps[self.anchors], row) for row in correction])
+        scaled = np.clip(made, -_CLIP, _CLIP) * rows.scale[:, None]
+        return np.stack([np.interp(steps, steps[self.anchors], row) for row in scaled])
+
+    def weights(self, steps: Ints) -> Floats:
+        """Return the trees' weight in the mean at each horizon, shape (H,)."""
+        return np.asarray(np.interp(steps, steps[self.anchors], self.weight))
 
 
 def anchors_of(horizon_min: tuple[int, ...]) -> Ints:
@@ -102,8 +106,24 @@ def boost_table(data: Series, rows: LevelRows, level: Floats, steps: Ints, ancho
     columns.extend((_past(data.prices, at - days * per_day) - base) / scale for days in (1, 2, 7))
     columns.extend(_published(data, rows, at))
     own = np.stack([np.asarray(c, dtype=np.float32) for c in columns], axis=2).reshape(n * a, len(columns))
-    shared = np.repeat(rows.features[:, 1:].astype(np.float32), a, axis=0)
+    shared = np.repeat(
+        np.concatenate([rows.features[:, 1:], _recent(data, rows)], axis=1).astype(np.float32), a, axis=0
+    )
     return np.ascontiguousarray(np.clip(np.concatenate([own, shared], axis=1), -1e6, 1e6))
+
+
+def _recent(data: Series, rows: LevelRows) -> Floats:
+    """Return the path of the last slots: price deviations, changes of the side series, imbalance, published errors."""
+    t = rows.origins
+    unit = max(1, 30 // data.step_min)
+    base = rows.base[:, :1]
+    columns = [(_past(data.prices, t - k * unit) - base[:, 0]) / rows.scale for k in (0, 1, 2, 3, 4, 6, 8, 12)]
+    for values in data.sides:
+        now = _past(values, t)
+        columns.extend(now - _past(values, t - k * unit) for k in (1, 2, 4, 8, 48))
+        columns.append(now)
+    columns.extend(_past(values, t) for values in data.published)
+    return np.stack(columns, axis=1)
 
 
 def _past(values: Floats, at: Ints) -> Floats:
@@ -139,7 +159,7 @@ def fit_boost(
     Args:
         data: The series of the rows.
         rows: Features of n origins, in time order.
-        level: Walk-forward forecasts of the profile, shape (n, H).
+        level: Walk-forward linear forecasts, shape (n, H).
         actual: Prices at the targets, shape (n, H); NaN is skipped.
         shape: Horizons.
         settings: As ``BoostSettings``.
@@ -149,7 +169,8 @@ def fit_boost(
     rows = rows.every(stride)
     level, actual = level[::stride], actual[::stride]
     table = boost_table(data, rows, level, steps, anchors)
-    goal = np.clip((actual - level)[:, anchors] / rows.scale[:, None], -_CLIP, _CLIP)
+    linear = ((level - rows.base) / rows.scale[:, None])[:, anchors]
+    goal = np.clip((actual - rows.base)[:, anchors] / rows.scale[:, None], -_CLIP, _CLIP)
     per_day = _DAY // data.step_min
     last = int(rows.origins[-1])
     age = (last - rows.origins) / per_day
@@ -159,7 +180,9 @@ def fit_boost(
     share = np.zeros(anchors.size)
     if early.sum() > 5_000 and late.any():
         first = _train(table, goal.reshape(-1), weight, early, settings)
-        share = _weights(first.predict(table[late]).reshape(-1, anchors.size), goal.reshape(-1)[late], anchors.size)
+        kept_out = late.reshape(-1, anchors.size)[:, 0]
+        made = first.predict(table[late]).reshape(-1, anchors.size)
+        share = _weights(made - linear[kept_out], (goal - linear)[kept_out])
     trees = _train(table, goal.reshape(-1), weight, np.ones(early.size, dtype=np.bool_), settings)
     return BoostModel(trees, anchors, share)
 
@@ -171,12 +194,16 @@ def _train(table: Floats32, goal: Floats, weight: Floats, use: Flags, settings: 
     return Trees(bytes(booster.save_raw("json")), table.shape[1])
 
 
-def _weights(made: Floats32, goal: Floats, n_anchors: int) -> Floats:
-    """Return the least-squares weight of the correction per anchor, within 0 to 1, shared with neighbouring anchors."""
-    g = goal.reshape(-1, n_anchors)
-    known = np.isfinite(g)
-    cross = np.where(known, made * np.where(known, g, 0.0), 0.0).sum(axis=0)
-    energy = np.where(known, made.astype(float) ** 2, 0.0).sum(axis=0)
+def _weights(step: Floats, wanted: Floats) -> Floats:
+    """Return the least-squares weight per anchor, within 0 to 1, shared with neighbouring anchors.
+
+    Args:
+        step: Trees minus linear forecast, shape (n, anchors).
+        wanted: Actual minus linear forecast, shape (n, anchors); NaN is skipped.
+    """
+    known = np.isfinite(wanted)
+    cross = np.where(known, step * np.where(known, wanted, 0.0), 0.0).sum(axis=0)
+    energy = np.where(known, step**2, 0.0).sum(axis=0)
     kernel = np.array([0.5, 1.0, 0.5])
     cross, energy = np.convolve(cross, kernel, "same"), np.convolve(energy, kernel, "same")
     return np.asarray(np.clip(cross / np.maximum(energy, 1e-9), 0.0, 1.0))

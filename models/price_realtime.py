@@ -1,4 +1,4 @@
-"""The price part of a real-time market: level-updated profile, trees on what it leaves, spreads."""
+"""The price part of a real-time market: level-updated profile, trees beside it, spreads."""
 
 from __future__ import annotations
 
@@ -52,11 +52,13 @@ class RealTimePart:
             experts = {"fallback": mean, **experts}
         else:
             level = level_prices(self.level, rows, shape)
-            mean = shape.clip(level + self.boost.correct(data, rows, level, steps))[0]
+            trees = shape.clip(rows.base + self.boost.departures(data, rows, level, steps))
+            weight = self.boost.weights(steps)
+            mean = (1.0 - weight) * level[0] + weight * trees[0]
             columns = spread_columns(rows.features, rows.spread, rows.scale)
             errors = self.spread.quantiles(columns, rows.scale, levels)[0]
             name, quantiles = MODEL, shape.clip(mean[:, None] + errors)
-            experts = {"boosted": mean, "level_profile": level[0], "profile": rows.base[0], **experts}
+            experts = {"blend": mean, "level_profile": level[0], "trees": trees[0], "profile": rows.base[0], **experts}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
         return with_published(PriceForecast(name, quantiles, mean, shape.horizon_min, known, experts), known)
 
