@@ -27,7 +27,10 @@ _DAY = 1440
 
 @dataclass(frozen=True, slots=True)
 class BoostSettings:
-    """Trees and how their weight is found; ``max_rows`` bounds origins times anchors."""
+    """Trees and how their weight is found; ``max_rows`` bounds origins times anchors.
+
+    With fewer than ``min_rows`` to learn from, the trees have no weight.
+    """
 
     rounds: int = 150
     eta: float = 0.06
@@ -37,6 +40,7 @@ class BoostSettings:
     half_life_days: float = 400.0
     tail_days: int = 56
     max_rows: int = 220_000
+    min_rows: int = 2_000
 
     def parameters(self) -> dict[str, object]:
         """Return XGBoost's parameters; one thread and a fixed seed."""
@@ -175,10 +179,11 @@ def fit_boost(
     last = int(rows.origins[-1])
     age = (last - rows.origins) / per_day
     weight = np.repeat(0.5 ** (age / settings.half_life_days), anchors.size)
-    early = np.repeat(rows.origins < last - (settings.tail_days + 1) * per_day, anchors.size)
-    late = np.repeat(rows.origins >= last - settings.tail_days * per_day, anchors.size)
+    tail = min(settings.tail_days * per_day, (last - int(rows.origins[0])) // 3)
+    early = np.repeat(rows.origins < last - tail - per_day, anchors.size)
+    late = np.repeat(rows.origins >= last - tail, anchors.size)
     share = np.zeros(anchors.size)
-    if early.sum() > 5_000 and late.any():
+    if early.sum() > settings.min_rows and late.any():
         first = _train(table, goal.reshape(-1), weight, early, settings)
         kept_out = late.reshape(-1, anchors.size)[:, 0]
         made = first.predict(table[late]).reshape(-1, anchors.size)
