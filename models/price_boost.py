@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
+from numba import njit
 
 from models.price_inputs import Shape
 from models.price_rows import LevelRows, Series
@@ -131,8 +132,16 @@ def _recent(data: Series, rows: LevelRows) -> Floats:
 
 
 def _past(values: Floats, at: Ints) -> Floats:
-    inside = (at >= 0) & (at < values.size)
-    return np.where(inside, values[np.clip(at, 0, values.size - 1)], np.nan)
+    """Return the values at positions of any shape, NaN outside."""
+    return _gather(values, at.reshape(-1)).reshape(at.shape)
+
+
+@njit(cache=True)
+def _gather(values: Floats, at: Ints) -> Floats:
+    out = np.empty(at.size)
+    for i in range(at.size):
+        out[i] = values[at[i]] if 0 <= at[i] < values.size else np.nan
+    return out
 
 
 def _published(data: Series, rows: LevelRows, at: Ints) -> list[Floats]:

@@ -37,10 +37,18 @@ class SpreadModel:
             scale: Scale of deviations of each row, shape (n,).
             levels: Quantile levels, shape (L,) for all horizons or (H, L) for each.
         """
-        per_horizon = np.broadcast_to(levels, (self.table.shape[0], levels.shape[-1]))
-        z = np.array([np.interp(own, GRID, row) for own, row in zip(per_horizon, self.table, strict=True)])
+        per_horizon = np.ascontiguousarray(np.broadcast_to(levels, (self.table.shape[0], levels.shape[-1])))
+        z = _levels_of(self.table, GRID, per_horizon)
         width = self.width(columns) * scale[:, None]
         return np.asarray(np.sort(width[:, :, None] * z[None, :, :], axis=2))
+
+
+@njit(cache=True)
+def _levels_of(table: Floats, grid: Floats, levels: Floats) -> Floats:
+    out = np.empty(levels.shape)
+    for h in range(levels.shape[0]):
+        out[h] = np.interp(levels[h], grid, table[h])
+    return out
 
 
 @njit(cache=True)

@@ -23,7 +23,15 @@ from models.price_view import Flags, Floats
 Progress = Callable[[float, str], None]
 
 STACK = TreeSettings(window_days=728, half_life_days=300.0, rounds=400, objective="reg:pseudohubererror")
-ALONE = TreeSettings(window_days=1092, half_life_days=300.0, depth=6, columns=0.33, eta=0.05)
+ALONE = TreeSettings(
+    window_days=1092,
+    half_life_days=300.0,
+    rounds=400,
+    depth=6,
+    columns=0.33,
+    eta=0.05,
+    objective="reg:pseudohubererror",
+)
 
 
 @dataclass(frozen=True, slots=True)
