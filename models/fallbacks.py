@@ -40,8 +40,9 @@ class Fallback:
 def fallback(ring: SlotRing, index: int, steps: Indices) -> Fallback | None:
     """Return the best fallback for the slot ``index``, or None when no net load of the last six hours is known.
 
-    ``seasonal``: now plus the change of the same slots a week ago (of the day before, in the first week);
-    ``persistence``: now, where even that is missing. Their errors of the past days at the same slots give the spreads.
+    Candidates are now plus the change of the same slots a week or a day ago, and now itself; each horizon takes the one
+    whose errors of the past days at the same slots were smallest, and those errors as its spreads. ``seasonal``: some
+    horizon takes a change; ``persistence``: none can.
     """
     day = ring.step.per_day
     past = ring.window(NET_LOAD, index - (_PAST_DAYS + 8) * day - int(steps[-1]), index + 1)
@@ -51,13 +52,30 @@ def fallback(ring: SlotRing, index: int, steps: Indices) -> Fallback | None:
     age = _MAX_AGE_H * 60 // ring.step.minutes - int(known[-1])
     origin = past.size - 1 - age
     ahead = steps + age
-    for lag_days in (7, 1):
-        change = _change(past, origin, ahead, lag_days * day)
-        if not np.isnan(change).any():
-            errors = _errors(past, origin, ahead, day, lag_days * day)
-            return _make(SEASONAL, past[origin] + change, errors, past, ahead)
+    mean = np.full(len(steps), past[origin])
     errors = _errors(past, origin, ahead, day, 0)
-    return _make(PERSISTENCE, np.full(len(steps), past[origin]), errors, past, ahead)
+    best = _size(errors)
+    source = PERSISTENCE
+    for lag in (7 * day, day):
+        change = _change(past, origin, ahead, lag)
+        theirs = _errors(past, origin, ahead, day, lag)
+        size = _size(theirs)
+        # With too few errors to compare, a change of the season is the better guess.
+        wins = ~np.isnan(change) & ((size < best) | (np.isinf(best) & np.isinf(size) & (source == PERSISTENCE)))
+        if wins.any():
+            source = SEASONAL
+            mean = np.where(wins, past[origin] + change, mean)
+            errors = np.where(wins[None, :], theirs, errors)
+            best = np.where(wins, size, best)
+    return _make(source, mean, errors, past, ahead)
+
+
+def _size(errors: Array) -> Array:
+    """Return the root mean square of each column, infinite where fewer than ``_MIN_ERRORS`` are known."""
+    known = ~np.isnan(errors)
+    count = known.sum(axis=0)
+    squares = np.where(known, errors, 0.0) ** 2
+    return np.where(count >= _MIN_ERRORS, np.sqrt(squares.sum(axis=0) / np.maximum(count, 1)), np.inf)
 
 
 def _change(past: Array, origin: int, ahead: Indices, lag: int) -> Array:
