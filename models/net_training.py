@@ -99,9 +99,8 @@ class NetLoadTrainer:
         if history is None:
             return None
         self.spec = history.spec
-        steps = history.spec.horizon_steps
         self._states = [HorizonState(Stages(history.spec, m, self._groups)) for m in history.spec.horizons_min]
-        self._trees = TreeRows(len(steps))
+        self._trees = TreeRows(history.spec.horizons_min)
         # A short history must not lose most of its rows to features that look back six weeks; they are missing then.
         last = self._zone.step.index(until)
         look_back = min(LOOK_BACK_DAYS, max((last - history.first) // self._day // 4, 8))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,18 +32,25 @@ MIN_WEIGHT = 0.1
 @dataclass
 class _Sample:
     inputs: npt.NDArray[np.float32]
-    first: Array
     linear: Array
     change: Array
     day: Array
     is_mature: bool = True
 
+    def every(self, stride: int, offset: int = 0) -> _Sample:
+        """Return every ``stride``-th row."""
+        rows = slice(offset, None, stride)
+        parts = (np.ascontiguousarray(self.inputs[rows]), self.linear[rows], self.change[rows], self.day[rows])
+        return _Sample(*parts, self.is_mature)
+
 
 class TreeRows:
     """Rows for the trees, of all horizons, drawn evenly from the forward predictions."""
 
-    def __init__(self, horizons: int) -> None:
-        self.parts: list[list[_Sample]] = [[] for _ in range(horizons)]
+    def __init__(self, minutes: tuple[int, ...]) -> None:
+        self._limit = [NEAR_ROWS if m <= NEAR_MIN else FAR_ROWS for m in minutes]
+        self._parts: list[list[_Sample]] = [[] for _ in minutes]
+        self._stride = [1] * len(minutes)
 
     def add(
         self,
@@ -70,31 +76,35 @@ class TreeRows:
             day: Time of the targets in days.
             is_mature: Whether the linear stages had learned enough for what they left to be typical.
         """
+        stride = self._stride[horizon]
         inputs = tree_inputs(rows, columns, places, made.first, made.final, made.case)
-        self.parts[horizon].append(_Sample(inputs, made.first, made.final, change, day, is_mature))
+        whole = _Sample(inputs, made.final, change, day, is_mature)
+        parts = self._parts[horizon]
+        parts.append(whole.every(stride, horizon % stride))
+        # Twice what is wanted: thin all evenly, so that memory stays bounded however long the history is.
+        while sum(len(p.day) for p in parts) > 2 * self._limit[horizon]:
+            parts[:] = [p.every(2) for p in parts]
+            self._stride[horizon] *= 2
 
-    def sample(self, horizon: int, count: int) -> _Sample | None:
-        """Return up to ``count`` evenly spaced rows of one horizon from the last year, and forget what is older."""
-        parts = self.parts[horizon]
-        if not parts:
+    def sample(self, horizon: int) -> _Sample | None:
+        """Return evenly spaced rows of one horizon from the last year, and forget what is older."""
+        parts = self._parts[horizon]
+        if not any(len(p.day) for p in parts):
             return None
-        last = max(float(p.day.max()) for p in parts)
-        parts = self.parts[horizon] = [p for p in parts if float(p.day.max()) > last - KEEP_DAYS]
+        last = max(float(p.day.max()) for p in parts if len(p.day))
+        parts[:] = [p for p in parts if len(p.day) and float(p.day.max()) > last - KEEP_DAYS]
         mature = [p for p in parts if p.is_mature]
         enough = sum(float(p.day[-1] - p.day[0]) for p in mature) >= MATURE_ROW_DAYS
-        parts = mature if enough else parts
-        total = sum(len(p.day) for p in parts)
-        stride = max(1, total // count)
-        picks, offset = [], horizon % stride
-        for p in parts:
-            picks.append(np.arange(offset, len(p.day), stride))
-            offset = (offset - len(p.day)) % stride
-
-        def drawn(name: str) -> npt.NDArray[Any]:
-            return np.concatenate([getattr(p, name)[pick] for p, pick in zip(parts, picks, strict=True)])
-
-        settled = enough or len(mature) == len(self.parts[horizon])
-        return _Sample(drawn("inputs"), drawn("first"), drawn("linear"), drawn("change"), drawn("day"), settled)
+        used = mature if enough else parts
+        stride = max(1, sum(len(p.day) for p in used) // self._limit[horizon])
+        drawn = [p.every(stride) for p in used]
+        return _Sample(
+            np.concatenate([p.inputs for p in drawn]),
+            np.concatenate([p.linear for p in drawn]),
+            np.concatenate([p.change for p in drawn]),
+            np.concatenate([p.day for p in drawn]),
+            enough or len(mature) == len(parts),
+        )
 
 
 def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[Trees, Array, Array]:
@@ -104,7 +114,7 @@ def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[T
     serve are then fitted on all rows.
     """
     minutes = np.array(spec.horizons_min)
-    samples = [rows.sample(h, NEAR_ROWS if m <= NEAR_MIN else FAR_ROWS) for h, m in enumerate(minutes)]
+    samples = [rows.sample(h) for h in range(len(minutes))]
     scale = np.ones(len(samples))
     for h, s in enumerate(samples):
         if s is not None and len(s.change):
@@ -112,7 +122,7 @@ def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[T
     horizon = np.concatenate([np.full(len(s.day), h) for h, s in enumerate(samples) if s is not None])
     joined = {
         name: np.concatenate([getattr(s, name) for s in samples if s is not None])
-        for name in ("inputs", "first", "linear", "change", "day")
+        for name in ("inputs", "linear", "change", "day")
     }
     target = (joined["change"] - joined["linear"]) / scale[horizon]
     target = np.clip(target, -8.0, 8.0)
