@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -85,11 +85,11 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     settings: WalkSettings = DEFAULTS,
     progress: Progress = _quiet,
 ) -> DayAheadRun:
-    """Forecast every local day whose first hour lies in ``[test_from, test_to)``, rolling from auction to auction.
+    """Forecast every local day whose noon lies in ``[test_from, test_to)``, rolling from auction to auction.
 
     Args:
-        frame: UTC slot starts as index; price, published forecasts, neighbours as ``ZONE:channel``; rows before
-            ``test_to`` are read, all others are not.
+        frame: UTC slot starts as index; price, published forecasts, neighbours as ``ZONE:channel``; rows after the last
+            of these days are not read.
         zone: Gives time zone and holidays.
         train_to: End of the first fit (aware UTC).
         test_from: First slot of the test.
@@ -109,9 +109,9 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
             f"test-to {iso(test_to)}",
             hint="--train-to at or before --test-from, --test-from before --test-to",
         )
-    frame = frame.loc[frame.index < pd.Timestamp(test_to)]
     table = table_of(frame, zone)
     begin, fitted, end = _rows(table, zone, train_to, test_from, test_to)
+    table = table.upto(end)
     first = begin if refit_days is not None else fitted
     weight = renewables_weight(table, fitted)
     view = AuctionView.of(table, convention, weight)
@@ -191,8 +191,8 @@ def _rows(
 
     def at(when: datetime) -> int:
         local = when.astimezone(clock)
-        started = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC) < when.astimezone(UTC)
-        return table.position(day_number(local.date())) + int(started)
+        noon = local.replace(hour=12, minute=0, second=0, microsecond=0, fold=0)
+        return table.position(day_number(local.date())) + int(noon.astimezone(UTC) < when.astimezone(UTC))
 
     begin, fitted, end = at(test_from), at(train_to), min(at(test_to), table.days.size)
     if begin >= end:
@@ -328,7 +328,7 @@ def backtest_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
         ConfigError: As ``run_day_ahead``.
         DataError: As ``run_day_ahead``, and for a file that cannot be read.
     """
-    frame = data if isinstance(data, pd.DataFrame) else read_day_ahead(data, zone, until=test_to)
+    frame = data if isinstance(data, pd.DataFrame) else read_day_ahead(data, zone, until=test_to + timedelta(days=1))
     conventions: list[Convention] = ["benchmark", "load_only"] if convention is None else [convention]
     out: dict[str, Any] = {}
     for i, name in enumerate(conventions):

@@ -146,3 +146,15 @@ def test_too_little_history_is_refused(frame):
             test_to=TEST_TO,
             settings=QUICK,
         )
+
+
+@pytest.mark.parametrize("start", [TRAIN_TO, datetime(2023, 7, 1, tzinfo=UTC)])
+def test_a_range_in_utc_means_local_days(frame, result, start):
+    """Midnight in UTC and midnight in Berlin name the same first day."""
+    same = run_day_ahead(
+        frame, zone(), train_to=start, test_from=start, test_to=datetime(2023, 7, 4, tzinfo=UTC), settings=QUICK
+    )
+    assert same.days.tolist() == result.days[:3].tolist()
+    assert same.slots[0] == pd.Timestamp("2023-06-30 22:00", tz="UTC")
+    assert len(same.slots) == 72
+    assert np.array_equal(same.price, result.price[:3])
