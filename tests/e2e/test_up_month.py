@@ -47,7 +47,9 @@ def test_every_half_hour_is_stored_once_with_a_forecast(month: tuple[Place, dict
     assert [row["slot"] for row in rows(place, "telemetry")] == expected
     one_step = [r for r in rows(place, "forecasts") if r["horizon_min"] == "30" and r["target"] == "net_load"]
     assert [row["issued_at"] for row in one_step] == expected
-    assert {row["source"] for row in one_step} == {"model"}
+    sources = [row["source"] for row in one_step]
+    assert set(sources) <= {"model", "seasonal", "persistence"}
+    assert sources.count("model") >= 0.98 * len(sources)
     assert summary["slots"] == summary["forecasts"] == 1488
     assert summary["dead_letters"] == summary["restarts"] == 0
 
