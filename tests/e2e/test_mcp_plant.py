@@ -131,4 +131,4 @@ def test_every_act_is_in_the_audit_table(plant: Place) -> None:
 
 
 def test_what_the_server_needs_stands_in_one_folder(plant: Place) -> None:
-    assert (Path(plant.environment["VPP_DATA_DIR"]) / "store.sqlite").exists()
+    assert list((Path(plant.environment["VPP_DATA_DIR"]) / "run").rglob("fleet.yaml"))
