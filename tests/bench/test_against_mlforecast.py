@@ -32,7 +32,6 @@ def their_errors(net: pd.Series, origins: pd.DatetimeIndex) -> dict[int, np.ndar
     """Absolute errors of a recursive LightGBM on first differences, fitted before 2022."""
     from lightgbm import LGBMRegressor
     from mlforecast import MLForecast
-    from mlforecast.lag_transforms import RollingMean
     from mlforecast.target_transforms import Differences
 
     table = pd.DataFrame(
@@ -42,9 +41,8 @@ def their_errors(net: pd.Series, origins: pd.DatetimeIndex) -> dict[int, np.ndar
     model = MLForecast(
         models=LGBMRegressor(n_estimators=400, learning_rate=0.05, num_leaves=63, n_jobs=1, verbosity=-1),
         freq="30min",
-        lags=[1, 2, 3, 4, 6, 12, 24, 48, 96, 336],
-        lag_transforms={1: [RollingMean(48), RollingMean(336)]},
-        date_features=["hour", "dayofweek", "month"],
+        lags=[*range(1, 49), 96, 144, 192, 240, 288, 335, 336, 337, 672],
+        date_features=["hour", "minute", "dayofweek", "month"],
         target_transforms=[Differences([1])],
     )
     model.fit(past, static_features=[])
