@@ -47,8 +47,7 @@ def broker_pid(supervisor: int) -> int:
 def test_a_dead_embedded_broker_ends_the_run_with_a_clear_message(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "VPP_KAFKA__BOOTSTRAP_SERVERS" in place.environment:
-        del place.environment["VPP_KAFKA__BOOTSTRAP_SERVERS"]
+    place.environment.pop("VPP_KAFKA__BOOTSTRAP_SERVERS", None)
     process = place.start("up", "--no-train", "--pulse", "0.5")
     try:
         wait_for_slots(place, process)
@@ -83,6 +82,7 @@ def test_live_mode_shifts_a_file_to_now_and_decides_by_deadlines(data_dir: Path,
 
 
 def test_a_resumed_run_starts_at_the_state_of_charge_of_the_store(place: Place) -> None:
+    place.environment.pop("VPP_KAFKA__BOOTSTRAP_SERVERS", None)
     span = ["--zone", "SIM_NORTH", "--no-train", "--speed", "max", "--until-done", "--json"]
     first = place.vpp("up", *span, "--to", "2025-06-02T12:00")
     assert first.returncode == 0, first.stderr[-2000:]
