@@ -224,7 +224,8 @@ await() { # NAME COMMAND...: until COMMAND succeeds; fails when the process ends
   local name=$1 tries=0
   shift
   until "$@"; do
-    alive "$name" || { tail -n 20 "$DIR/$name/log" >&2; die "$name ended while starting (its log is above)"; }
+    # Not `alive`: until the fork has become the command, its command line still is this script's.
+    kill -0 "$(cat "$DIR/$name.pid")" 2>/dev/null || { tail -n 20 "$DIR/$name/log" >&2; die "$name ended while starting (its log is above)"; }
     tries=$((tries + 1))
     [ $tries -lt 300 ] || die "$name not ready after 60 s, see $DIR/$name/log"
     sleep 0.2
