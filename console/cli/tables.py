@@ -12,10 +12,13 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_tim
 from console.local.summary import ledger_rows
 from vpp.domain import QUANTILE_NAMES, Target, iso
 from vpp.errors import ConfigError, DataError
+from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.export import export as write_export
 from vpp.store.queries import ledger_totals
 from vpp.tables import BY_NAME, FORECASTS
+
+SHOWN_PARTS = 15
 
 Zone = Annotated[list[str] | None, Parameter(name="--zone", help="only this zone; may be repeated")]
 From = Annotated[str | None, Parameter(name="--from", help="first slot, UTC")]
@@ -27,15 +30,23 @@ def forecast(
     *,
     target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = Target.NET_LOAD.value,
     at: Annotated[str | None, Parameter(help="issue time, UTC; default the last")] = None,
+    explain: Annotated[
+        bool, Parameter(help="say what each feature adds (needs --data)", negative="")
+    ] = False,
+    data: Annotated[Path | None, Parameter(help="history that the explanation is computed from")] = None,
+    horizon: Annotated[int | None, Parameter(help="minutes ahead that are explained [one step]")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Show the last forecast of a zone: quantiles for every horizon.
+    """Show the last forecast of a zone: quantiles for every horizon, or what one of them is made of.
 
     Args:
         zone: The zone.
     """
     settings = common.settings()
+    if explain:
+        _explain(settings, zone, data, at, horizon=horizon, as_json=json)
+        return
     with open_store(settings, read_only=True) as store:
         filters = {"target": target}
         if at is None:
@@ -56,6 +67,29 @@ def forecast(
         "points": [{"horizon_min": r["horizon_min"], **{q: r[q] for q in QUANTILE_NAMES}} for r in found],
     }
     answer(document, as_json=json, render=_render_forecast)
+
+
+def _explain(
+    settings: Settings, zone: str, data: Path | None, at: str | None, *, horizon: int | None, as_json: bool
+) -> None:
+    from console.cli.explain import explained
+
+    if data is None:
+        raise ConfigError("an explanation needs the history that the features came from", hint="add --data FILE")
+    slot = None if at is None else parse_time(at)
+    answer(explained(settings, zone, data, slot, horizon_min=horizon), as_json=as_json, render=_render_explanation)
+
+
+def _render_explanation(document: dict[str, Any]) -> None:
+    out.print(
+        f"{document['zone']} net load {document['horizon_min']} min after {document['issued_at']}: "
+        f"{document['forecast_mw']:,.1f} MW, {document['forecast_mw'] - document['now_mw']:+,.1f} from "
+        f"{document['now_mw']:,.1f} now ({document['model_id']})"
+    )
+    parts = document["contributions"]
+    shown, rest = parts[:SHOWN_PARTS], sum(part["mw"] for part in parts[SHOWN_PARTS:])
+    rows = [[part["feature"], f"{part['mw']:+,.1f}"] for part in shown]
+    table(None, ("feature", "mw"), [*rows, [f"{len(parts) - len(shown)} others", f"{rest:+,.1f}"]])
 
 
 def _render_forecast(document: dict[str, Any]) -> None:

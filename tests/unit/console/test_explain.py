@@ -1,0 +1,46 @@
+"""`vpp forecast ZONE --explain`: the parts of a forecast, from a history file and the model in force."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from console.cli.main import main
+from models.registry import Registry
+from models.training import Trainer
+from tests.unit.models.synthetic import make_frame
+from topologies.sources.feed import open_file
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("explain")
+    frame = make_frame(70, step_min=60, published=False).drop(columns="price_per_mwh")
+    rows = frame.reset_index(names="timestamp")
+    rows.insert(1, "zone", "TOWN")
+    rows["timestamp"] = rows["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows.to_csv(folder / "town.csv", index=False)
+    zone = open_file(folder / "town.csv", names=("TOWN",)).zones["TOWN"]
+    registry = Registry(folder / "data" / "models")
+    saved = registry.save(*Trainer(zone).train(frame, frame.index[-100].to_pydatetime(), price=False))
+    registry.promote(saved.model_id)
+    return folder
+
+
+def test_the_parts_sum_to_the_forecast(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(
+        ["forecast", "TOWN", "--explain", "--data", str(place / "town.csv"), "--horizon", "120", "--at",
+         "2021-03-10T12:00:00Z", "--data-dir", str(place / "data"), "--json"]
+    )  # fmt: skip
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    told = json.loads(captured.out)
+    total = told["now_mw"] + sum(part["mw"] for part in told["contributions"])
+    assert total == pytest.approx(told["forecast_mw"], abs=0.5)
+    assert told["horizon_min"] == 120
+    assert any("net load change" in part["feature"] for part in told["contributions"])
+
+
+def test_without_data_it_says_what_to_add(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["forecast", "TOWN", "--explain", "--data-dir", str(place / "data")]) == 2
+    assert "--data FILE" in capsys.readouterr().err
