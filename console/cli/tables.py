@@ -30,9 +30,7 @@ def forecast(
     *,
     target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = Target.NET_LOAD.value,
     at: Annotated[str | None, Parameter(help="issue time, UTC; default the last")] = None,
-    explain: Annotated[
-        bool, Parameter(help="say what each feature adds (needs --data)", negative="")
-    ] = False,
+    explain: Annotated[bool, Parameter(help="say what each feature adds (needs --data)", negative="")] = False,
     data: Annotated[Path | None, Parameter(help="history that the explanation is computed from")] = None,
     horizon: Annotated[int | None, Parameter(help="minutes ahead that are explained [one step]")] = None,
     json: Json = False,
