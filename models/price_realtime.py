@@ -12,7 +12,6 @@ import numpy as np
 from models.price_boost import BoostModel
 from models.price_fallback import fallback
 from models.price_inputs import Shape, from_ring
-from models.price_median import MedianModel, median_columns
 from models.price_profile import LevelModel, ProfileSettings
 from models.price_rows import LevelRows, Series, level_rows
 from models.price_spread import SpreadModel, spread_columns
@@ -27,15 +26,11 @@ KIND = "real_time"
 
 @dataclass(frozen=True, slots=True)
 class RealTimePart:
-    """Level-updated profile, median, trees, spreads and the named experts of one zone.
-
-    The quantiles lie around the median, moved by what the trees add to the mean.
-    """
+    """Level-updated profile, trees, spreads and the named experts of one zone."""
 
     shape: Shape
     settings: ProfileSettings
     level: LevelModel
-    median: MedianModel
     boost: BoostModel
     spread: SpreadModel
 
@@ -62,8 +57,7 @@ class RealTimePart:
             mean = (1.0 - weight) * level[0] + weight * trees[0]
             columns = spread_columns(rows.features, rows.spread, rows.scale)
             errors = self.spread.quantiles(columns, rows.scale, levels)[0]
-            centre = median_prices(self.median, data, rows)[0] + mean - level[0]
-            name, quantiles = MODEL, shape.clip(centre[:, None] + errors)
+            name, quantiles = MODEL, shape.clip(mean[:, None] + errors)
             experts = {"blend": mean, "level_profile": level[0], "trees": trees[0], "profile": rows.base[0], **experts}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
         return with_published(PriceForecast(name, quantiles, mean, shape.horizon_min, known, experts), known)
@@ -80,7 +74,6 @@ class RealTimePart:
             "meta": json.dumps(meta, sort_keys=True).encode(),
             "level.pooled": self.level.pooled,
             "level.blocks": self.level.blocks,
-            "median.coefficients": self.median.coefficients,
             "boost.trees": self.boost.trees.raw,
             "boost.anchors": self.boost.anchors,
             "boost.weight": self.boost.weight,
@@ -99,7 +92,6 @@ class RealTimePart:
             Shape(**given),
             ProfileSettings(**meta["settings"]),
             LevelModel(np.asarray(arrays["level.pooled"]), np.asarray(arrays["level.blocks"])),
-            MedianModel(np.asarray(arrays["median.coefficients"])),
             BoostModel(trees, np.asarray(arrays["boost.anchors"]), np.asarray(arrays["boost.weight"])),
             SpreadModel(np.asarray(arrays["spread.coefficients"]), np.asarray(arrays["spread.table"])),
         )
@@ -108,11 +100,6 @@ class RealTimePart:
 def level_prices(model: LevelModel, rows: LevelRows, shape: Shape) -> Floats:
     """Return the profile's forecasts per MWh, shape (n, H)."""
     return shape.clip(rows.base + rows.scale[:, None] * model.predict(rows.features, rows.block))
-
-
-def median_prices(model: MedianModel, data: Series, rows: LevelRows) -> Floats:
-    """Return the linear forecasts of the median per MWh, shape (n, H)."""
-    return np.asarray(rows.base + rows.scale[:, None] * model.predict(median_columns(data, rows)))
 
 
 def _naive_experts(data: Series, steps: Ints) -> dict[str, Floats]:

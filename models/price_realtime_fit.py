@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from models.price_boost import BoostModel, BoostSettings, anchors_of, fit_boost
+from models.price_boost import BoostModel, BoostSettings, fit_boost
 from models.price_inputs import Shape, from_frame
-from models.price_median import WIDE_CLIP, MedianModel, fit_median, median_columns
 from models.price_profile import ProfileSettings, fit_level
-from models.price_realtime import RealTimePart, level_prices, median_prices
-from models.price_rows import LevelRows, Series, level_rows, scaled, targets
+from models.price_realtime import RealTimePart, level_prices
+from models.price_rows import LevelRows, level_rows, scaled, targets
 from models.price_spread import fit_spread, spread_columns
 from models.price_view import Flags, Floats
 from vpp.fleet import Zone
@@ -20,7 +19,6 @@ _FORWARD_DAYS = 546
 _SPREAD_DAYS = 182
 _MAX_ROWS = 40_000
 _FIRST_DAYS = 7
-_MEDIAN_EVERY = 3
 
 PROFILE = ProfileSettings()
 BOOST = BoostSettings()
@@ -50,7 +48,7 @@ def fit_real_time(
     if rows.origins.size == 0:
         return None
     actual = targets(data, rows, shape.steps)
-    forward, middle = _walk_forward(data, rows, actual, shape, settings)
+    forward = _walk_forward(rows, actual, shape, settings)
     made: Flags = np.asarray(np.isfinite(forward).all(axis=1))
     if made.sum() < shape.per_day // stride:
         return None
@@ -58,43 +56,27 @@ def fit_real_time(
     model = keep or fit_boost(data, recent, before, came, shape, boost)
     # Errors after the trees' correction would be too narrow: the trees have seen all but the last of them.
     columns = spread_columns(recent.features, recent.spread, recent.scale)
-    spread = fit_spread(came - middle[made], columns, recent.scale, _SPREAD_DAYS * shape.per_day // stride)
+    spread = fit_spread(came - before, columns, recent.scale, _SPREAD_DAYS * shape.per_day // stride)
     last: Flags = np.asarray(rows.origins >= n - settings.fit_days * shape.per_day)
     own = rows.take(last)
     level = fit_level(own.features, scaled(actual[last], own, settings), own.block, settings)
-    median = _median(data, own, actual[last], shape, settings)
-    return RealTimePart(shape, settings, level, median, model, spread)
+    return RealTimePart(shape, settings, level, model, spread)
 
 
-def _median(data: Series, rows: LevelRows, actual: Floats, shape: Shape, settings: ProfileSettings) -> MedianModel:
-    goal = scaled(actual, rows, settings, WIDE_CLIP)
-    return fit_median(median_columns(data, rows), goal, shape.steps, anchors_of(shape.horizon_min))
-
-
-def _walk_forward(
-    data: Series, rows: LevelRows, actual: Floats, shape: Shape, settings: ProfileSettings
-) -> tuple[Floats, Floats]:
-    """Forecast mean and median of each four weeks by fits on the rows before whose targets had passed.
-
-    Both have shape (n, H), NaN before the first fit. The median's coefficients are fitted every third time.
-    """
-    mean, middle = np.full(actual.shape, np.nan), np.full(actual.shape, np.nan)
+def _walk_forward(rows: LevelRows, actual: Floats, shape: Shape, settings: ProfileSettings) -> Floats:
+    """Forecast each four weeks by a fit on the rows before whose targets had passed; NaN before the first fit."""
+    out = np.full(actual.shape, np.nan)
     goal = scaled(actual, rows, settings)
     block, last = _BLOCK_DAYS * shape.per_day, int(rows.origins[-1])
     begin = last - min(_FORWARD_DAYS * shape.per_day, (last - int(rows.origins[0])) * 2 // 3)
-    median: MedianModel | None = None
-    for turn, start in enumerate(range(begin, last + 1, block)):
+    for start in range(begin, last + 1, block):
         past: Flags = np.asarray(
             (rows.origins < start) & (rows.origins >= start - settings.fit_days * shape.per_day), dtype=np.bool_
         )
         now: Flags = np.asarray((rows.origins >= start) & (rows.origins < start + block), dtype=np.bool_)
         if past.sum() < 100 or not now.any():
             continue
-        known = (rows.origins[past][:, None] + shape.steps[None, :]) < start
-        before, here = rows.take(past), rows.take(now)
-        model = fit_level(before.features, np.where(known, goal[past], np.nan), before.block, settings)
-        mean[now] = level_prices(model, here, shape)
-        if median is None or turn % _MEDIAN_EVERY == 0:
-            median = _median(data, before, np.where(known, actual[past], np.nan), shape, settings)
-        middle[now] = median_prices(median, data, here)
-    return mean, middle
+        matured = np.where((rows.origins[past][:, None] + shape.steps[None, :]) < start, goal[past], np.nan)
+        model = fit_level(rows.features[past], matured, rows.block[past], settings)
+        out[now] = level_prices(model, rows.take(now), shape)
+    return out
