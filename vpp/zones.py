@@ -14,17 +14,20 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import pandas as pd
 import yaml
 
-from vpp.canonical import FileInfo, read_frame
 from vpp.domain import NET_LOAD_CHANNELS, PRICE, PriceKnown
 from vpp.errors import ConfigError
 from vpp.fleet import Fleet, Limits, Market, Share, Zone, default_zone, parse_fleet
 from vpp.mapping import Mapping
+
+if TYPE_CHECKING:  # workers look zones up, and pandas would double their start
+    import pandas as pd
+
+    from vpp.canonical import FileInfo
 
 SIMULATED = re.compile(r"SIM_\d{1,5}")
 SIMULATED_AS = "SIM_NORTH"
@@ -33,7 +36,7 @@ NO_LIMIT_MW = 1e6
 SCALE_DAYS = 365
 FIRST_ROWS_DAYS = 28
 
-History = Callable[[], pd.DataFrame]
+History = Callable[[], "pd.DataFrame"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,8 @@ def zones_for_file(
     Raises:
         ConfigError: The file has no such zone, or an override is wrong.
     """
+    from vpp.canonical import read_frame
+
     zones: dict[str, Zone] = {}
     notes: list[str] = []
     for name in names:
@@ -206,6 +211,8 @@ def _scale(frame: pd.DataFrame | None) -> tuple[float, float, int]:
     nothing = (100.0, 4.0, 0)
     if frame is None or not any(channel in frame and frame[channel].notna().any() for channel in NET_LOAD_CHANNELS):
         return nothing
+    import pandas as pd
+
     net = pd.Series(0.0, index=frame.index)
     for channel, sign in zip(NET_LOAD_CHANNELS, (1.0, -1.0, -1.0), strict=True):
         if channel in frame and frame[channel].notna().any():
