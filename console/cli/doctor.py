@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, table
-from console.local.discover import with_broker
+from topologies.discover import with_broker
 from vpp.domain import iso
 from vpp.errors import UnreachableError, VppError
 from vpp.fleet import load_fleet

@@ -25,7 +25,7 @@ from console.cli.options import (
     parse_time,
     say,
 )
-from console.local.discover import with_broker
+from topologies.discover import with_broker
 from topologies.sources.options import SourceOptions
 from topologies.sources.worker import Checkpoint, checkpoint_path, read_checkpoint, run_source
 from vpp.domain import iso

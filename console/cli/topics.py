@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, say, table, to_json
-from console.local.discover import with_broker
+from topologies.discover import with_broker
 from vpp.errors import ConfigError
 from vpp.kafka import admin, create_topics
 from vpp.settings import Settings

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from console.local.broker import EmbeddedBroker
-from console.local.discover import forget_broker, note_broker
 from console.local.processes import Processes
+from topologies.discover import forget_broker, note_broker
 from topologies.status import read_status
 from vpp.errors import RefusedError, UnreachableError, VppError
 from vpp.kafka import create_topics

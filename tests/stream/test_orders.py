@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from console.local.discover import with_broker
 from tests.plant_fixtures import Place
+from topologies.discover import with_broker
 from topologies.sources.options import SIMULATION_START
 from vpp.kafka import producer_config
 from vpp.messages import Order, encode
