@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,17 @@ from vpp.errors import ConfigError
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+
+
+_NAIVE = ("persistence", "yesterday", "week", "week_change")
+_PUBLISHED = ("dayahead", "dayahead_error")
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ``ConfigError`` for a name that is no baseline, before a long run rather than after it."""
+    for name in names:
+        if name not in (*_NAIVE, *_PUBLISHED):
+            raise ConfigError(f"unknown baseline {name!r}", hint="one of " + ", ".join((*_NAIVE, *_PUBLISHED)))
 
 
 class Baselines:
@@ -48,14 +59,12 @@ class Baselines:
             "dayahead": lambda: self._published,
             "dayahead_error": self._day_ahead_error,
         }
-        if name not in makers:
-            raise ConfigError(f"unknown baseline {name!r}", hint="one of " + ", ".join(makers))
+        check_names([name])
         return makers[name]()
 
     def names(self) -> tuple[str, ...]:
         """Return the baselines that this run can have."""
-        naive = ("persistence", "yesterday", "week", "week_change")
-        return naive if self.known is None else (*naive, "dayahead", "dayahead_error")
+        return _NAIVE if self.known is None else (*_NAIVE, *_PUBLISHED)
 
     def _lagged(self, lag: int) -> Array:
         return self._take(self._at[:, None] + self._steps[None, :] - lag)

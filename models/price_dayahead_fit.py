@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from models.price_backtest import table_of
 from models.price_day_features import MIN_DAYS, DayFeatures, renewables_weight
 from models.price_dayahead import DayAheadPart
 from models.price_dayahead_fits import DayAheadFits, DayAheadShape, MemberHistory
-from models.price_days import HOURS, Convention, DayTable, frame_columns, holiday_numbers, role_of
+from models.price_days import HOURS, Convention, DayTable, frame_columns, holiday_numbers, role_of, table_of
 from models.price_lasso import LassoSettings, lasso_walk
 from models.price_ridge import ridge_walk
 from models.price_spread import GRID

@@ -16,6 +16,7 @@ import pandas as pd
 from features.calendar import Calendar
 from models.price_view import Floats, Ints, local_minutes
 from vpp.domain import PRICE
+from vpp.errors import DataError
 from vpp.fleet import Zone
 
 Convention = Literal["benchmark", "load_only"]
@@ -131,6 +132,23 @@ def day_table(
         neighbours=_neighbours(grid),
         holiday=np.array([float(day in holidays) for day in days]),
     )
+
+
+def table_of(frame: pd.DataFrame, zone: Zone) -> DayTable:
+    """Return the day table of a frame.
+
+    Raises:
+        DataError: The frame holds no price.
+    """
+    if PRICE not in frame or not frame[PRICE].notna().any():
+        raise DataError(f"the data of {zone.zone} hold no {PRICE}", hint="choose another --target or --zone")
+    step_min = round((frame.index[1] - frame.index[0]).total_seconds() / 60)
+    first = int(frame.index[0].timestamp()) // (60 * step_min)
+    days = (int(frame.index[0].timestamp()) // 86400 - 1, int(frame.index[-1].timestamp()) // 86400 + 2)
+    return day_table(
+        frame_columns(frame), first_index=first, step_min=step_min, time_zone=zone.time_zone,
+        holidays=holiday_numbers(zone, *days),
+    )  # fmt: skip
 
 
 def as_known(table: DayTable, convention: Convention) -> DayTable:

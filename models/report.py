@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,26 +24,40 @@ th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto;fon
 """
 
 SHOWN_MIN = (5, 15, 30, 60, 120, 240, 360, 720, 1080, 1440)
+RELIABILITY_MIN = (30, 60, 120, 360, 1440)
 WORST_DAYS = 5
 
 
-def write_report(out: Path, figures: Mapping[str, Any], run: Backtest | None = None, command: str = "") -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class DayCurves:
+    """One day of a backtest: lines by name over ``x``, with what stands below them."""
+
+    caption: str
+    x_label: str
+    y_label: str
+    x: list[float]
+    lines: dict[str, list[float]]
+
+
+def write_report(
+    out: Path, figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), command: str = ""
+) -> list[Path]:
     """Write ``metrics.json`` and ``report.html`` into ``out`` and return their paths.
 
     Args:
         out: Folder, made where it is missing.
-        figures: As ``models.metrics.metrics`` returns them.
-        run: The backtest, for its worst days; without it they are left out.
+        figures: As ``models.metrics.metrics`` or ``models.price_figures.backtest_day_ahead`` return them.
+        worst: The worst days (``worst_days``); none: they are left out.
         command: The command line that repeats it.
     """
     out.mkdir(parents=True, exist_ok=True)
     numbers, page = out / "metrics.json", out / "report.html"
     numbers.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    page.write_text(report_html(figures, run, command), encoding="utf-8")
+    page.write_text(report_html(figures, worst, command), encoding="utf-8")
     return [numbers, page]
 
 
-def report_html(figures: Mapping[str, Any], run: Backtest | None = None, command: str = "") -> str:
+def report_html(figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), command: str = "") -> str:
     """Return the page; arguments as ``write_report``."""
     title = f"Backtest of {figures['target'].replace('_', ' ')}, {figures['zone']}"
     period = f"{figures['test_from']} to {figures['test_to']}"
@@ -51,12 +66,12 @@ def report_html(figures: Mapping[str, Any], run: Backtest | None = None, command
         f"<h1>{escape(title)}</h1>",
         f"<p>{figures['origins']} origins, {escape(period)} (end exclusive). {escape(_training(figures))}</p>",
         f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
-        "<h2>Figures</h2>", _table(horizons),
+        "<h2>Figures</h2>", _day_ahead(figures), _table(horizons),
         "<h2>Error by horizon</h2>", _errors(horizons),
         "<h2>Skill against persistence</h2>", _skill(horizons),
         "<h2>Reliability</h2>", _reliability(horizons),
         "<h2>Width and coverage of the 90 % interval</h2>", _width(horizons),
-        *([] if run is None else ["<h2>Worst days</h2>", _worst(run)]),
+        *(["<h2>Worst days</h2>", *(_day(curves) for curves in worst)] if worst else []),
     ]  # fmt: skip
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     return (
@@ -101,8 +116,9 @@ def _skill(horizons: Sequence[dict[str, Any]]) -> str:
 
 def _reliability(horizons: Sequence[dict[str, Any]]) -> str:
     lines: dict[str, list[float | None]] = {"ideal": list(QUANTILE_LEVELS)}
-    for h in horizons:
-        if h["horizon_min"] in (30, 60, 120, 360, 1440) and h.get("coverage_by_level"):
+    chosen = [h for h in horizons if h["horizon_min"] in RELIABILITY_MIN]
+    for h in chosen if len(chosen) > 1 else horizons[::6]:
+        if h.get("coverage_by_level"):
             lines[_span(h["horizon_min"])] = h["coverage_by_level"]
     note = "<figcaption>Share of actuals below each quantile; ideally the quantile's level.</figcaption>"
     chart = line_chart(list(QUANTILE_LEVELS), lines, x_label="level", y_label="share below")
@@ -120,27 +136,39 @@ def _width(horizons: Sequence[dict[str, Any]]) -> str:
     return width + line_chart(x, coverage, x_label="hours ahead", y_label="share", from_zero=False)
 
 
-def _worst(run: Backtest) -> str:
-    """Chart the days with the largest error of the first horizon, forecast and actual side by side."""
+def worst_days(run: Backtest) -> list[DayCurves]:
+    """Return the days with the largest error of the first horizon, worst first."""
     error = np.abs(run.actual[:, 0].astype(float) - run.quantiles[:, 0, 3].astype(float))
     day = pd.Series(error, index=run.origins).resample("1D").mean().dropna().nlargest(WORST_DAYS)
     unit = "MW" if run.options.target is Target.NET_LOAD else f"{run.zone.market.currency}/MWh"
-    parts = []
+    out = []
     for start, value in day.items():
         begin = pd.Timestamp(str(start))
         inside = (run.origins >= begin) & (run.origins < begin + pd.Timedelta(days=1))
         hours = ((run.origins[inside] - begin).total_seconds() / 3600).to_numpy().tolist()
-        lines = {
-            "actual": run.actual[inside, 0].astype(float).tolist(),
-            "forecast": run.quantiles[inside, 0, 3].astype(float).tolist(),
-            "q05": run.quantiles[inside, 0, 0].astype(float).tolist(),
-            "q95": run.quantiles[inside, 0, -1].astype(float).tolist(),
+        lines = {"actual": run.actual[inside, 0]} | {
+            name: run.quantiles[inside, 0, q] for name, q in (("forecast", 3), ("q05", 0), ("q95", -1))
         }
-        chart = line_chart(hours, lines, x_label="hour of the day, UTC", y_label=unit, from_zero=False)
         ahead = _span(run.horizons_min[0])
         text = f"{iso(begin.to_pydatetime())[:10]}: mean absolute error {value:.0f} {unit}, {ahead} ahead"
-        parts.append(f"<figure>{chart}<figcaption>{escape(text)}</figcaption></figure>")
-    return "".join(parts)
+        curves = {name: values.astype(float).tolist() for name, values in lines.items()}
+        out.append(DayCurves(text, "hour of the day, UTC", unit, hours, curves))
+    return out
+
+
+def _day(curves: DayCurves) -> str:
+    chart = line_chart(curves.x, curves.lines, x_label=curves.x_label, y_label=curves.y_label, from_zero=False)
+    return f"<figure>{chart}<figcaption>{escape(curves.caption)}</figcaption></figure>"
+
+
+def _day_ahead(figures: Mapping[str, Any]) -> str:
+    """Return the figures over all slots of a day-ahead backtest as a table; nothing for others."""
+    rows = [
+        f"<tr><td>{escape(name.removeprefix('day_ahead_').replace('_', ' '))}</td><td>{_number(value)}</td></tr>"
+        for name, value in figures.items()
+        if name.startswith("day_ahead_") and not isinstance(value, Mapping)
+    ]
+    return f"<table><tbody>{''.join(rows)}</tbody></table>" if rows else ""
 
 
 def _span(minutes: int) -> str:

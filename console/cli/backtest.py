@@ -59,29 +59,35 @@ def forecast(
         say(note)
     (found,) = feed.zones.values()
     fit_end, end = parse_time(train_to), parse_time(test_to)
+    frame = feed.frame(found.zone, end + timedelta(days=3))
+    beside = compare.split(",") if compare else None
     with _progress(found.zone) as report:
         if target == Target.PRICE.value and found.market.price_known is PriceKnown.DAY_AHEAD:
-            from models.price_backtest import backtest_day_ahead
+            from models.price_figures import backtest_day_ahead, worst_day_ahead_days
 
             days = 1.0 if refit is None else parse_days(refit)
             refit_days = None if days is None else max(int(days), 1)
-            figures = backtest_day_ahead(
-                data, found, train_to=fit_end, test_from=start, test_to=end, refit_days=refit_days, progress=report
-            )
-            run = None
+            figures, auctions = backtest_day_ahead(
+                frame, found, train_to=fit_end, test_from=start, test_to=end, refit_days=refit_days, compare=beside,
+                progress=report,
+            )  # fmt: skip
+            worst = worst_day_ahead_days(auctions)
         else:
             from models.backtest import BacktestOptions, run_backtest
+            from models.baselines import check_names
             from models.metrics import metrics
+            from models.report import worst_days
 
+            check_names(beside or ())
             days = 7.0 if refit is None else parse_days(refit)
             every = None if days is None else timedelta(days=days)
             options = BacktestOptions(Target(target), fit_end, start, end, refit=every)
-            run = run_backtest(feed.frame(found.zone, end + timedelta(days=3)), found, options, report)
-            figures = metrics(run, compare.split(",") if compare else None)
+            run = run_backtest(frame, found, options, report)
+            figures, worst = metrics(run, beside), worst_days(run)
     if folder is not None:
         from models.report import write_report
 
-        for path in write_report(folder, figures, run, command="vpp " + shlex.join(sys.argv[1:])):
+        for path in write_report(folder, figures, worst, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")
     answer(figures, as_json=json, render=_render)
 
@@ -91,7 +97,8 @@ def _render(figures: dict[str, Any]) -> None:
         f"{figures['target']} of {figures['zone']}, {figures['origins']} origins, "
         f"{figures['test_from']} to {figures['test_to']}"
     )
-    shown = [row for row in figures["horizons"] if row["horizon_min"] in SHOWN_MIN] or figures["horizons"]
+    by_hour = "day_ahead_mae" in figures
+    shown = [row for row in figures["horizons"] if by_hour or row["horizon_min"] in SHOWN_MIN] or figures["horizons"]
     columns = ("horizon_min", "mae", "rmse", "pinball", "skill_vs_persistence", "coverage_90", "width_90")
     table(None, columns, [[row.get(name) for name in columns] for row in shown])
     for name, value in figures.items():

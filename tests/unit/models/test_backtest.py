@@ -13,7 +13,7 @@ from models.backtest import Backtest, BacktestOptions, run_backtest
 from models.baselines import Baselines
 from models.charts import line_chart, ticks
 from models.metrics import metrics, worst_week
-from models.report import write_report
+from models.report import worst_days, write_report
 from tests.unit.models.synthetic import make_frame, make_zone
 from vpp.domain import Target
 from vpp.errors import ConfigError, DataError
@@ -130,7 +130,7 @@ def test_the_worst_week_leaves_stumps_out() -> None:
 
 
 def test_the_report_is_one_page_without_outside_files(run: Backtest, tmp_path: Path) -> None:
-    paths = write_report(tmp_path / "out", metrics(run), run, "vpp backtest forecast --data x.csv")
+    paths = write_report(tmp_path / "out", metrics(run), worst_days(run), "vpp backtest forecast --data x.csv")
     assert [path.name for path in paths] == ["metrics.json", "report.html"]
     assert json.loads(paths[0].read_text())["zone"] == "T"
     page = paths[1].read_text()

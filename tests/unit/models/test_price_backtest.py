@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.price_backtest import backtest_day_ahead, day_ahead_metrics, run_day_ahead
+from models.price_backtest import run_day_ahead
+from models.price_figures import backtest_day_ahead, day_ahead_figures, worst_day_ahead_days
 from models.price_ridge import RidgeSettings
 from models.price_trees import TreeSettings
 from models.price_walk import WalkSettings
+from models.report import write_report
 from vpp.errors import ConfigError, DataError
 from vpp.fleet import Market, Zone, default_zone
 
@@ -64,7 +66,7 @@ def result(frame):
 
 
 def test_the_forecast_finds_the_wind_that_no_naive_one_sees(result):
-    figures = day_ahead_metrics(result)
+    figures = day_ahead_figures(result)
     assert result.price.shape == (14, 24)
     assert len(result.actual) == 14 * 24
     assert figures["day_ahead_mae"] < 4.0
@@ -75,7 +77,7 @@ def test_the_forecast_finds_the_wind_that_no_naive_one_sees(result):
 
 def test_wind_of_the_day_is_unknown_under_load_only(frame, result):
     blind = run(frame, "load_only")
-    assert day_ahead_metrics(blind)["day_ahead_mae"] > 2 * day_ahead_metrics(result)["day_ahead_mae"]
+    assert day_ahead_figures(blind)["day_ahead_mae"] > 2 * day_ahead_figures(result)["day_ahead_mae"]
 
 
 @pytest.mark.parametrize("convention", ["benchmark", "load_only"])
@@ -97,7 +99,7 @@ def test_noise_in_place_of_what_is_not_known_changes_nothing(frame, convention):
 def test_an_input_moved_by_one_day_costs_accuracy(frame, result):
     moved = frame.copy()
     moved["wind_forecast_da_mw"] = moved["wind_forecast_da_mw"].shift(24)
-    assert day_ahead_metrics(run(moved))["day_ahead_mae"] > 1.5 * day_ahead_metrics(result)["day_ahead_mae"]
+    assert day_ahead_figures(run(moved))["day_ahead_mae"] > 1.5 * day_ahead_figures(result)["day_ahead_mae"]
 
 
 def test_the_same_run_gives_the_same_bits(frame, result):
@@ -109,7 +111,7 @@ def test_the_same_run_gives_the_same_bits(frame, result):
 def test_a_missing_price_is_neither_scored_nor_learned_as_a_number(frame):
     holed = frame.copy()
     holed.loc["2023-07-05 08:00":"2023-07-05 10:00", "price_per_mwh"] = np.nan
-    figures = day_ahead_metrics(run(holed))
+    figures = day_ahead_figures(run(holed))
     assert sum(h["n"] for h in figures["horizons"]) == 14 * 24 - 3
     assert figures["day_ahead_mae"] < 4.0
 
@@ -122,13 +124,55 @@ def test_without_refits_nothing_of_the_test_range_is_learned(frame):
     assert np.array_equal(kept[0].price[:-1], kept[1].price[:-1])
 
 
-def test_metrics_hold_both_conventions(frame):
-    figures = backtest_day_ahead(
+@pytest.fixture(scope="module")
+def both(frame):
+    return backtest_day_ahead(
         frame, zone(), train_to=TRAIN_TO, test_from=TRAIN_TO, test_to=TEST_TO, settings=replace(QUICK, lasso_windows=())
     )
+
+
+def test_metrics_hold_both_conventions(both):
+    figures, _ = both
     assert figures["origins"] == 14
+    assert figures["refit_days"] == 1
     assert figures["day_ahead_mae"] < figures["day_ahead_mae_load_only"]
+    assert figures["day_ahead_rmae"] < figures["day_ahead_rmae_load_only"]
     assert figures["test_from"] == "2023-06-30T22:00:00Z"
+
+
+def test_figures_are_those_of_the_run(both):
+    figures, made = both
+    error = np.abs(made.actual - made.by_slot(made.price))
+    week = np.abs(made.actual - made.by_slot(made.baselines["week"]))
+    assert figures["day_ahead_mae"] == pytest.approx(error.mean(), abs=1e-4)
+    assert figures["day_ahead_rmae"] == pytest.approx(error.mean() / week.mean(), abs=1e-4)
+    third = figures["horizons"][3]
+    here = made.hour == 3
+    inside = (made.actual >= made.by_slot(made.quantiles)[:, 0]) & (made.actual <= made.by_slot(made.quantiles)[:, 6])
+    assert third["horizon_min"] == 720 + 180
+    assert third["coverage_90"] == pytest.approx(inside[here].mean(), abs=1e-4)
+    assert third["coverage_by_level"] == sorted(third["coverage_by_level"])
+    assert third["mae_by_baseline"]["week"] == pytest.approx(week[here].mean(), abs=1e-4)
+    assert third["mae_by_baseline"]["persistence"] == third["mae_by_baseline"]["yesterday"]
+
+
+def test_an_unknown_baseline_is_refused_before_the_run(frame):
+    with pytest.raises(ConfigError, match="dayahead"):
+        backtest_day_ahead(
+            frame, zone(), train_to=TRAIN_TO, test_from=TRAIN_TO, test_to=TEST_TO, compare=["week", "dayahead"]
+        )
+
+
+def test_the_report_shows_the_worst_days(both, tmp_path):
+    figures, made = both
+    worst = worst_day_ahead_days(made)
+    error = np.abs(made.actual - made.by_slot(made.price)).reshape(14, 24).mean(axis=1)
+    assert worst[0].caption.startswith(str(pd.Timestamp("2023-07-01") + pd.Timedelta(days=int(error.argmax())))[:10])
+    assert len(worst[0].x) == 24
+    page = write_report(tmp_path, figures, worst)[1].read_text()
+    assert "refitted every 1 days" in page
+    assert "rmae load only" in page
+    assert page.count("<figure>") == 1 + 5
 
 
 def test_ranges_out_of_order_are_refused(frame):
