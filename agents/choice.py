@@ -101,7 +101,7 @@ class Chooser:
         if blind:
             plan = dispatch.without_curve(plan)
         outcome = outcome_of_plan(
-            zone, problem, plan, observation=observation, first_slots=first_slots, options=options
+            zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling
         )
         return outcome, said
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.checker import Verdict, check
 from agents.dispatch import potentials_now, starting
+from agents.explain import say_asset
 from agents.physics import AssetState, deliver
 from agents.plant_state import PlanKept, Planned
 from agents.problem import Array, ClearingProblem, FleetState, Plan
@@ -69,8 +70,12 @@ def outcome_of_plan(
     observation: SlotClosed | None,
     first_slots: list[int],
     options: Mapping[str, float],
+    ruling: Sequence[Order | None] = (),
 ) -> Outcome:
-    """Return the first slot of a plan as checked setpoints, the rest as the published plan."""
+    """Return the first slot of a plan as checked setpoints, the rest as the published plan.
+
+    ``ruling``: the order that rules each asset in the first slot, None where none does; empty: none at all.
+    """
     wanted = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
     verdicts = check(
         zone, problem.state, wanted, zone.step.hours,
@@ -82,7 +87,7 @@ def outcome_of_plan(
     for row, (asset, verdict) in enumerate(zip(zone.assets, verdicts, strict=True)):
         curve = _curve(zone, problem, plan, row, verdict)
         setpoints[asset.asset_id] = Planned(_mw(verdict.power_mw), curve, asset.asset_id in told)
-        reasons[asset.asset_id] = f"clamped: {verdict.reason}" if verdict.reason else _reason_for(asset.asset_id, plan)
+        reasons[asset.asset_id] = _reason(problem, plan, row, verdict, ruling[row] if ruling else None)
     return Outcome(
         engine=plan.engine,
         objective=round(plan.objective, _MONEY_DECIMALS),
@@ -215,10 +220,13 @@ def _curve(zone: Zone, problem: ClearingProblem, plan: Plan, row: int, verdict: 
     return points
 
 
-def _reason_for(asset_id: str, plan: Plan) -> str:
-    parts = plan.binding.split("; ")
-    own = [part for part in parts if part.startswith((f"{asset_id}:", f"{asset_id} "))]
-    return own[0] if own else parts[0]
+def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict, order: Order | None) -> str:
+    """Return why an asset got its setpoint: the checker's reason, else the order that rules it, else its worth."""
+    if verdict.reason is not None:
+        return f"clamped: {verdict.reason}, {plan.power_mw[row, 0]:.2f} MW was planned"
+    if order is not None:
+        return f"{order.action} {order.order_id} by {order.principal}: {order.reason}"
+    return plan.binding if plan.engine.startswith("reflex") else say_asset(problem, plan, row)
 
 
 def _said(wanted: Mapping[str, float], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:

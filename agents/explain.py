@@ -7,7 +7,7 @@ import numpy as np
 from agents.clearing_lp import Model
 from agents.highs import Answer, Program
 from agents.problem import Binding, ClearingProblem, Plan
-from vpp.fleet import Battery
+from vpp.fleet import Battery, CurtailableLoad, Peaker
 
 _LEAST = 1e-6
 
@@ -55,20 +55,44 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
 def say_binding(problem: ClearingProblem, plan: Plan) -> str:
     """Return what ruled the first slot, in one line: limits, then each battery's water value against the price."""
     said = [_say_limit(problem, b) for b in plan.bindings if b.step == 0]
-    for i, asset in enumerate(problem.assets):
-        if isinstance(asset, Battery):
-            power = float(plan.power_mw[i, 0])
-            verb = "discharge" if power > 1e-6 else "charge" if power < -1e-6 else "hold"
-            amount = "" if verb == "hold" else f" {abs(power):.2f} MW"
-            said.append(
-                f"{asset.asset_id}: water value {plan.water_value_per_mwh[i]:.1f}, "
-                f"power worth {plan.power_price_per_mwh[0]:.1f}: {verb}{amount}"
-            )
+    said += [say_asset(problem, plan, i) for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
     later = [b for b in plan.bindings if b.step > 0 and b.kind in {"cap", "export_cap", "ramp"}]
     if later:
         dearest = max(later, key=lambda b: (b.value_per_unit, -b.step))
         said.append(f"ahead: {_say_limit(problem, dearest)}")
     return "; ".join(said) if said else "nothing binds"
+
+
+def say_asset(problem: ClearingProblem, plan: Plan, row: int) -> str:
+    """Return why one asset does what it does in the first slot: what a MW is worth there against what it costs."""
+    asset, power = problem.assets[row], float(plan.power_mw[row, 0])
+    name, worth = asset.asset_id, float(plan.power_price_per_mwh[0])
+    if not problem.state.available[row]:
+        return f"{name} cannot be reached: it may still be giving {power:.2f} MW"
+    amount = f"{abs(power):.2f} MW"
+    match asset:
+        case Battery():
+            does = f"discharge {amount}" if power > _LEAST else f"charge {amount}" if power < -_LEAST else "hold"
+            return f"{name}: water value {plan.water_value_per_mwh[row]:.1f}, power worth {worth:.1f}: {does}"
+        case Peaker():
+            does = _say_peaker(problem, plan, row)
+            return f"{name}: power worth {worth:.1f}, fuel {asset.fuel_cost_per_mwh:.1f}: {does}"
+        case CurtailableLoad() if asset.only_at_cap:
+            room = problem.zone.limits.import_cap_mw - float(problem.net_mw[0])
+            where = f"{room:.1f} MW below" if room >= 0 else f"{-room:.1f} MW above"
+            does = f"shed {amount}" if power > _LEAST else "rest"
+            return f"{name}: for emergencies, net load is {where} the import cap: {does}"
+        case _:
+            does = "rest" if abs(power) <= _LEAST else f"{'shed' if power > 0 else 'cut'} {amount}"
+            return f"{name}: power worth {worth:.1f}, curtailment {asset.curtail_cost_per_mwh:.1f}: {does}"
+
+
+def _say_peaker(problem: ClearingProblem, plan: Plan, row: int) -> str:
+    power = float(plan.power_mw[row, 0])
+    if power > _LEAST:
+        return f"run at {power:.2f} MW"
+    ahead = np.flatnonzero(plan.power_mw[row] > _LEAST)
+    return f"off, planned in {problem.step_h[: ahead[0]].sum() * 60.0:.0f} min" if len(ahead) else "off"
 
 
 def _say_limit(problem: ClearingProblem, bound: Binding) -> str:

@@ -5,7 +5,7 @@ A decision holds the state before, the bids and the orders; with the zone's conf
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +14,48 @@ import msgspec
 from agents import dispatch
 from agents.choice import Chooser
 from agents.clearing import what_if
+from agents.clearing_dp import regrets
 from agents.decision import zone_hash
 from agents.ledger import Settled
-from agents.plant_state import AssetKept, Head, LastBid, PlantState, Standing, fleet_state
-from agents.problem import ClearingProblem, Plan
+from agents.plant_state import AssetKept, Head, LastBid, PlanKept, PlantState, Standing
+from agents.reopen import reopen
 from vpp.errors import RefusedError
 from vpp.fleet import Zone
 from vpp.messages import ActorBid, Decision, Order, SlotClosed, TraderBid
+from vpp.reducer import Origin
 
 _KINDS: dict[str, type[ActorBid] | type[TraderBid]] = {"actor": ActorBid, "trader": TraderBid}
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What another first action costs more than the plan: the whole, and by cost item (money, cost positive)."""
+    """What another first action costs more than the plan, in money; cost is positive.
 
-    objective: float
-    costs: dict[str, float]
-    plan: Plan
+    ``extra_cost`` is the sum of ``items``: the cost items of the two plans at the expected net load, ``priority`` (what
+    the service factor adds to penalties when the plant weighs them), and ``flexibility`` (only the stochastic
+    programme: what the action takes from its power to answer what is not expected). ``power_mw``: the first slot of
+    the other plan by asset, as far as physics lets it. ``notes``: what the other plan could not meet.
+    """
+
+    extra_cost: float
+    items: dict[str, float]
+    power_mw: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def configured(zones: Iterable[Zone], decision: Decision) -> Zone:
+    """Return the one of ``zones`` that is configured as when the decision was made.
+
+    Raises:
+        RefusedError: None is.
+    """
+    for zone in zones:
+        if zone.zone == decision.zone and decision.versions.get("zone") == zone_hash(zone):
+            return zone
+    raise RefusedError(
+        f"zone {decision.zone} is configured otherwise than when decision {decision.decision_id} was made",
+        hint="give the fleet file of that run with --fleet",
+    )
 
 
 def recompute(zone: Zone, decision: Decision, clear: dispatch.Clear = dispatch.clear) -> Decision:
@@ -39,44 +63,30 @@ def recompute(zone: Zone, decision: Decision, clear: dispatch.Clear = dispatch.c
 
     Args:
         zone: The zone as it was configured then.
-        decision: A decision of the clearing or of a reflex; revisions by orders are not recomputed.
+        decision: A decision of the clearing, of a reflex, or a revision by a hold.
         clear: The clearing that made it.
 
     Raises:
-        RefusedError: The record is a revision, or the zone's configuration is another one.
+        RefusedError: The zone's configuration is another one, or the record is not whole.
     """
-    state, closed, observation = _situation(zone, decision)
-    choice = Chooser(zone, clear, explore=bool(decision.alternatives)).choose(
-        state, closed, observation, list(decision.missing)
-    )
-    return choice.decision
-
-
-def problem_of_decision(zone: Zone, decision: Decision) -> ClearingProblem:
-    """Return the clearing problem that a decision solved.
-
-    Raises:
-        RefusedError: It solved none (a reflex or a revision), or the zone's configuration is another one.
-    """
-    state, closed, observation = _situation(zone, decision)
-    fleet = fleet_state(zone, state.head.assets, state.settled[closed].grid_mw)
-    found = dispatch.problem_of(
-        zone,
-        closed,
-        dispatch.basis_of(state.last),
-        state=fleet,
-        orders=state.standing.orders,
-        observation=observation,
-    )
-    if found is None:
-        raise RefusedError(f"decision {decision.decision_id} solved nothing: {decision.binding}")
-    return found[0]
+    state, closed, observation = _situation(configured([zone], decision), decision)
+    chooser = Chooser(zone, clear, explore=bool(decision.alternatives))
+    if not decision.revision:
+        return chooser.choose(state, closed, observation, list(decision.missing)).decision
+    state.plan = PlanKept(closed + 1, "", decision.revision - 1, {})
+    held = chooser.hold_now(state, state.standing.orders[0], Origin("", 0, 0)) if state.standing.orders else None
+    if held is None:
+        raise RefusedError(f"decision {decision.decision_id} is a revision without the order that asked for it")
+    return held.decision
 
 
 def why_not(
     zone: Zone, decision: Decision, first_mw: Mapping[str, float], clear: dispatch.Clear = dispatch.clear
 ) -> Difference:
     """Return what it would have cost more to force some assets' power in the decided slot.
+
+    In the linear programme the other assets answer as is best; in the stochastic one (one battery) the peaker stays as
+    it was decided.
 
     Args:
         zone: The zone as it was configured then.
@@ -85,24 +95,35 @@ def why_not(
         clear: The clearing that made it.
 
     Raises:
-        RefusedError: The decision solved nothing, or the zone's configuration is another one.
+        RefusedError: The decision solved nothing (a reflex or a revision), or the zone's configuration is another one.
         KeyError: The zone has no such asset.
     """
-    problem = problem_of_decision(zone, decision)
-    plan, other = clear(problem), what_if(problem, first_mw)
-    costs = {name: other.costs[name] - value for name, value in plan.costs.items()}
-    return Difference(other.objective - plan.objective, costs, other)
+    opened = reopen(configured([zone], decision), decision)
+    if isinstance(opened, str):
+        raise RefusedError(f"decision {decision.decision_id} cannot be solved again: {opened}")
+    found = opened.problem(opened.orders, keep_decided=False)
+    if found is None or decision.revision:
+        raise RefusedError(f"decision {decision.decision_id} solved nothing: {decision.binding}")
+    problem = found[0]
+    plan = clear(problem)
+    stochastic = plan.engine == "dp"
+    planned = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
+    other = what_if(problem, {**planned, **first_mw} if stochastic else first_mw)
+    items = {name: other.costs[name] - value for name, value in plan.costs.items()}
+    items["priority"] = (problem.service_factor - 1.0) * (items["ramp"] + items["cap"])
+    if stochastic:
+        extra = regrets(problem, plan, {"other": first_mw})["other"]
+        items["flexibility"] = extra - sum(items.values())
+    return Difference(
+        extra_cost=sum(items.values()),
+        items=items,
+        power_mw={asset.asset_id: float(other.power_mw[row, 0]) for row, asset in enumerate(zone.assets)},
+        notes=tuple(note for note in other.notes if note not in plan.notes),
+    )
 
 
 def _situation(zone: Zone, decision: Decision) -> tuple[PlantState, int, SlotClosed | None]:
     """Return the plant's memory as it was, as far as the decision rests on it."""
-    if decision.revision:
-        raise RefusedError(f"decision {decision.decision_id} is a revision by an order, not a clearing")
-    if decision.versions.get("zone") != zone_hash(zone):
-        raise RefusedError(
-            f"zone {zone.zone} is configured otherwise than when decision {decision.decision_id} was made",
-            hint="give the fleet file of that run with --fleet",
-        )
     closed = zone.step.index(decision.slot)
     seen = decision.state["observation"]
     observation = msgspec.convert(seen, SlotClosed) if seen.get("values") is not None else None

@@ -303,7 +303,10 @@ class WhyNot(BaseModel):
     extra_cost: Real = Field(
         description="expected, as the plant weighs it (penalties by its service factor); 0: as good"
     )
-    items: dict[str, Real] = Field(description="what changes in money over the look-ahead; positive costs more")
+    items: dict[str, Real] = Field(
+        description="what makes up extra_cost over the look-ahead; priority: the service factor on penalties; "
+        "flexibility: power lost to answer what is not expected"
+    )
     notes: list[Text]
 
 

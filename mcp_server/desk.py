@@ -13,6 +13,7 @@ from typing import Any
 from vpp.domain import iso
 from vpp.errors import VppError
 from vpp.fleet import Fleet, Zone, load_fleet
+from vpp.runs import fleet_path
 from vpp.settings import Settings
 from vpp.store import Store
 from vpp.tables import TELEMETRY, Table
@@ -43,7 +44,7 @@ class Desk:
     @property
     def fleet(self) -> Fleet:
         """The fleet as the run has it: what `vpp up` fitted to its source, else the file of the settings."""
-        of_a_run = self.settings.data_dir / "run" / (self.settings.run or "default") / "fleet.yaml"
+        of_a_run = fleet_path(self.settings)
         path = of_a_run if of_a_run.is_file() else self.settings.fleet
         return Fleet() if path is None else _fleet_at(path, path.stat().st_mtime_ns if path.exists() else 0)
 

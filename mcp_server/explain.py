@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-import msgspec
-
+from agents.story import said_verdict
 from mcp_server.answers import Explanation, SetpointSaid, WhyNot
 from mcp_server.desk import NOTHING_YET, Desk, QuestionError, utc
 from vpp.domain import iso
+from vpp.errors import DataError, RefusedError
 from vpp.messages import Decision
-from vpp.tables import DECISIONS, SETPOINTS
+from vpp.store.decisions import by_id, decision_at, newest, setpoints_of
+from vpp.tables import DECISIONS
 
 MAX_ORDERS = 10
 
@@ -41,10 +41,9 @@ def explain_decision(
     chosen = desk.choose(zone)
     if chosen is None:
         return Explanation(hint=NOTHING_YET)
-    row = _find(desk, chosen, decision_id, at)
-    if row is None:
+    decision = _find(desk, chosen, decision_id, at)
+    if decision is None:
         return Explanation(as_of=desk.as_of(chosen), zone=chosen, hint=_what_there_is(desk, chosen, decision_id))
-    decision = msgspec.json.decode(row["body"], type=Decision)
     found = _explained(desk, chosen, decision)
     if why_not_asset is not None:
         if why_not_mw is None:
@@ -54,19 +53,14 @@ def explain_decision(
     return found
 
 
-def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -> dict[str, Any] | None:
-    if decision_id is not None:
-        rows = desk.store.read(DECISIONS, zone=zone, filters={"decision_id": decision_id}, limit=1)
-    elif at is None:
-        rows = desk.store.latest(DECISIONS, zone, filters={"revision": 0})
-    else:
+def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -> Decision | None:
+    try:
+        if decision_id is not None:
+            return by_id(desk.store, decision_id, zone).decision
         when = utc(at)
-        assert when is not None
-        # The decision for a slot follows the slot before it.
-        first = when - timedelta(minutes=2 * desk.step_min(zone))
-        rows = desk.store.read(DECISIONS, zone=zone, start=first, end=when, filters={"revision": 0}, order="desc")
-        rows.values[:] = [row for row in rows.values if row[rows.columns.index("for_slot")] <= when][:1]
-    return next(iter(rows.dicts()), None)
+        return (newest(desk.store, zone) if when is None else decision_at(desk.store, zone, when)).decision
+    except DataError:
+        return None
 
 
 def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
@@ -79,7 +73,7 @@ def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
         for_slot=decision.for_slot,
         engine=decision.engine,
         binding=decision.binding,
-        setpoints=_setpoints(desk, zone, decision),
+        setpoints=_setpoints(desk, decision),
         currency=desk.currency(zone),
         costs={name: value for name, value in duals.get("costs", {}).items() if value},
         alternatives=decision.alternatives,
@@ -90,16 +84,12 @@ def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
         model_id=decision.model_id,
         bid_sources={name: str(bid.get("source", "")) for name, bid in decision.bids.items()},
         missing_bids=list(decision.missing),
-        orders=[_said(entry) for entry in decision.verdicts if "order_id" in entry][:MAX_ORDERS],
-        notes=[_said(entry) for entry in decision.verdicts if "order_id" not in entry][:MAX_ORDERS],
+        orders=[said_verdict(entry) for entry in decision.verdicts if "order_id" in entry][:MAX_ORDERS],
+        notes=[said_verdict(entry) for entry in decision.verdicts if "order_id" not in entry][:MAX_ORDERS],
     )
 
 
-def _setpoints(desk: Desk, zone: str, decision: Decision) -> list[SetpointSaid]:
-    rows = desk.store.read(
-        SETPOINTS, zone=zone, start=decision.for_slot, end=decision.for_slot + timedelta(seconds=1),
-        filters={"revision": decision.revision},
-    )  # fmt: skip
+def _setpoints(desk: Desk, decision: Decision) -> list[SetpointSaid]:
     before = decision.state.get("assets", {})
     return [
         SetpointSaid(
@@ -108,48 +98,31 @@ def _setpoints(desk: Desk, zone: str, decision: Decision) -> list[SetpointSaid]:
             reason=row["reason"] or "",
             soc_before=before.get(row["asset_id"], {}).get("soc"),
         )
-        for row in rows.dicts()
+        for row in setpoints_of(desk.store, decision)
     ]
 
 
 def _why_not(
     desk: Desk, zone: str, decision: Decision, asset_id: str, power_mw: float
 ) -> tuple[WhyNot | None, str | None]:
-    from agents.clearing import what_if  # these load the solver, which no other question needs
-    from agents.clearing_dp import regrets
-    from agents.dispatch import clear
-    from agents.reopen import reopen
+    from agents.replay import why_not  # loads the solver, which no other question needs
 
     config = desk.config(zone)
     if config is None or asset_id not in {asset.asset_id for asset in config.assets}:
         raise QuestionError(f"there is no asset {asset_id!r} in {zone}", hint="see list_assets")
-    opened = reopen(config, decision)
-    if isinstance(opened, str):
-        return None, f"cannot be solved again: {opened}"
-    found = opened.problem(opened.orders, keep_decided=False)
-    if found is None:
-        return None, "cannot be solved again: no net load reaches this slot"
-    problem = found[0]
-    instead = {**opened.decided_mw, asset_id: power_mw}
-    base, other = what_if(problem, opened.decided_mw), what_if(problem, instead)
-    items = {name: round(other.costs[name] - base.costs[name], 2) for name in other.costs}
-    extra = regrets(problem, clear(problem), {"instead": {asset_id: power_mw}})["instead"]
+    try:
+        found = why_not(config, decision, {asset_id: power_mw})
+    except RefusedError as error:
+        return None, str(error)
+    items = {name: round(value, 2) + 0.0 for name, value in found.items.items()}
     answer = WhyNot(
         asset_id=asset_id,
-        power_mw=round(float(other.power_mw[problem.index_of(asset_id), 0]), 4),
-        extra_cost=round(extra, 2) + 0.0,
+        power_mw=round(found.power_mw[asset_id], 4),
+        extra_cost=round(found.extra_cost, 2) + 0.0,
         items={name: value for name, value in items.items() if value},
-        notes=[note for note in other.notes if note not in base.notes],
+        notes=list(found.notes),
     )
     return answer, None
-
-
-def _said(entry: dict[str, Any]) -> str:
-    if "note" in entry:
-        return str(entry["note"])
-    subject = entry.get("order_id") or entry.get("asset_id")
-    reason = f": {entry['reason']}" if entry.get("reason") else ""
-    return f"{subject} {entry.get('action', '')} {entry.get('outcome', '')}{reason}".replace("  ", " ")
 
 
 def _what_there_is(desk: Desk, zone: str, decision_id: str | None) -> str:

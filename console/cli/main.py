@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("console.cli.status:status", "What runs, how far it is, and how it does."),
     "forecast": ("console.cli.tables:forecast", "The last forecast of a zone."),
     "ledger": ("console.cli.tables:ledger", "Money by zone and asset."),
+    "explain": ("console.cli.decisions:explain", "Why the plant decided so; --why-not prices another step."),
+    "replay-decision": ("console.cli.decisions:replay_decision", "Make a decision again, bit for bit."),
     "export": ("console.cli.tables:export", "Write a table as CSV, Parquet or JSON."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.models:train", "Train a zone's model on a history file."),

@@ -16,6 +16,7 @@ from topologies.sources.options import SIMULATION_START, SourceOptions, open_fee
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
 from vpp.fleet import Battery, Zone
+from vpp.runs import fleet_path
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.tables import ASSETS
@@ -54,9 +55,9 @@ def prepare(options: SourceOptions, settings: Settings, *, resume: bool, train: 
     zones = dict(feed.zones)
     if resume:
         zones = {name: _resumed(zone, settings) for name, zone in zones.items()}
-    fleet_path = settings.data_dir / "run" / (settings.run or "default") / "fleet.yaml"
-    write_fleet(fleet_path, zones.values())
-    fitted = settings.model_copy(update={"fleet": fleet_path})
+    fitted_path = fleet_path(settings)
+    write_fleet(fitted_path, zones.values())
+    fitted = settings.model_copy(update={"fleet": fitted_path})
     if train:
         start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
         for zone in zones.values():

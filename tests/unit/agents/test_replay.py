@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agents.plant import PlantReducer
-from agents.replay import problem_of_decision, recompute, why_not
+from agents.replay import recompute, why_not
 from tests.builders import (
     BATTERY,
     LOAD,
@@ -64,24 +64,29 @@ def test_recomputing_gives_the_same_bytes(zone: Zone) -> None:
         assert encode(again)[: -len(b"}")].split(b'"receipt"')[0] == encode(decision)[:-1].split(b'"receipt"')[0]
 
 
-def test_the_problem_of_a_decision_is_the_one_it_solved() -> None:
-    zone = make_zone(BATTERY, QUICK, LOAD)
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytest.param(make_zone(BATTERY, QUICK, LOAD), id="dynamic programme"),
+        pytest.param(make_zone(BATTERY, DEAR, QUICK), id="linear programme"),
+    ],
+)
+def test_another_action_costs_the_sum_of_its_items(zone: Zone) -> None:
     (decision,) = decisions_of(zone, slots(1))
-    problem = problem_of_decision(zone, decision)
-    assert [round(float(v), 6) for v in problem.net_mw] == decision.plan["net_mw"]
-    assert float(problem.state.soc[0]) == decision.state["assets"]["bat"]["soc"]
-
-
-def test_another_action_costs_what_the_difference_of_its_items_says() -> None:
-    zone = make_zone(BATTERY, DEAR, QUICK)
-    (decision,) = decisions_of(zone, slots(1))
-    planned = {name: decision.plan[f"power_mw:{name}"][0] for name in ("bat", "second", "gas")}
+    planned = {a.asset_id: decision.plan[f"power_mw:{a.asset_id}"][0] for a in zone.assets}
     same = why_not(zone, decision, planned)
     other = why_not(zone, decision, {"bat": -4.0 if planned["bat"] > 0 else 4.0})
-    assert same.objective == pytest.approx(0.0, abs=0.05)
-    assert other.objective > 0.0
-    service = 2.0 * (other.costs["ramp"] + other.costs["cap"])
-    assert other.objective == pytest.approx(sum(other.costs.values()) + service, abs=1e-6)
+    assert same.extra_cost == pytest.approx(0.0, abs=0.05)
+    assert other.extra_cost > 0.0
+    assert other.extra_cost == pytest.approx(sum(other.items.values()), abs=1e-9)
+    assert other.items["priority"] == pytest.approx(2.0 * (other.items["ramp"] + other.items["cap"]), abs=1e-9)
+    assert ("flexibility" in other.items) == (decision.engine == "dp")
+
+
+def test_what_physics_forbids_is_clipped_in_the_answer() -> None:
+    zone = make_zone(BATTERY, DEAR, QUICK)
+    (decision,) = decisions_of(zone, slots(1))
+    assert why_not(zone, decision, {"bat": 400.0}).power_mw["bat"] == pytest.approx(BATTERY.discharge_mw)
 
 
 def test_another_configuration_is_refused() -> None:
@@ -90,8 +95,10 @@ def test_another_configuration_is_refused() -> None:
         recompute(make_zone(BATTERY, LOAD), decision)
 
 
-def test_a_revision_is_refused() -> None:
+def test_a_hold_is_made_again_but_solves_nothing() -> None:
     zone = make_zone(BATTERY)
     revision = decisions_of(zone, [*slots(1), order_of("hold", verdict="accepted")])[-1]
-    with pytest.raises(RefusedError, match="revision"):
-        problem_of_decision(zone, revision)
+    assert revision.revision == 1
+    assert recompute(zone, revision).decision_id == revision.decision_id
+    with pytest.raises(RefusedError, match="cannot be solved again"):
+        why_not(zone, revision, {"bat": 1.0})

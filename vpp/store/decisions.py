@@ -1,0 +1,112 @@
+"""Finds a decision by the name that people have for it: its id, a zone and a time, or the newest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from vpp.domain import iso
+from vpp.errors import ConfigError, DataError
+from vpp.messages import Decision
+from vpp.store.contract import Store
+from vpp.tables import DECISIONS, SETPOINTS
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A decision as it was stored (``body``: its JSON, keys sorted) and as it reads."""
+
+    decision: Decision
+    body: str
+
+
+def find_decision(store: Store, which: str = LATEST, *, zone: str | None = None) -> Found:
+    """Return one decision.
+
+    Args:
+        store: Where decisions are.
+        which: An id, ``ZONE@TIME`` (the decision for the slot that holds the time; UTC where no zone is said),
+            ``ZONE@latest``, ``ZONE`` or ``latest``.
+        zone: Zone, where ``which`` names none.
+
+    Raises:
+        ConfigError: The time cannot be read, or no zone is named and there are several.
+        DataError: There is no such decision.
+    """
+    named, at, when = which.partition("@")
+    if at:
+        return newest(store, named) if when == LATEST else decision_at(store, named, _time(when))
+    zones = [span.zone for span in store.spans(DECISIONS)]
+    if which in zones:
+        return newest(store, which)
+    if which != LATEST:
+        return by_id(store, which, zone)
+    if zone is None and len(zones) > 1:
+        raise ConfigError("which zone's decision?", hint=f"name one, e.g. {zones[0]}@latest; zones: {', '.join(zones)}")
+    return newest(store, zone or next(iter(zones), ""))
+
+
+def by_id(store: Store, decision_id: str, zone: str | None = None) -> Found:
+    """Return the decision of this id.
+
+    Raises:
+        DataError: There is none.
+    """
+    rows = store.read(DECISIONS, zone=zone, filters={"decision_id": decision_id}, limit=1)
+    return _found(rows.dicts(), f"there is no decision {decision_id!r}", store)
+
+
+def newest(store: Store, zone: str) -> Found:
+    """Return a zone's newest decision, revisions by orders left out.
+
+    Raises:
+        DataError: There is none.
+    """
+    rows = store.latest(DECISIONS, zone, filters={"revision": 0})
+    return _found(rows.dicts(), f"nothing is decided in {zone!r}" if zone else "nothing is decided yet", store)
+
+
+def decision_at(store: Store, zone: str, when: datetime) -> Found:
+    """Return the decision for the slot that holds ``when``, revisions by orders left out.
+
+    Raises:
+        DataError: There is none.
+    """
+    # The decision for a slot follows the slot before it, which is one of the last two that began before that time.
+    rows = store.read(DECISIONS, zone=zone, end=when, filters={"revision": 0}, order="desc", limit=2)
+    due = [row for row in rows.dicts() if row["for_slot"] <= when < row["for_slot"] + (row["for_slot"] - row["slot"])]
+    return _found(due[:1], f"there is no decision of {zone!r} for {iso(when)}", store)
+
+
+def setpoints_of(store: Store, decision: Decision) -> list[dict[str, Any]]:
+    """Return the rows of the setpoints that a decision made, in the order of their key."""
+    rows = store.read(
+        SETPOINTS, zone=decision.zone, start=decision.for_slot, end=decision.for_slot + timedelta(seconds=1),
+        filters={"revision": decision.revision},
+    )  # fmt: skip
+    return rows.dicts()
+
+
+def _found(rows: list[dict[str, Any]], nothing: str, store: Store) -> Found:
+    if not rows:
+        raise DataError(nothing, hint=_what_there_is(store))
+    body = str(rows[0]["body"])
+    return Found(msgspec.json.decode(body, type=Decision), body)
+
+
+def _what_there_is(store: Store) -> str:
+    spans = [f"{span.zone} from {iso(span.first)} to {iso(span.last)}" for span in store.spans(DECISIONS)]
+    return "decisions follow slots of " + "; ".join(spans) if spans else "start a plant first: vpp up"
+
+
+def _time(text: str) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no time", hint="write ZONE@2022-01-31T18:30 (UTC)") from error
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
