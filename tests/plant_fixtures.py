@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -14,6 +16,7 @@ import pytest
 from vpp.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
+TRAINED = ROOT / ".pytest_cache" / "models"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,30 @@ def make_place(data_dir: Path) -> Place:
         }
     data_dir.mkdir(parents=True, exist_ok=True)
     return Place(data_dir, environment)
+
+
+def recall_models(place: Place) -> None:
+    """Give a place the models that an earlier test trained with the code as it is now, so that it trains none again."""
+    kept = _kept_models()
+    if kept.is_dir():
+        shutil.copytree(kept, place.settings.models_dir)
+
+
+def keep_models(place: Place) -> None:
+    """Keep the models that ``vpp up`` trained in a place, for `recall_models`."""
+    kept = _kept_models()
+    if not kept.is_dir():
+        shutil.rmtree(TRAINED, ignore_errors=True)
+    shutil.copytree(place.settings.models_dir, kept, dirs_exist_ok=True)
+
+
+def _kept_models() -> Path:
+    digest = hashlib.sha256()
+    for folder in ("features", "models", "vpp"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".py", ".yaml"):
+                digest.update(path.read_bytes())
+    return TRAINED / digest.hexdigest()[:16]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plant_fixtures import Place, make_place
+from tests.plant_fixtures import Place, keep_models, make_place, recall_models
 from topologies.status import read_status
 from vpp.topics import TOPOLOGIES
 
@@ -47,10 +46,12 @@ def export(place: Place, table: str) -> bytes:
 
 def test_tables_are_the_same_after_every_worker_was_killed(data_dir: Path, tmp_path: Path) -> None:
     calm, rough = make_place(tmp_path / "calm"), make_place(tmp_path / "rough")
+    recall_models(calm)
     done = calm.vpp(*arguments(data_dir), timeout_s=500)
     assert done.returncode == 0, done.stderr[-3000:]
 
-    shutil.copytree(calm.settings.models_dir, rough.settings.models_dir)
+    keep_models(calm)
+    recall_models(rough)
     process = rough.start(*arguments(data_dir))
     try:
         deadline = time.monotonic() + 240

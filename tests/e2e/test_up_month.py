@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.plant_fixtures import Place, make_place
+from tests.plant_fixtures import Place, keep_models, make_place, recall_models
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -22,12 +22,14 @@ T0 = datetime(2022, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def month(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any]]:
     place = make_place(tmp_path_factory.mktemp("month"))
+    recall_models(place)
     done = place.vpp(
         "up", "--source", str(data_dir / "gb_30min_2019_2023.csv.gz"), "--zone", "GB",
         "--from", "2022-01-01", "--to", "2022-02-01", "--speed", "max", "--until-done", "--json",
         timeout_s=580,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    keep_models(place)
     return place, json.loads(done.stdout)
 
 
