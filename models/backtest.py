@@ -96,13 +96,15 @@ def run_backtest(frame: pd.DataFrame, zone: Zone, options: BacktestOptions, prog
 
 
 def replay_model(
-    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, model: ServedModel, progress: Progress = _quiet
+    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, model: ServedModel | None, progress: Progress = _quiet
 ) -> Backtest:
-    """Forecast the test range with one finished model; raises as ``run_backtest``.
+    """Forecast the test range with one finished model, or without one by the fallbacks; raises as ``run_backtest``.
 
     The range must follow the model's training, else it has seen what it is tested on.
     """
     frame = _checked(frame, zone, options)
+    if model is None:
+        return _forecast(frame, zone, options, {}, iter(()), progress)
     promotion = Promotion(zone=zone.zone, available_at=options.test_from, model_id=model.model_id, sha256=model.sha256)
     return _forecast(frame, zone, options, {model.model_id: model}, iter([promotion]), progress)
 

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay-decision": ("console.cli.decisions:replay_decision", "Make a decision again, bit for bit."),
     "export": ("console.cli.tables:export", "Write a table as CSV, Parquet or JSON."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
-    "train": ("console.cli.models:train", "Train a zone's model on a history file."),
+    "train": ("console.cli.train:train", "Train a zone's model on a history file; promote it if it is better."),
     "models": ("console.cli.models:app", "List, show, promote and roll back models."),
     "backtest": ("console.cli.backtest:app", "Backtest forecasts over a history file."),
     "run": ("console.cli.work:run", "Run one topology as a worker (what production deploys)."),

@@ -1,100 +1,16 @@
-"""`vpp train` and `vpp models`: make models from history, look at them, put one in force."""
+"""`vpp models`: look at the versions of a zone's model, and put one in force."""
 
 from __future__ import annotations
 
-import time
-from contextlib import nullcontext
-from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from cyclopts import App
 
-from console.cli.options import NO_OPTIONS, Common, Json, answer, err, out, pairs, parse_days, parse_time, say, table
-from topologies.sources.feed import FileFeed, open_file
-from topologies.sources.worker import KafkaOutbox
-from vpp.domain import iso
-from vpp.fleet import Zone, load_fleet
-from vpp.messages import Promotion
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
+from topologies.promoting import tell_workers
 from vpp.settings import Settings
-from vpp.topics import RAW
-from vpp.zones import Overrides
 
 app = App(name="models", help="Models of a zone: list, show, promote, roll back.")
-
-
-def train(
-    *,
-    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file")],
-    zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone; may be repeated [all]")] = None,
-    until: Annotated[str | None, Parameter(help="train on rows before this time, UTC [all]")] = None,
-    mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
-    time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None,
-    market: Annotated[str | None, Parameter(help="market of all zones")] = None,
-    promote: Annotated[bool, Parameter(help="put the new models in force")] = True,
-    every: Annotated[str | None, Parameter(help="train again every so many days, e.g. 7d; runs until stopped")] = None,
-    json: Json = False,
-    common: Common = NO_OPTIONS,
-) -> None:
-    """Train models on a history file with the same features that serve, and keep them in the registry."""
-    settings = common.settings()
-    own = load_fleet(settings.fleet) if settings.fleet else None
-    days = parse_days(every)
-    while True:
-        feed = open_file(
-            data, names=tuple(zone or ()), mapping=mapping, own=own, overrides=Overrides(time_zone, market)
-        )
-        for note in feed.notes:
-            say(note)
-        end = parse_time(until) if until is not None else feed.info.last + feed.zones[min(feed.zones)].step.delta
-        found = [_train_one(feed, z, settings, end, promote=promote) for z in feed.zones.values()]
-        answer(found, as_json=json, render=_render)
-        if days is None:
-            return
-        say(f"training again in {days:g} days")
-        time.sleep(days * 86400)
-
-
-def _train_one(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, *, promote: bool) -> dict[str, Any]:
-    from models.registry import Registry
-    from models.training import Trainer
-
-    registry = Registry(settings.models_dir)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f}%"),
-        TimeElapsedColumn(),
-        console=err,
-    )
-    with bar if err.is_terminal else nullcontext():
-        task = bar.add_task(zone.zone, total=1.0)
-
-        def progress(share: float, doing: str) -> None:
-            bar.update(task, completed=share, description=f"{zone.zone} {doing}")
-
-        began = time.monotonic()
-        parts, metadata = Trainer(zone, progress).train(feed.frame(zone.zone, end), end)
-        served = registry.save(parts, metadata)
-    if promote:
-        registry.promote(served.model_id)
-        _tell_workers(settings, zone.zone, served.model_id, served.sha256, end)
-    took_s = time.monotonic() - began
-    say(
-        f"{zone.zone}: model {served.model_id}, rows before {iso(end)}, {took_s:.0f} s"
-        + ("" if promote else ", not in force")
-    )
-    return {**_short(served.metadata, settings), "took_s": round(took_s, 1)}
-
-
-def _tell_workers(settings: Settings, zone: str, model_id: str, sha256: str, when: datetime) -> None:
-    """Write the promotion into the log, so that workers switch at one slot; nothing to do where no broker is set."""
-    if not settings.kafka.bootstrap_servers:
-        return
-    outbox = KafkaOutbox(settings, RAW.wire(settings.topic_prefix))
-    outbox.send(Promotion(zone=zone, available_at=when, model_id=model_id, sha256=sha256))
-    outbox.flush()
 
 
 @app.command(name="list")
@@ -104,25 +20,25 @@ def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
 
     settings = common.settings()
     registry = Registry(settings.models_dir)
-    rows = [_short(version, settings) for zone in registry.zones() for version in registry.versions(zone)]
-    answer(rows, as_json=json, render=_render)
+    rows = [short(version, settings) for zone in registry.zones() for version in registry.versions(zone)]
+    answer(rows, as_json=json, render=render_versions)
 
 
 @app.command
 def show(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Show what is known of one version.
+    """Show what is known of one version, the verdict of its comparison included.
 
     Args:
         model_id: Its id.
     """
     from models.registry import Registry
 
-    answer(Registry(common.settings().models_dir).show(model_id), as_json=json, render=pairs)
+    answer(Registry(common.settings().models_dir).show(model_id), as_json=json, render=_render_version)
 
 
 @app.command
 def promote(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Put a version in force for the next run of its zone.
+    """Put a version in force: running workers switch at the next slot, and the next run begins with it.
 
     Args:
         model_id: Its id.
@@ -130,12 +46,12 @@ def promote(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -
     from models.registry import Registry
 
     settings = common.settings()
-    answer(_short(Registry(settings.models_dir).promote(model_id), settings), as_json=json, render=pairs)
+    _in_force(Registry(settings.models_dir).promote(model_id), settings, as_json=json)
 
 
 @app.command
 def rollback(zone: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Put the version before the present one in force again.
+    """Put the version before the present one in force again; running workers switch at the next slot.
 
     Args:
         zone: The zone.
@@ -143,10 +59,17 @@ def rollback(zone: str, *, json: Json = False, common: Common = NO_OPTIONS) -> N
     from models.registry import Registry
 
     settings = common.settings()
-    answer(_short(Registry(settings.models_dir).rollback(zone), settings), as_json=json, render=pairs)
+    _in_force(Registry(settings.models_dir).rollback(zone), settings, as_json=json)
 
 
-def _short(metadata: Any, settings: Settings) -> dict[str, Any]:
+def _in_force(metadata: dict[str, Any], settings: Settings, *, as_json: bool) -> None:
+    told = tell_workers(settings, metadata)
+    say("running workers are told" if told else "no broker runs; the next run begins with it")
+    answer(short(metadata, settings), as_json=as_json, render=pairs)
+
+
+def short(metadata: Any, settings: Settings) -> dict[str, Any]:
+    """Return what a list says of a version."""
     from models.registry import Registry
 
     force = Registry(settings.models_dir).in_force(metadata["zone"])
@@ -161,8 +84,21 @@ def _short(metadata: Any, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _render(rows: list[dict[str, Any]]) -> None:
+def render_versions(rows: list[dict[str, Any]]) -> None:
+    """Print versions for people."""
     if rows:
-        table(None, rows[0], [row.values() for row in rows])
+        names = [name for name in rows[0] if name != "verdict"]
+        table(None, names, [[row[name] for name in names] for row in rows])
     else:
         out.print("no models yet; train one: vpp train --data FILE")
+
+
+def _render_version(metadata: dict[str, Any]) -> None:
+    plain = {name: value for name, value in metadata.items() if not isinstance(value, dict)}
+    verdict = metadata.get("verdict")
+    if verdict is not None:
+        plain["verdict"] = f"{'promoted' if verdict['promote'] else 'not promoted'}: {verdict['reason']}"
+    pairs({**plain, "parts": ", ".join(metadata["parts"])})
+    errors = (metadata.get("metrics") or {}).get("net_load") or []
+    if errors:
+        table("Net load, linear stages, last 90 days before the end (forward)", errors[0], [e.values() for e in errors])

@@ -92,7 +92,7 @@ def parse_speed(text: str | None) -> float | None:
     return value
 
 
-def parse_days(text: str | None) -> float | None:
+def parse_days(text: str | None, option: str = "--refit") -> float | None:
     """Return a number of days written as ``7`` or ``7d``; None for ``none`` and where nothing was given.
 
     Raises:
@@ -105,7 +105,7 @@ def parse_days(text: str | None) -> float | None:
     except ValueError:
         days = 0.0
     if not days > 0:
-        raise ConfigError(f"--refit {text!r} is no number of days", hint="write 7d, or none")
+        raise ConfigError(f"{option} {text!r} is no number of days", hint="write 7d, or none")
     return days
 
 

@@ -1,0 +1,172 @@
+"""`vpp train`: make a model from history, judge it against the one in force, and promote it if it is better."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from console.cli.models import render_versions, short
+from console.cli.options import NO_OPTIONS, Common, Json, answer, err, parse_days, parse_time, say
+from topologies.promoting import tell_workers
+from topologies.sources.feed import FileFeed, open_file
+from vpp.catalogue import MAX_LEAD
+from vpp.domain import iso
+from vpp.errors import ConfigError, DataError, ModelError, UnreachableError
+from vpp.fleet import Zone, load_fleet
+from vpp.settings import Settings
+from vpp.zones import Overrides
+
+DAY_S = 86_400.0
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to do with a new version: put it in force, and whether whatever the comparison says."""
+
+    promote: bool
+    force: bool
+
+
+def train(
+    *,
+    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file")],
+    zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone; may be repeated [all]")] = None,
+    until: Annotated[str | None, Parameter(help="train on rows before this time, UTC [all]")] = None,
+    mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
+    time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None,
+    market: Annotated[str | None, Parameter(help="market of all zones")] = None,
+    promote: Annotated[bool, Parameter(help="put a new model in force if it is better")] = True,
+    force: Annotated[bool, Parameter(negative="", help="put it in force without a comparison")] = False,
+    every: Annotated[str | None, Parameter(help="train again every so many days, e.g. 7d; runs until stopped")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Train models on a history file with the same features that serve, and promote those that are better.
+
+    A new model goes into force if, trained without the last weeks, it beats the model in force (without one: the
+    fallback) on them. Its verdict stays with the version; one that is not promoted is kept too. With --every the file
+    is read anew each time, so let it grow.
+    """
+    settings = common.settings()
+    days = parse_days(every, "--every")
+    if days is not None and until is not None:
+        raise ConfigError("--until would train on the same rows again and again", hint="leave --until or --every out")
+    wanted = Wanted(promote or force, force)
+
+    def once() -> None:
+        own = load_fleet(settings.fleet) if settings.fleet else None
+        feed = open_file(
+            data, names=tuple(zone or ()), mapping=mapping, own=own, overrides=Overrides(time_zone, market)
+        )
+        for note in feed.notes:
+            say(note)
+        end = parse_time(until) if until is not None else feed.info.last + feed.zones[min(feed.zones)].step.delta
+        found = [train_zone(feed, z, settings, end, wanted) for z in feed.zones.values()]
+        answer(found, as_json=json, render=render_versions)
+
+    if days is None:
+        once()
+    else:
+        repeat(once, days)
+
+
+def repeat(once: Callable[[], None], days: float) -> None:
+    """Call ``once`` every ``days`` days until SIGTERM or Ctrl-C; a round that fails is told and tried again."""
+    stop = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
+    try:
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                once()
+            except (DataError, ModelError, UnreachableError) as error:
+                say(f"vpp: {error}; the models in force stay")
+            say(f"training again every {days:g} days; Ctrl-C ends it")
+            stop.wait(max(days * DAY_S - (time.monotonic() - began), 0.0))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wanted: Wanted) -> dict[str, Any]:
+    """Train one zone's model on the rows before ``end``, judge it, keep it, and put it in force where it may.
+
+    Raises:
+        DataError: There are too few rows.
+        UnreachableError: The broker that the settings name does not take the promotion.
+    """
+    from models.registry import Registry, identified
+    from models.training import Trainer
+
+    registry = Registry(settings.models_dir)
+    began = time.monotonic()
+    frame = feed.frame(zone.zone, end + MAX_LEAD)
+    with _progress(zone.zone) as report:
+        judged = wanted.promote and not wanted.force
+        parts, metadata = Trainer(zone, lambda share, doing: report(share * (0.5 if judged else 1.0), doing)).train(
+            frame, end
+        )
+        verdict: dict[str, Any] | None = None
+        if judged:
+            verdict = _judge(frame, zone, registry, end, identified(parts, metadata)["model_id"], report)
+            metadata = {**metadata, "verdict": verdict}
+        served = registry.save(parts, metadata)
+    in_force = wanted.force or (verdict is not None and verdict["promote"])
+    told = in_force and tell_workers(settings, registry.promote(served.model_id))
+    took_s = time.monotonic() - began
+    say(f"{zone.zone}: model {served.model_id}, rows before {iso(end)}, {took_s:.0f} s")
+    say(f"{zone.zone}: {_outcome(served.model_id, in_force, told, verdict)}")
+    return {**short(served.metadata, settings), "took_s": round(took_s, 1), "verdict": verdict}
+
+
+def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, report: Report) -> dict[str, Any]:
+    from models.promotion import Verdict, judge
+
+    known = registry.in_force(zone.zone)
+    if known is not None and known["model_id"] == model_id:
+        return Verdict(False, "the same rows gave the model that is in force already", model_id).document()
+    in_force = None
+    if known is not None:
+        try:
+            in_force = registry.load(known["model_id"])
+        except ModelError as error:
+            say(f"{zone.zone}: {error}; the fallback serves in its place and is what a new one must beat")
+    return judge(frame, zone, in_force, end, lambda share, doing: report(0.5 + 0.5 * share, doing)).document()
+
+
+def _outcome(model_id: str, in_force: bool, told: bool, verdict: dict[str, Any] | None) -> str:
+    if not in_force:
+        why = "as asked" if verdict is None else verdict["reason"]
+        return f"not promoted: {why}\n  next: vpp models promote {model_id} puts it in force all the same"
+    why = "without a comparison, as asked" if verdict is None else verdict["reason"]
+    where = "running workers are told" if told else "no broker runs; the next run begins with it"
+    return f"in force: {why}; {where}"
+
+
+@contextmanager
+def _progress(zone: str) -> Iterator[Report]:
+    """Show a bar on a terminal, nothing elsewhere."""
+    if not err.is_terminal:
+        yield lambda share, doing: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f}%"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task(zone, total=1.0)
+        yield lambda share, doing: bar.update(task, completed=share, description=f"{zone} {doing}")

@@ -1,0 +1,66 @@
+"""`vpp train` and `vpp models`: what is promoted, what is not, and what a user is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.cli.main import main
+from tests.unit.models.synthetic import make_frame
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train")
+    frame = make_frame(84, step_min=60, published=False)[["price_per_mwh"]].rename(columns={"price_per_mwh": "price"})
+    rows = frame.reset_index(names="timestamp")
+    rows.insert(1, "zone", "TOWN")
+    rows["timestamp"] = rows["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows.to_csv(folder / "town.csv", index=False)
+    return folder
+
+
+def vpp(place: Path, capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
+    assert main([*arguments, "--data-dir", str(place / "data"), "--json"]) == code
+    printed = capsys.readouterr()
+    return (json.loads(printed.out) if code == 0 else None), printed.err
+
+
+@pytest.mark.slow
+def test_a_first_model_must_beat_the_fallback_and_a_second_the_first(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--data", str(place / "town.csv"))
+    ((first,), told) = vpp(place, capsys, "train", *data, "--until", "2021-03-12")
+    assert first["in_force"] is True
+    assert first["verdict"]["against"] == "fallback"
+    assert first["verdict"]["targets"]["price"]["gain"] > 0
+    assert "the next run begins with it" in told
+
+    ((second,), told) = vpp(place, capsys, "train", *data, "--until", "2021-03-19")
+    assert second["in_force"] is False
+    assert second["verdict"]["against"] == first["model_id"]
+    assert f"vpp models promote {second['model_id']}" in told
+
+    rows, _ = vpp(place, capsys, "models", "list")
+    assert [(row["model_id"], row["in_force"]) for row in rows] == [
+        (first["model_id"], True),
+        (second["model_id"], False),
+    ]
+    shown, _ = vpp(place, capsys, "models", "show", second["model_id"])
+    assert shown["verdict"] == second["verdict"]
+    promoted, told = vpp(place, capsys, "models", "promote", second["model_id"])
+    assert promoted["in_force"] is True
+    assert "the next run begins with it" in told
+    back, _ = vpp(place, capsys, "models", "rollback", "TOWN")
+    assert (back["model_id"], back["in_force"]) == (first["model_id"], True)
+    _, told = vpp(place, capsys, "models", "rollback", "TOWN", code=1)
+    assert "no earlier model" in told
+
+
+def test_one_end_and_a_schedule_contradict(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = vpp(
+        place, capsys, "train", "--data", str(place / "town.csv"), "--until", "2021-03-12", "--every", "7d", code=2
+    )
+    assert "--every" in told
