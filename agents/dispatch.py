@@ -115,6 +115,8 @@ def problem_of(
         potential_mw=_potentials(zone, observation, minutes),
         bands=bands,
         hedge=actor.hedge,
+        ramp_margin_mw=zone.limits.ramp_margin_mw,
+        cap_margin_mw=zone.limits.cap_margin_mw,
         **given,
         **_prices(zone, trader, closed, at),
     )

@@ -39,28 +39,57 @@ LP = Engine(first=solve, second=committed, curve=lambda problem: with_curve(prob
 DP = Engine(first=solve_dp, second=second_pass, curve=solve_dp_with_curve)
 
 
-@dataclass(frozen=True, slots=True)
-class GridSeries:
-    """What a backtest runs on, in the served share's MW; T slots in a row, N steps ahead.
+@dataclass(frozen=True, kw_only=True)
+class Actuals:
+    """What came, in the served share's MW; T slots in a row.
 
-    ``actual_mw``: shape (T,), net load. ``before_mw``: grid power before the first slot. ``net_mw``, ``ramp_sd_mw``,
-    ``level_sd_mw``, ``carry``: shape (T, N); row t was issued before slot t and speaks of slots t..t+N-1.
-    ``price_per_mwh``: shape (T,), what energy is settled at; ``expected_price_per_mwh``: shape (T, N).
-    ``stored_value_per_mwh``: worth of energy left at the end of the run and of each window.
+    ``actual_mw``: shape (T,), net load. ``before_mw``: grid power before the first slot. ``price_per_mwh``: shape
+    (T,), what energy is settled at. ``stored_value_per_mwh``: worth of energy left at the end of the run.
     ``generation_price_per_mwh``: flat price that peakers and loads are weighed and settled at (their fuel follows the
-    market); NaN: the same prices as batteries.
+    market); NaN: the same prices as batteries. ``potential_mw``: shape (A, T), output of renewables that can be cut;
+    None: there is none.
     """
 
     actual_mw: Array
     before_mw: float
+    price_per_mwh: Array
+    stored_value_per_mwh: float
+    generation_price_per_mwh: float = math.nan
+    potential_mw: Array | None = None
+
+    def known(self, zone: Zone, before: FleetState) -> ClearingProblem:
+        """Return the problem of the whole run with everything known and no hedge."""
+        potential = {} if self.potential_mw is None else {"potential_mw": self.potential_mw}
+        return clearing_problem(
+            zone,
+            self.actual_mw,
+            state=replace(before, grid_mw=self.before_mw),
+            price_per_mwh=self.price_per_mwh,
+            generation_price_per_mwh=self.weighed_at(self.price_per_mwh),
+            stored_value_per_mwh=self.stored_value_per_mwh,
+            hedge=0.0,
+            **potential,
+        )
+
+    def weighed_at(self, price_per_mwh: Array) -> Array:
+        """Return the price of generation and load where batteries see ``price_per_mwh``."""
+        flat = self.generation_price_per_mwh
+        return price_per_mwh if math.isnan(flat) else np.full_like(price_per_mwh, flat)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridSeries(Actuals):
+    """Actuals with the forecasts to decide on, N steps ahead; row t was issued before slot t, for slots t..t+N-1.
+
+    ``net_mw``, ``ramp_sd_mw``, ``level_sd_mw``, ``carry``, ``expected_price_per_mwh``: shape (T, N).
+    ``stored_value_per_mwh`` also is the worth of energy left at the end of each window.
+    """
+
     net_mw: Array
     ramp_sd_mw: Array
     level_sd_mw: Array
     carry: Array
-    price_per_mwh: Array
     expected_price_per_mwh: Array
-    stored_value_per_mwh: float
-    generation_price_per_mwh: float = math.nan
 
     def part(self, first: int, last: int) -> GridSeries:
         """Return slots ``first..last-1``; grid power before them is taken as the net load of slot ``first - 1``."""
@@ -75,24 +104,8 @@ class GridSeries:
             carry=self.carry[rows],
             price_per_mwh=self.price_per_mwh[rows],
             expected_price_per_mwh=self.expected_price_per_mwh[rows],
+            potential_mw=None if self.potential_mw is None else self.potential_mw[:, rows],
         )
-
-    def known(self, zone: Zone, before: FleetState) -> ClearingProblem:
-        """Return the problem of the whole run with everything known and no hedge."""
-        return clearing_problem(
-            zone,
-            self.actual_mw,
-            state=replace(before, grid_mw=self.before_mw),
-            price_per_mwh=self.price_per_mwh,
-            generation_price_per_mwh=self.weighed_at(self.price_per_mwh),
-            stored_value_per_mwh=self.stored_value_per_mwh,
-            hedge=0.0,
-        )
-
-    def weighed_at(self, price_per_mwh: Array) -> Array:
-        """Return the price of generation and load where batteries see ``price_per_mwh``."""
-        flat = self.generation_price_per_mwh
-        return price_per_mwh if math.isnan(flat) else np.full_like(price_per_mwh, flat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +212,7 @@ def shed_above_cap(zone: Zone, setpoints: Array, net_mw: float) -> Array:
     return changed
 
 
-def no_action(zone: Zone, series: GridSeries) -> GridRun:
+def no_action(zone: Zone, series: Actuals) -> GridRun:
     """Return the run of a fleet that does nothing but shed at the cap."""
     powers = np.stack(
         [shed_above_cap(zone, np.zeros(len(zone.assets)), float(net)) for net in series.actual_mw], axis=1
@@ -208,13 +221,13 @@ def no_action(zone: Zone, series: GridSeries) -> GridRun:
     return settle(zone, series, powers, np.tile(rest[:, None], (1, len(series.actual_mw))))
 
 
-def perfect_foresight(zone: Zone, series: GridSeries, *, start: FleetState | None = None) -> GridRun:
+def perfect_foresight(zone: Zone, series: Actuals, *, start: FleetState | None = None) -> GridRun:
     """Return the cheapest run in hindsight: one solve over all slots with the actual net load and prices."""
     plan = solve(series.known(zone, FleetState.initial(zone) if start is None else start))
     return settle(zone, series, plan.power_mw, plan.soc, fallbacks=int(plan.engine.startswith("reflex")))
 
 
-def settle(zone: Zone, series: GridSeries, powers: Array, socs: Array, *, fallbacks: int = 0) -> GridRun:
+def settle(zone: Zone, series: Actuals, powers: Array, socs: Array, *, fallbacks: int = 0) -> GridRun:
     """Return the run of given deliveries with its costs on actual net load and prices."""
     actual = series.known(zone, FleetState.initial(zone))
     grid = series.actual_mw - powers.sum(axis=0)

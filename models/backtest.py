@@ -95,6 +95,24 @@ def run_backtest(frame: pd.DataFrame, zone: Zone, options: BacktestOptions, prog
     return _forecast(frame, zone, options, served, _promotions(frame, zone, options, served, progress), progress)
 
 
+def walk(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    progress: Progress = _quiet,
+    targets: frozenset[Target] | None = None,
+) -> Iterator[Forecast]:
+    """Yield the forecasts of the test range one by one, each as the stream would have published it.
+
+    Arguments and errors as ``run_backtest``; ``targets``: what is forecast, by default the options' target alone.
+    """
+    frame = _checked(frame, zone, options)
+    wanted = targets or frozenset({options.target})
+    served: dict[str, ServedModel] = {}
+    promotions = _promotions(frame, zone, options, served, progress, wanted)
+    yield from _walk(frame, zone, options, served, promotions, wanted)
+
+
 def replay_model(
     frame: pd.DataFrame, zone: Zone, options: BacktestOptions, model: ServedModel | None, progress: Progress = _quiet
 ) -> Backtest:
@@ -117,13 +135,29 @@ def _forecast(
     promotions: Iterator[Promotion],
     progress: Progress,
 ) -> Backtest:
-    reducer = ForecastReducer(zone, load_model=_finder(served), targets=frozenset({options.target}))
-    state = reducer.initial(zone.zone)
     collected = _Collector(options.target, len(horizons_min(zone.step_min)))
+    span = (options.test_to - options.test_from).total_seconds()
+    for forecast in _walk(frame, zone, options, served, promotions, frozenset({options.target})):
+        collected.add(forecast)
+        done = (forecast.slot - options.test_from).total_seconds() / span
+        if len(collected.origins) % 96 == 0:
+            progress(0.2 + 0.8 * done, f"forecasting {forecast.slot:%Y-%m-%d}")
+    return collected.result(zone, options, frame, tuple(served))
+
+
+def _walk(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    served: dict[str, ServedModel],
+    promotions: Iterator[Promotion],
+    targets: frozenset[Target],
+) -> Iterator[Forecast]:
+    reducer = ForecastReducer(zone, load_model=_finder(served), targets=targets)
+    state = reducer.initial(zone.zone)
     due = next(promotions, None)
     start = options.test_from - timedelta(days=WARM_UP_DAYS)
     rows = frame.loc[(frame.index >= pd.Timestamp(start)) & (frame.index < pd.Timestamp(options.test_to) + AHEAD)]
-    span = (options.test_to - options.test_from).total_seconds()
     for message in telemetry(rows, zone, options.test_from, options.test_to):
         when = message.slot if isinstance(message, SlotClosed) else None
         while due is not None and when is not None and when >= due.available_at:
@@ -132,11 +166,7 @@ def _forecast(
         state, outputs = reducer.step(state, message, _ORIGIN)
         for output in outputs:
             if isinstance(output.message, Forecast):
-                collected.add(output.message)
-                done = (output.message.slot - options.test_from).total_seconds() / span
-                if len(collected.origins) % 96 == 0:
-                    progress(0.2 + 0.8 * done, f"forecasting {output.message.slot:%Y-%m-%d}")
-    return collected.result(zone, options, frame, tuple(served))
+                yield output.message
 
 
 def _checked(frame: pd.DataFrame, zone: Zone, options: BacktestOptions) -> pd.DataFrame:
@@ -169,7 +199,12 @@ def _finder(served: dict[str, ServedModel]) -> Callable[[str, str], ServedModel]
 
 
 def _promotions(
-    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, served: dict[str, ServedModel], progress: Progress
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    served: dict[str, ServedModel],
+    progress: Progress,
+    targets: frozenset[Target] | None = None,
 ) -> Iterator[Promotion]:
     """Yield one promotion per fit, training each when the one before is in force."""
 
@@ -178,11 +213,12 @@ def _promotions(
             progress(0.2 * share, f"training: {text}")
 
     trainer = Trainer(zone, told)
-    net_load = options.target is Target.NET_LOAD
+    wanted = targets or frozenset({options.target})
+    net_load, price = Target.NET_LOAD in wanted, Target.PRICE in wanted
     until, in_force = options.train_to, options.test_from
     while in_force < options.test_to:
         try:
-            parts, metadata = trainer.train(frame, until, net_load=net_load, price=not net_load)
+            parts, metadata = trainer.train(frame, until, net_load=net_load, price=price)
         except DataError:
             if served or options.refit is None:
                 return

@@ -70,6 +70,23 @@ def fallback(ring: SlotRing, index: int, steps: Indices) -> Fallback | None:
     return _make(source, mean, errors, past, ahead)
 
 
+def naive(past: Array, steps: Indices, day: int, lag: int) -> Fallback | None:
+    """Return one naive forecast with spreads of its own past errors; None when net load of the origin is missing.
+
+    Args:
+        past: Net load up to and with the origin, MW, at least a month of it for spreads by slot of the day.
+        steps: Slots ahead, shape (H,), rising.
+        day: Slots of a day.
+        lag: 0: as now (``persistence``); else now plus the change of the same slots ``lag`` slots ago, where known.
+    """
+    origin = len(past) - 1
+    if np.isnan(past[origin]):
+        return None
+    change = _change(past, origin, steps, lag) if lag else np.zeros(len(steps))
+    mean = past[origin] + np.nan_to_num(change)
+    return _make(SEASONAL if lag else PERSISTENCE, mean, _errors(past, origin, steps, day, lag), past, steps)
+
+
 def _size(errors: Array) -> Array:
     """Return the root mean square of each column, infinite where fewer than ``_MIN_ERRORS`` are known."""
     known = ~np.isnan(errors)

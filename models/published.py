@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from models.price_view import PriceForecast
 from vpp.domain import QUANTILE_NAMES
-from vpp.messages import Quantiles
+from vpp.messages import Quantiles, Spreads
 
 Array = npt.NDArray[np.float64]
 
@@ -28,3 +28,12 @@ def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:
     if not np.isfinite(price.quantiles).all() or not np.isfinite(price.mean).all():
         return None
     return quantiles_message(price.source, model_id or price.source, price.quantiles, price.mean)
+
+
+def spreads_message(ramp_sd: Array, level_sd: Array, carry: Array) -> Spreads:
+    """Return the message of spreads (H,) and carry (H,)."""
+    return Spreads(
+        ramp_sd_mw=np.round(ramp_sd, 2).tolist(),
+        level_sd_mw=np.round(level_sd, 2).tolist(),
+        carry=np.round(carry, 4).tolist(),
+    )

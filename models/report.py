@@ -73,6 +73,11 @@ def report_html(figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), com
         "<h2>Width and coverage of the 90 % interval</h2>", _width(horizons),
         *(["<h2>Worst days</h2>", *(_day(curves) for curves in worst)] if worst else []),
     ]  # fmt: skip
+    return page(title, body)
+
+
+def page(title: str, body: Sequence[str]) -> str:
+    """Return one HTML page without outside files; ``body`` holds its elements as HTML, ``title`` is plain text."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     return (
         f"<!doctype html><html lang='en'><head>{head}<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>"

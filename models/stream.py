@@ -15,7 +15,7 @@ from models.forecast_state import ForecastState, load_state, new_state, state_ch
 from models.price_fallback import fallback as price_fallback
 from models.price_rows import series as price_series
 from models.price_view import MODEL, PriceForecast, with_published
-from models.published import price_message, quantiles_message
+from models.published import price_message, quantiles_message, spreads_message
 from models.residuals import groups_per_day
 from models.scoring import drift_alert, mature, skill_messages
 from models.served import ServedModel
@@ -228,11 +228,7 @@ class ForecastReducer:
             waiting.put(index, now, fell.quantiles, fell.mean, by_model=False)
             source, model_id, quantiles, mean = fell.source, fell.source, fell.quantiles, fell.mean
             ramp, level, carry = fell.ramp_sd, fell.level_sd, fell.carry
-        spreads = Spreads(
-            ramp_sd_mw=np.round(ramp, 2).tolist(),
-            level_sd_mw=np.round(level, 2).tolist(),
-            carry=np.round(carry, 4).tolist(),
-        )
+        spreads = spreads_message(ramp, level, carry)
         slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], 4)
         return quantiles_message(source, model_id, quantiles, mean), spreads, slope, reason
 

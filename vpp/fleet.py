@@ -123,6 +123,8 @@ class Limits(_Strict):
     import_cap_mw: float = Field(gt=0)
     export_cap_mw: float | None = Field(default=None, gt=0)
     cap_penalty_per_mwh: float = Field(default=500.0, ge=0)
+    ramp_margin_mw: float = Field(default=0.0, ge=0, description="kept from the ramp limit in the slot decided")
+    cap_margin_mw: float = Field(default=0.0, ge=0, description="kept from the caps in the slot decided")
 
 
 class Share(_Strict):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from console.cli.options import NO_OPTIONS, Common, Json, answer, err, out, parse_days, parse_time, say, table
+from console.cli.backtest_arbitrage import arbitrage
+from console.cli.backtest_grid import grid
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, say, table
+from console.cli.progress import progress
 from topologies.sources.feed import open_file
 from vpp.domain import PriceKnown, Target
 from vpp.errors import ConfigError
@@ -22,8 +22,10 @@ from vpp.zones import Overrides
 
 app = App(name="backtest", help="Backtests over history files.")
 
+app.command(arbitrage)
+app.command(grid)
+
 SHOWN_MIN = (5, 15, 30, 60, 120, 360, 720, 1440)
-Report = Callable[[float, str], None]
 
 
 @app.command
@@ -61,7 +63,7 @@ def forecast(
     fit_end, end = parse_time(train_to), parse_time(test_to)
     frame = feed.frame(found.zone, end + timedelta(days=3))
     beside = compare.split(",") if compare else None
-    with _progress(found.zone) as report:
+    with progress(found.zone) as report:
         if target == Target.PRICE.value and found.market.price_known is PriceKnown.DAY_AHEAD:
             from models.price_figures import backtest_day_ahead, worst_day_ahead_days
 
@@ -104,27 +106,3 @@ def _render(figures: dict[str, Any]) -> None:
     for name, value in figures.items():
         if name.startswith("day_ahead"):
             out.print(f"{name}  {value}")
-
-
-@contextmanager
-def _progress(zone: str) -> Iterator[Report]:
-    """Show a bar on a terminal, a line every tenth elsewhere."""
-    if err.is_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:.0f}%"),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=err) as bar:
-            task = bar.add_task(zone, total=1.0)
-            yield lambda share, doing: bar.update(task, completed=share, description=f"{zone} {doing}")
-        return
-    told = [0.0]
-
-    def line(share: float, doing: str) -> None:
-        if share - told[0] >= 0.1:
-            told[0] = share
-            say(f"{zone}: {share:.0%}, {doing}")
-
-    yield line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,7 @@ import pandas as pd
 from topologies.sources.simulator import CHANNELS, Simulator
 from vpp.canonical import FileInfo, inspect_file, iter_chunks, read_frame
 from vpp.catalogue import is_published
-from vpp.errors import DataError
+from vpp.errors import ConfigError, DataError
 from vpp.fleet import Fleet, Zone
 from vpp.mapping import Mapping as ColumnMapping
 from vpp.zones import Overrides, find_zone, zone_for, zones_for_file
@@ -146,6 +146,7 @@ def open_file(
     own: Fleet | None = None,
     overrides: Overrides | None = None,
     cache_dir: Path | None = None,
+    step_min: int | None = None,
 ) -> FileFeed:
     """Inspect a file and return it as a feed.
 
@@ -157,12 +158,20 @@ def open_file(
         own: The user's fleet.
         overrides: Time zone and market from the command line.
         cache_dir: Keeps what was found in a file, so that a restart need not read it again.
+        step_min: Slot length, a multiple of the file's; its rows are then ticks, averaged into slots. None: the file's.
 
     Raises:
         DataError: The file cannot be read.
-        ConfigError: It has no such zone, or the mapping or an override is wrong.
+        ConfigError: It has no such zone, or the mapping, the slot length or an override is wrong.
     """
     info = _inspected(path, mapping, cache_dir)
+    if step_min is not None and step_min != info.step_min:
+        if step_min % info.step_min or 1440 % step_min:
+            raise ConfigError(
+                f"{path} has steps of {info.step_min} min, which do not make up {step_min} min",
+                hint="give a multiple that divides a day into whole slots",
+            )
+        info = replace(info, step_min=step_min, tick_s=info.tick_s or 60.0 * info.step_min)
     zones, notes = zones_for_file(
         path, info, names or info.zones, run_start=start, mapping=mapping, own=own, overrides=overrides
     )
