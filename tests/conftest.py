@@ -10,6 +10,13 @@ pytest_plugins = ["tests.service_fixtures", "tests.plant_fixtures"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several test processes: all plants in one, so that they do not contend; other tests by file."""
+    for item in items:
+        runs_a_plant = any(item.get_closest_marker(mark) for mark in ("e2e", "stream", "services"))
+        item.add_marker(pytest.mark.xdist_group("plants" if runs_a_plant else item.path.name))
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder of the real grid and market data sets; the test is skipped where they are absent.
