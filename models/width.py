@@ -22,6 +22,9 @@ GRID = np.concatenate([[0.005, 0.01], np.arange(0.02, 0.981, 0.02), [0.99, 0.995
 EXTRA = 9
 """Inputs besides the table's: five trailing errors, sizes of the change and its parts, whether it is unpublished."""
 
+TAIL = 0.1
+"""Share of the distribution at either end whose mean slope goes on beyond it."""
+
 _LOW, _HIGH = -3.0, 2.0
 
 
@@ -101,13 +104,25 @@ def quantiles(center: Array, width: Array, tables: Array, levels: Array) -> Arra
 def _interpolate(center: Array, width: Array, tables: Array, levels: Array, grid: Array, out: Array) -> None:
     """Write ``center + width × table(level)``, each row sorted.
 
-    The table is linear between grid points and goes on outside with the slope of its last ones, so that levels adapted
-    past 0 or 1 still widen the interval when errors outgrow all that was seen.
+    The table is linear between grid points and goes on outside with the mean slope of its outer tenth, so that levels
+    adapted past 0 or 1 still widen the interval when errors outgrow all that was seen. The slope of its very last
+    points would be ten times steeper: far horizons, whose errors come late, then overshoot to absurd widths.
     """
+    last = grid.shape[0] - 1
+    tail = np.searchsorted(grid, TAIL)
     for h in range(out.shape[0]):
+        table = tables[h]
         for q in range(out.shape[1]):
             level = levels[h, q]
-            i = max(min(np.searchsorted(grid, level), grid.shape[0] - 1), 1)
-            share = (level - grid[i - 1]) / (grid[i] - grid[i - 1])
-            out[h, q] = center[h] + width[h] * (tables[h, i - 1] + share * (tables[h, i] - tables[h, i - 1]))
+            if level > grid[last]:
+                slope = (table[last] - table[last - tail]) / (grid[last] - grid[last - tail])
+                z = table[last] + slope * (level - grid[last])
+            elif level < grid[0]:
+                slope = (table[tail] - table[0]) / (grid[tail] - grid[0])
+                z = table[0] + slope * (level - grid[0])
+            else:
+                i = max(np.searchsorted(grid, level), 1)
+                share = (level - grid[i - 1]) / (grid[i] - grid[i - 1])
+                z = table[i - 1] + share * (table[i] - table[i - 1])
+            out[h, q] = center[h] + width[h] * z
         out[h].sort()

@@ -92,3 +92,29 @@ def test_a_saved_and_loaded_state_is_the_same() -> None:
     np.testing.assert_array_equal(again.levels, residuals.levels)
     np.testing.assert_array_equal(again.recent, residuals.recent)
     assert residuals.changes() == {}
+
+
+def test_errors_that_come_a_day_late_do_not_blow_the_interval_up() -> None:
+    """Five-minute steps, a day ahead: one weather spell misses for days before the first miss is known."""
+    day, days = 288, 40
+    chance = np.random.default_rng(3)
+    spells = np.repeat(chance.normal(size=days // 2), 2 * day)
+    tables = distribution(chance.normal(size=5000))[None, :]
+    levels, gamma = LEVELS.copy(), Residuals((1440,), day).gamma[0]
+    made = np.empty((days * day, 7))
+    for n in range(days * day):
+        if n >= day:
+            adapt_levels(levels, spells[n] < made[n - day], gamma, LEVELS)
+        made[n] = quantiles_of(np.zeros(1), np.ones(1), tables, levels[None, :])[0]
+    width = made[:, -1] - made[:, 0]
+    assert width.max() < 3 * 3.29
+    assert width.mean() < 2 * 3.29
+
+
+def test_beyond_its_ends_the_distribution_goes_on_with_the_slope_of_its_outer_tenth() -> None:
+    table = distribution(np.random.default_rng(1).normal(size=100_000))
+    levels = np.array([-0.1, 0.1, 0.25, 0.5, 0.75, 0.9, 1.1])
+    low, *_, high = quantiles_of(np.zeros(1), np.ones(1), table[None, :], levels[None, :])[0]
+    slope = (2.576 - 1.282) / 0.095
+    assert high == pytest.approx(2.576 + slope * 0.105, abs=0.15)
+    assert low == pytest.approx(-high, abs=0.15)
