@@ -113,7 +113,7 @@ def _facts(figures: Figures) -> list[str]:
     ]
     facts += [f"{asset_id} SoC {soc:.0%}" for asset_id, soc in sorted(figures.soc.items())[:4]]
     facts += [
-        f"{row['zone']} {row['currency']} {row['pnl']:,.0f}, penalties avoided {row['avoided']:,.0f}"
+        f"{row['zone']} {row['currency']} {row['pnl']:z,.0f}, penalties avoided {row['avoided']:z,.0f}"
         for row in figures.money
     ]
     return facts
