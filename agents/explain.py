@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from agents.asset_bounds import floor_and_ceiling
 from agents.clearing_lp import Model
 from agents.highs import Answer, Program
 from agents.problem import Binding, ClearingProblem, Plan
@@ -72,7 +73,8 @@ def say_asset(problem: ClearingProblem, plan: Plan, row: int) -> str:
     amount = f"{abs(power):.2f} MW"
     match asset:
         case Battery():
-            does = f"discharge {amount}" if power > _LEAST else f"charge {amount}" if power < -_LEAST else "hold"
+            idle = "hold" + _empty_or_full(asset, float(problem.state.soc[row]))
+            does = f"discharge {amount}" if power > _LEAST else f"charge {amount}" if power < -_LEAST else idle
             return f"{name}: water value {plan.water_value_per_mwh[row]:.1f}, power worth {worth:.1f}: {does}"
         case Peaker():
             does = _say_peaker(problem, plan, row)
@@ -85,6 +87,11 @@ def say_asset(problem: ClearingProblem, plan: Plan, row: int) -> str:
         case _:
             does = "rest" if abs(power) <= _LEAST else f"{'shed' if power > 0 else 'cut'} {amount}"
             return f"{name}: power worth {worth:.1f}, curtailment {asset.curtail_cost_per_mwh:.1f}: {does}"
+
+
+def _empty_or_full(battery: Battery, soc: float) -> str:
+    floor, ceiling = floor_and_ceiling(battery)
+    return ", it is empty" if soc <= floor + _LEAST else ", it is full" if soc >= ceiling - _LEAST else ""
 
 
 def _say_peaker(problem: ClearingProblem, plan: Plan, row: int) -> str:
