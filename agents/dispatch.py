@@ -138,9 +138,12 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Array) -> dic
     fuel = min((peaker.fuel_cost_per_mwh for peaker in zone.peakers), default=np.inf)
     # A fallback knows the shape of the day but not its level: good enough to move energy, not to burn fuel for profit.
     sure = trader.source in _SURE_PRICES or trader.source == "flat"
+    generation = price if sure else np.minimum(price, fuel)
+    if zone.generation_price_flat_per_mwh is not None:
+        generation = np.full_like(price, zone.generation_price_flat_per_mwh)
     return {
         "price_per_mwh": price,
-        "generation_price_per_mwh": price if sure else np.minimum(price, fuel),
+        "generation_price_per_mwh": generation,
         "stored_value_per_mwh": np.array(trader.stored_value_per_mwh),
         "stored_width": np.array(trader.stored_width),
         "service_factor": 1.0 if trader.source == "flat" else zone.service_factor,

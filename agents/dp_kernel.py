@@ -104,21 +104,70 @@ def act(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
 
 
 @_compiled
+def least(row: Array, first: int, end: int) -> float:
+    """Return the least of ``row[first:end]``, of what lies inside; inf where nothing does."""
+    best = np.inf
+    for m in range(max(first, 0), min(end, len(row))):
+        best = min(best, row[m])
+    return best
+
+
+@_compiled
+def window_minima(row: Array, narrow: int, out: Array) -> None:
+    """Fill ``out`` (2, Q + narrow + 1): least of ``row[x - narrow:]`` over ``narrow`` and ``narrow + 1`` entries."""
+    for w in range(2):
+        for x in range(out.shape[1]):
+            out[w, x] = least(row, x - narrow, x + w)
+
+
+@_compiled
+def slopes_of(row: Array, slope: float, rising: Array, falling: Array) -> None:
+    """Fill ``rising[m] = min_k>=m row[k] + slope (k - m)`` and ``falling[m]`` likewise over ``k <= m``."""
+    last = len(row) - 1
+    rising[last], falling[0] = row[last], row[0]
+    for m in range(last - 1, -1, -1):
+        rising[m] = min(row[m], rising[m + 1] + slope)
+    for m in range(1, last + 1):
+        falling[m] = min(row[m], falling[m - 1] + slope)
+
+
+@_compiled
 def meet(value: Array, work: Array, changes: Array, ramp: float, ramp_price: float, dq: float) -> None:
-    """Fill ``value`` (E, Q): mean over net-load ``changes`` of the best step from plant power p, its ramp counted."""
+    """Fill ``value`` (E, Q): mean over net-load ``changes`` of the best step from plant power p, its ramp counted.
+
+    ``min_q hinge(change - (q - p)) + work(q)``: the hinge is 0 over a window of q, then rises by ``ramp_price dq`` per
+    grid point, so window minima and one pass each way replace the search over all q.
+    """
     ne, nq = work.shape
-    jumps = np.empty(2 * nq - 1)
-    share = 1.0 / len(changes)
+    slope, share = ramp_price * dq, 1.0 / len(changes)
+    narrow = int(min(np.floor(2.0 * ramp / dq + 1e-9), nq))
+    listed = narrow < nq
+    rising, falling, within = np.empty(nq), np.empty(nq), np.empty((2, nq + narrow + 1))
     value[:, :] = 0.0
-    for j in range(len(changes)):
-        for k in range(2 * nq - 1):
-            jumps[k] = hinge(changes[j] - (k - nq + 1) * dq, -ramp, ramp, ramp_price)
-        for i in range(ne):
+    for i in range(ne):
+        if listed:
+            window_minima(work[i], narrow, within)
+        slopes_of(work[i], slope, rising, falling)
+        for j in range(len(changes)):
+            low, high = np.ceil((changes[j] - ramp) / dq - 1e-9), np.floor((changes[j] + ramp) / dq + 1e-9) + 1.0
+            wide = 1 if high - low > narrow else 0
+            begin, end = int(min(max(low, -2.0 * nq), nq + 1.0)), int(min(max(high, -nq), nq + 1.0))
+            if listed:
+                end = begin + narrow + wide
+            above = ramp_price * max(end * dq - changes[j] - ramp, 0.0)
+            below = ramp_price * max(changes[j] - ramp - (begin - 1) * dq, 0.0)
             for p in range(nq):
-                best = np.inf
-                base = nq - 1 - p
-                for m in range(nq):
-                    best = min(best, jumps[base + m] + work[i, m])
+                x = p + begin + narrow
+                if listed:
+                    best = within[wide, x] if 0 <= x < within.shape[1] else np.inf
+                else:
+                    best = least(work[i], p + begin, p + end)
+                if p + end < nq:
+                    k = max(p + end, 0)
+                    best = min(best, above + slope * (k - p - end) + rising[k])
+                if p + begin > 0:
+                    k = min(p + begin - 1, nq - 1)
+                    best = min(best, below + slope * (p + begin - 1 - k) + falling[k])
                 value[i, p] += share * best
 
 

@@ -9,11 +9,13 @@ import numpy as np
 from agents.branching import branch
 from agents.clearing import read_plan, solve
 from agents.clearing_lp import build
+from agents.curve import SPREADS
 from agents.penalties import level_hinges, ramp_hinges
-from agents.problem import Array, ClearingProblem, Plan
+from agents.problem import Array, ClearingProblem, Plan, seen
 from vpp.fleet import Battery
 
 FLAT_PER_MWH = 100.0
+CURVE_POINTS = 5
 
 
 def solve_grid_first(problem: ClearingProblem) -> Plan:
@@ -49,6 +51,22 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
     if found.answer.value is None:
         return plan
     return read_plan(trade, model, found.program, found.answer, "lp")
+
+
+def solve_grid_first_with_curve(problem: ClearingProblem) -> Plan:
+    """Return the grid-first plan with the batteries' curves: the same order of aims at five seen net loads."""
+    plan = solve_grid_first(problem)
+    batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    if not batteries or plan.engine.startswith("reflex"):
+        return plan
+    width = SPREADS * max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
+    nets = problem.net_mw[0] + np.linspace(-width, width, CURVE_POINTS)
+    passes = [solve_grid_first(seen(problem, plan, float(net))) for net in nets]
+    if any(each.engine.startswith("reflex") for each in passes):
+        return plan
+    powers = np.zeros((len(problem.assets), CURVE_POINTS))
+    powers[batteries] = np.stack([each.power_mw[batteries, 0] for each in passes], axis=1)
+    return replace(plan, curve_net_mw=nets, curve_mw=powers)
 
 
 def _penalty_pieces(problem: ClearingProblem, plan: Plan) -> dict[str, Array]:

@@ -11,7 +11,8 @@ from typing import Any
 from agents.problem import Array
 from models.charts import line_chart
 from models.report import page
-from topologies.grid_backtest import WEEK_DAYS, GridBacktest
+from topologies.grid_backtest import GridBacktest
+from topologies.grid_walk import WEEK_DAYS
 
 _COSTS = ("energy", "wear", "fuel", "start", "curtail", "ramp", "cap", "stored")
 _EVENTS = ("pod", "far", "csi", "events", "alarms", "threshold_mw")

@@ -127,6 +127,17 @@ class Limits(_Strict):
     cap_margin_mw: float = Field(default=0.0, ge=0, description="kept from the caps in the slot decided")
 
 
+class FrequencyResponse(_Strict):
+    """How batteries with ``droop_mw_per_hz`` answer the grid's frequency, where the zone measures it.
+
+    Nothing within ``dead_band_hz`` of nominal, then in proportion; at and below ``fast_reserve_hz`` all they have.
+    """
+
+    nominal_hz: float = Field(default=50.0, gt=0)
+    dead_band_hz: float = Field(default=0.015, ge=0)
+    fast_reserve_hz: float | None = Field(default=49.5, gt=0)
+
+
 class Share(_Strict):
     """Which part of a region's net load the plant serves: MW of the region times ``served_mw / region_mw``."""
 
@@ -153,9 +164,14 @@ class Zone(_Strict):
     market: Market = Market()
     share: Share
     limits: Limits
+    frequency: FrequencyResponse = FrequencyResponse()
     energy_price_flat_per_mwh: float | None = Field(
         default=None,
         description="price used for energy where the zone has no price at all",
+    )
+    generation_price_flat_per_mwh: float | None = Field(
+        default=None,
+        description="price that peakers and loads are weighed at where their fuel follows the market",
     )
     service_factor: float = Field(default=3.0, ge=0, description="priority dial on penalties when trading jointly")
     hedge: float = Field(default=0.6, ge=0, le=1)
@@ -290,7 +306,7 @@ def _say(error: Any) -> str:
 
 
 _MODELS: tuple[type[BaseModel], ...] = (
-    Battery, Peaker, CurtailableRenewable, CurtailableLoad, Market, Limits, Share, Zone, Fleet,
+    Battery, Peaker, CurtailableRenewable, CurtailableLoad, Market, Limits, FrequencyResponse, Share, Zone, Fleet,
 )  # fmt: skip
 
 

@@ -29,6 +29,9 @@ def grid(
         int | None, Parameter(help="slot length; finer rows are what batteries see inside the slot [the fleet's]")
     ] = None,
     compare: Annotated[str | None, Parameter(help="baselines, comma-separated, or none [all]")] = None,
+    joint: Annotated[
+        bool, Parameter(negative="", help="also at actual prices: service, trading, grid first and joint clearing")
+    ] = False,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
     market: Annotated[str | None, Parameter(help="market of the zone")] = None,
@@ -56,6 +59,7 @@ def grid(
         train_to=None if train_to is None else parse_time(train_to),
         refit=None if days is None else timedelta(days=days),
         compare=chosen,
+        joint=joint,
     )
     found = open_grid_data(
         data,
@@ -89,3 +93,8 @@ def _render(figures: dict[str, Any]) -> None:
     events = figures["ramp_events"]
     heads = ("pod", "far", "csi", "events", "alarms")
     table(None, ("ramp events", *heads), [[name, *(row[head] for head in heads)] for name, row in events.items()])
+    if "joint" in figures:
+        heads = ("value", "service_cost", "money", "ramp_breach_pct", "cap_breaches")
+        policies = figures["joint"]["policies"]
+        table(None, ("at actual prices", *heads), [[name, *(row[h] for h in heads)] for name, row in policies.items()])
+        out.print(f"joint over grid first: {figures['joint']['joint_over_grid_first_pct']} %")

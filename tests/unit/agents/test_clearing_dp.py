@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agents.clearing import solve
 from agents.clearing_dp import regrets, second_pass, solve_dp, solve_dp_with_curve
+from agents.dp_kernel import meet
 from agents.physics import AssetState, deliver
 from agents.plan_cost import plan_costs
 from agents.problem import Bands, ClearingProblem, FleetState, clearing_problem, seen
@@ -154,3 +155,22 @@ def test_every_first_action_can_be_delivered(seed: int, peaker: bool, price: flo
     for power in (*plan.curve_mw[0], plan.power_mw[0, 0]):
         done = deliver(BATTERY, AssetState(soc=soc), float(power), step_h)
         assert done.power_mw == pytest.approx(power, abs=1e-5)
+
+
+@given(
+    st.integers(2, 12),
+    st.one_of(st.just(0.0), st.just(3.0), st.floats(0.01, 30.0), st.just(1e6)),
+    st.one_of(st.just(1.0), st.floats(0.3, 2.0)),
+    st.lists(st.floats(-40.0, 40.0), min_size=1, max_size=4),
+    st.integers(0, 99),
+)
+def test_the_step_from_one_plant_power_to_the_next_is_the_best_of_all(
+    powers: int, ramp: float, spacing: float, changes: list[float], seed: int
+) -> None:
+    work = np.random.default_rng(seed).normal(0.0, 500.0, (3, powers))
+    work[:, -1] = np.inf
+    found = np.empty_like(work)
+    meet(found, work, np.array(changes), ramp, 125.0, spacing)
+    moves = spacing * (np.arange(powers)[None, :] - np.arange(powers)[:, None])
+    each = [125.0 * np.maximum(np.abs(change - moves) - ramp, 0.0)[None] + work[:, None, :] for change in changes]
+    assert found == pytest.approx(np.mean([cost.min(axis=2) for cost in each], axis=0), rel=1e-9, abs=1e-5)
