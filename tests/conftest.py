@@ -10,6 +10,7 @@ pytest_plugins = ["tests.service_fixtures", "tests.plant_fixtures"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several test processes: all plants in one, so that they do not contend; other tests by file."""
     for item in items:
