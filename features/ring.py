@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,7 @@ class SlotRing:
         self._kept_head: int | None = None
         self.version = 0
         self._block_version = np.zeros(self._blocks, dtype=np.int64)
+        self._row_version: list[int] = []
         self._dirty: set[tuple[int, int]] = set()
         self._expired: set[tuple[int, int]] = set()
         self._kept: set[tuple[int, int]] = set()
@@ -78,6 +79,7 @@ class SlotRing:
             return None
         row = self.rows[channel] = len(self._depths)
         self._depths.append(depth)
+        self._row_version.append(self.version)
         self.data = np.vstack([self.data, np.full((1, self.capacity), np.nan)])
         return row
 
@@ -98,6 +100,7 @@ class SlotRing:
             self._mark(day)
         if last != old_last:
             self._expire(index // self._per_day)
+            self._row_version = [self.version] * len(self._row_version)
 
     def _expire(self, head_day: int) -> None:
         oldest_day = self.oldest // self._per_day
@@ -130,6 +133,7 @@ class SlotRing:
         self.data[row, column] = new
         self._dirty.add((self._depths[row], day))
         self._mark(day)
+        self._row_version[row] = self.version
         return True
 
     def get(self, channel: str, index: int) -> float:
@@ -154,6 +158,11 @@ class SlotRing:
     def changed_since(self, version: int) -> list[int]:
         """Return the blocks (day-long column ranges) that changed after ``version``; -1 returns all."""
         return [int(block) for block in np.flatnonzero(self._block_version > version)]
+
+    def stamp(self, channels: Iterable[str]) -> tuple[int, ...]:
+        """Return when each channel last changed; while two stamps of one ring agree, so do these channels' values."""
+        rows = self.rows
+        return tuple(self._row_version[rows[channel]] if channel in rows else -1 for channel in channels)
 
     def _mark(self, day: int) -> None:
         self.version += 1
@@ -206,6 +215,7 @@ class SlotRing:
                 if chunk is not None and self._unpack(chunk, day):
                     self._kept.add((depth, day))
                     self._mark(day)
+        self._row_version = [self.version] * len(self._row_version)
         return True
 
     def _unpack(self, chunk: bytes, day: int) -> bool:

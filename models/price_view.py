@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -33,6 +34,10 @@ class RingView(Protocol):
         """Return one value per slot of ``[first_index, last_index_exclusive)``, NaN where missing or not yet known."""
         ...
 
+    def stamp(self, channels: Iterable[str]) -> object:
+        """Return a value that is another one once any of ``channels`` has changed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PriceForecast:
@@ -54,10 +59,11 @@ class PriceForecast:
 
     def outlook(self) -> PriceOutlook:
         """Return the outlook as its message: NaN becomes null, prices are rounded to 0.001."""
+        known, *experts = _nullable(np.stack([self.known, *self.experts.values()]))
         return PriceOutlook(
             horizon_min=list(self.outlook_min),
-            known=_nullable(self.known),
-            experts={name: _nullable(prices) for name, prices in self.experts.items()},
+            known=known,
+            experts=dict(zip(self.experts, experts, strict=True)),
             slopes={name: [round(float(v), 3) for v in values] for name, values in self.slopes.items()},
         )
 
@@ -77,10 +83,14 @@ def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
     return replace(forecast, source=source, quantiles=quantiles, mean=np.where(published, known, forecast.mean))
 
 
-def _nullable(values: Floats) -> list[float | None]:
+def _nullable(values: Floats) -> list[list[float | None]]:
+    """Return the rows of ``values`` (n, H) as lists, rounded, with None where nothing is known."""
     rounded = np.round(values, 3)
-    known = np.isfinite(rounded).tolist()
-    return [value if finite else None for value, finite in zip(rounded.tolist(), known, strict=True)]
+    known = np.isfinite(rounded)
+    rows: list[list[float | None]] = rounded.tolist()
+    for i in np.flatnonzero(~known.all(axis=1)):
+        rows[i] = [value if finite else None for value, finite in zip(rows[i], known[i].tolist(), strict=True)]
+    return rows
 
 
 @lru_cache(maxsize=64)

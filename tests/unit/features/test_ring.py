@@ -47,6 +47,22 @@ def test_a_duplicate_overwrites_itself_and_writes_nothing_new() -> None:
     assert math.isnan(made.get("deep", START))
 
 
+def test_a_stamp_changes_with_a_value_of_its_channels_and_not_with_others() -> None:
+    made = ring()
+    made.advance(START)
+    made.put("deep", START, 1.0)
+    made.put("shallow", START, 1.0)
+    before = made.stamp(("deep", "other"))
+    made.put("shallow", START, 2.0)
+    made.put("deep", START, 1.0)
+    assert made.stamp(("deep", "other")) == before
+    made.put("deep", START, 2.0)
+    assert made.stamp(("deep", "other")) != before
+    before = made.stamp(("deep",))
+    made.advance(START + DAY)
+    assert made.stamp(("deep",)) != before
+
+
 def test_a_channel_that_no_feature_reads_is_not_kept() -> None:
     made = ring()
     assert not made.put("other", START, 1.0)

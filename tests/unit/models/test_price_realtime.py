@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -24,6 +25,9 @@ class FrameRing:
         if low < high:
             out[low - first_index : high - first_index] = values[low - self._first : high - self._first]
         return out
+
+    def stamp(self, channels: Iterable[str]) -> object:
+        return 0
 
 
 def zone(step_min: int) -> Zone:
