@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.checker import Verdict, check
 from agents.dispatch import potentials_now, starting
+from agents.droop import droop_curve
 from agents.explain import say_asset
 from agents.physics import AssetState, deliver
 from agents.plant_state import PlanKept, Planned
@@ -82,12 +83,17 @@ def outcome_of_plan(
         net_mw=float(problem.net_mw[0]), potential_mw=potentials_now(zone, observation),
     )  # fmt: skip
     told = starting(zone, plan, problem.step_h)
+    # While the net load is not seen, devices follow nothing.
+    seen = observation is not None and observation.net_load_mw is not None
     setpoints: dict[str, Planned] = {}
     reasons: dict[str, str] = {}
     for row, (asset, verdict) in enumerate(zip(zone.assets, verdicts, strict=True)):
         curve = _curve(zone, problem, plan, row, verdict)
-        setpoints[asset.asset_id] = Planned(_mw(verdict.power_mw), curve, asset.asset_id in told)
-        reasons[asset.asset_id] = _reason(problem, plan, row, verdict, ruling[row] if ruling else None)
+        order = ruling[row] if ruling else None
+        free = seen and verdict.outcome == "accepted" and (order is None or order.action != "hold")
+        droop = droop_curve(zone, asset) if free and isinstance(asset, Battery) else []
+        setpoints[asset.asset_id] = Planned(_mw(verdict.power_mw), curve, droop, asset.asset_id in told)
+        reasons[asset.asset_id] = _reason(problem, plan, row, verdict, order)
     return Outcome(
         engine=plan.engine,
         objective=round(plan.objective, _MONEY_DECIMALS),
@@ -152,6 +158,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
             asset_id=asset_id,
             power_mw=planned.power_mw,
             curve=planned.curve,
+            frequency_curve=planned.frequency_curve,
             valid_until=end,
             decision_id=decision_id,
             reason=outcome.reasons[asset_id],

@@ -50,10 +50,11 @@ class AssetKept(msgspec.Struct):
 
 
 class Planned(msgspec.Struct):
-    """The setpoint in force of one asset; ``start``: a peaker is told to start up meanwhile."""
+    """The setpoint in force of one asset, its curves as in ``Setpoint``; ``start``: a peaker is told to start up."""
 
     power_mw: float
     curve: list[tuple[float, float]] = []
+    frequency_curve: list[tuple[float, float]] = []
     start: bool = False
 
 

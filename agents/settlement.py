@@ -1,6 +1,7 @@
 """Settlement of a slot: what each asset delivered, by measurement or by the digital twin, and its state afterwards.
 
-The twin follows the setpoint's curve at the net load that was really seen; without one it stays on the planned point.
+The twin follows the setpoint's curves at the net load and the frequency that were really seen (the slot's means);
+without them it stays on the planned point.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from agents.droop import at, frequency_hz
 from agents.ledger import Settled
 from agents.physics import Delivered, deliver, soc_after
 from agents.plant_state import AssetKept, Planned
@@ -51,6 +51,7 @@ def settle_slot(
         PhysicsError: A battery's energy does not balance, which is always a bug.
     """
     net = served_net_mw(zone, observation)
+    hertz = frequency_hz(observation)
     readings = {} if observation is None else observation.assets
     statuses: dict[str, AssetStatus] = {}
     after: dict[str, AssetKept] = {}
@@ -58,7 +59,7 @@ def settle_slot(
     last = [asset for asset in zone.assets if isinstance(asset, CurtailableLoad) and asset.only_at_cap]
     for asset in [*(asset for asset in zone.assets if asset not in last), *last]:
         planned = setpoints.get(asset.asset_id)
-        wanted = 0.0 if planned is None else follow(planned, net)
+        wanted = 0.0 if planned is None else follow(planned, net, hertz)
         if asset in last and net is not None:
             # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
             wanted = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
@@ -96,12 +97,10 @@ def settle_slot(
     return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
 
 
-def follow(planned: Planned, net_mw: float | None) -> float:
-    """Return the power that a setpoint asks for at the seen net load: interpolated, flat outside the curve."""
-    if net_mw is None or not planned.curve:
-        return planned.power_mw
-    points = np.array(planned.curve, dtype=float)
-    return float(np.interp(net_mw, points[:, 0], points[:, 1]))
+def follow(planned: Planned, net_mw: float | None, hertz: float | None = None) -> float:
+    """Return the power that a setpoint asks for at the seen net load and frequency; the planned point without them."""
+    power = planned.power_mw if net_mw is None or not planned.curve else at(planned.curve, net_mw)
+    return power + at(planned.frequency_curve, hertz)
 
 
 def served_net_mw(zone: Zone, observation: SlotClosed | None) -> float | None:

@@ -11,16 +11,18 @@ from vpp.messages.telemetry import Record
 
 
 class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=True):
-    """Planned power of one asset over ``slot``, with the short curve a device follows inside it.
+    """Planned power of one asset over ``slot``, with the short curves that a device follows inside it.
 
-    ``curve``: (seen net load of the served share MW, power MW) points, interpolated, flat outside; empty: constant.
-    ``valid_until`` is the slot's end; after it the device falls back to ``fallback_mw``.
+    All curves are points, interpolated, flat outside; empty: none. ``curve``: (seen net load of the served share MW,
+    power MW). ``frequency_curve``: (seen frequency Hz, MW added). ``valid_until`` is the slot's end; after it the
+    device falls back to ``fallback_mw``.
     """
 
     slot: datetime
     asset_id: str
     power_mw: float
     curve: list[tuple[float, float]] = []
+    frequency_curve: list[tuple[float, float]] = []
     fallback_mw: float = 0.0
     valid_until: datetime
     decision_id: str
