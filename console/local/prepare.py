@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from models.registry import Registry
 from models.training import Trainer
 from topologies.sources.feed import Feed
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
+from vpp.catalogue import MAX_LEAD
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
 from vpp.fleet import Battery, Zone
@@ -23,6 +24,8 @@ from vpp.tables import ASSETS
 from vpp.zones import write_fleet
 
 MIN_TRAINING_DAYS = 21
+MAX_AGE_DAYS = 35
+"""A model put in force by hand serves a run that starts up to so long after its training; for others one is trained."""
 Say = Callable[[str], None]
 
 
@@ -83,6 +86,10 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
     registry = Registry(settings.models_dir)
     index = _Index(settings.models_dir / "trained-by-up.json")
     key = f"{zone.zone}|{zone.step_min}|{iso(start)}|{_origin(options)}|{','.join(zone.channels or ())}"
+    own = _promoted_by_user(registry, zone, start, index)
+    if own is not None:
+        say(f"{zone.zone}: model {own['model_id']} is in force, trained before {own['until']}")
+        return
     known = index.get(key)
     if known is not None and _is_usable(registry, known):
         registry.promote(known)
@@ -97,7 +104,7 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
         return
     say(f"{zone.zone}: no model yet; training one on the {days:.0f} days before {iso(start)}")
     try:
-        parts, metadata = Trainer(zone, _progress(zone.zone, say)).train(feed.frame(zone.zone, start), start)
+        parts, metadata = Trainer(zone, _progress(zone.zone, say)).train(feed.frame(zone.zone, start + MAX_LEAD), start)
     except DataError as error:
         say(f"{zone.zone}: no model ({error}); forecasts are the named fallbacks")
         return
@@ -105,6 +112,16 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
     registry.promote(served.model_id)
     index.put(key, served.model_id)
     say(f"{zone.zone}: model {served.model_id} in force")
+
+
+def _promoted_by_user(registry: Registry, zone: Zone, start: datetime, index: _Index) -> dict[str, Any] | None:
+    """Return the model in force where ``vpp train`` or ``vpp models`` put it there and it suits this start."""
+    found = registry.in_force(zone.zone)
+    if found is None or found["model_id"] in index.values() or found["step_min"] != zone.step_min:
+        return None
+    age = start - datetime.fromisoformat(found["until"])
+    suits = timedelta(0) <= age <= timedelta(days=MAX_AGE_DAYS) and _is_usable(registry, found["model_id"])
+    return found if suits else None
 
 
 def _is_usable(registry: Registry, model_id: str) -> bool:
@@ -142,6 +159,10 @@ class _Index:
 
     def get(self, key: str) -> str | None:
         return self._read().get(key)
+
+    def values(self) -> set[str]:
+        """Return all models that runs have trained."""
+        return {str(value) for value in self._read().values()}
 
     def put(self, key: str, model_id: str) -> None:
         found = {**self._read(), key: model_id}

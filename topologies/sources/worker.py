@@ -40,6 +40,9 @@ CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_EVERY = 200  # well within the week of slots that the intake remembers, so a repeat is known as one
 FLUSH_S = 30.0
 
+MakeRefit = Callable[[Feed, Settings, datetime, timedelta | None], Refit]
+"""Makes the hook of a run from its rows, the settings, its first slot and the time between refits."""
+
 
 class Checkpoint(msgspec.Struct, kw_only=True):
     """How far a source is.
@@ -191,7 +194,7 @@ class SourceRun:
 
     def _messages(self, state: Checkpoint) -> Iterator[Raw]:
         window = window_of(self.options, self.feed, state.began_at)
-        every = timedelta(days=self.options.refit_days) if self.options.refit_days else None
+        every = _every(self.options)
         messages: Iterator[Raw] = replay_messages(
             self.feed.chunks(window.first_row, window.read_until),
             self.feed.zones,
@@ -268,7 +271,7 @@ def run_source(
     settings: Settings,
     stop: Event,
     *,
-    refit: Callable[[Feed, Settings, datetime], Refit] | None = None,
+    refit: MakeRefit | None = None,
     on_progress: Callable[[Checkpoint], None] | None = None,
 ) -> Checkpoint:
     """Open what the options ask for and send it to the broker of the settings until done or told to stop.
@@ -291,7 +294,7 @@ def run_source(
         checkpoint_path=checkpoint_path(settings),
         stop=stop,
         pulse_s=settings.live.pulse_s,
-        refit=refit(feed, settings, start) if refit else None,
+        refit=refit(feed, settings, start, _every(options)) if refit else None,
         clock_path=clock_path(settings) if options.live else None,
         on_progress=on_progress,
     )
@@ -317,10 +320,14 @@ def main(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None)
         raise SystemExit(error.exit_code) from error
 
 
-def _refit() -> Callable[[Feed, Settings, datetime], Refit]:
+def _refit() -> MakeRefit:
     from topologies.sources.refit import make_refit  # models load only where they are trained
 
     return make_refit
+
+
+def _every(options: SourceOptions) -> timedelta | None:
+    return timedelta(days=options.refit_days) if options.refit_days else None
 
 
 def _count(state: Checkpoint, message: Raw, shift: timedelta) -> None:

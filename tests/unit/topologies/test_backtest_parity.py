@@ -1,4 +1,4 @@
-"""The stream and the backtest give the same forecasts: same reducer, same order of what was known."""
+"""The stream and the backtest give the same forecasts: same reducer, same refits, same order of what was known."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,39 +9,44 @@ import pytest
 from models.backtest import BacktestOptions, run_backtest
 from models.registry import Registry
 from models.training import Trainer
-from tests.unit.models.synthetic import make_frame, make_zone
+from tests.unit.models.synthetic import make_frame
 from topologies.chain import Chain, outputs_of
+from topologies.sources.feed import open_file
+from topologies.sources.refit import make_refit
 from topologies.sources.replay_rows import Refits, Window, replay_messages
+from vpp.catalogue import MAX_LEAD
 from vpp.domain import QUANTILE_NAMES, Target
-from vpp.fleet import Zone
-from vpp.messages import Forecast, Promotion
+from vpp.messages import Forecast
 from vpp.settings import Settings
 
-ZONE = make_zone(60)
-LIVE, END = datetime(2021, 3, 8, tzinfo=UTC), datetime(2021, 3, 11, tzinfo=UTC)
+LIVE, END = datetime(2021, 2, 18, tzinfo=UTC), datetime(2021, 2, 20, 6, tzinfo=UTC)
+EVERY = timedelta(days=2)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", list(Target))
-def test_the_stream_gives_the_forecasts_of_the_backtest(target: Target, tmp_path: Path) -> None:
-    frame = make_frame(72, step_min=60)
-    settings = Settings(data_dir=tmp_path)
-    wanted = {"net_load": target is Target.NET_LOAD, "price": target is Target.PRICE}
-    model = Registry(settings.models_dir).save(*Trainer(ZONE).train(frame, LIVE, **wanted))
+def test_the_stream_gives_the_forecasts_of_the_backtest(tmp_path: Path) -> None:
+    rows = make_frame(53, step_min=60).rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
+    rows.insert(1, "zone", "T")
+    rows.to_csv(tmp_path / "t.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+    feed = open_file(tmp_path / "t.csv", names=("T",), start=LIVE)
+    zone, settings = feed.zones["T"], Settings(data_dir=tmp_path)
+    registry = Registry(settings.models_dir)
+    registry.promote(registry.save(*Trainer(zone).train(feed.frame("T", LIVE + MAX_LEAD), LIVE)).model_id)
 
-    def promote(zone: Zone, now: datetime) -> Promotion | None:
-        return Promotion(zone=zone.zone, available_at=now, model_id=model.model_id, sha256=model.sha256)
-
-    rows = frame.tz_localize(None).reset_index(names="slot").assign(zone=ZONE.zone)
     window = Window(start=LIVE, end=END, warm_up=timedelta(days=60))
-    messages = replay_messages([rows], {ZONE.zone: ZONE}, window=window, refits=Refits(promote))
-    chain = Chain(settings, {ZONE.zone: ZONE}.get, steps=("telemetry", "forecast"))
+    refits = Refits(make_refit(feed, settings, LIVE, EVERY), EVERY)
+    messages = replay_messages(
+        feed.chunks(window.first_row, window.read_until), feed.zones, window=window, refits=refits
+    )
+    chain = Chain(settings, feed.zones.get, steps=("telemetry", "forecast"))
     streamed = [m for m in outputs_of(chain, messages)["forecasts"] if isinstance(m, Forecast)]
-    run = run_backtest(frame, ZONE, BacktestOptions(target, LIVE, LIVE, END, None))
-    assert [f.slot for f in streamed] == list(run.origins.to_pydatetime())
-    for n, forecast in enumerate(streamed):
-        made = forecast.net_load if target is Target.NET_LOAD else forecast.price
-        assert made is not None
-        assert made.source == run.source[n]
-        levels = np.array([getattr(made, name) for name in QUANTILE_NAMES], dtype=np.float32).T
-        np.testing.assert_array_equal(levels, run.quantiles[n])
+    for target in Target:
+        run = run_backtest(feed.frame("T", END + MAX_LEAD), zone, BacktestOptions(target, LIVE, LIVE, END, EVERY))
+        assert [f.slot for f in streamed] == list(run.origins.to_pydatetime())
+        assert len(run.models) == 2
+        for n, forecast in enumerate(streamed):
+            made = forecast.net_load if target is Target.NET_LOAD else forecast.price
+            assert made is not None
+            assert made.source == run.source[n] == "model"
+            levels = np.array([getattr(made, name) for name in QUANTILE_NAMES], dtype=np.float32).T
+            np.testing.assert_array_equal(levels, run.quantiles[n])
