@@ -1,28 +1,23 @@
-"""Paper trading: every price expert plays its own battery on paper, and its trailing profit is its weight.
+"""Paper trading: every way to trade plays its own battery on paper, and its trailing profit is its weight.
 
 The paper battery has 1 MW and the duration, efficiency and wear of the zone's batteries taken together, and nothing
-else to do but trade, so its profit tells how much the expert's prices are worth to a trader.
+else to do but trade, so its profit tells how much an expert's prices are worth to a trader.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from vpp.fleet import Zone
-
-Floats = npt.NDArray[np.float64]
-Cell = tuple[float, float, float, float]
-"""MWh between two SoC points, charge and discharge efficiency, wear per MWh discharged."""
-
-LEVELS = 46
-"""SoC points of the plan; the paper SoC itself is never rounded."""
+from agents.offers import Offers
+from vpp import bellman
+from vpp.bellman import LEVELS, Floats, UnitBattery
+from vpp.domain import PriceKnown
+from vpp.fleet import Market
 
 CLIP = 3.0
 SHARPNESS = 10.0
@@ -32,39 +27,31 @@ PRIOR = 0.3
 """Score that the published forecast starts with, so that it leads until the others have proved themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class PaperBattery:
-    """A battery of 1 MW: ``energy_mwh`` between its bounds, one-way efficiencies, wear per MWh discharged."""
+class Rule(StrEnum):
+    """What is fixed before a slot's price is known: its power, or what power is given at each price."""
 
-    energy_mwh: float
-    charge_efficiency: float
-    discharge_efficiency: float
-    wear_per_mwh: float
+    SCHEDULE = "schedule"
+    CONTINGENT = "contingent"
 
     @staticmethod
-    def of(zone: Zone) -> PaperBattery:
-        """Return the zone's batteries taken together, per MW; a 2 h battery where the zone has none."""
-        batteries = zone.batteries
-        power = sum(battery.discharge_mw for battery in batteries)
-        if power <= 0:
-            return PaperBattery(2.0, 0.9381, 0.9381, 5.0)
-        energy = sum(battery.energy_mwh * (battery.soc_max - battery.soc_min) for battery in batteries)
-        share = [battery.discharge_mw / power for battery in batteries]
-        return PaperBattery(
-            energy_mwh=energy / power,
-            charge_efficiency=sum(s * b.charge_efficiency for s, b in zip(share, batteries, strict=True)),
-            discharge_efficiency=sum(s * b.discharge_efficiency for s, b in zip(share, batteries, strict=True)),
-            wear_per_mwh=sum(s * b.wear_cost_per_mwh for s, b in zip(share, batteries, strict=True)),
-        )
+    def of(market: Market) -> Rule:
+        """Return the rule of a market; where prices are published ahead there is nothing to be contingent on."""
+        ahead = market.price_known is PriceKnown.DAY_AHEAD
+        return Rule.CONTINGENT if market.contingent_bids and not ahead else Rule.SCHEDULE
 
 
 class Account(msgspec.Struct):
-    """One expert's paper battery: stored energy (MWh), planned power of the next slot (MW), profit and its score."""
+    """One paper battery: stored energy (MWh), profit of the running day, score, and its offer of the next slot.
+
+    ``value``: values of stored energy after the next slot; empty: it rests. ``expected``, ``trust``: as ``Offers``.
+    """
 
     stored_mwh: float
-    planned_mw: float = 0.0
     day_profit: float = 0.0
     score: float = 0.0
+    value: list[float] = []
+    expected: float = 0.0
+    trust: float = 1.0
 
 
 class Book(msgspec.Struct):
@@ -75,118 +62,36 @@ class Book(msgspec.Struct):
     sizes: list[float] = []
 
 
-@njit(cache=True)  # pragma: no cover
-def _plan(prices: Floats, hours: Floats, stored: float, final: float, cell: Cell) -> tuple[float, float]:
-    """Return the first power (MW) and the value of one more MWh in store after it.
-
-    Bellman recursion on a grid of stored energy; from each point the best of idle, charge and discharge as far as the
-    continuation rises, whole moves limited by 1 MW (exact for concave continuations).
-    """
-    spacing, gain, loss, _ = cell
-    points = LEVELS
-    value = np.empty(points)
-    for i in range(points):
-        value[i] = final * i * spacing
-    for h in range(len(prices) - 1, 0, -1):
-        value = _back(value, prices[h], hours[h], cell)
-    position = min(stored / spacing, points - 1.0)
-    up = min(position + hours[0] * gain / spacing, points - 1.0)
-    down = max(position - hours[0] / (loss * spacing), 0.0)
-    best, target = _at(value, position), position
-    for step in range(points + 2):
-        candidate = float(step)
-        if step == points:
-            candidate = up
-        if step == points + 1:
-            candidate = down
-        if candidate < down or candidate > up:
-            continue
-        worth = _at(value, candidate) + _cash(candidate - position, prices[0], cell)
-        if worth > best + 1e-12:
-            best, target = worth, candidate
-    moved = (target - position) * spacing
-    power = 0.0 - (moved / gain if moved > 0 else moved * loss) / hours[0]
-    low = max(min(int(target), points - 2), 0)
-    return power, (value[low + 1] - value[low]) / spacing
-
-
-@njit(cache=True)  # pragma: no cover
-def _back(value: Floats, price: float, hours: float, cell: Cell) -> Floats:
-    spacing, gain, loss, wear = cell
-    points = len(value)
-    rise, fall = 0, 0
-    buy, sell = -1e300, -1e300
-    for j in range(points):
-        worth = value[j] - price * j * spacing / gain
-        if worth > buy + 1e-12:
-            buy, rise = worth, j
-        worth = value[j] - (price - wear) * loss * j * spacing
-        if worth > sell + 1e-12:
-            sell, fall = worth, j
-    reach_up = hours * gain / spacing
-    reach_down = hours / (loss * spacing)
-    found = np.empty(points)
-    for i in range(points):
-        best = value[i]
-        up = min(float(rise), i + reach_up)
-        if up > i:
-            best = max(best, _at(value, up) + _cash(up - i, price, cell))
-        down = max(float(fall), i - reach_down)
-        if down < i:
-            best = max(best, _at(value, down) + _cash(down - i, price, cell))
-        found[i] = best
-    return found
-
-
-@njit(cache=True)  # pragma: no cover
-def _at(value: Floats, position: float) -> float:
-    low = min(int(position), len(value) - 2)
-    part = position - low
-    worth: float = value[low] * (1.0 - part) + value[low + 1] * part
-    return worth
-
-
-@njit(cache=True)  # pragma: no cover
-def _cash(move: float, price: float, cell: Cell) -> float:
-    spacing, gain, loss, wear = cell
-    if move > 0:
-        return -price * move * spacing / gain
-    return (price - wear) * loss * -move * spacing
-
-
-def plan_first(
-    battery: PaperBattery, prices: Floats, hours: Floats, stored_mwh: float, final_per_mwh: float
-) -> tuple[float, float]:
-    """Return the first slot's power (MW, positive into the grid) and the worth of one more MWh in store after it.
-
-    Deterministic dynamic programming over the given prices (Bellman; backward in time, O(steps x SoC points)).
+def continuation(battery: UnitBattery, prices: Floats, hours: Floats, final_share: float = 0.9) -> Floats:
+    """Return the value of stored energy after the first of the given steps, per grid point.
 
     Args:
         battery: The paper battery.
-        prices: Price per MWh and step, shape (N,).
+        prices: Expected price per MWh and step, shape (N,).
         hours: Length of each step, shape (N,).
-        stored_mwh: Energy in store, 0 to ``battery.energy_mwh``.
-        final_per_mwh: Worth of a stored MWh at the end.
+        final_share: A MWh left at the end is worth this share of the median price, losses counted.
     """
-    cell = (
-        battery.energy_mwh / (LEVELS - 1), battery.charge_efficiency, battery.discharge_efficiency,
-        battery.wear_per_mwh,
-    )  # fmt: skip
-    power, worth = _plan(prices, hours, stored_mwh, final_per_mwh, cell)
-    return float(power), float(worth)
+    cell = battery.cell()
+    final = final_share * battery.discharge_efficiency * float(np.median(prices))
+    stock = final * cell[0] * np.arange(LEVELS, dtype=np.float64)
+    return np.asarray(bellman.before_steps(prices[1:], hours[1:], stock, cell))
 
 
-def settle(book: Book, battery: PaperBattery, price: float | None, hours: float) -> None:
-    """Let every account deliver its planned power for one slot, at the actual price; without a price it rests."""
+def settle(book: Book, battery: UnitBattery, price: float | None, hours: float, rule: Rule) -> None:
+    """Let every account deliver for one slot, at the actual price; without a price it rests.
+
+    Under ``SCHEDULE`` it does what its expected price asks for, else what the actual price does.
+    """
+    cell = battery.cell()
     for account in book.accounts.values():
-        power = account.planned_mw
-        account.planned_mw = 0.0
-        if price is None or power == 0.0:
+        value, account.value = account.value, []
+        if price is None or not value:
             continue
-        energy = power * hours
-        stored = -energy * battery.charge_efficiency if energy < 0 else -energy / battery.discharge_efficiency
-        account.stored_mwh = min(max(account.stored_mwh + stored, 0.0), battery.energy_mwh)
-        account.day_profit += energy * price - battery.wear_per_mwh * max(energy, 0.0)
+        offers = Offers(np.array(value), account.expected, account.trust, cell)
+        seen = account.expected if rule is Rule.SCHEDULE else price
+        after = offers.move(seen, hours, account.stored_mwh)
+        account.day_profit += bellman.cash((after - account.stored_mwh) / cell[0], price, cell)
+        account.stored_mwh = min(max(after, 0.0), battery.energy_mwh)
 
 
 def turn_day(book: Book, day: int) -> None:
@@ -220,21 +125,14 @@ def weights(book: Book, names: list[str]) -> dict[str, float]:
     return {name: value / total for name, value in zip(names, raw, strict=True)}
 
 
-def open_accounts(book: Book, battery: PaperBattery, names: list[str], leader: str) -> None:
-    """Open an account, half full, for each name that has none; ``leader`` starts with a prior score."""
-    for name in names:
+def open_accounts(book: Book, battery: UnitBattery, priors: Mapping[str, float]) -> None:
+    """Open an account, half full, with its prior score, for each name that has none."""
+    for name, prior in priors.items():
         if name not in book.accounts:
-            prior = PRIOR if name == leader else 0.0
             book.accounts[name] = Account(stored_mwh=battery.energy_mwh / 2.0, score=prior)
 
 
-def place(
-    book: Book, battery: PaperBattery, prices: Mapping[str, Floats], hours: Floats, final_share: float = 0.9
-) -> dict[str, float]:
-    """Let every expert plan its next slot; return the worth per MWh of stored energy that each sees."""
-    worths: dict[str, float] = {}
-    for name, expected in prices.items():
-        account = book.accounts[name]
-        final = final_share * battery.discharge_efficiency * float(np.median(expected))
-        account.planned_mw, worths[name] = plan_first(battery, expected, hours, account.stored_mwh, final)
-    return worths
+def place(book: Book, name: str, offers: Offers) -> None:
+    """Let an account offer for the next slot."""
+    account = book.accounts[name]
+    account.value, account.expected, account.trust = offers.value.tolist(), offers.expected_per_mwh, offers.trust

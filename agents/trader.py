@@ -13,17 +13,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from agents import paper
-from agents.paper import Book, Floats, PaperBattery
+from agents import mix, paper
+from agents.offers import Offers
+from agents.paper import Book, Rule
 from agents.statebytes import pack, unpack
+from vpp.bellman import Floats, UnitBattery
 from vpp.domain import PRICE, PriceKnown
 from vpp.errors import MessageError
 from vpp.fleet import Zone
 from vpp.messages import Correction, End, Forecast, Message, TraderBid
 from vpp.reducer import Load, Origin, Output
 
-_SHAPE = "trader-1"
-_LEADER = "forecast"
+_SHAPE = "trader-2"
 _SEGMENTS = 4
 _SEGMENT_LEVELS = (0.65, 0.55, 0.45, 0.35)
 _STORED_SHARE = 0.95
@@ -56,13 +57,15 @@ class TraderReducer:
         zone: Market, batteries and flat price of the zone.
         trust: Share of the expected price spread that is believed, 0 to 1; by default 1 where the next slot's price is
             known when it is decided, else 0.5 (found best where it is not known, ``price = mean + trust * spread``).
+        rule: What the paper accounts fix before a price is known; by default as the market has it.
     """
 
-    def __init__(self, zone: Zone, trust: float | None = None) -> None:
+    def __init__(self, zone: Zone, trust: float | None = None, rule: Rule | None = None) -> None:
         self._zone = zone
         self._step = zone.step
         self._clock = ZoneInfo(zone.time_zone)
-        self._battery = PaperBattery.of(zone)
+        self._battery = UnitBattery.of(zone)
+        self._rule = Rule.of(zone.market) if rule is None else rule
         known = zone.market.price_known is not PriceKnown.AFTER
         self._trust = trust if trust is not None else (1.0 if known else _TRUST_UNKNOWN)
 
@@ -110,22 +113,18 @@ class TraderReducer:
         return [Output("bids", bid)]
 
     def _settle_paper(self, book: Book, forecast: Forecast) -> None:
-        paper.settle(book, self._battery, forecast.observation.values.get(PRICE), self._step.hours)
+        paper.settle(book, self._battery, forecast.observation.values.get(PRICE), self._step.hours, self._rule)
         paper.turn_day(book, self._local_day(forecast.slot))
 
     def _local_day(self, slot: datetime) -> int:
         return slot.astimezone(self._clock).toordinal()
 
     def _bid(self, book: Book, forecast: Forecast, prices: Prices) -> TraderBid:
-        names = sorted(prices.experts)
-        paper.open_accounts(book, self._battery, names, _LEADER)
         hours = np.diff(np.array([0, *prices.horizon_min], dtype=float)) / 60.0
-        worth = paper.place(book, self._battery, {name: prices.experts[name] for name in names}, hours)
-        weights = paper.weights(book, names)
-        mixed = sum((weights[name] * prices.experts[name] for name in names), np.zeros(len(hours)))
-        price = self._shrunk(mixed, prices.published)
-        values = stored_values(mixed, _weighted_slopes(forecast, weights))
-        water = sum(weights[name] * worth[name] for name in names)
+        mixed = mix.mixed(book, self._battery, prices.experts, _slopes(forecast), hours)
+        offers, weights = mixed.offers, mixed.weights
+        price = self._shrunk(mixed.prices, prices.published)
+        values = stored_values(mixed.prices)
         quantiles = forecast.price
         return TraderBid(
             zone=forecast.zone,
@@ -137,8 +136,11 @@ class TraderReducer:
             trust=self._trust,
             stored_value_per_mwh=[round(value, _DECIMALS) for value in values],
             stored_width=[1.0 / len(values)] * len(values),
-            weights={name: round(weights[name], 4) for name in names if weights[name] >= 5e-5},
-            curve=self._curve(water) if self._zone.market.contingent_bids else [],
+            weights={name: round(weight, 4) for name, weight in sorted(weights.items()) if weight >= 5e-5},
+            curve=self._curve(offers) if self._zone.market.contingent_bids else [],
+            expected_per_mwh=round(offers.expected_per_mwh, _DECIMALS),
+            seen_trust=round(offers.trust, _DECIMALS),
+            water_value_per_mwh=np.round(np.diff(offers.value) / offers.cell[0], _DECIMALS).tolist(),
             source="experts" if quantiles is None else quantiles.source,
             model_id="none" if quantiles is None else quantiles.model_id,
         )
@@ -148,16 +150,11 @@ class TraderReducer:
         mean = float(mixed.mean())
         return np.where(np.isfinite(published), published, mean + self._trust * (mixed - mean))
 
-    def _curve(self, water_per_mwh: float) -> list[tuple[float, float]]:
-        """Return the offers of the next slot: charge below the one price, discharge above the other, else rest.
-
-        A MWh from the grid stores ``charge_efficiency`` MWh, a MWh to the grid takes ``1 / discharge_efficiency`` out.
-        """
-        battery = self._battery
-        buy = round(water_per_mwh * battery.charge_efficiency, _DECIMALS)
-        sell = round(water_per_mwh / battery.discharge_efficiency + battery.wear_per_mwh, _DECIMALS)
+    def _curve(self, offers: Offers) -> list[tuple[float, float]]:
+        """Return the offers of the next slot from half-full, the lowest price being the market's floor."""
         floor = self._zone.market.price_floor_per_mwh
-        return [(floor, -1.0), (max(buy, floor), 0.0), (max(sell, buy, floor), 1.0)]
+        curve = offers.curve(self._step.hours, self._battery.energy_mwh / 2.0)
+        return [(max(round(price, _DECIMALS), floor), round(share, 4)) for price, share in curve]
 
     def _empty(self, forecast: Forecast) -> TraderBid:
         flat = self._zone.energy_price_flat_per_mwh
@@ -199,7 +196,7 @@ def prices_of(forecast: Forecast) -> Prices | None:
                 f"a list has {len(level)} values for {len(forecast.horizon_min)} horizons", reason="schema"
             )
         by_horizon = dict(zip(forecast.horizon_min, level, strict=True))
-        given[_LEADER] = [by_horizon.get(minutes) for minutes in horizons]
+        given[mix.LEADER] = [by_horizon.get(minutes) for minutes in horizons]
     for values in (known, *given.values()):
         if len(values) != len(horizons):
             raise MessageError(f"a list has {len(values)} values for {len(horizons)} horizons", reason="schema")
@@ -211,35 +208,32 @@ def prices_of(forecast: Forecast) -> Prices | None:
     return Prices(horizons, published, usable) if usable and horizons else None
 
 
-def stored_values(prices: Floats, slopes: list[float]) -> list[float]:
+def stored_values(prices: Floats) -> list[float]:
     """Return the worth per MWh of energy left in store, in four segments of capacity from empty to full, decreasing.
 
-    From opportunity values at equal steps of SoC where there are any; else around 0.95 of the mean price over the last
-    half of the horizon: the first MWh left goes to the better of the slots to come, the last one to the poorer. Never
-    below 0, for energy may also be kept.
+    Around 0.95 of the mean price over the last half of the horizon: the first MWh left goes to the better of the slots
+    to come, the last one to the poorer. Never below 0, for energy may also be kept.
 
     Args:
         prices: Expected prices, shape (N,).
-        slopes: Opportunity values per MWh, lowest SoC first; may be empty.
     """
-    if slopes:
-        falling = np.minimum.accumulate(np.asarray(slopes, dtype=float))
-        at = (np.arange(_SEGMENTS) + 0.5) / _SEGMENTS * (len(falling) - 1)
-        return [float(value) for value in np.interp(at, np.arange(len(falling)), falling)]
     tail = prices[len(prices) // 2 :]
     levels = np.quantile(tail, _SEGMENT_LEVELS)
     return [max(float(value), 0.0) for value in _STORED_SHARE * (float(tail.mean()) + levels - levels.mean())]
 
 
-def _weighted_slopes(forecast: Forecast, weights: Mapping[str, float]) -> list[float]:
-    slopes = {} if forecast.outlook is None else forecast.outlook.slopes
-    named = {name: weights.get(name, 0.0) or 1e-9 for name in sorted(slopes)}
-    lengths = {len(values) for values in slopes.values()}
-    if len(lengths) != 1:
-        return []
-    total = sum(named.values())
-    mixed = sum((named[name] / total * np.asarray(slopes[name]) for name in named), np.zeros(lengths.pop()))
-    return [float(value) for value in mixed]
+def _slopes(forecast: Forecast) -> dict[str, Floats]:
+    given = {} if forecast.outlook is None else forecast.outlook.slopes
+    return {name: np.asarray(values, dtype=float) for name, values in given.items() if len(values) > 1}
+
+
+def offers_of(bid: TraderBid, battery: UnitBattery) -> Offers | None:
+    """Return a bid's offers for any stored energy, or None where it has none."""
+    if bid.expected_per_mwh is None:
+        return None
+    cell = battery.cell(len(bid.water_value_per_mwh) + 1)
+    value = np.concatenate([[0.0], np.cumsum(bid.water_value_per_mwh) * cell[0]])
+    return Offers(value, bid.expected_per_mwh, bid.seen_trust, cell)
 
 
 def _floats(values: list[float | None]) -> Floats:

@@ -35,8 +35,11 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
 
     ``price_per_mwh``: expected price per horizon, already shrunk by ``trust``. ``stored_value_per_mwh`` with
     ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's end, decreasing.
-    ``curve``: price-contingent offers of the next slot as (price per MWh, share of power -1..1), where the market
-    takes them.
+    ``curve``: price-contingent offers of the next slot from half-full as rising (price per MWh, share of power -1..1),
+    each share holding from its price up to the next, where the market takes them. For any stored energy:
+    ``water_value_per_mwh``, the worth of one more MWh in store after the next slot, at equal steps of usable capacity,
+    lowest first; ``expected_per_mwh``, its expected price; a seen price p is acted on as
+    ``expected + seen_trust * (p - expected)``.
     """
 
     slot: datetime
@@ -49,6 +52,9 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     stored_width: list[float]
     weights: dict[str, float] = {}
     curve: list[tuple[float, float]] = []
+    expected_per_mwh: float | None = None
+    seen_trust: float = 1.0
+    water_value_per_mwh: list[float] = []
     source: str
     model_id: str
     reason: str | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.paper import PaperBattery, plan_first
-from agents.trader import TraderReducer, stored_values
+from agents.paper import Rule
+from agents.trader import TraderReducer, offers_of, stored_values
 from tests.builders import T0, ZONE, closed_slot, forecast_at, make_zone, quantiles_around, run, said_on
+from vpp.bellman import UnitBattery
 from vpp.domain import PriceKnown
 from vpp.errors import MessageError
 from vpp.fleet import Market
@@ -55,18 +56,23 @@ def test_published_prices_stand_as_they_are() -> None:
 
 def test_stored_energy_is_worth_less_the_more_there_is() -> None:
     prices = np.array([100.0] * 24 + [80.0, 120.0] * 12)
-    values = stored_values(prices, [])
+    values = stored_values(prices)
     assert values == sorted(values, reverse=True)
     assert np.mean(values) == pytest.approx(95.0)
     assert values[0] > values[-1]
 
 
 def test_stored_energy_is_never_worth_less_than_nothing() -> None:
-    assert stored_values(np.full(48, -50.0), []) == [0.0] * 4
+    assert stored_values(np.full(48, -50.0)) == [0.0] * 4
 
 
-def test_opportunity_values_of_the_outlook_make_the_segments() -> None:
-    assert stored_values(np.full(48, 100.0), [90.0, 70.0, 80.0]) == [85.0, 75.0, 70.0, 70.0]
+def test_opportunity_values_of_the_outlook_move_the_worth_of_stored_energy() -> None:
+    outlook = PriceOutlook(horizon_min=HORIZONS, known=[None] * 48, experts={}, slopes={"value": [190.0, 150.0, 110.0]})
+    (plain,) = bids(TraderReducer(make_zone()), [forecast_at(0, level_price=100.0)])
+    (moved,) = bids(TraderReducer(make_zone()), [forecast_at(0, level_price=100.0, outlook=outlook)])
+    assert moved.weights["slopes:value"] > 0.0
+    assert moved.water_value_per_mwh[0] > plain.water_value_per_mwh[0]
+    assert moved.water_value_per_mwh == sorted(moved.water_value_per_mwh, reverse=True)
 
 
 def test_the_expert_that_earns_more_on_paper_gains_weight() -> None:
@@ -100,7 +106,8 @@ def test_a_market_that_takes_curves_gets_offers_that_rise_with_the_price() -> No
     (bid,) = bids(TraderReducer(zone), [forecast_at(0)])
     prices, shares = zip(*bid.curve, strict=True)
     assert list(prices) == sorted(prices)
-    assert shares == (-1.0, 0.0, 1.0)
+    assert list(shares) == sorted(shares)
+    assert min(shares) < 0.0 < max(shares)
 
 
 def test_a_bid_fits_into_four_kilobytes() -> None:
@@ -135,21 +142,21 @@ def test_an_outlook_whose_lists_do_not_match_is_refused() -> None:
         run(TraderReducer(make_zone()), [forecast_at(0, outlook=outlook)])
 
 
-def test_the_paper_battery_charges_cheap_and_sells_dear() -> None:
-    battery = PaperBattery(energy_mwh=2.0, charge_efficiency=0.8, discharge_efficiency=0.8, wear_per_mwh=5.0)
-    hours = np.full(4, 0.5)
-    charge, _ = plan_first(battery, np.array([20.0, 100.0, 100.0, 100.0]), hours, 1.0, 0.0)
-    sell, worth = plan_first(battery, np.array([100.0, 20.0, 20.0, 20.0]), hours, 1.0, 0.0)
-    rest, _ = plan_first(battery, np.array([60.0, 60.0, 60.0, 60.0]), hours, 1.0, 60.0)
-    assert charge == pytest.approx(-1.0)
-    assert sell == pytest.approx(1.0)
-    assert worth == pytest.approx(0.8 * 15.0)
-    assert rest == 0.0
+def test_a_bid_says_what_to_do_at_any_price_and_any_stored_energy() -> None:
+    zone = make_zone()
+    (bid,) = bids(TraderReducer(zone), [forecast_at(0, price=quantiles_around([60.0] * 24 + [120.0] * 24, 1.0))])
+    battery = UnitBattery.of(zone)
+    offers = offers_of(bid, battery)
+    assert offers is not None
+    assert offers.expected_per_mwh == pytest.approx(60.0)
+    half = battery.energy_mwh / 2.0
+    assert offers.move(0.0, 0.5, half) > half > offers.move(500.0, 0.5, half)
 
 
-def test_the_paper_battery_plans_within_its_store() -> None:
-    battery = PaperBattery(energy_mwh=2.0, charge_efficiency=0.8, discharge_efficiency=0.8, wear_per_mwh=0.0)
-    full, _ = plan_first(battery, np.array([0.0, 100.0]), np.full(2, 0.5), 1.9, 90.0)
-    empty, _ = plan_first(battery, np.array([100.0, 0.0]), np.full(2, 0.5), 0.2, 0.0)
-    assert full == pytest.approx(-0.1 / 0.8 / 0.5)
-    assert empty == pytest.approx(0.2 * 0.8 / 0.5)
+@pytest.mark.parametrize("rule", list(Rule))
+def test_on_paper_a_seen_price_counts_only_where_the_market_lets_it(rule: Rule) -> None:
+    reducer = TraderReducer(make_zone(), rule=rule)
+    expected = quantiles_around([100.0] * 48, 1.0)
+    dear = closed_slot(1, price=5000.0)
+    state, _ = run(reducer, [forecast_at(0, price=expected), forecast_at(1, observation=dear, price=expected)])
+    assert (state.book.accounts["forecast"].day_profit > 0.0) is (rule is Rule.CONTINGENT)
