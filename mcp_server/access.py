@@ -22,11 +22,13 @@ READ, OPERATE, APPROVE = "vpp:read", "vpp:operate", "vpp:approve"
 SCOPES = (READ, OPERATE, APPROVE)
 
 
-def principal_of() -> str:
-    """Return who calls: the token's subject, or the user that runs the server over stdio."""
+def principal_of(settings: Settings) -> str:
+    """Return who calls: the token's subject; over stdio whom the settings name, else the user that runs the server."""
     token = get_access_token()
     if token is not None:
         return token.subject or token.client_id
+    if settings.mcp.principal:
+        return settings.mcp.principal
     try:
         return f"local:{getpass.getuser()}"
     except (KeyError, OSError):

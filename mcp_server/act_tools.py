@@ -14,7 +14,7 @@ from pydantic import Field
 
 from agents.standing import admit
 from mcp_server import act_answers
-from mcp_server.access import APPROVE, OPERATE, principal_of
+from mcp_server.access import APPROVE, OPERATE
 from mcp_server.act_answers import Receipt
 from mcp_server.acting import Acts, standing_answers
 from mcp_server.ask import ask_person
@@ -55,21 +55,21 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
         config = acts.zone(zone)
         times = acts.times(config, start, duration_min)
         order = acts.new_order(
-            config, "target", principal_of(), reason, asset_ids=asset_ids, power_mw=power_mw, **times
+            config, "target", acts.principal, reason, asset_ids=asset_ids, power_mw=power_mw, **times
         )
-        return acts.propose(order, principal_of())
+        return acts.propose(order, acts.principal)
 
     def hold_fleet(reason: Reason, zone: Zone = None, asset_ids: SomeAssets = None) -> act_answers.Receipt:
         """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
         config = acts.zone(zone)
-        order = acts.new_order(config, "hold", principal_of(), reason, asset_ids=asset_ids or [])
+        order = acts.new_order(config, "hold", acts.principal, reason, asset_ids=asset_ids or [])
         return acts.hold(order)
 
     async def execute_plan(
         plan_id: Annotated[str, Field(max_length=40)], context: Context
     ) -> act_answers.Receipt | InputRequiredResult:
         """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
-        principal = principal_of()
+        principal = acts.principal
         asked = await _approval(acts, plan_id, principal, context)
         if asked is not None:
             return asked
@@ -148,7 +148,7 @@ def _policy_order(
         given["asset_ids"] = [asset.asset_id for asset in config.batteries]
     if action in ("band", "soc_target"):
         given |= acts.times(config, None, duration_min)
-    return acts.new_order(config, action, principal_of(), reason, **given)
+    return acts.new_order(config, action, acts.principal, reason, **given)
 
 
 async def _approval(acts: Acts, plan_id: str, principal: str, context: Context) -> Receipt | InputRequiredResult | None:

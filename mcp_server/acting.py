@@ -13,6 +13,7 @@ import msgspec
 from agents.orders import MAX_LIFE
 from agents.proposal import Proposal, propose
 from agents.standing import admit
+from mcp_server.access import principal_of
 from mcp_server.act_answers import AssetReceipt, CheckDone, Plan, Receipt, Standing
 from mcp_server.desk import Desk, QuestionError, utc
 from mcp_server.plain import plain
@@ -48,6 +49,11 @@ class Acts:
     desk: Desk
     book: PlanBook
     pause: Callable[[float], None] = time.sleep
+
+    @property
+    def principal(self) -> str:
+        """Who calls."""
+        return principal_of(self.desk.settings)
 
     def zone(self, name: str | None) -> Zone:
         """Return the configuration of the zone that is meant.

@@ -47,7 +47,9 @@ def build_server(desk: Desk, acts: Acts | None = None, auth: AuthProvider | None
     """
     mcp = desk.settings.mcp
     limit: list[Middleware] = [
-        RateLimitingMiddleware(mcp.calls_per_s, burst_capacity=mcp.burst, get_client_id=lambda _: principal_of())
+        RateLimitingMiddleware(
+            mcp.calls_per_s, burst_capacity=mcp.burst, get_client_id=lambda _: principal_of(desk.settings)
+        )
     ]
     key = approval_key(desk.settings)
     server: FastMCP = FastMCP(

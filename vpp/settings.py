@@ -106,6 +106,7 @@ class McpSettings(_Group):
     audience: str | None = None
     allowed_hosts: str = Field(default="", description="further Host headers that are answered, by comma")
     allowed_origins: str = Field(default="", description="browser origins that are answered, by comma")
+    principal: str = Field(default="", max_length=80, description="who acts over stdio; default: the user")
     calls_per_s: float = Field(default=10.0, gt=0, description="rate limit per principal")
     burst: int = Field(default=60, ge=1)
     approval: Literal["operator", "elicit", "budget"] = Field(
@@ -114,6 +115,29 @@ class McpSettings(_Group):
     budget_mw: float = Field(default=0.0, ge=0, description="budget mode: greatest change of one plan")
     budget_mwh_per_day: float = Field(default=0.0, ge=0)
     budget_cost_per_day: float = Field(default=0.0, ge=0, description="expected extra cost, in the zone's currency")
+
+
+class AgentSettings(_Group):
+    """The autonomous grid agent (`vpp agent`) and its limits."""
+
+    name: str = Field(default="grid", pattern=r"^[\w.-]{1,40}$", description="the audit calls it agent:NAME")
+    brain: Literal["strategy", "llm"] = Field(default="strategy", description="llm needs agent.model")
+    model: str = Field(default="", description="provider:name of a language model, as pydantic-ai writes it")
+    api_key: SecretStr | None = Field(default=None, description="the provider's; default: its own variable")
+    base_url: str | None = Field(default=None, description="where the provider answers, such as a local server")
+    url: str | None = Field(default=None, description="an MCP server over HTTP; default: one of its own over stdio")
+    token: SecretStr | None = Field(default=None, description="for url")
+    every_min: float = Field(default=30.0, gt=0, description="least time between two looks at a zone, run clock")
+    poll_s: float = Field(default=10.0, gt=0)
+    max_calls: int = Field(default=24, ge=1, description="of tools, in one look")
+    max_proposals: int = Field(default=2, ge=0, description="in one look")
+    max_proposals_per_day: int = Field(default=24, ge=0)
+    max_power_mw: float = Field(default=10.0, ge=0, description="of each asset in a proposal")
+    max_duration_min: float = Field(default=480.0, gt=0)
+    max_extra_cost: float = Field(default=500.0, description="expected, of a plan, in the zone's currency")
+    max_tokens: int = Field(default=100_000, ge=1, description="of a language model, in one look")
+    max_s: float = Field(default=120.0, gt=0, description="wall time of one look")
+    may_hold: bool = Field(default=False, description="the emergency stop is among its tools")
 
 
 class MetricsSettings(_Group):
@@ -156,6 +180,7 @@ class Settings(BaseSettings):
     forecast: ForecastSettings = ForecastSettings()
     live: LiveSettings = LiveSettings()
     mcp: McpSettings = McpSettings()
+    agent: AgentSettings = AgentSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("data_dir")

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "release": ("console.cli.plans:release", "End holds."),
     "rules": ("console.cli.rules:app", "Add documents with rules, and search them."),
     "mcp": ("console.cli.work:mcp", "Serve the tools for AI agents and assistants (stdio)."),
+    "agent": ("console.cli.agent:agent", "The autonomous agent: watches, reasons, proposes."),
     "doctor": ("console.cli.doctor:doctor", "Check this installation and say how to mend it."),
     "config": ("console.cli.config:app", "Settings: values and where they come from."),
 }

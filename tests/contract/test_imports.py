@@ -30,6 +30,7 @@ ONLY_IN = {
     "xgboost": ("models",),
     "fastmcp": ("mcp_server", "agents.grid_agent"),
     "mcp": ("mcp_server", "agents.grid_agent"),
+    "pydantic_ai": ("agents.llm_brain",),
 }
 
 # The pure core gets its settings, data and connections as arguments; the autonomous MCP client is an edge.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
+from agents.brain import AgentLimits
+from agents.grid_agent import GridAgent, Report
+from agents.llm_brain import ModelBrain
 from tests.plant_fixtures import Place, make_place
+from tests.scripted_model import call, scripted
+from topologies.post import Post
 
 pytestmark = [pytest.mark.e2e, pytest.mark.stream, pytest.mark.slow]
 ZONE, BATTERY = "SIM_001", "SIM_001-battery-1"
@@ -51,8 +57,8 @@ def ready(found: Callable[[], bool], within_s: float, place: Place) -> None:
         time.sleep(1)
 
 
-def client(place: Place, mode: Any) -> Client[Any]:
-    env = {**place.environment, "VPP_MCP__PROFILE": "operate"}
+def client(place: Place, mode: Any, **settings: str) -> Client[Any]:
+    env = {**place.environment, "VPP_MCP__PROFILE": "operate", **settings}
     return Client(StdioTransport(sys.executable, ["-m", "mcp_server"], env=env, cwd=str(place.data_dir)), mode=mode)
 
 
@@ -124,9 +130,44 @@ async def test_a_hold_brings_the_fleet_to_rest_and_a_person_releases_it(plant: P
         assert done.returncode == 0, done.stderr
 
 
+async def test_an_agent_waits_for_a_person_and_then_carries_its_plan_out(plant: Place) -> None:
+    wish = {"asset_ids": [BATTERY], "power_mw": 0.5, "duration_min": 1440, "reason": "drill of the agent"}
+    model = scripted(
+        call("get_overview"), call("propose_dispatch", **wish), call("execute_plan", plan_id="{plan}"), "It is done."
+    )
+    post = Post(plant.settings)
+    async with client(plant, "auto", VPP_MCP__PRINCIPAL="agent:drill") as asked:
+        agent = GridAgent(
+            asked, ModelBrain(model), AgentLimits(max_duration_min=1440), partial(post, "audit"), "agent:drill"
+        )
+        report = await agent.look(ZONE)
+        assert report.kind == "waiting", report
+        (plan_id,) = report.open_plans
+        await asyncio.to_thread(ready, lambda: plant.vpp("approve", plan_id).returncode == 0, 20, plant)
+        done: list[Report] = []
+        for _ in range(20):
+            done = await agent.follow_up()
+            if done:
+                break
+            await asyncio.sleep(0.5)
+    assert done[0].kind == "executed", done
+    assert (done[0].open_plans, "accepted" in done[0].text or "sent" in done[0].text) == ((), True)
+
+
+def test_the_agent_command_looks_once_and_reports(plant: Place) -> None:
+    done = plant.vpp("agent", "--once", "--json", "--zone", ZONE)
+    report = json.loads(done.stdout)
+    # Without a trained model the forecast is a fallback, and on that the agent does not act.
+    assert (report["zone"], report["brain"], report["kind"], done.returncode) == (ZONE, "strategy", "blind", 1)
+    assert "fallback" in report["text"]
+
+
 def test_every_act_is_in_the_audit_table(plant: Place) -> None:
     done = plant.vpp("export", "audit", "--format", "json")
-    actions = {row["action"] for row in json.loads(done.stdout)}
+    rows = json.loads(done.stdout)
+    actions = {row["action"] for row in rows}
+    assert {"agent:start", "agent:call", "agent:message", "agent:end"} <= actions
+    assert {row["principal"] for row in rows if row["action"] == "plan:propose"} >= {"agent:drill"}
     assert {"plan:propose", "plan:approve", "plan:execute", "order:target", "order:hold", "order:release"} <= actions
 
 

@@ -1,0 +1,264 @@
+"""What every brain of the grid agent shares: the calls it may make, the limits it works in, what it is told.
+
+A brain never touches the plant. It names a call; the guard here admits or refuses it, the agent asks the MCP server,
+and the brain is told the answer. The guard restrains the agent before the server does: the server's scopes, approval
+and admission hold without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, Protocol
+
+READING = (
+    "get_overview", "list_assets", "get_asset", "get_series", "get_forecast", "predict_ramp", "get_performance",
+    "explain_decision", "get_pipeline_health", "search_rules", "run_backtest",
+)  # fmt: skip
+PROPOSING = ("propose_dispatch", "set_policy")
+EXECUTING = "execute_plan"
+HOLDING = "hold_fleet"
+ACTING = (*PROPOSING, EXECUTING, HOLDING)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLimits:
+    """What an agent may do in one look at a zone (an episode), and in a day.
+
+    ``max_calls``: calls of tools. ``max_proposals``, ``max_proposals_per_day``: plans asked for. ``max_power_mw``: of
+    each asset in a proposal. ``max_duration_min``: of a proposal. ``max_extra_cost``: expected money that a plan may
+    cost against the plant's own plan before the agent lets it go. ``max_tokens``: of a language model. ``max_s``: wall
+    time. ``may_hold``: the emergency stop, which needs no approval, is among its tools.
+    """
+
+    max_calls: int = 24
+    max_proposals: int = 2
+    max_proposals_per_day: int = 24
+    max_power_mw: float = 10.0
+    max_duration_min: float = 480.0
+    max_extra_cost: float = 500.0
+    max_tokens: int = 100_000
+    max_s: float = 120.0
+    may_hold: bool = False
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The tools that a brain is shown."""
+        return (*READING, *PROPOSING, EXECUTING, *((HOLDING,) if self.may_hold else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a tool."""
+
+    tool: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a call brought: an answer, or why there is none (refused by the guard, or by the server)."""
+
+    call: Call
+    answer: Mapping[str, Any] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPlan:
+    """A plan of this agent that waits for approval; ``expires_at`` is wall time, None where the server did not say."""
+
+    plan_id: str
+    zone: str
+    expires_at: datetime | None = None
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One episode: the zone to look at, and the plans that still wait."""
+
+    zone: str
+    open_plans: tuple[OpenPlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """How an episode ended.
+
+    ``kind``: ``no_action``, ``waiting`` (for approval), ``executed``, ``refused``, ``too_dear``, ``blind`` (the plant
+    cannot be judged), ``stopped`` (a limit of the agent), ``failed``, or ``reported``: what was done is to be read from
+    the answers (``outcome_of``). ``text``: the finding, for people.
+    """
+
+    kind: str
+    text: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One look at one zone, as a brain sees it.
+
+    Attributes:
+        task: The zone and the open plans.
+        limits: Its limits; ``ask`` holds them whatever the brain does.
+        tools: ``description`` and ``schema`` (JSON schema of the arguments) of each tool, by name.
+        ask: Makes a call; brings an error rather than raising where it is refused.
+        keep: Takes what else belongs to the transcript, as text.
+    """
+
+    task: Task
+    limits: AgentLimits
+    tools: Mapping[str, Mapping[str, Any]]
+    ask: Callable[[Call], Awaitable[Told]]
+    keep: Callable[[str], Awaitable[None]]
+
+
+class Brain(Protocol):
+    """Looks at a zone through the tools and concludes."""
+
+    @property
+    def name(self) -> str:
+        """How the audit names it."""
+        ...
+
+    async def look(self, episode: Episode) -> Conclusion:
+        """Return what is to be said of a zone, after asking and proposing within the limits."""
+        ...
+
+
+class StepLimitError(Exception):
+    """The episode used all its calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The guard's memory: calls and proposals of the episode, proposals of the day, own plans with their cost."""
+
+    calls: int = 0
+    proposals: int = 0
+    day: date | None = None
+    proposals_today: int = 0
+    plans: Mapping[str, float | None] = field(default_factory=dict)
+    open_plans: tuple[OpenPlan, ...] = ()
+    outcomes: tuple[str, ...] = ()
+
+    def new_episode(self) -> Watched:
+        """Return the memory at the start of the next episode."""
+        return replace(self, calls=0, proposals=0, outcomes=())
+
+
+def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tuple[Watched, str | None]:
+    """Return the guard's memory after a call was asked for, and why it is refused, None where it may be made.
+
+    Args:
+        limits: The limits.
+        watched: The memory so far.
+        call: What the brain wants.
+        today: UTC day of the wall clock; the daily count begins anew with it.
+
+    Raises:
+        StepLimitError: The episode has no calls left.
+    """
+    if watched.calls >= limits.max_calls:
+        raise StepLimitError(f"{limits.max_calls} calls are all that one episode has")
+    if watched.day != today:
+        watched = replace(watched, day=today, proposals_today=0)
+    watched = replace(watched, calls=watched.calls + 1)
+    refusal = _refusal(limits, watched, call)
+    if refusal is None and _is_proposal(call):
+        watched = replace(watched, proposals=watched.proposals + 1, proposals_today=watched.proposals_today + 1)
+    return watched, refusal
+
+
+def learn(watched: Watched, told: Told) -> Watched:
+    """Return the guard's memory after an answer: which plans are the agent's own, what they cost, which still wait."""
+    answer = told.answer
+    if answer is None:
+        return watched
+    if _is_proposal(told.call):
+        plan = answer if told.call.tool == "propose_dispatch" else answer.get("plan") or {}
+        return _with_plan(watched, plan)
+    if told.call.tool == HOLDING:
+        return replace(watched, outcomes=(*watched.outcomes, "executed"))
+    if told.call.tool == EXECUTING:
+        plan_id, status = str(told.call.arguments.get("plan_id")), str(answer.get("status"))
+        if status == "needs_approval":
+            return replace(watched, outcomes=(*watched.outcomes, "waiting"))
+        left = tuple(plan for plan in watched.open_plans if plan.plan_id != plan_id)
+        outcome = "executed" if status in ("accepted", "sent") else "refused"
+        return replace(watched, open_plans=left, outcomes=(*watched.outcomes, outcome))
+    return watched
+
+
+def outcome_of(watched: Watched) -> str:
+    """Return what an episode came to by the server's answers, whatever a brain says of it: a kind of ``Conclusion``."""
+    return next((kind for kind in ("executed", "waiting", "refused") if kind in watched.outcomes), "no_action")
+
+
+def _with_plan(watched: Watched, plan: Mapping[str, Any]) -> Watched:
+    plan_id = plan.get("plan_id")
+    if plan_id is None or plan.get("outcome") == "refused":
+        return replace(watched, outcomes=(*watched.outcomes, "refused"))
+    end = plan.get("expires_at")
+    what = f"{plan.get('action', '')} {', '.join(plan.get('asset_ids') or ())}".strip()
+    waits = OpenPlan(plan_id, str(plan.get("zone", "")), None if end is None else datetime.fromisoformat(end), what)
+    return replace(
+        watched,
+        plans={**watched.plans, plan_id: plan.get("cost_change")},
+        open_plans=(*watched.open_plans, waits),
+        outcomes=(*watched.outcomes, "waiting"),
+    )
+
+
+def _is_proposal(call: Call) -> bool:
+    if call.tool == "set_policy":
+        # The server also takes "false", 0 and the like: all that is not plainly a dry run counts.
+        return call.arguments.get("dry_run", True) not in (True, "true")
+    return call.tool == "propose_dispatch"
+
+
+def _refusal(limits: AgentLimits, watched: Watched, call: Call) -> str | None:
+    if call.tool not in limits.tools:
+        return f"{call.tool} is not among this agent's tools"
+    if call.tool == EXECUTING:
+        return _execution(limits, watched, str(call.arguments.get("plan_id")))
+    if not _is_proposal(call):
+        return None
+    if watched.proposals >= limits.max_proposals:
+        return f"{limits.max_proposals} proposals are all that one look has"
+    if watched.proposals_today >= limits.max_proposals_per_day:
+        return f"{limits.max_proposals_per_day} proposals are all that a day has"
+    for name in ("power_mw", "min_mw", "max_mw"):
+        power = _number(call.arguments.get(name))
+        if power is not None and not abs(power) <= limits.max_power_mw:
+            return f"{name} {power:g} is beyond the {limits.max_power_mw:g} MW that this agent may ask for"
+    minutes = _number(call.arguments.get("duration_min"))
+    if minutes is not None and not minutes <= limits.max_duration_min:
+        return f"{minutes:g} min is longer than the {limits.max_duration_min:g} min that this agent may ask for"
+    return None
+
+
+def _execution(limits: AgentLimits, watched: Watched, plan_id: str) -> str | None:
+    if plan_id not in watched.plans:
+        return f"{plan_id} is no plan of this agent"
+    cost = watched.plans[plan_id]
+    if cost is None:
+        return f"{plan_id} has no price"
+    if cost > limits.max_extra_cost:
+        return (
+            f"{plan_id} would cost {cost:.2f}, more than the {limits.max_extra_cost:g} that this agent may spend on one"
+        )
+    return None
+
+
+def _number(value: Any) -> float | None:
+    """Return a number, also one written as text as models do; what is none is left to the server to refuse."""
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

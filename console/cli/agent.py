@@ -1,0 +1,101 @@
+"""`vpp agent`: the autonomous grid agent at an MCP server of its own, or at one over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say
+from console.local.processes import environment
+from vpp.errors import ConfigError
+from vpp.settings import AgentSettings, Settings
+
+if TYPE_CHECKING:
+    from agents.brain import Brain
+    from agents.grid_agent import Report
+
+BAD = frozenset({"blind", "failed"})
+
+
+def agent(
+    *,
+    zone: str | None = None,
+    once: Annotated[bool, Parameter(negative="", help="one look at each zone, then end")] = False,
+    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="who thinks [strategy]")] = None,
+    model: Annotated[str | None, Parameter(help="provider:name of a language model; brain llm")] = None,
+    url: Annotated[str | None, Parameter(help="MCP server over HTTP; token: VPP_AGENT__TOKEN")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> int:
+    """Watch the plant, reason, propose, and carry out what somebody approved (docs/mcp.md).
+
+    It never approves: `vpp plans` and `vpp approve` are for people. Every step is on the audit topic.
+
+    Args:
+        zone: Only this zone.
+    """
+    settings = common.settings()
+    given: dict[str, Any] = {"model": model, "url": url, "brain": brain or ("llm" if model else None)}
+    own = settings.agent.model_copy(update={name: value for name, value in given.items() if value is not None})
+    settings = settings.model_copy(update={"agent": own})
+    return asyncio.run(_run(settings, zone, once=once, as_json=json))
+
+
+async def _run(settings: Settings, zone: str | None, *, once: bool, as_json: bool) -> int:
+    code = 0
+    async with aclosing(_reports(settings, zone, once=once)) as reports:
+        async for report in reports:
+            answer(report, as_json=as_json, render=_show)
+            code = 1 if once and report.kind in BAD else code
+    return code
+
+
+async def _reports(settings: Settings, zone: str | None, *, once: bool) -> AsyncGenerator[Report, None]:
+    from agents.brain import AgentLimits
+    from agents.grid_agent import GridAgent, at_server, open_client
+    from topologies.post import Post
+
+    own, post = settings.agent, Post(settings)
+    limits = AgentLimits(**{name: getattr(own, name) for name in AgentLimits.__dataclass_fields__})
+    client = open_client(own.url, own.token.get_secret_value() if own.token else None, _server(settings))
+    brain = _brain(own)
+    say(f"agent:{own.name} thinks by {brain.name} at {own.url or 'its own MCP server'}; it asks, a person approves")
+    async with at_server(client):
+        at_work = GridAgent(client, brain, limits, lambda record: post("audit", record), f"agent:{own.name}")
+        async for report in at_work.watch(zone, every_min=own.every_min, poll_s=own.poll_s, once=once):
+            yield report
+
+
+def _server(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Return command and environment of the agent's own server: it acts, and the audit names the agent."""
+    mcp = settings.mcp.model_copy(update={"profile": "operate", "principal": f"agent:{settings.agent.name}"})
+    quiet = settings.model_copy(update={"mcp": mcp, "agent": AgentSettings(), "log_level": "WARNING"})
+    return [sys.executable, "-m", "mcp_server"], environment(quiet)
+
+
+def _brain(own: AgentSettings) -> Brain:
+    if own.brain == "strategy":
+        from agents.strategy import Strategy
+
+        return Strategy()
+    if not own.model:
+        raise ConfigError("the brain llm needs a model", hint="give --model provider:name, or VPP_AGENT__MODEL")
+    try:
+        from agents.llm_brain import ModelBrain, open_model
+    except ImportError as error:
+        raise ConfigError("the brain llm needs pydantic-ai", hint="pip install 'smartgrid-ai[llm]'") from error
+    key = own.api_key.get_secret_value() if own.api_key else None
+    return ModelBrain(open_model(own.model, api_key=key, base_url=own.base_url))
+
+
+def _show(report: Report) -> None:
+    out.print(f"{report.as_of or '-'}  {report.zone}  {report.kind}: {report.text}", markup=False, soft_wrap=True)
+    for reason in report.reasons:
+        out.print(f"    {reason}", markup=False, soft_wrap=True)
+    for plan_id in report.open_plans:
+        out.print(f"    approve it with: vpp approve {plan_id}", markup=False)
