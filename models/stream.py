@@ -16,6 +16,7 @@ from models.price_fallback import fallback as price_fallback
 from models.price_rows import series as price_series
 from models.price_view import MODEL, PriceForecast, with_published
 from models.published import price_message, quantiles_message, spreads_message
+from models.ramp_alarm import RampAlarm
 from models.residuals import groups_per_day
 from models.scoring import drift_alert, mature, skill_messages
 from models.served import ServedModel
@@ -78,6 +79,7 @@ class ForecastReducer:
         self._steps = np.array(self._horizons, dtype=np.int64) // zone.step_min
         self._skill_days = max(1, round(skill_window / self._step.per_day))
         self._calendar = Calendar(zone)
+        self._ramps = RampAlarm(zone)
         self._groups = groups_per_day(self._step.per_day)
         self._group_day: int | None = None
         self._group_table = np.empty(0, dtype=np.int64)
@@ -143,6 +145,8 @@ class ForecastReducer:
         if slot.history:
             return []
         outputs = [Output(FORECASTS.name, self._forecast(state, slot, index))]
+        ramp = self._ramps.alert(state.ring, state.waiting[Target.NET_LOAD.value], index, slot.slot)
+        outputs += [] if ramp is None else [Output(ALERTS.name, ramp)]
         head.last_live = index
         if (index + 1) % self._step.per_day == 0:
             outputs += self._skill(state, index)
