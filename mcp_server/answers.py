@@ -209,6 +209,21 @@ class Money(BaseModel):
     pnl: Real
 
 
+class Captured(BaseModel):
+    """A battery's trading against perfect foresight of each day's prices; ``lost`` sums to perfect - value."""
+
+    asset_id: Name
+    currency: str
+    days: int
+    value: Real = Field(description="revenue - wear, and the change of stored energy at each day's median price")
+    perfect: Real = Field(description="the most that the days' prices allowed")
+    capture_pct: Real | None
+    lost: dict[str, Real] = Field(
+        description="to forecast, constraint (limits, grid service, physics), latency (old or missing bids), hold "
+        "(orders); below 0: it paid"
+    )
+
+
 class Performance(Answer):
     """Money by group, and forecast skill."""
 
@@ -217,6 +232,7 @@ class Performance(Answer):
     groups: list[Money] = []
     total: list[Money] = Field(default=[], description="one per currency")
     battery_cycles: dict[str, Real] = {}
+    capture: list[Captured] = []
     skill: list[Skill] = []
     truncated: bool = False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from mcp_server.answers import Money, Performance
-from mcp_server.desk import NOTHING_YET, Desk, period
+from mcp_server.answers import Captured, Money, Performance
+from mcp_server.desk import NOTHING_YET, Desk, Period, period
 from mcp_server.forecasts import some_skills
 from vpp.fleet import Battery
 from vpp.tables import LEDGER
@@ -22,6 +23,8 @@ COLUMNS = (
 )  # fmt: skip
 SUMMED = COLUMNS[4:]
 DEFAULT_DAYS = 7
+MAX_CAPTURED = 8
+MAX_CAPTURE_WINDOW = timedelta(days=31)
 
 
 @dataclass
@@ -78,6 +81,7 @@ def get_performance(
         groups=[groups[key].money(key[0]) for key in kept],
         total=[one.money("total") for _, one in sorted(totals.items())],
         battery_cycles=_cycles(desk, zones, discharged),
+        capture=[one for name in zones[:MAX_CAPTURED] for one in _captures(desk, name, window)],
         skill=[one for name in zones[:8] for one in some_skills(desk, name, until=window.end)],
         truncated=len(kept) < len(names),
         hint=None if groups else _what_there_is(desk, zones),
@@ -109,6 +113,28 @@ def _cycles(desk: Desk, zones: list[str], discharged: dict[str, float]) -> dict[
                 full_mwh = asset.energy_mwh * asset.discharge_efficiency
                 found[asset.asset_id] = round(discharged[asset.asset_id] / full_mwh, 3)
     return found
+
+
+def _captures(desk: Desk, zone: str, window: Period) -> list[Captured]:
+    from topologies.capture import capture_of_each, captures  # loads numba, which no other question needs
+
+    config = desk.config(zone)
+    if config is None or window.end - window.start > MAX_CAPTURE_WINDOW:
+        return []
+    days = captures(desk.store, config, start=window.start, end=window.end)
+    counted = Counter(day.asset_id for day in days)
+    return [
+        Captured(
+            asset_id=asset_id,
+            currency=config.market.currency,
+            days=counted[asset_id],
+            value=round(whole.value, 2),
+            perfect=round(whole.bound, 2),
+            capture_pct=None if whole.pct is None else round(whole.pct, 2),
+            lost={cause: round(loss, 2) + 0.0 for cause, loss in whole.losses.items()},
+        )
+        for asset_id, whole in capture_of_each(days).items()
+    ]
 
 
 def _what_there_is(desk: Desk, zones: list[str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -12,11 +13,15 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_tim
 from console.local.summary import ledger_rows
 from vpp.domain import QUANTILE_NAMES, Target, iso
 from vpp.errors import ConfigError, DataError
+from vpp.runs import zones_named
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.export import export as write_export
 from vpp.store.queries import ledger_totals
-from vpp.tables import BY_NAME, FORECASTS
+from vpp.tables import BY_NAME, FORECASTS, LEDGER
+
+if TYPE_CHECKING:
+    from agents.capture import Capture
 
 SHOWN_PARTS = 15
 
@@ -103,12 +108,18 @@ def ledger(
     zone: Zone = None,
     start: From = None,
     end: To = None,
+    capture: Annotated[
+        bool, Parameter(help="batteries against daily perfect foresight, and what the rest was lost to", negative="")
+    ] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
     """Show money by zone and asset: revenue, costs, penalties, penalties avoided, profit."""
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
+        if capture:
+            answer(_captures(settings, store, zone, _time(start), _time(end)), as_json=json, render=_render_captures)
+            return
         totals = ledger_rows(ledger_totals(store, zone=zone, start=_time(start), end=_time(end)))
     answer(
         totals,
@@ -119,6 +130,52 @@ def ledger(
             else out.print("the ledger is empty; start with: vpp up")
         ),
     )
+
+
+def _captures(
+    settings: Settings, store: Store, zones: list[str] | None, start: datetime | None, end: datetime | None
+) -> list[dict[str, Any]]:
+    from topologies.capture import capture_of_each, captures
+
+    found = []
+    for name in zones or [span.zone for span in store.spans(LEDGER)]:
+        zone = next(zones_named(settings, name), None)
+        if zone is None:
+            raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
+        days = captures(store, zone, start=start, end=end)
+        for asset_id, whole in capture_of_each(days).items():
+            found.append(
+                {
+                    "zone": name,
+                    "asset_id": asset_id,
+                    "currency": zone.market.currency,
+                    **_captured(whole),
+                    "days": [
+                        {"day": one.day.isoformat(), "slots": one.slots, **_captured(one.capture)}
+                        for one in days
+                        if one.asset_id == asset_id
+                    ],
+                }
+            )
+    return found
+
+
+def _captured(capture: Capture) -> dict[str, Any]:
+    return {
+        "value": capture.value,
+        "perfect": capture.bound,
+        "capture_pct": capture.pct,
+        **{f"lost_to_{cause}": loss for cause, loss in capture.losses.items()},
+    }
+
+
+def _render_captures(found: list[dict[str, Any]]) -> None:
+    if not found:
+        out.print("no battery is settled yet; start with: vpp up")
+        return
+    rows = [{name: value for name, value in one.items() if name != "days"} for one in found]
+    table(None, rows[0], [row.values() for row in rows])
+    say("perfect: the day's prices known from its start, energy left at the day's median; --json has the days")
 
 
 def export(

@@ -160,3 +160,14 @@ def test_of_two_batteries_one_must_be_named() -> None:
     with pytest.raises(ConfigError, match="which asset"):
         first_powers(two, "discharge 2 MW")
     assert first_powers(two, "rest") == {"bat": 0.0, "second": 0.0}
+
+
+def test_captures_split_what_is_missing_of_perfect_foresight(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ledger", "--capture", "--data-dir", str(folder), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    lost = sum(value for name, value in row.items() if name.startswith("lost_to_"))
+    assert row["asset_id"] == "bat"
+    assert lost == pytest.approx(row["perfect"] - row["value"], abs=1e-9)
+    assert [day["slots"] for day in row["days"]] == [3]
+    assert main(["ledger", "--capture", "--data-dir", str(folder)]) == 0
+    assert "lost_to_forecast" in capsys.readouterr().out

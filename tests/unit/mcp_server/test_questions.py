@@ -185,6 +185,14 @@ def test_performance_by_asset_keeps_penalties_apart(desk: Desk) -> None:
     assert len(found.skill) == 4
 
 
+def test_performance_holds_batteries_against_perfect_foresight(desk: Desk) -> None:
+    (one,) = get_performance(desk, None, FIRST, END, "asset").capture
+    assert (one.asset_id, one.days) == (BATTERY, 1)
+    assert sum(one.lost.values()) == pytest.approx(one.perfect - one.value, abs=0.05)
+    # No decision is stored: what was not traded was no forecast's fault.
+    assert one.lost["forecast"] == 0.0
+
+
 def test_performance_by_day_is_local(desk: Desk) -> None:
     found = get_performance(desk, None, FIRST, END, "day")
     assert [group.group for group in found.groups] == ["2022-01-01"]
