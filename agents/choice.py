@@ -19,6 +19,7 @@ from agents.decision import (
 )
 from agents.physics import AssetState, deliver
 from agents.plant_state import PlanKept, PlantState, fleet_state
+from agents.price_curve import seen_prices, with_price_curve
 from agents.problem import FleetState
 from agents.standing import Asked, asked, in_force, names, verdicts
 from vpp.domain import iso
@@ -100,6 +101,8 @@ class Chooser:
         options = dispatch.alternatives(problem, plan) if self.explore else {}
         if blind:
             plan = dispatch.without_curve(plan)
+        elif basis.trader is not None:
+            plan = with_price_curve(problem, plan, basis.trader, seen_prices(zone, basis.trader, closed))
         outcome = outcome_of_plan(
             zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling
         )

@@ -88,11 +88,16 @@ def outcome_of_plan(
     setpoints: dict[str, Planned] = {}
     reasons: dict[str, str] = {}
     for row, (asset, verdict) in enumerate(zip(zone.assets, verdicts, strict=True)):
-        curve = _curve(zone, problem, plan, row, verdict)
         order = ruling[row] if ruling else None
         free = seen and verdict.outcome == "accepted" and (order is None or order.action != "hold")
         droop = droop_curve(zone, asset) if free and isinstance(asset, Battery) else []
-        setpoints[asset.asset_id] = Planned(_mw(verdict.power_mw), curve, droop, asset.asset_id in told)
+        setpoints[asset.asset_id] = Planned(
+            power_mw=_mw(verdict.power_mw),
+            curve=_curve(zone, problem, row, verdict, plan.curve_net_mw, plan.curve_mw),
+            frequency_curve=droop,
+            price_curve=_curve(zone, problem, row, verdict, plan.price_curve_per_mwh, plan.price_curve_mw),
+            start=asset.asset_id in told,
+        )
         reasons[asset.asset_id] = _reason(problem, plan, row, verdict, order)
     return Outcome(
         engine=plan.engine,
@@ -159,6 +164,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
             power_mw=planned.power_mw,
             curve=planned.curve,
             frequency_curve=planned.frequency_curve,
+            price_curve=planned.price_curve,
             valid_until=end,
             decision_id=decision_id,
             reason=outcome.reasons[asset_id],
@@ -214,17 +220,18 @@ def bid_content(bid: Any) -> dict[str, Any]:
     return content
 
 
-def _curve(zone: Zone, problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict) -> list[tuple[float, float]]:
+def _curve(
+    zone: Zone, problem: ClearingProblem, row: int, verdict: Verdict, at: Array, power_mw: Array
+) -> list[tuple[float, float]]:
     """Return a battery's curve as the twin would deliver it; none where the checker changed the setpoint."""
     asset = zone.assets[row]
-    if len(plan.curve_net_mw) == 0 or verdict.outcome != "accepted" or not isinstance(asset, Battery):
+    if len(at) == 0 or verdict.outcome != "accepted" or not isinstance(asset, Battery):
         return []
     start = AssetState.of(problem.state, row)
-    points = []
-    for net, power in zip(plan.curve_net_mw, plan.curve_mw[row], strict=True):
-        given = deliver(asset, start, float(power), zone.step.hours)
-        points.append((_mw(float(net)), _mw(given.power_mw)))
-    return points
+    return [
+        (_mw(float(seen)), _mw(deliver(asset, start, float(power), zone.step.hours).power_mw))
+        for seen, power in zip(at, power_mw[row], strict=True)
+    ]
 
 
 def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict, order: Order | None) -> str:

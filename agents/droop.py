@@ -1,9 +1,8 @@
 """Frequency droop: the power that a battery adds by itself, from the frequency that it measures.
 
-``added(f) = -k (f - f0 ± dead band)`` beyond the dead band around the nominal frequency f0, none within it; at and
-below the fast reserve's frequency all that the battery has, within a slot at once. Both directions are limited by what
-the battery can swing; physics clips the sum with its setpoint. (Grid codes' droop with dead band; fast reserve as
-reported for 49.5 Hz, `quality` of the research notes.)
+``added(f) = -k (f - f0 ± dead band)`` beyond the dead band around the nominal frequency f0, none within it (the usual
+form of grid codes); at and below the frequency of the fast reserve all that the battery can swing. Physics clips the
+sum of setpoint and answer.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ class Planned(msgspec.Struct):
     power_mw: float
     curve: list[tuple[float, float]] = []
     frequency_curve: list[tuple[float, float]] = []
+    price_curve: list[tuple[float, float]] = []
     start: bool = False
 
 

@@ -246,6 +246,8 @@ class Plan:
     ``reflex:NAME``.
     ``binding``: what bound the first slot, in words; ``notes``: reasons for what could not be met.
     ``curve_net_mw``: shape (P,), ``curve_mw``: shape (A, P), battery power by seen net load in slot 0; P = 0 without.
+    ``price_curve_per_mwh``: shape (K,), ``price_curve_mw``: shape (A, K), battery power by the slot's seen price at the
+    expected net load; K = 0 without.
     ``programme``: the solved programme behind a ``dp`` plan, so that alternatives need not solve it again.
     """
 
@@ -267,6 +269,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     curve_net_mw: Array = field(default_factory=lambda: np.zeros(0))
     curve_mw: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    price_curve_per_mwh: Array = field(default_factory=lambda: np.zeros(0))
+    price_curve_mw: Array = field(default_factory=lambda: np.zeros((0, 0)))
     programme: object = field(default=None, compare=False, repr=False)
 
     @property

@@ -7,7 +7,7 @@ two say all. The kernels are in ``agents.dp_kernel``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,9 @@ LEVEL_NODES = 5
 FIRST_NODES = 5
 FIRST_STEP_MW = 0.1
 PEAK_CHOICES = 17
+
+_PRICE = 1
+"""Place of the slot's price in what the first action is weighed with (``_now``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,13 @@ def best_power(programme: Programme, peak: float, offset: float) -> tuple[float,
         programme.value,
     )  # fmt: skip
     return float(power), float(cost)
+
+
+def at_price(programme: Programme, price_per_mwh: float) -> Programme:
+    """Return the programme with another price in the slot decided; what follows it stays as it was."""
+    now = programme.now.copy()
+    now[_PRICE] = price_per_mwh
+    return replace(programme, now=now)
 
 
 def cost_of(programme: Programme, first_mw: Array) -> float:

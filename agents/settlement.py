@@ -51,7 +51,7 @@ def settle_slot(
         PhysicsError: A battery's energy does not balance, which is always a bug.
     """
     net = served_net_mw(zone, observation)
-    hertz = frequency_hz(observation)
+    hertz, price = frequency_hz(observation), price_per_mwh(zone, observation)
     readings = {} if observation is None else observation.assets
     statuses: dict[str, AssetStatus] = {}
     after: dict[str, AssetKept] = {}
@@ -59,7 +59,7 @@ def settle_slot(
     last = [asset for asset in zone.assets if isinstance(asset, CurtailableLoad) and asset.only_at_cap]
     for asset in [*(asset for asset in zone.assets if asset not in last), *last]:
         planned = setpoints.get(asset.asset_id)
-        wanted = 0.0 if planned is None else follow(planned, net, hertz)
+        wanted = 0.0 if planned is None else follow(planned, net, hertz, price)
         if asset in last and net is not None:
             # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
             wanted = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
@@ -89,7 +89,7 @@ def settle_slot(
     slot = Settled(
         index=index,
         net_mw=net,
-        price_per_mwh=price_per_mwh(zone, observation),
+        price_per_mwh=price,
         power_mw={asset_id: power[asset_id] for asset_id in order},
         started=[p.asset_id for p in zone.peakers if power[p.asset_id] > 0 and not _ran(assets[p.asset_id])],
         observed=observation is not None,
@@ -97,9 +97,17 @@ def settle_slot(
     return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
 
 
-def follow(planned: Planned, net_mw: float | None, hertz: float | None = None) -> float:
-    """Return the power that a setpoint asks for at the seen net load and frequency; the planned point without them."""
+def follow(
+    planned: Planned, net_mw: float | None, hertz: float | None = None, price_per_mwh: float | None = None
+) -> float:
+    """Return the power that a setpoint asks for at what was seen; the planned point without it.
+
+    ``curve(net load) + (price_curve(price) - planned power) + frequency_curve(frequency)``: the net-load curve is drawn
+    at the expected price and the price curve at the expected net load, so their departures from the plan add up.
+    """
     power = planned.power_mw if net_mw is None or not planned.curve else at(planned.curve, net_mw)
+    if price_per_mwh is not None and planned.price_curve:
+        power += at(planned.price_curve, price_per_mwh) - planned.power_mw
     return power + at(planned.frequency_curve, hertz)
 
 

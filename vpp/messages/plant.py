@@ -14,8 +14,9 @@ class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=
     """Planned power of one asset over ``slot``, with the short curves that a device follows inside it.
 
     All curves are points, interpolated, flat outside; empty: none. ``curve``: (seen net load of the served share MW,
-    power MW). ``frequency_curve``: (seen frequency Hz, MW added). ``valid_until`` is the slot's end; after it the
-    device falls back to ``fallback_mw``.
+    power MW). ``frequency_curve``: (seen frequency Hz, MW added). ``price_curve``: (seen price per MWh, power MW
+    at the expected net load), in markets that take it; its difference to ``power_mw`` is added. ``valid_until`` is the
+    slot's end; after it the device falls back to ``fallback_mw``.
     """
 
     slot: datetime
@@ -23,6 +24,7 @@ class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=
     power_mw: float
     curve: list[tuple[float, float]] = []
     frequency_curve: list[tuple[float, float]] = []
+    price_curve: list[tuple[float, float]] = []
     fallback_mw: float = 0.0
     valid_until: datetime
     decision_id: str

@@ -1,0 +1,132 @@
+"""The price-contingent setpoint: where it is made, what it says, and what the twin makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.clearing import solve
+from agents.clearing_dp import solve_dp
+from agents.plant import PlantReducer
+from agents.plant_state import Planned
+from agents.price_curve import acted_on, seen_prices, with_price_curve
+from agents.problem import FleetState, Plan, clearing_problem
+from agents.replay import recompute
+from agents.settlement import follow
+from tests.builders import (
+    BATTERY,
+    HALF_HOUR,
+    LOAD,
+    PEAKER,
+    ZONE,
+    actor_bid_at,
+    closed_slot,
+    make_zone,
+    run,
+    said_on,
+    slot_at,
+    trader_bid_at,
+)
+from vpp.domain import PriceKnown
+from vpp.fleet import Limits, Market, Zone
+from vpp.messages import Deadline, Message, TraderBid
+
+AFTER = Market(contingent_bids=True, price_known=PriceKnown.AFTER, currency="GBP")
+WIDE = Limits(ramp_limit_mw=50.0, import_cap_mw=500.0)
+QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
+DEAR = BATTERY.model_copy(update={"asset_id": "second", "wear_cost_per_mwh": 9.0})
+OFFERS = [(-1000.0, -1.0), (70.0, 0.0), (130.0, 1.0)]
+CURVED = {"curve": OFFERS, "expected_per_mwh": 100.0, "seen_trust": 1.0, "water_value_per_mwh": [100.0] * 4}
+
+
+def bid(index: int = 0, **given: Any) -> TraderBid:
+    return trader_bid_at(index, **{**CURVED, **given})
+
+
+def drawn(zone: Zone, *, trust: float = 1.0, price: float = 100.0) -> Plan:
+    problem = clearing_problem(
+        zone, np.full(32, 50.0), state=FleetState.initial(zone, 50.0), price_per_mwh=price, ramp_sd_mw=0.5,
+        level_sd_mw=0.5,
+    )  # fmt: skip
+    plan = solve_dp(problem) if len(zone.batteries) == 1 else solve(problem)
+    offers = bid(seen_trust=trust)
+    return with_price_curve(problem, plan, offers, seen_prices(zone, offers, zone.step.index(slot_at(0))))
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytest.param(make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE), id="dynamic programme"),
+        pytest.param(make_zone(BATTERY, DEAR, QUICK, market=AFTER, limits=WIDE), id="linear programme"),
+    ],
+)
+def test_low_prices_charge_high_ones_discharge_and_power_never_falls(zone: Zone) -> None:
+    plan = drawn(zone)
+    powers = plan.price_curve_mw
+    assert np.all(np.diff(powers, axis=1) >= 0.0)
+    assert powers[0, 0] == pytest.approx(-4.0, abs=0.11)
+    assert powers[0, -1] == pytest.approx(4.0, abs=0.81)
+    rests = np.interp(100.0, plan.price_curve_per_mwh, powers[0])
+    assert abs(rests) < 0.5
+
+
+def test_a_tight_ramp_limit_keeps_power_within_it_at_every_ordinary_price() -> None:
+    tight = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=Limits(ramp_limit_mw=1.0, import_cap_mw=500.0))
+    assert np.abs(drawn(tight).price_curve_mw[0]).max() <= 1.1
+
+
+def test_less_trust_in_the_seen_price_answers_later() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
+    full, half = drawn(zone), drawn(zone, trust=0.5)
+    at = [np.interp(140.0, plan.price_curve_per_mwh, plan.price_curve_mw[0]) for plan in (full, half)]
+    assert at[0] > at[1]
+    assert acted_on(bid(seen_trust=0.5), np.array([140.0])) == pytest.approx([120.0])
+
+
+@pytest.mark.parametrize(
+    ("zone", "offers"),
+    [
+        pytest.param(make_zone(), bid(), id="a market without curves"),
+        pytest.param(
+            make_zone(market=Market(contingent_bids=True, price_known=PriceKnown.AT_START)), bid(), id="price is known"
+        ),
+        pytest.param(make_zone(market=AFTER), bid(-1), id="an old bid"),
+        pytest.param(make_zone(market=AFTER), trader_bid_at(0), id="a bid without offers"),
+        pytest.param(make_zone(market=AFTER), None, id="no bid"),
+    ],
+)
+def test_elsewhere_there_is_none(zone: Zone, offers: TraderBid | None) -> None:
+    assert len(seen_prices(zone, offers, zone.step.index(slot_at(0)))) == 0
+
+
+def test_departures_by_price_net_load_and_frequency_add_up() -> None:
+    planned = Planned(
+        1.0, curve=[(40.0, 0.0), (60.0, 2.0)], frequency_curve=[(49.0, 2.0), (50.0, 0.0)],
+        price_curve=[(50.0, -4.0), (100.0, 1.0), (150.0, 4.0)],
+    )  # fmt: skip
+    assert follow(planned, 50.0, 50.0, 100.0) == pytest.approx(1.0)
+    assert follow(planned, 55.0, 49.5, 150.0) == pytest.approx(1.0 + 0.5 + 1.0 + 3.0)
+    assert follow(planned, None, None, 50.0) == pytest.approx(-4.0)
+    assert follow(planned, None, None, None) == 1.0
+
+
+def test_the_plant_publishes_follows_and_settles_it_and_makes_it_again() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
+    messages: list[Message] = []
+    for index, price in enumerate((100.0, 400.0, 100.0)):
+        seen = closed_slot(index, 500.0, price)
+        messages += [actor_bid_at(index, observation=seen), bid(index, observation=seen)]
+    messages.append(Deadline(zone=ZONE, slot=slot_at(3)))
+    _, outputs = run(PlantReducer(zone), messages)
+    setpoints = [s for s in said_on(outputs, "setpoints") if s.asset_id == "bat"]
+    assert [bool(s.price_curve) for s in setpoints] == [True, True, True, False]
+    delivered = {s.slot: s for s in said_on(outputs, "assets") if s.asset_id == "bat"}
+    dear = delivered[slot_at(1)]
+    assert dear.planned_mw is not None
+    assert dear.power_mw > dear.planned_mw + 2.0
+    entry = next(e for e in said_on(outputs, "ledger") if e.asset_id == "bat" and e.slot == slot_at(1))
+    assert entry.revenue == pytest.approx(dear.power_mw * HALF_HOUR.total_seconds() / 3600 * 400.0)
+    for decision in said_on(outputs, "decisions"):
+        assert recompute(zone, decision).decision_id == decision.decision_id
