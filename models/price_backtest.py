@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -10,26 +9,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from models.price_day_features import MIN_DAYS, renewables_weight
-from models.price_days import HOURS, Convention, DayTable, day_number, holiday_numbers, table_of
+from models.price_day_features import renewables_weight
+from models.price_days import Convention, DayTable, day_number, holiday_numbers, table_of
+from models.price_learner import DayAheadLearner, Progress, quiet
 from models.price_view import Flags, Floats, Ints, local_minutes
-from models.price_walk import AuctionView, WalkSettings, linear_walk, tail_walk, tree_walks
-from vpp.domain import PRICE, QUANTILE_LEVELS, iso
+from models.price_walk import AuctionView, WalkSettings
+from vpp.domain import PRICE, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet import Zone
 
-Progress = Callable[[float, str], None]
-
 DEFAULTS = WalkSettings()
 MIN_HISTORY_DAYS = 60
-_CALIBRATION_DAYS = 84
-_SPREAD_DAYS = 182
-_NEAR_HOURS = 2
-_LEVELS = np.array(QUANTILE_LEVELS)
-
-
-def quiet(share: float, text: str) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,31 +93,27 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     first = begin if refit_days is not None else fitted
     weight = renewables_weight(table, fitted)
     view = AuctionView.of(table, convention, weight)
-    linear = linear_walk(view, first, refit_days=refit_days, settings=settings, progress=share_of(progress, 0.0, 0.35))
-    calibrate = max(first - _CALIBRATION_DAYS, MIN_DAYS + 28)
-    trees = tree_walks(
-        view, linear, first, begin=min(calibrate, first), refit_days=refit_days, settings=settings,
-        progress=share_of(progress, 0.35, 0.9),
-    )  # fmt: skip
-    progress(0.9, "the day after")
     next_day = int(table.days[-1]) + 1
     holiday = float(next_day in holiday_numbers(zone, next_day, next_day))
-    after, _ = tail_walk(table.longer(holiday), weight, first, refit_days=refit_days, settings=settings)
-    history = np.where(np.isfinite(trees.blend), trees.blend, linear.mix)
-    spread = day_quantiles(history, table.price, view.features.scale, begin, end)
+    after = AuctionView.two_days_ahead(table.longer(holiday), convention, weight)
+    walked = DayAheadLearner(settings)
+    walked.advance(view, after, first, progress=share_of(progress, 0.0, 0.4))
+    for day in range(first + 1, end + 1):
+        walked.advance(view, after, day, refit_days=refit_days)
+        progress(0.4 + 0.6 * (day - first) / (end - first), "forecasting")
     test = slice(begin, end)
     slots, row, hour, actual = _real_slots(frame, zone, table, test)
     names = ("ridge", *(f"lasso_{w}" for w in settings.lasso_windows))
-    members = {name: linear.members[i, test] for i, name in enumerate(names)}
-    members |= {"mix": linear.mix[test], "trees": trees.alone[test], "stack": trees.stack[test]}
+    members = {name: walked.members[i, test] for i, name in enumerate(names)}
+    members |= {"mix": walked.mix[test], "trees": walked.alone[test], "stack": walked.stack[test]}
     return DayAheadRun(
         zone=zone,
         convention=convention,
         days=table.days[test],
-        price=_limited(trees.blend[test], zone),
-        tail=_limited(after[begin + 1 : end + 1], zone),
+        price=_limited(walked.blend[test], zone),
+        tail=_limited(walked.tail[begin + 1 : end + 1], zone),
         members=members,
-        quantiles=_limited(spread, zone),
+        quantiles=_limited(walked.quantiles[test], zone),
         slots=slots,
         row=row,
         hour=hour,
@@ -135,24 +121,6 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
         baselines={"week": table.price[begin - 7 : end - 7], "yesterday": table.price[begin - 1 : end - 1]},
         refit_days=refit_days,
     )
-
-
-def day_quantiles(forecast: Floats, price: Floats, scale: Floats, begin: int, end: int) -> Floats:
-    """Return the seven quantiles of rows ``begin`` to ``end``, shape (rows, 24, 7), ascending.
-
-    Quantiles of the scaled errors of the 182 days before, of the hour and the two on each side, around the forecast.
-    """
-    z = (price - forecast) / scale[:, None]
-    out = np.full((end - begin, HOURS, _LEVELS.size), np.nan)
-    for row in range(begin, end):
-        past = z[max(0, row - _SPREAD_DAYS) : row]
-        past = past[np.isfinite(past).all(axis=1)]
-        if past.shape[0] < 14:
-            continue
-        for h in range(HOURS):
-            near = past[:, max(0, h - _NEAR_HOURS) : h + _NEAR_HOURS + 1]
-            out[row - begin, h] = forecast[row, h] + scale[row] * np.quantile(near, _LEVELS)
-    return out
 
 
 def _rows(

@@ -45,9 +45,9 @@ class DayFeatures:
         """Return prices (n, 24) as ``(price - ref) / scale``."""
         return (prices - self.ref) / self.scale[:, None]
 
-    def prices(self, scaled: Floats) -> Floats:
-        """Return scaled values (n, 24) as prices."""
-        return self.ref + self.scale[:, None] * scaled
+    def prices_of(self, row: int, scaled: Floats) -> Floats:
+        """Return scaled values of one day (24,) as prices."""
+        return np.asarray(self.ref[row] + self.scale[row] * scaled)
 
 
 def renewables_weight(table: DayTable, last_row: int) -> float:

@@ -11,17 +11,17 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from models.price_dayahead_fits import DayAheadFits, DayAheadShape, MemberHistory, from_arrays, to_arrays
-from models.price_days import HOURS, DayTable, day_table
+from models.price_day_spread import day_quantiles
+from models.price_dayahead_fits import DayAheadFits, DayAheadShape, from_arrays, to_arrays
+from models.price_days import DayTable, day_table
 from models.price_fallback import fallback
 from models.price_rows import series
-from models.price_spread import GRID
-from models.price_trees import stack_values
 from models.price_view import (
     FALLBACK_PROFILE,
     MODEL,
@@ -32,26 +32,52 @@ from models.price_view import (
     local_minutes,
     with_published,
 )
-from models.price_walk import AuctionView, WalkSettings, blend_of
-from models.trees import Trees
+from models.price_walk import AuctionView
 from vpp.domain import PRICE, QUANTILE_LEVELS, horizons_min
 
 _DAY = 1440
-_WINDOW_DAYS = 33
+_WINDOW_DAYS = 44
 _AHEAD_DAYS = 2
 _KNOWN_HOURS = 20
-_LEVELS = np.array(QUANTILE_LEVELS)
 _KEPT_DAYS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class DayForecast:
-    """Prices of the first unpublished day (24,) by name, of the day after (24,), and their scales."""
+    """Prices of the first unpublished day (24,) by name, of the day after (24,), quantiles of both (2, 24, 7)."""
 
     experts: dict[str, Floats]
     tail: Floats
-    scale: float
-    tail_scale: float
+    quantiles: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlook:
+    """Forecasts of all slots of ``today`` and the two local days after it, while ``stamp`` says that nothing changed.
+
+    ``start``: index of the first slot. ``local_day``: shape (n,), as the other arrays one row per slot. ``day``: None
+    where there is no model for the first unpublished day; ``experts`` is empty then.
+    """
+
+    ring: RingView
+    stamp: object
+    today: int
+    start: int
+    local_day: Ints
+    day: DayForecast | None
+    experts: dict[str, Floats]
+    quantiles: Floats
+
+    @property
+    def end(self) -> int:
+        """One past the last slot."""
+        return self.start + int(self.local_day.size)
+
+    def serves(self, ring: RingView, first: int, channels: tuple[str, ...]) -> bool:
+        """Return whether this still is what a forecast of slot ``first`` and those after it says."""
+        here = first - self.start
+        within = ring is self.ring and 0 <= here < self.local_day.size and self.local_day[here] == self.today
+        return within and self.stamp == ring.stamp(channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,51 +86,72 @@ class DayAheadPart:
 
     shape: DayAheadShape
     fits: DayAheadFits
-    history: MemberHistory
-    settings: WalkSettings
     _kept: dict[bytes, DayForecast] = field(default_factory=dict, repr=False, compare=False)
+    _outlooks: list[_Outlook] = field(default_factory=list, repr=False, compare=False)
 
-    def forecast(self, ring: RingView, slot_index: int, levels: Floats = _LEVELS) -> PriceForecast:
+    def forecast(self, ring: RingView, slot_index: int) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
 
         Args:
             ring: Values up to that slot and published values of later ones.
             slot_index: Index of the last closed slot.
-            levels: Levels that stand for the nominal ones, shape (7,) or (H, 7).
         """
-        step = self.shape.step_min
-        first = slot_index + 1
-        today = int(self._local(first, first + 1)[0]) // _DAY
-        end = self._index(today + _AHEAD_DAYS + 1)
-        minutes = self._local(first, end)
+        step, first = self.shape.step_min, slot_index + 1
+        outlook = self._outlook(ring, first)
+        end, here = outlook.end, first - outlook.start
         known = ring.window(PRICE, first, end)
-        target = self._first_unknown(ring, today)
-        horizon_min = horizons_min(step)
-        at = np.array(horizon_min, dtype=np.int64) // step - 1
-        outlook_min = tuple(int(step * (i + 1)) for i in range(end - first))
-        day = self._day(ring, target)
-        if day is None:
+        at = _positions(step)
+        if outlook.day is None:
             return self._without_model(ring, slot_index, known, at)
-        row, hour = minutes // _DAY - target, minutes % _DAY // 60
-        experts = {
-            name: np.where(row == 0, values[hour], np.where(row > 0, day.tail[hour], np.nan))
-            for name, values in day.experts.items()
-        }
+        experts = {name: values[here:] for name, values in outlook.experts.items()}
         experts["last_week"] = ring.window(PRICE, first - 7 * _DAY // step, end - 7 * _DAY // step)
-        mean = experts["next_day"][at]
-        errors = self._errors(day, row[at], hour[at], levels)
-        quantiles = np.clip(mean[:, None] + errors, self.shape.floor_per_mwh, self.shape.cap_per_mwh)
-        made = PriceForecast(MODEL, quantiles, mean, outlook_min, known, experts)
-        return with_published(made, known[at])
+        mean, quantiles = experts["next_day"][at], outlook.quantiles[here + at]
+        minutes = tuple(range(step, step * (end - first) + 1, step))
+        return with_published(PriceForecast(MODEL, quantiles, mean, minutes, known, experts), known[at])
+
+    def _outlook(self, ring: RingView, first: int) -> _Outlook:
+        """Return the outlook of the local day of slot ``first``; made anew when an input or the day has changed."""
+        if self._outlooks and self._outlooks[0].serves(ring, first, self.shape.channels):
+            return self._outlooks[0]
+        stamp = ring.stamp(self.shape.channels)
+        today = int(self._local(first, first + 1)[0]) // _DAY
+        start, end = self._index(today), self._index(today + _AHEAD_DAYS + 1)
+        minutes = self._local(start, end)
+        target = self._first_unknown(ring, today)
+        day = self._day(ring, target)
+        row, hour = minutes // _DAY - target, minutes % _DAY // 60
+        experts, quantiles = {}, np.empty((0, len(QUANTILE_LEVELS)))
+        if day is not None:
+            experts = {
+                name: np.where(row == 0, values[hour], np.where(row > 0, day.tail[hour], np.nan))
+                for name, values in day.experts.items()
+            }
+            quantiles = day.quantiles[(row > 0).astype(np.int64), hour]
+        self._outlooks[:] = [_Outlook(ring, stamp, today, start, minutes // _DAY, day, experts, quantiles)]
+        return self._outlooks[0]
+
+    def day_of(self, ring: RingView, slot_index: int, ahead: int) -> tuple[DayTable, int, int]:
+        """Return what the next day's forecast reads, how many days after that day a slot lies, and its local hour.
+
+        Args:
+            ring: As ``forecast``.
+            slot_index: As ``forecast``.
+            ahead: Slots from ``slot_index`` to the slot.
+        """
+        today = int(self._local(slot_index + 1, slot_index + 2)[0]) // _DAY
+        target = self._first_unknown(ring, today)
+        minute = int(self._local(slot_index + ahead, slot_index + ahead + 1)[0])
+        columns, first = self._columns(ring, target)
+        return self._table(columns, first), minute // _DAY - target, minute % _DAY // 60
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:
         """Return the part as arrays and one JSON value."""
-        return to_arrays(self.shape, self.fits, self.history)
+        return to_arrays(self.shape, self.fits)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any], settings: WalkSettings) -> DayAheadPart:
-        """Return the part that ``to_arrays`` wrote; ``settings`` are those of the fit."""
-        return cls(*from_arrays(arrays, meta), settings)
+    def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> DayAheadPart:
+        """Return the part that ``to_arrays`` wrote."""
+        return cls(*from_arrays(arrays, meta))
 
     def _local(self, first: int, last: int) -> Ints:
         return local_minutes(first, last, step_min=self.shape.step_min, time_zone=self.shape.time_zone)
@@ -125,9 +172,7 @@ class DayAheadPart:
 
     def _day(self, ring: RingView, target: int) -> DayForecast | None:
         """Return the forecast of day ``target`` and the day after; None where a month of prices is not half known."""
-        first, last = self._index(target - _WINDOW_DAYS + 1), self._index(target + 1)
-        columns = {name: ring.window(name, first, last) for name in self.shape.channels}
-        columns[PRICE][self._index(target) - first :] = np.nan
+        columns, first = self._columns(ring, target)
         digest = hashlib.blake2b(str(target).encode(), digest_size=16)
         for values in columns.values():
             digest.update(values.tobytes())
@@ -140,6 +185,13 @@ class DayAheadPart:
             self._kept[key] = self._predict(self._table(columns, first))
         return self._kept[key]
 
+    def _columns(self, ring: RingView, target: int) -> tuple[dict[str, Floats], int]:
+        """Return the channels up to the end of day ``target``, without prices of it, and their first slot's index."""
+        first, last = self._index(target - _WINDOW_DAYS + 1), self._index(target + 1)
+        columns = {name: ring.window(name, first, last) for name in self.shape.channels}
+        columns[PRICE][self._index(target) - first :] = np.nan
+        return columns, first
+
     def _table(self, columns: dict[str, Floats], first: int) -> DayTable:
         return day_table(
             columns,
@@ -150,41 +202,23 @@ class DayAheadPart:
         )
 
     def _predict(self, table: DayTable) -> DayForecast:
-        fits, view = self.fits, AuctionView.of(table, self.shape.convention, self.shape.weight)
-        scale, ref = view.features.scale[-1:], view.features.ref[-1:]
-        members = [ref[0] + scale[0] * fits.ridge.predict(view.ridge[-1])]
-        weights = [float(fits.weights[0])]
-        for lasso, weight in zip(fits.lassos, fits.weights[1:], strict=True):
-            members.append(members[0] if lasso is None else lasso.predict(view.lasso[-1:])[0])
-            weights.append(0.0 if lasso is None else float(weight))
-        stacked = np.stack(members)
-        mix = np.asarray(np.array(weights) / sum(weights) @ stacked)
-        experts = {"mix": mix}
-        values = view.features.values[-1:]
-        alone = None if fits.alone is None else ref[0] + scale[0] * _tree_day(fits.alone, values)
-        stack = None
-        if fits.stack is not None:
-            given = stack_values(values, mix[None], stacked[:, None], ref, scale)
-            stack = mix + scale[0] * _tree_day(fits.stack, given)
-        experts["next_day"] = _blend(stack, alone, mix, self.settings)
-        if alone is not None:
-            experts["trees"] = alone
+        fits, last = self.fits, table.days.size - 1
+        view = AuctionView.of(table, self.shape.convention, self.shape.weight)
+        made = fits.models.forecast(view, last)
+        experts = {"next_day": made.blend, "mix": made.mix}
+        if made.alone is not None:
+            experts["trees"] = made.alone
         next_day = int(table.days[-1]) + 1
         longer = table.longer(float(next_day in self.shape.holidays))
-        after = AuctionView.two_days_ahead(longer, self.shape.weight)
-        tail_scale = float(after.features.scale[-1])
-        tail = after.features.ref[-1] + tail_scale * fits.tail.predict(after.ridge[-1])
+        after = AuctionView.two_days_ahead(longer, self.shape.convention, self.shape.weight)
+        tail = after.features.prices_of(last + 1, fits.tail.predict(after.ridge[last + 1]))
+        spreads = (
+            day_quantiles(made.blend, float(view.features.scale[last]), fits.errors, fits.levels),
+            day_quantiles(tail, float(after.features.scale[last + 1]), fits.tail_errors, fits.tail_levels),
+        )
         low, high = self.shape.floor_per_mwh, self.shape.cap_per_mwh
         experts = {name: np.clip(prices, low, high) for name, prices in experts.items()}
-        return DayForecast(experts, np.clip(tail, low, high), float(scale[0]), tail_scale)
-
-    def _errors(self, day: DayForecast, row: Ints, hour: Ints, levels: Floats) -> Floats:
-        per_horizon = np.broadcast_to(levels, (row.size, levels.shape[-1]))
-        out = np.empty(per_horizon.shape)
-        for i in range(row.size):
-            table, scale = (self.fits.errors, day.scale) if row[i] <= 0 else (self.fits.tail_errors, day.tail_scale)
-            out[i] = scale * np.interp(per_horizon[i], GRID, table[hour[i]])
-        return np.sort(out, axis=1)
+        return DayForecast(experts, np.clip(tail, low, high), np.clip(np.stack(spreads), low, high))
 
     def _without_model(self, ring: RingView, slot_index: int, known: Floats, at: Ints) -> PriceForecast:
         first = slot_index - 16 * _DAY // self.shape.step_min
@@ -201,12 +235,7 @@ class DayAheadPart:
         return with_published(made, known[at])
 
 
-def _tree_day(trees: Trees, values: Floats) -> Floats:
-    rows = np.ascontiguousarray(values.reshape(HOURS, -1), dtype=np.float32)
-    return trees.predict(rows).astype(np.float64)
-
-
-def _blend(stack: Floats | None, alone: Floats | None, mix: Floats, settings: WalkSettings) -> Floats:
-    if stack is not None and alone is not None:
-        return blend_of(stack, alone, mix, settings)
-    return mix if alone is None else 0.5 * alone + 0.5 * mix
+@lru_cache(maxsize=16)
+def _positions(step_min: int) -> Ints:
+    """Return how many slots after the first one each horizon lies."""
+    return np.array(horizons_min(step_min), dtype=np.int64) // step_min - 1

@@ -12,10 +12,12 @@ import numpy as np
 from models.price_days import Convention
 from models.price_lasso import LassoFit
 from models.price_ridge import RidgeFit, Scaler
-from models.price_view import Floats, Ints
+from models.price_view import Floats
+from models.price_walk import DayModels
 from models.trees import Trees
 
 KIND = "day_ahead"
+_SPREADS = ("errors", "tail_errors", "levels", "tail_levels")
 _LASSO = ("column_scale", "column_shift", "coefficients", "price_scale", "centre", "bounds")
 
 
@@ -39,73 +41,47 @@ class DayAheadShape:
 
 @dataclass(frozen=True, slots=True)
 class DayAheadFits:
-    """Members, their weights, trees, and errors.
+    """Models of the next day and of the day after, and their errors.
 
-    ``lassos``: one per window, None where it had too little. ``weights``: shape (members,), ridge first. ``stack``,
-    ``alone``: trees, None where there was too little. ``errors``, ``tail_errors``: quantiles of scaled errors of the
-    next day and of the day after on ``price_spread.GRID``, shape (24, len(GRID)).
+    ``tail``: looks two days ahead. ``errors``, ``tail_errors``: quantiles of scaled errors of the next day and of the
+    day after on ``price_spread.GRID``, shape (24, len(GRID)); ``levels``, ``tail_levels``: levels to read them at,
+    shape (24, 7).
     """
 
-    ridge: RidgeFit
-    lassos: tuple[LassoFit | None, ...]
-    weights: Floats
-    stack: Trees | None
-    alone: Trees | None
+    models: DayModels
     tail: RidgeFit
     errors: Floats
     tail_errors: Floats
+    levels: Floats
+    tail_levels: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class MemberHistory:
-    """Walk-forward forecasts of the members, so that a later fit need not walk the same days again.
-
-    ``days``: local day numbers, (d,). ``members``: (M, d, 24). ``blend``: (d, 24), NaN before there were trees.
-    ``tail``: (d, 24). ``trees_of``: day number of the newest trees.
-    """
-
-    days: Ints
-    members: Floats
-    blend: Floats
-    tail: Floats
-    trees_of: int
-
-
-def to_arrays(
-    shape: DayAheadShape, fits: DayAheadFits, history: MemberHistory
-) -> dict[str, np.ndarray[Any, Any] | bytes]:
+def to_arrays(shape: DayAheadShape, fits: DayAheadFits) -> dict[str, np.ndarray[Any, Any] | bytes]:
     """Return everything as arrays and one JSON value."""
+    models = fits.models
+    trees = {name: t for name, t in (("stack", models.stack), ("alone", models.alone)) if t is not None}
     meta: dict[str, Any] = {
         "kind": KIND,
         "shape": {name: getattr(shape, name) for name in DayAheadShape.__slots__},
-        "lassos": [lasso is not None for lasso in fits.lassos],
-        "trees": {
-            name: None if t is None else t.features for name, t in (("stack", fits.stack), ("alone", fits.alone))
-        },
-        "trees_of": history.trees_of,
+        "lassos": [lasso is not None for lasso in models.lassos],
+        "trees": {name: t.features for name, t in trees.items()},
+        "blend": list(models.blend),
     }
     out: dict[str, np.ndarray[Any, Any] | bytes] = {"meta": json.dumps(meta, sort_keys=True).encode()}
-    for name, ridge in (("ridge", fits.ridge), ("tail", fits.tail)):
+    for name, ridge in (("ridge", models.ridge), ("tail", fits.tail)):
         out |= {
             f"{name}.mean": ridge.scaler.mean,
             f"{name}.sd": ridge.scaler.sd,
             f"{name}.coefficients": ridge.coefficients,
         }
-    for i, lasso in enumerate(fits.lassos):
+    for i, lasso in enumerate(models.lassos):
         if lasso is not None:
             out |= {f"lasso.{i}.{part}": getattr(lasso, part) for part in _LASSO}
-    for name, trees in (("stack", fits.stack), ("alone", fits.alone)):
-        if trees is not None:
-            out[f"trees.{name}"] = trees.raw
-    out |= {"weights": fits.weights, "errors": fits.errors, "tail_errors": fits.tail_errors}
-    out |= {"history.days": history.days, "history.members": history.members.astype(np.float32)}
-    out |= {"history.blend": history.blend.astype(np.float32), "history.tail": history.tail.astype(np.float32)}
-    return out
+    out |= {f"trees.{name}": t.raw for name, t in trees.items()}
+    return out | {"weights": models.weights} | {name: getattr(fits, name) for name in _SPREADS}
 
 
-def from_arrays(
-    arrays: Mapping[str, Any], meta: Mapping[str, Any]
-) -> tuple[DayAheadShape, DayAheadFits, MemberHistory]:
+def from_arrays(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[DayAheadShape, DayAheadFits]:
     """Return what ``to_arrays`` wrote."""
     given = dict(meta["shape"])
     shape = DayAheadShape(**{**given, "channels": tuple(given["channels"]), "holidays": tuple(given["holidays"])})
@@ -115,28 +91,15 @@ def from_arrays(
         return RidgeFit(Scaler(*parts), np.asarray(arrays[f"{name}.coefficients"]))
 
     def trees(name: str) -> Trees | None:
-        columns = meta["trees"][name]
+        columns = meta["trees"].get(name)
         return None if columns is None else Trees(bytes(arrays[f"trees.{name}"]), int(columns))
 
     lassos = tuple(
         LassoFit(*(np.asarray(arrays[f"lasso.{i}.{part}"]) for part in _LASSO)) if there else None
         for i, there in enumerate(meta["lassos"])
     )
-    fits = DayAheadFits(
-        ridge=ridge("ridge"),
-        lassos=lassos,
-        weights=np.asarray(arrays["weights"]),
-        stack=trees("stack"),
-        alone=trees("alone"),
-        tail=ridge("tail"),
-        errors=np.asarray(arrays["errors"]),
-        tail_errors=np.asarray(arrays["tail_errors"]),
+    stack, mix, alone = meta["blend"]
+    models = DayModels(
+        ridge("ridge"), lassos, np.asarray(arrays["weights"]), trees("stack"), trees("alone"), (stack, mix, alone)
     )
-    history = MemberHistory(
-        days=np.asarray(arrays["history.days"]),
-        members=np.asarray(arrays["history.members"], dtype=np.float64),
-        blend=np.asarray(arrays["history.blend"], dtype=np.float64),
-        tail=np.asarray(arrays["history.tail"], dtype=np.float64),
-        trees_of=int(meta["trees_of"]),
-    )
-    return shape, fits, history
+    return shape, DayAheadFits(models, ridge("tail"), *(np.asarray(arrays[name]) for name in _SPREADS))

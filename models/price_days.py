@@ -192,24 +192,27 @@ def filled(values: Floats) -> Floats:
     return out
 
 
-def as_seen_two_days_ahead(table: DayTable) -> DayTable:
+def as_seen_two_days_ahead(table: DayTable, convention: Convention = "benchmark") -> DayTable:
     """Return the table as the auction for D-1 sees D: no price of D-1 and no forecast of D is known yet.
 
     Load of D is that of a week before, moved by how far D-1 lies from its own week before; wind and solar are those of
-    D-1. Row D of every forecast holds nothing but forecasts to D-1.
+    D-1, under ``load_only`` of D-2. Row D of every forecast holds nothing but forecasts to D-1.
     """
+    late = 1 if convention == "benchmark" else 2
 
     def load(values: Floats) -> Floats:
         move = (previous_day(values) - previous_day(values, 8)).mean(axis=1)
         return np.asarray(previous_day(values, 7) + move[:, None])
 
     series = {
-        name: load(values) if role_of(name) == "load" else previous_day(values) for name, values in table.series.items()
+        name: load(values) if role_of(name) == "load" else previous_day(values, late)
+        for name, values in table.series.items()
     }
-    neighbours = {name: previous_day(values) for name, values in table.neighbours.items()}
+    neighbours = {name: previous_day(values, late) for name, values in table.neighbours.items()}
     return DayTable(
-        table.days, table.price, load(table.load), previous_day(table.renewables), series, neighbours, table.holiday
-    )
+        table.days, table.price, load(table.load), previous_day(table.renewables, late), series, neighbours,
+        table.holiday,
+    )  # fmt: skip
 
 
 def holiday_numbers(zone: Zone, first: int, last: int) -> set[int]:

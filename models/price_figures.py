@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from models.metrics import worst_week
-from models.price_backtest import DEFAULTS, DayAheadRun, Progress, quiet, run_day_ahead, share_of
+from models.price_backtest import DEFAULTS, DayAheadRun, run_day_ahead, share_of
 from models.price_days import HOURS, Convention
+from models.price_learner import Progress, quiet
 from models.price_view import Flags, Floats
 from models.price_walk import WalkSettings
 from models.report import WORST_DAYS, DayCurves

@@ -12,20 +12,18 @@ import pandas as pd
 
 from models import price_dayahead_fits, price_realtime
 from models.price_dayahead import DayAheadPart
-from models.price_dayahead_fit import SERVED, fit_day_ahead
+from models.price_dayahead_fit import DayAheadTrainer, known_rows
 from models.price_inputs import Shape
 from models.price_realtime import RealTimePart
 from models.price_realtime_fit import fit_real_time
 from models.price_view import PriceForecast, RingView
-from vpp.domain import NET_LOAD_CHANNELS, PRICE, PriceKnown
+from vpp.domain import PRICE, PriceKnown
 from vpp.fleet import Zone
 
 Arrays = dict[str, "np.ndarray[Any, Any] | bytes"]
 
 TREES_SERVE = timedelta(days=28)
-
-RING_DAYS = 34
-"""Days of history that a price part reads of every channel of ``price_channels``, besides the day of the origin."""
+VALUES_SERVE = timedelta(days=84)
 
 
 class PricePart(Protocol):
@@ -40,16 +38,11 @@ class PricePart(Protocol):
         ...
 
 
-def price_channels(columns: list[str]) -> list[str]:
-    """Return the channels among ``columns`` that a price part may read from the ring, each ``RING_DAYS`` deep."""
-    own = {PRICE, *NET_LOAD_CHANNELS, "niv_mwh"}
-    return [c for c in columns if c.split(":")[-1] in own or c.endswith("_forecast_da_mw")]
-
-
 class PriceTrainer:
     """Fits the price part of one zone, and refits it as time goes on at little cost.
 
-    A refit fits the linear members anew; trees serve on until they are four weeks old (two in day-ahead markets), and
+    A refit fits the linear members anew; trees serve on until they are four weeks old (two in day-ahead markets),
+    opportunity values until they are twelve, and
     days that a former fit has walked are not walked again.
 
     Args:
@@ -58,11 +51,15 @@ class PriceTrainer:
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
-        self._part: RealTimePart | DayAheadPart | None = None
+        self._days = DayAheadTrainer(zone)
+        self._part: RealTimePart | None = None
         self._trees_at: datetime | None = None
+        self._values_at: datetime | None = None
 
     def refit(self, frame: pd.DataFrame, until: datetime) -> PricePart | None:
-        """Fit on the rows of ``frame`` before ``until``; calls must come in order of ``until``.
+        """Fit on what ``frame`` holds of the time before ``until``; calls must come in order of ``until``.
+
+        In day-ahead markets that is also what was published by then of later slots.
 
         Args:
             frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
@@ -75,15 +72,19 @@ class PriceTrainer:
         if PRICE not in rows or rows[PRICE].isna().all():
             return None
         if self._zone.market.price_known is PriceKnown.DAY_AHEAD and self._zone.step_min <= 60:
-            before = self._part if isinstance(self._part, DayAheadPart) else None
-            self._part = fit_day_ahead(rows, self._zone, before=before)
-            return self._part
-        old = self._part if isinstance(self._part, RealTimePart) else None
-        young = self._trees_at is not None and until - self._trees_at < TREES_SERVE
-        keep = old.boost if old is not None and young and old.shape == Shape.of(self._zone, rows) else None
-        self._part = fit_real_time(rows, self._zone, keep=keep)
+            return self._days.refit(known_rows(frame, self._zone, until))
+        old = self._part
+        same = old if old is not None and old.shape == Shape.of(self._zone, rows) else None
+        keep = same.boost if same is not None and _young(self._trees_at, until, TREES_SERVE) else None
+        value = same.value if same is not None and _young(self._values_at, until, VALUES_SERVE) else None
+        self._part = fit_real_time(rows, self._zone, keep=keep, keep_value=value)
         self._trees_at = self._trees_at if keep is not None else until
+        self._values_at = self._values_at if value is not None else until
         return self._part
+
+
+def _young(made: datetime | None, now: datetime, serve: timedelta) -> bool:
+    return made is not None and now - made < serve
 
 
 def fit_price(frame: pd.DataFrame, zone: Zone, until: datetime) -> PricePart | None:
@@ -101,5 +102,5 @@ def part_from_arrays(arrays: Mapping[str, Any]) -> PricePart:
     if meta["kind"] == price_realtime.KIND:
         return RealTimePart.from_arrays(arrays, meta)
     if meta["kind"] == price_dayahead_fits.KIND:
-        return DayAheadPart.from_arrays(arrays, meta, SERVED)
+        return DayAheadPart.from_arrays(arrays, meta)
     raise ValueError(f"unknown price part {meta['kind']!r}")

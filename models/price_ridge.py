@@ -55,7 +55,7 @@ def ridge_columns(table: DayTable, features: DayFeatures) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class RidgeFit:
-    """Coefficients in force, shape (members, 24, K + 1), with their scaler."""
+    """Coefficients in force, shape (half-lives, 24, K + 1), with their scaler."""
 
     scaler: Scaler
     coefficients: Floats
@@ -63,53 +63,68 @@ class RidgeFit:
     def predict(self, columns: Floats) -> Floats:
         """Return scaled prices (24,) for one day's columns (24, K)."""
         X = self.scaler(columns)
-        return np.asarray(np.einsum("hk,mhk->h", X, self.coefficients) / self.coefficients.shape[0])
+        return np.asarray(np.mean([np.einsum("hk,hk->h", X, b) for b in self.coefficients], axis=0))
 
 
-def ridge_walk(
-    columns: Floats,
-    features: DayFeatures,
-    price: Floats,
-    solve_at: Flags,
-    settings: RidgeSettings,
-    delay: int = 0,
-) -> tuple[Floats, RidgeFit]:
-    """Forecast every row from the first solved one on by the coefficients in force before it.
+class RidgeLearner:
+    """The moments of every half-life, learned a day at a time; ``fit`` holds the coefficients last solved.
 
     Args:
-        columns: As ``ridge_columns``, shape (n, 24, K).
-        features: Reference and scale of prices.
-        price: Prices, shape (n, 24); row D is used only for rows after D.
-        solve_at: Rows before which the coefficients are solved anew, on the rows before; shape (n + 1,), the last
-            entry is for the day after the table.
         settings: Penalty, half-lives, Huber threshold.
-        delay: Days more that a price comes late: row D is forecast by coefficients that saw rows before D - ``delay``.
-
-    Returns:
-        Prices (n, 24), NaN before the first solution, and the coefficients in force after the last row.
     """
-    n = price.shape[0]
-    goal = features.scaled(price)
-    out = np.full(price.shape, np.nan)
-    first = int(np.argmax(solve_at))
-    begin = max(MIN_DAYS, first - int(4 * max(settings.half_lives)))
-    scaler = Scaler.of(columns[begin : max(begin + 1, first)])
-    members = [_Hourly(columns.shape[2] + 1, half_life, settings) for half_life in settings.half_lives]
-    for row in range(begin, n + 1):
-        if solve_at[row]:
-            for member in members:
-                member.solve()
-        if row == n:
-            break
-        if row >= first:
-            X = scaler(columns[row])
-            out[row] = np.mean([member.predict(X) for member in members], axis=0)
-        learnt = row - delay
-        if learnt >= begin:
-            X = scaler(columns[learnt])
-            for member in members:
-                member.update(X, goal[learnt])
-    return features.prices(out), RidgeFit(scaler, np.stack([member.b for member in members]))
+
+    def __init__(self, settings: RidgeSettings) -> None:
+        self._settings = settings
+        self._members: list[_Hourly] = []
+        self._scaler: Scaler | None = None
+        self.fit: RidgeFit
+
+    def walk(
+        self, columns: Floats, features: DayFeatures, price: Floats, solve_at: Flags, stop: int, delay: int = 0
+    ) -> Floats:
+        """Learn the days before row ``stop``, forecasting each by the coefficients in force before it.
+
+        Args:
+            columns: As ``ridge_columns``, shape (n, 24, K).
+            features: Reference and scale of prices.
+            price: Prices, shape (n, 24); row D is used only for rows after D.
+            solve_at: Rows before which the coefficients are solved anew, shape (stop + 1,); the last one must be.
+            stop: First row that is not learned (with ``delay``, that many rows before it are not either).
+            delay: Days more that a price comes late.
+
+        Returns:
+            Prices (stop, 24), NaN before the first solution.
+        """
+        goal = features.scaled(price)
+        out = np.full((stop, HOURS), np.nan)
+        first = int(np.argmax(solve_at))
+        begin = max(MIN_DAYS, first - int(4 * max(self._settings.half_lives)))
+        self._scaler = Scaler.of(columns[begin : max(begin + 1, first)])
+        self._members = [_Hourly(columns.shape[2] + 1, half, self._settings) for half in self._settings.half_lives]
+        for row in range(begin, stop + 1):
+            if solve_at[row]:
+                self.solve()
+            if row == stop:
+                break
+            if row >= first:
+                out[row] = features.prices_of(row, self.fit.predict(columns[row]))
+            if row - delay >= begin:
+                self.learn(columns[row - delay], goal[row - delay])
+        return out
+
+    def learn(self, columns: Floats, goal: Floats) -> None:
+        """Take in a day: its columns (24, K) and scaled prices (24,), NaN missing."""
+        assert self._scaler is not None
+        X = self._scaler(columns)
+        for member in self._members:
+            member.update(X, goal)
+
+    def solve(self) -> None:
+        """Solve for new coefficients."""
+        assert self._scaler is not None
+        for member in self._members:
+            member.solve()
+        self.fit = RidgeFit(self._scaler, np.stack([member.b for member in self._members]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ the linear forecast will not make: the mix given here must be walk-forward.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +14,12 @@ import xgboost as xgb
 
 from models.price_days import HOURS
 from models.price_view import Flags, Floats
+from models.trees import Trees
 
 
 @dataclass(frozen=True, slots=True)
 class TreeSettings:
-    """Rounds and shape of the trees, training window and half-life in days, and how many seeds are averaged."""
+    """Rounds and shape of the trees, training window and half-life in days."""
 
     rounds: int = 250
     eta: float = 0.04
@@ -30,46 +30,18 @@ class TreeSettings:
     bins: int = 64
     window_days: int = 545
     half_life_days: float = 300.0
-    seeds: int = 1
     objective: str = "reg:absoluteerror"
 
-    def parameters(self, seed: int) -> dict[str, object]:
+    def parameters(self) -> dict[str, object]:
         """Return XGBoost's parameters; one thread, so that the same rows give the same trees."""
         return {
             "objective": self.objective, "eta": self.eta, "max_depth": self.depth, "colsample_bytree": self.columns,
             "subsample": self.rows, "min_child_weight": self.min_child, "max_bin": self.bins, "tree_method": "hist",
-            "nthread": 1, "seed": seed, "verbosity": 0,
+            "nthread": 1, "seed": 0, "verbosity": 0,
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class TreeModel:
-    """Boosters of several seeds; their forecasts are averaged."""
-
-    boosters: tuple[xgb.Booster, ...]
-
-    def predict(self, rows: Floats) -> Floats:
-        """Return the mean forecast for feature rows (n, K), shape (n,)."""
-        X = np.ascontiguousarray(rows, dtype=np.float32)
-        return np.asarray(np.mean([b.inplace_predict(X) for b in self.boosters], axis=0), dtype=np.float64)
-
-    def dump(self) -> dict[str, bytes]:
-        """Return the boosters in XGBoost's binary JSON, by number."""
-        return {str(i): bytes(b.save_raw(raw_format="ubj")) for i, b in enumerate(self.boosters)}
-
-    @classmethod
-    def load(cls, raw: list[bytes]) -> TreeModel:
-        """Return the model that ``dump`` wrote."""
-        boosters = []
-        for data in raw:
-            booster = xgb.Booster()
-            booster.load_model(bytearray(data))
-            booster.set_param({"nthread": 1})
-            boosters.append(booster)
-        return cls(tuple(boosters))
-
-
-def fit_trees(values: Floats, goal: Floats, settings: TreeSettings) -> TreeModel:
+def fit_trees(values: Floats, goal: Floats, settings: TreeSettings) -> Trees:
     """Fit on whole days, the last row being the newest.
 
     Args:
@@ -90,37 +62,39 @@ def fit_trees(values: Floats, goal: Floats, settings: TreeSettings) -> TreeModel
     data = xgb.QuantileDMatrix(
         X[known].astype(np.float32), label=y[known], weight=weight[known], max_bin=settings.bins, nthread=1
     )
-    return TreeModel(
-        tuple(xgb.train(settings.parameters(seed), data, settings.rounds) for seed in range(settings.seeds))
-    )
+    booster = xgb.train(settings.parameters(), data, settings.rounds)
+    return Trees(bytes(booster.save_raw("json")), X.shape[1])
 
 
-def tree_walk(
-    values: Floats, goal: Floats, fit_at: Flags, settings: TreeSettings, progress: Callable[[float], None]
-) -> tuple[Floats, TreeModel | None]:
+def tree_walk(values: Floats, goal: Floats, fit_at: Flags, settings: TreeSettings, start: int = 0) -> Floats:
     """Forecast every day from the first fit on by the newest trees fitted on the days before it.
 
     Args:
         values: Features, shape (n, 24, K).
         goal: Scaled target, shape (n, 24); row D is used only for rows after D.
-        fit_at: Rows before which new trees are fitted, shape (n + 1,); the last entry is for the day after the table.
+        fit_at: Rows before which new trees are fitted, shape (n or more,).
         settings: As ``TreeSettings``.
-        progress: Told the share done (0-1).
+        start: First row that is learned from.
 
     Returns:
-        Scaled forecasts (n, 24), NaN before the first fit, and the newest trees.
+        Scaled forecasts (n, 24), NaN before the first fit.
     """
     n = goal.shape[0]
     out = np.full(goal.shape, np.nan)
-    model: TreeModel | None = None
-    rows = np.flatnonzero(fit_at)
-    for done, (row, stop) in enumerate(zip(rows, [*rows[1:], n], strict=True)):
-        progress(done / rows.size)
-        if np.isfinite(goal[max(0, row - settings.window_days) : row]).any():
-            model = fit_trees(values[:row], goal[:row], settings)
-        if model is not None and row < n:
-            out[row:stop] = model.predict(values[row:stop].reshape(-1, values.shape[2])).reshape(-1, HOURS)
-    return out, model
+    model: Trees | None = None
+    rows = np.flatnonzero(fit_at[:n])
+    for row, stop in zip(rows, [*rows[1:], n], strict=True):
+        if np.isfinite(goal[start:row][-settings.window_days :]).any():
+            model = fit_trees(values[start:row], goal[start:row], settings)
+        if model is not None:
+            out[row:stop] = tree_days(model, values[row:stop])
+    return out
+
+
+def tree_days(trees: Trees, values: Floats) -> Floats:
+    """Return the trees' scaled forecasts (m, 24) for the features (m, 24, K) of m days."""
+    rows = np.ascontiguousarray(values.reshape(-1, values.shape[2]), dtype=np.float32)
+    return trees.predict(rows).astype(np.float64).reshape(-1, HOURS)
 
 
 def stack_values(values: Floats, mix: Floats, members: Floats, ref: Floats, scale: Floats) -> Floats:

@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.price_backtest import run_day_ahead
 from models.price_dayahead import DayAheadPart
-from models.price_dayahead_fit import fit_day_ahead
+from models.price_dayahead_fit import DayAheadTrainer, known_rows
+from models.price_days import table_of
+from models.price_learner import DayAheadLearner
 from models.price_part import part_from_arrays
+from models.price_walk import AuctionView
 from tests.unit.models.test_price_backtest import QUICK, market, zone
 
 SETTINGS = replace(QUICK, history_days=60, lasso_windows=(84, 200))
@@ -30,6 +34,9 @@ class StreamRing:
             end = (midnight.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=BERLIN).astimezone(UTC)
             self._columns[name][int(end.timestamp()) // 3600 - self._first :] = np.nan
 
+    def stamp(self, channels) -> object:
+        return object()
+
     def window(self, channel: str, first_index: int, last_index_exclusive: int) -> np.ndarray:
         out = np.full(last_index_exclusive - first_index, np.nan)
         values = self._columns.get(channel)
@@ -48,7 +55,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def part(frame):
-    return fit_day_ahead(frame.loc[frame.index < pd.Timestamp(UNTIL)], zone(), settings=SETTINGS)
+    return DayAheadTrainer(zone(), SETTINGS).refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
 
 
 def _at(local: str) -> tuple[int, datetime]:
@@ -91,7 +98,7 @@ def test_the_outlook_ends_with_the_day_after_tomorrow_and_every_expert_covers_wh
 
 def test_with_wind_known_before_the_auction_the_next_day_beats_last_week_by_far(frame):
     early = zone().model_copy(update={"zone": "EPEX_DE"})
-    knows = fit_day_ahead(frame.loc[frame.index < pd.Timestamp(UNTIL)], early, settings=SETTINGS)
+    knows = DayAheadTrainer(early, SETTINGS).refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
     assert knows is not None
     assert knows.shape.convention == "benchmark"
     own, week = [], []
@@ -110,7 +117,7 @@ def test_with_wind_known_before_the_auction_the_next_day_beats_last_week_by_far(
 def test_a_part_that_was_stored_gives_the_same_bits(frame, part):
     slot, now = _at("2023-07-05 11:00")
     arrays = part.to_arrays()
-    again = DayAheadPart.from_arrays(arrays, _meta(arrays), SETTINGS).forecast(StreamRing(frame, now), slot)
+    again = DayAheadPart.from_arrays(arrays, _meta(arrays)).forecast(StreamRing(frame, now), slot)
     first = replace(part, _kept={}).forecast(StreamRing(frame, now), slot)
     assert np.array_equal(again.quantiles, first.quantiles)
     assert np.array_equal(again.experts["next_day"], first.experts["next_day"], equal_nan=True)
@@ -126,19 +133,68 @@ def _meta(arrays):
 def test_training_reads_nothing_after_its_end(frame, part):
     noisy = frame.copy()
     noisy.loc[noisy.index >= pd.Timestamp(UNTIL)] = 1e6
-    again = fit_day_ahead(noisy.loc[noisy.index < pd.Timestamp(UNTIL)], zone(), settings=SETTINGS)
+    again = DayAheadTrainer(zone(), SETTINGS).refit(noisy.loc[noisy.index < pd.Timestamp(UNTIL)])
     for name, value in part.to_arrays().items():
         assert np.array_equal(value, again.to_arrays()[name], equal_nan=not isinstance(value, bytes)), name
 
 
-def test_a_later_fit_keeps_what_was_walked_and_the_young_trees(frame, part):
-    later = frame.loc[frame.index < pd.Timestamp(UNTIL + timedelta(days=3))]
-    second = fit_day_ahead(later, zone(), before=part, settings=SETTINGS)
-    assert second.history.days[-1] == part.history.days[-1] + 3
-    shared = np.isin(second.history.days, part.history.days)
-    assert np.array_equal(second.history.members[:, shared], part.history.members[:, 3:])
-    assert second.fits.alone is part.fits.alone
-    assert np.isfinite(second.history.blend[-3:]).all()
+def test_the_stream_forecasts_what_the_backtest_does(frame):
+    """A trainer led on day by day, served from a ring before each auction, against the backtest's walk."""
+    days = 4
+    backtest = run_day_ahead(
+        frame, zone(), train_to=UNTIL, test_from=UNTIL, test_to=UNTIL + timedelta(days=days), convention="load_only",
+        settings=SETTINGS,
+    )  # fmt: skip
+    trainer = DayAheadTrainer(zone(), SETTINGS)
+    for day in range(days):
+        midnight = UNTIL + timedelta(days=day - 1)
+        part = trainer.refit(known_rows(frame, zone(), midnight))
+        slot, now = _at(f"{midnight.astimezone(BERLIN):%Y-%m-%d} 11:00")
+        forecast = part.forecast(StreamRing(frame, now), slot)
+        assert forecast.source == "model"
+        assert np.allclose(forecast.experts["next_day"][13:37], backtest.price[day], rtol=0, atol=1e-9)
+        assert np.allclose(forecast.quantiles[13:], backtest.quantiles[day, :11], rtol=0, atol=1e-9)
+        assert np.allclose(forecast.experts["next_day"][37:61], backtest.tail[day], rtol=0, atol=1e-9)
+
+
+def test_what_trees_correct_is_walk_forward(frame):
+    """Prices of a day and later ones must not move what was forecast of it, on which the trees then learn."""
+    cut = 120
+    changed = frame.copy()
+    first = changed.index[0] + pd.Timedelta(days=cut)
+    changed.loc[changed.index >= first, "price_per_mwh"] += 300.0
+    made = []
+    for given in (frame, changed):
+        table = table_of(given, zone())
+        view = AuctionView.of(table, "benchmark", 1.0)
+        learner = DayAheadLearner(SETTINGS)
+        learner.advance(view, AuctionView.two_days_ahead(table.longer(), "benchmark", 1.0), 170)
+        made.append(learner)
+    walked, other = made
+    for name in ("mix", "blend", "alone", "stack"):
+        a, b = getattr(walked, name), getattr(other, name)
+        assert np.array_equal(a[: cut + 1], b[: cut + 1], equal_nan=True), name
+    assert np.isfinite(walked.mix[cut]).all()
+    assert not np.allclose(walked.mix[cut + 1], other.mix[cut + 1])
+
+
+def test_a_later_fit_keeps_the_young_trees(frame):
+    trainer = DayAheadTrainer(zone(), SETTINGS)
+    first = trainer.refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
+    second = trainer.refit(frame.loc[frame.index < pd.Timestamp(UNTIL + timedelta(days=3))])
+    third = trainer.refit(frame.loc[frame.index < pd.Timestamp(UNTIL + timedelta(days=14))])
+    assert second.fits.models.alone is first.fits.models.alone
+    assert third.fits.models.alone is not first.fits.models.alone
+    assert not np.array_equal(first.fits.models.ridge.coefficients, second.fits.models.ridge.coefficients)
+
+
+def test_of_later_slots_only_what_is_published_is_known(frame):
+    until = datetime(2023, 7, 5, 12, tzinfo=UTC)
+    rows = known_rows(frame, zone(), until)
+    midnight = datetime(2023, 7, 6, 22, tzinfo=UTC)
+    assert rows["price_per_mwh"].last_valid_index() == pd.Timestamp(midnight) - pd.Timedelta(hours=1)
+    assert rows["load_forecast_da_mw"].last_valid_index() == pd.Timestamp(midnight) - pd.Timedelta(hours=1)
+    assert rows["wind_forecast_da_mw"].last_valid_index() == pd.Timestamp(midnight) - pd.Timedelta(hours=25)
 
 
 def test_wind_that_comes_after_the_auction_is_not_counted_on(part):
@@ -155,7 +211,7 @@ def test_a_month_without_prices_falls_back_by_name(frame, part):
 
 
 def test_too_little_history_gives_no_part(frame):
-    assert fit_day_ahead(frame.iloc[: 24 * 40], zone(), settings=SETTINGS) is None
+    assert DayAheadTrainer(zone(), SETTINGS).refit(frame.iloc[: 24 * 40]) is None
 
 
 @pytest.mark.parametrize("local", ["2023-03-25 11:00", "2023-03-26 00:00", "2023-03-26 12:00"])
