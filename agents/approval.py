@@ -22,11 +22,12 @@ MIN_KEY_BYTES = 32
 _VERSION = "v1"
 
 
-class Approval(msgspec.Struct, frozen=True):
+class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who approved which order.
 
     ``digest``: of the order. ``mode``: ``operator``, ``elicit`` or ``budget``. ``given_at`` and ``expires_at``: wall
-    time of the approval and of the end of the plan that it was given for.
+    time of the approval and of the end of the plan that it was given for. ``power_mw``, ``energy_mwh``, ``cost``: the
+    priced effect that counts against a budget, None where no budget approved.
     """
 
     digest: str
@@ -34,6 +35,9 @@ class Approval(msgspec.Struct, frozen=True):
     mode: str
     given_at: datetime
     expires_at: datetime
+    power_mw: float | None = None
+    energy_mwh: float | None = None
+    cost: float | None = None
 
 
 def order_digest(order: Order) -> str:
@@ -69,9 +73,8 @@ def refuse_approval(order: Order, key: bytes | None) -> str | None:
         return f"version {version!r} is not known"
     if key is not None and not hmac.compare_digest(_signature(body, key), signature):
         return "its signature is wrong"
-    try:
-        approval = msgspec.json.decode(base64.urlsafe_b64decode(body), type=Approval)
-    except (binascii.Error, msgspec.DecodeError, ValueError):
+    approval = approval_of(order)
+    if approval is None:
         return "it cannot be read"
     if approval.approver != order.approved_by:
         return f"it was given by {approval.approver}, not by {order.approved_by}"
@@ -80,6 +83,15 @@ def refuse_approval(order: Order, key: bytes | None) -> str | None:
     if approval.given_at >= approval.expires_at:
         return "the plan had expired"
     return None
+
+
+def approval_of(order: Order) -> Approval | None:
+    """Return the approval on an order as it stands there, unchecked; None where there is none that can be read."""
+    _, _, rest = (order.approval or "").partition(".")
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(rest.partition(".")[0]), type=Approval)
+    except (binascii.Error, msgspec.DecodeError, ValueError):
+        return None
 
 
 def _signature(body: str, key: bytes | None) -> str:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from agents.approval import refuse_approval
+from agents.approval import approval_of, refuse_approval
+from agents.budget import Budget, Spending, charge
 from agents.limits import power_excess, soc_excess
 from agents.statebytes import pack, unpack
 from vpp.errors import MessageError
@@ -21,9 +22,11 @@ from vpp.messages import Alert, Audit, Message, Order, encode
 from vpp.reducer import Load, Origin, Output
 
 _SHAPE = "orders-1"
+_SPENDING_SHAPE = "spending-1"
 _MEMORY = 500
 MAX_LIFE = timedelta(days=7)
 MAX_PRIORITY = 100
+NO_BUDGET = Budget()
 _WISHES = frozenset({"target", "band", "soc_target"})
 _ACTIONS = _WISHES | {"hold", "release", "cancel"}
 
@@ -36,9 +39,10 @@ class Seen(msgspec.Struct):
 
 @dataclass
 class OrdersState:
-    """Which orders were judged already."""
+    """Which orders were judged already, and what budgets approved."""
 
     seen: Seen = field(default_factory=Seen)
+    spending: Spending = field(default_factory=Spending)
     dirty: bool = False
 
 
@@ -48,11 +52,13 @@ class OrdersReducer:
     Args:
         zone: The zone whose assets may be ordered.
         approval_key: The secret that approvals are signed with; None takes them unsigned.
+        budget: What a budget may approve by principal and day; by default nothing.
     """
 
-    def __init__(self, zone: Zone, *, approval_key: bytes | None = None) -> None:
+    def __init__(self, zone: Zone, *, approval_key: bytes | None = None, budget: Budget = NO_BUDGET) -> None:
         self._zone = zone
         self._key = approval_key
+        self._budget = budget
 
     def initial(self, zone: str) -> OrdersState:
         """Return the state before the first order."""
@@ -60,14 +66,15 @@ class OrdersReducer:
 
     def load(self, zone: str, get: Load) -> OrdersState:
         """Return the kept state; an unusable one is the initial one."""
-        return OrdersState(unpack(get("seen"), Seen, _SHAPE) or Seen())
+        spending = unpack(get("spending"), Spending, _SPENDING_SHAPE) or Spending()
+        return OrdersState(unpack(get("seen"), Seen, _SHAPE) or Seen(), spending)
 
     def changes(self, state: OrdersState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
         if not state.dirty:
             return {}
         state.dirty = False
-        return {"seen": pack(state.seen, _SHAPE)}
+        return {"seen": pack(state.seen, _SHAPE), "spending": pack(state.spending, _SPENDING_SHAPE)}
 
     def step(self, state: OrdersState, message: Message, origin: Origin) -> tuple[OrdersState, list[Output]]:
         """Judge one message of ``orders``.
@@ -84,6 +91,9 @@ class OrdersReducer:
         state.seen.order_ids = [*state.seen.order_ids[-(_MEMORY - 1) :], message.order_id]
         state.dirty = True
         refusal = refuse(self._zone, message, self._key)
+        approval = approval_of(message)
+        if refusal is None and message.action != "hold" and approval is not None and approval.mode == "budget":
+            state.spending, refusal = charge(self._budget, state.spending, message, approval)
         return state, self._answer(message, refusal)
 
     def _answer(self, order: Order, refusal: str | None) -> list[Output]:

@@ -58,7 +58,8 @@ class Proposal:
 
     ``outcome``: ``ready``, ``clamped`` (it will be met in part) or ``refused``. ``cost_change``: expected money over
     the look-ahead that the order costs against the plant's own plan (negative: it gains), ``costs`` its items.
-    ``energy_change_mwh``: plant energy more into the grid while the order stands. ``cap_slack_mw``,
+    ``energy_change_mwh``: plant energy more into the grid while the order stands; ``moved_mwh``: energy that moves
+    otherwise than planned, either way, over the whole look-ahead. ``cap_slack_mw``,
     ``ramp_slack_mw``: least distance to the limits while it stands, negative beyond them. ``starts``: of the steps.
     """
 
@@ -68,6 +69,7 @@ class Proposal:
     cost_change: float | None = None
     costs: dict[str, float] = field(default_factory=dict)
     energy_change_mwh: float | None = None
+    moved_mwh: float | None = None
     peak_change_mw: float | None = None
     cap_slack_mw: float | None = None
     ramp_slack_mw: float | None = None
@@ -152,7 +154,8 @@ def _compare(
         cost_change=round(plan.cost - base.cost, 2) + 0.0,
         costs={name: round(plan.costs[name] - base.costs[name], 2) + 0.0 for name in plan.costs},
         energy_change_mwh=round(float((change * problem.step_h)[stands].sum()), 4) + 0.0,
-        peak_change_mw=round(float(np.abs(change[stands]).max(initial=0.0)), 4),
+        moved_mwh=round(float(np.abs(change) @ problem.step_h), 4),
+        peak_change_mw=round(float(np.abs(change).max(initial=0.0)), 4),
         cap_slack_mw=_least(problem.zone.limits.import_cap_mw - plan.grid_mw, stands),
         ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(_ramps(problem, plan)), stands),
         starts=starts,

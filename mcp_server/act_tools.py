@@ -12,6 +12,7 @@ from fastmcp.server.dependencies import get_access_token
 from mcp_types import InputRequiredResult, ToolAnnotations
 from pydantic import Field
 
+from agents.budget import Budget
 from agents.standing import admit
 from mcp_server import act_answers
 from mcp_server.access import APPROVE, OPERATE
@@ -19,7 +20,7 @@ from mcp_server.act_answers import Receipt
 from mcp_server.acting import Acts, standing_answers
 from mcp_server.ask import ask_person
 from mcp_server.tools import AssetId, Zone, add_tool
-from topologies.plans import Budget, PlanState
+from topologies.plans import PlanState
 from vpp.errors import RefusedError
 from vpp.messages import Order
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agents.orders import OrdersReducer
 from agents.plant import PlantReducer
 from tests.builders import BATTERY, LOAD, PEAKER, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
+from topologies.steps import make_reducer
 from vpp.fleet import Limits
 from vpp.messages import Message, Order
 from vpp.reducer import Origin, Output
@@ -42,7 +42,7 @@ class Loop:
         self.store: Store = open_store(self.settings)
         self.now = WALL
         self.posted: list[tuple[str, Message]] = []
-        self._orders = OrdersReducer(PLANT, approval_key=key)
+        self._orders = make_reducer("orders", PLANT, self.settings)
         self._plant = PlantReducer(PLANT, explore=True)
         self._states: dict[str, Any] = {"orders": self._orders.initial(ZONE), "bids": self._plant.initial(ZONE)}
         self._offset = 0

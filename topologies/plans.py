@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from agents.approval import PLAN_LIFE, Approval, approve, order_digest
+from agents.budget import WITHIN_BUDGET, Budget, Spent, beyond, effect
 from agents.proposal import Proposal
 from vpp.domain import iso
 from vpp.errors import RefusedError
@@ -38,6 +39,7 @@ class PlanKept(msgspec.Struct):
     expires_at: datetime
     cost_change: float | None = None
     energy_change_mwh: float | None = None
+    moved_mwh: float | None = None
     peak_change_mw: float | None = None
 
 
@@ -65,15 +67,6 @@ class PlanState:
         if now >= self.kept.expires_at:
             return "expired"
         return "approved" if self.approved_by is not None else "proposed"
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a principal may do in a UTC day without being asked: greatest change of one plan, energy, expected cost."""
-
-    power_mw: float
-    energy_mwh_per_day: float
-    cost_per_day: float
 
 
 @dataclass
@@ -109,6 +102,7 @@ class PlanBook:
             expires_at=self.now() + PLAN_LIFE,
             cost_change=proposal.cost_change,
             energy_change_mwh=proposal.energy_change_mwh,
+            moved_mwh=proposal.moved_mwh,
             peak_change_mw=proposal.peak_change_mw,
         )
         detail = msgspec.json.encode(kept).decode()
@@ -142,7 +136,7 @@ class PlanBook:
             plan = self._open(plan_id)
             if plan.approved_by is not None:
                 return plan
-            given = Approval(plan.digest, approver, mode, self.now(), plan.kept.expires_at)
+            given = Approval(plan.digest, approver, mode, self.now(), plan.kept.expires_at, **_priced(plan, mode))
             approved = approve(plan.kept.order, given, self.key)
             self._write(
                 plan.kept.order.zone, f"approve:{plan_id}", approver, mode, approved.approval or "", plan.digest
@@ -163,6 +157,8 @@ class PlanBook:
     def approve_within(self, plan_id: str, principal: str, budget: Budget) -> str | None:
         """Approve a plan where the day's budget of its proposer allows it; return why not, None where it was approved.
 
+        This counts what has arrived in the store, so that a refusal comes early; admission counts again, for good.
+
         Raises:
             RefusedError: There is no such plan, or it is not open any more.
             UnreachableError: The broker does not take the record.
@@ -173,17 +169,14 @@ class PlanBook:
             if plan.approved_by is not None:
                 return None
             kept = plan.kept
-            if kept.peak_change_mw is None or kept.energy_change_mwh is None or kept.cost_change is None:
+            if kept.order.action not in WITHIN_BUDGET:
+                return f"a {kept.order.action} order needs a person's approval"
+            if kept.peak_change_mw is None or kept.moved_mwh is None or kept.cost_change is None:
                 return "its effect is not priced"
-            spent = spent_today(self.recent(), principal, self.now())
-            energy = spent["energy_mwh"] + abs(kept.energy_change_mwh)
-            cost = spent["cost"] + max(kept.cost_change, 0.0)
-            if kept.peak_change_mw > budget.power_mw:
-                return f"it changes power by {kept.peak_change_mw:.2f} MW, the budget allows {budget.power_mw:g} MW"
-            if energy > budget.energy_mwh_per_day:
-                return f"{energy:.2f} MWh today would pass the budget of {budget.energy_mwh_per_day:g} MWh"
-            if cost > budget.cost_per_day:
-                return f"{cost:.2f} of expected cost today would pass the budget of {budget.cost_per_day:g}"
+            spent = spent_today(self.recent(kept.order.zone), principal, self.now())
+            why = beyond(budget, spent, kept.peak_change_mw, effect(kept.moved_mwh, kept.cost_change))
+            if why is not None:
+                return why
             self.approve(plan_id, principal, "budget")
         return None
 
@@ -307,17 +300,19 @@ def _plan(plan_id: str, acts: dict[str, Audit]) -> PlanState | None:
     )
 
 
-def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> dict[str, float]:
-    """Return what a principal's own plans of this UTC day that went ahead add up to: ``energy_mwh`` and ``cost``."""
-    day = [
-        plan
+def _priced(plan: PlanState, mode: str) -> dict[str, Any]:
+    """Return the effect that an approval by budget carries, so that admission can count it."""
+    kept = plan.kept
+    if mode != "budget":
+        return {}
+    return {"power_mw": kept.peak_change_mw, "energy_mwh": kept.moved_mwh, "cost": kept.cost_change}
+
+
+def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> Spent:
+    """Return what a principal's own plans of this UTC day that a budget approved add up to."""
+    spent = [
+        effect(plan.kept.moved_mwh or 0.0, plan.kept.cost_change or 0.0)
         for plan in plans
-        if (plan.executed or plan.approved_by == principal)
-        and plan.proposer == principal
-        and (plan.kept.expires_at - PLAN_LIFE).date() == now.date()
+        if plan.approved_by == principal == plan.proposer and (plan.kept.expires_at - PLAN_LIFE).date() == now.date()
     ]
-    total: Any = {"energy_mwh": 0.0, "cost": 0.0}
-    for plan in day:
-        total["energy_mwh"] += abs(plan.kept.energy_change_mwh or 0.0)
-        total["cost"] += max(plan.kept.cost_change or 0.0, 0.0)
-    return dict(total)
+    return Spent(sum(one.energy_mwh for one in spent), sum(one.cost for one in spent))

@@ -41,10 +41,13 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
 
             return TraderReducer(zone)
         case "orders":
+            from agents.budget import Budget
             from agents.orders import OrdersReducer
 
-            key = settings.approval_key
-            return OrdersReducer(zone, approval_key=None if key is None else key.get_secret_value().encode())
+            key, mcp = settings.approval_key, settings.mcp
+            budget = Budget(mcp.budget_mw, mcp.budget_mwh_per_day, mcp.budget_cost_per_day)
+            secret = None if key is None else key.get_secret_value().encode()
+            return OrdersReducer(zone, approval_key=secret, budget=budget)
         case "plant":
             from agents.plant import PlantReducer
 

@@ -202,14 +202,26 @@ async def test_a_budget_approves_within_itself_only(tmp_path: Path, budget: Any,
 
 async def test_a_budget_is_spent_by_the_day(tmp_path: Path) -> None:
     loop = Loop(tmp_path, approval="budget", budget_mw=8.0, budget_mwh_per_day=4.0, budget_cost_per_day=9999.0)
-    statuses = []
+    receipts = []
     async with client_of(loop, "auto") as client:
-        for _ in range(3):
-            plan = await propose(client, power_mw=-2.0, duration_min=60)
-            statuses.append((await execute(client, plan["plan_id"]))["status"])
-    assert statuses[0] == "accepted"
-    assert statuses[-1] in ("accepted", "needs_approval")
-    assert acts_of(loop).book.recent()
+        for power_mw in (-2.0, 3.0, 4.0):
+            plan = await propose(client, power_mw=power_mw, duration_min=60)
+            receipts.append(await execute(client, plan["plan_id"]))
+    assert [receipt["status"] for receipt in receipts] == ["accepted", "needs_approval", "needs_approval"]
+    assert "MWh today would pass the budget of 4 MWh" in receipts[-1]["reason"]
+    assert len(loop.orders()) == 1
+
+
+async def test_a_hold_outlives_every_budget(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, approval="budget", budget_mw=99.0, budget_mwh_per_day=999.0, budget_cost_per_day=9999.0)
+    async with client_of(loop, "auto") as client:
+        await client.call_tool("hold_fleet", {"reason": "smoke"})
+        wish = {"policy": "automatic", "reason": "clear", "dry_run": False}
+        change = (await client.call_tool("set_policy", wish)).structured_content
+        receipt = await execute(client, change["plan"]["plan_id"])
+    assert receipt["status"] == "needs_approval"
+    assert "a release order needs a person's approval" in receipt["reason"]
+    assert [order.action for order in loop.orders()] == ["hold"]
 
 
 @pytest.mark.parametrize("mode", MODES)

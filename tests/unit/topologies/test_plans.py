@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.budget import Budget, Spent
 from agents.proposal import propose
 from tests.builders import BATTERY, ZONE, order_of, slot_at
 from tests.plant_loop import PLANT, Loop
-from topologies.plans import Budget, PlanBook, spent_today
+from topologies.plans import PlanBook, spent_today
 from vpp.errors import RefusedError
 from vpp.messages import Decision
 from vpp.tables import AUDIT, DECISIONS, ORDERS
@@ -186,11 +187,48 @@ def test_every_act_leaves_one_record(loop: Loop) -> None:
     assert len({row["digest"] for row in rows.dicts()}) == 1
 
 
-def test_what_was_spent_today_counts_executed_plans_of_one_principal(loop: Loop) -> None:
+BUDGET = Budget(9.0, 50.0, 9e9)
+
+
+def test_what_was_spent_today_counts_the_plans_that_a_budget_approved(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, budget_mw=9.0, budget_mwh_per_day=50.0, budget_cost_per_day=9e9)
     book = book_of(loop)
     plan_id = proposed(loop, book)
-    assert spent_today(book.recent(), "agent", loop.now) == {"energy_mwh": 0.0, "cost": 0.0}
-    book.approve(plan_id, "agent", "budget")
+    assert spent_today(book.recent(), "agent", loop.now) == Spent()
+    assert book.approve_within(plan_id, "agent", BUDGET) is None
     book.execute(plan_id, "agent")
-    assert spent_today(book.recent(), "agent", loop.now)["energy_mwh"] > 0
-    assert spent_today(book.recent(), "other", loop.now)["energy_mwh"] == 0.0
+    assert verdict(loop, plan_id) == "accepted"
+    assert spent_today(book.recent(), "agent", loop.now).energy_mwh > 1.0
+    assert spent_today(book.recent(), "other", loop.now) == Spent()
+    loop.wait(days=1)
+    assert spent_today(book.recent(), "agent", loop.now) == Spent()
+
+
+@pytest.mark.parametrize("action", ["release", "cancel"])
+def test_no_budget_lets_the_automation_loose(loop: Loop, action: str) -> None:
+    book = book_of(loop)
+    order = order_of(action, book.new_id(), principal="agent", cancels="o1", issued_at=slot_at(2))
+    body = loop.store.latest(DECISIONS, ZONE, filters={"revision": 0}).column("body")[0]
+    plan_id = book.propose(propose(PLANT, msgspec.json.decode(body, type=Decision), order), "agent").plan_id
+    assert "needs a person" in (book.approve_within(plan_id, "agent", BUDGET) or "")
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["unsigned", "signed"])
+def test_replicas_that_know_nothing_of_each_other_share_one_budget(tmp_path: Path, key: bytes | None) -> None:
+    """Each sees a store that the other's records have not reached: both approve, admission lets one through."""
+    loop = Loop(tmp_path / "plant", key=key, budget_mw=9.0, budget_mwh_per_day=6.0, budget_cost_per_day=9e9)
+    books = []
+    for name in ("a", "b"):
+        blind = Loop(tmp_path / name).store
+        books.append(PlanBook(blind, loop.post, key, loop.clock))
+    budget = Budget(9.0, 6.0, 9e9)
+    plans = [proposed(loop, book) for book in books]
+    moved = [book.find(plan_id).kept.moved_mwh or 0.0 for book, plan_id in zip(books, plans, strict=True)]
+    assert 3.0 < moved[0] <= 6.0
+    for book, plan_id in zip(books, plans, strict=True):
+        assert book.approve_within(plan_id, "agent", budget) is None
+        book.execute(plan_id, "agent")
+    assert [verdict(loop, plan_id) for plan_id in plans] == ["accepted", "refused"]
+    reason = loop.store.read(ORDERS, filters={"order_id": plans[1]}).column("verdict_reason")[0]
+    assert reason.startswith("budget: ")
+    assert "MWh today would pass the budget of 6 MWh" in reason
