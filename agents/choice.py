@@ -15,6 +15,7 @@ from agents.decision import (
     messages_of,
     outcome_of_plan,
     outcome_of_reflex,
+    planned_of,
     state_of,
 )
 from agents.physics import AssetState, deliver
@@ -68,7 +69,10 @@ class Chooser:
             closed=closed,
             revision=0,
             missing=missing,
-            state=state_of(zone, fleet, observation, zone.step.start(closed), state.head.blind_slots),
+            state={
+                **state_of(zone, fleet, observation, zone.step.start(closed), state.head.blind_slots),
+                **planned_of(zone, state.plan),
+            },
             bids={policy: bid_content(last.bid) for policy, last in sorted(state.last.items())},
             orders=orders,
             verdicts=verdicts(zone, said, power, outcome.notes),
@@ -91,7 +95,9 @@ class Chooser:
             why = f"net load has not been measured for {blind} slots: batteries rest, peakers stay where they are"
             return outcome_of_reflex(zone, fleet, power, engine="reflex:stale", why=why), now
         basis = dispatch.basis_of(state.last)
-        found = dispatch.problem_of(zone, closed, basis, state=fleet, orders=orders, observation=observation)
+        found = dispatch.problem_of(
+            zone, closed, basis, state=fleet, orders=orders, observation=observation, planned=state.plan
+        )
         if found is None:
             power = {a.asset_id: self._rest(fleet, row) for row, a in enumerate(zone.assets)}
             why = "no forecast of net load reaches this slot: the fleet rests"

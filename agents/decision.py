@@ -213,6 +213,19 @@ def state_of(
     }
 
 
+def planned_of(zone: Zone, plan: PlanKept | None) -> dict[str, Any]:
+    """Return the plan before as part of the state, where departing from it has a price; else nothing."""
+    if plan is None or zone.churn_price_per_mwh <= 0:
+        return {}
+    return {"planned": {"index": plan.ahead_index, "power_mw": plan.ahead_mw}}
+
+
+def planned_from(state: Mapping[str, Any], index: int) -> PlanKept | None:
+    """Return the plan that ``planned_of`` wrote into a decision's state, for a decision of slot ``index``."""
+    said = state.get("planned")
+    return None if said is None else PlanKept(index - 1, "", 0, {}, said["index"], said["power_mw"])
+
+
 def bid_content(bid: Any) -> dict[str, Any]:
     """Return a bid as plain values without its observation, which stands in the state."""
     content: dict[str, Any] = msgspec.to_builtins(bid)

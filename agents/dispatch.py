@@ -74,6 +74,7 @@ def problem_of(
     state: FleetState,
     orders: Sequence[Order],
     observation: SlotClosed | None,
+    planned: PlanKept | None = None,
 ) -> tuple[ClearingProblem, Asked, list[int]] | None:
     """Return the problem of deciding slot ``closed + 1``, what orders ask, and the first slot of each step.
 
@@ -86,6 +87,7 @@ def problem_of(
         state: The fleet after it.
         orders: Orders in force.
         observation: The closed slot, for the output of renewables.
+        planned: The plan published before, where departing from it has a price.
     """
     actor, trader = basis.actor, basis.trader
     if actor is None:
@@ -117,10 +119,23 @@ def problem_of(
         hedge=actor.hedge,
         ramp_margin_mw=zone.limits.ramp_margin_mw,
         cap_margin_mw=zone.limits.cap_margin_mw,
+        reference_mw=_references(zone, planned, first_slots),
+        churn_price_per_mwh=zone.churn_price_per_mwh,
         **given,
         **_prices(zone, trader, closed, at),
     )
     return problem, said, first_slots
+
+
+def _references(zone: Zone, planned: PlanKept | None, first_slots: Sequence[int]) -> Array:
+    """Return what the plan before meant each asset to do, shape (A, N), NaN where it says nothing or need not."""
+    found = np.full((len(zone.assets), len(first_slots)), np.nan)
+    if zone.churn_price_per_mwh > 0:
+        for row, asset in enumerate(zone.assets):
+            if isinstance(asset, Battery | Peaker):
+                said = [planned_before(planned, asset.asset_id, index) for index in first_slots]
+                found[row] = [np.nan if power is None else power for power in said]
+    return found
 
 
 def _window_min(zone: Zone) -> float:

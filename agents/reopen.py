@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from agents.decision import planned_from
 from agents.dispatch import Basis, problem_of
+from agents.plant_state import PlanKept
 from agents.problem import ClearingProblem, FleetState
 from agents.standing import Asked
 from vpp.fleet import Zone
@@ -23,6 +25,7 @@ class Reopened:
     """What a decision rested on.
 
     ``closed``: index of the slot that it followed. ``decided_mw``: planned power of the slot it decided, by asset.
+    ``planned``: the plan before it, where departing from it has a price.
     """
 
     zone: Zone
@@ -32,6 +35,7 @@ class Reopened:
     orders: tuple[Order, ...]
     observation: SlotClosed | None
     decided_mw: dict[str, float]
+    planned: PlanKept | None = None
 
     @property
     def free_from(self) -> datetime:
@@ -50,7 +54,13 @@ class Reopened:
             keep_decided: Let the slot that was decided stay as it is; False opens it again too.
         """
         found = problem_of(
-            self.zone, self.closed, self.basis, state=self.state, orders=orders, observation=self.observation
+            self.zone,
+            self.closed,
+            self.basis,
+            state=self.state,
+            orders=orders,
+            observation=self.observation,
+            planned=self.planned,
         )
         if found is None:
             return None
@@ -101,6 +111,7 @@ def reopen(zone: Zone, decision: Decision) -> Reopened | str:
             for asset in zone.assets
             if decision.plan.get(f"power_mw:{asset.asset_id}")
         },
+        planned=planned_from(decision.state, zone.step.index(decision.for_slot)),
     )
 
 

@@ -15,7 +15,7 @@ from agents import dispatch
 from agents.choice import Chooser
 from agents.clearing import what_if
 from agents.clearing_dp import regrets
-from agents.decision import zone_hash
+from agents.decision import planned_from, zone_hash
 from agents.ledger import Settled
 from agents.plant_state import AssetKept, Head, LastBid, PlanKept, PlantState, Standing
 from agents.reopen import reopen
@@ -136,6 +136,7 @@ def _situation(zone: Zone, decision: Decision) -> tuple[PlantState, int, SlotClo
         standing=Standing([msgspec.convert(order, Order) for order in decision.orders]),
         last={policy: _last(zone, policy, content) for policy, content in decision.bids.items()},
         settled={closed: settled},
+        plan=planned_from(decision.state, closed + 1),
     )
     return state, closed, observation
 

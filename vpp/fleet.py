@@ -175,6 +175,9 @@ class Zone(_Strict):
     )
     service_factor: float = Field(default=3.0, ge=0, description="priority dial on penalties when trading jointly")
     hedge: float = Field(default=0.6, ge=0, le=1)
+    churn_price_per_mwh: float = Field(
+        default=0.0, ge=0, description="cost of departing from the plan published before"
+    )
     assets: tuple[Asset, ...] = ()
 
     @field_validator("time_zone")

@@ -51,6 +51,7 @@ def decisions_of(zone: Zone, messages: list[Message]) -> list[Decision]:
     [
         pytest.param(make_zone(BATTERY, QUICK, LOAD), id="dynamic programme"),
         pytest.param(make_zone(BATTERY, DEAR, QUICK), id="linear programme"),
+        pytest.param(make_zone(BATTERY, QUICK, LOAD, churn_price_per_mwh=20.0), id="price on churn"),
     ],
 )
 def test_recomputing_gives_the_same_bytes(zone: Zone) -> None:
@@ -62,6 +63,16 @@ def test_recomputing_gives_the_same_bytes(zone: Zone) -> None:
         again = recompute(zone, decision)
         assert again.decision_id == decision.decision_id
         assert encode(again)[: -len(b"}")].split(b'"receipt"')[0] == encode(decision)[:-1].split(b'"receipt"')[0]
+
+
+def test_a_price_on_churn_holds_the_plant_to_its_plan() -> None:
+    moved = {}
+    for price in (0.0, 1e4):
+        first, second = decisions_of(make_zone(BATTERY, QUICK, LOAD, churn_price_per_mwh=price), slots(2))
+        rows = ("power_mw:bat", "power_mw:gas")
+        moved[price] = sum(abs(first.plan[row][1] - second.plan[row][0]) for row in rows)
+    assert moved[0.0] > 0.5
+    assert moved[1e4] == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
