@@ -126,6 +126,11 @@ class LassoFit:
         price = self.price_scale[0] + self.price_scale[1] * np.sinh(np.clip(z, -9.0, 9.0))
         return np.asarray(np.clip(price, self.bounds[0], self.bounds[1]))
 
+    def terms(self, columns: Floats) -> Floats:
+        """Return what each column (K,) of one day adds before the sinh, shape (K, 24)."""
+        z = _standard(columns[None], self.column_scale, self.column_shift)
+        return np.asarray(z[0][:, None] * self.coefficients)
+
 
 def fit_lasso(columns: Floats, price: Floats, settings: LassoSettings) -> LassoFit | None:
     """Fit on the last ``window_days`` of the rows given; None where fewer than eight weeks of them are known.

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from topologies.sources.feed import open_file
-from vpp.domain import iso
+from vpp.domain import Target, iso
 from vpp.errors import ConfigError, ModelError
-from vpp.fleet import load_fleet
+from vpp.fleet import Zone, load_fleet
 from vpp.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.served import ServedModel
 
 LOOK_BACK = timedelta(days=55)
 LOOK_AHEAD = timedelta(days=3)
@@ -22,26 +27,29 @@ def explained(
     data: Path,
     slot: datetime | None,
     *,
+    target: Target = Target.NET_LOAD,
     horizon_min: int | None,
     model_id: str | None = None,
 ) -> dict[str, Any]:
-    """Return one net-load forecast taken apart: ``now_mw`` plus the sum of the contributions is ``forecast_mw``.
+    """Return one forecast taken apart.
+
+    Net load: ``now_mw`` plus the sum of the contributions is ``forecast_mw``; price: ``usual_per_mwh`` plus their sum
+    is ``forecast_per_mwh``.
 
     Args:
         settings: Give the model registry and the fleet.
         zone: The zone.
         data: History that holds the slot and six weeks before it.
         slot: The closed slot; None: the last one in the data.
+        target: Which of the two forecasts.
         horizon_min: The horizon; None: one step.
         model_id: The model; None: the one in force.
 
     Raises:
         ConfigError: The data lack the zone.
         DataError: The slot is not in the data, or there is no such horizon.
-        ModelError: There is no such model, or it does not forecast net load.
+        ModelError: There is no such model, or it does not forecast the target.
     """
-    from models.explain import explain_at
-    from models.net_part import ServedNetLoad
     from models.registry import Registry
 
     registry = Registry(settings.models_dir)
@@ -50,9 +58,7 @@ def explained(
         if in_force is None:
             raise ModelError(f"no model of {zone} is in force", hint="train one: vpp train --data FILE")
         model_id = str(in_force["model_id"])
-    part = registry.load(model_id).net_load
-    if not isinstance(part, ServedNetLoad):
-        raise ModelError(f"model {model_id} does not forecast net load", hint="see vpp models list")
+    model = registry.load(model_id)
     own = load_fleet(settings.fleet) if settings.fleet else None
     feed = open_file(data, names=(zone,), own=own)
     if zone not in feed.zones:
@@ -62,15 +68,38 @@ def explained(
         slot = feed.info.spans[zone].last
     frame = feed.frame(zone, slot + LOOK_AHEAD)
     rows = frame.loc[frame.index >= slot - LOOK_BACK]
-    told = explain_at(part, rows, found, slot, horizon_min or found.step_min)
+    explain = _net_load if target is Target.NET_LOAD else _price
+    told = explain(model, rows, found, slot, horizon_min or found.step_min)
+    head = {"zone": zone, "target": target.value, "issued_at": iso(slot), "model_id": model_id}
+    return head | told
+
+
+def _net_load(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int) -> dict[str, Any]:
+    from models.explain import explain_at
+    from models.net_part import ServedNetLoad
+
+    if not isinstance(model.net_load, ServedNetLoad):
+        raise ModelError(f"model {model.model_id} does not forecast net load", hint="see vpp models list")
+    told = explain_at(model.net_load, rows, zone, slot, horizon_min)
     return {
-        "zone": zone,
-        "target": "net_load",
         "unit": "MW",
-        "issued_at": iso(told.slot),
         "horizon_min": told.horizon_min,
-        "model_id": model_id,
         "now_mw": round(told.now_mw, 3),
         "forecast_mw": round(told.forecast_mw, 3),
         "contributions": [{"feature": name, "mw": round(mw, 3)} for name, mw in told.contributions],
+    }
+
+
+def _price(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int) -> dict[str, Any]:
+    from models.explain_price import explain_price_at
+
+    if model.price is None:
+        raise ModelError(f"model {model.model_id} does not forecast prices", hint="see vpp models list")
+    told = explain_price_at(model.price, rows, zone, slot, horizon_min)
+    return {
+        "unit": f"{zone.market.currency}/MWh",
+        "horizon_min": told.horizon_min,
+        "usual_per_mwh": round(told.usual_per_mwh, 4),
+        "forecast_per_mwh": round(told.forecast_per_mwh, 4),
+        "contributions": [{"feature": name, "per_mwh": round(value, 4)} for name, value in told.contributions],
     }

@@ -48,7 +48,7 @@ def forecast(
     """
     settings = common.settings()
     if explain:
-        _explain(settings, zone, data, at, horizon=horizon, as_json=json)
+        _explain(settings, zone, data, at, Target(target), horizon=horizon, as_json=json)
         return
     with open_store(settings, read_only=True) as store:
         filters = {"target": target}
@@ -73,26 +73,40 @@ def forecast(
 
 
 def _explain(
-    settings: Settings, zone: str, data: Path | None, at: str | None, *, horizon: int | None, as_json: bool
+    settings: Settings,
+    zone: str,
+    data: Path | None,
+    at: str | None,
+    target: Target,
+    *,
+    horizon: int | None,
+    as_json: bool,
 ) -> None:
     from console.cli.explain import explained
 
     if data is None:
         raise ConfigError("an explanation needs the history that the features came from", hint="add --data FILE")
     slot = None if at is None else parse_time(at)
-    answer(explained(settings, zone, data, slot, horizon_min=horizon), as_json=as_json, render=_render_explanation)
+    told = explained(settings, zone, data, slot, target=target, horizon_min=horizon)
+    answer(told, as_json=as_json, render=_render_explanation)
 
 
 def _render_explanation(document: dict[str, Any]) -> None:
+    net_load = document["target"] == Target.NET_LOAD.value
+    column = "mw" if net_load else "per_mwh"
+    start, end = document["now_mw" if net_load else "usual_per_mwh"], document[f"forecast_{column}"]
+    before = "now" if net_load else "as usual at that time of day"
     out.print(
-        f"{document['zone']} net load {document['horizon_min']} min after {document['issued_at']}: "
-        f"{document['forecast_mw']:,.1f} MW, {document['forecast_mw'] - document['now_mw']:+,.1f} from "
-        f"{document['now_mw']:,.1f} now ({document['model_id']})"
+        f"{document['zone']} {document['target'].replace('_', ' ')} {document['horizon_min']} min after "
+        f"{document['issued_at']}: {end:,.1f} {document['unit']}, {end - start:+,.1f} from {start:,.1f} {before} "
+        f"({document['model_id']})"
     )
     parts = document["contributions"]
-    shown, rest = parts[:SHOWN_PARTS], sum(part["mw"] for part in parts[SHOWN_PARTS:])
-    rows = [[part["feature"], f"{part['mw']:+,.1f}"] for part in shown]
-    table(None, ("feature", "mw"), [*rows, [f"{len(parts) - len(shown)} others", f"{rest:+,.1f}"]])
+    shown, rest = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
+    rows = [[part["feature"], f"{part[column]:+,.1f}"] for part in shown]
+    if rest:
+        rows.append([f"{len(rest)} others", f"{sum(part[column] for part in rest):+,.1f}"])
+    table(None, ("feature", column), rows)
 
 
 def _render_forecast(document: dict[str, Any]) -> None:

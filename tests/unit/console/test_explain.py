@@ -15,14 +15,14 @@ from topologies.sources.feed import open_file
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explain")
-    frame = make_frame(70, step_min=60, published=False).drop(columns="price_per_mwh")
-    rows = frame.reset_index(names="timestamp")
+    frame = make_frame(70, step_min=60, published=False)
+    rows = frame.rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
     rows.insert(1, "zone", "TOWN")
     rows["timestamp"] = rows["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     rows.to_csv(folder / "town.csv", index=False)
     zone = open_file(folder / "town.csv", names=("TOWN",)).zones["TOWN"]
     registry = Registry(folder / "data" / "models")
-    saved = registry.save(*Trainer(zone).train(frame, frame.index[-100].to_pydatetime(), price=False))
+    saved = registry.save(*Trainer(zone).train(frame, frame.index[-100].to_pydatetime()))
     registry.promote(saved.model_id)
     return folder
 
@@ -39,6 +39,22 @@ def test_the_parts_sum_to_the_forecast(place: Path, capsys: pytest.CaptureFixtur
     assert total == pytest.approx(told["forecast_mw"], abs=0.5)
     assert told["horizon_min"] == 120
     assert any("net load change" in part["feature"] for part in told["contributions"])
+
+
+@pytest.mark.parametrize("horizon_min", [60, 600])
+def test_the_parts_of_a_price_sum_to_it(place: Path, capsys: pytest.CaptureFixture[str], horizon_min: int) -> None:
+    code = main(
+        ["forecast", "TOWN", "--explain", "--target", "price", "--data", str(place / "town.csv"), "--horizon",
+         str(horizon_min), "--at", "2021-03-10T12:00:00Z", "--data-dir", str(place / "data"), "--json"]
+    )  # fmt: skip
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    told = json.loads(captured.out)
+    total = told["usual_per_mwh"] + sum(part["per_mwh"] for part in told["contributions"])
+    assert total == pytest.approx(told["forecast_per_mwh"], abs=0.05)
+    sizes = [abs(part["per_mwh"]) for part in told["contributions"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert any("price off its usual" in part["feature"] for part in told["contributions"])
 
 
 def test_without_data_it_says_what_to_add(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

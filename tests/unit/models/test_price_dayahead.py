@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.explain_dayahead import day_ahead_parts
 from models.price_backtest import run_day_ahead
 from models.price_dayahead import DayAheadPart
 from models.price_dayahead_fit import DayAheadTrainer, known_rows
@@ -220,3 +221,14 @@ def test_the_day_of_23_hours_is_forecast_slot_by_slot(frame, part, local):
     forecast = part.forecast(StreamRing(frame, now), slot)
     assert forecast.mean.shape == (24,)
     assert np.isfinite(forecast.mean).all()
+
+
+@pytest.mark.parametrize("horizon_min", [14 * 60, 20 * 60, 24 * 60])
+def test_the_parts_of_a_price_sum_to_it(frame, part, horizon_min):
+    slot, now = _at("2023-07-05 11:00")
+    ring = StreamRing(frame, now)
+    usual, parts = day_ahead_parts(part, ring, slot, horizon_min)
+    forecast = part.forecast(ring, slot)
+    h = forecast.outlook_min.index(horizon_min)
+    assert usual + sum(parts.values()) == pytest.approx(forecast.experts["next_day"][h], abs=1e-3)
+    assert {"price of the day before", "residual load against the usual days", "weekday or holiday"} <= set(parts)
