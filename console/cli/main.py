@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("console.cli.tables:ledger", "Money by zone and asset."),
     "explain": ("console.cli.decisions:explain", "Why the plant decided so; --why-not prices another step."),
     "replay-decision": ("console.cli.decisions:replay_decision", "Make a decision again, bit for bit."),
+    "shadow": ("console.cli.shadow:shadow", "Other settings on the same log, compared in money."),
     "export": ("console.cli.tables:export", "Write a table as CSV, Parquet or JSON."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.train:train", "Train a zone's model on a history file; promote it if it is better."),
