@@ -6,9 +6,11 @@ Over stdio standard output carries the protocol and nothing else.
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
 import os
 import sys
+from functools import partial
 
 # Read by fastmcp when it is imported: no look-up of newer versions, no banner, plain logs.
 os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
@@ -16,6 +18,7 @@ os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
 os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
 
 from mcp_server.access import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
+from mcp_server.call_log import InBackground
 from mcp_server.desk import Desk
 from mcp_server.server import build_server
 from vpp.errors import ConfigError, VppError
@@ -47,17 +50,20 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
     mcp = settings.mcp
     desk = Desk(settings, store)
-    acts = None
+    acts = record = None
     if mcp.profile == "operate":
         from mcp_server.acting import Acts  # these load the solver and a Kafka client, which readers do not need
         from topologies.plans import PlanBook
         from topologies.post import Post
 
-        acts = Acts(desk, PlanBook(store, Post(settings), approval_key(settings)))
+        post = Post(settings)
+        acts = Acts(desk, PlanBook(store, post, approval_key(settings)))
+        record = InBackground(partial(post, "audit"))
+        atexit.register(record.close)
     facts = f"profile={mcp.profile} store={settings.store.kind} run={settings.run or 'default'}"
     if not over_http:
         log.info("serving transport=stdio %s", facts)
-        build_server(desk, acts).run(transport="stdio", show_banner=False)
+        build_server(desk, acts, record=record).run(transport="stdio", show_banner=False)
         return
     auth = auth_of(settings)
     check_exposure(settings, auth)
@@ -66,7 +72,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
             f"listening on {mcp.host} needs the names that clients call it by", hint="set VPP_MCP__ALLOWED_HOSTS"
         )
     log.info("serving transport=http host=%s port=%s auth=%s %s", mcp.host, mcp.port, auth is not None, facts)
-    build_server(desk, acts, auth).run(
+    build_server(desk, acts, auth, record).run(
         transport="http",
         show_banner=False,
         host=mcp.host,

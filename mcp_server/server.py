@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from mcp_server.access import approval_key, principal_of
+from mcp_server.call_log import CallLog, Record
 from mcp_server.desk import Desk
 from mcp_server.resources import add_completions, add_plan_resource, add_prompts, add_resources
 from mcp_server.study_tools import add_study_tools
@@ -37,19 +38,25 @@ To act: propose_dispatch or set_policy makes a priced plan, a person approves it
 hold_fleet stops everything at once and needs no approval."""
 
 
-def build_server(desk: Desk, acts: Acts | None = None, auth: AuthProvider | None = None) -> FastMCP:
+def build_server(
+    desk: Desk, acts: Acts | None = None, auth: AuthProvider | None = None, record: Record | None = None
+) -> FastMCP:
     """Return the server that answers from ``desk``; nothing is contacted until a question comes.
 
     Args:
         desk: Reads the plant.
         acts: Acts on it; None leaves every acting tool out.
         auth: Verifies callers over HTTP.
+        record: Takes an audit record of every call; None: they are in the log alone.
     """
     mcp = desk.settings.mcp
-    limit: list[Middleware] = [
-        RateLimitingMiddleware(
-            mcp.calls_per_s, burst_capacity=mcp.burst, get_client_id=lambda _: principal_of(desk.settings)
-        )
+
+    def principal() -> str:
+        return principal_of(desk.settings)
+
+    around: list[Middleware] = [
+        RateLimitingMiddleware(mcp.calls_per_s, burst_capacity=mcp.burst, get_client_id=lambda _: principal()),
+        CallLog(principal, record),
     ]
     key = approval_key(desk.settings)
     server: FastMCP = FastMCP(
@@ -57,7 +64,7 @@ def build_server(desk: Desk, acts: Acts | None = None, auth: AuthProvider | None
         INSTRUCTIONS + (ACTING if acts is not None else ""),
         version=_version(),
         auth=auth,
-        middleware=limit,
+        middleware=around,
         mask_error_details=True,
         # Replicas share the secret, so that a question asked by one can be answered to another.
         request_state_security=None if key is None else RequestStateSecurity(keys=[_derived(key)]),
