@@ -24,7 +24,7 @@ up: $(STAMP) ## Run the virtual power plant: broker, workers, store, simulator (
 	@$(BIN)/vpp up $(ARGS)
 
 test: lint types deps ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not services and not bench" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not services and not bench" $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting (ruff)
 	$(BIN)/ruff check .

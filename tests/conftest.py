@@ -2,20 +2,27 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.service_fixtures", "tests.plant_fixtures"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class PlantsTogether(LoadScopeScheduling):
     """With several test processes: all plants in one, so that they do not contend; other tests by file."""
-    for item in items:
-        runs_a_plant = any(item.get_closest_marker(mark) for mark in ("e2e", "stream", "services"))
-        item.add_marker(pytest.mark.xdist_group("plants" if runs_a_plant else item.path.name))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return "plants" if path.startswith(("tests/e2e/", "tests/stream/", "tests/services/")) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> PlantsTogether:
+    """Say how tests are shared out (xdist's hook)."""
+    return PlantsTogether(config, log)
 
 
 @pytest.fixture(scope="session")
