@@ -25,6 +25,9 @@ from vpp.fleet import Battery, CurtailableLoad, CurtailableRenewable, Peaker
 
 ORDER_FACTOR = 5.0
 """An order's MW weighs this many times the dearest penalty: orders go before the rest."""
+LATER_ORDERS = 0.25
+"""After the slot decided it weighs this much of that: an order that cannot be met for long must not turn the battery
+the other way now in order to be met later (worth it only above the round-trip efficiency)."""
 SAFETY_FACTOR = 20.0
 """The cap weighs this many times more wherever orders act, so that it goes before them."""
 TIE_COST_PER_MWH = 1e-3
@@ -284,7 +287,9 @@ class _Values:
         movers = np.concatenate([self.rows.batteries, self.rows.peakers, self.rows.cuts])
         self.row_low[row["order"]] = problem.bands.min_mw[movers]
         self.row_high[row["order"]] = problem.bands.max_mw[movers]
-        self.cost[column["lack"]] = self.cost[column["excess"]] = self.order_price * problem.step_h
+        price = self.order_price * problem.step_h
+        price[1:] *= LATER_ORDERS
+        self.cost[column["lack"]] = self.cost[column["excess"]] = price
         self.cost[column["early"]] = self.cost[column["late"]] = self.order_price
         for b, i in enumerate(self.rows.batteries):
             battery = problem.assets[i]

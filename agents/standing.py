@@ -136,7 +136,10 @@ def _target_soc(
 
 
 def verdicts(zone: Zone, said: Asked, power_mw: Array, notes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what became of each order at the first step: accepted, clamped, waiting or superseded, with a reason.
+    """Return what became of each order at the first step: accepted, clamped, waiting or superseded.
+
+    All but the accepted have a ``code`` (``limited`` by physics or a grid limit, ``out_of_reach`` in time,
+    ``outranked`` by another order, ``not_started``) and a ``reason`` in words.
 
     Args:
         zone: The zone with its assets.
@@ -150,7 +153,7 @@ def verdicts(zone: Zone, said: Asked, power_mw: Array, notes: Sequence[str]) -> 
         entry: dict[str, Any] = {"order_id": order.order_id, "action": order.action, "outcome": "accepted"}
         if order.action == "soc_target":
             missed = [note for note in notes if "SoC instead" in note and _about(order, note)]
-            entry |= {"outcome": "clamped", "reason": missed[0]} if missed else {}
+            entry |= {"outcome": "clamped", "code": "out_of_reach", "reason": missed[0]} if missed else {}
         elif not rows:
             entry |= _without_effect(order, zone, said)
         else:
@@ -158,7 +161,7 @@ def verdicts(zone: Zone, said: Asked, power_mw: Array, notes: Sequence[str]) -> 
             if off:
                 asset_id = zone.assets[off[0]].asset_id
                 reason = f"{asset_id} can give {float(power_mw[off[0]]):.2f} MW"
-                entry |= {"outcome": "clamped", "reason": reason}
+                entry |= {"outcome": "clamped", "code": "limited", "reason": reason}
         found.append(entry)
     return found
 
@@ -170,8 +173,9 @@ def _about(order: Order, note: str) -> bool:
 def _without_effect(order: Order, zone: Zone, said: Asked) -> dict[str, Any]:
     rulers = [said.ruling[row] for row, asset in enumerate(zone.assets) if names(order, asset)]
     if any(ruler is not None for ruler in rulers):
-        return {"outcome": "superseded", "reason": "a stronger order rules"}
-    return {"outcome": "waiting", "reason": f"from {iso(order.starts_at)}" if order.starts_at else "not yet"}
+        return {"outcome": "superseded", "code": "outranked", "reason": "a stronger order rules"}
+    when = f"from {iso(order.starts_at)}" if order.starts_at else "not yet"
+    return {"outcome": "waiting", "code": "not_started", "reason": when}
 
 
 def _departs(bands: Bands, row: int, power_mw: float) -> bool:

@@ -81,16 +81,19 @@ def test_verdicts_say_what_became_of_each_order() -> None:
     later = target("later", 1.0, starts_at=slot_at(3))
     beaten, winner = target("beaten", 1.0), target("winner", 4.0, 1)
     said = ask(later, beaten, winner)
-    found = {v["order_id"]: v["outcome"] for v in verdicts(make_zone(), said, np.array([3.0, 0.0, 0.0]), [])}
-    assert found == {"later": "superseded", "beaten": "superseded", "winner": "clamped"}
+    given = verdicts(make_zone(), said, np.array([3.0, 0.0, 0.0]), [])
+    found = {v["order_id"]: (v["outcome"], v["code"]) for v in given}
+    assert found == {
+        "later": ("superseded", "outranked"), "beaten": ("superseded", "outranked"), "winner": ("clamped", "limited"),
+    }  # fmt: skip
     alone = verdicts(make_zone(), ask(later), np.zeros(3), [])
-    assert alone[0]["outcome"] == "waiting"
+    assert (alone[0]["outcome"], alone[0]["code"]) == ("waiting", "not_started")
     met = verdicts(make_zone(), ask(winner), np.array([4.0, 0.0, 0.0]), [])
-    assert met[0]["outcome"] == "accepted"
+    assert met[0] == {"order_id": "winner", "action": "target", "outcome": "accepted"}
 
 
 def test_a_missed_target_of_charge_is_clamped_with_the_plans_reason() -> None:
     said = ask(order_of("soc_target", soc=0.8, expires_at=slot_at(3)))
     (found,) = verdicts(make_zone(), said, np.zeros(3), ["bat reaches 60.0 % SoC instead of 80.0 %"])
-    assert found["outcome"] == "clamped"
+    assert (found["outcome"], found["code"]) == ("clamped", "out_of_reach")
     assert found["reason"] == "bat reaches 60.0 % SoC instead of 80.0 %"
