@@ -9,13 +9,15 @@ from mcp_server.answers import RuleFound, Rules
 from mcp_server.desk import Desk
 from vpp.rules import added_clauses, shipped_clauses
 from vpp.store.rule_index import RuleIndex
+from vpp.word_vectors import WordVectors, read_vectors
 
 TEXT_CHARS = 1200
 
 
 def search_rules(desk: Desk, query: str, limit: int) -> Rules:
     """Return the clauses that fit a question best."""
-    hits = _index(desk.settings.data_dir / "rules", _stamp(desk.settings.data_dir / "rules")).search(query, limit)
+    folder, vectors = desk.settings.data_dir / "rules", desk.settings.rules.vectors
+    hits = _index(folder, _stamp(folder), vectors).search(query, limit)
     return Rules(
         as_of=desk.as_of(),
         query=query,
@@ -37,8 +39,14 @@ def search_rules(desk: Desk, query: str, limit: int) -> Rules:
 
 
 @lru_cache(maxsize=2)
-def _index(folder: Path, _changed: int) -> RuleIndex:
-    return RuleIndex([*shipped_clauses(), *added_clauses(folder)])
+def _index(folder: Path, _changed: int, vectors: Path | None) -> RuleIndex:
+    known = None if vectors is None else _vectors(vectors)
+    return RuleIndex([*shipped_clauses(), *added_clauses(folder)], known)
+
+
+@lru_cache(maxsize=1)
+def _vectors(path: Path) -> WordVectors:
+    return read_vectors(path)
 
 
 def _stamp(folder: Path) -> int:

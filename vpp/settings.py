@@ -140,6 +140,12 @@ class AgentSettings(_Group):
     may_hold: bool = Field(default=False, description="the emergency stop is among its tools")
 
 
+class RulesSettings(_Group):
+    """The search over rules."""
+
+    vectors: Path | None = Field(default=None, description="word vectors as text (GloVe, fastText): search by meaning")
+
+
 class MetricsSettings(_Group):
     """Health and Prometheus endpoint of a worker."""
 
@@ -181,6 +187,7 @@ class Settings(BaseSettings):
     live: LiveSettings = LiveSettings()
     mcp: McpSettings = McpSettings()
     agent: AgentSettings = AgentSettings()
+    rules: RulesSettings = RulesSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("data_dir")

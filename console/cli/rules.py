@@ -10,6 +10,7 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say
 from vpp.rule_documents import documents_in, keep_document
 from vpp.rules import added_clauses, shipped_clauses
 from vpp.store.rule_index import RuleIndex
+from vpp.word_vectors import read_vectors
 
 app = App(name="rules", help="Rules: add documents (Markdown, HTML, text, PDF), search them by clause.")
 
@@ -34,7 +35,9 @@ def search(query: str, *, limit: int = 5, json: Json = False, common: Common = N
         query: The question, in words.
         limit: How many at most.
     """
-    index = RuleIndex([*shipped_clauses(), *added_clauses(common.settings().data_dir / "rules")])
+    settings = common.settings()
+    vectors = None if settings.rules.vectors is None else read_vectors(settings.rules.vectors)
+    index = RuleIndex([*shipped_clauses(), *added_clauses(settings.data_dir / "rules")], vectors)
     found = [
         {
             "clause": hit.clause.clause,

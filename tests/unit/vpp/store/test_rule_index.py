@@ -61,6 +61,9 @@ QUESTIONS = [
     ("Who has to confirm a plan, and for how long is that valid?", "SITE.approval"),
     ("How do I freeze all automation immediately?", "SITE.hold"),
     ("When does an instruction run out?", "SITE.order_life"),
+    ("May a grid operator limit how quickly a power station changes its output in Europe?", "SOGL.137"),
+    ("For how many minutes must a battery be able to deliver primary control in alert state?", "SOGL.156"),
+    ("Is a market participant paid for being able to ramp in California?", "CAISO.flexible_ramping"),
 ]
 
 
