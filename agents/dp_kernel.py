@@ -115,9 +115,13 @@ def least(row: Array, first: int, end: int) -> float:
 @_compiled
 def window_minima(row: Array, narrow: int, out: Array) -> None:
     """Fill ``out`` (2, Q + narrow + 1): least of ``row[x - narrow:]`` over ``narrow`` and ``narrow + 1`` entries."""
-    for w in range(2):
-        for x in range(out.shape[1]):
-            out[w, x] = least(row, x - narrow, x + w)
+    out[:, :] = np.inf
+    for place in range(narrow, 0, -1):
+        for m in range(len(row)):
+            out[0, m + place] = min(out[0, m + place], row[m])
+    out[1] = out[0]
+    for m in range(len(row)):
+        out[1, m] = min(out[1, m], row[m])
 
 
 @_compiled
@@ -143,6 +147,7 @@ def meet(value: Array, work: Array, changes: Array, ramp: float, ramp_price: flo
     narrow = int(min(np.floor(2.0 * ramp / dq + 1e-9), nq))
     listed = narrow < nq
     rising, falling, within = np.empty(nq), np.empty(nq), np.empty((2, nq + narrow + 1))
+    best = np.empty(nq)
     value[:, :] = 0.0
     for i in range(ne):
         if listed:
@@ -154,21 +159,45 @@ def meet(value: Array, work: Array, changes: Array, ramp: float, ramp_price: flo
             begin, end = int(min(max(low, -2.0 * nq), nq + 1.0)), int(min(max(high, -nq), nq + 1.0))
             if listed:
                 end = begin + narrow + wide
+                inside(within[wide], begin + narrow, best)
+            else:
+                for p in range(nq):
+                    best[p] = least(work[i], p + begin, p + end)
             above = ramp_price * max(end * dq - changes[j] - ramp, 0.0)
             below = ramp_price * max(changes[j] - ramp - (begin - 1) * dq, 0.0)
+            outside(rising, falling, begin, end, above, below, slope, best)
             for p in range(nq):
-                x = p + begin + narrow
-                if listed:
-                    best = within[wide, x] if 0 <= x < within.shape[1] else np.inf
-                else:
-                    best = least(work[i], p + begin, p + end)
-                if p + end < nq:
-                    k = max(p + end, 0)
-                    best = min(best, above + slope * (k - p - end) + rising[k])
-                if p + begin > 0:
-                    k = min(p + begin - 1, nq - 1)
-                    best = min(best, below + slope * (p + begin - 1 - k) + falling[k])
-                value[i, p] += share * best
+                value[i, p] += share * best[p]
+
+
+@_compiled
+def inside(within: Array, shift: int, best: Array) -> None:
+    """Fill ``best[p]`` with the least of the window that begins at p: ``within[p + shift]``, inf beyond its ends."""
+    nq = len(best)
+    first, end = min(max(-shift, 0), nq), max(min(len(within) - shift, nq), 0)
+    best[:first] = np.inf
+    for p in range(first, end):
+        best[p] = within[p + shift]
+    best[max(end, first) :] = np.inf
+
+
+@_compiled
+def outside(  # noqa: PLR0917  (a compiled kernel takes plain arrays)
+    rising: Array, falling: Array, begin: int, end: int, above: float, below: float, slope: float, best: Array
+) -> None:
+    """Lower ``best[p]`` to what lies beyond the window ``p + begin`` to ``p + end``, the ramp beyond its limit paid.
+
+    One loop for each case, without a branch inside: the compiler makes vectors of them.
+    """
+    nq = len(best)
+    for p in range(min(-end, nq)):
+        best[p] = min(best[p], above + slope * (-p - end) + rising[0])
+    for p in range(max(-end, 0), min(nq - end, nq)):
+        best[p] = min(best[p], above + rising[p + end])
+    for p in range(max(1 - begin, 0), min(nq - begin + 1, nq)):
+        best[p] = min(best[p], below + falling[p + begin - 1])
+    for p in range(max(nq - begin + 1, 0), nq):
+        best[p] = min(best[p], below + slope * (p + begin - nq) + falling[nq - 1])
 
 
 @_compiled
