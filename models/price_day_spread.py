@@ -1,100 +1,132 @@
-"""Quantiles of day-ahead prices: past errors of the hour and its neighbours, at levels that adapt from day to day.
+"""Quantiles of day-ahead prices: the distribution of past errors, by a width that follows the market, adaptive levels.
 
-Errors count in units of the market's daily movement. The levels are adaptive conformal: after each day the level of an
-hour's quantile moves by ``gamma (q - 1[price below it])`` (Gibbs, Candès: Adaptive conformal inference under
-distribution shift, 2021).
+The width of an hour is log-linear in its trailing errors (half-lives of two weeks and of six), in how far the members
+lie apart and in the error of the day before, all in units of the market's daily movement. The scaled errors of all
+hours make one distribution. The level of each hour's quantile moves by ``gamma (q - 1[price below it])`` once the price
+is known (Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from numba import njit
 
 from models.price_days import HOURS
 from models.price_spread import GRID
 from models.price_view import Flags, Floats
 from vpp.domain import QUANTILE_LEVELS
 
+LEVELS = np.array(QUANTILE_LEVELS)
+GAMMA = 0.015
 ERROR_DAYS = 182
+WIDTH_DAYS = 364
 MIN_ERROR_DAYS = 14
-GAMMA = 0.0
-_NEAR_HOURS = 2
+
+_HALF_LIVES_DAYS = (14.0, 45.0)
+_FIT_EVERY_DAYS = 14
+_FLOOR = 0.05
+_RIDGE = 20.0
+_COLUMNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DaySpreadFit:
+    """What widens a day's forecast to quantiles.
+
+    ``trailing``: mean absolute error of each hour by half-life, shape (2, 24); ``newest``: that of the newest day; both
+    per MWh, NaN before the first error. ``coefficients``: of the log width, shape (5,). ``table``: quantiles of the
+    errors in widths on ``price_spread.GRID``, NaN while too few are known. ``levels``: what stands for the nominal
+    levels, shape (24, 7).
+    """
+
+    trailing: Floats
+    newest: Floats
+    coefficients: Floats
+    table: Floats
+    levels: Floats
+
+    def columns(self, scale: float, apart: Floats) -> Floats:
+        """Return what the width depends on, shape (24, 5); ``apart``: how far the members lie apart, (24,)."""
+        parts = [*self.trailing, np.broadcast_to(self.newest, (HOURS,)), apart]
+        logs = [np.log(np.where(np.isfinite(part), part, scale) / scale + _FLOOR) for part in parts]
+        return np.stack([np.ones(HOURS), *logs], axis=1)
+
+    def quantiles(self, forecast: Floats, scale: float, apart: Floats) -> Floats:
+        """Return the quantiles of a day, shape (24, 7), ascending.
+
+        Args:
+            forecast: Prices, shape (24,).
+            scale: The market's daily movement.
+            apart: Standard deviation of the members' forecasts per MWh, shape (24,); 0 where there is one.
+        """
+        width = scale * np.exp(self.columns(scale, apart) @ self.coefficients)
+        errors = np.interp(self.levels, GRID, self.table)
+        return np.asarray(np.sort(forecast[:, None] + width[:, None] * errors, axis=1))
 
 
 class DaySpread:
-    """Errors of the last half year and the levels in force; a day enters once its prices are known.
-
-    ``levels``: levels that stand for the nominal ones, shape (24, 7).
-    """
-
-    LEVELS = np.array(QUANTILE_LEVELS)
+    """Learns the spread a day at a time; a day enters once its prices are known. ``fit``: as the next day sees it."""
 
     def __init__(self) -> None:
-        self.levels = np.tile(self.LEVELS, (HOURS, 1))
-        self._errors = np.empty((0, HOURS))
-        self._table: Floats | None = None
+        empty = np.full((len(_HALF_LIVES_DAYS), HOURS), np.nan)
+        nothing = np.full(GRID.size, np.nan)
+        self.fit = DaySpreadFit(empty, np.array(np.nan), np.zeros(_COLUMNS), nothing, np.tile(LEVELS, (HOURS, 1)))
+        self._ratios = np.empty((0, HOURS))
+        self._columns = np.empty((0, HOURS, _COLUMNS))
+        self._count = 0
 
-    @property
-    def table(self) -> Floats:
-        """Quantiles of scaled errors on ``price_spread.GRID``, shape (24, len(GRID)); NaN while too few are known."""
-        if self._table is None:
-            self._table = _table(self._errors)
-        return self._table
+    def enter(self, price: Floats, forecast: Floats, scale: float, apart: Floats) -> None:
+        """Enter a day: its prices (24,), NaN missing, and what was forecast of it; a forecast that is NaN is left out.
 
-    def quantiles(self, forecast: Floats, scale: float) -> Floats:
-        """Return the quantiles around a day's forecast (24,), shape (24, 7), ascending; NaN while too few are known."""
-        return day_quantiles(forecast, scale, self.table, self.levels)
-
-    def enter(self, price: Floats, forecast: Floats, scale: float) -> None:
-        """Enter a day: its prices (24,), NaN missing, and the forecast made of it; one that is NaN is left out."""
-        if not np.isfinite(forecast).all():
+        Args:
+            price: Prices, shape (24,).
+            forecast: As ``DaySpreadFit.quantiles``.
+            scale: As ``DaySpreadFit.quantiles``.
+            apart: As ``DaySpreadFit.quantiles``.
+        """
+        known: Flags = np.isfinite(price)
+        if not np.isfinite(forecast).all() or not known.any():
             return
-        edges = self.quantiles(forecast, scale)
-        known: Flags = np.asarray(np.isfinite(price) & np.isfinite(edges[:, 0]))
-        below = (price[:, None] < edges).astype(float)
-        move = GAMMA * (self.LEVELS - below)
-        self.levels[known] = np.clip(self.levels[known] + move[known], -0.5, 1.5)
-        self._errors = np.concatenate([self._errors, ((price - forecast) / scale)[None]])[-ERROR_DAYS:]
-        self._table = None
+        fit, error = self.fit, np.abs(price - forecast)
+        levels = fit.levels.copy()
+        if np.isfinite(fit.table).all():
+            below = price[:, None] < fit.quantiles(forecast, scale, apart)
+            levels[known] = np.clip(levels + GAMMA * (LEVELS - below), -0.5, 1.5)[known]
+        self._ratios = np.concatenate([self._ratios, ((price - forecast) / scale)[None]])[-WIDTH_DAYS:]
+        self._columns = np.concatenate([self._columns, fit.columns(scale, apart)[None]])[-WIDTH_DAYS:]
+        coefficients = self._width() if self._count % _FIT_EVERY_DAYS == 0 else fit.coefficients
+        self._count += 1
+        self.fit = DaySpreadFit(
+            trailing=np.stack([_trailed(*pair, error) for pair in zip(_HALF_LIVES_DAYS, fit.trailing, strict=True)]),
+            newest=np.array(error[known].mean()),
+            coefficients=coefficients,
+            table=self._table(coefficients),
+            levels=levels,
+        )
+
+    def _width(self) -> Floats:
+        """Fit the log width by ridge; no width of its own while too few errors are known."""
+        ratio = self._ratios.reshape(-1)
+        known = np.isfinite(ratio)
+        if known.sum() < MIN_ERROR_DAYS * HOURS:
+            return np.zeros(_COLUMNS)
+        X, y = self._columns.reshape(-1, _COLUMNS)[known], np.log(np.abs(ratio[known]) + _FLOOR)
+        return np.asarray(np.linalg.solve(X.T @ X + _RIDGE * np.eye(_COLUMNS), X.T @ y))
+
+    def _table(self, coefficients: Floats) -> Floats:
+        scaled = self._ratios[-ERROR_DAYS:] / np.exp(self._columns[-ERROR_DAYS:] @ coefficients)
+        known = scaled[np.isfinite(scaled)]
+        if known.size < MIN_ERROR_DAYS * HOURS:
+            return np.full(GRID.size, np.nan)
+        return np.asarray(np.quantile(known, GRID))
 
 
-def day_quantiles(forecast: Floats, scale: float, table: Floats, levels: Floats) -> Floats:
-    """Return quantiles of a day's prices, shape (24, 7), ascending.
-
-    Args:
-        forecast: Prices, shape (24,).
-        scale: The market's daily movement.
-        table: As ``DaySpread.table``.
-        levels: Levels to read it at, shape (24, 7).
-    """
-    errors = np.stack([np.interp(levels[h], GRID, table[h]) for h in range(HOURS)])
-    return np.asarray(np.sort(forecast[:, None] + scale * errors, axis=1))
-
-
-def _table(errors: Floats) -> Floats:
-    if np.isfinite(errors).all(axis=1).sum() < MIN_ERROR_DAYS:
-        return np.full((HOURS, GRID.size), np.nan)
-    return _near_quantiles(errors, GRID, _NEAR_HOURS)
-
-
-@njit(cache=True)
-def _near_quantiles(errors: Floats, grid: Floats, near: int) -> Floats:
-    """Return the quantiles of each hour's errors and those of ``near`` hours on each side, shape (hours, len(grid))."""
-    days, hours = errors.shape
-    out = np.empty((hours, grid.size))
-    for h in range(hours):
-        first, last = max(0, h - near), min(hours, h + near + 1)
-        pool = np.empty(days * (last - first))
-        n = 0
-        for d in range(days):
-            for j in range(first, last):
-                if not np.isnan(errors[d, j]):
-                    pool[n] = errors[d, j]
-                    n += 1
-        ranked = np.sort(pool[:n])
-        for i in range(grid.size):
-            at = grid[i] * (n - 1)
-            low = int(at)
-            high = min(low + 1, n - 1)
-            out[h, i] = ranked[low] + (at - low) * (ranked[high] - ranked[low])
-    return out
+def _trailed(half_life_days: float, before: Floats, error: Floats) -> Floats:
+    """Return the exponential mean of the hours' errors, each averaged with its neighbours."""
+    around = np.stack([error[np.clip(np.arange(HOURS) + shift, 0, HOURS - 1)] for shift in (-1, 0, 1)])
+    seen = np.isfinite(around)
+    near = np.where(seen, around, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    keep = 0.5 ** (1.0 / half_life_days)
+    moved = np.where(np.isfinite(before), keep * before + (1.0 - keep) * near, near)
+    return np.asarray(np.where(seen.any(axis=0), moved, before))

@@ -17,9 +17,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from models.price_day_spread import day_quantiles
 from models.price_dayahead_fits import DayAheadFits, DayAheadShape, from_arrays, to_arrays
-from models.price_days import DayTable, day_table
+from models.price_days import HOURS, DayTable, day_table
 from models.price_fallback import fallback
 from models.price_rows import series
 from models.price_view import (
@@ -213,8 +212,8 @@ class DayAheadPart:
         after = AuctionView.two_days_ahead(longer, self.shape.convention, self.shape.weight)
         tail = after.features.prices_of(last + 1, fits.tail.predict(after.ridge[last + 1]))
         spreads = (
-            day_quantiles(made.blend, float(view.features.scale[last]), fits.errors, fits.levels),
-            day_quantiles(tail, float(after.features.scale[last + 1]), fits.tail_errors, fits.tail_levels),
+            fits.spread.quantiles(made.blend, float(view.features.scale[last]), made.apart),
+            fits.tail_spread.quantiles(tail, float(after.features.scale[last + 1]), np.zeros(HOURS)),
         )
         low, high = self.shape.floor_per_mwh, self.shape.cap_per_mwh
         experts = {name: np.clip(prices, low, high) for name, prices in experts.items()}

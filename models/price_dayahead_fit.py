@@ -58,14 +58,7 @@ class DayAheadTrainer:
         after = AuctionView.two_days_ahead(longer, shape.convention, shape.weight)
         learner = self._learner
         learner.advance(view, after, n)
-        fits = DayAheadFits(
-            models=learner.models(view),
-            tail=learner.tail_fit,
-            errors=learner.spread.table,
-            tail_errors=learner.tail_spread.table,
-            levels=learner.spread.levels.copy(),
-            tail_levels=learner.tail_spread.levels.copy(),
-        )
+        fits = DayAheadFits(learner.models(view), learner.tail_fit, learner.spread.fit, learner.tail_spread.fit)
         return DayAheadPart(shape, fits)
 
     def _shape_of(self, frame: pd.DataFrame, table: DayTable) -> DayAheadShape:

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from models.price_day_spread import DaySpreadFit
 from models.price_days import Convention
 from models.price_lasso import LassoFit
 from models.price_ridge import RidgeFit, Scaler
-from models.price_view import Floats
 from models.price_walk import DayModels
 from models.trees import Trees
 
 KIND = "day_ahead"
-_SPREADS = ("errors", "tail_errors", "levels", "tail_levels")
+_SPREAD = ("trailing", "newest", "coefficients", "table", "levels")
 _LASSO = ("column_scale", "column_shift", "coefficients", "price_scale", "centre", "bounds")
 
 
@@ -41,19 +41,12 @@ class DayAheadShape:
 
 @dataclass(frozen=True, slots=True)
 class DayAheadFits:
-    """Models of the next day and of the day after, and their errors.
-
-    ``tail``: looks two days ahead. ``errors``, ``tail_errors``: quantiles of scaled errors of the next day and of the
-    day after on ``price_spread.GRID``, shape (24, len(GRID)); ``levels``, ``tail_levels``: levels to read them at,
-    shape (24, 7).
-    """
+    """Models of the next day and of the day after (``tail``, which looks two days ahead), and how they err."""
 
     models: DayModels
     tail: RidgeFit
-    errors: Floats
-    tail_errors: Floats
-    levels: Floats
-    tail_levels: Floats
+    spread: DaySpreadFit
+    tail_spread: DaySpreadFit
 
 
 def to_arrays(shape: DayAheadShape, fits: DayAheadFits) -> dict[str, np.ndarray[Any, Any] | bytes]:
@@ -78,7 +71,9 @@ def to_arrays(shape: DayAheadShape, fits: DayAheadFits) -> dict[str, np.ndarray[
         if lasso is not None:
             out |= {f"lasso.{i}.{part}": getattr(lasso, part) for part in _LASSO}
     out |= {f"trees.{name}": t.raw for name, t in trees.items()}
-    return out | {"weights": models.weights} | {name: getattr(fits, name) for name in _SPREADS}
+    for name, spread in (("spread", fits.spread), ("tail_spread", fits.tail_spread)):
+        out |= {f"{name}.{part}": getattr(spread, part) for part in _SPREAD}
+    return out | {"weights": models.weights}
 
 
 def from_arrays(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[DayAheadShape, DayAheadFits]:
@@ -94,6 +89,9 @@ def from_arrays(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[Day
         columns = meta["trees"].get(name)
         return None if columns is None else Trees(bytes(arrays[f"trees.{name}"]), int(columns))
 
+    def spread(name: str) -> DaySpreadFit:
+        return DaySpreadFit(*(np.asarray(arrays[f"{name}.{part}"]) for part in _SPREAD))
+
     lassos = tuple(
         LassoFit(*(np.asarray(arrays[f"lasso.{i}.{part}"]) for part in _LASSO)) if there else None
         for i, there in enumerate(meta["lassos"])
@@ -102,4 +100,4 @@ def from_arrays(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[Day
     models = DayModels(
         ridge("ridge"), lassos, np.asarray(arrays["weights"]), trees("stack"), trees("alone"), (stack, mix, alone)
     )
-    return shape, DayAheadFits(models, ridge("tail"), *(np.asarray(arrays[name]) for name in _SPREADS))
+    return shape, DayAheadFits(models, ridge("tail"), spread("spread"), spread("tail_spread"))

@@ -17,8 +17,9 @@ from models.price_lasso import LassoFit, LassoSettings, fit_lasso, lasso_walk
 from models.price_ridge import RidgeFit, RidgeLearner
 from models.price_trees import fit_trees, stack_values, tree_walk
 from models.price_view import Flags, Floats
-from models.price_walk import AuctionView, DayModels, WalkSettings, blended, mix_weights, walked_mix
+from models.price_walk import AuctionView, DayModels, WalkSettings, blended, how_far_apart, mix_weights, walked_mix
 from models.trees import Trees
+from vpp.domain import QUANTILE_LEVELS
 
 Progress = Callable[[float, str], None]
 
@@ -112,13 +113,12 @@ class DayAheadLearner:
         self.members = np.stack(members)
         self.mix = walked_mix(self.members, view.price[:row], settings)
         self.stack, self.alone, self.blend = (np.full(self.mix.shape, np.nan) for _ in range(3))
-        self.quantiles = np.full((row, HOURS, DaySpread.LEVELS.size), np.nan)
+        self.quantiles = np.full((row, HOURS, len(QUANTILE_LEVELS)), np.nan)
         self._prove(view, row, begin, progress)
         for day in range(begin, row):
             forecast = self.blend[day] if np.isfinite(self.blend[day]).all() else self.mix[day]
-            self.quantiles[day] = self.spread.quantiles(forecast, view.features.scale[day])
-            self.spread.enter(view.price[day], forecast, view.features.scale[day])
-            self.tail_spread.enter(view.price[day], self.tail[day], after.features.scale[day])
+            all_of = [*self.members[:, day], self.mix[day], self.stack[day], self.alone[day]]
+            self._judge(view, after, day, forecast, how_far_apart(all_of))
         self.row = self._fitted = self._lassos_at = row
         progress(0.9, "trees")
         self._fit_trees(view)
@@ -149,13 +149,17 @@ class DayAheadLearner:
         for rows, prices in ((self.stack, made.stack), (self.alone, made.alone)):
             if prices is not None:
                 rows[day] = prices
-        scale = view.features.scale[day]
-        self.quantiles[day] = self.spread.quantiles(made.blend, scale)
-        self.spread.enter(view.price[day], made.blend, scale)
-        self.tail_spread.enter(view.price[day], self.tail[day], after.features.scale[day])
+        self._judge(view, after, day, made.blend, made.apart)
         self._ridge.learn(view.ridge[day], view.features.scaled(view.price)[day])
         self._tail.learn(after.ridge[day], later.scaled(after.price)[day])
         self.row += 1
+
+    def _judge(self, view: AuctionView, after: AuctionView, day: int, forecast: Floats, apart: Floats) -> None:
+        """Keep the quantiles of a day's forecast, then enter its error and that of the forecast a day earlier."""
+        scale, price = float(view.features.scale[day]), view.price[day]
+        self.quantiles[day] = self.spread.fit.quantiles(forecast, scale, apart)
+        self.spread.enter(price, forecast, scale, apart)
+        self.tail_spread.enter(price, self.tail[day], float(after.features.scale[day]), np.zeros(HOURS))
 
     def _fit(self, view: AuctionView) -> None:
         settings, row = self.settings, self.row

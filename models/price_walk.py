@@ -7,6 +7,7 @@ alone. The blend is half the first, a quarter each of the second and the mix (fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,6 +97,13 @@ class DayPrices:
     alone: Floats | None
     blend: Floats
 
+    @property
+    def apart(self) -> Floats:
+        """How far the forecasts lie apart: their standard deviation at each hour, shape (24,)."""
+        return how_far_apart(
+            [*self.members, self.mix, *(made for made in (self.stack, self.alone) if made is not None)]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DayModels:
@@ -128,6 +136,15 @@ class DayModels:
             given = stack_values(values, mix[None], members[:, None], features.ref[one], features.scale[one])
             stack = mix + features.scale[row] * tree_days(self.stack, given)[0]
         return DayPrices(members, mix, stack, alone, blended(stack, alone, mix, self.blend))
+
+
+def how_far_apart(forecasts: Sequence[Floats]) -> Floats:
+    """Return the standard deviation over the forecasts (24,) that are not NaN; 0 without any."""
+    made = np.stack(forecasts)
+    known = np.isfinite(made)
+    count = np.maximum(known.sum(axis=0), 1)
+    centre = np.where(known, made, 0.0).sum(axis=0) / count
+    return np.asarray(np.sqrt((np.where(known, made - centre, 0.0) ** 2).sum(axis=0) / count))
 
 
 def blended(stack: Floats | None, alone: Floats | None, mix: Floats, shares: tuple[float, float, float]) -> Floats:

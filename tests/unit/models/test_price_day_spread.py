@@ -1,51 +1,79 @@
 import numpy as np
+import pytest
 
-from models.price_day_spread import DaySpread, day_quantiles
-from models.price_spread import GRID
+from models.price_day_spread import GAMMA, LEVELS, DaySpread
+
+NONE = np.zeros(24)
+FORECAST = np.full(24, 50.0)
 
 
-def _entered(days: int, scale: float = 2.0, seed: int = 0) -> DaySpread:
+def entered(days: int, seed: int = 0, wild: float = 1.0) -> DaySpread:
+    """Errors of two per MWh, ``wild`` times that in the evening hours."""
     rng = np.random.default_rng(seed)
     spread = DaySpread()
+    size = np.where(np.arange(24) >= 17, 2.0 * wild, 2.0)
     for _ in range(days):
-        spread.enter(50.0 + scale * rng.normal(size=24), np.full(24, 50.0), scale)
+        spread.enter(FORECAST + size * rng.normal(size=24), FORECAST, 2.0, NONE)
     return spread
 
 
-def test_the_table_holds_the_quantiles_of_the_hour_and_its_neighbours():
-    rng = np.random.default_rng(1)
-    errors = rng.normal(size=(40, 24))
-    errors[3, 5] = np.nan
+def test_nine_in_ten_prices_lie_inside():
+    rng = np.random.default_rng(3)
+    spread, inside = entered(120), []
+    for _ in range(200):
+        price = FORECAST + 2.0 * rng.normal(size=24)
+        made = spread.fit.quantiles(FORECAST, 2.0, NONE)
+        inside.append((price >= made[:, 0]) & (price <= made[:, 6]))
+        spread.enter(price, FORECAST, 2.0, NONE)
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.015)
+    assert np.abs(np.mean(inside, axis=0) - 0.9).max() < 0.04
+
+
+def test_hours_that_err_more_are_wider():
+    made = entered(120, wild=4.0).fit.quantiles(FORECAST, 2.0, NONE)
+    width = made[:, 6] - made[:, 0]
+    assert width[18:].mean() > 2.5 * width[:16].mean()
+    assert (np.diff(made, axis=1) >= 0).all()
+
+
+def test_members_that_lie_apart_widen_where_that_told_errors():
+    rng = np.random.default_rng(4)
     spread = DaySpread()
-    for day in errors:
-        spread.enter(day, np.zeros(24), 1.0)
-    near = errors[:, 3:8]
-    assert np.allclose(spread.table[5], np.quantile(near[np.isfinite(near)], GRID))
-    assert np.allclose(spread.table[0], np.quantile(errors[:, :3], GRID))
+    for _ in range(150):
+        apart = np.full(24, rng.uniform(0.2, 6.0))
+        spread.enter(FORECAST + apart * rng.normal(size=24), FORECAST, 2.0, apart)
+    calm, torn = (spread.fit.quantiles(FORECAST, 2.0, np.full(24, x)) for x in (0.5, 5.0))
+    assert (torn[:, 6] - torn[:, 0]).mean() > 2.0 * (calm[:, 6] - calm[:, 0]).mean()
 
 
-def test_quantiles_are_ascending_and_scale_with_the_market():
-    spread = _entered(60)
-    narrow, wide = spread.quantiles(np.full(24, 10.0), 1.0), spread.quantiles(np.full(24, 10.0), 4.0)
-    assert (np.diff(narrow, axis=1) >= 0).all()
-    assert np.allclose(wide - 10.0, 4.0 * (narrow - 10.0))
+def test_levels_move_by_what_came():
+    spread = entered(60)
+    before = spread.fit.levels
+    spread.enter(FORECAST + 1e3, FORECAST, 2.0, NONE)
+    assert np.allclose(spread.fit.levels - before, GAMMA * LEVELS)
+    spread.enter(FORECAST - 1e3, FORECAST, 2.0, NONE)
+    assert np.allclose(spread.fit.levels - before, GAMMA * (2.0 * LEVELS - 1.0))
 
 
 def test_too_few_days_give_no_quantiles():
-    assert np.isnan(_entered(13).quantiles(np.full(24, 10.0), 1.0)).all()
-    assert np.isfinite(_entered(14).quantiles(np.full(24, 10.0), 1.0)).all()
+    assert np.isnan(entered(13).fit.quantiles(FORECAST, 2.0, NONE)).all()
+    assert np.isfinite(entered(14).fit.quantiles(FORECAST, 2.0, NONE)).all()
 
 
 def test_a_day_without_a_forecast_or_price_is_no_error():
-    spread = _entered(30)
-    before, levels = spread.table.copy(), spread.levels.copy()
-    spread.enter(np.full(24, 1e6), np.full(24, np.nan), 1.0)
-    assert np.array_equal(spread.table, before)
-    spread.enter(np.full(24, np.nan), np.full(24, 10.0), 1.0)
-    assert np.array_equal(spread.levels, levels)
+    spread = entered(30)
+    before = spread.fit
+    spread.enter(np.full(24, 1e6), np.full(24, np.nan), 2.0, NONE)
+    spread.enter(np.full(24, np.nan), FORECAST, 2.0, NONE)
+    assert spread.fit is before
 
 
-def test_quantiles_of_a_day_read_the_table_at_its_levels():
-    table = np.tile(GRID, (24, 1))
-    levels = np.tile(np.array([0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8]), (24, 1))
-    assert np.allclose(day_quantiles(np.zeros(24), 10.0, table, levels), 10.0 * levels)
+def test_a_missing_hour_moves_nothing_of_its_own():
+    spread = entered(30)
+    before = spread.fit.levels
+    price = FORECAST + 1.0
+    price[5] = np.nan
+    spread.enter(price, FORECAST, 2.0, NONE)
+    assert np.array_equal(spread.fit.levels[5], before[5])
+    assert not np.array_equal(spread.fit.levels[6], before[6])
+    assert np.isfinite(spread.fit.trailing).all()
