@@ -107,8 +107,8 @@ class Chooser:
         options = dispatch.alternatives(problem, plan) if self.explore else {}
         if blind:
             plan = dispatch.without_curve(plan)
-        elif basis.trader is not None:
-            plan = with_price_curve(problem, plan, basis.trader, seen_prices(zone, basis.trader, closed))
+        else:
+            plan = with_price_curve(problem, plan, seen_prices(zone, basis.trader, closed))
         outcome = outcome_of_plan(
             zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling
         )

@@ -1,8 +1,8 @@
 """The price-contingent part of a battery's setpoint: what it does at the price that the slot turns out to have.
 
 Where a slot's price is known afterwards and the market takes curves, the trader's bid says at which prices its offers
-change. The clearing is solved again at such prices, everything else as decided, so that ramp and cap limits are weighed
-at each of them too; between them power is interpolated.
+change. The clearing is solved again at prices over that range, everything else as decided, so that ramp and cap limits
+are weighed at each of them too; between them power is interpolated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def seen_prices(zone: Zone, bid: TraderBid | None, closed: int) -> Array:
     market = zone.market
     if not market.contingent_bids or market.price_known is not PriceKnown.AFTER or bid is None:
         return np.zeros(0)
-    if bid.expected_per_mwh is None or not bid.curve or zone.step.index(bid.slot) != closed:
+    if not bid.curve or zone.step.index(bid.slot) != closed:
         return np.zeros(0)
     starts = np.array(sorted({price for price, _ in bid.curve}), dtype=float)
     if len(starts) < 2:
@@ -42,19 +42,12 @@ def seen_prices(zone: Zone, bid: TraderBid | None, closed: int) -> Array:
     return np.asarray(np.linspace(lowest - margin, highest + margin, POINTS))
 
 
-def acted_on(bid: TraderBid, seen_per_mwh: Array) -> Array:
-    """Return the prices acted on: ``expected + seen_trust (seen - expected)``."""
-    assert bid.expected_per_mwh is not None
-    return bid.expected_per_mwh + bid.seen_trust * (seen_per_mwh - bid.expected_per_mwh)
-
-
-def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid, seen_per_mwh: Array) -> Plan:
+def with_price_curve(problem: ClearingProblem, plan: Plan, seen_per_mwh: Array) -> Plan:
     """Return the plan with its batteries' power at each seen price, none falling with the price; peakers as decided.
 
     Args:
         problem: The decision.
         plan: Its plan.
-        bid: The trader's bid.
         seen_per_mwh: Prices, rising (``seen_prices``).
     """
     batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
@@ -62,10 +55,10 @@ def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid, seen_
         return plan
     programme = plan.programme
     if plan.engine == "dp" and isinstance(programme, Programme):
-        powers = _of_programme(programme, plan, acted_on(bid, seen_per_mwh))
+        powers = _of_programme(programme, plan, seen_per_mwh)
     else:
         seen_per_mwh = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], SOLVES)
-        powers = _of_solves(problem, plan, batteries, acted_on(bid, seen_per_mwh))
+        powers = _of_solves(problem, plan, batteries, seen_per_mwh)
     if not np.isfinite(powers).all():
         return plan
     return replace(plan, price_curve_per_mwh=seen_per_mwh, price_curve_mw=np.maximum.accumulate(powers, axis=1))

@@ -11,7 +11,7 @@ from agents.clearing import solve
 from agents.clearing_dp import solve_dp
 from agents.plant import PlantReducer
 from agents.plant_state import Planned
-from agents.price_curve import acted_on, seen_prices, with_price_curve
+from agents.price_curve import seen_prices, with_price_curve
 from agents.problem import FleetState, Plan, clearing_problem
 from agents.replay import recompute
 from agents.settlement import follow
@@ -38,21 +38,19 @@ WIDE = Limits(ramp_limit_mw=50.0, import_cap_mw=500.0)
 QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 DEAR = BATTERY.model_copy(update={"asset_id": "second", "wear_cost_per_mwh": 9.0})
 OFFERS = [(-1000.0, -1.0), (70.0, 0.0), (130.0, 1.0)]
-CURVED = {"curve": OFFERS, "expected_per_mwh": 100.0, "seen_trust": 1.0, "water_value_per_mwh": [100.0] * 4}
 
 
 def bid(index: int = 0, **given: Any) -> TraderBid:
-    return trader_bid_at(index, **{**CURVED, **given})
+    return trader_bid_at(index, curve=OFFERS, **given)
 
 
-def drawn(zone: Zone, *, trust: float = 1.0, price: float = 100.0) -> Plan:
+def drawn(zone: Zone, *, price: float = 100.0) -> Plan:
     problem = clearing_problem(
         zone, np.full(32, 50.0), state=FleetState.initial(zone, 50.0), price_per_mwh=price, ramp_sd_mw=0.5,
         level_sd_mw=0.5,
     )  # fmt: skip
     plan = solve_dp(problem) if len(zone.batteries) == 1 else solve(problem)
-    offers = bid(seen_trust=trust)
-    return with_price_curve(problem, plan, offers, seen_prices(zone, offers, zone.step.index(slot_at(0))))
+    return with_price_curve(problem, plan, seen_prices(zone, bid(), zone.step.index(slot_at(0))))
 
 
 @pytest.mark.parametrize(
@@ -75,14 +73,6 @@ def test_low_prices_charge_high_ones_discharge_and_power_never_falls(zone: Zone)
 def test_a_tight_ramp_limit_keeps_power_within_it_at_every_ordinary_price() -> None:
     tight = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=Limits(ramp_limit_mw=1.0, import_cap_mw=500.0))
     assert np.abs(drawn(tight).price_curve_mw[0]).max() <= 1.1
-
-
-def test_less_trust_in_the_seen_price_answers_later() -> None:
-    zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
-    full, half = drawn(zone), drawn(zone, trust=0.5)
-    at = [np.interp(140.0, plan.price_curve_per_mwh, plan.price_curve_mw[0]) for plan in (full, half)]
-    assert at[0] > at[1]
-    assert acted_on(bid(seen_trust=0.5), np.array([140.0])) == pytest.approx([120.0])
 
 
 @pytest.mark.parametrize(
