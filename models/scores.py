@@ -143,6 +143,11 @@ class Scoreboard:
         self._dirty.add(row)
         return np.asarray(self.sums[row])
 
+    def sums_of(self, day: int) -> Array:
+        """Return the sums of a day, shape (H, 5); zeros where it is not held."""
+        row = day % len(self.day)
+        return np.asarray(self.sums[row] if self.day[row] == day else np.zeros_like(self.sums[row]))
+
     def window(self, day: int) -> Array:
         """Return the sums over the window that ends with ``day``, shape (H, 5)."""
         inside = (self.day > day - len(self.day)) & (self.day <= day) & (self.day >= 0)

@@ -18,7 +18,7 @@ from models.price_view import MODEL, PriceForecast, with_published
 from models.published import price_message, quantiles_message, spreads_message
 from models.ramp_alarm import RampAlarm
 from models.residuals import groups_per_day
-from models.scoring import drift_alert, mature, skill_messages
+from models.scoring import drift_alert, jump_alert, mature, skill_messages
 from models.served import ServedModel
 from vpp.domain import NET_LOAD, PRICE, Target, horizons_min
 from vpp.errors import MessageError, ModelError
@@ -141,12 +141,12 @@ class ForecastReducer:
         state.ring.advance(index)
         self._write(state, index, {**slot.values, NET_LOAD: slot.net_load_mw})
         self._publish_due(state, slot.slot + self._step.delta)
-        self._score(state, index)
+        jump = self._score(state, index)
         if slot.history:
             return []
         outputs = [Output(FORECASTS.name, self._forecast(state, slot, index))]
         ramp = self._ramps.alert(state.ring, state.waiting[Target.NET_LOAD.value], index, slot.slot)
-        outputs += [] if ramp is None else [Output(ALERTS.name, ramp)]
+        outputs += [Output(ALERTS.name, alert) for alert in (jump, ramp) if alert is not None]
         head.last_live = index
         if (index + 1) % self._step.per_day == 0:
             outputs += self._skill(state, index)
@@ -166,11 +166,17 @@ class ForecastReducer:
                     for j in range(repeat):
                         state.ring.put(channel, first + i * repeat + j, value)
 
-    def _score(self, state: ForecastState, index: int) -> None:
+    def _score(self, state: ForecastState, index: int) -> Alert | None:
+        """Score what was forecast of slot ``index``; return an alert where its net load is absurd."""
+        jump = None
         for name, channel in ((Target.NET_LOAD.value, NET_LOAD), (Target.PRICE.value, PRICE)):
             actuals = state.ring.window(channel, index - int(self._steps[-1]), index + 1)
             if not np.isnan(actuals[-1]):
                 residuals = state.residuals if channel == NET_LOAD else None
+                if residuals is not None:
+                    jump = jump_alert(
+                        self._zone.zone, self._step.start(index), index, actuals[-1], self._steps, state.waiting[name]
+                    )
                 group = int(self._groups_of(index, _NOW)[0])
                 board = state.scores[name].of_day(index // self._step.per_day)
                 mature(
@@ -182,6 +188,7 @@ class ForecastReducer:
                     residuals=residuals,
                     group=group,
                 )
+        return jump
 
     def _groups_of(self, first: int, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the slots of the local day, as trailing errors are sorted, of the slots ``first + steps``."""
@@ -341,7 +348,13 @@ class ForecastReducer:
             return None
         day, board = index // self._step.per_day, state.scores[name]
         return drift_alert(
-            self._zone.zone, self._step.start(index), name, self._horizons, board.of_day(day), board.window(day)
+            self._zone.zone,
+            self._step.start(index),
+            name,
+            self._horizons,
+            day=board.of_day(day),
+            before=board.sums_of(day - 1),
+            window=board.window(day),
         )
 
     def _end(self, state: ForecastState, message: End) -> list[Output]:

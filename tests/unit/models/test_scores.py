@@ -72,16 +72,24 @@ def test_skill_is_the_mean_of_the_sums_and_leaves_empty_horizons_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("covered", "error", "says"),
+    ("covered", "before", "error", "says"),
     [
-        pytest.param(46, 5.0, None, id="healthy"),
-        pytest.param(20, 5.0, "actuals leave the 90 % interval too often", id="too narrow"),
-        pytest.param(46, 15.0, "forecasts of the next step are worse than persistence", id="no skill"),
+        pytest.param(46, 44, 5.0, None, id="healthy"),
+        pytest.param(29, 44, 5.0, None, id="one bad day"),
+        pytest.param(29, 0, 5.0, None, id="one bad day after none"),
+        pytest.param(20, 44, 5.0, "actuals leave the 90 % interval too often", id="a very bad day"),
+        pytest.param(33, 33, 5.0, "actuals leave the 90 % interval too often", id="two bad days"),
+        pytest.param(46, 44, 15.0, "forecasts of the next step are worse than persistence", id="no skill"),
     ],
 )
-def test_drift_is_judged_by_the_interval_and_by_persistence(covered: int, error: float, says: str | None) -> None:
+def test_drift_is_judged_by_the_interval_and_by_persistence(
+    covered: int, before: int, error: float, says: str | None
+) -> None:
     day = np.array([[48.0, 48 * error, 480.0, 100.0, covered]] * 2)
-    alert = drift_alert("Z", datetime(2022, 1, 1, 23, 30, tzinfo=UTC), "net_load", (30, 60), day, day)
+    earlier = np.array([[48.0, 48 * error, 480.0, 100.0, before]] * 2) if before else np.zeros((2, 5))
+    alert = drift_alert(
+        "Z", datetime(2022, 1, 1, 23, 30, tzinfo=UTC), "net_load", (30, 60), day=day, before=earlier, window=day
+    )
     assert (alert is None) == (says is None)
     if alert is not None and says is not None:
         assert says in alert.text

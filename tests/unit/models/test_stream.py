@@ -221,6 +221,17 @@ def test_a_model_that_cannot_be_served_is_an_alert_and_the_fallback_speaks(world
     assert forecasts(outputs)[-1].reason == "the model in force cannot be loaded"
 
 
+def test_a_meter_that_changes_its_unit_is_an_alert_at_its_first_sample(world: World) -> None:
+    broken = world.frame.copy()
+    at = pd.Timestamp(LIVE) + pd.Timedelta(hours=30)
+    broken.loc[at:, "load_mw"] *= 1000
+    run = Run(world.zone, world.model)
+    outputs = run.feed([world.promotion, *world.messages(broken.loc[: at + pd.Timedelta(hours=1)])])
+    first, *_ = (o.message for o in outputs if isinstance(o.message, Alert) and o.message.topic == "drift")
+    assert (first.slot, first.severity) == (at, "critical")
+    assert "absurd" in first.text
+
+
 def test_a_promotion_acts_from_the_next_slot_and_a_repeat_changes_nothing(world: World) -> None:
     everything = world.messages()
     run = Run(world.zone, world.model)
