@@ -335,6 +335,7 @@ class Explanation(Answer):
     for_slot: datetime | None = None
     engine: str = ""
     binding: Text | None = Field(default=None, description="what bound the first slot")
+    story: list[Text] = Field(default=[], description="the decision in sentences, the most important first")
     setpoints: list[SetpointSaid] = []
     currency: str = ""
     costs: dict[str, Real] = Field(default={}, description="expected, over the look-ahead")

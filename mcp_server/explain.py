@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agents.story import said_verdict
+from agents.story import said_verdict, story
 from mcp_server.answers import Explanation, SetpointSaid, WhyNot
 from mcp_server.desk import NOTHING_YET, Desk, QuestionError, utc
 from vpp.domain import iso
@@ -73,6 +73,7 @@ def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
         for_slot=decision.for_slot,
         engine=decision.engine,
         binding=decision.binding,
+        story=story(decision, setpoints_of(desk.store, decision), desk.config(zone)),
         setpoints=_setpoints(desk, decision),
         currency=desk.currency(zone),
         costs={name: value for name, value in duals.get("costs", {}).items() if value},

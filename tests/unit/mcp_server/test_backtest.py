@@ -73,6 +73,7 @@ async def test_the_newest_decision_explains_itself(desk: Desk) -> None:
     assert {point["asset_id"] for point in found["setpoints"]} == {"bat", "gas", "shed"}
     assert set(found["alternatives"]) == {"rest", "discharge", "charge"}
     assert "bat" in found["water_value_per_mwh"]
+    assert any("water value" in line and line.startswith("bat ") for line in found["story"])
     assert found["bid_sources"] == {"actor": "model", "trader": "model"}
 
 
