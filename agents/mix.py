@@ -1,4 +1,10 @@
-"""From many opinions to one offer: experts and settings weighed by what they earned on paper."""
+"""From many opinions to one offer: experts and settings weighed by what they earned on paper.
+
+Where a market takes price-contingent bids there are two schools, each with its own accounts: one answers the price of
+the slot, the other fixes its power before. The first is right where prices say much of the hours to come, the second
+where they are spikes that pass. What is offered is the mean of their actions, weighed as well; a mean of feasible moves
+is feasible.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents import paper
-from agents.offers import Offers, from_slopes, scaled
-from agents.paper import Book
+from agents.offers import Offer, Offers, from_slopes, scaled
+from agents.paper import Book, Rule
 from vpp.bellman import LEVELS, Floats, UnitBattery
 
 LEADER = "forecast"
 SLOPES = "slopes:"
-SETTINGS: dict[str, tuple[float, float]] = {
-    f"mix:{spread:g}:{trust:g}": (spread, trust) for spread in (0.8, 1.0) for trust in (0.8, 1.0, 1.15)
-}
-"""Spread of the stored energy's worth and trust in a seen price, by account name; the mix itself trades under each."""
+_SPREADS = (0.8, 1.0)
+_TRUSTS = (0.8, 1.0, 1.15)
+_FIXED = "fixed/"
+_ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,21 @@ class Mix:
     weights: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """What each expert makes of stored energy and of the next price; ``path`` is its prices where it has them."""
+
+    value: dict[str, Floats]
+    path: dict[str, Floats]
+
+
 def mixed(
-    book: Book, battery: UnitBattery, prices: Mapping[str, Floats], slopes: Mapping[str, Floats], hours: Floats
+    book: Book,
+    battery: UnitBattery,
+    prices: Mapping[str, Floats],
+    slopes: Mapping[str, Floats],
+    hours: Floats,
+    rule: Rule,
 ) -> Mix:
     """Weigh the experts, place every account's offer for the next slot, and return the mix.
 
@@ -40,24 +59,65 @@ def mixed(
         prices: Expected prices by expert, each of shape (N,), all finite; at least one expert.
         slopes: Opportunity values per MWh after the next slot by expert, at equal steps of SoC, lowest first.
         hours: Length of each step, shape (N,).
+        rule: What the market takes.
     """
     names = sorted(prices)
-    others = [SLOPES + name for name in sorted(slopes)]
-    priors = {name: paper.PRIOR if name == LEADER else 0.0 for name in (*names, *others, *SETTINGS)}
-    paper.open_accounts(book, battery, priors)
-    of_prices = paper.weights(book, names)
-    path = sum((of_prices[name] * prices[name] for name in names), np.zeros(len(hours)))
-    first, cell = float(path[0]), battery.cell()
-    values = {name: paper.continuation(battery, prices[name], hours) for name in names}
-    for name in others:
-        values[name] = from_slopes(slopes[name.removeprefix(SLOPES)], LEVELS, cell[0])
-    for name, value in values.items():
-        paper.place(book, name, Offers(value, float(prices[name][0]) if name in prices else first, 1.0, cell))
-    weights = paper.weights(book, [*names, *others])
-    value = sum((weights[name] * (values[name] - values[name][0]) for name in values), np.zeros(LEVELS))
-    for name, (spread, trust) in SETTINGS.items():
-        paper.place(book, name, Offers(scaled(value, spread), first, trust, cell))
-    chosen = paper.weights(book, list(SETTINGS))
-    spread = sum(chosen[name] * SETTINGS[name][0] for name in SETTINGS)
-    trust = sum(chosen[name] * SETTINGS[name][1] for name in SETTINGS)
-    return Mix(Offers(scaled(value, spread), first, trust, cell), path, weights)
+    value = {name: paper.continuation(battery, prices[name], hours) for name in names}
+    for name in sorted(slopes):
+        value[SLOPES + name] = from_slopes(slopes[name], LEVELS, battery.cell()[0])
+    views = _Views(value, {name: prices[name] for name in names})
+    schools = [_school(book, battery, views, fixed=True)]
+    if rule is Rule.CONTINGENT:
+        schools.append(_school(book, battery, views, fixed=False))
+    shares = paper.weights(book, [_account(_ALL, fixed=school.offer.fixed) for school in schools])
+    pairs = list(zip(shares.values(), schools, strict=True))
+    return Mix(
+        Offers(tuple((share, school.offer) for share, school in pairs), battery.cell()),
+        sum((share * school.prices for share, school in pairs), np.zeros(hours.size)),
+        {name: sum(share * school.weights[name] for share, school in pairs) for name in value},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _School:
+    """What one school offers, and its prices and weights by expert."""
+
+    offer: Offer
+    prices: Floats
+    weights: dict[str, float]
+
+
+def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> _School:
+    """Weigh the experts by the accounts of one school and place their offers, and those of the mix."""
+    accounts = {name: _account(name, fixed=fixed) for name in views.value}
+    settings = {
+        _account(f"mix:{spread:g}:{trust:g}", fixed=fixed): (spread, trust)
+        for spread in _SPREADS
+        for trust in ((1.0,) if fixed else _TRUSTS)
+    }
+    whole = _account(_ALL, fixed=fixed)
+    priors = {account: paper.PRIOR if name == LEADER else 0.0 for name, account in accounts.items()}
+    paper.open_accounts(book, battery, {**priors, **dict.fromkeys([*settings, whole], 0.0)})
+    of_prices = paper.weights(book, [accounts[name] for name in views.path])
+    path = sum(
+        (of_prices[accounts[name]] * prices for name, prices in views.path.items()),
+        np.zeros(next(iter(views.path.values())).size),
+    )
+    first = float(path[0])
+    for name, account in accounts.items():
+        expected = float(views.path[name][0]) if name in views.path else first
+        paper.place(book, account, Offer(views.value[name], expected, 1.0, fixed))
+    found = paper.weights(book, list(accounts.values()))
+    value = sum((found[accounts[n]] * (v - v[0]) for n, v in views.value.items()), np.zeros(LEVELS))
+    for account, (spread, trust) in settings.items():
+        paper.place(book, account, Offer(scaled(value, spread), first, trust, fixed))
+    chosen = paper.weights(book, list(settings))
+    spread = sum(chosen[account] * settings[account][0] for account in settings)
+    trust = sum(chosen[account] * settings[account][1] for account in settings)
+    offer = Offer(scaled(value, spread), first, trust, fixed)
+    paper.place(book, whole, offer)
+    return _School(offer, path, {name: found[account] for name, account in accounts.items()})
+
+
+def _account(name: str, *, fixed: bool) -> str:
+    return _FIXED + name if fixed else name

@@ -2,7 +2,7 @@
 
 ``W(e)`` is the value of e MWh in store after the slot, concave. At price p the battery charges while
 ``W'(e) eta_c > p`` and discharges while ``W'(e) / eta_d + wear < p``. The price acted on may lie between the price
-expected and the one seen: ``expected + trust (seen - expected)``.
+expected and the one seen: ``expected + trust (seen - expected)``; a fixed offer acts on the expected price alone.
 """
 
 from __future__ import annotations
@@ -15,40 +15,42 @@ from vpp import bellman
 from vpp.bellman import Cell, Floats
 
 BLOCKS = 10
-"""Steps of the curve on each side of rest: 20 bands, as many as the markets take that let a battery bid both ways."""
+"""Steps of a curve on each side of rest: 20 bands, as many as the markets take that let a battery bid both ways."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
-    """Values of the next slot, per MW of power.
+class Offer:
+    """One opinion of the next slot, per MW of power.
 
-    ``value``: value of stored energy after the slot, per grid point, rising, concave. ``expected_per_mwh``: expected
-    price of the slot. ``trust``: how far a seen price moves the one acted on, above 0. ``cell``: grid, efficiencies and
-    wear.
+    ``value``: value of stored energy after the slot, per grid point, concave. ``expected_per_mwh``: expected price of
+    the slot. ``trust``: how far a seen price moves the one acted on, above 0. ``fixed``: it does not wait for a price.
     """
 
     value: Floats
     expected_per_mwh: float
     trust: float
-    cell: Cell
+    fixed: bool
 
-    def move(self, price_per_mwh: float, hours: float, stored_mwh: float) -> float:
+    def move(self, price_per_mwh: float, hours: float, stored_mwh: float, cell: Cell) -> float:
         """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves."""
-        spacing = self.cell[0]
-        acted_on = self.expected_per_mwh + self.trust * (price_per_mwh - self.expected_per_mwh)
-        return float(bellman.move_to(self.value, acted_on, hours, stored_mwh / spacing, self.cell) * spacing)
+        seen = self.expected_per_mwh if self.fixed else price_per_mwh
+        acted_on = self.expected_per_mwh + self.trust * (seen - self.expected_per_mwh)
+        return float(bellman.move_to(self.value, acted_on, hours, stored_mwh / cell[0], cell) * cell[0])
 
-    def curve(self, hours: float, stored_mwh: float) -> list[tuple[float, float]]:
+    def curve(self, hours: float, stored_mwh: float, cell: Cell) -> list[tuple[float, float]]:
         """Return the offer as rising (price from, share of power) bands, at most ``2 * BLOCKS + 1``.
 
         The first band charges all that fits; each block of energy is offered at the worth of its middle.
         """
-        spacing, gain, loss, wear = self.cell
+        spacing, gain, loss, wear = cell
+        if self.fixed:
+            moved = self.move(self.expected_per_mwh, hours, stored_mwh, cell) - stored_mwh
+            return [(-np.inf, float(-(moved / gain if moved > 0 else moved * loss) / hours))]
         room = min(hours * gain, spacing * (len(self.value) - 1) - stored_mwh)
         stock = min(hours / loss, stored_mwh)
         parts = (np.arange(BLOCKS) + 0.5) / BLOCKS
-        buy = self._seen(self._slopes(stored_mwh + room * parts) * gain)
-        sell = self._seen(self._slopes(stored_mwh - stock * parts) / loss + wear)
+        buy = self._seen(self._slopes(stored_mwh + room * parts, spacing) * gain)
+        sell = self._seen(self._slopes(stored_mwh - stock * parts, spacing) / loss + wear)
         sell = np.maximum(sell, buy[0])
         shares = np.arange(1, BLOCKS + 1) / BLOCKS
         into, out = room / gain / hours, stock * loss / hours
@@ -57,15 +59,40 @@ class Offers:
         bands += [(float(p), float(out * s)) for p, s in zip(sell, shares, strict=True)]
         return _merged(bands)
 
-    def _slopes(self, stored_mwh: Floats) -> Floats:
+    def _slopes(self, stored_mwh: Floats, spacing: float) -> Floats:
         """Return the worth of one more MWh at the given energies, never rising with energy."""
-        steps = np.minimum.accumulate(np.diff(self.value)) / self.cell[0]
-        index = np.clip((stored_mwh / self.cell[0]).astype(np.int64), 0, len(steps) - 1)
+        steps = np.minimum.accumulate(np.diff(self.value)) / spacing
+        index = np.clip((stored_mwh / spacing).astype(np.int64), 0, len(steps) - 1)
         return np.asarray(steps[index])
 
     def _seen(self, acted_on: Floats) -> Floats:
         """Return the seen prices at which the prices acted on are reached."""
         return self.expected_per_mwh + (acted_on - self.expected_per_mwh) / self.trust
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Opinions of the next slot with their shares, which sum to 1: what is done is the mean of what each would do."""
+
+    parts: tuple[tuple[float, Offer], ...]
+    cell: Cell
+
+    @property
+    def expected_per_mwh(self) -> float:
+        """Expected price of the slot."""
+        return sum(share * part.expected_per_mwh for share, part in self.parts)
+
+    def move(self, price_per_mwh: float, hours: float, stored_mwh: float) -> float:
+        """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves."""
+        if np.isnan(price_per_mwh):
+            return stored_mwh
+        return sum(share * part.move(price_per_mwh, hours, stored_mwh, self.cell) for share, part in self.parts)
+
+    def curve(self, hours: float, stored_mwh: float) -> list[tuple[float, float]]:
+        """Return the curve of all parts together: rising (price from, share of power) bands."""
+        curves = [(share, part.curve(hours, stored_mwh, self.cell)) for share, part in self.parts]
+        prices = sorted({price for _, curve in curves for price, _ in curve})
+        return _merged([(p, sum(share * cleared_share(curve, p) for share, curve in curves)) for p in prices])
 
 
 def cleared_share(curve: list[tuple[float, float]], price_per_mwh: float) -> float:

@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 import numpy as np
 
-from agents.offers import Offers
+from agents.offers import Offer
 from vpp import bellman
 from vpp.bellman import LEVELS, Floats, UnitBattery
 from vpp.domain import PriceKnown
@@ -28,7 +28,7 @@ PRIOR = 0.3
 
 
 class Rule(StrEnum):
-    """What is fixed before a slot's price is known: its power, or what power is given at each price."""
+    """What a market takes before a slot's price is known: one power, or powers that depend on the price."""
 
     SCHEDULE = "schedule"
     CONTINGENT = "contingent"
@@ -43,7 +43,7 @@ class Rule(StrEnum):
 class Account(msgspec.Struct):
     """One paper battery: stored energy (MWh), profit of the running day, score, and its offer of the next slot.
 
-    ``value``: values of stored energy after the next slot; empty: it rests. ``expected``, ``trust``: as ``Offers``.
+    ``value``: values of stored energy after the next slot; empty: it rests. The rest is as in ``Offer``.
     """
 
     stored_mwh: float
@@ -52,6 +52,7 @@ class Account(msgspec.Struct):
     value: list[float] = []
     expected: float = 0.0
     trust: float = 1.0
+    fixed: bool = False
 
 
 class Book(msgspec.Struct):
@@ -77,19 +78,15 @@ def continuation(battery: UnitBattery, prices: Floats, hours: Floats, final_shar
     return np.asarray(bellman.before_steps(prices[1:], hours[1:], stock, cell))
 
 
-def settle(book: Book, battery: UnitBattery, price: float | None, hours: float, rule: Rule) -> None:
-    """Let every account deliver for one slot, at the actual price; without a price it rests.
-
-    Under ``SCHEDULE`` it does what its expected price asks for, else what the actual price does.
-    """
+def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) -> None:
+    """Let every account deliver for one slot, at the actual price; without a price it rests."""
     cell = battery.cell()
     for account in book.accounts.values():
         value, account.value = account.value, []
         if price is None or not value:
             continue
-        offers = Offers(np.array(value), account.expected, account.trust, cell)
-        seen = account.expected if rule is Rule.SCHEDULE else price
-        after = offers.move(seen, hours, account.stored_mwh)
+        offer = Offer(np.array(value), account.expected, account.trust, account.fixed)
+        after = offer.move(price, hours, account.stored_mwh, cell)
         account.day_profit += bellman.cash((after - account.stored_mwh) / cell[0], price, cell)
         account.stored_mwh = min(max(after, 0.0), battery.energy_mwh)
 
@@ -132,7 +129,8 @@ def open_accounts(book: Book, battery: UnitBattery, priors: Mapping[str, float])
             book.accounts[name] = Account(stored_mwh=battery.energy_mwh / 2.0, score=prior)
 
 
-def place(book: Book, name: str, offers: Offers) -> None:
+def place(book: Book, name: str, offer: Offer) -> None:
     """Let an account offer for the next slot."""
     account = book.accounts[name]
-    account.value, account.expected, account.trust = offers.value.tolist(), offers.expected_per_mwh, offers.trust
+    account.value, account.expected = offer.value.tolist(), offer.expected_per_mwh
+    account.trust, account.fixed = offer.trust, offer.fixed

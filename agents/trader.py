@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from agents import mix, paper
-from agents.offers import Offers
+from agents.offers import Offer, Offers
 from agents.paper import Book, Rule
 from agents.statebytes import pack, unpack
 from vpp.bellman import Floats, UnitBattery
 from vpp.domain import PRICE, PriceKnown
 from vpp.errors import MessageError
 from vpp.fleet import Zone
-from vpp.messages import Correction, End, Forecast, Message, TraderBid
+from vpp.messages import Correction, End, Forecast, Message, Opinion, TraderBid
 from vpp.reducer import Load, Origin, Output
 
 _SHAPE = "trader-2"
@@ -30,6 +30,7 @@ _SEGMENT_LEVELS = (0.65, 0.55, 0.45, 0.35)
 _STORED_SHARE = 0.95
 _TRUST_UNKNOWN = 0.5
 _DECIMALS = 3
+_LEAST_SHARE = 0.005
 
 
 @dataclass
@@ -57,7 +58,7 @@ class TraderReducer:
         zone: Market, batteries and flat price of the zone.
         trust: Share of the expected price spread that is believed, 0 to 1; by default 1 where the next slot's price is
             known when it is decided, else 0.5 (found best where it is not known, ``price = mean + trust * spread``).
-        rule: What the paper accounts fix before a price is known; by default as the market has it.
+        rule: Whether bids may be contingent on the price; by default as the market has it.
     """
 
     def __init__(self, zone: Zone, trust: float | None = None, rule: Rule | None = None) -> None:
@@ -113,7 +114,7 @@ class TraderReducer:
         return [Output("bids", bid)]
 
     def _settle_paper(self, book: Book, forecast: Forecast) -> None:
-        paper.settle(book, self._battery, forecast.observation.values.get(PRICE), self._step.hours, self._rule)
+        paper.settle(book, self._battery, forecast.observation.values.get(PRICE), self._step.hours)
         paper.turn_day(book, self._local_day(forecast.slot))
 
     def _local_day(self, slot: datetime) -> int:
@@ -121,7 +122,7 @@ class TraderReducer:
 
     def _bid(self, book: Book, forecast: Forecast, prices: Prices) -> TraderBid:
         hours = np.diff(np.array([0, *prices.horizon_min], dtype=float)) / 60.0
-        mixed = mix.mixed(book, self._battery, prices.experts, _slopes(forecast), hours)
+        mixed = mix.mixed(book, self._battery, prices.experts, _slopes(forecast), hours, self._rule)
         offers, weights = mixed.offers, mixed.weights
         price = self._shrunk(mixed.prices, prices.published)
         values = stored_values(mixed.prices)
@@ -138,9 +139,7 @@ class TraderReducer:
             stored_width=[1.0 / len(values)] * len(values),
             weights={name: round(weight, 4) for name, weight in sorted(weights.items()) if weight >= 5e-5},
             curve=self._curve(offers) if self._zone.market.contingent_bids else [],
-            expected_per_mwh=round(offers.expected_per_mwh, _DECIMALS),
-            seen_trust=round(offers.trust, _DECIMALS),
-            water_value_per_mwh=np.round(np.diff(offers.value) / offers.cell[0], _DECIMALS).tolist(),
+            offers=[_opinion(share, part, offers.cell[0]) for share, part in offers.parts if share >= _LEAST_SHARE],
             source="experts" if quantiles is None else quantiles.source,
             model_id="none" if quantiles is None else quantiles.model_id,
         )
@@ -227,13 +226,27 @@ def _slopes(forecast: Forecast) -> dict[str, Floats]:
     return {name: np.asarray(values, dtype=float) for name, values in given.items() if len(values) > 1}
 
 
+def _opinion(share: float, offer: Offer, spacing_mwh: float) -> Opinion:
+    return Opinion(
+        share=round(share, 4),
+        expected_per_mwh=round(offer.expected_per_mwh, _DECIMALS),
+        trust=round(offer.trust, _DECIMALS),
+        fixed=offer.fixed,
+        water_value_per_mwh=np.round(np.diff(offer.value) / spacing_mwh, _DECIMALS).tolist(),
+    )
+
+
 def offers_of(bid: TraderBid, battery: UnitBattery) -> Offers | None:
     """Return a bid's offers for any stored energy, or None where it has none."""
-    if bid.expected_per_mwh is None:
+    if not bid.offers:
         return None
-    cell = battery.cell(len(bid.water_value_per_mwh) + 1)
-    value = np.concatenate([[0.0], np.cumsum(bid.water_value_per_mwh) * cell[0]])
-    return Offers(value, bid.expected_per_mwh, bid.seen_trust, cell)
+    cell = battery.cell(len(bid.offers[0].water_value_per_mwh) + 1)
+    total = sum(opinion.share for opinion in bid.offers)
+    parts = []
+    for opinion in bid.offers:
+        value = np.concatenate([[0.0], np.cumsum(opinion.water_value_per_mwh) * cell[0]])
+        parts.append((opinion.share / total, Offer(value, opinion.expected_per_mwh, opinion.trust, opinion.fixed)))
+    return Offers(tuple(parts), cell)
 
 
 def _floats(values: list[float | None]) -> Floats:

@@ -120,7 +120,7 @@ def _after(offers: Offers, battery: UnitBattery, mode: Mode, price: float, hours
         energy = cleared_share(offers.curve(hours, stored_mwh), price) * hours
         moved = -energy / battery.discharge_efficiency if energy > 0 else -energy * battery.charge_efficiency
         return min(max(stored_mwh + moved, 0.0), battery.energy_mwh)
-    return offers.move(offers.expected_per_mwh if mode is Mode.SCHEDULE else price, hours, stored_mwh)
+    return offers.move(price, hours, stored_mwh)
 
 
 def trade_day_ahead(

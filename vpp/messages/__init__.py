@@ -6,7 +6,7 @@ Rules of the wire:
     - The same input gives the same bytes: no wall time, offset or run id outside ``Receipt`` and ``sent_at``.
 """
 
-from vpp.messages.bids import ActorBid, Order, TraderBid
+from vpp.messages.bids import ActorBid, Opinion, Order, TraderBid
 from vpp.messages.codec import Decoder, encode
 from vpp.messages.forecast import Forecast, PriceOutlook, Quantiles, Skill, Spreads
 from vpp.messages.plant import Alert, AssetStatus, Audit, DeadLetter, Decision, LedgerEntry, Receipt, Setpoint, Trade
@@ -42,6 +42,7 @@ __all__ = [
     "LedgerEntry",
     "Message",
     "Observation",
+    "Opinion",
     "Order",
     "PriceOutlook",
     "Promotion",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from vpp.messages.telemetry import Record, SlotClosed
 
 
@@ -30,16 +32,28 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
     reason: str | None = None
 
 
+class Opinion(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What a part of the trader would do in the next slot, for any stored energy and any price.
+
+    ``water_value_per_mwh``: worth of one more MWh in store after the slot, at equal steps of usable capacity, lowest
+    first. A seen price p is acted on as ``expected + trust * (p - expected)``; a ``fixed`` one acts on the expected.
+    """
+
+    share: float
+    expected_per_mwh: float
+    trust: float = 1.0
+    fixed: bool = False
+    water_value_per_mwh: list[float]
+
+
 class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaults=True):
     """The arbitrage trader's bid after ``slot`` closed: prices it trusts and what energy left in store is worth.
 
     ``price_per_mwh``: expected price per horizon, already shrunk by ``trust``. ``stored_value_per_mwh`` with
     ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's end, decreasing.
     ``curve``: price-contingent offers of the next slot from half-full as rising (price per MWh, share of power -1..1),
-    each share holding from its price up to the next, where the market takes them. For any stored energy:
-    ``water_value_per_mwh``, the worth of one more MWh in store after the next slot, at equal steps of usable capacity,
-    lowest first; ``expected_per_mwh``, its expected price; a seen price p is acted on as
-    ``expected + seen_trust * (p - expected)``.
+    each share holding from its price up to the next, where the market takes them. ``offers``: the same for any stored
+    energy, as opinions whose actions are averaged.
     """
 
     slot: datetime
@@ -52,9 +66,7 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     stored_width: list[float]
     weights: dict[str, float] = {}
     curve: list[tuple[float, float]] = []
-    expected_per_mwh: float | None = None
-    seen_trust: float = 1.0
-    water_value_per_mwh: list[float] = []
+    offers: list[Opinion] = []
     source: str
     model_id: str
     reason: str | None = None

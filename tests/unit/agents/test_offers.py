@@ -7,16 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.offers import BLOCKS, Offers, cleared_share, from_slopes, scaled
+from agents.offers import BLOCKS, Offer, Offers, cleared_share, from_slopes, scaled
 from vpp.bellman import LEVELS, UnitBattery
 
 BATTERY = UnitBattery(energy_mwh=1.8, charge_efficiency=0.9, discharge_efficiency=0.9, wear_per_mwh=5.0)
 SLOPES = np.array([160.0, 120.0, 100.0, 80.0, 20.0])
 
 
-def offers(slopes: np.ndarray = SLOPES, expected: float = 90.0, trust: float = 1.0) -> Offers:
+def offers(slopes: np.ndarray = SLOPES, expected: float = 90.0, trust: float = 1.0, fixed: float = 0.0) -> Offers:
     cell = BATTERY.cell()
-    return Offers(from_slopes(slopes, LEVELS, cell[0]), expected, trust, cell)
+    value = from_slopes(slopes, LEVELS, cell[0])
+    parts = ((1.0 - fixed, Offer(value, expected, trust, False)), (fixed, Offer(value, expected, 1.0, True)))
+    return Offers(parts, cell)
 
 
 def test_a_price_far_from_the_worth_of_stored_energy_moves_all_that_the_power_allows() -> None:
@@ -37,11 +39,12 @@ def test_little_trust_in_a_seen_price_holds_to_the_expected_one() -> None:
     price=st.floats(-1000.0, 5000.0),
     trust=st.floats(0.5, 1.5),
     hours=st.sampled_from([1 / 12, 0.25, 0.5, 1.0]),
+    fixed=st.floats(0.0, 1.0),
 )
 def test_a_curve_rises_has_few_bands_and_keeps_the_store_in_its_bounds(
-    slopes: list[float], stored: float, price: float, trust: float, hours: float
+    slopes: list[float], stored: float, price: float, trust: float, hours: float, fixed: float
 ) -> None:
-    curve = offers(np.array(slopes), trust=trust).curve(hours, stored)
+    curve = offers(np.array(slopes), trust=trust, fixed=fixed).curve(hours, stored)
     assert len(curve) <= 2 * BLOCKS + 1
     prices, shares = zip(*curve, strict=True)
     assert list(prices) == sorted(prices)
@@ -53,7 +56,7 @@ def test_a_curve_rises_has_few_bands_and_keeps_the_store_in_its_bounds(
 
 
 def test_the_curve_does_what_the_seen_price_would_have_done_up_to_its_bands() -> None:
-    made = offers()
+    made = offers(fixed=0.3)
     for stored in (0.2, 0.9, 1.6):
         curve = made.curve(0.5, stored)
         for price in (-50.0, 40.0, 95.0, 130.0, 400.0):

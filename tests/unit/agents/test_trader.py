@@ -71,8 +71,9 @@ def test_opportunity_values_of_the_outlook_move_the_worth_of_stored_energy() -> 
     (plain,) = bids(TraderReducer(make_zone()), [forecast_at(0, level_price=100.0)])
     (moved,) = bids(TraderReducer(make_zone()), [forecast_at(0, level_price=100.0, outlook=outlook)])
     assert moved.weights["slopes:value"] > 0.0
-    assert moved.water_value_per_mwh[0] > plain.water_value_per_mwh[0]
-    assert moved.water_value_per_mwh == sorted(moved.water_value_per_mwh, reverse=True)
+    worth = moved.offers[0].water_value_per_mwh
+    assert worth[0] > plain.offers[0].water_value_per_mwh[0]
+    assert worth == sorted(worth, reverse=True)
 
 
 def test_the_expert_that_earns_more_on_paper_gains_weight() -> None:
@@ -144,7 +145,8 @@ def test_an_outlook_whose_lists_do_not_match_is_refused() -> None:
 
 def test_a_bid_says_what_to_do_at_any_price_and_any_stored_energy() -> None:
     zone = make_zone()
-    (bid,) = bids(TraderReducer(zone), [forecast_at(0, price=quantiles_around([60.0] * 24 + [120.0] * 24, 1.0))])
+    reducer = TraderReducer(zone, rule=Rule.CONTINGENT)
+    (bid,) = bids(reducer, [forecast_at(0, price=quantiles_around([60.0] * 24 + [120.0] * 24, 1.0))])
     battery = UnitBattery.of(zone)
     offers = offers_of(bid, battery)
     assert offers is not None
@@ -159,4 +161,24 @@ def test_on_paper_a_seen_price_counts_only_where_the_market_lets_it(rule: Rule) 
     expected = quantiles_around([100.0] * 48, 1.0)
     dear = closed_slot(1, price=5000.0)
     state, _ = run(reducer, [forecast_at(0, price=expected), forecast_at(1, observation=dear, price=expected)])
-    assert (state.book.accounts["forecast"].day_profit > 0.0) is (rule is Rule.CONTINGENT)
+    assert state.book.accounts["fixed/forecast"].day_profit == 0.0
+    assert ("forecast" in state.book.accounts) is (rule is Rule.CONTINGENT)
+    if rule is Rule.CONTINGENT:
+        assert state.book.accounts["forecast"].day_profit > 0.0
+
+
+def test_a_school_that_earns_more_takes_over_the_bid() -> None:
+    usual = [day_price(h) for h in range(48)]
+    expected = [quantiles_around([usual[(i + 1 + h) % 48] for h in range(48)], 1.0) for i in range(48)]
+
+    def forecast(index: int) -> Forecast:
+        spike = 400.0 if index % 48 in {5, 6, 7} else 0.0
+        seen = closed_slot(index, price=usual[index % 48] + spike)
+        return forecast_at(index, observation=seen, price=expected[index % 48])
+
+    reducer = TraderReducer(make_zone(), rule=Rule.CONTINGENT)
+    found = bids(reducer, [forecast(i) for i in range(48 * 8)])
+    first = {opinion.fixed: opinion.share for opinion in found[0].offers}
+    last = {opinion.fixed: opinion.share for opinion in found[-1].offers}
+    assert first == {True: 0.5, False: 0.5}
+    assert last[False] > last[True] + 0.05
