@@ -164,6 +164,8 @@ def _forecasts(
     frame: pd.DataFrame, zone: Zone, options: GridOptions, weeks: Sequence[int], progress: Progress
 ) -> Iterator[Forecast]:
     begin = frame.index[weeks[0] - 1].to_pydatetime()
+    if options.train_to is not None and options.train_to > options.test_from:
+        raise ConfigError("--train-to must not lie after --test-from", hint="leave it out to train up to the test")
     end = frame.index[weeks[-1]].to_pydatetime() + timedelta(days=WEEK_DAYS)
     train_to = min(options.train_to or begin, begin)
     targets = frozenset(Target) if options.joint else frozenset({Target.NET_LOAD})

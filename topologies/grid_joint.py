@@ -42,7 +42,7 @@ def joint_trial(history: History) -> Trial:
     lanes: dict[str, Lane] = {
         SERVICE_ONLY: PlantLane(service),
         TRADING_ALONE: PlantLane(free, trades=True),
-        GRID_FIRST: PlantLane(market, trades=True, clear=solve_grid_first_with_curve),
+        GRID_FIRST: PlantLane(_without_price_curves(market), trades=True, clear=solve_grid_first_with_curve),
         JOINT: PlantLane(market, trades=True),
     }
     price = bridged(frame[PRICE].to_numpy(dtype=np.float64))
@@ -59,6 +59,11 @@ def joint_trial(history: History) -> Trial:
         )
 
     return Trial(market, lanes, actuals)
+
+
+def _without_price_curves(zone: Zone) -> Zone:
+    """Return the zone without price curves in its setpoints, which would let trading raise penalties after all."""
+    return zone.model_copy(update={"market": zone.market.model_copy(update={"contingent_bids": False})})
 
 
 def joint_figures(trial: Trial) -> dict[str, Any]:
