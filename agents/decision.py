@@ -186,8 +186,11 @@ def kept_plan(outcome: Outcome, decision: Decision, index: int, before: PlanKept
 
 
 def zone_hash(zone: Zone) -> str:
-    """Return a hash of the zone's whole configuration, so that a decision can be recomputed on the same."""
-    return hashlib.blake2b(zone.model_dump_json().encode(), digest_size=8).hexdigest()
+    """Return a hash of the zone's whole configuration, so that a decision can be recomputed on the same.
+
+    What stands at its default is left out: a setting that a later version adds makes no other configuration.
+    """
+    return hashlib.blake2b(zone.model_dump_json(exclude_defaults=True).encode(), digest_size=8).hexdigest()
 
 
 def state_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 from vpp.fleet import Battery, Zone
 from vpp.messages import Decision
 
+_SAME_MW = 0.01
 _LEAST = 0.5
 """Money per MW below which a limit is not worth telling."""
 
@@ -37,7 +39,7 @@ def story(decision: Decision, setpoints: Iterable[Mapping[str, Any]], zone: Zone
 
     Args:
         decision: The decision.
-        setpoints: ``asset_id``, ``power_mw`` and ``reason`` of each setpoint that it made.
+        setpoints: ``asset_id``, ``power_mw``, ``reason`` and ``curve`` of each setpoint that it made.
         zone: The zone as it was configured, for break-even prices; None leaves them out.
     """
     told = [_headline(decision)]
@@ -63,7 +65,17 @@ def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str
     soc = decision.state.get("assets", {}).get(asset_id, {}).get("soc")
     reason = str(row["reason"] or "").removeprefix(f"{asset_id}: ")
     full = "" if soc is None else f" at {100.0 * soc:.0f} % SoC"
-    return f"{asset_id} {power:+.2f} MW{full}: {reason}{_break_even(decision, asset_id, zone)}"
+    return f"{asset_id} {power:+.2f} MW{full}: {reason}{_break_even(decision, asset_id, zone)}{_follows(row)}"
+
+
+def _follows(row: Mapping[str, Any]) -> str:
+    """Return what the setpoint's curve makes of a net load other than expected, from one end to the other."""
+    curve = row.get("curve") or []
+    points = json.loads(curve) if isinstance(curve, str) else curve
+    if not points or max(mw for _, mw in points) - min(mw for _, mw in points) < _SAME_MW:
+        return ""
+    (low_net, low_mw), (high_net, high_mw) = points[0], points[-1]
+    return f"; inside the slot {low_mw:+.2f} MW at {low_net:.1f} MW net load to {high_mw:+.2f} MW at {high_net:.1f} MW"
 
 
 def _break_even(decision: Decision, asset_id: str, zone: Zone | None) -> str:

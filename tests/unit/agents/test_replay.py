@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agents.decision import zone_hash
 from agents.plant import PlantReducer
 from agents.replay import recompute, why_not
 from tests.builders import (
@@ -20,7 +21,7 @@ from tests.builders import (
     trader_bid_at,
 )
 from vpp.errors import RefusedError
-from vpp.fleet import Zone
+from vpp.fleet import FrequencyResponse, Zone
 from vpp.messages import Deadline, Decision, Decoder, Message, encode
 from vpp.topics import DECISIONS
 
@@ -104,6 +105,13 @@ def test_another_configuration_is_refused() -> None:
     (decision,) = decisions_of(make_zone(BATTERY), slots(1))
     with pytest.raises(RefusedError, match="configured otherwise"):
         recompute(make_zone(BATTERY, LOAD), decision)
+
+
+def test_a_setting_at_its_default_makes_no_other_configuration() -> None:
+    zone = make_zone(BATTERY)
+    assert zone_hash(zone) == zone_hash(zone.model_validate(zone.model_dump()))
+    assert zone_hash(zone) == zone_hash(zone.model_copy(update={"frequency": FrequencyResponse()}))
+    assert zone_hash(zone) != zone_hash(zone.model_copy(update={"frequency": FrequencyResponse(nominal_hz=60.0)}))
 
 
 def test_a_hold_is_made_again_but_solves_nothing() -> None:
