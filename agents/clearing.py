@@ -14,7 +14,7 @@ import numpy as np
 from agents.asset_bounds import commits
 from agents.branching import WHOLE, branch
 from agents.clearing_form import Layout
-from agents.clearing_lp import Model, build
+from agents.clearing_lp import Model, build, cut_bounds
 from agents.explain import bindings_of, say_binding, say_notes
 from agents.highs import SOLVER, Answer, Continued, Program
 from agents.plan_cost import choice_cost, grid_power, plan_costs
@@ -52,12 +52,8 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
     assert answer.value is not None
     assert answer.dual is not None
     value, dual = answer.value, answer.dual
-    column, row, rows = model.layout.column, model.layout.row, model.rows
-    power = _power(model, value)
-    soc = np.full_like(power, np.nan)
-    capacity = np.array([a.energy_mwh for a in problem.assets if isinstance(a, Battery)]).reshape(-1, 1)
-    soc[rows.batteries] = value[column["energy"]] / capacity
-    running = _running(problem, model.layout, value, power)
+    row, rows = model.layout.row, model.rows
+    power, running, soc = _dispatch(problem, model, value)
     water = np.full(len(problem.assets), np.nan)
     water[rows.batteries] = -dual[row["soc"][:, 0]]
     costs = plan_costs(problem, power, running, soc)
@@ -80,6 +76,15 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
     )
     notes = say_notes(problem, plan)
     return replace(plan, binding=say_binding(problem, plan), notes=notes, status="nearest" if notes else "optimal")
+
+
+def _dispatch(problem: ClearingProblem, model: Model, value: Array) -> tuple[Array, Flags, Array]:
+    """Return power, running and SoC, shape (A, N) each, of an LP's values."""
+    power = _power(model, value)
+    soc = np.full_like(power, np.nan)
+    capacity = np.array([a.energy_mwh for a in problem.assets if isinstance(a, Battery)]).reshape(-1, 1)
+    soc[model.rows.batteries] = value[model.layout.column["energy"]] / capacity
+    return power, _running(problem, model.layout, value, power), soc
 
 
 def _running(problem: ClearingProblem, layout: Layout, value: Array, power: Array) -> Flags:
@@ -107,10 +112,25 @@ def what_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> Plan:
     Raises:
         KeyError: The zone has no such asset.
     """
+    return solve(_forced(problem, first_mw))
+
+
+def cost_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> float:
+    """Return the ``objective`` of ``what_if`` without the words and prices of its plan, in half the time."""
+    forced = _forced(problem, first_mw)
+    model = build(forced)
+    column = model.layout.column
+    found = branch(model.program, column["charge"], column["discharge"], forced.effort)
+    if found.answer.value is None:
+        return reflex_plan(forced, reason=found.answer.status).objective
+    return choice_cost(forced, plan_costs(forced, *_dispatch(forced, model, found.answer.value)))
+
+
+def _forced(problem: ClearingProblem, first_mw: Mapping[str, float]) -> ClearingProblem:
     fixed = problem.bands.fixed_mw.copy()
     for asset_id, power in first_mw.items():
         fixed[problem.index_of(asset_id), 0] = power
-    return solve(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))
+    return replace(problem, bands=replace(problem.bands, fixed_mw=fixed))
 
 
 def committed(problem: ClearingProblem, plan: Plan) -> Plan:
@@ -130,19 +150,20 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Array) -> Array:
         nets_mw: Net loads, shape (P,), rising.
     """
     passes = [seen(problem, plan, float(net)) for net in nets_mw]
-    models = [build(each, running=plan.running) for each in passes]
-    layout = models[0].layout
-    engine = Continued(models[0].program, problem.effort)
-    cuts = layout.column["cut"].ravel()
+    # Passes differ in their net load alone, so one program serves them all.
+    model = build(passes[0], running=plan.running)
+    engine = Continued(model.program, problem.effort)
+    cuts, balance = model.layout.column["cut"].ravel(), model.layout.row["balance"]
     powers = np.full((len(problem.assets), len(nets_mw)), np.nan)
     odd: list[int] = []
-    for k, model in enumerate(models):
-        engine.demand(layout.row["balance"], passes[k].net_mw)
-        answer = engine.solve(cuts, model.program.low[cuts], model.program.high[cuts])
-        if answer.value is None or _both_ways(model, answer.value):
+    for k, each in enumerate(passes):
+        engine.demand(balance, each.net_mw)
+        low, high = cut_bounds(each, model.rows, model.fixed_mw)
+        value = engine.values(cuts, low.ravel(), high.ravel())
+        if value is None or _both_ways(model, value):
             odd.append(k)
         else:
-            powers[:, k] = _power(model, answer.value)[:, 0]
+            powers[:, k] = _power(model, value)[:, 0]
     for k in odd:
         again = committed(passes[k], plan)
         if not again.engine.startswith("reflex"):

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from agents.asset_bounds import binding_values
-from agents.clearing import committed, solve, what_if
+from agents.clearing import committed, cost_if, solve
 from agents.curve import SPREADS, with_curve
 from agents.explain import say_binding
 from agents.problem import ClearingProblem, Plan, seen
@@ -81,7 +81,7 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
     """Return what each alternative first action would cost more than the plan, in the terms that the plan was made in.
 
     A plan of the programme is compared by the programme's values, where an action moves only its battery and peaker
-    (what physics forbids is clipped); any other by the LP's objective (``what_if``).
+    (what physics forbids is clipped); any other by the LP's objective (``cost_if``).
 
     Args:
         problem: The decision.
@@ -89,7 +89,7 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
         actions: Name to (asset id to MW at h = 0).
     """
     if plan.engine != "dp" or not applies(problem):
-        return {name: what_if(problem, forced).objective - plan.objective for name, forced in actions.items()}
+        return {name: cost_if(problem, forced) - plan.objective for name, forced in actions.items()}
     solved = plan.programme
     programme = solved if isinstance(solved, Programme) and solved.problem is problem else induce(problem)
     chosen = cost_of(programme, plan.power_mw[:, 0])
@@ -98,7 +98,7 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
         fixed = problem.bands.fixed_mw.copy()
         rows = {problem.index_of(asset_id): power for asset_id, power in forced.items()}
         if set(rows) - {programme.row, programme.peaker}:
-            costs[name] = what_if(problem, forced).objective - plan.objective
+            costs[name] = cost_if(problem, forced) - plan.objective
             continue
         fixed[:, 0] = plan.power_mw[:, 0]
         for row, power in rows.items():

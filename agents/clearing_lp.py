@@ -93,6 +93,19 @@ def build(problem: ClearingProblem, *, running: Flags | None = None) -> Model:
     return Model(sheet.program(), layout, rows, sheet.fixed)
 
 
+def cut_bounds(problem: ClearingProblem, rows: Rows, fixed_mw: Array) -> tuple[Array, Array]:
+    """Return the bounds of what loads shed and renewables are cut by, shape (K, N) each.
+
+    Args:
+        problem: The decision.
+        rows: Its assets by kind.
+        fixed_mw: Shape (A, N), their binding power, NaN where free.
+    """
+    fixed, most = np.abs(fixed_mw[rows.cuts]), cut_limits(problem)[rows.cuts]
+    free = np.isnan(fixed)
+    return np.where(free, 0.0, fixed), np.where(free, most, fixed)
+
+
 def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, orders: bool) -> Form:
     batteries = [problem.assets[i] for i in rows.batteries]
     return Form(
@@ -206,18 +219,13 @@ class _Values:
 
     def fill_cuts(self) -> None:
         """Curtailable loads (paid, and saving energy) and renewables (losing energy)."""
-        problem = self.problem
-        most = cut_limits(problem)
+        problem, columns = self.problem, self.layout.column["cut"]
+        self.low[columns], self.high[columns] = cut_bounds(problem, self.rows, self.fixed)
         for k, i in enumerate(self.rows.cuts):
             asset = problem.assets[i]
             assert isinstance(asset, CurtailableLoad | CurtailableRenewable)
-            column = self.layout.column["cut"][k]
-            fixed = np.abs(self.fixed[i])
-            free = np.isnan(fixed)
-            self.high[column] = np.where(free, most[i], fixed)
-            self.low[column] = np.where(free, 0.0, fixed)
             earned = self.rows.cut_sign[k] * problem.generation_price_per_mwh
-            self.cost[column] = problem.step_h * (asset.curtail_cost_per_mwh - earned)
+            self.cost[columns[k]] = problem.step_h * (asset.curtail_cost_per_mwh - earned)
 
     def fill_grid(self, ramp: Hinges, level: Hinges, *, orders: bool) -> None:
         """Grid power and the pieces of its penalties."""

@@ -92,9 +92,19 @@ class Continued:
 
     def solve(self, columns: npt.NDArray[np.int64], low: Array, high: Array) -> Answer:
         """Return the optimum with the bounds of ``columns`` replaced."""
+        self._run(columns, low, high)
+        return _answer(self._highs)
+
+    def values(self, columns: npt.NDArray[np.int64], low: Array, high: Array) -> Array | None:
+        """Return the values by column of ``solve`` alone, None without an optimum: reading prices takes its time."""
+        self._run(columns, low, high)
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        return np.array(self._highs.getSolution().col_value)
+
+    def _run(self, columns: npt.NDArray[np.int64], low: Array, high: Array) -> None:
         self._highs.changeColsBounds(len(columns), columns.astype(np.int32), low, high)
         self._highs.run()
-        return _answer(self._highs)
 
     def demand(self, rows: npt.NDArray[np.int64], value: Array) -> None:
         """Set the right-hand side of equality ``rows`` for the solves that follow."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,9 +32,15 @@ def student_t4(probability: float) -> float:
     return math.copysign(size, probability - 0.5)
 
 
+@lru_cache(maxsize=16)
 def deviations(count: int) -> Array:
-    """Return ``count`` equally likely deviations of unit spread: t4 quantiles at ``(j + 0.5) / count`` over sqrt(2)."""
-    return np.array([student_t4((j + 0.5) / count) for j in range(count)]) / math.sqrt(2.0)
+    """Return ``count`` equally likely deviations of unit spread: t4 quantiles at ``(j + 0.5) / count`` over sqrt(2).
+
+    The array is shared and cannot be written to.
+    """
+    made = np.array([student_t4((j + 0.5) / count) for j in range(count)]) / math.sqrt(2.0)
+    made.setflags(write=False)
+    return made
 
 
 def hedge_weights(count: int, hedge: float) -> Array:
