@@ -1,0 +1,66 @@
+"""Day-ahead prices: the chain, refitted every midnight, forecasts before each auction what the backtest does."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.price_backtest import run_day_ahead
+from models.registry import Registry
+from models.training import Trainer
+from tests.unit.models.test_price_backtest import market
+from tests.unit.models.test_price_dayahead import SETTINGS
+from topologies.chain import Chain, outputs_of
+from topologies.sources.feed import open_file
+from topologies.sources.refit import make_refit
+from topologies.sources.replay_rows import Refits, Window, replay_messages
+from vpp.catalogue import MAX_LEAD
+from vpp.domain import QUANTILE_NAMES
+from vpp.messages import Forecast
+from vpp.settings import Settings
+from vpp.zones import Overrides
+
+LIVE = datetime(2023, 6, 29, 22, tzinfo=UTC)
+DAYS = 2
+EVERY = timedelta(days=1)
+
+
+@pytest.mark.slow
+def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.price_dayahead_fit.WalkSettings", lambda: SETTINGS)
+    rows = market().rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
+    rows.insert(1, "zone", "Z")
+    rows.to_csv(tmp_path / "z.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+    feed = open_file(
+        tmp_path / "z.csv", names=("Z",), start=LIVE, overrides=Overrides(time_zone="Europe/Berlin", market="day_ahead")
+    )
+    zone, settings, end = feed.zones["Z"], Settings(data_dir=tmp_path), LIVE + DAYS * EVERY
+    registry = Registry(settings.models_dir)
+    registry.promote(registry.save(*Trainer(zone).train(feed.frame("Z", LIVE + MAX_LEAD), LIVE)).model_id)
+    window = Window(start=LIVE, end=end, warm_up=timedelta(days=60))
+    refits = Refits(make_refit(feed, settings, LIVE, EVERY), EVERY)
+    messages = replay_messages(
+        feed.chunks(window.first_row, window.read_until), feed.zones, window=window, refits=refits
+    )
+    chain = Chain(settings, feed.zones.get, steps=("telemetry", "forecast"))
+    streamed = [m for m in outputs_of(chain, messages)["forecasts"] if isinstance(m, Forecast)]
+
+    first = LIVE + EVERY
+    backtest = run_day_ahead(
+        feed.frame("Z", first + (DAYS + 3) * EVERY), zone, train_to=first, test_from=first,
+        test_to=first + DAYS * EVERY, convention="load_only", settings=SETTINGS,
+    )  # fmt: skip
+    before_auction = [f for f in streamed if f.slot.hour == 8]
+    assert len(before_auction) == DAYS
+    for day, forecast in enumerate(before_auction):
+        assert forecast.outlook is not None
+        assert forecast.price is not None
+        assert forecast.price.source == "model"
+        ahead = forecast.outlook.experts["next_day"]
+        np.testing.assert_allclose(np.array(ahead[13:37]), backtest.price[day], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(np.array(ahead[37:61]), backtest.tail[day], rtol=0, atol=1e-3)
+        levels = np.array([getattr(forecast.price, name) for name in QUANTILE_NAMES]).T
+        np.testing.assert_allclose(levels[13:], backtest.quantiles[day, :11], rtol=0, atol=6e-3)
