@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.clearing import solve, what_if
+from agents.clearing import cost_if, solve, what_if
 from agents.physics import AssetState, deliver
 from agents.plan_cost import choice_cost, plan_costs
 from agents.problem import Bands, ClearingProblem, Effort, FleetState, Plan, clearing_problem, seen
@@ -253,6 +253,7 @@ def test_no_plan_is_better_than_the_plan() -> None:
     plan = solve(problem)
     for power in (-8.0, -2.5, 0.0, 5.0):
         other = what_if(problem, {"b": power})
+        assert cost_if(problem, {"b": power}) == other.objective
         assert other.power_mw[0, 0] == pytest.approx(power)
         assert other.objective >= plan.objective - 0.05
     with pytest.raises(KeyError):
