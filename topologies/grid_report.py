@@ -17,6 +17,7 @@ from topologies.grid_walk import WEEK_DAYS
 _COSTS = ("energy", "wear", "fuel", "start", "curtail", "ramp", "cap", "stored")
 _EVENTS = ("pod", "far", "csi", "events", "alarms", "threshold_mw")
 _SCORED = ("score", "worst_week_score", "cap_breaches", "ramp_breach_pct", "cost")
+_JOINT = ("value", "service_cost", "money", "penalties", "ramp_breach_pct", "cap_breaches")
 _NOTE = (
     "Score: 100 (no action - cost) / (no action - perfect foresight), over all weeks. Each week begins with the fleet "
     "at rest. Energy counts at one flat price, so trading does not enter. No action still sheds load at the cap."
@@ -57,8 +58,22 @@ def grid_report_html(done: GridBacktest, command: str = "") -> str:
         _table(("week from", "score"), list(weeks.items())),
         "<h2>Ramp events</h2><p>The largest tenth of changes, by the year before the test; alarm at 93 % of that.</p>",
         _table(("ahead", *_EVENTS), [(name, *(row[key] for key in _EVENTS)) for name, row in events.items()]),
+        *_joint(figures),
         *_week_charts(done),
     ])  # fmt: skip
+
+
+def _joint(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Yield what service and trading are worth together, where that was run."""
+    if "joint" not in figures:
+        return
+    policies: Mapping[str, Mapping[str, Any]] = figures["joint"]["policies"]
+    yield (
+        "<h2>At actual prices</h2><p>Batteries settled at actual prices, peakers and loads at their net cost. Value: "
+        "cost of no action less that of the policy; money: what the batteries earned; service cost: all else. Joint "
+        f"clearing over grid first: {figures['joint']['joint_over_grid_first_pct']} %.</p>"
+    )
+    yield _table(("policy", *_JOINT), [(name, *(row[key] for key in _JOINT)) for name, row in policies.items()])
 
 
 def _inside(figures: Mapping[str, Any]) -> str:

@@ -100,7 +100,9 @@ def test_batteries_follow_finer_rows_inside_the_slot() -> None:
 def test_trading_and_service_are_told_apart() -> None:
     market = Market(price_known=PriceKnown.AT_START)
     zone = ZONE.model_copy(update={"channels": ("load_mw", "price_per_mwh"), "market": market})
-    found = run(history(), zone=zone, joint=True).figures["joint"]
+    done = run(history(), zone=zone, joint=True)
+    found = done.figures["joint"]
+    assert "trading alone" in grid_report_html(done)
     policies = found["policies"]
     assert policies["no_action"]["value"] == 0.0
     assert policies["no_action"]["money"] == 0.0
