@@ -108,7 +108,7 @@ class Chooser:
         if blind:
             plan = dispatch.without_curve(plan)
         else:
-            plan = with_price_curve(problem, plan, seen_prices(zone, basis.trader, closed))
+            plan = with_price_curve(problem, plan, basis.trader, seen_prices(zone, basis.trader, closed))
         outcome = outcome_of_plan(
             zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling
         )

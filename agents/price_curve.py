@@ -42,26 +42,53 @@ def seen_prices(zone: Zone, bid: TraderBid | None, closed: int) -> Array:
     return np.asarray(np.linspace(lowest - margin, highest + margin, POINTS))
 
 
-def with_price_curve(problem: ClearingProblem, plan: Plan, seen_per_mwh: Array) -> Plan:
+def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None, seen_per_mwh: Array) -> Plan:
     """Return the plan with its batteries' power at each seen price, none falling with the price; peakers as decided.
+
+    The trader's opinions say on which price each of them acts when one is seen; what is done is their mean, as in its
+    own offers: ``power(s) = sum_k share_k P(expected_k + trust_k (s - expected_k))`` with P from the clearing.
 
     Args:
         problem: The decision.
         plan: Its plan.
+        bid: The trader's bid.
         seen_per_mwh: Prices, rising (``seen_prices``).
     """
     batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
-    if not len(seen_per_mwh) or not batteries or plan.engine.startswith("reflex"):
+    if bid is None or not len(seen_per_mwh) or not batteries or plan.engine.startswith("reflex"):
         return plan
+    opinions = _acted_on(bid, seen_per_mwh)
+    low = min(float(prices.min()) for _, prices in opinions)
+    high = max(float(prices.max()) for _, prices in opinions)
     programme = plan.programme
     if plan.engine == "dp" and isinstance(programme, Programme):
-        powers = _of_programme(programme, plan, seen_per_mwh)
+        acted = np.linspace(low, high, POINTS)
+        powers = _of_programme(programme, plan, acted)
     else:
-        seen_per_mwh = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], SOLVES)
-        powers = _of_solves(problem, plan, batteries, seen_per_mwh)
+        acted = np.linspace(low, high, SOLVES)
+        powers = _of_solves(problem, plan, batteries, acted)
     if not np.isfinite(powers).all():
         return plan
-    return replace(plan, price_curve_per_mwh=seen_per_mwh, price_curve_mw=np.maximum.accumulate(powers, axis=1))
+    powers = np.maximum.accumulate(powers, axis=1)
+    mixed = np.zeros((len(powers), len(seen_per_mwh)))
+    for share, prices in opinions:
+        mixed += share * np.array([np.interp(prices, acted, row) for row in powers])
+    return replace(plan, price_curve_per_mwh=seen_per_mwh, price_curve_mw=mixed)
+
+
+def _acted_on(bid: TraderBid, seen_per_mwh: Array) -> list[tuple[float, Array]]:
+    """Return each opinion's share (summing to 1) and the price that it acts on at each seen one."""
+    if not bid.offers:
+        return [(1.0, seen_per_mwh)]
+    total = sum(opinion.share for opinion in bid.offers)
+    return [
+        (
+            opinion.share / total,
+            opinion.expected_per_mwh
+            + (0.0 if opinion.fixed else opinion.trust) * (seen_per_mwh - opinion.expected_per_mwh),
+        )
+        for opinion in bid.offers
+    ]
 
 
 def _of_programme(programme: Programme, plan: Plan, prices: Array) -> Array:

@@ -31,7 +31,7 @@ from tests.builders import (
 )
 from vpp.domain import PriceKnown
 from vpp.fleet import Limits, Market, Zone
-from vpp.messages import Deadline, Message, TraderBid
+from vpp.messages import Deadline, Message, Opinion, TraderBid
 
 AFTER = Market(contingent_bids=True, price_known=PriceKnown.AFTER, currency="GBP")
 WIDE = Limits(ramp_limit_mw=50.0, import_cap_mw=500.0)
@@ -44,13 +44,18 @@ def bid(index: int = 0, **given: Any) -> TraderBid:
     return trader_bid_at(index, curve=OFFERS, **given)
 
 
-def drawn(zone: Zone, *, price: float = 100.0) -> Plan:
+def drawn(zone: Zone, *opinions: Opinion) -> Plan:
     problem = clearing_problem(
-        zone, np.full(32, 50.0), state=FleetState.initial(zone, 50.0), price_per_mwh=price, ramp_sd_mw=0.5,
+        zone, np.full(32, 50.0), state=FleetState.initial(zone, 50.0), price_per_mwh=100.0, ramp_sd_mw=0.5,
         level_sd_mw=0.5,
     )  # fmt: skip
     plan = solve_dp(problem) if len(zone.batteries) == 1 else solve(problem)
-    return with_price_curve(problem, plan, seen_prices(zone, bid(), zone.step.index(slot_at(0))))
+    offers = bid(offers=list(opinions))
+    return with_price_curve(problem, plan, offers, seen_prices(zone, offers, zone.step.index(slot_at(0))))
+
+
+def opinion(share: float = 1.0, **given: Any) -> Opinion:
+    return Opinion(share=share, expected_per_mwh=100.0, water_value_per_mwh=[100.0] * 4, **given)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +78,18 @@ def test_low_prices_charge_high_ones_discharge_and_power_never_falls(zone: Zone)
 def test_a_tight_ramp_limit_keeps_power_within_it_at_every_ordinary_price() -> None:
     tight = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=Limits(ramp_limit_mw=1.0, import_cap_mw=500.0))
     assert np.abs(drawn(tight).price_curve_mw[0]).max() <= 1.1
+
+
+def test_opinions_answer_by_their_trust_and_their_mean_is_done() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
+    full, half = drawn(zone, opinion()), drawn(zone, opinion(trust=0.5))
+    both = drawn(zone, opinion(0.5), opinion(0.5, fixed=True))
+    fixed = drawn(zone, opinion(fixed=True))
+    at = [np.interp(140.0, plan.price_curve_per_mwh, plan.price_curve_mw[0]) for plan in (full, half, both, fixed)]
+    assert at[0] > at[1] + 0.1
+    assert at[2] == pytest.approx(0.5 * (at[0] + at[3]), abs=0.5)
+    assert np.ptp(fixed.price_curve_mw[0]) == 0.0
+    assert np.interp(100.0, full.price_curve_per_mwh, full.price_curve_mw[0]) == pytest.approx(at[3], abs=0.5)
 
 
 @pytest.mark.parametrize(
