@@ -25,7 +25,7 @@ from models.naive import PAST_DAYS, naive_forecast
 from topologies.grid_joint import joint_figures, joint_trial
 from topologies.grid_lanes import Lane, OriginalRuleLane, PlantLane
 from topologies.grid_walk import NO_ACTION, PERFECT, WEEK_DAYS, Foreseen, History, Progress, Trial, walk_weeks
-from vpp.domain import Target, iso
+from vpp.domain import NET_LOAD, NET_LOAD_CHANNELS, Target, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet import Zone
 from vpp.messages import Forecast
@@ -86,8 +86,12 @@ def run_grid_backtest(
 
     Raises:
         ConfigError: The range holds no whole week, or a baseline is unknown.
-        DataError: The frame does not hold the range and a slot before it.
+        DataError: The frame has no net load, or does not hold the range and a slot before it.
     """
+    if NET_LOAD not in frame and not set(NET_LOAD_CHANNELS) & set(frame.columns):
+        raise DataError(
+            f"the data of {zone.zone} hold no load, solar or wind", hint="the grid backtest needs measured net load"
+        )
     frame = with_net_load(frame, zone)
     weeks = weeks_of(frame, zone, options)
     history = History(zone, frame, ticks)

@@ -114,10 +114,12 @@ def test_trading_and_service_are_told_apart() -> None:
     assert policies["joint"]["cap_breaches"] == 0
 
 
-def test_a_range_without_a_whole_week_or_outside_the_file_is_refused() -> None:
+def test_what_cannot_be_backtested_is_refused() -> None:
     with pytest.raises(ConfigError, match="no whole week"):
         run(history(), days=6)
     with pytest.raises(DataError, match="slot before"):
         run(history(days=20))
+    with pytest.raises(DataError, match="no load, solar or wind"):
+        run(history()[["price_per_mwh"]])
     with pytest.raises(ConfigError, match="unknown baseline 'luck'"):
         run(history(), compare=("luck",))
