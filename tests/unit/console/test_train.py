@@ -1,13 +1,16 @@
 """`vpp train` and `vpp models`: what is promoted, what is not, and what a user is told."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.cli.main import main
+from console.cli.train import repeat
 from tests.unit.models.synthetic import make_frame
+from vpp.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +67,17 @@ def test_one_end_and_a_schedule_contradict(place: Path, capsys: pytest.CaptureFi
         place, capsys, "train", "--data", str(place / "town.csv"), "--until", "2021-03-12", "--every", "7d", code=2
     )
     assert "--every" in told
+
+
+def test_a_schedule_goes_on_after_a_round_that_failed_and_ends_on_a_signal(capsys: pytest.CaptureFixture[str]) -> None:
+    rounds: list[int] = []
+
+    def once() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            raise DataError("the file is gone")
+        signal.raise_signal(signal.SIGTERM)
+
+    repeat(once, 1e-7)
+    assert rounds == [0, 1]
+    assert "the file is gone; the models in force stay" in capsys.readouterr().err
