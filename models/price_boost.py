@@ -22,6 +22,8 @@ Floats32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 ANCHORS_MIN = (30, 60, 90, 120, 180, 240, 360, 480, 600, 720, 900, 1080, 1440)
 _SHORT_ANCHORS_MIN = (5, 15)
+_RECENT_UNITS = (0, 1, 2, 3, 4, 6, 8, 12)
+_SIDE_UNITS = (1, 2, 4, 8, 48)
 _CLIP = 6.0
 _DAY = 1440
 
@@ -117,15 +119,21 @@ def boost_table(data: Series, rows: LevelRows, level: Floats, steps: Ints, ancho
     return np.ascontiguousarray(np.clip(np.concatenate([own, shared], axis=1), -1e6, 1e6))
 
 
+def shared_columns(data: Series, rows: LevelRows) -> int:
+    """Return how many of the last columns of ``boost_table`` are the same at every anchor of an origin."""
+    of_sides = (len(_SIDE_UNITS) + 1) * len(data.sides)
+    return int(rows.features.shape[1]) - 1 + len(_RECENT_UNITS) + of_sides + len(data.published)
+
+
 def _recent(data: Series, rows: LevelRows) -> Floats:
     """Return the path of the last slots: price deviations, changes of the side series, imbalance, published errors."""
     t = rows.origins
     unit = max(1, 30 // data.step_min)
     base = rows.base[:, :1]
-    columns = [(_past(data.prices, t - k * unit) - base[:, 0]) / rows.scale for k in (0, 1, 2, 3, 4, 6, 8, 12)]
+    columns = [(_past(data.prices, t - k * unit) - base[:, 0]) / rows.scale for k in _RECENT_UNITS]
     for values in data.sides:
         now = _past(values, t)
-        columns.extend(now - _past(values, t - k * unit) for k in (1, 2, 4, 8, 48))
+        columns.extend(now - _past(values, t - k * unit) for k in _SIDE_UNITS)
         columns.append(now)
     columns.extend(_past(values, t) for values in data.published)
     return np.stack(columns, axis=1)

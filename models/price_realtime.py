@@ -1,4 +1,4 @@
-"""The price part of a real-time market: level-updated profile, trees beside it, spreads."""
+"""The price part of a real-time market: level-updated profiles, trees beside them, opportunity values, spreads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from models.price_inputs import Shape, from_ring
 from models.price_profile import LevelModel, ProfileSettings
 from models.price_rows import LevelRows, Series, level_rows
 from models.price_spread import SpreadModel, spread_columns
+from models.price_value import ValueModel
 from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, with_published
 from models.trees import Trees
 from vpp.domain import PRICE, QUANTILE_LEVELS
@@ -22,17 +23,37 @@ from vpp.domain import PRICE, QUANTILE_LEVELS
 _LEVELS = np.array(QUANTILE_LEVELS)
 
 KIND = "real_time"
+VALUES = "opportunity"
+
+
+@dataclass(frozen=True, slots=True)
+class BankLevel:
+    """A further level-updated profile, an expert of its own beside the one that the forecast is made of."""
+
+    settings: ProfileSettings
+    model: LevelModel
+
+    @property
+    def name(self) -> str:
+        """The expert's name: days of its profile, days of its fit, clip of its prices."""
+        s = self.settings
+        return f"level_{s.level_days}_{s.fit_days}_{s.cap_per_mwh:g}"
 
 
 @dataclass(frozen=True, slots=True)
 class RealTimePart:
-    """Level-updated profile, trees, spreads and the named experts of one zone."""
+    """Level-updated profile, trees, spreads and the named experts of one zone.
+
+    ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, None where none were learned.
+    """
 
     shape: Shape
     settings: ProfileSettings
     level: LevelModel
     boost: BoostModel
     spread: SpreadModel
+    bank: tuple[BankLevel, ...] = ()
+    value: ValueModel | None = None
 
     def forecast(self, ring: RingView, slot_index: int, levels: Floats = _LEVELS) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
@@ -46,7 +67,7 @@ class RealTimePart:
         first = slot_index - (self.settings.level_days + 2) * shape.per_day
         data = from_ring(ring, shape, first, slot_index + 1 + shape.lead)
         rows = level_rows(data, np.array([data.prices.size - 1]), steps, self.settings)
-        experts = _naive_experts(data, steps)
+        experts, slopes = _naive_experts(data, steps), {}
         if not np.isfinite(data.prices[-shape.per_day :]).any() or not np.isfinite(rows.scale[0]):
             name, quantiles, mean = fallback(data, steps)
             experts = {"fallback": mean, **experts}
@@ -58,9 +79,21 @@ class RealTimePart:
             columns = spread_columns(rows.features, rows.spread, rows.scale)
             errors = self.spread.quantiles(columns, rows.scale, levels)[0]
             name, quantiles = MODEL, shape.clip(mean[:, None] + errors)
-            experts = {"blend": mean, "level_profile": level[0], "trees": trees[0], "profile": rows.base[0], **experts}
+            experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
+            experts |= self._bank(data, rows.origins)
+            if self.value is not None:
+                slopes = {VALUES: self.value.slopes(data, rows, level, steps)[0]}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
-        return with_published(PriceForecast(name, quantiles, mean, shape.horizon_min, known, experts), known)
+        return with_published(PriceForecast(name, quantiles, mean, shape.horizon_min, known, experts, slopes), known)
+
+    def _bank(self, data: Series, origins: Ints) -> dict[str, Floats]:
+        """Return the prices of the further profiles, and the plain profiles that they start from, at one origin."""
+        experts: dict[str, Floats] = {}
+        for level in self.bank:
+            rows = level_rows(data, origins, self.shape.steps, level.settings)
+            experts[level.name] = level_prices(level.model, rows, self.shape)[0]
+            experts[f"profile_{level.settings.level_days}"] = rows.base[0]
+        return experts
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:
         """Return the part as arrays and one JSON value."""
@@ -69,7 +102,15 @@ class RealTimePart:
             "shape": asdict(self.shape),
             "settings": asdict(self.settings),
             "columns": self.boost.trees.features,
+            "bank": [asdict(level.settings) for level in self.bank],
+            "value_columns": [] if self.value is None else [trees.features for trees in self.value.trees],
         }
+        more: dict[str, np.ndarray[Any, Any] | bytes] = {}
+        for n, level in enumerate(self.bank):
+            more |= {f"bank.{n}.pooled": level.model.pooled, f"bank.{n}.blocks": level.model.blocks}
+        if self.value is not None:
+            more["value.anchors"] = self.value.anchors
+            more |= {f"value.trees.{n}": trees.raw for n, trees in enumerate(self.value.trees)}
         return {
             "meta": json.dumps(meta, sort_keys=True).encode(),
             "level.pooled": self.level.pooled,
@@ -79,6 +120,7 @@ class RealTimePart:
             "boost.weight": self.boost.weight,
             "spread.coefficients": self.spread.coefficients,
             "spread.table": self.spread.table,
+            **more,
         }
 
     @classmethod
@@ -88,12 +130,23 @@ class RealTimePart:
         given["sides"] = tuple(given["sides"])
         given["published"] = tuple((str(channel), float(sign)) for channel, sign in given["published"])
         trees = Trees(bytes(arrays["boost.trees"]), int(meta["columns"]))
+        bank = tuple(
+            BankLevel(
+                ProfileSettings(**settings),
+                LevelModel(np.asarray(arrays[f"bank.{n}.pooled"]), np.asarray(arrays[f"bank.{n}.blocks"])),
+            )
+            for n, settings in enumerate(meta.get("bank", []))
+        )
+        columns = meta.get("value_columns", [])
+        values = tuple(Trees(bytes(arrays[f"value.trees.{n}"]), int(k)) for n, k in enumerate(columns))
         return cls(
             Shape(**given),
             ProfileSettings(**meta["settings"]),
             LevelModel(np.asarray(arrays["level.pooled"]), np.asarray(arrays["level.blocks"])),
             BoostModel(trees, np.asarray(arrays["boost.anchors"]), np.asarray(arrays["boost.weight"])),
             SpreadModel(np.asarray(arrays["spread.coefficients"]), np.asarray(arrays["spread.table"])),
+            bank,
+            ValueModel(values, np.asarray(arrays["value.anchors"])) if values else None,
         )
 
 

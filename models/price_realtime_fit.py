@@ -8,10 +8,12 @@ import pandas as pd
 from models.price_boost import BoostModel, BoostSettings, fit_boost
 from models.price_inputs import Shape, from_frame
 from models.price_profile import ProfileSettings, fit_level
-from models.price_realtime import RealTimePart, level_prices
-from models.price_rows import LevelRows, level_rows, scaled, targets
+from models.price_realtime import BankLevel, RealTimePart, level_prices
+from models.price_rows import LevelRows, Series, level_rows, scaled, targets
 from models.price_spread import fit_spread, spread_columns
-from models.price_view import Flags, Floats
+from models.price_value import ValueModel, ValueSettings, fit_value
+from models.price_view import Flags, Floats, Ints
+from vpp.bellman import UnitBattery
 from vpp.fleet import Zone
 
 _BLOCK_DAYS = 28
@@ -22,10 +24,22 @@ _FIRST_DAYS = 7
 
 PROFILE = ProfileSettings()
 BOOST = BoostSettings()
+VALUE = ValueSettings()
+BANK = (
+    ProfileSettings(level_days=14, fit_days=90),
+    ProfileSettings(level_days=14, fit_days=365, cap_per_mwh=300.0),
+    ProfileSettings(level_days=7, fit_days=180),
+)
+"""Profiles beside ``PROFILE``: quicker to follow a change, less moved by spikes."""
 
 
 def fit_real_time(
-    frame: pd.DataFrame, zone: Zone, *, keep: BoostModel | None = None, boost: BoostSettings = BOOST
+    frame: pd.DataFrame,
+    zone: Zone,
+    *,
+    keep: BoostModel | None = None,
+    boost: BoostSettings = BOOST,
+    keep_value: ValueModel | None = None,
 ) -> RealTimePart | None:
     """Fit on all of ``frame``; None where it holds less than about six weeks of prices.
 
@@ -34,6 +48,7 @@ def fit_real_time(
         zone: Gives step, time zone and price limits.
         keep: Trees of an earlier fit of the same zone that are to serve on; None: fit new ones.
         boost: Settings of new trees.
+        keep_value: Opportunity values of an earlier fit that are to serve on; None: fit new ones.
     """
     shape = Shape.of(zone, frame)
     data = from_frame(frame, zone, shape)
@@ -60,7 +75,21 @@ def fit_real_time(
     last: Flags = np.asarray(rows.origins >= n - settings.fit_days * shape.per_day)
     own = rows.take(last)
     level = fit_level(own.features, scaled(actual[last], own, settings), own.block, settings)
-    return RealTimePart(shape, settings, level, model, spread)
+    value = keep_value
+    if value is None:
+        battery = UnitBattery.of(zone)
+        value = fit_value(data, recent, before, shape.steps, model.anchors, battery, lead=shape.lead, settings=VALUE)
+    bank = tuple(_bank_level(data, origins, shape, own) for own in BANK)
+    return RealTimePart(shape, settings, level, model, spread, bank, value)
+
+
+def _bank_level(data: Series, origins: Ints, shape: Shape, settings: ProfileSettings) -> BankLevel:
+    """Fit one profile of the bank on the last ``fit_days`` of origins."""
+    recent = origins[origins >= data.prices.size - settings.fit_days * shape.per_day]
+    rows = level_rows(data, recent, shape.steps, settings)
+    rows = rows.take(np.isfinite(rows.scale))
+    goal = scaled(targets(data, rows, shape.steps), rows, settings)
+    return BankLevel(settings, fit_level(rows.features, goal, rows.block, settings))
 
 
 def _walk_forward(rows: LevelRows, actual: Floats, shape: Shape, settings: ProfileSettings) -> Floats:

@@ -1,0 +1,145 @@
+"""Opportunity values: what one more MWh in store is worth after the next slot, learned from perfect foresight.
+
+The label of an origin is the slope, at a few states of charge, of the value that the best plan at known prices still
+makes after the slot to be decided (prices clipped, so that a few spikes do not make the values). It is learned as a
+departure from the mean of the day's profile in units of its scale, from what the trees of the price read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost as xgb
+from numba import njit
+
+from models.price_boost import boost_table, shared_columns
+from models.price_rows import LevelRows, Series
+from models.price_view import Flags, Floats, Ints
+from models.trees import Trees
+from vpp import bellman
+from vpp.bellman import Cell, UnitBattery
+
+Floats32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+_POINTS = 91
+_LOW, _HIGH = -6.0, 10.0
+_CHUNK_ROWS = 4_000
+_BLIND_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSettings:
+    """Trees of the opportunity values at ``soc_points`` states of charge; fewer than ``min_rows`` teach nothing."""
+
+    soc_points: int = 5
+    rounds: int = 200
+    eta: float = 0.05
+    depth: int = 6
+    columns: float = 0.4
+    min_child: float = 20.0
+    half_life_days: float = 500.0
+    cap_per_mwh: float = 1000.0
+    min_rows: int = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class ValueModel:
+    """One ensemble per state of charge, lowest first, and the anchor horizons that they read."""
+
+    trees: tuple[Trees, ...]
+    anchors: Ints
+
+    def slopes(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
+        """Return the worth of one more MWh at equal steps of SoC, never rising with it, shape (n, points).
+
+        Args:
+            data: The series of the rows.
+            rows: Features of n origins.
+            level: Linear forecasts, shape (n, H).
+            steps: Horizons in slots, shape (H,).
+        """
+        table = _table(data, rows, level, steps, self.anchors)
+        made = np.stack([trees.predict(table).astype(np.float64) for trees in self.trees], axis=1)
+        made = np.clip(made, _LOW, _HIGH) * rows.scale[:, None] + _middle(rows)[:, None]
+        return np.asarray(np.minimum.accumulate(made, axis=1))
+
+
+def fit_value(
+    data: Series,
+    rows: LevelRows,
+    level: Floats,
+    steps: Ints,
+    anchors: Ints,
+    battery: UnitBattery,
+    *,
+    lead: int,
+    settings: ValueSettings,
+) -> ValueModel | None:
+    """Fit the trees; None where there are too few rows.
+
+    Args:
+        data: The series of the rows, to the end of what is known.
+        rows: Features of n origins, in time order; the last three days' labels are not yet known and are left out.
+        level: Walk-forward linear forecasts, shape (n, H).
+        steps: Horizons in slots, shape (H,).
+        anchors: Positions of the anchor horizons.
+        battery: What the values are for.
+        lead: 1 where the price of the slot to be decided is the origin's own, 0 where that slot follows.
+        settings: As ``ValueSettings``.
+    """
+    per_day, n = 1440 // data.step_min, data.prices.size
+    known: Flags = np.asarray(rows.origins < n - _BLIND_DAYS * per_day)
+    rows, level = rows.take(known), level[known]
+    if rows.origins.size < settings.min_rows:
+        return None
+    at = np.linspace(0.0, 1.0, settings.soc_points)
+    prices = np.clip(data.prices, -settings.cap_per_mwh, settings.cap_per_mwh)
+    slopes = _slopes(prices, data.step_min / 60.0, battery.cell(_POINTS), at)[rows.origins + 1 - lead]
+    goal = np.clip((slopes - _middle(rows)[:, None]) / rows.scale[:, None], _LOW, _HIGH)
+    weight = 0.5 ** ((n - rows.origins) / per_day / settings.half_life_days)
+    table = _table(data, rows, level, steps, anchors)
+    matrix = xgb.QuantileDMatrix(table, label=goal[:, 0], weight=weight, max_bin=64, nthread=1)
+    parameters = {
+        "objective": "reg:squarederror", "eta": settings.eta, "max_depth": settings.depth, "subsample": 0.7,
+        "colsample_bytree": settings.columns, "min_child_weight": settings.min_child, "max_bin": 64,
+        "tree_method": "hist", "nthread": 1, "seed": 1, "verbosity": 0,
+    }  # fmt: skip
+    fitted = []
+    for k in range(at.size):
+        matrix.set_label(goal[:, k])
+        booster = xgb.train(parameters, matrix, num_boost_round=settings.rounds)
+        fitted.append(Trees(bytes(booster.save_raw("json")), table.shape[1]))
+    return ValueModel(tuple(fitted), anchors)
+
+
+def _middle(rows: LevelRows) -> Floats:
+    return np.asarray(rows.base.mean(axis=1))
+
+
+def _table(data: Series, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
+    """Return one row per origin: what the price's trees read at every anchor, and once what they share."""
+    parts = []
+    for first in range(0, rows.origins.size, _CHUNK_ROWS):
+        here = np.zeros(rows.origins.size, dtype=np.bool_)
+        here[first : first + _CHUNK_ROWS] = True
+        made = boost_table(data, rows.take(here), level[here], steps, anchors)
+        shared = shared_columns(data, rows)
+        made = made.reshape(-1, anchors.size, made.shape[1])
+        own = made[:, :, 1:-shared].reshape(len(made), -1)
+        parts.append(np.concatenate([own, made[:, 0, -shared:]], axis=1))
+    return np.ascontiguousarray(np.concatenate(parts))
+
+
+@njit(cache=True)  # pragma: no cover
+def _slopes(prices: Floats, hours: float, cell: Cell, at: Floats) -> Floats:
+    """Return the slope of the perfect-foresight value after each slot at shares ``at`` of capacity, (n, points)."""
+    value = np.zeros(_POINTS)
+    out = np.empty((prices.size, at.size))
+    for t in range(prices.size - 1, -1, -1):
+        for k in range(at.size):
+            middle = round(at[k] * (_POINTS - 1))
+            low, high = max(0, middle - 2), min(_POINTS - 1, middle + 2)
+            out[t, k] = (value[high] - value[low]) / ((high - low) * cell[0])
+        value = bellman.back(value, prices[t], hours, cell)
+    return out

@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.price_boost import anchors_of
+from models.price_inputs import Shape, from_frame
+from models.price_realtime_fit import PROFILE
+from models.price_rows import LevelRows, Series, level_rows
+from models.price_value import ValueModel, ValueSettings, fit_value
+from tests.unit.models.test_price_realtime import market, zone
+from vpp.bellman import UnitBattery
+
+BATTERY = UnitBattery(energy_mwh=1.8, charge_efficiency=0.9381, discharge_efficiency=0.9381, wear_per_mwh=5.0)
+QUICK = ValueSettings(soc_points=3, rounds=12, eta=0.3, depth=3, min_rows=500)
+
+
+class World:
+    def __init__(self) -> None:
+        frame = market(90, 60)
+        self.shape = Shape.of(zone(60), frame)
+        self.data: Series = from_frame(frame, zone(60), self.shape)
+        self.steps = self.shape.steps
+        origins = np.arange(35 * 24, self.data.prices.size - 1, dtype=np.int64)
+        self.rows: LevelRows = level_rows(self.data, origins, self.steps, PROFILE)
+
+    def fit(self, data: Series | None = None, settings: ValueSettings = QUICK) -> ValueModel | None:
+        anchors = anchors_of(self.shape.horizon_min)
+        return fit_value(
+            data or self.data, self.rows, self.rows.base, self.steps, anchors, BATTERY, lead=0, settings=settings
+        )
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def model(world: World) -> ValueModel:
+    made = world.fit()
+    assert made is not None
+    return made
+
+
+def test_stored_energy_is_worth_less_the_more_there_is_and_about_what_prices_are(world, model):
+    slopes = model.slopes(world.data, world.rows, world.rows.base, world.steps)
+    assert slopes.shape == (world.rows.origins.size, 3)
+    assert (np.diff(slopes, axis=1) <= 0.0).all()
+    assert np.nanmin(world.data.prices) < slopes.mean() < np.nanmax(world.data.prices)
+
+
+def test_energy_is_worth_more_before_the_dear_hours_than_after_them(world, model):
+    slopes = model.slopes(world.data, world.rows, world.rows.base, world.steps)[:, 1]
+    hour = world.data.minutes[world.rows.origins] % 1440 // 60
+    usual = world.rows.base.mean(axis=1)
+    worth = np.array([np.mean((slopes - usual)[hour == h]) for h in range(24)])
+    of_day = world.data.minutes[: world.data.prices.size] % 1440 // 60
+    dearest = int(np.argmax([world.data.prices[of_day == h].mean() for h in range(24)]))
+    assert worth[(dearest - 2) % 24] > worth[(dearest + 3) % 24]
+
+
+def test_the_last_days_of_which_the_worth_is_not_yet_known_teach_nothing(world, model):
+    prices = world.data.prices.copy()
+    noise = np.random.default_rng(3).normal(0.0, 1.0, 12)
+    prices[-12:] += noise
+    again = world.fit(replace(world.data, prices=prices))
+    assert again is not None
+    early = world.rows.take(world.rows.origins < prices.size - 24 * 6)
+    before = model.slopes(world.data, early, early.base, world.steps)
+    after = again.slopes(world.data, early, early.base, world.steps)
+    assert after == pytest.approx(before, abs=2.0)
+
+
+def test_too_little_history_gives_no_values(world):
+    assert world.fit(settings=replace(QUICK, min_rows=5_000)) is None
