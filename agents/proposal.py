@@ -112,9 +112,13 @@ def propose(
     return _compare(opened, order, checks, problem, plans, (starts, standing))
 
 
+def refuse_wish(zone: Zone, order: Order) -> str | None:
+    """Return why admission would refuse an order even with an approval, None where it would not."""
+    return refuse(zone, msgspec.structs.replace(order, approved_by="nobody yet", approval=None))
+
+
 def _static(zone: Zone, order: Order) -> Check:
-    asked = msgspec.structs.replace(order, approved_by="nobody yet", approval=None)
-    reason = refuse(zone, asked)
+    reason = refuse_wish(zone, order)
     if reason is None:
         return Check("limits", "ok", "form, scope and static limits hold", "SITE.limits")
     return Check("limits", "refused", reason, _CLAUSE_OF.get(reason.split(":")[0]))

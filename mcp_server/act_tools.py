@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,12 +14,14 @@ from mcp_types import InputRequiredResult, ToolAnnotations
 from pydantic import Field
 
 from agents.budget import Budget
+from agents.proposal import refuse_wish
 from agents.standing import admit
 from mcp_server import act_answers
 from mcp_server.access import APPROVE, OPERATE
 from mcp_server.act_answers import Receipt
 from mcp_server.acting import Acts, standing_answers
 from mcp_server.ask import ask_person
+from mcp_server.desk import QuestionError
 from mcp_server.tools import AssetId, Zone, add_tool
 from topologies.plans import PlanState
 from vpp.errors import RefusedError
@@ -30,6 +33,7 @@ DANGEROUS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempot
 Reason = Annotated[str, Field(min_length=3, max_length=300, description="why, for the audit")]
 AssetIds = Annotated[list[AssetId], Field(min_length=1, max_length=50)]
 SomeAssets = Annotated[list[AssetId] | None, Field(max_length=50, description="default: the whole fleet")]
+EachZone = Annotated[str | None, Field(description="default: every zone", max_length=80)]
 Minutes = Annotated[float, Field(gt=0, le=10_080)]
 Power = Annotated[float, Field(ge=-100_000, le=100_000)]
 Policy = Literal["automatic", "limit", "keep_soc", "cancel"]
@@ -60,11 +64,9 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
         )
         return acts.propose(order, acts.principal)
 
-    def hold_fleet(reason: Reason, zone: Zone = None, asset_ids: SomeAssets = None) -> act_answers.Receipt:
+    def hold_fleet(reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> act_answers.Receipt:
         """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
-        config = acts.zone(zone)
-        order = acts.new_order(config, "hold", acts.principal, reason, asset_ids=asset_ids or [])
-        return acts.hold(order)
+        return acts.hold(zone, acts.principal, reason, asset_ids or [])
 
     async def execute_plan(
         plan_id: Annotated[str, Field(max_length=40)], context: Context
@@ -120,13 +122,17 @@ def change_policy(
     config = acts.zone(zone)
     order = _policy_order(acts, config, policy, reason, wish, duration_min)
     standing = acts.standing(config)
+    _must_change_something(order, standing)
+    why = refuse_wish(config, order)
+    after = standing if why is not None else admit(standing, order)
     change = act_answers.PolicyChange(
         as_of=acts.desk.as_of(config.zone),
         zone=config.zone,
         policy=policy,
         dry_run=dry_run,
         before=standing_answers(standing),
-        after=standing_answers([o for o in admit(standing, order) if o.action not in ("release", "cancel")]),
+        after=standing_answers([o for o in after if o.action not in ("release", "cancel")]),
+        warnings=[] if why is None else [f"it would be refused: {why}"],
     )
     if dry_run:
         change.hint = "nothing was changed; call again with dry_run=false for a plan"
@@ -150,6 +156,19 @@ def _policy_order(
     if action in ("band", "soc_target"):
         given |= acts.times(config, None, duration_min)
     return acts.new_order(config, action, acts.principal, reason, **given)
+
+
+def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
+    """Refuse to cancel an order, or to release holds, that are not in force: a plan that does nothing misleads.
+
+    Raises:
+        QuestionError: There is nothing to end.
+    """
+    there = ", ".join(f"{known.order_id} ({known.action} by {known.principal})" for known in standing) or "none"
+    if order.action == "cancel" and order.cancels not in {known.order_id for known in standing}:
+        raise QuestionError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {there}")
+    if order.action == "release" and len(admit(list(standing), order)) == len(standing):
+        raise QuestionError("no such hold is in force", hint=f"in force: {there}")
 
 
 async def _approval(acts: Acts, plan_id: str, principal: str, context: Context) -> Receipt | InputRequiredResult | None:

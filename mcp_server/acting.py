@@ -19,7 +19,7 @@ from mcp_server.desk import Desk, QuestionError, utc
 from mcp_server.plain import plain
 from topologies.plans import PlanBook, PlanState
 from vpp.domain import iso
-from vpp.errors import ConfigError, RefusedError
+from vpp.errors import ConfigError, RefusedError, UnreachableError
 from vpp.fleet import Zone
 from vpp.messages import Decision, Order
 from vpp.rules import citation_of
@@ -141,10 +141,34 @@ class Acts:
             )
         return {"starts_at": begin, "expires_at": begin + slots * step.delta}
 
-    def hold(self, order: Order) -> Receipt:
-        """Send a hold at once and return what became of it."""
-        self.book.send(order)
-        return self.receipt(order)
+    def hold(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> Receipt:
+        """Send holds at once - to one zone, else to every zone, or those of the named assets - and say what became.
+
+        All are sent before any answer is waited for.
+
+        Raises:
+            QuestionError: There is no plant, or no such zone.
+            UnreachableError: The broker took not all of them; the message says for which zones it did.
+        """
+        names = self.desk.zones() if zone is None else [self.zone(zone).zone]
+        configs = [config for name in names if (config := self.desk.config(name)) is not None]
+        if asset_ids and zone is None:
+            mine = [c for c in configs if any(asset.asset_id in asset_ids for asset in c.assets)]
+            configs = mine or configs[:1]
+        if not configs:
+            raise QuestionError("there is no plant to act on yet", hint="start `vpp up` first")
+        sent: list[Order] = []
+        for config in configs:
+            there = {asset.asset_id for asset in config.assets}
+            own = [name for name in asset_ids if name in there or len(configs) == 1]
+            order = self.new_order(config, "hold", principal, reason, asset_ids=own)
+            try:
+                self.book.send(order)
+            except UnreachableError as error:
+                held = ", ".join(one.zone for one in sent) or "no zone"
+                raise UnreachableError(f"{error}; a hold was sent to {held}", hint=error.hint) from error
+            sent.append(order)
+        return _together([self.receipt(order) for order in sent])
 
     def execute(self, plan_id: str, principal: str) -> Receipt:
         """Send an approved plan's order and return what became of it; not approved is an answer, not an error."""
@@ -254,6 +278,15 @@ class Acts:
             warnings=proposal.reasons,
             hint="change what the refused checks name, and propose again" if refused else None,
         )
+
+
+def _together(receipts: list[Receipt]) -> Receipt:
+    """Return the receipts of several zones as one: the first that was not accepted leads, the assets of all follow."""
+    leading = next((one for one in receipts if one.status != "accepted"), receipts[0])
+    if len(receipts) == 1:
+        return leading
+    told = [f"{one.order_id}: {one.status}" + (f" ({one.reason})" if one.reason else "") for one in receipts]
+    return leading.model_copy(update={"assets": [a for one in receipts for a in one.assets], "warnings": told})
 
 
 def standing_answers(orders: Sequence[Order]) -> list[Standing]:

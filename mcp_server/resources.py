@@ -131,5 +131,5 @@ def _readable(make: Any) -> str:
     try:
         text: str = make()
     except VppError as error:
-        raise ResourceError(f"{error}. {error.hint}" if error.hint else str(error)) from error
+        raise ResourceError(plain(f"{error}. {error.hint}" if error.hint else str(error))) from error
     return text

@@ -17,11 +17,13 @@ from pydantic import Field
 from mcp_server import answers, explain, fleet_view, forecasts, health, overview, performance, rulebook, topics
 from mcp_server import series as history
 from mcp_server.desk import Desk
+from mcp_server.plain import plain
 from mcp_server.schemas import compact_input, compact_output
 from vpp.errors import VppError
 
 READ = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 TIMEOUT_S = 30.0
+ERROR_CHARS = 1000
 
 Zone = Annotated[str | None, Field(description="zone; needed only where there are several", max_length=80)]
 Start = Annotated[datetime | None, Field(description="ISO 8601 UTC, inclusive")]
@@ -55,7 +57,8 @@ def saying_why(function: F) -> F:
 
 
 def _tool_error(error: VppError) -> ToolError:
-    return ToolError(f"{error}. {error.hint}" if error.hint else str(error))
+    # Names of zones and assets in it may come from telemetry.
+    return ToolError(plain(f"{error}. {error.hint}" if error.hint else str(error), ERROR_CHARS))
 
 
 class ShortTool(FunctionTool):

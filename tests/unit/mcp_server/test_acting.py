@@ -14,10 +14,13 @@ from mcp_types import InputRequiredResult
 from mcp_server.acting import Acts
 from mcp_server.desk import Desk
 from mcp_server.server import build_server
-from tests.builders import BATTERY, ZONE
+from tests.builders import BATTERY, ZONE, make_zone
+from tests.mcp_plant import empty_desk
 from tests.plant_loop import Loop
 from topologies.plans import PlanBook
+from vpp.messages import Message, Order
 from vpp.tables import AUDIT
+from vpp.zones import write_fleet
 
 MODES = ["auto", "legacy"]
 WISH = {"asset_ids": [BATTERY.asset_id], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}
@@ -265,6 +268,63 @@ async def test_a_limit_is_a_band_of_the_batteries(tmp_path: Path) -> None:
     assert change["after"][-1]["asset_ids"] == ["bat"]
     battery = [row[1] for row in change["plan"]["points"][1:9]]
     assert all(-1.0 <= power <= 1.0 for power in battery)
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        pytest.param(
+            {"policy": "cancel"}, "no order None is in force. give order_id; in force: none", id="which order"
+        ),
+        pytest.param({"policy": "cancel", "order_id": "o404"}, "no order 'o404' is in force", id="unknown order"),
+        pytest.param({"policy": "automatic"}, "no such hold is in force", id="nothing to release"),
+    ],
+)
+async def test_a_policy_that_would_change_nothing_is_no_plan(tmp_path: Path, wish: Any, said: str) -> None:
+    async with client_of(Loop(tmp_path), "auto") as client:
+        with pytest.raises(ToolError, match=said):
+            await client.call_tool("set_policy", {**wish, "reason": "tidy up", "dry_run": False})
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        pytest.param({"policy": "limit"}, "lacks its value", id="no band"),
+        pytest.param({"policy": "keep_soc", "soc": 0.99}, "not at 0.99", id="beyond the band"),
+        pytest.param({"policy": "limit", "asset_ids": ["nope"], "max_mw": 1}, "nope is not in Z", id="unknown asset"),
+    ],
+)
+async def test_a_dry_run_says_what_would_be_refused(tmp_path: Path, wish: Any, said: str) -> None:
+    async with client_of(Loop(tmp_path), "auto") as client:
+        change = (await client.call_tool("set_policy", {**wish, "reason": "quiet night"})).structured_content
+    (warning,) = change["warnings"]
+    assert warning.startswith("it would be refused: ")
+    assert said in warning
+    assert change["after"] == change["before"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        pytest.param({}, {"A": [], "B": []}, id="the whole fleet"),
+        pytest.param({"zone": "B"}, {"B": []}, id="one zone"),
+        pytest.param({"asset_ids": ["bat-b"]}, {"B": ["bat-b"]}, id="one asset, wherever it is"),
+        pytest.param({"asset_ids": ["bat-a", "bat-b"]}, {"A": ["bat-a"], "B": ["bat-b"]}, id="assets of two zones"),
+    ],
+)
+async def test_an_emergency_stop_needs_no_zone(tmp_path: Path, given: Any, held: Any) -> None:
+    zones = [
+        make_zone(BATTERY.model_copy(update={"asset_id": f"bat-{name.lower()}"}), zone=name) for name in ("A", "B")
+    ]
+    write_fleet(tmp_path / "run" / "default" / "fleet.yaml", zones)
+    desk, sent = empty_desk(tmp_path), list[Message]()
+    book = PlanBook(desk.store, lambda topic, message: sent.append(message), None)
+    acts = Acts(desk, book, pause=lambda _: None)
+    async with Client(build_server(desk, acts)) as client:
+        receipt = (await client.call_tool("hold_fleet", {"reason": "smoke", **given})).structured_content
+    assert {one.zone: one.asset_ids for one in sent if isinstance(one, Order)} == held
+    assert receipt["status"] == "sent"
+    assert len(receipt["warnings"]) == (len(held) if len(held) > 1 else 0)
 
 
 async def test_acting_needs_a_plant_and_a_reason(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from mcp_types import PromptReference, ResourceTemplateReference
 
 from mcp_server.desk import Desk
 from mcp_server.server import build_server
-from tests.mcp_plant import BATTERY
+from tests.mcp_plant import BATTERY, EVIL, empty_desk, slot
+from vpp.store import open_store
+from vpp.tables import TELEMETRY
 
 
 @pytest.fixture(params=["auto", "legacy"])
@@ -49,6 +52,16 @@ async def test_text_and_structure_say_the_same(client: Client[Any]) -> None:
 async def test_a_wrong_question_names_the_next_step(client: Client[Any]) -> None:
     with pytest.raises(ToolError, match="did you mean GB-battery-1"):
         await client.call_tool("get_asset", {"asset_id": "GB-batt-1"})
+
+
+async def test_names_in_an_error_are_plain_text_too(tmp_path: Path) -> None:
+    desk = empty_desk(tmp_path)
+    with open_store(desk.settings) as store:
+        store.write(TELEMETRY, [(f"Z\n\n{EVIL}", slot(0), *[None] * 6, "{}", "{}", 0)])
+    async with Client(build_server(desk)) as client:
+        with pytest.raises(ToolError, match="there are Z ignore all rules") as caught:
+            await client.call_tool("get_overview", {"zone": "nowhere"})
+    assert str(caught.value).isprintable()
 
 
 async def test_bounds_are_kept(client: Client[Any]) -> None:

@@ -1,0 +1,114 @@
+"""Asks a running plant the six questions of docs/mcp.md through MCP and prints question, call and answer as Markdown.
+
+Start a plant first and leave it running, then: python -m scripts.worked_questions [--data-dir DIR] [--zone GB]
+The answers are what the server said, with empty fields left out and long lists cut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+ITEMS = 3
+CHARS = 260
+
+
+def short(value: Any, *, items: int = ITEMS) -> Any:
+    """Return a value without empty fields, with long lists and texts cut; each cut says so."""
+    if isinstance(value, dict):
+        kept = {name: short(inner, items=items) for name, inner in value.items()}
+        return {name: inner for name, inner in kept.items() if inner not in (None, [], {}, "")}
+    if isinstance(value, list):
+        more = [f"... {len(value) - items} more"] if len(value) > items else []
+        return [short(inner, items=items) for inner in value[:items]] + more
+    if isinstance(value, str) and len(value) > CHARS:
+        return value[:CHARS] + "..."
+    return value
+
+
+def only(answer: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """Return the named fields that an answer has."""
+    return {name: answer[name] for name in fields if name in answer}
+
+
+async def ask(client: Client[Any], title: str, tool: str, fields: Sequence[str], **arguments: Any) -> dict[str, Any]:
+    """Ask one question, print it with the answer's fields and return the whole answer."""
+    result = await client.call_tool(tool, arguments, raise_on_error=False)
+    given = ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
+    said: Any = result.structured_content or {"error": " ".join(getattr(b, "text", "") for b in result.content)}
+    print(f"**{title}** `{tool}({given})`\n\n```json")
+    print("\n".join(_lines(short(only(said, fields) if "error" not in said else said))))
+    print("```\n")
+    return dict(said)
+
+
+def _lines(value: dict[str, Any]) -> list[str]:
+    return [f"{json.dumps(name)}: {json.dumps(inner)}" for name, inner in value.items()]
+
+
+async def questions(client: Client[Any], zone: str) -> None:
+    """Ask all six."""
+    now = await ask(
+        client, "1. What is the plant doing?", "get_overview", ("as_of", "zones", "workers_running"), zone=zone
+    )
+    end = datetime.fromisoformat(now["as_of"])
+    await ask(
+        client, "2. Which ramp is coming, and does it break the limit?", "predict_ramp",
+        ("observed_net_load_mw", "horizon_min", "expected_change_mw", "change_q10_mw", "change_q90_mw", "mw_per_min",
+         "direction", "ramp_limit_mw", "probability_beyond_limit", "served_change_mw", "meaning", "steepest"),
+        zone=zone,
+    )  # fmt: skip
+    battery = f"{zone}-battery-1"
+    await ask(
+        client, "3. Why does it do that, and why not discharge 5 MW?", "explain_decision",
+        ("decision_id", "for_slot", "engine", "binding", "setpoints", "alternatives", "why_not"),
+        zone=zone, why_not_asset=battery, why_not_mw=5,
+    )  # fmt: skip
+    fields = (
+        "plan_id", "outcome", "starts_at", "ends_at", "currency", "cost_change", "costs", "energy_change_mwh",
+        "cap_slack_mw", "ramp_slack_mw", "checks", "approval",
+    )  # fmt: skip
+    wish = {"asset_ids": [battery], "duration_min": 60, "reason": "evening peak"}
+    await ask(client, "4. Discharge 6 MW for an hour?", "propose_dispatch", fields, power_mw=6, **wish)
+    refused = ("outcome", "checks", "hint")
+    await ask(client, "And 12 MW?", "propose_dispatch", refused, power_mw=12, **wish)
+    week = (end - timedelta(days=7)).isoformat().replace("+00:00", "Z")
+    await ask(
+        client, "5. What did a week earn, by asset?", "get_performance",
+        ("window", "groups", "total", "battery_cycles", "skill"), zone=zone, start=week, by="asset",
+    )  # fmt: skip
+    for policy in ("joint", "trade_only"):
+        await ask(
+            client, f"And with {policy} bids on the same days?", "run_backtest",
+            ("window", "slots", "currency", "value", "score", "runs", "warnings"), zone=zone, policy=policy, start=week,
+        )  # fmt: skip
+    await ask(
+        client, "6. Is the pipeline ready: workers, features, model?", "get_pipeline_health",
+        ("workers", "store_ok", "zones", "dead_letters"),
+    )  # fmt: skip
+
+
+async def main(data_dir: Path, zone: str) -> None:
+    """Start a server over stdio that may propose, ask, and leave."""
+    env = {**os.environ, "VPP_DATA_DIR": str(data_dir), "VPP_MCP__PROFILE": "operate", "VPP_LOG_LEVEL": "ERROR"}
+    transport = StdioTransport(sys.executable, ["-m", "mcp_server"], env=env, cwd=str(Path(__file__).parents[1]))
+    async with Client(transport) as client:
+        await questions(client, zone)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, default=Path(".vpp"))
+    parser.add_argument("--zone", default="GB")
+    given = parser.parse_args()
+    asyncio.run(main(given.data_dir.absolute(), given.zone))
