@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,35 @@ async def test_a_backtest_tells_its_progress_and_keeps_a_report(desk: Desk, mode
     assert done["value"] == pytest.approx(done["runs"][1]["cost"] - done["runs"][0]["cost"], abs=0.02)
     assert report.startswith(f"# Backtest {done['run_id']}: joint in Z")
     assert "perfect_foresight" in report
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_backtest_ends_when_its_client_gives_up(desk: Desk, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    days: list[int] = []
+
+    def endless(*_: Any) -> Iterator[int]:
+        while True:
+            days.append(len(days))
+            time.sleep(0.02)
+            yield days[-1]
+
+    monkeypatch.setattr("mcp_server.backtest.run_by_day", endless)
+    begun = asyncio.Event()
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        begun.set()
+
+    async with Client(build_server(desk), mode=mode, progress_handler=progress) as client:
+        call = asyncio.create_task(client.call_tool("run_backtest", {"policy": "joint"}))
+        await asyncio.wait_for(begun.wait(), 20)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.sleep(0.2)
+        stopped_at = len(days)
+        await asyncio.sleep(0.2)
+        assert len(days) == stopped_at
+        assert (await client.call_tool("search_rules", {"query": "reserve"})).structured_content["rules"]
 
 
 async def test_grid_only_never_pays_for_ramps_that_joint_avoids(desk: Desk) -> None:
