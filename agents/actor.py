@@ -138,6 +138,7 @@ def _bid_of(
         observed_net_mw=served,
         source="none" if quantiles is None else quantiles.source,
         model_id="none" if quantiles is None else quantiles.model_id,
+        spec_hash=forecast.spec_hash,
         reason=None if mean is not None else forecast.reason or "the forecast has no net load",
     )
 

@@ -76,6 +76,7 @@ class Chooser:
             bids={policy: bid_content(last.bid) for policy, last in sorted(state.last.items())},
             orders=orders,
             verdicts=verdicts(zone, said, power, outcome.notes),
+            spec_hash=None if basis.actor is None else basis.actor.spec_hash,
             model_id=None if basis.actor is None else basis.actor.model_id,
             receipt=Receipt(offsets={policy: last.place for policy, last in sorted(state.last.items())}),
         )

@@ -61,6 +61,7 @@ class Grounds:
     verdicts: list[dict[str, Any]]
     model_id: str | None
     receipt: Receipt
+    spec_hash: str | None = None
 
 
 def outcome_of_plan(
@@ -151,6 +152,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
         plan=outcome.plan,
         duals=outcome.duals,
         alternatives=outcome.alternatives,
+        spec_hash=grounds.spec_hash,
         model_id=grounds.model_id,
         versions={**outcome.versions, "zone": zone_hash(zone)},
     )

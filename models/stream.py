@@ -217,6 +217,7 @@ class ForecastReducer:
             ramp_mw_per_min=slope,
             spreads=spreads,
             outlook=outlook,
+            spec_hash=_spec_hash(state, net),
             reason=reason,
         )
 
@@ -366,3 +367,9 @@ class ForecastReducer:
         state.head_dirty = True
         end = End(zone=message.zone, producer="forecast", last_slot=message.last_slot)
         return [*outputs, *(Output(topic.name, end) for topic in (FORECASTS, SKILL, ALERTS))]
+
+
+def _spec_hash(state: ForecastState, net: Quantiles | None) -> str | None:
+    """Return the hash of the features behind a net-load forecast, None where no model made it."""
+    part = None if state.served is None else state.served.net_load
+    return part.spec.hash if part is not None and net is not None and net.source == MODEL else None

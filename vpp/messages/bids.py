@@ -29,6 +29,7 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
     observed_net_mw: float | None
     source: str
     model_id: str
+    spec_hash: str | None = None
     reason: str | None = None
 
 

@@ -56,7 +56,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     """The forecast issued when ``slot`` closed: horizon h speaks of slot + h; carries the closed slot along.
 
     A target without any basis is null and ``reason`` says why. ``ramp_mw_per_min`` is the expected slope of net load
-    over the next step (region's MW).
+    over the next step (region's MW). ``spec_hash``: of the features that the net-load model read; null: a fallback.
     """
 
     slot: datetime
@@ -68,6 +68,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     ramp_mw_per_min: float | None
     spreads: Spreads | None = None
     outlook: PriceOutlook | None = None
+    spec_hash: str | None = None
     reason: str | None = None
 
 

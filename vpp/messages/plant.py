@@ -92,7 +92,8 @@ class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=
 
     ``engine``: ``lp``, ``dp`` or the named reflex. ``state`` is the plant's state before; ``bids`` the messages that it
     weighed; ``plan`` the look-ahead (columns of equal length); ``duals`` shadow prices; ``binding`` the limit that
-    bound the first slot, in words; ``alternatives`` maps an action to its value against the plan.
+    bound the first slot, in words; ``alternatives`` maps an action to its value against the plan. ``spec_hash``: of the
+    features behind the net-load forecast.
     """
 
     slot: datetime

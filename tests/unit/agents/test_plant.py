@@ -193,6 +193,12 @@ def test_the_decisions_id_is_a_hash_of_its_content_without_the_offsets() -> None
     assert changed.decision_id != first.decision_id
 
 
+def test_a_decision_names_the_model_and_the_features_that_it_rests_on() -> None:
+    told = actor_bid_at(0, [50.0] * 32, spec_hash="f3a1")
+    (decision,) = said_on(run(plant(), [told, bids(0)[1]])[1], "decisions")
+    assert (decision.model_id, decision.spec_hash) == ("m1", "f3a1")
+
+
 def test_the_end_comes_once_from_every_policy_and_everything_is_decided_before() -> None:
     _, outputs = run(plant(), [*bids(0), bids(1)[0], end("actor"), end("trader")])
     assert [d.missing for d in said_on(outputs, "decisions") if isinstance(d, Decision)] == [

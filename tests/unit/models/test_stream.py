@@ -123,6 +123,8 @@ def test_every_live_slot_yields_one_forecast_in_order(world: World) -> None:
         assert forecast.spreads.carry[0] == 1.0
     assert {f.net_load.source for f in made if f.net_load} == {"model"}
     assert {f.net_load.model_id for f in made if f.net_load} == {world.model.model_id}
+    assert world.model.net_load is not None
+    assert {f.spec_hash for f in made} == {world.model.net_load.spec.hash}
 
 
 def test_the_model_beats_persistence(world: World) -> None:
