@@ -84,6 +84,8 @@ allow storage write,describe_configs --topic "$prefix.dlq"
 allow storage read --group "$prefix-storage"
 allow storage write,describe --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
 
+allow agent write,describe_configs --topic "$prefix.audit"
+
 allow cli write,describe_configs --topic "$prefix.orders"
 allow cli write,describe_configs --topic "$prefix.audit"
 allow cli read,describe_configs --topic "$prefix." --resource-pattern-type prefixed

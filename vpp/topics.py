@@ -146,7 +146,7 @@ AUDIT = Topic(
     m.Audit,
     "Append-only record of every act on the plant.",
     retention_ms=365 * DAY_MS,
-    writers=("orders", "mcp", "cli", "dashboard"),
+    writers=("orders", "mcp", "agent", "cli", "dashboard"),
 )
 
 TOPICS: tuple[Topic, ...] = (
