@@ -1,6 +1,7 @@
 """The MCP Inspector's command line against the server: a client that we did not write, in another language.
 
-VPP_TEST_INSPECTOR names it, for example ``node NODE_MODULES/@modelcontextprotocol/inspector/cli/build/cli.js --cli``.
+VPP_TEST_INSPECTOR names it, for example
+``node NODE_MODULES/@modelcontextprotocol/inspector/clients/launcher/build/index.js --cli`` (Node 22).
 """
 
 import json
@@ -35,9 +36,11 @@ def inspector() -> list[str]:
 def inspect(inspector: list[str], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one request against a server over ``folder``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VPP_", "FASTMCP_"))}
+    # The Inspector hands a server no variables but those that it is told to.
+    given = ("-e", f"VPP_DATA_DIR={folder}", "-e", f"PYTHONPATH={ROOT}")
     return subprocess.run(
-        [*inspector, sys.executable, "-m", "mcp_server", *arguments],
-        env={**kept, "VPP_DATA_DIR": str(folder), "PYTHONPATH": str(ROOT)},
+        [*inspector, *given, sys.executable, "-m", "mcp_server", *arguments],
+        env=kept,
         capture_output=True,
         text=True,
         timeout=120,
