@@ -1,7 +1,7 @@
 """The slot ring: per zone a few weeks of every channel, addressed by slot, with room for published future slots.
 
 A gap is NaN, a duplicate overwrites itself, a late value lands in its own slot. The ring is kept as one packed value
-per day and depth class, so that a slot writes kilobytes and not the whole history.
+per day and depth class (``features.packing``), so that a slot writes a kilobyte and not the whole history.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from features.packing import pack, unpack
 from vpp.domain import Step
 
 Array = npt.NDArray[np.float64]
@@ -20,8 +21,8 @@ Array = npt.NDArray[np.float64]
 FUTURE_DAYS = 4
 """Days after the newest closed slot that published values may fill (three whole local days need a fourth UTC day)."""
 
-VERSION = 1
-_HEAD = struct.Struct("<B8sqqq")
+VERSION = 2
+_HEAD = struct.Struct("<B8sqqqB")
 _CHUNK = struct.Struct("<B8sqH")
 
 
@@ -184,32 +185,32 @@ class SlotRing:
         self._dirty.clear()
         self._expired.clear()
         days = [day for _, day in self._kept]
-        head = 0 if self.head is None else self.head
-        out["ring"] = _HEAD.pack(VERSION, self.layout, head, min(days, default=0), max(days, default=-1)) + bytes(
-            sorted({depth for depth, _ in self._kept})
-        )
+        index = 0 if self.head is None else self.head
+        depths = sorted({depth for depth, _ in self._kept})
+        head = _HEAD.pack(VERSION, self.layout, index, min(days, default=0), max(days, default=-1), len(depths))
+        out["ring"] = head + bytes(depths) + "\n".join(self.rows).encode()
         return out
 
     def _pack(self, depth: int, day: int) -> bytes:
-        columns = self._columns(day)
-        parts = []
-        for channel, row in self.rows.items():
-            values = self.data[row, columns]
-            if self._depths[row] == depth and not np.isnan(values).all():
-                name = channel.encode()
-                parts.append(struct.pack("<H", len(name)) + name + values.astype("<f8").tobytes())
-        return _CHUNK.pack(VERSION, self.layout, day, len(parts)) + b"".join(parts)
+        rows = np.array([row for row, own in enumerate(self._depths) if own == depth], dtype=np.int64)
+        count, parts = pack(self.data, rows, self._columns(day).start, self._per_day)
+        return _CHUNK.pack(VERSION, self.layout, day, count) + parts
 
     def load(self, get: Callable[[str], bytes | None]) -> bool:
         """Fill an empty ring from kept chunks; False (and still empty) when there are none of this layout."""
         head = get("ring")
         if head is None or len(head) < _HEAD.size:
             return False
-        version, layout, index, first_day, last_day = _HEAD.unpack_from(head)
+        version, layout, index, first_day, last_day, depths = _HEAD.unpack_from(head)
         if version != VERSION or layout != self.layout:
             return False
+        names = head[_HEAD.size + depths :].decode().split("\n") if len(head) > _HEAD.size + depths else []
+        if any(self._depth_of(name) <= 0 for name in names):
+            return False
+        for name in names:  # chunks speak of rows by number
+            self.row(name)
         self.head = self._kept_head = index
-        for depth in head[_HEAD.size :]:
+        for depth in head[_HEAD.size : _HEAD.size + depths]:
             for day in range(first_day, last_day + 1):
                 chunk = get(f"ring.{depth}.{day}")
                 if chunk is not None and self._unpack(chunk, day):
@@ -224,11 +225,6 @@ class SlotRing:
             return False
         at = _CHUNK.size
         for _ in range(count):
-            (length,) = struct.unpack_from("<H", chunk, at)
-            channel = chunk[at + 2 : at + 2 + length].decode()
-            at += 2 + length
-            row = self.row(channel)
-            if row is not None:
-                self.data[row, self._columns(day)] = np.frombuffer(chunk, "<f8", self._per_day, at)
-            at += 8 * self._per_day
+            row, values, at = unpack(chunk, at, self._per_day)
+            self.data[row, self._columns(day)] = values
         return True

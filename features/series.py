@@ -68,7 +68,7 @@ SERIES: dict[str, tuple[Terms, ...]] = {
 
 MAX_TERMS = 4
 
-MAX_DEPTH_DAYS = 63
+MAX_DEPTH_DAYS = 46
 _DEPTH_DAYS: dict[str, int] = {NET_LOAD: 44, LOAD: 44, SOLAR: 31, WIND: 31, EMBEDDED_WIND: 31, "niv_mwh": 31}
 
 
@@ -93,8 +93,8 @@ def is_published(channel: str) -> bool:
 def depth_days(channel: str) -> int:
     """Return how many days of ``channel`` the ring keeps; 0 for a channel that no feature reads.
 
-    Published forecasts and prices, also of neighbours, are kept nine weeks (price features look at trailing quantiles
-    of 56 days); measured channels as long as similar days and error means look back.
+    Published forecasts and prices, also of neighbours, are kept as long as day-ahead price models look back from the
+    day after tomorrow; measured channels as long as similar days and error means look back.
     """
     own = channel.rpartition(":")[2]
     if is_published(own) or own == PRICE:

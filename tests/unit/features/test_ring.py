@@ -1,11 +1,14 @@
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.ring import FUTURE_DAYS, SlotRing
+from features.series import MAX_DEPTH_DAYS, depth_days
 from vpp.domain import Step
 
 STEP = Step(60)
@@ -132,6 +135,35 @@ def test_state_of_another_layout_counts_as_none() -> None:
     assert not ring(depth=4).load(store.get)
     assert not ring().load(dict[str, bytes]().get)
     assert not ring().load({"ring": b"\x07garbage"}.get)
+
+
+def test_rows_keep_their_numbers_over_restarts() -> None:
+    made, store = ring(), dict[str, bytes]()
+    for t in (START, START + DAY):
+        made.advance(t)
+        made.put("shallow", t, 1.0)
+        made.put("deep", t, 2.0)
+        kept(made, store)
+        fresh = ring()
+        assert fresh.load(store.get)
+        made = fresh
+    assert made.window("deep", START, START + DAY + 1)[[0, -1]].tolist() == [2.0, 2.0]
+    assert made.get("shallow", START + DAY) == 1.0
+
+
+def test_a_zone_of_great_britain_takes_at_most_64_kb(data_dir: Path) -> None:
+    frame = pd.read_csv(data_dir / "gb_30min_2019_2023.csv.gz", skiprows=range(1, 30_000), nrows=56 * 48)
+    made = SlotRing(Step(30), depth_days, max_days=MAX_DEPTH_DAYS)
+    net = frame.load_mw - frame.solar_mw - frame.wind_mw
+    columns = {"price_per_mwh": frame.price, "net_load_mw": net} | {name: frame[name] for name in frame.columns[2:]}
+    first, store = START // DAY * 48, dict[str, bytes]()
+    for t in range(len(frame)):
+        made.advance(first + t)
+        for name, values in columns.items():
+            made.put(name, first + t, values[t])
+        kept(made, store)
+    assert len(made.rows) >= 10
+    assert sum(map(len, store.values())) <= 64_000
 
 
 moves = st.lists(
