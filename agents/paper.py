@@ -20,7 +20,7 @@ from vpp.domain import PriceKnown
 from vpp.fleet import Market
 
 CLIP = 3.0
-SHARPNESS = 10.0
+SHARPNESS = 20.0
 MEDIAN_DAYS = 60
 HALF_LIFE_DAYS = 30.0
 PRIOR = 0.3

@@ -30,7 +30,7 @@ Progress = Callable[[float, str], None]
 WARM_UP_DAYS = 60
 """Days before the test over which the trader's paper accounts already run."""
 
-REFIT = timedelta(days=7)
+REFIT = timedelta(days=28)
 _FIRST_FIT_DAYS = 50
 _EXPERTS = ("mix", "trees", "stack")
 _ORIGIN = Origin("backtest", 0, 0)
