@@ -13,7 +13,7 @@ from agents.physics import AssetState, deliver, power_range
 from agents.plant_state import LastBid, PlanKept
 from agents.problem import Array, ClearingProblem, FleetState, Plan, clearing_problem
 from agents.settlement import potential_mw
-from agents.standing import Asked, asked
+from agents.standing import Asked, asked, within_reach
 from vpp.errors import MessageError
 from vpp.fleet import Battery, CurtailableRenewable, Peaker, Zone
 from vpp.messages import ActorBid, Order, SlotClosed, TraderBid
@@ -105,7 +105,7 @@ def problem_of(
     }
     first_slots = [closed + 1 + m // zone.step_min for m in [0, *minutes[:-1]]]
     said = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
-    bands = said.bands
+    bands = within_reach(zone, said.bands, state, step_h)
     for row in np.flatnonzero(~state.available):
         # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
         bands.fixed_mw[row, 0] = state.power_mw[row]

@@ -7,7 +7,7 @@ rest; every other order is a wish that the plan meets as nearly as physics lets 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -118,6 +118,27 @@ def rest_path(asset: Asset, state: AssetState, step_h: Array) -> Array:
         path[h] = given.power_mw
         state = given.state
     return path
+
+
+def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Array) -> Bands:
+    """Return the bands with what batteries are asked from now on cut to what their energy lasts for.
+
+    Else an order that cannot be met for long ("charge 4 MW" for good) would be met best by turning the battery the
+    other way in between.
+    """
+    low, high = bands.min_mw.copy(), bands.max_mw.copy()
+    for row, asset in enumerate(zone.assets):
+        if not isinstance(asset, Battery):
+            continue
+        now = AssetState.of(state, row)
+        for h, hours in enumerate(step_h):
+            least, most = low[row, h], high[row, h]
+            if least < 0.0 < most:
+                break
+            given = deliver(asset, now, float(least if least > 0 else min(most, 0.0)), float(hours))
+            low[row, h], high[row, h] = min(least, given.power_mw), max(most, given.power_mw)
+            now = given.state
+    return replace(bands, min_mw=low, max_mw=high)
 
 
 def _target_soc(

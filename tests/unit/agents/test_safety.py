@@ -153,10 +153,13 @@ def test_an_order_that_cannot_be_met_for_long_is_met_first_and_never_by_its_oppo
     zone = make_zone(BATTERY, QUICK, LOAD, limits=WIDE)
     order = order_of("target", "t", verdict="accepted", asset_ids=["bat"], power_mw=-4.0)
     messages = [order, *(message for index in range(4) for message in bids(index))]
-    _, setpoints, _ = decided(zone, messages)
+    decisions, setpoints, _ = decided(zone, messages)
     powers = [s.power_mw for s in setpoints if s.asset_id == "bat"]
-    assert powers[:2] == pytest.approx([-4.0, -4.0], abs=1e-4)
-    assert max(powers) <= 1e-4
+    assert powers == pytest.approx([-4.0, -4.0, -2.0, 0.0], abs=1e-4)
+    assert decisions[0].engine == "lp"
+    assert max(decisions[0].plan["power_mw:bat"]) <= 1e-4
+    said = [entry for d in decisions for entry in d.verdicts if "order_id" in entry]
+    assert [entry["outcome"] for entry in said] == ["accepted", "accepted", "clamped", "clamped"]
 
 
 def test_a_plan_does_not_flip_within_its_slot() -> None:
