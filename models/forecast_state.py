@@ -11,6 +11,7 @@ import numpy as np
 from features.replay import RingFeatures
 from features.ring import SlotRing
 from features.series import MAX_DEPTH_DAYS, depth_days
+from models.price_levels import PriceLevels
 from models.residuals import Residuals
 from models.scores import Scoreboard, Waiting
 from models.served import ServedModel
@@ -38,6 +39,7 @@ class ForecastState:
 
     ring: SlotRing
     residuals: Residuals
+    price_levels: PriceLevels
     waiting: dict[str, Waiting]
     scores: dict[str, Scoreboard]
     head: Head = field(default_factory=Head)
@@ -60,6 +62,7 @@ def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> For
     return ForecastState(
         ring=SlotRing(step, depth_days, max_days=MAX_DEPTH_DAYS),
         residuals=Residuals(horizons_min, step.per_day),
+        price_levels=PriceLevels(len(horizons_min), step.per_day),
         waiting={name: Waiting(f"waiting.{name}", steps) for name in targets},
         scores={name: Scoreboard(f"scores.{name}", len(horizons_min), skill_days) for name in targets},
     )
@@ -95,5 +98,5 @@ def state_changes(state: ForecastState) -> Mapping[str, bytes | None]:
     return out
 
 
-def _parts(state: ForecastState) -> list[Waiting | Scoreboard]:
-    return [*state.waiting.values(), *state.scores.values()]
+def _parts(state: ForecastState) -> list[Waiting | Scoreboard | PriceLevels]:
+    return [*state.waiting.values(), *state.scores.values(), state.price_levels]

@@ -88,12 +88,13 @@ class DayAheadPart:
     _kept: dict[bytes, DayForecast] = field(default_factory=dict, repr=False, compare=False)
     _outlooks: list[_Outlook] = field(default_factory=list, repr=False, compare=False)
 
-    def forecast(self, ring: RingView, slot_index: int) -> PriceForecast:
+    def forecast(self, ring: RingView, slot_index: int, levels: Floats | None = None) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
 
         Args:
             ring: Values up to that slot and published values of later ones.
             slot_index: Index of the last closed slot.
+            levels: Not read: levels adapt from auction to auction, with the fit.
         """
         step, first = self.shape.step_min, slot_index + 1
         outlook = self._outlook(ring, first)

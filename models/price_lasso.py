@@ -21,6 +21,7 @@ _SERIES_LAGS = (0, 1, 7)
 _RANGE_DAYS = 90
 _MIN_DAYS = 56
 _DUMMIES = 7
+_PATIENCE = 3
 _PATH = np.geomspace(1.0, 0.002, 13)
 
 
@@ -38,6 +39,8 @@ def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
 ) -> Floats:
     """Return the coefficients that Akaike's criterion picks along a path of penalties, shape (K, outputs).
 
+    A path ends after the third penalty in a row that the criterion likes less.
+
     Args:
         G: ``X'X / n`` of standardised columns, shape (K, K).
         C: ``X'Y / n``, shape (K, outputs).
@@ -53,6 +56,7 @@ def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
         gradient = C[:, h].copy()
         top = np.max(np.abs(gradient))
         best_score = np.inf
+        worse = 0
         for share in path:
             penalty = share * top
             for sweep in range(passes):
@@ -84,6 +88,11 @@ def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
             if score < best_score:
                 best_score = score
                 best[:, h] = b
+                worse = 0
+            else:
+                worse += 1
+                if worse == _PATIENCE:
+                    break
     return best
 
 

@@ -16,7 +16,7 @@ from models.price_dayahead_fit import DayAheadTrainer, known_rows
 from models.price_inputs import Shape
 from models.price_realtime import RealTimePart
 from models.price_realtime_fit import fit_real_time
-from models.price_view import PriceForecast, RingView
+from models.price_view import Floats, PriceForecast, RingView
 from vpp.domain import PRICE, PriceKnown
 from vpp.fleet import Zone
 
@@ -29,8 +29,12 @@ VALUES_SERVE = timedelta(days=84)
 class PricePart(Protocol):
     """What serves prices of one zone."""
 
-    def forecast(self, ring: RingView, slot_index: int) -> PriceForecast:
-        """Return the forecast issued when slot ``slot_index`` closed, from what the ring holds."""
+    def forecast(self, ring: RingView, slot_index: int, levels: Floats = ...) -> PriceForecast:
+        """Return the forecast issued when slot ``slot_index`` closed, from what the ring holds.
+
+        ``levels``: what stands for the nominal levels, shape (H, 7), as ``PriceLevels`` adapts them; a part that
+        adapts its own (``PriceForecast.takes_levels`` false) does not read them.
+        """
         ...
 
     def to_arrays(self) -> Arrays:

@@ -1,4 +1,4 @@
-"""The price part of a real-time market: level-updated profiles, trees beside them, opportunity values, spreads."""
+"""The price part of a real-time market: level-updated profiles, median, trees, opportunity values, spreads."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from models.price_boost import BoostModel
 from models.price_fallback import fallback
 from models.price_inputs import Shape, from_ring
+from models.price_median import MedianModel, around_median, median_columns
 from models.price_profile import LevelModel, ProfileSettings
 from models.price_rows import LevelRows, Series, level_rows
 from models.price_spread import SpreadModel, spread_columns
@@ -42,14 +43,17 @@ class BankLevel:
 
 @dataclass(frozen=True, slots=True)
 class RealTimePart:
-    """Level-updated profile, trees, spreads and the named experts of one zone.
+    """Level-updated profile, median, trees, spreads and the named experts of one zone.
 
-    ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, None where none were learned.
+    The mean lies between profile and trees; the quantiles are the mean and past errors of it, but for the median, which
+    is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, None where
+    none were learned.
     """
 
     shape: Shape
     settings: ProfileSettings
     level: LevelModel
+    median: MedianModel
     boost: BoostModel
     spread: SpreadModel
     bank: tuple[BankLevel, ...] = ()
@@ -78,13 +82,17 @@ class RealTimePart:
             mean = (1.0 - weight) * level[0] + weight * trees[0]
             columns = spread_columns(rows.features, rows.spread, rows.scale)
             errors = self.spread.quantiles(columns, rows.scale, levels)[0]
-            name, quantiles = MODEL, shape.clip(mean[:, None] + errors)
+            median = median_prices(self.median, data, rows)[0]
+            name, quantiles = MODEL, shape.clip(around_median(mean[:, None] + errors, median))
             experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
             experts |= self._bank(data, rows.origins)
             if self.value is not None:
                 slopes = {VALUES: self.value.slopes(data, rows, level, steps)[0]}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
-        return with_published(PriceForecast(name, quantiles, mean, shape.horizon_min, known, experts, slopes), known)
+        made = PriceForecast(
+            name, quantiles, mean, shape.horizon_min, known, experts, slopes, takes_levels=name == MODEL
+        )  # fmt: skip
+        return with_published(made, known)
 
     def _bank(self, data: Series, origins: Ints) -> dict[str, Floats]:
         """Return the prices of the further profiles, and the plain profiles that they start from, at one origin."""
@@ -115,6 +123,7 @@ class RealTimePart:
             "meta": json.dumps(meta, sort_keys=True).encode(),
             "level.pooled": self.level.pooled,
             "level.blocks": self.level.blocks,
+            "median.coefficients": self.median.coefficients,
             "boost.trees": self.boost.trees.raw,
             "boost.anchors": self.boost.anchors,
             "boost.weight": self.boost.weight,
@@ -143,6 +152,7 @@ class RealTimePart:
             Shape(**given),
             ProfileSettings(**meta["settings"]),
             LevelModel(np.asarray(arrays["level.pooled"]), np.asarray(arrays["level.blocks"])),
+            MedianModel(np.asarray(arrays["median.coefficients"])),
             BoostModel(trees, np.asarray(arrays["boost.anchors"]), np.asarray(arrays["boost.weight"])),
             SpreadModel(np.asarray(arrays["spread.coefficients"]), np.asarray(arrays["spread.table"])),
             bank,
@@ -153,6 +163,11 @@ class RealTimePart:
 def level_prices(model: LevelModel, rows: LevelRows, shape: Shape) -> Floats:
     """Return the profile's forecasts per MWh, shape (n, H)."""
     return shape.clip(rows.base + rows.scale[:, None] * model.predict(rows.features, rows.block))
+
+
+def median_prices(model: MedianModel, data: Series, rows: LevelRows) -> Floats:
+    """Return the forecasts of the median per MWh, shape (n, H)."""
+    return np.asarray(rows.base + rows.scale[:, None] * model.predict(median_columns(data, rows)))
 
 
 def _naive_experts(data: Series, steps: Ints) -> dict[str, Floats]:

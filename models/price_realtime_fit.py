@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from models.price_boost import BoostModel, BoostSettings, fit_boost
+from models.price_boost import BoostModel, BoostSettings, anchors_of, fit_boost
 from models.price_inputs import Shape, from_frame
+from models.price_median import WIDE_CLIP, fit_median, median_columns
 from models.price_profile import ProfileSettings, fit_level
 from models.price_realtime import BankLevel, RealTimePart, level_prices
 from models.price_rows import LevelRows, Series, level_rows, scaled, targets
@@ -75,12 +76,14 @@ def fit_real_time(
     last: Flags = np.asarray(rows.origins >= n - settings.fit_days * shape.per_day)
     own = rows.take(last)
     level = fit_level(own.features, scaled(actual[last], own, settings), own.block, settings)
+    far = scaled(actual[last], own, settings, WIDE_CLIP)
+    median = fit_median(median_columns(data, own), far, shape.steps, anchors_of(shape.horizon_min))
     value = keep_value
     if value is None:
         battery = UnitBattery.of(zone)
         value = fit_value(data, recent, before, shape.steps, model.anchors, battery, lead=shape.lead, settings=VALUE)
     bank = tuple(_bank_level(data, origins, shape, own) for own in BANK)
-    return RealTimePart(shape, settings, level, model, spread, bank, value)
+    return RealTimePart(shape, settings, level, median, model, spread, bank, value)
 
 
 def _bank_level(data: Series, origins: Ints, shape: Shape, settings: ProfileSettings) -> BankLevel:

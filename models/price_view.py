@@ -46,7 +46,7 @@ class PriceForecast:
     ``quantiles``: shape (H, 7), sorted along the levels, NaN where nothing is known. ``mean``: shape (H,).
     ``outlook_min``: the outlook's own horizons in minutes; ``known`` and each expert have one value per entry, NaN
     where the price is not published or the expert has none. ``slopes``: opportunity values per MWh at equal steps of
-    SoC, lowest first.
+    SoC, lowest first. ``takes_levels``: whether the quantiles were read at the levels that the stream adapts.
     """
 
     source: str
@@ -56,6 +56,7 @@ class PriceForecast:
     known: Floats
     experts: dict[str, Floats]
     slopes: dict[str, Floats] = field(default_factory=dict)
+    takes_levels: bool = False
 
     def outlook(self) -> PriceOutlook:
         """Return the outlook as its message: NaN becomes null, prices are rounded to 0.001."""

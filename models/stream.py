@@ -188,6 +188,8 @@ class ForecastReducer:
                     residuals=residuals,
                     group=group,
                 )
+                if channel == PRICE:
+                    state.price_levels.adapt(index, float(actuals[-1]), self._steps, state.waiting[name])
         return jump
 
     def _groups_of(self, first: int, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -266,12 +268,12 @@ class ForecastReducer:
         if quantiles is None:
             return None, None
         now = state.ring.get(PRICE, index)
-        state.waiting[Target.PRICE.value].put(index, now, made.quantiles, made.mean, by_model=made.source == MODEL)
+        state.waiting[Target.PRICE.value].put(index, now, made.quantiles, made.mean, by_model=made.takes_levels)
         return quantiles, made.outlook()
 
     def _price_forecast(self, state: ForecastState, index: int) -> PriceForecast:
         if state.served is not None and state.served.price is not None:
-            return state.served.price.forecast(state.ring, index)
+            return state.served.price.forecast(state.ring, index, state.price_levels.levels)
         first = index - 16 * self._step.per_day
         data = price_series(
             state.ring.window(PRICE, first, index + 1),

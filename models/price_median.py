@@ -1,0 +1,82 @@
+"""The median price: what is as likely exceeded as not, which in a two-sided market is far from the expected price.
+
+An imbalance price jumps between a long and a short system; its mean lies where it seldom is. Least absolute deviations
+by reweighted ridge regressions (weights ``1 / max(|r|, delta)``) on the level features and the last four deviations,
+unclipped, at the anchor horizons; coefficients in between are interpolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.price_rows import LevelRows, Series
+from models.price_view import Floats, Ints
+
+WIDE_CLIP = 12.0
+_LAST = (0, 1, 2, 3)
+_ROUNDS = 10
+_DELTA = 0.05
+_PENALTY = 5.0
+_MAX_ROWS = 9_000
+
+
+@dataclass(frozen=True, slots=True)
+class MedianModel:
+    """Coefficients from ``median_columns`` to scaled deviations, shape (K, H)."""
+
+    coefficients: Floats
+
+    def predict(self, columns: Floats) -> Floats:
+        """Return scaled deviations, shape (n, H)."""
+        return np.asarray(columns @ self.coefficients)
+
+
+def median_columns(data: Series, rows: LevelRows) -> Floats:
+    """Return the level features and the last four prices as deviations from the profile, shape (n, K).
+
+    A missing price stands for no deviation.
+    """
+    at = rows.origins[:, None] - np.array(_LAST)[None, :]
+    prices = np.where(at >= 0, data.prices[np.maximum(at, 0)], np.nan)
+    last = np.clip((prices - rows.base[:, :1]) / rows.scale[:, None], -WIDE_CLIP, WIDE_CLIP)
+    return np.concatenate([rows.features, np.where(np.isfinite(last), last, 0.0)], axis=1)
+
+
+def fit_median(columns: Floats, goal: Floats, steps: Ints, anchors: Ints) -> MedianModel:
+    """Fit at the anchors.
+
+    Args:
+        columns: As ``median_columns``, shape (n, K).
+        goal: Scaled deviations of the actual prices, shape (n, H); NaN is skipped.
+        steps: Horizons in slots, shape (H,).
+        anchors: Positions of the anchors among the horizons.
+    """
+    stride = max(1, -(-columns.shape[0] // _MAX_ROWS))
+    columns, goal = columns[::stride], goal[::stride]
+    at_anchors = np.stack([_least_absolute(columns, goal[:, h]) for h in anchors], axis=1)
+    coefficients = np.stack([np.interp(steps, steps[anchors], row) for row in at_anchors])
+    return MedianModel(coefficients)
+
+
+def _least_absolute(X: Floats, y: Floats) -> Floats:
+    known = np.isfinite(y)
+    X, y = X[known], y[known]
+    ridge = _PENALTY * np.eye(X.shape[1])
+    b = np.linalg.solve(X.T @ X + ridge, X.T @ y)
+    for _ in range(_ROUNDS):
+        weight = 1.0 / np.maximum(np.abs(y - X @ b), _DELTA)
+        weighted = X * (weight / weight.mean())[:, None]
+        b = np.linalg.solve(weighted.T @ X + ridge, weighted.T @ y)
+    return np.asarray(b, dtype=np.float64)
+
+
+def around_median(quantiles: Floats, median: Floats) -> Floats:
+    """Return the quantiles (..., 7) with the median (...) in their middle; those that cross it stop at it."""
+    middle = quantiles.shape[-1] // 2
+    out = quantiles.copy()
+    out[..., :middle] = np.minimum(out[..., :middle], median[..., None])
+    out[..., middle] = median
+    out[..., middle + 1 :] = np.maximum(out[..., middle + 1 :], median[..., None])
+    return out
