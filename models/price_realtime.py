@@ -46,7 +46,7 @@ class RealTimePart:
     """Level-updated profile, median, trees, spreads and the named experts of one zone.
 
     The mean lies between profile and trees; the quantiles are the mean and past errors of it, but for the median, which
-    is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, None where
+    is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, None if
     none were learned.
     """
 
