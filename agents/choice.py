@@ -70,7 +70,7 @@ class Chooser:
             revision=0,
             missing=missing,
             state={
-                **state_of(zone, fleet, observation, zone.step.start(closed), state.head.blind_slots),
+                **state_of(zone, fleet, observation, zone.step.start(closed), state.head),
                 **planned_of(zone, state.plan),
             },
             bids={policy: bid_content(last.bid) for policy, last in sorted(state.last.items())},
@@ -111,8 +111,9 @@ class Chooser:
         else:
             plan = with_price_curve(problem, plan, basis.trader, seen_prices(zone, basis.trader, closed))
         outcome = outcome_of_plan(
-            zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling
-        )
+            zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling,
+            quiet=frozenset(asset_id for asset_id, kept in state.head.assets.items() if kept.quiet),
+        )  # fmt: skip
         return outcome, said
 
     def _rest(self, fleet: FleetState, row: int) -> float:
@@ -160,7 +161,7 @@ class Chooser:
             closed=closed,
             revision=plan.revision + 1,
             missing=[],
-            state=state_of(zone, fleet, None, zone.step.start(closed), state.head.blind_slots),
+            state=state_of(zone, fleet, None, zone.step.start(closed), state.head),
             bids={},
             orders=[order],
             verdicts=[{"order_id": order.order_id, "action": "hold", "outcome": "accepted"}],

@@ -17,7 +17,7 @@ from agents.dispatch import potentials_now, starting
 from agents.droop import droop_curve
 from agents.explain import say_asset
 from agents.physics import AssetState, deliver
-from agents.plant_state import PlanKept, Planned
+from agents.plant_state import Head, PlanKept, Planned
 from agents.problem import Array, ClearingProblem, FleetState, Plan
 from vpp.fleet import Battery, Zone
 from vpp.messages import Decision, Order, Receipt, Setpoint, SlotClosed, encode
@@ -73,10 +73,12 @@ def outcome_of_plan(
     first_slots: list[int],
     options: Mapping[str, float],
     ruling: Sequence[Order | None] = (),
+    quiet: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Return the first slot of a plan as checked setpoints, the rest as the published plan.
 
-    ``ruling``: the order that rules each asset in the first slot, None where none does; empty: none at all.
+    ``ruling``: the order that rules each asset in the first slot, None where none does; empty: none at all. ``quiet``:
+    assets whose reading is overdue; like the whole fleet while the net load is not seen, they follow nothing.
     """
     wanted = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
     verdicts = check(
@@ -84,19 +86,19 @@ def outcome_of_plan(
         net_mw=float(problem.net_mw[0]), potential_mw=potentials_now(zone, observation),
     )  # fmt: skip
     told = starting(zone, plan, problem.step_h)
-    # While the net load is not seen, devices follow nothing.
     seen = observation is not None and observation.net_load_mw is not None
     setpoints: dict[str, Planned] = {}
     reasons: dict[str, str] = {}
     for row, (asset, verdict) in enumerate(zip(zone.assets, verdicts, strict=True)):
         order = ruling[row] if ruling else None
-        free = seen and verdict.outcome == "accepted" and (order is None or order.action != "hold")
-        droop = droop_curve(zone, asset) if free and isinstance(asset, Battery) else []
+        follows = seen and asset.asset_id not in quiet and verdict.outcome == "accepted"
+        held = order is not None and order.action == "hold"
+        droop = droop_curve(zone, asset) if follows and not held and isinstance(asset, Battery) else []
         setpoints[asset.asset_id] = Planned(
             power_mw=_mw(verdict.power_mw),
-            curve=_curve(zone, problem, row, verdict, plan.curve_net_mw, plan.curve_mw),
+            curve=_curve(zone, problem, row, plan.curve_net_mw, plan.curve_mw) if follows else [],
             frequency_curve=droop,
-            price_curve=_curve(zone, problem, row, verdict, plan.price_curve_per_mwh, plan.price_curve_mw),
+            price_curve=_curve(zone, problem, row, plan.price_curve_per_mwh, plan.price_curve_mw) if follows else [],
             start=asset.asset_id in told,
         )
         reasons[asset.asset_id] = _reason(problem, plan, row, verdict, order)
@@ -196,9 +198,14 @@ def zone_hash(zone: Zone) -> str:
 
 
 def state_of(
-    zone: Zone, state: FleetState, observation: SlotClosed | None, slot: datetime, blind_slots: int
+    zone: Zone, state: FleetState, observation: SlotClosed | None, slot: datetime, head: Head
 ) -> dict[str, Any]:
     """Return the plant's state before a decision as plain values, with the closed slot and the blind ones before it."""
+    heard = {
+        asset_id: {"silent_slots": kept.silent_slots, "gap_slots": kept.gap_slots}
+        for asset_id, kept in head.assets.items()
+        if kept.silent_slots is not None
+    }
     assets = {
         asset.asset_id: {
             "soc": _finite(state.soc[row]),
@@ -206,6 +213,7 @@ def state_of(
             "running_min": float(state.running_min[row]),
             "ready_in_min": float(state.ready_in_min[row]),
             "available": bool(state.available[row]),
+            **heard.get(asset.asset_id, {}),
         }
         for row, asset in enumerate(zone.assets)
     }
@@ -213,7 +221,7 @@ def state_of(
     return {
         "assets": assets,
         "grid_mw": _finite(state.grid_mw),
-        "blind_slots": blind_slots,
+        "blind_slots": head.blind_slots,
         "observation": msgspec.to_builtins(seen),
     }
 
@@ -238,12 +246,10 @@ def bid_content(bid: Any) -> dict[str, Any]:
     return content
 
 
-def _curve(
-    zone: Zone, problem: ClearingProblem, row: int, verdict: Verdict, at: Array, power_mw: Array
-) -> list[tuple[float, float]]:
-    """Return a battery's curve as the twin would deliver it; none where the checker changed the setpoint."""
+def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Array, power_mw: Array) -> list[tuple[float, float]]:
+    """Return a battery's curve as the twin would deliver it."""
     asset = zone.assets[row]
-    if len(at) == 0 or verdict.outcome != "accepted" or not isinstance(asset, Battery):
+    if len(at) == 0 or not isinstance(asset, Battery):
         return []
     start = AssetState.of(problem.state, row)
     return [

@@ -33,7 +33,9 @@ Place = tuple[str, int, int]
 class AssetKept(msgspec.Struct):
     """One asset at the end of the last settled slot.
 
-    ``soc`` (0-1) is None for assets without a store. ``measured``: telemetry, not the twin, says so.
+    ``soc`` (0-1) is None for assets without a store. ``measured``: telemetry, not the twin, says so. ``silent_slots``:
+    slots in a row without a reading, None for an asset that never gave one and is not expected to; ``gap_slots``:
+    slots between its last two readings.
     """
 
     soc: float | None
@@ -42,6 +44,13 @@ class AssetKept(msgspec.Struct):
     ready_in_min: float = 0.0
     available: bool = True
     measured: bool = False
+    silent_slots: int | None = None
+    gap_slots: int = 1
+
+    @property
+    def quiet(self) -> bool:
+        """Whether a reading is overdue: the asset may still be planned, but follows nothing."""
+        return self.silent_slots is not None and self.silent_slots >= self.gap_slots
 
     def state(self) -> AssetState:
         """Return it as the twin's state."""

@@ -21,6 +21,9 @@ from vpp.messages import AssetReading, AssetStatus, SlotClosed
 
 _BALANCE_MWH = 1e-9
 
+_SILENT_GAPS = 2
+"""So many times its usual gap without a reading, and an asset counts as out of reach until it answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
@@ -139,6 +142,10 @@ def _ran(kept: AssetKept) -> bool:
     return kept.running_min > 0 or kept.power_mw > 0
 
 
+def _lost(kept: AssetKept) -> bool:
+    return kept.silent_slots is not None and kept.silent_slots >= _SILENT_GAPS * kept.gap_slots
+
+
 def _measured(zone: Zone, asset: Asset, kept: AssetKept, given: Delivered, reading: AssetReading | None) -> AssetKept:
     """Return the asset after the slot: the twin's, with what a reading knows better in its place."""
     found = AssetKept(
@@ -149,9 +156,16 @@ def _measured(zone: Zone, asset: Asset, kept: AssetKept, given: Delivered, readi
         available=kept.available,
     )
     if reading is None:
+        if kept.silent_slots is not None:
+            found.silent_slots, found.gap_slots = kept.silent_slots + 1, kept.gap_slots
+            found.available = kept.available and not _lost(found)
         return found
+    found.silent_slots = 0
+    found.gap_slots = 1 if kept.silent_slots is None else kept.silent_slots + 1
     if reading.available is not None:
         found.available = reading.available
+    elif _lost(kept):
+        found.available = True
     if reading.power_mw is not None:
         found.measured = True
         found.power_mw = reading.power_mw

@@ -13,6 +13,7 @@ from agents.clearing_dp import solve_dp
 from agents.plant import PlantReducer
 from agents.problem import ClearingProblem, Plan, clearing_problem
 from agents.reflex import reflex_plan
+from agents.replay import recompute
 from tests.builders import (
     BATTERY,
     LOAD,
@@ -204,3 +205,26 @@ def test_blind_for_a_slot_the_plant_follows_nothing_for_two_it_holds() -> None:
     assert decisions[2].binding == (
         "net load has not been measured for 2 slots: batteries rest, peakers stay where they are"
     )
+
+
+def test_an_asset_whose_readings_stop_follows_nothing_then_is_out_of_reach_until_it_answers() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD, limits=WIDE)
+    read = {"bat": AssetReading(soc=0.5)}
+    messages = [m for index in range(5) for m in bids(index, assets=read if index in {0, 1, 4} else {})]
+    decisions, setpoints, statuses = decided(zone, messages)
+    battery = [s for s in setpoints if s.asset_id == "bat"]
+    assert [bool(s.curve) for s in battery] == [True, True, False, False, True]
+    assert [s.available for s in statuses if s.asset_id == "bat"] == [True, True, True, False, True]
+    assert "unavailable" in battery[3].reason
+    assert "silent_slots" not in decisions[0].state["assets"]["gas"]
+    for decision in decisions:
+        assert recompute(zone, decision).decision_id == decision.decision_id
+
+
+def test_an_asset_that_reports_every_third_slot_is_not_taken_for_lost() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD, limits=WIDE)
+    messages = [
+        m for index in range(13) for m in bids(index, assets={"bat": AssetReading(soc=0.5)} if index % 3 == 0 else {})
+    ]
+    _, _, statuses = decided(zone, messages)
+    assert all(s.available for s in statuses if s.asset_id == "bat" and s.slot >= slot_at(3))
