@@ -18,7 +18,7 @@ import msgspec
 from vpp.messages import Order, encode
 
 PLAN_LIFE = timedelta(minutes=10)
-MIN_KEY_BYTES = 32
+CLOCK_SKEW = timedelta(minutes=1)
 _VERSION = "v1"
 
 
@@ -60,10 +60,15 @@ def approve(order: Order, approval: Approval, key: bytes | None) -> Order:
     )
 
 
-def refuse_approval(order: Order, key: bytes | None) -> str | None:
+def refuse_approval(order: Order, key: bytes | None, sent_at: datetime | None = None) -> str | None:
     """Return why the approval on an order does not hold, as words; None where it does.
 
     Without a key an order that only names its approver holds too.
+
+    Args:
+        order: The order.
+        key: The secret that approvals are signed with, None where they are not.
+        sent_at: The broker's time of the order, so that an approval kept for later is void; None: not known.
     """
     if order.approval is None:
         return "it is not signed" if key is not None else None
@@ -74,14 +79,18 @@ def refuse_approval(order: Order, key: bytes | None) -> str | None:
     if key is not None and not hmac.compare_digest(_signature(body, key), signature):
         return "its signature is wrong"
     approval = approval_of(order)
-    if approval is None:
-        return "it cannot be read"
+    return "it cannot be read" if approval is None else _void(approval, order, sent_at)
+
+
+def _void(approval: Approval, order: Order, sent_at: datetime | None) -> str | None:
     if approval.approver != order.approved_by:
         return f"it was given by {approval.approver}, not by {order.approved_by}"
     if approval.digest != order_digest(order):
         return "it was given for another order"
     if approval.given_at >= approval.expires_at:
         return "the plan had expired"
+    if sent_at is not None and sent_at >= approval.expires_at + CLOCK_SKEW:
+        return "it was sent after the plan had expired"
     return None
 
 

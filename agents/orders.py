@@ -90,7 +90,7 @@ class OrdersReducer:
             return state, []
         state.seen.order_ids = [*state.seen.order_ids[-(_MEMORY - 1) :], message.order_id]
         state.dirty = True
-        refusal = refuse(self._zone, message, self._key)
+        refusal = refuse(self._zone, message, self._key, origin.appended_at)
         approval = approval_of(message)
         if refusal is None and message.action != "hold" and approval is not None and approval.mode == "budget":
             state.spending, refusal = charge(self._budget, state.spending, message, approval)
@@ -124,9 +124,9 @@ class OrdersReducer:
         return outputs
 
 
-def refuse(zone: Zone, order: Order, approval_key: bytes | None = None) -> str | None:
-    """Return why an order is refused, as ``code: words``, None where it is admitted."""
-    checks = (_form(order), _times(order), _approval(order, approval_key), _scope(zone, order))
+def refuse(zone: Zone, order: Order, approval_key: bytes | None = None, sent_at: datetime | None = None) -> str | None:
+    """Return why an order is refused, as ``code: words``, None where it is admitted; ``sent_at``: the broker's time."""
+    checks = (_form(order), _times(order), _approval(order, approval_key, sent_at), _scope(zone, order))
     found = next((text for text in checks if text is not None), None)
     return found if found is not None or order.action not in _WISHES else _limits(zone, order)
 
@@ -164,13 +164,13 @@ def _times(order: Order) -> str | None:
     return None
 
 
-def _approval(order: Order, key: bytes | None) -> str | None:
+def _approval(order: Order, key: bytes | None, sent_at: datetime | None) -> str | None:
     # Stopping is always allowed; whatever moves power, or lets the automation move it again, needs somebody's word.
     if order.action == "hold":
         return None
     if not order.approved_by:
         return f"approval: a {order.action} order needs approval"
-    reason = refuse_approval(order, key)
+    reason = refuse_approval(order, key, sent_at)
     return None if reason is None else f"approval: the approval does not hold: {reason}"
 
 

@@ -314,7 +314,7 @@ def _battery(assets: Said) -> Said | None:
 
 
 def _quoted(check: Said) -> str:
-    clause = f" ({check['clause']}: {check.get('citation')})" if check.get("clause") else ""
+    clause = f" ({check['clause']}, {check.get('citation')}: {check.get('rule')})" if check.get("clause") else ""
     return f"{check.get('detail')}{clause}"
 
 

@@ -18,6 +18,7 @@ class CheckDone(BaseModel):
     detail: Text
     clause: str | None = Field(description="the rule behind it: ask search_rules")
     citation: Text | None
+    rule: Text | None = Field(default=None, description="what the clause says, where the check does not hold")
 
 
 class Plan(Answer):

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from agents.orders import MAX_LIFE
-from agents.proposal import Proposal, propose
+from agents.proposal import Check, Proposal, propose
 from agents.standing import admit
 from mcp_server.access import principal_of
 from mcp_server.act_answers import AssetReceipt, CheckDone, Plan, Receipt, Standing
@@ -22,7 +22,7 @@ from vpp.domain import iso
 from vpp.errors import ConfigError, RefusedError, UnreachableError
 from vpp.fleet import Zone
 from vpp.messages import Decision, Order
-from vpp.rules import citation_of
+from vpp.rules import clause_named
 from vpp.tables import DECISIONS, ORDERS, SETPOINTS
 
 MAX_PATH_POINTS = 24
@@ -255,16 +255,7 @@ class Acts:
             asset_ids=order.asset_ids,
             starts_at=order.starts_at,
             ends_at=order.expires_at,
-            checks=[
-                CheckDone(
-                    name=check.name,
-                    outcome=check.outcome,
-                    detail=check.detail,
-                    clause=check.clause,
-                    citation=citation_of(check.clause),
-                )
-                for check in proposal.checks
-            ],
+            checks=[_check(check) for check in proposal.checks],
             currency=zone.market.currency,
             cost_change=proposal.cost_change,
             costs={name: value for name, value in proposal.costs.items() if value},
@@ -278,6 +269,19 @@ class Acts:
             warnings=proposal.reasons,
             hint="change what the refused checks name, and propose again" if refused else None,
         )
+
+
+def _check(check: Check) -> CheckDone:
+    """Return a check with the rule behind it; one that does not hold quotes what the rule says."""
+    rule = clause_named(check.clause)
+    return CheckDone(
+        name=check.name,
+        outcome=check.outcome,
+        detail=check.detail,
+        clause=check.clause,
+        citation=None if rule is None else rule.citation,
+        rule=None if rule is None or check.outcome == "ok" else rule.text,
+    )
 
 
 def _together(receipts: list[Receipt]) -> Receipt:

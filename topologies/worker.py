@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from quixstreams import Application
@@ -43,9 +44,10 @@ def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
         topic.name: quix_topic(app, topic, settings) for topic in TOPICS if topology in topic.writers or topic is DLQ
     }
 
-    def process(value: bytes | None, key: bytes | None, _timestamp: int, _headers: Any, state: Any) -> Any:
+    def process(value: bytes | None, key: bytes | None, timestamp_ms: int, _headers: Any, state: Any) -> Any:
         context = message_context()
-        return runner.process(value, key, Origin(source.name, context.partition, context.offset), state)
+        at = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+        return runner.process(value, key, Origin(source.name, context.partition, context.offset, at), state)
 
     frame = app.dataframe(quix_topic(app, source, settings))
     frame = frame.apply(process, stateful=True, expand=True, metadata=True)

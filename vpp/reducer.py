@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from vpp.messages import Message
@@ -14,11 +15,15 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an input message stands in its log; it goes into receipts and dead letters only."""
+    """Where an input message stands in its log; it goes into receipts and dead letters, and tells a late order.
+
+    ``appended_at``: the broker's time of the record, the same whenever it is read again; None where no broker is.
+    """
 
     topic: str
     partition: int
     offset: int
+    appended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

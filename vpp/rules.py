@@ -71,9 +71,9 @@ def parse_notes(text: str) -> Iterator[Clause]:
         )
 
 
-def citation_of(clause: str | None) -> str | None:
-    """Return how a shipped clause is cited, None for one that is not among the notes."""
-    return next((found.citation for found in shipped_clauses() if found.clause == clause), None)
+def clause_named(clause: str | None) -> Clause | None:
+    """Return a shipped clause by its id, None for one that is not among the notes."""
+    return next((found for found in shipped_clauses() if found.clause == clause), None)
 
 
 def added_clauses(folder: Path) -> Iterator[Clause]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
+from agents.approval import PLAN_LIFE, Approval, approve, order_digest
 from tests.plant_fixtures import Place
 from topologies.discover import with_broker
 from topologies.sources.options import SIMULATION_START
@@ -36,7 +37,7 @@ def last_slot(store: Store) -> datetime | None:
     return rows.values[0][0] if len(rows) else None
 
 
-def test_a_hold_acts_at_once_and_a_foreign_asset_is_refused(place: Place) -> None:
+def test_a_hold_acts_at_once_and_foreign_assets_and_late_approvals_are_refused(place: Place) -> None:
     process = place.start("up", "--no-train", "--zone", ZONE, "--pulse", "0.5")
     try:
         settings = place.settings
@@ -59,11 +60,20 @@ def test_a_hold_acts_at_once_and_a_foreign_asset_is_refused(place: Place) -> Non
                 zone=ZONE, order_id="f1", action="target", principal="operator", reason="test", issued_at=now,
                 asset_ids=["no-such-asset"], power_mw=1.0, approved_by="operator",
             )  # fmt: skip
-            for order in (hold, foreign):
+            release = Order(
+                zone=ZONE, order_id="r1", action="release", principal="agent", reason="test", issued_at=now
+            )  # fmt: skip
+            hour_ago = datetime.now(UTC) - timedelta(hours=1)
+            word = Approval(order_digest(release), "boss", "operator", hour_ago, hour_ago + PLAN_LIFE)
+            for order in (hold, foreign, approve(release, word, None)):
                 producer.produce(settings.topic_prefix + "orders", encode(order), ZONE)
             producer.flush()
             wait_for(lambda: len(store.read(ORDERS, zone=ZONE, filters={"order_id": "f1", "verdict": "refused"})))
             wait_for(lambda: len(store.read(ORDERS, zone=ZONE, filters={"order_id": "h1", "verdict": "accepted"})))
+            late = wait_for(
+                lambda: store.read(ORDERS, zone=ZONE, filters={"order_id": "r1", "verdict": "refused"}).dicts()
+            )
+            assert "sent after the plan had expired" in late[0]["verdict_reason"]
             revised = wait_for(lambda: store.read(SETPOINTS, zone=ZONE, filters={"revision": 1}).dicts())
             assert {row["power_mw"] for row in revised if "battery" in row["asset_id"]} == {0.0}
             later = wait_for(lambda: (last_slot(store) or now) > revised[0]["slot"] and last_slot(store))

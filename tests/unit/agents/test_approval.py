@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.approval import Approval, approve, order_digest, refuse_approval
-from agents.orders import refuse
+from agents.orders import OrdersReducer, refuse
 from tests.builders import BATTERY, T0, make_zone
 from vpp.messages import Order
+from vpp.reducer import Origin
 
 KEY = b"k" * 32
 ZONE = make_zone()
@@ -80,6 +81,23 @@ def test_a_key_of_another_site_does_not_sign_here() -> None:
 def test_an_approval_after_the_plan_expired_does_not_hold() -> None:
     late = word_for(order(), given_at=T0 + timedelta(minutes=10))
     assert refuse_approval(approve(order(), late, KEY), KEY) == "the plan had expired"
+
+
+@pytest.mark.parametrize(
+    ("after_min", "why"),
+    [
+        pytest.param(9.9, None, id="in time"),
+        pytest.param(10.5, None, id="clocks differ"),
+        pytest.param(12.0, "approval: the approval does not hold: it was sent after the plan had expired", id="kept"),
+    ],
+)
+def test_an_approval_is_not_for_later(after_min: float, why: str | None) -> None:
+    release = order(action="release", starts_at=None, expires_at=None, power_mw=None)
+    approved = approve(release, word_for(release), KEY)
+    reducer = OrdersReducer(ZONE, approval_key=KEY)
+    origin = Origin("orders", 0, 0, T0 + timedelta(minutes=after_min))
+    _, outputs = reducer.step(reducer.initial(ZONE.zone), approved, origin)
+    assert outputs[0].message.verdict_reason == why
 
 
 def test_a_hold_needs_nobody() -> None:

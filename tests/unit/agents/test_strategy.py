@@ -120,12 +120,13 @@ def test_its_own_power_limit_holds_in_what_it_asks() -> None:
 
 
 def test_a_refused_plan_is_told_with_its_clause() -> None:
-    check = {"outcome": "refused", "detail": "would fall below", "clause": "SITE.reserve", "citation": "fleet.yaml"}
+    said = {"clause": "SITE.reserve", "citation": "fleet.yaml", "rule": "No plan may use it."}
+    check = {"outcome": "refused", "detail": "would fall below", **said}
     conclusion, calls = run(
         world([500.0] * 16, grid_mw=70.0, propose_dispatch={"outcome": "refused", "checks": [check]})
     )
     assert conclusion.kind == "refused"
-    assert "would fall below (SITE.reserve: fleet.yaml)" in conclusion.text
+    assert "would fall below (SITE.reserve, fleet.yaml: No plan may use it.)" in conclusion.text
     assert calls[-1].tool == "propose_dispatch"
 
 

@@ -85,6 +85,8 @@ async def test_a_refused_plan_quotes_its_clause(tmp_path: Path) -> None:
     (refused,) = [check for check in plan["checks"] if check["outcome"] == "refused"]
     assert (plan["status"], refused["clause"]) == ("refused", "SITE.limits")
     assert refused["citation"].startswith("fleet.yaml assets")
+    assert refused["rule"].startswith("An order may ask of an asset only power between")
+    assert all(check["rule"] is None for check in plan["checks"] if check["outcome"] == "ok")
     assert receipt["status"] == "refused"
 
 

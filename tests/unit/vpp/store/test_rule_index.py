@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpp.rules import citation_of, parse_notes, shipped_clauses
+from vpp.rules import clause_named, parse_notes, shipped_clauses
 from vpp.store.rule_index import RuleIndex
 
 QUESTIONS = [
@@ -108,8 +108,10 @@ def test_checks_of_plans_cite_shipped_clauses() -> None:
     checked = {clause.check for clause in shipped_clauses()} - {None}
     assert checked == {"limits", "delivery", "reserve", "cap", "ramp", "approval"}
     for name in ("limits", "assets", "soc", "reserve", "import_cap", "ramp", "order_life", "approval"):
-        assert citation_of(f"SITE.{name}")
-    assert citation_of("nothing") is None
+        found = clause_named(f"SITE.{name}")
+        assert found is not None
+        assert found.citation
+    assert clause_named("nothing") is None
 
 
 def test_notes_are_read_clause_by_clause() -> None:
