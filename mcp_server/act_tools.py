@@ -73,10 +73,12 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
     ) -> act_answers.Receipt | InputRequiredResult:
         """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
         principal = acts.principal
-        asked = await _approval(acts, plan_id, principal, context)
-        if asked is not None:
-            return asked
-        return await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
+        answer = await _approval(acts, plan_id, principal, context)
+        if answer is None:
+            answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
+        if isinstance(answer, Receipt) and answer.as_of is None:
+            answer.as_of = await anyio.to_thread.run_sync(acts.desk.as_of)
+        return answer
 
     def set_policy(  # noqa: PLR0913, PLR0917  # arguments of a tool are flat
         policy: Annotated[

@@ -99,8 +99,9 @@ async def test_operator_approval_comes_from_elsewhere(tmp_path: Path, mode: str)
         acts_of(loop).book.approve(plan["plan_id"], "ann")
         done = await execute(client, plan["plan_id"])
         again = await execute(client, plan["plan_id"])
-    assert (early["status"], early["hint"]) == (
+    assert (early["status"], early["as_of"], early["hint"]) == (
         "needs_approval",
+        "2022-01-03T01:00:00Z",
         f"an operator approves it with: vpp approve {plan['plan_id']}",
     )
     assert (done["status"], done["approved_by"], done["acts_from"]) == ("accepted", "ann", "2022-01-03T01:30:00Z")
