@@ -13,6 +13,7 @@ from models.price_boost import BoostModel
 from models.price_fallback import fallback
 from models.price_inputs import Shape, from_ring
 from models.price_median import MedianModel, around_median, median_columns
+from models.price_next import NextModel
 from models.price_profile import LevelModel, ProfileSettings
 from models.price_rows import LevelRows, Series, level_rows
 from models.price_spread import SpreadModel, spread_columns
@@ -46,8 +47,8 @@ class RealTimePart:
     """Level-updated profile, median, trees, spreads and the named experts of one zone.
 
     The mean lies between profile and trees; the quantiles are the mean and past errors of it, but for the median, which
-    is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, None if
-    none were learned.
+    is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, and
+    ``first``: the next slot's price; None where they were not learned.
     """
 
     shape: Shape
@@ -58,6 +59,7 @@ class RealTimePart:
     spread: SpreadModel
     bank: tuple[BankLevel, ...] = ()
     value: ValueModel | None = None
+    first: NextModel | None = None
 
     def forecast(self, ring: RingView, slot_index: int, levels: Floats = _LEVELS) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
@@ -86,6 +88,9 @@ class RealTimePart:
             name, quantiles = MODEL, shape.clip(around_median(mean[:, None] + errors, median))
             experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
             experts |= self._bank(data, rows.origins)
+            if self.first is not None:
+                ahead = shape.clip(self.first.prices(data, rows, level, steps))
+                experts |= {"next_slot": np.append(ahead, mean[1:]), "trees": np.append(ahead, trees[0, 1:])}
             if self.value is not None:
                 slopes = {VALUES: self.value.slopes(data, rows, level, steps)[0]}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
@@ -111,6 +116,7 @@ class RealTimePart:
             "settings": asdict(self.settings),
             "columns": self.boost.trees.features,
             "bank": [asdict(level.settings) for level in self.bank],
+            "first_columns": [] if self.first is None else [trees.features for trees in self.first.trees],
             "value_columns": [] if self.value is None else [trees.features for trees in self.value.trees],
         }
         more: dict[str, np.ndarray[Any, Any] | bytes] = {}
@@ -119,6 +125,8 @@ class RealTimePart:
         if self.value is not None:
             more["value.anchors"] = self.value.anchors
             more |= {f"value.trees.{n}": trees.raw for n, trees in enumerate(self.value.trees)}
+        if self.first is not None:
+            more |= {f"first.trees.{n}": trees.raw for n, trees in enumerate(self.first.trees)}
         return {
             "meta": json.dumps(meta, sort_keys=True).encode(),
             "level.pooled": self.level.pooled,
@@ -146,8 +154,12 @@ class RealTimePart:
             )
             for n, settings in enumerate(meta.get("bank", []))
         )
-        columns = meta.get("value_columns", [])
-        values = tuple(Trees(bytes(arrays[f"value.trees.{n}"]), int(k)) for n, k in enumerate(columns))
+
+        def ensembles(name: str) -> tuple[Trees, ...]:
+            columns = meta.get(f"{name}_columns", [])
+            return tuple(Trees(bytes(arrays[f"{name}.trees.{n}"]), int(k)) for n, k in enumerate(columns))
+
+        values, first = ensembles("value"), ensembles("first")
         return cls(
             Shape(**given),
             ProfileSettings(**meta["settings"]),
@@ -157,6 +169,7 @@ class RealTimePart:
             SpreadModel(np.asarray(arrays["spread.coefficients"]), np.asarray(arrays["spread.table"])),
             bank,
             ValueModel(values, np.asarray(arrays["value.anchors"])) if values else None,
+            NextModel(first) if first else None,
         )
 
 

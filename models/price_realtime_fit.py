@@ -8,6 +8,7 @@ import pandas as pd
 from models.price_boost import BoostModel, BoostSettings, anchors_of, fit_boost
 from models.price_inputs import Shape, from_frame
 from models.price_median import WIDE_CLIP, fit_median, median_columns
+from models.price_next import NextModel, fit_next
 from models.price_profile import ProfileSettings, fit_level
 from models.price_realtime import BankLevel, RealTimePart, level_prices
 from models.price_rows import LevelRows, Series, level_rows, scaled, targets
@@ -41,6 +42,7 @@ def fit_real_time(
     keep: BoostModel | None = None,
     boost: BoostSettings = BOOST,
     keep_value: ValueModel | None = None,
+    keep_first: NextModel | None = None,
 ) -> RealTimePart | None:
     """Fit on all of ``frame``; None where it holds less than about six weeks of prices.
 
@@ -50,6 +52,8 @@ def fit_real_time(
         keep: Trees of an earlier fit of the same zone that are to serve on; None: fit new ones.
         boost: Settings of new trees.
         keep_value: Opportunity values of an earlier fit that are to serve on; None: fit new ones.
+        keep_first: Trees of the next slot's price of an earlier fit; None: fit new ones. There are none where the price
+            is known when a slot is decided.
     """
     shape = Shape.of(zone, frame)
     data = from_frame(frame, zone, shape)
@@ -83,7 +87,10 @@ def fit_real_time(
         battery = UnitBattery.of(zone)
         value = fit_value(data, recent, before, shape.steps, model.anchors, battery, lead=shape.lead, settings=VALUE)
     bank = tuple(_bank_level(data, origins, shape, own) for own in BANK)
-    return RealTimePart(shape, settings, level, median, model, spread, bank, value)
+    first = keep_first
+    if first is None and shape.lead == 0:
+        first = fit_next(data, recent, before, came, shape.steps)
+    return RealTimePart(shape, settings, level, median, model, spread, bank, value, first)
 
 
 def _bank_level(data: Series, origins: Ints, shape: Shape, settings: ProfileSettings) -> BankLevel:

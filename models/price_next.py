@@ -1,0 +1,94 @@
+"""The next slot's price, by trees of its own: where power must be fixed before a price is known, this one counts most.
+
+Three ensembles of different depth learn the departure from the day's profile, or what the linear forecast leaves of it,
+in units of the profile's scale; their mean is the forecast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost as xgb
+
+from models.price_boost import boost_table
+from models.price_rows import LevelRows, Series
+from models.price_view import Flags, Floats, Ints
+from models.trees import Trees
+
+_FIRST = np.zeros(1, dtype=np.int64)
+_CLIP = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class NextSettings:
+    """One member: what it learns, and its trees."""
+
+    on_linear: bool
+    depth: int
+    min_child: float
+    rounds: int
+    half_life_days: float = 400.0
+
+
+MEMBERS = (
+    NextSettings(on_linear=False, depth=3, min_child=100.0, rounds=200),
+    NextSettings(on_linear=False, depth=5, min_child=50.0, rounds=150),
+    NextSettings(on_linear=True, depth=5, min_child=50.0, rounds=150),
+)
+MIN_ROWS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class NextModel:
+    """One ensemble per member."""
+
+    trees: tuple[Trees, ...]
+
+    def prices(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
+        """Return the price of the first horizon per MWh, shape (n,).
+
+        Args:
+            data: The series of the rows.
+            rows: Features of n origins.
+            level: Linear forecasts, shape (n, H).
+            steps: Horizons in slots, shape (H,).
+        """
+        table = boost_table(data, rows, level, steps, _FIRST)
+        made = np.zeros(rows.origins.size)
+        for member, trees in zip(MEMBERS, self.trees, strict=True):
+            departure = np.clip(trees.predict(table).astype(np.float64), -_CLIP, _CLIP) * rows.scale
+            made += (level[:, 0] if member.on_linear else rows.base[:, 0]) + departure
+        return made / len(MEMBERS)
+
+
+def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, steps: Ints) -> NextModel | None:
+    """Fit the members; None where there are too few rows.
+
+    Args:
+        data: The series of the rows.
+        rows: Features of n origins, in time order.
+        level: Walk-forward linear forecasts, shape (n, H).
+        actual: Prices at the targets, shape (n, H); NaN is skipped.
+        steps: Horizons in slots, shape (H,).
+    """
+    known: Flags = np.asarray(np.isfinite(actual[:, 0]))
+    if known.sum() < MIN_ROWS:
+        return None
+    rows, level, actual = rows.take(known), level[known], actual[known]
+    table = boost_table(data, rows, level, steps, _FIRST)
+    age = (int(rows.origins[-1]) - rows.origins) * data.step_min / 1440.0
+    fitted = []
+    for member in MEMBERS:
+        base = level[:, 0] if member.on_linear else rows.base[:, 0]
+        goal = np.clip((actual[:, 0] - base) / rows.scale, -_CLIP, _CLIP)
+        weight = 0.5 ** (age / member.half_life_days)
+        matrix = xgb.QuantileDMatrix(table, label=goal, weight=weight, max_bin=64, nthread=1)
+        parameters = {
+            "objective": "reg:squarederror", "eta": 0.05, "max_depth": member.depth, "subsample": 0.7,
+            "colsample_bytree": 0.5, "min_child_weight": member.min_child, "max_bin": 64, "tree_method": "hist",
+            "nthread": 1, "seed": 1, "verbosity": 0,
+        }  # fmt: skip
+        booster = xgb.train(parameters, matrix, num_boost_round=member.rounds)
+        fitted.append(Trees(bytes(booster.save_raw("json")), table.shape[1]))
+    return NextModel(tuple(fitted))
