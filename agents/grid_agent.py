@@ -44,6 +44,7 @@ from vpp.messages import Audit
 
 CALL_TIMEOUT_S = 60.0
 DETAIL_CHARS = 100_000
+MAX_UNANSWERED = 3
 
 FAILURES = (FastMCPError, MCPError, RuntimeError, OSError)
 
@@ -106,13 +107,20 @@ class GridAgent:
             every_min: Least time between two looks at a zone, by the run's clock.
             poll_s: Wall time between two looks whether anything is new.
             once: End after one look at each zone.
+
+        Raises:
+            UnreachableError: The server does not answer any more, or the audit cannot be written.
         """
         seen: dict[str, datetime | None] = {}
+        unanswered = 0
         while True:
             for report in await self.follow_up():
                 yield report
             told = await self._call_server(Call("get_overview", {} if zone is None else {"zone": zone}))
             zones = [] if told.answer is None else list(told.answer.get("zones", []))
+            unanswered = unanswered + 1 if told.answer is None else 0
+            if unanswered == MAX_UNANSWERED:
+                raise UnreachableError(f"get_overview failed {unanswered} times: {told.error}", hint="see `vpp status`")
             for now in zones:
                 slot = None if now.get("slot") is None else datetime.fromisoformat(now["slot"])
                 last = seen.get(now["zone"])

@@ -94,6 +94,10 @@ def _looks(zone: str) -> tuple[tuple[str, Call], ...]:
 def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) -> Thought:
     """Ask the plant why it does otherwise, have the remedy priced, and send it where that is allowed."""
     reasons = [*margins, wish.finding]
+    told = yield Call("set_policy", _standing(wish, zone))
+    ruling = _ruling(told.answer, wish)
+    if ruling is not None:
+        return Conclusion("no_action", f"{wish.finding}; {ruling}", (*reasons, ruling))
     about = {"zone": zone}
     if wish.what_if_mw is not None:
         about |= {"why_not_asset": wish.asset_id, "why_not_mw": wish.what_if_mw}  # type: ignore[dict-item]
@@ -123,6 +127,25 @@ def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) 
     status = str(told.answer.get("status"))
     kind = {"accepted": "executed", "sent": "executed", "needs_approval": "waiting"}.get(status, "refused")
     return Conclusion(kind, f"{wish.finding}; {price}: {_receipt(told.answer)}", tuple(reasons))
+
+
+def _standing(wish: Wish, zone: str) -> Said:
+    """Return a dry run that shows the orders in force and changes nothing."""
+    dry = {"policy": "keep_soc", "soc": 0.5, "zone": zone, "asset_ids": [wish.asset_id], "dry_run": True}
+    return {**dry, "reason": "look at the orders in force"}
+
+
+def _ruling(change: Said | None, wish: Wish) -> str | None:
+    """Return which order in force answers a wish already or forbids it, in words; None where none does."""
+    same = {"set_policy": "soc_target", "propose_dispatch": "target"}[wish.call.tool]
+    for order in (change or {}).get("before", []):
+        if order["asset_ids"] and wish.asset_id not in order["asset_ids"]:
+            continue
+        if order["action"] == "hold":
+            return f"a hold by {order['principal']} stands, so nothing is proposed"
+        if order["action"] == same:
+            return f"order {order['order_id']} by {order['principal']} stands already"
+    return None
 
 
 def assess(

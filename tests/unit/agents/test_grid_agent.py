@@ -195,6 +195,19 @@ async def test_a_failing_provider_is_a_conclusion(tmp_path: Path) -> None:
     assert "503" in report.text
 
 
+async def test_a_server_that_is_gone_ends_the_watch(tmp_path: Path) -> None:
+    desk = empty_desk(tmp_path)
+
+    async def at_once(_: float) -> None:
+        return
+
+    async with Client(build_server(desk)) as client:
+        agent = GridAgent(client, Strategy(), AgentLimits(), lambda _: None, "agent:grid", pause=at_once)
+        desk.store.close()
+        with pytest.raises(UnreachableError, match="failed 3 times"):
+            _ = [report async for report in agent.watch()]
+
+
 async def test_nothing_yet_is_told(tmp_path: Path) -> None:
     desk = empty_desk(tmp_path)
     async with Client(build_server(desk)) as client:

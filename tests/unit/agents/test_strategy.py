@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -63,6 +64,12 @@ def run(
         return end.value, calls
 
 
+def policy_asked(calls: list[Call]) -> Mapping[str, Any]:
+    """Arguments of the change of policy that was asked for, dry runs left out."""
+    found = [call.arguments for call in calls if call.tool == "set_policy" and call.arguments["dry_run"] is False]
+    return found[0] if found else {}
+
+
 def test_a_calm_zone_asks_for_nothing_and_says_its_margins() -> None:
     conclusion, calls = run(world([500.0] * 16))
     assert conclusion.kind == "no_action"
@@ -73,7 +80,7 @@ def test_a_calm_zone_asks_for_nothing_and_says_its_margins() -> None:
 def test_a_shortfall_at_ninety_per_cent_is_answered_by_energy_in_time() -> None:
     # q90 of slots 8 to 11 is 72 MW served, 2 MW beyond cap and firm power for 2 h: 4 MWh, 5 from the store.
     conclusion, calls = run(world(PEAK, predict_ramp=NO_RAMP))
-    asked = next(call for call in calls if call.tool == "set_policy").arguments
+    asked = policy_asked(calls)
     assert (asked["policy"], asked["asset_ids"], asked["dry_run"]) == ("keep_soc", ["bat"], False)
     assert asked["soc"] == pytest.approx(0.1 + 4.0 / 0.8 / 10.0)
     # The risk begins 270 min after the newest slot's start, the order one step after the slot that runs.
@@ -86,7 +93,7 @@ def test_a_shortfall_at_ninety_per_cent_is_answered_by_energy_in_time() -> None:
 def test_a_battery_that_holds_enough_is_left_alone() -> None:
     conclusion, calls = run(world(PEAK, predict_ramp=NO_RAMP, soc=0.6))
     assert conclusion.kind == "no_action"
-    assert all(call.tool != "set_policy" for call in calls)
+    assert policy_asked(calls) == {}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +108,7 @@ def test_a_battery_that_holds_enough_is_left_alone() -> None:
 )
 def test_a_ramp_beyond_the_limit_is_prepared(level: float, soc: float, wanted: float) -> None:
     _, calls = run(world([500.0] * 8 + [level] * 8, soc=soc))
-    asked = next(call for call in calls if call.tool == "set_policy").arguments
+    asked = policy_asked(calls)
     assert asked["soc"] == pytest.approx(wanted, abs=1e-3)
 
 
@@ -171,6 +178,23 @@ def test_a_fallback_forecast_is_no_ground_to_act_on() -> None:
     answers["get_forecast"]["source"] = "persistence"
     conclusion, _ = run(answers)
     assert (conclusion.kind, conclusion.reasons) == ("blind", ("the forecast is the fallback persistence",))
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        pytest.param({"action": "hold", "asset_ids": []}, "a hold by ann stands", id="held"),
+        pytest.param({"action": "soc_target", "asset_ids": ["bat"]}, "order o1 by ann stands already", id="asked for"),
+        pytest.param({"action": "soc_target", "asset_ids": ["other"]}, None, id="of another asset"),
+        pytest.param({"action": "band", "asset_ids": ["bat"]}, None, id="of another kind"),
+    ],
+)
+def test_what_stands_already_is_not_asked_for_again(order: dict[str, Any], said: str | None) -> None:
+    standing = {"order_id": "o1", "principal": "ann", **order}
+    conclusion, calls = run(world(PEAK, predict_ramp=NO_RAMP, set_policy={"plan": PLAN, "before": [standing]}))
+    assert (policy_asked(calls) == {}) is (said is not None)
+    assert conclusion.kind == ("waiting" if said is None else "no_action")
+    assert (said or "") in conclusion.text
 
 
 def test_a_plan_that_waits_is_not_asked_for_again() -> None:
