@@ -113,6 +113,8 @@ def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], price
             powers[:, k] = share_out(problem, float(answer.power_mw[0, 0]))
         else:
             powers[batteries, k] = answer.power_mw[batteries, 0]
+    bound = [i for i in batteries if not (problem.state.available[i] and np.isnan(problem.bands.fixed_mw[i, 0]))]
+    powers[bound] = plan.power_mw[bound, :1]
     return powers
 
 

@@ -80,6 +80,17 @@ def test_a_tight_ramp_limit_keeps_power_within_it_at_every_ordinary_price() -> N
     assert np.abs(drawn(tight).price_curve_mw[0]).max() <= 1.1
 
 
+def test_many_batteries_share_the_answer_and_a_held_one_stays_out() -> None:
+    zone = make_zone(*(BATTERY.model_copy(update={"asset_id": f"b{i}"}) for i in range(7)), market=AFTER, limits=WIDE)
+    problem = clearing_problem(zone, np.full(16, 50.0), state=FleetState.initial(zone, 50.0), price_per_mwh=100.0)
+    problem.bands.fixed_mw[6, 0] = 1.0
+    seen = seen_prices(zone, bid(), zone.step.index(slot_at(0)))
+    powers = with_price_curve(problem, solve(problem), bid(), seen).price_curve_mw
+    assert np.all(powers[6] == pytest.approx(1.0))
+    assert powers[:6, 0] == pytest.approx(np.full(6, -4.0), abs=0.01)
+    assert np.ptp(powers[:6], axis=0).max() < 1e-6
+
+
 def test_opinions_answer_by_their_trust_and_their_mean_is_done() -> None:
     zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
     full, half = drawn(zone, opinion()), drawn(zone, opinion(trust=0.5))
