@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.residuals import Residuals, enter_matured
 from models.scores import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, N, Waiting, score_rows
+from vpp.domain import Target
 from vpp.messages import Alert, Skill
 
 Array = npt.NDArray[np.float64]
@@ -20,6 +21,7 @@ and TenneT's area had days down to 0.60 and pairs of days down to 0.73."""
 
 DRIFT_NEAR_MIN = 120
 DRIFT_MIN_SCORES = 40
+DRIFT_SKILL_DAYS = 3.0
 JUMP_WIDTHS = 10.0
 Indices = npt.NDArray[np.int64]
 
@@ -107,8 +109,10 @@ def drift_alert(
 ) -> Alert | None:
     """Return a warning when the day's errors no longer fit their intervals, or the window's skill is gone.
 
-    Errors are judged against the width that was forecast for them, so a hard week is no drift. ``day``, ``before`` (the
-    day before it) and ``window`` are sums of scores, shape (H, 5).
+    Errors are judged against the width that was forecast for them, so a hard week is no drift. Skill of net load is
+    judged at the next step, where a sound model halves persistence's error; that of prices over all horizons, since the
+    last price is hard to beat a step ahead. ``day``, ``before`` (the day before it) and ``window`` are sums of scores,
+    shape (H, 5).
     """
     near = np.array(horizons_min) <= max(DRIFT_NEAR_MIN, horizons_min[0])
     scored, earlier = float(day[near, N].sum()), float(before[near, N].sum())
@@ -116,14 +120,13 @@ def drift_alert(
         return None
     hits = float(day[near, COVERED].sum())
     coverage, both = hits / scored, (hits + float(before[near, COVERED].sum())) / (scored + earlier)
-    first = window[0]
-    lost = bool(first[ABS] > first[ABS_PERSISTENCE])
+    judged = window[:1] if target == Target.NET_LOAD.value else window
+    mae, naive, n = (float(judged[:, column].sum()) for column in (ABS, ABS_PERSISTENCE, N))
+    lost = mae > naive and window[0, N] >= DRIFT_SKILL_DAYS * day[0, N]
     narrow = coverage < DRIFT_COVERAGE_DAY or (earlier >= scored / 2 and both < DRIFT_COVERAGE_TWO_DAYS)
     if not narrow and not lost:
         return None
-    why = (
-        "forecasts of the next step are worse than persistence" if lost else "actuals leave the 90 % interval too often"
-    )
+    why = "forecasts are worse than persistence" if lost else "actuals leave the 90 % interval too often"
     return Alert(
         zone=zone,
         slot=slot,
@@ -134,7 +137,7 @@ def drift_alert(
         values={
             "coverage_90_day": round(coverage, 4),
             "coverage_90_two_days": round(both, 4),
-            "mae": round(float(first[ABS] / first[N]), 4) if first[N] else None,
-            "mae_persistence": round(float(first[ABS_PERSISTENCE] / first[N]), 4) if first[N] else None,
+            "mae": round(mae / n, 4),
+            "mae_persistence": round(naive / n, 4),
         },
     )

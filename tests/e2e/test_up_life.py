@@ -17,7 +17,7 @@ import pytest
 from tests.plant_fixtures import Place
 from topologies.status import read_status
 from vpp.store import open_store
-from vpp.tables import SETPOINTS
+from vpp.tables import FORECASTS, SETPOINTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -59,16 +59,23 @@ def test_a_dead_embedded_broker_ends_the_run_with_a_clear_message(
             process.kill()
 
 
-def test_live_mode_shifts_a_file_to_now_and_decides_by_deadlines(data_dir: Path, place: Place) -> None:
+def test_live_mode_shifts_a_file_to_now_decides_by_deadlines_and_takes_a_new_model(
+    data_dir: Path, place: Place
+) -> None:
+    file, begin = str(data_dir / "nem_5regions_30min_2025_2026.csv.gz"), "2025-09-01"
     process = place.start(
-        "up", "--no-train", "--source", str(data_dir / "nem_5regions_30min_2025_2026.csv.gz"), "--zone", "VIC1",
-        "--from", "2025-09-01", "--now", "--pulse", "1.0",
-    )  # fmt: skip
+        "up", "--no-train", "--source", file, "--zone", "VIC1", "--from", begin, "--now", "--pulse", "1.0"
+    )
     try:
         wait_for_slots(place, process)
+        trained = place.vpp("train", "--data", file, "--zone", "VIC1", "--until", begin, "--force", "--json")
+        assert trained.returncode == 0, trained.stderr
+        assert "running workers are told" in trained.stderr
+        ((model_id, in_force),) = [(row["model_id"], row["in_force"]) for row in json.loads(trained.stdout)]
+        assert in_force
         deadline = time.monotonic() + 120
         with open_store(place.settings, read_only=True) as store:
-            while store.count(SETPOINTS) < 30:
+            while store.count(SETPOINTS) < 30 or not store.count(FORECASTS, filters={"model_id": model_id}):
                 assert process.poll() is None, place.said()
                 assert time.monotonic() < deadline, place.said()
                 time.sleep(0.3)
@@ -79,6 +86,11 @@ def test_live_mode_shifts_a_file_to_now_and_decides_by_deadlines(data_dir: Path,
     assert abs(min(slots) - datetime.now(UTC)) < timedelta(days=8)
     tail = json.loads(place.vpp("status", "--json").stdout)
     assert {worker["dead_letters"] for worker in tail["workers"]} == {0}
+    made = [r for r in exported(place, "forecasts") if (r["target"], r["horizon_min"]) == ("net_load", "30")]
+    by = [row["model_id"] for row in sorted(made, key=lambda row: row["issued_at"])]
+    switched = by.index(model_id)
+    assert set(by[:switched]) == {"seasonal"}
+    assert set(by[switched:]) == {model_id}
 
 
 def test_a_resumed_run_starts_at_the_state_of_charge_of_the_store(place: Place) -> None:

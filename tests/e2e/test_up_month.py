@@ -10,13 +10,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from models.backtest import BacktestOptions, replay_model
+from models.registry import Registry
 from tests.plant_fixtures import Place, keep_models, make_place, recall_models
+from topologies.sources.feed import open_file
+from vpp.catalogue import MAX_LEAD
+from vpp.domain import QUANTILE_NAMES, Target
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-T0 = datetime(2022, 1, 1, tzinfo=UTC)
+T0, END = datetime(2022, 1, 1, tzinfo=UTC), datetime(2022, 2, 1, tzinfo=UTC)
+FILE = "gb_30min_2019_2023.csv.gz"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +31,7 @@ def month(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pla
     place = make_place(tmp_path_factory.mktemp("month"))
     recall_models(place)
     done = place.vpp(
-        "up", "--source", str(data_dir / "gb_30min_2019_2023.csv.gz"), "--zone", "GB",
+        "up", "--source", str(data_dir / FILE), "--zone", "GB",
         "--from", "2022-01-01", "--to", "2022-02-01", "--speed", "max", "--until-done", "--json",
         timeout_s=580,
     )  # fmt: skip
@@ -39,21 +46,46 @@ def rows(place: Place, table: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
+@pytest.fixture(scope="module")
+def forecasts(month: tuple[Place, dict[str, Any]]) -> list[dict[str, str]]:
+    return rows(month[0], "forecasts")
+
+
 def number(text: str) -> float | None:
     return float(text) if text else None
 
 
-def test_every_half_hour_is_stored_once_with_a_forecast(month: tuple[Place, dict[str, Any]]) -> None:
+def test_every_half_hour_is_stored_once_with_a_forecast(
+    month: tuple[Place, dict[str, Any]], forecasts: list[dict[str, str]]
+) -> None:
     place, summary = month
     expected = [(T0 + n * timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(1488)]
     assert [row["slot"] for row in rows(place, "telemetry")] == expected
-    one_step = [r for r in rows(place, "forecasts") if r["horizon_min"] == "30" and r["target"] == "net_load"]
+    one_step = [r for r in forecasts if r["horizon_min"] == "30" and r["target"] == "net_load"]
     assert [row["issued_at"] for row in one_step] == expected
     sources = [row["source"] for row in one_step]
     assert set(sources) <= {"model", "seasonal", "persistence"}
     assert sources.count("model") >= 0.98 * len(sources)
     assert summary["slots"] == summary["forecasts"] == 1488
     assert summary["dead_letters"] == summary["restarts"] == 0
+
+
+@pytest.mark.parametrize("target", list(Target))
+def test_every_forecast_is_the_backtests_bit_for_bit(
+    month: tuple[Place, dict[str, Any]], forecasts: list[dict[str, str]], data_dir: Path, target: Target
+) -> None:
+    place, _ = month
+    stored = [row for row in forecasts if row["target"] == target.value]
+    (model_id,) = {row["model_id"] for row in stored if row["source"] == "model"}
+    feed = open_file(data_dir / FILE, names=("GB",), start=T0)
+    run = replay_model(
+        feed.frame("GB", END + MAX_LEAD), feed.zones["GB"], BacktestOptions(target, T0, T0, END, None),
+        Registry(place.settings.models_dir).load(model_id),
+    )  # fmt: skip
+    stored.sort(key=lambda row: (row["issued_at"], int(row["horizon_min"])))
+    levels = np.array([[float(row[name]) for name in QUANTILE_NAMES] for row in stored], dtype=np.float32)
+    np.testing.assert_array_equal(levels.reshape(run.quantiles.shape), run.quantiles)
+    assert [row["source"] for row in stored[:: len(run.horizons_min)]] == run.source.tolist()
 
 
 def test_one_step_error_is_at_most_half_of_persistence(month: tuple[Place, dict[str, Any]]) -> None:

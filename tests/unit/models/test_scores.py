@@ -71,26 +71,41 @@ def test_skill_is_the_mean_of_the_sums_and_leaves_empty_horizons_out() -> None:
     assert (skill.n, skill.mae, skill.mae_persistence, skill.pinball, skill.coverage_90) == (4, 5.0, 10.0, 2.5, 0.75)
 
 
+LATE = datetime(2022, 1, 1, 23, 30, tzinfo=UTC)
+TOO_OFTEN, NO_SKILL = "actuals leave the 90 % interval too often", "forecasts are worse than persistence"
+
+
 @pytest.mark.parametrize(
-    ("covered", "before", "error", "says"),
+    ("covered", "before", "says"),
     [
-        pytest.param(46, 44, 5.0, None, id="healthy"),
-        pytest.param(29, 44, 5.0, None, id="one bad day"),
-        pytest.param(29, 0, 5.0, None, id="one bad day after none"),
-        pytest.param(20, 44, 5.0, "actuals leave the 90 % interval too often", id="a very bad day"),
-        pytest.param(33, 33, 5.0, "actuals leave the 90 % interval too often", id="two bad days"),
-        pytest.param(46, 44, 15.0, "forecasts of the next step are worse than persistence", id="no skill"),
+        pytest.param(46, 44, None, id="healthy"),
+        pytest.param(29, 44, None, id="one bad day"),
+        pytest.param(29, 0, None, id="one bad day after none"),
+        pytest.param(20, 44, TOO_OFTEN, id="a very bad day"),
+        pytest.param(33, 33, TOO_OFTEN, id="two bad days"),
     ],
 )
-def test_drift_is_judged_by_the_interval_and_by_persistence(
-    covered: int, before: int, error: float, says: str | None
-) -> None:
-    day = np.array([[48.0, 48 * error, 480.0, 100.0, covered]] * 2)
-    earlier = np.array([[48.0, 48 * error, 480.0, 100.0, before]] * 2) if before else np.zeros((2, 5))
-    alert = drift_alert(
-        "Z", datetime(2022, 1, 1, 23, 30, tzinfo=UTC), "net_load", (30, 60), day=day, before=earlier, window=day
-    )
+def test_drift_is_judged_by_the_interval(covered: int, before: int, says: str | None) -> None:
+    day = np.array([[48.0, 240.0, 480.0, 100.0, covered]] * 2)
+    earlier = np.array([[48.0, 240.0, 480.0, 100.0, before]] * 2) if before else np.zeros((2, 5))
+    alert = drift_alert("Z", LATE, "net_load", (30, 60), day=day, before=earlier, window=7 * day)
     assert (alert is None) == (says is None)
     if alert is not None and says is not None:
         assert says in alert.text
         assert alert.alert_id == "Z-drift-net_load-20220101"
+
+
+@pytest.mark.parametrize(
+    ("target", "errors", "days", "says"),
+    [
+        pytest.param("net_load", (15.0, 5.0), 7, NO_SKILL, id="next step"),
+        pytest.param("net_load", (15.0, 5.0), 2, None, id="too early to say"),
+        pytest.param("price", (15.0, 4.0), 7, None, id="a price is hard to beat a step ahead"),
+        pytest.param("price", (15.0, 6.0), 7, NO_SKILL, id="over all horizons"),
+    ],
+)
+def test_drift_is_judged_by_persistence(target: str, errors: tuple[float, float], days: int, says: str | None) -> None:
+    day = np.array([[48.0, 48 * error, 480.0, 100.0, 44.0] for error in errors])
+    alert = drift_alert("Z", LATE, target, (30, 60), day=day, before=day, window=days * day)
+    assert (alert is None) == (says is None)
+    assert alert is None or NO_SKILL in alert.text
