@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.price_day_features import renewables_weight
-from models.price_days import Convention, DayTable, day_number, holiday_numbers, table_of
+from models.price_days import HOURS, Convention, DayTable, day_number, holiday_numbers, table_of
 from models.price_learner import DayAheadLearner, Progress, quiet
 from models.price_view import Flags, Floats, Ints, local_minutes
 from models.price_walk import AuctionView, WalkSettings
@@ -24,12 +24,12 @@ MIN_HISTORY_DAYS = 60
 
 @dataclass(frozen=True, slots=True)
 class DayAheadRun:
-    """Day-ahead forecasts of consecutive local days beside what came; m days, s real slots of these days.
+    """Day-ahead forecasts of consecutive local days of S slots beside what came; m days, s real slots of these days.
 
-    ``days``: local day numbers, (m,). ``price``: blend per hour of the local day, (m, 24). ``tail``: the day after, as
-    seen at the same auction, (m, 24). ``members``: forecasts by name, (m, 24). ``quantiles``: (m, 24, 7).
-    ``slots``: UTC starts, (s,). ``row``, ``hour``: day and hour of each slot. ``actual``: its price, NaN missing.
-    ``baselines``: ``week``, ``yesterday``: price of the same hour 7 and 1 days before, (m, 24).
+    ``days``: local day numbers, (m,). ``price``: blend by slot of the local day, (m, S). ``tail``: the day after, as
+    seen at the same auction, (m, S). ``members``: forecasts by name, (m, S). ``quantiles``: (m, S, 7).
+    ``slots``: UTC starts, (s,). ``row``, ``slot``: day and slot of the day of each. ``actual``: its price, NaN missing.
+    ``baselines``: ``week``, ``yesterday``: price of the same slot 7 and 1 days before, (m, S).
     """
 
     zone: Zone
@@ -41,14 +41,19 @@ class DayAheadRun:
     quantiles: Floats
     slots: pd.DatetimeIndex
     row: Ints
-    hour: Ints
+    slot: Ints
     actual: Floats
     baselines: dict[str, Floats]
     refit_days: int | None = 1
 
+    @property
+    def hour(self) -> Ints:
+        """Hour of the local day of each real slot."""
+        return np.asarray(self.slot * HOURS // self.price.shape[1])
+
     def by_slot(self, forecast: Floats) -> Floats:
-        """Return a forecast by day and hour (m, 24, ...) as one value per real slot."""
-        return np.asarray(forecast[self.row, self.hour])
+        """Return a forecast by day and slot of the day (m, S, ...) as one value per real slot."""
+        return np.asarray(forecast[self.row, self.slot])
 
 
 def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
@@ -102,23 +107,28 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
         walked.advance(view, after, day, refit_days=refit_days)
         progress(0.4 + 0.6 * (day - first) / (end - first), "forecasting")
     test = slice(begin, end)
-    slots, row, hour, actual = _real_slots(frame, zone, table, test)
+    slots, row, slot, actual = _real_slots(frame, zone, table, test)
     names = ("ridge", *(f"lasso_{w}" for w in settings.lasso_windows))
-    members = {name: walked.members[i, test] for i, name in enumerate(names)}
-    members |= {"mix": walked.mix[test], "trees": walked.alone[test], "stack": walked.stack[test]}
+    members = {name: walked.members[i] for i, name in enumerate(names)}
+    members |= {"mix": walked.mix, "trees": walked.alone, "stack": walked.stack}
+
+    def by_slot(seen: AuctionView, prices: Floats, first: int) -> Floats:
+        made = [seen.by_slot(day, prices[day]) for day in range(first, first + end - begin)]
+        return _limited(np.stack(made), zone)
+
     return DayAheadRun(
         zone=zone,
         convention=convention,
         days=table.days[test],
-        price=_limited(walked.blend[test], zone),
-        tail=_limited(walked.tail[begin + 1 : end + 1], zone),
-        members=members,
+        price=by_slot(view, walked.blend, begin),
+        tail=by_slot(after, walked.tail, begin + 1),
+        members={name: by_slot(view, prices, begin) for name, prices in members.items()},
         quantiles=_limited(walked.quantiles[test], zone),
         slots=slots,
         row=row,
-        hour=hour,
+        slot=slot,
         actual=actual,
-        baselines={"week": table.price[begin - 7 : end - 7], "yesterday": table.price[begin - 1 : end - 1]},
+        baselines={"week": table.slots[begin - 7 : end - 7], "yesterday": table.slots[begin - 1 : end - 1]},
         refit_days=refit_days,
     )
 
@@ -157,7 +167,7 @@ def _real_slots(
     row = minutes // 1440 - table.days[0] - test.start
     inside: Flags = np.asarray((row >= 0) & (row < test.stop - test.start))
     index = pd.DatetimeIndex(frame.index)[inside]
-    return index, row[inside], minutes[inside] % 1440 // 60, frame[PRICE].to_numpy(dtype=float)[inside]
+    return index, row[inside], minutes[inside] % 1440 // step_min, frame[PRICE].to_numpy(dtype=float)[inside]
 
 
 def _limited(prices: Floats, zone: Zone) -> Floats:

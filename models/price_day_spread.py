@@ -1,8 +1,8 @@
 """Quantiles of day-ahead prices: the distribution of past errors, by a width that follows the market, adaptive levels.
 
-The width of an hour is log-linear in its trailing errors (half-lives of two weeks and of six), in how far the members
+The width of a slot is log-linear in its trailing errors (half-lives of two weeks and of six), in how far the members
 lie apart and in the error of the day before, all in units of the market's daily movement. The scaled errors of all
-hours make one distribution. The level of each hour's quantile moves by ``gamma (q - 1[price below it])`` once the price
+slots make one distribution. The level of each slot's quantile moves by ``gamma (q - 1[price below it])`` once the price
 is known (Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021).
 """
 
@@ -34,10 +34,10 @@ _COLUMNS = 5
 class DaySpreadFit:
     """What widens a day's forecast to quantiles.
 
-    ``trailing``: mean absolute error of each hour by half-life, shape (2, 24); ``newest``: that of the newest day; both
+    ``trailing``: mean absolute error of each slot by half-life, shape (2, slots); ``newest``: of the newest day; both
     per MWh, NaN before the first error. ``coefficients``: of the log width, shape (5,). ``table``: quantiles of the
     errors in widths on ``price_spread.GRID``, NaN while too few are known. ``levels``: what stands for the nominal
-    levels, shape (24, 7).
+    levels, shape (slots, 7).
     """
 
     trailing: Floats
@@ -47,18 +47,18 @@ class DaySpreadFit:
     levels: Floats
 
     def columns(self, scale: float, apart: Floats) -> Floats:
-        """Return what the width depends on, shape (24, 5); ``apart``: how far the members lie apart, (24,)."""
-        parts = [*self.trailing, np.broadcast_to(self.newest, (HOURS,)), apart]
+        """Return what the width depends on, shape (slots, 5); ``apart``: how far the members lie apart, (slots,)."""
+        parts = [*self.trailing, np.broadcast_to(self.newest, apart.shape), apart]
         logs = [np.log(np.where(np.isfinite(part), part, scale) / scale + _FLOOR) for part in parts]
-        return np.stack([np.ones(HOURS), *logs], axis=1)
+        return np.stack([np.ones(apart.size), *logs], axis=1)
 
     def quantiles(self, forecast: Floats, scale: float, apart: Floats) -> Floats:
-        """Return the quantiles of a day, shape (24, 7), ascending.
+        """Return the quantiles of a day, shape (slots, 7), ascending.
 
         Args:
-            forecast: Prices, shape (24,).
+            forecast: Prices, shape (slots,).
             scale: The market's daily movement.
-            apart: Standard deviation of the members' forecasts per MWh, shape (24,); 0 where there is one.
+            apart: Standard deviation of the members' forecasts per MWh, shape (slots,); 0 where there is one.
         """
         width = scale * np.exp(self.columns(scale, apart) @ self.coefficients)
         errors = np.interp(self.levels, GRID, self.table)
@@ -66,21 +66,25 @@ class DaySpreadFit:
 
 
 class DaySpread:
-    """Learns the spread a day at a time; a day enters once its prices are known. ``fit``: as the next day sees it."""
+    """Learns the spread a day at a time; a day enters once its prices are known. ``fit``: as the next day sees it.
 
-    def __init__(self) -> None:
-        empty = np.full((len(_HALF_LIVES_DAYS), HOURS), np.nan)
+    Args:
+        slots: Slots of a day.
+    """
+
+    def __init__(self, slots: int = HOURS) -> None:
+        empty = np.full((len(_HALF_LIVES_DAYS), slots), np.nan)
         nothing = np.full(GRID.size, np.nan)
-        self.fit = DaySpreadFit(empty, np.array(np.nan), np.zeros(_COLUMNS), nothing, np.tile(LEVELS, (HOURS, 1)))
-        self._ratios = np.empty((0, HOURS))
-        self._columns = np.empty((0, HOURS, _COLUMNS))
+        self.fit = DaySpreadFit(empty, np.array(np.nan), np.zeros(_COLUMNS), nothing, np.tile(LEVELS, (slots, 1)))
+        self._ratios = np.empty((0, slots))
+        self._columns = np.empty((0, slots, _COLUMNS))
         self._count = 0
 
     def enter(self, price: Floats, forecast: Floats, scale: float, apart: Floats) -> None:
-        """Enter a day: its prices (24,), NaN missing, and what was forecast of it; a forecast that is NaN is left out.
+        """Enter a day: its prices, NaN missing, and what was forecast of it; a forecast that is NaN is left out.
 
         Args:
-            price: Prices, shape (24,).
+            price: Prices, shape (slots,).
             forecast: As ``DaySpreadFit.quantiles``.
             scale: As ``DaySpreadFit.quantiles``.
             apart: As ``DaySpreadFit.quantiles``.
@@ -109,7 +113,7 @@ class DaySpread:
         """Fit the log width by ridge; no width of its own while too few errors are known."""
         ratio = self._ratios.reshape(-1)
         known = np.isfinite(ratio)
-        if known.sum() < MIN_ERROR_DAYS * HOURS:
+        if known.sum() < MIN_ERROR_DAYS * self._ratios.shape[1]:
             return np.zeros(_COLUMNS)
         X, y = self._columns.reshape(-1, _COLUMNS)[known], np.log(np.abs(ratio[known]) + _FLOOR)
         return np.asarray(np.linalg.solve(X.T @ X + _RIDGE * np.eye(_COLUMNS), X.T @ y))
@@ -117,14 +121,15 @@ class DaySpread:
     def _table(self, coefficients: Floats) -> Floats:
         scaled = self._ratios[-ERROR_DAYS:] / np.exp(self._columns[-ERROR_DAYS:] @ coefficients)
         known = scaled[np.isfinite(scaled)]
-        if known.size < MIN_ERROR_DAYS * HOURS:
+        if known.size < MIN_ERROR_DAYS * self._ratios.shape[1]:
             return np.full(GRID.size, np.nan)
         return np.asarray(np.quantile(known, GRID))
 
 
 def _trailed(half_life_days: float, before: Floats, error: Floats) -> Floats:
-    """Return the exponential mean of the hours' errors, each averaged with its neighbours."""
-    around = np.stack([error[np.clip(np.arange(HOURS) + shift, 0, HOURS - 1)] for shift in (-1, 0, 1)])
+    """Return the exponential mean of the slots' errors, each averaged with its neighbours."""
+    last = error.size - 1
+    around = np.stack([error[np.clip(np.arange(error.size) + shift, 0, last)] for shift in (-1, 0, 1)])
     seen = np.isfinite(around)
     near = np.where(seen, around, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
     keep = 0.5 ** (1.0 / half_life_days)

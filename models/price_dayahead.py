@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from models.price_dayahead_fits import DayAheadFits, DayAheadShape, from_arrays, to_arrays
-from models.price_days import HOURS, DayTable, day_table
+from models.price_days import DayTable, day_table
 from models.price_fallback import fallback
 from models.price_rows import series
 from models.price_view import (
@@ -43,7 +43,7 @@ _KEPT_DAYS = 4
 
 @dataclass(frozen=True, slots=True)
 class DayForecast:
-    """Prices of the first unpublished day (24,) by name, of the day after (24,), quantiles of both (2, 24, 7)."""
+    """Prices by slot of the first unpublished day (S,) by name, of the day after (S,), quantiles of both (2, S, 7)."""
 
     experts: dict[str, Floats]
     tail: Floats
@@ -119,14 +119,14 @@ class DayAheadPart:
         minutes = self._local(start, end)
         target = self._first_unknown(ring, today)
         day = self._day(ring, target)
-        row, hour = minutes // _DAY - target, minutes % _DAY // 60
+        row, slot = minutes // _DAY - target, minutes % _DAY // self.shape.step_min
         experts, quantiles = {}, np.empty((0, len(QUANTILE_LEVELS)))
         if day is not None:
             experts = {
-                name: np.where(row == 0, values[hour], np.where(row > 0, day.tail[hour], np.nan))
+                name: np.where(row == 0, values[slot], np.where(row > 0, day.tail[slot], np.nan))
                 for name, values in day.experts.items()
             }
-            quantiles = day.quantiles[(row > 0).astype(np.int64), hour]
+            quantiles = day.quantiles[(row > 0).astype(np.int64), slot]
         self._outlooks[:] = [_Outlook(ring, stamp, today, start, minutes // _DAY, day, experts, quantiles)]
         return self._outlooks[0]
 
@@ -211,13 +211,15 @@ class DayAheadPart:
         next_day = int(table.days[-1]) + 1
         longer = table.longer(float(next_day in self.shape.holidays))
         after = AuctionView.two_days_ahead(longer, self.shape.convention, self.shape.weight)
-        tail = after.features.prices_of(last + 1, fits.tail.predict(after.ridge[last + 1]))
+        tail = after.by_slot(last + 1, after.features.prices_of(last + 1, fits.tail.predict(after.ridge[last + 1])))
         spreads = (
-            fits.spread.quantiles(made.blend, float(view.features.scale[last]), made.apart),
-            fits.tail_spread.quantiles(tail, float(after.features.scale[last + 1]), np.zeros(HOURS)),
+            fits.spread.quantiles(
+                view.by_slot(last, made.blend), float(view.features.scale[last]), view.of_hours(made.apart)
+            ),
+            fits.tail_spread.quantiles(tail, float(after.features.scale[last + 1]), np.zeros(tail.size)),
         )
         low, high = self.shape.floor_per_mwh, self.shape.cap_per_mwh
-        experts = {name: np.clip(prices, low, high) for name, prices in experts.items()}
+        experts = {name: np.clip(view.by_slot(last, prices), low, high) for name, prices in experts.items()}
         return DayForecast(experts, np.clip(tail, low, high), np.clip(np.stack(spreads), low, high))
 
     def _without_model(self, ring: RingView, slot_index: int, known: Floats, at: Ints) -> PriceForecast:

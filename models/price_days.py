@@ -6,7 +6,8 @@ that it repeats is the mean of both; scores are taken on the real slots.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -23,6 +24,7 @@ Convention = Literal["benchmark", "load_only"]
 """What is known at an auction: all forecasts of the day, or load forecasts alone (wind and solar of the day before)."""
 
 HOURS = 24
+_SHAPE_DAYS = 28
 _DAY = 1440
 _FORECAST = "_forecast_da_mw"
 
@@ -34,10 +36,12 @@ class DayTable:
     ``days``: local day numbers since 1970-01-01, ascending by one. ``price``: the zone's own prices. ``load`` and
     ``renewables``: sums of the zone's published forecasts, in MW. ``series``: each own published forecast by channel.
     ``neighbours``: residual load (load minus wind and solar) of other zones by name. ``holiday``: shape (n,).
+    ``slots``: prices by slot of the day, shape (n, 24 or a multiple of it); ``price`` where slots are hours.
     """
 
     days: Ints
     price: Floats
+    slots: Floats
     load: Floats
     renewables: Floats
     series: dict[str, Floats]
@@ -57,30 +61,29 @@ class DayTable:
 
     def upto(self, rows: int) -> DayTable:
         """Return the first ``rows`` days."""
-        return DayTable(
-            self.days[:rows],
-            self.price[:rows],
-            self.load[:rows],
-            self.renewables[:rows],
-            {name: values[:rows] for name, values in self.series.items()},
-            {name: values[:rows] for name, values in self.neighbours.items()},
-            self.holiday[:rows],
-        )
+        return self._each(self.days[:rows], lambda values: values[:rows])
 
     def longer(self, holiday: float = 0.0) -> DayTable:
         """Return the table with one day more, of which nothing is known but whether it is a holiday (1) or not (0)."""
 
         def add(values: Floats) -> Floats:
-            return np.concatenate([values, np.full((1, HOURS), np.nan)])
+            return np.concatenate([values, np.full((1, *values.shape[1:]), np.nan)])
 
+        return replace(
+            self._each(np.append(self.days, self.days[-1] + 1), add), holiday=np.append(self.holiday, holiday)
+        )
+
+    def _each(self, days: Ints, change: Callable[[Floats], Floats]) -> DayTable:
+        """Return the table of ``days`` with every matrix changed along its days."""
         return DayTable(
-            np.append(self.days, self.days[-1] + 1),
-            add(self.price),
-            add(self.load),
-            add(self.renewables),
-            {name: add(values) for name, values in self.series.items()},
-            {name: add(values) for name, values in self.neighbours.items()},
-            np.append(self.holiday, holiday),
+            days=days,
+            price=change(self.price),
+            slots=change(self.slots),
+            load=change(self.load),
+            renewables=change(self.renewables),
+            series={name: change(values) for name, values in self.series.items()},
+            neighbours={name: change(values) for name, values in self.neighbours.items()},
+            holiday=change(self.holiday),
         )
 
     def position(self, day: int) -> int:
@@ -123,9 +126,11 @@ def day_table(
     empty = np.full((days.size, HOURS), np.nan)
     own = {name: values for name, values in sorted(grid.items()) if ":" not in name and role_of(name) is not None}
     series = {name: filled(values) for name, values in own.items() if np.isfinite(values).any()}
+    price = grid.get(PRICE, empty)
     return DayTable(
         days=days,
-        price=grid.get(PRICE, empty),
+        price=price,
+        slots=_by_slot(columns[PRICE], minutes, days, step_min) if step_min < 60 and PRICE in columns else price,
         load=_sum(series, "load", empty),
         renewables=_sum(series, "renewables", empty),
         series=series,
@@ -161,9 +166,8 @@ def as_known(table: DayTable, convention: Convention) -> DayTable:
     series = {
         name: values if role_of(name) == "load" else previous_day(values) for name, values in table.series.items()
     }
-    late = previous_day(table.renewables)
     neighbours = {name: previous_day(values) for name, values in table.neighbours.items()}
-    return DayTable(table.days, table.price, table.load, late, series, neighbours, table.holiday)
+    return replace(table, renewables=previous_day(table.renewables), series=series, neighbours=neighbours)
 
 
 def previous_day(values: Floats, days: int = 1) -> Floats:
@@ -209,10 +213,8 @@ def as_seen_two_days_ahead(table: DayTable, convention: Convention = "benchmark"
         for name, values in table.series.items()
     }
     neighbours = {name: previous_day(values, late) for name, values in table.neighbours.items()}
-    return DayTable(
-        table.days, table.price, load(table.load), previous_day(table.renewables, late), series, neighbours,
-        table.holiday,
-    )  # fmt: skip
+    renewables = previous_day(table.renewables, late)
+    return replace(table, load=load(table.load), renewables=renewables, series=series, neighbours=neighbours)
 
 
 def holiday_numbers(zone: Zone, first: int, last: int) -> set[int]:
@@ -238,6 +240,33 @@ def _hourly(values: Floats, cell: Ints, n_days: int) -> Floats:
     with np.errstate(invalid="ignore"):
         grid = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(n_days, HOURS)
     return _bridge_skipped_hour(grid, cell, n_days)
+
+
+def _by_slot(values: Floats, minutes: Ints, days: Ints, step_min: int) -> Floats:
+    """Return values by slot of the local day, shape (n, slots); a slot that is there twice is the mean of both."""
+    per_day = _DAY // step_min
+    known = np.isfinite(values)
+    cell = ((minutes // _DAY - days[0]) * per_day + minutes % _DAY // step_min)[known]
+    total, count = (np.bincount(cell, w, days.size * per_day) for w in (values[known], np.ones(cell.size)))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(days.size, per_day)
+
+
+def within_hours(table: DayTable, lag: int) -> Floats:
+    """Return how far each slot of the day usually lies from its hour's mean, shape (n, slots); 0 where that is unknown.
+
+    The mean over the 28 days that end ``lag`` days before each row. Where slots are hours it is 0.
+    """
+    per_hour = table.slots.shape[1] // HOURS
+    out = np.zeros(table.slots.shape)
+    if per_hour == 1:
+        return out
+    apart = table.slots - np.repeat(table.price, per_hour, axis=1)
+    known = np.isfinite(apart)
+    for row in range(lag, apart.shape[0]):
+        past = slice(max(0, row - lag - _SHAPE_DAYS + 1), row - lag + 1)
+        total = np.where(known[past], apart[past], 0.0).sum(axis=0)
+        out[row] = total / np.maximum(known[past].sum(axis=0), 1)
+    return out
 
 
 def _bridge_skipped_hour(grid: Floats, cell: Ints, n_days: int) -> Floats:

@@ -146,7 +146,7 @@ def _overall(run: DayAheadRun, scored: Flags, naive: dict[str, Floats]) -> dict[
 
 def _second_day(run: DayAheadRun) -> float | None:
     later = run.row > 0
-    ahead = run.tail[run.row[later] - 1, run.hour[later]]
+    ahead = run.tail[run.row[later] - 1, run.slot[later]]
     return _mean(np.abs(run.actual[later] - ahead))
 
 

@@ -35,7 +35,7 @@ class DayAheadLearner:
     """Walks from auction to auction over the days of a table.
 
     Rows of all results are days: ``members`` (M, n, 24), ``mix``, ``stack``, ``alone``, ``blend`` (n, 24) are forecasts
-    made before the day's auction, ``tail`` (n + 1, 24) those made an auction earlier; ``quantiles``: (n, 24, 7). NaN
+    made before the day's auction, ``tail`` (n + 1, 24) those made an auction earlier; ``quantiles``: (n, slots, 7). NaN
     where there was none. Days before ``row`` are learned, and the models in force are fitted for day ``row``.
 
     Args:
@@ -49,7 +49,6 @@ class DayAheadLearner:
     def __init__(self, settings: WalkSettings) -> None:
         self.settings = settings
         self.row = -1
-        self.spread, self.tail_spread = DaySpread(), DaySpread()
         self._ridge, self._tail = RidgeLearner(settings.ridge), RidgeLearner(settings.ridge)
         self._lassos: list[LassoFit | None] = []
         self._stack_trees: Trees | None = None
@@ -113,7 +112,9 @@ class DayAheadLearner:
         self.members = np.stack(members)
         self.mix = walked_mix(self.members, view.price[:row], settings)
         self.stack, self.alone, self.blend = (np.full(self.mix.shape, np.nan) for _ in range(3))
-        self.quantiles = np.full((row, HOURS, len(QUANTILE_LEVELS)), np.nan)
+        slots = view.slots.shape[1]
+        self.spread, self.tail_spread = DaySpread(slots), DaySpread(slots)
+        self.quantiles = np.full((row, slots, len(QUANTILE_LEVELS)), np.nan)
         self._prove(view, row, begin, progress)
         for day in range(begin, row):
             forecast = self.blend[day] if np.isfinite(self.blend[day]).all() else self.mix[day]
@@ -156,10 +157,12 @@ class DayAheadLearner:
 
     def _judge(self, view: AuctionView, after: AuctionView, day: int, forecast: Floats, apart: Floats) -> None:
         """Keep the quantiles of a day's forecast, then enter its error and that of the forecast a day earlier."""
-        scale, price = float(view.features.scale[day]), view.price[day]
+        scale, price = float(view.features.scale[day]), view.slots[day]
+        forecast, apart = view.by_slot(day, forecast), view.of_hours(apart)
         self.quantiles[day] = self.spread.fit.quantiles(forecast, scale, apart)
         self.spread.enter(price, forecast, scale, apart)
-        self.tail_spread.enter(price, self.tail[day], float(after.features.scale[day]), np.zeros(HOURS))
+        earlier = after.by_slot(day, self.tail[day])
+        self.tail_spread.enter(price, earlier, float(after.features.scale[day]), np.zeros(earlier.size))
 
     def _fit(self, view: AuctionView) -> None:
         settings, row = self.settings, self.row

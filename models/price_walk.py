@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.price_day_features import DAY_AFTER, NEXT_DAY, DayFeatures, Lags, day_features
-from models.price_days import HOURS, Convention, DayTable, as_known, as_seen_two_days_ahead
+from models.price_days import HOURS, Convention, DayTable, as_known, as_seen_two_days_ahead, within_hours
 from models.price_lasso import LassoFit, lasso_columns
 from models.price_ridge import RidgeFit, RidgeSettings, ridge_columns
 from models.price_trees import TreeSettings, stack_values, tree_days
@@ -60,9 +60,14 @@ class WalkSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuctionView:
-    """What the auction sees, as the inputs of every member; row D holds nothing that came later."""
+    """What the auction sees, as the inputs of every member; row D holds nothing that came later.
+
+    ``slots``: prices by slot of the day, (n, slots). ``within``: how far a slot usually lies from its hour, (n, slots).
+    """
 
     price: Floats
+    slots: Floats
+    within: Floats
     features: DayFeatures
     ridge: Floats
     lasso: Floats
@@ -81,7 +86,16 @@ class AuctionView:
     def _build(table: DayTable, weight: float, lags: Lags) -> AuctionView:
         features = day_features(table, weight, lags)
         columns = ridge_columns(table, features)
-        return AuctionView(table.price, features, columns, lasso_columns(table, features.residual))
+        lasso = lasso_columns(table, features.residual)
+        return AuctionView(table.price, table.slots, within_hours(table, lags.newest), features, columns, lasso)
+
+    def by_slot(self, row: int, prices: Floats) -> Floats:
+        """Return a day's forecast by hour (24,) as one by slot (slots,)."""
+        return np.asarray(self.of_hours(prices) + self.within[row])
+
+    def of_hours(self, values: Floats) -> Floats:
+        """Return values by hour (24,) as values by slot (slots,): every slot of an hour has its value."""
+        return np.repeat(values, self.slots.shape[1] // HOURS)
 
 
 @dataclass(frozen=True, slots=True)

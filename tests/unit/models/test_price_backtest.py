@@ -192,6 +192,23 @@ def test_too_little_history_is_refused(frame):
         )
 
 
+def test_quarter_hours_keep_their_shape_within_the_hour(frame):
+    """An auction of quarter hours whose prices fall within every hour; hours alone would miss by 6 on average."""
+    fine = frame.loc["2023-03-01":].resample("15min").ffill()
+    saw = np.tile([9.0, 3.0, -3.0, -9.0], len(fine) // 4 + 1)[: len(fine)]
+    fine["price_per_mwh"] += saw
+    place = zone().model_copy(update={"step_min": 15})
+    made = run_day_ahead(
+        fine, place, train_to=TRAIN_TO, test_from=TRAIN_TO, test_to=datetime(2023, 7, 10, 22, tzinfo=UTC),
+        settings=replace(QUICK, lasso_windows=()),
+    )  # fmt: skip
+    figures = day_ahead_figures(made)
+    assert made.price.shape == (10, 96)
+    assert figures["day_ahead_mae"] < 5.0
+    assert 0.8 < figures["day_ahead_coverage_90"] <= 1.0
+    assert [h["n"] for h in figures["horizons"]] == [40] * 24
+
+
 @pytest.mark.parametrize("start", [TRAIN_TO, datetime(2023, 7, 1, tzinfo=UTC)])
 def test_a_range_in_utc_means_local_days(frame, result, start):
     """Midnight in UTC and midnight in Berlin name the same first day."""

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from models.price_days import as_known, as_seen_two_days_ahead, day_table, filled, previous_day, role_of
+from models.price_days import (
+    as_known,
+    as_seen_two_days_ahead,
+    day_table,
+    filled,
+    previous_day,
+    role_of,
+    within_hours,
+)
 
 
 def _table(n_hours: int, **columns):
@@ -30,6 +38,23 @@ def test_quarter_hours_become_hours():
     )
     assert table.price[0, :2].tolist() == [1.5, 5.5]
     assert table.day_type.tolist() == [0]
+
+
+def test_within_hours_a_slot_lies_where_it_usually_does():
+    first = int(np.datetime64("2025-01-05T23:00", "m").astype(int)) // 15
+    saw = np.tile([3.0, 1.0, -1.0, -3.0], 24 * 4)
+    day = np.repeat(np.arange(4.0), 96)
+    table = day_table(
+        {"price_per_mwh": saw + 10.0 * day}, first_index=first, step_min=15, time_zone="Europe/Berlin", holidays=set()
+    )
+    shape = within_hours(table, 1)
+    assert table.slots.shape == (4, 96)
+    assert np.array_equal(shape[0], np.zeros(96))
+    assert np.allclose(shape[1:], saw[:96])
+    assert np.array_equal(within_hours(table, 2)[1], np.zeros(96))
+    hourly = _table(24 + 23)
+    assert hourly.slots is hourly.price
+    assert not within_hours(hourly, 1).any()
 
 
 @pytest.mark.parametrize(
