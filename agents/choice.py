@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from agents.physics import AssetState, deliver
 from agents.plant_state import PlanKept, PlantState, fleet_state
 from agents.price_curve import seen_prices, with_price_curve
 from agents.problem import FleetState
-from agents.standing import Asked, asked, in_force, names, verdicts
+from agents.standing import Asked, asked, in_force, names, reach_notes, verdicts
 from vpp.domain import iso
 from vpp.fleet import Zone
 from vpp.messages import Decision, Order, Receipt, Setpoint, SlotClosed
@@ -114,7 +114,8 @@ class Chooser:
             zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling,
             quiet=frozenset(asset_id for asset_id, kept in state.head.assets.items() if kept.quiet),
         )  # fmt: skip
-        return outcome, said
+        short = reach_notes(zone, said.bands, problem.bands, problem.step_h)
+        return replace(outcome, notes=(*outcome.notes, *short)), said
 
     def _rest(self, fleet: FleetState, row: int) -> float:
         asset = self.zone.assets[row]

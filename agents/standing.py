@@ -141,6 +141,17 @@ def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Array) -> 
     return replace(bands, min_mw=low, max_mw=high)
 
 
+def reach_notes(zone: Zone, asked_for: Bands, cut: Bands, step_h: Array) -> tuple[str, ...]:
+    """Return for how long each battery can follow its order, where ``within_reach`` cut it."""
+    notes = []
+    for row, asset in enumerate(zone.assets):
+        short = (cut.min_mw[row] < asked_for.min_mw[row]) | (cut.max_mw[row] > asked_for.max_mw[row])
+        if short.any():
+            minutes = 60.0 * float(step_h[: int(np.argmax(short))].sum())
+            notes.append(f"{asset.asset_id} can follow its order for {minutes:.0f} min, then it is empty or full")
+    return tuple(notes)
+
+
 def _target_soc(
     bands: Bands, row: int, asset: Asset, orders: list[Order], starts: Sequence[datetime], step_h: Array
 ) -> None:

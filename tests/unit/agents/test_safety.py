@@ -159,6 +159,7 @@ def test_an_order_that_cannot_be_met_for_long_is_met_first_and_never_by_its_oppo
     assert powers == pytest.approx([-4.0, -4.0, -2.0, 0.0], abs=1e-4)
     assert decisions[0].engine == "lp"
     assert max(decisions[0].plan["power_mw:bat"]) <= 1e-4
+    assert {"note": "bat can follow its order for 60 min, then it is empty or full"} in decisions[0].verdicts
     said = [entry for d in decisions for entry in d.verdicts if "order_id" in entry]
     assert [entry["outcome"] for entry in said] == ["accepted", "accepted", "clamped", "clamped"]
 
