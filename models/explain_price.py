@@ -32,7 +32,8 @@ _ORIGIN = Origin("explain", 0, 0)
 class PriceExplanation:
     """One price forecast taken apart; contributions are per MWh by plain name, largest size first.
 
-    ``forecast_per_mwh = usual_per_mwh + Σ contributions``; the usual price is the mean of the same slot on recent days.
+    ``forecast_per_mwh = usual_per_mwh + Σ contributions``: the expected price, which differs from the published median
+    where errors are skewed. The usual price is the mean of the same slot on recent days.
     """
 
     slot: datetime
