@@ -16,7 +16,7 @@ from models.linear import CLIP
 from models.served import ErrorStart, ErrorView, NetLoadForecast
 from models.stages import DERIVED, HALF_BASE_MIN, KNOWN, UNPUBLISHED, Columns
 from models.trees import Trees
-from models.width import quantiles, width_inputs, widths
+from models.width import Width, quantiles
 from vpp.domain import Step
 from vpp.errors import ModelError
 
@@ -62,41 +62,41 @@ class ServedNetLoad:
     errors: ErrorStart
     columns: Columns = field(init=False)
     _tree_columns: Indices = field(init=False)
-    _width_columns: Indices = field(init=False)
     _far_share: Array = field(init=False)
     _tree_horizons: Indices = field(init=False)
+    _scaling: dict[str, tuple[Array, Array]] = field(init=False)
+    _width: Width = field(init=False)
 
     def __post_init__(self) -> None:
         far = np.where(np.array(self.spec.horizons_min) >= HALF_BASE_MIN, 0.5, 1.0)
         object.__setattr__(self, "columns", Columns.of(self.spec))
         object.__setattr__(self, "_tree_columns", self.spec.columns("T"))
-        object.__setattr__(self, "_width_columns", self.spec.columns("V"))
         object.__setattr__(self, "_far_share", far)
         object.__setattr__(self, "_tree_horizons", np.flatnonzero(self.tree_weight > 0.0))
+        turned = {
+            letter: (np.ascontiguousarray(stage.mean.T), np.ascontiguousarray(stage.sd.T))
+            for letter, stage in self.stages.items()
+        }
+        object.__setattr__(self, "_scaling", turned)
+        width = Width.of(
+            self.spec.columns("V"), self.error_scale_mw, self.width_mean, self.width_sd, self.width_coefficients
+        )
+        object.__setattr__(self, "_width", width)
 
     def forecast(self, rows: Array, now_mw: float, errors: ErrorView, groups: Indices) -> NetLoadForecast:
         """Return the forecast for one origin; see ``models.served.NetLoadPart``."""
         case = self.columns.case(rows)
         first, linear = self.linear(rows, groups, case)
         change = self._with_trees(rows, case, first, linear)
-        base = (
-            np.where(case == KNOWN, rows[self.columns.base], np.nan)
-            if self.columns.base >= 0
-            else np.full(len(case), np.nan)
-        )
-        inputs = width_inputs(
-            rows, self._width_columns, first=first, final=change, base=base, case=case,
-            volatility=errors.volatility(groups), scale=self.error_scale_mw,
-        )  # fmt: skip
-        width = self.error_scale_mw * widths(inputs, self.width_mean.T, self.width_sd.T, self.width_coefficients.T)
+        base = rows[self.columns.base] if self.columns.base >= 0 else np.full(len(case), np.nan)
+        width = self._width.of_one(rows, first, change, base, case, errors.volatility(groups))
         tables = self.tables[np.arange(len(case)), (case == UNPUBLISHED).astype(np.int64)]
         mean = now_mw + change
         return NetLoadForecast(quantiles(mean, width, tables, errors.levels), mean, width)
 
     def linear(self, rows: Array, groups: Indices, case: Indices) -> tuple[Array, Array]:
         """Return the change (MW) after stage A and after all linear stages, shape (H,) each."""
-        everywhere = np.ones(len(case), dtype=np.bool_)
-        first = _apply(rows, np.empty((0, len(case))), self.stages["A"], groups, everywhere)
+        first = self._stage("A", rows, np.empty((0, len(case))), groups)
         final = first.copy()
         derived = self.columns.derived(rows, first, case)
         pooled = np.zeros(len(case), dtype=np.int64)
@@ -104,13 +104,19 @@ class ServedNetLoad:
             take = stage.ready & (case == (UNPUBLISHED if letter == "U" else KNOWN))
             if letter == "A" or not take.any():
                 continue
-            left = _apply(rows, derived, stage, pooled, take)
+            left = self._stage(letter, rows, derived, pooled)
             if letter == "F":
                 left = rows[self.columns.base] + self._far_share * left
             else:
                 left += first
             final[take] = left[take]
         return first, final
+
+    def _stage(self, letter: str, rows: Array, derived: Array, groups: Indices) -> Array:
+        stage, (mean, sd) = self.stages[letter], self._scaling[letter]
+        out = np.empty(rows.shape[1])
+        _dot(rows, derived, stage.columns, mean, sd, stage.coefficients, groups, out)
+        return out
 
     def _with_trees(self, rows: Array, case: Indices, first: Array, linear: Array) -> Array:
         if len(self._tree_horizons) == 0:
@@ -204,14 +210,8 @@ def _gather(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         out[n, width + 2] = linear[h] - first[h]
 
 
-def _apply(rows: Array, derived: Array, stage: StageArrays, groups: Indices, take: npt.NDArray[np.bool_]) -> Array:
-    out = np.full(rows.shape[1], np.nan)
-    _dot(rows, derived, stage.columns, stage.mean, stage.sd, stage.coefficients, groups, take, out)
-    return out
-
-
-@njit(cache=True)
-def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+@njit(cache=True, error_model="numpy")
+def _dot(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     rows: Array,
     derived: Array,
     columns: Indices,
@@ -219,19 +219,24 @@ def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     sd: Array,
     coefficients: Array,
     groups: Indices,
-    take: npt.NDArray[np.bool_],
     out: Array,
 ) -> None:
-    """Write standardised inputs times coefficients into ``out`` (H,) where ``take``; missing is 0."""
+    """Write standardised inputs times coefficients into ``out`` (H,); missing is 0.
+
+    ``mean``, ``sd``: shape (inputs, H). The horizons are the inner loop, so that the compiler makes vectors of them;
+    each sum runs over the inputs in order.
+    """
+    inputs, horizons = mean.shape
     before = derived.shape[0]
-    for h in range(out.shape[0]):
-        if not take[h]:
-            continue
-        beta = coefficients[h, groups[h]]
-        total = beta[mean.shape[1]]
-        for j in range(mean.shape[1]):
-            value = derived[j, h] if j < before else rows[columns[j - before], h]
-            z = (value - mean[h, j]) / sd[h, j]
-            if not np.isnan(z):
-                total += beta[j] * min(max(z, -CLIP), CLIP)
-        out[h] = total
+    beta = np.empty((inputs, horizons))
+    for h in range(horizons):
+        own = coefficients[h, groups[h]]
+        out[h] = own[inputs]
+        for j in range(inputs):
+            beta[j, h] = own[j]
+    for j in range(inputs):
+        values = derived[j] if j < before else rows[columns[j - before]]
+        for h in range(horizons):
+            z = (values[h] - mean[j, h]) / sd[j, h]
+            clipped = min(max(z, -CLIP), CLIP)
+            out[h] += 0.0 if np.isnan(z) else beta[j, h] * clipped

@@ -42,8 +42,9 @@ def ridge_columns(table: DayTable, features: DayFeatures) -> Floats:
     residual = features.residual
     if np.isfinite(residual).any():
         change = residual - reference(residual)
-        for level in _KNOTS:
-            knot = _trailing_quantile(residual, level)[:, None]
+        knots = trailing_quantiles(residual, _KNOT_DAYS, np.array(_KNOTS))
+        for level, own in zip(_KNOTS, knots, strict=True):
+            knot = own[:, None]
             beyond = np.minimum(residual - knot, 0.0) if level < 0.5 else np.maximum(residual - knot, 0.0)
             parts.extend([beyond[:, :, None], np.where(beyond != 0.0, change, 0.0)[:, :, None]])
     kind = table.day_type
@@ -202,11 +203,37 @@ def _hour_kernel(moments: Floats) -> Floats:
     return out
 
 
-def _trailing_quantile(values: Floats, level: float) -> Floats:
-    """Return each row's quantile over all hours of the 28 days before it, shape (n,); NaN while there are none."""
-    out = np.full(values.shape[0], np.nan)
-    for row in range(1, values.shape[0]):
-        past = values[max(0, row - _KNOT_DAYS) : row]
-        if np.isfinite(past).any():
-            out[row] = np.nanquantile(past, level)
+@njit(cache=True)
+def trailing_quantiles(values: Floats, days: int, levels: Floats) -> Floats:
+    """Return the quantiles of each row over all columns of the ``days`` rows before it, shape (levels, n).
+
+    Missing values are left out; NaN while there are none. Linear between order statistics, to the bits of
+    ``np.nanquantile``; the window stays sorted from row to row.
+    """
+    n, width = values.shape
+    out = np.full((levels.size, n), np.nan)
+    window = np.empty(days * width)
+    size = 0
+    for row in range(n):
+        for k in range(levels.size if size else 0):
+            place = (size - 1) * levels[k]
+            low = int(np.floor(place))
+            share = place - low
+            below, above = window[low], window[min(low + 1, size - 1)]
+            gap = above - below
+            out[k, row] = above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
+        if row >= days:
+            for value in values[row - days]:
+                if not np.isnan(value):
+                    at = np.searchsorted(window[:size], value)
+                    size -= 1
+                    for i in range(at, size):
+                        window[i] = window[i + 1]
+        for value in values[row]:
+            if not np.isnan(value):
+                at = np.searchsorted(window[:size], value)
+                for i in range(size, at, -1):
+                    window[i] = window[i - 1]
+                window[at] = value
+                size += 1
     return out

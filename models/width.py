@@ -6,12 +6,14 @@ its mean + v s z(a), with z the empirical quantiles of r / (v s) and a the level
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from models.linear import Ridge, RidgeSettings, Scaling
-from models.stages import UNPUBLISHED
+from models.stages import KNOWN, UNPUBLISHED
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -76,6 +78,92 @@ def widths(inputs: Array, mean: Array, sd: Array, coefficients: Array) -> Array:
     with np.errstate(invalid="ignore"):
         z = np.clip(np.nan_to_num((inputs - mean) / sd, nan=0.0), -6.0, 6.0)
     return np.asarray(np.exp(np.clip((z * coefficients[:-1]).sum(axis=0) + coefficients[-1], _LOW, _HIGH)))
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """The width model of all horizons as it is served: for one origin, the bits of ``width_inputs`` and ``widths``.
+
+    ``columns``: those of the table that it reads. ``scale_mw``: shape (H,). ``mean``, ``sd``: shape (inputs, H).
+    ``coefficients``: shape (inputs + 1, H).
+    """
+
+    columns: Indices
+    scale_mw: Array
+    mean: Array
+    sd: Array
+    coefficients: Array
+
+    @staticmethod
+    def of(columns: Indices, scale_mw: Array, mean: Array, sd: Array, coefficients: Array) -> Width:
+        """Return it from arrays with the horizons first."""
+        turned = (np.ascontiguousarray(values.T) for values in (mean, sd, coefficients))
+        return Width(columns, scale_mw, *turned)
+
+    def of_one(self, rows: Array, first: Array, final: Array, base: Array, case: Indices, volatility: Array) -> Array:
+        """Return the width (H,) of the forecast of one origin, MW.
+
+        Args:
+            rows: Features, shape (features, H).
+            first: Change that stage A predicts, MW, shape (H,).
+            final: Change that is forecast.
+            base: Bias-corrected published change; read where ``case`` says that it is known.
+            case: As ``models.stages``.
+            volatility: Trailing mean absolute errors, MW, shape (5, H).
+        """
+        sizes = np.empty((EXTRA - 1, len(first)))
+        _sizes(first, final, base, case, volatility, self.scale_mw, sizes)
+        out = np.empty(len(first))
+        _exponent(rows, self.columns, np.log(sizes), case, self.mean, self.sd, self.coefficients, out)
+        return np.asarray(self.scale_mw * np.exp(out))
+
+
+@njit(cache=True, error_model="numpy")
+def _sizes(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    first: Array, final: Array, base: Array, case: Indices, volatility: Array, scale: Array, out: Array
+) -> None:
+    """Write what enters the width as a logarithm: trailing errors, then the sizes of the change and its parts."""
+    trailing = volatility.shape[0]
+    for h in range(first.shape[0]):
+        for k in range(trailing):
+            out[k, h] = volatility[k, h] / scale[h] + 0.1
+        away = abs(final[h] - base[h]) if case[h] == KNOWN else 0.0
+        out[trailing, h] = abs(final[h]) / scale[h] + 0.1
+        out[trailing + 1, h] = abs(final[h] - first[h]) / scale[h] + 0.1
+        out[trailing + 2, h] = away / scale[h] + 0.1
+
+
+@njit(cache=True, error_model="numpy")
+def _exponent(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    rows: Array,
+    columns: Indices,
+    logs: Array,
+    case: Indices,
+    mean: Array,
+    sd: Array,
+    coefficients: Array,
+    out: Array,
+) -> None:
+    """Write the bounded logarithm of the width: standardised inputs times coefficients, summed in order."""
+    inputs, horizons = mean.shape
+    table, sizes = columns.shape[0], logs.shape[0]
+    unpublished = np.empty(horizons)
+    for h in range(horizons):
+        unpublished[h] = 1.0 if case[h] == UNPUBLISHED else 0.0
+    out[:] = 0.0
+    for j in range(inputs):
+        if j < table:
+            values = rows[columns[j]]
+        elif j < table + sizes:
+            values = logs[j - table]
+        else:
+            values = unpublished
+        for h in range(horizons):
+            z = (values[h] - mean[j, h]) / sd[j, h]
+            clipped = min(max(z, -6.0), 6.0)
+            out[h] += (0.0 if np.isnan(z) else clipped) * coefficients[j, h]
+    for h in range(horizons):
+        out[h] = min(max(out[h] + coefficients[inputs, h], _LOW), _HIGH)
 
 
 def distribution(scaled_error: Array) -> Array:
