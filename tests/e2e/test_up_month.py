@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.replay import configured
 from models.backtest import BacktestOptions, replay_model
 from models.registry import Registry
 from tests.plant_fixtures import Place, keep_models, make_place, recall_models
+from topologies.receipts import replay_decision
 from topologies.sources.feed import open_file
 from vpp.catalogue import MAX_LEAD
 from vpp.domain import QUANTILE_NAMES, Target
+from vpp.runs import zones_named
+from vpp.store import open_store
+from vpp.store.decisions import decision_at
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -109,6 +114,16 @@ def test_energy_balances_to_a_watt_hour(month: tuple[Place, dict[str, Any]]) -> 
         assert abs(float(row["soc"]) - soc) * 16.0 <= 1e-6
         assert 0.05 - 1e-9 <= float(row["soc"]) <= 0.95 + 1e-9
         soc = float(row["soc"])
+
+
+@pytest.mark.parametrize("day", [1, 9, 17, 25])
+def test_a_decision_is_made_again_bit_for_bit_from_the_store(month: tuple[Place, dict[str, Any]], day: int) -> None:
+    settings = month[0].settings
+    with open_store(settings, read_only=True) as store:
+        found = decision_at(store, "GB", datetime(2022, 1, day, 17, 45, tzinfo=UTC))
+        replayed = replay_decision(store, configured(zones_named(settings, "GB"), found.decision), found)
+    assert replayed.same, replayed
+    assert replayed.gone == ()
 
 
 def test_money_is_energy_times_actual_price_minus_costs(month: tuple[Place, dict[str, Any]]) -> None:
