@@ -17,7 +17,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from agents.clearing import solve
+from agents.curve import with_curve
+from agents.dispatch import Clear, clear
 from agents.plant import PlantReducer
+from agents.problem import ClearingProblem, Plan
 from vpp.domain import PRICE
 from vpp.errors import DataError
 from vpp.fleet import Zone
@@ -41,6 +45,14 @@ MONEY = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "pnl")
 _SAME_MW = 1e-9
 _KINDS: dict[str, type[ActorBid] | type[TraderBid]] = {"actor": ActorBid, "trader": TraderBid}
 Tell = Callable[[float], None]
+
+
+def clear_linear(problem: ClearingProblem) -> Plan:
+    """Return the linear programme's plan with its curve, also where the stochastic programme would apply."""
+    return with_curve(problem, solve(problem))
+
+
+CLEARINGS: dict[str, Clear] = {"standard": clear, "linear": clear_linear}
 
 
 @dataclass
@@ -95,6 +107,7 @@ def compare(
     shadow: Zone,
     *,
     policies: Sequence[str] | None = None,
+    clearing: Clear = clear,
     start: datetime | None = None,
     end: datetime | None = None,
     tell: Tell = lambda _: None,
@@ -106,6 +119,7 @@ def compare(
         live: The zone as it was configured.
         shadow: The zone as it might have been; same name and slot length.
         policies: Whose bids the shadow weighs; None: those that the live plant weighed.
+        clearing: How the shadow clears.
         start: First closed slot; None: the run's first, which alone lets the control be exact.
         end: End of closed slots, exclusive.
         tell: Told the share done, 0 to 1.
@@ -120,7 +134,8 @@ def compare(
     charge = _charge_before(store, live, start)
     control = run_log(live, log, known, charge, lambda share: tell(0.5 * share))
     told = _rewritten(log, live, shadow)
-    other = run_log(shadow, told, tuple(policies or known), charge, lambda share: tell(0.5 + 0.5 * share))
+    weighed = tuple(policies or known)
+    other = run_log(shadow, told, weighed, charge, lambda share: tell(0.5 + 0.5 * share), clearing=clearing)
     stored = _stored_setpoints(store, live, control.setpoints)
     again = sum(
         abs(control.setpoints[key] - power) <= _SAME_MW for key, power in stored.items() if key in control.setpoints
@@ -146,7 +161,13 @@ def bid_kind(bid: ActorBid | TraderBid) -> str:
 
 
 def run_log(
-    zone: Zone, log: Sequence[Message], policies: tuple[str, ...], charge: Mapping[str, float], tell: Tell
+    zone: Zone,
+    log: Sequence[Message],
+    policies: tuple[str, ...],
+    charge: Mapping[str, float],
+    tell: Tell,
+    *,
+    clearing: Clear = clear,
 ) -> Run:
     """Return what a plant makes of a log.
 
@@ -156,8 +177,9 @@ def run_log(
         policies: Whose bids it waits for.
         charge: Known states of charge at the start, by asset.
         tell: Told the share done.
+        clearing: How it clears.
     """
-    reducer = PlantReducer(zone, policies, start_soc=charge, explore=False)
+    reducer = PlantReducer(zone, policies, clear=clearing, start_soc=charge, explore=False)
     state, found, clock = reducer.initial(zone.zone), Run(), ZoneInfo(zone.time_zone)
     for offset, message in enumerate(log):
         state, outputs = reducer.step(state, message, Origin("bids", 0, offset))

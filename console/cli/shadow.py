@@ -29,6 +29,9 @@ def shadow(
     policy: Annotated[
         list[Literal["actor", "trader"]] | None, Parameter(name="--policy", help="whose bids the shadow weighs [all]")
     ] = None,
+    clearing: Annotated[
+        Literal["standard", "linear"], Parameter(help="linear: without the stochastic programme")
+    ] = "standard",
     start: Annotated[str | None, Parameter(name="--from", help="first closed slot, UTC [the run's first]")] = None,
     end: Annotated[str | None, Parameter(name="--to", help="end of closed slots, UTC, exclusive")] = None,
     json: Json = False,
@@ -39,9 +42,9 @@ def shadow(
     Args:
         zone: The zone, where the store has several.
     """
-    from topologies.shadow import compare
+    from topologies.shadow import CLEARINGS, compare
 
-    if not (changes or beside or policy):
+    if not (changes or beside or policy or clearing != "standard"):
         raise ConfigError("the shadow is the live plant: nothing differs", hint=f"change something, e.g. {EXAMPLE}")
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
@@ -50,13 +53,15 @@ def shadow(
         other = _shadow(live, changes or [], beside)
         with progress(name) as report:
             found = compare(
-                store, live, other, policies=policy, tell=lambda share: report(share, "replayed"),
+                store, live, other, policies=policy, clearing=CLEARINGS[clearing],
+                tell=lambda share: report(share, "replayed"),
                 start=None if start is None else parse_time(start), end=None if end is None else parse_time(end),
             )  # fmt: skip
     document = {
         "zone": name,
         "currency": live.market.currency,
         "changed": _changed(live, other, policy),
+        "clearing": clearing,
         "exact": found.exact,
         "setpoints": found.stored,
         "setpoints_reproduced": found.reproduced,

@@ -67,6 +67,9 @@ def test_a_dearer_fuel_and_a_plant_without_a_trader_change_the_money(
     alone = asked(capsys, loop, "--policy", "actor")
     assert alone["changed"] == {"policies": ["actor"]}
     assert alone["exact"]
+    linear = asked(capsys, loop, "--clearing", "linear")
+    assert (linear["clearing"], linear["changed"]) == ("linear", {})
+    assert linear["shadow"] != linear["live"]
 
 
 def test_people_are_told_whether_it_is_exact(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
