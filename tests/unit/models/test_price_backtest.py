@@ -96,10 +96,21 @@ def test_noise_in_place_of_what_is_not_known_changes_nothing(frame, convention):
         assert np.array_equal(clean.tail[0], dirty.tail[0])
 
 
-def test_an_input_moved_by_one_day_costs_accuracy(frame, result):
+@pytest.mark.parametrize("channel", ["load_forecast_da_mw", "wind_forecast_da_mw"])
+def test_an_input_moved_by_one_step_changes_the_error(frame, result, channel):
     moved = frame.copy()
-    moved["wind_forecast_da_mw"] = moved["wind_forecast_da_mw"].shift(24)
-    assert day_ahead_figures(run(moved))["day_ahead_mae"] > 1.5 * day_ahead_figures(result)["day_ahead_mae"]
+    test = moved.index >= pd.Timestamp(TRAIN_TO)
+    moved.loc[test, channel] = moved[channel].shift(1)[test]
+    before, after = (day_ahead_figures(made)["day_ahead_mae"] for made in (result, run(moved)))
+    assert after > 1.05 * before
+
+
+def test_a_leak_would_be_seen(frame, result, monkeypatch):
+    """With wind of the day let through before its auction, noise in its place must move the forecast."""
+    monkeypatch.setattr("models.price_walk.as_known", lambda table, convention: table)
+    noisy = frame.copy()
+    noisy.loc[noisy.index >= pd.Timestamp(TRAIN_TO), "wind_forecast_da_mw"] = -1e5
+    assert not np.allclose(run(noisy, "load_only").price[0], result.price[0], atol=10.0)
 
 
 def test_the_same_run_gives_the_same_bits(frame, result):
