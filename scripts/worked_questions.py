@@ -21,6 +21,7 @@ from fastmcp.client.transports import StdioTransport
 
 ITEMS = 3
 CHARS = 260
+WIDTH = 116
 
 
 def short(value: Any, *, items: int = ITEMS) -> Any:
@@ -47,13 +48,25 @@ async def ask(client: Client[Any], title: str, tool: str, fields: Sequence[str],
     given = ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
     said: Any = result.structured_content or {"error": " ".join(getattr(b, "text", "") for b in result.content)}
     print(f"**{title}** `{tool}({given})`\n\n```json")
-    print("\n".join(_lines(short(only(said, fields) if "error" not in said else said))))
+    print(pretty(short(only(said, fields) if "error" not in said else said), room=0))
     print("```\n")
     return dict(said)
 
 
-def _lines(value: dict[str, Any]) -> list[str]:
-    return [f"{json.dumps(name)}: {json.dumps(inner)}" for name, inner in value.items()]
+def pretty(value: Any, indent: int = 0, room: int = WIDTH) -> str:
+    """Return JSON that stays on one line where it fits, and else opens one level."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(flat) <= room or not isinstance(value, dict | list):
+        return flat
+    pad, deeper = " " * indent, " " * (indent + 1)
+    if isinstance(value, dict):
+        inner = [
+            f"{json.dumps(name)}: {pretty(one, indent + 1, WIDTH - indent - len(name) - 5)}"
+            for name, one in value.items()
+        ]
+        return "{\n" + ",\n".join(deeper + line for line in inner) + f"\n{pad}}}"
+    inner = [pretty(one, indent + 1, WIDTH - indent - 2) for one in value]
+    return "[\n" + ",\n".join(deeper + line for line in inner) + f"\n{pad}]"
 
 
 async def questions(client: Client[Any], zone: str) -> None:
@@ -68,7 +81,8 @@ async def questions(client: Client[Any], zone: str) -> None:
          "direction", "ramp_limit_mw", "probability_beyond_limit", "served_change_mw", "meaning", "steepest"),
         zone=zone,
     )  # fmt: skip
-    battery = f"{zone}-battery-1"
+    listed = (await client.call_tool("list_assets", {"zone": zone, "kind": "battery"})).structured_content or {}
+    battery = listed["assets"][0]["asset_id"]
     await ask(
         client, "3. Why does it do that, and why not discharge 5 MW?", "explain_decision",
         ("decision_id", "for_slot", "engine", "binding", "setpoints", "alternatives", "why_not"),

@@ -1,0 +1,47 @@
+"""The worked questions of docs/mcp.md, asked of a small plant: the same command that wrote the documented answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+
+from mcp_server.acting import Acts
+from mcp_server.desk import Desk
+from mcp_server.server import build_server
+from scripts.worked_questions import pretty, questions, short
+from tests.builders import ZONE
+from tests.plant_loop import Loop
+from topologies.plans import PlanBook
+
+
+async def test_all_questions_are_answered_as_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loop = Loop(tmp_path)
+    while loop.next_slot < 12:
+        loop.close_slot()
+    desk = Desk(loop.settings, loop.store, now=loop.clock)
+    acts = Acts(desk, PlanBook(loop.store, loop.post, None, loop.clock), pause=lambda _: None)
+    async with Client(build_server(desk, acts)) as client:
+        await questions(client, ZONE)
+    said = capsys.readouterr().out
+    answers = [json.loads(block) for block in re.findall(r"```json\n(.*?)\n```", said, flags=re.DOTALL)]
+    assert re.findall(r"^\*\*(.)", said, flags=re.MULTILINE) == list("1234A5AA6")
+    assert len(answers) == 9
+    assert [answer for answer in answers if "error" in answer] == []
+    assert answers[4]["outcome"] == "refused"
+    assert loop.orders() == []
+
+
+def test_cuts_are_told_and_missing_fields_left_out() -> None:
+    assert short({"a": None, "b": [], "c": [1, 2, 3, 4, 5], "d": 0.0}) == {"c": [1, 2, 3, "... 2 more"], "d": 0.0}
+    assert short("x" * 300).endswith("x...")
+
+
+def test_json_opens_only_where_it_is_too_wide() -> None:
+    value = {"short": [1, 2], "long": ["y" * 60, "z" * 60]}
+    assert json.loads(pretty(value)) == value
+    assert '"short": [1, 2]' in pretty(value, room=0)
+    assert max(map(len, pretty(value, room=0).splitlines())) < 100
