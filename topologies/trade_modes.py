@@ -17,7 +17,7 @@ from agents.trader import TraderReducer, offers_of
 from models.backtest import BacktestOptions, walk
 from models.feed import with_net_load
 from models.price_backtest import DayAheadRun, run_day_ahead
-from models.price_days import Convention
+from models.price_days import Convention, role_of
 from models.price_view import local_minutes
 from vpp.bellman import Floats, UnitBattery
 from vpp.domain import NET_LOAD, PRICE, PriceKnown, Target
@@ -128,16 +128,17 @@ def trade_day_ahead(
 ) -> tuple[Market, Floats, dict[str, Floats]]:
     """Return the market over the test's local days, the path of its schedules, and that with load forecasts alone."""
     paths: list[Floats] = []
-    conventions: tuple[Convention, ...] = ("benchmark", "load_only")
+    late = any(role_of(column.rpartition(":")[2]) == "renewables" for column in frame.columns)
+    conventions: tuple[Convention, ...] = ("benchmark", "load_only") if late else ("benchmark",)
     for i, convention in enumerate(conventions):
         run = run_day_ahead(
             frame, zone, train_to=test_from, test_from=test_from, test_to=test_to, convention=convention,
-            progress=part(progress, i / 2, (i + 1) / 2),
+            progress=part(progress, i / len(conventions), (i + 1) / len(conventions)),
         )  # fmt: skip
         paths.append(_scheduled(run, zone, battery))
     first, last = run.slots[0].to_pydatetime(), run.slots[-1].to_pydatetime()
     market = market_of(frame, zone, first, last + zone.step.delta)
-    return market, paths[0], {"load_only": paths[1]}
+    return market, paths[0], {"load_only": paths[-1]}
 
 
 def _scheduled(run: DayAheadRun, zone: Zone, battery: UnitBattery) -> Floats:
