@@ -69,13 +69,14 @@ def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str
 
 
 def _follows(row: Mapping[str, Any]) -> str:
-    """Return what the setpoint's curve makes of a net load other than expected, from one end to the other."""
+    """Return what the setpoint's curve makes of a net load below and above the expected, halfway to its ends."""
     curve = row.get("curve") or []
     points = json.loads(curve) if isinstance(curve, str) else curve
     if not points or max(mw for _, mw in points) - min(mw for _, mw in points) < _SAME_MW:
         return ""
-    (low_net, low_mw), (high_net, high_mw) = points[0], points[-1]
-    return f"; inside the slot {low_mw:+.2f} MW at {low_net:.1f} MW net load to {high_mw:+.2f} MW at {high_net:.1f} MW"
+    quarter = len(points) // 4
+    (low_net, low_mw), (high_net, high_mw) = points[quarter], points[-1 - quarter]
+    return f"; inside the slot {low_mw:+.2f} MW at {low_net:.1f} MW net load, {high_mw:+.2f} MW at {high_net:.1f} MW"
 
 
 def _break_even(decision: Decision, asset_id: str, zone: Zone | None) -> str:
