@@ -43,13 +43,14 @@ class Rule(StrEnum):
 class Account(msgspec.Struct):
     """One paper battery: stored energy (MWh), profit of the running day, score, and its offer of the next slot.
 
-    ``value``: values of stored energy after the next slot; empty: it rests. The rest is as in ``Offer``.
+    ``value``: values of stored energy after the next slot as float32, so that state stays small; empty: it rests. The
+    rest is as in ``Offer``.
     """
 
     stored_mwh: float
     day_profit: float = 0.0
     score: float = 0.0
-    value: list[float] = []
+    value: bytes = b""
     expected: float = 0.0
     trust: float = 1.0
     fixed: bool = False
@@ -82,10 +83,11 @@ def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) 
     """Let every account deliver for one slot, at the actual price; without a price it rests."""
     cell = battery.cell()
     for account in book.accounts.values():
-        value, account.value = account.value, []
-        if price is None or not value:
+        kept, account.value = account.value, b""
+        if price is None or not kept:
             continue
-        offer = Offer(np.array(value), account.expected, account.trust, account.fixed)
+        value = np.frombuffer(kept, dtype=np.float32).astype(np.float64)
+        offer = Offer(value, account.expected, account.trust, account.fixed)
         after = offer.move(price, hours, account.stored_mwh, cell)
         account.day_profit += bellman.cash((after - account.stored_mwh) / cell[0], price, cell)
         account.stored_mwh = min(max(after, 0.0), battery.energy_mwh)
@@ -132,5 +134,5 @@ def open_accounts(book: Book, battery: UnitBattery, priors: Mapping[str, float])
 def place(book: Book, name: str, offer: Offer) -> None:
     """Let an account offer for the next slot."""
     account = book.accounts[name]
-    account.value, account.expected = offer.value.tolist(), offer.expected_per_mwh
+    account.value, account.expected = offer.value.astype(np.float32).tobytes(), offer.expected_per_mwh
     account.trust, account.fixed = offer.trust, offer.fixed

@@ -24,7 +24,7 @@ from vpp.fleet import Zone
 from vpp.messages import Correction, End, Forecast, Message, Opinion, TraderBid
 from vpp.reducer import Load, Origin, Output
 
-_SHAPE = "trader-2"
+_SHAPE = "trader-3"
 _SEGMENTS = 4
 _SEGMENT_LEVELS = (0.65, 0.55, 0.45, 0.35)
 _STORED_SHARE = 0.95
