@@ -12,7 +12,7 @@ from fastmcp.exceptions import ResourceError
 from fastmcp.server.auth import require_scopes
 from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 
-from mcp_server import fleet_view, overview, topics
+from mcp_server import fleet_view, overview, rulebook, topics
 from mcp_server.access import OPERATE
 from mcp_server.desk import Desk, nearest
 from mcp_server.plain import NAME_CHARS, plain
@@ -27,7 +27,7 @@ MAX_COMPLETIONS = 100
 
 
 def add_resources(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:
-    """Register the status resource and the templates for assets, topic schemas and the full schemas of answers."""
+    """Register the status resource and the templates for assets, topic schemas, rules and the schemas of answers."""
 
     @server.resource("grid://status", name="grid_status", title="Grid status", mime_type=JSON)
     def grid_status() -> str:
@@ -43,6 +43,11 @@ def add_resources(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, A
     def topic_schema(topic: str) -> str:
         """What a topic carries: use, writers, readers, JSON schema."""
         return _readable(lambda: json.dumps(topics.topic_schema(desk, topic)))
+
+    @server.resource("vpp://rules/{clause}", name="rule", title="Rule", mime_type="text/markdown")
+    def rule(clause: str) -> str:
+        """One clause in full, with source, citation and page."""
+        return _readable(lambda: rulebook.read_clause(desk, clause))
 
     @server.resource("vpp://tools/{tool}/schema", name="tool_schema", title="Answer schema", mime_type=JSON)
     def tool_schema(tool: str) -> str:
@@ -68,7 +73,7 @@ def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None
 
 
 def add_completions(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:
-    """Register one handler that completes asset ids, topic names, zones and tools."""
+    """Register one handler that completes asset ids, topic names, zones, clauses and tools."""
 
     @server.completion
     def complete(
@@ -84,6 +89,8 @@ def add_completions(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str,
                 found = list(BY_NAME)
             case "zone":
                 found = desk.zones()
+            case "clause":
+                found = rulebook.clause_ids(desk)
             case "tool":
                 found = sorted(schemas)
             case _:

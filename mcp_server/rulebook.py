@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from mcp_server.answers import RuleFound, Rules
-from mcp_server.desk import Desk
-from vpp.rules import added_clauses, shipped_clauses
+from mcp_server.desk import Desk, QuestionError, nearest
+from vpp.rules import Clause, added_clauses, shipped_clauses
 from vpp.store.rule_index import RuleIndex
 from vpp.word_vectors import WordVectors, read_vectors
 
@@ -36,6 +36,32 @@ def search_rules(desk: Desk, query: str, limit: int) -> Rules:
         ],
         hint=None if hits else "no clause has these words; try other ones, or add documents with `vpp rules add`",
     )
+
+
+def clause_ids(desk: Desk) -> list[str]:
+    """Return the ids of all clauses, shipped and added."""
+    return sorted({clause.clause for clause in _clauses(desk)})
+
+
+def read_clause(desk: Desk, clause_id: str) -> str:
+    """Return a clause in full as Markdown; one that was cut when it was added is put together again.
+
+    Raises:
+        QuestionError: There is no such clause.
+    """
+    parts = [clause for clause in _clauses(desk) if clause.clause == clause_id]
+    if not parts:
+        raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest(clause_id, clause_ids(desk)))
+    first = parts[0]
+    facts = [f"Source: {first.source}", f"Citation: {first.citation}"]
+    facts += [f"Page: {first.page}"] if first.page is not None else []
+    facts += [f"Check of a plan: {first.check}"] if first.check else []
+    text = "\n\n".join(part.text for part in parts if part.source == first.source)
+    return f"# {first.clause}: {first.title}\n\n" + "\n".join(facts) + f"\n\n{text}\n"
+
+
+def _clauses(desk: Desk) -> list[Clause]:
+    return [*shipped_clauses(), *added_clauses(desk.settings.data_dir / "rules")]
 
 
 @lru_cache(maxsize=2)

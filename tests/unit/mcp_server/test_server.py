@@ -98,12 +98,21 @@ async def test_status_and_schemas_are_resources(client: Client[Any]) -> None:
     assert "grid_power_mw" in json.dumps(full)
 
 
+async def test_a_rule_is_read_in_full(client: Client[Any]) -> None:
+    text = (await client.read_resource("vpp://rules/BAL-002.R1"))[0].text
+    assert text.startswith("# BAL-002.R1: Recovery within fifteen minutes")
+    assert "Citation: NERC BAL-002-3, Requirement R1" in text
+    with pytest.raises(Exception, match=r"did you mean BAL-00\d"):
+        await client.read_resource("vpp://rules/BAL-002.R9")
+
+
 @pytest.mark.parametrize(
     ("uri", "argument", "typed", "found"),
     [
         ("vpp://assets/{asset_id}", "asset_id", "peak", ["GB-peaker-1"]),
         ("vpp://topics/{topic}/schema", "topic", "tele", ["telemetry", "telemetry.raw"]),
         ("vpp://tools/{tool}/schema", "tool", "list", ["list_assets"]),
+        ("vpp://rules/{clause}", "clause", "site.re", ["SITE.reserve"]),
         ("vpp://assets/{asset_id}", "other", "x", []),
     ],
 )
