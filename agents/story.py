@@ -47,7 +47,16 @@ def story(decision: Decision, setpoints: Iterable[Mapping[str, Any]], zone: Zone
     told += [_limit(run, zone) for run in binding_runs(decision)]
     told += _alternatives(decision)
     told += [f"no current bid of {text}; its last one was used, shifted" for text in decision.missing]
-    return told + [said_verdict(entry) for entry in decision.verdicts]
+    told += [said_verdict(entry) for entry in decision.verdicts]
+    return told + [
+        f"{policy}: bid after {bid['slot'][11:16]} from {_source(bid)}" for policy, bid in decision.bids.items()
+    ]
+
+
+def _source(bid: Mapping[str, Any]) -> str:
+    """Return what a bid rests on: its model, or the named fallback."""
+    source, model = bid.get("source", ""), bid.get("model_id", "")
+    return f"{source} {model}" if model not in {"", "none", source} else str(source)
 
 
 def _headline(decision: Decision) -> str:

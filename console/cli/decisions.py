@@ -63,6 +63,9 @@ def explain(
         "costs": found.duals.get("costs", {}),
         "alternatives": found.alternatives,
         "missing": list(found.missing),
+        "model_id": found.model_id,
+        "spec_hash": found.spec_hash,
+        "solver": found.versions.get("solver"),
         "why_not": None if why_not is None else _why_not(settings, found, why_not),
     }
     answer(document, as_json=json, render=_render)

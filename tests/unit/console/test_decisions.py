@@ -39,6 +39,8 @@ def test_the_newest_decision_is_told_in_words(folder: Path, capsys: pytest.Captu
     assert told["for_slot"] == "2022-01-03T01:30:00Z"
     assert "water value" in story
     assert "discharging pays above" in story
+    assert "actor: bid after 01:00 from model m1" in story
+    assert told["model_id"] == "m1"
     assert "hold h1 by ops: inspection" in story
     assert {row["asset_id"] for row in told["setpoints"]} == {"bat", "gas", "shed"}
     assert len({row["reason"].partition(":")[0] for row in told["setpoints"]}) == 3
