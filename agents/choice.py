@@ -60,7 +60,7 @@ class Chooser:
             missing: Whose bid is missing, and why.
         """
         zone = self.zone
-        fleet = fleet_state(zone, state.head.assets, state.settled[closed].grid_mw)
+        fleet = fleet_state(zone, state.head.assets, self._grid_mw(state, closed))
         orders = state.standing.orders
         outcome, said = self._outcome(state, closed, fleet, observation)
         power = np.array([outcome.setpoints[asset.asset_id].power_mw for asset in zone.assets])
@@ -116,6 +116,25 @@ class Chooser:
         )  # fmt: skip
         short = reach_notes(zone, said.bands, problem.bands, problem.step_h)
         return replace(outcome, notes=(*outcome.notes, *short)), said
+
+    def _grid_mw(self, state: PlantState, closed: int) -> float | None:
+        """Return grid power of the closed slot, the base of the next ramp.
+
+        Where its net load was not measured: what was expected of it, else halfway from the slot before to what is
+        expected next. A ramp that is not counted would let the plant jump. None where nothing tells.
+        """
+        now, before = state.settled[closed], state.settled.get(closed - 1)
+        actor = dispatch.basis_of(state.last).actor
+        if now.grid_mw is not None or actor is None or not actor.net_mw:
+            return now.grid_mw
+        late = closed - self.zone.step.index(actor.slot)
+        if late > 0:
+            expected = float(np.interp(late * self.zone.step_min, actor.horizon_min, actor.net_mw))
+        elif before is not None and before.net_mw is not None:
+            expected = 0.5 * (before.net_mw + actor.net_mw[0])
+        else:
+            return None
+        return expected - sum(now.power_mw.values())
 
     def _rest(self, fleet: FleetState, row: int) -> float:
         asset = self.zone.assets[row]

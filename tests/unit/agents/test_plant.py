@@ -288,6 +288,14 @@ def test_a_gap_settles_on_the_planned_point_then_the_plant_holds() -> None:
     assert gap[-1].penalty == 0.0
 
 
+def test_a_ramp_is_counted_across_a_missing_slot_from_what_was_expected_of_it() -> None:
+    _, outputs = run(plant(), [*bids(0, net=800.0), *bids(1, net=840.0), *bids(2, net=None)])
+    decision = said_on(outputs, "decisions")[-1]
+    given = sum(asset["power_mw"] for asset in decision.state["assets"].values())
+    assert decision.state["observation"].get("net_load_mw") is None
+    assert decision.state["grid_mw"] == pytest.approx(0.5 * (84.0 + 50.0) - given)
+
+
 def test_a_gap_too_long_to_bridge_is_told_and_left_behind() -> None:
     _, outputs = run(plant(), [*bids(0), *bids(1000)])
     assert [d.slot for d in said_on(outputs, "decisions")] == [slot_at(0), slot_at(1), slot_at(1000)]
