@@ -9,14 +9,16 @@ from cyclopts import Parameter
 
 from console.cli.instead import first_powers
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, show, table, to_json
+from console.cli.progress import progress
 from vpp.domain import iso
-from vpp.errors import RefusedError
+from vpp.errors import DataError, RefusedError
 from vpp.fleet import Zone
 from vpp.messages import Decision
 from vpp.runs import zones_named
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.store.decisions import LATEST, find_decision, setpoints_of
+from vpp.store.decisions import LATEST, decisions_of, find_decision, setpoints_of
+from vpp.tables import DECISIONS
 
 SHOWN_DEPARTURES = 20
 SHOWN_TEXT = 60
@@ -126,7 +128,14 @@ def _verdict(extra: float, unit: str) -> str:
 
 
 def replay_decision(
-    decision: str = LATEST, *, zone: OfZone = None, json: Json = False, common: Common = NO_OPTIONS
+    decision: str = LATEST,
+    *,
+    zone: OfZone = None,
+    every: Annotated[
+        bool, Parameter(name="--all", help="all stored decisions, of --zone or of all", negative="")
+    ] = False,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
 ) -> int:
     """Make a decision again from its record and compare bit for bit; exit 1 where anything differs.
 
@@ -136,6 +145,8 @@ def replay_decision(
     from topologies.receipts import replay_decision as made_again
 
     settings = common.settings()
+    if every:
+        return _replay_all(settings, zone, as_json=json)
     with open_store(settings, read_only=True) as store:
         found = find_decision(store, decision, zone=zone)
         replayed = made_again(store, _configured(settings, found.decision), found)
@@ -149,6 +160,42 @@ def replay_decision(
     }
     answer(document, as_json=json, render=_render_replay)
     return 0 if replayed.same else 1
+
+
+def _replay_all(settings: Settings, zone: str | None, *, as_json: bool) -> int:
+    from topologies.receipts import replay_decision as made_again
+
+    failed: list[dict[str, Any]] = []
+    done = 0
+    with open_store(settings, read_only=True) as store, progress(zone or "decisions") as report:
+        whole = store.count(DECISIONS, zone=zone)
+        for found in decisions_of(store, zone):
+            replayed = made_again(store, _configured(settings, found.decision), found)
+            done += 1
+            report(done / max(whole, done), "made again")
+            if not replayed.same:
+                first = (*replayed.departures, *replayed.inputs)[0].where
+                failed.append(
+                    {
+                        "decision_id": replayed.decision_id,
+                        "zone": found.decision.zone,
+                        "for_slot": iso(found.decision.for_slot),
+                        "first_difference": first,
+                    }
+                )
+    if not done:
+        raise DataError("nothing is decided yet", hint="start a plant first: vpp up")
+    document = {"decisions": done, "same": done - len(failed), "failed": failed}
+    answer(document, as_json=as_json, render=_render_all)
+    return 1 if failed else 0
+
+
+def _render_all(document: dict[str, Any]) -> None:
+    out.print(f"{document['same']:,} of {document['decisions']:,} decisions made again, bit for bit")
+    failed = document["failed"]
+    if failed:
+        table(None, failed[0], [row.values() for row in failed[:SHOWN_DEPARTURES]])
+        say(f"  next: vpp replay-decision {failed[0]['decision_id']}")
 
 
 def _render_replay(document: dict[str, Any]) -> None:

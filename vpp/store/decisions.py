@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,6 +82,15 @@ def decision_at(store: Store, zone: str, when: datetime) -> Found:
     rows = store.read(DECISIONS, zone=zone, end=when, filters={"revision": 0}, order="desc", limit=2)
     due = [row for row in rows.dicts() if row["for_slot"] <= when < row["for_slot"] + (row["for_slot"] - row["slot"])]
     return _found(due[:1], f"there is no decision of {zone!r} for {iso(when)}", store)
+
+
+def decisions_of(
+    store: Store, zone: str | None = None, *, start: datetime | None = None, end: datetime | None = None
+) -> Iterator[Found]:
+    """Yield the decisions of one zone or of all, revisions included, in the order of their key."""
+    for chunk in store.scan(DECISIONS, zone=zone, start=start, end=end, columns=("body",)):
+        for (body,) in chunk:
+            yield Found(msgspec.json.decode(body, type=Decision), body)
 
 
 def setpoints_of(store: Store, decision: Decision) -> list[dict[str, Any]]:

@@ -109,6 +109,14 @@ def test_a_changed_record_or_input_fails_and_says_where(
     assert any(gap["where"] == "decision_id" for gap in found["departures"])
     assert main(["replay-decision", "--data-dir", str(other)]) == 1
     assert "comes out otherwise" in capsys.readouterr().out
+    assert main(["replay-decision", "--all", "--data-dir", str(other)]) == 1
+    assert "0 of 4 decisions made again" in capsys.readouterr().out
+
+
+def test_all_decisions_are_made_again_at_once(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(capsys, folder, "replay-decision", "--all") == {"decisions": 4, "same": 4, "failed": []}
+    assert main(["replay-decision", "--all", "--data-dir", str(tmp_path)]) == 1
+    assert "vpp up" in capsys.readouterr().err
 
 
 def test_another_fleet_file_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
