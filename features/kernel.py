@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from features import calendar as cal_fields
-from features.kernel_access import at, clear_sky, last_published, rolling, same_class_days, slot_mean, window_mean
+from features.kernel_access import at, clear_sky, last_published, leaf, rolling, same_class_days, slot_mean, window_mean
 from features.spec import Op
 
 Array = npt.NDArray[np.float64]
@@ -27,7 +27,7 @@ _DAY_CLASS = cal_fields.DAY_CLASS
 _ANNUAL = cal_fields.ANNUAL
 _SUN = cal_fields.SUN
 _TAU = 2.0 * math.pi
-PARTS = "fced52602f05"
+PARTS = "0fecc1278dde"
 """Digest of what is compiled into this module from others. The compiler's cache looks at this file alone, so a change
 there must change it; a test says the new value."""
 
@@ -50,7 +50,7 @@ DAY_SIN, DAY_COS, WEEK_SIN, WEEK_COS = int(Op.DAY_SIN), int(Op.DAY_COS), int(Op.
 HORIZON = int(Op.HORIZON)
 
 
-@njit(cache=True)
+@leaf
 def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
     data: Array,
@@ -103,7 +103,7 @@ def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel
                 out[n] = slope
 
 
-@njit(cache=True)
+@leaf
 def _calendar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
     cal: Array,
@@ -143,7 +143,7 @@ def _calendar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain 
             out[n] = float(steps[n] * step_min)
 
 
-@njit(cache=True)
+@leaf
 def _ahead_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
     data: Array,
@@ -187,8 +187,8 @@ def _ahead_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
             out[n] = ahead * factor - now
 
 
-@njit(cache=True)
-def _past_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+@leaf
+def _past_column(  # noqa: PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
     data: Array,
     base: int,
@@ -204,10 +204,12 @@ def _past_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
     out: Array,
 ) -> None:
     """Compute one feature of what happened at the targets' slot on earlier days."""
+    now_too = np.nan
     for n in range(origins.shape[0]):
         t = origins[n]
         target = t + steps[n]
         limit = limits[n]
+        fresh = n == 0 or t != origins[n - 1]
         if op in (SEASON, SPLIT_SEASON, SPLIT_CHANGE):
             if op != SEASON:
                 i = target - cal_first
@@ -222,22 +224,25 @@ def _past_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
                 out[n] = at(data, base, low, limit, x, target - a * day) - before
         elif op in (CLEAR_CHANGE, CLEAR_GAP):
             sky = clear_sky(data, base, low, limit, x, target, t, a, day)
-            sky_now = clear_sky(data, base, low, limit, x, t, t, a, day)
+            if fresh:
+                now_too = clear_sky(data, base, low, limit, x, t, t, a, day)
             if op == CLEAR_CHANGE:
-                out[n] = sky - sky_now
+                out[n] = sky - now_too
             else:
                 now = at(data, base, low, limit, x, t)
-                out[n] = (min(now / sky_now, 1.5) if sky_now > 0.0 else 0.0) * sky - now
+                out[n] = (min(now / now_too, 1.5) if now_too > 0.0 else 0.0) * sky - now
         else:
             mean = slot_mean(data, base, low, limit, x, target, t, a, day)
             if op == SLOT_MEAN_GAP:
                 mean -= at(data, base, low, limit, x, t)
             elif op == SLOT_MEAN_CHANGE:
-                mean -= slot_mean(data, base, low, limit, x, t, t, a, day)
+                if fresh:
+                    now_too = slot_mean(data, base, low, limit, x, t, t, a, day)
+                mean -= now_too
             out[n] = mean
 
 
-@njit(cache=True)
+@leaf
 def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
     data: Array,

@@ -24,10 +24,10 @@ _DAY_CLASS = DAY_CLASS
 
 # Counting references to array arguments costs 30 ns a call, ten times what these functions do. They allocate nothing,
 # so they go without.
-_leaf: Callable[[_Function], _Function] = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
+leaf: Callable[[_Function], _Function] = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
 
 
-@_leaf
+@leaf
 def sum_series(
     channels: Array,
     rows: Indices,
@@ -50,7 +50,7 @@ def sum_series(
             out[s, column] = total
 
 
-@_leaf
+@leaf
 def at(
     data: Array,
     base: int,
@@ -69,7 +69,7 @@ def at(
     return value
 
 
-@_leaf
+@leaf
 def window_mean(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     data: Array,
     base: int,
@@ -90,7 +90,7 @@ def window_mean(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     return total / count if 2 * count >= width else np.nan
 
 
-@_leaf
+@leaf
 def rolling(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     data: Array,
     base: int,
@@ -141,7 +141,7 @@ def rolling(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     return lowest, highest, np.sqrt(max(variance, 0.0)), cross / spread
 
 
-@_leaf
+@leaf
 def slot_mean(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     data: Array,
     base: int,
@@ -171,7 +171,7 @@ def slot_mean(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     return total / count
 
 
-@_leaf
+@leaf
 def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     data: Array,
     base: int,
@@ -199,7 +199,7 @@ def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     return highest
 
 
-@_leaf
+@leaf
 def last_published(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     data: Array,
     base: int,
