@@ -18,7 +18,7 @@ from agents.orders import refuse
 from agents.problem import Array, ClearingProblem, Flags, Plan
 from agents.reopen import Reopened, reopen, step_ends
 from agents.standing import admit, names
-from vpp.fleet import Battery, Zone
+from vpp.fleet import Asset, Battery, Zone
 from vpp.messages import Decision, Order
 
 _SAME_MW = 1e-3
@@ -58,9 +58,10 @@ class Proposal:
 
     ``outcome``: ``ready``, ``clamped`` (it will be met in part) or ``refused``. ``cost_change``: expected money over
     the look-ahead that the order costs against the plant's own plan (negative: it gains), ``costs`` its items.
-    ``energy_change_mwh``: plant energy more into the grid while the order stands; ``moved_mwh``: energy that moves
-    otherwise than planned, either way, over the whole look-ahead. ``cap_slack_mw``,
-    ``ramp_slack_mw``: least distance to the limits while it stands, negative beyond them. ``starts``: of the steps.
+    ``energy_change_mwh``: plant energy more into the grid while the order stands, so 0 where another asset makes up
+    for it; ``moved_mwh``: energy that the assets it speaks of move otherwise than planned, either way, while it
+    stands; ``peak_change_mw``: the greatest such change of one of them. ``cap_slack_mw``, ``ramp_slack_mw``: least
+    distance to the limits while it stands, negative beyond them. ``starts``: of the steps.
     """
 
     order: Order
@@ -150,7 +151,10 @@ def _compare(
     ]
     outcomes = {check.outcome for check in checks}
     clamped = any(check.name == "delivery" and check.outcome == "warning" for check in checks)
-    change = (plan.power_mw - base.power_mw).sum(axis=0)
+    by_asset = plan.power_mw - base.power_mw
+    change = by_asset.sum(axis=0)
+    named = [row for row, asset in enumerate(problem.assets) if _speaks_of(order, asset)]
+    moved = np.abs(by_asset[named][:, stands])
     return Proposal(
         order=order,
         outcome="refused" if "refused" in outcomes else "clamped" if clamped else "ready",
@@ -158,13 +162,18 @@ def _compare(
         cost_change=round(plan.cost - base.cost, 2) + 0.0,
         costs={name: round(plan.costs[name] - base.costs[name], 2) + 0.0 for name in plan.costs},
         energy_change_mwh=round(float((change * problem.step_h)[stands].sum()), 4) + 0.0,
-        moved_mwh=round(float(np.abs(change) @ problem.step_h), 4),
-        peak_change_mw=round(float(np.abs(change).max(initial=0.0)), 4),
+        moved_mwh=round(float(moved.sum(axis=0) @ problem.step_h[stands]), 4),
+        peak_change_mw=round(float(moved.max(initial=0.0)), 4),
         cap_slack_mw=_least(problem.zone.limits.import_cap_mw - plan.grid_mw, stands),
         ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(_ramps(problem, plan)), stands),
         starts=starts,
         paths=_paths(problem, plan, base),
     )
+
+
+def _speaks_of(order: Order, asset: Asset) -> bool:
+    """Return whether an order moves an asset: a state of charge only batteries."""
+    return names(order, asset) and (order.action != "soc_target" or isinstance(asset, Battery))
 
 
 def _stands(order: Order, starts: list[datetime], ends: list[datetime]) -> Flags:

@@ -42,13 +42,22 @@ def only(answer: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     return {name: answer[name] for name in fields if name in answer}
 
 
+def told(check: dict[str, Any]) -> str:
+    """Return one check of a plan as a line."""
+    clause = f" ({check['clause']}, {check['citation']})" if check.get("clause") else ""
+    rule = f" The rule: {check['rule']}" if check.get("rule") else ""
+    return f"{check['outcome']}: {check['detail']}{clause}.{rule}"
+
+
 async def ask(client: Client[Any], title: str, tool: str, fields: Sequence[str], **arguments: Any) -> dict[str, Any]:
     """Ask one question, print it with the answer's fields and return the whole answer."""
     result = await client.call_tool(tool, arguments, raise_on_error=False)
     given = ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
     said: Any = result.structured_content or {"error": " ".join(getattr(b, "text", "") for b in result.content)}
     print(f"**{title}** `{tool}({given})`\n\n```json")
-    print(pretty(short(only(said, fields) if "error" not in said else said), room=0))
+    shown = only(said, fields) if "error" not in said else said
+    checks = {"checks": [told(check) for check in shown["checks"]]} if "checks" in shown else {}
+    print(pretty(short(shown) | checks, room=0))
     print("```\n")
     return dict(said)
 
@@ -85,7 +94,7 @@ async def questions(client: Client[Any], zone: str) -> None:
     battery = listed["assets"][0]["asset_id"]
     await ask(
         client, "3. Why does it do that, and why not discharge 5 MW?", "explain_decision",
-        ("decision_id", "for_slot", "engine", "binding", "setpoints", "alternatives", "why_not"),
+        ("for_slot", "engine", "binding", "setpoints", "alternatives", "why_not", "warnings", "hint"),
         zone=zone, why_not_asset=battery, why_not_mw=5,
     )  # fmt: skip
     fields = (
@@ -99,7 +108,7 @@ async def questions(client: Client[Any], zone: str) -> None:
     week = (end - timedelta(days=7)).isoformat().replace("+00:00", "Z")
     await ask(
         client, "5. What did a week earn, by asset?", "get_performance",
-        ("window", "groups", "total", "battery_cycles", "skill"), zone=zone, start=week, by="asset",
+        ("window", "total", "groups", "battery_cycles"), zone=zone, start=week, by="asset",
     )  # fmt: skip
     for policy in ("joint", "trade_only"):
         await ask(

@@ -86,6 +86,16 @@ def test_an_order_shows_what_it_changes() -> None:
     assert found.energy_change_mwh == pytest.approx(2.0 - sum(battery.power_without_mw[1:3]) * 0.5, abs=2.1)
 
 
+def test_what_counts_is_what_the_order_moves_at_its_own_assets() -> None:
+    """Another asset may make up for it and the plan be made anew later: neither is the order's doing."""
+    found = propose(ZONE, decision(), target(3.0))
+    battery = found.paths[0]
+    change = np.abs(np.array(battery.power_mw) - np.array(battery.power_without_mw))
+    # Slot 2 is decided and first; the order stands in slots 3 and 4.
+    assert found.moved_mwh == pytest.approx(change[1:3].sum() * 0.5, abs=1e-3)
+    assert found.peak_change_mw == pytest.approx(change[1:3].max(), abs=1e-3)
+
+
 def test_what_the_plant_does_anyway_costs_nothing() -> None:
     planned = decision().plan[f"power_mw:{BATTERY.asset_id}"][1]
     found = propose(ZONE, decision(), target(planned, slots=1))

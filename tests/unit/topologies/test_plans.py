@@ -216,19 +216,19 @@ def test_no_budget_lets_the_automation_loose(loop: Loop, action: str) -> None:
 @pytest.mark.parametrize("key", [None, KEY], ids=["unsigned", "signed"])
 def test_replicas_that_know_nothing_of_each_other_share_one_budget(tmp_path: Path, key: bytes | None) -> None:
     """Each sees a store that the other's records have not reached: both approve, admission lets one through."""
-    loop = Loop(tmp_path / "plant", key=key, budget_mw=9.0, budget_mwh_per_day=6.0, budget_cost_per_day=9e9)
+    loop = Loop(tmp_path / "plant", key=key, budget_mw=9.0, budget_mwh_per_day=3.0, budget_cost_per_day=9e9)
     books = []
     for name in ("a", "b"):
         blind = Loop(tmp_path / name).store
         books.append(PlanBook(blind, loop.post, key, loop.clock))
-    budget = Budget(9.0, 6.0, 9e9)
+    budget = Budget(9.0, 3.0, 9e9)
     plans = [proposed(loop, book) for book in books]
     moved = [book.find(plan_id).kept.moved_mwh or 0.0 for book, plan_id in zip(books, plans, strict=True)]
-    assert 3.0 < moved[0] <= 6.0
+    assert moved == [2.0, 2.0]
     for book, plan_id in zip(books, plans, strict=True):
         assert book.approve_within(plan_id, "agent", budget) is None
         book.execute(plan_id, "agent")
     assert [verdict(loop, plan_id) for plan_id in plans] == ["accepted", "refused"]
     reason = loop.store.read(ORDERS, filters={"order_id": plans[1]}).column("verdict_reason")[0]
     assert reason.startswith("budget: ")
-    assert "MWh today would pass the budget of 6 MWh" in reason
+    assert "MWh today would pass the budget of 3 MWh" in reason
