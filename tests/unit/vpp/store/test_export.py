@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.store_rows import asset, forecast, slot, telemetry
+from vpp.canonical import inspect_file, read_frame
 from vpp.errors import ConfigError, UnreachableError
 from vpp.settings import Settings
 from vpp.store import Store, open_store
@@ -115,3 +116,15 @@ def test_nothing_half_written_stays(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UnreachableError):
         export(store, "telemetry", "csv", tmp_path / "file" / "x.csv")
     assert [path.name for path in tmp_path.glob("x.*")] == []
+
+
+def test_exported_telemetry_can_be_trained_on_again(store: Store, tmp_path: Path) -> None:
+    row = (50.0, None, 5.0, 45.0, 30.0, None, "{}", "{}", 0)
+    store.write("telemetry", [("TOWN", slot(n), *row) for n in range(3)])
+    export(store, "telemetry", "csv", tmp_path / "history.csv")
+    info = inspect_file(tmp_path / "history.csv")
+    assert info.notes == ("read with the mapping stored_telemetry",)
+    assert info.spans["TOWN"].channels == ("load_mw", "wind_mw", "price_per_mwh")
+    frame = read_frame(tmp_path / "history.csv", "TOWN")
+    assert list(frame.index) == [slot(n) for n in range(3)]
+    assert frame["price_per_mwh"].tolist() == [30.0] * 3
