@@ -38,7 +38,8 @@ class Plan(Answer):
     cost_change: Real | None = Field(default=None, description="expected, against the plant's own plan; < 0 gains")
     costs: dict[str, Real] = Field(default={})
     energy_change_mwh: Real | None = None
-    cap_slack_mw: Real | None = Field(default=None, description="least distance to the import cap; < 0 beyond")
+    moved_mwh: Real | None = None
+    cap_slack_mw: Real | None = Field(default=None, description="to the import cap at least; < 0 beyond")
     ramp_slack_mw: Real | None = None
     columns: list[Name] = Field(default=[])
     points: Points = Field(default=[])

@@ -260,6 +260,7 @@ class Acts:
             cost_change=proposal.cost_change,
             costs={name: value for name, value in proposal.costs.items() if value},
             energy_change_mwh=proposal.energy_change_mwh,
+            moved_mwh=proposal.moved_mwh,
             cap_slack_mw=proposal.cap_slack_mw,
             ramp_slack_mw=proposal.ramp_slack_mw,
             columns=columns,
