@@ -98,8 +98,8 @@ async def questions(client: Client[Any], zone: str) -> None:
         zone=zone, why_not_asset=battery, why_not_mw=5,
     )  # fmt: skip
     fields = (
-        "plan_id", "outcome", "starts_at", "ends_at", "currency", "cost_change", "costs", "energy_change_mwh", "moved_mwh",
-        "cap_slack_mw", "ramp_slack_mw", "checks", "approval",
+        "plan_id", "outcome", "starts_at", "ends_at", "currency", "cost_change", "costs",
+        "energy_change_mwh", "moved_mwh", "cap_slack_mw", "ramp_slack_mw", "checks", "approval",
     )  # fmt: skip
     wish = {"asset_ids": [battery], "duration_min": 60, "reason": "evening peak"}
     await ask(client, "4. Discharge 6 MW for an hour?", "propose_dispatch", fields, power_mw=6, **wish)
