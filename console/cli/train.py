@@ -72,8 +72,7 @@ def train(
         for note in feed.notes:
             say(note)
         end = parse_time(until) if until is not None else feed.info.last + feed.zones[min(feed.zones)].step.delta
-        found = [train_zone(feed, z, settings, end, wanted) for z in feed.zones.values()]
-        answer(found, as_json=json, render=render_versions)
+        answer(_train_all(feed, settings, end, wanted), as_json=json, render=render_versions)
 
     if days is None:
         once()
@@ -98,6 +97,20 @@ def repeat(once: Callable[[], None], days: float) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _train_all(feed: FileFeed, settings: Settings, end: datetime, wanted: Wanted) -> list[dict[str, Any]]:
+    """Train every zone; one with too few rows is told and left out, unless no zone has enough."""
+    found, failed = [], None
+    for zone in feed.zones.values():
+        try:
+            found.append(train_zone(feed, zone, settings, end, wanted))
+        except DataError as error:
+            failed = error
+            say(f"{zone.zone}: no model: {error}")
+    if failed is not None and not found:
+        raise failed
+    return found
 
 
 def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wanted: Wanted) -> dict[str, Any]:

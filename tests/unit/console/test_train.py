@@ -62,6 +62,12 @@ def test_a_first_model_must_beat_the_fallback_and_a_second_the_first(
     assert "no earlier model" in told
 
 
+def test_too_few_rows_are_an_error_with_the_next_step(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = vpp(place, capsys, "train", "--data", str(place / "town.csv"), "--until", "2021-01-03", code=1)
+    assert "too few to train on" in told
+    assert "at least four weeks" in told
+
+
 def test_one_end_and_a_schedule_contradict(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, told = vpp(
         place, capsys, "train", "--data", str(place / "town.csv"), "--until", "2021-03-12", "--every", "7d", code=2
