@@ -33,6 +33,9 @@ from vpp.zones import FLAT_PRICE_PER_MWH
 
 PLANT = "plant"
 STORED_SHARE = 0.95
+LEARN_DAYS = 28
+"""Days before the test over which the trader's paper accounts already run."""
+FIRST_FIT_DAYS = 35
 NAIVE = {"persistence": 0, "week_change": 7}
 BASELINES = (*NAIVE, "original_rule")
 
@@ -171,6 +174,9 @@ def _forecasts(
     if options.train_to is not None and options.train_to > options.test_from:
         raise ConfigError("--train-to must not lie after --test-from", hint="leave it out to train up to the test")
     end = frame.index[weeks[-1]].to_pydatetime() + timedelta(days=WEEK_DAYS)
+    if options.joint:
+        oldest = frame.index[0].to_pydatetime() + timedelta(days=FIRST_FIT_DAYS)
+        begin = min(max(begin - timedelta(days=LEARN_DAYS), oldest), begin)
     train_to = min(options.train_to or begin, begin)
     targets = frozenset(Target) if options.joint else frozenset({Target.NET_LOAD})
     return walk(frame, zone, BacktestOptions(Target.NET_LOAD, train_to, begin, end, options.refit), progress, targets)

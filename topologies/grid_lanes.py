@@ -58,6 +58,10 @@ class Lane(Protocol):
 
     record: Record
 
+    def learn(self, forecast: Forecast) -> None:
+        """Take a forecast of the time before the test, of which nothing is decided."""
+        ...
+
     def begin(self) -> None:
         """Start anew with the fleet at rest."""
         ...
@@ -95,6 +99,11 @@ class PlantLane:
         self._trader_state = None if self._trader is None else self._trader.initial(zone.zone)
         self._bids: tuple[int, list[Bid]] = (-1, [])
         self.begin()
+
+    def learn(self, forecast: Forecast) -> None:
+        """Let the trader's paper accounts run over a forecast of the time before the test."""
+        if self._trader is not None and self._trader_state is not None:
+            self._trader_state, _ = self._trader.step(self._trader_state, self._forecaster(forecast), _ORIGIN)
 
     def begin(self) -> None:
         """Start anew with the fleet at rest; what the trader has learned stays."""
@@ -195,6 +204,9 @@ class OriginalRuleLane:
         self.record = Record()
         self._zone = zone
         self.begin()
+
+    def learn(self, forecast: Forecast) -> None:
+        """Take nothing: the rule has no memory."""
 
     def begin(self) -> None:
         """Start anew with the fleet at rest."""

@@ -153,7 +153,8 @@ def walk_weeks(
         history: What came.
         trials: The lanes, settled in place.
         weeks: Positions of the weeks' first slots, one week after the other.
-        forecasts: From the slot before the first week to the last slot of the last one.
+        forecasts: From the slot before the first week, or earlier for the lanes to learn from, to the last slot of the
+            last one.
         progress: Told the share done (0.2 to 1) and the day.
     """
     step = history.zone.step
@@ -163,6 +164,10 @@ def walk_weeks(
     lanes = [lane for trial in trials for lane in trial.lanes.values()]
     for forecast in forecasts:
         at = step.index(forecast.slot) - history.offset
+        if at < first:
+            for lane in lanes:
+                lane.learn(forecast)
+            continue
         slot = history.slot(at)
         foreseen.note(forecast, at)
         if at > first:
