@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from mcp_server.answers import Answer, Points
+from mcp_server.answers import Answer, Points, Said
 from mcp_server.plain import Name, Real, Text
 
 
-class CheckDone(BaseModel):
+class CheckDone(Said):
     """One check of a plan."""
 
     name: str
@@ -47,7 +47,7 @@ class Plan(Answer):
     approval: Text | None = Field(default=None, description="how it is approved")
 
 
-class AssetReceipt(BaseModel):
+class AssetReceipt(Said):
     """What became of the order at one asset."""
 
     asset_id: Name
@@ -67,7 +67,7 @@ class Receipt(Answer):
     assets: list[AssetReceipt] = Field(default=[])
 
 
-class Standing(BaseModel):
+class Standing(Said):
     """One order in force."""
 
     order_id: Name

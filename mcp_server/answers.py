@@ -9,14 +9,26 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
-from mcp_server.plain import Name, Real, Text
+from mcp_server.plain import Name, Real, Text, inert
 
 Points = list[list[Any]]
 
 
-class Answer(BaseModel):
+class Said(BaseModel):
+    """Any part of an answer: text in it is inert, wherever it comes from."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inert(cls, data: Any) -> Any:
+        return inert(data)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, inert(value))
+
+
+class Answer(Said):
     """What all answers share."""
 
     as_of: datetime | None = None
@@ -24,7 +36,7 @@ class Answer(BaseModel):
     warnings: list[Text] = []
 
 
-class ZoneNow(BaseModel):
+class ZoneNow(Said):
     """One zone at its newest closed slot."""
 
     zone: Name
@@ -64,7 +76,7 @@ class Overview(Answer):
     truncated: bool = False
 
 
-class AssetLine(BaseModel):
+class AssetLine(Said):
     """One asset, in short."""
 
     asset_id: Name
@@ -106,7 +118,7 @@ class AssetDetail(Answer):
     currency: str = ""
 
 
-class Stats(BaseModel):
+class Stats(Said):
     """One column of a series over the whole window."""
 
     column: Name
@@ -132,7 +144,7 @@ class Series(Answer):
     truncated: bool = Field(default=False, description="true: points are means (money: sums) over resolution_min")
 
 
-class Skill(BaseModel):
+class Skill(Said):
     """How good past forecasts turned out at one horizon."""
 
     zone: Name
@@ -162,7 +174,7 @@ class Forecast(Answer):
     truncated: bool = False
 
 
-class RampStep(BaseModel):
+class RampStep(Said):
     """One expected change of net load from slot to slot."""
 
     at: datetime
@@ -192,7 +204,7 @@ class Ramp(Answer):
     meaning: str | None = None
 
 
-class Money(BaseModel):
+class Money(Said):
     """Settled money and energy of one group."""
 
     group: Name
@@ -209,7 +221,7 @@ class Money(BaseModel):
     pnl: Real
 
 
-class Captured(BaseModel):
+class Captured(Said):
     """A battery's trading against perfect foresight of each day's prices; ``lost`` sums to perfect - value."""
 
     asset_id: Name
@@ -237,7 +249,7 @@ class Performance(Answer):
     truncated: bool = False
 
 
-class Worker(BaseModel):
+class Worker(Said):
     """One worker process."""
 
     topology: Name
@@ -249,7 +261,7 @@ class Worker(BaseModel):
     last_slot: Name | None
 
 
-class Readiness(BaseModel):
+class Readiness(Said):
     """How far one zone is through the chain, and what its forecasts rest on."""
 
     zone: Name
@@ -260,7 +272,7 @@ class Readiness(BaseModel):
     bad_channels: dict[str, int] = Field(description="slots of the last 24 h with a channel that is not ok")
 
 
-class DeadLetters(BaseModel):
+class DeadLetters(Said):
     """Dead letters of one kind among the newest."""
 
     topic: Name
@@ -283,7 +295,7 @@ class Health(Answer):
     truncated: bool = False
 
 
-class Peeked(BaseModel):
+class Peeked(Said):
     """One record of a topic."""
 
     partition: int
@@ -302,7 +314,7 @@ class TopicPeek(Answer):
     truncated: bool = False
 
 
-class SetpointSaid(BaseModel):
+class SetpointSaid(Said):
     """One setpoint of a decision."""
 
     asset_id: Name
@@ -311,7 +323,7 @@ class SetpointSaid(BaseModel):
     soc_before: Real | None
 
 
-class WhyNot(BaseModel):
+class WhyNot(Said):
     """What another first step would have cost, by solving again with it forced."""
 
     asset_id: Name
@@ -352,7 +364,7 @@ class Explanation(Answer):
     why_not: WhyNot | None = None
 
 
-class RuleFound(BaseModel):
+class RuleFound(Said):
     """A clause that fits the question."""
 
     clause: Name
@@ -372,7 +384,7 @@ class Rules(Answer):
     rules: list[RuleFound] = []
 
 
-class BacktestRun(BaseModel):
+class BacktestRun(Said):
     """One run of a backtest; costs are positive, income negative."""
 
     name: Name

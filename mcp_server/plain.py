@@ -22,9 +22,19 @@ def plain(text: str, limit: int = TEXT_CHARS) -> str:
     >>> plain("soc\x1b[2J\n low\u202e", 40)
     'soc [2J low'
     """
-    seen = "".join(" " if unicodedata.category(char) in _UNSEEN else char for char in text[: 4 * limit])
-    line = " ".join(seen.split())
+    line = _line(text[: 4 * limit])
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def inert(value: Any) -> Any:
+    """Return a value of builtins with every text in it on one line and without control or invisible characters."""
+    if isinstance(value, str):
+        return value if value.isprintable() else _line(value)
+    if isinstance(value, list | tuple):
+        return [inert(item) for item in value]
+    if isinstance(value, dict):
+        return {inert(name): inert(item) for name, item in value.items()}
+    return value
 
 
 def small(value: Any, *, items: int = 8, depth: int = 6) -> Any:
@@ -46,6 +56,11 @@ def small(value: Any, *, items: int = 8, depth: int = 6) -> Any:
             kept_fields["…"] = f"{len(value) - most} more fields"
         return kept_fields
     return value
+
+
+def _line(text: str) -> str:
+    seen = "".join(" " if unicodedata.category(char) in _UNSEEN else char for char in text)
+    return " ".join(seen.split())
 
 
 def _name(text: str) -> str:
