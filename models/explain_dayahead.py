@@ -24,6 +24,7 @@ from models.trees import Trees
 from vpp.errors import DataError
 
 CONSTANT = "constant"
+WITHIN = "usual shape within the hour"
 _CALENDAR = ("hour", "day_type", "day_type_yesterday")
 _KNOTS = ("10 %", "25 %", "75 %", "90 %")
 _SERIES_NAMES = {
@@ -75,18 +76,20 @@ def day_ahead_parts(
     Raises:
         DataError: The target lies on a published day, but its price is missing.
     """
-    table, days_after, hour = part.day_of(ring, slot_index, horizon_min // part.shape.step_min)
+    table, days_after, slot = part.day_of(ring, slot_index, horizon_min // part.shape.step_min)
+    hour = slot * HOURS // table.slots.shape[1]
     if days_after < 0:
         raise DataError("a price of a published day is missing", hint="choose another --at or --horizon")
     fits, shape = part.fits, part.shape
     if days_after == 0:
         view = AuctionView.of(table, shape.convention, shape.weight)
         row = table.days.size - 1
-        return _next_day(fits.models, view, table, row, hour)
+        usual, parts = _next_day(fits.models, view, table, row, hour)
+        return usual, parts | {WITHIN: float(view.within[row, slot])}
     longer = table.longer(float(int(table.days[-1]) + 1 in shape.holidays))
     view = AuctionView.two_days_ahead(longer, shape.convention, shape.weight)
     row = longer.days.size - 1
-    parts = _ridge(fits.tail, view, row, hour)
+    parts = _ridge(fits.tail, view, row, hour) | {WITHIN: float(view.within[row, slot])}
     return float(view.features.ref[row, hour]), parts
 
 

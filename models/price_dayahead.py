@@ -131,7 +131,7 @@ class DayAheadPart:
         return self._outlooks[0]
 
     def day_of(self, ring: RingView, slot_index: int, ahead: int) -> tuple[DayTable, int, int]:
-        """Return what the next day's forecast reads, how many days after that day a slot lies, and its local hour.
+        """Return what the next day's forecast reads, how many days after that day a slot lies, its slot of the day.
 
         Args:
             ring: As ``forecast``.
@@ -142,7 +142,7 @@ class DayAheadPart:
         target = self._first_unknown(ring, today)
         minute = int(self._local(slot_index + ahead, slot_index + ahead + 1)[0])
         columns, first = self._columns(ring, target)
-        return self._table(columns, first), minute // _DAY - target, minute % _DAY // 60
+        return self._table(columns, first), minute // _DAY - target, minute % _DAY // self.shape.step_min
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:
         """Return the part as arrays and one JSON value."""
