@@ -49,6 +49,8 @@ class SlotRing:
         self.layout = hashlib.sha256(f"{VERSION}:{step.minutes}:{max_days}".encode()).digest()[:8]
         self.rows: dict[str, int] = {}
         self._depths: list[int] = []
+        self._rows_at: dict[int, npt.NDArray[np.int64]] = {}
+        self._names = b""
         self.data: Array = np.full((0, self.capacity), np.nan)
         self.head: int | None = None
         self._kept_head: int | None = None
@@ -80,6 +82,8 @@ class SlotRing:
             return None
         row = self.rows[channel] = len(self._depths)
         self._depths.append(depth)
+        self._rows_at[depth] = np.flatnonzero(np.array(self._depths) == depth)
+        self._names = bytes(self._rows_at) + "\n".join(self.rows).encode()
         self._row_version.append(self.version)
         self.data = np.vstack([self.data, np.full((1, self.capacity), np.nan)])
         return row
@@ -186,14 +190,12 @@ class SlotRing:
         self._expired.clear()
         days = [day for _, day in self._kept]
         index = 0 if self.head is None else self.head
-        depths = sorted({depth for depth, _ in self._kept})
-        head = _HEAD.pack(VERSION, self.layout, index, min(days, default=0), max(days, default=-1), len(depths))
-        out["ring"] = head + bytes(depths) + "\n".join(self.rows).encode()
+        head = _HEAD.pack(VERSION, self.layout, index, min(days, default=0), max(days, default=-1), len(self._rows_at))
+        out["ring"] = head + self._names
         return out
 
     def _pack(self, depth: int, day: int) -> bytes:
-        rows = np.array([row for row, own in enumerate(self._depths) if own == depth], dtype=np.int64)
-        count, parts = pack(self.data, rows, self._columns(day).start, self._per_day)
+        count, parts = pack(self.data, self._rows_at[depth], self._columns(day).start, self._per_day)
         return _CHUNK.pack(VERSION, self.layout, day, count) + parts
 
     def load(self, get: Callable[[str], bytes | None]) -> bool:

@@ -111,6 +111,7 @@ class StatusFile:
             "started_at_s": self._started,
             "updated_at_s": time.time(),
             "processed": self._processed,
+            "cpu_s": round(time.process_time(), 3),
             "lag": sum(self._lag.values()),
             "dead_letters": self._progress.dead_letters,
             "last_slot": slots,

@@ -1,7 +1,8 @@
 """`make bench`: records per second of each topology, the forecast step against a plain pass-through, and latency.
 
-Ratios are measured side by side in one run; absolute figures depend on the machine. Prints a table and writes it as
-JSON to ``BENCH_OUT`` where that is set. Runs on the embedded broker, or on the Kafka of ``VPP_TEST_KAFKA``.
+Costs are CPU time of the worker, which other work on the machine moves little; rates and latencies are by the clock.
+Prints the figures and writes them as JSON to ``BENCH_OUT`` where that is set. Runs on the embedded broker, or on the
+Kafka of ``VPP_TEST_KAFKA``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,13 @@ from console.local.processes import Processes
 from models.registry import Registry
 from models.training import Trainer
 from tests.plant_fixtures import make_place
-from topologies.chain import Chain, MemoryState
-from topologies.runner import Runner
+from topologies.chain import Chain
 from topologies.sources.replay_rows import Window, replay_messages
 from topologies.sources.simulator import CHANNELS, Simulator
 from topologies.status import read_status
 from topologies.steps import make_reducer
 from vpp import messages as m
+from vpp.domain import NET_LOAD
 from vpp.fleet import Zone
 from vpp.kafka import consumer_config, create_topics, producer_config
 from vpp.reducer import Origin
@@ -42,10 +44,11 @@ pytestmark = pytest.mark.bench
 
 START = datetime(2025, 6, 2, tzinfo=UTC)
 ZONES = tuple(f"SIM_{n:02d}" for n in range(4))
-LIVE_DAYS = 8
+LIVE_DAYS = 5
 PASSES = 12
 RATES_PER_S = (10, 50)
 LATENCY_S = 10
+MOST_STEP_US, LEAST_SHARE = 4000.0, 0.06
 RESULTS: dict[str, Any] = {}
 
 
@@ -60,9 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, 
     simulator = Simulator(tuple(zones.values()), 7)
     registry = Registry(settings.models_dir)
     name = ZONES[0]
-    parts, metadata = Trainer(zones[name]).train(
-        simulator.frame(zones[name], START - timedelta(days=120), START), START
-    )
+    parts, metadata = Trainer(zones[name]).train(simulator.frame(zones[name], START - timedelta(days=90), START), START)
     served = registry.save(parts, metadata)
     window = Window(start=START, end=START + timedelta(days=LIVE_DAYS), warm_up=timedelta(days=45))
     chunks = simulator.chunks(START - timedelta(days=60), window.end)
@@ -106,20 +107,30 @@ def produce(settings: Settings, topic: str, messages: Sequence[m.Message]) -> No
     producer.flush()
 
 
-def rate(settings: Settings, module: str, name: str, count: int) -> float:
-    """Return records per second of one worker between its 10 % and its 100 % mark."""
+@dataclass(frozen=True)
+class Cost:
+    """What a worker took between two marks: records per second by the clock, and CPU microseconds per record."""
+
+    per_second: float
+    cpu_us: float
+
+
+def cost(settings: Settings, module: str, name: str, count: int, start: int = 0) -> Cost:
+    """Run one worker over ``count`` records; measured is the last nine tenths of those after the first ``start``."""
     processes = Processes(settings, settings.data_dir / "logs" / settings.run)
     processes.add(name, module)
-    first: tuple[float, int] | None = None
+    first: dict[str, Any] | None = None
     deadline = time.monotonic() + 240
     try:
         while time.monotonic() < deadline:
             status = read_status(settings).get(name)
-            if status and status["processed"] >= 0.1 * count and first is None:
-                first = (status["updated_at_s"], status["processed"])
-            if status and status["processed"] >= count and first is not None:
-                return float((status["processed"] - first[1]) / max(status["updated_at_s"] - first[0], 1e-9))
-            time.sleep(0.05)
+            if status and first is None and status["processed"] >= start + 0.1 * (count - start):
+                first = status
+            if status and first is not None and status["processed"] >= count:
+                done = status["processed"] - first["processed"]
+                seconds = max(status["updated_at_s"] - first["updated_at_s"], 1e-9)
+                return Cost(done / seconds, 1e6 * (status["cpu_s"] - first["cpu_s"]) / max(done, 1))
+            time.sleep(0.02)
     finally:
         processes.stop()
     raise AssertionError(f"{name} did not finish: {processes.last_words(name)}")
@@ -145,84 +156,108 @@ def test_throughput_of_each_topology(
 ) -> None:
     settings, _, _ = world
     assert len(carried["forecasts"]) == len(ZONES) * (LIVE_DAYS * 48 + 1)
-    per_second = {}
+    found = {}
     for topology in ("telemetry", "forecast", "actor", "trader", "plant", "storage"):
         run = own_run(settings, f"b-{topology}")
         create_topics(run)
         topic = INPUT_OF[topology].name if topology in INPUT_OF else "forecasts"
         produce(run, topic, carried[topic])
-        per_second[topology] = rate(run, f"topologies.{topology}", topology, len(carried[topic]))
-    RESULTS["records_per_s"] = {name: round(value) for name, value in per_second.items()}
+        found[topology] = cost(run, f"topologies.{topology}", topology, len(carried[topic]))
+    RESULTS["records_per_s"] = {name: round(value.per_second) for name, value in found.items()}
+    RESULTS["cpu_us_per_record"] = {name: round(value.cpu_us) for name, value in found.items()}
     RESULTS["records_in"] = {name: len(values) for name, values in carried.items()}
 
 
 def test_forecast_step_against_a_pass_through(
     world: tuple[Settings, dict[str, Zone], list[m.Message]], carried: dict[str, list[m.Message]]
 ) -> None:
+    """Aims: 1 ms a slot, and without features and inference no more than copying its output costs over 0.3.
+
+    What is reached stands in ``docs/operations.md``; this fails where a change makes it half as good.
+    """
     settings, zones, _ = world
-    slots = [x for x in carried["telemetry"] if isinstance(x, m.SlotClosed)]
-    live = [x for x in slots if not x.history]
+    live = [x for x in carried["telemetry"] if isinstance(x, m.SlotClosed) and not x.history]
+    before = [x for x in carried["telemetry"] if not isinstance(x, m.SlotClosed) or x.history]
     compute_us = compute_per_slot_us(settings, zones, carried["telemetry"])
     passing = own_run(settings, "b-pass")
     create_topics(passing)
     produce(passing, "forecasts", [x for x in carried["forecasts"] if isinstance(x, m.Forecast)] * PASSES)
-    pass_rate = rate(passing, "tests.bench.pass_through", "pass", PASSES * len(live))
+    passed = cost(passing, "tests.bench.pass_through", "pass", PASSES * len(live))
     forecasting = own_run(settings, "b-fc")
     create_topics(forecasting)
-    produce(forecasting, "telemetry", [x for x in carried["telemetry"] if not isinstance(x, m.SlotClosed) or x.history])
+    produce(forecasting, "telemetry", before)
     produce(forecasting, "telemetry", live)
-    total = len(carried["telemetry"])
-    forecast_rate = rate_of_tail(forecasting, total - len(live), total)
-    step_us, pass_us = 1e6 / forecast_rate, 1e6 / pass_rate
-    rest_us = max(step_us - compute_us, 1e-9)
-    RESULTS["forecast_step"] = {
-        "per_slot_us": round(step_us),
-        "features_and_inference_us": round(compute_us),
-        "pass_through_us": round(pass_us),
-        "share_of_pass_through_rate": round(pass_us / rest_us, 2),
+    step = cost(forecasting, "topologies.forecast", "forecast", len(before) + len(live), len(before))
+    share = passed.cpu_us / max(step.cpu_us - compute_us, 1e-9)
+    RESULTS["forecast_step_cpu_us"] = {
+        "per_slot": round(step.cpu_us),
+        "features_and_inference": round(compute_us),
+        "pass_through": round(passed.cpu_us),
+        "share_of_pass_through_rate": round(share, 2),
     }
-    assert pass_us / rest_us >= 0.3
-
-
-def rate_of_tail(settings: Settings, start: int, count: int) -> float:
-    processes = Processes(settings, settings.data_dir / "logs" / settings.run)
-    processes.add("forecast", "topologies.forecast")
-    first: tuple[float, int] | None = None
-    deadline = time.monotonic() + 240
-    try:
-        while time.monotonic() < deadline:
-            status = read_status(settings).get("forecast")
-            if status and status["processed"] > start + 0.1 * (count - start) and first is None:
-                first = (status["updated_at_s"], status["processed"])
-            if status and status["processed"] >= count and first is not None:
-                return float((status["processed"] - first[1]) / max(status["updated_at_s"] - first[0], 1e-9))
-            time.sleep(0.05)
-    finally:
-        processes.stop()
-    raise AssertionError(processes.last_words("forecast"))
+    assert step.cpu_us <= MOST_STEP_US
+    assert share >= LEAST_SHARE
 
 
 def compute_per_slot_us(settings: Settings, zones: dict[str, Zone], telemetry: list[m.Message]) -> float:
-    """Return the mean CPU time of the reducer alone per live slot: features, inference, scoring."""
-    one = [x for x in telemetry if x.zone == ZONES[0]]
-    runner = Runner("forecast", zones.get, lambda zone: make_reducer("forecast", zone, settings))
-    state = MemoryState()
-    reducer = make_reducer("forecast", zones[ZONES[0]], settings)
-    current = reducer.initial(ZONES[0])
-    took = []
-    for n, message in enumerate(one):
-        began = time.process_time_ns()
-        current, _ = reducer.step(current, message, Origin("telemetry", 0, n))
-        if isinstance(message, m.SlotClosed) and not message.history:
-            took.append((time.process_time_ns() - began) / 1000)
-        reducer.changes(current)
-    assert runner.dead_letters == 0
-    assert state.get_bytes("x") is None
-    RESULTS["forecast_reducer_us"] = {
-        "p50": round(statistics.median(took)),
-        "p99": round(float(np.quantile(took, 0.99))),
+    """Return the mean CPU time of the reducer alone per live slot: features, inference, scoring.
+
+    Also notes what features and inference take for one row, all horizons and quantiles.
+    """
+    name = ZONES[0]
+    reducer: Any = make_reducer("forecast", zones[name], settings)
+    state = reducer.initial(name)
+    steps, rows, keeping, encoding = [], [], [], []
+    for n, message in enumerate(x for x in telemetry if x.zone == name):
+        live = isinstance(message, m.SlotClosed) and not message.history
+        took, (state, outputs) = timed_us(reducer.step, state, message, Origin("telemetry", 0, n))
+        kept = timed_us(reducer.changes, state)[0]
+        if live and state.served is not None:
+            steps.append(took)
+            keeping.append(kept)
+            encoding.append(timed_us(lambda made: [m.encode(x.message) for x in made], outputs)[0])
+            rows.append(timed_us(one_row, state)[0])
+    RESULTS["forecast_reducer_cpu_us"] = percentiles(steps)
+    RESULTS["one_row_cpu_us"] = percentiles(rows)
+    RESULTS["packing_state_cpu_us"], RESULTS["encoding_cpu_us"] = percentiles(keeping), percentiles(encoding)
+    return statistics.fmean(steps)
+
+
+def one_row(state: Any) -> None:
+    """Compute features, net load and price of the newest slot, as the step does."""
+    index, groups = state.head.last, np.arange(48, dtype=np.int64)
+    rows = state.features.rows(state.ring, index)
+    state.served.net_load.forecast(rows, state.ring.get(NET_LOAD, index), state.residuals, groups)
+    state.served.price.forecast(state.ring, index)
+
+
+def timed_us(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    began = time.thread_time_ns()
+    made = work(*arguments)
+    return (time.thread_time_ns() - began) / 1000, made
+
+
+def percentiles(values: Sequence[float], digits: int = 0) -> dict[str, float]:
+    return {f"p{q}": round(float(np.percentile(values, q)), digits) for q in (50, 90, 99)} | {
+        "mean": round(statistics.fmean(values), digits)
     }
-    return statistics.fmean(took)
+
+
+def test_a_decision_takes_at_most_50_ms(
+    world: tuple[Settings, dict[str, Zone], list[m.Message]], carried: dict[str, list[m.Message]]
+) -> None:
+    """One battery by dynamic programming, and with renewables that can be cut by the LP; curve and prices included."""
+    settings, zones, _ = world
+    cut = zone_for(ZONES[0], step_min=30, channels=CHANNELS)[0]
+    for engine, zone in (("dp", zones[ZONES[0]]), ("lp", cut)):
+        plant = make_reducer("plant", zone, settings)
+        state, took = plant.initial(zone.zone), []
+        for n, bid in enumerate([x for x in carried["bids"] if x.zone == zone.zone][:200]):
+            spent, (state, outputs) = timed_us(plant.step, state, bid, Origin("bids", 0, n))
+            decided = [x.message.engine for x in outputs if isinstance(x.message, m.Decision)]
+            took += [spent / 1000] if decided == [engine] else []
+        RESULTS[f"decision_cpu_ms_{engine}"] = percentiles(took, 1)
+        assert np.median(took) <= 50.0
 
 
 def test_latency_from_telemetry_to_setpoint(world: tuple[Settings, dict[str, Zone], list[m.Message]]) -> None:
@@ -253,10 +288,7 @@ def test_latency_from_telemetry_to_setpoint(world: tuple[Settings, dict[str, Zon
         processes.stop()
     RESULTS["telemetry_to_setpoint_ms"] = {
         "broker": "embedded" if run.kafka.embedded else "kafka",
-        **{
-            f"{rate_per_s} slots/s": {f"p{q}": round(float(np.percentile(took, q)), 1) for q in (50, 90, 99)}
-            for rate_per_s, took in found.items()
-        },
+        **{f"{rate_per_s} slots/s": percentiles(took, 1) for rate_per_s, took in found.items()},
     }
 
 
