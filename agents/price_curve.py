@@ -14,7 +14,7 @@ import numpy as np
 from agents.clearing import committed
 from agents.curve import MOST_BATTERIES, aggregated, share_out
 from agents.problem import Array, ClearingProblem, Plan
-from agents.programme import Programme, at_price, best_power
+from agents.programme import applies, at_price, best_power, induce
 from vpp.domain import PriceKnown
 from vpp.fleet import Battery, Peaker, Zone
 from vpp.messages import TraderBid
@@ -22,6 +22,9 @@ from vpp.messages import TraderBid
 POINTS = 21
 SOLVES = 9
 """Points where each costs a linear programme."""
+
+CARRY = 0.85
+"""What remains per half hour of the difference between a seen price and the expected one."""
 
 
 def seen_prices(zone: Zone, bid: TraderBid | None, closed: int) -> Array:
@@ -45,8 +48,8 @@ def seen_prices(zone: Zone, bid: TraderBid | None, closed: int) -> Array:
 def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None, seen_per_mwh: Array) -> Plan:
     """Return the plan with its batteries' power at each seen price, none falling with the price; peakers as decided.
 
-    The trader's opinions say on which price each of them acts when one is seen; what is done is their mean, as in its
-    own offers: ``power(s) = sum_k share_k P(expected_k + trust_k (s - expected_k))`` with P from the clearing.
+    ``power(s) = share P(s) + (1 - share) planned``: the share of the trader's opinions that answer prices follows what
+    the clearing does once s is seen, the others fix their power as planned.
 
     Args:
         problem: The decision.
@@ -57,45 +60,58 @@ def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None
     batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
     if bid is None or not len(seen_per_mwh) or not batteries or plan.engine.startswith("reflex"):
         return plan
-    opinions = _acted_on(bid, seen_per_mwh)
-    low = min(float(prices.min()) for _, prices in opinions)
-    high = max(float(prices.max()) for _, prices in opinions)
-    programme = plan.programme
-    if plan.engine == "dp" and isinstance(programme, Programme):
-        acted = np.linspace(low, high, POINTS)
-        powers = _of_programme(programme, plan, acted)
+    waiting = replace(problem, price_per_mwh=_believed(bid, problem.price_per_mwh))
+    if plan.engine == "dp" and applies(waiting):
+        seen = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], POINTS)
+        powers = _of_programme(waiting, plan, seen)
     else:
-        acted = np.linspace(low, high, SOLVES)
-        powers = _of_solves(problem, plan, batteries, acted)
+        seen = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], SOLVES)
+        powers = _of_solves(waiting, plan, batteries, seen)
     if not np.isfinite(powers).all():
         return plan
-    powers = np.maximum.accumulate(powers, axis=1)
-    mixed = np.zeros((len(powers), len(seen_per_mwh)))
-    for share, prices in opinions:
-        mixed += share * np.array([np.interp(prices, acted, row) for row in powers])
-    return replace(plan, price_curve_per_mwh=seen_per_mwh, price_curve_mw=mixed)
+    share = _share_that_waits(bid)
+    mixed = share * np.maximum.accumulate(powers, axis=1) + (1.0 - share) * plan.power_mw[:, :1]
+    return replace(plan, price_curve_per_mwh=seen, price_curve_mw=mixed)
 
 
-def _acted_on(bid: TraderBid, seen_per_mwh: Array) -> list[tuple[float, Array]]:
-    """Return each opinion's share (summing to 1) and the price that it acts on at each seen one."""
+def _seen_at(problem: ClearingProblem, price_per_mwh: float) -> ClearingProblem:
+    """Return the problem once the slot's price is seen: later prices move with it, the less the later they are."""
+    middle_h = np.cumsum(problem.step_h) - 0.5 * problem.step_h
+    fades = CARRY ** ((middle_h - middle_h[0]) / 0.5)
+    ahead = problem.price_per_mwh + fades * (price_per_mwh - float(problem.price_per_mwh[0]))
+    return replace(problem, price_per_mwh=ahead)
+
+
+def _believed(bid: TraderBid, price_per_mwh: Array) -> Array:
+    """Return expected prices with the spread that the trader took out of them because it must fix its power.
+
+    Who may wait for the price need not: ``mean + (price - mean) / trust``.
+    """
+    if bid.trust <= 0:
+        return price_per_mwh
+    mean = float(np.mean(bid.price_per_mwh))
+    return mean + (price_per_mwh - mean) / bid.trust
+
+
+def _share_that_waits(bid: TraderBid) -> float:
+    """Return the share of the trader's opinions that answer the price; the others fix their power as planned."""
     if not bid.offers:
-        return [(1.0, seen_per_mwh)]
-    total = sum(opinion.share for opinion in bid.offers)
-    return [
-        (
-            opinion.share / total,
-            opinion.expected_per_mwh
-            + (0.0 if opinion.fixed else opinion.trust) * (seen_per_mwh - opinion.expected_per_mwh),
-        )
-        for opinion in bid.offers
-    ]
+        return 1.0
+    return sum(opinion.share for opinion in bid.offers if not opinion.fixed) / sum(o.share for o in bid.offers)
 
 
-def _of_programme(programme: Programme, plan: Plan, prices: Array) -> Array:
+def _of_programme(waiting: ClearingProblem, plan: Plan, prices: Array) -> Array:
+    """Return the powers by the stochastic programme, solved at the middle and both ends, interpolated between."""
+    middle, last = len(prices) // 2, len(prices) - 1
+    solved = {k: induce(_seen_at(waiting, float(prices[k]))) for k in (0, middle, last)}
+    centre = solved[middle]
     powers = np.zeros((len(plan.power_mw), len(prices)))
-    peak = 0.0 if programme.peaker is None else float(plan.power_mw[programme.peaker, 0])
+    peak = 0.0 if centre.peaker is None else float(plan.power_mw[centre.peaker, 0])
     for k, price in enumerate(prices):
-        powers[programme.row, k], _ = best_power(at_price(programme, float(price)), peak, 0.0)
+        end = 0 if k < middle else last
+        share = abs(k - middle) / abs(end - middle)
+        value = (1.0 - share) * centre.value + share * solved[end].value
+        powers[centre.row, k], _ = best_power(at_price(replace(centre, value=value), float(price)), peak, 0.0)
     return powers
 
 
@@ -104,9 +120,7 @@ def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], price
     asked, base = aggregated(problem, plan) if many else (_peakers_fixed(problem, plan), plan)
     powers = np.full((len(problem.assets), len(prices)), 0.0)
     for k, price in enumerate(prices):
-        ahead = asked.price_per_mwh.copy()
-        ahead[0] = price
-        answer = committed(replace(asked, price_per_mwh=ahead), base)
+        answer = committed(_seen_at(asked, float(price)), base)
         if answer.engine.startswith("reflex"):
             return np.full_like(powers, np.nan)
         if many:

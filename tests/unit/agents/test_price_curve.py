@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,7 +12,7 @@ from agents.clearing import solve
 from agents.clearing_dp import solve_dp
 from agents.plant import PlantReducer
 from agents.plant_state import Planned
-from agents.price_curve import seen_prices, with_price_curve
+from agents.price_curve import CARRY, _believed, _seen_at, seen_prices, with_price_curve
 from agents.problem import FleetState, Plan, clearing_problem
 from agents.replay import recompute
 from agents.settlement import follow
@@ -91,16 +92,30 @@ def test_many_batteries_share_the_answer_and_a_held_one_stays_out() -> None:
     assert np.ptp(powers[:6], axis=0).max() < 1e-6
 
 
-def test_opinions_answer_by_their_trust_and_their_mean_is_done() -> None:
+def test_the_share_that_answers_prices_follows_and_the_rest_stays_as_planned() -> None:
     zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
-    full, half = drawn(zone, opinion()), drawn(zone, opinion(trust=0.5))
-    both = drawn(zone, opinion(0.5), opinion(0.5, fixed=True))
+    full, both = drawn(zone, opinion()), drawn(zone, opinion(0.5), opinion(0.5, fixed=True))
     fixed = drawn(zone, opinion(fixed=True))
-    at = [np.interp(140.0, plan.price_curve_per_mwh, plan.price_curve_mw[0]) for plan in (full, half, both, fixed)]
-    assert at[0] > at[1] + 0.1
-    assert at[2] == pytest.approx(0.5 * (at[0] + at[3]), abs=0.5)
-    assert np.ptp(fixed.price_curve_mw[0]) == 0.0
-    assert np.interp(100.0, full.price_curve_per_mwh, full.price_curve_mw[0]) == pytest.approx(at[3], abs=0.5)
+    planned = full.power_mw[0, 0]
+    assert fixed.price_curve_mw[0] == pytest.approx(np.full(21, planned))
+    assert both.price_curve_mw[0] == pytest.approx(0.5 * (full.price_curve_mw[0] + planned))
+
+
+def test_a_seen_price_carries_over_to_the_next_slots() -> None:
+    zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
+    problem = clearing_problem(zone, np.full(32, 50.0), state=FleetState.initial(zone, 50.0), price_per_mwh=100.0)
+    moved = _seen_at(problem, 130.0).price_per_mwh
+    assert moved[0] == 130.0
+    assert moved[1] == pytest.approx(100.0 + 30.0 * CARRY)
+    assert np.all(np.diff(moved) < 0.0)
+    assert moved[-1] == pytest.approx(100.0, abs=1.0)
+
+
+def test_who_waits_for_the_price_believes_the_whole_spread() -> None:
+    plain = trader_bid_at(0, [90.0, 110.0] * 16)
+    for trust, spread in ((1.0, 10.0), (0.5, 20.0), (0.0, 10.0)):
+        bid_at = msgspec.structs.replace(plain, trust=trust)
+        assert _believed(bid_at, np.array([90.0, 110.0])) == pytest.approx([100.0 - spread, 100.0 + spread])
 
 
 @pytest.mark.parametrize(
