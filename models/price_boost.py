@@ -110,7 +110,8 @@ def boost_table(data: Series, rows: LevelRows, level: Floats, steps: Ints, ancho
         base / scale,
     ]
     per_day = _DAY // data.step_min
-    columns.extend((_past(data.prices, at - days * per_day) - base) / scale for days in (1, 2, 7))
+    before = _lagged(data.prices[None], at.reshape(-1), per_day * np.array((1, 2, 7)))[:, 0]
+    columns.extend((before[:, k].reshape(n, a) - base) / scale for k in range(3))
     columns.extend(_published(data, rows, at))
     own = np.stack([np.asarray(c, dtype=np.float32) for c in columns], axis=2).reshape(n * a, len(columns))
     shared = np.repeat(
@@ -127,46 +128,43 @@ def shared_columns(data: Series, rows: LevelRows) -> int:
 
 def _recent(data: Series, rows: LevelRows) -> Floats:
     """Return the path of the last slots: price deviations, changes of the side series, imbalance, published errors."""
-    t = rows.origins
-    unit = max(1, 30 // data.step_min)
-    base = rows.base[:, :1]
-    columns = [(_past(data.prices, t - k * unit) - base[:, 0]) / rows.scale for k in _RECENT_UNITS]
-    for values in data.sides:
-        now = _past(values, t)
-        columns.extend(now - _past(values, t - k * unit) for k in _SIDE_UNITS)
-        columns.append(now)
-    columns.extend(_past(values, t) for values in data.published)
-    return np.stack(columns, axis=1)
-
-
-def _past(values: Floats, at: Ints) -> Floats:
-    """Return the values at positions of any shape, NaN outside."""
-    return _gather(values, at.reshape(-1)).reshape(at.shape)
+    t, unit = rows.origins, max(1, 30 // data.step_min)
+    path = _lagged(data.prices[None], t, unit * np.array(_RECENT_UNITS))[:, 0]
+    sides = _lagged(data.sides, t, unit * np.array((0, *_SIDE_UNITS)))
+    now = sides[:, :, :1]
+    moved = np.concatenate([now - sides[:, :, 1:], now], axis=2).reshape(t.size, -1)
+    ahead = _lagged(data.published, t, np.zeros(1, dtype=np.int64))[:, :, 0]
+    return np.concatenate([(path - rows.base[:, :1]) / rows.scale[:, None], moved, ahead], axis=1)
 
 
 @njit(cache=True)
-def _gather(values: Floats, at: Ints) -> Floats:
-    out = np.empty(at.size)
+def _lagged(values: Floats, at: Ints, lags: Ints) -> Floats:
+    """Return the series (S, N) at positions (m,) minus each lag, shape (m, S, lags), NaN outside."""
+    out = np.full((at.size, values.shape[0], lags.size), np.nan)
     for i in range(at.size):
-        out[i] = values[at[i]] if 0 <= at[i] < values.size else np.nan
+        for s in range(values.shape[0]):
+            for k in range(lags.size):
+                place = at[i] - lags[k]
+                if 0 <= place < values.shape[1]:
+                    out[i, s, k] = values[s, place]
     return out
 
 
 def _published(data: Series, rows: LevelRows, at: Ints) -> list[Floats]:
     """Return for each published series its value at the target against now and against the same slot of past days."""
     out: list[Floats] = []
-    now = rows.origins[:, None]
     known = at <= data.known[rows.origins][:, None]
     per_day = _DAY // data.step_min
-    for values in data.published:
-        ahead = np.where(known, _past(values, at), np.nan)
-        usual = _mean_known([_past(values, at - days * per_day) for days in (1, 2, 3, 7)])
-        out.extend([ahead - _past(values, now), ahead - usual])
+    near = _lagged(data.published, at.reshape(-1), per_day * np.array((0, 1, 2, 3, 7)))
+    now = _lagged(data.published, rows.origins, np.zeros(1, dtype=np.int64))
+    for j in range(len(data.published)):
+        own = near[:, j].reshape(*at.shape, -1)
+        ahead = np.where(known, own[:, :, 0], np.nan)
+        out.extend([ahead - now[:, j], ahead - _mean_known(np.ascontiguousarray(np.moveaxis(own[:, :, 1:], 2, 0)))])
     return out
 
 
-def _mean_known(parts: list[Floats]) -> Floats:
-    stacked = np.stack(parts)
+def _mean_known(stacked: Floats) -> Floats:
     known = np.isfinite(stacked)
     total = np.where(known, stacked, 0.0).sum(axis=0)
     return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numba import njit
@@ -30,6 +30,7 @@ class Series:
     ``prices``: shape (n,), NaN missing. ``sides``: shape (n_side, n). ``minutes``: local clock of each slot and of the
     24 hours after the last one, shape (n + slots in a day,). ``published``: shape (n_published, n or more), values that
     are known ahead; ``known``: shape (n,), the last position of them that is known when each slot has closed.
+    ``slots``, ``days``: slot of the local day and number of the local day, for each entry of ``minutes``.
     """
 
     prices: Floats
@@ -38,11 +39,13 @@ class Series:
     step_min: int
     published: Floats
     known: Ints
+    slots: Ints = field(init=False)
+    days: Ints = field(init=False)
 
-    @property
-    def slots(self) -> Ints:
-        """Slot of the local day, for each entry of ``minutes``."""
-        return self.minutes % _DAY // self.step_min
+    def __post_init__(self) -> None:
+        days = self.minutes // _DAY
+        object.__setattr__(self, "days", days)
+        object.__setattr__(self, "slots", (self.minutes - days * _DAY) // self.step_min)
 
 
 def series(
@@ -168,7 +171,7 @@ def level_rows(data: Series, origins: Ints, steps: Ints, settings: ProfileSettin
         origins,
     )
     _fill(
-        data.prices, data.sides, data.slots, data.minutes // _DAY, origins, steps, n_slots, smoothing(data.step_min),
+        data.prices, data.sides, data.slots, data.days, origins, steps, n_slots, smoothing(data.step_min),
         settings.level_days, settings.cap_per_mwh, lag_steps(data.step_min), mean_steps(data.step_min),
         side_steps(data.step_min), rows.features, rows.base, rows.spread, rows.scale,
     )  # fmt: skip
