@@ -314,56 +314,6 @@ class TopicPeek(Answer):
     truncated: bool = False
 
 
-class SetpointSaid(Said):
-    """One setpoint of a decision."""
-
-    asset_id: Name
-    power_mw: Real
-    reason: Text
-    soc_before: Real | None
-
-
-class WhyNot(Said):
-    """What another first step would have cost, by solving again with it forced."""
-
-    asset_id: Name
-    power_mw: Real = Field(description="as far as physics lets it")
-    extra_cost: Real = Field(
-        description="expected, as the plant weighs it (penalties by its service factor); 0: as good"
-    )
-    items: dict[str, Real] = Field(
-        description="what makes up extra_cost over the look-ahead; priority: the service factor on penalties; "
-        "flexibility: power lost to answer what is not expected"
-    )
-    notes: list[Text]
-
-
-class Explanation(Answer):
-    """Why the plant decided as it did."""
-
-    zone: Name | None = None
-    decision_id: Name | None = None
-    slot: datetime | None = Field(default=None, description="the closed slot it follows")
-    for_slot: datetime | None = None
-    engine: str = ""
-    binding: Text | None = Field(default=None, description="what bound the first slot")
-    story: list[Text] = Field(default=[], description="the decision in sentences, the most important first")
-    setpoints: list[SetpointSaid] = []
-    currency: str = ""
-    costs: dict[str, Real] = Field(default={}, description="expected, over the look-ahead")
-    alternatives: dict[str, Real] = Field(default={}, description="what else batteries could do: extra cost")
-    water_value_per_mwh: dict[str, Real] = {}
-    power_worth_per_mwh: Real | None = None
-    grid_mw_before: Real | None = None
-    expected_net_mw: Real | None = None
-    model_id: Name | None = None
-    bid_sources: dict[str, str] = {}
-    missing_bids: list[Text] = []
-    orders: list[Text] = []
-    notes: list[Text] = []
-    why_not: WhyNot | None = None
-
-
 class RuleFound(Said):
     """A clause that fits the question."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from agents.story import said_verdict, story
-from mcp_server.answers import Explanation, SetpointSaid, WhyNot
 from mcp_server.desk import NOTHING_YET, Desk, QuestionError, utc
+from mcp_server.explain_answers import Explanation, SetpointSaid, WhyNot
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.messages import Decision

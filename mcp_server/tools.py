@@ -17,6 +17,7 @@ from pydantic import Field
 from mcp_server import answers, explain, fleet_view, forecasts, health, overview, performance, rulebook, topics
 from mcp_server import series as history
 from mcp_server.desk import Desk
+from mcp_server.explain_answers import Explanation
 from mcp_server.plain import plain
 from mcp_server.schemas import compact_input, compact_output
 from vpp.errors import VppError
@@ -166,7 +167,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         at: Annotated[datetime | None, Field(description="time in the decided slot; default: the newest")] = None,
         why_not_asset: Annotated[str | None, Field(max_length=80)] = None,
         why_not_mw: Annotated[float | None, Field(description="price this first step instead; + is discharge")] = None,
-    ) -> answers.Explanation:
+    ) -> Explanation:
         """Why the plant does what it does: binding limit, water value, alternatives; "why not X MW" by re-solving."""
         return explain.explain_decision(
             desk, zone=zone, decision_id=decision_id, at=at, why_not_asset=why_not_asset, why_not_mw=why_not_mw
