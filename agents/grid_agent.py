@@ -154,6 +154,11 @@ class GridAgent:
             found = Conclusion("stopped", str(error))
         except TimeoutError:
             found = Conclusion("stopped", f"{self.limits.max_s:g} s are all that one look has")
+        except UnreachableError:
+            raise
+        except Exception as error:
+            await self._end(Conclusion("failed", f"{type(error).__name__}: {error}"))
+            raise
         if found.kind == "reported":
             found = replace(found, kind=outcome_of(self._watched))
         return await self._end(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 
-from agents.brain import AgentLimits, Brain
+from agents.brain import AgentLimits, Brain, Conclusion, Episode
 from agents.grid_agent import GridAgent
 from agents.llm_brain import ModelBrain, open_model
 from agents.strategy import Strategy
@@ -193,6 +194,40 @@ async def test_a_failing_provider_is_a_conclusion(tmp_path: Path) -> None:
         report = await agent.look("Z")
     assert report.kind == "failed"
     assert "503" in report.text
+
+
+class Broken:
+    """A brain with a bug."""
+
+    name = "broken"
+
+    async def look(self, episode: Episode) -> Conclusion:
+        raise ZeroDivisionError("a bug")
+
+
+class Slow:
+    """A brain that never comes to an end."""
+
+    name = "slow"
+
+    async def look(self, episode: Episode) -> Conclusion:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
+async def test_a_bug_is_told_on_the_audit_and_not_hidden(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    async with site.agent(Broken()) as agent:
+        with pytest.raises(ZeroDivisionError):
+            await agent.look("Z")
+    assert (site.audit[-1].action, site.audit[-1].verdict) == ("agent:end", "failed")
+
+
+async def test_a_look_ends_in_time(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    async with site.agent(Slow(), max_s=0.1) as agent:
+        report = await agent.look("Z")
+    assert (report.kind, report.text) == ("stopped", "0.1 s are all that one look has")
 
 
 async def test_a_server_that_is_gone_ends_the_watch(tmp_path: Path) -> None:
