@@ -25,6 +25,7 @@ th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto;fon
 
 SHOWN_MIN = (5, 15, 30, 60, 120, 240, 360, 720, 1080, 1440)
 RELIABILITY_MIN = (30, 60, 120, 360, 1440)
+FEW_ROWS = 4
 WORST_DAYS = 5
 
 
@@ -92,7 +93,8 @@ def _training(figures: Mapping[str, Any]) -> str:
 
 def _table(horizons: Sequence[dict[str, Any]]) -> str:
     baselines = list(horizons[0].get("mae_by_baseline", {})) if horizons else []
-    shown = [h for h in horizons if h["horizon_min"] in SHOWN_MIN] or list(horizons)
+    shown = [h for h in horizons if h["horizon_min"] in SHOWN_MIN]
+    shown = shown if len(shown) >= FEW_ROWS else list(horizons)
     heads = ["Horizon", "n", "MAE", "RMSE", "Skill", "Pinball", "Coverage", "Worst week", "Width", "MAE known", "not"]
     names = ("n", "mae", "rmse", "skill_vs_persistence", "pinball", "coverage_90", "worst_week_coverage_90", "width_90",
              "mae_day_ahead_known", "mae_day_ahead_unknown")  # fmt: skip

@@ -30,7 +30,7 @@ class Waiting:
     """Forecasts of one target that wait for their actuals, by origin slot; float32, as they are kept.
 
     ``quantiles``: shape (origins, H, 7). ``mean``: shape (origins, H). ``now``: actual at the origin, NaN when missing.
-    ``origin``: slot index that a row holds, -1 = none. ``by_model``: whether a model made it.
+    ``origin``: slot index that a row holds, -1 = none. ``by_model``: whether a model made it whose errors teach.
     ``first_error``: error of the mean at the first horizon, NaN until it is known.
     """
 

@@ -183,6 +183,7 @@ def test_the_report_shows_the_worst_days(both, tmp_path):
     page = write_report(tmp_path, figures, worst)[1].read_text()
     assert "refitted every 1 days" in page
     assert "rmae load only" in page
+    assert all(f"<td>{hours} h</td>" in page for hours in range(12, 36))
     assert page.count("<figure>") == 1 + 5
 
 
