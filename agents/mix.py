@@ -4,10 +4,14 @@ Where a market takes price-contingent bids there are two schools, each with its 
 the slot, the other fixes its power before. The first is right where prices say much of the hours to come, the second
 where they are spikes that pass. What is offered is the mean of their actions, weighed as well; a mean of feasible moves
 is feasible.
+
+Experts come in families of one kind, and each family counts the same however many it has: what a mean gains comes from
+opinions that err differently.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +26,9 @@ LEADER = "forecast"
 SLOPES = "slopes:"
 _SPREADS = (0.8, 1.0)
 _TRUSTS = (0.8, 1.0, 1.15)
+_FAMILIES = {"level_": "levels", "profile": "past", "last_week": "past", "yesterday": "past", SLOPES: "slopes"}
+"""Family by the beginning of an expert's name; all others are forecasts."""
+
 _FIXED = "fixed/"
 _ALL = "all"
 
@@ -69,7 +76,9 @@ def mixed(
     schools = [_school(book, battery, views, fixed=True)]
     if rule is Rule.CONTINGENT:
         schools.append(_school(book, battery, views, fixed=False))
-    shares = paper.weights(book, [_account(_ALL, fixed=school.offer.fixed) for school in schools])
+    shares = paper.weights(
+        book, [_account(_ALL, fixed=school.offer.fixed) for school in schools], sharpness=paper.CHOICE_SHARPNESS
+    )
     pairs = list(zip(shares.values(), schools, strict=True))
     return Mix(
         Offers(tuple((share, school.offer) for share, school in pairs), battery.cell()),
@@ -98,7 +107,8 @@ def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> 
     whole = _account(_ALL, fixed=fixed)
     priors = {account: paper.PRIOR if name == LEADER else 0.0 for name, account in accounts.items()}
     paper.open_accounts(book, battery, {**priors, **dict.fromkeys([*settings, whole], 0.0)})
-    of_prices = paper.weights(book, [accounts[name] for name in views.path])
+    shares = _family_shares(accounts)
+    of_prices = paper.weights(book, [accounts[name] for name in views.path], shares)
     path = sum(
         (of_prices[accounts[name]] * prices for name, prices in views.path.items()),
         np.zeros(next(iter(views.path.values())).size),
@@ -107,16 +117,26 @@ def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> 
     for name, account in accounts.items():
         expected = float(views.path[name][0]) if name in views.path else first
         paper.place(book, account, Offer(views.value[name], expected, 1.0, fixed))
-    found = paper.weights(book, list(accounts.values()))
+    found = paper.weights(book, list(accounts.values()), shares)
     value = sum((found[accounts[n]] * (v - v[0]) for n, v in views.value.items()), np.zeros(LEVELS))
     for account, (spread, trust) in settings.items():
         paper.place(book, account, Offer(scaled(value, spread), first, trust, fixed))
-    chosen = paper.weights(book, list(settings))
+    chosen = paper.weights(book, list(settings), sharpness=paper.CHOICE_SHARPNESS)
     spread = sum(chosen[account] * settings[account][0] for account in settings)
     trust = sum(chosen[account] * settings[account][1] for account in settings)
     offer = Offer(scaled(value, spread), first, trust, fixed)
     paper.place(book, whole, offer)
     return _School(offer, path, {name: found[account] for name, account in accounts.items()})
+
+
+def _family_shares(accounts: Mapping[str, str]) -> dict[str, float]:
+    """Return one over the size of its family for each account; ``accounts``: by expert."""
+    family = {
+        name: next((kind for start, kind in _FAMILIES.items() if name.startswith(start)), "forecasts")
+        for name in accounts
+    }
+    sizes = Counter(family.values())
+    return {account: 1.0 / sizes[family[name]] for name, account in accounts.items()}
 
 
 def _account(name: str, *, fixed: bool) -> str:

@@ -20,7 +20,12 @@ from vpp.domain import PriceKnown
 from vpp.fleet import Market
 
 CLIP = 3.0
-SHARPNESS = 20.0
+SHARPNESS = 5.0
+"""Of the weights of experts: low, for a mean of many gains more than the best of them alone."""
+
+CHOICE_SHARPNESS = 20.0
+"""Of the weights of schools and settings, of which one is right."""
+
 MEDIAN_DAYS = 60
 HALF_LIFE_DAYS = 30.0
 PRIOR = 0.3
@@ -115,11 +120,13 @@ def turn_day(book: Book, day: int) -> None:
         account.day_profit = 0.0
 
 
-def weights(book: Book, names: list[str]) -> dict[str, float]:
-    """Return the softmax of the named accounts' scores; it sums to 1."""
-    scores = [SHARPNESS * book.accounts[name].score for name in names]
+def weights(
+    book: Book, names: list[str], shares: Mapping[str, float] | None = None, sharpness: float = SHARPNESS
+) -> dict[str, float]:
+    """Return the softmax of ``sharpness`` times the accounts' scores, times ``shares`` where given; it sums to 1."""
+    scores = [sharpness * book.accounts[name].score for name in names]
     top = max(scores, default=0.0)
-    raw = [math.exp(score - top) for score in scores]
+    raw = [(1.0 if shares is None else shares[n]) * math.exp(s - top) for n, s in zip(names, scores, strict=True)]
     total = sum(raw)
     return {name: value / total for name, value in zip(names, raw, strict=True)}
 
