@@ -298,7 +298,8 @@ async def at_server(client: Client[Any]) -> AsyncIterator[Client[Any]]:
             yield client
     except FAILURES as error:
         raise UnreachableError(
-            f"the MCP server does not answer: {error}", hint="run `vpp mcp --operate` to see why, or see VPP_AGENT__URL"
+            f"the MCP server does not answer: {error}",
+            hint="run `vpp mcp --operate` to see why; over HTTP see VPP_AGENT__URL and VPP_AGENT__TOKEN",
         ) from error
 
 
