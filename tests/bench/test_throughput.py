@@ -200,19 +200,18 @@ def test_forecast_step_against_a_pass_through(
 
 
 def compute_per_slot_us(settings: Settings, zones: dict[str, Zone], telemetry: list[m.Message]) -> float:
-    """Return the mean CPU time of the reducer alone per live slot: features, inference, scoring.
+    """Return the mean CPU time of the reducers alone per live slot, zones in turn: features, inference, scoring.
 
     Also notes what features and inference take for one row, all horizons and quantiles.
     """
-    name = ZONES[0]
-    reducer: Any = make_reducer("forecast", zones[name], settings)
-    state = reducer.initial(name)
+    reducers: dict[str, Any] = {name: make_reducer("forecast", zone, settings) for name, zone in zones.items()}
+    states = {name: reducer.initial(name) for name, reducer in reducers.items()}
     steps, rows, keeping, encoding = [], [], [], []
-    for n, message in enumerate(x for x in telemetry if x.zone == name):
-        live = isinstance(message, m.SlotClosed) and not message.history
-        took, (state, outputs) = timed_us(reducer.step, state, message, Origin("telemetry", 0, n))
+    for n, message in enumerate(telemetry):
+        reducer, state = reducers[message.zone], states[message.zone]
+        took, (_, outputs) = timed_us(reducer.step, state, message, Origin("telemetry", 0, n))
         kept = timed_us(reducer.changes, state)[0]
-        if live and state.served is not None:
+        if isinstance(message, m.SlotClosed) and not message.history and state.served is not None:
             steps.append(took)
             keeping.append(kept)
             encoding.append(timed_us(lambda made: [m.encode(x.message) for x in made], outputs)[0])
