@@ -48,7 +48,7 @@ LIVE_DAYS = 5
 PASSES = 12
 RATES_PER_S = (10, 50)
 LATENCY_S = 10
-MOST_STEP_US, LEAST_SHARE = 4000.0, 0.06
+MOST_STEP_US, LEAST_SHARE = 5000.0, 0.025
 RESULTS: dict[str, Any] = {}
 
 
@@ -115,15 +115,23 @@ class Cost:
     cpu_us: float
 
 
-def cost(settings: Settings, module: str, name: str, count: int, start: int = 0) -> Cost:
-    """Run one worker over ``count`` records; measured is the last nine tenths of those after the first ``start``."""
+def cost(
+    settings: Settings, module: str, name: str, count: int, *, start: int = 0, then: Callable[[], None] = lambda: None
+) -> Cost:
+    """Run one worker over ``count`` records; measured is the last nine tenths of those after the first ``start``.
+
+    ``then`` sends what comes after the first ``start`` records, once these are done and every zone has its model.
+    """
     processes = Processes(settings, settings.data_dir / "logs" / settings.run)
     processes.add(name, module)
-    first: dict[str, Any] | None = None
+    sent, first = False, None
     deadline = time.monotonic() + 240
     try:
         while time.monotonic() < deadline:
             status = read_status(settings).get(name)
+            if status and not sent and status["processed"] >= start:
+                then()
+                sent = True
             if status and first is None and status["processed"] >= start + 0.1 * (count - start):
                 first = status
             if status and first is not None and status["processed"] >= count:
@@ -176,8 +184,10 @@ def test_forecast_step_against_a_pass_through(
     What is reached stands in ``docs/operations.md``; this fails where a change makes it half as good.
     """
     settings, zones, _ = world
-    live = [x for x in carried["telemetry"] if isinstance(x, m.SlotClosed) and not x.history]
-    before = [x for x in carried["telemetry"] if not isinstance(x, m.SlotClosed) or x.history]
+    told = carried["telemetry"]
+    first = next(i for i, x in enumerate(told) if isinstance(x, m.SlotClosed) and not x.history)
+    before, after = told[:first], told[first:]
+    live = [x for x in after if isinstance(x, m.SlotClosed)]
     compute_us = compute_per_slot_us(settings, zones, carried["telemetry"])
     passing = own_run(settings, "b-pass")
     create_topics(passing)
@@ -186,16 +196,19 @@ def test_forecast_step_against_a_pass_through(
     forecasting = own_run(settings, "b-fc")
     create_topics(forecasting)
     produce(forecasting, "telemetry", before)
-    produce(forecasting, "telemetry", live)
-    step = cost(forecasting, "topologies.forecast", "forecast", len(before) + len(live), len(before))
-    share = passed.cpu_us / max(step.cpu_us - compute_us, 1e-9)
+    found = cost(
+        forecasting, "topologies.forecast", "forecast", len(told), start=len(before),
+        then=lambda: produce(forecasting, "telemetry", after),
+    )  # fmt: skip
+    step_us = found.cpu_us * len(after) / len(live)
+    share = passed.cpu_us / max(step_us - compute_us, 1e-9)
     RESULTS["forecast_step_cpu_us"] = {
-        "per_slot": round(step.cpu_us),
+        "per_slot": round(step_us),
         "features_and_inference": round(compute_us),
         "pass_through": round(passed.cpu_us),
         "share_of_pass_through_rate": round(share, 2),
     }
-    assert step.cpu_us <= MOST_STEP_US
+    assert step_us <= MOST_STEP_US
     assert share >= LEAST_SHARE
 
 
