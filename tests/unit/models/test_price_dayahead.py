@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.ring import SlotRing
+from features.series import MAX_DEPTH_DAYS, depth_days
+from models import price_dayahead
 from models.explain_dayahead import day_ahead_parts
 from models.price_backtest import run_day_ahead
 from models.price_dayahead import DayAheadPart
@@ -15,6 +18,7 @@ from models.price_learner import DayAheadLearner
 from models.price_part import part_from_arrays
 from models.price_walk import AuctionView
 from tests.unit.models.test_price_backtest import QUICK, market, zone
+from vpp.domain import Step
 
 SETTINGS = replace(QUICK, history_days=60, lasso_windows=(84, 200))
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -123,6 +127,27 @@ def test_a_part_that_was_stored_gives_the_same_bits(frame, part):
     assert np.array_equal(again.quantiles, first.quantiles)
     assert np.array_equal(again.experts["next_day"], first.experts["next_day"], equal_nan=True)
     assert isinstance(part_from_arrays(arrays), DayAheadPart)
+
+
+def test_the_ring_is_as_deep_as_the_models_look():
+    assert depth_days("price_per_mwh") > price_dayahead._WINDOW_DAYS
+    assert depth_days("FR:load_forecast_da_mw") > price_dayahead._WINDOW_DAYS
+
+
+@pytest.mark.parametrize("first", ["2023-07-05 10:00", "2023-07-05 22:00"])
+def test_what_is_kept_between_slots_gives_the_forecasts_of_a_part_that_keeps_nothing(frame, part, first):
+    slot, _ = _at(first)
+    ring = SlotRing(Step(60), depth_days, max_days=MAX_DEPTH_DAYS)
+    kept = replace(part, _kept={}, _outlooks=[])
+    for index in range(slot, slot + 5):
+        ring.advance(index)
+        seen = StreamRing(frame, datetime.fromtimestamp(3600 * (index + 1), UTC))
+        for name in HOURS:
+            for at, value in enumerate(seen.window(name, index - 45 * 24, index + 60), index - 45 * 24):
+                ring.put(name, at, value)
+        mine, fresh = kept.forecast(ring, index), replace(part, _kept={}, _outlooks=[]).forecast(ring, index)
+        assert mine.outlook() == fresh.outlook()
+        assert np.array_equal(mine.quantiles, fresh.quantiles)
 
 
 def _meta(arrays):
