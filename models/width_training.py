@@ -100,12 +100,21 @@ def fit_widths(forward: list[Forward], spec: FeatureSpec, per_day: int, now: int
         p = {name: values[..., keep] for name, values in everything.items()}
         origin, group = origin[keep], p["group"].astype(np.int64)
         before = errors[h - 1] if h else np.zeros(span)
-        stride = max(1, round(span / max(len(origin), 1) / 1.5)) if len(origin) * 2 < span else 1
-        memory = memories(per_day) / stride
+        memory = np.maximum(memories(per_day) / _spacing(origin, span), 1.0)
         trailing = replay_errors(h, int(steps[h]), origin, group, errors[h], before, errors[0], slots, recent, memory)
         _fit_one(out, h, p, origin=origin, trailing=trailing, horizon_min=spec.horizons_min[h], per_day=per_day)
     out.errors = ErrorStart(slots, recent)
     return out
+
+
+def _spacing(origin: Indices, span: int) -> int:
+    """Return by how much sparser than every slot the kept origins of a horizon are, so that memories last as long.
+
+    Two thirds of the mean distance over ``span``, and no more than the usual distance: a short history is not sparse.
+    """
+    if len(origin) < 2 or len(origin) * 2 >= span:
+        return 1
+    return max(1, min(round(span / len(origin) / 1.5), int(np.median(np.diff(origin)))))
 
 
 def _fit_one(
