@@ -120,11 +120,13 @@ def cost(
 ) -> Cost:
     """Run one worker over ``count`` records; measured is the last nine tenths of those after the first ``start``.
 
+    A worker that is through between two looks is measured whole, its start included.
+
     ``then`` sends what comes after the first ``start`` records, once these are done and every zone has its model.
     """
     processes = Processes(settings, settings.data_dir / "logs" / settings.run)
     processes.add(name, module)
-    sent, first = False, None
+    sent, first, began = False, None, time.time()
     deadline = time.monotonic() + 240
     try:
         while time.monotonic() < deadline:
@@ -132,9 +134,10 @@ def cost(
             if status and not sent and status["processed"] >= start:
                 then()
                 sent = True
-            if status and first is None and status["processed"] >= start + 0.1 * (count - start):
+            if status and first is None and start + 0.1 * (count - start) <= status["processed"] < count:
                 first = status
-            if status and first is not None and status["processed"] >= count:
+            if status and status["processed"] >= count:
+                first = first or {"processed": 0, "updated_at_s": began, "cpu_s": 0.0}
                 done = status["processed"] - first["processed"]
                 seconds = max(status["updated_at_s"] - first["updated_at_s"], 1e-9)
                 return Cost(done / seconds, 1e6 * (status["cpu_s"] - first["cpu_s"]) / max(done, 1))
