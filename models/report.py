@@ -51,11 +51,16 @@ def write_report(
         worst: The worst days (``worst_days``); none: they are left out.
         command: The command line that repeats it.
     """
+    return write_files(out, figures, report_html(figures, worst, command))
+
+
+def write_files(out: Path, figures: Mapping[str, Any], html: str) -> list[Path]:
+    """Write ``metrics.json`` and ``report.html`` into ``out``, made where it is missing, and return their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    numbers, page = out / "metrics.json", out / "report.html"
+    numbers, shown = out / "metrics.json", out / "report.html"
     numbers.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    page.write_text(report_html(figures, worst, command), encoding="utf-8")
-    return [numbers, page]
+    shown.write_text(html, encoding="utf-8")
+    return [numbers, shown]
 
 
 def report_html(figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), command: str = "") -> str:

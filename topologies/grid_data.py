@@ -10,7 +10,6 @@ import pandas as pd
 
 from topologies.sources.feed import open_file
 from vpp.canonical import read_frame
-from vpp.errors import ConfigError
 from vpp.fleet import Fleet, Zone
 from vpp.zones import Overrides, find_zone
 
@@ -61,9 +60,7 @@ def open_grid_data(
     """
     names = () if name is None else (name,)
     feed = open_file(path, names=names, start=start, mapping=mapping, own=own, overrides=overrides)
-    if len(feed.zones) != 1:
-        raise ConfigError(f"{path} has several zones", hint=f"give one with --zone: {', '.join(sorted(feed.zones))}")
-    (found,) = feed.zones
+    found = feed.one_zone().zone
     fine_min = feed.step_min
     slot_min = step_min or _slot_min(found, fine_min, own)
     if slot_min != fine_min:

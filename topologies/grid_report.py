@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from agents.problem import Array
 from models.charts import line_chart
-from models.report import page
+from models.report import page, write_files
 from topologies.grid_backtest import GridBacktest
 from topologies.grid_walk import WEEK_DAYS
 
@@ -26,11 +25,7 @@ _NOTE = (
 
 def write_grid_report(out: Path, done: GridBacktest, command: str = "") -> list[Path]:
     """Write ``metrics.json`` and ``report.html`` into ``out`` and return their paths; ``command`` repeats the run."""
-    out.mkdir(parents=True, exist_ok=True)
-    numbers, shown = out / "metrics.json", out / "report.html"
-    numbers.write_text(json.dumps(done.figures, indent=1) + "\n", encoding="utf-8")
-    shown.write_text(grid_report_html(done, command), encoding="utf-8")
-    return [numbers, shown]
+    return write_files(out, done.figures, grid_report_html(done, command))
 
 
 def grid_report_html(done: GridBacktest, command: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.charts import line_chart
-from models.report import page
+from models.report import page, write_files
 from topologies.trade_backtest import TradeRun
 
 _COLUMNS = ("value", "capture_pct", "capture_pct_without_top_days", "cycles_per_day")
@@ -23,11 +22,7 @@ _NOTE = (
 
 def write_trade_report(out: Path, run: TradeRun, command: str = "") -> list[Path]:
     """Write ``metrics.json`` and ``report.html`` into ``out``, made where it is missing, and return their paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    numbers, html = out / "metrics.json", out / "report.html"
-    numbers.write_text(json.dumps(run.figures, indent=1) + "\n", encoding="utf-8")
-    html.write_text(trade_report_html(run, command), encoding="utf-8")
-    return [numbers, html]
+    return write_files(out, run.figures, trade_report_html(run, command))
 
 
 def trade_report_html(run: TradeRun, command: str = "") -> str:

@@ -16,7 +16,6 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_day
 from console.cli.progress import progress
 from topologies.sources.feed import open_file
 from vpp.domain import PriceKnown, Target
-from vpp.errors import ConfigError
 from vpp.fleet import load_fleet
 from vpp.zones import Overrides
 
@@ -55,11 +54,9 @@ def forecast(
     names = (zone,) if zone is not None else ()
     start = parse_time(test_from)
     feed = open_file(data, names=names, start=start, mapping=mapping, own=own, overrides=Overrides(time_zone, market))
-    if len(feed.zones) != 1:
-        raise ConfigError(f"{data} has several zones", hint=f"give one with --zone: {', '.join(sorted(feed.zones))}")
+    found = feed.one_zone()
     for note in feed.notes:
         say(note)
-    (found,) = feed.zones.values()
     fit_end, end = parse_time(train_to), parse_time(test_to)
     frame = feed.frame(found.zone, end + timedelta(days=3))
     beside = compare.split(",") if compare else None

@@ -57,11 +57,9 @@ def arbitrage(
     names = (zone,) if zone is not None else ()
     start, end = parse_time(test_from), parse_time(test_to)
     feed = open_file(data, names=names, start=start, mapping=mapping, own=own, overrides=Overrides(time_zone, market))
-    if len(feed.zones) != 1:
-        raise ConfigError(f"{data} has several zones", hint=f"give one with --zone: {', '.join(sorted(feed.zones))}")
+    found = feed.one_zone()
     for note in feed.notes:
         say(note)
-    (found,) = feed.zones.values()
     step = feed.step_min if step_min is None else step_min
     if step % feed.step_min or 1440 % step:
         raise ConfigError(

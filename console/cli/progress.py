@@ -13,8 +13,8 @@ Report = Callable[[float, str], None]
 
 
 @contextmanager
-def progress(zone: str) -> Iterator[Report]:
-    """Show a bar on a terminal, a line every tenth elsewhere."""
+def progress(zone: str, *, lines: bool = True) -> Iterator[Report]:
+    """Show a bar on a terminal; elsewhere a line every tenth, or with ``lines`` off nothing."""
     if err.is_terminal:
         columns = (
             TextColumn("{task.description}"),
@@ -29,7 +29,7 @@ def progress(zone: str) -> Iterator[Report]:
     told = [0.0]
 
     def line(share: float, doing: str) -> None:
-        if share - told[0] >= 0.1:
+        if lines and share - told[0] >= 0.1:
             told[0] = share
             say(f"{zone}: {share:.0%}, {doing}")
 

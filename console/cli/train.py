@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +12,10 @@ from threading import Event
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from console.cli.models import render_versions, short
-from console.cli.options import NO_OPTIONS, Common, Json, answer, err, parse_days, parse_time, say
+from console.cli.options import NO_OPTIONS, Common, Json, answer, parse_days, parse_time, say
+from console.cli.progress import Report, progress
 from topologies.promoting import tell_workers
 from topologies.sources.feed import FileFeed, open_file
 from vpp.catalogue import MAX_LEAD
@@ -27,7 +26,6 @@ from vpp.settings import Settings
 from vpp.zones import Overrides
 
 DAY_S = 86_400.0
-Report = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
     registry = Registry(settings.models_dir)
     began = time.monotonic()
     frame = feed.frame(zone.zone, end + MAX_LEAD)
-    with _progress(zone.zone) as report:
+    with progress(zone.zone, lines=False) as report:
         judged = wanted.promote and not wanted.force
         parts, metadata = Trainer(zone, lambda share, doing: report(share * (0.5 if judged else 1.0), doing)).train(
             frame, end
@@ -166,20 +164,3 @@ def _outcome(model_id: str, in_force: bool, told: bool, verdict: dict[str, Any] 
     why = "without a comparison, as asked" if verdict is None else verdict["reason"]
     where = "running workers are told" if told else "no broker runs; the next run begins with it"
     return f"in force: {why}; {where}"
-
-
-@contextmanager
-def _progress(zone: str) -> Iterator[Report]:
-    """Show a bar on a terminal, nothing elsewhere."""
-    if not err.is_terminal:
-        yield lambda share, doing: None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f}%"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err) as bar:
-        task = bar.add_task(zone, total=1.0)
-        yield lambda share, doing: bar.update(task, completed=share, description=f"{zone} {doing}")

@@ -89,6 +89,18 @@ class FileFeed:
         """First slot of the zones that are sent."""
         return min(self.info.spans[name].first for name in self.zones)
 
+    def one_zone(self) -> Zone:
+        """Return the zone of a feed of one.
+
+        Raises:
+            ConfigError: There are several.
+        """
+        if len(self.zones) != 1:
+            names = ", ".join(sorted(self.zones))
+            raise ConfigError(f"{self.path} has several zones", hint=f"give one with --zone: {names}")
+        (zone,) = self.zones.values()
+        return zone
+
     def chunks(self, start: datetime | None, end: datetime | None) -> Iterator[pd.DataFrame]:
         """Yield rows in order of time over ``[start, end)``, those of neighbours included."""
         names = {*self.zones, *self.neighbours}
