@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from models.residuals import Residuals, enter_matured
-from models.scores import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, N, Waiting, score_rows
+from models.scores import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, SUMS, N, Waiting, score_rows
 from vpp.domain import Target
 from vpp.messages import Alert, Skill
 
@@ -61,25 +60,26 @@ def mature(
         residuals.touch(group)
 
 
-def skill_messages(
+def skill_message(
     zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], sums: Array
-) -> Iterator[Skill]:
-    """Yield one message per horizon that has scores; ``sums`` has shape (H, 5)."""
-    for horizon, row in zip(horizons_min, sums, strict=True):
-        n = int(row[N])
-        if n == 0:
-            continue
-        yield Skill(
-            zone=zone,
-            slot=slot,
-            target=target,
-            horizon_min=horizon,
-            n=n,
-            mae=round(float(row[ABS] / n), 4),
-            mae_persistence=round(float(row[ABS_PERSISTENCE] / n), 4),
-            pinball=round(float(row[PINBALL] / n), 4),
-            coverage_90=round(float(row[COVERED] / n), 4),
-        )
+) -> Skill | None:
+    """Return the scores of the horizons that have some, None where none has; ``sums`` has shape (H, 5)."""
+    scored = sums[:, N] > 0
+    if not scored.any():
+        return None
+    counts = sums[scored, N]
+    means = {column: np.round(sums[scored, column] / counts, 4).tolist() for column in range(N + 1, SUMS)}
+    return Skill(
+        zone=zone,
+        slot=slot,
+        target=target,
+        horizon_min=np.array(horizons_min)[scored].tolist(),
+        n=counts.astype(int).tolist(),
+        mae=means[ABS],
+        mae_persistence=means[ABS_PERSISTENCE],
+        pinball=means[PINBALL],
+        coverage_90=means[COVERED],
+    )
 
 
 def jump_alert(zone: str, slot: datetime, index: int, actual: float, steps: Indices, waiting: Waiting) -> Alert | None:

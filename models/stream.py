@@ -18,7 +18,7 @@ from models.price_view import MODEL, PriceForecast, with_published
 from models.published import price_message, quantiles_message, spreads_message
 from models.ramp_alarm import RampAlarm
 from models.residuals import groups_per_day
-from models.scoring import drift_alert, jump_alert, mature, skill_messages
+from models.scoring import drift_alert, jump_alert, mature, skill_message
 from models.served import ServedModel
 from vpp.domain import NET_LOAD, PRICE, Target, horizons_min
 from vpp.errors import MessageError, ModelError
@@ -330,16 +330,9 @@ class ForecastReducer:
     def _skill(self, state: ForecastState, index: int) -> list[Output]:
         outputs: list[Output] = []
         for name, board in state.scores.items():
-            outputs += [
-                Output(SKILL.name, skill)
-                for skill in skill_messages(
-                    self._zone.zone,
-                    self._step.start(index),
-                    name,
-                    self._horizons,
-                    board.window(index // self._step.per_day),
-                )
-            ]
+            window = board.window(index // self._step.per_day)
+            skill = skill_message(self._zone.zone, self._step.start(index), name, self._horizons, window)
+            outputs += [] if skill is None else [Output(SKILL.name, skill)]
             drift = self._drift(state, name, index)
             outputs += [] if drift is None else [Output(ALERTS.name, drift)]
         return outputs

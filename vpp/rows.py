@@ -94,6 +94,12 @@ def _setpoint(msg: m.Setpoint) -> Iterator[Row]:
     )  # fmt: skip
 
 
+def _skill(msg: m.Skill) -> Iterator[Row]:
+    scores = (msg.horizon_min, msg.n, msg.mae, msg.mae_persistence, msg.pinball, msg.coverage_90)
+    for row in zip(*scores, strict=True):
+        yield (msg.zone, msg.slot, msg.target, *row)
+
+
 def _alert(msg: m.Alert) -> Iterator[Row]:
     yield (
         msg.zone,
@@ -125,7 +131,7 @@ _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
     m.Trade: (TRADES, _plain(*TRADES.names)),
     m.Decision: (DECISIONS, _decision),
     m.Alert: (ALERTS, _alert),
-    m.Skill: (SKILL, _plain(*SKILL.names)),
+    m.Skill: (SKILL, _skill),
     m.Order: (ORDERS, _order),
     m.Audit: (AUDIT, _plain(*AUDIT.names)),
 }

@@ -73,16 +73,17 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
 
 
 class Skill(Record, kw_only=True, frozen=True, tag="skill"):
-    """Score of past forecasts at one horizon over the trailing window that ends with ``slot``.
+    """Scores of past forecasts by horizon over the trailing window that ends with ``slot``.
 
-    ``mae``, ``mae_persistence``, ``pinball`` in the target's unit; ``coverage_90`` a fraction; ``n`` scored forecasts.
+    One value per entry of ``horizon_min``, which names the horizons that have scores. ``mae``, ``mae_persistence``,
+    ``pinball`` in the target's unit; ``coverage_90`` a fraction; ``n`` scored forecasts.
     """
 
     slot: datetime
     target: str
-    horizon_min: int
-    n: int
-    mae: float
-    mae_persistence: float
-    pinball: float
-    coverage_90: float
+    horizon_min: list[int]
+    n: list[int]
+    mae: list[float]
+    mae_persistence: list[float]
+    pinball: list[float]
+    coverage_90: list[float]
