@@ -13,13 +13,20 @@ from features.ring import SlotRing
 from features.series import MAX_DEPTH_DAYS, depth_days
 from models.price_levels import PriceLevels
 from models.residuals import Residuals
-from models.scores import Scoreboard, Waiting
+from models.scores import WAITING_FIRST, Scoreboard, Waiting, load_waiting, waiting_changes
 from models.served import ServedModel
 from vpp.domain import Step, Target
 from vpp.messages import Publication
 from vpp.reducer import Load
 
-VERSION = 1
+VERSION = 2
+EACH_SLOT = "slot"
+"""The value that holds what changes with every slot: one record of the changelog in place of eight."""
+
+_TOGETHER = frozenset(
+    ["head", "ring", "errors", "price.levels", WAITING_FIRST, *(f"scores.{target}.today" for target in Target)]
+)
+_VALUES = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
 class Head(msgspec.Struct):
@@ -44,6 +51,7 @@ class ForecastState:
     scores: dict[str, Scoreboard]
     head: Head = field(default_factory=Head)
     head_dirty: bool = False
+    together: dict[str, bytes] = field(default_factory=dict)
     served: ServedModel | None = None
     served_for: tuple[str, str] | None = None
     features: RingFeatures | None = None
@@ -63,26 +71,33 @@ def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> For
         ring=SlotRing(step, depth_days, max_days=MAX_DEPTH_DAYS),
         residuals=Residuals(horizons_min, step.per_day),
         price_levels=PriceLevels(len(horizons_min), step.per_day),
-        waiting={name: Waiting(f"waiting.{name}", steps) for name in targets},
+        waiting={name: Waiting(steps) for name in targets},
         scores={name: Scoreboard(f"scores.{name}", len(horizons_min), skill_days) for name in targets},
     )
 
 
 def load_state(state: ForecastState, get: Load) -> ForecastState | None:
     """Fill an initial ``state`` from what was kept; None where that is missing or of another version or step."""
-    raw = get("head")
+    raw = get(EACH_SLOT)
     if raw is None or raw[0] != VERSION:
         return None
     try:
-        head = msgspec.msgpack.decode(raw[1:], type=Head)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        state.together = _VALUES.decode(raw[1:])
+        head = msgspec.msgpack.decode(state.together["head"], type=Head)
+    except (msgspec.DecodeError, msgspec.ValidationError, KeyError):
         return None
-    if not state.ring.load(get) and get("ring") is not None:
+
+    def find(name: str) -> bytes | None:
+        return state.together.get(name) if name in _TOGETHER else get(name)
+
+    if not state.ring.load(find) and find("ring") is not None:
         return None
     state.head = head
-    state.residuals.load(get)
-    for part in _parts(state):
-        part.load(get)
+    state.residuals.load(find)
+    load_waiting(list(state.waiting.values()), find)
+    state.price_levels.load(find)
+    for board in state.scores.values():
+        board.load(find)
     return state
 
 
@@ -90,13 +105,16 @@ def state_changes(state: ForecastState) -> Mapping[str, bytes | None]:
     """Return the values that changed since the last call, and count them as kept."""
     out: dict[str, bytes | None] = dict(state.ring.changes())
     out.update(state.residuals.changes())
-    for part in _parts(state):
-        out.update(part.changes())
+    out.update(waiting_changes(list(state.waiting.values())))
+    out.update(state.price_levels.changes())
+    for board in state.scores.values():
+        out.update(board.changes())
     if state.head_dirty:
-        out["head"] = bytes([VERSION]) + msgspec.msgpack.encode(state.head)
+        out["head"] = msgspec.msgpack.encode(state.head)
         state.head_dirty = False
+    moved = {name: value for name, value in out.items() if name in _TOGETHER and value is not None}
+    if moved:
+        state.together.update(moved)
+        out = {name: value for name, value in out.items() if name not in moved}
+        out[EACH_SLOT] = bytes([VERSION]) + msgspec.msgpack.encode(state.together)
     return out
-
-
-def _parts(state: ForecastState) -> list[Waiting | Scoreboard | PriceLevels]:
-    return [*state.waiting.values(), *state.scores.values(), state.price_levels]

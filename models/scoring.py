@@ -60,9 +60,7 @@ def mature(
         residuals.touch(group)
 
 
-def skill_message(
-    zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], sums: Array
-) -> Skill | None:
+def skill_message(zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], sums: Array) -> Skill | None:
     """Return the scores of the horizons that have some, None where none has; ``sums`` has shape (H, 5)."""
     scored = sums[:, N] > 0
     if not scored.any():

@@ -11,7 +11,7 @@ Z = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
 
 
 def _waiting(*, by_model: bool = True, width: float = 1.0) -> Waiting:
-    waiting = Waiting("waiting.price", STEPS)
+    waiting = Waiting(STEPS)
     waiting.put(10, 0.0, np.tile(width * Z, (2, 1)), np.zeros(2), by_model=by_model)
     return waiting
 
@@ -40,7 +40,7 @@ def test_intervals_that_are_too_narrow_come_to_cover():
     levels, sorted_errors = PriceLevels(2, 48), np.sort(rng.normal(size=4_000))
     inside = []
     for index in range(6_000):
-        waiting = Waiting("waiting.price", STEPS)
+        waiting = Waiting(STEPS)
         made = 0.6 * np.quantile(sorted_errors, levels.levels[0])
         waiting.put(index, 0.0, np.tile(made, (2, 1)), np.zeros(2), by_model=True)
         price = rng.normal()

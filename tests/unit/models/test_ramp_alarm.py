@@ -34,7 +34,7 @@ def expect(waiting: Waiting, index: int, change_mw: float) -> None:
 
 def test_an_alarm_is_told_when_it_begins_and_when_the_direction_turns() -> None:
     past = ring(30)
-    waiting, alarm, told = Waiting(NET_LOAD, STEPS), RampAlarm(ZONE), []
+    waiting, alarm, told = Waiting(STEPS), RampAlarm(ZONE), []
     for n, change in enumerate([0.0, 200.0, 220.0, -250.0, 0.0, -250.0]):
         index = past.newest + 1 + n
         expect(waiting, index, change)
@@ -45,7 +45,7 @@ def test_an_alarm_is_told_when_it_begins_and_when_the_direction_turns() -> None:
 
 def test_it_says_how_large_and_how_sure() -> None:
     past = ring(30)
-    waiting = Waiting(NET_LOAD, STEPS)
+    waiting = Waiting(STEPS)
     index = past.newest + 1
     expect(waiting, index, 200.0)
     found = RampAlarm(ZONE).alert(past, waiting, index, ZONE.step.start(index))
@@ -57,7 +57,7 @@ def test_it_says_how_large_and_how_sure() -> None:
 
 def test_without_two_weeks_of_net_load_it_is_silent() -> None:
     past = ring(10)
-    waiting = Waiting(NET_LOAD, STEPS)
+    waiting = Waiting(STEPS)
     index = past.newest + 1
     expect(waiting, index, 1e6)
     assert RampAlarm(ZONE).alert(past, waiting, index, ZONE.step.start(index)) is None

@@ -3,14 +3,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from models.scores import LEVELS, Scoreboard, Waiting, score_rows
-from models.scoring import drift_alert, skill_messages
+from models.scores import LEVELS, Scoreboard, Waiting, load_waiting, score_rows, waiting_changes
+from models.scoring import drift_alert, skill_message
 
 STEPS = np.array([1, 2])
 
 
 def waiting() -> Waiting:
-    made = Waiting("w", STEPS)
+    made = Waiting(STEPS)
     quantiles = np.array([[90, 92, 95, 100, 105, 108, 110], [80, 85, 90, 100, 110, 115, 120]], dtype=float)
     made.put(10, 98.0, quantiles, np.array([100.0, 100.0]), by_model=True)
     return made
@@ -53,22 +53,44 @@ def test_the_window_holds_its_last_days_only() -> None:
 
 
 def test_a_saved_and_loaded_state_is_the_same() -> None:
-    made, again = waiting(), Waiting("w", STEPS)
+    made, again = waiting(), Waiting(STEPS)
     made.set_first_error(10 % made.rows, 7.0)
-    again.load(made.changes().get)
-    np.testing.assert_array_equal(again.quantiles, made.quantiles)
-    np.testing.assert_array_equal(again.first_error, made.first_error)
-    assert list(again.origin) == list(made.origin)
-    board, other = Scoreboard("s", 2, days=3), Scoreboard("s", 2, days=3)
-    board.of_day(100)[1] += 4.0
-    other.load(board.changes().get)
-    np.testing.assert_array_equal(other.window(100), board.window(100))
+    other_made, other_again = waiting(), Waiting(STEPS)
+    other_made.put(11, 50.0, made.quantiles[1] / 2, made.mean[1] / 2, by_model=False)
+    kept = waiting_changes([made, other_made])
+    assert set(kept) == {"waiting.first", "waiting.1", "waiting.2"}
+    assert waiting_changes([made, other_made]) == {}
+    load_waiting([again, other_again], kept.get)
+    for loaded, held in ((again, made), (other_again, other_made)):
+        np.testing.assert_array_equal(loaded.quantiles, held.quantiles)
+        np.testing.assert_array_equal(loaded.first_error, held.first_error)
+        np.testing.assert_array_equal(loaded.by_model, held.by_model)
+        assert list(loaded.origin) == list(held.origin)
+
+
+def test_scores_are_kept_by_day_and_today_apart() -> None:
+    kept: dict[str, bytes] = {}
+    board = Scoreboard("s", 2, days=3)
+    for day in range(100, 104):
+        board.of_day(day)[1] += float(day)
+        changes = board.changes()
+        assert set(changes) == ({"s.today"} if day == 100 else {"s.today", f"s.{(day - 1) % 3}"})
+        kept.update(changes)
+        other = Scoreboard("s", 2, days=3)
+        other.load(kept.get)
+        np.testing.assert_array_equal(other.window(day), board.window(day))
+    other.of_day(104)[:] += 1.0
+    assert set(other.changes()) == {"s.today", "s.1"}
 
 
 def test_skill_is_the_mean_of_the_sums_and_leaves_empty_horizons_out() -> None:
     sums = np.array([[4.0, 20.0, 40.0, 10.0, 3.0], np.zeros(5)])
-    (skill,) = skill_messages("Z", datetime(2022, 1, 1, tzinfo=UTC), "net_load", (30, 60), sums)
-    assert (skill.n, skill.mae, skill.mae_persistence, skill.pinball, skill.coverage_90) == (4, 5.0, 10.0, 2.5, 0.75)
+    at = datetime(2022, 1, 1, tzinfo=UTC)
+    skill = skill_message("Z", at, "net_load", (30, 60), sums)
+    assert skill is not None
+    assert (skill.horizon_min, skill.n) == ([30], [4])
+    assert (skill.mae, skill.mae_persistence, skill.pinball, skill.coverage_90) == ([5.0], [10.0], [2.5], [0.75])
+    assert skill_message("Z", at, "net_load", (30, 60), np.zeros((2, 5))) is None
 
 
 LATE = datetime(2022, 1, 1, 23, 30, tzinfo=UTC)
