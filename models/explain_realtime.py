@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from models.price_boost import boost_table
+from models.price_boost import RECENT_UNITS, SIDE_UNITS, boost_table
 from models.price_inputs import Shape, from_ring
 from models.price_profile import lag_steps, mean_steps, side_steps
 from models.price_realtime import RealTimePart, level_prices
@@ -20,8 +20,6 @@ from vpp.errors import DataError
 
 CONSTANT = "constant"
 _TREE_CLIP = 6.0
-_RECENT_UNITS = (0, 1, 2, 3, 4, 6, 8, 12)
-_SIDE_UNITS = (1, 2, 4, 8, 48)
 _SIDE_NAMES = {"load_mw": "load", "net_load": "net load", "niv_mwh": "imbalance volume"}
 
 
@@ -93,10 +91,10 @@ def _tree_names(data: Series, shape: Shape) -> list[str]:
     for _ in data.published:
         names += ["published net load, change to the target", "published net load against usual days"]
     names += _level_names(shape)[1:]
-    names += [f"price off its usual {_ago(k * unit)}" for k in _RECENT_UNITS]
+    names += [f"price off its usual {_ago(k * unit)}" for k in RECENT_UNITS.tolist()]
     for side in shape.sides:
         name = _SIDE_NAMES.get(side, side)
-        names += [f"{name}, change over {_span(k * unit)}" for k in _SIDE_UNITS] + [f"{name} now"]
+        names += [f"{name}, change over {_span(k * unit)}" for k in SIDE_UNITS.tolist()] + [f"{name} now"]
     names += ["published net load now" for _ in data.published]
     return [*names, CONSTANT]
 

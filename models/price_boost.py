@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
-from numba import njit
 
+from features.kernel_access import leaf
 from models.price_inputs import Shape
 from models.price_rows import LevelRows, Series
 from models.price_view import Flags, Floats, Ints
@@ -22,8 +22,9 @@ Floats32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 ANCHORS_MIN = (30, 60, 90, 120, 180, 240, 360, 480, 600, 720, 900, 1080, 1440)
 _SHORT_ANCHORS_MIN = (5, 15)
-_RECENT_UNITS = (0, 1, 2, 3, 4, 6, 8, 12)
-_SIDE_UNITS = (1, 2, 4, 8, 48)
+RECENT_UNITS = np.array((0, 1, 2, 3, 4, 6, 8, 12))
+SIDE_UNITS = np.array((1, 2, 4, 8, 48))
+_OWN = 12
 _CLIP = 6.0
 _DAY = 1440
 
@@ -62,18 +63,16 @@ class BoostModel:
     anchors: Ints
     weight: Floats
 
-    def departures(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
+    def departures(self, table: Floats32, scale: Floats, steps: Ints) -> Floats:
         """Return the trees' departures from the profile per MWh, shape (n, H).
 
         Args:
-            data: The series of the rows.
-            rows: Features of n origins.
-            level: Linear forecasts, shape (n, H).
+            table: ``boost_table`` of n origins at the anchors.
+            scale: Scale of deviations of each origin, shape (n,).
             steps: Horizons in slots, shape (H,).
         """
-        table = boost_table(data, rows, level, steps, self.anchors)
-        made = self.trees.predict(table).reshape(rows.origins.size, self.anchors.size)
-        scaled = np.clip(made, -_CLIP, _CLIP) * rows.scale[:, None]
+        made = self.trees.predict(table).reshape(scale.size, self.anchors.size)
+        scaled = np.clip(made, -_CLIP, _CLIP) * scale[:, None]
         return np.stack([np.interp(steps, steps[self.anchors], row) for row in scaled])
 
     def weights(self, steps: Ints) -> Floats:
@@ -90,84 +89,128 @@ def anchors_of(horizon_min: tuple[int, ...]) -> Ints:
 def boost_table(data: Series, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
     """Return the trees' features, shape (n * anchors, K), origin by origin.
 
+    Columns of the target: horizon, linear forecast, profile, its spread, clock, weekday, scale, prices of the same slot
+    one, two and seven days ago, published series against now and against past days. Then what all anchors of an origin
+    share: level features, path of the last prices, changes of the side series, published series now.
+
+    Args:
+        data: The series of the rows.
+        rows: Features of n origins.
+        level: Linear forecasts, shape (n, H).
+        steps: Horizons in slots, shape (H,).
+        anchors: Positions of the anchor horizons.
+
     Invariants:
         - A row reads prices and sides up to its origin, and of published series only what was known there.
     """
-    at = rows.origins[:, None] + steps[anchors][None, :]
-    n, a = at.shape
-    scale, base = rows.scale[:, None], rows.base[:, anchors]
-    minute = data.minutes[at] % _DAY
-    weekday = (data.minutes[at] // _DAY + 3) % 7
-    columns = [
-        np.broadcast_to(steps[anchors].astype(float) * data.step_min, (n, a)),
-        (level[:, anchors] - base) / scale,
-        (base - base[:, :1]) / scale,
-        rows.spread[:, anchors] / scale,
-        np.sin(2 * np.pi * minute / _DAY),
-        np.cos(2 * np.pi * minute / _DAY),
-        weekday.astype(float),
-        np.broadcast_to(np.log(scale), (n, a)),
-        base / scale,
-    ]
-    per_day = _DAY // data.step_min
-    before = _lagged(data.prices[None], at.reshape(-1), per_day * np.array((1, 2, 7)))[:, 0]
-    columns.extend((before[:, k].reshape(n, a) - base) / scale for k in range(3))
-    columns.extend(_published(data, rows, at))
-    own = np.stack([np.asarray(c, dtype=np.float32) for c in columns], axis=2).reshape(n * a, len(columns))
-    shared = np.repeat(
-        np.concatenate([rows.features[:, 1:], _recent(data, rows)], axis=1).astype(np.float32), a, axis=0
-    )
-    return np.ascontiguousarray(np.clip(np.concatenate([own, shared], axis=1), -1e6, 1e6))
+    shared = shared_columns(data, rows)
+    out = np.empty((rows.origins.size * anchors.size, _OWN + 2 * len(data.published) + shared), dtype=np.float32)
+    _fill_table(
+        data.prices, data.sides, data.published, data.known, data.minutes, data.step_min, rows.origins, rows.features,
+        rows.base, rows.spread, rows.scale, level, steps, anchors, RECENT_UNITS, SIDE_UNITS, out,
+    )  # fmt: skip
+    return out
 
 
 def shared_columns(data: Series, rows: LevelRows) -> int:
     """Return how many of the last columns of ``boost_table`` are the same at every anchor of an origin."""
-    of_sides = (len(_SIDE_UNITS) + 1) * len(data.sides)
-    return int(rows.features.shape[1]) - 1 + len(_RECENT_UNITS) + of_sides + len(data.published)
+    of_sides = (len(SIDE_UNITS) + 1) * len(data.sides)
+    return int(rows.features.shape[1]) - 1 + len(RECENT_UNITS) + of_sides + len(data.published)
 
 
-def _recent(data: Series, rows: LevelRows) -> Floats:
-    """Return the path of the last slots: price deviations, changes of the side series, imbalance, published errors."""
-    t, unit = rows.origins, max(1, 30 // data.step_min)
-    path = _lagged(data.prices[None], t, unit * np.array(_RECENT_UNITS))[:, 0]
-    sides = _lagged(data.sides, t, unit * np.array((0, *_SIDE_UNITS)))
-    now = sides[:, :, :1]
-    moved = np.concatenate([now - sides[:, :, 1:], now], axis=2).reshape(t.size, -1)
-    ahead = _lagged(data.published, t, np.zeros(1, dtype=np.int64))[:, :, 0]
-    return np.concatenate([(path - rows.base[:, :1]) / rows.scale[:, None], moved, ahead], axis=1)
+@leaf
+def _seen(values: Floats, s: int, i: int) -> float:
+    """Return series ``s`` at position ``i``, NaN outside."""
+    return values[s, i] if 0 <= i < values.shape[1] else np.nan
 
 
-@njit(cache=True)
-def _lagged(values: Floats, at: Ints, lags: Ints) -> Floats:
-    """Return the series (S, N) at positions (m,) minus each lag, shape (m, S, lags), NaN outside."""
-    out = np.full((at.size, values.shape[0], lags.size), np.nan)
-    for i in range(at.size):
-        for s in range(values.shape[0]):
-            for k in range(lags.size):
-                place = at[i] - lags[k]
-                if 0 <= place < values.shape[1]:
-                    out[i, s, k] = values[s, place]
-    return out
+@leaf
+def _put(out: Floats32, row: int, column: int, value: float) -> None:
+    """Write ``value``, clipped to a million either way."""
+    out[row, column] = 1e6 if value > 1e6 else -1e6 if value < -1e6 else value
 
 
-def _published(data: Series, rows: LevelRows, at: Ints) -> list[Floats]:
-    """Return for each published series its value at the target against now and against the same slot of past days."""
-    out: list[Floats] = []
-    known = at <= data.known[rows.origins][:, None]
-    per_day = _DAY // data.step_min
-    near = _lagged(data.published, at.reshape(-1), per_day * np.array((0, 1, 2, 3, 7)))
-    now = _lagged(data.published, rows.origins, np.zeros(1, dtype=np.int64))
-    for j in range(len(data.published)):
-        own = near[:, j].reshape(*at.shape, -1)
-        ahead = np.where(known, own[:, :, 0], np.nan)
-        out.extend([ahead - now[:, j], ahead - _mean_known(np.ascontiguousarray(np.moveaxis(own[:, :, 1:], 2, 0)))])
-    return out
+@leaf
+def _usual_published(published: Floats, s: int, at: int, per_day: int) -> float:
+    """Return the mean of the published series at the same slot one, two, three and seven days before ``at``."""
+    total = 0.0
+    count = 0
+    for day in (1, 2, 3, 7):
+        value = _seen(published, s, at - day * per_day)
+        if not np.isnan(value):
+            total += value
+            count += 1
+    return total / count if count else np.nan
 
 
-def _mean_known(stacked: Floats) -> Floats:
-    known = np.isfinite(stacked)
-    total = np.where(known, stacked, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+@leaf
+def _fill_table(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    prices: Floats,
+    sides: Floats,
+    published: Floats,
+    known: Ints,
+    minutes: Ints,
+    step_min: int,
+    origins: Ints,
+    features: Floats,
+    base: Floats,
+    spread: Floats,
+    scale: Floats,
+    level: Floats,
+    steps: Ints,
+    anchors: Ints,
+    recent: Ints,
+    side_lags: Ints,
+    out: Floats32,
+) -> None:
+    """Write the rows of ``boost_table`` to ``out``."""
+    n_anchors, shared = anchors.size, _OWN + 2 * published.shape[0]
+    per_day, unit = _DAY // step_min, max(1, 30 // step_min)
+    for n in range(origins.size):
+        t = origins[n]
+        for j in range(n_anchors):
+            h, row = anchors[j], n * n_anchors + j
+            at, usual = t + steps[h], base[n, h]
+            minute = minutes[at] % _DAY
+            _put(out, row, 0, float(steps[h] * step_min))
+            _put(out, row, 1, (level[n, h] - usual) / scale[n])
+            _put(out, row, 2, (usual - base[n, anchors[0]]) / scale[n])
+            _put(out, row, 3, spread[n, h] / scale[n])
+            _put(out, row, 4, np.sin(2 * np.pi * minute / _DAY))
+            _put(out, row, 5, np.cos(2 * np.pi * minute / _DAY))
+            _put(out, row, 6, float((minutes[at] // _DAY + 3) % 7))
+            _put(out, row, 7, np.log(scale[n]))
+            _put(out, row, 8, usual / scale[n])
+            for k, day in enumerate((1, 2, 7)):
+                i = at - day * per_day
+                before = prices[i] if 0 <= i < prices.size else np.nan
+                _put(out, row, 9 + k, (before - usual) / scale[n])
+            for s in range(published.shape[0]):
+                ahead = _seen(published, s, at) if at <= known[t] else np.nan
+                _put(out, row, _OWN + 2 * s, ahead - _seen(published, s, t))
+                _put(out, row, _OWN + 2 * s + 1, ahead - _usual_published(published, s, at, per_day))
+        row, column = n * n_anchors, shared
+        for k in range(1, features.shape[1]):
+            _put(out, row, column, features[n, k])
+            column += 1
+        for k in range(recent.size):
+            i = t - unit * recent[k]
+            price = prices[i] if i >= 0 else np.nan
+            _put(out, row, column, (price - base[n, 0]) / scale[n])
+            column += 1
+        for s in range(sides.shape[0]):
+            now = _seen(sides, s, t)
+            for k in range(side_lags.size):
+                _put(out, row, column, now - _seen(sides, s, t - unit * side_lags[k]))
+                column += 1
+            _put(out, row, column, now)
+            column += 1
+        for s in range(published.shape[0]):
+            _put(out, row, column, _seen(published, s, t))
+            column += 1
+        for j in range(1, n_anchors):
+            for k in range(shared, column):
+                out[row + j, k] = out[row, k]
 
 
 def fit_boost(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import xgboost as xgb
 
-from models.price_boost import boost_table
+from models.price_boost import Floats32, boost_table
 from models.price_rows import LevelRows, Series
 from models.price_view import Flags, Floats, Ints
 from models.trees import Trees
 
-_FIRST = np.zeros(1, dtype=np.int64)
+FIRST = np.zeros(1, dtype=np.int64)
 _CLIP = 6.0
 
 
@@ -45,16 +45,14 @@ class NextModel:
 
     trees: tuple[Trees, ...]
 
-    def prices(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
+    def prices(self, table: Floats32, rows: LevelRows, level: Floats) -> Floats:
         """Return the price of the first horizon per MWh, shape (n,).
 
         Args:
-            data: The series of the rows.
-            rows: Features of n origins.
+            table: ``boost_table`` of n origins at the first horizon.
+            rows: Features of the origins.
             level: Linear forecasts, shape (n, H).
-            steps: Horizons in slots, shape (H,).
         """
-        table = boost_table(data, rows, level, steps, _FIRST)
         made = np.zeros(rows.origins.size)
         for member, trees in zip(MEMBERS, self.trees, strict=True):
             departure = np.clip(trees.predict(table).astype(np.float64), -_CLIP, _CLIP) * rows.scale
@@ -76,7 +74,7 @@ def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, steps
     if known.sum() < MIN_ROWS:
         return None
     rows, level, actual = rows.take(known), level[known], actual[known]
-    table = boost_table(data, rows, level, steps, _FIRST)
+    table = boost_table(data, rows, level, steps, FIRST)
     age = (int(rows.origins[-1]) - rows.origins) * data.step_min / 1440.0
     fitted = []
     for member in MEMBERS:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from models.price_boost import BoostModel
+from models.price_boost import BoostModel, boost_table, shared_columns
 from models.price_fallback import fallback
 from models.price_inputs import Shape, from_ring
 from models.price_median import MedianModel, around_median, median_columns
@@ -17,7 +17,7 @@ from models.price_next import NextModel
 from models.price_profile import LevelModel, ProfileSettings
 from models.price_rows import LevelRows, Series, level_rows
 from models.price_spread import SpreadModel, spread_columns
-from models.price_value import ValueModel
+from models.price_value import ValueModel, value_table
 from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, with_published
 from models.trees import Trees
 from vpp.domain import PRICE, QUANTILE_LEVELS
@@ -79,7 +79,8 @@ class RealTimePart:
             experts = {"fallback": mean, **experts}
         else:
             level = level_prices(self.level, rows, shape)
-            trees = shape.clip(rows.base + self.boost.departures(data, rows, level, steps))
+            table = boost_table(data, rows, level, steps, self.boost.anchors)
+            trees = shape.clip(rows.base + self.boost.departures(table, rows.scale, steps))
             weight = self.boost.weights(steps)
             mean = (1.0 - weight) * level[0] + weight * trees[0]
             columns = spread_columns(rows.features, rows.spread, rows.scale)
@@ -89,10 +90,11 @@ class RealTimePart:
             experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
             experts |= self._bank(data, rows.origins)
             if self.first is not None:
-                ahead = shape.clip(self.first.prices(data, rows, level, steps))
+                ahead = shape.clip(self.first.prices(table[:1], rows, level))
                 experts |= {"next_slot": np.append(ahead, mean[1:]), "trees": np.append(ahead, trees[0, 1:])}
             if self.value is not None:
-                slopes = {VALUES: self.value.slopes(data, rows, level, steps)[0]}
+                whole = value_table(table, self.boost.anchors.size, shared_columns(data, rows))
+                slopes = {VALUES: self.value.slopes(whole, rows)[0]}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
         made = PriceForecast(
             name, quantiles, mean, shape.horizon_min, known, experts, slopes, takes_levels=name == MODEL
@@ -123,7 +125,6 @@ class RealTimePart:
         for n, level in enumerate(self.bank):
             more |= {f"bank.{n}.pooled": level.model.pooled, f"bank.{n}.blocks": level.model.blocks}
         if self.value is not None:
-            more["value.anchors"] = self.value.anchors
             more |= {f"value.trees.{n}": trees.raw for n, trees in enumerate(self.value.trees)}
         if self.first is not None:
             more |= {f"first.trees.{n}": trees.raw for n, trees in enumerate(self.first.trees)}
@@ -168,7 +169,7 @@ class RealTimePart:
             BoostModel(trees, np.asarray(arrays["boost.anchors"]), np.asarray(arrays["boost.weight"])),
             SpreadModel(np.asarray(arrays["spread.coefficients"]), np.asarray(arrays["spread.table"])),
             bank,
-            ValueModel(values, np.asarray(arrays["value.anchors"])) if values else None,
+            ValueModel(values) if values else None,
             NextModel(first) if first else None,
         )
 

@@ -13,14 +13,12 @@ import numpy as np
 import xgboost as xgb
 from numba import njit
 
-from models.price_boost import boost_table, shared_columns
+from models.price_boost import Floats32, boost_table, shared_columns
 from models.price_rows import LevelRows, Series
 from models.price_view import Flags, Floats, Ints
 from models.trees import Trees
 from vpp import bellman
 from vpp.bellman import Cell, UnitBattery
-
-Floats32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 _POINTS = 91
 _LOW, _HIGH = -6.0, 10.0
@@ -45,21 +43,17 @@ class ValueSettings:
 
 @dataclass(frozen=True, slots=True)
 class ValueModel:
-    """One ensemble per state of charge, lowest first, and the anchor horizons that they read."""
+    """One ensemble per state of charge, lowest first."""
 
     trees: tuple[Trees, ...]
-    anchors: Ints
 
-    def slopes(self, data: Series, rows: LevelRows, level: Floats, steps: Ints) -> Floats:
+    def slopes(self, table: Floats32, rows: LevelRows) -> Floats:
         """Return the worth of one more MWh at equal steps of SoC, never rising with it, shape (n, points).
 
         Args:
-            data: The series of the rows.
-            rows: Features of n origins.
-            level: Linear forecasts, shape (n, H).
-            steps: Horizons in slots, shape (H,).
+            table: ``value_table`` of n origins.
+            rows: Features of the origins.
         """
-        table = _table(data, rows, level, steps, self.anchors)
         made = np.stack([trees.predict(table).astype(np.float64) for trees in self.trees], axis=1)
         made = np.clip(made, _LOW, _HIGH) * rows.scale[:, None] + _middle(rows)[:, None]
         return np.asarray(np.minimum.accumulate(made, axis=1))
@@ -110,25 +104,35 @@ def fit_value(
         matrix.set_label(goal[:, k])
         booster = xgb.train(parameters, matrix, num_boost_round=settings.rounds)
         fitted.append(Trees(bytes(booster.save_raw("json")), table.shape[1]))
-    return ValueModel(tuple(fitted), anchors)
+    return ValueModel(tuple(fitted))
 
 
 def _middle(rows: LevelRows) -> Floats:
     return np.asarray(rows.base.mean(axis=1))
 
 
+def value_table(table: Floats32, anchors: int, shared: int) -> Floats32:
+    """Return one row per origin: what the price's trees read at every anchor, and once what the anchors share.
+
+    Args:
+        table: ``boost_table`` of n origins at the anchors.
+        anchors: Number of anchors.
+        shared: As ``shared_columns``.
+    """
+    made = table.reshape(-1, anchors, table.shape[1])
+    own = made[:, :, 1:-shared].reshape(len(made), -1)
+    return np.concatenate([own, made[:, 0, -shared:]], axis=1)
+
+
 def _table(data: Series, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
-    """Return one row per origin: what the price's trees read at every anchor, and once what they share."""
-    parts = []
+    """Return ``value_table`` of many origins, made in parts that fit the memory."""
+    shared, parts = shared_columns(data, rows), []
     for first in range(0, rows.origins.size, _CHUNK_ROWS):
         here = np.zeros(rows.origins.size, dtype=np.bool_)
         here[first : first + _CHUNK_ROWS] = True
         made = boost_table(data, rows.take(here), level[here], steps, anchors)
-        shared = shared_columns(data, rows)
-        made = made.reshape(-1, anchors.size, made.shape[1])
-        own = made[:, :, 1:-shared].reshape(len(made), -1)
-        parts.append(np.concatenate([own, made[:, 0, -shared:]], axis=1))
-    return np.ascontiguousarray(np.concatenate(parts))
+        parts.append(value_table(made, anchors.size, shared))
+    return np.concatenate(parts)
 
 
 @njit(cache=True)  # pragma: no cover

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from models.price_boost import boost_table
 from models.price_inputs import Shape, from_frame
-from models.price_next import MIN_ROWS, NextModel, fit_next
+from models.price_next import FIRST, MIN_ROWS, NextModel, fit_next
 from models.price_realtime_fit import PROFILE
 from models.price_rows import LevelRows, Series, level_rows, targets
 from tests.unit.models.test_price_realtime import market, zone
@@ -39,7 +40,7 @@ def test_it_beats_the_profile_and_the_last_price_where_shocks_die_away(world):
     assert model is not None
     later = world.rows.take(np.arange(world.rows.origins.size) >= FITTED)
     actual = world.actual[FITTED:, 0]
-    made = model.prices(world.data, later, later.base, world.shape.steps)
+    made = model.prices(boost_table(world.data, later, later.base, world.shape.steps, FIRST), later, later.base)
     error, profile = np.nanmean((made - actual) ** 2), np.nanmean((later.base[:, 0] - actual) ** 2)
     last = np.nanmean((world.data.prices[later.origins] - actual) ** 2)
     assert made.shape == actual.shape

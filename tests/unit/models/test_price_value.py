@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.price_boost import anchors_of
+from models.price_boost import anchors_of, boost_table, shared_columns
 from models.price_inputs import Shape, from_frame
 from models.price_realtime_fit import PROFILE
 from models.price_rows import LevelRows, Series, level_rows
-from models.price_value import ValueModel, ValueSettings, fit_value
+from models.price_value import ValueModel, ValueSettings, fit_value, value_table
+from models.price_view import Floats
 from tests.unit.models.test_price_realtime import market, zone
 from vpp.bellman import UnitBattery
 
@@ -30,6 +31,11 @@ class World:
             data or self.data, self.rows, self.rows.base, self.steps, anchors, BATTERY, lead=0, settings=settings
         )
 
+    def slopes(self, model: ValueModel, rows: LevelRows) -> Floats:
+        anchors = anchors_of(self.shape.horizon_min)
+        table = boost_table(self.data, rows, rows.base, self.steps, anchors)
+        return model.slopes(value_table(table, anchors.size, shared_columns(self.data, rows)), rows)
+
 
 @pytest.fixture(scope="module")
 def world() -> World:
@@ -44,14 +50,14 @@ def model(world: World) -> ValueModel:
 
 
 def test_stored_energy_is_worth_less_the_more_there_is_and_about_what_prices_are(world, model):
-    slopes = model.slopes(world.data, world.rows, world.rows.base, world.steps)
+    slopes = world.slopes(model, world.rows)
     assert slopes.shape == (world.rows.origins.size, 3)
     assert (np.diff(slopes, axis=1) <= 0.0).all()
     assert np.nanmin(world.data.prices) < slopes.mean() < np.nanmax(world.data.prices)
 
 
 def test_energy_is_worth_more_before_the_dear_hours_than_after_them(world, model):
-    slopes = model.slopes(world.data, world.rows, world.rows.base, world.steps)[:, 1]
+    slopes = world.slopes(model, world.rows)[:, 1]
     hour = world.data.minutes[world.rows.origins] % 1440 // 60
     usual = world.rows.base.mean(axis=1)
     worth = np.array([np.mean((slopes - usual)[hour == h]) for h in range(24)])
@@ -67,8 +73,8 @@ def test_the_last_days_of_which_the_worth_is_not_yet_known_teach_nothing(world, 
     again = world.fit(replace(world.data, prices=prices))
     assert again is not None
     early = world.rows.take(world.rows.origins < prices.size - 24 * 6)
-    before = model.slopes(world.data, early, early.base, world.steps)
-    after = again.slopes(world.data, early, early.base, world.steps)
+    before = world.slopes(model, early)
+    after = world.slopes(again, early)
     assert after == pytest.approx(before, abs=2.0)
 
 
