@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -150,14 +150,22 @@ class SlotRing:
 
     def window(self, channel: str, first: int, last: int) -> Array:
         """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
-        out = np.full(max(last - first, 0), np.nan)
-        row = self.rows.get(channel)
+        window: Array = self.windows((channel,), first, last)[0]
+        return window
+
+    def windows(self, channels: Sequence[str], first: int, last: int) -> Array:
+        """Return the windows of several channels, shape (channels, last - first); see ``window``."""
+        out = np.full((len(channels), max(last - first, 0)), np.nan)
         low, high = max(first, self.oldest), min(last, self.newest + 1)
-        if row is not None and low < high:
+        if low < high:
             start, count = low % self.capacity, high - low
             head = min(count, self.capacity - start)
-            out[low - first : low - first + head] = self.data[row, start : start + head]
-            out[low - first + head : high - first] = self.data[row, : count - head]
+            middle = low - first + head
+            for i, channel in enumerate(channels):
+                row = self.rows.get(channel)
+                if row is not None:
+                    out[i, low - first : middle] = self.data[row, start : start + head]
+                    out[i, middle : high - first] = self.data[row, : count - head]
         return out
 
     def changed_since(self, version: int) -> list[int]:

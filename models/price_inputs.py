@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -66,11 +67,16 @@ class Shape:
     @property
     def steps(self) -> Ints:
         """The horizons in slots after the origin."""
-        return np.array(self.horizon_min, dtype=np.int64) // self.step_min - self.lead
+        return _steps(self.step_min, self.lead)
 
     def clip(self, prices: Floats) -> Floats:
         """Return prices within the market's floor and cap."""
         return np.asarray(np.clip(prices, self.floor_per_mwh, self.cap_per_mwh))
+
+
+@lru_cache(maxsize=64)
+def _steps(step_min: int, lead: int) -> Ints:
+    return np.array(horizons_min(step_min), dtype=np.int64) // step_min - lead
 
 
 def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> Series:
@@ -89,11 +95,18 @@ def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> Series:
 
 def from_ring(ring: RingView, shape: Shape, first: int, last: int) -> Series:
     """Return the series of slots ``first`` to ``last`` (exclusive), and what is published of the day after them."""
-    measured = {PRICE, *NET_LOAD_CHANNELS, *(name for name in shape.sides if name != NET)}
-    columns = {name: ring.window(name, first, last) for name in sorted(measured)}
-    for channel, _ in shape.published:
-        columns[channel] = ring.window(channel, first, last + shape.per_day)
+    measured, ahead = _channels(shape.sides, shape.published)
+    columns = dict(zip(measured, ring.windows(measured, first, last), strict=True))
+    if ahead:
+        columns |= zip(ahead, ring.windows(ahead, first, last + shape.per_day), strict=True)
     return _series(columns, last - first, first, shape, None)
+
+
+@lru_cache(maxsize=64)
+def _channels(sides: tuple[str, ...], published: Terms) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the channels of prices and sides, and those that are published ahead."""
+    measured = {PRICE, *(name for name in sides if name != NET), *(NET_LOAD_CHANNELS if NET in sides else ())}
+    return tuple(sorted(measured)), tuple(channel for channel, _ in published)
 
 
 def _series(columns: Mapping[str, Floats], n: int, first_index: int, shape: Shape, known: Ints | None) -> Series:

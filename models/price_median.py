@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from models.price_rows import LevelRows, Series
 from models.price_view import Floats, Ints
 
 WIDE_CLIP = 12.0
-_LAST = (0, 1, 2, 3)
+_LAST = 4
 _ROUNDS = 10
 _DELTA = 0.05
 _PENALTY = 5.0
@@ -38,10 +39,20 @@ def median_columns(data: Series, rows: LevelRows) -> Floats:
 
     A missing price stands for no deviation.
     """
-    at = rows.origins[:, None] - np.array(_LAST)[None, :]
-    prices = np.where(at >= 0, data.prices[np.maximum(at, 0)], np.nan)
-    last = np.clip((prices - rows.base[:, :1]) / rows.scale[:, None], -WIDE_CLIP, WIDE_CLIP)
-    return np.concatenate([rows.features, np.where(np.isfinite(last), last, 0.0)], axis=1)
+    return _columns(data.prices, rows.origins, rows.features, rows.base, rows.scale, _LAST)
+
+
+@njit(cache=True, error_model="numpy")
+def _columns(prices: Floats, origins: Ints, features: Floats, base: Floats, scale: Floats, last: int) -> Floats:
+    width = features.shape[1]
+    out = np.empty((origins.size, width + last))
+    for n in range(origins.size):
+        out[n, :width] = features[n]
+        for k in range(last):
+            t = origins[n] - k
+            off = (prices[t] - base[n, 0]) / scale[n] if t >= 0 else np.nan
+            out[n, width + k] = min(max(off, -WIDE_CLIP), WIDE_CLIP) if np.isfinite(off) else 0.0
+    return out
 
 
 def fit_median(columns: Floats, goal: Floats, steps: Ints, anchors: Ints) -> MedianModel:

@@ -9,6 +9,7 @@ deviation at every horizon; a second ridge corrects it by the 4-hour block of th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -37,17 +38,20 @@ class ProfileSettings:
     block_ridge: float = 4.0
 
 
+@lru_cache(maxsize=64)
 def lag_steps(step_min: int) -> Ints:
     """Return the lags of the price deviation in slots: the last three slots."""
     return np.array(_PRICE_LAGS_MIN, dtype=np.int64) * (1 if step_min <= 60 else 60 // step_min)
 
 
+@lru_cache(maxsize=64)
 def mean_steps(step_min: int) -> Ints:
     """Return the windows of the mean price deviation in slots, shortest first; short ones only below 30 min."""
     minutes = (_SHORT_MEANS_MIN if step_min < 30 else ()) + _MEANS_MIN
     return np.array([max(2, m // step_min) for m in minutes], dtype=np.int64)
 
 
+@lru_cache(maxsize=64)
 def side_steps(step_min: int) -> Ints:
     """Return the windows of the mean deviation of load, net load and imbalance volume in slots."""
     return np.array([max(2, m // step_min) for m in _SIDE_MEANS_MIN], dtype=np.int64)
@@ -235,11 +239,19 @@ class LevelModel:
 
     def predict(self, rows: Floats, block: Ints) -> Floats:
         """Return scaled deviations, shape (n, H), for feature rows (n, K) whose origins lie in ``block`` (n,)."""
-        out = rows @ self.pooled
-        for b in np.unique(block):
-            inside = block == b
-            out[inside] += rows[inside] @ self.blocks[b]
-        return out
+        return _predict(rows, block, self.pooled, self.blocks)
+
+
+@njit(cache=True)
+def _predict(rows: Floats, block: Ints, pooled: Floats, blocks: Floats) -> Floats:
+    """Return each row times the pooled coefficients and those of its block; sums run over the columns in order."""
+    out = np.zeros((rows.shape[0], pooled.shape[1]))
+    for n in range(rows.shape[0]):
+        own = blocks[block[n]]
+        for k in range(rows.shape[1]):
+            for h in range(out.shape[1]):
+                out[n, h] += rows[n, k] * (pooled[k, h] + own[k, h])
+    return out
 
 
 def fit_level(rows: Floats, targets: Floats, block: Ints, settings: ProfileSettings) -> LevelModel:

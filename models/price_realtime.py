@@ -15,10 +15,10 @@ from models.price_inputs import Shape, from_ring
 from models.price_median import MedianModel, around_median, median_columns
 from models.price_next import NextModel
 from models.price_profile import LevelModel, ProfileSettings
-from models.price_rows import LevelRows, Series, level_rows
+from models.price_rows import LevelRows, Series, bank_rows
 from models.price_spread import SpreadModel, spread_columns
 from models.price_value import ValueModel, value_table
-from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, with_published
+from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, from_scaled, with_published
 from models.trees import Trees
 from vpp.domain import PRICE, QUANTILE_LEVELS
 
@@ -72,7 +72,8 @@ class RealTimePart:
         shape, steps = self.shape, self.shape.steps
         first = slot_index - (self.settings.level_days + 2) * shape.per_day
         data = from_ring(ring, shape, first, slot_index + 1 + shape.lead)
-        rows = level_rows(data, np.array([data.prices.size - 1]), steps, self.settings)
+        settings = (self.settings, *(level.settings for level in self.bank))
+        rows, *bank = bank_rows(data, np.array([data.prices.size - 1]), steps, settings)
         experts, slopes = _naive_experts(data, steps), {}
         if not np.isfinite(data.prices[-shape.per_day :]).any() or not np.isfinite(rows.scale[0]):
             name, quantiles, mean = fallback(data, steps)
@@ -88,7 +89,7 @@ class RealTimePart:
             median = median_prices(self.median, data, rows)[0]
             name, quantiles = MODEL, shape.clip(around_median(mean[:, None] + errors, median))
             experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
-            experts |= self._bank(data, rows.origins)
+            experts |= self._bank(bank)
             if self.first is not None:
                 ahead = shape.clip(self.first.prices(table[:1], rows, level))
                 experts |= {"next_slot": np.append(ahead, mean[1:]), "trees": np.append(ahead, trees[0, 1:])}
@@ -101,11 +102,10 @@ class RealTimePart:
         )  # fmt: skip
         return with_published(made, known)
 
-    def _bank(self, data: Series, origins: Ints) -> dict[str, Floats]:
+    def _bank(self, bank: list[LevelRows]) -> dict[str, Floats]:
         """Return the prices of the further profiles, and the plain profiles that they start from, at one origin."""
         experts: dict[str, Floats] = {}
-        for level in self.bank:
-            rows = level_rows(data, origins, self.shape.steps, level.settings)
+        for level, rows in zip(self.bank, bank, strict=True):
             experts[level.name] = level_prices(level.model, rows, self.shape)[0]
             experts[f"profile_{level.settings.level_days}"] = rows.base[0]
         return experts
@@ -176,12 +176,13 @@ class RealTimePart:
 
 def level_prices(model: LevelModel, rows: LevelRows, shape: Shape) -> Floats:
     """Return the profile's forecasts per MWh, shape (n, H)."""
-    return shape.clip(rows.base + rows.scale[:, None] * model.predict(rows.features, rows.block))
+    made = model.predict(rows.features, rows.block)
+    return from_scaled(rows.base, rows.scale, made, shape.floor_per_mwh, shape.cap_per_mwh)
 
 
 def median_prices(model: MedianModel, data: Series, rows: LevelRows) -> Floats:
     """Return the forecasts of the median per MWh, shape (n, H)."""
-    return np.asarray(rows.base + rows.scale[:, None] * model.predict(median_columns(data, rows)))
+    return from_scaled(rows.base, rows.scale, model.predict(median_columns(data, rows)), -np.inf, np.inf)
 
 
 def _naive_experts(data: Series, steps: Ints) -> dict[str, Floats]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
 
 from models.price_profile import (
+    BLOCKS,
     ProfileSettings,
     day_profile,
     feature_count,
@@ -36,16 +38,11 @@ class Series:
     prices: Floats
     sides: Floats
     minutes: Ints
+    slots: Ints
+    days: Ints
     step_min: int
     published: Floats
     known: Ints
-    slots: Ints = field(init=False)
-    days: Ints = field(init=False)
-
-    def __post_init__(self) -> None:
-        days = self.minutes // _DAY
-        object.__setattr__(self, "days", days)
-        object.__setattr__(self, "slots", (self.minutes - days * _DAY) // self.step_min)
 
 
 def series(
@@ -63,10 +60,30 @@ def series(
     Without ``known`` all that ``published`` holds counts as known.
     """
     last = first_index + prices.size + _DAY // step_min
-    minutes = local_minutes(first_index, last, step_min=step_min, time_zone=time_zone)
+    minutes, slots, days = _clock(first_index, last, step_min, time_zone)
     published = np.empty((0, prices.size)) if published is None else published
     known = np.full(prices.size, published.shape[1], dtype=np.int64) if known is None else known
-    return Series(np.ascontiguousarray(prices), np.ascontiguousarray(sides), minutes, step_min, published, known)
+    own = np.ascontiguousarray(prices), np.ascontiguousarray(sides)
+    return Series(*own, minutes, slots, days, step_min, published, known)
+
+
+def _clock(first: int, last: int, step_min: int, time_zone: str) -> tuple[Ints, Ints, Ints]:
+    """Return local minutes, slots of the day and days of the slots ``first`` to ``last`` (exclusive)."""
+    per_day = _DAY // step_min
+    day = first // per_day
+    skip = first - day * per_day
+    minutes, slots, days = _clock_of_days(day, -(-last // per_day), step_min, time_zone)
+    inside = slice(skip, skip + last - first)
+    return minutes[inside], slots[inside], days[inside]
+
+
+@lru_cache(maxsize=16)
+def _clock_of_days(first_day: int, last_day: int, step_min: int, time_zone: str) -> tuple[Ints, Ints, Ints]:
+    """Return the same of whole UTC days, so that the slots of a day share them."""
+    per_day = _DAY // step_min
+    minutes = local_minutes(first_day * per_day, last_day * per_day, step_min=step_min, time_zone=time_zone)
+    days = minutes // _DAY
+    return minutes, (minutes - days * _DAY) // step_min, days
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +134,7 @@ def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     spread_out: Floats,
     scale_out: Floats,
 ) -> None:
+    """Write the rows of one profile."""
     day = -1
     n_side = sides.shape[0]
     side_base = np.zeros((n_side, n_slots))
@@ -148,6 +166,34 @@ def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
             spread_out[row, h] = spread[s]
 
 
+@njit(cache=True)
+def _fill_bank(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    prices: Floats,
+    sides: Floats,
+    slots: Ints,
+    days: Ints,
+    origins: Ints,
+    steps: Ints,
+    n_slots: int,
+    half_width: int,
+    level_days: Ints,
+    caps: Floats,
+    lags: Ints,
+    means: Ints,
+    side_means: Ints,
+    features: Floats,
+    base: Floats,
+    spread: Floats,
+    scale: Floats,
+) -> None:
+    """Write the rows of all profiles, the first axis of the arrays that are filled."""
+    for k in range(level_days.size):
+        _fill(
+            prices, sides, slots, days, origins, steps, n_slots, half_width, level_days[k], caps[k], lags, means,
+            side_means, features[k], base[k], spread[k], scale[k],
+        )  # fmt: skip
+
+
 def level_rows(data: Series, origins: Ints, steps: Ints, settings: ProfileSettings) -> LevelRows:
     """Return the rows of the given origins.
 
@@ -160,22 +206,28 @@ def level_rows(data: Series, origins: Ints, steps: Ints, settings: ProfileSettin
     Invariants:
         - A row reads ``prices`` and ``sides`` only up to its origin.
     """
-    n_slots, h = _DAY // data.step_min, steps.size
-    k = feature_count(data.step_min, data.sides.shape[0])
-    rows = LevelRows(
-        np.zeros((origins.size, k)),
-        np.full((origins.size, h), np.nan),
-        np.full((origins.size, h), np.nan),
-        np.full(origins.size, np.nan),
-        data.minutes[origins] % _DAY // (_DAY // 6),
-        origins,
-    )
-    _fill(
+    return bank_rows(data, origins, steps, (settings,))[0]
+
+
+def bank_rows(data: Series, origins: Ints, steps: Ints, bank: tuple[ProfileSettings, ...]) -> list[LevelRows]:
+    """Return the rows of several profiles in one call; see ``level_rows``."""
+    n_slots, shape = _DAY // data.step_min, (len(bank), origins.size)
+    features = np.zeros((*shape, feature_count(data.step_min, data.sides.shape[0])))
+    base, spread = np.full((*shape, steps.size), np.nan), np.full((*shape, steps.size), np.nan)
+    scale = np.full(shape, np.nan)
+    block = data.minutes[origins] % _DAY // (_DAY // BLOCKS)
+    _fill_bank(
         data.prices, data.sides, data.slots, data.days, origins, steps, n_slots, smoothing(data.step_min),
-        settings.level_days, settings.cap_per_mwh, lag_steps(data.step_min), mean_steps(data.step_min),
-        side_steps(data.step_min), rows.features, rows.base, rows.spread, rows.scale,
+        *_of_bank(bank), lag_steps(data.step_min), mean_steps(data.step_min), side_steps(data.step_min), features, base,
+        spread, scale,
     )  # fmt: skip
-    return rows
+    return [LevelRows(features[k], base[k], spread[k], scale[k], block, origins) for k in range(len(bank))]
+
+
+@lru_cache(maxsize=64)
+def _of_bank(bank: tuple[ProfileSettings, ...]) -> tuple[Ints, Floats]:
+    days = np.array([settings.level_days for settings in bank], dtype=np.int64)
+    return days, np.array([settings.cap_per_mwh for settings in bank])
 
 
 def targets(data: Series, rows: LevelRows, steps: Ints) -> Floats:

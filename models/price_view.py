@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -10,6 +10,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from vpp.messages import PriceOutlook
@@ -32,6 +33,10 @@ class RingView(Protocol):
 
     def window(self, channel: str, first_index: int, last_index_exclusive: int) -> Floats:
         """Return one value per slot of ``[first_index, last_index_exclusive)``, NaN where missing or not yet known."""
+        ...
+
+    def windows(self, channels: Sequence[str], first_index: int, last_index_exclusive: int) -> Floats:
+        """Return the windows of several channels, shape (channels, slots)."""
         ...
 
     def stamp(self, channels: Iterable[str]) -> object:
@@ -82,6 +87,17 @@ def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
     source = PUBLISHED if published.all() else forecast.source
     quantiles = np.where(published[:, None], known[:, None], forecast.quantiles)
     return replace(forecast, source=source, quantiles=quantiles, mean=np.where(published, known, forecast.mean))
+
+
+@njit(cache=True)
+def from_scaled(base: Floats, scale: Floats, made: Floats, floor: float, cap: float) -> Floats:
+    """Return ``base + scale × made`` (n, H) within floor and cap, NaN where missing; ``scale``: shape (n,)."""
+    out = np.empty(made.shape)
+    for n in range(made.shape[0]):
+        for h in range(made.shape[1]):
+            value = base[n, h] + scale[n] * made[n, h]
+            out[n, h] = cap if value > cap else floor if value < floor else value
+    return out
 
 
 def _nullable(values: Floats) -> list[list[float | None]]:

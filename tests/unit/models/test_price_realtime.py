@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -25,6 +25,9 @@ class FrameRing:
         if low < high:
             out[low - first_index : high - first_index] = values[low - self._first : high - self._first]
         return out
+
+    def windows(self, channels: Sequence[str], first_index: int, last_index_exclusive: int) -> Floats:
+        return np.stack([self.window(name, first_index, last_index_exclusive) for name in channels])
 
     def stamp(self, channels: Iterable[str]) -> object:
         return 0
