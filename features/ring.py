@@ -7,6 +7,7 @@ per day and depth class (``features.packing``), so that a slot writes a kilobyte
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -37,7 +38,8 @@ class SlotRing:
     Invariants:
         - What a channel holds does not depend on whether the ring was saved and loaded in between: a value older than
           the channel's depth is NaN in memory too.
-        - ``data[row, index % capacity]`` is the value of slot ``index`` for every index in ``[oldest, newest]``.
+        - ``data[row, index % capacity]`` is the value of slot ``index`` for every index in ``[oldest, newest]``, the
+          first and the last slot that the ring can hold.
     """
 
     def __init__(self, step: Step, depth_of: Callable[[str], int], *, max_days: int) -> None:
@@ -52,7 +54,7 @@ class SlotRing:
         self._rows_at: dict[int, npt.NDArray[np.int64]] = {}
         self._names = b""
         self.data: Array = np.full((0, self.capacity), np.nan)
-        self.head: int | None = None
+        self._reach(None)
         self._kept_head: int | None = None
         self.version = 0
         self._block_version = np.zeros(self._blocks, dtype=np.int64)
@@ -60,17 +62,13 @@ class SlotRing:
         self._dirty: set[tuple[int, int]] = set()
         self._expired: set[tuple[int, int]] = set()
         self._kept: set[tuple[int, int]] = set()
+        self._kept_days: tuple[int, int] | None = None
 
-    @property
-    def oldest(self) -> int:
-        """First slot index that the ring can hold."""
-        return self.newest - self.capacity + 1
-
-    @property
-    def newest(self) -> int:
-        """Last slot index that the ring can hold."""
-        day = 0 if self.head is None else self.head // self._per_day
-        return (day + FUTURE_DAYS + 1) * self._per_day - 1
+    def _reach(self, head: int | None) -> None:
+        self.head: int | None = head
+        self._head_day = 0 if head is None else head // self._per_day
+        self.newest = (self._head_day + FUTURE_DAYS + 1) * self._per_day - 1
+        self.oldest = self.newest - self.capacity + 1
 
     def row(self, channel: str) -> int | None:
         """Return the row of ``channel`` in ``data``, or None when it is not kept; makes room for a new channel."""
@@ -96,7 +94,7 @@ class SlotRing:
         if self.head is not None and index <= self.head:
             return
         old_last = None if self.head is None else self.newest // self._per_day
-        self.head = index
+        self._reach(index)
         last = self.newest // self._per_day
         if old_last is None:
             return
@@ -116,6 +114,7 @@ class SlotRing:
         for depth, day in list(self._kept):
             if day < head_day - depth or day < oldest_day:
                 self._kept.discard((depth, day))
+                self._kept_days = None
                 self._dirty.discard((depth, day))
                 self._expired.add((depth, day))
         self._dirty = {(depth, day) for depth, day in self._dirty if day >= head_day - depth}
@@ -126,17 +125,17 @@ class SlotRing:
         if row is None:
             return False
         if self.head is None:
-            self.head = index
-        day = index // self._per_day
-        if not self.oldest <= index <= self.newest or day < self.head // self._per_day - self._depths[row]:
+            self._reach(index)
+        day, depth = index // self._per_day, self._depths[row]
+        if not self.oldest <= index <= self.newest or day < self._head_day - depth:
             return False
-        new = np.nan if value is None else float(value)
+        new = math.nan if value is None else float(value)
         column = index % self.capacity
-        old = self.data[row, column]
-        if old == new or (np.isnan(old) and np.isnan(new)):
+        old = self.data.item(row, column)
+        if old == new or (math.isnan(old) and math.isnan(new)):
             return True
         self.data[row, column] = new
-        self._dirty.add((self._depths[row], day))
+        self._dirty.add((depth, day))
         self._mark(day)
         self._row_version[row] = self.version
         return True
@@ -146,10 +145,17 @@ class SlotRing:
         row = self.rows.get(channel)
         if row is None or not self.oldest <= index <= self.newest:
             return float("nan")
-        return float(self.data[row, index % self.capacity])
+        return self.data.item(row, index % self.capacity)
 
     def window(self, channel: str, first: int, last: int) -> Array:
         """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
+        row = self.rows.get(channel)
+        if row is not None and self.oldest <= first < last <= self.newest + 1:
+            values, start = self.data[row], first % self.capacity
+            end = start + last - first
+            if end <= self.capacity:
+                return values[start:end].copy()
+            return np.concatenate((values[start:], values[: end - self.capacity]))
         window: Array = self.windows((channel,), first, last)[0]
         return window
 
@@ -193,12 +199,16 @@ class SlotRing:
         out: dict[str, bytes | None] = {f"ring.{depth}.{day}": None for depth, day in sorted(self._expired)}
         for depth, day in sorted(self._dirty):
             out[f"ring.{depth}.{day}"] = self._pack(depth, day)
-            self._kept.add((depth, day))
+            if (depth, day) not in self._kept:
+                self._kept.add((depth, day))
+                self._kept_days = None
         self._dirty.clear()
         self._expired.clear()
-        days = [day for _, day in self._kept]
+        if self._kept_days is None:
+            days = [day for _, day in self._kept]
+            self._kept_days = (min(days, default=0), max(days, default=-1))
         index = 0 if self.head is None else self.head
-        head = _HEAD.pack(VERSION, self.layout, index, min(days, default=0), max(days, default=-1), len(self._rows_at))
+        head = _HEAD.pack(VERSION, self.layout, index, *self._kept_days, len(self._rows_at))
         out["ring"] = head + self._names
         return out
 
@@ -219,7 +229,8 @@ class SlotRing:
             return False
         for name in names:  # chunks speak of rows by number
             self.row(name)
-        self.head = self._kept_head = index
+        self._reach(index)
+        self._kept_head = index
         for depth in head[_HEAD.size : _HEAD.size + depths]:
             for day in range(first_day, last_day + 1):
                 chunk = get(f"ring.{depth}.{day}")

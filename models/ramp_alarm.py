@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from features.ring import SlotRing
 from models.ramp_events import ALARM_SHARE, HOURS, event_threshold
@@ -13,8 +13,6 @@ from models.scores import Waiting
 from vpp.domain import NET_LOAD, horizons_min, iso
 from vpp.fleet import Zone
 from vpp.messages import Alert
-
-Array = npt.NDArray[np.float64]
 
 THRESHOLD_DAYS = 42
 MIN_DAYS = 14
@@ -36,8 +34,7 @@ class RampAlarm:
         horizons = list(horizons_min(zone.step_min))
         self._hours = [hours for hours in HOURS if 60 * hours in horizons]
         self._columns = [horizons.index(60 * hours) for hours in self._hours]
-        self._day: int | None = None
-        self._sizes = np.empty(0)
+        self._sizes: dict[int, list[float]] = {}
 
     def alert(self, ring: SlotRing, waiting: Waiting, index: int, slot: datetime) -> Alert | None:
         """Return the alert that begins with the forecast of slot ``index``, None where none does."""
@@ -63,7 +60,7 @@ class RampAlarm:
                 "change_mw": round(change, 2),
                 "change_q05_mw": round(float(low), 2),
                 "change_q95_mw": round(float(high), 2),
-                "event_mw": round(float(self._sizes[at]), 2),
+                "event_mw": round(self._event_sizes(ring, index)[at], 2),
             },
         )
 
@@ -72,18 +69,22 @@ class RampAlarm:
         row = index % waiting.rows
         if waiting.origin[row] != index or np.isnan(waiting.now[row]):
             return None
-        changes = waiting.mean[row, self._columns].astype(float) - waiting.now[row]
-        calls = np.abs(changes) >= ALARM_SHARE * self._event_sizes(ring, index)
-        return (int(np.argmax(calls)), float(changes[np.argmax(calls)])) if calls.any() else None
+        now, mean = waiting.now.item(row), waiting.mean[row]
+        for at, size in enumerate(self._event_sizes(ring, index)):
+            change = mean.item(self._columns[at]) - now
+            if abs(change) >= ALARM_SHARE * size:
+                return at, change
+        return None
 
-    def _event_sizes(self, ring: SlotRing, index: int) -> Array:
+    def _event_sizes(self, ring: SlotRing, index: int) -> list[float]:
         """Return the size of an event by hours ahead, MW, NaN until two weeks are known; made anew each UTC day."""
         step = self._zone.step
         day = index // step.per_day
-        if self._day != day:
+        found = self._sizes.get(day)
+        if found is None:
             past = ring.window(NET_LOAD, (day - THRESHOLD_DAYS) * step.per_day, day * step.per_day)
             known = np.count_nonzero(np.isfinite(past)) >= MIN_DAYS * step.per_day
             sizes = [event_threshold(past, round(hours / step.hours)) if known else None for hours in self._hours]
-            self._sizes = np.array([np.nan if size is None else size for size in sizes], dtype=float)
-            self._day = day
-        return self._sizes
+            found = [math.nan if size is None else size for size in sizes]
+            self._sizes = {other: held for other, held in self._sizes.items() if other == day - 1} | {day: found}
+        return found

@@ -168,20 +168,18 @@ class Residuals:
 
     def volatility(self, groups: Indices) -> Array:
         """Return trailing mean absolute errors in MW, shape (5, H)."""
-        recent = np.where(self.recent[3] > 0.0, self.recent[:3], np.nan)
-        return np.vstack([near(self.slots, ABS_SHORT, ABS_LONG + 1, groups), recent])
+        out = np.empty((5, groups.shape[0]))
+        _volatility(self.slots, self.recent, groups, out)
+        return out
 
     def spreads(self, groups: Indices) -> tuple[Array, Array, Array]:
         """Return ramp spread, level spread (MW) and carry of each horizon, over the target's slot and its neighbours.
 
         A horizon without entries takes the mean over all slots; without any the spreads are NaN.
         """
-        sums = near(self.slots, SQUARE, COUNT, groups)
-        level, ramp, cross, first = sums[0], sums[1], sums[2], sums[3]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            carry = np.where(first > 0, cross / first, 1.0)
-        carry[0] = 1.0
-        return np.sqrt(ramp), np.sqrt(level), np.clip(carry, -1.0, 3.0)
+        ramp, level, carry = np.empty((3, groups.shape[0]))
+        _spreads(self.slots, groups, ramp, level, carry)
+        return ramp, level, carry
 
     def changes(self) -> Mapping[str, bytes]:
         """Return the state values that changed, and count them as kept."""
@@ -234,13 +232,24 @@ def near_one(slots: Array, f: int, h: int, group: int) -> float:
 
 
 @njit(cache=True)
-def near(slots: Array, first: int, last: int, groups: Indices) -> Array:
-    """Return fields ``first`` to ``last`` (exclusive) at the targets' slots, shape (fields, H); see ``near_one``."""
-    out = np.empty((last - first, groups.shape[0]))
+def _volatility(slots: Array, recent: Array, groups: Indices, out: Array) -> None:
+    """Write mean absolute errors near the targets' slots, short and long memory, and the recent ones into ``out``."""
     for h in range(groups.shape[0]):
-        for f in range(first, last):
-            out[f - first, h] = near_one(slots, f, h, groups[h])
-    return out
+        out[0, h] = near_one(slots, ABS_SHORT, h, groups[h])
+        out[1, h] = near_one(slots, ABS_LONG, h, groups[h])
+        for m in range(3):
+            out[2 + m, h] = recent[m, h] if recent[3, h] > 0.0 else np.nan
+
+
+@njit(cache=True)
+def _spreads(slots: Array, groups: Indices, ramp: Array, level: Array, carry: Array) -> None:
+    """Write roots of the mean squares near the targets' slots, and the regression on the first horizon's error."""
+    for h in range(groups.shape[0]):
+        level[h] = np.sqrt(near_one(slots, SQUARE, h, groups[h]))
+        ramp[h] = np.sqrt(near_one(slots, RAMP_SQUARE, h, groups[h]))
+        first = near_one(slots, FIRST_SQUARE, h, groups[h])
+        follows = near_one(slots, CROSS, h, groups[h]) / first if h > 0 and first > 0.0 else 1.0
+        carry[h] = min(max(follows, -1.0), 3.0)
 
 
 @njit(cache=True)

@@ -88,7 +88,8 @@ def jump_alert(zone: str, slot: datetime, index: int, actual: float, steps: Indi
     row = (index - int(steps[0])) % waiting.rows
     if waiting.origin[row] != index - steps[0] or not waiting.by_model[row]:
         return None
-    low, median, high = (float(q) for q in waiting.quantiles[row, 0, [0, 3, -1]])
+    own = waiting.quantiles[row, 0]
+    low, median, high = own.item(0), own.item(3), own.item(-1)
     if not abs(actual - median) > JUMP_WIDTHS * (high - low):
         return None
     return Alert(

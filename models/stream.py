@@ -169,6 +169,7 @@ class ForecastReducer:
     def _score(self, state: ForecastState, index: int) -> Alert | None:
         """Score what was forecast of slot ``index``; return an alert where its net load is absurd."""
         jump = None
+        group = int(self._groups_of(index, _NOW)[0])
         for name, channel in ((Target.NET_LOAD.value, NET_LOAD), (Target.PRICE.value, PRICE)):
             actuals = state.ring.window(channel, index - int(self._steps[-1]), index + 1)
             if not np.isnan(actuals[-1]):
@@ -177,7 +178,6 @@ class ForecastReducer:
                     jump = jump_alert(
                         self._zone.zone, self._step.start(index), index, actuals[-1], self._steps, state.waiting[name]
                     )
-                group = int(self._groups_of(index, _NOW)[0])
                 board = state.scores[name].of_day(index // self._step.per_day)
                 mature(
                     index,
