@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from models.price_inputs import Shape, from_ring
 from models.price_median import MedianModel, around_median, median_columns
 from models.price_next import NextModel
 from models.price_profile import LevelModel, ProfileSettings
-from models.price_rows import LevelRows, Series, bank_rows
+from models.price_rows import DayProfiles, LevelRows, Series, bank_rows
 from models.price_spread import SpreadModel, spread_columns
 from models.price_value import ValueModel, value_table
 from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, from_scaled, with_published
@@ -60,6 +60,11 @@ class RealTimePart:
     bank: tuple[BankLevel, ...] = ()
     value: ValueModel | None = None
     first: NextModel | None = None
+    _profiles: DayProfiles = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        settings = (self.settings, *(level.settings for level in self.bank))
+        object.__setattr__(self, "_profiles", DayProfiles(settings, len(self.shape.sides), self.shape.step_min))
 
     def forecast(self, ring: RingView, slot_index: int, levels: Floats = _LEVELS) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
@@ -72,8 +77,7 @@ class RealTimePart:
         shape, steps = self.shape, self.shape.steps
         first = slot_index - (self.settings.level_days + 2) * shape.per_day
         data = from_ring(ring, shape, first, slot_index + 1 + shape.lead)
-        settings = (self.settings, *(level.settings for level in self.bank))
-        rows, *bank = bank_rows(data, np.array([data.prices.size - 1]), steps, settings)
+        rows, *bank = bank_rows(data, steps, self._profiles)
         experts, slopes = _naive_experts(data, steps), {}
         if not np.isfinite(data.prices[-shape.per_day :]).any() or not np.isfinite(rows.scale[0]):
             name, quantiles, mean = fallback(data, steps)

@@ -30,8 +30,31 @@ def test_a_traversal_that_differs_is_not_used(fitted: Trees) -> None:
     model = json.loads(fitted.raw)
     model["learner"]["gradient_booster"]["model"]["trees"][0]["default_left"][0] ^= 1
     other = Trees(fitted.raw, 6)
-    other._base, other._nodes = Trees(json.dumps(model).encode(), 6)._base, Trees(json.dumps(model).encode(), 6)._nodes
+    other._forest = Trees(json.dumps(model).encode(), 6)._forest
     assert not other._agrees()
+
+
+def test_trees_numbered_in_another_way_are_left_to_xgboost(fitted: Trees) -> None:
+    model = json.loads(fitted.raw)
+    for tree in model["learner"]["gradient_booster"]["model"]["trees"]:
+        left, right = tree["left_children"][0], tree["right_children"][0]
+        new = {left: right, right: left}
+        for name in ("left_children", "right_children", "split_indices", "split_conditions", "default_left"):
+            values = tree[name]
+            values[left], values[right] = values[right], values[left]
+        tree["left_children"] = [new.get(child, child) for child in tree["left_children"]]
+        tree["right_children"] = [new.get(child, child) for child in tree["right_children"]]
+    other = Trees(json.dumps(model).encode(), 6)
+    rows = np.random.default_rng(3).normal(size=(50, 6)).astype(np.float32)
+    assert not other.exact
+    np.testing.assert_array_equal(other.predict(rows), fitted.predict(rows))
+
+
+def test_an_ensemble_without_a_split_gives_its_base() -> None:
+    rows = np.ones((300, 2), dtype=np.float32)
+    flat = fit_trees(rows, np.full(300, 7.0), np.ones(300), rounds=2)
+    assert flat.exact
+    np.testing.assert_allclose(flat.predict(rows[:3]), 7.0, rtol=1e-6)
 
 
 def test_the_same_rows_give_the_same_trees(fitted: Trees) -> None:
