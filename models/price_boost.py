@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
+from numba import njit
 
 from features.kernel_access import leaf
 from models.price_inputs import Shape
@@ -63,21 +64,35 @@ class BoostModel:
     anchors: Ints
     weight: Floats
 
-    def departures(self, table: Floats32, scale: Floats, steps: Ints) -> Floats:
-        """Return the trees' departures from the profile per MWh, shape (n, H).
+    def departures(self, table: Floats32, steps: Ints) -> Floats:
+        """Return the trees' departures from the profile in units of its scale, shape (n, H).
 
         Args:
             table: ``boost_table`` of n origins at the anchors.
-            scale: Scale of deviations of each origin, shape (n,).
             steps: Horizons in slots, shape (H,).
         """
-        made = self.trees.predict(table).reshape(scale.size, self.anchors.size)
-        scaled = np.clip(made, -_CLIP, _CLIP) * scale[:, None]
-        return np.stack([np.interp(steps, steps[self.anchors], row) for row in scaled])
+        made = self.trees.predict(table).reshape(-1, self.anchors.size)
+        return _between(steps, self.anchors, np.clip(made, -_CLIP, _CLIP).astype(np.float64))
 
     def weights(self, steps: Ints) -> Floats:
         """Return the trees' weight in the mean at each horizon, shape (H,)."""
-        return np.asarray(np.interp(steps, steps[self.anchors], self.weight))
+        weights: Floats = _between(steps, self.anchors, self.weight[None])[0]
+        return weights
+
+
+@njit(cache=True)
+def _between(steps: Ints, anchors: Ints, at_anchors: Floats) -> Floats:
+    """Return the values (n, anchors) at all horizons, shape (n, H), linear in the steps between two anchors."""
+    out = np.empty((at_anchors.shape[0], steps.size))
+    for n in range(out.shape[0]):
+        j = 0
+        for h in range(steps.size):
+            while j < anchors.size - 2 and h >= anchors[j + 1]:
+                j += 1
+            low, high = steps[anchors[j]], steps[anchors[j + 1]]
+            share = (steps[h] - low) / (high - low)
+            out[n, h] = at_anchors[n, j] + share * (at_anchors[n, j + 1] - at_anchors[n, j])
+    return out
 
 
 def anchors_of(horizon_min: tuple[int, ...]) -> Ints:

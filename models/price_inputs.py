@@ -12,7 +12,7 @@ import pandas as pd
 from features.series import Terms, present
 from models.feed import known_until
 from models.price_rows import Series, series
-from models.price_view import Floats, Ints, RingView
+from models.price_view import Floats, Ints, RingView, from_scaled
 from vpp.domain import LOAD, NET_LOAD_CHANNELS, PRICE, SOLAR, WIND, PriceKnown, horizons_min
 from vpp.fleet import Zone
 
@@ -73,6 +73,10 @@ class Shape:
         """Return prices within the market's floor and cap."""
         return np.asarray(np.clip(prices, self.floor_per_mwh, self.cap_per_mwh))
 
+    def price(self, base: Floats, scale: Floats, departures: Floats) -> Floats:
+        """Return ``base + scale × departures`` (n, H) within the market's floor and cap; ``scale``: shape (n,)."""
+        return from_scaled(base, scale, departures, self.floor_per_mwh, self.cap_per_mwh)
+
 
 @lru_cache(maxsize=64)
 def _steps(step_min: int, lead: int) -> Ints:
@@ -96,9 +100,9 @@ def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> Series:
 def from_ring(ring: RingView, shape: Shape, first: int, last: int) -> Series:
     """Return the series of slots ``first`` to ``last`` (exclusive), and what is published of the day after them."""
     measured, ahead = _channels(shape.sides, shape.published)
-    columns = dict(zip(measured, ring.windows(measured, first, last), strict=True))
-    if ahead:
-        columns |= zip(ahead, ring.windows(ahead, first, last + shape.per_day), strict=True)
+    values = ring.windows(measured + ahead, first, last + shape.per_day)
+    columns = {name: own[: last - first] for name, own in zip(measured, values, strict=False)}
+    columns |= zip(ahead, values[len(measured) :], strict=True)
     return _series(columns, last - first, first, shape, None)
 
 

@@ -83,11 +83,22 @@ def _least_absolute(X: Floats, y: Floats) -> Floats:
     return np.asarray(b, dtype=np.float64)
 
 
-def around_median(quantiles: Floats, median: Floats) -> Floats:
-    """Return the quantiles (..., 7) with the median (...) in their middle; those that cross it stop at it."""
-    middle = quantiles.shape[-1] // 2
-    out = quantiles.copy()
-    out[..., :middle] = np.minimum(out[..., :middle], median[..., None])
-    out[..., middle] = median
-    out[..., middle + 1 :] = np.maximum(out[..., middle + 1 :], median[..., None])
+@njit(cache=True)
+def around_median(mean: Floats, errors: Floats, median: Floats, floor: float, cap: float) -> Floats:
+    """Return the quantiles ``mean + errors`` (H, 7) with the median in their middle, within floor and cap.
+
+    Quantiles that cross the median stop at it. ``mean``, ``median``: shape (H,).
+    """
+    middle = errors.shape[1] // 2
+    out = np.empty(errors.shape)
+    for h in range(errors.shape[0]):
+        for q in range(errors.shape[1]):
+            value = mean[h] + errors[h, q]
+            if q == middle:
+                value = median[h]
+            elif q < middle:
+                value = min(value, median[h])
+            else:
+                value = max(value, median[h])
+            out[h, q] = min(max(value, floor), cap)
     return out

@@ -14,7 +14,7 @@ import xgboost as xgb
 from models.price_boost import Floats32, boost_table
 from models.price_rows import LevelRows, Series
 from models.price_view import Flags, Floats, Ints
-from models.trees import Trees
+from models.trees import Ensembles, Trees
 
 FIRST = np.zeros(1, dtype=np.int64)
 _CLIP = 6.0
@@ -43,7 +43,7 @@ MIN_ROWS = 4_000
 class NextModel:
     """One ensemble per member."""
 
-    trees: tuple[Trees, ...]
+    trees: Ensembles
 
     def prices(self, table: Floats32, rows: LevelRows, level: Floats) -> Floats:
         """Return the price of the first horizon per MWh, shape (n,).
@@ -53,11 +53,10 @@ class NextModel:
             rows: Features of the origins.
             level: Linear forecasts, shape (n, H).
         """
-        made = np.zeros(rows.origins.size)
-        for member, trees in zip(MEMBERS, self.trees, strict=True):
-            departure = np.clip(trees.predict(table).astype(np.float64), -_CLIP, _CLIP) * rows.scale
-            made += (level[:, 0] if member.on_linear else rows.base[:, 0]) + departure
-        return made / len(MEMBERS)
+        departures = np.minimum(np.maximum(self.trees.predict(table), -_CLIP), _CLIP).astype(np.float64)
+        linear = sum(member.on_linear for member in MEMBERS) / len(MEMBERS)
+        base = linear * level[:, 0] + (1.0 - linear) * rows.base[:, 0]
+        return np.asarray(base + departures.sum(axis=1) / len(MEMBERS) * rows.scale)
 
 
 def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, steps: Ints) -> NextModel | None:
@@ -89,4 +88,4 @@ def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, steps
         }  # fmt: skip
         booster = xgb.train(parameters, matrix, num_boost_round=member.rounds)
         fitted.append(Trees(bytes(booster.save_raw("json")), table.shape[1]))
-    return NextModel(tuple(fitted))
+    return NextModel(Ensembles(tuple(fitted)))

@@ -18,8 +18,8 @@ from models.price_profile import LevelModel, ProfileSettings
 from models.price_rows import DayProfiles, LevelRows, Series, bank_rows
 from models.price_spread import SpreadModel, spread_columns
 from models.price_value import ValueModel, value_table
-from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, from_scaled, with_published
-from models.trees import Trees
+from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, with_published
+from models.trees import Ensembles, Trees
 from vpp.domain import PRICE, QUANTILE_LEVELS
 
 _LEVELS = np.array(QUANTILE_LEVELS)
@@ -85,18 +85,18 @@ class RealTimePart:
         else:
             level = level_prices(self.level, rows, shape)
             table = boost_table(data, rows, level, steps, self.boost.anchors)
-            trees = shape.clip(rows.base + self.boost.departures(table, rows.scale, steps))
+            trees = shape.price(rows.base, rows.scale, self.boost.departures(table, steps))
             weight = self.boost.weights(steps)
             mean = (1.0 - weight) * level[0] + weight * trees[0]
             columns = spread_columns(rows.features, rows.spread, rows.scale)
             errors = self.spread.quantiles(columns, rows.scale, levels)[0]
             median = median_prices(self.median, data, rows)[0]
-            name, quantiles = MODEL, shape.clip(around_median(mean[:, None] + errors, median))
+            name, quantiles = MODEL, around_median(mean, errors, median, shape.floor_per_mwh, shape.cap_per_mwh)
             experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
             experts |= self._bank(bank)
             if self.first is not None:
-                ahead = shape.clip(self.first.prices(table[:1], rows, level))
-                experts |= {"next_slot": np.append(ahead, mean[1:]), "trees": np.append(ahead, trees[0, 1:])}
+                experts["next_slot"] = mean.copy()
+                experts["next_slot"][0] = trees[0, 0] = shape.clip(self.first.prices(table[:1], rows, level))[0]
             if self.value is not None:
                 whole = value_table(table, self.boost.anchors.size, shared_columns(data, rows))
                 slopes = {VALUES: self.value.slopes(whole, rows)[0]}
@@ -122,16 +122,16 @@ class RealTimePart:
             "settings": asdict(self.settings),
             "columns": self.boost.trees.features,
             "bank": [asdict(level.settings) for level in self.bank],
-            "first_columns": [] if self.first is None else [trees.features for trees in self.first.trees],
-            "value_columns": [] if self.value is None else [trees.features for trees in self.value.trees],
+            "first_columns": [] if self.first is None else [trees.features for trees in self.first.trees.members],
+            "value_columns": [] if self.value is None else [trees.features for trees in self.value.trees.members],
         }
         more: dict[str, np.ndarray[Any, Any] | bytes] = {}
         for n, level in enumerate(self.bank):
             more |= {f"bank.{n}.pooled": level.model.pooled, f"bank.{n}.blocks": level.model.blocks}
         if self.value is not None:
-            more |= {f"value.trees.{n}": trees.raw for n, trees in enumerate(self.value.trees)}
+            more |= {f"value.trees.{n}": trees.raw for n, trees in enumerate(self.value.trees.members)}
         if self.first is not None:
-            more |= {f"first.trees.{n}": trees.raw for n, trees in enumerate(self.first.trees)}
+            more |= {f"first.trees.{n}": trees.raw for n, trees in enumerate(self.first.trees.members)}
         return {
             "meta": json.dumps(meta, sort_keys=True).encode(),
             "level.pooled": self.level.pooled,
@@ -160,9 +160,10 @@ class RealTimePart:
             for n, settings in enumerate(meta.get("bank", []))
         )
 
-        def ensembles(name: str) -> tuple[Trees, ...]:
+        def ensembles(name: str) -> Ensembles | None:
             columns = meta.get(f"{name}_columns", [])
-            return tuple(Trees(bytes(arrays[f"{name}.trees.{n}"]), int(k)) for n, k in enumerate(columns))
+            members = tuple(Trees(bytes(arrays[f"{name}.trees.{n}"]), int(k)) for n, k in enumerate(columns))
+            return Ensembles(members) if members else None
 
         values, first = ensembles("value"), ensembles("first")
         return cls(
@@ -173,20 +174,19 @@ class RealTimePart:
             BoostModel(trees, np.asarray(arrays["boost.anchors"]), np.asarray(arrays["boost.weight"])),
             SpreadModel(np.asarray(arrays["spread.coefficients"]), np.asarray(arrays["spread.table"])),
             bank,
-            ValueModel(values) if values else None,
-            NextModel(first) if first else None,
+            None if values is None else ValueModel(values),
+            None if first is None else NextModel(first),
         )
 
 
 def level_prices(model: LevelModel, rows: LevelRows, shape: Shape) -> Floats:
     """Return the profile's forecasts per MWh, shape (n, H)."""
-    made = model.predict(rows.features, rows.block)
-    return from_scaled(rows.base, rows.scale, made, shape.floor_per_mwh, shape.cap_per_mwh)
+    return shape.price(rows.base, rows.scale, model.predict(rows.features, rows.block))
 
 
 def median_prices(model: MedianModel, data: Series, rows: LevelRows) -> Floats:
     """Return the forecasts of the median per MWh, shape (n, H)."""
-    return from_scaled(rows.base, rows.scale, model.predict(median_columns(data, rows)), -np.inf, np.inf)
+    return np.asarray(rows.base + rows.scale[:, None] * model.predict(median_columns(data, rows)))
 
 
 def _naive_experts(data: Series, steps: Ints) -> dict[str, Floats]:

@@ -25,34 +25,21 @@ class SpreadModel:
     coefficients: Floats
     table: Floats
 
-    def width(self, columns: Floats) -> Floats:
-        """Return v, shape (n, H), for the columns of ``spread_columns`` (n, H, 4)."""
-        return _width(columns, self.coefficients)
-
     def quantiles(self, columns: Floats, scale: Floats, levels: Floats) -> Floats:
         """Return error quantiles per MWh, shape (n, H, L), ascending along the levels.
 
         Args:
             columns: As ``spread_columns`` makes them, shape (n, H, 4).
             scale: Scale of deviations of each row, shape (n,).
-            levels: Quantile levels, shape (L,) for all horizons or (H, L) for each.
+            levels: Quantile levels, shape (L,) for all horizons or (H, L) for each, ascending.
         """
-        per_horizon = np.ascontiguousarray(np.broadcast_to(levels, (self.table.shape[0], levels.shape[-1])))
-        z = _levels_of(self.table, GRID, per_horizon)
-        width = self.width(columns) * scale[:, None]
-        return np.asarray(np.sort(width[:, :, None] * z[None, :, :], axis=2))
-
-
-@njit(cache=True)
-def _levels_of(table: Floats, grid: Floats, levels: Floats) -> Floats:
-    out = np.empty(levels.shape)
-    for h in range(levels.shape[0]):
-        out[h] = np.interp(levels[h], grid, table[h])
-    return out
+        per_horizon = np.tile(levels, (self.table.shape[0], 1)) if levels.ndim == 1 else levels
+        return _quantiles(columns, self.coefficients, scale, self.table, GRID, per_horizon)
 
 
 @njit(cache=True)
 def _width(columns: Floats, coefficients: Floats) -> Floats:
+    """Return v, shape (n, H), for the columns of ``spread_columns`` (n, H, 4)."""
     n, h, k = columns.shape
     out = np.empty((n, h))
     for i in range(n):
@@ -64,6 +51,30 @@ def _width(columns: Floats, coefficients: Floats) -> Floats:
     return out
 
 
+@njit(cache=True)
+def _quantiles(
+    columns: Floats, coefficients: Floats, scale: Floats, table: Floats, grid: Floats, levels: Floats
+) -> Floats:
+    """Return each row's width times the tables read at the levels, held at their ends."""
+    z = np.empty(levels.shape)
+    for h in range(levels.shape[0]):
+        for q in range(levels.shape[1]):
+            level = min(max(levels[h, q], grid[0]), grid[-1])
+            i = max(np.searchsorted(grid, level), 1)
+            share = (level - grid[i - 1]) / (grid[i] - grid[i - 1])
+            z[h, q] = table[h, i - 1] + share * (table[h, i] - table[h, i - 1])
+            if q > 0:
+                z[h, q] = max(z[h, q], z[h, q - 1])
+    width = _width(columns, coefficients)
+    out = np.empty((width.shape[0], *levels.shape))
+    for n in range(width.shape[0]):
+        for h in range(levels.shape[0]):
+            for q in range(levels.shape[1]):
+                out[n, h, q] = scale[n] * width[n, h] * z[h, q]
+    return out
+
+
+@njit(cache=True)
 def spread_columns(features: Floats, spread: Floats, scale: Floats) -> Floats:
     """Return what the width of the errors depends on, shape (n, H, 4).
 
@@ -72,11 +83,12 @@ def spread_columns(features: Floats, spread: Floats, scale: Floats) -> Floats:
         spread: Mean absolute deviation of the target's slot of day, shape (n, H).
         scale: Scale of deviations, shape (n,).
     """
-    n, h = spread.shape
-    out = np.ones((n, h, _SCALE_COLUMNS))
-    out[:, :, 1] = np.log(spread / scale[:, None] + 0.05)
-    out[:, :, 2] = np.log(np.abs(features[:, 1]) + 0.1)[:, None]
-    out[:, :, 3] = np.log(np.abs(features[:, 4]) + 0.1)[:, None]
+    out = np.ones((*spread.shape, _SCALE_COLUMNS))
+    for n in range(spread.shape[0]):
+        out[n, :, 2] = np.log(abs(features[n, 1]) + 0.1)
+        out[n, :, 3] = np.log(abs(features[n, 4]) + 0.1)
+        for h in range(spread.shape[1]):
+            out[n, h, 1] = np.log(spread[n, h] / scale[n] + 0.05)
     return out
 
 

@@ -16,7 +16,7 @@ from numba import njit
 from models.price_boost import Floats32, boost_table, shared_columns
 from models.price_rows import LevelRows, Series
 from models.price_view import Flags, Floats, Ints
-from models.trees import Trees
+from models.trees import Ensembles, Trees
 from vpp import bellman
 from vpp.bellman import Cell, UnitBattery
 
@@ -45,7 +45,7 @@ class ValueSettings:
 class ValueModel:
     """One ensemble per state of charge, lowest first."""
 
-    trees: tuple[Trees, ...]
+    trees: Ensembles
 
     def slopes(self, table: Floats32, rows: LevelRows) -> Floats:
         """Return the worth of one more MWh at equal steps of SoC, never rising with it, shape (n, points).
@@ -54,9 +54,19 @@ class ValueModel:
             table: ``value_table`` of n origins.
             rows: Features of the origins.
         """
-        made = np.stack([trees.predict(table).astype(np.float64) for trees in self.trees], axis=1)
-        made = np.clip(made, _LOW, _HIGH) * rows.scale[:, None] + _middle(rows)[:, None]
-        return np.asarray(np.minimum.accumulate(made, axis=1))
+        return _worth(self.trees.predict(table), rows.scale, _middle(rows))
+
+
+@njit(cache=True)
+def _worth(made: Floats32, scale: Floats, middle: Floats) -> Floats:
+    """Return scaled departures (n, points) as values per MWh that never rise along the points."""
+    out = np.empty(made.shape)
+    for n in range(made.shape[0]):
+        for k in range(made.shape[1]):
+            out[n, k] = min(max(np.float64(made[n, k]), _LOW), _HIGH) * scale[n] + middle[n]
+            if k > 0:
+                out[n, k] = min(out[n, k], out[n, k - 1])
+    return out
 
 
 def fit_value(
@@ -104,7 +114,7 @@ def fit_value(
         matrix.set_label(goal[:, k])
         booster = xgb.train(parameters, matrix, num_boost_round=settings.rounds)
         fitted.append(Trees(bytes(booster.save_raw("json")), table.shape[1]))
-    return ValueModel(tuple(fitted))
+    return ValueModel(Ensembles(tuple(fitted)))
 
 
 def _middle(rows: LevelRows) -> Floats:

@@ -34,16 +34,14 @@ class Trees:
         self.raw = raw
         self.features = features
         self._booster: xgb.Booster | None = None
-        self._forest = _flatten(json.loads(raw))
+        self.forest = _flatten(json.loads(raw))
         self.exact = self._agrees()
 
     def predict(self, rows: Floats32) -> Floats32:
         """Return one value per row; ``rows``: shape (n, features), C order, NaN = missing."""
-        if self.exact and self._forest is not None:
-            out = np.empty(len(rows), dtype=np.float32)
-            traverse(rows, *self._forest, out)
-            return out
-        return self._stock(rows)
+        if self.exact and self.forest is not None:
+            return _walk(self.forest, rows)[:, 0]
+        return self.stock(rows)
 
     def contributions(self, rows: Floats32) -> Array:
         """Return what each column adds (exact SHAP values), shape (n, features + 1); the last column is the bias."""
@@ -56,30 +54,49 @@ class Trees:
             self._booster.load_model(bytearray(self.raw))
         return self._booster
 
-    def _stock(self, rows: Floats32) -> Floats32:
+    def stock(self, rows: Floats32) -> Floats32:
+        """Return what XGBoost itself predicts, as ``predict``."""
         return np.asarray(self._model().inplace_predict(rows, missing=np.nan), dtype=np.float32)
 
     def _agrees(self) -> bool:
         chance = np.random.default_rng(7)
-        if self._forest is None:
+        if self.forest is None:
             return False
         rows = chance.normal(scale=3.0, size=(_PROBES, self.features)).astype(np.float32)
         # Values right at the thresholds are where a wrong comparison would show.
-        column, value = _splits(self._forest)
+        column, value = _splits(self.forest)
         if column.size:
             picks = chance.integers(0, column.size, size=(_PROBES, 8))
             for n in range(_PROBES):
                 rows[n, column[picks[n]]] = value[picks[n]]
         rows[chance.random(rows.shape) < 0.1] = np.nan
-        mine = np.empty(_PROBES, dtype=np.float32)
-        traverse(rows, *self._forest, mine)
-        agree = bool(np.array_equal(mine, self._stock(rows)))
+        agree = bool(np.array_equal(_walk(self.forest, rows)[:, 0], self.stock(rows)))
         self._booster = None if agree else self._booster
         return agree
 
 
-Forest = tuple[np.float32, int, Indices32, Indices32, Floats32]
-"""Base, depth, root of each tree, link of each node, and its threshold or (leaf) value.
+class Ensembles:
+    """Several ensembles of the same columns, which are walked together.
+
+    Args:
+        members: At least one.
+    """
+
+    def __init__(self, members: tuple[Trees, ...]) -> None:
+        self.members = members
+        forests = [trees.forest for trees in members if trees.exact and trees.forest is not None]
+        self._forest = _joined(forests) if len(forests) == len(members) else None
+
+    def predict(self, rows: Floats32) -> Floats32:
+        """Return one value per row and ensemble, shape (n, members); ``rows`` as ``Trees.predict``."""
+        if self._forest is None:
+            return np.stack([trees.predict(rows) for trees in self.members], axis=1)
+        return _walk(self._forest, rows)
+
+
+Forest = tuple[Floats32, int, Indices32, Indices32, Indices32, Floats32]
+"""Base of each ensemble, depth, number of trees up to the end of each ensemble, root of each tree, link of each node,
+and its threshold or (leaf) value.
 
 Links and values are views of one array, so that a node is eight bytes side by side. A link holds, from the lowest bit
 on: whether missing goes right, whether the node is a split, the column, and the left child less the root; the right
@@ -97,7 +114,7 @@ def _flatten(model: dict[str, Any]) -> Forest | None:
         ValueError: A split is categorical.
     """
     learner = model["learner"]
-    base = np.float32(json.loads(learner["learner_model_param"]["base_score"].strip("[]")))
+    base = np.array([json.loads(learner["learner_model_param"]["base_score"].strip("[]"))], dtype=np.float32)
     trees = learner["gradient_booster"]["model"]["trees"]
     if any(any(tree["split_type"]) for tree in trees):
         raise ValueError("categorical splits are not supported")
@@ -115,11 +132,33 @@ def _flatten(model: dict[str, Any]) -> Forest | None:
     own = np.arange(left.size) - np.repeat(roots, sizes)
     missing_right = split & (joined("default_left") == 0)
     link = np.where(split, left, own) << _LEFT_SHIFT | np.where(split, column, 0) << 2 | split << 1 | missing_right
-    nodes = np.empty((left.size, 2), dtype=np.int32)
-    nodes[:, 0] = link
-    values = nodes.view(np.float32)[:, 1]
-    values[:] = joined("split_conditions")
-    return base, _depth(left, roots, sizes), roots.astype(np.int32), nodes[:, 0], values
+    nodes = _nodes(link, joined("split_conditions"))
+    ends = np.array([len(trees)], dtype=np.int32)
+    return base, _depth(left, roots, sizes), ends, roots.astype(np.int32), *nodes
+
+
+def _nodes(links: npt.NDArray[Any], values: npt.NDArray[Any]) -> tuple[Indices32, Floats32]:
+    """Return links and values side by side."""
+    nodes = np.empty((links.size, 2), dtype=np.int32)
+    nodes[:, 0] = links
+    nodes.view(np.float32)[:, 1] = values
+    return nodes[:, 0], nodes.view(np.float32)[:, 1]
+
+
+def _joined(forests: list[Forest]) -> Forest:
+    """Return the ensembles of several forests as one forest."""
+    bases, depths, _, roots, links, values = zip(*forests, strict=True)
+    first = np.cumsum([0, *(own.size for own in links)])
+    trees = np.cumsum([own.size for own in roots]).astype(np.int32)
+    shifted = [own + start for own, start in zip(roots, first[:-1], strict=True)]
+    nodes = _nodes(np.concatenate(links), np.concatenate(values))
+    return np.concatenate(bases), max(depths), trees, np.concatenate(shifted).astype(np.int32), *nodes
+
+
+def _walk(forest: Forest, rows: Floats32) -> Floats32:
+    out = np.empty((len(rows), forest[0].size), dtype=np.float32)
+    traverse(rows, *forest, out)
+    return out
 
 
 def _depth(left: Indices, roots: Indices, sizes: Indices) -> int:
@@ -143,14 +182,15 @@ def _splits(forest: Forest) -> tuple[Indices32, Floats32]:
 @njit(cache=True)
 def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     rows: Floats32,
-    base: np.float32,
+    bases: Floats32,
     depth: int,
+    ends: Indices32,
     roots: Indices32,
     links: Indices32,
     values: Floats32,
     out: Floats32,
 ) -> None:
-    """Write the ensemble's sum for each row into ``out``; float32 sums in XGBoost's order.
+    """Write each ensemble's sum for each row into ``out``; float32 sums in XGBoost's order.
 
     All trees go down a level before any goes further, and no branch depends on values: so the processor need not wait
     for one node to know the next. Unsigned numbers spare the test for an index from the end.
@@ -168,10 +208,13 @@ def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
                 right = link & one if np.isnan(seen) else np.uint64(not seen < values[at[tree]])
                 left = np.uint64(roots[tree]) + (link >> np.uint64(_LEFT_SHIFT))
                 at[tree] = left + (right & (link >> one))
-        total = base
-        for tree in range(roots.shape[0]):
-            total = np.float32(total + values[at[tree]])
-        out[n] = total
+        tree = 0
+        for e in range(ends.shape[0]):
+            total = bases[e]
+            while tree < ends[e]:
+                total = np.float32(total + values[at[tree]])
+                tree += 1
+            out[n, e] = total
 
 
 def fit_trees(rows: Floats32, target: Array, weight: Array, *, rounds: int, depth: int = 6, seed: int = 1) -> Trees:

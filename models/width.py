@@ -213,4 +213,15 @@ def _interpolate(center: Array, width: Array, tables: Array, levels: Array, grid
                 share = (level - grid[i - 1]) / (grid[i] - grid[i - 1])
                 z = table[i - 1] + share * (table[i] - table[i - 1])
             out[h, q] = center[h] + width[h] * z
-        out[h].sort()
+        _sort(out[h])
+
+
+@njit(cache=True)
+def _sort(values: Array) -> None:
+    """Sort a few values in place, by insertion: what is sorted already, as quantiles mostly are, costs nothing."""
+    for i in range(1, values.shape[0]):
+        value, j = values[i], i
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value

@@ -38,6 +38,11 @@ def test_missing_targets_are_skipped():
 
 
 def test_quantiles_lie_around_the_median():
-    quantiles = np.array([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]])
-    assert around_median(quantiles, np.array([2.5])).tolist() == [[1.0, 2.0, 2.5, 2.5, 5.0, 6.0, 7.0]]
-    assert around_median(quantiles, np.array([9.0])).tolist() == [[1.0, 2.0, 3.0, 9.0, 9.0, 9.0, 9.0]]
+    mean, errors = np.array([4.0]), np.array([[-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]])
+
+    def made(median: float, floor: float, cap: float) -> list[float]:
+        return around_median(mean, errors, np.array([median]), floor, cap)[0].tolist()
+
+    assert made(2.5, -10.0, 10.0) == [1.0, 2.0, 2.5, 2.5, 5.0, 6.0, 7.0]
+    assert made(9.0, -10.0, 10.0) == [1.0, 2.0, 3.0, 9.0, 9.0, 9.0, 9.0]
+    assert made(9.0, 1.5, 8.0) == [1.5, 2.0, 3.0, 8.0, 8.0, 8.0, 8.0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from models.trees import Trees, fit_trees
+from models.trees import Ensembles, Trees, fit_trees
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_a_traversal_that_differs_is_not_used(fitted: Trees) -> None:
     model = json.loads(fitted.raw)
     model["learner"]["gradient_booster"]["model"]["trees"][0]["default_left"][0] ^= 1
     other = Trees(fitted.raw, 6)
-    other._forest = Trees(json.dumps(model).encode(), 6)._forest
+    other.forest = Trees(json.dumps(model).encode(), 6).forest
     assert not other._agrees()
 
 
@@ -48,6 +48,18 @@ def test_trees_numbered_in_another_way_are_left_to_xgboost(fitted: Trees) -> Non
     rows = np.random.default_rng(3).normal(size=(50, 6)).astype(np.float32)
     assert not other.exact
     np.testing.assert_array_equal(other.predict(rows), fitted.predict(rows))
+
+
+def test_ensembles_walked_together_give_what_each_gives(fitted: Trees) -> None:
+    chance = np.random.default_rng(8)
+    rows = chance.normal(size=(400, 6)).astype(np.float32)
+    rows[chance.random(rows.shape) < 0.1] = np.nan
+    deeper = fit_trees(rows, np.nan_to_num(rows[:, 2]).astype(float), np.ones(400), rounds=12, depth=6)
+    plain = Trees(fitted.raw, 6)
+    plain.exact = False
+    wanted = np.stack([fitted.predict(rows), deeper.predict(rows), fitted.predict(rows)], axis=1)
+    for members in ((fitted, deeper, fitted), (fitted, deeper, plain)):
+        np.testing.assert_array_equal(Ensembles(members).predict(rows), wanted)
 
 
 def test_an_ensemble_without_a_split_gives_its_base() -> None:
