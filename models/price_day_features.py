@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from models.price_days import HOURS, DayTable, filled, previous_day
 from models.price_view import Floats
 
 _WINDOW = 28
+_AROUND = {offset: np.clip(np.arange(HOURS) + offset, 0, HOURS - 1) for offset in (-2, -1, 1, 2)}
 MIN_DAYS = _WINDOW + 2
 """A row has features from this row of the table on."""
 
@@ -102,21 +104,27 @@ def day_features(table: DayTable, weight: float, lags: Lags = NEXT_DAY) -> DayFe
 
 def reference(values: Floats, lags: Lags = NEXT_DAY) -> Floats:
     """Return the mean of each hour over the reference days, shape (n, 24)."""
-    return np.asarray(np.mean([previous_day(values, k) for k in lags.reference], axis=0))
+    out, first = np.full(values.shape, np.nan), max(lags.reference)
+    days = [values[first - lag : values.shape[0] - lag] for lag in lags.reference]
+    out[first:] = sum(days[1:], days[0]) / len(days)
+    return out
 
 
+@njit(cache=True)
 def _trailing_mean(values: Floats, days: int, lag: int) -> Floats:
     """Return the mean over the ``days`` rows that end ``lag`` rows before each row; NaN while incomplete."""
     out = np.full(values.shape, np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(values, days, axis=0).mean(axis=-1)
-    first = days - 1 + lag
-    out[first:] = windows[: values.shape[0] - first]
+    for row in range(days - 1 + lag, values.shape[0]):
+        out[row] = 0.0
+        for past in range(row - lag - days + 1, row - lag + 1):
+            out[row] += values[past]
+        out[row] /= days
     return out
 
 
 def _around(values: Floats, offset: int) -> Floats:
     """Return the value ``offset`` hours later in the same day, the edge value beyond it."""
-    return values[:, np.clip(np.arange(HOURS) + offset, 0, HOURS - 1)]
+    return values[:, _AROUND[offset]]
 
 
 def _all_hours(per_day: Floats) -> Floats:
@@ -138,7 +146,7 @@ def _add_prices(columns: dict[str, Floats], price: Floats, ref: Floats, scale: F
     columns["price_newest_max"] = (_all_hours(yesterday.max(axis=1)) - ref) / s
     columns["price_newest_last"] = (_all_hours(yesterday[:, -1]) - ref) / s
     columns["ref_mean"] = (_all_hours(ref.mean(axis=1)) - ref) / s
-    for offset in (-2, -1, 1, 2):
+    for offset in _AROUND:
         columns[f"price_newest_{offset:+d}h"] = (_around(yesterday, offset) - yesterday) / s
         columns[f"ref_{offset:+d}h"] = (_around(ref, offset) - ref) / s
 
@@ -154,7 +162,7 @@ def _add_series(columns: dict[str, Floats], name: str, values: Floats) -> None:
     columns[f"{name}_day_min"] = _all_hours(values.min(axis=1))
     columns[f"{name}_day_max"] = _all_hours(values.max(axis=1))
     columns[f"{name}_day_change"] = _all_hours(values.mean(axis=1) - ref.mean(axis=1))
-    for offset in (-2, -1, 1, 2):
+    for offset in _AROUND:
         columns[f"{name}_{offset:+d}h"] = _around(values, offset) - values
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numba import njit
 
 from features.calendar import Calendar
 from models.price_view import Floats, Ints, local_minutes
@@ -184,11 +185,9 @@ def filled(values: Floats) -> Floats:
     What no earlier week holds stays NaN.
     """
     out = values.copy()
-    hours = np.arange(HOURS)
-    for row in range(out.shape[0]):
-        known = np.isfinite(out[row])
-        if known.all():
-            continue
+    hours, there = np.arange(HOURS), np.isfinite(out)
+    for row in np.flatnonzero(~there.all(axis=1)):
+        known = there[row]
         if known.sum() >= HOURS // 2:
             out[row] = np.interp(hours, hours[known], out[row, known])
         elif row >= 7:
@@ -257,15 +256,24 @@ def within_hours(table: DayTable, lag: int) -> Floats:
     The mean over the 28 days that end ``lag`` days before each row. Where slots are hours it is 0.
     """
     per_hour = table.slots.shape[1] // HOURS
-    out = np.zeros(table.slots.shape)
     if per_hour == 1:
-        return out
-    apart = table.slots - np.repeat(table.price, per_hour, axis=1)
-    known = np.isfinite(apart)
-    for row in range(lag, apart.shape[0]):
-        past = slice(max(0, row - lag - _SHAPE_DAYS + 1), row - lag + 1)
-        total = np.where(known[past], apart[past], 0.0).sum(axis=0)
-        out[row] = total / np.maximum(known[past].sum(axis=0), 1)
+        return np.zeros(table.slots.shape)
+    usual: Floats = _usual(table.slots - np.repeat(table.price, per_hour, axis=1), lag, _SHAPE_DAYS)
+    return usual
+
+
+@njit(cache=True)
+def _usual(values: Floats, lag: int, days: int) -> Floats:
+    """Return the mean of what is known over the ``days`` rows that end ``lag`` rows before each row, 0 without any."""
+    out = np.zeros(values.shape)
+    for row in range(lag, values.shape[0]):
+        for s in range(values.shape[1]):
+            count = 0
+            for past in range(max(0, row - lag - days + 1), row - lag + 1):
+                if np.isfinite(values[past, s]):
+                    out[row, s] += values[past, s]
+                    count += 1
+            out[row, s] /= max(count, 1)
     return out
 
 

@@ -212,7 +212,8 @@ def trailing_quantiles(values: Floats, days: int, levels: Floats) -> Floats:
     """
     n, width = values.shape
     out = np.full((levels.size, n), np.nan)
-    window = np.empty(days * width)
+    window, other = np.empty(days * width), np.empty(days * width)
+    nothing = np.empty(0)
     size = 0
     for row in range(n):
         for k in range(levels.size if size else 0):
@@ -222,18 +223,33 @@ def trailing_quantiles(values: Floats, days: int, levels: Floats) -> Floats:
             below, above = window[low], window[min(low + 1, size - 1)]
             gap = above - below
             out[k, row] = above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
-        if row >= days:
-            for value in values[row - days]:
-                if not np.isnan(value):
-                    at = np.searchsorted(window[:size], value)
-                    size -= 1
-                    for i in range(at, size):
-                        window[i] = window[i + 1]
-        for value in values[row]:
-            if not np.isnan(value):
-                at = np.searchsorted(window[:size], value)
-                for i in range(size, at, -1):
-                    window[i] = window[i - 1]
-                window[at] = value
-                size += 1
+        old = _sorted(values[row - days]) if row >= days else nothing
+        size = _renew(window[:size], old, _sorted(values[row]), other)
+        window, other = other, window
     return out
+
+
+@njit(cache=True)
+def _sorted(values: Floats) -> Floats:
+    """Return what is known of ``values``, ascending."""
+    return np.sort(values[~np.isnan(values)])
+
+
+@njit(cache=True)
+def _renew(window: Floats, old: Floats, new: Floats, out: Floats) -> int:
+    """Write ``window`` without ``old`` and with ``new`` to ``out``, all ascending; return how many they are."""
+    size = gone = come = 0
+    for value in window:
+        if gone < old.size and value == old[gone]:
+            gone += 1
+            continue
+        while come < new.size and new[come] <= value:
+            out[size] = new[come]
+            size += 1
+            come += 1
+        out[size] = value
+        size += 1
+    for i in range(come, new.size):
+        out[size] = new[i]
+        size += 1
+    return size
