@@ -38,20 +38,21 @@ def ridge_columns(table: DayTable, features: DayFeatures) -> Floats:
     the reference days where the level lies beyond.
     """
     keep = [i for i, name in enumerate(features.names) if name not in ("hour", "day_type", "day_type_yesterday")]
-    parts = [features.values[:, :, keep]]
+    parts = [features.values.take(keep, axis=2)]
     residual = features.residual
     if np.isfinite(residual).any():
-        change = residual - reference(residual)
+        change, beyonds = residual - reference(residual), []
         knots = trailing_quantiles(residual, _KNOT_DAYS, np.array(_KNOTS))
         for level, own in zip(_KNOTS, knots, strict=True):
             knot = own[:, None]
             beyond = np.minimum(residual - knot, 0.0) if level < 0.5 else np.maximum(residual - knot, 0.0)
-            parts.extend([beyond[:, :, None], np.where(beyond != 0.0, change, 0.0)[:, :, None]])
+            beyonds.extend([beyond, np.where(beyond != 0.0, change, 0.0)])
+        parts.append(np.stack(beyonds, axis=2))
     kind = table.day_type
     yesterday = np.concatenate([kind[:1], kind[:-1]])
     dummies = [(kind == k).astype(float) for k in range(7)] + [(yesterday == k).astype(float) for k in (5, 6)]
-    parts.extend(np.repeat(d[:, None, None], HOURS, axis=1) for d in dummies)
-    return np.ascontiguousarray(np.concatenate(parts, axis=2))
+    parts.append(np.repeat(np.stack(dummies, axis=1)[:, None], HOURS, axis=1))
+    return np.concatenate(parts, axis=2)
 
 
 @dataclass(frozen=True, slots=True)
