@@ -63,8 +63,9 @@ class ServedNetLoad:
     columns: Columns = field(init=False)
     _tree_columns: Indices = field(init=False)
     _far_share: Array = field(init=False)
+    _whole: Array = field(init=False)
     _tree_horizons: Indices = field(init=False)
-    _scaling: dict[str, tuple[Array, Array]] = field(init=False)
+    _scaling: dict[str, tuple[Array, Array, Array]] = field(init=False)
     _width: Width = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,9 +73,14 @@ class ServedNetLoad:
         object.__setattr__(self, "columns", Columns.of(self.spec))
         object.__setattr__(self, "_tree_columns", self.spec.columns("T"))
         object.__setattr__(self, "_far_share", far)
+        object.__setattr__(self, "_whole", np.ones_like(far))
         object.__setattr__(self, "_tree_horizons", np.flatnonzero(self.tree_weight > 0.0))
         turned = {
-            letter: (np.ascontiguousarray(stage.mean.T), np.ascontiguousarray(stage.sd.T))
+            letter: (
+                np.ascontiguousarray(stage.mean.T),
+                np.ascontiguousarray(stage.sd.T),
+                np.ascontiguousarray(stage.coefficients[:, 0].T),
+            )
             for letter, stage in self.stages.items()
         }
         object.__setattr__(self, "_scaling", turned)
@@ -99,23 +105,24 @@ class ServedNetLoad:
         first = self._stage("A", rows, np.empty((0, len(case))), groups)
         final = first.copy()
         derived = self.columns.derived(rows, first, case)
-        pooled = np.zeros(len(case), dtype=np.int64)
         for letter, stage in self.stages.items():
-            take = stage.ready & (case == (UNPUBLISHED if letter == "U" else KNOWN))
-            if letter == "A" or not take.any():
+            wanted = UNPUBLISHED if letter == "U" else KNOWN
+            if letter == "A" or not (stage.ready & (case == wanted)).any():
                 continue
-            left = self._stage(letter, rows, derived, pooled)
-            if letter == "F":
-                left = rows[self.columns.base] + self._far_share * left
-            else:
-                left += first
-            final[take] = left[take]
+            left = self._stage(letter, rows, derived)
+            start, share = (rows[self.columns.base], self._far_share) if letter == "F" else (first, self._whole)
+            _take(stage.ready, case, wanted, start, share, left, final)
         return first, final
 
-    def _stage(self, letter: str, rows: Array, derived: Array, groups: Indices) -> Array:
-        stage, (mean, sd) = self.stages[letter], self._scaling[letter]
+    def _stage(self, letter: str, rows: Array, derived: Array, groups: Indices | None = None) -> Array:
+        """Return what a stage says, shape (H,); ``groups``: the slots of the day where it has coefficients for each."""
+        stage, (mean, sd, pooled) = self.stages[letter], self._scaling[letter]
+        beta = pooled
+        if groups is not None:
+            beta = np.empty(pooled.shape)
+            _gather_beta(stage.coefficients, groups, beta)
         out = np.empty(rows.shape[1])
-        _dot(rows, derived, stage.columns, mean, sd, stage.coefficients, groups, out)
+        _dot(rows, derived, stage.columns, mean, sd, beta, out)
         return out
 
     def _with_trees(self, rows: Array, case: Indices, first: Array, linear: Array) -> Array:
@@ -210,30 +217,37 @@ def _gather(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         out[n, width + 2] = linear[h] - first[h]
 
 
+@njit(cache=True)
+def _take(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    ready: npt.NDArray[np.bool_], case: Indices, wanted: int, start: Array, share: Array, left: Array, final: Array
+) -> None:
+    """Write ``start + share × left`` into ``final`` for the horizons of the wanted case."""
+    for h in range(final.shape[0]):
+        if ready[h] and case[h] == wanted:
+            final[h] = start[h] + share[h] * left[h]
+
+
+@njit(cache=True)
+def _gather_beta(coefficients: Array, groups: Indices, out: Array) -> None:
+    """Write each horizon's coefficients of its own slot of the day into ``out`` (inputs + 1, H)."""
+    for h in range(out.shape[1]):
+        own = coefficients[h, groups[h]]
+        for j in range(out.shape[0]):
+            out[j, h] = own[j]
+
+
 @njit(cache=True, error_model="numpy")
 def _dot(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    rows: Array,
-    derived: Array,
-    columns: Indices,
-    mean: Array,
-    sd: Array,
-    coefficients: Array,
-    groups: Indices,
-    out: Array,
+    rows: Array, derived: Array, columns: Indices, mean: Array, sd: Array, beta: Array, out: Array
 ) -> None:
     """Write standardised inputs times coefficients into ``out`` (H,); missing is 0.
 
-    ``mean``, ``sd``: shape (inputs, H). The horizons are the inner loop, so that the compiler makes vectors of them;
-    each sum runs over the inputs in order.
+    ``mean``, ``sd``: shape (inputs, H). ``beta``: shape (inputs + 1, H), constants last. The horizons are the inner
+    loop, so that the compiler makes vectors of them; each sum runs over the inputs in order.
     """
     inputs, horizons = mean.shape
     before = derived.shape[0]
-    beta = np.empty((inputs, horizons))
-    for h in range(horizons):
-        own = coefficients[h, groups[h]]
-        out[h] = own[inputs]
-        for j in range(inputs):
-            beta[j, h] = own[j]
+    out[:] = beta[inputs]
     for j in range(inputs):
         values = derived[j] if j < before else rows[columns[j - before]]
         for h in range(horizons):

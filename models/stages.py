@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from features import table
 from features.spec import FeatureSpec
@@ -54,9 +55,7 @@ class Columns:
         """Return each row's case (see ``NO_FORECAST``); rows have shape (features, n)."""
         out = np.zeros(rows.shape[1], dtype=np.int64)
         if self.known >= 0:
-            out[~np.isnan(rows[self.error_now])] = UNPUBLISHED
-            known = (rows[self.known] == 1.0) & ~np.isnan(rows[self.base])
-            out[known] = KNOWN
+            _case(rows[self.error_now], rows[self.known], rows[self.base], out)
         return out
 
     def derived(self, rows: Array, first: Array, case: Indices) -> Array:
@@ -64,10 +63,25 @@ class Columns:
         out = np.full((DERIVED, len(first)), np.nan)
         out[0] = first
         if self.known >= 0:
-            known = case == KNOWN
-            out[1, known] = (rows[self.base] - first)[known]
-            out[2, known] = (rows[self.change] - first)[known]
+            _from_first(first, case, rows[self.base], rows[self.change], out)
         return out
+
+
+@njit(cache=True)
+def _case(error_now: Array, known: Array, base: Array, out: Indices) -> None:
+    for n in range(out.shape[0]):
+        if known[n] == 1.0 and not np.isnan(base[n]):
+            out[n] = KNOWN
+        elif not np.isnan(error_now[n]):
+            out[n] = UNPUBLISHED
+
+
+@njit(cache=True)
+def _from_first(first: Array, case: Indices, base: Array, change: Array, out: Array) -> None:
+    for n in range(first.shape[0]):
+        if case[n] == KNOWN:
+            out[1, n] = base[n] - first[n]
+            out[2, n] = change[n] - first[n]
 
 
 @dataclass(frozen=True, slots=True)
