@@ -72,26 +72,26 @@ class BoostModel:
             steps: Horizons in slots, shape (H,).
         """
         made = self.trees.predict(table).reshape(-1, self.anchors.size)
-        return _between(steps, self.anchors, np.clip(made, -_CLIP, _CLIP).astype(np.float64))
+        return _between(steps, self.anchors, made)
 
     def weights(self, steps: Ints) -> Floats:
         """Return the trees' weight in the mean at each horizon, shape (H,)."""
-        weights: Floats = _between(steps, self.anchors, self.weight[None])[0]
-        return weights
+        return np.asarray(np.interp(steps, steps[self.anchors], self.weight))
 
 
 @njit(cache=True)
-def _between(steps: Ints, anchors: Ints, at_anchors: Floats) -> Floats:
-    """Return the values (n, anchors) at all horizons, shape (n, H), linear in the steps between two anchors."""
-    out = np.empty((at_anchors.shape[0], steps.size))
+def _between(steps: Ints, anchors: Ints, made: Floats32) -> Floats:
+    """Return the values (n, anchors), clipped, at all horizons, shape (n, H), linear in the steps between anchors."""
+    out = np.empty((made.shape[0], steps.size))
     for n in range(out.shape[0]):
         j = 0
         for h in range(steps.size):
             while j < anchors.size - 2 and h >= anchors[j + 1]:
                 j += 1
             low, high = steps[anchors[j]], steps[anchors[j + 1]]
-            share = (steps[h] - low) / (high - low)
-            out[n, h] = at_anchors[n, j] + share * (at_anchors[n, j + 1] - at_anchors[n, j])
+            left = min(max(np.float64(made[n, j]), -_CLIP), _CLIP)
+            right = min(max(np.float64(made[n, j + 1]), -_CLIP), _CLIP)
+            out[n, h] = left + (steps[h] - low) / (high - low) * (right - left)
     return out
 
 

@@ -69,10 +69,6 @@ class Shape:
         """The horizons in slots after the origin."""
         return _steps(self.step_min, self.lead)
 
-    def clip(self, prices: Floats) -> Floats:
-        """Return prices within the market's floor and cap."""
-        return np.asarray(np.clip(prices, self.floor_per_mwh, self.cap_per_mwh))
-
     def price(self, base: Floats, scale: Floats, departures: Floats) -> Floats:
         """Return ``base + scale × departures`` (n, H) within the market's floor and cap; ``scale``: shape (n,)."""
         return from_scaled(base, scale, departures, self.floor_per_mwh, self.cap_per_mwh)
@@ -120,7 +116,9 @@ def _series(columns: Mapping[str, Floats], n: int, first_index: int, shape: Shap
         sides[j, shape.lead :] = values[: n - shape.lead]
     published = None
     if shape.published:
-        published = np.stack([sum(sign * columns[channel] for channel, sign in shape.published)])
+        published = np.zeros((1, columns[shape.published[0][0]].size))
+        for channel, sign in shape.published:
+            published[0] += sign * columns[channel]
     return series(
         columns[PRICE],
         sides,

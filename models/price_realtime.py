@@ -61,10 +61,12 @@ class RealTimePart:
     value: ValueModel | None = None
     first: NextModel | None = None
     _profiles: DayProfiles = field(init=False, repr=False, compare=False)
+    _weight: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         settings = (self.settings, *(level.settings for level in self.bank))
         object.__setattr__(self, "_profiles", DayProfiles(settings, len(self.shape.sides), self.shape.step_min))
+        object.__setattr__(self, "_weight", self.boost.weights(self.shape.steps))
 
     def forecast(self, ring: RingView, slot_index: int, levels: Floats = _LEVELS) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
@@ -86,8 +88,7 @@ class RealTimePart:
             level = level_prices(self.level, rows, shape)
             table = boost_table(data, rows, level, steps, self.boost.anchors)
             trees = shape.price(rows.base, rows.scale, self.boost.departures(table, steps))
-            weight = self.boost.weights(steps)
-            mean = (1.0 - weight) * level[0] + weight * trees[0]
+            mean = (1.0 - self._weight) * level[0] + self._weight * trees[0]
             columns = spread_columns(rows.features, rows.spread, rows.scale)
             errors = self.spread.quantiles(columns, rows.scale, levels)[0]
             median = median_prices(self.median, data, rows)[0]
@@ -95,8 +96,9 @@ class RealTimePart:
             experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
             experts |= self._bank(bank)
             if self.first is not None:
+                ahead = float(self.first.prices(table[:1], rows, level)[0])
                 experts["next_slot"] = mean.copy()
-                experts["next_slot"][0] = trees[0, 0] = shape.clip(self.first.prices(table[:1], rows, level))[0]
+                experts["next_slot"][0] = trees[0, 0] = min(max(ahead, shape.floor_per_mwh), shape.cap_per_mwh)
             if self.value is not None:
                 whole = value_table(table, self.boost.anchors.size, shared_columns(data, rows))
                 slopes = {VALUES: self.value.slopes(whole, rows)[0]}

@@ -176,12 +176,13 @@ def _is_new(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     first, last = np.searchsorted(days, day - longest), np.searchsorted(days, day)
     count = last - first
     changed = (day ^ made[0]) | (count ^ made[1])
-    made[0], made[1] = day, count
     for s in range(seen.shape[0]):
         now, kept = (prices if s == 0 else sides[s - 1])[first:last], seen[s, :count]
         for i in range(count):
             changed |= now[i] ^ kept[i]
-            kept[i] = now[i]
+        if changed:
+            kept[:] = now
+    made[0], made[1] = day, count
     return bool(changed)
 
 
