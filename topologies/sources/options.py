@@ -142,8 +142,11 @@ def open_feed(options: SourceOptions, settings: Settings) -> Feed:
     """
     own = load_fleet(settings.fleet) if settings.fleet else None
     overrides = Overrides(options.time_zone, options.market)
-    if options.start and options.end and options.end <= options.start:
-        raise ConfigError(f"the range ends at {iso(options.end)}, before it begins", hint="--to must be after --from")
+    start = options.start or (SIMULATION_START if options.kind == "simulate" else None)
+    if start and options.end and options.end <= start:
+        raise ConfigError(
+            f"the range ends at {iso(options.end)}, before it begins at {iso(start)}", hint="--to must be after --from"
+        )
     if options.kind == "simulate":
         return open_simulator(
             options.zones or tuple(simulated_names(2)),

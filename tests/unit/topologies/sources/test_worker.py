@@ -4,7 +4,7 @@ from threading import Event
 
 import pytest
 
-from topologies.sources.options import SourceOptions, open_feed, pace_of, parse_options, window_of
+from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed, pace_of, parse_options, window_of
 from topologies.sources.worker import Checkpoint, SourceRun, read_checkpoint, write_checkpoint
 from vpp.errors import ConfigError
 from vpp.messages import End, Observation, Promotion
@@ -159,6 +159,8 @@ def test_the_default_pace_depends_on_the_source():
 def test_a_range_that_ends_before_it_begins_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="before it begins"):
         open_feed(options(end=START - timedelta(days=1)), Settings(data_dir=tmp_path))
+    with pytest.raises(ConfigError, match="before it begins"):
+        open_feed(SourceOptions(kind="simulate", end=SIMULATION_START), Settings(data_dir=tmp_path))
 
 
 def test_a_simulated_feed_has_history_and_says_that_it_is_synthetic(tmp_path):
