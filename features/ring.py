@@ -161,15 +161,19 @@ class SlotRing:
 
     def windows(self, channels: Sequence[str], first: int, last: int) -> Array:
         """Return the windows of several channels, shape (channels, last - first); see ``window``."""
+        rows, start = [self.rows.get(channel, -1) for channel in channels], first % self.capacity
+        inside = self.oldest <= first < last <= self.newest + 1 and start + last - first <= self.capacity
+        if inside and min(rows, default=-1) >= 0:
+            held: Array = self.data[rows, start : start + last - first]
+            return held
         out = np.full((len(channels), max(last - first, 0)), np.nan)
         low, high = max(first, self.oldest), min(last, self.newest + 1)
         if low < high:
             start, count = low % self.capacity, high - low
             head = min(count, self.capacity - start)
             middle = low - first + head
-            for i, channel in enumerate(channels):
-                row = self.rows.get(channel)
-                if row is not None:
+            for i, row in enumerate(rows):
+                if row >= 0:
                     out[i, low - first : middle] = self.data[row, start : start + head]
                     out[i, middle : high - first] = self.data[row, : count - head]
         return out
