@@ -24,7 +24,7 @@ from vpp.fleet import Zone
 from vpp.messages import Correction, End, Forecast, Message, Opinion, TraderBid
 from vpp.reducer import Load, Origin, Output
 
-_SHAPE = "trader-3"
+_SHAPE = "trader-4"
 _SEGMENTS = 4
 _SEGMENT_LEVELS = (0.65, 0.55, 0.45, 0.35)
 _STORED_SHARE = 0.95
@@ -122,7 +122,7 @@ class TraderReducer:
 
     def _bid(self, book: Book, forecast: Forecast, prices: Prices) -> TraderBid:
         hours = np.diff(np.array([0, *prices.horizon_min], dtype=float)) / 60.0
-        mixed = mix.mixed(book, self._battery, prices.experts, _slopes(forecast), hours, self._rule)
+        mixed = mix.mixed(book, self._battery, prices.experts, _worths(forecast), hours, self._rule)
         offers, weights = mixed.offers, mixed.weights
         price = self._shrunk(mixed.prices, prices.published)
         values = stored_values(mixed.prices)
@@ -221,8 +221,12 @@ def stored_values(prices: Floats) -> list[float]:
     return [max(float(value), 0.0) for value in _STORED_SHARE * (float(tail.mean()) + levels - levels.mean())]
 
 
-def _slopes(forecast: Forecast) -> dict[str, Floats]:
-    given = {} if forecast.outlook is None else forecast.outlook.slopes
+def _worths(forecast: Forecast) -> mix.Worths:
+    outlook = forecast.outlook
+    return mix.Worths() if outlook is None else mix.Worths(_arrays(outlook.slopes), _arrays(outlook.margins))
+
+
+def _arrays(given: Mapping[str, list[float]]) -> dict[str, Floats]:
     return {name: np.asarray(values, dtype=float) for name, values in given.items() if len(values) > 1}
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from features.series import Terms, present
+from features.series import FLOWS, Terms, present
 from models.feed import known_until
 from models.price_rows import Series, series
 from models.price_view import Floats, Ints, RingView, from_scaled
@@ -26,14 +26,16 @@ _RECENT_DAYS = 90
 class Shape:
     """What a part must know of its zone.
 
-    ``sides``: the series beside the price. ``published``: the terms (channel, sign) of the series known ahead, none
-    where the zone publishes nothing. ``lead``: slots whose price is known before they start (1 where the market says
-    it at the slot's start): the origin is that many slots after the last closed one.
+    ``sides``: the series beside the price. ``flows``: supply whose last day is read as well. ``published``: the terms
+    (channel, sign) of the series known ahead, none where the zone publishes nothing. ``lead``: slots whose price is
+    known before they start (1 where the market says it at the slot's start): the origin is that many slots after the
+    last closed one.
     """
 
     step_min: int
     time_zone: str
     sides: tuple[str, ...]
+    flows: tuple[str, ...]
     published: Terms
     lead: int
     floor_per_mwh: float
@@ -48,6 +50,7 @@ class Shape:
             step_min=zone.step_min,
             time_zone=zone.time_zone,
             sides=_side_names(frame, zone.step.per_day),
+            flows=_with_values(frame, FLOWS, zone.step.per_day),
             published=published.terms if published is not None and known else (),
             lead=1 if zone.market.price_known is PriceKnown.AT_START else 0,
             floor_per_mwh=zone.market.price_floor_per_mwh,
@@ -95,7 +98,7 @@ def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> Series:
 
 def from_ring(ring: RingView, shape: Shape, first: int, last: int) -> Series:
     """Return the series of slots ``first`` to ``last`` (exclusive), and what is published of the day after them."""
-    measured, ahead = _channels(shape.sides, shape.published)
+    measured, ahead = _channels(shape.sides, shape.flows, shape.published)
     values = ring.windows(measured + ahead, first, last + shape.per_day)
     columns = {name: own[: last - first] for name, own in zip(measured, values, strict=False)}
     columns |= zip(ahead, values[len(measured) :], strict=True)
@@ -103,9 +106,11 @@ def from_ring(ring: RingView, shape: Shape, first: int, last: int) -> Series:
 
 
 @lru_cache(maxsize=64)
-def _channels(sides: tuple[str, ...], published: Terms) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the channels of prices and sides, and those that are published ahead."""
-    measured = {PRICE, *(name for name in sides if name != NET), *(NET_LOAD_CHANNELS if NET in sides else ())}
+def _channels(
+    sides: tuple[str, ...], flows: tuple[str, ...], published: Terms
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the channels of prices, sides and flows, and those that are published ahead."""
+    measured = {PRICE, *flows, *(name for name in sides if name != NET), *(NET_LOAD_CHANNELS if NET in sides else ())}
     return tuple(sorted(measured)), tuple(channel for channel, _ in published)
 
 
@@ -114,6 +119,9 @@ def _series(columns: Mapping[str, Floats], n: int, first_index: int, shape: Shap
     for j, name in enumerate(shape.sides):
         values = _net_load(columns) if name == NET else columns[name]
         sides[j, shape.lead :] = values[: n - shape.lead]
+    flows = np.full((len(shape.flows), n), np.nan)
+    for j, name in enumerate(shape.flows):
+        flows[j, shape.lead :] = columns[name][: n - shape.lead]
     published = None
     if shape.published:
         published = np.zeros((1, columns[shape.published[0][0]].size))
@@ -122,6 +130,7 @@ def _series(columns: Mapping[str, Floats], n: int, first_index: int, shape: Shap
     return series(
         columns[PRICE],
         sides,
+        flows=flows,
         first_index=first_index,
         step_min=shape.step_min,
         time_zone=shape.time_zone,
@@ -139,10 +148,12 @@ def _net_load(columns: Mapping[str, Floats]) -> Floats:
 
 
 def _side_names(frame: pd.DataFrame, per_day: int) -> tuple[str, ...]:
+    have = _with_values(frame, (LOAD, WIND, SOLAR, IMBALANCE), per_day)
+    net = (NET,) if LOAD in have and (WIND in have or SOLAR in have) else ()
+    return (*(name for name in have if name == LOAD), *net, *(name for name in have if name == IMBALANCE))
+
+
+def _with_values(frame: pd.DataFrame, names: tuple[str, ...], per_day: int) -> tuple[str, ...]:
+    """Return those of ``names`` that most slots of the last months have."""
     recent = frame.iloc[-_RECENT_DAYS * per_day :]
-
-    def has(name: str) -> bool:
-        return name in recent and bool(recent[name].notna().mean() > 0.5)
-
-    net = (NET,) if has(LOAD) and (has(WIND) or has(SOLAR)) else ()
-    return (*(name for name in (LOAD,) if has(name)), *net, *(name for name in (IMBALANCE,) if has(name)))
+    return tuple(name for name in names if name in recent and bool(recent[name].notna().mean() > 0.5))

@@ -12,8 +12,10 @@ import numpy as np
 import xgboost as xgb
 
 from models.price_boost import Floats32, boost_table
+from models.price_inputs import Shape
 from models.price_rows import LevelRows, Series
-from models.price_view import Flags, Floats, Ints
+from models.price_trail import trail_columns
+from models.price_view import Flags, Floats
 from models.trees import Ensembles, Trees
 
 FIRST = np.zeros(1, dtype=np.int64)
@@ -49,7 +51,7 @@ class NextModel:
         """Return the price of the first horizon per MWh, shape (n,).
 
         Args:
-            table: ``boost_table`` of n origins at the first horizon.
+            table: ``next_table`` of n origins.
             rows: Features of the origins.
             level: Linear forecasts, shape (n, H).
         """
@@ -59,7 +61,17 @@ class NextModel:
         return np.asarray(base + departures.sum(axis=1) / len(MEMBERS) * rows.scale)
 
 
-def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, steps: Ints) -> NextModel | None:
+def next_table(table: Floats32, trail: Floats32) -> Floats32:
+    """Return what the members read: ``boost_table`` of n origins at the first horizon, and the trail of the last days.
+
+    Args:
+        table: ``boost_table``, one row per origin.
+        trail: ``trail_columns`` of the origins.
+    """
+    return np.concatenate([table, trail], axis=1)
+
+
+def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, shape: Shape) -> NextModel | None:
     """Fit the members; None where there are too few rows.
 
     Args:
@@ -67,13 +79,13 @@ def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, steps
         rows: Features of n origins, in time order.
         level: Walk-forward linear forecasts, shape (n, H).
         actual: Prices at the targets, shape (n, H); NaN is skipped.
-        steps: Horizons in slots, shape (H,).
+        shape: Horizons.
     """
     known: Flags = np.asarray(np.isfinite(actual[:, 0]))
     if known.sum() < MIN_ROWS:
         return None
     rows, level, actual = rows.take(known), level[known], actual[known]
-    table = boost_table(data, rows, level, steps, FIRST)
+    table = next_table(boost_table(data, rows, level, shape.steps, FIRST), trail_columns(data, rows, shape))
     age = (int(rows.origins[-1]) - rows.origins) * data.step_min / 1440.0
     fitted = []
     for member in MEMBERS:

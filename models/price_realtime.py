@@ -13,10 +13,11 @@ from models.price_boost import BoostModel, boost_table, shared_columns
 from models.price_fallback import fallback
 from models.price_inputs import Shape, from_ring
 from models.price_median import MedianModel, around_median, median_columns
-from models.price_next import NextModel
+from models.price_next import NextModel, next_table
 from models.price_profile import LevelModel, ProfileSettings
 from models.price_rows import DayProfiles, LevelRows, Series, bank_rows
 from models.price_spread import SpreadModel, spread_columns
+from models.price_trail import trail_columns
 from models.price_value import ValueModel, value_table
 from models.price_view import MODEL, Floats, Ints, PriceForecast, RingView, with_published
 from models.trees import Ensembles, Trees
@@ -24,7 +25,7 @@ from vpp.domain import PRICE, QUANTILE_LEVELS
 
 _LEVELS = np.array(QUANTILE_LEVELS)
 
-KIND = "real_time"
+KIND = "real_time_2"
 VALUES = "opportunity"
 
 
@@ -47,8 +48,8 @@ class RealTimePart:
     """Level-updated profile, median, trees, spreads and the named experts of one zone.
 
     The mean lies between profile and trees; the quantiles are the mean and past errors of it, but for the median, which
-    is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries, and
-    ``first``: the next slot's price; None where they were not learned.
+    is forecast by itself. ``bank``: further profiles. ``value``: opportunity values for the zone's batteries;
+    ``margin``: how far they lie above the next slot's price; ``first``: that price; None where they were not learned.
     """
 
     shape: Shape
@@ -60,6 +61,7 @@ class RealTimePart:
     bank: tuple[BankLevel, ...] = ()
     value: ValueModel | None = None
     first: NextModel | None = None
+    margin: ValueModel | None = None
     _profiles: DayProfiles = field(init=False, repr=False, compare=False)
     _weight: Floats = field(init=False, repr=False, compare=False)
 
@@ -80,7 +82,7 @@ class RealTimePart:
         first = slot_index - (self.settings.level_days + 2) * shape.per_day
         data = from_ring(ring, shape, first, slot_index + 1 + shape.lead)
         rows, *bank = bank_rows(data, steps, self._profiles)
-        experts, slopes = _naive_experts(data, steps), {}
+        experts, slopes, margins = _naive_experts(data, steps), {}, {}
         if not np.isfinite(data.prices[-shape.per_day :]).any() or not np.isfinite(rows.scale[0]):
             name, quantiles, mean = fallback(data, steps)
             experts = {"fallback": mean, **experts}
@@ -95,16 +97,19 @@ class RealTimePart:
             name, quantiles = MODEL, around_median(mean, errors, median, shape.floor_per_mwh, shape.cap_per_mwh)
             experts |= {"level_profile": level[0], "trees": trees[0], "profile": rows.base[0]}
             experts |= self._bank(bank)
+            trail = trail_columns(data, rows, shape)
             if self.first is not None:
-                ahead = float(self.first.prices(table[:1], rows, level)[0])
+                ahead = float(self.first.prices(next_table(table[:1], trail), rows, level)[0])
                 experts["next_slot"] = mean.copy()
                 experts["next_slot"][0] = trees[0, 0] = min(max(ahead, shape.floor_per_mwh), shape.cap_per_mwh)
+            whole = value_table(table, self.boost.anchors.size, shared_columns(data, rows), trail)
             if self.value is not None:
-                whole = value_table(table, self.boost.anchors.size, shared_columns(data, rows))
                 slopes = {VALUES: self.value.slopes(whole, rows)[0]}
+            if self.margin is not None:
+                margins = {VALUES: self.margin.slopes(whole, rows)[0]}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
         made = PriceForecast(
-            name, quantiles, mean, shape.horizon_min, known, experts, slopes, takes_levels=name == MODEL
+            name, quantiles, mean, shape.horizon_min, known, experts, slopes, margins, takes_levels=name == MODEL
         )  # fmt: skip
         return with_published(made, known)
 
@@ -124,16 +129,14 @@ class RealTimePart:
             "settings": asdict(self.settings),
             "columns": self.boost.trees.features,
             "bank": [asdict(level.settings) for level in self.bank],
-            "first_columns": [] if self.first is None else [trees.features for trees in self.first.trees.members],
-            "value_columns": [] if self.value is None else [trees.features for trees in self.value.trees.members],
         }
         more: dict[str, np.ndarray[Any, Any] | bytes] = {}
         for n, level in enumerate(self.bank):
             more |= {f"bank.{n}.pooled": level.model.pooled, f"bank.{n}.blocks": level.model.blocks}
-        if self.value is not None:
-            more |= {f"value.trees.{n}": trees.raw for n, trees in enumerate(self.value.trees.members)}
-        if self.first is not None:
-            more |= {f"first.trees.{n}": trees.raw for n, trees in enumerate(self.first.trees.members)}
+        for name, model in (("value", self.value), ("first", self.first), ("margin", self.margin)):
+            members = () if model is None else model.trees.members
+            meta[f"{name}_columns"] = [trees.features for trees in members]
+            more |= {f"{name}.trees.{n}": trees.raw for n, trees in enumerate(members)}
         return {
             "meta": json.dumps(meta, sort_keys=True).encode(),
             "level.pooled": self.level.pooled,
@@ -151,7 +154,7 @@ class RealTimePart:
     def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> RealTimePart:
         """Return the part that ``to_arrays`` wrote."""
         given = dict(meta["shape"])
-        given["sides"] = tuple(given["sides"])
+        given["sides"], given["flows"] = tuple(given["sides"]), tuple(given["flows"])
         given["published"] = tuple((str(channel), float(sign)) for channel, sign in given["published"])
         trees = Trees(bytes(arrays["boost.trees"]), int(meta["columns"]))
         bank = tuple(
@@ -167,7 +170,7 @@ class RealTimePart:
             members = tuple(Trees(bytes(arrays[f"{name}.trees.{n}"]), int(k)) for n, k in enumerate(columns))
             return Ensembles(members) if members else None
 
-        values, first = ensembles("value"), ensembles("first")
+        values, first, margins = ensembles("value"), ensembles("first"), ensembles("margin")
         return cls(
             Shape(**given),
             ProfileSettings(**meta["settings"]),
@@ -178,6 +181,7 @@ class RealTimePart:
             bank,
             None if values is None else ValueModel(values),
             None if first is None else NextModel(first),
+            None if margins is None else ValueModel(margins, margin=True),
         )
 
 

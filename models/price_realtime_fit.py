@@ -11,7 +11,7 @@ from models.price_median import WIDE_CLIP, fit_median, median_columns
 from models.price_next import NextModel, fit_next
 from models.price_profile import ProfileSettings, fit_level
 from models.price_realtime import BankLevel, RealTimePart, level_prices
-from models.price_rows import LevelRows, Series, level_rows, scaled, targets
+from models.price_rows import LevelRows, Series, level_rows, scaled, spread_out, targets
 from models.price_spread import fit_spread, spread_columns
 from models.price_value import ValueModel, ValueSettings, fit_value
 from models.price_view import Flags, Floats, Ints
@@ -27,6 +27,7 @@ _FIRST_DAYS = 7
 PROFILE = ProfileSettings()
 BOOST = BoostSettings()
 VALUE = ValueSettings()
+MARGIN = ValueSettings(depth=4, min_child=50.0, margin=True)
 BANK = (
     ProfileSettings(level_days=14, fit_days=90),
     ProfileSettings(level_days=14, fit_days=365, cap_per_mwh=300.0),
@@ -42,6 +43,7 @@ def fit_real_time(
     keep: BoostModel | None = None,
     boost: BoostSettings = BOOST,
     keep_value: ValueModel | None = None,
+    keep_margin: ValueModel | None = None,
     keep_first: NextModel | None = None,
 ) -> RealTimePart | None:
     """Fit on all of ``frame``; None where it holds less than about six weeks of prices.
@@ -52,15 +54,17 @@ def fit_real_time(
         keep: Trees of an earlier fit of the same zone that are to serve on; None: fit new ones.
         boost: Settings of new trees.
         keep_value: Opportunity values of an earlier fit that are to serve on; None: fit new ones.
-        keep_first: Trees of the next slot's price of an earlier fit; None: fit new ones. There are none where the price
-            is known when a slot is decided.
+        keep_margin: Likewise, of their margins over the next slot's price.
+        keep_first: Trees of the next slot's price of an earlier fit; None: fit new ones. There are neither of the last
+            two where the price is known when a slot is decided.
     """
     shape = Shape.of(zone, frame)
     data = from_frame(frame, zone, shape)
     n, settings = data.prices.size, PROFILE
     span = (settings.fit_days + _FORWARD_DAYS) * shape.per_day
     stride = max(1, -(-min(n, span) // _MAX_ROWS))
-    origins = np.arange(max(n - span, _FIRST_DAYS * shape.per_day), n - 1, stride, dtype=np.int64)
+    origins = np.arange(max(n - span, _FIRST_DAYS * shape.per_day), n - 1, dtype=np.int64)
+    origins = origins[spread_out(origins, stride, shape.per_day)]
     if origins.size < _BLOCK_DAYS * shape.per_day // stride:
         return None
     rows = level_rows(data, origins, shape.steps, settings)
@@ -82,15 +86,14 @@ def fit_real_time(
     level = fit_level(own.features, scaled(actual[last], own, settings), own.block, settings)
     far = scaled(actual[last], own, settings, WIDE_CLIP)
     median = fit_median(median_columns(data, own), far, shape.steps, anchors_of(shape.horizon_min))
-    value = keep_value
-    if value is None:
-        battery = UnitBattery.of(zone)
-        value = fit_value(data, recent, before, shape.steps, model.anchors, battery, lead=shape.lead, settings=VALUE)
+    battery = UnitBattery.of(zone)
+    value = keep_value or fit_value(data, recent, before, shape, model.anchors, battery, settings=VALUE)
     bank = tuple(_bank_level(data, origins, shape, own) for own in BANK)
-    first = keep_first
-    if first is None and shape.lead == 0:
-        first = fit_next(data, recent, before, came, shape.steps)
-    return RealTimePart(shape, settings, level, median, model, spread, bank, value, first)
+    first, margin = keep_first, keep_margin
+    if shape.lead == 0:
+        first = first or fit_next(data, recent, before, came, shape)
+        margin = margin or fit_value(data, recent, before, shape, model.anchors, battery, settings=MARGIN)
+    return RealTimePart(shape, settings, level, median, model, spread, bank, value, first, margin)
 
 
 def _bank_level(data: Series, origins: Ints, shape: Shape, settings: ProfileSettings) -> BankLevel:

@@ -29,14 +29,16 @@ _DAY = 1440
 class Series:
     """Prices and side series of consecutive slots, with their local clock.
 
-    ``prices``: shape (n,), NaN missing. ``sides``: shape (n_side, n). ``minutes``: local clock of each slot and of the
-    24 hours after the last one, shape (n + slots in a day,). ``published``: shape (n_published, n or more), values that
-    are known ahead; ``known``: shape (n,), the last position of them that is known when each slot has closed.
-    ``slots``, ``days``: slot of the local day and number of the local day, for each entry of ``minutes``.
+    ``prices``: shape (n,), NaN missing. ``sides``: shape (n_side, n). ``flows``: shape (n_flow, n). ``minutes``: local
+    clock of each slot and of the 24 hours after the last one, shape (n + slots in a day,). ``published``: shape
+    (n_published, n or more), values that are known ahead. ``known``: shape (n,), the last position of them that is
+    known when each slot has closed. ``slots``, ``days``: slot of the local day and number of the local day, for each
+    entry of ``minutes``.
     """
 
     prices: Floats
     sides: Floats
+    flows: Floats
     minutes: Ints
     slots: Ints
     days: Ints
@@ -49,6 +51,7 @@ def series(
     prices: Floats,
     sides: Floats,
     *,
+    flows: Floats | None = None,
     first_index: int,
     step_min: int,
     time_zone: str,
@@ -63,7 +66,8 @@ def series(
     minutes, slots, days = _clock(first_index, last, step_min, time_zone)
     published = np.empty((0, prices.size)) if published is None else published
     known = np.full(prices.size, published.shape[1], dtype=np.int64) if known is None else known
-    own = np.ascontiguousarray(prices), np.ascontiguousarray(sides)
+    flows = np.empty((0, prices.size)) if flows is None else flows
+    own = np.ascontiguousarray(prices), np.ascontiguousarray(sides), np.ascontiguousarray(flows)
     return Series(*own, minutes, slots, days, step_min, published, known)
 
 
@@ -276,6 +280,11 @@ def _rows(data: Series, origins: Ints, steps: Ints, profiles: DayProfiles, day: 
     )  # fmt: skip
     block = data.minutes[origins] % _DAY // (_DAY // BLOCKS)
     return [LevelRows(features[k], base[k], spread[k], scale[k], block, origins) for k in range(shape[0])]
+
+
+def spread_out(origins: Ints, stride: int, per_day: int) -> Flags:
+    """Return which origins to keep, one in ``stride``: others each day, so that every slot of the day is there."""
+    return np.asarray((origins + origins // per_day) % stride == 0)
 
 
 def targets(data: Series, rows: LevelRows, steps: Ints) -> Floats:

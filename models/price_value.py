@@ -2,7 +2,12 @@
 
 The label of an origin is the slope, at a few states of charge, of the value that the best plan at known prices still
 makes after the slot to be decided (prices clipped, so that a few spikes do not make the values). It is learned as a
-departure from the mean of the day's profile in units of its scale, from what the trees of the price read.
+departure from the mean of the day's profile in units of its scale, from what the trees of the price read and the trail
+of the last days.
+
+Who must fix power before a price is known asks for less: how far the worth of a MWh in store lies above the price of
+the slot. That margin is learned by itself (``margin``), for price and worth rise and fall together, and the difference
+of two forecasts made apart errs more than a forecast of the difference.
 """
 
 from __future__ import annotations
@@ -14,22 +19,30 @@ import xgboost as xgb
 from numba import njit
 
 from models.price_boost import Floats32, boost_table, shared_columns
+from models.price_inputs import Shape
 from models.price_rows import LevelRows, Series
+from models.price_trail import trail_columns
 from models.price_view import Flags, Floats, Ints
 from models.trees import Ensembles, Trees
 from vpp import bellman
 from vpp.bellman import Cell, UnitBattery
 
 _POINTS = 91
-_LOW, _HIGH = -6.0, 10.0
+_LOW, _HIGH = -8.0, 10.0
 _CHUNK_ROWS = 4_000
 _BLIND_DAYS = 3
+_TARGET_FIRST = 2
+"""First column of ``boost_table`` that is read: not the horizon, nor the linear forecast."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValueSettings:
-    """Trees of the opportunity values at ``soc_points`` states of charge; fewer than ``min_rows`` teach nothing."""
+    """Trees of the opportunity values at ``soc_points`` states of charge; fewer than ``min_rows`` teach nothing.
 
+    ``margin``: they learn how far the values lie above the price of the slot after the origin.
+    """
+
+    margin: bool = False
     soc_points: int = 5
     rounds: int = 200
     eta: float = 0.05
@@ -43,18 +56,22 @@ class ValueSettings:
 
 @dataclass(frozen=True, slots=True)
 class ValueModel:
-    """One ensemble per state of charge, lowest first."""
+    """One ensemble per state of charge, lowest first; ``margin`` as in ``ValueSettings``."""
 
     trees: Ensembles
+    margin: bool = False
 
     def slopes(self, table: Floats32, rows: LevelRows) -> Floats:
         """Return the worth of one more MWh at equal steps of SoC, never rising with it, shape (n, points).
+
+        A margin counts it above the price of the slot after the origin.
 
         Args:
             table: ``value_table`` of n origins.
             rows: Features of the origins.
         """
-        return _worth(self.trees.predict(table), rows.scale, _middle(rows))
+        middle = np.zeros(rows.origins.size) if self.margin else _middle(rows)
+        return _worth(self.trees.predict(table), rows.scale, middle)
 
 
 @njit(cache=True)
@@ -73,11 +90,10 @@ def fit_value(
     data: Series,
     rows: LevelRows,
     level: Floats,
-    steps: Ints,
+    shape: Shape,
     anchors: Ints,
     battery: UnitBattery,
     *,
-    lead: int,
     settings: ValueSettings,
 ) -> ValueModel | None:
     """Fit the trees; None where there are too few rows.
@@ -86,10 +102,9 @@ def fit_value(
         data: The series of the rows, to the end of what is known.
         rows: Features of n origins, in time order; the last three days' labels are not yet known and are left out.
         level: Walk-forward linear forecasts, shape (n, H).
-        steps: Horizons in slots, shape (H,).
+        shape: Horizons, and whether the price of the slot to be decided is the origin's own (``lead`` 1).
         anchors: Positions of the anchor horizons.
         battery: What the values are for.
-        lead: 1 where the price of the slot to be decided is the origin's own, 0 where that slot follows.
         settings: As ``ValueSettings``.
     """
     per_day, n = 1440 // data.step_min, data.prices.size
@@ -99,10 +114,14 @@ def fit_value(
         return None
     at = np.linspace(0.0, 1.0, settings.soc_points)
     prices = np.clip(data.prices, -settings.cap_per_mwh, settings.cap_per_mwh)
-    slopes = _slopes(prices, data.step_min / 60.0, battery.cell(_POINTS), at)[rows.origins + 1 - lead]
-    goal = np.clip((slopes - _middle(rows)[:, None]) / rows.scale[:, None], _LOW, _HIGH)
+    decided = rows.origins + 1 - shape.lead
+    above = prices[decided] if settings.margin else _middle(rows)
+    priced: Flags = np.isfinite(above)
+    rows, level, decided, above = rows.take(priced), level[priced], decided[priced], above[priced]
+    slopes = _slopes(prices, data.step_min / 60.0, battery.cell(_POINTS), at)[decided]
+    goal = np.clip((slopes - above[:, None]) / rows.scale[:, None], _LOW, _HIGH)
     weight = 0.5 ** ((n - rows.origins) / per_day / settings.half_life_days)
-    table = _table(data, rows, level, steps, anchors)
+    table = _table(data, rows, level, shape, anchors)
     matrix = xgb.QuantileDMatrix(table, label=goal[:, 0], weight=weight, max_bin=64, nthread=1)
     parameters = {
         "objective": "reg:squarederror", "eta": settings.eta, "max_depth": settings.depth, "subsample": 0.7,
@@ -114,34 +133,38 @@ def fit_value(
         matrix.set_label(goal[:, k])
         booster = xgb.train(parameters, matrix, num_boost_round=settings.rounds)
         fitted.append(Trees(bytes(booster.save_raw("json")), table.shape[1]))
-    return ValueModel(Ensembles(tuple(fitted)))
+    return ValueModel(Ensembles(tuple(fitted)), settings.margin)
 
 
 def _middle(rows: LevelRows) -> Floats:
     return np.asarray(rows.base.mean(axis=1))
 
 
-def value_table(table: Floats32, anchors: int, shared: int) -> Floats32:
-    """Return one row per origin: what the price's trees read at every anchor, and once what the anchors share.
+def value_table(table: Floats32, anchors: int, shared: int, trail: Floats32) -> Floats32:
+    """Return one row per origin: what the price's trees read at every anchor, once what the anchors share, the trail.
+
+    The linear forecast is left out: an opinion of its own gains a mix more than one that follows another.
 
     Args:
         table: ``boost_table`` of n origins at the anchors.
         anchors: Number of anchors.
         shared: As ``shared_columns``.
+        trail: ``trail_columns`` of the origins.
     """
     made = table.reshape(-1, anchors, table.shape[1])
-    own = made[:, :, 1:-shared].reshape(len(made), -1)
-    return np.concatenate([own, made[:, 0, -shared:]], axis=1)
+    own = made[:, :, _TARGET_FIRST:-shared].reshape(len(made), -1)
+    return np.concatenate([own, made[:, 0, -shared:], trail], axis=1)
 
 
-def _table(data: Series, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
+def _table(data: Series, rows: LevelRows, level: Floats, shape: Shape, anchors: Ints) -> Floats32:
     """Return ``value_table`` of many origins, made in parts that fit the memory."""
     shared, parts = shared_columns(data, rows), []
     for first in range(0, rows.origins.size, _CHUNK_ROWS):
         here = np.zeros(rows.origins.size, dtype=np.bool_)
         here[first : first + _CHUNK_ROWS] = True
-        made = boost_table(data, rows.take(here), level[here], steps, anchors)
-        parts.append(value_table(made, anchors.size, shared))
+        taken = rows.take(here)
+        made = boost_table(data, taken, level[here], shape.steps, anchors)
+        parts.append(value_table(made, anchors.size, shared, trail_columns(data, taken, shape)))
     return np.concatenate(parts)
 
 

@@ -51,7 +51,8 @@ class PriceForecast:
     ``quantiles``: shape (H, 7), sorted along the levels, NaN where nothing is known. ``mean``: shape (H,).
     ``outlook_min``: the outlook's own horizons in minutes; ``known`` and each expert have one value per entry, NaN
     where the price is not published or the expert has none. ``slopes``: opportunity values per MWh at equal steps of
-    SoC, lowest first. ``takes_levels``: whether the quantiles were read at the levels that the stream adapts.
+    SoC, lowest first; ``margins``: how far they lie above the next slot's price. ``takes_levels``: whether the
+    quantiles were read at the levels that the stream adapts.
     """
 
     source: str
@@ -61,6 +62,7 @@ class PriceForecast:
     known: Floats
     experts: dict[str, Floats]
     slopes: dict[str, Floats] = field(default_factory=dict)
+    margins: dict[str, Floats] = field(default_factory=dict)
     takes_levels: bool = False
 
     def outlook(self) -> PriceOutlook:
@@ -71,6 +73,7 @@ class PriceForecast:
             known=known,
             experts=dict(zip(self.experts, experts, strict=True)),
             slopes={name: [round(float(v), 3) for v in values] for name, values in self.slopes.items()},
+            margins={name: [round(float(v), 3) for v in values] for name, values in self.margins.items()},
         )
 
 

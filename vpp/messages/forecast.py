@@ -43,13 +43,15 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     """What the trader weighs: prices per MWh on its own horizons (which may pass 24 h).
 
     ``known``: published prices, null where not yet known. ``experts``: name to expected prices (null: has none).
-    ``slopes``: name to opportunity values per MWh at equal steps of SoC, lowest first.
+    ``slopes``: name to opportunity values per MWh at equal steps of SoC, lowest first. ``margins``: likewise, how far
+    they lie above the price of the next slot.
     """
 
     horizon_min: list[int]
     known: list[float | None]
     experts: dict[str, list[float | None]]
     slopes: dict[str, list[float]] = {}
+    margins: dict[str, list[float]] = {}
 
 
 class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=True):

@@ -76,6 +76,23 @@ def test_opportunity_values_of_the_outlook_move_the_worth_of_stored_energy() -> 
     assert worth == sorted(worth, reverse=True)
 
 
+@pytest.mark.parametrize(("margin", "moves_up"), [(200.0, True), (-200.0, False)])
+def test_a_margin_over_the_next_price_tells_who_fixes_power_before_to_buy_or_to_sell(
+    margin: float, moves_up: bool
+) -> None:
+    margins = {"value": [margin + 5.0, margin, margin - 5.0]}
+    outlook = PriceOutlook(horizon_min=HORIZONS, known=[None] * 48, experts={}, margins=margins)
+    (bid,) = bids(TraderReducer(make_zone()), [forecast_at(0, level_price=100.0, outlook=outlook)])
+    assert bid.weights["slopes:value"] > 0.2
+    battery = UnitBattery.of(make_zone())
+    offers = offers_of(bid, battery)
+    assert offers is not None
+    stored = battery.energy_mwh / 2.0
+    after = offers.move(100.0, 0.5, stored)
+    assert (after > stored) is moves_up
+    assert (after < stored) is not moves_up
+
+
 def test_the_expert_that_earns_more_on_paper_gains_weight() -> None:
     def forecasts(days: int) -> list[Forecast]:
         right = [[day_price(i + 1 + h) for h in range(48)] for i in range(48 * days)]

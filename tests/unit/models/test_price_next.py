@@ -3,9 +3,10 @@ import pytest
 
 from models.price_boost import boost_table
 from models.price_inputs import Shape, from_frame
-from models.price_next import FIRST, MIN_ROWS, NextModel, fit_next
+from models.price_next import FIRST, MIN_ROWS, NextModel, fit_next, next_table
 from models.price_realtime_fit import PROFILE
 from models.price_rows import LevelRows, Series, level_rows, targets
+from models.price_trail import trail_columns
 from tests.unit.models.test_price_realtime import market, zone
 
 FITTED = 4_500
@@ -26,7 +27,7 @@ class World:
 
     def fit(self, rows: int) -> NextModel | None:
         use = self.rows.take(np.arange(self.rows.origins.size) < rows)
-        return fit_next(self.data, use, use.base, self.actual[:rows], self.shape.steps)
+        return fit_next(self.data, use, use.base, self.actual[:rows], self.shape)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,8 @@ def test_it_beats_the_profile_and_the_last_price_where_shocks_die_away(world):
     assert model is not None
     later = world.rows.take(np.arange(world.rows.origins.size) >= FITTED)
     actual = world.actual[FITTED:, 0]
-    made = model.prices(boost_table(world.data, later, later.base, world.shape.steps, FIRST), later, later.base)
+    table = boost_table(world.data, later, later.base, world.shape.steps, FIRST)
+    made = model.prices(next_table(table, trail_columns(world.data, later, world.shape)), later, later.base)
     error, profile = np.nanmean((made - actual) ** 2), np.nanmean((later.base[:, 0] - actual) ** 2)
     last = np.nanmean((world.data.prices[later.origins] - actual) ** 2)
     assert made.shape == actual.shape

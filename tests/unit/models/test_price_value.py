@@ -7,6 +7,7 @@ from models.price_boost import anchors_of, boost_table, shared_columns
 from models.price_inputs import Shape, from_frame
 from models.price_realtime_fit import PROFILE
 from models.price_rows import LevelRows, Series, level_rows
+from models.price_trail import trail_columns
 from models.price_value import ValueModel, ValueSettings, fit_value, value_table
 from models.price_view import Floats
 from tests.unit.models.test_price_realtime import market, zone
@@ -27,14 +28,13 @@ class World:
 
     def fit(self, data: Series | None = None, settings: ValueSettings = QUICK) -> ValueModel | None:
         anchors = anchors_of(self.shape.horizon_min)
-        return fit_value(
-            data or self.data, self.rows, self.rows.base, self.steps, anchors, BATTERY, lead=0, settings=settings
-        )
+        return fit_value(data or self.data, self.rows, self.rows.base, self.shape, anchors, BATTERY, settings=settings)
 
     def slopes(self, model: ValueModel, rows: LevelRows) -> Floats:
         anchors = anchors_of(self.shape.horizon_min)
         table = boost_table(self.data, rows, rows.base, self.steps, anchors)
-        return model.slopes(value_table(table, anchors.size, shared_columns(self.data, rows)), rows)
+        trail = trail_columns(self.data, rows, self.shape)
+        return model.slopes(value_table(table, anchors.size, shared_columns(self.data, rows), trail), rows)
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +80,17 @@ def test_the_last_days_of_which_the_worth_is_not_yet_known_teach_nothing(world, 
 
 def test_too_little_history_gives_no_values(world):
     assert world.fit(settings=replace(QUICK, min_rows=5_000)) is None
+
+
+def test_a_margin_tells_whether_the_next_slot_is_dearer_than_what_stored_energy_is_worth(world, model):
+    margin = world.fit(settings=replace(QUICK, margin=True))
+    assert margin is not None
+    assert margin.margin
+    assert not model.margin
+    made = world.slopes(margin, world.rows)
+    assert (np.diff(made, axis=1) <= 0.0).all()
+    actual = world.data.prices[world.rows.origins + 1]
+    known = np.isfinite(actual)
+    worth = world.slopes(model, world.rows)[:, 1]
+    assert np.corrcoef(made[known, 1], (worth - actual)[known])[0, 1] > 0.8
+    assert abs(float(np.mean(made[known, 1] - (worth - actual)[known]))) < 0.2 * float(np.std(actual[known]))
