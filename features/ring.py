@@ -151,7 +151,8 @@ class SlotRing:
         """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
         row = self.rows.get(channel)
         if row is not None and self.oldest <= first < last <= self.newest + 1:
-            values, start = self.data[row], first % self.capacity
+            values: Array = self.data[row]
+            start = first % self.capacity
             end = start + last - first
             if end <= self.capacity:
                 return values[start:end].copy()
