@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -51,6 +52,9 @@ class StreamRing:
         if low < high:
             out[low - first_index : high - first_index] = values[low - self._first : high - self._first]
         return out
+
+    def windows(self, channels: Sequence[str], first_index: int, last_index_exclusive: int) -> np.ndarray:
+        return np.stack([self.window(channel, first_index, last_index_exclusive) for channel in channels])
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def test_quantiles_lie_around_the_median():
     mean, errors = np.array([4.0]), np.array([[-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]])
 
     def made(median: float, floor: float, cap: float) -> list[float]:
-        return around_median(mean, errors, np.array([median]), floor, cap)[0].tolist()
+        return [float(price) for price in around_median(mean, errors, np.array([median]), floor, cap)[0]]
 
     assert made(2.5, -10.0, 10.0) == [1.0, 2.0, 2.5, 2.5, 5.0, 6.0, 7.0]
     assert made(9.0, -10.0, 10.0) == [1.0, 2.0, 3.0, 9.0, 9.0, 9.0, 9.0]
