@@ -1,8 +1,8 @@
 """What features and inference of one row take, net load and price at all horizons and quantiles, by kind of market.
 
 CPU time of one thread; each row three times right after its slot was stepped, and the best of the three: what the
-program needs, not what other work on the machine costs it. The aim is half a millisecond; where opportunity values are
-served it is not reached (``docs/forecasting.md``), and the test guards what is.
+program needs, not what other work on the machine costs it. The aim is half a millisecond. Where opportunity values are
+served, each target keeps within it and both together do not (``docs/forecasting.md``); the test guards what is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.feed import telemetry, with_net_load
 from models.price_realtime import RealTimePart
 from models.registry import Registry
 from models.training import Trainer
-from tests.bench.test_throughput import one_row, percentiles, timed_us
+from tests.bench.test_throughput import net_load_row, one_row, percentiles, price_row, timed_us
 from topologies.sources.feed import Feed, SimulatorFeed, open_file
 from topologies.sources.simulator import CHANNELS, Simulator
 from topologies.steps import make_reducer
@@ -30,26 +30,30 @@ from vpp.zones import zone_for
 pytestmark = pytest.mark.bench
 
 AIM_US, MOST_US = 500.0, 1000.0
+WORKS = (one_row, net_load_row, price_row)
 LIVE, AHEAD, WARM_UP = timedelta(days=3), timedelta(days=2), timedelta(days=60)
 
 
 def one_row_us(feed: Feed, name: str, since: datetime, start: datetime, data_dir: Path) -> tuple[dict[str, float], Any]:
-    """Train on ``since`` to ``start``, step through three days from there; return a row's percentiles and the model."""
+    """Train on ``since`` to ``start``, step through three days from there; return medians by target and the model."""
     zone, settings = feed.zones[name], load_settings({"data_dir": data_dir})
     parts, metadata = Trainer(zone).train(feed.frame(name, start, since), start)
     saved = Registry(settings.models_dir).save(parts, metadata)
     reducer = make_reducer("forecast", zone, settings)
-    state, took = reducer.initial(name), []
+    state = reducer.initial(name)
+    took: dict[str, list[float]] = {work.__name__: [] for work in WORKS}
     promotion = m.Promotion(zone=name, available_at=start, model_id=saved.model_id, sha256=saved.sha256)
     frame = with_net_load(feed.frame(name, start + LIVE + AHEAD, start - WARM_UP), zone)
     told = telemetry(frame, zone, start, start + LIVE)
     for n, message in enumerate([promotion, *told]):
         state, _ = reducer.step(state, message, Origin("telemetry", 0, n))
         if isinstance(message, m.SlotClosed) and not message.history:
-            took.append(min(timed_us(one_row, state)[0] for _ in range(3)))
-    assert len(took) == LIVE / zone.step.delta
-    print("\n" + json.dumps({"one_row_cpu_us": {name: percentiles(took)}}))
-    return percentiles(took), state.served.price
+            for work in WORKS:
+                took[work.__name__].append(min(timed_us(work, state)[0] for _ in range(3)))
+    found = {kind: percentiles(values) for kind, values in took.items()}
+    assert len(took[one_row.__name__]) == LIVE / zone.step.delta
+    print("\n" + json.dumps({"cpu_us": {name: found}}))
+    return {kind: values["p50"] for kind, values in found.items()}, state.served.price
 
 
 def test_a_simulated_zone_with_day_ahead_prices(tmp_path: Path) -> None:
@@ -57,7 +61,7 @@ def test_a_simulated_zone_with_day_ahead_prices(tmp_path: Path) -> None:
     since, zone = start - timedelta(days=90), zone_for(name, step_min=30, channels=CHANNELS)[0]
     feed = SimulatorFeed(Simulator((zone,), 7), since, (), {name: zone})
     found, _ = one_row_us(feed, name, since, start, tmp_path)
-    assert found["p50"] <= AIM_US
+    assert max(found.values()) <= AIM_US
 
 
 @pytest.mark.parametrize(
@@ -76,4 +80,5 @@ def test_a_zone_with_real_time_prices(
     assert isinstance(part, RealTimePart)
     assert part.first is not None
     assert name != "GB" or part.value is not None
-    assert found["p50"] <= (AIM_US if part.value is None else MOST_US)
+    assert max(found["net_load_row"], found["price_row"]) <= AIM_US
+    assert found["one_row"] <= (AIM_US if part.value is None else MOST_US)

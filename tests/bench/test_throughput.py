@@ -252,10 +252,20 @@ def compute_per_slot_us(settings: Settings, zones: dict[str, Zone], telemetry: l
 
 def one_row(state: Any) -> None:
     """Compute features, net load and price of the newest slot, as the step does."""
+    net_load_row(state)
+    price_row(state)
+
+
+def net_load_row(state: Any) -> None:
+    """Compute features and net load of the newest slot."""
     index, groups = state.head.last, np.arange(48, dtype=np.int64)
     rows = state.features.rows(state.ring, index)
     state.served.net_load.forecast(rows, state.ring.get(NET_LOAD, index), state.residuals, groups)
-    state.served.price.forecast(state.ring, index)
+
+
+def price_row(state: Any) -> None:
+    """Compute features and price of the newest slot."""
+    state.served.price.forecast(state.ring, state.head.last)
 
 
 def timed_us(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
