@@ -150,15 +150,19 @@ class SlotRing:
     def window(self, channel: str, first: int, last: int) -> Array:
         """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
         row = self.rows.get(channel)
-        if row is not None and self.oldest <= first < last <= self.newest + 1:
-            values: Array = self.data[row]
-            start = first % self.capacity
-            end = start + last - first
-            if end <= self.capacity:
-                return values[start:end].copy()
-            return np.concatenate((values[start:], values[: end - self.capacity]))
-        window: Array = self.windows((channel,), first, last)[0]
-        return window
+        low, high = max(first, self.oldest), min(last, self.newest + 1)
+        if row is None or low >= high:
+            return np.full(max(last - first, 0), np.nan)
+        values: Array = self.data[row]
+        start = low % self.capacity
+        end = start + high - low
+        over = end - self.capacity
+        held = values[start:end].copy() if over <= 0 else np.concatenate((values[start:], values[:over]))
+        if low == first and high == last:
+            return held
+        out = np.full(last - first, np.nan)
+        out[low - first : high - first] = held
+        return out
 
     def windows(self, channels: Sequence[str], first: int, last: int) -> Array:
         """Return the windows of several channels, shape (channels, last - first); see ``window``."""
@@ -167,17 +171,7 @@ class SlotRing:
         if inside and min(rows, default=-1) >= 0:
             held: Array = self.data[rows, start : start + last - first]
             return held
-        out = np.full((len(channels), max(last - first, 0)), np.nan)
-        low, high = max(first, self.oldest), min(last, self.newest + 1)
-        if low < high:
-            start, count = low % self.capacity, high - low
-            head = min(count, self.capacity - start)
-            middle = low - first + head
-            for i, row in enumerate(rows):
-                if row >= 0:
-                    out[i, low - first : middle] = self.data[row, start : start + head]
-                    out[i, middle : high - first] = self.data[row, : count - head]
-        return out
+        return np.stack([self.window(channel, first, last) for channel in channels])
 
     def changed_since(self, version: int) -> list[int]:
         """Return the blocks (day-long column ranges) that changed after ``version``; -1 returns all."""
