@@ -156,7 +156,7 @@ class GridAgent:
             found = Conclusion("stopped", f"{self.limits.max_s:g} s are all that one look has")
         except UnreachableError:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever broke the look, its end goes into the transcript before the bug is raised
             await self._end(Conclusion("failed", f"{type(error).__name__}: {error}"))
             raise
         if found.kind == "reported":

@@ -123,7 +123,7 @@ def _holiday_calendar(country: str | None, subdivision: str | None) -> holidays.
         return {}
     try:
         return holidays.country_holidays(country, subdiv=subdivision)
-    except NotImplementedError:
+    except NotImplementedError:  # the package knows no holidays of that country: every day is then a plain one
         return {}
 
 

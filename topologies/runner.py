@@ -75,7 +75,7 @@ class Runner:
             outputs = [self._bury(error.reason, str(error), payload, key, origin)]
         except (UnreachableError, ConfigError):
             raise
-        except Exception as error:
+        except Exception as error:  # a bug on one record must not stop the zone's stream
             log.exception("reducer failed topology=%s origin=%s", self._topology, origin)
             self._cache.pop(_zone_name(key), None)
             outputs = [self._bury("failed", f"{type(error).__name__}: {error}", payload, key, origin)]

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) is gone: not an error, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # the last resort for a bug: a user gets a line and the next step, --debug the trace
         if debug:
             raise
         say(f"vpp: {type(error).__name__}: {error}\n  next: run it again with --debug and report what it prints")

@@ -87,7 +87,7 @@ class Supervisor:
             self._start_broker()
             create_topics(self.settings)
             self._start_workers()
-        except BaseException:
+        except BaseException:  # Ctrl-C during the start too must leave no process behind
             self.stop()
             raise
         return self

@@ -231,7 +231,7 @@ class SqliteStore(Store):
             try:
                 connection.execute("PRAGMA synchronous = FULL")
                 yield connection
-            except BaseException:
+            except BaseException:  # also on Ctrl-C: an open connection would hold the file's lock
                 connection.close()
                 raise
 
