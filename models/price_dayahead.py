@@ -202,24 +202,24 @@ class DayAheadPart:
         )
 
     def _predict(self, table: DayTable) -> DayForecast:
-        fits, last = self.fits, table.days.size - 1
-        view = AuctionView.of(table, self.shape.convention, self.shape.weight)
-        made = fits.models.forecast(view, last)
+        fits, rows = self.fits, table.days.size
+        view = AuctionView.of(table, self.shape.convention, self.shape.weight, rows - 1)
+        made = fits.models.forecast(view, 0)
         experts = {"next_day": made.blend, "mix": made.mix}
         if made.alone is not None:
             experts["trees"] = made.alone
         next_day = int(table.days[-1]) + 1
         longer = table.longer(float(next_day in self.shape.holidays))
-        after = AuctionView.two_days_ahead(longer, self.shape.convention, self.shape.weight)
-        tail = after.by_slot(last + 1, after.features.prices_of(last + 1, fits.tail.predict(after.ridge[last + 1])))
+        after = AuctionView.two_days_ahead(longer, self.shape.convention, self.shape.weight, rows)
+        tail = after.by_slot(0, after.features.prices_of(0, fits.tail.predict(after.ridge[0])))
         spreads = (
             fits.spread.quantiles(
-                view.by_slot(last, made.blend), float(view.features.scale[last]), view.of_hours(made.apart)
+                view.by_slot(0, made.blend), float(view.features.scale[0]), view.of_hours(made.apart)
             ),
-            fits.tail_spread.quantiles(tail, float(after.features.scale[last + 1]), np.zeros(tail.size)),
+            fits.tail_spread.quantiles(tail, float(after.features.scale[0]), np.zeros(tail.size)),
         )
         low, high = self.shape.floor_per_mwh, self.shape.cap_per_mwh
-        experts = {name: np.clip(view.by_slot(last, prices), low, high) for name, prices in experts.items()}
+        experts = {name: np.clip(view.by_slot(0, prices), low, high) for name, prices in experts.items()}
         return DayForecast(experts, np.clip(tail, low, high), np.clip(np.stack(spreads), low, high))
 
     def _without_model(self, ring: RingView, slot_index: int, known: Floats, at: Ints) -> PriceForecast:

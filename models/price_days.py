@@ -122,16 +122,18 @@ def day_table(
     n = len(next(iter(columns.values())))
     minutes = local_minutes(first_index, first_index + n, step_min=step_min, time_zone=time_zone)
     days = np.arange(minutes[0] // _DAY, minutes[-1] // _DAY + 1)
-    cell = (minutes // _DAY - days[0]) * HOURS + minutes % _DAY // 60
-    grid = {name: _hourly(values, cell, days.size) for name, values in columns.items()}
+    start = days[0] * _DAY
+    grid = {name: _hourly(values, minutes, start, days.size) for name, values in columns.items()}
     empty = np.full((days.size, HOURS), np.nan)
     own = {name: values for name, values in sorted(grid.items()) if ":" not in name and role_of(name) is not None}
     series = {name: filled(values) for name, values in own.items() if np.isfinite(values).any()}
-    price = grid.get(PRICE, empty)
+    price = slots = grid.get(PRICE, empty)
+    if step_min < 60 and PRICE in columns:
+        slots = _means(columns[PRICE], minutes, start, days.size, step_min)
     return DayTable(
         days=days,
         price=price,
-        slots=_by_slot(columns[PRICE], minutes, days, step_min) if step_min < 60 and PRICE in columns else price,
+        slots=slots,
         load=_sum(series, "load", empty),
         renewables=_sum(series, "renewables", empty),
         series=series,
@@ -232,57 +234,73 @@ def frame_columns(frame: pd.DataFrame) -> dict[str, Floats]:
     }
 
 
-def _hourly(values: Floats, cell: Ints, n_days: int) -> Floats:
-    known = np.isfinite(values)
-    total = np.bincount(cell[known], values[known], n_days * HOURS)
-    count = np.bincount(cell[known], minlength=n_days * HOURS)
-    with np.errstate(invalid="ignore"):
-        grid = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(n_days, HOURS)
-    return _bridge_skipped_hour(grid, cell, n_days)
-
-
-def _by_slot(values: Floats, minutes: Ints, days: Ints, step_min: int) -> Floats:
-    """Return values by slot of the local day, shape (n, slots); a slot that is there twice is the mean of both."""
-    per_day = _DAY // step_min
-    known = np.isfinite(values)
-    cell = ((minutes // _DAY - days[0]) * per_day + minutes % _DAY // step_min)[known]
-    total, count = (np.bincount(cell, w, days.size * per_day) for w in (values[known], np.ones(cell.size)))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(days.size, per_day)
-
-
-def within_hours(table: DayTable, lag: int) -> Floats:
-    """Return how far each slot of the day usually lies from its hour's mean, shape (n, slots); 0 where that is unknown.
+def within_hours(table: DayTable, lag: int, first: int = 0) -> Floats:
+    """Return how far each slot of the day usually lies from its hour's mean, for the rows from ``first`` on; else 0.
 
     The mean over the 28 days that end ``lag`` days before each row. Where slots are hours it is 0.
     """
     per_hour = table.slots.shape[1] // HOURS
     if per_hour == 1:
-        return np.zeros(table.slots.shape)
-    usual: Floats = _usual(table.slots - np.repeat(table.price, per_hour, axis=1), lag, _SHAPE_DAYS)
+        return np.zeros((table.days.size - first, HOURS))
+    usual: Floats = _usual(table.slots - np.repeat(table.price, per_hour, axis=1), lag, _SHAPE_DAYS, first)
     return usual
 
 
 @njit(cache=True)
-def _usual(values: Floats, lag: int, days: int) -> Floats:
-    """Return the mean of what is known over the ``days`` rows that end ``lag`` rows before each row, 0 without any."""
-    out = np.zeros(values.shape)
-    for row in range(lag, values.shape[0]):
+def _means(values: Floats, minutes: Ints, start: int, days: int, width: int) -> Floats:
+    """Return the mean of what is known in each stretch of ``width`` minutes of the local days, NaN without any.
+
+    Args:
+        values: One per slot.
+        minutes: Local clock of each slot, as ``local_minutes``.
+        start: Local midnight of the first day, in minutes.
+        days: Number of days.
+        width: Minutes.
+    """
+    cells = days * _DAY // width
+    out, count = np.zeros(cells), np.zeros(cells, dtype=np.int64)
+    for i in range(values.size):
+        if np.isfinite(values[i]):
+            cell = (minutes[i] - start) // width
+            out[cell] += values[i]
+            count[cell] += 1
+    for cell in range(cells):
+        out[cell] = out[cell] / count[cell] if count[cell] else np.nan
+    return out.reshape(days, cells // days)
+
+
+@njit(cache=True)
+def _hourly(values: Floats, minutes: Ints, start: int, days: int) -> Floats:
+    """Return values by hour of the local day; the hour that summer time skips is the mean of its neighbours."""
+    out = _means(values, minutes, start, days, 60)
+    present = np.zeros(out.shape, dtype=np.bool_)
+    for minute in minutes:
+        hour = (minute - start) // 60
+        present[hour // HOURS, hour % HOURS] = True
+    for day in range(days):
+        for hour in range(1, HOURS - 1):
+            if not present[day, hour] and present[day, hour - 1] and present[day, hour + 1]:
+                out[day, hour] = (out[day, hour - 1] + out[day, hour + 1]) / 2.0
+    return out
+
+
+@njit(cache=True)
+def _usual(values: Floats, lag: int, days: int, first: int) -> Floats:
+    """Return the mean of what is known over the ``days`` rows that end ``lag`` rows before each row, 0 without any.
+
+    The first row returned is ``first``.
+    """
+    out = np.zeros((values.shape[0] - first, values.shape[1]))
+    for row in range(max(lag, first), values.shape[0]):
+        own = out[row - first]
         for s in range(values.shape[1]):
             count = 0
             for past in range(max(0, row - lag - days + 1), row - lag + 1):
                 if np.isfinite(values[past, s]):
-                    out[row, s] += values[past, s]
+                    own[s] += values[past, s]
                     count += 1
-            out[row, s] /= max(count, 1)
+            own[s] /= max(count, 1)
     return out
-
-
-def _bridge_skipped_hour(grid: Floats, cell: Ints, n_days: int) -> Floats:
-    present = np.bincount(cell, minlength=n_days * HOURS).reshape(n_days, HOURS) > 0
-    for day, hour in np.argwhere(~present):
-        if 0 < hour < HOURS - 1 and present[day, hour - 1] and present[day, hour + 1]:
-            grid[day, hour] = (grid[day, hour - 1] + grid[day, hour + 1]) / 2.0
-    return grid
 
 
 def _sum(series: dict[str, Floats], role: str, empty: Floats) -> Floats:

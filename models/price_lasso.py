@@ -96,20 +96,25 @@ def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
     return best
 
 
-def lasso_columns(table: DayTable, residual: Floats) -> Floats:
+def lasso_columns(table: DayTable, residual: Floats, first: int = 0) -> Floats:
     """Return the design before scaling, shape (n, K): row D holds prices to D-1, forecasts to D and day dummies.
 
     Args:
         table: Days as the auction sees them.
-        residual: The zone's residual load, shape (n, 24).
+        residual: The zone's residual load of all of them, shape (days, 24).
+        first: First row wanted; it is the first of what is returned.
     """
+    start = max(0, first - max(_PRICE_LAGS))
+
+    def lagged(values: Floats, lag: int) -> Floats:
+        return (previous_day(values[start:], lag) if lag else values[start:])[first - start :]
+
     price = filled(table.price)
-    parts = [previous_day(price, lag) for lag in _PRICE_LAGS]
+    parts = [lagged(price, lag) for lag in _PRICE_LAGS]
     for values in (residual, *table.series.values()):
-        parts.extend(previous_day(values, lag) if lag else values for lag in _SERIES_LAGS)
-    parts.extend(table.neighbours.values())
-    kind = table.day_type
-    parts.append(np.stack([(kind == k).astype(float) for k in range(7)], axis=1))
+        parts.extend(lagged(values, lag) for lag in _SERIES_LAGS)
+    parts.extend(values[first:] for values in table.neighbours.values())
+    parts.append((table.day_type[first:, None] == np.arange(_DUMMIES)).astype(float))
     return np.concatenate(parts, axis=1)
 
 

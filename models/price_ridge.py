@@ -8,18 +8,20 @@ hours added at smaller weight. A row whose error under the coefficients in force
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
 
-from models.price_day_features import MIN_DAYS, DayFeatures, reference
+from models.price_day_features import MIN_DAYS, NEXT_DAY, DayFeatures, reference
 from models.price_days import HOURS, DayTable
-from models.price_view import Flags, Floats
+from models.price_view import Flags, Floats, Ints
 
 _KERNEL = (1.0, 0.6, 0.3)
 _CLIP = 6.0
-_KNOTS = (0.10, 0.25, 0.75, 0.90)
+_KNOTS = np.array([0.10, 0.25, 0.75, 0.90])
 _KNOT_DAYS = 28
+_DAY_KINDS, _KINDS_BEFORE = np.arange(7), np.array([5, 6])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +33,52 @@ class RidgeSettings:
     huber: float = 1.5
 
 
-def ridge_columns(table: DayTable, features: DayFeatures) -> Floats:
+def ridge_columns(table: DayTable, features: DayFeatures, first: int = 0) -> Floats:
     """Return the regressors before scaling, shape (n, 24, K): the features, hinges of residual load, day dummies.
 
     A hinge is the residual load beyond its trailing 28-day quantile (10, 25, 75, 90 %): the level, and the change from
     the reference days where the level lies beyond.
+
+    Args:
+        table: Days as the auction sees them.
+        features: Their features from row ``first`` on.
+        first: First row wanted; it is the first of what is returned.
     """
-    keep = [i for i, name in enumerate(features.names) if name not in ("hour", "day_type", "day_type_yesterday")]
-    parts = [features.values.take(keep, axis=2)]
-    residual = features.residual
-    if np.isfinite(residual).any():
-        change, beyonds = residual - reference(residual), []
-        knots = trailing_quantiles(residual, _KNOT_DAYS, np.array(_KNOTS))
-        for level, own in zip(_KNOTS, knots, strict=True):
-            knot = own[:, None]
-            beyond = np.minimum(residual - knot, 0.0) if level < 0.5 else np.maximum(residual - knot, 0.0)
-            beyonds.extend([beyond, np.where(beyond != 0.0, change, 0.0)])
-        parts.append(np.stack(beyonds, axis=2))
+    keep, residual = _without_clock(features.names), features.residual
+    hinges = 2 * len(_KNOTS) if np.isfinite(residual).any() else 0
+    width, n = keep.size + hinges, residual.shape[0] - first
+    out = np.empty((n, HOURS, width + _DAY_KINDS.size + _KINDS_BEFORE.size))
+    out[:, :, : keep.size] = features.values[:, :, keep]
+    if hinges:
+        since = max(0, first - max(NEXT_DAY.reference))
+        change = (residual[since:] - reference(residual[since:]))[first - since :]
+        knots = trailing_quantiles(residual, _KNOT_DAYS, _KNOTS, first)
+        _fill_hinges(residual[first:], change, knots, _KNOTS, out[:, :, keep.size : width])
     kind = table.day_type
-    yesterday = np.concatenate([kind[:1], kind[:-1]])
-    dummies = [(kind == k).astype(float) for k in range(7)] + [(yesterday == k).astype(float) for k in (5, 6)]
-    parts.append(np.repeat(np.stack(dummies, axis=1)[:, None], HOURS, axis=1))
-    return np.concatenate(parts, axis=2)
+    before = kind[first - 1 : -1] if first else np.concatenate([kind[:1], kind[:-1]])
+    out[:, :, width : width + _DAY_KINDS.size] = (kind[first:, None] == _DAY_KINDS)[:, None]
+    out[:, :, width + _DAY_KINDS.size :] = (before[:, None] == _KINDS_BEFORE)[:, None]
+    return out
+
+
+@lru_cache(maxsize=64)
+def _without_clock(names: tuple[str, ...]) -> Ints:
+    """Return the places of the features that a model per hour of the day reads: neither hour nor day type."""
+    clock = ("hour", "day_type", "day_type_yesterday")
+    return np.array([i for i, name in enumerate(names) if name not in clock], dtype=np.int64)
+
+
+@njit(cache=True)
+def _fill_hinges(residual: Floats, change: Floats, knots: Floats, levels: Floats, out: Floats) -> None:
+    """Write level and change beyond each knot, shape (n, 24, 2 × knots); ``knots``: shape (knots, n)."""
+    for row in range(residual.shape[0]):
+        for h in range(residual.shape[1]):
+            for k in range(levels.size):
+                beyond = residual[row, h] - knots[k, row]
+                if beyond > 0.0 if levels[k] < 0.5 else beyond < 0.0:
+                    beyond = 0.0
+                out[row, h, 2 * k] = beyond
+                out[row, h, 2 * k + 1] = change[row, h] if beyond != 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,25 +231,27 @@ def _hour_kernel(moments: Floats) -> Floats:
 
 
 @njit(cache=True)
-def trailing_quantiles(values: Floats, days: int, levels: Floats) -> Floats:
-    """Return the quantiles of each row over all columns of the ``days`` rows before it, shape (levels, n).
+def trailing_quantiles(values: Floats, days: int, levels: Floats, first: int = 0) -> Floats:
+    """Return the quantiles of each row over all columns of the ``days`` rows before it, shape (levels, n - first).
 
-    Missing values are left out; NaN while there are none. Linear between order statistics, to the bits of
-    ``np.nanquantile``; the window stays sorted from row to row.
+    Rows from ``first`` on. Missing values are left out; NaN while there are none. Linear between order statistics, to
+    the bits of ``np.nanquantile``; the window stays sorted from row to row.
     """
     n, width = values.shape
-    out = np.full((levels.size, n), np.nan)
+    out = np.full((levels.size, n - first), np.nan)
     window, other = np.empty(days * width), np.empty(days * width)
     nothing = np.empty(0)
-    size = 0
-    for row in range(n):
+    before = _sorted(values[max(0, first - days) : first].ravel())
+    size = before.size
+    window[:size] = before
+    for row in range(first, n):
         for k in range(levels.size if size else 0):
             place = (size - 1) * levels[k]
             low = int(np.floor(place))
             share = place - low
             below, above = window[low], window[min(low + 1, size - 1)]
             gap = above - below
-            out[k, row] = above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
+            out[k, row - first] = above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
         old = _sorted(values[row - days]) if row >= days else nothing
         size = _renew(window[:size], old, _sorted(values[row]), other)
         window, other = other, window

@@ -62,7 +62,9 @@ class WalkSettings:
 class AuctionView:
     """What the auction sees, as the inputs of every member; row D holds nothing that came later.
 
+    Every array has one row per day of the table from row ``first`` on: a walk needs all of them, a forecast one.
     ``slots``: prices by slot of the day, (n, slots). ``within``: how far a slot usually lies from its hour, (n, slots).
+    ``lasso``: as ``lasso_columns``; no columns two days ahead, where no lasso forecasts.
     """
 
     price: Floats
@@ -73,21 +75,23 @@ class AuctionView:
     lasso: Floats
 
     @staticmethod
-    def of(table: DayTable, convention: Convention, weight: float) -> AuctionView:
-        """Return the view of the auction for each day of ``table``."""
-        return AuctionView._build(as_known(table, convention), weight, NEXT_DAY)
+    def of(table: DayTable, convention: Convention, weight: float, first: int = 0) -> AuctionView:
+        """Return the view of the auction for each day of ``table`` from row ``first`` on."""
+        known = as_known(table, convention)
+        features = day_features(known, weight, NEXT_DAY, first)
+        return AuctionView._of(known, features, NEXT_DAY, first, lasso_columns(known, features.residual, first))
 
     @staticmethod
-    def two_days_ahead(table: DayTable, convention: Convention, weight: float) -> AuctionView:
+    def two_days_ahead(table: DayTable, convention: Convention, weight: float, first: int = 0) -> AuctionView:
         """Return the view of the auction for D-1 on day D: the second day of a two-day plan."""
-        return AuctionView._build(as_seen_two_days_ahead(table, convention), weight, DAY_AFTER)
+        seen = as_seen_two_days_ahead(table, convention)
+        features = day_features(seen, weight, DAY_AFTER, first)
+        return AuctionView._of(seen, features, DAY_AFTER, first, np.empty((table.days.size - first, 0)))
 
     @staticmethod
-    def _build(table: DayTable, weight: float, lags: Lags) -> AuctionView:
-        features = day_features(table, weight, lags)
-        columns = ridge_columns(table, features)
-        lasso = lasso_columns(table, features.residual)
-        return AuctionView(table.price, table.slots, within_hours(table, lags.newest), features, columns, lasso)
+    def _of(table: DayTable, features: DayFeatures, lags: Lags, first: int, lasso: Floats) -> AuctionView:
+        ridge, within = ridge_columns(table, features, first), within_hours(table, lags.newest, first)
+        return AuctionView(table.price[first:], table.slots[first:], within, features, ridge, lasso)
 
     def by_slot(self, row: int, prices: Floats) -> Floats:
         """Return a day's forecast by hour (24,) as one by slot (slots,)."""
