@@ -24,6 +24,7 @@ from models.price_rows import series
 from models.price_view import (
     FALLBACK_PROFILE,
     MODEL,
+    PUBLISHED,
     Floats,
     Ints,
     PriceForecast,
@@ -32,7 +33,8 @@ from models.price_view import (
     with_published,
 )
 from models.price_walk import AuctionView
-from vpp.domain import PRICE, QUANTILE_LEVELS, horizons_min
+from vpp.domain import PRICE, horizons_min
+from vpp.messages import PriceOutlook
 
 _DAY = 1440
 _WINDOW_DAYS = 44
@@ -54,8 +56,9 @@ class DayForecast:
 class _Outlook:
     """Forecasts of all slots of ``today`` and the two local days after it, while ``stamp`` says that nothing changed.
 
-    ``start``: index of the first slot. ``local_day``: shape (n,), as the other arrays one row per slot. ``day``: None
-    where there is no model for the first unpublished day; ``experts`` is empty then.
+    ``start``: index of the first slot. ``local_day``: shape (n,), local day number of each slot. ``known``: published
+    prices, shape (n,). ``made``: the forecast with one horizon per slot, and ``message`` its outlook; None where there
+    is no model for the first unpublished day.
     """
 
     ring: RingView
@@ -63,20 +66,36 @@ class _Outlook:
     today: int
     start: int
     local_day: Ints
-    day: DayForecast | None
-    experts: dict[str, Floats]
-    quantiles: Floats
-
-    @property
-    def end(self) -> int:
-        """One past the last slot."""
-        return self.start + int(self.local_day.size)
+    known: Floats
+    made: PriceForecast | None
+    message: PriceOutlook | None
 
     def serves(self, ring: RingView, first: int, channels: tuple[str, ...]) -> bool:
         """Return whether this still is what a forecast of slot ``first`` and those after it says."""
         here = first - self.start
         within = ring is self.ring and 0 <= here < self.local_day.size and self.local_day[here] == self.today
         return within and self.stamp == ring.stamp(channels)
+
+    def since(self, first: int, step_min: int) -> PriceForecast | None:
+        """Return the forecast of slot ``first`` and those after it; None where there is no model."""
+        if self.made is None or self.message is None:
+            return None
+        here, made, message = first - self.start, self.made, self.message
+        at = here + _positions(step_min)
+        slots = self.local_day.size - here
+        return PriceForecast(
+            source=PUBLISHED if np.isfinite(self.known[at]).all() else MODEL,
+            quantiles=made.quantiles[at],
+            mean=made.mean[at],
+            outlook_min=made.outlook_min[:slots],
+            known=self.known[here:],
+            experts={name: values[here:] for name, values in made.experts.items()},
+            message=PriceOutlook(
+                horizon_min=message.horizon_min[:slots],
+                known=message.known[here:],
+                experts={name: values[here:] for name, values in message.experts.items()},
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +115,10 @@ class DayAheadPart:
             slot_index: Index of the last closed slot.
             levels: Not read: levels adapt from auction to auction, with the fit.
         """
-        step, first = self.shape.step_min, slot_index + 1
+        first = slot_index + 1
         outlook = self._outlook(ring, first)
-        end, here = outlook.end, first - outlook.start
-        known = ring.window(PRICE, first, end)
-        at = _positions(step)
-        if outlook.day is None:
-            return self._without_model(ring, slot_index, known, at)
-        experts = {name: values[here:] for name, values in outlook.experts.items()}
-        experts["last_week"] = ring.window(PRICE, first - 7 * _DAY // step, end - 7 * _DAY // step)
-        mean, quantiles = experts["next_day"][at], outlook.quantiles[here + at]
-        minutes = tuple(range(step, step * (end - first) + 1, step))
-        return with_published(PriceForecast(MODEL, quantiles, mean, minutes, known, experts), known[at])
+        made = outlook.since(first, self.shape.step_min)
+        return self._without_model(ring, slot_index, outlook.known[first - outlook.start :]) if made is None else made
 
     def _outlook(self, ring: RingView, first: int) -> _Outlook:
         """Return the outlook of the local day of slot ``first``; made anew when an input or the day has changed."""
@@ -116,19 +127,37 @@ class DayAheadPart:
         stamp = ring.stamp(self.shape.channels)
         today = int(self._local(first, first + 1)[0]) // _DAY
         start, end = self._index(today), self._index(today + _AHEAD_DAYS + 1)
-        minutes = self._local(start, end)
+        minutes, known = self._local(start, end), ring.window(PRICE, start, end)
         target = self._first_unknown(ring, today)
         day = self._day(ring, target)
-        row, slot = minutes // _DAY - target, minutes % _DAY // self.shape.step_min
-        experts, quantiles = {}, np.empty((0, len(QUANTILE_LEVELS)))
-        if day is not None:
-            experts = {
-                name: np.where(row == 0, values[slot], np.where(row > 0, day.tail[slot], np.nan))
-                for name, values in day.experts.items()
-            }
-            quantiles = day.quantiles[(row > 0).astype(np.int64), slot]
-        self._outlooks[:] = [_Outlook(ring, stamp, today, start, minutes // _DAY, day, experts, quantiles)]
+        made = None if day is None else self._each_slot(ring, day, minutes - target * _DAY, start, known)
+        message = None if made is None else made.outlook()
+        self._outlooks[:] = [_Outlook(ring, stamp, today, start, minutes // _DAY, known, made, message)]
         return self._outlooks[0]
+
+    def _each_slot(self, ring: RingView, day: DayForecast, minutes: Ints, start: int, known: Floats) -> PriceForecast:
+        """Return the forecast of the slots from ``start`` on, one horizon each.
+
+        Args:
+            ring: As ``forecast``.
+            day: Of the first unpublished day and the day after.
+            minutes: Local clock of each slot since the first unpublished day began.
+            start: Index of the first slot.
+            known: Published prices.
+        """
+        step, count = self.shape.step_min, minutes.size
+        row, slot = minutes // _DAY, minutes % _DAY // step
+        experts = {
+            name: np.where(row == 0, values[slot], np.where(row > 0, day.tail[slot], np.nan))
+            for name, values in day.experts.items()
+        }
+        week_before = start - 7 * _DAY // step
+        experts["last_week"] = ring.window(PRICE, week_before, week_before + count)
+        quantiles = day.quantiles[(row > 0).astype(np.int64), slot]
+        minutes_ahead = tuple(range(step, step * count + 1, step))
+        return with_published(
+            PriceForecast(MODEL, quantiles, experts["next_day"], minutes_ahead, known, experts), known
+        )
 
     def day_of(self, ring: RingView, slot_index: int, ahead: int) -> tuple[DayTable, int, int]:
         """Return what the next day's forecast reads, how many days after that day a slot lies, its slot of the day.
@@ -222,7 +251,8 @@ class DayAheadPart:
         experts = {name: np.clip(view.by_slot(0, prices), low, high) for name, prices in experts.items()}
         return DayForecast(experts, np.clip(tail, low, high), np.clip(np.stack(spreads), low, high))
 
-    def _without_model(self, ring: RingView, slot_index: int, known: Floats, at: Ints) -> PriceForecast:
+    def _without_model(self, ring: RingView, slot_index: int, known: Floats) -> PriceForecast:
+        at = _positions(self.shape.step_min)
         first = slot_index - 16 * _DAY // self.shape.step_min
         data = series(
             ring.window(PRICE, first, slot_index + 1),

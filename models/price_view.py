@@ -52,7 +52,7 @@ class PriceForecast:
     ``outlook_min``: the outlook's own horizons in minutes; ``known`` and each expert have one value per entry, NaN
     where the price is not published or the expert has none. ``slopes``: opportunity values per MWh at equal steps of
     SoC, lowest first; ``margins``: how far they lie above the next slot's price. ``takes_levels``: whether the
-    quantiles were read at the levels that the stream adapts.
+    quantiles were read at the levels that the stream adapts. ``message``: what ``outlook`` returns, if at hand.
     """
 
     source: str
@@ -64,9 +64,12 @@ class PriceForecast:
     slopes: dict[str, Floats] = field(default_factory=dict)
     margins: dict[str, Floats] = field(default_factory=dict)
     takes_levels: bool = False
+    message: PriceOutlook | None = None
 
     def outlook(self) -> PriceOutlook:
         """Return the outlook as its message: NaN becomes null, prices are rounded to 0.001."""
+        if self.message is not None:
+            return self.message
         known, *experts = _nullable(np.stack([self.known, *self.experts.values()]))
         return PriceOutlook(
             horizon_min=list(self.outlook_min),
