@@ -39,7 +39,8 @@ DAY_AFTER = Lags(2, (2, 3, 7, 8), (2, 3, 4, 7, 14))
 class DayFeatures:
     """``values``: shape (n, 24, K); ``ref``: (n, 24); ``scale``: (n,); ``names``: K.
 
-    ``residual``: residual load of every day of the table in MW, (days, 24), also where n is fewer days.
+    Of every day of the table, also where n is fewer, (days, 24): ``residual``, residual load in MW, and ``price``,
+    prices with their gaps filled.
     """
 
     values: Floats
@@ -47,6 +48,7 @@ class DayFeatures:
     scale: Floats
     names: tuple[str, ...]
     residual: Floats
+    price: Floats
 
     def scaled(self, prices: Floats) -> Floats:
         """Return prices (n, 24) as ``(price - ref) / scale``."""
@@ -96,9 +98,9 @@ def day_features(table: DayTable, weight: float, lags: Lags = NEXT_DAY, first: i
     names = _names(lags, tuple(series), tuple(table.neighbours))
     rows = table.days.size - first
     out, ref, scale = np.full((rows, HOURS, len(names)), np.nan), np.empty((rows, HOURS)), np.empty(rows)
-    begin = max(first, MIN_DAYS)
+    price, begin = filled(table.price), max(first, MIN_DAYS)
     made = out[begin - first :]
-    _fill_prices(filled(table.price), lags.newest, lags.reference, lags.all, first, begin, ref, scale, made)
+    _fill_prices(price, lags.newest, lags.reference, lags.all, first, begin, ref, scale, made)
     at = len(_price_names(lags))
     for values in series.values():
         _fill_series(np.ascontiguousarray(values), NEXT_DAY.reference, begin, at, made)
@@ -107,7 +109,7 @@ def day_features(table: DayTable, weight: float, lags: Lags = NEXT_DAY, first: i
         _fill_neighbour(np.ascontiguousarray(values), NEXT_DAY.reference, begin, at, made)
         at += _NEIGHBOUR_COLUMNS
     _fill_calendar(table, begin, made[:, :, at:])
-    return DayFeatures(out, ref, scale, names, residual)
+    return DayFeatures(out, ref, scale, names, residual, price)
 
 
 def reference(values: Floats, lags: Lags = NEXT_DAY) -> Floats:

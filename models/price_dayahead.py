@@ -7,7 +7,6 @@ days ahead.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -104,7 +103,7 @@ class DayAheadPart:
 
     shape: DayAheadShape
     fits: DayAheadFits
-    _kept: dict[bytes, DayForecast] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[int, tuple[bytes, DayForecast]] = field(default_factory=dict, repr=False, compare=False)
     _outlooks: list[_Outlook] = field(default_factory=list, repr=False, compare=False)
 
     def forecast(self, ring: RingView, slot_index: int, levels: Floats | None = None) -> PriceForecast:
@@ -126,7 +125,7 @@ class DayAheadPart:
             return self._outlooks[0]
         stamp = ring.stamp(self.shape.channels)
         today = int(self._local(first, first + 1)[0]) // _DAY
-        start, end = self._index(today), self._index(today + _AHEAD_DAYS + 1)
+        start, end = self._first_slot(today), self._first_slot(today + _AHEAD_DAYS + 1)
         minutes, known = self._local(start, end), ring.window(PRICE, start, end)
         target = self._first_unknown(ring, today)
         day = self._day(ring, target)
@@ -185,16 +184,14 @@ class DayAheadPart:
     def _local(self, first: int, last: int) -> Ints:
         return local_minutes(first, last, step_min=self.shape.step_min, time_zone=self.shape.time_zone)
 
-    def _index(self, day: int) -> int:
+    def _first_slot(self, day: int) -> int:
         """Return the index of the first slot of a local day number."""
-        midnight = datetime.combine(date(1970, 1, 1) + timedelta(days=day), datetime.min.time())
-        utc = midnight.replace(tzinfo=ZoneInfo(self.shape.time_zone)).astimezone(UTC)
-        return int(utc.timestamp()) // (60 * self.shape.step_min)
+        return _midnight_s(day, self.shape.time_zone) // (60 * self.shape.step_min)
 
     def _first_unknown(self, ring: RingView, today: int) -> int:
         per_hour = 60 // self.shape.step_min if self.shape.step_min < 60 else 1
         for day in range(today, today + _AHEAD_DAYS):
-            prices = ring.window(PRICE, self._index(day), self._index(day + 1))
+            prices = ring.window(PRICE, self._first_slot(day), self._first_slot(day + 1))
             if np.isfinite(prices).sum() < _KNOWN_HOURS * per_hour:
                 return day
         return today + _AHEAD_DAYS
@@ -202,23 +199,23 @@ class DayAheadPart:
     def _day(self, ring: RingView, target: int) -> DayForecast | None:
         """Return the forecast of day ``target`` and the day after; None where a month of prices is not half known."""
         columns, first = self._columns(ring, target)
-        digest = hashlib.blake2b(str(target).encode(), digest_size=16)
-        for values in columns.values():
-            digest.update(values.tobytes())
-        key = digest.digest()
-        if key not in self._kept:
-            if 2 * np.isfinite(columns[PRICE]).sum() < columns[PRICE].size:
-                return None
-            while len(self._kept) >= _KEPT_DAYS:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = self._predict(self._table(columns, first))
-        return self._kept[key]
+        prices, values = columns[PRICE], b"".join([own.tobytes() for own in columns.values()])
+        kept = self._kept.get(target)
+        if kept is not None and kept[0] == values:
+            return kept[1]
+        if 2 * np.isfinite(prices).sum() < prices.size:
+            return None
+        while len(self._kept) >= _KEPT_DAYS:
+            del self._kept[next(iter(self._kept))]
+        made = self._predict(self._table(columns, first))
+        self._kept[target] = (values, made)
+        return made
 
     def _columns(self, ring: RingView, target: int) -> tuple[dict[str, Floats], int]:
         """Return the channels up to the end of day ``target``, without prices of it, and their first slot's index."""
-        first, last = self._index(target - _WINDOW_DAYS + 1), self._index(target + 1)
+        first, last = self._first_slot(target - _WINDOW_DAYS + 1), self._first_slot(target + 1)
         columns = {name: ring.window(name, first, last) for name in self.shape.channels}
-        columns[PRICE][self._index(target) - first :] = np.nan
+        columns[PRICE][self._first_slot(target) - first :] = np.nan
         return columns, first
 
     def _table(self, columns: dict[str, Floats], first: int) -> DayTable:
@@ -265,6 +262,13 @@ class DayAheadPart:
         horizon_min = horizons_min(self.shape.step_min)
         made = PriceForecast(name, quantiles, mean, horizon_min, known[at], {FALLBACK_PROFILE: mean})
         return with_published(made, known[at])
+
+
+@lru_cache(maxsize=1024)
+def _midnight_s(day: int, time_zone: str) -> int:
+    """Return when a local day number begins, in seconds since 1970-01-01 00:00 UTC."""
+    midnight = datetime.combine(date(1970, 1, 1) + timedelta(days=day), datetime.min.time())
+    return int(midnight.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC).timestamp())
 
 
 @lru_cache(maxsize=16)

@@ -305,8 +305,8 @@ def _usual(values: Floats, lag: int, days: int, first: int) -> Floats:
 
 def _sum(series: dict[str, Floats], role: str, empty: Floats) -> Floats:
     parts = [values for name, values in series.items() if role_of(name) == role]
-    if not parts:
-        return empty
+    if len(parts) < 2:
+        return parts[0] if parts else empty
     stacked = np.stack(parts)
     known = np.isfinite(stacked)
     return np.where(known[0], np.where(known, stacked, 0.0).sum(axis=0), np.nan)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from models.price_day_features import DayFeatures
 from models.price_days import HOURS, DayTable, filled, previous_day
 from models.price_view import Flags, Floats
 
@@ -96,22 +97,20 @@ def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
     return best
 
 
-def lasso_columns(table: DayTable, residual: Floats, first: int = 0) -> Floats:
+def lasso_columns(table: DayTable, features: DayFeatures, first: int = 0) -> Floats:
     """Return the design before scaling, shape (n, K): row D holds prices to D-1, forecasts to D and day dummies.
 
     Args:
         table: Days as the auction sees them.
-        residual: The zone's residual load of all of them, shape (days, 24).
+        features: Their features; the prices and residual load of all days are read.
         first: First row wanted; it is the first of what is returned.
     """
-    start = max(0, first - max(_PRICE_LAGS))
 
     def lagged(values: Floats, lag: int) -> Floats:
-        return (previous_day(values[start:], lag) if lag else values[start:])[first - start :]
+        return values[first - lag : len(values) - lag] if first >= lag else previous_day(values, lag)[first:]
 
-    price = filled(table.price)
-    parts = [lagged(price, lag) for lag in _PRICE_LAGS]
-    for values in (residual, *table.series.values()):
+    parts = [lagged(features.price, lag) for lag in _PRICE_LAGS]
+    for values in (features.residual, *table.series.values()):
         parts.extend(lagged(values, lag) for lag in _SERIES_LAGS)
     parts.extend(values[first:] for values in table.neighbours.values())
     parts.append((table.day_type[first:, None] == np.arange(_DUMMIES)).astype(float))

@@ -109,10 +109,10 @@ def from_scaled(base: Floats, scale: Floats, made: Floats, floor: float, cap: fl
 def _nullable(values: Floats) -> list[list[float | None]]:
     """Return the rows of ``values`` (n, H) as lists, rounded, with None where nothing is known."""
     rounded = np.round(values, 3)
-    known = np.isfinite(rounded)
-    rows: list[list[float | None]] = rounded.tolist()
-    for i in np.flatnonzero(~known.all(axis=1)):
-        rows[i] = [value if finite else None for value, finite in zip(rows[i], known[i].tolist(), strict=True)]
+    missing = ~np.isfinite(rounded)
+    held = rounded.astype(object) if missing.any() else rounded
+    held[missing] = None
+    rows: list[list[float | None]] = held.tolist()
     return rows
 
 

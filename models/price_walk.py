@@ -79,7 +79,7 @@ class AuctionView:
         """Return the view of the auction for each day of ``table`` from row ``first`` on."""
         known = as_known(table, convention)
         features = day_features(known, weight, NEXT_DAY, first)
-        return AuctionView._of(known, features, NEXT_DAY, first, lasso_columns(known, features.residual, first))
+        return AuctionView._of(known, features, NEXT_DAY, first, lasso_columns(known, features, first))
 
     @staticmethod
     def two_days_ahead(table: DayTable, convention: Convention, weight: float, first: int = 0) -> AuctionView:
