@@ -102,27 +102,33 @@ class ServedNetLoad:
 
     def linear(self, rows: Array, groups: Indices, case: Indices) -> tuple[Array, Array]:
         """Return the change (MW) after stage A and after all linear stages, shape (H,) each."""
-        first = self._stage("A", rows, np.empty((0, len(case))), groups)
+        first = self._stage("A", rows, np.empty((0, len(case))), (0, len(case)), groups)
         final = first.copy()
         derived = self.columns.derived(rows, first, case)
         for letter, stage in self.stages.items():
             wanted = UNPUBLISHED if letter == "U" else KNOWN
-            if letter == "A" or not (stage.ready & (case == wanted)).any():
+            span = (0, 0) if letter == "A" else _span(stage.ready, case, wanted)
+            if span[0] == span[1]:
                 continue
-            left = self._stage(letter, rows, derived)
+            left = self._stage(letter, rows, derived, span)
             start, share = (rows[self.columns.base], self._far_share) if letter == "F" else (first, self._whole)
             _take(stage.ready, case, wanted, start, share, left, final)
         return first, final
 
-    def _stage(self, letter: str, rows: Array, derived: Array, groups: Indices | None = None) -> Array:
-        """Return what a stage says, shape (H,); ``groups``: the slots of the day where it has coefficients for each."""
+    def _stage(
+        self, letter: str, rows: Array, derived: Array, span: tuple[int, int], groups: Indices | None = None
+    ) -> Array:
+        """Return what a stage says, shape (H,), made for the horizons of ``span`` alone.
+
+        ``groups``: the slots of the day where it has coefficients for each.
+        """
         stage, (mean, sd, pooled) = self.stages[letter], self._scaling[letter]
         beta = pooled
         if groups is not None:
             beta = np.empty(pooled.shape)
             _gather_beta(stage.coefficients, groups, beta)
         out = np.empty(rows.shape[1])
-        _dot(rows, derived, stage.columns, mean, sd, beta, out)
+        _dot(rows, derived, stage.columns, mean, sd, beta, *span, out)
         return out
 
     def _with_trees(self, rows: Array, case: Indices, first: Array, linear: Array) -> Array:
@@ -218,6 +224,17 @@ def _gather(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 
 @njit(cache=True)
+def _span(ready: npt.NDArray[np.bool_], case: Indices, wanted: int) -> tuple[int, int]:
+    """Return the first horizon of the wanted case and one past the last, twice the same where there is none."""
+    first = last = 0
+    for h in range(case.shape[0]):
+        if ready[h] and case[h] == wanted:
+            first = h if last == 0 else first
+            last = h + 1
+    return first, last
+
+
+@njit(cache=True)
 def _take(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     ready: npt.NDArray[np.bool_], case: Indices, wanted: int, start: Array, share: Array, left: Array, final: Array
 ) -> None:
@@ -237,20 +254,19 @@ def _gather_beta(coefficients: Array, groups: Indices, out: Array) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _dot(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    rows: Array, derived: Array, columns: Indices, mean: Array, sd: Array, beta: Array, out: Array
+def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    rows: Array, derived: Array, columns: Indices, mean: Array, sd: Array, beta: Array, low: int, high: int, out: Array
 ) -> None:
-    """Write standardised inputs times coefficients into ``out`` (H,); missing is 0.
+    """Write standardised inputs times coefficients into ``out`` (H,) at horizons ``low`` to ``high``; missing is 0.
 
     ``mean``, ``sd``: shape (inputs, H). ``beta``: shape (inputs + 1, H), constants last. The horizons are the inner
     loop, so that the compiler makes vectors of them; each sum runs over the inputs in order.
     """
-    inputs, horizons = mean.shape
-    before = derived.shape[0]
-    out[:] = beta[inputs]
+    inputs, before = mean.shape[0], derived.shape[0]
+    out[low:high] = beta[inputs, low:high]
     for j in range(inputs):
         values = derived[j] if j < before else rows[columns[j - before]]
-        for h in range(horizons):
+        for h in range(low, high):
             z = (values[h] - mean[j, h]) / sd[j, h]
             clipped = min(max(z, -CLIP), CLIP)
             out[h] += 0.0 if np.isnan(z) else beta[j, h] * clipped

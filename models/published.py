@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from models.price_view import PriceForecast
 from vpp.domain import QUANTILE_NAMES
@@ -12,28 +13,46 @@ from vpp.messages import Quantiles, Spreads
 Array = npt.NDArray[np.float64]
 
 
-def quantiles_message(source: str, model_id: str, quantiles: Array, mean: Array, digits: int = 2) -> Quantiles:
+def quantiles_message(source: str, model_id: str, quantiles: Array, mean: Array) -> Quantiles:
     """Return the message of quantiles (H, 7) and mean (H,)."""
-    columns = np.round(quantiles.T, digits).tolist()
-    return Quantiles(
-        source=source,
-        model_id=model_id,
-        mean=np.round(mean, digits).tolist(),
-        **dict(zip(QUANTILE_NAMES, columns, strict=True)),
-    )
+    return _message(source, model_id, _rounded(quantiles, mean))
+
+
+def _message(source: str, model_id: str, rounded: Array) -> Quantiles:
+    *columns, mean = rounded.tolist()
+    return Quantiles(source=source, model_id=model_id, mean=mean, **dict(zip(QUANTILE_NAMES, columns, strict=True)))
 
 
 def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:
     """Return the message of a price forecast, or None where it has no basis."""
-    if not np.isfinite(price.quantiles).all() or not np.isfinite(price.mean).all():
-        return None
-    return quantiles_message(price.source, model_id or price.source, price.quantiles, price.mean)
+    rounded = _rounded(price.quantiles, price.mean)
+    return _message(price.source, model_id or price.source, rounded) if np.isfinite(rounded).all() else None
 
 
 def spreads_message(ramp_sd: Array, level_sd: Array, carry: Array) -> Spreads:
     """Return the message of spreads (H,) and carry (H,)."""
-    return Spreads(
-        ramp_sd_mw=np.round(ramp_sd, 2).tolist(),
-        level_sd_mw=np.round(level_sd, 2).tolist(),
-        carry=np.round(carry, 4).tolist(),
-    )
+    ramp, level, follows = _rounded_spreads(ramp_sd, level_sd, carry).tolist()
+    return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=follows)
+
+
+@njit(cache=True, error_model="numpy")
+def _rounded(quantiles: Array, mean: Array) -> Array:
+    """Return quantiles (H, 7) and mean (H,) to 0.01, one row each, shape (8, H); to the bits of ``np.round``."""
+    horizons, levels = quantiles.shape
+    out = np.empty((levels + 1, horizons))
+    for h in range(horizons):
+        for q in range(levels):
+            out[q, h] = np.rint(quantiles[h, q] * 100.0) / 100.0
+        out[levels, h] = np.rint(mean[h] * 100.0) / 100.0
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def _rounded_spreads(ramp_sd: Array, level_sd: Array, carry: Array) -> Array:
+    """Return spreads to 0.01 and carry to 0.0001, shape (3, H); to the bits of ``np.round``."""
+    out = np.empty((3, ramp_sd.shape[0]))
+    for h in range(ramp_sd.shape[0]):
+        out[0, h] = np.rint(ramp_sd[h] * 100.0) / 100.0
+        out[1, h] = np.rint(level_sd[h] * 100.0) / 100.0
+        out[2, h] = np.rint(carry[h] * 10000.0) / 10000.0
+    return out
