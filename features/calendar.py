@@ -52,7 +52,7 @@ class Calendar:
         self._tz = ZoneInfo(zone.time_zone)
         self._holidays = _holiday_calendar(zone.country, zone.subdivision)
         self._latitude, self._longitude = _place(zone.time_zone)
-        self._days: dict[int, Array] = {}
+        self._days = _made_days(zone.step_min, zone.time_zone, zone.country, zone.subdivision)
 
     def day(self, day: int) -> Array:
         """Return the table of UTC day number ``day`` (days since 1970-01-01), shape (len(FIELDS), slots per day)."""
@@ -74,23 +74,29 @@ class Calendar:
 
     def _make(self, day: int) -> Array:
         out = np.empty((len(FIELDS), self.step.per_day))
+        of_date: dict[date, tuple[float, ...]] = {}
         for column in range(self.step.per_day):
             start = self.step.start(day * self.step.per_day + column)
             local = start.astimezone(self._tz)
             today = local.date()
-            holiday = self.is_holiday(today)
-            weekday = 6 if holiday else today.weekday()
-            out[:, column] = (
-                local.hour * 60 + local.minute,
-                weekday,
-                WORKDAY if weekday < 5 else SATURDAY if weekday == 5 else SUNDAY,
-                holiday,
-                self.is_holiday(today - timedelta(days=1)),
-                self.is_holiday(today - timedelta(days=7)),
-                2.0 * math.pi * (today.timetuple().tm_yday - 1) / 365.25,
-                sun_sine(start + self.step.delta / 2, self._latitude, self._longitude),
-            )
+            if today not in of_date:
+                of_date[today] = self._of_date(today)
+            sun = sun_sine(start + self.step.delta / 2, self._latitude, self._longitude)
+            out[:, column] = (local.hour * 60 + local.minute, *of_date[today], sun)
         return out
+
+    def _of_date(self, today: date) -> tuple[float, ...]:
+        """Return the fields that a local day's slots share, from ``weekday`` to ``annual``."""
+        holiday = self.is_holiday(today)
+        weekday = 6 if holiday else today.weekday()
+        return (
+            weekday,
+            WORKDAY if weekday < 5 else SATURDAY if weekday == 5 else SUNDAY,
+            holiday,
+            self.is_holiday(today - timedelta(days=1)),
+            self.is_holiday(today - timedelta(days=7)),
+            2.0 * math.pi * (today.timetuple().tm_yday - 1) / 365.25,
+        )
 
 
 def sun_sine(when: datetime, latitude_deg: float, longitude_deg: float) -> float:
@@ -115,6 +121,12 @@ def sun_sine(when: datetime, latitude_deg: float, longitude_deg: float) -> float
     latitude = math.radians(latitude_deg)
     sine = math.sin(latitude) * math.sin(declination) + math.cos(latitude) * math.cos(declination) * math.cos(angle)
     return max(sine, 0.0)
+
+
+@lru_cache(maxsize=64)
+def _made_days(_step_min: int, _time_zone: str, _country: str | None, _subdivision: str | None) -> dict[int, Array]:
+    """Return the tables made so far by UTC day number; all zones of one place and step fill and read the same."""
+    return {}
 
 
 @lru_cache(maxsize=64)

@@ -18,13 +18,23 @@ PAST_DAYS = 365
 def event_threshold(past: Array, steps: int) -> float | None:
     """Return the size (MW) that the largest tenth of changes over ``steps`` slots reaches, None without changes.
 
+    Linear between order statistics, to the bits of ``np.quantile``, which takes five times as long.
+
     Args:
         past: Net load in earlier slots, MW, NaN where missing.
         steps: Slots from one value to the other.
     """
     changes = np.abs(past[steps:] - past[:-steps])
     known = changes[np.isfinite(changes)]
-    return float(np.quantile(known, 1.0 - EVENT_SHARE)) if known.size else None
+    if not known.size:
+        return None
+    place = (known.size - 1) * (1.0 - EVENT_SHARE)
+    low = int(place)
+    share, high = place - low, min(low + 1, known.size - 1)
+    known.partition((low, high))
+    below, above = known.item(low), known.item(high)
+    gap = above - below
+    return above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
 
 
 def score_events(expected: Array, actual: Array, threshold_mw: float) -> dict[str, Any]:
