@@ -52,7 +52,9 @@ def validate_bid(zone: Zone, bid: ActorBid | TraderBid) -> None:
         raise MessageError(f"slot {bid.slot} of {bid.step_min} min is no slot of the zone", reason="slot")
     horizons = bid.horizon_min
     lists = (
-        (bid.net_mw, bid.ramp_sd_mw, bid.level_sd_mw, bid.carry) if isinstance(bid, ActorBid) else (bid.price_per_mwh,)
+        (bid.net_mw, bid.ramp_sd_mw, bid.level_sd_mw, bid.carry)
+        if isinstance(bid, ActorBid)
+        else (bid.price_per_mwh, bid.price_sd_per_mwh or bid.price_per_mwh)
     )
     if any(len(values) != len(horizons) for values in lists):
         raise MessageError(f"a list does not have the {len(horizons)} values of horizon_min", reason="schema")
@@ -150,6 +152,7 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Array) -> dic
         return {"price_per_mwh": flat, "stored_value_per_mwh": 0.95 * flat, "service_factor": 1.0}
     late = (closed - zone.step.index(trader.slot)) * zone.step_min
     price = np.interp(at + late, trader.horizon_min, trader.price_per_mwh)
+    spread = np.interp(at + late, trader.horizon_min, trader.price_sd_per_mwh or np.zeros(len(trader.horizon_min)))
     fuel = min((peaker.fuel_cost_per_mwh for peaker in zone.peakers), default=np.inf)
     # A fallback knows the shape of the day but not its level: good enough to move energy, not to burn fuel for profit.
     sure = trader.source in _SURE_PRICES or trader.source == "flat"
@@ -158,6 +161,7 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Array) -> dic
         generation = np.full_like(price, zone.generation_price_flat_per_mwh)
     return {
         "price_per_mwh": price,
+        "price_sd_per_mwh": spread,
         "generation_price_per_mwh": generation,
         "stored_value_per_mwh": np.array(trader.stored_value_per_mwh),
         "stored_width": np.array(trader.stored_width),

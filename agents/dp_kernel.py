@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from agents.problem import Array
+from agents.problem import Array, Indices
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -136,19 +136,20 @@ def slopes_of(row: Array, slope: float, rising: Array, falling: Array) -> None:
 
 
 @_compiled
-def meet(value: Array, work: Array, changes: Array, ramp: float, ramp_price: float, dq: float) -> None:
-    """Fill ``value`` (E, Q): mean over net-load ``changes`` of the best step from plant power p, its ramp counted.
+def meet(  # noqa: PLR0917  (a compiled kernel takes plain arrays)
+    value: Array, work: Array, changes: Array, share: float, ramp: float, ramp_price: float, dq: float
+) -> None:
+    """Add to ``value`` (E, Q), over net-load ``changes``, ``share`` of the best step from plant power p, ramp counted.
 
     ``min_q hinge(change - (q - p)) + work(q)``: the hinge is 0 over a window of q, then rises by ``ramp_price dq`` per
     grid point, so window minima and one pass each way replace the search over all q.
     """
     ne, nq = work.shape
-    slope, share = ramp_price * dq, 1.0 / len(changes)
+    slope = ramp_price * dq
     narrow = int(min(np.floor(2.0 * ramp / dq + 1e-9), nq))
     listed = narrow < nq
     rising, falling, within = np.empty(nq), np.empty(nq), np.empty((2, nq + narrow + 1))
     best = np.empty(nq)
-    value[:, :] = 0.0
     for i in range(ne):
         if listed:
             window_minima(work[i], narrow, within)
@@ -210,6 +211,8 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
     ramp_price: float,
     level: Array,
     ramp_dev: Array,
+    price_dev: Array,
+    pairing: Indices,
     level_dev: Array,
     shed: Array,
     battery: Array,
@@ -220,7 +223,8 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
 ) -> Array:
     """Return the expected cost from h = 1 on as a function of energy and plant power of h = 0, shape (E, Q).
 
-    ``V[h](e, p) = mean_j min_q ramp(net[h] - net[h-1] + dev[h, j] - (q - p)) + W[h](e, q)``, W as in ``act``.
+    ``V[h](e, p) = mean_j min_q ramp(net[h] - net[h-1] + dev[h, j] - (q - p)) + W[h, k(j)](e, q)``, W as in ``act`` at
+    the price that deviates by node ``k(j)``. Pairing each ramp with one price saves most of the work of all pairs.
 
     Args:
         net: Net load (N,), MW.
@@ -231,6 +235,8 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
         ramp_price: Money per MW beyond it.
         level: ``(lower cap, upper cap, price per MWh)``.
         ramp_dev: Equally likely deviations of the ramp (N, J), MW.
+        price_dev: Deviations of the price (N, K); where the last one is 0, all are taken as 0.
+        pairing: Price node k of each ramp node (J,).
         level_dev: Equally likely deviations of the level (N, K), MW.
         shed: ``(MW, price per MWh)`` of emergency shedding per step (N, 2).
         battery: ``(eta_c, eta_d, charge MW, discharge MW, wear)``.
@@ -240,7 +246,8 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
         terminal: Worth of energy at the end (E,), money.
     """
     ne, nq, nk = len(energy), len(power), level_dev.shape[1]
-    value, work, caps = np.empty((ne, nq)), np.empty((ne, nq)), np.empty(nq)
+    value, caps, share = np.empty((ne, nq)), np.empty(nq), 1.0 / ramp_dev.shape[1]
+    work = np.empty((price_dev.shape[1], ne, nq))
     for i in range(ne):
         value[i, :] = -terminal[i]
     for h in range(len(net) - 1, 0, -1):
@@ -250,8 +257,15 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
                 grid = net[h] + level_dev[h, k] - power[m]
                 cost = level_cost(grid, level[0], level[1], level[2] * dt[h], shed[h, 0], shed[h, 1] * dt[h])
                 caps[m] += cost / nk
-        act(work, value, caps, dt[h], price[h], peak_price[h], battery, peaks, energy, power)
-        meet(value, work, net[h] - net[h - 1] + ramp_dev[h], ramp[h], ramp_price, power[1] - power[0])
+        changes = net[h] - net[h - 1] + ramp_dev[h]
+        sure = price_dev[h, -1] == 0.0
+        for k in range(1 if sure else len(work)):
+            paid = price[h] + (0.0 if sure else price_dev[h, k])
+            act(work[k], value, caps, dt[h], paid, peak_price[h], battery, peaks, energy, power)
+        value[:, :] = 0.0
+        for k in range(1 if sure else len(work)):
+            mine = changes if sure else changes[pairing == k]
+            meet(value, work[k], mine, share, ramp[h], ramp_price, power[1] - power[0])
     return value
 
 

@@ -101,7 +101,8 @@ class ClearingProblem:
     ``step_h``: shape (N,), hours. ``net_mw``: expected net load of the served share. ``ramp_sd_mw``: spread of the
     error of ``net[h] - net[h-1]``; ``level_sd_mw``: spread of the error of ``net[h]``; ``carry``: regression of the
     error at h on the error at 0 (1 at h = 0). ``price_per_mwh``: what batteries trade at;
-    ``generation_price_per_mwh``: what peakers, loads and renewables are weighed at. All shape (N,).
+    ``generation_price_per_mwh``: what peakers, loads and renewables are weighed at. ``price_sd_per_mwh``: spread of
+    the price that will be seen before each step is decided (read by the stochastic programme). All shape (N,).
     ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments from empty to full,
     decreasing; widths are shares of the band soc_min..soc_max and sum to 1.
     ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
@@ -119,6 +120,7 @@ class ClearingProblem:
     level_sd_mw: Array
     carry: Array
     price_per_mwh: Array
+    price_sd_per_mwh: Array
     generation_price_per_mwh: Array
     stored_value_per_mwh: Array
     stored_width: Array
@@ -177,6 +179,7 @@ def clearing_problem(zone: Zone, net_mw: Array, *, state: FleetState | None = No
         level_sd_mw=_row(given.pop("level_sd_mw", 0.0), steps),
         carry=_row(given.pop("carry", 1.0), steps),
         price_per_mwh=price,
+        price_sd_per_mwh=_row(given.pop("price_sd_per_mwh", 0.0), steps),
         generation_price_per_mwh=_row(given.pop("generation_price_per_mwh", price), steps),
         stored_value_per_mwh=values,
         stored_width=_row(given.pop("stored_width", 1.0 / len(values)), len(values)),
@@ -195,11 +198,17 @@ def _row(value: Any, steps: int) -> Array:
     return np.full(steps, float(array)) if array.ndim == 0 else array
 
 
+_BY_STEP = (
+    "step_h", "net_mw", "ramp_sd_mw", "level_sd_mw", "carry", "price_per_mwh", "price_sd_per_mwh",
+    "generation_price_per_mwh",
+)  # fmt: skip
+
+
 def _verify(problem: ClearingProblem) -> None:
     steps, assets = problem.steps, len(problem.assets)
     if steps == 0:
         raise ValueError("a clearing problem needs at least one step")
-    for name in ("step_h", "net_mw", "ramp_sd_mw", "level_sd_mw", "carry", "price_per_mwh", "generation_price_per_mwh"):
+    for name in _BY_STEP:
         array = getattr(problem, name)
         if array.shape != (steps,):
             raise ValueError(f"{name} has shape {array.shape}, expected ({steps},)")

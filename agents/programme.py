@@ -22,6 +22,12 @@ POWER_SPANS = 23
 RAMP_NODES = 7
 LEVEL_NODES = 5
 FIRST_NODES = 5
+PRICE_PAIRS = np.array([0, 1, 2, 0, 2, 1, 0], dtype=np.int64)
+"""Price node of each ramp node: seen alone, ramps of either sign and both prices are equally frequent together."""
+
+PRICE_NODES = math.sqrt(7.0 / 4.0) * np.array([0.0, 1.0, -1.0])
+"""Deviations of unit spread, as often as ``PRICE_PAIRS`` has them."""
+
 FIRST_STEP_MW = 0.1
 PEAK_CHOICES = 17
 
@@ -93,6 +99,8 @@ def induce(problem: ClearingProblem) -> Programme:
         problem.service_factor * limits.ramp_penalty_per_mwh * slot_h,
         _level(problem),
         problem.ramp_sd_mw[:, None] * deviations(RAMP_NODES)[None, :],
+        _price_deviations(problem),
+        PRICE_PAIRS,
         problem.level_sd_mw[:, None] * deviations(LEVEL_NODES)[None, :],
         shed,
         _battery(battery),
@@ -104,6 +112,12 @@ def induce(problem: ClearingProblem) -> Programme:
     return Programme(
         problem, row, peaker, energy, power, value, _battery(battery), _now(problem, row, peaker, energy, shed)
     )
+
+
+def _price_deviations(problem: ClearingProblem) -> Array:
+    """Return price deviations (N, 3); the sign turns each step, so that large ramps have no price of their own."""
+    sign = np.where(np.arange(problem.steps) % 2 == 0, 1.0, -1.0)
+    return np.asarray((sign * problem.price_sd_per_mwh)[:, None] * PRICE_NODES[None, :])
 
 
 def _capacity(problem: ClearingProblem, peaker: int | None) -> float:

@@ -31,6 +31,8 @@ _STORED_SHARE = 0.95
 _TRUST_UNKNOWN = 0.5
 _DECIMALS = 3
 _LEAST_SHARE = 0.005
+_QUARTILES_APART = 1.349
+"""Distance of the quartiles of a normal distribution, in standard deviations."""
 
 
 @dataclass
@@ -68,6 +70,7 @@ class TraderReducer:
         self._battery = UnitBattery.of(zone)
         self._rule = Rule.of(zone.market) if rule is None else rule
         known = zone.market.price_known is not PriceKnown.AFTER
+        self._told_at_start = zone.market.price_known is PriceKnown.AT_START
         self._trust = trust if trust is not None else (1.0 if known else _TRUST_UNKNOWN)
 
     def initial(self, zone: str) -> TraderState:
@@ -137,6 +140,7 @@ class TraderReducer:
             trust=self._trust,
             stored_value_per_mwh=[round(value, _DECIMALS) for value in values],
             stored_width=[1.0 / len(values)] * len(values),
+            price_sd_per_mwh=self._spreads(forecast, prices),
             weights={name: round(weight, 4) for name, weight in sorted(weights.items()) if weight >= 5e-5},
             curve=self._curve(offers) if self._zone.market.contingent_bids else [],
             offers=[_opinion(share, part, offers.cell[0]) for share, part in offers.parts if share >= _LEAST_SHARE],
@@ -148,6 +152,20 @@ class TraderReducer:
         """Return ``mean + trust * (price - mean)``, published prices as they are."""
         mean = float(mixed.mean())
         return np.where(np.isfinite(published), published, mean + self._trust * (mixed - mean))
+
+    def _spreads(self, forecast: Forecast, prices: Prices) -> list[float]:
+        """Return the spread of each price around what was expected a slot before, where it is told at its start.
+
+        It is the forecast's for the first price that is not known yet. Elsewhere empty: prices that come by the day are
+        known for most of the look-ahead, and what a price curve makes of a seen price is not the programme's to plan.
+        """
+        unknown = ~np.isfinite(prices.published)
+        if not self._told_at_start or forecast.price is None or not unknown.any():
+            return []
+        first = prices.horizon_min[int(np.argmax(unknown))]
+        width = np.interp(first, forecast.horizon_min, np.subtract(forecast.price.q75, forecast.price.q25))
+        sd = round(max(float(width), 0.0) / _QUARTILES_APART, 1)
+        return [sd if one else 0.0 for one in unknown.tolist()]
 
     def _curve(self, offers: Offers) -> list[tuple[float, float]]:
         """Return the offers of the next slot from half-full, the lowest price being the market's floor."""

@@ -173,7 +173,7 @@ class Zone(_Strict):
         default=None,
         description="price that peakers and loads are weighed at where their fuel follows the market",
     )
-    service_factor: float = Field(default=3.0, ge=0, description="priority dial on penalties when trading jointly")
+    service_factor: float = Field(default=1.5, ge=0, description="priority dial on penalties when trading jointly")
     hedge: float = Field(default=0.6, ge=0, le=1)
     churn_price_per_mwh: float = Field(
         default=0.0, ge=0, description="cost of departing from the plan published before"

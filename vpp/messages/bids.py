@@ -50,8 +50,10 @@ class Opinion(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaults=True):
     """The arbitrage trader's bid after ``slot`` closed: prices it trusts and what energy left in store is worth.
 
-    ``price_per_mwh``: expected price per horizon, already shrunk by ``trust``. ``stored_value_per_mwh`` with
-    ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's end, decreasing.
+    ``price_per_mwh``: expected price per horizon, already shrunk by ``trust``. ``price_sd_per_mwh``: spread of
+    each price around it, where prices are told when their slot begins (0 where it is known); empty elsewhere.
+    ``stored_value_per_mwh`` with ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's
+    end, decreasing.
     ``curve``: price-contingent offers of the next slot from half-full as rising (price per MWh, share of power -1..1),
     each share holding from its price up to the next, where the market takes them. ``offers``: the same for any stored
     energy, as opinions whose actions are averaged.
@@ -65,6 +67,7 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     trust: float
     stored_value_per_mwh: list[float]
     stored_width: list[float]
+    price_sd_per_mwh: list[float] = []
     weights: dict[str, float] = {}
     curve: list[tuple[float, float]] = []
     offers: list[Opinion] = []

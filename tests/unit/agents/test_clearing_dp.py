@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from agents.clearing import solve
 from agents.clearing_dp import regrets, second_pass, solve_dp, solve_dp_with_curve
 from agents.dp_kernel import meet
+from agents.penalties import deviations
 from agents.physics import AssetState, deliver
 from agents.plan_cost import plan_costs
 from agents.problem import Bands, ClearingProblem, FleetState, clearing_problem, seen
-from agents.programme import applies
+from agents.programme import PRICE_NODES, PRICE_PAIRS, RAMP_NODES, applies, induce
 from tests.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
 from vpp.fleet import CurtailableRenewable
 
@@ -169,8 +170,37 @@ def test_the_step_from_one_plant_power_to_the_next_is_the_best_of_all(
 ) -> None:
     work = np.random.default_rng(seed).normal(0.0, 500.0, (3, powers))
     work[:, -1] = np.inf
-    found = np.empty_like(work)
-    meet(found, work, np.array(changes), ramp, 125.0, spacing)
+    found = np.zeros_like(work)
+    meet(found, work, np.array(changes), 1.0 / len(changes), ramp, 125.0, spacing)
     moves = spacing * (np.arange(powers)[None, :] - np.arange(powers)[:, None])
     each = [125.0 * np.maximum(np.abs(change - moves) - ramp, 0.0)[None] + work[:, None, :] for change in changes]
     assert found == pytest.approx(np.mean([cost.min(axis=2) for cost in each], axis=0), rel=1e-9, abs=1e-5)
+
+
+def test_prices_of_unit_spread_are_paired_with_ramps_without_leaning_to_either() -> None:
+    paired = PRICE_NODES[PRICE_PAIRS]
+    assert paired.mean() == pytest.approx(0.0, abs=1e-12)
+    assert (paired**2).mean() == pytest.approx(1.0)
+    assert paired @ deviations(RAMP_NODES) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_price_that_will_be_seen_is_worth_waiting_for() -> None:
+    zone = loose_zone(BATTERY)
+    state = replace(FleetState.initial(zone, 50.0), soc=np.array([0.1]))
+    sure = clearing_problem(zone, np.full(16, 50.0), state=state, price_per_mwh=100.0, stored_value_per_mwh=0.0)
+    unsure = replace(sure, price_sd_per_mwh=np.full(16, 60.0))
+    assert solve_dp(unsure).water_value_per_mwh[0] > solve_dp(sure).water_value_per_mwh[0] + 10.0
+    assert induce(unsure).value.min() < induce(sure).value.min()
+
+
+def test_the_value_before_a_price_is_the_mean_over_what_may_be_seen() -> None:
+    zone = loose_zone(BATTERY)
+    problem = clearing_problem(zone, np.full(2, 50.0), price_per_mwh=100.0, stored_value_per_mwh=90.0)
+    spread = replace(problem, price_sd_per_mwh=np.full(2, 40.0))
+    seen_prices = 100.0 + 40.0 * PRICE_NODES
+    each = [
+        induce(clearing_problem(zone, np.full(2, 50.0), price_per_mwh=price, stored_value_per_mwh=90.0)).value
+        for price in seen_prices
+    ]
+    share = np.bincount(PRICE_PAIRS) / len(PRICE_PAIRS)
+    assert induce(spread).value == pytest.approx(sum(s * value for s, value in zip(share, each, strict=True)))

@@ -314,6 +314,7 @@ def test_only_registered_policies_are_waited_for() -> None:
         pytest.param(actor_bid_at(0, carry=[1.0]), id="short list"),
         pytest.param(actor_bid_at(0, [50.0, 50.0], horizon_min=[60, 30]), id="horizons fall"),
         pytest.param(trader_bid_at(0, stored_width=[0.5, 0.5]), id="widths"),
+        pytest.param(trader_bid_at(0, price_sd_per_mwh=[1.0]), id="spreads"),
         pytest.param(trader_bid_at(0, stored_value_per_mwh=[1.0, 2.0, 3.0, 4.0]), id="values rise"),
     ],
 )

@@ -91,7 +91,8 @@ def test_another_action_costs_the_sum_of_its_items(zone: Zone) -> None:
     assert same.extra_cost == pytest.approx(0.0, abs=0.05)
     assert other.extra_cost > 0.0
     assert other.extra_cost == pytest.approx(sum(other.items.values()), abs=1e-9)
-    assert other.items["priority"] == pytest.approx(2.0 * (other.items["ramp"] + other.items["cap"]), abs=1e-9)
+    served = other.items["ramp"] + other.items["cap"]
+    assert other.items["priority"] == pytest.approx((zone.service_factor - 1.0) * served, abs=1e-9)
     assert ("flexibility" in other.items) == (decision.engine == "dp")
 
 

@@ -54,6 +54,21 @@ def test_published_prices_stand_as_they_are() -> None:
     assert bid.price_per_mwh[1] == pytest.approx(99.6875, abs=1e-3)
 
 
+def test_a_price_that_is_told_when_its_slot_begins_has_a_spread() -> None:
+    outlook = PriceOutlook(horizon_min=HORIZONS, known=[70.0, *[None] * 47], experts={})
+    price = quantiles_around([100.0] * 48, 1.0)
+    wide = (np.array(price.q75) - np.array(price.q25))[1] / 1.349
+
+    def spreads(known: PriceKnown, **market: bool) -> list[float]:
+        zone = make_zone(market=Market(price_known=known, **market))
+        (bid,) = bids(TraderReducer(zone), [forecast_at(0, price=price, outlook=outlook)])
+        return bid.price_sd_per_mwh
+
+    assert spreads(PriceKnown.AT_START) == [0.0, *[round(wide, 1)] * 47]
+    assert spreads(PriceKnown.AFTER, contingent_bids=True) == []
+    assert spreads(PriceKnown.DAY_AHEAD) == []
+
+
 def test_stored_energy_is_worth_less_the_more_there_is() -> None:
     prices = np.array([100.0] * 24 + [80.0, 120.0] * 12)
     values = stored_values(prices)
