@@ -19,8 +19,9 @@ from features.replay import make_history
 from features.series import is_published
 from models.feed import known_until, with_net_load
 from models.linear import CLIP
-from models.net_part import ServedNetLoad, StageArrays, tree_inputs
+from models.net_part import ServedNetLoad, tree_inputs
 from models.residuals import groups_per_day
+from models.served_stages import StageArrays
 from models.stages import HALF_BASE_MIN, KNOWN, UNPUBLISHED
 from vpp.domain import NET_LOAD, iso
 from vpp.errors import DataError

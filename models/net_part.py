@@ -12,9 +12,9 @@ import numpy.typing as npt
 from numba import njit
 
 from features.spec import FeatureSpec, build_spec
-from models.linear import CLIP
 from models.served import ErrorStart, ErrorView, NetLoadForecast
-from models.stages import DERIVED, HALF_BASE_MIN, KNOWN, UNPUBLISHED, Columns
+from models.served_stages import ServedStages, StageArrays
+from models.stages import DERIVED, HALF_BASE_MIN, UNPUBLISHED, Columns
 from models.trees import Trees
 from models.width import Width, quantiles
 from vpp.domain import Step
@@ -24,20 +24,6 @@ Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True)
-class StageArrays:
-    """One linear stage of all horizons; ``mean``, ``sd``: shape (H, inputs); ``coefficients``: (H, groups, inputs + 1).
-
-    Inputs of a later stage are ``DERIVED`` values of the stage before, then the columns. ``ready``: shape (H,).
-    """
-
-    columns: Indices
-    mean: Array
-    sd: Array
-    coefficients: Array
-    ready: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +48,16 @@ class ServedNetLoad:
     errors: ErrorStart
     columns: Columns = field(init=False)
     _tree_columns: Indices = field(init=False)
-    _far_share: Array = field(init=False)
-    _whole: Array = field(init=False)
     _tree_horizons: Indices = field(init=False)
-    _scaling: dict[str, tuple[Array, Array, Array]] = field(init=False)
+    _served: ServedStages = field(init=False)
     _width: Width = field(init=False)
 
     def __post_init__(self) -> None:
         far = np.where(np.array(self.spec.horizons_min) >= HALF_BASE_MIN, 0.5, 1.0)
         object.__setattr__(self, "columns", Columns.of(self.spec))
         object.__setattr__(self, "_tree_columns", self.spec.columns("T"))
-        object.__setattr__(self, "_far_share", far)
-        object.__setattr__(self, "_whole", np.ones_like(far))
         object.__setattr__(self, "_tree_horizons", np.flatnonzero(self.tree_weight > 0.0))
-        turned = {
-            letter: (
-                np.ascontiguousarray(stage.mean.T),
-                np.ascontiguousarray(stage.sd.T),
-                np.ascontiguousarray(stage.coefficients[:, 0].T),
-            )
-            for letter, stage in self.stages.items()
-        }
-        object.__setattr__(self, "_scaling", turned)
+        object.__setattr__(self, "_served", ServedStages.of(self.stages, far))
         width = Width.of(
             self.spec.columns("V"), self.error_scale_mw, self.width_mean, self.width_sd, self.width_coefficients
         )
@@ -102,34 +76,9 @@ class ServedNetLoad:
 
     def linear(self, rows: Array, groups: Indices, case: Indices) -> tuple[Array, Array]:
         """Return the change (MW) after stage A and after all linear stages, shape (H,) each."""
-        first = self._stage("A", rows, np.empty((0, len(case))), (0, len(case)), groups)
-        final = first.copy()
+        first = self._served.first(rows, groups)
         derived = self.columns.derived(rows, first, case)
-        for letter, stage in self.stages.items():
-            wanted = UNPUBLISHED if letter == "U" else KNOWN
-            span = (0, 0) if letter == "A" else _span(stage.ready, case, wanted)
-            if span[0] == span[1]:
-                continue
-            left = self._stage(letter, rows, derived, span)
-            start, share = (rows[self.columns.base], self._far_share) if letter == "F" else (first, self._whole)
-            _take(stage.ready, case, wanted, start, share, left, final)
-        return first, final
-
-    def _stage(
-        self, letter: str, rows: Array, derived: Array, span: tuple[int, int], groups: Indices | None = None
-    ) -> Array:
-        """Return what a stage says, shape (H,), made for the horizons of ``span`` alone.
-
-        ``groups``: the slots of the day where it has coefficients for each.
-        """
-        stage, (mean, sd, pooled) = self.stages[letter], self._scaling[letter]
-        beta = pooled
-        if groups is not None:
-            beta = np.empty(pooled.shape)
-            _gather_beta(stage.coefficients, groups, beta)
-        out = np.empty(rows.shape[1])
-        _dot(rows, derived, stage.columns, mean, sd, beta, *span, out)
-        return out
+        return first, self._served.final(rows, derived, case, self.columns.base, first)
 
     def _with_trees(self, rows: Array, case: Indices, first: Array, linear: Array) -> Array:
         if len(self._tree_horizons) == 0:
@@ -221,52 +170,3 @@ def _gather(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         out[n, width] = first[h]
         out[n, width + 1] = away[h]
         out[n, width + 2] = linear[h] - first[h]
-
-
-@njit(cache=True)
-def _span(ready: npt.NDArray[np.bool_], case: Indices, wanted: int) -> tuple[int, int]:
-    """Return the first horizon of the wanted case and one past the last, twice the same where there is none."""
-    first = last = 0
-    for h in range(case.shape[0]):
-        if ready[h] and case[h] == wanted:
-            first = h if last == 0 else first
-            last = h + 1
-    return first, last
-
-
-@njit(cache=True)
-def _take(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    ready: npt.NDArray[np.bool_], case: Indices, wanted: int, start: Array, share: Array, left: Array, final: Array
-) -> None:
-    """Write ``start + share × left`` into ``final`` for the horizons of the wanted case."""
-    for h in range(final.shape[0]):
-        if ready[h] and case[h] == wanted:
-            final[h] = start[h] + share[h] * left[h]
-
-
-@njit(cache=True)
-def _gather_beta(coefficients: Array, groups: Indices, out: Array) -> None:
-    """Write each horizon's coefficients of its own slot of the day into ``out`` (inputs + 1, H)."""
-    for h in range(out.shape[1]):
-        own = coefficients[h, groups[h]]
-        for j in range(out.shape[0]):
-            out[j, h] = own[j]
-
-
-@njit(cache=True, error_model="numpy")
-def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    rows: Array, derived: Array, columns: Indices, mean: Array, sd: Array, beta: Array, low: int, high: int, out: Array
-) -> None:
-    """Write standardised inputs times coefficients into ``out`` (H,) at horizons ``low`` to ``high``; missing is 0.
-
-    ``mean``, ``sd``: shape (inputs, H). ``beta``: shape (inputs + 1, H), constants last. The horizons are the inner
-    loop, so that the compiler makes vectors of them; each sum runs over the inputs in order.
-    """
-    inputs, before = mean.shape[0], derived.shape[0]
-    out[low:high] = beta[inputs, low:high]
-    for j in range(inputs):
-        values = derived[j] if j < before else rows[columns[j - before]]
-        for h in range(low, high):
-            z = (values[h] - mean[j, h]) / sd[j, h]
-            clipped = min(max(z, -CLIP), CLIP)
-            out[h] += 0.0 if np.isnan(z) else beta[j, h] * clipped

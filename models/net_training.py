@@ -20,8 +20,9 @@ from features.replay import History, make_history
 from features.series import is_published, known_channels
 from features.spec import FeatureSpec, build_spec
 from models.feed import known_until, with_net_load
-from models.net_part import ServedNetLoad, StageArrays
+from models.net_part import ServedNetLoad
 from models.residuals import groups_per_day
+from models.served_stages import StageArrays
 from models.stages import DERIVED, Stages
 from models.tree_training import TreeRows, fit_weighted_trees
 from models.trees import Trees

@@ -32,7 +32,7 @@ def event_threshold(past: Array, steps: int) -> float | None:
     low = int(place)
     share, high = place - low, min(low + 1, known.size - 1)
     known.partition((low, high))
-    below, above = known.item(low), known.item(high)
+    below, above = float(known[low]), float(known[high])
     gap = above - below
     return above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
 
