@@ -51,6 +51,7 @@ class SlotRing:
         self.layout = hashlib.sha256(f"{VERSION}:{step.minutes}:{max_days}".encode()).digest()[:8]
         self.rows: dict[str, int] = {}
         self._depths: list[int] = []
+        self._unkept: set[str] = set()
         self._rows_at: dict[int, npt.NDArray[np.int64]] = {}
         self._names = b""
         self.data: Array = np.full((0, self.capacity), np.nan)
@@ -75,8 +76,9 @@ class SlotRing:
         row = self.rows.get(channel)
         if row is not None:
             return row
-        depth = self._depth_of(channel)
+        depth = 0 if channel in self._unkept else self._depth_of(channel)
         if depth <= 0:
+            self._unkept.add(channel)
             return None
         row = self.rows[channel] = len(self._depths)
         self._depths.append(depth)
@@ -121,9 +123,11 @@ class SlotRing:
 
     def put(self, channel: str, index: int, value: float | None) -> bool:
         """Write one value; None and NaN make the slot missing. Returns False when the ring does not keep it."""
-        row = self.row(channel)
+        row = self.rows.get(channel)
         if row is None:
-            return False
+            row = self.row(channel)
+            if row is None:
+                return False
         if self.head is None:
             self._reach(index)
         day, depth = index // self._per_day, self._depths[row]
@@ -175,7 +179,8 @@ class SlotRing:
 
     def changed_since(self, version: int) -> list[int]:
         """Return the blocks (day-long column ranges) that changed after ``version``; -1 returns all."""
-        return [int(block) for block in np.flatnonzero(self._block_version > version)]
+        changed: list[int] = (self._block_version > version).nonzero()[0].tolist()
+        return changed
 
     def stamp(self, channels: Iterable[str]) -> tuple[int, ...]:
         """Return when each channel last changed; while two stamps of one ring agree, so do these channels' values."""

@@ -48,9 +48,11 @@ class DaySpreadFit:
 
     def columns(self, scale: float, apart: Floats) -> Floats:
         """Return what the width depends on, shape (slots, 5); ``apart``: how far the members lie apart, (slots,)."""
-        parts = [*self.trailing, np.broadcast_to(self.newest, apart.shape), apart]
-        logs = [np.log(np.where(np.isfinite(part), part, scale) / scale + _FLOOR) for part in parts]
-        return np.stack([np.ones(apart.size), *logs], axis=1)
+        parts = np.empty((_COLUMNS - 1, apart.size))
+        parts[:-2], parts[-2], parts[-1] = self.trailing, self.newest, apart
+        out = np.ones((apart.size, _COLUMNS))
+        out[:, 1:] = np.log(np.where(np.isfinite(parts), parts, scale) / scale + _FLOOR).T
+        return out
 
     def quantiles(self, forecast: Floats, scale: float, apart: Floats) -> Floats:
         """Return the quantiles of a day, shape (slots, 7), ascending.

@@ -132,17 +132,19 @@ def local_minutes(first_index: int, last_index_exclusive: int, *, step_min: int,
     Local days are ``minutes // 1440`` and slots of the day ``minutes % 1440 // step_min``; an hour that summer time
     skips is absent and one that it repeats is there twice.
     """
-    utc = np.arange(first_index, last_index_exclusive, dtype=np.int64) * step_min
-    if utc.size == 0:
-        return utc
-    local = utc.copy()
-    years = range(_year_of(int(utc[0])), _year_of(int(utc[-1])) + 1)
-    for year in years:
-        start = int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) // 60
-        end = int(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp()) // 60
-        inside = slice(int(np.searchsorted(utc, start)), int(np.searchsorted(utc, end)))
-        local[inside] += _year_offsets(time_zone, year)[(utc[inside] - start) // 30]
+    local = np.arange(first_index, last_index_exclusive, dtype=np.int64) * step_min
+    first, last = first_index * step_min, (last_index_exclusive - 1) * step_min
+    for year in range(_year_of(first), _year_of(last) + 1) if local.size else ():
+        start = _year_start(year)
+        inside = slice(max(0, -((first - start) // step_min)), max(0, -((first - _year_start(year + 1)) // step_min)))
+        local[inside] += _year_offsets(time_zone, year)[(local[inside] - start) // 30]
     return local
+
+
+@lru_cache(maxsize=64)
+def _year_start(year: int) -> int:
+    """Return when a UTC year begins, in minutes since 1970-01-01 00:00."""
+    return int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) // 60
 
 
 def _year_of(minute: int) -> int:
