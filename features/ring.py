@@ -154,7 +154,8 @@ class SlotRing:
     def window(self, channel: str, first: int, last: int) -> Array:
         """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
         row = self.rows.get(channel)
-        low, high = max(first, self.oldest), min(last, self.newest + 1)
+        whole = self.oldest <= first < last <= self.newest + 1
+        low, high = (first, last) if whole else (max(first, self.oldest), min(last, self.newest + 1))
         if row is None or low >= high:
             return np.full(max(last - first, 0), np.nan)
         values: Array = self.data[row]
@@ -162,7 +163,7 @@ class SlotRing:
         end = start + high - low
         over = end - self.capacity
         held = values[start:end].copy() if over <= 0 else np.concatenate((values[start:], values[:over]))
-        if low == first and high == last:
+        if whole:
             return held
         out = np.full(last - first, np.nan)
         out[low - first : high - first] = held

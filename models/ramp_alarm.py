@@ -67,9 +67,9 @@ class RampAlarm:
     def _expected(self, ring: SlotRing, waiting: Waiting, index: int) -> tuple[int, float] | None:
         """Return the soonest horizon (its place among the hours) that calls for an alarm, and its change in MW."""
         row = index % waiting.rows
-        if waiting.origin[row] != index or np.isnan(waiting.now[row]):
-            return None
         now, mean = waiting.now.item(row), waiting.mean[row]
+        if waiting.origin[row] != index or math.isnan(now):
+            return None
         for at, size in enumerate(self._event_sizes(ring, index)):
             change = mean.item(self._columns[at]) - now
             if abs(change) >= ALARM_SHARE * size:

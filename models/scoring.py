@@ -25,30 +25,30 @@ JUMP_WIDTHS = 10.0
 Indices = npt.NDArray[np.int64]
 
 
-def mature(
-    index: int,
-    actuals: Array,
-    steps: Indices,
-    *,
-    waiting: Waiting,
-    sums: Array,
-    residuals: Residuals | None,
-    group: int,
-) -> None:
-    """Score all forecasts of slot ``index`` and, for net load, enter their errors.
+def score(index: int, actual: float, steps: Indices, waiting: Waiting, sums: Array) -> None:
+    """Score all forecasts of slot ``index``.
+
+    Args:
+        index: The closed slot.
+        actual: Its actual.
+        steps: Horizons in slots.
+        waiting: Forecasts that wait.
+        sums: Scores of the day, shape (H, 5), added to.
+    """
+    score_rows(index, actual, steps, waiting.origin, waiting.now, waiting.quantiles, LEVELS, sums)
+
+
+def mature(index: int, actuals: Array, steps: Indices, waiting: Waiting, residuals: Residuals, group: int) -> None:
+    """Enter the errors of all forecasts of slot ``index``.
 
     Args:
         index: The closed slot.
         actuals: Its actual and those before it, back to the farthest origin; the last entry is the slot itself.
         steps: Horizons in slots.
         waiting: Forecasts that wait.
-        sums: Scores of the day, shape (H, 5), added to.
-        residuals: Trailing errors to enter into, or None.
+        residuals: Trailing errors to enter into.
         group: Slot of the local day.
     """
-    score_rows(index, actuals[-1], steps, waiting.origin, waiting.now, waiting.quantiles, LEVELS, sums)
-    if residuals is None:
-        return
     first_row = (index - int(steps[0])) % waiting.rows
     if waiting.origin[first_row] == index - steps[0] and waiting.by_model[first_row]:
         waiting.set_first_error(first_row, float(actuals[-1] - waiting.mean[first_row, 0]))

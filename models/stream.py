@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from models.price_view import MODEL, PriceForecast, with_published
 from models.published import price_message, quantiles_message, spreads_message
 from models.ramp_alarm import RampAlarm
 from models.residuals import groups_per_day
-from models.scoring import drift_alert, jump_alert, mature, skill_message
+from models.scoring import drift_alert, jump_alert, mature, score, skill_message
 from models.served import ServedModel
 from vpp.domain import NET_LOAD, PRICE, Target, horizons_min
 from vpp.errors import MessageError, ModelError
@@ -169,27 +170,20 @@ class ForecastReducer:
     def _score(self, state: ForecastState, index: int) -> Alert | None:
         """Score what was forecast of slot ``index``; return an alert where its net load is absurd."""
         jump = None
-        group = int(self._groups_of(index, _NOW)[0])
-        for name, channel in ((Target.NET_LOAD.value, NET_LOAD), (Target.PRICE.value, PRICE)):
-            actuals = state.ring.window(channel, index - int(self._steps[-1]), index + 1)
-            if not np.isnan(actuals[-1]):
-                residuals = state.residuals if channel == NET_LOAD else None
-                if residuals is not None:
-                    jump = jump_alert(
-                        self._zone.zone, self._step.start(index), index, actuals[-1], self._steps, state.waiting[name]
-                    )
-                board = state.scores[name].of_day(index // self._step.per_day)
-                mature(
-                    index,
-                    actuals,
-                    self._steps,
-                    waiting=state.waiting[name],
-                    sums=board,
-                    residuals=residuals,
-                    group=group,
-                )
-                if channel == PRICE:
-                    state.price_levels.adapt(index, float(actuals[-1]), self._steps, state.waiting[name])
+        day, steps = index // self._step.per_day, self._steps
+        net_load, price = state.ring.get(NET_LOAD, index), state.ring.get(PRICE, index)
+        if not math.isnan(net_load):
+            name = Target.NET_LOAD.value
+            waiting = state.waiting[name]
+            jump = jump_alert(self._zone.zone, self._step.start(index), index, net_load, steps, waiting)
+            score(index, net_load, steps, waiting, state.scores[name].of_day(day))
+            actuals = state.ring.window(NET_LOAD, index - int(steps[-1]), index + 1)
+            mature(index, actuals, steps, waiting, state.residuals, int(self._groups_of(index, _NOW)[0]))
+        if not math.isnan(price):
+            name = Target.PRICE.value
+            waiting = state.waiting[name]
+            score(index, price, steps, waiting, state.scores[name].of_day(day))
+            state.price_levels.adapt(index, price, steps, waiting)
         return jump
 
     def _groups_of(self, first: int, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
