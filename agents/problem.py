@@ -106,7 +106,7 @@ class ClearingProblem:
     ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments from empty to full,
     decreasing; widths are shares of the band soc_min..soc_max and sum to 1.
     ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
-    ``service_factor``: multiplies ramp and cap penalties in the choice (1 for service only, 3 with trading); it is not
+    ``service_factor``: multiplies ramp and cap penalties in the choice (1 for service only); it is not
     in the plan's cost items. ``cap_margin_mw``, ``ramp_margin_mw``: tighter limits at h = 0 for an inner loop.
     ``reference_mw``: shape (A, N), the plan published before, NaN where none; each MWh of departure costs
     ``churn_price_per_mwh``.
