@@ -152,7 +152,7 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Array) -> dic
         return {"price_per_mwh": flat, "stored_value_per_mwh": 0.95 * flat, "service_factor": 1.0}
     late = (closed - zone.step.index(trader.slot)) * zone.step_min
     price = np.interp(at + late, trader.horizon_min, trader.price_per_mwh)
-    spread = np.interp(at + late, trader.horizon_min, trader.price_sd_per_mwh or np.zeros(len(trader.horizon_min)))
+    sd = trader.price_sd_per_mwh
     fuel = min((peaker.fuel_cost_per_mwh for peaker in zone.peakers), default=np.inf)
     # A fallback knows the shape of the day but not its level: good enough to move energy, not to burn fuel for profit.
     sure = trader.source in _SURE_PRICES or trader.source == "flat"
@@ -161,7 +161,7 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Array) -> dic
         generation = np.full_like(price, zone.generation_price_flat_per_mwh)
     return {
         "price_per_mwh": price,
-        "price_sd_per_mwh": spread,
+        "price_sd_per_mwh": np.interp(at + late, trader.horizon_min, sd) if sd else 0.0,
         "generation_price_per_mwh": generation,
         "stored_value_per_mwh": np.array(trader.stored_value_per_mwh),
         "stored_width": np.array(trader.stored_width),

@@ -235,7 +235,7 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
         ramp_price: Money per MW beyond it.
         level: ``(lower cap, upper cap, price per MWh)``.
         ramp_dev: Equally likely deviations of the ramp (N, J), MW.
-        price_dev: Deviations of the price (N, K); where the last one is 0, all are taken as 0.
+        price_dev: Deviations of the price (N, K); where the last one is 0, the first serves all ramps.
         pairing: Price node k of each ramp node (J,).
         level_dev: Equally likely deviations of the level (N, K), MW.
         shed: ``(MW, price per MWh)`` of emergency shedding per step (N, 2).
@@ -258,13 +258,13 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
                 cost = level_cost(grid, level[0], level[1], level[2] * dt[h], shed[h, 0], shed[h, 1] * dt[h])
                 caps[m] += cost / nk
         changes = net[h] - net[h - 1] + ramp_dev[h]
-        sure = price_dev[h, -1] == 0.0
-        for k in range(1 if sure else len(work)):
-            paid = price[h] + (0.0 if sure else price_dev[h, k])
+        nodes = 1 if price_dev[h, -1] == 0.0 else len(work)
+        for k in range(nodes):
+            paid = price[h] + price_dev[h, k]
             act(work[k], value, caps, dt[h], paid, peak_price[h], battery, peaks, energy, power)
         value[:, :] = 0.0
-        for k in range(1 if sure else len(work)):
-            mine = changes if sure else changes[pairing == k]
+        for k in range(nodes):
+            mine = changes if nodes == 1 else changes[pairing == k]
             meet(value, work[k], mine, share, ramp[h], ramp_price, power[1] - power[0])
     return value
 

@@ -112,14 +112,6 @@ def day_features(table: DayTable, weight: float, lags: Lags = NEXT_DAY, first: i
     return DayFeatures(out, ref, scale, names, residual, price)
 
 
-def reference(values: Floats, lags: Lags = NEXT_DAY) -> Floats:
-    """Return the mean of each hour over the reference days, shape (n, 24)."""
-    out, first = np.full(values.shape, np.nan), max(lags.reference)
-    days = [values[first - lag : values.shape[0] - lag] for lag in lags.reference]
-    out[first:] = sum(days[1:], days[0]) / len(days)
-    return out
-
-
 def _any_known(values: Floats) -> bool:
     return bool(np.isfinite(values).any())
 
@@ -181,6 +173,15 @@ def _trailing_mean(values: Floats, row: int, days: int, lag: int) -> Floats:
         for past in range(row - lag - days + 1, row - lag + 1):
             out += values[past]
         out /= days
+    return out
+
+
+@njit(cache=True)
+def reference(values: Floats, lags: tuple[int, ...], first: int = 0) -> Floats:
+    """Return the mean of each hour over the days ``lags`` before, (n - first, 24); NaN where there are not all."""
+    out = np.empty((values.shape[0] - first, values.shape[1]))
+    for row in range(first, values.shape[0]):
+        out[row - first] = _reference(values, row, lags)
     return out
 
 

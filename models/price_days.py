@@ -173,11 +173,12 @@ def as_known(table: DayTable, convention: Convention) -> DayTable:
     return replace(table, renewables=previous_day(table.renewables), series=series, neighbours=neighbours)
 
 
-def previous_day(values: Floats, days: int = 1) -> Floats:
-    """Return the matrix moved so that row D holds what row D - ``days`` held; NaN at the top."""
-    out = np.full(values.shape, np.nan)
-    if days < values.shape[0]:
-        out[days:] = values[: values.shape[0] - days]
+def previous_day(values: Floats, days: int = 1, first: int = 0) -> Floats:
+    """Return row D - ``days`` of the matrix in place of each row D, from row ``first`` on; NaN before there is one."""
+    n, begin = values.shape[0], max(days, first)
+    out = np.full((n - first, *values.shape[1:]), np.nan)
+    if begin < n:
+        out[begin - first :] = values[begin - days : n - days]
     return out
 
 

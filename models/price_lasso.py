@@ -105,13 +105,9 @@ def lasso_columns(table: DayTable, features: DayFeatures, first: int = 0) -> Flo
         features: Their features; the prices and residual load of all days are read.
         first: First row wanted; it is the first of what is returned.
     """
-
-    def lagged(values: Floats, lag: int) -> Floats:
-        return values[first - lag : len(values) - lag] if first >= lag else previous_day(values, lag)[first:]
-
-    parts = [lagged(features.price, lag) for lag in _PRICE_LAGS]
+    parts = [previous_day(features.price, lag, first) for lag in _PRICE_LAGS]
     for values in (features.residual, *table.series.values()):
-        parts.extend(lagged(values, lag) for lag in _SERIES_LAGS)
+        parts.extend(previous_day(values, lag, first) for lag in _SERIES_LAGS)
     parts.extend(values[first:] for values in table.neighbours.values())
     parts.append((table.day_type[first:, None] == np.arange(_DUMMIES)).astype(float))
     return np.concatenate(parts, axis=1)

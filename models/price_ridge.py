@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from models.order_statistics import between
 from models.price_day_features import MIN_DAYS, NEXT_DAY, DayFeatures, reference
 from models.price_days import HOURS, DayTable
 from models.price_view import Flags, Floats, Ints
@@ -50,12 +51,11 @@ def ridge_columns(table: DayTable, features: DayFeatures, first: int = 0) -> Flo
     out = np.empty((n, HOURS, width + _DAY_KINDS.size + _KINDS_BEFORE.size))
     out[:, :, : keep.size] = features.values[:, :, keep]
     if hinges:
-        since = max(0, first - max(NEXT_DAY.reference))
-        change = (residual[since:] - reference(residual[since:]))[first - since :]
+        change = residual[first:] - reference(residual, NEXT_DAY.reference, first)
         knots = trailing_quantiles(residual, _KNOT_DAYS, _KNOTS, first)
         _fill_hinges(residual[first:], change, knots, _KNOTS, out[:, :, keep.size : width])
     kind = table.day_type
-    before = kind[first - 1 : -1] if first else np.concatenate([kind[:1], kind[:-1]])
+    before = kind[np.maximum(np.arange(first, kind.size) - 1, 0)]
     out[:, :, width : width + _DAY_KINDS.size] = (kind[first:, None] == _DAY_KINDS)[:, None]
     out[:, :, width + _DAY_KINDS.size :] = (before[:, None] == _KINDS_BEFORE)[:, None]
     return out
@@ -250,8 +250,7 @@ def trailing_quantiles(values: Floats, days: int, levels: Floats, first: int = 0
             low = int(np.floor(place))
             share = place - low
             below, above = window[low], window[min(low + 1, size - 1)]
-            gap = above - below
-            out[k, row - first] = above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
+            out[k, row - first] = between(below, above, share)
         old = _sorted(values[row - days]) if row >= days else nothing
         size = _renew(window[:size], old, _sorted(values[row]), other)
         window, other = other, window

@@ -36,23 +36,30 @@ def spreads_message(ramp_sd: Array, level_sd: Array, carry: Array) -> Spreads:
 
 
 @njit(cache=True, error_model="numpy")
+def _nearest(value: float, parts: float) -> float:
+    """Return the nearest multiple of ``1 / parts``, to the bits of ``np.round``."""
+    nearest: float = np.rint(value * parts) / parts
+    return nearest
+
+
+@njit(cache=True, error_model="numpy")
 def _rounded(quantiles: Array, mean: Array) -> Array:
-    """Return quantiles (H, 7) and mean (H,) to 0.01, one row each, shape (8, H); to the bits of ``np.round``."""
+    """Return quantiles (H, 7) and mean (H,) to 0.01, one row each, shape (8, H)."""
     horizons, levels = quantiles.shape
     out = np.empty((levels + 1, horizons))
     for h in range(horizons):
         for q in range(levels):
-            out[q, h] = np.rint(quantiles[h, q] * 100.0) / 100.0
-        out[levels, h] = np.rint(mean[h] * 100.0) / 100.0
+            out[q, h] = _nearest(quantiles[h, q], 100.0)
+        out[levels, h] = _nearest(mean[h], 100.0)
     return out
 
 
 @njit(cache=True, error_model="numpy")
 def _rounded_spreads(ramp_sd: Array, level_sd: Array, carry: Array) -> Array:
-    """Return spreads to 0.01 and carry to 0.0001, shape (3, H); to the bits of ``np.round``."""
+    """Return spreads to 0.01 and carry to 0.0001, shape (3, H)."""
     out = np.empty((3, ramp_sd.shape[0]))
     for h in range(ramp_sd.shape[0]):
-        out[0, h] = np.rint(ramp_sd[h] * 100.0) / 100.0
-        out[1, h] = np.rint(level_sd[h] * 100.0) / 100.0
-        out[2, h] = np.rint(carry[h] * 10000.0) / 10000.0
+        out[0, h] = _nearest(ramp_sd[h], 100.0)
+        out[1, h] = _nearest(level_sd[h], 100.0)
+        out[2, h] = _nearest(carry[h], 10000.0)
     return out

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.order_statistics import between
+
 Array = npt.NDArray[np.float64]
 
 EVENT_SHARE = 0.1
@@ -32,9 +34,7 @@ def event_threshold(past: Array, steps: int) -> float | None:
     low = int(place)
     share, high = place - low, min(low + 1, known.size - 1)
     known.partition((low, high))
-    below, above = float(known[low]), float(known[high])
-    gap = above - below
-    return above - gap * (1.0 - share) if share >= 0.5 else below + gap * share
+    return float(between(known[low], known[high], share))
 
 
 def score_events(expected: Array, actual: Array, threshold_mw: float) -> dict[str, Any]:
