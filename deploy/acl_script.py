@@ -1,10 +1,10 @@
-"""Writes the shell script that grants each process no more than it needs, from the table in ``vpp/topics.py``."""
+"""Writes the shell script that grants each process what it needs, from the table in ``vpp/streams/topics.py``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vpp.topics import DLQ, INPUT_OF, RAW, TOPICS, TOPOLOGIES, Topic
+from vpp.streams.topics import DLQ, INPUT_OF, RAW, TOPICS, TOPOLOGIES, Topic
 
 PREFIX = "$prefix"
 # People's and assistants' tools may look into every topic; what they may write is in the table.
@@ -12,8 +12,9 @@ READERS = ("cli", "dashboard", "mcp", "console")
 
 _HEAD = """\
 #!/bin/sh
-# Grants each process what it needs and no more, with rpk. Written by `python -m deploy.generate` from vpp/topics.py:
-# do not edit. Run it as a superuser, after create-topics.sh; users are named vpp-telemetry, vpp-forecast, ...
+# Grants each process what it needs and no more, with rpk. Written by `python -m deploy.generate` from
+# vpp/streams/topics.py: do not edit. Run it as a superuser, after create-topics.sh; users are named vpp-telemetry,
+vpp-forecast, ...
 #
 #   VPP_KAFKA__BOOTSTRAP_SERVERS   host:port of the broker
 #   VPP_RUN                        name of the run, where it has one

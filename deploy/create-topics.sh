@@ -1,5 +1,6 @@
 #!/bin/sh
-# Creates every topic that is missing, with rpk. Written by `python -m deploy.generate` from vpp/topics.py: do not edit.
+# Creates every topic that is missing, with rpk. Written by `python -m deploy.generate` from
+# vpp/streams/topics.py: do not edit.
 #
 # Settings, as for the workers:
 #   VPP_KAFKA__BOOTSTRAP_SERVERS   host:port of the broker

@@ -1,6 +1,6 @@
 """Writes every generated file of the repository anew: ``python -m deploy.generate [--check]``.
 
-Topic and access scripts, topic pages and JSON schemas come from ``vpp/topics.py``, dashboards from
+Topic and access scripts, topic pages and JSON schemas come from ``vpp/streams/topics.py``, dashboards from
 ``deploy/grafana/build.py``.
 """
 

@@ -1,4 +1,4 @@
-"""Writes ``docs/topics.md`` and the JSON schemas of the topics, from ``vpp/topics.py`` and the message types."""
+"""Writes ``docs/topics.md`` and the JSON schemas of the topics, from the topic table and the message types."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import msgspec
 
 from deploy.topic_script import CHANGELOG_CONFIG, changelog_name
 from vpp.settings import KafkaSettings
-from vpp.topics import DAY_MS, INPUT_OF, PREFIX, TOPICS, Topic
+from vpp.streams.topics import DAY_MS, INPUT_OF, PREFIX, TOPICS, Topic
 
 _HEAD = """\
 # Topics
 
-Written by `python -m deploy.generate` from `vpp/topics.py` and the types in `vpp/messages`: do not edit.
+Written by `python -m deploy.generate` from `vpp/streams/topics.py` and the types in `vpp/messages`: do not edit.
 
 - A topic's name on the broker is `vpp.` and the name below; a named run (`VPP_RUN=july`) has topics of its own,
   `vpp-july.` and the name.

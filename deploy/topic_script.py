@@ -1,8 +1,8 @@
-"""Writes the shell script that creates every topic with ``rpk``, from the table in ``vpp/topics.py``."""
+"""Writes the shell script that creates every topic with ``rpk``, from the table in ``vpp/streams/topics.py``."""
 
 from __future__ import annotations
 
-from vpp.topics import INPUT_OF, TOPICS, Topic
+from vpp.streams.topics import INPUT_OF, TOPICS, Topic
 
 PREFIX = "$prefix"
 
@@ -16,7 +16,8 @@ CHANGELOG_CONFIG = {
 
 _HEAD = """\
 #!/bin/sh
-# Creates every topic that is missing, with rpk. Written by `python -m deploy.generate` from vpp/topics.py: do not edit.
+# Creates every topic that is missing, with rpk. Written by `python -m deploy.generate` from
+# vpp/streams/topics.py: do not edit.
 #
 # Settings, as for the workers:
 #   VPP_KAFKA__BOOTSTRAP_SERVERS   host:port of the broker

@@ -12,12 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from console.local.prepare import prepare
-from topologies.chain import Chain, outputs_of
+from topologies.runtime.in_process import Chain, outputs_of
+from topologies.runtime.worker import zone_finder
+from topologies.sources.availability_order import Refits, replay_messages
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed, window_of
 from topologies.sources.refit import make_refit
-from topologies.sources.replay_rows import Refits, replay_messages
 from topologies.sources.simulator import PLACES
-from topologies.worker import zone_finder
 from vpp.messages import Message
 from vpp.settings import Settings
 

@@ -12,12 +12,10 @@ from zoneinfo import ZoneInfo
 
 import holidays
 import numpy as np
-import numpy.typing as npt
 
 from vpp.domain import Step
-from vpp.fleet import Zone
-
-Array = npt.NDArray[np.float64]
+from vpp.fleet.schema import Zone
+from vpp.numerics.arrays import Floats
 
 FIELDS: tuple[str, ...] = (
     "minute", "weekday", "day_class", "holiday", "holiday_yesterday", "holiday_week_ago", "annual", "sun",
@@ -54,14 +52,14 @@ class Calendar:
         self._latitude, self._longitude = _place(zone.time_zone)
         self._days = _made_days(zone.step_min, zone.time_zone, zone.country, zone.subdivision)
 
-    def day(self, day: int) -> Array:
+    def day(self, day: int) -> Floats:
         """Return the table of UTC day number ``day`` (days since 1970-01-01), shape (len(FIELDS), slots per day)."""
         table = self._days.get(day)
         if table is None:
             table = self._days[day] = self._make(day)
         return table
 
-    def table(self, first: int, last: int) -> Array:
+    def table(self, first: int, last: int) -> Floats:
         """Return the table of slots ``first`` to ``last`` (exclusive), shape (len(FIELDS), last - first)."""
         per_day = self.step.per_day
         days = [self.day(day) for day in range(first // per_day, (last - 1) // per_day + 1)]
@@ -72,7 +70,7 @@ class Calendar:
         """Return whether ``when`` is a public holiday of the zone."""
         return when in self._holidays
 
-    def _make(self, day: int) -> Array:
+    def _make(self, day: int) -> Floats:
         out = np.empty((len(FIELDS), self.step.per_day))
         of_date: dict[date, tuple[float, ...]] = {}
         for column in range(self.step.per_day):
@@ -124,7 +122,7 @@ def sun_sine(when: datetime, latitude_deg: float, longitude_deg: float) -> float
 
 
 @lru_cache(maxsize=64)
-def _made_days(_step_min: int, _time_zone: str, _country: str | None, _subdivision: str | None) -> dict[int, Array]:
+def _made_days(_step_min: int, _time_zone: str, _country: str | None, _subdivision: str | None) -> dict[int, Floats]:
     """Return the tables made so far by UTC day number; all zones of one place and step fill and read the same."""
     return {}
 

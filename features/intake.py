@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 
 from features.quality import ABSURD, Checks, check_values
-from vpp.catalogue import is_forecast
 from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
 from vpp.errors import MessageError
-from vpp.fleet import Zone
+from vpp.files.availability import is_forecast
+from vpp.fleet.schema import Zone
 from vpp.messages import (
     Alert,
     AssetReading,
@@ -32,7 +32,7 @@ from vpp.messages import (
     SlotClosed,
     Values,
 )
-from vpp.reducer import Load, Origin, Output
+from vpp.streams.reducer import Load, Origin, Output
 
 VERSION = 1
 MEMORY_DAYS = 7

@@ -11,15 +11,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from features import calendar as cal_fields
-from features.kernel_access import at, clear_sky, last_published, leaf, rolling, same_class_days, slot_mean, window_mean
-from features.spec import Op
-
-Array = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
+from features.feature_spec import Op
+from features.kernel_reads import at, clear_sky, last_published, leaf, rolling, same_class_days, slot_mean, window_mean
+from vpp.numerics.arrays import Floats, Ints
 
 _MINUTE = cal_fields.MINUTE
 _WEEKDAY = cal_fields.WEEKDAY
@@ -27,7 +24,7 @@ _DAY_CLASS = cal_fields.DAY_CLASS
 _ANNUAL = cal_fields.ANNUAL
 _SUN = cal_fields.SUN
 _TAU = 2.0 * math.pi
-PARTS = "0fecc1278dde"
+PARTS = "4524c84690a8"
 """Digest of what is compiled into this module from others. The compiler's cache looks at this file alone, so a change
 there must change it; a test says the new value."""
 
@@ -53,17 +50,17 @@ HORIZON = int(Op.HORIZON)
 @leaf
 def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
-    data: Array,
+    data: Floats,
     base: int,
     low: int,
-    limits: Indices,
+    limits: Ints,
     x: int,
     z: int,
     a: int,
     b: int,
-    origins: Indices,
+    origins: Ints,
     day: int,
-    out: Array,
+    out: Floats,
 ) -> None:
     """Compute one feature of the origin slots."""
     for n in range(origins.shape[0]):
@@ -106,14 +103,14 @@ def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel
 @leaf
 def _calendar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
-    cal: Array,
+    cal: Floats,
     cal_first: int,
     a: int,
     b: int,
-    origins: Indices,
-    steps: Indices,
+    origins: Ints,
+    steps: Ints,
     step_min: int,
-    out: Array,
+    out: Floats,
 ) -> None:
     """Compute one feature of the calendar at the target slots."""
     for n in range(origins.shape[0]):
@@ -146,17 +143,17 @@ def _calendar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain 
 @leaf
 def _ahead_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
-    data: Array,
+    data: Floats,
     base: int,
     low: int,
-    limits: Indices,
+    limits: Ints,
     x: int,
     z: int,
     a: int,
-    origins: Indices,
-    steps: Indices,
-    divisor: Array,
-    out: Array,
+    origins: Ints,
+    steps: Ints,
+    divisor: Floats,
+    out: Floats,
 ) -> None:
     """Compute one feature of what is published for the target slots; ``divisor`` is an earlier column."""
     for n in range(origins.shape[0]):
@@ -190,18 +187,18 @@ def _ahead_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
 @leaf
 def _past_column(  # noqa: PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
-    data: Array,
+    data: Floats,
     base: int,
     low: int,
-    limits: Indices,
+    limits: Ints,
     x: int,
     a: int,
-    origins: Indices,
-    steps: Indices,
+    origins: Ints,
+    steps: Ints,
     day: int,
-    cal: Array,
+    cal: Floats,
     cal_first: int,
-    out: Array,
+    out: Floats,
 ) -> None:
     """Compute one feature of what happened at the targets' slot on earlier days."""
     now_too = np.nan
@@ -245,18 +242,18 @@ def _past_column(  # noqa: PLR0912, PLR0913, PLR0917 - a compiled kernel takes p
 @leaf
 def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     op: int,
-    data: Array,
+    data: Floats,
     base: int,
     low: int,
-    limits: Indices,
+    limits: Ints,
     x: int,
     a: int,
     b: int,
-    origins: Indices,
-    steps: Indices,
+    origins: Ints,
+    steps: Ints,
     day: int,
-    similar: Indices,
-    out: Array,
+    similar: Ints,
+    out: Floats,
 ) -> None:
     """Compute one feature that averages over earlier weeks or over days of the targets' class."""
     wanted = a if op == SIMILAR else b
@@ -284,14 +281,14 @@ def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain a
 
 @njit(cache=True)
 def fill_origins(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    code: Indices,
-    data: Array,
+    code: Ints,
+    data: Floats,
     base: int,
     low: int,
-    limits: Indices,
-    origins: Indices,
+    limits: Ints,
+    origins: Ints,
     step_min: int,
-    out: Array,
+    out: Floats,
 ) -> None:
     """Compute the columns that depend on the origin alone.
 
@@ -312,17 +309,17 @@ def fill_origins(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 @njit(cache=True)
 def fill_targets(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    code: Indices,
-    data: Array,
+    code: Ints,
+    data: Floats,
     base: int,
     low: int,
-    limits: Indices,
-    cal: Array,
+    limits: Ints,
+    cal: Floats,
     cal_first: int,
-    origins: Indices,
-    steps: Indices,
+    origins: Ints,
+    steps: Ints,
     step_min: int,
-    out: Array,
+    out: Floats,
 ) -> None:
     """Compute the rows of ``out`` (features, pairs) that depend on the targets; the origin rows are filled already."""
     day = 1440 // step_min
@@ -348,18 +345,18 @@ def fill_targets(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
 
 @njit(cache=True)
 def fill_row(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    code: Indices,
+    code: Ints,
     n_origin: int,
-    data: Array,
+    data: Floats,
     base: int,
     low: int,
-    limits: Indices,
-    cal: Array,
+    limits: Ints,
+    cal: Floats,
     cal_first: int,
     t: int,
-    horizons: Indices,
+    horizons: Ints,
     step_min: int,
-    out: Array,
+    out: Floats,
 ) -> None:
     """Compute all features for every horizon of one origin.
 

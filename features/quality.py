@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND, Quality, Step
-from vpp.fleet import Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import Values
 
 ABSURD = 1e7

@@ -1,7 +1,7 @@
 """The slot ring: per zone a few weeks of every channel, addressed by slot, with room for published future slots.
 
 A gap is NaN, a duplicate overwrites itself, a late value lands in its own slot. The ring is kept as one packed value
-per day and depth class (``features.packing``), so that a slot writes a kilobyte and not the whole history.
+per day and depth class (``features.day_codec``), so that a slot writes a kilobyte and not the whole history.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from features.packing import pack, unpack
+from features.day_codec import pack, unpack
 from vpp.domain import Step
-
-Array = npt.NDArray[np.float64]
+from vpp.numerics.arrays import Floats
 
 FUTURE_DAYS = 4
 """Days after the newest closed slot that published values may fill (three whole local days need a fourth UTC day)."""
@@ -54,7 +53,7 @@ class SlotRing:
         self._unkept: set[str] = set()
         self._rows_at: dict[int, npt.NDArray[np.int64]] = {}
         self._names = b""
-        self.data: Array = np.full((0, self.capacity), np.nan)
+        self.data: Floats = np.full((0, self.capacity), np.nan)
         self._reach(None)
         self._kept_head: int | None = None
         self.version = 0
@@ -151,14 +150,14 @@ class SlotRing:
             return float("nan")
         return self.data.item(row, index % self.capacity)
 
-    def window(self, channel: str, first: int, last: int) -> Array:
+    def window(self, channel: str, first: int, last: int) -> Floats:
         """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
         row = self.rows.get(channel)
         whole = self.oldest <= first < last <= self.newest + 1
         low, high = (first, last) if whole else (max(first, self.oldest), min(last, self.newest + 1))
         if row is None or low >= high:
             return np.full(max(last - first, 0), np.nan)
-        values: Array = self.data[row]
+        values: Floats = self.data[row]
         start = low % self.capacity
         end = start + high - low
         over = end - self.capacity
@@ -169,12 +168,12 @@ class SlotRing:
         out[low - first : high - first] = held
         return out
 
-    def windows(self, channels: Sequence[str], first: int, last: int) -> Array:
+    def windows(self, channels: Sequence[str], first: int, last: int) -> Floats:
         """Return the windows of several channels, shape (channels, last - first); see ``window``."""
         rows, start = [self.rows.get(channel, -1) for channel in channels], first % self.capacity
         inside = self.oldest <= first < last <= self.newest + 1 and start + last - first <= self.capacity
         if inside and min(rows, default=-1) >= 0:
-            held: Array = self.data[rows, start : start + last - first]
+            held: Floats = self.data[rows, start : start + last - first]
             return held
         return np.stack([self.window(channel, first, last) for channel in channels])
 

@@ -17,9 +17,9 @@ os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
 os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
 os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
 
-from mcp_server.access import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
-from mcp_server.call_log import InBackground
-from mcp_server.desk import Desk
+from mcp_server.queries.context import Desk
+from mcp_server.security.audit_log import InBackground
+from mcp_server.security.auth import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
 from mcp_server.server import build_server
 from vpp.errors import ConfigError, VppError
 from vpp.logs import set_up_logging
@@ -52,9 +52,11 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
     desk = Desk(settings, store)
     acts = record = None
     if mcp.profile == "operate":
-        from mcp_server.acting import Acts  # these load the solver and a Kafka client, which readers do not need
-        from topologies.plans import PlanBook
-        from topologies.post import Post
+        from mcp_server.actions.actions import (
+            Acts,  # these load the solver and a Kafka client, which readers do not need
+        )
+        from topologies.control.plan_book import PlanBook
+        from topologies.control.publisher import Post
 
         post = Post(settings)
         acts = Acts(desk, PlanBook(store, post, approval_key(settings)))

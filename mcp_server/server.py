@@ -14,15 +14,15 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from mcp_server.access import approval_key, principal_of
-from mcp_server.call_log import CallLog, Record
-from mcp_server.desk import Desk
-from mcp_server.resources import add_completions, add_plan_resource, add_prompts, add_resources
-from mcp_server.study_tools import add_study_tools
-from mcp_server.tools import add_reading_tools
+from mcp_server.queries.context import Desk
+from mcp_server.security.audit_log import CallLog, Record
+from mcp_server.security.auth import approval_key, principal_of
+from mcp_server.tools.backtesting import add_study_tools
+from mcp_server.tools.reading import add_reading_tools
+from mcp_server.tools.resources import add_completions, add_plan_resource, add_prompts, add_resources
 
 if TYPE_CHECKING:
-    from mcp_server.acting import Acts
+    from mcp_server.actions.actions import Acts
 
 INSTRUCTIONS = """\
 A virtual power plant: telemetry becomes forecasts, bids, dispatch and settled money, by zone.
@@ -71,7 +71,7 @@ def build_server(
     )
     schemas = add_reading_tools(server, desk) | add_study_tools(server, desk)
     if acts is not None:
-        from mcp_server.act_tools import add_acting_tools  # loads the solver, which readers do not need
+        from mcp_server.tools.acting import add_acting_tools  # loads the solver, which readers do not need
 
         schemas |= add_acting_tools(server, acts, with_scopes=auth is not None)
         add_plan_resource(server, acts, with_scopes=auth is not None)

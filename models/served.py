@@ -9,10 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from features.spec import FeatureSpec
-from models.price_part import PricePart
-
-Array = npt.NDArray[np.float64]
+from features.feature_spec import FeatureSpec
+from models.price.contract import PricePart
+from vpp.numerics.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +22,28 @@ class NetLoadForecast:
     the quantiles were scaled with.
     """
 
-    quantiles: Array
-    mean: Array
-    scale: Array
+    quantiles: Floats
+    mean: Floats
+    scale: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorStart:
-    """Trailing errors at the end of training, from which a fresh zone starts; see ``models.residuals``."""
+    """Trailing errors at the end of training, from which a fresh zone starts (``models.net_load.trailing_errors``)."""
 
-    slots: Array
-    recent: Array
+    slots: Floats
+    recent: Floats
 
 
 class ErrorView(Protocol):
     """What a net-load part reads of the trailing errors."""
 
     @property
-    def levels(self) -> Array:
+    def levels(self) -> Floats:
         """Adapted levels, shape (H, 7)."""
         ...
 
-    def volatility(self, groups: npt.NDArray[np.int64]) -> Array:
+    def volatility(self, groups: npt.NDArray[np.int64]) -> Floats:
         """Return trailing mean absolute errors in MW, shape (5, H); ``groups`` are the targets' slots of the day."""
         ...
 
@@ -62,7 +61,9 @@ class NetLoadPart(Protocol):
         """Trailing errors to start from."""
         ...
 
-    def forecast(self, rows: Array, now_mw: float, errors: ErrorView, groups: npt.NDArray[np.int64]) -> NetLoadForecast:
+    def forecast(
+        self, rows: Floats, now_mw: float, errors: ErrorView, groups: npt.NDArray[np.int64]
+    ) -> NetLoadForecast:
         """Return the forecast for one origin.
 
         Args:

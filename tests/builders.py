@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vpp.domain import PRICE, QUANTILE_NAMES, horizons_min
-from vpp.fleet import Asset, Battery, CurtailableLoad, Limits, Market, Peaker, Share, Zone
+from vpp.fleet.schema import Asset, Battery, CurtailableLoad, Limits, Market, Peaker, Share, Zone
 from vpp.messages import ActorBid, Forecast, Message, Order, Quantiles, SlotClosed, TraderBid
-from vpp.reducer import Origin, Output, Reducer
+from vpp.streams.reducer import Origin, Output, Reducer
 
 T0 = datetime(2022, 1, 3, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.problem import ClearingProblem, FleetState, clearing_problem
-from vpp.fleet import Asset, Battery, CurtailableLoad, Limits, Peaker, Share, Zone
+from agents.assets.fleet_state import FleetState
+from agents.clearing.problem import ClearingProblem, clearing_problem
+from vpp.fleet.schema import Asset, Battery, CurtailableLoad, Limits, Peaker, Share, Zone
 
 BATTERY = Battery(
     asset_id="b", energy_mwh=16.0, charge_mw=8.0, discharge_mw=8.0, charge_efficiency=0.9, discharge_efficiency=0.9

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mcp_server.desk import Desk
+from mcp_server.queries.context import Desk
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
-from vpp.tables import (
+from vpp.store.tables import (
     ALERTS,
     ASSETS,
     DECISIONS,

@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agents.plant import PlantReducer
+from agents.plant.reducer import PlantReducer
 from tests.builders import BATTERY, LOAD, PEAKER, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
-from topologies.steps import make_reducer
-from vpp.fleet import Limits
+from topologies.runtime.reducers import make_reducer
+from vpp.fleet.lookup import write_fleet
+from vpp.fleet.schema import Limits
 from vpp.messages import Message, Order
-from vpp.reducer import Origin, Output
-from vpp.rows import rows_of
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
-from vpp.tables import Row, Table
-from vpp.zones import write_fleet
+from vpp.store.message_rows import rows_of
+from vpp.store.tables import Row, Table
+from vpp.streams.reducer import Origin, Output
 
 ASSETS = (BATTERY, PEAKER.model_copy(update={"start_cost": 0.0}), LOAD)
 PLANT = make_zone(*ASSETS, limits=Limits(ramp_limit_mw=3.0, import_cap_mw=60.0))

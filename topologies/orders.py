@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from topologies.worker import main
+from topologies.runtime.worker import main
 
 if __name__ == "__main__":
     main("orders")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from topologies.sources.worker import main
+from topologies.sources.process import main
 
 if __name__ == "__main__":
     main("simulate")

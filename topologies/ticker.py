@@ -13,16 +13,16 @@ import time
 from collections.abc import Sequence
 from threading import Event
 
-from topologies.orphan import end_with_supervisor
+from topologies.runtime.parent_watch import end_with_supervisor
+from topologies.runtime.worker import zone_finder
 from topologies.sources.deadlines import Deadlines
 from topologies.sources.pace import RunClock
-from topologies.sources.worker import KafkaOutbox, clock_path
-from topologies.worker import zone_finder
+from topologies.sources.process import KafkaOutbox, clock_path
 from vpp.errors import ConfigError, VppError
-from vpp.fleet import load_fleet
+from vpp.fleet.schema import load_fleet
 from vpp.logs import set_up_logging
 from vpp.settings import Settings, load_settings
-from vpp.topics import BIDS, RAW
+from vpp.streams.topics import BIDS, RAW
 
 log = logging.getLogger(__name__)
 

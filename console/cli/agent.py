@@ -16,8 +16,8 @@ from vpp.errors import ConfigError
 from vpp.settings import AgentSettings, Settings
 
 if TYPE_CHECKING:
-    from agents.brain import Brain
-    from agents.grid_agent import Report
+    from agents.autonomous.agent import Report
+    from agents.autonomous.guard import Brain
 
 BAD = frozenset({"blind", "failed"})
 
@@ -56,9 +56,9 @@ async def _run(settings: Settings, zone: str | None, *, once: bool, as_json: boo
 
 
 async def _reports(settings: Settings, zone: str | None, *, once: bool) -> AsyncGenerator[Report, None]:
-    from agents.brain import AgentLimits
-    from agents.grid_agent import GridAgent, at_server, open_client
-    from topologies.post import Post
+    from agents.autonomous.agent import GridAgent, at_server, open_client
+    from agents.autonomous.guard import AgentLimits
+    from topologies.control.publisher import Post
 
     own, post = settings.agent, Post(settings)
     limits = AgentLimits(**{name: getattr(own, name) for name in AgentLimits.__dataclass_fields__})
@@ -80,13 +80,13 @@ def _server(settings: Settings) -> tuple[list[str], dict[str, str]]:
 
 def _brain(own: AgentSettings) -> Brain:
     if own.brain == "strategy":
-        from agents.strategy import Strategy
+        from agents.autonomous.rule_based_brain import Strategy
 
         return Strategy()
     if not own.model:
         raise ConfigError("the brain llm needs a model", hint="give --model provider:name, or VPP_AGENT__MODEL")
     try:
-        from agents.llm_brain import ModelBrain, open_model
+        from agents.autonomous.llm_brain import ModelBrain, open_model
     except ImportError as error:
         raise ConfigError("the brain llm needs pydantic-ai", hint="pip install 'smartgrid-ai[llm]'") from error
     key = own.api_key.get_secret_value() if own.api_key else None

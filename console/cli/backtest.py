@@ -16,8 +16,8 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_day
 from console.cli.progress import progress
 from topologies.sources.feed import open_file
 from vpp.domain import PriceKnown, Target
-from vpp.fleet import load_fleet
-from vpp.zones import Overrides
+from vpp.files.zone_fitting import Overrides
+from vpp.fleet.schema import load_fleet
 
 app = App(name="backtest", help="Backtests over history files.")
 
@@ -62,7 +62,7 @@ def forecast(
     beside = compare.split(",") if compare else None
     with progress(found.zone) as report:
         if target == Target.PRICE.value and found.market.price_known is PriceKnown.DAY_AHEAD:
-            from models.price_figures import backtest_day_ahead, worst_day_ahead_days
+            from models.evaluation.dayahead_metrics import backtest_day_ahead, worst_day_ahead_days
 
             days = 1.0 if refit is None else parse_days(refit)
             refit_days = None if days is None else max(int(days), 1)
@@ -72,10 +72,10 @@ def forecast(
             )  # fmt: skip
             worst = worst_day_ahead_days(auctions)
         else:
-            from models.backtest import BacktestOptions, run_backtest
-            from models.baselines import check_names
-            from models.metrics import metrics
-            from models.report import worst_days
+            from models.evaluation.backtest import BacktestOptions, run_backtest
+            from models.evaluation.baselines import check_names
+            from models.evaluation.html_report import worst_days
+            from models.evaluation.metrics import metrics
 
             check_names(beside or ())
             days = 7.0 if refit is None else parse_days(refit)
@@ -84,7 +84,7 @@ def forecast(
             run = run_backtest(frame, found, options, report)
             figures, worst = metrics(run, beside), worst_days(run)
     if folder is not None:
-        from models.report import write_report
+        from models.evaluation.html_report import write_report
 
         for path in write_report(folder, figures, worst, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")

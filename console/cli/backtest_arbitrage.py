@@ -14,8 +14,8 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_tim
 from console.cli.progress import progress
 from topologies.sources.feed import open_file
 from vpp.errors import ConfigError
-from vpp.fleet import load_fleet
-from vpp.zones import Overrides
+from vpp.files.zone_fitting import Overrides
+from vpp.fleet.schema import load_fleet
 
 MODES = ("day-ahead", "real-time-known", "real-time-curve", "real-time-schedule")
 
@@ -46,9 +46,9 @@ def arbitrage(
     upper case where prices come after); real-time-curve: power at each price is fixed before the slot, in bands;
     real-time-schedule: one power is fixed before the slot.
     """
-    from topologies.trade_backtest import Terms, run_arbitrage
-    from topologies.trade_modes import Mode
-    from vpp.canonical import read_frame
+    from topologies.backtests.arbitrage import Terms, run_arbitrage
+    from topologies.backtests.arbitrage_modes import Mode
+    from vpp.files.reader import read_frame
 
     if mode not in MODES:
         raise ConfigError(f"unknown mode {mode!r}", hint="--mode is one of " + ", ".join(MODES))
@@ -76,7 +76,7 @@ def arbitrage(
         terms = Terms(power_mw, energy_mwh, round_trip, wear_per_mwh)
         run = run_arbitrage(frame, found, mode=Mode(mode), terms=terms, test_from=start, test_to=end, progress=report)
     if folder is not None:
-        from topologies.trade_report import write_trade_report
+        from topologies.backtests.arbitrage_report import write_trade_report
 
         for path in write_trade_report(folder, run, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")

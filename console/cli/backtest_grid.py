@@ -13,8 +13,8 @@ from cyclopts import Parameter
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, say, table
 from console.cli.progress import progress
 from vpp.errors import ConfigError
-from vpp.fleet import load_fleet
-from vpp.zones import Overrides
+from vpp.files.zone_fitting import Overrides
+from vpp.fleet.schema import load_fleet
 
 
 def grid(
@@ -44,8 +44,8 @@ def grid(
     The score says where the plant's cost lies between no action (0) and perfect foresight (100). Weeks are whole
     blocks of seven days from the test's start; energy counts at one flat price, so that trading does not enter.
     """
-    from topologies.grid_backtest import BASELINES, GridOptions, run_grid_backtest
-    from topologies.grid_data import open_grid_data
+    from topologies.backtests.grid import BASELINES, GridOptions, run_grid_backtest
+    from topologies.backtests.grid_data import open_grid_data
 
     settings = common.settings()
     chosen = BASELINES if compare is None else () if compare == "none" else tuple(compare.split(","))
@@ -76,7 +76,7 @@ def grid(
     with progress(found.zone.zone) as report:
         done = run_grid_backtest(found.frame, found.zone, options, report, found.ticks)
     if folder is not None:
-        from topologies.grid_report import write_grid_report
+        from topologies.backtests.grid_report import write_grid_report
 
         for path in write_grid_report(folder, done, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, table
-from topologies.discover import with_broker
+from topologies.control.running_broker import with_broker
 from vpp.domain import iso
 from vpp.errors import UnreachableError, VppError
-from vpp.fleet import load_fleet
-from vpp.kafka import admin
+from vpp.fleet.schema import load_fleet
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.topics import TOPICS
+from vpp.streams.kafka import admin
+from vpp.streams.topics import TOPICS
 
 MIN_FREE_GB = 1.0
 PACKAGES = ("vpp", "features", "models", "agents", "topologies", "mcp_server", "console")
@@ -162,7 +162,7 @@ def _store(settings: Settings) -> Finding:
 
 
 def _models(settings: Settings) -> Finding:
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     registry = Registry(settings.models_dir)
     zones = registry.zones()

@@ -15,9 +15,9 @@ from rich.text import Text
 from console.cli.options import err, say, show
 from console.local.supervisor import Live
 from vpp.store import Store
-from vpp.store.queries import ledger_totals
-from vpp.tables import ASSETS, SKILL
-from vpp.topics import TOPOLOGIES
+from vpp.store.named_queries import ledger_totals
+from vpp.store.tables import ASSETS, SKILL
+from vpp.streams.topics import TOPOLOGIES
 
 PLAIN_EVERY_S = 5.0
 STORE_EVERY_S = 2.0

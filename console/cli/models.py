@@ -7,7 +7,7 @@ from typing import Any
 from cyclopts import App
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
-from topologies.promoting import tell_workers
+from topologies.control.model_promotion import tell_workers
 from vpp.settings import Settings
 
 app = App(name="models", help="Models of a zone: list, show, promote, roll back.")
@@ -16,7 +16,7 @@ app = App(name="models", help="Models of a zone: list, show, promote, roll back.
 @app.command(name="list")
 def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
     """List all model versions."""
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     settings = common.settings()
     registry = Registry(settings.models_dir)
@@ -31,7 +31,7 @@ def show(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> N
     Args:
         model_id: Its id.
     """
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     answer(Registry(common.settings().models_dir).show(model_id), as_json=json, render=_render_version)
 
@@ -43,7 +43,7 @@ def promote(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -
     Args:
         model_id: Its id.
     """
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     settings = common.settings()
     _in_force(Registry(settings.models_dir).promote(model_id), settings, as_json=json)
@@ -56,7 +56,7 @@ def rollback(zone: str, *, json: Json = False, common: Common = NO_OPTIONS) -> N
     Args:
         zone: The zone.
     """
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     settings = common.settings()
     _in_force(Registry(settings.models_dir).rollback(zone), settings, as_json=json)
@@ -70,7 +70,7 @@ def _in_force(metadata: dict[str, Any], settings: Settings, *, as_json: bool) ->
 
 def short(metadata: Any, settings: Settings) -> dict[str, Any]:
     """Return what a list says of a version."""
-    from models.registry import Registry
+    from models.registry.registry import Registry
 
     force = Registry(settings.models_dir).in_force(metadata["zone"])
     return {

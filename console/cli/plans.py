@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
-from topologies.ordering import operator_order
-from topologies.plans import PlanBook, PlanState
-from topologies.post import Post
+from topologies.control.operator_orders import operator_order
+from topologies.control.plan_book import PlanBook, PlanState
+from topologies.control.publisher import Post
 from vpp.messages import Order
 from vpp.settings import Settings
 from vpp.store import open_store

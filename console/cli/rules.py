@@ -7,10 +7,10 @@ from pathlib import Path
 from cyclopts import App
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say
-from vpp.rule_documents import documents_in, keep_document
-from vpp.rules import added_clauses, shipped_clauses
-from vpp.store.rule_index import RuleIndex
-from vpp.word_vectors import read_vectors
+from vpp.rules.clauses import added_clauses, shipped_clauses
+from vpp.rules.documents import documents_in, keep_document
+from vpp.rules.index import RuleIndex
+from vpp.rules.word_vectors import read_vectors
 
 app = App(name="rules", help="Rules: add documents (Markdown, HTML, text, PDF), search them by clause.")
 

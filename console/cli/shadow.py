@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
 from console.cli.progress import progress
 from vpp.errors import ConfigError
-from vpp.fleet import Zone, load_fleet
-from vpp.runs import zones_named
+from vpp.fleet.in_force import zones_named
+from vpp.fleet.schema import Zone, load_fleet
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.tables import DECISIONS
+from vpp.store.tables import DECISIONS
 
 EXAMPLE = "--set service_factor=1, --set limits.ramp_limit_mw=4, --set GB-battery-1.energy_mwh=32"
 
@@ -42,7 +42,7 @@ def shadow(
     Args:
         zone: The zone, where the store has several.
     """
-    from topologies.shadow import CLEARINGS, compare
+    from topologies.backtests.shadow import CLEARINGS, compare
 
     if not (changes or beside or policy or clearing != "standard"):
         raise ConfigError("the shadow is the live plant: nothing differs", hint=f"change something, e.g. {EXAMPLE}")
@@ -94,7 +94,7 @@ def _live(settings: Settings, name: str) -> Zone:
 
 
 def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
-    from topologies.shadow import with_settings
+    from topologies.backtests.shadow import with_settings
 
     base = live
     if beside is not None:

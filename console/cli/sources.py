@@ -25,9 +25,9 @@ from console.cli.options import (
     parse_time,
     say,
 )
-from topologies.discover import with_broker
+from topologies.control.running_broker import with_broker
 from topologies.sources.options import SourceOptions
-from topologies.sources.worker import Checkpoint, checkpoint_path, read_checkpoint, run_source
+from topologies.sources.process import Checkpoint, checkpoint_path, read_checkpoint, run_source
 from vpp.domain import iso
 
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
-from topologies.status import read_status
+from topologies.runtime.status import read_status
 from vpp.domain import iso
 from vpp.store import open_store
 

@@ -9,11 +9,11 @@ import msgspec
 from cyclopts import App, Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, say, table, to_json
-from topologies.discover import with_broker
+from topologies.control.running_broker import with_broker
 from vpp.errors import ConfigError
-from vpp.kafka import admin, create_topics
 from vpp.settings import Settings
-from vpp.topics import BY_NAME, TOPICS, Topic
+from vpp.streams.kafka import admin, create_topics
+from vpp.streams.topics import BY_NAME, TOPICS, Topic
 
 app = App(name="topics", help="Topics: list, create, tail, schema. Each names the equivalent rpk line.")
 
@@ -66,7 +66,7 @@ def tail(
     Args:
         topic: Short name (`bids`) or name on the broker (`vpp.bids`).
     """
-    from topologies.tail import tail as read
+    from topologies.control.topic_tail import tail as read
 
     settings = with_broker(common.settings())
     found = _find(topic, settings)

@@ -16,14 +16,14 @@ from cyclopts import Parameter
 from console.cli.models import render_versions, short
 from console.cli.options import NO_OPTIONS, Common, Json, answer, parse_days, parse_time, say
 from console.cli.progress import Report, progress
-from topologies.promoting import tell_workers
+from topologies.control.model_promotion import tell_workers
 from topologies.sources.feed import FileFeed, open_file
-from vpp.catalogue import MAX_LEAD
 from vpp.domain import iso
 from vpp.errors import ConfigError, DataError, ModelError, UnreachableError
-from vpp.fleet import Zone, load_fleet
+from vpp.files.availability import MAX_LEAD
+from vpp.files.zone_fitting import Overrides
+from vpp.fleet.schema import Zone, load_fleet
 from vpp.settings import Settings
-from vpp.zones import Overrides
 
 DAY_S = 86_400.0
 
@@ -118,8 +118,8 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
         DataError: There are too few rows.
         UnreachableError: The broker that the settings name does not take the promotion.
     """
-    from models.registry import Registry, identified
-    from models.training import Trainer
+    from models.registry.registry import Registry, identified
+    from models.registry.trainer import Trainer
 
     registry = Registry(settings.models_dir)
     began = time.monotonic()
@@ -143,7 +143,7 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
 
 
 def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, report: Report) -> dict[str, Any]:
-    from models.promotion import Verdict, judge
+    from models.evaluation.promotion import Verdict, judge
 
     known = registry.in_force(zone.zone)
     if known is not None and known["model_id"] == model_id:

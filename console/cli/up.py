@@ -16,8 +16,8 @@ from cyclopts import Parameter
 
 from console.cli.live import View
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_speed, parse_time, say, table
+from console.local.overlap_check import refuse_decided_slots
 from console.local.prepare import prepare
-from console.local.refusal import refuse_decided_slots
 from console.local.summary import summarise
 from console.local.supervisor import Supervisor
 from topologies.sources.options import SourceOptions

@@ -9,19 +9,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from models.registry import Registry
-from models.training import Trainer
+from models.registry.registry import Registry
+from models.registry.trainer import Trainer
 from topologies.sources.feed import Feed
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
-from vpp.catalogue import MAX_LEAD
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
-from vpp.fleet import Battery, Zone
-from vpp.runs import fleet_path
+from vpp.files.availability import MAX_LEAD
+from vpp.fleet.in_force import fleet_path
+from vpp.fleet.lookup import write_fleet
+from vpp.fleet.schema import Battery, Zone
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.tables import ASSETS
-from vpp.zones import write_fleet
+from vpp.store.tables import ASSETS
 
 MIN_TRAINING_DAYS = 21
 MAX_AGE_DAYS = 35

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from topologies.orphan import PARENT_VARIABLE
+from topologies.runtime.parent_watch import PARENT_VARIABLE
 from vpp.errors import VppError
 from vpp.settings import Settings, env_name, keys
 

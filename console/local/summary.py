@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from vpp.store import Store
-from vpp.store.queries import LedgerTotal, forecast_scores, ledger_errors, ledger_totals
-from vpp.tables import DLQ, FORECASTS, TELEMETRY
+from vpp.store.named_queries import LedgerTotal, forecast_scores, ledger_errors, ledger_totals
+from vpp.store.tables import DLQ, FORECASTS, TELEMETRY
 
 
 def ledger_rows(totals: Sequence[LedgerTotal]) -> list[dict[str, Any]]:

@@ -16,15 +16,15 @@ from typing import Any, TextIO
 
 from console.local.broker import EmbeddedBroker
 from console.local.processes import Processes
-from topologies.discover import forget_broker, note_broker
-from topologies.status import read_status
+from topologies.control.running_broker import forget_broker, note_broker
+from topologies.runtime.status import read_status
 from vpp.errors import RefusedError, UnreachableError, VppError
-from vpp.kafka import create_topics
 from vpp.settings import Settings
 from vpp.store import Store, open_store
-from vpp.store.queries import missing_ends
-from vpp.tables import ENDS
-from vpp.topics import TOPOLOGIES
+from vpp.store.named_queries import missing_ends
+from vpp.store.tables import ENDS
+from vpp.streams.kafka import create_topics
+from vpp.streams.topics import TOPOLOGIES
 
 log = logging.getLogger(__name__)
 

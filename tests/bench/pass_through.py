@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from typing import Literal
 
-from topologies.status import StatusFile
-from vpp.kafka import application
+from topologies.runtime.status import StatusFile
 from vpp.settings import load_settings
+from vpp.streams.kafka import application
 
 
 class _Nothing:

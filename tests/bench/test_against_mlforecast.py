@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.backtest import BacktestOptions, run_backtest
-from models.feed import with_net_load
-from vpp.canonical import read_frame
+from models.evaluation.backtest import BacktestOptions, run_backtest
+from models.history import with_net_load
 from vpp.domain import Target
-from vpp.zones import shipped_fleet
+from vpp.files.reader import read_frame
+from vpp.fleet.lookup import shipped_fleet
 
 pytest.importorskip("mlforecast", reason="needs the extra: pip install -e '.[compare]'")
 

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from models.feed import telemetry, with_net_load
-from models.price_realtime import RealTimePart
-from models.registry import Registry
-from models.training import Trainer
+from models.history import telemetry, with_net_load
+from models.price.realtime.model import RealTimePart
+from models.registry.registry import Registry
+from models.registry.trainer import Trainer
 from tests.bench.test_throughput import net_load_row, one_row, percentiles, price_row, timed_us
+from topologies.runtime.reducers import make_reducer
 from topologies.sources.feed import Feed, SimulatorFeed, open_file
 from topologies.sources.simulator import CHANNELS, Simulator
-from topologies.steps import make_reducer
 from vpp import messages as m
-from vpp.reducer import Origin
+from vpp.files.zone_fitting import zone_for
 from vpp.settings import load_settings
-from vpp.zones import zone_for
+from vpp.streams.reducer import Origin
 
 pytestmark = pytest.mark.bench
 

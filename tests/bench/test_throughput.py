@@ -23,22 +23,23 @@ from confluent_kafka import Consumer, Producer
 
 from console.local.broker import EmbeddedBroker
 from console.local.processes import Processes
-from models.registry import Registry
-from models.training import Trainer
+from models.registry.registry import Registry
+from models.registry.trainer import Trainer
 from tests.plant_fixtures import make_place
-from topologies.chain import Chain
-from topologies.sources.replay_rows import Window, replay_messages
+from topologies.runtime.in_process import Chain
+from topologies.runtime.reducers import make_reducer
+from topologies.runtime.status import read_status
+from topologies.sources.availability_order import Window, replay_messages
 from topologies.sources.simulator import CHANNELS, Simulator
-from topologies.status import read_status
-from topologies.steps import make_reducer
 from vpp import messages as m
 from vpp.domain import NET_LOAD
-from vpp.fleet import Zone
-from vpp.kafka import consumer_config, create_topics, producer_config
-from vpp.reducer import Origin
+from vpp.files.zone_fitting import zone_for
+from vpp.fleet.lookup import write_fleet
+from vpp.fleet.schema import Zone
 from vpp.settings import Settings
-from vpp.topics import INPUT_OF
-from vpp.zones import write_fleet, zone_for
+from vpp.streams.kafka import consumer_config, create_topics, producer_config
+from vpp.streams.reducer import Origin
+from vpp.streams.topics import INPUT_OF
 
 pytestmark = pytest.mark.bench
 

@@ -12,7 +12,7 @@ from deploy.requirements import requirements
 from tests.contract.compose_file import DEPLOY, ROOT, SCHEMA, filled, read_compose, read_example, variables
 from vpp.errors import ConfigError
 from vpp.settings import PLACEHOLDER, env_name, keys, load_settings
-from vpp.topics import TOPOLOGIES
+from vpp.streams.topics import TOPOLOGIES
 
 COMPOSE = read_compose()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

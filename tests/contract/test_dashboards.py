@@ -9,8 +9,8 @@ import yaml
 
 from deploy.grafana.build import dashboards
 from deploy.grafana.panels import UID
-from vpp.store.line_protocol import field_columns, tag_columns
-from vpp.tables import BY_NAME
+from vpp.store.influx_line_protocol import field_columns, tag_columns
+from vpp.store.tables import BY_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning"

@@ -13,7 +13,7 @@ from deploy.generate import ROOT, generated, main, stale, write
 from deploy.topic_docs import topic_schema
 from tests.contract.rpk_script import NewTopic, calls_of, topics_of
 from vpp import messages as m
-from vpp.topics import BY_NAME, INPUT_OF, TOPICS, Topic
+from vpp.streams.topics import BY_NAME, INPUT_OF, TOPICS, Topic
 
 SCRIPT = ROOT / "deploy" / "create-topics.sh"
 

@@ -23,23 +23,23 @@ MAY_IMPORT = {
 
 # Outside library -> the modules or packages of ours that may import it.
 ONLY_IN = {
-    "quixstreams": ("topologies", "vpp.kafka", "console.local"),
-    "confluent_kafka": ("topologies", "vpp.kafka", "console.local"),
+    "quixstreams": ("topologies", "vpp.streams.kafka", "console.local"),
+    "confluent_kafka": ("topologies", "vpp.streams.kafka", "console.local"),
     "influxdb_client": ("vpp.store",),
-    "sqlite3": ("vpp.store",),
+    "sqlite3": ("vpp.store", "vpp.rules"),
     "xgboost": ("models",),
-    "fastmcp": ("mcp_server", "agents.grid_agent"),
-    "mcp": ("mcp_server", "agents.grid_agent"),
-    "pydantic_ai": ("agents.llm_brain",),
+    "fastmcp": ("mcp_server", "agents.autonomous.agent"),
+    "mcp": ("mcp_server", "agents.autonomous.agent"),
+    "pydantic_ai": ("agents.autonomous.llm_brain",),
 }
 
 # The pure core gets its settings, data and connections as arguments; the autonomous MCP client is an edge.
 PURE = ("features", "models", "agents")
-EDGES_IN_PURE = ("agents.grid_agent",)
-IMPURE_MODULES = ("vpp.kafka", "vpp.settings", "vpp.store")
+EDGES_IN_PURE = ("agents.autonomous.agent",)
+IMPURE_MODULES = ("vpp.streams.kafka", "vpp.settings", "vpp.store")
 
 # Decisions depend on event time and on seeded randomness alone.
-DECIDING = ("features", "agents", "vpp.domain", "vpp.reducer")
+DECIDING = ("features", "agents", "vpp.domain", "vpp.streams.reducer")
 WALL_CLOCK_AND_CHANCE = (
     "datetime.now",
     "datetime.utcnow",
@@ -161,13 +161,18 @@ def test_every_module_says_what_it_is() -> None:
     ("name", "source", "found"),
     [
         pytest.param("vpp.domain", "import features.ring", "vpp may import", id="upwards"),
-        pytest.param("agents.actor", "from models import forecaster", "agents may import", id="sideways"),
+        pytest.param("agents.bidding.actor", "from models import forecaster", "agents may import", id="sideways"),
         pytest.param(
             "console.cli.mcp", "def run():\n    from mcp_server import server", "console may import", id="in a function"
         ),
-        pytest.param("agents.actor", "import xgboost as xgb", "xgboost is for models", id="library"),
-        pytest.param("topologies.storage", "import sqlite3", "sqlite3 is for vpp.store", id="standard library"),
-        pytest.param("models.training", "from vpp import settings", "pure core", id="settings in the core"),
+        pytest.param("agents.bidding.actor", "import xgboost as xgb", "xgboost is for models", id="library"),
+        pytest.param(
+            "topologies.runtime.store_sink",
+            "import sqlite3",
+            "sqlite3 is for vpp.store, vpp.rules",
+            id="standard library",
+        ),
+        pytest.param("models.registry.trainer", "from vpp import settings", "pure core", id="settings in the core"),
     ],
 )
 def test_a_forbidden_import_is_seen(name: str, source: str, found: str) -> None:
@@ -177,10 +182,12 @@ def test_a_forbidden_import_is_seen(name: str, source: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        pytest.param("topologies.plant", "from agents.clearing import clear\nimport quixstreams", id="downwards"),
-        pytest.param("vpp.kafka", "from quixstreams import Application", id="library at home"),
+        pytest.param("topologies.plant", "from agents.clearing.solve import clear\nimport quixstreams", id="downwards"),
+        pytest.param("vpp.streams.kafka", "from quixstreams import Application", id="library at home"),
         pytest.param("vpp.store.sqlite", "import sqlite3", id="store"),
-        pytest.param("agents.grid_agent", "from fastmcp import Client\nfrom vpp.settings import Settings", id="edge"),
+        pytest.param(
+            "agents.autonomous.agent", "from fastmcp import Client\nfrom vpp.settings import Settings", id="edge"
+        ),
     ],
 )
 def test_an_allowed_import_passes(name: str, source: str) -> None:
@@ -188,5 +195,7 @@ def test_an_allowed_import_passes(name: str, source: str) -> None:
 
 
 def test_a_wall_clock_read_in_a_decision_is_seen() -> None:
-    assert clock_breaches(Module("agents.actor", "import datetime as dt\nnow = dt.datetime.now(tz=dt.UTC)")) != []
+    assert (
+        clock_breaches(Module("agents.bidding.actor", "import datetime as dt\nnow = dt.datetime.now(tz=dt.UTC)")) != []
+    )
     assert clock_breaches(Module("console.cli.up", "import datetime as dt\nnow = dt.datetime.now(tz=dt.UTC)")) == []

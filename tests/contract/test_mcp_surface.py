@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from mcp_server.acting import Acts
+from mcp_server.actions.actions import Acts
 from mcp_server.server import build_server
 from tests.mcp_plant import empty_desk
-from topologies.plans import PlanBook
+from topologies.control.plan_book import PlanBook
 
 SNAPSHOT = Path(__file__).with_name("mcp_surface.json")
 MAX_LIST_BYTES = 16 * 1024

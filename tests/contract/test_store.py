@@ -15,7 +15,7 @@ from vpp.errors import ConfigError, RefusedError
 from vpp.settings import InfluxSettings, Settings
 from vpp.store import Store, open_store
 from vpp.store.query import order_columns
-from vpp.tables import BY_NAME, TABLES
+from vpp.store.tables import BY_NAME, TABLES
 
 Open = Callable[..., Store]
 

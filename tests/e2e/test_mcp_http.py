@@ -22,7 +22,7 @@ from fastmcp.exceptions import ToolError
 from mcp.client.client import Client as OfficialClient
 from mcp.client.streamable_http import streamable_http_client
 
-from mcp_server.access import add_token
+from mcp_server.security.auth import add_token
 from tests.plant_loop import Loop
 
 pytestmark = pytest.mark.e2e

@@ -17,12 +17,12 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
-from agents.brain import AgentLimits
-from agents.grid_agent import GridAgent, Report
-from agents.llm_brain import ModelBrain
+from agents.autonomous.agent import GridAgent, Report
+from agents.autonomous.guard import AgentLimits
+from agents.autonomous.llm_brain import ModelBrain
 from tests.plant_fixtures import Place, make_place
 from tests.scripted_model import call, scripted
-from topologies.post import Post
+from topologies.control.publisher import Post
 
 pytestmark = [pytest.mark.e2e, pytest.mark.stream, pytest.mark.slow]
 ZONE, BATTERY = "SIM_001", "SIM_001-battery-1"

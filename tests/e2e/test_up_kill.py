@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.plant_fixtures import Place, keep_models, make_place, recall_models
-from topologies.status import read_status
-from vpp.topics import TOPOLOGIES
+from topologies.runtime.status import read_status
+from vpp.streams.topics import TOPOLOGIES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.plant_fixtures import Place
-from topologies.status import read_status
+from topologies.runtime.status import read_status
 from vpp.store import open_store
-from vpp.tables import FORECASTS, SETPOINTS
+from vpp.store.tables import FORECASTS, SETPOINTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.replay import configured
-from models.backtest import BacktestOptions, replay_model
-from models.registry import Registry
+from agents.plant.recompute import configured
+from models.evaluation.backtest import BacktestOptions, replay_model
+from models.registry.registry import Registry
 from tests.plant_fixtures import Place, keep_models, make_place, recall_models
-from topologies.receipts import replay_decision
+from topologies.control.decision_check import replay_decision
 from topologies.sources.feed import open_file
-from vpp.catalogue import MAX_LEAD
 from vpp.domain import QUANTILE_NAMES, Target
-from vpp.runs import zones_named
+from vpp.files.availability import MAX_LEAD
+from vpp.fleet.in_force import zones_named
 from vpp.store import open_store
 from vpp.store.decisions import decision_at
 

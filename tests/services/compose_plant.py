@@ -20,7 +20,7 @@ from tests.contract.rpk_script import calls_of, topics_of
 from tests.service_fixtures import InfluxService
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
-from vpp.topics import TOPOLOGIES, expected_ends
+from vpp.streams.topics import TOPOLOGIES, expected_ends
 
 SECRETS = ("VPP_INFLUX__TOKEN", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
 SERVICES = read_compose()["services"]

@@ -25,7 +25,7 @@ from tests.contract.compose_file import ROOT
 from tests.contract.rpk_script import calls_of
 from tests.service_fixtures import InfluxService, KafkaLogin
 from tests.services.compose_plant import Plant, create_topics, free_port, running, wait_for_the_end
-from vpp.topics import TOPOLOGIES
+from vpp.streams.topics import TOPOLOGIES
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 

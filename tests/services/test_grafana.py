@@ -12,7 +12,7 @@ from deploy.grafana.build import plant
 from tests.service_fixtures import InfluxService
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
-from vpp.tables import (
+from vpp.store.tables import (
     ALERTS,
     ASSETS,
     BIDS,

@@ -15,9 +15,9 @@ from confluent_kafka import Producer
 from tests.service_fixtures import InfluxService, ServiceControl
 from vpp import messages as m
 from vpp.domain import QUANTILE_NAMES
-from vpp.kafka import create_topics, producer_config
 from vpp.settings import InfluxSettings, KafkaSettings, Settings, StoreSettings
 from vpp.store import Store, open_store
+from vpp.streams.kafka import create_topics, producer_config
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from tests.plant_fixtures import Place
-from topologies.chain import Chain, run_into_store
+from topologies.runtime.in_process import Chain, run_into_store
+from topologies.sources.availability_order import replay_messages
 from topologies.sources.faults import with_faults
 from topologies.sources.options import SIMULATION_START, SourceOptions, faults_of, open_feed, window_of
-from topologies.sources.replay_rows import replay_messages
 from vpp.domain import iso
 from vpp.settings import Settings
 from vpp.store import Store, open_store

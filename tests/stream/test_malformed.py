@@ -11,10 +11,10 @@ from confluent_kafka import Producer
 from console.local.supervisor import Supervisor
 from tests.plant_fixtures import Place
 from vpp import messages as m
-from vpp.kafka import producer_config
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.tables import DLQ, FORECASTS, TELEMETRY
+from vpp.store.tables import DLQ, FORECASTS, TELEMETRY
+from vpp.streams.kafka import producer_config
 
 pytestmark = [pytest.mark.stream, pytest.mark.slow]
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from agents.approval import PLAN_LIFE, Approval, approve, order_digest
+from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from tests.plant_fixtures import Place
-from topologies.discover import with_broker
+from topologies.control.running_broker import with_broker
 from topologies.sources.options import SIMULATION_START
-from vpp.kafka import producer_config
 from vpp.messages import Order, encode
 from vpp.store import Store, open_store
-from vpp.tables import AUDIT, ORDERS, SETPOINTS
+from vpp.store.tables import AUDIT, ORDERS, SETPOINTS
+from vpp.streams.kafka import producer_config
 
 pytestmark = [pytest.mark.stream, pytest.mark.slow]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from topologies.sources.pace import RunClock
-from vpp.fleet import Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import Deadline
-from vpp.topics import BIDS, RAW
+from vpp.streams.topics import BIDS, RAW
 
 
 @dataclass(slots=True)

@@ -13,12 +13,13 @@ import msgspec
 import pandas as pd
 
 from topologies.sources.simulator import CHANNELS, Simulator
-from vpp.canonical import FileInfo, inspect_file, iter_chunks, read_frame
-from vpp.catalogue import is_published
 from vpp.errors import ConfigError, DataError
-from vpp.fleet import Fleet, Zone
-from vpp.mapping import Mapping as ColumnMapping
-from vpp.zones import Overrides, find_zone, zone_for, zones_for_file
+from vpp.files.availability import is_published
+from vpp.files.mapping import Mapping as ColumnMapping
+from vpp.files.reader import FileInfo, inspect_file, iter_chunks, read_frame
+from vpp.files.zone_fitting import Overrides, zone_for, zones_for_file
+from vpp.fleet.lookup import find_zone
+from vpp.fleet.schema import Fleet, Zone
 
 
 class Feed(Protocol):

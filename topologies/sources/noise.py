@@ -12,9 +12,9 @@ import zlib
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from vpp.numerics.arrays import Floats
+
 EVERYWHERE = 0
 
 
@@ -24,19 +24,19 @@ def place_code(name: str) -> int:
 
 
 @lru_cache(maxsize=1 << 16)
-def white(seed: int, place: int, stream: int, day: int, per_day: int) -> Array:
+def white(seed: int, place: int, stream: int, day: int, per_day: int) -> Floats:
     """Return standard normal noise of one day, shape (per_day,); ``day`` counts from 1970-01-01."""
     drawn = np.random.default_rng([seed, place, stream, day, per_day]).standard_normal(per_day)
     drawn.flags.writeable = False
     return drawn
 
 
-def white_span(seed: int, place: int, stream: int, first_day: int, days: int, per_day: int) -> Array:
+def white_span(seed: int, place: int, stream: int, first_day: int, days: int, per_day: int) -> Floats:
     """Return standard normal noise of consecutive days, shape (days * per_day,)."""
     return np.concatenate([white(seed, place, stream, first_day + i, per_day) for i in range(days)])
 
 
-def slow(seed: int, place: int, stream: int, hours: Array, rho: float) -> Array:
+def slow(seed: int, place: int, stream: int, hours: Floats, rho: float) -> Floats:
     """Return noise of unit variance whose hourly values correlate by about ``rho``, linear between full hours.
 
     Args:
@@ -58,7 +58,7 @@ def slow(seed: int, place: int, stream: int, hours: Array, rho: float) -> Array:
     return np.interp(hours, at, smooth)
 
 
-def shared(seed: int, place: int, stream: int, hours: Array, rho: float, *, common: float = 0.6) -> Array:
+def shared(seed: int, place: int, stream: int, hours: Floats, rho: float, *, common: float = 0.6) -> Floats:
     """Return slow noise of which the share ``common`` of the variance is the same at all places."""
     everywhere = slow(seed, EVERYWHERE, stream, hours, rho)
     here = slow(seed, place, stream, hours, rho)

@@ -11,16 +11,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
+from topologies.sources.availability_order import WARM_UP, Window
 from topologies.sources.faults import Faults
 from topologies.sources.feed import Feed, open_file, open_simulator
 from topologies.sources.pace import speed_of, whole_weeks
-from topologies.sources.replay_rows import WARM_UP, Window
 from topologies.sources.simulator import simulated_names
 from vpp.domain import iso
 from vpp.errors import ConfigError
-from vpp.fleet import load_fleet
+from vpp.files.zone_fitting import Overrides
+from vpp.fleet.schema import load_fleet
 from vpp.settings import Settings
-from vpp.zones import Overrides
 
 SIMULATION_START = datetime(2025, 6, 2, tzinfo=UTC)
 """First simulated slot unless said otherwise: fixed, so that a run can be repeated."""

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from models.registry import Registry
-from models.training import Trainer
+from models.registry.registry import Registry
+from models.registry.trainer import Trainer
+from topologies.sources.availability_order import Refit
 from topologies.sources.feed import Feed
-from topologies.sources.replay_rows import Refit
-from vpp.catalogue import MAX_LEAD
 from vpp.domain import iso
 from vpp.errors import DataError
-from vpp.fleet import Zone
+from vpp.files.availability import MAX_LEAD
+from vpp.fleet.schema import Zone
 from vpp.messages import Promotion
 from vpp.settings import Settings
 

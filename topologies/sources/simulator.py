@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from topologies.sources import weather as w
-from topologies.sources.noise import EVERYWHERE, Array, place_code, slow, white_span
+from topologies.sources.noise import EVERYWHERE, place_code, slow, white_span
 from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND, PriceKnown
-from vpp.fleet import Zone
-from vpp.layout import ASSET_MARK
+from vpp.files.columns import ASSET_MARK
+from vpp.fleet.schema import Zone
+from vpp.numerics.arrays import Floats
 
 CHANNELS = (
     LOAD, SOLAR, WIND, PRICE, FREQUENCY, "temperature_c",
@@ -50,7 +51,7 @@ class _Span:
     first: int
     count: int
     per_day: int
-    hours: Array
+    hours: Floats
     local: pd.DatetimeIndex
 
     @classmethod
@@ -89,7 +90,7 @@ class Simulator:
             at = until
 
     def frame(self, zone: Zone, start: datetime, end: datetime) -> pd.DataFrame:
-        """Return one zone's channels on a regular index of UTC slot starts, as ``vpp.canonical.read_frame`` does."""
+        """Return one zone's channels on a regular index of UTC slot starts, as ``vpp.files.reader.read_frame`` does."""
         rows = self.rows(zone, start, end)
         index = pd.DatetimeIndex(rows["slot"], tz="UTC", name="slot", freq=f"{zone.step_min}min")
         return rows[list(CHANNELS)].set_axis(index)
@@ -112,7 +113,7 @@ class Simulator:
             rows |= _day_plan(zone, span.local)
         return pd.DataFrame(rows)
 
-    def _energy(self, climate: w.Climate, sky: w.Weather, span: _Span) -> dict[str, Array]:
+    def _energy(self, climate: w.Climate, sky: w.Weather, span: _Span) -> dict[str, Floats]:
         place = place_code(climate.name)
         sway = self._slots(place, w.TURBULENCE, span)
         wobble = slow(self.seed, place, w.LOAD_NOISE, span.hours, 0.95)
@@ -131,7 +132,7 @@ class Simulator:
             "wind_forecast_da_mw": np.round(w.wind_mw(climate, sky.wind_ahead_ms), 1),
         }
 
-    def _price(self, zone: Zone, net_mw: Array, hours: Array) -> Array:
+    def _price(self, zone: Zone, net_mw: Floats, hours: Floats) -> Floats:
         fuel = np.exp(0.12 * slow(self.seed, EVERYWHERE, w.FUEL, hours, 0.995))
         noise = slow(self.seed, place_code(zone.zone), w.PRICE_NOISE, hours, 0.6)
         used = net_mw / DISPATCHABLE_MW
@@ -143,12 +144,12 @@ class Simulator:
         price = np.clip(fuel * running + surplus + low + scarce + 5.0 * noise, floor, cap)
         return np.asarray(np.round(price, 2), dtype=np.float64)
 
-    def _frequency(self, span: _Span) -> Array:
+    def _frequency(self, span: _Span) -> Floats:
         wobble = self._slots(EVERYWHERE, w.GRID, span)
         hour_edge = 0.012 * np.cos(np.pi * (span.hours % 1.0))
         return np.asarray(np.round(50.0 + 0.008 * wobble + hour_edge, 4), dtype=np.float64)
 
-    def _slots(self, place: int, stream: int, span: _Span) -> Array:
+    def _slots(self, place: int, stream: int, span: _Span) -> Floats:
         day, offset = divmod(span.first, span.per_day)
         days = (offset + span.count - 1) // span.per_day + 1
         return white_span(self.seed, place, stream, day, days, span.per_day)[offset : offset + span.count]
@@ -170,7 +171,7 @@ def simulated_names(count: int) -> Sequence[str]:
     return tuple(f"SIM_{i:03d}" for i in range(1, count + 1))
 
 
-def _calendar(local: pd.DatetimeIndex) -> Array:
+def _calendar(local: pd.DatetimeIndex) -> Floats:
     hour = local.hour.to_numpy() + (local.minute.to_numpy() + 0.0) / 60.0
     hours = np.arange(25.0)
     work = np.interp(hour, hours, np.append(WORKDAY, WORKDAY[0]))
@@ -181,7 +182,7 @@ def _calendar(local: pd.DatetimeIndex) -> Array:
     return np.asarray(day)
 
 
-def _day_plan(zone: Zone, local: pd.DatetimeIndex) -> dict[str, Array]:
+def _day_plan(zone: Zone, local: pd.DatetimeIndex) -> dict[str, Floats]:
     battery = zone.batteries[0]
     hour = local.hour.to_numpy() + local.minute.to_numpy() / 60.0
     usable = (battery.soc_max - battery.soc_min) * 0.9

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topologies.sources.noise import Array, place_code, shared, slow
+from topologies.sources.noise import place_code, shared, slow
+from vpp.numerics.arrays import Floats
 
 CLOUD, WIND, WARMTH, CLOUD_ERROR, WIND_ERROR, LOAD_ERROR, LOAD_NOISE, PRICE_NOISE, FUEL, TURBULENCE, GRID = range(1, 12)
 """Streams of noise, one per quantity."""
@@ -36,15 +37,15 @@ class Weather:
     ``cloud_ahead`` and ``wind_ahead_ms`` are what was forecast the day before.
     """
 
-    cloud: Array
-    cloud_ahead: Array
-    wind_ms: Array
-    wind_ahead_ms: Array
-    temperature_c: Array
-    clear_wm2: Array
+    cloud: Floats
+    cloud_ahead: Floats
+    wind_ms: Floats
+    wind_ahead_ms: Floats
+    temperature_c: Floats
+    clear_wm2: Floats
 
 
-def weather(climate: Climate, seed: int, hours: Array) -> Weather:
+def weather(climate: Climate, seed: int, hours: Floats) -> Weather:
     """Return the weather at ``hours`` (since 1970-01-01 UTC, middle of each slot)."""
     place = place_code(climate.name)
     season = _season(hours)
@@ -61,7 +62,7 @@ def weather(climate: Climate, seed: int, hours: Array) -> Weather:
     return Weather(cloud, _cover(sky_ahead), speed, ahead, temperature, clear)
 
 
-def clear_sky_wm2(latitude_deg: float, hours: Array) -> Array:
+def clear_sky_wm2(latitude_deg: float, hours: Floats) -> Floats:
     """Return the irradiance of a clear sky on the ground in W/m2; solar time is taken as UTC + 40 min."""
     day = (hours / 24.0) % 365.2425
     declination = np.radians(23.45) * np.sin(2.0 * np.pi * (284.0 + day) / 365.2425)
@@ -72,13 +73,13 @@ def clear_sky_wm2(latitude_deg: float, hours: Array) -> Array:
     return np.where(sine > 1e-3, 1098.0 * up * np.exp(-0.057 / up), 0.0)
 
 
-def solar_mw(climate: Climate, clear_wm2: Array, cloud: Array, temperature_c: Array) -> Array:
+def solar_mw(climate: Climate, clear_wm2: Floats, cloud: Floats, temperature_c: Floats) -> Floats:
     """Return photovoltaic output in MW, 0 at night; 15 % is lost on the way, 0.4 % more per degree above 15."""
     ground = clear_wm2 * (1.0 - 0.75 * cloud**3.4)
     return 0.85 * climate.solar_mw * np.clip(ground / 1000.0 * (1.0 - 0.004 * (temperature_c - 15.0)), 0.0, 1.0)
 
 
-def wind_mw(climate: Climate, speed_ms: Array) -> Array:
+def wind_mw(climate: Climate, speed_ms: Floats) -> Floats:
     """Return output of many turbines in MW: from 3 m/s, full at about 13, fading out above 24."""
     rising = 1.0 / (1.0 + np.exp(-(speed_ms - 8.8) / 1.55))
     started = np.clip((speed_ms - 2.5) / 2.0, 0.0, 1.0)
@@ -86,10 +87,10 @@ def wind_mw(climate: Climate, speed_ms: Array) -> Array:
     return climate.wind_mw * 0.95 * rising * started * storm
 
 
-def _season(hours: Array) -> Array:
+def _season(hours: Floats) -> Floats:
     """Return 1 in mid January and -1 in mid July."""
     return np.asarray(np.cos(2.0 * np.pi * ((hours / 24.0) % 365.2425 - 16.0) / 365.2425))
 
 
-def _cover(sky: Array) -> Array:
+def _cover(sky: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-(1.5 * sky + 0.5))))

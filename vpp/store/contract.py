@@ -22,7 +22,7 @@ from vpp.store.query import (
     find_table,
 )
 from vpp.store.sampling import bucket_width_s
-from vpp.tables import TABLES, Row, Table
+from vpp.store.tables import TABLES, Row, Table
 
 CHUNK_ROWS = 20_000
 

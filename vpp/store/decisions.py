@@ -13,7 +13,7 @@ from vpp.domain import iso
 from vpp.errors import ConfigError, DataError
 from vpp.messages import Decision
 from vpp.store.contract import Store
-from vpp.tables import DECISIONS, SETPOINTS
+from vpp.store.tables import DECISIONS, SETPOINTS
 
 LATEST = "latest"
 

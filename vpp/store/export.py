@@ -16,7 +16,7 @@ from vpp.domain import iso
 from vpp.errors import DataError, UnreachableError
 from vpp.store.contract import Store
 from vpp.store.query import find_table
-from vpp.tables import Column, Row, Table
+from vpp.store.tables import Column, Row, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

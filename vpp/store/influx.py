@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vpp.settings import InfluxSettings
-from vpp.store import flux
+from vpp.store import influx_flux
 from vpp.store.contract import Store
 from vpp.store.influx_client import InfluxClient
-from vpp.store.line_protocol import (
+from vpp.store.influx_line_protocol import (
     UNNAMED_RUN,
     has_repeats,
     line_encoder,
@@ -19,10 +19,10 @@ from vpp.store.line_protocol import (
     run_tag,
     tag_columns,
 )
+from vpp.store.influx_rowset import RowSet
 from vpp.store.query import FIRST_TIME, LAST_TIME, Query, Span, order_columns
-from vpp.store.rowset import RowSet
 from vpp.store.sampling import bucket_start
-from vpp.tables import Row, Table
+from vpp.store.tables import Row, Table
 
 _FIRST_SCAN = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,13 +49,14 @@ class InfluxStore(Store):
         """Return the names of the runs that have rows, sorted."""
         found = self._client.ask(
             'import "influxdata/influxdb/schema"\n'
-            f'schema.tagValues(bucket: {flux.literal(self._bucket)}, tag: "run", start: {flux.literal(FIRST_TIME)})'
+            f'schema.tagValues(bucket: {influx_flux.literal(self._bucket)}, tag: "run", '
+            f"start: {influx_flux.literal(FIRST_TIME)})"
         )
         return tuple(sorted("" if r["_value"] == UNNAMED_RUN else r["_value"] for r in found))
 
     def ping(self) -> None:
         """Check that the server answers and that the token may read the bucket."""
-        self._client.ask(f"from(bucket: {flux.literal(self._bucket)}) |> range(start: -1s) |> limit(n: 1)")
+        self._client.ask(f"from(bucket: {influx_flux.literal(self._bucket)}) |> range(start: -1s) |> limit(n: 1)")
 
     def close(self) -> None:
         """Close the connections."""
@@ -101,7 +102,7 @@ class InfluxStore(Store):
     def _extent(self, query: Query) -> tuple[int, datetime, datetime] | None:
         if _needs_rows(query):
             return self._row_set(query).extent()
-        points = flux.witnesses(self._bucket, query)
+        points = influx_flux.witnesses(self._bucket, query)
         most = [int(r["_value"]) for r in self._client.ask(f"{points} |> count() |> group() |> max()")]
         if not most:
             return None
@@ -115,8 +116,8 @@ class InfluxStore(Store):
         reals = [column.name for column in query.columns if column.type == "real"]
         window = f'aggregateWindow(every: {width_s}s, fn: %s, createEmpty: false, timeSrc: "_start")'
         # Buckets in which no number stands are there too: they show by the field that every row has.
-        means = f"{flux.source(self._bucket, query, fields=reals)} |> {window % 'mean'}"
-        there = f"{flux.witnesses(self._bucket, query)} |> {window % 'count'}"
+        means = f"{influx_flux.source(self._bucket, query, fields=reals)} |> {window % 'mean'}"
+        there = f"{influx_flux.witnesses(self._bucket, query)} |> {window % 'count'}"
         order = order_columns(query.table)
         by_name = {column.name: column for column in query.table.columns}
         place = record_decoder(query.table, [by_name[name] for name in order])
@@ -138,7 +139,7 @@ class InfluxStore(Store):
         if _needs_rows(query):
             times = {span.zone: span.last for span in self._row_set(query).spans()}
         else:
-            points = flux.witnesses(self._bucket, query)
+            points = influx_flux.witnesses(self._bucket, query)
             last = f'{points} |> last() |> group(columns: ["zone"]) |> max(column: "_time")'
             times = dict(map(_zone_time(query.table), self._client.ask(last)))
         return [
@@ -148,14 +149,14 @@ class InfluxStore(Store):
     def _count(self, query: Query) -> int:
         if _needs_rows(query):
             return len(self._row_set(query))
-        points = flux.witnesses(self._bucket, query)
+        points = influx_flux.witnesses(self._bucket, query)
         return sum(int(r["_value"]) for r in self._client.ask(f"{points} |> count() |> group() |> sum()"))
 
     def _spans(self, table: Table, run: str) -> list[Span]:
         query = Query(table, run, None, None, None, (), table.columns)
         if _needs_rows(query):
             return self._row_set(query).spans()
-        points, place = flux.witnesses(self._bucket, query), _zone_time(table)
+        points, place = influx_flux.witnesses(self._bucket, query), _zone_time(table)
         by_zone = 'group(columns: ["zone"])'
         first = dict(map(place, self._client.ask(f'{points} |> first() |> {by_zone} |> min(column: "_time")')))
         last = dict(map(place, self._client.ask(f'{points} |> last() |> {by_zone} |> max(column: "_time")')))
@@ -171,12 +172,12 @@ class InfluxStore(Store):
             # The newest copy of a row decides, so none may be left out before they are told apart.
             asked = replace(query, zones=None, start=None, end=None, filters=(), columns=table.columns)
         decode = record_decoder(table, table.columns)
-        rows = RowSet(table, [decode(r) for r in self._client.ask(flux.pivoted(self._bucket, asked))])
+        rows = RowSet(table, [decode(r) for r in self._client.ask(influx_flux.pivoted(self._bucket, asked))])
         return rows.once().matching(query) if has_repeats(table) else rows
 
     def _narrow(self, query: Query) -> Query:
         """Return the query with its range cut to the time at which its limit is reached."""
-        points = flux.witnesses(self._bucket, query)
+        points = influx_flux.witnesses(self._bucket, query)
         end, way = ("tail", "true") if query.descending else ("limit", "false")
         last = "min" if query.descending else "max"
         text = (
@@ -190,7 +191,7 @@ class InfluxStore(Store):
 
 
 def _needs_rows(query: Query) -> bool:
-    return has_repeats(query.table) or bool(flux.field_filters(query))
+    return has_repeats(query.table) or bool(influx_flux.field_filters(query))
 
 
 def _time(record: Mapping[str, str]) -> datetime:

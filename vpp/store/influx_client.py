@@ -18,8 +18,8 @@ from urllib3.exceptions import HTTPError
 
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
 from vpp.settings import InfluxSettings
-from vpp.store.flux import literal
-from vpp.store.line_protocol import records
+from vpp.store.influx_flux import literal
+from vpp.store.influx_line_protocol import records
 from vpp.store.query import FIRST_TIME
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from vpp import tables
 from vpp.errors import ConfigError
-from vpp.tables import Column, Row, Table
+from vpp.store import tables
+from vpp.store.tables import Column, Row, Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from vpp.store import sqlite_schema as schema
 from vpp.store.contract import Store
 from vpp.store.query import Query, Span
 from vpp.store.sampling import EPOCH
-from vpp.tables import TABLES, Row, Table
+from vpp.store.tables import TABLES, Row, Table
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """How the tables lie in SQLite: schema, statements, and values to and from the database.
 
-Each table has the columns of ``vpp.tables`` plus ``run``, with the primary key (run, key...). Times are ISO 8601 UTC
-text that sorts by time: whole seconds, with microseconds in the tables whose times are instants and not slots.
+Each table has the columns of ``vpp.store.tables`` plus ``run``, with the primary key (run, key...). Times are ISO 8601
+UTC text that sorts by time: whole seconds, with microseconds in the tables whose times are instants and not slots.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vpp.store.query import Query, order_columns, series_columns
-from vpp.tables import TABLES, Column, Row, Table
+from vpp.store.tables import TABLES, Column, Row, Table
 
 VERSION = 1
 _TYPES = {"time": "TEXT", "text": "TEXT", "json": "TEXT", "real": "REAL", "int": "INTEGER", "bool": "INTEGER"}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.clearing import solve
-from agents.clearing_dp import solve_dp
-from agents.plant import PlantReducer
-from agents.problem import ClearingProblem, Plan, clearing_problem
-from agents.reflex import reflex_plan
-from agents.replay import recompute
+from agents.clearing.problem import ClearingProblem, Plan, clearing_problem
+from agents.clearing.reflex import reflex_plan
+from agents.clearing.solve import solve
+from agents.clearing.stochastic_solve import solve_dp
+from agents.plant.recompute import recompute
+from agents.plant.reducer import PlantReducer
 from tests.builders import (
     BATTERY,
     LOAD,
@@ -31,7 +31,7 @@ from tests.builders import (
 from tests.grid_cases import BATTERY as ROUND
 from tests.grid_cases import PEAKER as ROUND_PEAKER
 from tests.grid_cases import grid_zone
-from vpp.fleet import Limits, Zone
+from vpp.fleet.schema import Limits, Zone
 from vpp.messages import AssetReading, Correction, Deadline, Decision, Message, Setpoint
 
 QUICK = PEAKER.model_copy(update={"start_cost": 0.0})

@@ -10,7 +10,7 @@ import pytest
 
 from console.cli.main import main
 from topologies.sources.simulator import CHANNELS, Simulator
-from vpp.zones import zone_for
+from vpp.files.zone_fitting import zone_for
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

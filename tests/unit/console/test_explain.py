@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from console.cli.main import main
-from models.registry import Registry
-from models.training import Trainer
+from models.registry.registry import Registry
+from models.registry.trainer import Trainer
 from tests.unit.models.synthetic import make_frame
 from topologies.sources.feed import open_file
 

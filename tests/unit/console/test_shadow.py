@@ -10,7 +10,7 @@ import pytest
 from console.cli.main import main
 from tests.builders import ZONE, order_of, slot_at
 from tests.plant_loop import PLANT, Loop
-from topologies.shadow import stored_log, with_settings
+from topologies.backtests.shadow import stored_log, with_settings
 from vpp.messages import ActorBid, Deadline, Order, TraderBid
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from features.intake import IntakeReducer, IntakeState
 from vpp.errors import MessageError
-from vpp.fleet import Zone, default_zone
+from vpp.fleet.schema import Zone, default_zone
 from vpp.messages import Correction, Deadline, End, Message, Observation, Publication, SlotClosed
-from vpp.reducer import Origin
+from vpp.streams.reducer import Origin
 
 T0 = datetime(2022, 1, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import calendar, kernel, kernel_access
+from features import calendar, kernel, kernel_reads
 from features.calendar import Calendar
-from features.kernel_access import rolling, slot_mean, window_mean
-from features.replay import History, RingFeatures, make_history
+from features.compute import History, RingFeatures, make_history
+from features.derived_series import MAX_DEPTH_DAYS, depth_days, is_published
+from features.feature_spec import FeatureSpec, Op, build_spec
+from features.kernel_reads import rolling, slot_mean, window_mean
 from features.ring import SlotRing
-from features.series import MAX_DEPTH_DAYS, depth_days, is_published
-from features.spec import FeatureSpec, Op, build_spec
-from models.feed import known_until, with_net_load
+from models.history import known_until, with_net_load
 from tests.unit.models.synthetic import make_frame, make_zone
-from vpp.fleet import Zone
+from vpp.fleet.schema import Zone
 
 NONE = np.array([10**12])
 
@@ -220,5 +220,5 @@ def test_clock_changes_keep_the_columns_finite() -> None:
 
 def test_a_change_in_what_is_compiled_in_changes_the_kernels_file() -> None:
     ops = ",".join(f"{op.name}={int(op)}" for op in Op)
-    digest = hashlib.sha256(f"{inspect.getsource(kernel_access)}{ops}{calendar.FIELDS}".encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{inspect.getsource(kernel_reads)}{ops}{calendar.FIELDS}".encode()).hexdigest()[:12]
     assert digest == kernel.PARTS, f'write PARTS = "{digest}" into features/kernel.py and raise KERNEL_VERSION'

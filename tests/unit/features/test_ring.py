@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import FUTURE_DAYS, SlotRing
-from features.series import MAX_DEPTH_DAYS, depth_days
 from vpp.domain import Step
 
 STEP = Step(60)

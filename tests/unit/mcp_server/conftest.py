@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.desk import Desk
+from mcp_server.queries.context import Desk
 from tests.mcp_plant import empty_desk, filled_desk
 
 

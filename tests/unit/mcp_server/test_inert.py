@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from agents.brain import AgentLimits
-from agents.grid_agent import GridAgent
-from agents.strategy import Strategy
-from mcp_server.desk import Desk
+from agents.autonomous.agent import GridAgent
+from agents.autonomous.guard import AgentLimits
+from agents.autonomous.rule_based_brain import Strategy
+from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
 from tests.mcp_plant import BATTERY, END, EVIL, LAST, WALL, fill, settings_in
 from vpp.store import open_store
-from vpp.tables import ALERTS, ASSETS, BIDS, DECISIONS, DLQ, LEDGER, SETPOINTS, TELEMETRY
+from vpp.store.tables import ALERTS, ASSETS, BIDS, DECISIONS, DLQ, LEDGER, SETPOINTS, TELEMETRY
 
 TOOLS: list[tuple[str, dict[str, Any]]] = [
     ("get_overview", {}),

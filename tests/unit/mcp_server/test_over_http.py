@@ -10,12 +10,12 @@ from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 from fastmcp.utilities.tests import asgi_client
 
-from mcp_server.access import TokenHashes, add_token
-from mcp_server.acting import Acts
-from mcp_server.desk import Desk
+from mcp_server.actions.actions import Acts
+from mcp_server.queries.context import Desk
+from mcp_server.security.auth import TokenHashes, add_token
 from mcp_server.server import build_server
 from tests.plant_loop import Loop
-from topologies.plans import PlanBook
+from topologies.control.plan_book import PlanBook
 
 KEY = b"k" * 32
 WISH = {"asset_ids": ["bat"], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}

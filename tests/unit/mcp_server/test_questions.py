@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.answers import Series
-from mcp_server.desk import NOTHING_YET, Desk, QuestionError
-from mcp_server.fleet_view import get_asset, list_assets
-from mcp_server.forecasts import get_forecast, predict_ramp, probability_above
-from mcp_server.health import get_pipeline_health
-from mcp_server.overview import get_overview
-from mcp_server.performance import get_performance
-from mcp_server.series import get_series
-from mcp_server.topics import parse_start, peek_topic, topic_schema
+from mcp_server.answers.reading import Series
+from mcp_server.queries.assets import get_asset, list_assets
+from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
+from mcp_server.queries.forecasts import get_forecast, predict_ramp, probability_above
+from mcp_server.queries.health import get_pipeline_health
+from mcp_server.queries.overview import get_overview
+from mcp_server.queries.performance import get_performance
+from mcp_server.queries.series import get_series
+from mcp_server.queries.topics import parse_start, peek_topic, topic_schema
 from tests.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
 from tests.plant_loop import Loop
-from vpp.tables import ENDS
-from vpp.topics import expected_ends
+from vpp.store.tables import ENDS
+from vpp.streams.topics import expected_ends
 
 
 def series(desk: Desk, name: str, **given) -> Series:

@@ -10,11 +10,11 @@ from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from mcp_types import PromptReference, ResourceTemplateReference
 
-from mcp_server.desk import Desk
+from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
 from tests.mcp_plant import BATTERY, EVIL, empty_desk, slot
 from vpp.store import open_store
-from vpp.tables import TELEMETRY
+from vpp.store.tables import TELEMETRY
 
 
 @pytest.fixture(params=["auto", "legacy"])

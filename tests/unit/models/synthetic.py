@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from vpp.fleet import Limits, Share, Zone
+from vpp.fleet.schema import Limits, Share, Zone
 
 
 def make_zone(step_min: int = 30, **known: object) -> Zone:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 
-from mcp_server.acting import Acts
-from mcp_server.desk import Desk
+from mcp_server.actions.actions import Acts
+from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
 from scripts.worked_questions import pretty, questions, short
 from tests.builders import ZONE
 from tests.plant_loop import Loop
-from topologies.plans import PlanBook
+from topologies.control.plan_book import PlanBook
 
 
 async def test_all_questions_are_answered_as_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.backtest import BacktestOptions, run_backtest
-from models.registry import Registry
-from models.training import Trainer
+from models.evaluation.backtest import BacktestOptions, run_backtest
+from models.registry.registry import Registry
+from models.registry.trainer import Trainer
 from tests.unit.models.synthetic import make_frame
-from topologies.chain import Chain, outputs_of
+from topologies.runtime.in_process import Chain, outputs_of
+from topologies.sources.availability_order import Refits, Window, replay_messages
 from topologies.sources.feed import open_file
 from topologies.sources.refit import make_refit
-from topologies.sources.replay_rows import Refits, Window, replay_messages
-from vpp.catalogue import MAX_LEAD
 from vpp.domain import QUANTILE_NAMES, Target
+from vpp.files.availability import MAX_LEAD
 from vpp.messages import Forecast
 from vpp.settings import Settings
 

@@ -6,20 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.price_backtest import run_day_ahead
-from models.registry import Registry
-from models.training import Trainer
-from tests.unit.models.test_price_backtest import market
-from tests.unit.models.test_price_dayahead import SETTINGS
-from topologies.chain import Chain, outputs_of
+from models.evaluation.dayahead_backtest import run_day_ahead
+from models.registry.registry import Registry
+from models.registry.trainer import Trainer
+from tests.unit.models.evaluation.test_dayahead_backtest import market
+from tests.unit.models.price.dayahead.test_model import SETTINGS
+from topologies.runtime.in_process import Chain, outputs_of
+from topologies.sources.availability_order import Refits, Window, replay_messages
 from topologies.sources.feed import open_file
 from topologies.sources.refit import make_refit
-from topologies.sources.replay_rows import Refits, Window, replay_messages
-from vpp.catalogue import MAX_LEAD
 from vpp.domain import QUANTILE_NAMES
+from vpp.files.availability import MAX_LEAD
+from vpp.files.zone_fitting import Overrides
 from vpp.messages import Forecast
 from vpp.settings import Settings
-from vpp.zones import Overrides
 
 LIVE = datetime(2023, 6, 29, 22, tzinfo=UTC)
 DAYS = 2
@@ -30,7 +30,7 @@ EVERY = timedelta(days=1)
 def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.price_dayahead_fit.WalkSettings", lambda: SETTINGS)
+    monkeypatch.setattr("models.price.dayahead.training.WalkSettings", lambda: SETTINGS)
     rows = market().rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
     rows.insert(1, "zone", "Z")
     rows.to_csv(tmp_path / "z.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from vpp import fleet
-from vpp.catalogue import NOT_CHANNELS
-from vpp.fleet import parse_fleet
-from vpp.mapping import UNITS, Mapping, SourceColumn, TimeColumn, parse_mapping, shipped_mappings
-from vpp.zones import shipped_fleet, zone_table
+from vpp.files.availability import NOT_CHANNELS
+from vpp.files.mapping import UNITS, Mapping, SourceColumn, TimeColumn, parse_mapping, shipped_mappings
+from vpp.fleet import schema
+from vpp.fleet.lookup import shipped_fleet, zone_table
+from vpp.fleet.schema import parse_fleet
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -18,7 +18,7 @@ def blocks(page, language):
     return [part.split("```")[0] for part in text.split(f"```{language}\n")[1:]]
 
 
-@pytest.mark.parametrize("model", fleet._MODELS)
+@pytest.mark.parametrize("model", schema._MODELS)
 def test_every_fleet_key_is_explained(model):
     text = (DOCS / "fleet.md").read_text(encoding="utf-8")
     assert [name for name in model.model_fields if f"`{name}`" not in text and f"{name}:" not in text] == []

@@ -5,8 +5,8 @@ import pytest
 
 from topologies.sources.deadlines import Deadlines
 from topologies.sources.pace import Pace, RunClock, speed_of, whole_weeks
-from vpp.fleet import Zone
-from vpp.zones import find_zone
+from vpp.fleet.lookup import find_zone
+from vpp.fleet.schema import Zone
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 

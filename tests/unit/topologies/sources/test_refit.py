@@ -4,8 +4,8 @@ import pytest
 
 from topologies.sources.options import SourceOptions, open_feed
 from topologies.sources.refit import known_model, make_refit
+from vpp.fleet.lookup import find_zone
 from vpp.settings import Settings
-from vpp.zones import find_zone
 
 START = datetime(2025, 6, 2, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 from topologies.sources.noise import slow
 from topologies.sources.simulator import CHANNELS, PLACES, Simulator, place_of, simulated_names
 from topologies.sources.weather import clear_sky_wm2
-from vpp.fleet import Zone
-from vpp.zones import find_zone
+from vpp.fleet.lookup import find_zone
+from vpp.fleet.schema import Zone
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 NAMES = (*PLACES, "SIM_001")

@@ -14,7 +14,7 @@ from vpp.messages import Decision, encode
 from vpp.settings import load_settings
 from vpp.store import Store, open_store
 from vpp.store.decisions import decision_at, find_decision
-from vpp.tables import DECISIONS, Row
+from vpp.store.tables import DECISIONS, Row
 
 
 def row(zone: str, index: int, revision: int = 0, *, step_min: int = 30) -> Row:

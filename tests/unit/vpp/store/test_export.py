@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.store_rows import asset, forecast, slot, telemetry
-from vpp.canonical import inspect_file, read_frame
 from vpp.errors import ConfigError, UnreachableError
+from vpp.files.reader import inspect_file, read_frame
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.export import FORMATS, Format, export

@@ -41,7 +41,7 @@ ENDLESS_WRITER = """
     from pathlib import Path
     from tests.store_rows import asset, forecast
     from vpp.store.sqlite import SqliteStore
-    from vpp.tables import BY_NAME
+    from vpp.store.tables import BY_NAME
     with SqliteStore(Path(sys.argv[1])) as store:
         for i in count():
             rows = [forecast(i, h, 100.0) for h in range(30, 1441, 30)]

@@ -1,0 +1,1 @@
+"""Physics and static limits of batteries, peakers and curtailable assets."""

@@ -1,0 +1,51 @@
+"""Frequency droop: the power that a battery adds by itself, from the frequency that it measures.
+
+``added(f) = -k (f - f0 ± dead band)`` beyond the dead band around the nominal frequency f0, none within it (the usual
+form of grid codes); at and below the frequency of the fast reserve all that the battery can swing. Physics clips the
+sum of setpoint and answer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vpp.domain import FREQUENCY, Quality
+from vpp.fleet.schema import Battery, Zone
+from vpp.messages import SlotClosed
+
+Curve = list[tuple[float, float]]
+_JUMP_HZ = 1e-4
+
+
+def droop_curve(zone: Zone, battery: Battery) -> Curve:
+    """Return (Hz, MW added to the setpoint) points, rising in Hz, flat outside; empty where the battery has no droop.
+
+    A zone whose channels are known and lack a frequency has none.
+    """
+    slope = battery.droop_mw_per_hz
+    if slope <= 0 or (zone.channels is not None and FREQUENCY not in zone.channels):
+        return []
+    response = zone.frequency
+    swing = battery.charge_mw + battery.discharge_mw
+    low, high = response.nominal_hz - response.dead_band_hz, response.nominal_hz + response.dead_band_hz
+    points = [(low - swing / slope, swing), (low, 0.0), (high, 0.0), (high + swing / slope, -swing)]
+    reserve = response.fast_reserve_hz
+    if reserve is not None and points[0][0] < reserve < low:
+        after = reserve + _JUMP_HZ
+        points = [(reserve, swing), (after, slope * (low - after)), *points[1:]]
+    return [(round(hz, 6), round(mw, 6)) for hz, mw in points]
+
+
+def frequency_hz(observation: SlotClosed | None) -> float | None:
+    """Return the slot's mean frequency, None where it is missing or the meter stands still."""
+    if observation is None or observation.quality.get(FREQUENCY) == Quality.FLAT:
+        return None
+    return observation.values.get(FREQUENCY)
+
+
+def at(curve: Curve, value: float | None) -> float:
+    """Return a curve's value, interpolated, flat outside; 0 for an empty one or where nothing is measured."""
+    if value is None or not curve:
+        return 0.0
+    points = np.array(curve, dtype=float)
+    return float(np.interp(value, points[:, 0], points[:, 1]))

@@ -1,0 +1,1 @@
+"""The autonomous MCP client and its brains."""

@@ -1,0 +1,307 @@
+"""The autonomous grid agent: an MCP client that watches, forecasts, reasons and proposes, and never approves.
+
+Everything it knows and does goes through the tools that any MCP client has. Each episode - one look at one zone - runs
+in limits that hold whatever the brain wants, and leaves its full transcript on the audit topic: the start, every call
+with its arguments and answer, what a language model was told and said, the conclusion. Where the audit cannot be
+written, nothing is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
+from fastmcp.exceptions import FastMCPError
+from mcp.shared.exceptions import MCPError
+
+from agents.autonomous.guard import (
+    ACTING,
+    AgentLimits,
+    Brain,
+    Call,
+    Conclusion,
+    Episode,
+    OpenPlan,
+    StepLimitError,
+    Task,
+    Told,
+    Watched,
+    admit,
+    learn,
+    outcome_of,
+)
+from vpp.errors import UnreachableError
+from vpp.messages import Audit
+
+CALL_TIMEOUT_S = 60.0
+DETAIL_CHARS = 100_000
+MAX_UNANSWERED = 3
+
+FAILURES = (FastMCPError, MCPError, RuntimeError, OSError)
+
+Record = Callable[[Audit], None]
+Pause = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one episode came to; ``open_plans`` wait for somebody's approval."""
+
+    episode: str
+    zone: str
+    as_of: str | None
+    brain: str
+    kind: str
+    text: str
+    reasons: tuple[str, ...]
+    calls: int
+    open_plans: tuple[str, ...]
+
+
+@dataclass
+class GridAgent:
+    """One agent at one MCP server.
+
+    Attributes:
+        client: A connected client. It has nobody to ask: a question that the server puts to its person is a no.
+        brain: Thinks.
+        limits: Hold whatever the brain wants.
+        record: Writes one audit record and returns when it is kept.
+        principal: Who the audit says it is.
+        now: The wall clock.
+        pause: Waits.
+    """
+
+    client: Client[Any]
+    brain: Brain
+    limits: AgentLimits
+    record: Record
+    principal: str
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    pause: Pause = asyncio.sleep
+    _watched: Watched = field(default_factory=Watched)
+    _tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    _episode: str = ""
+    _zone: str = ""
+    _as_of: str | None = None
+    _records: int = 0
+
+    async def watch(
+        self, zone: str | None = None, *, every_min: float = 30.0, poll_s: float = 10.0, once: bool = False
+    ) -> AsyncGenerator[Report, None]:
+        """Yield a report of each zone after slots closed, at most every ``every_min`` of the run's clock.
+
+        Between episodes it follows its open plans and carries out those that somebody approved.
+
+        Args:
+            zone: Only this zone.
+            every_min: Least time between two looks at a zone, by the run's clock.
+            poll_s: Wall time between two looks whether anything is new.
+            once: End after one look at each zone.
+
+        Raises:
+            UnreachableError: The server does not answer any more, or the audit cannot be written.
+        """
+        seen: dict[str, datetime | None] = {}
+        unanswered = 0
+        while True:
+            for report in await self.follow_up():
+                yield report
+            told = await self._call_server(Call("get_overview", {} if zone is None else {"zone": zone}))
+            zones = [] if told.answer is None else list(told.answer.get("zones", []))
+            unanswered = unanswered + 1 if told.answer is None else 0
+            if unanswered == MAX_UNANSWERED:
+                raise UnreachableError(f"get_overview failed {unanswered} times: {told.error}", hint="see `vpp status`")
+            for now in zones:
+                slot = None if now.get("slot") is None else datetime.fromisoformat(now["slot"])
+                last = seen.get(now["zone"])
+                waited = None if slot is None or last is None else (slot - last).total_seconds() / 60.0
+                if now["zone"] not in seen or (waited is not None and waited >= every_min):
+                    seen[now["zone"]] = slot
+                    yield await self.look(now["zone"])
+            if once:
+                if not zones:
+                    hint = told.error or (told.answer or {}).get("hint") or "there is no zone"
+                    yield Report("", zone or "", None, self.brain.name, "blind", str(hint), (), 1, ())
+                return
+            await self.pause(poll_s)
+
+    async def look(self, zone: str) -> Report:
+        """Run one episode and return its report.
+
+        Raises:
+            UnreachableError: The audit cannot be written; nothing was done after that.
+        """
+        self._begin(zone)
+        self._tools = await self._list_tools()
+        await self._note("start", "started", {"brain": self.brain.name, "tools": sorted(self._tools)})
+        mine = tuple(plan for plan in self._watched.open_plans if plan.zone == zone)
+        try:
+            async with asyncio.timeout(self.limits.max_s):
+                found = await self.brain.look(
+                    Episode(Task(zone, mine), self.limits, self._tools, self._ask, self._keep)
+                )
+        except StepLimitError as error:
+            found = Conclusion("stopped", str(error))
+        except TimeoutError:
+            found = Conclusion("stopped", f"{self.limits.max_s:g} s are all that one look has")
+        except UnreachableError:
+            raise
+        except Exception as error:  # whatever broke the look, its end goes into the transcript before the bug is raised
+            await self._end(Conclusion("failed", f"{type(error).__name__}: {error}"))
+            raise
+        if found.kind == "reported":
+            found = replace(found, kind=outcome_of(self._watched))
+        return await self._end(found)
+
+    async def follow_up(self) -> list[Report]:
+        """Carry out open plans that somebody approved, forget those that ended otherwise, and report both."""
+        reports = []
+        for plan in self._watched.open_plans:
+            status = await self._status(plan)
+            if status == "proposed":
+                continue
+            self._begin(plan.zone)
+            await self._note("start", "following", {"plan_id": plan.plan_id, "status": status})
+            if status == "approved":
+                told = await self._ask(Call("execute_plan", {"plan_id": plan.plan_id}))
+                said = told.error or f"{(told.answer or {}).get('status')} {(told.answer or {}).get('reason') or ''}"
+                found = Conclusion(outcome_of(self._watched), f"{plan.what} was approved: {said}".strip())
+            else:
+                found = Conclusion("refused", f"{plan.what} is {status}")
+            left = tuple(one for one in self._watched.open_plans if one.plan_id != plan.plan_id)
+            self._watched = replace(self._watched, open_plans=left)
+            reports.append(await self._end(found))
+        return reports
+
+    async def _keep(self, text: str) -> None:
+        """Put one message between a language model and this agent into the audit, in pieces where it is long."""
+        for at in range(0, max(len(text), 1), DETAIL_CHARS):
+            await self._write("message", "kept", text[at : at + DETAIL_CHARS], _digest(text))
+
+    async def _ask(self, call: Call) -> Told:
+        """Make a call that a brain wants, where the guard admits it; both are recorded."""
+        self._watched, refusal = admit(self.limits, self._watched, call, self.now().date())
+        if refusal is None and call.tool not in self._tools:
+            refusal = f"the server does not offer {call.tool} to this agent"
+        if refusal is not None:
+            told = Told(call, error=f"refused by this agent's limits: {refusal}")
+        else:
+            if call.tool in ACTING:  # an act that the audit does not take is not tried
+                await self._note("call", "asked", {"tool": call.tool, "arguments": dict(call.arguments)})
+            told = await self._call_server(call)
+        self._watched = learn(self._watched, told)
+        self._as_of = self._as_of if told.answer is None else told.answer.get("as_of") or self._as_of
+        verdict = "refused" if refusal else "error" if told.answer is None else "answered"
+        detail = {"tool": call.tool, "arguments": dict(call.arguments), "answer": told.answer, "error": told.error}
+        await self._note("call", verdict, detail)
+        return told
+
+    async def _call_server(self, call: Call) -> Told:
+        try:
+            result = await self.client.call_tool(
+                call.tool, dict(call.arguments), raise_on_error=False, timeout=CALL_TIMEOUT_S
+            )
+        except FAILURES as error:
+            # A question to the person at the client lands here too: this client has none.
+            return Told(call, error=f"{type(error).__name__}: {error}")
+        if result.is_error or result.structured_content is None:
+            said = " ".join(getattr(block, "text", "") for block in result.content)
+            return Told(call, error=said or "the server gave no answer")
+        return Told(call, answer=result.structured_content)
+
+    async def _list_tools(self) -> dict[str, Mapping[str, Any]]:
+        try:
+            listed = await self.client.list_tools()
+        except FAILURES as error:
+            raise UnreachableError(f"the MCP server does not list its tools: {error}") from error
+        return {
+            tool.name: {"description": tool.description or "", "schema": tool.input_schema}
+            for tool in listed
+            if tool.name in self.limits.tools
+        }
+
+    async def _status(self, plan: OpenPlan) -> str:
+        if plan.expires_at is not None and self.now() >= plan.expires_at:
+            return "expired"
+        try:
+            blocks = await self.client.read_resource(f"vpp://plans/{plan.plan_id}")
+            return str(json.loads(getattr(blocks[0], "text", "{}")).get("status"))
+        except FAILURES:
+            return "proposed"
+
+    def _begin(self, zone: str) -> None:
+        self._watched = self._watched.new_episode()
+        self._episode, self._zone, self._as_of, self._records = "e" + secrets.token_hex(6), zone, None, 0
+
+    async def _end(self, found: Conclusion) -> Report:
+        waiting = tuple(plan.plan_id for plan in self._watched.open_plans if plan.zone == self._zone)
+        report = Report(
+            self._episode, self._zone, self._as_of, self.brain.name, found.kind, found.text, found.reasons,
+            self._watched.calls, waiting,
+        )  # fmt: skip
+        await self._note("end", found.kind, {"text": found.text, "reasons": found.reasons, "open_plans": waiting})
+        return report
+
+    async def _note(self, act: str, verdict: str, detail: Mapping[str, Any]) -> None:
+        text = json.dumps(detail, default=str, separators=(",", ":"))
+        await self._write(act, verdict, text[:DETAIL_CHARS], _digest(text))
+
+    async def _write(self, act: str, verdict: str, detail: str, digest: str) -> None:
+        self._records += 1
+        record = Audit(
+            zone=self._zone,
+            audit_id=f"{self._episode}:{self._records:04d}",
+            at=self.now(),
+            principal=self.principal,
+            action=f"agent:{act}",
+            verdict=verdict,
+            detail=detail,
+            digest=digest,
+        )
+        await asyncio.to_thread(self.record, record)
+
+
+def open_client(url: str | None, token: str | None, server: tuple[Sequence[str], Mapping[str, str]]) -> Client[Any]:
+    """Return a client of a server over HTTP, or without ``url`` of one that it starts itself over stdio.
+
+    Args:
+        url: Where the server answers.
+        token: Bearer token for ``url``.
+        server: Command and environment of an own server.
+    """
+    if url is not None:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        return Client(StreamableHttpTransport(url, headers=headers))
+    (command, *arguments), environment = server
+    return Client(StdioTransport(command, arguments, env=dict(environment)))
+
+
+@asynccontextmanager
+async def at_server(client: Client[Any]) -> AsyncIterator[Client[Any]]:
+    """Connect a client while the block runs.
+
+    Raises:
+        UnreachableError: The server does not answer, or went away.
+    """
+    try:
+        async with client:
+            yield client
+    except FAILURES as error:
+        raise UnreachableError(
+            f"the MCP server does not answer: {error}",
+            hint="run `vpp mcp --operate` to see why; over HTTP see VPP_AGENT__URL and VPP_AGENT__TOKEN",
+        ) from error
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

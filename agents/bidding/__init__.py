@@ -1,0 +1,1 @@
+"""The policies that bid: the grid-response actor and the arbitrage trader."""

@@ -1,0 +1,195 @@
+"""The grid-response actor: what the served share's net load is expected to do, and how sure that is.
+
+It bids without knowing the plant's state: the plant weighs the bid against what its batteries and peakers can do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agents.state_codec import pack, unpack
+from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES
+from vpp.errors import MessageError
+from vpp.fleet.schema import Zone
+from vpp.messages import ActorBid, Correction, End, Forecast, Message, Quantiles, Spreads
+from vpp.streams.reducer import Load, Origin, Output
+
+_SHAPE = "actor-1"
+_DECIMALS = 4
+_Z90_TO_10 = 2.5631031310892007
+
+
+@dataclass
+class ActorState:
+    """Index of the last slot bid for."""
+
+    done: int | None = None
+    dirty: bool = False
+
+
+class ActorReducer:
+    """One bid per forecast, scaled to the share that the plant serves; forwards corrections.
+
+    Args:
+        zone: Share, limits and hedge of the zone.
+    """
+
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
+        self._step = zone.step
+
+    def initial(self, zone: str) -> ActorState:
+        """Return the state before the first forecast."""
+        return ActorState()
+
+    def load(self, zone: str, get: Load) -> ActorState:
+        """Return the kept state; an unusable one is the initial one."""
+        return ActorState(done=unpack(get("done"), int, _SHAPE))
+
+    def changes(self, state: ActorState) -> Mapping[str, bytes | None]:
+        """Return the changed state values."""
+        if not state.dirty or state.done is None:
+            return {}
+        state.dirty = False
+        return {"done": pack(state.done, _SHAPE)}
+
+    def step(self, state: ActorState, message: Message, origin: Origin) -> tuple[ActorState, list[Output]]:
+        """Apply one message of ``forecasts``.
+
+        Raises:
+            MessageError: The message is none of a forecast, a correction and an end, or its lists do not match.
+        """
+        match message:
+            case Forecast():
+                return state, self._bid(state, message)
+            case Correction():
+                return state, [Output("bids", message)]
+            case End():
+                return state, [Output("bids", End(zone=message.zone, producer="actor", last_slot=message.last_slot))]
+            case _:
+                raise MessageError(f"{type(message).__name__} is no forecast", reason="schema")
+
+    def _bid(self, state: ActorState, forecast: Forecast) -> list[Output]:
+        index = self._step.index(forecast.slot)
+        if state.done is not None and index <= state.done:
+            return []
+        bid = actor_bid(self._zone, forecast)
+        state.done = index
+        state.dirty = True
+        return [Output("bids", bid)]
+
+
+def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
+    """Return the actor's bid for one forecast, in MW of the served share, rounded to 100 W.
+
+    Without a net-load forecast the lists are empty and ``reason`` says why.
+
+    Raises:
+        MessageError: A list of the forecast does not match its horizons.
+    """
+    factor = zone.share.factor
+    observed = forecast.observation.net_load_mw
+    served = None if observed is None else round(observed * factor, _DECIMALS)
+    quantiles = forecast.net_load
+    if quantiles is None:
+        return _bid_of(zone, forecast, served, Spreads(ramp_sd_mw=[], level_sd_mw=[], carry=[]))
+    horizons = len(forecast.horizon_min)
+    spreads = forecast.spreads or spreads_of(quantiles)
+    mean = quantiles.q50 if quantiles.mean is None else quantiles.mean
+    columns = [getattr(quantiles, name) for name in QUANTILE_NAMES]
+    for values in (*columns, mean, spreads.ramp_sd_mw, spreads.level_sd_mw, spreads.carry):
+        if len(values) != horizons:
+            raise MessageError(f"a list has {len(values)} values for {horizons} horizons", reason="schema")
+    first = [column[0] * factor for column in columns]
+    return _bid_of(zone, forecast, served, spreads, mean=mean, first=first)
+
+
+def _bid_of(
+    zone: Zone,
+    forecast: Forecast,
+    served: float | None,
+    spreads: Spreads,
+    *,
+    mean: list[float] | None = None,
+    first: list[float] | None = None,
+) -> ActorBid:
+    factor = zone.share.factor
+    quantiles = forecast.net_load
+    limit = zone.limits.ramp_limit_mw
+    known = served is not None and first is not None
+    p_ramp = ramp_probability(first or [], served or 0.0, limit) if known else None
+    slope = forecast.ramp_mw_per_min
+    return ActorBid(
+        zone=forecast.zone,
+        slot=forecast.slot,
+        step_min=forecast.step_min,
+        observation=forecast.observation,
+        horizon_min=[] if mean is None else forecast.horizon_min,
+        net_mw=_scaled(mean or [], factor),
+        ramp_sd_mw=_scaled(spreads.ramp_sd_mw, factor),
+        level_sd_mw=_scaled(spreads.level_sd_mw, factor),
+        carry=_scaled(spreads.carry, 1.0),
+        hedge=zone.hedge,
+        p_ramp=None if p_ramp is None else round(p_ramp, _DECIMALS),
+        ramp_mw_per_min=None if slope is None else round(slope * factor, 6),
+        observed_net_mw=served,
+        source="none" if quantiles is None else quantiles.source,
+        model_id="none" if quantiles is None else quantiles.model_id,
+        spec_hash=forecast.spec_hash,
+        reason=None if mean is not None else forecast.reason or "the forecast has no net load",
+    )
+
+
+def _scaled(values: list[float], factor: float) -> list[float]:
+    return [round(value * factor, _DECIMALS) for value in values]
+
+
+def spreads_of(quantiles: Quantiles) -> Spreads:
+    """Return spreads read off the quantiles, for a forecast that brings none.
+
+    The level's spread is (q90 - q10) / 2.563, as for a normal error. The errors are taken as a random walk: a ramp's
+    variance is the growth of the level's variance, and an error at the first horizon carries over in full.
+    """
+    level = [(high - low) / _Z90_TO_10 for low, high in zip(quantiles.q10, quantiles.q90, strict=True)]
+    growth = [later**2 - before**2 for before, later in itertools.pairwise(level)]
+    ramp = [level[0], *(math.sqrt(max(value, 0.0)) for value in growth)] if level else []
+    return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=[1.0] * len(level))
+
+
+def ramp_probability(quantiles_mw: list[float], now_mw: float, limit_mw: float) -> float:
+    """Return the probability that the next change of net load exceeds the ramp limit, up or down.
+
+    Args:
+        quantiles_mw: Net load at the first horizon at ``QUANTILE_LEVELS``, not crossing.
+        now_mw: Net load of the slot just closed.
+        limit_mw: Ramp limit per step.
+    """
+    inside = cumulative(quantiles_mw, now_mw + limit_mw) - cumulative(quantiles_mw, now_mw - limit_mw)
+    return min(1.0, max(0.0, 1.0 - inside))
+
+
+def cumulative(quantiles: list[float], value: float) -> float:
+    """Return P(X <= value) of a distribution known by its quantiles at ``QUANTILE_LEVELS``.
+
+    Linear between them; beyond the outermost the density falls exponentially from that of the outer interval.
+
+    >>> cumulative([-4.0, -3.0, -1.0, 0.0, 1.0, 3.0, 4.0], 0.5)
+    0.625
+    """
+    levels = QUANTILE_LEVELS
+    if value < quantiles[0]:
+        width = max(quantiles[1] - quantiles[0], 1e-9)
+        density = (levels[1] - levels[0]) / width
+        return levels[0] * math.exp((value - quantiles[0]) * density / levels[0])
+    if value >= quantiles[-1]:
+        width = max(quantiles[-1] - quantiles[-2], 1e-9)
+        density = (levels[-1] - levels[-2]) / width
+        rest = 1.0 - levels[-1]
+        return 1.0 - rest * math.exp(-(value - quantiles[-1]) * density / rest)
+    for i, (low, high) in enumerate(itertools.pairwise(quantiles)):
+        if value < high:
+            return levels[i] + (levels[i + 1] - levels[i]) * (value - low) / (high - low)
+    return levels[-1]

@@ -1,0 +1,133 @@
+"""What a trader would do in the next slot at any price and any stored energy, and the curve that says so to a market.
+
+``W(e)`` is the value of e MWh in store after the slot, concave. At price p the battery charges while
+``W'(e) eta_c > p`` and discharges while ``W'(e) / eta_d + wear < p``. The price acted on may lie between the price
+expected and the one seen: ``expected + trust (seen - expected)``; a fixed offer acts on the expected price alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vpp.numerics import storage_dp
+from vpp.numerics.arrays import Floats
+from vpp.numerics.storage_dp import Cell
+
+BLOCKS = 10
+"""Steps of a curve on each side of rest: 20 bands, as many as the markets take that let a battery bid both ways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One opinion of the next slot, per MW of power.
+
+    ``value``: value of stored energy after the slot, per grid point, concave. ``expected_per_mwh``: expected price of
+    the slot. ``trust``: how far a seen price moves the one acted on, above 0. ``fixed``: it does not wait for a price.
+    """
+
+    value: Floats
+    expected_per_mwh: float
+    trust: float
+    fixed: bool
+
+    def move(self, price_per_mwh: float, hours: float, stored_mwh: float, cell: Cell) -> float:
+        """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves."""
+        seen = self.expected_per_mwh if self.fixed else price_per_mwh
+        acted_on = self.expected_per_mwh + self.trust * (seen - self.expected_per_mwh)
+        return float(storage_dp.move_to(self.value, acted_on, hours, stored_mwh / cell[0], cell) * cell[0])
+
+    def curve(self, hours: float, stored_mwh: float, cell: Cell) -> list[tuple[float, float]]:
+        """Return the offer as rising (price from, share of power) bands, at most ``2 * BLOCKS + 1``.
+
+        The first band charges all that fits; each block of energy is offered at the worth of its middle.
+        """
+        spacing, gain, loss, wear = cell
+        if self.fixed:
+            moved = self.move(self.expected_per_mwh, hours, stored_mwh, cell) - stored_mwh
+            return [(-np.inf, float(-(moved / gain if moved > 0 else moved * loss) / hours))]
+        room = min(hours * gain, spacing * (len(self.value) - 1) - stored_mwh)
+        stock = min(hours / loss, stored_mwh)
+        parts = (np.arange(BLOCKS) + 0.5) / BLOCKS
+        buy = self._seen(self._slopes(stored_mwh + room * parts, spacing) * gain)
+        sell = self._seen(self._slopes(stored_mwh - stock * parts, spacing) / loss + wear)
+        sell = np.maximum(sell, buy[0])
+        shares = np.arange(1, BLOCKS + 1) / BLOCKS
+        into, out = room / gain / hours, stock * loss / hours
+        bands = [(-np.inf, -into)]
+        bands += [(float(p), float(-into * (1.0 - s))) for p, s in zip(buy[::-1], shares, strict=True)]
+        bands += [(float(p), float(out * s)) for p, s in zip(sell, shares, strict=True)]
+        return _merged(bands)
+
+    def _slopes(self, stored_mwh: Floats, spacing: float) -> Floats:
+        """Return the worth of one more MWh at the given energies, never rising with energy."""
+        steps = np.minimum.accumulate(np.diff(self.value)) / spacing
+        index = np.clip((stored_mwh / spacing).astype(np.int64), 0, len(steps) - 1)
+        return np.asarray(steps[index])
+
+    def _seen(self, acted_on: Floats) -> Floats:
+        """Return the seen prices at which the prices acted on are reached."""
+        return self.expected_per_mwh + (acted_on - self.expected_per_mwh) / self.trust
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Opinions of the next slot with their shares, which sum to 1: what is done is the mean of what each would do."""
+
+    parts: tuple[tuple[float, Offer], ...]
+    cell: Cell
+
+    @property
+    def expected_per_mwh(self) -> float:
+        """Expected price of the slot."""
+        return sum(share * part.expected_per_mwh for share, part in self.parts)
+
+    def move(self, price_per_mwh: float, hours: float, stored_mwh: float) -> float:
+        """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves."""
+        if np.isnan(price_per_mwh):
+            return stored_mwh
+        return sum(share * part.move(price_per_mwh, hours, stored_mwh, self.cell) for share, part in self.parts)
+
+    def curve(self, hours: float, stored_mwh: float) -> list[tuple[float, float]]:
+        """Return the curve of all parts together: rising (price from, share of power) bands."""
+        curves = [(share, part.curve(hours, stored_mwh, self.cell)) for share, part in self.parts]
+        prices = sorted({price for _, curve in curves for price, _ in curve})
+        return _merged([(p, sum(share * cleared_share(curve, p) for share, curve in curves)) for p in prices])
+
+
+def cleared_share(curve: list[tuple[float, float]], price_per_mwh: float) -> float:
+    """Return the share of power that a curve gives at a price: that of the last band that begins at or below it."""
+    share = 0.0
+    for price, given in curve:
+        if price > price_per_mwh:
+            break
+        share = given
+    return share
+
+
+def scaled(value: Floats, spread: float) -> Floats:
+    """Return the value with slopes pulled towards (below 1) or away from their mean over stored energy."""
+    line = np.linspace(value[0], value[-1], len(value))
+    return np.asarray(line + spread * (value - line))
+
+
+def from_slopes(slopes: Floats, points: int, spacing: float) -> Floats:
+    """Return the value on a grid from opportunity values at equal steps of SoC, lowest first; made never to rise."""
+    falling = np.minimum.accumulate(slopes)
+    middles = (np.arange(points - 1) + 0.5) / (points - 1) * (len(falling) - 1)
+    steps = np.interp(middles, np.arange(len(falling)), falling) * spacing
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def _merged(bands: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the bands without those that another replaces at the same price or that change nothing."""
+    out: list[tuple[float, float]] = []
+    for price, share in bands:
+        if out and share <= out[-1][1] + 1e-12:
+            continue
+        if out and price <= out[-1][0]:
+            out[-1] = (out[-1][0], share)
+        else:
+            out.append((price, share))
+    return out

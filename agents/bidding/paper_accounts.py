@@ -1,0 +1,146 @@
+"""Paper trading: every way to trade plays its own battery on paper, and its trailing profit is its weight.
+
+The paper battery has 1 MW and the duration, efficiency and wear of the zone's batteries taken together, and nothing
+else to do but trade, so its profit tells how much an expert's prices are worth to a trader.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+import numpy as np
+
+from agents.bidding.offers import Offer
+from vpp.domain import PriceKnown
+from vpp.fleet.schema import Market
+from vpp.numerics import storage_dp
+from vpp.numerics.arrays import Floats
+from vpp.numerics.storage_dp import LEVELS, UnitBattery
+
+CLIP = 3.0
+SHARPNESS = 5.0
+"""Of the weights of experts: low, for a mean of many gains more than the best of them alone."""
+
+CHOICE_SHARPNESS = 20.0
+"""Of the weights of schools and settings, of which one is right."""
+
+MEDIAN_DAYS = 60
+HALF_LIFE_DAYS = 30.0
+PRIOR = 0.3
+"""Score that the published forecast starts with, so that it leads until the others have proved themselves."""
+
+
+class Rule(StrEnum):
+    """What a market takes before a slot's price is known: one power, or powers that depend on the price."""
+
+    SCHEDULE = "schedule"
+    CONTINGENT = "contingent"
+
+    @staticmethod
+    def of(market: Market) -> Rule:
+        """Return the rule of a market; where prices are published ahead there is nothing to be contingent on."""
+        ahead = market.price_known is PriceKnown.DAY_AHEAD
+        return Rule.CONTINGENT if market.contingent_bids and not ahead else Rule.SCHEDULE
+
+
+class Account(msgspec.Struct):
+    """One paper battery: stored energy (MWh), profit of the running day, score, and its offer of the next slot.
+
+    ``value``: values of stored energy after the next slot as float32, so that state stays small; empty: it rests. The
+    rest is as in ``Offer``.
+    """
+
+    stored_mwh: float
+    day_profit: float = 0.0
+    score: float = 0.0
+    value: bytes = b""
+    expected: float = 0.0
+    trust: float = 1.0
+    fixed: bool = False
+
+
+class Book(msgspec.Struct):
+    """All accounts, the running local day, and the size of recent daily profits that scores are measured in."""
+
+    accounts: dict[str, Account] = {}
+    day: int | None = None
+    sizes: list[float] = []
+
+
+def continuation(battery: UnitBattery, prices: Floats, hours: Floats, final_share: float = 0.9) -> Floats:
+    """Return the value of stored energy after the first of the given steps, per grid point.
+
+    Args:
+        battery: The paper battery.
+        prices: Expected price per MWh and step, shape (N,).
+        hours: Length of each step, shape (N,).
+        final_share: A MWh left at the end is worth this share of the median price, losses counted.
+    """
+    cell = battery.cell()
+    final = final_share * battery.discharge_efficiency * float(np.median(prices))
+    stock = final * cell[0] * np.arange(LEVELS, dtype=np.float64)
+    return np.asarray(storage_dp.before_steps(prices[1:], hours[1:], stock, cell))
+
+
+def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) -> None:
+    """Let every account deliver for one slot, at the actual price; without a price it rests."""
+    cell = battery.cell()
+    for account in book.accounts.values():
+        kept, account.value = account.value, b""
+        if price is None or not kept:
+            continue
+        value = np.frombuffer(kept, dtype=np.float32).astype(np.float64)
+        offer = Offer(value, account.expected, account.trust, account.fixed)
+        after = offer.move(price, hours, account.stored_mwh, cell)
+        account.day_profit += storage_dp.cash((after - account.stored_mwh) / cell[0], price, cell)
+        account.stored_mwh = min(max(after, 0.0), battery.energy_mwh)
+
+
+def turn_day(book: Book, day: int) -> None:
+    """Close the paper day when ``day`` (any day number) differs from the running one: profits become scores.
+
+    A day's profit, in units of the trailing median of the accounts' mean absolute daily profit and clipped at 3 of
+    them, enters an exponential mean; the clip keeps one day of price spikes from deciding everything.
+    """
+    if book.day == day:
+        return
+    closed, book.day = book.day, day
+    if closed is None or not book.accounts:
+        return
+    size = sum(abs(account.day_profit) for account in book.accounts.values()) / len(book.accounts)
+    book.sizes = [*book.sizes[-(MEDIAN_DAYS - 1) :], size]
+    unit = float(np.median(book.sizes))
+    keep = 0.5 ** (1.0 / HALF_LIFE_DAYS)
+    for account in book.accounts.values():
+        if unit > 0:
+            relative = min(max(account.day_profit / unit, -CLIP), CLIP)
+            account.score = keep * account.score + (1.0 - keep) * relative
+        account.day_profit = 0.0
+
+
+def weights(
+    book: Book, names: list[str], shares: Mapping[str, float] | None = None, sharpness: float = SHARPNESS
+) -> dict[str, float]:
+    """Return the softmax of ``sharpness`` times the accounts' scores, times ``shares`` where given; it sums to 1."""
+    scores = [sharpness * book.accounts[name].score for name in names]
+    top = max(scores, default=0.0)
+    raw = [(1.0 if shares is None else shares[n]) * math.exp(s - top) for n, s in zip(names, scores, strict=True)]
+    total = sum(raw)
+    return {name: value / total for name, value in zip(names, raw, strict=True)}
+
+
+def open_accounts(book: Book, battery: UnitBattery, priors: Mapping[str, float]) -> None:
+    """Open an account, half full, with its prior score, for each name that has none."""
+    for name, prior in priors.items():
+        if name not in book.accounts:
+            book.accounts[name] = Account(stored_mwh=battery.energy_mwh / 2.0, score=prior)
+
+
+def place(book: Book, name: str, offer: Offer) -> None:
+    """Let an account offer for the next slot."""
+    account = book.accounts[name]
+    account.value, account.expected = offer.value.astype(np.float32).tobytes(), offer.expected_per_mwh
+    account.trust, account.fixed = offer.trust, offer.fixed

@@ -1,0 +1,1 @@
+"""The look-ahead economic dispatch: problem, linear and stochastic programmes, curves, checker."""

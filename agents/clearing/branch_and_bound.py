@@ -1,0 +1,133 @@
+"""Branch and bound over the dispatch LP: on/off decisions of peakers, and no charging while discharging.
+
+The trees are small and the LPs cheap, so our own search, depth first and counted in nodes, ends sooner than a general
+solver's root node (cuts, presolve, probing) and at the same place every time. It starts cold; within one search each
+LP continues from the one before, which repeats exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agents.clearing.highs import Answer, Continued, Program, solve_cold
+from agents.clearing.problem import Effort
+from vpp.numerics.arrays import Floats, Ints
+
+WHOLE = 1e-6
+"""A column this close to a whole number is one; less than this (MW) is no power."""
+RELATIVE_GAP = 1e-3
+ABSOLUTE_GAP = 0.5
+"""A branch that cannot save more than this (money, or the share of the best cost) is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The best answer found (an LP's, with duals), the program it solves, nodes visited and whether all were closed."""
+
+    answer: Answer
+    program: Program
+    nodes: int
+    proven: bool
+    branched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """Bounds of the branching columns, and the least cost that its parent allows."""
+
+    low: Floats
+    high: Floats
+    bound: float
+
+
+def branch(program: Program, either: Ints, other: Ints, effort: Effort) -> Search:
+    """Return the best point of ``program`` with whole ``integer`` columns and ``either[i] * other[i] = 0`` for all i.
+
+    Args:
+        program: The program; integrality is taken from it.
+        either: Columns of which each or its partner must be 0.
+        other: The partners, same shape.
+        effort: ``tree_nodes`` limits the search; without any solution by then the answer's status says so.
+    """
+    whole = np.flatnonzero(program.integer) if program.integer is not None else np.zeros(0, dtype=np.int64)
+    columns = np.concatenate([whole, either.ravel(), other.ravel()])
+    relaxed = replace(program, integer=None)
+    engine = Continued(relaxed, effort)
+    best: _Node | None = None
+    best_cost = np.inf
+    stack = [_Node(program.low[columns], program.high[columns], -np.inf)]
+    nodes, first = 0, None
+    while stack and nodes < effort.tree_nodes:
+        node = stack.pop()
+        if node.bound >= best_cost - _gap(best_cost):
+            continue
+        answer = engine.solve(columns, node.low, node.high)
+        nodes += 1
+        first = first or answer
+        if answer.value is None or answer.objective >= best_cost - _gap(best_cost):
+            continue
+        place, up_first = _undecided(answer.value[columns], len(whole))
+        if place < 0 and nodes == 1:
+            return Search(answer, relaxed, nodes, True, False)
+        if place < 0:
+            best, best_cost = _settled(node, answer.value[columns], len(whole)), answer.objective
+            continue
+        stack.extend(_children(node, place, len(whole), answer.objective, up_first=up_first))
+    if best is None:
+        assert first is not None
+        status = first.status if first.value is None else "tree_limit"
+        return Search(replace(first, status=status, value=None, dual=None), relaxed, nodes, False, True)
+    low, high = program.low.copy(), program.high.copy()
+    low[columns], high[columns] = best.low, best.high
+    settled = replace(relaxed, low=low, high=high)
+    return Search(solve_cold(settled, effort), settled, nodes, not stack, True)
+
+
+def _gap(cost: float) -> float:
+    return max(ABSOLUTE_GAP, RELATIVE_GAP * abs(cost)) if np.isfinite(cost) else 0.0
+
+
+def _undecided(value: Floats, whole: int) -> tuple[int, bool]:
+    """Return the place to branch on (-1: none) and whether its upper branch looks better."""
+    parts = np.abs(value[:whole] - np.round(value[:whole]))
+    if whole and parts.max() > WHOLE:
+        place = int(np.argmax(parts))
+        return place, bool(value[place] >= 0.5)
+    pairs = (len(value) - whole) // 2
+    either, other = value[whole : whole + pairs], value[whole + pairs :]
+    both = np.minimum(either, other)
+    if pairs and both.max() > WHOLE:
+        place = int(np.argmax(both))
+        return whole + place, bool(either[place] > other[place])
+    return -1, False
+
+
+def _children(node: _Node, place: int, whole: int, cost: float, *, up_first: bool) -> list[_Node]:
+    """Return the two branches, the better looking one last (it is taken first)."""
+    if place < whole:
+        zero, one = _with(node, place, 0.0, 0.0, cost), _with(node, place, 1.0, 1.0, cost)
+        return [zero, one] if up_first else [one, zero]
+    partner = place + (len(node.low) - whole) // 2
+    keep_either = _with(node, partner, 0.0, 0.0, cost)
+    keep_other = _with(node, place, 0.0, 0.0, cost)
+    return [keep_other, keep_either] if up_first else [keep_either, keep_other]
+
+
+def _with(node: _Node, place: int, low: float, high: float, cost: float) -> _Node:
+    lows, highs = node.low.copy(), node.high.copy()
+    lows[place], highs[place] = low, high
+    return _Node(lows, highs, cost)
+
+
+def _settled(node: _Node, value: Floats, whole: int) -> _Node:
+    """Return the node with its whole columns fixed and the idle one of each pair shut, so that an LP finds it again."""
+    low, high = node.low.copy(), node.high.copy()
+    low[:whole] = high[:whole] = np.round(value[:whole])
+    pairs = (len(value) - whole) // 2
+    either, other = slice(whole, whole + pairs), slice(whole + pairs, len(value))
+    first = value[either] > value[other]
+    high[other] = np.where(first, np.maximum(low[other], 0.0), high[other])
+    high[either] = np.where(first, high[either], np.maximum(low[either], 0.0))
+    return _Node(low, high, node.bound)

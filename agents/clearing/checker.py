@@ -1,0 +1,90 @@
+"""The independent checker: it has the last word on what goes out as setpoints, and shares no code with the solver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.assets.fleet_state import FleetState
+from agents.assets.twin import AssetState, Clamp, deliver
+from vpp.fleet.schema import Battery, CurtailableLoad, Zone
+
+Outcome = Literal["accepted", "clamped", "refused"]
+_SAME_MW = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What of one setpoint may go out: ``power_mw`` is safe to send (0: refused), ``reason`` is None if accepted."""
+
+    asset_id: str
+    outcome: Outcome
+    power_mw: float
+    reason: Clamp | None
+
+
+def check(
+    zone: Zone,
+    state: FleetState,
+    setpoints_mw: Mapping[str, float],
+    hours: float,
+    *,
+    net_mw: float = math.nan,
+    potential_mw: Mapping[str, float] | None = None,
+) -> tuple[Verdict, ...]:
+    """Return a verdict per setpoint, in the zone's order, unknown assets last.
+
+    Refused: not a number, no such asset, not available. Clamped: more than the asset can give over the interval, or
+    than the grid can take: no asset may make a breach of the import cap or the export cap worse.
+
+    Args:
+        zone: The zone with its assets and limits.
+        state: The fleet at the start of the interval.
+        setpoints_mw: Asset id to power (MW, positive into the grid).
+        hours: Length of the interval.
+        net_mw: Net load expected (MW); NaN leaves the caps out.
+        potential_mw: Asset id to a renewable's output without curtailment.
+    """
+    potentials = potential_mw or {}
+    verdicts: dict[str, Verdict] = {}
+    for row, asset in enumerate(zone.assets):
+        if asset.asset_id not in setpoints_mw:
+            continue
+        wanted = setpoints_mw[asset.asset_id]
+        given = deliver(
+            asset, AssetState.of(state, row), wanted, hours, potential_mw=potentials.get(asset.asset_id, math.nan)
+        )
+        if given.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
+            verdicts[asset.asset_id] = Verdict(asset.asset_id, "refused", 0.0, given.reason)
+        elif abs(given.power_mw - wanted) > _SAME_MW:
+            verdicts[asset.asset_id] = Verdict(asset.asset_id, "clamped", given.power_mw, given.reason)
+        else:
+            verdicts[asset.asset_id] = Verdict(asset.asset_id, "accepted", given.power_mw, None)
+    if math.isfinite(net_mw):
+        _keep_caps(zone, verdicts, net_mw)
+    unknown = sorted(set(setpoints_mw) - {asset.asset_id for asset in zone.assets})
+    refused = tuple(Verdict(asset_id, "refused", 0.0, Clamp.UNKNOWN_ASSET) for asset_id in unknown)
+    return (*verdicts.values(), *refused)
+
+
+def _keep_caps(zone: Zone, verdicts: dict[str, Verdict], net_mw: float) -> None:
+    """Take back charging above the import cap, and discharging below the export cap, in file order."""
+    grid = net_mw - sum(v.power_mw for v in verdicts.values())
+    above = grid - zone.limits.import_cap_mw
+    below = -math.inf if zone.limits.export_cap_mw is None else -zone.limits.export_cap_mw - grid
+    for asset in zone.assets:
+        verdict = verdicts.get(asset.asset_id)
+        if verdict is None or not isinstance(asset, Battery | CurtailableLoad):
+            continue
+        power = verdict.power_mw
+        if above > _SAME_MW and power < 0:
+            moved, reason = min(power + above, 0.0), Clamp.IMPORT_CAP
+            above -= moved - power
+        elif below > _SAME_MW and power > 0:
+            moved, reason = max(power - below, 0.0), Clamp.EXPORT_CAP
+            below -= power - moved
+        else:
+            continue
+        verdicts[asset.asset_id] = Verdict(asset.asset_id, "clamped", moved, reason)

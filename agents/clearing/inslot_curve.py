@@ -1,0 +1,147 @@
+"""The short curve that goes out with a battery's setpoint: seen net load of the slot to battery power.
+
+Peakers are published ahead; what net load turns out to be inside the slot is left to the batteries. Solving the second
+pass beforehand for a few net loads lets a device interpolate, with no solver in the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from agents.assets.twin import power_range
+from agents.clearing.problem import Bands, ClearingProblem, Plan
+from agents.clearing.solve import responses
+from vpp.fleet.schema import Battery
+from vpp.numerics.arrays import Floats
+
+POINTS = 9
+SPREADS = 3.6
+MOST_BATTERIES = 5
+"""Above this many, the curve is made for one battery with the sum of their means and shared out by state of charge."""
+
+
+def with_curve(problem: ClearingProblem, plan: Plan, *, points: int = POINTS) -> Plan:
+    """Return ``plan`` with its curve: ``points`` second passes at net[0] ± 3.6 spreads of its error.
+
+    A fleet without a battery, and a reflex's plan, keep an empty curve. Costs one LP per point.
+    """
+    batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    if not batteries or plan.engine.startswith("reflex"):
+        return plan
+    width = SPREADS * max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
+    nets = problem.net_mw[0] + np.linspace(-width, width, points)
+    powers = np.zeros((len(problem.assets), points))
+    many = len(batteries) > MOST_BATTERIES
+    asked, base = aggregated(problem, plan) if many else (problem, plan)
+    answers = responses(asked, base, nets)
+    if np.isnan(answers).any():
+        return plan
+    if many:
+        powers = np.stack([share_out(problem, float(total)) for total in answers[0]], axis=1)
+    else:
+        powers[batteries] = answers[batteries]
+    return replace(plan, curve_net_mw=nets, curve_mw=powers)
+
+
+def curve(problem: ClearingProblem, plan: Plan) -> list[tuple[float, dict[str, float]]]:
+    """Return the curve as ``(net load MW, battery id to MW)`` points, rising in net load."""
+    drawn = plan if len(plan.curve_net_mw) else with_curve(problem, plan)
+    return [
+        (
+            float(net),
+            {
+                asset.asset_id: float(drawn.curve_mw[i, k])
+                for i, asset in enumerate(problem.assets)
+                if isinstance(asset, Battery)
+            },
+        )
+        for k, net in enumerate(drawn.curve_net_mw)
+    ]
+
+
+def follow(plan: Plan, row: int, net_mw: float) -> float:
+    """Return the power (MW) of a battery at a seen net load: interpolated, flat outside; the plan without a curve."""
+    if len(plan.curve_net_mw) == 0:
+        return float(plan.power_mw[row, 0])
+    return float(np.interp(net_mw, plan.curve_net_mw, plan.curve_mw[row]))
+
+
+def aggregated(problem: ClearingProblem, plan: Plan) -> tuple[ClearingProblem, Plan]:
+    """Return the problem with one battery (first) in place of the available, free ones, everything else at its plan.
+
+    Energy and power add up; efficiencies, SoC band and wear are weighted by energy.
+    """
+    free = _free_batteries(problem)
+    others = [i for i in range(len(problem.assets)) if i not in free]
+    energy = np.array([problem.assets[i].energy_mwh for i in free if isinstance(problem.assets[i], Battery)])  # type: ignore[union-attr]
+
+    def mean(name: str) -> float:
+        return float(np.average([getattr(problem.assets[i], name) for i in free], weights=energy))
+
+    def total(name: str) -> float:
+        return float(sum(getattr(problem.assets[i], name) for i in free))
+
+    one = Battery(
+        asset_id="aggregate",
+        energy_mwh=float(energy.sum()),
+        charge_mw=total("charge_mw"),
+        discharge_mw=total("discharge_mw"),
+        charge_efficiency=mean("charge_efficiency"),
+        discharge_efficiency=mean("discharge_efficiency"),
+        soc_min=mean("soc_min"),
+        soc_max=mean("soc_max"),
+        reserve_soc=mean("reserve_soc"),
+        wear_cost_per_mwh=mean("wear_cost_per_mwh"),
+    )
+    order = [free[0], *others]
+    state = problem.state
+    soc = state.soc[order].copy()
+    soc[0] = float(np.average(state.soc[free], weights=energy))
+    bands = Bands.none(len(order), problem.steps)
+    bands.fixed_mw[1:] = plan.power_mw[others]
+    summed = problem.bands
+    bands.min_mw[0] = summed.min_mw[free].sum(axis=0)
+    bands.max_mw[0] = summed.max_mw[free].sum(axis=0)
+    zone = problem.zone.model_copy(update={"assets": (one, *(problem.assets[i] for i in others))})
+    merged = replace(
+        problem,
+        zone=zone,
+        state=replace(
+            state,
+            soc=soc,
+            power_mw=state.power_mw[order],
+            running_min=state.running_min[order],
+            ready_in_min=state.ready_in_min[order],
+            available=np.concatenate([[True], state.available[others]]),
+        ),
+        potential_mw=problem.potential_mw[order],
+        bands=bands,
+        reference_mw=np.full((len(order), problem.steps), np.nan),
+    )
+    return merged, replace(plan, power_mw=plan.power_mw[order], running=plan.running[order])
+
+
+def _free_batteries(problem: ClearingProblem) -> list[int]:
+    rows = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    free = [i for i in rows if problem.state.available[i] and np.isnan(problem.bands.fixed_mw[i, 0])]
+    return free or rows[:1]
+
+
+def share_out(problem: ClearingProblem, total_mw: float) -> Floats:
+    """Return ``total_mw`` shared among the batteries, shape (A,), 0 elsewhere.
+
+    In proportion to what each can give (discharge) or take (charge) over the slot within its band, so that states of
+    charge draw together and no limit is passed.
+    """
+    shares = np.zeros(len(problem.assets))
+    hours = float(problem.step_h[0])
+    free = _free_batteries(problem)
+    for i in free:
+        battery = problem.assets[i]
+        assert isinstance(battery, Battery)
+        low, high = power_range(battery, float(problem.state.soc[i]), hours)
+        shares[i] = high if total_mw > 0 else low
+    whole = float(shares.sum())
+    return shares * (min(total_mw / whole, 1.0) if whole else 0.0)

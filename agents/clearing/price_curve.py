@@ -1,0 +1,141 @@
+"""The price-contingent part of a battery's setpoint: what it does at the price that the slot turns out to have.
+
+Where a slot's price is known afterwards and the market takes curves, the trader's bid says at which prices its offers
+change. The clearing is solved again at prices over that range, everything else as decided, so that ramp and cap limits
+are weighed at each of them too; between them power is interpolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from agents.clearing.inslot_curve import MOST_BATTERIES, aggregated, share_out
+from agents.clearing.problem import ClearingProblem, Plan
+from agents.clearing.solve import committed
+from agents.clearing.stochastic_programme import applies, at_price, best_power, induce
+from vpp.domain import PriceKnown
+from vpp.fleet.schema import Battery, Peaker, Zone
+from vpp.messages import TraderBid
+from vpp.numerics.arrays import Floats
+
+POINTS = 21
+SOLVES = 9
+"""Points where each costs a linear programme."""
+
+CARRY = 0.85
+"""What remains per half hour of the difference between a seen price and the expected one."""
+
+
+def seen_prices(zone: Zone, bid: TraderBid | None, closed: int) -> Floats:
+    """Return prices over the range in which the trader's offers for the slot after ``closed`` change, rising.
+
+    Empty where the market takes no curves, the price is known when the slot is decided, or the bid is old.
+    """
+    market = zone.market
+    if not market.contingent_bids or market.price_known is not PriceKnown.AFTER or bid is None:
+        return np.zeros(0)
+    if not bid.curve or zone.step.index(bid.slot) != closed:
+        return np.zeros(0)
+    starts = np.array(sorted({price for price, _ in bid.curve}), dtype=float)
+    if len(starts) < 2:
+        return np.zeros(0)
+    lowest, highest = starts[1], starts[-1]
+    margin = max(0.5 * (highest - lowest), 1.0)
+    return np.asarray(np.linspace(lowest - margin, highest + margin, POINTS))
+
+
+def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None, seen_per_mwh: Floats) -> Plan:
+    """Return the plan with its batteries' power at each seen price, none falling with the price; peakers as decided.
+
+    ``power(s) = share P(s) + (1 - share) planned``: the share of the trader's opinions that answer prices follows what
+    the clearing does once s is seen, the others fix their power as planned.
+
+    Args:
+        problem: The decision.
+        plan: Its plan.
+        bid: The trader's bid.
+        seen_per_mwh: Prices, rising (``seen_prices``).
+    """
+    batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    if bid is None or not len(seen_per_mwh) or not batteries or plan.engine.startswith("reflex"):
+        return plan
+    waiting = replace(problem, price_per_mwh=_believed(bid, problem.price_per_mwh))
+    if plan.engine == "dp" and applies(waiting):
+        seen = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], POINTS)
+        powers = _of_programme(waiting, plan, seen)
+    else:
+        seen = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], SOLVES)
+        powers = _of_solves(waiting, plan, batteries, seen)
+    if not np.isfinite(powers).all():
+        return plan
+    share = _share_that_waits(bid)
+    mixed = share * np.maximum.accumulate(powers, axis=1) + (1.0 - share) * plan.power_mw[:, :1]
+    return replace(plan, price_curve_per_mwh=seen, price_curve_mw=mixed)
+
+
+def _seen_at(problem: ClearingProblem, price_per_mwh: float) -> ClearingProblem:
+    """Return the problem once the slot's price is seen: later prices move with it, the less the later they are."""
+    middle_h = np.cumsum(problem.step_h) - 0.5 * problem.step_h
+    fades = CARRY ** ((middle_h - middle_h[0]) / 0.5)
+    ahead = problem.price_per_mwh + fades * (price_per_mwh - float(problem.price_per_mwh[0]))
+    return replace(problem, price_per_mwh=ahead)
+
+
+def _believed(bid: TraderBid, price_per_mwh: Floats) -> Floats:
+    """Return expected prices with the spread that the trader took out of them because it must fix its power.
+
+    Who may wait for the price need not: ``mean + (price - mean) / trust``.
+    """
+    if bid.trust <= 0:
+        return price_per_mwh
+    mean = float(np.mean(bid.price_per_mwh))
+    return mean + (price_per_mwh - mean) / bid.trust
+
+
+def _share_that_waits(bid: TraderBid) -> float:
+    """Return the share of the trader's opinions that answer the price; the others fix their power as planned."""
+    if not bid.offers:
+        return 1.0
+    return sum(opinion.share for opinion in bid.offers if not opinion.fixed) / sum(o.share for o in bid.offers)
+
+
+def _of_programme(waiting: ClearingProblem, plan: Plan, prices: Floats) -> Floats:
+    """Return the powers by the stochastic programme, solved at the middle and both ends, interpolated between."""
+    middle, last = len(prices) // 2, len(prices) - 1
+    solved = {k: induce(_seen_at(waiting, float(prices[k]))) for k in (0, middle, last)}
+    centre = solved[middle]
+    powers = np.zeros((len(plan.power_mw), len(prices)))
+    peak = 0.0 if centre.peaker is None else float(plan.power_mw[centre.peaker, 0])
+    for k, price in enumerate(prices):
+        end = 0 if k < middle else last
+        share = abs(k - middle) / abs(end - middle)
+        value = (1.0 - share) * centre.value + share * solved[end].value
+        powers[centre.row, k], _ = best_power(at_price(replace(centre, value=value), float(price)), peak, 0.0)
+    return powers
+
+
+def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], prices: Floats) -> Floats:
+    many = len(batteries) > MOST_BATTERIES
+    asked, base = aggregated(problem, plan) if many else (_peakers_fixed(problem, plan), plan)
+    powers = np.full((len(problem.assets), len(prices)), 0.0)
+    for k, price in enumerate(prices):
+        answer = committed(_seen_at(asked, float(price)), base)
+        if answer.engine.startswith("reflex"):
+            return np.full_like(powers, np.nan)
+        if many:
+            powers[:, k] = share_out(problem, float(answer.power_mw[0, 0]))
+        else:
+            powers[batteries, k] = answer.power_mw[batteries, 0]
+    bound = [i for i in batteries if not (problem.state.available[i] and np.isnan(problem.bands.fixed_mw[i, 0]))]
+    powers[bound] = plan.power_mw[bound, :1]
+    return powers
+
+
+def _peakers_fixed(problem: ClearingProblem, plan: Plan) -> ClearingProblem:
+    fixed = problem.bands.fixed_mw.copy()
+    for row, asset in enumerate(problem.assets):
+        if isinstance(asset, Peaker):
+            fixed[row, 0] = plan.power_mw[row, 0]
+    return replace(problem, bands=replace(problem.bands, fixed_mw=fixed))

@@ -1,0 +1,272 @@
+"""The clearing problem and its plan: what one look-ahead decision is asked and what it answers, as plain arrays.
+
+Rows of two-dimensional arrays are the assets in the order of ``zone.assets`` (A of them), columns are the steps h
+(N of them): h = 0 is the slot decided, h = 1..N-1 the future. Steps need not be equally long. Power is positive into
+the grid; grid power is ``net_mw - sum(power_mw)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from agents.assets.fleet_state import FleetState
+from vpp.fleet.schema import Asset, Peaker, Zone
+from vpp.numerics.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """What orders and circumstances say of the assets' power.
+
+    ``min_mw``, ``max_mw``: shape (A, N), wanted by orders; soft at ``order_price_per_mwh``; -inf and inf where none is.
+    ``fixed_mw``: shape (A, N), what will be delivered whatever is planned (a hold, an unreachable asset that may still
+    be running, the peaker's published setpoint); NaN = free. Only values in an unbroken run from h = 0 are binding.
+    ``soc_target``: shape (A,), SoC (0-1) wanted at the end of step ``soc_target_step``; NaN = none; soft.
+    """
+
+    min_mw: Floats
+    max_mw: Floats
+    fixed_mw: Floats
+    soc_target: Floats
+    soc_target_step: Ints
+
+    @staticmethod
+    def none(assets: int, steps: int) -> Bands:
+        """Return bands that ask for nothing."""
+        return Bands(
+            min_mw=np.full((assets, steps), -np.inf),
+            max_mw=np.full((assets, steps), np.inf),
+            fixed_mw=np.full((assets, steps), np.nan),
+            soc_target=np.full(assets, np.nan),
+            soc_target_step=np.zeros(assets, dtype=np.int64),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How far a solve may go before the reflex takes over.
+
+    Simplex iterations and tree nodes are counted, not seconds, so that a repeat ends at the same place;
+    ``time_limit_s`` is the last resort of a machine in trouble.
+    """
+
+    simplex_iterations: int = 200_000
+    tree_nodes: int = 80
+    time_limit_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClearingProblem:
+    """One look-ahead decision: the fleet's state, the bids and the orders.
+
+    ``step_h``: shape (N,), hours. ``net_mw``: expected net load of the served share. ``ramp_sd_mw``: spread of the
+    error of ``net[h] - net[h-1]``; ``level_sd_mw``: spread of the error of ``net[h]``; ``carry``: regression of the
+    error at h on the error at 0 (1 at h = 0). ``price_per_mwh``: what batteries trade at;
+    ``generation_price_per_mwh``: what peakers, loads and renewables are weighed at. ``price_sd_per_mwh``: spread of
+    the price that will be seen before each step is decided (read by the stochastic programme). All shape (N,).
+    ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments from empty to full,
+    decreasing; widths are shares of the band soc_min..soc_max and sum to 1.
+    ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
+    ``service_factor``: multiplies ramp and cap penalties in the choice (1 for service only); it is not
+    in the plan's cost items. ``cap_margin_mw``, ``ramp_margin_mw``: tighter limits at h = 0 for an inner loop.
+    ``reference_mw``: shape (A, N), the plan published before, NaN where none; each MWh of departure costs
+    ``churn_price_per_mwh``.
+    """
+
+    zone: Zone
+    state: FleetState
+    step_h: Floats
+    net_mw: Floats
+    ramp_sd_mw: Floats
+    level_sd_mw: Floats
+    carry: Floats
+    price_per_mwh: Floats
+    price_sd_per_mwh: Floats
+    generation_price_per_mwh: Floats
+    stored_value_per_mwh: Floats
+    stored_width: Floats
+    potential_mw: Floats
+    bands: Bands
+    reference_mw: Floats
+    hedge: float = 0.6
+    service_factor: float = 1.0
+    cap_margin_mw: float = 0.0
+    ramp_margin_mw: float = 0.0
+    churn_price_per_mwh: float = 0.0
+    effort: Effort = Effort()
+
+    @property
+    def steps(self) -> int:
+        """Number of steps N."""
+        return len(self.step_h)
+
+    @property
+    def assets(self) -> tuple[Asset, ...]:
+        """The zone's assets, in the order of the arrays' rows."""
+        return self.zone.assets
+
+    def index_of(self, asset_id: str) -> int:
+        """Return the row of an asset.
+
+        Raises:
+            KeyError: The zone has no such asset.
+        """
+        for row, asset in enumerate(self.zone.assets):
+            if asset.asset_id == asset_id:
+                return row
+        raise KeyError(asset_id)
+
+
+def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = None, **given: Any) -> ClearingProblem:
+    """Return a problem with defaults for all that is not given; fields as in ``ClearingProblem``.
+
+    Defaults: the fleet at rest, the zone's step, no spreads, full carry-over, the zone's flat price (else 100), energy
+    left worth 0.95 of the mean price, hedge of the zone, service factor 1. A scalar given for an array fills it.
+
+    Raises:
+        ValueError: An array has the wrong shape, or a value that must be known is NaN.
+    """
+    net = np.asarray(net_mw, dtype=float)
+    steps, assets = len(net), len(zone.assets)
+    flat = zone.energy_price_flat_per_mwh
+    price = _row(given.pop("price_per_mwh", 100.0 if flat is None else flat), steps)
+    values = np.atleast_1d(np.asarray(given.pop("stored_value_per_mwh", 0.95 * float(price.mean())), dtype=float))
+    problem = ClearingProblem(
+        zone=zone,
+        state=FleetState.initial(zone) if state is None else state,
+        step_h=_row(given.pop("step_h", zone.step.hours), steps),
+        net_mw=net,
+        ramp_sd_mw=_row(given.pop("ramp_sd_mw", 0.0), steps),
+        level_sd_mw=_row(given.pop("level_sd_mw", 0.0), steps),
+        carry=_row(given.pop("carry", 1.0), steps),
+        price_per_mwh=price,
+        price_sd_per_mwh=_row(given.pop("price_sd_per_mwh", 0.0), steps),
+        generation_price_per_mwh=_row(given.pop("generation_price_per_mwh", price), steps),
+        stored_value_per_mwh=values,
+        stored_width=_row(given.pop("stored_width", 1.0 / len(values)), len(values)),
+        potential_mw=np.asarray(given.pop("potential_mw", np.zeros((assets, steps))), dtype=float),
+        bands=given.pop("bands", None) or Bands.none(assets, steps),
+        reference_mw=np.asarray(given.pop("reference_mw", np.full((assets, steps), np.nan)), dtype=float),
+        hedge=given.pop("hedge", zone.hedge),
+        **given,
+    )
+    _verify(problem)
+    return problem
+
+
+def _row(value: Any, steps: int) -> Floats:
+    array = np.asarray(value, dtype=float)
+    return np.full(steps, float(array)) if array.ndim == 0 else array
+
+
+_BY_STEP = (
+    "step_h", "net_mw", "ramp_sd_mw", "level_sd_mw", "carry", "price_per_mwh", "price_sd_per_mwh",
+    "generation_price_per_mwh",
+)  # fmt: skip
+
+
+def _verify(problem: ClearingProblem) -> None:
+    steps, assets = problem.steps, len(problem.assets)
+    if steps == 0:
+        raise ValueError("a clearing problem needs at least one step")
+    for name in _BY_STEP:
+        array = getattr(problem, name)
+        if array.shape != (steps,):
+            raise ValueError(f"{name} has shape {array.shape}, expected ({steps},)")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds a value that is not finite; a bid states every step or carries a reason")
+    if problem.step_h.min() <= 0:
+        raise ValueError("step_h must be positive")
+    for name in ("potential_mw", "reference_mw"):
+        if getattr(problem, name).shape != (assets, steps):
+            raise ValueError(f"{name} has shape {getattr(problem, name).shape}, expected ({assets}, {steps})")
+    if np.any(np.diff(problem.stored_value_per_mwh) > 1e-9):
+        raise ValueError("stored_value_per_mwh must not increase: energy is worth less the more there is")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A limit that binds in the plan and what one more unit of it would save.
+
+    ``kind``: ``power``, ``soc``, ``ramp``, ``cap``, ``export_cap``, ``peaker_ramp``, ``order`` or ``available``.
+    ``value_per_unit`` is in money per MW (power, ramp, cap) or per MWh (soc), at least 0.
+    """
+
+    kind: str
+    step: int
+    asset_id: str | None
+    limit: float
+    value_per_unit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cleared plan.
+
+    ``power_mw``: shape (A, N). ``grid_mw``: shape (N,), at the expected net load. ``soc``: shape (A, N), at the end of
+    each step, NaN where the asset is no battery. ``running``: shape (A, N), True while a peaker runs.
+    ``objective``: money, cost positive, in the choice's own terms (with service factor); ``costs``: items of expected
+    cost by name in real money (``energy``, ``wear``, ``fuel``, ``start``, ``curtail``, ``ramp``, ``cap``, ``stored``),
+    stored energy negative.
+    ``water_value_per_mwh``: shape (A,), worth of one more MWh in store at h = 0, NaN where the asset is no battery.
+    ``power_price_per_mwh``: shape (N,), worth of one MW more from the plant over step h, per MWh, all limits counted.
+    ``ramp_price_per_mw``: shape (N,), positive = the grid's rise is what costs, negative = its fall.
+    ``cap_price_per_mw``: shape (N,), positive at the import cap, negative at the export cap.
+    ``status``: ``optimal``, ``nearest`` (see ``notes``) or why the reflex acts; ``engine``: ``lp``, ``milp``, ``dp`` or
+    ``reflex:NAME``.
+    ``binding``: what bound the first slot, in words; ``notes``: reasons for what could not be met.
+    ``curve_net_mw``: shape (P,), ``curve_mw``: shape (A, P), battery power by seen net load in slot 0; P = 0 without.
+    ``price_curve_per_mwh``: shape (K,), ``price_curve_mw``: shape (A, K), battery power by the slot's seen price at the
+    expected net load; K = 0 without.
+    ``programme``: the solved programme behind a ``dp`` plan, so that alternatives need not solve it again.
+    """
+
+    power_mw: Floats
+    grid_mw: Floats
+    soc: Floats
+    running: Bools
+    objective: float
+    costs: dict[str, float]
+    water_value_per_mwh: Floats
+    power_price_per_mwh: Floats
+    ramp_price_per_mw: Floats
+    cap_price_per_mw: Floats
+    status: str
+    engine: str
+    solver: str
+    binding: str
+    bindings: tuple[Binding, ...] = ()
+    notes: tuple[str, ...] = ()
+    curve_net_mw: Floats = field(default_factory=lambda: np.zeros(0))
+    curve_mw: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    price_curve_per_mwh: Floats = field(default_factory=lambda: np.zeros(0))
+    price_curve_mw: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    programme: object = field(default=None, compare=False, repr=False)
+
+    @property
+    def cost(self) -> float:
+        """Sum of the cost items, in real money."""
+        return float(sum(self.costs.values()))
+
+
+def seen(problem: ClearingProblem, plan: Plan, seen_net_mw: float) -> ClearingProblem:
+    """Return the second pass: net load moved to what was seen in slot 0, peakers fixed as planned.
+
+    ``net[h] += carry[h] * (seen - net[0])`` with ``carry[0] = 1``.
+
+    Args:
+        problem: The first pass.
+        plan: Its plan, whose peaker power at h = 0 is published already.
+        seen_net_mw: Mean net load of slot 0, seen or estimated.
+    """
+    carry = problem.carry.copy()
+    carry[0] = 1.0
+    net = problem.net_mw + carry * (seen_net_mw - problem.net_mw[0])
+    fixed = problem.bands.fixed_mw.copy()
+    for row, asset in enumerate(problem.assets):
+        if isinstance(asset, Peaker):
+            fixed[row, 0] = plan.power_mw[row, 0]
+    return replace(problem, net_mw=net, bands=replace(problem.bands, fixed_mw=fixed))

@@ -1,0 +1,85 @@
+"""The named reflex: what the fleet does when the solver gives no plan in time. Simple, safe, and never silence."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from agents.assets.twin import power_range, soc_after
+from agents.clearing.horizon_bounds import binding_values, cut_limits
+from agents.clearing.plan_cost import choice_cost, grid_power, plan_costs
+from agents.clearing.problem import ClearingProblem, Plan
+from vpp.fleet.schema import Battery, CurtailableLoad, Peaker
+from vpp.numerics.arrays import Floats
+
+
+def reflex_plan(problem: ClearingProblem, *, reason: str) -> Plan:
+    """Return the plan of the reflex ``limits``: peakers hold, batteries move only as far as the limits ask.
+
+    Step by step, batteries in file order take what lies beyond the ramp limit and the caps, within their power and
+    SoC; loads are shed for what is left above the cap. No prices, no look-ahead, no solver.
+    """
+    fixed = binding_values(problem)
+    power = np.where(np.isnan(fixed), 0.0, fixed)
+    soc = np.full_like(power, np.nan)
+    store = problem.state.soc.copy()
+    sheddable = cut_limits(problem)
+    grid_before = problem.state.grid_mw
+    for h in range(problem.steps):
+        for i, asset in enumerate(problem.assets):
+            if isinstance(asset, Peaker) and np.isnan(fixed[i, h]):
+                power[i, h] = min(max(float(problem.state.power_mw[i]), 0.0), asset.capacity_mw)
+        wanted = _beyond(problem, h, float(problem.net_mw[h] - power[:, h].sum()), grid_before)
+        for i, asset in enumerate(problem.assets):
+            if not isinstance(asset, Battery):
+                continue
+            dt = float(problem.step_h[h])
+            if np.isnan(fixed[i, h]):
+                low, high = power_range(asset, float(store[i]), dt)
+                power[i, h] = min(max(wanted, low), high)
+                wanted -= power[i, h]
+            store[i] = soc_after(asset, float(store[i]), float(power[i, h]), dt)
+            soc[i, h] = store[i]
+        _shed(problem, h, power, sheddable)
+        grid_before = float(problem.net_mw[h] - power[:, h].sum())
+    running = power > 1e-9
+    costs = plan_costs(problem, power, running, soc)
+    none = np.zeros(problem.steps)
+    return Plan(
+        power_mw=power,
+        grid_mw=grid_power(problem, power),
+        soc=soc,
+        running=running,
+        objective=choice_cost(problem, costs),
+        costs=costs,
+        water_value_per_mwh=np.full(len(problem.assets), np.nan),
+        power_price_per_mwh=problem.price_per_mwh.copy(),
+        ramp_price_per_mw=none,
+        cap_price_per_mw=none.copy(),
+        status=reason,
+        engine="reflex:limits",
+        solver="",
+        binding=f"no plan from the solver ({reason}): batteries move only as far as the limits ask",
+        notes=(f"the solver gave no plan: {reason}",),
+    )
+
+
+def _beyond(problem: ClearingProblem, h: int, grid: float, before: float) -> float:
+    """Return the MW by which ``grid`` lies beyond the limits: positive asks for discharge."""
+    limits = problem.zone.limits
+    low = -math.inf if limits.export_cap_mw is None else -limits.export_cap_mw
+    high = limits.import_cap_mw - (problem.cap_margin_mw if h == 0 else 0.0)
+    aim = grid
+    if not math.isnan(before):
+        stretch = float(problem.step_h[h]) / problem.zone.step.hours
+        aim = min(max(aim, before - limits.ramp_limit_mw * stretch), before + limits.ramp_limit_mw * stretch)
+    return grid - min(max(aim, low), high)
+
+
+def _shed(problem: ClearingProblem, h: int, power: Floats, sheddable: Floats) -> None:
+    left = float(problem.net_mw[h] - power[:, h].sum()) - problem.zone.limits.import_cap_mw
+    for i, asset in enumerate(problem.assets):
+        if isinstance(asset, CurtailableLoad) and left > 0:
+            power[i, h] = min(left, float(sheddable[i, h]))
+            left -= power[i, h]

@@ -1,0 +1,68 @@
+"""Inside the slot: a battery follows its published curve tick by tick, as a device with real telemetry does.
+
+At each tick the slot's mean net load is estimated from the ticks seen and the expected course of the rest; the curve
+says what the battery should give over the whole slot at that mean; the battery delivers what is left of it over the
+ticks left. Nothing is solved here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agents.assets.twin import AssetState, deliver
+from vpp.fleet.schema import Battery
+from vpp.numerics.arrays import Floats
+
+CAP_MARGIN_MW = 0.3
+RAMP_MARGIN_MW = 0.1
+"""What the slot decided keeps from the import cap and the ramp limit where its mean is only estimated inside it."""
+
+
+def follow_ticks(
+    battery: Battery,
+    start: AssetState,
+    curve: Sequence[tuple[float, float]],
+    ticks_mw: Floats,
+    hours: float,
+    *,
+    expected_mw: float,
+    slope_mw: float,
+    late: int = 1,
+) -> tuple[float, float]:
+    """Return a battery's mean power (MW) over one slot that it drives tick by tick, and its SoC (0-1) after it.
+
+    Args:
+        battery: The battery.
+        start: Its state at the slot's start.
+        curve: Seen net load of the slot to power, both MW, rising in net load; at least one point.
+        ticks_mw: Net load by tick, shape (M,); NaN = not seen.
+        hours: Length of the slot.
+        expected_mw: Expected mean of the slot.
+        slope_mw: Expected change per tick.
+        late: Ticks until a value is known: 1 = at its end.
+    """
+    points = np.array(curve, dtype=float)
+    count = len(ticks_mw)
+    now, given = start, 0.0
+    for k in range(count):
+        mean = estimate_mean(ticks_mw[: max(k - late + 1, 0)], count, expected_mw, slope_mw)
+        left = float(np.interp(mean, points[:, 0], points[:, 1])) * count - given
+        done = deliver(battery, now, left / (count - k), hours / count)
+        given, now = given + done.power_mw, done.state
+    return given / count, now.soc
+
+
+def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: float) -> float:
+    """Return the slot's estimated mean net load: ticks seen, then the last one going on by ``slope_mw`` per tick.
+
+    Before anything is seen it is ``expected_mw``. A tick that is missing (NaN) is bridged from its neighbours.
+    """
+    known = np.flatnonzero(np.isfinite(seen_mw))
+    if len(known) == 0:
+        return expected_mw
+    last = int(known[-1])
+    course = np.interp(np.arange(last + 1), known, seen_mw[known])
+    rest = seen_mw[last] + slope_mw * np.arange(1, count - last)
+    return float((course.sum() + rest.sum()) / count)

@@ -1,0 +1,1 @@
+"""Orders of operators and agents: admission, approval, budget and price."""

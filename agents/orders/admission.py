@@ -1,0 +1,202 @@
+"""Admission of orders: form, approval, scope and static limits. Time and state of charge are the plant's to judge.
+
+Every order leaves with a verdict and a reason, and an audit record; what is refused is told, never dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from agents.assets.limits import power_excess, soc_excess
+from agents.orders.approval import approval_of, refuse_approval
+from agents.orders.budget import Budget, Spending, charge
+from agents.state_codec import pack, unpack
+from vpp.errors import MessageError
+from vpp.fleet.schema import Asset, Zone
+from vpp.messages import Alert, Audit, Message, Order, encode
+from vpp.streams.reducer import Load, Origin, Output
+
+_SHAPE = "orders-1"
+_SPENDING_SHAPE = "spending-1"
+_MEMORY = 500
+MAX_LIFE = timedelta(days=7)
+MAX_PRIORITY = 100
+NO_BUDGET = Budget()
+_WISHES = frozenset({"target", "band", "soc_target"})
+_ACTIONS = _WISHES | {"hold", "release", "cancel"}
+
+
+class Seen(msgspec.Struct):
+    """Ids of the last orders judged."""
+
+    order_ids: list[str] = []
+
+
+@dataclass
+class OrdersState:
+    """Which orders were judged already, and what budgets approved."""
+
+    seen: Seen = field(default_factory=Seen)
+    spending: Spending = field(default_factory=Spending)
+    dirty: bool = False
+
+
+class OrdersReducer:
+    """Judges each order once.
+
+    Args:
+        zone: The zone whose assets may be ordered.
+        approval_key: The secret that approvals are signed with; None takes them unsigned.
+        budget: What a budget may approve by principal and day; by default nothing.
+    """
+
+    def __init__(self, zone: Zone, *, approval_key: bytes | None = None, budget: Budget = NO_BUDGET) -> None:
+        self._zone = zone
+        self._key = approval_key
+        self._budget = budget
+
+    def initial(self, zone: str) -> OrdersState:
+        """Return the state before the first order."""
+        return OrdersState()
+
+    def load(self, zone: str, get: Load) -> OrdersState:
+        """Return the kept state; an unusable one is the initial one."""
+        spending = unpack(get("spending"), Spending, _SPENDING_SHAPE) or Spending()
+        return OrdersState(unpack(get("seen"), Seen, _SHAPE) or Seen(), spending)
+
+    def changes(self, state: OrdersState) -> Mapping[str, bytes | None]:
+        """Return the changed state values."""
+        if not state.dirty:
+            return {}
+        state.dirty = False
+        return {"seen": pack(state.seen, _SHAPE), "spending": pack(state.spending, _SPENDING_SHAPE)}
+
+    def step(self, state: OrdersState, message: Message, origin: Origin) -> tuple[OrdersState, list[Output]]:
+        """Judge one message of ``orders``.
+
+        Raises:
+            MessageError: The message is no order, or has no id to answer it by.
+        """
+        if not isinstance(message, Order):
+            raise MessageError(f"{type(message).__name__} is no order", reason="schema")
+        if not message.order_id or message.issued_at.tzinfo is None:
+            raise MessageError("an order needs an order_id, and an issued_at with a time zone", reason="schema")
+        if message.order_id in state.seen.order_ids:
+            return state, []
+        state.seen.order_ids = [*state.seen.order_ids[-(_MEMORY - 1) :], message.order_id]
+        state.dirty = True
+        refusal = refuse(self._zone, message, self._key, origin.appended_at)
+        approval = approval_of(message)
+        if refusal is None and message.action != "hold" and approval is not None and approval.mode == "budget":
+            state.spending, refusal = charge(self._budget, state.spending, message, approval)
+        return state, self._answer(message, refusal)
+
+    def _answer(self, order: Order, refusal: str | None) -> list[Output]:
+        verdict = "accepted" if refusal is None else "refused"
+        judged = msgspec.structs.replace(order, verdict=verdict, verdict_reason=refusal)
+        asked = msgspec.structs.replace(order, verdict=None, verdict_reason=None)
+        audit = Audit(
+            zone=order.zone,
+            audit_id=f"order-{order.order_id}",
+            at=order.issued_at,
+            principal=order.principal,
+            action=f"order:{order.action}",
+            verdict=verdict,
+            detail=refusal or order.reason,
+            digest=hashlib.blake2b(encode(asked), digest_size=16).hexdigest(),
+        )
+        outputs = [Output("bids", judged), Output("audit", audit)]
+        if refusal is not None:
+            alert = Alert(
+                zone=order.zone,
+                slot=self._zone.step.floor(order.issued_at),
+                alert_id=f"order-refused-{order.order_id}",
+                severity="warning",
+                topic="order",
+                text=f"order {order.order_id} ({order.action}) by {order.principal} refused: {refusal}",
+            )
+            outputs.append(Output("alerts", alert))
+        return outputs
+
+
+def refuse(zone: Zone, order: Order, approval_key: bytes | None = None, sent_at: datetime | None = None) -> str | None:
+    """Return why an order is refused, as ``code: words``, None where it is admitted; ``sent_at``: the broker's time."""
+    checks = (_form(order), _times(order), _approval(order, approval_key, sent_at), _scope(zone, order))
+    found = next((text for text in checks if text is not None), None)
+    return found if found is not None or order.action not in _WISHES else _limits(zone, order)
+
+
+def _form(order: Order) -> str | None:
+    if order.action not in _ACTIONS:
+        return f"unknown_action: {order.action!r} is none of {', '.join(sorted(_ACTIONS))}"
+    if not order.principal.strip() or not order.reason.strip():
+        return "incomplete: an order says who asks for it, and why"
+    if not 0 <= order.priority <= MAX_PRIORITY:
+        return f"priority: {order.priority} is not within 0 to {MAX_PRIORITY}"
+    lacks = {
+        "target": order.power_mw is None,
+        "band": order.min_mw is None and order.max_mw is None,
+        "soc_target": order.soc is None,
+        "cancel": not order.cancels,
+    }
+    if lacks.get(order.action, False):
+        return f"incomplete: a {order.action} order lacks its value"
+    if order.min_mw is not None and order.max_mw is not None and order.min_mw > order.max_mw:
+        return f"band: min_mw {order.min_mw:g} is above max_mw {order.max_mw:g}"
+    return None
+
+
+def _times(order: Order) -> str | None:
+    if any(when is not None and when.tzinfo is None for when in (order.starts_at, order.expires_at)):
+        return "time: starts_at and expires_at need a time zone"
+    begins: datetime = max(order.issued_at, order.starts_at or order.issued_at)
+    if order.expires_at is None:
+        return "expiry: targets and bands must expire" if order.action in _WISHES else None
+    if order.expires_at <= begins:
+        return "expiry: the order expires before it starts"
+    if order.action in _WISHES and order.expires_at - order.issued_at > MAX_LIFE:
+        return f"expiry: an order lives {MAX_LIFE.days} days at most"
+    return None
+
+
+def _approval(order: Order, key: bytes | None, sent_at: datetime | None) -> str | None:
+    # Stopping is always allowed; whatever moves power, or lets the automation move it again, needs somebody's word.
+    if order.action == "hold":
+        return None
+    if not order.approved_by:
+        return f"approval: a {order.action} order needs approval"
+    reason = refuse_approval(order, key, sent_at)
+    return None if reason is None else f"approval: the approval does not hold: {reason}"
+
+
+def _scope(zone: Zone, order: Order) -> str | None:
+    known = {asset.asset_id for asset in zone.assets}
+    foreign = [asset_id for asset_id in order.asset_ids if asset_id not in known]
+    if foreign:
+        return f"unknown_asset: {', '.join(foreign)} is not in {zone.zone}"
+    if order.action in {"target", "band"} and not order.asset_ids:
+        return f"scope: a {order.action} order names its assets"
+    return None
+
+
+def _limits(zone: Zone, order: Order) -> str | None:
+    for asset in _named(zone, order):
+        if order.action == "soc_target":
+            reason = soc_excess(asset, order.soc)
+        else:
+            asked = (order.power_mw,) if order.action == "target" else (order.min_mw, order.max_mw)
+            reason = next((r for r in (power_excess(zone, asset, power) for power in asked) if r is not None), None)
+        if reason is not None:
+            return f"limit: {reason}"
+    return None
+
+
+def _named(zone: Zone, order: Order) -> list[Asset]:
+    if order.asset_ids:
+        return [asset for asset in zone.assets if asset.asset_id in order.asset_ids]
+    return list(zone.batteries)

@@ -1,0 +1,303 @@
+"""Prices and checks an order before anybody approves it, with the plant's own clearing.
+
+The last decision is reopened twice, without and with the order; the slot that is decided already stays as it is. What
+differs between the two plans is what the order does: power, SoC, money, distance to the limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import numpy as np
+
+from agents.clearing.problem import ClearingProblem, Plan
+from agents.clearing.solve import solve
+from agents.orders.admission import refuse
+from agents.plant.orders_in_force import admit, names
+from agents.plant.recorded_problem import Reopened, reopen, step_ends
+from vpp.fleet.schema import Asset, Battery, Zone
+from vpp.messages import Decision, Order
+from vpp.numerics.arrays import Bools, Floats
+
+_SAME_MW = 1e-3
+_LEAST_MW = 0.05
+_CLAUSE_OF = {
+    "limit": "SITE.limits", "unknown_asset": "SITE.assets", "scope": "SITE.assets", "expiry": "SITE.order_life",
+    "approval": "SITE.approval",
+}  # fmt: skip
+
+Solve = Callable[[ClearingProblem], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: ``outcome`` is ``ok``, ``warning`` or ``refused``; ``clause`` names the rule behind it."""
+
+    name: str
+    outcome: str
+    detail: str
+    clause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetPath:
+    """One asset over the look-ahead, with and without the order; SoC (0-1) at the end of each step, else empty."""
+
+    asset_id: str
+    power_mw: list[float]
+    power_without_mw: list[float]
+    soc: list[float]
+    soc_without: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an order would do.
+
+    ``outcome``: ``ready``, ``clamped`` (it will be met in part) or ``refused``. ``cost_change``: expected money over
+    the look-ahead that the order costs against the plant's own plan (negative: it gains), ``costs`` its items.
+    ``energy_change_mwh``: plant energy more into the grid while the order stands, so 0 where another asset makes up
+    for it; ``moved_mwh``: energy that the assets it speaks of move otherwise than planned, either way, while it
+    stands; ``peak_change_mw``: the greatest such change of one of them. ``cap_slack_mw``, ``ramp_slack_mw``: least
+    distance to the limits while it stands, negative beyond them. ``starts``: of the steps.
+    """
+
+    order: Order
+    outcome: str
+    checks: list[Check]
+    cost_change: float | None = None
+    costs: dict[str, float] = field(default_factory=dict)
+    energy_change_mwh: float | None = None
+    moved_mwh: float | None = None
+    peak_change_mw: float | None = None
+    cap_slack_mw: float | None = None
+    ramp_slack_mw: float | None = None
+    starts: list[datetime] = field(default_factory=list)
+    paths: list[AssetPath] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is refused or clamped."""
+        return [check.detail for check in self.checks if check.outcome != "ok"]
+
+
+def propose(
+    zone: Zone, decision: Decision | None, order: Order, *, since: Sequence[Order] = (), solver: Solve = solve
+) -> Proposal:
+    """Return what ``order`` would do, priced and checked; pure, and the same for the same input.
+
+    Args:
+        zone: The zone.
+        decision: The zone's last decision of revision 0, None where there is none.
+        order: What is wanted; not approved yet.
+        since: Orders accepted after the decision, in order of arrival.
+        solver: Solves a clearing problem.
+    """
+    checks = [_static(zone, order)]
+    if checks[0].outcome == "refused":
+        return Proposal(order, "refused", checks)
+    opened = "nothing is decided yet" if decision is None else reopen(zone, decision)
+    if isinstance(opened, str):
+        return Proposal(order, "refused", [*checks, Check("plan", "refused", f"cannot be priced: {opened}")])
+    standing = list(opened.orders)
+    for other in since:
+        standing = admit(standing, other)
+    before, after = opened.problem(standing), opened.problem(admit(standing, order))
+    if before is None or after is None:
+        reason = "no forecast of net load reaches this slot"
+        return Proposal(order, "refused", [*checks, Check("plan", "refused", f"cannot be priced: {reason}")])
+    problem, _, starts = after
+    plans = solver(before[0]), solver(problem)
+    return _compare(opened, order, checks, problem, plans, (starts, standing))
+
+
+def refuse_wish(zone: Zone, order: Order) -> str | None:
+    """Return why admission would refuse an order even with an approval, None where it would not."""
+    return refuse(zone, msgspec.structs.replace(order, approved_by="nobody yet", approval=None))
+
+
+def _static(zone: Zone, order: Order) -> Check:
+    reason = refuse_wish(zone, order)
+    if reason is None:
+        return Check("limits", "ok", "form, scope and static limits hold", "SITE.limits")
+    return Check("limits", "refused", reason, _CLAUSE_OF.get(reason.split(":")[0]))
+
+
+def _compare(
+    opened: Reopened,
+    order: Order,
+    checks: list[Check],
+    problem: ClearingProblem,
+    plans: tuple[Plan, Plan],
+    context: tuple[list[datetime], Sequence[Order]],
+) -> Proposal:
+    (base, plan), (starts, standing) = plans, context
+    if plan.engine.startswith("reflex") or base.engine.startswith("reflex"):
+        return Proposal(
+            order, "refused", [*checks, Check("plan", "refused", f"the solver gave no plan: {plan.status}")]
+        )
+    ends = step_ends(starts, problem.step_h.tolist())
+    stands = _stands(order, starts, ends)
+    checks = [
+        *checks,
+        _horizon(order, opened.free_from, ends),
+        _reachable(opened, order),
+        *_delivery(problem, order, plan, base, stands, standing),
+        _reserve(problem, plan),
+        _cap(problem, plan, base, stands),
+        _ramp(problem, plan, base, stands),
+    ]
+    outcomes = {check.outcome for check in checks}
+    clamped = any(check.name == "delivery" and check.outcome == "warning" for check in checks)
+    by_asset = plan.power_mw - base.power_mw
+    change = by_asset.sum(axis=0)
+    named = [row for row, asset in enumerate(problem.assets) if _speaks_of(order, asset)]
+    moved = np.abs(by_asset[named][:, stands])
+    return Proposal(
+        order=order,
+        outcome="refused" if "refused" in outcomes else "clamped" if clamped else "ready",
+        checks=checks,
+        cost_change=round(plan.cost - base.cost, 2) + 0.0,
+        costs={name: round(plan.costs[name] - base.costs[name], 2) + 0.0 for name in plan.costs},
+        energy_change_mwh=round(float((change * problem.step_h)[stands].sum()), 4) + 0.0,
+        moved_mwh=round(float(moved.sum(axis=0) @ problem.step_h[stands]), 4),
+        peak_change_mw=round(float(moved.max(initial=0.0)), 4),
+        cap_slack_mw=_least(problem.zone.limits.import_cap_mw - plan.grid_mw, stands),
+        ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(_ramps(problem, plan)), stands),
+        starts=starts,
+        paths=_paths(problem, plan, base),
+    )
+
+
+def _speaks_of(order: Order, asset: Asset) -> bool:
+    """Return whether an order moves an asset: a state of charge only batteries."""
+    return names(order, asset) and (order.action != "soc_target" or isinstance(asset, Battery))
+
+
+def _stands(order: Order, starts: list[datetime], ends: list[datetime]) -> Bools:
+    begin = order.starts_at or order.issued_at
+    flags = [
+        end > begin and (order.expires_at is None or start < order.expires_at)
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    return np.array(flags, dtype=bool)
+
+
+def _horizon(order: Order, free_from: datetime, ends: list[datetime]) -> Check:
+    if order.starts_at is not None and order.starts_at < free_from:
+        return Check("time", "warning", f"the slot before {free_from:%H:%MZ} is decided; it acts from then on")
+    if order.starts_at is not None and order.starts_at >= ends[-1]:
+        return Check("time", "refused", f"it starts after the look-ahead, which ends {ends[-1]:%Y-%m-%dT%H:%MZ}")
+    if order.expires_at is not None and order.expires_at > ends[-1]:
+        return Check("time", "warning", f"only the part up to {ends[-1]:%Y-%m-%dT%H:%MZ} is priced")
+    return Check("time", "ok", "inside the look-ahead")
+
+
+def _reachable(opened: Reopened, order: Order) -> Check:
+    away = [
+        asset.asset_id
+        for row, asset in enumerate(opened.zone.assets)
+        if asset.asset_id in order.asset_ids and not opened.state.available[row]
+    ]
+    if away:
+        return Check("available", "refused", f"{', '.join(away)} cannot be reached")
+    return Check("available", "ok", "all assets answer")
+
+
+def _delivery(
+    problem: ClearingProblem, order: Order, plan: Plan, base: Plan, stands: Bools, standing: Sequence[Order]
+) -> list[Check]:
+    if order.action not in {"target", "band"}:
+        new = [note for note in plan.notes if note not in base.notes]
+        return [Check("delivery", "warning", note) for note in new] or [Check("delivery", "ok", "can be met")]
+    low = -np.inf if order.min_mw is None else order.min_mw
+    high = np.inf if order.max_mw is None else order.max_mw
+    if order.power_mw is not None:
+        low = high = order.power_mw
+    found = []
+    for row, asset in enumerate(problem.assets):
+        if asset.asset_id not in order.asset_ids:
+            continue
+        power = plan.power_mw[row]
+        miss = np.where(stands, np.maximum(np.maximum(low - power, power - high), 0.0), 0.0)
+        if miss.max(initial=0.0) <= _LEAST_MW:
+            continue
+        step = int(miss.argmax())
+        asked_mw = low if power[step] < low else high
+        never = abs(asked_mw) > _LEAST_MW and bool((np.abs(power[stands]) <= _LEAST_MW).all())
+        detail = f"{asset.asset_id} can give {power[step]:.2f} of {asked_mw:.2f} MW at worst"
+        held = [o for o in standing if o.action == "hold" and names(o, asset)]
+        if held:
+            detail = f"{asset.asset_id} is held by {held[-1].principal} ({held[-1].reason}); release the hold first"
+        found.append(Check("delivery", "refused" if never or held else "warning", detail, "SITE.soc"))
+    return found or [Check("delivery", "ok", "can be met in full", "SITE.soc")]
+
+
+def _reserve(problem: ClearingProblem, plan: Plan) -> Check:
+    for row, asset in enumerate(problem.assets):
+        if isinstance(asset, Battery):
+            floor = asset.soc_min + asset.reserve_soc
+            least = float(np.nanmin(plan.soc[row]))
+            if least < min(floor, float(problem.state.soc[row])) - 1e-4:
+                detail = (
+                    f"{asset.asset_id} would fall to {100 * least:.1f} % SoC, below its reserve of {100 * floor:.1f} %"
+                )
+                return Check("reserve", "refused", detail, "SITE.reserve")
+    return Check("reserve", "ok", "SoC stays above every reserve", "SITE.reserve")
+
+
+def _cap(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Check:
+    cap = problem.zone.limits.import_cap_mw
+    worse = (plan.grid_mw > cap + _SAME_MW) & (plan.grid_mw > base.grid_mw + _SAME_MW) & stands
+    if worse.any():
+        most = float((plan.grid_mw - cap)[worse].max())
+        return Check(
+            "cap", "refused", f"grid power would pass the import cap of {cap:g} MW by {most:.2f} MW", "SITE.import_cap"
+        )
+    return Check("cap", "ok", f"grid power stays below {cap:g} MW, or no worse than without", "SITE.import_cap")
+
+
+def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Check:
+    limit = problem.zone.limits.ramp_limit_mw
+    ramps, before = np.abs(_ramps(problem, plan)), np.abs(_ramps(problem, base))
+    worse = (ramps > limit + _SAME_MW) & (ramps > before + _SAME_MW) & stands
+    if worse.any():
+        most = float((ramps - limit)[worse].max())
+        return Check(
+            "ramp", "warning", f"a ramp would pass the limit of {limit:g} MW per step by {most:.2f} MW", "SITE.ramp"
+        )
+    return Check("ramp", "ok", f"no further ramp beyond {limit:g} MW per step", "SITE.ramp")
+
+
+def _ramps(problem: ClearingProblem, plan: Plan) -> Floats:
+    """Return the change of grid power per step of the zone; longer steps count by the slot."""
+    before = np.concatenate([[problem.state.grid_mw], plan.grid_mw[:-1]])
+    slots = np.maximum(problem.step_h / problem.zone.step.hours, 1.0)
+    return np.asarray(np.nan_to_num((plan.grid_mw - before) / slots))
+
+
+def _least(values: Floats, stands: Bools) -> float | None:
+    return round(float(values[stands].min()), 4) if stands.any() else None
+
+
+def _paths(problem: ClearingProblem, plan: Plan, base: Plan) -> list[AssetPath]:
+    found = []
+    for row, asset in enumerate(problem.assets):
+        is_store = isinstance(asset, Battery)
+        found.append(
+            AssetPath(
+                asset_id=asset.asset_id,
+                power_mw=_row(plan.power_mw[row]),
+                power_without_mw=_row(base.power_mw[row]),
+                soc=_row(plan.soc[row]) if is_store else [],
+                soc_without=_row(base.soc[row]) if is_store else [],
+            )
+        )
+    return found
+
+
+def _row(values: Floats) -> list[float]:
+    return [round(float(value), 4) + 0.0 for value in values]

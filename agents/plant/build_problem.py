@@ -1,0 +1,250 @@
+"""From bids, orders and the fleet's state to the clearing problem, or to a reflex where there is nothing to clear."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agents.assets.fleet_state import FleetState
+from agents.assets.twin import AssetState, deliver, power_range
+from agents.clearing.problem import ClearingProblem, Plan, clearing_problem
+from agents.clearing.stochastic_solve import regrets, solve_dp_with_curve
+from agents.plant.orders_in_force import Asked, asked, within_reach
+from agents.plant.settlement import potential_mw
+from agents.plant.state import LastBid, PlanKept
+from vpp.errors import MessageError
+from vpp.fleet.schema import Battery, CurtailableRenewable, Peaker, Zone
+from vpp.messages import ActorBid, Order, SlotClosed, TraderBid
+from vpp.numerics.arrays import Floats
+
+Clear = Callable[[ClearingProblem], Plan]
+
+MIN_WINDOW_H = 16.0
+"""Look-ahead: less costs money, more gains nothing for batteries up to 4 h (measured on a 2 h battery)."""
+
+WINDOW_DURATIONS = 4.0
+_SURE_PRICES = frozenset({"model", "published"})
+POTENTIAL_MIN = 60
+"""A renewable's output is taken to stay as it is for an hour; beyond that, nothing is planned to be cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The bids that a decision rests on, which may be of earlier slots; None where a policy never bid."""
+
+    actor: ActorBid | None
+    trader: TraderBid | None
+
+
+def clear(problem: ClearingProblem) -> Plan:
+    """Return the plan with its in-slot curve: by dynamic programming where one battery serves the zone, else the LP."""
+    return solve_dp_with_curve(problem)
+
+
+def validate_bid(zone: Zone, bid: ActorBid | TraderBid) -> None:
+    """Refuse a bid whose lists do not fit together.
+
+    Raises:
+        MessageError: With reason ``schema`` or ``slot``.
+    """
+    if bid.step_min != zone.step_min or zone.step.floor(bid.slot) != bid.slot:
+        raise MessageError(f"slot {bid.slot} of {bid.step_min} min is no slot of the zone", reason="slot")
+    horizons = bid.horizon_min
+    lists = (
+        (bid.net_mw, bid.ramp_sd_mw, bid.level_sd_mw, bid.carry)
+        if isinstance(bid, ActorBid)
+        else (bid.price_per_mwh, bid.price_sd_per_mwh or bid.price_per_mwh)
+    )
+    if any(len(values) != len(horizons) for values in lists):
+        raise MessageError(f"a list does not have the {len(horizons)} values of horizon_min", reason="schema")
+    if any(later <= sooner for sooner, later in itertools.pairwise([0, *horizons])):
+        raise MessageError("horizon_min must increase from above 0", reason="schema")
+    if isinstance(bid, TraderBid) and horizons:
+        values, widths = bid.stored_value_per_mwh, bid.stored_width
+        if not values or len(values) != len(widths) or abs(sum(widths) - 1.0) > 1e-6 or min(widths) < 0:
+            raise MessageError("stored_width must give each stored value its share of 1", reason="schema")
+        if any(later > sooner for sooner, later in itertools.pairwise(values)):
+            raise MessageError("stored_value_per_mwh must not increase", reason="schema")
+
+
+def problem_of(
+    zone: Zone,
+    closed: int,
+    basis: Basis,
+    *,
+    state: FleetState,
+    orders: Sequence[Order],
+    observation: SlotClosed | None,
+    planned: PlanKept | None = None,
+) -> tuple[ClearingProblem, Asked, list[int]] | None:
+    """Return the problem of deciding slot ``closed + 1``, what orders ask, and the first slot of each step.
+
+    A bid of an earlier slot is shifted by the slots elapsed. Without a net load there is no problem: None.
+
+    Args:
+        zone: The zone.
+        closed: Index of the slot just closed.
+        basis: The bids.
+        state: The fleet after it.
+        orders: Orders in force.
+        observation: The closed slot, for the output of renewables.
+        planned: The plan published before, where departing from it has a price.
+    """
+    actor, trader = basis.actor, basis.trader
+    if actor is None:
+        return None
+    late = (closed - zone.step.index(actor.slot)) * zone.step_min
+    window = _window_min(zone)
+    minutes = [m for m in actor.horizon_min if m <= window and m + late <= actor.horizon_min[-1]]
+    if not minutes:
+        return None
+    at = np.array(minutes, dtype=float)
+    step_h = np.diff(np.concatenate([[0.0], at])) / 60.0
+    given = {
+        name: np.interp(at + late, actor.horizon_min, getattr(actor, name))
+        for name in ("net_mw", "ramp_sd_mw", "level_sd_mw", "carry")
+    }
+    first_slots = [closed + 1 + m // zone.step_min for m in [0, *minutes[:-1]]]
+    said = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
+    bands = within_reach(zone, said.bands, state, step_h)
+    for row in np.flatnonzero(~state.available):
+        # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
+        bands.fixed_mw[row, 0] = state.power_mw[row]
+    problem = clearing_problem(
+        zone,
+        given.pop("net_mw"),
+        state=state,
+        step_h=step_h,
+        potential_mw=_potentials(zone, observation, minutes),
+        bands=bands,
+        hedge=actor.hedge,
+        ramp_margin_mw=zone.limits.ramp_margin_mw,
+        cap_margin_mw=zone.limits.cap_margin_mw,
+        reference_mw=_references(zone, planned, first_slots),
+        churn_price_per_mwh=zone.churn_price_per_mwh,
+        **given,
+        **_prices(zone, trader, closed, at),
+    )
+    return problem, said, first_slots
+
+
+def _references(zone: Zone, planned: PlanKept | None, first_slots: Sequence[int]) -> Floats:
+    """Return what the plan before meant each asset to do, shape (A, N), NaN where it says nothing or need not."""
+    found = np.full((len(zone.assets), len(first_slots)), np.nan)
+    if zone.churn_price_per_mwh > 0:
+        for row, asset in enumerate(zone.assets):
+            if isinstance(asset, Battery | Peaker):
+                said = [planned_before(planned, asset.asset_id, index) for index in first_slots]
+                found[row] = [np.nan if power is None else power for power in said]
+    return found
+
+
+def _window_min(zone: Zone) -> float:
+    duration = max((b.energy_mwh / b.discharge_mw for b in zone.batteries), default=0.0)
+    return 60.0 * max(MIN_WINDOW_H, WINDOW_DURATIONS * duration)
+
+
+def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Floats) -> dict[str, object]:
+    """Return what energy is weighed at; without any price it counts nothing, and the plant serves the grid alone."""
+    if trader is None:
+        flat = zone.energy_price_flat_per_mwh or 0.0
+        return {"price_per_mwh": flat, "stored_value_per_mwh": 0.95 * flat, "service_factor": 1.0}
+    late = (closed - zone.step.index(trader.slot)) * zone.step_min
+    price = np.interp(at + late, trader.horizon_min, trader.price_per_mwh)
+    sd = trader.price_sd_per_mwh
+    fuel = min((peaker.fuel_cost_per_mwh for peaker in zone.peakers), default=np.inf)
+    # A fallback knows the shape of the day but not its level: good enough to move energy, not to burn fuel for profit.
+    sure = trader.source in _SURE_PRICES or trader.source == "flat"
+    generation = price if sure else np.minimum(price, fuel)
+    if zone.generation_price_flat_per_mwh is not None:
+        generation = np.full_like(price, zone.generation_price_flat_per_mwh)
+    return {
+        "price_per_mwh": price,
+        "price_sd_per_mwh": np.interp(at + late, trader.horizon_min, sd) if sd else 0.0,
+        "generation_price_per_mwh": generation,
+        "stored_value_per_mwh": np.array(trader.stored_value_per_mwh),
+        "stored_width": np.array(trader.stored_width),
+        "service_factor": 1.0 if trader.source == "flat" else zone.service_factor,
+    }
+
+
+def _potentials(zone: Zone, observation: SlotClosed | None, minutes: list[int]) -> Floats:
+    near = np.array(minutes) <= POTENTIAL_MIN
+    rows = [np.where(near, potential_mw(zone, asset, observation), 0.0) for asset in zone.assets]
+    return np.array(rows).reshape(len(zone.assets), len(minutes))
+
+
+def stale_power(zone: Zone, state: FleetState, said: Sequence[Order | None]) -> dict[str, float]:
+    """Return the reflex ``stale``: the plant is blind, so batteries rest, peakers stay where they are, holds hold."""
+    power: dict[str, float] = {}
+    for row, asset in enumerate(zone.assets):
+        ruler = said[row] if said else None
+        held = ruler is not None and ruler.action == "hold"
+        stays = isinstance(asset, Peaker) and not held
+        wanted = float(state.power_mw[row]) if stays else 0.0
+        power[asset.asset_id] = deliver(asset, AssetState.of(state, row), wanted, zone.step.hours).power_mw
+    return power
+
+
+def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
+    """Return what it would cost more to let the free batteries rest, discharge or charge at full in the first slot."""
+    if plan.engine.startswith("reflex"):
+        return {}
+    hours = float(problem.step_h[0])
+    ranges = {
+        asset.asset_id: power_range(asset, float(problem.state.soc[row]), hours)
+        for row, asset in enumerate(problem.assets)
+        if isinstance(asset, Battery) and problem.state.available[row] and np.isnan(problem.bands.fixed_mw[row, 0])
+    }
+    if not ranges:
+        return {}
+    actions = {
+        "rest": dict.fromkeys(ranges, 0.0),
+        "discharge": {asset_id: high for asset_id, (_, high) in ranges.items()},
+        "charge": {asset_id: low for asset_id, (low, _) in ranges.items()},
+    }
+    return {name: round(cost, 4) + 0.0 for name, cost in regrets(problem, plan, actions).items()}
+
+
+def without_curve(plan: Plan) -> Plan:
+    """Return the plan with constant setpoints: while net load is not seen, nothing may follow it."""
+    return replace(plan, curve_net_mw=np.zeros(0), curve_mw=np.zeros((0, 0)))
+
+
+def starting(zone: Zone, plan: Plan, step_h: Floats) -> frozenset[str]:
+    """Return the peakers that must be told to start now to run when the plan wants them."""
+    begins_min = np.concatenate([[0.0], np.cumsum(step_h)[:-1]]) * 60.0
+    return frozenset(
+        asset.asset_id
+        for row, asset in enumerate(zone.assets)
+        if isinstance(asset, Peaker) and bool(plan.running[row][begins_min <= asset.start_time_min].any())
+    )
+
+
+def potentials_now(zone: Zone, observation: SlotClosed | None) -> dict[str, float]:
+    """Return each renewable's output as last seen, for the checker."""
+    return {
+        asset.asset_id: potential_mw(zone, asset, observation)
+        for asset in zone.assets
+        if isinstance(asset, CurtailableRenewable)
+    }
+
+
+def basis_of(last: Mapping[str, LastBid]) -> Basis:
+    """Return the bids to clear from what each policy said last."""
+    actor, trader = last.get("actor"), last.get("trader")
+    return Basis(
+        actor=actor.bid if actor is not None and isinstance(actor.bid, ActorBid) else None,
+        trader=trader.bid if trader is not None and isinstance(trader.bid, TraderBid) else None,
+    )
+
+
+def planned_before(plan: PlanKept | None, asset_id: str, index: int) -> float | None:
+    """Return what the last plan meant an asset to do in slot ``index``, None where it says nothing."""
+    if plan is None or asset_id not in plan.ahead_mw or not plan.ahead_index or index < plan.ahead_index[0]:
+        return None
+    step = max(i for i, first in enumerate(plan.ahead_index) if first <= index)
+    return plan.ahead_mw[asset_id][step]

@@ -1,0 +1,208 @@
+"""Money: what one settled slot earned and cost, per asset and for the zone, and what a correction changes of it.
+
+Everything here is a pure function of what was settled, so a correction is the difference of two evaluations, and all
+entries of a slot and asset always sum to the evaluation on the latest values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker, Zone
+from vpp.messages import LedgerEntry, Trade
+
+ZONE_ROW = "zone"
+
+
+class Settled(msgspec.Struct):
+    """What is known of one settled slot; enough to compute its money again.
+
+    ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: peakers
+    that started. ``observed``: False while the slot's observation never came. ``correction``: revision of the last
+    correction applied. ``revision``: that of the last ledger entries written.
+    """
+
+    index: int
+    net_mw: float | None
+    price_per_mwh: float | None
+    power_mw: dict[str, float]
+    started: list[str] = []
+    observed: bool = True
+    correction: int = 0
+    revision: int = 0
+
+    @property
+    def grid_mw(self) -> float | None:
+        """Grid power: served net load minus plant power; None without a measurement."""
+        return None if self.net_mw is None else self.net_mw - sum(self.power_mw.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Settlement of one asset, or of the zone, over one slot, in the zone's currency."""
+
+    energy_mwh: float | None
+    price_per_mwh: float | None
+    revenue: float | None
+    wear_cost: float = 0.0
+    fuel_cost: float = 0.0
+    start_cost: float = 0.0
+    penalty: float = 0.0
+    penalty_no_action: float = 0.0
+
+    @property
+    def pnl(self) -> float:
+        """Return ``revenue - wear - fuel - start - penalty``; a missing revenue counts as nothing."""
+        return (self.revenue or 0.0) - self.wear_cost - self.fuel_cost - self.start_cost - self.penalty
+
+
+def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Money]:
+    """Return the money of one slot by asset, the zone's penalties last under ``zone``.
+
+    ``fuel_cost`` is the running cost of an asset: fuel, or what is paid for curtailed energy. ``penalty_no_action`` is
+    the zone's penalty on the same net load had the plant rested, with the emergency shedding that is there anyway.
+
+    Args:
+        zone: Assets, costs and limits.
+        now: The slot.
+        before: The slot just before it, None when there is none: no ramp is then counted.
+    """
+    hours = zone.step.hours
+    no_action_before = None if before is None else _no_action_mw(zone, before)
+    found = {asset.asset_id: _asset_money(asset, now, hours) for asset in zone.assets if asset.asset_id in now.power_mw}
+    found[ZONE_ROW] = Money(
+        energy_mwh=None,
+        price_per_mwh=None,
+        revenue=None,
+        penalty=penalty(zone, now.grid_mw, None if before is None else before.grid_mw),
+        penalty_no_action=penalty(zone, _no_action_mw(zone, now), no_action_before),
+    )
+    return found
+
+
+def _asset_money(asset: Asset, now: Settled, hours: float) -> Money:
+    energy = now.power_mw[asset.asset_id] * hours
+    price = now.price_per_mwh
+    wear = fuel = start = 0.0
+    match asset:
+        case Battery():
+            wear = asset.wear_cost_per_mwh * max(energy, 0.0)
+        case Peaker():
+            fuel = asset.fuel_cost_per_mwh * energy
+            start = asset.start_cost if asset.asset_id in now.started else 0.0
+        case CurtailableLoad() | CurtailableRenewable():
+            fuel = asset.curtail_cost_per_mwh * abs(energy)
+    return Money(
+        energy_mwh=energy,
+        price_per_mwh=price,
+        revenue=None if price is None else energy * price,
+        wear_cost=wear,
+        fuel_cost=fuel,
+        start_cost=start,
+    )
+
+
+def penalty(zone: Zone, grid_mw: float | None, before_mw: float | None) -> float:
+    """Return the ramp and cap penalties of one slot; what is not measured costs nothing until a correction brings it.
+
+    ``hours * (ramp_price * max(|G - G'| - R, 0) + cap_price * (max(G - import_cap, 0) + max(-export_cap - G, 0)))``
+    """
+    if grid_mw is None:
+        return 0.0
+    limits = zone.limits
+    beyond = max(grid_mw - limits.import_cap_mw, 0.0)
+    if limits.export_cap_mw is not None:
+        beyond += max(-limits.export_cap_mw - grid_mw, 0.0)
+    ramp = 0.0 if before_mw is None else max(abs(grid_mw - before_mw) - limits.ramp_limit_mw, 0.0)
+    return zone.step.hours * (limits.ramp_penalty_per_mwh * ramp + limits.cap_penalty_per_mwh * beyond)
+
+
+def no_action_shed_mw(zone: Zone, net_mw: float | None) -> dict[str, float]:
+    """Return what emergency shedding at the import cap takes off when the plant does not act, by load in file order."""
+    left = 0.0 if net_mw is None else max(net_mw - zone.limits.import_cap_mw, 0.0)
+    shed: dict[str, float] = {}
+    for load in zone.loads:
+        if load.only_at_cap:
+            shed[load.asset_id] = min(left, load.capacity_mw)
+            left -= shed[load.asset_id]
+    return shed
+
+
+def _no_action_mw(zone: Zone, slot: Settled) -> float | None:
+    if slot.net_mw is None:
+        return None
+    return slot.net_mw - sum(no_action_shed_mw(zone, slot.net_mw).values())
+
+
+def entries(zone: Zone, slot: Settled, new: dict[str, Money], old: dict[str, Money] | None = None) -> list[LedgerEntry]:
+    """Return the ledger entries of one slot: all of them, or with ``old`` the differences that are not zero."""
+    found = []
+    for asset_id, money in new.items():
+        before = None if old is None else old.get(asset_id)
+        if before is not None and before == money:
+            continue
+        found.append(_entry(zone, slot, asset_id, money if before is None else _difference(money, before)))
+    return found
+
+
+def trades(zone: Zone, slot: Settled, new: dict[str, Money], old: dict[str, Money] | None = None) -> list[Trade]:
+    """Return the trades of one slot, assets without energy left out; with ``old`` only where the revenue changed."""
+    found = []
+    for asset_id, money in new.items():
+        if not money.energy_mwh:
+            continue
+        before = None if old is None else old.get(asset_id)
+        if before is not None and before.revenue == money.revenue:
+            continue
+        part = money if before is None else _difference(money, before)
+        found.append(
+            Trade(
+                zone=zone.zone,
+                slot=zone.step.start(slot.index),
+                asset_id=asset_id,
+                revision=slot.revision,
+                side="sell" if money.energy_mwh > 0 else "buy",
+                energy_mwh=abs(part.energy_mwh or 0.0),
+                price_per_mwh=part.price_per_mwh,
+                revenue=part.revenue,
+                currency=zone.market.currency,
+            )
+        )
+    return found
+
+
+def _difference(new: Money, old: Money) -> Money:
+    revenue = new.revenue
+    if old.revenue is not None:
+        revenue = (new.revenue or 0.0) - old.revenue
+    return Money(
+        energy_mwh=None if new.energy_mwh is None else new.energy_mwh - (old.energy_mwh or 0.0),
+        price_per_mwh=new.price_per_mwh,
+        revenue=revenue,
+        wear_cost=new.wear_cost - old.wear_cost,
+        fuel_cost=new.fuel_cost - old.fuel_cost,
+        start_cost=new.start_cost - old.start_cost,
+        penalty=new.penalty - old.penalty,
+        penalty_no_action=new.penalty_no_action - old.penalty_no_action,
+    )
+
+
+def _entry(zone: Zone, slot: Settled, asset_id: str, money: Money) -> LedgerEntry:
+    return LedgerEntry(
+        zone=zone.zone,
+        slot=zone.step.start(slot.index),
+        asset_id=asset_id,
+        revision=slot.revision,
+        energy_mwh=money.energy_mwh,
+        price_per_mwh=money.price_per_mwh,
+        revenue=money.revenue,
+        wear_cost=money.wear_cost,
+        fuel_cost=money.fuel_cost,
+        start_cost=money.start_cost,
+        penalty=money.penalty,
+        penalty_no_action=money.penalty_no_action,
+        pnl=money.pnl,
+        currency=zone.market.currency,
+    )

@@ -1,0 +1,219 @@
+"""Orders in force: which ones stand for a slot, and what they ask of the clearing.
+
+Priorities: physics > hold > the order of highest priority > of equal ones the later. A hold fixes power on the way to
+rest; every other order is a wish that the plan meets as nearly as physics lets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from agents.assets.fleet_state import FleetState
+from agents.assets.twin import AssetState, deliver
+from agents.clearing.problem import Bands
+from vpp.domain import iso
+from vpp.fleet.schema import Asset, Battery, Zone
+from vpp.messages import Order
+from vpp.numerics.arrays import Floats
+
+_SAME_MW = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What orders ask over a horizon, and which order rules each asset at its first step (None: none does)."""
+
+    bands: Bands
+    ruling: tuple[Order | None, ...]
+    orders: tuple[Order, ...]
+
+
+def admit(orders: list[Order], order: Order) -> list[Order]:
+    """Return the orders in force after ``order`` arrived; a repeat changes nothing.
+
+    ``cancel`` ends one order; ``release`` ends holds: of its assets, or without asset ids every hold of the zone.
+    """
+    if any(known.order_id == order.order_id for known in orders):
+        return orders
+    match order.action:
+        case "cancel":
+            return [known for known in orders if known.order_id != order.cancels]
+        case "release":
+            return [known for known in orders if not _released(known, order)]
+        case _:
+            return [*orders, order]
+
+
+def _released(known: Order, release: Order) -> bool:
+    if known.action != "hold":
+        return False
+    return not release.asset_ids or (bool(known.asset_ids) and set(known.asset_ids) <= set(release.asset_ids))
+
+
+def unexpired(orders: list[Order], slot: datetime) -> list[Order]:
+    """Return the orders that still say something about ``slot`` or a later one."""
+    return [order for order in orders if order.expires_at is None or order.expires_at > slot]
+
+
+def in_force(order: Order, slot: datetime) -> bool:
+    """Return whether an order stands at the start of ``slot``."""
+    started = order.starts_at is None or order.starts_at <= slot
+    return started and (order.expires_at is None or slot < order.expires_at)
+
+
+def names(order: Order, asset: Asset) -> bool:
+    """Return whether an order speaks of an asset; without asset ids it speaks of the whole fleet."""
+    return not order.asset_ids or asset.asset_id in order.asset_ids
+
+
+def asked(zone: Zone, orders: Sequence[Order], state: FleetState, starts: Sequence[datetime], step_h: Floats) -> Asked:
+    """Return what the orders ask of the steps that begin at ``starts``.
+
+    Args:
+        zone: The zone with its assets.
+        orders: Orders in force, in order of arrival.
+        state: The fleet at the first step.
+        starts: UTC start of each step, shape (N,).
+        step_h: Hours of each step, shape (N,).
+    """
+    bands = Bands.none(len(zone.assets), len(starts))
+    ranked = sorted(orders, key=lambda order: (order.action == "hold", order.priority))
+    ruling: list[Order | None] = []
+    for row, asset in enumerate(zone.assets):
+        mine = [order for order in ranked if names(order, asset)]
+        ruler: Order | None = None
+        for h, start in enumerate(starts):
+            standing = [o for o in mine if o.action in {"hold", "target", "band"} and in_force(o, start)]
+            if standing:
+                _apply(bands, row, h, standing[-1])
+                ruler = standing[-1] if h == 0 else ruler
+        held = np.isfinite(bands.fixed_mw[row])
+        if held[0]:
+            count = int(np.argmin(held)) if not held.all() else len(held)
+            bands.fixed_mw[row, :count] = rest_path(asset, AssetState.of(state, row), step_h[:count])
+        _target_soc(bands, row, asset, [o for o in mine if o.action == "soc_target"], starts, step_h)
+        ruling.append(ruler)
+    return Asked(bands, tuple(ruling), tuple(orders))
+
+
+def _apply(bands: Bands, row: int, h: int, order: Order) -> None:
+    match order.action:
+        case "hold":
+            bands.fixed_mw[row, h] = 0.0
+        case "target" if order.power_mw is not None:
+            bands.min_mw[row, h] = bands.max_mw[row, h] = order.power_mw
+        case _:
+            bands.min_mw[row, h] = -np.inf if order.min_mw is None else order.min_mw
+            bands.max_mw[row, h] = np.inf if order.max_mw is None else order.max_mw
+
+
+def rest_path(asset: Asset, state: AssetState, step_h: Floats) -> Floats:
+    """Return the power of each step on an asset's fastest way to rest: 0 for most, down its ramp for a peaker."""
+    path = np.zeros(len(step_h))
+    for h, hours in enumerate(step_h):
+        given = deliver(asset, state, 0.0, float(hours))
+        path[h] = given.power_mw
+        state = given.state
+    return path
+
+
+def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Floats) -> Bands:
+    """Return the bands with what batteries are asked from now on cut to what their energy lasts for.
+
+    Else an order that cannot be met for long ("charge 4 MW" for good) would be met best by turning the battery the
+    other way in between.
+    """
+    low, high = bands.min_mw.copy(), bands.max_mw.copy()
+    for row, asset in enumerate(zone.assets):
+        if not isinstance(asset, Battery):
+            continue
+        now = AssetState.of(state, row)
+        for h, hours in enumerate(step_h):
+            least, most = low[row, h], high[row, h]
+            if least < 0.0 < most:
+                break
+            given = deliver(asset, now, float(least if least > 0 else min(most, 0.0)), float(hours))
+            low[row, h], high[row, h] = min(least, given.power_mw), max(most, given.power_mw)
+            now = given.state
+    return replace(bands, min_mw=low, max_mw=high)
+
+
+def reach_notes(zone: Zone, asked_for: Bands, cut: Bands, step_h: Floats) -> tuple[str, ...]:
+    """Return for how long each battery can follow its order, where ``within_reach`` cut it."""
+    notes = []
+    for row, asset in enumerate(zone.assets):
+        short = (cut.min_mw[row] < asked_for.min_mw[row]) | (cut.max_mw[row] > asked_for.max_mw[row])
+        if short.any():
+            minutes = 60.0 * float(step_h[: int(np.argmax(short))].sum())
+            notes.append(f"{asset.asset_id} can follow its order for {minutes:.0f} min, then it is empty or full")
+    return tuple(notes)
+
+
+def _target_soc(
+    bands: Bands, row: int, asset: Asset, orders: list[Order], starts: Sequence[datetime], step_h: Floats
+) -> None:
+    """Set the SoC target of a battery: of the highest priority, of equal ones the later; due at the order's expiry."""
+    if not isinstance(asset, Battery) or not orders:
+        return
+    order = orders[-1]
+    ends = [start + timedelta(hours=float(hours)) for start, hours in zip(starts, step_h, strict=True)]
+    due = [h for h, end in enumerate(ends) if order.expires_at is not None and end <= order.expires_at]
+    if order.soc is None or (order.starts_at is not None and order.starts_at > ends[-1]):
+        return
+    bands.soc_target[row] = order.soc
+    bands.soc_target_step[row] = due[-1] if due else 0
+
+
+def verdicts(zone: Zone, said: Asked, power_mw: Floats, notes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what became of each order at the first step: accepted, clamped, waiting or superseded.
+
+    All but the accepted have a ``code`` (``limited`` by physics or a grid limit, ``out_of_reach`` in time,
+    ``outranked`` by another order, ``not_started``) and a ``reason`` in words.
+
+    Args:
+        zone: The zone with its assets.
+        said: What the orders asked.
+        power_mw: Setpoints that went out, one per asset.
+        notes: The plan's reasons for what it could not meet.
+    """
+    found: list[dict[str, Any]] = []
+    for order in said.orders:
+        rows = [row for row, ruler in enumerate(said.ruling) if ruler is order]
+        entry: dict[str, Any] = {"order_id": order.order_id, "action": order.action, "outcome": "accepted"}
+        if order.action == "soc_target":
+            missed = [note for note in notes if "SoC instead" in note and _about(order, note)]
+            entry |= {"outcome": "clamped", "code": "out_of_reach", "reason": missed[0]} if missed else {}
+        elif not rows:
+            entry |= _without_effect(order, zone, said)
+        else:
+            off = [row for row in rows if _departs(said.bands, row, float(power_mw[row]))]
+            if off:
+                asset_id = zone.assets[off[0]].asset_id
+                reason = f"{asset_id} can give {float(power_mw[off[0]]):.2f} MW"
+                entry |= {"outcome": "clamped", "code": "limited", "reason": reason}
+        found.append(entry)
+    return found
+
+
+def _about(order: Order, note: str) -> bool:
+    return not order.asset_ids or note.split(" ", maxsplit=1)[0] in order.asset_ids
+
+
+def _without_effect(order: Order, zone: Zone, said: Asked) -> dict[str, Any]:
+    rulers = [said.ruling[row] for row, asset in enumerate(zone.assets) if names(order, asset)]
+    if any(ruler is not None for ruler in rulers):
+        return {"outcome": "superseded", "code": "outranked", "reason": "a stronger order rules"}
+    when = f"from {iso(order.starts_at)}" if order.starts_at else "not yet"
+    return {"outcome": "waiting", "code": "not_started", "reason": when}
+
+
+def _departs(bands: Bands, row: int, power_mw: float) -> bool:
+    low, high = float(bands.min_mw[row, 0]), float(bands.max_mw[row, 0])
+    if np.isfinite(bands.fixed_mw[row, 0]):
+        return abs(power_mw) > _SAME_MW
+    return power_mw < low - _SAME_MW or power_mw > high + _SAME_MW

@@ -1,0 +1,341 @@
+"""The plant: collects bids, settles each closed slot, decides the next one, and answers orders.
+
+A slot closes when every registered policy's bid for it is in, or when the log shows that one will not come: a deadline,
+a later slot that is complete, or the end. Slots close strictly in order; each is first settled, then the next decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from agents.plant import build_problem
+from agents.plant.decide import Choice, Chooser
+from agents.plant.ledger import Settled, entries, money_of, trades
+from agents.plant.orders_in_force import admit, unexpired
+from agents.plant.settlement import price_per_mwh, served_net_mw, settle_slot
+from agents.plant.state import (
+    MEMORY_DAYS,
+    AssetKept,
+    LastBid,
+    Late,
+    PlantState,
+    Waiting,
+    asset_at_rest,
+    changed_values,
+    load_state,
+)
+from vpp.domain import PRICE, iso
+from vpp.errors import MessageError
+from vpp.fleet.schema import Zone
+from vpp.messages import (
+    ActorBid,
+    Alert,
+    Correction,
+    Deadline,
+    End,
+    Message,
+    Order,
+    SlotClosed,
+    TraderBid,
+)
+from vpp.streams.reducer import Load, Origin, Output
+
+_ENDS = ("setpoints", "assets", "ledger", "decisions", "alerts")
+_SEEN_ORDERS = 200
+
+
+class PlantReducer:
+    """Settles and decides the slots of one zone; see the module text for the rules.
+
+    Args:
+        zone: Assets, limits and market.
+        policies: Whose bids a slot waits for: ``actor``, ``trader`` or both; bids of others are not weighed.
+        clear: Solves a clearing problem.
+        start_soc: Known states of charge (0-1) by asset, for a run that goes on from an earlier one.
+        explore: Whether each decision prices its alternatives (three more solves).
+    """
+
+    def __init__(
+        self,
+        zone: Zone,
+        policies: tuple[str, ...] = ("actor", "trader"),
+        *,
+        clear: build_problem.Clear = build_problem.clear,
+        start_soc: Mapping[str, float] | None = None,
+        explore: bool = True,
+    ) -> None:
+        self._zone = zone
+        self._step = zone.step
+        self._policies = policies
+        self._chooser = Chooser(zone, clear, explore)
+        self._start_soc = dict(start_soc or {})
+        self._memory = MEMORY_DAYS * zone.step.per_day
+
+    def initial(self, zone: str) -> PlantState:
+        """Return the state before the first bid: the fleet at rest."""
+        return PlantState()
+
+    def load(self, zone: str, get: Load) -> PlantState:
+        """Return the kept state; an unusable one is the initial one."""
+        return load_state(get, self._policies, self._memory)
+
+    def changes(self, state: PlantState) -> Mapping[str, bytes | None]:
+        """Return the changed state values."""
+        return changed_values(state)
+
+    def step(self, state: PlantState, message: Message, origin: Origin) -> tuple[PlantState, list[Output]]:
+        """Apply one message of ``bids``.
+
+        Raises:
+            MessageError: The message does not belong here or its parts do not fit together; the state is unchanged.
+            PhysicsError: A settlement broke physics, which is always a bug.
+        """
+        match message:
+            case ActorBid() | TraderBid():
+                return state, self._bid(state, message, origin)
+            case Order():
+                return state, self._order(state, message, origin)
+            case Correction():
+                return state, self._correction(state, message)
+            case Deadline():
+                return state, self._deadline(state, message)
+            case End():
+                return state, self._end(state, message)
+            case _:
+                raise MessageError(f"{type(message).__name__} is no bid", reason="schema")
+
+    # --- collecting ---------------------------------------------------------------------------------------------
+
+    def _bid(self, state: PlantState, bid: ActorBid | TraderBid, origin: Origin) -> list[Output]:
+        policy = "actor" if isinstance(bid, ActorBid) else "trader"
+        if policy not in self._policies:
+            return []
+        build_problem.validate_bid(self._zone, bid)
+        index = self._step.index(bid.slot)
+        head = state.head
+        state.touched.add("head")
+        head.heard[policy] = max(index, head.heard.get(policy, index))
+        if head.closed is not None and index <= head.closed:
+            return self._late_bid(state, index, policy, bid, origin)
+        if policy in head.ended:
+            head.ended.remove(policy)
+        waiting = state.waiting.setdefault(index, Waiting({}, {}))
+        if policy in waiting.bids:
+            return []
+        waiting.bids[policy] = bid
+        waiting.places[policy] = (origin.topic, origin.partition, origin.offset)
+        state.touched.add(f"waiting:{index}")
+        return self._close_until(state, index) if len(waiting.bids) == len(self._policies) else []
+
+    def _late_bid(
+        self, state: PlantState, index: int, policy: str, bid: ActorBid | TraderBid, origin: Origin
+    ) -> list[Output]:
+        """What comes after a decision decides nothing; its observation settles once where the slot had none."""
+        last = state.last.get(policy)
+        if bid.horizon_min and (last is None or last.bid is None or last.bid.slot < bid.slot):
+            state.last[policy] = LastBid(bid, (origin.topic, origin.partition, origin.offset))
+            state.touched.add(f"last:{policy}")
+        old = state.settled.get(index)
+        if old is None or old.observed:
+            return []
+        new = msgspec.structs.replace(
+            old,
+            observed=True,
+            net_mw=served_net_mw(self._zone, bid.observation),
+            price_per_mwh=price_per_mwh(self._zone, bid.observation),
+        )
+        return self._resettle(state, old, new)
+
+    def _deadline(self, state: PlantState, message: Deadline) -> list[Output]:
+        index = self._step.index(message.slot)
+        closed = state.head.closed
+        first = min(state.waiting, default=None) if closed is None else closed + 1
+        return [] if first is None or index < first else self._close_until(state, index)
+
+    def _end(self, state: PlantState, message: End) -> list[Output]:
+        head = state.head
+        if message.producer not in self._policies:
+            return []
+        state.touched.add("head")
+        if message.producer not in head.ended:
+            head.ended.append(message.producer)
+            head.ended.sort()
+        if len(head.ended) < len(self._policies):
+            return []
+        outputs = self._close_until(state, max(state.waiting)) if state.waiting else []
+        head.ended.clear()
+        last = None if head.closed is None else self._step.start(head.closed)
+        end = End(zone=message.zone, producer="plant", last_slot=last)
+        return [*outputs, *(Output(topic, end) for topic in _ENDS)]
+
+    def _close_until(self, state: PlantState, index: int) -> list[Output]:
+        """Close every slot up to and with ``index`` in order; after a gap too long to bridge, go on behind it."""
+        closed = state.head.closed
+        first = min(state.waiting, default=index) if closed is None else closed + 1
+        slots = list(range(first, index + 1))
+        outputs: list[Output] = []
+        if len(slots) > self._memory:
+            slots = [first, *sorted(slot for slot in state.waiting if first < slot <= index)]
+            text = f"no bids for {index - first} slots: they are neither settled nor decided"
+            outputs.append(self._alert(index, "gap", "warning", text))
+        for slot in slots:
+            outputs += self._close(state, slot)
+        return outputs
+
+    # --- settling -----------------------------------------------------------------------------------------------
+
+    def _close(self, state: PlantState, index: int) -> list[Output]:
+        head = state.head
+        waiting = state.waiting.pop(index, Waiting())
+        state.touched |= {"head", f"waiting:{index}"}
+        observation = next((waiting.bids[p].observation for p in self._policies if p in waiting.bids), None)
+        outputs = self._settle(state, index, observation)
+        outputs += self._decide(state, index, observation, self._take_bids(state, waiting))
+        due = [late for late in head.late if late.after <= index]
+        head.late = [late for late in head.late if late.after > index]
+        for late in due:
+            outputs += self._apply_correction(state, late.correction)
+        return outputs
+
+    def _settle(self, state: PlantState, index: int, observation: SlotClosed | None) -> list[Output]:
+        head, zone = state.head, self._zone
+        plan = state.plan
+        setpoints = plan.setpoints if plan is not None and plan.index == index else {}
+        settlement = settle_slot(zone, observation, index, self._assets(state), setpoints)
+        slot = settlement.slot
+        head.assets = settlement.assets
+        head.first = index if head.first is None else head.first
+        head.closed = index
+        head.blind_slots = 0 if slot.net_mw is not None else head.blind_slots + 1
+        money = money_of(zone, slot, state.settled.get(index - 1))
+        state.keep_settled(slot)
+        state.forget_before(index - self._memory)
+        return [
+            *(Output("assets", status) for status in settlement.statuses),
+            *(Output("ledger", entry) for entry in entries(zone, slot, money)),
+            *(Output("ledger", trade) for trade in trades(zone, slot, money)),
+        ]
+
+    def _assets(self, state: PlantState) -> dict[str, AssetKept]:
+        """Return the fleet as the zone's file has it now: new assets join at rest, others that left are dropped."""
+        kept = state.head.assets
+        return {a.asset_id: kept.get(a.asset_id) or asset_at_rest(a, self._start_soc) for a in self._zone.assets}
+
+    def _correction(self, state: PlantState, correction: Correction) -> list[Output]:
+        index = self._step.index(correction.slot)
+        after = max(state.head.heard.get("actor", index), index)
+        if state.head.closed is not None and after <= state.head.closed:
+            state.touched.add("head")
+            return self._apply_correction(state, correction)
+        state.head.late.append(Late(after, correction))
+        state.touched.add("head")
+        return []
+
+    def _apply_correction(self, state: PlantState, correction: Correction) -> list[Output]:
+        index = self._step.index(correction.slot)
+        old = state.settled.get(index)
+        if old is None:
+            if state.head.first is None or index < state.head.first:
+                return []
+            text = f"a correction of {iso(correction.slot)} came too late to be settled"
+            return [self._alert(index, "late-correction", "info", text)]
+        if correction.revision <= old.correction:
+            return []
+        net = correction.net_load_mw
+        new = msgspec.structs.replace(
+            old,
+            correction=correction.revision,
+            net_mw=None if net is None else net * self._zone.share.factor,
+            price_per_mwh=correction.values.get(PRICE, old.price_per_mwh),
+        )
+        return self._resettle(state, old, new)
+
+    def _resettle(self, state: PlantState, old: Settled, new: Settled) -> list[Output]:
+        """Write what changed as new entries: of the slot itself, and of the next one, whose ramp starts here."""
+        zone = self._zone
+        before, after = state.settled.get(old.index - 1), state.settled.get(old.index + 1)
+        was, now = money_of(zone, old, before), money_of(zone, new, before)
+        new.revision = old.revision + (was != now)
+        outputs = [Output("ledger", entry) for entry in entries(zone, new, now, was)]
+        outputs += [Output("ledger", trade) for trade in trades(zone, new, now, was)]
+        state.keep_settled(new)
+        if after is not None:
+            was, now = money_of(zone, after, old), money_of(zone, after, new)
+            if was != now:
+                after.revision += 1
+                outputs += [Output("ledger", entry) for entry in entries(zone, after, now, was)]
+                state.keep_settled(after)
+        return outputs
+
+    # --- deciding -----------------------------------------------------------------------------------------------
+
+    def _take_bids(self, state: PlantState, waiting: Waiting) -> list[str]:
+        """Remember the bids of a closing slot; return whose is missing, and why."""
+        missing = []
+        for policy in self._policies:
+            bid = waiting.bids.get(policy)
+            if bid is None:
+                missing.append(f"{policy}: no bid came")
+            elif not bid.horizon_min:
+                missing.append(f"{policy}: {bid.reason or 'the bid is empty'}")
+            else:
+                state.last[policy] = LastBid(bid, waiting.places[policy])
+                state.touched.add(f"last:{policy}")
+        return missing
+
+    def _decide(
+        self, state: PlantState, closed: int, observation: SlotClosed | None, missing: list[str]
+    ) -> list[Output]:
+        orders = unexpired(state.standing.orders, self._step.start(closed + 1))
+        if len(orders) != len(state.standing.orders):
+            state.standing.orders = orders
+            state.touched.add("orders")
+        choice = self._chooser.choose(state, closed, observation, missing)
+        state.plan = choice.plan
+        state.touched.add("plan")
+        begun = sorted(set(choice.conditions) - set(state.head.alerts))
+        state.head.alerts = sorted(choice.conditions)
+        return [
+            *_said(choice),
+            *(self._alert(closed, name, "warning", choice.conditions[name]) for name in begun),
+        ]
+
+    def _order(self, state: PlantState, order: Order, origin: Origin) -> list[Output]:
+        standing = state.standing
+        if order.verdict != "accepted" or order.order_id in standing.seen:
+            return []
+        standing.seen = [*standing.seen[-(_SEEN_ORDERS - 1) :], order.order_id]
+        standing.orders = admit(standing.orders, order)
+        state.touched.add("orders")
+        choice = self._chooser.hold_now(state, order, origin) if order.action == "hold" else None
+        if choice is None:
+            return []
+        state.plan = choice.plan
+        state.head.alerts = sorted({*state.head.alerts, *choice.conditions})
+        state.touched |= {"plan", "head"}
+        closed = state.head.closed or 0
+        return [
+            *_said(choice),
+            *(self._alert(closed, name, "warning", text) for name, text in choice.conditions.items()),
+        ]
+
+    def _alert(self, index: int, what: str, severity: str, text: str) -> Output:
+        slot = self._step.start(index)
+        alert = Alert(
+            zone=self._zone.zone,
+            slot=slot,
+            alert_id=f"plant-{what}-{iso(slot)}",
+            severity=severity,
+            topic="plant",
+            text=text,
+        )
+        return Output("alerts", alert)
+
+
+def _said(choice: Choice) -> list[Output]:
+    return [
+        *(Output("setpoints", setpoint) for setpoint in choice.setpoints),
+        Output("decisions", choice.decision),
+    ]

@@ -1,0 +1,190 @@
+"""Settlement of a slot: what each asset delivered, by measurement or by the digital twin, and its state afterwards.
+
+The twin follows the setpoint's curves at the net load and the frequency that were really seen (the slot's means);
+without them it stays on the planned point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agents.assets.frequency_droop import at, frequency_hz
+from agents.assets.twin import Delivered, deliver, soc_after
+from agents.plant.ledger import Settled
+from agents.plant.state import AssetKept, Planned
+from vpp.domain import PRICE, Quality
+from vpp.errors import PhysicsError
+from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker, Zone
+from vpp.messages import AssetReading, AssetStatus, SlotClosed
+
+_BALANCE_MWH = 1e-9
+
+_SILENT_GAPS = 2
+"""So many times its usual gap without a reading, and an asset counts as out of reach until it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One settled slot: asset rows, the assets afterwards, and what the ledger needs."""
+
+    statuses: list[AssetStatus]
+    assets: dict[str, AssetKept]
+    slot: Settled
+
+
+def settle_slot(
+    zone: Zone,
+    observation: SlotClosed | None,
+    index: int,
+    assets: Mapping[str, AssetKept],
+    setpoints: Mapping[str, Planned],
+) -> Settlement:
+    """Return what happened in slot ``index``.
+
+    Args:
+        zone: Assets, share and limits.
+        observation: The closed slot, None when it never came.
+        index: The slot.
+        assets: The fleet at the slot's start.
+        setpoints: Setpoints in force by asset; an asset without one rests.
+
+    Raises:
+        PhysicsError: A battery's energy does not balance, which is always a bug.
+    """
+    net = served_net_mw(zone, observation)
+    hertz, price = frequency_hz(observation), price_per_mwh(zone, observation)
+    readings = {} if observation is None else observation.assets
+    statuses: dict[str, AssetStatus] = {}
+    after: dict[str, AssetKept] = {}
+    power: dict[str, float] = {}
+    last = [asset for asset in zone.assets if isinstance(asset, CurtailableLoad) and asset.only_at_cap]
+    for asset in [*(asset for asset in zone.assets if asset not in last), *last]:
+        planned = setpoints.get(asset.asset_id)
+        wanted = 0.0 if planned is None else follow(planned, net, hertz, price)
+        if asset in last and net is not None:
+            # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
+            wanted = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
+        kept = assets[asset.asset_id]
+        given = deliver(
+            asset, kept.state(), wanted, zone.step.hours,
+            potential_mw=potential_mw(zone, asset, observation), start=planned is not None and planned.start,
+        )  # fmt: skip
+        reading = readings.get(asset.asset_id)
+        found = _measured(zone, asset, kept, given, reading)
+        _assert_balance(zone, asset, kept, found, reading)
+        after[asset.asset_id] = found
+        power[asset.asset_id] = found.power_mw
+        statuses[asset.asset_id] = AssetStatus(
+            zone=zone.zone,
+            slot=zone.step.start(index),
+            asset_id=asset.asset_id,
+            asset_kind=asset.kind,
+            power_mw=found.power_mw,
+            energy_mwh=found.power_mw * zone.step.hours,
+            soc=found.soc,
+            planned_mw=None if planned is None else planned.power_mw,
+            source="measured" if found.measured else "twin",
+            available=found.available,
+        )
+    order = [asset.asset_id for asset in zone.assets]
+    slot = Settled(
+        index=index,
+        net_mw=net,
+        price_per_mwh=price,
+        power_mw={asset_id: power[asset_id] for asset_id in order},
+        started=[p.asset_id for p in zone.peakers if power[p.asset_id] > 0 and not _ran(assets[p.asset_id])],
+        observed=observation is not None,
+    )
+    return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
+
+
+def follow(
+    planned: Planned, net_mw: float | None, hertz: float | None = None, price_per_mwh: float | None = None
+) -> float:
+    """Return the power that a setpoint asks for at what was seen; the planned point without it.
+
+    ``curve(net load) + (price_curve(price) - planned power) + frequency_curve(frequency)``: the net-load curve is drawn
+    at the expected price and the price curve at the expected net load, so their departures from the plan add up.
+    """
+    power = planned.power_mw if net_mw is None or not planned.curve else at(planned.curve, net_mw)
+    if price_per_mwh is not None and planned.price_curve:
+        power += at(planned.price_curve, price_per_mwh) - planned.power_mw
+    return power + at(planned.frequency_curve, hertz)
+
+
+def served_net_mw(zone: Zone, observation: SlotClosed | None) -> float | None:
+    """Return the measured net load of the served share (MW), None when it was not measured."""
+    if observation is None or observation.net_load_mw is None:
+        return None
+    return observation.net_load_mw * zone.share.factor
+
+
+def price_per_mwh(zone: Zone, observation: SlotClosed | None) -> float | None:
+    """Return the actual price; the zone's flat one where it has no price at all, None where it is missing."""
+    if observation is None:
+        return None
+    if PRICE in observation.values and observation.quality.get(PRICE) != Quality.ABSENT:
+        return observation.values[PRICE]
+    return zone.energy_price_flat_per_mwh
+
+
+def potential_mw(zone: Zone, asset: Asset, observation: SlotClosed | None) -> float:
+    """Return a renewable's output without curtailment (MW, at least 0), NaN when unknown and for other assets."""
+    if observation is None or not isinstance(asset, CurtailableRenewable):
+        return math.nan
+    output = observation.values.get(asset.channel)
+    return math.nan if output is None else max(output * zone.share.factor * asset.share, 0.0)
+
+
+def _ran(kept: AssetKept) -> bool:
+    return kept.running_min > 0 or kept.power_mw > 0
+
+
+def _lost(kept: AssetKept) -> bool:
+    return kept.silent_slots is not None and kept.silent_slots >= _SILENT_GAPS * kept.gap_slots
+
+
+def _measured(zone: Zone, asset: Asset, kept: AssetKept, given: Delivered, reading: AssetReading | None) -> AssetKept:
+    """Return the asset after the slot: the twin's, with what a reading knows better in its place."""
+    found = AssetKept(
+        soc=None if math.isnan(given.soc) else given.soc,
+        power_mw=given.power_mw,
+        running_min=given.state.running_min,
+        ready_in_min=given.state.ready_in_min,
+        available=kept.available,
+    )
+    if reading is None:
+        if kept.silent_slots is not None:
+            found.silent_slots, found.gap_slots = kept.silent_slots + 1, kept.gap_slots
+            found.available = kept.available and not _lost(found)
+        return found
+    found.silent_slots = 0
+    found.gap_slots = 1 if kept.silent_slots is None else kept.silent_slots + 1
+    if reading.available is not None:
+        found.available = reading.available
+    elif _lost(kept):
+        found.available = True
+    if reading.power_mw is not None:
+        found.measured = True
+        found.power_mw = reading.power_mw
+        if isinstance(asset, Battery) and kept.soc is not None:
+            found.soc = min(max(soc_after(asset, kept.soc, reading.power_mw, zone.step.hours), 0.0), 1.0)
+        if isinstance(asset, Peaker):
+            runs = reading.power_mw > 0
+            found.running_min = kept.running_min + zone.step_min if runs else 0.0
+            found.ready_in_min = 0.0 if runs else given.state.ready_in_min
+    if reading.soc is not None and isinstance(asset, Battery):
+        found.measured = True
+        found.soc = min(max(reading.soc, 0.0), 1.0)
+    return found
+
+
+def _assert_balance(zone: Zone, asset: Asset, kept: AssetKept, found: AssetKept, reading: AssetReading | None) -> None:
+    if not isinstance(asset, Battery) or found.measured or kept.soc is None or found.soc is None:
+        return
+    due = soc_after(asset, kept.soc, found.power_mw, zone.step.hours)
+    error = (found.soc - due) * asset.energy_mwh
+    if abs(error) > _BALANCE_MWH:
+        raise PhysicsError(f"{asset.asset_id}: {error:.3g} MWh out of balance at {found.power_mw} MW")

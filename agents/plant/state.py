@@ -1,0 +1,229 @@
+"""What the plant remembers of a zone, and how it is kept: small values that change, each under its own name.
+
+``head``: the fleet and where the plant stands. ``plan``: the setpoints in force and the plan behind them.
+``last:POLICY``: each policy's last bid. ``waiting:INDEX``: the bids of one slot that is not decided yet.
+``settled:CHUNK``: a dozen settled slots, for corrections. ``orders``: the orders in force.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from agents.assets.fleet_state import FleetState
+from agents.assets.twin import AssetState
+from agents.plant.ledger import Settled
+from agents.state_codec import pack, unpack
+from vpp.fleet.schema import Battery, Peaker, Zone
+from vpp.messages import ActorBid, Correction, Order, TraderBid
+from vpp.streams.reducer import Load
+
+_SHAPE = "plant-1"
+CHUNK_SLOTS = 12
+MEMORY_DAYS = 7
+Bid = ActorBid | TraderBid
+Place = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
+
+class AssetKept(msgspec.Struct):
+    """One asset at the end of the last settled slot.
+
+    ``soc`` (0-1) is None for assets without a store. ``measured``: telemetry, not the twin, says so. ``silent_slots``:
+    slots in a row without a reading, None for an asset that never gave one and is not expected to; ``gap_slots``:
+    slots between its last two readings.
+    """
+
+    soc: float | None
+    power_mw: float = 0.0
+    running_min: float = 0.0
+    ready_in_min: float = 0.0
+    available: bool = True
+    measured: bool = False
+    silent_slots: int | None = None
+    gap_slots: int = 1
+
+    @property
+    def quiet(self) -> bool:
+        """Whether a reading is overdue: the asset may still be planned, but follows nothing."""
+        return self.silent_slots is not None and self.silent_slots >= self.gap_slots
+
+    def state(self) -> AssetState:
+        """Return it as the twin's state."""
+        soc = math.nan if self.soc is None else self.soc
+        return AssetState(soc, self.power_mw, self.running_min, self.ready_in_min, self.available)
+
+
+class Planned(msgspec.Struct):
+    """The setpoint in force of one asset, its curves as in ``Setpoint``; ``start``: a peaker is told to start up."""
+
+    power_mw: float
+    curve: list[tuple[float, float]] = []
+    frequency_curve: list[tuple[float, float]] = []
+    price_curve: list[tuple[float, float]] = []
+    start: bool = False
+
+
+class PlanKept(msgspec.Struct):
+    """The last decision, for slot ``index``: its setpoints, and the look-ahead.
+
+    ``ahead_mw``: planned power by asset; ``ahead_index``: first slot of each of its steps.
+    """
+
+    index: int
+    decision_id: str
+    revision: int
+    setpoints: dict[str, Planned]
+    ahead_index: list[int] = []
+    ahead_mw: dict[str, list[float]] = {}
+
+
+class Waiting(msgspec.Struct):
+    """Bids of one slot by policy, and where they stand in the log."""
+
+    bids: dict[str, Bid] = {}
+    places: dict[str, Place] = {}
+
+
+class LastBid(msgspec.Struct):
+    """A policy's last bid that said something, and the last one heard, which may be empty."""
+
+    bid: Bid | None
+    place: Place
+
+
+class Standing(msgspec.Struct):
+    """Orders in force in order of arrival, and the ids of the last orders seen, so that a repeat does nothing."""
+
+    orders: list[Order] = []
+    seen: list[str] = []
+
+
+class Late(msgspec.Struct):
+    """A correction that is due when slot ``after`` is settled."""
+
+    after: int
+    correction: Correction
+
+
+class Head(msgspec.Struct):
+    """Where the plant stands.
+
+    ``closed``: index of the last slot settled; the next one is decided. ``first``: index of the first. ``blind_slots``:
+    slots in a row without a measured net load. ``heard``: index of the last bid by policy. ``alerts``: standing
+    conditions that were told of.
+    """
+
+    closed: int | None = None
+    first: int | None = None
+    blind_slots: int = 0
+    assets: dict[str, AssetKept] = {}
+    heard: dict[str, int] = {}
+    ended: list[str] = []
+    waiting: list[int] = []
+    late: list[Late] = []
+    alerts: list[str] = []
+
+
+@dataclass
+class PlantState:
+    """The plant's memory of one zone; ``touched`` names the values that changed."""
+
+    head: Head = field(default_factory=Head)
+    plan: PlanKept | None = None
+    standing: Standing = field(default_factory=Standing)
+    waiting: dict[int, Waiting] = field(default_factory=dict)
+    last: dict[str, LastBid] = field(default_factory=dict)
+    settled: dict[int, Settled] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+
+    def keep_settled(self, slot: Settled) -> None:
+        """Remember a settled slot."""
+        self.settled[slot.index] = slot
+        self.touched.add(f"settled:{slot.index // CHUNK_SLOTS}")
+
+    def forget_before(self, index: int) -> None:
+        """Drop whole chunks of settled slots that lie before ``index``."""
+        edge = index // CHUNK_SLOTS * CHUNK_SLOTS
+        for old in [slot for slot in self.settled if slot < edge]:
+            del self.settled[old]
+            self.touched.add(f"settled:{old // CHUNK_SLOTS}")
+
+
+def fleet_at_start(zone: Zone, soc: Mapping[str, float]) -> dict[str, AssetKept]:
+    """Return the fleet at rest; ``soc`` gives known states of charge (0-1) by asset."""
+    return {asset.asset_id: asset_at_rest(asset, soc) for asset in zone.assets}
+
+
+def asset_at_rest(asset: object, soc: Mapping[str, float]) -> AssetKept:
+    """Return an asset that was never told anything; it joins the fleet in this state."""
+    if isinstance(asset, Battery):
+        return AssetKept(soc=soc.get(asset.asset_id, asset.soc_start))
+    return AssetKept(soc=None, ready_in_min=asset.start_time_min if isinstance(asset, Peaker) else 0.0)
+
+
+def fleet_state(zone: Zone, assets: Mapping[str, AssetKept], grid_mw: float | None) -> FleetState:
+    """Return the kept assets as arrays in the order of the zone's file."""
+    rows = [assets[asset.asset_id] for asset in zone.assets]
+    return FleetState(
+        soc=np.array([math.nan if row.soc is None else row.soc for row in rows], dtype=float),
+        power_mw=np.array([row.power_mw for row in rows], dtype=float),
+        running_min=np.array([row.running_min for row in rows], dtype=float),
+        ready_in_min=np.array([row.ready_in_min for row in rows], dtype=float),
+        available=np.array([row.available for row in rows], dtype=bool),
+        grid_mw=math.nan if grid_mw is None else grid_mw,
+    )
+
+
+def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> PlantState:
+    """Return the kept state; without a usable head the initial one."""
+    head = unpack(get("head"), Head, _SHAPE)
+    if head is None:
+        return PlantState()
+    state = PlantState(head=head)
+    state.plan = unpack(get("plan"), PlanKept, _SHAPE)
+    state.standing = unpack(get("orders"), Standing, _SHAPE) or Standing()
+    for index in head.waiting:
+        found = unpack(get(f"waiting:{index}"), Waiting, _SHAPE)
+        if found is not None:
+            state.waiting[index] = found
+    for policy in policies:
+        last = unpack(get(f"last:{policy}"), LastBid, _SHAPE)
+        if last is not None:
+            state.last[policy] = last
+    if head.closed is not None:
+        first = max((head.closed - memory_slots) // CHUNK_SLOTS, (head.first or 0) // CHUNK_SLOTS)
+        for chunk in range(first, head.closed // CHUNK_SLOTS + 1):
+            for slot in unpack(get(f"settled:{chunk}"), list[Settled], _SHAPE) or []:
+                state.settled[slot.index] = slot
+    return state
+
+
+def changed_values(state: PlantState) -> dict[str, bytes | None]:
+    """Return the touched values as bytes, None for those that are gone, and count them as kept."""
+    found: dict[str, bytes | None] = {}
+    for name in sorted(state.touched):
+        kind, _, which = name.partition(":")
+        value: object | None
+        match kind:
+            case "head":
+                state.head.waiting = sorted(state.waiting)
+                value = state.head
+            case "plan":
+                value = state.plan
+            case "orders":
+                value = state.standing
+            case "waiting":
+                value = state.waiting.get(int(which))
+            case "last":
+                value = state.last.get(which)
+            case _:
+                slots = range(int(which) * CHUNK_SLOTS, (int(which) + 1) * CHUNK_SLOTS)
+                value = [state.settled[index] for index in slots if index in state.settled] or None
+        found[name] = None if value is None else pack(value, _SHAPE)
+    state.touched.clear()
+    return found

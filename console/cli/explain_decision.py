@@ -1,0 +1,233 @@
+"""`vpp explain` and `vpp replay-decision`: why the plant decided so, what else would have cost, and the proof."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, show, table, to_json
+from console.cli.progress import progress
+from console.cli.why_not import first_powers
+from vpp.domain import iso
+from vpp.errors import DataError, RefusedError
+from vpp.fleet.in_force import zones_named
+from vpp.fleet.schema import Zone
+from vpp.messages import Decision
+from vpp.settings import Settings
+from vpp.store import open_store
+from vpp.store.decisions import LATEST, decisions_of, find_decision, setpoints_of
+from vpp.store.tables import DECISIONS
+
+SHOWN_DEPARTURES = 20
+SHOWN_TEXT = 60
+_SETPOINT = ("asset_id", "power_mw", "curve", "reason")
+
+WhyNot = Annotated[
+    str | None, Parameter(name="--why-not", help='another first step, e.g. "discharge 5 MW" or "GB-peaker-1 0 MW"')
+]
+OfZone = Annotated[str | None, Parameter(name="--zone", help="zone, where DECISION names none")]
+
+
+def explain(
+    decision: str = LATEST,
+    *,
+    why_not: WhyNot = None,
+    zone: OfZone = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Say in plain words why the plant decided as it did, and what another first step would have cost.
+
+    Args:
+        decision: An id, ZONE@TIME (the slot that holds the time, UTC), ZONE@latest, or latest.
+    """
+    from agents.plant.narrative import binding_runs, story
+
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        found = find_decision(store, decision, zone=zone).decision
+        setpoints = [{name: row[name] for name in _SETPOINT} for row in setpoints_of(store, found)]
+    configured = _zone_then(settings, found)
+    document: dict[str, Any] = {
+        "decision_id": found.decision_id,
+        "zone": found.zone,
+        "slot": iso(found.slot),
+        "for_slot": iso(found.for_slot),
+        "revision": found.revision,
+        "engine": found.engine,
+        "currency": None if configured is None else configured.market.currency,
+        "story": story(found, setpoints, configured),
+        "setpoints": setpoints,
+        "binding": [asdict(run) for run in binding_runs(found)],
+        "water_value_per_mwh": found.duals.get("water_value_per_mwh", {}),
+        "costs": found.duals.get("costs", {}),
+        "alternatives": found.alternatives,
+        "missing": list(found.missing),
+        "model_id": found.model_id,
+        "spec_hash": found.spec_hash,
+        "solver": found.versions.get("solver"),
+        "why_not": None if why_not is None else _why_not(settings, found, why_not),
+    }
+    answer(document, as_json=json, render=_render)
+
+
+def _zone_then(settings: Settings, decision: Decision) -> Zone | None:
+    try:
+        return _configured(settings, decision)
+    except RefusedError:
+        return None
+
+
+def _configured(settings: Settings, decision: Decision) -> Zone:
+    from agents.plant.recompute import configured
+
+    return configured(zones_named(settings, decision.zone), decision)
+
+
+def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any]:
+    from agents.plant.recompute import why_not
+
+    zone = _configured(settings, decision)
+    asked = first_powers(zone, wish)
+    found = why_not(zone, decision, asked)
+    return {
+        "asked_mw": asked,
+        "power_mw": found.power_mw,
+        "extra_cost": found.extra_cost,
+        "items": found.items,
+        "notes": list(found.notes),
+    }
+
+
+def _render(document: dict[str, Any]) -> None:
+    for line in document["story"]:
+        out.print(line, soft_wrap=True)
+    said = document["why_not"]
+    if said is not None:
+        unit = document["currency"] or "money"
+        asked = ", ".join(f"{asset_id} {power:+g} MW" for asset_id, power in said["asked_mw"].items())
+        gives = {name: power for name, power in said["power_mw"].items() if name in said["asked_mw"]}
+        clipped = ", ".join(f"{name} {power:+.2f} MW" for name, power in gives.items())
+        out.print()
+        out.print(f"why not {asked}? {_verdict(said['extra_cost'], unit)}; as far as physics lets it: {clipped}")
+        rows = [[name, f"{value:+,.2f}"] for name, value in said["items"].items() if abs(value) >= 0.005]
+        table(None, ("item", f"{unit} more"), [*rows, ["sum", f"{said['extra_cost']:+,.2f}"]])
+        for note in said["notes"]:
+            out.print(note, soft_wrap=True)
+    say(f"decision {document['decision_id']}; prove it with: vpp replay-decision {document['decision_id']}")
+
+
+def _verdict(extra: float, unit: str) -> str:
+    if abs(extra) < 0.005:
+        return "it would have been as good"
+    return (
+        f"it would have cost {abs(extra):,.2f} {unit} {'more' if extra > 0 else 'less'} than the plan, as expected then"
+    )
+
+
+def replay_decision(
+    decision: str = LATEST,
+    *,
+    zone: OfZone = None,
+    every: Annotated[
+        bool, Parameter(name="--all", help="all stored decisions, of --zone or of all", negative="")
+    ] = False,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> int:
+    """Make a decision again from its record and compare bit for bit; exit 1 where anything differs.
+
+    Args:
+        decision: An id, ZONE@TIME (the slot that holds the time, UTC), ZONE@latest, or latest.
+    """
+    from topologies.control.decision_check import replay_decision as made_again
+
+    settings = common.settings()
+    if every:
+        return _replay_all(settings, zone, as_json=json)
+    with open_store(settings, read_only=True) as store:
+        found = find_decision(store, decision, zone=zone)
+        replayed = made_again(store, _configured(settings, found.decision), found)
+    document = {
+        **asdict(replayed),
+        "same": replayed.same,
+        "zone": found.decision.zone,
+        "for_slot": iso(found.decision.for_slot),
+        "engine": found.decision.engine,
+        "solver": found.decision.versions.get("solver"),
+    }
+    answer(document, as_json=json, render=_render_replay)
+    return 0 if replayed.same else 1
+
+
+def _replay_all(settings: Settings, zone: str | None, *, as_json: bool) -> int:
+    from topologies.control.decision_check import replay_decision as made_again
+
+    failed: list[dict[str, Any]] = []
+    done = 0
+    with open_store(settings, read_only=True) as store, progress(zone or "decisions") as report:
+        whole = store.count(DECISIONS, zone=zone)
+        for found in decisions_of(store, zone):
+            replayed = made_again(store, _configured(settings, found.decision), found)
+            done += 1
+            report(done / max(whole, done), "made again")
+            if not replayed.same:
+                first = (*replayed.departures, *replayed.inputs)[0].where
+                failed.append(
+                    {
+                        "decision_id": replayed.decision_id,
+                        "zone": found.decision.zone,
+                        "for_slot": iso(found.decision.for_slot),
+                        "first_difference": first,
+                    }
+                )
+    if not done:
+        raise DataError("nothing is decided yet", hint="start a plant first: vpp up")
+    document = {"decisions": done, "same": done - len(failed), "failed": failed}
+    answer(document, as_json=as_json, render=_render_all)
+    return 1 if failed else 0
+
+
+def _render_all(document: dict[str, Any]) -> None:
+    out.print(f"{document['same']:,} of {document['decisions']:,} decisions made again, bit for bit")
+    failed = document["failed"]
+    if failed:
+        table(None, failed[0], [row.values() for row in failed[:SHOWN_DEPARTURES]])
+        say(f"  next: vpp replay-decision {failed[0]['decision_id']}")
+
+
+def _render_replay(document: dict[str, Any]) -> None:
+    name = f"decision {document['decision_id']} of {document['zone']} for {document['for_slot']}"
+    if document["departures"]:
+        out.print(f"{name} comes out otherwise now:")
+        _departures(document["departures"])
+        say(
+            "  next: was the program or its solver updated since? The record names its solver: "
+            + show(document["solver"])
+        )
+    else:
+        out.print(
+            f"{name} made again from its record: the same {document['size_bytes']:,} bytes "
+            f"({document['engine']}, {show(document['solver'])})"
+        )
+    if document["inputs"]:
+        out.print("inputs that the store tells otherwise:")
+        _departures(document["inputs"])
+    if document["checked"]:
+        out.print("inputs as the log has them: " + ", ".join(document["checked"]), soft_wrap=True)
+    if document["gone"]:
+        out.print("inputs that the store does not hold: " + ", ".join(document["gone"]), soft_wrap=True)
+
+
+def _departures(departures: list[dict[str, Any]]) -> None:
+    rows = [[gap["where"], *(_short(gap[side]) for side in ("stored", "again"))] for gap in departures]
+    table(None, ("where", "stored", "again"), rows[:SHOWN_DEPARTURES])
+    if len(rows) > SHOWN_DEPARTURES:
+        out.print(f"and {len(rows) - SHOWN_DEPARTURES} more")
+
+
+def _short(value: Any) -> str:
+    text = to_json(value)
+    return text if len(text) <= SHOWN_TEXT else text[: SHOWN_TEXT - 1] + "…"

@@ -1,0 +1,105 @@
+"""`vpp forecast ZONE --explain`: what each feature adds to a forecast, recomputed from a history file."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from topologies.sources.feed import open_file
+from vpp.domain import Target, iso
+from vpp.errors import ConfigError, ModelError
+from vpp.fleet.schema import Zone, load_fleet
+from vpp.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from models.served import ServedModel
+
+LOOK_BACK = timedelta(days=55)
+LOOK_AHEAD = timedelta(days=3)
+
+
+def explained(
+    settings: Settings,
+    zone: str,
+    data: Path,
+    slot: datetime | None,
+    *,
+    target: Target = Target.NET_LOAD,
+    horizon_min: int | None,
+    model_id: str | None = None,
+) -> dict[str, Any]:
+    """Return one forecast taken apart.
+
+    Net load: ``now_mw`` plus the sum of the contributions is ``forecast_mw``; price: ``usual_per_mwh`` plus their sum
+    is ``forecast_per_mwh``.
+
+    Args:
+        settings: Give the model registry and the fleet.
+        zone: The zone.
+        data: History that holds the slot and six weeks before it.
+        slot: The closed slot; None: the last one in the data.
+        target: Which of the two forecasts.
+        horizon_min: The horizon; None: one step.
+        model_id: The model; None: the one in force.
+
+    Raises:
+        ConfigError: The data lack the zone.
+        DataError: The slot is not in the data, or there is no such horizon.
+        ModelError: There is no such model, or it does not forecast the target.
+    """
+    from models.registry.registry import Registry
+
+    registry = Registry(settings.models_dir)
+    if model_id is None:
+        in_force = registry.in_force(zone)
+        if in_force is None:
+            raise ModelError(f"no model of {zone} is in force", hint="train one: vpp train --data FILE")
+        model_id = str(in_force["model_id"])
+    model = registry.load(model_id)
+    own = load_fleet(settings.fleet) if settings.fleet else None
+    feed = open_file(data, names=(zone,), own=own)
+    if zone not in feed.zones:
+        raise ConfigError(f"{data} has no zone {zone!r}", hint=f"it has {', '.join(sorted(feed.zones))}")
+    found = feed.zones[zone]
+    if slot is None:
+        slot = feed.info.spans[zone].last
+    frame = feed.frame(zone, slot + LOOK_AHEAD)
+    rows = frame.loc[frame.index >= slot - LOOK_BACK]
+    explain = _net_load if target is Target.NET_LOAD else _price
+    told = explain(model, rows, found, slot, horizon_min or found.step_min)
+    head = {"zone": zone, "target": target.value, "issued_at": iso(slot), "model_id": model_id}
+    return head | told
+
+
+def _net_load(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int) -> dict[str, Any]:
+    from models.explain.net_load import explain_at
+    from models.net_load.model import ServedNetLoad
+
+    if not isinstance(model.net_load, ServedNetLoad):
+        raise ModelError(f"model {model.model_id} does not forecast net load", hint="see vpp models list")
+    told = explain_at(model.net_load, rows, zone, slot, horizon_min)
+    return {
+        "unit": "MW",
+        "horizon_min": told.horizon_min,
+        "now_mw": round(told.now_mw, 3),
+        "forecast_mw": round(told.forecast_mw, 3),
+        "contributions": [{"feature": name, "mw": round(mw, 3)} for name, mw in told.contributions],
+    }
+
+
+def _price(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int) -> dict[str, Any]:
+    from models.explain.price import explain_price_at
+
+    if model.price is None:
+        raise ModelError(f"model {model.model_id} does not forecast prices", hint="see vpp models list")
+    told = explain_price_at(model.price, rows, zone, slot, horizon_min)
+    return {
+        "unit": f"{zone.market.currency}/MWh",
+        "horizon_min": told.horizon_min,
+        "usual_per_mwh": round(told.usual_per_mwh, 4),
+        "forecast_per_mwh": round(told.forecast_per_mwh, 4),
+        "contributions": [{"feature": name, "per_mwh": round(value, 4)} for name, value in told.contributions],
+    }

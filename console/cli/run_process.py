@@ -1,0 +1,45 @@
+"""`vpp run`, `vpp mcp`: single processes, as production deploys them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from console.cli.options import NO_OPTIONS, Common
+from console.local.processes import environment
+from topologies.runtime.worker import run_topology
+from vpp.settings import Settings
+
+Topology = Literal["telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"]
+
+
+def run(topology: Topology, *, common: Common = NO_OPTIONS) -> None:
+    """Run one topology as a worker until SIGTERM; the same as `python -m topologies.NAME`.
+
+    Args:
+        topology: Which one.
+    """
+    run_topology(topology, common.settings())
+
+
+def mcp(
+    *,
+    http: Annotated[bool, Parameter(negative="", help="streamable HTTP on mcp.host and mcp.port")] = False,
+    operate: Annotated[bool, Parameter(negative="", help="also the tools that act, with approval")] = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Serve the MCP tools: over stdio and read-only unless asked (docs/mcp.md)."""
+    settings = common.settings()
+    if operate:
+        settings = settings.model_copy(update={"mcp": settings.mcp.model_copy(update={"profile": "operate"})})
+    become(settings, "mcp_server", *(["--http"] if http else []))
+
+
+def become(settings: Settings, module: str, *arguments: str) -> None:
+    """Replace this process by ``python -m module`` with exactly these settings; does not return."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment(settings))  # noqa: S606

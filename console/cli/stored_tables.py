@@ -1,0 +1,226 @@
+"""`vpp forecast`, `vpp ledger`, `vpp export`: what the store holds."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, show, table
+from console.local.summary import ledger_rows
+from vpp.domain import QUANTILE_NAMES, Target, iso
+from vpp.errors import ConfigError, DataError
+from vpp.fleet.in_force import zones_named
+from vpp.settings import Settings
+from vpp.store import Store, open_store
+from vpp.store.export import export as write_export
+from vpp.store.named_queries import ledger_totals
+from vpp.store.tables import BY_NAME, FORECASTS, LEDGER
+
+if TYPE_CHECKING:
+    from agents.evaluation.capture import Capture
+
+SHOWN_PARTS = 15
+
+Zone = Annotated[list[str] | None, Parameter(name="--zone", help="only this zone; may be repeated")]
+From = Annotated[str | None, Parameter(name="--from", help="first slot, UTC")]
+To = Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")]
+
+
+def forecast(
+    zone: str,
+    *,
+    target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = Target.NET_LOAD.value,
+    at: Annotated[str | None, Parameter(help="issue time, UTC; default the last")] = None,
+    explain: Annotated[bool, Parameter(help="say what each feature adds (needs --data)", negative="")] = False,
+    data: Annotated[Path | None, Parameter(help="history that the explanation is computed from")] = None,
+    horizon: Annotated[int | None, Parameter(help="minutes ahead that are explained [one step]")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Show the last forecast of a zone: quantiles for every horizon, or what one of them is made of.
+
+    Args:
+        zone: The zone.
+    """
+    settings = common.settings()
+    if explain:
+        _explain(settings, zone, data, at, Target(target), horizon=horizon, as_json=json)
+        return
+    with open_store(settings, read_only=True) as store:
+        filters = {"target": target}
+        if at is None:
+            rows = store.latest(FORECASTS, zone, filters=filters)
+        else:
+            when = parse_time(at)
+            rows = store.read(FORECASTS, zone=zone, filters={**filters, "issued_at": when})
+        if not len(rows):
+            raise DataError(f"there is no {target} forecast of zone {zone!r}", hint=_known_zones(store))
+    found = rows.dicts()
+    document = {
+        "zone": zone,
+        "target": target,
+        "unit": "MW" if target == Target.NET_LOAD.value else "per MWh",
+        "issued_at": iso(found[0]["issued_at"]),
+        "source": found[0]["source"],
+        "model_id": found[0]["model_id"],
+        "points": [{"horizon_min": r["horizon_min"], **{q: r[q] for q in QUANTILE_NAMES}} for r in found],
+    }
+    answer(document, as_json=json, render=_render_forecast)
+
+
+def _explain(
+    settings: Settings,
+    zone: str,
+    data: Path | None,
+    at: str | None,
+    target: Target,
+    *,
+    horizon: int | None,
+    as_json: bool,
+) -> None:
+    from console.cli.explain_forecast import explained
+
+    if data is None:
+        raise ConfigError("an explanation needs the history that the features came from", hint="add --data FILE")
+    slot = None if at is None else parse_time(at)
+    told = explained(settings, zone, data, slot, target=target, horizon_min=horizon)
+    answer(told, as_json=as_json, render=_render_explanation)
+
+
+def _render_explanation(document: dict[str, Any]) -> None:
+    net_load = document["target"] == Target.NET_LOAD.value
+    column = "mw" if net_load else "per_mwh"
+    start, end = document["now_mw" if net_load else "usual_per_mwh"], document[f"forecast_{column}"]
+    before = "now" if net_load else "as usual at that time of day"
+    out.print(
+        f"{document['zone']} {document['target'].replace('_', ' ')} {document['horizon_min']} min after "
+        f"{document['issued_at']}: {end:,.1f} {document['unit']}, {end - start:+,.1f} from {start:,.1f} {before} "
+        f"({document['model_id']})"
+    )
+    parts = document["contributions"]
+    shown, rest = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
+    rows = [[part["feature"], f"{part[column]:+,.1f}"] for part in shown]
+    if rest:
+        rows.append([f"{len(rest)} others", f"{sum(part[column] for part in rest):+,.1f}"])
+    table(None, ("feature", column), rows)
+
+
+def _render_forecast(document: dict[str, Any]) -> None:
+    out.print(
+        f"{document['zone']} {document['target']} ({document['unit']}), issued {document['issued_at']}, "
+        f"{document['source']} {document['model_id']}"
+    )
+    table(None, document["points"][0], [point.values() for point in document["points"]])
+
+
+def ledger(
+    *,
+    zone: Zone = None,
+    start: From = None,
+    end: To = None,
+    capture: Annotated[
+        bool, Parameter(help="batteries against daily perfect foresight, and what the rest was lost to", negative="")
+    ] = False,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Show money by zone and asset: revenue, costs, penalties, penalties avoided, profit."""
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        if capture:
+            answer(_captures(settings, store, zone, _time(start), _time(end)), as_json=json, render=_render_captures)
+            return
+        totals = ledger_rows(ledger_totals(store, zone=zone, start=_time(start), end=_time(end)))
+    answer(
+        totals,
+        as_json=json,
+        render=lambda _: (
+            table(None, totals[0], [row.values() for row in totals])
+            if totals
+            else out.print("the ledger is empty; start with: vpp up")
+        ),
+    )
+
+
+def _captures(
+    settings: Settings, store: Store, zones: list[str] | None, start: datetime | None, end: datetime | None
+) -> list[dict[str, Any]]:
+    from topologies.control.capture import capture_of_each, captures
+
+    found = []
+    for name in zones or [span.zone for span in store.spans(LEDGER)]:
+        zone = next(zones_named(settings, name), None)
+        if zone is None:
+            raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
+        days = captures(store, zone, start=start, end=end)
+        for asset_id, whole in capture_of_each(days).items():
+            found.append(
+                {
+                    "zone": name,
+                    "asset_id": asset_id,
+                    "currency": zone.market.currency,
+                    **_captured(whole),
+                    "days": [
+                        {"day": one.day.isoformat(), "slots": one.slots, **_captured(one.capture)}
+                        for one in days
+                        if one.asset_id == asset_id
+                    ],
+                }
+            )
+    return found
+
+
+def _captured(capture: Capture) -> dict[str, Any]:
+    return {
+        "value": capture.value,
+        "perfect": capture.bound,
+        "capture_pct": capture.pct,
+        **{f"lost_to_{cause}": loss for cause, loss in capture.losses.items()},
+    }
+
+
+def _render_captures(found: list[dict[str, Any]]) -> None:
+    if not found:
+        out.print("no battery is settled yet; start with: vpp up")
+        return
+    rows = [{name: value for name, value in one.items() if name != "days"} for one in found]
+    table(None, rows[0], [row.values() for row in rows])
+    say("perfect: the day's prices known from its start, energy left at the day's median; --json has the days")
+
+
+def export(
+    name: str,
+    *,
+    format: Annotated[Literal["csv", "parquet", "json"], Parameter(help="file format")] = "csv",  # noqa: A002
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="file; default standard output")] = None,
+    zone: Zone = None,
+    start: From = None,
+    end: To = None,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Write a table in the order of its key; equal content gives equal bytes.
+
+    Args:
+        name: The table (`forecasts`, `setpoints`, `ledger`, ...).
+    """
+    if name not in BY_NAME:
+        raise ConfigError(f"there is no table {name!r}", hint="one of " + ", ".join(BY_NAME))
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        n = write_export(
+            store, BY_NAME[name], format, output or sys.stdout.buffer, zone=zone, start=_time(start), end=_time(end)
+        )
+    say(f"{show(n)} rows of {name}" + (f" in {output}" if output else ""))
+
+
+def _time(text: str | None) -> Any:
+    return None if text is None else parse_time(text)
+
+
+def _known_zones(store: Store) -> str:
+    zones = [span.zone for span in store.spans(FORECASTS)]
+    return f"zones with forecasts: {', '.join(zones)}" if zones else "nothing has run yet; start with: vpp up"

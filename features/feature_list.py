@@ -1,0 +1,198 @@
+"""The rows of the feature table, in groups; lags of short range are in steps, long ones in minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from features import calendar as cal
+from features.feature_spec import Feature, Op
+from vpp.domain import Step
+
+BASE = "bias-corrected published net load minus now"
+KNOWN = "published net load known"
+SIMILAR_5 = "net load change, mean of 5 similar days"
+ERROR_NOW = "published net load error now"
+PUBLISHED_CHANGE = "published net load change"
+
+_LABEL = {
+    "net": "net load", "load": "load", "solar": "solar", "wind": "wind", "embedded_wind": "embedded wind",
+    "embedded": "embedded generation", "error": "published net load error", "demand_error": "published demand error",
+    "wind_error": "published wind error", "published": "published net load", "solar_error": "published solar error",
+    "embedded_wind_error": "published embedded wind error", "demand_published": "published demand",
+    "wind_published": "published wind", "solar_published": "published solar",
+    "embedded_wind_published": "published embedded wind", "renewable": "solar + wind",
+}  # fmt: skip
+
+
+def _span(steps: int, step: Step) -> str:
+    minutes = steps * step.minutes
+    if minutes % 1440 == 0:
+        return f"{minutes // 1440} d"
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+
+
+def _steps(step: Step, minutes: tuple[int, ...], few: tuple[int, ...] = ()) -> list[int]:
+    """Return lags in steps: ``few`` as they are, and those of ``minutes``, without repeats, ascending."""
+    return sorted({*few, *(max(m // step.minutes, 1) for m in minutes)})
+
+
+def rows(step: Step) -> Iterator[Feature]:
+    """Yield the whole table for one step length."""
+    yield from _basic(step)
+    yield from _recent(step)
+    yield from _errors(step)
+    yield from _seasonal(step)
+    yield from _sun_and_calendar()
+    yield from _published(step)
+
+
+def _change(x: str, k: int, step: Step, stages: str) -> Feature:
+    return Feature(f"{_LABEL[x]} change over {_span(k, step)}", Op.CHANGE, x, a=k, stages=stages)
+
+
+def _recent(step: Step) -> Iterator[Feature]:
+    day = step.per_day
+    for k in _steps(step, (720, 1440, 2880, 10080), (1, 2, 3, 4, 6, 12, *((24, 72) if step.minutes < 30 else ()))):
+        yield _change("net", k, step, "ABUT")
+    for k in range(1, 13):
+        yield _change("net", k, step, "T")
+    for w in (day, 7 * day):
+        yield Feature(f"net load mean of {_span(w, step)} minus now", Op.MEAN_GAP, "net", a=w, stages="ABUT")
+    for k in _steps(step, (1440, 10080), (1, 2, 4)):
+        yield _change("load", k, step, "ABUT")
+    for d, lags in ((7, (1, 2, 3, 4, 8)), (1, (1, 2, 4))):
+        for k in lags:
+            name = f"net load change over {_span(k, step)} minus that {'a week' if d == 7 else 'a day'} ago"
+            yield Feature(name, Op.PATH, "net", a=k, b=d, stages="ABUT")
+    yield Feature("solar now", Op.VALUE, "solar", stages="ABUT")
+    yield Feature("clearness x solar now", Op.PRODUCT, of=("clearness", "solar now"), stages="T")
+    for k in (1, 2):
+        yield _change("solar", k, step, "ABUT")
+    yield Feature("wind now", Op.VALUE, "wind", stages="ABUFTV")
+    yield Feature("embedded wind now", Op.VALUE, "embedded_wind", stages="ABUT")
+    yield Feature("embedded generation now", Op.VALUE, "embedded", stages="ABUT")
+    for k in (1, 2, 3, 4, 8, 12, 24):
+        yield _change("wind", k, step, "ABUT")
+
+
+def _basic(step: Step) -> Iterator[Feature]:
+    day = step.per_day
+    yield Feature("net load now", Op.VALUE, "net", stages="T")
+    yield Feature("load now", Op.VALUE, "load", stages="T")
+    for w in sorted({3, 6, 12, day // 2, day}):
+        for op, word in ((Op.MEAN, "mean"), (Op.STD, "std"), (Op.MIN, "min"), (Op.MAX, "max")):
+            stages = "T" if (op is Op.STD or w == day) else ""
+            yield Feature(f"net load {word} of {_span(w, step)}", op, "net", a=w, stages=stages)
+    yield Feature("net load position in its day's range", Op.POSITION, "net", a=day, stages="T")
+    for w in (4, 12):
+        yield Feature(f"net load gradient over {_span(w, step)}", Op.GRADIENT, "net", a=w, stages="T")
+    yield Feature("renewable penetration", Op.RATIO, "renewable", "load", stages="T")
+    yield _change("renewable", 1, step, "T")
+    gradient = f"net load gradient over {_span(4, step)}"
+    yield Feature("penetration x gradient", Op.PRODUCT, of=("renewable penetration", gradient), stages="T")
+    yield Feature("clearness", Op.CLEARNESS, "solar", a=14, stages="T")
+
+
+def _seasonal(step: Step) -> Iterator[Feature]:
+    def season(x: str, days: tuple[int, ...], stages: str) -> Iterator[Feature]:
+        for d in days:
+            yield Feature(f"{_LABEL[x]} change {d} d before", Op.SEASON, x, a=d, stages=stages)
+
+    yield from season("net", (1, 2, 3, 4, 5, 6, 7, 14, 21, 28), "ABUT")
+    yield Feature("net load change, mean of 4 weeks", Op.SEASON_MEAN, "net", a=7, b=4, stages="ABUT")
+    yield from season("load", (1, 2, 6, 7, 14), "ABUT")
+    for n in (3, 5, 10):
+        stages = "ABUFT" if n == 5 else "ABUT"
+        yield Feature(f"net load change, mean of {n} similar days", Op.SIMILAR, "net", a=n, stages=stages)
+    for n in (3, 6):
+        yield Feature(
+            f"load change, mean of {n} similar days", Op.SIMILAR, "load", a=n, stages="ABUFT" if n == 6 else "ABUT"
+        )
+    for x, lags in (("net", (1, 2)), ("load", (1, 2, 4))):
+        for k in lags:
+            name = f"{_LABEL[x]} change over {_span(k, step)} on similar days minus now"
+            yield Feature(name, Op.SIMILAR_STEP, x, a=k, b=5, stages="ABUT")
+    for d in (1, 2, 3, 7):
+        yield Feature(f"load change {d} d before, other day class", Op.SPLIT_SEASON, "load", a=d, stages="ABUT")
+    yield Feature("load change over 1 d, other day class", Op.SPLIT_CHANGE, "load", a=step.per_day, stages="ABUT")
+    yield Feature("clear-sky solar at the target minus now", Op.CLEAR_GAP, "solar", a=14, stages="ABUT")
+    yield Feature("clear-sky solar change", Op.CLEAR_CHANGE, "solar", a=14, stages="ABUT")
+    yield Feature("solar at the target slot, mean of 7 d", Op.SLOT_MEAN, "solar", a=7, stages="ABUFT")
+    yield Feature("solar at the target slot, mean of 7 d, minus now", Op.SLOT_MEAN_GAP, "solar", a=7, stages="ABUT")
+    yield from season("solar", (1, 2, 7), "ABUT")
+
+
+def _sun_and_calendar() -> Iterator[Feature]:
+    yield Feature("sun elevation", Op.CALENDAR, a=cal.SUN, stages="ABUFTV")
+    yield Feature("sun elevation change", Op.SUN_CHANGE, stages="ABUFTV")
+    yield Feature("season of the year, sine", Op.ANNUAL_SIN, stages="ABUFT")
+    yield Feature("season of the year, cosine", Op.ANNUAL_COS, stages="ABUFT")
+    for d, name in enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday or holiday")):
+        yield Feature(name, Op.WEEKDAY_IS, a=d, stages="ABUF")
+    yield Feature("no workday", Op.NON_WORKDAY, stages="ABUFTV")
+    yield Feature("holiday", Op.CALENDAR, a=cal.HOLIDAY, stages="ABUFTV")
+    yield Feature("holiday the day before", Op.CALENDAR, a=cal.HOLIDAY_YESTERDAY, stages="ABUFT")
+    yield Feature("holiday a week before", Op.CALENDAR, a=cal.HOLIDAY_WEEK_AGO, stages="ABUFT")
+    yield Feature("weekday", Op.CALENDAR, a=cal.WEEKDAY, stages="T")
+    for b in (1, 2):
+        yield Feature(f"time of day, sine {b}", Op.DAY_SIN, b=b, stages="TV" if b == 1 else "V")
+        yield Feature(f"time of day, cosine {b}", Op.DAY_COS, b=b, stages="TV" if b == 1 else "V")
+    yield Feature("time of week, sine", Op.WEEK_SIN, stages="T")
+    yield Feature("time of week, cosine", Op.WEEK_COS, stages="T")
+    yield Feature("horizon", Op.HORIZON, stages="T")
+
+
+def _errors(step: Step) -> Iterator[Feature]:
+    day = step.per_day
+    yield Feature(ERROR_NOW, Op.VALUE, "error", stages="BUFT")
+    for k in _steps(step, (1440,), (1, 2, 4)):
+        yield _change("error", k, step, "BUFT")
+    for w in _steps(step, (1440, 10080), (4,)):
+        yield Feature(f"published net load error, mean of {_span(w, step)}", Op.MEAN, "error", a=w, stages="BUFT")
+    for x in ("wind_error", "embedded_wind_error", "solar_error", "demand_error"):
+        yield Feature(f"{_LABEL[x]} now", Op.VALUE, x, stages="BUFT")
+    for x in ("demand_error", "wind_error"):
+        for k in (1, 2):
+            yield _change(x, k, step, "BUFT")
+        yield Feature(f"{_LABEL[x]}, mean of 1 d", Op.MEAN, x, a=day, stages="BUFT")
+    yield Feature("published wind, mean of 14 d", Op.MEAN, "wind_published", a=14 * day, stages="")
+    wind = "last published wind minus "
+    yield Feature(wind + "wind now", Op.LAST_PUBLISHED_GAP, "wind_published", "wind_forecastable", stages="UT")
+    yield Feature(wind + "published wind now", Op.LAST_PUBLISHED_GAP, "wind_published", "wind_published", stages="UT")
+
+
+def _published(step: Step) -> Iterator[Feature]:
+    yield Feature(KNOWN, Op.KNOWN, "published", stages="TV")
+    yield Feature(PUBLISHED_CHANGE, Op.AHEAD_CHANGE, "published", stages="BUFT")
+    yield Feature("published net load minus net load now", Op.AHEAD_GAP, "published", "net", stages="BUFT")
+    yield Feature("published net load change after the target", Op.AHEAD_STEP, "published", a=1, stages="BUFT")
+    yield Feature("published net load change before the target", Op.AHEAD_STEP, "published", a=-1, stages="BUFT")
+    for d in (14, 7):
+        name = f"published net load error at the target slot, mean of {d} d"
+        yield Feature(name, Op.SLOT_MEAN, "error", a=d, stages="BUFT")
+    for d in (14, 28):
+        name = f"published net load error at the target slot minus now's, mean of {d} d"
+        yield Feature(name, Op.SLOT_MEAN_CHANGE, "error", a=d, stages="BUFT")
+    of = ("published net load minus net load now", "published net load error at the target slot, mean of 14 d")
+    yield Feature(BASE, Op.SUM, of=of, stages="BUFT")
+    for d in (1, 2, 7):
+        yield Feature(f"published net load error change {d} d before", Op.SEASON, "error", a=d, stages="BUFT")
+    for x in ("wind", "embedded_wind", "solar", "demand"):
+        yield Feature(f"published {_LABEL.get(x, x)} change", Op.AHEAD_CHANGE, f"{x}_published", stages="BUFTV")
+    for x in ("demand_error", "wind_error"):
+        name = f"{_LABEL[x]} at the target slot, mean of 14 d"
+        yield Feature(name, Op.SLOT_MEAN, x, a=14, stages="BUFT")
+    yield Feature(
+        "published solar scaled by its error now, minus now", Op.SCALED_AHEAD, "solar_published", "solar", stages="BUFT"
+    )
+    mean = ("published wind, mean of 14 d",)
+    yield Feature("published wind over its mean", Op.AHEAD_RATIO, "wind_published", of=mean, stages="BUFT")
+    yield Feature(
+        "published wind over its mean, squared",
+        Op.TARGET_PRODUCT,
+        of=("published wind over its mean",) * 2,
+        stages="BUFT",
+    )
+    yield Feature("published wind", Op.AHEAD, "wind_published", stages="BUFTV")
+    yield Feature("published wind squared", Op.AHEAD_SQUARE, "wind_published", stages="BUFT")
+    yield Feature("published solar", Op.AHEAD, "solar_published", stages="BUFTV")

@@ -1,0 +1,240 @@
+"""How the kernel reads series: one value, a rolling window, the target's slot on earlier days.
+
+``data`` has shape (series, capacity); slot i stands in column ``i - base``, or ``i - base - capacity`` where that is
+past the end (``base`` is a multiple of the capacity at or before ``low``). ``low`` is the first slot that may be read,
+``limits[s]`` the last slot of series s that was known at the origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numba import njit
+
+from features.calendar import DAY_CLASS
+from vpp.numerics.arrays import Floats, Ints
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_DAY_CLASS = DAY_CLASS
+
+# Counting references to array arguments costs 30 ns a call, ten times what these functions do. They allocate nothing,
+# so they go without.
+leaf: Callable[[_Function], _Function] = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
+
+
+@leaf
+def sum_series(
+    channels: Floats,
+    rows: Ints,
+    signs: Floats,
+    first: int,
+    last: int,
+    out: Floats,
+) -> None:
+    """Write the series of columns ``first`` to ``last`` (exclusive) into ``out``: sums of signed channel values.
+
+    ``rows[s, j]`` and ``signs[s, j]`` name the channels that series s sums; row -1 ends the list.
+    """
+    for s in range(rows.shape[0]):
+        for column in range(first, last):
+            total = 0.0
+            for j in range(rows.shape[1]):
+                if rows[s, j] < 0:
+                    break
+                total += signs[s, j] * channels[rows[s, j], column]
+            out[s, column] = total
+
+
+@leaf
+def at(
+    data: Floats,
+    base: int,
+    low: int,
+    limits: Ints,
+    s: int,
+    i: int,
+) -> float:
+    """Return series ``s`` at slot ``i``, NaN when it is missing, out of reach or not yet known."""
+    if i < low or i > limits[s]:
+        return np.nan
+    column = i - base
+    if column >= data.shape[1]:
+        column -= data.shape[1]
+    value: float = data[s, column]
+    return value
+
+
+@leaf
+def window_mean(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    data: Floats,
+    base: int,
+    low: int,
+    limits: Ints,
+    s: int,
+    t: int,
+    width: int,
+) -> float:
+    """Return the mean over ``(t - width, t]``; missing values are left out, NaN when more than half are missing."""
+    count = 0
+    total = 0.0
+    for i in range(t - width + 1, t + 1):
+        value = at(data, base, low, limits, s, i)
+        if not np.isnan(value):
+            count += 1
+            total += value
+    return total / count if 2 * count >= width else np.nan
+
+
+@leaf
+def rolling(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    data: Floats,
+    base: int,
+    low: int,
+    limits: Ints,
+    s: int,
+    t: int,
+    width: int,
+) -> tuple[float, float, float, float]:
+    """Return minimum, maximum, standard deviation and slope per step over ``(t - width, t]``.
+
+    The deviation is the population's. Missing values are left out; all NaN when more than half are missing. Two passes:
+    the mean, then deviations from it with the rest of the first pass removed (Chan, Golub, LeVeque 1983).
+    """
+    count = 0
+    total = 0.0
+    lowest = np.inf
+    highest = -np.inf
+    place = 0.0
+    for i in range(t - width + 1, t + 1):
+        value = at(data, base, low, limits, s, i)
+        if not np.isnan(value):
+            count += 1
+            total += value
+            place += i - t
+            lowest = min(lowest, value)
+            highest = max(highest, value)
+    if 2 * count < width:
+        return np.nan, np.nan, np.nan, np.nan
+    if lowest == highest:
+        return lowest, highest, 0.0, 0.0
+    mean = total / count
+    middle = place / count
+    squares = 0.0
+    rest = 0.0
+    cross = 0.0
+    spread = 0.0
+    for i in range(t - width + 1, t + 1):
+        value = at(data, base, low, limits, s, i)
+        if not np.isnan(value):
+            off = value - mean
+            where = (i - t) - middle
+            squares += off * off
+            rest += off
+            cross += where * off
+            spread += where * where
+    variance = (squares - rest * rest / count) / count
+    return lowest, highest, np.sqrt(max(variance, 0.0)), cross / spread
+
+
+@leaf
+def slot_mean(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    data: Floats,
+    base: int,
+    low: int,
+    limits: Ints,
+    s: int,
+    target: int,
+    t: int,
+    days: int,
+    day: int,
+) -> float:
+    """Return the mean of series ``s`` at the slot of ``target`` over the last ``days`` days that are past.
+
+    Missing days are left out; NaN when fewer than a third are there.
+    """
+    total = 0.0
+    count = 0
+    for d in range(1, days + 1):
+        i = target - d * day
+        if i <= t:
+            value = at(data, base, low, limits, s, i)
+            if not np.isnan(value):
+                total += value
+                count += 1
+    if 3 * count < days:
+        return np.nan
+    return total / count
+
+
+@leaf
+def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    data: Floats,
+    base: int,
+    low: int,
+    limits: Ints,
+    s: int,
+    target: int,
+    t: int,
+    days: int,
+    day: int,
+) -> float:
+    """Return the maximum of series ``s`` at the slot of ``target`` over the last ``days`` days, NaN when none is there.
+
+    Below 0.1 MW the slot counts as night: 0.
+    """
+    highest = np.nan
+    for d in range(days + 1):
+        i = target - d * day
+        if i <= t:
+            value = at(data, base, low, limits, s, i)
+            if not np.isnan(value) and not value <= highest:
+                highest = value
+    if highest < 0.1:
+        return 0.0
+    return highest
+
+
+@leaf
+def last_published(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    data: Floats,
+    base: int,
+    low: int,
+    limits: Ints,
+    s: int,
+    t: int,
+    day: int,
+) -> float:
+    """Return series ``s`` at the last slot of the next three days for which it is published; NaN when there is none."""
+    for i in range(min(t + 3 * day, limits[s]), t, -1):
+        value = at(data, base, low, limits, s, i)
+        if not np.isnan(value):
+            return value
+    return np.nan
+
+
+@njit(cache=True)
+def same_class_days(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    cal: Floats,
+    cal_first: int,
+    origins: Ints,
+    steps: Ints,
+    day: int,
+    search: int,
+    most: int,
+) -> Ints:
+    """Return how many days back the targets' slot fell on the same day class: shape (targets, most), 0 = no more."""
+    out = np.zeros((origins.shape[0], most), dtype=np.int64)
+    for n in range(origins.shape[0]):
+        i = origins[n] + steps[n] - cal_first
+        found = 0
+        for d in range(1, search + 1):
+            j = i - d * day
+            if j < 0 or found == most:
+                break
+            if cal[_DAY_CLASS, j] == cal[_DAY_CLASS, i]:
+                out[n, found] = d
+                found += 1
+    return out

@@ -1,0 +1,1 @@
+"""The write side: propose, hold, execute, ask the person."""

@@ -1,0 +1,336 @@
+"""Acting on the plant: propose, hold, execute. Every act is an order that admission and the plant judge again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from agents.orders.admission import MAX_LIFE
+from agents.orders.proposal import Check, Proposal, propose
+from agents.plant.orders_in_force import admit
+from mcp_server.answers.acting import AssetReceipt, CheckDone, Plan, Receipt, Standing
+from mcp_server.answers.sanitize import plain
+from mcp_server.queries.context import Desk, QuestionError, utc
+from mcp_server.security.auth import principal_of
+from topologies.control.plan_book import PlanBook, PlanState
+from vpp.domain import iso
+from vpp.errors import ConfigError, RefusedError, UnreachableError
+from vpp.fleet.schema import Zone
+from vpp.messages import Decision, Order
+from vpp.rules.clauses import clause_named
+from vpp.store.tables import DECISIONS, ORDERS, SETPOINTS
+
+MAX_PATH_POINTS = 24
+HEARD_WITHIN_S = 8.0
+PRIORITY = 10
+
+HOW_TO_APPROVE = {
+    "operator": "an operator runs `vpp approve {plan_id}`; then call execute_plan",
+    "elicit": "call execute_plan: the person at this client is asked",
+    "budget": "call execute_plan: within the daily budget it needs no question, beyond it an operator does",
+}
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What acting needs besides reading.
+
+    Attributes:
+        desk: Reads the plant.
+        book: Keeps the plans and sends orders.
+        pause: Waits between two looks for a receipt.
+    """
+
+    desk: Desk
+    book: PlanBook
+    pause: Callable[[float], None] = time.sleep
+
+    @property
+    def principal(self) -> str:
+        """Who calls."""
+        return principal_of(self.desk.settings)
+
+    def zone(self, name: str | None) -> Zone:
+        """Return the configuration of the zone that is meant.
+
+        Raises:
+            QuestionError: There is none, or it is unknown.
+        """
+        chosen = self.desk.choose(name)
+        config = None if chosen is None else self.desk.config(chosen)
+        if config is None:
+            raise QuestionError("there is no plant to act on yet", hint="start `vpp up` first")
+        return config
+
+    def run_clock(self, zone: Zone) -> datetime:
+        """Return now by the run's clock: the end of the newest closed slot; the wall where nothing has run."""
+        return self.desk.as_of(zone.zone) or self.desk.now()
+
+    def last_decision(self, zone: Zone) -> Decision | None:
+        """Return the zone's newest decision of revision 0."""
+        rows = self.desk.store.latest(DECISIONS, zone.zone, filters={"revision": 0}, columns=("body",))
+        body = next(iter(rows.column("body")), None)
+        try:
+            return None if body is None else msgspec.json.decode(body, type=Decision)
+        except msgspec.DecodeError:
+            return None
+
+    def since(self, zone: Zone, decision: Decision | None) -> list[Order]:
+        """Return the orders that were accepted and that the last decision does not know yet."""
+        start = None if decision is None else decision.slot - timedelta(days=1)
+        known = set() if decision is None else {str(order.get("order_id")) for order in decision.orders}
+        rows = self.desk.store.read(
+            ORDERS, zone=zone.zone, start=start, filters={"verdict": "accepted"}, columns=("body", "order_id")
+        )
+        orders = [_order(body) for body, order_id in rows if order_id not in known]
+        closed = None if decision is None else decision.for_slot
+        return [o for o in orders if o is not None and (closed is None or o.issued_at >= closed)]
+
+    def standing(self, zone: Zone) -> list[Order]:
+        """Return the orders in force now."""
+        decision = self.last_decision(zone)
+        orders: list[Order] = []
+        for body in [] if decision is None else decision.orders:
+            orders = admit(orders, msgspec.convert(body, Order))
+        for order in self.since(zone, decision):
+            orders = admit(orders, order)
+        now = self.run_clock(zone)
+        return [order for order in orders if order.expires_at is None or order.expires_at > now]
+
+    def new_order(self, zone: Zone, action: str, principal: str, reason: str, **given: Any) -> Order:
+        """Return an order that nobody approved yet, issued now by the run's clock."""
+        if not plain(reason).strip():
+            raise QuestionError("an order says why", hint="give reason, a sentence for the audit")
+        return Order(
+            zone=zone.zone,
+            order_id=self.book.new_id(),
+            action=action,
+            principal=principal,
+            reason=plain(reason),
+            issued_at=self.run_clock(zone),
+            priority=PRIORITY,
+            **given,
+        )
+
+    def propose(self, order: Order, principal: str) -> Plan:
+        """Price and check an order, write the plan down and return it; nothing is sent to the plant."""
+        zone = self.zone(order.zone)
+        decision = self.last_decision(zone)
+        proposal = propose(zone, decision, order, since=self.since(zone, decision))
+        state = self.book.propose(proposal, principal)
+        return self._plan(zone, proposal, state)
+
+    def times(self, zone: Zone, start: datetime | None, duration_min: float) -> dict[str, datetime]:
+        """Return start and end of an order: whole slots, not before the first slot that is undecided.
+
+        Raises:
+            QuestionError: It would live longer than orders may.
+        """
+        step = zone.step
+        first = step.floor(self.run_clock(zone)) + step.delta
+        begin = max(step.floor(utc(start) or first), first)
+        slots = max(round(duration_min / step.minutes), 1)
+        if slots * step.delta > MAX_LIFE:
+            raise QuestionError(
+                f"{duration_min:g} min is too long", hint=f"an order lives {MAX_LIFE.days} days at most"
+            )
+        return {"starts_at": begin, "expires_at": begin + slots * step.delta}
+
+    def hold(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> Receipt:
+        """Send holds at once - to one zone, else to every zone, or those of the named assets - and say what became.
+
+        All are sent before any answer is waited for.
+
+        Raises:
+            QuestionError: There is no plant, or no such zone.
+            UnreachableError: The broker took not all of them; the message says for which zones it did.
+        """
+        names = self.desk.zones() if zone is None else [self.zone(zone).zone]
+        configs = [config for name in names if (config := self.desk.config(name)) is not None]
+        if asset_ids and zone is None:
+            mine = [c for c in configs if any(asset.asset_id in asset_ids for asset in c.assets)]
+            configs = mine or configs[:1]
+        if not configs:
+            raise QuestionError("there is no plant to act on yet", hint="start `vpp up` first")
+        sent: list[Order] = []
+        for config in configs:
+            there = {asset.asset_id for asset in config.assets}
+            own = [name for name in asset_ids if name in there or len(configs) == 1]
+            order = self.new_order(config, "hold", principal, reason, asset_ids=own)
+            try:
+                self.book.send(order)
+            except UnreachableError as error:
+                held = ", ".join(one.zone for one in sent) or "no zone"
+                raise UnreachableError(f"{error}; a hold was sent to {held}", hint=error.hint) from error
+            sent.append(order)
+        return _together([self.receipt(order) for order in sent])
+
+    def execute(self, plan_id: str, principal: str) -> Receipt:
+        """Send an approved plan's order and return what became of it; not approved is an answer, not an error."""
+        try:
+            order = self.book.execute(plan_id, principal)
+        except RefusedError as error:
+            plan = self.book.find(plan_id)
+            status = "refused"
+            if plan is not None and plan.status(self.book.now()) == "proposed":
+                status = "needs_approval"
+            return Receipt(order_id=plan_id, status=status, reason=str(error), hint=error.hint)
+        return self.receipt(order)
+
+    def receipt(self, order: Order) -> Receipt:
+        """Wait a few seconds for admission and return its verdict, with the plant's where there is one."""
+        verdict: dict[str, Any] = {}
+        for attempt in range(round(HEARD_WITHIN_S / 0.25)):
+            rows = self.desk.store.read(
+                ORDERS, zone=order.zone, start=order.issued_at, end=order.issued_at + timedelta(seconds=1),
+                filters={"order_id": order.order_id},
+            )  # fmt: skip
+            verdict = next(iter(rows.dicts()), {})
+            if verdict.get("verdict"):
+                break
+            if attempt:
+                self.pause(0.25)
+        status = verdict.get("verdict") or "sent"
+        found = Receipt(
+            as_of=self.desk.as_of(order.zone),
+            order_id=order.order_id,
+            status=status,
+            reason=verdict.get("verdict_reason"),
+            approved_by=order.approved_by,
+            acts_from=order.starts_at,
+        )
+        if status == "sent":
+            found.hint = "it was sent, but admission has not answered: see get_pipeline_health (orders, storage)"
+        if status == "accepted":
+            found.assets = self._at_assets(order)
+        return found
+
+    def _at_assets(self, order: Order) -> list[AssetReceipt]:
+        zone = self.zone(order.zone)
+        rows = self.desk.store.latest(SETPOINTS, order.zone).dicts()
+        last: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            if row["asset_id"] not in last or row["revision"] > last[row["asset_id"]]["revision"]:
+                last[row["asset_id"]] = row
+        said = self._plant_says(order)
+        found = []
+        for asset in zone.assets:
+            if order.asset_ids and asset.asset_id not in order.asset_ids:
+                continue
+            row = last.get(asset.asset_id, {})
+            held = order.action == "hold" and row.get("revision", 0) > 0
+            outcome = said.get("outcome") or ("accepted" if held else "waiting")
+            reason = said.get("reason") or (row.get("reason") if held else None)
+            if outcome == "waiting" and reason is None and order.starts_at is not None:
+                reason = f"acts from {iso(order.starts_at)}"
+            power = row.get("power_mw") if held or outcome != "waiting" else None
+            found.append(AssetReceipt(asset_id=asset.asset_id, outcome=outcome, power_mw=power, reason=reason))
+        return found
+
+    def _plant_says(self, order: Order) -> dict[str, Any]:
+        decision = self.last_decision(self.zone(order.zone))
+        for entry in [] if decision is None else decision.verdicts:
+            if entry.get("order_id") == order.order_id:
+                return entry
+        return {}
+
+    def _plan(self, zone: Zone, proposal: Proposal, state: PlanState) -> Plan:
+        order = proposal.order
+        columns, points = _path(proposal)
+        refused = proposal.outcome == "refused"
+        way = HOW_TO_APPROVE[self.desk.settings.mcp.approval].format(plan_id=state.plan_id)
+        return Plan(
+            as_of=self.desk.as_of(zone.zone),
+            plan_id=state.plan_id,
+            digest=state.digest,
+            status=state.status(self.book.now()),
+            outcome=proposal.outcome,
+            zone=zone.zone,
+            action=order.action,
+            asset_ids=order.asset_ids,
+            starts_at=order.starts_at,
+            ends_at=order.expires_at,
+            checks=[_check(check) for check in proposal.checks],
+            currency=zone.market.currency,
+            cost_change=proposal.cost_change,
+            costs={name: value for name, value in proposal.costs.items() if value},
+            energy_change_mwh=proposal.energy_change_mwh,
+            moved_mwh=proposal.moved_mwh,
+            cap_slack_mw=proposal.cap_slack_mw,
+            ramp_slack_mw=proposal.ramp_slack_mw,
+            columns=columns,
+            points=points,
+            expires_at=state.kept.expires_at,
+            approval=None if refused else way,
+            warnings=proposal.reasons,
+            hint="change what the refused checks name, and propose again" if refused else None,
+        )
+
+
+def _check(check: Check) -> CheckDone:
+    """Return a check with the rule behind it; one that does not hold quotes what the rule says."""
+    rule = clause_named(check.clause)
+    return CheckDone(
+        name=check.name,
+        outcome=check.outcome,
+        detail=check.detail,
+        clause=check.clause,
+        citation=None if rule is None else rule.citation,
+        rule=None if rule is None or check.outcome == "ok" else rule.text,
+    )
+
+
+def _together(receipts: list[Receipt]) -> Receipt:
+    """Return the receipts of several zones as one: the first that was not accepted leads, the assets of all follow."""
+    leading = next((one for one in receipts if one.status != "accepted"), receipts[0])
+    if len(receipts) == 1:
+        return leading
+    told = [f"{one.order_id}: {one.status}" + (f" ({one.reason})" if one.reason else "") for one in receipts]
+    return leading.model_copy(update={"assets": [a for one in receipts for a in one.assets], "warnings": told})
+
+
+def standing_answers(orders: Sequence[Order]) -> list[Standing]:
+    """Return orders in force, as they are shown."""
+    return [
+        Standing(
+            order_id=order.order_id,
+            action=order.action,
+            asset_ids=order.asset_ids,
+            principal=order.principal,
+            reason=order.reason,
+            expires_at=order.expires_at,
+        )
+        for order in orders
+    ]
+
+
+def _path(proposal: Proposal) -> tuple[list[str], list[list[Any]]]:
+    """Return the plan's power and SoC by step, with and without the order, for the assets that it changes."""
+    named = set(proposal.order.asset_ids)
+    shown = [p for p in proposal.paths if not named or p.asset_id in named][:4]
+    columns = ["slot"]
+    series: list[list[float]] = []
+    for path in shown:
+        for name, values in (
+            ("power_mw", path.power_mw),
+            ("power_without_mw", path.power_without_mw),
+            ("soc", path.soc),
+            ("soc_without", path.soc_without),
+        ):
+            if values:
+                columns.append(f"{path.asset_id} {name}")
+                series.append(values)
+    rows = [[iso(start), *(values[h] for values in series)] for h, start in enumerate(proposal.starts)]
+    return (columns, rows[:MAX_PATH_POINTS]) if series else ([], [])
+
+
+def _order(body: str) -> Order | None:
+    try:
+        return msgspec.json.decode(body, type=Order)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"an order in the store cannot be read: {error}") from error

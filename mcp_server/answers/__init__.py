@@ -1,0 +1,1 @@
+"""Answer models and the cleaning of foreign text."""

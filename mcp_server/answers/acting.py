@@ -1,0 +1,90 @@
+"""What the acting tools answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from mcp_server.answers.reading import Answer, Points, Said
+from mcp_server.answers.sanitize import Name, Real, Text
+
+
+class CheckDone(Said):
+    """One check of a plan."""
+
+    name: str
+    outcome: str = Field(description="ok, warning or refused")
+    detail: Text
+    clause: str | None = Field(description="the rule behind it: ask search_rules")
+    citation: Text | None
+    rule: Text | None = Field(default=None, description="what the clause says, where the check does not hold")
+
+
+class Plan(Answer):
+    """A priced and checked plan; nothing was sent."""
+
+    plan_id: Name | None = None
+    digest: str | None = None
+    status: str = Field(default="", description="proposed, approved, refused, expired, rejected or executed")
+    outcome: str = Field(default="", description="ready, clamped or refused")
+    zone: Name | None = None
+    action: str = ""
+    asset_ids: list[Name] = Field(default=[])
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    checks: list[CheckDone] = Field(default=[])
+    currency: str = ""
+    cost_change: Real | None = Field(default=None, description="expected, against the plant's own plan; < 0 gains")
+    costs: dict[str, Real] = Field(default={})
+    energy_change_mwh: Real | None = None
+    moved_mwh: Real | None = None
+    cap_slack_mw: Real | None = Field(default=None, description="to the import cap at least; < 0 beyond")
+    ramp_slack_mw: Real | None = None
+    columns: list[Name] = Field(default=[])
+    points: Points = Field(default=[])
+    expires_at: datetime | None = None
+    approval: Text | None = Field(default=None, description="how it is approved")
+
+
+class AssetReceipt(Said):
+    """What became of the order at one asset."""
+
+    asset_id: Name
+    outcome: str = Field(description="accepted, clamped, refused or waiting")
+    power_mw: Real | None
+    reason: Text | None
+
+
+class Receipt(Answer):
+    """What became of an order."""
+
+    order_id: Name | None = None
+    status: str = Field(default="", description="needs_approval, refused, sent, accepted or declined")
+    reason: Text | None = None
+    approved_by: Name | None = None
+    acts_from: datetime | None = None
+    assets: list[AssetReceipt] = Field(default=[])
+
+
+class Standing(Said):
+    """One order in force."""
+
+    order_id: Name
+    action: str
+    asset_ids: list[Name]
+    principal: Name
+    reason: Text
+    expires_at: datetime | None
+
+
+class PolicyChange(Answer):
+    """What the plant does with bids, before and after; the change itself is a plan."""
+
+    zone: Name | None = None
+    policy: str = ""
+    dry_run: bool = True
+    before: list[Standing] = Field(default=[])
+    after: list[Standing] = Field(default=[])
+    plan: Plan | None = None
+    receipt: Receipt | None = None

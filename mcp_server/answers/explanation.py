@@ -1,0 +1,63 @@
+"""What `explain_decision` answers: one decision, and what another first step would have cost.
+
+Fields and rules as in ``mcp_server.answers.reading``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from mcp_server.answers.reading import Answer, Said
+from mcp_server.answers.sanitize import Name, Real, Text
+
+
+class SetpointSaid(Said):
+    """One setpoint of a decision."""
+
+    asset_id: Name
+    power_mw: Real
+    reason: Text
+    soc_before: Real | None
+
+
+class WhyNot(Said):
+    """What another first step would have cost, by solving again with it forced."""
+
+    asset_id: Name
+    power_mw: Real = Field(description="as far as physics lets it")
+    extra_cost: Real = Field(
+        description="expected, as the plant weighs it (penalties by its service factor); 0: as good"
+    )
+    items: dict[str, Real] = Field(
+        description="what makes up extra_cost over the look-ahead; priority: the service factor on penalties; "
+        "flexibility: power lost to answer what is not expected"
+    )
+    notes: list[Text]
+
+
+class Explanation(Answer):
+    """Why the plant decided as it did."""
+
+    zone: Name | None = None
+    decision_id: Name | None = None
+    slot: datetime | None = Field(default=None, description="the closed slot it follows")
+    for_slot: datetime | None = None
+    engine: str = ""
+    binding: Text | None = Field(default=None, description="what bound the first slot")
+    story: list[Text] = Field(default=[], description="the decision in sentences, the most important first")
+    setpoints: list[SetpointSaid] = Field(default=[])
+    currency: str = ""
+    costs: dict[str, Real] = Field(default={}, description="expected, over the look-ahead")
+    alternatives: dict[str, Real] = Field(default={}, description="what else batteries could do: extra cost")
+    water_value_per_mwh: dict[str, Real] = Field(default={})
+    power_worth_per_mwh: Real | None = None
+    grid_mw_before: Real | None = None
+    expected_net_mw: Real | None = None
+    model_id: Name | None = None
+    bid_sources: dict[str, str] = Field(default={})
+    missing_bids: list[Text] = Field(default=[])
+    orders: list[Text] = Field(default=[])
+    notes: list[Text] = Field(default=[])
+    why_not: WhyNot | None = None

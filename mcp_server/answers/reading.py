@@ -1,0 +1,360 @@
+"""What the reading tools answer: one object per tool, with units in the names.
+
+Power is positive into the grid (discharge, generation), negative out of it (charge). Times are ISO 8601 UTC; a slot is
+named by its start. Missing is null. ``as_of`` is the end of the newest closed slot that the answer knows of.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field, model_validator
+
+from mcp_server.answers.sanitize import Name, Real, Text, inert
+
+Points = list[list[Any]]
+
+
+class Said(BaseModel):
+    """Any part of an answer: text in it is inert, wherever it comes from."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inert(cls, data: Any) -> Any:
+        return inert(data)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, inert(value))
+
+
+class Answer(Said):
+    """What all answers share."""
+
+    as_of: datetime | None = None
+    hint: Text | None = None
+    warnings: list[Text] = []
+
+
+class ZoneNow(Said):
+    """One zone at its newest closed slot."""
+
+    zone: Name
+    slot: datetime | None
+    step_min: int
+    net_load_mw: Real | None
+    load_mw: Real | None
+    solar_mw: Real | None
+    wind_mw: Real | None
+    price_per_mwh: Real | None
+    currency: str
+    bad_channels: list[Name]
+    served_net_load_mw: Real | None = Field(description="net load of the share that the plant serves")
+    plant_power_mw: Real | None
+    grid_power_mw: Real | None = Field(description="served net load minus plant power")
+    import_cap_mw: Real | None
+    battery_soc: Real | None = Field(description="0-1, by capacity")
+    battery_energy_mwh: Real | None
+    assets: int
+    assets_unavailable: int
+    next_power_mw: Real | None = Field(description="planned for the slot after")
+    next_net_load_mw: Real | None
+    forecast_source: Name | None
+    pnl_24h: Real | None
+    alerts_24h: int = Field(description="warning or critical")
+    last_alert: Text | None
+
+
+class Overview(Answer):
+    """The plant now."""
+
+    zones: list[ZoneNow] = []
+    workers_running: int = 0
+    workers_silent: list[Name] = []
+    max_lag: int | None = None
+    dead_letters: int = 0
+    truncated: bool = False
+
+
+class AssetLine(Said):
+    """One asset, in short."""
+
+    asset_id: Name
+    zone: Name
+    kind: str
+    state: str = Field(description="online, unavailable, stale or unseen")
+    power_mw: Real | None
+    soc: Real | None
+    min_mw: Real | None
+    max_mw: Real | None
+    energy_capacity_mwh: Real | None
+    next_power_mw: Real | None
+
+
+class AssetPage(Answer):
+    """Assets in the order of zone and id."""
+
+    assets: list[AssetLine] = []
+    total: int = 0
+    truncated: bool = False
+    next_cursor: str | None = None
+
+
+class AssetDetail(Answer):
+    """One asset in full."""
+
+    asset: AssetLine | None = None
+    limits: dict[str, Any] = Field(default={}, description="from the fleet file")
+    slot: datetime | None = None
+    energy_mwh: Real | None = None
+    source: Name | None = Field(default=None, description="twin or measured")
+    setpoint_slot: datetime | None = None
+    setpoint_reason: Text | None = None
+    decision_id: Name | None = None
+    curve: list[tuple[Real, Real]] = Field(default=[], description="(seen net load MW, power MW) inside the slot")
+    discharged_mwh_24h: Real | None = None
+    charged_mwh_24h: Real | None = None
+    pnl_24h: Real | None = None
+    currency: str = ""
+
+
+class Stats(Said):
+    """One column of a series over the whole window."""
+
+    column: Name
+    slots: int
+    missing: int
+    mean: Real | None
+    min: Real | None
+    max: Real | None
+    total: Real | None = Field(description="money only")
+
+
+class Series(Answer):
+    """A time series; ``points`` are rows of ``columns``."""
+
+    zone: Name | None = None
+    series: str = ""
+    unit: str = ""
+    window: str | None = Field(default=None, description="effective start/end")
+    resolution_min: Real | None = Field(default=None, description="one point per so many minutes")
+    columns: list[Name] = []
+    points: Points = []
+    stats: list[Stats] = []
+    truncated: bool = Field(default=False, description="true: points are means (money: sums) over resolution_min")
+
+
+class Skill(Said):
+    """How good past forecasts turned out at one horizon."""
+
+    zone: Name
+    target: str
+    horizon_min: int
+    n: int
+    mae: Real
+    mae_persistence: Real
+    better_pct: Real | None = Field(description="MAE below persistence, %")
+    pinball: Real
+    coverage_90: Real
+
+
+class Forecast(Answer):
+    """The newest forecast; ``points`` are rows of ``columns``."""
+
+    zone: Name | None = None
+    target: str = ""
+    unit: str = ""
+    issued_at: datetime | None = None
+    source: Name | None = Field(default=None, description="model, or the named fallback")
+    model_id: Name | None = None
+    columns: list[str] = []
+    points: Points = []
+    last_observed: Real | None = None
+    skill: list[Skill] = []
+    truncated: bool = False
+
+
+class RampStep(Said):
+    """One expected change of net load from slot to slot."""
+
+    at: datetime
+    horizon_min: int
+    change_mw: Real
+    mw_per_min: Real
+
+
+class Ramp(Answer):
+    """The ramp of net load that is coming; positive means more demand to cover."""
+
+    zone: Name | None = None
+    issued_at: datetime | None = None
+    source: Name | None = None
+    observed_net_load_mw: Real | None = None
+    horizon_min: int | None = None
+    expected_change_mw: Real | None = None
+    change_q10_mw: Real | None = None
+    change_q90_mw: Real | None = None
+    mw_per_min: Real | None = None
+    direction: str | None = Field(default=None, description="up, down or flat")
+    probability_up: Real | None = None
+    ramp_limit_mw: Real | None = Field(default=None, description="per step, in the region's MW")
+    probability_beyond_limit: Real | None = None
+    served_change_mw: Real | None = Field(default=None, description="change of the share that the plant serves")
+    steepest: list[RampStep] = Field(default=[], description="within 24 h, medians")
+    meaning: str | None = None
+
+
+class Money(Said):
+    """Settled money and energy of one group."""
+
+    group: Name
+    currency: str
+    slots: int
+    energy_mwh: Real
+    revenue: Real
+    wear_cost: Real
+    fuel_cost: Real
+    start_cost: Real
+    penalty: Real
+    penalty_no_action: Real
+    avoided_penalty: Real
+    pnl: Real
+
+
+class Captured(Said):
+    """A battery's trading against perfect foresight of each day's prices; ``lost`` sums to perfect - value."""
+
+    asset_id: Name
+    currency: str
+    days: int
+    value: Real = Field(description="revenue - wear, and the change of stored energy at each day's median price")
+    perfect: Real = Field(description="the most that the days' prices allowed")
+    capture_pct: Real | None
+    lost: dict[str, Real] = Field(
+        description="to forecast, constraint (limits, grid service, physics), latency (old or missing bids), hold "
+        "(orders); below 0: it paid"
+    )
+
+
+class Performance(Answer):
+    """Money by group, and forecast skill."""
+
+    window: str | None = None
+    by: str = ""
+    groups: list[Money] = []
+    total: list[Money] = Field(default=[], description="one per currency")
+    battery_cycles: dict[str, Real] = {}
+    capture: list[Captured] = []
+    skill: list[Skill] = []
+    truncated: bool = False
+
+
+class Worker(Said):
+    """One worker process."""
+
+    topology: Name
+    state: str = Field(description="running, silent, ended (the run is over) or absent")
+    age_s: Real | None
+    lag: int | None
+    processed: int | None
+    dead_letters: int | None
+    last_slot: Name | None
+
+
+class Readiness(Said):
+    """How far one zone is through the chain, and what its forecasts rest on."""
+
+    zone: Name
+    newest: dict[str, datetime | None] = Field(description="newest time by table")
+    behind: list[str] = Field(description="tables that miss the newest slot")
+    forecast_source: Name | None
+    model_id: Name | None
+    bad_channels: dict[str, int] = Field(description="slots of the last 24 h with a channel that is not ok")
+
+
+class DeadLetters(Said):
+    """Dead letters of one kind among the newest."""
+
+    topic: Name
+    reason: Name
+    count: int
+    last_seen: datetime
+    example: Text
+
+
+class Health(Answer):
+    """The pipeline: workers, store, features, dead letters."""
+
+    run: str = ""
+    workers: list[Worker] = []
+    store: str = ""
+    store_ok: bool = True
+    store_error: Text | None = None
+    zones: list[Readiness] = []
+    dead_letters: list[DeadLetters] = []
+    truncated: bool = False
+
+
+class Peeked(Said):
+    """One record of a topic."""
+
+    partition: int
+    offset: int
+    time: datetime = Field(description="broker time")
+    key: Name | None
+    value: Any = Field(description="decoded JSON; long lists are cut")
+
+
+class TopicPeek(Answer):
+    """Records of one topic, oldest first."""
+
+    topic: str = ""
+    records: list[Peeked] = []
+    rpk: str | None = Field(default=None, description="the same with rpk")
+    truncated: bool = False
+
+
+class RuleFound(Said):
+    """A clause that fits the question."""
+
+    clause: Name
+    title: Text
+    text: str
+    source: Text
+    citation: Text
+    page: int | None
+    score: Real
+    check: str | None = Field(description="the check of a plan that applies it")
+
+
+class Rules(Answer):
+    """Clauses, best first; notes in our own words, the cited text binds."""
+
+    query: Text = ""
+    rules: list[RuleFound] = []
+
+
+class BacktestRun(Said):
+    """One run of a backtest; costs are positive, income negative."""
+
+    name: Name
+    cost: Real
+    costs: dict[str, Real]
+    ramp_breaches: int
+    cap_breaches: int
+    cycles: Real
+
+
+class BacktestDone(Answer):
+    """A policy on stored days, against no action and perfect foresight."""
+
+    run_id: Name | None = None
+    zone: Name | None = None
+    policy: str = ""
+    window: str | None = None
+    slots: int = 0
+    currency: str = ""
+    value: Real | None = Field(default=None, description="money better than no action")
+    score: Real | None = Field(default=None, description="0 no action, 100 perfect foresight")
+    runs: list[BacktestRun] = []
+    report: str | None = Field(default=None, description="resource with the report")

@@ -1,0 +1,217 @@
+"""Assets: which there are, what they may do, what they did last and what is planned next."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from mcp_server.answers.reading import AssetDetail, AssetLine, AssetPage
+from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, nearest
+from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
+from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
+
+STALE_SLOTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRows:
+    """The newest rows of a zone's assets: delivered at ``slot``, and setpoints for ``next_slot``, by asset id."""
+
+    slot: datetime | None
+    delivered: dict[str, dict[str, Any]]
+    next_slot: datetime | None
+    setpoints: dict[str, dict[str, Any]]
+
+    def planned(self, asset_id: str) -> float | None:
+        """Return the planned power, None where nothing is planned beyond what is delivered already."""
+        row = self.setpoints.get(asset_id)
+        is_ahead = self.slot is None or (self.next_slot is not None and self.next_slot > self.slot)
+        return row["power_mw"] if row is not None and is_ahead else None
+
+
+def fleet_rows(desk: Desk, zone: str) -> FleetRows:
+    """Read the newest asset and setpoint rows of a zone; of several revisions the last one holds."""
+    delivered = desk.store.latest(ASSETS, zone).dicts()
+    setpoints: dict[str, dict[str, Any]] = {}
+    for row in desk.store.latest(SETPOINTS, zone).dicts():
+        known = setpoints.get(row["asset_id"])
+        if known is None or row["revision"] > known["revision"]:
+            setpoints[row["asset_id"]] = row
+    return FleetRows(
+        slot=delivered[0]["slot"] if delivered else None,
+        delivered={row["asset_id"]: row for row in delivered},
+        next_slot=next((row["slot"] for row in setpoints.values()), None),
+        setpoints=setpoints,
+    )
+
+
+def limits_mw(asset: Asset | None) -> tuple[float | None, float | None]:
+    """Return the lowest and highest power (MW, positive into the grid); None where it depends on the weather."""
+    match asset:
+        case Battery():
+            return -asset.charge_mw, asset.discharge_mw
+        case Peaker():
+            return 0.0, asset.capacity_mw
+        case CurtailableLoad():
+            return 0.0, asset.capacity_mw
+        case CurtailableRenewable():
+            return None, 0.0
+        case None:
+            return None, None
+
+
+def asset_lines(desk: Desk, zone: str) -> list[AssetLine]:
+    """Return the assets of a zone: those of the fleet file in its order, then others that the store knows."""
+    config = desk.config(zone)
+    configured = {} if config is None else {asset.asset_id: asset for asset in config.assets}
+    rows = fleet_rows(desk, zone)
+    newest = desk.newest().get(zone)
+    stale_before = None if newest is None else newest - timedelta(minutes=STALE_SLOTS * desk.step_min(zone))
+    lines = []
+    for asset_id in [*configured, *(name for name in sorted(rows.delivered) if name not in configured)]:
+        asset, row = configured.get(asset_id), rows.delivered.get(asset_id, {})
+        low, high = limits_mw(asset)
+        lines.append(
+            AssetLine(
+                asset_id=asset_id,
+                zone=zone,
+                kind=asset.kind if asset is not None else row["asset_kind"],
+                state=_state(row, stale_before),
+                power_mw=row.get("power_mw"),
+                soc=row.get("soc"),
+                min_mw=low,
+                max_mw=high,
+                energy_capacity_mwh=asset.energy_mwh if isinstance(asset, Battery) else None,
+                next_power_mw=rows.planned(asset_id),
+            )
+        )
+    return lines
+
+
+def list_assets(
+    desk: Desk, zone: str | None, kind: str | None, state: str | None, limit: int, cursor: str | None
+) -> AssetPage:
+    """Return assets in the order of zone and fleet file, a page at a time.
+
+    Raises:
+        QuestionError: Zone or cursor is unknown.
+    """
+    zones = desk.zones() if zone is None else [found] if (found := desk.choose(zone)) else []
+    lines = [
+        line
+        for name in zones
+        for line in asset_lines(desk, name)
+        if kind in (None, line.kind) and state in (None, line.state)
+    ]
+    first = _offset(cursor)
+    page = lines[first : first + limit]
+    more = first + limit < len(lines)
+    return AssetPage(
+        as_of=desk.as_of(zone),
+        assets=page,
+        total=len(lines),
+        truncated=more,
+        next_cursor=_cursor(first + limit) if more else None,
+        hint=None if page else _why_empty(zones, kind, state),
+    )
+
+
+def get_asset(desk: Desk, asset_id: str) -> AssetDetail:
+    """Return one asset: limits, what it did last, its setpoint with the reason, energy and money of the last 24 h.
+
+    Raises:
+        QuestionError: There is no such asset.
+    """
+    zone = _zone_of(desk, asset_id)
+    if zone is None:
+        return AssetDetail(hint=NOTHING_YET)
+    rows = fleet_rows(desk, zone)
+    row, setpoint = rows.delivered.get(asset_id, {}), rows.setpoints.get(asset_id, {})
+    config = desk.config(zone)
+    asset = next((a for a in config.assets if a.asset_id == asset_id), None) if config else None
+    since = None if rows.slot is None else rows.slot - timedelta(hours=24)
+    energies = _floats(desk, ASSETS, "energy_mwh", zone, asset_id, since)
+    pnl = _floats(desk, LEDGER, "pnl", zone, asset_id, since)
+    return AssetDetail(
+        as_of=desk.as_of(zone),
+        asset=next(line for line in asset_lines(desk, zone) if line.asset_id == asset_id),
+        limits={} if asset is None else asset.model_dump(exclude={"asset_id", "kind"}, exclude_none=True),
+        slot=rows.slot if row else None,
+        energy_mwh=row.get("energy_mwh"),
+        source=row.get("source"),
+        setpoint_slot=setpoint.get("slot"),
+        setpoint_reason=setpoint.get("reason"),
+        decision_id=setpoint.get("decision_id"),
+        curve=msgspec.json.decode(setpoint["curve"]) if setpoint.get("curve") else [],
+        discharged_mwh_24h=sum(e for e in energies if e > 0) if energies else None,
+        charged_mwh_24h=-sum(e for e in energies if e < 0) if energies else None,
+        pnl_24h=sum(pnl) if pnl else None,
+        currency=desk.currency(zone),
+        hint=None if row else "the plant has not settled a slot with this asset yet",
+    )
+
+
+def asset_ids(desk: Desk) -> list[str]:
+    """Return the ids of all assets."""
+    found = {row[0] for row in desk.store.latest(ASSETS, columns=("asset_id",))}
+    for zone in desk.zones():
+        config = desk.config(zone)
+        found |= {asset.asset_id for asset in config.assets} if config else set()
+    return sorted(found)
+
+
+def _zone_of(desk: Desk, asset_id: str) -> str | None:
+    for zone in desk.zones():
+        if any(line.asset_id == asset_id for line in asset_lines(desk, zone)):
+            return zone
+    known = asset_ids(desk)
+    if known:
+        raise QuestionError(f"there is no asset {asset_id!r}", hint=nearest(asset_id, known))
+    return None
+
+
+def _floats(desk: Desk, table: Any, column: str, zone: str, asset_id: str, since: datetime | None) -> list[float]:
+    if since is None:
+        return []
+    rows: Iterable[Any] = desk.store.read(
+        table, zone=zone, start=since + timedelta(seconds=1), filters={"asset_id": asset_id}, columns=(column,)
+    )
+    return [value for (value,) in rows if value is not None]
+
+
+def _state(row: dict[str, Any], stale_before: datetime | None) -> str:
+    if not row:
+        return "unseen"
+    if stale_before is not None and row["slot"] < stale_before:
+        return "stale"
+    return "online" if row["available"] is not False else "unavailable"
+
+
+def _why_empty(zones: list[str], kind: str | None, state: str | None) -> str:
+    if not zones:
+        return NOTHING_YET
+    wanted = " and ".join(f"{name} {value}" for name, value in (("kind", kind), ("state", state)) if value)
+    return f"no asset of {wanted} in {', '.join(zones[:20])}" if wanted else "no assets are configured; see fleet.yaml"
+
+
+def _cursor(offset: int) -> str:
+    return base64.urlsafe_b64encode(f"a{offset}".encode()).decode()
+
+
+def _offset(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode()).decode()
+        return int(text.removeprefix("a")) if text.startswith("a") else _bad_cursor()
+    except ValueError:
+        return _bad_cursor()
+
+
+def _bad_cursor() -> int:
+    raise QuestionError("the cursor is not one of ours", hint="leave cursor out to start over")

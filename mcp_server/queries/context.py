@@ -1,0 +1,155 @@
+"""Where every question is answered from: the store, the fleet and a clock, with the rules that all questions share."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from vpp.domain import iso
+from vpp.errors import VppError
+from vpp.fleet.in_force import fleet_path
+from vpp.fleet.lookup import find_zone
+from vpp.fleet.schema import Fleet, Zone, load_fleet
+from vpp.settings import Settings
+from vpp.store import Store
+from vpp.store.tables import TELEMETRY, Table
+
+NOTHING_YET = "nothing has run yet: start `vpp up` (or ask an operator to), then ask again"
+DEFAULT_WINDOW = timedelta(hours=24)
+
+
+class QuestionError(VppError):
+    """The question cannot be answered as it was asked; the hint says how to ask it."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The store of one run and what is needed to read it.
+
+    Attributes:
+        settings: The settings of this process.
+        store: The store, opened for reading.
+        now: The wall clock, used for ages alone and never for what is shown as data.
+    """
+
+    settings: Settings
+    store: Store
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet as the run has it: what `vpp up` fitted to its source, else the file of the settings."""
+        of_a_run = fleet_path(self.settings)
+        path = of_a_run if of_a_run.is_file() else self.settings.fleet
+        return Fleet() if path is None else _fleet_at(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+    def config(self, zone: str) -> Zone | None:
+        """Return how a zone is set up, or None where no file says."""
+        return find_zone(zone, self.fleet)
+
+    def newest(self, table: Table = TELEMETRY) -> dict[str, datetime]:
+        """Return the newest time of each zone in ``table``, by zone."""
+        return dict(sorted(self.store.latest(table, columns=("zone", table.time)).values))
+
+    def zones(self) -> list[str]:
+        """Return the zones that have data or stand in the user's fleet file, sorted."""
+        return sorted({*self.newest(), *(zone.zone for zone in self.fleet.zones)})
+
+    def choose(self, zone: str | None) -> str | None:
+        """Return the one zone that a question speaks of, or None where there is no zone at all.
+
+        Raises:
+            QuestionError: The name is unknown, or none was given and there are several.
+        """
+        there = self.zones()
+        if zone is None:
+            if len(there) > 1:
+                raise QuestionError("which zone?", hint="give zone, one of " + ", ".join(there[:20]))
+            return there[0] if there else None
+        if zone in there or not there:
+            return zone
+        raise QuestionError(f"there is no zone {zone!r}", hint=nearest(zone, there))
+
+    def step_min(self, zone: str) -> int:
+        """Return the slot length in minutes: the distance of the two newest slots, else what the fleet file says."""
+        slots = self.store.read(TELEMETRY, zone=zone, columns=("slot",), order="desc", limit=2).column("slot")
+        if len(slots) == 2:
+            minutes: float = (slots[0] - slots[1]).total_seconds() / 60
+            return max(round(minutes), 1)
+        config = self.config(zone)
+        return 30 if config is None else config.step_min
+
+    def as_of(self, zone: str | None = None) -> datetime | None:
+        """Return the end of the newest closed slot, of one zone or of all; None where there is none."""
+        newest = {name: slot for name, slot in self.newest().items() if zone in (None, name)}
+        if not newest:
+            return None
+        name, slot = max(newest.items(), key=lambda item: item[1])
+        return slot + timedelta(minutes=self.step_min(name))
+
+    def currency(self, zone: str) -> str:
+        """Return the currency of a zone's money, empty where it is unknown."""
+        config = self.config(zone)
+        return "" if config is None else config.market.currency
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The effective period ``[start, end)`` of an answer, and what was assumed to get there."""
+
+    start: datetime
+    end: datetime
+    notes: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return it as ``start/end``."""
+        return f"{iso(self.start)}/{iso(self.end)}"
+
+
+def period(
+    as_of: datetime, start: datetime | None, end: datetime | None, *, default: timedelta = DEFAULT_WINDOW
+) -> Period:
+    """Return the period that a question means; ``as_of`` ends it where nothing else is said.
+
+    Raises:
+        QuestionError: It ends before it starts.
+    """
+    notes = []
+    for name, given in (("start", start), ("end", end)):
+        if given is not None and given.tzinfo is None:
+            notes.append(f"{name} had no time zone and was read as UTC")
+    start, end = utc(start), utc(end)
+    if end is None:
+        end = as_of if start is None or start < as_of else start + default
+    if start is None:
+        start = end - default
+        notes.append(f"no start was given: the last {default.total_seconds() / 3600:g} h")
+    if start >= end:
+        raise QuestionError(f"{iso(start)} is not before {iso(end)}", hint="end is exclusive; give start < end, in UTC")
+    return Period(start, end, tuple(notes))
+
+
+@lru_cache(maxsize=8)
+def _fleet_at(path: Path, _modified_ns: int) -> Fleet:
+    return load_fleet(path)
+
+
+def utc(when: datetime | None) -> datetime | None:
+    """Return ``when`` in UTC; a time without a zone is taken as UTC."""
+    if when is None:
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def nearest(name: str, names: Iterable[Any]) -> str:
+    """Return a hint that names what was probably meant."""
+    known = [str(one) for one in names]
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return "there are " + ", ".join(known[:20]) if known else NOTHING_YET

@@ -1,0 +1,134 @@
+"""Why the plant decided as it did, from the decision's own record; "why not" by solving it again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from agents.plant.narrative import said_verdict, story
+from mcp_server.answers.explanation import Explanation, SetpointSaid, WhyNot
+from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, utc
+from vpp.domain import iso
+from vpp.errors import DataError, RefusedError
+from vpp.messages import Decision
+from vpp.store.decisions import by_id, decision_at, newest, setpoints_of
+from vpp.store.tables import DECISIONS
+
+MAX_ORDERS = 10
+
+
+def explain_decision(
+    desk: Desk,
+    *,
+    zone: str | None,
+    decision_id: str | None,
+    at: datetime | None,
+    why_not_asset: str | None,
+    why_not_mw: float | None,
+) -> Explanation:
+    """Explain one decision: by its id, else the one for the slot that holds ``at``, else the newest.
+
+    Args:
+        desk: Reads the plant.
+        zone: Zone, where there are several.
+        decision_id: Id of a decision.
+        at: A time inside the slot that was decided.
+        why_not_asset: Asset whose other first step is to be priced.
+        why_not_mw: That step's power (MW, positive into the grid).
+
+    Raises:
+        QuestionError: Zone, decision or asset is unknown.
+    """
+    chosen = desk.choose(zone)
+    if chosen is None:
+        return Explanation(hint=NOTHING_YET)
+    decision = _find(desk, chosen, decision_id, at)
+    if decision is None:
+        return Explanation(as_of=desk.as_of(chosen), zone=chosen, hint=_what_there_is(desk, chosen, decision_id))
+    found = _explained(desk, chosen, decision)
+    if why_not_asset is not None:
+        if why_not_mw is None:
+            raise QuestionError("which power instead?", hint="give why_not_mw with why_not_asset")
+        found.why_not, reason = _why_not(desk, chosen, decision, why_not_asset, why_not_mw)
+        found.warnings += [reason] if reason else []
+    return found
+
+
+def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -> Decision | None:
+    try:
+        if decision_id is not None:
+            return by_id(desk.store, decision_id, zone).decision
+        when = utc(at)
+        return (newest(desk.store, zone) if when is None else decision_at(desk.store, zone, when)).decision
+    except DataError:
+        return None
+
+
+def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
+    plan, duals = decision.plan, decision.duals
+    return Explanation(
+        as_of=desk.as_of(zone),
+        zone=zone,
+        decision_id=decision.decision_id,
+        slot=decision.slot,
+        for_slot=decision.for_slot,
+        engine=decision.engine,
+        binding=decision.binding,
+        story=story(decision, setpoints_of(desk.store, decision), desk.config(zone)),
+        setpoints=_setpoints(desk, decision),
+        currency=desk.currency(zone),
+        costs={name: value for name, value in duals.get("costs", {}).items() if value},
+        alternatives=decision.alternatives,
+        water_value_per_mwh=duals.get("water_value_per_mwh", {}),
+        power_worth_per_mwh=next(iter(duals.get("power_price_per_mwh", [])), None),
+        grid_mw_before=decision.state.get("grid_mw"),
+        expected_net_mw=next(iter(plan.get("net_mw", [])), None),
+        model_id=decision.model_id,
+        bid_sources={name: str(bid.get("source", "")) for name, bid in decision.bids.items()},
+        missing_bids=list(decision.missing),
+        orders=[said_verdict(entry) for entry in decision.verdicts if "order_id" in entry][:MAX_ORDERS],
+        notes=[said_verdict(entry) for entry in decision.verdicts if "order_id" not in entry][:MAX_ORDERS],
+    )
+
+
+def _setpoints(desk: Desk, decision: Decision) -> list[SetpointSaid]:
+    before = decision.state.get("assets", {})
+    return [
+        SetpointSaid(
+            asset_id=row["asset_id"],
+            power_mw=row["power_mw"],
+            reason=row["reason"] or "",
+            soc_before=before.get(row["asset_id"], {}).get("soc"),
+        )
+        for row in setpoints_of(desk.store, decision)
+    ]
+
+
+def _why_not(
+    desk: Desk, zone: str, decision: Decision, asset_id: str, power_mw: float
+) -> tuple[WhyNot | None, str | None]:
+    from agents.plant.recompute import why_not  # loads the solver, which no other question needs
+
+    config = desk.config(zone)
+    if config is None or asset_id not in {asset.asset_id for asset in config.assets}:
+        raise QuestionError(f"there is no asset {asset_id!r} in {zone}", hint="see list_assets")
+    try:
+        found = why_not(config, decision, {asset_id: power_mw})
+    except RefusedError as error:
+        return None, str(error)
+    items = {name: round(value, 2) + 0.0 for name, value in found.items.items()}
+    answer = WhyNot(
+        asset_id=asset_id,
+        power_mw=round(found.power_mw[asset_id], 4),
+        extra_cost=round(found.extra_cost, 2) + 0.0,
+        items={name: value for name, value in items.items() if value},
+        notes=list(found.notes),
+    )
+    return answer, None
+
+
+def _what_there_is(desk: Desk, zone: str, decision_id: str | None) -> str:
+    span = next((span for span in desk.store.spans(DECISIONS) if span.zone == zone), None)
+    if span is None:
+        return f"nothing is decided in {zone} yet; get_pipeline_health tells how far the plant is"
+    which = f"there is no decision {decision_id}" if decision_id else "there is none for this time"
+    return f"{which}; decisions of {zone} follow slots from {iso(span.first)} to {iso(span.last)}"

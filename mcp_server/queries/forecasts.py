@@ -1,0 +1,222 @@
+"""The newest forecast in numbers and in words: levels, the ramp that is coming, and how good such forecasts were."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timedelta
+from typing import Any
+
+from mcp_server.answers.reading import Forecast, Ramp, RampStep, Skill
+from mcp_server.queries.context import NOTHING_YET, Desk
+from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES, Target, iso
+from vpp.store.tables import BIDS, FORECASTS, SKILL, TELEMETRY
+
+BRIEF = ("q10", "q50", "q90")
+FLAT_SHARE = 0.001
+STEEPEST = 5
+
+
+def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *, all_quantiles: bool) -> Forecast:
+    """Return the newest forecast of net load or price up to ``horizon_h``, with the live skill of its horizons.
+
+    Raises:
+        QuestionError: The zone is unknown.
+    """
+    chosen = desk.choose(zone)
+    if chosen is None:
+        return Forecast(target=target, hint=NOTHING_YET)
+    rows = _newest(desk, chosen, target)
+    if not rows:
+        return Forecast(as_of=desk.as_of(chosen), zone=chosen, target=target, hint=_why_none(desk, chosen, target))
+    names = QUANTILE_NAMES if all_quantiles else BRIEF
+    issued_at: datetime = rows[0]["issued_at"]
+    shown = [row for row in rows if row["horizon_min"] <= horizon_h * 60]
+    return Forecast(
+        as_of=desk.as_of(chosen),
+        zone=chosen,
+        target=target,
+        unit="MW" if target == Target.NET_LOAD else f"{desk.currency(chosen)} per MWh".strip(),
+        issued_at=issued_at,
+        source=rows[0]["source"],
+        model_id=rows[0]["model_id"],
+        columns=["slot", "horizon_min", *names],
+        points=[
+            [
+                iso(issued_at + timedelta(minutes=row["horizon_min"])),
+                row["horizon_min"],
+                *(_round(row[n]) for n in names),
+            ]
+            for row in shown
+        ],
+        last_observed=_observed(
+            desk, chosen, issued_at, "net_load_mw" if target == Target.NET_LOAD else "price_per_mwh"
+        ),
+        skill=some_skills(desk, chosen, target=target),
+        truncated=len(shown) < len(rows),
+        hint=None if shown else f"the shortest horizon is {rows[0]['horizon_min']} min",
+        warnings=_caveats(desk, chosen, rows),
+    )
+
+
+def predict_ramp(desk: Desk, zone: str | None, horizon_min: int | None) -> Ramp:
+    """Return the expected change of net load from the observed slot to a horizon, and the steepest steps of a day.
+
+    The change at a horizon is the forecast level minus the observed one, so its quantiles are the level's, shifted.
+
+    Raises:
+        QuestionError: The zone is unknown.
+    """
+    chosen = desk.choose(zone)
+    rows = _newest(desk, chosen, Target.NET_LOAD) if chosen is not None else []
+    if chosen is None or not rows:
+        hint = NOTHING_YET if chosen is None else _why_none(desk, chosen, Target.NET_LOAD)
+        return Ramp(zone=chosen, hint=hint, as_of=desk.as_of(chosen) if chosen else None)
+    issued_at: datetime = rows[0]["issued_at"]
+    row = min(rows, key=lambda r: abs(r["horizon_min"] - (horizon_min or rows[0]["horizon_min"])))
+    ramp = Ramp(
+        as_of=desk.as_of(chosen),
+        zone=chosen,
+        issued_at=issued_at,
+        source=row["source"],
+        horizon_min=row["horizon_min"],
+        observed_net_load_mw=_observed(desk, chosen, issued_at, "net_load_mw"),
+        warnings=_caveats(desk, chosen, rows),
+    )
+    if horizon_min not in (None, row["horizon_min"]):
+        ramp.warnings.append(f"no forecast for {horizon_min} min; the nearest horizon is {row['horizon_min']} min")
+    if ramp.observed_net_load_mw is None:
+        ramp.hint = "net load of the last slot is missing, so the change from it is unknown; see get_pipeline_health"
+        return ramp
+    _describe(desk, chosen, ramp, row, rows)
+    return ramp
+
+
+def some_skills(desk: Desk, zone: str, *, target: str | None = None, until: datetime | None = None) -> list[Skill]:
+    """Return the newest live scores (up to ``until``) by target at four horizons from the shortest to the longest."""
+    filters = None if target is None else {"target": target}
+    if until is None:
+        rows = desk.store.latest(SKILL, zone, filters=filters).dicts()
+    else:
+        last = desk.store.read(
+            SKILL, zone=zone, end=until, filters=filters, columns=("slot",), order="desc", limit=1
+        ).column("slot")
+        rows = desk.store.read(SKILL, zone=zone, start=last[0], end=until, filters=filters).dicts() if last else []
+    rows.sort(key=lambda row: (row["target"], row["horizon_min"]))
+    by_target = itertools.groupby(rows, key=lambda row: row["target"])
+    return [_skill(row) for _, group in by_target for row in _four(list(group))]
+
+
+def probability_above(quantiles: list[float], x: float) -> float:
+    """Return the probability that a value with these quantiles (at QUANTILE_LEVELS) lies above ``x``.
+
+    Linear between the quantiles; beyond the outer ones the last segment goes on, up to 0 and 1.
+
+    >>> probability_above([0.0, 1.0, 2.5, 5.0, 7.5, 9.0, 10.0], 5.0)
+    0.5
+    """
+    pairs = list(itertools.pairwise(zip(quantiles, QUANTILE_LEVELS, strict=True)))
+    (low, p_low), (high, p_high) = next((pair for pair in pairs if x <= pair[1][0]), pairs[-1])
+    if high > low:
+        below = p_low + (x - low) / (high - low) * (p_high - p_low)
+    else:
+        below = float(x > high) if x != low else p_low
+    return round(1.0 - min(max(below, 0.0), 1.0), 4)
+
+
+def _describe(desk: Desk, zone: str, ramp: Ramp, row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    observed = ramp.observed_net_load_mw
+    assert observed is not None
+    levels = [row[name] for name in QUANTILE_NAMES]
+    change = row["q50"] - observed
+    ramp.expected_change_mw = round(change, 3)
+    ramp.change_q10_mw, ramp.change_q90_mw = round(row["q10"] - observed, 3), round(row["q90"] - observed, 3)
+    ramp.mw_per_min = round(change / row["horizon_min"], 4)
+    is_flat = abs(change) <= FLAT_SHARE * max(abs(observed), 1.0)
+    ramp.direction = "flat" if is_flat else "up" if change > 0 else "down"
+    ramp.probability_up = probability_above(levels, observed)
+    ramp.steepest = _steepest(observed, ramp, rows)
+    config = desk.config(zone)
+    if config is not None:
+        factor = config.share.factor
+        limit = config.limits.ramp_limit_mw / factor
+        ramp.served_change_mw = round(change * factor, 4)
+        if row["horizon_min"] == rows[0]["horizon_min"]:
+            ramp.ramp_limit_mw = round(limit, 3)
+            above, below = probability_above(levels, observed + limit), probability_above(levels, observed - limit)
+            ramp.probability_beyond_limit = round(above + 1.0 - below, 4)
+    ramp.meaning = {
+        "up": "net load rises: more demand to cover, so discharge or dispatch up (positive power)",
+        "down": "net load falls: less demand to cover, so charge or dispatch down (negative power)",
+        "flat": "net load stays: no ramp to cover",
+    }[ramp.direction]
+
+
+def _steepest(observed: float, ramp: Ramp, rows: list[dict[str, Any]]) -> list[RampStep]:
+    assert ramp.issued_at is not None
+    steps, before, then_min = [], observed, 0
+    for row in rows:
+        minutes = row["horizon_min"] - then_min
+        change = row["q50"] - before
+        steps.append(
+            RampStep(
+                at=ramp.issued_at + timedelta(minutes=row["horizon_min"]),
+                horizon_min=row["horizon_min"],
+                change_mw=round(change, 3),
+                mw_per_min=round(change / minutes, 4),
+            )
+        )
+        before, then_min = row["q50"], row["horizon_min"]
+    return sorted(steps, key=lambda step: (-abs(step.mw_per_min), step.horizon_min))[:STEEPEST]
+
+
+def _newest(desk: Desk, zone: str, target: str) -> list[dict[str, Any]]:
+    rows = desk.store.latest(FORECASTS, zone, filters={"target": str(target)}).dicts()
+    return sorted((row for row in rows if row["q50"] is not None), key=lambda row: row["horizon_min"])
+
+
+def _observed(desk: Desk, zone: str, slot: datetime, column: str) -> float | None:
+    rows = desk.store.read(TELEMETRY, zone=zone, start=slot, end=slot + timedelta(seconds=1), columns=(column,))
+    value: float | None = next((row[0] for row in rows), None)
+    return value
+
+
+def _why_none(desk: Desk, zone: str, target: str) -> str:
+    bid = next(iter(desk.store.latest(BIDS, zone, columns=("reason",), filters={"policy": "actor"})), (None,))
+    said = f": {bid[0]}" if bid[0] else ""
+    return f"there is no {target} forecast of {zone} yet{said}; get_pipeline_health tells how far it is"
+
+
+def _caveats(desk: Desk, zone: str, rows: list[dict[str, Any]]) -> list[str]:
+    found = []
+    if rows[0]["source"] != "model":
+        found.append(f"this is the fallback {rows[0]['source']}, not the model")
+    newest = desk.newest().get(zone)
+    if newest is not None and rows[0]["issued_at"] < newest:
+        found.append(f"issued at {iso(rows[0]['issued_at'])}, before the newest slot {iso(newest)}")
+    return found
+
+
+def _four(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the shortest, the longest and two horizons between: a shape, not a table."""
+    if len(rows) <= 4:
+        return rows
+    return [rows[round(i * (len(rows) - 1) / 3)] for i in range(4)]
+
+
+def _skill(row: dict[str, Any]) -> Skill:
+    persistence = row["mae_persistence"]
+    return Skill(
+        zone=row["zone"],
+        target=row["target"],
+        horizon_min=row["horizon_min"],
+        n=row["n"],
+        mae=round(row["mae"], 4),
+        mae_persistence=round(persistence, 4),
+        better_pct=round(100.0 * (1.0 - row["mae"] / persistence), 2) if persistence else None,
+        pinball=round(row["pinball"], 4),
+        coverage_90=round(row["coverage_90"], 4),
+    )
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

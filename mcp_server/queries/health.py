@@ -1,0 +1,158 @@
+"""The pipeline: are the workers alive, how far is each zone through the chain, what do its forecasts rest on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from mcp_server.answers.reading import DeadLetters, Health, Readiness, Worker
+from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, nearest
+from topologies.runtime.status import read_status
+from vpp.errors import VppError
+from vpp.store.tables import ASSETS, BIDS, DECISIONS, DLQ, ENDS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
+from vpp.streams.topics import TOPOLOGIES, expected_ends
+
+SILENT_AFTER_S = 10.0
+MAX_ZONES = 40
+RECENT_LETTERS = 500
+CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
+
+
+def workers(desk: Desk) -> list[Worker]:
+    """Return every topology with what its worker last said of itself, replicas after one another."""
+    now_s = desk.now().timestamp()
+    quiet = "ended" if _is_done(desk) else "silent"
+    found = []
+    said = read_status(desk.settings)
+    names = [*said, *(name for name in TOPOLOGIES if not any(status["topology"] == name for status in said.values()))]
+    for name in sorted(names, key=lambda name: (_order(name), name)):
+        status = said.get(name)
+        if status is None:
+            found.append(
+                Worker(
+                    topology=name, state="absent", age_s=None, lag=None, processed=None, dead_letters=None,
+                    last_slot=None,
+                )
+            )  # fmt: skip
+            continue
+        age_s = now_s - status["updated_at_s"]
+        found.append(
+            Worker(
+                topology=name,
+                state="running" if age_s < SILENT_AFTER_S else quiet,
+                age_s=round(max(age_s, 0.0), 1),
+                lag=status["lag"],
+                processed=status["processed"],
+                dead_letters=status["dead_letters"],
+                last_slot=max(status["last_slot"].values(), default=None),
+            )
+        )
+    return found
+
+
+def _is_done(desk: Desk) -> bool:
+    """Return whether storage has seen the end of every zone on every topic: the run is over, not broken."""
+    try:
+        zones = desk.newest()
+        seen = {(zone, (topic, producer)) for zone, topic, producer in desk.store.read(ENDS, columns=ENDS.key)}
+    except VppError:
+        return False
+    return bool(zones) and all((zone, end) in seen for zone in zones for end in expected_ends())
+
+
+def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:
+    """Return workers, store, each zone's readiness and the newest dead letters.
+
+    A store that does not answer is part of the answer, not an error.
+
+    Raises:
+        QuestionError: There is no such topology.
+    """
+    if topology is not None and topology not in TOPOLOGIES:
+        raise QuestionError(f"there is no topology {topology!r}", hint=nearest(topology, TOPOLOGIES))
+    found = [worker for worker in workers(desk) if topology is None or worker.topology.startswith(topology)]
+    silent = [worker.topology for worker in found if worker.state == "silent"]
+    health = Health(
+        run=desk.settings.run,
+        workers=found,
+        store=desk.settings.store.kind,
+        warnings=[f"worker {name} said nothing for over {SILENT_AFTER_S:g} s: stopped or stuck" for name in silent],
+    )
+    try:
+        desk.store.ping()
+        health.as_of = desk.as_of()
+        zones = desk.zones()
+        health.zones = [_readiness(desk, zone) for zone in zones[:MAX_ZONES]]
+        health.truncated = len(zones) > MAX_ZONES
+        health.dead_letters = _dead_letters(desk)
+    except VppError as error:
+        health.store_ok = False
+        health.store_error = f"{error}. {error.hint or ''}".strip()
+        return health
+    if not zones:
+        health.hint = NOTHING_YET
+    return health
+
+
+def _readiness(desk: Desk, zone: str) -> Readiness:
+    newest = {table.name: _newest(desk, table, zone) for table in CHAIN}
+    front = newest[TELEMETRY.name]
+    step = timedelta(minutes=desk.step_min(zone))
+    due = {SETPOINTS.name: step}
+    behind = [
+        name
+        for name, time in newest.items()
+        if front is not None and (time is None or time < front + due.get(name, timedelta()))
+    ]
+    forecast: dict[str, Any] = next(
+        iter(desk.store.latest(FORECASTS, zone, columns=("source", "model_id")).dicts()), {}
+    )
+    return Readiness(
+        zone=zone,
+        newest=newest,
+        behind=behind,
+        forecast_source=forecast.get("source"),
+        model_id=forecast.get("model_id"),
+        bad_channels=_bad_channels(desk, zone, front),
+    )
+
+
+def _newest(desk: Desk, table: Any, zone: str) -> Any:
+    return next((row[0] for row in desk.store.latest(table, zone, columns=(table.time,))), None)
+
+
+def _bad_channels(desk: Desk, zone: str, front: Any) -> dict[str, int]:
+    if front is None:
+        return {}
+    count: Counter[str] = Counter()
+    start = front - timedelta(hours=24) + timedelta(seconds=1)
+    for (quality,) in desk.store.read(TELEMETRY, zone=zone, start=start, columns=("quality",)):
+        if quality:
+            count.update(f"{channel}: {why}" for channel, why in msgspec.json.decode(quality).items())
+    return dict(count.most_common(10))
+
+
+def _dead_letters(desk: Desk) -> list[DeadLetters]:
+    rows = desk.store.read(
+        DLQ, columns=("topic", "reason", "seen_at", "detail"), order="desc", limit=RECENT_LETTERS
+    ).dicts()
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["topic"], row["reason"]), []).append(row)
+    return [
+        DeadLetters(
+            topic=topic,
+            reason=reason,
+            count=len(letters),
+            last_seen=letters[0]["seen_at"],
+            example=letters[0]["detail"] or "",
+        )
+        for (topic, reason), letters in sorted(groups.items(), key=lambda item: -len(item[1]))[:10]
+    ]
+
+
+def _order(name: str) -> int:
+    return next((i for i, topology in enumerate(TOPOLOGIES) if name.startswith(topology)), len(TOPOLOGIES))

@@ -1,0 +1,113 @@
+"""The plant at a glance: what each zone does now, what comes next, who works and what is wrong."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from mcp_server.answers.reading import Overview, ZoneNow
+from mcp_server.queries.assets import asset_lines, fleet_rows
+from mcp_server.queries.context import NOTHING_YET, Desk
+from mcp_server.queries.health import workers
+from vpp.store.tables import ALERTS, FORECASTS, LEDGER, TELEMETRY
+
+MAX_ZONES = 12
+
+
+def get_overview(desk: Desk, zone: str | None = None) -> Overview:
+    """Return every zone's state (the first dozen), or one zone's, and how the workers do.
+
+    Raises:
+        QuestionError: There is no such zone.
+    """
+    chosen = desk.choose(zone) if zone is not None else None
+    names = desk.zones() if zone is None else [chosen] if chosen is not None else []
+    found = workers(desk)
+    lags = [worker.lag for worker in found if worker.lag is not None]
+    silent = [worker.topology for worker in found if worker.state == "silent"]
+    truncated = len(names) > MAX_ZONES
+    hint = None if names else NOTHING_YET
+    if truncated:
+        hint = f"{len(names)} zones: name one for the others: " + ", ".join(names[MAX_ZONES:])
+    return Overview(
+        as_of=desk.as_of(zone),
+        zones=[_zone_now(desk, name) for name in names[:MAX_ZONES]],
+        workers_running=sum(worker.state == "running" for worker in found),
+        workers_silent=silent,
+        max_lag=max(lags, default=None),
+        dead_letters=sum(worker.dead_letters or 0 for worker in found),
+        truncated=truncated,
+        hint=hint,
+        warnings=[f"worker {name} is silent: see get_pipeline_health" for name in silent],
+    )
+
+
+def _zone_now(desk: Desk, zone: str) -> ZoneNow:
+    config = desk.config(zone)
+    seen = next(iter(desk.store.latest(TELEMETRY, zone).dicts()), {})
+    lines, rows = asset_lines(desk, zone), fleet_rows(desk, zone)
+    slot = seen.get("slot")
+    served = None
+    if config is not None and seen.get("net_load_mw") is not None:
+        served = seen["net_load_mw"] * config.share.factor
+    powers = [row["power_mw"] for row in rows.delivered.values() if row["power_mw"] is not None]
+    plant = sum(powers) if powers else None
+    planned = [power for line in lines if (power := rows.planned(line.asset_id)) is not None]
+    is_same_slot = slot is not None and slot == rows.slot
+    stores = [(line.soc, line.energy_capacity_mwh) for line in lines if line.soc is not None]
+    capacity = sum(size or 0.0 for _, size in stores)
+    stored = sum((soc or 0.0) * (size or 0.0) for soc, size in stores)
+    ahead = _next_forecast(desk, zone)
+    alerts = _alerts(desk, zone, slot)
+    return ZoneNow(
+        zone=zone,
+        slot=slot,
+        step_min=desk.step_min(zone),
+        net_load_mw=seen.get("net_load_mw"),
+        load_mw=seen.get("load_mw"),
+        solar_mw=seen.get("solar_mw"),
+        wind_mw=seen.get("wind_mw"),
+        price_per_mwh=seen.get("price_per_mwh"),
+        currency=desk.currency(zone),
+        bad_channels=sorted(msgspec.json.decode(seen["quality"])) if seen.get("quality") else [],
+        served_net_load_mw=served,
+        plant_power_mw=plant,
+        grid_power_mw=served - plant if served is not None and plant is not None and is_same_slot else None,
+        import_cap_mw=None if config is None else config.limits.import_cap_mw,
+        battery_soc=stored / capacity if capacity else None,
+        battery_energy_mwh=stored if capacity else None,
+        assets=len(lines),
+        assets_unavailable=sum(line.state in ("unavailable", "stale") for line in lines),
+        next_power_mw=sum(planned) if planned else None,
+        next_net_load_mw=ahead.get("q50"),
+        forecast_source=ahead.get("source"),
+        pnl_24h=_pnl_24h(desk, zone),
+        alerts_24h=len(alerts),
+        last_alert=f"{alerts[0]['severity']}: {alerts[0]['text']}" if alerts else None,
+    )
+
+
+def _next_forecast(desk: Desk, zone: str) -> dict[str, Any]:
+    rows = desk.store.latest(FORECASTS, zone, filters={"target": "net_load"}).dicts()
+    return min(rows, key=lambda row: row["horizon_min"], default={})
+
+
+def _pnl_24h(desk: Desk, zone: str) -> float | None:
+    last = desk.newest(LEDGER).get(zone)
+    if last is None:
+        return None
+    rows = desk.store.read(LEDGER, zone=zone, start=last - timedelta(hours=24), columns=("slot", "pnl"))
+    total: float = sum(pnl for slot, pnl in rows if pnl is not None and slot > last - timedelta(hours=24))
+    return total
+
+
+def _alerts(desk: Desk, zone: str, slot: datetime | None) -> list[dict[str, Any]]:
+    if slot is None:
+        return []
+    rows = desk.store.read(
+        ALERTS, zone=zone, start=slot - timedelta(hours=24), filters={"severity": ("warning", "critical")},
+        order="desc", limit=500,
+    )  # fmt: skip
+    return rows.dicts()

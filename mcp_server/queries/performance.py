@@ -1,0 +1,145 @@
+"""What the plant earned and avoided, by zone, asset or day, and how good its forecasts were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from mcp_server.answers.reading import Captured, Money, Performance
+from mcp_server.queries.context import NOTHING_YET, Desk, Period, period
+from mcp_server.queries.forecasts import some_skills
+from vpp.fleet.schema import Battery
+from vpp.store.tables import LEDGER
+
+Grouping = Literal["zone", "asset", "day"]
+
+MAX_GROUPS = 100
+COLUMNS = (
+    "zone", "slot", "asset_id", "currency",
+    "energy_mwh", "revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "penalty_no_action", "pnl",
+)  # fmt: skip
+SUMMED = COLUMNS[4:]
+DEFAULT_DAYS = 7
+MAX_CAPTURED = 8
+MAX_CAPTURE_WINDOW = timedelta(days=31)
+
+
+@dataclass
+class _Sum:
+    currency: str
+    slots: set[datetime] = field(default_factory=set)
+    values: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMMED, 0.0))
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.slots.add(row["slot"])
+        for name in SUMMED:
+            self.values[name] += row[name] or 0.0
+
+    def money(self, group: str) -> Money:
+        rounded = {name: round(value, 4) for name, value in self.values.items()}
+        avoided = self.values["penalty_no_action"] - self.values["penalty"]
+        return Money(
+            group=group, currency=self.currency, slots=len(self.slots), avoided_penalty=round(avoided, 4), **rounded
+        )
+
+
+def get_performance(
+    desk: Desk, zone: str | None, start: datetime | None, end: datetime | None, by: Grouping
+) -> Performance:
+    """Return settled money and energy by group, totals by currency, battery cycles and live forecast scores.
+
+    A day is a local day of the zone. Corrections are rows of their own and simply add up.
+
+    Raises:
+        QuestionError: The zone is unknown, or the window is empty.
+    """
+    zones = desk.zones() if zone is None else [name for name in [desk.choose(zone)] if name is not None]
+    as_of = desk.as_of(zone)
+    if not zones or as_of is None:
+        return Performance(by=by, hint=NOTHING_YET)
+    window = period(as_of, start, end, default=timedelta(days=DEFAULT_DAYS))
+    groups: dict[tuple[str, str], _Sum] = {}
+    totals: dict[str, _Sum] = {}
+    discharged: dict[str, float] = {}
+    clocks: dict[str, ZoneInfo] = {}
+    for chunk in desk.store.scan(LEDGER, zone=zones, start=window.start, end=window.end, columns=COLUMNS):
+        for row in chunk.dicts():
+            currency = row["currency"] or ""
+            groups.setdefault((_group(desk, row, by, clocks), currency), _Sum(currency)).add(row)
+            totals.setdefault(currency, _Sum(currency)).add(row)
+            if (row["energy_mwh"] or 0.0) > 0.0:
+                discharged[row["asset_id"]] = discharged.get(row["asset_id"], 0.0) + row["energy_mwh"]
+    names = sorted(groups)
+    kept = names[-MAX_GROUPS:] if by == "day" else names[:MAX_GROUPS]
+    return Performance(
+        as_of=as_of,
+        window=window.text(),
+        by=by,
+        groups=[groups[key].money(key[0]) for key in kept],
+        total=[one.money("total") for _, one in sorted(totals.items())],
+        battery_cycles=_cycles(desk, zones, discharged),
+        capture=[one for name in zones[:MAX_CAPTURED] for one in _captures(desk, name, window)],
+        skill=[one for name in zones[:8] for one in some_skills(desk, name, until=window.end)],
+        truncated=len(kept) < len(names),
+        hint=None if groups else _what_there_is(desk, zones),
+        warnings=list(window.notes),
+    )
+
+
+def _group(desk: Desk, row: dict[str, Any], by: Grouping, clocks: dict[str, ZoneInfo]) -> str:
+    match by:
+        case "zone":
+            return str(row["zone"])
+        case "asset":
+            return f"{row['zone']} penalties" if row["asset_id"] == "zone" else str(row["asset_id"])
+        case "day":
+            zone = row["zone"]
+            if zone not in clocks:
+                config = desk.config(zone)
+                clocks[zone] = ZoneInfo("UTC" if config is None else config.time_zone)
+            return f"{row['slot'].astimezone(clocks[zone]):%Y-%m-%d}"
+
+
+def _cycles(desk: Desk, zones: list[str], discharged: dict[str, float]) -> dict[str, float]:
+    """Return full cycles per battery: energy discharged at the grid side over the energy of one full discharge."""
+    found = {}
+    for zone in zones:
+        config = desk.config(zone)
+        for asset in config.assets if config is not None else ():
+            if isinstance(asset, Battery) and asset.asset_id in discharged:
+                full_mwh = asset.energy_mwh * asset.discharge_efficiency
+                found[asset.asset_id] = round(discharged[asset.asset_id] / full_mwh, 3)
+    return found
+
+
+def _captures(desk: Desk, zone: str, window: Period) -> list[Captured]:
+    from topologies.control.capture import capture_of_each, captures  # loads numba, which no other question needs
+
+    config = desk.config(zone)
+    if config is None or window.end - window.start > MAX_CAPTURE_WINDOW:
+        return []
+    days = captures(desk.store, config, start=window.start, end=window.end)
+    counted = Counter(day.asset_id for day in days)
+    return [
+        Captured(
+            asset_id=asset_id,
+            currency=config.market.currency,
+            days=counted[asset_id],
+            value=round(whole.value, 2),
+            perfect=round(whole.bound, 2),
+            capture_pct=None if whole.pct is None else round(whole.pct, 2),
+            lost={cause: round(loss, 2) + 0.0 for cause, loss in whole.losses.items()},
+        )
+        for asset_id, whole in capture_of_each(days).items()
+    ]
+
+
+def _what_there_is(desk: Desk, zones: list[str]) -> str:
+    spans = [span for span in desk.store.spans(LEDGER) if span.zone in zones]
+    if not spans:
+        return "nothing is settled yet; get_pipeline_health tells how far the plant is"
+    first, last = min(span.first for span in spans), max(span.last for span in spans)
+    return f"nothing settled in this window; the ledger goes from {first:%Y-%m-%dT%H:%MZ} to {last:%Y-%m-%dT%H:%MZ}"

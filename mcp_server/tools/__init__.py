@@ -1,0 +1,1 @@
+"""MCP tools and resources: signatures and the texts that a model reads."""

@@ -1,0 +1,221 @@
+"""The acting tools: safe ones that propose or stop, dangerous ones that carry out what somebody approved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import anyio.to_thread
+from fastmcp import Context, FastMCP
+from fastmcp.server.auth import require_scopes
+from fastmcp.server.dependencies import get_access_token
+from mcp_types import InputRequiredResult, ToolAnnotations
+from pydantic import Field
+
+from agents.orders.budget import Budget
+from agents.orders.proposal import refuse_wish
+from agents.plant.orders_in_force import admit
+from mcp_server.actions.actions import Acts, standing_answers
+from mcp_server.actions.elicitation import ask_person
+from mcp_server.answers import acting
+from mcp_server.answers.acting import Receipt
+from mcp_server.queries.context import QuestionError
+from mcp_server.security.auth import APPROVE, OPERATE
+from mcp_server.tools.reading import AssetId, Zone, add_tool
+from topologies.control.plan_book import PlanState
+from vpp.errors import RefusedError
+from vpp.messages import Order
+
+SAFE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+DANGEROUS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+
+Reason = Annotated[str, Field(min_length=3, max_length=300, description="why, for the audit")]
+AssetIds = Annotated[list[AssetId], Field(min_length=1, max_length=50)]
+SomeAssets = Annotated[list[AssetId] | None, Field(max_length=50, description="default: the whole fleet")]
+EachZone = Annotated[str | None, Field(description="default: every zone", max_length=80)]
+Minutes = Annotated[float, Field(gt=0, le=10_080)]
+Power = Annotated[float, Field(ge=-100_000, le=100_000)]
+Policy = Literal["automatic", "limit", "keep_soc", "cancel"]
+
+
+def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[str, dict[str, Any]]:
+    """Register the tools that act; return the full schemas of their answers by tool.
+
+    Args:
+        server: The server.
+        acts: Acts on the plant.
+        with_scopes: Show them to callers with the operate scope alone; without authentication there are no scopes.
+    """
+
+    def propose_dispatch(
+        asset_ids: AssetIds,
+        power_mw: Annotated[Power, Field(description="of each asset; positive: into the grid (discharge)")],
+        duration_min: Minutes,
+        reason: Reason,
+        zone: Zone = None,
+        start: Annotated[datetime | None, Field(description="UTC; default: the next slot that is undecided")] = None,
+    ) -> acting.Plan:
+        """Price and check a dispatch with the plant's own clearing: SoC path, cost, slack, rules. Sends nothing."""
+        config = acts.zone(zone)
+        times = acts.times(config, start, duration_min)
+        order = acts.new_order(
+            config, "target", acts.principal, reason, asset_ids=asset_ids, power_mw=power_mw, **times
+        )
+        return acts.propose(order, acts.principal)
+
+    def hold_fleet(reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> acting.Receipt:
+        """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
+        return acts.hold(zone, acts.principal, reason, asset_ids or [])
+
+    async def execute_plan(
+        plan_id: Annotated[str, Field(max_length=40)], context: Context
+    ) -> acting.Receipt | InputRequiredResult:
+        """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
+        principal = acts.principal
+        answer = await _approval(acts, plan_id, principal, context)
+        if answer is None:
+            answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
+        if isinstance(answer, Receipt) and answer.as_of is None:
+            answer.as_of = await anyio.to_thread.run_sync(acts.desk.as_of)
+        return answer
+
+    def set_policy(  # noqa: PLR0913, PLR0917  # arguments of a tool are flat
+        policy: Annotated[
+            Policy, Field(description="automatic: release holds; limit: band; keep_soc; cancel an order")
+        ],
+        reason: Reason,
+        zone: Zone = None,
+        asset_ids: SomeAssets = None,
+        min_mw: Power | None = None,
+        max_mw: Power | None = None,
+        soc: Annotated[float | None, Field(ge=0, le=1)] = None,
+        order_id: Annotated[str | None, Field(max_length=60)] = None,
+        duration_min: Minutes = 240.0,
+        dry_run: Annotated[bool, Field(description="false makes a plan for execute_plan")] = True,
+    ) -> acting.PolicyChange:
+        """What the plant does with its own bids: show the change, or make it a plan that needs approval."""
+        wish = {"asset_ids": asset_ids or [], "min_mw": min_mw, "max_mw": max_mw, "soc": soc, "cancels": order_id}
+        return change_policy(acts, policy, reason, zone, wish, duration_min, dry_run=dry_run)
+
+    scope = require_scopes(OPERATE) if with_scopes else None
+    return {
+        function.__name__: add_tool(server, function, annotations, title, auth=scope)
+        for function, annotations, title in (
+            (propose_dispatch, SAFE, "Propose dispatch"),
+            (hold_fleet, SAFE, "Hold fleet"),
+            (execute_plan, DANGEROUS, "Execute plan"),
+            (set_policy, DANGEROUS, "Set policy"),
+        )
+    }
+
+
+def change_policy(
+    acts: Acts,
+    policy: Policy,
+    reason: str,
+    zone: str | None,
+    wish: dict[str, Any],
+    duration_min: float,
+    *,
+    dry_run: bool,
+) -> acting.PolicyChange:
+    """Return the orders in force before and after a change, and without ``dry_run`` the plan that makes it."""
+    config = acts.zone(zone)
+    order = _policy_order(acts, config, policy, reason, wish, duration_min)
+    standing = acts.standing(config)
+    _must_change_something(order, standing)
+    why = refuse_wish(config, order)
+    after = standing if why is not None else admit(standing, order)
+    change = acting.PolicyChange(
+        as_of=acts.desk.as_of(config.zone),
+        zone=config.zone,
+        policy=policy,
+        dry_run=dry_run,
+        before=standing_answers(standing),
+        after=standing_answers([o for o in after if o.action not in ("release", "cancel")]),
+        warnings=[] if why is None else [f"it would be refused: {why}"],
+    )
+    if dry_run:
+        change.hint = "nothing was changed; call again with dry_run=false for a plan"
+    else:
+        change.plan = acts.propose(order, order.principal)
+        change.hint = change.plan.approval
+    return change
+
+
+def _policy_order(
+    acts: Acts, config: Any, policy: Policy, reason: str, wish: dict[str, Any], duration_min: float
+) -> Order:
+    action = {"automatic": "release", "limit": "band", "keep_soc": "soc_target", "cancel": "cancel"}[policy]
+    fields = {
+        "release": ("asset_ids",), "band": ("asset_ids", "min_mw", "max_mw"), "soc_target": ("asset_ids", "soc"),
+        "cancel": ("cancels",),
+    }[action]  # fmt: skip
+    given = {name: wish[name] for name in fields}
+    if action == "band" and not given["asset_ids"]:
+        given["asset_ids"] = [asset.asset_id for asset in config.batteries]
+    if action in ("band", "soc_target"):
+        given |= acts.times(config, None, duration_min)
+    return acts.new_order(config, action, acts.principal, reason, **given)
+
+
+def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
+    """Refuse to cancel an order, or to release holds, that are not in force: a plan that does nothing misleads.
+
+    Raises:
+        QuestionError: There is nothing to end.
+    """
+    there = ", ".join(f"{known.order_id} ({known.action} by {known.principal})" for known in standing) or "none"
+    if order.action == "cancel" and order.cancels not in {known.order_id for known in standing}:
+        raise QuestionError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {there}")
+    if order.action == "release" and len(admit(list(standing), order)) == len(standing):
+        raise QuestionError("no such hold is in force", hint=f"in force: {there}")
+
+
+async def _approval(acts: Acts, plan_id: str, principal: str, context: Context) -> Receipt | InputRequiredResult | None:
+    """Get an open plan approved as the settings allow; return what ends the call here, None to go on."""
+    mcp = acts.desk.settings.mcp
+    plan = await anyio.to_thread.run_sync(acts.book.find, plan_id)
+    if plan is None or plan.status(acts.book.now()) != "proposed" or mcp.approval == "operator":
+        return None
+    if mcp.approval == "budget":
+        budget = Budget(mcp.budget_mw, mcp.budget_mwh_per_day, mcp.budget_cost_per_day)
+        try:
+            why = await anyio.to_thread.run_sync(acts.book.approve_within, plan_id, principal, budget)
+        except RefusedError:
+            return None
+        return None if why is None else _unapproved(plan_id, f"beyond the daily budget: {why}")
+    token = get_access_token()
+    if token is not None and APPROVE not in token.scopes:
+        return _unapproved(plan_id, f"this token may not approve ({APPROVE})")
+    answer = await ask_person(context, _question(plan), plan.digest)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+    if answer is not True:
+        verdict = "nobody to ask" if answer is None else "declined"
+        await anyio.to_thread.run_sync(acts.book.note_answer, plan, principal, verdict)
+        if answer is None:
+            return _unapproved(plan_id, "this client cannot ask its user")
+        return Receipt(order_id=plan_id, status="declined", reason="the person at the client did not approve")
+    await anyio.to_thread.run_sync(acts.book.approve, plan_id, principal, "elicit")
+    return None
+
+
+def _unapproved(plan_id: str, why: str) -> Receipt:
+    hint = f"an operator approves it with: vpp approve {plan_id}"
+    return Receipt(order_id=plan_id, status="needs_approval", reason=why, hint=hint)
+
+
+def _question(plan: PlanState) -> str:
+    order, kept = plan.kept.order, plan.kept
+    what = {
+        "target": f"{order.power_mw} MW of {', '.join(order.asset_ids)}",
+        "band": f"limit {', '.join(order.asset_ids)} to {order.min_mw}..{order.max_mw} MW",
+        "soc_target": f"bring {', '.join(order.asset_ids) or 'all batteries'} to SoC {order.soc}",
+        "release": "release holds: automatic dispatch goes on",
+        "cancel": f"cancel order {order.cancels}",
+    }.get(order.action, order.action)
+    times = f" from {order.starts_at} to {order.expires_at}" if order.starts_at else ""
+    cost = "" if kept.cost_change is None else f" Expected extra cost {kept.cost_change:.2f}."
+    return f"Approve in zone {order.zone}: {what}{times}?{cost} Asked by {plan.proposer}: {order.reason}"

@@ -1,0 +1,55 @@
+"""The backtest tool: long work that tells its progress and can be cancelled between days."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated, Any, Literal
+
+import anyio.to_thread
+from fastmcp import Context, FastMCP
+from fastmcp.exceptions import ResourceError
+from pydantic import Field
+
+from mcp_server.answers import reading
+from mcp_server.queries.context import Desk
+from mcp_server.queries.reports import Reports
+from mcp_server.tools.reading import READ, End, Start, Zone, add_tool
+
+LONG_S = 120.0
+
+
+def add_study_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
+    """Register the backtest and its reports; return the full schemas of the answers by tool."""
+    reports = Reports()
+
+    async def run_backtest(  # noqa: PLR0917  # arguments of a tool are flat
+        context: Context,
+        policy: Literal["joint", "grid_only", "trade_only"] = "joint",
+        zone: Zone = None,
+        start: Start = None,
+        end: End = None,
+        hedge: Annotated[float | None, Field(ge=0, le=1)] = None,
+        service_factor: Annotated[float | None, Field(ge=0, le=20)] = None,
+    ) -> reading.BacktestDone:
+        """Replay stored days (default 3, at most 700 slots) under a policy: value, score, breaches. Changes nothing."""
+        from mcp_server.queries import backtest
+
+        study = await anyio.to_thread.run_sync(backtest.open_study, desk, zone, start, end)
+        days: list[Any] = []
+        total = -(-len(study.series.actual_mw) // study.zone.step.per_day)
+        left = backtest.run_by_day(study, policy, hedge, service_factor)
+        while (day := await anyio.to_thread.run_sync(next, left, None)) is not None:
+            days.append(day)
+            await context.report_progress(len(days), total + 1, f"day {len(days)} of {total}")
+        run_id = "b" + secrets.token_hex(4)
+        return await anyio.to_thread.run_sync(backtest.finish, desk, study, policy, days, run_id, reports)
+
+    @server.resource("vpp://reports/{run_id}", name="report", title="Backtest report", mime_type="text/markdown")
+    def report(run_id: str) -> str:
+        """One of the last backtests as Markdown."""
+        text = reports.texts.get(run_id)
+        if text is None:
+            raise ResourceError(f"there is no report {run_id!r}; the last {len(reports.texts)} backtests are kept")
+        return text
+
+    return {"run_backtest": add_tool(server, run_backtest, READ, "Run backtest", timeout_s=LONG_S)}

@@ -1,0 +1,142 @@
+"""Resources, completions and prompts: what a client may attach, complete and start from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastmcp import FastMCP
+from fastmcp.exceptions import ResourceError
+from fastmcp.server.auth import require_scopes
+from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
+
+from mcp_server.answers.sanitize import NAME_CHARS, plain
+from mcp_server.queries import assets, overview, rules, topics
+from mcp_server.queries.context import Desk, nearest
+from mcp_server.security.auth import OPERATE
+from vpp.errors import VppError
+from vpp.streams.topics import BY_NAME
+
+if TYPE_CHECKING:
+    from mcp_server.actions.actions import Acts
+
+JSON = "application/json"
+MAX_COMPLETIONS = 100
+
+
+def add_resources(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:
+    """Register the status resource and the templates for assets, topic schemas, rules and the schemas of answers."""
+
+    @server.resource("grid://status", name="grid_status", title="Grid status", mime_type=JSON)
+    def grid_status() -> str:
+        """The plant now, as get_overview answers it."""
+        return _readable(lambda: overview.get_overview(desk).model_dump_json())
+
+    @server.resource("vpp://assets/{asset_id}", name="asset", title="Asset", mime_type=JSON)
+    def asset(asset_id: str) -> str:
+        """One asset, as get_asset answers it."""
+        return _readable(lambda: assets.get_asset(desk, asset_id).model_dump_json())
+
+    @server.resource("vpp://topics/{topic}/schema", name="topic_schema", title="Topic schema", mime_type=JSON)
+    def topic_schema(topic: str) -> str:
+        """What a topic carries: use, writers, readers, JSON schema."""
+        return _readable(lambda: json.dumps(topics.topic_schema(desk, topic)))
+
+    @server.resource("vpp://rules/{clause}", name="rule", title="Rule", mime_type="text/markdown")
+    def rule(clause: str) -> str:
+        """One clause in full, with source, citation and page."""
+        return _readable(lambda: rules.read_clause(desk, clause))
+
+    @server.resource("vpp://tools/{tool}/schema", name="tool_schema", title="Answer schema", mime_type=JSON)
+    def tool_schema(tool: str) -> str:
+        """The full JSON schema of a tool's answer; tools/list only names the fields."""
+        if tool not in schemas:
+            raise ResourceError(f"there is no tool {tool!r}. {nearest(tool, schemas)}")
+        return json.dumps(schemas[tool])
+
+
+def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None:
+    """Register the template for plans; ``with_scopes`` as for the acting tools."""
+    scope = require_scopes(OPERATE) if with_scopes else None
+
+    @server.resource("vpp://plans/{plan_id}", name="plan", title="Plan", mime_type=JSON, auth=scope)
+    def plan(plan_id: str) -> str:
+        """A plan of the last day: the order, its checks in short, and what became of it."""
+        found = acts.book.find(plan_id)
+        if found is None:
+            raise ResourceError(f"there is no plan {plan_id!r} of the last day")
+        status = {"plan_id": found.plan_id, "status": found.status(acts.book.now()), "digest": found.digest}
+        people = {"proposer": found.proposer, "approved_by": found.approved_by, "rejected_by": found.rejected_by}
+        return json.dumps({**status, **people, **msgspec.to_builtins(found.kept)})
+
+
+def add_completions(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:
+    """Register one handler that completes asset ids, topic names, zones, clauses and tools."""
+
+    @server.completion
+    def complete(
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion | None:
+        found: list[str]
+        match argument.name:
+            case "asset_id":
+                found = assets.asset_ids(desk)
+            case "topic":
+                found = list(BY_NAME)
+            case "zone":
+                found = desk.zones()
+            case "clause":
+                found = rules.clause_ids(desk)
+            case "tool":
+                found = sorted(schemas)
+            case _:
+                return None
+        typed = argument.value.casefold()
+        fitting = [name for name in found if typed in name.casefold()]
+        fitting.sort(key=lambda name: (not name.casefold().startswith(typed), name))
+        return Completion(values=fitting[:MAX_COMPLETIONS], total=len(fitting), has_more=len(fitting) > MAX_COMPLETIONS)
+
+
+def add_prompts(server: FastMCP) -> None:
+    """Register the prompts: a start for two jobs, without any rule that safety rests on."""
+
+    @server.prompt(title="Analyze resilience")
+    def analyze_resilience(zone: str) -> str:
+        """How well the plant stands the coming ramp and what would make it safer."""
+        zone = plain(zone, NAME_CHARS)
+        return (
+            f"Judge how well zone {zone} of the virtual power plant stands the next hours.\n"
+            f"1. get_overview(zone={zone!r}): grid_power_mw against import_cap_mw, battery_soc, alerts.\n"
+            f"2. predict_ramp(zone={zone!r}) and again with horizon_min=240: size, probability beyond limit.\n"
+            f"3. get_forecast(target='net_load', zone={zone!r}): the peak of q90 against the cap, and when.\n"
+            f"4. list_assets(zone={zone!r}): power and energy that are left to answer it.\n"
+            "Remember the sign: power is positive into the grid; a positive ramp calls for discharge or dispatch up.\n"
+            "Answer with: the risk and its time, the margin in MW and MWh, what the plant already plans "
+            "(next_power_mw), and one recommended action with its reason. Quote numbers with units and as_of; "
+            "say so where a forecast is a fallback or data are old."
+        )
+
+    @server.prompt(title="Shift handover")
+    def shift_handover(zone: str) -> str:
+        """A one-page report for the next shift."""
+        zone = plain(zone, NAME_CHARS)
+        return (
+            f"Write the shift handover for zone {zone} of the virtual power plant, at most one page.\n"
+            f"Use get_overview(zone={zone!r}), get_performance(zone={zone!r}, by='asset') over the last 8 hours, "
+            f"get_forecast(zone={zone!r}) for net load and price, predict_ramp(zone={zone!r}), get_pipeline_health().\n"
+            "Sections: state now (net load, price, SoC, grid power against the cap); the last shift (money, penalties "
+            "avoided, alerts); the next shift (peak, ramps, prices, planned setpoints); open problems (silent workers, "
+            "bad channels, dead letters, fallbacks). Numbers with units; no advice beyond what the data show."
+        )
+
+
+def _readable(make: Any) -> str:
+    try:
+        text: str = make()
+    except VppError as error:
+        raise ResourceError(plain(f"{error}. {error.hint}" if error.hint else str(error))) from error
+    return text

@@ -1,0 +1,1 @@
+"""Backtests of forecasts, baselines, metrics, the promotion test, reports."""

@@ -1,0 +1,267 @@
+"""Rolling-origin backtest: the stream's own reducer over stored history, with refits that walk forward.
+
+Leakage is impossible by construction: the reducer is fed the messages that a source would have sent, in order of
+availability, and each model is trained on rows before its promotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models.forecast.reducer import ForecastReducer
+from models.history import telemetry, with_net_load
+from models.registry.artifact import assemble
+from models.registry.registry import identified
+from models.registry.trainer import Trainer
+from models.served import ServedModel
+from vpp.domain import NET_LOAD, PRICE, QUANTILE_NAMES, Target, horizons_min, iso
+from vpp.errors import ConfigError, DataError, ModelError
+from vpp.fleet.schema import Zone
+from vpp.messages import Forecast, Promotion, Quantiles, SlotClosed
+from vpp.numerics.arrays import Floats32
+from vpp.streams.reducer import Origin
+
+Progress = Callable[[float, str], None]
+
+WARM_UP_DAYS = 60
+AHEAD = timedelta(days=3)
+_ORIGIN = Origin("backtest", 0, 0)
+
+
+def _quiet(share: float, text: str) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True)
+class BacktestOptions:
+    """What to backtest; times are aware UTC, ranges half-open.
+
+    ``train_to`` ends the first fit; with ``refit`` later fits follow every so often, each on the rows before it.
+    """
+
+    target: Target
+    train_to: datetime
+    test_from: datetime
+    test_to: datetime
+    refit: timedelta | None = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts of n origins and H horizons beside what came.
+
+    ``origins``: slot starts. ``quantiles``: shape (n, H, 7), NaN where none was made. ``mean``, ``actual``: (n, H).
+    ``now``: actual at the origin, (n,). ``source``: (n,) names. ``models``: ids in the order of promotion.
+    """
+
+    zone: Zone
+    options: BacktestOptions
+    frame: pd.DataFrame
+    origins: pd.DatetimeIndex
+    quantiles: Floats32
+    mean: Floats32
+    actual: Floats32
+    now: Floats32
+    source: npt.NDArray[np.str_]
+    models: tuple[str, ...]
+
+    @property
+    def horizons_min(self) -> tuple[int, ...]:
+        """The horizons."""
+        return horizons_min(self.zone.step_min)
+
+
+def run_backtest(frame: pd.DataFrame, zone: Zone, options: BacktestOptions, progress: Progress = _quiet) -> Backtest:
+    """Run a backtest.
+
+    Args:
+        frame: Regular UTC slot starts as index, one float column per channel, NaN missing, training rows included.
+        zone: Its configuration.
+        options: Target and ranges.
+        progress: Told the share done (0-1) and what is going on.
+
+    Raises:
+        ConfigError: The ranges contradict each other.
+        DataError: The frame does not hold them.
+    """
+    frame = _checked(frame, zone, options)
+    served: dict[str, ServedModel] = {}
+    return _forecast(frame, zone, options, served, _promotions(frame, zone, options, served, progress), progress)
+
+
+def walk(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    progress: Progress = _quiet,
+    targets: frozenset[Target] | None = None,
+) -> Iterator[Forecast]:
+    """Yield the forecasts of the test range one by one, each as the stream would have published it.
+
+    Arguments and errors as ``run_backtest``; ``targets``: what is forecast, by default the options' target alone.
+    """
+    frame = _checked(frame, zone, options)
+    wanted = targets or frozenset({options.target})
+    served: dict[str, ServedModel] = {}
+    promotions = _promotions(frame, zone, options, served, progress, wanted)
+    yield from _walk(frame, zone, options, served, promotions, wanted)
+
+
+def replay_model(
+    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, model: ServedModel | None, progress: Progress = _quiet
+) -> Backtest:
+    """Forecast the test range with one finished model, or without one by the fallbacks; raises as ``run_backtest``.
+
+    The range must follow the model's training, else it has seen what it is tested on.
+    """
+    frame = _checked(frame, zone, options)
+    if model is None:
+        return _forecast(frame, zone, options, {}, iter(()), progress)
+    promotion = Promotion(zone=zone.zone, available_at=options.test_from, model_id=model.model_id, sha256=model.sha256)
+    return _forecast(frame, zone, options, {model.model_id: model}, iter([promotion]), progress)
+
+
+def _forecast(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    served: dict[str, ServedModel],
+    promotions: Iterator[Promotion],
+    progress: Progress,
+) -> Backtest:
+    collected = _Collector(options.target, len(horizons_min(zone.step_min)))
+    span = (options.test_to - options.test_from).total_seconds()
+    for forecast in _walk(frame, zone, options, served, promotions, frozenset({options.target})):
+        collected.add(forecast)
+        done = (forecast.slot - options.test_from).total_seconds() / span
+        if len(collected.origins) % 96 == 0:
+            progress(0.2 + 0.8 * done, f"forecasting {forecast.slot:%Y-%m-%d}")
+    return collected.result(zone, options, frame, tuple(served))
+
+
+def _walk(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    served: dict[str, ServedModel],
+    promotions: Iterator[Promotion],
+    targets: frozenset[Target],
+) -> Iterator[Forecast]:
+    reducer = ForecastReducer(zone, load_model=_finder(served), targets=targets)
+    state = reducer.initial(zone.zone)
+    due = next(promotions, None)
+    start = options.test_from - timedelta(days=WARM_UP_DAYS)
+    rows = frame.loc[(frame.index >= pd.Timestamp(start)) & (frame.index < pd.Timestamp(options.test_to) + AHEAD)]
+    for message in telemetry(rows, zone, options.test_from, options.test_to):
+        when = message.slot if isinstance(message, SlotClosed) else None
+        while due is not None and when is not None and when >= due.available_at:
+            state, _ = reducer.step(state, due, _ORIGIN)
+            due = next(promotions, None)
+        state, outputs = reducer.step(state, message, _ORIGIN)
+        for output in outputs:
+            if isinstance(output.message, Forecast):
+                yield output.message
+
+
+def _checked(frame: pd.DataFrame, zone: Zone, options: BacktestOptions) -> pd.DataFrame:
+    if not options.train_to <= options.test_from < options.test_to:
+        raise ConfigError(
+            f"ranges must follow each other: train-to {iso(options.train_to)}, test-from {iso(options.test_from)}, "
+            f"test-to {iso(options.test_to)}",
+            hint="--train-to at or before --test-from, --test-from before --test-to",
+        )
+    frame = with_net_load(frame, zone)
+    channel = NET_LOAD if options.target is Target.NET_LOAD else PRICE
+    if channel not in frame or frame[channel].notna().sum() == 0:
+        raise DataError(f"the data of {zone.zone} hold no {channel}", hint="choose another --target or --zone")
+    inside = frame.loc[(frame.index >= pd.Timestamp(options.test_from)) & (frame.index < pd.Timestamp(options.test_to))]
+    if len(inside) == 0:
+        raise DataError(
+            f"the data of {zone.zone} end {iso(frame.index[-1].to_pydatetime())}, before the test range",
+            hint="choose --test-from and --test-to inside the file",
+        )
+    return frame
+
+
+def _finder(served: dict[str, ServedModel]) -> Callable[[str, str], ServedModel]:
+    def find(model_id: str, sha256: str) -> ServedModel:
+        if model_id not in served:
+            raise ModelError(f"no model {model_id}")
+        return served[model_id]
+
+    return find
+
+
+def _promotions(
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    served: dict[str, ServedModel],
+    progress: Progress,
+    targets: frozenset[Target] | None = None,
+) -> Iterator[Promotion]:
+    """Yield one promotion per fit, training each when the one before is in force."""
+
+    def told(share: float, text: str) -> None:
+        if not served:
+            progress(0.2 * share, f"training: {text}")
+
+    trainer = Trainer(zone, told)
+    wanted = targets or frozenset({options.target})
+    net_load, price = Target.NET_LOAD in wanted, Target.PRICE in wanted
+    until, in_force = options.train_to, options.test_from
+    while in_force < options.test_to:
+        try:
+            parts, metadata = trainer.train(frame, until, net_load=net_load, price=price)
+        except DataError:
+            if served or options.refit is None:
+                return
+        else:
+            full = identified(parts, metadata)
+            served[full["model_id"]] = assemble(parts, full)
+            yield Promotion(zone=zone.zone, available_at=in_force, model_id=full["model_id"], sha256=full["sha256"])
+        if options.refit is None:
+            return
+        in_force = until = max(until, options.test_from) + options.refit
+
+
+class _Collector:
+    def __init__(self, target: Target, horizons: int) -> None:
+        self._target = target
+        self._none = np.full((horizons, len(QUANTILE_NAMES)), np.nan, dtype=np.float32)
+        self.origins: list[datetime] = []
+        self._quantiles: list[Floats32] = []
+        self._mean: list[Floats32] = []
+        self._source: list[str] = []
+
+    def add(self, forecast: Forecast) -> None:
+        made: Quantiles | None = forecast.net_load if self._target is Target.NET_LOAD else forecast.price
+        self.origins.append(forecast.slot)
+        self._source.append("none" if made is None else made.source)
+        if made is None:
+            self._quantiles.append(self._none)
+            self._mean.append(self._none[:, 0])
+            return
+        columns = np.array([getattr(made, name) for name in QUANTILE_NAMES], dtype=np.float32).T
+        self._quantiles.append(columns)
+        self._mean.append(columns[:, 3] if made.mean is None else np.array(made.mean, dtype=np.float32))
+
+    def result(self, zone: Zone, options: BacktestOptions, frame: pd.DataFrame, models: tuple[str, ...]) -> Backtest:
+        channel = NET_LOAD if options.target is Target.NET_LOAD else PRICE
+        origins = pd.DatetimeIndex(self.origins)
+        values = frame[channel].to_numpy(dtype=np.float32)
+        at = frame.index.get_indexer(origins)
+        steps = np.array(horizons_min(zone.step_min)) // zone.step_min
+        targets = at[:, None] + steps[None, :]
+        inside = targets < len(values)
+        actual = np.where(inside, values[np.minimum(targets, len(values) - 1)], np.nan).astype(np.float32)
+        return Backtest(
+            zone, options, frame, origins, np.stack(self._quantiles), np.stack(self._mean), actual, values[at],
+            np.array(self._source), models,
+        )  # fmt: skip

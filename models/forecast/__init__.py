@@ -1,0 +1,1 @@
+"""The streaming forecast step: reducer, state, fallbacks, live scores, ramp alarm."""

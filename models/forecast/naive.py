@@ -1,0 +1,34 @@
+"""Naive forecasts as the stream would publish them: what a model's forecast is replaced by, to see what it is worth."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from models.forecast.fallbacks import naive
+from models.forecast.messages import quantiles_message, spreads_message
+from vpp.messages import Forecast
+from vpp.numerics.arrays import Floats
+
+PAST_DAYS = 31
+
+
+def naive_forecast(forecast: Forecast, past: Floats, *, lag_days: int) -> Forecast:
+    """Return ``forecast`` with a naive net load and the spreads of that one's own past errors.
+
+    Args:
+        forecast: Gives slot, observation and horizons.
+        past: Net load up to and with the slot, MW, NaN where missing; ``PAST_DAYS`` of it are looked at.
+        lag_days: 0: persistence; 7: now plus the change of the same slots a week ago.
+    """
+    day = 1440 // forecast.step_min
+    steps = np.array(forecast.horizon_min, dtype=np.int64) // forecast.step_min
+    made = naive(past[-(PAST_DAYS * day) :], steps, day, lag_days * day)
+    if made is None:
+        return msgspec.structs.replace(forecast, net_load=None, spreads=None, reason="net load is missing")
+    return msgspec.structs.replace(
+        forecast,
+        net_load=quantiles_message(made.source, made.source, made.quantiles, made.mean),
+        spreads=spreads_message(made.ramp_sd, made.level_sd, made.carry),
+        reason=None,
+    )

@@ -1,0 +1,66 @@
+"""Ramp events: whether large changes of net load were foreseen, and how often an alarm was false."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from models.learners.order_statistics import between
+from vpp.numerics.arrays import Floats
+
+EVENT_SHARE = 0.1
+ALARM_SHARE = 0.93
+HOURS = (1, 2, 3, 4, 5, 6)
+PAST_DAYS = 365
+
+
+def event_threshold(past: Floats, steps: int) -> float | None:
+    """Return the size (MW) that the largest tenth of changes over ``steps`` slots reaches, None without changes.
+
+    Linear between order statistics, to the bits of ``np.quantile``, which takes five times as long.
+
+    Args:
+        past: Net load in earlier slots, MW, NaN where missing.
+        steps: Slots from one value to the other.
+    """
+    changes = np.abs(past[steps:] - past[:-steps])
+    known = changes[np.isfinite(changes)]
+    if not known.size:
+        return None
+    place = (known.size - 1) * (1.0 - EVENT_SHARE)
+    low = int(place)
+    share, high = place - low, min(low + 1, known.size - 1)
+    known.partition((low, high))
+    return float(between(known[low], known[high], share))
+
+
+def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[str, Any]:
+    """Return how well expected changes warned of events: ``pod``, ``far``, ``csi``, None where undefined, and counts.
+
+    An event is an actual change of at least the threshold, up or down. An alarm is an expected change of at least 93 %
+    of it; it is a hit when an event of the same direction follows. POD = hits / events, FAR = false alarms / alarms,
+    CSI = hits / (events + false alarms).
+
+    Args:
+        expected: Expected changes, shape (n,), MW; NaN where there is no forecast.
+        actual: What came, shape (n,); NaN where missing. Pairs with a NaN are left out.
+        threshold_mw: Size of an event.
+    """
+    known = np.isfinite(expected) & np.isfinite(actual)
+    expected, actual = expected[known], actual[known]
+    event, alarm = np.abs(actual) >= threshold_mw, np.abs(expected) >= ALARM_SHARE * threshold_mw
+    hits = int((event & alarm & (np.sign(expected) == np.sign(actual))).sum())
+    events, alarms = int(event.sum()), int(alarm.sum())
+    return {
+        "pod": _ratio(hits, events),
+        "far": _ratio(alarms - hits, alarms),
+        "csi": _ratio(hits, events + alarms - hits),
+        "events": events,
+        "alarms": alarms,
+        "threshold_mw": round(threshold_mw, 3),
+    }
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None

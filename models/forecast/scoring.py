@@ -1,0 +1,146 @@
+"""What happens to waiting forecasts when the actual of a slot arrives, and the skill that is published of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+
+from models.forecast.scoreboard import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, SUMS, N, Waiting, score_rows
+from models.net_load.trailing_errors import Residuals, enter_matured
+from vpp.domain import Target
+from vpp.messages import Alert, Skill
+from vpp.numerics.arrays import Floats, Ints
+
+DRIFT_COVERAGE_DAY, DRIFT_COVERAGE_TWO_DAYS = 0.5, 0.7
+"""Below this coverage of 90 % intervals to two hours ahead is no chance. Clean years of Great Britain, South Australia
+and TenneT's area had days down to 0.60 and pairs of days down to 0.73."""
+
+DRIFT_NEAR_MIN = 120
+DRIFT_MIN_SCORES = 40
+DRIFT_SKILL_DAYS = 3.0
+JUMP_WIDTHS = 10.0
+
+
+def score(index: int, actual: float, steps: Ints, waiting: Waiting, sums: Floats) -> None:
+    """Score all forecasts of slot ``index``.
+
+    Args:
+        index: The closed slot.
+        actual: Its actual.
+        steps: Horizons in slots.
+        waiting: Forecasts that wait.
+        sums: Scores of the day, shape (H, 5), added to.
+    """
+    score_rows(index, actual, steps, waiting.origin, waiting.now, waiting.quantiles, LEVELS, sums)
+
+
+def mature(index: int, actuals: Floats, steps: Ints, waiting: Waiting, residuals: Residuals, group: int) -> None:
+    """Enter the errors of all forecasts of slot ``index``.
+
+    Args:
+        index: The closed slot.
+        actuals: Its actual and those before it, back to the farthest origin; the last entry is the slot itself.
+        steps: Horizons in slots.
+        waiting: Forecasts that wait.
+        residuals: Trailing errors to enter into.
+        group: Slot of the local day.
+    """
+    first_row = (index - int(steps[0])) % waiting.rows
+    if waiting.origin[first_row] == index - steps[0] and waiting.by_model[first_row]:
+        waiting.set_first_error(first_row, float(actuals[-1] - waiting.mean[first_row, 0]))
+    entered = enter_matured(
+        index, actuals, steps, waiting.origin, waiting.by_model, waiting.quantiles, waiting.mean, waiting.first_error,
+        residuals.slots[group], residuals.recent, residuals.levels, residuals.gamma, residuals.memory, LEVELS,
+    )  # fmt: skip
+    if entered:
+        residuals.touch(group)
+
+
+def skill_message(zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], sums: Floats) -> Skill | None:
+    """Return the scores of the horizons that have some, None where none has; ``sums`` has shape (H, 5)."""
+    scored = sums[:, N] > 0
+    if not scored.any():
+        return None
+    counts = sums[scored, N]
+    means = {column: np.round(sums[scored, column] / counts, 4).tolist() for column in range(N + 1, SUMS)}
+    return Skill(
+        zone=zone,
+        slot=slot,
+        target=target,
+        horizon_min=np.array(horizons_min)[scored].tolist(),
+        n=counts.astype(int).tolist(),
+        mae=means[ABS],
+        mae_persistence=means[ABS_PERSISTENCE],
+        pinball=means[PINBALL],
+        coverage_90=means[COVERED],
+    )
+
+
+def jump_alert(zone: str, slot: datetime, index: int, actual: float, steps: Ints, waiting: Waiting) -> Alert | None:
+    """Return an alert when an actual lies ten interval widths off what a model forecast of it one step ago.
+
+    No weather does that; a meter that changed its unit does.
+    """
+    row = (index - int(steps[0])) % waiting.rows
+    if waiting.origin[row] != index - steps[0] or not waiting.by_model[row]:
+        return None
+    own = waiting.quantiles[row, 0]
+    low, median, high = own.item(0), own.item(3), own.item(-1)
+    if not abs(actual - median) > JUMP_WIDTHS * (high - low):
+        return None
+    return Alert(
+        zone=zone,
+        slot=slot,
+        alert_id=f"{zone}-jump-{slot:%Y%m%dT%H%M}",
+        severity="critical",
+        topic="drift",
+        text="net load: the newest value is absurd against its forecast; look at the meter and its unit",
+        values={"net_load_mw": round(actual, 3), "q05_mw": round(low, 3), "q95_mw": round(high, 3)},
+    )
+
+
+def drift_alert(
+    zone: str,
+    slot: datetime,
+    target: str,
+    horizons_min: tuple[int, ...],
+    *,
+    day: Floats,
+    before: Floats,
+    window: Floats,
+) -> Alert | None:
+    """Return a warning when the day's errors no longer fit their intervals, or the window's skill is gone.
+
+    Errors are judged against the width that was forecast for them, so a hard week is no drift. Skill of net load is
+    judged at the next step, where a sound model halves persistence's error; that of prices over all horizons, since the
+    last price is hard to beat a step ahead. ``day``, ``before`` (the day before it) and ``window`` are sums of scores,
+    shape (H, 5).
+    """
+    near = np.array(horizons_min) <= max(DRIFT_NEAR_MIN, horizons_min[0])
+    scored, earlier = float(day[near, N].sum()), float(before[near, N].sum())
+    if scored < DRIFT_MIN_SCORES * near.sum() / 2:
+        return None
+    hits = float(day[near, COVERED].sum())
+    coverage, both = hits / scored, (hits + float(before[near, COVERED].sum())) / (scored + earlier)
+    judged = window[:1] if target == Target.NET_LOAD.value else window
+    mae, naive, n = (float(judged[:, column].sum()) for column in (ABS, ABS_PERSISTENCE, N))
+    lost = mae > naive and window[0, N] >= DRIFT_SKILL_DAYS * day[0, N]
+    narrow = coverage < DRIFT_COVERAGE_DAY or (earlier >= scored / 2 and both < DRIFT_COVERAGE_TWO_DAYS)
+    if not narrow and not lost:
+        return None
+    why = "forecasts are worse than persistence" if lost else "actuals leave the 90 % interval too often"
+    return Alert(
+        zone=zone,
+        slot=slot,
+        alert_id=f"{zone}-drift-{target}-{slot:%Y%m%d}",
+        severity="warning",
+        topic="drift",
+        text=f"{target}: {why}; retrain with vpp train, or look at the input",
+        values={
+            "coverage_90_day": round(coverage, 4),
+            "coverage_90_two_days": round(both, 4),
+            "mae": round(mae / n, 4),
+            "mae_persistence": round(naive / n, 4),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Regressions and trees that know nothing of energy."""

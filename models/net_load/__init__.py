@@ -1,0 +1,1 @@
+"""The net-load model: linear stages, trees on their residual, interval width, trailing errors."""

@@ -1,0 +1,226 @@
+"""How wide a forecast's errors are now: a log-linear model of their size, and the distribution of what it leaves.
+
+v = exp(ridge on log(|r| / s + 0.1)) per horizon, with r the error and s its overall spread; quantile q of a forecast is
+its mean + v s z(a), with z the empirical quantiles of r / (v s) and a the level that stands for q.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from models.learners.ridge import Ridge, RidgeSettings, Scaling
+from models.net_load.linear_stages import KNOWN, UNPUBLISHED
+from vpp.numerics.arrays import Floats, Ints
+
+GRID = np.concatenate([[0.005, 0.01], np.arange(0.02, 0.981, 0.02), [0.99, 0.995]])
+"""Levels at which the distribution of scaled errors is kept."""
+
+EXTRA = 9
+"""Inputs besides the table's: five trailing errors, sizes of the change and its parts, whether it is unpublished."""
+
+TAIL = 0.1
+"""Share of the distribution at either end whose mean slope goes on beyond it."""
+
+_LOW, _HIGH = -3.0, 2.0
+
+
+def width_inputs(
+    rows: Floats,
+    columns: Ints,
+    *,
+    first: Floats,
+    final: Floats,
+    base: Floats,
+    case: Ints,
+    volatility: Floats,
+    scale: Floats,
+) -> Floats:
+    """Return the inputs of the width model, shape (columns + EXTRA, n).
+
+    Args:
+        rows: Features, shape (all features, n).
+        columns: Columns of the table that it reads.
+        first: Change that stage A predicts, MW.
+        final: Change that is forecast, MW.
+        base: Bias-corrected published change, NaN where unknown.
+        case: As ``models.net_load.linear_stages``.
+        volatility: Trailing mean absolute errors, MW, shape (5, n).
+        scale: Overall spread of the errors, MW, shape (n,) or a scalar.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        trailing = np.log(volatility / scale + 0.1)
+    away = np.where(np.isnan(base), 0.0, np.abs(final - base))
+    sizes = np.stack([np.abs(final), np.abs(final - first), away])
+    return np.vstack(
+        [rows[columns], trailing, np.log(sizes / scale + 0.1), (case == UNPUBLISHED)[None, :].astype(float)]
+    )
+
+
+def fit_width(inputs: Floats, error: Floats, scale: float, day: Floats) -> tuple[Scaling, Floats]:
+    """Fit the width of one horizon; returns scaling and coefficients (columns + EXTRA + 1,)."""
+    scaling = Scaling.of(inputs, np.arange(len(inputs)))
+    ridge = Ridge(RidgeSettings(half_life_days=365.0, penalty=20.0), len(inputs) + 1)
+    groups = np.zeros(len(error), dtype=np.int64)
+    ridge.add(scaling.design(inputs), np.log(np.abs(error) / scale + 0.1), groups, day)
+    ridge.solve()
+    assert ridge.coefficients is not None
+    return scaling, ridge.coefficients[0]
+
+
+def widths(inputs: Floats, mean: Floats, sd: Floats, coefficients: Floats) -> Floats:
+    """Return v for n columns of ``inputs``; mean, sd, coefficients have one column, or one per column of it."""
+    with np.errstate(invalid="ignore"):
+        z = np.clip(np.nan_to_num((inputs - mean) / sd, nan=0.0), -6.0, 6.0)
+    return np.asarray(np.exp(np.clip((z * coefficients[:-1]).sum(axis=0) + coefficients[-1], _LOW, _HIGH)))
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """The width model of all horizons as it is served: for one origin, the bits of ``width_inputs`` and ``widths``.
+
+    ``columns``: those of the table that it reads. ``scale_mw``: shape (H,). ``mean``, ``sd``: shape (inputs, H).
+    ``coefficients``: shape (inputs + 1, H).
+    """
+
+    columns: Ints
+    scale_mw: Floats
+    mean: Floats
+    sd: Floats
+    coefficients: Floats
+
+    @staticmethod
+    def of(columns: Ints, scale_mw: Floats, mean: Floats, sd: Floats, coefficients: Floats) -> Width:
+        """Return it from arrays with the horizons first."""
+        turned = (np.ascontiguousarray(values.T) for values in (mean, sd, coefficients))
+        return Width(columns, scale_mw, *turned)
+
+    def of_one(
+        self, rows: Floats, first: Floats, final: Floats, base: Floats, case: Ints, volatility: Floats
+    ) -> Floats:
+        """Return the width (H,) of the forecast of one origin, MW.
+
+        Args:
+            rows: Features, shape (features, H).
+            first: Change that stage A predicts, MW, shape (H,).
+            final: Change that is forecast.
+            base: Bias-corrected published change; read where ``case`` says that it is known.
+            case: As ``models.net_load.linear_stages``.
+            volatility: Trailing mean absolute errors, MW, shape (5, H).
+        """
+        sizes = np.empty((EXTRA - 1, len(first)))
+        _sizes(first, final, base, case, volatility, self.scale_mw, sizes)
+        out = np.empty(len(first))
+        _exponent(rows, self.columns, np.log(sizes), case, self.mean, self.sd, self.coefficients, out)
+        return np.asarray(self.scale_mw * np.exp(out))
+
+
+@njit(cache=True, error_model="numpy")
+def _sizes(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    first: Floats, final: Floats, base: Floats, case: Ints, volatility: Floats, scale: Floats, out: Floats
+) -> None:
+    """Write what enters the width as a logarithm: trailing errors, then the sizes of the change and its parts."""
+    trailing = volatility.shape[0]
+    for h in range(first.shape[0]):
+        for k in range(trailing):
+            out[k, h] = volatility[k, h] / scale[h] + 0.1
+        away = abs(final[h] - base[h]) if case[h] == KNOWN else 0.0
+        out[trailing, h] = abs(final[h]) / scale[h] + 0.1
+        out[trailing + 1, h] = abs(final[h] - first[h]) / scale[h] + 0.1
+        out[trailing + 2, h] = away / scale[h] + 0.1
+
+
+@njit(cache=True, error_model="numpy")
+def _exponent(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    rows: Floats,
+    columns: Ints,
+    logs: Floats,
+    case: Ints,
+    mean: Floats,
+    sd: Floats,
+    coefficients: Floats,
+    out: Floats,
+) -> None:
+    """Write the bounded logarithm of the width: standardised inputs times coefficients, summed in order."""
+    inputs, horizons = mean.shape
+    table, sizes = columns.shape[0], logs.shape[0]
+    unpublished = np.empty(horizons)
+    for h in range(horizons):
+        unpublished[h] = 1.0 if case[h] == UNPUBLISHED else 0.0
+    out[:] = 0.0
+    for j in range(inputs):
+        if j < table:
+            values = rows[columns[j]]
+        elif j < table + sizes:
+            values = logs[j - table]
+        else:
+            values = unpublished
+        for h in range(horizons):
+            z = (values[h] - mean[j, h]) / sd[j, h]
+            clipped = min(max(z, -6.0), 6.0)
+            out[h] += (0.0 if np.isnan(z) else clipped) * coefficients[j, h]
+    for h in range(horizons):
+        out[h] = min(max(out[h] + coefficients[inputs, h], _LOW), _HIGH)
+
+
+def distribution(scaled_error: Floats) -> Floats:
+    """Return the quantiles of scaled errors at ``GRID``, shifted to median 0.
+
+    The shift keeps the forecast itself in the middle: the median of past errors is a worse guess than none.
+    """
+    return np.asarray(np.quantile(scaled_error, GRID) - np.median(scaled_error))
+
+
+def quantiles(center: Floats, width: Floats, tables: Floats, levels: Floats) -> Floats:
+    """Return forecast quantiles, shape (H, 7), sorted.
+
+    Args:
+        center: Shape (H,), MW.
+        width: Shape (H,), MW.
+        tables: Scaled errors at ``GRID``, shape (H, len(GRID)).
+        levels: Shape (H, 7).
+    """
+    out = np.empty(levels.shape)
+    _interpolate(center, width, tables, levels, GRID, out)
+    return out
+
+
+@njit(cache=True)
+def _interpolate(center: Floats, width: Floats, tables: Floats, levels: Floats, grid: Floats, out: Floats) -> None:
+    """Write ``center + width × table(level)``, each row sorted.
+
+    The table is linear between grid points and goes on outside with the mean slope of its outer tenth, so that levels
+    adapted past 0 or 1 still widen the interval when errors outgrow all that was seen. The slope of its very last
+    points would be ten times steeper: far horizons, whose errors come late, then overshoot to absurd widths.
+    """
+    last = grid.shape[0] - 1
+    tail = np.searchsorted(grid, TAIL)
+    for h in range(out.shape[0]):
+        table = tables[h]
+        for q in range(out.shape[1]):
+            level = levels[h, q]
+            if level > grid[last]:
+                slope = (table[last] - table[last - tail]) / (grid[last] - grid[last - tail])
+                z = table[last] + slope * (level - grid[last])
+            elif level < grid[0]:
+                slope = (table[tail] - table[0]) / (grid[tail] - grid[0])
+                z = table[0] + slope * (level - grid[0])
+            else:
+                i = max(np.searchsorted(grid, level), 1)
+                share = (level - grid[i - 1]) / (grid[i] - grid[i - 1])
+                z = table[i - 1] + share * (table[i] - table[i - 1])
+            out[h, q] = center[h] + width[h] * z
+        _sort(out[h])
+
+
+@njit(cache=True)
+def _sort(values: Floats) -> None:
+    """Sort a few values in place, by insertion: what is sorted already, as quantiles mostly are, costs nothing."""
+    for i in range(1, values.shape[0]):
+        value, j = values[i], i
+        while j > 0 and values[j - 1] > value:
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = value

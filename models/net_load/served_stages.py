@@ -1,0 +1,184 @@
+"""The linear stages of a net-load part as they are served: one origin, all horizons, two compiled calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from models.learners.ridge import CLIP
+from models.net_load.linear_stages import DERIVED, KNOWN, UNPUBLISHED
+from vpp.numerics.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class StageArrays:
+    """One linear stage of all horizons; ``mean``, ``sd``: shape (H, inputs); ``coefficients``: (H, groups, inputs + 1).
+
+    Inputs of a later stage are ``DERIVED`` values of the stage before, then the columns. ``ready``: shape (H,).
+    """
+
+    columns: Ints
+    mean: Floats
+    sd: Floats
+    coefficients: Floats
+    ready: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """The stages after A, one after another along the first axis.
+
+    ``columns``: of all S stages; ``ends``: (S,), where each one's end. ``mean``, ``sd``: shape (inputs of all, H).
+    ``beta``: likewise with a constant after each stage's inputs. ``ready``: (S, H). ``wanted``: (S,), the case that a
+    stage serves. ``on_base``: (S,), whether it adds to the published change in place of A. ``share``: (S, H), how much
+    of what it says is added.
+    """
+
+    columns: Ints
+    ends: Ints
+    mean: Floats
+    sd: Floats
+    beta: Floats
+    ready: Bools
+    wanted: Ints
+    on_base: Bools
+    share: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ServedStages:
+    """Stage A with coefficients of its own for each slot of the day, and the stages after it, if any."""
+
+    columns: Ints
+    mean: Floats
+    sd: Floats
+    coefficients: Floats
+    later: _Later | None
+
+    @staticmethod
+    def of(stages: Mapping[str, StageArrays], far_share: Floats) -> ServedStages:
+        """Return them from stages by letter.
+
+        Args:
+            stages: As ``models.net_load.linear_stages``, A among them.
+            far_share: How much of stage F is added, shape (H,).
+        """
+        first, rest = stages["A"], {letter: stage for letter, stage in stages.items() if letter != "A"}
+        later = None
+        if rest:
+            later = _Later(
+                columns=np.concatenate([stage.columns for stage in rest.values()]),
+                ends=np.cumsum([stage.columns.size for stage in rest.values()]),
+                mean=np.concatenate([stage.mean.T for stage in rest.values()]),
+                sd=np.concatenate([stage.sd.T for stage in rest.values()]),
+                beta=np.concatenate([stage.coefficients[:, 0].T for stage in rest.values()]),
+                ready=np.stack([stage.ready for stage in rest.values()]),
+                wanted=np.array([UNPUBLISHED if letter == "U" else KNOWN for letter in rest]),
+                on_base=np.array([letter == "F" for letter in rest]),
+                share=np.stack([far_share if letter == "F" else np.ones_like(far_share) for letter in rest]),
+            )
+        mean, sd = np.ascontiguousarray(first.mean.T), np.ascontiguousarray(first.sd.T)
+        return ServedStages(first.columns, mean, sd, first.coefficients, later)
+
+    def first(self, rows: Floats, groups: Ints) -> Floats:
+        """Return the change (MW) that stage A says, shape (H,); ``groups``: the targets' slots of the day."""
+        out = np.empty(rows.shape[1])
+        _first(rows, self.columns, self.mean, self.sd, self.coefficients, groups, out)
+        return out
+
+    def final(self, rows: Floats, derived: Floats, case: Ints, base: int, first: Floats) -> Floats:
+        """Return the change (MW) after all stages, shape (H,).
+
+        Args:
+            rows: Features, shape (features, H).
+            derived: As ``Columns.derived``.
+            case: As ``models.net_load.linear_stages``.
+            base: Row of the bias-corrected published change; read where a stage adds to it.
+            first: What stage A says.
+        """
+        out, late = first.copy(), self.later
+        if late is not None:
+            _add_later(
+                rows, derived, first, case, base, late.columns, late.ends, late.mean, late.sd, late.beta, late.ready,
+                late.wanted, late.on_base, late.share, out,
+            )  # fmt: skip
+        return out
+
+
+@njit(cache=True, error_model="numpy")
+def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    rows: Floats,
+    derived: Floats,
+    columns: Ints,
+    mean: Floats,
+    sd: Floats,
+    beta: Floats,
+    low: int,
+    high: int,
+    out: Floats,
+) -> None:
+    """Write standardised inputs times coefficients into ``out`` (H,) at horizons ``low`` to ``high``; missing is 0.
+
+    ``mean``, ``sd``: shape (inputs, H). ``beta``: shape (inputs + 1, H), constants last. The horizons are the inner
+    loop, so that the compiler makes vectors of them; each sum runs over the inputs in order.
+    """
+    inputs, before = mean.shape[0], derived.shape[0]
+    out[low:high] = beta[inputs, low:high]
+    for j in range(inputs):
+        values = derived[j] if j < before else rows[columns[j - before]]
+        for h in range(low, high):
+            z = (values[h] - mean[j, h]) / sd[j, h]
+            clipped = min(max(z, -CLIP), CLIP)
+            out[h] += 0.0 if np.isnan(z) else beta[j, h] * clipped
+
+
+@njit(cache=True)
+def _first(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    rows: Floats, columns: Ints, mean: Floats, sd: Floats, coefficients: Floats, groups: Ints, out: Floats
+) -> None:
+    """Write what stage A says, each horizon by the coefficients of its own slot of the day."""
+    beta = np.empty((coefficients.shape[2], out.shape[0]))
+    for h in range(out.shape[0]):
+        own = coefficients[h, groups[h]]
+        for j in range(beta.shape[0]):
+            beta[j, h] = own[j]
+    _dot(rows, np.empty((0, out.shape[0])), columns, mean, sd, beta, 0, out.shape[0], out)
+
+
+@njit(cache=True)
+def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    rows: Floats,
+    derived: Floats,
+    first: Floats,
+    case: Ints,
+    base: int,
+    columns: Ints,
+    ends: Ints,
+    mean: Floats,
+    sd: Floats,
+    beta: Floats,
+    ready: Bools,
+    wanted: Ints,
+    on_base: Bools,
+    share: Floats,
+    out: Floats,
+) -> None:
+    """Write what the later stages add to A or the published change; each is made for the horizons that need it."""
+    left = np.empty(out.shape[0])
+    for s in range(ends.shape[0]):
+        start = ends[s - 1] if s else 0
+        low = high = 0
+        for h in range(out.shape[0]):
+            if ready[s, h] and case[h] == wanted[s]:
+                low = h if high == 0 else low
+                high = h + 1
+        if high == 0:
+            continue
+        own, begin, end = columns[start : ends[s]], start + DERIVED * s, ends[s] + DERIVED * (s + 1)
+        _dot(rows, derived, own, mean[begin:end], sd[begin:end], beta[begin + s : end + s + 1], low, high, left)
+        for h in range(low, high):
+            if ready[s, h] and case[h] == wanted[s]:
+                out[h] = (rows[base, h] if on_base[s] else first[h]) + share[s, h] * left[h]

@@ -1,0 +1,297 @@
+"""Trailing out-of-sample errors of the served forecasts: spreads, volatility and adaptive conformal levels.
+
+All are exponential means per local slot of the day and horizon, so a closed slot changes one small block of state.
+An error enters only once its target time has passed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from models.served import ErrorStart
+from vpp.domain import QUANTILE_LEVELS
+from vpp.numerics.arrays import Floats, Floats32, Ints
+
+ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
+SLOT_FIELDS = 7
+MEMORY_DAYS = np.array([14.0, 28.0, 45.0, 45.0, 45.0, 45.0])
+RECENT_SLOTS = np.array([8.0, 48.0, 336.0])
+GAMMA = 0.003
+"""How fast levels adapt, per forecast of a half hour.
+
+Finer steps bring more forecasts a day, but hardly more news: a day moves the levels as far. Coarser steps bring less.
+"""
+
+VERSION = 1
+_HEAD = struct.Struct("<BHHH")
+_LEVELS = np.array(QUANTILE_LEVELS)
+
+
+def groups_per_day(per_day: int) -> int:
+    """Return into how many slots of the day errors are sorted: half hours, or the zone's longer steps."""
+    return min(per_day, 48)
+
+
+@njit(cache=True)
+def enter_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    block: Floats, recent: Floats, h: int, error: float, ramp: float, first: float, memory: Floats
+) -> None:
+    """Enter one matured error of horizon ``h`` into its slot's ``block`` (fields, H) and into ``recent`` (4, H).
+
+    Args:
+        block: Exponential means of the slot; the last field counts entries.
+        recent: Exponential means over all slots; the last row counts entries.
+        h: Column of the horizon.
+        error: Actual minus mean, MW.
+        ramp: Error of the change since the horizon before, NaN when unknown.
+        first: Error of the same origin at the first horizon, NaN when unknown.
+        memory: Entries that a mean of a field remembers; the last three are those of ``recent``.
+    """
+    count = block[6, h] + 1.0
+    block[6, h] = count
+    size = abs(error)
+    values = (size, size, error * error, ramp * ramp, error * first, first * first)
+    for f in range(6):
+        weight = max(1.0 / count, 1.0 / memory[f])
+        if not np.isnan(values[f]):
+            block[f, h] += weight * (values[f] - block[f, h])
+    total = recent[3, h] + 1.0
+    recent[3, h] = total
+    for m in range(3):
+        weight = max(1.0 / total, 1.0 / memory[6 + m])
+        recent[m, h] += weight * (size - recent[m, h])
+
+
+def memories(per_day: int) -> Floats:
+    """Return how many entries each mean remembers, for ``enter_error``."""
+    return np.concatenate([MEMORY_DAYS * (per_day / groups_per_day(per_day)), RECENT_SLOTS])
+
+
+@njit(cache=True)
+def adapt_levels(levels: Floats, below: npt.NDArray[np.bool_], gamma: float, nominal: Floats) -> None:
+    """Move one horizon's levels (7,) by ``gamma (q - 1[actual below])``: adaptive conformal inference per level.
+
+    The median stays: it is the forecast itself.
+
+    Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021.
+    """
+    for q in range(levels.shape[0]):
+        if nominal[q] == 0.5:
+            continue
+        hit = 1.0 if below[q] else 0.0
+        levels[q] = min(max(levels[q] + gamma * (nominal[q] - hit), -0.5), 1.5)
+
+
+@njit(cache=True)
+def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    index: int,
+    actuals: Floats,
+    steps: Ints,
+    origin: Ints,
+    by_model: npt.NDArray[np.bool_],
+    quantiles: Floats32,
+    mean: Floats32,
+    first_error: Floats32,
+    block: Floats,
+    recent: Floats,
+    levels: Floats,
+    gamma: Floats,
+    memory: Floats,
+    nominal: Floats,
+) -> int:
+    """Enter the errors of all forecasts whose target is slot ``index`` and adapt the levels; return how many.
+
+    Compiled together with what it calls: the compiler's cache would not see a change in another file.
+    """
+    entered = 0
+    rows = origin.shape[0]
+    last = actuals.shape[0] - 1
+    below = np.empty(nominal.shape[0], dtype=np.bool_)
+    for h in range(steps.shape[0]):
+        row = (index - steps[h]) % rows
+        if origin[row] != index - steps[h] or not by_model[row]:
+            continue
+        error = actuals[last] - mean[row, h]
+        ramp = error
+        if h > 0:
+            earlier = last - steps[h] + steps[h - 1]
+            ramp = error - (actuals[earlier] - mean[row, h - 1])
+        enter_error(block, recent, h, error, ramp, np.float64(first_error[row]), memory)
+        for q in range(nominal.shape[0]):
+            below[q] = actuals[last] < quantiles[row, h, q]
+        adapt_levels(levels[h], below, gamma[h], nominal)
+        entered += 1
+    return entered
+
+
+class Residuals:
+    """Trailing errors of one zone's net-load model.
+
+    ``slots``: shape (groups, fields, H), in MW and MW². ``recent``: shape (4, H). ``levels``: shape (H, 7).
+    """
+
+    def __init__(self, horizons_min: tuple[int, ...], per_day: int) -> None:
+        h = len(horizons_min)
+        self.slots = np.zeros((groups_per_day(per_day), SLOT_FIELDS, h))
+        self.recent = np.zeros((4, h))
+        self.levels = np.tile(_LEVELS, (h, 1))
+        self.gamma = np.full(h, GAMMA * min(48.0 / per_day, (48.0 / per_day) ** 0.5))
+        self.memory = memories(per_day)
+        self._dirty: set[int] = set()
+        self._head_dirty = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no error has entered yet."""
+        return not self.recent[3].any()
+
+    def start(self, errors: ErrorStart) -> None:
+        """Start from the errors at the end of a model's training."""
+        if errors.slots.shape == self.slots.shape:
+            self.slots[:] = errors.slots
+            self.recent[:] = errors.recent
+            self._dirty = set(range(len(self.slots)))
+            self._head_dirty = True
+
+    def touch(self, group: int) -> None:
+        """Note that errors of slot ``group`` entered."""
+        self._dirty.add(group)
+        self._head_dirty = True
+
+    def volatility(self, groups: Ints) -> Floats:
+        """Return trailing mean absolute errors in MW, shape (5, H)."""
+        out = np.empty((5, groups.shape[0]))
+        _volatility(self.slots, self.recent, groups, out)
+        return out
+
+    def spreads(self, groups: Ints) -> tuple[Floats, Floats, Floats]:
+        """Return ramp spread, level spread (MW) and carry of each horizon, over the target's slot and its neighbours.
+
+        A horizon without entries takes the mean over all slots; without any the spreads are NaN.
+        """
+        ramp, level, carry = np.empty((3, groups.shape[0]))
+        _spreads(self.slots, groups, ramp, level, carry)
+        return ramp, level, carry
+
+    def changes(self) -> Mapping[str, bytes]:
+        """Return the state values that changed, and count them as kept."""
+        if not self._head_dirty:
+            return {}
+        head = _HEAD.pack(VERSION, *self.slots.shape)
+        out = {f"errors.{g}": head + self.slots[g].tobytes() for g in sorted(self._dirty)}
+        out["errors"] = head + self.recent.tobytes() + self.levels.tobytes()
+        self._dirty.clear()
+        self._head_dirty = False
+        return out
+
+    def load(self, get: Callable[[str], bytes | None]) -> None:
+        """Fill from kept values; values of another shape are left out."""
+        head = _HEAD.pack(VERSION, *self.slots.shape)
+        raw = get("errors")
+        if raw is None or raw[: _HEAD.size] != head:
+            return
+        values = np.frombuffer(raw, np.float64, offset=_HEAD.size)
+        self.recent[:] = values[: self.recent.size].reshape(self.recent.shape)
+        self.levels[:] = values[self.recent.size :].reshape(self.levels.shape)
+        for g in range(len(self.slots)):
+            raw = get(f"errors.{g}")
+            if raw is not None and raw[: _HEAD.size] == head:
+                self.slots[g] = np.frombuffer(raw, np.float64, offset=_HEAD.size).reshape(self.slots[g].shape)
+
+
+@njit(cache=True)
+def near_one(slots: Floats, f: int, h: int, group: int) -> float:
+    """Return field ``f`` of horizon ``h`` at a slot of the day, averaged with its neighbours.
+
+    Slots without entries are left out; where all three have none, the mean over all slots; NaN without any.
+    """
+    n = slots.shape[0]
+    total = 0.0
+    weight = 0.0
+    for shift in range(-1, 2):
+        g = (group + shift) % n
+        if slots[g, 6, h] > 0.0:
+            w = 1.0 if shift == 0 else 0.5
+            total += w * slots[g, f, h]
+            weight += w
+    if weight > 0.0:
+        return total / weight
+    for g in range(n):
+        if slots[g, 6, h] > 0.0:
+            total += slots[g, f, h]
+            weight += 1.0
+    return total / weight if weight > 0.0 else np.nan
+
+
+@njit(cache=True)
+def _volatility(slots: Floats, recent: Floats, groups: Ints, out: Floats) -> None:
+    """Write mean absolute errors near the targets' slots, short and long memory, and the recent ones into ``out``."""
+    for h in range(groups.shape[0]):
+        out[0, h] = near_one(slots, ABS_SHORT, h, groups[h])
+        out[1, h] = near_one(slots, ABS_LONG, h, groups[h])
+        for m in range(3):
+            out[2 + m, h] = recent[m, h] if recent[3, h] > 0.0 else np.nan
+
+
+@njit(cache=True)
+def _spreads(slots: Floats, groups: Ints, ramp: Floats, level: Floats, carry: Floats) -> None:
+    """Write roots of the mean squares near the targets' slots, and the regression on the first horizon's error."""
+    for h in range(groups.shape[0]):
+        level[h] = np.sqrt(near_one(slots, SQUARE, h, groups[h]))
+        ramp[h] = np.sqrt(near_one(slots, RAMP_SQUARE, h, groups[h]))
+        first = near_one(slots, FIRST_SQUARE, h, groups[h])
+        follows = near_one(slots, CROSS, h, groups[h]) / first if h > 0 and first > 0.0 else 1.0
+        carry[h] = min(max(follows, -1.0), 3.0)
+
+
+@njit(cache=True)
+def replay_errors(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    h: int,
+    steps: int,
+    origin: Ints,
+    group: Ints,
+    errors: Floats,
+    before: Floats,
+    first: Floats,
+    slots: Floats,
+    recent: Floats,
+    memory: Floats,
+) -> Floats:
+    """Enter the errors of horizon ``h`` in order of their targets; return the trailing errors at each origin, (5, n).
+
+    Args:
+        h: Column of the horizon in ``slots`` and ``recent``.
+        steps: The horizon in slots.
+        origin: Position of each origin, ascending; ``group`` the slot of the day of its target.
+        group: See ``origin``.
+        errors: Errors of this horizon by position of the origin, NaN = none; ``before`` of the horizon before it,
+            ``first`` of the first horizon.
+        before: See ``errors``.
+        first: See ``errors``.
+        slots: Trailing errors by slot of the day, changed.
+        recent: Recent errors, changed.
+        memory: As ``models.net_load.trailing_errors.memories``.
+    """
+    n = origin.shape[0]
+    out = np.full((5, n), np.nan)
+    entered = 0
+    for i in range(n):
+        while entered < n and origin[entered] + steps <= origin[i]:
+            at = origin[entered]
+            ramp = errors[at] - before[at]
+            enter_error(slots[group[entered]], recent, h, errors[at], ramp, first[at], memory)
+            entered += 1
+        out[0, i] = near_one(slots, 0, h, group[i])
+        out[1, i] = near_one(slots, 1, h, group[i])
+        for m in range(3):
+            out[2 + m, i] = recent[m, h] if recent[3, h] > 0.0 else np.nan
+    while entered < n:
+        at = origin[entered]
+        enter_error(slots[group[entered]], recent, h, errors[at], errors[at] - before[at], first[at], memory)
+        entered += 1
+    return out

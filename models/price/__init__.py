@@ -1,0 +1,1 @@
+"""What both price families share: contract, series, profile, fallback, error quantiles."""

@@ -1,0 +1,126 @@
+"""What the price models read and what they answer: the ring's view, local slots, and the forecast that is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numba import njit
+
+from vpp.messages import PriceOutlook
+from vpp.numerics.arrays import Floats
+
+MODEL = "model"
+PUBLISHED = "published"
+FALLBACK_PROFILE = "fallback_profile"
+FALLBACK_LAST_PRICE = "fallback_last_price"
+NO_PRICE = "none"
+
+
+class RingView(Protocol):
+    """Read access to a zone's slot ring."""
+
+    def window(self, channel: str, first_index: int, last_index_exclusive: int) -> Floats:
+        """Return one value per slot of ``[first_index, last_index_exclusive)``, NaN where missing or not yet known."""
+        ...
+
+    def windows(self, channels: Sequence[str], first_index: int, last_index_exclusive: int) -> Floats:
+        """Return the windows of several channels, shape (channels, slots)."""
+        ...
+
+    def stamp(self, channels: Iterable[str]) -> object:
+        """Return a value that is another one once any of ``channels`` has changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PriceForecast:
+    """Prices per MWh expected after a slot closed; H horizons as ``vpp.domain.horizons_min`` gives them.
+
+    ``quantiles``: shape (H, 7), sorted along the levels, NaN where nothing is known. ``mean``: shape (H,).
+    ``outlook_min``: the outlook's own horizons in minutes; ``known`` and each expert have one value per entry, NaN
+    where the price is not published or the expert has none. ``slopes``: opportunity values per MWh at equal steps of
+    SoC, lowest first; ``margins``: how far they lie above the next slot's price. ``takes_levels``: whether the
+    quantiles were read at the levels that the stream adapts. ``message``: what ``outlook`` returns, if at hand.
+    """
+
+    source: str
+    quantiles: Floats
+    mean: Floats
+    outlook_min: tuple[int, ...]
+    known: Floats
+    experts: dict[str, Floats]
+    slopes: dict[str, Floats] = field(default_factory=dict)
+    margins: dict[str, Floats] = field(default_factory=dict)
+    takes_levels: bool = False
+    message: PriceOutlook | None = None
+
+    def outlook(self) -> PriceOutlook:
+        """Return the outlook as its message: NaN becomes null, prices are rounded to 0.001."""
+        if self.message is not None:
+            return self.message
+        known, *experts = _nullable(np.stack([self.known, *self.experts.values()]))
+        return PriceOutlook(
+            horizon_min=list(self.outlook_min),
+            known=known,
+            experts=dict(zip(self.experts, experts, strict=True)),
+            slopes={name: [round(float(v), 3) for v in values] for name, values in self.slopes.items()},
+            margins={name: [round(float(v), 3) for v in values] for name, values in self.margins.items()},
+        )
+
+
+def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
+    """Return ``forecast`` with the published prices in place of what was forecast for their slots.
+
+    Args:
+        forecast: Forecast with the horizons of ``vpp.domain.horizons_min``.
+        known: Published price per horizon, shape (H,), NaN where there is none.
+    """
+    published = np.isfinite(known)
+    if not published.any():
+        return forecast
+    source = PUBLISHED if published.all() else forecast.source
+    quantiles = np.where(published[:, None], known[:, None], forecast.quantiles)
+    return replace(forecast, source=source, quantiles=quantiles, mean=np.where(published, known, forecast.mean))
+
+
+@njit(cache=True)
+def from_scaled(base: Floats, scale: Floats, made: Floats, floor: float, cap: float) -> Floats:
+    """Return ``base + scale × made`` (n, H) within floor and cap, NaN where missing; ``scale``: shape (n,)."""
+    out = np.empty(made.shape)
+    for n in range(made.shape[0]):
+        for h in range(made.shape[1]):
+            value = base[n, h] + scale[n] * made[n, h]
+            out[n, h] = cap if value > cap else floor if value < floor else value
+    return out
+
+
+def _nullable(values: Floats) -> list[list[float | None]]:
+    """Return the rows of ``values`` (n, H) as lists, rounded, with None where nothing is known."""
+    rounded = np.round(values, 3)
+    missing = ~np.isfinite(rounded)
+    held = rounded.astype(object) if missing.any() else rounded
+    held[missing] = None
+    rows: list[list[float | None]] = held.tolist()
+    return rows
+
+
+Arrays = dict[str, "np.ndarray[Any, Any] | bytes"]
+
+
+class PricePart(Protocol):
+    """What serves prices of one zone."""
+
+    def forecast(self, ring: RingView, slot_index: int, levels: Floats = ...) -> PriceForecast:
+        """Return the forecast issued when slot ``slot_index`` closed, from what the ring holds.
+
+        ``levels``: what stands for the nominal levels, shape (H, 7), as ``PriceLevels`` adapts them; a part that
+        adapts its own (``PriceForecast.takes_levels`` false) does not read them.
+        """
+        ...
+
+    def to_arrays(self) -> Arrays:
+        """Return everything that ``part_from_arrays`` needs to make the same part again."""
+        ...

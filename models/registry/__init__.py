@@ -1,0 +1,1 @@
+"""Model artifacts: train, save, load and identify them."""

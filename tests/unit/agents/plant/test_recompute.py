@@ -1,0 +1,124 @@
+"""A decision is made again, to the last bit, from its own record read back from the wire."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.plant.decision_record import zone_hash
+from agents.plant.recompute import recompute, why_not
+from agents.plant.reducer import PlantReducer
+from tests.builders import (
+    BATTERY,
+    LOAD,
+    PEAKER,
+    actor_bid_at,
+    closed_slot,
+    make_zone,
+    order_of,
+    run,
+    said_on,
+    slot_at,
+    trader_bid_at,
+)
+from vpp.errors import RefusedError
+from vpp.fleet.schema import FrequencyResponse, Zone
+from vpp.messages import Deadline, Decision, Decoder, Message, encode
+from vpp.streams.topics import DECISIONS
+
+DEAR = BATTERY.model_copy(update={"asset_id": "second", "wear_cost_per_mwh": 9.0})
+QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
+
+
+def slots(count: int) -> list[Message]:
+    messages: list[Message] = []
+    for index in range(count):
+        seen = closed_slot(index, 500.0 + 37.0 * index, 90.0 + 7.0 * index)
+        net = [50.0 + 3.7 * (index + h % 9) for h in range(33)]
+        messages += [
+            actor_bid_at(index, net, observation=seen),
+            trader_bid_at(index, [90.0 + 11.0 * ((index + h) % 7) for h in range(33)], observation=seen),
+        ]
+    return messages
+
+
+def decisions_of(zone: Zone, messages: list[Message]) -> list[Decision]:
+    _, outputs = run(PlantReducer(zone), messages)
+    decode = Decoder(DECISIONS.carries)
+    return [decode(encode(m)) for m in said_on(outputs, "decisions")]
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytest.param(make_zone(BATTERY, QUICK, LOAD), id="dynamic programme"),
+        pytest.param(make_zone(BATTERY, DEAR, QUICK), id="linear programme"),
+        pytest.param(make_zone(BATTERY, QUICK, LOAD, churn_price_per_mwh=20.0), id="price on churn"),
+    ],
+)
+def test_recomputing_gives_the_same_bytes(zone: Zone) -> None:
+    target = order_of("target", asset_ids=["bat"], power_mw=1.0, expires_at=slot_at(9), verdict="accepted")
+    messages = [*slots(2), target, *slots(3)[4:], Deadline(zone=zone.zone, slot=slot_at(3))]
+    found = decisions_of(zone, messages)
+    assert [d.missing for d in found[-1:]] == [["actor: no bid came", "trader: no bid came"]]
+    for decision in found:
+        again = recompute(zone, decision)
+        assert again.decision_id == decision.decision_id
+        assert encode(again)[: -len(b"}")].split(b'"receipt"')[0] == encode(decision)[:-1].split(b'"receipt"')[0]
+
+
+def test_a_price_on_churn_holds_the_plant_to_its_plan() -> None:
+    moved = {}
+    for price in (0.0, 1e4):
+        first, second = decisions_of(make_zone(BATTERY, QUICK, LOAD, churn_price_per_mwh=price), slots(2))
+        rows = ("power_mw:bat", "power_mw:gas")
+        moved[price] = sum(abs(first.plan[row][1] - second.plan[row][0]) for row in rows)
+    assert moved[0.0] > 0.5
+    assert moved[1e4] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytest.param(make_zone(BATTERY, QUICK, LOAD), id="dynamic programme"),
+        pytest.param(make_zone(BATTERY, DEAR, QUICK), id="linear programme"),
+    ],
+)
+def test_another_action_costs_the_sum_of_its_items(zone: Zone) -> None:
+    (decision,) = decisions_of(zone, slots(1))
+    planned = {a.asset_id: decision.plan[f"power_mw:{a.asset_id}"][0] for a in zone.assets}
+    same = why_not(zone, decision, planned)
+    other = why_not(zone, decision, {"bat": -4.0 if planned["bat"] > 0 else 4.0})
+    assert same.extra_cost == pytest.approx(0.0, abs=0.05)
+    assert other.extra_cost > 0.0
+    assert other.extra_cost == pytest.approx(sum(other.items.values()), abs=1e-9)
+    served = other.items["ramp"] + other.items["cap"]
+    assert other.items["priority"] == pytest.approx((zone.service_factor - 1.0) * served, abs=1e-9)
+    assert ("flexibility" in other.items) == (decision.engine == "dp")
+
+
+def test_what_physics_forbids_is_clipped_in_the_answer() -> None:
+    zone = make_zone(BATTERY, DEAR, QUICK)
+    (decision,) = decisions_of(zone, slots(1))
+    assert why_not(zone, decision, {"bat": 400.0}).power_mw["bat"] == pytest.approx(BATTERY.discharge_mw)
+
+
+def test_another_configuration_is_refused() -> None:
+    (decision,) = decisions_of(make_zone(BATTERY), slots(1))
+    with pytest.raises(RefusedError, match="configured otherwise"):
+        recompute(make_zone(BATTERY, LOAD), decision)
+
+
+def test_a_setting_at_its_default_makes_no_other_configuration() -> None:
+    zone = make_zone(BATTERY)
+    assert zone_hash(zone) == zone_hash(zone.model_validate(zone.model_dump()))
+    assert zone_hash(zone) == zone_hash(zone.model_copy(update={"frequency": FrequencyResponse()}))
+    assert zone_hash(zone) != zone_hash(zone.model_copy(update={"frequency": FrequencyResponse(nominal_hz=60.0)}))
+
+
+def test_a_hold_is_made_again_but_solves_nothing() -> None:
+    zone = make_zone(BATTERY)
+    revision = decisions_of(zone, [*slots(1), order_of("hold", verdict="accepted")])[-1]
+    assert revision.revision == 1
+    assert recompute(zone, revision).decision_id == revision.decision_id
+    with pytest.raises(RefusedError, match="cannot be solved again"):
+        why_not(zone, revision, {"bat": 1.0})

@@ -1,0 +1,152 @@
+"""Stored days under another policy, and why the plant decided as it did."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from fastmcp.exceptions import ToolError
+
+from mcp_server.queries.context import Desk
+from mcp_server.server import build_server
+from tests.plant_loop import Loop
+
+SLOTS = 14
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    loop = Loop(tmp_path_factory.mktemp("study"))
+    while loop.next_slot < SLOTS:
+        loop.close_slot()
+    yield Desk(loop.settings, loop.store, now=loop.clock)
+    loop.store.close()
+
+
+async def ask(desk: Desk, tool: str, mode: Any = "auto", **arguments: Any) -> dict[str, Any]:
+    async with Client(build_server(desk), mode=mode) as client:
+        found: dict[str, Any] | None = (await client.call_tool(tool, arguments)).structured_content
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_backtest_tells_its_progress_and_keeps_a_report(desk: Desk, mode: Any) -> None:
+    told: list[float] = []
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        told.append(done)
+
+    async with Client(build_server(desk), mode=mode, progress_handler=progress) as client:
+        done = (await client.call_tool("run_backtest", {"policy": "joint"})).structured_content
+        report = (await client.read_resource(done["report"]))[0].text
+    assert told == [1.0]
+    assert done["slots"] == SLOTS - 1
+    assert [run["name"] for run in done["runs"]] == ["joint", "no_action", "perfect_foresight"]
+    assert done["runs"][2]["cost"] <= done["runs"][0]["cost"] + 0.01
+    assert done["value"] == pytest.approx(done["runs"][1]["cost"] - done["runs"][0]["cost"], abs=0.02)
+    assert report.startswith(f"# Backtest {done['run_id']}: joint in Z")
+    assert "perfect_foresight" in report
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_backtest_ends_when_its_client_gives_up(desk: Desk, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    days: list[int] = []
+
+    def endless(*_: Any) -> Iterator[int]:
+        while True:
+            days.append(len(days))
+            time.sleep(0.02)
+            yield days[-1]
+
+    monkeypatch.setattr("mcp_server.queries.backtest.run_by_day", endless)
+    begun = asyncio.Event()
+
+    async def progress(done: float, total: float | None, message: str | None) -> None:
+        begun.set()
+
+    async with Client(build_server(desk), mode=mode, progress_handler=progress) as client:
+        call = asyncio.create_task(client.call_tool("run_backtest", {"policy": "joint"}))
+        await asyncio.wait_for(begun.wait(), 20)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.sleep(0.2)
+        stopped_at = len(days)
+        await asyncio.sleep(0.2)
+        assert len(days) == stopped_at
+        assert (await client.call_tool("search_rules", {"query": "reserve"})).structured_content["rules"]
+
+
+async def test_grid_only_never_pays_for_ramps_that_joint_avoids(desk: Desk) -> None:
+    joint = await ask(desk, "run_backtest", policy="joint")
+    alone = await ask(desk, "run_backtest", policy="trade_only")
+    assert alone["runs"][1] == joint["runs"][1]
+    assert alone["runs"][0]["cap_breaches"] >= joint["runs"][0]["cap_breaches"]
+
+
+async def test_too_few_slots_are_told(desk: Desk) -> None:
+    with pytest.raises(ToolError, match="slots in a row"):
+        await ask(desk, "run_backtest", start="2022-01-03T00:00Z", end="2022-01-03T02:00Z")
+
+
+async def test_the_newest_decision_explains_itself(desk: Desk) -> None:
+    found = await ask(desk, "explain_decision")
+    assert found["slot"] == "2022-01-03T06:30:00Z"
+    assert found["for_slot"] == "2022-01-03T07:00:00Z"
+    assert found["engine"] in ("dp", "lp", "milp")
+    assert found["binding"]
+    assert {point["asset_id"] for point in found["setpoints"]} == {"bat", "gas", "shed"}
+    assert set(found["alternatives"]) == {"rest", "discharge", "charge"}
+    assert "bat" in found["water_value_per_mwh"]
+    assert any("water value" in line and line.startswith("bat ") for line in found["story"])
+    assert found["bid_sources"] == {"actor": "model", "trader": "model"}
+
+
+async def test_a_decision_is_found_by_time_and_by_id(desk: Desk) -> None:
+    found = await ask(desk, "explain_decision", at="2022-01-03T03:10Z")
+    assert found["for_slot"] == "2022-01-03T03:00:00Z"
+    again = await ask(desk, "explain_decision", decision_id=found["decision_id"])
+    assert again == found
+    missing = await ask(desk, "explain_decision", decision_id="nope")
+    assert missing["hint"].startswith(
+        "there is no decision nope; decisions of Z follow slots from 2022-01-03T00:00:00Z"
+    )
+
+
+async def test_why_not_solves_again_and_says_where_the_money_goes(desk: Desk) -> None:
+    planned = await ask(desk, "explain_decision")
+    power = next(point["power_mw"] for point in planned["setpoints"] if point["asset_id"] == "bat")
+    same = await ask(desk, "explain_decision", why_not_asset="bat", why_not_mw=power)
+    other = await ask(desk, "explain_decision", why_not_asset="bat", why_not_mw=-4.0)
+    assert abs(same["why_not"]["extra_cost"]) <= 0.05
+    assert other["why_not"]["extra_cost"] >= -0.05
+    assert other["why_not"]["power_mw"] == -4.0
+    assert other["why_not"]["items"]
+    with pytest.raises(ToolError, match="no asset"):
+        await ask(desk, "explain_decision", why_not_asset="nope", why_not_mw=1.0)
+
+
+async def test_rules_answer_with_clause_and_citation(desk: Desk) -> None:
+    found = await ask(desk, "search_rules", query="who may approve a plan")
+    assert found["rules"][0]["clause"] == "SITE.approval"
+    assert found["rules"][0]["citation"]
+
+
+async def test_added_documents_are_searched_at_once(tmp_path: Path) -> None:
+    from vpp.rules.documents import keep_document
+
+    loop = Loop(tmp_path)
+    desk = Desk(loop.settings, loop.store)
+    before = await ask(desk, "search_rules", query="zebra crossing")
+    assert before["rules"] == []
+    path = tmp_path / "local.md"
+    path.write_text("# Local\n\n## 9.1 Zebras\nA zebra near the substation is reported to the control room.\n")
+    keep_document(path, tmp_path / "rules")
+    after = await ask(desk, "search_rules", query="zebra crossing")
+    assert after["rules"][0]["clause"] == "9.1"

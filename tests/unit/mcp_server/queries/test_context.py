@@ -1,0 +1,57 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mcp_server.queries.context import Desk, QuestionError, period
+from tests.mcp_plant import END
+
+NOON = datetime(2022, 1, 1, 12, tzinfo=UTC)
+
+
+def test_as_of_is_the_end_of_the_newest_slot(desk: Desk) -> None:
+    assert desk.as_of() == END == datetime(2022, 1, 2, tzinfo=UTC)
+    assert desk.as_of("GB") == END
+    assert desk.as_of("FR") is None
+
+
+def test_an_only_zone_need_not_be_named(desk: Desk) -> None:
+    assert desk.choose(None) == "GB"
+
+
+def test_an_unknown_zone_names_the_nearest(desk: Desk) -> None:
+    with pytest.raises(QuestionError) as caught:
+        desk.choose("GBR")
+    assert caught.value.hint == "did you mean GB?"
+
+
+def test_step_comes_from_the_data(desk: Desk, nothing: Desk) -> None:
+    assert desk.step_min("GB") == 30
+    assert nothing.step_min("NOWHERE") == 30
+
+
+def test_nothing_yet_is_no_error(nothing: Desk) -> None:
+    assert nothing.zones() == []
+    assert nothing.choose(None) is None
+    assert nothing.as_of() is None
+
+
+def test_a_period_defaults_to_the_last_day_and_says_so() -> None:
+    found = period(NOON, None, None)
+    assert (found.start, found.end) == (NOON - timedelta(hours=24), NOON)
+    assert found.notes == ("no start was given: the last 24 h",)
+
+
+def test_a_time_without_zone_is_utc_and_said() -> None:
+    found = period(NOON, datetime(2022, 1, 1, 6), None)  # noqa: DTZ001  # the case
+    assert found.text() == "2022-01-01T06:00:00Z/2022-01-01T12:00:00Z"
+    assert found.notes == ("start had no time zone and was read as UTC",)
+
+
+def test_a_period_after_the_data_is_open() -> None:
+    found = period(NOON, NOON + timedelta(hours=1), None)
+    assert found.end == NOON + timedelta(hours=25)
+
+
+def test_a_backward_period_is_refused() -> None:
+    with pytest.raises(QuestionError, match="is not before"):
+        period(NOON, NOON, NOON)

@@ -1,0 +1,124 @@
+"""Training, serving and explaining a net-load part on a made-up zone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.calendar import MINUTE, Calendar
+from features.compute import RingFeatures
+from features.derived_series import MAX_DEPTH_DAYS, depth_days
+from features.ring import SlotRing
+from models.explain.net_load import explain_at
+from models.history import known_until, telemetry, with_net_load
+from models.net_load.model import ServedNetLoad, net_load_from_arrays
+from models.net_load.trailing_errors import Residuals
+from models.net_load.training import NetLoadTrainer
+from models.registry.registry import content_hash
+from tests.unit.models.synthetic import make_frame, make_zone
+from vpp.messages import SlotClosed
+
+DAYS = 70
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return make_frame(DAYS, step_min=60)
+
+
+@pytest.fixture(scope="module")
+def part(frame: pd.DataFrame) -> ServedNetLoad:
+    made = NetLoadTrainer(make_zone(60)).fit(frame, frame.index[-72].to_pydatetime())
+    assert made is not None
+    return made
+
+
+def test_every_model_holds_trees_and_their_weight(part: ServedNetLoad) -> None:
+    assert part.trees.exact
+    assert len(part.trees.raw) > 1000
+    assert part.tree_weight.shape == (24,)
+    assert ((part.tree_weight >= 0) & (part.tree_weight <= 1)).all()
+
+
+def test_contributions_sum_to_the_forecast(part: ServedNetLoad, frame: pd.DataFrame) -> None:
+    weights = part.tree_weight
+    for horizon in (60, 360, 720, 1440):
+        for hours in (10, 27, 40):
+            told = explain_at(part, frame, make_zone(60), frame.index[-hours].to_pydatetime(), horizon)
+            assert told.now_mw + sum(mw for _, mw in told.contributions) == pytest.approx(told.forecast_mw, rel=1e-9)
+            served = serve(part, frame, hours)
+            assert told.forecast_mw == pytest.approx(served[horizon // 60 - 1], abs=1.0 if weights.any() else 1e-6)
+            assert sum(mw for _, mw in told.top(5)) == pytest.approx(sum(mw for _, mw in told.contributions))
+
+
+def serve(part: ServedNetLoad, frame: pd.DataFrame, hours: int) -> np.ndarray:
+    """The mean that the stream would publish, through a ring."""
+    zone = make_zone(60)
+    ring, features = SlotRing(zone.step, depth_days, max_days=MAX_DEPTH_DAYS), RingFeatures(part.spec, Calendar(zone))
+    rows = with_net_load(frame, zone)
+    last = rows.index[-hours].to_pydatetime()
+    index = 0
+    for message in telemetry(rows.loc[rows.index <= pd.Timestamp(last)], zone, last):
+        if isinstance(message, SlotClosed):
+            index = zone.step.index(message.slot)
+            ring.advance(index)
+            for channel, value in {**message.values, "net_load_mw": message.net_load_mw}.items():
+                ring.put(channel, index, value)
+    first = zone.step.index(rows.index[0].to_pydatetime())
+    for channel in part.spec.channels:
+        if channel.endswith("_forecast_da_mw"):
+            known = known_until(zone, channel, pd.DatetimeIndex(rows.index))[len(rows) - hours]
+            for i in range(known + 1):
+                ring.put(channel, first + i, rows[channel].iloc[i])
+    table = Calendar(zone).table(index, index + 25)
+    groups = table[MINUTE, 1:25].astype(np.int64) * 24 // 1440
+    now = float(rows["net_load_mw"].iloc[-hours])
+    return part.forecast(features.rows(ring, index), now, Residuals(part.spec.horizons_min, 24), groups).mean
+
+
+def test_arrays_bring_the_same_part_back(part: ServedNetLoad) -> None:
+    arrays = part.to_arrays()
+    again = net_load_from_arrays(arrays)
+    assert content_hash({"n": again.to_arrays()}) == content_hash({"n": arrays})
+
+
+def test_the_same_history_trains_the_same_model(frame: pd.DataFrame, part: ServedNetLoad) -> None:
+    again = NetLoadTrainer(make_zone(60)).fit(frame, frame.index[-72].to_pydatetime())
+    assert again is not None
+    assert content_hash({"n": again.to_arrays()}) == content_hash({"n": part.to_arrays()})
+
+
+def test_what_was_not_known_at_the_end_of_training_changes_nothing(frame: pd.DataFrame, part: ServedNetLoad) -> None:
+    zone, end = make_zone(60), len(frame) - 72
+    later = frame.copy()
+    for column in frame.columns:
+        known = end - 1
+        if column.endswith("_forecast_da_mw"):
+            known = int(known_until(zone, column, pd.DatetimeIndex(frame.index))[end - 1])
+        later.loc[later.index > later.index[known], column] = 12_345.0
+    again = NetLoadTrainer(zone).fit(later, frame.index[end].to_pydatetime())
+    assert again is not None
+    assert content_hash({"n": again.to_arrays()}) == content_hash({"n": part.to_arrays()})
+
+
+def test_a_refit_learns_what_has_come_since(frame: pd.DataFrame) -> None:
+    trainer = NetLoadTrainer(make_zone(60))
+    first = trainer.fit(frame, frame.index[-240].to_pydatetime())
+    second = trainer.refit(frame, frame.index[-72].to_pydatetime())
+    assert first is not None
+    assert second is not None
+    assert not np.array_equal(first.stages["A"].coefficients, second.stages["A"].coefficients)
+    assert first.trees.raw == second.trees.raw
+
+
+@pytest.mark.parametrize(
+    "columns", [("load_mw",), ("load_mw", "wind_mw"), ("load_mw", "solar_mw", "load_forecast_da_mw")]
+)
+def test_a_zone_with_fewer_channels_uses_the_same_table(columns: tuple[str, ...], frame: pd.DataFrame) -> None:
+    part = NetLoadTrainer(make_zone(60)).fit(frame[list(columns)], frame.index[-1].to_pydatetime())
+    assert part is not None
+    assert ("B" in part.stages) == ("load_forecast_da_mw" in columns)
+    assert len(part.trees.raw) > 1000
+
+
+def test_too_few_days_train_nothing(frame: pd.DataFrame) -> None:
+    assert NetLoadTrainer(make_zone(60)).fit(frame.iloc[: 12 * 24], frame.index[12 * 24].to_pydatetime()) is None

@@ -1,0 +1,165 @@
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.registry.price_trainer import fit_price, part_from_arrays
+from vpp.domain import horizons_min
+from vpp.fleet.schema import Market, Zone, default_zone
+from vpp.numerics.arrays import Floats
+
+
+class FrameRing:
+    def __init__(self, frame: pd.DataFrame, step_min: int) -> None:
+        self._columns = {name: frame[name].to_numpy(dtype=float) for name in frame.columns}
+        self._first = int(frame.index[0].timestamp()) // (60 * step_min)
+
+    def window(self, channel: str, first_index: int, last_index_exclusive: int) -> Floats:
+        out = np.full(last_index_exclusive - first_index, np.nan)
+        values = self._columns.get(channel)
+        if values is None:
+            return out
+        low, high = max(first_index, self._first), min(last_index_exclusive, self._first + values.size)
+        if low < high:
+            out[low - first_index : high - first_index] = values[low - self._first : high - self._first]
+        return out
+
+    def windows(self, channels: Sequence[str], first_index: int, last_index_exclusive: int) -> Floats:
+        return np.stack([self.window(name, first_index, last_index_exclusive) for name in channels])
+
+    def stamp(self, channels: Iterable[str]) -> object:
+        return 0
+
+
+def zone(step_min: int) -> Zone:
+    return default_zone(
+        "Z", step_min=step_min, region_mw=40_000.0, ramp_mw=800.0, time_zone="Europe/London", market=Market()
+    )
+
+
+def market(days: int, step_min: int, seed: int = 1) -> pd.DataFrame:
+    """A daily shape of price with a level that wanders from day to day and noise in each slot."""
+    rng = np.random.default_rng(seed)
+    per_day = 1440 // step_min
+    n = days * per_day
+    hour = np.arange(n) * step_min / 60.0 % 24
+    level = np.repeat(np.cumsum(rng.normal(0, 4, days)) * 0.3, per_day)
+    shape = 60 + 25 * np.sin((hour - 10) / 24 * 2 * np.pi)
+    index = pd.date_range("2024-01-01", periods=n, freq=f"{step_min}min", tz="UTC")
+    price = shape + level + rng.normal(0, 3, n)
+    load = 30_000 + 5_000 * np.sin((hour - 9) / 24 * 2 * np.pi) + rng.normal(0, 200, n)
+    return pd.DataFrame({"price_per_mwh": price, "load_mw": load}, index=index)
+
+
+@pytest.fixture(scope="module", params=[30, 60])
+def fitted(request):
+    step_min = request.param
+    frame = market(150, step_min)
+    until = datetime(2024, 5, 1, tzinfo=UTC)
+    return step_min, frame, until, fit_price(frame, zone(step_min), until)
+
+
+def _slot(until: datetime, step_min: int) -> int:
+    return int(until.timestamp()) // (60 * step_min)
+
+
+def test_the_forecast_beats_the_profile_and_covers(fitted):
+    step_min, frame, until, part = fitted
+    ring, first = FrameRing(frame, step_min), _slot(until, step_min)
+    own, profile, inside = [], [], []
+    for t in range(first, first + 20 * 1440 // step_min, 5):
+        forecast = part.forecast(ring_until(frame, step_min, t), t)
+        actual = ring.window("price_per_mwh", t + 1, t + 1 + 1440 // step_min)
+        own.append(np.abs(forecast.mean - actual))
+        profile.append(np.abs(forecast.experts["profile"] - actual))
+        inside.append((actual >= forecast.quantiles[:, 0]) & (actual <= forecast.quantiles[:, 6]))
+    assert forecast.source == "model"
+    assert np.mean(own) < 0.9 * np.mean(profile)
+    assert 0.80 < np.mean(inside) < 0.98
+
+
+def ring_until(frame: pd.DataFrame, step_min: int, t: int) -> FrameRing:
+    last = pd.Timestamp(t * step_min * 60, unit="s", tz="UTC")
+    return FrameRing(frame.loc[:last], step_min)
+
+
+def test_quantiles_are_sorted_and_have_the_right_shape(fitted):
+    step_min, frame, until, part = fitted
+    t = _slot(until, step_min)
+    forecast = part.forecast(ring_until(frame, step_min, t), t)
+    assert forecast.quantiles.shape == (len(horizons_min(step_min)), 7)
+    assert (np.diff(forecast.quantiles, axis=1) >= 0).all()
+
+
+def test_a_part_that_was_stored_gives_the_same_bits(fitted):
+    step_min, frame, until, part = fitted
+    t = _slot(until, step_min)
+    ring = ring_until(frame, step_min, t)
+    again = part_from_arrays(part.to_arrays()).forecast(ring, t)
+    assert np.array_equal(again.quantiles, part.forecast(ring, t).quantiles)
+
+
+def test_nothing_after_the_origin_is_used(fitted):
+    step_min, frame, until, part = fitted
+    t = _slot(until, step_min)
+    noisy = frame.copy()
+    noisy.loc[pd.Timestamp(t * step_min * 60, unit="s", tz="UTC") + pd.Timedelta(minutes=step_min) :, "load_mw"] = 1e9
+    noisy.loc[
+        pd.Timestamp(t * step_min * 60, unit="s", tz="UTC") + pd.Timedelta(minutes=step_min) :, "price_per_mwh"
+    ] = np.nan
+    a, b = part.forecast(ring_until(frame, step_min, t), t), part.forecast(FrameRing(noisy, step_min), t)
+    assert np.array_equal(a.quantiles, b.quantiles)
+
+
+def test_training_reads_nothing_after_until():
+    frame = market(120, 60)
+    until = datetime(2024, 4, 1, tzinfo=UTC)
+    noisy = frame.copy()
+    noisy.loc[pd.Timestamp(until) :] = 1e6
+    first, second = fit_price(frame, zone(60), until), fit_price(noisy, zone(60), until)
+    assert first is not None
+    assert second is not None
+    for name, value in first.to_arrays().items():
+        assert np.array_equal(value, second.to_arrays()[name]), name
+
+
+def test_published_prices_stand_as_they_are(fitted):
+    step_min, frame, until, part = fitted
+    t = _slot(until, step_min)
+    forecast = part.forecast(FrameRing(frame, step_min), t)
+    actual = FrameRing(frame, step_min).window("price_per_mwh", t + 1, t + 1 + 1440 // step_min)
+    assert forecast.source == "published"
+    assert np.array_equal(forecast.mean, actual)
+
+
+def test_no_recent_price_gives_the_named_profile(fitted):
+    step_min, frame, until, part = fitted
+    t = _slot(until, step_min)
+    gap = ring_until(frame, step_min, t - 2 * 1440 // step_min)
+    forecast = part.forecast(gap, t)
+    assert forecast.source == "fallback_profile"
+    assert np.isfinite(forecast.quantiles).all()
+
+
+def test_an_hour_of_history_gives_the_last_price(fitted):
+    step_min, frame, until, part = fitted
+    t = _slot(until, step_min)
+    short = FrameRing(frame.loc[pd.Timestamp(until) - pd.Timedelta(hours=1) : pd.Timestamp(until)], step_min)
+    forecast = part.forecast(short, t)
+    assert forecast.source == "fallback_last_price"
+    assert forecast.mean[0] == frame.loc[pd.Timestamp(until), "price_per_mwh"]
+    assert forecast.quantiles[0, 0] < forecast.mean[0] < forecast.quantiles[0, 6]
+
+
+def test_an_empty_ring_gives_nothing(fitted):
+    step_min, frame, until, part = fitted
+    forecast = part.forecast(FrameRing(frame.iloc[:1], step_min), _slot(until, step_min))
+    assert forecast.source == "none"
+    assert np.isnan(forecast.mean).all()
+
+
+def test_a_frame_without_prices_fits_nothing():
+    frame = market(60, 60).drop(columns="price_per_mwh")
+    assert fit_price(frame, zone(60), datetime(2024, 2, 20, tzinfo=UTC)) is None

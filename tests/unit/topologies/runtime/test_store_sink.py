@@ -1,0 +1,188 @@
+"""The storage sink against a real SQLite store: what it writes and buries, and what it does when the store is gone."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from quixstreams.sinks import SinkBackpressureError
+
+from tests.builders import T0, ZONE, closed_slot, forecast_at, slot_at
+from topologies.runtime.store_sink import READ_TOPICS, StoreSink
+from vpp import messages as m
+from vpp.errors import UnreachableError
+from vpp.store.sqlite import SqliteStore
+from vpp.store.tables import Row, Table
+from vpp.streams.reducer import Output
+from vpp.streams.topics import RAW, TOPICS
+
+SEEN_MS = 1_700_000_000_123
+SEEN_AT = datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=UTC)
+
+
+class FlakyStore(SqliteStore):
+    """A SQLite store that can be out of reach."""
+
+    away = False
+
+    def _write(self, batches: Mapping[Table, Sequence[Row]], run: str) -> None:
+        if self.away:
+            raise UnreachableError("away", retry_after_s=3.0)
+        super()._write(batches, run)
+
+
+class Bench:
+    """A sink with its store and the dead letters that it sent."""
+
+    def __init__(self, path: Path, retention: timedelta | None = None) -> None:
+        self.store = FlakyStore(path)
+        self.letters: list[m.DeadLetter] = []
+        topics = {topic.wire(): topic for topic in READ_TOPICS}
+        self.sink = StoreSink(self.store, topics, self._bury, retention)
+        self.offset = 0
+
+    def _bury(self, letters: list[Output]) -> None:
+        self.letters += [letter.message for letter in letters if isinstance(letter.message, m.DeadLetter)]
+
+    def send(self, topic: str, value: m.Message | bytes | None, key: bytes | None = b"Z") -> None:
+        payload = m.encode(value) if isinstance(value, m.Record) else value
+        self.sink.add(payload, key, SEEN_MS, [], f"vpp.{topic}", 0, self.offset)
+        self.offset += 1
+
+
+@pytest.fixture
+def bench(tmp_path: Path):
+    bench = Bench(tmp_path / "store.sqlite")
+    yield bench
+    bench.store.close()
+
+
+def test_every_topic_but_the_raw_one_is_read() -> None:
+    assert [topic for topic in TOPICS if topic not in READ_TOPICS] == [RAW]
+
+
+def test_rows_appear_with_the_flush_and_not_before(bench: Bench) -> None:
+    bench.send("telemetry", closed_slot(0))
+    bench.send("forecasts", forecast_at(0))
+    assert bench.store.count("telemetry") == 0
+    bench.sink.flush()
+    assert (bench.store.count("telemetry"), bench.store.count("forecasts")) == (1, 96)
+    assert (bench.sink.rows, bench.sink.last_slot) == (97, {ZONE: T0})
+
+
+def test_a_checkpoint_repeated_leaves_the_same_tables(bench: Bench) -> None:
+    for _ in range(2):
+        bench.send("telemetry", closed_slot(0))
+        bench.send("telemetry", m.End(zone=ZONE, producer="telemetry", last_slot=T0))
+        bench.sink.flush()
+    assert bench.store.count("telemetry") == 1
+    assert bench.store.read("ends").values == [(ZONE, SEEN_AT, "telemetry", "telemetry", T0)]
+
+
+def test_history_leaves_no_row(bench: Bench) -> None:
+    bench.send("telemetry", closed_slot(0, history=True))
+    bench.sink.flush()
+    assert bench.store.count("telemetry") == 0
+
+
+def test_a_correction_changes_only_what_it_names(bench: Bench) -> None:
+    bench.send("telemetry", closed_slot(0, net_mw=500.0, price=None))
+    correction = m.Correction(
+        zone=ZONE, slot=T0, step_min=30, values={"price_per_mwh": 55.5}, net_load_mw=500.0, revision=1
+    )
+    bench.send("telemetry", correction)
+    bench.send("forecasts", correction)
+    bench.sink.flush()
+    (row,) = bench.store.read("telemetry").dicts()
+    assert (row["load_mw"], row["price_per_mwh"], row["revision"]) == (500.0, 55.5, 1)
+    assert row["values"] == '{"load_mw":500.0,"price_per_mwh":null}'
+
+
+@pytest.mark.parametrize("first", ["orders", "bids"])
+def test_an_order_is_one_row_whichever_topic_comes_first(bench: Bench, first: str) -> None:
+    order = m.Order(zone=ZONE, order_id="o1", action="hold", principal="ana", reason="storm", issued_at=T0)
+    admitted = m.Order(
+        zone=ZONE, order_id="o1", action="hold", principal="ana", reason="storm", issued_at=T0, verdict="accepted"
+    )
+    sent = {"orders": order, "bids": admitted}
+    for topic in sorted(sent, key=lambda topic: topic != first):
+        bench.send(topic, sent[topic])
+        bench.sink.flush()
+    (row,) = bench.store.read("orders").dicts()
+    assert (row["verdict"], row["action"]) == ("accepted", "hold")
+    assert '"verdict"' not in row["body"]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"\xff\x00", "not_json"),
+        (b'{"kind":"slot"}', "schema"),
+        (b"", "empty"),
+        (None, "empty"),
+        (m.encode(m.End(zone="Z", producer="x")).replace(b'"end"', b'"observation"'), "schema"),
+        (m.encode(closed_slot(0)).replace(b"2022-01-03", b"0001-01-03"), "unfit"),
+    ],
+)
+def test_broken_records_become_dead_letters(bench: Bench, value: bytes | None, reason: str) -> None:
+    bench.send("telemetry", closed_slot(0))
+    bench.send("telemetry", value)
+    bench.send("telemetry", closed_slot(1))
+    bench.sink.flush()
+    assert bench.store.read("telemetry").column("slot") == [T0, slot_at(1)]
+    (letter,) = bench.letters
+    assert (letter.reason, letter.topic, letter.partition, letter.offset) == (reason, "telemetry", 0, 1)
+    assert bench.sink.dead_letters == 1
+
+
+def test_lists_of_unequal_length_and_huge_numbers_are_buried_too(bench: Bench) -> None:
+    whole = m.encode(forecast_at(0))
+    bench.send("forecasts", whole.replace(b'"horizon_min":[30,', b'"horizon_min":[30,45,', 1))
+    entry = m.Trade(
+        zone=ZONE, slot=T0, asset_id="b", revision=10**30, side="buy", energy_mwh=1.0, price_per_mwh=1.0, revenue=1.0,
+        currency="GBP",
+    )  # fmt: skip
+    bench.send("ledger", entry)
+    bench.sink.flush()
+    assert [letter.reason for letter in bench.letters] == ["schema", "unfit"]
+
+
+def test_an_unreachable_store_is_backpressure_and_nothing_is_kept_twice(bench: Bench) -> None:
+    bench.store.away = True
+    bench.send("telemetry", closed_slot(0))
+    bench.send("telemetry", b"junk")
+    with pytest.raises(SinkBackpressureError) as caught:
+        bench.sink.flush()
+    assert caught.value.retry_after == 3.0
+    assert bench.letters == []
+    bench.store.away = False
+    bench.sink.flush()
+    assert bench.store.count("telemetry") == 0
+    bench.send("telemetry", closed_slot(0))
+    bench.send("telemetry", b"junk")
+    bench.sink.flush()
+    assert (bench.store.count("telemetry"), len(bench.letters)) == (1, 1)
+
+
+def test_retention_goes_by_the_newest_time_in_the_table_and_not_by_the_clock(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "store.sqlite", timedelta(days=1))
+    for index in range(5 * 48):
+        bench.send("telemetry", closed_slot(index))
+        bench.sink.flush()
+    found = bench.store.read("telemetry").column("slot")
+    assert found[-1] == slot_at(239)
+    assert slot_at(239) - timedelta(days=1, hours=1) <= found[0] <= slot_at(239) - timedelta(days=1)
+    bench.store.close()
+
+
+def test_ends_and_audit_are_kept_for_ever(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "store.sqlite", timedelta(days=1))
+    for day in range(5):
+        at = T0 + timedelta(days=day)
+        bench.send(
+            "audit",
+            m.Audit(zone=ZONE, audit_id=f"a{day}", at=at, principal="ana", action="hold", verdict="accepted"),
+        )
+        bench.sink.flush()
+    assert bench.store.count("audit") == 5
+    bench.store.close()

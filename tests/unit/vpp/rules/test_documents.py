@@ -1,0 +1,151 @@
+"""Documents become clauses that keep their number, page and words."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpp.errors import ConfigError, DataError
+from vpp.rules.clauses import added_clauses
+from vpp.rules.documents import MAX_CHARS, documents_in, keep_document, read_document
+from vpp.rules.index import RuleIndex
+
+CODE = """# Grid code of Ruritania
+
+Preamble that says whom the code binds and from what day on it does so.
+
+## 4.2 Ramp rates
+A storage plant changes its output by no more than ten percent of its capacity in a minute.
+
+## 4.3 Reactive power
+At the connection point the plant keeps a power factor between 0.95 leading and lagging.
+
+R7. Reporting
+Each owner reports outages of more than one hour by noon of the next working day.
+"""
+
+
+def write_pdf(path: Path, pages: list[str]) -> None:
+    """A minimal PDF with one line of text on each page."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>"]
+    kids = " ".join(f"{4 + 2 * i} 0 R" for i in range(len(pages)))
+    objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode())
+    objects.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+    for i, text in enumerate(pages):
+        lines = " T* ".join(f"({line}) Tj" for line in text.split("\n"))
+        stream = f"BT /F1 11 Tf 14 TL 40 700 Td {lines} ET".encode()
+        page = f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * i} 0 R "
+        objects.append((page + "/Resources << /Font << /F1 3 0 R >> >> >>").encode())
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
+    out, offsets = BytesIO(), []
+    out.write(b"%PDF-1.4\n")
+    for number, body in enumerate(objects, start=1):
+        offsets.append(out.tell())
+        out.write(b"%d 0 obj\n%s\nendobj\n" % (number, body))
+    start = out.tell()
+    out.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
+    out.write(b"".join(b"%010d 00000 n \n" % offset for offset in offsets))
+    out.write(b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start))
+    path.write_bytes(out.getvalue())
+
+
+def test_markdown_is_cut_at_numbered_headings(tmp_path: Path) -> None:
+    path = tmp_path / "code.md"
+    path.write_text(CODE)
+    found = read_document(path)
+    assert [(clause.clause, clause.title) for clause in found] == [
+        ("code", "Grid code of Ruritania"),
+        ("4.2", "Ramp rates"),
+        ("4.3", "Reactive power"),
+        ("R7", "Reporting"),
+    ]
+    assert found[1].text.startswith("A storage plant changes its output")
+    assert found[1].citation == "code.md 4.2"
+
+
+def test_html_loses_its_tags_and_scripts(tmp_path: Path) -> None:
+    path = tmp_path / "code.html"
+    path.write_text(
+        "<html><head><title>x</title></head><body><script>steal()</script><h2>12 Metering</h2>"
+        "<p>Meters record energy every five minutes and keep it for ninety days.</p></body></html>"
+    )
+    (clause,) = read_document(path)
+    assert (clause.clause, clause.title) == ("12", "Metering")
+    assert clause.text == "Meters record energy every five minutes and keep it for ninety days."
+
+
+def test_pdf_keeps_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "code.pdf"
+    write_pdf(
+        path,
+        [
+            "1.1 Scope\nThis code binds every plant that is connected above ten kilovolts.",
+            "2.1 Frequency\nPlants stay connected for half an hour between 47.5 and 51.5 hertz.",
+        ],
+    )
+    found = read_document(path)
+    assert [(clause.clause, clause.title, clause.page) for clause in found] == [
+        ("1.1", "Scope", 1),
+        ("2.1", "Frequency", 2),
+    ]
+    assert found[1].citation == "code.pdf 2.1 page 2"
+
+
+def test_added_documents_are_found_with_the_shipped_ones(tmp_path: Path) -> None:
+    path = tmp_path / "code.md"
+    path.write_text(CODE)
+    folder = tmp_path / "rules"
+    assert keep_document(path, folder) == keep_document(path, folder) == 4
+    assert RuleIndex(added_clauses(folder)).search("how fast may output change")[0].clause.clause == "4.2"
+
+
+def test_long_text_is_cut_at_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("Every plant obeys this long rule without end. " * 200)
+    found = read_document(path)
+    assert all(len(clause.text) <= MAX_CHARS and clause.text.endswith(".") for clause in found)
+    assert sum(clause.text.count("obeys") for clause in found) == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("code.docx", b"x", "is no"),
+        ("code.md", b"", "holds no text"),
+        ("code.md", b"\xff\xfe\x00", "cannot read"),
+        ("code.pdf", b"not a pdf", "cannot read"),
+    ],
+)
+def test_what_cannot_be_read_is_told(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_document(path)
+
+
+def test_folders_are_searched_and_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.md").write_text(CODE)
+    (tmp_path / "y.json").write_text("[]")
+    assert documents_in(tmp_path) == [tmp_path / "a" / "x.md"]
+    with pytest.raises(DataError, match="no document"):
+        documents_in(tmp_path / "none")
+
+
+def test_a_foreign_file_among_the_rules_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"a": 1}')
+    with pytest.raises(ConfigError, match="holds no clauses"):
+        list(added_clauses(tmp_path))
+
+
+@given(st.text(max_size=2000))
+def test_any_text_is_cut_without_loss_of_length_limits(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.mktemp("any") / "any.txt"
+    path.write_text(text, encoding="utf-8", errors="ignore")
+    try:
+        found = read_document(path)
+    except DataError:
+        return
+    assert all(0 < len(clause.text) <= MAX_CHARS for clause in found)

@@ -1,0 +1,1 @@
+"""Backtests and what-ifs that drive the real reducers over history."""

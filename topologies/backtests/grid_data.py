@@ -1,0 +1,81 @@
+"""Reads a history file for a grid backtest: slots as the fleet decides them, and finer rows as ticks inside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from topologies.sources.feed import open_file
+from vpp.files.reader import read_frame
+from vpp.files.zone_fitting import Overrides
+from vpp.fleet.lookup import find_zone
+from vpp.fleet.schema import Fleet, Zone
+
+DEFAULT_STEP_MIN = 30
+MOST_TICKS = 60
+_AHEAD = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class GridData:
+    """A zone's history by slot, its finer rows where there are any, and what was assumed."""
+
+    zone: Zone
+    frame: pd.DataFrame
+    ticks: pd.DataFrame | None
+    notes: tuple[str, ...]
+
+
+def open_grid_data(
+    path: Path,
+    name: str | None,
+    *,
+    start: datetime,
+    end: datetime,
+    step_min: int | None = None,
+    mapping: str | None = None,
+    own: Fleet | None = None,
+    overrides: Overrides | None = None,
+) -> GridData:
+    """Read one zone of a file.
+
+    Rows shorter than the slots that the fleet decides in (its file's ``step_min``, for a fleet of no file half an hour)
+    become ticks.
+
+    Args:
+        path: The file.
+        name: The zone, None where the file has one.
+        start: Start of the test range.
+        end: Its end; three days more are read for what was published of them.
+        step_min: Slot length, a multiple of the file's; None: the fleet's where the file is finer, else the file's.
+        mapping: Mapping file or name.
+        own: The user's fleet.
+        overrides: Time zone and market from the command line.
+
+    Raises:
+        ConfigError: The file has several zones and none is named, or the slot length does not fit.
+        DataError: The file cannot be read.
+    """
+    names = () if name is None else (name,)
+    feed = open_file(path, names=names, start=start, mapping=mapping, own=own, overrides=overrides)
+    found = feed.one_zone().zone
+    fine_min = feed.step_min
+    slot_min = step_min or _slot_min(found, fine_min, own)
+    if slot_min != fine_min:
+        feed = open_file(
+            path, names=(found,), start=start, mapping=mapping, own=own, overrides=overrides, step_min=slot_min
+        )
+    inside = slot_min != fine_min and slot_min // fine_min <= MOST_TICKS
+    notes = (*feed.notes, f"{found}: slots of {slot_min} min, rows of {fine_min} min inside") if inside else feed.notes
+    until = end + _AHEAD
+    ticks = read_frame(path, found, mapping=mapping, end=until, step_min=fine_min) if inside else None
+    return GridData(feed.zones[found], feed.frame(found, until), ticks, notes)
+
+
+def _slot_min(name: str, fine_min: int, own: Fleet | None) -> int:
+    known = find_zone(name, own)
+    wanted = DEFAULT_STEP_MIN if known is None else known.step_min
+    return wanted if wanted > fine_min and wanted % fine_min == 0 and 1440 % wanted == 0 else fine_min

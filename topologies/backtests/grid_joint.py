@@ -1,0 +1,108 @@
+"""Service and trading weighed together: what the plant earns and saves when energy counts at the market's prices.
+
+Four policies on the same forecasts and bids: service only (energy at one flat price), trading alone (no grid limits),
+grid first (the service plan, then trading that raises no penalty), joint (one clearing of both bids). Batteries are
+settled at actual prices; peakers and loads at their net cost, for their fuel follows the market.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from agents.evaluation.grid_first import solve_grid_first_with_curve
+from agents.evaluation.grid_score import Actuals, GridRun
+from topologies.backtests.grid_policies import Lane, PlantLane
+from topologies.backtests.grid_weeks import NO_ACTION, History, Trial, bridged
+from vpp.domain import PRICE
+from vpp.errors import DataError
+from vpp.files.zone_fitting import FLAT_PRICE_PER_MWH, NO_LIMIT_MW
+from vpp.fleet.schema import Battery, Limits, Zone
+from vpp.numerics.arrays import Floats
+
+STORED_SHARE = 0.95
+STORED_DAYS = 14
+SERVICE_ONLY, TRADING_ALONE, GRID_FIRST, JOINT = "service_only", "trading_alone", "grid_first", "joint"
+
+
+def joint_trial(history: History) -> Trial:
+    """Return the trial of the four policies.
+
+    Raises:
+        DataError: The data hold no price.
+    """
+    zone, frame = history.zone, history.frame
+    if PRICE not in frame or frame[PRICE].notna().sum() == 0:
+        raise DataError(f"the data of {zone.zone} hold no price", hint="leave out --joint")
+    flat = FLAT_PRICE_PER_MWH
+    market = zone.model_copy(update={"generation_price_flat_per_mwh": flat})
+    service = zone.model_copy(update={"energy_price_flat_per_mwh": flat})
+    free = market.model_copy(update={"limits": Limits(ramp_limit_mw=NO_LIMIT_MW, import_cap_mw=NO_LIMIT_MW)})
+    lanes: dict[str, Lane] = {
+        SERVICE_ONLY: PlantLane(service),
+        TRADING_ALONE: PlantLane(free, trades=True),
+        GRID_FIRST: PlantLane(_without_price_curves(market), trades=True, clear=solve_grid_first_with_curve),
+        JOINT: PlantLane(market, trades=True),
+    }
+    price = bridged(frame[PRICE].to_numpy(dtype=np.float64))
+
+    def actuals(start: int, length: int) -> Actuals:
+        past = price[max(start - STORED_DAYS * zone.step.per_day, 0) : start]
+        return Actuals(
+            actual_mw=history.filled[start : start + length],
+            before_mw=float(history.filled[start - 1]),
+            price_per_mwh=price[start : start + length],
+            stored_value_per_mwh=STORED_SHARE * float(np.median(past)),
+            generation_price_per_mwh=flat,
+            potential_mw=history.potential(start, length),
+        )
+
+    return Trial(market, lanes, actuals)
+
+
+def _without_price_curves(zone: Zone) -> Zone:
+    """Return the zone without price curves in its setpoints, which would let trading raise penalties after all."""
+    return zone.model_copy(update={"market": zone.market.model_copy(update={"contingent_bids": False})})
+
+
+def joint_figures(trial: Trial) -> dict[str, Any]:
+    """Return money by policy, and by how much joint clearing is worth more than the grid first, in per cent.
+
+    ``service_cost``: penalties, fuel and curtailment, less generation at the flat price. ``money``: batteries' energy
+    at actual prices, less wear, and what is left in store. ``value``: cost of no action less that of the policy.
+    """
+    idle = trial.runs[NO_ACTION]
+    found = {name: _policy(trial.zone, done, idle) for name, done in trial.runs.items()}
+    first, joint = (found[name]["value"] for name in (GRID_FIRST, JOINT))
+    return {
+        "policies": found,
+        "joint_over_grid_first_pct": round(100.0 * (joint - first) / abs(first), 2) if first else None,
+    }
+
+
+def _policy(zone: Zone, runs: list[GridRun], idle: list[GridRun]) -> dict[str, float | int]:
+    slots = sum(len(run.grid_mw) for run in runs)
+    money = sum(_money(zone, run) - _money(zone, rest) for run, rest in zip(runs, idle, strict=True))
+    value = sum(rest.cost - run.cost for run, rest in zip(runs, idle, strict=True))
+    resting = sum(rest.cost + _money(zone, rest) for rest in idle)
+    return {
+        "value": round(value, 2),
+        "service_cost": round(resting - (value - money), 2),
+        "money": round(money, 2),
+        "ramp_breach_pct": round(100.0 * sum(run.ramp_breaches for run in runs) / slots, 3),
+        "cap_breaches": sum(run.cap_breaches for run in runs),
+        "penalties": round(sum(run.costs["ramp"] + run.costs["cap"] for run in runs), 2),
+        "reflexes": sum(run.fallbacks for run in runs),
+    }
+
+
+def _money(zone: Zone, run: GridRun) -> float:
+    """Return what the batteries earned: all costs are theirs but for penalties and what other assets did."""
+    others: Floats = sum(
+        (run.power_mw[row] for row, asset in enumerate(zone.assets) if not isinstance(asset, Battery)),
+        np.zeros(len(run.grid_mw)),
+    )
+    flat = zone.generation_price_flat_per_mwh or 0.0
+    generation = flat * float(others.sum()) * zone.step.hours
+    return -(run.costs["energy"] + generation + run.costs["wear"] + run.costs["stored"])

@@ -1,0 +1,114 @@
+"""The report of a grid backtest: ``metrics.json`` and one HTML page without outside files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from models.evaluation.html_report import page, write_files
+from models.evaluation.svg_charts import line_chart
+from topologies.backtests.grid import GridBacktest
+from topologies.backtests.grid_weeks import WEEK_DAYS
+from vpp.numerics.arrays import Floats
+
+_COSTS = ("energy", "wear", "fuel", "start", "curtail", "ramp", "cap", "stored")
+_EVENTS = ("pod", "far", "csi", "events", "alarms", "threshold_mw")
+_SCORED = ("score", "worst_week_score", "cap_breaches", "ramp_breach_pct", "cost")
+_JOINT = ("value", "service_cost", "money", "penalties", "ramp_breach_pct", "cap_breaches")
+_NOTE = (
+    "Score: 100 (no action - cost) / (no action - perfect foresight), over all weeks. Each week begins with the fleet "
+    "at rest. Energy counts at one flat price, so trading does not enter. No action still sheds load at the cap."
+)
+
+
+def write_grid_report(out: Path, done: GridBacktest, command: str = "") -> list[Path]:
+    """Write ``metrics.json`` and ``report.html`` into ``out`` and return their paths; ``command`` repeats the run."""
+    return write_files(out, done.figures, grid_report_html(done, command))
+
+
+def grid_report_html(done: GridBacktest, command: str = "") -> str:
+    """Return the page."""
+    figures = done.figures
+    title = f"Grid response of {figures['zone']}"
+    policies = {"plant": figures, **figures["baselines"]}
+    weeks: Mapping[str, float] = figures["week_scores"]
+    costs: Mapping[str, Mapping[str, float]] = figures["costs"]
+    events: Mapping[str, Mapping[str, Any]] = figures["ramp_events"]
+    intro = (
+        f"{figures['weeks']} weeks, {figures['test_from']} to {figures['test_to']} (end exclusive), decisions every "
+        f"{figures['step_min']} minutes{_inside(figures)}. Trained on rows before {figures['train_to']}, "
+        f"{_refits(figures)}."
+    )
+    return page(title, [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>{intro}</p>",
+        f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
+        f"<h2>Score</h2><p>{_NOTE}</p>",
+        _table(("policy", *_SCORED), [(name, *(row[key] for key in _SCORED)) for name, row in policies.items()]),
+        f"<h2>Costs, {escape(done.zone.market.currency)}</h2>",
+        _table(("policy", *_COSTS), [(name, *(row.get(key) for key in _COSTS)) for name, row in costs.items()]),
+        "<h2>Weeks</h2>",
+        _table(("week from", "score"), list(weeks.items())),
+        "<h2>Ramp events</h2><p>The largest tenth of changes, by the year before the test; alarm at 93 % of that.</p>",
+        _table(("ahead", *_EVENTS), [(name, *(row[key] for key in _EVENTS)) for name, row in events.items()]),
+        *_joint(figures),
+        *_week_charts(done),
+    ])  # fmt: skip
+
+
+def _joint(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Yield what service and trading are worth together, where that was run."""
+    if "joint" not in figures:
+        return
+    policies: Mapping[str, Mapping[str, Any]] = figures["joint"]["policies"]
+    yield (
+        "<h2>At actual prices</h2><p>Batteries settled at actual prices, peakers and loads at their net cost. Value: "
+        "cost of no action less that of the policy; money: what the batteries earned; service cost: all else. Joint "
+        f"clearing over grid first: {figures['joint']['joint_over_grid_first_pct']} %.</p>"
+    )
+    yield _table(("policy", *_JOINT), [(name, *(row[key] for key in _JOINT)) for name, row in policies.items()])
+
+
+def _inside(figures: Mapping[str, Any]) -> str:
+    tick = figures["tick_min"]
+    return "" if tick is None else f", batteries following their curves every {tick:g} minutes"
+
+
+def _refits(figures: Mapping[str, Any]) -> str:
+    days = figures["refit_days"]
+    return "no refits" if days is None else f"refitted every {days:g} days"
+
+
+def _week_charts(done: GridBacktest) -> Iterable[str]:
+    """Yield grid power and the assets' power in the week of the lowest and of the highest score."""
+    scores = list(done.figures["week_scores"].items())
+    length = WEEK_DAYS * done.zone.step.per_day
+    named = {"worst": min(scores, key=lambda item: item[1]), "best": max(scores, key=lambda item: item[1])}
+    for name, (week, score) in named.items():
+        at = [start for start, _ in scores].index(week) * length
+        rows = slice(at, at + length)
+        days = [float(n) / done.zone.step.per_day for n in range(length)]
+        grid = {"net load": done.net_mw, "no action": done.idle_grid_mw, "grid power": done.grid_mw}
+        yield f"<h2>The {name} week: from {week}, score {score:g}</h2>"
+        yield line_chart(days, _lines(grid, rows), x_label="days", y_label="MW", from_zero=False)
+        yield line_chart(days, _lines(done.power_mw, rows), x_label="days", y_label="MW by asset", from_zero=False)
+
+
+def _lines(values: Mapping[str, Floats], rows: slice) -> dict[str, list[float]]:
+    return {name: [float(v) for v in line[rows]] for name, line in values.items()}
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    top = "".join(f"<th>{escape(str(head).replace('_', ' '))}</th>" for head in heads)
+    body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return escape(str(value).replace("_", " "))

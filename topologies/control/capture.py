@@ -1,0 +1,172 @@
+"""Captures of a run's batteries, day by day, from the tables of assets, ledger and decisions."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from agents.assets.twin import soc_after
+from agents.evaluation.capture import Capture, Slot, capture_of_day, together
+from vpp.fleet.schema import Battery, Zone
+from vpp.numerics.arrays import Floats
+from vpp.store import Store
+from vpp.store.tables import ASSETS, DECISIONS, LEDGER
+
+_ORDERS = frozenset({"accepted", "clamped"})
+
+
+@dataclass(frozen=True, slots=True)
+class DayCapture:
+    """One battery's local day."""
+
+    asset_id: str
+    day: date
+    slots: int
+    capture: Capture
+
+
+class _Kept(msgspec.Struct):
+    """What of a decision's record says how it was ruled."""
+
+    missing: list[str] = []
+    plan: dict[str, list[Any]] = {}
+    orders: list[dict[str, Any]] = []
+    verdicts: list[dict[str, Any]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the decision for a slot expected: prices and their steps, whether its bids were old, who was held."""
+
+    price: Floats
+    step_h: Floats
+    late: bool
+    held: frozenset[str]
+
+
+def captures(
+    store: Store, zone: Zone, *, start: datetime | None = None, end: datetime | None = None
+) -> list[DayCapture]:
+    """Return the capture of each battery and local day that was settled, in the order of the file and of time.
+
+    Args:
+        store: Where the run's tables are.
+        zone: The zone as it is configured.
+        start: First slot.
+        end: End, exclusive.
+    """
+    expected = dict(_expectations(store, zone, start, end))
+    money = _money(store, zone.zone, start, end)
+    clock = ZoneInfo(zone.time_zone)
+    found: list[DayCapture] = []
+    for battery in zone.batteries:
+        days: dict[date, list[Slot]] = defaultdict(list)
+        rows = _stored(store, zone.zone, battery, start, end)
+        for when, slot in _slots(zone, battery, rows, expected, money):
+            days[when.astimezone(clock).date()].append(slot)
+        for day, slots in days.items():
+            capture = capture_of_day(battery, slots, zone.step.hours)
+            found.append(DayCapture(battery.asset_id, day, len(slots), capture))
+    return found
+
+
+def capture_of_each(days: Sequence[DayCapture]) -> dict[str, Capture]:
+    """Return the days of each battery together."""
+    by_asset: dict[str, list[Capture]] = defaultdict(list)
+    for day in days:
+        by_asset[day.asset_id].append(day.capture)
+    return {asset_id: together(parts) for asset_id, parts in by_asset.items()}
+
+
+def _stored(
+    store: Store, zone: str, battery: Battery, start: datetime | None, end: datetime | None
+) -> Iterator[tuple[datetime, float, float]]:
+    """Yield slot, delivered power and state of charge of a battery, in order of time."""
+    columns = ("slot", "power_mw", "soc")
+    filters = {"asset_id": battery.asset_id}
+    for chunk in store.scan(ASSETS, zone=zone, start=start, end=end, filters=filters, columns=columns):
+        yield from ((slot, power, soc) for slot, power, soc in chunk if power is not None and soc is not None)
+
+
+def _slots(
+    zone: Zone,
+    battery: Battery,
+    rows: Iterable[tuple[datetime, float, float]],
+    expected: Mapping[datetime, _Expected],
+    money: Mapping[tuple[datetime, str], tuple[float, float]],
+) -> Iterator[tuple[datetime, Slot]]:
+    kept: tuple[datetime, float] | None = None
+    for when, power, soc in rows:
+        # Where the slot before is not there, the store is what the delivered power leaves behind it.
+        began = kept[1] if kept is not None and kept[0] == when - zone.step.delta else None
+        before = soc + (soc - soc_after(battery, soc, power, zone.step.hours)) if began is None else began
+        kept = (when, soc)
+        price, cash = money.get((when, battery.asset_id), (math.nan, 0.0))
+        plan = expected.get(when)
+        yield (
+            when,
+            Slot(
+                price=price,
+                before_mwh=before * battery.energy_mwh,
+                after_mwh=soc * battery.energy_mwh,
+                cash=cash,
+                expected=np.zeros(0) if plan is None else plan.price,
+                step_h=np.zeros(0) if plan is None else plan.step_h,
+                late=plan is None or plan.late,
+                held=plan is not None and battery.asset_id in plan.held,
+            ),
+        )
+
+
+def _money(
+    store: Store, zone: str, start: datetime | None, end: datetime | None
+) -> dict[tuple[datetime, str], tuple[float, float]]:
+    """Return price and cash (revenue less wear, corrections added) by slot and asset."""
+    found: dict[tuple[datetime, str], tuple[float, float]] = {}
+    columns = ("slot", "asset_id", "revision", "price_per_mwh", "revenue", "wear_cost")
+    for chunk in store.scan(LEDGER, zone=zone, start=start, end=end, columns=columns):
+        for slot, asset_id, _, price, revenue, wear in chunk:
+            before = found.get((slot, asset_id), (math.nan, 0.0))
+            now = before[0] if price is None else price
+            found[slot, asset_id] = (now, before[1] + (revenue or 0.0) - (wear or 0.0))
+    return found
+
+
+def _expectations(
+    store: Store, zone: Zone, start: datetime | None, end: datetime | None
+) -> Iterator[tuple[datetime, _Expected]]:
+    """Yield what each decision expected, by the slot it decided; a hold's revision takes its assets."""
+    first = None if start is None else start - zone.step.delta
+    expected: dict[datetime, _Expected] = {}
+    columns = ("for_slot", "revision", "body")
+    for chunk in store.scan(DECISIONS, zone=zone.zone, start=first, end=end, columns=columns):
+        for for_slot, revision, body in chunk:
+            decision = msgspec.json.decode(body, type=_Kept)
+            held = frozenset(_held(zone, decision))
+            if revision:
+                before = expected.get(for_slot)
+                if before is not None:
+                    held |= before.held
+                    expected[for_slot] = _Expected(before.price, before.step_h, before.late, held)
+                continue
+            minutes = np.array([0, *decision.plan.get("horizon_min", [])], dtype=float)
+            prices = np.array(decision.plan.get("price_per_mwh", []), dtype=float)
+            expected[for_slot] = _Expected(prices, np.diff(minutes) / 60.0, bool(decision.missing), held)
+    yield from expected.items()
+
+
+def _held(zone: Zone, decision: _Kept) -> Iterator[str]:
+    """Yield the assets that an order ruled."""
+    ruled: dict[str, Any] = {o["order_id"]: o for o in decision.orders}
+    for verdict in decision.verdicts:
+        order = ruled.get(str(verdict.get("order_id")))
+        if order is not None and verdict.get("outcome") in _ORDERS:
+            yield from order.get("asset_ids") or [asset.asset_id for asset in zone.assets]

@@ -1,0 +1,63 @@
+"""Orders of operators at the command line: issued by the run's clock, approved by whoever types them."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
+from vpp.errors import DataError
+from vpp.messages import Order
+from vpp.store import Store
+from vpp.store.tables import TELEMETRY
+
+OPERATOR_PRIORITY = 50
+
+
+def run_clock(store: Store, zone: str) -> datetime:
+    """Return now by the run's clock: the end of the newest closed slot.
+
+    Raises:
+        DataError: No slot of the zone is closed yet.
+    """
+    slots = store.read(TELEMETRY, zone=zone, columns=("slot",), order="desc", limit=2).column("slot")
+    if not slots:
+        known = ", ".join(span.zone for span in store.spans(TELEMETRY))
+        raise DataError(
+            f"nothing of zone {zone!r} is stored yet", hint=f"zones with data: {known}" if known else "start `vpp up`"
+        )
+    step: timedelta = slots[0] - slots[1] if len(slots) == 2 else timedelta(minutes=30)
+    newest: datetime = slots[0]
+    return newest + step
+
+
+def operator_order(
+    store: Store, zone: str, action: str, *, principal: str, reason: str, now: datetime, key: bytes | None, **given: Any
+) -> Order:
+    """Return an order that its operator approves by giving it.
+
+    Args:
+        store: Tells the run's clock.
+        zone: The zone.
+        action: As in ``Order``.
+        principal: Who gives it.
+        reason: Why.
+        now: Wall time.
+        key: Signs the approval; None leaves it unsigned.
+        **given: Further fields of the order.
+
+    Raises:
+        DataError: No slot of the zone is closed yet.
+    """
+    order = Order(
+        zone=zone,
+        order_id="o" + secrets.token_hex(6),
+        action=action,
+        principal=principal,
+        reason=reason,
+        issued_at=run_clock(store, zone),
+        priority=OPERATOR_PRIORITY,
+        **given,
+    )
+    return approve(order, Approval(order_digest(order), principal, "operator", now, now + PLAN_LIFE), key)

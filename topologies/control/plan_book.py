@@ -1,0 +1,318 @@
+"""Plans between proposal and execution, kept where all can see them: as audit records, append-only.
+
+A plan is an order that nobody approved yet. Proposing, approving, rejecting and executing each leave one audit record
+with the digest of the order; what a plan is now is read from them. Its order id is the plan's id, and admission judges
+an order id once, so a plan acts once however often and by how many servers it is executed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
+from agents.orders.budget import WITHIN_BUDGET, Budget, Spent, beyond, effect
+from agents.orders.proposal import Proposal
+from vpp.domain import iso
+from vpp.errors import RefusedError
+from vpp.messages import Audit, Message, Order
+from vpp.store import Store
+from vpp.store.tables import AUDIT
+
+Poster = Callable[[str, Message], None]
+ACTS = ("propose", "approve", "reject", "execute")
+LOOK_BACK = timedelta(hours=24)
+
+
+class PlanKept(msgspec.Struct):
+    """What the audit record of a proposal holds."""
+
+    order: Order
+    outcome: str
+    reasons: list[str]
+    expires_at: datetime
+    cost_change: float | None = None
+    energy_change_mwh: float | None = None
+    moved_mwh: float | None = None
+    peak_change_mw: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanState:
+    """A plan and what became of it; the times are wall time."""
+
+    plan_id: str
+    proposer: str
+    digest: str
+    kept: PlanKept
+    approval: str | None = None
+    approved_by: str | None = None
+    rejected_by: str | None = None
+    executed: bool = False
+
+    def status(self, now: datetime) -> str:
+        """Return ``refused``, ``executed``, ``rejected``, ``expired``, ``approved`` or ``proposed``."""
+        if self.kept.outcome == "refused":
+            return "refused"
+        if self.executed:
+            return "executed"
+        if self.rejected_by is not None:
+            return "rejected"
+        if now >= self.kept.expires_at:
+            return "expired"
+        return "approved" if self.approved_by is not None else "proposed"
+
+
+@dataclass
+class PlanBook:
+    """Reads and writes plans.
+
+    Attributes:
+        store: The store that audit records arrive in.
+        post: Writes one message to a topic.
+        key: Signs approvals; None leaves them unsigned.
+        now: The wall clock.
+    """
+
+    store: Store
+    post: Poster
+    key: bytes | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _own: dict[str, list[Audit]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _budget_lock: Lock = field(default_factory=Lock)
+
+    def new_id(self) -> str:
+        """Return an id for a new plan that nobody can guess."""
+        return "p" + secrets.token_hex(6)
+
+    def propose(self, proposal: Proposal, principal: str) -> PlanState:
+        """Write a proposal down, also a refused one, and return it as a plan."""
+        order = proposal.order
+        kept = PlanKept(
+            order=order,
+            outcome=proposal.outcome,
+            reasons=proposal.reasons,
+            expires_at=self.now() + PLAN_LIFE,
+            cost_change=proposal.cost_change,
+            energy_change_mwh=proposal.energy_change_mwh,
+            moved_mwh=proposal.moved_mwh,
+            peak_change_mw=proposal.peak_change_mw,
+        )
+        detail = msgspec.json.encode(kept).decode()
+        self._write(order.zone, f"propose:{order.order_id}", principal, proposal.outcome, detail, order_digest(order))
+        return PlanState(order.order_id, principal, order_digest(order), kept)
+
+    def find(self, plan_id: str) -> PlanState | None:
+        """Return a plan of the last day, None where there is none."""
+        wanted = {f"{act}:{plan_id}" for act in ACTS}
+        since = self.now() - LOOK_BACK
+        rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(wanted)})
+        records = [Audit(**row) for row in rows.dicts()]
+        records += self._own.get(plan_id, [])
+        return next(iter(_plans(records)), None)
+
+    def recent(self, zone: str | None = None) -> list[PlanState]:
+        """Return the plans of the last day, newest first."""
+        actions = [f"plan:{act}" for act in ACTS]
+        rows = self.store.read(AUDIT, zone=zone, start=self.now() - LOOK_BACK, filters={"action": actions})
+        records = [Audit(**row) for row in rows.dicts()]
+        records += [a for own in self._own.values() for a in own if zone in (None, a.zone)]
+        return sorted(_plans(records), key=lambda plan: plan.kept.expires_at, reverse=True)
+
+    def approve(self, plan_id: str, approver: str, mode: str = "operator") -> PlanState:
+        """Approve a plan and return it.
+
+        Raises:
+            RefusedError: There is no such plan, or it is not open any more.
+        """
+        with self._lock:
+            plan = self._open(plan_id)
+            if plan.approved_by is not None:
+                return plan
+            given = Approval(plan.digest, approver, mode, self.now(), plan.kept.expires_at, **_priced(plan, mode))
+            approved = approve(plan.kept.order, given, self.key)
+            self._write(
+                plan.kept.order.zone, f"approve:{plan_id}", approver, mode, approved.approval or "", plan.digest
+            )
+        return self._again(plan_id)
+
+    def reject(self, plan_id: str, principal: str, reason: str) -> PlanState:
+        """Reject a plan that is open and return it.
+
+        Raises:
+            RefusedError: There is no such plan, or it is not open any more.
+        """
+        with self._lock:
+            plan = self._open(plan_id)
+            self._write(plan.kept.order.zone, f"reject:{plan_id}", principal, "rejected", reason, plan.digest)
+        return self._again(plan_id)
+
+    def approve_within(self, plan_id: str, principal: str, budget: Budget) -> str | None:
+        """Approve a plan where the day's budget of its proposer allows it; return why not, None where it was approved.
+
+        This counts what has arrived in the store, so that a refusal comes early; admission counts again, for good.
+
+        Raises:
+            RefusedError: There is no such plan, or it is not open any more.
+            UnreachableError: The broker does not take the record.
+        """
+        with self._budget_lock:
+            plan = self._open(plan_id)
+            _must_be_own(plan, principal)
+            if plan.approved_by is not None:
+                return None
+            kept = plan.kept
+            if kept.order.action not in WITHIN_BUDGET:
+                return f"a {kept.order.action} order needs a person's approval"
+            if kept.peak_change_mw is None or kept.moved_mwh is None or kept.cost_change is None:
+                return "its effect is not priced"
+            spent = spent_today(self.recent(kept.order.zone), principal, self.now())
+            why = beyond(budget, spent, kept.peak_change_mw, effect(kept.moved_mwh, kept.cost_change))
+            if why is not None:
+                return why
+            self.approve(plan_id, principal, "budget")
+        return None
+
+    def note_answer(self, plan: PlanState, principal: str, verdict: str) -> None:
+        """Write down that the person at a client was asked about a plan and did not approve it."""
+        self._write(plan.kept.order.zone, f"ask:{plan.plan_id}", principal, verdict, "", plan.digest)
+
+    def execute(self, plan_id: str, principal: str) -> Order:
+        """Send the order of an approved plan and return it; a plan that was executed gives the same order again.
+
+        Raises:
+            RefusedError: It is not approved, or not open any more, or was changed after its proposal, or is another's.
+            UnreachableError: The broker did not take it.
+        """
+        with self._lock:
+            plan = self.find(plan_id)
+            if plan is None or not plan.executed:
+                plan = self._open(plan_id)
+            _must_be_own(plan, principal)
+            if not plan.executed and plan.approved_by is None:
+                raise RefusedError(
+                    f"plan {plan_id} is not approved", hint=f"an operator approves it with: vpp approve {plan_id}"
+                )
+            order = msgspec.structs.replace(plan.kept.order, approved_by=plan.approved_by, approval=plan.approval)
+            if plan.executed:
+                return order
+            # First the order, then the record: a crash between them leaves an order that admission judges once.
+            self.post("orders", order)
+            self._write(order.zone, f"execute:{plan_id}", principal, "sent", order.reason, plan.digest)
+        return order
+
+    def send(self, order: Order) -> None:
+        """Send an order that needs no plan: a hold, or what an operator gives and approves at once.
+
+        Raises:
+            UnreachableError: The broker did not take it.
+        """
+        self.post("orders", order)
+        self._write(
+            order.zone, f"{order.action}:{order.order_id}", order.principal, "sent", order.reason, order_digest(order)
+        )
+
+    def _open(self, plan_id: str) -> PlanState:
+        plan = self.find(plan_id)
+        if plan is None:
+            raise RefusedError(f"there is no plan {plan_id!r} of the last day", hint="propose it again; `vpp plans`")
+        if order_digest(plan.kept.order) != plan.digest:
+            raise RefusedError(f"plan {plan_id} was changed after its proposal", hint="propose it again")
+        status = plan.status(self.now())
+        if status not in ("proposed", "approved"):
+            why = {
+                "refused": "it failed its checks: " + "; ".join(plan.kept.reasons),
+                "expired": f"it expired at {iso(plan.kept.expires_at)}",
+                "rejected": f"{plan.rejected_by} rejected it",
+                "executed": "it was executed already",
+            }[status]
+            raise RefusedError(f"plan {plan_id} is {status}: {why}", hint="propose it again")
+        return plan
+
+    def _again(self, plan_id: str) -> PlanState:
+        found = self.find(plan_id)
+        assert found is not None
+        return found
+
+    def _write(self, zone: str, audit_id: str, principal: str, verdict: str, detail: str, digest: str | None) -> None:
+        act, _, plan_id = audit_id.partition(":")
+        record = Audit(
+            zone=zone,
+            audit_id=audit_id,
+            at=self.now(),
+            principal=principal,
+            action=f"plan:{act}",
+            verdict=verdict,
+            detail=detail,
+            digest=digest,
+        )
+        self.post("audit", record)
+        self._own.setdefault(plan_id, []).append(record)
+        while len(self._own) > 1000:
+            self._own.pop(next(iter(self._own)))
+
+
+def _must_be_own(plan: PlanState, principal: str) -> None:
+    if plan.proposer != principal:
+        raise RefusedError(
+            f"plan {plan.plan_id} was proposed by {plan.proposer}", hint="propose it yourself, and have it approved"
+        )
+
+
+def _plans(records: Iterable[Audit]) -> list[PlanState]:
+    """Return the plans that audit records tell of; the first record of each act counts."""
+    acts: dict[str, dict[str, Audit]] = {}
+    for record in sorted(records, key=lambda record: record.at):
+        act, _, plan_id = record.audit_id.partition(":")
+        acts.setdefault(plan_id, {}).setdefault(act, record)
+    return [plan for plan_id, found in acts.items() if (plan := _plan(plan_id, found)) is not None]
+
+
+def _plan(plan_id: str, acts: dict[str, Audit]) -> PlanState | None:
+    proposed = acts.get("propose")
+    if proposed is None:
+        return None
+    try:
+        kept = msgspec.json.decode(proposed.detail, type=PlanKept)
+    except msgspec.DecodeError:
+        return None
+    # An approval counts only for the content that was proposed.
+    approved = acts.get("approve")
+    if approved is not None and approved.digest != proposed.digest:
+        approved = None
+    rejected = acts.get("reject")
+    return PlanState(
+        plan_id=plan_id,
+        proposer=proposed.principal,
+        digest=proposed.digest or "",
+        kept=kept,
+        approval=None if approved is None else approved.detail,
+        approved_by=None if approved is None else approved.principal,
+        rejected_by=None if rejected is None else rejected.principal,
+        executed="execute" in acts,
+    )
+
+
+def _priced(plan: PlanState, mode: str) -> dict[str, Any]:
+    """Return the effect that an approval by budget carries, so that admission can count it."""
+    kept = plan.kept
+    if mode != "budget":
+        return {}
+    return {"power_mw": kept.peak_change_mw, "energy_mwh": kept.moved_mwh, "cost": kept.cost_change}
+
+
+def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> Spent:
+    """Return what a principal's own plans of this UTC day that a budget approved add up to."""
+    spent = [
+        effect(plan.kept.moved_mwh or 0.0, plan.kept.cost_change or 0.0)
+        for plan in plans
+        if plan.approved_by == principal == plan.proposer and (plan.kept.expires_at - PLAN_LIFE).date() == now.date()
+    ]
+    return Spent(sum(one.energy_mwh for one in spent), sum(one.cost for one in spent))

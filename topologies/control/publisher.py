@@ -1,0 +1,62 @@
+"""Writes single messages to a topic and waits until the broker has them: orders and audit records."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+
+from confluent_kafka import KafkaException, Producer
+
+from topologies.control.running_broker import with_broker
+from vpp.errors import UnreachableError
+from vpp.messages import Message, encode
+from vpp.settings import Settings
+from vpp.streams.kafka import producer_config
+from vpp.streams.topics import BY_NAME
+
+WITHIN_S = 10.0
+
+
+class Post:
+    """A producer that is opened by the first message.
+
+    Args:
+        settings: Where the broker is; without one in them, that of a running `vpp up`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = Lock()
+        self._opened: tuple[str, Producer] | None = None
+
+    def __call__(self, topic: str, message: Message) -> None:
+        """Write ``message`` to a topic (short name), keyed by its zone, and wait for the broker's receipt.
+
+        Raises:
+            UnreachableError: The broker did not take it in time; it may or may not have it.
+        """
+        settings = with_broker(self._settings)
+        wire = BY_NAME[topic].wire(settings.topic_prefix)
+        failures: list[Any] = []
+
+        def told(error: Any, _record: Any) -> None:
+            if error is not None:
+                failures.append(error)
+
+        producer = self._producer(settings)
+        try:
+            producer.produce(wire, encode(message), message.zone.encode(), on_delivery=told)
+            waiting = producer.flush(WITHIN_S)
+        except (KafkaException, BufferError) as error:
+            raise UnreachableError(f"cannot write to {wire}: {error}") from error
+        if failures or waiting:
+            why = failures[0] if failures else f"no answer within {WITHIN_S:g} s"
+            raise UnreachableError(f"cannot write to {wire}: {why}", hint="is the broker running? see `vpp doctor`")
+
+    def _producer(self, settings: Settings) -> Producer:
+        address = settings.kafka.bootstrap_servers
+        with self._lock:
+            if self._opened is None or self._opened[0] != address:
+                limits = {"message.timeout.ms": int(WITHIN_S * 1000)}
+                self._opened = address, Producer({**producer_config(settings), **limits})
+            return self._opened[1]

@@ -1,0 +1,1 @@
+"""What runs a reducer: worker, runner, in-process chain, store sink, status."""

@@ -1,0 +1,114 @@
+"""The whole chain as one loop without a broker: the reducers that the workers run, for backtests and tests."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from topologies.runtime.reducers import STEPS, make_reducer
+from topologies.runtime.runner import Runner
+from vpp.fleet.schema import Zone
+from vpp.messages import Message, encode
+from vpp.settings import Settings
+from vpp.store import Store
+from vpp.store.message_rows import rows_of
+from vpp.store.tables import Row, Table
+from vpp.streams.reducer import Origin, Output, Reducer
+from vpp.streams.topics import INPUT_OF, RAW
+
+BATCH_ROWS = 20_000
+
+
+class MemoryState:
+    """State of one topology and zone in a dict."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+
+    def get_bytes(self, key: str) -> bytes | None:
+        """Return the value under ``key``, or None."""
+        return self._values.get(key)
+
+    def set_bytes(self, key: str, value: bytes) -> None:
+        """Keep ``value`` under ``key``."""
+        self._values[key] = value
+
+    def delete(self, key: str) -> None:
+        """Forget ``key``."""
+        self._values.pop(key, None)
+
+
+class Chain:
+    """Runs every step for every zone in one process, message by message, bytes on each hop as on the wire.
+
+    Args:
+        settings: Gives the model registry.
+        zone_of: Finds a zone's configuration.
+        steps: The topologies to run, by default all.
+    """
+
+    def __init__(
+        self, settings: Settings, zone_of: Callable[[str], Zone | None], steps: tuple[str, ...] = STEPS
+    ) -> None:
+        self._runners = {step: Runner(step, zone_of, partial(_make, step, settings)) for step in steps}
+        self._readers: dict[str, list[str]] = {}
+        for step in steps:
+            self._readers.setdefault(INPUT_OF[step].name, []).append(step)
+        self._states: dict[tuple[str, str], MemoryState] = {}
+        self._offsets: dict[str, int] = {}
+
+    def feed(self, message: Message, topic: str = RAW.name) -> list[Output]:
+        """Send one message in and return everything that came of it, in order, the message itself first."""
+        done: list[Output] = []
+        waiting: deque[Output] = deque([Output(topic, message)])
+        while waiting:
+            output = waiting.popleft()
+            done.append(output)
+            offset = self._offsets.get(output.topic, -1) + 1
+            self._offsets[output.topic] = offset
+            payload: bytes | None = None
+            for step in self._readers.get(output.topic, ()):
+                payload = encode(output.message) if payload is None else payload
+                state = self._states.setdefault((step, output.message.zone), MemoryState())
+                key = output.message.zone.encode()
+                waiting.extend(self._runners[step].process(payload, key, Origin(output.topic, 0, offset), state))
+        return done
+
+
+def _make(step: str, settings: Settings, zone: Zone) -> Reducer[Any]:
+    return make_reducer(step, zone, settings)
+
+
+def run_into_store(chain: Chain, messages: Iterable[Message], store: Store, run: str = "") -> None:
+    """Feed all messages and write what every topic carries into the store, as the storage topology does."""
+    pending: dict[str, tuple[Table, list[Row]]] = {}
+    epoch = datetime.fromtimestamp(0, UTC)
+    held = 0
+    for message in messages:
+        for output in chain.feed(message):
+            for table, row in rows_of(output.message, output.topic, epoch):
+                pending.setdefault(table.name, (table, []))[1].append(row)
+                held += 1
+        if held >= BATCH_ROWS:
+            _flush(store, pending, run)
+            held = 0
+    _flush(store, pending, run)
+
+
+def _flush(store: Store, pending: dict[str, tuple[Table, list[Row]]], run: str) -> None:
+    for table, rows in pending.values():
+        if rows:
+            store.write(table, rows, run=run)
+            rows.clear()
+
+
+def outputs_of(chain: Chain, messages: Iterable[Message]) -> dict[str, list[Any]]:
+    """Feed all messages and return what each topic carried, in order."""
+    found: dict[str, list[Any]] = {}
+    for message in messages:
+        for output in chain.feed(message):
+            found.setdefault(output.topic, []).append(output.message)
+    return found

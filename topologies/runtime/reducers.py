@@ -1,0 +1,56 @@
+"""Which reducer each stateful topology runs: the same for workers, backtests and tests.
+
+Each import stands where its step is made, so that a worker loads only what it runs: the intake needs no XGBoost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vpp.errors import ConfigError
+from vpp.fleet.schema import Zone
+from vpp.settings import Settings
+from vpp.streams.reducer import Reducer
+
+STEPS: tuple[str, ...] = ("telemetry", "forecast", "actor", "trader", "orders", "plant")
+
+
+def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
+    """Return the reducer of ``topology`` for one zone.
+
+    Raises:
+        ConfigError: There is no such stateful topology.
+    """
+    match topology:
+        case "telemetry":
+            from features.intake import IntakeReducer
+
+            return IntakeReducer(zone)
+        case "forecast":
+            from models.forecast.reducer import ForecastReducer
+            from models.registry.registry import Registry
+
+            registry = Registry(settings.models_dir)
+            return ForecastReducer(zone, load_model=registry.load, skill_window=settings.forecast.skill_window)
+        case "actor":
+            from agents.bidding.actor import ActorReducer
+
+            return ActorReducer(zone)
+        case "trader":
+            from agents.bidding.trader import TraderReducer
+
+            return TraderReducer(zone)
+        case "orders":
+            from agents.orders.admission import OrdersReducer
+            from agents.orders.budget import Budget
+
+            key, mcp = settings.approval_key, settings.mcp
+            budget = Budget(mcp.budget_mw, mcp.budget_mwh_per_day, mcp.budget_cost_per_day)
+            secret = None if key is None else key.get_secret_value().encode()
+            return OrdersReducer(zone, approval_key=secret, budget=budget)
+        case "plant":
+            from agents.plant.reducer import PlantReducer
+
+            return PlantReducer(zone)
+        case _:
+            raise ConfigError(f"unknown topology {topology!r}", hint="one of " + ", ".join(STEPS))

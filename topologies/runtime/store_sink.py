@@ -1,0 +1,181 @@
+"""The storage topology: writes what every topic leaves in the store, in an app of its own.
+
+It keeps no state and decides nothing, so a slow or lost database never pauses inference. Raw telemetry is not read:
+no table holds it, and the telemetry step answers for what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from quixstreams import Application
+from quixstreams.sinks import BaseSink, SinkBackpressureError
+
+from topologies.runtime.runner import dead_letter
+from topologies.runtime.status import StatusFile
+from vpp.errors import MessageError, UnreachableError
+from vpp.messages import Decoder, encode
+from vpp.settings import Settings
+from vpp.store import Store, open_store
+from vpp.store.message_rows import rows_of
+from vpp.store.query import unfit
+from vpp.store.tables import AUDIT, BY_NAME, ENDS, Row, Table
+from vpp.streams.kafka import application, quix_topic
+from vpp.streams.reducer import Origin, Output
+from vpp.streams.topics import DLQ, RAW, TOPICS, Topic
+
+log = logging.getLogger(__name__)
+
+COMMIT_INTERVAL_S = 1.0
+COMMIT_EVERY = 1_000
+RETRY_AFTER_S = 5.0
+PRUNE_EVERY = timedelta(hours=1)
+KEPT_FOR_EVER = (AUDIT, ENDS)
+READ_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic is not RAW)
+
+
+class StoreSink(BaseSink):
+    """Turns records into table rows and writes those of a checkpoint in one go, before its offsets are committed.
+
+    Writing rows again changes nothing, so a checkpoint that is repeated after a failure leaves the same tables.
+
+    Invariants:
+        - A record is neither changed nor lost: it gives rows, or nothing by design, or a dead letter.
+        - A database that does not answer is told to Quix as backpressure: the app waits and reads the records again.
+
+    Args:
+        store: Where to write.
+        topics: Wire name to topic.
+        bury: Sends dead letters and returns when the broker has them.
+        retention: Rows older than this, by the newest time in their own table, are pruned once an hour of that time.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        topics: dict[str, Topic],
+        bury: Callable[[list[Output]], None],
+        retention: timedelta | None = None,
+    ) -> None:
+        super().__init__(on_client_connect_success=lambda: None)
+        self._store = store
+        self._topics = topics
+        self._decoders = {wire: Decoder(topic.carries) for wire, topic in topics.items()}
+        self._bury = bury
+        self._retention = retention
+        self._waiting: dict[str, list[Row]] = {}  # by name: hashing a table for every row is slow
+        self._letters: list[Output] = []
+        self._newest: dict[Table, datetime] = {}
+        self._pruned: dict[Table, datetime] = {}
+        self.last_slot: dict[str, Any] = {}
+        self.dead_letters = 0
+        self.rows = 0
+
+    def setup(self) -> None:
+        """Wait for nothing: a store that is not there yet shows at the first flush, as backpressure."""
+
+    def add(  # noqa: PLR0917  # the signature is the base class's
+        self, value: Any, key: Any, timestamp: int, headers: Any, topic: str, partition: int, offset: int
+    ) -> None:
+        """Take one record: raw bytes of value and key, the broker's time in ms, and where it stands."""
+        short = self._topics[topic].name
+        try:
+            message = self._decoders[topic](value)
+            found = list(self._rows(message, short, datetime.fromtimestamp(timestamp / 1000, UTC)))
+        except MessageError as error:
+            self._letters.append(dead_letter(error.reason, str(error), value, key, Origin(short, partition, offset)))
+            return
+        for table, row in found:
+            self._waiting.setdefault(table.name, []).append(row)
+        slot = getattr(message, "slot", None)
+        if found and slot is not None:
+            self.last_slot[message.zone] = slot
+
+    def flush(self) -> None:
+        """Write the rows that wait and send the dead letters.
+
+        Raises:
+            SinkBackpressureError: The store does not answer now.
+            VppError: It never will take the rows: wrong settings.
+        """
+        waiting = {BY_NAME[name]: rows for name, rows in self._waiting.items()}
+        letters = self._letters
+        self.on_paused()
+        try:
+            if waiting:
+                self.rows += self._store.write_all(waiting)
+                self._prune(waiting)
+        except UnreachableError as error:
+            retry_after_s = error.retry_after_s or RETRY_AFTER_S
+            log.warning("store does not answer retry_after_s=%s: %s", retry_after_s, error)
+            raise SinkBackpressureError(retry_after_s) from error
+        if letters:
+            self._bury(letters)
+            self.dead_letters += len(letters)
+
+    def on_paused(self) -> None:
+        """Forget what waits: Quix reads the records again."""
+        self._waiting, self._letters = {}, []
+
+    def _rows(self, message: Any, topic: str, seen_at: datetime) -> list[tuple[Table, Row]]:
+        try:
+            found = list(rows_of(message, topic, seen_at))
+        except IndexError as error:
+            raise MessageError("its lists are not of one length", reason="schema") from error
+        for table, row in found:
+            why = unfit(table, row)
+            if why is not None:
+                raise MessageError(why, reason="unfit")
+        return found
+
+    def _prune(self, written: dict[Table, list[Row]]) -> None:
+        if self._retention is None:
+            return
+        for table, rows in written.items():
+            at = table.names.index(table.time)
+            newest = max(self._newest.get(table, rows[0][at]), *(row[at] for row in rows))
+            self._newest[table] = newest
+            due = table not in self._pruned or newest - self._pruned[table] >= PRUNE_EVERY
+            if due and table not in KEPT_FOR_EVER:
+                removed = self._store.prune(table, newest - self._retention)
+                self._pruned[table] = newest
+                if removed:
+                    log.info("pruned table=%s rows=%s before=%s", table.name, removed, newest - self._retention)
+
+
+def build(settings: Settings, store: Store | None = None) -> Application:
+    """Wire the storage topology: every topic but the raw one, one sink.
+
+    Args:
+        settings: The settings; the commit interval is at most one second, so that the live view is fresh.
+        store: Where to write; None opens the store of the settings.
+    """
+    interval_s = min(settings.kafka.commit_interval_s, COMMIT_INTERVAL_S)
+    own = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"commit_interval_s": interval_s})})
+    topics = {topic.wire(settings.topic_prefix): topic for topic in READ_TOPICS}
+    keep_days = settings.store.retention_days
+
+    def bury(letters: list[Output]) -> None:
+        with app.get_producer() as producer:
+            for letter in letters:
+                key = letter.message.zone.encode()
+                producer.produce(DLQ.wire(settings.topic_prefix), encode(letter.message), key=key)
+
+    sink = StoreSink(
+        store or open_store(settings), topics, bury, None if keep_days is None else timedelta(days=keep_days)
+    )
+    status = StatusFile(settings, "storage", sink)
+    app = application(
+        own,
+        "storage",
+        on_processed=status.on_processed,
+        on_stats=status.on_stats,
+        stateful=False,
+        commit_every=COMMIT_EVERY,
+    )
+    for topic in READ_TOPICS:
+        app.dataframe(quix_topic(app, topic, settings)).sink(sink)
+    return app

@@ -1,0 +1,86 @@
+"""One worker process: reads its topology's input topic, runs the reducers, writes what they yield."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from quixstreams import Application
+from quixstreams.context import message_context
+
+from topologies.runtime.parent_watch import end_with_supervisor
+from topologies.runtime.reducers import make_reducer
+from topologies.runtime.runner import Runner
+from topologies.runtime.status import StatusFile
+from vpp.errors import VppError
+from vpp.fleet.lookup import find_zone
+from vpp.fleet.schema import Zone, load_fleet
+from vpp.logs import set_up_logging
+from vpp.settings import Settings, load_settings
+from vpp.streams.kafka import application, create_topics, quix_topic
+from vpp.streams.reducer import Origin
+from vpp.streams.topics import DLQ, INPUT_OF, TOPICS
+
+log = logging.getLogger(__name__)
+
+
+def zone_finder(settings: Settings) -> Callable[[str], Zone | None]:
+    """Return the look-up of zones: the fleet file of the settings first, then the shipped ones."""
+    own = load_fleet(settings.fleet) if settings.fleet else None
+    return lambda name: find_zone(name, own)
+
+
+def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
+    """Wire one stateful topology: input topic, reducers by zone, every output topic it writes."""
+    runner = Runner(topology, zone_finder(settings), lambda zone: make_reducer(topology, zone, settings))
+    status = StatusFile(settings, topology, runner)
+    app = application(settings, topology, on_processed=status.on_processed, on_stats=status.on_stats)
+    source = INPUT_OF[topology]
+    sinks = {
+        topic.name: quix_topic(app, topic, settings) for topic in TOPICS if topology in topic.writers or topic is DLQ
+    }
+
+    def process(value: bytes | None, key: bytes | None, timestamp_ms: int, _headers: Any, state: Any) -> Any:
+        context = message_context()
+        at = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+        return runner.process(value, key, Origin(source.name, context.partition, context.offset, at), state)
+
+    frame = app.dataframe(quix_topic(app, source, settings))
+    frame = frame.apply(process, stateful=True, expand=True, metadata=True)
+    frame.to_topic(lambda output, *_: sinks[output.topic], key=lambda output: output.message.zone)
+    return app, runner
+
+
+def run_topology(topology: str, settings: Settings) -> None:
+    """Run one topology until it is told to stop.
+
+    Raises:
+        VppError: A setting is wrong or the broker cannot be reached.
+    """
+    if settings.kafka.auto_create_topics:
+        create_topics(settings)
+    if topology == "storage":
+        from topologies.runtime.store_sink import build as build_storage  # only storage needs a database
+
+        app = build_storage(settings)
+    else:
+        app, _ = build(topology, settings)
+    log.info("started topology=%s broker=%s pid=%s", topology, settings.kafka.bootstrap_servers, os.getpid())
+    app.run()
+    log.info("stopped topology=%s", topology)
+
+
+def main(topology: str) -> None:
+    """Run a topology as a process of its own; exits with the error's code."""
+    try:
+        settings = load_settings()
+        set_up_logging(settings)
+        end_with_supervisor()
+        run_topology(topology, settings)
+    except VppError as error:
+        sys.stderr.write(f"{topology}: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
+        raise SystemExit(error.exit_code) from error

@@ -1,0 +1,122 @@
+"""The data catalogue: which column is which channel, what is published ahead, and when it is available.
+
+Sources split the rows of a file into observations and publications by this table and send both in order of
+availability, so no feature can see a value before it was known.
+
+========================  =======================================  ==============================================
+channel                   zones                                    available
+========================  =======================================  ==============================================
+observed values           all                                      at the end of their slot
+``*_forecast_da_mw``      GB                                       12:00 local on D-1
+``*_forecast_da_mw``      EPEX_DE (benchmark convention)           10:00 local on D-1
+``*load_forecast_da_mw``  others                                   10:00 local on D-1, before the noon auction
+other ``*_forecast_da_*``  others                                  18:00 local on D-1, after the auction
+``*_forecast_d1_*``       all (archived weather forecasts)         24 h before the slot
+``price_per_mwh``         market ``day_ahead``                     one hour after gate closure, local, on D-1
+``price_per_mwh``         market ``at_start``                      at the start of the slot
+``price_per_mwh``         market ``after``                         at the end of the slot, as an observation
+========================  =======================================  ==============================================
+
+D is the local day of the slot in the zone's time zone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from vpp.domain import PRICE, PriceKnown
+from vpp.fleet.schema import Zone
+
+DAY_AHEAD_MARK = "_forecast_da_"
+WEATHER_MARK = "_forecast_d1_"
+
+TIME_COLUMN = "timestamp"
+ZONE_COLUMN = "zone"
+NOT_CHANNELS = frozenset({TIME_COLUMN, ZONE_COLUMN, "quality", "is_holiday", "demand_imputed"})
+"""Columns of the canonical shape that are no channels: keys, marks by the data's makers, and what a calendar knows."""
+
+MAX_LEAD = timedelta(days=3)
+"""Nothing is published earlier than this before its slot; sources read this far ahead."""
+
+_GB_FORECAST_HOUR = 12
+_BEFORE_AUCTION_HOUR = 10
+_AFTER_AUCTION_HOUR = 18
+_BENCHMARK_ZONES = frozenset({"EPEX_DE"})
+
+
+def channel_of(column: str) -> str:
+    """Return the channel that a canonical column feeds.
+
+    ``price`` becomes ``price_per_mwh``, also behind another zone's name (``FR:price``); others keep their name.
+
+    >>> channel_of("price"), channel_of("load_mw")
+    ('price_per_mwh', 'load_mw')
+    """
+    zone, colon, name = column.rpartition(":")
+    return f"{zone}{colon}{PRICE if name == 'price' else name}"
+
+
+def is_channel(column: str) -> bool:
+    """Return whether a canonical column holds values of a channel."""
+    return column not in NOT_CHANNELS
+
+
+def is_forecast(channel: str) -> bool:
+    """Return whether a channel holds published forecasts: it is never part of an observation."""
+    return DAY_AHEAD_MARK in channel or WEATHER_MARK in channel
+
+
+def is_published(zone: Zone, channel: str) -> bool:
+    """Return whether the channel's values are sent ahead of their slot's end, as publications.
+
+    A price that is published is part of the observation too, because the slot is settled on it.
+    """
+    if is_forecast(channel):
+        return True
+    return channel == PRICE and zone.market.price_known is not PriceKnown.AFTER
+
+
+def available_at(zone: Zone, channel: str, slot: datetime) -> datetime:
+    """Return when the value of ``channel`` for ``slot`` is known, in UTC.
+
+    Args:
+        zone: The zone whose channel it is; gives time zone, market and step.
+        channel: Channel name without a zone in front.
+        slot: UTC start of the slot.
+    """
+    if WEATHER_MARK in channel:
+        return slot - timedelta(hours=24)
+    if DAY_AHEAD_MARK in channel:
+        return _day_before(zone.time_zone, slot, _forecast_hour(zone, channel))
+    if channel == PRICE:
+        match zone.market.price_known:
+            case PriceKnown.DAY_AHEAD:
+                return _day_before(zone.time_zone, slot, zone.market.gate_closure_local_hour + 1)
+            case PriceKnown.AT_START:
+                return slot
+            case PriceKnown.AFTER:
+                pass
+    return slot + zone.step.delta
+
+
+def _forecast_hour(zone: Zone, channel: str) -> int:
+    if zone.country == "GB":
+        return _GB_FORECAST_HOUR
+    if zone.zone in _BENCHMARK_ZONES or "load_forecast" in channel:
+        return _BEFORE_AUCTION_HOUR
+    return _AFTER_AUCTION_HOUR
+
+
+def _day_before(time_zone: str, slot: datetime, hour: int) -> datetime:
+    day = slot.astimezone(ZoneInfo(time_zone)).date()
+    return _local_hour(time_zone, day.toordinal() - 1, hour)
+
+
+@lru_cache(maxsize=4096)
+def _local_hour(time_zone: str, ordinal: int, hour: int) -> datetime:
+    # An hour of 24 (gate closure at 23:00) is the next midnight; no market closes inside a clock change.
+    day = datetime.fromordinal(ordinal).date() + timedelta(days=hour // 24)
+    local = datetime.combine(day, time(hour % 24), ZoneInfo(time_zone))
+    return local.astimezone(UTC)

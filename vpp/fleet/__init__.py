@@ -1,0 +1,1 @@
+"""The fleet file and the configuration that a zone has."""

@@ -1,0 +1,48 @@
+"""Local clocks of slots: minutes since the epoch in a time zone, with its summer time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from vpp.numerics.arrays import Ints
+
+_HALF_HOURS_A_YEAR = 366 * 48
+
+
+@lru_cache(maxsize=64)
+def _year_offsets(time_zone: str, year: int) -> Ints:
+    zone, start = ZoneInfo(time_zone), datetime(year, 1, 1, tzinfo=UTC)
+    offsets = np.empty(_HALF_HOURS_A_YEAR, dtype=np.int64)
+    for i in range(_HALF_HOURS_A_YEAR):
+        offset = (start + timedelta(minutes=30 * i)).astimezone(zone).utcoffset()
+        offsets[i] = 0 if offset is None else int(offset.total_seconds()) // 60
+    return offsets
+
+
+def local_minutes(first_index: int, last_index_exclusive: int, *, step_min: int, time_zone: str) -> Ints:
+    """Return the local clock of each slot start as minutes since 1970-01-01 00:00 local; shape (n,).
+
+    Local days are ``minutes // 1440`` and slots of the day ``minutes % 1440 // step_min``; an hour that summer time
+    skips is absent and one that it repeats is there twice.
+    """
+    local = np.arange(first_index, last_index_exclusive, dtype=np.int64) * step_min
+    first, last = first_index * step_min, (last_index_exclusive - 1) * step_min
+    for year in range(_year_of(first), _year_of(last) + 1) if local.size else ():
+        start = _year_start(year)
+        inside = slice(max(0, -((first - start) // step_min)), max(0, -((first - _year_start(year + 1)) // step_min)))
+        local[inside] += _year_offsets(time_zone, year)[(local[inside] - start) // 30]
+    return local
+
+
+@lru_cache(maxsize=64)
+def _year_start(year: int) -> int:
+    """Return when a UTC year begins, in minutes since 1970-01-01 00:00."""
+    return int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) // 60
+
+
+def _year_of(minute: int) -> int:
+    return datetime.fromtimestamp(minute * 60, UTC).year

@@ -1,0 +1,1 @@
+"""Rule clauses, the documents they come from, and full-text search."""

@@ -1,0 +1,165 @@
+"""Reads documents with rules - Markdown, HTML, text, PDF - into clauses with their number and page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+
+from vpp.errors import DataError
+from vpp.rules.clauses import Clause
+
+MAX_CHARS = 1500
+MIN_CHARS = 40
+KINDS = (".md", ".markdown", ".html", ".htm", ".txt", ".pdf")
+# "R1.", "4.2.3", "Section 12", "Article 5", "§ 35.28", also behind Markdown's hashes.
+_HEADING = re.compile(
+    r"^\s{0,3}(?:#{1,6}\s+)?(?P<number>R\d+(?:\.\d+)*|\d+(?:\.\d+){0,4}|(?:Section|Article|Annex|§)\s*[\dA-Z]+(?:\.\d+)*)"
+    r"[.):]?\s+(?P<title>\S.{0,160})$"
+)
+_MARKDOWN_HEADING = re.compile(r"^#{1,6}\s+(?P<title>\S.*)$")
+
+
+def read_document(path: Path) -> list[Clause]:
+    """Return the clauses of one document, in order; text without numbered headings is cut by length.
+
+    Raises:
+        DataError: The kind is unknown, the file cannot be read, or it has no text.
+    """
+    if path.suffix.lower() not in KINDS:
+        raise DataError(f"{path} is no {', '.join(KINDS)}", hint="convert it first")
+    try:
+        pages = list(_pages(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    found = [clause for page, text in pages for clause in _clauses(text, path.name, page)]
+    if not found:
+        raise DataError(f"{path} holds no text", hint="a scanned PDF needs text recognition first")
+    return found
+
+
+def documents_in(path: Path) -> list[Path]:
+    """Return a file, or all documents below a folder.
+
+    Raises:
+        DataError: There is none.
+    """
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
+    else:
+        found = [path] if path.is_file() else []
+    if not found:
+        raise DataError(f"there is no document at {path}", hint=f"give a file or folder with {', '.join(KINDS)}")
+    return found
+
+
+def keep_document(path: Path, folder: Path) -> int:
+    """Read a document, keep its clauses in ``folder`` and return how many there are; adding it again replaces it.
+
+    Raises:
+        DataError: As ``read_document``.
+    """
+    clauses = read_document(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / (re.sub(r"[^\w.-]+", "_", path.name) + ".json")
+    partial = target.with_suffix(".part")
+    partial.write_bytes(msgspec.json.encode(clauses))
+    partial.replace(target)
+    return len(clauses)
+
+
+def _pages(path: Path) -> Iterator[tuple[int | None, str]]:
+    suffix = path.suffix.lower()
+    if suffix == ".pdf":
+        yield from _pdf_pages(path)
+        return
+    text = path.read_text(encoding="utf-8")
+    yield None, _text_of_html(text) if suffix in (".html", ".htm") else text
+
+
+def _pdf_pages(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        from pypdf import PdfReader
+        from pypdf.errors import PyPdfError
+    except ImportError as error:
+        raise DataError("reading PDF needs pypdf", hint="pip install pypdf, or convert the file to text") from error
+    try:
+        for number, page in enumerate(PdfReader(path).pages, start=1):
+            yield number, page.extract_text()
+    except PyPdfError as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _clauses(text: str, source: str, page: int | None) -> Iterator[Clause]:
+    number, title, lines = "", "", list[str]()
+    for line in [*text.splitlines(), None]:
+        head = None if line is None else _HEADING.match(line) or _MARKDOWN_HEADING.match(line)
+        if line is not None and head is None:
+            lines.append(line)
+            continue
+        body = " ".join(" ".join(lines).split())
+        if len(body) >= MIN_CHARS or (title and body):
+            for part, piece in enumerate(_pieces(body)):
+                name = number or f"{Path(source).stem}{'' if page is None else f' p{page}'}"
+                yield Clause(
+                    clause=name,
+                    title=title or source,
+                    text=piece,
+                    source=source,
+                    citation=" ".join(filter(None, (source, number, None if page is None else f"page {page}"))),
+                    page=page,
+                    also="" if part == 0 else f"continued {part + 1}",
+                )
+        if head is not None:
+            found = head.groupdict()
+            number, title, lines = found.get("number") or "", found["title"].strip(), []
+
+
+def _pieces(body: str) -> Iterator[str]:
+    """Cut long text at the ends of sentences."""
+    while len(body) > MAX_CHARS:
+        cut = body.rfind(". ", 0, MAX_CHARS)
+        cut = MAX_CHARS if cut < MAX_CHARS // 3 else cut + 1
+        yield body[:cut].strip()
+        body = body[cut:].strip()
+    if body:
+        yield body
+
+
+class _Text(HTMLParser):
+    """Keeps the visible text of a page; headings become Markdown's, blocks end lines."""
+
+    BLOCKS = frozenset({"p", "div", "li", "tr", "br", "section", "article", "table", "ul", "ol"})
+    SILENT = frozenset({"script", "style", "head", "nav"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self.SILENT:
+            self._silent += 1
+        elif re.fullmatch("h[1-6]", tag):
+            self.parts.append("\n" + "#" * int(tag[1]) + " ")
+        elif tag in self.BLOCKS:
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.SILENT:
+            self._silent = max(self._silent - 1, 0)
+        elif re.fullmatch("h[1-6]", tag) or tag in self.BLOCKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.parts.append(data.replace("\n", " "))
+
+
+def _text_of_html(text: str) -> str:
+    parser = _Text()
+    parser.feed(text)
+    return "".join(parser.parts)

@@ -1,0 +1,169 @@
+"""Which table rows a message leaves in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from vpp import messages as m
+from vpp.domain import FREQUENCY, LOAD, PRICE, QUANTILE_NAMES, SOLAR, WIND
+from vpp.store.tables import (
+    ALERTS,
+    ASSETS,
+    AUDIT,
+    BIDS,
+    DECISIONS,
+    DLQ,
+    ENDS,
+    FORECASTS,
+    LEDGER,
+    ORDERS,
+    SETPOINTS,
+    SKILL,
+    TELEMETRY,
+    TRADES,
+    Row,
+    Table,
+)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def _telemetry(msg: m.SlotClosed | m.Correction) -> Iterator[Row]:
+    v = msg.values
+    # A correction names only what changed: the JSON columns keep the slot as it closed.
+    quality, values = (_json(msg.quality), _json(v)) if isinstance(msg, m.SlotClosed) else (None, None)
+    revision = msg.revision if isinstance(msg, m.Correction) else 0
+    yield (
+        msg.zone, msg.slot, v.get(LOAD), v.get(SOLAR), v.get(WIND), msg.net_load_mw, v.get(PRICE), v.get(FREQUENCY),
+        quality, values, revision,
+    )  # fmt: skip
+
+
+def _forecasts(msg: m.Forecast) -> Iterator[Row]:
+    for target, curves in (("net_load", msg.net_load), ("price", msg.price)):
+        if curves is None:
+            continue
+        columns = [getattr(curves, name) for name in QUANTILE_NAMES]
+        for i, horizon in enumerate(msg.horizon_min):
+            mean = None if curves.mean is None else curves.mean[i]
+            yield (
+                msg.zone, msg.slot, horizon, target, *(column[i] for column in columns), mean,
+                curves.source, curves.model_id,
+            )  # fmt: skip
+
+
+def _bid(policy: str) -> Callable[[Any], Iterator[Row]]:
+    def rows(msg: m.ActorBid | m.TraderBid) -> Iterator[Row]:
+        yield (
+            msg.zone,
+            msg.slot,
+            policy,
+            msg.source,
+            msg.model_id,
+            msg.reason,
+            _json(msg),
+        )
+
+    return rows
+
+
+def _decision(msg: m.Decision) -> Iterator[Row]:
+    body = msgspec.structs.replace(msg, receipt=m.Receipt())
+    yield (
+        msg.zone, msg.slot, msg.for_slot, msg.decision_id, msg.revision, msg.engine, msg.objective, msg.binding,
+        _json(body),
+    )  # fmt: skip
+
+
+def _plain(*names: str) -> Callable[[Any], Iterator[Row]]:
+    def rows(msg: Any) -> Iterator[Row]:
+        yield tuple(getattr(msg, name) for name in names)
+
+    return rows
+
+
+def _setpoint(msg: m.Setpoint) -> Iterator[Row]:
+    yield (
+        msg.zone, msg.slot, msg.asset_id, msg.power_mw, msg.decision_id, msg.reason, _json(msg.curve), msg.revision,
+    )  # fmt: skip
+
+
+def _skill(msg: m.Skill) -> Iterator[Row]:
+    scores = (msg.horizon_min, msg.n, msg.mae, msg.mae_persistence, msg.pinball, msg.coverage_90)
+    for row in zip(*scores, strict=True):
+        yield (msg.zone, msg.slot, msg.target, *row)
+
+
+def _alert(msg: m.Alert) -> Iterator[Row]:
+    yield (
+        msg.zone,
+        msg.slot,
+        msg.alert_id,
+        msg.severity,
+        msg.topic,
+        msg.text,
+        _json(msg.values),
+    )
+
+
+def _order(msg: m.Order) -> Iterator[Row]:
+    # Asked for and admitted, an order has the same body, so that it does not matter which of the two is written last.
+    body = msgspec.structs.replace(msg, verdict=None, verdict_reason=None)
+    yield (
+        msg.zone, msg.issued_at, msg.order_id, msg.action, msg.principal, msg.verdict, msg.verdict_reason, _json(body),
+    )  # fmt: skip
+
+
+_ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
+    m.SlotClosed: (TELEMETRY, _telemetry),
+    m.Forecast: (FORECASTS, _forecasts),
+    m.ActorBid: (BIDS, _bid("actor")),
+    m.TraderBid: (BIDS, _bid("trader")),
+    m.Setpoint: (SETPOINTS, _setpoint),
+    m.AssetStatus: (ASSETS, _plain(*ASSETS.names)),
+    m.LedgerEntry: (LEDGER, _plain(*LEDGER.names)),
+    m.Trade: (TRADES, _plain(*TRADES.names)),
+    m.Decision: (DECISIONS, _decision),
+    m.Alert: (ALERTS, _alert),
+    m.Skill: (SKILL, _skill),
+    m.Order: (ORDERS, _order),
+    m.Audit: (AUDIT, _plain(*AUDIT.names)),
+}
+
+
+def rows_of(message: m.Message, topic: str, seen_at: datetime) -> Iterator[tuple[Table, Row]]:
+    """Yield the table rows that a message of ``topic`` (short name) leaves in the store.
+
+    A warm-up slot, an observation, publication, promotion or deadline leaves none. A correction is yielded as a
+    ``telemetry`` row whose empty columns must keep what stands in the store (see ``Store.write``).
+
+    Args:
+        message: The decoded message.
+        topic: Short topic name; forwarded messages (corrections, orders on ``bids``) count only where they belong.
+        seen_at: Broker time of the record, used where nothing else tells the time.
+    """
+    if isinstance(message, m.End):
+        yield ENDS, (message.zone, seen_at, topic, message.producer, message.last_slot)
+        return
+    if isinstance(message, m.DeadLetter):
+        yield DLQ, (
+            message.zone, seen_at, message.topic, message.partition, message.offset, message.reason, message.detail,
+            message.raw,
+        )  # fmt: skip
+        return
+    if isinstance(message, m.Correction):
+        if topic == "telemetry":
+            yield from ((TELEMETRY, row) for row in _telemetry(message))
+        return
+    if isinstance(message, m.SlotClosed) and message.history:
+        return
+    entry = _ROWS.get(type(message))
+    if entry is not None:
+        table, make = entry
+        yield from ((table, row) for row in make(message))

@@ -1,0 +1,1 @@
+"""Topics, the shape of a stateful step, and the clients of the broker."""
