@@ -49,7 +49,6 @@ test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a re
 
 generate: $(STAMP) ## Write what is made from code anew: topic scripts and pages, schemas, tables, dashboards
 	$(BIN)/python -m deploy.generate
-	$(BIN)/python -m deploy.generators.table_docs > docs/tables.md
 
 bench: $(STAMP) ## Measure throughput and latency
 	$(BIN)/python -m pytest -m bench -s --durations=0 $(ARGS)

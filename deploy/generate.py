@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from deploy.acl_script import create_acls_script
+from deploy.generators.acl_script import create_acls_script
+from deploy.generators.table_docs import tables_markdown
+from deploy.generators.topic_docs import schemas, topics_page
+from deploy.generators.topic_script import create_topics_script
 from deploy.grafana.build import dashboards
-from deploy.topic_docs import schemas, topics_page
-from deploy.topic_script import create_topics_script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,8 +23,9 @@ def generated() -> dict[Path, str]:
     return {
         Path("deploy/create-topics.sh"): create_topics_script(),
         Path("deploy/create-acls.sh"): create_acls_script(),
-        Path("docs/topics.md"): topics_page(),
-        **{Path("docs/schemas") / f"{name}.json": text for name, text in schemas().items()},
+        Path("docs/reference/tables.md"): tables_markdown(),
+        Path("docs/reference/topics.md"): topics_page(),
+        **{Path("docs/reference/schemas") / f"{name}.json": text for name, text in schemas().items()},
         **{Path("deploy/grafana/dashboards") / f"{name}.json": text for name, text in dashboards().items()},
     }
 

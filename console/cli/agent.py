@@ -32,7 +32,7 @@ def agent(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> int:
-    """Watch the plant, reason, propose, and carry out what somebody approved (docs/mcp.md).
+    """Watch the plant, reason, propose, and carry out what somebody approved (docs/guide/mcp.md).
 
     It never approves: `vpp plans` and `vpp approve` are for people. Every step is on the audit topic.
 

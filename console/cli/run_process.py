@@ -31,7 +31,7 @@ def mcp(
     operate: Annotated[bool, Parameter(negative="", help="also the tools that act, with approval")] = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Serve the MCP tools: over stdio and read-only unless asked (docs/mcp.md)."""
+    """Serve the MCP tools: over stdio and read-only unless asked (docs/guide/mcp.md)."""
     settings = common.settings()
     if operate:
         settings = settings.model_copy(update={"mcp": settings.mcp.model_copy(update={"profile": "operate"})})

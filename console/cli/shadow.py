@@ -100,7 +100,9 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
     if beside is not None:
         found = load_fleet(beside).get(live.zone)
         if found is None or found.step_min != live.step_min:
-            raise ConfigError(f"{beside} has no zone {live.zone} of {live.step_min} min", hint="see docs/fleet.md")
+            raise ConfigError(
+                f"{beside} has no zone {live.zone} of {live.step_min} min", hint="see docs/guide/fleet.md"
+            )
         base = found
     given: dict[str, Any] = {}
     for change in changes:
@@ -111,11 +113,11 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
     try:
         return with_settings(base, given)
     except (KeyError, TypeError) as error:
-        raise ConfigError(f"the fleet file has no {error}", hint=f"see docs/fleet.md; e.g. {EXAMPLE}") from error
+        raise ConfigError(f"the fleet file has no {error}", hint=f"see docs/guide/fleet.md; e.g. {EXAMPLE}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{place}: {first['msg']}", hint="see docs/fleet.md") from error
+        raise ConfigError(f"{place}: {first['msg']}", hint="see docs/guide/fleet.md") from error
 
 
 def _changed(live: Zone, other: Zone, policy: list[Any] | None) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def replay(
     """Send a file's rows to the broker, in order of availability.
 
     Args:
-        file: A CSV, CSV.gz or Parquet file (docs/data.md).
+        file: A CSV, CSV.gz or Parquet file (docs/guide/data.md).
     """
     _send(SourceOptions(kind="replay", path=file, mapping=mapping, **sending.known()), sending, common, as_json=json)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from vpp.store.influx_line_protocol import field_columns, tag_columns, witness
 from vpp.store.tables import TABLES, Table
 
@@ -15,7 +13,7 @@ answers of the MCP server. Times are UTC, `slot` is a slot's start, power is pos
 (never 0). Writing a row again changes nothing; a missing value never overwrites a stored one. Only `dlq` holds
 offsets, and only `dlq` and `ends` hold the broker's time.
 
-This page is made from the code: `python -m deploy.generators.table_docs > docs/tables.md`.
+Written by `python -m deploy.generate` from `vpp/store/tables.py`: do not edit.
 
 | column type | SQLite | InfluxDB | CSV and JSON | Parquet |
 |---|---|---|---|---|
@@ -61,7 +59,3 @@ def _section(table: Table) -> str:
 
 def _names(names: list[str] | tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(tables_markdown())

@@ -62,7 +62,7 @@ def declared() -> list[str]:
 
 @pytest.mark.parametrize("name", declared())
 def test_each_declared_dependency_has_its_reason_in_the_docs(name: str) -> None:
-    documented = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    documented = (ROOT / "docs" / "explanation" / "dependencies.md").read_text(encoding="utf-8")
     assert re.search(rf"^\|[^|]*\b{re.escape(name)}\b", documented, flags=re.MULTILINE)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from deploy.acl_script import rights
 from deploy.generate import ROOT, generated, main, stale, write
-from deploy.topic_docs import topic_schema
+from deploy.generators.acl_script import rights
+from deploy.generators.topic_docs import topic_schema
 from tests.contract.rpk_script import NewTopic, calls_of, topics_of
 from vpp import messages as m
+from vpp.store.tables import TABLES
 from vpp.streams.topics import BY_NAME, INPUT_OF, TOPICS, Topic
 
 SCRIPT = ROOT / "deploy" / "create-topics.sh"
@@ -25,9 +26,9 @@ def test_generated_files_are_current() -> None:
 def test_writing_again_changes_nothing_and_a_change_is_seen(tmp_path: Path) -> None:
     write(tmp_path)
     assert stale(tmp_path) == []
-    (tmp_path / "docs" / "topics.md").write_text("edited")
-    (tmp_path / "docs" / "schemas" / "gone.json").write_text("{}")
-    assert stale(tmp_path) == [Path("docs/schemas/gone.json"), Path("docs/topics.md")]
+    (tmp_path / "docs" / "reference" / "topics.md").write_text("edited")
+    (tmp_path / "docs" / "reference" / "schemas" / "gone.json").write_text("{}")
+    assert stale(tmp_path) == [Path("docs/reference/schemas/gone.json"), Path("docs/reference/topics.md")]
 
 
 def test_a_wrong_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +85,7 @@ class TestAccessScript:
 
 
 class TestTopicPage:
-    page = generated()[Path("docs/topics.md")]
+    page = generated()[Path("docs/reference/topics.md")]
 
     def test_it_tells_of_every_topic_and_message_and_every_link_leads_somewhere(self) -> None:
         headings = {line.lstrip("#").strip() for line in self.page.splitlines() if line.startswith("#")}
@@ -95,6 +96,11 @@ class TestTopicPage:
     def test_a_field_has_its_type_and_default(self) -> None:
         assert "| `power_mw` | number |  |" in self.page
         assert "| `curve` | list of (number, number) | `[]` |" in self.page
+
+
+def test_the_table_page_has_a_section_for_each_table() -> None:
+    page = generated()[Path("docs/reference/tables.md")]
+    assert [line[3:] for line in page.splitlines() if line.startswith("## ")] == [table.name for table in TABLES]
 
 
 class TestSchemas:

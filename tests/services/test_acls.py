@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from deploy.acl_script import rights
+from deploy.generators.acl_script import rights
 from tests.contract.compose_file import ROOT
 from tests.contract.rpk_script import calls_of
 from tests.service_fixtures import InfluxService, KafkaLogin

@@ -109,7 +109,7 @@ def parse_options(kind: Literal["replay", "simulate"], argv: Sequence[str] | Non
     """Return the options on a command line of ``python -m topologies.KIND``."""
     parser = argparse.ArgumentParser(prog=f"python -m topologies.{kind}", allow_abbrev=False)
     if kind == "replay":
-        parser.add_argument("path", type=Path, help="a .csv, .csv.gz or .parquet file (docs/data.md)")
+        parser.add_argument("path", type=Path, help="a .csv, .csv.gz or .parquet file (docs/guide/data.md)")
     parser.add_argument("--zone", action="append", default=[], help="zone to send; may be repeated")
     parser.add_argument("--from", dest="start", type=_time, help="first slot, UTC")
     parser.add_argument("--to", dest="end", type=_time, help="end of the range, UTC, exclusive")

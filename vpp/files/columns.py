@@ -115,7 +115,7 @@ class Layout:
             where = int(np.argmax(bad))
             raise DataError(
                 f"{self.path}, row {first_row + where}: {self.time_column} {stamps.iloc[where]!r} is not a time",
-                hint="write times as 2024-05-31T22:00:00Z, or give time.format in a mapping file (docs/data.md)",
+                hint="write times as 2024-05-31T22:00:00Z, or give time.format in a mapping file (docs/guide/data.md)",
             )
         if parsed.dt.tz is None:
             parsed = self._localize(parsed, zones, first_row)
@@ -171,7 +171,7 @@ def resolve(header: tuple[str, ...], path: str, mapping: Mapping | None) -> Layo
     if not recipes:
         raise DataError(
             f"{path}: no column holds a channel; the columns are {_listed(header)}",
-            hint="canonical columns are load_mw, solar_mw, wind_mw, price, ... (docs/data.md)",
+            hint="canonical columns are load_mw, solar_mw, wind_mw, price, ... (docs/guide/data.md)",
         )
     return Layout(
         time=time,
@@ -193,7 +193,7 @@ def _time_of(header: tuple[str, ...], path: str, mapping: Mapping) -> tuple[Time
         return TimeColumn(column=(CET_COLUMN,), zone=CET_FIXED), CET_COLUMN
     raise DataError(
         f"{path}: no column {' or '.join(mapping.time.column)}; the columns are {_listed(header)}",
-        hint="rename the time column to 'timestamp' (UTC, interval start), or give a mapping file (docs/data.md)",
+        hint="rename the time column to 'timestamp' (UTC, interval start), or give a mapping file (docs/guide/data.md)",
     )
 
 

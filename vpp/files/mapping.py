@@ -1,6 +1,6 @@
 """The mapping file: how a file of another shape becomes canonical columns, with units and time zone stated.
 
-A mapping names only what differs from the canonical shape; docs/data.md explains every key. Units are converted here,
+A mapping names only what differs from the canonical shape; docs/guide/data.md explains every key. Units are converted here,
 where data enters, and nowhere else.
 """
 
@@ -174,7 +174,7 @@ def parse_mapping(text: str, name: str) -> Mapping:
         raise ConfigError(f"{name} is not YAML: {error}") from error
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{name}: {said}", hint="see docs/data.md") from error
+        raise ConfigError(f"{name}: {said}", hint="see docs/guide/data.md") from error
 
 
 def shipped_mappings() -> dict[str, Mapping]:

@@ -295,7 +295,7 @@ def parse_fleet(text: str, name: str) -> Fleet:
     except ValidationError as error:
         raise FleetError(
             f"{name}: " + "; ".join(_say(e) for e in error.errors()),
-            hint="see docs/fleet.md",
+            hint="see docs/guide/fleet.md",
         ) from error
 
 

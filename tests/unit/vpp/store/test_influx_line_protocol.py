@@ -7,7 +7,7 @@ from vpp.errors import DataError
 from vpp.store import influx_flux
 from vpp.store.influx_line_protocol import line_encoder, record_decoder, records, tag_columns
 from vpp.store.query import Query
-from vpp.store.tables import ALERTS, BY_NAME, DLQ, ENDS, FORECASTS, TABLES, TELEMETRY
+from vpp.store.tables import ALERTS, DLQ, ENDS, FORECASTS, TABLES, TELEMETRY
 
 
 def test_a_forecast() -> None:
@@ -114,11 +114,3 @@ class TestFlux:
             ' |> filter(fn: (r) => (r["source"] == "model"))'
             ' |> drop(columns: ["_start", "_stop", "_measurement", "run"])'
         )
-
-
-def test_the_table_reference_is_up_to_date(pytestconfig: pytest.Config) -> None:
-    from deploy.generators.table_docs import tables_markdown
-
-    written = (pytestconfig.rootpath / "docs" / "tables.md").read_text(encoding="utf-8")
-    assert written == tables_markdown(), "run: python -m deploy.generators.table_docs > docs/tables.md"
-    assert set(BY_NAME) == {line[3:] for line in written.splitlines() if line.startswith("## ")}

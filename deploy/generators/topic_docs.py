@@ -1,4 +1,4 @@
-"""Writes ``docs/topics.md`` and the JSON schemas of the topics, from the topic table and the message types."""
+"""Writes ``docs/reference/topics.md`` and the JSON schemas of the topics, from the topic table and the message types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from deploy.topic_script import CHANGELOG_CONFIG, changelog_name
+from deploy.generators.topic_script import CHANGELOG_CONFIG, changelog_name
 from vpp.settings import KafkaSettings
 from vpp.streams.topics import DAY_MS, INPUT_OF, PREFIX, TOPICS, Topic
 
