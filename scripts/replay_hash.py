@@ -1,7 +1,7 @@
 """Prints one SHA-256 per topic for a replay through all reducers in one process: equal bits give equal hashes.
 
 ``python scripts/replay_hash.py simulate`` needs nothing; ``gb FILE`` and ``vic FILE`` replay January 2022 of Great
-Britain and a week of Victoria from the files that docs/guide/data.md describes. A change that should not alter decisions
+Britain and a week of Victoria (files as in docs/guide/data.md). A change that should not alter decisions
 leaves every line the same.
 """
 

@@ -1,4 +1,4 @@
-"""Asks a running plant the six questions of docs/guide/mcp.md through MCP and prints question, call and answer as Markdown.
+"""Asks a running plant the questions of docs/reference/mcp-answers.md through MCP and prints the answers as Markdown.
 
 Start a plant first and leave it running, then: python -m scripts.worked_questions [--data-dir DIR] [--zone GB]
 The answers are what the server said, with empty fields left out and long lists cut.

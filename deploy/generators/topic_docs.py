@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/topics.md`` and the JSON schemas of the topics, from the topic table and the message types."""
+"""The topic page and the JSON schemas of the topics, made from the topic table and the message types."""
 
 from __future__ import annotations
 

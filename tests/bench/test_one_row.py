@@ -2,7 +2,7 @@
 
 CPU time of one thread; each row three times right after its slot was stepped, and the best of the three: what the
 program needs, not what other work on the machine costs it. The aim is half a millisecond. Where opportunity values are
-served, each target keeps within it and both together do not (``docs/explanation/forecasting.md``); the test guards what is.
+served, each target keeps within it and both together do not (``docs/benchmarks/speed.md``); the test guards what is.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ def test_forecast_step_against_a_pass_through(
     """Aims: 1 ms a slot, and without features and inference no more than copying its output costs over 0.3.
 
     The copy reads and writes JSON as the step does; one that leaves records unread is measured beside it. What is
-    reached stands in ``docs/guide/operations.md``; this fails where a change makes it half as good.
+    reached stands in ``docs/benchmarks/speed.md``; this fails where a change makes it half as good.
     """
     settings, zones, _ = world
     told = carried["telemetry"]

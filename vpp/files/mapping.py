@@ -1,7 +1,7 @@
 """The mapping file: how a file of another shape becomes canonical columns, with units and time zone stated.
 
-A mapping names only what differs from the canonical shape; docs/guide/data.md explains every key. Units are converted here,
-where data enters, and nowhere else.
+A mapping names only what differs from the canonical shape; docs/guide/data.md explains every key. Units are converted
+here, where data enters, and nowhere else.
 """
 
 from __future__ import annotations

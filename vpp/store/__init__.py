@@ -1,7 +1,7 @@
 """Stores of what a run makes: one protocol, SQLite (embedded default) and InfluxDB 2 (production) behind it.
 
-``open_store(settings)`` is the way in; ``vpp.store.tables`` says what the tables hold, ``docs/reference/tables.md`` how each
-store lays them out.
+``open_store(settings)`` is the way in; ``vpp.store.tables`` says what the tables hold, ``docs/reference/tables.md`` how
+each store lays them out.
 """
 
 from __future__ import annotations

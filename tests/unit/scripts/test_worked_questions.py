@@ -1,4 +1,4 @@
-"""The worked questions of docs/guide/mcp.md, asked of a small plant: the same command that wrote the documented answers."""
+"""The worked questions of docs/reference/mcp-answers.md, asked of a small plant by the command that wrote them."""
 
 from __future__ import annotations
 
