@@ -1,12 +1,15 @@
-"""The rows of the feature table, in groups; lags of short range are in steps, long ones in minutes."""
+"""The feature list, in groups, and the table of a zone made from it; short lags are in steps, long ones in minutes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+
+import numpy as np
 
 from features import calendar as cal
-from features.feature_spec import Feature, Op
-from vpp.domain import Step
+from features.derived_series import present
+from features.feature_spec import Feature, FeatureSpec, Op, spec_hash
+from vpp.domain import Step, horizons_min
 
 BASE = "bias-corrected published net load minus now"
 KNOWN = "published net load known"
@@ -44,6 +47,46 @@ def rows(step: Step) -> Iterator[Feature]:
     yield from _seasonal(step)
     yield from _sun_and_calendar()
     yield from _published(step)
+
+
+def build_spec(channels: Collection[str], step: Step) -> FeatureSpec:
+    """Return the feature table of a zone with these channels (``net_load_mw`` among them).
+
+    A feature whose series or column the zone lacks is left out, so the table, and its hash, follow the zone's columns.
+    """
+    have = present(channels)
+    kept: list[Feature] = []
+    names: set[str] = set()
+    ordered = sorted(_unique(rows(step)), key=lambda f: f.op > Op.FIRST_TARGET_OP)
+    for feature in ordered:
+        series_ok = all(s in have for s in (feature.x, feature.z) if s)
+        if series_ok and all(name in names for name in feature.of):
+            kept.append(feature)
+            names.add(feature.name)
+    used = {s for f in kept for s in (f.x, f.z) if s}
+    series = tuple(have[name] for name in sorted(used))
+    index = {s.name: i for i, s in enumerate(series)}
+    position = {f.name: i for i, f in enumerate(kept)}
+    code = np.zeros((len(kept), 8), dtype=np.int64)
+    for i, f in enumerate(kept):
+        of = [position[name] for name in f.of] + [-1, -1]
+        code[i] = (f.op, index.get(f.x, -1), index.get(f.z, -1), f.a, f.b, of[0], of[1], f.op > Op.FIRST_TARGET_OP)
+    return FeatureSpec(
+        step_min=step.minutes,
+        features=tuple(kept),
+        series=series,
+        horizons_min=horizons_min(step.minutes),
+        code=code,
+        n_origin=sum(1 for f in kept if f.op < Op.FIRST_TARGET_OP),
+        hash=spec_hash(step, kept, series),
+    )
+
+
+def _unique(rows: Iterator[Feature]) -> list[Feature]:
+    found: dict[str, Feature] = {}
+    for row in rows:
+        found.setdefault(row.name, row)
+    return list(found.values())
 
 
 def _change(x: str, k: int, step: Step, stages: str) -> Feature:

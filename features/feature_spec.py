@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
 import numpy as np
 import numpy.typing as npt
 
-from features.derived_series import MAX_TERMS, Series, present
-from vpp.domain import Step, horizons_min
+from features.derived_series import MAX_TERMS, Series
+from vpp.domain import Step
 
 KERNEL_VERSION = 1
 """Raised whenever the meaning of an op changes, so that no model meets features it was not trained on."""
@@ -144,49 +143,8 @@ class FeatureSpec:
         return names, signs
 
 
-def build_spec(channels: Collection[str], step: Step) -> FeatureSpec:
-    """Return the feature table of a zone with these channels (``net_load_mw`` among them).
-
-    A feature whose series or column the zone lacks is left out, so the table, and its hash, follow the zone's columns.
-    """
-    have = present(channels)
-    kept: list[Feature] = []
-    names: set[str] = set()
-    from features.feature_list import rows
-
-    ordered = sorted(_unique(rows(step)), key=lambda f: f.op > Op.FIRST_TARGET_OP)
-    for feature in ordered:
-        series_ok = all(s in have for s in (feature.x, feature.z) if s)
-        if series_ok and all(name in names for name in feature.of):
-            kept.append(feature)
-            names.add(feature.name)
-    used = {s for f in kept for s in (f.x, f.z) if s}
-    series = tuple(have[name] for name in sorted(used))
-    index = {s.name: i for i, s in enumerate(series)}
-    position = {f.name: i for i, f in enumerate(kept)}
-    code = np.zeros((len(kept), 8), dtype=np.int64)
-    for i, f in enumerate(kept):
-        of = [position[name] for name in f.of] + [-1, -1]
-        code[i] = (f.op, index.get(f.x, -1), index.get(f.z, -1), f.a, f.b, of[0], of[1], f.op > Op.FIRST_TARGET_OP)
-    return FeatureSpec(
-        step_min=step.minutes,
-        features=tuple(kept),
-        series=series,
-        horizons_min=horizons_min(step.minutes),
-        code=code,
-        n_origin=sum(1 for f in kept if f.op < Op.FIRST_TARGET_OP),
-        hash=_hash(step, kept, series),
-    )
-
-
-def _unique(rows: Iterator[Feature]) -> list[Feature]:
-    found: dict[str, Feature] = {}
-    for row in rows:
-        found.setdefault(row.name, row)
-    return list(found.values())
-
-
-def _hash(step: Step, features: list[Feature], series: tuple[Series, ...]) -> str:
+def spec_hash(step: Step, features: list[Feature], series: tuple[Series, ...]) -> str:
+    """Return the identity of a table: it changes with the kernel's version, the step, a feature or a series."""
     body = [
         KERNEL_VERSION,
         step.minutes,

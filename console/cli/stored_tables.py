@@ -82,7 +82,7 @@ def _explain(
     horizon: int | None,
     as_json: bool,
 ) -> None:
-    from console.cli.explain_forecast import explained
+    from console.cli.explain.forecast import explained
 
     if data is None:
         raise ConfigError("an explanation needs the history that the features came from", hint="add --data FILE")

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from features.feature_spec import FeatureSpec, build_spec
+from features.feature_list import build_spec
+from features.feature_spec import FeatureSpec
 from models.learners.boosted_trees import Trees
 from models.net_load.interval_width import Width, quantiles
 from models.net_load.linear_stages import DERIVED, HALF_BASE_MIN, UNPUBLISHED, Columns

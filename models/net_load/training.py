@@ -17,7 +17,8 @@ import pandas as pd
 from features.calendar import MINUTE, Calendar
 from features.compute import History, make_history
 from features.derived_series import is_published, known_channels
-from features.feature_spec import FeatureSpec, build_spec
+from features.feature_list import build_spec
+from features.feature_spec import FeatureSpec
 from models.history import known_until, with_net_load
 from models.learners.boosted_trees import Trees
 from models.net_load.interval_training import Forward, Widths, fit_widths

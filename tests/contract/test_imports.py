@@ -1,13 +1,11 @@
 """The walls of the code: who may import whom, where each outside library may be used, and how long a module may be."""
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.worlds.source_tree import PACKAGES, ROOT, Module, imports_of, our_modules
+
 MAX_LINES = 400
 
 # Package -> the packages of ours that it may import, besides itself. Imports run downwards only.
@@ -55,47 +53,6 @@ WALL_CLOCK_AND_CHANCE = (
 )
 
 
-@dataclass(frozen=True)
-class Module:
-    """One module of ours."""
-
-    name: str
-    source: str
-
-    @property
-    def package(self) -> str:
-        return self.name.partition(".")[0]
-
-    @property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.source, filename=self.name)
-
-    def is_within(self, *names: str) -> bool:
-        """Whether this is one of the named modules or lies in one of the named packages."""
-        return any(self.name == name or self.name.startswith(f"{name}.") for name in names)
-
-
-def our_modules() -> Iterator[Module]:
-    """Every module of the seven packages."""
-    for package in MAY_IMPORT:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            yield Module(name, path.read_text(encoding="utf-8"))
-
-
-def imports_of(module: Module) -> Iterator[tuple[str, int]]:
-    """Full names that a module imports, also inside functions and under TYPE_CHECKING, with their line."""
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module.name}:{node.lineno} imports relatively"
-            assert node.module is not None
-            yield node.module, node.lineno
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
-
-
 def wall_breaches(module: Module) -> list[str]:
     """Each import of a module that the rules above forbid."""
     breaches = []
@@ -137,7 +94,8 @@ def clock_breaches(module: Module) -> list[str]:
 
 
 def test_packages_are_the_ones_the_wheel_ships() -> None:
-    assert [name for name in MAY_IMPORT if not (ROOT / name / "__init__.py").is_file()] == []
+    assert set(MAY_IMPORT) == set(PACKAGES)
+    assert [name for name in PACKAGES if not (ROOT / name / "__init__.py").is_file()] == []
 
 
 def test_imports_run_downwards_and_libraries_stay_behind_their_walls() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from console.cli.explain.why_not import first_powers
 from console.cli.main import main
-from console.cli.why_not import first_powers
 from tests.builders import BATTERY, ZONE, make_zone, order_of, slot_at
 from tests.plant_loop import PLANT, Loop
 from vpp.errors import ConfigError

@@ -1,8 +1,8 @@
 import pytest
 
 from features.derived_series import depth_days, known_channels, present
-from features.feature_list import rows
-from features.feature_spec import Op, build_spec
+from features.feature_list import build_spec, rows
+from features.feature_spec import Op
 from vpp.domain import NET_LOAD, Step
 
 GB = [

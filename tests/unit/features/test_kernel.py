@@ -15,7 +15,8 @@ from features import calendar, kernel, kernel_reads
 from features.calendar import Calendar
 from features.compute import History, RingFeatures, make_history
 from features.derived_series import MAX_DEPTH_DAYS, depth_days, is_published
-from features.feature_spec import FeatureSpec, Op, build_spec
+from features.feature_list import build_spec
+from features.feature_spec import FeatureSpec, Op
 from features.kernel_reads import rolling, slot_mean, window_mean
 from features.ring import SlotRing
 from models.history import known_until, with_net_load

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from console.cli.explain.why_not import first_powers
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, show, table, to_json
 from console.cli.progress import progress
-from console.cli.why_not import first_powers
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.fleet.in_force import zones_named

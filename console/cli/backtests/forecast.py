@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from console.cli.backtest_arbitrage import arbitrage
-from console.cli.backtest_grid import grid
+from console.cli.backtests.arbitrage import arbitrage
+from console.cli.backtests.grid import grid
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, say, table
 from console.cli.progress import progress
 from topologies.sources.feed import open_file

@@ -1,0 +1,1 @@
+"""What `vpp backtest` and `vpp shadow` do."""

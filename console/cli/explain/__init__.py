@@ -1,0 +1,1 @@
+"""What `vpp explain` and `vpp replay-decision` do."""
