@@ -10,9 +10,9 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from numba import njit
 
 from vpp.numerics.arrays import Bytes, Floats, Ints
+from vpp.numerics.compiled import kernel
 
 PART = struct.Struct("<HBq")
 _RAW = 0
@@ -42,7 +42,7 @@ def unpack(chunk: bytes, at: int, count: int) -> tuple[int, Floats, int]:
     return row, values, at + width * count
 
 
-@njit(cache=True)
+@kernel
 def _pack(data: Floats, rows: Ints, first: int, count: int, scales: Floats, out: Bytes) -> tuple[int, int]:
     parts = 0
     at = 0
@@ -73,7 +73,7 @@ def _pack(data: Floats, rows: Ints, first: int, count: int, scales: Floats, out:
     return parts, at
 
 
-@njit(cache=True)
+@kernel
 def _whole(values: Floats, scales: Floats) -> tuple[int, float, float]:
     """Return the fewest decimals that give every value back, and the least and largest whole number; -1: none do."""
     for decimals in range(scales.shape[0]):
@@ -95,7 +95,7 @@ def _whole(values: Floats, scales: Floats) -> tuple[int, float, float]:
     return -1, 0.0, 0.0
 
 
-@njit(cache=True)
+@kernel
 def _write(value: int, width: int, at: int, out: Bytes) -> int:
     """Write the low ``width`` bytes of ``value`` and return where they end."""
     for k in range(width):

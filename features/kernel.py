@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from features import calendar as cal_fields
 from features.feature_spec import Op
 from features.kernel_reads import at, clear_sky, last_published, leaf, rolling, same_class_days, slot_mean, window_mean
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 _MINUTE = cal_fields.MINUTE
 _WEEKDAY = cal_fields.WEEKDAY
@@ -24,9 +24,6 @@ _DAY_CLASS = cal_fields.DAY_CLASS
 _ANNUAL = cal_fields.ANNUAL
 _SUN = cal_fields.SUN
 _TAU = 2.0 * math.pi
-PARTS = "4524c84690a8"
-"""Digest of what is compiled into this module from others. The compiler's cache looks at this file alone, so a change
-there must change it; a test says the new value."""
 
 SIMILAR_SEARCH_DAYS = 42
 SIMILAR_FOUND = 12
@@ -279,7 +276,7 @@ def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain a
             out[n] -= at(data, base, low, limit, x, t) - at(data, base, low, limit, x, t - a)
 
 
-@njit(cache=True)
+@kernel
 def fill_origins(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     code: Ints,
     data: Floats,
@@ -307,7 +304,7 @@ def fill_origins(  # noqa: PLR0917 - a compiled kernel takes plain arrays
             )
 
 
-@njit(cache=True)
+@kernel
 def fill_targets(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     code: Ints,
     data: Floats,
@@ -343,7 +340,7 @@ def fill_targets(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
             _past_column(op, data, base, low, limits, x, a, origins, steps, day, cal, cal_first, out[f])
 
 
-@njit(cache=True)
+@kernel
 def fill_row(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     code: Ints,
     n_origin: int,

@@ -7,22 +7,17 @@ past the end (``base`` is a multiple of the capacity at or before ``low``). ``lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import numpy as np
-from numba import njit
 
 from features.calendar import DAY_CLASS
 from vpp.numerics.arrays import Floats, Ints
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+from vpp.numerics.compiled import kernel
 
 _DAY_CLASS = DAY_CLASS
 
 # Counting references to array arguments costs 30 ns a call, ten times what these functions do. They allocate nothing,
 # so they go without.
-leaf: Callable[[_Function], _Function] = njit(cache=True, _nrt=False)  # type: ignore[call-overload]
+leaf = kernel(_nrt=False)
 
 
 @leaf
@@ -215,7 +210,7 @@ def last_published(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     return np.nan
 
 
-@njit(cache=True)
+@kernel
 def same_class_days(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     cal: Floats,
     cal_first: int,

@@ -5,19 +5,12 @@ Grids, equally spaced: energy e (MWh) and plant power q (MW). Only plain arrays 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
-from numba import njit
 
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def _compiled(function: _F) -> _F:
-    return cast("_F", njit(cache=True, fastmath=False, error_model="numpy")(function))
+_compiled = kernel(error_model="numpy")
 
 
 @_compiled

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from agents.bidding.paper_accounts import continuation
 from agents.evaluation.arbitrage import Market, rested
 from vpp.domain import horizons_min
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 from vpp.numerics.storage_dp import Cell, UnitBattery
 
 PROFILE_DAYS = 28
@@ -127,7 +127,7 @@ def followed(battery: UnitBattery, power: Floats, market: Market) -> Floats:
     return np.asarray(_follow(wanted, market.hours, float(rested(battery, 0)[0]), battery.cell(2)))
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def _follow(power: Floats, hours: float, start: float, cell: Cell) -> Floats:
     path = np.empty(len(power) + 1)
     path[0] = start

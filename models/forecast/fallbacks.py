@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from features.ring import SlotRing
 from vpp.domain import NET_LOAD, QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 PERSISTENCE = "persistence"
 SEASONAL = "seasonal"
@@ -124,7 +124,7 @@ def _make(source: str, mean: Floats, errors: Floats, past: Floats, ahead: Ints) 
     return Fallback(source, quantiles, mean, ramp, level, np.clip(carry, -1.0, 3.0))
 
 
-@njit(cache=True)
+@kernel
 def _spreads(errors: Floats, levels: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Return quantiles (H, levels), level and ramp spreads and carry (H,) of errors (origins, H); NaN is left out."""
     origins, horizons = errors.shape

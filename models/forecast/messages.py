@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.price.contract import PriceForecast
 from vpp.domain import QUANTILE_NAMES
 from vpp.messages import Quantiles, Spreads
 from vpp.numerics.arrays import Floats
+from vpp.numerics.compiled import kernel
 
 
 def quantiles_message(source: str, model_id: str, quantiles: Floats, mean: Floats) -> Quantiles:
@@ -33,14 +33,14 @@ def spreads_message(ramp_sd: Floats, level_sd: Floats, carry: Floats) -> Spreads
     return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=follows)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _nearest(value: float, parts: float) -> float:
     """Return the nearest multiple of ``1 / parts``, to the bits of ``np.round``."""
     nearest: float = np.rint(value * parts) / parts
     return nearest
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _rounded(quantiles: Floats, mean: Floats) -> Floats:
     """Return quantiles (H, 7) and mean (H,) to 0.01, one row each, shape (8, H)."""
     horizons, levels = quantiles.shape
@@ -52,7 +52,7 @@ def _rounded(quantiles: Floats, mean: Floats) -> Floats:
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _rounded_spreads(ramp_sd: Floats, level_sd: Floats, carry: Floats) -> Floats:
     """Return spreads to 0.01 and carry to 0.0001, shape (3, H)."""
     out = np.empty((3, ramp_sd.shape[0]))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from models.forecast.scoreboard import Waiting
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
+from vpp.numerics.compiled import kernel
 
 GAMMA = 0.001
 """How far a level moves for a forecast of a half hour; shorter slots move it less, so that a day moves it as far."""
@@ -67,7 +67,7 @@ class PriceLevels:
             self.levels[:] = np.frombuffer(raw, np.float64, offset=_HEAD.size).reshape(self.levels.shape)
 
 
-@njit(cache=True)
+@kernel
 def _adapt(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     index: int,
     price: float,

@@ -9,10 +9,10 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numba import njit
 
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
+from vpp.numerics.compiled import kernel
 
 LEVELS = np.array(QUANTILE_LEVELS)
 N, ABS, ABS_PERSISTENCE, PINBALL, COVERED = range(5)
@@ -109,7 +109,7 @@ def load_waiting(waiting: Sequence[Waiting], get: Callable[[str], bytes | None])
             each.unpack(row, raw[at * each.row_bytes : (at + 1) * each.row_bytes])
 
 
-@njit(cache=True)
+@kernel
 def score_rows(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     index: int,
     actual: float,

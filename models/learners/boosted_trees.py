@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xgboost as xgb
-from numba import njit
 
 from vpp.numerics.arrays import Floats, Floats32, Ints, Ints32
+from vpp.numerics.compiled import kernel
 
 _PROBES = 256
 
@@ -176,7 +176,7 @@ def _splits(forest: Forest) -> tuple[Ints32, Floats32]:
     return links[split] >> 2 & _COLUMN_MASK, values[split]
 
 
-@njit(cache=True)
+@kernel
 def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     rows: Floats32,
     bases: Floats32,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 
-@njit(cache=True)
+@kernel
 def accumulate(design: Floats, target: Floats, weight: Floats, order: Ints, gram: Floats, cross: Floats) -> None:
     """Add Σ w x xᵀ to the upper triangle of ``gram`` (p, p) and Σ w x y to ``cross`` (p,)."""
     p = design.shape[1]
@@ -36,7 +36,7 @@ def accumulate(design: Floats, target: Floats, weight: Floats, order: Ints, gram
         n += 1
 
 
-@njit(cache=True)
+@kernel
 def accumulate_groups(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     design: Floats, target: Floats, weight: Floats, order: Ints, edges: Ints, gram: Floats, cross: Floats
 ) -> None:
@@ -46,14 +46,14 @@ def accumulate_groups(  # noqa: PLR0917 - a compiled kernel takes plain arrays
             accumulate(design, target, weight, order[edges[g] : edges[g + 1]], gram[g], cross[g])
 
 
-@njit(cache=True)
-def solve_groups(gram: Floats, cross: Floats, kernel: Floats, pooled: float, penalty: float) -> Floats:
+@kernel
+def solve_groups(gram: Floats, cross: Floats, weights: Floats, pooled: float, penalty: float) -> Floats:
     """Return b of (G + λ I) b = c for every group, where G and c borrow from neighbours.
 
     Args:
         gram: Upper triangles, shape (groups, p, p).
         cross: Shape (groups, p).
-        kernel: Weight of a group itself, of those next to it, and so on (circular).
+        weights: Weight of a group itself, of those next to it, and so on (circular).
         pooled: Weight of the sum over all groups.
         penalty: λ.
     """
@@ -68,12 +68,12 @@ def solve_groups(gram: Floats, cross: Floats, kernel: Floats, pooled: float, pen
     work = np.empty((p, p))
     right = np.empty(p)
     for g in range(groups):
-        work[:] = total + kernel[0] * gram[g]
-        right[:] = total_cross + kernel[0] * cross[g]
-        for k in range(1, kernel.shape[0]):
+        work[:] = total + weights[0] * gram[g]
+        right[:] = total_cross + weights[0] * cross[g]
+        for k in range(1, weights.shape[0]):
             for near in ((g + k) % groups, (g - k) % groups):
-                work += kernel[k] * gram[near]
-                right += kernel[k] * cross[near]
+                work += weights[k] * gram[near]
+                right += weights[k] * cross[near]
         for i in range(p):
             work[i, i] += penalty
         _solve_in_place(work, right)
@@ -81,7 +81,7 @@ def solve_groups(gram: Floats, cross: Floats, kernel: Floats, pooled: float, pen
     return out
 
 
-@njit(cache=True)
+@kernel
 def _solve_in_place(work: Floats, right: Floats) -> None:
     """Solve a positive definite system given by its upper triangle; Cholesky Uᵀ U, row by row."""
     p = right.shape[0]
@@ -107,7 +107,7 @@ def _solve_in_place(work: Floats, right: Floats) -> None:
         right[i] = value / work[i, i]
 
 
-@njit(cache=True)
+@kernel
 def predict_rows(design: Floats, coefficients: Floats, groups: Ints) -> Floats:
     """Return the product of each row with the coefficients of its group."""
     out = np.empty(design.shape[0])

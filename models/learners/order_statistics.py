@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from vpp.numerics.compiled import kernel
 
 
-@njit(cache=True)
+@kernel
 def between(below: float, above: float, share: float) -> float:
     """Return what lies ``share`` (0 to 1) of the way from one order statistic to the next, to numpy's bits."""
     gap = above - below

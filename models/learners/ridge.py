@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from models.learners.normal_equations import accumulate_groups, predict_rows, solve_groups
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 CLIP = 6.0
 HUBER = 1.3
@@ -47,7 +47,7 @@ class Scaling:
         return out
 
 
-@njit(cache=True)
+@kernel
 def standardise(rows: Floats, columns: Ints, mean: Floats, sd: Floats, out: Floats) -> None:
     """Write standardised columns of ``rows`` (features, n) into ``out`` (n, columns + 1)."""
     for j in range(columns.shape[0]):
@@ -145,11 +145,11 @@ class Ridge:
 
     def solve(self) -> None:
         """Refresh the coefficients."""
-        kernel = np.array(self.settings.kernel)
-        own = self._rows / self.settings.groups * (2.0 * kernel.sum() - kernel[0]) / self._cross.shape[1]
+        weights = np.array(self.settings.kernel)
+        own = self._rows / self.settings.groups * (2.0 * weights.sum() - weights[0]) / self._cross.shape[1]
         need = min(max((ENOUGH_ROWS - own) / (ENOUGH_ROWS - FEW_ROWS), 0.0), 1.0)
         share = need * self.settings.pooled_rows / self._rows if self._rows > 0.0 else 0.0
-        self.coefficients = solve_groups(self._gram, self._cross, kernel, min(share, 1.0), self.settings.penalty)
+        self.coefficients = solve_groups(self._gram, self._cross, weights, min(share, 1.0), self.settings.penalty)
 
 
 def _huber(residual: Floats, limit: float) -> Floats:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from models.learners.ridge import Ridge, RidgeSettings, Scaling
 from models.net_load.linear_stages import KNOWN, UNPUBLISHED
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 GRID = np.concatenate([[0.005, 0.01], np.arange(0.02, 0.981, 0.02), [0.99, 0.995]])
 """Levels at which the distribution of scaled errors is kept."""
@@ -117,7 +117,7 @@ class Width:
         return np.asarray(self.scale_mw * np.exp(out))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _sizes(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     first: Floats, final: Floats, base: Floats, case: Ints, volatility: Floats, scale: Floats, out: Floats
 ) -> None:
@@ -132,7 +132,7 @@ def _sizes(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         out[trailing + 2, h] = away / scale[h] + 0.1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _exponent(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     rows: Floats,
     columns: Ints,
@@ -187,7 +187,7 @@ def quantiles(center: Floats, width: Floats, tables: Floats, levels: Floats) -> 
     return out
 
 
-@njit(cache=True)
+@kernel
 def _interpolate(center: Floats, width: Floats, tables: Floats, levels: Floats, grid: Floats, out: Floats) -> None:
     """Write ``center + width × table(level)``, each row sorted.
 
@@ -215,7 +215,7 @@ def _interpolate(center: Floats, width: Floats, tables: Floats, levels: Floats, 
         _sort(out[h])
 
 
-@njit(cache=True)
+@kernel
 def _sort(values: Floats) -> None:
     """Sort a few values in place, by insertion: what is sorted already, as quantiles mostly are, costs nothing."""
     for i in range(1, values.shape[0]):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from features import feature_list
 from features.feature_spec import FeatureSpec
 from models.learners.ridge import Ridge, RidgeSettings, Scaling
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 NO_FORECAST, KNOWN, UNPUBLISHED = 0, 1, 2
 """Case of a row: nothing published, published for the target, published but not as far as the target."""
@@ -64,7 +64,7 @@ class Columns:
         return out
 
 
-@njit(cache=True)
+@kernel
 def _case(error_now: Floats, known: Floats, base: Floats, out: Ints) -> None:
     for n in range(out.shape[0]):
         if known[n] == 1.0 and not np.isnan(base[n]):
@@ -73,7 +73,7 @@ def _case(error_now: Floats, known: Floats, base: Floats, out: Ints) -> None:
             out[n] = UNPUBLISHED
 
 
-@njit(cache=True)
+@kernel
 def _from_first(first: Floats, case: Ints, base: Floats, change: Floats, out: Floats) -> None:
     for n in range(first.shape[0]):
         if case[n] == KNOWN:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from features.feature_list import build_spec
 from features.feature_spec import FeatureSpec
@@ -21,6 +20,7 @@ from models.served import ErrorStart, ErrorView, NetLoadForecast
 from vpp.domain import Step
 from vpp.errors import ModelError
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 FORMAT = 1
 
@@ -150,7 +150,7 @@ def tree_inputs(
     return out
 
 
-@njit(cache=True)
+@kernel
 def _gather(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     rows: Floats,
     columns: Ints,

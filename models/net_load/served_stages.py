@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from models.learners.ridge import CLIP
 from models.net_load.linear_stages import DERIVED, KNOWN, UNPUBLISHED
 from vpp.numerics.arrays import Bools, Floats, Ints
+from vpp.numerics.compiled import kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class ServedStages:
         return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     rows: Floats,
     derived: Floats,
@@ -135,7 +135,7 @@ def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
             out[h] += 0.0 if np.isnan(z) else beta[j, h] * clipped
 
 
-@njit(cache=True)
+@kernel
 def _first(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     rows: Floats, columns: Ints, mean: Floats, sd: Floats, coefficients: Floats, groups: Ints, out: Floats
 ) -> None:
@@ -148,7 +148,7 @@ def _first(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     _dot(rows, np.empty((0, out.shape[0])), columns, mean, sd, beta, 0, out.shape[0], out)
 
 
-@njit(cache=True)
+@kernel
 def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     rows: Floats,
     derived: Floats,

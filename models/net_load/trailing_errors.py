@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from models.served import ErrorStart
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
+from vpp.numerics.compiled import kernel
 
 ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
 SLOT_FIELDS = 7
@@ -37,7 +37,7 @@ def groups_per_day(per_day: int) -> int:
     return min(per_day, 48)
 
 
-@njit(cache=True)
+@kernel
 def enter_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     block: Floats, recent: Floats, h: int, error: float, ramp: float, first: float, memory: Floats
 ) -> None:
@@ -72,7 +72,7 @@ def memories(per_day: int) -> Floats:
     return np.concatenate([MEMORY_DAYS * (per_day / groups_per_day(per_day)), RECENT_SLOTS])
 
 
-@njit(cache=True)
+@kernel
 def adapt_levels(levels: Floats, below: npt.NDArray[np.bool_], gamma: float, nominal: Floats) -> None:
     """Move one horizon's levels (7,) by ``gamma (q - 1[actual below])``: adaptive conformal inference per level.
 
@@ -87,7 +87,7 @@ def adapt_levels(levels: Floats, below: npt.NDArray[np.bool_], gamma: float, nom
         levels[q] = min(max(levels[q] + gamma * (nominal[q] - hit), -0.5), 1.5)
 
 
-@njit(cache=True)
+@kernel
 def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     index: int,
     actuals: Floats,
@@ -204,7 +204,7 @@ class Residuals:
                 self.slots[g] = np.frombuffer(raw, np.float64, offset=_HEAD.size).reshape(self.slots[g].shape)
 
 
-@njit(cache=True)
+@kernel
 def near_one(slots: Floats, f: int, h: int, group: int) -> float:
     """Return field ``f`` of horizon ``h`` at a slot of the day, averaged with its neighbours.
 
@@ -228,7 +228,7 @@ def near_one(slots: Floats, f: int, h: int, group: int) -> float:
     return total / weight if weight > 0.0 else np.nan
 
 
-@njit(cache=True)
+@kernel
 def _volatility(slots: Floats, recent: Floats, groups: Ints, out: Floats) -> None:
     """Write mean absolute errors near the targets' slots, short and long memory, and the recent ones into ``out``."""
     for h in range(groups.shape[0]):
@@ -238,7 +238,7 @@ def _volatility(slots: Floats, recent: Floats, groups: Ints, out: Floats) -> Non
             out[2 + m, h] = recent[m, h] if recent[3, h] > 0.0 else np.nan
 
 
-@njit(cache=True)
+@kernel
 def _spreads(slots: Floats, groups: Ints, ramp: Floats, level: Floats, carry: Floats) -> None:
     """Write roots of the mean squares near the targets' slots, and the regression on the first horizon's error."""
     for h in range(groups.shape[0]):
@@ -249,7 +249,7 @@ def _spreads(slots: Floats, groups: Ints, ramp: Floats, level: Floats, carry: Fl
         carry[h] = min(max(follows, -1.0), 3.0)
 
 
-@njit(cache=True)
+@kernel
 def replay_errors(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     h: int,
     steps: int,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numba import njit
 
 from vpp.messages import PriceOutlook
 from vpp.numerics.arrays import Floats
+from vpp.numerics.compiled import kernel
 
 MODEL = "model"
 PUBLISHED = "published"
@@ -86,7 +86,7 @@ def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
     return replace(forecast, source=source, quantiles=quantiles, mean=np.where(published, known, forecast.mean))
 
 
-@njit(cache=True)
+@kernel
 def from_scaled(base: Floats, scale: Floats, made: Floats, floor: float, cap: float) -> Floats:
     """Return ``base + scale × made`` (n, H) within floor and cap, NaN where missing; ``scale``: shape (n,)."""
     out = np.empty(made.shape)

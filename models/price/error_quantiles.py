@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from vpp.numerics.arrays import Floats
+from vpp.numerics.compiled import kernel
 
 GRID = np.concatenate(([0.002, 0.005, 0.01], np.linspace(0.02, 0.98, 97), [0.99, 0.995, 0.998]))
 _RIDGE = 20.0
@@ -37,7 +37,7 @@ class SpreadModel:
         return _quantiles(columns, self.coefficients, scale, self.table, GRID, per_horizon)
 
 
-@njit(cache=True)
+@kernel
 def _width(columns: Floats, coefficients: Floats) -> Floats:
     """Return v, shape (n, H), for the columns of ``spread_columns`` (n, H, 4)."""
     n, h, k = columns.shape
@@ -51,7 +51,7 @@ def _width(columns: Floats, coefficients: Floats) -> Floats:
     return out
 
 
-@njit(cache=True)
+@kernel
 def _quantiles(
     columns: Floats, coefficients: Floats, scale: Floats, table: Floats, grid: Floats, levels: Floats
 ) -> Floats:
@@ -74,7 +74,7 @@ def _quantiles(
     return out
 
 
-@njit(cache=True)
+@kernel
 def spread_columns(features: Floats, spread: Floats, scale: Floats) -> Floats:
     """Return what the width of the errors depends on, shape (n, H, 4).
 

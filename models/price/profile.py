@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 BLOCKS = 6
 _PRICE_LAGS_MIN = (0, 1, 2)
@@ -67,7 +67,7 @@ def smoothing(step_min: int) -> int:
     return 0 if step_min >= 60 else max(1, 15 // step_min)
 
 
-@njit(cache=True)
+@kernel
 def day_profile(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     values: Floats, slots: Ints, first: int, last: int, n_slots: int, half_width: int, cap: float
 ) -> tuple[Floats, Floats, float]:
@@ -131,14 +131,14 @@ def day_profile(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     return base, spread, overall
 
 
-@njit(cache=True)
+@kernel
 def scale_of(spread: float, base: Floats) -> float:
     """Return the scale of deviations: the spread, floored at 2 % of the mean level so that a flat price divides."""
     level = 0.02 * float(np.mean(np.abs(base)))
     return max(spread, level, 0.01)
 
 
-@njit(cache=True)
+@kernel
 def deviation(value: float, level: float, scale: float, cap: float, clip: float) -> float:
     """Return the clipped scaled deviation of one value, NaN if it is missing."""
     if np.isnan(value):
@@ -147,7 +147,7 @@ def deviation(value: float, level: float, scale: float, cap: float, clip: float)
     return min(max(d, -clip), clip)
 
 
-@njit(cache=True)
+@kernel
 def _mean_deviation(  # noqa: PLR0917
     values: Floats, slots: Ints, t: int, width: int, base: Floats, scale: float, cap: float, clip: float
 ) -> float:
@@ -161,7 +161,7 @@ def _mean_deviation(  # noqa: PLR0917
     return total / n if n > 0.0 else 0.0
 
 
-@njit(cache=True)
+@kernel
 def _last_deviation(  # noqa: PLR0917
     values: Floats, slots: Ints, t: int, base: Floats, scale: float, cap: float, clip: float
 ) -> float:
@@ -172,7 +172,7 @@ def _last_deviation(  # noqa: PLR0917
     return 0.0
 
 
-@njit(cache=True)
+@kernel
 def level_row(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     prices: Floats,
     sides: Floats,
@@ -242,7 +242,7 @@ class LevelModel:
         return _predict(rows, block, self.pooled, self.blocks)
 
 
-@njit(cache=True)
+@kernel
 def _predict(rows: Floats, block: Ints, pooled: Floats, blocks: Floats) -> Floats:
     """Return each row times the pooled coefficients and those of its block; sums run over the columns in order."""
     out = np.zeros((rows.shape[0], pooled.shape[1]))

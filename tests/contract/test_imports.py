@@ -26,6 +26,7 @@ ONLY_IN = {
     "influxdb_client": ("vpp.store",),
     "sqlite3": ("vpp.store", "vpp.rules"),
     "xgboost": ("models",),
+    "numba": ("vpp.numerics.compiled",),
     "fastmcp": ("mcp_server", "agents.autonomous.agent"),
     "mcp": ("mcp_server", "agents.autonomous.agent"),
     "pydantic_ai": ("agents.autonomous.llm_brain",),

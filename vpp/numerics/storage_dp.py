@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
+from vpp.numerics.compiled import kernel
 
 Cell = tuple[float, float, float, float]
 """MWh between two points, charge and discharge efficiency, wear per MWh discharged at the grid side."""
@@ -56,7 +56,7 @@ class UnitBattery:
         return (spacing, self.charge_efficiency, self.discharge_efficiency, self.wear_per_mwh)
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def at(value: Floats, position: float) -> float:
     """Return ``value`` at a fractional grid position, linear between points."""
     low = min(int(position), len(value) - 2)
@@ -65,7 +65,7 @@ def at(value: Floats, position: float) -> float:
     return worth
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def cash(move: float, price: float, cell: Cell) -> float:
     """Return the money of one move in grid steps (positive: into store) at ``price`` per MWh, wear included."""
     spacing, gain, loss, wear = cell
@@ -74,7 +74,7 @@ def cash(move: float, price: float, cell: Cell) -> float:
     return (price - wear) * loss * -move * spacing
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def _ends(value: Floats, price: float, cell: Cell) -> tuple[int, int]:
     """Return how far charging and discharging at ``price`` would go without a power limit."""
     spacing, gain, loss, wear = cell
@@ -90,7 +90,7 @@ def _ends(value: Floats, price: float, cell: Cell) -> tuple[int, int]:
     return rise, fall
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def back(value: Floats, price: float, hours: float, cell: Cell) -> Floats:
     """Return the value before a step, per grid point, for the value after it; a missing price lets nothing move."""
     points = len(value)
@@ -112,7 +112,7 @@ def back(value: Floats, price: float, hours: float, cell: Cell) -> Floats:
     return found
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def move_to(value: Floats, price: float, hours: float, position: float, cell: Cell) -> float:
     """Return the best position after a step at ``price`` from a fractional position."""
     if np.isnan(price):
@@ -133,7 +133,7 @@ def move_to(value: Floats, price: float, hours: float, position: float, cell: Ce
     return target
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def before_steps(prices: Floats, hours: Floats, final: Floats, cell: Cell) -> Floats:
     """Return the value before the first of the given steps, per grid point.
 
@@ -149,7 +149,7 @@ def before_steps(prices: Floats, hours: Floats, final: Floats, cell: Cell) -> Fl
     return value
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def best_path(prices: Floats, hours: Floats, final: Floats, start: float, cell: Cell) -> Floats:
     """Return the best positions at known prices, shape (N + 1,), the first being ``start``.
 

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
 from features.calendar import Calendar
 from vpp.domain import PRICE
@@ -21,6 +20,7 @@ from vpp.errors import DataError
 from vpp.fleet.schema import Zone
 from vpp.local_time import local_minutes
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 Convention = Literal["benchmark", "load_only"]
 """What is known at an auction: all forecasts of the day, or load forecasts alone (wind and solar of the day before)."""
@@ -248,7 +248,7 @@ def within_hours(table: DayTable, lag: int, first: int = 0) -> Floats:
     return usual
 
 
-@njit(cache=True)
+@kernel
 def _means(values: Floats, minutes: Ints, start: int, days: int, width: int) -> Floats:
     """Return the mean of what is known in each stretch of ``width`` minutes of the local days, NaN without any.
 
@@ -271,7 +271,7 @@ def _means(values: Floats, minutes: Ints, start: int, days: int, width: int) -> 
     return out.reshape(days, cells // days)
 
 
-@njit(cache=True)
+@kernel
 def _hourly(values: Floats, minutes: Ints, start: int, days: int) -> Floats:
     """Return values by hour of the local day; the hour that summer time skips is the mean of its neighbours."""
     out = _means(values, minutes, start, days, 60)
@@ -286,7 +286,7 @@ def _hourly(values: Floats, minutes: Ints, start: int, days: int) -> Floats:
     return out
 
 
-@njit(cache=True)
+@kernel
 def _usual(values: Floats, lag: int, days: int, first: int) -> Floats:
     """Return the mean of what is known over the ``days`` rows that end ``lag`` rows before each row, 0 without any.
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
 from models.price.dayahead.day_table import HOURS, DayTable, filled
 from vpp.numerics.arrays import Floats
+from vpp.numerics.compiled import kernel
 
 _WINDOW = 28
 _AROUND = (-2, -1, 1, 2)
@@ -142,7 +142,7 @@ _SERIES_COLUMNS = 13
 _NEIGHBOUR_COLUMNS = 3
 
 
-@njit(cache=True)
+@kernel
 def _mean(values: Floats) -> float:
     """Return the mean of 24 values, added up as ``np.mean`` does: by eight, then in pairs."""
     a, b = values[0] + values[8] + values[16], values[1] + values[9] + values[17]
@@ -153,7 +153,7 @@ def _mean(values: Floats) -> float:
     return total / HOURS
 
 
-@njit(cache=True)
+@kernel
 def _extremes(values: Floats) -> tuple[float, float]:
     """Return the least and the greatest value, NaN where one is missing."""
     low, high = values[0], values[0]
@@ -164,7 +164,7 @@ def _extremes(values: Floats) -> tuple[float, float]:
     return low, high
 
 
-@njit(cache=True)
+@kernel
 def _trailing_mean(values: Floats, row: int, days: int, lag: int) -> Floats:
     """Return the mean of each column over the ``days`` rows that end ``lag`` rows before ``row``; NaN if incomplete."""
     out = np.full(values.shape[1], np.nan)
@@ -176,7 +176,7 @@ def _trailing_mean(values: Floats, row: int, days: int, lag: int) -> Floats:
     return out
 
 
-@njit(cache=True)
+@kernel
 def reference(values: Floats, lags: tuple[int, ...], first: int = 0) -> Floats:
     """Return the mean of each hour over the days ``lags`` before, (n - first, 24); NaN where there are not all."""
     out = np.empty((values.shape[0] - first, values.shape[1]))
@@ -185,7 +185,7 @@ def reference(values: Floats, lags: tuple[int, ...], first: int = 0) -> Floats:
     return out
 
 
-@njit(cache=True)
+@kernel
 def _reference(values: Floats, row: int, lags: tuple[int, ...]) -> Floats:
     """Return one row of ``reference``."""
     out = np.full(values.shape[1], np.nan)
@@ -197,13 +197,13 @@ def _reference(values: Floats, row: int, lags: tuple[int, ...]) -> Floats:
     return out
 
 
-@njit(cache=True)
+@kernel
 def _around(hour: int, offset: int) -> int:
     """Return the hour of the same day ``offset`` hours later, the edge beyond it."""
     return min(max(hour + offset, 0), HOURS - 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _fill_prices(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     price: Floats,
     newest: int,
@@ -251,7 +251,7 @@ def _fill_prices(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
                 k += 2
 
 
-@njit(cache=True)
+@kernel
 def _fill_series(values: Floats, reference_lags: tuple[int, ...], begin: int, at: int, out: Floats) -> None:
     """Write the columns of one published series from row ``begin`` and column ``at`` on."""
     for row in range(begin, values.shape[0]):
@@ -275,7 +275,7 @@ def _fill_series(values: Floats, reference_lags: tuple[int, ...], begin: int, at
                 k += 1
 
 
-@njit(cache=True)
+@kernel
 def _fill_neighbour(values: Floats, reference_lags: tuple[int, ...], begin: int, at: int, out: Floats) -> None:
     """Write the columns of a neighbour's residual load from row ``begin`` and column ``at`` on."""
     for row in range(begin, values.shape[0]):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
 from models.learners.order_statistics import between
 from models.price.dayahead.day_table import HOURS, DayTable
 from models.price.dayahead.features import MIN_DAYS, NEXT_DAY, DayFeatures, reference
 from vpp.numerics.arrays import Bools, Floats, Ints
+from vpp.numerics.compiled import kernel
 
 _KERNEL = (1.0, 0.6, 0.3)
 _CLIP = 6.0
@@ -68,7 +68,7 @@ def _without_clock(names: tuple[str, ...]) -> Ints:
     return np.array([i for i, name in enumerate(names) if name not in clock], dtype=np.int64)
 
 
-@njit(cache=True)
+@kernel
 def _fill_hinges(residual: Floats, change: Floats, knots: Floats, levels: Floats, out: Floats) -> None:
     """Write level and change beyond each knot, shape (n, 24, 2 × knots); ``knots``: shape (knots, n)."""
     for row in range(residual.shape[0]):
@@ -211,7 +211,7 @@ class _Hourly:
         self.solved = True
 
 
-@njit(cache=True)
+@kernel
 def _add_day(G: Floats, c: Floats, X: Floats, y: Floats, weight: Floats, decay: float) -> None:
     hours, k = X.shape
     for h in range(hours):
@@ -230,7 +230,7 @@ def _hour_kernel(moments: Floats) -> Floats:
     return out
 
 
-@njit(cache=True)
+@kernel
 def trailing_quantiles(values: Floats, days: int, levels: Floats, first: int = 0) -> Floats:
     """Return the quantiles of each row over all columns of the ``days`` rows before it, shape (levels, n - first).
 
@@ -257,13 +257,13 @@ def trailing_quantiles(values: Floats, days: int, levels: Floats, first: int = 0
     return out
 
 
-@njit(cache=True)
+@kernel
 def _sorted(values: Floats) -> Floats:
     """Return what is known of ``values``, ascending."""
     return np.sort(values[~np.isnan(values)])
 
 
-@njit(cache=True)
+@kernel
 def _renew(window: Floats, old: Floats, new: Floats, out: Floats) -> int:
     """Write ``window`` without ``old`` and with ``new`` to ``out``, all ascending; return how many they are."""
     size = gone = come = 0

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from models.price.dayahead.day_table import HOURS, DayTable, filled, previous_day
 from models.price.dayahead.features import DayFeatures
 from vpp.numerics.arrays import Bools, Floats
+from vpp.numerics.compiled import kernel
 
 _PRICE_LAGS = (1, 2, 3, 7)
 _SERIES_LAGS = (0, 1, 7)
@@ -34,7 +34,7 @@ class LassoSettings:
     passes: int = 12
 
 
-@njit(cache=True)
+@kernel
 def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
     G: Floats, C: Floats, energy: Floats, n: int, path: Floats, passes: int
 ) -> Floats:

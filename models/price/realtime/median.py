@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from models.price.realtime.profile_features import LevelRows
 from models.price.series import Series
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 WIDE_CLIP = 12.0
 _LAST = 4
@@ -43,7 +43,7 @@ def median_columns(data: Series, rows: LevelRows) -> Floats:
     return _columns(data.prices, rows.origins, rows.features, rows.base, rows.scale, _LAST)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _columns(prices: Floats, origins: Ints, features: Floats, base: Floats, scale: Floats, last: int) -> Floats:
     width = features.shape[1]
     out = np.empty((origins.size, width + last))
@@ -84,7 +84,7 @@ def _least_absolute(X: Floats, y: Floats) -> Floats:
     return np.asarray(b, dtype=np.float64)
 
 
-@njit(cache=True)
+@kernel
 def around_median(mean: Floats, errors: Floats, median: Floats, floor: float, cap: float) -> Floats:
     """Return the quantiles ``mean + errors`` (H, 7) with the median in their middle, within floor and cap.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from models.price.profile import (
     BLOCKS,
@@ -21,6 +20,7 @@ from models.price.profile import (
 )
 from models.price.series import Series
 from vpp.numerics.arrays import Bools, Floats, Ints
+from vpp.numerics.compiled import kernel
 
 _DAY = 1440
 
@@ -79,7 +79,7 @@ class DayProfiles:
         self.seen = np.empty((1 + n_side, (int(self.level_days.max()) + 1) * n_slots), dtype=np.int64)
 
 
-@njit(cache=True)
+@kernel
 def _make_profiles(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     prices: Floats,
     sides: Floats,
@@ -107,7 +107,7 @@ def _make_profiles(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain ar
             side_base[k, j], side_scale[k, j] = own, scale_of(overall, own)
 
 
-@njit(cache=True)
+@kernel
 def _is_new(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     prices: Ints, sides: Ints, days: Ints, day: int, longest: int, made: Ints, seen: Ints
 ) -> bool:
@@ -125,7 +125,7 @@ def _is_new(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     return bool(changed)
 
 
-@njit(cache=True)
+@kernel
 def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     prices: Floats,
     sides: Floats,

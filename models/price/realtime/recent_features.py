@@ -7,12 +7,12 @@ the last hours and days, on which the worth of stored energy hangs.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.price.realtime.inputs import NET, Shape
 from models.price.realtime.profile_features import LevelRows
 from models.price.series import Series
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.compiled import kernel
 
 Floats32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
@@ -66,7 +66,7 @@ def _published_error(data: Series, shape: Shape) -> Floats:
     return error
 
 
-@njit(cache=True)
+@kernel
 def _means(values: Floats, t: int, widths: Ints, cap: float, out: Floats32) -> None:
     """Write the means of the last ``widths`` values up to ``t``, shortest first; NaN where all of them are missing."""
     total, count, i = 0.0, 0, 0
@@ -80,7 +80,7 @@ def _means(values: Floats, t: int, widths: Ints, cap: float, out: Floats32) -> N
         out[k] = total / count if count else np.nan
 
 
-@njit(cache=True)
+@kernel
 def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     prices: Floats,
     sides: Floats,

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
-from numba import njit
 
 from models.learners.boosted_trees import Ensembles, Trees
 from models.price.realtime.inputs import Shape
@@ -26,6 +25,7 @@ from models.price.realtime.trees import boost_table, shared_columns
 from models.price.series import Series
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
+from vpp.numerics.compiled import kernel
 from vpp.numerics.storage_dp import Cell, UnitBattery
 
 _POINTS = 91
@@ -75,7 +75,7 @@ class ValueModel:
         return _worth(self.trees.predict(table), rows.scale, middle)
 
 
-@njit(cache=True)
+@kernel
 def _worth(made: Floats32, scale: Floats, middle: Floats) -> Floats:
     """Return scaled departures (n, points) as values per MWh that never rise along the points."""
     out = np.empty(made.shape)
@@ -169,7 +169,7 @@ def _table(data: Series, rows: LevelRows, level: Floats, shape: Shape, anchors: 
     return np.concatenate(parts)
 
 
-@njit(cache=True)  # pragma: no cover
+@kernel  # pragma: no cover
 def _slopes(prices: Floats, hours: float, cell: Cell, at: Floats) -> Floats:
     """Return the slope of the perfect-foresight value after each slot at shares ``at`` of capacity, (n, points)."""
     value = np.zeros(_POINTS)

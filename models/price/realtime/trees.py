@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import xgboost as xgb
-from numba import njit
 
 from features.kernel_reads import leaf
 from models.learners.boosted_trees import Trees
@@ -19,6 +18,7 @@ from models.price.realtime.inputs import Shape
 from models.price.realtime.profile_features import LevelRows
 from models.price.series import Series
 from vpp.numerics.arrays import Bools, Floats, Ints
+from vpp.numerics.compiled import kernel
 
 Floats32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
@@ -80,7 +80,7 @@ class BoostModel:
         return np.asarray(np.interp(steps, steps[self.anchors], self.weight))
 
 
-@njit(cache=True)
+@kernel
 def _between(steps: Ints, anchors: Ints, made: Floats32) -> Floats:
     """Return the values (n, anchors), clipped, at all horizons, shape (n, H), linear in the steps between anchors."""
     out = np.empty((made.shape[0], steps.size))
