@@ -10,6 +10,7 @@ import atexit
 import logging
 import os
 import sys
+from contextlib import suppress
 from functools import partial
 
 # Read by fastmcp when it is imported: no look-up of newer versions, no banner, plain logs.
@@ -21,7 +22,7 @@ from mcp_server.queries.context import Desk
 from mcp_server.security.audit_log import InBackground
 from mcp_server.security.auth import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
 from mcp_server.server import build_server
-from vpp.errors import ConfigError, VppError
+from vpp.errors import ConfigError, exit_on_error
 from vpp.logs import set_up_logging
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
@@ -32,18 +33,13 @@ log = logging.getLogger(__name__)
 def main(arguments: list[str] | None = None) -> int:
     """Serve until the client leaves or a signal comes, or make a token; return the exit code."""
     given = _parser().parse_args(arguments)
-    try:
+    with exit_on_error("mcp_server"), suppress(KeyboardInterrupt):
         settings = load_settings()
         set_up_logging(settings)
         if given.command == "token":
             return _make_token(settings, given.name, tuple(given.scope))
         with open_store(settings, read_only=True) as store:
             _serve(settings, store, over_http=given.http)
-    except VppError as error:
-        sys.stderr.write(f"mcp_server: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 0
     return 0
 
 

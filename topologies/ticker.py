@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from threading import Event
@@ -18,7 +17,7 @@ from topologies.runtime.worker import zone_finder
 from topologies.sources.deadlines import Deadlines
 from topologies.sources.pace import RunClock
 from topologies.sources.process import KafkaOutbox, clock_path
-from vpp.errors import ConfigError, VppError
+from vpp.errors import ConfigError, exit_on_error
 from vpp.fleet.schema import load_fleet
 from vpp.logs import set_up_logging
 from vpp.settings import Settings, load_settings
@@ -68,14 +67,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     stop = Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
-    try:
+    with exit_on_error("ticker"):
         settings = load_settings()
         set_up_logging(settings)
         end_with_supervisor()
         run_ticker(settings, tuple(given.zone), stop, real_time=given.real_time)
-    except VppError as error:
-        sys.stderr.write(f"ticker: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
-        raise SystemExit(error.exit_code) from error
 
 
 if __name__ == "__main__":

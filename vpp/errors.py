@@ -17,7 +17,14 @@ Expected outcomes (late, duplicate, clamped, refused order) are data, not errors
 
 from __future__ import annotations
 
+import difflib
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
+
+MAX_NAMES = 20
+"""How many valid names a hint lists."""
 
 
 class VppError(Exception):
@@ -89,3 +96,39 @@ class ModelError(VppError):
 
 class PhysicsError(VppError):
     """A setpoint or settlement broke physics."""
+
+
+def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = None) -> str:
+    """Return the hint for a name that does not exist: the nearest valid one, else what there is.
+
+    Args:
+        name: What was asked for.
+        valid: The names that exist.
+        otherwise: The hint where no valid name is near; default: a list of the valid names.
+    """
+    names = [str(one) for one in valid]
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    if otherwise is not None:
+        return otherwise
+    return "there are " + ", ".join(names[:MAX_NAMES]) if names else "there is none yet"
+
+
+def error_text(name: str, error: VppError) -> str:
+    """Return what a process of this name prints about an error: what happened and the next step."""
+    return f"{name}: {error}" + (f"\n  next: {error.hint}" if error.hint else "")
+
+
+@contextmanager
+def exit_on_error(name: str) -> Iterator[None]:
+    """Run the main function of a process: a ``VppError`` is printed and ends the process with the error's code.
+
+    Raises:
+        SystemExit: The block raised a ``VppError``.
+    """
+    try:
+        yield
+    except VppError as error:
+        sys.stderr.write(error_text(name, error) + "\n")
+        raise SystemExit(error.exit_code) from error

@@ -6,7 +6,6 @@ Unknown keys are refused. Settings are loaded at entry points only and passed do
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from vpp.errors import ConfigError
+from vpp.errors import ConfigError, nearest_hint
 
 PLACEHOLDER = "change-me"
 
@@ -320,16 +319,12 @@ def _refuse_unknown_env() -> None:
     for name in os.environ:
         free = name.startswith(("VPP_TEST_", "VPP_KAFKA__EXTRA__"))
         if name.startswith("VPP_") and not free and name not in valid:
-            near = difflib.get_close_matches(name, valid, n=1)
-            raise ConfigError(
-                f"unknown setting {name}",
-                hint=f"did you mean {near[0]}?" if near else "see `vpp config show`",
-            )
+            raise ConfigError(f"unknown setting {name}", hint=nearest_hint(name, valid, "see `vpp config show`"))
 
 
 def _say(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, list(keys()), n=1)
-        return f"unknown setting {key}" + (f" (did you mean {near[0]}?)" if near else "")
+        hint = nearest_hint(key, keys(), otherwise="")
+        return f"unknown setting {key}" + (f" ({hint})" if hint else "")
     return f"{key}: {error['msg']}"

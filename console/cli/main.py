@@ -12,7 +12,7 @@ from cyclopts import App
 from cyclopts.exceptions import CycloptsError
 
 from console.cli.options import say
-from vpp.errors import VppError
+from vpp.errors import VppError, error_text
 
 app = App(
     name="vpp",
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VppError as error:
         if debug:
             logging.getLogger(__name__).exception("failed")
-        say(f"vpp: {error}" + (f"\n  next: {error.hint}" if error.hint else ""))
+        say(error_text("vpp", error))
         return error.exit_code
     except KeyboardInterrupt:
         say("vpp: interrupted")

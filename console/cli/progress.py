@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from console.cli.options import err, say
-
-Report = Callable[[float, str], None]
+from vpp.progress import Progress
 
 
 @contextmanager
-def progress(zone: str, *, lines: bool = True) -> Iterator[Report]:
+def progress(zone: str, *, lines: bool = True) -> Iterator[Progress]:
     """Show a bar on a terminal; elsewhere a line every tenth, or with ``lines`` off nothing."""
     if err.is_terminal:
         columns = (
@@ -22,7 +22,7 @@ def progress(zone: str, *, lines: bool = True) -> Iterator[Report]:
             TextColumn("{task.percentage:.0f}%"),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=err) as bar:
+        with Bar(*columns, console=err) as bar:
             task = bar.add_task(zone, total=1.0)
             yield lambda share, doing: bar.update(task, completed=share, description=f"{zone} {doing}")
         return

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 
 from console.cli.models import render_versions, short
 from console.cli.options import NO_OPTIONS, Common, Json, answer, parse_days, parse_time, say
-from console.cli.progress import Report, progress
+from console.cli.progress import progress
 from topologies.control.model_promotion import tell_workers
 from topologies.sources.feed import FileFeed, open_file
 from vpp.domain import iso
@@ -23,6 +23,7 @@ from vpp.errors import ConfigError, DataError, ModelError, UnreachableError
 from vpp.files.availability import MAX_LEAD
 from vpp.files.zone_fitting import Overrides
 from vpp.fleet.schema import Zone, load_fleet
+from vpp.progress import Progress
 from vpp.settings import Settings
 
 DAY_S = 86_400.0
@@ -142,7 +143,7 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
     return {**short(served.metadata, settings), "took_s": round(took_s, 1), "verdict": verdict}
 
 
-def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, report: Report) -> dict[str, Any]:
+def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, report: Progress) -> dict[str, Any]:
     from models.evaluation.promotion import Verdict, judge
 
     known = registry.in_force(zone.zone)

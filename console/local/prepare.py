@@ -13,6 +13,7 @@ from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from topologies.sources.feed import Feed
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
+from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
 from vpp.files.availability import MAX_LEAD
@@ -166,10 +167,7 @@ class _Index:
 
     def put(self, key: str, model_id: str) -> None:
         found = {**self._read(), key: model_id}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".part")
-        partial.write_text(json.dumps(found, indent=1, sort_keys=True), encoding="utf-8")
-        partial.replace(self._path)
+        write_atomic(self._path, json.dumps(found, indent=1, sort_keys=True))
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from mcp_server.answers.reading import AssetDetail, AssetLine, AssetPage
-from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, nearest
+from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
+from vpp.errors import nearest_hint
 from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
 from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
 
@@ -171,7 +172,7 @@ def _zone_of(desk: Desk, asset_id: str) -> str | None:
             return zone
     known = asset_ids(desk)
     if known:
-        raise QuestionError(f"there is no asset {asset_id!r}", hint=nearest(asset_id, known))
+        raise QuestionError(f"there is no asset {asset_id!r}", hint=nearest_hint(asset_id, known))
     return None
 
 

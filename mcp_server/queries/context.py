@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from vpp.domain import iso
-from vpp.errors import VppError
+from vpp.errors import VppError, nearest_hint
 from vpp.fleet.in_force import fleet_path
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Fleet, Zone, load_fleet
@@ -73,7 +71,7 @@ class Desk:
             return there[0] if there else None
         if zone in there or not there:
             return zone
-        raise QuestionError(f"there is no zone {zone!r}", hint=nearest(zone, there))
+        raise QuestionError(f"there is no zone {zone!r}", hint=nearest_hint(zone, there))
 
     def step_min(self, zone: str) -> int:
         """Return the slot length in minutes: the distance of the two newest slots, else what the fleet file says."""
@@ -144,12 +142,3 @@ def utc(when: datetime | None) -> datetime | None:
     if when is None:
         return None
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-
-
-def nearest(name: str, names: Iterable[Any]) -> str:
-    """Return a hint that names what was probably meant."""
-    known = [str(one) for one in names]
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    return "there are " + ", ".join(known[:20]) if known else NOTHING_YET

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from mcp_server.answers.reading import DeadLetters, Health, Readiness, Worker
-from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, nearest
+from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
 from topologies.runtime.status import read_status
-from vpp.errors import VppError
+from vpp.errors import VppError, nearest_hint
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, DLQ, ENDS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
@@ -72,7 +72,7 @@ def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:
         QuestionError: There is no such topology.
     """
     if topology is not None and topology not in TOPOLOGIES:
-        raise QuestionError(f"there is no topology {topology!r}", hint=nearest(topology, TOPOLOGIES))
+        raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, TOPOLOGIES))
     found = [worker for worker in workers(desk) if topology is None or worker.topology.startswith(topology)]
     silent = [worker.topology for worker in found if worker.state == "silent"]
     health = Health(

@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from mcp_server.answers.reading import RuleFound, Rules
-from mcp_server.queries.context import Desk, QuestionError, nearest
+from mcp_server.queries.context import Desk, QuestionError
+from vpp.errors import nearest_hint
 from vpp.rules.clauses import Clause, added_clauses, shipped_clauses
 from vpp.rules.index import RuleIndex
 from vpp.rules.word_vectors import WordVectors, read_vectors
@@ -51,7 +52,7 @@ def read_clause(desk: Desk, clause_id: str) -> str:
     """
     parts = [clause for clause in _clauses(desk) if clause.clause == clause_id]
     if not parts:
-        raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest(clause_id, clause_ids(desk)))
+        raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest_hint(clause_id, clause_ids(desk)))
     first = parts[0]
     facts = [f"Source: {first.source}", f"Citation: {first.citation}"]
     facts += [f"Page: {first.page}"] if first.page is not None else []

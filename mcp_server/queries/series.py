@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mcp_server.answers.reading import Points, Series, Stats
-from mcp_server.queries.context import NOTHING_YET, Desk, Period, QuestionError, nearest, period
+from mcp_server.queries.context import NOTHING_YET, Desk, Period, QuestionError, period
 from vpp.domain import iso
+from vpp.errors import nearest_hint
 from vpp.store.sampling import bucket_start, bucket_width_s
 from vpp.store.tables import ASSETS, LEDGER, TELEMETRY, Table
 
@@ -176,4 +177,4 @@ def _what_there_is(desk: Desk, kind: _Kind, zone: str) -> str:
 def _check_asset(desk: Desk, zone: str, asset_id: str) -> None:
     known = {row[0] for row in desk.store.latest(ASSETS, zone, columns=("asset_id",))} | {"zone"}
     if asset_id not in known and len(known) > 1:
-        raise QuestionError(f"zone {zone} has no asset {asset_id!r}", hint=nearest(asset_id, sorted(known)))
+        raise QuestionError(f"zone {zone} has no asset {asset_id!r}", hint=nearest_hint(asset_id, sorted(known)))

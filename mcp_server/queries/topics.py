@@ -10,7 +10,8 @@ import msgspec
 
 from mcp_server.answers.reading import Peeked, TopicPeek
 from mcp_server.answers.sanitize import small
-from mcp_server.queries.context import Desk, QuestionError, nearest, utc
+from mcp_server.queries.context import Desk, QuestionError, utc
+from vpp.errors import nearest_hint
 from vpp.streams.topics import BY_NAME, Topic
 
 _PLACE = re.compile(r"(\d{1,4}):(\d{1,18})")
@@ -26,7 +27,7 @@ def find_topic(name: str, prefix: str) -> Topic:
     """
     found = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
     if found is None:
-        raise QuestionError(f"there is no topic {name!r}", hint=nearest(name, BY_NAME))
+        raise QuestionError(f"there is no topic {name!r}", hint=nearest_hint(name, BY_NAME))
     return found
 
 

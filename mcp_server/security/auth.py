@@ -15,6 +15,7 @@ from fastmcp.server.auth.providers.jwt import JWTVerifier
 from fastmcp.server.dependencies import get_access_token
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import Settings
 
@@ -107,11 +108,7 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
     granted = tuple(scope for scope in SCOPES if scope in scopes or scope == READ)
     entry = TokenEntry(name=name, scopes=granted, sha256=hashlib.sha256(token.encode()).hexdigest())
     kept = [entry_.model_dump() for entry_ in entries if entry_.name != name]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".part")
-    partial.touch(mode=0o600)
-    partial.write_text(json.dumps([*kept, entry.model_dump()], indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_atomic(path, json.dumps([*kept, entry.model_dump()], indent=1) + "\n", mode=0o600)
     return token
 
 

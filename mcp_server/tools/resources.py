@@ -14,9 +14,9 @@ from mcp_types import Completion, CompletionArgument, CompletionContext, PromptR
 
 from mcp_server.answers.sanitize import NAME_CHARS, plain
 from mcp_server.queries import assets, overview, rules, topics
-from mcp_server.queries.context import Desk, nearest
+from mcp_server.queries.context import Desk
 from mcp_server.security.auth import OPERATE
-from vpp.errors import VppError
+from vpp.errors import VppError, nearest_hint
 from vpp.streams.topics import BY_NAME
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_resources(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, A
     def tool_schema(tool: str) -> str:
         """The full JSON schema of a tool's answer; tools/list only names the fields."""
         if tool not in schemas:
-            raise ResourceError(f"there is no tool {tool!r}. {nearest(tool, schemas)}")
+            raise ResourceError(f"there is no tool {tool!r}. {nearest_hint(tool, schemas)}")
         return json.dumps(schemas[tool])
 
 

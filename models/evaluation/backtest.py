@@ -25,17 +25,12 @@ from vpp.errors import ConfigError, DataError, ModelError
 from vpp.fleet.schema import Zone
 from vpp.messages import Forecast, Promotion, Quantiles, SlotClosed
 from vpp.numerics.arrays import Floats32
+from vpp.progress import Progress, no_progress
 from vpp.streams.reducer import Origin
-
-Progress = Callable[[float, str], None]
 
 WARM_UP_DAYS = 60
 AHEAD = timedelta(days=3)
 _ORIGIN = Origin("backtest", 0, 0)
-
-
-def _quiet(share: float, text: str) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,9 @@ class Backtest:
         return horizons_min(self.zone.step_min)
 
 
-def run_backtest(frame: pd.DataFrame, zone: Zone, options: BacktestOptions, progress: Progress = _quiet) -> Backtest:
+def run_backtest(
+    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, progress: Progress = no_progress
+) -> Backtest:
     """Run a backtest.
 
     Args:
@@ -99,7 +96,7 @@ def walk(
     frame: pd.DataFrame,
     zone: Zone,
     options: BacktestOptions,
-    progress: Progress = _quiet,
+    progress: Progress = no_progress,
     targets: frozenset[Target] | None = None,
 ) -> Iterator[Forecast]:
     """Yield the forecasts of the test range one by one, each as the stream would have published it.
@@ -114,7 +111,11 @@ def walk(
 
 
 def replay_model(
-    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, model: ServedModel | None, progress: Progress = _quiet
+    frame: pd.DataFrame,
+    zone: Zone,
+    options: BacktestOptions,
+    model: ServedModel | None,
+    progress: Progress = no_progress,
 ) -> Backtest:
     """Forecast the test range with one finished model, or without one by the fallbacks; raises as ``run_backtest``.
 

@@ -12,12 +12,13 @@ import pandas as pd
 from models.price.dayahead.day_table import HOURS, Convention, DayTable, day_number, holiday_numbers, table_of
 from models.price.dayahead.ensemble import AuctionView, WalkSettings
 from models.price.dayahead.features import renewables_weight
-from models.price.dayahead.walk_forward import DayAheadLearner, Progress, quiet
+from models.price.dayahead.walk_forward import DayAheadLearner
 from vpp.domain import PRICE, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.schema import Zone
 from vpp.local_time import local_minutes
 from vpp.numerics.arrays import Bools, Floats, Ints
+from vpp.progress import Progress, no_progress, part_of
 
 DEFAULTS = WalkSettings()
 MIN_HISTORY_DAYS = 60
@@ -67,7 +68,7 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     convention: Convention = "benchmark",
     refit_days: int | None = 1,
     settings: WalkSettings = DEFAULTS,
-    progress: Progress = quiet,
+    progress: Progress = no_progress,
 ) -> DayAheadRun:
     """Forecast every local day whose noon lies in ``[test_from, test_to)``, rolling from auction to auction.
 
@@ -103,7 +104,7 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     holiday = float(next_day in holiday_numbers(zone, next_day, next_day))
     after = AuctionView.two_days_ahead(table.longer(holiday), convention, weight)
     walked = DayAheadLearner(settings)
-    walked.advance(view, after, first, progress=share_of(progress, 0.0, 0.4))
+    walked.advance(view, after, first, progress=part_of(progress, 0.0, 0.4))
     for day in range(first + 1, end + 1):
         walked.advance(view, after, day, refit_days=refit_days)
         progress(0.4 + 0.6 * (day - first) / (end - first), "forecasting")
@@ -173,8 +174,3 @@ def _real_slots(
 
 def _limited(prices: Floats, zone: Zone) -> Floats:
     return np.asarray(np.clip(prices, zone.market.price_floor_per_mwh, zone.market.price_cap_per_mwh))
-
-
-def share_of(progress: Progress, start: float, stop: float) -> Progress:
-    """Return a progress that reports the part from ``start`` to ``stop`` of ``progress``."""
-    return lambda share, text: progress(start + (stop - start) * share, text)

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.evaluation.dayahead_backtest import DEFAULTS, DayAheadRun, run_day_ahead, share_of
+from models.evaluation.dayahead_backtest import DEFAULTS, DayAheadRun, run_day_ahead
 from models.evaluation.html_report import WORST_DAYS, DayCurves
 from models.evaluation.metrics import worst_week
 from models.price.dayahead.day_table import HOURS, Convention
 from models.price.dayahead.ensemble import WalkSettings
-from models.price.dayahead.walk_forward import Progress, quiet
 from vpp.domain import QUANTILE_LEVELS, iso
 from vpp.errors import ConfigError
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats
+from vpp.progress import Progress, no_progress, part_of
 
 AUCTION_TO_MIDNIGHT_MIN = 720
 """Minutes from the auction at noon to the first hour that it prices."""
@@ -40,7 +40,7 @@ def backtest_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     refit_days: int | None = 1,
     compare: Sequence[str] | None = None,
     settings: WalkSettings = DEFAULTS,
-    progress: Progress = quiet,
+    progress: Progress = no_progress,
 ) -> tuple[dict[str, Any], DayAheadRun]:
     """Return ``metrics.json`` of a day-ahead backtest and its run under the benchmark's convention.
 
@@ -67,7 +67,7 @@ def backtest_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     def run(convention: Convention, start: float) -> DayAheadRun:
         return run_day_ahead(
             frame, zone, train_to=train_to, test_from=test_from, test_to=test_to, convention=convention,
-            refit_days=refit_days, settings=settings, progress=share_of(progress, start, start + 0.5),
+            refit_days=refit_days, settings=settings, progress=part_of(progress, start, start + 0.5),
         )  # fmt: skip
 
     made, blind = run("benchmark", 0.0), run("load_only", 0.5)

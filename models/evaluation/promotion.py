@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,8 +20,7 @@ from vpp.domain import NET_LOAD, PRICE, QUANTILE_LEVELS, Target, iso
 from vpp.errors import DataError
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
-
-Progress = Callable[[float, str], None]
+from vpp.progress import Progress, no_progress
 
 HOLDOUT_DAYS = 28
 MIN_HOLDOUT_DAYS = 7
@@ -29,10 +28,6 @@ DRAWS = 2000
 BLOCK_DAYS = 2
 CONFIDENCE = 0.9
 FALLBACK = "fallback"
-
-
-def _quiet(share: float, text: str) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,7 @@ class Verdict:
 
 
 def judge(
-    frame: pd.DataFrame, zone: Zone, in_force: ServedModel | None, until: datetime, progress: Progress = _quiet
+    frame: pd.DataFrame, zone: Zone, in_force: ServedModel | None, until: datetime, progress: Progress = no_progress
 ) -> Verdict:
     """Compare what is trained now with the model in force, on recent days that neither has seen.
 

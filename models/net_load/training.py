@@ -7,7 +7,6 @@ made before its batch was learned, so none of them sees an in-sample fit.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,8 +29,7 @@ from models.net_load.tree_training import TreeRows, fit_weighted_trees
 from vpp.domain import NET_LOAD
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats, Ints
-
-Progress = Callable[[float, str], None]
+from vpp.progress import Progress, no_progress
 
 LOOK_BACK_DAYS = 44
 MIN_DAYS = 20
@@ -42,10 +40,6 @@ METRIC_DAYS = 90
 AHEAD = timedelta(days=3)
 MAX_ROWS = 60_000
 STRIDE_FROM_MIN = 60
-
-
-def quiet(share: float, text: str) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass
@@ -75,7 +69,7 @@ class NetLoadTrainer:
         progress: Told the share done and what is going on.
     """
 
-    def __init__(self, zone: Zone, progress: Progress = quiet) -> None:
+    def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:
         self._zone = zone
         self._progress = progress
         self._calendar = Calendar(zone)

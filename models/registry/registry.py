@@ -19,6 +19,7 @@ import numpy as np
 
 from models.registry.artifact import Parts, assemble
 from models.served import ServedModel
+from vpp.atomic_file import write_atomic
 from vpp.errors import ModelError
 
 _SAFE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -166,9 +167,7 @@ class Registry:
 
     def _write_history(self, zone: str, history: list[str]) -> None:
         path = self._root / _SAFE.sub("_", zone) / _IN_FORCE
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(history, indent=1), encoding="utf-8")
-        part.replace(path)
+        write_atomic(path, json.dumps(history, indent=1))
 
     def _folder(self, model_id: str, zone: str) -> Path:
         return self._root / _SAFE.sub("_", zone) / model_id

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from models.net_load.model import ServedNetLoad
-from models.net_load.training import NetLoadTrainer, Progress, quiet
+from models.net_load.training import NetLoadTrainer
 from models.price.contract import PricePart
 from models.registry.artifact import NET_LOAD_PART, PRICE_PART, Parts
 from models.registry.price_trainer import PriceTrainer
 from vpp.domain import iso
 from vpp.errors import DataError
 from vpp.fleet.schema import Zone
+from vpp.progress import Progress, no_progress
 
 
 class Trainer:
@@ -30,7 +31,7 @@ class Trainer:
         progress: Told the share done (0-1) and what is going on.
     """
 
-    def __init__(self, zone: Zone, progress: Progress = quiet) -> None:
+    def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:
         self._zone = zone
         self._progress = progress
         self._net_load = NetLoadTrainer(zone, progress)

@@ -13,20 +13,17 @@ import pandas as pd
 from agents.evaluation import arbitrage, arbitrage_baselines
 from agents.evaluation.arbitrage import Market
 from models.history import with_net_load
-from topologies.backtests.arbitrage_modes import Mode, Progress, market_of, part, trade_day_ahead, trade_real_time
+from topologies.backtests.arbitrage_modes import Mode, market_of, trade_day_ahead, trade_real_time
 from vpp.domain import PRICE, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.schema import Battery, Zone
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
+from vpp.progress import Progress, no_progress, part_of
 
 SOC_MIN, SOC_MAX = 0.05, 0.95
 MIN_HISTORY_DAYS = 60
 _SHOWN = ("value", "capture_pct", "capture_pct_without_top_days", "cycles_per_day")
-
-
-def _quiet(share: float, text: str) -> None:
-    """Report progress to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ def run_arbitrage(
     terms: Terms,
     test_from: datetime,
     test_to: datetime,
-    progress: Progress = _quiet,
+    progress: Progress = no_progress,
 ) -> TradeRun:
     """Trade over ``[test_from, test_to)`` and settle against perfect foresight and simple rules.
 
@@ -110,7 +107,7 @@ def run_arbitrage(
     zone = zone.model_copy(update={"assets": (terms.battery(zone),)})
     frame = _checked(frame, zone, test_from, test_to)
     battery = UnitBattery.of(zone)
-    told = part(progress, 0.0, 0.95)
+    told = part_of(progress, 0.0, 0.95)
     paths: dict[str, Floats] = {}
     if mode is Mode.DAY_AHEAD:
         market, path, paths = trade_day_ahead(frame, zone, battery, test_from, test_to, told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -25,9 +25,8 @@ from vpp.local_time import local_minutes
 from vpp.messages import Forecast, TraderBid
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
+from vpp.progress import Progress, part_of
 from vpp.streams.reducer import Origin
-
-Progress = Callable[[float, str], None]
 
 WARM_UP_DAYS = 60
 """Days before the test over which the trader's paper accounts already run."""
@@ -50,11 +49,6 @@ class Mode(StrEnum):
     KNOWN = "real-time-known"
     CURVE = "real-time-curve"
     SCHEDULE = "real-time-schedule"
-
-
-def part(progress: Progress, start: float, stop: float) -> Progress:
-    """Return a progress that reports a share of another one."""
-    return lambda share, text: progress(start + (stop - start) * share, text)
 
 
 def market_of(frame: pd.DataFrame, zone: Zone, first_slot: datetime, end: datetime) -> Market:
@@ -135,7 +129,7 @@ def trade_day_ahead(
     for i, convention in enumerate(conventions):
         run = run_day_ahead(
             frame, zone, train_to=test_from, test_from=test_from, test_to=test_to, convention=convention,
-            progress=part(progress, i / len(conventions), (i + 1) / len(conventions)),
+            progress=part_of(progress, i / len(conventions), (i + 1) / len(conventions)),
         )  # fmt: skip
         paths.append(_scheduled(run, zone, battery))
     first, last = run.slots[0].to_pydatetime(), run.slots[-1].to_pydatetime()

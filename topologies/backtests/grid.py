@@ -29,7 +29,6 @@ from topologies.backtests.grid_weeks import (
     WEEK_DAYS,
     Foreseen,
     History,
-    Progress,
     Trial,
     walk_weeks,
 )
@@ -39,6 +38,7 @@ from vpp.files.zone_fitting import FLAT_PRICE_PER_MWH
 from vpp.fleet.schema import Zone
 from vpp.messages import Forecast
 from vpp.numerics.arrays import Floats
+from vpp.progress import Progress
 
 PLANT = "plant"
 STORED_SHARE = 0.95

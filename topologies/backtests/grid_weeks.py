@@ -16,8 +16,7 @@ from vpp.domain import NET_LOAD
 from vpp.fleet.schema import CurtailableRenewable, Zone
 from vpp.messages import Forecast
 from vpp.numerics.arrays import Floats
-
-Progress = Callable[[float, str], None]
+from vpp.progress import Progress
 
 WEEK_DAYS = 7
 NO_ACTION, PERFECT = "no_action", "perfect_foresight"

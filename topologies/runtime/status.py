@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.settings import Settings
 
@@ -116,9 +117,7 @@ class StatusFile:
             "dead_letters": self._progress.dead_letters,
             "last_slot": slots,
         }
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(status), encoding="utf-8")
-        temporary.replace(self._path)
+        write_atomic(self._path, json.dumps(status))
 
     def _serve(self, host: str, port: int) -> None:
         outer = self

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
 from topologies.runtime.status import StatusFile
-from vpp.errors import VppError
+from vpp.errors import exit_on_error
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Zone, load_fleet
 from vpp.logs import set_up_logging
@@ -76,11 +75,8 @@ def run_topology(topology: str, settings: Settings) -> None:
 
 def main(topology: str) -> None:
     """Run a topology as a process of its own; exits with the error's code."""
-    try:
+    with exit_on_error(topology):
         settings = load_settings()
         set_up_logging(settings)
         end_with_supervisor()
         run_topology(topology, settings)
-    except VppError as error:
-        sys.stderr.write(f"{topology}: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
-        raise SystemExit(error.exit_code) from error

@@ -13,6 +13,7 @@ import msgspec
 import pandas as pd
 
 from topologies.sources.simulator import CHANNELS, Simulator
+from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, DataError
 from vpp.files.availability import is_published
 from vpp.files.mapping import Mapping as ColumnMapping
@@ -229,10 +230,7 @@ def _inspected(path: Path, mapping: str | None, cache_dir: Path | None) -> FileI
         return msgspec.json.decode(kept.read_bytes(), type=FileInfo)
     except (OSError, msgspec.MsgspecError):
         info = inspect_file(path, mapping)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(".part")
-    partial.write_bytes(msgspec.json.encode(info))
-    partial.replace(kept)
+    write_atomic(kept, msgspec.json.encode(info))
     return info
 
 

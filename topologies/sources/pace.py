@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
+from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 
 
@@ -35,9 +36,7 @@ class RunClock:
     def write(self, path: Path) -> None:
         """Write the clock for the ticker, whole or not at all."""
         body = {"wall_s": self.wall_s, "run_at": iso(self.run_at), "speed": self.speed}
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(body), encoding="utf-8")
-        partial.replace(path)
+        write_atomic(path, json.dumps(body))
 
     @classmethod
     def read(cls, path: Path) -> RunClock | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,8 @@ from topologies.sources.faults import with_faults
 from topologies.sources.feed import Feed
 from topologies.sources.options import SourceOptions, faults_of, open_feed, pace_of, parse_options, window_of
 from topologies.sources.pace import Pace
-from vpp.errors import UnreachableError, VppError
+from vpp.atomic_file import write_atomic
+from vpp.errors import UnreachableError, exit_on_error
 from vpp.fleet.schema import Zone
 from vpp.logs import set_up_logging
 from vpp.messages import Message, Promotion, Raw, encode
@@ -260,10 +260,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_bytes(msgspec.json.encode(checkpoint))
-    partial.replace(path)
+    write_atomic(path, msgspec.json.encode(checkpoint))
 
 
 def run_source(
@@ -309,15 +306,12 @@ def main(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None)
     stop = Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
-    try:
+    with exit_on_error(kind):
         settings = load_settings()
         set_up_logging(settings)
         end_with_supervisor()
         log.info("started source=%s pid=%s", kind, os.getpid())
         run_source(options, settings, stop, refit=_refit())
-    except VppError as error:
-        sys.stderr.write(f"{kind}: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
-        raise SystemExit(error.exit_code) from error
 
 
 def _refit() -> MakeRefit:

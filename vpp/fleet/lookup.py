@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from vpp.atomic_file import write_atomic
 from vpp.fleet.schema import Fleet, Market, Zone, parse_fleet
 
 SIMULATED = re.compile(r"SIM_\d{1,5}")
@@ -37,10 +38,7 @@ def write_fleet(path: Path, zones: Iterable[Zone]) -> None:
     """Write zones as a fleet file, whole or not at all."""
     body = {zone.zone: zone.model_dump(mode="json", exclude={"zone"}, exclude_none=True) for zone in zones}
     text = yaml.safe_dump({"zones": body}, sort_keys=False, allow_unicode=True, width=120)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_atomic(path, text)
 
 
 @lru_cache(maxsize=1)

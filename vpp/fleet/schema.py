@@ -6,7 +6,6 @@ shape runs without editing one.
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -22,7 +21,7 @@ from pydantic import (
 )
 
 from vpp.domain import PriceKnown, Step
-from vpp.errors import FleetError
+from vpp.errors import FleetError, nearest_hint
 
 
 class _Strict(BaseModel):
@@ -303,8 +302,8 @@ def _say(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         known = {name for model in _MODELS for name in model.model_fields}
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        return f"unknown key {place}" + (f" (did you mean {near[0]}?)" if near else "")
+        hint = nearest_hint(str(error["loc"][-1]), known, otherwise="")
+        return f"unknown key {place}" + (f" ({hint})" if hint else "")
     return f"{place}: {error['msg']}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from vpp.atomic_file import write_atomic
 from vpp.errors import DataError
 from vpp.rules.clauses import Clause
 
@@ -63,11 +64,7 @@ def keep_document(path: Path, folder: Path) -> int:
         DataError: As ``read_document``.
     """
     clauses = read_document(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / (re.sub(r"[^\w.-]+", "_", path.name) + ".json")
-    partial = target.with_suffix(".part")
-    partial.write_bytes(msgspec.json.encode(clauses))
-    partial.replace(target)
+    write_atomic(folder / (re.sub(r"[^\w.-]+", "_", path.name) + ".json"), msgspec.json.encode(clauses))
     return len(clauses)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import msgspec
 
+from vpp.atomic_file import atomic_writer
 from vpp.domain import iso
 from vpp.errors import DataError, UnreachableError
 from vpp.store.contract import Store
@@ -68,19 +69,13 @@ def _opened(out: Path | BinaryIO) -> Iterator[BinaryIO]:
     if not isinstance(out, Path):
         yield out
         return
-    part = out.with_name(out.name + ".part")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as stream:
+        with atomic_writer(out) as stream:
             yield stream
-        part.replace(out)
     except OSError as error:
         raise UnreachableError(
             f"{out}: {error.strerror}", hint="may this user write there, and is there room?"
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _write_csv(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) -> int:

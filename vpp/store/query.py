@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from vpp.errors import ConfigError
+from vpp.errors import ConfigError, nearest_hint
 from vpp.store import tables
 from vpp.store.tables import Column, Row, Table
 
@@ -115,7 +114,7 @@ def find_table(table: Table | str) -> Table:
         return table
     found = tables.BY_NAME.get(table)
     if found is None:
-        raise ConfigError(f"there is no table {table!r}", hint=_nearest(table, tables.BY_NAME))
+        raise ConfigError(f"there is no table {table!r}", hint=nearest_hint(table, tables.BY_NAME))
     return found
 
 
@@ -131,7 +130,7 @@ def find_columns(table: Table, names: Iterable[str] | None) -> tuple[Column, ...
     found = []
     for name in names:
         if name not in by_name:
-            raise ConfigError(f"table {table.name} has no column {name!r}", hint=_nearest(name, by_name))
+            raise ConfigError(f"table {table.name} has no column {name!r}", hint=nearest_hint(name, by_name))
         found.append(by_name[name])
     return tuple(found)
 
@@ -215,9 +214,3 @@ def _typed(column: Column, value: Any) -> Value:
     except (TypeError, ValueError) as error:
         raise wrong from error
     return typed
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    known = list(names)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else "there are " + ", ".join(known)

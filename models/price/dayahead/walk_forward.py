@@ -6,8 +6,6 @@ come since with the models that were in force, learns them, and fits for the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from models.learners.boosted_trees import Trees
@@ -28,15 +26,10 @@ from models.price.dayahead.lear import LassoFit, LassoSettings, fit_lasso, lasso
 from models.price.dayahead.trees import fit_trees, stack_values, tree_walk
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Bools, Floats
-
-Progress = Callable[[float, str], None]
+from vpp.progress import Progress, no_progress
 
 FIRST_ROW = MIN_DAYS + 28
 """No day before this row of a table is forecast."""
-
-
-def quiet(share: float, text: str) -> None:
-    """Report progress to nobody."""
 
 
 class DayAheadLearner:
@@ -84,7 +77,7 @@ class DayAheadLearner:
         row: int,
         *,
         refit_days: int | None = 1,
-        progress: Progress = quiet,
+        progress: Progress = no_progress,
     ) -> None:
         """Forecast and learn all days before ``row``, then fit for day ``row`` where that is due.
 
