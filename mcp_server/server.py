@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from mcp_server.queries.context import Desk
 from mcp_server.security.audit_log import CallLog, Record
 from mcp_server.security.auth import approval_key, principal_of
-from mcp_server.tools.backtesting import add_study_tools
+from mcp_server.tools.backtesting import add_backtest_tools
 from mcp_server.tools.reading import add_reading_tools
 from mcp_server.tools.resources import add_completions, add_plan_resource, add_prompts, add_resources
 
@@ -69,7 +69,7 @@ def build_server(
         # Replicas share the secret, so that a question asked by one can be answered to another.
         request_state_security=None if key is None else RequestStateSecurity(keys=[_derived(key)]),
     )
-    schemas = add_reading_tools(server, desk) | add_study_tools(server, desk)
+    schemas = add_reading_tools(server, desk) | add_backtest_tools(server, desk)
     if acts is not None:
         from mcp_server.tools.acting import add_acting_tools  # loads the solver, which readers do not need
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,28 @@ NET = [50.0, 50.0, 51.0, 52.0, 54.0, 55.0, 56.0, 57.0, 58.0, 58.0, 57.0, 55.0, *
 WALL = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+def swing(first: int) -> list[float]:
+    """Return 32 half hours of a served net load (MW) that rises and falls by more than the ramp limit."""
+    return [50.0 + 9.0 * math.sin(i / 2.0) for i in range(first, first + 32)]
+
+
+def price_at(index: int) -> float:
+    """Return a price that is low for four half hours and high for four."""
+    return 60.0 if index % 8 < 4 else 180.0
+
+
 class Loop:
     """The zone ``Z`` of ``tests.builders``; ``post`` is what a broker would be.
 
     Args:
         folder: Data directory.
         key: Signs approvals.
+        swings: Whether net load and price rise and fall as both bids foresee; else they stay where they are, whatever
+            the bids say.
+        mcp: Settings of the MCP server.
     """
 
-    def __init__(self, folder: Path, *, key: bytes | None = None, **mcp: Any) -> None:
+    def __init__(self, folder: Path, *, key: bytes | None = None, swings: bool = False, **mcp: Any) -> None:
         given: dict[str, Any] = {"data_dir": folder, "mcp": {"profile": "operate", **mcp}}
         if key is not None:
             given["approval_key"] = key.decode()
@@ -46,6 +60,7 @@ class Loop:
         self._plant = PlantReducer(PLANT, explore=True)
         self._states: dict[str, Any] = {"orders": self._orders.initial(ZONE), "bids": self._plant.initial(ZONE)}
         self._offset = 0
+        self._swings = swings
         self.next_slot = 0
         for _ in range(2):
             self.close_slot()
@@ -62,10 +77,13 @@ class Loop:
         """Close the next slot: both policies bid, the plant settles and decides."""
         index = self.next_slot
         self.next_slot += 1
-        seen = closed_slot(index)
+        net, prices, before = NET, PRICES, 50.0
+        if self._swings:
+            net, prices, before = swing(index + 1), [price_at(i) for i in range(index + 1, index + 33)], swing(index)[0]
+        seen = closed_slot(index, 10.0 * before, price_at(index) if self._swings else 100.0)
         self._keep(Output("telemetry", seen))
-        for bid in (actor_bid_at(index, NET, observation=seen), trader_bid_at(index, PRICES, observation=seen)):
-            self.post("bids", bid)
+        self.post("bids", actor_bid_at(index, net, observation=seen, observed_net_mw=before))
+        self.post("bids", trader_bid_at(index, prices, observation=seen))
 
     def post(self, topic: str, message: Message) -> None:
         """Take one message as a broker would, and run what reads it."""

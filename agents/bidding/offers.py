@@ -95,6 +95,21 @@ class Offers:
         prices = sorted({price for _, curve in curves for price, _ in curve})
         return _merged([(p, sum(share * cleared_share(curve, p) for share, curve in curves)) for p in prices])
 
+    def cleared(self, price_per_mwh: float, hours: float, stored_mwh: float) -> float:
+        """Return the stored energy after the slot when the curve is cleared at ``price_per_mwh``; NaN: nothing moves.
+
+        Args:
+            price_per_mwh: Price at which the curve is cleared.
+            hours: Length of the slot.
+            stored_mwh: Energy above the lower bound before it, per MW of power.
+        """
+        if np.isnan(price_per_mwh):
+            return stored_mwh
+        spacing, gain, loss, _ = self.cell
+        energy = cleared_share(self.curve(hours, stored_mwh), price_per_mwh) * hours
+        moved = -energy / loss if energy > 0 else -energy * gain
+        return min(max(stored_mwh + moved, 0.0), spacing * (len(self.parts[0][1].value) - 1))
+
 
 def cleared_share(curve: list[tuple[float, float]], price_per_mwh: float) -> float:
     """Return the share of power that a curve gives at a price: that of the last band that begins at or below it."""

@@ -1,44 +1,25 @@
-"""Closed-loop evaluation of grid response on history: the fleet against real net load, in money and in breaches.
+"""The score of grid response on history: what a fleet delivered, in money and in breaches, between two bounds.
 
-The protocol: a forecast is issued when the slot before closes; peakers are set on it; the batteries then meet the net
-load that comes, by the rule asked for; costs are settled on what happened. The score places a policy between doing
-nothing (0) and perfect foresight (100). Emergency shedding at the cap is there for all of them.
+Deliveries come from the plant reducer (``topologies.backtests``) or from a baseline. Costs are settled on actual net
+load and prices. The score places a run between the baselines no action (0) and perfect foresight (100). Emergency
+shedding at the cap is there for both.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.twin import deliver_fleet
-from agents.clearing.inslot_curve import follow, with_curve
 from agents.clearing.plan_cost import plan_costs
-from agents.clearing.problem import ClearingProblem, Plan, clearing_problem, seen
-from agents.clearing.solve import committed, solve
-from agents.clearing.stochastic_solve import second_pass, solve_dp, solve_dp_with_curve
-from vpp.fleet.schema import Battery, CurtailableLoad, Zone
+from agents.clearing.problem import ClearingProblem, clearing_problem
+from agents.clearing.solve import solve
+from vpp.fleet.schema import CurtailableLoad, Zone
 from vpp.numerics.arrays import Floats
 
-Rule = Literal["two_pass", "curve", "seen", "ahead"]
 _BREACH_MW = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """What solves: the first pass, the second pass of a plan, and the first pass with the batteries' curves."""
-
-    first: Callable[[ClearingProblem], Plan]
-    second: Callable[[ClearingProblem, Plan], Plan]
-    curve: Callable[[ClearingProblem], Plan]
-
-
-LP = Engine(first=solve, second=committed, curve=lambda problem: with_curve(problem, solve(problem)))
-DP = Engine(first=solve_dp, second=second_pass, curve=solve_dp_with_curve)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,37 +60,6 @@ class Actuals:
         return price_per_mwh if math.isnan(flat) else np.full_like(price_per_mwh, flat)
 
 
-@dataclass(frozen=True, kw_only=True)
-class GridSeries(Actuals):
-    """Actuals with the forecasts to decide on, N steps ahead; row t was issued before slot t, for slots t..t+N-1.
-
-    ``net_mw``, ``ramp_sd_mw``, ``level_sd_mw``, ``carry``, ``expected_price_per_mwh``: shape (T, N).
-    ``stored_value_per_mwh`` also is the worth of energy left at the end of each window.
-    """
-
-    net_mw: Floats
-    ramp_sd_mw: Floats
-    level_sd_mw: Floats
-    carry: Floats
-    expected_price_per_mwh: Floats
-
-    def part(self, first: int, last: int) -> GridSeries:
-        """Return slots ``first..last-1``; grid power before them is taken as the net load of slot ``first - 1``."""
-        rows = slice(first, last)
-        return replace(
-            self,
-            actual_mw=self.actual_mw[rows],
-            before_mw=float(self.actual_mw[first - 1]) if first else self.before_mw,
-            net_mw=self.net_mw[rows],
-            ramp_sd_mw=self.ramp_sd_mw[rows],
-            level_sd_mw=self.level_sd_mw[rows],
-            carry=self.carry[rows],
-            price_per_mwh=self.price_per_mwh[rows],
-            expected_price_per_mwh=self.expected_price_per_mwh[rows],
-            potential_mw=None if self.potential_mw is None else self.potential_mw[:, rows],
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class GridRun:
     """What happened: ``power_mw`` (A, T), ``grid_mw`` (T,), ``soc`` (A, T), cost items in money, breaches in slots."""
@@ -126,78 +76,6 @@ class GridRun:
     def cost(self) -> float:
         """Sum of the cost items; stored energy counts as income."""
         return float(sum(self.costs.values()))
-
-
-def run(
-    zone: Zone,
-    series: GridSeries,
-    *,
-    rule: Rule = "two_pass",
-    engine: Engine = LP,
-    service_factor: float = 1.0,
-    start: FleetState | None = None,
-) -> GridRun:
-    """Return the closed loop of the clearing over ``series``.
-
-    Args:
-        zone: Fleet and limits; its hedge is used.
-        series: Actuals and forecasts.
-        rule: ``ahead``: the plan made on the forecast; ``two_pass``: peakers ahead, the rest re-cleared with the slot's
-            actual mean; ``curve``: peakers ahead, batteries by the published curve; ``seen``: all with the actual mean.
-        engine: What solves.
-        service_factor: As in ``ClearingProblem``.
-        start: The fleet before the first slot; at rest when not given.
-    """
-    state = replace(FleetState.initial(zone) if start is None else start, grid_mw=series.before_mw)
-    slots, hours = len(series.actual_mw), zone.step.hours
-    powers, socs = np.zeros((len(zone.assets), slots)), np.full((len(zone.assets), slots), np.nan)
-    fallbacks = 0
-    for t in range(slots):
-        problem = problem_at(zone, series, t, state, service_factor=service_factor)
-        setpoints, name = _decide(problem, float(series.actual_mw[t]), rule, engine)
-        fallbacks += name.startswith("reflex")
-        setpoints = shed_above_cap(zone, setpoints, float(series.actual_mw[t]))
-        given, state = deliver_fleet(zone.assets, state, setpoints, hours, potential_mw=np.zeros(len(zone.assets)))
-        powers[:, t] = [d.power_mw for d in given]
-        socs[:, t] = state.soc
-        state = replace(state, grid_mw=float(series.actual_mw[t] - powers[:, t].sum()))
-    return settle(zone, series, powers, socs, fallbacks=fallbacks)
-
-
-def problem_at(
-    zone: Zone, series: GridSeries, t: int, state: FleetState, *, service_factor: float = 1.0
-) -> ClearingProblem:
-    """Return the problem of slot t on what was known before it."""
-    return clearing_problem(
-        zone,
-        series.net_mw[t],
-        state=state,
-        ramp_sd_mw=series.ramp_sd_mw[t],
-        level_sd_mw=series.level_sd_mw[t],
-        carry=series.carry[t],
-        price_per_mwh=series.expected_price_per_mwh[t],
-        generation_price_per_mwh=series.weighed_at(series.expected_price_per_mwh[t]),
-        stored_value_per_mwh=series.stored_value_per_mwh,
-        service_factor=service_factor,
-    )
-
-
-def _decide(problem: ClearingProblem, actual_mw: float, rule: Rule, engine: Engine) -> tuple[Floats, str]:
-    if rule == "seen":
-        carry = problem.carry.copy()
-        carry[0] = 1.0
-        plan = engine.first(replace(problem, net_mw=problem.net_mw + carry * (actual_mw - problem.net_mw[0])))
-        return plan.power_mw[:, 0], plan.engine
-    plan = engine.curve(problem) if rule == "curve" else engine.first(problem)
-    if rule == "two_pass":
-        again = engine.second(seen(problem, plan, actual_mw), plan)
-        return again.power_mw[:, 0], again.engine
-    setpoints = plan.power_mw[:, 0].copy()
-    if rule == "curve":
-        for i, asset in enumerate(problem.assets):
-            if isinstance(asset, Battery):
-                setpoints[i] = follow(plan, i, actual_mw)
-    return setpoints, plan.engine
 
 
 def shed_above_cap(zone: Zone, setpoints: Floats, net_mw: float) -> Floats:

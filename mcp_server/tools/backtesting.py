@@ -1,8 +1,9 @@
-"""The backtest tool: long work that tells its progress and can be cancelled between days."""
+"""The backtest tool: it reports progress day by day and stops between days when it is cancelled."""
 
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import anyio.to_thread
@@ -18,7 +19,7 @@ from mcp_server.tools.reading import READ, End, Start, Zone, add_tool
 LONG_S = 120.0
 
 
-def add_study_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
+def add_backtest_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
     """Register the backtest and its reports; return the full schemas of the answers by tool."""
     reports = Reports()
 
@@ -33,16 +34,20 @@ def add_study_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
     ) -> reading.BacktestDone:
         """Replay stored days (default 3, at most 700 slots) under a policy: value, score, breaches. Changes nothing."""
         from mcp_server.queries import backtest
+        from topologies.backtests.deliveries import Deliveries
+        from topologies.backtests.stored_days import plant_by_day
 
-        study = await anyio.to_thread.run_sync(backtest.open_study, desk, zone, start, end)
-        days: list[Any] = []
-        total = -(-len(study.series.actual_mw) // study.zone.step.per_day)
-        left = backtest.run_by_day(study, policy, hedge, service_factor)
-        while (day := await anyio.to_thread.run_sync(next, left, None)) is not None:
-            days.append(day)
-            await context.report_progress(len(days), total + 1, f"day {len(days)} of {total}")
+        case = await anyio.to_thread.run_sync(
+            partial(backtest.open_case, desk, policy, zone, start, end, hedge=hedge, service_factor=service_factor)
+        )
+        total = -(-case.days.slots // case.zone.step.per_day)
+        left = plant_by_day(case.days, policy, case.zone)
+        deliveries, day = Deliveries(case.zone), 0
+        while (done := await anyio.to_thread.run_sync(next, left, None)) is not None:
+            deliveries, day = done, day + 1
+            await context.report_progress(min(day, total), total + 1, f"day {min(day, total)} of {total}")
         run_id = "b" + secrets.token_hex(4)
-        return await anyio.to_thread.run_sync(backtest.finish, desk, study, policy, days, run_id, reports)
+        return await anyio.to_thread.run_sync(backtest.finish, desk, case, deliveries, run_id, reports)
 
     @server.resource("vpp://reports/{run_id}", name="report", title="Backtest report", mime_type="text/markdown")
     def report(run_id: str) -> str:

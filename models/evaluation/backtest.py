@@ -26,11 +26,10 @@ from vpp.fleet.schema import Zone
 from vpp.messages import Forecast, Promotion, Quantiles, SlotClosed
 from vpp.numerics.arrays import Floats32
 from vpp.progress import Progress, no_progress
-from vpp.streams.reducer import Origin
+from vpp.streams.in_process import ReducerLoop
 
 WARM_UP_DAYS = 60
 AHEAD = timedelta(days=3)
-_ORIGIN = Origin("backtest", 0, 0)
 
 
 @dataclass(frozen=True)
@@ -155,19 +154,16 @@ def _walk(
     targets: frozenset[Target],
 ) -> Iterator[Forecast]:
     reducer = ForecastReducer(zone, load_model=_finder(served), targets=targets)
-    state = reducer.initial(zone.zone)
+    forecasts = ReducerLoop(reducer, zone.zone, "telemetry")
     due = next(promotions, None)
     start = options.test_from - timedelta(days=WARM_UP_DAYS)
     rows = frame.loc[(frame.index >= pd.Timestamp(start)) & (frame.index < pd.Timestamp(options.test_to) + AHEAD)]
     for message in telemetry(rows, zone, options.test_from, options.test_to):
         when = message.slot if isinstance(message, SlotClosed) else None
         while due is not None and when is not None and when >= due.available_at:
-            state, _ = reducer.step(state, due, _ORIGIN)
+            forecasts.step(due)
             due = next(promotions, None)
-        state, outputs = reducer.step(state, message, _ORIGIN)
-        for output in outputs:
-            if isinstance(output.message, Forecast):
-                yield output.message
+        yield from (output for output in forecasts.step(message) if isinstance(output, Forecast))
 
 
 def _checked(frame: pd.DataFrame, zone: Zone, options: BacktestOptions) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from agents.bidding import auction_schedule
-from agents.bidding.offers import Offers, cleared_share
+from agents.bidding.offers import Offers
 from agents.bidding.paper_accounts import Rule
 from agents.bidding.trader import TraderReducer, offers_of
 from agents.evaluation import arbitrage
@@ -26,7 +26,7 @@ from vpp.messages import Forecast, TraderBid
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
 from vpp.progress import Progress, part_of
-from vpp.streams.reducer import Origin
+from vpp.streams.in_process import ReducerLoop
 
 WARM_UP_DAYS = 60
 """Days before the test over which the trader's paper accounts already run."""
@@ -34,7 +34,6 @@ WARM_UP_DAYS = 60
 REFIT = timedelta(days=28)
 _FIRST_FIT_DAYS = 50
 _EXPERTS = ("mix", "trees", "stack")
-_ORIGIN = Origin("backtest", 0, 0)
 
 
 class Mode(StrEnum):
@@ -91,7 +90,12 @@ def trade_real_time(
             progress(n / span, f"trading {slot:%Y-%m-%d}")
         if t >= 0:
             price = market.price[market.first + t]
-            path[t + 1] = path[t] if offers is None else _after(offers, battery, mode, price, market.hours, path[t])
+            if offers is None:
+                path[t + 1] = path[t]
+            elif mode is Mode.CURVE:
+                path[t + 1] = offers.cleared(price, market.hours, path[t])
+            else:
+                path[t + 1] = offers.move(price, market.hours, path[t])
     return path
 
 
@@ -99,24 +103,11 @@ def _offers(
     forecasts: Iterator[Forecast], zone: Zone, battery: UnitBattery, rule: Rule
 ) -> Iterator[tuple[datetime, Offers | None]]:
     """Yield for each closed slot what the trader offers for the next one; None where it has no price to go by."""
-    reducer = TraderReducer(zone, rule=rule)
-    state = reducer.initial(zone.zone)
+    trader = ReducerLoop(TraderReducer(zone, rule=rule), zone.zone, "forecasts")
     for forecast in forecasts:
-        state, outputs = reducer.step(state, forecast, _ORIGIN)
-        for output in outputs:
-            if isinstance(output.message, TraderBid):
-                yield forecast.slot, offers_of(output.message, battery)
-
-
-def _after(offers: Offers, battery: UnitBattery, mode: Mode, price: float, hours: float, stored_mwh: float) -> float:
-    """Return the stored energy after a slot whose price turned out to be ``price``."""
-    if np.isnan(price):
-        return stored_mwh
-    if mode is Mode.CURVE:
-        energy = cleared_share(offers.curve(hours, stored_mwh), price) * hours
-        moved = -energy / battery.discharge_efficiency if energy > 0 else -energy * battery.charge_efficiency
-        return min(max(stored_mwh + moved, 0.0), battery.energy_mwh)
-    return offers.move(price, hours, stored_mwh)
+        for message in trader.step(forecast):
+            if isinstance(message, TraderBid):
+                yield forecast.slot, offers_of(message, battery)
 
 
 def trade_day_ahead(

@@ -197,8 +197,9 @@ def _result(
     runs, index, length = trial.runs, history.index, WEEK_DAYS * zone.step.per_day
     idle, best = runs[NO_ACTION], runs[PERFECT]
     scores = {name: score_of(done, idle, best) for name, done in runs.items()}
-    record = trial.lanes[PLANT].record
-    times = 1000.0 * np.array(record.decision_s)
+    plant = trial.lanes[PLANT]
+    assert isinstance(plant, PlantLane)
+    times = 1000.0 * np.array(plant.decision_s)
     figures = {
         "zone": zone.zone,
         "test_from": iso(index[weeks[0]].to_pydatetime()),
@@ -219,7 +220,7 @@ def _result(
         "missing_slots": int(np.isnan(history.served[weeks[0] : weeks[-1] + length]).sum()),
         "sources": foreseen.sources,
         "models": list(foreseen.models),
-        "churn_mwh_per_day": round(sum(record.churn_mwh.values()) / (len(weeks) * WEEK_DAYS), 3),
+        "churn_mwh_per_day": round(sum(plant.churn_mwh.values()) / (len(weeks) * WEEK_DAYS), 3),
         "decision_ms": {"p50": _at(times, 0.5), "p99": _at(times, 0.99)},
     }
     return GridBacktest(

@@ -1,12 +1,10 @@
-"""The lanes of a grid backtest: one policy each, driven slot by slot with what was known, its deliveries kept."""
+"""The policies of a grid backtest, each driven slot by slot with what was known, and what its fleet delivered."""
 
 from __future__ import annotations
 
-import itertools
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
@@ -20,19 +18,18 @@ from agents.evaluation.grid_score import shed_above_cap
 from agents.evaluation.inslot_follow import follow_ticks
 from agents.plant import build_problem
 from agents.plant.reducer import PlantReducer
-from agents.plant.state import PlantState
+from topologies.backtests.deliveries import Deliveries
 from vpp.fleet.schema import Battery, Peaker, Zone
-from vpp.messages import ActorBid, AssetReading, AssetStatus, Decision, Forecast, Setpoint, TraderBid
+from vpp.messages import ActorBid, AssetReading, AssetStatus, Decision, Forecast, Message, Setpoint, TraderBid
 from vpp.numerics.arrays import Floats
-from vpp.streams.reducer import Origin
+from vpp.streams.in_process import ReducerLoop
 
-_ORIGIN = Origin("backtest", 0, 0)
 Bid = ActorBid | TraderBid
 Forecaster = Callable[[Forecast], Forecast]
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class MeasuredSlot:
     """One closed slot: its index, net load of the served share (MW, NaN missing) and by tick (None: no ticks)."""
 
     index: int
@@ -40,24 +37,10 @@ class Slot:
     ticks_mw: Floats | None = None
 
 
-@dataclass
-class Record:
-    """What a lane did: power (A,) and SoC (A,) by slot index, reflexes by slot decided, and departures from its plans.
-
-    ``churn_mwh``: energy by which decided setpoints of batteries and peakers differ from the plan of the slot before.
-    """
-
-    power_mw: dict[int, Floats] = field(default_factory=dict)
-    soc: dict[int, Floats] = field(default_factory=dict)
-    reflexes: set[int] = field(default_factory=set)
-    churn_mwh: dict[int, float] = field(default_factory=dict)
-    decision_s: list[float] = field(default_factory=list)
-
-
 class Lane(Protocol):
     """One policy under test."""
 
-    record: Record
+    deliveries: Deliveries
 
     def learn(self, forecast: Forecast) -> None:
         """Take a forecast of the time before the test, of which nothing is decided."""
@@ -67,13 +50,19 @@ class Lane(Protocol):
         """Start anew with the fleet at rest."""
         ...
 
-    def feed(self, forecast: Forecast, slot: Slot) -> None:
+    def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
         """Take what was published when ``slot`` closed: settle it, decide the next one."""
         ...
 
 
 class PlantLane:
     """The reducers of actor, trader and plant, as the workers run them.
+
+    Attributes:
+        deliveries: What the fleet delivered.
+        churn_mwh: Energy by which decided setpoints of batteries and peakers differ from the plan of the slot before,
+            by slot index.
+        decision_s: Time of each step of the plant, in seconds.
 
     Args:
         zone: Fleet and limits.
@@ -90,43 +79,42 @@ class PlantLane:
         trades: bool = False,
         clear: build_problem.Clear = build_problem.clear,
     ) -> None:
-        self.record = Record()
+        self.deliveries = Deliveries(zone)
+        self.churn_mwh: dict[int, float] = {}
+        self.decision_s: list[float] = []
         self._zone = zone
         self._forecaster = forecaster
-        self._actor = ActorReducer(zone)
-        self._trader = TraderReducer(zone) if trades else None
-        self._plant = PlantReducer(zone, ("actor", "trader") if trades else ("actor",), clear=clear, explore=False)
-        self._actor_state = self._actor.initial(zone.zone)
-        self._trader_state = None if self._trader is None else self._trader.initial(zone.zone)
+        policies = ("actor", "trader") if trades else ("actor",)
+        plant = PlantReducer(zone, policies, clear=clear, explore=False)
+        self._plant = ReducerLoop(plant, zone.zone, "bids")
+        self._actor = ReducerLoop(ActorReducer(zone), zone.zone, "forecasts")
+        self._trader = ReducerLoop(TraderReducer(zone), zone.zone, "forecasts") if trades else None
         self._bids: tuple[int, list[Bid]] = (-1, [])
         self.begin()
 
     def learn(self, forecast: Forecast) -> None:
         """Let the trader's paper accounts run over a forecast of the time before the test."""
-        if self._trader is not None and self._trader_state is not None:
-            self._trader_state, _ = self._trader.step(self._trader_state, self._forecaster(forecast), _ORIGIN)
+        if self._trader is not None:
+            self._trader.step(self._forecaster(forecast))
 
     def begin(self) -> None:
         """Start anew with the fleet at rest; what the trader has learned stays."""
-        self._state: PlantState = self._plant.initial(self._zone.zone)
-        self._said: dict[str, Setpoint] = {}
+        self._plant.restart()
+        self._setpoints: dict[str, Setpoint] = {}
         self._soc = {b.asset_id: b.soc_start for b in self._zone.batteries}
         self._ahead: ActorBid | None = None
         self._planned: tuple[int, dict[str, float]] = (-1, {})
 
-    def feed(self, forecast: Forecast, slot: Slot) -> None:
+    def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
         """Take what was published when ``slot`` closed: settle it, decide the next one."""
         bids = self._bid(forecast, slot.index)
         readings = self._drive(slot) if slot.ticks_mw is not None else {}
         began = time.perf_counter()
         for bid in bids:
             seen = msgspec.structs.replace(bid.observation, assets=readings) if readings else bid.observation
-            self._state, outputs = self._plant.step(
-                self._state, msgspec.structs.replace(bid, observation=seen), _ORIGIN
-            )
-            for output in outputs:
-                self._take(output.message, slot.index)
-        self.record.decision_s.append(time.perf_counter() - began)
+            for message in self._plant.step(msgspec.structs.replace(bid, observation=seen)):
+                self._take(message, slot.index)
+        self.decision_s.append(time.perf_counter() - began)
         self._ahead = next((bid for bid in bids if isinstance(bid, ActorBid) and bid.net_mw), None)
 
     def _bid(self, forecast: Forecast, index: int) -> list[Bid]:
@@ -134,42 +122,31 @@ class PlantLane:
         if self._bids[0] == index:
             return self._bids[1]
         given = self._forecaster(forecast)
-        self._actor_state, outputs = self._actor.step(self._actor_state, given, _ORIGIN)
-        if self._trader is not None and self._trader_state is not None:
-            self._trader_state, more = self._trader.step(self._trader_state, given, _ORIGIN)
-            outputs = [*outputs, *more]
-        bids = [output.message for output in outputs if isinstance(output.message, ActorBid | TraderBid)]
+        messages = [*self._actor.step(given), *([] if self._trader is None else self._trader.step(given))]
+        bids = [message for message in messages if isinstance(message, ActorBid | TraderBid)]
         self._bids = (index, bids)
         return bids
 
-    def _take(self, message: object, closed: int) -> None:
+    def _take(self, message: Message, closed: int) -> None:
+        self.deliveries.take(message)
         match message:
-            case AssetStatus():
-                index = self._zone.step.index(message.slot)
-                row = next(i for i, a in enumerate(self._zone.assets) if a.asset_id == message.asset_id)
-                count = len(self._zone.assets)
-                self.record.power_mw.setdefault(index, np.zeros(count))[row] = message.power_mw
-                soc = math.nan if message.soc is None else message.soc
-                self.record.soc.setdefault(index, np.full(count, np.nan))[row] = soc
-                if message.soc is not None:
-                    self._soc[message.asset_id] = message.soc
+            case AssetStatus(soc=float() as soc):
+                self._soc[message.asset_id] = soc
             case Setpoint():
-                self._said[message.asset_id] = message
+                self._setpoints[message.asset_id] = message
             case Decision():
                 self._decided(message, closed + 1)
 
     def _decided(self, decision: Decision, index: int) -> None:
-        if decision.engine.startswith("reflex"):
-            self.record.reflexes.add(index)
         moving = [a.asset_id for a in self._zone.assets if isinstance(a, Battery | Peaker)]
         rows = {name: decision.plan.get(f"power_mw:{name}", []) for name in moving}
         before, planned = self._planned
         if before == index:
             apart = sum(abs(rows[name][0] - planned[name]) for name in planned if rows[name])
-            self.record.churn_mwh[index] = apart * self._zone.step.hours
+            self.churn_mwh[index] = apart * self._zone.step.hours
         self._planned = (index + 1, {name: row[1] for name, row in rows.items() if len(row) > 1})
 
-    def _drive(self, slot: Slot) -> dict[str, AssetReading]:
+    def _drive(self, slot: MeasuredSlot) -> dict[str, AssetReading]:
         """Return what the batteries' telemetry says of the slot after they followed their curves tick by tick."""
         ticks, hours = slot.ticks_mw, self._zone.step.hours
         if ticks is None or self._ahead is None:
@@ -179,10 +156,10 @@ class PlantLane:
         slope = 0.0 if before is None or len(net) < 2 else (net[1] - before) / 2.0 / len(ticks)
         readings = {}
         for battery in self._zone.batteries:
-            said = self._said.get(battery.asset_id)
-            if said is None:
+            setpoint = self._setpoints.get(battery.asset_id)
+            if setpoint is None:
                 continue
-            curve = said.curve or [(net[0], said.power_mw)]
+            curve = setpoint.curve or [(net[0], setpoint.power_mw)]
             power, soc = follow_ticks(
                 battery, AssetState(soc=self._soc[battery.asset_id]), curve, ticks, hours,
                 expected_mw=net[0], slope_mw=slope,
@@ -202,7 +179,7 @@ class OriginalRuleLane:
     """
 
     def __init__(self, zone: Zone) -> None:
-        self.record = Record()
+        self.deliveries = Deliveries(zone)
         self._zone = zone
         self.begin()
 
@@ -214,7 +191,7 @@ class OriginalRuleLane:
         self._fleet = FleetState.initial(self._zone)
         self._wanted: Floats | None = None
 
-    def feed(self, forecast: Forecast, slot: Slot) -> None:
+    def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
         """Deliver what was wanted of ``slot``, and want something of the next one."""
         zone = self._zone
         wanted = np.zeros(len(zone.assets)) if self._wanted is None else self._wanted
@@ -222,12 +199,12 @@ class OriginalRuleLane:
         given, self._fleet = deliver_fleet(
             zone.assets, self._fleet, setpoints, zone.step.hours, potential_mw=np.zeros(len(zone.assets))
         )
-        self.record.power_mw[slot.index] = np.array([done.power_mw for done in given])
-        self.record.soc[slot.index] = self._fleet.soc
+        self.deliveries.power_mw[slot.index] = np.array([done.power_mw for done in given])
+        self.deliveries.soc[slot.index] = self._fleet.soc
         self._fleet = replace(self._fleet, grid_mw=slot.net_mw)
         self._wanted = self._rule(forecast, slot)
 
-    def _rule(self, forecast: Forecast, slot: Slot) -> Floats:
+    def _rule(self, forecast: Forecast, slot: MeasuredSlot) -> Floats:
         wanted = np.zeros(len(self._zone.assets))
         made = forecast.net_load
         if made is None or not np.isfinite(slot.net_mw):
@@ -241,16 +218,3 @@ class OriginalRuleLane:
                     wanted[row] = min(left, most)
                     left -= wanted[row]
         return wanted
-
-
-def arrays(record: Record, first: int, slots: int) -> tuple[Floats, Floats]:
-    """Return power and SoC of ``slots`` slots from index ``first`` on, each of shape (A, slots)."""
-    indices = range(first, first + slots)
-    return tuple(np.stack([kept[index] for index in indices], axis=1) for kept in (record.power_mw, record.soc))  # type: ignore[return-value]
-
-
-def forget(record: Record, before: int) -> None:
-    """Drop what was kept of slots before index ``before``."""
-    for kept in (record.power_mw, record.soc):
-        for index in list(itertools.takewhile(lambda i: i < before, sorted(kept))):
-            del kept[index]

@@ -11,7 +11,7 @@ import pandas as pd
 from agents.evaluation.grid_score import Actuals, GridRun, no_action, perfect_foresight, settle
 from models.forecast.ramp_events import HOURS, PAST_DAYS, event_threshold, score_events
 from models.history import with_net_load
-from topologies.backtests.grid_policies import Lane, Slot, arrays, forget
+from topologies.backtests.grid_policies import Lane, MeasuredSlot
 from vpp.domain import NET_LOAD
 from vpp.fleet.schema import CurtailableRenewable, Zone
 from vpp.messages import Forecast
@@ -51,9 +51,9 @@ class History:
         values: Floats = own.reindex(index).to_numpy(dtype=np.float64).reshape(-1, count)
         return values * self.zone.share.factor
 
-    def slot(self, at: int) -> Slot:
+    def slot(self, at: int) -> MeasuredSlot:
         """Return the slot at a position."""
-        return Slot(self.offset + at, float(self.served[at]), None if self.ticks is None else self.ticks[at])
+        return MeasuredSlot(self.offset + at, float(self.served[at]), None if self.ticks is None else self.ticks[at])
 
     def potential(self, start: int, length: int) -> Floats | None:
         """Return the output of renewables that can be cut, shape (A, length), None where there is none."""
@@ -89,11 +89,10 @@ class Trial:
         """Settle one week of all lanes."""
         actuals = self.actuals(start, length)
         for name, lane in self.lanes.items():
-            power, soc = arrays(lane.record, offset + start, length)
-            inside = range(offset + start, offset + start + length)
-            fallbacks = sum(index in lane.record.reflexes for index in inside)
+            power, soc = lane.deliveries.arrays(offset + start, length)
+            fallbacks = lane.deliveries.reflexes_in(offset + start, length)
             self.runs.setdefault(name, []).append(settle(self.zone, actuals, power, soc, fallbacks=fallbacks))
-            forget(lane.record, offset + start + length)
+            lane.deliveries.forget(offset + start + length)
         self.runs.setdefault(NO_ACTION, []).append(no_action(self.zone, actuals))
         self.runs.setdefault(PERFECT, []).append(perfect_foresight(self.zone, actuals))
 
@@ -178,7 +177,7 @@ def walk_weeks(
                     trial.settle(at + 1 - length, length, history.offset)
             for lane in lanes if at < last else ():
                 lane.begin()
-                lane.feed(forecast, Slot(slot.index, slot.net_mw))
+                lane.feed(forecast, MeasuredSlot(slot.index, slot.net_mw))
         if (at - first) % step.per_day == 0:
             progress(0.2 + 0.8 * (at - first) / (last - first), f"{forecast.slot:%Y-%m-%d}")
     return foreseen

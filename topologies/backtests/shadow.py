@@ -39,7 +39,7 @@ from vpp.messages import (
 )
 from vpp.store import Store
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, SETPOINTS, TELEMETRY
-from vpp.streams.reducer import Origin
+from vpp.streams.in_process import ReducerLoop
 
 MONEY = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "pnl")
 _SAME_MW = 1e-9
@@ -56,16 +56,15 @@ CLEARINGS: dict[str, Clear] = {"standard": clear, "linear": clear_linear}
 
 
 @dataclass
-class Run:
+class PlantRun:
     """What one plant made of the log: money by asset and column, by local day, and its setpoints.
 
-    ``setpoints``: (slot, asset) to the planned power of the last revision. ``moved_mwh``: energy by battery both ways.
+    ``setpoints``: (slot, asset) to the planned power of the last revision.
     """
 
     money: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(float)))
     pnl_by_day: dict[date, float] = field(default_factory=lambda: defaultdict(float))
     setpoints: dict[tuple[datetime, str], float] = field(default_factory=dict)
-    engines: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
     def total(self) -> dict[str, float]:
@@ -74,15 +73,15 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ShadowComparison:
     """A shadow against the live settings on the same log.
 
     ``exact``: whether the control made every stored setpoint again; ``reproduced`` of ``stored`` says how many.
     ``gain_per_day``: mean daily profit of the shadow less the control's, ``gain_se`` its standard error over days.
     """
 
-    live: Run
-    shadow: Run
+    live: PlantRun
+    shadow: PlantRun
     stored: int
     reproduced: int
     days: int
@@ -111,7 +110,7 @@ def compare(
     start: datetime | None = None,
     end: datetime | None = None,
     tell: Tell = lambda _: None,
-) -> Comparison:
+) -> ShadowComparison:
     """Run control and shadow over the stored log.
 
     Args:
@@ -131,9 +130,9 @@ def compare(
     if not log:
         raise DataError(f"no decisions of {live.zone} are stored there", hint="see vpp explain latest")
     known = tuple(sorted({bid_kind(m) for m in log if isinstance(m, ActorBid | TraderBid)}))
-    charge = _charge_before(store, live, start)
+    charge = charge_after(store, live, start - live.step.delta) if start is not None else {}
     control = run_log(live, log, known, charge, lambda share: tell(0.5 * share))
-    told = _rewritten(log, live, shadow)
+    told = with_hedge_of(log, live, shadow)
     weighed = tuple(policies or known)
     other = run_log(shadow, told, weighed, charge, lambda share: tell(0.5 + 0.5 * share), clearing=clearing)
     stored = _stored_setpoints(store, live, control.setpoints)
@@ -143,7 +142,7 @@ def compare(
     gains = [other.pnl_by_day[day] - control.pnl_by_day[day] for day in sorted(control.pnl_by_day)]
     mean = math.fsum(gains) / len(gains)
     spread = math.fsum((gain - mean) ** 2 for gain in gains)
-    return Comparison(
+    return ShadowComparison(
         live=control,
         shadow=other,
         stored=len(stored),
@@ -168,7 +167,7 @@ def run_log(
     tell: Tell,
     *,
     clearing: Clear = clear,
-) -> Run:
+) -> PlantRun:
     """Return what a plant makes of a log.
 
     Args:
@@ -180,24 +179,21 @@ def run_log(
         clearing: How it clears.
     """
     reducer = PlantReducer(zone, policies, clear=clearing, start_soc=charge, explore=False)
-    state, found, clock = reducer.initial(zone.zone), Run(), ZoneInfo(zone.time_zone)
+    plant, run, clock = ReducerLoop(reducer, zone.zone, "bids"), PlantRun(), ZoneInfo(zone.time_zone)
     for offset, message in enumerate(log):
-        state, outputs = reducer.step(state, message, Origin("bids", 0, offset))
-        for output in outputs:
-            match output.message:
-                case LedgerEntry() as entry:
-                    row = found.money[entry.asset_id]
+        for output in plant.step(message):
+            match output:
+                case LedgerEntry():
+                    row = run.money[output.asset_id]
                     for name in MONEY:
-                        row[name] += getattr(entry, name) or 0.0
-                    found.pnl_by_day[entry.slot.astimezone(clock).date()] += entry.pnl
-                case Setpoint() as setpoint:
-                    found.setpoints[setpoint.slot, setpoint.asset_id] = setpoint.power_mw
-                case Decision() as decision:
-                    found.engines[decision.engine] += 1
+                        row[name] += getattr(output, name) or 0.0
+                    run.pnl_by_day[output.slot.astimezone(clock).date()] += output.pnl
+                case Setpoint():
+                    run.setpoints[output.slot, output.asset_id] = output.power_mw
         if offset % 100 == 0:
             tell(offset / len(log))
     tell(1.0)
-    return found
+    return run
 
 
 def stored_log(
@@ -262,10 +258,9 @@ def _corrections(store: Store, zone: Zone, start: datetime | None, end: datetime
     return found
 
 
-def _charge_before(store: Store, zone: Zone, start: datetime | None) -> dict[str, float]:
-    if start is None:
-        return {}
-    rows = store.read(ASSETS, zone=zone.zone, filters={"slot": start - zone.step.delta}, columns=("asset_id", "soc"))
+def charge_after(store: Store, zone: Zone, slot: datetime) -> dict[str, float]:
+    """Return the stored states of charge (0-1) at the end of a slot, by asset."""
+    rows = store.read(ASSETS, zone=zone.zone, filters={"slot": slot}, columns=("asset_id", "soc"))
     return {asset_id: soc for asset_id, soc in rows if soc is not None}
 
 
@@ -283,7 +278,7 @@ def _stored_setpoints(
     return found
 
 
-def _rewritten(log: Sequence[Message], live: Zone, shadow: Zone) -> list[Message]:
+def with_hedge_of(log: Sequence[Message], live: Zone, shadow: Zone) -> list[Message]:
     """Return the log with what the actor copies from the configuration taken from the shadow's: its hedge."""
     if live.hedge == shadow.hedge:
         return list(log)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,15 @@ async def test_a_backtest_tells_its_progress_and_keeps_a_report(desk: Desk, mode
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_backtest_ends_when_its_client_gives_up(desk: Desk, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    days: list[int] = []
+    closed = threading.Event()
 
     def endless(*_: Any) -> Iterator[int]:
-        while True:
-            days.append(len(days))
-            time.sleep(0.02)
-            yield days[-1]
+        try:
+            yield from itertools.count()
+        finally:
+            closed.set()
 
-    monkeypatch.setattr("mcp_server.queries.backtest.run_by_day", endless)
+    monkeypatch.setattr("topologies.backtests.stored_days.plant_by_day", endless)
     begun = asyncio.Event()
 
     async def progress(done: float, total: float | None, message: str | None) -> None:
@@ -76,23 +77,28 @@ async def test_a_backtest_ends_when_its_client_gives_up(desk: Desk, mode: Any, m
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        await asyncio.sleep(0.2)
-        stopped_at = len(days)
-        await asyncio.sleep(0.2)
-        assert len(days) == stopped_at
+        assert await asyncio.to_thread(closed.wait, 20), "the backtest goes on"
         assert (await client.call_tool("search_rules", {"query": "reserve"})).structured_content["rules"]
 
 
-async def test_grid_only_never_pays_for_ramps_that_joint_avoids(desk: Desk) -> None:
-    joint = await ask(desk, "run_backtest", policy="joint")
-    alone = await ask(desk, "run_backtest", policy="trade_only")
-    assert alone["runs"][1] == joint["runs"][1]
-    assert alone["runs"][0]["cap_breaches"] >= joint["runs"][0]["cap_breaches"]
+async def test_policies_share_their_bounds(desk: Desk) -> None:
+    joint, trade = [await ask(desk, "run_backtest", policy=name) for name in ("joint", "trade_only")]
+    assert joint["runs"][1:] == trade["runs"][1:]
+    assert joint["runs"][0]["costs"] != trade["runs"][0]["costs"]
+    assert joint["warnings"] == ["131 slots of the window have no decision"]
 
 
-async def test_too_few_slots_are_told(desk: Desk) -> None:
-    with pytest.raises(ToolError, match="slots in a row"):
-        await ask(desk, "run_backtest", start="2022-01-03T00:00Z", end="2022-01-03T02:00Z")
+@pytest.mark.parametrize(
+    ("window", "text"),
+    [
+        (("2022-01-03T00:00Z", "2022-01-03T02:00Z"), "has 3 slots with decisions"),
+        (("2022-01-03T00:00Z", "2022-03-03T02:00Z"), "slots, not 8 to 700"),
+        (("2021-01-03T00:00Z", "2021-01-04T00:00Z"), "no decisions of Z"),
+    ],
+)
+async def test_a_window_that_cannot_be_run_is_refused(desk: Desk, window: tuple[str, str], text: str) -> None:
+    with pytest.raises(ToolError, match=text):
+        await ask(desk, "run_backtest", start=window[0], end=window[1])
 
 
 async def test_the_newest_decision_explains_itself(desk: Desk) -> None:
