@@ -107,12 +107,23 @@ def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = Non
         otherwise: The hint where no valid name is near; default: a list of the valid names.
     """
     names = [str(one) for one in valid]
-    near = difflib.get_close_matches(name, names, n=1)
+    by_plain = {_plain(one): one for one in reversed(names)}
+    near = difflib.get_close_matches(_plain(name), by_plain, n=1)
     if near:
-        return f"did you mean {near[0]}?"
+        return f"did you mean {by_plain[near[0]]}?"
     if otherwise is not None:
         return otherwise
     return "there are " + ", ".join(names[:MAX_NAMES]) if names else "there is none yet"
+
+
+def did_you_mean(name: str, valid: Iterable[object]) -> str:
+    """Return `` (did you mean X?)`` for a name that does not exist, empty where no valid name is near."""
+    hint = nearest_hint(name, valid, otherwise="")
+    return f" ({hint})" if hint else ""
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()
 
 
 def error_text(name: str, error: VppError) -> str:

@@ -7,10 +7,9 @@ shape runs without editing one.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -21,11 +20,13 @@ from pydantic import (
 )
 
 from vpp.domain import PriceKnown, Step
-from vpp.errors import FleetError, nearest_hint
+from vpp.errors import FleetError
+from vpp.validation_text import describe
+from vpp.yaml_text import read_yaml
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Battery(_Strict):
@@ -68,6 +69,12 @@ class Peaker(_Strict):
     start_time_min: float = Field(default=0.0, ge=0)
     min_run_min: float = Field(default=0.0, ge=0)
 
+    @model_validator(mode="after")
+    def _band(self) -> Peaker:
+        if self.min_load_mw > self.capacity_mw:
+            raise ValueError(f"min_load_mw {self.min_load_mw:g} must not exceed capacity_mw {self.capacity_mw:g}")
+        return self
+
 
 class CurtailableRenewable(_Strict):
     """Renewable plant of the served share whose output may be cut: power is negative, up to the measured output.
@@ -95,7 +102,7 @@ class CurtailableLoad(_Strict):
     only_at_cap: bool = True
 
 
-Asset = Battery | Peaker | CurtailableRenewable | CurtailableLoad
+Asset = Annotated[Battery | Peaker | CurtailableRenewable | CurtailableLoad, Field(discriminator="kind")]
 
 
 class Market(_Strict):
@@ -107,6 +114,13 @@ class Market(_Strict):
     price_floor_per_mwh: float = -1000.0
     price_cap_per_mwh: float = 20000.0
     gate_closure_local_hour: int = Field(default=12, ge=0, le=23, description="day-ahead auction, on D-1")
+
+    @model_validator(mode="after")
+    def _range(self) -> Market:
+        floor, cap = self.price_floor_per_mwh, self.price_cap_per_mwh
+        if floor >= cap:
+            raise ValueError(f"price_floor_per_mwh {floor:g} must lie below price_cap_per_mwh {cap:g}")
+        return self
 
 
 class Limits(_Strict):
@@ -240,6 +254,9 @@ class Fleet(_Strict):
     @classmethod
     def _zones_by_name(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("zones"), dict):
+            for name, body in data["zones"].items():
+                if body is not None and not isinstance(body, dict):
+                    raise ValueError(f"zones.{name} must hold keys (share, limits, ...), not {body!r}")
             zones = [{"zone": name, **(body or {})} for name, body in data["zones"].items()]
             return {**data, "zones": zones}
         return data
@@ -285,26 +302,12 @@ def parse_fleet(text: str, name: str) -> Fleet:
     Raises:
         FleetError: As ``load_fleet``.
     """
+    data = read_yaml(text, name, FleetError)
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise FleetError(f"{name} is not YAML: {error}") from error
-    try:
-        return Fleet.model_validate(data or {})
+        return Fleet.model_validate({} if data is None else data)
     except ValidationError as error:
-        raise FleetError(
-            f"{name}: " + "; ".join(_say(e) for e in error.errors()),
-            hint="see docs/guide/fleet.md",
-        ) from error
-
-
-def _say(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = {name for model in _MODELS for name in model.model_fields}
-        hint = nearest_hint(str(error["loc"][-1]), known, otherwise="")
-        return f"unknown key {place}" + (f" ({hint})" if hint else "")
-    return f"{place}: {error['msg']}"
+        keys = {key for model in _MODELS for key in model.model_fields}
+        raise FleetError(f"{name}: {describe(error, keys)}", hint="see docs/guide/fleet.md") from error
 
 
 _MODELS: tuple[type[BaseModel], ...] = (

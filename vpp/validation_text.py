@@ -1,0 +1,84 @@
+"""What is wrong in a file that pydantic checked: one clear line for each error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from pydantic import ValidationError
+
+from vpp.errors import did_you_mean
+from vpp.yaml_text import quoted
+
+SHOWN = 5
+
+
+def describe(error: ValidationError, keys: Collection[str]) -> str:
+    """Return the errors as one line each, joined by semicolons; at most ``SHOWN``.
+
+    Args:
+        error: What pydantic found.
+        keys: Keys that the schema has, for the nearest to an unknown one.
+    """
+    lines = [_line(one, keys) for one in error.errors()]
+    rest = len(lines) - SHOWN
+    return "; ".join(lines[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _line(error: Any, keys: Collection[str]) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {place}{did_you_mean(str(error['loc'][-1]), keys)}"
+    said = _SAID.get(error["type"])
+    if said is not None:
+        return f"{place or 'the file'}{said(error)}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _not_text(error: Any) -> str:
+    value = error["input"]
+    if isinstance(value, bool | int | float):
+        return f": YAML reads {_yaml(value)} as no text: {quoted(_yaml(value))}"
+    return f" must be text, not {_yaml(value)}"
+
+
+def _unknown_kind(error: Any) -> str:
+    tag = str(error["ctx"]["tag"])
+    names = [name.strip().strip("'") for name in error["ctx"]["expected_tags"].split(",")]
+    return f": unknown kind {tag}{did_you_mean(tag, names)}; one of {', '.join(names)}"
+
+
+def _bound(word: str, limit: str) -> Callable[[Any], str]:
+    return lambda error: f" must be {word} {error['ctx'][limit]}, not {_yaml(error['input'])}"
+
+
+def _shape(what: str) -> Callable[[Any], str]:
+    return lambda error: f" must {what}, not {_yaml(error['input'])}"
+
+
+_KEYS = _shape("hold keys (name: value)")
+_LIST = _shape("be a list")
+_SAID: dict[str, Callable[[Any], str]] = {
+    "missing": lambda error: " is missing",
+    "string_type": _not_text,
+    "finite_number": _shape("be finite"),
+    "greater_than": _bound("above", "gt"),
+    "greater_than_equal": _bound("at least", "ge"),
+    "less_than": _bound("below", "lt"),
+    "less_than_equal": _bound("at most", "le"),
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
+    "dict_type": _KEYS,
+    "tuple_type": _LIST,
+    "list_type": _LIST,
+    "union_tag_not_found": lambda error: ": kind is missing",
+    "union_tag_invalid": _unknown_kind,
+}
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,87 @@
+"""Reads YAML that people write (fleets, mappings) without YAML's surprises.
+
+YAML 1.1 reads ``NO`` as false, ``12:30`` as 750 and a key that comes twice as its last value. Here each of them is
+refused with its line and the next step.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from vpp.errors import ConfigError
+
+_TRUE_FALSE = frozenset({"true", "false"})
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+
+
+def read_yaml(text: str, name: str, error: type[ConfigError] = ConfigError) -> Any:
+    """Return the content of a YAML text; ``name`` stands in errors.
+
+    Raises:
+        ConfigError: It is not YAML, a key comes twice, or YAML would read a word as something else. Of class ``error``.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            _check(node, name, error)
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as broken:
+        line = broken.problem_mark.line + 1 if broken.problem_mark else 1
+        raise error(f"{name} is not YAML: line {line}: {broken.problem}") from broken
+    except (yaml.YAMLError, ValueError, RecursionError) as broken:
+        raise error(f"{name} is not YAML: {broken}") from broken
+
+
+def quoted(value: Any) -> str:
+    """Return the hint for a name that YAML read as another type."""
+    return f"write '{value}' in quotes"
+
+
+def _check(node: yaml.Node, name: str, error: type[ConfigError]) -> None:
+    seen: set[int] = set()
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, yaml.ScalarNode):
+            _check_word(one, name, error)
+        elif isinstance(one, yaml.SequenceNode):
+            waiting += one.value
+        elif isinstance(one, yaml.MappingNode):
+            _check_keys(one, name, error)
+            waiting += [part for pair in one.value for part in pair]
+
+
+def _check_word(node: yaml.ScalarNode, name: str, error: type[ConfigError]) -> None:
+    if node.style is not None:
+        return
+    place = f"{name}, line {node.start_mark.line + 1}"
+    if node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in _TRUE_FALSE:
+        meant = "true" if node.value.lower() in ("yes", "on", "y") else "false"
+        raise error(
+            f"{place}: YAML reads {node.value} as {meant}", hint=f"write '{node.value}' in quotes, or {meant} if meant"
+        )
+    if node.tag.endswith((":int", ":float")) and _SEXAGESIMAL.fullmatch(node.value):
+        raise error(f"{place}: YAML reads {node.value} as a number of base 60", hint=quoted(node.value))
+
+
+def _check_keys(node: yaml.MappingNode, name: str, error: type[ConfigError]) -> None:
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        line = key.start_mark.line + 1
+        _check_word(key, name, error)
+        if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            raise error(f"{name}, line {line}: the name {key.value} is no text for YAML", hint=quoted(key.value))
+        if key.value in lines:
+            raise error(
+                f"{name}, line {line}: {key.value} comes twice (first in line {lines[key.value]})",
+                hint="keep one of them",
+            )
+        lines[key.value] = line
