@@ -50,7 +50,7 @@ def _unknown_kind(error: Any) -> str:
 
 
 def _bound(word: str, limit: str) -> Callable[[Any], str]:
-    return lambda error: f" must be {word} {error['ctx'][limit]}, not {_yaml(error['input'])}"
+    return lambda error: f" must be {word} {error['ctx'][limit]:g}, not {_yaml(error['input'])}"
 
 
 def _shape(what: str) -> Callable[[Any], str]:
