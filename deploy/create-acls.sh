@@ -1,7 +1,7 @@
 #!/bin/sh
 # Grants each process what it needs and no more, with rpk. Written by `python -m deploy.generate` from
 # vpp/streams/topics.py: do not edit. Run it as a superuser, after create-topics.sh; users are named vpp-telemetry,
-vpp-forecast, ...
+# vpp-forecast, ...
 #
 #   VPP_KAFKA__BOOTSTRAP_SERVERS   host:port of the broker
 #   VPP_RUN                        name of the run, where it has one

@@ -6,7 +6,7 @@ demand, others one of load), so a series has alternatives; the first whose chann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from vpp.domain import LOAD, NET_LOAD, PRICE, SOLAR, WIND
@@ -125,6 +125,3 @@ def present(channels: Collection[str]) -> dict[str, Series]:
     if "error" in found and found["error"].terms[1:] != tuple((c, -s) for c, s in found["published"].terms):
         raise AssertionError("the error series must match the published one")
     return found
-
-
-RowOf = Callable[[str], int | None]

@@ -13,7 +13,6 @@ from vpp.domain import Step, horizons_min
 
 BASE = "bias-corrected published net load minus now"
 KNOWN = "published net load known"
-SIMILAR_5 = "net load change, mean of 5 similar days"
 ERROR_NOW = "published net load error now"
 PUBLISHED_CHANGE = "published net load change"
 

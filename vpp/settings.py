@@ -78,7 +78,9 @@ class ForecastSettings(_Group):
     """How the forecast step behaves."""
 
     skill_window: int = Field(default=336, ge=8, description="scored forecasts per horizon in the live skill")
-    min_history_days: float = Field(default=15.0, ge=1)
+    min_history_days: float = Field(
+        default=15.0, ge=1, le=40, description="net load of so many days must be in state before a model forecasts"
+    )
 
 
 class LiveSettings(_Group):
@@ -139,12 +141,6 @@ class AgentSettings(_Group):
     may_hold: bool = Field(default=False, description="the emergency stop is among its tools")
 
 
-class RulesSettings(_Group):
-    """The search over rules."""
-
-    vectors: Path | None = Field(default=None, description="word vectors as text (GloVe, fastText): search by meaning")
-
-
 class MetricsSettings(_Group):
     """Health and Prometheus endpoint of a worker."""
 
@@ -186,7 +182,6 @@ class Settings(BaseSettings):
     live: LiveSettings = LiveSettings()
     mcp: McpSettings = McpSettings()
     agent: AgentSettings = AgentSettings()
-    rules: RulesSettings = RulesSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @field_validator("data_dir")

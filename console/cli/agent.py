@@ -61,7 +61,17 @@ async def _reports(settings: Settings, zone: str | None, *, once: bool) -> Async
     from topologies.control.publisher import Post
 
     own, post = settings.agent, Post(settings)
-    limits = AgentLimits(**{name: getattr(own, name) for name in AgentLimits.__dataclass_fields__})
+    limits = AgentLimits(
+        max_calls=own.max_calls,
+        max_proposals=own.max_proposals,
+        max_proposals_per_day=own.max_proposals_per_day,
+        max_power_mw=own.max_power_mw,
+        max_duration_min=own.max_duration_min,
+        max_extra_cost=own.max_extra_cost,
+        max_tokens=own.max_tokens,
+        max_s=own.max_s,
+        may_hold=own.may_hold,
+    )
     client = open_client(own.url, own.token.get_secret_value() if own.token else None, _server(settings))
     brain = _brain(own)
     say(f"agent:{own.name} thinks by {brain.name} at {own.url or 'its own MCP server'}; it asks, a person approves")

@@ -10,7 +10,6 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say
 from vpp.rules.clauses import added_clauses, shipped_clauses
 from vpp.rules.documents import documents_in, keep_document
 from vpp.rules.index import RuleIndex
-from vpp.rules.word_vectors import read_vectors
 
 app = App(name="rules", help="Rules: add documents (Markdown, HTML, text, PDF), search them by clause.")
 
@@ -35,9 +34,7 @@ def search(query: str, *, limit: int = 5, json: Json = False, common: Common = N
         query: The question, in words.
         limit: How many at most.
     """
-    settings = common.settings()
-    vectors = None if settings.rules.vectors is None else read_vectors(settings.rules.vectors)
-    index = RuleIndex([*shipped_clauses(), *added_clauses(settings.data_dir / "rules")], vectors)
+    index = RuleIndex([*shipped_clauses(), *added_clauses(common.settings().data_dir / "rules")])
     found = [
         {
             "clause": hit.clause.clause,

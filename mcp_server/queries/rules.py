@@ -10,15 +10,14 @@ from mcp_server.queries.context import Desk, QuestionError
 from vpp.errors import nearest_hint
 from vpp.rules.clauses import Clause, added_clauses, shipped_clauses
 from vpp.rules.index import RuleIndex
-from vpp.rules.word_vectors import WordVectors, read_vectors
 
 TEXT_CHARS = 1200
 
 
 def search_rules(desk: Desk, query: str, limit: int) -> Rules:
     """Return the clauses that fit a question best."""
-    folder, vectors = desk.settings.data_dir / "rules", desk.settings.rules.vectors
-    hits = _index(folder, _stamp(folder), vectors).search(query, limit)
+    folder = desk.settings.data_dir / "rules"
+    hits = _index(folder, _stamp(folder)).search(query, limit)
     return Rules(
         as_of=desk.as_of(),
         query=query,
@@ -66,14 +65,8 @@ def _clauses(desk: Desk) -> list[Clause]:
 
 
 @lru_cache(maxsize=2)
-def _index(folder: Path, _changed: int, vectors: Path | None) -> RuleIndex:
-    known = None if vectors is None else _vectors(vectors)
-    return RuleIndex([*shipped_clauses(), *added_clauses(folder)], known)
-
-
-@lru_cache(maxsize=1)
-def _vectors(path: Path) -> WordVectors:
-    return read_vectors(path)
+def _index(folder: Path, _changed: int) -> RuleIndex:
+    return RuleIndex([*shipped_clauses(), *added_clauses(folder)])
 
 
 def _stamp(folder: Path) -> int:

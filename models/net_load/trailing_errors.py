@@ -145,11 +145,6 @@ class Residuals:
         self._dirty: set[int] = set()
         self._head_dirty = False
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no error has entered yet."""
-        return not self.recent[3].any()
-
     def start(self, errors: ErrorStart) -> None:
         """Start from the errors at the end of a model's training."""
         if errors.slots.shape == self.slots.shape:

@@ -77,11 +77,6 @@ def _young(made: datetime | None, now: datetime, serve: timedelta) -> bool:
     return made is not None and now - made < serve
 
 
-def fit_price(frame: pd.DataFrame, zone: Zone, until: datetime) -> PricePart | None:
-    """Fit the price part of ``zone`` once; as ``PriceTrainer.refit``."""
-    return PriceTrainer(zone).refit(frame, until)
-
-
 def part_from_arrays(arrays: Mapping[str, Any]) -> PricePart:
     """Return the part that ``to_arrays`` wrote.
 

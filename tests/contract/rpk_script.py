@@ -25,13 +25,15 @@ class NewTopic:
 
 
 def calls_of(script: Path, folder: Path, environment: Mapping[str, str]) -> list[list[str]]:
-    """Arguments of every rpk call that the script makes; fails where the script does."""
+    """Arguments of every rpk call that the script makes; fails where the script does or complains."""
     stand_in = folder / "rpk"
     stand_in.write_text(_STAND_IN)
     stand_in.chmod(0o755)
     calls = folder / "calls"
     path = f"{folder}:{os.environ['PATH']}"
-    subprocess.run(["sh", script], env={"PATH": path, "RPK_CALLS": str(calls), **environment}, check=True)
+    environment = {"PATH": path, "RPK_CALLS": str(calls), **environment}
+    complaints = subprocess.run(["sh", script], env=environment, check=True, stderr=subprocess.PIPE, text=True).stderr
+    assert complaints == ""
     return [line.split("\x1f")[:-1] for line in calls.read_text().splitlines()]
 
 

@@ -31,7 +31,13 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
             from models.registry.registry import Registry
 
             registry = Registry(settings.models_dir)
-            return ForecastReducer(zone, load_model=registry.load, skill_window=settings.forecast.skill_window)
+            forecast = settings.forecast
+            return ForecastReducer(
+                zone,
+                load_model=registry.load,
+                skill_window=forecast.skill_window,
+                min_history_days=forecast.min_history_days,
+            )
         case "actor":
             from agents.bidding.actor import ActorReducer
 

@@ -58,11 +58,6 @@ def channel_of(column: str) -> str:
     return f"{zone}{colon}{PRICE if name == 'price' else name}"
 
 
-def is_channel(column: str) -> bool:
-    """Return whether a canonical column holds values of a channel."""
-    return column not in NOT_CHANNELS
-
-
 def is_forecast(channel: str) -> bool:
     """Return whether a channel holds published forecasts: it is never part of an observation."""
     return DAY_AHEAD_MARK in channel or WEATHER_MARK in channel

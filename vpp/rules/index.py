@@ -1,4 +1,4 @@
-"""Search over clauses: SQLite FTS5 with BM25, and word vectors where there are some; in memory, since rules are few."""
+"""Search over clauses: SQLite FTS5 with BM25, in memory, since rules are few."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
 from threading import Lock
 
-import numpy as np
+import yaml
 
 from vpp.rules.clauses import Clause
-from vpp.rules.word_vectors import WordVectors
 
 _WORD = re.compile(r"[A-Za-z0-9]+(?:\.[0-9]+)?")
 _COMMON_WORDS = """
@@ -22,37 +23,6 @@ i we you they have has had any some not no
 _STOP = frozenset(_COMMON_WORDS.split())
 # Columns: clause id, title, text, other words. A hit in the heading says more than one in the text.
 _WEIGHTS = (4.0, 3.0, 1.0, 2.0)
-_FUSION = 60
-_SYNONYMS = {
-    "battery": ("storage",),
-    "batteries": ("storage",),
-    "storage": ("battery",),
-    "hertz": ("frequency", "hz"),
-    "hz": ("frequency",),
-    "ace": ("area", "control", "error"),
-    "vpp": ("aggregation", "aggregator"),
-    "der": ("distributed", "resource"),
-    "ders": ("distributed", "resource"),
-    "charge": ("soc",),
-    "soc": ("state", "charge"),
-    "outage": ("contingency", "loss"),
-    "trip": ("contingency", "loss"),
-    "trips": ("contingency", "loss"),
-    "tripped": ("contingency", "loss"),
-    "imbalance": ("error",),
-    "small": ("minimum", "least"),
-    "smallest": ("minimum", "least"),
-    "big": ("size",),
-    "kw": ("100",),
-    "stop": ("hold",),
-    "line": ("rating",),
-    "weather": ("ambient", "temperature"),
-    "overload": ("cap", "limit"),
-    "steep": ("ramp",),
-    "fast": ("ramp",),
-    "approve": ("approval",),
-    "confirm": ("approval",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +34,14 @@ class Hit:
 
 
 class RuleIndex:
-    """Searches clauses by words, with stems and a few synonyms, and with word vectors also by meaning.
+    """Searches clauses by their words, with stems and a few synonyms.
 
     Args:
         clauses: What is searched.
-        vectors: Word vectors; None: by words alone.
     """
 
-    def __init__(self, clauses: Iterable[Clause], vectors: WordVectors | None = None) -> None:
+    def __init__(self, clauses: Iterable[Clause]) -> None:
         self._clauses = list(clauses)
-        self._vectors = vectors
-        texts = [f"{c.title} {c.text} {c.also}" for c in self._clauses]
-        self._meanings = None if vectors is None else vectors.embed(texts)
         self._lock = Lock()
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
         self._connection.execute(
@@ -90,26 +56,10 @@ class RuleIndex:
         )
 
     def search(self, query: str, limit: int = 5) -> list[Hit]:
-        """Return the clauses that fit a question best, best first; none where nothing fits.
-
-        With word vectors the two rankings are fused by reciprocal rank: the score is the sum of 1 / (60 + rank) over
-        them (Cormack, Clarke and Buettcher, SIGIR 2009); without, it is that of BM25.
-        """
-        by_words = self._by_words(query, limit if self._meanings is None else len(self._clauses))
-        if self._meanings is None or self._vectors is None:
-            return [Hit(self._clauses[row], score) for row, score in by_words]
-        near = self._meanings @ self._vectors.embed([query])[0]
-        by_meaning = [int(row) for row in np.argsort(-near, kind="stable") if near[row] > 0.0]
-        fused: dict[int, float] = {}
-        for ranking in ([row for row, _ in by_words], by_meaning):
-            for rank, row in enumerate(ranking, start=1):
-                fused[row] = fused.get(row, 0.0) + 1.0 / (_FUSION + rank)
-        best = sorted(fused, key=lambda row: (-fused[row], row))[:limit]
-        return [Hit(self._clauses[row], round(fused[row], 6)) for row in best]
-
-    def _by_words(self, query: str, limit: int) -> list[tuple[int, float]]:
+        """Return the clauses that fit a question best, by BM25, best first; an empty list where no word occurs."""
         words = [word for word in _WORD.findall(query.lower()) if word not in _STOP]
-        terms = list(dict.fromkeys([*words, *(also for word in words for also in _SYNONYMS.get(word, ()))]))[:40]
+        also = synonyms()
+        terms = list(dict.fromkeys([*words, *(term for word in words for term in also.get(word, ()))]))[:40]
         if not terms:
             return []
         match = " OR ".join(f'"{term}"' for term in terms)
@@ -120,7 +70,7 @@ class RuleIndex:
         )
         with self._lock:
             rows = self._connection.execute(statement, (match, limit)).fetchall()
-        return [(row, round(-score, 4)) for row, score in rows]
+        return [Hit(self._clauses[row], round(-score, 4)) for row, score in rows]
 
     def __len__(self) -> int:
         return len(self._clauses)
@@ -128,3 +78,10 @@ class RuleIndex:
     def close(self) -> None:
         """Forget everything."""
         self._connection.close()
+
+
+@lru_cache(maxsize=1)
+def synonyms() -> dict[str, tuple[str, ...]]:
+    """Return the words of clauses by the words of questions that mean them."""
+    text = resources.files("vpp").joinpath("_assets", "rules", "synonyms.yaml").read_text(encoding="utf-8")
+    return {word: tuple(others) for word, others in yaml.safe_load(text).items()}

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Format = Literal["csv", "parquet", "json"]
-FORMATS: tuple[Format, ...] = ("csv", "parquet", "json")
 GROUP_ROWS = 65_536
 
 

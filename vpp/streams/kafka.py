@@ -25,8 +25,6 @@ from vpp.streams.topics import TOPICS, Topic
 
 log = logging.getLogger(__name__)
 
-_RETRIES = 5
-
 
 def connection(settings: Settings) -> dict[str, Any]:
     """Return the librdkafka settings that say where the broker is and who we are.

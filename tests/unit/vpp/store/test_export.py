@@ -3,6 +3,7 @@
 import io
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,7 +13,7 @@ from vpp.errors import ConfigError, UnreachableError
 from vpp.files.reader import inspect_file, read_frame
 from vpp.settings import Settings
 from vpp.store import Store, open_store
-from vpp.store.export import FORMATS, Format, export
+from vpp.store.export import Format, export
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_an_empty_table(store: Store, tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "e.parquet").column_names == ["zone", "seen_at", "topic", "producer", "last_slot"]
 
 
-@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("fmt", get_args(Format))
 def test_the_same_rows_give_the_same_bytes_however_they_came(
     tmp_path: Path, fmt: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.registry.price_trainer import fit_price, part_from_arrays
+from models.registry.price_trainer import PriceTrainer, part_from_arrays
 from vpp.domain import horizons_min
 from vpp.fleet.schema import Market, Zone, default_zone
 from vpp.numerics.arrays import Floats
@@ -58,7 +58,7 @@ def fitted(request):
     step_min = request.param
     frame = market(150, step_min)
     until = datetime(2024, 5, 1, tzinfo=UTC)
-    return step_min, frame, until, fit_price(frame, zone(step_min), until)
+    return step_min, frame, until, PriceTrainer(zone(step_min)).refit(frame, until)
 
 
 def _slot(until: datetime, step_min: int) -> int:
@@ -118,7 +118,7 @@ def test_training_reads_nothing_after_until():
     until = datetime(2024, 4, 1, tzinfo=UTC)
     noisy = frame.copy()
     noisy.loc[pd.Timestamp(until) :] = 1e6
-    first, second = fit_price(frame, zone(60), until), fit_price(noisy, zone(60), until)
+    first, second = PriceTrainer(zone(60)).refit(frame, until), PriceTrainer(zone(60)).refit(noisy, until)
     assert first is not None
     assert second is not None
     for name, value in first.to_arrays().items():
@@ -162,4 +162,4 @@ def test_an_empty_ring_gives_nothing(fitted):
 
 def test_a_frame_without_prices_fits_nothing():
     frame = market(60, 60).drop(columns="price_per_mwh")
-    assert fit_price(frame, zone(60), datetime(2024, 2, 20, tzinfo=UTC)) is None
+    assert PriceTrainer(zone(60)).refit(frame, datetime(2024, 2, 20, tzinfo=UTC)) is None

@@ -10,7 +10,7 @@ from models.price.realtime.inputs import Shape, from_frame
 from models.price.realtime.profile_features import level_rows
 from models.price.realtime.training import PROFILE, fit_real_time
 from models.price.realtime.trees import BoostSettings, anchors_of, boost_table
-from models.registry.price_trainer import PriceTrainer, fit_price
+from models.registry.price_trainer import PriceTrainer
 from tests.unit.models.price.realtime.test_model import FrameRing, market, zone
 from vpp.domain import PriceKnown, horizons_min
 from vpp.fleet.schema import Zone
@@ -125,8 +125,8 @@ def test_a_price_known_at_the_slots_start_is_the_origin():
     frame = market(150, 60)
     place = zone(60)
     early = place.model_copy(update={"market": place.market.model_copy(update={"price_known": PriceKnown.AT_START})})
-    part = fit_price(frame, early, UNTIL)
-    late = fit_price(frame, place, UNTIL)
+    part = PriceTrainer(early).refit(frame, UNTIL)
+    late = PriceTrainer(place).refit(frame, UNTIL)
     assert part is not None
     assert late is not None
     first = int(UNTIL.timestamp()) // 3600
