@@ -18,7 +18,7 @@ from vpp.messages import ActorBid, Correction, End, Forecast, Message, Quantiles
 from vpp.streams.reducer import Load, Origin, Output
 
 _SHAPE = "actor-1"
-_DECIMALS = 4
+_SHARE_DECIMALS = 4
 _Z90_TO_10 = 2.5631031310892007
 
 
@@ -83,7 +83,7 @@ class ActorReducer:
 
 
 def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
-    """Return the actor's bid for one forecast, in MW of the served share, rounded to 100 W.
+    """Return the actor's bid for one forecast, in MW of the served share, written by its power scale.
 
     Without a net-load forecast the lists are empty and ``reason`` says why.
 
@@ -92,7 +92,7 @@ def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
     """
     factor = zone.share.factor
     observed = forecast.observation.net_load_mw
-    served = None if observed is None else round(observed * factor, _DECIMALS)
+    served = None if observed is None else zone.served_scale.rounded(observed * factor)
     quantiles = forecast.net_load
     if quantiles is None:
         return _bid_of(zone, forecast, served, Spreads(ramp_sd_mw=[], level_sd_mw=[], carry=[]))
@@ -116,7 +116,7 @@ def _bid_of(
     mean: list[float] | None = None,
     first: list[float] | None = None,
 ) -> ActorBid:
-    factor = zone.share.factor
+    factor, decimals = zone.share.factor, zone.served_scale.decimals
     quantiles = forecast.net_load
     limit = zone.limits.ramp_limit_mw
     known = served is not None and first is not None
@@ -128,13 +128,13 @@ def _bid_of(
         step_min=forecast.step_min,
         observation=forecast.observation,
         horizon_min=[] if mean is None else forecast.horizon_min,
-        net_mw=_scaled(mean or [], factor),
-        ramp_sd_mw=_scaled(spreads.ramp_sd_mw, factor),
-        level_sd_mw=_scaled(spreads.level_sd_mw, factor),
-        carry=_scaled(spreads.carry, 1.0),
+        net_mw=_scaled(mean or [], factor, decimals),
+        ramp_sd_mw=_scaled(spreads.ramp_sd_mw, factor, decimals),
+        level_sd_mw=_scaled(spreads.level_sd_mw, factor, decimals),
+        carry=_scaled(spreads.carry, 1.0, _SHARE_DECIMALS),
         hedge=zone.hedge,
-        p_ramp=None if p_ramp is None else round(p_ramp, _DECIMALS),
-        ramp_mw_per_min=None if slope is None else round(slope * factor, 6),
+        p_ramp=None if p_ramp is None else round(p_ramp, _SHARE_DECIMALS),
+        ramp_mw_per_min=None if slope is None else round(slope * factor, zone.served_scale.decimals + 2),
         observed_net_mw=served,
         source="none" if quantiles is None else quantiles.source,
         model_id="none" if quantiles is None else quantiles.model_id,
@@ -143,8 +143,8 @@ def _bid_of(
     )
 
 
-def _scaled(values: list[float], factor: float) -> list[float]:
-    return [round(value * factor, _DECIMALS) for value in values]
+def _scaled(values: list[float], factor: float, decimals: int) -> list[float]:
+    return [round(value * factor, decimals) for value in values]
 
 
 def spreads_of(quantiles: Quantiles) -> Spreads:

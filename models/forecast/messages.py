@@ -10,10 +10,20 @@ from vpp.messages import Quantiles, Spreads
 from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
+_PRICE_PARTS = 100.0
 
-def quantiles_message(source: str, model_id: str, quantiles: Floats, mean: Floats) -> Quantiles:
-    """Return the message of quantiles (H, 7) and mean (H,)."""
-    return _message(source, model_id, _rounded(quantiles, mean))
+
+def quantiles_message(source: str, model_id: str, quantiles: Floats, mean: Floats, decimals: int) -> Quantiles:
+    """Return the message of net-load quantiles (H, 7) and mean (H,), MW, written to ``decimals``.
+
+    Args:
+        source: ``model`` or the name of a fallback.
+        model_id: Model or fallback.
+        quantiles: Shape (H, 7), MW.
+        mean: Shape (H,), MW.
+        decimals: Decimals of the zone's power scale (``Zone.region_scale``).
+    """
+    return _message(source, model_id, _rounded(quantiles, mean, 10.0**decimals))
 
 
 def _message(source: str, model_id: str, rounded: Floats) -> Quantiles:
@@ -23,13 +33,13 @@ def _message(source: str, model_id: str, rounded: Floats) -> Quantiles:
 
 def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:
     """Return the message of a price forecast, or None where it has no basis."""
-    rounded = _rounded(price.quantiles, price.mean)
+    rounded = _rounded(price.quantiles, price.mean, _PRICE_PARTS)
     return _message(price.source, model_id or price.source, rounded) if np.isfinite(rounded).all() else None
 
 
-def spreads_message(ramp_sd: Floats, level_sd: Floats, carry: Floats) -> Spreads:
-    """Return the message of spreads (H,) and carry (H,)."""
-    ramp, level, follows = _rounded_spreads(ramp_sd, level_sd, carry).tolist()
+def spreads_message(ramp_sd: Floats, level_sd: Floats, carry: Floats, decimals: int) -> Spreads:
+    """Return the message of spreads (H,), MW, written to ``decimals``, and carry (H,)."""
+    ramp, level, follows = _rounded_spreads(ramp_sd, level_sd, carry, 10.0**decimals).tolist()
     return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=follows)
 
 
@@ -41,23 +51,23 @@ def _nearest(value: float, parts: float) -> float:
 
 
 @kernel(error_model="numpy")
-def _rounded(quantiles: Floats, mean: Floats) -> Floats:
-    """Return quantiles (H, 7) and mean (H,) to 0.01, one row each, shape (8, H)."""
+def _rounded(quantiles: Floats, mean: Floats, parts: float) -> Floats:
+    """Return quantiles (H, 7) and mean (H,) as multiples of ``1 / parts``, one row each, shape (8, H)."""
     horizons, levels = quantiles.shape
     out = np.empty((levels + 1, horizons))
     for h in range(horizons):
         for q in range(levels):
-            out[q, h] = _nearest(quantiles[h, q], 100.0)
-        out[levels, h] = _nearest(mean[h], 100.0)
+            out[q, h] = _nearest(quantiles[h, q], parts)
+        out[levels, h] = _nearest(mean[h], parts)
     return out
 
 
 @kernel(error_model="numpy")
-def _rounded_spreads(ramp_sd: Floats, level_sd: Floats, carry: Floats) -> Floats:
-    """Return spreads to 0.01 and carry to 0.0001, shape (3, H)."""
+def _rounded_spreads(ramp_sd: Floats, level_sd: Floats, carry: Floats, parts: float) -> Floats:
+    """Return spreads as multiples of ``1 / parts`` and carry to 0.0001, shape (3, H)."""
     out = np.empty((3, ramp_sd.shape[0]))
     for h in range(ramp_sd.shape[0]):
-        out[0, h] = _nearest(ramp_sd[h], 100.0)
-        out[1, h] = _nearest(level_sd[h], 100.0)
+        out[0, h] = _nearest(ramp_sd[h], parts)
+        out[1, h] = _nearest(level_sd[h], parts)
         out[2, h] = _nearest(carry[h], 10000.0)
     return out

@@ -13,13 +13,14 @@ from vpp.numerics.arrays import Floats
 PAST_DAYS = 31
 
 
-def naive_forecast(forecast: Forecast, past: Floats, *, lag_days: int) -> Forecast:
+def naive_forecast(forecast: Forecast, past: Floats, *, lag_days: int, decimals: int) -> Forecast:
     """Return ``forecast`` with a naive net load and the spreads of that one's own past errors.
 
     Args:
         forecast: Gives slot, observation and horizons.
         past: Net load up to and with the slot, MW, NaN where missing; ``PAST_DAYS`` of it are looked at.
         lag_days: 0: persistence; 7: now plus the change of the same slots a week ago.
+        decimals: Decimals of the zone's power scale.
     """
     day = 1440 // forecast.step_min
     steps = np.array(forecast.horizon_min, dtype=np.int64) // forecast.step_min
@@ -28,7 +29,7 @@ def naive_forecast(forecast: Forecast, past: Floats, *, lag_days: int) -> Foreca
         return msgspec.structs.replace(forecast, net_load=None, spreads=None, reason="net load is missing")
     return msgspec.structs.replace(
         forecast,
-        net_load=quantiles_message(made.source, made.source, made.quantiles, made.mean),
-        spreads=spreads_message(made.ramp_sd, made.level_sd, made.carry),
+        net_load=quantiles_message(made.source, made.source, made.quantiles, made.mean, decimals),
+        spreads=spreads_message(made.ramp_sd, made.level_sd, made.carry, decimals),
         reason=None,
     )

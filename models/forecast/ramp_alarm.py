@@ -11,6 +11,7 @@ from features.ring import SlotRing
 from models.forecast.ramp_events import ALARM_SHARE, HOURS, event_threshold
 from models.forecast.scoreboard import Waiting
 from vpp.domain import NET_LOAD, horizons_min, iso
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert
 
@@ -47,6 +48,7 @@ class RampAlarm:
             return None
         row = index % waiting.rows
         low, high = (float(waiting.quantiles[row, self._columns[at], q]) - waiting.now[row] for q in (_LOW, _HIGH))
+        written = self._zone.region_scale.rounded
         way = "rise" if change > 0 else "fall"
         return Alert(
             zone=self._zone.zone,
@@ -54,13 +56,13 @@ class RampAlarm:
             alert_id=f"{self._zone.zone}-ramp-{iso(slot)}",
             severity="info",
             topic="ramp",
-            text=f"net load is expected to {way} by {abs(change):,.0f} MW within {self._hours[at]} h, a large ramp",
+            text=f"net load is expected to {way} by {power_text(abs(change))} within {self._hours[at]} h, a large ramp",
             values={
                 "hours": float(self._hours[at]),
-                "change_mw": round(change, 2),
-                "change_q05_mw": round(float(low), 2),
-                "change_q95_mw": round(float(high), 2),
-                "event_mw": round(self._event_sizes(ring, index)[at], 2),
+                "change_mw": written(change),
+                "change_q05_mw": written(low),
+                "change_q95_mw": written(high),
+                "event_mw": written(self._event_sizes(ring, index)[at]),
             },
         )
 

@@ -44,6 +44,8 @@ MIN_HISTORY_DAYS = 15.0
 _NOW = np.zeros(1, dtype=np.int64)
 LoadModel = Callable[[str, str], ServedModel]
 
+_PRICE_ERROR_DECIMALS = 4
+
 
 class ForecastReducer:
     """Forecasts net load and price of one zone. See the module text.
@@ -77,6 +79,7 @@ class ForecastReducer:
         self._horizons = horizons_min(zone.step_min)
         self._steps = np.array(self._horizons, dtype=np.int64) // zone.step_min
         self._skill_days = max(1, round(skill_window / self._step.per_day))
+        self._decimals = zone.region_scale.decimals
         self._calendar = Calendar(zone)
         self._ramps = RampAlarm(zone)
         self._groups = groups_per_day(self._step.per_day)
@@ -173,7 +176,7 @@ class ForecastReducer:
         if not math.isnan(net_load):
             name = Target.NET_LOAD.value
             waiting = state.waiting[name]
-            jump = jump_alert(self._zone.zone, self._step.start(index), index, net_load, steps, waiting)
+            jump = jump_alert(self._zone, index, net_load, steps, waiting)
             score(index, net_load, steps, waiting, state.scores[name].of_day(day))
             actuals = state.ring.window(NET_LOAD, index - int(steps[-1]), index + 1)
             mature(index, actuals, steps, waiting, state.residuals, int(self._groups_of(index, _NOW)[0]))
@@ -234,9 +237,9 @@ class ForecastReducer:
             waiting.put(index, now, fell.quantiles, fell.mean, by_model=False)
             source, model_id, quantiles, mean = fell.source, fell.source, fell.quantiles, fell.mean
             ramp, level, carry = fell.ramp_sd, fell.level_sd, fell.carry
-        spreads = spreads_message(ramp, level, carry)
-        slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], 4)
-        return quantiles_message(source, model_id, quantiles, mean), spreads, slope, reason
+        spreads = spreads_message(ramp, level, carry, self._decimals)
+        slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], self._decimals + 2)
+        return quantiles_message(source, model_id, quantiles, mean, self._decimals), spreads, slope, reason
 
     def _ready(self, state: ForecastState, index: int, now: float) -> tuple[ServedModel | None, str | None]:
         """Return the model when it can speak, else the reason why it cannot."""
@@ -323,7 +326,9 @@ class ForecastReducer:
         outputs: list[Output] = []
         for name, board in state.scores.items():
             window = board.window(index // self._step.per_day)
-            skill = skill_message(self._zone.zone, self._step.start(index), name, self._horizons, window)
+            skill = skill_message(
+                self._zone.zone, self._step.start(index), name, self._horizons, window, self._error_decimals(name)
+            )
             outputs += [] if skill is None else [Output(SKILL.name, skill)]
             drift = self._drift(state, name, index)
             outputs += [] if drift is None else [Output(ALERTS.name, drift)]
@@ -343,7 +348,12 @@ class ForecastReducer:
             day=board.of_day(day),
             before=board.sums_of(day - 1),
             window=board.window(day),
+            decimals=self._error_decimals(name),
         )
+
+    def _error_decimals(self, name: str) -> int:
+        """Return the decimals of an error of this target: two more than the net load has, four for prices."""
+        return self._decimals + 2 if name == Target.NET_LOAD.value else _PRICE_ERROR_DECIMALS
 
     def _end(self, state: ForecastState, message: End) -> list[Output]:
         outputs: list[Output] = []

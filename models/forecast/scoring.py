@@ -9,6 +9,7 @@ import numpy as np
 from models.forecast.scoreboard import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, SUMS, N, Waiting, score_rows
 from models.net_load.trailing_errors import Residuals, enter_matured
 from vpp.domain import Target
+from vpp.fleet.schema import Zone
 from vpp.messages import Alert, Skill
 from vpp.numerics.arrays import Floats, Ints
 
@@ -57,13 +58,27 @@ def mature(index: int, actuals: Floats, steps: Ints, waiting: Waiting, residuals
         residuals.touch(group)
 
 
-def skill_message(zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], sums: Floats) -> Skill | None:
-    """Return the scores of the horizons that have some, None where none has; ``sums`` has shape (H, 5)."""
+def skill_message(
+    zone: str, slot: datetime, target: str, horizons_min: tuple[int, ...], sums: Floats, decimals: int
+) -> Skill | None:
+    """Return the scores of the horizons that have some, None where none has.
+
+    Args:
+        zone: Zone name.
+        slot: Last slot scored.
+        target: ``net_load`` or ``price``.
+        horizons_min: All H horizons.
+        sums: Sums of scores, shape (H, 5).
+        decimals: Decimals of errors in the target's unit.
+    """
     scored = sums[:, N] > 0
     if not scored.any():
         return None
     counts = sums[scored, N]
-    means = {column: np.round(sums[scored, column] / counts, 4).tolist() for column in range(N + 1, SUMS)}
+    means = {
+        column: np.round(sums[scored, column] / counts, 4 if column == COVERED else decimals).tolist()
+        for column in range(N + 1, SUMS)
+    }
     return Skill(
         zone=zone,
         slot=slot,
@@ -77,7 +92,7 @@ def skill_message(zone: str, slot: datetime, target: str, horizons_min: tuple[in
     )
 
 
-def jump_alert(zone: str, slot: datetime, index: int, actual: float, steps: Ints, waiting: Waiting) -> Alert | None:
+def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Waiting) -> Alert | None:
     """Return an alert when an actual lies ten interval widths off what a model forecast of it one step ago.
 
     No weather does that; a meter that changed its unit does.
@@ -89,14 +104,15 @@ def jump_alert(zone: str, slot: datetime, index: int, actual: float, steps: Ints
     low, median, high = own.item(0), own.item(3), own.item(-1)
     if not abs(actual - median) > JUMP_WIDTHS * (high - low):
         return None
+    slot, written = zone.step.start(index), zone.region_scale.rounded
     return Alert(
-        zone=zone,
+        zone=zone.zone,
         slot=slot,
-        alert_id=f"{zone}-jump-{slot:%Y%m%dT%H%M}",
+        alert_id=f"{zone.zone}-jump-{slot:%Y%m%dT%H%M}",
         severity="critical",
         topic="drift",
         text="net load: the newest value is absurd against its forecast; look at the meter and its unit",
-        values={"net_load_mw": round(actual, 3), "q05_mw": round(low, 3), "q95_mw": round(high, 3)},
+        values={"net_load_mw": written(actual), "q05_mw": written(low), "q95_mw": written(high)},
     )
 
 
@@ -109,13 +125,14 @@ def drift_alert(
     day: Floats,
     before: Floats,
     window: Floats,
+    decimals: int,
 ) -> Alert | None:
     """Return a warning when the day's errors no longer fit their intervals, or the window's skill is gone.
 
     Errors are judged against the width that was forecast for them, so a hard week is no drift. Skill of net load is
     judged at the next step, where a sound model halves persistence's error; that of prices over all horizons, since the
     last price is hard to beat a step ahead. ``day``, ``before`` (the day before it) and ``window`` are sums of scores,
-    shape (H, 5).
+    shape (H, 5). ``decimals``: of errors in the target's unit.
     """
     near = np.array(horizons_min) <= max(DRIFT_NEAR_MIN, horizons_min[0])
     scored, earlier = float(day[near, N].sum()), float(before[near, N].sum())
@@ -140,7 +157,7 @@ def drift_alert(
         values={
             "coverage_90_day": round(coverage, 4),
             "coverage_90_two_days": round(both, 4),
-            "mae": round(mae / n, 4),
-            "mae_persistence": round(naive / n, 4),
+            "mae": round(mae / n, decimals),
+            "mae_persistence": round(naive / n, decimals),
         },
     )

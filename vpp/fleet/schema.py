@@ -21,6 +21,7 @@ from pydantic import (
 
 from vpp.domain import PriceKnown, Step
 from vpp.errors import FleetError
+from vpp.fleet.scale import PowerScale
 from vpp.validation_text import describe
 from vpp.yaml_text import read_yaml
 
@@ -219,6 +220,16 @@ class Zone(_Strict):
     def step(self) -> Step:
         """The zone's slot length."""
         return Step(self.step_min)
+
+    @property
+    def region_scale(self) -> PowerScale:
+        """The scale of the region's net load: forecasts are written by it."""
+        return PowerScale.of(self.share.region_mw)
+
+    @property
+    def served_scale(self) -> PowerScale:
+        """The scale of the served share: bids and decisions are written and weighed by it."""
+        return PowerScale.of(self.share.served_mw)
 
     def of_kind(self, kind: type[Any]) -> tuple[Any, ...]:
         """Return the assets of one class, in file order."""

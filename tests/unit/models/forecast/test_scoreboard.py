@@ -86,11 +86,11 @@ def test_scores_are_kept_by_day_and_today_apart() -> None:
 def test_skill_is_the_mean_of_the_sums_and_leaves_empty_horizons_out() -> None:
     sums = np.array([[4.0, 20.0, 40.0, 10.0, 3.0], np.zeros(5)])
     at = datetime(2022, 1, 1, tzinfo=UTC)
-    skill = skill_message("Z", at, "net_load", (30, 60), sums)
+    skill = skill_message("Z", at, "net_load", (30, 60), sums, 4)
     assert skill is not None
     assert (skill.horizon_min, skill.n) == ([30], [4])
     assert (skill.mae, skill.mae_persistence, skill.pinball, skill.coverage_90) == ([5.0], [10.0], [2.5], [0.75])
-    assert skill_message("Z", at, "net_load", (30, 60), np.zeros((2, 5))) is None
+    assert skill_message("Z", at, "net_load", (30, 60), np.zeros((2, 5)), 4) is None
 
 
 LATE = datetime(2022, 1, 1, 23, 30, tzinfo=UTC)
@@ -110,7 +110,7 @@ TOO_OFTEN, NO_SKILL = "actuals leave the 90 % interval too often", "forecasts ar
 def test_drift_is_judged_by_the_interval(covered: int, before: int, says: str | None) -> None:
     day = np.array([[48.0, 240.0, 480.0, 100.0, covered]] * 2)
     earlier = np.array([[48.0, 240.0, 480.0, 100.0, before]] * 2) if before else np.zeros((2, 5))
-    alert = drift_alert("Z", LATE, "net_load", (30, 60), day=day, before=earlier, window=7 * day)
+    alert = drift_alert("Z", LATE, "net_load", (30, 60), day=day, before=earlier, window=7 * day, decimals=4)
     assert (alert is None) == (says is None)
     if alert is not None and says is not None:
         assert says in alert.text
@@ -128,6 +128,6 @@ def test_drift_is_judged_by_the_interval(covered: int, before: int, says: str | 
 )
 def test_drift_is_judged_by_persistence(target: str, errors: tuple[float, float], days: int, says: str | None) -> None:
     day = np.array([[48.0, 48 * error, 480.0, 100.0, 44.0] for error in errors])
-    alert = drift_alert("Z", LATE, target, (30, 60), day=day, before=day, window=days * day)
+    alert = drift_alert("Z", LATE, target, (30, 60), day=day, before=day, window=days * day, decimals=4)
     assert (alert is None) == (says is None)
     assert alert is None or NO_SKILL in alert.text

@@ -1,0 +1,65 @@
+"""The power scale of a zone: how finely its power is written, and below what share of it a power is nothing.
+
+No module decides or rounds by a fixed number of MW. A home of 5 kW and a region of 50 GW run through the same code and
+keep the same relative resolution.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_PLACES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PowerScale:
+    """A reference power and what follows from it.
+
+    Attributes:
+        reference_mw: Power that stands for the site or region, MW, above 0.
+        decimals: Decimals to which power in MW is written: six places below the leading digit of ``reference_mw``, so
+            a step is at most a millionth of it. 100 MW gives 4 decimals (100 W), 5 kW gives 9.
+    """
+
+    reference_mw: float
+    decimals: int
+
+    @staticmethod
+    def of(reference_mw: float) -> PowerScale:
+        """Return the scale of a reference power.
+
+        Args:
+            reference_mw: Power in MW, above 0 and finite.
+        """
+        return PowerScale(reference_mw, _PLACES - math.floor(math.log10(reference_mw)))
+
+    def rounded(self, power_mw: float) -> float:
+        """Return a power in MW rounded to the decimals of the scale."""
+        return float(round(power_mw, self.decimals))
+
+    def share(self, share: float) -> float:
+        """Return this share (0-1) of the reference power, in MW."""
+        return self.reference_mw * share
+
+
+_UNITS = ((1e3, "GW", 1e-3), (1.0, "MW", 1.0), (1e-3, "kW", 1e3))
+
+
+def power_text(power_mw: float, reference_mw: float | None = None) -> str:
+    """Return a power as a person reads it, in W, kW, MW or GW with four significant digits.
+
+    Args:
+        power_mw: Power in MW.
+        reference_mw: Power that chooses the unit, so that the numbers of one table share it; None: the power itself.
+    """
+    size = abs(power_mw if reference_mw is None else reference_mw)
+    unit, factor = next(((unit, factor) for least, unit, factor in _UNITS if size >= least), ("W", 1e6))
+    return f"{_digits(power_mw * factor)} {unit}"
+
+
+def _digits(value: float) -> str:
+    decimals = 3 if value == 0.0 else max(0, min(3, 3 - math.floor(math.log10(abs(value)))))
+    text = f"{value:,.{decimals}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
