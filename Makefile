@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 
-.PHONY: help setup up test lint format types deps unit test-services generate bench wheel constraints clean
+.PHONY: help setup up test check lint format types deps audit unit docs test-services generate bench wheel constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ deps: $(STAMP) ## Check that the installed dependencies agree with each other an
 	$(BIN)/python -m pip check
 	$(BIN)/python -m tests.contract.pins --check
 
+audit: $(STAMP) ## Check the GitHub workflows for security mistakes (zizmor, offline)
+	$(BIN)/zizmor --offline --no-progress --quiet .github
+
 unit: $(STAMP) ## Run the fast tests only
 	$(BIN)/python -m pytest -m "not slow and not stream and not services and not e2e and not bench" tests/unit tests/contract $(ARGS)
 
@@ -49,6 +52,9 @@ test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a re
 
 generate: $(STAMP) ## Write what is made from code anew: topic scripts and pages, schemas, tables, dashboards
 	$(BIN)/python -m deploy.generate
+
+docs: $(STAMP) ## Build the documentation site into site/; a broken link or anchor fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
 
 bench: $(STAMP) ## Measure throughput and latency
 	$(BIN)/python -m pytest -m bench -s --durations=0 $(ARGS)
@@ -60,5 +66,5 @@ constraints: $(STAMP) ## Write constraints.txt anew from what is installed
 	$(BIN)/python -m tests.contract.pins > constraints.tmp && mv constraints.tmp constraints.txt && touch $(STAMP)
 
 clean: ## Remove the environment, caches and builds (never run data: that is .vpp/)
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis site .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

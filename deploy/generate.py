@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 from deploy.generators.acl_script import create_acls_script
+from deploy.generators.cli_docs import cli_page
+from deploy.generators.error_docs import errors_page
+from deploy.generators.settings_docs import settings_page
 from deploy.generators.table_docs import tables_markdown
 from deploy.generators.topic_docs import schemas, topics_page
 from deploy.generators.topic_script import create_topics_script
@@ -23,6 +26,9 @@ def generated() -> dict[Path, str]:
     return {
         Path("deploy/create-topics.sh"): create_topics_script(),
         Path("deploy/create-acls.sh"): create_acls_script(),
+        Path("docs/reference/cli.md"): cli_page(),
+        Path("docs/reference/errors.md"): errors_page(),
+        Path("docs/reference/settings.md"): settings_page(),
         Path("docs/reference/tables.md"): tables_markdown(),
         Path("docs/reference/topics.md"): topics_page(),
         **{Path("docs/reference/schemas") / f"{name}.json": text for name, text in schemas().items()},

@@ -8,7 +8,7 @@
     ├── DataError                 1  a data file or message cannot be read
     │   └── MessageError          1  one message is not what its topic carries
     ├── UnreachableError          3  broker or store does not answer
-    ├── RefusedError              4  a limit, a missing right or an earlier run says no
+    ├── RefusedError              4  the action is not permitted: a limit, a missing right or an earlier run
     ├── ModelError                1  a model artifact is missing, damaged or made for another feature spec
     └── PhysicsError              1  a setpoint broke physics: always a bug
 
@@ -85,7 +85,7 @@ class UnreachableError(VppError):
 
 
 class RefusedError(VppError):
-    """A limit, a missing right or an earlier run says no."""
+    """The action is not permitted: a limit, a missing right or an earlier run."""
 
     exit_code = 4
 

@@ -42,24 +42,30 @@ class KafkaSettings(_Group):
 
     bootstrap_servers: str = Field(default="", description="host:port,...; empty: the embedded broker of `vpp up`")
     embedded: bool = Field(default=False, description="the broker is the embedded one (set by `vpp up`)")
-    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
-    sasl_mechanism: str | None = None
-    username: str | None = None
-    password: SecretStr | None = None
-    ssl_ca_location: Path | None = None
-    partitions: int = Field(default=4, ge=1, le=512)
-    replication_factor: int = Field(default=1, ge=1, le=9)
-    processing_guarantee: Literal["at-least-once", "exactly-once"] = "at-least-once"
-    commit_interval_s: float = Field(default=2.0, gt=0)
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        default="plaintext", description="encryption and login of the connection"
+    )
+    sasl_mechanism: str | None = Field(default=None, description="login method, such as SCRAM-SHA-512")
+    username: str | None = Field(default=None, description="SASL user; one per worker, see deploy/create-acls.sh")
+    password: SecretStr | None = Field(default=None, description="SASL password")
+    ssl_ca_location: Path | None = Field(default=None, description="certificate authority of the broker (PEM)")
+    partitions: int = Field(
+        default=4, ge=1, le=512, description="partitions of every topic; must not change after the first start"
+    )
+    replication_factor: int = Field(default=1, ge=1, le=9, description="copies of every topic")
+    processing_guarantee: Literal["at-least-once", "exactly-once"] = Field(
+        default="at-least-once", description="exactly-once uses Kafka transactions and needs worker_id"
+    )
+    commit_interval_s: float = Field(default=2.0, gt=0, description="time between two commits of a worker (s)")
     worker_id: str | None = Field(default=None, description="stable name of this replica (static membership)")
-    auto_create_topics: bool = True
+    auto_create_topics: bool = Field(default=True, description="workers create missing topics")
     extra: dict[str, str] = Field(default_factory=dict, description="further librdkafka settings")
 
 
 class StoreSettings(_Group):
     """Where tables are kept."""
 
-    kind: Literal["sqlite", "influx"] = "sqlite"
+    kind: Literal["sqlite", "influx"] = Field(default="sqlite", description="the database")
     path: Path | None = Field(default=None, description="SQLite file; default DATA_DIR/store.sqlite")
     retention_days: int | None = Field(default=None, ge=1, description="older rows are pruned; None keeps all")
 
@@ -67,11 +73,13 @@ class StoreSettings(_Group):
 class InfluxSettings(_Group):
     """The InfluxDB 2 server."""
 
-    url: str = "http://127.0.0.1:8086"
-    org: str = "vpp"
-    bucket: str = "vpp"
-    token: SecretStr = SecretStr(PLACEHOLDER)
-    timeout_s: float = Field(default=10.0, gt=0)
+    url: str = Field(default="http://127.0.0.1:8086", description="address of the server")
+    org: str = Field(default="vpp", description="organisation")
+    bucket: str = Field(default="vpp", description="bucket of all tables")
+    token: SecretStr = Field(
+        default=SecretStr(PLACEHOLDER), description="API token; the placeholder is refused in production"
+    )
+    timeout_s: float = Field(default=10.0, gt=0, description="limit of one request (s)")
 
 
 class ForecastSettings(_Group):
@@ -86,7 +94,7 @@ class ForecastSettings(_Group):
 class LiveSettings(_Group):
     """Live mode: pulse and deadlines."""
 
-    pulse_s: float = Field(default=5.0, gt=0)
+    pulse_s: float = Field(default=5.0, gt=0, description="time between two ticks (s)")
     close_after_s: float = Field(default=2.0, ge=0, description="a slot closes this long after its end")
     decide_after_s: float = Field(
         default=4.0,
@@ -99,22 +107,22 @@ class McpSettings(_Group):
     """The MCP server."""
 
     profile: Literal["read", "operate"] = Field(default="read", description="operate adds the tools that act")
-    host: str = "127.0.0.1"
-    port: int = Field(default=8765, ge=0, le=65535)
+    host: str = Field(default="127.0.0.1", description="listen address; beyond loopback needs authentication")
+    port: int = Field(default=8765, ge=0, le=65535, description="listen port (HTTP)")
     tokens: Path | None = Field(default=None, description="token hashes (HTTP), by `python -m mcp_server token`")
     jwks_uri: str | None = Field(default=None, description="keys of the organisation's token issuer (HTTP)")
-    issuer: str | None = None
-    audience: str | None = None
+    issuer: str | None = Field(default=None, description="required issuer of a token (HTTP)")
+    audience: str | None = Field(default=None, description="required audience of a token (HTTP)")
     allowed_hosts: str = Field(default="", description="further Host headers that are answered, by comma")
     allowed_origins: str = Field(default="", description="browser origins that are answered, by comma")
     principal: str = Field(default="", max_length=80, description="who acts over stdio; default: the user")
     calls_per_s: float = Field(default=10.0, gt=0, description="rate limit per principal")
-    burst: int = Field(default=60, ge=1)
+    burst: int = Field(default=60, ge=1, description="calls that a principal may make at once")
     approval: Literal["operator", "elicit", "budget"] = Field(
         default="operator", description="who approves plans: `vpp approve`, the client's user, or a daily budget"
     )
     budget_mw: float = Field(default=0.0, ge=0, description="budget mode: greatest change of one plan")
-    budget_mwh_per_day: float = Field(default=0.0, ge=0)
+    budget_mwh_per_day: float = Field(default=0.0, ge=0, description="energy per principal, zone and UTC day")
     budget_cost_per_day: float = Field(default=0.0, ge=0, description="expected extra cost, in the zone's currency")
 
 
@@ -129,12 +137,12 @@ class AgentSettings(_Group):
     url: str | None = Field(default=None, description="an MCP server over HTTP; default: one of its own over stdio")
     token: SecretStr | None = Field(default=None, description="for url")
     every_min: float = Field(default=30.0, gt=0, description="least time between two looks at a zone, run clock")
-    poll_s: float = Field(default=10.0, gt=0)
+    poll_s: float = Field(default=10.0, gt=0, description="time between two looks for news (s)")
     max_calls: int = Field(default=24, ge=1, description="of tools, in one look")
     max_proposals: int = Field(default=2, ge=0, description="in one look")
-    max_proposals_per_day: int = Field(default=24, ge=0)
+    max_proposals_per_day: int = Field(default=24, ge=0, description="plans asked for on one UTC day")
     max_power_mw: float = Field(default=10.0, ge=0, description="of each asset in a proposal")
-    max_duration_min: float = Field(default=480.0, gt=0)
+    max_duration_min: float = Field(default=480.0, gt=0, description="of a proposal (min)")
     max_extra_cost: float = Field(default=500.0, description="expected, of a plan, in the zone's currency")
     max_tokens: int = Field(default=100_000, ge=1, description="of a language model, in one look")
     max_s: float = Field(default=120.0, gt=0, description="wall time of one look")
@@ -144,7 +152,7 @@ class AgentSettings(_Group):
 class MetricsSettings(_Group):
     """Health and Prometheus endpoint of a worker."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="listen address")
     port: int | None = Field(default=None, description="None: no endpoint")
 
 
@@ -162,7 +170,9 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    environment: Literal["development", "production"] = "development"
+    environment: Literal["development", "production"] = Field(
+        default="development", description="production refuses placeholder secrets"
+    )
     data_dir: Path = Field(default=Path(".vpp"), description="holds all that a run makes")
     fleet: Path | None = Field(default=None, description="fleet.yaml; its zones win over the shipped ones")
     run: str = Field(
@@ -170,8 +180,8 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9-]{0,32}$",
         description="name of the run: own topics, groups, rows",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="lowest level logged")
+    log_format: Literal["text", "json"] = Field(default="text", description="json: one object per line")
     approval_key: SecretStr | None = Field(
         default=None, min_length=32, description="signs approvals of orders; the orders worker then takes no others"
     )

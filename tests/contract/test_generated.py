@@ -7,12 +7,16 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from pydantic import BaseModel
 
+from console.cli.main import COMMANDS
 from deploy.generate import ROOT, generated, main, stale, write
 from deploy.generators.acl_script import rights
 from deploy.generators.topic_docs import topic_schema
 from tests.contract.rpk_script import NewTopic, calls_of, topics_of
+from vpp import errors
 from vpp import messages as m
+from vpp.settings import Settings, env_name, keys
 from vpp.store.tables import TABLES
 from vpp.streams.topics import BY_NAME, INPUT_OF, TOPICS, Topic
 
@@ -96,6 +100,37 @@ class TestTopicPage:
     def test_a_field_has_its_type_and_default(self) -> None:
         assert "| `power_mw` | number |  |" in self.page
         assert "| `curve` | list of (number, number) | `[]` |" in self.page
+
+
+def settings_without_description(model: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
+    missing = []
+    for name, info in model.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            missing += settings_without_description(info.annotation, f"{prefix}{name}.")
+        elif not info.description:
+            missing.append(prefix + name)
+    return missing
+
+
+def test_every_setting_is_described_and_listed() -> None:
+    assert settings_without_description() == []
+    page = generated()[Path("docs/reference/settings.md")]
+    assert [key for key in keys() if f"`{env_name(key)}`" not in page] == []
+
+
+def test_every_command_is_listed() -> None:
+    headings = {line.strip("# ") for line in generated()[Path("docs/reference/cli.md")].splitlines() if line[:1] == "#"}
+    assert {f"vpp {name}" for name in COMMANDS} <= headings
+
+
+def test_every_error_class_is_listed() -> None:
+    page = generated()[Path("docs/reference/errors.md")]
+    classes = [
+        value.__name__
+        for value in vars(errors).values()
+        if isinstance(value, type) and value.__module__ == errors.__name__
+    ]
+    assert [name for name in classes if f"| `{name}` |" not in page] == []
 
 
 def test_the_table_page_has_a_section_for_each_table() -> None:
