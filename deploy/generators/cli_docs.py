@@ -17,7 +17,7 @@ command adds tracebacks.
 
 def cli_page() -> str:
     """Return the page: every command with its options, as ``--help`` shows them."""
-    page = app.generate_docs(output_format="markdown", heading_level=1)
+    page = app.generate_docs(output_format="markdown", heading_level=1, usage_name="vpp")
     lines = [line.rstrip() for line in page.splitlines()]
     start = next(index for index, line in enumerate(lines) if line.startswith("## vpp "))
     return _HEAD + "\n" + "\n".join(lines[start:]).rstrip() + "\n"
