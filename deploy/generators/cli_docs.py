@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from console.cli.main import app
 
 _HEAD = """\
@@ -18,6 +20,7 @@ command adds tracebacks.
 def cli_page() -> str:
     """Return the page: every command with its options, as ``--help`` shows them."""
     page = app.generate_docs(output_format="markdown", heading_level=1, usage_name="vpp")
-    lines = [line.rstrip() for line in page.splitlines()]
+    # Under ``python -m deploy.generate`` cyclopts adds the module to the usage of nested commands.
+    lines = [re.sub(r"^(vpp .*?) -m [\w.]+", r"\1", line.rstrip()) for line in page.splitlines()]
     start = next(index for index, line in enumerate(lines) if line.startswith("## vpp "))
     return _HEAD + "\n" + "\n".join(lines[start:]).rstrip() + "\n"
