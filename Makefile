@@ -5,6 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
+BASE ?= main
 
 .PHONY: help setup up test check lint format types deps audit unit docs test-services generate bench wheel constraints clean
 
@@ -23,8 +24,15 @@ setup: $(STAMP) ## Make .venv with everything installed (a second run costs noth
 up: $(STAMP) ## Run the virtual power plant: broker, workers, store, simulator (Ctrl-C ends it)
 	@$(BIN)/vpp up $(ARGS)
 
-test: lint types deps ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
+test: lint types deps audit ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
 	$(BIN)/python -m pytest -n 2 -m "not services and not bench" $(ARGS)
+
+check: $(STAMP) ## The fast loop: style, types, and the fast tests of what changed against BASE (main)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not stream and not services and not e2e and not bench" \
+	    $$($(BIN)/python scripts/changed_tests.py $(BASE)) $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting (ruff)
 	$(BIN)/ruff check .
@@ -54,7 +62,7 @@ generate: $(STAMP) ## Write what is made from code anew: topic scripts and pages
 	$(BIN)/python -m deploy.generate
 
 docs: $(STAMP) ## Build the documentation site into site/; a broken link or anchor fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 bench: $(STAMP) ## Measure throughput and latency
 	$(BIN)/python -m pytest -m bench -s --durations=0 $(ARGS)

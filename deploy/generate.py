@@ -1,7 +1,8 @@
 """Writes every generated file of the repository anew: ``python -m deploy.generate [--check]``.
 
 Topic and access scripts, topic pages and JSON schemas come from ``vpp/streams/topics.py``, dashboards from
-``deploy/grafana/build.py``.
+``deploy/grafana/build.py``, the references of settings, commands and errors from their modules, and the tree of the
+architecture page from the first lines of all modules.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from deploy.generators.settings_docs import settings_page
 from deploy.generators.table_docs import tables_markdown
 from deploy.generators.topic_docs import schemas, topics_page
 from deploy.generators.topic_script import create_topics_script
+from deploy.generators.tree_docs import PAGE as ARCHITECTURE
+from deploy.generators.tree_docs import architecture_page
 from deploy.grafana.build import dashboards
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +29,7 @@ def generated() -> dict[Path, str]:
     return {
         Path("deploy/create-topics.sh"): create_topics_script(),
         Path("deploy/create-acls.sh"): create_acls_script(),
+        ARCHITECTURE: architecture_page(),
         Path("docs/reference/cli.md"): cli_page(),
         Path("docs/reference/errors.md"): errors_page(),
         Path("docs/reference/settings.md"): settings_page(),

@@ -14,6 +14,7 @@ from deploy.generate import ROOT, generated, main, stale, write
 from deploy.generators.acl_script import rights
 from deploy.generators.topic_docs import topic_schema
 from tests.contract.rpk_script import NewTopic, calls_of, topics_of
+from tests.worlds.source_tree import Module, our_modules
 from vpp import errors
 from vpp import messages as m
 from vpp.settings import Settings, env_name, keys
@@ -110,6 +111,17 @@ def settings_without_description(model: type[BaseModel] = Settings, prefix: str 
         elif not info.description:
             missing.append(prefix + name)
     return missing
+
+
+def is_folder(module: Module) -> bool:
+    return ROOT.joinpath(*module.name.split(".")).is_dir()
+
+
+def test_every_module_is_in_the_tree_with_its_first_line() -> None:
+    tree = generated()[Path("docs/explanation/architecture.md")].partition("<!-- tree:begin -->")[2]
+    assert "- `solve.py`: " in tree
+    assert [line for line in tree.splitlines() if line.strip().endswith("`:")] == []
+    assert tree.count("    - `") == sum(1 for module in our_modules() if not is_folder(module))
 
 
 def test_every_setting_is_described_and_listed() -> None:

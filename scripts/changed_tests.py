@@ -1,0 +1,50 @@
+"""Prints the test files that mirror what changed: ``python scripts/changed_tests.py [main]``, for a fast loop.
+
+A changed module ``agents/clearing/solve.py`` gives ``tests/unit/agents/clearing/test_solve.py`` where it exists, else
+the nearest folder of tests above it; a changed test gives itself. The rules of the whole tree are always there.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ALWAYS = ("tests/contract/test_imports.py", "tests/contract/test_tree.py")
+FAST = ("tests/unit/", "tests/contract/")
+
+
+def changed(base: str) -> list[str]:
+    """Return the paths of Python files that differ from where this branch left ``base``, new ones included."""
+    fork = _git("merge-base", base, "HEAD")[0]
+    paths = {*_git("diff", "--name-only", fork), *_git("ls-files", "--others", "--exclude-standard")}
+    return sorted(path for path in paths if path.endswith(".py") and (ROOT / path).exists())
+
+
+def mirrors_of(paths: list[str], root: Path = ROOT) -> list[str]:
+    """Return the test files and folders of these paths, none inside another."""
+    wanted = {target for path in paths if (target := _test_of(path, root)) is not None} | set(ALWAYS)
+    return sorted(target for target in wanted if not any(str(parent) in wanted for parent in Path(target).parents))
+
+
+def _test_of(path: str, root: Path) -> str | None:
+    if path.startswith("tests/"):
+        return path if path.startswith(FAST) and Path(path).name.startswith("test_") else None
+    module = Path(path)
+    own = Path("tests/unit") / module.parent / f"test_{module.name}"
+    if (root / own).is_file():
+        return str(own)
+    folder = Path("tests/unit") / module.parent
+    while folder.parent != Path("tests/unit") and not (root / folder).is_dir():
+        folder = folder.parent
+    return str(folder) if (root / folder).is_dir() else None
+
+
+def _git(*arguments: str) -> list[str]:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split("\n")[:-1]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(" ".join(mirrors_of(changed(sys.argv[1] if len(sys.argv) > 1 else "main"))) + "\n")
