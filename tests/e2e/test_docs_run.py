@@ -153,6 +153,7 @@ def test_field_data_arrive_as_observations(shell: Shell, tmp_path: Path) -> None
         while len(records) < 3 and time.monotonic() < give_up:
             records += [record for record in reader.consume(3, timeout=0.5) if record.error() is None]
         reader.close()
-    found = [m.decode(record.value() or b"", "telemetry.raw") for record in records]
+    decode = m.Decoder(m.Raw)
+    found = [decode(record.value(), key="MY_SITE") for record in records]
     assert [record.key() for record in records] == [b"MY_SITE"] * 3
-    assert all(isinstance(each, m.Observation) and each.zone == "MY_SITE" for each in found)
+    assert [each.values for each in found] == [{"load_mw": 0.0}, {"load_mw": 0.001}, {"load_mw": 0.002}]
