@@ -138,14 +138,15 @@ def test_the_client_hears_of_the_decision(shell: Shell) -> None:
     assert "SIM_NORTH-battery-1:" in told
 
 
-def test_field_data_arrive_as_observations(shell: Shell, tmp_path: Path) -> None:
+def test_field_data_arrive_as_observations(tmp_path: Path) -> None:
     lines = [json.dumps({"slot": f"2026-01-01T{hour:02}:00:00Z", "load_mw": hour / 1000}) for hour in range(3)]
     with EmbeddedBroker(tmp_path / "broker.log") as broker:
         settings = settings_in(tmp_path)
         kafka = settings.kafka.model_copy(update={"bootstrap_servers": broker.address, "embedded": True})
         settings = settings.model_copy(update={"kafka": kafka})
         create_topics(settings)
-        shell.run(f"python examples/field_feed.py {broker.address} MY_SITE", stdin="\n".join(lines) + "\n")
+        script = shlex.join(["python", str(ROOT / "examples" / "field_feed.py"), broker.address, "MY_SITE"])
+        Shell(tmp_path).run(script, stdin="\n".join(lines) + "\n")
         give_up = time.monotonic() + 30
         reader = Consumer(consumer_config(settings, "test-field-feed"))
         reader.assign([TopicPartition("vpp.telemetry.raw", n, 0) for n in range(kafka.partitions)])
