@@ -53,7 +53,7 @@ audit: $(STAMP) ## Check the GitHub workflows for security mistakes (zizmor, off
 	$(BIN)/zizmor --offline --no-progress --quiet .github
 
 unit: $(STAMP) ## Run the fast tests only
-	$(BIN)/python -m pytest -m "not slow and not stream and not services and not e2e and not bench" tests/unit tests/contract $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not stream and not services and not e2e and not bench" tests/unit tests/contract tests/parity $(ARGS)
 
 test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a real Kafka and InfluxDB
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh $(ARGS)

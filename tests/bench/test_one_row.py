@@ -18,7 +18,7 @@ from models.history import telemetry, with_net_load
 from models.price.realtime.model import RealTimePart
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from tests.bench.test_throughput import net_load_row, one_row, percentiles, price_row, timed_us
+from tests.bench.timing import net_load_row, one_row, percentiles, price_row, timed_us
 from topologies.runtime.reducers import make_reducer
 from topologies.sources.feed import Feed, SimulatorFeed, open_file
 from topologies.sources.simulator import CHANNELS, Simulator

@@ -6,7 +6,7 @@ from time import perf_counter
 
 import pytest
 
-from tests.store_rows import forecast, slot
+from tests.worlds.store_rows import forecast, slot
 from vpp.store.sqlite import SqliteStore
 
 pytestmark = pytest.mark.bench

@@ -9,7 +9,7 @@ from fastmcp import Client
 
 from mcp_server.actions.actions import Acts
 from mcp_server.server import build_server
-from tests.mcp_plant import empty_desk
+from tests.worlds.mcp_plant import empty_desk
 from topologies.control.plan_book import PlanBook
 
 SNAPSHOT = Path(__file__).with_name("mcp_surface.json")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.service_fixtures import InfluxService
-from tests.store_rows import T0, any_rows, asset, forecast, slot, telemetry
+from tests.worlds.store_rows import T0, any_rows, asset, forecast, slot, telemetry
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import InfluxSettings, Settings
 from vpp.store import Store, open_store

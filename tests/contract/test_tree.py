@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_imports import MAY_IMPORT
+from tests.worlds.source_tree import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_FILE_KB = 700
@@ -86,12 +86,12 @@ def test_a_relative_path_is_not_taken_for_one(text: str) -> None:
     assert not MACHINE_PATH.search(text)
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_dependency_ships_a_package_named_like_ours(package: str) -> None:
     owners = set(packages_distributions().get(package, []))
     assert owners <= {"smartgrid-ai"}
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_our_packages_are_imported_from_this_checkout(package: str) -> None:
     assert Path(__import__(package).__file__ or "").is_relative_to(ROOT)

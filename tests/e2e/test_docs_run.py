@@ -20,8 +20,8 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from console.cli.main import app
 from console.local.broker import EmbeddedBroker
-from tests.mcp_plant import settings_in
 from tests.worlds.documents import ROOT, Block, shell_blocks
+from tests.worlds.mcp_plant import settings_in
 from vpp import messages as m
 from vpp.streams.kafka import consumer_config, create_topics
 

@@ -23,7 +23,7 @@ from mcp.client.client import Client as OfficialClient
 from mcp.client.streamable_http import streamable_http_client
 
 from mcp_server.security.auth import add_token
-from tests.plant_loop import Loop
+from tests.worlds.plant_loop import Loop
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

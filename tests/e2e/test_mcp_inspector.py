@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.mcp_plant import filled_desk
+from tests.worlds.mcp_plant import filled_desk
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

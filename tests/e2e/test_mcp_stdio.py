@@ -13,7 +13,7 @@ from fastmcp.client.transports import StdioTransport
 from mcp.client.client import Client as OfficialClient
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from tests.mcp_plant import filled_desk
+from tests.worlds.mcp_plant import filled_desk
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 from console.local.broker import EmbeddedBroker
 from mcp_server.queries.context import Desk
 from mcp_server.queries.topics import peek_topic
-from tests.mcp_plant import FIRST, settings_in
+from tests.worlds.mcp_plant import FIRST, settings_in
 from vpp import messages as m
 from vpp.store import open_store
 from vpp.streams.kafka import create_topics, producer_config

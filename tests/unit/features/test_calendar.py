@@ -5,7 +5,7 @@ import pytest
 
 from features import calendar as cal
 from features.calendar import Calendar, sun_sine
-from tests.unit.models.synthetic import make_zone
+from tests.worlds.synthetic import make_zone
 from vpp.domain import Step
 
 

@@ -17,7 +17,7 @@ from features.feature_spec import FeatureSpec
 from features.kernel_reads import rolling, slot_mean, window_mean
 from features.ring import SlotRing
 from models.history import known_until, with_net_load
-from tests.unit.models.synthetic import make_frame, make_zone
+from tests.worlds.synthetic import make_frame, make_zone
 from vpp.fleet.schema import Zone
 
 NONE = np.array([10**12])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mcp_server.queries.context import Desk
-from tests.mcp_plant import empty_desk, filled_desk
+from tests.worlds.mcp_plant import empty_desk, filled_desk
 
 
 @pytest.fixture(scope="session")

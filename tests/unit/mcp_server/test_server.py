@@ -12,7 +12,7 @@ from mcp_types import PromptReference, ResourceTemplateReference
 
 from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
-from tests.mcp_plant import BATTERY, EVIL, empty_desk, slot
+from tests.worlds.mcp_plant import BATTERY, EVIL, empty_desk, slot
 from vpp.store import open_store
 from vpp.store.tables import TELEMETRY
 

@@ -13,8 +13,8 @@ from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
 from scripts.worked_questions import pretty, questions, short
-from tests.builders import ZONE
-from tests.plant_loop import Loop
+from tests.worlds.builders import ZONE
+from tests.worlds.plant_loop import Loop
 from topologies.control.plan_book import PlanBook
 
 

@@ -11,7 +11,7 @@ from agents.plant.ledger import money_of
 from agents.plant.reducer import PlantReducer
 from agents.plant.settlement import follow, settle_slot
 from agents.plant.state import Planned, fleet_at_start
-from tests.builders import (
+from tests.worlds.builders import (
     BATTERY,
     LOAD,
     PEAKER,

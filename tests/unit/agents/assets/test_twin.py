@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.assets.twin import AssetState, Clamp, deliver, power_range
-from tests.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER
+from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER
 from vpp.fleet.schema import Battery, CurtailableRenewable, Peaker
 
 BATTERIES = st.builds(

@@ -23,10 +23,10 @@ from agents.autonomous.rule_based_brain import Strategy
 from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
-from tests.builders import forecast_at, quantiles_around
-from tests.mcp_plant import empty_desk
-from tests.plant_loop import Loop
-from tests.scripted_model import call, scripted
+from tests.worlds.builders import forecast_at, quantiles_around
+from tests.worlds.mcp_plant import empty_desk
+from tests.worlds.plant_loop import Loop
+from tests.worlds.scripted_model import call, scripted
 from topologies.control.plan_book import PlanBook
 from vpp.domain import horizons_min
 from vpp.errors import ConfigError, UnreachableError

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.bidding.actor import ActorReducer, actor_bid, cumulative, ramp_probability, spreads_of
-from tests.builders import T0, ZONE, forecast_at, make_zone, quantiles_around, run, said_on
+from tests.worlds.builders import T0, ZONE, forecast_at, make_zone, quantiles_around, run, said_on
 from vpp.domain import QUANTILE_LEVELS
 from vpp.errors import MessageError
 from vpp.messages import Correction, End, Promotion, Spreads, encode

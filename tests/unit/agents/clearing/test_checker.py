@@ -11,7 +11,7 @@ from agents.assets.fleet_state import FleetState
 from agents.assets.twin import Clamp
 from agents.clearing.checker import check
 from agents.clearing.solve import solve
-from tests.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
+from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
 
 ZONE = grid_zone(BATTERY, PEAKER, LOAD, export_cap_mw=20.0)
 REST = FleetState.initial(ZONE)

@@ -12,7 +12,7 @@ from agents.assets.twin import AssetState, deliver
 from agents.clearing.inslot_curve import aggregated, curve, follow, share_out, with_curve
 from agents.clearing.problem import Effort, clearing_problem, seen
 from agents.clearing.solve import committed, solve
-from tests.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
+from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
 from vpp.fleet.schema import Battery
 
 MANY = tuple(

@@ -16,7 +16,7 @@ from agents.clearing.penalties import (
     student_t4,
 )
 from agents.clearing.problem import clearing_problem
-from tests.grid_cases import BATTERY, grid_zone
+from tests.worlds.grid_cases import BATTERY, grid_zone
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from agents.plant.recompute import recompute
 from agents.plant.reducer import PlantReducer
 from agents.plant.settlement import follow
 from agents.plant.state import Planned
-from tests.builders import (
+from tests.worlds.builders import (
     BATTERY,
     HALF_HOUR,
     LOAD,

@@ -14,7 +14,7 @@ from agents.assets.twin import AssetState, deliver
 from agents.clearing.plan_cost import choice_cost, plan_costs
 from agents.clearing.problem import Bands, ClearingProblem, Effort, Plan, clearing_problem, seen
 from agents.clearing.solve import cost_if, solve, what_if
-from tests.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
+from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
 from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker, Zone
 
 FREE = BATTERY.model_copy(update={"wear_cost_per_mwh": 0.0})

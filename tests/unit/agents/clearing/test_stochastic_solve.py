@@ -17,7 +17,7 @@ from agents.clearing.solve import solve
 from agents.clearing.stochastic_kernel import meet
 from agents.clearing.stochastic_programme import PRICE_NODES, PRICE_PAIRS, RAMP_NODES, applies, induce
 from agents.clearing.stochastic_solve import regrets, second_pass, solve_dp, solve_dp_with_curve
-from tests.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
+from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
 from vpp.fleet.schema import CurtailableRenewable
 
 ZONE = grid_zone(BATTERY, PEAKER, LOAD)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agents.assets.twin import AssetState, deliver
 from agents.evaluation.capture import CAUSES, POINTS, Capture, Slot, capture_of_day, together
-from tests.builders import BATTERY
+from tests.worlds.builders import BATTERY
 from vpp.fleet.schema import Battery
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats

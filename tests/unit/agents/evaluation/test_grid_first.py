@@ -5,7 +5,7 @@ import pytest
 
 from agents.clearing.solve import solve
 from agents.evaluation.grid_first import solve_grid_first
-from tests.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
+from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
 
 ZONE = grid_zone(BATTERY, PEAKER, LOAD)
 PRICE = 100.0 + 80.0 * np.sin(np.arange(32) / 3.0)

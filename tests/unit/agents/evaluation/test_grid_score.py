@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.evaluation.grid_score import Actuals, no_action, perfect_foresight, score_of, settle, shed_above_cap
-from tests.grid_cases import BATTERY, LOAD, PEAKER, evening, grid_zone
+from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening, grid_zone
 
 ZONE = grid_zone(BATTERY.model_copy(update={"wear_cost_per_mwh": 0.0}), PEAKER, LOAD)
 SLOTS = 24

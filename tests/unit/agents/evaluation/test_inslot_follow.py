@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agents.assets.twin import AssetState
 from agents.evaluation.inslot_follow import estimate_mean, follow_ticks
-from tests.grid_cases import BATTERY
+from tests.worlds.grid_cases import BATTERY
 
 CURVE = [(40.0, -4.0), (60.0, 4.0)]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.orders.admission import OrdersReducer
-from tests.builders import T0, ZONE, make_zone, order_of, run, said_on, slot_at
+from tests.worlds.builders import T0, ZONE, make_zone, order_of, run, said_on, slot_at
 from vpp.errors import MessageError
 from vpp.messages import Deadline, Order
 

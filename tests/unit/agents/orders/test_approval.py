@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agents.orders.admission import OrdersReducer, refuse
 from agents.orders.approval import Approval, approve, order_digest, refuse_approval
-from tests.builders import BATTERY, T0, make_zone
+from tests.worlds.builders import BATTERY, T0, make_zone
 from vpp.messages import Order
 from vpp.streams.reducer import Origin
 

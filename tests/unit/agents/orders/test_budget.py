@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agents.orders.admission import OrdersReducer
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from agents.orders.budget import Budget, Spending, beyond, charge, effect
-from tests.builders import T0, ZONE, make_zone, order_of, run, said_on
+from tests.worlds.builders import T0, ZONE, make_zone, order_of, run, said_on
 from vpp.messages import Order
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

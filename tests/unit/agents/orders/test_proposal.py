@@ -11,7 +11,7 @@ from agents.clearing.solve import solve
 from agents.orders.proposal import Proposal, propose
 from agents.plant.recorded_problem import Reopened, reopen
 from agents.plant.reducer import PlantReducer
-from tests.builders import (
+from tests.worlds.builders import (
     BATTERY,
     LOAD,
     PEAKER,

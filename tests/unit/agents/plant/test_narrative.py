@@ -12,8 +12,8 @@ from agents.clearing.plan_reasons import say_asset
 from agents.clearing.problem import clearing_problem
 from agents.clearing.solve import solve
 from agents.plant.narrative import MAX_RUNS, binding_runs, said_verdict, story
-from tests.builders import ZONE, make_zone, slot_at
-from tests.grid_cases import BATTERY, LOAD, PEAKER, grid_zone
+from tests.worlds.builders import ZONE, make_zone, slot_at
+from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, grid_zone
 from vpp.fleet.schema import CurtailableRenewable
 from vpp.messages import Decision
 

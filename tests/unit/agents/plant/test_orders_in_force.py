@@ -10,7 +10,7 @@ import pytest
 
 from agents.assets.fleet_state import FleetState
 from agents.plant.orders_in_force import Asked, admit, asked, unexpired, verdicts
-from tests.builders import make_zone, order_of, slot_at
+from tests.worlds.builders import make_zone, order_of, slot_at
 from vpp.messages import Order
 
 STARTS: list[datetime] = [slot_at(i) for i in range(1, 5)]

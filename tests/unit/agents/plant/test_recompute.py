@@ -7,7 +7,7 @@ import pytest
 from agents.plant.decision_record import zone_hash
 from agents.plant.recompute import recompute, why_not
 from agents.plant.reducer import PlantReducer
-from tests.builders import (
+from tests.worlds.builders import (
     BATTERY,
     LOAD,
     PEAKER,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.clearing.reflex import reflex_plan
 from agents.plant.reducer import PlantReducer
-from tests.builders import (
+from tests.worlds.builders import (
     BATTERY,
     HALF_HOUR,
     LOAD,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agents.plant.ledger import Settled, entries, money_of, no_action_shed_mw, penalty, trades
 from agents.plant.settlement import follow, settle_slot
 from agents.plant.state import AssetKept, Planned, fleet_at_start
-from tests.builders import BATTERY, PEAKER, closed_slot, make_zone
+from tests.worlds.builders import BATTERY, PEAKER, closed_slot, make_zone
 from vpp.fleet.schema import CurtailableRenewable
 from vpp.messages import AssetReading
 

@@ -14,9 +14,9 @@ from mcp_types import InputRequiredResult
 from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
-from tests.builders import BATTERY, ZONE, make_zone
-from tests.mcp_plant import empty_desk
-from tests.plant_loop import Loop
+from tests.worlds.builders import BATTERY, ZONE, make_zone
+from tests.worlds.mcp_plant import empty_desk
+from tests.worlds.plant_loop import Loop
 from topologies.control.plan_book import PlanBook
 from vpp.fleet.lookup import write_fleet
 from vpp.messages import Message, Order

@@ -15,7 +15,7 @@ from fastmcp.exceptions import ToolError
 
 from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
-from tests.plant_loop import Loop
+from tests.worlds.plant_loop import Loop
 
 SLOTS = 14
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mcp_server.queries.context import Desk, QuestionError, period
-from tests.mcp_plant import END
+from tests.worlds.mcp_plant import END
 
 NOON = datetime(2022, 1, 1, 12, tzinfo=UTC)
 

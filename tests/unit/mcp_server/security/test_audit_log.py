@@ -18,7 +18,7 @@ from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import Desk
 from mcp_server.security.audit_log import WAITING, InBackground
 from mcp_server.server import build_server
-from tests.plant_loop import WALL, Loop
+from tests.worlds.plant_loop import WALL, Loop
 from topologies.control.plan_book import PlanBook
 from vpp.errors import UnreachableError
 from vpp.messages import Audit

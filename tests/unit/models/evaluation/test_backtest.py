@@ -14,7 +14,7 @@ from models.evaluation.baselines import Baselines
 from models.evaluation.html_report import worst_days, write_report
 from models.evaluation.metrics import metrics, worst_week
 from models.evaluation.svg_charts import line_chart, ticks
-from tests.unit.models.synthetic import make_frame, make_zone
+from tests.worlds.synthetic import make_frame, make_zone
 from vpp.domain import Target
 from vpp.errors import ConfigError, DataError
 

@@ -9,7 +9,7 @@ from models.registry.artifact import assemble
 from models.registry.registry import identified
 from models.registry.trainer import Trainer
 from models.served import ServedModel
-from tests.unit.models.synthetic import make_frame, make_zone
+from tests.worlds.synthetic import make_frame, make_zone
 from vpp.domain import iso
 
 

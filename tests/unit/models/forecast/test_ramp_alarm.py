@@ -5,7 +5,7 @@ import numpy as np
 from features.ring import SlotRing
 from models.forecast.ramp_alarm import RampAlarm
 from models.forecast.scoreboard import Waiting
-from tests.unit.models.synthetic import make_zone
+from tests.worlds.synthetic import make_zone
 from vpp.domain import NET_LOAD, QUANTILE_LEVELS, horizons_min
 
 ZONE = make_zone()

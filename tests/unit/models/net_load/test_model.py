@@ -14,7 +14,7 @@ from models.net_load.model import ServedNetLoad, net_load_from_arrays
 from models.net_load.trailing_errors import Residuals
 from models.net_load.training import NetLoadTrainer
 from models.registry.registry import content_hash
-from tests.unit.models.synthetic import make_frame, make_zone
+from tests.worlds.synthetic import make_frame, make_zone
 from vpp.messages import SlotClosed
 
 DAYS = 70

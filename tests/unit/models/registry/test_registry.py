@@ -8,7 +8,7 @@ from models.net_load.model import ServedNetLoad
 from models.registry.artifact import Parts
 from models.registry.registry import Registry, content_hash, identified
 from models.registry.trainer import Trainer
-from tests.unit.models.synthetic import make_frame, make_zone
+from tests.worlds.synthetic import make_frame, make_zone
 from vpp.errors import DataError, ModelError
 
 PRICE_ONLY: Parts = {"price": {"meta": b"{}", "x": np.arange(3.0)}}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.builders import make_zone
+from tests.worlds.builders import make_zone
 from topologies.backtests.arbitrage import Terms, TradeRun, run_arbitrage
 from topologies.backtests.arbitrage_modes import Mode
 from topologies.backtests.arbitrage_report import trade_report_html

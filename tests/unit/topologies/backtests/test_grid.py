@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.grid_cases import BATTERY, LOAD, PEAKER, grid_zone
+from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, grid_zone
 from topologies.backtests.grid import GridBacktest, GridOptions, run_grid_backtest
 from topologies.backtests.grid_report import grid_report_html
 from vpp.domain import PriceKnown

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.builders import slot_at
-from tests.plant_loop import PLANT, Loop
+from tests.worlds.builders import slot_at
+from tests.worlds.plant_loop import PLANT, Loop
 from topologies.backtests.stored_days import POLICIES, StoredDays, plant_by_day, settled, stored_days
 from vpp.errors import DataError
 

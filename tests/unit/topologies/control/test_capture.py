@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from agents.assets.twin import soc_after
-from tests.builders import BATTERY, make_zone
+from tests.worlds.builders import BATTERY, make_zone
 from topologies.control.capture import captures
 from vpp.settings import load_settings
 from vpp.store import Store, open_store

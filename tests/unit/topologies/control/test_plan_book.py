@@ -9,8 +9,8 @@ import pytest
 
 from agents.orders.budget import Budget, Spent
 from agents.orders.proposal import propose
-from tests.builders import BATTERY, ZONE, order_of, slot_at
-from tests.plant_loop import PLANT, Loop
+from tests.worlds.builders import BATTERY, ZONE, order_of, slot_at
+from tests.worlds.plant_loop import PLANT, Loop
 from topologies.control.plan_book import PlanBook, spent_today
 from vpp.errors import RefusedError
 from vpp.messages import Decision

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from quixstreams.sinks import SinkBackpressureError
 
-from tests.builders import T0, ZONE, closed_slot, forecast_at, slot_at
+from tests.worlds.builders import T0, ZONE, closed_slot, forecast_at, slot_at
 from topologies.runtime.store_sink import READ_TOPICS, StoreSink
 from vpp import messages as m
 from vpp.errors import UnreachableError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store_rows import T0
+from tests.worlds.store_rows import T0
 from vpp.errors import ConfigError, DataError
 from vpp.messages import Decision, encode
 from vpp.settings import load_settings

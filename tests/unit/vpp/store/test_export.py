@@ -8,7 +8,7 @@ from typing import get_args
 import pyarrow.parquet as pq
 import pytest
 
-from tests.store_rows import asset, forecast, slot, telemetry
+from tests.worlds.store_rows import asset, forecast, slot, telemetry
 from vpp.errors import ConfigError, UnreachableError
 from vpp.files.reader import inspect_file, read_frame
 from vpp.settings import Settings

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from tests.store_rows import telemetry
+from tests.worlds.store_rows import telemetry
 from vpp.errors import ConfigError, DataError, UnreachableError
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.store_rows import T0, forecast, slot, telemetry
+from tests.worlds.store_rows import T0, forecast, slot, telemetry
 from vpp.errors import DataError
 from vpp.store import influx_flux
 from vpp.store.influx_line_protocol import line_encoder, record_decoder, records, tag_columns

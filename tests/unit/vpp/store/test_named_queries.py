@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store_rows import T0, asset, forecast, slot, telemetry
+from tests.worlds.store_rows import T0, asset, forecast, slot, telemetry
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.named_queries import LedgerErrors, forecast_scores, ledger_errors, ledger_totals, missing_ends

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.store_rows import INSTANTS, T0
+from tests.worlds.store_rows import INSTANTS, T0
 from vpp.store.sampling import bucket_start, bucket_width_s
 
 

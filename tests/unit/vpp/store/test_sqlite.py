@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from tests.store_rows import forecast, slot, telemetry
+from tests.worlds.store_rows import forecast, slot, telemetry
 from vpp.errors import ConfigError, UnreachableError
 from vpp.store.sqlite import SqliteStore
 
@@ -28,7 +28,7 @@ def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
 WRITER = """
     import sys
     from pathlib import Path
-    from tests.store_rows import telemetry
+    from tests.worlds.store_rows import telemetry
     from vpp.store.sqlite import SqliteStore
     zone = sys.argv[2]
     with SqliteStore(Path(sys.argv[1])) as store:
@@ -39,7 +39,7 @@ ENDLESS_WRITER = """
     import sys
     from itertools import count
     from pathlib import Path
-    from tests.store_rows import asset, forecast
+    from tests.worlds.store_rows import asset, forecast
     from vpp.store.sqlite import SqliteStore
     from vpp.store.tables import BY_NAME
     with SqliteStore(Path(sys.argv[1])) as store:

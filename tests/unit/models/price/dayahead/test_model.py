@@ -18,10 +18,9 @@ from models.price.dayahead.model import DayAheadPart
 from models.price.dayahead.training import DayAheadTrainer, known_rows
 from models.price.dayahead.walk_forward import DayAheadLearner
 from models.registry.price_trainer import part_from_arrays
-from tests.unit.models.evaluation.test_dayahead_backtest import QUICK, market, zone
+from tests.worlds.dayahead_prices import SERVED, market, zone
 from vpp.domain import Step
 
-SETTINGS = replace(QUICK, history_days=60, lasso_windows=(84, 200))
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS = {"price_per_mwh": 13, "load_forecast_da_mw": 10, "wind_forecast_da_mw": 18}
 UNTIL = datetime(2023, 6, 30, 22, tzinfo=UTC)
@@ -64,7 +63,7 @@ def frame():
 
 @pytest.fixture(scope="module")
 def part(frame):
-    return DayAheadTrainer(zone(), SETTINGS).refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
+    return DayAheadTrainer(zone(), SERVED).refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
 
 
 def _at(local: str) -> tuple[int, datetime]:
@@ -107,7 +106,7 @@ def test_the_outlook_ends_with_the_day_after_tomorrow_and_every_expert_covers_wh
 
 def test_with_wind_known_before_the_auction_the_next_day_beats_last_week_by_far(frame):
     early = zone().model_copy(update={"zone": "EPEX_DE"})
-    knows = DayAheadTrainer(early, SETTINGS).refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
+    knows = DayAheadTrainer(early, SERVED).refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
     assert knows is not None
     assert knows.shape.convention == "benchmark"
     own, week = [], []
@@ -163,7 +162,7 @@ def _meta(arrays):
 def test_training_reads_nothing_after_its_end(frame, part):
     noisy = frame.copy()
     noisy.loc[noisy.index >= pd.Timestamp(UNTIL)] = 1e6
-    again = DayAheadTrainer(zone(), SETTINGS).refit(noisy.loc[noisy.index < pd.Timestamp(UNTIL)])
+    again = DayAheadTrainer(zone(), SERVED).refit(noisy.loc[noisy.index < pd.Timestamp(UNTIL)])
     for name, value in part.to_arrays().items():
         assert np.array_equal(value, again.to_arrays()[name], equal_nan=not isinstance(value, bytes)), name
 
@@ -173,9 +172,9 @@ def test_the_stream_forecasts_what_the_backtest_does(frame):
     days = 4
     backtest = run_day_ahead(
         frame, zone(), train_to=UNTIL, test_from=UNTIL, test_to=UNTIL + timedelta(days=days), convention="load_only",
-        settings=SETTINGS,
+        settings=SERVED,
     )  # fmt: skip
-    trainer = DayAheadTrainer(zone(), SETTINGS)
+    trainer = DayAheadTrainer(zone(), SERVED)
     for day in range(days):
         midnight = UNTIL + timedelta(days=day - 1)
         part = trainer.refit(known_rows(frame, zone(), midnight))
@@ -197,7 +196,7 @@ def test_what_trees_correct_is_walk_forward(frame):
     for given in (frame, changed):
         table = table_of(given, zone())
         view = AuctionView.of(table, "benchmark", 1.0)
-        learner = DayAheadLearner(SETTINGS)
+        learner = DayAheadLearner(SERVED)
         learner.advance(view, AuctionView.two_days_ahead(table.longer(), "benchmark", 1.0), 170)
         made.append(learner)
     walked, other = made
@@ -209,7 +208,7 @@ def test_what_trees_correct_is_walk_forward(frame):
 
 
 def test_a_later_fit_keeps_the_young_trees(frame):
-    trainer = DayAheadTrainer(zone(), SETTINGS)
+    trainer = DayAheadTrainer(zone(), SERVED)
     first = trainer.refit(frame.loc[frame.index < pd.Timestamp(UNTIL)])
     second = trainer.refit(frame.loc[frame.index < pd.Timestamp(UNTIL + timedelta(days=3))])
     third = trainer.refit(frame.loc[frame.index < pd.Timestamp(UNTIL + timedelta(days=14))])
@@ -241,7 +240,7 @@ def test_a_month_without_prices_falls_back_by_name(frame, part):
 
 
 def test_too_little_history_gives_no_part(frame):
-    assert DayAheadTrainer(zone(), SETTINGS).refit(frame.iloc[: 24 * 40]) is None
+    assert DayAheadTrainer(zone(), SERVED).refit(frame.iloc[: 24 * 40]) is None
 
 
 @pytest.mark.parametrize("local", ["2023-03-25 11:00", "2023-03-26 00:00", "2023-03-26 12:00"])

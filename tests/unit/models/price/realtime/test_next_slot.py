@@ -8,7 +8,7 @@ from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.training import PROFILE
 from models.price.realtime.trees import boost_table
 from models.price.series import Series
-from tests.unit.models.price.realtime.test_model import market, zone
+from tests.worlds.realtime_prices import market, zone
 
 FITTED = 4_500
 

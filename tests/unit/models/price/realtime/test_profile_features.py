@@ -7,7 +7,7 @@ from models.price.profile import ProfileSettings
 from models.price.realtime.inputs import Shape, from_frame
 from models.price.realtime.profile_features import DayProfiles, LevelRows, bank_rows, level_rows
 from models.price.series import Series
-from tests.unit.models.price.realtime.test_model import market, zone
+from tests.worlds.realtime_prices import market, zone
 
 BANK = (ProfileSettings(level_days=28), ProfileSettings(level_days=7, cap_per_mwh=60.0))
 

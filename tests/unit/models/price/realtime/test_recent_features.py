@@ -8,7 +8,7 @@ from models.price.realtime.profile_features import LevelRows, level_rows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.training import PROFILE
 from models.price.series import Series
-from tests.unit.models.price.realtime.test_model import market, zone
+from tests.worlds.realtime_prices import market, zone
 
 PRICES, EXTREMES, SIDE, FLOW, ERROR = 9, 3, 5, 6, 7
 

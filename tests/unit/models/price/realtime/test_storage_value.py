@@ -10,7 +10,7 @@ from models.price.realtime.storage_value import ValueModel, ValueSettings, fit_v
 from models.price.realtime.training import PROFILE
 from models.price.realtime.trees import anchors_of, boost_table, shared_columns
 from models.price.series import Series
-from tests.unit.models.price.realtime.test_model import market, zone
+from tests.worlds.realtime_prices import market, zone
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
 

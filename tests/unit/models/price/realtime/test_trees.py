@@ -11,7 +11,7 @@ from models.price.realtime.profile_features import level_rows
 from models.price.realtime.training import PROFILE, fit_real_time
 from models.price.realtime.trees import BoostSettings, anchors_of, boost_table
 from models.registry.price_trainer import PriceTrainer
-from tests.unit.models.price.realtime.test_model import FrameRing, market, zone
+from tests.worlds.realtime_prices import FrameRing, market, zone
 from vpp.domain import PriceKnown, horizons_min
 from vpp.fleet.schema import Zone
 

@@ -14,7 +14,7 @@ from agents.clearing.solve import solve
 from agents.clearing.stochastic_solve import solve_dp
 from agents.plant.recompute import recompute
 from agents.plant.reducer import PlantReducer
-from tests.builders import (
+from tests.worlds.builders import (
     BATTERY,
     LOAD,
     PEAKER,
@@ -28,9 +28,9 @@ from tests.builders import (
     slot_at,
     trader_bid_at,
 )
-from tests.grid_cases import BATTERY as ROUND
-from tests.grid_cases import PEAKER as ROUND_PEAKER
-from tests.grid_cases import grid_zone
+from tests.worlds.grid_cases import BATTERY as ROUND
+from tests.worlds.grid_cases import PEAKER as ROUND_PEAKER
+from tests.worlds.grid_cases import grid_zone
 from vpp.fleet.schema import Limits, Zone
 from vpp.messages import AssetReading, Correction, Deadline, Decision, Message, Setpoint
 

@@ -14,7 +14,7 @@ from agents.autonomous.guard import AgentLimits
 from agents.autonomous.rule_based_brain import Strategy
 from mcp_server.queries.context import Desk
 from mcp_server.server import build_server
-from tests.mcp_plant import BATTERY, END, EVIL, LAST, WALL, fill, settings_in
+from tests.worlds.mcp_plant import BATTERY, END, EVIL, LAST, WALL, fill, settings_in
 from vpp.store import open_store
 from vpp.store.tables import ALERTS, ASSETS, BIDS, DECISIONS, DLQ, LEDGER, SETPOINTS, TELEMETRY
 

@@ -9,7 +9,7 @@ import pytest
 
 from console.cli.main import main
 from console.cli.train import repeat
-from tests.unit.models.synthetic import make_frame
+from tests.worlds.synthetic import make_frame
 from vpp.errors import DataError
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from console.cli.explain.why_not import first_powers
 from console.cli.main import main
-from tests.builders import BATTERY, ZONE, make_zone, order_of, slot_at
-from tests.plant_loop import PLANT, Loop
+from tests.worlds.builders import BATTERY, ZONE, make_zone, order_of, slot_at
+from tests.worlds.plant_loop import PLANT, Loop
 from vpp.errors import ConfigError
 from vpp.fleet.lookup import write_fleet
 

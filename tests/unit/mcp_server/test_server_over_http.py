@@ -14,7 +14,7 @@ from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import Desk
 from mcp_server.security.auth import TokenHashes, add_token
 from mcp_server.server import build_server
-from tests.plant_loop import Loop
+from tests.worlds.plant_loop import Loop
 from topologies.control.plan_book import PlanBook
 
 KEY = b"k" * 32

@@ -1,4 +1,4 @@
-"""What the desk answers, with numbers worked out by hand from ``tests.mcp_plant``."""
+"""What the desk answers, with numbers worked out by hand from ``tests.worlds.mcp_plant``."""
 
 import json
 from datetime import timedelta
@@ -15,8 +15,8 @@ from mcp_server.queries.overview import get_overview
 from mcp_server.queries.performance import get_performance
 from mcp_server.queries.series import get_series
 from mcp_server.queries.topics import parse_start, peek_topic, topic_schema
-from tests.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
-from tests.plant_loop import Loop
+from tests.worlds.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
+from tests.worlds.plant_loop import Loop
 from vpp.store.tables import ENDS
 from vpp.streams.topics import expected_ends
 

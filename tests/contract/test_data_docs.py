@@ -10,7 +10,7 @@ from vpp.fleet import schema
 from vpp.fleet.lookup import shipped_fleet, zone_table
 from vpp.fleet.schema import parse_fleet
 
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "guide"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "guide"
 
 
 def blocks(page, language):

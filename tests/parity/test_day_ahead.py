@@ -9,8 +9,7 @@ import pytest
 from models.evaluation.dayahead_backtest import run_day_ahead
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from tests.unit.models.evaluation.test_dayahead_backtest import market
-from tests.unit.models.price.dayahead.test_model import SETTINGS
+from tests.worlds.dayahead_prices import SERVED, market
 from topologies.runtime.in_process import Chain, outputs_of
 from topologies.sources.availability_order import Refits, Window, replay_messages
 from topologies.sources.feed import open_file
@@ -30,7 +29,7 @@ EVERY = timedelta(days=1)
 def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.price.dayahead.training.WalkSettings", lambda: SETTINGS)
+    monkeypatch.setattr("models.price.dayahead.training.WalkSettings", lambda: SERVED)
     rows = market().rename(columns={"price_per_mwh": "price"}).reset_index(names="timestamp")
     rows.insert(1, "zone", "Z")
     rows.to_csv(tmp_path / "z.csv", index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
@@ -51,7 +50,7 @@ def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
     first = LIVE + EVERY
     backtest = run_day_ahead(
         feed.frame("Z", first + (DAYS + 3) * EVERY), zone, train_to=first, test_from=first,
-        test_to=first + DAYS * EVERY, convention="load_only", settings=SETTINGS,
+        test_to=first + DAYS * EVERY, convention="load_only", settings=SERVED,
     )  # fmt: skip
     before_auction = [f for f in streamed if f.slot.hour == 8]
     assert len(before_auction) == DAYS

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.plant.reducer import PlantReducer
-from tests.builders import BATTERY, LOAD, PEAKER, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
+from tests.worlds.builders import BATTERY, LOAD, PEAKER, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
 from topologies.runtime.reducers import make_reducer
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Limits
@@ -37,7 +37,7 @@ def price_at(index: int) -> float:
 
 
 class Loop:
-    """The zone ``Z`` of ``tests.builders``; ``post`` is what a broker would be.
+    """The zone ``Z`` of ``tests.worlds.builders``; ``post`` is what a broker would be.
 
     Args:
         folder: Data directory.

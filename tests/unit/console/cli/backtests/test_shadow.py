@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from console.cli.main import main
-from tests.builders import ZONE, order_of, slot_at
-from tests.plant_loop import PLANT, Loop
+from tests.worlds.builders import ZONE, order_of, slot_at
+from tests.worlds.plant_loop import PLANT, Loop
 from topologies.backtests.shadow import stored_log, with_settings
 from vpp.messages import ActorBid, Deadline, Order, TraderBid
 

@@ -9,7 +9,7 @@ import pytest
 from models.evaluation.backtest import BacktestOptions, run_backtest
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from tests.unit.models.synthetic import make_frame
+from tests.worlds.synthetic import make_frame
 from topologies.runtime.in_process import Chain, outputs_of
 from topologies.sources.availability_order import Refits, Window, replay_messages
 from topologies.sources.feed import open_file

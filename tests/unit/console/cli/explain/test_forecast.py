@@ -8,7 +8,7 @@ import pytest
 from console.cli.main import main
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from tests.unit.models.synthetic import make_frame
+from tests.worlds.synthetic import make_frame
 from topologies.sources.feed import open_file
 
 
