@@ -7,7 +7,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test check lint format types deps audit unit docs test-services generate bench wheel constraints clean
+.PHONY: help setup up test coverage check lint format types deps audit unit docs test-services generate bench wheel constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,12 @@ setup: $(STAMP) ## Make .venv with everything installed (a second run costs noth
 up: $(STAMP) ## Run the virtual power plant: broker, workers, store, simulator (Ctrl-C ends it)
 	@$(BIN)/vpp up $(ARGS)
 
-test: lint types deps audit ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
-	$(BIN)/python -m pytest -n 2 -m "not services and not bench" $(ARGS)
+test: lint types deps audit coverage ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
+	$(BIN)/python -m pytest -n 2 -m "not services and not bench" --ignore=tests/unit/agents $(ARGS)
+
+coverage: $(STAMP) ## Run the tests of the agents with branch coverage and check the least share of each module
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=json --cov-report= tests/unit/agents
+	$(BIN)/python scripts/coverage_check.py coverage.json
 
 check: $(STAMP) ## The fast loop: style, types, and the fast tests of what changed against BASE (main)
 	$(BIN)/ruff check .
@@ -74,5 +78,5 @@ constraints: $(STAMP) ## Write constraints.txt anew from what is installed
 	$(BIN)/python -m tests.contract.pins > constraints.tmp && mv constraints.tmp constraints.txt && touch $(STAMP)
 
 clean: ## Remove the environment, caches and builds (never run data: that is .vpp/)
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis site .coverage htmlcov
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis site .coverage coverage.json htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -48,7 +48,7 @@ def _get(settings: Settings, key: str) -> Any:
 
 
 @dataclass
-class Worker:
+class WorkerProcess:
     """One worker process and how often it died."""
 
     name: str
@@ -72,11 +72,11 @@ class Processes:
         self._env = environment(settings)
         self._log_dir = log_dir
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, WorkerProcess] = {}
 
     def add(self, name: str, module: str, *arguments: str) -> None:
         """Start ``python -m module arguments`` as worker ``name``."""
-        worker = Worker(name, [sys.executable, "-m", module, *arguments])
+        worker = WorkerProcess(name, [sys.executable, "-m", module, *arguments])
         self.workers[name] = worker
         self._start(worker)
 
@@ -84,7 +84,7 @@ class Processes:
         """Return the log file of a worker."""
         return self._log_dir / f"{name}.log"
 
-    def _start(self, worker: Worker) -> None:
+    def _start(self, worker: WorkerProcess) -> None:
         with self.log_path(worker.name).open("ab") as log:
             worker.process = subprocess.Popen(  # our own interpreter and modules
                 list(worker.command),

@@ -13,7 +13,7 @@ import msgspec
 from agents.orders.admission import MAX_LIFE
 from agents.orders.proposal import Check, Proposal, propose
 from agents.plant.orders_in_force import admit
-from mcp_server.answers.acting import AssetReceipt, CheckDone, Plan, Receipt, Standing
+from mcp_server.answers.acting import ActionReceipt, AssetReceipt, CheckDone, PlanAnswer, PlanStanding
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import Desk, QuestionError, utc
 from mcp_server.security.auth import principal_of
@@ -117,7 +117,7 @@ class Acts:
             **given,
         )
 
-    def propose(self, order: Order, principal: str) -> Plan:
+    def propose(self, order: Order, principal: str) -> PlanAnswer:
         """Price and check an order, write the plan down and return it; nothing is sent to the plant."""
         zone = self.zone(order.zone)
         decision = self.last_decision(zone)
@@ -141,7 +141,7 @@ class Acts:
             )
         return {"starts_at": begin, "expires_at": begin + slots * step.delta}
 
-    def hold(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> Receipt:
+    def hold(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> ActionReceipt:
         """Send holds at once - to one zone, else to every zone, or those of the named assets - and say what became.
 
         All are sent before any answer is waited for.
@@ -170,7 +170,7 @@ class Acts:
             sent.append(order)
         return _together([self.receipt(order) for order in sent])
 
-    def execute(self, plan_id: str, principal: str) -> Receipt:
+    def execute(self, plan_id: str, principal: str) -> ActionReceipt:
         """Send an approved plan's order and return what became of it; not approved is an answer, not an error."""
         try:
             order = self.book.execute(plan_id, principal)
@@ -179,10 +179,10 @@ class Acts:
             status = "refused"
             if plan is not None and plan.status(self.book.now()) == "proposed":
                 status = "needs_approval"
-            return Receipt(order_id=plan_id, status=status, reason=str(error), hint=error.hint)
+            return ActionReceipt(order_id=plan_id, status=status, reason=str(error), hint=error.hint)
         return self.receipt(order)
 
-    def receipt(self, order: Order) -> Receipt:
+    def receipt(self, order: Order) -> ActionReceipt:
         """Wait a few seconds for admission and return its verdict, with the plant's where there is one."""
         verdict: dict[str, Any] = {}
         for attempt in range(round(HEARD_WITHIN_S / 0.25)):
@@ -196,7 +196,7 @@ class Acts:
             if attempt:
                 self.pause(0.25)
         status = verdict.get("verdict") or "sent"
-        found = Receipt(
+        found = ActionReceipt(
             as_of=self.desk.as_of(order.zone),
             order_id=order.order_id,
             status=status,
@@ -239,12 +239,12 @@ class Acts:
                 return entry
         return {}
 
-    def _plan(self, zone: Zone, proposal: Proposal, state: PlanState) -> Plan:
+    def _plan(self, zone: Zone, proposal: Proposal, state: PlanState) -> PlanAnswer:
         order = proposal.order
         columns, points = _path(proposal)
         refused = proposal.outcome == "refused"
         way = HOW_TO_APPROVE[self.desk.settings.mcp.approval].format(plan_id=state.plan_id)
-        return Plan(
+        return PlanAnswer(
             as_of=self.desk.as_of(zone.zone),
             plan_id=state.plan_id,
             digest=state.digest,
@@ -285,7 +285,7 @@ def _check(check: Check) -> CheckDone:
     )
 
 
-def _together(receipts: list[Receipt]) -> Receipt:
+def _together(receipts: list[ActionReceipt]) -> ActionReceipt:
     """Return the receipts of several zones as one: the first that was not accepted leads, the assets of all follow."""
     leading = next((one for one in receipts if one.status != "accepted"), receipts[0])
     if len(receipts) == 1:
@@ -294,10 +294,10 @@ def _together(receipts: list[Receipt]) -> Receipt:
     return leading.model_copy(update={"assets": [a for one in receipts for a in one.assets], "warnings": told})
 
 
-def standing_answers(orders: Sequence[Order]) -> list[Standing]:
+def standing_answers(orders: Sequence[Order]) -> list[PlanStanding]:
     """Return orders in force, as they are shown."""
     return [
-        Standing(
+        PlanStanding(
             order_id=order.order_id,
             action=order.action,
             asset_ids=order.asset_ids,

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from pydantic import Field
 
-from mcp_server.answers.reading import Answer, Points, Said
+from mcp_server.answers.reading import Points, SanitizedModel, ToolAnswer
 from mcp_server.answers.sanitize import Name, Real, Text
 
 
-class CheckDone(Said):
+class CheckDone(SanitizedModel):
     """One check of a plan."""
 
     name: str
@@ -21,7 +21,7 @@ class CheckDone(Said):
     rule: Text | None = Field(default=None, description="what the clause says, where the check does not hold")
 
 
-class Plan(Answer):
+class PlanAnswer(ToolAnswer):
     """A priced and checked plan; nothing was sent."""
 
     plan_id: Name | None = None
@@ -47,7 +47,7 @@ class Plan(Answer):
     approval: Text | None = Field(default=None, description="how it is approved")
 
 
-class AssetReceipt(Said):
+class AssetReceipt(SanitizedModel):
     """What became of the order at one asset."""
 
     asset_id: Name
@@ -56,7 +56,7 @@ class AssetReceipt(Said):
     reason: Text | None
 
 
-class Receipt(Answer):
+class ActionReceipt(ToolAnswer):
     """What became of an order."""
 
     order_id: Name | None = None
@@ -67,7 +67,7 @@ class Receipt(Answer):
     assets: list[AssetReceipt] = Field(default=[])
 
 
-class Standing(Said):
+class PlanStanding(SanitizedModel):
     """One order in force."""
 
     order_id: Name
@@ -78,13 +78,13 @@ class Standing(Said):
     expires_at: datetime | None
 
 
-class PolicyChange(Answer):
+class PolicyChange(ToolAnswer):
     """What the plant does with bids, before and after; the change itself is a plan."""
 
     zone: Name | None = None
     policy: str = ""
     dry_run: bool = True
-    before: list[Standing] = Field(default=[])
-    after: list[Standing] = Field(default=[])
-    plan: Plan | None = None
-    receipt: Receipt | None = None
+    before: list[PlanStanding] = Field(default=[])
+    after: list[PlanStanding] = Field(default=[])
+    plan: PlanAnswer | None = None
+    receipt: ActionReceipt | None = None

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from pydantic import Field
 
-from mcp_server.answers.reading import Answer, Said
+from mcp_server.answers.reading import SanitizedModel, ToolAnswer
 from mcp_server.answers.sanitize import Name, Real, Text
 
 
-class SetpointSaid(Said):
+class ExplainedSetpoint(SanitizedModel):
     """One setpoint of a decision."""
 
     asset_id: Name
@@ -22,7 +22,7 @@ class SetpointSaid(Said):
     soc_before: Real | None
 
 
-class WhyNot(Said):
+class WhyNot(SanitizedModel):
     """What another first step would have cost, by solving again with it forced."""
 
     asset_id: Name
@@ -37,7 +37,7 @@ class WhyNot(Said):
     notes: list[Text]
 
 
-class Explanation(Answer):
+class DecisionExplanation(ToolAnswer):
     """Why the plant decided as it did."""
 
     zone: Name | None = None
@@ -47,7 +47,7 @@ class Explanation(Answer):
     engine: str = ""
     binding: Text | None = Field(default=None, description="what bound the first slot")
     story: list[Text] = Field(default=[], description="the decision in sentences, the most important first")
-    setpoints: list[SetpointSaid] = Field(default=[])
+    setpoints: list[ExplainedSetpoint] = Field(default=[])
     currency: str = ""
     costs: dict[str, Real] = Field(default={}, description="expected, over the look-ahead")
     alternatives: dict[str, Real] = Field(default={}, description="what else batteries could do: extra cost")

@@ -16,7 +16,7 @@ from mcp_server.answers.sanitize import Name, Real, Text, inert
 Points = list[list[Any]]
 
 
-class Said(BaseModel):
+class SanitizedModel(BaseModel):
     """Any part of an answer: text in it is inert, wherever it comes from."""
 
     @model_validator(mode="before")
@@ -28,7 +28,7 @@ class Said(BaseModel):
         super().__setattr__(name, inert(value))
 
 
-class Answer(Said):
+class ToolAnswer(SanitizedModel):
     """What all answers share."""
 
     as_of: datetime | None = None
@@ -36,7 +36,7 @@ class Answer(Said):
     warnings: list[Text] = []
 
 
-class ZoneNow(Said):
+class ZoneNow(SanitizedModel):
     """One zone at its newest closed slot."""
 
     zone: Name
@@ -65,7 +65,7 @@ class ZoneNow(Said):
     last_alert: Text | None
 
 
-class Overview(Answer):
+class Overview(ToolAnswer):
     """The plant now."""
 
     zones: list[ZoneNow] = []
@@ -76,7 +76,7 @@ class Overview(Answer):
     truncated: bool = False
 
 
-class AssetLine(Said):
+class AssetLine(SanitizedModel):
     """One asset, in short."""
 
     asset_id: Name
@@ -91,7 +91,7 @@ class AssetLine(Said):
     next_power_mw: Real | None
 
 
-class AssetPage(Answer):
+class AssetPage(ToolAnswer):
     """Assets in the order of zone and id."""
 
     assets: list[AssetLine] = []
@@ -100,7 +100,7 @@ class AssetPage(Answer):
     next_cursor: str | None = None
 
 
-class AssetDetail(Answer):
+class AssetDetail(ToolAnswer):
     """One asset in full."""
 
     asset: AssetLine | None = None
@@ -118,7 +118,7 @@ class AssetDetail(Answer):
     currency: str = ""
 
 
-class Stats(Said):
+class Stats(SanitizedModel):
     """One column of a series over the whole window."""
 
     column: Name
@@ -130,7 +130,7 @@ class Stats(Said):
     total: Real | None = Field(description="money only")
 
 
-class Series(Answer):
+class SeriesAnswer(ToolAnswer):
     """A time series; ``points`` are rows of ``columns``."""
 
     zone: Name | None = None
@@ -144,7 +144,7 @@ class Series(Answer):
     truncated: bool = Field(default=False, description="true: points are means (money: sums) over resolution_min")
 
 
-class Skill(Said):
+class SkillFigures(SanitizedModel):
     """How good past forecasts turned out at one horizon."""
 
     zone: Name
@@ -158,7 +158,7 @@ class Skill(Said):
     coverage_90: Real
 
 
-class Forecast(Answer):
+class ForecastAnswer(ToolAnswer):
     """The newest forecast; ``points`` are rows of ``columns``."""
 
     zone: Name | None = None
@@ -170,11 +170,11 @@ class Forecast(Answer):
     columns: list[str] = []
     points: Points = []
     last_observed: Real | None = None
-    skill: list[Skill] = []
+    skill: list[SkillFigures] = []
     truncated: bool = False
 
 
-class RampStep(Said):
+class RampStep(SanitizedModel):
     """One expected change of net load from slot to slot."""
 
     at: datetime
@@ -183,7 +183,7 @@ class RampStep(Said):
     mw_per_min: Real
 
 
-class Ramp(Answer):
+class Ramp(ToolAnswer):
     """The ramp of net load that is coming; positive means more demand to cover."""
 
     zone: Name | None = None
@@ -204,7 +204,7 @@ class Ramp(Answer):
     meaning: str | None = None
 
 
-class Money(Said):
+class MoneyFigures(SanitizedModel):
     """Settled money and energy of one group."""
 
     group: Name
@@ -221,7 +221,7 @@ class Money(Said):
     pnl: Real
 
 
-class Captured(Said):
+class Captured(SanitizedModel):
     """A battery's trading against perfect foresight of each day's prices; ``lost`` sums to perfect - value."""
 
     asset_id: Name
@@ -236,20 +236,20 @@ class Captured(Said):
     )
 
 
-class Performance(Answer):
+class Performance(ToolAnswer):
     """Money by group, and forecast skill."""
 
     window: str | None = None
     by: str = ""
-    groups: list[Money] = []
-    total: list[Money] = Field(default=[], description="one per currency")
+    groups: list[MoneyFigures] = []
+    total: list[MoneyFigures] = Field(default=[], description="one per currency")
     battery_cycles: dict[str, Real] = {}
     capture: list[Captured] = []
-    skill: list[Skill] = []
+    skill: list[SkillFigures] = []
     truncated: bool = False
 
 
-class Worker(Said):
+class WorkerHealth(SanitizedModel):
     """One worker process."""
 
     topology: Name
@@ -261,7 +261,7 @@ class Worker(Said):
     last_slot: Name | None
 
 
-class Readiness(Said):
+class Readiness(SanitizedModel):
     """How far one zone is through the chain, and what its forecasts rest on."""
 
     zone: Name
@@ -272,7 +272,7 @@ class Readiness(Said):
     bad_channels: dict[str, int] = Field(description="slots of the last 24 h with a channel that is not ok")
 
 
-class DeadLetters(Said):
+class DeadLetters(SanitizedModel):
     """Dead letters of one kind among the newest."""
 
     topic: Name
@@ -282,11 +282,11 @@ class DeadLetters(Said):
     example: Text
 
 
-class Health(Answer):
+class Health(ToolAnswer):
     """The pipeline: workers, store, features, dead letters."""
 
     run: str = ""
-    workers: list[Worker] = []
+    workers: list[WorkerHealth] = []
     store: str = ""
     store_ok: bool = True
     store_error: Text | None = None
@@ -295,7 +295,7 @@ class Health(Answer):
     truncated: bool = False
 
 
-class Peeked(Said):
+class Peeked(SanitizedModel):
     """One record of a topic."""
 
     partition: int
@@ -305,7 +305,7 @@ class Peeked(Said):
     value: Any = Field(description="decoded JSON; long lists are cut")
 
 
-class TopicPeek(Answer):
+class TopicPeek(ToolAnswer):
     """Records of one topic, oldest first."""
 
     topic: str = ""
@@ -314,7 +314,7 @@ class TopicPeek(Answer):
     truncated: bool = False
 
 
-class RuleFound(Said):
+class RuleFound(SanitizedModel):
     """A clause that fits the question."""
 
     clause: Name
@@ -327,14 +327,14 @@ class RuleFound(Said):
     check: str | None = Field(description="the check of a plan that applies it")
 
 
-class Rules(Answer):
+class Rules(ToolAnswer):
     """Clauses, best first; notes in our own words, the cited text binds."""
 
     query: Text = ""
     rules: list[RuleFound] = []
 
 
-class BacktestRun(Said):
+class BacktestRun(SanitizedModel):
     """One run of a backtest; costs are positive, income negative."""
 
     name: Name
@@ -345,7 +345,7 @@ class BacktestRun(Said):
     cycles: Real
 
 
-class BacktestDone(Answer):
+class BacktestDone(ToolAnswer):
     """A policy on stored days, against no action and perfect foresight."""
 
     run_id: Name | None = None

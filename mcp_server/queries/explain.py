@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from agents.plant.narrative import said_verdict, story
-from mcp_server.answers.explanation import Explanation, SetpointSaid, WhyNot
+from mcp_server.answers.explanation import DecisionExplanation, ExplainedSetpoint, WhyNot
 from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, utc
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
@@ -24,7 +24,7 @@ def explain_decision(
     at: datetime | None,
     why_not_asset: str | None,
     why_not_mw: float | None,
-) -> Explanation:
+) -> DecisionExplanation:
     """Explain one decision: by its id, else the one for the slot that holds ``at``, else the newest.
 
     Args:
@@ -40,10 +40,12 @@ def explain_decision(
     """
     chosen = desk.choose(zone)
     if chosen is None:
-        return Explanation(hint=NOTHING_YET)
+        return DecisionExplanation(hint=NOTHING_YET)
     decision = _find(desk, chosen, decision_id, at)
     if decision is None:
-        return Explanation(as_of=desk.as_of(chosen), zone=chosen, hint=_what_there_is(desk, chosen, decision_id))
+        return DecisionExplanation(
+            as_of=desk.as_of(chosen), zone=chosen, hint=_what_there_is(desk, chosen, decision_id)
+        )
     found = _explained(desk, chosen, decision)
     if why_not_asset is not None:
         if why_not_mw is None:
@@ -63,9 +65,9 @@ def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -
         return None
 
 
-def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
+def _explained(desk: Desk, zone: str, decision: Decision) -> DecisionExplanation:
     plan, duals = decision.plan, decision.duals
-    return Explanation(
+    return DecisionExplanation(
         as_of=desk.as_of(zone),
         zone=zone,
         decision_id=decision.decision_id,
@@ -90,10 +92,10 @@ def _explained(desk: Desk, zone: str, decision: Decision) -> Explanation:
     )
 
 
-def _setpoints(desk: Desk, decision: Decision) -> list[SetpointSaid]:
+def _setpoints(desk: Desk, decision: Decision) -> list[ExplainedSetpoint]:
     before = decision.state.get("assets", {})
     return [
-        SetpointSaid(
+        ExplainedSetpoint(
             asset_id=row["asset_id"],
             power_mw=row["power_mw"],
             reason=row["reason"] or "",

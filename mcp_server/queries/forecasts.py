@@ -6,7 +6,7 @@ import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
-from mcp_server.answers.reading import Forecast, Ramp, RampStep, Skill
+from mcp_server.answers.reading import ForecastAnswer, Ramp, RampStep, SkillFigures
 from mcp_server.queries.context import NOTHING_YET, Desk
 from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES, Target, iso
 from vpp.store.tables import BIDS, FORECASTS, SKILL, TELEMETRY
@@ -16,7 +16,7 @@ FLAT_SHARE = 0.001
 STEEPEST = 5
 
 
-def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *, all_quantiles: bool) -> Forecast:
+def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *, all_quantiles: bool) -> ForecastAnswer:
     """Return the newest forecast of net load or price up to ``horizon_h``, with the live skill of its horizons.
 
     Raises:
@@ -24,14 +24,16 @@ def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *,
     """
     chosen = desk.choose(zone)
     if chosen is None:
-        return Forecast(target=target, hint=NOTHING_YET)
+        return ForecastAnswer(target=target, hint=NOTHING_YET)
     rows = _newest(desk, chosen, target)
     if not rows:
-        return Forecast(as_of=desk.as_of(chosen), zone=chosen, target=target, hint=_why_none(desk, chosen, target))
+        return ForecastAnswer(
+            as_of=desk.as_of(chosen), zone=chosen, target=target, hint=_why_none(desk, chosen, target)
+        )
     names = QUANTILE_NAMES if all_quantiles else BRIEF
     issued_at: datetime = rows[0]["issued_at"]
     shown = [row for row in rows if row["horizon_min"] <= horizon_h * 60]
-    return Forecast(
+    return ForecastAnswer(
         as_of=desk.as_of(chosen),
         zone=chosen,
         target=target,
@@ -91,7 +93,9 @@ def predict_ramp(desk: Desk, zone: str | None, horizon_min: int | None) -> Ramp:
     return ramp
 
 
-def some_skills(desk: Desk, zone: str, *, target: str | None = None, until: datetime | None = None) -> list[Skill]:
+def some_skills(
+    desk: Desk, zone: str, *, target: str | None = None, until: datetime | None = None
+) -> list[SkillFigures]:
     """Return the newest live scores (up to ``until``) by target at four horizons from the shortest to the longest."""
     filters = None if target is None else {"target": target}
     if until is None:
@@ -203,9 +207,9 @@ def _four(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [rows[round(i * (len(rows) - 1) / 3)] for i in range(4)]
 
 
-def _skill(row: dict[str, Any]) -> Skill:
+def _skill(row: dict[str, Any]) -> SkillFigures:
     persistence = row["mae_persistence"]
-    return Skill(
+    return SkillFigures(
         zone=row["zone"],
         target=row["target"],
         horizon_min=row["horizon_min"],

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mcp_server.answers.reading import DeadLetters, Health, Readiness, Worker
+from mcp_server.answers.reading import DeadLetters, Health, Readiness, WorkerHealth
 from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
 from topologies.runtime.status import read_status
 from vpp.errors import VppError, nearest_hint
@@ -21,7 +21,7 @@ RECENT_LETTERS = 500
 CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
 
 
-def workers(desk: Desk) -> list[Worker]:
+def workers(desk: Desk) -> list[WorkerHealth]:
     """Return every topology with what its worker last said of itself, replicas after one another."""
     now_s = desk.now().timestamp()
     quiet = "ended" if _is_done(desk) else "silent"
@@ -32,7 +32,7 @@ def workers(desk: Desk) -> list[Worker]:
         status = said.get(name)
         if status is None:
             found.append(
-                Worker(
+                WorkerHealth(
                     topology=name, state="absent", age_s=None, lag=None, processed=None, dead_letters=None,
                     last_slot=None,
                 )
@@ -40,7 +40,7 @@ def workers(desk: Desk) -> list[Worker]:
             continue
         age_s = now_s - status["updated_at_s"]
         found.append(
-            Worker(
+            WorkerHealth(
                 topology=name,
                 state="running" if age_s < SILENT_AFTER_S else quiet,
                 age_s=round(max(age_s, 0.0), 1),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from mcp_server.answers.reading import Captured, Money, Performance
+from mcp_server.answers.reading import Captured, MoneyFigures, Performance
 from mcp_server.queries.context import NOTHING_YET, Desk, Period, period
 from mcp_server.queries.forecasts import some_skills
 from vpp.fleet.schema import Battery
@@ -38,10 +38,10 @@ class _Sum:
         for name in SUMMED:
             self.values[name] += row[name] or 0.0
 
-    def money(self, group: str) -> Money:
+    def money(self, group: str) -> MoneyFigures:
         rounded = {name: round(value, 4) for name, value in self.values.items()}
         avoided = self.values["penalty_no_action"] - self.values["penalty"]
-        return Money(
+        return MoneyFigures(
             group=group, currency=self.currency, slots=len(self.slots), avoided_penalty=round(avoided, 4), **rounded
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from mcp_server.answers.reading import Points, Series, Stats
+from mcp_server.answers.reading import Points, SeriesAnswer, Stats
 from mcp_server.queries.context import NOTHING_YET, Desk, Period, QuestionError, period
 from vpp.domain import iso
 from vpp.errors import nearest_hint
@@ -55,7 +55,7 @@ def get_series(
     start: datetime | None,
     end: datetime | None,
     max_points: int,
-) -> Series:
+) -> SeriesAnswer:
     """Return one series of a zone; asset series have a column per asset, money is summed over the assets.
 
     Above ``max_points`` slots, points are means over buckets of a round width (money: sums). Statistics are over all
@@ -68,11 +68,11 @@ def get_series(
     chosen = desk.choose(zone)
     as_of = desk.as_of(chosen) if chosen is not None else None
     if chosen is None or as_of is None:
-        return Series(series=series, zone=chosen, hint=NOTHING_YET)
+        return SeriesAnswer(series=series, zone=chosen, hint=NOTHING_YET)
     window = period(as_of, start, end)
     columns, warnings = _read(desk, kind, chosen, asset_id, window)
     slots = sorted({slot for column in columns.values() for slot in column})
-    answer = Series(
+    answer = SeriesAnswer(
         as_of=as_of,
         zone=chosen,
         series=series,

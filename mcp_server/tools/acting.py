@@ -19,7 +19,7 @@ from agents.plant.orders_in_force import admit
 from mcp_server.actions.actions import Acts, standing_answers
 from mcp_server.actions.elicitation import ask_person
 from mcp_server.answers import acting
-from mcp_server.answers.acting import Receipt
+from mcp_server.answers.acting import ActionReceipt
 from mcp_server.queries.context import QuestionError
 from mcp_server.security.auth import APPROVE, OPERATE
 from mcp_server.tools.reading import AssetId, Zone, add_tool
@@ -55,7 +55,7 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
         reason: Reason,
         zone: Zone = None,
         start: Annotated[datetime | None, Field(description="UTC; default: the next slot that is undecided")] = None,
-    ) -> acting.Plan:
+    ) -> acting.PlanAnswer:
         """Price and check a dispatch with the plant's own clearing: SoC path, cost, slack, rules. Sends nothing."""
         config = acts.zone(zone)
         times = acts.times(config, start, duration_min)
@@ -64,19 +64,19 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
         )
         return acts.propose(order, acts.principal)
 
-    def hold_fleet(reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> acting.Receipt:
+    def hold_fleet(reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> acting.ActionReceipt:
         """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
         return acts.hold(zone, acts.principal, reason, asset_ids or [])
 
     async def execute_plan(
         plan_id: Annotated[str, Field(max_length=40)], context: Context
-    ) -> acting.Receipt | InputRequiredResult:
+    ) -> acting.ActionReceipt | InputRequiredResult:
         """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
         principal = acts.principal
         answer = await _approval(acts, plan_id, principal, context)
         if answer is None:
             answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
-        if isinstance(answer, Receipt) and answer.as_of is None:
+        if isinstance(answer, ActionReceipt) and answer.as_of is None:
             answer.as_of = await anyio.to_thread.run_sync(acts.desk.as_of)
         return answer
 
@@ -173,7 +173,9 @@ def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
         raise QuestionError("no such hold is in force", hint=f"in force: {there}")
 
 
-async def _approval(acts: Acts, plan_id: str, principal: str, context: Context) -> Receipt | InputRequiredResult | None:
+async def _approval(
+    acts: Acts, plan_id: str, principal: str, context: Context
+) -> ActionReceipt | InputRequiredResult | None:
     """Get an open plan approved as the settings allow; return what ends the call here, None to go on."""
     mcp = acts.desk.settings.mcp
     plan = await anyio.to_thread.run_sync(acts.book.find, plan_id)
@@ -197,14 +199,14 @@ async def _approval(acts: Acts, plan_id: str, principal: str, context: Context) 
         await anyio.to_thread.run_sync(acts.book.note_answer, plan, principal, verdict)
         if answer is None:
             return _unapproved(plan_id, "this client cannot ask its user")
-        return Receipt(order_id=plan_id, status="declined", reason="the person at the client did not approve")
+        return ActionReceipt(order_id=plan_id, status="declined", reason="the person at the client did not approve")
     await anyio.to_thread.run_sync(acts.book.approve, plan_id, principal, "elicit")
     return None
 
 
-def _unapproved(plan_id: str, why: str) -> Receipt:
+def _unapproved(plan_id: str, why: str) -> ActionReceipt:
     hint = f"an operator approves it with: vpp approve {plan_id}"
-    return Receipt(order_id=plan_id, status="needs_approval", reason=why, hint=hint)
+    return ActionReceipt(order_id=plan_id, status="needs_approval", reason=why, hint=hint)
 
 
 def _question(plan: PlanState) -> str:

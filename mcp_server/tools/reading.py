@@ -15,7 +15,7 @@ from mcp_types import Tool, ToolAnnotations
 from pydantic import Field
 
 from mcp_server.answers import reading
-from mcp_server.answers.explanation import Explanation
+from mcp_server.answers.explanation import DecisionExplanation
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries import assets, explain, forecasts, health, overview, performance, rules, topics
 from mcp_server.queries import series as history
@@ -118,7 +118,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         start: Start = None,
         end: End = None,
         max_points: Annotated[int, Field(ge=2, le=500)] = 96,
-    ) -> reading.Series:
+    ) -> reading.SeriesAnswer:
         """Measured or settled history, down-sampled, with statistics of the whole window (default: last 24 h)."""
         return history.get_series(
             desk, series, zone=zone, asset_id=asset_id, start=start, end=end, max_points=max_points
@@ -129,7 +129,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         zone: Zone = None,
         horizon_h: Annotated[float, Field(gt=0, le=48)] = 24.0,
         all_quantiles: Annotated[bool, Field(description="q05..q95 instead of q10, q50, q90")] = False,
-    ) -> reading.Forecast:
+    ) -> reading.ForecastAnswer:
         """Newest quantile forecast, what it rests on (model or a named fallback) and how good such forecasts were."""
         return forecasts.get_forecast(desk, target, zone, horizon_h, all_quantiles=all_quantiles)
 
@@ -168,7 +168,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         at: Annotated[datetime | None, Field(description="time in the decided slot; default: the newest")] = None,
         why_not_asset: Annotated[str | None, Field(max_length=80)] = None,
         why_not_mw: Annotated[float | None, Field(description="price this first step instead; + is discharge")] = None,
-    ) -> Explanation:
+    ) -> DecisionExplanation:
         """Why the plant does what it does: binding limit, water value, alternatives; "why not X MW" by re-solving."""
         return explain.explain_decision(
             desk, zone=zone, decision_id=decision_id, at=at, why_not_asset=why_not_asset, why_not_mw=why_not_mw

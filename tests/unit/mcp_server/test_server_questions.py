@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.answers.reading import Series
+from mcp_server.answers.reading import SeriesAnswer
 from mcp_server.queries.assets import get_asset, list_assets
 from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
 from mcp_server.queries.forecasts import get_forecast, predict_ramp, probability_above
@@ -21,7 +21,7 @@ from vpp.store.tables import ENDS
 from vpp.streams.topics import expected_ends
 
 
-def series(desk: Desk, name: str, **given) -> Series:
+def series(desk: Desk, name: str, **given) -> SeriesAnswer:
     wanted = {"zone": None, "asset_id": None, "start": None, "end": None, "max_points": 96, **given}
     return get_series(desk, name, **wanted)
 

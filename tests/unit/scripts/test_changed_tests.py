@@ -27,7 +27,7 @@ def tree(tmp_path: Path) -> Path:
         pytest.param(
             ["tests/unit/agents/plant/test_reducer.py"], {"tests/unit/agents/plant/test_reducer.py"}, id="a test"
         ),
-        pytest.param(["tests/e2e/test_up_life.py", "tests/builders.py"], set(), id="a slow test and a builder"),
+        pytest.param(["tests/e2e/test_up_life.py", "tests/worlds/builders.py"], set(), id="a slow test and a builder"),
     ],
 )
 def test_the_mirror_of_a_change_runs(tree: Path, changed: list[str], runs: set[str]) -> None:
