@@ -2,7 +2,7 @@
 
 Run: `make coverage`, or ``python scripts/coverage_check.py coverage.json`` after ``coverage json``. It prints the
 share of each folder, and one line per module that falls short. Lines and branches count alike. Compiled kernels do not
-count: their code is marked ``pragma: no cover``, because a tracer does not see inside numba.
+count (`pyproject.toml` excludes what ``@kernel`` marks), because a tracer does not see inside numba.
 """
 
 from __future__ import annotations

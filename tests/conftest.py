@@ -5,9 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.service_fixtures", "tests.plant_fixtures"]
+
+# A busy machine or a kernel that compiles for the first time makes no example wrong.
+settings.register_profile("vpp", deadline=None)
+settings.load_profile("vpp")
 
 ROOT = Path(__file__).resolve().parent.parent
 
