@@ -8,6 +8,7 @@
     ├── DataError                 1  a data file or message cannot be read
     │   └── MessageError          1  one message is not what its topic carries
     ├── UnreachableError          3  broker or store does not answer
+    │   └── TopicMissingError     3  the broker does not have the topic
     ├── RefusedError              4  the action is not permitted: a limit, a missing right or an earlier run
     ├── ModelError                1  a model artifact is missing, damaged or made for another feature spec
     └── PhysicsError              1  a setpoint broke physics: always a bug
@@ -82,6 +83,10 @@ class UnreachableError(VppError):
     def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class TopicMissingError(UnreachableError):
+    """The broker answers, but does not have the topic."""
 
 
 class RefusedError(VppError):

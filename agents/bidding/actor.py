@@ -8,14 +8,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from agents.state_codec import pack, unpack
 from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Correction, End, Forecast, Message, Quantiles, Spreads
 from vpp.streams.reducer import Load, Origin, Output
+from vpp.streams.state_codec import ChangedValues, pack, unpack
 
 _SHAPE = "actor-1"
 _SHARE_DECIMALS = 4
@@ -27,7 +27,7 @@ class ActorState:
     """Index of the last slot bid for."""
 
     done: int | None = None
-    dirty: bool = False
+    changed: ChangedValues = field(default_factory=ChangedValues)
 
 
 class ActorReducer:
@@ -51,10 +51,7 @@ class ActorReducer:
 
     def changes(self, state: ActorState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
-        if not state.dirty or state.done is None:
-            return {}
-        state.dirty = False
-        return {"done": pack(state.done, _SHAPE)}
+        return {key.name: pack(state.done, _SHAPE) for key in state.changed.take()}
 
     def step(self, state: ActorState, message: Message, origin: Origin) -> tuple[ActorState, list[Output]]:
         """Apply one message of ``forecasts``.
@@ -78,7 +75,7 @@ class ActorReducer:
             return []
         bid = actor_bid(self._zone, forecast)
         state.done = index
-        state.dirty = True
+        state.changed.mark("done")
         return [Output("bids", bid)]
 
 

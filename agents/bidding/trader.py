@@ -16,7 +16,6 @@ import numpy as np
 from agents.bidding import expert_mix, paper_accounts
 from agents.bidding.offers import Offer, Offers
 from agents.bidding.paper_accounts import Book, Rule
-from agents.state_codec import pack, unpack
 from vpp.domain import PRICE, PriceKnown
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
@@ -24,6 +23,7 @@ from vpp.messages import Correction, End, Forecast, Message, Opinion, TraderBid
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
 from vpp.streams.reducer import Load, Origin, Output
+from vpp.streams.state_codec import ChangedValues, pack, unpack
 
 _SHAPE = "trader-4"
 _SEGMENTS = 4
@@ -42,7 +42,7 @@ class TraderState:
 
     done: int | None = None
     book: Book = field(default_factory=Book)
-    dirty: bool = False
+    changed: ChangedValues = field(default_factory=ChangedValues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,7 @@ class TraderReducer:
 
     def changes(self, state: TraderState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
-        if not state.dirty:
-            return {}
-        state.dirty = False
-        return {"done": pack(state.done, _SHAPE), "book": pack(state.book, _SHAPE)}
+        return {key.name: pack(getattr(state, key.kind), _SHAPE) for key in state.changed.take()}
 
     def step(self, state: TraderState, message: Message, origin: Origin) -> tuple[TraderState, list[Output]]:
         """Apply one message of ``forecasts``; corrections are the actor's to forward.
@@ -112,7 +109,8 @@ class TraderReducer:
             return []
         prices = prices_of(forecast)
         state.done = index
-        state.dirty = True
+        state.changed.mark("done")
+        state.changed.mark("book")
         self._settle_paper(state.book, forecast)
         bid = self._empty(forecast) if prices is None else self._bid(state.book, forecast, prices)
         return [Output("bids", bid)]

@@ -28,7 +28,7 @@ def with_curve(problem: ClearingProblem, plan: Plan, *, points: int = POINTS) ->
     A fleet without a battery, and a reflex's plan, keep an empty curve. Costs one LP per point.
     """
     batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
-    if not batteries or plan.engine.startswith("reflex"):
+    if not batteries or plan.is_reflex:
         return plan
     width = SPREADS * max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
     nets = problem.net_mw[0] + np.linspace(-width, width, points)

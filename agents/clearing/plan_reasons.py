@@ -1,4 +1,4 @@
-"""A plan in words: which limits bind, what they are worth, what could not be met."""
+"""A plan in words: which limits bind and what they are worth."""
 
 from __future__ import annotations
 
@@ -118,34 +118,3 @@ def _say_limit(problem: ClearingProblem, bound: Binding) -> str:
             return (
                 f"{bound.asset_id} at its limit of {bound.limit:.2f} MW {when}, worth {bound.value_per_unit:.1f} per MW"
             )
-
-
-def say_notes(problem: ClearingProblem, plan: Plan) -> tuple[str, ...]:
-    """Return the reasons why the plan is only the nearest feasible one; empty when all that was asked is met."""
-    notes: list[str] = []
-    bands = problem.bands
-    for i, asset in enumerate(problem.assets):
-        power = plan.power_mw[i]
-        if isinstance(asset, Battery) and not asset.soc_min - 1e-6 <= problem.state.soc[i] <= asset.soc_max + 1e-6:
-            notes.append(
-                f"{asset.asset_id} starts at {100 * problem.state.soc[i]:.1f} % SoC, outside "
-                f"{100 * asset.soc_min:g} to {100 * asset.soc_max:g} %: it is led back"
-            )
-        short = np.maximum(bands.min_mw[i] - power, power - bands.max_mw[i])
-        missed = np.flatnonzero(short > 1e-4)
-        if len(missed):
-            h = int(missed[0])
-            notes.append(
-                f"{asset.asset_id} misses its order by {short[h]:.2f} MW at step {h}"
-                f"{f' and {len(missed) - 1} more' if len(missed) > 1 else ''}: {power[h]:.2f} MW is the nearest"
-            )
-        if np.isfinite(bands.soc_target[i]):
-            reached = float(plan.soc[i, int(bands.soc_target_step[i])])
-            if abs(reached - bands.soc_target[i]) > 1e-4:
-                notes.append(
-                    f"{asset.asset_id} reaches {100 * reached:.1f} % SoC instead of {100 * bands.soc_target[i]:.1f} %"
-                )
-        forced = bands.fixed_mw[i, 0]
-        if np.isfinite(forced) and abs(forced - power[0]) > 1e-6:
-            notes.append(f"{asset.asset_id} cannot give {forced:.2f} MW: {power[0]:.2f} MW is the nearest")
-    return tuple(notes)

@@ -17,7 +17,7 @@ from agents.clearing.solve import committed
 from agents.clearing.stochastic_programme import applies, at_price, best_power, induce
 from vpp.domain import PriceKnown
 from vpp.fleet.schema import Battery, Peaker, Zone
-from vpp.messages import TraderBid
+from vpp.messages import Engine, TraderBid
 from vpp.numerics.arrays import Floats
 
 POINTS = 21
@@ -59,10 +59,10 @@ def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None
         seen_per_mwh: Prices, rising (``seen_prices``).
     """
     batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
-    if bid is None or not len(seen_per_mwh) or not batteries or plan.engine.startswith("reflex"):
+    if bid is None or not len(seen_per_mwh) or not batteries or plan.is_reflex:
         return plan
     waiting = replace(problem, price_per_mwh=_believed(bid, problem.price_per_mwh))
-    if plan.engine == "dp" and applies(waiting):
+    if plan.engine is Engine.DP and applies(waiting):
         seen = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], POINTS)
         powers = _of_programme(waiting, plan, seen)
     else:
@@ -122,7 +122,7 @@ def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], price
     powers = np.full((len(problem.assets), len(prices)), 0.0)
     for k, price in enumerate(prices):
         answer = committed(_seen_at(asked, float(price)), base)
-        if answer.engine.startswith("reflex"):
+        if answer.is_reflex:
             return np.full_like(powers, np.nan)
         if many:
             powers[:, k] = share_out(problem, float(answer.power_mw[0, 0]))

@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.assets.fleet_state import FleetState
 from vpp.fleet.schema import Asset, Peaker, Zone
+from vpp.messages import REFLEXES, Engine, PlanNote
 from vpp.numerics.arrays import Bools, Floats, Ints
 
 
@@ -215,9 +216,8 @@ class Plan:
     ``power_price_per_mwh``: shape (N,), worth of one MW more from the plant over step h, per MWh, all limits counted.
     ``ramp_price_per_mw``: shape (N,), positive = the grid's rise is what costs, negative = its fall.
     ``cap_price_per_mw``: shape (N,), positive at the import cap, negative at the export cap.
-    ``status``: ``optimal``, ``nearest`` (see ``notes``) or why the reflex acts; ``engine``: ``lp``, ``milp``, ``dp`` or
-    ``reflex:NAME``.
-    ``binding``: what bound the first slot, in words; ``notes``: reasons for what could not be met.
+    ``status``: ``optimal``, ``nearest`` (see ``notes``) or why the reflex acts. ``engine``: what made the plan.
+    ``binding``: what bound the first slot, in words; ``notes``: what could not be met.
     ``curve_net_mw``: shape (P,), ``curve_mw``: shape (A, P), battery power by seen net load in slot 0; P = 0 without.
     ``price_curve_per_mwh``: shape (K,), ``price_curve_mw``: shape (A, K), battery power by the slot's seen price at the
     expected net load; K = 0 without.
@@ -235,11 +235,11 @@ class Plan:
     ramp_price_per_mw: Floats
     cap_price_per_mw: Floats
     status: str
-    engine: str
+    engine: Engine
     solver: str
     binding: str
     bindings: tuple[Binding, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[PlanNote, ...] = ()
     curve_net_mw: Floats = field(default_factory=lambda: np.zeros(0))
     curve_mw: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     price_curve_per_mwh: Floats = field(default_factory=lambda: np.zeros(0))
@@ -250,6 +250,11 @@ class Plan:
     def cost(self) -> float:
         """Sum of the cost items, in real money."""
         return float(sum(self.costs.values()))
+
+    @property
+    def is_reflex(self) -> bool:
+        """Whether a named reflex acts in place of a solved plan."""
+        return self.engine in REFLEXES
 
 
 def seen(problem: ClearingProblem, plan: Plan, seen_net_mw: float) -> ClearingProblem:

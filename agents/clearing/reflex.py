@@ -11,6 +11,7 @@ from agents.clearing.horizon_bounds import binding_values, cut_limits
 from agents.clearing.plan_cost import choice_cost, grid_power, plan_costs
 from agents.clearing.problem import ClearingProblem, Plan
 from vpp.fleet.schema import Battery, CurtailableLoad, Peaker
+from vpp.messages import Engine, PlanNote
 from vpp.numerics.arrays import Floats
 
 
@@ -58,10 +59,10 @@ def reflex_plan(problem: ClearingProblem, *, reason: str) -> Plan:
         ramp_price_per_mw=none,
         cap_price_per_mw=none.copy(),
         status=reason,
-        engine="reflex:limits",
+        engine=Engine.REFLEX_LIMITS,
         solver="",
         binding=f"no plan from the solver ({reason}): batteries move only as far as the limits ask",
-        notes=(f"the solver gave no plan: {reason}",),
+        notes=(PlanNote(code="no_solution", detail=reason),),
     )
 
 

@@ -16,11 +16,13 @@ from agents.clearing.highs import SOLVER, Answer, Continued, Program
 from agents.clearing.horizon_bounds import commits
 from agents.clearing.matrix import Layout
 from agents.clearing.plan_cost import choice_cost, grid_power, plan_costs
-from agents.clearing.plan_reasons import bindings_of, say_binding, say_notes
+from agents.clearing.plan_notes import notes_of
+from agents.clearing.plan_reasons import bindings_of, say_binding
 from agents.clearing.problem import ClearingProblem, Plan, seen
 from agents.clearing.program import Model, build, cut_bounds
 from agents.clearing.reflex import reflex_plan
 from vpp.fleet.schema import Battery, Peaker
+from vpp.messages import Engine, PlanNote
 from vpp.numerics.arrays import Bools, Floats
 
 _RUNNING_MW = 1e-6
@@ -42,13 +44,13 @@ def _solve(problem: ClearingProblem, running: Bools | None) -> Plan:
     found = branch(model.program, column["charge"], column["discharge"], problem.effort)
     if found.answer.value is None or found.answer.dual is None:
         return reflex_plan(problem, reason=found.answer.status)
-    plan = read_plan(problem, model, found.program, found.answer, "milp" if found.branched else "lp")
+    plan = read_plan(problem, model, found.program, found.answer, Engine.MILP if found.branched else Engine.LP)
     if found.proven:
         return plan
-    return replace(plan, notes=(*plan.notes, f"search ended after {found.nodes} nodes: a better plan may exist"))
+    return replace(plan, notes=(*plan.notes, PlanNote(code="search_ended", values={"nodes": found.nodes})))
 
 
-def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: str) -> Plan:
+def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: Engine) -> Plan:
     """Return the plan that an LP's answer says."""
     assert answer.value is not None
     assert answer.dual is not None
@@ -75,7 +77,7 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
         binding="",
         bindings=bindings_of(problem, model, program, answer),
     )
-    notes = say_notes(problem, plan)
+    notes = notes_of(problem, plan)
     return replace(plan, binding=say_binding(problem, plan), notes=notes, status="nearest" if notes else "optimal")
 
 
@@ -167,7 +169,7 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
             powers[:, k] = _power(model, value)[:, 0]
     for k in odd:
         again = committed(passes[k], plan)
-        if not again.engine.startswith("reflex"):
+        if not again.is_reflex:
             powers[:, k] = again.power_mw[:, 0]
     return powers
 

@@ -30,6 +30,7 @@ from agents.clearing.stochastic_programme import (
     induce,
     water_value,
 )
+from vpp.messages import Engine
 
 CURVE_POINTS = 13
 
@@ -74,7 +75,7 @@ def _plan(programme: Programme, peak: float, power: float) -> Plan:
     if programme.peaker is not None:
         fixed[programme.peaker, 0] = peak
     plan = solve(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))
-    if plan.engine.startswith("reflex"):
+    if plan.is_reflex:
         return plan
     water = plan.water_value_per_mwh.copy()
     water[programme.row] = water_value(programme, float(plan.soc[programme.row, 0]), power + peak)
@@ -82,7 +83,7 @@ def _plan(programme: Programme, peak: float, power: float) -> Plan:
     dearer, cheaper = (best_power(programme, peak, offset)[1] for offset in (FIRST_STEP_MW, -FIRST_STEP_MW))
     rise = (dearer - cheaper) / (2.0 * FIRST_STEP_MW)
     worth[0] = problem.price_per_mwh[0] + rise / problem.step_h[0]
-    plan = replace(plan, engine="dp", water_value_per_mwh=water, power_price_per_mwh=worth, programme=programme)
+    plan = replace(plan, engine=Engine.DP, water_value_per_mwh=water, power_price_per_mwh=worth, programme=programme)
     return replace(plan, binding=say_binding(problem, plan))
 
 

@@ -13,6 +13,7 @@ from agents.clearing.problem import ClearingProblem, Plan, seen
 from agents.clearing.program import build
 from agents.clearing.solve import read_plan, solve
 from vpp.fleet.schema import Battery
+from vpp.messages import Engine
 from vpp.numerics.arrays import Floats
 
 FLAT_PER_MWH = 100.0
@@ -34,7 +35,7 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
         service_factor=1.0,
     )
     plan = solve(service)
-    if plan.engine.startswith("reflex"):
+    if plan.is_reflex:
         return plan
     fixed = problem.bands.fixed_mw.copy()
     others = [i for i, asset in enumerate(problem.assets) if not isinstance(asset, Battery)]
@@ -51,19 +52,19 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
     found = branch(replace(model.program, high=high), column["charge"], column["discharge"], problem.effort)
     if found.answer.value is None:
         return plan
-    return read_plan(trade, model, found.program, found.answer, "lp")
+    return read_plan(trade, model, found.program, found.answer, Engine.LP)
 
 
 def solve_grid_first_with_curve(problem: ClearingProblem) -> Plan:
     """Return the grid-first plan with the batteries' curves: the same order of aims at five seen net loads."""
     plan = solve_grid_first(problem)
     batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
-    if not batteries or plan.engine.startswith("reflex"):
+    if not batteries or plan.is_reflex:
         return plan
     width = SPREADS * max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
     nets = problem.net_mw[0] + np.linspace(-width, width, CURVE_POINTS)
     passes = [solve_grid_first(seen(problem, plan, float(net))) for net in nets]
-    if any(each.engine.startswith("reflex") for each in passes):
+    if any(each.is_reflex for each in passes):
         return plan
     powers = np.zeros((len(problem.assets), CURVE_POINTS))
     powers[batteries] = np.stack([each.power_mw[batteries, 0] for each in passes], axis=1)

@@ -104,7 +104,7 @@ def no_action(zone: Zone, series: Actuals) -> GridRun:
 def perfect_foresight(zone: Zone, series: Actuals, *, start: FleetState | None = None) -> GridRun:
     """Return the cheapest run in hindsight: one solve over all slots with the actual net load and prices."""
     plan = solve(series.known(zone, FleetState.initial(zone) if start is None else start))
-    return settle(zone, series, plan.power_mw, plan.soc, fallbacks=int(plan.engine.startswith("reflex")))
+    return settle(zone, series, plan.power_mw, plan.soc, fallbacks=int(plan.is_reflex))
 
 
 def settle(zone: Zone, series: Actuals, powers: Floats, socs: Floats, *, fallbacks: int = 0) -> GridRun:

@@ -1,6 +1,6 @@
-"""Admission of orders: form, approval, scope and static limits. Time and state of charge are the plant's to judge.
+"""Admission of orders: form, approval, scope and static limits. The plant judges time and state of charge.
 
-Every order leaves with a verdict and a reason, and an audit record; what is refused is told, never dropped.
+Every order leaves with a verdict and an audit record. A refused order is published with its reason, never dropped.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import msgspec
 from agents.assets.limits import power_excess, soc_excess
 from agents.orders.approval import approval_of, refuse_approval
 from agents.orders.budget import Budget, Spending, charge
-from agents.state_codec import pack, unpack
+from agents.orders.refusal import Refusal
 from vpp.errors import MessageError
 from vpp.fleet.schema import Asset, Zone
 from vpp.messages import Alert, Audit, Message, Order, encode
 from vpp.streams.reducer import Load, Origin, Output
+from vpp.streams.state_codec import ChangedValues, pack, unpack
 
-_SHAPE = "orders-1"
-_SPENDING_SHAPE = "spending-1"
+_SHAPES = {"seen": "orders-1", "spending": "spending-1"}
 _MEMORY = 500
 MAX_LIFE = timedelta(days=7)
 MAX_PRIORITY = 100
@@ -43,7 +43,7 @@ class OrdersState:
 
     seen: Seen = field(default_factory=Seen)
     spending: Spending = field(default_factory=Spending)
-    dirty: bool = False
+    changed: ChangedValues = field(default_factory=ChangedValues)
 
 
 class OrdersReducer:
@@ -66,15 +66,12 @@ class OrdersReducer:
 
     def load(self, zone: str, get: Load) -> OrdersState:
         """Return the kept state; an unusable one is the initial one."""
-        spending = unpack(get("spending"), Spending, _SPENDING_SHAPE) or Spending()
-        return OrdersState(unpack(get("seen"), Seen, _SHAPE) or Seen(), spending)
+        spending = unpack(get("spending"), Spending, _SHAPES["spending"]) or Spending()
+        return OrdersState(unpack(get("seen"), Seen, _SHAPES["seen"]) or Seen(), spending)
 
     def changes(self, state: OrdersState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
-        if not state.dirty:
-            return {}
-        state.dirty = False
-        return {"seen": pack(state.seen, _SHAPE), "spending": pack(state.spending, _SPENDING_SHAPE)}
+        return {key.name: pack(getattr(state, key.kind), _SHAPES[key.kind]) for key in state.changed.take()}
 
     def step(self, state: OrdersState, message: Message, origin: Origin) -> tuple[OrdersState, list[Output]]:
         """Judge one message of ``orders``.
@@ -89,16 +86,19 @@ class OrdersReducer:
         if message.order_id in state.seen.order_ids:
             return state, []
         state.seen.order_ids = [*state.seen.order_ids[-(_MEMORY - 1) :], message.order_id]
-        state.dirty = True
+        state.changed.mark("seen")
         refusal = refuse(self._zone, message, self._key, origin.appended_at)
         approval = approval_of(message)
         if refusal is None and message.action != "hold" and approval is not None and approval.mode == "budget":
             state.spending, refusal = charge(self._budget, state.spending, message, approval)
+            state.changed.mark("spending")
         return state, self._answer(message, refusal)
 
-    def _answer(self, order: Order, refusal: str | None) -> list[Output]:
+    def _answer(self, order: Order, refusal: Refusal | None) -> list[Output]:
         verdict = "accepted" if refusal is None else "refused"
-        judged = msgspec.structs.replace(order, verdict=verdict, verdict_reason=refusal)
+        judged = msgspec.structs.replace(
+            order, verdict=verdict, verdict_reason=None if refusal is None else str(refusal)
+        )
         asked = msgspec.structs.replace(order, verdict=None, verdict_reason=None)
         audit = Audit(
             zone=order.zone,
@@ -107,7 +107,7 @@ class OrdersReducer:
             principal=order.principal,
             action=f"order:{order.action}",
             verdict=verdict,
-            detail=refusal or order.reason,
+            detail=order.reason if refusal is None else str(refusal),
             digest=hashlib.blake2b(encode(asked), digest_size=16).hexdigest(),
         )
         outputs = [Output("bids", judged), Output("audit", audit)]
@@ -124,20 +124,29 @@ class OrdersReducer:
         return outputs
 
 
-def refuse(zone: Zone, order: Order, approval_key: bytes | None = None, sent_at: datetime | None = None) -> str | None:
-    """Return why an order is refused, as ``code: words``, None where it is admitted; ``sent_at``: the broker's time."""
+def refuse(
+    zone: Zone, order: Order, approval_key: bytes | None = None, sent_at: datetime | None = None
+) -> Refusal | None:
+    """Return why an order is refused, None where it is admitted.
+
+    Args:
+        zone: The zone whose assets it may name.
+        order: The order.
+        approval_key: The secret that approvals are signed with; None takes them unsigned.
+        sent_at: The broker's time of the order, against which an approval's life is held; None where no broker is.
+    """
     checks = (_form(order), _times(order), _approval(order, approval_key, sent_at), _scope(zone, order))
-    found = next((text for text in checks if text is not None), None)
-    return found if found is not None or order.action not in _WISHES else _limits(zone, order)
+    refusal = next((one for one in checks if one is not None), None)
+    return refusal if refusal is not None or order.action not in _WISHES else _limits(zone, order)
 
 
-def _form(order: Order) -> str | None:
+def _form(order: Order) -> Refusal | None:
     if order.action not in _ACTIONS:
-        return f"unknown_action: {order.action!r} is none of {', '.join(sorted(_ACTIONS))}"
+        return Refusal("unknown_action", f"{order.action!r} is none of {', '.join(sorted(_ACTIONS))}")
     if not order.principal.strip() or not order.reason.strip():
-        return "incomplete: an order says who asks for it, and why"
+        return Refusal("incomplete", "an order says who asks for it, and why")
     if not 0 <= order.priority <= MAX_PRIORITY:
-        return f"priority: {order.priority} is not within 0 to {MAX_PRIORITY}"
+        return Refusal("priority", f"{order.priority} is not within 0 to {MAX_PRIORITY}")
     lacks = {
         "target": order.power_mw is None,
         "band": order.min_mw is None and order.max_mw is None,
@@ -145,46 +154,46 @@ def _form(order: Order) -> str | None:
         "cancel": not order.cancels,
     }
     if lacks.get(order.action, False):
-        return f"incomplete: a {order.action} order lacks its value"
+        return Refusal("incomplete", f"a {order.action} order lacks its value")
     if order.min_mw is not None and order.max_mw is not None and order.min_mw > order.max_mw:
-        return f"band: min_mw {order.min_mw:g} is above max_mw {order.max_mw:g}"
+        return Refusal("band", f"min_mw {order.min_mw:g} is above max_mw {order.max_mw:g}")
     return None
 
 
-def _times(order: Order) -> str | None:
+def _times(order: Order) -> Refusal | None:
     if any(when is not None and when.tzinfo is None for when in (order.starts_at, order.expires_at)):
-        return "time: starts_at and expires_at need a time zone"
+        return Refusal("time", "starts_at and expires_at need a time zone")
     begins: datetime = max(order.issued_at, order.starts_at or order.issued_at)
     if order.expires_at is None:
-        return "expiry: targets and bands must expire" if order.action in _WISHES else None
+        return Refusal("expiry", "targets and bands must expire") if order.action in _WISHES else None
     if order.expires_at <= begins:
-        return "expiry: the order expires before it starts"
+        return Refusal("expiry", "the order expires before it starts")
     if order.action in _WISHES and order.expires_at - order.issued_at > MAX_LIFE:
-        return f"expiry: an order lives {MAX_LIFE.days} days at most"
+        return Refusal("expiry", f"an order lives {MAX_LIFE.days} days at most")
     return None
 
 
-def _approval(order: Order, key: bytes | None, sent_at: datetime | None) -> str | None:
+def _approval(order: Order, key: bytes | None, sent_at: datetime | None) -> Refusal | None:
     # Stopping is always allowed; whatever moves power, or lets the automation move it again, needs somebody's word.
     if order.action == "hold":
         return None
     if not order.approved_by:
-        return f"approval: a {order.action} order needs approval"
+        return Refusal("approval", f"a {order.action} order needs approval")
     reason = refuse_approval(order, key, sent_at)
-    return None if reason is None else f"approval: the approval does not hold: {reason}"
+    return None if reason is None else Refusal("approval", f"the approval does not hold: {reason}")
 
 
-def _scope(zone: Zone, order: Order) -> str | None:
+def _scope(zone: Zone, order: Order) -> Refusal | None:
     known = {asset.asset_id for asset in zone.assets}
     foreign = [asset_id for asset_id in order.asset_ids if asset_id not in known]
     if foreign:
-        return f"unknown_asset: {', '.join(foreign)} is not in {zone.zone}"
+        return Refusal("unknown_asset", f"{', '.join(foreign)} is not in {zone.zone}")
     if order.action in {"target", "band"} and not order.asset_ids:
-        return f"scope: a {order.action} order names its assets"
+        return Refusal("scope", f"a {order.action} order names its assets")
     return None
 
 
-def _limits(zone: Zone, order: Order) -> str | None:
+def _limits(zone: Zone, order: Order) -> Refusal | None:
     for asset in _named(zone, order):
         if order.action == "soc_target":
             reason = soc_excess(asset, order.soc)
@@ -192,7 +201,7 @@ def _limits(zone: Zone, order: Order) -> str | None:
             asked = (order.power_mw,) if order.action == "target" else (order.min_mw, order.max_mw)
             reason = next((r for r in (power_excess(zone, asset, power) for power in asked) if r is not None), None)
         if reason is not None:
-            return f"limit: {reason}"
+            return Refusal("limit", reason)
     return None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from agents.orders.approval import Approval
+from agents.orders.refusal import Refusal
 from vpp.messages import Order
 
 # Letting the automation loose again, or lifting somebody's order, is for people.
@@ -59,7 +60,7 @@ def beyond(budget: Budget, spent: Spent, power_mw: float, more: Spent) -> str | 
     return None
 
 
-def charge(budget: Budget, spending: Spending, order: Order, approval: Approval) -> tuple[Spending, str | None]:
+def charge(budget: Budget, spending: Spending, order: Order, approval: Approval) -> tuple[Spending, Refusal | None]:
     """Return the spending after an order that a budget approved, and why it is refused, None where it is within.
 
     Args:
@@ -69,18 +70,18 @@ def charge(budget: Budget, spending: Spending, order: Order, approval: Approval)
         approval: On it, of mode ``budget``; its day counts, and the effect that it was given for.
     """
     if order.action not in WITHIN_BUDGET:
-        return spending, f"budget: a {order.action} order needs a person's approval"
+        return spending, Refusal("budget", f"a {order.action} order needs a person's approval")
     if approval.power_mw is None or approval.energy_mwh is None or approval.cost is None:
-        return spending, "budget: its effect is not priced"
+        return spending, Refusal("budget", "its effect is not priced")
     day = approval.given_at.date().isoformat()
     kept = sorted({*spending.days, day})[-_KEPT_DAYS:]
     if day not in kept:
-        return spending, f"budget: {day} is over"
+        return spending, Refusal("budget", f"{day} is over")
     today = spending.days.get(day, {})
     spent, more = today.get(order.principal, Spent()), effect(approval.energy_mwh, approval.cost)
     why = beyond(budget, spent, approval.power_mw, more)
     if why is not None:
-        return spending, f"budget: {why}"
+        return spending, Refusal("budget", why)
     total = Spent(spent.energy_mwh + more.energy_mwh, spent.cost + more.cost)
     days = {**spending.days, day: {**today, order.principal: total}}
     return Spending({name: days[name] for name in kept}), None

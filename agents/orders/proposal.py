@@ -13,18 +13,20 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
+from agents.clearing.plan_notes import say_note
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.clearing.solve import solve
 from agents.orders.admission import refuse
+from agents.orders.refusal import Refusal, RefusalCode
 from agents.plant.orders_in_force import admit, names
-from agents.plant.recorded_problem import Reopened, reopen, step_ends
+from agents.plant.recorded_problem import Reopened, Unsolved, reopen, step_ends
 from vpp.fleet.schema import Asset, Battery, Zone
 from vpp.messages import Decision, Order
 from vpp.numerics.arrays import Bools, Floats
 
 _SAME_MW = 1e-3
 _LEAST_MW = 0.05
-_CLAUSE_OF = {
+_CLAUSE_OF: dict[RefusalCode, str] = {
     "limit": "SITE.limits", "unknown_asset": "SITE.assets", "scope": "SITE.assets", "expiry": "SITE.order_life",
     "approval": "SITE.approval",
 }  # fmt: skip
@@ -40,6 +42,9 @@ class Check:
     outcome: str
     detail: str
     clause: str | None = None
+
+
+UNDECIDED = Check("plan", "refused", "cannot be priced: nothing is decided yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,10 @@ def propose(
     checks = [_static(zone, order)]
     if checks[0].outcome == "refused":
         return Proposal(order, "refused", checks)
-    opened = "nothing is decided yet" if decision is None else reopen(zone, decision)
-    if isinstance(opened, str):
+    if decision is None:
+        return Proposal(order, "refused", [*checks, UNDECIDED])
+    opened = reopen(zone, decision)
+    if isinstance(opened, Unsolved):
         return Proposal(order, "refused", [*checks, Check("plan", "refused", f"cannot be priced: {opened}")])
     standing = list(opened.orders)
     for other in since:
@@ -114,16 +121,16 @@ def propose(
     return _compare(opened, order, checks, problem, plans, (starts, standing))
 
 
-def refuse_wish(zone: Zone, order: Order) -> str | None:
+def refuse_wish(zone: Zone, order: Order) -> Refusal | None:
     """Return why admission would refuse an order even with an approval, None where it would not."""
     return refuse(zone, msgspec.structs.replace(order, approved_by="nobody yet", approval=None))
 
 
 def _static(zone: Zone, order: Order) -> Check:
-    reason = refuse_wish(zone, order)
-    if reason is None:
+    refusal = refuse_wish(zone, order)
+    if refusal is None:
         return Check("limits", "ok", "form, scope and static limits hold", "SITE.limits")
-    return Check("limits", "refused", reason, _CLAUSE_OF.get(reason.split(":")[0]))
+    return Check("limits", "refused", str(refusal), _CLAUSE_OF.get(refusal.code))
 
 
 def _compare(
@@ -135,7 +142,7 @@ def _compare(
     context: tuple[list[datetime], Sequence[Order]],
 ) -> Proposal:
     (base, plan), (starts, standing) = plans, context
-    if plan.engine.startswith("reflex") or base.engine.startswith("reflex"):
+    if plan.is_reflex or base.is_reflex:
         return Proposal(
             order, "refused", [*checks, Check("plan", "refused", f"the solver gave no plan: {plan.status}")]
         )
@@ -212,7 +219,7 @@ def _delivery(
 ) -> list[Check]:
     if order.action not in {"target", "band"}:
         new = [note for note in plan.notes if note not in base.notes]
-        return [Check("delivery", "warning", note) for note in new] or [Check("delivery", "ok", "can be met")]
+        return [Check("delivery", "warning", say_note(note)) for note in new] or [Check("delivery", "ok", "can be met")]
     low = -np.inf if order.min_mw is None else order.min_mw
     high = np.inf if order.max_mw is None else order.max_mw
     if order.power_mw is not None:

@@ -14,7 +14,7 @@ from agents.clearing.problem import ClearingProblem, Plan, clearing_problem
 from agents.clearing.stochastic_solve import regrets, solve_dp_with_curve
 from agents.plant.orders_in_force import Asked, asked, within_reach
 from agents.plant.settlement import potential_mw
-from agents.plant.state import LastBid, PlanKept
+from agents.plant.state import Bid, DecidedPlan, LastBid
 from vpp.errors import MessageError
 from vpp.fleet.schema import Battery, CurtailableRenewable, Peaker, Zone
 from vpp.messages import ActorBid, Order, SlotClosed, TraderBid
@@ -50,6 +50,8 @@ def validate_bid(zone: Zone, bid: ActorBid | TraderBid) -> None:
     Raises:
         MessageError: With reason ``schema`` or ``slot``.
     """
+    if bid.observation is None:
+        raise MessageError("a bid carries the observation of its slot", reason="schema")
     if bid.step_min != zone.step_min or zone.step.floor(bid.slot) != bid.slot:
         raise MessageError(f"slot {bid.slot} of {bid.step_min} min is no slot of the zone", reason="slot")
     horizons = bid.horizon_min
@@ -78,7 +80,7 @@ def problem_of(
     state: FleetState,
     orders: Sequence[Order],
     observation: SlotClosed | None,
-    planned: PlanKept | None = None,
+    planned: DecidedPlan | None = None,
 ) -> tuple[ClearingProblem, Asked, list[int]] | None:
     """Return the problem of deciding slot ``closed + 1``, what orders ask, and the first slot of each step.
 
@@ -131,7 +133,7 @@ def problem_of(
     return problem, said, first_slots
 
 
-def _references(zone: Zone, planned: PlanKept | None, first_slots: Sequence[int]) -> Floats:
+def _references(zone: Zone, planned: DecidedPlan | None, first_slots: Sequence[int]) -> Floats:
     """Return what the plan before meant each asset to do, shape (A, N), NaN where it says nothing or need not."""
     found = np.full((len(zone.assets), len(first_slots)), np.nan)
     if zone.churn_price_per_mwh > 0:
@@ -191,7 +193,7 @@ def stale_power(zone: Zone, state: FleetState, said: Sequence[Order | None]) -> 
 
 def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
     """Return what it would cost more to let the free batteries rest, discharge or charge at full in the first slot."""
-    if plan.engine.startswith("reflex"):
+    if plan.is_reflex:
         return {}
     hours = float(problem.step_h[0])
     ranges = {
@@ -234,15 +236,20 @@ def potentials_now(zone: Zone, observation: SlotClosed | None) -> dict[str, floa
 
 
 def basis_of(last: Mapping[str, LastBid]) -> Basis:
-    """Return the bids to clear from what each policy said last."""
-    actor, trader = last.get("actor"), last.get("trader")
+    """Return the bids to clear from the last bid of each policy."""
+    return basis_of_bids({policy: entry.bid for policy, entry in last.items()})
+
+
+def basis_of_bids(bids: Mapping[str, Bid]) -> Basis:
+    """Return the bids to clear by their policies."""
+    actor, trader = bids.get(ActorBid.policy), bids.get(TraderBid.policy)
     return Basis(
-        actor=actor.bid if actor is not None and isinstance(actor.bid, ActorBid) else None,
-        trader=trader.bid if trader is not None and isinstance(trader.bid, TraderBid) else None,
+        actor=actor if isinstance(actor, ActorBid) else None,
+        trader=trader if isinstance(trader, TraderBid) else None,
     )
 
 
-def planned_before(plan: PlanKept | None, asset_id: str, index: int) -> float | None:
+def planned_before(plan: DecidedPlan | None, asset_id: str, index: int) -> float | None:
     """Return what the last plan meant an asset to do in slot ``index``, None where it says nothing."""
     if plan is None or asset_id not in plan.ahead_mw or not plan.ahead_index or index < plan.ahead_index[0]:
         return None

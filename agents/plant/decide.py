@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
@@ -13,23 +15,32 @@ from agents.plant import build_problem
 from agents.plant.decision_record import (
     Grounds,
     Outcome,
-    bid_content,
     kept_plan,
     messages_of,
     outcome_of_plan,
     outcome_of_reflex,
-    planned_of,
-    state_of,
+    snapshot_of,
 )
+from agents.plant.narrative import say_missing
 from agents.plant.orders_in_force import Asked, asked, in_force, names, reach_notes, verdicts
-from agents.plant.state import PlanKept, PlantState, fleet_state
+from agents.plant.state import AssetKept, DecidedPlan, LastBid, PlantState, fleet_state
 from vpp.domain import iso
 from vpp.fleet.schema import Zone
-from vpp.messages import Decision, Order, Receipt, Setpoint, SlotClosed
+from vpp.messages import (
+    REFLEXES,
+    Decision,
+    Engine,
+    MissingBid,
+    Order,
+    OrderVerdict,
+    Receipt,
+    Setpoint,
+    SlotClosed,
+)
 from vpp.streams.reducer import Origin
 
 BLIND_AFTER = 2
-"""So many slots without a measured net load, and the plant holds: before, it stays on its plan and follows nothing."""
+"""After this many slots without a measured net load the plant holds; until then it keeps its plan without curves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +49,73 @@ class Choice:
 
     decision: Decision
     setpoints: list[Setpoint]
-    plan: PlanKept
+    plan: DecidedPlan
     conditions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionInputs:
+    """All that a decision rests on, besides the zone's configuration.
+
+    ``closed``: index of the slot that it follows. ``assets``: the fleet after that slot. ``grid_mw``: its grid power
+    (MW), None where nothing tells it. ``bids``: the last bid of each policy. ``observation``: the closed slot, None
+    where it never came. ``missing``: policies without a current bid. ``previous``: the plan published before.
+    """
+
+    closed: int
+    assets: Mapping[str, AssetKept]
+    grid_mw: float | None
+    blind_slots: int
+    orders: list[Order]
+    bids: Mapping[str, LastBid]
+    observation: SlotClosed | None
+    missing: list[MissingBid]
+    previous: DecidedPlan | None
+
+
+def inputs_of(
+    zone: Zone, state: PlantState, closed: int, observation: SlotClosed | None, missing: list[MissingBid]
+) -> DecisionInputs:
+    """Return what the plant knows after slot ``closed`` was settled.
+
+    Args:
+        zone: The zone.
+        state: The plant's memory.
+        closed: Index of the slot just settled.
+        observation: That slot, None where it never came.
+        missing: Policies without a bid for it.
+    """
+    return DecisionInputs(
+        closed=closed,
+        assets=state.head.assets,
+        grid_mw=_grid_before(zone, state, closed),
+        blind_slots=state.head.blind_slots,
+        orders=state.standing.orders,
+        bids=state.last,
+        observation=observation,
+        missing=missing,
+        previous=state.plan,
+    )
+
+
+def _grid_before(zone: Zone, state: PlantState, closed: int) -> float | None:
+    """Return grid power of the closed slot, the base of the next ramp.
+
+    Where its net load was not measured: the forecast of it, else halfway between the slot before and the next forecast.
+    A ramp that is not counted would let the plant jump. None where there is neither.
+    """
+    settled, before = state.settled[closed], state.settled.get(closed - 1)
+    actor = build_problem.basis_of(state.last).actor
+    if settled.grid_mw is not None or actor is None or not actor.net_mw:
+        return settled.grid_mw
+    late = closed - zone.step.index(actor.slot)
+    if late > 0:
+        expected = float(np.interp(late * zone.step_min, actor.horizon_min, actor.net_mw))
+    elif before is not None and before.net_mw is not None:
+        expected = 0.5 * (before.net_mw + actor.net_mw[0])
+    else:
+        return None
+    return expected - sum(settled.power_mw.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,60 +126,57 @@ class Chooser:
     clear: build_problem.Clear
     explore: bool
 
-    def choose(self, state: PlantState, closed: int, observation: SlotClosed | None, missing: list[str]) -> Choice:
-        """Return the decision for the slot after ``closed``, which is settled already.
-
-        Args:
-            state: The plant's memory; not changed.
-            closed: Index of the slot just settled.
-            observation: That slot, None when it never came.
-            missing: Whose bid is missing, and why.
-        """
+    def choose(self, inputs: DecisionInputs) -> Choice:
+        """Return the decision for the slot after ``inputs.closed``, which is settled already."""
         zone = self.zone
-        fleet = fleet_state(zone, state.head.assets, self._grid_mw(state, closed))
-        orders = state.standing.orders
-        outcome, said = self._outcome(state, closed, fleet, observation)
+        fleet = fleet_state(zone, inputs.assets, inputs.grid_mw)
+        outcome, asked_for = self._outcome(inputs, fleet)
         power = np.array([outcome.setpoints[asset.asset_id].power_mw for asset in zone.assets])
-        basis = build_problem.basis_of(state.last)
+        actor = build_problem.basis_of(inputs.bids).actor
         grounds = Grounds(
-            closed=closed,
+            closed=inputs.closed,
             revision=0,
-            missing=missing,
-            state={
-                **state_of(zone, fleet, observation, zone.step.start(closed), state.head),
-                **planned_of(zone, state.plan),
+            missing=inputs.missing,
+            state=snapshot_of(
+                zone,
+                inputs.assets,
+                grid_mw=inputs.grid_mw,
+                blind_slots=inputs.blind_slots,
+                observation=inputs.observation,
+                previous=inputs.previous,
+            ),
+            bids={
+                policy: msgspec.structs.replace(last.bid, observation=None)
+                for policy, last in sorted(inputs.bids.items())
             },
-            bids={policy: bid_content(last.bid) for policy, last in sorted(state.last.items())},
-            orders=orders,
-            verdicts=verdicts(zone, said, power, outcome.notes),
-            spec_hash=None if basis.actor is None else basis.actor.spec_hash,
-            model_id=None if basis.actor is None else basis.actor.model_id,
-            receipt=Receipt(offsets={policy: last.place for policy, last in sorted(state.last.items())}),
+            orders=inputs.orders,
+            verdicts=verdicts(zone, asked_for, power, outcome.notes),
+            spec_hash=None if actor is None else actor.spec_hash,
+            model_id=None if actor is None else actor.model_id,
+            receipt=Receipt(offsets={policy: last.place for policy, last in sorted(inputs.bids.items())}),
         )
         decision, setpoints = messages_of(zone, outcome, grounds)
-        conditions = self._conditions(state, closed, outcome, said, missing)
-        return Choice(decision, setpoints, kept_plan(outcome, decision, closed + 1), conditions)
+        conditions = self._conditions(inputs, outcome, asked_for)
+        return Choice(decision, setpoints, kept_plan(outcome, decision, inputs.closed + 1), conditions)
 
-    def _outcome(
-        self, state: PlantState, closed: int, fleet: FleetState, observation: SlotClosed | None
-    ) -> tuple[Outcome, Asked]:
-        zone, orders = self.zone, state.standing.orders
+    def _outcome(self, inputs: DecisionInputs, fleet: FleetState) -> tuple[Outcome, Asked]:
+        zone, closed, blind = self.zone, inputs.closed, inputs.blind_slots
         hours = np.array([zone.step.hours])
-        now = asked(zone, orders, fleet, [zone.step.start(closed + 1)], hours)
-        blind = state.head.blind_slots
+        now = asked(zone, inputs.orders, fleet, [zone.step.start(closed + 1)], hours)
         if blind >= BLIND_AFTER:
             power = build_problem.stale_power(zone, fleet, now.ruling)
             why = f"net load has not been measured for {blind} slots: batteries rest, peakers stay where they are"
-            return outcome_of_reflex(zone, fleet, power, engine="reflex:stale", why=why), now
-        basis = build_problem.basis_of(state.last)
-        found = build_problem.problem_of(
-            zone, closed, basis, state=fleet, orders=orders, observation=observation, planned=state.plan
-        )
-        if found is None:
-            power = {a.asset_id: self._rest(fleet, row) for row, a in enumerate(zone.assets)}
+            return outcome_of_reflex(zone, fleet, power, engine=Engine.REFLEX_STALE, why=why), now
+        basis = build_problem.basis_of(inputs.bids)
+        built = build_problem.problem_of(
+            zone, closed, basis,
+            state=fleet, orders=inputs.orders, observation=inputs.observation, planned=inputs.previous,
+        )  # fmt: skip
+        if built is None:
+            power = {asset.asset_id: self._rest(fleet, row) for row, asset in enumerate(zone.assets)}
             why = "no forecast of net load reaches this slot: the fleet rests"
-            return outcome_of_reflex(zone, fleet, power, engine="reflex:rest", why=why), now
-        problem, said, first_slots = found
+            return outcome_of_reflex(zone, fleet, power, engine=Engine.REFLEX_REST, why=why), now
+        problem, asked_for, first_slots = built
         plan = self.clear(problem)
         options = build_problem.alternatives(problem, plan) if self.explore else {}
         if blind:
@@ -111,80 +184,62 @@ class Chooser:
         else:
             plan = with_price_curve(problem, plan, basis.trader, seen_prices(zone, basis.trader, closed))
         outcome = outcome_of_plan(
-            zone, problem, plan, observation=observation, first_slots=first_slots, options=options, ruling=said.ruling,
-            quiet=frozenset(asset_id for asset_id, kept in state.head.assets.items() if kept.quiet),
+            zone, problem, plan,
+            observation=inputs.observation, first_slots=first_slots, options=options, ruling=asked_for.ruling,
+            quiet=frozenset(asset_id for asset_id, asset in inputs.assets.items() if asset.quiet),
         )  # fmt: skip
-        short = reach_notes(zone, said.bands, problem.bands, problem.step_h)
-        return replace(outcome, notes=(*outcome.notes, *short)), said
-
-    def _grid_mw(self, state: PlantState, closed: int) -> float | None:
-        """Return grid power of the closed slot, the base of the next ramp.
-
-        Where its net load was not measured: what was expected of it, else halfway from the slot before to what is
-        expected next. A ramp that is not counted would let the plant jump. None where nothing tells.
-        """
-        now, before = state.settled[closed], state.settled.get(closed - 1)
-        actor = build_problem.basis_of(state.last).actor
-        if now.grid_mw is not None or actor is None or not actor.net_mw:
-            return now.grid_mw
-        late = closed - self.zone.step.index(actor.slot)
-        if late > 0:
-            expected = float(np.interp(late * self.zone.step_min, actor.horizon_min, actor.net_mw))
-        elif before is not None and before.net_mw is not None:
-            expected = 0.5 * (before.net_mw + actor.net_mw[0])
-        else:
-            return None
-        return expected - sum(now.power_mw.values())
+        short = reach_notes(zone, asked_for.bands, problem.bands, problem.step_h)
+        return replace(outcome, notes=(*outcome.notes, *short)), asked_for
 
     def _rest(self, fleet: FleetState, row: int) -> float:
         asset = self.zone.assets[row]
         return deliver(asset, AssetState.of(fleet, row), 0.0, self.zone.step.hours).power_mw
 
-    def _conditions(
-        self, state: PlantState, closed: int, outcome: Outcome, said: Asked, missing: list[str]
-    ) -> dict[str, str]:
-        zone = self.zone
-        found = {f"missing-{text.split(':')[0]}": text for text in missing}
-        if outcome.engine.startswith("reflex"):
-            found[outcome.engine.replace(":", "-")] = outcome.binding
-        grid = state.settled[closed].grid_mw
-        if grid is not None and grid > zone.limits.import_cap_mw + 1e-6:
-            found["cap-breach"] = f"grid power {grid:.2f} MW is above the cap of {zone.limits.import_cap_mw:g} MW"
-        for row, asset in enumerate(zone.assets):
-            ruler = said.ruling[row]
+    def _conditions(self, inputs: DecisionInputs, outcome: Outcome, asked_for: Asked) -> dict[str, str]:
+        conditions = {f"missing-{bid.policy}": say_missing(bid) for bid in inputs.missing}
+        if outcome.engine in REFLEXES:
+            conditions[outcome.engine.replace(":", "-")] = outcome.binding
+        for asset, ruler in zip(self.zone.assets, asked_for.ruling, strict=True):
             if ruler is not None and ruler.action == "hold":
-                found[f"hold-{ruler.order_id}"] = f"hold by {ruler.principal}: {ruler.reason}"
-            if not state.head.assets[asset.asset_id].available:
-                found[f"unavailable-{asset.asset_id}"] = f"{asset.asset_id} cannot be reached"
-        return found
+                conditions[f"hold-{ruler.order_id}"] = f"hold by {ruler.principal}: {ruler.reason}"
+            if not inputs.assets[asset.asset_id].available:
+                conditions[f"unavailable-{asset.asset_id}"] = f"{asset.asset_id} cannot be reached"
+        return conditions
 
-    def hold_now(self, state: PlantState, order: Order, origin: Origin) -> Choice | None:
+    def hold_now(self, inputs: DecisionInputs, order: Order, origin: Origin) -> Choice | None:
         """Return the revision of the setpoints in force that a hold asks for at once, None where there are none.
 
         Only the assets that the order names get a new setpoint: on their fastest way to rest.
+
+        Args:
+            inputs: The plant after the last closed slot; ``previous`` is the plan whose setpoints are in force.
+            order: The hold.
+            origin: Where the order stands in the log.
         """
-        zone, closed, plan = self.zone, state.head.closed, state.plan
-        if closed is None or plan is None or plan.index != closed + 1:
+        zone, closed, plan = self.zone, inputs.closed, inputs.previous
+        if plan is None or plan.index != closed + 1:
             return None
         end = zone.step.start(closed + 2)
         if (order.starts_at is not None and order.starts_at >= end) or not in_force(
             order, max(order.starts_at or zone.step.start(closed + 1), zone.step.start(closed + 1))
         ):
             return None
-        fleet = fleet_state(zone, state.head.assets, state.settled[closed].grid_mw)
-        held = {a.asset_id: self._rest(fleet, row) for row, a in enumerate(zone.assets) if names(order, a)}
-        if not held:
+        fleet = fleet_state(zone, inputs.assets, inputs.grid_mw)
+        power = {a.asset_id: self._rest(fleet, row) for row, a in enumerate(zone.assets) if names(order, a)}
+        if not power:
             return None
         why = f"hold by {order.principal}: {order.reason}"
-        outcome = outcome_of_reflex(zone, fleet, held, engine="hold", why=why)
+        outcome = outcome_of_reflex(zone, fleet, power, engine=Engine.HOLD, why=why)
         grounds = Grounds(
             closed=closed,
             revision=plan.revision + 1,
             missing=[],
-            state=state_of(zone, fleet, None, zone.step.start(closed), state.head),
+            state=snapshot_of(
+                zone, inputs.assets, grid_mw=inputs.grid_mw, blind_slots=inputs.blind_slots, observation=None
+            ),
             bids={},
             orders=[order],
-            verdicts=[{"order_id": order.order_id, "action": "hold", "outcome": "accepted"}],
+            verdicts=[OrderVerdict(order_id=order.order_id, action="hold", outcome="accepted")],
             model_id=None,
             receipt=Receipt(offsets={"order": (origin.topic, origin.partition, origin.offset)}),
         )

@@ -6,8 +6,6 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,9 +17,28 @@ from agents.clearing.checker import Verdict, check
 from agents.clearing.plan_reasons import say_asset
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.plant.build_problem import potentials_now, starting
-from agents.plant.state import Head, PlanKept, Planned
+from agents.plant.state import AssetKept, Bid, DecidedPlan, Planned
 from vpp.fleet.schema import Battery, Zone
-from vpp.messages import Decision, Order, Receipt, Setpoint, SlotClosed, encode
+from vpp.messages import (
+    DECISION_VERSION,
+    AssetPlan,
+    AssetSnapshot,
+    Decision,
+    Duals,
+    Engine,
+    MissingBid,
+    Order,
+    OrderVerdict,
+    PlanNote,
+    PlanTable,
+    PlantSnapshot,
+    PublishedPlan,
+    Receipt,
+    Setpoint,
+    SetpointCheck,
+    SlotClosed,
+    encode,
+)
 from vpp.numerics.arrays import Floats
 
 _MW_DECIMALS = 6
@@ -35,15 +52,16 @@ class Outcome:
     ``setpoints``: by asset, checked. ``reasons``: by asset, why. ``checks``: what the checker clamped or refused.
     """
 
-    engine: str
+    engine: Engine
     objective: float | None
     binding: str
     setpoints: dict[str, Planned]
     reasons: dict[str, str]
-    checks: list[dict[str, Any]] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
-    plan: dict[str, list[Any]] = field(default_factory=dict)
-    duals: dict[str, Any] = field(default_factory=dict)
+    checks: list[SetpointCheck] = field(default_factory=list)
+    notes: tuple[PlanNote, ...] = ()
+    plan: PlanTable | None = None
+    duals: Duals = field(default_factory=Duals)
+    costs: dict[str, float] = field(default_factory=dict)
     alternatives: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     ahead_index: list[int] = field(default_factory=list)
@@ -56,11 +74,11 @@ class Grounds:
 
     closed: int
     revision: int
-    missing: list[str]
-    state: dict[str, Any]
-    bids: dict[str, Any]
+    missing: list[MissingBid]
+    state: PlantSnapshot
+    bids: dict[str, Bid]
     orders: list[Order]
-    verdicts: list[dict[str, Any]]
+    verdicts: list[OrderVerdict]
     model_id: str | None
     receipt: Receipt
     spec_hash: str | None = None
@@ -87,7 +105,7 @@ def outcome_of_plan(
         zone, problem.state, wanted, zone.step.hours,
         net_mw=float(problem.net_mw[0]), potential_mw=potentials_now(zone, observation),
     )  # fmt: skip
-    told = starting(zone, plan, problem.step_h)
+    starts = starting(zone, plan, problem.step_h)
     seen = observation is not None and observation.net_load_mw is not None
     setpoints: dict[str, Planned] = {}
     reasons: dict[str, str] = {}
@@ -101,7 +119,7 @@ def outcome_of_plan(
             curve=_curve(zone, problem, row, plan.curve_net_mw, plan.curve_mw) if follows else [],
             frequency_curve=droop,
             price_curve=_curve(zone, problem, row, plan.price_curve_per_mwh, plan.price_curve_mw) if follows else [],
-            start=asset.asset_id in told,
+            start=asset.asset_id in starts,
         )
         reasons[asset.asset_id] = _reason(problem, plan, row, verdict, order)
     return Outcome(
@@ -110,10 +128,11 @@ def outcome_of_plan(
         binding=plan.binding,
         setpoints=setpoints,
         reasons=reasons,
-        checks=_said(wanted, verdicts),
+        checks=_checks(wanted, verdicts),
         notes=plan.notes,
-        plan=_columns(zone, problem, plan),
+        plan=_table(zone, problem, plan),
         duals=_duals(zone, plan),
+        costs={name: round(value, _MONEY_DECIMALS) + 0.0 for name, value in plan.costs.items()},
         alternatives=dict(options),
         versions={"solver": plan.solver} if plan.solver else {},
         ahead_index=first_slots,
@@ -121,7 +140,9 @@ def outcome_of_plan(
     )
 
 
-def outcome_of_reflex(zone: Zone, state: FleetState, power: Mapping[str, float], *, engine: str, why: str) -> Outcome:
+def outcome_of_reflex(
+    zone: Zone, state: FleetState, power: Mapping[str, float], *, engine: Engine, why: str
+) -> Outcome:
     """Return a named reflex's powers as checked setpoints; ``power`` may speak of some assets only."""
     verdicts = check(zone, state, power, zone.step.hours)
     setpoints = {verdict.asset_id: Planned(_mw(verdict.power_mw)) for verdict in verdicts}
@@ -131,7 +152,7 @@ def outcome_of_reflex(zone: Zone, state: FleetState, power: Mapping[str, float],
         binding=why,
         setpoints=setpoints,
         reasons=dict.fromkeys(setpoints, why),
-        checks=_said(power, verdicts),
+        checks=_checks(power, verdicts),
     )
 
 
@@ -140,6 +161,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
     index = grounds.closed + 1
     slot, end = zone.step.start(index), zone.step.start(index + 1)
     decision = Decision(
+        version=DECISION_VERSION,
         zone=zone.zone,
         slot=zone.step.start(grounds.closed),
         for_slot=slot,
@@ -151,10 +173,13 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
         missing=grounds.missing,
         state=grounds.state,
         bids=grounds.bids,
-        orders=[msgspec.to_builtins(order) for order in grounds.orders],
-        verdicts=[*outcome.checks, *grounds.verdicts, *({"note": note} for note in outcome.notes)],
+        orders=grounds.orders,
+        verdicts=grounds.verdicts,
+        checks=outcome.checks,
+        notes=list(outcome.notes),
         plan=outcome.plan,
         duals=outcome.duals,
+        costs=outcome.costs,
         alternatives=outcome.alternatives,
         spec_hash=grounds.spec_hash,
         model_id=grounds.model_id,
@@ -181,14 +206,12 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
     return decision, setpoints
 
 
-def kept_plan(outcome: Outcome, decision: Decision, index: int, before: PlanKept | None = None) -> PlanKept:
+def kept_plan(outcome: Outcome, decision: Decision, index: int, before: DecidedPlan | None = None) -> DecidedPlan:
     """Return what to remember of a decision; a revision replaces only the setpoints that it speaks of."""
+    setpoints, ahead_index, ahead_mw = outcome.setpoints, outcome.ahead_index, outcome.ahead_mw
     if before is not None:
-        setpoints = {**before.setpoints, **outcome.setpoints}
-        return PlanKept(index, decision.decision_id, decision.revision, setpoints, before.ahead_index, before.ahead_mw)
-    return PlanKept(
-        index, decision.decision_id, decision.revision, outcome.setpoints, outcome.ahead_index, outcome.ahead_mw
-    )
+        setpoints, ahead_index, ahead_mw = {**before.setpoints, **setpoints}, before.ahead_index, before.ahead_mw
+    return DecidedPlan(index, decision.decision_id, decision.revision, setpoints, ahead_index, ahead_mw)
 
 
 def zone_hash(zone: Zone) -> str:
@@ -199,53 +222,59 @@ def zone_hash(zone: Zone) -> str:
     return hashlib.blake2b(zone.model_dump_json(exclude_defaults=True).encode(), digest_size=8).hexdigest()
 
 
-def state_of(
-    zone: Zone, state: FleetState, observation: SlotClosed | None, slot: datetime, head: Head
-) -> dict[str, Any]:
-    """Return the plant's state before a decision as plain values, with the closed slot and the blind ones before it."""
-    heard = {
-        asset_id: {"silent_slots": kept.silent_slots, "gap_slots": kept.gap_slots}
-        for asset_id, kept in head.assets.items()
-        if kept.silent_slots is not None
-    }
-    assets = {
-        asset.asset_id: {
-            "soc": _finite(state.soc[row]),
-            "power_mw": float(state.power_mw[row]),
-            "running_min": float(state.running_min[row]),
-            "ready_in_min": float(state.ready_in_min[row]),
-            "available": bool(state.available[row]),
-            **heard.get(asset.asset_id, {}),
-        }
-        for row, asset in enumerate(zone.assets)
-    }
-    seen = {"slot": slot, "values": None} if observation is None else observation
-    return {
-        "assets": assets,
-        "grid_mw": _finite(state.grid_mw),
-        "blind_slots": head.blind_slots,
-        "observation": msgspec.to_builtins(seen),
-    }
+def snapshot_of(
+    zone: Zone,
+    assets: Mapping[str, AssetKept],
+    *,
+    grid_mw: float | None,
+    blind_slots: int,
+    observation: SlotClosed | None,
+    previous: DecidedPlan | None = None,
+) -> PlantSnapshot:
+    """Return the plant before a decision, as its record holds it.
+
+    Args:
+        zone: The zone; only its assets are recorded.
+        assets: The fleet after the closed slot.
+        grid_mw: Grid power of the closed slot (MW), None where nothing tells it.
+        blind_slots: Slots in a row without a measured net load.
+        observation: The closed slot, None where it never came.
+        previous: The plan published before; recorded only where departing from it has a price.
+    """
+    return PlantSnapshot(
+        assets={asset.asset_id: _asset_snapshot(assets[asset.asset_id]) for asset in zone.assets},
+        grid_mw=grid_mw,
+        blind_slots=blind_slots,
+        observation=observation,
+        previous=_published(zone, previous),
+    )
 
 
-def planned_of(zone: Zone, plan: PlanKept | None) -> dict[str, Any]:
-    """Return the plan before as part of the state, where departing from it has a price; else nothing."""
+def _asset_snapshot(asset: AssetKept) -> AssetSnapshot:
+    return AssetSnapshot(
+        soc=asset.soc,
+        power_mw=asset.power_mw,
+        running_min=asset.running_min,
+        ready_in_min=asset.ready_in_min,
+        available=asset.available,
+        silent_slots=asset.silent_slots,
+        gap_slots=1 if asset.silent_slots is None else asset.gap_slots,
+    )
+
+
+def _published(zone: Zone, plan: DecidedPlan | None) -> PublishedPlan | None:
     if plan is None or zone.churn_price_per_mwh <= 0:
-        return {}
-    return {"planned": {"index": plan.ahead_index, "power_mw": plan.ahead_mw}}
+        return None
+    return PublishedPlan(starts=[zone.step.start(index) for index in plan.ahead_index], power_mw=plan.ahead_mw)
 
 
-def planned_from(state: Mapping[str, Any], index: int) -> PlanKept | None:
-    """Return the plan that ``planned_of`` wrote into a decision's state, for a decision of slot ``index``."""
-    said = state.get("planned")
-    return None if said is None else PlanKept(index - 1, "", 0, {}, said["index"], said["power_mw"])
-
-
-def bid_content(bid: Any) -> dict[str, Any]:
-    """Return a bid as plain values without its observation, which stands in the state."""
-    content: dict[str, Any] = msgspec.to_builtins(bid)
-    content.pop("observation", None)
-    return content
+def previous_plan(zone: Zone, decision: Decision) -> DecidedPlan | None:
+    """Return the plan published before a decision, as far as its record holds it."""
+    published = decision.state.previous
+    if published is None:
+        return None
+    first_slots = [zone.step.index(start) for start in published.starts]
+    return DecidedPlan(zone.step.index(decision.slot), "", 0, {}, first_slots, published.power_mw)
 
 
 def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw: Floats) -> list[tuple[float, float]]:
@@ -266,48 +295,50 @@ def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict, or
         return f"clamped: {verdict.reason}, {plan.power_mw[row, 0]:.2f} MW was planned"
     if order is not None:
         return f"{order.action} {order.order_id} by {order.principal}: {order.reason}"
-    return plan.binding if plan.engine.startswith("reflex") else say_asset(problem, plan, row)
+    return plan.binding if plan.is_reflex else say_asset(problem, plan, row)
 
 
-def _said(wanted: Mapping[str, float], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+def _checks(wanted: Mapping[str, float], verdicts: Sequence[Verdict]) -> list[SetpointCheck]:
     return [
-        {
-            "asset_id": v.asset_id, "outcome": v.outcome, "reason": None if v.reason is None else v.reason.value,
-            "wanted_mw": _mw(wanted[v.asset_id]), "power_mw": _mw(v.power_mw),
-        }
-        for v in verdicts
-        if v.outcome != "accepted"
-    ]  # fmt: skip
+        SetpointCheck(
+            asset_id=verdict.asset_id,
+            outcome=verdict.outcome,
+            reason=None if verdict.reason is None else verdict.reason.value,
+            wanted_mw=_mw(wanted[verdict.asset_id]),
+            power_mw=_mw(verdict.power_mw),
+        )
+        for verdict in verdicts
+        if verdict.outcome != "accepted"
+    ]
 
 
-def _columns(zone: Zone, problem: ClearingProblem, plan: Plan) -> dict[str, list[Any]]:
+def _table(zone: Zone, problem: ClearingProblem, plan: Plan) -> PlanTable:
     minutes = np.round(np.cumsum(problem.step_h) * 60.0).astype(int)
-    columns: dict[str, list[Any]] = {
-        "horizon_min": [int(value) for value in minutes],
-        "net_mw": _row(problem.net_mw),
-        "price_per_mwh": _row(problem.price_per_mwh),
-        "grid_mw": _row(plan.grid_mw),
-    }
-    for row, asset in enumerate(zone.assets):
-        columns[f"power_mw:{asset.asset_id}"] = _row(plan.power_mw[row])
-        if isinstance(asset, Battery):
-            columns[f"soc:{asset.asset_id}"] = _row(plan.soc[row])
-    return columns
+    return PlanTable(
+        horizon_min=[int(value) for value in minutes],
+        net_mw=_row(problem.net_mw),
+        price_per_mwh=_row(problem.price_per_mwh),
+        grid_mw=_row(plan.grid_mw),
+        assets={
+            asset.asset_id: AssetPlan(
+                power_mw=_row(plan.power_mw[row]), soc=_row(plan.soc[row]) if isinstance(asset, Battery) else []
+            )
+            for row, asset in enumerate(zone.assets)
+        },
+    )
 
 
-def _duals(zone: Zone, plan: Plan) -> dict[str, Any]:
-    water = {
-        asset.asset_id: round(float(plan.water_value_per_mwh[row]), _MONEY_DECIMALS)
-        for row, asset in enumerate(zone.assets)
-        if math.isfinite(plan.water_value_per_mwh[row])
-    }
-    return {
-        "water_value_per_mwh": water,
-        "power_price_per_mwh": _row(plan.power_price_per_mwh, _MONEY_DECIMALS),
-        "ramp_price_per_mw": _row(plan.ramp_price_per_mw, _MONEY_DECIMALS),
-        "cap_price_per_mw": _row(plan.cap_price_per_mw, _MONEY_DECIMALS),
-        "costs": {name: round(value, _MONEY_DECIMALS) + 0.0 for name, value in plan.costs.items()},
-    }
+def _duals(zone: Zone, plan: Plan) -> Duals:
+    return Duals(
+        water_value_per_mwh={
+            asset.asset_id: round(float(plan.water_value_per_mwh[row]), _MONEY_DECIMALS)
+            for row, asset in enumerate(zone.assets)
+            if math.isfinite(plan.water_value_per_mwh[row])
+        },
+        power_price_per_mwh=_row(plan.power_price_per_mwh, _MONEY_DECIMALS),
+        ramp_price_per_mw=_row(plan.ramp_price_per_mw, _MONEY_DECIMALS),
+        cap_price_per_mw=_row(plan.cap_price_per_mw, _MONEY_DECIMALS),
+    )
 
 
 def _row(values: Floats, decimals: int = _MW_DECIMALS) -> list[float]:
@@ -316,7 +347,3 @@ def _row(values: Floats, decimals: int = _MW_DECIMALS) -> list[float]:
 
 def _mw(value: float) -> float:
     return round(value, _MW_DECIMALS) + 0.0
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

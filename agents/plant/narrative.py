@@ -1,26 +1,30 @@
-"""A decision told in plain words, from its own record: what was decided, why, what binds when, what else it weighed."""
+"""A decision in sentences, from its own record: what was decided, why, what binds when, and the alternatives."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.clearing.plan_notes import say_note
+from vpp.domain import iso
 from vpp.fleet.schema import Battery, Zone
-from vpp.messages import Decision
+from vpp.messages import ActorBid, Decision, MissingBid, OrderVerdict, SetpointCheck, TraderBid
 
 _SAME_MW = 0.01
+_SAME_MONEY = 0.005
+_ACTIONS = {"rest": "idling", "charge": "charging", "discharge": "discharging"}
 _LEAST = 0.5
-"""Money per MW below which a limit is not worth telling."""
+"""Money per MW below which a limit is left out."""
 
 MAX_RUNS = 6
-"""So many stretches of binding limits are told, the dearest; a plan of 32 steps may have more."""
+"""At most this many stretches of binding limits are named, the most expensive ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BindingStretch:
     """A limit that binds over steps in a row, and what one MW more of it would save.
 
     ``kind``: ``import cap``, ``export cap``, ``ramp up`` or ``ramp down``. ``start`` to ``end``: the stretch of time.
@@ -42,39 +46,41 @@ def story(decision: Decision, setpoints: Iterable[Mapping[str, Any]], zone: Zone
         setpoints: ``asset_id``, ``power_mw``, ``reason`` and ``curve`` of each setpoint that it made.
         zone: The zone as it was configured, for break-even prices; None leaves them out.
     """
-    told = [_headline(decision)]
-    told += [_asset(decision, row, zone) for row in setpoints]
-    told += [_limit(run, zone) for run in binding_runs(decision)]
-    told += _alternatives(decision)
-    told += [f"no current bid of {text}; its last one was used, shifted" for text in decision.missing]
-    told += [said_verdict(entry) for entry in decision.verdicts]
-    return told + [
-        f"{policy}: bid after {bid['slot'][11:16]} from {_source(bid)}" for policy, bid in decision.bids.items()
+    return [
+        _headline(decision),
+        *(_asset(decision, row, zone) for row in setpoints),
+        *(_limit(stretch, zone) for stretch in binding_stretches(decision)),
+        *_alternatives(decision),
+        *(f"{say_missing(bid)}; its last bid was used, shifted in time" for bid in decision.missing),
+        *(say_check(check) for check in decision.checks),
+        *(say_verdict(verdict) for verdict in decision.verdicts),
+        *(say_note(note) for note in decision.notes),
+        *(f"{policy}: bid after {bid.slot:%H:%M} from {_source(bid)}" for policy, bid in decision.bids.items()),
     ]
 
 
-def _source(bid: Mapping[str, Any]) -> str:
+def _source(bid: ActorBid | TraderBid) -> str:
     """Return what a bid rests on: its model, or the named fallback."""
-    source, model = bid.get("source", ""), bid.get("model_id", "")
-    return f"{source} {model}" if model not in {"", "none", source} else str(source)
+    return bid.source if bid.model_id in {"", "none", bid.source} else f"{bid.source} {bid.model_id}"
 
 
 def _headline(decision: Decision) -> str:
     when = f"{decision.zone} {decision.for_slot:%Y-%m-%d %H:%M} UTC"
-    if not decision.plan:
+    if decision.plan is None:
         return f"{when}: {decision.binding} ({decision.engine})"
-    net, price = decision.plan["net_mw"][0], decision.plan["price_per_mwh"][0]
-    before = decision.state.get("grid_mw")
-    came = "" if before is None else f", grid power before {before:.1f} MW"
-    return f"{when}: expected net load {net:.1f} MW at price {price:.1f}{came} (cleared by {decision.engine})"
+    net, price = decision.plan.net_mw[0], decision.plan.price_per_mwh[0]
+    before = decision.state.grid_mw
+    ramp_base = "" if before is None else f", grid power before {before:.1f} MW"
+    return f"{when}: expected net load {net:.1f} MW at price {price:.1f}{ramp_base} (cleared by {decision.engine})"
 
 
 def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str:
     asset_id, power = str(row["asset_id"]), float(row["power_mw"])
-    soc = decision.state.get("assets", {}).get(asset_id, {}).get("soc")
+    before = decision.state.assets.get(asset_id)
+    soc = None if before is None else before.soc
     reason = str(row["reason"] or "").removeprefix(f"{asset_id}: ")
-    full = "" if soc is None else f" at {100.0 * soc:.0f} % SoC"
-    return f"{asset_id} {power:+.2f} MW{full}: {reason}{_break_even(decision, asset_id, zone)}{_follows(row)}"
+    charge = "" if soc is None else f" at {100.0 * soc:.0f} % SoC"
+    return f"{asset_id} {power:+.2f} MW{charge}: {reason}{_break_even(decision, asset_id, zone)}{_follows(row)}"
 
 
 def _follows(row: Mapping[str, Any]) -> str:
@@ -90,7 +96,7 @@ def _follows(row: Mapping[str, Any]) -> str:
 
 def _break_even(decision: Decision, asset_id: str, zone: Zone | None) -> str:
     """Return where a battery would turn: a stored MWh gives ``eta_d`` MWh out and takes ``1 / eta_c`` MWh in."""
-    water = decision.duals.get("water_value_per_mwh", {}).get(asset_id)
+    water = decision.duals.water_value_per_mwh.get(asset_id)
     battery = next((a for a in zone.assets if a.asset_id == asset_id), None) if zone is not None else None
     if water is None or not isinstance(battery, Battery):
         return ""
@@ -98,64 +104,100 @@ def _break_even(decision: Decision, asset_id: str, zone: Zone | None) -> str:
     return f" (discharging pays above {out:.1f}, charging below {water * battery.charge_efficiency:.1f})"
 
 
-def binding_runs(decision: Decision) -> list[Run]:
-    """Return the stretches of time in which a grid limit binds, in order of time, the dearest ``MAX_RUNS`` of them."""
-    if not decision.plan:
+def binding_stretches(decision: Decision) -> list[BindingStretch]:
+    """Return when a grid limit binds, in order of time; at most ``MAX_RUNS`` stretches, the most expensive ones."""
+    if decision.plan is None:
         return []
-    minutes = [0, *decision.plan["horizon_min"]]
-    edges = [decision.for_slot + timedelta(minutes=m) for m in minutes]
-    found: list[Run] = []
-    for column, above, below in (
-        ("cap_price_per_mw", "import cap", "export cap"),
-        ("ramp_price_per_mw", "ramp up", "ramp down"),
-    ):
-        last: str | None = None
-        for h, price in enumerate(decision.duals.get(column, [])):
-            kind = above if price > _LEAST else below if price < -_LEAST else None
-            if kind is not None and kind == last:
-                run = found.pop()
-                dearer = abs(price) > run.worth_per_mw
-                found.append(
-                    Run(
-                        kind, run.start, edges[h + 1],
-                        edges[h] if dearer else run.dearest_at, abs(price) if dearer else run.worth_per_mw,
-                    )
-                )  # fmt: skip
-            elif kind is not None:
-                found.append(Run(kind, edges[h], edges[h + 1], edges[h], abs(price)))
-            last = kind
-    kept = sorted(found, key=lambda run: (-run.worth_per_mw, run.start))[:MAX_RUNS]
-    return sorted(kept, key=lambda run: (run.start, run.kind))
+    edges = [decision.for_slot + timedelta(minutes=minutes) for minutes in [0, *decision.plan.horizon_min]]
+    duals = decision.duals
+    stretches = [
+        *_stretches(edges, duals.cap_price_per_mw, "import cap", "export cap"),
+        *_stretches(edges, duals.ramp_price_per_mw, "ramp up", "ramp down"),
+    ]
+    dearest = sorted(stretches, key=lambda stretch: (-stretch.worth_per_mw, stretch.start))[:MAX_RUNS]
+    return sorted(dearest, key=lambda stretch: (stretch.start, stretch.kind))
 
 
-def _limit(run: Run, zone: Zone | None) -> str:
+def _stretches(edges: list[datetime], prices: list[float], above: str, below: str) -> list[BindingStretch]:
+    """Return the stretches of one limit: steps in a row whose price has the same sign."""
+    stretches: list[BindingStretch] = []
+    last: str | None = None
+    for h, price in enumerate(prices):
+        kind = above if price > _LEAST else below if price < -_LEAST else None
+        if kind is not None and kind == last:
+            stretches[-1] = _longer(stretches[-1], edges[h], edges[h + 1], abs(price))
+        elif kind is not None:
+            stretches.append(BindingStretch(kind, edges[h], edges[h + 1], edges[h], abs(price)))
+        last = kind
+    return stretches
+
+
+def _longer(stretch: BindingStretch, start: datetime, end: datetime, worth: float) -> BindingStretch:
+    if worth > stretch.worth_per_mw:
+        return replace(stretch, end=end, dearest_at=start, worth_per_mw=worth)
+    return replace(stretch, end=end)
+
+
+def _limit(stretch: BindingStretch, zone: Zone | None) -> str:
     limit = None
     if zone is not None:
         limits = zone.limits
         limit = {"import cap": limits.import_cap_mw, "export cap": limits.export_cap_mw}.get(
-            run.kind, limits.ramp_limit_mw
+            stretch.kind, limits.ramp_limit_mw
         )
     size = "" if limit is None else f" of {limit:g} MW"
-    worth = f"worth {run.worth_per_mw:.0f} per MW"
-    if run.end - run.start <= timedelta(hours=1):
-        return f"{run.kind}{size} binding at {run.start:%H:%M}, {worth}"
-    return f"{run.kind}{size} binding {run.start:%H:%M} to {run.end:%H:%M}, {worth} at {run.dearest_at:%H:%M}"
+    worth = f"worth {stretch.worth_per_mw:.0f} per MW"
+    if stretch.end - stretch.start <= timedelta(hours=1):
+        return f"{stretch.kind}{size} binding at {stretch.start:%H:%M}, {worth}"
+    span = f"{stretch.start:%H:%M} to {stretch.end:%H:%M}"
+    return f"{stretch.kind}{size} binding {span}, {worth} at {stretch.dearest_at:%H:%M}"
 
 
 def _alternatives(decision: Decision) -> list[str]:
     if not decision.alternatives:
         return []
-    said = [
-        f"{name} {'as good' if abs(cost) < 0.005 else f'{cost:.2f} dearer' if cost > 0 else f'{-cost:.2f} cheaper'}"
-        for name, cost in sorted(decision.alternatives.items())
-    ]
-    return [f"instead, the free batteries at full: {', '.join(said)}"]
+    costs = [f"{_ACTIONS.get(name, name)} {_difference(cost)}" for name, cost in sorted(decision.alternatives.items())]
+    return [f"alternatives of the free batteries at full power: {', '.join(costs)}"]
 
 
-def said_verdict(entry: Mapping[str, Any]) -> str:
-    """Return what became of an order or a setpoint, or a note of the plan, in words."""
-    if "note" in entry:
-        return str(entry["note"])
-    subject = entry.get("order_id") or entry.get("asset_id")
-    reason = f": {entry['reason']}" if entry.get("reason") else ""
-    return " ".join(f"{subject} {entry.get('action', '')} {entry.get('outcome', '')}{reason}".split())
+def _difference(cost: float) -> str:
+    if abs(cost) < _SAME_MONEY:
+        return "costs the same"
+    return f"costs {abs(cost):,.2f} {'more' if cost > 0 else 'less'}"
+
+
+def say_missing(bid: MissingBid) -> str:
+    """Return why a policy has no current bid, as a clause."""
+    if bid.cause == "no_bid":
+        return f"{bid.policy}: no bid came"
+    return f"{bid.policy}: {bid.detail or 'the bid is empty'}"
+
+
+def say_check(check: SetpointCheck) -> str:
+    """Return what the checker changed of a setpoint, as a sentence."""
+    reason = "" if check.reason is None else f": {check.reason}"
+    return f"{check.asset_id} {check.outcome}{reason}"
+
+
+def say_verdict(verdict: OrderVerdict) -> str:
+    """Return what became of an order, as a sentence."""
+    reason = say_reason(verdict)
+    return f"{verdict.order_id} {verdict.action} {verdict.outcome}{'' if reason is None else f': {reason}'}"
+
+
+def say_reason(verdict: OrderVerdict) -> str | None:
+    """Return why an order was not met in full, as a clause; None where it was."""
+    if verdict.detail is not None:
+        return verdict.detail
+    match verdict.code:
+        case "limited":
+            return f"{verdict.asset_id} can give {verdict.power_mw or 0.0:.2f} MW"
+        case "out_of_reach":
+            reached, wanted = 100 * (verdict.soc or 0.0), 100 * (verdict.wanted_soc or 0.0)
+            return f"{verdict.asset_id} reaches {reached:.1f} % SoC instead of {wanted:.1f} %"
+        case "outranked":
+            return "a stronger order rules"
+        case "not_started":
+            return "it has not started" if verdict.starts_at is None else f"it starts at {iso(verdict.starts_at)}"
+        case None:
+            return None

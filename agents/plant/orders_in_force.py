@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.twin import AssetState, deliver
 from agents.clearing.problem import Bands
-from vpp.domain import iso
 from vpp.fleet.schema import Asset, Battery, Zone
-from vpp.messages import Order
+from vpp.messages import Order, OrderVerdict, PlanNote
 from vpp.numerics.arrays import Floats
 
 _SAME_MW = 1e-4
@@ -143,14 +141,14 @@ def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Floats) ->
     return replace(bands, min_mw=low, max_mw=high)
 
 
-def reach_notes(zone: Zone, asked_for: Bands, cut: Bands, step_h: Floats) -> tuple[str, ...]:
+def reach_notes(zone: Zone, asked_for: Bands, cut: Bands, step_h: Floats) -> tuple[PlanNote, ...]:
     """Return for how long each battery can follow its order, where ``within_reach`` cut it."""
     notes = []
     for row, asset in enumerate(zone.assets):
         short = (cut.min_mw[row] < asked_for.min_mw[row]) | (cut.max_mw[row] > asked_for.max_mw[row])
         if short.any():
             minutes = 60.0 * float(step_h[: int(np.argmax(short))].sum())
-            notes.append(f"{asset.asset_id} can follow its order for {minutes:.0f} min, then it is empty or full")
+            notes.append(PlanNote(code="order_energy_limited", asset_id=asset.asset_id, values={"minutes": minutes}))
     return tuple(notes)
 
 
@@ -169,47 +167,69 @@ def _target_soc(
     bands.soc_target_step[row] = due[-1] if due else 0
 
 
-def verdicts(zone: Zone, said: Asked, power_mw: Floats, notes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what became of each order at the first step: accepted, clamped, waiting or superseded.
-
-    All but the accepted have a ``code`` (``limited`` by physics or a grid limit, ``out_of_reach`` in time,
-    ``outranked`` by another order, ``not_started``) and a ``reason`` in words.
+def verdicts(zone: Zone, asked_for: Asked, power_mw: Floats, notes: Sequence[PlanNote]) -> list[OrderVerdict]:
+    """Return what became of each order at the first step.
 
     Args:
         zone: The zone with its assets.
-        said: What the orders asked.
-        power_mw: Setpoints that went out, one per asset.
-        notes: The plan's reasons for what it could not meet.
+        asked_for: What the orders ask.
+        power_mw: Setpoints that went out, shape (A,).
+        notes: What the plan could not meet.
     """
-    found: list[dict[str, Any]] = []
-    for order in said.orders:
-        rows = [row for row, ruler in enumerate(said.ruling) if ruler is order]
-        entry: dict[str, Any] = {"order_id": order.order_id, "action": order.action, "outcome": "accepted"}
-        if order.action == "soc_target":
-            missed = [note for note in notes if "SoC instead" in note and _about(order, note)]
-            entry |= {"outcome": "clamped", "code": "out_of_reach", "reason": missed[0]} if missed else {}
-        elif not rows:
-            entry |= _without_effect(order, zone, said)
-        else:
-            off = [row for row in rows if _departs(said.bands, row, float(power_mw[row]))]
-            if off:
-                asset_id = zone.assets[off[0]].asset_id
-                reason = f"{asset_id} can give {float(power_mw[off[0]]):.2f} MW"
-                entry |= {"outcome": "clamped", "code": "limited", "reason": reason}
-        found.append(entry)
-    return found
+    return [_verdict(order, zone, asked_for, power_mw, notes) for order in asked_for.orders]
 
 
-def _about(order: Order, note: str) -> bool:
-    return not order.asset_ids or note.split(" ", maxsplit=1)[0] in order.asset_ids
+def _verdict(order: Order, zone: Zone, asked_for: Asked, power_mw: Floats, notes: Sequence[PlanNote]) -> OrderVerdict:
+    if order.action == "soc_target":
+        missed = next((n for n in notes if n.code == "soc_target_missed" and _concerns(order, n)), None)
+        return _accepted(order) if missed is None else _out_of_reach(order, missed)
+    rows = [row for row, ruler in enumerate(asked_for.ruling) if ruler is order]
+    if not rows:
+        return _without_effect(order, zone, asked_for)
+    short = next((row for row in rows if _departs(asked_for.bands, row, float(power_mw[row]))), None)
+    if short is None:
+        return _accepted(order)
+    return OrderVerdict(
+        order_id=order.order_id,
+        action=order.action,
+        outcome="clamped",
+        code="limited",
+        asset_id=zone.assets[short].asset_id,
+        power_mw=float(power_mw[short]),
+    )
 
 
-def _without_effect(order: Order, zone: Zone, said: Asked) -> dict[str, Any]:
-    rulers = [said.ruling[row] for row, asset in enumerate(zone.assets) if names(order, asset)]
+def _accepted(order: Order) -> OrderVerdict:
+    return OrderVerdict(order_id=order.order_id, action=order.action, outcome="accepted")
+
+
+def _out_of_reach(order: Order, missed: PlanNote) -> OrderVerdict:
+    return OrderVerdict(
+        order_id=order.order_id,
+        action=order.action,
+        outcome="clamped",
+        code="out_of_reach",
+        asset_id=missed.asset_id,
+        soc=missed.values["soc"],
+        wanted_soc=missed.values["wanted_soc"],
+    )
+
+
+def _concerns(order: Order, note: PlanNote) -> bool:
+    return not order.asset_ids or note.asset_id in order.asset_ids
+
+
+def _without_effect(order: Order, zone: Zone, asked_for: Asked) -> OrderVerdict:
+    rulers = [asked_for.ruling[row] for row, asset in enumerate(zone.assets) if names(order, asset)]
     if any(ruler is not None for ruler in rulers):
-        return {"outcome": "superseded", "code": "outranked", "reason": "a stronger order rules"}
-    when = f"from {iso(order.starts_at)}" if order.starts_at else "not yet"
-    return {"outcome": "waiting", "code": "not_started", "reason": when}
+        return OrderVerdict(order_id=order.order_id, action=order.action, outcome="superseded", code="outranked")
+    return OrderVerdict(
+        order_id=order.order_id,
+        action=order.action,
+        outcome="waiting",
+        code="not_started",
+        starts_at=order.starts_at,
+    )
 
 
 def _departs(bands: Bands, row: int, power_mw: float) -> bool:

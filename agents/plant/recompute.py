@@ -1,30 +1,26 @@
-"""Receipts at work: a decision made again from nothing but its own record, and what another action would have cost.
+"""Makes a decision again from nothing but its own record, and prices another first action.
 
-A decision holds the state before, the bids and the orders; with the zone's configuration that is all it was made of.
+A decision holds the state before, the bids and the orders; with the zone's configuration these are all its inputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
 
 from agents.clearing.solve import what_if
 from agents.clearing.stochastic_solve import regrets
 from agents.plant import build_problem
-from agents.plant.decide import Chooser
-from agents.plant.decision_record import planned_from, zone_hash
-from agents.plant.ledger import Settled
-from agents.plant.recorded_problem import reopen
-from agents.plant.state import AssetKept, Head, LastBid, PlanKept, PlantState, Standing
+from agents.plant.decide import Chooser, DecisionInputs
+from agents.plant.decision_record import previous_plan, zone_hash
+from agents.plant.recorded_problem import Unsolved, reopen
+from agents.plant.state import AssetKept, DecidedPlan, LastBid
 from vpp.errors import RefusedError
 from vpp.fleet.schema import Zone
-from vpp.messages import ActorBid, Decision, Order, SlotClosed, TraderBid
+from vpp.messages import AssetSnapshot, Decision, Engine, PlanNote
 from vpp.streams.reducer import Origin
 
-_KINDS: dict[str, type[ActorBid] | type[TraderBid]] = {"actor": ActorBid, "trader": TraderBid}
+_NOWHERE = Origin("", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,7 @@ class Difference:
     extra_cost: float
     items: dict[str, float]
     power_mw: dict[str, float]
-    notes: tuple[str, ...]
+    notes: tuple[PlanNote, ...]
 
 
 def configured(zones: Iterable[Zone], decision: Decision) -> Zone:
@@ -59,7 +55,7 @@ def configured(zones: Iterable[Zone], decision: Decision) -> Zone:
 
 
 def recompute(zone: Zone, decision: Decision, clear: build_problem.Clear = build_problem.clear) -> Decision:
-    """Return the decision made again from its record; its id equals the record's when nothing was changed.
+    """Return the decision made again from its record; of form 2, its id equals the record's where nothing was changed.
 
     Args:
         zone: The zone as it was configured then.
@@ -69,15 +65,14 @@ def recompute(zone: Zone, decision: Decision, clear: build_problem.Clear = build
     Raises:
         RefusedError: The zone's configuration is another one, or the record is not whole.
     """
-    state, closed, observation = _situation(configured([zone], decision), decision)
-    chooser = Chooser(zone, clear, explore=bool(decision.alternatives))
+    chooser = Chooser(configured([zone], decision), clear, explore=bool(decision.alternatives))
+    inputs = _recorded_inputs(zone, decision)
     if not decision.revision:
-        return chooser.choose(state, closed, observation, list(decision.missing)).decision
-    state.plan = PlanKept(closed + 1, "", decision.revision - 1, {})
-    held = chooser.hold_now(state, state.standing.orders[0], Origin("", 0, 0)) if state.standing.orders else None
-    if held is None:
+        return chooser.choose(inputs).decision
+    revision = chooser.hold_now(inputs, decision.orders[0], _NOWHERE) if decision.orders else None
+    if revision is None:
         raise RefusedError(f"decision {decision.decision_id} is a revision without the order that asked for it")
-    return held.decision
+    return revision.decision
 
 
 def why_not(
@@ -99,14 +94,14 @@ def why_not(
         KeyError: The zone has no such asset.
     """
     opened = reopen(configured([zone], decision), decision)
-    if isinstance(opened, str):
+    if isinstance(opened, Unsolved):
         raise RefusedError(f"decision {decision.decision_id} cannot be solved again: {opened}")
-    found = opened.problem(opened.orders, keep_decided=False)
-    if found is None or decision.revision:
+    built = opened.problem(opened.orders, keep_decided=False)
+    if built is None or decision.revision:
         raise RefusedError(f"decision {decision.decision_id} solved nothing: {decision.binding}")
-    problem = found[0]
+    problem = built[0]
     plan = clear(problem)
-    stochastic = plan.engine == "dp"
+    stochastic = plan.engine is Engine.DP
     planned = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
     other = what_if(problem, {**planned, **first_mw} if stochastic else first_mw)
     items = {name: other.costs[name] - value for name, value in plan.costs.items()}
@@ -122,26 +117,30 @@ def why_not(
     )
 
 
-def _situation(zone: Zone, decision: Decision) -> tuple[PlantState, int, SlotClosed | None]:
-    """Return the plant's memory as it was, as far as the decision rests on it."""
-    closed = zone.step.index(decision.slot)
-    seen = decision.state["observation"]
-    observation = msgspec.convert(seen, SlotClosed) if seen.get("values") is not None else None
-    assets = {name: msgspec.convert(kept, AssetKept) for name, kept in decision.state["assets"].items()}
-    grid = decision.state["grid_mw"]
-    # Only the grid power counts of the settled slot: it is given back as the net load of a plant at rest.
-    settled = Settled(closed, grid, None, dict.fromkeys(assets, 0.0))
-    state = PlantState(
-        head=Head(closed=closed, blind_slots=decision.state["blind_slots"], assets=assets),
-        standing=Standing([msgspec.convert(order, Order) for order in decision.orders]),
-        last={policy: _last(zone, policy, content) for policy, content in decision.bids.items()},
-        settled={closed: settled},
-        plan=planned_from(decision.state, closed + 1),
+def _recorded_inputs(zone: Zone, decision: Decision) -> DecisionInputs:
+    """Return the inputs of a decision as its record holds them; a revision changes the plan that was in force."""
+    state, closed = decision.state, zone.step.index(decision.slot)
+    revised = DecidedPlan(closed + 1, "", decision.revision - 1, {}) if decision.revision else None
+    return DecisionInputs(
+        closed=closed,
+        assets={asset_id: _asset(snapshot) for asset_id, snapshot in state.assets.items()},
+        grid_mw=state.grid_mw,
+        blind_slots=state.blind_slots,
+        orders=decision.orders,
+        bids={policy: LastBid(bid, ("", 0, 0)) for policy, bid in decision.bids.items()},
+        observation=state.observation,
+        missing=decision.missing,
+        previous=revised or previous_plan(zone, decision),
     )
-    return state, closed, observation
 
 
-def _last(zone: Zone, policy: str, content: dict[str, Any]) -> LastBid:
-    blank = SlotClosed(zone=zone.zone, slot=zone.step.start(0), step_min=zone.step_min, values={}, net_load_mw=None)
-    bid = msgspec.convert({**content, "observation": msgspec.to_builtins(blank)}, _KINDS[policy])
-    return LastBid(bid, ("", 0, 0))
+def _asset(snapshot: AssetSnapshot) -> AssetKept:
+    return AssetKept(
+        soc=snapshot.soc,
+        power_mw=snapshot.power_mw,
+        running_min=snapshot.running_min,
+        ready_in_min=snapshot.ready_in_min,
+        available=snapshot.available,
+        silent_slots=snapshot.silent_slots,
+        gap_slots=snapshot.gap_slots,
+    )

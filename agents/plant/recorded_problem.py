@@ -1,24 +1,20 @@
-"""Reopens a decision: the clearing problem that it solved, rebuilt from what it says of itself."""
+"""Reopens a decision: rebuilds the clearing problem that it solved from its record."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
-
-import msgspec
-import numpy as np
+from typing import Literal
 
 from agents.assets.fleet_state import FleetState
 from agents.clearing.problem import ClearingProblem
-from agents.plant.build_problem import Basis, problem_of
-from agents.plant.decision_record import planned_from
+from agents.plant.build_problem import Basis, basis_of_bids, problem_of
+from agents.plant.decision_record import previous_plan
 from agents.plant.orders_in_force import Asked
-from agents.plant.state import PlanKept
+from agents.plant.state import DecidedPlan, fleet_state
 from vpp.fleet.schema import Zone
-from vpp.messages import ActorBid, Decision, Order, SlotClosed, TraderBid
+from vpp.messages import Decision, Order, SlotClosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +32,7 @@ class Reopened:
     orders: tuple[Order, ...]
     observation: SlotClosed | None
     decided_mw: dict[str, float]
-    planned: PlanKept | None = None
+    planned: DecidedPlan | None = None
 
     @property
     def free_from(self) -> datetime:
@@ -75,67 +71,45 @@ class Reopened:
         return replace(problem, bands=replace(problem.bands, fixed_mw=fixed)), said, starts
 
 
-def reopen(zone: Zone, decision: Decision) -> Reopened | str:
-    """Return what a decision rested on, or in words why it cannot be reopened.
+@dataclass(frozen=True, slots=True)
+class Unsolved:
+    """Why a decision holds no problem to solve again: the fleet is another one now, or nothing was solved."""
+
+    code: Literal["fleet_changed", "no_plan"]
+    decision: Decision
+
+    def __str__(self) -> str:
+        """Return the reason as a clause."""
+        if self.code == "fleet_changed":
+            return "the fleet has changed since the last decision"
+        return f"the plant is on {self.decision.engine} ({self.decision.binding}): there is no plan to weigh against"
+
+
+def reopen(zone: Zone, decision: Decision) -> Reopened | Unsolved:
+    """Return what a decision rested on, or why there is nothing to solve again.
 
     Args:
         zone: The zone as it is configured now; the assets must be those of the decision.
         decision: The decision, revision 0.
     """
-    assets = decision.state.get("assets", {})
+    assets = decision.state.assets
     if set(assets) != {asset.asset_id for asset in zone.assets}:
-        return "the fleet has changed since the last decision"
-    if not decision.plan:
-        return f"the plant is on {decision.engine} ({decision.binding}): there is no plan to weigh against"
-    observation = _observation(decision)
-    seen = observation or SlotClosed(
-        zone=zone.zone, slot=decision.slot, step_min=zone.step_min, values={}, net_load_mw=None
-    )
-    bids = {name: {**body, "observation": msgspec.to_builtins(seen)} for name, body in decision.bids.items()}
-    try:
-        basis = Basis(
-            actor=msgspec.convert(bids["actor"], ActorBid) if "actor" in bids else None,
-            trader=msgspec.convert(bids["trader"], TraderBid) if "trader" in bids else None,
-        )
-        orders = tuple(msgspec.convert(order, Order) for order in decision.orders)
-    except msgspec.ValidationError as error:
-        return f"the last decision cannot be read: {error}"
+        return Unsolved("fleet_changed", decision)
+    if decision.plan is None:
+        return Unsolved("no_plan", decision)
+    planned = decision.plan.assets
     return Reopened(
         zone=zone,
         closed=zone.step.index(decision.slot),
-        basis=basis,
-        state=_state(zone, assets, decision.state.get("grid_mw")),
-        orders=orders,
-        observation=observation,
-        decided_mw={
-            asset.asset_id: float(decision.plan[f"power_mw:{asset.asset_id}"][0])
-            for asset in zone.assets
-            if decision.plan.get(f"power_mw:{asset.asset_id}")
-        },
-        planned=planned_from(decision.state, zone.step.index(decision.for_slot)),
+        basis=basis_of_bids(decision.bids),
+        state=fleet_state(zone, assets, decision.state.grid_mw),
+        orders=tuple(decision.orders),
+        observation=decision.state.observation,
+        decided_mw={asset_id: asset.power_mw[0] for asset_id, asset in planned.items()},
+        planned=previous_plan(zone, decision),
     )
 
 
 def step_ends(starts: Sequence[datetime], step_h: Sequence[float]) -> list[datetime]:
     """Return the end of each step."""
     return [start + timedelta(hours=float(hours)) for start, hours in zip(starts, step_h, strict=True)]
-
-
-def _observation(decision: Decision) -> SlotClosed | None:
-    content = decision.state.get("observation") or {}
-    try:
-        return msgspec.convert(content, SlotClosed)
-    except msgspec.ValidationError:
-        return None
-
-
-def _state(zone: Zone, assets: dict[str, dict[str, Any]], grid_mw: float | None) -> FleetState:
-    rows = [assets[asset.asset_id] for asset in zone.assets]
-    return FleetState(
-        soc=np.array([math.nan if row["soc"] is None else row["soc"] for row in rows], dtype=float),
-        power_mw=np.array([row["power_mw"] for row in rows], dtype=float),
-        running_min=np.array([row["running_min"] for row in rows], dtype=float),
-        ready_in_min=np.array([row["ready_in_min"] for row in rows], dtype=float),
-        available=np.array([row["available"] for row in rows], dtype=bool),
-        grid_mw=math.nan if grid_mw is None else grid_mw,
-    )

@@ -7,11 +7,12 @@ a later slot that is complete, or the end. Slots close strictly in order; each i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
 from agents.plant import build_problem
-from agents.plant.decide import Choice, Chooser
+from agents.plant.decide import Choice, Chooser, inputs_of
 from agents.plant.ledger import Settled, entries, money_of, trades
 from agents.plant.orders_in_force import admit, unexpired
 from agents.plant.settlement import price_per_mwh, served_net_mw, settle_slot
@@ -19,9 +20,9 @@ from agents.plant.state import (
     MEMORY_DAYS,
     AssetKept,
     LastBid,
-    Late,
+    LateCorrection,
     PlantState,
-    Waiting,
+    WaitingBids,
     asset_at_rest,
     changed_values,
     load_state,
@@ -36,6 +37,7 @@ from vpp.messages import (
     Deadline,
     End,
     Message,
+    MissingBid,
     Order,
     SlotClosed,
     TraderBid,
@@ -106,27 +108,25 @@ class PlantReducer:
             case _:
                 raise MessageError(f"{type(message).__name__} is no bid", reason="schema")
 
-    # --- collecting ---------------------------------------------------------------------------------------------
-
     def _bid(self, state: PlantState, bid: ActorBid | TraderBid, origin: Origin) -> list[Output]:
-        policy = "actor" if isinstance(bid, ActorBid) else "trader"
+        policy = bid.policy
         if policy not in self._policies:
             return []
         build_problem.validate_bid(self._zone, bid)
         index = self._step.index(bid.slot)
         head = state.head
-        state.touched.add("head")
+        state.changed.mark("head")
         head.heard[policy] = max(index, head.heard.get(policy, index))
         if head.closed is not None and index <= head.closed:
             return self._late_bid(state, index, policy, bid, origin)
         if policy in head.ended:
             head.ended.remove(policy)
-        waiting = state.waiting.setdefault(index, Waiting({}, {}))
+        waiting = state.waiting.setdefault(index, WaitingBids({}, {}))
         if policy in waiting.bids:
             return []
         waiting.bids[policy] = bid
         waiting.places[policy] = (origin.topic, origin.partition, origin.offset)
-        state.touched.add(f"waiting:{index}")
+        state.changed.mark("waiting", index)
         return self._close_until(state, index) if len(waiting.bids) == len(self._policies) else []
 
     def _late_bid(
@@ -134,9 +134,9 @@ class PlantReducer:
     ) -> list[Output]:
         """What comes after a decision decides nothing; its observation settles once where the slot had none."""
         last = state.last.get(policy)
-        if bid.horizon_min and (last is None or last.bid is None or last.bid.slot < bid.slot):
+        if bid.horizon_min and (last is None or last.bid.slot < bid.slot):
             state.last[policy] = LastBid(bid, (origin.topic, origin.partition, origin.offset))
-            state.touched.add(f"last:{policy}")
+            state.changed.mark("last", policy)
         old = state.settled.get(index)
         if old is None or old.observed:
             return []
@@ -158,7 +158,7 @@ class PlantReducer:
         head = state.head
         if message.producer not in self._policies:
             return []
-        state.touched.add("head")
+        state.changed.mark("head")
         if message.producer not in head.ended:
             head.ended.append(message.producer)
             head.ended.sort()
@@ -184,12 +184,11 @@ class PlantReducer:
             outputs += self._close(state, slot)
         return outputs
 
-    # --- settling -----------------------------------------------------------------------------------------------
-
     def _close(self, state: PlantState, index: int) -> list[Output]:
         head = state.head
-        waiting = state.waiting.pop(index, Waiting())
-        state.touched |= {"head", f"waiting:{index}"}
+        waiting = state.waiting.pop(index, WaitingBids())
+        state.changed.mark("head")
+        state.changed.mark("waiting", index)
         observation = next((waiting.bids[p].observation for p in self._policies if p in waiting.bids), None)
         outputs = self._settle(state, index, observation)
         outputs += self._decide(state, index, observation, self._take_bids(state, waiting))
@@ -227,10 +226,10 @@ class PlantReducer:
         index = self._step.index(correction.slot)
         after = max(state.head.heard.get("actor", index), index)
         if state.head.closed is not None and after <= state.head.closed:
-            state.touched.add("head")
+            state.changed.mark("head")
             return self._apply_correction(state, correction)
-        state.head.late.append(Late(after, correction))
-        state.touched.add("head")
+        state.head.late.append(LateCorrection(after, correction))
+        state.changed.mark("head")
         return []
 
     def _apply_correction(self, state: PlantState, correction: Correction) -> list[Output]:
@@ -269,38 +268,44 @@ class PlantReducer:
                 state.keep_settled(after)
         return outputs
 
-    # --- deciding -----------------------------------------------------------------------------------------------
-
-    def _take_bids(self, state: PlantState, waiting: Waiting) -> list[str]:
-        """Remember the bids of a closing slot; return whose is missing, and why."""
-        missing = []
+    def _take_bids(self, state: PlantState, waiting: WaitingBids) -> list[MissingBid]:
+        """Remember the bids of a closing slot; return the policies without one."""
+        missing: list[MissingBid] = []
         for policy in self._policies:
             bid = waiting.bids.get(policy)
             if bid is None:
-                missing.append(f"{policy}: no bid came")
+                missing.append(MissingBid(policy=policy, cause="no_bid"))
             elif not bid.horizon_min:
-                missing.append(f"{policy}: {bid.reason or 'the bid is empty'}")
+                missing.append(MissingBid(policy=policy, cause="empty", detail=bid.reason))
             else:
                 state.last[policy] = LastBid(bid, waiting.places[policy])
-                state.touched.add(f"last:{policy}")
+                state.changed.mark("last", policy)
         return missing
 
     def _decide(
-        self, state: PlantState, closed: int, observation: SlotClosed | None, missing: list[str]
+        self, state: PlantState, closed: int, observation: SlotClosed | None, missing: list[MissingBid]
     ) -> list[Output]:
         orders = unexpired(state.standing.orders, self._step.start(closed + 1))
         if len(orders) != len(state.standing.orders):
             state.standing.orders = orders
-            state.touched.add("orders")
-        choice = self._chooser.choose(state, closed, observation, missing)
+            state.changed.mark("orders")
+        choice = self._chooser.choose(inputs_of(self._zone, state, closed, observation, missing))
         state.plan = choice.plan
-        state.touched.add("plan")
-        begun = sorted(set(choice.conditions) - set(state.head.alerts))
-        state.head.alerts = sorted(choice.conditions)
+        state.changed.mark("plan")
+        conditions = {**choice.conditions, **self._cap_breach(state.settled[closed].grid_mw)}
+        begun = sorted(set(conditions) - set(state.head.alerts))
+        state.head.alerts = sorted(conditions)
         return [
-            *_said(choice),
-            *(self._alert(closed, name, "warning", choice.conditions[name]) for name in begun),
+            *_outputs(choice),
+            *(self._alert(closed, name, "warning", conditions[name]) for name in begun),
         ]
+
+    def _cap_breach(self, grid_mw: float | None) -> dict[str, str]:
+        """Return the condition of measured grid power above the import cap, where it is."""
+        cap_mw = self._zone.limits.import_cap_mw
+        if grid_mw is None or grid_mw <= cap_mw + 1e-6:
+            return {}
+        return {"cap-breach": f"grid power {grid_mw:.2f} MW is above the cap of {cap_mw:g} MW"}
 
     def _order(self, state: PlantState, order: Order, origin: Origin) -> list[Output]:
         standing = state.standing
@@ -308,18 +313,26 @@ class PlantReducer:
             return []
         standing.seen = [*standing.seen[-(_SEEN_ORDERS - 1) :], order.order_id]
         standing.orders = admit(standing.orders, order)
-        state.touched.add("orders")
-        choice = self._chooser.hold_now(state, order, origin) if order.action == "hold" else None
+        state.changed.mark("orders")
+        choice = self._hold_now(state, order, origin) if order.action == "hold" else None
         if choice is None:
             return []
         state.plan = choice.plan
         state.head.alerts = sorted({*state.head.alerts, *choice.conditions})
-        state.touched |= {"plan", "head"}
+        state.changed.mark("plan")
+        state.changed.mark("head")
         closed = state.head.closed or 0
         return [
-            *_said(choice),
+            *_outputs(choice),
             *(self._alert(closed, name, "warning", text) for name, text in choice.conditions.items()),
         ]
+
+    def _hold_now(self, state: PlantState, order: Order, origin: Origin) -> Choice | None:
+        closed = state.head.closed
+        if closed is None:
+            return None
+        inputs = inputs_of(self._zone, state, closed, None, [])
+        return self._chooser.hold_now(replace(inputs, grid_mw=state.settled[closed].grid_mw), order, origin)
 
     def _alert(self, index: int, what: str, severity: str, text: str) -> Output:
         slot = self._step.start(index)
@@ -334,7 +347,7 @@ class PlantReducer:
         return Output("alerts", alert)
 
 
-def _said(choice: Choice) -> list[Output]:
+def _outputs(choice: Choice) -> list[Output]:
     return [
         *(Output("setpoints", setpoint) for setpoint in choice.setpoints),
         Output("decisions", choice.decision),

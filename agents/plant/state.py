@@ -17,10 +17,10 @@ import numpy as np
 from agents.assets.fleet_state import FleetState
 from agents.assets.twin import AssetState
 from agents.plant.ledger import Settled
-from agents.state_codec import pack, unpack
 from vpp.fleet.schema import Battery, Peaker, Zone
-from vpp.messages import ActorBid, Correction, Order, TraderBid
+from vpp.messages import ActorBid, AssetSnapshot, Correction, Order, TraderBid
 from vpp.streams.reducer import Load
+from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
 
 _SHAPE = "plant-1"
 CHUNK_SLOTS = 12
@@ -68,7 +68,7 @@ class Planned(msgspec.Struct):
     start: bool = False
 
 
-class PlanKept(msgspec.Struct):
+class DecidedPlan(msgspec.Struct):
     """The last decision, for slot ``index``: its setpoints, and the look-ahead.
 
     ``ahead_mw``: planned power by asset; ``ahead_index``: first slot of each of its steps.
@@ -82,7 +82,7 @@ class PlanKept(msgspec.Struct):
     ahead_mw: dict[str, list[float]] = {}
 
 
-class Waiting(msgspec.Struct):
+class WaitingBids(msgspec.Struct):
     """Bids of one slot by policy, and where they stand in the log."""
 
     bids: dict[str, Bid] = {}
@@ -90,27 +90,27 @@ class Waiting(msgspec.Struct):
 
 
 class LastBid(msgspec.Struct):
-    """A policy's last bid that said something, and the last one heard, which may be empty."""
+    """A policy's last bid with content, and where it stands in the log."""
 
-    bid: Bid | None
+    bid: Bid
     place: Place
 
 
-class Standing(msgspec.Struct):
+class OrdersInForce(msgspec.Struct):
     """Orders in force in order of arrival, and the ids of the last orders seen, so that a repeat does nothing."""
 
     orders: list[Order] = []
     seen: list[str] = []
 
 
-class Late(msgspec.Struct):
+class LateCorrection(msgspec.Struct):
     """A correction that is due when slot ``after`` is settled."""
 
     after: int
     correction: Correction
 
 
-class Head(msgspec.Struct):
+class PlantHead(msgspec.Struct):
     """Where the plant stands.
 
     ``closed``: index of the last slot settled; the next one is decided. ``first``: index of the first. ``blind_slots``:
@@ -125,33 +125,33 @@ class Head(msgspec.Struct):
     heard: dict[str, int] = {}
     ended: list[str] = []
     waiting: list[int] = []
-    late: list[Late] = []
+    late: list[LateCorrection] = []
     alerts: list[str] = []
 
 
 @dataclass
 class PlantState:
-    """The plant's memory of one zone; ``touched`` names the values that changed."""
+    """The plant's memory of one zone; ``changed``: the values to keep anew."""
 
-    head: Head = field(default_factory=Head)
-    plan: PlanKept | None = None
-    standing: Standing = field(default_factory=Standing)
-    waiting: dict[int, Waiting] = field(default_factory=dict)
+    head: PlantHead = field(default_factory=PlantHead)
+    plan: DecidedPlan | None = None
+    standing: OrdersInForce = field(default_factory=OrdersInForce)
+    waiting: dict[int, WaitingBids] = field(default_factory=dict)
     last: dict[str, LastBid] = field(default_factory=dict)
     settled: dict[int, Settled] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
+    changed: ChangedValues = field(default_factory=ChangedValues)
 
     def keep_settled(self, slot: Settled) -> None:
         """Remember a settled slot."""
         self.settled[slot.index] = slot
-        self.touched.add(f"settled:{slot.index // CHUNK_SLOTS}")
+        self.changed.mark("settled", slot.index // CHUNK_SLOTS)
 
     def forget_before(self, index: int) -> None:
         """Drop whole chunks of settled slots that lie before ``index``."""
         edge = index // CHUNK_SLOTS * CHUNK_SLOTS
         for old in [slot for slot in self.settled if slot < edge]:
             del self.settled[old]
-            self.touched.add(f"settled:{old // CHUNK_SLOTS}")
+            self.changed.mark("settled", old // CHUNK_SLOTS)
 
 
 def fleet_at_start(zone: Zone, soc: Mapping[str, float]) -> dict[str, AssetKept]:
@@ -166,8 +166,8 @@ def asset_at_rest(asset: object, soc: Mapping[str, float]) -> AssetKept:
     return AssetKept(soc=None, ready_in_min=asset.start_time_min if isinstance(asset, Peaker) else 0.0)
 
 
-def fleet_state(zone: Zone, assets: Mapping[str, AssetKept], grid_mw: float | None) -> FleetState:
-    """Return the kept assets as arrays in the order of the zone's file."""
+def fleet_state(zone: Zone, assets: Mapping[str, AssetKept | AssetSnapshot], grid_mw: float | None) -> FleetState:
+    """Return the assets as arrays in the order of the zone's file; ``grid_mw`` is of the closed slot."""
     rows = [assets[asset.asset_id] for asset in zone.assets]
     return FleetState(
         soc=np.array([math.nan if row.soc is None else row.soc for row in rows], dtype=float),
@@ -181,14 +181,14 @@ def fleet_state(zone: Zone, assets: Mapping[str, AssetKept], grid_mw: float | No
 
 def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> PlantState:
     """Return the kept state; without a usable head the initial one."""
-    head = unpack(get("head"), Head, _SHAPE)
+    head = unpack(get("head"), PlantHead, _SHAPE)
     if head is None:
         return PlantState()
     state = PlantState(head=head)
-    state.plan = unpack(get("plan"), PlanKept, _SHAPE)
-    state.standing = unpack(get("orders"), Standing, _SHAPE) or Standing()
+    state.plan = unpack(get("plan"), DecidedPlan, _SHAPE)
+    state.standing = unpack(get("orders"), OrdersInForce, _SHAPE) or OrdersInForce()
     for index in head.waiting:
-        found = unpack(get(f"waiting:{index}"), Waiting, _SHAPE)
+        found = unpack(get(f"waiting:{index}"), WaitingBids, _SHAPE)
         if found is not None:
             state.waiting[index] = found
     for policy in policies:
@@ -204,26 +204,29 @@ def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> Plant
 
 
 def changed_values(state: PlantState) -> dict[str, bytes | None]:
-    """Return the touched values as bytes, None for those that are gone, and count them as kept."""
-    found: dict[str, bytes | None] = {}
-    for name in sorted(state.touched):
-        kind, _, which = name.partition(":")
-        value: object | None
-        match kind:
-            case "head":
-                state.head.waiting = sorted(state.waiting)
-                value = state.head
-            case "plan":
-                value = state.plan
-            case "orders":
-                value = state.standing
-            case "waiting":
-                value = state.waiting.get(int(which))
-            case "last":
-                value = state.last.get(which)
-            case _:
-                slots = range(int(which) * CHUNK_SLOTS, (int(which) + 1) * CHUNK_SLOTS)
-                value = [state.settled[index] for index in slots if index in state.settled] or None
-        found[name] = None if value is None else pack(value, _SHAPE)
-    state.touched.clear()
-    return found
+    """Return the changed values as bytes, None for those that are gone, and count them as kept."""
+    state.head.waiting = sorted(state.waiting)
+    changes: dict[str, bytes | None] = {}
+    for key in state.changed.take():
+        value = _value(state, key)
+        changes[key.name] = None if value is None else pack(value, _SHAPE)
+    return changes
+
+
+def _value(state: PlantState, key: ValueKey) -> object | None:
+    match key:
+        case ValueKey("head"):
+            return state.head
+        case ValueKey("plan"):
+            return state.plan
+        case ValueKey("orders"):
+            return state.standing
+        case ValueKey("waiting", int(index)):
+            return state.waiting.get(index)
+        case ValueKey("last", str(policy)):
+            return state.last.get(policy)
+        case ValueKey("settled", int(chunk)):
+            slots = range(chunk * CHUNK_SLOTS, (chunk + 1) * CHUNK_SLOTS)
+            return [state.settled[index] for index in slots if index in state.settled] or None
+        case _:
+            raise KeyError(key.name)

@@ -8,7 +8,7 @@ from topologies.control.topic_tail import tail
 from topologies.sources.options import SIMULATION_START, SourceOptions
 from topologies.sources.process import checkpoint_path, read_checkpoint
 from vpp.domain import iso
-from vpp.errors import RefusedError, UnreachableError
+from vpp.errors import RefusedError, TopicMissingError
 from vpp.settings import Settings
 from vpp.streams.topics import DECISIONS
 
@@ -39,14 +39,13 @@ def refuse_decided_slots(settings: Settings, zones: tuple[str, ...], options: So
 
 
 def _last_decided(settings: Settings) -> dict[str, datetime]:
-    found: dict[str, datetime] = {}
+    newest: dict[str, datetime] = {}
     try:
         for record in tail(settings, DECISIONS, last=LOOK_BACK, timeout_s=2.0):
             value = record["value"]
             if isinstance(value, dict) and value.get("kind") == "decision":
                 slot = datetime.fromisoformat(value["for_slot"].replace("Z", "+00:00"))
-                found[value["zone"]] = max(slot, found.get(value["zone"], slot))
-    except UnreachableError as error:
-        if "has no topic" not in str(error):
-            raise
-    return found
+                newest[value["zone"]] = max(slot, newest.get(value["zone"], slot))
+    except TopicMissingError:
+        return {}  # Nothing was decided on a broker without the topic.
+    return newest

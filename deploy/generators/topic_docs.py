@@ -98,6 +98,9 @@ def _section(topic: Topic, kinds: dict[str, str]) -> str:
 
 
 def _message(name: str, definition: dict[str, Any]) -> str:
+    if "enum" in definition:
+        values = ", ".join(f"`{value}`" for value in definition["enum"])
+        return "\n".join([f"### {name}", "", _plain(definition["description"]), "", f"One of {values}.", ""])
     kind = definition["properties"].get("kind", {}).get("enum", [None])[0]
     required = set(definition.get("required", ()))
     lines = [f"### {name}", "", _plain(definition["description"]), ""]

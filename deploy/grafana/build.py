@@ -24,6 +24,7 @@ from deploy.grafana.panels import (
     table,
     variable,
 )
+from vpp.messages import REFLEXES
 
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 COSTS = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "pnl")
@@ -219,7 +220,8 @@ def _first_skill() -> str:
 
 def _reflexes() -> str:
     engine = q.points("decisions", ["engine"])
-    by_reflex = 'map(fn: (r) => ({n: if r._value == "lp" or r._value == "dp" then 0 else 1}))'
+    is_reflex = " or ".join(f'r._value == "{name}"' for name in sorted(REFLEXES))
+    by_reflex = f"map(fn: (r) => ({{n: if {is_reflex} then 1 else 0}}))"
     return q.pipe(engine, "group()", by_reflex, 'sum(column: "n")')
 
 

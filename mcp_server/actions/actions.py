@@ -12,6 +12,7 @@ import msgspec
 
 from agents.orders.admission import MAX_LIFE
 from agents.orders.proposal import Check, Proposal, propose
+from agents.plant.narrative import say_reason
 from agents.plant.orders_in_force import admit
 from mcp_server.answers.acting import ActionReceipt, AssetReceipt, CheckDone, PlanAnswer, PlanStanding
 from mcp_server.answers.sanitize import plain
@@ -19,9 +20,9 @@ from mcp_server.queries.context import Desk, QuestionError, utc
 from mcp_server.security.auth import principal_of
 from topologies.control.plan_book import PlanBook, PlanState
 from vpp.domain import iso
-from vpp.errors import ConfigError, RefusedError, UnreachableError
+from vpp.errors import ConfigError, MessageError, RefusedError, UnreachableError
 from vpp.fleet.schema import Zone
-from vpp.messages import Decision, Order
+from vpp.messages import Decision, Order, OrderVerdict, read_decision
 from vpp.rules.clauses import clause_named
 from vpp.store.tables import DECISIONS, ORDERS, SETPOINTS
 
@@ -76,14 +77,14 @@ class Acts:
         rows = self.desk.store.latest(DECISIONS, zone.zone, filters={"revision": 0}, columns=("body",))
         body = next(iter(rows.column("body")), None)
         try:
-            return None if body is None else msgspec.json.decode(body, type=Decision)
-        except msgspec.DecodeError:
+            return None if body is None else read_decision(body)
+        except MessageError:
             return None
 
     def since(self, zone: Zone, decision: Decision | None) -> list[Order]:
         """Return the orders that were accepted and that the last decision does not know yet."""
         start = None if decision is None else decision.slot - timedelta(days=1)
-        known = set() if decision is None else {str(order.get("order_id")) for order in decision.orders}
+        known = set() if decision is None else {order.order_id for order in decision.orders}
         rows = self.desk.store.read(
             ORDERS, zone=zone.zone, start=start, filters={"verdict": "accepted"}, columns=("body", "order_id")
         )
@@ -95,8 +96,8 @@ class Acts:
         """Return the orders in force now."""
         decision = self.last_decision(zone)
         orders: list[Order] = []
-        for body in [] if decision is None else decision.orders:
-            orders = admit(orders, msgspec.convert(body, Order))
+        for order in [] if decision is None else decision.orders:
+            orders = admit(orders, order)
         for order in self.since(zone, decision):
             orders = admit(orders, order)
         now = self.run_clock(zone)
@@ -217,27 +218,31 @@ class Acts:
         for row in rows:
             if row["asset_id"] not in last or row["revision"] > last[row["asset_id"]]["revision"]:
                 last[row["asset_id"]] = row
-        said = self._plant_says(order)
-        found = []
+        verdict = self._plant_verdict(order)
+        receipts = []
         for asset in zone.assets:
             if order.asset_ids and asset.asset_id not in order.asset_ids:
                 continue
             row = last.get(asset.asset_id, {})
             held = order.action == "hold" and row.get("revision", 0) > 0
-            outcome = said.get("outcome") or ("accepted" if held else "waiting")
-            reason = said.get("reason") or (row.get("reason") if held else None)
+            if verdict is not None:
+                outcome: str = verdict.outcome
+                reason = say_reason(verdict)
+            else:
+                outcome, reason = "accepted" if held else "waiting", None
+            if reason is None and held:
+                reason = row.get("reason")
             if outcome == "waiting" and reason is None and order.starts_at is not None:
                 reason = f"acts from {iso(order.starts_at)}"
             power = row.get("power_mw") if held or outcome != "waiting" else None
-            found.append(AssetReceipt(asset_id=asset.asset_id, outcome=outcome, power_mw=power, reason=reason))
-        return found
+            receipts.append(AssetReceipt(asset_id=asset.asset_id, outcome=outcome, power_mw=power, reason=reason))
+        return receipts
 
-    def _plant_says(self, order: Order) -> dict[str, Any]:
+    def _plant_verdict(self, order: Order) -> OrderVerdict | None:
+        """Return what the last decision made of an order, None where it did not weigh it."""
         decision = self.last_decision(self.zone(order.zone))
-        for entry in [] if decision is None else decision.verdicts:
-            if entry.get("order_id") == order.order_id:
-                return entry
-        return {}
+        verdicts = [] if decision is None else decision.verdicts
+        return next((verdict for verdict in verdicts if verdict.order_id == order.order_id), None)
 
     def _plan(self, zone: Zone, proposal: Proposal, state: PlanState) -> PlanAnswer:
         order = proposal.order

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agents.plant.narrative import said_verdict, story
+from agents.clearing.plan_notes import say_note
+from agents.plant.narrative import say_check, say_missing, say_verdict, story
 from mcp_server.answers.explanation import DecisionExplanation, ExplainedSetpoint, WhyNot
 from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, utc
 from vpp.domain import iso
@@ -66,7 +67,7 @@ def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -
 
 
 def _explained(desk: Desk, zone: str, decision: Decision) -> DecisionExplanation:
-    plan, duals = decision.plan, decision.duals
+    duals = decision.duals
     return DecisionExplanation(
         as_of=desk.as_of(zone),
         zone=zone,
@@ -78,28 +79,28 @@ def _explained(desk: Desk, zone: str, decision: Decision) -> DecisionExplanation
         story=story(decision, setpoints_of(desk.store, decision), desk.config(zone)),
         setpoints=_setpoints(desk, decision),
         currency=desk.currency(zone),
-        costs={name: value for name, value in duals.get("costs", {}).items() if value},
+        costs={name: value for name, value in decision.costs.items() if value},
         alternatives=decision.alternatives,
-        water_value_per_mwh=duals.get("water_value_per_mwh", {}),
-        power_worth_per_mwh=next(iter(duals.get("power_price_per_mwh", [])), None),
-        grid_mw_before=decision.state.get("grid_mw"),
-        expected_net_mw=next(iter(plan.get("net_mw", [])), None),
+        water_value_per_mwh=duals.water_value_per_mwh,
+        power_worth_per_mwh=next(iter(duals.power_price_per_mwh), None),
+        grid_mw_before=decision.state.grid_mw,
+        expected_net_mw=None if decision.plan is None else decision.plan.net_mw[0],
         model_id=decision.model_id,
-        bid_sources={name: str(bid.get("source", "")) for name, bid in decision.bids.items()},
-        missing_bids=list(decision.missing),
-        orders=[said_verdict(entry) for entry in decision.verdicts if "order_id" in entry][:MAX_ORDERS],
-        notes=[said_verdict(entry) for entry in decision.verdicts if "order_id" not in entry][:MAX_ORDERS],
+        bid_sources={name: bid.source for name, bid in decision.bids.items()},
+        missing_bids=[say_missing(bid) for bid in decision.missing],
+        orders=[say_verdict(verdict) for verdict in decision.verdicts][:MAX_ORDERS],
+        notes=[*map(say_check, decision.checks), *map(say_note, decision.notes)][:MAX_ORDERS],
     )
 
 
 def _setpoints(desk: Desk, decision: Decision) -> list[ExplainedSetpoint]:
-    before = decision.state.get("assets", {})
+    before = decision.state.assets
     return [
         ExplainedSetpoint(
             asset_id=row["asset_id"],
             power_mw=row["power_mw"],
             reason=row["reason"] or "",
-            soc_before=before.get(row["asset_id"], {}).get("soc"),
+            soc_before=before[row["asset_id"]].soc if row["asset_id"] in before else None,
         )
         for row in setpoints_of(desk.store, decision)
     ]
@@ -123,7 +124,7 @@ def _why_not(
         power_mw=round(found.power_mw[asset_id], 4),
         extra_cost=round(found.extra_cost, 2) + 0.0,
         items={name: value for name, value in items.items() if value},
-        notes=list(found.notes),
+        notes=[say_note(note) for note in found.notes],
     )
     return answer, None
 

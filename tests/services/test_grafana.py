@@ -54,7 +54,7 @@ def seed() -> dict[Table, list[Row]]:
         ],
         BIDS: [(ZONE, t, policy, "model", "m1", "", "{}") for t, policy in product(SLOTS, ("actor", "trader"))],
         DECISIONS: [
-            (ZONE, t, t + STEP, f"d{i}", 0, "reflex-hold" if i == 7 else "lp", -5.0, "power limit of b1", "{}")
+            (ZONE, t, t + STEP, f"d{i}", 0, "reflex:stale" if i == 7 else "lp", -5.0, "power limit of b1", "{}")
             for i, t in enumerate(SLOTS)
         ],
         ALERTS: [(ZONE, SLOTS[3], "a1", "warning", "drift", "net load drifts", "{}")],

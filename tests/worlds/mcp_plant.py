@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mcp_server.queries.context import Desk
+from vpp.messages import DECISION_VERSION, Decision, Engine
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
+from vpp.store.message_rows import rows_of
 from vpp.store.tables import (
     ALERTS,
     ASSETS,
@@ -53,7 +55,18 @@ def fill(store: Store) -> None:
             ("GB", END, PEAKER, 1.5, "d1", "price", "[]", 0),
         ],
     )
-    store.write(DECISIONS, [("GB", LAST, END, "d1", 0, "lp", -12.5, "ramp limit 3 MW binds now", "{}")])
+    decision = Decision(
+        version=DECISION_VERSION,
+        zone="GB",
+        slot=LAST,
+        for_slot=END,
+        decision_id="d1",
+        revision=0,
+        engine=Engine.LP,
+        objective=-12.5,
+        binding="ramp limit 3 MW binds now",
+    )
+    store.write(DECISIONS, [row for _, row in rows_of(decision, "decisions", END)])
     store.write(ALERTS, [("GB", LAST, "a1", "warning", "telemetry quality", EVIL, "{}")])
     store.write(
         SKILL,

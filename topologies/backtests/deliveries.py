@@ -35,7 +35,7 @@ class Deliveries:
                 self.power_mw.setdefault(index, np.zeros(count))[row] = message.power_mw
                 soc = math.nan if message.soc is None else message.soc
                 self.soc.setdefault(index, np.full(count, np.nan))[row] = soc
-            case Decision() if message.engine.startswith("reflex"):
+            case Decision() if message.is_reflex:
                 self.reflexes.add(self.zone.step.index(message.for_slot))
 
     def arrays(self, first: int, slots: int) -> tuple[Floats, Floats]:

@@ -111,8 +111,7 @@ class PlantLane:
         readings = self._drive(slot) if slot.ticks_mw is not None else {}
         began = time.perf_counter()
         for bid in bids:
-            seen = msgspec.structs.replace(bid.observation, assets=readings) if readings else bid.observation
-            for message in self._plant.step(msgspec.structs.replace(bid, observation=seen)):
+            for message in self._plant.step(_with_readings(bid, readings)):
                 self._take(message, slot.index)
         self.decision_s.append(time.perf_counter() - began)
         self._ahead = next((bid for bid in bids if isinstance(bid, ActorBid) and bid.net_mw), None)
@@ -139,10 +138,10 @@ class PlantLane:
 
     def _decided(self, decision: Decision, index: int) -> None:
         moving = [a.asset_id for a in self._zone.assets if isinstance(a, Battery | Peaker)]
-        rows = {name: decision.plan.get(f"power_mw:{name}", []) for name in moving}
+        rows = {} if decision.plan is None else {name: decision.plan.assets[name].power_mw for name in moving}
         before, planned = self._planned
         if before == index:
-            apart = sum(abs(rows[name][0] - planned[name]) for name in planned if rows[name])
+            apart = sum(abs(rows[name][0] - planned[name]) for name in planned if name in rows)
             self.churn_mwh[index] = apart * self._zone.step.hours
         self._planned = (index + 1, {name: row[1] for name, row in rows.items() if len(row) > 1})
 
@@ -218,3 +217,9 @@ class OriginalRuleLane:
                     wanted[row] = min(left, most)
                     left -= wanted[row]
         return wanted
+
+
+def _with_readings(bid: Bid, readings: dict[str, AssetReading]) -> Bid:
+    if not readings or bid.observation is None:
+        return bid
+    return msgspec.structs.replace(bid, observation=msgspec.structs.replace(bid.observation, assets=readings))

@@ -36,6 +36,7 @@ from vpp.messages import (
     Order,
     Setpoint,
     TraderBid,
+    read_decision,
 )
 from vpp.store import Store
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, SETPOINTS, TELEMETRY
@@ -43,7 +44,7 @@ from vpp.streams.in_process import ReducerLoop
 
 MONEY = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "pnl")
 _SAME_MW = 1e-9
-_KINDS: dict[str, type[ActorBid] | type[TraderBid]] = {"actor": ActorBid, "trader": TraderBid}
+_BIDS: dict[str, type[ActorBid] | type[TraderBid]] = {kind.policy: kind for kind in (ActorBid, TraderBid)}
 Tell = Callable[[float], None]
 
 
@@ -129,12 +130,12 @@ def compare(
     log = list(stored_log(store, live, start=start, end=end))
     if not log:
         raise DataError(f"no decisions of {live.zone} are stored there", hint="see vpp explain latest")
-    known = tuple(sorted({bid_kind(m) for m in log if isinstance(m, ActorBid | TraderBid)}))
+    recorded = tuple(sorted({m.policy for m in log if isinstance(m, ActorBid | TraderBid)}))
     charge = charge_after(store, live, start - live.step.delta) if start is not None else {}
-    control = run_log(live, log, known, charge, lambda share: tell(0.5 * share))
-    told = with_hedge_of(log, live, shadow)
-    weighed = tuple(policies or known)
-    other = run_log(shadow, told, weighed, charge, lambda share: tell(0.5 + 0.5 * share), clearing=clearing)
+    control = run_log(live, log, recorded, charge, lambda share: tell(0.5 * share))
+    rewritten = with_hedge_of(log, live, shadow)
+    weighed = tuple(policies or recorded)
+    other = run_log(shadow, rewritten, weighed, charge, lambda share: tell(0.5 + 0.5 * share), clearing=clearing)
     stored = _stored_setpoints(store, live, control.setpoints)
     again = sum(
         abs(control.setpoints[key] - power) <= _SAME_MW for key, power in stored.items() if key in control.setpoints
@@ -152,11 +153,6 @@ def compare(
         gain_per_day=mean,
         gain_se=math.sqrt(spread / (len(gains) - 1) / len(gains)) if len(gains) > 1 else None,
     )
-
-
-def bid_kind(bid: ActorBid | TraderBid) -> str:
-    """Return whose bid it is."""
-    return "actor" if isinstance(bid, ActorBid) else "trader"
 
 
 def run_log(
@@ -206,8 +202,8 @@ def stored_log(
     policies = sorted({policy for _, policy in bids})
     for chunk in store.scan(DECISIONS, zone=zone.zone, start=start, end=end, columns=("slot", "revision", "body")):
         for slot, revision, body in chunk:
-            decision = msgspec.json.decode(body, type=Decision)
-            orders = {o["order_id"]: msgspec.convert(o, Order) for o in decision.orders}
+            decision = read_decision(body)
+            orders = {order.order_id: order for order in decision.orders}
             if revision:
                 yield from (order for order_id, order in orders.items() if order_id not in standing)
                 standing |= orders
@@ -215,7 +211,7 @@ def stored_log(
             yield from _ended(zone, standing, orders, decision)
             yield from (order for order_id, order in orders.items() if order_id not in standing)
             standing = orders
-            absent = {text.split(":")[0] for text in decision.missing if text.endswith("no bid came")}
+            absent = {bid.policy for bid in decision.missing if bid.cause == "no_bid"}
             yield from (bids[slot, p] for p in policies if p not in absent and (slot, p) in bids)
             if absent:
                 yield Deadline(zone=zone.zone, slot=slot)
@@ -241,7 +237,7 @@ def _bids(
     found: dict[tuple[datetime, str], ActorBid | TraderBid] = {}
     for chunk in store.scan(BIDS, zone=zone, start=start, end=end, columns=("slot", "policy", "body")):
         for slot, policy, body in chunk:
-            found[slot, policy] = msgspec.json.decode(body, type=_KINDS[policy])
+            found[slot, policy] = msgspec.json.decode(body, type=_BIDS[policy])
     return found
 
 

@@ -19,7 +19,7 @@ from agents.plant.reducer import PlantReducer
 from agents.plant.settlement import potential_mw
 from topologies.backtests.deliveries import Deliveries
 from topologies.backtests.grid_weeks import bridged
-from topologies.backtests.shadow import bid_kind, charge_after, stored_log, with_hedge_of
+from topologies.backtests.shadow import charge_after, stored_log, with_hedge_of
 from vpp.errors import DataError
 from vpp.files.zone_fitting import NO_LIMIT_MW
 from vpp.fleet.schema import CurtailableRenewable, Limits, Zone
@@ -111,7 +111,7 @@ def plant_by_day(days: StoredDays, policy: Policy, zone: Zone) -> Iterator[Deliv
         policy: What the plant weighs.
         zone: The zone as the plant has it: ``days.zone``, or that with another hedge or service factor.
     """
-    weighed = ("actor",) if policy == "grid_only" else tuple(sorted({bid_kind(bid) for bid in _bids(days.log)}))
+    weighed = ("actor",) if policy == "grid_only" else tuple(sorted({bid.policy for bid in _bids(days.log)}))
     free = Limits(ramp_limit_mw=NO_LIMIT_MW, import_cap_mw=NO_LIMIT_MW)
     served = zone.model_copy(update={"limits": free}) if policy == "trade_only" else zone
     plant = ReducerLoop(PlantReducer(served, weighed, start_soc=days.soc, explore=False), zone.zone, "bids")

@@ -7,20 +7,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 import numpy as np
 
 from agents.assets.twin import soc_after
 from agents.evaluation.capture import Capture, Slot, capture_of_day, together
 from vpp.fleet.schema import Battery, Zone
+from vpp.messages import Decision, read_decision
 from vpp.numerics.arrays import Floats
 from vpp.store import Store
 from vpp.store.tables import ASSETS, DECISIONS, LEDGER
 
-_ORDERS = frozenset({"accepted", "clamped"})
+_EFFECTIVE = frozenset({"accepted", "clamped"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +30,6 @@ class DayCapture:
     day: date
     slots: int
     capture: Capture
-
-
-class _Kept(msgspec.Struct):
-    """What of a decision's record says how it was ruled."""
-
-    missing: list[str] = []
-    plan: dict[str, list[Any]] = {}
-    orders: list[dict[str, Any]] = []
-    verdicts: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +139,7 @@ def _expectations(
     columns = ("for_slot", "revision", "body")
     for chunk in store.scan(DECISIONS, zone=zone.zone, start=first, end=end, columns=columns):
         for for_slot, revision, body in chunk:
-            decision = msgspec.json.decode(body, type=_Kept)
+            decision = read_decision(body)
             held = frozenset(_held(zone, decision))
             if revision:
                 before = expected.get(for_slot)
@@ -157,16 +147,15 @@ def _expectations(
                     held |= before.held
                     expected[for_slot] = _Expected(before.price, before.step_h, before.late, held)
                 continue
-            minutes = np.array([0, *decision.plan.get("horizon_min", [])], dtype=float)
-            prices = np.array(decision.plan.get("price_per_mwh", []), dtype=float)
+            minutes = np.array([0, *([] if decision.plan is None else decision.plan.horizon_min)], dtype=float)
+            prices = np.array([] if decision.plan is None else decision.plan.price_per_mwh, dtype=float)
             expected[for_slot] = _Expected(prices, np.diff(minutes) / 60.0, bool(decision.missing), held)
     yield from expected.items()
 
 
-def _held(zone: Zone, decision: _Kept) -> Iterator[str]:
+def _held(zone: Zone, decision: Decision) -> Iterator[str]:
     """Yield the assets that an order ruled."""
-    ruled: dict[str, Any] = {o["order_id"]: o for o in decision.orders}
-    for verdict in decision.verdicts:
-        order = ruled.get(str(verdict.get("order_id")))
-        if order is not None and verdict.get("outcome") in _ORDERS:
-            yield from order.get("asset_ids") or [asset.asset_id for asset in zone.assets]
+    effects = {verdict.order_id for verdict in decision.verdicts if verdict.outcome in _EFFECTIVE}
+    for order in decision.orders:
+        if order.order_id in effects:
+            yield from order.asset_ids or [asset.asset_id for asset in zone.assets]

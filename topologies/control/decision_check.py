@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from agents.plant.recompute import recompute
 from vpp.fleet.schema import Zone
-from vpp.messages import Decision, Receipt
+from vpp.messages import DECISION_VERSION, Decision, OrderVerdict, Receipt
 from vpp.store import Store
-from vpp.store.decisions import Found
+from vpp.store.decisions import StoredDecision
 from vpp.store.tables import ASSETS, BIDS, ORDERS
 
 _VERDICT = ("verdict", "verdict_reason")
+_STATE = ("soc", "power_mw", "available")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Replayed:
     """What became of a decision made again.
 
     ``size_bytes``: length of the record compared. ``departures``: what the record and the new decision differ in.
-    ``inputs``: inputs of the record that other tables tell otherwise. ``checked``: inputs that they tell the same;
+    ``inputs``: inputs of the record that differ from their own tables. ``checked``: inputs that agree;
     ``gone``: inputs that no table holds any more, or that came after the decision.
     """
 
@@ -46,38 +46,61 @@ class Replayed:
 
     @property
     def same(self) -> bool:
-        """Whether the decision was made again, from inputs that the log tells the same."""
+        """Whether the decision was made again, from inputs that agree with their own tables."""
         return not self.departures and not self.inputs
 
 
-def replay_decision(store: Store, zone: Zone, found: Found) -> Replayed:
+def replay_decision(store: Store, zone: Zone, stored: StoredDecision) -> Replayed:
     """Make a stored decision again from its record, and hold its inputs against the tables of bids, assets and orders.
 
     Args:
         store: Where it is.
         zone: The zone as it was configured then.
-        found: The decision.
+        stored: The decision.
 
     Raises:
         RefusedError: The zone's configuration is another one, or the record is not whole.
     """
-    decision = found.decision
-    again = _json(msgspec.structs.replace(recompute(zone, decision), receipt=Receipt()))
+    decision = stored.decision
+    again = _json(_comparable(recompute(zone, decision), decision.version))
+    recorded = stored.body if decision.version == DECISION_VERSION else _json(_comparable(decision, decision.version))
     departures: list[Departure] = []
-    if again != found.body:
-        departures = list(_departures("", msgspec.json.decode(found.body), msgspec.json.decode(again)))
-    told = dict(_inputs(store, decision))
+    if again != recorded:
+        departures = list(_departures("", msgspec.json.decode(recorded), msgspec.json.decode(again)))
+    pairs = dict(_inputs(store, decision))
     inputs = [
-        gap for name, (mine, stored) in told.items() if stored is not None for gap in _departures(name, stored, mine)
+        gap for name, (mine, other) in pairs.items() if other is not None for gap in _departures(name, other, mine)
     ]
     wrong = {gap.where.partition(".")[0] for gap in inputs}
     return Replayed(
         decision_id=decision.decision_id,
-        size_bytes=len(found.body.encode()),
+        size_bytes=len(stored.body.encode()),
         departures=tuple(departures),
         inputs=tuple(inputs),
-        checked=tuple(name for name, (_, stored) in told.items() if stored is not None and name not in wrong),
-        gone=tuple(name for name, (_, stored) in told.items() if stored is None),
+        checked=tuple(name for name, (_, other) in pairs.items() if other is not None and name not in wrong),
+        gone=tuple(name for name, (_, other) in pairs.items() if other is None),
+    )
+
+
+def _comparable(decision: Decision, version: int) -> Decision:
+    """Return what a decision and its repetition must agree in: all but where the inputs stood in the log.
+
+    A record of form 1 (``version``) holds words where there are codes now, and its id is a hash of that form: neither
+    is compared.
+    """
+    bare = msgspec.structs.replace(decision, receipt=Receipt())
+    if version == DECISION_VERSION:
+        return bare
+    return msgspec.structs.replace(
+        bare,
+        version=DECISION_VERSION,
+        decision_id="",
+        binding=None,
+        notes=[],
+        verdicts=[
+            OrderVerdict(order_id=one.order_id, action=one.action, outcome=one.outcome, code=one.code)
+            for one in decision.verdicts
+        ],
     )
 
 
@@ -85,23 +108,22 @@ def _inputs(store: Store, decision: Decision) -> Iterator[tuple[str, tuple[Any, 
     """Yield each input by name: as the decision repeats it, and as its own table holds it (None: it does not)."""
     zone = decision.zone
     for policy, bid in decision.bids.items():
-        slot = msgspec.convert(bid["slot"], type=datetime)
-        rows = store.read(BIDS, zone=zone, filters={"slot": slot, "policy": policy}, limit=1).dicts()
+        rows = store.read(BIDS, zone=zone, filters={"slot": bid.slot, "policy": policy}, limit=1).dicts()
         stored = msgspec.json.decode(rows[0]["body"]) if rows else None
         if stored is not None:
             stored.pop("observation", None)
         yield f"bid of {policy}", (_plain(bid), stored)
     assets = store.read(ASSETS, zone=zone, filters={"slot": decision.slot}).dicts()
     by_id = {row["asset_id"]: row for row in assets}
-    for asset_id, state in decision.state.get("assets", {}).items():
+    for asset_id, snapshot in decision.state.assets.items():
         row = by_id.get(asset_id)
-        kept = None if row is None else {name: row[name] for name in ("soc", "power_mw", "available")}
-        yield f"state of {asset_id}", ({name: state[name] for name in ("soc", "power_mw", "available")}, kept)
+        stored = None if row is None else {name: row[name] for name in _STATE}
+        yield f"state of {asset_id}", ({name: getattr(snapshot, name) for name in _STATE}, stored)
     for order in decision.orders:
-        rows = store.read(ORDERS, zone=zone, filters={"order_id": order["order_id"]}, limit=1).dicts()
+        rows = store.read(ORDERS, zone=zone, filters={"order_id": order.order_id}, limit=1).dicts()
         stored = msgspec.json.decode(rows[0]["body"]) if rows else None
         mine = {name: value for name, value in _plain(order).items() if name not in _VERDICT}
-        yield f"order {order['order_id']}", (mine, stored)
+        yield f"order {order.order_id}", (mine, stored)
 
 
 def _departures(where: str, stored: Any, again: Any) -> Iterator[Departure]:

@@ -30,7 +30,7 @@ ACTS = ("propose", "approve", "reject", "execute")
 LOOK_BACK = timedelta(hours=24)
 
 
-class PlanKept(msgspec.Struct):
+class ProposedPlan(msgspec.Struct):
     """What the audit record of a proposal holds."""
 
     order: Order
@@ -50,7 +50,7 @@ class PlanState:
     plan_id: str
     proposer: str
     digest: str
-    kept: PlanKept
+    kept: ProposedPlan
     approval: str | None = None
     approved_by: str | None = None
     rejected_by: str | None = None
@@ -95,7 +95,7 @@ class PlanBook:
     def propose(self, proposal: Proposal, principal: str) -> PlanState:
         """Write a proposal down, also a refused one, and return it as a plan."""
         order = proposal.order
-        kept = PlanKept(
+        kept = ProposedPlan(
             order=order,
             outcome=proposal.outcome,
             reasons=proposal.reasons,
@@ -280,7 +280,7 @@ def _plan(plan_id: str, acts: dict[str, Audit]) -> PlanState | None:
     if proposed is None:
         return None
     try:
-        kept = msgspec.json.decode(proposed.detail, type=PlanKept)
+        kept = msgspec.json.decode(proposed.detail, type=ProposedPlan)
     except msgspec.DecodeError:
         return None
     # An approval counts only for the content that was proposed.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from vpp.errors import UnreachableError
+from vpp.errors import TopicMissingError, UnreachableError
 from vpp.settings import Settings
 from vpp.streams.kafka import admin, consumer_config
 from vpp.streams.topics import Topic
@@ -47,12 +47,13 @@ def tail(  # noqa: PLR0913  # a read has as many conditions
         decoded JSON, or the raw bytes as text where it is none.
 
     Raises:
-        UnreachableError: The broker does not answer or does not have the topic.
+        TopicMissingError: The broker does not have the topic.
+        UnreachableError: The broker does not answer.
     """
     name = topic.wire(settings.topic_prefix)
     there = admin(settings).list_topics(timeout=5).topics
     if name not in there:
-        raise UnreachableError(f"the broker has no topic {name}", hint="create it: vpp topics create")
+        raise TopicMissingError(f"the broker has no topic {name}", hint="create it: vpp topics create")
     consumer = Consumer(consumer_config(settings, "vpp-tail"))
     try:
         starts, ends = _starts(consumer, name, list(there[name].partitions), last, start)

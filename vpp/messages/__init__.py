@@ -7,9 +7,27 @@ Rules of the wire:
 """
 
 from vpp.messages.bids import ActorBid, Opinion, Order, TraderBid
-from vpp.messages.codec import Decoder, encode
+from vpp.messages.codec import Decoder, encode, read_decision
+from vpp.messages.decision import (
+    DECISION_VERSION,
+    REFLEXES,
+    AssetPlan,
+    AssetSnapshot,
+    Decision,
+    Duals,
+    Engine,
+    MissingBid,
+    NoteCode,
+    OrderVerdict,
+    PlanNote,
+    PlanTable,
+    PlantSnapshot,
+    PublishedPlan,
+    Receipt,
+    SetpointCheck,
+)
 from vpp.messages.forecast import Forecast, PriceOutlook, Quantiles, Skill, Spreads
-from vpp.messages.plant import Alert, AssetStatus, Audit, DeadLetter, Decision, LedgerEntry, Receipt, Setpoint, Trade
+from vpp.messages.plant import Alert, AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
     AssetReading,
     Correction,
@@ -25,9 +43,13 @@ from vpp.messages.telemetry import (
 from vpp.messages.unions import Bids, Forecasts, Message, Raw, Telemetry
 
 __all__ = [
+    "DECISION_VERSION",
+    "REFLEXES",
     "ActorBid",
     "Alert",
+    "AssetPlan",
     "AssetReading",
+    "AssetSnapshot",
     "AssetStatus",
     "Audit",
     "Bids",
@@ -36,22 +58,32 @@ __all__ = [
     "Deadline",
     "Decision",
     "Decoder",
+    "Duals",
     "End",
+    "Engine",
     "Forecast",
     "Forecasts",
     "LedgerEntry",
     "Message",
+    "MissingBid",
+    "NoteCode",
     "Observation",
     "Opinion",
     "Order",
+    "OrderVerdict",
+    "PlanNote",
+    "PlanTable",
+    "PlantSnapshot",
     "PriceOutlook",
     "Promotion",
     "Publication",
+    "PublishedPlan",
     "Quantiles",
     "Raw",
     "Receipt",
     "Record",
     "Setpoint",
+    "SetpointCheck",
     "Skill",
     "SlotClosed",
     "Spreads",
@@ -60,4 +92,5 @@ __all__ = [
     "TraderBid",
     "Values",
     "encode",
+    "read_decision",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -13,11 +14,14 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
     """The grid-response actor's bid after ``slot`` closed: the served share's net load and what its limits are worth.
 
     All lists have one value per entry of ``horizon_min``. Empty lists and a ``reason``: no bid could be made.
+    ``observation``: the closed slot; absent only in a decision record, where it stands once for all bids.
     """
+
+    policy: ClassVar[str] = "actor"
 
     slot: datetime
     step_min: int
-    observation: SlotClosed
+    observation: SlotClosed | None = None
     horizon_min: list[int]
     net_mw: list[float]
     ramp_sd_mw: list[float]
@@ -54,14 +58,17 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     each price around it, where prices are told when their slot begins (0 where it is known); empty elsewhere.
     ``stored_value_per_mwh`` with ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's
     end, decreasing.
+    ``observation``: as in ``ActorBid``.
     ``curve``: price-contingent offers of the next slot from half-full as rising (price per MWh, share of power -1..1),
     each share holding from its price up to the next, where the market takes them. ``offers``: the same for any stored
     energy, as opinions whose actions are averaged.
     """
 
+    policy: ClassVar[str] = "trader"
+
     slot: datetime
     step_min: int
-    observation: SlotClosed
+    observation: SlotClosed | None = None
     horizon_min: list[int]
     price_per_mwh: list[float]
     trust: float

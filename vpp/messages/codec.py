@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast, get_args
 
 import msgspec
 
 from vpp.errors import MessageError
+from vpp.messages.decision import Decision
+from vpp.messages.decision_v1 import read_form_1
 from vpp.messages.unions import Message
 
 _encoder = msgspec.json.Encoder()
@@ -15,6 +17,15 @@ _encoder = msgspec.json.Encoder()
 def encode(message: Message) -> bytes:
     """Return ``message`` as JSON; NaN and infinity become null, as missing values do."""
     return _encoder.encode(message)
+
+
+def read_decision(body: bytes | str) -> Decision:
+    """Return the decision record in ``body``, of the present form or of form 1.
+
+    Raises:
+        MessageError: It is none; with reason ``not_json`` or ``schema``.
+    """
+    return cast("Decision", _read_decision(body.encode() if isinstance(body, str) else body))
 
 
 class Decoder:
@@ -26,6 +37,7 @@ class Decoder:
 
     def __init__(self, union: Any) -> None:
         self._decode = msgspec.json.Decoder(union).decode
+        self._has_decisions = union is Decision or Decision in get_args(union)
 
     def __call__(self, payload: bytes | None, *, key: str | None = None) -> Any:
         """Return the message in ``payload``.
@@ -40,7 +52,7 @@ class Decoder:
         if not payload:
             raise MessageError("the record has no value", reason="empty")
         try:
-            message = self._decode(payload)
+            message = self._read(payload)
         except msgspec.ValidationError as error:
             raise MessageError(str(error), reason="schema") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -48,3 +60,15 @@ class Decoder:
         if key is not None and message.zone != key:
             raise MessageError(f"key {key!r} is not the zone {message.zone!r}", reason="key")
         return message
+
+    def _read(self, payload: bytes) -> Any:
+        try:
+            return self._decode(payload)
+        except msgspec.ValidationError:
+            older = read_form_1(payload) if self._has_decisions else None
+            if older is None:
+                raise
+            return older
+
+
+_read_decision = Decoder(Decision)

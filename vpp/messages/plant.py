@@ -1,11 +1,8 @@
-"""What the plant says: setpoints, delivered power, money, decisions; and what people should know."""
+"""Outputs of the plant: setpoints, delivered power and money; alerts, dead letters and audit records of all steps."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from vpp.messages.telemetry import Record
 
@@ -79,42 +76,6 @@ class Trade(Record, kw_only=True, frozen=True, tag="trade"):
     price_per_mwh: float | None
     revenue: float | None
     currency: str
-
-
-class Receipt(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """Where a decision's inputs stand in the log; the only place for offsets, outside the decision's hash."""
-
-    offsets: dict[str, tuple[str, int, int]] = {}
-
-
-class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=True):
-    """One decision of the plant: made after ``slot`` closed, for ``for_slot``; enough to explain and recompute it.
-
-    ``engine``: ``lp``, ``dp`` or the named reflex. ``state`` is the plant's state before; ``bids`` the messages that it
-    weighed; ``plan`` the look-ahead (columns of equal length); ``duals`` shadow prices; ``binding`` the limit that
-    bound the first slot, in words; ``alternatives`` maps an action to its value against the plan. ``spec_hash``: of the
-    features behind the net-load forecast.
-    """
-
-    slot: datetime
-    for_slot: datetime
-    decision_id: str
-    revision: int
-    engine: str
-    objective: float | None
-    binding: str | None
-    missing: list[str] = []
-    state: dict[str, Any] = {}
-    bids: dict[str, Any] = {}
-    orders: list[dict[str, Any]] = []
-    verdicts: list[dict[str, Any]] = []
-    plan: dict[str, list[Any]] = {}
-    duals: dict[str, Any] = {}
-    alternatives: dict[str, float] = {}
-    spec_hash: str | None = None
-    model_id: str | None = None
-    versions: dict[str, str] = {}
-    receipt: Receipt = Receipt()
 
 
 class Alert(Record, kw_only=True, frozen=True, tag="alert", omit_defaults=True):

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from vpp.domain import iso
 from vpp.errors import ConfigError, DataError
-from vpp.messages import Decision
+from vpp.messages import Decision, read_decision
 from vpp.store.contract import Store
 from vpp.store.tables import DECISIONS, SETPOINTS
 
@@ -19,14 +17,14 @@ LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredDecision:
     """A decision as it was stored (``body``: its JSON, keys sorted) and as it reads."""
 
     decision: Decision
     body: str
 
 
-def find_decision(store: Store, which: str = LATEST, *, zone: str | None = None) -> Found:
+def find_decision(store: Store, which: str = LATEST, *, zone: str | None = None) -> StoredDecision:
     """Return one decision.
 
     Args:
@@ -52,27 +50,27 @@ def find_decision(store: Store, which: str = LATEST, *, zone: str | None = None)
     return newest(store, zone or next(iter(zones), ""))
 
 
-def by_id(store: Store, decision_id: str, zone: str | None = None) -> Found:
+def by_id(store: Store, decision_id: str, zone: str | None = None) -> StoredDecision:
     """Return the decision of this id.
 
     Raises:
         DataError: There is none.
     """
     rows = store.read(DECISIONS, zone=zone, filters={"decision_id": decision_id}, limit=1)
-    return _found(rows.dicts(), f"there is no decision {decision_id!r}", store)
+    return _first(rows.dicts(), f"there is no decision {decision_id!r}", store)
 
 
-def newest(store: Store, zone: str) -> Found:
+def newest(store: Store, zone: str) -> StoredDecision:
     """Return a zone's newest decision, revisions by orders left out.
 
     Raises:
         DataError: There is none.
     """
     rows = store.latest(DECISIONS, zone, filters={"revision": 0})
-    return _found(rows.dicts(), f"nothing is decided in {zone!r}" if zone else "nothing is decided yet", store)
+    return _first(rows.dicts(), f"nothing is decided in {zone!r}" if zone else "nothing is decided yet", store)
 
 
-def decision_at(store: Store, zone: str, when: datetime) -> Found:
+def decision_at(store: Store, zone: str, when: datetime) -> StoredDecision:
     """Return the decision for the slot that holds ``when``, revisions by orders left out.
 
     Raises:
@@ -81,16 +79,16 @@ def decision_at(store: Store, zone: str, when: datetime) -> Found:
     # The decision for a slot follows the slot before it, which is one of the last two that began before that time.
     rows = store.read(DECISIONS, zone=zone, end=when, filters={"revision": 0}, order="desc", limit=2)
     due = [row for row in rows.dicts() if row["for_slot"] <= when < row["for_slot"] + (row["for_slot"] - row["slot"])]
-    return _found(due[:1], f"there is no decision of {zone!r} for {iso(when)}", store)
+    return _first(due[:1], f"there is no decision of {zone!r} for {iso(when)}", store)
 
 
 def decisions_of(
     store: Store, zone: str | None = None, *, start: datetime | None = None, end: datetime | None = None
-) -> Iterator[Found]:
+) -> Iterator[StoredDecision]:
     """Yield the decisions of one zone or of all, revisions included, in the order of their key."""
     for chunk in store.scan(DECISIONS, zone=zone, start=start, end=end, columns=("body",)):
         for (body,) in chunk:
-            yield Found(msgspec.json.decode(body, type=Decision), body)
+            yield StoredDecision(read_decision(body), body)
 
 
 def setpoints_of(store: Store, decision: Decision) -> list[dict[str, Any]]:
@@ -102,11 +100,11 @@ def setpoints_of(store: Store, decision: Decision) -> list[dict[str, Any]]:
     return rows.dicts()
 
 
-def _found(rows: list[dict[str, Any]], nothing: str, store: Store) -> Found:
+def _first(rows: list[dict[str, Any]], nothing: str, store: Store) -> StoredDecision:
     if not rows:
         raise DataError(nothing, hint=_what_there_is(store))
     body = str(rows[0]["body"])
-    return Found(msgspec.json.decode(body, type=Decision), body)
+    return StoredDecision(read_decision(body), body)
 
 
 def _what_there_is(store: Store) -> str:

@@ -58,25 +58,14 @@ def _forecasts(msg: m.Forecast) -> Iterator[Row]:
             )  # fmt: skip
 
 
-def _bid(policy: str) -> Callable[[Any], Iterator[Row]]:
-    def rows(msg: m.ActorBid | m.TraderBid) -> Iterator[Row]:
-        yield (
-            msg.zone,
-            msg.slot,
-            policy,
-            msg.source,
-            msg.model_id,
-            msg.reason,
-            _json(msg),
-        )
-
-    return rows
+def _bid(msg: m.ActorBid | m.TraderBid) -> Iterator[Row]:
+    yield (msg.zone, msg.slot, msg.policy, msg.source, msg.model_id, msg.reason, _json(msg))
 
 
 def _decision(msg: m.Decision) -> Iterator[Row]:
     body = msgspec.structs.replace(msg, receipt=m.Receipt())
     yield (
-        msg.zone, msg.slot, msg.for_slot, msg.decision_id, msg.revision, msg.engine, msg.objective, msg.binding,
+        msg.zone, msg.slot, msg.for_slot, msg.decision_id, msg.revision, str(msg.engine), msg.objective, msg.binding,
         _json(body),
     )  # fmt: skip
 
@@ -123,8 +112,8 @@ def _order(msg: m.Order) -> Iterator[Row]:
 _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
     m.SlotClosed: (TELEMETRY, _telemetry),
     m.Forecast: (FORECASTS, _forecasts),
-    m.ActorBid: (BIDS, _bid("actor")),
-    m.TraderBid: (BIDS, _bid("trader")),
+    m.ActorBid: (BIDS, _bid),
+    m.TraderBid: (BIDS, _bid),
     m.Setpoint: (SETPOINTS, _setpoint),
     m.AssetStatus: (ASSETS, _plain(*ASSETS.names)),
     m.LedgerEntry: (LEDGER, _plain(*LEDGER.names)),

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 30.0
 RETRY_AFTER_S = 1.0
+_NO_ACCESS = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class SqliteStore(Store):
@@ -282,7 +284,7 @@ class SqliteStore(Store):
             yield
         except sqlite3.OperationalError as error:
             hint = "is the disk full, or does another program hold the file?"
-            if "readonly" in str(error) or "unable to open" in str(error):
+            if _primary_code(error) in _NO_ACCESS:
                 hint = f"does this user have the right to read and write {self._path.parent}?"
             raise UnreachableError(f"{self._path}: {error}", hint=hint, retry_after_s=RETRY_AFTER_S) from error
         except sqlite3.DatabaseError as error:
@@ -293,6 +295,11 @@ class SqliteStore(Store):
             raise UnreachableError(f"{self._path}: {error.strerror}", retry_after_s=RETRY_AFTER_S) from error
 
 
+def _primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code, the low byte of the extended one."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
 def _write_ahead(connection: sqlite3.Connection) -> None:
     # Changing the journal mode does not wait for other connections that are just opening the same new file.
     deadline = time.monotonic() + BUSY_TIMEOUT_S
@@ -300,7 +307,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if _primary_code(error) not in _BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
             continue

@@ -43,7 +43,7 @@ def explain(
     Args:
         decision: An id, ZONE@TIME (the slot that holds the time, UTC), ZONE@latest, or latest.
     """
-    from agents.plant.narrative import binding_runs, story
+    from agents.plant.narrative import binding_stretches, say_missing, story
 
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
@@ -60,11 +60,11 @@ def explain(
         "currency": None if configured is None else configured.market.currency,
         "story": story(found, setpoints, configured),
         "setpoints": setpoints,
-        "binding": [asdict(run) for run in binding_runs(found)],
-        "water_value_per_mwh": found.duals.get("water_value_per_mwh", {}),
-        "costs": found.duals.get("costs", {}),
+        "binding": [asdict(stretch) for stretch in binding_stretches(found)],
+        "water_value_per_mwh": found.duals.water_value_per_mwh,
+        "costs": found.costs,
         "alternatives": found.alternatives,
-        "missing": list(found.missing),
+        "missing": [say_missing(bid) for bid in found.missing],
         "model_id": found.model_id,
         "spec_hash": found.spec_hash,
         "solver": found.versions.get("solver"),
@@ -87,6 +87,7 @@ def _configured(settings: Settings, decision: Decision) -> Zone:
 
 
 def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any]:
+    from agents.clearing.plan_notes import say_note
     from agents.plant.recompute import why_not
 
     zone = _configured(settings, decision)
@@ -97,7 +98,7 @@ def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any
         "power_mw": found.power_mw,
         "extra_cost": found.extra_cost,
         "items": found.items,
-        "notes": list(found.notes),
+        "notes": [say_note(note) for note in found.notes],
     }
 
 

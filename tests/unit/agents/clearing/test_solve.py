@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agents.assets.fleet_state import FleetState
 from agents.assets.twin import AssetState, deliver
 from agents.clearing.plan_cost import choice_cost, plan_costs
+from agents.clearing.plan_notes import say_note
 from agents.clearing.problem import Bands, ClearingProblem, Effort, Plan, clearing_problem, seen
 from agents.clearing.solve import cost_if, solve, what_if
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
@@ -190,7 +191,7 @@ def test_a_start_outside_the_band_is_led_back_and_said(soc: float) -> None:
     problem = evening_problem(zone, state=at(zone, grid_mw=75.0, soc=[soc]))
     plan = solve(problem)
     assert plan.status == "nearest"
-    assert "outside 5 to 95 %" in plan.notes[0]
+    assert "outside 5 to 95 %" in say_note(plan.notes[0])
     path = plan.soc[0]
     assert ((path >= min(soc, 0.05) - 1e-7) & (path <= max(soc, 0.95) + 1e-7)).all()
     feasible(problem, plan)
@@ -221,7 +222,7 @@ def test_the_cap_goes_before_an_order() -> None:
     wanted = bands(1, 2, max_mw=((0, 0), -8.0))
     plan = solve(clearing_problem(zone, np.array([83.0, 60.0]), state=at(zone, grid_mw=83.0), bands=wanted))
     assert plan.power_mw[0, 0] == pytest.approx(-3.0)
-    assert "misses its order by 5.00 MW" in plan.notes[0]
+    assert (plan.notes[0].code, plan.notes[0].values["short_mw"]) == ("order_missed", 5.0)
 
 
 def test_an_unreachable_target_gives_the_nearest_plan_and_the_reason() -> None:
@@ -229,7 +230,7 @@ def test_an_unreachable_target_gives_the_nearest_plan_and_the_reason() -> None:
     wanted = bands(1, 4, soc_target=(0, 0.95), soc_target_step=(0, 0))
     plan = solve(clearing_problem(zone, np.full(4, 50.0), state=at(zone, grid_mw=50.0), bands=wanted))
     assert plan.power_mw[0, 0] == pytest.approx(-8.0)
-    assert plan.notes == ("b reaches 72.5 % SoC instead of 95.0 %",)
+    assert [say_note(note) for note in plan.notes] == ["b reaches 72.5 % SoC instead of 95.0 %"]
 
 
 def test_an_unreachable_asset_may_still_be_doing_what_it_did() -> None:
@@ -245,7 +246,7 @@ def test_what_is_forced_beyond_physics_is_clipped_and_said() -> None:
     zone = grid_zone(BATTERY)
     plan = what_if(clearing_problem(zone, np.full(4, 50.0), state=at(zone, soc=[0.1])), {"b": 8.0})
     assert plan.power_mw[0, 0] == pytest.approx(0.05 * 16 * 0.9 / 0.5)
-    assert plan.notes == ("b cannot give 8.00 MW: 1.44 MW is the nearest",)
+    assert [say_note(note) for note in plan.notes] == ["b cannot give 8.00 MW: 1.44 MW is the nearest"]
 
 
 def test_no_plan_is_better_than_the_plan() -> None:

@@ -25,7 +25,7 @@ from tests.worlds.builders import (
     trader_bid_at,
 )
 from vpp.fleet.schema import Limits
-from vpp.messages import Decision, Message, Order
+from vpp.messages import Decision, Engine, Message, Order
 
 QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 ZONE = make_zone(BATTERY, QUICK, LOAD, limits=Limits(ramp_limit_mw=3.0, import_cap_mw=60.0))
@@ -57,6 +57,12 @@ def target(power_mw: float, *, first: int = 3, slots: int = 2, **given) -> Order
     return order_of("target", **fields)
 
 
+def battery_plan() -> list[float]:
+    plan = decision().plan
+    assert plan is not None
+    return plan.assets[BATTERY.asset_id].power_mw
+
+
 def outcome(proposal: Proposal, name: str) -> str:
     return next(check.outcome for check in proposal.checks if check.name == name)
 
@@ -67,7 +73,7 @@ def test_a_reopened_decision_solves_to_the_same_plan() -> None:
     found = opened.problem(opened.orders)
     assert found is not None
     plan = solve(found[0])
-    planned = decision().plan[f"power_mw:{BATTERY.asset_id}"]
+    planned = battery_plan()
     assert plan.power_mw[0] == pytest.approx(np.array(planned), abs=1e-4)
     assert opened.free_from == slot_at(3)
 
@@ -97,7 +103,7 @@ def test_what_counts_is_what_the_order_moves_at_its_own_assets() -> None:
 
 
 def test_what_the_plant_does_anyway_costs_nothing() -> None:
-    planned = decision().plan[f"power_mw:{BATTERY.asset_id}"][1]
+    planned = battery_plan()[1]
     found = propose(ZONE, decision(), target(planned, slots=1))
     assert found.cost_change == pytest.approx(0.0, abs=0.02)
 
@@ -138,7 +144,7 @@ def test_a_tight_cap_refuses_with_the_excess() -> None:
 
 
 def test_without_a_plan_there_is_no_price() -> None:
-    reflex = msgspec.structs.replace(decision(), plan={}, engine="reflex:stale", binding="blind")
+    reflex = msgspec.structs.replace(decision(), plan=None, engine=Engine.REFLEX_STALE, binding="blind")
     assert propose(ZONE, reflex, target(1.0)).reasons == [
         "cannot be priced: the plant is on reflex:stale (blind): there is no plan to weigh against"
     ]

@@ -11,7 +11,7 @@ import pytest
 from agents.assets.fleet_state import FleetState
 from agents.plant.orders_in_force import Asked, admit, asked, unexpired, verdicts
 from tests.worlds.builders import make_zone, order_of, slot_at
-from vpp.messages import Order
+from vpp.messages import Order, OrderVerdict, PlanNote
 
 STARTS: list[datetime] = [slot_at(i) for i in range(1, 5)]
 HOURS = np.full(4, 0.5)
@@ -82,18 +82,22 @@ def test_verdicts_say_what_became_of_each_order() -> None:
     beaten, winner = target("beaten", 1.0), target("winner", 4.0, 1)
     said = ask(later, beaten, winner)
     given = verdicts(make_zone(), said, np.array([3.0, 0.0, 0.0]), [])
-    found = {v["order_id"]: (v["outcome"], v["code"]) for v in given}
+    found = {v.order_id: (v.outcome, v.code) for v in given}
     assert found == {
         "later": ("superseded", "outranked"), "beaten": ("superseded", "outranked"), "winner": ("clamped", "limited"),
     }  # fmt: skip
     alone = verdicts(make_zone(), ask(later), np.zeros(3), [])
-    assert (alone[0]["outcome"], alone[0]["code"]) == ("waiting", "not_started")
+    assert (alone[0].outcome, alone[0].code) == ("waiting", "not_started")
     met = verdicts(make_zone(), ask(winner), np.array([4.0, 0.0, 0.0]), [])
-    assert met[0] == {"order_id": "winner", "action": "target", "outcome": "accepted"}
+    assert met == [OrderVerdict(order_id="winner", action="target", outcome="accepted")]
 
 
-def test_a_missed_target_of_charge_is_clamped_with_the_plans_reason() -> None:
-    said = ask(order_of("soc_target", soc=0.8, expires_at=slot_at(3)))
-    (found,) = verdicts(make_zone(), said, np.zeros(3), ["bat reaches 60.0 % SoC instead of 80.0 %"])
-    assert (found["outcome"], found["code"]) == ("clamped", "out_of_reach")
-    assert found["reason"] == "bat reaches 60.0 % SoC instead of 80.0 %"
+def test_a_missed_target_of_charge_is_clamped_with_what_is_reached() -> None:
+    order = order_of("soc_target", soc=0.8, expires_at=slot_at(3), asset_ids=["bat"])
+    other = PlanNote(code="soc_target_missed", asset_id="second", values={"soc": 0.1, "wanted_soc": 0.8})
+    missed = PlanNote(code="soc_target_missed", asset_id="bat", values={"soc": 0.6, "wanted_soc": 0.8})
+    (verdict,) = verdicts(make_zone(), ask(order), np.zeros(3), [other, missed])
+    assert (verdict.outcome, verdict.code) == ("clamped", "out_of_reach")
+    assert (verdict.asset_id, verdict.soc, verdict.wanted_soc) == ("bat", 0.6, 0.8)
+    (verdict,) = verdicts(make_zone(), ask(order), np.zeros(3), [other])
+    assert verdict.outcome == "accepted"

@@ -22,7 +22,7 @@ from tests.worlds.builders import (
 )
 from vpp.errors import RefusedError
 from vpp.fleet.schema import FrequencyResponse, Zone
-from vpp.messages import Deadline, Decision, Decoder, Message, encode
+from vpp.messages import Deadline, Decision, Decoder, Message, MissingBid, PlanTable, encode
 from vpp.streams.topics import DECISIONS
 
 DEAR = BATTERY.model_copy(update={"asset_id": "second", "wear_cost_per_mwh": 9.0})
@@ -47,6 +47,11 @@ def decisions_of(zone: Zone, messages: list[Message]) -> list[Decision]:
     return [decode(encode(m)) for m in said_on(outputs, "decisions")]
 
 
+def plan_of(decision: Decision) -> PlanTable:
+    assert decision.plan is not None
+    return decision.plan
+
+
 @pytest.mark.parametrize(
     "zone",
     [
@@ -59,7 +64,7 @@ def test_recomputing_gives_the_same_bytes(zone: Zone) -> None:
     target = order_of("target", asset_ids=["bat"], power_mw=1.0, expires_at=slot_at(9), verdict="accepted")
     messages = [*slots(2), target, *slots(3)[4:], Deadline(zone=zone.zone, slot=slot_at(3))]
     found = decisions_of(zone, messages)
-    assert [d.missing for d in found[-1:]] == [["actor: no bid came", "trader: no bid came"]]
+    assert found[-1].missing == [MissingBid(policy=policy, cause="no_bid") for policy in ("actor", "trader")]
     for decision in found:
         again = recompute(zone, decision)
         assert again.decision_id == decision.decision_id
@@ -70,8 +75,8 @@ def test_a_price_on_churn_holds_the_plant_to_its_plan() -> None:
     moved = {}
     for price in (0.0, 1e4):
         first, second = decisions_of(make_zone(BATTERY, QUICK, LOAD, churn_price_per_mwh=price), slots(2))
-        rows = ("power_mw:bat", "power_mw:gas")
-        moved[price] = sum(abs(first.plan[row][1] - second.plan[row][0]) for row in rows)
+        before, after = plan_of(first).assets, plan_of(second).assets
+        moved[price] = sum(abs(before[name].power_mw[1] - after[name].power_mw[0]) for name in ("bat", "gas"))
     assert moved[0.0] > 0.5
     assert moved[1e4] == pytest.approx(0.0, abs=1e-6)
 
@@ -85,7 +90,7 @@ def test_a_price_on_churn_holds_the_plant_to_its_plan() -> None:
 )
 def test_another_action_costs_the_sum_of_its_items(zone: Zone) -> None:
     (decision,) = decisions_of(zone, slots(1))
-    planned = {a.asset_id: decision.plan[f"power_mw:{a.asset_id}"][0] for a in zone.assets}
+    planned = {asset_id: asset.power_mw[0] for asset_id, asset in plan_of(decision).assets.items()}
     same = why_not(zone, decision, planned)
     other = why_not(zone, decision, {"bat": -4.0 if planned["bat"] > 0 else 4.0})
     assert same.extra_cost == pytest.approx(0.0, abs=0.05)

@@ -32,7 +32,7 @@ from tests.worlds.grid_cases import BATTERY as ROUND
 from tests.worlds.grid_cases import PEAKER as ROUND_PEAKER
 from tests.worlds.grid_cases import grid_zone
 from vpp.fleet.schema import Limits, Zone
-from vpp.messages import AssetReading, Correction, Deadline, Decision, Message, Setpoint
+from vpp.messages import AssetReading, Correction, Deadline, Decision, Engine, Message, PlanNote, PlanTable, Setpoint
 
 QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 WIDE = Limits(ramp_limit_mw=100.0, import_cap_mw=86.0)
@@ -48,18 +48,22 @@ def decided(zone: Zone, messages: list[Message], **given: Any) -> tuple[list[Dec
     return said_on(outputs, "decisions"), said_on(outputs, "setpoints"), said_on(outputs, "assets")
 
 
+def plan_of(decision: Decision) -> PlanTable:
+    assert decision.plan is not None
+    return decision.plan
+
+
 @pytest.mark.parametrize("soc", [0.02, 0.97])
 def test_a_charge_outside_its_band_and_a_target_out_of_reach_still_give_the_nearest_plan(soc: float) -> None:
     zone = make_zone(BATTERY, QUICK, LOAD)
     goal = order_of("soc_target", verdict="accepted", asset_ids=["bat"], soc=0.5, expires_at=slot_at(2))
     (decision,), setpoints, _ = decided(zone, [goal, *bids(0)], start_soc={"bat": soc})
-    assert not decision.engine.startswith("reflex")
+    assert not decision.is_reflex
     towards = setpoints[0].power_mw * (1.0 if soc > 0.5 else -1.0)
     assert towards > 0.0
-    said = " ".join(str(entry.get("note") or entry.get("reason")) for entry in decision.verdicts)
-    assert "outside 10 to 90 %" in said
-    assert "SoC instead of 50.0 %" in said
-    assert [e["code"] for e in decision.verdicts if e.get("order_id") == "o1"] == ["out_of_reach"]
+    assert [note.code for note in decision.notes] == ["soc_outside_band", "soc_target_missed"]
+    (verdict,) = decision.verdicts
+    assert (verdict.order_id, verdict.code, verdict.wanted_soc) == ("o1", "out_of_reach", 0.5)
 
 
 def lying(problem: ClearingProblem) -> Plan:
@@ -67,7 +71,7 @@ def lying(problem: ClearingProblem) -> Plan:
     plan = reflex_plan(problem, reason="test")
     power = plan.power_mw.copy()
     power[:2, 0] = (99.0, -5.0)
-    return replace(plan, power_mw=power, engine="lp")
+    return replace(plan, power_mw=power, engine=Engine.LP)
 
 
 def test_the_checker_stands_between_any_solver_and_the_assets() -> None:
@@ -77,9 +81,9 @@ def test_the_checker_stands_between_any_solver_and_the_assets() -> None:
     assert max(s.power_mw for s in setpoints if s.asset_id == "bat") <= BATTERY.discharge_mw
     assert all(s.power_mw == 0.0 for s in setpoints if s.asset_id == "gas")
     assert min(s.soc for s in statuses if s.asset_id == "bat") >= BATTERY.soc_min
-    first = {e["asset_id"]: (e["outcome"], e["reason"]) for e in decisions[0].verdicts if "asset_id" in e}
+    first = {check.asset_id: (check.outcome, check.reason) for check in decisions[0].checks}
     assert first == {"bat": ("clamped", "power_limit"), "gas": ("clamped", "wrong_sign")}
-    last = {e["asset_id"]: e["reason"] for e in decisions[-1].verdicts if "asset_id" in e}
+    last = {check.asset_id: check.reason for check in decisions[-1].checks}
     assert last["bat"] == "soc_min"
     assert all("clamped: " in s.reason for s in setpoints if s.asset_id == "bat")
 
@@ -88,12 +92,13 @@ def test_an_asset_lost_while_it_discharges_is_counted_and_covered_by_others() ->
     zone = make_zone(BATTERY, QUICK, LOAD, limits=WIDE)
     lost = bids(0, 820.0, [88.0] * 32, assets={"bat": AssetReading(available=False, power_mw=-3.0)})
     (decision,), setpoints, _ = decided(zone, lost)
-    assert decision.plan["power_mw:bat"][:2] == [-3.0, 0.0]
+    plan = plan_of(decision)
+    assert plan.assets["bat"].power_mw[:2] == [-3.0, 0.0]
     sent = {s.asset_id: s for s in setpoints}
     assert sent["bat"].power_mw == 0.0
     assert "unavailable" in sent["bat"].reason
     assert sent["gas"].power_mw >= 88.0 + 3.0 - 86.0 - 0.01
-    assert decision.plan["grid_mw"][0] == pytest.approx(88.0 + 3.0 - decision.plan["power_mw:gas"][0])
+    assert plan.grid_mw[0] == pytest.approx(88.0 + 3.0 - plan.assets["gas"].power_mw[0])
 
 
 def test_a_lost_asset_falls_back_and_returns_when_it_answers() -> None:
@@ -106,7 +111,7 @@ def test_a_lost_asset_falls_back_and_returns_when_it_answers() -> None:
     assert [s.available for s in battery] == [False, False, True, True]
     assert [s.power_mw for s in battery[:2]] == [2.0, 0.0]
     assert battery[2].soc == 0.6
-    assert [d.state["assets"]["bat"]["available"] for d in decisions] == [False, False, True, True]
+    assert [d.state.assets["bat"].available for d in decisions] == [False, False, True, True]
 
 
 def test_a_new_asset_serves_from_the_first_slot_after_it_joined() -> None:
@@ -133,7 +138,7 @@ def test_of_two_actors_with_the_same_priority_the_later_rules_and_the_other_is_t
         (decision,), setpoints, _ = decided(zone, [first, second, *bids(0)])
         assert setpoints[0].power_mw == pytest.approx(power, abs=1e-4)
         assert setpoints[0].reason.startswith(f"target {second.order_id} by {second.principal}")
-        assert {e["order_id"]: e["outcome"] for e in decision.verdicts if "order_id" in e} == {
+        assert {verdict.order_id: verdict.outcome for verdict in decision.verdicts} == {
             first.order_id: "superseded",
             second.order_id: "accepted",
         }
@@ -158,10 +163,14 @@ def test_an_order_that_cannot_be_met_for_long_is_met_first_and_never_by_its_oppo
     powers = [s.power_mw for s in setpoints if s.asset_id == "bat"]
     assert powers == pytest.approx([-4.0, -4.0, -2.0, 0.0], abs=1e-4)
     assert decisions[0].engine == "lp"
-    assert max(decisions[0].plan["power_mw:bat"]) <= 1e-4
-    assert {"note": "bat can follow its order for 60 min, then it is empty or full"} in decisions[0].verdicts
-    said = [entry for d in decisions for entry in d.verdicts if "order_id" in entry]
-    assert [entry["outcome"] for entry in said] == ["accepted", "accepted", "clamped", "clamped"]
+    assert max(plan_of(decisions[0]).assets["bat"].power_mw) <= 1e-4
+    assert PlanNote(code="order_energy_limited", asset_id="bat", values={"minutes": 60.0}) in decisions[0].notes
+    assert [verdict.outcome for decision in decisions for verdict in decision.verdicts] == [
+        "accepted",
+        "accepted",
+        "clamped",
+        "clamped",
+    ]
 
 
 def test_a_plan_does_not_flip_within_its_slot() -> None:
@@ -217,7 +226,7 @@ def test_an_asset_whose_readings_stop_follows_nothing_then_is_out_of_reach_until
     assert [bool(s.curve) for s in battery] == [True, True, False, False, True]
     assert [s.available for s in statuses if s.asset_id == "bat"] == [True, True, True, False, True]
     assert "unavailable" in battery[3].reason
-    assert "silent_slots" not in decisions[0].state["assets"]["gas"]
+    assert decisions[0].state.assets["gas"].silent_slots is None
     for decision in decisions:
         assert recompute(zone, decision).decision_id == decision.decision_id
 

@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from agents.assets.twin import soc_after
-from tests.worlds.builders import BATTERY, make_zone
+from tests.worlds.builders import BATTERY, make_zone, order_of
 from topologies.control.capture import captures
+from vpp.messages import DECISION_VERSION, Decision, Engine, MissingBid, OrderVerdict, PlanTable
 from vpp.settings import load_settings
 from vpp.store import Store, open_store
+from vpp.store.message_rows import rows_of
 from vpp.store.tables import ASSETS, DECISIONS, LEDGER, Row
 
 ZONE = make_zone(BATTERY, time_zone="Europe/London")
@@ -48,9 +49,25 @@ def rows(powers: list[float]) -> dict[Any, list[Row]]:
 def decision(index: int, revision: int = 0, **given: Any) -> Row:
     slot = CLOCKS_GO_BACK + index * HALF_HOUR
     ahead = PRICES[index + 1 : index + 9] or [100.0]
-    plan = {"horizon_min": [30 * (h + 1) for h in range(len(ahead))], "price_per_mwh": ahead}
-    body = msgspec.json.encode({"plan": {} if revision else plan, **given}).decode()
-    return ("Z", slot, slot + HALF_HOUR, f"d{index}-{revision}", revision, "lp", 0.0, "", body)
+    level = [50.0] * len(ahead)
+    plan = PlanTable(
+        horizon_min=[30 * (h + 1) for h in range(len(ahead))], net_mw=level, price_per_mwh=ahead, grid_mw=level
+    )
+    record = Decision(
+        version=DECISION_VERSION,
+        zone="Z",
+        slot=slot,
+        for_slot=slot + HALF_HOUR,
+        decision_id=f"d{index}-{revision}",
+        revision=revision,
+        engine=Engine.HOLD if revision else Engine.LP,
+        objective=0.0,
+        binding="",
+        plan=None if revision else plan,
+        **given,
+    )
+    ((_, row),) = rows_of(record, "decisions", slot)
+    return row
 
 
 def test_the_day_on_which_clocks_go_back_has_fifty_half_hours(store: Store) -> None:
@@ -75,15 +92,15 @@ def test_what_ruled_the_slot_bears_its_loss(store: Store) -> None:
     store.write_all(rows([0.0] * DAY_SLOTS))
     (bare,) = captures(store, ZONE)
     assert bare.capture.losses["constraint"] == pytest.approx(bare.capture.bound)
-    order = {"order_id": "o", "asset_ids": ["bat"]}
-    verdict = {"order_id": "o", "outcome": "accepted"}
+    order = order_of("hold", "o", asset_ids=["bat"])
+    verdict = OrderVerdict(order_id="o", action="hold", outcome="accepted")
     store.write(DECISIONS, [decision(i) for i in range(DAY_SLOTS - 1)])
     (knew,) = captures(store, ZONE)
     store.write(DECISIONS, [decision(i, 1, orders=[order], verdicts=[verdict]) for i in range(DAY_SLOTS - 1)])
     (held,) = captures(store, ZONE)
     assert held.capture.losses["hold"] == pytest.approx(knew.capture.losses["constraint"], abs=1e-6)
     assert held.capture.bound == pytest.approx(bare.capture.bound)
-    late = [decision(i, missing=["trader: no bid came"]) for i in range(DAY_SLOTS - 1)]
+    late = [decision(i, missing=[MissingBid(policy="trader", cause="no_bid")]) for i in range(DAY_SLOTS - 1)]
     store.write(DECISIONS, late)
     (old,) = captures(store, ZONE)
     assert old.capture.losses["latency"] == pytest.approx(held.capture.losses["forecast"], abs=1e-6)
