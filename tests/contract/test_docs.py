@@ -16,7 +16,7 @@ from vpp.streams.topics import TOPICS
 
 FOLDERS = (*PACKAGES, "deploy", "docs", "examples", "scripts", "tests", ".github")
 PATH = re.compile(rf"(?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]*")
-DOTTED = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
+DOTTED = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.(?!py\b)\w+)+")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]+)?\)")
 PLACEHOLDERS = {"topologies/NAME.py", "deploy/.env"}
 TOPICS_ON_THE_WIRE = {topic.wire() for topic in TOPICS}
