@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from cyclopts import App
 from cyclopts.exceptions import CycloptsError
@@ -16,6 +17,7 @@ from vpp.errors import VppError, error_text
 
 app = App(
     name="vpp",
+    version=lambda: version("smartgrid-ai"),
     help="A streaming virtual power plant: telemetry, forecasts, bids, dispatch, settlement.",
     help_epilogue="Exit codes: 0 ok, 1 failed, 2 usage, 3 not reachable, 4 refused. Start with `vpp up`.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,9 @@ def test_a_placeholder_secret_is_refused_in_production(
     monkeypatch.setenv("VPP_ENVIRONMENT", "production")
     assert main(["config", "show", "--store", "influx"]) == 2
     assert "VPP_INFLUX__TOKEN" in capsys.readouterr().err
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == project["project"]["version"]
