@@ -1,7 +1,7 @@
 """Prints the test files that mirror what changed: ``python scripts/changed_tests.py [main]``, for a fast loop.
 
-A changed module ``agents/clearing/solve.py`` gives ``tests/unit/agents/clearing/test_solve.py`` where it exists, else
-the nearest folder of tests above it; a changed test gives itself. The rules of the whole tree are always there.
+A changed module ``agents/clearing/solve.py`` gives the ``test_solve.py`` of the nearest folder that has one, else the
+nearest folder of tests; a changed test gives itself. The rules of the whole tree are always there.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def _test_of(path: str, root: Path) -> str | None:
     if path.startswith("tests/"):
         return path if path.startswith(FAST) and Path(path).name.startswith("test_") else None
     module = Path(path)
-    own = Path("tests/unit") / module.parent / f"test_{module.name}"
-    if (root / own).is_file():
-        return str(own)
-    folder = Path("tests/unit") / module.parent
-    while folder.parent != Path("tests/unit") and not (root / folder).is_dir():
-        folder = folder.parent
-    return str(folder) if (root / folder).is_dir() else None
+    folders = [Path("tests/unit") / folder for folder in [module.parent, *module.parent.parents] if folder.name]
+    own = next(
+        (folder / f"test_{module.name}" for folder in folders if (root / folder / f"test_{module.name}").is_file()),
+        None,
+    )
+    nearest = own or next((folder for folder in folders if (root / folder).is_dir()), None)
+    return None if nearest is None else str(nearest)
 
 
 def _git(*arguments: str) -> list[str]:

@@ -22,6 +22,9 @@ def tree(tmp_path: Path) -> Path:
         pytest.param([], set(), id="nothing"),
         pytest.param(["agents/clearing/solve.py"], {"tests/unit/agents/clearing/test_solve.py"}, id="its own test"),
         pytest.param(["agents/clearing/matrix.py"], {"tests/unit/agents/clearing"}, id="the folder, without its own"),
+        pytest.param(
+            ["agents/plant/inner/reducer.py"], {"tests/unit/agents/plant/test_reducer.py"}, id="in a folder above"
+        ),
         pytest.param(["agents/assets/battery.py"], {"tests/unit/agents"}, id="the nearest folder"),
         pytest.param(["agents/assets/x.py", "agents/clearing/solve.py"], {"tests/unit/agents"}, id="no test twice"),
         pytest.param(
