@@ -103,17 +103,18 @@ class PhysicsError(VppError):
     """A setpoint or settlement broke physics."""
 
 
-def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = None) -> str:
+def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = None, cutoff: float = 0.6) -> str:
     """Return the hint for a name that does not exist: the nearest valid one, else what there is.
 
     Args:
         name: What was asked for.
         valid: The names that exist.
         otherwise: The hint where no valid name is near; default: a list of the valid names.
+        cutoff: Likeness, 0 to 1, from which on a name is near.
     """
     names = [str(one) for one in valid]
     by_plain = {_plain(one): one for one in reversed(names)}
-    near = difflib.get_close_matches(_plain(name), by_plain, n=1)
+    near = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=cutoff)
     if near:
         return f"did you mean {by_plain[near[0]]}?"
     if otherwise is not None:
@@ -121,9 +122,9 @@ def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = Non
     return "there are " + ", ".join(names[:MAX_NAMES]) if names else "there is none yet"
 
 
-def did_you_mean(name: str, valid: Iterable[object]) -> str:
+def did_you_mean(name: str, valid: Iterable[object], cutoff: float = 0.6) -> str:
     """Return `` (did you mean X?)`` for a name that does not exist, empty where no valid name is near."""
-    hint = nearest_hint(name, valid, otherwise="")
+    hint = nearest_hint(name, valid, otherwise="", cutoff=cutoff)
     return f" ({hint})" if hint else ""
 
 

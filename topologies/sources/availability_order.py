@@ -19,6 +19,7 @@ import pandas as pd
 
 from vpp.files.availability import MAX_LEAD, available_at, is_forecast, is_published
 from vpp.files.columns import ASSET_MARK
+from vpp.files.slots import COVERED
 from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, End, Observation, Promotion, Publication, Raw, Values
 
@@ -39,14 +40,12 @@ class Window:
         end: End of the range, exclusive; None: all rows.
         warm_up: Rows this long before ``start`` are sent as history.
         shift: Added to every time that is sent (whole weeks, for ``--now``).
-        tick_s: Seconds that a row covers where that is less than the zone's step.
     """
 
     start: datetime | None = None
     end: datetime | None = None
     warm_up: timedelta = WARM_UP
     shift: timedelta = timedelta(0)
-    tick_s: float | None = None
 
     @property
     def first_row(self) -> datetime | None:
@@ -222,7 +221,7 @@ class _Merge:
 
     def _add_zone(self, zone: Zone, rows: pd.DataFrame) -> None:
         slots = [_utc(slot) for slot in rows["slot"].to_numpy()]
-        names = [name for name in rows.columns if name not in ("slot", "zone")]
+        names = [name for name in rows.columns if name not in ("slot", "zone", COVERED)]
         if zone.zone in self._zones:
             self._observations(zone, rows, slots, names)
             mine = [name for name in names if _has(zone, name) and is_published(zone, name)]
@@ -236,8 +235,8 @@ class _Merge:
         measured = [n for n in names if n.startswith(ASSET_MARK)]
         values = _rows_of(rows, observed)
         readings = _rows_of(rows, measured)
-        tick_s = self.window.tick_s
-        length = timedelta(seconds=tick_s) if tick_s else zone.step.delta
+        length = zone.step.delta
+        covered = _rows_of(rows, [COVERED]) if COVERED in rows.columns else [{}] * len(rows)
         first, end, start = self.window.first_row, self.window.end, self.start or slots[0]
         for i, slot in enumerate(slots):
             if (first is not None and slot < first) or (end is not None and slot >= end):
@@ -246,7 +245,7 @@ class _Merge:
                 zone=zone.zone,
                 slot=slot,
                 values=values[i],
-                duration_s=tick_s,
+                duration_s=covered[i].get(COVERED),
                 assets=_assets(readings[i]),
                 history=slot < start,
             )

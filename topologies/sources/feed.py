@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -47,11 +47,6 @@ class Feed(Protocol):
         ...
 
     @property
-    def tick_s(self) -> float | None:
-        """Seconds that a row covers where that is less than a slot."""
-        ...
-
-    @property
     def first(self) -> datetime:
         """First slot that there is."""
         ...
@@ -82,11 +77,6 @@ class FileFeed:
         return self.info.step_min
 
     @property
-    def tick_s(self) -> float | None:
-        """Seconds that a row covers where that is less than a slot."""
-        return self.info.tick_s
-
-    @property
     def first(self) -> datetime:
         """First slot of the zones that are sent."""
         return min(self.info.spans[name].first for name in self.zones)
@@ -106,7 +96,7 @@ class FileFeed:
     def chunks(self, start: datetime | None, end: datetime | None) -> Iterator[pd.DataFrame]:
         """Yield rows in order of time over ``[start, end)``, those of neighbours included."""
         names = {*self.zones, *self.neighbours}
-        return iter_chunks(self.path, mapping=self.mapping, zones=names, start=start, end=end)
+        return iter_chunks(self.path, mapping=self.mapping, info=self.info, zones=names, start=start, end=end)
 
     def frame(self, zone: str, end: datetime, start: datetime | None = None) -> pd.DataFrame:
         """Return the zone's rows before ``end``."""
@@ -118,7 +108,7 @@ class FileFeed:
             start=start,
             end=end,
             neighbours=around,
-            step_min=self.info.step_min,
+            info=self.info,
         )
 
 
@@ -136,11 +126,6 @@ class SimulatorFeed:
     def step_min(self) -> int:
         """Slot length in minutes."""
         return next(iter(self.zones.values())).step_min
-
-    @property
-    def tick_s(self) -> float | None:
-        """Always None: it makes whole slots."""
-        return None
 
     def chunks(self, start: datetime | None, end: datetime | None) -> Iterator[pd.DataFrame]:
         """Yield rows in order of time over ``[start, end)``; without ``end`` it never stops."""
@@ -172,7 +157,7 @@ def open_file(
         own: The user's fleet.
         overrides: Time zone and market from the command line.
         cache_dir: Keeps what was found in a file, so that a restart need not read it again.
-        step_min: Slot length, a multiple of the file's; its rows are then ticks, averaged into slots. None: the file's.
+        step_min: Slot length, a multiple of the file's; its rows are then averaged into slots. None: the file's.
 
     Raises:
         DataError: The file cannot be read.
@@ -185,7 +170,7 @@ def open_file(
                 f"{path} has steps of {info.step_min} min, which do not make up {step_min} min",
                 hint="give a multiple that divides a day into whole slots",
             )
-        info = replace(info, step_min=step_min, tick_s=info.tick_s or 60.0 * info.step_min)
+        info = info.with_step(step_min)
     zones, notes = zones_for_file(
         path, info, names or info.zones, run_start=start, mapping=mapping, own=own, overrides=overrides
     )
@@ -195,7 +180,11 @@ def open_file(
         known = find_zone(name, own)
         if known is not None and any(is_published(known, channel) for channel in info.spans[name].channels):
             neighbours[name], _ = zone_for(
-                name, step_min=info.step_min, channels=info.spans[name].channels, own=own, overrides=overrides
+                name,
+                step_min=info.spans[name].step_min,
+                channels=info.spans[name].channels,
+                own=own,
+                overrides=overrides,
             )
     return FileFeed(path, info, zones, neighbours, (*info.notes, *notes), mapping)
 

@@ -175,9 +175,7 @@ def window_of(options: SourceOptions, feed: Feed, now: datetime) -> Window:
     """Return the range, warm-up and shift of a run that began at wall time ``now``."""
     start = options.start or (SIMULATION_START if options.kind == "simulate" else None)
     shift = whole_weeks(start or feed.first, now) if options.live else timedelta(0)
-    return Window(
-        start=start, end=options.end, warm_up=timedelta(days=options.warm_up_days), shift=shift, tick_s=feed.tick_s
-    )
+    return Window(start=start, end=options.end, warm_up=timedelta(days=options.warm_up_days), shift=shift)
 
 
 def pace_of(options: SourceOptions, step_min: int, settings_pulse_s: float) -> float | None:

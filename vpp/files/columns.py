@@ -1,40 +1,60 @@
 """How the columns of one opened file become canonical ones: resolved once from its header, applied chunk by chunk.
 
-A chunk after ``Layout.apply`` is a DataFrame with ``slot`` (UTC start, datetime64 without tzinfo), ``zone`` (text) and
-one float64 column per channel, NaN for missing; readings of assets are columns named ``asset:ID:field``.
+A chunk after ``Layout.apply`` is a DataFrame with ``stamp`` (UTC instant as the file names it, datetime64 without
+tzinfo), ``zone`` (text) and one float64 column per channel, NaN for missing; readings of assets are columns named
+``asset:ID:field``.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError
-from vpp.files.availability import NOT_CHANNELS, TIME_COLUMN, ZONE_COLUMN, channel_of
-from vpp.files.mapping import Mapping, SourceColumn, TimeColumn
+from vpp.files.availability import channel_of
+from vpp.files.numbers import Numbers, NumberStyle, number_hint, read_numbers
+from vpp.files.table import RawChunk
+from vpp.files.times import TimeReader
 
 ASSET_MARK = "asset:"
-CET_COLUMN = "local_time_cet"
-CET_FIXED = "Etc/GMT-1"
-"""Local German time with 24 rows on every day counts as UTC+1 all year: no hour is lost or doubled. In summer the UTC
-stamps are one hour late; the zone that reads them keeps its calendar in the same fixed offset."""
-
-ISO = TimeColumn()
+CANONICAL = frozenset({"load_mw", "solar_mw", "wind_mw", "price_per_mwh", "frequency_hz", "temperature_c"})
+_UNIT_ENDS = ("_mw", "_mwh", "_hz", "_c", "_pct", "_wm2", "_kmh", "_hpa")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One canonical column: ``factor * (plus - minus) + offset``."""
+    """One canonical column: ``factor * (source + plus... - minus) + offset``.
+
+    Attributes:
+        target: Canonical name.
+        source: Column of the file.
+        plus: Columns that are added.
+        minus: Column that is subtracted.
+        factor: See above.
+        offset: See above.
+        is_energy: The value is the energy of its row (MWh after the factor), not a power.
+        named: The user or the canonical shape names it: it is never left out.
+        zone: The zone that it is of, where each zone has columns of its own.
+    """
 
     target: str
-    plus: str
+    source: str
+    plus: tuple[str, ...] = ()
     minus: str | None = None
     factor: float = 1.0
     offset: float = 0.0
+    is_energy: bool = False
+    named: bool = True
+    zone: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the file that it reads."""
+        return (self.source, *self.plus, *((self.minus,) if self.minus else ()))
 
 
 @dataclass(slots=True)
@@ -42,227 +62,145 @@ class Layout:
     """The plan for one file.
 
     Attributes:
-        time: How to read the time column.
-        time_column: Its name in the file.
+        time: Reads the time columns.
         zone: Zone name where the file has no zone column.
         zone_column: The zone column's name.
         recipes: One per canonical column.
-        step_min: Slot length where the mapping states it.
+        numbers: How numbers are written.
+        path: The file, for errors.
         notes: What a reader should know.
+        ignored: Columns of the file that are not read, with the reason.
     """
 
-    time: TimeColumn
-    time_column: str
+    time: TimeReader
     zone: str | None
     zone_column: str | None
     recipes: tuple[Recipe, ...]
-    step_min: int | None
+    numbers: NumberStyle
     path: str
     notes: tuple[str, ...] = ()
-    _text: set[str] | None = None
-    _last_utc: dict[str, pd.Timestamp] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict)
+    _started: bool = False
+
+    @property
+    def text_columns(self) -> list[str]:
+        """Columns to read as text."""
+        return [*self.time.columns, *([self.zone_column] if self.zone_column else [])]
 
     @property
     def columns(self) -> list[str]:
         """Columns to read from the file."""
-        wanted = {self.time_column, *(r.plus for r in self.recipes), *(r.minus for r in self.recipes if r.minus)}
-        return sorted(wanted | ({self.zone_column} if self.zone_column else set()))
+        wanted = dict.fromkeys(self.text_columns)
+        wanted.update(dict.fromkeys(name for recipe in self.recipes for name in recipe.columns))
+        return list(wanted)
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Canonical columns, those of text known so far left out."""
-        text = self._text or set()
-        return tuple(recipe.target for recipe in self.recipes if recipe.plus not in text)
+        """Canonical columns, those of text that were met so far left out."""
+        kept = (recipe.target for recipe in self.recipes if recipe.source not in self.ignored)
+        return tuple(dict.fromkeys(kept))
 
-    def apply(self, raw: pd.DataFrame, first_row: int) -> pd.DataFrame:
+    @property
+    def energies(self) -> frozenset[str]:
+        """Canonical columns that hold the energy of a row."""
+        return frozenset(recipe.target for recipe in self.recipes if recipe.is_energy)
+
+    def apply(self, chunk: RawChunk) -> pd.DataFrame:
         """Return the chunk in canonical shape.
-
-        Args:
-            raw: The chunk as read.
-            first_row: Number of its first row in the file, the header being row 1.
 
         Raises:
             DataError: A time or number cannot be read; names row, column and value.
         """
-        zones = self._zones(raw, first_row)
-        out: dict[str, Any] = {"slot": self._times(raw[self.time_column], zones, first_row), "zone": zones}
-        if self._text is None:
-            self._text = {r.plus for r in self.recipes if _is_text(raw[r.plus])}
-        for recipe in self.recipes:
-            if recipe.plus in self._text:
-                continue
-            values = _numbers(raw[recipe.plus], first_row, self.path)
-            if recipe.minus is not None:
-                values = values - _numbers(raw[recipe.minus], first_row, self.path)
-            if recipe.factor != 1.0 or recipe.offset != 0.0:
-                values = values * recipe.factor + recipe.offset
-            out[recipe.target] = values
-        return pd.DataFrame(out)
+        raw = chunk.cells
+        read = {name: self._read(raw[name], chunk.rows) for name in self._number_columns()}
+        self._drop_text(read)
+        values = [(recipe, _combined(recipe, read)) for recipe in self.recipes if recipe.source not in self.ignored]
+        empty = np.ones(len(raw), dtype=bool)
+        for _, column in values:
+            empty &= np.isnan(column)
+        zones = self._zones(raw, chunk.rows)
+        instants = self.time.read(raw, zones, empty, chunk.rows)
+        by_zone: dict[str | None, dict[str, Any]] = {}
+        for recipe, column in values:
+            by_zone.setdefault(recipe.zone, {})[recipe.target] = column
+        frames = [self._frame(zone, columns, zones, instants) for zone, columns in by_zone.items()]
+        if not frames:
+            frames = [self._frame(None, {}, zones, instants)]
+        if len(frames) == 1:
+            return frames[0]
+        joined = pd.concat(frames, ignore_index=True)
+        return joined.sort_values(["stamp", "zone"], kind="stable", ignore_index=True)
 
-    def _zones(self, raw: pd.DataFrame, first_row: int) -> Any:
+    def _frame(self, zone: str | None, columns: dict[str, Any], zones: Any, instants: Any) -> pd.DataFrame:
+        own = zones if zone is None else np.full(len(zones), zone, dtype=object)
+        frame = pd.DataFrame({"stamp": instants.utc, "zone": own, **columns})
+        keep = instants.keep
+        if zone is not None:
+            keep = keep & frame[list(columns)].notna().any(axis=1).to_numpy()
+        return frame if keep.all() else frame[keep].reset_index(drop=True)
+
+    def _number_columns(self) -> list[str]:
+        wanted = (name for r in self.recipes if r.source not in self.ignored for name in r.columns)
+        return list(dict.fromkeys(wanted))
+
+    def _read(self, column: pd.Series[Any], rows: Any) -> Numbers:
+        found = read_numbers(column, self.numbers)
+        if not found.unreadable.any():
+            return found
+        named = any(recipe.named for recipe in self.recipes if column.name in recipe.columns)
+        if named or self._started:
+            where = int(np.argmax(found.unreadable))
+            hint = number_hint(column, self.numbers)
+            if not named:
+                hint = f"leave the column out with ignore: [{column.name}] in a mapping file"
+            raise DataError(
+                f"{self.path}, row {rows[where]}: {column.name} {column.iloc[where]!r} is not a number", hint=hint
+            )
+        return found
+
+    def _drop_text(self, read: dict[str, Numbers]) -> None:
+        for name, found in read.items():
+            if found.unreadable.any():
+                self.ignored[name] = "text" if found.is_text else "not all of it is a number"
+        self._started = True
+
+    def _zones(self, raw: pd.DataFrame, rows: Any) -> Any:
         if self.zone_column is None:
             return np.full(len(raw), self.zone, dtype=object)
-        zones = raw[self.zone_column]
-        if zones.isna().any():
-            row = first_row + int(np.argmax(zones.isna().to_numpy()))
+        column = raw[self.zone_column]
+        names = {name: zone_name(name) for name in column.unique()}
+        zones = column.map(names).to_numpy(dtype=object)
+        if "" in names.values():
+            row = rows[int(np.argmax(zones == ""))]
             raise DataError(f"{self.path}, row {row}: the zone is empty", hint="give every row a zone name")
-        return zones.astype(str).to_numpy(dtype=object)
-
-    def _times(self, stamps: pd.Series[Any], zones: Any, first_row: int) -> Any:
-        parsed = _parse(stamps, self.time.format)
-        bad = parsed.isna().to_numpy()
-        if bad.any():
-            where = int(np.argmax(bad))
-            raise DataError(
-                f"{self.path}, row {first_row + where}: {self.time_column} {stamps.iloc[where]!r} is not a time",
-                hint="write times as 2024-05-31T22:00:00Z, or give time.format in a mapping file (docs/guide/data.md)",
-            )
-        if parsed.dt.tz is None:
-            parsed = self._localize(parsed, zones, first_row)
-        utc = parsed.dt.tz_convert("UTC").dt.as_unit("ns")
-        if self.time.stamps == "end":
-            utc = utc - pd.Timedelta(minutes=self.step_min or 0)
-        return utc.to_numpy(dtype="datetime64[ns]")
-
-    def _localize(self, naive: pd.Series[Any], zones: Any, first_row: int) -> pd.Series[Any]:
-        zone = ZoneInfo(self.time.zone)
-        summer = naive.dt.tz_localize(zone, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="NaT")
-        lost = summer.isna().to_numpy()
-        if lost.any():
-            where = int(np.argmax(lost))
-            raise DataError(
-                f"{self.path}, row {first_row + where}: {naive.iloc[where]} does not exist in {self.time.zone}",
-                hint="if every day of the file has 24 hours, give time.zone a fixed offset such as Etc/GMT-1 (UTC+1)",
-            )
-        twice = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").isna().to_numpy()
-        utc = summer.dt.tz_convert("UTC")
-        return self._second_hour(utc, twice, zones)
-
-    def _second_hour(self, utc: pd.Series[Any], twice: Any, zones: Any) -> pd.Series[Any]:
-        # When the clock goes back, an hour's stamps come twice; the second time is known by the order of the rows.
-        values = utc.to_list()
-        last = self._last_utc
-        if not twice.any():
-            last.update(dict(zip(zones, values, strict=True)))
-            return utc
-        for i, zone in enumerate(zones):
-            if twice[i] and zone in last and values[i] <= last[zone]:
-                values[i] += pd.Timedelta(hours=1)
-            last[zone] = values[i]
-        return pd.Series(values, index=utc.index)
+        return zones
 
 
-def resolve(header: tuple[str, ...], path: str, mapping: Mapping | None) -> Layout:
-    """Return the layout of a file with this header.
-
-    Raises:
-        DataError: Time column, zone or all channels are missing; names what is there and the next step.
-    """
-    mapping = mapping or Mapping()
-    time, time_column = _time_of(header, path, mapping)
-    zone_column = mapping.zone_column or (ZONE_COLUMN if ZONE_COLUMN in header and mapping.zone is None else None)
-    if (zone_column is None and mapping.zone is None) or (zone_column and zone_column not in header):
-        raise DataError(
-            f"{path}: no column {zone_column or ZONE_COLUMN!r}; the columns are {_listed(header)}",
-            hint="add a zone column, or name the zone in a mapping file (zone: NAME)",
-        )
-    used = {time_column, zone_column}
-    recipes = _mapped(header, path, mapping) if mapping.channels else _canonical(header, used)
-    if not recipes:
-        raise DataError(
-            f"{path}: no column holds a channel; the columns are {_listed(header)}",
-            hint="canonical columns are load_mw, solar_mw, wind_mw, price, ... (docs/guide/data.md)",
-        )
-    return Layout(
-        time=time,
-        time_column=time_column,
-        zone=mapping.zone,
-        zone_column=zone_column,
-        recipes=recipes,
-        step_min=mapping.step_min,
-        path=path,
-        notes=(f"read with the mapping {mapping.name}",) if mapping.channels else (),
-    )
+def zone_name(text: object) -> str:
+    """Return a zone's name in one form: no blanks at its ends, composed letters; empty where there is none."""
+    if text is None or (isinstance(text, float) and np.isnan(text)):
+        return ""
+    return unicodedata.normalize("NFC", str(text)).strip()
 
 
-def _time_of(header: tuple[str, ...], path: str, mapping: Mapping) -> tuple[TimeColumn, str]:
-    found = next((name for name in mapping.time.column if name in header), None)
-    if found is not None:
-        return mapping.time, found
-    if mapping.time == ISO and CET_COLUMN in header:
-        return TimeColumn(column=(CET_COLUMN,), zone=CET_FIXED), CET_COLUMN
-    raise DataError(
-        f"{path}: no column {' or '.join(mapping.time.column)}; the columns are {_listed(header)}",
-        hint="rename the time column to 'timestamp' (UTC, interval start), or give a mapping file (docs/guide/data.md)",
-    )
+def is_canonical(channel: str) -> bool:
+    """Return whether the canonical shape names such a channel: its column is never taken for text."""
+    name = channel.rpartition(":")[2]
+    return name in CANONICAL or name == "price" or name.endswith(_UNIT_ENDS)
 
 
-def _canonical(header: tuple[str, ...], used: set[str | None]) -> tuple[Recipe, ...]:
-    skip = used | NOT_CHANNELS | {TIME_COLUMN, ZONE_COLUMN, CET_COLUMN}
-    return tuple(Recipe(channel_of(name), name) for name in header if name not in skip)
+def canonical_target(column: str) -> str:
+    """Return the channel of a canonical column; case does not matter for the names that the shape knows."""
+    plain = channel_of(column.casefold())
+    return plain if is_canonical(plain) else channel_of(column)
 
 
-def _mapped(header: tuple[str, ...], path: str, mapping: Mapping) -> tuple[Recipe, ...]:
-    wanted = dict(mapping.channels)
-    for asset, fields in mapping.assets.items():
-        wanted.update({f"{ASSET_MARK}{asset}:{name}": source for name, source in fields.items()})
-    recipes = []
-    for target, source in wanted.items():
-        recipe = _recipe(channel_of(target), source, header)
-        if recipe is not None:
-            recipes.append(recipe)
-        elif source.required:
-            raise DataError(
-                f"{path}: {target} needs a column {' or '.join(source.source)}; the columns are {_listed(header)}",
-                hint=f"correct channels.{target}.from in the mapping {mapping.name}",
-            )
-    return tuple(recipes)
-
-
-def _recipe(target: str, source: SourceColumn, header: tuple[str, ...]) -> Recipe | None:
-    plus = next((name for name in source.source if name in header), None)
-    minus = next((name for name in source.minus if name in header), None)
-    if plus is None or (source.minus and minus is None):
-        return None
-    return Recipe(target, plus, minus, source.factor, source.offset)
-
-
-def _parse(stamps: pd.Series[Any], style: str) -> pd.Series[Any]:
-    if pd.api.types.is_datetime64_any_dtype(stamps):
-        return stamps
-    if style in ("epoch_s", "epoch_ms"):
-        numbers = pd.to_numeric(stamps, errors="coerce")
-        milliseconds = numbers * 1000 if style == "epoch_s" else numbers
-        return pd.to_datetime(milliseconds, unit="ms", utc=True, errors="coerce")
-    text = stamps.astype(str)
-    if style != "iso":
-        return pd.to_datetime(text, format=style, errors="coerce")
-    aware = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True).any()
-    return pd.to_datetime(text, format="ISO8601", utc=bool(aware), errors="coerce")
-
-
-def _is_text(column: pd.Series[Any]) -> bool:
-    if pd.api.types.is_numeric_dtype(column) or column.isna().all():
-        return False
-    return bool(pd.to_numeric(column, errors="coerce").isna().all())
-
-
-def _numbers(column: pd.Series[Any], first_row: int, path: str) -> Any:
-    if not pd.api.types.is_numeric_dtype(column):
-        numbers = pd.to_numeric(column, errors="coerce")
-        bad = (numbers.isna() & column.notna()).to_numpy()
-        if bad.any():
-            where = int(np.argmax(bad))
-            raise DataError(
-                f"{path}, row {first_row + where}: {column.name} {column.iloc[where]!r} is not a number",
-                hint="leave missing values empty, use a decimal point, or name the separator in a mapping file",
-            )
-        column = numbers
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    values[~np.isfinite(values)] = np.nan
+def _combined(recipe: Recipe, read: dict[str, Numbers]) -> Any:
+    values = read[recipe.source].values
+    for name in recipe.plus:
+        values = values + read[name].values
+    if recipe.minus is not None:
+        values = values - read[recipe.minus].values
+    if recipe.factor != 1.0 or recipe.offset != 0.0:
+        values = values * recipe.factor + recipe.offset
     return values
-
-
-def _listed(header: tuple[str, ...]) -> str:
-    shown = ", ".join(header[:12])
-    return shown + (f" and {len(header) - 12} more" if len(header) > 12 else "")

@@ -11,17 +11,32 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from vpp.domain import Step
-from vpp.errors import ConfigError
+from vpp.errors import ConfigError, did_you_mean
+from vpp.files.numbers import NumberStyle
+from vpp.files.time_text import STYLES
+from vpp.validation_text import describe
+from vpp.yaml_text import read_yaml
 
 UNITS: dict[str, tuple[float, float]] = {
     "W": (1e-6, 0.0),
     "kW": (1e-3, 0.0),
     "MW": (1.0, 0.0),
     "GW": (1e3, 0.0),
+    "Wh": (1e-6, 0.0),
+    "kWh": (1e-3, 0.0),
+    "MWh": (1.0, 0.0),
     "per_MWh": (1.0, 0.0),
     "per_kWh": (1e3, 0.0),
     "ct_per_kWh": (10.0, 0.0),
@@ -38,9 +53,15 @@ UNITS: dict[str, tuple[float, float]] = {
 }
 """Unit of a source column to (factor, offset): canonical value = factor * value + offset."""
 
+ENERGY_UNITS = frozenset({"Wh", "kWh", "MWh"})
+"""Units of energy per row: the value is divided by the length of its row, which gives mean power in MW."""
+
+ZONE_PART = "{zone}"
+"""Stands for the zone's name in a ``from``: one column per zone and quantity."""
+
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 def _as_tuple(value: Any) -> Any:
@@ -51,12 +72,13 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
 class SourceColumn(_Strict):
-    """Where one canonical value comes from: ``scale * unit(from - minus)``.
+    """Where one canonical value comes from: ``scale * unit(from + plus - minus)``.
 
-    ``from`` and ``minus`` may list alternative names; the first that the file has counts.
+    ``from``, ``plus`` and ``minus`` may list alternative names; the first that the file has counts.
     """
 
     source: Names = Field(alias="from", min_length=1)
+    plus: Names = ()
     minus: Names = ()
     unit: str | None = None
     scale: float = 1.0
@@ -66,7 +88,7 @@ class SourceColumn(_Strict):
     @classmethod
     def _known_unit(cls, value: str | None) -> str | None:
         if value is not None and value not in UNITS:
-            raise ValueError(f"unknown unit {value!r}; known: {', '.join(UNITS)}")
+            raise ValueError(f"unknown unit {value!r}{did_you_mean(value, UNITS)}; known: {', '.join(UNITS)}")
         return value
 
     @property
@@ -76,22 +98,27 @@ class SourceColumn(_Strict):
 
     @property
     def offset(self) -> float:
-        """What is added after that; a difference of two columns has none."""
-        return 0.0 if self.minus else self.scale * UNITS[self.unit or "MW"][1]
+        """What is added after that; a sum or difference of columns has none."""
+        return 0.0 if self.minus or self.plus else self.scale * UNITS[self.unit or "MW"][1]
 
 
 class TimeColumn(_Strict):
     """Where the time stands.
 
-    ``format`` is ``iso``, ``epoch_s``, ``epoch_ms`` or a strptime pattern. ``zone`` is the time zone of stamps that
-    carry none; a file with 24 rows on every day of the year needs one of fixed offset (``Etc/GMT-1`` is UTC+1).
-    ``stamps`` says whether they name the start or the end of the interval.
+    ``format`` is ``iso``, ``epoch_s``, ``epoch_ms``, ``excel``, a strptime pattern (of one end of the interval, or of
+    both), or a list of these. ``zone`` is the time zone of stamps that carry none; a file with 24 rows on every day of
+    the year needs one of fixed offset (``Etc/GMT-1`` is UTC+1). ``stamp`` says which place of the interval they name.
+    ``period`` is a column of settlement periods, numbered from 1 in each local day, ``period_min`` long. ``clock`` is a
+    column of the time of day, where ``column`` holds the date alone.
     """
 
     column: Names = ("timestamp",)
-    format: str = "iso"
+    format: Names = ("iso",)
     zone: str = "UTC"
-    stamps: Literal["start", "end"] = "start"
+    stamp: Literal["start", "centre", "end"] = Field(default="start", validation_alias=AliasChoices("stamp", "stamps"))
+    period: str | None = None
+    period_min: float = Field(default=30.0, gt=0)
+    clock: str | None = None
 
     @field_validator("zone")
     @classmethod
@@ -101,6 +128,34 @@ class TimeColumn(_Strict):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"unknown time zone {value!r}") from error
         return value
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if one not in STYLES and "%" not in one:
+                raise ValueError(
+                    f"unknown format {one!r}{did_you_mean(one, STYLES)}; "
+                    f"one of {', '.join(STYLES)}, or a pattern such as %d.%m.%Y %H:%M"
+                )
+        return value
+
+    @property
+    def wall_shift_min(self) -> float:
+        """Minutes to go back on the wall clock: hours that end at a stated time of day are named by the wall clock."""
+        return self.period_min if self.clock is not None and self.stamp == "end" else 0.0
+
+    @property
+    def place(self) -> float:
+        """Which place of its interval a stamp names: 0 its start, 0.5 its centre, 1 its end."""
+        return 0.0 if self.wall_shift_min else {"start": 0.0, "centre": 0.5, "end": 1.0}[self.stamp]
+
+
+class LongForm(_Strict):
+    """A file with one value per row: the column that names the quantity, and the one that holds its value."""
+
+    name: str
+    value: str
 
 
 AssetField = Literal["power_mw", "soc"]
@@ -115,30 +170,74 @@ class Mapping(_Strict):
     zone: str | None = Field(default=None, description="zone name where the file has no zone column")
     zone_column: str | None = None
     step_min: int | None = Field(default=None, description="slot length; rows that come faster are averaged")
-    separator: str = ","
-    decimal: str = "."
+    encoding: str | None = Field(default=None, description="None: by the byte order mark, else UTF-8")
+    separator: str | None = Field(default=None, min_length=1, description="None: from the header line")
+    skip_rows: int = Field(default=0, ge=0, description="lines before the header line")
+    decimal: str = Field(default=".", min_length=1, max_length=1)
+    thousands: str = Field(default="", max_length=1)
+    missing: Names = ()
+    ignore: Names = ()
+    repeat_min: dict[str, int] = Field(default_factory=dict, description="channel: minutes that one value stands for")
+    long: LongForm | None = None
+    tables: Names = Field(default=(), description="tables of a file of C, I and D records (NEMWEB), joined by time")
     channels: dict[str, SourceColumn] = Field(default_factory=dict, description="empty: the canonical columns")
     assets: dict[str, dict[AssetField, SourceColumn]] = Field(default_factory=dict)
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                "".encode(value)
+            except LookupError as error:
+                raise ValueError(f"unknown encoding {value!r}; for example utf-8, utf-16, cp1252") from error
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> Mapping:
         if self.zone and self.zone_column:
             raise ValueError("give zone or zone_column, not both")
-        if self.channels and not (self.zone or self.zone_column):
+        if self.channels and not (self.zone or self.zone_column or self.has_zone_parts):
             raise ValueError("give zone: NAME, or zone_column: COLUMN")
         if self.step_min is not None:
             Step(self.step_min)
-        if self.time.stamps == "end" and self.step_min is None:
-            raise ValueError("stamps at the interval's end need step_min")
+        if self.thousands == self.decimal:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        if self.thousands.isdigit() or self.decimal.isdigit():
+            raise ValueError("decimal and thousands are marks, no digits")
+        for channel, minutes in self.repeat_min.items():
+            if minutes <= 0 or 1440 % minutes:
+                raise ValueError(f"repeat_min.{channel}: {minutes} min do not divide a day")
         return self
+
+    @property
+    def has_zone_parts(self) -> bool:
+        """Whether each zone has columns of its own."""
+        return any(ZONE_PART in name for column in self.channels.values() for name in column.source)
+
+    @property
+    def numbers(self) -> NumberStyle:
+        """How the file writes numbers."""
+        return NumberStyle(self.decimal, self.thousands, self.missing)
 
     def fits(self, header: tuple[str, ...]) -> bool:
         """Return whether a file with this header has the time column and every required column."""
         there = set(header)
         needed = [source for source in self.channels.values() if source.required]
-        if self.zone_column is not None and self.zone_column not in there:
+        keys = {self.zone_column, self.time.period, self.time.clock} - {None}
+        if self.long is not None:
+            keys |= {self.long.name, self.long.value}
+            needed = []
+        if not keys <= there or not there & set(self.time.column):
             return False
-        return bool(there & set(self.time.column)) and all(there & set(source.source) for source in needed)
+        return all(any(_stands_in(name, there) for name in source.source) for source in needed)
+
+
+def _stands_in(name: str, there: set[str]) -> bool:
+    if ZONE_PART not in name:
+        return name in there
+    head, _, tail = name.partition(ZONE_PART)
+    return any(len(one) > len(head + tail) and one.startswith(head) and one.endswith(tail) for one in there)
 
 
 def load_mapping(name: str | Path) -> Mapping:
@@ -153,12 +252,15 @@ def load_mapping(name: str | Path) -> Mapping:
         if str(name) in shipped:
             return shipped[str(name)]
         raise ConfigError(
-            f"no mapping named {str(name)!r}", hint=f"give a YAML file, or one of: {', '.join(sorted(shipped))}"
+            f"no mapping named {str(name)!r}{did_you_mean(str(name), shipped)}",
+            hint=f"give a YAML file, or one of: {', '.join(sorted(shipped))}",
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}", hint="give an existing mapping file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8", hint="save the mapping file as UTF-8") from error
     return parse_mapping(text, str(path))
 
 
@@ -168,13 +270,17 @@ def parse_mapping(text: str, name: str) -> Mapping:
     Raises:
         ConfigError: As ``load_mapping``.
     """
+    data = read_yaml(text, name)
     try:
-        return Mapping.model_validate(yaml.safe_load(text) or {})
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name} is not YAML: {error}") from error
+        return Mapping.model_validate({} if data is None else data)
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{name}: {said}", hint="see docs/guide/data.md") from error
+        keys = {
+            key
+            for model in (Mapping, SourceColumn, TimeColumn, LongForm)
+            for key, field in model.model_fields.items()
+            for key in (field.alias or key,)
+        }
+        raise ConfigError(f"{name}: {describe(error, keys)}", hint="see docs/guide/data.md") from error
 
 
 def shipped_mappings() -> dict[str, Mapping]:

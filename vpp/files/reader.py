@@ -1,13 +1,14 @@
 """Reads data files of canonical shape (and others through a mapping): CSV, CSV.gz, Parquet, chunk by chunk.
 
 Canonical shape: one header line; ``timestamp`` (UTC start of the interval), ``zone``, then power in MW, ``price`` per
-MWh and so on; sorted by timestamp; an empty field is missing. A file is never loaded whole.
+MWh and so on; sorted by timestamp; an empty field is missing. A file is never loaded whole, one in long form excepted.
+The way of a cell: decode, table, columns, times and numbers (``Layout.apply``), slots (``SlotMaker``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,25 +17,31 @@ import numpy as np
 import pandas as pd
 
 from vpp.domain import PRICE
-from vpp.errors import DataError
-from vpp.files.availability import is_forecast
-from vpp.files.columns import ASSET_MARK, Layout, resolve
-from vpp.files.mapping import Mapping, load_mapping, shipped_mappings
+from vpp.errors import ConfigError, DataError, did_you_mean, nearest_hint
+from vpp.files.availability import channel_of, is_forecast
+from vpp.files.channel_check import ChannelCheck
+from vpp.files.columns import ASSET_MARK, Layout
+from vpp.files.layout import near_misses, resolve
+from vpp.files.mapping import Mapping as ColumnMapping
+from vpp.files.mapping import load_mapping, shipped_mappings
+from vpp.files.slots import COVERED, SlotMaker, ZoneStep
 from vpp.files.step_detection import Spacing
+from vpp.files.table import Table, melt, open_table
 
 CHUNK_ROWS = 100_000
-PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneSpan:
-    """What a file holds of one zone; ``channels`` are those with at least one value."""
+    """What a file holds of one zone; ``channels`` are those with at least one value, ``lengths_s`` its spacings."""
 
     zone: str
     first: datetime
     last: datetime
     rows: int
     channels: tuple[str, ...]
+    step_min: int = 0
+    lengths_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +50,15 @@ class FileInfo:
 
     Attributes:
         zones: Zone names, sorted.
-        step_min: Slot length in minutes.
+        step_min: Slot length in minutes, the shortest where zones differ.
         columns: Channels of all zones in file order.
         first: UTC start of the first slot.
         last: UTC start of the last slot.
         rows: Number of rows.
-        tick_s: Seconds between rows where they come faster than the step, else None.
         spans: The same by zone.
         notes: What a reader should know.
+        ignored: Columns that are not read, with the reason.
+        assets: Assets with readings.
     """
 
     zones: tuple[str, ...]
@@ -59,12 +67,91 @@ class FileInfo:
     first: datetime
     last: datetime
     rows: int
-    tick_s: float | None = None
     spans: dict[str, ZoneSpan] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    ignored: dict[str, str] = field(default_factory=dict)
+    assets: tuple[str, ...] = ()
+
+    def span(self, zone: str) -> ZoneSpan:
+        """Return what the file holds of a zone.
+
+        Raises:
+            ConfigError: It has no such zone.
+        """
+        found = self.spans.get(zone)
+        if found is None:
+            raise ConfigError(
+                f"the file has no zone {zone!r}{did_you_mean(zone, self.zones)}",
+                hint=f"its zones are {', '.join(self.zones)}",
+            )
+        return found
+
+    def with_step(self, step_min: int) -> FileInfo:
+        """Return the same with slots of another length, into which the rows are averaged."""
+        spans = {name: replace(span, step_min=step_min) for name, span in self.spans.items()}
+        return replace(self, step_min=step_min, spans=spans)
+
+    def zone_steps(self, zones: Collection[str] | None = None) -> dict[str, ZoneStep]:
+        """Return how the rows of these zones (None: all) become slots."""
+        return {
+            name: ZoneStep(span.step_min, span.lengths_s)
+            for name, span in self.spans.items()
+            if zones is None or name in zones
+        }
 
 
-def inspect_file(path: Path | str, mapping: Mapping | str | None = None) -> FileInfo:
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A file with the plan for its columns."""
+
+    table: Table
+    layout: Layout
+
+    def chunks(self, chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
+        """Yield the rows in canonical shape: ``stamp``, ``zone``, one float64 column per channel.
+
+        Raises:
+            DataError: A cell cannot be read.
+        """
+        whole = self.table.content is not None
+        rows = len(self.table.content.rows) if self.table.content is not None else chunk_rows
+        for raw in self.table.chunks(self.layout.columns, self.layout.text_columns, max(rows, 1)):
+            made = self.layout.apply(raw)
+            yield made.sort_values(["stamp", "zone"], kind="stable", ignore_index=True) if whole else made
+
+    @property
+    def place(self) -> float:
+        """Which place of its interval a stamp names, 0 to 1."""
+        return self.layout.time.time.place
+
+
+def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> OpenedFile:
+    """Open a file and find how its columns become canonical ones.
+
+    Args:
+        path: A .csv, .csv.gz or .parquet file.
+        mapping: Mapping, its file, or the name of a shipped one; None: canonical, or a shipped mapping that fits.
+
+    Raises:
+        DataError: The file cannot be opened or lacks a column.
+        ConfigError: The mapping cannot be read.
+    """
+    chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping
+    table = open_table(Path(path), chosen)
+    if chosen is None and "timestamp" not in table.header:
+        chosen = next((m for m in shipped_mappings().values() if m.channels and m.fits(table.header)), None)
+        if chosen is not None:
+            table = open_table(Path(path), chosen)
+    if chosen is not None and chosen.long is not None:
+        keys = [name for name in (*chosen.time.column, chosen.zone_column) if name in table.header]
+        table = melt(table, keys)
+    layout = resolve(table.header, str(path), chosen)
+    if chosen is not None and chosen in shipped_mappings().values():
+        layout.notes = layout.notes[:1]
+    return OpenedFile(table, layout)
+
+
+def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> FileInfo:
     """Read a file once, check it and return what it holds.
 
     Args:
@@ -73,37 +160,44 @@ def inspect_file(path: Path | str, mapping: Mapping | str | None = None) -> File
 
     Raises:
         DataError: It cannot be read: missing columns, a bad time or number, unsorted or duplicate rows, mixed steps.
+        ConfigError: The mapping cannot be read.
     """
-    spacing = Spacing(str(path))
-    seen: dict[str, set[str]] = {}
-    targets: tuple[str, ...] = ()
-    layout = open_layout(path, mapping)
-    for chunk in _chunks(path, layout, mapping, CHUNK_ROWS):
-        spacing.add(chunk["slot"].to_numpy(), chunk["zone"].to_numpy())
-        targets = layout.targets
-        for zone, part in chunk.groupby("zone", sort=False):
-            found = seen.setdefault(str(zone), set())
-            found.update(name for name in targets if name not in found and part[name].notna().any())
+    opened = open_file(path, mapping)
+    layout, stated = opened.layout, opened.table.mapping
+    spacing = Spacing(str(path), opened.place)
+    check = ChannelCheck()
+    for chunk in opened.chunks():
+        spacing.add(chunk["stamp"].to_numpy(), chunk["zone"].to_numpy())
+        check.add(chunk, layout.targets)
     if not spacing.zones:
         raise DataError(f"{path} holds no rows", hint="give a file with a header line and at least two rows")
-    step_min, tick_s = spacing.step(layout.step_min)
-    columns = tuple(name for name in targets if not name.startswith(ASSET_MARK))
-    spans = {
-        name: ZoneSpan(
-            name, utc(zone.first), utc(zone.last), zone.rows, tuple(c for c in columns if c in seen.get(name, ()))
+    steps = spacing.steps(stated.step_min)
+    check.refuse_scales(str(path), layout)
+    repeat = {channel_of(channel) for channel in stated.repeat_min}
+    for channel in repeat - set(layout.targets):
+        raise ConfigError(
+            f"repeat_min: the file has no channel {channel}{did_you_mean(channel, layout.targets)}",
+            hint="correct repeat_min: in the mapping",
         )
-        for name, zone in sorted(spacing.zones.items())
-    }
+    columns = tuple(name for name in layout.targets if not name.startswith(ASSET_MARK))
+    spans = {}
+    for name, rows in sorted(spacing.zones.items()):
+        check.refuse_sparse_price(str(path), name, rows.phases, steps[name].step_min, repeat)
+        first, last = (_slot(stamp, steps[name], opened.place) for stamp in (rows.first, rows.last))
+        found = tuple(column for column in columns if check.has(name, column))
+        spans[name] = ZoneSpan(name, first, last, rows.rows, found, steps[name].step_min, steps[name].lengths_s)
+    ignored = {name or "(no name)": why for name, why in layout.ignored.items() if why != "no channel" or name}
     return FileInfo(
         zones=tuple(spans),
-        step_min=step_min,
+        step_min=min(span.step_min for span in spans.values()),
         columns=columns,
         first=min(span.first for span in spans.values()),
         last=max(span.last for span in spans.values()),
         rows=sum(span.rows for span in spans.values()),
-        tick_s=tick_s,
         spans=spans,
-        notes=layout.notes,
+        notes=(*layout.notes, *near_misses(layout), *_ignored_note(ignored)),
+        ignored=ignored,
+        assets=tuple(dict.fromkeys(t.split(":", 1)[1].rpartition(":")[0] for t in layout.targets if ASSET_MARK in t)),
     )
 
 
@@ -111,10 +205,11 @@ def read_frame(
     path: Path | str,
     zone: str,
     *,
-    mapping: Mapping | str | None = None,
+    mapping: ColumnMapping | str | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
     neighbours: Collection[str] = (),
+    info: FileInfo | None = None,
     step_min: int | None = None,
 ) -> pd.DataFrame:
     """Return one zone's channels on a regular index of UTC slot starts.
@@ -126,7 +221,8 @@ def read_frame(
         start: First slot (inclusive), None: the file's first.
         end: End of the range (exclusive), None: the file's last slot.
         neighbours: Zones whose price and published forecasts are wanted too, as columns ``ZONE:channel``.
-        step_min: Slot length; None: from the rows.
+        info: What ``inspect_file`` returned, where the caller has it already.
+        step_min: Slot length, a multiple of the file's; None: the file's.
 
     Returns:
         One float64 column per channel; NaN where a value or row is missing. Rows faster than the step are averaged.
@@ -134,27 +230,23 @@ def read_frame(
     Raises:
         DataError: As ``inspect_file``, and for a zone that the file does not have in the range.
     """
+    info = info or inspect_file(path, mapping)
+    if step_min is not None:
+        info = info.with_step(step_min)
     wanted = {zone, *neighbours}
-    spacing = Spacing(str(path))
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in wanted}
-    layout = open_layout(path, mapping)
-    names: set[str] = set()
-    for chunk in iter_chunks(path, mapping=mapping, layout=layout, start=start, end=end):
-        names.update(chunk["zone"].unique())
-        chosen = chunk[chunk["zone"].isin(wanted)]
-        spacing.add(chosen["slot"].to_numpy(), chosen["zone"].to_numpy())
-        for name, part in chosen.groupby("zone", sort=False):
+    for chunk in iter_chunks(path, mapping=mapping, info=info, zones=wanted, start=start, end=end):
+        for name, part in chunk.groupby("zone", sort=False):
             parts[str(name)].append(part)
     if not parts[zone]:
         raise DataError(
-            f"{path} has no rows of zone {zone!r} in that range; zones there: {', '.join(sorted(names)) or 'none'}",
-            hint="check the zone's name and the range (UTC, end exclusive)",
+            f"{path} has no rows of zone {zone!r} in that range; zones there: {', '.join(info.zones)}",
+            hint=nearest_hint(zone, info.zones, otherwise="check the zone's name and the range (UTC, end exclusive)"),
         )
-    step = step_min or spacing.step(layout.step_min)[0]
-    frame = _regular(parts[zone], step, keep_all=True)
+    frame = _regular(parts[zone], info.spans[zone].step_min, keep_all=True)
     for name in neighbours:
         if parts[name]:
-            other = _regular(parts[name], step, keep_all=False)
+            other = _regular(parts[name], info.spans[name].step_min, keep_all=False)
             frame = frame.join(other.add_prefix(f"{name}:"))
     return frame
 
@@ -162,19 +254,21 @@ def read_frame(
 def iter_chunks(
     path: Path | str,
     *,
-    mapping: Mapping | str | None = None,
-    layout: Layout | None = None,
+    mapping: ColumnMapping | str | None = None,
+    info: FileInfo | None = None,
     zones: Collection[str] | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
     chunk_rows: int = CHUNK_ROWS,
 ) -> Iterator[pd.DataFrame]:
-    """Yield the rows as chunks: ``slot`` (UTC, no tzinfo), ``zone``, one float64 column per channel, in file order.
+    """Yield slots as chunks: ``slot`` (UTC, no tzinfo), ``zone``, one float64 column per channel, in order of time.
+
+    A slot of which less than half is covered by rows has its covered seconds in ``duration_s``, others NaN there.
 
     Args:
         path: The file.
         mapping: As ``inspect_file``.
-        layout: The layout, where the caller has it already.
+        info: What ``inspect_file`` returned, where the caller has it already.
         zones: Only these, None: all.
         start: First slot (inclusive).
         end: End of the range (exclusive); reading stops there.
@@ -183,38 +277,22 @@ def iter_chunks(
     Raises:
         DataError: As ``inspect_file``.
     """
-    layout = layout or open_layout(path, mapping)
+    info = info or inspect_file(path, mapping)
+    opened = open_file(path, mapping)
+    repeat: Mapping[str, int] = {channel_of(k): minutes for k, minutes in opened.table.mapping.repeat_min.items()}
+    maker = SlotMaker(info.zone_steps(zones), opened.place, opened.layout.energies, repeat)
     low = None if start is None else np.datetime64(_naive(start), "ns")
     high = None if end is None else np.datetime64(_naive(end), "ns")
     order = Spacing(str(path))
-    for chunk in _chunks(path, layout, mapping, chunk_rows):
-        slots = chunk["slot"].to_numpy()
-        order.add(slots, chunk["zone"].to_numpy())
-        keep = np.ones(len(chunk), dtype=bool)
-        if low is not None:
-            keep &= slots >= low
-        if high is not None:
-            keep &= slots < high
-        if zones is not None:
-            keep &= chunk["zone"].isin(set(zones)).to_numpy()
-        if keep.any():
-            yield chunk if keep.all() else chunk[keep]
-        if high is not None and len(slots) and slots[-1] >= high:
+    for rows in opened.chunks(chunk_rows):
+        order.add(rows["stamp"].to_numpy(), rows["zone"].to_numpy())
+        made = maker.add(rows)
+        yield from _within(made, low, high)
+        if high is not None and len(made) and made["slot"].iloc[0] >= high:
             return
-
-
-def open_layout(path: Path | str, mapping: Mapping | str | None = None) -> Layout:
-    """Return how the file's columns become canonical ones.
-
-    Raises:
-        DataError: The file cannot be opened or lacks a column.
-        ConfigError: The mapping cannot be read.
-    """
-    chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping
-    header = _header(Path(path), chosen)
-    if chosen is None and "timestamp" not in header:
-        chosen = next((m for m in shipped_mappings().values() if m.channels and m.fits(header)), None)
-    return resolve(header, str(path), chosen)
+    rest = maker.rest()
+    if rest is not None:
+        yield from _within(rest, low, high)
 
 
 def utc(stamp: Any) -> datetime:
@@ -222,56 +300,32 @@ def utc(stamp: Any) -> datetime:
     return pd.Timestamp(stamp).to_pydatetime().replace(tzinfo=UTC)
 
 
+def _within(made: pd.DataFrame, low: Any, high: Any) -> Iterator[pd.DataFrame]:
+    slots = made["slot"].to_numpy()
+    keep = np.ones(len(made), dtype=bool)
+    if low is not None:
+        keep &= slots >= low
+    if high is not None:
+        keep &= slots < high
+    if keep.any():
+        yield made if keep.all() else made[keep]
+
+
+def _slot(stamp: Any, step: ZoneStep, place: float) -> datetime:
+    at = np.array([stamp.astype("datetime64[ns]").astype(np.int64)])
+    length = step.lengths(np.array([np.nan]), np.array([np.nan]))
+    return utc(step.slots(at, length, place)[0].astype("datetime64[ns]"))
+
+
 def _naive(when: datetime) -> datetime:
     return when.astimezone(UTC).replace(tzinfo=None)
 
 
-def _header(path: Path, mapping: Mapping | None) -> tuple[str, ...]:
-    if not path.exists():
-        raise DataError(f"{path} does not exist", hint="give an existing .csv, .csv.gz or .parquet file")
-    try:
-        if path.suffix in PARQUET:
-            import pyarrow.parquet as pq  # loaded only for Parquet files
-
-            return tuple(pq.read_schema(path).names)
-        separator = mapping.separator if mapping else ","
-        return tuple(str(name) for name in pd.read_csv(path, nrows=0, sep=separator, encoding="utf-8-sig").columns)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"cannot read {path}: {error}", hint="give a .csv, .csv.gz or .parquet file") from error
-
-
-def _chunks(path: Path | str, layout: Layout, mapping: Mapping | str | None, chunk_rows: int) -> Iterator[pd.DataFrame]:
-    chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping
-    row = 2
-    try:
-        for raw in _raw_chunks(Path(path), layout, chosen or Mapping(), chunk_rows):
-            yield layout.apply(raw, row)
-            row += len(raw)
-    except (OSError, EOFError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path} after row {row - 1}: {error}", hint="is the file complete?") from error
-
-
-def _raw_chunks(path: Path, layout: Layout, mapping: Mapping, chunk_rows: int) -> Iterator[pd.DataFrame]:
-    if path.suffix in PARQUET:
-        import pyarrow.parquet as pq  # loaded only for Parquet files
-
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=chunk_rows, columns=layout.columns):
-                yield batch.to_pandas()
-        return
-    text = {name: "str" for name in (layout.zone_column, layout.time_column) if name}
-    reader = pd.read_csv(
-        path,
-        sep=mapping.separator,
-        decimal=mapping.decimal,
-        usecols=layout.columns,
-        dtype=text,
-        chunksize=chunk_rows,
-        encoding="utf-8-sig",
-        low_memory=False,
-    )
-    with reader:
-        yield from reader
+def _ignored_note(ignored: dict[str, str]) -> tuple[str, ...]:
+    shown = {name: why for name, why in ignored.items() if why in ("text", "not all of it is a number")}
+    if not shown:
+        return ()
+    return ("columns not read: " + ", ".join(f"{name} ({why})" for name, why in shown.items()),)
 
 
 def _regular(parts: list[pd.DataFrame], step_min: int, *, keep_all: bool) -> pd.DataFrame:
@@ -279,13 +333,11 @@ def _regular(parts: list[pd.DataFrame], step_min: int, *, keep_all: bool) -> pd.
     names = [
         name
         for name in rows.columns
-        if name not in ("slot", "zone")
+        if name not in ("slot", "zone", COVERED)
         and not name.startswith(ASSET_MARK)
         and (keep_all or name == PRICE or is_forecast(name))
     ]
-    rows.index = pd.DatetimeIndex(rows["slot"], tz="UTC", name="slot").floor(f"{step_min}min")
+    rows.index = pd.DatetimeIndex(rows["slot"], tz="UTC", name="slot")
     frame = rows[names].astype(np.float64)
-    if frame.index.has_duplicates:
-        frame = frame.groupby(level=0).mean()
     index = pd.date_range(frame.index[0], frame.index[-1], freq=f"{step_min}min", name="slot")
     return frame.reindex(index)

@@ -1,4 +1,4 @@
-"""Checks the order of a file's rows and finds its step, chunk by chunk."""
+"""Checks the order of a file's rows and finds the step of each zone, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -9,22 +9,53 @@ import numpy as np
 
 from vpp.domain import Step
 from vpp.errors import DataError
+from vpp.files.slots import WHOLE, ZoneStep
 
 SECOND = np.timedelta64(1, "s")
 RUN_OF_OTHER_STEP = 24
 """So many equal spacings in a row that are not the step are another step, not gaps."""
+REGULAR_SHARE = 0.02
+"""A spacing that makes up this share of all, or a run, is regular and no gap."""
+SLOT_LENGTHS_MIN = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440)
+_DAY_S = 86_400
 
 
 @dataclass(slots=True)
 class ZoneRows:
-    """What was seen of one zone; ``counts`` maps a spacing in seconds to how often it came."""
+    """What was seen of one zone.
+
+    Attributes:
+        first: First stamp.
+        last: Last stamp.
+        rows: Number of rows.
+        counts: Spacing in seconds to how often it came.
+        longest: Spacing in seconds to its longest run.
+        phases: Second of the day to how many stamps had it.
+        run: Spacing and length of the run at the end.
+    """
 
     first: Any
     last: Any
     rows: int = 0
     counts: dict[int, int] = field(default_factory=dict)
     longest: dict[int, int] = field(default_factory=dict)
+    phases: dict[int, int] = field(default_factory=dict)
     run: tuple[int, int] = (0, 0)
+
+    def regular_s(self) -> tuple[float, ...]:
+        """Return the spacings in seconds that are no gaps, ascending."""
+        least = max(2.0, REGULAR_SHARE * self.rows)
+        often = {gap for gap, n in self.counts.items() if n >= least}
+        often |= {gap for gap, n in self.longest.items() if n >= RUN_OF_OTHER_STEP}
+        if not often and self.counts:
+            often = {min(self.counts)}
+        return tuple(float(gap) for gap in sorted(often) if gap > 0) or ((1.0,) if self.counts else ())
+
+    def median_s(self) -> float:
+        """Return the median spacing in seconds."""
+        gaps = sorted(self.counts)
+        total = np.cumsum([self.counts[gap] for gap in gaps])
+        return float(gaps[int(np.searchsorted(total, total[-1] / 2.0))])
 
 
 class Spacing:
@@ -32,26 +63,28 @@ class Spacing:
 
     Args:
         path: The file, for errors.
+        place: Which place of its interval a stamp names (0 start, 0.5 centre, 1 end).
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, place: float = 0.0) -> None:
         self.zones: dict[str, ZoneRows] = {}
         self._path = path
+        self._place = place
         self._last: Any = None
 
-    def add(self, slots: Any, zones: Any) -> None:
+    def add(self, stamps: Any, zones: Any) -> None:
         """Take the next rows.
 
         Args:
-            slots: datetime64[ns], UTC.
+            stamps: datetime64[ns], UTC.
             zones: Zone names, as many.
 
         Raises:
             DataError: A row is earlier than the one before, or (timestamp, zone) comes twice.
         """
-        if not len(slots):
+        if not len(stamps):
             return
-        order = slots if self._last is None else np.concatenate(([self._last], slots))
+        order = stamps if self._last is None else np.concatenate(([self._last], stamps))
         back = np.flatnonzero(np.diff(order) < np.timedelta64(0, "ns"))
         if len(back):
             at = int(back[0])
@@ -59,29 +92,38 @@ class Spacing:
                 f"{self._path} is not sorted by time: {_text(order[at + 1])} comes after {_text(order[at])}",
                 hint="sort the rows by timestamp, then zone",
             )
-        self._last = slots[-1]
+        self._last = stamps[-1]
         for zone in dict.fromkeys(zones):
-            self._add_zone(str(zone), slots[zones == zone])
+            self._add_zone(str(zone), stamps[zones == zone])
 
-    def _add_zone(self, zone: str, slots: Any) -> None:
+    def _add_zone(self, zone: str, stamps: Any) -> None:
         seen = self.zones.get(zone)
         if seen is None:
-            seen = self.zones[zone] = ZoneRows(first=slots[0], last=slots[0])
-            order = slots
+            self._one_spelling(zone)
+            seen = self.zones[zone] = ZoneRows(first=stamps[0], last=stamps[0])
+            order = stamps
         else:
-            order = np.concatenate(([seen.last], slots))
-        gaps = (np.diff(order) / SECOND).astype(np.int64)
-        twice = np.flatnonzero(gaps == 0)
+            order = np.concatenate(([seen.last], stamps))
+        between = np.diff(order)
+        twice = np.flatnonzero(between == np.timedelta64(0, "ns"))
         if len(twice):
             raise DataError(
                 f"{self._path}: {_text(order[int(twice[0])])} comes twice for zone {zone}",
                 hint="keep one row per timestamp and zone",
             )
-        seen.rows += len(slots)
-        seen.last = slots[-1]
-        for gap, count in zip(*np.unique(gaps, return_counts=True), strict=True):
-            seen.counts[int(gap)] = seen.counts.get(int(gap), 0) + int(count)
+        gaps = np.round(between / SECOND).astype(np.int64)
+        seen.rows += len(stamps)
+        seen.last = stamps[-1]
+        _count(seen.counts, gaps)
+        _count(seen.phases, (stamps.astype("datetime64[s]").astype(np.int64)) % _DAY_S)
         self._runs(seen, gaps)
+
+    def _one_spelling(self, zone: str) -> None:
+        other = next((name for name in self.zones if name.casefold() == zone.casefold()), None)
+        if other is not None:
+            raise DataError(
+                f"{self._path}: the zones {other!r} and {zone!r} differ by case alone", hint="write a zone in one way"
+            )
 
     @staticmethod
     def _runs(seen: ZoneRows, gaps: Any) -> None:
@@ -95,49 +137,104 @@ class Spacing:
             seen.longest[gap] = max(seen.longest.get(gap, 0), total)
             seen.run = (gap, total)
 
-    def step(self, stated_min: int | None = None) -> tuple[int, float | None]:
-        """Return the slot length in minutes and, where rows come faster than that, the seconds between them.
+    def steps(self, stated_min: int | None = None) -> dict[str, ZoneStep]:
+        """Return how each zone's rows become slots.
 
         Args:
-            stated_min: Slot length by the mapping.
+            stated_min: Slot length by the mapping; rows then need no regular spacing.
 
         Raises:
-            DataError: The rows have no regular step, or zones differ in it.
+            DataError: The rows have no regular step, stand for more than a slot, or do not begin at slot starts.
         """
-        found = {zone: self._step_s(zone, rows) for zone, rows in self.zones.items() if rows.rows > 1}
-        if not found:
-            if stated_min:
-                return stated_min, None
+        several = {zone: rows for zone, rows in self.zones.items() if rows.rows > 1}
+        if not several and stated_min is None:
             raise DataError(f"{self._path} has fewer than two rows per zone", hint="one row gives no step")
-        steps = set(found.values())
-        if len(steps) > 1:
-            one, other = sorted(found, key=lambda zone: found[zone])[:: len(found) - 1]
-            raise DataError(
-                f"{self._path} mixes steps: {one} every {found[one] / 60:g} min, "
-                f"{other} every {found[other] / 60:g} min",
-                hint="write one file per step",
-            )
-        seconds = steps.pop()
-        if stated_min and stated_min * 60 > seconds:
-            return stated_min, float(seconds)
-        if seconds % 60 or 1440 % (seconds // 60):
-            raise DataError(
-                f"{self._path} has a row every {seconds} s, which does not divide a day into whole slots of minutes",
-                hint="state the slot length in a mapping file (step_min: 5), then rows are averaged",
-            )
-        return Step(seconds // 60).minutes, None
+        found = {}
+        for zone, rows in several.items():
+            step = self._own_step(zone, rows) if stated_min is None else stated_min
+            if stated_min is not None:
+                wrong = _too_long(rows, stated_min) or self._off_grid(rows, stated_min)
+                if wrong:
+                    raise DataError(f"{self._path}: zone {zone} {wrong}", hint=self._hint(rows))
+            found[zone] = ZoneStep(step, rows.regular_s())
+        least = stated_min or min(step.step_min for step in found.values())
+        return {zone: found.get(zone, ZoneStep(least, ())) for zone in self.zones}
 
-    def _step_s(self, zone: str, rows: ZoneRows) -> int:
+    def _own_step(self, zone: str, rows: ZoneRows) -> int:
         step = max(rows.counts, key=lambda gap: (rows.counts[gap], -gap))
         for gap, count in sorted(rows.counts.items()):
             odd = gap < step or gap % step or rows.longest.get(gap, 0) >= RUN_OF_OTHER_STEP
             if gap != step and odd:
                 raise DataError(
-                    f"{self._path} mixes steps: zone {zone} has rows every {step / 60:g} min, "
-                    f"but {count} times {gap / 60:g} min apart",
-                    hint="resample the file to one step, or split it where the step changes",
+                    f"{self._path} mixes steps: zone {zone} has rows every {_span(step)}, "
+                    f"but {count} times {_span(gap)} apart",
+                    hint=self._hint(rows),
                 )
-        return step
+        if step % 60 or 1440 % (step // 60):
+            raise DataError(
+                f"{self._path} has a row every {step} s, which does not divide a day into whole slots of minutes",
+                hint=self._hint(rows),
+            )
+        minutes = Step(step // 60).minutes
+        wrong = self._off_grid(rows, minutes, exact=True)
+        if wrong:
+            raise DataError(f"{self._path}: zone {zone} {wrong}", hint=self._hint(rows))
+        return minutes
+
+    def _off_grid(self, rows: ZoneRows, step_min: int, *, exact: bool = False) -> str | None:
+        """Return what is wrong where rows that stand for whole slots do not begin at slot starts."""
+        if rows.median_s() < WHOLE * step_min * 60:
+            return None
+        off = _distance(rows, step_min, self._place)
+        worst = off if exact else np.array([0])
+        share = float(np.average(np.abs(off) > 0.25 * step_min * 60, weights=list(rows.phases.values())))
+        if share > 0.05 or np.any(np.abs(worst) > 0):
+            return f"has stamps {_span(float(np.max(np.abs(off))))} away from the starts of slots of {step_min} min"
+        return None
+
+    def _hint(self, rows: ZoneRows) -> str:
+        """Return the next step; a slot length or place that is named was tried on the rows."""
+        for place, name in ((self._place, None), (0.0, "start"), (0.5, "centre"), (1.0, "end")):
+            for minutes in SLOT_LENGTHS_MIN:
+                if _too_long(rows, minutes) or minutes * 60 < 0.9 * rows.median_s():
+                    continue
+                tried = Spacing(self._path, place)
+                if tried._off_grid(rows, minutes):
+                    continue
+                stamp = "" if name is None else f"time: {{stamp: {name}}} and "
+                return (
+                    f"state in a mapping file (--mapping) {stamp}step_min: {minutes}; rows are then averaged into slots"
+                )
+        return "resample the file to one step, or split it where the step changes"
+
+
+def _too_long(rows: ZoneRows, step_min: int) -> str | None:
+    """Return what is wrong where rows stand for more than a slot."""
+    limit = 1.25 * step_min * 60
+    if rows.median_s() > limit:
+        return f"has rows every {_span(rows.median_s())}, which is more than a slot of {step_min} min"
+    for gap, length in sorted(rows.longest.items()):
+        if gap > limit and length >= RUN_OF_OTHER_STEP:
+            return f"has {length + 1} rows {_span(gap)} apart, which is more than a slot of {step_min} min"
+    return None
+
+
+def _distance(rows: ZoneRows, step_min: int, place: float) -> Any:
+    """Return how far each phase is from the nearest slot start, in seconds."""
+    step = step_min * 60
+    phases = np.array(list(rows.phases), dtype=np.float64)
+    length = min(rows.median_s(), float(step))
+    begin = phases - place * length
+    return (begin + step / 2.0) % step - step / 2.0
+
+
+def _count(into: dict[int, int], values: Any) -> None:
+    for value, count in zip(*np.unique(values, return_counts=True), strict=True):
+        into[int(value)] = into.get(int(value), 0) + int(count)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 and seconds % 6 == 0 else f"{seconds:g} s"
 
 
 def _text(stamp: Any) -> str:

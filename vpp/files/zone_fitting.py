@@ -114,10 +114,10 @@ def zones_for_file(
             until = span.first + timedelta(days=FIRST_ROWS_DAYS)
 
         def history(name: str = name, until: datetime = until) -> pd.DataFrame:
-            return read_frame(path, name, mapping=mapping, end=until, step_min=info.step_min)
+            return read_frame(path, name, mapping=mapping, end=until, info=info)
 
         zones[name], said = zone_for(
-            name, step_min=info.step_min, channels=span.channels, history=history, own=own, overrides=overrides
+            name, step_min=span.step_min, channels=span.channels, history=history, own=own, overrides=overrides
         )
         notes += said
     return zones, notes

@@ -82,7 +82,7 @@ def test_a_required_column_that_is_missing_is_named(tmp_path):
         ("channels: {load_mw: {from: a, unit: horse}}\nzone: A", "unknown unit 'horse'"),
         ("channels: {load_mw: {from: a}}", "give zone: NAME"),
         ("time: {zone: Mars/North}", "unknown time zone"),
-        ("time: {stamps: end}", "need step_min"),
+        ("time: {stamp: middle}", "start.*centre.*end"),
         ("chanels: {}", "chanels"),
         ("a: [", "not YAML"),
     ],

@@ -104,7 +104,7 @@ def test_local_time_with_24_rows_a_day_is_utc_plus_one_all_year(tmp_path):
         pytest.param(rows("2024-01-01T01:00Z", "2024-01-01T00:00Z"), "not sorted", "sort", id="unsorted"),
         pytest.param(rows("2024-01-01T00:00Z", "2024-01-01T00:00Z"), "comes twice for zone A", "one row", id="twice"),
         pytest.param(rows("2024-01-01T00:00Z", "2024-01-01T00:30Z", "2024-01-01T01:00Z", "2024-01-01T01:20Z"),
-                     "mixes steps", "one step", id="odd spacing"),
+                     "mixes steps", "step_min: 60", id="odd spacing"),
         pytest.param(rows("2024-01-01T00:00Z", "2024-01-01T00:07Z", "2024-01-01T00:14Z"), "every 420 s", "step_min",
                      id="step does not divide a day"),
         pytest.param(HEADER + "2024-01-01T00:00Z,,1,2,3,ok\n", "row 2: the zone is empty", "zone name",
@@ -125,14 +125,15 @@ def test_a_step_that_changes_half_way_is_refused(tmp_path):
         inspect_file(write(tmp_path, text))
 
 
-def test_zones_of_different_steps_are_refused(tmp_path):
+def test_each_zone_may_have_its_own_step(tmp_path):
     text = HEADER + "".join(
         f"2024-01-01T{i // 2:02}:{30 * (i % 2):02}:00Z,A,1,1,1,ok\n"
         + (f"2024-01-01T{i // 2:02}:00:00Z,B,1,1,1,ok\n" if i % 2 == 0 else "")
         for i in range(8)
     )
-    with pytest.raises(DataError, match="A every 30 min, B every 60 min"):
-        inspect_file(write(tmp_path, text))
+    info = inspect_file(write(tmp_path, text))
+    assert {name: span.step_min for name, span in info.spans.items()} == {"A": 30, "B": 60}
+    assert len(read_frame(write(tmp_path, text), "B")) == 4
 
 
 def test_missing_and_broken_files_are_data_errors(tmp_path):
@@ -188,7 +189,7 @@ def test_rows_faster_than_the_stated_step_are_averaged(tmp_path):
     text = "timestamp,zone,load_mw\n" + "".join(f"{stamp.isoformat()},A,{i}\n" for i, stamp in enumerate(stamps))
     path = write(tmp_path, text)
     info = inspect_file(path, mapping)
-    assert (info.step_min, info.tick_s) == (5, 10.0)
+    assert (info.step_min, info.spans["A"].lengths_s) == (5, (10.0,))
     assert read_frame(path, "A", mapping=mapping)["load_mw"].tolist() == [14.5, 44.5]
 
 

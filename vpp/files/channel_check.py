@@ -1,0 +1,107 @@
+"""What the channels of a file hold as a whole: which have values, and mistakes that only the whole column shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vpp.domain import PRICE
+from vpp.errors import DataError
+from vpp.files.columns import ASSET_MARK, Layout
+
+_DAY_S = 86_400
+_LEAST_PRICES = 8
+_KEPT = 2000
+_SOC = ":soc"
+
+
+@dataclass(slots=True)
+class ChannelCheck:
+    """Takes the rows of a file in order.
+
+    Attributes:
+        present: Zone to the channels with a value.
+        price_phases: Zone to the seconds of the day that had a price, and how many.
+        levels: Reading of state of charge to a sample of its values.
+    """
+
+    present: dict[str, set[str]] = field(default_factory=dict)
+    price_phases: dict[str, dict[int, int]] = field(default_factory=dict)
+    levels: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, rows: pd.DataFrame, targets: Sequence[str]) -> None:
+        """Take the next rows."""
+        for name in targets:
+            if name.startswith(ASSET_MARK) and name.endswith(_SOC):
+                sample = self.levels.setdefault(name, [])
+                values = rows[name].dropna().to_numpy()
+                sample += values[: _KEPT - len(sample)].tolist()
+        for zone, part in rows.groupby("zone", sort=False):
+            seen = self.present.setdefault(str(zone), set())
+            seen.update(name for name in targets if name not in seen and part[name].notna().any())
+            if PRICE in targets:
+                self._prices(str(zone), part)
+
+    def has(self, zone: str, channel: str) -> bool:
+        """Return whether the zone has a value of the channel."""
+        return channel in self.present.get(zone, ())
+
+    def refuse_scales(self, path: str, layout: Layout) -> None:
+        """Refuse a state of charge that stands in percent where nothing says so.
+
+        Raises:
+            DataError: Most readings lie above 1, or all of a column in percent below 1 percent.
+        """
+        for recipe in layout.recipes:
+            sample = self.levels.get(recipe.target, [])
+            if not sample:
+                continue
+            middle = float(np.median(sample))
+            if recipe.factor == 1.0 and middle > 1.05:
+                raise DataError(
+                    f"{path}: {recipe.source} is a state of charge of up to {max(sample):g}, which is more than 1",
+                    hint=f"state its unit in the mapping: {{from: {recipe.source}, unit: percent}}",
+                )
+            if recipe.factor != 1.0 and max(sample) > 0.0 and max(sample) <= 0.0101 and len(sample) >= _LEAST_PRICES:
+                raise DataError(
+                    f"{path}: {recipe.source} never exceeds 1 and the mapping reads it as percent",
+                    hint=f"state its unit in the mapping: {{from: {recipe.source}, unit: fraction}}",
+                )
+
+    def refuse_sparse_price(
+        self, path: str, zone: str, phases: dict[int, int], step_min: int, repeat: Collection[str]
+    ) -> None:
+        """Refuse prices that stand only in every second, third, ... slot where nothing says what they stand for.
+
+        Raises:
+            DataError: They do.
+        """
+        prices = self.price_phases.get(zone, {})
+        if PRICE in repeat or sum(prices.values()) < _LEAST_PRICES or sum(phases.values()) == 0:
+            return
+        step_s = step_min * 60
+        slots = sorted({phase // step_s for phase in prices})
+        every = math.gcd(_DAY_S // step_s, *(slot - slots[0] for slot in slots))
+        rows = {phase // step_s for phase in phases}
+        if every < 2 or len({slot % every for slot in rows}) < 2:
+            return
+        minutes = every * step_min
+        said = f"{path}: zone {zone} has a price every {minutes} min, but slots of {step_min} min"
+        if minutes > 240:
+            raise DataError(said, hint="write a price into each row, or leave the column out")
+        raise DataError(
+            said,
+            hint=f"state in a mapping file how long a price holds: repeat_min: {{{PRICE}: {minutes}}}",
+        )
+
+    def _prices(self, zone: str, rows: pd.DataFrame) -> None:
+        priced: Any = rows["stamp"].to_numpy()[rows[PRICE].notna().to_numpy()]
+        counts = self.price_phases.setdefault(zone, {})
+        seconds = priced.astype("datetime64[s]").astype(np.int64) % _DAY_S
+        for second, count in zip(*np.unique(seconds, return_counts=True), strict=True):
+            counts[int(second)] = counts.get(int(second), 0) + int(count)

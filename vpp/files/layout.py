@@ -1,0 +1,268 @@
+"""Finds in a file's header what a mapping, or the canonical shape, asks for; each missing name gets the nearest one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from vpp.errors import DataError, did_you_mean
+from vpp.files.availability import NOT_CHANNELS, ZONE_COLUMN, channel_of
+from vpp.files.columns import ASSET_MARK, CANONICAL, Layout, Recipe, canonical_target, is_canonical
+from vpp.files.mapping import ENERGY_UNITS, ZONE_PART, Mapping, SourceColumn, TimeColumn
+from vpp.files.times import TimeReader
+
+CET_COLUMN = "local_time_cet"
+CET_FIXED = "Etc/GMT-1"
+"""Local German time with 24 rows on every day counts as UTC+1 all year: no hour is lost or doubled. In summer the UTC
+stamps are one hour late; the zone that reads them keeps its calendar in the same fixed offset."""
+
+_STRAY = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
+_ISO = TimeColumn()
+_LISTED = 12
+
+
+class Header:
+    """The column names of a file, found by their exact name, else by the only one that differs in case alone."""
+
+    def __init__(self, names: tuple[str, ...], path: str) -> None:
+        self.names = names
+        self.path = path
+        self.used: set[str] = set()
+        self._plain: dict[str, list[str]] = {}
+        for name in names:
+            self._plain.setdefault(name.casefold(), []).append(name)
+
+    def get(self, name: str) -> str | None:
+        """Return the column of this name, or None.
+
+        Raises:
+            DataError: The file has it twice.
+        """
+        name = name.strip()
+        alike = self._plain.get(name.casefold(), [])
+        exact = [one for one in alike if one == name]
+        found = exact or alike
+        if len(found) > 1:
+            places = [str(place) for place, one in enumerate(self.names, start=1) if one in found]
+            raise DataError(
+                f"{self.path}: column {name!r} comes twice (columns {', '.join(places)})", hint="give each its own name"
+            )
+        return found[0] if found else None
+
+    def first(self, names: Iterable[str]) -> str | None:
+        """Return the first of these columns that is there; it counts as used."""
+        found = next((column for name in names if (column := self.get(name)) is not None), None)
+        if found is not None:
+            self.used.add(found)
+        return found
+
+    def listed(self) -> str:
+        """Return the names for people."""
+        shown = ", ".join(self.names[:_LISTED])
+        return shown + (f" and {len(self.names) - _LISTED} more" if len(self.names) > _LISTED else "")
+
+    def missing(self, what: str, names: Iterable[str], hint: str) -> DataError:
+        """Return the error for columns that are not there."""
+        names = tuple(names)
+        near = next((text for name in names if (text := did_you_mean(name, self.names))), "")
+        return DataError(f"{self.path}: {what} {' or '.join(names)}{near}; the columns are {self.listed()}", hint=hint)
+
+
+def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> Layout:
+    """Return the layout of a file with this header.
+
+    Raises:
+        DataError: Time column, zone or all channels are missing, or a column comes twice; names what is there, the
+            nearest name and the next step.
+    """
+    mapping = mapping or Mapping()
+    header = Header(names, path)
+    time = _time(header, mapping)
+    zone_column = _zone_column(header, mapping)
+    notes: list[str] = []
+    ignored = _left_out(header, mapping)
+    recipes = list(_mapped(header, mapping, notes)) if mapping.channels else list(_canonical(header, ignored))
+    recipes += _assets(header, mapping, notes)
+    if not recipes:
+        raise DataError(
+            f"{path}: no column holds a channel; the columns are {header.listed()}",
+            hint="canonical columns are load_mw, solar_mw, wind_mw, price, ... (docs/guide/data.md)",
+        )
+    _one_source(recipes, path)
+    for name in names:
+        if name not in header.used and name not in ignored:
+            ignored[name] = "not in the mapping" if mapping.channels else "no channel"
+    if mapping.channels:
+        notes.insert(0, f"read with the mapping {mapping.name}")
+    return Layout(
+        time=time,
+        zone=mapping.zone,
+        zone_column=zone_column,
+        recipes=tuple(recipes),
+        numbers=mapping.numbers,
+        path=path,
+        notes=tuple(notes),
+        ignored=ignored,
+    )
+
+
+def _time(header: Header, mapping: Mapping) -> TimeReader:
+    time = mapping.time
+    column = header.first(time.column)
+    if column is None and time == _ISO:
+        column = header.first([CET_COLUMN])
+        if column is not None:
+            return TimeReader(TimeColumn(column=(CET_COLUMN,), zone=CET_FIXED), header.path, column)
+    if column is None and time.column == _ISO.column:
+        # A frame whose index had no name: pandas writes it as the first column of a CSV, the last one of a Parquet.
+        column = header.first([name for name in header.names if name and _STRAY.fullmatch(name)][-1:])
+        if column is None and header.names and header.names[0] == "":
+            column = header.first([""])
+    if column is None:
+        raise header.missing(
+            "no column",
+            time.column,
+            "rename the time column to 'timestamp' (UTC, interval start), or give a mapping file (docs/guide/data.md)",
+        )
+    found = {}
+    for key, name in (("period", time.period), ("clock", time.clock)):
+        found[key] = None if name is None else header.first([name])
+        if name is not None and found[key] is None:
+            raise header.missing("no column", [name], f"correct time.{key} in the mapping {mapping.name}")
+    return TimeReader(time, header.path, column, found["period"], found["clock"])
+
+
+def _zone_column(header: Header, mapping: Mapping) -> str | None:
+    if mapping.has_zone_parts:
+        return None
+    if mapping.zone is not None:
+        header.used.add(header.get(ZONE_COLUMN) or ZONE_COLUMN)
+        return None
+    name = mapping.zone_column or ZONE_COLUMN
+    found = header.first([name])
+    if found is None:
+        raise DataError(
+            f"{header.path}: no column {name!r}{did_you_mean(name, header.names)}; the columns are {header.listed()}",
+            hint="add a zone column, or name the zone in a mapping file (zone: NAME)",
+        )
+    return found
+
+
+def _left_out(header: Header, mapping: Mapping) -> dict[str, str]:
+    ignored: dict[str, str] = {}
+    for name in mapping.ignore:
+        column = header.first([name])
+        if column is None:
+            raise header.missing("ignore names no column", [name], "correct ignore: in the mapping")
+        ignored[column] = "as the mapping says"
+    return ignored
+
+
+def _canonical(header: Header, ignored: dict[str, str]) -> Iterator[Recipe]:
+    for name in header.names:
+        if name in header.used:
+            continue
+        if _STRAY.fullmatch(name):
+            ignored[name] = "an index"
+        elif name.casefold() in NOT_CHANNELS or name == CET_COLUMN:
+            ignored[name] = "no channel"
+        else:
+            column = header.first([name])
+            assert column is not None
+            target = canonical_target(column)
+            yield Recipe(target, column, named=is_canonical(target))
+
+
+def _mapped(header: Header, mapping: Mapping, notes: list[str]) -> Iterator[Recipe]:
+    if mapping.has_zone_parts:
+        yield from _by_zone(header, mapping)
+        return
+    for target, source in mapping.channels.items():
+        yield from _one(header, mapping, channel_of(target), source, f"channels.{target}", notes)
+
+
+def _assets(header: Header, mapping: Mapping, notes: list[str]) -> Iterator[Recipe]:
+    for asset, fields in mapping.assets.items():
+        for name, source in fields.items():
+            yield from _one(header, mapping, f"{ASSET_MARK}{asset}:{name}", source, f"assets.{asset}.{name}", notes)
+
+
+def _one(
+    header: Header, mapping: Mapping, target: str, source: SourceColumn, place: str, notes: list[str]
+) -> Iterator[Recipe]:
+    column = header.first(source.source)
+    missing = [] if column is not None else list(source.source)
+    plus = []
+    for name in source.plus:
+        other = header.first([name])
+        if other is None:
+            missing.append(name)
+        else:
+            plus.append(other)
+    minus = header.first(source.minus)
+    if source.minus and minus is None:
+        missing += source.minus
+    if not missing and column is not None:
+        yield _recipe(target, column, tuple(plus), minus, source)
+    elif source.required:
+        what = target if place.startswith("channels.") else place
+        raise header.missing(f"{what} needs a column", missing, f"correct {place}.from in the mapping {mapping.name}")
+    else:
+        near = next((text for name in missing if (text := did_you_mean(name, header.names))), "")
+        notes.append(f"{place}: the file has no column {' or '.join(missing)}{near}")
+
+
+def _by_zone(header: Header, mapping: Mapping) -> Iterator[Recipe]:
+    """Yield a recipe per zone and channel: what ``{zone}`` stands for in the columns of required channels."""
+    zones: dict[str, None] = {}
+    required = {name: source for name, source in mapping.channels.items() if source.required} or mapping.channels
+    for source in required.values():
+        for pattern in source.source:
+            head, _, tail = pattern.partition(ZONE_PART)
+            fits = re.compile(f"{re.escape(head)}(.+?){re.escape(tail)}")
+            zones.update(dict.fromkeys(match[1] for name in header.names if (match := fits.fullmatch(name))))
+    if not zones:
+        patterns = [pattern for source in required.values() for pattern in source.source]
+        raise header.missing("no column is like", patterns, "correct channels in the mapping")
+    for zone in zones:
+        for target, source in mapping.channels.items():
+            column = header.first(pattern.replace(ZONE_PART, zone) for pattern in source.source)
+            if column is not None:
+                yield _recipe(channel_of(target), column, (), None, source, zone)
+
+
+def _recipe(
+    target: str, column: str, plus: tuple[str, ...], minus: str | None, source: SourceColumn, zone: str | None = None
+) -> Recipe:
+    return Recipe(
+        target=target,
+        source=column,
+        plus=plus,
+        minus=minus,
+        factor=source.factor,
+        offset=source.offset,
+        is_energy=source.unit in ENERGY_UNITS,
+        zone=zone,
+    )
+
+
+def _one_source(recipes: Iterable[Recipe], path: str) -> None:
+    seen: dict[tuple[str | None, str], str] = {}
+    for recipe in recipes:
+        key = (recipe.zone, recipe.target)
+        if key in seen:
+            raise DataError(
+                f"{path}: the columns {seen[key]!r} and {recipe.source!r} are both {recipe.target}",
+                hint="rename one of them, or leave it out with ignore: in a mapping file",
+            )
+        seen[key] = recipe.source
+
+
+def near_misses(layout: Layout) -> list[str]:
+    """Return notes on channels whose name is almost one that the plant knows."""
+    return [
+        f"{recipe.target} is no channel that the plant knows{near}"
+        for recipe in layout.recipes
+        if recipe.target not in CANONICAL and not recipe.target.startswith(ASSET_MARK) and recipe.zone is None
+        if "_forecast_" not in recipe.target and (near := did_you_mean(recipe.target, CANONICAL, 0.85))
+    ]

@@ -1,0 +1,139 @@
+"""Numbers written as text: one reader for every place of a file where a number can be text.
+
+A cell is read by the stated convention (decimal mark, thousands mark, marks of missing) or not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MISSING_MARKS = frozenset(
+    {
+        "", "-", "--", "---", "\u2013", "\u2014", "?", ".", "..", "*", "n/a", "na", "n.a.", "n/e", "nan", "null",
+        "none", "nil", "k.a.", "<na>", "#n/a", "#na", "#n/v", "#nv", "#div/0!", "#value!", "#ref!", "#null!", "#num!", "#wert!",
+        "inf", "-inf", "infinity", "-infinity",
+    }
+)  # fmt: skip
+"""Cells that mean missing everywhere, in lower case; a mapping adds its own."""
+
+_ALIKE = {" ": " \u00a0\u202f\u2009", "'": "'\u2019"}
+_MINUS = str.maketrans({"\u2212": "-"})
+_STYLES = ((".", ""), (",", ""), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'"), (",", "'"))
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How numbers are written.
+
+    Attributes:
+        decimal: Decimal mark.
+        thousands: Mark between groups of thousands; empty: none is allowed.
+        missing: Marks of missing cells besides ``MISSING_MARKS``.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    missing: tuple[str, ...] = ()
+
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """All marks of missing cells, in lower case."""
+        return MISSING_MARKS | {mark.strip().casefold() for mark in self.missing}
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether pandas' own reader reads numbers by just this convention."""
+        return not self.thousands
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        decimal = re.escape(self.decimal)
+        whole = r"\d+"
+        if self.thousands:
+            mark = f"[{re.escape(_ALIKE.get(self.thousands, self.thousands))}]"
+            whole = rf"(?:\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|\d+)"
+        return re.compile(rf"[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?")
+
+    def parse(self, cell: str) -> float | None:
+        """Return the number in a cell, NaN for a missing one, None for a cell that this convention does not read."""
+        text = cell.strip().translate(_MINUS)
+        if self._pattern.fullmatch(text):
+            for mark in _ALIKE.get(self.thousands, self.thousands):
+                text = text.replace(mark, "")
+            value = float(text.replace(self.decimal, "."))
+            return value if np.isfinite(value) else np.nan
+        return np.nan if text.casefold() in self.marks else None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A column as float64, NaN for missing; ``unreadable`` marks the cells that the convention does not read."""
+
+    values: Any
+    unreadable: Any
+
+    @property
+    def is_text(self) -> bool:
+        """Whether no cell holds a number and some are unreadable."""
+        return bool(self.unreadable.any()) and bool(np.isnan(self.values).all())
+
+
+def read_numbers(column: pd.Series[Any], style: NumberStyle) -> Numbers:
+    """Return a column's numbers.
+
+    Args:
+        column: Numbers, or text as it stands in the file.
+        style: How numbers are written.
+    """
+    if pd.api.types.is_bool_dtype(column):
+        return Numbers(np.full(len(column), np.nan), np.ones(len(column), dtype=bool))
+    if pd.api.types.is_numeric_dtype(column):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        values[~np.isfinite(values)] = np.nan
+        return Numbers(values, np.zeros(len(column), dtype=bool))
+    values = np.full(len(column), np.nan)
+    unreadable = np.zeros(len(column), dtype=bool)
+    known: dict[str, float | None] = {}
+    for i, cell in enumerate(column.to_numpy(dtype=object)):
+        if isinstance(cell, str):
+            if cell not in known:
+                known[cell] = style.parse(cell)
+            number = known[cell]
+            if number is None:
+                unreadable[i] = True
+            else:
+                values[i] = number
+        elif not pd.isna(cell):
+            try:
+                values[i] = float(cell)
+            except (TypeError, ValueError):
+                unreadable[i] = True
+    return Numbers(values, unreadable)
+
+
+def number_hint(column: pd.Series[Any], style: NumberStyle) -> str:
+    """Return the next step for a column with unreadable cells; each step named was tried on the column first."""
+    cells = {cell for cell in column.to_numpy(dtype=object) if isinstance(cell, str)}
+    readable = [
+        _stated(decimal, thousands)
+        for decimal, thousands in _STYLES
+        if (decimal, thousands) != (style.decimal, style.thousands)
+        and all(NumberStyle(decimal, thousands, style.missing).parse(cell) is not None for cell in cells)
+    ]
+    if readable:
+        return f"state in a mapping file (--mapping) how numbers are written: {', or '.join(readable)}"
+    bad = sorted({cell.strip() for cell in cells if style.parse(cell) is None})
+    words = ", ".join(f'"{word}"' for word in bad[:5])
+    if len(bad) <= 5 and not any(any(sign.isdigit() for sign in word) for word in bad):
+        return f"leave missing values empty, or list their marks in a mapping file: missing: [{words}]"
+    return "leave missing values empty, correct the cell, or state decimal: and thousands: in a mapping file"
+
+
+def _stated(decimal: str, thousands: str) -> str:
+    return f'decimal: "{decimal}"' + (f' with thousands: "{thousands}"' if thousands else "")

@@ -1,0 +1,277 @@
+"""A data file as a table: header line, then chunks of raw cells. CSV (plain, gzipped), Parquet, C/I/D records.
+
+Cells of a CSV stay as they stand in the file wherever a column is not plainly made of numbers; row 1 is the header.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from vpp.errors import DataError, did_you_mean
+from vpp.files.decoding import open_text, wrong_encoding
+from vpp.files.mapping import Mapping
+from vpp.files.numbers import MISSING_MARKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PARQUET = (".parquet", ".pq")
+SEPARATORS = (",", ";", "\t", "|")
+_PLAIN_MARKS = sorted({*MISSING_MARKS, *(mark.upper() for mark in MISSING_MARKS), "NaN", "None", "Null"})
+
+
+@dataclass(frozen=True, slots=True)
+class RawChunk:
+    """Some rows as they stand in the file; ``rows`` holds their numbers."""
+
+    cells: pd.DataFrame
+    rows: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One opened file.
+
+    Attributes:
+        path: The file.
+        header: Its column names, blanks at their ends removed.
+        separator: Between the fields of a CSV.
+        mapping: How it is written.
+        content: The whole content, where the file has to be read at once (records, long form).
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    separator: str
+    mapping: Mapping
+    content: RawChunk | None = None
+
+    @property
+    def doubles(self) -> set[str]:
+        """Names that several columns have."""
+        return {name for name, count in Counter(self.header).items() if count > 1}
+
+    def chunks(self, columns: Sequence[str], text: Sequence[str], chunk_rows: int) -> Iterator[RawChunk]:
+        """Yield the rows of some columns.
+
+        Args:
+            columns: Names of the columns wanted.
+            text: Those of them that stay text (times, zones).
+            chunk_rows: Rows read at a time.
+
+        Raises:
+            DataError: The file is cut short, a row has too many fields, or the text is not of its encoding.
+        """
+        if self.content is not None:
+            for first in range(0, len(self.content.rows), chunk_rows):
+                part = slice(first, first + chunk_rows)
+                yield RawChunk(self.content.cells.iloc[part][list(columns)], self.content.rows[part])
+        elif self.path.suffix in PARQUET:
+            yield from self._parquet(columns, chunk_rows)
+        else:
+            yield from self._csv(columns, text, chunk_rows)
+
+    def _parquet(self, columns: Sequence[str], chunk_rows: int) -> Iterator[RawChunk]:
+        import pyarrow.parquet as pq  # loaded only for Parquet files
+
+        row = 2
+        names = pq.read_schema(self.path).names
+        wanted = [names[self.header.index(name)] for name in columns]
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=chunk_rows, columns=wanted):
+                cells = pd.DataFrame({n: _plain(batch.column(w)) for n, w in zip(columns, wanted, strict=True)})
+                yield RawChunk(cells, np.arange(row, row + len(cells)))
+                row += len(cells)
+
+    def _csv(self, columns: Sequence[str], text: Sequence[str], chunk_rows: int) -> Iterator[RawChunk]:
+        width = len(self.header)
+        places = {self.header.index(name): name for name in columns}
+        numbers = [place for place, name in places.items() if name not in text]
+        style = self.mapping.numbers
+        read_as_text = [p for p, name in places.items() if name in text or not style.is_plain]
+        text_dtypes: Any = dict.fromkeys([*read_as_text, width], "str")
+        marks: Any = {place: [*_PLAIN_MARKS, *style.missing] for place in numbers}
+        row = self.mapping.skip_rows + 2
+        try:
+            with open_text(self.path, self.mapping.encoding) as handle:
+                reader = pd.read_csv(
+                    handle,
+                    sep=self.separator,
+                    decimal=style.decimal,
+                    header=None,
+                    names=list(range(width + 1)),
+                    index_col=False,
+                    skiprows=self.mapping.skip_rows + 1,
+                    dtype=text_dtypes,
+                    na_values=marks,
+                    keep_default_na=False,
+                    skip_blank_lines=False,
+                    chunksize=chunk_rows,
+                    low_memory=False,
+                )
+                with reader:
+                    for read in reader:
+                        rows = np.arange(row, row + len(read))
+                        row += len(read)
+                        yield self._whole(read, places, rows)
+        except UnicodeError as error:
+            raise wrong_encoding(self.path, self.mapping.encoding) from error
+        except pd.errors.EmptyDataError:
+            return
+        except (OSError, EOFError, pd.errors.ParserError) as error:
+            raise DataError(
+                f"cannot read {self.path} after row {row - 1}: {error}", hint="is the file complete?"
+            ) from error
+
+    def _whole(self, read: pd.DataFrame, places: dict[int, str], rows: Any) -> RawChunk:
+        width = len(self.header)
+        extra = (read[width].fillna("").str.strip() != "").to_numpy()
+        if extra.any():
+            row = rows[int(np.argmax(extra))]
+            raise DataError(
+                f"{self.path}, row {row} has more fields than the header's {width}",
+                hint="put numbers with a separator inside in quotes, or state separator: in a mapping file",
+            )
+        cells = read[list(places)]
+        blank = np.ones(len(cells), dtype=bool)
+        for place in places:
+            column = cells[place]
+            blank &= (column.isna() | (column.astype(str).str.strip() == "")).to_numpy() if blank.any() else blank
+        cells = cells.rename(columns=places)
+        if not blank.any():
+            return RawChunk(cells, rows)
+        return RawChunk(cells[~blank].reset_index(drop=True), rows[~blank])
+
+
+def open_table(path: Path, mapping: Mapping | None) -> Table:
+    """Open a file and read its header.
+
+    Raises:
+        DataError: It does not exist, is no table, or its text is not of its encoding.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist", hint="give an existing .csv, .csv.gz or .parquet file")
+    stated = mapping or Mapping()
+    try:
+        if path.suffix in PARQUET:
+            import pyarrow.parquet as pq  # loaded only for Parquet files
+
+            return Table(path, clean(pq.read_schema(path).names), "", stated)
+        with open_text(path, stated.encoding) as handle:
+            if stated.tables:
+                return _records(path, handle, stated)
+            for _ in range(stated.skip_rows):
+                handle.readline()
+            line = handle.readline()
+    except UnicodeError as error:
+        raise wrong_encoding(path, stated.encoding) from error
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"cannot read {path}: {error}", hint="give a .csv, .csv.gz or .parquet file") from error
+    separator = stated.separator or max(SEPARATORS, key=lambda mark: len(_fields(line, mark)))
+    header = clean(_fields(line, separator))
+    if not any(header):
+        raise DataError(f"{path} has no header line", hint="give a file with a header line and at least two rows")
+    return Table(path, header, separator, stated)
+
+
+def clean(names: Iterable[object]) -> tuple[str, ...]:
+    """Return column names without blanks and marks at their ends."""
+    return tuple(str(name).replace("\u00a0", " ").strip().lstrip("\ufeff").strip() for name in names)
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+
+
+def _plain(column: Any) -> pd.Series[Any]:
+    import pyarrow as pa  # loaded only for Parquet files
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    if pa.types.is_date(kind):
+        column = column.cast(pa.timestamp("s"))
+    found: pd.Series[Any] = column.to_pandas()
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return found.fillna("")
+    return found
+
+
+def _records(path: Path, handle: Iterable[str], mapping: Mapping) -> Table:
+    """Read the stated tables of a file of records: I names the columns of a table, D holds a row of it."""
+    headers: dict[str, list[str]] = {}
+    lines: dict[str, list[list[str]]] = {name: [] for name in mapping.tables}
+    numbers: dict[str, list[int]] = {name: [] for name in mapping.tables}
+    for row, fields in enumerate(csv.reader(handle), start=1):
+        name = ".".join(fields[1:3]).upper() if len(fields) > 3 else ""
+        if fields[:1] == ["I"]:
+            headers[name] = fields[4:]
+        elif fields[:1] == ["D"] and name in lines:
+            lines[name].append(fields[4 : 4 + len(headers.get(name, []))])
+            numbers[name].append(row)
+    joined: pd.DataFrame | None = None
+    for name in mapping.tables:
+        if name not in headers:
+            raise DataError(
+                f"{path} has no table {name}{did_you_mean(name, headers)}", hint=f"it has {', '.join(headers)}"
+            )
+        frame = pd.DataFrame(lines[name], columns=list(clean(headers[name])), dtype="str")
+        if joined is None:
+            frame["row"] = numbers[name]
+            joined = frame
+            continue
+        keys = [
+            k for k in (*mapping.time.column, mapping.zone_column or "", "INTERVENTION") if k in frame and k in joined
+        ]
+        joined = joined.merge(frame, on=keys, how="outer", suffixes=("", f"_{name}"))
+    assert joined is not None
+    rows = joined.pop("row").fillna(0).to_numpy(dtype=np.int64)
+    cells = joined.fillna("")
+    return Table(path, tuple(cells.columns), ",", mapping, RawChunk(cells, rows))
+
+
+def melt(table: Table, keys: Sequence[str]) -> Table:
+    """Return a long table (one value per row) as a wide one: a column per quantity, a row per key.
+
+    Args:
+        table: The long table; its mapping names the columns of name and value.
+        keys: Columns that tell rows apart (time, zone).
+
+    Raises:
+        DataError: A column is missing, or a quantity comes twice for one key.
+    """
+    long = table.mapping.long
+    assert long is not None
+    for column in (long.name, long.value):
+        if column not in table.header:
+            raise DataError(
+                f"{table.path}: no column {column!r}{did_you_mean(column, table.header)}",
+                hint="correct long.name and long.value in the mapping",
+            )
+    wanted = [*keys, long.name, long.value]
+    parts = list(table.chunks(wanted, wanted, 1_000_000))
+    cells = pd.concat([part.cells for part in parts], ignore_index=True).astype("str")
+    rows = np.concatenate([part.rows for part in parts])
+    cells[long.name] = cells[long.name].str.strip()
+    twice = cells.duplicated([*keys, long.name]).to_numpy()
+    if twice.any():
+        at = int(np.argmax(twice))
+        raise DataError(
+            f"{table.path}, row {rows[at]}: {cells[long.name].iloc[at]} comes twice for {cells[keys[0]].iloc[at]}",
+            hint="keep one row per time, zone and name",
+        )
+    first = cells.assign(row=rows).groupby(list(keys), sort=False)["row"].first()
+    wide = cells.pivot(index=list(keys), columns=long.name, values=long.value).reindex(first.index)
+    names = [str(name) for name in wide.columns]
+    content = RawChunk(wide.fillna("").reset_index(), first.to_numpy())
+    return Table(table.path, (*keys, *names), table.separator, table.mapping, content)

@@ -1,0 +1,155 @@
+"""How times are written: ISO 8601 and its relatives, patterns, intervals with two ends, epochs, Excel's days."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+EPOCHS = {"epoch_s": 1e3, "epoch_ms": 1.0}
+"""Format to milliseconds per unit."""
+EXCEL = "excel"
+STYLES = ("iso", *EPOCHS, EXCEL)
+
+_OFFSET = re.compile(r"(?:[Zz]|\d[+-]\d\d(?::?\d\d)?)$")
+_TIMED = re.compile(r"[T ]\d\d(?::?\d\d)?")
+_NAMED_OFFSETS = {"UTC": 0, "GMT": 0, "BST": 60, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180}
+_NAMED = rf"\s*\(?({'|'.join(_NAMED_OFFSETS)})\)?$"
+_PATTERNS = (
+    "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S",
+    "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%d-%m-%Y %H:%M", "%d-%b-%Y %H:%M", "%d.%m.%y %H:%M",
+    "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%Y%m%d %H:%M",
+)  # fmt: skip
+_HINT_ROWS = 2000
+
+
+def iso_times(text: pd.Series[Any]) -> pd.Series[Any]:
+    """Return ISO 8601 times as naive ones, those with an offset in UTC; NaT where a cell is none."""
+    text, minutes = _without_names(first_ends(text))
+    text = text.str.replace(r"(:\d\d(?:\.\d+)?|T\d\d)([+-]\d\d)$", r"\1\2:00", regex=True)
+    late = text.str.contains(r"[T ]24:?00", regex=True)
+    if late.any():
+        text = text.str.replace(r"([T ])24(:?00)", r"\g<1>00\2", regex=True)
+    text = text.where(~text.str.fullmatch(r"[+-]?\d+(?:\.\d*)?"), "")  # a bare number is no ISO time
+    aware = _has_offset(text)
+    parsed = _parsed(text, aware)
+    parsed = parsed + pd.to_timedelta(late.to_numpy().astype(np.int64), unit="D")
+    return _earlier(parsed, minutes)
+
+
+def pattern_times(text: pd.Series[Any], pattern: str) -> pd.Series[Any]:
+    """Return times of a strptime pattern as naive ones; a pattern of two ends gives the first."""
+    head, mark = first_of_two(pattern)
+    text = first_ends(text) if mark is None else text.str.split(mark, n=1, regex=False).str[0].str.strip()
+    text, minutes = _without_names(text)
+    late = text.str.contains(r"\b24:00", regex=True)
+    if late.any():
+        text = text.str.replace(r"\b24:00", "00:00", regex=True)
+    has_zone = "%z" in head
+    try:
+        parsed = pd.to_datetime(text, format=head, errors="coerce", utc=has_zone)
+    except (ValueError, re.error):
+        return pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns]")
+    if has_zone:
+        parsed = parsed.dt.tz_localize(None)
+    parsed = parsed + pd.to_timedelta(late.to_numpy().astype(np.int64), unit="D")
+    return _earlier(parsed, minutes)
+
+
+def epoch_times(column: pd.Series[Any], style: str) -> pd.Series[Any]:
+    """Return seconds or milliseconds since 1970 as naive UTC times."""
+    numbers = pd.to_numeric(column, errors="coerce") * EPOCHS[style]
+    return pd.to_datetime(numbers, unit="ms", errors="coerce")
+
+
+def excel_times(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return Excel's days since 1899-12-30 as naive times, to the second."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    return pd.to_datetime(numbers, unit="D", origin="1899-12-30", errors="coerce").dt.round("s")
+
+
+def aware_mask(text: pd.Series[Any], formats: Sequence[str]) -> Any:
+    """Return which cells carry an offset, a name of one, or a pattern that reads one."""
+    if any("%z" in pattern for pattern in formats):
+        return np.ones(len(text), dtype=bool)
+    ends = first_ends(text)
+    bare, _ = _without_names(ends)
+    return _has_offset(bare) | (bare != ends.str.strip()).to_numpy()
+
+
+def first_of_two(pattern: str) -> tuple[str, str | None]:
+    """Return the first end of a pattern that names both ends of an interval and what stands between; else itself."""
+    directives = re.findall(r"%[-#]?[A-Za-z]", pattern)
+    if len(directives) == len(set(directives)):
+        return pattern, None
+    for mark in (" - ", " -- ", " / ", "/", " to ", ";", " \u2013 ", "\u2013", "-"):
+        ends = pattern.split(mark)
+        if len(ends) == 2 and re.findall(r"%[-#]?[A-Za-z]", ends[0]) == re.findall(r"%[-#]?[A-Za-z]", ends[1]):
+            return ends[0].strip(), mark
+    return pattern, None
+
+
+def first_ends(text: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the first end of intervals written ``A - B`` or, in ISO 8601, ``A/B``; other cells as they are."""
+    text = text.str.strip()
+    return text.str.replace(r"\s+(?:-|\u2013|to)\s+.*$", "", regex=True).str.replace(
+        r"^(\d{4}-\d\d-\d\dT[^/]+)/.*$", r"\1", regex=True
+    )
+
+
+def time_hint(text: pd.Series[Any], formats: Sequence[str]) -> str:
+    """Return the next step for a time column; each format named was tried on the column first."""
+    cells = text.astype(str).str.strip().iloc[:_HINT_ROWS]
+    filled = cells[~cells.isin(["", "nan", "None", "NaT"])]
+    if filled.empty or (len(filled) < len(cells) and "iso" in formats and iso_times(filled).notna().all()):
+        return "give every row a time, or remove it"
+    fits = [name for name in _fitting(filled) if name not in formats]
+    if fits:
+        return f"state how times are written in a mapping file: time: {{format: {_listed(fits)}}}"
+    return "write times as 2024-05-31T22:00:00Z, or give time.format in a mapping file (docs/guide/data.md)"
+
+
+def _fitting(cells: pd.Series[Any]) -> list[str]:
+    tries = [("iso", iso_times(cells)), (EXCEL, excel_times(cells))]
+    tries += [(style, epoch_times(cells, style)) for style in EPOCHS]
+    tries += [(pattern, pattern_times(cells, pattern)) for pattern in _PATTERNS]
+    return [
+        name
+        for name, parsed in tries
+        if parsed.notna().all() and parsed.dt.year.between(1980, 2100).all() and parsed.is_monotonic_increasing
+    ]
+
+
+def _listed(fits: list[str]) -> str:
+    return " or ".join(f'"{name}"' if "%" in name else name for name in fits[:3])
+
+
+def _has_offset(text: pd.Series[Any]) -> Any:
+    ends = text.str.contains(_OFFSET.pattern, regex=True) & text.str.contains(_TIMED.pattern, regex=True)
+    return ends.fillna(False).to_numpy(dtype=bool)
+
+
+def _parsed(text: pd.Series[Any], aware: Any) -> pd.Series[Any]:
+    if aware.all() or not aware.any():
+        found = pd.to_datetime(text, format="ISO8601", utc=bool(len(aware) and aware.all()), errors="coerce")
+        return found if found.dt.tz is None else found.dt.tz_localize(None)
+    naive = pd.to_datetime(text.where(~aware), format="ISO8601", errors="coerce")
+    other = pd.to_datetime(text.where(aware), format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
+    return naive.where(~aware, other)
+
+
+def _without_names(text: pd.Series[Any]) -> tuple[pd.Series[Any], Any]:
+    """Return cells without a time zone's name at their end, and its offset in minutes."""
+    named = text.str.extract(_NAMED, expand=False)
+    if named.isna().all():
+        return text, np.zeros(len(text), dtype=np.int64)
+    minutes = named.map(_NAMED_OFFSETS).fillna(0).to_numpy(dtype=np.int64)
+    return text.str.replace(_NAMED, "", regex=True), minutes
+
+
+def _earlier(times: pd.Series[Any], minutes: Any) -> pd.Series[Any]:
+    moved: pd.Series[Any] = times - pd.to_timedelta(minutes, unit="min")
+    return moved

@@ -1,0 +1,189 @@
+"""Time columns: from what stands in the file to UTC instants, chunk by chunk.
+
+Naive stamps are taken in the stated time zone; the hour that comes twice in autumn is told apart by the order of rows,
+and a row for the hour that is skipped in spring is dropped where it holds no value (a placeholder).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from vpp.errors import DataError
+from vpp.files.mapping import TimeColumn
+from vpp.files.time_text import EPOCHS, EXCEL, aware_mask, epoch_times, excel_times, iso_times, pattern_times
+from vpp.files.time_text import time_hint as hint_for
+
+_FIRST_YEAR, _LAST_YEAR = 1980, 2200
+
+
+@dataclass(frozen=True, slots=True)
+class Instants:
+    """UTC instants (datetime64[ns], no tzinfo) and which rows to keep: the others are placeholders."""
+
+    utc: Any
+    keep: Any
+
+
+@dataclass(slots=True)
+class TimeReader:
+    """Reads the time of a file's rows in order.
+
+    Attributes:
+        time: How the time is written.
+        path: The file, for errors.
+        column: The time column.
+        period: Column of settlement periods, or None.
+        clock: Column of the time of day, or None.
+    """
+
+    time: TimeColumn
+    path: str
+    column: str
+    period: str | None = None
+    clock: str | None = None
+    _last_utc: dict[str, pd.Timestamp] = field(default_factory=dict)
+    _kinds: dict[bool, tuple[int, str]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the file that it reads."""
+        return [name for name in (self.column, self.period, self.clock) if name]
+
+    def read(self, raw: pd.DataFrame, zones: Any, empty: Any, rows: Any) -> Instants:
+        """Return the instants of a chunk.
+
+        Args:
+            raw: The chunk.
+            zones: Zone of each row.
+            empty: Which rows hold no value at all.
+            rows: Numbers of the rows in the file.
+
+        Raises:
+            DataError: A time cannot be read, or naive stamps and stamps with an offset are mixed; names the rows.
+        """
+        text = raw[self.column]
+        parsed, aware = self._parse(text, raw)
+        bad = parsed.isna().to_numpy()
+        if bad.any():
+            self._refuse(text, int(np.argmax(bad)), rows)
+        self._one_kind(text, aware, rows)
+        if self.period is not None:
+            return self._settlement(parsed, raw[self.period], empty, rows)
+        if aware.all() and len(aware):
+            keep = np.ones(len(parsed), dtype=bool)
+            return Instants(self._checked(parsed, text, rows), keep)
+        utc, keep = self._localize(parsed, zones, empty, rows)
+        return Instants(self._checked(utc, text, rows), keep)
+
+    def _parse(self, text: pd.Series[Any], raw: pd.DataFrame) -> tuple[pd.Series[Any], Any]:
+        """Return naive times (those with an offset already in UTC) and which had one."""
+        if isinstance(text.dtype, pd.DatetimeTZDtype):
+            return text.dt.tz_convert("UTC").dt.tz_localize(None), np.ones(len(text), dtype=bool)
+        if pd.api.types.is_datetime64_any_dtype(text):
+            return text, np.zeros(len(text), dtype=bool)
+        style = self.time.format[0]
+        if style in EPOCHS:
+            return epoch_times(text, style), np.ones(len(text), dtype=bool)
+        if style == EXCEL:
+            return excel_times(text), np.zeros(len(text), dtype=bool)
+        if self.clock is not None:
+            text = text.astype(str).str.strip() + " " + raw[self.clock].astype(str).str.strip()
+        text = text.astype(str)
+        best: pd.Series[Any] | None = None
+        for pattern in self.time.format:
+            found = iso_times(text) if pattern == "iso" else pattern_times(text, pattern)
+            if best is None or found.notna().sum() > best.notna().sum():
+                best = found
+            if found.notna().all():
+                break
+        assert best is not None
+        return best, aware_mask(text, self.time.format)
+
+    def _refuse(self, text: pd.Series[Any], where: int, rows: Any) -> None:
+        value = text.iloc[where]
+        said = "is empty" if str(value).strip() in ("", "nan", "None", "NaT") else f"{value!r} is not a time"
+        raise DataError(f"{self.path}, row {rows[where]}: {self.column} {said}", hint=hint_for(text, self.time.format))
+
+    def _one_kind(self, text: pd.Series[Any], aware: Any, rows: Any) -> None:
+        for kind in (True, False):
+            if kind not in self._kinds and (aware == kind).any():
+                where = int(np.argmax(aware == kind))
+                self._kinds[kind] = (int(rows[where]), str(text.iloc[where]))
+        if len(self._kinds) == 2:
+            (row, stamp), (other_row, other) = self._kinds[True], self._kinds[False]
+            raise DataError(
+                f"{self.path} mixes stamps with an offset (row {row}: {stamp}) and without (row {other_row}: {other})",
+                hint="write all stamps in UTC (2024-05-31T22:00:00Z), or none with an offset and state time.zone",
+            )
+
+    def _checked(self, naive_utc: pd.Series[Any], text: pd.Series[Any], rows: Any) -> Any:
+        years = naive_utc.dt.year.to_numpy()
+        odd = (years < _FIRST_YEAR) | (years > _LAST_YEAR)
+        if odd.any():
+            where = int(np.argmax(odd))
+            raise DataError(
+                f"{self.path}, row {rows[where]}: {self.column} {str(text.iloc[where])!r} would be "
+                f"the year {years[where]}",
+                hint=hint_for(text, self.time.format),
+            )
+        return naive_utc.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]")
+
+    def _settlement(self, days: pd.Series[Any], column: pd.Series[Any], empty: Any, rows: Any) -> Instants:
+        """Period p of a local day begins p - 1 periods after its midnight, whatever the clock does in between."""
+        zone = ZoneInfo(self.time.zone)
+        periods = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+        length = pd.Timedelta(minutes=self.time.period_min)
+        midnight = days.dt.normalize()
+        start = midnight.dt.tz_localize(zone).dt.tz_convert("UTC").dt.tz_localize(None)
+        end = (midnight + pd.Timedelta(days=1)).dt.tz_localize(zone).dt.tz_convert("UTC").dt.tz_localize(None)
+        count = ((end - start) / length).to_numpy()
+        bad = ~((periods >= 1) & (periods <= count) & (periods == np.floor(periods)))
+        keep = ~(bad & empty)
+        if (bad & ~empty).any():
+            where = int(np.argmax(bad & ~empty))
+            raise DataError(
+                f"{self.path}, row {rows[where]}: {self.period} {column.iloc[where]!r} is no period of "
+                f"{days.iloc[where]:%Y-%m-%d}, which has {count[where]:g} in {self.time.zone}",
+                hint="state time.period_min (length of a period) and time.zone in the mapping, or correct the row",
+            )
+        utc = start + pd.to_timedelta(np.where(bad, 0.0, periods - 1.0) * length.total_seconds(), unit="s")
+        return Instants(utc.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]"), keep)
+
+    def _localize(self, naive: pd.Series[Any], zones: Any, empty: Any, rows: Any) -> tuple[pd.Series[Any], Any]:
+        zone = ZoneInfo(self.time.zone)
+        if self.time.wall_shift_min:
+            naive = naive - pd.Timedelta(minutes=self.time.wall_shift_min)
+        summer = naive.dt.tz_localize(zone, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="NaT")
+        lost = summer.isna().to_numpy()
+        if (lost & ~empty).any():
+            where = int(np.argmax(lost & ~empty))
+            raise DataError(
+                f"{self.path}, row {rows[where]}: {naive.iloc[where]} does not exist in {self.time.zone}",
+                hint="if every day of the file has 24 hours, give time.zone a fixed offset such as Etc/GMT-1 (UTC+1)",
+            )
+        twice = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").isna().to_numpy() & ~lost
+        if lost.any():
+            summer = summer.fillna(pd.Timestamp("2000-01-01", tz=zone))
+        utc = summer.dt.tz_convert("UTC").dt.tz_localize(None)
+        return self._second_hour(utc, twice, lost, zones), ~lost
+
+    def _second_hour(self, utc: pd.Series[Any], twice: Any, lost: Any, zones: Any) -> pd.Series[Any]:
+        # When the clock goes back, an hour's stamps come twice; the second time is known by the order of the rows.
+        last = self._last_utc
+        if not twice.any() and not lost.any():
+            for zone in dict.fromkeys(zones):
+                last[zone] = utc.iloc[int(np.flatnonzero(zones == zone)[-1])]
+            return utc
+        moved = utc.to_list()
+        for i, zone in enumerate(zones):
+            if lost[i]:
+                continue
+            if twice[i] and zone in last and moved[i] <= last[zone]:
+                moved[i] += pd.Timedelta(hours=1)
+            last[zone] = moved[i]
+        return pd.Series(moved, index=utc.index)
