@@ -7,7 +7,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test coverage check lint format types deps audit unit docs test-services generate bench wheel constraints clean
+.PHONY: help setup up test coverage check lint format types deps audit unit docs test-files test-services generate bench wheel constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ audit: $(STAMP) ## Check the GitHub workflows for security mistakes (zizmor, off
 
 unit: $(STAMP) ## Run the fast tests only
 	$(BIN)/python -m pytest -m "not slow and not stream and not services and not e2e and not bench" tests/unit tests/contract tests/parity $(ARGS)
+
+test-files: $(STAMP) ## Write 2,000 files in random formats and compare what is read, cell by cell
+	$(BIN)/python -m pytest -m slow tests/unit/vpp/files/test_any_format.py $(ARGS)
 
 test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a real Kafka and InfluxDB
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh $(ARGS)

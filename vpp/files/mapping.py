@@ -6,6 +6,7 @@ here, where data enters, and nowhere else.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -283,6 +284,7 @@ def parse_mapping(text: str, name: str) -> Mapping:
         raise ConfigError(f"{name}: {describe(error, keys)}", hint="see docs/guide/data.md") from error
 
 
+@lru_cache(maxsize=1)
 def shipped_mappings() -> dict[str, Mapping]:
     """Return the mappings that come with the package, by name."""
     folder = resources.files("vpp").joinpath("_assets", "mappings")

@@ -16,8 +16,8 @@ import pandas as pd
 MISSING_MARKS = frozenset(
     {
         "", "-", "--", "---", "\u2013", "\u2014", "?", ".", "..", "*", "n/a", "na", "n.a.", "n/e", "nan", "null",
-        "none", "nil", "k.a.", "<na>", "#n/a", "#na", "#n/v", "#nv", "#div/0!", "#value!", "#ref!", "#null!", "#num!", "#wert!",
-        "inf", "-inf", "infinity", "-infinity",
+        "none", "nil", "k.a.", "<na>", "#n/a", "#na", "#n/v", "#nv", "#div/0!", "#value!", "#ref!", "#null!", "#num!",
+        "#wert!", "inf", "-inf", "infinity", "-infinity",
     }
 )  # fmt: skip
 """Cells that mean missing everywhere, in lower case; a mapping adds its own."""
@@ -124,6 +124,7 @@ def number_hint(column: pd.Series[Any], style: NumberStyle) -> str:
         _stated(decimal, thousands)
         for decimal, thousands in _STYLES
         if (decimal, thousands) != (style.decimal, style.thousands)
+        and _uses(cells, thousands)
         and all(NumberStyle(decimal, thousands, style.missing).parse(cell) is not None for cell in cells)
     ]
     if readable:
@@ -133,6 +134,10 @@ def number_hint(column: pd.Series[Any], style: NumberStyle) -> str:
     if len(bad) <= 5 and not any(any(sign.isdigit() for sign in word) for word in bad):
         return f"leave missing values empty, or list their marks in a mapping file: missing: [{words}]"
     return "leave missing values empty, correct the cell, or state decimal: and thousands: in a mapping file"
+
+
+def _uses(cells: set[str], thousands: str) -> bool:
+    return not thousands or any(mark in cell for cell in cells for mark in _ALIKE.get(thousands, thousands))
 
 
 def _stated(decimal: str, thousands: str) -> str:
