@@ -6,23 +6,24 @@ step sees every slot. A repeat is dropped; a late or changed value becomes a cor
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import msgspec
 
-from features.quality import ABSURD, Checks, check_values
+from features.intake_state import Head, Held, IntakeState, Ticks
+from features.quality import Checks, check_readings, check_series, check_values
+from features.quality_alerts import published_alerts, quality_alerts
 from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
 from vpp.errors import MessageError
 from vpp.files.availability import is_forecast
 from vpp.fleet.schema import Zone
 from vpp.messages import (
-    Alert,
     AssetReading,
     Correction,
+    DeadLetter,
     Deadline,
     End,
     Message,
@@ -31,6 +32,7 @@ from vpp.messages import (
     Publication,
     SlotClosed,
     Values,
+    encode,
 )
 from vpp.streams.reducer import Load, Origin, Output
 
@@ -40,40 +42,6 @@ MAX_GAP_DAYS = 7
 MAX_PUBLICATION_DAYS = 10
 FUTURE = timedelta(minutes=10)
 PARTIAL_BELOW = 0.5
-
-
-@dataclass
-class Ticks:
-    """Sums of the ticks of the open slot, by channel."""
-
-    index: int
-    seconds: float = 0.0
-    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
-    assets: dict[str, AssetReading] = field(default_factory=dict)
-    seen: list[float] = field(default_factory=list)
-    history: bool = False
-
-
-class Head(msgspec.Struct):
-    """The small part of the state that changes with every slot."""
-
-    last: int | None = None
-    suspect: int | None = None
-    open: dict[str, Any] | None = None
-    channels: list[str] = []
-    checks: Checks = msgspec.field(default_factory=Checks)
-    ended: bool = False
-
-
-@dataclass
-class IntakeState:
-    """Last closed slot, the open one's ticks, and what last week's slots held (for repeats and corrections)."""
-
-    head: Head = field(default_factory=Head)
-    ticks: Ticks | None = None
-    closed: dict[int, tuple[Values, int]] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)
-    dirty: bool = False
 
 
 class IntakeReducer:
@@ -97,15 +65,14 @@ class IntakeReducer:
         """Apply one raw record.
 
         Raises:
-            MessageError: The record is implausible as a whole (reasons ``slot``, ``future``, ``late``, ``absurd``,
-                ``empty_values``, ``publication``); the state is unchanged but for a suspected jump in time.
+            MessageError: The record cannot be read as a whole (reasons ``slot``, ``future``, ``late``,
+                ``empty_values``, ``publication``); the state is unchanged. An implausible value alone is missing.
         """
         match message:
             case Observation():
-                return state, self._observe(state, message)
+                return state, self._observe(state, message, origin)
             case Publication():
-                self._check_publication(message)
-                return state, [Output("telemetry", message)]
+                return state, self._publish(state, message)
             case Promotion():
                 return state, [Output("telemetry", message)]
             case Deadline():
@@ -147,13 +114,26 @@ class IntakeReducer:
 
     # --- observations -------------------------------------------------------------------------------------------
 
-    def _observe(self, state: IntakeState, message: Observation) -> list[Output]:
+    def _observe(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
         index = self._slot_of(message)
-        values = self._plausible(message)
+        if not message.values and not message.assets:
+            raise MessageError("the observation has no values", reason="empty_values")
         last = state.head.last
         if last is not None and index <= last:
-            return self._late(state, index, message, values)
-        self._check_future(state, index, message)
+            return self._late(state, index, message)
+        self._check_sent(index, message)
+        held = state.head.held
+        if self._is_jump(state, index):
+            if held is None or not 0 < index - self._step.index(held.message.slot) <= self._max_gap:
+                return self._hold(state, message, origin)
+            state.head.held = None
+            return [*self._take(state, held.message), *self._take(state, message)]
+        return [*self._drop_held(state), *self._take(state, message)]
+
+    def _take(self, state: IntakeState, message: Observation) -> list[Output]:
+        index = self._step.index(message.slot)
+        values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
+        assets, marks = check_readings(message.assets, self._zone)
         outputs: list[Output] = []
         whole = message.duration_s is None or message.duration_s >= self._step.seconds
         if state.ticks is not None and state.ticks.index < index:
@@ -164,10 +144,40 @@ class IntakeReducer:
         state.dirty = True
         if whole:
             state.ticks = None
-            outputs += self._close(state, index, values, message.assets, message.history, {})
+            outputs += self._close(state, index, values, assets, message.history, marks)
         else:
-            self._tick(state, index, message, values)
+            self._tick(state, index, message, values, assets, marks)
         return outputs
+
+    # --- jumps in time: one record from far ahead may be a broken clock, a second one that follows it is a real gap ---
+
+    def _is_jump(self, state: IntakeState, index: int) -> bool:
+        last = state.head.last if state.ticks is None else state.ticks.index
+        return last is not None and index - last > self._max_gap
+
+    def _hold(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
+        outputs = self._drop_held(state)
+        state.head.held = Held(message, origin.topic, origin.partition, origin.offset)
+        state.dirty = True
+        return outputs
+
+    def _drop_held(self, state: IntakeState) -> list[Output]:
+        held = state.head.held
+        if held is None:
+            return []
+        state.head.held = None
+        state.dirty = True
+        letter = DeadLetter(
+            zone=self._zone.zone,
+            reason="future",
+            detail=f"slot {iso(held.message.slot)} is more than {MAX_GAP_DAYS} days after the last one, and the next "
+            "record did not follow it",
+            topic=held.topic,
+            partition=held.partition,
+            offset=held.offset,
+            raw=base64.b64encode(encode(held.message)).decode(),
+        )
+        return [Output("dlq", letter)]
 
     def _slot_of(self, message: Observation) -> int:
         if message.slot.tzinfo is None:
@@ -182,38 +192,13 @@ class IntakeReducer:
             raise MessageError(f"duration {message.duration_s} s is not within the slot", reason="slot")
         return index
 
-    def _plausible(self, message: Observation) -> Values:
-        if not message.values and not message.assets:
-            raise MessageError("the observation has no values", reason="empty_values")
-        for channel, value in message.values.items():
-            if value is not None and not abs(value) < ABSURD:
-                raise MessageError(f"{channel} = {value} is absurd", reason="absurd")
-        for asset_id, reading in message.assets.items():
-            if reading.soc is not None and not -0.01 <= reading.soc <= 1.01:
-                raise MessageError(f"{asset_id}: SoC {reading.soc} is not within 0..1", reason="absurd")
-        return {channel: message.values[channel] for channel in sorted(message.values)}
-
-    def _check_future(self, state: IntakeState, index: int, message: Observation) -> None:
+    def _check_sent(self, index: int, message: Observation) -> None:
         if message.sent_at is not None and self._step.start(index) > message.sent_at + FUTURE:
             raise MessageError(
                 f"slot {iso(message.slot)} lies after its sending time {iso(message.sent_at)}", reason="future"
             )
-        last = state.head.last if state.ticks is None else state.ticks.index
-        if last is None or index - last <= self._max_gap:
-            state.head.suspect = None
-            return
-        # One record from far ahead may be a broken clock; a second one that follows it is a real gap in the data.
-        suspect = state.head.suspect
-        if suspect is not None and 0 < index - suspect <= self._step.per_day:
-            state.head.suspect = None
-            return
-        state.head.suspect = index
-        state.dirty = True
-        raise MessageError(
-            f"slot {iso(message.slot)} is more than {MAX_GAP_DAYS} days after the last one", reason="future"
-        )
 
-    def _late(self, state: IntakeState, index: int, message: Observation, values: Values) -> list[Output]:
+    def _late(self, state: IntakeState, index: int, message: Observation) -> list[Output]:
         kept = state.closed.get(index)
         if kept is None:
             raise MessageError(
@@ -223,7 +208,9 @@ class IntakeReducer:
         if message.duration_s is not None and message.duration_s < self._step.seconds:
             raise MessageError(f"a tick came after slot {iso(self._step.start(index))} closed", reason="late")
         old, revision = kept
-        checked, _ = check_values(values, self._zone, Checks(), self._step)
+        values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
+        memory = Checks(seen=dict(state.head.checks.seen), level=dict(state.head.checks.level))
+        checked, _ = check_values(values, self._zone, memory, self._step)
         changed: Values = {c: v for c, v in checked.items() if v is not None and v != old.get(c)}
         if not changed or message.history:
             return []
@@ -241,7 +228,15 @@ class IntakeReducer:
         )
         return [Output("telemetry", correction)]
 
-    def _tick(self, state: IntakeState, index: int, message: Observation, values: Values) -> None:
+    def _tick(
+        self,
+        state: IntakeState,
+        index: int,
+        message: Observation,
+        values: Values,
+        assets: dict[str, AssetReading],
+        marks: dict[str, str],
+    ) -> None:
         ticks = state.ticks if state.ticks is not None and state.ticks.index == index else Ticks(index)
         stamp = message.slot.timestamp()
         if stamp in ticks.seen:
@@ -249,11 +244,13 @@ class IntakeReducer:
         ticks.seen.append(stamp)
         ticks.seconds += message.duration_s or 0.0
         ticks.history = message.history
-        for channel, value in values.items():
+        checked, quality = check_values(values, self._zone, _memory(state), self._step)
+        ticks.marks |= {**marks, **{c: why for c, why in quality.items() if values[c] is not None}}
+        for channel, value in checked.items():
             if value is not None:
                 total, n = ticks.sums.get(channel, (0.0, 0))
                 ticks.sums[channel] = (total + value, n + 1)
-        ticks.assets.update(message.assets)
+        ticks.assets.update(assets)
         state.ticks = ticks
 
     # --- closing ------------------------------------------------------------------------------------------------
@@ -270,7 +267,8 @@ class IntakeReducer:
                 means: Values = {channel: total / n for channel, (total, n) in sorted(ticks.sums.items())}
                 partial = ticks.seconds < PARTIAL_BELOW * self._step.seconds
                 marks = dict.fromkeys(means, Quality.PARTIAL.value) if partial else {}
-                outputs += self._close(state, slot, means, ticks.assets, ticks.history, marks)
+                refused = {channel: why for channel, why in ticks.marks.items() if channel not in means}
+                outputs += self._close(state, slot, means, ticks.assets, ticks.history, {**refused, **marks})
                 state.ticks = ticks = None
             else:
                 outputs += self._close(state, slot, {}, {}, history, {})
@@ -294,7 +292,7 @@ class IntakeReducer:
             step_min=self._step.minutes,
             values=checked,
             net_load_mw=net_load_mw(checked, self._absent(state)),
-            quality={**marks, **quality},
+            quality={**marks, **quality, **{c: why for c, why in marks.items() if checked.get(c) is None}},
             assets=dict(sorted(assets.items())),
             history=history,
         )
@@ -305,7 +303,7 @@ class IntakeReducer:
         state.dirty = True
         outputs = [Output("telemetry", closed)]
         if not history:
-            outputs += self._alerts(state, start)
+            outputs += quality_alerts(self._zone.zone, state.head.checks.begun, start)
         state.head.checks.begun.clear()
         return outputs
 
@@ -318,22 +316,6 @@ class IntakeReducer:
         have = self._zone.channels if self._zone.channels is not None else state.head.channels
         return frozenset(channel for channel in NET_LOAD_CHANNELS if channel not in have)
 
-    def _alerts(self, state: IntakeState, slot: datetime) -> list[Output]:
-        return [
-            Output(
-                "alerts",
-                Alert(
-                    zone=self._zone.zone,
-                    slot=slot,
-                    alert_id=f"quality-{what}-{channel}-{iso(slot)}",
-                    severity="warning",
-                    topic="telemetry quality",
-                    text=f"{channel} is {what.replace('_', ' ')} from {iso(slot)} on",
-                ),
-            )
-            for channel, what in sorted(state.head.checks.begun)
-        ]
-
     # --- the rest -----------------------------------------------------------------------------------------------
 
     def _deadline(self, state: IntakeState, message: Deadline) -> list[Output]:
@@ -342,6 +324,16 @@ class IntakeReducer:
         if last is not None and index - last > self._max_gap:
             raise MessageError(f"the deadline {iso(message.slot)} lies too far ahead", reason="future")
         return self._close_until(state, index)
+
+    def _publish(self, state: IntakeState, message: Publication) -> list[Output]:
+        self._check_publication(message)
+        plain = {channel: [_finite(value) for value in values] for channel, values in message.series.items()}
+        series, refused = check_series(plain, self._zone, state.head.checks)
+        state.dirty = True
+        outputs = [Output("telemetry", message if series == message.series else _with_series(message, series))]
+        if message.history:
+            return outputs
+        return outputs + published_alerts(message, refused)
 
     def _check_publication(self, message: Publication) -> None:
         lengths = {len(series) for series in message.series.values()}
@@ -357,13 +349,24 @@ class IntakeReducer:
         ahead = message.first_slot - message.available_at
         if abs(ahead) > timedelta(days=MAX_PUBLICATION_DAYS):
             raise MessageError(f"first_slot lies {ahead} from available_at", reason="publication")
-        for channel, series in message.series.items():
-            for value in series:
-                if value is not None and not (math.isfinite(value) and abs(value) < ABSURD):
-                    raise MessageError(f"{channel} holds {value}", reason="absurd")
 
     def _end(self, state: IntakeState, message: End) -> list[Output]:
-        outputs = [] if state.ticks is None else self._close_until(state, state.ticks.index)
+        held, state.head.held = state.head.held, None
+        outputs = [] if held is None else self._take(state, held.message)
+        outputs += [] if state.ticks is None else self._close_until(state, state.ticks.index)
         last = None if state.head.last is None else self._step.start(state.head.last)
         end = End(zone=message.zone, producer="telemetry", last_slot=last)
         return [*outputs, Output("telemetry", end), Output("alerts", end)]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _with_series(message: Publication, series: dict[str, list[float | None]]) -> Publication:
+    return msgspec.structs.replace(message, series=series)
+
+
+def _memory(state: IntakeState) -> Checks:
+    """Return what the gate knows of values, without the memory of slots: a tick is no slot."""
+    return Checks(seen=state.head.checks.seen, level=state.head.checks.level)

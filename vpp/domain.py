@@ -49,6 +49,7 @@ class Quality(StrEnum):
     OK = "ok"
     MISSING = "missing"
     OUT_OF_RANGE = "out_of_range"
+    MISSING_MARK = "missing_mark"
     FLAT = "flat"
     SPIKE = "spike"
     PARTIAL = "partial"

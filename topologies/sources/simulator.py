@@ -17,7 +17,7 @@ import pandas as pd
 from topologies.sources import weather as w
 from topologies.sources.noise import EVERYWHERE, place_code, slow, white_span
 from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND, PriceKnown
-from vpp.files.columns import ASSET_MARK
+from vpp.files.availability import ASSET_MARK
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 

@@ -32,6 +32,9 @@ from vpp.fleet.schema import Zone
 DAY_AHEAD_MARK = "_forecast_da_"
 WEATHER_MARK = "_forecast_d1_"
 
+ASSET_MARK = "asset:"
+"""Readings of assets are columns named ``asset:ID:field``."""
+
 TIME_COLUMN = "timestamp"
 ZONE_COLUMN = "zone"
 NOT_CHANNELS = frozenset({TIME_COLUMN, ZONE_COLUMN, "quality", "is_holiday", "demand_imputed"})

@@ -12,7 +12,8 @@ import pandas as pd
 
 from vpp.domain import PRICE
 from vpp.errors import DataError
-from vpp.files.columns import ASSET_MARK, Layout
+from vpp.files.availability import ASSET_MARK
+from vpp.files.columns import Layout
 
 _DAY_S = 86_400
 _LEAST_PRICES = 8

@@ -20,7 +20,6 @@ from vpp.files.numbers import Numbers, NumberStyle, number_hint, read_numbers
 from vpp.files.table import RawChunk
 from vpp.files.times import TimeReader
 
-ASSET_MARK = "asset:"
 CANONICAL = frozenset({"load_mw", "solar_mw", "wind_mw", "price_per_mwh", "frequency_hz", "temperature_c"})
 _UNIT_ENDS = ("_mw", "_mwh", "_hz", "_c", "_pct", "_wm2", "_kmh", "_hpa")
 

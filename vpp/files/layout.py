@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vpp.errors import DataError, did_you_mean
-from vpp.files.availability import NOT_CHANNELS, ZONE_COLUMN, channel_of
-from vpp.files.columns import ASSET_MARK, CANONICAL, Layout, Recipe, canonical_target, is_canonical
+from vpp.files.availability import ASSET_MARK, NOT_CHANNELS, ZONE_COLUMN, channel_of
+from vpp.files.columns import CANONICAL, Layout, Recipe, canonical_target, is_canonical
 from vpp.files.mapping import ENERGY_UNITS, ZONE_PART, Mapping, SourceColumn, TimeColumn
 from vpp.files.times import TimeReader
 

@@ -18,9 +18,9 @@ import pandas as pd
 
 from vpp.domain import PRICE
 from vpp.errors import ConfigError, DataError, did_you_mean, nearest_hint
-from vpp.files.availability import channel_of, is_forecast
+from vpp.files.availability import ASSET_MARK, channel_of, is_forecast
 from vpp.files.channel_check import ChannelCheck
-from vpp.files.columns import ASSET_MARK, Layout
+from vpp.files.columns import Layout
 from vpp.files.layout import near_misses, resolve
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.files.mapping import load_mapping, shipped_mappings

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.intake import IntakeReducer, IntakeState
+from features.intake import IntakeReducer
+from features.intake_state import IntakeState
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone, default_zone
-from vpp.messages import Correction, Deadline, End, Message, Observation, Publication, SlotClosed
-from vpp.streams.reducer import Origin
+from vpp.messages import Correction, DeadLetter, Deadline, End, Message, Observation, Publication, SlotClosed
+from vpp.streams.reducer import Origin, Output
 
 T0 = datetime(2022, 1, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
@@ -88,24 +89,53 @@ def test_a_late_value_fills_a_slot_that_a_deadline_closed_empty() -> None:
     assert out[2].net_load_mw == 80.0
 
 
-def test_one_record_from_far_ahead_is_refused_but_a_real_gap_is_followed() -> None:
+def outputs_of(messages: list[Message]) -> list[Output]:
     reducer = IntakeReducer(zone())
-    state, _ = reducer.step(reducer.initial("Z"), seen(0), ORIGIN)
-    with pytest.raises(MessageError, match="more than 7 days") as error:
-        reducer.step(state, seen(48 * 400), ORIGIN)
-    assert error.value.reason == "future"
-    state, outputs = reducer.step(state, seen(1), ORIGIN)
-    assert outputs[0].message.slot == T0 + HALF_HOUR
-    with pytest.raises(MessageError):
-        reducer.step(state, seen(48 * 20), ORIGIN)
-    state, outputs = reducer.step(state, seen(48 * 20 + 1), ORIGIN)
-    assert [o.message.slot for o in outputs] == [T0 + (48 * 20 + 1) * HALF_HOUR]
+    state = reducer.initial("Z")
+    out: list[Output] = []
+    for n, message in enumerate(messages):
+        state, outputs = reducer.step(state, message, Origin("telemetry.raw", 0, n))
+        out += outputs
+    return out
+
+
+@pytest.mark.parametrize("gap_days", [8, 20, 400])
+def test_a_gap_of_any_length_loses_no_row(gap_days: int) -> None:
+    after = 48 * gap_days
+    out = outputs_of([seen(0), seen(1), seen(after), seen(after + 1), seen(after + 2)])
+    closed = [o.message.slot for o in out if isinstance(o.message, SlotClosed)]
+    assert closed == [T0 + i * HALF_HOUR for i in (0, 1, after, after + 1, after + 2)]
+    assert not [o for o in out if o.topic == "dlq"]
+
+
+def test_a_last_row_after_a_long_gap_is_taken_at_the_end() -> None:
+    out = outputs_of([seen(0), seen(48 * 20), End(zone="Z", producer="source")])
+    assert [o.message.slot for o in out if isinstance(o.message, SlotClosed)] == [T0, T0 + 48 * 20 * HALF_HOUR]
+
+
+def test_one_record_from_far_ahead_becomes_a_dead_letter_when_the_next_does_not_follow_it() -> None:
+    out = outputs_of([seen(0), seen(48 * 400), seen(1), seen(2)])
+    assert [o.message.slot for o in out if isinstance(o.message, SlotClosed)] == [T0 + i * HALF_HOUR for i in range(3)]
+    (letter,) = [o.message for o in out if isinstance(o.message, DeadLetter)]
+    assert (letter.reason, letter.offset) == ("future", 1)
+
+
+def test_a_long_gap_survives_a_restart_between_its_two_records() -> None:
+    reducer = IntakeReducer(zone())
+    state = reducer.initial("Z")
+    kept: dict[str, bytes] = {}
+    closed = []
+    for message in [seen(0), seen(48 * 20), seen(48 * 20 + 1)]:
+        state = IntakeReducer(zone()).load("Z", kept.get)
+        state, outputs = reducer.step(state, message, ORIGIN)
+        kept |= {name: value for name, value in reducer.changes(state).items() if value is not None}
+        closed += [o.message.slot for o in outputs if isinstance(o.message, SlotClosed)]
+    assert closed == [T0 + i * HALF_HOUR for i in (0, 48 * 20, 48 * 20 + 1)]
 
 
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        pytest.param(seen(0, load=1e300), "absurd", id="huge"),
         pytest.param(Observation(zone="Z", slot=T0, values={}), "empty_values", id="no values"),
         pytest.param(
             Observation(zone="Z", slot=T0 + timedelta(minutes=7), values={"load_mw": 1.0}), "slot", id="off grid"
@@ -129,7 +159,7 @@ def test_out_of_range_becomes_null_and_alerts_once() -> None:
     state = reducer.initial("Z")
     alerts = []
     for slot in range(3):
-        message = Observation(zone="Z", slot=T0 + slot * HALF_HOUR, values={"load_mw": 100.0, "wind_mw": -5000.0})
+        message = Observation(zone="Z", slot=T0 + slot * HALF_HOUR, values={"load_mw": 100.0, "wind_mw": -50000.0})
         state, outputs = reducer.step(state, message, ORIGIN)
         alerts += [o.message.alert_id for o in outputs if o.topic == "alerts"]
         closed = outputs[0].message
