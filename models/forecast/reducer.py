@@ -309,6 +309,8 @@ class ForecastReducer:
         state.served_for = state.head.model
         try:
             served = self._load_model(*state.head.model)
+            if served.zone != self._zone.zone:
+                raise ModelError(f"it was made for zone {served.zone}, not for {self._zone.zone}")
             if served.step_min != self._step.minutes:
                 raise ModelError(f"it was made for {served.step_min} min steps, the zone's are {self._step.minutes}")
         except ModelError as error:

@@ -21,8 +21,8 @@ from models.registry.artifact import Parts, assemble
 from models.served import ServedModel
 from vpp.atomic_file import write_atomic
 from vpp.errors import ModelError
+from vpp.file_names import SAFE, file_name
 
-_SAFE = re.compile(r"[^A-Za-z0-9_.-]")
 _METADATA = "metadata.json"
 _IN_FORCE = "in_force.json"
 
@@ -47,7 +47,7 @@ def identified(parts: Parts, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``metadata`` with the version's id and content hash."""
     sha = content_hash(parts)
     stamp = re.sub(r"[^0-9T]", "", str(metadata["until"]))[:13]
-    model_id = f"{_SAFE.sub('_', str(metadata['zone']))}-{stamp}-{sha[:8]}"
+    model_id = f"{file_name(str(metadata['zone']))}-{stamp}-{sha[:8]}"
     return {**metadata, "model_id": model_id, "sha256": sha}
 
 
@@ -111,15 +111,16 @@ class Registry:
 
     def versions(self, zone: str) -> list[dict[str, Any]]:
         """Return the metadata of all versions of a zone, oldest training end first."""
-        folder = self._root / _SAFE.sub("_", zone)
+        folder = self._root / file_name(zone)
         if not folder.is_dir():
             return []
         found = [self._metadata(path.parent) for path in sorted(folder.glob(f"*/{_METADATA}"))]
         return sorted(found, key=lambda m: (str(m["until"]), str(m["model_id"])))
 
     def zones(self) -> list[str]:
-        """Return the zones that have versions, as folder names."""
-        return sorted(p.name for p in self._root.iterdir() if p.is_dir()) if self._root.is_dir() else []
+        """Return the zones that have versions."""
+        first = {path.parent.parent: path.parent for path in sorted(self._root.glob(f"*/*/{_METADATA}"))}
+        return sorted(str(self._metadata(folder)["zone"]) for folder in first.values())
 
     def show(self, model_id: str) -> dict[str, Any]:
         """Return the metadata of one version.
@@ -159,21 +160,21 @@ class Registry:
         return self.show(history[-2])
 
     def _history(self, zone: str) -> list[str]:
-        path = self._root / _SAFE.sub("_", zone) / _IN_FORCE
+        path = self._root / file_name(zone) / _IN_FORCE
         if not path.is_file():
             return []
         history: list[str] = json.loads(path.read_text(encoding="utf-8"))
         return history
 
     def _write_history(self, zone: str, history: list[str]) -> None:
-        path = self._root / _SAFE.sub("_", zone) / _IN_FORCE
+        path = self._root / file_name(zone) / _IN_FORCE
         write_atomic(path, json.dumps(history, indent=1))
 
     def _folder(self, model_id: str, zone: str) -> Path:
-        return self._root / _SAFE.sub("_", zone) / model_id
+        return self._root / file_name(zone) / model_id
 
     def _find(self, model_id: str) -> Path:
-        if _SAFE.search(model_id) or model_id.startswith("."):
+        if not SAFE.fullmatch(model_id) or model_id.startswith("."):
             raise ModelError(f"{model_id!r} is no model id", hint="see vpp models list")
         for path in self._root.glob(f"*/{model_id}/{_METADATA}"):
             return path.parent

@@ -7,7 +7,7 @@ A shipped table knows time zone, country and market by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from vpp.domain import NET_LOAD_CHANNELS, PRICE, PriceKnown
-from vpp.errors import ConfigError
-from vpp.files.mapping import Mapping
+from vpp.errors import ConfigError, did_you_mean
+from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.fleet.lookup import find_zone, known_facts, market_named, zone_table
 from vpp.fleet.schema import Fleet, Limits, Market, Share, Zone, default_zone
 
@@ -83,7 +83,7 @@ def zones_for_file(
     names: Iterable[str],
     *,
     run_start: datetime | None = None,
-    mapping: Mapping | str | None = None,
+    mapping: ColumnMapping | str | None = None,
     own: Fleet | None = None,
     overrides: Overrides | None = None,
 ) -> tuple[dict[str, Zone], list[str]]:
@@ -106,9 +106,7 @@ def zones_for_file(
     zones: dict[str, Zone] = {}
     notes: list[str] = []
     for name in names:
-        span = info.spans.get(name)
-        if span is None:
-            raise ConfigError(f"{path} has no zone {name!r}", hint=f"its zones are {', '.join(info.zones)}")
+        span = info.span(name)
         until = min(span.first + timedelta(days=SCALE_DAYS), run_start or span.last)
         if until - span.first < timedelta(days=FIRST_ROWS_DAYS):
             until = span.first + timedelta(days=FIRST_ROWS_DAYS)
@@ -120,7 +118,23 @@ def zones_for_file(
             name, step_min=span.step_min, channels=span.channels, history=history, own=own, overrides=overrides
         )
         notes += said
+    _known_assets(info, zones)
     return zones, notes
+
+
+def _known_assets(info: FileInfo, zones: Mapping[str, Zone]) -> None:
+    """Refuse readings of assets that no zone has.
+
+    Raises:
+        ConfigError: There are some; names the nearest asset.
+    """
+    ids = [asset.asset_id for zone in zones.values() for asset in zone.assets]
+    for asset_id in info.assets:
+        if asset_id not in ids and not set(info.zones) - set(zones):
+            raise ConfigError(
+                f"the mapping names the asset {asset_id!r}, which the fleet does not have{did_you_mean(asset_id, ids)}",
+                hint=f"its assets are {', '.join(ids)}",
+            )
 
 
 def _scaled(name: str, step_min: int, history: History | None, notes: list[str]) -> Zone:
@@ -133,7 +147,7 @@ def _scaled(name: str, step_min: int, history: History | None, notes: list[str])
     peak_mw, ramp_mw, days = _scale(history() if history is not None else None)
     served_mw = min(100.0, peak_mw)
     notes.append(
-        f"{name}: no fleet file knows it; default fleet serves {served_mw:.3g} MW, scaled to a highest net load of "
+        f"{name}: no fleet file knows it; default fleet serves {served_mw:.3g} MW, scaled to a highest |net load| of "
         f"{peak_mw:.4g} MW" + (f" in the first {days} days of the file" if days else " (no net load to scale to)")
     )
     return default_zone(name, step_min=step_min, region_mw=peak_mw, ramp_mw=ramp_mw, served_mw=served_mw, **facts)
@@ -149,12 +163,32 @@ def _scale(frame: pd.DataFrame | None) -> tuple[float, float, int]:
     for channel, sign in zip(NET_LOAD_CHANNELS, (1.0, -1.0, -1.0), strict=True):
         if channel in frame and frame[channel].notna().any():
             net = net + sign * frame[channel]
-    peak_mw = float(net.max())
-    ramp_mw = float(net.diff().abs().quantile(0.85))
+    peak_mw = robust_peak(net.to_numpy())
+    ramps = net.diff().abs()
+    ramp_mw = float(ramps[ramps <= 2.0 * peak_mw].quantile(0.85))
     if not peak_mw > 0.0 or math.isnan(ramp_mw):
         return nothing
     days = math.ceil((frame.index[-1] - frame.index[0]) / pd.Timedelta(days=1))
     return peak_mw, ramp_mw, max(days, 1)
+
+
+def robust_peak(values: Any) -> float:
+    """Return the largest magnitude of a series that is no outlier; 0 where there is none.
+
+    Magnitudes above twice the k-th largest are left out, with k = 1 % of them and at least 3: a bad reading, or a few,
+    do not scale a fleet, and the peak of a clean series is its own.
+
+    Args:
+        values: A series, NaN for missing.
+    """
+    import numpy as np
+
+    sizes = np.abs(np.asarray(values, dtype=float))
+    sizes = np.sort(sizes[np.isfinite(sizes) & (sizes > 0.0)])[::-1]
+    if not len(sizes):
+        return 0.0
+    k = min(max(3, len(sizes) // 100), len(sizes) // 4)
+    return float(sizes[sizes <= 2.0 * sizes[k]][0])
 
 
 def _override(zone: Zone, overrides: Overrides) -> Zone:
@@ -178,7 +212,7 @@ def _chosen_market(now: Market, name: str) -> Market:
     if name in tuple(PriceKnown):
         return now.model_copy(update={"price_known": PriceKnown(name)})
     known = [*zone_table()["markets"], *PriceKnown]
-    raise ConfigError(f"unknown market {name!r}", hint=f"one of {', '.join(known)}")
+    raise ConfigError(f"unknown market {name!r}{did_you_mean(name, known)}", hint=f"one of {', '.join(known)}")
 
 
 def _at_step(zone: Zone, step_min: int, is_own: bool, notes: list[str]) -> Zone:

@@ -91,7 +91,7 @@ def test_promotion_and_rollback(registry: Registry, trained: tuple[Parts, dict])
 
 def test_the_id_says_zone_end_and_content() -> None:
     made = identified(PRICE_ONLY, {"zone": "A/B", "until": "2022-01-01T00:00:00Z"})
-    assert made["model_id"] == f"A_B-20220101T0000-{content_hash(PRICE_ONLY)[:8]}"
+    assert made["model_id"] == f"A%2FB-20220101T0000-{content_hash(PRICE_ONLY)[:8]}"
 
 
 def test_too_little_history_trains_nothing() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from vpp.domain import PriceKnown
 from vpp.errors import ConfigError
+from vpp.files.mapping import parse_mapping
 from vpp.files.reader import inspect_file
 from vpp.files.zone_fitting import Overrides, zone_for, zones_for_file
 from vpp.fleet.lookup import find_zone, known_facts, shipped_fleet, write_fleet, zone_table
@@ -153,3 +154,49 @@ def test_a_written_fleet_reads_back_the_same(tmp_path):
     zones = [zone_for(name, step_min=5, channels=NET)[0] for name in ("GB", "VIC1", "DE_LU", "SIM_001")]
     write_fleet(tmp_path / "fleet.yaml", zones)
     assert load_fleet(tmp_path / "fleet.yaml") == Fleet(zones=tuple(zones))
+
+
+def hourly(values):
+    index = pd.date_range("2024-05-01", periods=len(next(iter(values.values()))), freq="h", tz="UTC")
+    return lambda: pd.DataFrame(values, index=index)
+
+
+def day_and_night(peak):
+    return np.maximum(0.0, peak * np.sin(np.linspace(-np.pi / 2, 1.5 * np.pi, 25)[:24]))
+
+
+@pytest.mark.parametrize("peak", [0.005, 2.0, 40.0, 900.0])
+def test_a_net_exporter_is_scaled_by_its_largest_net_load_of_either_sign(peak):
+    sun = np.tile(day_and_night(peak), 2)
+    fitted, notes = zone_for(
+        "FARM", step_min=60, channels=("solar_mw",), history=hourly({"solar_mw": sun, "load_mw": 0.001 * peak})
+    )
+    assert fitted.share.region_mw == pytest.approx(peak, rel=0.01)
+    assert fitted.share.served_mw == pytest.approx(min(peak, 100.0), rel=0.01)
+    assert any("|net load|" in note for note in notes)
+
+
+@pytest.mark.parametrize("bad", [1e5, -1e5, 65535.0, 4500.0])
+@pytest.mark.parametrize("count", [1, 2])
+def test_bad_readings_do_not_scale_the_fleet(bad, count):
+    load = 500.0 + 400.0 * np.sin(np.linspace(0, 4 * np.pi, 96))
+    load[40 : 40 + count] = bad
+    fitted, _ = zone_for("TOWN", step_min=60, channels=("load_mw",), history=hourly({"load_mw": load}))
+    assert fitted.share.region_mw == pytest.approx(900.0, rel=0.01)
+
+
+def test_a_reading_of_an_unknown_asset_is_answered_with_the_nearest(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("timestamp,load_mw,soc\n" + "".join(f"2024-05-01T{h:02}:00Z,1,0.5\n" for h in range(6)), "utf-8")
+    mapping = parse_mapping(
+        "zone: ZZ\nchannels: {load_mw: {from: load_mw}}\nassets: {ZZ-batery-1: {soc: {from: soc}}}", "m"
+    )
+    with pytest.raises(ConfigError, match="did you mean ZZ-battery-1"):
+        zones_for_file(path, inspect_file(path, mapping), ["ZZ"], mapping=mapping)
+
+
+def test_a_zone_that_the_file_does_not_have_is_answered_with_the_nearest(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("timestamp,zone,load_mw\n2024-05-01T00:00Z,Nord,1\n2024-05-01T01:00Z,Nord,1\n", "utf-8")
+    with pytest.raises(ConfigError, match="did you mean Nord"):
+        zones_for_file(path, inspect_file(path), ["nord"])
