@@ -21,7 +21,7 @@ from console.local.prepare import prepare
 from console.local.summary import summarise
 from console.local.supervisor import Supervisor
 from topologies.sources.options import SourceOptions
-from vpp.errors import ConfigError
+from vpp.errors import ConfigError, DataError
 from vpp.settings import Settings
 from vpp.store import open_store
 
@@ -80,6 +80,7 @@ def up(
         summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, resume, until_done, json)
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
+        refuse_unusable(summary)
 
 
 def _run(
@@ -116,11 +117,42 @@ def render_summary(summary: dict[str, Any]) -> None:
         f"{summary['restarts']} restarts, energy balance error {summary['energy_balance_error_mwh']:.1e} MWh, "
         f"{summary['wall_s']:.0f} s"
     )
+    for line in what_was_not_used(summary):
+        out.print(line)
     skill = [row for row in summary["skill"] if row["horizon_min"] in SHOWN_HORIZONS_MIN]
     if skill:
         table("Forecasts (median; all horizons with --json)", skill[0], [row.values() for row in skill])
     if summary["ledger"]:
         table("Ledger", summary["ledger"][0], [row.values() for row in summary["ledger"]])
+
+
+def what_was_not_used(summary: dict[str, Any]) -> list[str]:
+    """Return lines on records that died, values that count as missing, and slots without a price, with numbers."""
+    lines = []
+    if summary["dead_letter_reasons"]:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in summary["dead_letter_reasons"].items())
+        lines.append(f"dead letters by reason: {reasons} (vpp export dlq)")
+    for zone, counts in summary["bad_values"].items():
+        faults = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in counts.items())
+        lines.append(f"{zone}: values by fault: {faults}")
+    lines += [
+        f"{row['asset_id']}: {row['slots_without_price']:,} of {row['slots']:,} slots had no price; their energy is in "
+        "no sum of money"
+        for row in summary["ledger"]
+        if row["slots_without_price"]
+    ]
+    return lines
+
+
+def refuse_unusable(summary: dict[str, Any]) -> None:
+    """Fail a run in which a zone had nothing usable.
+
+    Raises:
+        DataError: Names zone and reason.
+    """
+    if summary["unusable"]:
+        said = "; ".join(f"{zone}: {why}" for zone, why in summary["unusable"].items())
+        raise DataError(f"nothing usable came in for {said}", hint="look at the source with vpp inspect FILE")
 
 
 @contextmanager

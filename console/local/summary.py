@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import msgspec
 
 from vpp.store import Store
 from vpp.store.named_queries import LedgerTotal, forecast_scores, ledger_errors, ledger_totals
 from vpp.store.tables import DLQ, FORECASTS, TELEMETRY
+
+
+@dataclass
+class _Faults:
+    """What was wrong with a zone's slots: ``counts`` by channel and fault, ``usable`` slots with any value."""
+
+    slots: int = 0
+    usable: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def why(self, letters: Counter[str]) -> str:
+        """Return why nothing was usable."""
+        if self.slots:
+            return "no slot has a value: " + _listed(self.counts)
+        return "no slot was closed" + (f"; dead letters: {_listed(letters)}" if letters else "")
+
+
+def _faults(store: Store, zone: str) -> _Faults:
+    found = _Faults()
+    for chunk in store.scan(TELEMETRY, zone=zone, columns=("quality", "values")):
+        for quality, values in chunk:
+            found.slots += 1
+            held = msgspec.json.decode(values) if values else {}
+            found.usable += any(value is not None for value in held.values())
+            for channel, why in (msgspec.json.decode(quality) if quality else {}).items():
+                found.counts[f"{channel} {why}"] += 1
+    return found
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in counts.most_common(5))
 
 
 def ledger_rows(totals: Sequence[LedgerTotal]) -> list[dict[str, Any]]:
@@ -22,6 +56,7 @@ def ledger_rows(totals: Sequence[LedgerTotal]) -> list[dict[str, Any]]:
                 "asset_id": total.asset_id,
                 "currency": total.currency,
                 "slots": total.slots,
+                "slots_without_price": total.slots_without_price,
                 "charged_mwh": total.charged_mwh,
                 "discharged_mwh": total.discharged_mwh,
                 **{name: money[name] for name in ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty")},
@@ -33,7 +68,10 @@ def ledger_rows(totals: Sequence[LedgerTotal]) -> list[dict[str, Any]]:
 
 
 def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: float) -> dict[str, Any]:
-    """Return slots, forecasts, errors against persistence, ledger totals, balance errors, dead letters, restarts, time.
+    """Return slots, forecasts, errors, ledger totals, what could not be used and why, restarts and time.
+
+    ``dead_letter_reasons`` counts by reason code; ``bad_values`` by zone, channel and fault; ``unusable`` names the
+    zones that have no slot with a value, with the reason.
 
     Args:
         store: The run's store.
@@ -49,6 +87,8 @@ def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: floa
         for row in chunk
     }
     errors = ledger_errors(store, zone=list(zones))
+    letters = Counter(reason for (reason,) in store.read(DLQ, columns=("reason",)).values)
+    faults = {zone: _faults(store, zone) for zone in zones}
     return {
         "zones": list(zones),
         "slots": store.count(TELEMETRY, zone=list(zones)),
@@ -63,6 +103,9 @@ def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: floa
         "energy_balance_error_mwh": errors.energy_mwh,
         "money_error": max(errors.money, errors.revenue),
         "dead_letters": store.count(DLQ),
+        "dead_letter_reasons": dict(letters.most_common()),
+        "bad_values": {zone: dict(found.counts.most_common()) for zone, found in faults.items() if found.counts},
+        "unusable": {zone: found.why(letters) for zone, found in faults.items() if not found.usable},
         "restarts": restarts,
         "wall_s": round(wall_s, 1),
     }

@@ -20,8 +20,9 @@ MAX_GROUPS = 100
 COLUMNS = (
     "zone", "slot", "asset_id", "currency",
     "energy_mwh", "revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "penalty_no_action", "pnl",
+    "price_per_mwh",
 )  # fmt: skip
-SUMMED = COLUMNS[4:]
+SUMMED = COLUMNS[4:-1]
 DEFAULT_DAYS = 7
 MAX_CAPTURED = 8
 MAX_CAPTURE_WINDOW = timedelta(days=31)
@@ -65,11 +66,15 @@ def get_performance(
     totals: dict[str, _Sum] = {}
     discharged: dict[str, float] = {}
     clocks: dict[str, ZoneInfo] = {}
+    prices: dict[tuple[str, datetime], bool] = {}
     for chunk in desk.store.scan(LEDGER, zone=zones, start=window.start, end=window.end, columns=COLUMNS):
         for row in chunk.dicts():
             currency = row["currency"] or ""
             groups.setdefault((_group(desk, row, by, clocks), currency), _Sum(currency)).add(row)
             totals.setdefault(currency, _Sum(currency)).add(row)
+            if row["energy_mwh"]:
+                place = (row["zone"], row["slot"])
+                prices[place] = prices.get(place, False) or row["price_per_mwh"] is not None
             if (row["energy_mwh"] or 0.0) > 0.0:
                 discharged[row["asset_id"]] = discharged.get(row["asset_id"], 0.0) + row["energy_mwh"]
     names = sorted(groups)
@@ -85,8 +90,16 @@ def get_performance(
         skill=[one for name in zones[:8] for one in some_skills(desk, name, until=window.end)],
         truncated=len(kept) < len(names),
         hint=None if groups else _what_there_is(desk, zones),
-        warnings=list(window.notes),
+        warnings=[*window.notes, *_without_price(prices)],
     )
+
+
+def _without_price(prices: dict[tuple[str, datetime], bool]) -> list[str]:
+    missing = Counter(zone for (zone, _), is_priced in prices.items() if not is_priced)
+    return [
+        f"{n} slots of {zone} with energy had no price: that energy is in no sum of money"
+        for zone, n in sorted(missing.items())
+    ]
 
 
 def _group(desk: Desk, row: dict[str, Any], by: Grouping, clocks: dict[str, ZoneInfo]) -> str:

@@ -12,6 +12,8 @@ from vpp.domain import Target
 from vpp.store.contract import Store
 from vpp.streams.topics import expected_ends
 
+ZONE_ROW = "zone"
+"""The asset id of ledger rows that hold a zone's penalties and no energy."""
 MONEY = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "penalty_no_action", "pnl")
 
 
@@ -49,6 +51,7 @@ class LedgerTotal:
         asset_id: Asset, or ``zone`` for the zone's penalties.
         currency: Currency of the money.
         slots: Settled slots.
+        slots_without_price: How many of them had no price, so that their energy is in no sum of money.
         charged_mwh: Energy taken from the grid, positive.
         discharged_mwh: Energy given to the grid, positive.
         money: Sums by column: revenue, wear_cost, fuel_cost, start_cost, penalty, penalty_no_action, pnl.
@@ -58,6 +61,7 @@ class LedgerTotal:
     asset_id: str
     currency: str
     slots: int
+    slots_without_price: int
     charged_mwh: float
     discharged_mwh: float
     money: dict[str, float]
@@ -126,7 +130,7 @@ def ledger_totals(
     run: str | None = None,
 ) -> list[LedgerTotal]:
     """Return the sums of the ledger by zone and asset, in the order of their names; sums are exact to the last bit."""
-    columns = ("zone", "asset_id", "currency", "slot", "energy_mwh", *MONEY)
+    columns = ("zone", "asset_id", "currency", "slot", "energy_mwh", *MONEY, "price_per_mwh")
     groups: dict[tuple[str, str, str], list[tuple[object, ...]]] = defaultdict(list)
     for chunk in store.scan("ledger", zone=zone, start=start, end=end, columns=columns, run=run):
         for row in chunk:
@@ -140,6 +144,7 @@ def ledger_totals(
                 asset_id=asset_id,
                 currency=currency,
                 slots=len({row[0] for row in rows}),
+                slots_without_price=0 if asset_id == ZONE_ROW else _without_price(rows),
                 charged_mwh=-math.fsum(value for value in energy if value < 0) + 0.0,
                 discharged_mwh=math.fsum(value for value in energy if value > 0),
                 money={column: math.fsum(_numbers(rows, i)) for i, column in enumerate(MONEY, start=2)},
@@ -211,3 +216,10 @@ def _score(target: str, horizon_min: int, scored: list[tuple[float, float, bool,
 
 def _numbers(rows: Iterable[tuple[object, ...]], at: int) -> list[float]:
     return [value for row in rows if isinstance(value := row[at], float)]
+
+
+def _without_price(rows: Iterable[tuple[object, ...]]) -> int:
+    """Return how many slots have energy and no row with a price; the price stands last in a row."""
+    rows = list(rows)
+    priced = {row[0] for row in rows if row[-1] is not None}
+    return len({row[0] for row in rows if row[1]} - priced)
