@@ -26,6 +26,7 @@ app = App(
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("console.cli.up:up", "Run a whole plant: broker, all topologies, store, and a source."),
     "inspect": ("console.cli.inspect:inspect", "What the plant would read of a file, before anything is set up."),
+    "init": ("console.cli.init:init", "Write mapping and fleet for a file: home, commercial site, plant, region."),
     "status": ("console.cli.status:status", "What runs, how far it is, and how it does."),
     "forecast": ("console.cli.stored_tables:forecast", "The last forecast of a zone."),
     "ledger": ("console.cli.stored_tables:ledger", "Money by zone and asset."),

@@ -150,6 +150,9 @@ def refuse_unusable(summary: dict[str, Any]) -> None:
     Raises:
         DataError: Names zone and reason.
     """
+    if summary["slots"] and not summary["forecasts"] and summary["dead_letters"]:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in summary["dead_letter_reasons"].items())
+        raise DataError(f"no slot was forecast; dead letters: {reasons}", hint="see vpp export dlq for the details")
     if summary["unusable"]:
         said = "; ".join(f"{zone}: {why}" for zone, why in summary["unusable"].items())
         raise DataError(f"nothing usable came in for {said}", hint="look at the source with vpp inspect FILE")

@@ -6,6 +6,7 @@ A cell is read by the stated convention (decimal mark, thousands mark, marks of 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -57,7 +58,7 @@ class NumberStyle:
         whole = r"\d+"
         if self.thousands:
             mark = f"[{re.escape(_ALIKE.get(self.thousands, self.thousands))}]"
-            whole = rf"(?:\d{{1,3}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|\d+)"
+            whole = rf"(?:[1-9]\d{{0,2}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|\d+)"
         return re.compile(rf"[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?")
 
     def parse(self, cell: str) -> float | None:
@@ -117,16 +118,18 @@ def read_numbers(column: pd.Series[Any], style: NumberStyle) -> Numbers:
     return Numbers(values, unreadable)
 
 
+def readable_styles(columns: Iterable[pd.Series[Any]], style: NumberStyle) -> list[NumberStyle]:
+    """Return the conventions that read every cell of these columns, with the missing marks of ``style``."""
+    cells = {cell for column in columns for cell in column.to_numpy(dtype=object) if isinstance(cell, str)}
+    tried = [NumberStyle(decimal, thousands, style.missing) for decimal, thousands in _STYLES]
+    return [one for one in tried if _uses(cells, one.thousands) and all(one.parse(cell) is not None for cell in cells)]
+
+
 def number_hint(column: pd.Series[Any], style: NumberStyle) -> str:
     """Return the next step for a column with unreadable cells; each step named was tried on the column first."""
     cells = {cell for cell in column.to_numpy(dtype=object) if isinstance(cell, str)}
-    readable = [
-        _stated(decimal, thousands)
-        for decimal, thousands in _STYLES
-        if (decimal, thousands) != (style.decimal, style.thousands)
-        and _uses(cells, thousands)
-        and all(NumberStyle(decimal, thousands, style.missing).parse(cell) is not None for cell in cells)
-    ]
+    others = [one for one in readable_styles([column], style) if one != style]
+    readable = [_stated(one.decimal, one.thousands) for one in others]
     if readable:
         return f"state in a mapping file (--mapping) how numbers are written: {', or '.join(readable)}"
     bad = sorted({cell.strip() for cell in cells if style.parse(cell) is None})

@@ -106,13 +106,15 @@ def time_hint(text: pd.Series[Any], formats: Sequence[str]) -> str:
     filled = cells[~cells.isin(["", "nan", "None", "NaT"])]
     if filled.empty or (len(filled) < len(cells) and "iso" in formats and iso_times(filled).notna().all()):
         return "give every row a time, or remove it"
-    fits = [name for name in _fitting(filled) if name not in formats]
+    fits = [name for name in fitting_formats(filled) if name not in formats]
     if fits:
         return f"state how times are written in a mapping file: time: {{format: {_listed(fits)}}}"
     return "write times as 2024-05-31T22:00:00Z, or give time.format in a mapping file (docs/guide/data.md)"
 
 
-def _fitting(cells: pd.Series[Any]) -> list[str]:
+def fitting_formats(text: pd.Series[Any]) -> list[str]:
+    """Return the formats that read every cell as a time of 1980 to 2100, in rising order."""
+    cells = text.iloc[:_HINT_ROWS]
     tries = [("iso", iso_times(cells)), (EXCEL, excel_times(cells))]
     tries += [(style, epoch_times(cells, style)) for style in EPOCHS]
     tries += [(pattern, pattern_times(cells, pattern)) for pattern in _PATTERNS]

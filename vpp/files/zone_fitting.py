@@ -144,7 +144,7 @@ def _scaled(name: str, step_min: int, history: History | None, notes: list[str])
         notes.append(
             f"{name}: unknown zone, runs as UTC; say otherwise with --time-zone and --market, or in fleet.yaml"
         )
-    peak_mw, ramp_mw, days = _scale(history() if history is not None else None)
+    peak_mw, ramp_mw, days = power_scale(history() if history is not None else None)
     served_mw = min(100.0, peak_mw)
     notes.append(
         f"{name}: no fleet file knows it; default fleet serves {served_mw:.3g} MW, scaled to a highest |net load| of "
@@ -153,7 +153,11 @@ def _scaled(name: str, step_min: int, history: History | None, notes: list[str])
     return default_zone(name, step_min=step_min, region_mw=peak_mw, ramp_mw=ramp_mw, served_mw=served_mw, **facts)
 
 
-def _scale(frame: pd.DataFrame | None) -> tuple[float, float, int]:
+def power_scale(frame: pd.DataFrame | None) -> tuple[float, float, int]:
+    """Return the peak of |net load| (MW), the 85 % quantile of its change per step (MW) and the days that show it.
+
+    Outliers do not count. Without any net load the scale is that of 100 MW, and the days are 0.
+    """
     nothing = (100.0, 4.0, 0)
     if frame is None or not any(channel in frame and frame[channel].notna().any() for channel in NET_LOAD_CHANNELS):
         return nothing

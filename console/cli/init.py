@@ -1,0 +1,160 @@
+"""`vpp init`: writes the mapping and the fleet for a file, from guesses that were tried on it and a few answers."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from cyclopts import Parameter
+
+from console.cli.options import Json, answer, out, say
+from vpp.atomic_file import write_atomic
+from vpp.domain import NET_LOAD_CHANNELS, PRICE
+from vpp.errors import ConfigError, RefusedError
+from vpp.files.guessing import Choices, guess_mapping, needs_time_zone
+from vpp.files.mapping import parse_mapping
+from vpp.files.reader import inspect_file, read_frame
+from vpp.files.zone_fitting import power_scale
+from vpp.fleet.lookup import known_facts, market_named, write_fleet, zone_table
+from vpp.fleet.schema import Zone, load_fleet
+from vpp.fleet.site_fleet import SiteKind, site_zone
+
+Kind = Literal["home", "commercial", "solar", "wind", "battery", "region"]
+SITE_UNITS = {"home": "kW", "commercial": "kW", "battery": "kW"}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Answers:
+    """What init would ask for."""
+
+    kind: Annotated[Kind | None, Parameter(help="what the file is of [home]")] = None
+    zone: Annotated[str | None, Parameter(help="zone name, where the file has no zone column")] = None
+    time_zone: Annotated[str | None, Parameter(help="time zone of stamps without an offset, e.g. Europe/Berlin")] = None
+    time_format: Annotated[str | None, Parameter(help="how times are written, where several ways fit")] = None
+    market: Annotated[str | None, Parameter(help="market, by name (GB, NEM, EU, US, NZ)")] = None
+    unit: Annotated[str | None, Parameter(help="unit of power columns whose name tells none (W, kW, MW)")] = None
+    decimal: Annotated[str | None, Parameter(help="decimal mark, where several fit")] = None
+    thousands: Annotated[str | None, Parameter(help="mark between thousands, where several fit")] = None
+    column: Annotated[list[str] | None, Parameter(help="CHANNEL=COLUMN, e.g. load_mw=Use; may be repeated")] = None
+    battery_kwh: Annotated[float | None, Parameter(help="energy of the battery [two hours of its power]")] = None
+    battery_kw: Annotated[float | None, Parameter(help="power of the battery [half the peak]")] = None
+
+
+ANSWERS = Answers()
+
+
+def init(
+    file: Path,
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="take every guess without asking")] = False,
+    force: Annotated[bool, Parameter(negative="", help="overwrite files that are there")] = False,
+    to: Annotated[Path, Parameter(help="folder for mapping and fleet")] = Path(),
+    answers: Answers = ANSWERS,
+    json: Json = False,
+) -> None:
+    """Write mapping and fleet for a file, so that `vpp up` runs it: columns, units, time zone and assets are guessed.
+
+    Args:
+        file: A CSV, CSV.gz or Parquet file (docs/guide/data.md).
+    """
+    asks = not yes and sys.stdin.isatty()
+    kind = SiteKind(answers.kind or _ask("home, commercial, solar, wind, battery or region", "home", asks=asks))
+    zone = answers.zone or ("HOME" if kind is SiteKind.HOME else "SITE")
+    choices = _choices(file, answers, kind, zone, asks=asks)
+    content = guess_mapping(file, choices)
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    mapping = parse_mapping(text, "the guessed mapping")
+    info = inspect_file(file, mapping)
+    zones = []
+    for name in info.zones:
+        frame = read_frame(file, name, mapping=mapping, info=info)
+        zones.append(_fitted(kind, name, info.spans[name].step_min, frame, answers, choices))
+    stem = file.name.partition(".")[0]
+    paths = {"mapping": to / f"{stem}.mapping.yaml", "fleet": to / f"{stem}.fleet.yaml"}
+    for path in paths.values():
+        if path.exists() and not force:
+            raise RefusedError(f"{path} is there already", hint="remove it, or give --force or another folder (--to)")
+    write_atomic(paths["mapping"], text)
+    write_fleet(paths["fleet"], zones)
+    load_fleet(paths["fleet"])
+    command = f"vpp up --source {file} --mapping {paths['mapping']} --fleet {paths['fleet']}"
+    made: dict[str, Any] = {
+        "mapping": str(paths["mapping"]),
+        "fleet": str(paths["fleet"]),
+        "channels": {channel: source["from"] for channel, source in content["channels"].items()},
+        "zones": {one.zone: [asset.asset_id for asset in one.assets] for one in zones},
+        "notes": list(info.notes),
+        "next": command,
+    }
+    answer(made, as_json=json, render=_render)
+
+
+def _choices(file: Path, answers: Answers, kind: SiteKind, zone: str, *, asks: bool) -> Choices:
+    columns = {}
+    for pair in answers.column or ():
+        channel, mark, column = pair.partition("=")
+        if not mark or not column:
+            raise ConfigError(f"--column {pair!r} names no column", hint="write --column load_mw=COLUMN")
+        columns[channel] = column
+    time_zone = answers.time_zone
+    if time_zone is None and needs_time_zone(file):
+        known = known_facts(zone)
+        guess = known["time_zone"] if known else "UTC"
+        time_zone = _ask("the time zone of its stamps", guess, asks=asks)
+        if not asks:
+            say(f"the stamps carry no offset: taken as {time_zone}; state another with --time-zone")
+    unit = answers.unit or SITE_UNITS.get(kind.value, "MW")
+    return Choices(
+        zone=answers.zone,
+        time_zone=time_zone,
+        time_format=answers.time_format,
+        decimal=answers.decimal,
+        thousands=answers.thousands,
+        unit=unit,
+        columns=columns,
+        default_zone=zone,
+    )
+
+
+def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answers, choices: Choices) -> Zone:
+    known: dict[str, Any] = known_facts(name) or {"time_zone": choices.time_zone or "UTC"}
+    if answers.market is not None:
+        if answers.market not in zone_table()["markets"]:
+            raise ConfigError(f"unknown market {answers.market!r}", hint=f"one of {', '.join(zone_table()['markets'])}")
+        known["market"] = market_named(answers.market)
+    peak_mw, ramp_mw, days = power_scale(frame)
+    if not days:
+        power_mw = (answers.battery_kw or 0.0) / 1e3 or (answers.battery_kwh or 0.0) / 2e3
+        peak_mw, ramp_mw = (power_mw, 0.1 * power_mw) if power_mw else (peak_mw, ramp_mw)
+    return site_zone(
+        kind,
+        name,
+        step_min=step_min,
+        peak_mw=peak_mw,
+        ramp_mw=ramp_mw,
+        battery_mwh=None if answers.battery_kwh is None else answers.battery_kwh / 1e3,
+        battery_mw=None if answers.battery_kw is None else answers.battery_kw / 1e3,
+        channels=tuple(c for c in frame.columns if c in (*NET_LOAD_CHANNELS, PRICE) or frame[c].notna().any()),
+        **known,
+    )
+
+
+def _ask(what: str, default: str, *, asks: bool) -> str:
+    if not asks:
+        return default
+    out.print(f"{what} [{default}]: ", end="", markup=False)
+    return input().strip() or default
+
+
+def _render(made: dict[str, Any]) -> None:
+    for channel, column in made["channels"].items():
+        out.print(f"{channel} from {column}", markup=False)
+    for zone, assets in made["zones"].items():
+        out.print(f"{zone}: {', '.join(assets)}", markup=False)
+    for note in made["notes"]:
+        out.print(note, markup=False)
+    out.print(f"wrote {made['mapping']} and {made['fleet']}\nnext: {made['next']}", markup=False)
