@@ -16,7 +16,7 @@ CET_FIXED = "Etc/GMT-1"
 """Local German time with 24 rows on every day counts as UTC+1 all year: no hour is lost or doubled. In summer the UTC
 stamps are one hour late; the zone that reads them keeps its calendar in the same fixed offset."""
 
-_STRAY = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
+_STRAY = re.compile(r"|index|Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
 _ISO = TimeColumn()
 _LISTED = 12
 
@@ -166,6 +166,8 @@ def _canonical(header: Header, ignored: dict[str, str]) -> Iterator[Recipe]:
             ignored[name] = "an index"
         elif name.casefold() in NOT_CHANNELS or name == CET_COLUMN:
             ignored[name] = "no channel"
+        elif header.names.count(name) > 1 and not is_canonical(canonical_target(name)):
+            ignored[name] = "comes twice"
         else:
             column = header.first([name])
             assert column is not None

@@ -110,7 +110,7 @@ def read_numbers(column: pd.Series[Any], style: NumberStyle) -> Numbers:
                 unreadable[i] = True
             else:
                 values[i] = number
-        elif not pd.isna(cell):
+        elif cell is not None and cell is not pd.NA:
             try:
                 values[i] = float(cell)
             except (TypeError, ValueError):

@@ -194,10 +194,10 @@ class Spacing:
 
     def _hint(self, rows: ZoneRows) -> str:
         """Return the next step; a slot length or place that is named was tried on the rows."""
-        for place, name in ((self._place, None), (0.0, "start"), (0.5, "centre"), (1.0, "end")):
-            for minutes in SLOT_LENGTHS_MIN:
-                if _too_long(rows, minutes) or minutes * 60 < 0.9 * rows.median_s():
-                    continue
+        for minutes in SLOT_LENGTHS_MIN:
+            if _too_long(rows, minutes) or minutes * 60 < 0.9 * rows.median_s():
+                continue
+            for place, name in ((self._place, None), (0.0, "start"), (0.5, "centre"), (1.0, "end")):
                 tried = Spacing(self._path, place)
                 if tried._off_grid(rows, minutes):
                     continue

@@ -52,7 +52,7 @@ class TimeReader:
     @property
     def columns(self) -> list[str]:
         """Columns of the file that it reads."""
-        return [name for name in (self.column, self.period, self.clock) if name]
+        return [name for name in (self.column, self.period, self.clock) if name is not None]
 
     def read(self, raw: pd.DataFrame, zones: Any, empty: Any, rows: Any) -> Instants:
         """Return the instants of a chunk.
