@@ -1,7 +1,7 @@
-"""Frequency droop: the power that a battery adds by itself, from the frequency that it measures.
+"""Frequency droop: the power that an asset adds by itself, from the frequency that it measures.
 
 ``added(f) = -k (f - f0 ± dead band)`` beyond the dead band around the nominal frequency f0, none within it (the usual
-form of grid codes); at and below the frequency of the fast reserve all that the battery can swing. Physics clips the
+form of grid codes); at and below the frequency of the fast reserve all that the asset can swing. Physics clips the
 sum of setpoint and answer.
 """
 
@@ -10,23 +10,26 @@ from __future__ import annotations
 import numpy as np
 
 from vpp.domain import FREQUENCY, Quality
-from vpp.fleet.schema import Battery, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import SlotClosed
 
 Curve = list[tuple[float, float]]
 _JUMP_HZ = 1e-4
 
 
-def droop_curve(zone: Zone, battery: Battery) -> Curve:
-    """Return (Hz, MW added to the setpoint) points, rising in Hz, flat outside; empty where the battery has no droop.
+def droop_curve(zone: Zone, slope: float, swing: float) -> Curve:
+    """Return (Hz, MW added to the setpoint) points, rising in Hz, flat outside; empty without a droop.
 
     A zone whose channels are known and lack a frequency has none.
+
+    Args:
+        zone: The zone, for its frequency response and channels.
+        slope: Droop in MW per Hz; 0 is none.
+        swing: All that the asset can swing, in MW.
     """
-    slope = battery.droop_mw_per_hz
     if slope <= 0 or (zone.channels is not None and FREQUENCY not in zone.channels):
         return []
     response = zone.frequency
-    swing = battery.charge_mw + battery.discharge_mw
     low, high = response.nominal_hz - response.dead_band_hz, response.nominal_hz + response.dead_band_hz
     points = [(low - swing / slope, swing), (low, 0.0), (high, 0.0), (high + swing / slope, -swing)]
     reserve = response.fast_reserve_hz

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import math
 
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, Peaker, Zone
+from agents.assets.registry import type_of
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 
 
 def static_power_mw(zone: Zone, asset: Asset) -> tuple[float, float]:
-    """Return the least and the greatest power (MW, positive into the grid) that an asset is built for.
-
-    A renewable can be cut by no more than its share of what the plant serves.
-    """
-    match asset:
-        case Battery():
-            return -asset.charge_mw, asset.discharge_mw
-        case Peaker() | CurtailableLoad():
-            return 0.0, asset.capacity_mw
-        case _:
-            return -zone.share.served_mw * asset.share, 0.0
+    """Return the least and the greatest power (MW, positive into the grid) that an asset is built for."""
+    return type_of(asset).power_limits_mw(zone, asset)
 
 
 def power_excess(zone: Zone, asset: Asset, power_mw: float | None) -> str | None:
@@ -33,9 +26,10 @@ def power_excess(zone: Zone, asset: Asset, power_mw: float | None) -> str | None
 
 def soc_excess(asset: Asset, soc: float | None) -> str | None:
     """Return in words why an asset can never reach ``soc`` (0-1), None where it can."""
-    if not isinstance(asset, Battery):
-        return f"{asset.asset_id} is a {asset.kind} and has no state of charge"
-    low, high = asset.soc_min + asset.reserve_soc, asset.soc_max
+    limits = type_of(asset).soc_limits(asset)
+    if limits is None:
+        return f"{asset.asset_id} is a {asset.kind} and has no state of charge to order"
+    low, high = limits
     if soc is None or not low <= soc <= high:
         return f"{asset.asset_id} is kept between {low:g} and {high:g} SoC, not at {soc}"
     return None

@@ -1,4 +1,4 @@
-"""Branch and bound over the dispatch LP: on/off decisions of peakers, and no charging while discharging.
+"""Branch and bound over the dispatch LP: on/off decisions, and no charging while discharging.
 
 The trees are small and the LPs cheap, so our own search, depth first and counted in nodes, ends sooner than a general
 solver's root node (cuts, presolve, probing) and at the same place every time. It starts cold; within one search each
@@ -54,27 +54,27 @@ def branch(program: Program, either: Ints, other: Ints, effort: Effort) -> Searc
     whole = np.flatnonzero(program.integer) if program.integer is not None else np.zeros(0, dtype=np.int64)
     columns = np.concatenate([whole, either.ravel(), other.ravel()])
     relaxed = replace(program, integer=None)
-    engine = Continued(relaxed, effort)
     best: _Node | None = None
     best_cost = np.inf
     stack = [_Node(program.low[columns], program.high[columns], -np.inf)]
     nodes, first = 0, None
-    while stack and nodes < effort.tree_nodes:
-        node = stack.pop()
-        if node.bound >= best_cost - _gap(best_cost):
-            continue
-        answer = engine.solve(columns, node.low, node.high)
-        nodes += 1
-        first = first or answer
-        if answer.value is None or answer.objective >= best_cost - _gap(best_cost):
-            continue
-        place, up_first = _undecided(answer.value[columns], len(whole))
-        if place < 0 and nodes == 1:
-            return Search(answer, relaxed, nodes, True, False)
-        if place < 0:
-            best, best_cost = _settled(node, answer.value[columns], len(whole)), answer.objective
-            continue
-        stack.extend(_children(node, place, len(whole), answer.objective, up_first=up_first))
+    with Continued(relaxed, effort) as engine:
+        while stack and nodes < effort.tree_nodes:
+            node = stack.pop()
+            if node.bound >= best_cost - _gap(best_cost):
+                continue
+            answer = engine.solve(columns, node.low, node.high)
+            nodes += 1
+            first = first or answer
+            if answer.value is None or answer.objective >= best_cost - _gap(best_cost):
+                continue
+            place, up_first = _undecided(answer.value[columns], len(whole))
+            if place < 0 and nodes == 1:
+                return Search(answer, relaxed, nodes, True, False)
+            if place < 0:
+                best, best_cost = _settled(node, answer.value[columns], len(whole)), answer.objective
+                continue
+            stack.extend(_children(node, place, len(whole), answer.objective, up_first=up_first))
     if best is None:
         assert first is not None
         status = first.status if first.value is None else "tree_limit"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState, Clamp, deliver
-from vpp.fleet.schema import Battery, CurtailableLoad, Zone
+from agents.assets.registry import type_of
+from agents.assets.state import AssetState, Clamp
+from agents.assets.twin import deliver
+from vpp.fleet.schema import Zone
 
 Outcome = Literal["accepted", "clamped", "refused"]
 _SAME_MW = 1e-6
@@ -33,6 +36,7 @@ def check(
     *,
     net_mw: float = math.nan,
     potential_mw: Mapping[str, float] | None = None,
+    start: datetime | None = None,
 ) -> tuple[Verdict, ...]:
     """Return a verdict per setpoint, in the zone's order, unknown assets last.
 
@@ -46,16 +50,19 @@ def check(
         hours: Length of the interval.
         net_mw: Net load expected (MW); NaN leaves the caps out.
         potential_mw: Asset id to a renewable's output without curtailment.
+        start: UTC start of the interval, which assets with a timetable need.
     """
     potentials = potential_mw or {}
+    at = None if start is None else zone.local(start)
     verdicts: dict[str, Verdict] = {}
     for row, asset in enumerate(zone.assets):
         if asset.asset_id not in setpoints_mw:
             continue
         wanted = setpoints_mw[asset.asset_id]
         given = deliver(
-            asset, AssetState.of(state, row), wanted, hours, potential_mw=potentials.get(asset.asset_id, math.nan)
-        )
+            asset, AssetState.of(state, row), wanted, hours,
+            potential_mw=potentials.get(asset.asset_id, math.nan), at=at,
+        )  # fmt: skip
         if given.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
             verdicts[asset.asset_id] = Verdict(asset.asset_id, "refused", 0.0, given.reason)
         elif abs(given.power_mw - wanted) > _SAME_MW:
@@ -70,13 +77,13 @@ def check(
 
 
 def _keep_caps(zone: Zone, verdicts: dict[str, Verdict], net_mw: float) -> None:
-    """Take back charging above the import cap, and discharging below the export cap, in file order."""
+    """Take back what draws power above the import cap, and what gives power below the export cap, in file order."""
     grid = net_mw - sum(v.power_mw for v in verdicts.values())
     above = grid - zone.limits.import_cap_mw
     below = -math.inf if zone.limits.export_cap_mw is None else -zone.limits.export_cap_mw - grid
     for asset in zone.assets:
         verdict = verdicts.get(asset.asset_id)
-        if verdict is None or not isinstance(asset, Battery | CurtailableLoad):
+        if verdict is None or not type_of(asset).yields_to_caps:
             continue
         power = verdict.power_mw
         if above > _SAME_MW and power < 0:

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from agents.assets.twin import power_range
+from agents.assets.battery import aggregate, power_range
+from agents.assets.registry import store_of, store_rows
 from agents.clearing.problem import Bands, ClearingProblem, Plan
 from agents.clearing.solve import responses
-from vpp.fleet.schema import Battery
 from vpp.numerics.arrays import Floats
 
 POINTS = 9
@@ -27,7 +27,7 @@ def with_curve(problem: ClearingProblem, plan: Plan, *, points: int = POINTS) ->
 
     A fleet without a battery, and a reflex's plan, keep an empty curve. Costs one LP per point.
     """
-    batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    batteries = store_rows(problem.zone)
     if not batteries or plan.is_reflex:
         return plan
     width = SPREADS * max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
@@ -51,11 +51,7 @@ def curve(problem: ClearingProblem, plan: Plan) -> list[tuple[float, dict[str, f
     return [
         (
             float(net),
-            {
-                asset.asset_id: float(drawn.curve_mw[i, k])
-                for i, asset in enumerate(problem.assets)
-                if isinstance(asset, Battery)
-            },
+            {problem.assets[i].asset_id: float(drawn.curve_mw[i, k]) for i in store_rows(problem.zone)},
         )
         for k, net in enumerate(drawn.curve_net_mw)
     ]
@@ -75,26 +71,8 @@ def aggregated(problem: ClearingProblem, plan: Plan) -> tuple[ClearingProblem, P
     """
     free = _free_batteries(problem)
     others = [i for i in range(len(problem.assets)) if i not in free]
-    energy = np.array([problem.assets[i].energy_mwh for i in free if isinstance(problem.assets[i], Battery)])  # type: ignore[union-attr]
-
-    def mean(name: str) -> float:
-        return float(np.average([getattr(problem.assets[i], name) for i in free], weights=energy))
-
-    def total(name: str) -> float:
-        return float(sum(getattr(problem.assets[i], name) for i in free))
-
-    one = Battery(
-        asset_id="aggregate",
-        energy_mwh=float(energy.sum()),
-        charge_mw=total("charge_mw"),
-        discharge_mw=total("discharge_mw"),
-        charge_efficiency=mean("charge_efficiency"),
-        discharge_efficiency=mean("discharge_efficiency"),
-        soc_min=mean("soc_min"),
-        soc_max=mean("soc_max"),
-        reserve_soc=mean("reserve_soc"),
-        wear_cost_per_mwh=mean("wear_cost_per_mwh"),
-    )
+    stores = [store for i in free if (store := store_of(problem.assets[i])) is not None]
+    one, energy = aggregate(stores), np.array([store.energy_mwh for store in stores])
     order = [free[0], *others]
     state = problem.state
     soc = state.soc[order].copy()
@@ -124,7 +102,7 @@ def aggregated(problem: ClearingProblem, plan: Plan) -> tuple[ClearingProblem, P
 
 
 def _free_batteries(problem: ClearingProblem) -> list[int]:
-    rows = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    rows = store_rows(problem.zone)
     free = [i for i in rows if problem.state.available[i] and np.isnan(problem.bands.fixed_mw[i, 0])]
     return free or rows[:1]
 
@@ -139,9 +117,9 @@ def share_out(problem: ClearingProblem, total_mw: float) -> Floats:
     hours = float(problem.step_h[0])
     free = _free_batteries(problem)
     for i in free:
-        battery = problem.assets[i]
-        assert isinstance(battery, Battery)
-        low, high = power_range(battery, float(problem.state.soc[i]), hours)
+        store = store_of(problem.assets[i])
+        assert store is not None
+        low, high = power_range(store, float(problem.state.soc[i]), hours)
         shares[i] = high if total_mw > 0 else low
     whole = float(shares.sum())
     return shares * (min(total_mw / whole, 1.0) if whole else 0.0)

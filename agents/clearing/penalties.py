@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from agents.assets.lp import gap_hours
 from agents.clearing.problem import ClearingProblem
 from vpp.numerics.arrays import Floats
 
@@ -145,9 +146,3 @@ def _nodes(problem: ClearingProblem, spread_mw: Floats, nodes: int) -> tuple[Flo
     weights[0] = 0.0
     weights[0, nodes // 2] = 1.0
     return dev, weights
-
-
-def gap_hours(step_h: Floats) -> Floats:
-    """Return the hours between the centres of each step and the one before (of h = 0: its own length)."""
-    before = np.concatenate([step_h[:1], step_h[:-1]])
-    return np.asarray((before + step_h) / 2.0)

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from agents.assets.registry import type_of
 from agents.clearing.penalties import level_hinges, ramp_hinges
 from agents.clearing.problem import ClearingProblem
-from vpp.fleet.schema import Battery, CurtailableLoad, CurtailableRenewable, Peaker
 from vpp.numerics.arrays import Bools, Floats
+
+_ITEMS = ("energy", "wear", "fuel", "start", "curtail", "stored")
 
 
 def grid_power(problem: ClearingProblem, power_mw: Floats) -> Floats:
@@ -21,30 +23,27 @@ def plan_costs(problem: ClearingProblem, power_mw: Floats, running: Bools, soc: 
     """Return expected cost items in real money (no service factor): cost positive, income negative.
 
     ``energy``: power bought less power sold by all assets, at the price that each is weighed at; ``stored``: minus the
-    worth of energy left in the batteries; ``ramp``, ``cap``: expected penalties.
+    worth of energy left in stores; ``ramp``, ``cap``: expected penalties; the others are the asset types' own.
+
+    Args:
+        problem: The decision.
+        power_mw: Shape (A, N), planned power.
+        running: Shape (A, N), True while a generator runs.
+        soc: Shape (A, N), SoC (0-1) at the end of each step, NaN without a store.
     """
     plain = replace(problem, service_factor=1.0)
     grid = grid_power(problem, power_mw)
     before = np.concatenate([[problem.state.grid_mw], grid[:-1]])
     change = np.where(np.isnan(before), 0.0, grid - before)
-    costs = dict.fromkeys(("energy", "wear", "fuel", "start", "curtail", "stored"), 0.0)
+    costs = dict.fromkeys(_ITEMS, 0.0)
     costs["ramp"] = float(ramp_hinges(plain).cost(change).sum())
     costs["cap"] = float(level_hinges(plain).cost(grid).sum())
-    dt = problem.step_h
     for i, asset in enumerate(problem.assets):
-        energy = power_mw[i] * dt
-        price = problem.price_per_mwh if isinstance(asset, Battery) else problem.generation_price_per_mwh
-        costs["energy"] -= float(price @ energy)
-        match asset:
-            case Battery():
-                costs["wear"] += asset.wear_cost_per_mwh * float(np.maximum(energy, 0.0).sum())
-                costs["stored"] -= stored_worth(problem, asset, float(soc[i, -1]))
-            case Peaker():
-                costs["fuel"] += asset.fuel_cost_per_mwh * float(energy.sum())
-                was = np.concatenate([[problem.state.running_min[i] > 0], running[i, :-1]])
-                costs["start"] += asset.start_cost * int((running[i] & ~was).sum())
-            case CurtailableLoad() | CurtailableRenewable():
-                costs["curtail"] += asset.curtail_cost_per_mwh * float(np.abs(energy).sum())
+        kind = type_of(asset)
+        price = problem.price_per_mwh if kind.trades_at_market else problem.generation_price_per_mwh
+        costs["energy"] -= float(price @ (power_mw[i] * problem.step_h))
+        for name, cost in kind.plan_costs(problem, i, power_mw[i], running[i], soc[i]).items():
+            costs[name] = costs.get(name, 0.0) + cost
     return costs
 
 
@@ -52,14 +51,3 @@ def choice_cost(problem: ClearingProblem, costs: dict[str, float]) -> float:
     """Return the cost in the choice's own terms: ramp and cap items times the service factor."""
     served = costs["ramp"] + costs["cap"]
     return sum(costs.values()) + (problem.service_factor - 1.0) * served
-
-
-def stored_worth(problem: ClearingProblem, battery: Battery, soc: float) -> float:
-    """Return the worth of energy above ``soc_min`` at the horizon's end; below it the first segment's value is owed."""
-    energy = (soc - battery.soc_min) * battery.energy_mwh
-    widths = problem.stored_width * (battery.soc_max - battery.soc_min) * battery.energy_mwh
-    edges = np.concatenate([[0.0], np.cumsum(widths)])
-    filled = np.clip(energy - edges[:-1], 0.0, widths)
-    beyond = min(energy, 0.0) * problem.stored_value_per_mwh[0]
-    above = max(energy - edges[-1], 0.0) * problem.stored_value_per_mwh[-1]
-    return float(filled @ problem.stored_value_per_mwh + beyond + above)

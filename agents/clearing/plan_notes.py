@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from agents.assets.registry import type_of
 from agents.clearing.problem import ClearingProblem, Plan
-from vpp.fleet.schema import Battery
 from vpp.messages import NoteCode, PlanNote
 
 _DECIMALS = 6
@@ -19,9 +19,11 @@ def notes_of(problem: ClearingProblem, plan: Plan) -> tuple[PlanNote, ...]:
     bands = problem.bands
     for i, asset in enumerate(problem.assets):
         power = plan.power_mw[i]
-        if isinstance(asset, Battery) and not asset.soc_min - 1e-6 <= problem.state.soc[i] <= asset.soc_max + 1e-6:
-            values = {"soc": problem.state.soc[i], "soc_min": asset.soc_min, "soc_max": asset.soc_max}
-            notes.append(_note("soc_outside_band", asset.asset_id, values))
+        soc, band = float(problem.state.soc[i]), type_of(asset).soc_band(asset)
+        if band is not None and not band[0] - 1e-6 <= soc <= band[1] + 1e-6:
+            notes.append(
+                _note("soc_outside_band", asset.asset_id, {"soc": soc, "soc_min": band[0], "soc_max": band[1]})
+            )
         short = np.maximum(bands.min_mw[i] - power, power - bands.max_mw[i])
         missed = np.flatnonzero(short > 1e-4)
         if len(missed):

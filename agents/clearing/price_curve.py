@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from agents.assets.registry import store_rows
 from agents.clearing.inslot_curve import MOST_BATTERIES, aggregated, share_out
-from agents.clearing.problem import ClearingProblem, Plan
+from agents.clearing.problem import ClearingProblem, Plan, fixed_ahead
 from agents.clearing.solve import committed
 from agents.clearing.stochastic_programme import applies, at_price, best_power, induce
 from vpp.domain import PriceKnown
-from vpp.fleet.schema import Battery, Peaker, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import Engine, TraderBid
 from vpp.numerics.arrays import Floats
 
@@ -58,7 +59,7 @@ def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None
         bid: The trader's bid.
         seen_per_mwh: Prices, rising (``seen_prices``).
     """
-    batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    batteries = store_rows(problem.zone)
     if bid is None or not len(seen_per_mwh) or not batteries or plan.is_reflex:
         return plan
     waiting = replace(problem, price_per_mwh=_believed(bid, problem.price_per_mwh))
@@ -107,18 +108,19 @@ def _of_programme(waiting: ClearingProblem, plan: Plan, prices: Floats) -> Float
     solved = {k: induce(_seen_at(waiting, float(prices[k]))) for k in (0, middle, last)}
     centre = solved[middle]
     powers = np.zeros((len(plan.power_mw), len(prices)))
-    peak = 0.0 if centre.peaker is None else float(plan.power_mw[centre.peaker, 0])
+    row = centre.generator_row
+    generation = 0.0 if row is None else float(plan.power_mw[row, 0])
     for k, price in enumerate(prices):
         end = 0 if k < middle else last
         share = abs(k - middle) / abs(end - middle)
         value = (1.0 - share) * centre.value + share * solved[end].value
-        powers[centre.row, k], _ = best_power(at_price(replace(centre, value=value), float(price)), peak, 0.0)
+        powers[centre.row, k], _ = best_power(at_price(replace(centre, value=value), float(price)), generation, 0.0)
     return powers
 
 
 def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], prices: Floats) -> Floats:
     many = len(batteries) > MOST_BATTERIES
-    asked, base = aggregated(problem, plan) if many else (_peakers_fixed(problem, plan), plan)
+    asked, base = aggregated(problem, plan) if many else (fixed_ahead(problem, plan), plan)
     powers = np.full((len(problem.assets), len(prices)), 0.0)
     for k, price in enumerate(prices):
         answer = committed(_seen_at(asked, float(price)), base)
@@ -131,11 +133,3 @@ def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], price
     bound = [i for i in batteries if not (problem.state.available[i] and np.isnan(problem.bands.fixed_mw[i, 0]))]
     powers[bound] = plan.power_mw[bound, :1]
     return powers
-
-
-def _peakers_fixed(problem: ClearingProblem, plan: Plan) -> ClearingProblem:
-    fixed = problem.bands.fixed_mw.copy()
-    for row, asset in enumerate(problem.assets):
-        if isinstance(asset, Peaker):
-            fixed[row, 0] = plan.power_mw[row, 0]
-    return replace(problem, bands=replace(problem.bands, fixed_mw=fixed))

@@ -8,12 +8,15 @@ the grid; grid power is ``net_mw - sum(power_mw)``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
-from vpp.fleet.schema import Asset, Peaker, Zone
+from agents.assets.horizon import Horizon
+from agents.assets.registry import fleet_at_rest, rows_where
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.messages import REFLEXES, Engine, PlanNote
 from vpp.numerics.arrays import Bools, Floats, Ints
 
@@ -60,36 +63,22 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
-class ClearingProblem:
-    """One look-ahead decision: the fleet's state, the bids and the orders.
+class ClearingProblem(Horizon):
+    """One look-ahead decision: the horizon with the bids and the orders.
 
-    ``step_h``: shape (N,), hours. ``net_mw``: expected net load of the served share. ``ramp_sd_mw``: spread of the
-    error of ``net[h] - net[h-1]``; ``level_sd_mw``: spread of the error of ``net[h]``; ``carry``: regression of the
-    error at h on the error at 0 (1 at h = 0). ``price_per_mwh``: what batteries trade at;
-    ``generation_price_per_mwh``: what peakers, loads and renewables are weighed at. ``price_sd_per_mwh``: spread of
-    the price that will be seen before each step is decided (read by the stochastic programme). All shape (N,).
-    ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments from empty to full,
-    decreasing; widths are shares of the band soc_min..soc_max and sum to 1.
-    ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
+    ``ramp_sd_mw``: spread of the error of ``net[h] - net[h-1]``; ``level_sd_mw``: spread of the error of ``net[h]``;
+    ``carry``: regression of the error at h on the error at 0 (1 at h = 0). ``price_sd_per_mwh``: spread of the price
+    that will be seen before each step is decided (read by the stochastic programme). All shape (N,).
     ``service_factor``: multiplies ramp and cap penalties in the choice (1 for service only); it is not
     in the plan's cost items. ``cap_margin_mw``, ``ramp_margin_mw``: tighter limits at h = 0 for an inner loop.
     ``reference_mw``: shape (A, N), the plan published before, NaN where none; each MWh of departure costs
     ``churn_price_per_mwh``.
     """
 
-    zone: Zone
-    state: FleetState
-    step_h: Floats
-    net_mw: Floats
     ramp_sd_mw: Floats
     level_sd_mw: Floats
     carry: Floats
-    price_per_mwh: Floats
     price_sd_per_mwh: Floats
-    generation_price_per_mwh: Floats
-    stored_value_per_mwh: Floats
-    stored_width: Floats
-    potential_mw: Floats
     bands: Bands
     reference_mw: Floats
     hedge: float = 0.6
@@ -98,11 +87,6 @@ class ClearingProblem:
     ramp_margin_mw: float = 0.0
     churn_price_per_mwh: float = 0.0
     effort: Effort = Effort()
-
-    @property
-    def steps(self) -> int:
-        """Number of steps N."""
-        return len(self.step_h)
 
     @property
     def assets(self) -> tuple[Asset, ...]:
@@ -137,7 +121,7 @@ def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = N
     values = np.atleast_1d(np.asarray(given.pop("stored_value_per_mwh", 0.95 * float(price.mean())), dtype=float))
     problem = ClearingProblem(
         zone=zone,
-        state=FleetState.initial(zone) if state is None else state,
+        state=fleet_at_rest(zone) if state is None else state,
         step_h=_row(given.pop("step_h", zone.step.hours), steps),
         net_mw=net,
         ramp_sd_mw=_row(given.pop("ramp_sd_mw", 0.0), steps),
@@ -149,6 +133,7 @@ def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = N
         stored_value_per_mwh=values,
         stored_width=_row(given.pop("stored_width", 1.0 / len(values)), len(values)),
         potential_mw=np.asarray(given.pop("potential_mw", np.zeros((assets, steps))), dtype=float),
+        start=given.pop("start", None),
         bands=given.pop("bands", None) or Bands.none(assets, steps),
         reference_mw=np.asarray(given.pop("reference_mw", np.full((assets, steps), np.nan)), dtype=float),
         hedge=given.pop("hedge", zone.hedge),
@@ -203,16 +188,31 @@ class Binding:
     value_per_unit: float
 
 
+class ActionCosts(Protocol):
+    """The solved programme behind a plan, which prices first actions without another solve."""
+
+    @property
+    def problem(self) -> ClearingProblem:
+        """The problem that it was solved for."""
+
+    @property
+    def movable(self) -> frozenset[int]:
+        """Places of the assets whose first action may differ."""
+
+    def cost_of(self, first_mw: Floats) -> float:
+        """Return the expected cost of first powers (shape (A,), MW) and all after it; inf out of reach."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The cleared plan.
 
     ``power_mw``: shape (A, N). ``grid_mw``: shape (N,), at the expected net load. ``soc``: shape (A, N), at the end of
-    each step, NaN where the asset is no battery. ``running``: shape (A, N), True while a peaker runs.
+    each step, NaN where the asset has no store. ``running``: shape (A, N), True while a generator runs.
     ``objective``: money, cost positive, in the choice's own terms (with service factor); ``costs``: items of expected
-    cost by name in real money (``energy``, ``wear``, ``fuel``, ``start``, ``curtail``, ``ramp``, ``cap``, ``stored``),
-    stored energy negative.
-    ``water_value_per_mwh``: shape (A,), worth of one more MWh in store at h = 0, NaN where the asset is no battery.
+    cost by name in real money (``energy``, ``wear``, ``fuel``, ``start``, ``curtail``, ``ramp``, ``cap``, ``stored``,
+    and what asset types add), stored energy negative.
+    ``water_value_per_mwh``: shape (A,), worth of one more MWh in store at h = 0, NaN where the asset has no store.
     ``power_price_per_mwh``: shape (N,), worth of one MW more from the plant over step h, per MWh, all limits counted.
     ``ramp_price_per_mw``: shape (N,), positive = the grid's rise is what costs, negative = its fall.
     ``cap_price_per_mw``: shape (N,), positive at the import cap, negative at the export cap.
@@ -221,7 +221,7 @@ class Plan:
     ``curve_net_mw``: shape (P,), ``curve_mw``: shape (A, P), battery power by seen net load in slot 0; P = 0 without.
     ``price_curve_per_mwh``: shape (K,), ``price_curve_mw``: shape (A, K), battery power by the slot's seen price at the
     expected net load; K = 0 without.
-    ``programme``: the solved programme behind a ``dp`` plan, so that alternatives need not solve it again.
+    ``action_costs``: of a ``dp`` plan, what prices other first actions of the same problem.
     """
 
     power_mw: Floats
@@ -244,7 +244,7 @@ class Plan:
     curve_mw: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     price_curve_per_mwh: Floats = field(default_factory=lambda: np.zeros(0))
     price_curve_mw: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    programme: object = field(default=None, compare=False, repr=False)
+    action_costs: ActionCosts | None = field(default=None, compare=False, repr=False)
 
     @property
     def cost(self) -> float:
@@ -258,20 +258,24 @@ class Plan:
 
 
 def seen(problem: ClearingProblem, plan: Plan, seen_net_mw: float) -> ClearingProblem:
-    """Return the second pass: net load moved to what was seen in slot 0, peakers fixed as planned.
+    """Return the second pass: net load moved to what was seen in slot 0, what is published ahead fixed as planned.
 
     ``net[h] += carry[h] * (seen - net[0])`` with ``carry[0] = 1``.
 
     Args:
         problem: The first pass.
-        plan: Its plan, whose peaker power at h = 0 is published already.
+        plan: Its plan, whose power at h = 0 is published already for some assets.
         seen_net_mw: Mean net load of slot 0, seen or estimated.
     """
     carry = problem.carry.copy()
     carry[0] = 1.0
     net = problem.net_mw + carry * (seen_net_mw - problem.net_mw[0])
+    return replace(fixed_ahead(problem, plan), net_mw=net)
+
+
+def fixed_ahead(problem: ClearingProblem, plan: Plan) -> ClearingProblem:
+    """Return the problem with the first power of the assets whose setpoint is fixed before the slot, as planned."""
     fixed = problem.bands.fixed_mw.copy()
-    for row, asset in enumerate(problem.assets):
-        if isinstance(asset, Peaker):
-            fixed[row, 0] = plan.power_mw[row, 0]
-    return replace(problem, net_mw=net, bands=replace(problem.bands, fixed_mw=fixed))
+    rows = rows_where(problem.zone, lambda kind, _: kind.published_ahead)
+    fixed[rows, 0] = plan.power_mw[rows, 0]
+    return replace(problem, bands=replace(problem.bands, fixed_mw=fixed))

@@ -6,42 +6,42 @@ import math
 
 import numpy as np
 
-from agents.assets.twin import power_range, soc_after
-from agents.clearing.horizon_bounds import binding_values, cut_limits
+from agents.assets.battery import power_range, soc_after
+from agents.assets.registry import rows_where, store_of, type_of
+from agents.clearing.horizon_bounds import binding_values, curtailable_power
 from agents.clearing.plan_cost import choice_cost, grid_power, plan_costs
 from agents.clearing.problem import ClearingProblem, Plan
-from vpp.fleet.schema import Battery, CurtailableLoad, Peaker
 from vpp.messages import Engine, PlanNote
 from vpp.numerics.arrays import Floats
 
 
 def reflex_plan(problem: ClearingProblem, *, reason: str) -> Plan:
-    """Return the plan of the reflex ``limits``: peakers hold, batteries move only as far as the limits ask.
+    """Return the plan of the reflex ``limits``: stores move only as far as the limits ask, the rest by its own reflex.
 
-    Step by step, batteries in file order take what lies beyond the ramp limit and the caps, within their power and
-    SoC; loads are shed for what is left above the cap. No prices, no look-ahead, no solver.
+    Step by step, stores in file order take what lies beyond the ramp limit and the caps, within their power and SoC;
+    loads are shed for what is left above the cap. No prices, no look-ahead, no solver.
     """
     fixed = binding_values(problem)
-    power = np.where(np.isnan(fixed), 0.0, fixed)
-    soc = np.full_like(power, np.nan)
-    store = problem.state.soc.copy()
-    sheddable = cut_limits(problem)
+    power, soc = np.where(np.isnan(fixed), 0.0, fixed), np.full_like(fixed, np.nan)
+    stores = [store_of(asset) for asset in problem.assets]
+    for i, asset in enumerate(problem.assets):
+        if stores[i] is None:
+            power[i], soc[i] = type_of(asset).reflex_path(problem, i, fixed[i])
+    energy = problem.state.soc.copy()
+    sheddable = curtailable_power(problem)
     grid_before = problem.state.grid_mw
     for h in range(problem.steps):
-        for i, asset in enumerate(problem.assets):
-            if isinstance(asset, Peaker) and np.isnan(fixed[i, h]):
-                power[i, h] = min(max(float(problem.state.power_mw[i]), 0.0), asset.capacity_mw)
         wanted = _beyond(problem, h, float(problem.net_mw[h] - power[:, h].sum()), grid_before)
-        for i, asset in enumerate(problem.assets):
-            if not isinstance(asset, Battery):
+        for i, store in enumerate(stores):
+            if store is None:
                 continue
             dt = float(problem.step_h[h])
             if np.isnan(fixed[i, h]):
-                low, high = power_range(asset, float(store[i]), dt)
+                low, high = power_range(store, float(energy[i]), dt)
                 power[i, h] = min(max(wanted, low), high)
                 wanted -= power[i, h]
-            store[i] = soc_after(asset, float(store[i]), float(power[i, h]), dt)
-            soc[i, h] = store[i]
+            energy[i] = soc_after(store, float(energy[i]), float(power[i, h]), dt)
+            soc[i, h] = energy[i]
         _shed(problem, h, power, sheddable)
         grid_before = float(problem.net_mw[h] - power[:, h].sum())
     running = power > 1e-9
@@ -80,7 +80,7 @@ def _beyond(problem: ClearingProblem, h: int, grid: float, before: float) -> flo
 
 def _shed(problem: ClearingProblem, h: int, power: Floats, sheddable: Floats) -> None:
     left = float(problem.net_mw[h] - power[:, h].sum()) - problem.zone.limits.import_cap_mw
-    for i, asset in enumerate(problem.assets):
-        if isinstance(asset, CurtailableLoad) and left > 0:
+    for i in rows_where(problem.zone, lambda kind, asset: kind.shedding(asset)):
+        if left > 0:
             power[i, h] = min(left, float(sheddable[i, h]))
             left -= power[i, h]

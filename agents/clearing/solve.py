@@ -11,17 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from agents.assets.registry import TYPES, type_of
 from agents.clearing.branch_and_bound import WHOLE, branch
 from agents.clearing.highs import SOLVER, Answer, Continued, Program
-from agents.clearing.horizon_bounds import commits
-from agents.clearing.matrix import Layout
 from agents.clearing.plan_cost import choice_cost, grid_power, plan_costs
 from agents.clearing.plan_notes import notes_of
 from agents.clearing.plan_reasons import bindings_of, say_binding
 from agents.clearing.problem import ClearingProblem, Plan, seen
-from agents.clearing.program import Model, build, cut_bounds
+from agents.clearing.program import Model, build
 from agents.clearing.reflex import reflex_plan
-from vpp.fleet.schema import Battery, Peaker
 from vpp.messages import Engine, PlanNote
 from vpp.numerics.arrays import Bools, Floats
 
@@ -31,7 +29,7 @@ _RUNNING_MW = 1e-6
 def solve(problem: ClearingProblem) -> Plan:
     """Return the plan of highest value, or the named reflex's plan where the solver gives none.
 
-    An LP; branched where a peaker has an on/off decision, or where the LP would charge and discharge one battery at
+    An LP; branched where a peaker has an on/off decision, or where the LP would charge and discharge one store at
     once (it pays to burn energy below about -7 times the wear cost, or at a full battery and a falling ramp). What was
     decided is then fixed and the LP solved again, so that shadow prices always are those of an LP.
     """
@@ -40,25 +38,35 @@ def solve(problem: ClearingProblem) -> Plan:
 
 def _solve(problem: ClearingProblem, running: Bools | None) -> Plan:
     model = build(problem, running=running)
-    column = model.layout.column
-    found = branch(model.program, column["charge"], column["discharge"], problem.effort)
-    if found.answer.value is None or found.answer.dual is None:
-        return reflex_plan(problem, reason=found.answer.status)
-    plan = read_plan(problem, model, found.program, found.answer, Engine.MILP if found.branched else Engine.LP)
-    if found.proven:
+    search = branch(model.program, *model.exclusive(), problem.effort)
+    if search.answer.value is None or search.answer.dual is None:
+        return reflex_plan(problem, reason=search.answer.status)
+    plan = read_plan(problem, model, search.program, search.answer, Engine.MILP if search.branched else Engine.LP)
+    if search.proven:
         return plan
-    return replace(plan, notes=(*plan.notes, PlanNote(code="search_ended", values={"nodes": found.nodes})))
+    return replace(plan, notes=(*plan.notes, PlanNote(code="search_ended", values={"nodes": search.nodes})))
 
 
 def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: Engine) -> Plan:
-    """Return the plan that an LP's answer says."""
+    """Return the plan that an LP's answer stands for.
+
+    Args:
+        problem: The decision.
+        model: Its program and where what stands in it.
+        program: The LP that was solved: ``model``'s with what a search fixed.
+        answer: The solution, with duals.
+        engine: Name of what solved it.
+    """
     assert answer.value is not None
     assert answer.dual is not None
     value, dual = answer.value, answer.dual
-    row, rows = model.layout.row, model.rows
+    row = model.layout.row
     power, running, soc = _dispatch(problem, model, value)
     water = np.full(len(problem.assets), np.nan)
-    water[rows.batteries] = -dual[row["soc"][:, 0]]
+    for kind, places in model.rows.by_kind.items():
+        name = TYPES[kind].water_row
+        if name is not None:
+            water[places] = -dual[row[name][:, 0]]
     costs = plan_costs(problem, power, running, soc)
     plan = Plan(
         power_mw=power,
@@ -83,22 +91,27 @@ def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: 
 
 def _dispatch(problem: ClearingProblem, model: Model, value: Floats) -> tuple[Floats, Bools, Floats]:
     """Return power, running and SoC, shape (A, N) each, of an LP's values."""
-    power = _power(model, value)
+    power = model.power(value)
     soc = np.full_like(power, np.nan)
-    capacity = np.array([a.energy_mwh for a in problem.assets if isinstance(a, Battery)]).reshape(-1, 1)
-    soc[model.rows.batteries] = value[model.layout.column["energy"]] / capacity
-    return power, _running(problem, model.layout, value, power), soc
+    for kind, places in model.rows.by_kind.items():
+        name = TYPES[kind].energy_column
+        if name is not None:
+            capacity = [TYPES[kind].energy_mwh(problem.assets[i]) for i in places]
+            soc[places] = value[model.layout.column[name]] / np.array(capacity, dtype=float).reshape(-1, 1)
+    return power, _running(problem, model, value, power), soc
 
 
-def _running(problem: ClearingProblem, layout: Layout, value: Floats, power: Floats) -> Bools:
+def _running(problem: ClearingProblem, model: Model, value: Floats, power: Floats) -> Bools:
     running = np.zeros(power.shape, dtype=bool)
-    unit = 0
-    for i, asset in enumerate(problem.assets):
-        if isinstance(asset, Peaker):
-            if commits(asset):
-                running[i] = value[layout.column["on"][unit]] > 0.5
+    for kind, places in model.rows.by_kind.items():
+        unit = 0
+        for i in places:
+            generator = type_of(problem.assets[i]).generator(problem.assets[i])
+            name = TYPES[kind].running_column
+            if generator is not None and generator.commits and name is not None:
+                running[i] = value[model.layout.column[name][unit]] > 0.5
                 unit += 1
-            else:
+            elif generator is not None:
                 running[i] = power[i] > _RUNNING_MW
     return running
 
@@ -122,11 +135,10 @@ def cost_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> float:
     """Return the ``objective`` of ``what_if`` without the words and prices of its plan, in half the time."""
     forced = _forced(problem, first_mw)
     model = build(forced)
-    column = model.layout.column
-    found = branch(model.program, column["charge"], column["discharge"], forced.effort)
-    if found.answer.value is None:
-        return reflex_plan(forced, reason=found.answer.status).objective
-    return choice_cost(forced, plan_costs(forced, *_dispatch(forced, model, found.answer.value)))
+    search = branch(model.program, *model.exclusive(), forced.effort)
+    if search.answer.value is None:
+        return reflex_plan(forced, reason=search.answer.status).objective
+    return choice_cost(forced, plan_costs(forced, *_dispatch(forced, model, search.answer.value)))
 
 
 def _forced(problem: ClearingProblem, first_mw: Mapping[str, float]) -> ClearingProblem:
@@ -137,7 +149,7 @@ def _forced(problem: ClearingProblem, first_mw: Mapping[str, float]) -> Clearing
 
 
 def committed(problem: ClearingProblem, plan: Plan) -> Plan:
-    """Return the plan of ``problem`` with the peakers' on/off decisions taken from ``plan``: always one LP."""
+    """Return the plan of ``problem`` with the generators' on/off decisions taken from ``plan``: always one LP."""
     return _solve(problem, running=plan.running)
 
 
@@ -155,18 +167,17 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
     passes = [seen(problem, plan, float(net)) for net in nets_mw]
     # Passes differ in their net load alone, so one program serves them all.
     model = build(passes[0], running=plan.running)
-    engine = Continued(model.program, problem.effort)
-    cuts, balance = model.layout.column["cut"].ravel(), model.layout.row["balance"]
+    cuts, balance = model.net_load_columns(), model.layout.row["balance"]
     powers = np.full((len(problem.assets), len(nets_mw)), np.nan)
     odd: list[int] = []
-    for k, each in enumerate(passes):
-        engine.demand(balance, each.net_mw)
-        low, high = cut_bounds(each, model.rows, model.fixed_mw)
-        value = engine.values(cuts, low.ravel(), high.ravel())
-        if value is None or _both_ways(model, value):
-            odd.append(k)
-        else:
-            powers[:, k] = _power(model, value)[:, 0]
+    with Continued(model.program, problem.effort) as engine:
+        for k, each in enumerate(passes):
+            engine.demand(balance, each.net_mw)
+            value = engine.values(cuts, *model.net_load_bounds(each))
+            if value is None or _both_ways(model, value):
+                odd.append(k)
+            else:
+                powers[:, k] = model.power(value)[:, 0]
     for k in odd:
         again = committed(passes[k], plan)
         if not again.is_reflex:
@@ -175,15 +186,6 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
 
 
 def _both_ways(model: Model, value: Floats) -> bool:
-    column = model.layout.column
-    both = np.minimum(value[column["charge"]], value[column["discharge"]])
+    either, other = model.exclusive()
+    both = np.minimum(value[either], value[other])
     return bool(both.max(initial=0.0) > WHOLE)
-
-
-def _power(model: Model, value: Floats) -> Floats:
-    column, rows = model.layout.column, model.rows
-    power = np.zeros(model.fixed_mw.shape)
-    power[rows.batteries] = value[column["discharge"]] - value[column["charge"]]
-    power[rows.peakers] = value[column["gen"]]
-    power[rows.cuts] = value[column["cut"]] * rows.cut_sign[:, None]
-    return power + 0.0

@@ -1,13 +1,14 @@
 """Compiled kernels of the stochastic dynamic programme: backward induction and the first action.
 
-Grids, equally spaced: energy e (MWh) and plant power q (MW). Only plain arrays go in and out.
+Grids, equally spaced: energy e (MWh) and plant power q (MW). Arrays and named tuples of floats go in and out.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from vpp.numerics.arrays import Floats, Ints
+from agents.clearing.stochastic_inputs import BatteryCell, Course, FirstSlot, GridLevel, Grids, Ramps
+from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
 _compiled = kernel(error_model="numpy")
@@ -62,31 +63,40 @@ def between_both(values: Floats, row: float, column: float) -> float:
 
 
 @_compiled
-def act(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
+def act(  # noqa: PLR0917
     work: Floats,
     value: Floats,
     caps: Floats,
     dt: float,
     price: float,
-    peak_price: float,
-    battery: Floats,
-    peaks: Floats,
-    energy: Floats,
-    power: Floats,
+    generator_price: float,
+    battery: BatteryCell,
+    grids: Grids,
 ) -> None:
-    """Fill ``work`` (E, Q): least cost of a step that ends at plant power q, over the split between peaker and battery.
+    """Fill ``work`` (E, Q): least cost of a step that ends at plant power q, over the split into generator and battery.
 
-    ``W(e, q) = caps[q] + min_g dt (peak_price g - price b + wear b+) + V(e - moved(b), q)`` with ``b = q - g``.
+    ``W(e, q) = caps[q] + min_g dt (generator_price g - price b + wear b+) + V(e - moved(b), q)`` with ``b = q - g``.
+
+    Args:
+        work: Result (E, Q), money.
+        value: Expected cost after the step (E, Q), money.
+        caps: Expected cost of grid power by plant power (Q,), money.
+        dt: Hours of the step.
+        price: What the battery trades at, per MWh.
+        generator_price: Net cost of the generator's energy, per MWh.
+        battery: The battery.
+        grids: The grids.
     """
+    energy, power, generator = grids.energy_mwh, grids.power_mw, grids.generator_mw
     ne, de = len(energy), energy[1] - energy[0]
     work[:, :] = np.inf
     for m in range(len(power)):
-        for g in range(len(peaks)):
-            b = power[m] - peaks[g]
-            if b < -battery[2] - 1e-9 or b > battery[3] + 1e-9:
+        for g in range(len(generator)):
+            b = power[m] - generator[g]
+            if b < -battery.charge_mw - 1e-9 or b > battery.discharge_mw + 1e-9:
                 continue
-            moved = b / battery[1] * dt if b > 0 else b * battery[0] * dt
-            cost = caps[m] + dt * (peak_price * peaks[g] - price * b + battery[4] * max(b, 0.0))
+            moved = b / battery.discharge_efficiency * dt if b > 0 else b * battery.charge_efficiency * dt
+            cost = caps[m] + dt * (generator_price * generator[g] - price * b + battery.wear_per_mwh * max(b, 0.0))
             for i in range(ne):
                 after = energy[i] - moved
                 if after < energy[0] - 1e-9 or after > energy[ne - 1] + 1e-9:
@@ -129,7 +139,7 @@ def slopes_of(row: Floats, slope: float, rising: Floats, falling: Floats) -> Non
 
 
 @_compiled
-def meet(  # noqa: PLR0917  (a compiled kernel takes plain arrays)
+def meet(  # noqa: PLR0917
     value: Floats, work: Floats, changes: Floats, share: float, ramp: float, ramp_price: float, dq: float
 ) -> None:
     """Add to ``value`` (E, Q), over net-load ``changes``, ``share`` of the best step from plant power p, ramp counted.
@@ -176,7 +186,7 @@ def inside(within: Floats, shift: int, best: Floats) -> None:
 
 
 @_compiled
-def outside(  # noqa: PLR0917  (a compiled kernel takes plain arrays)
+def outside(  # noqa: PLR0917
     rising: Floats, falling: Floats, begin: int, end: int, above: float, below: float, slope: float, best: Floats
 ) -> None:
     """Lower ``best[p]`` to what lies beyond the window ``p + begin`` to ``p + end``, the ramp beyond its limit paid.
@@ -195,24 +205,8 @@ def outside(  # noqa: PLR0917  (a compiled kernel takes plain arrays)
 
 
 @_compiled
-def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
-    net: Floats,
-    dt: Floats,
-    price: Floats,
-    peak_price: Floats,
-    ramp: Floats,
-    ramp_price: float,
-    level: Floats,
-    ramp_dev: Floats,
-    price_dev: Floats,
-    pairing: Ints,
-    level_dev: Floats,
-    shed: Floats,
-    battery: Floats,
-    peaks: Floats,
-    energy: Floats,
-    power: Floats,
-    terminal: Floats,
+def backward(
+    course: Course, ramps: Ramps, level: GridLevel, battery: BatteryCell, grids: Grids, terminal: Floats
 ) -> Floats:
     """Return the expected cost from h = 1 on as a function of energy and plant power of h = 0, shape (E, Q).
 
@@ -220,134 +214,129 @@ def backward(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
     the price that deviates by node ``k(j)``. Pairing each ramp with one price saves most of the work of all pairs.
 
     Args:
-        net: Net load (N,), MW.
-        dt: Hours (N,).
-        price: What the battery trades at (N,).
-        peak_price: Net cost of peaker energy (N,).
-        ramp: Ramp limit (N,), MW.
-        ramp_price: Money per MW beyond it.
-        level: ``(lower cap, upper cap, price per MWh)``.
-        ramp_dev: Equally likely deviations of the ramp (N, J), MW.
-        price_dev: Deviations of the price (N, K); where the last one is 0, the first serves all ramps.
-        pairing: Price node k of each ramp node (J,).
-        level_dev: Equally likely deviations of the level (N, K), MW.
-        shed: ``(MW, price per MWh)`` of emergency shedding per step (N, 2).
-        battery: ``(eta_c, eta_d, charge MW, discharge MW, wear)``.
-        peaks: Peaker powers to choose from (G,), MW.
-        energy: Energy grid (E,), MWh.
-        power: Plant power grid (Q,), MW.
+        course: What is expected.
+        ramps: Ramp limits and the nodes of the ramp's error.
+        level: Limits of grid power.
+        battery: The battery.
+        grids: The grids.
         terminal: Worth of energy at the end (E,), money.
     """
-    ne, nq, nk = len(energy), len(power), level_dev.shape[1]
-    value, caps, share = np.empty((ne, nq)), np.empty(nq), 1.0 / ramp_dev.shape[1]
+    net, dt, power = course.net_mw, course.hours, grids.power_mw
+    price_dev, level_dev = course.price_deviation_per_mwh, course.level_deviation_mw
+    ne, nq, nk = len(grids.energy_mwh), len(power), level_dev.shape[1]
+    value, caps, share = np.empty((ne, nq)), np.empty(nq), 1.0 / ramps.deviation_mw.shape[1]
     work = np.empty((price_dev.shape[1], ne, nq))
     for i in range(ne):
         value[i, :] = -terminal[i]
     for h in range(len(net) - 1, 0, -1):
+        shed_price, cap_price = course.shed_price_per_mwh[h] * dt[h], level.price_per_mwh * dt[h]
         for m in range(nq):
             caps[m] = 0.0
             for k in range(nk):
                 grid = net[h] + level_dev[h, k] - power[m]
-                cost = level_cost(grid, level[0], level[1], level[2] * dt[h], shed[h, 0], shed[h, 1] * dt[h])
+                cost = level_cost(grid, level.low_mw, level.high_mw, cap_price, course.shed_mw[h], shed_price)
                 caps[m] += cost / nk
-        changes = net[h] - net[h - 1] + ramp_dev[h]
+        changes = net[h] - net[h - 1] + ramps.deviation_mw[h]
         nodes = 1 if price_dev[h, -1] == 0.0 else len(work)
         for k in range(nodes):
-            paid = price[h] + price_dev[h, k]
-            act(work[k], value, caps, dt[h], paid, peak_price[h], battery, peaks, energy, power)
+            paid = course.price_per_mwh[h] + price_dev[h, k]
+            act(work[k], value, caps, dt[h], paid, course.generator_price_per_mwh[h], battery, grids)
         value[:, :] = 0.0
         for k in range(nodes):
-            mine = changes if nodes == 1 else changes[pairing == k]
-            meet(value, work[k], mine, share, ramp[h], ramp_price, power[1] - power[0])
+            mine = changes if nodes == 1 else changes[ramps.price_node == k]
+            meet(value, work[k], mine, share, ramps.limit_mw[h], ramps.price_per_mw, power[1] - power[0])
     return value
 
 
 @_compiled
-def action_cost(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
-    b: float,
-    peak: float,
-    net: float,
-    change: float,
-    now: Floats,
-    battery: Floats,
-    energy: Floats,
-    power: Floats,
+def action_cost(  # noqa: PLR0917
+    b: float, generation: float, net: float, change: float, now: FirstSlot, battery: BatteryCell, grids: Grids,
     value: Floats,
-) -> float:
-    """Return the cost of battery power ``b`` and peaker power ``peak`` at h = 0 and all after it; inf out of reach.
+) -> float:  # fmt: skip
+    """Return the cost of a first action and all after it, money; inf out of reach.
 
-    ``now``: ``(dt, price, peaker's net cost, ramp limit, ramp price, lower cap, upper cap, cap price per MWh, shed MW,
-    shed price per MWh, energy)``. ``change``: net load less last grid power, so that the ramp is ``change - b - peak``;
-    NaN counts none.
+    Args:
+        b: Battery power, MW.
+        generation: Generator power, MW.
+        net: Net load of the slot, MW.
+        change: Net load less last grid power, MW, so that the ramp is ``change - b - generation``; NaN counts none.
+        now: What the action is weighed with.
+        battery: The battery.
+        grids: The grids.
+        value: Expected cost after the slot (E, Q), money.
     """
-    dt = now[0]
-    moved = b / battery[1] * dt if b > 0 else b * battery[0] * dt
+    dt, energy, power = now.hours, grids.energy_mwh, grids.power_mw
+    moved = b / battery.discharge_efficiency * dt if b > 0 else b * battery.charge_efficiency * dt
     last = len(energy) - 1
-    after = now[10] - moved
+    after = now.energy_mwh - moved
     if after < energy[0] - 1e-6 or after > energy[last] + 1e-6:
         return np.inf
-    q = b + peak
-    cost = dt * (now[2] * peak - now[1] * b + battery[4] * max(b, 0.0))
-    cost += level_cost(net - q, now[5], now[6], now[7] * dt, now[8], now[9] * dt)
+    q = b + generation
+    cost = dt * (now.generator_price_per_mwh * generation - now.price_per_mwh * b + battery.wear_per_mwh * max(b, 0.0))
+    level = now.level
+    cost += level_cost(
+        net - q, level.low_mw, level.high_mw, level.price_per_mwh * dt, now.shed_mw, now.shed_price_per_mwh * dt
+    )
     if not np.isnan(change):
-        cost += hinge(change - q, -now[3], now[3], now[4])
+        cost += hinge(change - q, -now.ramp_limit_mw, now.ramp_limit_mw, now.ramp_price_per_mw)
     row = (after - energy[0]) / (energy[1] - energy[0])
     return float(cost + between_both(value, row, (q - power[0]) / (power[1] - power[0])))
 
 
 @_compiled
-def best_action(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
-    peak: float,
-    net: float,
-    change: float,
-    step: float,
-    now: Floats,
-    battery: Floats,
-    energy: Floats,
-    power: Floats,
+def best_action(  # noqa: PLR0917
+    generation: float, net: float, change: float, step: float, now: FirstSlot, battery: BatteryCell, grids: Grids,
     value: Floats,
-) -> tuple[float, float]:
-    """Return the best battery power at h = 0 and its cost.
+) -> tuple[float, float]:  # fmt: skip
+    """Return the best battery power at h = 0 (MW) and its cost; ``step``: spacing in MW, the rest as ``action_cost``.
 
     Compared are multiples of ``step``, idling, the ends of what the battery can do, and what just meets a limit; the
     least power wins a tie.
     """
-    least = max((now[10] - energy[len(energy) - 1]) / battery[0] / now[0], -battery[2])
-    most = min((now[10] - energy[0]) * battery[1] / now[0], battery[3])
+    energy, ramp, level = grids.energy_mwh, now.ramp_limit_mw, now.level
+    least = max((now.energy_mwh - energy[len(energy) - 1]) / battery.charge_efficiency / now.hours, -battery.charge_mw)
+    most = min((now.energy_mwh - energy[0]) * battery.discharge_efficiency / now.hours, battery.discharge_mw)
     least, most = min(least, 0.0), max(most, 0.0)
-    best, best_cost = 0.0, action_cost(0.0, peak, net, change, now, battery, energy, power, value)
-    exact = (least, most, change - now[3] - peak, change + now[3] - peak, net - now[6] - peak, net - now[5] - peak)
+    best, best_cost = 0.0, action_cost(0.0, generation, net, change, now, battery, grids, value)
+    exact = (
+        least, most, change - ramp - generation, change + ramp - generation,
+        net - level.high_mw - generation, net - level.low_mw - generation,
+    )  # fmt: skip
     for b in exact:
         if least <= b <= most:
-            cost = action_cost(b, peak, net, change, now, battery, energy, power, value)
+            cost = action_cost(b, generation, net, change, now, battery, grids, value)
             if cost < best_cost:
                 best, best_cost = b, cost
     for k in range(int(np.ceil(least / step)), int(np.floor(most / step)) + 1):
-        cost = action_cost(k * step, peak, net, change, now, battery, energy, power, value)
+        cost = action_cost(k * step, generation, net, change, now, battery, grids, value)
         if cost < best_cost - 1e-9:
             best, best_cost = k * step, cost
     return best, best_cost
 
 
 @_compiled
-def best_peak(  # noqa: PLR0913, PLR0917  (a compiled kernel takes plain arrays)
-    choices: Floats,
-    offsets: Floats,
-    net: float,
-    change: float,
-    step: float,
-    now: Floats,
-    battery: Floats,
-    energy: Floats,
-    power: Floats,
-    value: Floats,
-) -> float:
-    """Return the peaker power of least mean cost over equally likely ``offsets`` of net load, the battery answering."""
+def best_generation(  # noqa: PLR0913, PLR0917
+    choices: Floats, offsets: Floats, net: float, change: float, step: float, now: FirstSlot, battery: BatteryCell,
+    grids: Grids, value: Floats,
+) -> float:  # fmt: skip
+    """Return the generator power of least mean cost over equally likely net loads, the battery answering.
+
+    Args:
+        choices: Generator powers to compare, MW.
+        offsets: Equally likely offsets of net load, MW.
+        net: Expected net load, MW.
+        change: As in ``action_cost``.
+        step: As in ``best_action``.
+        now: What the action is weighed with.
+        battery: The battery.
+        grids: The grids.
+        value: Expected cost after the slot (E, Q), money.
+    """
     best, best_cost = choices[0], np.inf
     for g in choices:
         cost = 0.0
         for offset in offsets:
-            cost += best_action(g, net + offset, change + offset, step, now, battery, energy, power, value)[1]
+            cost += best_action(g, net + offset, change + offset, step, now, battery, grids, value)[1]
         if cost < best_cost - 1e-9:
             best, best_cost = g, cost
     return float(best)

@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.clearing.horizon_bounds import binding_values, commits, floor_and_ceiling
-from agents.clearing.penalties import deviations, gap_hours
+from agents.assets.contract import Generator, Store
+from agents.assets.lp import gap_hours
+from agents.assets.registry import rows_where, store_of, store_rows, type_of
+from agents.clearing.horizon_bounds import binding_values
+from agents.clearing.penalties import deviations
 from agents.clearing.problem import ClearingProblem
-from agents.clearing.stochastic_kernel import action_cost, backward, best_action, best_peak, between_both
-from vpp.fleet.schema import Battery, CurtailableLoad, CurtailableRenewable, Peaker
+from agents.clearing.stochastic_inputs import BatteryCell, Course, FirstSlot, GridLevel, Grids, Ramps
+from agents.clearing.stochastic_kernel import action_cost, backward, best_action, best_generation, between_both
 from vpp.numerics.arrays import Floats
 
 ENERGY_POINTS = 25
@@ -30,88 +33,135 @@ PRICE_NODES = math.sqrt(7.0 / 4.0) * np.array([0.0, 1.0, -1.0])
 """Deviations of unit spread, as often as ``PRICE_PAIRS`` has them."""
 
 FIRST_STEP_MW = 0.1
-PEAK_CHOICES = 17
-
-_PRICE = 1
-"""Place of the slot's price in what the first action is weighed with (``_now``)."""
+GENERATION_CHOICES = 17
 
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """A solved programme: what the first action is weighed with. Rows are the problem's; ``peaker`` is None without."""
+    """A solved programme: what the first action is weighed with.
+
+    ``row``, ``generator_row``: places of the battery and the generator (None: there is none). ``value``: expected cost
+    after h = 0 by energy and plant power (E, Q), money.
+    """
 
     problem: ClearingProblem
     row: int
-    peaker: int | None
-    energy: Floats
-    power: Floats
+    generator_row: int | None
+    store: Store
+    grids: Grids
     value: Floats
-    battery: Floats
-    now: Floats
+    battery: BatteryCell
+    now: FirstSlot
+
+    @property
+    def movable(self) -> frozenset[int]:
+        """Places of the battery and the generator."""
+        return frozenset({self.row} if self.generator_row is None else {self.row, self.generator_row})
+
+    def cost_of(self, first_mw: Floats) -> float:
+        """Return the expected cost of first powers (shape (A,), MW) and all after it; inf out of reach."""
+        problem = self.problem
+        generation = float(first_mw[self.generator_row]) if self.generator_row is not None else 0.0
+        net = float(problem.net_mw[0])
+        change = net - problem.state.grid_mw
+        power = float(first_mw[self.row])
+        return float(action_cost(power, generation, net, change, self.now, self.battery, self.grids, self.value))
 
 
 def applies(problem: ClearingProblem) -> bool:
     """Return whether the programme covers this problem; the LP covers all.
 
-    One free battery within its band, at most one peaker that needs no commitment, loads for emergencies only, no
-    renewable that could be cut, no orders, no churn price, and nothing fixed but the peaker's first slot.
+    One free store within its band, at most one generator that needs no commitment, loads for emergencies only, nothing
+    else that could be planned, no orders, no churn price, and nothing fixed but the generator's first slot.
     """
-    batteries = [i for i, a in enumerate(problem.assets) if isinstance(a, Battery)]
-    peakers = [i for i, a in enumerate(problem.assets) if isinstance(a, Peaker)]
-    bands = problem.bands
-    if len(batteries) != 1 or len(peakers) > 1 or problem.steps < 2 or problem.churn_price_per_mwh > 0:
+    bands, state = problem.bands, problem.state
+    stores = store_rows(problem.zone)
+    generators = rows_where(problem.zone, lambda kind, asset: kind.generator(asset))
+    if len(stores) != 1 or len(generators) > 1 or problem.steps < 2 or problem.churn_price_per_mwh > 0:
         return False
-    if any(commits(a) for a in problem.assets if isinstance(a, Peaker)):
-        return False
-    if any(isinstance(a, CurtailableLoad) and not a.only_at_cap for a in problem.assets):
-        return False
-    cut = [i for i, a in enumerate(problem.assets) if isinstance(a, CurtailableRenewable)]
-    if np.nan_to_num(problem.potential_mw[cut]).any() or not problem.state.available.all():
+    if not all(_is_covered(problem, i) for i in range(len(problem.assets))) or not state.available.all():
         return False
     if np.isfinite(bands.min_mw).any() or np.isfinite(bands.max_mw).any() or np.isfinite(bands.soc_target).any():
         return False
     fixed = np.isfinite(bands.fixed_mw)
-    if fixed[:, 1:].any() or any(fixed[i, 0] for i in range(len(problem.assets)) if i not in peakers):
+    if fixed[:, 1:].any() or any(fixed[i, 0] for i in range(len(problem.assets)) if i not in generators):
         return False
-    battery = problem.assets[batteries[0]]
-    assert isinstance(battery, Battery)
-    floor, ceiling = floor_and_ceiling(battery)
-    return floor - 1e-9 <= float(problem.state.soc[batteries[0]]) <= ceiling + 1e-9
+    store = _store(problem, stores[0])
+    return store.floor_soc - 1e-9 <= float(state.soc[stores[0]]) <= store.soc_max + 1e-9
+
+
+def _is_covered(problem: ClearingProblem, row: int) -> bool:
+    asset = problem.assets[row]
+    kind = type_of(asset)
+    generator, shedding = kind.generator(asset), kind.shedding(asset)
+    if generator is not None:
+        return not generator.commits
+    if shedding is not None:
+        return shedding.only_at_cap
+    return kind.store(asset) is not None or kind.rests(problem, row)
+
+
+def _store(problem: ClearingProblem, row: int) -> Store:
+    store = store_of(problem.assets[row])
+    assert store is not None
+    return store
+
+
+def _generator(problem: ClearingProblem, row: int | None) -> Generator | None:
+    return None if row is None else type_of(problem.assets[row]).generator(problem.assets[row])
 
 
 def induce(problem: ClearingProblem) -> Programme:
     """Return the programme of a problem that it applies to, with the value of the state after h = 0."""
-    row = next(i for i, a in enumerate(problem.assets) if isinstance(a, Battery))
-    peaker = next((i for i, a in enumerate(problem.assets) if isinstance(a, Peaker)), None)
-    battery = problem.assets[row]
-    assert isinstance(battery, Battery)
-    floor, ceiling = floor_and_ceiling(battery)
-    energy = np.linspace(floor, ceiling, ENERGY_POINTS) * battery.energy_mwh
-    capacity = _capacity(problem, peaker)
-    power = _power_grid(battery, capacity)
-    limits, slot_h = problem.zone.limits, problem.zone.step.hours
-    shed = _shedding(problem)
-    value = backward(
-        problem.net_mw,
-        problem.step_h,
-        problem.price_per_mwh,
-        _peak_price(problem, peaker),
-        limits.ramp_limit_mw * gap_hours(problem.step_h) / slot_h,
-        problem.service_factor * limits.ramp_penalty_per_mwh * slot_h,
-        _level(problem),
-        problem.ramp_sd_mw[:, None] * deviations(RAMP_NODES)[None, :],
-        _price_deviations(problem),
-        PRICE_PAIRS,
-        problem.level_sd_mw[:, None] * deviations(LEVEL_NODES)[None, :],
-        shed,
-        _battery(battery),
-        np.array([0.0, 0.25, 0.5, 0.75, 1.0]) * capacity if capacity else np.zeros(1),
-        energy,
-        power,
-        _terminal(problem, battery, energy),
+    row = store_rows(problem.zone)[0]
+    generator_row = next(iter(rows_where(problem.zone, lambda kind, asset: kind.generator(asset))), None)
+    store, generator = _store(problem, row), _generator(problem, generator_row)
+    capacity = 0.0 if generator is None else generator.capacity_mw
+    grids = Grids(
+        energy_mwh=np.linspace(store.floor_soc, store.soc_max, ENERGY_POINTS) * store.energy_mwh,
+        power_mw=_power_grid(store, capacity),
+        generator_mw=np.array([0.0, 0.25, 0.5, 0.75, 1.0]) * capacity if capacity else np.zeros(1),
     )
-    return Programme(
-        problem, row, peaker, energy, power, value, _battery(battery), _now(problem, row, peaker, energy, shed)
+    limits, slot_h = problem.zone.limits, problem.zone.step.hours
+    ramps = Ramps(
+        limit_mw=limits.ramp_limit_mw * gap_hours(problem.step_h) / slot_h,
+        price_per_mw=problem.service_factor * limits.ramp_penalty_per_mwh * slot_h,
+        deviation_mw=problem.ramp_sd_mw[:, None] * deviations(RAMP_NODES)[None, :],
+        price_node=PRICE_PAIRS,
+    )
+    course, level, battery = _course(problem, generator), _level(problem), _cell(store)
+    value = backward(course, ramps, level, battery, grids, _terminal(problem, store, grids.energy_mwh))
+    now = FirstSlot(
+        hours=float(problem.step_h[0]),
+        price_per_mwh=float(problem.price_per_mwh[0]),
+        generator_price_per_mwh=float(course.generator_price_per_mwh[0]),
+        ramp_limit_mw=max(limits.ramp_limit_mw - problem.ramp_margin_mw, 0.0),
+        ramp_price_per_mw=problem.service_factor * limits.ramp_penalty_per_mwh * slot_h,
+        level=GridLevel(
+            level.low_mw + problem.cap_margin_mw, level.high_mw - problem.cap_margin_mw, level.price_per_mwh
+        ),
+        shed_mw=float(course.shed_mw[0]),
+        shed_price_per_mwh=float(course.shed_price_per_mwh[0]),
+        energy_mwh=float(np.clip(problem.state.soc[row] * store.energy_mwh, grids.energy_mwh[0], grids.energy_mwh[-1])),
+    )
+    return Programme(problem, row, generator_row, store, grids, value, battery, now)
+
+
+def _course(problem: ClearingProblem, generator: Generator | None) -> Course:
+    """Return what is expected; shedding at its mean net price."""
+    loads = [s for a in problem.assets if (s := type_of(a).shedding(a)) is not None]
+    total = sum(load.capacity_mw for load in loads)
+    cost = sum(load.capacity_mw * load.cost_per_mwh for load in loads) / total if total else 0.0
+    fuel = 0.0 if generator is None else generator.fuel_cost_per_mwh
+    return Course(
+        net_mw=problem.net_mw,
+        hours=problem.step_h,
+        price_per_mwh=problem.price_per_mwh,
+        price_deviation_per_mwh=_price_deviations(problem),
+        generator_price_per_mwh=np.asarray(fuel - problem.generation_price_per_mwh),
+        level_deviation_mw=problem.level_sd_mw[:, None] * deviations(LEVEL_NODES)[None, :],
+        shed_mw=np.full(problem.steps, float(total)),
+        shed_price_per_mwh=np.asarray(cost - problem.generation_price_per_mwh),
     )
 
 
@@ -121,148 +171,85 @@ def _price_deviations(problem: ClearingProblem) -> Floats:
     return np.asarray((sign * problem.price_sd_per_mwh)[:, None] * PRICE_NODES[None, :])
 
 
-def _capacity(problem: ClearingProblem, peaker: int | None) -> float:
-    asset = problem.assets[peaker] if peaker is not None else None
-    return asset.capacity_mw if isinstance(asset, Peaker) else 0.0
-
-
-def _power_grid(battery: Battery, capacity: float) -> Floats:
-    top = max(battery.discharge_mw, capacity)
-    spacing = (battery.charge_mw + top) / POWER_SPANS
-    down, up = math.ceil(battery.charge_mw / spacing - 1e-9), math.ceil(top / spacing - 1e-9)
+def _power_grid(store: Store, capacity: float) -> Floats:
+    top = max(store.discharge_mw, capacity)
+    spacing = (store.charge_mw + top) / POWER_SPANS
+    down, up = math.ceil(store.charge_mw / spacing - 1e-9), math.ceil(top / spacing - 1e-9)
     return np.asarray(np.arange(-down, up + 1) * spacing, dtype=np.float64)
 
 
-def _battery(battery: Battery) -> Floats:
-    return np.array(
-        [
-            battery.charge_efficiency,
-            battery.discharge_efficiency,
-            battery.charge_mw,
-            battery.discharge_mw,
-            battery.wear_cost_per_mwh,
-        ]
+def _cell(store: Store) -> BatteryCell:
+    return BatteryCell(
+        charge_efficiency=store.charge_efficiency,
+        discharge_efficiency=store.discharge_efficiency,
+        charge_mw=store.charge_mw,
+        discharge_mw=store.discharge_mw,
+        wear_per_mwh=store.wear_cost_per_mwh,
     )
 
 
-def _peak_price(problem: ClearingProblem, peaker: int | None) -> Floats:
-    asset = problem.assets[peaker] if peaker is not None else None
-    fuel = asset.fuel_cost_per_mwh if isinstance(asset, Peaker) else 0.0
-    return np.asarray(fuel - problem.generation_price_per_mwh)
-
-
-def _level(problem: ClearingProblem) -> Floats:
+def _level(problem: ClearingProblem) -> GridLevel:
     limits = problem.zone.limits
-    low = -np.inf if limits.export_cap_mw is None else -limits.export_cap_mw
-    return np.array([low, limits.import_cap_mw, problem.service_factor * limits.cap_penalty_per_mwh])
+    low = -math.inf if limits.export_cap_mw is None else -limits.export_cap_mw
+    return GridLevel(low, limits.import_cap_mw, problem.service_factor * limits.cap_penalty_per_mwh)
 
 
-def _shedding(problem: ClearingProblem) -> Floats:
-    """Return emergency shedding per step: MW, and its mean net price per MWh."""
-    loads = [a for a in problem.assets if isinstance(a, CurtailableLoad)]
-    total = sum(a.capacity_mw for a in loads)
-    cost = sum(a.capacity_mw * a.curtail_cost_per_mwh for a in loads) / total if total else 0.0
-    return np.stack([np.full(problem.steps, total), cost - problem.generation_price_per_mwh], axis=1)
-
-
-def _terminal(problem: ClearingProblem, battery: Battery, energy: Floats) -> Floats:
+def _terminal(problem: ClearingProblem, store: Store, energy: Floats) -> Floats:
     """Return the worth of energy left, on the energy grid."""
-    widths = problem.stored_width * (battery.soc_max - battery.soc_min) * battery.energy_mwh
-    edges = battery.soc_min * battery.energy_mwh + np.concatenate([[0.0], np.cumsum(widths)])
+    widths = problem.stored_width * (store.soc_max - store.soc_min) * store.energy_mwh
+    edges = store.soc_min * store.energy_mwh + np.concatenate([[0.0], np.cumsum(widths)])
     worth = np.concatenate([[0.0], np.cumsum(widths * problem.stored_value_per_mwh)])
     return np.asarray(np.interp(energy, edges, worth))
 
 
-def _now(problem: ClearingProblem, row: int, peaker: int | None, energy: Floats, shed: Floats) -> Floats:
-    """Return what the first action is weighed with, as ``dp_kernel.action_cost`` wants it."""
-    battery, limits = problem.assets[row], problem.zone.limits
-    assert isinstance(battery, Battery)
-    low, high, cap_price = _level(problem)
-    start = float(np.clip(problem.state.soc[row] * battery.energy_mwh, energy[0], energy[-1]))
-    return np.array(
-        [
-            problem.step_h[0],
-            problem.price_per_mwh[0],
-            _peak_price(problem, peaker)[0],
-            max(limits.ramp_limit_mw - problem.ramp_margin_mw, 0.0),
-            problem.service_factor * limits.ramp_penalty_per_mwh * problem.zone.step.hours,
-            low + problem.cap_margin_mw,
-            high - problem.cap_margin_mw,
-            cap_price,
-            *shed[0],
-            start,
-        ]
-    )
-
-
-def first_peak(programme: Programme) -> float:
-    """Return the peaker's power at h = 0: as fixed, else the best over equally likely net loads of the slot."""
-    problem, peaker = programme.problem, programme.peaker
-    if peaker is None:
+def first_generation(programme: Programme) -> float:
+    """Return the generator's power at h = 0: as fixed, else the best over equally likely net loads of the slot."""
+    problem, row = programme.problem, programme.generator_row
+    generator = _generator(problem, row)
+    if row is None or generator is None:
         return 0.0
-    fixed = float(binding_values(problem)[peaker, 0])
+    fixed = float(binding_values(problem)[row, 0])
     if not math.isnan(fixed):
         return fixed
-    asset = problem.assets[peaker]
-    assert isinstance(asset, Peaker)
-    swing = asset.ramp_mw_per_h * float(problem.step_h[0])
-    before = min(max(float(problem.state.power_mw[peaker]), 0.0), asset.capacity_mw)
-    low, high = max(before - swing, 0.0), min(before + swing, asset.capacity_mw)
+    swing = generator.ramp_mw_per_h * float(problem.step_h[0])
+    before = min(max(float(problem.state.power_mw[row]), 0.0), generator.capacity_mw)
+    low, high = max(before - swing, 0.0), min(before + swing, generator.capacity_mw)
     net = float(problem.net_mw[0])
     return float(
-        best_peak(
-            np.linspace(low, high, PEAK_CHOICES),
+        best_generation(
+            np.linspace(low, high, GENERATION_CHOICES),
             float(problem.level_sd_mw[0]) * deviations(FIRST_NODES),
             net,
             net - problem.state.grid_mw,
             FIRST_STEP_MW,
             programme.now,
             programme.battery,
-            programme.energy,
-            programme.power,
+            programme.grids,
             programme.value,
         )
     )
 
 
-def best_power(programme: Programme, peak: float, offset: float) -> tuple[float, float]:
-    """Return the battery's best power at h = 0 and its cost, when net load is off its expectation by ``offset``."""
-    net = float(programme.problem.net_mw[0]) + offset
+def best_power(programme: Programme, generation_mw: float, offset_mw: float) -> tuple[float, float]:
+    """Return the battery's best power at h = 0 and its cost, when net load is off its expectation by ``offset_mw``."""
+    net = float(programme.problem.net_mw[0]) + offset_mw
     change = net - programme.problem.state.grid_mw
     power, cost = best_action(
-        peak, net, change, FIRST_STEP_MW, programme.now, programme.battery, programme.energy, programme.power,
-        programme.value,
-    )  # fmt: skip
+        generation_mw, net, change, FIRST_STEP_MW, programme.now, programme.battery, programme.grids, programme.value
+    )
     return float(power), float(cost)
 
 
 def at_price(programme: Programme, price_per_mwh: float) -> Programme:
     """Return the programme with another price in the slot decided; what follows it stays as it was."""
-    now = programme.now.copy()
-    now[_PRICE] = price_per_mwh
-    return replace(programme, now=now)
-
-
-def cost_of(programme: Programme, first_mw: Floats) -> float:
-    """Return the expected cost of the assets' first powers (shape (A,), MW) and all after it; inf out of reach."""
-    problem = programme.problem
-    peak = float(first_mw[programme.peaker]) if programme.peaker is not None else 0.0
-    net = float(problem.net_mw[0])
-    return float(
-        action_cost(
-            float(first_mw[programme.row]), peak, net, net - problem.state.grid_mw, programme.now, programme.battery,
-            programme.energy, programme.power, programme.value,
-        )
-    )  # fmt: skip
+    return replace(programme, now=programme.now._replace(price_per_mwh=price_per_mwh))
 
 
 def water_value(programme: Programme, soc: float, plant_mw: float) -> float:
     """Return the worth of one more MWh after h = 0: the value table's slope around the state, money per MWh."""
-    battery = programme.problem.assets[programme.row]
-    assert isinstance(battery, Battery)
-    de = float(programme.energy[1] - programme.energy[0])
-    dq = float(programme.power[1] - programme.power[0])
-    place = min(max((soc * battery.energy_mwh - programme.energy[0]) / de, 0.5), len(programme.energy) - 1.5)
-    column = (plant_mw - programme.power[0]) / dq
+    energy, power = programme.grids.energy_mwh, programme.grids.power_mw
+    de, dq = float(energy[1] - energy[0]), float(power[1] - power[0])
+    place = min(max((soc * programme.store.energy_mwh - energy[0]) / de, 0.5), len(energy) - 1.5)
+    column = (plant_mw - power[0]) / dq
     rise = between_both(programme.value, place + 0.5, column) - between_both(programme.value, place - 0.5, column)
     return float(-rise / de)

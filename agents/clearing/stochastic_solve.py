@@ -18,15 +18,14 @@ import numpy as np
 from agents.clearing.horizon_bounds import binding_values
 from agents.clearing.inslot_curve import SPREADS, with_curve
 from agents.clearing.plan_reasons import say_binding
-from agents.clearing.problem import ClearingProblem, Plan, seen
+from agents.clearing.problem import ActionCosts, ClearingProblem, Plan, seen
 from agents.clearing.solve import committed, cost_if, solve
 from agents.clearing.stochastic_programme import (
     FIRST_STEP_MW,
     Programme,
     applies,
     best_power,
-    cost_of,
-    first_peak,
+    first_generation,
     induce,
     water_value,
 )
@@ -40,9 +39,9 @@ def solve_dp(problem: ClearingProblem) -> Plan:
     if not applies(problem):
         return solve(problem)
     programme = induce(problem)
-    peak = first_peak(programme)
-    power, _ = best_power(programme, peak, 0.0)
-    return _plan(programme, peak, power)
+    generation = first_generation(programme)
+    power, _ = best_power(programme, generation, 0.0)
+    return _plan(programme, generation, power)
 
 
 def solve_dp_with_curve(problem: ClearingProblem) -> Plan:
@@ -53,9 +52,9 @@ def solve_dp_with_curve(problem: ClearingProblem) -> Plan:
     if not applies(problem):
         return with_curve(problem, solve(problem))
     programme = induce(problem)
-    peak = first_peak(programme)
-    power, _ = best_power(programme, peak, 0.0)
-    plan = _plan(programme, peak, power)
+    generation = first_generation(programme)
+    power, _ = best_power(programme, generation, 0.0)
+    plan = _plan(programme, generation, power)
     spread = max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)
     offsets = np.linspace(-SPREADS * spread, SPREADS * spread, CURVE_POINTS)
     ends = [induce(seen(problem, plan, float(problem.net_mw[0] + offset))).value for offset in offsets[[0, -1]]]
@@ -63,34 +62,34 @@ def solve_dp_with_curve(problem: ClearingProblem) -> Plan:
     for k, offset in enumerate(offsets):
         share = abs(float(offset)) / float(offsets[-1])
         value = (1.0 - share) * programme.value + share * ends[0 if offset < 0 else 1]
-        powers[programme.row, k], _ = best_power(replace(programme, value=value), peak, float(offset))
+        powers[programme.row, k], _ = best_power(replace(programme, value=value), generation, float(offset))
     return replace(plan, curve_net_mw=problem.net_mw[0] + offsets, curve_mw=powers)
 
 
-def _plan(programme: Programme, peak: float, power: float) -> Plan:
+def _plan(programme: Programme, generation: float, power: float) -> Plan:
     """Return the LP's plan with the programme's first action, and the programme's water value."""
     problem = programme.problem
     fixed = problem.bands.fixed_mw.copy()
     fixed[programme.row, 0] = power
-    if programme.peaker is not None:
-        fixed[programme.peaker, 0] = peak
+    if programme.generator_row is not None:
+        fixed[programme.generator_row, 0] = generation
     plan = solve(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))
     if plan.is_reflex:
         return plan
     water = plan.water_value_per_mwh.copy()
-    water[programme.row] = water_value(programme, float(plan.soc[programme.row, 0]), power + peak)
+    water[programme.row] = water_value(programme, float(plan.soc[programme.row, 0]), power + generation)
     worth = plan.power_price_per_mwh.copy()
-    dearer, cheaper = (best_power(programme, peak, offset)[1] for offset in (FIRST_STEP_MW, -FIRST_STEP_MW))
+    dearer, cheaper = (best_power(programme, generation, offset)[1] for offset in (FIRST_STEP_MW, -FIRST_STEP_MW))
     rise = (dearer - cheaper) / (2.0 * FIRST_STEP_MW)
     worth[0] = problem.price_per_mwh[0] + rise / problem.step_h[0]
-    plan = replace(plan, engine=Engine.DP, water_value_per_mwh=water, power_price_per_mwh=worth, programme=programme)
+    plan = replace(plan, engine=Engine.DP, water_value_per_mwh=water, power_price_per_mwh=worth, action_costs=programme)
     return replace(plan, binding=say_binding(problem, plan))
 
 
 def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Return what each alternative first action would cost more than the plan, in the terms that the plan was made in.
 
-    A plan of the programme is compared by the programme's values, where an action moves only its battery and peaker
+    A plan of the programme is compared by the programme's values, where an action moves only its battery and generator
     (what physics forbids is clipped); any other by the LP's objective (``cost_if``).
 
     Args:
@@ -100,21 +99,21 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
     """
     if plan.engine != "dp" or not applies(problem):
         return {name: cost_if(problem, forced) - plan.objective for name, forced in actions.items()}
-    solved = plan.programme
-    programme = solved if isinstance(solved, Programme) and solved.problem is problem else induce(problem)
-    chosen = cost_of(programme, plan.power_mw[:, 0])
+    solved = plan.action_costs
+    programme: ActionCosts = solved if solved is not None and solved.problem is problem else induce(problem)
+    chosen = programme.cost_of(plan.power_mw[:, 0])
     costs: dict[str, float] = {}
     for name, forced in actions.items():
         fixed = problem.bands.fixed_mw.copy()
         rows = {problem.index_of(asset_id): power for asset_id, power in forced.items()}
-        if set(rows) - {programme.row, programme.peaker}:
+        if set(rows) - programme.movable:
             costs[name] = cost_if(problem, forced) - plan.objective
             continue
         fixed[:, 0] = plan.power_mw[:, 0]
         for row, power in rows.items():
             fixed[row, 0] = power
         clipped = binding_values(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))[:, 0]
-        costs[name] = cost_of(programme, clipped) - chosen
+        costs[name] = programme.cost_of(clipped) - chosen
     return costs
 
 

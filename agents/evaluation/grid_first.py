@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from agents.assets.registry import store_rows
 from agents.clearing.branch_and_bound import branch
 from agents.clearing.inslot_curve import SPREADS
 from agents.clearing.penalties import level_hinges, ramp_hinges
 from agents.clearing.problem import ClearingProblem, Plan, seen
 from agents.clearing.program import build
 from agents.clearing.solve import read_plan, solve
-from vpp.fleet.schema import Battery
 from vpp.messages import Engine
 from vpp.numerics.arrays import Floats
 
@@ -38,7 +38,7 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
     if plan.is_reflex:
         return plan
     fixed = problem.bands.fixed_mw.copy()
-    others = [i for i, asset in enumerate(problem.assets) if not isinstance(asset, Battery)]
+    others = [i for i in range(len(problem.assets)) if i not in store_rows(problem.zone)]
     fixed[others] = plan.power_mw[others]
     trade = replace(problem, bands=replace(problem.bands, fixed_mw=fixed), service_factor=1.0)
     used = _penalty_pieces(service, plan)
@@ -49,7 +49,7 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
         places = column[name]
         dear = model.program.cost[places] > 1e-9
         high[places] = np.where(dear, np.minimum(high[places], pieces + 1e-6), high[places])
-    found = branch(replace(model.program, high=high), column["charge"], column["discharge"], problem.effort)
+    found = branch(replace(model.program, high=high), *model.exclusive(), problem.effort)
     if found.answer.value is None:
         return plan
     return read_plan(trade, model, found.program, found.answer, Engine.LP)
@@ -58,7 +58,7 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
 def solve_grid_first_with_curve(problem: ClearingProblem) -> Plan:
     """Return the grid-first plan with the batteries' curves: the same order of aims at five seen net loads."""
     plan = solve_grid_first(problem)
-    batteries = [i for i, asset in enumerate(problem.assets) if isinstance(asset, Battery)]
+    batteries = store_rows(problem.zone)
     if not batteries or plan.is_reflex:
         return plan
     width = SPREADS * max(float(problem.level_sd_mw[0]), 0.05 * problem.zone.limits.ramp_limit_mw)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
+from agents.assets.registry import fleet_at_rest, rows_where, type_of
 from agents.clearing.plan_cost import plan_costs
 from agents.clearing.problem import ClearingProblem, clearing_problem
 from agents.clearing.solve import solve
-from vpp.fleet.schema import CurtailableLoad, Zone
+from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 
 _BREACH_MW = 1e-3
@@ -80,14 +81,12 @@ class GridRun:
 
 def shed_above_cap(zone: Zone, setpoints: Floats, net_mw: float) -> Floats:
     """Return the setpoints with emergency loads set to what is left above the import cap."""
-    loads = [i for i, a in enumerate(zone.assets) if isinstance(a, CurtailableLoad) and a.only_at_cap]
+    loads = rows_where(zone, lambda kind, asset: kind.is_emergency(asset))
     changed = setpoints.copy()
     changed[loads] = 0.0
     left = net_mw - float(changed.sum()) - zone.limits.import_cap_mw
     for i in loads:
-        asset = zone.assets[i]
-        assert isinstance(asset, CurtailableLoad)
-        changed[i] = min(max(left, 0.0), asset.capacity_mw)
+        changed[i] = min(max(left, 0.0), type_of(zone.assets[i]).power_limits_mw(zone, zone.assets[i])[1])
         left -= changed[i]
     return changed
 
@@ -97,19 +96,19 @@ def no_action(zone: Zone, series: Actuals) -> GridRun:
     powers = np.stack(
         [shed_above_cap(zone, np.zeros(len(zone.assets)), float(net)) for net in series.actual_mw], axis=1
     )
-    rest = FleetState.initial(zone).soc
+    rest = fleet_at_rest(zone).soc
     return settle(zone, series, powers, np.tile(rest[:, None], (1, len(series.actual_mw))))
 
 
 def perfect_foresight(zone: Zone, series: Actuals, *, start: FleetState | None = None) -> GridRun:
     """Return the cheapest run in hindsight: one solve over all slots with the actual net load and prices."""
-    plan = solve(series.known(zone, FleetState.initial(zone) if start is None else start))
+    plan = solve(series.known(zone, fleet_at_rest(zone) if start is None else start))
     return settle(zone, series, plan.power_mw, plan.soc, fallbacks=int(plan.is_reflex))
 
 
 def settle(zone: Zone, series: Actuals, powers: Floats, socs: Floats, *, fallbacks: int = 0) -> GridRun:
     """Return the run of given deliveries with its costs on actual net load and prices."""
-    actual = series.known(zone, FleetState.initial(zone))
+    actual = series.known(zone, fleet_at_rest(zone))
     grid = series.actual_mw - powers.sum(axis=0)
     change = np.abs(np.diff(grid, prepend=series.before_mw))
     limits = zone.limits

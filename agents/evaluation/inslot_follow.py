@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agents.assets.twin import AssetState, deliver
-from vpp.fleet.schema import Battery
+from agents.assets.state import AssetState
+from agents.assets.twin import deliver
+from vpp.fleet.assets import Asset
 from vpp.numerics.arrays import Floats
 
 CAP_MARGIN_MW = 0.3
@@ -21,7 +22,7 @@ RAMP_MARGIN_MW = 0.1
 
 
 def follow_ticks(
-    battery: Battery,
+    battery: Asset,
     start: AssetState,
     curve: Sequence[tuple[float, float]],
     ticks_mw: Floats,

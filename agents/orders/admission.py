@@ -17,7 +17,8 @@ from agents.orders.approval import approval_of, refuse_approval
 from agents.orders.budget import Budget, Spending, charge
 from agents.orders.refusal import Refusal
 from vpp.errors import MessageError
-from vpp.fleet.schema import Asset, Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.messages import Alert, Audit, Message, Order, encode
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack

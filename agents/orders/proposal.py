@@ -13,6 +13,7 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
+from agents.assets.registry import type_of
 from agents.clearing.plan_notes import say_note
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.clearing.solve import solve
@@ -20,7 +21,8 @@ from agents.orders.admission import refuse
 from agents.orders.refusal import Refusal, RefusalCode
 from agents.plant.orders_in_force import admit, names
 from agents.plant.recorded_problem import Reopened, Unsolved, reopen, step_ends
-from vpp.fleet.schema import Asset, Battery, Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order
 from vpp.numerics.arrays import Bools, Floats
 
@@ -180,8 +182,8 @@ def _compare(
 
 
 def _speaks_of(order: Order, asset: Asset) -> bool:
-    """Return whether an order moves an asset: a state of charge only batteries."""
-    return names(order, asset) and (order.action != "soc_target" or isinstance(asset, Battery))
+    """Return whether an order moves an asset: a state of charge only assets that take one."""
+    return names(order, asset) and (order.action != "soc_target" or type_of(asset).soc_limits(asset) is not None)
 
 
 def _stands(order: Order, starts: list[datetime], ends: list[datetime]) -> Bools:
@@ -245,8 +247,9 @@ def _delivery(
 
 def _reserve(problem: ClearingProblem, plan: Plan) -> Check:
     for row, asset in enumerate(problem.assets):
-        if isinstance(asset, Battery):
-            floor = asset.soc_min + asset.reserve_soc
+        limits = type_of(asset).soc_limits(asset)
+        if limits is not None:
+            floor = limits[0]
             least = float(np.nanmin(plan.soc[row]))
             if least < min(floor, float(problem.state.soc[row])) - 1e-4:
                 detail = (
@@ -293,7 +296,7 @@ def _least(values: Floats, stands: Bools) -> float | None:
 def _paths(problem: ClearingProblem, plan: Plan, base: Plan) -> list[AssetPath]:
     found = []
     for row, asset in enumerate(problem.assets):
-        is_store = isinstance(asset, Battery)
+        is_store = type_of(asset).energy_mwh(asset) is not None
         found.append(
             AssetPath(
                 asset_id=asset.asset_id,

@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
+from agents.assets.battery import power_range
 from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState, deliver, power_range
+from agents.assets.registry import store_of, type_of
+from agents.assets.state import AssetState, Interval
+from agents.assets.twin import deliver
 from agents.clearing.problem import ClearingProblem, Plan, clearing_problem
 from agents.clearing.stochastic_solve import regrets, solve_dp_with_curve
 from agents.plant.orders_in_force import Asked, asked, within_reach
 from agents.plant.settlement import potential_mw
 from agents.plant.state import Bid, DecidedPlan, LastBid
 from vpp.errors import MessageError
-from vpp.fleet.schema import Battery, CurtailableRenewable, Peaker, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Order, SlotClosed, TraderBid
 from vpp.numerics.arrays import Floats
 
@@ -25,7 +29,6 @@ Clear = Callable[[ClearingProblem], Plan]
 MIN_WINDOW_H = 16.0
 """Look-ahead: less costs money, more gains nothing for batteries up to 4 h (measured on a 2 h battery)."""
 
-WINDOW_DURATIONS = 4.0
 _SURE_PRICES = frozenset({"model", "published"})
 POTENTIAL_MIN = 60
 """A renewable's output is taken to stay as it is for an hour; beyond that, nothing is planned to be cut."""
@@ -111,7 +114,7 @@ def problem_of(
     }
     first_slots = [closed + 1 + m // zone.step_min for m in [0, *minutes[:-1]]]
     said = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
-    bands = within_reach(zone, said.bands, state, step_h)
+    bands = within_reach(zone, said.bands, state, step_h, zone.step.start(closed + 1))
     for row in np.flatnonzero(~state.available):
         # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
         bands.fixed_mw[row, 0] = state.power_mw[row]
@@ -120,6 +123,7 @@ def problem_of(
         given.pop("net_mw"),
         state=state,
         step_h=step_h,
+        start=zone.step.start(closed + 1),
         potential_mw=_potentials(zone, observation, minutes),
         bands=bands,
         hedge=actor.hedge,
@@ -138,15 +142,14 @@ def _references(zone: Zone, planned: DecidedPlan | None, first_slots: Sequence[i
     found = np.full((len(zone.assets), len(first_slots)), np.nan)
     if zone.churn_price_per_mwh > 0:
         for row, asset in enumerate(zone.assets):
-            if isinstance(asset, Battery | Peaker):
+            if type_of(asset).keeps_to_plan:
                 said = [planned_before(planned, asset.asset_id, index) for index in first_slots]
                 found[row] = [np.nan if power is None else power for power in said]
     return found
 
 
 def _window_min(zone: Zone) -> float:
-    duration = max((b.energy_mwh / b.discharge_mw for b in zone.batteries), default=0.0)
-    return 60.0 * max(MIN_WINDOW_H, WINDOW_DURATIONS * duration)
+    return 60.0 * max((MIN_WINDOW_H, *(type_of(asset).look_ahead_h(asset) for asset in zone.assets)))
 
 
 def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Floats) -> dict[str, object]:
@@ -157,7 +160,8 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Floats) -> di
     late = (closed - zone.step.index(trader.slot)) * zone.step_min
     price = np.interp(at + late, trader.horizon_min, trader.price_per_mwh)
     sd = trader.price_sd_per_mwh
-    fuel = min((peaker.fuel_cost_per_mwh for peaker in zone.peakers), default=np.inf)
+    generators = [g for asset in zone.assets if (g := type_of(asset).generator(asset)) is not None]
+    fuel = min((generator.fuel_cost_per_mwh for generator in generators), default=np.inf)
     # A fallback knows the shape of the day but not its level: good enough to move energy, not to burn fuel for profit.
     sure = trader.source in _SURE_PRICES or trader.source == "flat"
     generation = price if sure else np.minimum(price, fuel)
@@ -179,15 +183,23 @@ def _potentials(zone: Zone, observation: SlotClosed | None, minutes: list[int]) 
     return np.array(rows).reshape(len(zone.assets), len(minutes))
 
 
-def stale_power(zone: Zone, state: FleetState, said: Sequence[Order | None]) -> dict[str, float]:
-    """Return the reflex ``stale``: the plant is blind, so batteries rest, peakers stay where they are, holds hold."""
+def stale_power(zone: Zone, state: FleetState, said: Sequence[Order | None], start: datetime) -> dict[str, float]:
+    """Return the reflex ``stale``: the plant is blind, so stores rest, generators stay where they are, holds hold.
+
+    Args:
+        zone: The zone.
+        state: The fleet.
+        said: The order that rules each asset, None where none does.
+        start: UTC start of the slot.
+    """
+    interval = Interval(zone.step.hours, zone.local(start))
     power: dict[str, float] = {}
     for row, asset in enumerate(zone.assets):
         ruler = said[row] if said else None
         held = ruler is not None and ruler.action == "hold"
-        stays = isinstance(asset, Peaker) and not held
-        wanted = float(state.power_mw[row]) if stays else 0.0
-        power[asset.asset_id] = deliver(asset, AssetState.of(state, row), wanted, zone.step.hours).power_mw
+        now = AssetState.of(state, row)
+        wanted = 0.0 if held else type_of(asset).blind_mw(asset, now, interval)
+        power[asset.asset_id] = deliver(asset, now, wanted, interval.hours, at=interval.at).power_mw
     return power
 
 
@@ -197,9 +209,11 @@ def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
         return {}
     hours = float(problem.step_h[0])
     ranges = {
-        asset.asset_id: power_range(asset, float(problem.state.soc[row]), hours)
+        asset.asset_id: power_range(store, float(problem.state.soc[row]), hours)
         for row, asset in enumerate(problem.assets)
-        if isinstance(asset, Battery) and problem.state.available[row] and np.isnan(problem.bands.fixed_mw[row, 0])
+        if (store := store_of(asset)) is not None
+        and problem.state.available[row]
+        and np.isnan(problem.bands.fixed_mw[row, 0])
     }
     if not ranges:
         return {}
@@ -217,22 +231,20 @@ def without_curve(plan: Plan) -> Plan:
 
 
 def starting(zone: Zone, plan: Plan, step_h: Floats) -> frozenset[str]:
-    """Return the peakers that must be told to start now to run when the plan wants them."""
+    """Return the assets that must be told to start now to run when the plan wants them."""
     begins_min = np.concatenate([[0.0], np.cumsum(step_h)[:-1]]) * 60.0
     return frozenset(
         asset.asset_id
         for row, asset in enumerate(zone.assets)
-        if isinstance(asset, Peaker) and bool(plan.running[row][begins_min <= asset.start_time_min].any())
+        if (lead := type_of(asset).start_lead_min(asset)) is not None
+        and bool(plan.running[row][begins_min <= lead].any())
     )
 
 
 def potentials_now(zone: Zone, observation: SlotClosed | None) -> dict[str, float]:
     """Return each renewable's output as last seen, for the checker."""
-    return {
-        asset.asset_id: potential_mw(zone, asset, observation)
-        for asset in zone.assets
-        if isinstance(asset, CurtailableRenewable)
-    }
+    outputs = {asset.asset_id: potential_mw(zone, asset, observation) for asset in zone.assets}
+    return {asset_id: output for asset_id, output in outputs.items() if not np.isnan(output)}
 
 
 def basis_of(last: Mapping[str, LastBid]) -> Basis:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState, deliver
+from agents.assets.registry import type_of
+from agents.assets.state import AssetState, Interval
+from agents.assets.twin import deliver
 from agents.clearing.price_curve import seen_prices, with_price_curve
 from agents.plant import build_problem
 from agents.plant.decision_record import (
@@ -164,18 +166,18 @@ class Chooser:
         hours = np.array([zone.step.hours])
         now = asked(zone, inputs.orders, fleet, [zone.step.start(closed + 1)], hours)
         if blind >= BLIND_AFTER:
-            power = build_problem.stale_power(zone, fleet, now.ruling)
+            power = build_problem.stale_power(zone, fleet, now.ruling, zone.step.start(closed + 1))
             why = f"net load has not been measured for {blind} slots: batteries rest, peakers stay where they are"
-            return outcome_of_reflex(zone, fleet, power, engine=Engine.REFLEX_STALE, why=why), now
+            return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_STALE, why=why), now
         basis = build_problem.basis_of(inputs.bids)
         built = build_problem.problem_of(
             zone, closed, basis,
             state=fleet, orders=inputs.orders, observation=inputs.observation, planned=inputs.previous,
         )  # fmt: skip
         if built is None:
-            power = {asset.asset_id: self._rest(fleet, row) for row, asset in enumerate(zone.assets)}
+            power = self._unplanned(fleet, now.ruling, closed + 1)
             why = "no forecast of net load reaches this slot: the fleet rests"
-            return outcome_of_reflex(zone, fleet, power, engine=Engine.REFLEX_REST, why=why), now
+            return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_REST, why=why), now
         problem, asked_for, first_slots = built
         plan = self.clear(problem)
         options = build_problem.alternatives(problem, plan) if self.explore else {}
@@ -191,9 +193,23 @@ class Chooser:
         short = reach_notes(zone, asked_for.bands, problem.bands, problem.step_h)
         return replace(outcome, notes=(*outcome.notes, *short)), asked_for
 
-    def _rest(self, fleet: FleetState, row: int) -> float:
-        asset = self.zone.assets[row]
-        return deliver(asset, AssetState.of(fleet, row), 0.0, self.zone.step.hours).power_mw
+    def _rest(self, fleet: FleetState, row: int, index: int) -> float:
+        """Return an asset's power (MW) in slot ``index`` on its fastest way to rest."""
+        zone, asset = self.zone, self.zone.assets[row]
+        at = zone.local(zone.step.start(index))
+        return deliver(asset, AssetState.of(fleet, row), 0.0, zone.step.hours, at=at).power_mw
+
+    def _unplanned(self, fleet: FleetState, ruling: Sequence[Order | None], index: int) -> dict[str, float]:
+        """Return each asset's power (MW) in slot ``index`` where nothing can be planned: rest, but for what it owes."""
+        zone = self.zone
+        interval = Interval(zone.step.hours, zone.local(zone.step.start(index)))
+        power = {}
+        for row, (asset, ruler) in enumerate(zip(zone.assets, ruling, strict=True)):
+            state = AssetState.of(fleet, row)
+            held = ruler is not None and ruler.action == "hold"
+            wanted = 0.0 if held else type_of(asset).unplanned_mw(asset, state, interval)
+            power[asset.asset_id] = deliver(asset, state, wanted, interval.hours, at=interval.at).power_mw
+        return power
 
     def _conditions(self, inputs: DecisionInputs, outcome: Outcome, asked_for: Asked) -> dict[str, str]:
         conditions = {f"missing-{bid.policy}": say_missing(bid) for bid in inputs.missing}
@@ -225,11 +241,11 @@ class Chooser:
         ):
             return None
         fleet = fleet_state(zone, inputs.assets, inputs.grid_mw)
-        power = {a.asset_id: self._rest(fleet, row) for row, a in enumerate(zone.assets) if names(order, a)}
+        power = {a.asset_id: self._rest(fleet, row, closed + 1) for row, a in enumerate(zone.assets) if names(order, a)}
         if not power:
             return None
         why = f"hold by {order.principal}: {order.reason}"
-        outcome = outcome_of_reflex(zone, fleet, power, engine=Engine.HOLD, why=why)
+        outcome = outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.HOLD, why=why)
         grounds = Grounds(
             closed=closed,
             revision=plan.revision + 1,

@@ -11,14 +11,15 @@ import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.frequency_droop import droop_curve
-from agents.assets.twin import AssetState, deliver
+from agents.assets.registry import store_of, type_of
+from agents.assets.state import AssetState
+from agents.assets.twin import deliver
 from agents.clearing.checker import Verdict, check
 from agents.clearing.plan_reasons import say_asset
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.plant.build_problem import potentials_now, starting
 from agents.plant.state import AssetKept, Bid, DecidedPlan, Planned
-from vpp.fleet.schema import Battery, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import (
     DECISION_VERSION,
     AssetPlan,
@@ -103,7 +104,7 @@ def outcome_of_plan(
     wanted = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
     verdicts = check(
         zone, problem.state, wanted, zone.step.hours,
-        net_mw=float(problem.net_mw[0]), potential_mw=potentials_now(zone, observation),
+        net_mw=float(problem.net_mw[0]), potential_mw=potentials_now(zone, observation), start=problem.start,
     )  # fmt: skip
     starts = starting(zone, plan, problem.step_h)
     seen = observation is not None and observation.net_load_mw is not None
@@ -113,7 +114,7 @@ def outcome_of_plan(
         order = ruling[row] if ruling else None
         follows = seen and asset.asset_id not in quiet and verdict.outcome == "accepted"
         held = order is not None and order.action == "hold"
-        droop = droop_curve(zone, asset) if follows and not held and isinstance(asset, Battery) else []
+        droop = type_of(asset).frequency_curve(zone, asset) if follows and not held else []
         setpoints[asset.asset_id] = Planned(
             power_mw=_mw(verdict.power_mw),
             curve=_curve(zone, problem, row, plan.curve_net_mw, plan.curve_mw) if follows else [],
@@ -141,10 +142,10 @@ def outcome_of_plan(
 
 
 def outcome_of_reflex(
-    zone: Zone, state: FleetState, power: Mapping[str, float], *, engine: Engine, why: str
+    zone: Zone, state: FleetState, power: Mapping[str, float], *, index: int, engine: Engine, why: str
 ) -> Outcome:
-    """Return a named reflex's powers as checked setpoints; ``power`` may speak of some assets only."""
-    verdicts = check(zone, state, power, zone.step.hours)
+    """Return a named reflex's powers in slot ``index`` as checked setpoints; ``power`` may be of some assets only."""
+    verdicts = check(zone, state, power, zone.step.hours, start=zone.step.start(index))
     setpoints = {verdict.asset_id: Planned(_mw(verdict.power_mw)) for verdict in verdicts}
     return Outcome(
         engine=engine,
@@ -280,7 +281,7 @@ def previous_plan(zone: Zone, decision: Decision) -> DecidedPlan | None:
 def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw: Floats) -> list[tuple[float, float]]:
     """Return a battery's curve as the twin would deliver it."""
     asset = zone.assets[row]
-    if len(at) == 0 or not isinstance(asset, Battery):
+    if len(at) == 0 or store_of(asset) is None:
         return []
     start = AssetState.of(problem.state, row)
     return [
@@ -321,7 +322,8 @@ def _table(zone: Zone, problem: ClearingProblem, plan: Plan) -> PlanTable:
         grid_mw=_row(plan.grid_mw),
         assets={
             asset.asset_id: AssetPlan(
-                power_mw=_row(plan.power_mw[row]), soc=_row(plan.soc[row]) if isinstance(asset, Battery) else []
+                power_mw=_row(plan.power_mw[row]),
+                soc=_row(plan.soc[row]) if type_of(asset).energy_mwh(asset) is not None else [],
             )
             for row, asset in enumerate(zone.assets)
         },

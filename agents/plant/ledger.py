@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker, Zone
+from agents.assets.registry import type_of
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.messages import LedgerEntry, Trade
 
 ZONE_ROW = "zone"
@@ -19,9 +21,10 @@ ZONE_ROW = "zone"
 class Settled(msgspec.Struct):
     """What is known of one settled slot; enough to compute its money again.
 
-    ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: peakers
-    that started. ``observed``: False while the slot's observation never came. ``correction``: revision of the last
-    correction applied. ``revision``: that of the last ledger entries written.
+    ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: assets
+    that started up. ``observed``: False while the slot's observation never came. ``correction``: revision of the last
+    correction applied. ``revision``: that of the last ledger entries written. ``shortfall_mwh``: energy by asset that
+    it owed to its users in the slot and did not have.
     """
 
     index: int
@@ -32,6 +35,7 @@ class Settled(msgspec.Struct):
     observed: bool = True
     correction: int = 0
     revision: int = 0
+    shortfall_mwh: dict[str, float] = {}
 
     @property
     def grid_mw(self) -> float | None:
@@ -61,8 +65,9 @@ class Money:
 def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Money]:
     """Return the money of one slot by asset, the zone's penalties last under ``zone``.
 
-    ``fuel_cost`` is the running cost of an asset: fuel, or what is paid for curtailed energy. ``penalty_no_action`` is
-    the zone's penalty on the same net load had the plant rested, with the emergency shedding that is there anyway.
+    ``fuel_cost`` is the running cost of an asset: fuel, paid curtailment, or energy that it owed and did not have.
+    ``penalty_no_action`` is the zone's penalty on the same net load had the plant rested, with the emergency shedding
+    that is there anyway.
 
     Args:
         zone: Assets, costs and limits.
@@ -85,22 +90,19 @@ def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Mone
 def _asset_money(asset: Asset, now: Settled, hours: float) -> Money:
     energy = now.power_mw[asset.asset_id] * hours
     price = now.price_per_mwh
-    wear = fuel = start = 0.0
-    match asset:
-        case Battery():
-            wear = asset.wear_cost_per_mwh * max(energy, 0.0)
-        case Peaker():
-            fuel = asset.fuel_cost_per_mwh * energy
-            start = asset.start_cost if asset.asset_id in now.started else 0.0
-        case CurtailableLoad() | CurtailableRenewable():
-            fuel = asset.curtail_cost_per_mwh * abs(energy)
+    cost = type_of(asset).running_cost(
+        asset,
+        energy,
+        started=asset.asset_id in now.started,
+        shortfall_mwh=now.shortfall_mwh.get(asset.asset_id, 0.0),
+    )
     return Money(
         energy_mwh=energy,
         price_per_mwh=price,
         revenue=None if price is None else energy * price,
-        wear_cost=wear,
-        fuel_cost=fuel,
-        start_cost=start,
+        wear_cost=cost.wear,
+        fuel_cost=cost.running,
+        start_cost=cost.start,
     )
 
 
@@ -123,10 +125,11 @@ def no_action_shed_mw(zone: Zone, net_mw: float | None) -> dict[str, float]:
     """Return what emergency shedding at the import cap takes off when the plant does not act, by load in file order."""
     left = 0.0 if net_mw is None else max(net_mw - zone.limits.import_cap_mw, 0.0)
     shed: dict[str, float] = {}
-    for load in zone.loads:
-        if load.only_at_cap:
-            shed[load.asset_id] = min(left, load.capacity_mw)
-            left -= shed[load.asset_id]
+    for asset in zone.assets:
+        load = type_of(asset).shedding(asset)
+        if load is not None and load.only_at_cap:
+            shed[asset.asset_id] = min(left, load.capacity_mw)
+            left -= shed[asset.asset_id]
     return shed
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.assets.registry import type_of
 from agents.clearing.plan_notes import say_note
 from vpp.domain import iso
-from vpp.fleet.schema import Battery, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Decision, MissingBid, OrderVerdict, SetpointCheck, TraderBid
 
 _SAME_MW = 0.01
@@ -95,13 +96,11 @@ def _follows(row: Mapping[str, Any]) -> str:
 
 
 def _break_even(decision: Decision, asset_id: str, zone: Zone | None) -> str:
-    """Return where a battery would turn: a stored MWh gives ``eta_d`` MWh out and takes ``1 / eta_c`` MWh in."""
+    """Return the prices at which an asset would turn, in brackets; empty where there are none."""
     water = decision.duals.water_value_per_mwh.get(asset_id)
-    battery = next((a for a in zone.assets if a.asset_id == asset_id), None) if zone is not None else None
-    if water is None or not isinstance(battery, Battery):
-        return ""
-    out = water / battery.discharge_efficiency + battery.wear_cost_per_mwh
-    return f" (discharging pays above {out:.1f}, charging below {water * battery.charge_efficiency:.1f})"
+    asset = next((a for a in zone.assets if a.asset_id == asset_id), None) if zone is not None else None
+    prices = None if water is None or asset is None else type_of(asset).break_even(asset, water)
+    return "" if prices is None else f" ({prices})"
 
 
 def binding_stretches(decision: Decision) -> list[BindingStretch]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState, deliver
+from agents.assets.registry import type_of
+from agents.assets.state import AssetState
+from agents.assets.twin import deliver
 from agents.clearing.problem import Bands
-from vpp.fleet.schema import Asset, Battery, Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.messages import Order, OrderVerdict, PlanNote
 from vpp.numerics.arrays import Floats
 
@@ -93,7 +96,9 @@ def asked(zone: Zone, orders: Sequence[Order], state: FleetState, starts: Sequen
         held = np.isfinite(bands.fixed_mw[row])
         if held[0]:
             count = int(np.argmin(held)) if not held.all() else len(held)
-            bands.fixed_mw[row, :count] = rest_path(asset, AssetState.of(state, row), step_h[:count])
+            bands.fixed_mw[row, :count] = rest_path(
+                asset, AssetState.of(state, row), step_h[:count], zone.local(starts[0])
+            )
         _target_soc(bands, row, asset, [o for o in mine if o.action == "soc_target"], starts, step_h)
         ruling.append(ruler)
     return Asked(bands, tuple(ruling), tuple(orders))
@@ -110,34 +115,47 @@ def _apply(bands: Bands, row: int, h: int, order: Order) -> None:
             bands.max_mw[row, h] = np.inf if order.max_mw is None else order.max_mw
 
 
-def rest_path(asset: Asset, state: AssetState, step_h: Floats) -> Floats:
-    """Return the power of each step on an asset's fastest way to rest: 0 for most, down its ramp for a peaker."""
+def rest_path(asset: Asset, state: AssetState, step_h: Floats, at: datetime) -> Floats:
+    """Return the power of each step on an asset's fastest way to rest: 0 for most, down its ramp for a generator.
+
+    Args:
+        asset: The asset.
+        state: Its state at the first step.
+        step_h: Hours of each step, shape (N,).
+        at: Start of the first step, in the zone's time zone.
+    """
     path = np.zeros(len(step_h))
     for h, hours in enumerate(step_h):
-        given = deliver(asset, state, 0.0, float(hours))
+        given = deliver(asset, state, 0.0, float(hours), at=at)
         path[h] = given.power_mw
         state = given.state
+        at = _later(at, float(hours))
     return path
 
 
-def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Floats) -> Bands:
-    """Return the bands with what batteries are asked from now on cut to what their energy lasts for.
+def _later(at: datetime, hours: float) -> datetime:
+    """Return the time after some hours, in the same time zone."""
+    return (at.astimezone(UTC) + timedelta(hours=hours)).astimezone(at.tzinfo)
+
+
+def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Floats, start: datetime) -> Bands:
+    """Return the bands with what stores are asked from now on cut to what their energy lasts for.
 
     Else an order that cannot be met for long ("charge 4 MW" for good) would be met best by turning the battery the
     other way in between.
     """
     low, high = bands.min_mw.copy(), bands.max_mw.copy()
     for row, asset in enumerate(zone.assets):
-        if not isinstance(asset, Battery):
+        if type_of(asset).energy_mwh(asset) is None:
             continue
-        now = AssetState.of(state, row)
+        now, at = AssetState.of(state, row), zone.local(start)
         for h, hours in enumerate(step_h):
             least, most = low[row, h], high[row, h]
             if least < 0.0 < most:
                 break
-            given = deliver(asset, now, float(least if least > 0 else min(most, 0.0)), float(hours))
+            given = deliver(asset, now, float(least if least > 0 else min(most, 0.0)), float(hours), at=at)
             low[row, h], high[row, h] = min(least, given.power_mw), max(most, given.power_mw)
-            now = given.state
+            now, at = given.state, _later(at, float(hours))
     return replace(bands, min_mw=low, max_mw=high)
 
 
@@ -156,7 +174,7 @@ def _target_soc(
     bands: Bands, row: int, asset: Asset, orders: list[Order], starts: Sequence[datetime], step_h: Floats
 ) -> None:
     """Set the SoC target of a battery: of the highest priority, of equal ones the later; due at the order's expiry."""
-    if not isinstance(asset, Battery) or not orders:
+    if type_of(asset).soc_limits(asset) is None or not orders:
         return
     order = orders[-1]
     ends = [start + timedelta(hours=float(hours)) for start, hours in zip(starts, step_h, strict=True)]

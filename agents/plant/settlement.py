@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.assets.frequency_droop import at, frequency_hz
-from agents.assets.twin import Delivered, deliver, soc_after
+from agents.assets.registry import rows_where, type_of
+from agents.assets.state import Delivered, Interval
+from agents.assets.twin import deliver
 from agents.plant.ledger import Settled
 from agents.plant.state import AssetKept, Planned
 from vpp.domain import PRICE, Quality
 from vpp.errors import PhysicsError
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker, Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, AssetStatus, SlotClosed
 
 _BALANCE_MWH = 1e-9
@@ -51,7 +54,7 @@ def settle_slot(
         setpoints: Setpoints in force by asset; an asset without one rests.
 
     Raises:
-        PhysicsError: A battery's energy does not balance, which is always a bug.
+        PhysicsError: The energy of an asset does not balance, which is always a bug.
     """
     net = served_net_mw(zone, observation)
     hertz, price = frequency_hz(observation), price_per_mwh(zone, observation)
@@ -59,7 +62,9 @@ def settle_slot(
     statuses: dict[str, AssetStatus] = {}
     after: dict[str, AssetKept] = {}
     power: dict[str, float] = {}
-    last = [asset for asset in zone.assets if isinstance(asset, CurtailableLoad) and asset.only_at_cap]
+    shortfall: dict[str, float] = {}
+    interval = Interval(zone.step.hours, zone.local(zone.step.start(index)))
+    last = [zone.assets[row] for row in rows_where(zone, lambda kind, asset: kind.is_emergency(asset))]
     for asset in [*(asset for asset in zone.assets if asset not in last), *last]:
         planned = setpoints.get(asset.asset_id)
         wanted = 0.0 if planned is None else follow(planned, net, hertz, price)
@@ -70,10 +75,12 @@ def settle_slot(
         given = deliver(
             asset, kept.state(), wanted, zone.step.hours,
             potential_mw=potential_mw(zone, asset, observation), start=planned is not None and planned.start,
+            at=interval.at,
         )  # fmt: skip
-        reading = readings.get(asset.asset_id)
-        found = _measured(zone, asset, kept, given, reading)
-        _assert_balance(zone, asset, kept, found, reading)
+        found = _measured(asset, kept, given, readings.get(asset.asset_id), interval)
+        _assert_balance(asset, kept, found, interval)
+        if given.shortfall_mwh > 0:
+            shortfall[asset.asset_id] = given.shortfall_mwh
         after[asset.asset_id] = found
         power[asset.asset_id] = found.power_mw
         statuses[asset.asset_id] = AssetStatus(
@@ -94,8 +101,9 @@ def settle_slot(
         net_mw=net,
         price_per_mwh=price,
         power_mw={asset_id: power[asset_id] for asset_id in order},
-        started=[p.asset_id for p in zone.peakers if power[p.asset_id] > 0 and not _ran(assets[p.asset_id])],
+        started=[a.asset_id for a in zone.assets if type_of(a).started(assets[a.asset_id].state(), power[a.asset_id])],
         observed=observation is not None,
+        shortfall_mwh=shortfall,
     )
     return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
 
@@ -132,21 +140,16 @@ def price_per_mwh(zone: Zone, observation: SlotClosed | None) -> float | None:
 
 def potential_mw(zone: Zone, asset: Asset, observation: SlotClosed | None) -> float:
     """Return a renewable's output without curtailment (MW, at least 0), NaN when unknown and for other assets."""
-    if observation is None or not isinstance(asset, CurtailableRenewable):
-        return math.nan
-    output = observation.values.get(asset.channel)
-    return math.nan if output is None else max(output * zone.share.factor * asset.share, 0.0)
-
-
-def _ran(kept: AssetKept) -> bool:
-    return kept.running_min > 0 or kept.power_mw > 0
+    return type_of(asset).potential_mw(zone, asset, observation)
 
 
 def _lost(kept: AssetKept) -> bool:
     return kept.silent_slots is not None and kept.silent_slots >= _SILENT_GAPS * kept.gap_slots
 
 
-def _measured(zone: Zone, asset: Asset, kept: AssetKept, given: Delivered, reading: AssetReading | None) -> AssetKept:
+def _measured(
+    asset: Asset, kept: AssetKept, given: Delivered, reading: AssetReading | None, interval: Interval
+) -> AssetKept:
     """Return the asset after the slot: the twin's, with what a reading knows better in its place."""
     found = AssetKept(
         soc=None if math.isnan(given.soc) else given.soc,
@@ -169,22 +172,18 @@ def _measured(zone: Zone, asset: Asset, kept: AssetKept, given: Delivered, readi
     if reading.power_mw is not None:
         found.measured = True
         found.power_mw = reading.power_mw
-        if isinstance(asset, Battery) and kept.soc is not None:
-            found.soc = min(max(soc_after(asset, kept.soc, reading.power_mw, zone.step.hours), 0.0), 1.0)
-        if isinstance(asset, Peaker):
-            runs = reading.power_mw > 0
-            found.running_min = kept.running_min + zone.step_min if runs else 0.0
-            found.ready_in_min = 0.0 if runs else given.state.ready_in_min
-    if reading.soc is not None and isinstance(asset, Battery):
+        after = type_of(asset).measured(asset, kept.state(), given.state, reading.power_mw, interval)
+        found.soc = None if math.isnan(after.soc) else after.soc
+        found.running_min, found.ready_in_min = after.running_min, after.ready_in_min
+    if reading.soc is not None and type_of(asset).energy_mwh(asset) is not None:
         found.measured = True
         found.soc = min(max(reading.soc, 0.0), 1.0)
     return found
 
 
-def _assert_balance(zone: Zone, asset: Asset, kept: AssetKept, found: AssetKept, reading: AssetReading | None) -> None:
-    if not isinstance(asset, Battery) or found.measured or kept.soc is None or found.soc is None:
+def _assert_balance(asset: Asset, kept: AssetKept, found: AssetKept, interval: Interval) -> None:
+    if found.measured or kept.soc is None or found.soc is None:
         return
-    due = soc_after(asset, kept.soc, found.power_mw, zone.step.hours)
-    error = (found.soc - due) * asset.energy_mwh
+    error = type_of(asset).balance_error_mwh(asset, kept.state(), found.state(), interval)
     if abs(error) > _BALANCE_MWH:
         raise PhysicsError(f"{asset.asset_id}: {error:.3g} MWh out of balance at {found.power_mw} MW")

@@ -15,9 +15,11 @@ import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState
+from agents.assets.registry import type_of
+from agents.assets.state import AssetState
 from agents.plant.ledger import Settled
-from vpp.fleet.schema import Battery, Peaker, Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, AssetSnapshot, Correction, Order, TraderBid
 from vpp.streams.reducer import Load
 from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
@@ -159,11 +161,11 @@ def fleet_at_start(zone: Zone, soc: Mapping[str, float]) -> dict[str, AssetKept]
     return {asset.asset_id: asset_at_rest(asset, soc) for asset in zone.assets}
 
 
-def asset_at_rest(asset: object, soc: Mapping[str, float]) -> AssetKept:
+def asset_at_rest(asset: Asset, soc: Mapping[str, float]) -> AssetKept:
     """Return an asset that was never told anything; it joins the fleet in this state."""
-    if isinstance(asset, Battery):
-        return AssetKept(soc=soc.get(asset.asset_id, asset.soc_start))
-    return AssetKept(soc=None, ready_in_min=asset.start_time_min if isinstance(asset, Peaker) else 0.0)
+    rest = type_of(asset).at_rest(asset)
+    start = None if math.isnan(rest.soc) else soc.get(asset.asset_id, rest.soc)
+    return AssetKept(soc=start, ready_in_min=rest.ready_in_min)
 
 
 def fleet_state(zone: Zone, assets: Mapping[str, AssetKept | AssetSnapshot], grid_mw: float | None) -> FleetState:

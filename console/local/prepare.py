@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from agents.assets.registry import type_of
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from topologies.sources.feed import Feed
@@ -19,7 +20,7 @@ from vpp.errors import DataError, ModelError
 from vpp.files.availability import MAX_LEAD
 from vpp.fleet.in_force import fleet_path
 from vpp.fleet.lookup import write_fleet
-from vpp.fleet.schema import Battery, Zone
+from vpp.fleet.schema import Zone
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.tables import ASSETS
@@ -75,10 +76,7 @@ def _resumed(zone: Zone, settings: Settings) -> Zone:
         rows = store.latest(ASSETS, zone.zone, columns=("asset_id", "soc"))
     soc = {asset_id: value for asset_id, value in rows if value is not None}
     assets = tuple(
-        asset.model_copy(update={"soc_start": soc[asset.asset_id]})
-        if isinstance(asset, Battery) and asset.asset_id in soc
-        else asset
-        for asset in zone.assets
+        type_of(asset).resumed(asset, soc[asset.asset_id]) if asset.asset_id in soc else asset for asset in zone.assets
     )
     return zone.model_copy(update={"assets": assets})
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from agents.assets.registry import type_of
 from mcp_server.answers.reading import AssetDetail, AssetLine, AssetPage
 from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
 from vpp.errors import nearest_hint
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
 from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
 
 STALE_SLOTS = 2
@@ -51,21 +51,6 @@ def fleet_rows(desk: Desk, zone: str) -> FleetRows:
     )
 
 
-def limits_mw(asset: Asset | None) -> tuple[float | None, float | None]:
-    """Return the lowest and highest power (MW, positive into the grid); None where it depends on the weather."""
-    match asset:
-        case Battery():
-            return -asset.charge_mw, asset.discharge_mw
-        case Peaker():
-            return 0.0, asset.capacity_mw
-        case CurtailableLoad():
-            return 0.0, asset.capacity_mw
-        case CurtailableRenewable():
-            return None, 0.0
-        case None:
-            return None, None
-
-
 def asset_lines(desk: Desk, zone: str) -> list[AssetLine]:
     """Return the assets of a zone: those of the fleet file in its order, then others that the store knows."""
     config = desk.config(zone)
@@ -76,7 +61,9 @@ def asset_lines(desk: Desk, zone: str) -> list[AssetLine]:
     lines = []
     for asset_id in [*configured, *(name for name in sorted(rows.delivered) if name not in configured)]:
         asset, row = configured.get(asset_id), rows.delivered.get(asset_id, {})
-        low, high = limits_mw(asset)
+        low, high = None, None
+        if config is not None and asset is not None:
+            low, high = type_of(asset).shown_limits_mw(config, asset)
         lines.append(
             AssetLine(
                 asset_id=asset_id,
@@ -87,7 +74,7 @@ def asset_lines(desk: Desk, zone: str) -> list[AssetLine]:
                 soc=row.get("soc"),
                 min_mw=low,
                 max_mw=high,
-                energy_capacity_mwh=asset.energy_mwh if isinstance(asset, Battery) else None,
+                energy_capacity_mwh=type_of(asset).energy_mwh(asset) if asset is not None else None,
                 next_power_mw=rows.planned(asset_id),
             )
         )

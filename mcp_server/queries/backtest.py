@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from agents.assets.registry import store_of
 from agents.evaluation.grid_score import GridRun
 from mcp_server.answers.reading import BacktestDone, BacktestRun
 from mcp_server.queries.context import Desk, QuestionError, period
@@ -15,7 +16,7 @@ from topologies.backtests.deliveries import Deliveries
 from topologies.backtests.stored_days import Policy, StoredDays, settled, stored_days
 from vpp.domain import iso
 from vpp.errors import DataError
-from vpp.fleet.schema import Battery, Zone
+from vpp.fleet.schema import Zone
 
 MAX_SLOTS = 700
 MIN_SLOTS = 8
@@ -135,9 +136,10 @@ def report_text(done: BacktestDone) -> str:
 def _run_answer(zone: Zone, name: str, run: GridRun) -> BacktestRun:
     cycles = 0.0
     for row, asset in enumerate(zone.assets):
-        if isinstance(asset, Battery):
+        store = store_of(asset)
+        if store is not None:
             out_mwh = float(np.maximum(run.power_mw[row], 0.0).sum()) * zone.step.hours
-            cycles += out_mwh / (asset.energy_mwh * asset.discharge_efficiency)
+            cycles += out_mwh / (store.energy_mwh * store.discharge_efficiency)
     return BacktestRun(
         name=name,
         cost=round(run.cost, 2),

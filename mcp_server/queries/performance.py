@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from agents.assets.registry import store_of
 from mcp_server.answers.reading import Captured, MoneyFigures, Performance
 from mcp_server.queries.context import NOTHING_YET, Desk, Period, period
 from mcp_server.queries.forecasts import some_skills
-from vpp.fleet.schema import Battery
 from vpp.store.tables import LEDGER
 
 Grouping = Literal["zone", "asset", "day"]
@@ -122,8 +122,9 @@ def _cycles(desk: Desk, zones: list[str], discharged: dict[str, float]) -> dict[
     for zone in zones:
         config = desk.config(zone)
         for asset in config.assets if config is not None else ():
-            if isinstance(asset, Battery) and asset.asset_id in discharged:
-                full_mwh = asset.energy_mwh * asset.discharge_efficiency
+            store = store_of(asset)
+            if store is not None and asset.asset_id in discharged:
+                full_mwh = store.energy_mwh * store.discharge_efficiency
                 found[asset.asset_id] = round(discharged[asset.asset_id] / full_mwh, 3)
     return found
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vpp.domain import PRICE, QUANTILE_NAMES, horizons_min
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, Limits, Market, Peaker, Share, Zone
+from vpp.fleet.assets import Asset, Battery, CurtailableLoad, Peaker
+from vpp.fleet.schema import Limits, Market, Share, Zone
 from vpp.messages import ActorBid, Forecast, Message, Order, Quantiles, SlotClosed, TraderBid
 from vpp.streams.reducer import Origin, Output, Reducer
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.assets.fleet_state import FleetState
+from agents.assets.registry import fleet_at_rest
 from agents.clearing.problem import ClearingProblem, clearing_problem
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, Limits, Peaker, Share, Zone
+from vpp.fleet.assets import Asset, Battery, CurtailableLoad, Peaker
+from vpp.fleet.schema import Limits, Share, Zone
 
 BATTERY = Battery(
     asset_id="b", energy_mwh=16.0, charge_mw=8.0, discharge_mw=8.0, charge_efficiency=0.9, discharge_efficiency=0.9
@@ -46,5 +47,5 @@ def evening_problem(zone: Zone, *, seed: int = 1, grid_mw: float = 75.0, **given
     """Return an evening's problem with spreads, at rest before."""
     net = evening(32, seed)
     given = {"ramp_sd_mw": 0.6, "level_sd_mw": np.linspace(0.6, 3.0, 32), **given}
-    given.setdefault("state", FleetState.initial(zone, grid_mw))
+    given.setdefault("state", fleet_at_rest(zone, grid_mw))
     return clearing_problem(zone, net, **given)

@@ -10,13 +10,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from agents.assets.battery import battery
 from agents.evaluation import arbitrage, arbitrage_baselines
 from agents.evaluation.arbitrage import Market
 from models.history import with_net_load
 from topologies.backtests.arbitrage_modes import Mode, market_of, trade_day_ahead, trade_real_time
 from vpp.domain import PRICE, iso
 from vpp.errors import ConfigError, DataError
-from vpp.fleet.schema import Battery, Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
 from vpp.progress import Progress, no_progress, part_of
@@ -35,7 +37,7 @@ class Terms:
     round_trip: float = 0.88
     wear_per_mwh: float = 5.0
 
-    def battery(self, zone: Zone) -> Battery:
+    def battery(self, zone: Zone) -> Asset:
         """Return it as an asset of a zone, held between 5 and 95 % of its energy.
 
         Raises:
@@ -47,7 +49,7 @@ class Terms:
                 f"wear of {self.wear_per_mwh} per MWh",
                 hint="--power-mw and --energy-mwh above 0, --round-trip above 0 and at most 1, --wear-per-mwh from 0",
             )
-        return Battery(
+        return battery(
             asset_id=f"{zone.zone}-battery-1",
             energy_mwh=self.energy_mwh,
             charge_mw=self.power_mw,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from agents.assets.registry import type_of
 from agents.evaluation.grid_first import solve_grid_first_with_curve
 from agents.evaluation.grid_score import Actuals, GridRun
 from topologies.backtests.grid_policies import Lane, PlantLane
@@ -18,7 +19,7 @@ from topologies.backtests.grid_weeks import NO_ACTION, History, Trial, bridged
 from vpp.domain import PRICE
 from vpp.errors import DataError
 from vpp.files.zone_fitting import FLAT_PRICE_PER_MWH, NO_LIMIT_MW
-from vpp.fleet.schema import Battery, Limits, Zone
+from vpp.fleet.schema import Limits, Zone
 from vpp.numerics.arrays import Floats
 
 STORED_SHARE = 0.95
@@ -100,7 +101,7 @@ def _policy(zone: Zone, runs: list[GridRun], idle: list[GridRun]) -> dict[str, f
 def _money(zone: Zone, run: GridRun) -> float:
     """Return what the batteries earned: all costs are theirs but for penalties and what other assets did."""
     others: Floats = sum(
-        (run.power_mw[row] for row, asset in enumerate(zone.assets) if not isinstance(asset, Battery)),
+        (run.power_mw[row] for row, asset in enumerate(zone.assets) if not type_of(asset).trades_at_market),
         np.zeros(len(run.grid_mw)),
     )
     flat = zone.generation_price_flat_per_mwh or 0.0

@@ -10,8 +10,9 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState, deliver_fleet
+from agents.assets.registry import fleet_at_rest, rows_where, store_rows, type_of
+from agents.assets.state import AssetState
+from agents.assets.twin import deliver_fleet
 from agents.bidding.actor import ActorReducer
 from agents.bidding.trader import TraderReducer
 from agents.evaluation.grid_score import shed_above_cap
@@ -19,7 +20,7 @@ from agents.evaluation.inslot_follow import follow_ticks
 from agents.plant import build_problem
 from agents.plant.reducer import PlantReducer
 from topologies.backtests.deliveries import Deliveries
-from vpp.fleet.schema import Battery, Peaker, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, AssetReading, AssetStatus, Decision, Forecast, Message, Setpoint, TraderBid
 from vpp.numerics.arrays import Floats
 from vpp.streams.in_process import ReducerLoop
@@ -137,7 +138,7 @@ class PlantLane:
                 self._decided(message, closed + 1)
 
     def _decided(self, decision: Decision, index: int) -> None:
-        moving = [a.asset_id for a in self._zone.assets if isinstance(a, Battery | Peaker)]
+        moving = [a.asset_id for a in self._zone.assets if type_of(a).keeps_to_plan]
         rows = {} if decision.plan is None else {name: decision.plan.assets[name].power_mw for name in moving}
         before, planned = self._planned
         if before == index:
@@ -187,7 +188,7 @@ class OriginalRuleLane:
 
     def begin(self) -> None:
         """Start anew with the fleet at rest."""
-        self._fleet = FleetState.initial(self._zone)
+        self._fleet = fleet_at_rest(self._zone)
         self._wanted: Floats | None = None
 
     def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
@@ -196,8 +197,9 @@ class OriginalRuleLane:
         wanted = np.zeros(len(zone.assets)) if self._wanted is None else self._wanted
         setpoints = shed_above_cap(zone, wanted, slot.net_mw) if np.isfinite(slot.net_mw) else wanted
         given, self._fleet = deliver_fleet(
-            zone.assets, self._fleet, setpoints, zone.step.hours, potential_mw=np.zeros(len(zone.assets))
-        )
+            zone.assets, self._fleet, setpoints, zone.step.hours,
+            potential_mw=np.zeros(len(zone.assets)), at=zone.local(zone.step.start(slot.index)),
+        )  # fmt: skip
         self.deliveries.power_mw[slot.index] = np.array([done.power_mw for done in given])
         self.deliveries.soc[slot.index] = self._fleet.soc
         self._fleet = replace(self._fleet, grid_mw=slot.net_mw)
@@ -210,12 +212,10 @@ class OriginalRuleLane:
             return wanted
         expected = (made.q50 if made.mean is None else made.mean)[0] * self._zone.share.factor
         left = max(abs(expected - slot.net_mw) - self._zone.limits.ramp_limit_mw, 0.0)
-        for kind in (Battery, Peaker):
-            for row, asset in enumerate(self._zone.assets):
-                if isinstance(asset, kind):
-                    most = asset.discharge_mw if isinstance(asset, Battery) else asset.capacity_mw
-                    wanted[row] = min(left, most)
-                    left -= wanted[row]
+        zone = self._zone
+        for row in (*store_rows(zone), *rows_where(zone, lambda kind, asset: kind.generator(asset))):
+            wanted[row] = min(left, type_of(zone.assets[row]).power_limits_mw(zone, zone.assets[row])[1])
+            left -= wanted[row]
         return wanted
 
 

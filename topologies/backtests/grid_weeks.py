@@ -13,7 +13,7 @@ from models.forecast.ramp_events import HOURS, PAST_DAYS, event_threshold, score
 from models.history import with_net_load
 from topologies.backtests.grid_policies import Lane, MeasuredSlot
 from vpp.domain import NET_LOAD
-from vpp.fleet.schema import CurtailableRenewable, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import Forecast
 from vpp.numerics.arrays import Floats
 from vpp.progress import Progress
@@ -60,8 +60,9 @@ class History:
         if not self.zone.renewables:
             return None
         found = np.zeros((len(self.zone.assets), length))
-        for row, asset in enumerate(self.zone.assets):
-            if isinstance(asset, CurtailableRenewable) and asset.channel in self.frame:
+        for asset in self.zone.renewables:
+            row = self.zone.assets.index(asset)
+            if asset.channel in self.frame:
                 output = self.frame[asset.channel].to_numpy(dtype=float)[start : start + length]
                 found[row] = np.maximum(np.nan_to_num(output) * self.zone.share.factor * asset.share, 0.0)
         return found

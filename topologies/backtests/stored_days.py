@@ -22,7 +22,7 @@ from topologies.backtests.grid_weeks import bridged
 from topologies.backtests.shadow import charge_after, stored_log, with_hedge_of
 from vpp.errors import DataError
 from vpp.files.zone_fitting import NO_LIMIT_MW
-from vpp.fleet.schema import CurtailableRenewable, Limits, Zone
+from vpp.fleet.schema import Limits, Zone
 from vpp.messages import ActorBid, Message, SlotClosed, TraderBid
 from vpp.numerics.arrays import Floats
 from vpp.store import Store
@@ -146,7 +146,7 @@ def _number(value: float | None) -> float:
 
 def _potentials(zone: Zone, observations: Sequence[SlotClosed | None]) -> Floats | None:
     """Return the output of renewables that can be cut, shape (A, T), 0 where unknown; None where the zone has none."""
-    if not any(isinstance(asset, CurtailableRenewable) for asset in zone.assets):
+    if not zone.renewables:
         return None
     rows = [[potential_mw(zone, asset, observation) for observation in observations] for asset in zone.assets]
     return np.asarray(np.nan_to_num(np.array(rows)), dtype=np.float64)

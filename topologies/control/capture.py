@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from agents.assets.twin import soc_after
+from agents.assets.battery import soc_after
+from agents.assets.contract import Store as Parameters
+from agents.assets.registry import store_of, store_rows
 from agents.evaluation.capture import Capture, Slot, capture_of_day, together
-from vpp.fleet.schema import Battery, Zone
+from vpp.fleet.schema import Zone
 from vpp.messages import Decision, read_decision
 from vpp.numerics.arrays import Floats
 from vpp.store import Store
@@ -57,14 +59,16 @@ def captures(
     money = _money(store, zone.zone, start, end)
     clock = ZoneInfo(zone.time_zone)
     found: list[DayCapture] = []
-    for battery in zone.batteries:
+    for asset in (zone.assets[row] for row in store_rows(zone)):
+        battery = store_of(asset)
+        assert battery is not None
         days: dict[date, list[Slot]] = defaultdict(list)
-        rows = _stored(store, zone.zone, battery, start, end)
-        for when, slot in _slots(zone, battery, rows, expected, money):
+        rows = _stored(store, zone.zone, asset.asset_id, start, end)
+        for when, slot in _slots(zone, (asset.asset_id, battery), rows, expected, money):
             days[when.astimezone(clock).date()].append(slot)
         for day, slots in days.items():
             capture = capture_of_day(battery, slots, zone.step.hours)
-            found.append(DayCapture(battery.asset_id, day, len(slots), capture))
+            found.append(DayCapture(asset.asset_id, day, len(slots), capture))
     return found
 
 
@@ -77,29 +81,30 @@ def capture_of_each(days: Sequence[DayCapture]) -> dict[str, Capture]:
 
 
 def _stored(
-    store: Store, zone: str, battery: Battery, start: datetime | None, end: datetime | None
+    store: Store, zone: str, asset_id: str, start: datetime | None, end: datetime | None
 ) -> Iterator[tuple[datetime, float, float]]:
     """Yield slot, delivered power and state of charge of a battery, in order of time."""
     columns = ("slot", "power_mw", "soc")
-    filters = {"asset_id": battery.asset_id}
+    filters = {"asset_id": asset_id}
     for chunk in store.scan(ASSETS, zone=zone, start=start, end=end, filters=filters, columns=columns):
         yield from ((slot, power, soc) for slot, power, soc in chunk if power is not None and soc is not None)
 
 
 def _slots(
     zone: Zone,
-    battery: Battery,
+    asset: tuple[str, Parameters],
     rows: Iterable[tuple[datetime, float, float]],
     expected: Mapping[datetime, _Expected],
     money: Mapping[tuple[datetime, str], tuple[float, float]],
 ) -> Iterator[tuple[datetime, Slot]]:
+    asset_id, battery = asset
     kept: tuple[datetime, float] | None = None
     for when, power, soc in rows:
         # Where the slot before is not there, the store is what the delivered power leaves behind it.
         began = kept[1] if kept is not None and kept[0] == when - zone.step.delta else None
         before = soc + (soc - soc_after(battery, soc, power, zone.step.hours)) if began is None else began
         kept = (when, soc)
-        price, cash = money.get((when, battery.asset_id), (math.nan, 0.0))
+        price, cash = money.get((when, asset_id), (math.nan, 0.0))
         plan = expected.get(when)
         yield (
             when,
@@ -111,7 +116,7 @@ def _slots(
                 expected=np.zeros(0) if plan is None else plan.price,
                 step_h=np.zeros(0) if plan is None else plan.step_h,
                 late=plan is None or plan.late,
-                held=plan is not None and battery.asset_id in plan.held,
+                held=plan is not None and asset_id in plan.held,
             ),
         )
 

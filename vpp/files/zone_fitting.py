@@ -239,13 +239,9 @@ def _at_step(zone: Zone, step_min: int, is_own: bool, notes: list[str]) -> Zone:
 
 def _for_channels(zone: Zone, notes: list[str]) -> Zone:
     channels = set(zone.channels or ())
-    assets = tuple(asset for asset in zone.assets if asset.kind != "renewable" or asset.channel in channels)
-    update: dict[str, Any] = {"assets": assets}
-    notes += [
-        f"{zone.zone}: {asset.asset_id} is left out, the data has no {asset.channel}"
-        for asset in zone.renewables
-        if asset.channel not in channels
-    ]
+    without = [asset for asset in zone.assets if asset.needed_channel not in {None, *channels}]
+    update: dict[str, Any] = {"assets": tuple(asset for asset in zone.assets if asset not in without)}
+    notes += [f"{zone.zone}: {asset.asset_id} is left out, the data has no {asset.needed_channel}" for asset in without]
     if not channels & set(NET_LOAD_CHANNELS):
         notes.append(f"{zone.zone}: no load, solar or wind in the data: trading only, without grid limits")
         update["limits"] = Limits(ramp_limit_mw=NO_LIMIT_MW, import_cap_mw=NO_LIMIT_MW)

@@ -6,13 +6,13 @@ shape runs without editing one.
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -21,92 +21,25 @@ from pydantic import (
 
 from vpp.domain import PriceKnown, Step
 from vpp.errors import FleetError
+from vpp.fleet.assets import (
+    ENTRIES,
+    AnyAsset,
+    Asset,
+    Battery,
+    CurtailableLoad,
+    CurtailableRenewable,
+    Peaker,
+    Strict,
+    register_entry,
+)
 from vpp.fleet.scale import PowerScale
 from vpp.validation_text import describe
 from vpp.yaml_text import read_yaml
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+_A = TypeVar("_A", bound=Asset)
 
 
-class Battery(_Strict):
-    """A battery. Power limits are at the grid side; efficiency is split over charge and discharge.
-
-    ``wear_cost_per_mwh`` is per MWh discharged at the grid side.
-    """
-
-    kind: Literal["battery"] = "battery"
-    asset_id: str
-    energy_mwh: float = Field(gt=0)
-    charge_mw: float = Field(gt=0)
-    discharge_mw: float = Field(gt=0)
-    charge_efficiency: float = Field(default=0.9381, gt=0, le=1)
-    discharge_efficiency: float = Field(default=0.9381, gt=0, le=1)
-    soc_min: float = Field(default=0.05, ge=0, le=1)
-    soc_max: float = Field(default=0.95, ge=0, le=1)
-    soc_start: float = Field(default=0.5, ge=0, le=1)
-    reserve_soc: float = Field(default=0.0, ge=0, le=1, description="kept above soc_min for emergencies")
-    wear_cost_per_mwh: float = Field(default=5.0, ge=0)
-    droop_mw_per_hz: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _band(self) -> Battery:
-        if self.soc_min + self.reserve_soc >= self.soc_max:
-            raise ValueError("soc_min + reserve_soc must lie below soc_max")
-        return self
-
-
-class Peaker(_Strict):
-    """A dispatchable generator: 0, or between minimum load and capacity."""
-
-    kind: Literal["peaker"] = "peaker"
-    asset_id: str
-    capacity_mw: float = Field(gt=0)
-    min_load_mw: float = Field(default=0.0, ge=0)
-    ramp_mw_per_h: float = Field(gt=0)
-    fuel_cost_per_mwh: float = Field(ge=0)
-    start_cost: float = Field(default=0.0, ge=0)
-    start_time_min: float = Field(default=0.0, ge=0)
-    min_run_min: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _band(self) -> Peaker:
-        if self.min_load_mw > self.capacity_mw:
-            raise ValueError(f"min_load_mw {self.min_load_mw:g} must not exceed capacity_mw {self.capacity_mw:g}")
-        return self
-
-
-class CurtailableRenewable(_Strict):
-    """Renewable plant of the served share whose output may be cut: power is negative, up to the measured output.
-
-    ``channel`` names the telemetry channel of its output; ``share`` is its part of the served share of that channel.
-    """
-
-    kind: Literal["renewable"] = "renewable"
-    asset_id: str
-    channel: str = "wind_mw"
-    share: float = Field(default=1.0, gt=0, le=1)
-    curtail_cost_per_mwh: float = Field(ge=0)
-
-
-class CurtailableLoad(_Strict):
-    """Load that may be shed: power is positive, up to ``capacity_mw``; paid ``curtail_cost_per_mwh``.
-
-    ``only_at_cap``: emergency shedding that is also there when the plant does not act (as in "no action").
-    """
-
-    kind: Literal["load"] = "load"
-    asset_id: str
-    capacity_mw: float = Field(gt=0)
-    curtail_cost_per_mwh: float = Field(ge=0)
-    only_at_cap: bool = True
-
-
-Asset = Annotated[Battery | Peaker | CurtailableRenewable | CurtailableLoad, Field(discriminator="kind")]
-
-
-class Market(_Strict):
+class Market(Strict):
     """How and when the zone's energy is priced."""
 
     price_known: PriceKnown = PriceKnown.AFTER
@@ -124,7 +57,7 @@ class Market(_Strict):
         return self
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """Grid limits of the served share and what breaking them costs.
 
     Ramp is the change of grid power from slot to slot; beyond ``ramp_limit_mw`` (per step) each MW over one step's
@@ -141,7 +74,7 @@ class Limits(_Strict):
     cap_margin_mw: float = Field(default=0.0, ge=0, description="kept from the caps in the slot decided")
 
 
-class FrequencyResponse(_Strict):
+class FrequencyResponse(Strict):
     """How batteries with ``droop_mw_per_hz`` answer the grid's frequency, where the zone measures it.
 
     Nothing within ``dead_band_hz`` of nominal, then in proportion; at and below ``fast_reserve_hz`` all they have.
@@ -152,7 +85,7 @@ class FrequencyResponse(_Strict):
     fast_reserve_hz: float | None = Field(default=49.5, gt=0)
 
 
-class Share(_Strict):
+class Share(Strict):
     """Which part of a region's net load the plant serves: MW of the region times ``served_mw / region_mw``."""
 
     region_mw: float = Field(gt=0)
@@ -164,7 +97,7 @@ class Share(_Strict):
         return self.served_mw / self.region_mw
 
 
-class Zone(_Strict):
+class Zone(Strict):
     """One zone: the stream key, its market, limits and assets."""
 
     zone: str
@@ -192,7 +125,7 @@ class Zone(_Strict):
     churn_price_per_mwh: float = Field(
         default=0.0, ge=0, description="cost of departing from the plan published before"
     )
-    assets: tuple[Asset, ...] = ()
+    assets: tuple[AnyAsset, ...] = ()
 
     @field_validator("time_zone")
     @classmethod
@@ -231,9 +164,13 @@ class Zone(_Strict):
         """The scale of the served share: bids and decisions are written and weighed by it."""
         return PowerScale.of(self.share.served_mw)
 
-    def of_kind(self, kind: type[Any]) -> tuple[Any, ...]:
-        """Return the assets of one class, in file order."""
-        return tuple(asset for asset in self.assets if isinstance(asset, kind))
+    def local(self, when: datetime) -> datetime:
+        """Return an aware time in the zone's time zone."""
+        return when.astimezone(ZoneInfo(self.time_zone))
+
+    def of_kind(self, entry: type[_A]) -> tuple[_A, ...]:
+        """Return the assets of one entry class, in file order."""
+        return tuple(asset for asset in self.assets if isinstance(asset, entry))
 
     @property
     def batteries(self) -> tuple[Battery, ...]:
@@ -256,7 +193,7 @@ class Zone(_Strict):
         return self.of_kind(CurtailableLoad)
 
 
-class Fleet(_Strict):
+class Fleet(Strict):
     """All zones of one plant."""
 
     zones: tuple[Zone, ...] = ()
@@ -317,13 +254,22 @@ def parse_fleet(text: str, name: str) -> Fleet:
     try:
         return Fleet.model_validate({} if data is None else data)
     except ValidationError as error:
-        keys = {key for model in _MODELS for key in model.model_fields}
+        keys = {key for model in (*_MODELS, *ENTRIES.values()) for key in model.model_fields}
         raise FleetError(f"{name}: {describe(error, keys)}", hint="see docs/guide/fleet.md") from error
 
 
-_MODELS: tuple[type[BaseModel], ...] = (
-    Battery, Peaker, CurtailableRenewable, CurtailableLoad, Market, Limits, FrequencyResponse, Share, Zone, Fleet,
-)  # fmt: skip
+_MODELS: tuple[type[BaseModel], ...] = (Market, Limits, FrequencyResponse, Share, Zone, Fleet)
+
+
+def add_asset_kind(entry: type[Asset]) -> None:
+    """Register an entry class of a new asset kind, so that fleet files may name it.
+
+    Raises:
+        ValueError: As ``vpp.fleet.assets.register_entry``.
+    """
+    register_entry(entry)
+    Zone.model_rebuild(force=True)
+    Fleet.model_rebuild(force=True)
 
 
 def default_zone(
@@ -344,23 +290,12 @@ def default_zone(
         **known: Zone fields that are known otherwise (time zone, market, country, channels).
     """
     factor = served_mw / region_mw
-    size = served_mw / 100.0
+    defaults = (entry.default_for(name, served_mw) for entry in ENTRIES.values())
     return Zone(
         zone=name,
         step_min=step_min,
         share=Share(region_mw=region_mw, served_mw=served_mw),
         limits=Limits(ramp_limit_mw=max(ramp_mw * factor, 0.001 * served_mw), import_cap_mw=0.86 * served_mw),
-        assets=(
-            Battery(
-                asset_id=f"{name}-battery-1", energy_mwh=16.0 * size, charge_mw=8.0 * size, discharge_mw=8.0 * size
-            ),
-            Peaker(
-                asset_id=f"{name}-peaker-1",
-                capacity_mw=15.0 * size,
-                ramp_mw_per_h=16.0 * size,
-                fuel_cost_per_mwh=160.0,
-            ),
-            CurtailableLoad(asset_id=f"{name}-load-1", capacity_mw=6.0 * size, curtail_cost_per_mwh=300.0),
-        ),
+        assets=tuple(asset for asset in defaults if asset is not None),
         **known,
     )

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import re
 
+from agents.assets.registry import TYPES, store_rows, type_of
 from vpp.errors import ConfigError
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker, Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Zone
 
 _PART = re.compile(r"[\s=]+|:\s+|(?<=\d)(?=mw$)", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_VERBS = frozenset({"discharge", "charge", "hold", "rest", "run", "stop", "shed", "cut"})
+_AT_REST = frozenset({"hold", "rest"})
 _FILLERS = frozenset({"", "mw", "at", "with", "to", "by", "full"})
-_KINDS: dict[str, tuple[type[Asset], ...]] = {
-    "discharge": (Battery,),
-    "charge": (Battery,),
-    "run": (Peaker,),
-    "stop": (Peaker,),
-    "shed": (CurtailableLoad,),
-    "cut": (CurtailableRenewable,),
-}
-_INTO_THE_PLANT = frozenset({"charge", "cut"})
-_AT_REST = frozenset({"hold", "rest", "stop"})
 HINT = 'write e.g. "discharge 5 MW", "rest", "GB-battery-1 charge 3 MW" or "GB-peaker-1 0 MW"'
 
 
@@ -36,12 +28,15 @@ def first_powers(zone: Zone, wish: str) -> dict[str, float]:
     words = [word.rstrip(":") for word in _PART.split(wish.strip())]
     parts = [word for word in words if word.lower() not in _FILLERS]
     sizes = [word for word in parts if _NUMBER.fullmatch(word)]
-    verbs = [word.lower() for word in parts if word.lower() in _VERBS]
-    names = [word for word in parts if word not in sizes and word.lower() not in _VERBS]
+    signs = _signs()
+    verbs = [word.lower() for word in parts if word.lower() in signs]
+    names = [word for word in parts if word not in sizes and word.lower() not in signs]
     if max(len(sizes), len(verbs), len(names)) > 1 or not (sizes or verbs):
         raise ConfigError(f"{wish!r} cannot be read", hint=HINT)
     verb, size = next(iter(verbs), ""), next(iter(sizes), None)
-    return {asset.asset_id: _power(asset, verb, size, wish) for asset in _meant(zone, next(iter(names), None), verb)}
+    return {
+        asset.asset_id: _power(zone, asset, verb, size, wish) for asset in _meant(zone, next(iter(names), None), verb)
+    }
 
 
 def _meant(zone: Zone, name: str | None, verb: str) -> list[Asset]:
@@ -51,31 +46,34 @@ def _meant(zone: Zone, name: str | None, verb: str) -> list[Asset]:
         if not found:
             raise ConfigError(f"zone {zone.zone} has no asset {name!r}", hint=f"it has {ids}")
         return found
-    if verb in {"hold", "rest"}:
-        return list(zone.batteries)
-    found = [asset for asset in zone.assets if isinstance(asset, _KINDS.get(verb, (Battery,)))]
+    if verb in _AT_REST:
+        return [zone.assets[row] for row in store_rows(zone)]
+    stores = set(store_rows(zone))
+    found = [
+        asset for row, asset in enumerate(zone.assets) if (verb in type_of(asset).verbs if verb else row in stores)
+    ]
     if len(found) != 1:
         raise ConfigError(f"which asset of {zone.zone}?", hint=f"name one first; it has {ids}")
     return found
 
 
-def _power(asset: Asset, verb: str, size: str | None, wish: str) -> float:
-    if verb in _AT_REST:
+def _signs() -> dict[str, int]:
+    """Return the sign of each verb: 1 into the grid, -1 out of it, 0 rest."""
+    return {
+        **dict.fromkeys(_AT_REST, 0),
+        **{verb: sign for kind in TYPES.values() for verb, sign in kind.verbs.items()},
+    }
+
+
+def _power(zone: Zone, asset: Asset, verb: str, size: str | None, wish: str) -> float:
+    sign = _signs().get(verb, 1)
+    if sign == 0:
         return 0.0
     if size is None:
-        given = _most(asset, verb)
-    elif verb and float(size) < 0:
-        raise ConfigError(f"{wish!r}: {verb} already says the direction", hint="give the size without a sign")
-    else:
-        given = float(size)
-    return -given if verb in _INTO_THE_PLANT else given
-
-
-def _most(asset: Asset, verb: str) -> float:
-    match asset:
-        case Battery():
-            return asset.charge_mw if verb == "charge" else asset.discharge_mw
-        case Peaker() | CurtailableLoad():
-            return asset.capacity_mw
-        case _:
+        full = type_of(asset).full_mw(zone, asset, verb)
+        if full is None:
             raise ConfigError(f"{verb} {asset.asset_id} by how much?", hint=HINT)
+        return sign * full
+    if verb and float(size) < 0:
+        raise ConfigError(f"{wish!r}: {verb} already says the direction", hint="give the size without a sign")
+    return sign * float(size)

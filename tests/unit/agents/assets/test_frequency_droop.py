@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.assets.frequency_droop import at, droop_curve
+from agents.assets.frequency_droop import at
+from agents.assets.registry import type_of
 from agents.plant.ledger import money_of
 from agents.plant.reducer import PlantReducer
 from agents.plant.settlement import follow, settle_slot
@@ -25,6 +26,7 @@ from tests.worlds.builders import (
     trader_bid_at,
 )
 from vpp.domain import FREQUENCY, PRICE
+from vpp.fleet.assets import Asset
 from vpp.fleet.schema import FrequencyResponse, Zone
 from vpp.messages import Message, Setpoint, SlotClosed
 
@@ -40,6 +42,11 @@ def seen(
     return SlotClosed(
         zone=ZONE, slot=slot_at(index), step_min=30, values=values, net_load_mw=net, quality=quality or {}
     )
+
+
+def frequency_curve(zone: Zone, asset: Asset) -> list[tuple[float, float]]:
+    """The asset's own response to frequency."""
+    return type_of(asset).frequency_curve(zone, asset)
 
 
 @pytest.mark.parametrize(
@@ -58,27 +65,27 @@ def seen(
     ],
 )
 def test_power_added_by_frequency(hertz: float | None, added: float) -> None:
-    assert at(droop_curve(PLANT, DROOP), hertz) == pytest.approx(added, abs=1e-6)
+    assert at(frequency_curve(PLANT, DROOP), hertz) == pytest.approx(added, abs=1e-6)
 
 
 def test_no_droop_without_a_slope_or_a_measured_frequency() -> None:
-    assert droop_curve(PLANT, BATTERY) == []
-    assert droop_curve(make_zone(DROOP, channels=("load_mw",)), DROOP) == []
-    assert droop_curve(make_zone(DROOP, channels=("load_mw", FREQUENCY)), DROOP)
+    assert frequency_curve(PLANT, BATTERY) == []
+    assert frequency_curve(make_zone(DROOP, channels=("load_mw",)), DROOP) == []
+    assert frequency_curve(make_zone(DROOP, channels=("load_mw", FREQUENCY)), DROOP)
     slow = make_zone(DROOP, frequency=FrequencyResponse(dead_band_hz=0.02, fast_reserve_hz=None))
-    assert at(droop_curve(slow, DROOP), 49.5) == pytest.approx(0.96)
+    assert at(frequency_curve(slow, DROOP), 49.5) == pytest.approx(0.96)
 
 
 @given(st.floats(45.0, 55.0), st.floats(45.0, 55.0))
 def test_a_lower_frequency_never_gets_less(one: float, other: float) -> None:
-    curve = droop_curve(PLANT, DROOP)
+    curve = frequency_curve(PLANT, DROOP)
     low, high = min(one, other), max(one, other)
     assert at(curve, low) >= at(curve, high)
     assert [hz for hz, _ in curve] == sorted({hz for hz, _ in curve})
 
 
 def test_the_twin_adds_the_droop_and_it_is_settled() -> None:
-    planned = {"bat": Planned(1.0, frequency_curve=droop_curve(PLANT, DROOP))}
+    planned = {"bat": Planned(1.0, frequency_curve=frequency_curve(PLANT, DROOP))}
     found = settle_slot(PLANT, seen(1, 49.88), 1, fleet_at_start(PLANT, {}), planned)
     assert found.statuses[0].power_mw == pytest.approx(1.2)
     assert found.statuses[0].planned_mw == 1.0
@@ -90,7 +97,7 @@ def test_the_twin_adds_the_droop_and_it_is_settled() -> None:
 
 
 def test_a_frequency_meter_that_stands_still_moves_nothing() -> None:
-    planned = {"bat": Planned(1.0, frequency_curve=droop_curve(PLANT, DROOP))}
+    planned = {"bat": Planned(1.0, frequency_curve=frequency_curve(PLANT, DROOP))}
     stuck = seen(1, 49.4, quality={FREQUENCY: "flat"})
     assert settle_slot(PLANT, stuck, 1, fleet_at_start(PLANT, {}), planned).statuses[0].power_mw == 1.0
     assert follow(planned["bat"], 50.0) == 1.0
@@ -107,7 +114,7 @@ def setpoints(zone: Zone, *slots: SlotClosed, hold: bool = False) -> list[Setpoi
 
 
 def test_setpoints_carry_the_droop_unless_the_battery_is_held_or_the_plant_blind() -> None:
-    assert setpoints(PLANT, seen(0, 50.0))[-1].frequency_curve == droop_curve(PLANT, DROOP)
+    assert setpoints(PLANT, seen(0, 50.0))[-1].frequency_curve == frequency_curve(PLANT, DROOP)
     assert setpoints(PLANT, seen(0, 50.0), hold=True)[-1].frequency_curve == []
     blind = setpoints(PLANT, seen(0, 50.0), seen(1, 50.0, None), seen(2, 50.0, None))
     assert [bool(s.frequency_curve) for s in blind] == [True, False, False]

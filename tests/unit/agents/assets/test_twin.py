@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.assets.twin import AssetState, Clamp, deliver, power_range
+from agents.assets.battery import power_range
+from agents.assets.state import AssetState, Clamp
+from agents.assets.twin import deliver
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER
-from vpp.fleet.schema import Battery, CurtailableRenewable, Peaker
+from vpp.fleet.assets import Battery, CurtailableRenewable, Peaker
 
 BATTERIES = st.builds(
     Battery,

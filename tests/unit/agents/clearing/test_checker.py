@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.assets.fleet_state import FleetState
-from agents.assets.twin import Clamp
+from agents.assets.registry import fleet_at_rest
+from agents.assets.state import Clamp
 from agents.clearing.checker import check
 from agents.clearing.solve import solve
 from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
 
 ZONE = grid_zone(BATTERY, PEAKER, LOAD, export_cap_mw=20.0)
-REST = FleetState.initial(ZONE)
+REST = fleet_at_rest(ZONE)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.assets.fleet_state import FleetState
+from agents.assets.lp import gap_hours
+from agents.assets.registry import fleet_at_rest
 from agents.clearing.penalties import (
     Hinges,
     deviations,
-    gap_hours,
     hedge_weights,
     level_hinges,
     ramp_hinges,
@@ -37,7 +37,7 @@ def test_hedge_weights_sum_to_one_with_the_rest_in_the_middle() -> None:
 
 def test_ramp_penalty_is_price_times_slot_hours_beyond_the_limit_and_only_the_middle_node_counts_now() -> None:
     problem = clearing_problem(
-        grid_zone(BATTERY), np.zeros(3), state=FleetState.initial(grid_zone(BATTERY), 0.0), ramp_sd_mw=1.0
+        grid_zone(BATTERY), np.zeros(3), state=fleet_at_rest(grid_zone(BATTERY), 0.0), ramp_sd_mw=1.0
     )
     cost = ramp_hinges(problem).cost(np.array([5.0, 5.0, -2.5]))
     assert cost[0] == pytest.approx(250.0 * 0.5 * 2.0)

@@ -10,19 +10,22 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState, deliver
+from agents.assets.registry import fleet_at_rest
+from agents.assets.state import AssetState
+from agents.assets.twin import deliver
 from agents.clearing.plan_cost import choice_cost, plan_costs
 from agents.clearing.plan_notes import say_note
 from agents.clearing.problem import Bands, ClearingProblem, Effort, Plan, clearing_problem, seen
 from agents.clearing.solve import cost_if, solve, what_if
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
-from vpp.fleet.schema import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker, Zone
+from vpp.fleet.assets import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
+from vpp.fleet.schema import Zone
 
 FREE = BATTERY.model_copy(update={"wear_cost_per_mwh": 0.0})
 
 
 def at(zone: Zone, *, grid_mw: float = float("nan"), **fields: Any) -> FleetState:
-    state = FleetState.initial(zone, grid_mw)
+    state = fleet_at_rest(zone, grid_mw)
     arrays: dict[str, Any] = {name: np.array(value) for name, value in fields.items()}
     return replace(state, **arrays)
 
@@ -362,7 +365,7 @@ def test_every_plan_can_be_delivered(seed: int, picks: list[int], price: float) 
     potential = np.where(
         np.array([isinstance(a, CurtailableRenewable) for a in zone.assets])[:, None], rng.uniform(0, 40, steps), 0.0
     )
-    rest = FleetState.initial(zone, 60.0)
+    rest = fleet_at_rest(zone, 60.0)
     soc = np.where(np.isnan(rest.soc), np.nan, rng.uniform(0.0, 1.0, len(zone.assets)))
     problem = clearing_problem(
         zone,

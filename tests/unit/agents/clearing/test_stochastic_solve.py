@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.assets.fleet_state import FleetState
-from agents.assets.twin import AssetState, deliver
+from agents.assets.registry import fleet_at_rest
+from agents.assets.state import AssetState
+from agents.assets.twin import deliver
 from agents.clearing.penalties import deviations
 from agents.clearing.plan_cost import plan_costs
 from agents.clearing.problem import Bands, ClearingProblem, clearing_problem, seen
@@ -18,7 +19,7 @@ from agents.clearing.stochastic_kernel import meet
 from agents.clearing.stochastic_programme import PRICE_NODES, PRICE_PAIRS, RAMP_NODES, applies, induce
 from agents.clearing.stochastic_solve import regrets, second_pass, solve_dp, solve_dp_with_curve
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
-from vpp.fleet.schema import CurtailableRenewable
+from vpp.fleet.assets import CurtailableRenewable
 
 ZONE = grid_zone(BATTERY, PEAKER, LOAD)
 
@@ -49,7 +50,7 @@ def realised(problem: ClearingProblem) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_on_certain_forecasts_the_programme_comes_close_to_the_lp(seed: int) -> None:
     net = evening(16, seed)
-    problem = clearing_problem(ZONE, net, state=FleetState.initial(ZONE, float(net[0])), stored_value_per_mwh=95.0)
+    problem = clearing_problem(ZONE, net, state=fleet_at_rest(ZONE, float(net[0])), stored_value_per_mwh=95.0)
     best = solve(problem)
     idle = (
         250.0 * 0.5 * np.maximum(np.abs(np.diff(net)) - 3.0, 0.0).sum()
@@ -73,7 +74,7 @@ def test_the_first_action_is_the_programme_s_and_the_plan_explains_itself() -> N
 def test_arbitrage_without_limits() -> None:
     zone = loose_zone(BATTERY)
     price = np.array([120.0, *[20.0] * 7])
-    state = FleetState.initial(zone, 50.0)
+    state = fleet_at_rest(zone, 50.0)
     problem = clearing_problem(zone, np.full(8, 50.0), state=state, price_per_mwh=price, stored_value_per_mwh=0.0)
     assert applies(problem)
     assert solve_dp(problem).power_mw[0, 0] == pytest.approx(8.0)
@@ -140,7 +141,7 @@ def test_every_first_action_can_be_delivered(seed: int, peaker: bool, price: flo
     rng = np.random.default_rng(seed)
     zone = grid_zone(*((BATTERY, PEAKER, LOAD) if peaker else (BATTERY,)), export_cap_mw=40.0)
     steps = 6
-    state = FleetState.initial(zone, 60.0 if seed % 2 else float("nan"))
+    state = fleet_at_rest(zone, 60.0 if seed % 2 else float("nan"))
     problem = clearing_problem(
         zone,
         rng.uniform(-60, 110, steps),
@@ -187,7 +188,7 @@ def test_prices_of_unit_spread_are_paired_with_ramps_without_leaning_to_either()
 
 def test_a_price_that_will_be_seen_is_worth_waiting_for() -> None:
     zone = loose_zone(BATTERY)
-    state = replace(FleetState.initial(zone, 50.0), soc=np.array([0.1]))
+    state = replace(fleet_at_rest(zone, 50.0), soc=np.array([0.1]))
     sure = clearing_problem(zone, np.full(16, 50.0), state=state, price_per_mwh=100.0, stored_value_per_mwh=0.0)
     unsure = replace(sure, price_sd_per_mwh=np.full(16, 60.0))
     assert solve_dp(unsure).water_value_per_mwh[0] > solve_dp(sure).water_value_per_mwh[0] + 10.0

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from agents.assets.twin import AssetState, deliver
+from agents.assets.battery import BatteryType
+from agents.assets.state import AssetState
+from agents.assets.twin import deliver
 from agents.evaluation.capture import CAUSES, POINTS, Capture, Slot, capture_of_day, together
 from tests.worlds.builders import BATTERY
-from vpp.fleet.schema import Battery
+from vpp.fleet.assets import Battery
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
@@ -50,11 +52,11 @@ def day(powers: list[float], prices: Floats = PRICES, battery: Battery = BATTERY
 
 def test_the_bound_of_a_lossless_battery_by_hand() -> None:
     """Empty at first; buy 2 MWh at each of 40 and 30, sell at 140 and 160: 460. Nothing is left at the end."""
-    found = capture_of_day(LOSSLESS, day([0, -4, -4, 0, 4, 4, 0, 0], battery=LOSSLESS), HOURS)
+    found = capture_of_day(BatteryType().store(LOSSLESS), day([0, -4, -4, 0, 4, 4, 0, 0], battery=LOSSLESS), HOURS)
     assert found.value == pytest.approx(2 * (140 + 160 - 40 - 30))
     # A bought MWh more at 50 or 60 is worth the median of 65 at the end, so perfect foresight also ends full.
     assert found.bound > found.value
-    rest = capture_of_day(LOSSLESS, day([0.0] * 8, battery=LOSSLESS), HOURS)
+    rest = capture_of_day(BatteryType().store(LOSSLESS), day([0.0] * 8, battery=LOSSLESS), HOURS)
     assert rest.value == 0.0
     assert rest.bound == pytest.approx(found.bound)
 
@@ -67,7 +69,7 @@ def test_the_best_path_captures_everything() -> None:
     path = storage_dp.best_path(PRICES, np.full(8, HOURS), final, 0.5 * (POINTS - 1), cell) * cell[0] * 4.0
     moves = np.diff(path)
     powers = [-m / 0.8 / HOURS if m > 0 else -m * 0.8 / HOURS for m in moves]
-    found = capture_of_day(BATTERY, day(powers), HOURS)
+    found = capture_of_day(BatteryType().store(BATTERY), day(powers), HOURS)
     assert found.pct == pytest.approx(100.0, abs=0.01)
     assert math.fsum(found.losses.values()) == pytest.approx(0.0, abs=0.05)
 
@@ -82,7 +84,7 @@ def test_the_best_path_captures_everything() -> None:
 def test_losses_sum_to_the_gap_and_no_path_beats_the_bound(
     powers: list[float], prices: list[float], late: bool, held: bool
 ) -> None:
-    found = capture_of_day(BATTERY, day(powers, np.array(prices), late=late, held=held), HOURS)
+    found = capture_of_day(BatteryType().store(BATTERY), day(powers, np.array(prices), late=late, held=held), HOURS)
     assert math.fsum(found.losses.values()) == pytest.approx(found.bound - found.value, abs=1e-7)
     assert found.value <= found.bound + 0.5
     assert found.losses["forecast" if late else "latency"] == 0.0
@@ -91,33 +93,33 @@ def test_losses_sum_to_the_gap_and_no_path_beats_the_bound(
 
 def test_resting_through_a_spread_is_booked_on_what_ruled() -> None:
     rests = day([0.0] * 8)
-    knew = capture_of_day(BATTERY, rests, HOURS)
+    knew = capture_of_day(BatteryType().store(BATTERY), rests, HOURS)
     # What is left at the day's end is worth another thing to a plan that ends there than to the day: a little remains.
     assert abs(knew.losses["forecast"]) < 0.02 * knew.bound
     assert knew.losses["constraint"] > 0.95 * (knew.bound - knew.value)
-    held = capture_of_day(BATTERY, [replace(slot, held=True) for slot in rests], HOURS)
+    held = capture_of_day(BatteryType().store(BATTERY), [replace(slot, held=True) for slot in rests], HOURS)
     assert held.losses["hold"] == pytest.approx(knew.losses["constraint"])
     flat = [replace(slot, expected=np.full(slot.expected.size, 70.0)) for slot in rests]
-    blind = capture_of_day(BATTERY, flat, HOURS)
+    blind = capture_of_day(BatteryType().store(BATTERY), flat, HOURS)
     assert blind.losses["forecast"] > 0.9 * (blind.bound - blind.value)
-    stale = capture_of_day(BATTERY, [replace(slot, late=True) for slot in flat], HOURS)
+    stale = capture_of_day(BatteryType().store(BATTERY), [replace(slot, late=True) for slot in flat], HOURS)
     assert stale.losses["latency"] == pytest.approx(blind.losses["forecast"])
 
 
 def test_a_slot_without_a_price_or_a_decision_is_no_forecasts_fault() -> None:
     prices = PRICES.copy()
     prices[4] = np.nan
-    found = capture_of_day(BATTERY, day([0.0] * 8, prices), HOURS)
+    found = capture_of_day(BatteryType().store(BATTERY), day([0.0] * 8, prices), HOURS)
     assert np.isfinite(found.bound)
     bare = [replace(slot, expected=np.zeros(0), step_h=np.zeros(0)) for slot in day([0.0] * 8)]
-    assert capture_of_day(BATTERY, bare, HOURS).losses["forecast"] == 0.0
+    assert capture_of_day(BatteryType().store(BATTERY), bare, HOURS).losses["forecast"] == 0.0
 
 
 def test_days_add_up() -> None:
-    one = capture_of_day(BATTERY, day([0.0] * 8), HOURS)
+    one = capture_of_day(BatteryType().store(BATTERY), day([0.0] * 8), HOURS)
     both = together([one, one])
     assert both.bound == pytest.approx(2 * one.bound)
     assert both.pct == one.pct
-    empty = capture_of_day(BATTERY, [], HOURS)
+    empty = capture_of_day(BatteryType().store(BATTERY), [], HOURS)
     assert empty == Capture(0.0, 0.0, dict.fromkeys(CAUSES, 0.0))
     assert empty.pct is None

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.assets.twin import AssetState
+from agents.assets.state import AssetState
 from agents.evaluation.inslot_follow import estimate_mean, follow_ticks
 from tests.worlds.grid_cases import BATTERY
 

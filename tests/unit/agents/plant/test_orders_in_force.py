@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from agents.assets.fleet_state import FleetState
+from agents.assets.registry import fleet_at_rest
 from agents.plant.orders_in_force import Asked, admit, asked, unexpired, verdicts
 from tests.worlds.builders import make_zone, order_of, slot_at
 from vpp.messages import Order, OrderVerdict, PlanNote
@@ -19,7 +20,7 @@ HOURS = np.full(4, 0.5)
 
 def ask(*orders: Order, state: FleetState | None = None) -> Asked:
     zone = make_zone()
-    return asked(zone, orders, state or FleetState.initial(zone), STARTS, HOURS)
+    return asked(zone, orders, state or fleet_at_rest(zone), STARTS, HOURS)
 
 
 def target(order_id: str, power: float, priority: int = 0, **given: object) -> Order:
@@ -47,7 +48,7 @@ def test_the_higher_priority_rules_and_of_equals_the_later(orders: list[Order], 
 
 def test_a_hold_rules_every_order_and_sends_a_peaker_down_its_ramp() -> None:
     running = replace(
-        FleetState.initial(make_zone()), power_mw=np.array([3.0, 14.0, 0.0]), running_min=np.array([0, 60.0, 0])
+        fleet_at_rest(make_zone()), power_mw=np.array([3.0, 14.0, 0.0]), running_min=np.array([0, 60.0, 0])
     )
     said = ask(target("a", 2.0, 100), order_of("hold", "stop"), state=running)
     assert list(said.bands.fixed_mw[0]) == [0.0] * 4

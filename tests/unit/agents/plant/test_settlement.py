@@ -12,7 +12,7 @@ from agents.plant.ledger import Settled, entries, money_of, no_action_shed_mw, p
 from agents.plant.settlement import follow, settle_slot
 from agents.plant.state import AssetKept, Planned, fleet_at_start
 from tests.worlds.builders import BATTERY, PEAKER, closed_slot, make_zone
-from vpp.fleet.schema import CurtailableRenewable
+from vpp.fleet.assets import CurtailableRenewable
 from vpp.messages import AssetReading
 
 CURVE = [(40.0, -2.0), (50.0, 0.0), (60.0, 3.0)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agents.assets.twin import soc_after
+from agents.assets.battery import soc_after
 from tests.worlds.builders import BATTERY, make_zone, order_of
 from topologies.control.capture import captures
 from vpp.messages import DECISION_VERSION, Decision, Engine, MissingBid, OrderVerdict, PlanTable

@@ -1,0 +1,52 @@
+"""The look-ahead as an asset type sees it: steps, prices, the fleet's state and what surrounds an asset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from agents.assets.fleet_state import FleetState
+from vpp.fleet.schema import Zone
+from vpp.numerics.arrays import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """N steps ahead of A assets; h = 0 is the slot decided.
+
+    ``step_h``: shape (N,), hours. ``net_mw``: shape (N,), expected net load of the served share.
+    ``price_per_mwh``: shape (N,), what stores trade at. ``generation_price_per_mwh``: shape (N,), what all other
+    assets are weighed at. ``stored_value_per_mwh``, ``stored_width``: value of energy left at the end, by segments
+    from empty to full, decreasing; widths are shares of a store's band and sum to 1.
+    ``potential_mw``: shape (A, N), output of a renewable that can be cut (>= 0); NaN or 0 elsewhere and when unknown.
+    ``start``: UTC start of h = 0; None where it is not known, which an asset with a timetable refuses.
+    """
+
+    zone: Zone
+    state: FleetState
+    step_h: Floats
+    net_mw: Floats
+    price_per_mwh: Floats
+    generation_price_per_mwh: Floats
+    stored_value_per_mwh: Floats
+    stored_width: Floats
+    potential_mw: Floats
+    start: datetime | None
+
+    @property
+    def steps(self) -> int:
+        """Number of steps N."""
+        return len(self.step_h)
+
+    def edges(self) -> list[datetime]:
+        """Return the N + 1 edges of the steps, in the zone's local time.
+
+        Raises:
+            ValueError: The start is not known.
+        """
+        if self.start is None:
+            raise ValueError(f"{self.zone.zone}: an asset with a timetable needs the time of the first step")
+        minutes = np.concatenate([[0.0], np.cumsum(self.step_h)]) * 60.0
+        return [self.zone.local(self.start + timedelta(minutes=round(float(m), 6))) for m in minutes]

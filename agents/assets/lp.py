@@ -1,0 +1,121 @@
+"""What an asset type needs to write its block of the dispatch LP: columns, rows and entries, then numbers.
+
+A block's structure depends on the fleet alone and is built once (``Sheet``); costs, bounds and right-hand sides change
+from decision to decision (``Coefficients``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vpp.numerics.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the structure of every block depends on: hours per step and segments of the stored value."""
+
+    step_h: tuple[float, ...]
+    segments: int
+
+    @property
+    def steps(self) -> int:
+        """Number of steps N."""
+        return len(self.step_h)
+
+
+class Sheet:
+    """Collects columns, rows and entries of a sparse matrix by name; a place may be entered once."""
+
+    def __init__(self) -> None:
+        self.column: dict[str, Ints] = {}
+        self.row: dict[str, Ints] = {}
+        self.columns = 0
+        self.rows = 0
+        self._entries: list[tuple[Ints, Ints, Floats]] = []
+
+    def add_columns(self, name: str, *shape: int) -> Ints:
+        """Return the places of new columns.
+
+        Raises:
+            ValueError: The name is taken.
+        """
+        self.column[name] = places = self._places(self.column, name, self.columns, shape)
+        self.columns += places.size
+        return places
+
+    def add_rows(self, name: str, *shape: int) -> Ints:
+        """Return the places of new rows.
+
+        Raises:
+            ValueError: The name is taken.
+        """
+        self.row[name] = places = self._places(self.row, name, self.rows, shape)
+        self.rows += places.size
+        return places
+
+    @staticmethod
+    def _places(taken: dict[str, Ints], name: str, first: int, shape: tuple[int, ...]) -> Ints:
+        if name in taken:
+            raise ValueError(f"two blocks of the dispatch use the name {name!r}")
+        count = int(np.prod(shape))
+        return np.arange(first, first + count, dtype=np.int64).reshape(shape)
+
+    def put(self, row: Any, column: Any, value: Any) -> None:
+        """Enter ``value`` at ``(row, column)``; the three are broadcast against each other."""
+        row, column, value = np.broadcast_arrays(row, column, np.asarray(value, dtype=float))
+        self._entries.append((row.ravel(), column.ravel(), value.ravel()))
+
+    def entries(self) -> tuple[Ints, Ints, Floats]:
+        """Return row, column and value of all entries."""
+        row, column, value = (np.concatenate([entry[k] for entry in self._entries]) for k in range(3))
+        return row, column, value
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """Numbers of one decision: minimise ``cost x``, ``row_low <= A x <= row_high``, ``low <= x <= high``.
+
+    ``column``, ``row``: places by name (``Sheet``). ``integer``: 1 for columns that must be whole.
+    ``fixed_mw``: shape (A, N), power that will be delivered whatever is planned, NaN where the plan is free.
+    ``above_cap_mw``: shape (N,), net load above the import cap in the worst case that is weighed, at least 0.
+    ``running``: shape (A, N), the on/off decisions where they are taken already, else None.
+    """
+
+    column: dict[str, Ints]
+    row: dict[str, Ints]
+    cost: Floats
+    low: Floats
+    high: Floats
+    row_low: Floats
+    row_high: Floats
+    integer: Any
+    fixed_mw: Floats
+    above_cap_mw: Floats
+    running: Bools | None
+
+    def equal(self, row: str, value: Floats | float) -> None:
+        """Set both sides of the rows of one name."""
+        places = self.row[row]
+        self.row_low[places] = self.row_high[places] = value
+
+
+@dataclass(frozen=True, slots=True)
+class LimitColumn:
+    """A column whose upper bound is a limit of an asset in words: ``power`` (MW) or ``soc`` (MWh).
+
+    ``both``: its lower bound is a limit as well.
+    """
+
+    column: str
+    kind: str
+    both: bool = False
+
+
+def gap_hours(step_h: Floats) -> Floats:
+    """Return the hours between the centres of each step and the one before (of h = 0: its own length)."""
+    before = np.concatenate([step_h[:1], step_h[:-1]])
+    return np.asarray((before + step_h) / 2.0)

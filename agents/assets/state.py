@@ -1,0 +1,98 @@
+"""State of one asset and what it delivered over an interval: the terms that all asset types share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from agents.assets.fleet_state import FleetState
+
+
+class Clamp(StrEnum):
+    """Why an asset gives, or may give, something else than the setpoint."""
+
+    NOT_FINITE = "not_finite"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN_ASSET = "unknown_asset"
+    WRONG_SIGN = "wrong_sign"
+    POWER_LIMIT = "power_limit"
+    SOC_MIN = "soc_min"
+    SOC_MAX = "soc_max"
+    RAMP_LIMIT = "ramp_limit"
+    MIN_LOAD = "min_load"
+    MIN_RUN = "min_run"
+    NOT_READY = "not_ready"
+    POTENTIAL = "potential"
+    NOT_CONNECTED = "not_connected"
+    NEEDED_LATER = "needed_later"
+    IMPORT_CAP = "import_cap"
+    EXPORT_CAP = "export_cap"
+
+
+@dataclass(frozen=True, slots=True)
+class AssetState:
+    """One asset at the start of an interval; fields as in ``FleetState``."""
+
+    soc: float = math.nan
+    power_mw: float = 0.0
+    running_min: float = 0.0
+    ready_in_min: float = 0.0
+    available: bool = True
+
+    @staticmethod
+    def of(state: FleetState, row: int) -> AssetState:
+        """Return the state of one asset of the fleet."""
+        return AssetState(
+            soc=float(state.soc[row]),
+            power_mw=float(state.power_mw[row]),
+            running_min=float(state.running_min[row]),
+            ready_in_min=float(state.ready_in_min[row]),
+            available=bool(state.available[row]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One interval of delivery.
+
+    ``hours``: length, > 0. ``at``: start, aware and in the zone's time zone; None where it is not known, which an
+    asset with a timetable refuses. ``potential_mw``: output of a renewable without curtailment, NaN when unknown.
+    ``starts_up``: a generator that is off is told to start, to deliver once ``ready_in_min`` is over.
+    """
+
+    hours: float
+    at: datetime | None = None
+    potential_mw: float = math.nan
+    starts_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Answer of an asset's physics: mean power, SoC at the end (NaN: none), the state after, the binding limit.
+
+    ``shortfall_mwh``: energy that the asset owed to its users in this interval and did not have, at least 0.
+    """
+
+    power_mw: float
+    state: AssetState
+    reason: Clamp | None = None
+    shortfall_mwh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What an asset gave over an interval.
+
+    ``power_mw``: mean power. ``energy_mwh``: ``power_mw * hours``, at the grid side. ``soc``: at the end, NaN where
+    there is none. ``state``: the state after it. ``reason``: why it is not the setpoint, None when it is.
+    ``shortfall_mwh``: as in ``Response``.
+    """
+
+    power_mw: float
+    energy_mwh: float
+    soc: float
+    state: AssetState
+    reason: Clamp | None
+    shortfall_mwh: float = 0.0

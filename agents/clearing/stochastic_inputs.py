@@ -1,0 +1,80 @@
+"""Inputs of the stochastic dynamic programme, as named tuples that compiled code takes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vpp.numerics.arrays import Floats, Ints
+
+
+class BatteryCell(NamedTuple):
+    """A battery: one-way efficiencies, limits (MW, at least 0) at the grid side, wear per MWh discharged."""
+
+    charge_efficiency: float
+    discharge_efficiency: float
+    charge_mw: float
+    discharge_mw: float
+    wear_per_mwh: float
+
+
+class GridLevel(NamedTuple):
+    """Limits of grid power (MW) and what each MWh beyond them costs."""
+
+    low_mw: float
+    high_mw: float
+    price_per_mwh: float
+
+
+class FirstSlot(NamedTuple):
+    """What a first action is weighed with.
+
+    ``hours``: length of the slot. ``price_per_mwh``: what the battery trades at. ``generator_price_per_mwh``: net cost
+    of the generator's energy. ``ramp_limit_mw`` and ``ramp_price_per_mw`` beyond it. ``level``: limits of grid power.
+    ``shed_mw``, ``shed_price_per_mwh``: emergency shedding. ``energy_mwh``: energy in store at the start.
+    """
+
+    hours: float
+    price_per_mwh: float
+    generator_price_per_mwh: float
+    ramp_limit_mw: float
+    ramp_price_per_mw: float
+    level: GridLevel
+    shed_mw: float
+    shed_price_per_mwh: float
+    energy_mwh: float
+
+
+class Ramps(NamedTuple):
+    """Ramp limits (N,) and what a MW beyond costs; deviations of the ramp (N, J) and the price node (J,) of each."""
+
+    limit_mw: Floats
+    price_per_mw: float
+    deviation_mw: Floats
+    price_node: Ints
+
+
+class Course(NamedTuple):
+    """What is expected, shape (N,) each unless noted.
+
+    ``net_mw``: net load. ``hours``: length of steps. ``price_per_mwh``: what the battery trades at.
+    ``price_deviation_per_mwh``: (N, K); where the last one is 0, the first serves all ramps.
+    ``generator_price_per_mwh``: net cost of the generator's energy. ``level_deviation_mw``: equally likely deviations
+    of the level (N, K). ``shed_mw``, ``shed_price_per_mwh``: emergency shedding.
+    """
+
+    net_mw: Floats
+    hours: Floats
+    price_per_mwh: Floats
+    price_deviation_per_mwh: Floats
+    generator_price_per_mwh: Floats
+    level_deviation_mw: Floats
+    shed_mw: Floats
+    shed_price_per_mwh: Floats
+
+
+class Grids(NamedTuple):
+    """Equally spaced grids: energy in store (E,), MWh, and plant power (Q,), MW; generator powers (G,), MW."""
+
+    energy_mwh: Floats
+    power_mw: Floats
+    generator_mw: Floats

@@ -1,0 +1,170 @@
+"""Fleet file entries of the asset types: one class per ``kind``, registered by that name.
+
+An entry holds what a user writes in the fleet file. What an asset does with it (physics, its part of the dispatch, its
+money) is in ``agents/assets``, one module per kind.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Asset(Strict):
+    """What every entry has: its ``kind``, which selects the class, and an id that is unique in its zone."""
+
+    kind: str
+    asset_id: str
+
+    @property
+    def needed_channel(self) -> str | None:
+        """Telemetry channel without which the asset cannot run; None: it needs none."""
+        return None
+
+    @classmethod
+    def default_for(cls, zone_name: str, served_mw: float) -> Asset | None:
+        """Return the asset of this kind for a zone that no fleet file describes; None: such a zone has none."""
+        return None
+
+
+ENTRIES: dict[str, type[Asset]] = {}
+"""Entry class by ``kind``, in the order of registration; a default fleet follows it."""
+
+_E = TypeVar("_E", bound=type[Asset])
+
+
+def register_entry(entry: _E) -> _E:
+    """Add an entry class under the default of its ``kind`` field; a class decorator.
+
+    Raises:
+        ValueError: The class has no default ``kind``, or another class has it.
+    """
+    fields: dict[str, Any] = dict(entry.__pydantic_fields__)
+    kind = fields["kind"].default
+    if not isinstance(kind, str) or ENTRIES.get(kind, entry) is not entry:
+        raise ValueError(f"{entry.__name__}: its kind {kind!r} is missing or taken")
+    ENTRIES[kind] = entry
+    return entry
+
+
+class _ByKind:
+    """Makes pydantic validate an asset by the registered class of its ``kind`` (a discriminated union)."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        choices = {kind: handler.generate_schema(entry) for kind, entry in ENTRIES.items()}
+        return core_schema.tagged_union_schema(choices, discriminator="kind")
+
+
+AnyAsset = SerializeAsAny[Annotated[Asset, _ByKind]]
+
+
+@register_entry
+class Battery(Asset):
+    """A battery. Power limits are at the grid side; efficiency is split over charge and discharge.
+
+    ``wear_cost_per_mwh`` is per MWh discharged at the grid side.
+    """
+
+    kind: Literal["battery"] = "battery"
+    energy_mwh: float = Field(gt=0)
+    charge_mw: float = Field(gt=0)
+    discharge_mw: float = Field(gt=0)
+    charge_efficiency: float = Field(default=0.9381, gt=0, le=1)
+    discharge_efficiency: float = Field(default=0.9381, gt=0, le=1)
+    soc_min: float = Field(default=0.05, ge=0, le=1)
+    soc_max: float = Field(default=0.95, ge=0, le=1)
+    soc_start: float = Field(default=0.5, ge=0, le=1)
+    reserve_soc: float = Field(default=0.0, ge=0, le=1, description="kept above soc_min for emergencies")
+    wear_cost_per_mwh: float = Field(default=5.0, ge=0)
+    droop_mw_per_hz: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _band(self) -> Battery:
+        if self.soc_min + self.reserve_soc >= self.soc_max:
+            raise ValueError("soc_min + reserve_soc must lie below soc_max")
+        return self
+
+    @classmethod
+    def default_for(cls, zone_name: str, served_mw: float) -> Battery:
+        """Return 8 MW / 16 MWh per 100 MW served."""
+        size = served_mw / 100.0
+        return cls(
+            asset_id=f"{zone_name}-battery-1", energy_mwh=16.0 * size, charge_mw=8.0 * size, discharge_mw=8.0 * size
+        )
+
+
+@register_entry
+class Peaker(Asset):
+    """A dispatchable generator: 0, or between minimum load and capacity."""
+
+    kind: Literal["peaker"] = "peaker"
+    capacity_mw: float = Field(gt=0)
+    min_load_mw: float = Field(default=0.0, ge=0)
+    ramp_mw_per_h: float = Field(gt=0)
+    fuel_cost_per_mwh: float = Field(ge=0)
+    start_cost: float = Field(default=0.0, ge=0)
+    start_time_min: float = Field(default=0.0, ge=0)
+    min_run_min: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _band(self) -> Peaker:
+        if self.min_load_mw > self.capacity_mw:
+            raise ValueError(f"min_load_mw {self.min_load_mw:g} must not exceed capacity_mw {self.capacity_mw:g}")
+        return self
+
+    @classmethod
+    def default_for(cls, zone_name: str, served_mw: float) -> Peaker:
+        """Return 15 MW per 100 MW served."""
+        size = served_mw / 100.0
+        return cls(
+            asset_id=f"{zone_name}-peaker-1",
+            capacity_mw=15.0 * size,
+            ramp_mw_per_h=16.0 * size,
+            fuel_cost_per_mwh=160.0,
+        )
+
+
+@register_entry
+class CurtailableLoad(Asset):
+    """Load that may be shed: power is positive, up to ``capacity_mw``; paid ``curtail_cost_per_mwh``.
+
+    ``only_at_cap``: emergency shedding that is also there when the plant does not act (as in "no action").
+    """
+
+    kind: Literal["load"] = "load"
+    capacity_mw: float = Field(gt=0)
+    curtail_cost_per_mwh: float = Field(ge=0)
+    only_at_cap: bool = True
+
+    @classmethod
+    def default_for(cls, zone_name: str, served_mw: float) -> CurtailableLoad:
+        """Return 6 MW of emergency shedding per 100 MW served."""
+        size = served_mw / 100.0
+        return cls(asset_id=f"{zone_name}-load-1", capacity_mw=6.0 * size, curtail_cost_per_mwh=300.0)
+
+
+@register_entry
+class CurtailableRenewable(Asset):
+    """Renewable plant of the served share whose output may be cut: power is negative, up to the measured output.
+
+    ``channel`` names the telemetry channel of its output; ``share`` is its part of the served share of that channel.
+    """
+
+    kind: Literal["renewable"] = "renewable"
+    channel: str = "wind_mw"
+    share: float = Field(default=1.0, gt=0, le=1)
+    curtail_cost_per_mwh: float = Field(ge=0)
+
+    @property
+    def needed_channel(self) -> str:
+        """Its output."""
+        return self.channel
