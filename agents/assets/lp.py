@@ -83,6 +83,7 @@ class Coefficients:
     ``fixed_mw``: shape (A, N), power that will be delivered whatever is planned, NaN where the plan is free.
     ``above_cap_mw``: shape (N,), net load above the import cap in the worst case that is weighed, at least 0.
     ``running``: shape (A, N), the on/off decisions where they are taken already, else None.
+    ``is_ordered``: shape (A,), True where an order asks for a band of power.
     """
 
     column: dict[str, Ints]
@@ -96,6 +97,7 @@ class Coefficients:
     fixed_mw: Floats
     above_cap_mw: Floats
     running: Bools | None
+    is_ordered: Bools
 
     def equal(self, row: str, value: Floats | float) -> None:
         """Set both sides of the rows of one name."""

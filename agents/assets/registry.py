@@ -10,6 +10,7 @@ import numpy as np
 from agents.assets.battery import BatteryType
 from agents.assets.contract import AssetType, Store
 from agents.assets.curtailable import CurtailableType
+from agents.assets.ev_depot import EvDepotType
 from agents.assets.fleet_state import FleetState
 from agents.assets.flexible_load import FlexibleLoadType
 from agents.assets.peaker import PeakerType
@@ -33,7 +34,7 @@ def register(asset_type: AssetType[Any]) -> None:
     TYPES[kind] = asset_type
 
 
-for _each in (BatteryType(), PeakerType(), FlexibleLoadType(), CurtailableType()):
+for _each in (BatteryType(), PeakerType(), FlexibleLoadType(), CurtailableType(), EvDepotType()):
     register(_each)
 
 

@@ -11,7 +11,8 @@ The linear programme over steps h = 0..N-1 and assets a, all powers positive int
     peaker     p = g              cost = dt (fuel - price') g  +  start_cost v
     load       p = k              cost = dt (curtail - price') k
     renewable  p = -k             cost = dt (curtail + price') k
-    ev_depot   p = d - c          cost = dt (price' (c - d) + wear d)  +  unmet_price m
+    ev_depot   p = d - c          cost = dt (price (c - d) + wear d)  +  unmet_price m
+               e[h] = e[h-1] + eta_c dt c - dt d / eta_d + m[h] - what a departure takes
 
 ``dt``: hours of a step. ``net``: expected net load, ``G``: grid power (MW). ``c``, ``d``: charge and discharge (MW, at
 least 0), ``e``: energy in store (MWh), ``eta_c``, ``eta_d``: efficiencies, ``e_min``: energy at soc_min. ``g``:
@@ -152,6 +153,7 @@ def _coefficients(problem: ClearingProblem, layout: Layout, running: Bools | Non
         fixed_mw=binding_values(problem),
         above_cap_mw=worst_excess(problem),
         running=running,
+        is_ordered=np.asarray((np.isfinite(problem.bands.min_mw) | np.isfinite(problem.bands.max_mw)).any(axis=1)),
     )
 
 

@@ -22,6 +22,7 @@ from mcp_server.queries import series as history
 from mcp_server.queries.context import Desk
 from mcp_server.tools.short_schemas import compact_input, compact_output
 from vpp.errors import VppError
+from vpp.fleet.assets import AssetKind
 
 READ = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 TIMEOUT_S = 30.0
@@ -99,12 +100,12 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
 
     def list_assets(
         zone: Zone = None,
-        kind: Literal["battery", "peaker", "renewable", "load"] | None = None,
+        kind: AssetKind | None = None,
         state: Literal["online", "unavailable", "stale", "unseen"] | None = None,
         limit: Annotated[int, Field(ge=1, le=200)] = 50,
         cursor: Annotated[str | None, Field(max_length=40)] = None,
     ) -> reading.AssetPage:
-        """Batteries, peakers, renewables and loads with limits, power, SoC and next setpoint."""
+        """Batteries, peakers, renewables, loads and vehicle depots with limits, power, SoC and next setpoint."""
         return assets.list_assets(desk, zone, kind, state, limit, cursor)
 
     def get_asset(asset_id: AssetId) -> reading.AssetDetail:

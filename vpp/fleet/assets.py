@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    SerializeAsAny,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -38,7 +45,14 @@ class Asset(Strict):
 ENTRIES: dict[str, type[Asset]] = {}
 """Entry class by ``kind``, in the order of registration; a default fleet follows it."""
 
+AssetKind = Literal["battery", "peaker", "load", "renewable", "ev_depot"]
+"""The kinds that come with the package."""
+
 _E = TypeVar("_E", bound=type[Asset])
+
+
+LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+"""A time of day in the zone's time zone, as ``"18:00"``."""
 
 
 def register_entry(entry: _E) -> _E:
@@ -168,3 +182,51 @@ class CurtailableRenewable(Asset):
     def needed_channel(self) -> str:
         """Its output."""
         return self.channel
+
+
+@register_entry
+class EvDepot(Asset):
+    """Charging depot of electric vehicles, taken together: connected from one local time to the next departure.
+
+    Every day the vehicles leave at ``departure`` with at least ``departure_mwh`` aboard and come back at
+    ``connected_from`` with ``arrival_mwh``, and with whatever they had above their need. What is missing at a departure
+    is charged elsewhere at ``unmet_price_per_mwh``. ``energy_mwh`` is the usable capacity of all vehicles.
+    ``discharge_mw`` 0 means charge only; else the depot is bidirectional. Power limits are at the grid side, with all
+    vehicles connected; ``wear_cost_per_mwh`` is per MWh discharged. ``start_mwh``: energy aboard when a run begins.
+    """
+
+    kind: Literal["ev_depot"] = "ev_depot"
+    energy_mwh: float = Field(gt=0)
+    charge_mw: float = Field(gt=0)
+    discharge_mw: float = Field(default=0.0, ge=0)
+    charge_efficiency: float = Field(default=0.94, gt=0, le=1)
+    discharge_efficiency: float = Field(default=0.94, gt=0, le=1)
+    connected_from: LocalTime
+    departure: LocalTime
+    departure_mwh: float = Field(gt=0)
+    arrival_mwh: float = Field(ge=0)
+    unmet_price_per_mwh: float = Field(default=500.0, ge=0)
+    wear_cost_per_mwh: float = Field(default=20.0, ge=0)
+    start_mwh: float | None = Field(default=None, ge=0)
+
+    @property
+    def connected_h(self) -> float:
+        """Hours from ``connected_from`` to ``departure`` on a day without a clock change."""
+        begin, end = (int(text[:2]) + int(text[3:]) / 60.0 for text in (self.connected_from, self.departure))
+        return (end - begin) % 24.0
+
+    @model_validator(mode="after")
+    def _day(self) -> EvDepot:
+        if not self.arrival_mwh < self.departure_mwh <= self.energy_mwh:
+            raise ValueError("arrival_mwh must lie below departure_mwh, and departure_mwh must not exceed energy_mwh")
+        if self.start_mwh is not None and self.start_mwh > self.energy_mwh:
+            raise ValueError("start_mwh must not exceed energy_mwh")
+        if not 1.0 <= self.connected_h <= 23.0:
+            raise ValueError("connected_from and departure must leave at least 1 h connected and 1 h away")
+        most = self.charge_mw * self.charge_efficiency * self.connected_h
+        if self.departure_mwh - self.arrival_mwh > most:
+            raise ValueError(
+                f"{self.departure_mwh - self.arrival_mwh:g} MWh are needed, but {self.connected_h:g} h at charge_mw "
+                f"give {most:.3g} MWh: raise charge_mw or connect earlier"
+            )
+        return self
