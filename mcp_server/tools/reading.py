@@ -105,7 +105,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         limit: Annotated[int, Field(ge=1, le=200)] = 50,
         cursor: Annotated[str | None, Field(max_length=40)] = None,
     ) -> reading.AssetPage:
-        """Batteries, peakers, renewables, loads and vehicle depots with limits, power, SoC and next setpoint."""
+        """All assets with limits, power, SoC and next setpoint."""
         return assets.list_assets(desk, zone, kind, state, limit, cursor)
 
     def get_asset(asset_id: AssetId) -> reading.AssetDetail:
