@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from agents.assets.registry import TYPES
-from tests.contract.test_imports import Module, our_modules
+from tests.worlds.source_tree import Module, our_modules
 from vpp.fleet.assets import ENTRIES, AssetKind
 
 AT_HOME = ("agents.assets", "vpp.fleet.assets", "vpp.fleet.schema")
@@ -19,9 +19,13 @@ def named_classes(module: Module) -> Iterator[str]:
     if module.is_within(*AT_HOME):
         return
     for node in ast.walk(module.tree):
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else None
-        imported = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
-        yield from (f"{module.name}:{node.lineno} names {each}" for each in (name, *imported) if each in CLASSES)
+        if isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Name | ast.Attribute):
+            names = [node.id if isinstance(node, ast.Name) else node.attr]
+        else:
+            continue
+        yield from (f"{module.name}:{node.lineno} names {name}" for name in names if name in CLASSES)
 
 
 def test_no_module_outside_the_asset_types_names_their_classes() -> None:
