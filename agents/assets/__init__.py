@@ -1,1 +1,1 @@
-"""Physics and static limits of batteries, peakers and curtailable assets."""
+"""Asset types, one module each: limits, physics, block of the dispatch, cost and words; and the registry of them."""
