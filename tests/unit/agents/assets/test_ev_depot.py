@@ -18,7 +18,7 @@ from agents.clearing.problem import Bands, ClearingProblem, Plan, clearing_probl
 from agents.clearing.reflex import reflex_plan
 from agents.clearing.solve import solve
 from agents.clearing.stochastic_programme import applies
-from tests.builders import make_zone
+from tests.worlds.builders import make_zone
 from vpp.errors import FleetError
 from vpp.fleet.assets import EvDepot
 from vpp.fleet.schema import Zone, parse_fleet
