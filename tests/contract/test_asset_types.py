@@ -10,7 +10,7 @@ from agents.assets.registry import TYPES
 from tests.worlds.source_tree import Module, our_modules
 from vpp.fleet.assets import ENTRIES, AssetKind
 
-AT_HOME = ("agents.assets", "vpp.fleet.assets", "vpp.fleet.schema")
+AT_HOME = ("agents.assets", "vpp.fleet")
 CLASSES = {entry.__name__ for entry in ENTRIES.values()} | {type(kind).__name__ for kind in TYPES.values()}
 
 

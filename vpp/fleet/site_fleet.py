@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from vpp.fleet.schema import Battery, CurtailableLoad, CurtailableRenewable, Limits, Share, Zone, default_zone
+from vpp.fleet.assets import Battery, CurtailableLoad, CurtailableRenewable
+from vpp.fleet.schema import Limits, Share, Zone, default_zone
 
 HOURS_STORED = 2.0
 """Energy of a battery over its power, where nothing is stated."""
