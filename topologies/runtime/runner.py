@@ -133,7 +133,7 @@ def dead_letter(reason: str, detail: str, payload: bytes | None, key: bytes | No
         DeadLetter(
             zone=(key or b"").decode("utf-8", "replace")[:200],
             reason=reason,
-            detail=detail[:2000],
+            detail=_encodable(detail[:2000]),
             topic=origin.topic,
             partition=origin.partition,
             offset=origin.offset,
@@ -141,6 +141,10 @@ def dead_letter(reason: str, detail: str, payload: bytes | None, key: bytes | No
             truncated=len(raw) > MAX_RAW_BYTES,
         ),
     )
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _zone_name(key: bytes | None) -> str:

@@ -88,6 +88,11 @@ class StoreSink(BaseSink):
         except MessageError as error:
             self._letters.append(dead_letter(error.reason, str(error), value, key, Origin(short, partition, offset)))
             return
+        except Exception as error:  # a bug on one record must not stop the store
+            log.exception("no rows of a record topic=%s partition=%s offset=%s", short, partition, offset)
+            detail = f"{type(error).__name__}: {error}"
+            self._letters.append(dead_letter("failed", detail, value, key, Origin(short, partition, offset)))
+            return
         for table, row in found:
             self._waiting.setdefault(table.name, []).append(row)
         slot = getattr(message, "slot", None)
@@ -123,7 +128,7 @@ class StoreSink(BaseSink):
     def _rows(self, message: Any, topic: str, seen_at: datetime) -> list[tuple[Table, Row]]:
         try:
             found = list(rows_of(message, topic, seen_at))
-        except IndexError as error:
+        except (IndexError, ValueError) as error:
             raise MessageError("its lists are not of one length", reason="schema") from error
         for table, row in found:
             why = unfit(table, row)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import ClassVar
 
 import msgspec
 
 from vpp.messages.telemetry import Record, SlotClosed
+from vpp.messages.times import Time
 
 
 class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults=True):
@@ -19,7 +19,7 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
 
     policy: ClassVar[str] = "actor"
 
-    slot: datetime
+    slot: Time
     step_min: int
     observation: SlotClosed | None = None
     horizon_min: list[int]
@@ -66,7 +66,7 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
 
     policy: ClassVar[str] = "trader"
 
-    slot: datetime
+    slot: Time
     step_min: int
     observation: SlotClosed | None = None
     horizon_min: list[int]
@@ -95,9 +95,9 @@ class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     action: str
     principal: str
     reason: str
-    issued_at: datetime
-    starts_at: datetime | None = None
-    expires_at: datetime | None = None
+    issued_at: Time
+    starts_at: Time | None = None
+    expires_at: Time | None = None
     asset_ids: list[str] = []
     power_mw: float | None = None
     min_mw: float | None = None

@@ -9,6 +9,7 @@ import msgspec
 from vpp.errors import MessageError
 from vpp.messages.decision import Decision
 from vpp.messages.decision_v1 import read_form_1
+from vpp.messages.times import settle_times
 from vpp.messages.unions import Message
 
 _encoder = msgspec.json.Encoder()
@@ -31,6 +32,8 @@ def read_decision(body: bytes | str) -> Decision:
 class Decoder:
     """Decodes the messages of one topic; anything else is a ``MessageError`` with its reason code.
 
+    The times of a message that decodes are in UTC and within ``vpp.messages.times``' calendar.
+
     Args:
         union: The union of message types that the topic carries.
     """
@@ -47,12 +50,13 @@ class Decoder:
             key: The record's key where it must equal the message's zone, else None.
 
         Raises:
-            MessageError: With reason ``empty``, ``not_json``, ``schema`` or ``key``.
+            MessageError: With reason ``empty``, ``not_json``, ``schema``, ``time`` or ``key``.
         """
         if not payload:
             raise MessageError("the record has no value", reason="empty")
         try:
             message = self._read(payload)
+            settle_times(message)
         except msgspec.ValidationError as error:
             raise MessageError(str(error), reason="schema") from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

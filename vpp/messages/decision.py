@@ -5,7 +5,6 @@ Outcomes are codes. Sentences are made of them where people read (``agents.plant
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -13,6 +12,7 @@ import msgspec
 
 from vpp.messages.bids import ActorBid, Order, TraderBid
 from vpp.messages.telemetry import Record, SlotClosed
+from vpp.messages.times import Time
 
 DECISION_VERSION: Literal[2] = 2
 """Form of the records that are written now. ``vpp.messages.decision_v1`` reads those of form 1."""
@@ -54,7 +54,7 @@ class AssetSnapshot(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
 class PublishedPlan(msgspec.Struct, kw_only=True, frozen=True):
     """The look-ahead published before a decision: start of each step, and power (MW) by asset, one value per step."""
 
-    starts: list[datetime]
+    starts: list[Time]
     power_mw: dict[str, list[float]]
 
 
@@ -110,7 +110,7 @@ class OrderVerdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     power_mw: float | None = None
     soc: float | None = None
     wanted_soc: float | None = None
-    starts_at: datetime | None = None
+    starts_at: Time | None = None
     detail: str | None = None
 
 
@@ -194,8 +194,8 @@ class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=
     """
 
     version: Literal[1, 2]
-    slot: datetime
-    for_slot: datetime
+    slot: Time
+    for_slot: Time
     decision_id: str
     revision: int
     engine: Engine

@@ -26,7 +26,7 @@ def read_form_1(payload: bytes | str) -> Decision | None:
         return None
     try:
         return msgspec.convert(_upgraded(record), Decision)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise msgspec.ValidationError(f"a decision record of form 1 without {error}") from error
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from vpp.messages.telemetry import Record, SlotClosed
+from vpp.messages.times import Time
 
 
 class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -61,7 +60,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     over the next step (region's MW). ``spec_hash``: of the features that the net-load model read; null: a fallback.
     """
 
-    slot: datetime
+    slot: Time
     step_min: int
     observation: SlotClosed
     horizon_min: list[int]
@@ -81,7 +80,7 @@ class Skill(Record, kw_only=True, frozen=True, tag="skill"):
     ``pinball`` in the target's unit; ``coverage_90`` a fraction; ``n`` scored forecasts.
     """
 
-    slot: datetime
+    slot: Time
     target: str
     horizon_min: list[int]
     n: list[int]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from vpp.messages.telemetry import Record
+from vpp.messages.times import Time
 
 
 class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=True):
@@ -16,14 +15,14 @@ class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=
     slot's end; after it the device falls back to ``fallback_mw``.
     """
 
-    slot: datetime
+    slot: Time
     asset_id: str
     power_mw: float
     curve: list[tuple[float, float]] = []
     frequency_curve: list[tuple[float, float]] = []
     price_curve: list[tuple[float, float]] = []
     fallback_mw: float = 0.0
-    valid_until: datetime
+    valid_until: Time
     decision_id: str
     reason: str
     revision: int = 0
@@ -32,7 +31,7 @@ class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=
 class AssetStatus(Record, kw_only=True, frozen=True, tag="asset", omit_defaults=True):
     """Delivered power of one asset over ``slot`` (MW, positive into the grid) and its state at the slot's end."""
 
-    slot: datetime
+    slot: Time
     asset_id: str
     asset_kind: str
     power_mw: float
@@ -50,7 +49,7 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger"):
     nothing in ``pnl`` until a correction brings it. ``revision`` 0 is the first entry; a correction is the difference.
     """
 
-    slot: datetime
+    slot: Time
     asset_id: str
     revision: int
     energy_mwh: float | None
@@ -68,7 +67,7 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger"):
 class Trade(Record, kw_only=True, frozen=True, tag="trade"):
     """Energy bought (``buy``: charged) or sold (``sell``: discharged) at the actual price; energy is positive."""
 
-    slot: datetime
+    slot: Time
     asset_id: str
     revision: int
     side: str
@@ -81,7 +80,7 @@ class Trade(Record, kw_only=True, frozen=True, tag="trade"):
 class Alert(Record, kw_only=True, frozen=True, tag="alert", omit_defaults=True):
     """Something that a person should know; ``alert_id`` is stable, so a repeat is the same row."""
 
-    slot: datetime
+    slot: Time
     alert_id: str
     severity: str
     topic: str
@@ -105,7 +104,7 @@ class Audit(Record, kw_only=True, frozen=True, tag="audit", omit_defaults=True):
     """One act on the plant, append-only: who asked for what, with which verdict."""
 
     audit_id: str
-    at: datetime
+    at: Time
     principal: str
     action: str
     verdict: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
+
+from vpp.messages.times import Time
 
 Values = dict[str, float | None]
 """Channel name (``load_mw``, ``price_per_mwh``, ...) to its value; None is missing."""
@@ -31,12 +31,12 @@ class Observation(Record, kw_only=True, frozen=True, tag="observation", omit_def
     ``history`` marks warm-up rows: they fill state and yield nothing. ``sent_at`` is the run clock of the source.
     """
 
-    slot: datetime
+    slot: Time
     values: Values
     duration_s: float | None = None
     assets: dict[str, AssetReading] = {}
     history: bool = False
-    sent_at: datetime | None = None
+    sent_at: Time | None = None
 
 
 class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_defaults=True):
@@ -47,35 +47,35 @@ class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_def
     zone's step.
     """
 
-    available_at: datetime
-    first_slot: datetime
+    available_at: Time
+    first_slot: Time
     step_min: int
     series: dict[str, list[float | None]]
     history: bool = False
-    sent_at: datetime | None = None
+    sent_at: Time | None = None
 
 
 class Promotion(Record, kw_only=True, frozen=True, tag="promotion", omit_defaults=True):
     """The model in force for this zone from the next slot closed on; the registry holds the artifact."""
 
-    available_at: datetime
+    available_at: Time
     model_id: str
     sha256: str
-    sent_at: datetime | None = None
+    sent_at: Time | None = None
 
 
 class Deadline(Record, kw_only=True, frozen=True, tag="deadline", omit_defaults=True):
     """Live mode: ``slot`` and all before it close (raw) or are decided (bids) with what is there."""
 
-    slot: datetime
-    sent_at: datetime | None = None
+    slot: Time
+    sent_at: Time | None = None
 
 
 class End(Record, kw_only=True, frozen=True, tag="end"):
     """The producer is through with this zone; every step forwards it under its own name."""
 
     producer: str
-    last_slot: datetime | None = None
+    last_slot: Time | None = None
 
 
 class SlotClosed(Record, kw_only=True, frozen=True, tag="slot", omit_defaults=True):
@@ -84,7 +84,7 @@ class SlotClosed(Record, kw_only=True, frozen=True, tag="slot", omit_defaults=Tr
     ``quality`` holds only channels that are not ``ok``. ``history`` slots fill state and yield no decision.
     """
 
-    slot: datetime
+    slot: Time
     step_min: int
     values: Values
     net_load_mw: float | None
@@ -99,7 +99,7 @@ class Correction(Record, kw_only=True, frozen=True, tag="correction", omit_defau
     ``revision`` counts from 1 per slot; ``values`` holds only what changed; ``net_load_mw`` is the corrected one.
     """
 
-    slot: datetime
+    slot: Time
     step_min: int
     values: Values
     net_load_mw: float | None

@@ -1,0 +1,115 @@
+"""No record stops a worker: every topic, every field, any JSON value, through all reducers and the store."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.worlds.builders import ZONE, closed_slot, forecast_at, slot_at
+from tests.worlds.fuzzed_records import every_field_spoiled, random_record
+from tests.worlds.plant_loop import PLANT
+from topologies.runtime.reducers import make_reducer
+from topologies.runtime.runner import Runner
+from topologies.runtime.store_sink import READ_TOPICS, StoreSink
+from vpp import messages as m
+from vpp.fleet.schema import Zone
+from vpp.settings import Settings, load_settings
+from vpp.store.sqlite import SqliteStore
+from vpp.streams.reducer import Origin, Output, Reducer
+from vpp.streams.topics import INPUT_OF, TOPICS, Topic
+
+RECORDS = int(os.environ.get("VPP_TEST_FUZZ_RECORDS", "2000"))
+SEEN_MS = 1_700_000_000_000
+FLUSH_EVERY = 500
+
+
+class Bytes(dict[str, bytes]):
+    """State values of one key, as the stream engine offers them."""
+
+    get_bytes = dict.get
+    set_bytes = dict.__setitem__
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+def _reducer(topology: str, settings: Settings, zone: Zone) -> Reducer[Any]:
+    return make_reducer(topology, zone, settings)
+
+
+class Workers:
+    """All workers of a run in one process, without a broker; outputs are written as the broker would get them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.letters: Counter[str] = Counter()
+        self.offset = 0
+        self._runners = {name: Runner(name, {ZONE: PLANT}.get, partial(_reducer, name, settings)) for name in INPUT_OF}
+        self._states: dict[tuple[str, bytes | None], Bytes] = {}
+        self.store = SqliteStore(settings.store_path)
+        self._sink = StoreSink(self.store, {topic.wire(): topic for topic in READ_TOPICS}, self._bury)
+
+    def send(self, topic: Topic, value: bytes | None, key: bytes | None = ZONE.encode()) -> None:
+        self.offset += 1
+        for name, source in INPUT_OF.items():
+            if source is topic:
+                state = self._states.setdefault((name, key), Bytes())
+                origin = Origin(topic.name, 0, self.offset)
+                self._note(self._runners[name].process(value, key, origin, state))
+        if topic in READ_TOPICS:
+            self._sink.add(value, key, SEEN_MS, [], topic.wire(), 0, self.offset)
+        if self.offset % FLUSH_EVERY == 0:
+            self._sink.flush()
+
+    def flush(self) -> None:
+        self._sink.flush()
+
+    def close(self) -> None:
+        self._sink.flush()
+        self.store.close()
+
+    def _note(self, outputs: Iterator[Output]) -> None:
+        for output in outputs:
+            assert m.encode(output.message)
+            if isinstance(output.message, m.DeadLetter):
+                self.letters[output.message.reason] += 1
+
+    def _bury(self, letters: list[Output]) -> None:
+        self._note(iter(letters))
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Workers]:
+    workers = Workers(load_settings({"data_dir": tmp_path}))
+    yield workers
+    workers.close()
+
+
+@pytest.mark.parametrize("topic", [pytest.param(topic, id=topic.name) for topic in TOPICS])
+def test_any_value_in_any_field_leaves_all_workers_running(topic: Topic, workers: Workers) -> None:
+    spoiled = list(every_field_spoiled(topic))
+    for payload in spoiled[:: max(len(spoiled) // 120, 1)]:
+        workers.send(topic, payload)
+    workers.close()
+    assert sum(workers.letters.values()) > 0
+
+
+def test_hostile_records_at_random_stop_nobody_and_lose_no_good_record(workers: Workers) -> None:
+    random_ = random.Random(14)
+    good = {topic.name: topic for topic in TOPICS}
+    for count in range(RECORDS):
+        workers.send(*random_record(random_))
+        if count % 100 == 0:
+            workers.send(good["telemetry"], m.encode(closed_slot(1000 + count // 100)))
+            workers.send(good["forecasts"], m.encode(forecast_at(1000 + count // 100)))
+    workers.flush()
+    expected = {slot_at(1000 + count) for count in range((RECORDS + 99) // 100)}
+    assert expected <= set(workers.store.read("telemetry", zone=ZONE).column("slot"))
+    assert expected <= set(workers.store.read("forecasts", zone=ZONE).column("issued_at"))
+    assert set(workers.letters) >= {"schema", "not_json", "time"}

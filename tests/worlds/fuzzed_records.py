@@ -1,0 +1,133 @@
+"""Hostile records: valid messages of every type, with values that no producer of ours would write put at any place."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from tests.worlds.builders import ZONE, slot_at
+from vpp import messages as m
+from vpp.domain import iso
+from vpp.streams.topics import TOPICS, Topic
+
+_DEEP: Any = None
+for _ in range(200):
+    _DEEP = {"a": [_DEEP]}
+
+HOSTILE: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**30, 1.5, 1e300, -1e300, 5e-324, -0.0),
+    *(float("nan"), float("inf"), float("-inf")),
+    *("", " ", "a", "NaN", "\x00", "\x1b[31m\r\n", "\u202e\u2066", "\U0001f50b" * 50, "x" * 20_000, "../../etc/passwd"),
+    *("2024-01-01T00:00:00", "2024-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+    *("2024-01-01T00:00:00.123456789Z", "2024-06-01T00:00:00+05:45", "2199-12-31T23:30:00Z", "1900-01-01T00:00:00Z"),
+    *(
+        [],
+        {},
+        [[]],
+        [None],
+        ["a"],
+        [1e300] * 3,
+        list(range(500)),
+        {"": None},
+        {"load_mw": "1"},
+        {"a": {"b": []}},
+        _DEEP,
+    ),
+)
+RAW_HOSTILE: tuple[bytes | None, ...] = (
+    *(None, b"", b"{", b"null", b"[]", b"1", b'"x"', b"\xff\xfe", b"{}" * 3, b"\x00" * 100),
+    *(b'{"kind":"order","kind":"end"}', b'{"kind":"' + b"x" * 5000 + b'"}', b'{"zone":"\\ud800"}', b"[" * 100_000),
+    b'{"kind":"alert","zone":1e999}',
+)
+
+
+def example(hint: Any) -> Any:
+    """Return a plain value, as JSON holds it, that decodes as a type."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return example(parts[0])
+    if origin is Literal:
+        return parts[0]
+    if origin in (Union, UnionType):
+        return example(next(part for part in parts if part is not NoneType))
+    if origin is list:
+        return [example(parts[0])] * 2
+    if origin is tuple:
+        return [example(part) for part in parts if part is not Ellipsis]
+    if origin is dict:
+        return {"load_mw": example(parts[1]), "Z_BATTERY": example(parts[1])}
+    if hint is Any:
+        return {"a": [1]}
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return example_of(hint)
+    if isinstance(hint, type) and issubclass(hint, datetime):
+        return iso(slot_at(3))
+    plain: dict[Any, Any] = {str: "z", float: 1.0, int: 30, bool: True}
+    return plain[hint] if hint in plain else next(iter(hint)).value
+
+
+def example_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return a message of a type with every field present, as JSON holds it."""
+    hints = get_type_hints(kind, include_extras=True)
+    body = {name: example(hints[name]) for name in kind.__struct_fields__}
+    config = kind.__struct_config__
+    if config.tag is not None:
+        body = {str(config.tag_field): config.tag, **body}
+    return {**body, "zone": ZONE} if issubclass(kind, m.Record) else body
+
+
+def kinds_of(topic: Topic) -> tuple[type[msgspec.Struct], ...]:
+    """Return the message types that a topic carries."""
+    return get_args(topic.carries) or (topic.carries,)
+
+
+def places_in(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value inside a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inner:
+        yield (*at, name)
+        yield from places_in(part, (*at, name))
+
+
+def put(body: dict[str, Any], at: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    """Return a copy of a JSON object with another value at a path."""
+    copy: dict[str, Any] = json.loads(json.dumps(body))
+    holder: Any = copy
+    for name in at[:-1]:
+        holder = holder[name]
+    holder[at[-1]] = value
+    return copy
+
+
+def every_field_spoiled(topic: Topic) -> Iterator[bytes]:
+    """Yield, for each message type of a topic, records with each hostile value at each place."""
+    for kind in kinds_of(topic):
+        body = example_of(kind)
+        for at in places_in(body):
+            for value in HOSTILE:
+                yield json.dumps(put(body, at, value)).encode()
+
+
+def random_record(random_: random.Random) -> tuple[Topic, bytes | None, bytes | None]:
+    """Return a topic, and the value and key of a hostile record for it."""
+    topic = random_.choice(TOPICS)
+    key: bytes | None = (
+        random_.choice((None, b"", b"\xff", b"NOBODY", b"../x")) if random_.random() < 0.05 else ZONE.encode()
+    )
+    if random_.random() < 0.1:
+        return topic, random_.choice(RAW_HOSTILE), key
+    body = example_of(random_.choice(kinds_of(topic)))
+    for _ in range(random_.choice((0, 1, 1, 1, 2, 3))):
+        at = random_.choice(list(places_in(body)) or [("zone",)])
+        body = put(body, at, random_.choice(HOSTILE))
+    payload = json.dumps(body).encode()
+    if random_.random() < 0.05:
+        cut = random_.randrange(len(payload))
+        payload = payload[:cut] + bytes([random_.randrange(256)]) + payload[cut + 1 :]
+    return topic, payload, key
