@@ -13,11 +13,11 @@ from pathlib import Path
 
 from console.local.prepare import prepare
 from topologies.runtime.in_process import Chain, outputs_of
-from topologies.runtime.worker import zone_finder
 from topologies.sources.availability_order import Refits, replay_messages
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed, window_of
 from topologies.sources.refit import make_refit
 from topologies.sources.simulator import PLACES
+from vpp.fleet.in_force import configured_zones
 from vpp.messages import Message
 from vpp.settings import Settings
 
@@ -31,7 +31,7 @@ def main() -> int:
         end = SIMULATION_START + SLOTS * timedelta(minutes=30)
         options = SourceOptions(kind="simulate", zones=tuple(PLACES), start=SIMULATION_START, end=end)
         prepared = prepare(options, settings, resume=False, train=True, say=_say)
-        chain = Chain(prepared.settings, zone_finder(prepared.settings))
+        chain = Chain(prepared.settings, configured_zones(prepared.settings))
         found = outputs_of(chain, _messages(options, prepared.settings))
     for topic, messages in found.items():
         _say(f"{topic}: {len(messages)}")

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import holidays
 import numpy as np
 
 from vpp.domain import Step
 from vpp.fleet.schema import Zone
+from vpp.local_time import local_time
 from vpp.numerics.arrays import Floats
 
 FIELDS: tuple[str, ...] = (
@@ -47,7 +47,7 @@ class Calendar:
 
     def __init__(self, zone: Zone) -> None:
         self.step: Step = zone.step
-        self._tz = ZoneInfo(zone.time_zone)
+        self._time_zone = zone.time_zone
         self._holidays = _holiday_calendar(zone.country, zone.subdivision)
         self._latitude, self._longitude = _place(zone.time_zone)
         self._days = _made_days(zone.step_min, zone.time_zone, zone.country, zone.subdivision)
@@ -75,7 +75,7 @@ class Calendar:
         of_date: dict[date, tuple[float, ...]] = {}
         for column in range(self.step.per_day):
             start = self.step.start(day * self.step.per_day + column)
-            local = start.astimezone(self._tz)
+            local = local_time(start, self._time_zone)
             today = local.date()
             if today not in of_date:
                 of_date[today] = self._of_date(today)
@@ -141,5 +141,5 @@ def _place(time_zone: str) -> tuple[float, float]:
     known = _PLACES.get(time_zone)
     if known is not None:
         return known
-    offset = datetime(2021, 1, 1, tzinfo=ZoneInfo(time_zone)).utcoffset() or timedelta(0)
+    offset = local_time(datetime(2021, 1, 1, tzinfo=UTC), time_zone).utcoffset() or timedelta(0)
     return 45.0, offset.total_seconds() / 240.0

@@ -20,7 +20,7 @@ CALENDAR_AHEAD_DAYS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class FeatureHistory:
     """The series of a spec over a regular span of slots, with what was known when.
 
     ``first``: index of the first slot. ``data``: shape (series, slots), NaN = missing. ``limits``: int64, shape
@@ -56,7 +56,7 @@ class History:
 
 def make_history(
     spec: FeatureSpec, values: Mapping[str, Floats], first: int, known_until: Mapping[str, Ints], calendar: Calendar
-) -> History:
+) -> FeatureHistory:
     """Return a history for the kernel.
 
     Args:
@@ -77,7 +77,7 @@ def make_history(
     for s, series in enumerate(spec.series):
         limits[:, s] = np.min([known_until.get(channel, now) for channel, _ in series.terms], axis=0)
     days_ahead = CALENDAR_AHEAD_DAYS * (1440 // spec.step_min)
-    return History(spec, first, data, limits, calendar.table(first, first + slots + days_ahead))
+    return FeatureHistory(spec, first, data, limits, calendar.table(first, first + slots + days_ahead))
 
 
 def resolve(spec: FeatureSpec, row_of: Mapping[str, int]) -> tuple[Ints, Floats]:

@@ -2,7 +2,8 @@
 
 A part is a row number, a mode, the least code and then one code per slot, little-endian. In the modes of whole numbers
 a value is ``(least + code) / 10^decimals``, and the largest code stands for a missing one; they are taken only where
-that gives back every value bit for bit. Otherwise the values follow as they are (float64, NaN = missing).
+that gives back every value bit for bit. Otherwise the values follow as they are (float64, NaN = missing). It is written
+with every slot: zlib over differences gives as many bytes and takes thirty times as long.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ _HEAD = PART.size
 
 
 def pack(data: Floats, rows: Ints, first: int, count: int) -> tuple[int, bytes]:
-    """Return how many of ``rows`` hold a value in columns ``first`` to ``first + count``, and the parts of those."""
+    """Return how many of ``rows`` hold a value in columns ``first`` to ``first + count``, and the parts of those.
+
+    Args:
+        data: Values, shape (rows, capacity), NaN = missing.
+        rows: The rows that are packed.
+        first: First column.
+        count: Number of columns: the slots of a day.
+    """
     out = np.empty(len(rows) * (_HEAD + 8 * count), dtype=np.uint8)
     parts, end = _pack(data, rows, first, count, _SCALES, out)
     return parts, out[:end].tobytes()

@@ -78,7 +78,7 @@ _DEPTH_DAYS: dict[str, int] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class DerivedSeries:
     """One series of a zone: which channels it sums, and whether any of them is published ahead."""
 
     name: str
@@ -113,14 +113,14 @@ def known_channels(columns: Collection[str]) -> list[str]:
     return sorted(read & set(columns))
 
 
-def present(channels: Collection[str]) -> dict[str, Series]:
+def present(channels: Collection[str]) -> dict[str, DerivedSeries]:
     """Return the series that a zone with these channels has."""
     have = set(channels)
     found = {}
     for name, alternatives in SERIES.items():
         for terms in alternatives:
             if all(channel in have for channel, _ in terms):
-                found[name] = Series(name, terms)
+                found[name] = DerivedSeries(name, terms)
                 break
     if "error" in found and found["error"].terms[1:] != tuple((c, -s) for c, s in found["published"].terms):
         raise AssertionError("the error series must match the published one")

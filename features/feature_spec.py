@@ -14,7 +14,7 @@ from enum import IntEnum, auto
 import numpy as np
 import numpy.typing as npt
 
-from features.derived_series import MAX_TERMS, Series
+from features.derived_series import MAX_TERMS, DerivedSeries
 from vpp.domain import Step
 
 KERNEL_VERSION = 1
@@ -103,7 +103,7 @@ class FeatureSpec:
 
     step_min: int
     features: tuple[Feature, ...]
-    series: tuple[Series, ...]
+    series: tuple[DerivedSeries, ...]
     horizons_min: tuple[int, ...]
     code: npt.NDArray[np.int64] = field(repr=False)
     n_origin: int
@@ -143,7 +143,7 @@ class FeatureSpec:
         return names, signs
 
 
-def spec_hash(step: Step, features: list[Feature], series: tuple[Series, ...]) -> str:
+def spec_hash(step: Step, features: list[Feature], series: tuple[DerivedSeries, ...]) -> str:
     """Return the identity of a table: it changes with the kernel's version, the step, a feature or a series."""
     body = [
         KERNEL_VERSION,

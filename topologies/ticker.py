@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from threading import Event
 
 from topologies.runtime.parent_watch import end_with_supervisor
-from topologies.runtime.worker import zone_finder
 from topologies.sources.deadlines import Deadlines
 from topologies.sources.pace import RunClock
 from topologies.sources.process import KafkaOutbox, clock_path
 from vpp.errors import ConfigError, exit_on_error
+from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import load_fleet
 from vpp.logs import set_up_logging
 from vpp.settings import Settings, load_settings
@@ -35,7 +35,7 @@ def run_ticker(settings: Settings, names: tuple[str, ...], stop: Event, *, real_
         ConfigError: No zone is named, or one is in no fleet.
         UnreachableError: The broker does not take the records.
     """
-    find = zone_finder(settings)
+    find = configured_zones(settings)
     names = names or (tuple(zone.zone for zone in load_fleet(settings.fleet).zones) if settings.fleet else ())
     zones = {name: find(name) for name in names}
     known = {name: zone for name, zone in zones.items() if zone is not None}

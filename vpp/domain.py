@@ -28,19 +28,23 @@ NET_LOAD = "net_load_mw"
 NET_LOAD_CHANNELS: tuple[str, ...] = (LOAD, SOLAR, WIND)
 
 
-class PriceKnown(StrEnum):
-    """When a slot's price is known to the plant (DESIGN: what is known when)."""
-
-    DAY_AHEAD = "day_ahead"
-    AT_START = "at_start"
-    AFTER = "after"
-
-
 class Target(StrEnum):
-    """What is forecast; both are published as levels."""
+    """What is forecast, as levels. How to add one: docs/guide/adding-a-target.md."""
 
     NET_LOAD = "net_load"
     PRICE = "price"
+
+    @property
+    def channel(self) -> str:
+        """The channel that holds its actual values; also the column of table ``telemetry``."""
+        return _CHANNEL_OF[self]
+
+    def unit(self, currency: str = "") -> str:
+        """Return the unit of its values; a price without a currency is ``per MWh``."""
+        return "MW" if self is Target.NET_LOAD else f"{currency} per MWh".strip()
+
+
+_CHANNEL_OF = {Target.NET_LOAD: NET_LOAD, Target.PRICE: PRICE}
 
 
 class Quality(StrEnum):

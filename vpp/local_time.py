@@ -1,16 +1,49 @@
-"""Local clocks of slots: minutes since the epoch in a time zone, with its summer time."""
+"""Local time: the clock of a time zone with its summer time, for one moment or for a range of slots."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
 from vpp.numerics.arrays import Ints
 
 _HALF_HOURS_A_YEAR = 366 * 48
+
+
+def check_time_zone(name: str) -> str:
+    """Return the name of a time zone if the system knows it.
+
+    Raises:
+        ValueError: There is no such time zone.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"unknown time zone {name!r}") from error
+    return name
+
+
+def local_time(when: datetime, time_zone: str) -> datetime:
+    """Return a moment (aware) on the clock of a time zone."""
+    return when.astimezone(ZoneInfo(time_zone))
+
+
+def local_date(when: datetime, time_zone: str) -> date:
+    """Return the local day in which a moment (aware) lies."""
+    return local_time(when, time_zone).date()
+
+
+@lru_cache(maxsize=4096)
+def utc_of(day: date, hour: int, time_zone: str) -> datetime:
+    """Return the UTC moment of a full hour (0 to 24) of a local day; 24 is the next midnight.
+
+    An hour that summer time repeats is taken the first time; one that it skips, as the clock would have gone on.
+    """
+    local = datetime.combine(day + timedelta(days=hour // 24), time(hour % 24), ZoneInfo(time_zone))
+    return local.astimezone(UTC)
 
 
 @lru_cache(maxsize=64)
@@ -28,6 +61,12 @@ def local_minutes(first_index: int, last_index_exclusive: int, *, step_min: int,
 
     Local days are ``minutes // 1440`` and slots of the day ``minutes % 1440 // step_min``; an hour that summer time
     skips is absent and one that it repeats is there twice.
+
+    Args:
+        first_index: Index of the first slot since 1970-01-01 00:00 UTC.
+        last_index_exclusive: Index after the last slot.
+        step_min: Slot length in minutes.
+        time_zone: Name of the time zone.
     """
     local = np.arange(first_index, last_index_exclusive, dtype=np.int64) * step_min
     first, last = first_index * step_min, (last_index_exclusive - 1) * step_min

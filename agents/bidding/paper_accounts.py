@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 
 from agents.bidding.offers import Offer
-from vpp.domain import PriceKnown
 from vpp.fleet.schema import Market
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats
@@ -42,8 +41,7 @@ class Rule(StrEnum):
     @staticmethod
     def of(market: Market) -> Rule:
         """Return the rule of a market; where prices are published ahead there is nothing to be contingent on."""
-        ahead = market.price_known is PriceKnown.DAY_AHEAD
-        return Rule.CONTINGENT if market.contingent_bids and not ahead else Rule.SCHEDULE
+        return Rule.CONTINGENT if market.contingent_bids and not market.rule.by_auction else Rule.SCHEDULE
 
 
 class Account(msgspec.Struct):

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from agents.bidding import expert_mix, paper_accounts
 from agents.bidding.offers import Offer, Offers
 from agents.bidding.paper_accounts import Book, Rule
-from vpp.domain import PRICE, PriceKnown
+from vpp.domain import PRICE
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
+from vpp.local_time import local_date
 from vpp.messages import Correction, End, Forecast, Message, Opinion, TraderBid
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
@@ -67,12 +67,10 @@ class TraderReducer:
     def __init__(self, zone: Zone, trust: float | None = None, rule: Rule | None = None) -> None:
         self._zone = zone
         self._step = zone.step
-        self._clock = ZoneInfo(zone.time_zone)
         self._battery = UnitBattery.of(zone)
         self._rule = Rule.of(zone.market) if rule is None else rule
-        known = zone.market.price_known is not PriceKnown.AFTER
-        self._told_at_start = zone.market.price_known is PriceKnown.AT_START
-        self._trust = trust if trust is not None else (1.0 if known else _TRUST_UNKNOWN)
+        self._known_at_start = zone.market.rule.lead_slots > 0
+        self._trust = trust if trust is not None else (1.0 if zone.market.rule.published else _TRUST_UNKNOWN)
 
     def initial(self, zone: str) -> TraderState:
         """Return the state before the first forecast."""
@@ -120,7 +118,7 @@ class TraderReducer:
         paper_accounts.turn_day(book, self._local_day(forecast.slot))
 
     def _local_day(self, slot: datetime) -> int:
-        return slot.astimezone(self._clock).toordinal()
+        return local_date(slot, self._zone.time_zone).toordinal()
 
     def _bid(self, book: Book, forecast: Forecast, prices: Prices) -> TraderBid:
         hours = np.diff(np.array([0, *prices.horizon_min], dtype=float)) / 60.0
@@ -159,7 +157,7 @@ class TraderReducer:
         known for most of the look-ahead, and what a price curve makes of a seen price is not the programme's to plan.
         """
         unknown = ~np.isfinite(prices.published)
-        if not self._told_at_start or forecast.price is None or not unknown.any():
+        if not self._known_at_start or forecast.price is None or not unknown.any():
             return []
         first = prices.horizon_min[int(np.argmax(unknown))]
         width = np.interp(first, forecast.horizon_min, np.subtract(forecast.price.q75, forecast.price.q25))

@@ -16,7 +16,6 @@ from agents.clearing.inslot_curve import MOST_BATTERIES, aggregated, share_out
 from agents.clearing.problem import ClearingProblem, Plan, fixed_ahead
 from agents.clearing.solve import committed
 from agents.clearing.stochastic_programme import applies, at_price, best_power, induce
-from vpp.domain import PriceKnown
 from vpp.fleet.schema import Zone
 from vpp.messages import Engine, TraderBid
 from vpp.numerics.arrays import Floats
@@ -35,7 +34,7 @@ def seen_prices(zone: Zone, bid: TraderBid | None, closed: int) -> Floats:
     Empty where the market takes no curves, the price is known when the slot is decided, or the bid is old.
     """
     market = zone.market
-    if not market.contingent_bids or market.price_known is not PriceKnown.AFTER or bid is None:
+    if not market.contingent_bids or not market.rule.takes_curves or bid is None:
         return np.zeros(0)
     if not bid.curve or zone.step.index(bid.slot) != closed:
         return np.zeros(0)

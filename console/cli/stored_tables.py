@@ -13,7 +13,7 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_tim
 from console.local.summary import ledger_rows
 from vpp.domain import QUANTILE_NAMES, Target, iso
 from vpp.errors import ConfigError, DataError
-from vpp.fleet.in_force import zones_named
+from vpp.fleet.in_force import zone_in_force
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.export import export as write_export
@@ -63,7 +63,7 @@ def forecast(
     document = {
         "zone": zone,
         "target": target,
-        "unit": "MW" if target == Target.NET_LOAD.value else "per MWh",
+        "unit": Target(target).unit(),
         "issued_at": iso(found[0]["issued_at"]),
         "source": found[0]["source"],
         "model_id": found[0]["model_id"],
@@ -153,7 +153,7 @@ def _captures(
 
     found = []
     for name in zones or [span.zone for span in store.spans(LEDGER)]:
-        zone = next(zones_named(settings, name), None)
+        zone = zone_in_force(settings, name)
         if zone is None:
             raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
         days = captures(store, zone, start=start, end=end)

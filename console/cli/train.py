@@ -144,11 +144,11 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
 
 
 def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, report: Progress) -> dict[str, Any]:
-    from models.evaluation.promotion import Verdict, judge
+    from models.evaluation.promotion import PromotionVerdict, judge
 
     known = registry.in_force(zone.zone)
     if known is not None and known["model_id"] == model_id:
-        return Verdict(False, "the same rows gave the model that is in force already", model_id).document()
+        return PromotionVerdict(False, "the same rows gave the model that is in force already", model_id).document()
     in_force = None
     if known is not None:
         try:

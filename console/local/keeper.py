@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from types import FrameType
 
-EVERY_S = 0.5
+from topologies.runtime.parent_watch import EVERY_S, is_gone
 
 
 def keep(supervisor: int, command: Sequence[str]) -> int:
@@ -28,7 +27,7 @@ def keep(supervisor: int, command: Sequence[str]) -> int:
         try:
             return child.wait(EVERY_S)
         except subprocess.TimeoutExpired:
-            if os.getppid() != supervisor:
+            if is_gone(supervisor):
                 child.kill()
 
 

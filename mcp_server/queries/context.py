@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
 
 from vpp.domain import iso
 from vpp.errors import VppError, nearest_hint
-from vpp.fleet.in_force import fleet_path
-from vpp.fleet.lookup import find_zone
-from vpp.fleet.schema import Fleet, Zone, load_fleet
+from vpp.fleet.in_force import fleet_in_force, zone_in_force
+from vpp.fleet.schema import Fleet, Zone
 from vpp.settings import Settings
 from vpp.store import Store
 from vpp.store.tables import TELEMETRY, Table
@@ -42,13 +39,11 @@ class Desk:
     @property
     def fleet(self) -> Fleet:
         """The fleet as the run has it: what `vpp up` fitted to its source, else the file of the settings."""
-        of_a_run = fleet_path(self.settings)
-        path = of_a_run if of_a_run.is_file() else self.settings.fleet
-        return Fleet() if path is None else _fleet_at(path, path.stat().st_mtime_ns if path.exists() else 0)
+        return fleet_in_force(self.settings)
 
     def config(self, zone: str) -> Zone | None:
         """Return how a zone is set up, or None where no file says."""
-        return find_zone(zone, self.fleet)
+        return zone_in_force(self.settings, zone)
 
     def newest(self, table: Table = TELEMETRY) -> dict[str, datetime]:
         """Return the newest time of each zone in ``table``, by zone."""
@@ -130,11 +125,6 @@ def period(
     if start >= end:
         raise QuestionError(f"{iso(start)} is not before {iso(end)}", hint="end is exclusive; give start < end, in UTC")
     return Period(start, end, tuple(notes))
-
-
-@lru_cache(maxsize=8)
-def _fleet_at(path: Path, _modified_ns: int) -> Fleet:
-    return load_fleet(path)
 
 
 def utc(when: datetime | None) -> datetime | None:

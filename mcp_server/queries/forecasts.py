@@ -37,7 +37,7 @@ def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *,
         as_of=desk.as_of(chosen),
         zone=chosen,
         target=target,
-        unit="MW" if target == Target.NET_LOAD else f"{desk.currency(chosen)} per MWh".strip(),
+        unit=Target(target).unit(desk.currency(chosen)),
         issued_at=issued_at,
         source=rows[0]["source"],
         model_id=rows[0]["model_id"],
@@ -50,9 +50,7 @@ def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *,
             ]
             for row in shown
         ],
-        last_observed=_observed(
-            desk, chosen, issued_at, "net_load_mw" if target == Target.NET_LOAD else "price_per_mwh"
-        ),
+        last_observed=_observed(desk, chosen, issued_at, Target(target).channel),
         skill=some_skills(desk, chosen, target=target),
         truncated=len(shown) < len(rows),
         hint=None if shown else f"the shortest horizon is {rows[0]['horizon_min']} min",

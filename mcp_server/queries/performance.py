@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from agents.assets.registry import store_of
 from mcp_server.answers.reading import Captured, MoneyFigures, Performance
 from mcp_server.queries.context import NOTHING_YET, Desk, Period, period
 from mcp_server.queries.forecasts import some_skills
+from vpp.local_time import local_date
 from vpp.store.tables import LEDGER
 
 Grouping = Literal["zone", "asset", "day"]
@@ -65,12 +65,12 @@ def get_performance(
     groups: dict[tuple[str, str], _Sum] = {}
     totals: dict[str, _Sum] = {}
     discharged: dict[str, float] = {}
-    clocks: dict[str, ZoneInfo] = {}
+    time_zones: dict[str, str] = {}
     prices: dict[tuple[str, datetime], bool] = {}
     for chunk in desk.store.scan(LEDGER, zone=zones, start=window.start, end=window.end, columns=COLUMNS):
         for row in chunk.dicts():
             currency = row["currency"] or ""
-            groups.setdefault((_group(desk, row, by, clocks), currency), _Sum(currency)).add(row)
+            groups.setdefault((_group(desk, row, by, time_zones), currency), _Sum(currency)).add(row)
             totals.setdefault(currency, _Sum(currency)).add(row)
             if row["energy_mwh"]:
                 place = (row["zone"], row["slot"])
@@ -102,7 +102,7 @@ def _without_price(prices: dict[tuple[str, datetime], bool]) -> list[str]:
     ]
 
 
-def _group(desk: Desk, row: dict[str, Any], by: Grouping, clocks: dict[str, ZoneInfo]) -> str:
+def _group(desk: Desk, row: dict[str, Any], by: Grouping, time_zones: dict[str, str]) -> str:
     match by:
         case "zone":
             return str(row["zone"])
@@ -110,10 +110,10 @@ def _group(desk: Desk, row: dict[str, Any], by: Grouping, clocks: dict[str, Zone
             return f"{row['zone']} penalties" if row["asset_id"] == "zone" else str(row["asset_id"])
         case "day":
             zone = row["zone"]
-            if zone not in clocks:
+            if zone not in time_zones:
                 config = desk.config(zone)
-                clocks[zone] = ZoneInfo("UTC" if config is None else config.time_zone)
-            return f"{row['slot'].astimezone(clocks[zone]):%Y-%m-%d}"
+                time_zones[zone] = "UTC" if config is None else config.time_zone
+            return local_date(row["slot"], time_zones[zone]).isoformat()
 
 
 def _cycles(desk: Desk, zones: list[str], discharged: dict[str, float]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from models.registry.artifact import assemble
 from models.registry.registry import identified
 from models.registry.trainer import Trainer
 from models.served import ServedModel
-from vpp.domain import NET_LOAD, PRICE, QUANTILE_NAMES, Target, horizons_min, iso
+from vpp.domain import QUANTILE_NAMES, Target, horizons_min, iso
 from vpp.errors import ConfigError, DataError, ModelError
 from vpp.fleet.schema import Zone
 from vpp.messages import Forecast, Promotion, Quantiles, SlotClosed
@@ -174,7 +174,7 @@ def _checked(frame: pd.DataFrame, zone: Zone, options: BacktestOptions) -> pd.Da
             hint="--train-to at or before --test-from, --test-from before --test-to",
         )
     frame = with_net_load(frame, zone)
-    channel = NET_LOAD if options.target is Target.NET_LOAD else PRICE
+    channel = options.target.channel
     if channel not in frame or frame[channel].notna().sum() == 0:
         raise DataError(f"the data of {zone.zone} hold no {channel}", hint="choose another --target or --zone")
     inside = frame.loc[(frame.index >= pd.Timestamp(options.test_from)) & (frame.index < pd.Timestamp(options.test_to))]
@@ -238,7 +238,7 @@ class _Collector:
         self._source: list[str] = []
 
     def add(self, forecast: Forecast) -> None:
-        made: Quantiles | None = forecast.net_load if self._target is Target.NET_LOAD else forecast.price
+        made: Quantiles | None = getattr(forecast, self._target.value)
         self.origins.append(forecast.slot)
         self._source.append("none" if made is None else made.source)
         if made is None:
@@ -250,7 +250,7 @@ class _Collector:
         self._mean.append(columns[:, 3] if made.mean is None else np.array(made.mean, dtype=np.float32))
 
     def result(self, zone: Zone, options: BacktestOptions, frame: pd.DataFrame, models: tuple[str, ...]) -> Backtest:
-        channel = NET_LOAD if options.target is Target.NET_LOAD else PRICE
+        channel = options.target.channel
         origins = pd.DatetimeIndex(self.origins)
         values = frame[channel].to_numpy(dtype=np.float32)
         at = frame.index.get_indexer(origins)

@@ -11,7 +11,7 @@ import pandas as pd
 from features.derived_series import is_published, present
 from models.evaluation.backtest import Backtest
 from models.history import known_until
-from vpp.domain import NET_LOAD, PRICE, Target
+from vpp.domain import Target
 from vpp.errors import ConfigError
 from vpp.numerics.arrays import Bools, Floats
 
@@ -35,7 +35,7 @@ class Baselines:
 
     def __init__(self, run: Backtest) -> None:
         self._run = run
-        channel = NET_LOAD if run.options.target is Target.NET_LOAD else PRICE
+        channel = run.options.target.channel
         self._values = run.frame[channel].to_numpy(dtype=float)
         self._at = run.frame.index.get_indexer(run.origins)
         self._steps = np.array(run.horizons_min) // run.zone.step_min

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from models.price.dayahead.walk_forward import DayAheadLearner
 from vpp.domain import PRICE, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.schema import Zone
-from vpp.local_time import local_minutes
+from vpp.local_time import local_date, local_minutes, utc_of
 from vpp.numerics.arrays import Bools, Floats, Ints
 from vpp.progress import Progress, no_progress, part_of
 
@@ -139,12 +138,10 @@ def _rows(
     table: DayTable, zone: Zone, train_to: datetime, test_from: datetime, test_to: datetime
 ) -> tuple[int, int, int]:
     """Return the rows of the first test day, of the first day after the first fit, and one past the last test day."""
-    clock = ZoneInfo(zone.time_zone)
 
     def at(when: datetime) -> int:
-        local = when.astimezone(clock)
-        noon = local.replace(hour=12, minute=0, second=0, microsecond=0, fold=0)
-        return table.position(day_number(local.date())) + int(noon.astimezone(UTC) < when.astimezone(UTC))
+        day = local_date(when, zone.time_zone)
+        return table.position(day_number(day)) + int(utc_of(day, 12, zone.time_zone) < when)
 
     begin, fitted, end = at(test_from), at(train_to), min(at(test_to), table.days.size)
     if begin >= end:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,9 @@ import numpy as np
 import pandas as pd
 
 from models.evaluation.backtest import Backtest
+from models.evaluation.html_parts import figure, heading, page, table, write_files
 from models.evaluation.svg_charts import line_chart
 from vpp.domain import QUANTILE_LEVELS, Target, iso
-
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
-table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}
-.grid{stroke:#ddd}figure{margin:1rem 0}figcaption{color:#555}code{background:#f3f3f3;padding:0 .25rem}
-"""
 
 SHOWN_MIN = (5, 15, 30, 60, 120, 240, 360, 720, 1080, 1440)
 RELIABILITY_MIN = (30, 60, 120, 360, 1440)
@@ -54,24 +46,13 @@ def write_report(
     return write_files(out, figures, report_html(figures, worst, command))
 
 
-def write_files(out: Path, figures: Mapping[str, Any], html: str) -> list[Path]:
-    """Write ``metrics.json`` and ``report.html`` into ``out``, made where it is missing, and return their paths."""
-    out.mkdir(parents=True, exist_ok=True)
-    numbers, shown = out / "metrics.json", out / "report.html"
-    numbers.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    shown.write_text(html, encoding="utf-8")
-    return [numbers, shown]
-
-
 def report_html(figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), command: str = "") -> str:
     """Return the page; arguments as ``write_report``."""
     title = f"Backtest of {figures['target'].replace('_', ' ')}, {figures['zone']}"
     period = f"{figures['test_from']} to {figures['test_to']}"
     horizons: list[dict[str, Any]] = [h for h in figures["horizons"] if h.get("mae") is not None]
     body = [
-        f"<h1>{escape(title)}</h1>",
-        f"<p>{figures['origins']} origins, {escape(period)} (end exclusive). {escape(_training(figures))}</p>",
-        f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
+        heading(title, f"{figures['origins']} origins, {period} (end exclusive). {_training(figures)}", command),
         "<h2>Figures</h2>", _day_ahead(figures), _table(horizons),
         "<h2>Error by horizon</h2>", _errors(horizons),
         "<h2>Skill against persistence</h2>", _skill(horizons),
@@ -80,14 +61,6 @@ def report_html(figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), com
         *(["<h2>Worst days</h2>", *(_day(curves) for curves in worst)] if worst else []),
     ]  # fmt: skip
     return page(title, body)
-
-
-def page(title: str, body: Sequence[str]) -> str:
-    """Return one HTML page without outside files; ``body`` holds its elements as HTML, ``title`` is plain text."""
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
-    return (
-        f"<!doctype html><html lang='en'><head>{head}<style>{_STYLE}</style></head><body>{''.join(body)}</body></html>"
-    )
 
 
 def _training(figures: Mapping[str, Any]) -> str:
@@ -103,13 +76,17 @@ def _table(horizons: Sequence[dict[str, Any]]) -> str:
     heads = ["Horizon", "n", "MAE", "RMSE", "Skill", "Pinball", "Coverage", "Worst week", "Width", "MAE known", "not"]
     names = ("n", "mae", "rmse", "skill_vs_persistence", "pinball", "coverage_90", "worst_week_coverage_90", "width_90",
              "mae_day_ahead_known", "mae_day_ahead_unknown")  # fmt: skip
-    rows = []
-    for h in shown:
-        cells = [_span(h["horizon_min"]), *(_number(h.get(name)) for name in names)]
-        cells += [_number(h["mae_by_baseline"].get(name)) for name in baselines]
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    header = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in (*heads, *baselines))
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return table(
+        [*heads, *baselines],
+        (
+            [
+                _span(h["horizon_min"]),
+                *(h.get(name) for name in names),
+                *(h["mae_by_baseline"].get(n) for n in baselines),
+            ]
+            for h in shown
+        ),
+    )
 
 
 def _errors(horizons: Sequence[dict[str, Any]]) -> str:
@@ -132,9 +109,8 @@ def _reliability(horizons: Sequence[dict[str, Any]]) -> str:
     for h in chosen if len(chosen) > 1 else horizons[::6]:
         if h.get("coverage_by_level"):
             lines[_span(h["horizon_min"])] = h["coverage_by_level"]
-    note = "<figcaption>Share of actuals below each quantile; ideally the quantile's level.</figcaption>"
     chart = line_chart(list(QUANTILE_LEVELS), lines, x_label="level", y_label="share below")
-    return f"<figure>{chart}{note}</figure>"
+    return figure(chart, "Share of actuals below each quantile; ideally the quantile's level.")
 
 
 def _width(horizons: Sequence[dict[str, Any]]) -> str:
@@ -170,24 +146,18 @@ def worst_days(run: Backtest) -> list[DayCurves]:
 
 def _day(curves: DayCurves) -> str:
     chart = line_chart(curves.x, curves.lines, x_label=curves.x_label, y_label=curves.y_label, from_zero=False)
-    return f"<figure>{chart}<figcaption>{escape(curves.caption)}</figcaption></figure>"
+    return figure(chart, curves.caption)
 
 
 def _day_ahead(figures: Mapping[str, Any]) -> str:
     """Return the figures over all slots of a day-ahead backtest as a table; nothing for others."""
     rows = [
-        f"<tr><td>{escape(name.removeprefix('day_ahead_').replace('_', ' '))}</td><td>{_number(value)}</td></tr>"
+        (name.removeprefix("day_ahead_"), value)
         for name, value in figures.items()
         if name.startswith("day_ahead_") and not isinstance(value, Mapping)
     ]
-    return f"<table><tbody>{''.join(rows)}</tbody></table>" if rows else ""
+    return table(("all slots", "value"), rows) if rows else ""
 
 
 def _span(minutes: int) -> str:
     return f"{minutes} min" if minutes < 60 or minutes % 60 else f"{minutes // 60} h"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -16,7 +16,7 @@ from models.registry.artifact import assemble
 from models.registry.registry import identified
 from models.registry.trainer import Trainer
 from models.served import ServedModel
-from vpp.domain import NET_LOAD, PRICE, QUANTILE_LEVELS, Target, iso
+from vpp.domain import QUANTILE_LEVELS, Target, iso
 from vpp.errors import DataError
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
@@ -55,7 +55,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PromotionVerdict:
     """Whether to promote, and why, in words.
 
     ``against``: id of the model in force, or ``fallback``. ``since``, ``until``: the origins that were compared, None
@@ -92,7 +92,7 @@ class Verdict:
 
 def judge(
     frame: pd.DataFrame, zone: Zone, in_force: ServedModel | None, until: datetime, progress: Progress = no_progress
-) -> Verdict:
+) -> PromotionVerdict:
     """Compare what is trained now with the model in force, on recent days that neither has seen.
 
     The challenger is a model trained as the new one is, but on the rows before those days only. They are the last four
@@ -109,12 +109,14 @@ def judge(
     against = FALLBACK if in_force is None else in_force.model_id
     days, why_not = _holdout(frame, in_force, until)
     if days < MIN_HOLDOUT_DAYS:
-        return Verdict(False, why_not, against)
+        return PromotionVerdict(False, why_not, against)
     begin = until - timedelta(days=days)
     try:
         parts, metadata = Trainer(zone, lambda share, text: progress(0.6 * share, text)).train(frame, begin)
     except DataError:
-        return Verdict(False, f"there are too few rows before the last {days} days to train a challenger on", against)
+        return PromotionVerdict(
+            False, f"there are too few rows before the last {days} days to train a challenger on", against
+        )
     challenger = assemble(parts, identified(parts, metadata))
     rows = with_net_load(frame, zone)
     found = {}
@@ -128,7 +130,7 @@ def judge(
         if not np.isnan(losses[0] + losses[1]).all():
             found[target.value] = compare(*losses)
     if not found:
-        return Verdict(False, f"the last {days} days hold neither net load nor price", against)
+        return PromotionVerdict(False, f"the last {days} days hold neither net load nor price", against)
     return _verdict(found, against, days, begin, until)
 
 
@@ -147,11 +149,12 @@ def _holdout(frame: pd.DataFrame, in_force: ServedModel | None, until: datetime)
 
 def _targets(rows: pd.DataFrame, begin: datetime, until: datetime) -> list[Target]:
     inside = rows.loc[(rows.index >= pd.Timestamp(begin)) & (rows.index < pd.Timestamp(until))]
-    channels = {Target.NET_LOAD: NET_LOAD, Target.PRICE: PRICE}
-    return [t for t, channel in channels.items() if channel in inside and inside[channel].notna().any()]
+    return [target for target in Target if target.channel in inside and inside[target.channel].notna().any()]
 
 
-def _verdict(found: dict[str, Comparison], against: str, days: int, begin: datetime, until: datetime) -> Verdict:
+def _verdict(
+    found: dict[str, Comparison], against: str, days: int, begin: datetime, until: datetime
+) -> PromotionVerdict:
     better = [name for name, c in found.items() if c.is_better]
     worse = [name for name, c in found.items() if c.is_worse]
     told = "; ".join(
@@ -160,7 +163,7 @@ def _verdict(found: dict[str, Comparison], against: str, days: int, begin: datet
         for name, c in found.items()
     )
     rival = "the fallback" if against == FALLBACK else against
-    return Verdict(
+    return PromotionVerdict(
         bool(better) and not worse, f"{told} (against {rival} on {days} days that neither has seen)", against,
         begin, until, found,
     )  # fmt: skip

@@ -38,7 +38,7 @@ DERIVED_NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class NetLoadExplanation:
     """One forecast taken apart; ``contributions`` are MW by feature name, largest size first, and sum to the change.
 
     ``forecast_mw = now_mw + Σ contributions``.
@@ -56,7 +56,9 @@ class Explanation:
         return (*first, ("others", sum(mw for _, mw in rest))) if rest else first
 
 
-def explain_at(part: ServedNetLoad, frame: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int) -> Explanation:
+def explain_at(
+    part: ServedNetLoad, frame: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int
+) -> NetLoadExplanation:
     """Explain the forecast that ``part`` makes when ``slot`` closes, from a history frame.
 
     Args:
@@ -88,7 +90,7 @@ def explain_at(part: ServedNetLoad, frame: pd.DataFrame, zone: Zone, slot: datet
     groups = (history.calendar[MINUTE, origin + steps] * groups_per_day(zone.step.per_day) // 1440).astype(np.int64)
     parts = contributions(part, matrix, groups, part.spec.horizons_min.index(horizon_min))
     ordered = tuple(sorted(parts.items(), key=lambda item: -abs(item[1])))
-    return Explanation(slot, horizon_min, now, now + sum(parts.values()), ordered)
+    return NetLoadExplanation(slot, horizon_min, now, now + sum(parts.values()), ordered)
 
 
 def contributions(part: ServedNetLoad, rows: Floats, groups: npt.NDArray[np.int64], h: int) -> dict[str, float]:

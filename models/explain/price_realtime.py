@@ -16,7 +16,7 @@ from models.price.realtime.inputs import Shape, from_ring
 from models.price.realtime.model import RealTimePart, level_prices
 from models.price.realtime.profile_features import LevelRows, level_rows
 from models.price.realtime.trees import RECENT_UNITS, SIDE_UNITS, boost_table
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.errors import DataError
 from vpp.numerics.arrays import Floats
 
@@ -57,7 +57,7 @@ def real_time_parts(part: RealTimePart, ring: RingView, slot_index: int, h: int)
     return usual, dict(out)
 
 
-def _trees(part: RealTimePart, data: Series, rows: LevelRows, level: Floats, h: int) -> Floats:
+def _trees(part: RealTimePart, data: PriceSeries, rows: LevelRows, level: Floats, h: int) -> Floats:
     """Return what each column adds to the trees' price at horizon ``h`` per MWh, the bias last, shape (K + 1,)."""
     steps, anchors = part.shape.steps, part.boost.anchors
     table = boost_table(data, rows, level, steps, anchors)
@@ -82,7 +82,7 @@ def _level_names(shape: Shape) -> list[str]:
     return names
 
 
-def _tree_names(data: Series, shape: Shape) -> list[str]:
+def _tree_names(data: PriceSeries, shape: Shape) -> list[str]:
     """Return names of the columns of ``boost_table``, and of the bias."""
     unit = max(1, 30 // shape.step_min) * shape.step_min
     names = [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from models.forecast.scoreboard import Waiting
+from models.forecast.scoreboard import WaitingForecasts
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
@@ -38,7 +38,7 @@ class PriceLevels:
         self._gamma = GAMMA * min(1.0, 48.0 / per_day)
         self._dirty = False
 
-    def adapt(self, index: int, price: float, steps: Ints, waiting: Waiting) -> None:
+    def adapt(self, index: int, price: float, steps: Ints, waiting: WaitingForecasts) -> None:
         """Enter the price of slot ``index``: every forecast of it by a model whose levels adapt moves its own.
 
         Args:

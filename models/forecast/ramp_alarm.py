@@ -9,7 +9,7 @@ import numpy as np
 
 from features.ring import SlotRing
 from models.forecast.ramp_events import ALARM_SHARE, HOURS, event_threshold
-from models.forecast.scoreboard import Waiting
+from models.forecast.scoreboard import WaitingForecasts
 from vpp.domain import NET_LOAD, horizons_min, iso
 from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
@@ -37,8 +37,15 @@ class RampAlarm:
         self._columns = [horizons.index(60 * hours) for hours in self._hours]
         self._sizes: dict[int, list[float]] = {}
 
-    def alert(self, ring: SlotRing, waiting: Waiting, index: int, slot: datetime) -> Alert | None:
-        """Return the alert that begins with the forecast of slot ``index``, None where none does."""
+    def alert(self, ring: SlotRing, waiting: WaitingForecasts, index: int, slot: datetime) -> Alert | None:
+        """Return the alert that begins with the forecast of slot ``index``, None where none does.
+
+        Args:
+            ring: Holds the net load up to slot ``index``.
+            waiting: Forecasts of net load, the one of ``index`` included.
+            index: Index of the closed slot.
+            slot: Its start.
+        """
         found = self._expected(ring, waiting, index)
         if found is None:
             return None
@@ -66,7 +73,7 @@ class RampAlarm:
             },
         )
 
-    def _expected(self, ring: SlotRing, waiting: Waiting, index: int) -> tuple[int, float] | None:
+    def _expected(self, ring: SlotRing, waiting: WaitingForecasts, index: int) -> tuple[int, float] | None:
         """Return the soonest horizon (its place among the hours) that calls for an alarm, and its change in MW."""
         row = index % waiting.rows
         now, mean = waiting.now.item(row), waiting.mean[row]

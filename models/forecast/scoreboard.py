@@ -23,7 +23,7 @@ _ROW = struct.Struct("<BHqdB")
 _BLOCK = struct.Struct("<BHHq")
 
 
-class Waiting:
+class WaitingForecasts:
     """Forecasts of one target that wait for their actuals, by origin slot; float32, as they are kept.
 
     ``quantiles``: shape (origins, H, 7). ``mean``: shape (origins, H). ``now``: actual at the origin, NaN when missing.
@@ -44,7 +44,15 @@ class Waiting:
         self.first_dirty = False
 
     def put(self, index: int, now: float, quantiles: Floats, mean: Floats, *, by_model: bool) -> None:
-        """Keep the forecast issued when slot ``index`` closed."""
+        """Keep the forecast issued when slot ``index`` closed.
+
+        Args:
+            index: The slot.
+            now: Value of that slot, NaN where it is missing.
+            quantiles: Shape (H, 7).
+            mean: Shape (H,).
+            by_model: Whether a model made it; a fallback's errors are not learned from.
+        """
         row = index % self.rows
         self.origin[row] = index
         self.now[row] = now
@@ -81,7 +89,7 @@ class Waiting:
         self.mean[row] = values[h * LEVELS.size :]
 
 
-def waiting_changes(waiting: Sequence[Waiting]) -> Mapping[str, bytes]:
+def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
     """Return the state values of forecasts that changed, and count them as kept; a slot's targets share one value."""
     out = {}
     for row in sorted(set().union(*(each.dirty for each in waiting))):
@@ -94,7 +102,7 @@ def waiting_changes(waiting: Sequence[Waiting]) -> Mapping[str, bytes]:
     return out
 
 
-def load_waiting(waiting: Sequence[Waiting], get: Callable[[str], bytes | None]) -> None:
+def load_waiting(waiting: Sequence[WaitingForecasts], get: Callable[[str], bytes | None]) -> None:
     """Fill forecasts from kept values; values of another shape are left out."""
     first = get(WAITING_FIRST)
     if first is None or len(first) != sum(each.first_error.nbytes for each in waiting):

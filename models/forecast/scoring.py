@@ -6,9 +6,18 @@ from datetime import datetime
 
 import numpy as np
 
-from models.forecast.scoreboard import ABS, ABS_PERSISTENCE, COVERED, LEVELS, PINBALL, SUMS, N, Waiting, score_rows
+from models.forecast.scoreboard import (
+    ABS,
+    ABS_PERSISTENCE,
+    COVERED,
+    LEVELS,
+    PINBALL,
+    SUMS,
+    N,
+    WaitingForecasts,
+    score_rows,
+)
 from models.net_load.trailing_errors import Residuals, enter_matured
-from vpp.domain import Target
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert, Skill
 from vpp.numerics.arrays import Floats, Ints
@@ -23,7 +32,7 @@ DRIFT_SKILL_DAYS = 3.0
 JUMP_WIDTHS = 10.0
 
 
-def score(index: int, actual: float, steps: Ints, waiting: Waiting, sums: Floats) -> None:
+def score(index: int, actual: float, steps: Ints, waiting: WaitingForecasts, sums: Floats) -> None:
     """Score all forecasts of slot ``index``.
 
     Args:
@@ -36,7 +45,9 @@ def score(index: int, actual: float, steps: Ints, waiting: Waiting, sums: Floats
     score_rows(index, actual, steps, waiting.origin, waiting.now, waiting.quantiles, LEVELS, sums)
 
 
-def mature(index: int, actuals: Floats, steps: Ints, waiting: Waiting, residuals: Residuals, group: int) -> None:
+def mature(
+    index: int, actuals: Floats, steps: Ints, waiting: WaitingForecasts, residuals: Residuals, group: int
+) -> None:
     """Enter the errors of all forecasts of slot ``index``.
 
     Args:
@@ -92,10 +103,17 @@ def skill_message(
     )
 
 
-def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Waiting) -> Alert | None:
+def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: WaitingForecasts) -> Alert | None:
     """Return an alert when an actual lies ten interval widths off what a model forecast of it one step ago.
 
     No weather does that; a meter that changed its unit does.
+
+    Args:
+        zone: Its configuration.
+        index: Index of the slot that has closed.
+        actual: Its net load, MW.
+        steps: The horizons in slots, shape (H,).
+        waiting: Forecasts that wait for their actuals.
     """
     row = (index - int(steps[0])) % waiting.rows
     if waiting.origin[row] != index - steps[0] or not waiting.by_model[row]:
@@ -116,7 +134,7 @@ def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Wait
     )
 
 
-def drift_alert(
+def drift_alert(  # noqa: PLR0913 - what was forecast, how it is judged, and three windows of scores
     zone: str,
     slot: datetime,
     target: str,
@@ -125,14 +143,25 @@ def drift_alert(
     day: Floats,
     before: Floats,
     window: Floats,
+    judged: slice,
     decimals: int,
 ) -> Alert | None:
     """Return a warning when the day's errors no longer fit their intervals, or the window's skill is gone.
 
     Errors are judged against the width that was forecast for them, so a hard week is no drift. Skill of net load is
     judged at the next step, where a sound model halves persistence's error; that of prices over all horizons, since the
-    last price is hard to beat a step ahead. ``day``, ``before`` (the day before it) and ``window`` are sums of scores,
-    shape (H, 5). ``decimals``: of errors in the target's unit.
+    last price is hard to beat a step ahead.
+
+    Args:
+        zone: The zone.
+        slot: The last slot of the day that is judged.
+        target: Value of ``Target``.
+        horizons_min: The H horizons in minutes.
+        day: Sums of scores of the day, shape (H, 5).
+        before: Those of the day before it.
+        window: Those of the trailing window.
+        judged: The horizons whose skill counts.
+        decimals: Decimals of errors in the target's unit.
     """
     near = np.array(horizons_min) <= max(DRIFT_NEAR_MIN, horizons_min[0])
     scored, earlier = float(day[near, N].sum()), float(before[near, N].sum())
@@ -140,8 +169,7 @@ def drift_alert(
         return None
     hits = float(day[near, COVERED].sum())
     coverage, both = hits / scored, (hits + float(before[near, COVERED].sum())) / (scored + earlier)
-    judged = window[:1] if target == Target.NET_LOAD.value else window
-    mae, naive, n = (float(judged[:, column].sum()) for column in (ABS, ABS_PERSISTENCE, N))
+    mae, naive, n = (float(window[judged, column].sum()) for column in (ABS, ABS_PERSISTENCE, N))
     lost = mae > naive and window[0, N] >= DRIFT_SKILL_DAYS * day[0, N]
     narrow = coverage < DRIFT_COVERAGE_DAY or (earlier >= scored / 2 and both < DRIFT_COVERAGE_TWO_DAYS)
     if not narrow and not lost:

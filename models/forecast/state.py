@@ -12,7 +12,7 @@ from features.compute import RingFeatures
 from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import SlotRing
 from models.forecast.price_levels import PriceLevels
-from models.forecast.scoreboard import WAITING_FIRST, Scoreboard, Waiting, load_waiting, waiting_changes
+from models.forecast.scoreboard import WAITING_FIRST, Scoreboard, WaitingForecasts, load_waiting, waiting_changes
 from models.net_load.trailing_errors import Residuals
 from models.served import ServedModel
 from vpp.domain import Step, Target
@@ -29,7 +29,7 @@ _TOGETHER = frozenset(
 _VALUES = msgspec.msgpack.Decoder(dict[str, bytes])
 
 
-class Head(msgspec.Struct):
+class ForecastHead(msgspec.Struct):
     """The small part of the state that changes with every slot."""
 
     last: int | None = None
@@ -47,9 +47,9 @@ class ForecastState:
     ring: SlotRing
     residuals: Residuals
     price_levels: PriceLevels
-    waiting: dict[str, Waiting]
+    waiting: dict[str, WaitingForecasts]
     scores: dict[str, Scoreboard]
-    head: Head = field(default_factory=Head)
+    head: ForecastHead = field(default_factory=ForecastHead)
     head_dirty: bool = False
     together: dict[str, bytes] = field(default_factory=dict)
     served: ServedModel | None = None
@@ -71,7 +71,7 @@ def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> For
         ring=SlotRing(step, depth_days, max_days=MAX_DEPTH_DAYS),
         residuals=Residuals(horizons_min, step.per_day),
         price_levels=PriceLevels(len(horizons_min), step.per_day),
-        waiting={name: Waiting(steps) for name in targets},
+        waiting={name: WaitingForecasts(steps) for name in targets},
         scores={name: Scoreboard(f"scores.{name}", len(horizons_min), skill_days) for name in targets},
     )
 
@@ -83,7 +83,7 @@ def load_state(state: ForecastState, get: Load) -> ForecastState | None:
         return None
     try:
         state.together = _VALUES.decode(raw[1:])
-        head = msgspec.msgpack.decode(state.together["head"], type=Head)
+        head = msgspec.msgpack.decode(state.together["head"], type=ForecastHead)
     except (msgspec.DecodeError, msgspec.ValidationError, KeyError):
         return None
 

@@ -49,7 +49,15 @@ class Scaling:
 
 @kernel
 def standardise(rows: Floats, columns: Ints, mean: Floats, sd: Floats, out: Floats) -> None:
-    """Write standardised columns of ``rows`` (features, n) into ``out`` (n, columns + 1)."""
+    """Write standardised columns of ``rows`` (features, n) into ``out`` (n, columns + 1).
+
+    Args:
+        rows: Shape (features, n), NaN = missing, which stands for the mean.
+        columns: Which features are taken.
+        mean: Mean of each of them.
+        sd: Standard deviation of each of them.
+        out: Is filled: values clipped to ``CLIP`` deviations, then a column of 1.
+    """
     for j in range(columns.shape[0]):
         c = columns[j]
         for n in range(out.shape[0]):

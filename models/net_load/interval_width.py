@@ -60,7 +60,14 @@ def width_inputs(
 
 
 def fit_width(inputs: Floats, error: Floats, scale: float, day: Floats) -> tuple[Scaling, Floats]:
-    """Fit the width of one horizon; returns scaling and coefficients (columns + EXTRA + 1,)."""
+    """Fit the width of one horizon; returns scaling and coefficients (columns + EXTRA + 1,).
+
+    Args:
+        inputs: Columns of ``width_inputs``, shape (n, columns + EXTRA).
+        error: Errors of the forecast, MW, shape (n,).
+        scale: What errors are divided by, MW.
+        day: Day of each row, for their weight, shape (n,).
+    """
     scaling = Scaling.of(inputs, np.arange(len(inputs)))
     ridge = Ridge(RidgeSettings(half_life_days=365.0, penalty=20.0), len(inputs) + 1)
     groups = np.zeros(len(error), dtype=np.int64)
@@ -71,7 +78,14 @@ def fit_width(inputs: Floats, error: Floats, scale: float, day: Floats) -> tuple
 
 
 def widths(inputs: Floats, mean: Floats, sd: Floats, coefficients: Floats) -> Floats:
-    """Return v for n columns of ``inputs``; mean, sd, coefficients have one column, or one per column of it."""
+    """Return v for n columns of ``inputs``; mean, sd, coefficients have one column, or one per column of it.
+
+    Args:
+        inputs: Shape (columns, n).
+        mean: Means of the columns.
+        sd: Their standard deviations.
+        coefficients: One per column, the constant last.
+    """
     with np.errstate(invalid="ignore"):
         z = np.clip(np.nan_to_num((inputs - mean) / sd, nan=0.0), -6.0, 6.0)
     return np.asarray(np.exp(np.clip((z * coefficients[:-1]).sum(axis=0) + coefficients[-1], _LOW, _HIGH)))
@@ -93,7 +107,15 @@ class Width:
 
     @staticmethod
     def of(columns: Ints, scale_mw: Floats, mean: Floats, sd: Floats, coefficients: Floats) -> Width:
-        """Return it from arrays with the horizons first."""
+        """Return it from arrays with the horizons first.
+
+        Args:
+            columns: Columns of the feature table that are read.
+            scale_mw: Shape (H,).
+            mean: Shape (H, inputs).
+            sd: Shape (H, inputs).
+            coefficients: Shape (H, inputs + 1).
+        """
         turned = (np.ascontiguousarray(values.T) for values in (mean, sd, coefficients))
         return Width(columns, scale_mw, *turned)
 

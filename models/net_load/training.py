@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from features.calendar import MINUTE, Calendar
-from features.compute import History, make_history
+from features.compute import FeatureHistory, make_history
 from features.derived_series import is_published, known_channels
 from features.feature_list import build_spec
 from features.feature_spec import FeatureSpec
@@ -124,7 +124,7 @@ class NetLoadTrainer:
         self._learn(history, [self._learned_until, self._zone.step.index(until)])
         return self._part(history)
 
-    def _history(self, frame: pd.DataFrame, until: datetime, spec: FeatureSpec | None = None) -> History | None:
+    def _history(self, frame: pd.DataFrame, until: datetime, spec: FeatureSpec | None = None) -> FeatureHistory | None:
         rows = with_net_load(frame, self._zone)
         end = pd.Timestamp(until)
         past = rows.loc[rows.index < end]
@@ -143,7 +143,7 @@ class NetLoadTrainer:
         first = self._zone.step.index(index[0].to_pydatetime())
         return make_history(spec, values, first, known, self._calendar)
 
-    def _learn(self, history: History, edges: list[int]) -> None:
+    def _learn(self, history: FeatureHistory, edges: list[int]) -> None:
         """Learn the targets between ``edges`` (slot indices), batch by batch, horizon by horizon."""
         spec, first = history.spec, history.first
         net = history.data[[s.name for s in spec.series].index("net")]
@@ -162,7 +162,7 @@ class NetLoadTrainer:
         self._learned_until = edges[-1]
 
     def _learn_horizon(
-        self, history: History, n: int, origins: Ints, rows: Floats, net: Floats, edges: list[int]
+        self, history: FeatureHistory, n: int, origins: Ints, rows: Floats, net: Floats, edges: list[int]
     ) -> None:
         state, spec = self._states[n], history.spec
         assert self._trees is not None
@@ -197,7 +197,7 @@ class NetLoadTrainer:
                 is_mature=mature,
             )
 
-    def _part(self, history: History) -> ServedNetLoad | None:
+    def _part(self, history: FeatureHistory) -> ServedNetLoad | None:
         """Fit what stands on the forward predictions and return the part."""
         spec = history.spec
         if any(state.forward.rows == 0 for state in self._states):

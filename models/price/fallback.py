@@ -6,7 +6,7 @@ import numpy as np
 
 from models.price.contract import FALLBACK_LAST_PRICE, FALLBACK_PROFILE, NO_PRICE
 from models.price.profile import day_profile, smoothing
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Ints
 
@@ -16,7 +16,7 @@ FADE_PER_HALF_HOUR = 0.85
 _LEVELS = np.array(QUANTILE_LEVELS)
 
 
-def fallback(data: Series, steps: Ints) -> tuple[str, Floats, Floats]:
+def fallback(data: PriceSeries, steps: Ints) -> tuple[str, Floats, Floats]:
     """Forecast from the window alone: the profile where it holds three days of prices, else the last price.
 
     Args:
@@ -34,7 +34,7 @@ def fallback(data: Series, steps: Ints) -> tuple[str, Floats, Floats]:
     return NO_PRICE, np.full((steps.size, _LEVELS.size), np.nan), np.full(steps.size, np.nan)
 
 
-def _profile(data: Series, steps: Ints) -> tuple[str, Floats, Floats]:
+def _profile(data: PriceSeries, steps: Ints) -> tuple[str, Floats, Floats]:
     n, slots = data.prices.size, data.slots
     base, spread, overall = day_profile(
         data.prices, slots, 0, n, 1440 // data.step_min, smoothing(data.step_min), np.inf

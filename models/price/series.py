@@ -14,7 +14,7 @@ _DAY = 1440
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class PriceSeries:
     """Prices and side series of consecutive slots, with their local clock.
 
     ``prices``: shape (n,), NaN missing. ``sides``: shape (n_side, n). ``flows``: shape (n_flow, n). ``minutes``: local
@@ -45,10 +45,20 @@ def series(
     time_zone: str,
     published: Floats | None = None,
     known: Ints | None = None,
-) -> Series:
+) -> PriceSeries:
     """Return prices and side series with the local clock of their slots; ``first_index`` is the first slot's index.
 
     Without ``known`` all that ``published`` holds counts as known.
+
+    Args:
+        prices: Price per slot, shape (n,), NaN = missing.
+        sides: Side series, shape (sides, n).
+        flows: Flows to neighbours, shape (flows, n); None: none.
+        first_index: Index of the first slot.
+        step_min: Slot length in minutes.
+        time_zone: Zone of the local clock.
+        published: Published series, also of slots to come; None: none.
+        known: How many slots of ``published`` are known at each slot, shape (n,); None: all.
     """
     last = first_index + prices.size + _DAY // step_min
     minutes, slots, days = _clock(first_index, last, step_min, time_zone)
@@ -56,7 +66,7 @@ def series(
     known = np.full(prices.size, published.shape[1], dtype=np.int64) if known is None else known
     flows = np.empty((0, prices.size)) if flows is None else flows
     own = np.ascontiguousarray(prices), np.ascontiguousarray(sides), np.ascontiguousarray(flows)
-    return Series(*own, minutes, slots, days, step_min, published, known)
+    return PriceSeries(*own, minutes, slots, days, step_min, published, known)
 
 
 def _clock(first: int, last: int, step_min: int, time_zone: str) -> tuple[Ints, Ints, Ints]:

@@ -17,7 +17,7 @@ from models.price.realtime import model
 from models.price.realtime.inputs import Shape
 from models.price.realtime.model import RealTimePart
 from models.price.realtime.training import fit_real_time
-from vpp.domain import PRICE, PriceKnown
+from vpp.domain import PRICE
 from vpp.fleet.schema import Zone
 
 TREES_SERVE = timedelta(days=28)
@@ -57,7 +57,7 @@ class PriceTrainer:
         rows = frame.loc[frame.index < pd.Timestamp(until)]
         if PRICE not in rows or rows[PRICE].isna().all():
             return None
-        if self._zone.market.price_known is PriceKnown.DAY_AHEAD and self._zone.step_min <= 60:
+        if self._zone.market.rule.by_auction and self._zone.step_min <= 60:
             return self._days.refit(known_rows(frame, self._zone, until))
         old = self._part
         same = old if old is not None and old.shape == Shape.of(self._zone, rows) else None

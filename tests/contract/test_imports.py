@@ -27,6 +27,7 @@ ONLY_IN = {
     "sqlite3": ("vpp.store", "vpp.rules"),
     "xgboost": ("models",),
     "numba": ("vpp.numerics.compiled",),
+    "zoneinfo": ("vpp.local_time", "vpp.files"),
     "fastmcp": ("mcp_server", "agents.autonomous.agent"),
     "mcp": ("mcp_server", "agents.autonomous.agent"),
     "pydantic_ai": ("agents.autonomous.llm_brain",),

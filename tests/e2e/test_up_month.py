@@ -21,7 +21,7 @@ from topologies.control.decision_check import replay_decision
 from topologies.sources.feed import open_file
 from vpp.domain import QUANTILE_NAMES, Target
 from vpp.files.availability import MAX_LEAD
-from vpp.fleet.in_force import zones_named
+from vpp.fleet.in_force import candidates
 from vpp.store import open_store
 from vpp.store.decisions import decision_at
 
@@ -121,7 +121,7 @@ def test_a_decision_is_made_again_bit_for_bit_from_the_store(month: tuple[Place,
     settings = month[0].settings
     with open_store(settings, read_only=True) as store:
         found = decision_at(store, "GB", datetime(2022, 1, day, 17, 45, tzinfo=UTC))
-        replayed = replay_decision(store, configured(zones_named(settings, "GB"), found.decision), found)
+        replayed = replay_decision(store, configured(candidates(settings, "GB"), found.decision), found)
     assert replayed.same, replayed
     assert replayed.gone == ()
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from models.price.dayahead.ensemble import WalkSettings
-from models.price.dayahead.hourly_ridge import RidgeSettings
+from models.price.dayahead.hourly_ridge import HourlyRidgeSettings
 from models.price.dayahead.trees import TreeSettings
 from vpp.fleet.schema import Market, Zone, default_zone
 
 TREES = TreeSettings(rounds=20, eta=0.2, window_days=120)
 QUICK = WalkSettings(
-    ridge=RidgeSettings(half_lives=(60.0,)), lasso_windows=(84,), stack=TREES, alone=TREES, history_days=100,
+    ridge=HourlyRidgeSettings(half_lives=(60.0,)), lasso_windows=(84,), stack=TREES, alone=TREES, history_days=100,
     lasso_refit_days=14, history_refit_days=14, min_stack_days=20,
 )  # fmt: skip
 SERVED = replace(QUICK, history_days=60, lasso_windows=(84, 200))

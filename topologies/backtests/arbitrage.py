@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from vpp.domain import PRICE, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
+from vpp.local_time import local_date
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
 from vpp.progress import Progress, no_progress, part_of
@@ -194,5 +194,5 @@ def _baselines(battery: UnitBattery, market: Market, mode: Mode) -> dict[str, Fl
 
 
 def _dates(first: pd.Timestamp, zone: Zone, count: int) -> list[str]:
-    start = first.to_pydatetime().astimezone(ZoneInfo(zone.time_zone)).date()
+    start = local_date(first.to_pydatetime(), zone.time_zone)
     return [(start + timedelta(days=n)).isoformat() for n in range(count)]

@@ -19,7 +19,8 @@ from models.evaluation.backtest import BacktestOptions, walk
 from models.evaluation.dayahead_backtest import DayAheadRun, run_day_ahead
 from models.history import with_net_load
 from models.price.dayahead.day_table import Convention, role_of
-from vpp.domain import NET_LOAD, PRICE, PriceKnown, Target
+from vpp.domain import NET_LOAD, PRICE, Target
+from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Zone
 from vpp.local_time import local_minutes
 from vpp.messages import Forecast, TraderBid

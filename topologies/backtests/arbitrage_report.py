@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.evaluation.html_report import page, write_files
+from models.evaluation.html_parts import figure, heading, page, table, write_files
 from models.evaluation.svg_charts import line_chart
 from topologies.backtests.arbitrage import TradeRun
 
@@ -38,9 +37,7 @@ def trade_report_html(run: TradeRun, command: str = "") -> str:
         f"{figures['step_min']} min slots. {battery}"
     )
     body = [
-        f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(intro)}</p>",
-        f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
+        heading(title, intro, command),
         "<h2>Value and capture</h2>", _table(figures),
         f"<p>{_NOTE}</p>",
         "<h2>Money over time</h2>", _sums(run),
@@ -58,12 +55,7 @@ def _table(figures: dict[str, Any]) -> str:
     ideal = {"value": figures["perfect"], "capture_pct": 100.0, "capture_pct_without_top_days": 100.0}
     rows.append(("perfect foresight", {**ideal, "cycles_per_day": figures["perfect_cycles_per_day"]}))
     heads = ("policy", f"value, {figures['currency']}", "capture, %", "without top days, %", "cycles a day")
-    header = "".join(f"<th>{escape(head)}</th>" for head in heads)
-    lines = [
-        f"<tr><td>{escape(name)}</td>" + "".join(f"<td>{_number(of[column])}</td>" for column in _COLUMNS) + "</tr>"
-        for name, of in rows
-    ]
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return table(heads, [(name, *(of[column] for column in _COLUMNS)) for name, of in rows])
 
 
 def _sums(run: TradeRun) -> str:
@@ -78,10 +70,8 @@ def _months(run: TradeRun) -> str:
     for month in months:
         inside = np.array([day.startswith(month) for day in run.days])
         mine, best = float(run.value[inside].sum()), float(run.perfect[inside].sum())
-        share = _number(100.0 * mine / best) if best > 0 else "–"
-        rows.append(f"<tr><td>{month}</td><td>{_number(mine)}</td><td>{_number(best)}</td><td>{share}</td></tr>")
-    heads = "<th>month</th><th>value</th><th>perfect</th><th>capture, %</th>"
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        rows.append((month, mine, best, 100.0 * mine / best if best > 0 else None))
+    return table(("month", "value", "perfect", "capture, %"), rows)
 
 
 def _days(run: TradeRun) -> list[str]:
@@ -105,11 +95,5 @@ def _days(run: TradeRun) -> list[str]:
         stored = {"usable MWh in store": run.stored_mwh[1:][inside].tolist()}
         energy = line_chart(hours, stored, x_label="hour of the local day", y_label="MWh")
         text = f"{run.days[n]}: earned {run.value[n]:.0f} of {run.perfect[n]:.0f} {run.zone.market.currency}"
-        parts.append(f"<figure>{price}{energy}<figcaption>{escape(text)}</figcaption></figure>")
+        parts.append(figure(price + energy, text))
     return parts
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from models.evaluation.html_report import page, write_files
+from models.evaluation.html_parts import heading, page, table, write_files
 from models.evaluation.svg_charts import line_chart
 from topologies.backtests.grid import GridBacktest
 from topologies.backtests.grid_weeks import WEEK_DAYS
@@ -42,17 +42,15 @@ def grid_report_html(done: GridBacktest, command: str = "") -> str:
         f"{_refits(figures)}."
     )
     return page(title, [
-        f"<h1>{escape(title)}</h1>",
-        f"<p>{intro}</p>",
-        f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
+        heading(title, intro, command),
         f"<h2>Score</h2><p>{_NOTE}</p>",
-        _table(("policy", *_SCORED), [(name, *(row[key] for key in _SCORED)) for name, row in policies.items()]),
+        table(("policy", *_SCORED), [(name, *(row[key] for key in _SCORED)) for name, row in policies.items()]),
         f"<h2>Costs, {escape(done.zone.market.currency)}</h2>",
-        _table(("policy", *_COSTS), [(name, *(row.get(key) for key in _COSTS)) for name, row in costs.items()]),
+        table(("policy", *_COSTS), [(name, *(row.get(key) for key in _COSTS)) for name, row in costs.items()]),
         "<h2>Weeks</h2>",
-        _table(("week from", "score"), list(weeks.items())),
+        table(("week from", "score"), list(weeks.items())),
         "<h2>Ramp events</h2><p>The largest tenth of changes, by the year before the test; alarm at 93 % of that.</p>",
-        _table(("ahead", *_EVENTS), [(name, *(row[key] for key in _EVENTS)) for name, row in events.items()]),
+        table(("ahead", *_EVENTS), [(name, *(row[key] for key in _EVENTS)) for name, row in events.items()]),
         *_joint(figures),
         *_week_charts(done),
     ])  # fmt: skip
@@ -68,7 +66,7 @@ def _joint(figures: Mapping[str, Any]) -> Iterable[str]:
         "cost of no action less that of the policy; money: what the batteries earned; service cost: all else. Joint "
         f"clearing over grid first: {figures['joint']['joint_over_grid_first_pct']} %.</p>"
     )
-    yield _table(("policy", *_JOINT), [(name, *(row[key] for key in _JOINT)) for name, row in policies.items()])
+    yield table(("policy", *_JOINT), [(name, *(row[key] for key in _JOINT)) for name, row in policies.items()])
 
 
 def _inside(figures: Mapping[str, Any]) -> str:
@@ -98,17 +96,3 @@ def _week_charts(done: GridBacktest) -> Iterable[str]:
 
 def _lines(values: Mapping[str, Floats], rows: slice) -> dict[str, list[float]]:
     return {name: [float(v) for v in line[rows]] for name, line in values.items()}
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    top = "".join(f"<th>{escape(str(head).replace('_', ' '))}</th>" for head in heads)
-    body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return escape(str(value).replace("_", " "))

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -25,6 +24,7 @@ from agents.plant.reducer import PlantReducer
 from vpp.domain import PRICE
 from vpp.errors import DataError
 from vpp.fleet.schema import Zone
+from vpp.local_time import local_date
 from vpp.messages import (
     ActorBid,
     Correction,
@@ -38,13 +38,13 @@ from vpp.messages import (
     TraderBid,
     read_decision,
 )
+from vpp.messages.bids import BID_OF_POLICY
 from vpp.store import Store
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, SETPOINTS, TELEMETRY
 from vpp.streams.in_process import ReducerLoop
 
 MONEY = ("revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "pnl")
 _SAME_MW = 1e-9
-_BIDS: dict[str, type[ActorBid] | type[TraderBid]] = {kind.policy: kind for kind in (ActorBid, TraderBid)}
 Tell = Callable[[float], None]
 
 
@@ -175,7 +175,7 @@ def run_log(
         clearing: How it clears.
     """
     reducer = PlantReducer(zone, policies, clear=clearing, start_soc=charge, explore=False)
-    plant, run, clock = ReducerLoop(reducer, zone.zone, "bids"), PlantRun(), ZoneInfo(zone.time_zone)
+    plant, run = ReducerLoop(reducer, zone.zone, "bids"), PlantRun()
     for offset, message in enumerate(log):
         for output in plant.step(message):
             match output:
@@ -183,7 +183,7 @@ def run_log(
                     row = run.money[output.asset_id]
                     for name in MONEY:
                         row[name] += getattr(output, name) or 0.0
-                    run.pnl_by_day[output.slot.astimezone(clock).date()] += output.pnl
+                    run.pnl_by_day[local_date(output.slot, zone.time_zone)] += output.pnl
                 case Setpoint():
                     run.setpoints[output.slot, output.asset_id] = output.power_mw
         if offset % 100 == 0:
@@ -237,7 +237,7 @@ def _bids(
     found: dict[tuple[datetime, str], ActorBid | TraderBid] = {}
     for chunk in store.scan(BIDS, zone=zone, start=start, end=end, columns=("slot", "policy", "body")):
         for slot, policy, body in chunk:
-            found[slot, policy] = msgspec.json.decode(body, type=_BIDS[policy])
+            found[slot, policy] = msgspec.json.decode(body, type=BID_OF_POLICY[policy])
     return found
 
 

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from agents.assets.contract import Store as Parameters
 from agents.assets.registry import store_of, store_rows
 from agents.evaluation.capture import Capture, Slot, capture_of_day, together
 from vpp.fleet.schema import Zone
+from vpp.local_time import local_date
 from vpp.messages import Decision, read_decision
 from vpp.numerics.arrays import Floats
 from vpp.store import Store
@@ -57,7 +57,6 @@ def captures(
     """
     expected = dict(_expectations(store, zone, start, end))
     money = _money(store, zone.zone, start, end)
-    clock = ZoneInfo(zone.time_zone)
     found: list[DayCapture] = []
     for asset in (zone.assets[row] for row in store_rows(zone)):
         battery = store_of(asset)
@@ -65,7 +64,7 @@ def captures(
         days: dict[date, list[Slot]] = defaultdict(list)
         rows = _stored(store, zone.zone, asset.asset_id, start, end)
         for when, slot in _slots(zone, (asset.asset_id, battery), rows, expected, money):
-            days[when.astimezone(clock).date()].append(slot)
+            days[local_date(when, zone.time_zone)].append(slot)
         for day, slots in days.items():
             capture = capture_of_day(battery, slots, zone.step.hours)
             found.append(DayCapture(asset.asset_id, day, len(slots), capture))

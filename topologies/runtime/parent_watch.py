@@ -11,7 +11,12 @@ from threading import Thread
 log = logging.getLogger(__name__)
 
 PARENT_VARIABLE = "SMARTGRID_SUPERVISOR_PID"
-EVERY_S = 1.0
+EVERY_S = 0.5
+
+
+def is_gone(parent: int) -> bool:
+    """Return whether the process that started this one has ended: its children are then given to another process."""
+    return os.getppid() != parent
 
 
 def end_with_supervisor() -> None:
@@ -22,7 +27,7 @@ def end_with_supervisor() -> None:
 
 
 def _watch(parent: int) -> None:
-    while os.getppid() == parent:
+    while not is_gone(parent):
         time.sleep(EVERY_S)
     log.warning("the supervisor is gone; ending parent=%s", parent)
     os.kill(os.getpid(), signal.SIGTERM)

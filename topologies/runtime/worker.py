@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +15,7 @@ from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
 from topologies.runtime.status import StatusFile
 from vpp.errors import exit_on_error
-from vpp.fleet.lookup import find_zone
-from vpp.fleet.schema import Zone, load_fleet
+from vpp.fleet.in_force import configured_zones
 from vpp.logs import set_up_logging
 from vpp.settings import Settings, load_settings
 from vpp.streams.kafka import application, create_topics, quix_topic
@@ -27,15 +25,9 @@ from vpp.streams.topics import DLQ, INPUT_OF, TOPICS
 log = logging.getLogger(__name__)
 
 
-def zone_finder(settings: Settings) -> Callable[[str], Zone | None]:
-    """Return the look-up of zones: the fleet file of the settings first, then the shipped ones."""
-    own = load_fleet(settings.fleet) if settings.fleet else None
-    return lambda name: find_zone(name, own)
-
-
 def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
     """Wire one stateful topology: input topic, reducers by zone, every output topic it writes."""
-    runner = Runner(topology, zone_finder(settings), lambda zone: make_reducer(topology, zone, settings))
+    runner = Runner(topology, configured_zones(settings), lambda zone: make_reducer(topology, zone, settings))
     status = StatusFile(settings, topology, runner)
     app = application(settings, topology, on_processed=status.on_processed, on_stats=status.on_stats)
     source = INPUT_OF[topology]

@@ -16,7 +16,7 @@ import pandas as pd
 
 from topologies.sources import weather as w
 from topologies.sources.noise import EVERYWHERE, place_code, slow, white_span
-from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND, PriceKnown
+from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND
 from vpp.files.availability import ASSET_MARK
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
@@ -103,7 +103,7 @@ class Simulator:
         values = self._energy(climate, sky, span)
         net = values[LOAD] - values[SOLAR] - values[WIND]
         ahead = values["load_forecast_da_mw"] - values["solar_forecast_da_mw"] - values["wind_forecast_da_mw"]
-        basis = ahead if zone.market.price_known is PriceKnown.DAY_AHEAD else net
+        basis = ahead if zone.market.rule.by_auction else net
         values[PRICE] = self._price(zone, basis, span.hours)
         values[FREQUENCY] = self._frequency(span)
         values["temperature_c"] = np.round(sky.temperature_c, 1)

@@ -22,11 +22,10 @@ D is the local day of the slot in the zone's time zone.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
-from vpp.domain import PRICE, PriceKnown
+from vpp.domain import PRICE
+from vpp.fleet.market import Delivery, day_before
 from vpp.fleet.schema import Zone
 
 DAY_AHEAD_MARK = "_forecast_da_"
@@ -73,7 +72,7 @@ def is_published(zone: Zone, channel: str) -> bool:
     """
     if is_forecast(channel):
         return True
-    return channel == PRICE and zone.market.price_known is not PriceKnown.AFTER
+    return channel == PRICE and zone.market.rule.published
 
 
 def available_at(zone: Zone, channel: str, slot: datetime) -> datetime:
@@ -87,15 +86,10 @@ def available_at(zone: Zone, channel: str, slot: datetime) -> datetime:
     if WEATHER_MARK in channel:
         return slot - timedelta(hours=24)
     if DAY_AHEAD_MARK in channel:
-        return _day_before(zone.time_zone, slot, _forecast_hour(zone, channel))
+        return day_before(slot, _forecast_hour(zone, channel), zone.time_zone)
     if channel == PRICE:
-        match zone.market.price_known:
-            case PriceKnown.DAY_AHEAD:
-                return _day_before(zone.time_zone, slot, zone.market.gate_closure_local_hour + 1)
-            case PriceKnown.AT_START:
-                return slot
-            case PriceKnown.AFTER:
-                pass
+        market = zone.market
+        return market.rule.available_at(Delivery(slot, zone.step, zone.time_zone, market.gate_closure_local_hour))
     return slot + zone.step.delta
 
 
@@ -105,16 +99,3 @@ def _forecast_hour(zone: Zone, channel: str) -> int:
     if zone.zone in _BENCHMARK_ZONES or "load_forecast" in channel:
         return _BEFORE_AUCTION_HOUR
     return _AFTER_AUCTION_HOUR
-
-
-def _day_before(time_zone: str, slot: datetime, hour: int) -> datetime:
-    day = slot.astimezone(ZoneInfo(time_zone)).date()
-    return _local_hour(time_zone, day.toordinal() - 1, hour)
-
-
-@lru_cache(maxsize=4096)
-def _local_hour(time_zone: str, ordinal: int, hour: int) -> datetime:
-    # An hour of 24 (gate closure at 23:00) is the next midnight; no market closes inside a clock change.
-    day = datetime.fromordinal(ordinal).date() + timedelta(days=hour // 24)
-    local = datetime.combine(day, time(hour % 24), ZoneInfo(time_zone))
-    return local.astimezone(UTC)

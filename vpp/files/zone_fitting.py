@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from vpp.domain import NET_LOAD_CHANNELS, PRICE, PriceKnown
+from vpp.domain import NET_LOAD_CHANNELS, PRICE
 from vpp.errors import ConfigError, did_you_mean
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.fleet.lookup import find_zone, known_facts, market_named, zone_table
+from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Fleet, Limits, Market, Share, Zone, default_zone
+from vpp.local_time import check_time_zone
 
 if TYPE_CHECKING:  # workers look zones up, and pandas would double their start
     import pandas as pd
@@ -199,12 +200,9 @@ def _override(zone: Zone, overrides: Overrides) -> Zone:
     update: dict[str, Any] = {}
     if overrides.time_zone is not None:
         try:
-            ZoneInfo(overrides.time_zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ConfigError(
-                f"unknown time zone {overrides.time_zone!r}", hint="use a name such as Europe/Berlin or UTC"
-            ) from error
-        update["time_zone"] = overrides.time_zone
+            update["time_zone"] = check_time_zone(overrides.time_zone)
+        except ValueError as error:
+            raise ConfigError(str(error), hint="use a name such as Europe/Berlin or UTC") from error
     if overrides.market is not None:
         update["market"] = _chosen_market(zone.market, overrides.market)
     return zone.model_copy(update=update)

@@ -1,27 +1,69 @@
-"""What a run keeps beside its tables: the fleet as it was fitted to the run's source."""
+"""Which configuration a zone has: the one look-up of workers, tools and pages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from vpp.fleet.lookup import find_zone
-from vpp.fleet.schema import Zone, load_fleet
+from vpp.fleet.schema import Fleet, Zone, load_fleet
 from vpp.settings import Settings
 
 
 def fleet_path(settings: Settings) -> Path:
-    """Return where `vpp up` writes the fleet of its run."""
+    """Return where `vpp up` writes the fleet of its run, fitted to the run's source."""
     return settings.data_dir / "run" / (settings.run or "default") / "fleet.yaml"
 
 
-def zones_named(settings: Settings, name: str) -> Iterator[Zone]:
+def configured_zones(settings: Settings) -> Callable[[str], Zone | None]:
+    """Return the look-up of a worker: the fleet file that its settings name, then the shipped zones.
+
+    `vpp up` names the fitted fleet in the settings of its workers. A worker that is started by hand must not pick up
+    what an earlier run left in the data directory.
+
+    Raises:
+        FleetError: The fleet file is wrong.
+    """
+    own = load_fleet(settings.fleet) if settings.fleet else None
+    return lambda name: find_zone(name, own)
+
+
+def fleet_in_force(settings: Settings) -> Fleet:
+    """Return the user's fleet as the run has it: the fitted one where there is a run, else that of the settings.
+
+    Raises:
+        FleetError: The fleet file is wrong.
+    """
+    return next(_fleets(settings), Fleet())
+
+
+def zone_in_force(settings: Settings, name: str) -> Zone | None:
+    """Return how a zone is configured in this run, None where no file says; raises as ``candidates``."""
+    return next(candidates(settings, name), None)
+
+
+def candidates(settings: Settings, name: str) -> Iterator[Zone]:
     """Yield how a zone may be configured in this run, the likeliest first: fitted to the source, by file, as shipped.
+
+    A decision is recomputed with the first one whose hash it carries.
 
     Raises:
         FleetError: A fleet file is wrong.
     """
-    files = (fleet_path(settings), settings.fleet)
-    own = [load_fleet(path) for path in files if path is not None and path.is_file()]
-    found = [fleet.get(name) for fleet in own] + [find_zone(name)]
-    yield from (zone for zone in found if zone is not None)
+    for fleet in (*_fleets(settings), None):
+        zone = find_zone(name) if fleet is None else fleet.get(name)
+        if zone is not None:
+            yield zone
+
+
+def _fleets(settings: Settings) -> Iterator[Fleet]:
+    fitted = fleet_path(settings)
+    for path in (fitted if fitted.is_file() else None, settings.fleet):
+        if path is not None:
+            yield _fleet_at(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=8)
+def _fleet_at(path: Path, _modified_ns: int) -> Fleet:
+    return load_fleet(path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from vpp.domain import PriceKnown, Step
+from vpp.domain import Step
 from vpp.errors import FleetError
 from vpp.fleet.assets import (
     ENTRIES,
@@ -32,7 +31,9 @@ from vpp.fleet.assets import (
     Strict,
     register_entry,
 )
+from vpp.fleet.market import RULES, MarketRule, PriceKnown
 from vpp.fleet.scale import PowerScale
+from vpp.local_time import check_time_zone, local_time
 from vpp.validation_text import describe
 from vpp.yaml_text import read_yaml
 
@@ -48,6 +49,11 @@ class Market(Strict):
     price_floor_per_mwh: float = -1000.0
     price_cap_per_mwh: float = 20000.0
     gate_closure_local_hour: int = Field(default=12, ge=0, le=23, description="day-ahead auction, on D-1")
+
+    @property
+    def rule(self) -> MarketRule:
+        """What follows from when a price is known."""
+        return RULES[self.price_known]
 
     @model_validator(mode="after")
     def _range(self) -> Market:
@@ -130,11 +136,7 @@ class Zone(Strict):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"unknown time zone {value!r}") from error
-        return value
+        return check_time_zone(value)
 
     @field_validator("step_min")
     @classmethod
@@ -166,7 +168,7 @@ class Zone(Strict):
 
     def local(self, when: datetime) -> datetime:
         """Return an aware time in the zone's time zone."""
-        return when.astimezone(ZoneInfo(self.time_zone))
+        return local_time(when, self.time_zone)
 
     def of_kind(self, entry: type[_A]) -> tuple[_A, ...]:
         """Return the assets of one entry class, in file order."""

@@ -83,6 +83,10 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     reason: str | None = None
 
 
+BID_OF_POLICY: dict[str, type[ActorBid] | type[TraderBid]] = {bid.policy: bid for bid in (ActorBid, TraderBid)}
+"""The bid's type by the name of the policy that makes it."""
+
+
 class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     """What an operator or agent wants of assets (``vpp.orders``); admitted, what the plant must weigh (``vpp.bids``).
 

@@ -92,7 +92,14 @@ def _ends(value: Floats, price: float, cell: Cell) -> tuple[int, int]:
 
 @kernel  # pragma: no cover
 def back(value: Floats, price: float, hours: float, cell: Cell) -> Floats:
-    """Return the value before a step, per grid point, for the value after it; a missing price lets nothing move."""
+    """Return the value before a step, per grid point, for the value after it; a missing price lets nothing move.
+
+    Args:
+        value: Value after the step, shape (points,).
+        price: Price per MWh, NaN = missing.
+        hours: Length of the step.
+        cell: As ``Cell``.
+    """
     points = len(value)
     if np.isnan(price):
         return value.copy()
@@ -114,7 +121,15 @@ def back(value: Floats, price: float, hours: float, cell: Cell) -> Floats:
 
 @kernel  # pragma: no cover
 def move_to(value: Floats, price: float, hours: float, position: float, cell: Cell) -> float:
-    """Return the best position after a step at ``price`` from a fractional position."""
+    """Return the best position after a step at ``price`` from a fractional position.
+
+    Args:
+        value: Value after the step, shape (points,).
+        price: Price per MWh; NaN lets nothing move.
+        hours: Length of the step.
+        position: Stored energy before it, in grid steps.
+        cell: As ``Cell``.
+    """
     if np.isnan(price):
         return position
     rise, fall = _ends(value, price, cell)
@@ -155,6 +170,13 @@ def best_path(prices: Floats, hours: Floats, final: Floats, start: float, cell: 
 
     Values are kept every ``_CHUNK`` steps and made again between, so that memory stays small over years of 5-minute
     steps; positions are never rounded to the grid.
+
+    Args:
+        prices: Price per MWh and step, shape (N,), NaN lets nothing move.
+        hours: Length of each step, shape (N,).
+        final: Value after the last step, shape (points,).
+        start: Stored energy at the start, in grid steps.
+        cell: As ``Cell``.
     """
     n, points = len(prices), len(final)
     chunks = max((n + _CHUNK - 1) // _CHUNK, 1)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from vpp import messages as m
-from vpp.domain import FREQUENCY, LOAD, PRICE, QUANTILE_NAMES, SOLAR, WIND
+from vpp.domain import FREQUENCY, LOAD, PRICE, QUANTILE_NAMES, SOLAR, WIND, Target
 from vpp.store.tables import (
     ALERTS,
     ASSETS,
@@ -46,14 +46,15 @@ def _telemetry(msg: m.SlotClosed | m.Correction) -> Iterator[Row]:
 
 
 def _forecasts(msg: m.Forecast) -> Iterator[Row]:
-    for target, curves in (("net_load", msg.net_load), ("price", msg.price)):
+    for target in Target:
+        curves: m.Quantiles | None = getattr(msg, target.value)
         if curves is None:
             continue
         columns = [getattr(curves, name) for name in QUANTILE_NAMES]
         for i, horizon in enumerate(msg.horizon_min):
             mean = None if curves.mean is None else curves.mean[i]
             yield (
-                msg.zone, msg.slot, horizon, target, *(column[i] for column in columns), mean,
+                msg.zone, msg.slot, horizon, target.value, *(column[i] for column in columns), mean,
                 curves.source, curves.model_id,
             )  # fmt: skip
 

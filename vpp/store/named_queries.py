@@ -195,8 +195,7 @@ def missing_ends(store: Store, zones: Iterable[str], *, run: str | None = None) 
 def _actual(
     store: Store, zone: str, target: Target, start: datetime | None, run: str | None
 ) -> dict[datetime, float | None]:
-    column = "net_load_mw" if target is Target.NET_LOAD else "price_per_mwh"
-    chunks = store.scan("telemetry", zone=zone, start=start, columns=("slot", column), run=run)
+    chunks = store.scan("telemetry", zone=zone, start=start, columns=("slot", target.channel), run=run)
     return {slot: value for chunk in chunks for slot, value in chunk}
 
 

@@ -15,7 +15,7 @@ from console.cli.backtests.grid import grid
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, say, table
 from console.cli.progress import progress
 from topologies.sources.feed import open_file
-from vpp.domain import PriceKnown, Target
+from vpp.domain import Target
 from vpp.files.zone_fitting import Overrides
 from vpp.fleet.schema import load_fleet
 
@@ -61,7 +61,7 @@ def forecast(
     frame = feed.frame(found.zone, end + timedelta(days=3))
     beside = compare.split(",") if compare else None
     with progress(found.zone) as report:
-        if target == Target.PRICE.value and found.market.price_known is PriceKnown.DAY_AHEAD:
+        if target == Target.PRICE.value and found.market.rule.by_auction:
             from models.evaluation.dayahead_metrics import backtest_day_ahead, worst_day_ahead_days
 
             days = 1.0 if refit is None else parse_days(refit)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
 from console.cli.progress import progress
 from vpp.errors import ConfigError
-from vpp.fleet.in_force import zones_named
+from vpp.fleet.in_force import zone_in_force
 from vpp.fleet.schema import Zone, load_fleet
 from vpp.settings import Settings
 from vpp.store import open_store
@@ -87,7 +87,7 @@ def _only(zones: list[str]) -> str:
 
 
 def _live(settings: Settings, name: str) -> Zone:
-    found = next(zones_named(settings, name), None)
+    found = zone_in_force(settings, name)
     if found is None:
         raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
     return found

@@ -12,7 +12,7 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, show
 from console.cli.progress import progress
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
-from vpp.fleet.in_force import zones_named
+from vpp.fleet.in_force import candidates
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.settings import Settings
@@ -83,7 +83,7 @@ def _zone_then(settings: Settings, decision: Decision) -> Zone | None:
 def _configured(settings: Settings, decision: Decision) -> Zone:
     from agents.plant.recompute import configured
 
-    return configured(zones_named(settings, decision.zone), decision)
+    return configured(candidates(settings, decision.zone), decision)
 
 
 def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from models.learners.boosted_trees import Trees
 from models.price.dayahead.day_table import HOURS, Convention, DayTable, as_known, as_seen_two_days_ahead, within_hours
 from models.price.dayahead.features import DAY_AFTER, NEXT_DAY, DayFeatures, Lags, day_features
-from models.price.dayahead.hourly_ridge import RidgeFit, RidgeSettings, ridge_columns
+from models.price.dayahead.hourly_ridge import HourlyRidgeSettings, RidgeFit, ridge_columns
 from models.price.dayahead.lear import LassoFit, lasso_columns
 from models.price.dayahead.trees import TreeSettings, stack_values, tree_days
 from vpp.numerics.arrays import Bools, Floats
@@ -42,7 +42,7 @@ class WalkSettings:
     before it the trees forecast too, so that errors are known, refitted every ``proved_refit_days``.
     """
 
-    ridge: RidgeSettings = field(default_factory=RidgeSettings)
+    ridge: HourlyRidgeSettings = field(default_factory=HourlyRidgeSettings)
     lasso_windows: tuple[int, ...] = (84, 364, 1092)
     stack: TreeSettings = field(default_factory=lambda: STACK)
     alone: TreeSettings = field(default_factory=lambda: ALONE)
@@ -166,7 +166,14 @@ def how_far_apart(forecasts: Sequence[Floats]) -> Floats:
 
 
 def blended(stack: Floats | None, alone: Floats | None, mix: Floats, shares: tuple[float, float, float]) -> Floats:
-    """Return the published forecast: all three, or half the trees alone and half the mix, or the mix."""
+    """Return the published forecast: all three, or half the trees alone and half the mix, or the mix.
+
+    Args:
+        stack: Trees on what the mix leaves, None where there are none.
+        alone: Trees alone, None where there are none.
+        mix: Mix of the linear members, shape (n, hours).
+        shares: Weights of the three, summing to 1.
+    """
     if alone is None:
         return mix
     if stack is None:

@@ -26,7 +26,7 @@ _DAY_KINDS, _KINDS_BEFORE = np.arange(7), np.array([5, 6])
 
 
 @dataclass(frozen=True, slots=True)
-class RidgeSettings:
+class HourlyRidgeSettings:
     """Half-lives in days (their forecasts are averaged), penalty, Huber threshold in standard deviations."""
 
     half_lives: tuple[float, ...] = (90.0, 365.0)
@@ -101,7 +101,7 @@ class RidgeLearner:
         settings: Penalty, half-lives, Huber threshold.
     """
 
-    def __init__(self, settings: RidgeSettings) -> None:
+    def __init__(self, settings: HourlyRidgeSettings) -> None:
         self._settings = settings
         self._members: list[_Hourly] = []
         self._scaler: Scaler | None = None
@@ -181,7 +181,7 @@ class Scaler:
 class _Hourly:
     """Moments and coefficients of the 24 hours for one half-life."""
 
-    def __init__(self, k: int, half_life: float, settings: RidgeSettings) -> None:
+    def __init__(self, k: int, half_life: float, settings: HourlyRidgeSettings) -> None:
         self.decay = 0.5 ** (1.0 / half_life)
         self.settings = settings
         self.G = np.zeros((HOURS, k, k))

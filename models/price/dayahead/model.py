@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from models.price.dayahead.ensemble import AuctionView
 from models.price.fallback import fallback
 from models.price.series import series
 from vpp.domain import PRICE, horizons_min
-from vpp.local_time import local_minutes
+from vpp.local_time import local_minutes, utc_of
 from vpp.messages import PriceOutlook
 from vpp.numerics.arrays import Floats, Ints
 
@@ -259,8 +258,7 @@ class DayAheadPart:
 @lru_cache(maxsize=1024)
 def _midnight_s(day: int, time_zone: str) -> int:
     """Return when a local day number begins, in seconds since 1970-01-01 00:00 UTC."""
-    midnight = datetime.combine(date(1970, 1, 1) + timedelta(days=day), datetime.min.time())
-    return int(midnight.replace(tzinfo=ZoneInfo(time_zone)).astimezone(UTC).timestamp())
+    return int(utc_of(date(1970, 1, 1) + timedelta(days=day), 0, time_zone).timestamp())
 
 
 @lru_cache(maxsize=16)

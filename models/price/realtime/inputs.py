@@ -12,8 +12,8 @@ import pandas as pd
 from features.derived_series import FLOWS, Terms, present
 from models.history import known_until
 from models.price.contract import RingView, from_scaled
-from models.price.series import Series, series
-from vpp.domain import LOAD, NET_LOAD_CHANNELS, PRICE, SOLAR, WIND, PriceKnown, horizons_min
+from models.price.series import PriceSeries, series
+from vpp.domain import LOAD, NET_LOAD_CHANNELS, PRICE, SOLAR, WIND, horizons_min
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats, Ints
 
@@ -53,7 +53,7 @@ class Shape:
             sides=_side_names(frame, zone.step.per_day),
             flows=_with_values(frame, FLOWS, zone.step.per_day),
             published=published.terms if published is not None and known else (),
-            lead=1 if zone.market.price_known is PriceKnown.AT_START else 0,
+            lead=zone.market.rule.lead_slots,
             floor_per_mwh=zone.market.price_floor_per_mwh,
             cap_per_mwh=zone.market.price_cap_per_mwh,
         )
@@ -83,7 +83,7 @@ def _steps(step_min: int, lead: int) -> Ints:
     return np.array(horizons_min(step_min), dtype=np.int64) // step_min - lead
 
 
-def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> Series:
+def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> PriceSeries:
     """Return the series of a training frame."""
     columns = {name: frame[name].to_numpy(dtype=np.float64) for name in frame.columns}
     first = int(frame.index[0].timestamp()) // (60 * shape.step_min)
@@ -97,8 +97,15 @@ def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> Series:
     return _series(columns, len(frame), first, shape, known)
 
 
-def from_ring(ring: RingView, shape: Shape, first: int, last: int) -> Series:
-    """Return the series of slots ``first`` to ``last`` (exclusive), and what is published of the day after them."""
+def from_ring(ring: RingView, shape: Shape, first: int, last: int) -> PriceSeries:
+    """Return the series of slots ``first`` to ``last`` (exclusive), and what is published of the day after them.
+
+    Args:
+        ring: Holds the channels of ``shape``.
+        shape: The zone's channels, step and clock.
+        first: Index of the first slot.
+        last: Index after the last slot.
+    """
     measured, ahead = _channels(shape.sides, shape.flows, shape.published)
     values = ring.windows(measured + ahead, first, last + shape.per_day)
     columns = {name: own[: last - first] for name, own in zip(measured, values, strict=False)}
@@ -115,7 +122,7 @@ def _channels(
     return tuple(sorted(measured)), tuple(channel for channel, _ in published)
 
 
-def _series(columns: Mapping[str, Floats], n: int, first_index: int, shape: Shape, known: Ints | None) -> Series:
+def _series(columns: Mapping[str, Floats], n: int, first_index: int, shape: Shape, known: Ints | None) -> PriceSeries:
     sides = np.full((len(shape.sides), n), np.nan)
     for j, name in enumerate(shape.sides):
         values = _net_load(columns) if name == NET else columns[name]

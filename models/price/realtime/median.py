@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.price.realtime.profile_features import LevelRows
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.numerics.arrays import Floats, Ints
 from vpp.numerics.compiled import kernel
 
@@ -35,7 +35,7 @@ class MedianModel:
         return np.asarray(columns @ self.coefficients)
 
 
-def median_columns(data: Series, rows: LevelRows) -> Floats:
+def median_columns(data: PriceSeries, rows: LevelRows) -> Floats:
     """Return the level features and the last four prices as deviations from the profile, shape (n, K).
 
     A missing price stands for no deviation.
@@ -89,6 +89,13 @@ def around_median(mean: Floats, errors: Floats, median: Floats, floor: float, ca
     """Return the quantiles ``mean + errors`` (H, 7) with the median in their middle, within floor and cap.
 
     Quantiles that cross the median stop at it. ``mean``, ``median``: shape (H,).
+
+    Args:
+        mean: Shape (H,).
+        errors: Quantiles of the error, shape (H, 7).
+        median: Shape (H,).
+        floor: Least price per MWh.
+        cap: Greatest price per MWh.
     """
     middle = errors.shape[1] // 2
     out = np.empty(errors.shape)

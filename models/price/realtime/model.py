@@ -21,7 +21,7 @@ from models.price.realtime.profile_features import DayProfiles, LevelRows, bank_
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.storage_value import ValueModel, value_table
 from models.price.realtime.trees import BoostModel, boost_table, shared_columns
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.domain import PRICE, QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Ints
 
@@ -192,11 +192,11 @@ def level_prices(model: LevelModel, rows: LevelRows, shape: Shape) -> Floats:
     return shape.price(rows.base, rows.scale, model.predict(rows.features, rows.block))
 
 
-def median_prices(model: MedianModel, data: Series, rows: LevelRows) -> Floats:
+def median_prices(model: MedianModel, data: PriceSeries, rows: LevelRows) -> Floats:
     """Return the forecasts of the median per MWh, shape (n, H)."""
     return np.asarray(rows.base + rows.scale[:, None] * model.predict(median_columns(data, rows)))
 
 
-def _naive_experts(data: Series, steps: Ints) -> dict[str, Floats]:
+def _naive_experts(data: PriceSeries, steps: Ints) -> dict[str, Floats]:
     last, per_day = data.prices.size - 1, 1440 // data.step_min
     return {"yesterday": data.prices[last + steps - per_day], "last_week": data.prices[last + steps - 7 * per_day]}

@@ -16,7 +16,7 @@ from models.price.realtime.inputs import Shape
 from models.price.realtime.profile_features import LevelRows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.trees import boost_table
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.numerics.arrays import Bools, Floats, Floats32
 
 FIRST = np.zeros(1, dtype=np.int64)
@@ -72,7 +72,7 @@ def next_table(table: Floats32, trail: Floats32) -> Floats32:
     return np.concatenate([table, trail], axis=1)
 
 
-def fit_next(data: Series, rows: LevelRows, level: Floats, actual: Floats, shape: Shape) -> NextModel | None:
+def fit_next(data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, shape: Shape) -> NextModel | None:
     """Fit the members; None where there are too few rows.
 
     Args:

@@ -18,7 +18,7 @@ from models.price.profile import (
     side_steps,
     smoothing,
 )
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.numerics.arrays import Bools, Floats, Ints
 from vpp.numerics.compiled import kernel
 
@@ -173,7 +173,7 @@ def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
                 spread[k, row, h] = day_spread[k, s]
 
 
-def level_rows(data: Series, origins: Ints, steps: Ints, settings: ProfileSettings) -> LevelRows:
+def level_rows(data: PriceSeries, origins: Ints, steps: Ints, settings: ProfileSettings) -> LevelRows:
     """Return the rows of the given origins.
 
     Args:
@@ -188,7 +188,7 @@ def level_rows(data: Series, origins: Ints, steps: Ints, settings: ProfileSettin
     return _rows(data, origins, steps, DayProfiles((settings,), len(data.sides), data.step_min), -1)[0]
 
 
-def bank_rows(data: Series, steps: Ints, profiles: DayProfiles) -> list[LevelRows]:
+def bank_rows(data: PriceSeries, steps: Ints, profiles: DayProfiles) -> list[LevelRows]:
     """Return the row of the last slot of ``data`` for each profile of a bank, as ``level_rows`` makes it.
 
     Args:
@@ -202,7 +202,7 @@ def bank_rows(data: Series, steps: Ints, profiles: DayProfiles) -> list[LevelRow
     return _rows(data, np.array([last]), steps, profiles, -1 if changed else day)
 
 
-def _rows(data: Series, origins: Ints, steps: Ints, profiles: DayProfiles, day: int) -> list[LevelRows]:
+def _rows(data: PriceSeries, origins: Ints, steps: Ints, profiles: DayProfiles, day: int) -> list[LevelRows]:
     """Return the rows of each profile; ``day``: the local day that ``profiles`` holds, -1 = none."""
     step, shape = data.step_min, (profiles.caps.size, origins.size)
     features = np.zeros((*shape, feature_count(step, data.sides.shape[0])))
@@ -222,7 +222,7 @@ def spread_out(origins: Ints, stride: int, per_day: int) -> Bools:
     return np.asarray((origins + origins // per_day) % stride == 0)
 
 
-def targets(data: Series, rows: LevelRows, steps: Ints) -> Floats:
+def targets(data: PriceSeries, rows: LevelRows, steps: Ints) -> Floats:
     """Return the actual prices at each origin's horizons, shape (n, H); NaN where missing or after the series."""
     at = rows.origins[:, None] + steps[None, :]
     inside = at < data.prices.size

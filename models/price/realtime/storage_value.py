@@ -22,7 +22,7 @@ from models.price.realtime.inputs import Shape
 from models.price.realtime.profile_features import LevelRows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.trees import boost_table, shared_columns
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
@@ -88,7 +88,7 @@ def _worth(made: Floats32, scale: Floats, middle: Floats) -> Floats:
 
 
 def fit_value(
-    data: Series,
+    data: PriceSeries,
     rows: LevelRows,
     level: Floats,
     shape: Shape,
@@ -157,7 +157,7 @@ def value_table(table: Floats32, anchors: int, shared: int, trail: Floats32) -> 
     return np.concatenate([own, made[:, 0, -shared:], trail], axis=1)
 
 
-def _table(data: Series, rows: LevelRows, level: Floats, shape: Shape, anchors: Ints) -> Floats32:
+def _table(data: PriceSeries, rows: LevelRows, level: Floats, shape: Shape, anchors: Ints) -> Floats32:
     """Return ``value_table`` of many origins, made in parts that fit the memory."""
     shared, parts = shared_columns(data, rows), []
     for first in range(0, rows.origins.size, _CHUNK_ROWS):

@@ -14,7 +14,7 @@ from models.price.realtime.next_slot import NextModel, fit_next
 from models.price.realtime.profile_features import LevelRows, level_rows, scaled, spread_out, targets
 from models.price.realtime.storage_value import ValueModel, ValueSettings, fit_value
 from models.price.realtime.trees import BoostModel, BoostSettings, anchors_of, fit_boost
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 from vpp.numerics.storage_dp import UnitBattery
@@ -97,7 +97,7 @@ def fit_real_time(
     return RealTimePart(shape, settings, level, median, model, spread, bank, value, first, margin)
 
 
-def _bank_level(data: Series, origins: Ints, shape: Shape, settings: ProfileSettings) -> BankLevel:
+def _bank_level(data: PriceSeries, origins: Ints, shape: Shape, settings: ProfileSettings) -> BankLevel:
     """Fit one profile of the bank on the last ``fit_days`` of origins."""
     recent = origins[origins >= data.prices.size - settings.fit_days * shape.per_day]
     rows = level_rows(data, recent, shape.steps, settings)

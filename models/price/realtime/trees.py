@@ -16,7 +16,7 @@ from features.kernel_reads import leaf
 from models.learners.boosted_trees import Trees
 from models.price.realtime.inputs import Shape
 from models.price.realtime.profile_features import LevelRows
-from models.price.series import Series
+from models.price.series import PriceSeries
 from vpp.numerics.arrays import Bools, Floats, Ints
 from vpp.numerics.compiled import kernel
 
@@ -102,7 +102,7 @@ def anchors_of(horizon_min: tuple[int, ...]) -> Ints:
     return np.array([i for i, minutes in enumerate(horizon_min) if minutes in wanted], dtype=np.int64)
 
 
-def boost_table(data: Series, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
+def boost_table(data: PriceSeries, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
     """Return the trees' features, shape (n * anchors, K), origin by origin.
 
     Columns of the target: horizon, linear forecast, profile, its spread, clock, weekday, scale, prices of the same slot
@@ -128,7 +128,7 @@ def boost_table(data: Series, rows: LevelRows, level: Floats, steps: Ints, ancho
     return out
 
 
-def shared_columns(data: Series, rows: LevelRows) -> int:
+def shared_columns(data: PriceSeries, rows: LevelRows) -> int:
     """Return how many of the last columns of ``boost_table`` are the same at every anchor of an origin."""
     of_sides = (len(SIDE_UNITS) + 1) * len(data.sides)
     return int(rows.features.shape[1]) - 1 + len(RECENT_UNITS) + of_sides + len(data.published)
@@ -230,7 +230,7 @@ def _fill_table(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain array
 
 
 def fit_boost(
-    data: Series, rows: LevelRows, level: Floats, actual: Floats, shape: Shape, settings: BoostSettings
+    data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, shape: Shape, settings: BoostSettings
 ) -> BoostModel:
     """Fit the trees and their weight.
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from features.calendar import Calendar
-from features.compute import History, RingFeatures, make_history
+from features.compute import FeatureHistory, RingFeatures, make_history
 from features.derived_series import MAX_DEPTH_DAYS, depth_days, is_published
 from features.feature_list import build_spec
 from features.feature_spec import FeatureSpec
@@ -102,7 +102,7 @@ class World:
         """An origin at four in the morning, when nothing of the next day is published yet."""
         return 48 * self.zone.step.per_day + self.zone.step.per_day // 6
 
-    def history(self, frame: pd.DataFrame | None = None) -> History:
+    def history(self, frame: pd.DataFrame | None = None) -> FeatureHistory:
         values = self.frame if frame is None else frame
         arrays = {c: values[c].to_numpy() for c in self.spec.channels}
         return make_history(self.spec, arrays, self.first, self.until, self.calendar)

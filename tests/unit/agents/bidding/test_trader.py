@@ -8,8 +8,8 @@ import pytest
 from agents.bidding.paper_accounts import Rule
 from agents.bidding.trader import TraderReducer, offers_of, stored_values
 from tests.worlds.builders import T0, ZONE, closed_slot, forecast_at, make_zone, quantiles_around, run, said_on
-from vpp.domain import PriceKnown
 from vpp.errors import MessageError
+from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Market
 from vpp.messages import Correction, End, Forecast, PriceOutlook, TraderBid, encode
 from vpp.numerics.storage_dp import UnitBattery

@@ -31,7 +31,7 @@ from tests.worlds.builders import (
     slot_at,
     trader_bid_at,
 )
-from vpp.domain import PriceKnown
+from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Limits, Market, Zone
 from vpp.messages import Deadline, Message, Opinion, TraderBid
 

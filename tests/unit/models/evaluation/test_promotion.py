@@ -4,7 +4,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from models.evaluation.promotion import FALLBACK, HOLDOUT_DAYS, Verdict, compare, judge
+from models.evaluation.promotion import FALLBACK, HOLDOUT_DAYS, PromotionVerdict, compare, judge
 from models.registry.artifact import assemble
 from models.registry.registry import identified
 from models.registry.trainer import Trainer
@@ -76,4 +76,4 @@ def test_a_model_of_a_longer_history_replaces_one_of_a_short_one() -> None:
 
 
 def test_a_verdict_without_a_comparison_is_plain_values() -> None:
-    assert json.loads(json.dumps(Verdict(False, "too young", "x").document()))["since"] is None
+    assert json.loads(json.dumps(PromotionVerdict(False, "too young", "x").document()))["since"] is None

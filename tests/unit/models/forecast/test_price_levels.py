@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.forecast.price_levels import GAMMA, PriceLevels
-from models.forecast.scoreboard import Waiting
+from models.forecast.scoreboard import WaitingForecasts
 from vpp.domain import QUANTILE_LEVELS
 
 STEPS = np.array([1, 2])
@@ -10,8 +10,8 @@ NOMINAL = np.array(QUANTILE_LEVELS)
 Z = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
 
 
-def _waiting(*, by_model: bool = True, width: float = 1.0) -> Waiting:
-    waiting = Waiting(STEPS)
+def _waiting(*, by_model: bool = True, width: float = 1.0) -> WaitingForecasts:
+    waiting = WaitingForecasts(STEPS)
     waiting.put(10, 0.0, np.tile(width * Z, (2, 1)), np.zeros(2), by_model=by_model)
     return waiting
 
@@ -40,7 +40,7 @@ def test_intervals_that_are_too_narrow_come_to_cover():
     levels, sorted_errors = PriceLevels(2, 48), np.sort(rng.normal(size=4_000))
     inside = []
     for index in range(6_000):
-        waiting = Waiting(STEPS)
+        waiting = WaitingForecasts(STEPS)
         made = 0.6 * np.quantile(sorted_errors, levels.levels[0])
         waiting.put(index, 0.0, np.tile(made, (2, 1)), np.zeros(2), by_model=True)
         price = rng.normal()

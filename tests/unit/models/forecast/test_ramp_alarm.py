@@ -4,7 +4,7 @@ import numpy as np
 
 from features.ring import SlotRing
 from models.forecast.ramp_alarm import RampAlarm
-from models.forecast.scoreboard import Waiting
+from models.forecast.scoreboard import WaitingForecasts
 from tests.worlds.synthetic import make_zone
 from vpp.domain import NET_LOAD, QUANTILE_LEVELS, horizons_min
 
@@ -26,7 +26,7 @@ def ring(days: int) -> SlotRing:
     return made
 
 
-def expect(waiting: Waiting, index: int, change_mw: float) -> None:
+def expect(waiting: WaitingForecasts, index: int, change_mw: float) -> None:
     mean = np.full(len(STEPS), 1000.0 + change_mw)
     quantiles = mean[:, None] + np.linspace(-5.0, 5.0, len(QUANTILE_LEVELS))
     waiting.put(index, 1000.0, quantiles, mean, by_model=True)
@@ -34,7 +34,7 @@ def expect(waiting: Waiting, index: int, change_mw: float) -> None:
 
 def test_an_alarm_is_told_when_it_begins_and_when_the_direction_turns() -> None:
     past = ring(30)
-    waiting, alarm, told = Waiting(STEPS), RampAlarm(ZONE), []
+    waiting, alarm, told = WaitingForecasts(STEPS), RampAlarm(ZONE), []
     for n, change in enumerate([0.0, 200.0, 220.0, -250.0, 0.0, -250.0]):
         index = past.newest + 1 + n
         expect(waiting, index, change)
@@ -45,7 +45,7 @@ def test_an_alarm_is_told_when_it_begins_and_when_the_direction_turns() -> None:
 
 def test_it_says_how_large_and_how_sure() -> None:
     past = ring(30)
-    waiting = Waiting(STEPS)
+    waiting = WaitingForecasts(STEPS)
     index = past.newest + 1
     expect(waiting, index, 200.0)
     found = RampAlarm(ZONE).alert(past, waiting, index, ZONE.step.start(index))
@@ -57,7 +57,7 @@ def test_it_says_how_large_and_how_sure() -> None:
 
 def test_without_two_weeks_of_net_load_it_is_silent() -> None:
     past = ring(10)
-    waiting = Waiting(STEPS)
+    waiting = WaitingForecasts(STEPS)
     index = past.newest + 1
     expect(waiting, index, 1e6)
     assert RampAlarm(ZONE).alert(past, waiting, index, ZONE.step.start(index)) is None

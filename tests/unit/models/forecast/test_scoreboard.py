@@ -3,20 +3,20 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from models.forecast.scoreboard import LEVELS, Scoreboard, Waiting, load_waiting, score_rows, waiting_changes
+from models.forecast.scoreboard import LEVELS, Scoreboard, WaitingForecasts, load_waiting, score_rows, waiting_changes
 from models.forecast.scoring import drift_alert, skill_message
 
 STEPS = np.array([1, 2])
 
 
-def waiting() -> Waiting:
-    made = Waiting(STEPS)
+def waiting() -> WaitingForecasts:
+    made = WaitingForecasts(STEPS)
     quantiles = np.array([[90, 92, 95, 100, 105, 108, 110], [80, 85, 90, 100, 110, 115, 120]], dtype=float)
     made.put(10, 98.0, quantiles, np.array([100.0, 100.0]), by_model=True)
     return made
 
 
-def scored(made: Waiting, index: int, actual: float) -> np.ndarray:
+def scored(made: WaitingForecasts, index: int, actual: float) -> np.ndarray:
     sums = np.zeros((2, 5))
     score_rows(index, actual, STEPS, made.origin, made.now, made.quantiles, LEVELS, sums)
     return sums
@@ -53,9 +53,9 @@ def test_the_window_holds_its_last_days_only() -> None:
 
 
 def test_a_saved_and_loaded_state_is_the_same() -> None:
-    made, again = waiting(), Waiting(STEPS)
+    made, again = waiting(), WaitingForecasts(STEPS)
     made.set_first_error(10 % made.rows, 7.0)
-    other_made, other_again = waiting(), Waiting(STEPS)
+    other_made, other_again = waiting(), WaitingForecasts(STEPS)
     other_made.put(11, 50.0, made.quantiles[1] / 2, made.mean[1] / 2, by_model=False)
     kept = waiting_changes([made, other_made])
     assert set(kept) == {"waiting.first", "waiting.1", "waiting.2"}
@@ -110,7 +110,9 @@ TOO_OFTEN, NO_SKILL = "actuals leave the 90 % interval too often", "forecasts ar
 def test_drift_is_judged_by_the_interval(covered: int, before: int, says: str | None) -> None:
     day = np.array([[48.0, 240.0, 480.0, 100.0, covered]] * 2)
     earlier = np.array([[48.0, 240.0, 480.0, 100.0, before]] * 2) if before else np.zeros((2, 5))
-    alert = drift_alert("Z", LATE, "net_load", (30, 60), day=day, before=earlier, window=7 * day, decimals=4)
+    alert = drift_alert(
+        "Z", LATE, "net_load", (30, 60), day=day, before=earlier, window=7 * day, judged=slice(0, 1), decimals=4
+    )
     assert (alert is None) == (says is None)
     if alert is not None and says is not None:
         assert says in alert.text
@@ -128,6 +130,7 @@ def test_drift_is_judged_by_the_interval(covered: int, before: int, says: str | 
 )
 def test_drift_is_judged_by_persistence(target: str, errors: tuple[float, float], days: int, says: str | None) -> None:
     day = np.array([[48.0, 48 * error, 480.0, 100.0, 44.0] for error in errors])
-    alert = drift_alert("Z", LATE, target, (30, 60), day=day, before=day, window=days * day, decimals=4)
+    judged = slice(0, 1) if target == "net_load" else slice(None)
+    alert = drift_alert("Z", LATE, target, (30, 60), day=day, before=day, window=days * day, judged=judged, decimals=4)
     assert (alert is None) == (says is None)
     assert alert is None or NO_SKILL in alert.text

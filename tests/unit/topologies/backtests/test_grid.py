@@ -11,8 +11,8 @@ import pytest
 from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, grid_zone
 from topologies.backtests.grid import GridBacktest, GridOptions, run_grid_backtest
 from topologies.backtests.grid_report import grid_report_html
-from vpp.domain import PriceKnown
 from vpp.errors import ConfigError, DataError
+from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Market, Zone
 
 START = datetime(2025, 3, 1, tzinfo=UTC)

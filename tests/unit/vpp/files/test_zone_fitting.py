@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vpp.domain import PriceKnown
 from vpp.errors import ConfigError
 from vpp.files.mapping import parse_mapping
 from vpp.files.reader import inspect_file
 from vpp.files.zone_fitting import Overrides, zone_for, zones_for_file
 from vpp.fleet.lookup import find_zone, known_facts, shipped_fleet, write_fleet, zone_table
+from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Fleet, load_fleet, parse_fleet
 
 NET = ("load_mw", "price_per_mwh")

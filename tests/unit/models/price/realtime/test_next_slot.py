@@ -7,7 +7,7 @@ from models.price.realtime.profile_features import LevelRows, level_rows, target
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.training import PROFILE
 from models.price.realtime.trees import boost_table
-from models.price.series import Series
+from models.price.series import PriceSeries
 from tests.worlds.realtime_prices import market, zone
 
 FITTED = 4_500
@@ -21,7 +21,7 @@ class World:
         echo = np.convolve(shocks, 0.5 ** np.arange(12))[: len(frame)]
         frame["price_per_mwh"] += echo
         self.shape = Shape.of(zone(30), frame)
-        self.data: Series = from_frame(frame, zone(30), self.shape)
+        self.data: PriceSeries = from_frame(frame, zone(30), self.shape)
         origins = np.arange(30 * 48, self.data.prices.size - 1, dtype=np.int64)
         self.rows: LevelRows = level_rows(self.data, origins, self.shape.steps, PROFILE)
         self.actual = targets(self.data, self.rows, self.shape.steps)

@@ -6,20 +6,20 @@ import pytest
 from models.price.profile import ProfileSettings
 from models.price.realtime.inputs import Shape, from_frame
 from models.price.realtime.profile_features import DayProfiles, LevelRows, bank_rows, level_rows
-from models.price.series import Series
+from models.price.series import PriceSeries
 from tests.worlds.realtime_prices import market, zone
 
 BANK = (ProfileSettings(level_days=28), ProfileSettings(level_days=7, cap_per_mwh=60.0))
 
 
 @pytest.fixture(scope="module")
-def data() -> Series:
+def data() -> PriceSeries:
     frame = market(45, 60)
     frame.loc[frame.index[300:310], "price_per_mwh"] = np.nan
     return from_frame(frame, zone(60), Shape.of(zone(60), frame))
 
 
-def until(data: Series, n: int) -> Series:
+def until(data: PriceSeries, n: int) -> PriceSeries:
     """Return the first ``n`` slots and the clock of the day after them."""
     clock = {name: getattr(data, name)[: n + 24] for name in ("minutes", "slots", "days")}
     return replace(data, prices=data.prices[:n], sides=np.ascontiguousarray(data.sides[:, :n]), **clock)
@@ -30,7 +30,7 @@ def assert_same(found: LevelRows, wanted: LevelRows) -> None:
         assert np.array_equal(getattr(found, name), getattr(wanted, name), equal_nan=True), name
 
 
-def test_profiles_that_serve_on_give_the_rows_of_training(data: Series) -> None:
+def test_profiles_that_serve_on_give_the_rows_of_training(data: PriceSeries) -> None:
     steps = np.arange(1, 25)
     kept = DayProfiles(BANK, len(data.sides), 60)
     origins = np.arange(31 * 24 + 5, 35 * 24)
@@ -40,7 +40,7 @@ def test_profiles_that_serve_on_give_the_rows_of_training(data: Series) -> None:
             assert_same(found, rows.take(np.arange(origins.size) == n))
 
 
-def test_a_past_value_that_changes_later_in_the_day_makes_new_profiles(data: Series) -> None:
+def test_a_past_value_that_changes_later_in_the_day_makes_new_profiles(data: PriceSeries) -> None:
     steps, t = np.arange(1, 25), 31 * 24 + 5
     kept = DayProfiles(BANK, len(data.sides), 60)
     before = bank_rows(until(data, t + 1), steps, kept)

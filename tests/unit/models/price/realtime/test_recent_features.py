@@ -7,13 +7,13 @@ from models.price.realtime.inputs import NET, Shape, from_frame
 from models.price.realtime.profile_features import LevelRows, level_rows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.training import PROFILE
-from models.price.series import Series
+from models.price.series import PriceSeries
 from tests.worlds.realtime_prices import market, zone
 
 PRICES, EXTREMES, SIDE, FLOW, ERROR = 9, 3, 5, 6, 7
 
 
-def world(lead: int = 0) -> tuple[Shape, Series, LevelRows]:
+def world(lead: int = 0) -> tuple[Shape, PriceSeries, LevelRows]:
     frame = market(50, 30)
     chance = np.random.default_rng(5)
     frame["interconnector_mw"] = chance.normal(500.0, 200.0, len(frame))

@@ -9,7 +9,7 @@ from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.storage_value import ValueModel, ValueSettings, fit_value, value_table
 from models.price.realtime.training import PROFILE
 from models.price.realtime.trees import anchors_of, boost_table, shared_columns
-from models.price.series import Series
+from models.price.series import PriceSeries
 from tests.worlds.realtime_prices import market, zone
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
@@ -22,12 +22,12 @@ class World:
     def __init__(self) -> None:
         frame = market(90, 60)
         self.shape = Shape.of(zone(60), frame)
-        self.data: Series = from_frame(frame, zone(60), self.shape)
+        self.data: PriceSeries = from_frame(frame, zone(60), self.shape)
         self.steps = self.shape.steps
         origins = np.arange(35 * 24, self.data.prices.size - 1, dtype=np.int64)
         self.rows: LevelRows = level_rows(self.data, origins, self.steps, PROFILE)
 
-    def fit(self, data: Series | None = None, settings: ValueSettings = QUICK) -> ValueModel | None:
+    def fit(self, data: PriceSeries | None = None, settings: ValueSettings = QUICK) -> ValueModel | None:
         anchors = anchors_of(self.shape.horizon_min)
         return fit_value(data or self.data, self.rows, self.rows.base, self.shape, anchors, BATTERY, settings=settings)
 

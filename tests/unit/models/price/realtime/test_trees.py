@@ -12,7 +12,8 @@ from models.price.realtime.training import PROFILE, fit_real_time
 from models.price.realtime.trees import BoostSettings, anchors_of, boost_table
 from models.registry.price_trainer import PriceTrainer
 from tests.worlds.realtime_prices import FrameRing, market, zone
-from vpp.domain import PriceKnown, horizons_min
+from vpp.domain import horizons_min
+from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Zone
 
 UNTIL = datetime(2024, 5, 1, tzinfo=UTC)

@@ -1,0 +1,121 @@
+"""Net load as a forecast target: levels in MW, ramp and level spreads, the ramp alarm."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.calendar import MINUTE, Calendar
+from models.forecast import fallbacks
+from models.forecast.messages import quantiles_message, spreads_message
+from models.forecast.ramp_alarm import RampAlarm
+from models.forecast.scoring import jump_alert, mature, score
+from models.forecast.state import ForecastState
+from models.net_load.trailing_errors import groups_per_day
+from models.price.contract import MODEL
+from models.served import NetLoadPart, ServedModel
+from vpp.domain import NET_LOAD, Target, horizons_min
+from vpp.fleet.schema import Zone
+from vpp.messages import Alert
+
+_NOW = np.zeros(1, dtype=np.int64)
+
+
+class NetLoadTarget:
+    """Forecasts net load by the model in force, else by a named fallback.
+
+    Args:
+        zone: Its configuration.
+        calendar: The zone's calendar.
+        min_history_days: Net load of this many days must be known before a model speaks.
+    """
+
+    target = Target.NET_LOAD
+    judged_horizons = slice(0, 1)
+
+    def __init__(self, zone: Zone, calendar: Calendar, min_history_days: float) -> None:
+        self._zone = zone
+        self._step = zone.step
+        self._calendar = calendar
+        self._min_history = int(min_history_days * self._step.per_day)
+        self._horizons = horizons_min(zone.step_min)
+        self._steps = np.array(self._horizons, dtype=np.int64) // zone.step_min
+        self._ramps = RampAlarm(zone)
+        self._decimals = zone.region_scale.decimals
+        self.error_decimals = self._decimals + 2
+        self._groups = groups_per_day(self._step.per_day)
+        self._group_day: int | None = None
+        self._group_table = np.empty(0, dtype=np.int64)
+
+    def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
+        """Return quantiles, spreads and slope, the hash of the features read, and why no model spoke."""
+        now = state.ring.get(NET_LOAD, index)
+        model, reason = self._ready(state, index, now)
+        groups, waiting = self._groups_of(index, self._steps), state.waiting[self.target.value]
+        spec_hash: str | None = None
+        if model is not None and state.features is not None and state.served is not None:
+            made = model.forecast(state.features.rows(state.ring, index), now, state.residuals, groups)
+            ramp, level, carry = state.residuals.spreads(groups)
+            source, model_id, quantiles, mean = MODEL, state.served.model_id, made.quantiles, made.mean
+            spec_hash = model.spec.hash
+        else:
+            fell = fallbacks.fallback(state.ring, index, self._steps)
+            if fell is None:
+                return {"reason": "no net load of the last six hours is known"}
+            source, model_id, quantiles, mean = fell.source, fell.source, fell.quantiles, fell.mean
+            ramp, level, carry = fell.ramp_sd, fell.level_sd, fell.carry
+        waiting.put(index, now, quantiles, mean, by_model=source == MODEL)
+        slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], self._decimals + 2)
+        return {
+            "net_load": quantiles_message(source, model_id, quantiles, mean, self._decimals),
+            "ramp_mw_per_min": slope,
+            "spreads": spreads_message(ramp, level, carry, self._decimals),
+            "spec_hash": spec_hash,
+            "reason": reason,
+        }
+
+    def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
+        """Return the ramp alarm, where one is due."""
+        return self._ramps.alert(state.ring, state.waiting[self.target.value], index, slot)
+
+    def score(self, state: ForecastState, index: int) -> Alert | None:
+        """Score the forecasts of slot ``index`` and enter their errors; return an alert where the actual is absurd."""
+        net_load = state.ring.get(NET_LOAD, index)
+        if math.isnan(net_load):
+            return None
+        steps, waiting = self._steps, state.waiting[self.target.value]
+        jump = jump_alert(self._zone, index, net_load, steps, waiting)
+        score(index, net_load, steps, waiting, state.scores[self.target.value].of_day(index // self._step.per_day))
+        actuals = state.ring.window(NET_LOAD, index - int(steps[-1]), index + 1)
+        mature(index, actuals, steps, waiting, state.residuals, int(self._groups_of(index, _NOW)[0]))
+        return jump
+
+    def model(self, served: ServedModel | None) -> object | None:
+        """Return the net-load part of the model in force."""
+        return None if served is None else served.net_load
+
+    def _ready(self, state: ForecastState, index: int, now: float) -> tuple[NetLoadPart | None, str | None]:
+        """Return the model when it can speak, else the reason why it cannot."""
+        served = state.served
+        if served is None or served.net_load is None:
+            return None, "no model is in force" if state.head.model is None else "the model in force cannot be loaded"
+        if np.isnan(now):
+            return None, "net load of the closed slot is missing"
+        history = state.ring.window(NET_LOAD, index - self._min_history + 1, index + 1)
+        if 2 * np.count_nonzero(~np.isnan(history)) < self._min_history:
+            return None, "too little history for the model"
+        return served.net_load, None
+
+    def _groups_of(self, first: int, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the slots of the local day, as trailing errors are sorted, of the slots ``first + steps``."""
+        day = first // self._step.per_day
+        if self._group_day != day:
+            last = (day + 3) * self._step.per_day
+            minutes = self._calendar.table(day * self._step.per_day, last)[MINUTE]
+            self._group_table = (minutes * self._groups // 1440).astype(np.int64)
+            self._group_day = day
+        return self._group_table[first - day * self._step.per_day + steps]

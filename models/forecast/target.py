@@ -1,0 +1,49 @@
+"""What a forecast target is to the forecast step: how to add one is in docs/guide/adding-a-target.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from models.forecast.state import ForecastState
+from models.served import ServedModel
+from vpp.domain import Target
+from vpp.messages import Alert
+
+
+class TargetForecaster(Protocol):
+    """Forecasts one target of one zone and scores what it forecast.
+
+    All indices are of slots. State is shared: the ring is read, the target's own ``state.waiting`` entry is written.
+    """
+
+    @property
+    def target(self) -> Target:
+        """The target."""
+        ...
+
+    @property
+    def judged_horizons(self) -> slice:
+        """The horizons at which lost skill counts as drift."""
+        ...
+
+    @property
+    def error_decimals(self) -> int:
+        """Decimals of an error in the target's unit."""
+        ...
+
+    def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
+        """Forecast from the closed slot ``index``; return the fields of ``Forecast`` that speak of this target."""
+        ...
+
+    def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
+        """Return what a person should know of the forecast just issued."""
+        ...
+
+    def score(self, state: ForecastState, index: int) -> Alert | None:
+        """Score what was forecast of slot ``index`` on its actual; return an alert where the actual is absurd."""
+        ...
+
+    def model(self, served: ServedModel | None) -> object | None:
+        """Return the model whose drift is watched, None where a fallback speaks."""
+        ...
