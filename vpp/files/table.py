@@ -248,7 +248,7 @@ def melt(table: Table, keys: Sequence[str]) -> Table:
         keys: Columns that tell rows apart (time, zone).
 
     Raises:
-        DataError: A column is missing, or a quantity comes twice for one key.
+        DataError: A column is missing.
     """
     long = table.mapping.long
     assert long is not None
@@ -263,15 +263,12 @@ def melt(table: Table, keys: Sequence[str]) -> Table:
     cells = pd.concat([part.cells for part in parts], ignore_index=True).astype("str")
     rows = np.concatenate([part.rows for part in parts])
     cells[long.name] = cells[long.name].str.strip()
-    twice = cells.duplicated([*keys, long.name]).to_numpy()
-    if twice.any():
-        at = int(np.argmax(twice))
-        raise DataError(
-            f"{table.path}, row {rows[at]}: {cells[long.name].iloc[at]} comes twice for {cells[keys[0]].iloc[at]}",
-            hint="keep one row per time, zone and name",
-        )
-    first = cells.assign(row=rows).groupby(list(keys), sort=False)["row"].first()
-    wide = cells.pivot(index=list(keys), columns=long.name, values=long.value).reindex(first.index)
+    # The hour that comes twice in autumn repeats its keys: the n-th time of a quantity goes to the n-th row of its key.
+    cells["turn"] = cells.groupby([*keys, long.name], sort=False).cumcount()
+    rows_of = [*keys, "turn"]
+    first = cells.assign(row=rows).groupby(rows_of, sort=False)["row"].first()
+    wide = cells.pivot(index=rows_of, columns=long.name, values=long.value).reindex(first.index)
+    wide = wide.reset_index("turn", drop=True)
     names = [str(name) for name in wide.columns]
     content = RawChunk(wide.fillna("").reset_index(), first.to_numpy())
     return Table(table.path, (*keys, *names), table.separator, table.mapping, content)

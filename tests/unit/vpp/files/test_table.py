@@ -1,0 +1,160 @@
+"""Shapes that files come in: Parquet as pandas writes it, stray and double columns, encodings, long form."""
+
+import decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vpp.errors import ConfigError, DataError
+from vpp.files.mapping import parse_mapping
+from vpp.files.reader import inspect_file, read_frame
+
+STAMPS = pd.date_range("2024-01-01", periods=24, freq="h", tz="UTC")
+FRAME = pd.DataFrame({"timestamp": STAMPS, "zone": "ZZ", "load_mw": np.arange(24.0) + 900, "price": 50.0})
+
+PARQUET = {
+    "plain": FRAME,
+    "sorted, so with an index": FRAME.iloc[::-1].sort_values(["timestamp", "zone"]),
+    "time as index": FRAME.set_index("timestamp"),
+    "an index without a name": FRAME.set_index("timestamp").rename_axis(None),
+    "two levels": FRAME.set_index(["timestamp", "zone"]),
+    "categories": FRAME.assign(zone=FRAME["zone"].astype("category")),
+    "decimals": FRAME.assign(load_mw=FRAME["load_mw"].map(lambda value: decimal.Decimal(int(value)))),
+    "naive times": FRAME.assign(timestamp=FRAME["timestamp"].dt.tz_localize(None)),
+    "local times": FRAME.assign(timestamp=FRAME["timestamp"].dt.tz_convert("Asia/Kolkata")),
+    "times as text": FRAME.assign(timestamp=FRAME["timestamp"].astype(str)),
+    "numbers as text": FRAME.assign(load_mw=FRAME["load_mw"].astype(str)),
+    "lists beside": FRAME.assign(more=FRAME["load_mw"].map(lambda value: [value, 2])),
+    "a truth value beside": FRAME.assign(flag=True),
+}
+
+
+@pytest.mark.parametrize("name", PARQUET)
+def test_parquet_is_read_by_column_whatever_pandas_wrote(tmp_path, name):
+    path = tmp_path / "x.parquet"
+    PARQUET[name].to_parquet(path)
+    frame = read_frame(path, "ZZ")
+    assert list(frame.columns) == ["load_mw", "price_per_mwh"]
+    assert frame.index[0] == STAMPS[0]
+    assert frame["load_mw"].tolist() == FRAME["load_mw"].tolist()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda path: FRAME.to_csv(path),
+        lambda path: FRAME.reset_index().to_csv(path),
+        lambda path: FRAME.set_index("timestamp").to_csv(path, index_label=""),
+        lambda path: FRAME.to_csv(path, index=False, header=[" timestamp", "Zone ", "LOAD_MW", "Price"]),
+        lambda path: FRAME.assign(zone=" ZZ ").to_csv(path, index=False),
+        lambda path: FRAME.to_csv(path, index=False, encoding="utf-16"),
+        lambda path: FRAME.to_csv(path, index=False, encoding="utf-8-sig", sep="\t"),
+        lambda path: FRAME.assign(note="x").to_csv(path, index=False, header=[*FRAME.columns, "zone 2"]),
+    ],
+    ids=[
+        "index",
+        "two indexes",
+        "index as time",
+        "case and blanks",
+        "blanks in zones",
+        "UTF-16",
+        "BOM and tabs",
+        "text",
+    ],
+)
+def test_a_csv_of_these_shapes_is_read_alike(tmp_path, written):
+    path = tmp_path / "x.csv"
+    written(path)
+    frame = read_frame(path, "ZZ")
+    assert list(frame.columns) == ["load_mw", "price_per_mwh"]
+    assert frame["load_mw"].tolist() == FRAME["load_mw"].tolist()
+
+
+def csv(folder, text, encoding="utf-8"):
+    path = folder / "x.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+ROWS = "".join(f"2024-01-01T{h:02}:00Z,Süd,{h}\n" for h in range(24))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "said", "hint"),
+    [
+        ("timestamp,zone,load_mw,load_mw\n" + ROWS.replace("\n", ",1\n"), "utf-8",
+         "'load_mw' comes twice (columns 3, 4)", "own name"),
+        ("timestamp,zone,price,price_per_mwh\n" + ROWS.replace("\n", ",1\n"), "utf-8",
+         "are both price_per_mwh", "ignore"),
+        ("timestamp,zone,load_mw\n" + ROWS, "cp1252", "row 2: the text is not utf-8", "encoding: cp1252"),
+        ("timestamp,zone,load_mw\n2024-01-01T00:00Z,A,18,401.9\n", "utf-8", "row 2 has more fields", "quotes"),
+        ("timestamp,zone,load_mw\n2024-01-01T00:00Z,AB,1\n2024-01-01T01:00Z,ab,1\n", "utf-8",
+         "differ by case", "one way"),
+        ("", "utf-8", "no header line", "header"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_rightly_is_refused(tmp_path, text, encoding, said, hint):
+    with pytest.raises(DataError) as caught:
+        inspect_file(csv(tmp_path, text, encoding))
+    assert said in str(caught.value)
+    assert hint in str(caught.value.hint)
+
+
+def test_a_zone_named_na_is_a_zone(tmp_path):
+    path = csv(tmp_path, "timestamp,zone,load_mw\n" + ROWS.replace("Süd", "NA"))
+    assert inspect_file(path).zones == ("NA",)
+
+
+def test_blank_lines_count_as_rows_and_hold_nothing(tmp_path):
+    lines = ROWS.splitlines(keepends=True)
+    path = csv(tmp_path, "timestamp,zone,load_mw\n" + lines[0] + "\n,,\n" + lines[1] + "2024-01-01T02:00Z,Süd,x\n")
+    with pytest.raises(DataError, match="row 6: load_mw 'x'"):
+        inspect_file(path)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ("zone: Z\nchannels: {load_mw: {from: lod_mw, required: true}}", "did you mean load_mw"),
+        ("time: {column: timestmp}", "did you mean timestamp"),
+        ("zone_column: zoen", "did you mean zone"),
+        ("ignore: [load_mv]", "did you mean load_mw"),
+        ("repeat_min: {prise: 60}", "repeat_min"),
+        ("long: {name: nme, value: load_mw}", "nme"),
+    ],
+)
+def test_a_name_that_the_file_does_not_have_is_answered_with_the_nearest(tmp_path, mapping, said):
+    path = csv(tmp_path, "timestamp,zone,load_mw\n" + ROWS)
+    with pytest.raises((DataError, ConfigError), match=said):
+        inspect_file(path, parse_mapping(mapping, "m"))
+
+
+def test_a_column_that_is_not_there_and_not_required_is_said(tmp_path):
+    path = csv(tmp_path, "timestamp,zone,load_mw\n" + ROWS)
+    mapping = parse_mapping("zone: Z\nchannels: {load_mw: {from: load_mw}, price: {from: zon}}", "m")
+    assert "channels.price: the file has no column zon (did you mean zone?)" in inspect_file(path, mapping).notes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("zone: NO", "YAML reads NO as false"),
+        ("zone: 50", "write '50' in quotes"),
+        ("zone: A\nzone: B", "zone comes twice"),
+        ("decimal: ','\nthousands: ','", "decimal and thousands are both"),
+        ("time: {format: isoo}", "did you mean iso"),
+        ("time: 5", "time must hold keys"),
+        ("encoding: utf-99", "unknown encoding"),
+        ("seperator: ';'", "did you mean separator"),
+        ("channels: {load_mw: {form: x}}\nzone: A", "channels.load_mw.from is missing"),
+        ("channels: {load_mw: {from: x, scale: .inf}}\nzone: A", "must be finite"),
+        ("repeat_min: {price: 7}", "do not divide a day"),
+        ("- a", "must hold keys"),
+    ],
+)
+def test_a_mistake_in_a_mapping_is_one_clear_line(text, said):
+    with pytest.raises(ConfigError) as caught:
+        parse_mapping(text, "m.yaml")
+    assert said in f"{caught.value} | {caught.value.hint}"
+    assert "\n" not in str(caught.value)

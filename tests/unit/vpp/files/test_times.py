@@ -1,0 +1,105 @@
+"""Times in any usual form: offsets, intervals, epochs, Excel's days, settlement periods; else refused."""
+
+import pandas as pd
+import pytest
+
+from vpp.errors import DataError
+from vpp.files.mapping import parse_mapping
+from vpp.files.reader import inspect_file, read_frame
+
+UTC_HOURS = pd.date_range("2024-03-30T23:00Z", periods=30, freq="h")
+BERLIN = UTC_HOURS.tz_convert("Europe/Berlin")
+
+
+def file(folder, stamps, header="timestamp,zone,load_mw\n", values=None):
+    path = folder / "x.csv"
+    values = range(len(stamps)) if values is None else values
+    rows = "".join(f"{stamp},ZZ,{value}\n" for stamp, value in zip(stamps, values, strict=True))
+    path.write_text(header + rows, encoding="utf-8")
+    return path
+
+
+FORMS = {
+    "Z": ([f"{s:%Y-%m-%dT%H:%MZ}" for s in UTC_HOURS], ""),
+    "+HH": ([f"{s:%Y-%m-%d %H:%M:%S%z}"[:-2] for s in BERLIN], ""),
+    "+HHMM": ([f"{s:%Y-%m-%dT%H:%M:%S%z}" for s in BERLIN], ""),
+    "+HH:MM": ([s.isoformat() for s in BERLIN], ""),
+    "fractions": ([f"{s:%Y-%m-%d %H:%M:%S}.000+00" for s in UTC_HOURS], ""),
+    "UTC in words": ([f"{s:%Y-%m-%d %H:%M} UTC" for s in UTC_HOURS], ""),
+    "ISO interval": ([f"{s:%Y-%m-%dT%H:%MZ}/{s + pd.Timedelta('1h'):%Y-%m-%dT%H:%MZ}" for s in UTC_HOURS], ""),
+    "local": ([f"{s:%Y-%m-%d %H:%M}" for s in BERLIN], "time: {zone: Europe/Berlin}"),
+    "CET and CEST": ([f"{s:%d/%m/%Y %H:%M} ({s:%Z})" for s in BERLIN], 'time: {format: "%d/%m/%Y %H:%M"}'),
+    "two ends": (
+        [f"{s:%d.%m.%Y %H:%M} - {s + pd.Timedelta('1h'):%d.%m.%Y %H:%M}" for s in BERLIN],
+        'time: {format: "%d.%m.%Y %H:%M - %d.%m.%Y %H:%M", zone: Europe/Berlin}',
+    ),
+    "two ends by one pattern": (
+        [f"{s:%d.%m.%Y %H:%M} - {s + pd.Timedelta('1h'):%d.%m.%Y %H:%M}" for s in BERLIN],
+        'time: {format: "%d.%m.%Y %H:%M", zone: Europe/Berlin}',
+    ),
+    "seconds": ([f"{int(s.timestamp())}" for s in UTC_HOURS], "time: {format: epoch_s}"),
+    "milliseconds": ([f"{int(s.timestamp() * 1000)}" for s in UTC_HOURS], "time: {format: epoch_ms}"),
+    "Excel": (
+        [f"{(s - pd.Timestamp('1899-12-30', tz='UTC')) / pd.Timedelta('1D'):.8f}" for s in UTC_HOURS],
+        "time: {format: excel}",
+    ),
+    "ends": ([f"{s + pd.Timedelta('1h'):%Y-%m-%dT%H:%MZ}" for s in UTC_HOURS], "time: {stamp: end}"),
+    "centres": ([f"{s + pd.Timedelta('30min'):%Y-%m-%dT%H:%MZ}" for s in UTC_HOURS], "time: {stamp: centre}"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_gives_the_same_slots(tmp_path, form):
+    stamps, mapping = FORMS[form]
+    frame = read_frame(file(tmp_path, stamps), "ZZ", mapping=parse_mapping(mapping, "m"))
+    assert list(frame.index) == list(UTC_HOURS)
+    assert frame["load_mw"].tolist() == [float(i) for i in range(len(UTC_HOURS))]
+
+
+@pytest.mark.parametrize(
+    ("stamps", "mapping", "said", "hint"),
+    [
+        (FORMS["seconds"][0], "", "row 2: timestamp", "format: epoch_s"),
+        (FORMS["milliseconds"][0], "", "row 2: timestamp", "format: epoch_ms"),
+        (FORMS["Excel"][0], "", "row 2: timestamp", "format: excel"),
+        (FORMS["milliseconds"][0], "time: {format: epoch_s}", "would be the year", "format: epoch_ms"),
+        (FORMS["seconds"][0], "time: {format: epoch_ms}", "would be the year 1970", "format: epoch_s"),
+        (["05.01.2024 00:00", "05.01.2024 01:00"], "", "is not a time", '"%d.%m.%Y %H:%M"'),
+        (["2024-01-01T00:00Z", "2024-01-01T01:00"], "", "(row 2: 2024-01-01T00:00Z) and without (row 3", "time.zone"),
+        (["2024-01-01T00:00Z", ""], "", "row 3: timestamp is empty", "give every row a time"),
+        (["2024-03-31 01:00", "2024-03-31 02:00"], "time: {zone: Europe/Berlin}", "row 3: 2024-03-31 02:00:00 does not",
+         "Etc/GMT-1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_with_a_step_that_was_tried(tmp_path, stamps, mapping, said, hint):
+    with pytest.raises(DataError) as caught:
+        inspect_file(file(tmp_path, stamps), parse_mapping(mapping, "m"))
+    assert said in str(caught.value)
+    assert hint in str(caught.value.hint)
+
+
+def test_a_placeholder_of_the_skipped_hour_is_dropped(tmp_path):
+    stamps = [f"2024-03-31 {hour:02}:00" for hour in range(24)]
+    values = ["" if hour == 2 else hour for hour in range(24)]
+    path = file(tmp_path, stamps, values=values)
+    frame = read_frame(path, "ZZ", mapping=parse_mapping("time: {zone: Europe/Berlin}", "m"))
+    assert frame["load_mw"].tolist() == [float(hour) for hour in range(24) if hour != 2]
+
+
+PERIODS = (
+    "zone: ZZ\ntime: {column: day, period: sp, zone: Europe/London}\nchannels: {load_mw: {from: mw, required: true}}"
+)
+
+
+@pytest.mark.parametrize(("day", "periods"), [("2024-03-31", 46), ("2024-10-27", 50), ("2024-06-01", 48)])
+def test_periods_count_from_local_midnight(tmp_path, day, periods):
+    path = tmp_path / "x.csv"
+    path.write_text("day,sp,mw\n" + "".join(f"{day},{p},{p}\n" for p in range(1, periods + 1)), encoding="utf-8")
+    frame = read_frame(path, "ZZ", mapping=parse_mapping(PERIODS, "m"))
+    midnight = pd.Timestamp(day, tz="Europe/London")
+    assert frame.index[0] == midnight
+    assert frame.index[-1] == midnight + pd.Timedelta(minutes=30 * (periods - 1))
+    assert len(frame) == periods
+    path.write_text(f"day,sp,mw\n{day},{periods},1\n{day},{periods + 1},1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"row 3: sp .* is no period of {day}, which has {periods}"):
+        inspect_file(path, parse_mapping(PERIODS, "m"))
