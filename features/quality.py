@@ -2,7 +2,7 @@
 
 One gate for both. A value is refused where it lies outside the range of its channel (prices: floor and cap of the
 market; power: ``SCALES`` times the zone's own scale; weather and frequency: what physics allows), or where it is a mark
-that devices send for "no value" (-9999, 65535, ...) outside what the channel was seen to reach.
+that devices send for "no value" (-9999, 65535, ...) outside what the channel was seen to reach; a price is never one.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ def _rating_mw(asset: object) -> float:
 
 
 def _is_mark(channel: str, value: float, zone: Zone, seen: tuple[float, float, int] | None) -> bool:
-    if seen is not None and seen[0] <= value <= seen[1]:
-        return False
+    if channel.rpartition(":")[2] == PRICE or (seen is not None and seen[0] <= value <= seen[1]):
+        return False  # a market clears at any price between its floor and cap, also at -999.99
     if _text(value) not in _MARKS:
         return False
     if seen is None or seen[2] < _SEEN_ENOUGH:

@@ -66,6 +66,19 @@ def test_marks_of_missing_values_are_missing_in_any_unit(mark: float, unit: floa
     assert quality == {"load_mw": "missing_mark"}
 
 
+@pytest.mark.parametrize("price", [-599.99, -600.0, 999.0, 4999.0])
+def test_a_price_between_floor_and_cap_is_no_mark(price: float) -> None:
+    of, checks = after_a_day()
+    assert check_values({"price_per_mwh": price}, of, checks, STEP) == ({"price_per_mwh": price}, {})
+
+
+def test_a_price_near_the_floor_of_its_market_is_kept() -> None:
+    market = Market(price_floor_per_mwh=-1000.0, price_cap_per_mwh=20_300.0)
+    of = zone().model_copy(update={"market": market})
+    for price in (-999.99, -999.0, 9999.0, 9999.99):
+        assert check_values({"price_per_mwh": price}, of, Checks(), STEP) == ({"price_per_mwh": price}, {})
+
+
 def test_a_value_within_what_was_seen_is_no_mark() -> None:
     of, checks = after_a_day(45_000.0)
     check_values({"load_mw": 9_998.0}, of, checks, STEP)
