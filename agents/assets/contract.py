@@ -18,6 +18,7 @@ from agents.assets.horizon import Horizon
 from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet
 from agents.assets.state import AssetState, Interval, Response
 from vpp.fleet.assets import Asset
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import SlotClosed
 from vpp.numerics.arrays import Bools, Floats, Ints
@@ -303,7 +304,7 @@ class AssetType(ABC, Generic[A]):
 
 def amount(power_mw: float) -> str:
     """Return the size of a power in words."""
-    return f"{abs(power_mw):.2f} MW"
+    return power_text(abs(power_mw))
 
 
 def clip_to(wanted_mw: float, low_mw: float, high_mw: float) -> float:

@@ -12,6 +12,7 @@ from agents.assets.horizon import Horizon
 from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, CurtailableLoad
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
@@ -81,7 +82,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
         does = f"shed {amount(power)}" if power > LEAST_MW else "rest"
         if load.only_at_cap:
             room = horizon.zone.limits.import_cap_mw - float(horizon.net_mw[0])
-            where = f"{room:.1f} MW below" if room >= 0 else f"{-room:.1f} MW above"
+            where = f"{power_text(room)} below" if room >= 0 else f"{power_text(-room)} above"
             return f"for emergencies, net load is {where} the import cap: {does}"
         worth = float(planned.power_price_per_mwh[0])
         return f"power worth {worth:.1f}, curtailment {load.curtail_cost_per_mwh:.1f}: {does}"

@@ -13,10 +13,11 @@ from agents.assets.horizon import Horizon
 from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet, gap_hours
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Peaker
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
-_ROUNDING_MW = 1e-6
+_ROUNDING_SHARE = 1e-7
 """What a solver's plan may be off by; without it a plan that stops from just the greatest power would be refused."""
 
 
@@ -162,7 +163,7 @@ class PeakerType(AssetType[Peaker]):
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
         """Return what power is worth against fuel, and what it does."""
         power = float(planned.power_mw[0])
-        does = f"run at {power:.2f} MW"
+        does = f"run at {power_text(power)}"
         if power <= LEAST_MW:
             ahead = np.flatnonzero(planned.power_mw > LEAST_MW)
             does = f"off, planned in {horizon.step_h[: ahead[0]].sum() * 60.0:.0f} min" if len(ahead) else "off"
@@ -208,7 +209,7 @@ def clip_peaker(peaker: Peaker, state: AssetState, wanted: float, hours: float) 
         floor = max(state.power_mw - swing, peaker.min_load_mw, 0.0)
         may_stop = state.running_min >= peaker.min_run_min - 1e-9
         if power < peaker.min_load_mw / 2 or power == 0:
-            if may_stop and state.power_mw <= jump + _ROUNDING_MW:
+            if may_stop and state.power_mw <= jump + _ROUNDING_SHARE * peaker.capacity_mw:
                 return 0.0, reason if power == 0 else Clamp.MIN_LOAD
             reason = Clamp.RAMP_LIMIT if may_stop else Clamp.MIN_RUN
             return min(floor, ceiling), reason

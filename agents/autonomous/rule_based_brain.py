@@ -14,9 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 from agents.autonomous.guard import AgentLimits, Call, Conclusion, Episode, Task, Told
+from vpp.fleet.scale import power_text
 
 WATCH_H = 8.0
-LEAST_MW = 0.1
+LEAST_SHARE = 0.0125
+"""Of a battery's discharge power: less is not worth an order."""
 LEAST_SOC = 0.02
 
 Said = Mapping[str, Any]
@@ -106,7 +108,7 @@ def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) 
         reasons.append(f"the plant's reason: {told.answer.get('binding') or 'nothing binds'}")
         extra = (told.answer.get("why_not") or {}).get("extra_cost")
         if extra is not None and wish.what_if_mw is not None:
-            reasons.append(f"{wish.what_if_mw:g} MW now instead would cost {extra:g} as the plant weighs it")
+            reasons.append(f"{power_text(wish.what_if_mw)} now instead would cost {extra:g} as the plant weighs it")
     told = yield wish.call
     plan = told.answer if wish.call.tool == "propose_dispatch" or told.answer is None else told.answer.get("plan")
     if plan is None:
@@ -202,18 +204,20 @@ def _overload(now: Said, battery: Said, margins: list[str], limits: AgentLimits)
     if grid is None:
         margins.append("grid power of the last slot is not known")
         return None
-    margins.append(f"grid power {grid:.2f} MW, import cap {cap:g} MW")
+    margins.append(f"grid power {power_text(grid)}, import cap {power_text(cap)}")
     planned = (now["next_power_mw"] or 0.0) - (now["plant_power_mw"] or 0.0)
     missing = grid - cap - planned
     want = min((battery["next_power_mw"] or 0.0) + missing, battery["max_mw"], limits.max_power_mw)
-    if grid <= cap or missing < LEAST_MW or want - (battery["next_power_mw"] or 0.0) < LEAST_MW:
+    least_mw = LEAST_SHARE * battery["max_mw"]
+    if grid <= cap or missing < least_mw or want - (battery["next_power_mw"] or 0.0) < least_mw:
         return None
-    finding = f"grid power is {grid - cap:.2f} MW over the import cap of {cap:g} MW and the plan adds {planned:.2f} MW"
+    over = f"{power_text(grid - cap)} over the import cap of {power_text(cap)}"
+    finding = f"grid power is {over} and the plan adds {power_text(planned)}"
     arguments = {
-        "asset_ids": [battery["asset_id"]], "power_mw": round(want, 3), "duration_min": max(now["step_min"], 60),
+        "asset_ids": [battery["asset_id"]], "power_mw": _written(want), "duration_min": max(now["step_min"], 60),
         "zone": now["zone"], "reason": finding[:280],
     }  # fmt: skip
-    return Wish(Call("propose_dispatch", arguments), finding, battery["asset_id"], round(want, 3))
+    return Wish(Call("propose_dispatch", arguments), finding, battery["asset_id"], _written(want))
 
 
 def _kept(need: Need, now: Said, battery: Said, own: Said, limits: AgentLimits) -> Wish | str:
@@ -251,15 +255,15 @@ def _shortfall(forecast: Said, share: float, powers_mw: tuple[float, float, floa
     peak_mw, energy_mwh, first = 0.0, 0.0, None
     for slot, before_min, at_min, row in _steps(forecast):
         over = -1.0 if row["q90"] is None else row["q90"] * share - cap_mw - firm_mw
-        if over > LEAST_MW:
+        if over > LEAST_SHARE * most_mw:
             first = (at_min, slot) if first is None else first
             peak_mw, energy_mwh = max(peak_mw, over), energy_mwh + min(over, most_mw) * (at_min - before_min) / 60.0
         elif first is not None:
             break
     if first is None:
-        margins.append(f"net load stays within cap {cap_mw:g} MW and firm power {firm_mw:g} MW at 90 %")
+        margins.append(f"net load stays within cap {power_text(cap_mw)} and firm power {power_text(firm_mw)} at 90 %")
         return None
-    risk = f"from {first[1]} net load may pass cap and firm power by {peak_mw:.2f} MW, {energy_mwh:.2f} MWh (90 %)"
+    risk = f"from {first[1]} net load may pass cap and firm power by {power_text(peak_mw)}, {energy_mwh:.2f} MWh (90 %)"
     return Need(energy_mwh, first[0], risk)
 
 
@@ -287,9 +291,14 @@ def _ramps(
     for way, sign, spread, most in (("up", 1.0, up, battery["max_mw"]), ("down", -1.0, down, -battery["min_mw"])):
         change, at_min, slot = max(changes, key=lambda one: sign * one[0])
         beyond = (sign * change + spread - limit) * share
-        margins.append(f"steepest ramp {way} {change * share:+.2f} MW at {slot}, limit {limit * share:.2f} MW per step")
-        risk = f"the ramp {way} at {slot} may pass the limit by {beyond:.2f} MW (90 %)"
-        found.append(Need(sign * min(beyond, most) * step_min / 60.0, at_min, risk) if beyond > LEAST_MW else None)
+        steepest = power_text(change * share, signed=True)
+        margins.append(f"steepest ramp {way} {steepest} at {slot}, limit {power_text(limit * share)} per step")
+        risk = f"the ramp {way} at {slot} may pass the limit by {power_text(beyond)} (90 %)"
+        found.append(
+            Need(sign * min(beyond, most) * step_min / 60.0, at_min, risk)
+            if beyond > LEAST_SHARE * battery["max_mw"]
+            else None
+        )
     return found[0], found[1]
 
 
@@ -344,3 +353,8 @@ def _quoted(check: Said) -> str:
 def _receipt(receipt: Said) -> str:
     why = receipt.get("reason") or receipt.get("hint")
     return f"{receipt.get('status')}{f', {why}' if why else ''}"
+
+
+def _written(power_mw: float) -> float:
+    """Return a power to four significant digits, as an order states it."""
+    return float(f"{power_mw:.4g}")

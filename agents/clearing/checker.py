@@ -15,7 +15,8 @@ from agents.assets.twin import deliver
 from vpp.fleet.schema import Zone
 
 Outcome = Literal["accepted", "clamped", "refused"]
-_SAME_MW = 1e-6
+_SAME_SHARE = 1e-8
+"""Powers that differ by less than this share of the served power count as equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def check(
     potentials = potential_mw or {}
     at = None if start is None else zone.local(start)
     verdicts: dict[str, Verdict] = {}
+    same_mw = zone.served_scale.share(_SAME_SHARE)
     for row, asset in enumerate(zone.assets):
         if asset.asset_id not in setpoints_mw:
             continue
@@ -65,7 +67,7 @@ def check(
         )  # fmt: skip
         if given.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
             verdicts[asset.asset_id] = Verdict(asset.asset_id, "refused", 0.0, given.reason)
-        elif abs(given.power_mw - wanted) > _SAME_MW:
+        elif abs(given.power_mw - wanted) > same_mw:
             verdicts[asset.asset_id] = Verdict(asset.asset_id, "clamped", given.power_mw, given.reason)
         else:
             verdicts[asset.asset_id] = Verdict(asset.asset_id, "accepted", given.power_mw, None)
@@ -78,6 +80,7 @@ def check(
 
 def _keep_caps(zone: Zone, verdicts: dict[str, Verdict], net_mw: float) -> None:
     """Take back what draws power above the import cap, and what gives power below the export cap, in file order."""
+    same_mw = zone.served_scale.share(_SAME_SHARE)
     grid = net_mw - sum(v.power_mw for v in verdicts.values())
     above = grid - zone.limits.import_cap_mw
     below = -math.inf if zone.limits.export_cap_mw is None else -zone.limits.export_cap_mw - grid
@@ -86,10 +89,10 @@ def _keep_caps(zone: Zone, verdicts: dict[str, Verdict], net_mw: float) -> None:
         if verdict is None or not type_of(asset).yields_to_caps:
             continue
         power = verdict.power_mw
-        if above > _SAME_MW and power < 0:
+        if above > same_mw and power < 0:
             moved, reason = min(power + above, 0.0), Clamp.IMPORT_CAP
             above -= moved - power
-        elif below > _SAME_MW and power > 0:
+        elif below > same_mw and power > 0:
             moved, reason = max(power - below, 0.0), Clamp.EXPORT_CAP
             below -= power - moved
         else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.assets.registry import type_of
 from agents.clearing.problem import ClearingProblem, Plan
+from vpp.fleet.scale import power_text
 from vpp.messages import NoteCode, PlanNote
 
 _DECIMALS = 6
@@ -56,13 +57,15 @@ def say_note(note: PlanNote) -> str:
         case "order_missed":
             more = f" and {values['steps'] - 1:.0f} more" if values["steps"] > 1 else ""
             return (
-                f"{name} misses its order by {values['short_mw']:.2f} MW at step {values['step']:.0f}{more}: "
-                f"{values['power_mw']:.2f} MW is the nearest"
+                f"{name} misses its order by {power_text(values['short_mw'])} at step {values['step']:.0f}{more}: "
+                f"{power_text(values['power_mw'])} is the nearest"
             )
         case "soc_target_missed":
             return f"{name} reaches {100 * values['soc']:.1f} % SoC instead of {100 * values['wanted_soc']:.1f} %"
         case "fixed_power_missed":
-            return f"{name} cannot give {values['wanted_mw']:.2f} MW: {values['power_mw']:.2f} MW is the nearest"
+            return (
+                f"{name} cannot give {power_text(values['wanted_mw'])}: {power_text(values['power_mw'])} is the nearest"
+            )
         case "order_energy_limited":
             return f"{name} can follow its order for {values['minutes']:.0f} min, then it is empty or full"
         case "search_ended":

@@ -9,6 +9,7 @@ from agents.assets.registry import TYPES, rows_where, type_of
 from agents.clearing.highs import Answer, Program
 from agents.clearing.problem import Binding, ClearingProblem, Plan
 from agents.clearing.program import Model
+from vpp.fleet.scale import power_text
 
 _LEAST = 1e-6
 
@@ -63,7 +64,7 @@ def say_asset(problem: ClearingProblem, plan: Plan, row: int) -> str:
     """Return why one asset does what it does in the first slot: what a MW is worth there against what it costs."""
     asset = problem.assets[row]
     if not problem.state.available[row]:
-        return f"{asset.asset_id} cannot be reached: it may still be giving {float(plan.power_mw[row, 0]):.2f} MW"
+        return f"{asset.asset_id} cannot be reached: it may still be giving {power_text(float(plan.power_mw[row, 0]))}"
     planned = PlannedAsset(plan.power_mw[row], plan.power_price_per_mwh, float(plan.water_value_per_mwh[row]))
     return f"{asset.asset_id}: {type_of(asset).reason(problem, row, planned)}"
 
@@ -73,14 +74,15 @@ def _say_limit(problem: ClearingProblem, bound: Binding) -> str:
     when = "now" if bound.step == 0 else f"in {minutes:.0f} min"
     match bound.kind:
         case "ramp":
-            return f"ramp limit {bound.limit:g} MW binds {when}, worth {bound.value_per_unit:.1f} per MW"
+            return f"ramp limit {power_text(bound.limit)} binds {when}, worth {bound.value_per_unit:.1f} per MW"
         case "cap":
-            return f"import cap {bound.limit:g} MW binds {when}, worth {bound.value_per_unit:.1f} per MW"
+            return f"import cap {power_text(bound.limit)} binds {when}, worth {bound.value_per_unit:.1f} per MW"
         case "export_cap":
-            return f"export cap {bound.limit:g} MW binds {when}, worth {bound.value_per_unit:.1f} per MW"
+            return f"export cap {power_text(bound.limit)} binds {when}, worth {bound.value_per_unit:.1f} per MW"
         case "soc":
             return f"{bound.asset_id} at {bound.limit:.2f} MWh {when}, worth {bound.value_per_unit:.1f} per MWh"
         case _:
             return (
-                f"{bound.asset_id} at its limit of {bound.limit:.2f} MW {when}, worth {bound.value_per_unit:.1f} per MW"
+                f"{bound.asset_id} at its limit of {power_text(bound.limit)} {when}, "
+                f"worth {bound.value_per_unit:.1f} per MW"
             )

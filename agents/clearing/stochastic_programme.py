@@ -32,7 +32,7 @@ PRICE_PAIRS = np.array([0, 1, 2, 0, 2, 1, 0], dtype=np.int64)
 PRICE_NODES = math.sqrt(7.0 / 4.0) * np.array([0.0, 1.0, -1.0])
 """Deviations of unit spread, as often as ``PRICE_PAIRS`` has them."""
 
-FIRST_STEP_MW = 0.1
+FIRST_STEP_SHARE = 1e-3
 GENERATION_CHOICES = 17
 
 
@@ -52,6 +52,11 @@ class Programme:
     value: Floats
     battery: BatteryCell
     now: FirstSlot
+
+    @property
+    def first_step_mw(self) -> float:
+        """Change of the first action, MW, over which its cost is differentiated."""
+        return self.problem.zone.served_scale.share(FIRST_STEP_SHARE)
 
     @property
     def movable(self) -> frozenset[int]:
@@ -221,7 +226,7 @@ def first_generation(programme: Programme) -> float:
             float(problem.level_sd_mw[0]) * deviations(FIRST_NODES),
             net,
             net - problem.state.grid_mw,
-            FIRST_STEP_MW,
+            programme.first_step_mw,
             programme.now,
             programme.battery,
             programme.grids,
@@ -235,7 +240,14 @@ def best_power(programme: Programme, generation_mw: float, offset_mw: float) -> 
     net = float(programme.problem.net_mw[0]) + offset_mw
     change = net - programme.problem.state.grid_mw
     power, cost = best_action(
-        generation_mw, net, change, FIRST_STEP_MW, programme.now, programme.battery, programme.grids, programme.value
+        generation_mw,
+        net,
+        change,
+        programme.first_step_mw,
+        programme.now,
+        programme.battery,
+        programme.grids,
+        programme.value,
     )
     return float(power), float(cost)
 

@@ -21,7 +21,6 @@ from agents.clearing.plan_reasons import say_binding
 from agents.clearing.problem import ActionCosts, ClearingProblem, Plan, seen
 from agents.clearing.solve import committed, cost_if, solve
 from agents.clearing.stochastic_programme import (
-    FIRST_STEP_MW,
     Programme,
     applies,
     best_power,
@@ -79,8 +78,9 @@ def _plan(programme: Programme, generation: float, power: float) -> Plan:
     water = plan.water_value_per_mwh.copy()
     water[programme.row] = water_value(programme, float(plan.soc[programme.row, 0]), power + generation)
     worth = plan.power_price_per_mwh.copy()
-    dearer, cheaper = (best_power(programme, generation, offset)[1] for offset in (FIRST_STEP_MW, -FIRST_STEP_MW))
-    rise = (dearer - cheaper) / (2.0 * FIRST_STEP_MW)
+    step_mw = programme.first_step_mw
+    dearer, cheaper = (best_power(programme, generation, offset)[1] for offset in (step_mw, -step_mw))
+    rise = (dearer - cheaper) / (2.0 * step_mw)
     worth[0] = problem.price_per_mwh[0] + rise / problem.step_h[0]
     plan = replace(plan, engine=Engine.DP, water_value_per_mwh=water, power_price_per_mwh=worth, action_costs=programme)
     return replace(plan, binding=say_binding(problem, plan))

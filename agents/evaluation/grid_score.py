@@ -20,7 +20,7 @@ from agents.clearing.solve import solve
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 
-_BREACH_MW = 1e-3
+_BREACH_SHARE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def settle(zone: Zone, series: Actuals, powers: Floats, socs: Floats, *, fallbac
     actual = series.known(zone, fleet_at_rest(zone))
     grid = series.actual_mw - powers.sum(axis=0)
     change = np.abs(np.diff(grid, prepend=series.before_mw))
-    limits = zone.limits
+    limits, least_mw = zone.limits, zone.served_scale.share(_BREACH_SHARE)
     outside = grid - limits.import_cap_mw
     if limits.export_cap_mw is not None:
         outside = np.maximum(outside, -limits.export_cap_mw - grid)
@@ -120,8 +120,8 @@ def settle(zone: Zone, series: Actuals, powers: Floats, socs: Floats, *, fallbac
         grid_mw=grid,
         soc=socs,
         costs=plan_costs(actual, powers, powers > 1e-9, socs),
-        ramp_breaches=int((change > limits.ramp_limit_mw + _BREACH_MW).sum()),
-        cap_breaches=int((outside > _BREACH_MW).sum()),
+        ramp_breaches=int((change > limits.ramp_limit_mw + least_mw).sum()),
+        cap_breaches=int((outside > least_mw).sum()),
         fallbacks=fallbacks,
     )
 

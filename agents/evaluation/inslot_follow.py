@@ -16,8 +16,8 @@ from agents.assets.twin import deliver
 from vpp.fleet.assets import Asset
 from vpp.numerics.arrays import Floats
 
-CAP_MARGIN_MW = 0.3
-RAMP_MARGIN_MW = 0.1
+CAP_MARGIN_SHARE = 3e-3
+RAMP_MARGIN_SHARE = 1e-3
 """What the slot decided keeps from the import cap and the ramp limit where its mean is only estimated inside it."""
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from agents.orders.approval import Approval
 from agents.orders.refusal import Refusal
+from vpp.fleet.scale import power_text
 from vpp.messages import Order
 
 # Letting the automation loose again, or lifting somebody's order, is for people.
@@ -52,7 +53,7 @@ def beyond(budget: Budget, spent: Spent, power_mw: float, more: Spent) -> str | 
     energy, cost = spent.energy_mwh + more.energy_mwh, spent.cost + more.cost
     # Written so that a NaN is beyond.
     if not power_mw <= budget.power_mw:
-        return f"it changes power by {power_mw:.2f} MW, the budget allows {budget.power_mw:g} MW"
+        return f"it changes power by {power_text(power_mw)}, the budget allows {power_text(budget.power_mw)}"
     if not energy <= budget.energy_mwh_per_day:
         return f"{energy:.2f} MWh today would pass the budget of {budget.energy_mwh_per_day:g} MWh"
     if not cost <= budget.cost_per_day:

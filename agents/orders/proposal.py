@@ -22,12 +22,14 @@ from agents.orders.refusal import Refusal, RefusalCode
 from agents.plant.orders_in_force import admit, names
 from agents.plant.recorded_problem import Reopened, Unsolved, reopen, step_ends
 from vpp.fleet.assets import Asset
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order
 from vpp.numerics.arrays import Bools, Floats
 
-_SAME_MW = 1e-3
-_LEAST_MW = 0.05
+_SAME_SHARE = 1e-5
+_LEAST_SHARE = 5e-4
+"""Shares of the served power: less than the first is the same power, less than the second is no miss."""
 _CLAUSE_OF: dict[RefusalCode, str] = {
     "limit": "SITE.limits", "unknown_asset": "SITE.assets", "scope": "SITE.assets", "expiry": "SITE.order_life",
     "approval": "SITE.approval",
@@ -227,17 +229,18 @@ def _delivery(
     if order.power_mw is not None:
         low = high = order.power_mw
     found = []
+    least_mw = problem.zone.served_scale.share(_LEAST_SHARE)
     for row, asset in enumerate(problem.assets):
         if asset.asset_id not in order.asset_ids:
             continue
         power = plan.power_mw[row]
         miss = np.where(stands, np.maximum(np.maximum(low - power, power - high), 0.0), 0.0)
-        if miss.max(initial=0.0) <= _LEAST_MW:
+        if miss.max(initial=0.0) <= least_mw:
             continue
         step = int(miss.argmax())
         asked_mw = low if power[step] < low else high
-        never = abs(asked_mw) > _LEAST_MW and bool((np.abs(power[stands]) <= _LEAST_MW).all())
-        detail = f"{asset.asset_id} can give {power[step]:.2f} of {asked_mw:.2f} MW at worst"
+        never = abs(asked_mw) > least_mw and bool((np.abs(power[stands]) <= least_mw).all())
+        detail = f"{asset.asset_id} can give {power_text(power[step])} of {power_text(asked_mw)} at worst"
         held = [o for o in standing if o.action == "hold" and names(o, asset)]
         if held:
             detail = f"{asset.asset_id} is held by {held[-1].principal} ({held[-1].reason}); release the hold first"
@@ -261,25 +264,33 @@ def _reserve(problem: ClearingProblem, plan: Plan) -> Check:
 
 def _cap(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Check:
     cap = problem.zone.limits.import_cap_mw
-    worse = (plan.grid_mw > cap + _SAME_MW) & (plan.grid_mw > base.grid_mw + _SAME_MW) & stands
+    same_mw = problem.zone.served_scale.share(_SAME_SHARE)
+    worse = (plan.grid_mw > cap + same_mw) & (plan.grid_mw > base.grid_mw + same_mw) & stands
     if worse.any():
         most = float((plan.grid_mw - cap)[worse].max())
         return Check(
-            "cap", "refused", f"grid power would pass the import cap of {cap:g} MW by {most:.2f} MW", "SITE.import_cap"
+            "cap",
+            "refused",
+            f"grid power would pass the import cap of {power_text(cap)} by {power_text(most)}",
+            "SITE.import_cap",
         )
-    return Check("cap", "ok", f"grid power stays below {cap:g} MW, or no worse than without", "SITE.import_cap")
+    return Check("cap", "ok", f"grid power stays below {power_text(cap)}, or no worse than without", "SITE.import_cap")
 
 
 def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Check:
     limit = problem.zone.limits.ramp_limit_mw
     ramps, before = np.abs(_ramps(problem, plan)), np.abs(_ramps(problem, base))
-    worse = (ramps > limit + _SAME_MW) & (ramps > before + _SAME_MW) & stands
+    same_mw = problem.zone.served_scale.share(_SAME_SHARE)
+    worse = (ramps > limit + same_mw) & (ramps > before + same_mw) & stands
     if worse.any():
         most = float((ramps - limit)[worse].max())
         return Check(
-            "ramp", "warning", f"a ramp would pass the limit of {limit:g} MW per step by {most:.2f} MW", "SITE.ramp"
+            "ramp",
+            "warning",
+            f"a ramp would pass the limit of {power_text(limit)} per step by {power_text(most)}",
+            "SITE.ramp",
         )
-    return Check("ramp", "ok", f"no further ramp beyond {limit:g} MW per step", "SITE.ramp")
+    return Check("ramp", "ok", f"no further ramp beyond {power_text(limit)} per step", "SITE.ramp")
 
 
 def _ramps(problem: ClearingProblem, plan: Plan) -> Floats:

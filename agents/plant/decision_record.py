@@ -19,6 +19,7 @@ from agents.clearing.plan_reasons import say_asset
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.plant.build_problem import potentials_now, starting
 from agents.plant.state import AssetKept, Bid, DecidedPlan, Planned
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     DECISION_VERSION,
@@ -293,7 +294,7 @@ def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw:
 def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict, order: Order | None) -> str:
     """Return why an asset got its setpoint: the checker's reason, else the order that rules it, else its worth."""
     if verdict.reason is not None:
-        return f"clamped: {verdict.reason}, {plan.power_mw[row, 0]:.2f} MW was planned"
+        return f"clamped: {verdict.reason}, {power_text(plan.power_mw[row, 0])} was planned"
     if order is not None:
         return f"{order.action} {order.order_id} by {order.principal}: {order.reason}"
     return plan.binding if plan.is_reflex else say_asset(problem, plan, row)

@@ -11,10 +11,11 @@ from typing import Any
 from agents.assets.registry import type_of
 from agents.clearing.plan_notes import say_note
 from vpp.domain import iso
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Decision, MissingBid, OrderVerdict, SetpointCheck, TraderBid
 
-_SAME_MW = 0.01
+_FLAT_SHARE = 1e-3
 _SAME_MONEY = 0.005
 _ACTIONS = {"rest": "idling", "charge": "charging", "discharge": "discharging"}
 _LEAST = 0.5
@@ -71,8 +72,8 @@ def _headline(decision: Decision) -> str:
         return f"{when}: {decision.binding} ({decision.engine})"
     net, price = decision.plan.net_mw[0], decision.plan.price_per_mwh[0]
     before = decision.state.grid_mw
-    ramp_base = "" if before is None else f", grid power before {before:.1f} MW"
-    return f"{when}: expected net load {net:.1f} MW at price {price:.1f}{ramp_base} (cleared by {decision.engine})"
+    ramp_base = "" if before is None else f", grid power before {power_text(before)}"
+    return f"{when}: expected net load {power_text(net)} at price {price:.1f}{ramp_base} (cleared by {decision.engine})"
 
 
 def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str:
@@ -81,18 +82,21 @@ def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str
     soc = None if before is None else before.soc
     reason = str(row["reason"] or "").removeprefix(f"{asset_id}: ")
     charge = "" if soc is None else f" at {100.0 * soc:.0f} % SoC"
-    return f"{asset_id} {power:+.2f} MW{charge}: {reason}{_break_even(decision, asset_id, zone)}{_follows(row)}"
+    turns = _break_even(decision, asset_id, zone)
+    return f"{asset_id} {power_text(power, signed=True)}{charge}: {reason}{turns}{_follows(row)}"
 
 
 def _follows(row: Mapping[str, Any]) -> str:
     """Return what the setpoint's curve makes of a net load below and above the expected, halfway to its ends."""
     curve = row.get("curve") or []
     points = json.loads(curve) if isinstance(curve, str) else curve
-    if not points or max(mw for _, mw in points) - min(mw for _, mw in points) < _SAME_MW:
+    powers = [mw for _, mw in points]
+    if not powers or max(powers) - min(powers) <= _FLAT_SHARE * max(map(abs, powers)):
         return ""
     quarter = len(points) // 4
     (low_net, low_mw), (high_net, high_mw) = points[quarter], points[-1 - quarter]
-    return f"; inside the slot {low_mw:+.2f} MW at {low_net:.1f} MW net load, {high_mw:+.2f} MW at {high_net:.1f} MW"
+    low = f"{power_text(low_mw, signed=True)} at {power_text(low_net)} net load"
+    return f"; inside the slot {low}, {power_text(high_mw, signed=True)} at {power_text(high_net)}"
 
 
 def _break_even(decision: Decision, asset_id: str, zone: Zone | None) -> str:
@@ -144,7 +148,7 @@ def _limit(stretch: BindingStretch, zone: Zone | None) -> str:
         limit = {"import cap": limits.import_cap_mw, "export cap": limits.export_cap_mw}.get(
             stretch.kind, limits.ramp_limit_mw
         )
-    size = "" if limit is None else f" of {limit:g} MW"
+    size = "" if limit is None else f" of {power_text(limit)}"
     worth = f"worth {stretch.worth_per_mw:.0f} per MW"
     if stretch.end - stretch.start <= timedelta(hours=1):
         return f"{stretch.kind}{size} binding at {stretch.start:%H:%M}, {worth}"
@@ -190,7 +194,7 @@ def say_reason(verdict: OrderVerdict) -> str | None:
         return verdict.detail
     match verdict.code:
         case "limited":
-            return f"{verdict.asset_id} can give {verdict.power_mw or 0.0:.2f} MW"
+            return f"{verdict.asset_id} can give {power_text(verdict.power_mw or 0.0)}"
         case "out_of_reach":
             reached, wanted = 100 * (verdict.soc or 0.0), 100 * (verdict.wanted_soc or 0.0)
             return f"{verdict.asset_id} reaches {reached:.1f} % SoC instead of {wanted:.1f} %"

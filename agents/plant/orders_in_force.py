@@ -22,7 +22,8 @@ from vpp.fleet.schema import Zone
 from vpp.messages import Order, OrderVerdict, PlanNote
 from vpp.numerics.arrays import Floats
 
-_SAME_MW = 1e-4
+_SAME_SHARE = 1e-6
+"""Powers that differ by at most this share of the served power count as equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,8 @@ def _verdict(order: Order, zone: Zone, asked_for: Asked, power_mw: Floats, notes
     rows = [row for row, ruler in enumerate(asked_for.ruling) if ruler is order]
     if not rows:
         return _without_effect(order, zone, asked_for)
-    short = next((row for row in rows if _departs(asked_for.bands, row, float(power_mw[row]))), None)
+    same_mw = zone.served_scale.share(_SAME_SHARE)
+    short = next((row for row in rows if _departs(asked_for.bands, row, float(power_mw[row]), same_mw)), None)
     if short is None:
         return _accepted(order)
     return OrderVerdict(
@@ -250,8 +252,8 @@ def _without_effect(order: Order, zone: Zone, asked_for: Asked) -> OrderVerdict:
     )
 
 
-def _departs(bands: Bands, row: int, power_mw: float) -> bool:
+def _departs(bands: Bands, row: int, power_mw: float, same_mw: float) -> bool:
     low, high = float(bands.min_mw[row, 0]), float(bands.max_mw[row, 0])
     if np.isfinite(bands.fixed_mw[row, 0]):
-        return abs(power_mw) > _SAME_MW
-    return power_mw < low - _SAME_MW or power_mw > high + _SAME_MW
+        return abs(power_mw) > same_mw
+    return power_mw < low - same_mw or power_mw > high + same_mw

@@ -29,6 +29,7 @@ from agents.plant.state import (
 )
 from vpp.domain import PRICE, iso
 from vpp.errors import MessageError
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     ActorBid,
@@ -305,7 +306,7 @@ class PlantReducer:
         cap_mw = self._zone.limits.import_cap_mw
         if grid_mw is None or grid_mw <= cap_mw + 1e-6:
             return {}
-        return {"cap-breach": f"grid power {grid_mw:.2f} MW is above the cap of {cap_mw:g} MW"}
+        return {"cap-breach": f"grid power {power_text(grid_mw)} is above the cap of {power_text(cap_mw)}"}
 
     def _order(self, state: PlantState, order: Order, origin: Origin) -> list[Output]:
         standing = state.standing

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from agents.evaluation.grid_score import Actuals, GridRun, GridScore, score_of
-from agents.evaluation.inslot_follow import CAP_MARGIN_MW, RAMP_MARGIN_MW
+from agents.evaluation.inslot_follow import CAP_MARGIN_SHARE, RAMP_MARGIN_SHARE
 from models.evaluation.backtest import BacktestOptions, walk
 from models.forecast.naive import PAST_DAYS, naive_forecast
 from models.history import with_net_load
@@ -147,7 +147,8 @@ def service_trial(history: History, compare: Sequence[str]) -> Trial:
     flat = FLAT_PRICE_PER_MWH if zone.energy_price_flat_per_mwh is None else zone.energy_price_flat_per_mwh
     update: dict[str, Any] = {"energy_price_flat_per_mwh": flat}
     if history.ticks is not None:
-        margins = {"cap_margin_mw": CAP_MARGIN_MW, "ramp_margin_mw": RAMP_MARGIN_MW}
+        share = zone.served_scale.share
+        margins = {"cap_margin_mw": share(CAP_MARGIN_SHARE), "ramp_margin_mw": share(RAMP_MARGIN_SHARE)}
         update["limits"] = zone.limits.model_copy(update=margins)
     served = zone.model_copy(update=update)
     lanes: dict[str, Lane] = {PLANT: PlantLane(served)}

@@ -18,6 +18,7 @@ from vpp.errors import ConfigError, did_you_mean
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.fleet.lookup import find_zone, known_facts, market_named, zone_table
 from vpp.fleet.market import PriceKnown
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Fleet, Limits, Market, Share, Zone, default_zone
 from vpp.local_time import check_time_zone
 
@@ -148,8 +149,9 @@ def _scaled(name: str, step_min: int, history: History | None, notes: list[str])
     peak_mw, ramp_mw, days = power_scale(history() if history is not None else None)
     served_mw = min(100.0, peak_mw)
     notes.append(
-        f"{name}: no fleet file knows it; default fleet serves {served_mw:.3g} MW, scaled to a highest |net load| of "
-        f"{peak_mw:.4g} MW" + (f" in the first {days} days of the file" if days else " (no net load to scale to)")
+        f"{name}: no fleet file has it; the default fleet serves {power_text(served_mw)}, "
+        f"scaled to a highest |net load| of {power_text(peak_mw)}"
+        + (f" in the first {days} days of the file" if days else " (no net load to scale to)")
     )
     return default_zone(name, step_min=step_min, region_mw=peak_mw, ramp_mw=ramp_mw, served_mw=served_mw, **facts)
 
@@ -225,7 +227,7 @@ def _at_step(zone: Zone, step_min: int, is_own: bool, notes: list[str]) -> Zone:
         update["limits"] = zone.limits.model_copy(update={"ramp_limit_mw": limit_mw})
         notes.append(
             f"{zone.zone}: the data has steps of {step_min} min, the fleet {zone.step_min} min; "
-            f"ramp limit scaled to {limit_mw:.3g} MW per step"
+            f"ramp limit scaled to {power_text(limit_mw)} per step"
         )
     entry = zone_table()["zones"].get(zone.zone, {})
     only_at = zone_table()["markets"].get(entry.get("market"), {}).get("price_known_step_min")

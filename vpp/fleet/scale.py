@@ -46,16 +46,18 @@ class PowerScale:
 _UNITS = ((1e3, "GW", 1e-3), (1.0, "MW", 1.0), (1e-3, "kW", 1e3))
 
 
-def power_text(power_mw: float, reference_mw: float | None = None) -> str:
-    """Return a power as a person reads it, in W, kW, MW or GW with four significant digits.
+def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bool = False) -> str:
+    """Return a power as a person reads it, in W, kW, MW or GW with four significant digits; zero is ``0 MW``.
 
     Args:
         power_mw: Power in MW.
         reference_mw: Power that chooses the unit, so that the numbers of one table share it; None: the power itself.
+        signed: Whether a power into the grid gets a plus sign.
     """
-    size = abs(power_mw if reference_mw is None else reference_mw)
+    size = abs(power_mw if reference_mw is None else reference_mw) or 1.0
     unit, factor = next(((unit, factor) for least, unit, factor in _UNITS if size >= least), ("W", 1e6))
-    return f"{_digits(power_mw * factor)} {unit}"
+    text = _digits(power_mw * factor)
+    return f"{'+' if signed and power_mw > 0 and text != '0' else ''}{text} {unit}"
 
 
 def _digits(value: float) -> str:

@@ -13,6 +13,7 @@ from console.cli.progress import progress
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.fleet.in_force import candidates
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.settings import Settings
@@ -108,9 +109,11 @@ def _render(document: dict[str, Any]) -> None:
     said = document["why_not"]
     if said is not None:
         unit = document["currency"] or "money"
-        asked = ", ".join(f"{asset_id} {power:+g} MW" for asset_id, power in said["asked_mw"].items())
+        asked = ", ".join(
+            f"{asset_id} {power_text(power, signed=True)}" for asset_id, power in said["asked_mw"].items()
+        )
         gives = {name: power for name, power in said["power_mw"].items() if name in said["asked_mw"]}
-        clipped = ", ".join(f"{name} {power:+.2f} MW" for name, power in gives.items())
+        clipped = ", ".join(f"{name} {power_text(power, signed=True)}" for name, power in gives.items())
         out.print()
         out.print(f"why not {asked}? {_verdict(said['extra_cost'], unit)}; as far as physics lets it: {clipped}")
         rows = [[name, f"{value:+,.2f}"] for name, value in said["items"].items() if abs(value) >= 0.005]

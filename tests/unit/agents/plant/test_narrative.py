@@ -82,7 +82,7 @@ def test_curve_alternatives_and_missing_bids_are_told() -> None:
     flat = {**row, "curve": [[40.0, 1.0], [50.0, 1.0]]}
     missing = [MissingBid(policy="actor", cause="empty", detail="no model")]
     told = story(decided(alternatives={"rest": 0.0, "charge": 12.5, "discharge": -1.0}, missing=missing), [row])
-    assert told[1].endswith("water value 63.0; inside the slot -1.00 MW at 41.0 MW net load, +1.00 MW at 43.0 MW")
+    assert told[1].endswith("water value 63.0; inside the slot -1 MW at 41 MW net load, +1 MW at 43 MW")
     assert "inside" not in story(decided(), [flat])[1]
     assert told[2] == (
         "alternatives of the free batteries at full power: charging costs 12.50 more, discharging costs 1.00 less, "
@@ -97,7 +97,7 @@ def test_curve_alternatives_and_missing_bids_are_told() -> None:
         ({"outcome": "accepted"}, "o target accepted"),
         (
             {"outcome": "clamped", "code": "limited", "asset_id": "bat", "power_mw": 3.0},
-            "o target clamped: bat can give 3.00 MW",
+            "o target clamped: bat can give 3 MW",
         ),
         (
             {"outcome": "clamped", "code": "out_of_reach", "asset_id": "bat", "soc": 0.6, "wanted_soc": 0.8},
@@ -139,5 +139,5 @@ def test_each_kind_of_asset_has_its_own_reason() -> None:
     assert said[0].startswith("b: water value")
     assert said[1].startswith("p: power worth")
     assert "fuel 160.0" in said[1]
-    assert said[2].startswith("l: for emergencies, net load is 9.0 MW above the import cap")
+    assert said[2].startswith("l: for emergencies, net load is 9 MW above the import cap")
     assert said[3] == f"w: power worth {plan.power_price_per_mwh[0]:.1f}, curtailment 10.0: rest"

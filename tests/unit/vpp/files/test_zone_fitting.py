@@ -63,7 +63,7 @@ def test_the_ramp_limit_follows_the_step_of_the_data():
     assert zone.step_min == 5
     assert zone.limits.ramp_limit_mw == 0.5
     assert zone.channels == ("load_mw", "wind_mw", "price_per_mwh")
-    assert "ramp limit scaled to 0.5 MW per step" in notes[0]
+    assert "ramp limit scaled to 500 kW per step" in notes[0]
 
 
 def test_a_half_hourly_mean_of_five_minute_prices_is_known_only_afterwards():
@@ -104,7 +104,7 @@ def test_an_unknown_zone_is_scaled_to_its_history_and_says_so():
     ramp = float(pd.Series(wave).diff().abs().quantile(0.85))
     assert zone.limits.ramp_limit_mw == pytest.approx(ramp * 100.0 / zone.share.region_mw)
     assert "unknown zone, runs as UTC" in notes[0]
-    assert "no fleet file knows it" in notes[1]
+    assert "no fleet file has it" in notes[1]
 
 
 def test_a_small_site_is_served_whole():

@@ -27,7 +27,7 @@ def test_decimals(reference_mw: float, decimals: int) -> None:
 @pytest.mark.parametrize(
     ("power_mw", "text"),
     [
-        (0.0, "0 W"),
+        (0.0, "0 MW"),
         (3.3e-3, "3.3 kW"),
         (-4.2e-4, "-420 W"),
         (12.5, "12.5 MW"),
