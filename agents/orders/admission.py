@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from agents.assets.limits import power_excess, soc_excess
-from agents.orders.approval import approval_of, refuse_approval
+from agents.orders.approval import approval_of, refuse_approval, sign_admission
 from agents.orders.budget import Budget, Spending, charge
 from agents.orders.refusal import Refusal
+from agents.orders.replay_memory import HOLDS_WITHIN, MAX_HOLDS, OrderMemory
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
@@ -23,8 +24,7 @@ from vpp.messages import Alert, Audit, Message, Order, encode
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack
 
-_SHAPES = {"seen": "orders-1", "spending": "spending-1"}
-_MEMORY = 500
+_SHAPES = {"memory": "orders-2", "spending": "spending-1"}
 MAX_LIFE = timedelta(days=7)
 MAX_PRIORITY = 100
 NO_BUDGET = Budget()
@@ -32,17 +32,11 @@ _WISHES = frozenset({"target", "band", "soc_target"})
 _ACTIONS = _WISHES | {"hold", "release", "cancel"}
 
 
-class Seen(msgspec.Struct):
-    """Ids of the last orders judged."""
-
-    order_ids: list[str] = []
-
-
 @dataclass
 class OrdersState:
     """Which orders were judged already, and what budgets approved."""
 
-    seen: Seen = field(default_factory=Seen)
+    memory: OrderMemory = field(default_factory=OrderMemory)
     spending: Spending = field(default_factory=Spending)
     changed: ChangedValues = field(default_factory=ChangedValues)
 
@@ -68,7 +62,8 @@ class OrdersReducer:
     def load(self, zone: str, get: Load) -> OrdersState:
         """Return the kept state; an unusable one is the initial one."""
         spending = unpack(get("spending"), Spending, _SHAPES["spending"]) or Spending()
-        return OrdersState(unpack(get("seen"), Seen, _SHAPES["seen"]) or Seen(), spending)
+        memory = unpack(get("memory"), OrderMemory, _SHAPES["memory"]) or OrderMemory()
+        return OrdersState(memory, spending)
 
     def changes(self, state: OrdersState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
@@ -82,17 +77,24 @@ class OrdersReducer:
         """
         if not isinstance(message, Order):
             raise MessageError(f"{type(message).__name__} is no order", reason="schema")
-        if not message.order_id or message.issued_at.tzinfo is None:
-            raise MessageError("an order needs an order_id, and an issued_at with a time zone", reason="schema")
-        if message.order_id in state.seen.order_ids:
+        if not message.order_id:
+            raise MessageError("an order needs an order_id", reason="schema")
+        if state.memory.has(message):
             return state, []
-        state.seen.order_ids = [*state.seen.order_ids[-(_MEMORY - 1) :], message.order_id]
-        state.changed.mark("seen")
         refusal = refuse(self._zone, message, self._key, origin.appended_at)
+        if refusal is None and message.action == "hold" and state.memory.holds_too_often(message, origin):
+            refusal = Refusal(
+                "too_often",
+                f"{message.principal} gave {MAX_HOLDS} holds within {HOLDS_WITHIN.seconds // 60} min; they stand",
+            )
         approval = approval_of(message)
         if refusal is None and message.action != "hold" and approval is not None and approval.mode == "budget":
             state.spending, refusal = charge(self._budget, state.spending, message, approval)
             state.changed.mark("spending")
+        # Only an order that is accepted occupies its id.
+        if refusal is None:
+            state.memory.note(message, origin)
+            state.changed.mark("memory")
         return state, self._answer(message, refusal)
 
     def _answer(self, order: Order, refusal: Refusal | None) -> list[Output]:
@@ -111,7 +113,7 @@ class OrdersReducer:
             detail=order.reason if refusal is None else str(refusal),
             digest=hashlib.blake2b(encode(asked), digest_size=16).hexdigest(),
         )
-        outputs = [Output("bids", judged), Output("audit", audit)]
+        outputs = [Output("bids", sign_admission(judged, self._key)), Output("audit", audit)]
         if refusal is not None:
             alert = Alert(
                 zone=order.zone,
@@ -162,8 +164,6 @@ def _form(order: Order) -> Refusal | None:
 
 
 def _times(order: Order) -> Refusal | None:
-    if any(when is not None and when.tzinfo is None for when in (order.starts_at, order.expires_at)):
-        return Refusal("time", "starts_at and expires_at need a time zone")
     begins: datetime = max(order.issued_at, order.starts_at or order.issued_at)
     if order.expires_at is None:
         return Refusal("expiry", "targets and bands must expire") if order.action in _WISHES else None
@@ -175,8 +175,8 @@ def _times(order: Order) -> Refusal | None:
 
 
 def _approval(order: Order, key: bytes | None, sent_at: datetime | None) -> Refusal | None:
-    # Stopping is always allowed; whatever moves power, or lets the automation move it again, needs somebody's word.
-    if order.action == "hold":
+    # Stopping needs nobody's word, only the signature of the server that took it; all else needs somebody's word.
+    if order.action == "hold" and key is None:
         return None
     if not order.approved_by:
         return Refusal("approval", f"a {order.action} order needs approval")

@@ -25,7 +25,8 @@ _VERSION = "v1"
 class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who approved which order.
 
-    ``digest``: of the order. ``mode``: ``operator``, ``elicit`` or ``budget``. ``given_at`` and ``expires_at``: wall
+    ``digest``: of the order. ``mode``: ``operator``, ``elicit``, ``budget``, or ``hold`` (a hold needs nobody's word,
+    but the signature of the server that took it). ``given_at`` and ``expires_at``: wall
     time of the approval and of the end of the plan that it was given for. ``power_mw``, ``energy_mwh``, ``cost``: the
     priced effect that counts against a budget, None where no budget approved.
     """
@@ -42,7 +43,9 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def order_digest(order: Order) -> str:
     """Return a hash of all that is asked: the order without approval and verdict."""
-    asked = msgspec.structs.replace(order, approved_by=None, approval=None, verdict=None, verdict_reason=None)
+    asked = msgspec.structs.replace(
+        order, approved_by=None, approval=None, verdict=None, verdict_reason=None, admission=None
+    )
     return hashlib.blake2b(encode(asked), digest_size=16).hexdigest()
 
 
@@ -87,8 +90,12 @@ def _void(approval: Approval, order: Order, sent_at: datetime | None) -> str | N
         return f"it was given by {approval.approver}, not by {order.approved_by}"
     if approval.digest != order_digest(order):
         return "it was given for another order"
+    if (approval.mode == "hold") != (order.action == "hold"):
+        return f"it was given in the mode {approval.mode}, which is not for a {order.action} order"
     if approval.given_at >= approval.expires_at:
         return "the plan had expired"
+    if approval.expires_at - approval.given_at > PLAN_LIFE + CLOCK_SKEW:
+        return "it lives longer than a plan may"
     if sent_at is not None and sent_at >= approval.expires_at + CLOCK_SKEW:
         return "it was sent after the plan had expired"
     return None
@@ -101,6 +108,22 @@ def approval_of(order: Order) -> Approval | None:
         return msgspec.json.decode(base64.urlsafe_b64decode(rest.partition(".")[0]), type=Approval)
     except (binascii.Error, msgspec.DecodeError, ValueError):
         return None
+
+
+def sign_admission(order: Order, key: bytes | None) -> Order:
+    """Return a judged order with the admission step's signature on all that it says; without a key as it is."""
+    bare = msgspec.structs.replace(order, admission=None)
+    return bare if key is None else msgspec.structs.replace(bare, admission=_admission(bare, key))
+
+
+def was_admitted(order: Order, key: bytes) -> bool:
+    """Return whether the admission step signed an order with its verdict just as they stand there."""
+    bare = msgspec.structs.replace(order, admission=None)
+    return hmac.compare_digest(_admission(bare, key), order.admission or "")
+
+
+def _admission(order: Order, key: bytes) -> str:
+    return hmac.new(key, b"admission:" + encode(order), hashlib.sha256).hexdigest()
 
 
 def _signature(body: str, key: bytes | None) -> str:

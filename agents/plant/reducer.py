@@ -6,11 +6,13 @@ a later slot that is complete, or the end. Slots close strictly in order; each i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
 
+from agents.orders.refusal import Refusal
+from agents.orders.verification import refuse_admitted, refused_order
 from agents.plant import build_problem
 from agents.plant.decide import Choice, Chooser, inputs_of
 from agents.plant.ledger import Settled, entries, money_of, trades
@@ -46,7 +48,6 @@ from vpp.messages import (
 from vpp.streams.reducer import Load, Origin, Output
 
 _ENDS = ("setpoints", "assets", "ledger", "decisions", "alerts")
-_SEEN_ORDERS = 200
 
 
 class PlantReducer:
@@ -58,6 +59,7 @@ class PlantReducer:
         clear: Solves a clearing problem.
         start_soc: Known states of charge (0-1) by asset, for a run that goes on from an earlier one.
         explore: Whether each decision prices its alternatives (three more solves).
+        approval_key: The secret that approvals and admissions are signed with; with it no unsigned order acts.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class PlantReducer:
         clear: build_problem.Clear = build_problem.clear,
         start_soc: Mapping[str, float] | None = None,
         explore: bool = True,
+        approval_key: bytes | None = None,
     ) -> None:
         self._zone = zone
         self._step = zone.step
         self._policies = policies
         self._chooser = Chooser(zone, clear, explore)
         self._start_soc = dict(start_soc or {})
+        self._key = approval_key
         self._memory = MEMORY_DAYS * zone.step.per_day
 
     def initial(self, zone: str) -> PlantState:
@@ -175,7 +179,7 @@ class PlantReducer:
         """Close every slot up to and with ``index`` in order; after a gap too long to bridge, go on behind it."""
         closed = state.head.closed
         first = min(state.waiting, default=index) if closed is None else closed + 1
-        slots = list(range(first, index + 1))
+        slots: Sequence[int] = range(first, index + 1)
         outputs: list[Output] = []
         if len(slots) > self._memory:
             slots = [first, *sorted(slot for slot in state.waiting if first < slot <= index)]
@@ -310,9 +314,14 @@ class PlantReducer:
 
     def _order(self, state: PlantState, order: Order, origin: Origin) -> list[Output]:
         standing = state.standing
-        if order.verdict != "accepted" or order.order_id in standing.seen:
+        if order.verdict != "accepted" or standing.memory.has(order):
             return []
-        standing.seen = [*standing.seen[-(_SEEN_ORDERS - 1) :], order.order_id]
+        refusal = self._refusal(state, order, origin)
+        if refusal is not None:
+            closed = state.head.closed
+            slot = self._step.floor(order.issued_at) if closed is None else self._step.start(closed + 1)
+            return refused_order(order, slot, origin, refusal)
+        standing.memory.note(order, origin)
         standing.orders = admit(standing.orders, order)
         state.changed.mark("orders")
         choice = self._hold_now(state, order, origin) if order.action == "hold" else None
@@ -327,6 +336,17 @@ class PlantReducer:
             *_outputs(choice),
             *(self._alert(closed, name, "warning", text) for name, text in choice.conditions.items()),
         ]
+
+    def _refusal(self, state: PlantState, order: Order, origin: Origin) -> Refusal | None:
+        """Return why the plant does not act on an order that is said to be admitted."""
+        if self._key is not None:
+            refusal = refuse_admitted(self._zone, order, self._key, origin.appended_at)
+            if refusal is not None:
+                return refusal
+        closed = state.head.closed
+        if closed is not None and order.expires_at is not None and order.expires_at <= self._step.start(closed + 1):
+            return Refusal("expiry", f"it was over at {iso(order.expires_at)}, before it reached the plant")
+        return None
 
     def _hold_now(self, state: PlantState, order: Order, origin: Origin) -> Choice | None:
         closed = state.head.closed

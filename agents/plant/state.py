@@ -17,6 +17,7 @@ import numpy as np
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
 from agents.assets.state import AssetState
+from agents.orders.replay_memory import OrderMemory
 from agents.plant.ledger import Settled
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
@@ -99,10 +100,10 @@ class LastBid(msgspec.Struct):
 
 
 class OrdersInForce(msgspec.Struct):
-    """Orders in force in order of arrival, and the ids of the last orders seen, so that a repeat does nothing."""
+    """Orders in force in order of arrival, and the memory of those accepted, so that a repeat does nothing."""
 
     orders: list[Order] = []
-    seen: list[str] = []
+    memory: OrderMemory = msgspec.field(default_factory=OrderMemory)
 
 
 class LateCorrection(msgspec.Struct):

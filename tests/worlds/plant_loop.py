@@ -57,7 +57,7 @@ class Loop:
         self.now = WALL
         self.posted: list[tuple[str, Message]] = []
         self._orders = make_reducer("orders", PLANT, self.settings)
-        self._plant = PlantReducer(PLANT, explore=True)
+        self._plant = PlantReducer(PLANT, explore=True, approval_key=key)
         self._states: dict[str, Any] = {"orders": self._orders.initial(ZONE), "bids": self._plant.initial(ZONE)}
         self._offset = 0
         self._swings = swings

@@ -60,4 +60,5 @@ def operator_order(
         priority=OPERATOR_PRIORITY,
         **given,
     )
-    return approve(order, Approval(order_digest(order), principal, "operator", now, now + PLAN_LIFE), key)
+    mode = "hold" if action == "hold" else "operator"
+    return approve(order, Approval(order_digest(order), principal, mode, now, now + PLAN_LIFE), key)

@@ -209,11 +209,15 @@ class PlanBook:
         return order
 
     def send(self, order: Order) -> None:
-        """Send an order that needs no plan: a hold, or what an operator gives and approves at once.
+        """Send an order that needs no plan: a hold, which is signed here, or an order that its operator approves.
 
         Raises:
             UnreachableError: The broker did not take it.
         """
+        if order.action == "hold" and order.approval is None and self.key is not None:
+            now = self.now()
+            taken = Approval(order_digest(order), order.principal, "hold", now, now + PLAN_LIFE)
+            order = approve(order, taken, self.key)
         self.post("orders", order)
         self._write(
             order.zone, f"{order.action}:{order.order_id}", order.principal, "sent", order.reason, order_digest(order)

@@ -50,13 +50,17 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
             from agents.orders.admission import OrdersReducer
             from agents.orders.budget import Budget
 
-            key, mcp = settings.approval_key, settings.mcp
+            mcp = settings.mcp
             budget = Budget(mcp.budget_mw, mcp.budget_mwh_per_day, mcp.budget_cost_per_day)
-            secret = None if key is None else key.get_secret_value().encode()
-            return OrdersReducer(zone, approval_key=secret, budget=budget)
+            return OrdersReducer(zone, approval_key=_approval_key(settings), budget=budget)
         case "plant":
             from agents.plant.reducer import PlantReducer
 
-            return PlantReducer(zone)
+            return PlantReducer(zone, approval_key=_approval_key(settings))
         case _:
             raise ConfigError(f"unknown topology {topology!r}", hint="one of " + ", ".join(STEPS))
+
+
+def _approval_key(settings: Settings) -> bytes | None:
+    key = settings.approval_key
+    return None if key is None else key.get_secret_value().encode()

@@ -93,6 +93,7 @@ class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     ``action``: ``target`` (hold ``power_mw``), ``band`` (stay within ``min_mw..max_mw``), ``soc_target`` (reach ``soc``
     by ``expires_at``), ``hold`` (no automatic setpoints: go to the safe default), ``release`` (ends a hold), ``cancel``
     (ends ``cancels``). No ``asset_ids``: the whole fleet of the zone. Higher ``priority`` wins; equal: the later one.
+    ``approval``: the signed word of whoever approved it. ``admission``: the admission step's signature on its verdict.
     """
 
     order_id: str
@@ -113,3 +114,4 @@ class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     approval: str | None = None
     verdict: str | None = None
     verdict_reason: str | None = None
+    admission: str | None = None

@@ -57,11 +57,6 @@ def test_orders_of_good_form_are_admitted(order: Order) -> None:
             asked("target", asset_ids=["bat"], power_mw=1.0, expires_at=T0 + timedelta(days=8)), "expiry", id="too long"
         ),
         pytest.param(
-            asked("target", asset_ids=["bat"], power_mw=1.0, expires_at=LATER.replace(tzinfo=None)),
-            "time",
-            id="no zone",
-        ),
-        pytest.param(
             order_of("target", asset_ids=["bat"], power_mw=1.0, expires_at=LATER), "approval", id="unapproved"
         ),
         pytest.param(order_of("release"), "approval", id="unapproved release"),

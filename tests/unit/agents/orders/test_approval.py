@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.orders.admission import OrdersReducer, refuse
-from agents.orders.approval import Approval, approve, order_digest, refuse_approval
+from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest, refuse_approval
 from tests.worlds.builders import BATTERY, T0, make_zone
 from vpp.messages import Order
 from vpp.streams.reducer import Origin
@@ -100,8 +100,15 @@ def test_an_approval_is_not_for_later(after_min: float, why: str | None) -> None
     assert outputs[0].message.verdict_reason == why
 
 
-def test_a_hold_needs_nobody() -> None:
-    assert refuse(ZONE, order(action="hold", asset_ids=[], power_mw=None, expires_at=None), KEY) is None
+def test_a_hold_needs_nobodys_word_but_with_a_key_the_signature_of_the_server_that_took_it() -> None:
+    hold = order(action="hold", asset_ids=[], power_mw=None, expires_at=None)
+    taken = Approval(order_digest(hold), hold.principal, "hold", T0, T0 + PLAN_LIFE)
+    assert refuse(ZONE, hold) is None
+    assert refuse(ZONE, hold, KEY) is not None
+    assert refuse(ZONE, approve(hold, taken, KEY), KEY) is None
+    release = msgspec.structs.replace(hold, action="release")
+    lifted = approve(release, msgspec.structs.replace(taken, digest=order_digest(release)), KEY)
+    assert "mode hold" in str(refuse(ZONE, lifted, KEY))
 
 
 @given(st.text(max_size=200))

@@ -1,0 +1,66 @@
+"""The last check of an order, where it acts: nothing that another step or topic says of it is taken on trust."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+
+from agents.orders.admission import refuse
+from agents.orders.approval import was_admitted
+from agents.orders.refusal import Refusal
+from vpp.domain import iso
+from vpp.fleet.schema import Zone
+from vpp.messages import Alert, DeadLetter, Order, encode
+from vpp.streams.reducer import Origin, Output
+
+
+def refuse_admitted(zone: Zone, order: Order, key: bytes, sent_at: datetime | None) -> Refusal | None:
+    """Return why an order that is said to be admitted must not act, None where it may.
+
+    The admission step must have signed it with its verdict, and all that admission checks holds again here: form,
+    times, approval (signature, content, zone, life), scope and limits.
+
+    Args:
+        zone: The zone that it acts in.
+        order: The order.
+        key: The secret that approvals and admissions are signed with.
+        sent_at: The broker's time of the record, None where no broker is.
+    """
+    if order.zone != zone.zone:
+        return Refusal("admission", f"it is for the zone {order.zone}")
+    if not was_admitted(order, key):
+        return Refusal("admission", "the admission step did not sign it")
+    return refuse(zone, order, key, sent_at)
+
+
+def refused_order(order: Order, slot: datetime, origin: Origin, refusal: Refusal) -> list[Output]:
+    """Return the alert and the dead letter of an order that the plant refused.
+
+    Args:
+        order: The order.
+        slot: The slot that the plant decides next.
+        origin: Where it stands in the log.
+        refusal: Why.
+    """
+    raw = encode(order)
+    digest = hashlib.blake2b(raw, digest_size=8).hexdigest()
+    alert = Alert(
+        zone=order.zone,
+        slot=slot,
+        alert_id=f"plant-order-refused-{digest}",
+        severity="critical" if refusal.code in {"admission", "approval"} else "warning",
+        topic="order",
+        text=f"the plant refused order {order.order_id} ({order.action}) by {order.principal}: {refusal}; "
+        f"issued at {iso(order.issued_at)}",
+    )
+    letter = DeadLetter(
+        zone=order.zone,
+        reason=f"order_{refusal.code}",
+        detail=refusal.detail,
+        topic=origin.topic,
+        partition=origin.partition,
+        offset=origin.offset,
+        raw=base64.b64encode(raw).decode(),
+    )
+    return [Output("alerts", alert), Output("dlq", letter)]
