@@ -21,7 +21,7 @@ LATER = T0 + timedelta(hours=6)
 
 
 def signed(order: Order, key: bytes = KEY, **given: Any) -> Order:
-    fields = {"digest": order_digest(order), "approver": "ann", "mode": "operator", "given_at": WALL}
+    fields: dict[str, Any] = {"digest": order_digest(order), "approver": "ann", "mode": "operator", "given_at": WALL}
     fields |= {"expires_at": WALL + PLAN_LIFE, **given}
     return approve(order, Approval(**fields), key)
 
