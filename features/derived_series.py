@@ -66,6 +66,22 @@ SERIES: dict[str, tuple[Terms, ...]] = {
 }
 """Series by name; ``error`` is what really came minus what was published."""
 
+_PUBLISHED_OF: dict[str, tuple[Terms, ...]] = {
+    LOAD: (_sum(_NATIONAL, _SOLAR_DA, _EMBEDDED), _sum(_LOAD_DA)),
+    SOLAR: (_sum(_SOLAR_DA),),
+    WIND: (_sum(_TRANSMISSION_WIND, _EMBEDDED), _sum(_WIND_DA)),
+    NET_LOAD: _PUBLISHED_NET,
+}
+
+
+def published_terms(channel: str, have: Collection[str]) -> Terms | None:
+    """Return the terms of what is published ahead of a measured channel, None where the zone's columns lack one."""
+    for terms in _PUBLISHED_OF.get(channel, ()):
+        if all(name in have for name, _ in terms):
+            return terms
+    return None
+
+
 MAX_TERMS = 4
 
 MAX_DEPTH_DAYS = 46

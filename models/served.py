@@ -1,4 +1,4 @@
-"""What the forecast step serves: a model of one zone, made of a net-load part and a price part."""
+"""What the forecast step serves: a model of one zone, made of a net-load part, a price part and a guard."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.feature_spec import FeatureSpec
+from models.guard.part import GuardPart
 from models.price.contract import PricePart
 from vpp.numerics.arrays import Floats
 
@@ -86,3 +87,4 @@ class ServedModel:
     net_load: NetLoadPart | None
     price: PricePart | None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    guard: GuardPart | None = None

@@ -58,6 +58,7 @@ class Quality(StrEnum):
     SPIKE = "spike"
     PARTIAL = "partial"
     ABSENT = "absent"
+    DISTRUSTED = "distrusted"
 
 
 @dataclass(frozen=True, slots=True)

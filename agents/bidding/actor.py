@@ -88,7 +88,7 @@ def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
         MessageError: A list of the forecast does not match its horizons.
     """
     factor = zone.share.factor
-    observed = forecast.observation.net_load_mw
+    observed = forecast.used_net_load_mw
     served = None if observed is None else zone.served_scale.rounded(observed * factor)
     quantiles = forecast.net_load
     if quantiles is None:
@@ -123,7 +123,7 @@ def _bid_of(
         zone=forecast.zone,
         slot=forecast.slot,
         step_min=forecast.step_min,
-        observation=forecast.observation,
+        observation=forecast.believed,
         horizon_min=[] if mean is None else forecast.horizon_min,
         net_mw=_scaled(mean or [], factor, decimals),
         ramp_sd_mw=_scaled(spreads.ramp_sd_mw, factor, decimals),

@@ -226,7 +226,7 @@ def alternatives(problem: ClearingProblem, plan: Plan) -> dict[str, float]:
 
 
 def without_curve(plan: Plan) -> Plan:
-    """Return the plan with constant setpoints: while net load is not seen, nothing may follow it."""
+    """Return the plan with constant setpoints: while net load is not seen or believed, nothing may follow it."""
     return replace(plan, curve_net_mw=np.zeros(0), curve_mw=np.zeros((0, 0)))
 
 

@@ -25,6 +25,7 @@ from agents.plant.decision_record import (
 )
 from agents.plant.narrative import say_missing
 from agents.plant.orders_in_force import Asked, asked, in_force, names, reach_notes, verdicts
+from agents.plant.settlement import is_distrusted
 from agents.plant.state import AssetKept, DecidedPlan, LastBid, PlantState, fleet_state
 from vpp.domain import iso
 from vpp.fleet.schema import Zone
@@ -181,7 +182,7 @@ class Chooser:
         problem, asked_for, first_slots = built
         plan = self.clear(problem)
         options = build_problem.alternatives(problem, plan) if self.explore else {}
-        if blind:
+        if blind or is_distrusted(inputs.observation):
             plan = build_problem.without_curve(plan)
         else:
             plan = with_price_curve(problem, plan, basis.trader, seen_prices(zone, basis.trader, closed))

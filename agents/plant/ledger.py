@@ -24,7 +24,8 @@ class Settled(msgspec.Struct):
     ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: assets
     that started up. ``observed``: False while the slot's observation never came. ``correction``: revision of the last
     correction applied. ``revision``: that of the last ledger entries written. ``shortfall_mwh``: energy by asset that
-    it owed to its users in the slot and did not have.
+    it owed to its users in the slot and did not have. ``provisional``: ``net_mw`` is a forecast in place of a value
+    that is not believed.
     """
 
     index: int
@@ -36,6 +37,7 @@ class Settled(msgspec.Struct):
     correction: int = 0
     revision: int = 0
     shortfall_mwh: dict[str, float] = {}
+    provisional: bool = False
 
     @property
     def grid_mw(self) -> float | None:
@@ -208,4 +210,5 @@ def _entry(zone: Zone, slot: Settled, asset_id: str, money: Money) -> LedgerEntr
         penalty_no_action=money.penalty_no_action,
         pnl=money.pnl,
         currency=zone.market.currency,
+        provisional=slot.provisional,
     )

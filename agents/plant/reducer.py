@@ -245,12 +245,13 @@ class PlantReducer:
                 return []
             text = f"a correction of {iso(correction.slot)} came too late to be settled"
             return [self._alert(index, "late-correction", "info", text)]
-        if correction.revision <= old.correction:
+        if correction.revision < old.correction + (not old.provisional):
             return []
         net = correction.net_load_mw
         new = msgspec.structs.replace(
             old,
             correction=correction.revision,
+            provisional=False,
             net_mw=None if net is None else net * self._zone.share.factor,
             price_per_mwh=correction.values.get(PRICE, old.price_per_mwh),
         )

@@ -16,7 +16,7 @@ from agents.assets.state import Delivered, Interval
 from agents.assets.twin import deliver
 from agents.plant.ledger import Settled
 from agents.plant.state import AssetKept, Planned
-from vpp.domain import PRICE, Quality
+from vpp.domain import NET_LOAD, PRICE, Quality
 from vpp.errors import PhysicsError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
@@ -104,6 +104,7 @@ def settle_slot(
         started=[a.asset_id for a in zone.assets if type_of(a).started(assets[a.asset_id].state(), power[a.asset_id])],
         observed=observation is not None,
         shortfall_mwh=shortfall,
+        provisional=is_distrusted(observation),
     )
     return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
 
@@ -127,6 +128,11 @@ def served_net_mw(zone: Zone, observation: SlotClosed | None) -> float | None:
     if observation is None or observation.net_load_mw is None:
         return None
     return observation.net_load_mw * zone.share.factor
+
+
+def is_distrusted(observation: SlotClosed | None) -> bool:
+    """Return whether net load is what the forecast says, because the measured one is not believed."""
+    return observation is not None and observation.quality.get(NET_LOAD) == Quality.DISTRUSTED
 
 
 def price_per_mwh(zone: Zone, observation: SlotClosed | None) -> float | None:

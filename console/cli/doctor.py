@@ -17,6 +17,7 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, table
 from topologies.control.running_broker import with_broker
 from vpp.domain import iso
 from vpp.errors import UnreachableError, VppError
+from vpp.fleet.lookup import shipped_fleet
 from vpp.fleet.schema import load_fleet
 from vpp.settings import Settings
 from vpp.store import open_store
@@ -49,6 +50,7 @@ def doctor(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
         checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
             ("fleet", _fleet), ("disk", _disk), ("clock", _clock), ("embedded broker", _embedded), ("broker", _broker),
             ("topics", _topics), ("store", _store), ("models", _models),
+            ("totals", _totals),
         )  # fmt: skip
         findings += [_guard(name, check, settings) for name, check in checks]
     rows = [asdict(finding) for finding in findings]
@@ -93,6 +95,18 @@ def _fleet(settings: Settings) -> Finding:
     if settings.fleet is None:
         return Finding("fleet", "ok", "the shipped fleets")
     return Finding("fleet", "ok", f"{len(load_fleet(settings.fleet).zones)} zones in {settings.fleet}")
+
+
+def _totals(settings: Settings) -> Finding:
+    """Say which zones have a total metered apart, so that one forged channel shows at once, and which have none."""
+    zones = (load_fleet(settings.fleet) if settings.fleet else shipped_fleet()).zones
+    have = [zone.zone for zone in zones if zone.balances]
+    none = [zone.zone for zone in zones if not zone.balances]
+    return Finding(
+        "totals", "ok",
+        f"independent totals: {', '.join(have) or 'no zone'}; none, so a forged channel shows by its forecast alone: "
+        f"{', '.join(none) or 'no zone'}",
+    )  # fmt: skip
 
 
 def _disk(settings: Settings) -> Finding:

@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("console.cli.stored_tables:export", "Write a table as CSV, Parquet or JSON."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.train:train", "Train a zone's model on a history file; promote it if it is better."),
+    "redteam": (
+        "console.cli.redteam:redteam",
+        "Attack a zone's telemetry; say what is found and what is lost.",
+    ),
     "models": ("console.cli.models:app", "List, show, promote and roll back models."),
     "backtest": ("console.cli.backtests.forecast:app", "Backtest forecasts over a history file."),
     "run": ("console.cli.run_process:run", "Run one topology as a worker (what production deploys)."),

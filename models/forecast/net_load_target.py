@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from features.calendar import MINUTE, Calendar
 from models.forecast import fallbacks
+from models.forecast.guarding import widened
 from models.forecast.messages import quantiles_message, spreads_message
 from models.forecast.ramp_alarm import RampAlarm
 from models.forecast.scoring import jump_alert, mature, score
@@ -61,6 +62,9 @@ class NetLoadTarget:
             made = model.forecast(state.features.rows(state.ring, index), now, state.residuals, groups)
             ramp, level, carry = state.residuals.spreads(groups)
             source, model_id, quantiles, mean = MODEL, state.served.model_id, made.quantiles, made.mean
+            if state.judged is not None and state.judged.is_distrusted:
+                quantiles = widened(quantiles, mean, self._steps, state.judged.age)
+                level = level * (quantiles[:, -1] - quantiles[:, 0]) / (made.quantiles[:, -1] - made.quantiles[:, 0])
             spec_hash = model.spec.hash
         else:
             fell = fallbacks.fallback(state.ring, index, self._steps)
@@ -68,7 +72,10 @@ class NetLoadTarget:
                 return {"reason": "no net load of the last six hours is known"}
             source, model_id, quantiles, mean = fell.source, fell.source, fell.quantiles, fell.mean
             ramp, level, carry = fell.ramp_sd, fell.level_sd, fell.carry
-        waiting.put(index, now, quantiles, mean, by_model=source == MODEL)
+        if state.judged is not None and state.judged.is_distrusted:
+            waiting.put(index, math.nan, quantiles, mean, by_model=False)
+        else:
+            waiting.put(index, now, quantiles, mean, by_model=source == MODEL)
         slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], self._decimals + 2)
         return {
             "net_load": quantiles_message(source, model_id, quantiles, mean, self._decimals),
@@ -83,9 +90,12 @@ class NetLoadTarget:
         return self._ramps.alert(state.ring, state.waiting[self.target.value], index, slot)
 
     def score(self, state: ForecastState, index: int) -> Alert | None:
-        """Score the forecasts of slot ``index`` and enter their errors; return an alert where the actual is absurd."""
+        """Score the forecasts of slot ``index`` and enter their errors; return an alert where the actual is absurd.
+
+        What the guard does not believe scores and teaches nothing, nor do forecasts that were made of it.
+        """
         net_load = state.ring.get(NET_LOAD, index)
-        if math.isnan(net_load):
+        if math.isnan(net_load) or (state.judged is not None and state.judged.is_distrusted):
             return None
         steps, waiting = self._steps, state.waiting[self.target.value]
         jump = jump_alert(self._zone, index, net_load, steps, waiting)

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from features.calendar import Calendar
 from features.compute import RingFeatures
+from models.forecast.guarding import follow
 from models.forecast.net_load_target import NetLoadTarget
 from models.forecast.price_target import PriceTarget
 from models.forecast.scoring import drift_alert, skill_message
@@ -127,10 +130,23 @@ class ForecastReducer:
         state.ring.advance(index)
         self._write(state, index, {**slot.values, NET_LOAD: slot.net_load_mw})
         self._publish_due(state, slot.slot + self._step.delta)
+        if state.served is None:
+            self._fetch(state)
+        judged = state.judged = state.watch.judge(state.ring, index, slot.values, self._calendar)
         alerts = self._score(state, index)
         if slot.history:
             return []
-        outputs = [Output(FORECASTS.name, self._forecast(state, slot, index))]
+        outputs: list[Output] = []
+        forecast = self._forecast(state, slot, index)
+        if judged is not None:
+            verdict, said, restored = follow(state, self._step, slot, judged)
+            alerts += said
+            outputs += [Output(FORECASTS.name, correction) for correction in restored]
+            if judged.trust or judged.used or verdict is not None:
+                forecast = msgspec.structs.replace(
+                    forecast, used=judged.used, trust=dict(judged.trust), verdict=verdict
+                )
+        outputs.append(Output(FORECASTS.name, forecast))
         alerts += [a for f in self._forecasters if (a := f.alert(state, index, slot.slot)) is not None]
         outputs += [Output(ALERTS.name, alert) for alert in alerts]
         head.last_live = index
@@ -207,6 +223,7 @@ class ForecastReducer:
         except ModelError as error:
             return error
         state.served = served
+        state.watch.take(served.guard)
         if served.net_load is not None:
             state.features = RingFeatures(served.net_load.spec, self._calendar)
             if not state.head.started:

@@ -13,6 +13,7 @@ from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import SlotRing
 from models.forecast.price_levels import PriceLevels
 from models.forecast.scoreboard import WAITING_FIRST, Scoreboard, WaitingForecasts, load_waiting, waiting_changes
+from models.guard.watch import Judgement, Watch
 from models.net_load.trailing_errors import Residuals
 from models.served import ServedModel
 from vpp.domain import Step, Target
@@ -24,9 +25,23 @@ EACH_SLOT = "slot"
 """The value that holds what changes with every slot: one record of the changelog in place of eight."""
 
 _TOGETHER = frozenset(
-    ["head", "ring", "errors", "price.levels", WAITING_FIRST, *(f"scores.{target}.today" for target in Target)]
+    ["head", "ring", "errors", "guard", "price.levels", WAITING_FIRST, *(f"scores.{target}.today" for target in Target)]
 )
 _VALUES = msgspec.msgpack.Decoder(dict[str, bytes])
+
+
+class Episode(msgspec.Struct):
+    """A quarantine under way: first slot, cause and channel last published, slots and MWh that were replaced.
+
+    ``measured``: values of its slots by index, for the case that the change turns out to be real.
+    """
+
+    since: int
+    cause: str
+    suspect: str
+    slots: int = 0
+    moved_mwh: float = 0.0
+    measured: list[tuple[int, dict[str, float | None]]] = []
 
 
 class ForecastHead(msgspec.Struct):
@@ -38,11 +53,15 @@ class ForecastHead(msgspec.Struct):
     held: list[Publication] = []
     ended: bool = False
     started: bool = False
+    episode: Episode | None = None
 
 
 @dataclass
 class ForecastState:
-    """Ring, waiting forecasts, trailing errors and scores of one zone."""
+    """Ring, waiting forecasts, trailing errors and scores of one zone.
+
+    ``judged``: what the guard says of the last slot; it is not kept.
+    """
 
     ring: SlotRing
     residuals: Residuals
@@ -55,6 +74,8 @@ class ForecastState:
     served: ServedModel | None = None
     served_for: tuple[str, str] | None = None
     features: RingFeatures | None = None
+    watch: Watch = field(default_factory=Watch)
+    judged: Judgement | None = None
 
 
 def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> ForecastState:
@@ -95,6 +116,7 @@ def load_state(state: ForecastState, get: Load) -> ForecastState | None:
     state.head = head
     state.residuals.load(find)
     load_waiting(list(state.waiting.values()), find)
+    state.watch.load(find("guard"))
     state.price_levels.load(find)
     for board in state.scores.values():
         board.load(find)
@@ -107,6 +129,7 @@ def state_changes(state: ForecastState) -> Mapping[str, bytes | None]:
     out.update(state.residuals.changes())
     out.update(waiting_changes(list(state.waiting.values())))
     out.update(state.price_levels.changes())
+    out.update(state.watch.changes())
     for board in state.scores.values():
         out.update(board.changes())
     if state.head_dirty:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from models.guard.part import GuardPart
+from models.guard.training import GuardTrainer
 from models.net_load.model import ServedNetLoad
 from models.net_load.training import NetLoadTrainer
 from models.price.contract import PricePart
-from models.registry.artifact import NET_LOAD_PART, PRICE_PART, Parts
+from models.registry.artifact import GUARD_PART, NET_LOAD_PART, PRICE_PART, Parts
 from models.registry.price_trainer import PriceTrainer
 from vpp.domain import iso
 from vpp.errors import DataError
 from vpp.fleet.schema import Zone
 from vpp.progress import Progress, no_progress
+
+GUARD_EVERY = timedelta(days=91)
+"""The guard's channel forecasts are as good half a year later; its scales and windows follow in the stream."""
 
 
 class Trainer:
@@ -36,9 +41,11 @@ class Trainer:
         self._progress = progress
         self._net_load = NetLoadTrainer(zone, progress)
         self._price = PriceTrainer(zone)
+        self._guard = GuardTrainer(zone)
+        self._guarded: tuple[datetime, GuardPart | None] | None = None
 
     def train(
-        self, frame: pd.DataFrame, until: datetime, *, net_load: bool = True, price: bool = True
+        self, frame: pd.DataFrame, until: datetime, *, net_load: bool = True, price: bool = True, guard: bool = True
     ) -> tuple[Parts, dict[str, Any]]:
         """Train on the rows of ``frame`` before ``until``; later calls learn what has come since.
 
@@ -47,6 +54,7 @@ class Trainer:
             until: End of the training rows (exclusive, aware UTC).
             net_load: Whether to train the net-load part.
             price: Whether to train the price part.
+            guard: Whether to train the guard, where net load is; it stays for a quarter.
 
         Returns:
             Arrays by part and metadata, for ``Registry.save``.
@@ -57,19 +65,29 @@ class Trainer:
         net = self._net_load.refit(frame, until) if net_load else None
         self._progress(0.98, "price")
         prices = self._price.refit(frame, until) if price else None
+        watch = self._watch(frame, until) if guard and net_load else None
         parts: dict[str, Any] = {}
         if net is not None:
             parts[NET_LOAD_PART] = net.to_arrays()
         if prices is not None:
             parts[PRICE_PART] = prices.to_arrays()
+        if parts and watch is not None:
+            parts[GUARD_PART] = watch.to_arrays()
         if not parts:
             days = len(frame.loc[frame.index < pd.Timestamp(until)]) // self._zone.step.per_day
             raise DataError(
                 f"{self._zone.zone} has {days} days before {iso(until)}, too few to train on",
                 hint="give at least four weeks of history; until then the fallbacks serve",
             )
-        described = _metadata(frame, self._zone, until, net, prices)
+        described = {**_metadata(frame, self._zone, until, net, prices), "parts": list(parts)}
         return parts, {**described, "metrics": {"net_load": self._net_load.metrics}}
+
+    def _watch(self, frame: pd.DataFrame, until: datetime) -> GuardPart | None:
+        """Return the guard, trained anew where a quarter has passed."""
+        if self._guarded is None or until - self._guarded[0] >= GUARD_EVERY:
+            self._progress(0.99, "guard")
+            self._guarded = (until, self._guard.fit(frame, until))
+        return self._guarded[1]
 
 
 def _metadata(
@@ -86,7 +104,6 @@ def _metadata(
         "data_sha256": data_hash(rows),
         "spec_hash": net.spec.hash if net is not None else None,
         "features": len(net.spec.features) if net is not None else 0,
-        "parts": [name for name, part in ((NET_LOAD_PART, net), (PRICE_PART, prices)) if part is not None],
         "tree_weight": {} if net is None else _by_horizon(net),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}, **_xgboost()},
     }

@@ -103,6 +103,13 @@ class Share(Strict):
         return self.served_mw / self.region_mw
 
 
+class Balance(Strict):
+    """A total that is metered apart from its parts: ``total = sum of sign x part`` at every slot."""
+
+    total: str
+    parts: dict[str, float] = Field(description="channel to its sign in the total, 1 or -1")
+
+
 class Zone(Strict):
     """One zone: the stream key, its market, limits and assets."""
 
@@ -114,6 +121,8 @@ class Zone(Strict):
     synthetic: bool = False
     channels: tuple[str, ...] | None = Field(default=None, description="channels it has; None: as in the file's header")
     neighbours: tuple[str, ...] = ()
+    balances: tuple[Balance, ...] = Field(default=(), description="totals metered apart, witnesses of forged channels")
+    companions: tuple[str, ...] = Field(default=(), description="other supply of the zone, witnesses of its load")
     market: Market = Market()
     share: Share
     limits: Limits
@@ -260,7 +269,7 @@ def parse_fleet(text: str, name: str) -> Fleet:
         raise FleetError(f"{name}: {describe(error, keys)}", hint="see docs/guide/fleet.md") from error
 
 
-_MODELS: tuple[type[BaseModel], ...] = (Market, Limits, FrequencyResponse, Share, Zone, Fleet)
+_MODELS: tuple[type[BaseModel], ...] = (Market, Limits, FrequencyResponse, Share, Balance, Zone, Fleet)
 
 
 def add_asset_kind(entry: type[Asset]) -> None:

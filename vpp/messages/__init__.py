@@ -26,7 +26,7 @@ from vpp.messages.decision import (
     Receipt,
     SetpointCheck,
 )
-from vpp.messages.forecast import Forecast, PriceOutlook, Quantiles, Skill, Spreads
+from vpp.messages.forecast import Cause, Forecast, PriceOutlook, Quantiles, Skill, Spreads, Verdict
 from vpp.messages.plant import Alert, AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
     AssetReading,
@@ -53,6 +53,7 @@ __all__ = [
     "AssetStatus",
     "Audit",
     "Bids",
+    "Cause",
     "Correction",
     "DeadLetter",
     "Deadline",
@@ -91,6 +92,7 @@ __all__ = [
     "Trade",
     "TraderBid",
     "Values",
+    "Verdict",
     "encode",
     "read_decision",
 ]

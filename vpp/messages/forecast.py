@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
-from vpp.messages.telemetry import Record, SlotClosed
+from vpp.domain import NET_LOAD, Quality
+from vpp.messages.telemetry import Record, SlotClosed, Values
 from vpp.messages.times import Time
+
+
+class Cause(StrEnum):
+    """Why a value is not believed; ``late_or_missing``: there is none, and nothing enters in its place."""
+
+    NONE = "none"
+    SENSOR_FAULT = "sensor_fault"
+    ATTACK_FORGED = "attack_forged"
+    ATTACK_REPLAYED = "attack_replayed"
+    ATTACK_FROZEN = "attack_frozen"
+    REGIME_CHANGE = "regime_change"
+    LATE_OR_MISSING = "late_or_missing"
+
+
+class Verdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What the guard says of a slot that it does not believe.
+
+    ``suspect``: the channel, ``all``, or ``total`` where the independent total itself is wrong. ``since``: first slot
+    of the episode. ``score``: evidence, in powers of ten of false episodes a week; ``evidence``: the strongest members,
+    likewise. ``replaced``: whether the forecast entered, not only a value held near it. ``rolled_back``: slots before
+    this one that were replaced too. ``age``: slots since the last value that was believed.
+    """
+
+    cause: Cause
+    suspect: str
+    since: Time
+    score: float
+    replaced: bool = False
+    rolled_back: int = 0
+    age: int = 0
+    evidence: dict[str, float] = {}
 
 
 class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -58,6 +92,9 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
 
     A target without any basis is null and ``reason`` says why. ``ramp_mw_per_min`` is the expected slope of net load
     over the next step (region's MW). ``spec_hash``: of the features that the net-load model read; null: a fallback.
+
+    ``observation`` is what was measured. ``used``: what entered forecasts and learning in its place, by channel, net
+    load included; empty where all was believed. ``trust``: 0-1 by channel, 1 where it is not named. ``verdict``: why.
     """
 
     slot: Time
@@ -71,6 +108,32 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     outlook: PriceOutlook | None = None
     spec_hash: str | None = None
     reason: str | None = None
+    used: Values = {}
+    trust: dict[str, float] = {}
+    verdict: Verdict | None = None
+
+    @property
+    def used_net_load_mw(self) -> float | None:
+        """Net load that the forecast rests on: as measured, or what entered in its place."""
+        return self.used.get(NET_LOAD, self.observation.net_load_mw)
+
+    @property
+    def believed(self) -> SlotClosed:
+        """The observation with what was used in place of values that are not believed, marked ``distrusted``.
+
+        Bids carry it on, so that nothing is settled or decided on forged values.
+        """
+        if self.verdict is None or not self.used:
+            return self.observation
+        seen = self.observation
+        channels = {name: value for name, value in self.used.items() if name != NET_LOAD}
+        marks = dict.fromkeys((*channels, NET_LOAD), Quality.DISTRUSTED.value)
+        return msgspec.structs.replace(
+            seen,
+            values={**seen.values, **channels},
+            net_load_mw=self.used_net_load_mw,
+            quality={**seen.quality, **marks},
+        )
 
 
 class Skill(Record, kw_only=True, frozen=True, tag="skill"):

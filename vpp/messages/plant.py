@@ -42,11 +42,12 @@ class AssetStatus(Record, kw_only=True, frozen=True, tag="asset", omit_defaults=
     available: bool = True
 
 
-class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger"):
+class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger", omit_defaults=True):
     """Settlement of one asset and slot, or of the zone's penalties (``asset_id`` ``zone``), in the zone's currency.
 
     ``pnl = revenue - wear_cost - fuel_cost - start_cost - penalty``. A null price gives a null revenue, which counts as
     nothing in ``pnl`` until a correction brings it. ``revision`` 0 is the first entry; a correction is the difference.
+    ``provisional``: net load of the slot is not believed and what the forecast says stands in its place.
     """
 
     slot: Time
@@ -62,6 +63,7 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger"):
     penalty_no_action: float
     pnl: float
     currency: str
+    provisional: bool = False
 
 
 class Trade(Record, kw_only=True, frozen=True, tag="trade"):

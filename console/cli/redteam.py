@@ -1,0 +1,81 @@
+"""`vpp redteam`: forged data against the guard of a zone, in detection, MW and money."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
+from console.cli.progress import progress
+from vpp.files.zone_fitting import Overrides
+from vpp.fleet.schema import load_fleet
+
+
+def redteam(
+    *,
+    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file")],
+    test_from: Annotated[str, Parameter(help="start of the attacked range, UTC")],
+    test_to: Annotated[str, Parameter(help="its end, UTC, exclusive")],
+    zone: Annotated[str | None, Parameter(help="zone; needed where the file has several")] = None,
+    train_to: Annotated[str | None, Parameter(help="end of the rows to learn from, UTC [the test's start]")] = None,
+    attacks: Annotated[str | None, Parameter(help="kinds or names, comma-separated [all]")] = None,
+    n: Annotated[int, Parameter(help="injections of each attack")] = 200,
+    money_n: Annotated[int, Parameter(help="of them, how many run through the plant; 0: no money")] = 6,
+    seed: Annotated[int, Parameter(help="chance: starts, signs, noise")] = 0,
+    mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
+    time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
+    market: Annotated[str | None, Parameter(help="market of the zone")] = None,
+    folder: Annotated[Path | None, Parameter(name="--out", help="folder for metrics.json and report.html")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Attack a zone's telemetry on history and measure what the guard finds, how fast, and what is lost.
+
+    The guard learns on the rows before --train-to alone. Each attack lasts six hours and moves net load along; it is
+    injected once in each of n equal parts of the test. Money is the mean per attack, settled on what really came.
+    """
+    from topologies.redteam.bench import RedTeamOptions, run_redteam
+    from topologies.redteam.report import write_redteam_report
+    from topologies.sources.feed import open_file
+
+    settings = common.settings()
+    start = parse_time(test_from)
+    options = RedTeamOptions(
+        train_to=start if train_to is None else parse_time(train_to),
+        test_from=start,
+        test_to=parse_time(test_to),
+        n=n,
+        money_n=money_n,
+        seed=seed,
+        attacks=() if attacks is None else tuple(part.strip() for part in attacks.split(",")),
+    )
+    feed = open_file(
+        data,
+        names=() if zone is None else (zone,),
+        mapping=mapping,
+        own=load_fleet(settings.fleet) if settings.fleet else None,
+        overrides=Overrides(time_zone, market),
+    )
+    for note in feed.notes:
+        say(note)
+    of_zone = feed.one_zone()
+    frame = feed.frame(of_zone.zone, options.test_to)
+    with progress(of_zone.zone) as report:
+        done = run_redteam(frame, of_zone, options, report)
+    if folder is not None:
+        for path in write_redteam_report(folder, done, command="vpp " + shlex.join(sys.argv[1:])):
+            say(f"wrote {path}")
+    answer(done.figures, as_json=json, render=_render)
+
+
+def _render(figures: dict[str, Any]) -> None:
+    out.print(
+        f"{figures['zone']}, {figures['test_from']} to {figures['test_to']}: "
+        f"{figures['false_episodes_per_week']} false episodes a week on the clean test"
+    )
+    columns = ("name", "n", "tpr", "first_sample_tpr", "median_min", "p90_min", "money_lost", "money_lost_unguarded")
+    table(None, columns, [[row[column] for column in columns] for row in figures["attacks"]])

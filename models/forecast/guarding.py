@@ -1,0 +1,145 @@
+"""The guard beside the forecast: episodes with their alerts, what a forecast says of trust, and wider quantiles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+
+from models.forecast.state import Episode, ForecastState
+from models.guard.watch import Judgement
+from vpp.domain import NET_LOAD, Step
+from vpp.messages import Alert, Cause, Correction, SlotClosed, Verdict
+from vpp.numerics.arrays import Floats, Ints
+
+TOPIC = "guard"
+WIDEST_AGE = 12
+_TEXT = {
+    Cause.SENSOR_FAULT: "the value is impossible; look at the meter",
+    Cause.ATTACK_FORGED: "values depart from all forecasts; they may be forged",
+    Cause.ATTACK_REPLAYED: "values repeat the past",
+    Cause.ATTACK_FROZEN: "the value stands still",
+    Cause.REGIME_CHANGE: "the change is real by its witnesses; forecasts follow it",
+}
+
+
+def follow(
+    state: ForecastState, step: Step, slot: SlotClosed, judged: Judgement
+) -> tuple[Verdict | None, list[Alert], list[Correction]]:
+    """Keep the episode of a judged slot; return its verdict, its alerts, and corrections where its change was real.
+
+    Alerts of one episode's start share an id, so that a cause found later takes the place of the first. A change that
+    is taken as real in the end is written into the ring, and settled anew, as it was measured.
+    """
+    head, index = state.head, step.index(slot.slot)
+    alerts: list[Alert] = []
+    episode = head.episode
+    if judged.is_distrusted and episode is None:
+        episode = head.episode = Episode(index - judged.rolled_back, "", judged.suspect)
+    if episode is None:
+        return _missing(slot, judged), alerts, []
+    if not judged.is_distrusted:
+        alerts.append(_end(step, slot, episode, judged))
+        head.episode = None
+        real = judged.cause is Cause.REGIME_CHANGE
+        return None, alerts, _restored(state, step, slot, episode) if real else []
+    episode.slots += 1
+    seen = {name: slot.values.get(name) for name in judged.used if name != NET_LOAD}
+    episode.measured.append((index, {**seen, NET_LOAD: slot.net_load_mw}))
+    measured, used = slot.net_load_mw, judged.used.get(NET_LOAD, slot.net_load_mw)
+    if measured is not None and used is not None:
+        episode.moved_mwh += abs(measured - used) * step.hours
+    verdict = Verdict(
+        cause=judged.cause,
+        suspect=judged.suspect,
+        since=step.start(episode.since),
+        score=judged.score,
+        replaced=judged.is_replaced,
+        rolled_back=judged.rolled_back,
+        age=judged.age,
+        evidence=dict(judged.evidence),
+    )
+    if judged.cause != episode.cause:
+        episode.cause, episode.suspect = judged.cause, judged.suspect
+        alerts.append(_begin(slot, verdict, judged))
+    return verdict, alerts, []
+
+
+def _missing(slot: SlotClosed, judged: Judgement) -> Verdict | None:
+    """Return the verdict on a slot that lacks a channel; the intake has said so, and no episode begins."""
+    lacks = next((name for name in judged.channels if slot.values.get(name) is None), None)
+    if lacks is None or lacks == NET_LOAD:
+        return None
+    return Verdict(cause=Cause.LATE_OR_MISSING, suspect=lacks, since=slot.slot, score=judged.score)
+
+
+def _restored(state: ForecastState, step: Step, slot: SlotClosed, episode: Episode) -> list[Correction]:
+    """Put the measured values of an episode into the ring and return them as corrections."""
+    found = []
+    for index, values in episode.measured:
+        for name, value in values.items():
+            state.ring.put(name, index, value)
+        found.append(
+            Correction(
+                zone=slot.zone,
+                slot=step.start(index),
+                step_min=step.minutes,
+                values={name: value for name, value in values.items() if name != NET_LOAD},
+                net_load_mw=values[NET_LOAD],
+                revision=0,
+            )
+        )
+    return found
+
+
+def _id(zone: str, since: datetime) -> str:
+    return f"{zone}-guard-{since:%Y%m%dT%H%M}"
+
+
+def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
+    known = slot.values.get(verdict.suspect)
+    used = judged.used.get(verdict.suspect)
+    return Alert(
+        zone=slot.zone,
+        slot=slot.slot,
+        alert_id=_id(slot.zone, verdict.since),
+        severity="warning" if verdict.cause is Cause.REGIME_CHANGE else "critical",
+        topic=TOPIC,
+        text=f"{verdict.suspect}: {verdict.cause.value}: {_TEXT[verdict.cause]}; the forecast is used in their place",
+        values={
+            "score": verdict.score,
+            "measured": known,
+            "used": used,
+            **{f"evidence_{name}": value for name, value in verdict.evidence.items()},
+        },
+    )
+
+
+def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement) -> Alert:
+    cause = judged.cause if judged.cause is not Cause.NONE else Cause(episode.cause)
+    real = cause is Cause.REGIME_CHANGE
+    return Alert(
+        zone=slot.zone,
+        slot=slot.slot,
+        alert_id=f"{_id(slot.zone, step.start(episode.since))}-end",
+        severity="info",
+        topic=TOPIC,
+        text=f"{episode.suspect}: {'the change stays and is taken as real' if real else 'values agree again'}; "
+        f"{episode.slots} slots were not used",
+        values={"slots": float(episode.slots), "moved_mwh": round(episode.moved_mwh, 3)},
+    )
+
+
+def widened(quantiles: Floats, mean: Floats, steps: Ints, age: int) -> Floats:
+    """Return quantiles as wide as those of forecasts ``age`` slots further ahead; they never become narrower.
+
+    Args:
+        quantiles: Shape (H, 7).
+        mean: Shape (H,), around which they are widened.
+        steps: Horizons in slots.
+        age: Slots since the last value that was believed, at most ``WIDEST_AGE`` count.
+    """
+    width = quantiles[:, -1] - quantiles[:, 0]
+    later = np.interp(steps + min(age, WIDEST_AGE), steps, width)
+    factor = np.maximum(later / np.maximum(width, 1e-12), 1.0)
+    return np.asarray(mean[:, None] + (quantiles - mean[:, None]) * factor[:, None])

@@ -1,0 +1,1 @@
+"""The guard: evidence that a value cannot be believed, a verdict with a name, and what enters in its place."""

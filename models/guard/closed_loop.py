@@ -1,0 +1,47 @@
+"""The guard over a stretch of a history, as the stream runs it: what it lets in is what it sees next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.guard.channel_kernel import Fit
+from models.guard.layout import Shape, State, view_state
+from models.guard.member_kernel import MEMBERS
+from models.guard.part import GuardPart
+from models.guard.quarantine_kernel import OUTPUTS, judge
+from models.guard.series import Series
+from vpp.numerics.arrays import Floats, Floats32
+from vpp.numerics.compiled import kernel
+
+
+@kernel(error_model="numpy")
+def _run(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, published: Floats, supply: Floats, totals: Floats, context: Floats, first: int, begin: int,
+    end: int, shape: Shape, state: State, fit: Fit, own: Floats, out: Floats,
+) -> None:  # fmt: skip
+    for at in range(begin, end):
+        judge(
+            window, published, supply[at], totals[at], context, at, first + at, shape, state, fit, own[at - begin],
+            out[at - begin],
+        )  # fmt: skip
+
+
+def run_guard(part: GuardPart, series: Series, begin: int, end: int, buffer: Floats32) -> tuple[Floats, Floats]:
+    """Judge the slots at positions ``begin`` to ``end``.
+
+    Args:
+        part: What was learned.
+        series: Values; what enters in place of a value is written into its window.
+        begin: First position; 16 days of history must lie before it.
+        end: End (exclusive).
+        buffer: State after the slot before ``begin``, changed.
+
+    Returns:
+        What ``judge`` writes, shape (slots, OUTPUTS), and the evidence by member, (slots, MEMBERS).
+    """
+    out, own = np.empty((end - begin, OUTPUTS)), np.empty((end - begin, MEMBERS))
+    _run(
+        series.window, series.published, series.supply, series.totals, series.context, series.first, begin, end,
+        part.shape, view_state(buffer, part.shape), part.fit, own, out,
+    )  # fmt: skip
+    return out, own

@@ -1,0 +1,285 @@
+"""Evidence members of one slot, and the decks that fuse them; all counted in episodes a week on clean data.
+
+Sources: scaled residuals and adding evidence (Fisher's method, with clipped terms); generalised Pareto tails of
+declustered peaks (Davison and Smith 1990); matched filter for a ramp of unknown onset (Van Trees 1968).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.guard.channel_kernel import SPECIAL_WIDTH, WIDTH, Fit, near, standardised, width_of
+from models.guard.layout import SEEN, VARIANCE_SLOTS, Shape, State
+from vpp.numerics.arrays import Floats, Floats32
+from vpp.numerics.compiled import kernel
+
+(
+    NET_NEXT, NET_FAR, NET_VARIANCE, NEXT, FAR, VARIANCE, SHORT_VARIANCE, GAP, RAMP, GIVEN_SUPPLY, GIVEN_SUPPLY_FAR,
+    SECOND_NEXT, SECOND_MIDDLE, THIRD_NEXT, THIRD_MIDDLE, LEVEL_3, LEVEL_6, CHANGE_6, REPEAT, DAY_REPEAT, SLOW, BALANCE,
+) = range(22)  # fmt: skip
+MEMBERS = 22
+ADDED, SINGLE, IDENTITY, PATIENT = range(4)
+DECKS = 4
+
+FLOOR, CAP = -1.5, 3.0
+OLDEST_SAME_DAYS = 8
+PATIENT_DAYS = 3
+NEVER_SEEN = 2.0
+
+
+@kernel(error_model="numpy")
+def _ramp(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
+) -> tuple[float, int]:
+    """Return the largest ``|a' R^-1 z| / sqrt(a' R^-1 a)`` over onsets n, and its onset.
+
+    ``z``: standardised errors of the forecasts issued n slots ago; ``a``: those of a ramp that began then.
+    """
+    best, onset = np.nan, 0
+    z, a = np.empty(shape.horizons), np.empty(shape.horizons)
+    for k in range(1, shape.horizons):
+        n = shape.ahead[k]
+        if at < n or state.trusted[(index - n) % state.trusted.shape[0]] == 0.0:
+            continue
+        for j in range(k + 1):
+            back = n - shape.ahead[j]
+            width = width_of(j, 0, int(context[0, at - back]), context[2, at - back], state, fit)
+            issued = state.waiting[j, (index - n) % state.waiting.shape[1]]
+            z[j] = (window[0, at - back] - issued) / width
+            a[j] = shape.ahead[j] / n / width
+        top = bottom = 0.0
+        for i in range(k + 1):
+            for j in range(k + 1):
+                top += a[i] * fit.ramp[k, i, j] * z[j]
+                bottom += a[i] * fit.ramp[k, i, j] * a[j]
+        found = abs(top) / np.sqrt(bottom)
+        if not np.isnan(found) and not found <= best:
+            best, onset = found, n
+    return best, onset
+
+
+@kernel(error_model="numpy")
+def _seen(window: Floats, at: int, index: int, row: int, back: int, state: State) -> float:
+    """Return the value of a channel ``back`` slots ago as it was measured, whatever entered in its place."""
+    if back < SEEN:
+        value: float = np.float64(state.seen[row, (index - back) % SEEN])
+        return value
+    return float(window[row, at - back])
+
+
+@kernel(error_model="numpy")
+def _same_level(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, at: int, index: int, slots: int, shape: Shape, state: State, unit: float, changes: bool
+) -> float:
+    """Return ``-ln(rms / unit + 0.02)`` of the best match of the last slots with those 1 to 8 whole days before.
+
+    With ``changes`` of the changes from slot to slot: high when a value stands nearly still.
+    """
+    best = np.inf
+    for d in range(0 if changes else 1, 1 if changes else OLDEST_SAME_DAYS + 1):
+        total, lag = 0.0, 1 if changes else d * shape.per_day
+        for k in range(slots):
+            total += (_seen(window, at, index, 0, k, state) - _seen(window, at, index, 0, k + lag, state)) ** 2
+        best = min(best, total) if not np.isnan(total) else best
+    return -np.log(np.sqrt(best / slots) / unit + 0.02) if np.isfinite(best) else np.nan
+
+
+@kernel(error_model="numpy")
+def longest_repeat(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, at: int, index: int, row: int, first: int, last: int, every: int, state: State
+) -> float:
+    """Return how many of the newest values (3 at most) equal those ``first`` to ``last`` slots before."""
+    longest = 0
+    now = _seen(window, at, index, row, 0, state)
+    for lag in range(first, last + 1, every):
+        if _seen(window, at, index, row, lag, state) != now:
+            continue
+        n = 1
+        while n < 3 and (_seen(window, at, index, row, n, state) == _seen(window, at, index, row, n + lag, state)):
+            n += 1
+        longest = max(longest, n)
+        if longest == 3:
+            break
+    return float(longest)
+
+
+@kernel(error_model="numpy")
+def _drift(window: Floats, published: Floats, at: int, shape: Shape) -> float:
+    """Return the day's mean deviation from the reference against that of a week ago (MW), without sign.
+
+    The reference is the published forecast where it is known, else the load a week before.
+    """
+    day, near, n_near, far, n_far = shape.per_day, 0.0, 0, 0.0, 0
+    for k in range(day):
+        gap = window[0, at - k] - published[0, at - k]
+        if not np.isnan(gap):
+            near, n_near = near + gap, n_near + 1
+    for k in range(7 * day, 15 * day):
+        gap = window[0, at - k] - published[0, at - k]
+        if not np.isnan(gap):
+            far, n_far = far + gap, n_far + 1
+    if n_near > day // 2 and n_far > day:
+        return abs(near / n_near - far / n_far)
+    total, n = 0.0, 0
+    for k in range(day):
+        change = window[0, at - k] - window[0, at - k - 7 * day]
+        if not np.isnan(change):
+            total, n = total + change, n + 1
+    return abs(total / n) if n > day // 2 else np.nan
+
+
+@kernel(error_model="numpy")
+def given_inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, supply: Floats, at: int, index: int, ahead: int, s: int, shape: Shape, state: State, out: Floats
+) -> None:
+    """Write what the change of load over ``ahead`` slots is explained with: its forecast, channels, other supply."""
+    ring = state.waiting.shape[1]
+    issued = (index - ahead) % ring
+    out[0] = state.waiting[s, issued] - window[0, at - ahead]
+    out[1] = state.waiting[shape.first[shape.net] if ahead == 1 else shape.last[shape.net], issued]
+    out[1] -= window[shape.net, at - ahead]
+    for c in range(1, shape.channels):
+        out[1 + c] = window[c, at] - window[c, at - ahead]
+    for k in range(shape.companions):
+        out[1 + shape.channels + k] = supply[k] - state.companions[k, issued]
+    out[1 + shape.channels + shape.companions] = 1.0
+
+
+@kernel(error_model="numpy")
+def given_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, supply: Floats, at: int, index: int, which: int, shape: Shape, state: State, fit: Fit
+) -> float:
+    """Return measured load minus what its forecast and the other supply together say, MW."""
+    if fit.given.shape[1] == 0:
+        return np.nan
+    s = shape.first[0] if which == 0 else shape.last[0]
+    ahead = shape.ahead[s]
+    work = np.empty(fit.given.shape[1])
+    given_inputs(window, supply, at, index, ahead, s, shape, state, work)
+    total = 0.0
+    for j in range(work.shape[0]):
+        total += fit.given[which, j] * work[j]
+    return float(window[0, at] - window[0, at - ahead] - total)
+
+
+@kernel(error_model="numpy")
+def members(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, published: Floats, supply: Floats, totals: Floats, context: Floats, at: int, index: int,
+    shape: Shape, state: State, fit: Fit, out: Floats,
+) -> int:  # fmt: skip
+    """Write the level of every member, NaN where it has none, and return the onset of the most likely ramp."""
+    out[:] = np.nan
+    group, special = int(context[0, at]), context[2, at]
+    ring = state.trusted.shape[0]
+    for which, row in ((0, 0), (1, shape.net)):
+        if which == 1 and shape.net == 0:
+            continue
+        z = standardised(window, context, at, index, shape.first[row], shape, state, fit)
+        far = standardised(window, context, at, index, shape.last[row], shape, state, fit)
+        short, total, n, wide = 0.0, 0.0, 0, 0
+        for k in range(VARIANCE_SLOTS):
+            past = z if k == 0 else np.float64(state.recent[which, (index - k) % VARIANCE_SLOTS])
+            if not np.isnan(past):
+                total, wide = total + min(past * past, 36.0), wide + 1
+                if k < 4:
+                    short, n = short + min(past * past, 36.0), n + 1
+        if which == 0:
+            out[NEXT], out[FAR] = abs(z), abs(far)
+            out[VARIANCE] = total / wide if wide >= 6 else np.nan
+            out[SHORT_VARIANCE] = short / n if n >= 2 else np.nan
+        else:
+            out[NET_NEXT], out[NET_FAR] = abs(z), abs(far)
+            out[NET_VARIANCE] = short / n if n >= 2 else np.nan
+    for c in range(1, shape.channels):
+        place = SECOND_NEXT if c == 1 else THIRD_NEXT
+        out[place] = abs(standardised(window, context, at, index, shape.first[c], shape, state, fit))
+        out[place + 1] = abs(standardised(window, context, at, index, shape.middle[c], shape, state, fit))
+    gap = window[0, at] - published[0, at] - state.bias[group]
+    size = max(near(state.gap_scale, group) * np.sqrt(min(max(state.gap_ratio[0], 0.5), 3.0)), fit.floor[0])
+    out[GAP] = abs(gap) / (WIDTH * size * (SPECIAL_WIDTH if special > 0.0 else 1.0))
+    out[RAMP], onset = _ramp(window, context, at, index, shape, state, fit)
+    for which in range(2):
+        s = shape.row.shape[0] + which
+        back = 1 if which == 0 else shape.ahead[shape.last[0]]
+        if state.trusted[(index - back) % ring] == 1.0:
+            error = given_error(window, supply, at, index, which, shape, state, fit)
+            out[GIVEN_SUPPLY + which] = abs(error) / width_of(s, 0, group, special, state, fit)
+    if at >= OLDEST_SAME_DAYS * shape.per_day + 6:
+        unit = width_of(0, 0, group, 0.0, state, fit)
+        out[LEVEL_3] = _same_level(window, at, index, 3, shape, state, unit, False)
+        out[LEVEL_6] = _same_level(window, at, index, 6, shape, state, unit, False)
+        out[CHANGE_6] = _same_level(window, at, index, 6, shape, state, unit, True)
+        last = OLDEST_SAME_DAYS * shape.per_day
+        out[REPEAT] = longest_repeat(window, at, index, 0, 1, last, 1, state)
+        out[DAY_REPEAT] = longest_repeat(window, at, index, 0, shape.per_day, last, shape.per_day, state)
+    if at >= 15 * shape.per_day:
+        out[SLOW] = _drift(window, published, at, shape)
+    for b in range(totals.shape[0]):
+        off = abs(totals[b]) / fit.tolerance[b]
+        if not np.isnan(off) and not off <= out[BALANCE]:
+            out[BALANCE] = off
+    return onset
+
+
+@kernel(error_model="numpy")
+def evidence_of(value: float, n: int, fit: Fit) -> float:
+    """Return -log10 of the episodes a week that clean data have at this level of table ``n``; NaN gives the floor."""
+    if np.isnan(value):
+        return FLOOR
+    start, scale, form = fit.tail[n]
+    if scale > 0.0 and value > start:
+        reach = (value - start) / scale
+        beyond = np.log10(1.0 + form * reach) / form if form > 0.0 else reach / np.log(10.0)
+        return float(fit.evidence[n, -1] + beyond)
+    levels, found = fit.levels[n], fit.evidence[n]
+    if value <= levels[0]:
+        return FLOOR
+    if value >= levels[-1]:
+        return float(found[-1] + (NEVER_SEEN if scale < 0.0 and value > levels[-1] else 0.0))
+    k = np.searchsorted(levels, value)
+    step = levels[k] - levels[k - 1]
+    share = (value - levels[k - 1]) / step if step > 0.0 else 1.0
+    return float(found[k - 1] + (found[k] - found[k - 1]) * share)
+
+
+@kernel(error_model="numpy")
+def decks(levels: Floats, shape: Shape, fit: Fit, own: Floats, out: Floats) -> None:
+    """Write the evidence of each member into ``own`` and the level of each deck into ``out``."""
+    for n in range(MEMBERS):
+        own[n] = evidence_of(levels[n], n, fit)
+    out[:] = np.nan
+    total, best, same = 0.0, FLOOR, FLOOR
+    for n in range(MEMBERS):
+        if fit.added[n]:
+            total += min(max(own[n], FLOOR), CAP)
+        if fit.single[n]:
+            best = max(best, own[n])
+        if LEVEL_3 <= n <= DAY_REPEAT:
+            same = max(same, own[n])
+    out[ADDED], out[SINGLE], out[IDENTITY], out[PATIENT] = total, best, same, own[SLOW]
+
+
+@kernel(error_model="numpy")
+def score_of(levels: Floats, patience: Floats32, per_day: int, fit: Fit) -> tuple[float, int]:
+    """Return the score of the decks' levels and the deck that leads.
+
+    The patient deck moves over days, so it counts only while it is at its highest of ``PATIENT_DAYS``.
+
+    Args:
+        levels: Of the decks.
+        patience: Its highest evidence and the slots since; changed.
+        per_day: Slots of a day.
+        fit: Tables, offsets.
+    """
+    best, leader = -np.inf, 0
+    for d in range(DECKS):
+        e = evidence_of(levels[d], MEMBERS + d, fit) + fit.offset[d]
+        if d == PATIENT:
+            if e > patience[0] or patience[1] > PATIENT_DAYS * per_day:
+                patience[0], patience[1] = e, 0.0
+            else:
+                patience[1] += 1.0
+                continue
+        if e > best:
+            best, leader = e, d
+    return best, leader

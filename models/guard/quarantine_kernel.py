@@ -1,0 +1,388 @@
+"""Judges one slot, decides what enters in its place, and learns from what can be trusted.
+
+A value that raises an alarm is replaced by its own channel's flying forecast (one step, made of what entered before),
+from the score ``HARD`` above the alarm on; between the two it is held to two standard deviations. A slow alarm rolls
+back to the onset of the ramp. A channel is released by one slot that agrees with its flying forecast, at the width of a
+forecast as old as the quarantine, or after a day, as a change that the model must follow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.guard.channel_kernel import Fit, forecast, near, standardised, width_of
+from models.guard.layout import SEEN, VARIANCE_SLOTS, Shape, State
+from models.guard.member_kernel import (
+    BALANCE,
+    CHANGE_6,
+    DAY_REPEAT,
+    DECKS,
+    FAR,
+    GAP,
+    GIVEN_SUPPLY,
+    GIVEN_SUPPLY_FAR,
+    IDENTITY,
+    LEVEL_6,
+    MEMBERS,
+    NEXT,
+    RAMP,
+    REPEAT,
+    SECOND_NEXT,
+    SLOW,
+    THIRD_NEXT,
+    VARIANCE,
+    decks,
+    given_error,
+    longest_repeat,
+    members,
+    score_of,
+)
+from vpp.numerics.arrays import Floats, Floats32
+from vpp.numerics.compiled import kernel
+
+SCALE_DAYS, BIAS_DAYS = 28.0, 14.0
+RATIO_SLOTS = 96.0
+ERROR_CAP = 6.0
+HARD = 0.6
+RELEASE_SIGMA, SOFT_SIGMA = 2.5, 2.0
+SLOW_LEAD = 0.2
+REJUDGED_SLOTS = 4
+LONGEST_DAYS = 1
+
+ACTIVE, SUSPECT, AGE, IS_HARD, KIND, HELD, BALANCED = range(7)
+"""Fields of a quarantine: on or off, channel (-1: all), slots since the last trusted value, whether values are
+replaced, verdict, slots judged, whether an independent total contradicts."""
+
+SCORE, TRUST, LEVEL, ROLLBACK, SUSPECTED, VERDICT, STARTED, ENDED, LEADER, MENDED = range(10)
+OUTPUTS = 10
+"""What ``judge`` writes: score, trust, 0 calm / 1 held / 2 replaced, slots rolled back, suspect channel (-1 all, -2
+none, -3 the independent total), verdict, whether an episode starts or ends, the deck that leads, whether the value is
+the one that an independent total implies."""
+
+NO_VERDICT, FORGED, REPLAYED, FROZEN, REGIME, FAULT = range(6)
+ALL, NONE, TOTAL = -1, -2, -3
+
+
+@kernel(error_model="numpy")
+def _sum_net(window: Floats, at: int, shape: Shape) -> None:
+    """Write net load of what stands in the channels."""
+    if shape.net == 0:
+        return
+    total = 0.0
+    for c in range(shape.channels):
+        total += shape.signs[c] * window[c, at]
+    window[shape.net, at] = total
+
+
+@kernel(error_model="numpy")
+def _flying(index: int, c: int, shape: Shape, state: State) -> float:
+    """Return the one-step forecast of channel ``c`` for the slot, MW."""
+    value: float = np.float64(state.waiting[shape.first[c], (index - 1) % state.waiting.shape[1]])
+    return value
+
+
+@kernel(error_model="numpy")
+def _aged_width(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    context: Floats, at: int, c: int, age: float, shape: Shape, state: State, fit: Fit
+) -> float:
+    """Return the standard deviation (MW) of a forecast of channel ``c`` that is ``age`` slots old."""
+    low, high = shape.first[c], shape.first[c]
+    for s in range(shape.first[c], shape.last[c] + 1):
+        if shape.ahead[s] <= age:
+            low = s
+        high = s
+        if shape.ahead[s] >= age:
+            break
+    group = int(context[0, at])
+    first = width_of(low, c, group, context[2, at], state, fit)
+    if high == low:
+        return first
+    share = (age - shape.ahead[low]) / (shape.ahead[high] - shape.ahead[low])
+    return float(first + share * (width_of(high, c, group, context[2, at], state, fit) - first))
+
+
+@kernel(error_model="numpy")
+def _mend(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, totals: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
+) -> int:
+    """Put the value that an independent total implies in place of the one that it contradicts; return its channel.
+
+    The channel is the part whose own forecast gains most by it; where none gains, the total itself is wrong.
+    """
+    found = NONE
+    for b in range(totals.shape[0]):
+        if not abs(totals[b]) > fit.tolerance[b]:
+            continue
+        best, gain = TOTAL, 0.0
+        for c in range(shape.channels):
+            if fit.part[b, c] == 0.0:
+                continue
+            now = abs(standardised(window, context, at, index, shape.first[c], shape, state, fit))
+            held = window[c, at]
+            window[c, at] = held - fit.part[b, c] * totals[b]
+            then = abs(standardised(window, context, at, index, shape.first[c], shape, state, fit))
+            window[c, at] = held
+            if now - then > gain:
+                best, gain = c, now - then
+        if best >= 0:
+            window[best, at] -= fit.part[b, best] * totals[b]
+            found = best
+        elif found == NONE:
+            found = TOTAL
+    return found
+
+
+@kernel(error_model="numpy")
+def _verdict(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, context: Floats, at: int, index: int, own: Floats, levels: Floats, leader: int, suspect: int,
+    shape: Shape, state: State, fit: Fit,
+) -> int:  # fmt: skip
+    """Return what the evidence speaks for."""
+    c = max(suspect, 0)
+    now, before = state.seen[c, index % SEEN], state.seen[c, (index - 1) % SEEN]
+    due = _flying(index, c, shape, state)
+    width = width_of(shape.first[c], c, int(context[0, at]), context[2, at], state, fit)
+    if (now == 0.0 and abs(due) > 6.0 * width) or abs(now - due) > max(0.5 * abs(due), 20.0 * width):
+        return FAULT
+    if now == before and now != 0.0 and suspect <= 0 and levels[REPEAT] >= 2.0:
+        return FROZEN
+    if (levels[REPEAT] >= 3.0 and own[REPEAT] > 0.0) or (levels[DAY_REPEAT] >= 2.0 and own[DAY_REPEAT] > 0.0):
+        return REPLAYED
+    if leader == IDENTITY or own[LEVEL_6] > 0.0 or own[CHANGE_6] > 0.0:
+        return FROZEN if own[CHANGE_6] > own[LEVEL_6] else REPLAYED
+    if suspect == 0 and levels[GIVEN_SUPPLY] < 2.0 and levels[GIVEN_SUPPLY] < 0.5 * levels[NEXT] and levels[NEXT] > 1.8:
+        return REGIME
+    return FORGED
+
+
+@kernel(error_model="numpy")
+def _suspect(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, at: int, index: int, own: Floats, leader: int, shape: Shape, state: State
+) -> int:
+    """Return the channel with the most evidence; all where each channel has some, or all repeat."""
+    load = max(own[NEXT], own[FAR], own[VARIANCE], own[GAP], own[RAMP], own[GIVEN_SUPPLY], own[GIVEN_SUPPLY_FAR])
+    load = max(load, own[SLOW])
+    if shape.channels == 1:
+        return 0
+    second = max(own[SECOND_NEXT], own[SECOND_NEXT + 1])
+    third = max(own[THIRD_NEXT], own[THIRD_NEXT + 1])
+    if leader == IDENTITY:
+        for c in range(1, shape.channels):
+            last = 8 * shape.per_day
+            same = longest_repeat(window, at, index, c, shape.per_day, last, shape.per_day, state)
+            if same >= 3.0 and state.seen[c, index % SEEN] != 0.0:
+                return ALL
+        return ALL if max(second, third) > 0.0 else 0
+    if load > 0.5 and second > 0.5 and (third > 0.5 or shape.channels == 2):
+        return ALL
+    if load >= max(second, third):
+        return 0
+    return 1 if second >= third else 2
+
+
+@kernel(error_model="numpy")
+def _roll_back(window: Floats, at: int, index: int, n: int, shape: Shape, state: State) -> int:
+    """Write the primary channel's forecasts issued ``n`` slots ago over the values since; return how many."""
+    ring = state.waiting.shape[1]
+    issued = (index - n) % ring
+    for j in range(1, n):
+        k = 0
+        while shape.ahead[k] < j:
+            k += 1
+        value = np.float64(state.waiting[k, issued])
+        if shape.ahead[k] > j and k > 0:
+            share = (j - shape.ahead[k - 1]) / (shape.ahead[k] - shape.ahead[k - 1])
+            value = state.waiting[k - 1, issued] + share * (value - state.waiting[k - 1, issued])
+        place = at - n + j
+        if not (np.isnan(value) or np.isnan(window[0, place])):
+            window[0, place] = value
+            _sum_net(window, place, shape)
+        state.trusted[(index - n + j) % ring] = 0.0
+        state.recent[:, (index - n + j) % VARIANCE_SLOTS] = np.nan
+        state.late[:, (index - n + j) % ring] = np.nan
+    return n - 1
+
+
+@kernel(error_model="numpy")
+def issue(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, published: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
+) -> None:
+    """Make all forecasts from the slot at ``at``."""
+    work = np.empty(fit.mean.shape[1])
+    for s in range(shape.row.shape[0]):
+        made = forecast(window, published, context, at, s, shape, fit, work)
+        state.waiting[s, index % state.waiting.shape[1]] = made
+
+
+@kernel(error_model="numpy")
+def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, published: Floats, supply: Floats, context: Floats, at: int, index: int, trusted: bool,
+    shape: Shape, state: State, fit: Fit,
+) -> None:  # fmt: skip
+    """Enter the slot's errors into the windows, and those of six hours (published: a day) ago into the scales."""
+    ring, streams = state.waiting.shape[1], shape.row.shape[0]
+    for which, row in ((0, 0), (1, shape.net)):
+        z = np.nan
+        if trusted:
+            z = standardised(window, context, at, index, shape.first[row], shape, state, fit)
+        state.recent[which, index % VARIANCE_SLOTS] = z
+    for s in range(streams + 2):
+        error = np.nan
+        back = shape.ahead[s] if s < streams else (1 if s == streams else shape.ahead[shape.last[0]])
+        if trusted and state.trusted[(index - back) % ring] == 1.0:
+            if s < streams:
+                error = window[shape.row[s], at] - state.waiting[s, (index - back) % ring]
+            else:
+                error = given_error(window, supply, at, index, s - streams, shape, state, fit)
+        state.late[s, index % ring] = abs(error)
+    if at >= ring - 1:
+        group = int(context[0, at - ring + 1])
+        per_group = max(shape.per_day // shape.groups, 1)
+        for s in range(streams + 2):
+            size = np.float64(state.late[s, (index + 1) % ring])
+            if not np.isnan(size):
+                _enter(size, state.scale[s], state.ratio, s, group, per_group)
+    if at >= shape.per_day:
+        then = at - shape.per_day
+        group = int(context[0, then])
+        per_group = max(shape.per_day // shape.groups, 1)
+        size = np.float64(state.gaps[index % shape.per_day])
+        if not np.isnan(size):
+            _enter(size, state.gap_scale, state.gap_ratio, 0, group, per_group)
+        gap = window[0, then] - published[0, then]
+        if not np.isnan(gap):
+            start = state.bias[group] == 0.0
+            state.bias[group] += (gap - state.bias[group]) * (1.0 if start else 1.0 / (BIAS_DAYS * per_group))
+    off = window[0, at] - published[0, at] - near(state.bias, int(context[0, at]))
+    state.gaps[index % shape.per_day] = abs(off) if trusted else np.nan
+    for k in range(shape.companions):
+        state.companions[k, index % ring] = supply[k]
+    state.trusted[index % ring] = 1.0 if trusted else 0.0
+
+
+@kernel(error_model="numpy")
+def _enter(size: float, scale: Floats32, ratio: Floats32, s: int, group: int, per_group: int) -> None:
+    """Enter one absolute error into a scale by slot of the day and into how recent errors stand to it."""
+    known = near(scale, group)
+    if known > 0.0:
+        size = min(size, ERROR_CAP * known)
+        ratio[s] += (size / known - ratio[s]) / RATIO_SLOTS
+    if scale[group] == 0.0:
+        scale[group] = size
+    scale[group] += (size - scale[group]) / (SCALE_DAYS * per_group)
+
+
+@kernel(error_model="numpy")
+def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, published: Floats, supply: Floats, totals: Floats, context: Floats, at: int, index: int,
+    shape: Shape, state: State, fit: Fit, own: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Judge the values at ``at``, put what is used in their place, learn, and make the next forecasts.
+
+    Args:
+        window: Values by row, changed at ``at`` and, on a rollback, before it.
+        published: Published forecasts by row, six hours longer than the window.
+        supply: Values of the companions.
+        totals: What each balance leaves, MW: its parts less the independent total.
+        context: See ``models.guard.channel_kernel``; as long as ``published``.
+        at: Position of the slot.
+        index: Its number.
+        shape: The zone's constants.
+        state: Changed.
+        fit: What was learned.
+        own: Evidence by member, written.
+        out: Written, see ``OUTPUTS``.
+    """
+    q = state.quarantine
+    for c in range(shape.channels):
+        state.seen[c, index % SEEN] = window[c, at]
+    out[:] = 0.0
+    out[SUSPECTED], out[TRUST] = NONE, 1.0
+    mended = _mend(window, totals, context, at, index, shape, state, fit)
+    _sum_net(window, at, shape)
+    levels, fused = np.empty(MEMBERS), np.empty(DECKS)
+    onset = members(window, published, supply, totals, context, at, index, shape, state, fit, levels)
+    decks(levels, shape, fit, own, fused)
+    score, leader = score_of(fused, state.patience, shape.per_day, fit)
+    alarm, trusted = fit.alarm[0], True
+    was = q[ACTIVE] == 1.0
+    if was:
+        q[AGE] += 1.0
+        q[HELD] += 1.0
+        if not (leader == IDENTITY and score >= alarm) and _agrees(window, context, at, index, shape, state, fit):
+            q[ACTIVE] = 0.0
+        elif q[HELD] > LONGEST_DAYS * shape.per_day:
+            q[ACTIVE], q[KIND] = 0.0, REGIME
+    elif score >= alarm:
+        q[ACTIVE], q[AGE], q[HELD], q[IS_HARD] = 1.0, 1.0, 1.0, 0.0
+        q[SUSPECT] = _suspect(window, at, index, own, leader, shape, state)
+        slow = max(own[FAR], own[RAMP], own[GAP])
+        if q[SUSPECT] <= 0.0 and leader != IDENTITY and slow > own[NEXT] + SLOW_LEAD:
+            n = onset if own[RAMP] >= max(own[FAR], own[GAP]) and onset > 0 else shape.ahead[shape.last[0]]
+            if at > n and state.trusted[(index - n) % state.trusted.shape[0]] == 1.0:
+                q[AGE] = n
+                out[ROLLBACK] = _roll_back(window, at, index, n, shape, state)
+                issue(window, published, context, at - 1, index - 1, shape, state, fit)
+    if q[ACTIVE] == 1.0:
+        trusted = False
+        if score >= alarm + HARD or out[ROLLBACK] > 0.0:
+            q[IS_HARD] = 1.0
+        if q[HELD] <= REJUDGED_SLOTS + 1:
+            suspect = int(q[SUSPECT])
+            kind = _verdict(window, context, at, index, own, levels, leader, suspect, shape, state, fit)
+            if not was or kind in (REPLAYED, FROZEN) or q[KIND] == REGIME:
+                q[KIND] = kind
+        _replace(window, context, at, index, shape, state, fit)
+    margin = score - alarm
+    out[SCORE], out[LEADER] = score, leader
+    if q[ACTIVE] == 1.0:
+        out[LEVEL] = 2.0 if q[IS_HARD] == 1.0 else 1.0
+        out[TRUST] = 0.0 if q[IS_HARD] == 1.0 else max(0.5 - 0.5 * max(margin, 0.0) / HARD, 0.0)
+        out[SUSPECTED], out[VERDICT] = q[SUSPECT], q[KIND]
+    elif mended != NONE:
+        out[LEVEL], out[TRUST], out[MENDED] = 2.0, 0.0, 1.0
+        out[SUSPECTED], out[VERDICT], out[SCORE] = mended, FORGED, max(score, alarm + own[BALANCE])
+    else:
+        out[TRUST] = min(1.0, 0.5 - 0.5 * margin) if margin > -1.0 else 1.0
+    now = q[ACTIVE] == 1.0 or mended != NONE
+    before = was or q[BALANCED] == 1.0
+    out[STARTED] = 1.0 if now and not before else 0.0
+    out[ENDED] = 1.0 if before and not now else 0.0
+    if out[ENDED] == 1.0:
+        out[VERDICT], out[SUSPECTED] = q[KIND], q[SUSPECT] if was else NONE
+    q[BALANCED] = 1.0 if mended != NONE else 0.0
+    learn(window, published, supply, context, at, index, trusted, shape, state, fit)
+    issue(window, published, context, at, index, shape, state, fit)
+
+
+@kernel(error_model="numpy")
+def _agrees(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
+) -> bool:
+    """Whether every suspect channel lies within ``RELEASE_SIGMA`` of its flying forecast, at the quarantine's age."""
+    q, checked = state.quarantine, False
+    for c in range(shape.channels):
+        if q[SUSPECT] == ALL or q[SUSPECT] == c:
+            off = abs(window[c, at] - _flying(index, c, shape, state))
+            if not off < RELEASE_SIGMA * _aged_width(context, at, c, q[AGE], shape, state, fit):
+                return False
+            checked = True
+    return checked
+
+
+@kernel(error_model="numpy")
+def _replace(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
+) -> None:
+    """Put each suspect channel's flying forecast in its place, or hold it near, and sum net load again."""
+    q = state.quarantine
+    for c in range(shape.channels):
+        due = _flying(index, c, shape, state)
+        if not (q[SUSPECT] == ALL or q[SUSPECT] == c) or np.isnan(due) or np.isnan(window[c, at]):
+            continue
+        if q[IS_HARD] == 1.0:
+            window[c, at] = due
+        else:
+            most = SOFT_SIGMA * _aged_width(context, at, c, q[AGE], shape, state, fit)
+            window[c, at] = due + min(max(window[c, at] - due, -most), most)
+    _sum_net(window, at, shape)

@@ -1,0 +1,243 @@
+"""The guard of one zone beside its slot ring: judges a closed slot and puts what is used into the ring.
+
+The state is one packed buffer, kept with every slot. A guard that is not seated (its training ends later than the slot)
+judges nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from features.calendar import Calendar
+from features.ring import SlotRing
+from models.guard.layout import Layout, State, new_buffer, state_size, view_state
+from models.guard.member_kernel import (
+    BALANCE,
+    CHANGE_6,
+    DAY_REPEAT,
+    FAR,
+    GAP,
+    GIVEN_SUPPLY,
+    GIVEN_SUPPLY_FAR,
+    LEVEL_3,
+    LEVEL_6,
+    MEMBERS,
+    NET_FAR,
+    NET_NEXT,
+    NET_VARIANCE,
+    NEXT,
+    RAMP,
+    REPEAT,
+    SECOND_MIDDLE,
+    SECOND_NEXT,
+    SHORT_VARIANCE,
+    SLOW,
+    THIRD_MIDDLE,
+    THIRD_NEXT,
+    VARIANCE,
+)
+from models.guard.part import GuardPart
+from models.guard.quarantine_kernel import (
+    ACTIVE,
+    AGE,
+    ALL,
+    ENDED,
+    LEVEL,
+    MENDED,
+    OUTPUTS,
+    ROLLBACK,
+    SCORE,
+    STARTED,
+    SUSPECTED,
+    TOTAL,
+    TRUST,
+    VERDICT,
+    judge,
+)
+from models.guard.series import combined, context_of
+from vpp.messages import Values
+from vpp.messages.forecast import Cause
+from vpp.numerics.arrays import Floats, Floats32
+
+CODES = (
+    Cause.NONE, Cause.ATTACK_FORGED, Cause.ATTACK_REPLAYED, Cause.ATTACK_FROZEN, Cause.REGIME_CHANGE,
+    Cause.SENSOR_FAULT,
+)  # fmt: skip
+"""Cause by the kernel's number."""
+
+EVIDENCE = {
+    NET_NEXT: "net_next", NET_FAR: "net_6h", NET_VARIANCE: "net_variance", NEXT: "next", FAR: "6h",
+    VARIANCE: "variance", SHORT_VARIANCE: "short_variance", GAP: "published", RAMP: "ramp", GIVEN_SUPPLY: "supply",
+    GIVEN_SUPPLY_FAR: "supply_6h", SECOND_NEXT: "second_next", SECOND_MIDDLE: "second_2h", THIRD_NEXT: "third_next",
+    THIRD_MIDDLE: "third_2h", LEVEL_3: "replay_3", LEVEL_6: "replay_6", CHANGE_6: "still", REPEAT: "repeat",
+    DAY_REPEAT: "day_repeat", SLOW: "drift", BALANCE: "balance",
+}  # fmt: skip
+"""Name of each member's evidence in alerts."""
+
+SHOWN = 3
+VERSION = 1
+_HEAD = struct.Struct("<BqI")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the guard says of one slot.
+
+    ``channels``: what it watches. ``used``: what entered the ring in place of measured values, by channel. ``trust``:
+    0-1 by channel, where below 1. ``cause``, ``suspect``: see ``vpp.messages.forecast.Verdict``. ``age``: slots
+    since the last trusted value. ``evidence``: the strongest members, in powers of ten of false episodes a week.
+    ``is_distrusted``: whether any value was replaced or held.
+    """
+
+    channels: tuple[str, ...]
+    score: float
+    trust: Mapping[str, float]
+    used: Values
+    is_distrusted: bool
+    is_replaced: bool
+    started: bool
+    ended: bool
+    cause: Cause
+    suspect: str
+    age: int
+    rolled_back: int
+    evidence: Mapping[str, float]
+
+
+@dataclass
+class Watch:
+    """State of the guard of one zone; ``last``: index of the slot that it judged last."""
+
+    buffer: Floats32 | None = None
+    last: int = -1
+    dirty: bool = False
+    _seated: GuardPart | None = None
+    _day: int = -1
+    _context: Floats = field(default_factory=lambda: np.empty((4, 0)))
+
+    def take(self, part: GuardPart | None) -> None:
+        """Put a newly trained guard in force; what was learned since stays where its shape agrees."""
+        if part is self._seated:
+            return
+        if part is None or (self.buffer is not None and self.buffer.size != state_size(part.shape)):
+            self.buffer = None
+        self._seated, self._day = part, -1
+
+    def judge(self, ring: SlotRing, index: int, values: Values, calendar: Calendar) -> Judgement | None:
+        """Judge the slot whose measured values stand in the ring; changes the ring where a value is not believed.
+
+        Args:
+            ring: The zone's slots; net load included.
+            index: The closed slot.
+            values: All channels as measured.
+            calendar: The zone's calendar.
+
+        Returns:
+            None where the guard is not seated.
+        """
+        part = self._seated
+        if part is None or not self._sit(part, index):
+            return None
+        assert self.buffer is not None
+        layout, shape = part.layout, part.shape
+        at, ahead = layout.window - 1, layout.longest
+        first = index - at
+        window = np.stack([ring.window(name, first, index + 1) for name in layout.names])
+        published = np.stack([_published(layout, ring, row, first, index + 1 + ahead) for row in range(len(window))])
+        measured = window[:, at].copy()
+        known = {name: np.array([math.nan if value is None else value]) for name, value in values.items()}
+        supply = np.array([_value(values, name) for name in layout.companions])
+        totals = np.array([combined(terms, known, 1)[0] for terms in layout.balances])
+        own, out = np.empty(MEMBERS), np.empty(OUTPUTS)
+        context = self._context_of(calendar, layout, first, index + 1 + ahead, shape.groups)
+        state = view_state(self.buffer, shape)
+        judge(window, published, supply, totals, context, at, index, shape, state, part.fit, own, out)
+        self.last, self.dirty = index, True
+        rolled = int(out[ROLLBACK])
+        for row, name in enumerate(layout.names):
+            for back in range(rolled + 1):
+                value = window[row, at - back]
+                ring.put(name, index - back, None if math.isnan(value) else float(value))
+        return _judgement(layout, out, own, measured, window[:, at], state)
+
+    def _sit(self, part: GuardPart, index: int) -> bool:
+        """Return whether the guard can judge ``index``; after a gap the windows of its state begin anew."""
+        if self.buffer is None:
+            if index <= part.last:
+                return False
+            self.buffer, self.last = part.start.copy(), part.last
+        if index != self.last + 1:
+            _forget_windows(self.buffer, part)
+        return True
+
+    def _context_of(self, calendar: Calendar, layout: Layout, first: int, last: int, groups: int) -> Floats:
+        per_day = layout.step.per_day
+        day = last // per_day
+        begin = (day * per_day) - layout.window - layout.longest - 2 * per_day
+        if day != self._day:
+            self._context = context_of(calendar, begin, (day + 1) * per_day + layout.longest, groups)
+            self._day = day
+        return np.ascontiguousarray(self._context[:, first - begin : last - begin])
+
+    def changes(self) -> Mapping[str, bytes]:
+        """Return the state value, if it changed, and count it as kept."""
+        if not self.dirty or self.buffer is None:
+            return {}
+        self.dirty = False
+        return {"guard": _HEAD.pack(VERSION, self.last, self.buffer.size) + self.buffer.tobytes()}
+
+    def load(self, raw: bytes | None) -> None:
+        """Fill from what was kept; a value of another version is left out."""
+        if raw is None or len(raw) < _HEAD.size:
+            return
+        version, last, size = _HEAD.unpack_from(raw)
+        if version == VERSION and len(raw) == _HEAD.size + 4 * size:
+            self.buffer, self.last = np.frombuffer(raw, np.float32, offset=_HEAD.size).copy(), last
+
+
+def _forget_windows(buffer: Floats32, part: GuardPart) -> None:
+    """Keep what was learned, and forget the forecasts and errors that wait: they speak of other slots."""
+    state, fresh = view_state(buffer, part.shape), view_state(new_buffer(part.shape), part.shape)
+    for name in ("waiting", "trusted", "late", "gaps", "recent", "companions", "seen", "quarantine"):
+        getattr(state, name)[:] = getattr(fresh, name)
+
+
+def _published(layout: Layout, ring: SlotRing, row: int, first: int, last: int) -> Floats:
+    terms = layout.published[row]
+    if terms is None:
+        return np.full(last - first, np.nan)
+    return combined(terms, {name: ring.window(name, first, last) for name, _ in terms}, last - first)
+
+
+def _value(values: Values, name: str) -> float:
+    value = values.get(name)
+    return math.nan if value is None else value
+
+
+def _judgement(layout: Layout, out: Floats, own: Floats, measured: Floats, entered: Floats, state: State) -> Judgement:
+    suspect, distrusted = int(out[SUSPECTED]), out[LEVEL] > 0.0
+    changed = [row for row in range(len(measured)) if measured[row] != entered[row] and not math.isnan(measured[row])]
+    names = layout.channels if suspect == ALL else layout.channels[suspect : suspect + 1] if suspect >= 0 else ()
+    trust = round(float(out[TRUST]), 3)
+    strongest = np.argsort(-own, kind="stable")[:SHOWN]
+    ended = bool(out[ENDED])
+    return Judgement(
+        channels=layout.channels,
+        score=round(float(out[SCORE]), 3),
+        trust=dict.fromkeys(names if distrusted else layout.channels[:1], trust) if trust < 1.0 else {},
+        used={layout.names[row]: float(entered[row]) for row in changed},
+        is_distrusted=bool(distrusted),
+        is_replaced=out[LEVEL] == 2.0 and not out[MENDED],
+        started=bool(out[STARTED]),
+        ended=ended,
+        cause=CODES[int(out[VERDICT])] if distrusted or ended else Cause.NONE,
+        suspect="all" if suspect == ALL else "total" if suspect == TOTAL else names[0] if names else "",
+        age=int(state.quarantine[AGE]) if state.quarantine[ACTIVE] == 1.0 else 0,
+        rolled_back=int(out[ROLLBACK]),
+        evidence={EVIDENCE[int(n)]: round(float(own[n]), 2) for n in strongest if own[n] > 0.0},
+    )

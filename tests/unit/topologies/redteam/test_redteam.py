@@ -1,0 +1,94 @@
+"""The red-team bench in its short form: attacks on a made-up zone, through the guard and through the plant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from tests import guard_world
+from topologies.redteam.attacks import ATTACKS, Attack, forge, resolution
+from topologies.redteam.bench import RedTeam, RedTeamOptions, chosen, run_redteam
+from topologies.redteam.report import wilson, write_redteam_report
+from vpp.errors import ConfigError
+from vpp.fleet.assets import Battery
+from vpp.fleet.schema import Zone
+
+WANTED = ("step 10 %", "freeze", "replay day", "load x 1.05 alone")
+TRUTH = np.round(100.0 + 20.0 * np.sin(np.arange(24 * 30) / 4.0), 1)
+
+
+@pytest.fixture(scope="module")
+def done() -> RedTeam:
+    begin = guard_world.after_training()
+    options = RedTeamOptions(
+        train_to=begin,
+        test_from=begin + timedelta(days=1),
+        test_to=begin + timedelta(days=guard_world.TEST_DAYS - 3),
+        n=8,
+        money_n=1,
+        attacks=WANTED,
+    )
+    return run_redteam(guard_world.frame(), _zone(), options)
+
+
+def _zone() -> Zone:
+    battery = Battery(asset_id="TOWN-battery-1", energy_mwh=10.0, charge_mw=5.0, discharge_mw=5.0)
+    return guard_world.zone().model_copy(update={"assets": (battery,)})
+
+
+def test_the_figures_have_the_promised_form(done: RedTeam) -> None:
+    assert set(done.figures) == {"zone", "test_from", "test_to", "false_episodes_per_week", "attacks"}
+    for row in done.figures["attacks"]:
+        assert list(row) == [
+            "name", "size_pct", "n", "tpr", "first_sample_tpr", "median_min", "p90_min", "money_lost",
+            "money_lost_unguarded",
+        ]  # fmt: skip
+    assert [row["name"] for row in done.figures["attacks"]] == [a.name for a in ATTACKS if a.name in WANTED] + [
+        "adaptive"
+    ]
+
+
+def test_gross_attacks_are_found_and_false_episodes_are_few(done: RedTeam) -> None:
+    found = {row["name"]: row for row in done.figures["attacks"]}
+    assert all(found[name]["tpr"] == 1.0 for name in WANTED)
+    assert found["step 10 %"]["first_sample_tpr"] == 1.0
+    assert found["load x 1.05 alone"]["median_min"] == guard_world.STEP_MIN
+    assert done.figures["false_episodes_per_week"] <= 2.5
+    assert found["adaptive"]["tpr"] < 0.5
+
+
+def test_money_went_through_the_plant(done: RedTeam) -> None:
+    row = next(row for row in done.figures["attacks"] if row["name"] == "step 10 %")
+    assert np.isfinite([row["money_lost"], row["money_lost_unguarded"]]).all()
+    assert set(done.details["clean_cost"]) == {"mae_one_step_pct", "mae_mean_pct"}
+
+
+def test_the_report_has_no_outside_files(done: RedTeam, tmp_path: Path) -> None:
+    numbers, shown, _ = write_redteam_report(tmp_path, done, "vpp redteam")
+    assert msgspec.json.decode(numbers.read_bytes()) == done.figures
+    html = shown.read_text(encoding="utf-8")
+    assert "step 10 %" in html
+    assert "http" not in html
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_every_attack_is_seeded_and_rounded_as_the_meter_rounds(attack: Attack) -> None:
+    first, second = (forge(attack, TRUTH, 400, 6, 24, 1.0, np.random.default_rng(3)) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, np.round(first, resolution(TRUTH)))
+    assert not np.array_equal(first, TRUTH[400:406])
+
+
+def test_an_unknown_attack_is_refused_with_the_kinds() -> None:
+    with pytest.raises(ConfigError, match="unknown attack"):
+        chosen(("bogus",))
+    assert {attack.kind for attack in chosen(("freeze",))} == {"freeze"}
+
+
+def test_the_interval_of_a_share_is_wilsons() -> None:
+    assert wilson(0.0, 10)[0] == 0.0
+    assert wilson(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-3)

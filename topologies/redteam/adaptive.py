@@ -1,0 +1,89 @@
+"""An attacker who knows the guard: its members, tables and alarm, and the true value of the slot.
+
+Greedy: in each slot it takes the largest bias in its direction whose score stays ``MARGIN`` below the alarm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.guard.closed_loop import run_guard
+from models.guard.quarantine_kernel import LEVEL, SCORE
+from models.guard.series import Series
+from topologies.redteam.detection import CleanRun
+from vpp.numerics.arrays import Floats
+
+MARGIN = 0.3
+MOST_SHARE = 0.4
+HALVINGS = 9
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the attacker reaches undetected: bias by start and slot (MW), and whether an alarm came all the same."""
+
+    bias: Floats
+    alarmed: Floats
+    net_mw: float
+
+    def at_end_pct(self) -> float:
+        """Return the mean size of the bias in the last slot, % of mean net load."""
+        return 100.0 * float(np.abs(self.bias[:, -1]).mean()) / self.net_mw
+
+    def mean_pct(self) -> float:
+        """Return the mean size of the bias over the attack, % of mean net load."""
+        return 100.0 * float(np.abs(self.bias).mean()) / self.net_mw
+
+
+def reach(run: CleanRun, numbers: list[int], hours: int, seed: int) -> Reach:
+    """Let the attacker forge load for ``hours`` at the starts ``numbers``, net load and totals moved along."""
+    part = run.parts[0]
+    slots = hours * 60 // part.layout.step.minutes
+    biases, alarmed = np.zeros((len(numbers), slots)), np.zeros(len(numbers))
+    for i, number in enumerate(numbers):
+        sign = 1.0 if np.random.default_rng((seed, number)).random() < 0.5 else -1.0
+        biases[i], alarmed[i] = _greedy(run, number, slots, sign)
+    net = run.truth[part.shape.net, run.begin :]
+    return Reach(biases, alarmed, float(np.nanmean(np.abs(net))))
+
+
+def _greedy(run: CleanRun, number: int, slots: int, sign: float) -> tuple[Floats, bool]:
+    part, start = run.parts[run.part_of[number]], run.starts[number]
+    begin, ahead = max(start - part.layout.window, 0), part.layout.longest
+    end = min(start + slots, run.truth.shape[1])
+    window = run.series.window[:, begin:end].copy()
+    window[:, start - begin :] = run.truth[:, start:end]
+    buffer, found, alarmed = run.states[number].copy(), np.zeros(slots), False
+    series = run.series
+
+    def judged(at: int, bias: float, keep: bool) -> tuple[float, bool]:
+        low = max(at - part.layout.window, 0)
+        held = window if keep else window[:, low : at + 1].copy()
+        place = at if keep else at - low
+        held[0, place] += bias
+        state = buffer if keep else buffer.copy()
+        offset = begin if keep else begin + low
+        piece = Series(
+            series.first + offset, held, series.published[:, offset : begin + at + 1 + ahead],
+            series.context[:, offset : begin + at + 1 + ahead], series.supply[offset : begin + at + 1],
+            series.totals[offset : begin + at + 1],
+        )  # fmt: skip
+        said, _ = run_guard(part, piece, place, place + 1, state)
+        return float(said[0, SCORE]), bool(said[0, LEVEL] > 0.0)
+
+    limit = float(part.fit.alarm[0]) - MARGIN
+    for k in range(end - start):
+        at = start - begin + k
+        most = MOST_SHARE * abs(float(window[0, at]))
+        low, high = 0.0, most
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2.0
+            if judged(at, sign * middle, keep=False)[0] <= limit:
+                low = middle
+            else:
+                high = middle
+        found[k] = sign * low
+        alarmed = judged(at, found[k], keep=True)[1] or alarmed
+    return found, alarmed
