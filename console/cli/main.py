@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay-decision": ("console.cli.explain.decision:replay_decision", "Make a decision again, bit for bit."),
     "shadow": ("console.cli.backtests.shadow:shadow", "Other settings on the same log, compared in money."),
     "export": ("console.cli.stored_tables:export", "Write a table as CSV, Parquet or JSON."),
+    "runs": ("console.cli.runs:app", "The runs of this folder: list, use, delete."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.train:train", "Train a zone's model on a history file; promote it if it is better."),
     "redteam": (

@@ -18,6 +18,7 @@ from rich.table import Table
 from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.logs import set_up_logging
+from vpp.run_in_use import DEFAULT_RUN, read_run_in_use
 from vpp.settings import Settings, load_settings
 
 err = Console(stderr=True, highlight=False)
@@ -40,7 +41,8 @@ class Common:
 
     def overrides(self) -> dict[str, Any]:
         """Return what was given, nested as the settings are."""
-        flat = {"data_dir": self.data_dir, "fleet": self.fleet, "run": self.run, "log_level": self.log_level}
+        run = "" if self.run == DEFAULT_RUN else self.run
+        flat = {"data_dir": self.data_dir, "fleet": self.fleet, "run": run, "log_level": self.log_level}
         given: dict[str, Any] = {name: value for name, value in flat.items() if value is not None}
         if self.broker is not None:
             given["kafka"] = {"bootstrap_servers": self.broker}
@@ -55,6 +57,8 @@ class Common:
             ConfigError: A setting is wrong.
         """
         settings = load_settings(self.overrides())
+        if self.run is None and not settings.run:
+            settings = load_settings({**self.overrides(), "run": read_run_in_use(settings.data_dir)})
         set_up_logging(settings)
         return settings
 

@@ -21,6 +21,7 @@ from console.local.prepare import prepare
 from console.local.summary import summarise
 from console.local.supervisor import Supervisor
 from topologies.sources.options import SourceOptions
+from vpp.domain import iso
 from vpp.errors import ConfigError, DataError
 from vpp.settings import Settings
 from vpp.store import open_store
@@ -44,7 +45,9 @@ def up(
     seed: Annotated[int, Parameter(help="seed of the simulator")] = 0,
     faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0,
     train: Annotated[bool, Parameter(help="train a model first where none is cached")] = True,
-    resume: Annotated[bool, Parameter(negative="", help="take state of charge and ledger from the store")] = False,
+    fresh: Annotated[
+        bool, Parameter(negative="", help="keep the run so far under another name and start anew")
+    ] = False,
     until_done: Annotated[bool, Parameter(negative="", help="exit with a summary when everything is stored")] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,
@@ -52,7 +55,8 @@ def up(
     """Run a whole plant: embedded broker (unless one is set), all topologies, the store, and a source.
 
     Without options it simulates two zones, one slot per second, after 60 days of history. Ctrl-C ends it; workers
-    drain and commit, and no process stays behind.
+    drain and commit, and no process stays behind. Started again in the same folder with the same source, the run goes
+    on at its next slot with its state of charge, ledger, models and audit.
     """
     settings = common.settings()
     options = SourceOptions(
@@ -74,10 +78,17 @@ def up(
     if until_done and options.kind == "simulate" and options.end is None:
         raise ConfigError("the simulator never ends by itself", hint="give --to, or leave --until-done out")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    prepared = prepare(options, settings, resume=resume, train=train, say=say)
+    prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
+    if prepared.finished:
+        say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run anew")
+        with open_store(settings, read_only=True) as store:
+            done = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
+        answer(done, as_json=json, render=render_summary)
+        return
+    options = prepared.options
     refuse_decided_slots(prepared.settings, prepared.zones, options)
     with _stopping() as stop:
-        summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, resume, until_done, json)
+        summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json)
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
         refuse_unusable(summary)
@@ -89,12 +100,11 @@ def _run(
     source: tuple[str, ...],
     stop: Event,
     options: SourceOptions,
-    resume: bool,
     until_done: bool,
     quiet: bool,
 ) -> dict[str, Any]:
     began = time.monotonic()
-    with Supervisor(settings, zones, source, fresh_store=not resume, ticker=options.live) as supervisor:
+    with Supervisor(settings, zones, source, ticker=options.live) as supervisor:
         broker = supervisor.settings.kafka.bootstrap_servers
         say(f"zones {', '.join(zones)}; broker {broker}; data in {settings.data_dir}; Ctrl-C ends it")
         with open_store(supervisor.settings, read_only=True) as store:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from agents.assets.registry import type_of
+from console.local.run_history import go_on, keep_under_another_name
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from topologies.sources.feed import Feed
@@ -21,9 +22,10 @@ from vpp.files.availability import MAX_LEAD
 from vpp.fleet.in_force import fleet_path
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Zone
+from vpp.run_in_use import run_label
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.store.tables import ASSETS
+from vpp.store.tables import ASSETS, FORECASTS
 
 MIN_TRAINING_DAYS = 21
 MAX_AGE_DAYS = 35
@@ -33,33 +35,61 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that may start: settings with the fitted fleet, zone names, and the source's command line."""
+    """A run that may start.
+
+    Attributes:
+        settings: The settings with the fitted fleet.
+        zones: Zone names.
+        source: The source's command line.
+        options: The source's options; their start is the next slot where the run goes on.
+        last: The last slot settled by an earlier start, None for a new run.
+        finished: The source has nothing after it.
+    """
 
     settings: Settings
     zones: tuple[str, ...]
     source: tuple[str, ...]
+    options: SourceOptions
+    last: datetime | None = None
+    finished: bool = False
 
 
-def prepare(options: SourceOptions, settings: Settings, *, resume: bool, train: bool, say: Say) -> Prepared:
-    """Open the source, fit the zones, train missing models, and say what was assumed.
+def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say, fresh: bool = False) -> Prepared:
+    """Open the source, find where the run goes on, fit the zones, train missing models, and say what was assumed.
+
+    A run that goes on starts at the slot after its last settled one, with the state of charge of that slot and the
+    models that served it.
 
     Args:
         options: The source.
         settings: The settings; their data directory receives the fitted fleet and the models.
-        resume: Start batteries at the state of charge that the store's last slot left them with.
         train: Train a model per zone where none is cached.
         say: Told what happens, a line at a time.
+        fresh: Keep the run so far under another name and start anew.
 
     Raises:
         DataError: The file cannot be read.
         ConfigError: Zones, range or fleet are wrong.
+        RefusedError: The run holds another source or other zones.
     """
     feed = open_feed(options, settings)
     for note in feed.notes:
         say(note)
+    if fresh:
+        kept = keep_under_another_name(settings)
+        if kept is not None:
+            say(f"the run so far is kept as {kept}; see vpp runs list")
+    place = go_on(options, feed, settings, datetime.now(UTC))
+    module = f"topologies.{options.kind}"
+    names = tuple(sorted(feed.zones))
+    if place.finished:
+        return Prepared(settings, names, (), options, place.last, finished=True)
+    options = place.options
     zones = dict(feed.zones)
-    if resume:
-        zones = {name: _resumed(zone, settings) for name, zone in zones.items()}
+    if place.last is not None:
+        say(f"run {run_label(settings.run)} goes on after {iso(place.last)}; --fresh starts anew")
+        feed = open_feed(options, settings)
+        zones = {name: _resumed(zone, settings, place.last) for name, zone in feed.zones.items()}
     fitted_path = fleet_path(settings)
     write_fleet(fitted_path, zones.values())
     fitted = settings.model_copy(update={"fleet": fitted_path})
@@ -67,13 +97,12 @@ def prepare(options: SourceOptions, settings: Settings, *, resume: bool, train: 
         start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
         for zone in zones.values():
             _model(feed, zone, start, options, fitted, say)
-    module = f"topologies.{options.kind}"
-    return Prepared(fitted, tuple(sorted(zones)), (module, *options.arguments()))
+    return Prepared(fitted, names, (module, *options.arguments()), options, place.last)
 
 
-def _resumed(zone: Zone, settings: Settings) -> Zone:
+def _resumed(zone: Zone, settings: Settings, last: datetime) -> Zone:
     with open_store(settings, read_only=True) as store:
-        rows = store.latest(ASSETS, zone.zone, columns=("asset_id", "soc"))
+        rows = store.read(ASSETS, zone=zone.zone, filters={"slot": last}, columns=("asset_id", "soc"))
     soc = {asset_id: value for asset_id, value in rows if value is not None}
     assets = tuple(
         type_of(asset).resumed(asset, soc[asset.asset_id]) if asset.asset_id in soc else asset for asset in zone.assets
@@ -89,9 +118,10 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
     if own is not None:
         say(f"{zone.zone}: model {own['model_id']} is in force, trained before {own['until']}")
         return
-    known = index.get(key)
+    known = index.get(key) or _served_last(settings, zone)
     if known is not None and _is_usable(registry, known):
         registry.promote(known)
+        index.put(key, known)
         say(f"{zone.zone}: model {known}, trained before {iso(start)}, from the cache")
         return
     days = (start - feed.first).total_seconds() / 86400
@@ -111,6 +141,13 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
     registry.promote(served.model_id)
     index.put(key, served.model_id)
     say(f"{zone.zone}: model {served.model_id} in force")
+
+
+def _served_last(settings: Settings, zone: Zone) -> str | None:
+    """Return the model or fallback that made the newest forecast of the run; None where there is none."""
+    with open_store(settings, read_only=True) as store:
+        rows = store.latest(FORECASTS, zone.zone, columns=("model_id",))
+    return next((str(model_id) for (model_id,) in rows.values if model_id), None)
 
 
 def _promoted_by_user(registry: Registry, zone: Zone, start: datetime, index: _Index) -> dict[str, Any] | None:

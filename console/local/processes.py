@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,15 @@ class Processes:
     def restarts(self) -> int:
         """How often any worker was restarted."""
         return sum(worker.deaths for worker in self.workers.values())
+
+    def stop_source(self, *, timeout_s: float = 5.0) -> None:
+        """Tell the source to flush and end; it is killed with the others where it does not in time."""
+        worker = self.workers.get("source")
+        if worker is None or worker.process is None or worker.process.poll() is not None:
+            return
+        worker.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            worker.process.wait(timeout_s)
 
     def stop(self, *, timeout_s: float = 20.0) -> None:
         """Tell all workers to drain and commit, the source first; kill what does not end in time."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from console.local.broker import EmbeddedBroker
+from console.local.directory_lock import lock_directory
 from console.local.processes import Processes
 from topologies.control.running_broker import forget_broker, note_broker
 from topologies.runtime.status import read_status
-from vpp.errors import RefusedError, UnreachableError, VppError
+from vpp.errors import UnreachableError, VppError
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.named_queries import missing_ends
@@ -29,6 +27,8 @@ from vpp.streams.topics import TOPOLOGIES
 log = logging.getLogger(__name__)
 
 STALL_S = 60.0
+DRAIN_S = 10.0
+QUIET_S = 1.0
 PULSE_S = 0.5
 
 
@@ -54,7 +54,6 @@ class Supervisor:
         zones: Zones whose ``end`` completes the run.
         source: Module and arguments of the source worker, None where data come from elsewhere.
         ticker: Write deadlines too (live mode).
-        fresh_store: Put the store of an earlier run aside first (the embedded broker keeps nothing either).
 
     Raises:
         RefusedError: Another run uses the data directory.
@@ -67,13 +66,11 @@ class Supervisor:
         zones: tuple[str, ...],
         source: tuple[str, ...] | None,
         *,
-        fresh_store: bool,
         ticker: bool = False,
     ) -> None:
         self._given = settings
         self._zones = zones
         self._source = source
-        self._fresh_store = fresh_store
         self._ticker = ticker
         self._broker: EmbeddedBroker | None = None
         self._lock: TextIO | None = None
@@ -83,7 +80,7 @@ class Supervisor:
 
     def __enter__(self) -> Supervisor:
         try:
-            self._lock_directory()
+            self._lock = lock_directory(self._given.data_dir)
             self._start_broker()
             create_topics(self.settings)
             self._start_workers()
@@ -97,19 +94,6 @@ class Supervisor:
     ) -> None:
         self.stop()
 
-    def _lock_directory(self) -> None:
-        directory = self._given.data_dir
-        directory.mkdir(parents=True, exist_ok=True)
-        self._lock = (directory / "up.lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RefusedError(
-                f"another `vpp up` uses {directory}", hint="give this one its own with --data-dir"
-            ) from error
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
-
     def _start_broker(self) -> None:
         directory = self._given.data_dir
         shutil.rmtree(directory / "status" / (self._given.run or "default"), ignore_errors=True)
@@ -119,8 +103,6 @@ class Supervisor:
         shutil.rmtree(directory / "state", ignore_errors=True)
         for path in (*directory.glob("source-*.json"), *directory.glob("clock-*.json")):
             path.unlink()
-        if self._fresh_store and self._given.store.kind == "sqlite":
-            _set_aside(self._given.store_path)
         self._broker = EmbeddedBroker(directory / "logs" / "broker.log").start()
         kafka = self._given.kafka.model_copy(
             update={"bootstrap_servers": self._broker.address, "embedded": True, "replication_factor": 1}
@@ -215,6 +197,7 @@ class Supervisor:
     def stop(self) -> None:
         """End source, workers and broker, in this order; idempotent."""
         if self._processes is not None:
+            self._drain(self._processes)
             self._processes.stop()
             self._processes = None
         if self._broker is not None:
@@ -224,6 +207,22 @@ class Supervisor:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _drain(self, processes: Processes) -> None:
+        """End the source and let the workers settle what it has sent, so that all zones end at the same slot."""
+        if self._broker is None or not self._broker.is_alive():
+            return  # A lasting broker keeps what is not processed; a dead one has lost it.
+        processes.stop_source()
+        deadline = time.monotonic() + DRAIN_S
+        seen, moved = -1, time.monotonic()
+        while time.monotonic() < deadline:
+            statuses = read_status(self.settings).values()
+            total = sum(status["processed"] for status in statuses)
+            if total != seen:
+                seen, moved = total, time.monotonic()
+            elif time.monotonic() - moved > QUIET_S and not any(status["lag"] for status in statuses):
+                return
+            time.sleep(0.1)
 
     @property
     def restarts(self) -> int:
@@ -239,11 +238,3 @@ def _stalled(live: Live) -> StalledError:
         f"nothing moved for {STALL_S:.0f} s while work waits; first at {culprit}",
         hint=f"see logs/{culprit}.log in the data directory",
     )
-
-
-def _set_aside(path: Path) -> None:
-    """Keep the last run's store under another name: a ledger is never thrown away silently."""
-    for suffix in ("", "-wal", "-shm"):
-        old = path.with_name(path.name + suffix)
-        if old.exists():
-            old.replace(path.with_name("previous-" + path.name + suffix))

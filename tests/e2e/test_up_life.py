@@ -93,13 +93,16 @@ def test_live_mode_shifts_a_file_to_now_decides_by_deadlines_and_takes_a_new_mod
     assert set(by[switched:]) == {model_id}
 
 
-def test_a_resumed_run_starts_at_the_state_of_charge_of_the_store(place: Place) -> None:
+def test_a_run_started_again_goes_on_at_its_next_slot_with_its_state_of_charge(place: Place) -> None:
     place.environment.pop("VPP_KAFKA__BOOTSTRAP_SERVERS", None)
     span = ["--zone", "SIM_NORTH", "--no-train", "--speed", "max", "--until-done", "--json"]
     first = place.vpp("up", *span, "--to", "2025-06-02T12:00")
     assert first.returncode == 0, first.stderr[-2000:]
     before = [row for row in exported(place, "assets") if row["soc"]]
-    second = place.vpp("up", *span, "--from", "2025-06-02T12:00", "--to", "2025-06-02T15:00", "--resume")
+    other = place.vpp("up", *span, "--seed", "1", "--to", "2025-06-02T15:00")
+    assert other.returncode == 4, other.stderr[-2000:]
+    assert "--run NAME" in other.stderr
+    second = place.vpp("up", *span, "--to", "2025-06-02T15:00")
     assert second.returncode == 0, second.stderr[-2000:]
     rows = [row for row in exported(place, "assets") if row["soc"]]
     assert len(rows) == len(before) + 6
@@ -107,6 +110,10 @@ def test_a_resumed_run_starts_at_the_state_of_charge_of_the_store(place: Place) 
     start = rows[len(before)]
     assert start["power_mw"] == "0.0"
     assert start["soc"] == before[-1]["soc"]
+    again = place.vpp("up", *span, "--to", "2025-06-02T15:00")
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "nothing after 2025-06-02T14:30:00Z" in again.stderr
+    assert json.loads(again.stdout)["slots"] == 30
 
 
 def test_a_file_of_an_unknown_zone_runs_on_a_default_fleet_and_says_so(place: Place) -> None:

@@ -104,7 +104,7 @@ def send(settings: Settings) -> None:
 
 
 def test_bad_records_are_kept_with_a_reason_and_good_ones_are_all_processed(place: Place) -> None:
-    with Supervisor(place.settings, ZONES, None, fresh_store=True) as supervisor:
+    with Supervisor(place.settings, ZONES, None) as supervisor:
         send(supervisor.settings)
         supervisor.watch(until_done=True, on_pulse=lambda _: None)
         assert supervisor.restarts == 0

@@ -75,6 +75,19 @@ class Store(ABC):
         assert limit is not None
         return self._prune(find_table(table), limit, self.run if run is None else run)
 
+    def rename_run(self, run: str, name: str) -> None:
+        """Give all rows of a run another name, in one step.
+
+        Args:
+            run: The run.
+            name: Its new name; no run has it yet.
+
+        Raises:
+            RefusedError: This store cannot rename, or was opened for reading.
+        """
+        self._may_write()
+        self._rename_run(run, name)
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def read(  # noqa: PLR0913  # a read has as many conditions as a query
@@ -211,6 +224,9 @@ class Store(ABC):
 
     @abstractmethod
     def _prune(self, table: Table, before: datetime, run: str) -> int: ...
+
+    def _rename_run(self, run: str, name: str) -> None:
+        raise RefusedError("this store cannot rename a run", hint="start another run with --run NAME")
 
     @abstractmethod
     def _select(self, query: Query) -> list[Row]: ...

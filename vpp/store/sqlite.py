@@ -93,6 +93,11 @@ class SqliteStore(Store):
                 removed += connection.execute(statement, values).rowcount
         return removed
 
+    def _rename_run(self, run: str, name: str) -> None:
+        with self._transaction() as connection:
+            for table in TABLES:
+                connection.execute(f'UPDATE "{table.name}" SET run = ? WHERE run = ?', (name, run))  # noqa: S608
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _select(self, query: Query) -> list[Row]:

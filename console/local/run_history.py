@@ -1,0 +1,216 @@
+"""The runs of a data directory: what each was made of, where a new start goes on, and how a run is put aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from console.local.directory_lock import directory_locked
+from topologies.sources.feed import Feed, FileFeed
+from topologies.sources.options import SIMULATION_START, SourceOptions
+from topologies.sources.pace import whole_weeks
+from vpp.atomic_file import write_atomic
+from vpp.domain import iso
+from vpp.errors import ConfigError, RefusedError
+from vpp.fleet.in_force import fleet_path
+from vpp.run_in_use import DEFAULT_RUN, read_run_in_use, run_label, write_run_in_use
+from vpp.settings import Settings
+from vpp.store import Store, open_store
+from vpp.store.tables import ASSETS, AUDIT, TABLES
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was started with.
+
+    Attributes:
+        source: The source, as people read it; equal for equal sources.
+        zones: Names of the zones, sorted.
+        asked_start: ``--from`` of the first start, None where it was not given.
+        start: First slot of the last start, in the source's own time.
+        began_at: Wall time of the last start.
+    """
+
+    source: str
+    zones: tuple[str, ...]
+    asked_start: datetime | None
+    start: datetime
+    began_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """How a start relates to what the run holds already.
+
+    Attributes:
+        options: The source options, their start moved to the next slot where the run goes on.
+        last: The last settled slot of the run (as stored), None where the run is new.
+        finished: The source has nothing after ``last``.
+    """
+
+    options: SourceOptions
+    last: datetime | None = None
+    finished: bool = False
+
+
+def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime) -> Continuation:
+    """Return where a start with these options goes on, and record it.
+
+    Args:
+        options: What was asked for.
+        feed: The opened source.
+        settings: Name the run and its folder.
+        now: Wall time.
+
+    Raises:
+        RefusedError: The run holds another source or other zones, or has decided the asked slots already.
+    """
+    zones = tuple(sorted(feed.zones))
+    source = source_label(options)
+    origin = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
+    fresh = RunRecord(source=source, zones=zones, asked_start=options.start, start=origin, began_at=now)
+    path = record_path(settings)
+    record = read_record(path)
+    if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
+        _write(path, fresh)  # A lasting broker and the source's own checkpoint say where this run goes on.
+        return Continuation(options)
+    with open_store(settings, read_only=True) as store:
+        last = last_settled(store, zones)
+        stored = last or last_settled(store)
+    if stored is None:
+        _write(path, fresh)
+        return Continuation(options)
+    if record is None or last is None or (record.source, record.zones) != (source, zones):
+        held = "rows of an earlier version" if record is None else f"{record.source}, zones {', '.join(record.zones)}"
+        raise RefusedError(
+            f"run {run_label(settings.run)} in {settings.data_dir} holds {held}, up to {iso(stored)}; "
+            f"this start is {source}, zones {', '.join(zones)}",
+            hint="start another run with --run NAME, or keep this one under another name and start anew with --fresh",
+        )
+    shift = whole_weeks(record.start, record.began_at) if options.live else timedelta(0)
+    following = last + timedelta(minutes=feed.step_min) - shift
+    if options.start is not None and options.start != record.asked_start:
+        if options.start < following:
+            raise RefusedError(
+                f"run {run_label(settings.run)} is settled up to {iso(last)}",
+                hint="leave --from out to go on; or --run NAME, or --fresh",
+            )
+        following = options.start
+    end = options.end or _end(feed)
+    if end is not None and following >= end:
+        return Continuation(options, last, finished=True)
+    _write(path, msgspec.structs.replace(record, start=following, began_at=now))
+    return Continuation(replace(options, start=following), last)
+
+
+def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime | None:
+    """Return the last slot that is settled in all zones which have settled any; None where none has."""
+    rows = store.latest(ASSETS, zones, columns=("zone", "slot"))
+    newest = dict(rows.values)
+    return min(newest.values(), default=None)
+
+
+def source_label(options: SourceOptions) -> str:
+    """Return a source in words, without its range and pace."""
+    if options.path is None:
+        label = f"simulator (seed {options.seed}, {options.step_min} min)"
+    else:
+        label = f"file {options.path.resolve()}" + (f" by mapping {options.mapping}" if options.mapping else "")
+    return label + (" shifted to now" if options.live else "")
+
+
+def keep_under_another_name(settings: Settings) -> str | None:
+    """Give the rows of the settings' run a new name, so that the run can start anew; return it, None without rows.
+
+    Raises:
+        RefusedError: A plant is running, or rows and topics cannot be renamed here.
+    """
+    if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
+        raise RefusedError("topics of a lasting broker cannot start anew", hint="start another run with --run NAME")
+    with directory_locked(settings.data_dir), open_store(settings) as store:
+        names = store.runs()
+        if settings.run not in names:
+            return None
+        stem = run_label(settings.run)[:26]
+        kept = next(name for n in range(1, len(names) + 2) if (name := f"{stem}-{n}") not in names)
+        store.rename_run(settings.run, kept)
+        other = settings.model_copy(update={"run": kept})
+        for before, after in (
+            (record_path(settings), record_path(other)),
+            (fleet_path(settings), fleet_path(other)),
+        ):
+            if before.exists():
+                after.parent.mkdir(parents=True, exist_ok=True)
+                before.replace(after)
+    return kept
+
+
+def delete_run(settings: Settings, principal: str, now: datetime) -> int:
+    """Delete the rows of the settings' run, but none of its audit, and audit that; return how many.
+
+    Raises:
+        ConfigError: There is no such run.
+        RefusedError: A plant is running.
+    """
+    with directory_locked(settings.data_dir), open_store(settings) as store:
+        if settings.run not in store.runs() and not record_path(settings).exists():
+            raise ConfigError(f"there is no run {run_label(settings.run)}", hint="see vpp runs list")
+        far = datetime(9999, 1, 1, tzinfo=UTC)
+        removed = sum(store.prune(table, far) for table in TABLES if table is not AUDIT)
+        detail = f"{removed} rows of run {run_label(settings.run)}"
+        store.write(AUDIT, [("-", now, uuid4().hex, principal, "delete_run", "done", detail, None)])
+        record_path(settings).unlink(missing_ok=True)
+        if read_run_in_use(settings.data_dir) == settings.run:
+            write_run_in_use(settings.data_dir, "")
+    return removed
+
+
+def list_runs(settings: Settings) -> list[dict[str, Any]]:
+    """Return every run of the data directory with its source, zones, span of settled slots and rows of audit."""
+    folder = settings.data_dir / "run"
+    recorded = {"" if path.parent.name == DEFAULT_RUN else path.parent.name for path in folder.glob("*/record.json")}
+    rows = []
+    with open_store(settings, read_only=True) as store:
+        for name in sorted(recorded | set(store.runs())):
+            record = read_record(record_path(settings.model_copy(update={"run": name})))
+            spans = store.spans(ASSETS, run=name)
+            rows.append(
+                {
+                    "run": run_label(name),
+                    "in_use": name == settings.run,
+                    "source": None if record is None else record.source,
+                    "zones": ", ".join(span.zone for span in spans) or (record and ", ".join(record.zones)),
+                    "first": min((span.first for span in spans), default=None),
+                    "last": max((span.last for span in spans), default=None),
+                    "audit_rows": store.count(AUDIT, run=name),
+                }
+            )
+    return rows
+
+
+def record_path(settings: Settings) -> Path:
+    """Return where a run's record is."""
+    return fleet_path(settings).with_name("record.json")
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """Return the record in a file, None where there is no usable one."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunRecord)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _write(path: Path, record: RunRecord) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, msgspec.json.encode(record))
+
+
+def _end(feed: Feed) -> datetime | None:
+    if not isinstance(feed, FileFeed):
+        return None
+    return max(feed.info.spans[zone].last for zone in feed.zones) + timedelta(minutes=feed.step_min)

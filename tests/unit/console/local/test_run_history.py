@@ -1,0 +1,138 @@
+"""A run goes on where it stopped, refuses another source, and is never lost when another one starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.local.directory_lock import directory_locked
+from console.local.run_history import delete_run, go_on, keep_under_another_name, list_runs, read_record, record_path
+from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
+from vpp.errors import ConfigError, RefusedError
+from vpp.settings import Settings
+from vpp.store import open_store
+from vpp.store.tables import ASSETS, AUDIT
+
+ZONES = ("SIM_NORTH", "SIM_SOUTH")
+NOW = datetime(2026, 3, 4, 5, tzinfo=UTC)
+OPTIONS = SourceOptions(kind="simulate", zones=ZONES)
+STEP = timedelta(minutes=30)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+def start(settings: Settings, options: SourceOptions = OPTIONS, now: datetime = NOW) -> SourceOptions:
+    found = go_on(options, open_feed(options, settings), settings, now)
+    assert not found.finished
+    return found.options
+
+
+def settle(settings: Settings, slots: int, zone: str = "SIM_NORTH", first: datetime = SIMULATION_START) -> None:
+    rows = [(zone, first + n * STEP, "b1", "battery", 1.0, 0.5, 0.4, 1.0, "twin", True) for n in range(slots)]
+    audit = (zone, NOW, f"{zone}-{slots}", "local:me", "hold", "accepted", "", "")
+    with open_store(settings) as store:
+        store.write_all({ASSETS: rows, AUDIT: [audit]})
+
+
+def test_a_new_run_starts_as_asked_and_is_recorded(settings: Settings) -> None:
+    assert start(settings) == OPTIONS
+    record = read_record(record_path(settings))
+    assert record is not None
+    assert (record.zones, record.start, record.began_at) == (ZONES, SIMULATION_START, NOW)
+
+
+def test_the_same_source_goes_on_after_the_last_slot_settled_in_every_zone(settings: Settings) -> None:
+    start(settings)
+    settle(settings, 7, "SIM_NORTH")
+    settle(settings, 5, "SIM_SOUTH")
+    assert start(settings).start == SIMULATION_START + 5 * STEP
+    settle(settings, 9, "SIM_SOUTH")
+    assert start(settings, replace(OPTIONS, speed=600.0)).start == SIMULATION_START + 7 * STEP
+
+
+def test_the_same_command_line_with_a_start_goes_on_too(settings: Settings) -> None:
+    asked = replace(OPTIONS, start=SIMULATION_START, end=SIMULATION_START + 10 * STEP)
+    start(settings, asked)
+    settle(settings, 4)
+    assert start(settings, asked).start == SIMULATION_START + 4 * STEP
+
+
+@pytest.mark.parametrize("other", [{"seed": 1}, {"zones": ("SIM_NORTH",)}, {"step_min": 15}, {"live": True}])
+def test_another_source_or_zone_set_is_refused_with_the_two_ways_out(settings: Settings, other: dict[str, Any]) -> None:
+    start(settings)
+    settle(settings, 3)
+    with pytest.raises(RefusedError) as refused:
+        start(settings, replace(OPTIONS, **other))
+    assert "--run NAME" in str(refused.value.hint)
+    assert "--fresh" in str(refused.value.hint)
+    start(settings.model_copy(update={"run": "other"}), replace(OPTIONS, **other))
+
+
+def test_settled_slots_are_not_decided_again_and_later_ones_may_be_skipped(settings: Settings) -> None:
+    start(settings)
+    settle(settings, 6)
+    with pytest.raises(RefusedError, match="settled up to 2025-06-02T02:30:00Z"):
+        start(settings, replace(OPTIONS, start=SIMULATION_START + STEP))
+    later = SIMULATION_START + 48 * STEP
+    assert start(settings, replace(OPTIONS, start=later)).start == later
+
+
+def test_a_source_without_further_rows_is_finished(settings: Settings) -> None:
+    options = replace(OPTIONS, end=SIMULATION_START + 4 * STEP)
+    start(settings, options)
+    settle(settings, 4)
+    found = go_on(options, open_feed(options, settings), settings, NOW)
+    assert (found.finished, found.last) == (True, SIMULATION_START + 3 * STEP)
+
+
+@pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(days=3)])
+def test_a_source_shifted_to_now_goes_on_in_its_own_time(settings: Settings, later: timedelta) -> None:
+    live = replace(OPTIONS, live=True)
+    start(settings, live)
+    shift = timedelta(weeks=(NOW - SIMULATION_START) // timedelta(weeks=1))
+    settle(settings, 5, first=SIMULATION_START + shift)
+    assert start(settings, live, NOW + later).start == SIMULATION_START + 5 * STEP
+
+
+def test_fresh_keeps_the_run_under_a_free_name_with_its_audit(settings: Settings) -> None:
+    assert keep_under_another_name(settings) is None
+    for n in (1, 2):
+        start(settings, replace(OPTIONS, seed=n))
+        settle(settings, 3)
+        assert keep_under_another_name(settings) == f"default-{n}"
+    start(settings)
+    rows = {row["run"]: row for row in list_runs(settings)}
+    assert set(rows) == {"default", "default-1", "default-2"}
+    assert [rows[f"default-{n}"]["audit_rows"] for n in (1, 2)] == [1, 1]
+    assert rows["default-2"]["source"] == "simulator (seed 2, 30 min)"
+    assert rows["default-2"]["last"] == SIMULATION_START + 2 * STEP
+    assert (rows["default"]["in_use"], rows["default"]["last"]) == (True, None)
+
+
+def test_a_deleted_run_leaves_its_audit_and_the_deletion_in_it(settings: Settings) -> None:
+    start(settings)
+    settle(settings, 3)
+    assert delete_run(settings, "local:me", NOW) == 3
+    with open_store(settings, read_only=True) as store:
+        assert store.count(ASSETS) == 0
+        assert set(store.read(AUDIT, columns=("action",)).column("action")) == {"hold", "delete_run"}
+    assert start(settings) == OPTIONS
+    with pytest.raises(ConfigError, match="there is no run nothing"):
+        delete_run(settings.model_copy(update={"run": "nothing"}), "local:me", NOW)
+
+
+def test_a_running_plant_keeps_its_rows(settings: Settings) -> None:
+    start(settings)
+    settle(settings, 3)
+    with directory_locked(settings.data_dir):
+        for act in (keep_under_another_name, lambda s: delete_run(s, "local:me", NOW)):
+            with pytest.raises(RefusedError, match="another `vpp up`"):
+                act(settings)
+    assert [row["run"] for row in list_runs(settings)] == ["default"]
