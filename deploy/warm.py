@@ -30,7 +30,7 @@ def main() -> int:
         settings = Settings(data_dir=Path(folder))
         end = SIMULATION_START + SLOTS * timedelta(minutes=30)
         options = SourceOptions(kind="simulate", zones=tuple(PLACES), start=SIMULATION_START, end=end)
-        prepared = prepare(options, settings, resume=False, train=True, say=_say)
+        prepared = prepare(options, settings, train=True, say=_say)
         chain = Chain(prepared.settings, configured_zones(prepared.settings))
         found = outputs_of(chain, _messages(options, prepared.settings))
     for topic, messages in found.items():

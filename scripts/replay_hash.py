@@ -73,9 +73,7 @@ class HashingOutbox:
 def replay(case: str, path: Path | None, data_dir: Path) -> HashingOutbox:
     """Train on what lies before the range, then run the range through every step."""
     options = SourceOptions(path=path, speed=math.inf, **CASES[case])
-    prepared = prepare(
-        options, Settings(data_dir=data_dir), resume=False, train=True, say=lambda line: print(line, file=sys.stderr)
-    )
+    prepared = prepare(options, Settings(data_dir=data_dir), train=True, say=lambda line: print(line, file=sys.stderr))
     settings = prepared.settings
     feed = open_feed(options, settings)
     outbox = HashingOutbox(Chain(settings, dict(feed.zones).get))

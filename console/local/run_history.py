@@ -110,7 +110,7 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
 def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime | None:
     """Return the last slot that is settled in all zones which have settled any; None where none has."""
     rows = store.latest(ASSETS, zones, columns=("zone", "slot"))
-    newest = dict(rows.values)
+    newest: dict[str, datetime] = dict(rows.values)
     return min(newest.values(), default=None)
 
 

@@ -59,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         kind="simulate", zones=("SIM_NORTH",), start=START, end=START + timedelta(hours=36), speed=math.inf
     )
     settings = Settings(data_dir=data_dir, fleet=FLEET)
-    prepared = prepare(options, settings, resume=False, train=False, say=lambda _: None)
+    prepared = prepare(options, settings, train=False, say=lambda _: None)
     feed = open_feed(options, prepared.settings)
     outbox = Kept(Chain(prepared.settings, dict(feed.zones).get))
     source = SourceRun(
