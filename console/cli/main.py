@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("console.cli.init:init", "Write mapping and fleet for a file: home, commercial site, plant, region."),
     "status": ("console.cli.status:status", "What runs, how far it is, and how it does."),
     "forecast": ("console.cli.stored_tables:forecast", "The last forecast of a zone."),
+    "alerts": ("console.cli.alerts:alerts", "What a person should know; --since 48h."),
     "ledger": ("console.cli.stored_tables:ledger", "Money by zone and asset."),
     "explain": ("console.cli.explain.decision:explain", "Why the plant decided so; --why-not prices another step."),
     "replay-decision": ("console.cli.explain.decision:replay_decision", "Make a decision again, bit for bit."),

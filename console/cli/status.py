@@ -6,24 +6,32 @@ import time
 from typing import Any
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
+from console.local.directory_lock import is_plant_running
+from console.local.summary import ledger_rows, ledger_sums
 from topologies.runtime.status import read_status
 from vpp.domain import iso
-from vpp.store import open_store
+from vpp.store import Store, open_store
+from vpp.store.named_queries import ledger_totals
+from vpp.store.tables import ALERTS, DLQ, TELEMETRY
 
 STALE_S = 10.0
 
 
 def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
-    """Show each topology's progress and what the store holds. Exit code 1 where a worker is silent."""
+    """Show each topology's progress and what the store holds; after a run's end, what it did.
+
+    Exit code 1 where a worker is silent although it should run.
+    """
     settings = common.settings()
     now = time.time()
+    ended = is_plant_running(settings.data_dir) is False
     workers = []
     for name, found in read_status(settings).items():
         age_s = now - found["updated_at_s"]
         workers.append(
             {
                 "topology": name,
-                "state": "ok" if age_s < STALE_S else "silent",
+                "state": "ended" if ended else "ok" if age_s < STALE_S else "silent",
                 "age_s": round(age_s, 1),
                 "processed": found["processed"],
                 "lag": found["lag"],
@@ -38,11 +46,37 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
             for t in store.tables()
             for span in store.spans(t)
         ]
-    answer({"workers": workers, "tables": tables}, as_json=json, render=_render)
+        run = _run_so_far(store) if ended else None
+    answer({"workers": workers, "tables": tables, "ended_run": run}, as_json=json, render=_render)
     return 1 if any(worker["state"] == "silent" for worker in workers) else 0
 
 
+def _run_so_far(store: Store) -> dict[str, Any] | None:
+    spans = store.spans(TELEMETRY)
+    if not spans:
+        return None
+    return {
+        "zones": [span.zone for span in spans],
+        "first": iso(min(span.first for span in spans)),
+        "last": iso(max(span.last for span in spans)),
+        "slots": sum(span.rows for span in spans),
+        "dead_letters": store.count(DLQ),
+        "alerts": store.count(ALERTS),
+        "ledger": ledger_sums(ledger_rows(ledger_totals(store)), ("zone",)),
+    }
+
+
 def _render(found: dict[str, Any]) -> None:
+    run = found["ended_run"]
+    if run is not None:
+        out.print(
+            f"no plant runs; the run closed {run['slots']:,} slots of {', '.join(run['zones'])} from {run['first']} to "
+            f"{run['last']}, with {run['dead_letters']:,} dead letters and {run['alerts']:,} alerts; vpp up goes on",
+            soft_wrap=True,
+        )
+        if run["ledger"]:
+            table("Ledger", run["ledger"][0], [row.values() for row in run["ledger"]])
+        out.print()
     if not found["workers"]:
         out.print("no worker has run here yet; start with: vpp up")
     else:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, show, table
-from console.local.summary import ledger_rows
+from console.local.summary import ledger_rows, ledger_sums
 from vpp.domain import QUANTILE_NAMES, Target, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.in_force import zone_in_force
@@ -125,25 +125,54 @@ def ledger(
     capture: Annotated[
         bool, Parameter(help="batteries against daily perfect foresight, and what the rest was lost to", negative="")
     ] = False,
+    by: Annotated[
+        Literal["asset", "zone", "day", "total"],
+        Parameter(help="rows per asset, zone, or UTC day and zone; or one in all"),
+    ] = "asset",
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Show money by zone and asset: revenue, costs, penalties, penalties avoided, profit."""
+    """Show money: revenue, costs, penalties, penalties avoided, profit; for people with the totals over all zones."""
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
         if capture:
             answer(_captures(settings, store, zone, _time(start), _time(end)), as_json=json, render=_render_captures)
             return
-        totals = ledger_rows(ledger_totals(store, zone=zone, start=_time(start), end=_time(end)))
-    answer(
-        totals,
-        as_json=json,
-        render=lambda _: (
-            table(None, totals[0], [row.values() for row in totals])
-            if totals
-            else out.print("the ledger is empty; start with: vpp up")
-        ),
-    )
+        if by == "day":
+            rows = _daily(store, zone, _time(start), _time(end))
+        else:
+            rows = ledger_rows(ledger_totals(store, zone=zone, start=_time(start), end=_time(end)))
+    groups = {"asset": None, "zone": ("zone",), "day": ("day", "zone"), "total": ()}[by]
+    found = rows if groups is None else ledger_sums(rows, groups)
+    answer(found, as_json=json, render=lambda _: _render_ledger(found, rows))
+
+
+def _daily(store: Store, zone: list[str] | None, start: datetime | None, end: datetime | None) -> list[dict[str, Any]]:
+    spans = [span for span in store.spans(LEDGER) if zone is None or span.zone in zone]
+    if not spans:
+        return []
+    first = max(min(span.first for span in spans), start or datetime.min.replace(tzinfo=UTC))
+    last = min(max(span.last for span in spans) + timedelta(seconds=1), end or datetime.max.replace(tzinfo=UTC))
+    day = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = []
+    while day < last:
+        following = day + timedelta(days=1)
+        totals = ledger_totals(store, zone=zone, start=max(day, first), end=min(following, last))
+        rows += [{"day": day.date().isoformat(), **row} for row in ledger_rows(totals)]
+        day = following
+    return rows
+
+
+def _render_ledger(found: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
+    if not found:
+        out.print("the ledger is empty; start with: vpp up")
+        return
+    table(None, found[0], [row.values() for row in found])
+    for total in ledger_sums(rows, ()):
+        out.print(
+            f"total {total['currency']}: pnl {total['pnl']:,.2f}, revenue {total['revenue']:,.2f}, "
+            f"penalties avoided {total['penalty_avoided']:,.2f}"
+        )
 
 
 def _captures(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +17,9 @@ from vpp.streams.kafka import admin, create_topics
 from vpp.streams.topics import BY_NAME, TOPICS, Topic
 
 app = App(name="topics", help="Topics: list, create, tail, schema. Each names the equivalent rpk line.")
+
+
+KEY_LOOK_BACK = 20
 
 
 @app.command(name="list")
@@ -55,7 +59,7 @@ def create(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
 def tail(
     topic: str,
     *,
-    n: Annotated[int, Parameter(name=["--n", "-n"], help="how many of the last records per partition")] = 10,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="how many of the last records in all")] = 10,
     key: Annotated[str | None, Parameter(help="only this zone")] = None,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="", help="wait for new records")] = False,
     timeout_s: Annotated[float, Parameter(help="stop when nothing came for so long")] = 3.0,
@@ -71,9 +75,27 @@ def tail(
     settings = with_broker(common.settings())
     found = _find(topic, settings)
     _rpk(settings, f"topic consume {found.wire(settings.topic_prefix)} -o -{n} " + ("" if follow else f"-n {n}"))
-    for record in read(settings, found, last=n, key=key, follow=follow, timeout_s=timeout_s):
-        sys.stdout.write(to_json(record) + "\n")
-        sys.stdout.flush()
+    # A key hides other zones' records, so more of the end is looked through for it.
+    last = n if key is None else KEY_LOOK_BACK * n
+    backlog = in_broker_order(read(settings, found, last=last, key=key, timeout_s=timeout_s))
+    for record in backlog[-n:] if n > 0 else []:
+        _print(record)
+    if follow:
+        shown = {(record["partition"], record["offset"]) for record in backlog}
+        start = backlog[-1]["timestamp"] if backlog else None
+        for record in read(settings, found, last=0, key=key, follow=True, start=start):
+            if (record["partition"], record["offset"]) not in shown:
+                _print(record)
+
+
+def in_broker_order(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return records of all partitions in the order in which the broker took them."""
+    return sorted(records, key=lambda record: (record["timestamp"], record["partition"], record["offset"]))
+
+
+def _print(record: dict[str, Any]) -> None:
+    sys.stdout.write(to_json(record) + "\n")
+    sys.stdout.flush()
 
 
 @app.command

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from vpp.errors import RefusedError
+
+ATTEMPTS = 3
+BETWEEN_S = 0.05
 
 
 def lock_directory(directory: Path) -> TextIO:
@@ -20,15 +24,33 @@ def lock_directory(directory: Path) -> TextIO:
     """
     directory.mkdir(parents=True, exist_ok=True)
     lock = (directory / "up.lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise RefusedError(f"another `vpp up` uses {directory}", hint="end it, or give another --data-dir") from error
+    for left in reversed(range(ATTEMPTS)):  # `vpp status` holds it shared for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if not left:
+                lock.close()
+                hint = "end it, or give another --data-dir"
+                raise RefusedError(f"another `vpp up` uses {directory}", hint=hint) from error
+            time.sleep(BETWEEN_S)
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def is_plant_running(directory: Path) -> bool | None:
+    """Return whether a `vpp up` holds the directory; None where none ever has."""
+    path = directory / "up.lock"
+    try:
+        with path.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return True
+    return False
 
 
 @contextmanager

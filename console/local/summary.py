@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,6 +13,11 @@ import msgspec
 from vpp.store import Store
 from vpp.store.named_queries import LedgerTotal, forecast_scores, ledger_errors, ledger_totals
 from vpp.store.tables import DLQ, FORECASTS, TELEMETRY
+
+_SUMMED = (
+    *("charged_mwh", "discharged_mwh", "revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "penalty_avoided"),
+    "pnl",
+)
 
 
 @dataclass
@@ -65,6 +71,25 @@ def ledger_rows(totals: Sequence[LedgerTotal]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def ledger_sums(rows: Sequence[dict[str, Any]], by: Sequence[str]) -> list[dict[str, Any]]:
+    """Return ledger rows added up, one row per value of the columns ``by`` and currency.
+
+    Energy and money are sums over assets; ``slots_without_price`` counts slots of assets. Currencies are never added.
+
+    Args:
+        rows: Rows of ``ledger_rows``, each with the columns ``by``.
+        by: Columns that tell the groups apart; none: one row per currency.
+    """
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(row[name] for name in (*by, "currency"))].append(row)
+    return [
+        {**dict(zip((*by, "currency"), key, strict=True)), **{c: math.fsum(row[c] for row in group) for c in _SUMMED}}
+        | {"slots_without_price": sum(row["slots_without_price"] for row in group)}
+        for key, group in sorted(groups.items())
+    ]
 
 
 def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: float) -> dict[str, Any]:

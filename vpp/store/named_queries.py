@@ -96,6 +96,8 @@ def forecast_scores(
 ) -> list[HorizonScore]:
     """Return the scores of forecasts issued in a range, by horizon, from the stored forecasts and telemetry.
 
+    Prices that were published when the forecast was issued (q05 = q95) are not scored.
+
     Args:
         store: Where they are.
         zone: The zone.
@@ -115,6 +117,8 @@ def forecast_scores(
     for chunk in chunks:
         for issued_at, horizon_min, low, median, high, source in chunk:
             base, happened = actual.get(issued_at), actual.get(issued_at + timedelta(minutes=horizon_min))
+            if target == Target.PRICE and low is not None and low == high:
+                continue  # A published price is no forecast: its interval has no width.
             if base is not None and happened is not None and median is not None:
                 inside = low is not None and high is not None and low <= happened <= high
                 scored[horizon_min].append((median - happened, base - happened, inside, source == "model"))
@@ -151,6 +155,27 @@ def ledger_totals(
             )
         )
     return totals
+
+
+def energy_moved_mwh(
+    store: Store, *, span: timedelta = timedelta(hours=24), run: str | None = None
+) -> dict[str, float]:
+    """Return by zone how much energy its assets delivered and took (MWh, both positive) up to the newest slot.
+
+    Args:
+        store: Where they are.
+        span: How far back from the newest slot of all zones.
+        run: Another run than the store's own.
+    """
+    newest = store.latest("assets", columns=("zone", "slot"), run=run)
+    if not len(newest):
+        return {}
+    start = max(slot for _, slot in newest.values) - span
+    moved = {zone: 0.0 for zone, _ in newest.values}
+    for chunk in store.scan("assets", start=start, columns=("zone", "energy_mwh"), run=run):
+        for zone, energy_mwh in chunk:
+            moved[zone] += abs(energy_mwh or 0.0)
+    return moved
 
 
 def ledger_errors(

@@ -17,8 +17,9 @@ from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.settings import Settings
-from vpp.store import open_store
+from vpp.store import Store, open_store
 from vpp.store.decisions import LATEST, decisions_of, find_decision, setpoints_of
+from vpp.store.named_queries import energy_moved_mwh
 from vpp.store.tables import DECISIONS
 
 SHOWN_DEPARTURES = 20
@@ -42,12 +43,15 @@ def explain(
     """Say in plain words why the plant decided as it did, and what another first step would have cost.
 
     Args:
-        decision: An id, ZONE@TIME (the slot that holds the time, UTC), ZONE@latest, or latest.
+        decision: An id, ZONE@TIME (the slot that holds the time, UTC), ZONE@latest, or latest: the newest decision, of
+            the zone whose fleet moved most energy in the last 24 hours of the run where there are several.
     """
     from agents.plant.narrative import binding_stretches, say_missing, story
 
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
+        if decision == LATEST and zone is None:
+            zone = _busiest(store)
         found = find_decision(store, decision, zone=zone).decision
         setpoints = [{name: row[name] for name in _SETPOINT} for row in setpoints_of(store, found)]
     configured = _zone_then(settings, found)
@@ -72,6 +76,16 @@ def explain(
         "why_not": None if why_not is None else _why_not(settings, found, why_not),
     }
     answer(document, as_json=json, render=_render)
+
+
+def _busiest(store: Store) -> str | None:
+    energy_mwh = energy_moved_mwh(store)
+    if len(energy_mwh) < 2:
+        return None
+    zone = max(sorted(energy_mwh), key=lambda name: energy_mwh[name])
+    others = ", ".join(f"{name}@latest" for name in sorted(energy_mwh) if name != zone)
+    say(f"{zone} moved most energy in the last 24 h ({energy_mwh[zone]:,.1f} MWh); other zones: vpp explain {others}")
+    return zone
 
 
 def _zone_then(settings: Settings, decision: Decision) -> Zone | None:

@@ -93,7 +93,7 @@ def test_a_topic_schema_is_json_schema(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_reading_commands_work_before_anything_ran(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"workers": [], "tables": []}
+    assert json.loads(capsys.readouterr().out) == {"workers": [], "tables": [], "ended_run": None}
     assert main(["ledger", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["forecast", "GB"]) == 1
@@ -109,6 +109,6 @@ def test_a_placeholder_secret_is_refused_in_production(
 
 
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
-    project = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((Path(__file__).resolve().parents[4] / "pyproject.toml").read_text(encoding="utf-8"))
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == project["project"]["version"]

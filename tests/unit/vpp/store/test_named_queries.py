@@ -8,7 +8,14 @@ import pytest
 from tests.worlds.store_rows import T0, asset, forecast, slot, telemetry
 from vpp.settings import Settings
 from vpp.store import Store, open_store
-from vpp.store.named_queries import LedgerErrors, forecast_scores, ledger_errors, ledger_totals, missing_ends
+from vpp.store.named_queries import (
+    LedgerErrors,
+    energy_moved_mwh,
+    forecast_scores,
+    ledger_errors,
+    ledger_totals,
+    missing_ends,
+)
 from vpp.streams.topics import expected_ends
 
 
@@ -52,8 +59,22 @@ class TestForecastScores:
         (score,) = forecast_scores(store, "GB", target="price", start=slot(1), end=slot(2), horizons_min=[60])
         assert (score.n, score.mae, score.mae_persistence) == (1, 18.0, 20.0)
 
+    def test_a_published_price_is_no_forecast(self, store: Store) -> None:
+        store.write("telemetry", [telemetry(i, 100.0, 10.0 * i) for i in range(3)])
+        published = forecast(0, 30, 10.0, target="price")
+        flat = tuple(10.0 if 4 <= at < 11 else value for at, value in enumerate(published))
+        store.write("forecasts", [flat, forecast(0, 60, 12.0, target="price")])
+        assert [score.horizon_min for score in forecast_scores(store, "GB", target="price")] == [60]
+
     def test_nothing_to_score(self, store: Store) -> None:
         assert forecast_scores(store, "GB") == []
+
+
+def test_energy_moved_counts_both_directions_of_the_last_day(store: Store) -> None:
+    assert energy_moved_mwh(store) == {}
+    store.write("assets", [asset(0, "B1", 99.0), asset(60, "B1", 4.0), asset(61, "B1", -4.0)])
+    store.write("assets", [asset(61, "S1", 1.0, zone="FR")])
+    assert energy_moved_mwh(store) == {"GB": 4.0, "FR": 0.5}
 
 
 class TestLedger:
