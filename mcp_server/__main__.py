@@ -55,7 +55,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
         from topologies.control.publisher import Post
 
         post = Post(settings)
-        acts = Acts(desk, PlanBook(store, post, approval_key(settings)))
+        acts = Acts(desk, PlanBook(store, post, approval_key(settings), one_person=settings.one_person))
         record = InBackground(partial(post, "audit"))
         atexit.register(record.close)
     facts = f"profile={mcp.profile} store={settings.store.kind} run={settings.run or 'default'}"

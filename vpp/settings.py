@@ -185,6 +185,7 @@ class Settings(BaseSettings):
     approval_key: SecretStr | None = Field(
         default=None, min_length=32, description="signs approvals of orders; the orders worker then takes no others"
     )
+    one_person: bool = Field(default=False, description="whoever proposed a plan may approve it too")
     kafka: KafkaSettings = KafkaSettings()
     store: StoreSettings = StoreSettings()
     influx: InfluxSettings = InfluxSettings()

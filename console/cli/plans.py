@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +14,9 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, sa
 from topologies.control.operator_orders import operator_order
 from topologies.control.plan_book import PlanBook, PlanState
 from topologies.control.publisher import Post
+from vpp.errors import RefusedError
 from vpp.messages import Order
+from vpp.os_user import os_user
 from vpp.settings import Settings
 from vpp.store import open_store
 
@@ -38,15 +40,38 @@ def plans(*, zone: str | None = None, json: Json = False, common: Common = NO_OP
     )
 
 
-def approve(plan_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Approve a plan: whoever proposed it may then execute it, once, while it lives.
+def approve(plan_id: str, *, digest: str | None = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """Approve a plan that you have seen: whoever proposed it may then execute it, once, while it lives.
+
+    At a terminal the plan is shown and you are asked. Elsewhere name the digest of the plan that was seen.
 
     Args:
         plan_id: Its id.
+        digest: Of the plan, as `vpp plans` shows it; needed where nobody can be asked.
     """
     with _book(common.settings()) as book:
-        plan = book.approve(plan_id, _user())
+        plan = book.find(plan_id)
+        if plan is not None and digest is None:
+            digest = _ask(plan, book.now(), json=json)
+        plan = book.approve(plan_id, _user(), digest=digest)
         answer(_summary(plan, book.now()), as_json=json, render=pairs)
+
+
+def _ask(plan: PlanState, now: datetime, *, json: bool) -> str:
+    """Show a plan and return its digest where the person at the terminal approves it.
+
+    Raises:
+        RefusedError: Nobody can be asked, or the person does not approve.
+    """
+    if json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise RefusedError(
+            f"nobody can be asked here whether plan {plan.plan_id} is approved",
+            hint=f"look at it with `vpp plans`, then: vpp approve {plan.plan_id} --digest DIGEST",
+        )
+    pairs(_summary(plan, now))
+    if input("approve this plan? [yes/no] ").strip().casefold() != "yes":
+        raise RefusedError(f"plan {plan.plan_id} was not approved", hint="it stays open until it expires")
+    return plan.digest
 
 
 def reject(plan_id: str, *, reason: Reason, json: Json = False, common: Common = NO_OPTIONS) -> None:
@@ -93,7 +118,7 @@ def _book(settings: Settings) -> Iterator[PlanBook]:
     key = settings.approval_key
     with open_store(settings, read_only=True) as store:
         secret = None if key is None else key.get_secret_value().encode()
-        yield PlanBook(store, Post(settings), secret, lambda: datetime.now(UTC))
+        yield PlanBook(store, Post(settings), secret, lambda: datetime.now(UTC), settings.one_person)
 
 
 def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
@@ -106,6 +131,7 @@ def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
     }.get(order.action, "")
     return {
         "plan_id": plan.plan_id,
+        "digest": plan.digest,
         "status": plan.status(now),
         "zone": order.zone,
         "order": f"{order.action} {asked}".strip(),
@@ -122,7 +148,4 @@ def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
 
 
 def _user() -> str:
-    try:
-        return f"local:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "local"
+    return f"local:{os_user()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import hmac
 import ipaddress
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, RefusedError
+from vpp.os_user import os_user
 from vpp.settings import Settings
 
 READ, OPERATE, APPROVE = "vpp:read", "vpp:operate", "vpp:approve"
@@ -30,10 +30,7 @@ def principal_of(settings: Settings) -> str:
         return token.subject or token.client_id
     if settings.mcp.principal:
         return settings.mcp.principal
-    try:
-        return f"local:{getpass.getuser()}"
-    except (KeyError, OSError):
-        return "local"
+    return f"local:{os_user()}"
 
 
 class TokenEntry(BaseModel):

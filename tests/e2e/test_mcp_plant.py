@@ -86,7 +86,7 @@ async def test_the_reading_tools_show_the_running_plant(plant: Place, mode: str)
 
 
 async def test_propose_approve_execute_moves_the_battery(plant: Place) -> None:
-    async with client(plant, "auto") as asked:
+    async with client(plant, "auto", VPP_MCP__PRINCIPAL="agent:day") as asked:
         plan = await ask(
             asked, "propose_dispatch", asset_ids=[BATTERY], power_mw=-1.0, duration_min=2880, reason="test of approval"
         )
@@ -95,7 +95,7 @@ async def test_propose_approve_execute_moves_the_battery(plant: Place) -> None:
         assert early["status"] == "needs_approval"
         approved = None
         for _ in range(20):
-            approved = plant.vpp("approve", plan["plan_id"], "--json")
+            approved = plant.vpp("approve", plan["plan_id"], "--digest", plan["digest"], "--json")
             if approved.returncode == 0:
                 break
             await asyncio.sleep(0.5)
@@ -156,7 +156,11 @@ async def test_an_agent_waits_for_a_person_and_then_carries_its_plan_out(plant: 
             await asyncio.sleep(2)
         assert report.kind == "waiting", report
         (plan_id,) = report.open_plans
-        await asyncio.to_thread(ready, lambda: plant.vpp("approve", plan_id).returncode == 0, 20, plant)
+        (digest,) = [
+            one["digest"] for one in json.loads(plant.vpp("plans", "--json").stdout) if one["plan_id"] == plan_id
+        ]
+        approving = ("approve", plan_id, "--digest", digest)
+        await asyncio.to_thread(ready, lambda: plant.vpp(*approving).returncode == 0, 20, plant)
         done: list[Report] = []
         for _ in range(40):
             done = await agent.follow_up()

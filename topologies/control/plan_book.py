@@ -19,8 +19,10 @@ import msgspec
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from agents.orders.budget import WITHIN_BUDGET, Budget, Spent, beyond, effect
 from agents.orders.proposal import Proposal
+from topologies.control.operator_orders import run_clock
+from topologies.control.record_signature import signed_record, verified_record
 from vpp.domain import iso
-from vpp.errors import RefusedError
+from vpp.errors import DataError, RefusedError
 from vpp.messages import Audit, Message, Order
 from vpp.store import Store
 from vpp.store.tables import AUDIT
@@ -45,7 +47,7 @@ class ProposedPlan(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """A plan and what became of it; the times are wall time."""
+    """A plan and what became of it; the times are wall time. ``ambiguous``: several proposals claim its id."""
 
     plan_id: str
     proposer: str
@@ -55,6 +57,7 @@ class PlanState:
     approved_by: str | None = None
     rejected_by: str | None = None
     executed: bool = False
+    ambiguous: bool = False
 
     def status(self, now: datetime) -> str:
         """Return ``refused``, ``executed``, ``rejected``, ``expired``, ``approved`` or ``proposed``."""
@@ -76,14 +79,16 @@ class PlanBook:
     Attributes:
         store: The store that audit records arrive in.
         post: Writes one message to a topic.
-        key: Signs approvals; None leaves them unsigned.
+        key: Signs approvals and records; only what it signed counts then. None leaves them unsigned.
         now: The wall clock.
+        one_person: Whether whoever proposed a plan may approve it too.
     """
 
     store: Store
     post: Poster
     key: bytes | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    one_person: bool = False
     _own: dict[str, list[Audit]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _budget_lock: Lock = field(default_factory=Lock)
@@ -116,7 +121,7 @@ class PlanBook:
         rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(wanted)})
         records = [Audit(**row) for row in rows.dicts()]
         records += self._own.get(plan_id, [])
-        return next(iter(_plans(records)), None)
+        return next(iter(_plans(records, self.key)), None)
 
     def recent(self, zone: str | None = None) -> list[PlanState]:
         """Return the plans of the last day, newest first."""
@@ -124,16 +129,32 @@ class PlanBook:
         rows = self.store.read(AUDIT, zone=zone, start=self.now() - LOOK_BACK, filters={"action": actions})
         records = [Audit(**row) for row in rows.dicts()]
         records += [a for own in self._own.values() for a in own if zone in (None, a.zone)]
-        return sorted(_plans(records), key=lambda plan: plan.kept.expires_at, reverse=True)
+        return sorted(_plans(records, self.key), key=lambda plan: plan.kept.expires_at, reverse=True)
 
-    def approve(self, plan_id: str, approver: str, mode: str = "operator") -> PlanState:
+    def approve(self, plan_id: str, approver: str, mode: str = "operator", *, digest: str | None = None) -> PlanState:
         """Approve a plan and return it.
 
+        Args:
+            plan_id: Its id.
+            approver: Who approves.
+            mode: ``operator``, ``elicit`` or ``budget``, as in ``Approval``.
+            digest: Of the order that the approver saw; None where nobody looked at it.
+
         Raises:
-            RefusedError: There is no such plan, or it is not open any more.
+            RefusedError: There is no such plan, it is not open any more, it is not the one that was seen, or its own
+                proposer would approve it.
         """
         with self._lock:
             plan = self._open(plan_id)
+            if digest is not None and digest != plan.digest:
+                raise RefusedError(
+                    f"plan {plan_id} has the digest {plan.digest}, not {digest}", hint="look at it again: `vpp plans`"
+                )
+            if mode == "operator" and approver == plan.proposer and not self.one_person:
+                raise RefusedError(
+                    f"{approver} proposed plan {plan_id} and may not approve it too",
+                    hint="let somebody else approve it, or set VPP_ONE_PERSON=true where one person runs the plant",
+                )
             if plan.approved_by is not None:
                 return plan
             given = Approval(plan.digest, approver, mode, self.now(), plan.kept.expires_at, **_priced(plan, mode))
@@ -225,10 +246,15 @@ class PlanBook:
 
     def _open(self, plan_id: str) -> PlanState:
         plan = self.find(plan_id)
+        if plan is not None and plan.ambiguous:
+            raise RefusedError(
+                f"several proposals claim the id {plan_id}: one of them is forged", hint="propose it again; `vpp plans`"
+            )
         if plan is None:
             raise RefusedError(f"there is no plan {plan_id!r} of the last day", hint="propose it again; `vpp plans`")
         if order_digest(plan.kept.order) != plan.digest:
             raise RefusedError(f"plan {plan_id} was changed after its proposal", hint="propose it again")
+        self._refuse_past(plan)
         status = plan.status(self.now())
         if status not in ("proposed", "approved"):
             why = {
@@ -239,6 +265,19 @@ class PlanBook:
             }[status]
             raise RefusedError(f"plan {plan_id} is {status}: {why}", hint="propose it again")
         return plan
+
+    def _refuse_past(self, plan: PlanState) -> None:
+        """Refuse a plan whose order is over by the run's clock, which may run faster than the wall clock."""
+        order = plan.kept.order
+        try:
+            clock = run_clock(self.store, order.zone)
+        except DataError:
+            return
+        if order.expires_at is not None and order.expires_at <= clock and not plan.executed:
+            raise RefusedError(
+                f"plan {plan.plan_id} was for the time up to {iso(order.expires_at)}; the run is at {iso(clock)}",
+                hint="propose it again",
+            )
 
     def _again(self, plan_id: str) -> PlanState:
         found = self.find(plan_id)
@@ -257,6 +296,7 @@ class PlanBook:
             detail=detail,
             digest=digest,
         )
+        record = signed_record(record, self.key)
         self.post("audit", record)
         self._own.setdefault(plan_id, []).append(record)
         while len(self._own) > 1000:
@@ -270,28 +310,29 @@ def _must_be_own(plan: PlanState, principal: str) -> None:
         )
 
 
-def _plans(records: Iterable[Audit]) -> list[PlanState]:
-    """Return the plans that audit records tell of; the first record of each act counts."""
-    acts: dict[str, dict[str, Audit]] = {}
-    for record in sorted(records, key=lambda record: record.at):
-        act, _, plan_id = record.audit_id.partition(":")
-        acts.setdefault(plan_id, {}).setdefault(act, record)
+def _plans(records: Iterable[Audit], key: bytes | None) -> list[PlanState]:
+    """Return the plans that audit records tell of; the first record of each act counts, if ``key`` signed it."""
+    acts: dict[str, dict[str, list[Audit]]] = {}
+    verified = (verified_record(record, key) for record in sorted(records, key=lambda record: record.at))
+    for record in verified:
+        if record is not None:
+            act, _, plan_id = record.audit_id.partition(":")
+            acts.setdefault(plan_id, {}).setdefault(act, []).append(record)
     return [plan for plan_id, found in acts.items() if (plan := _plan(plan_id, found)) is not None]
 
 
-def _plan(plan_id: str, acts: dict[str, Audit]) -> PlanState | None:
-    proposed = acts.get("propose")
-    if proposed is None:
+def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
+    proposals = acts.get("propose", [])
+    if not proposals:
         return None
+    proposed = proposals[0]
     try:
-        kept = msgspec.json.decode(proposed.detail, type=ProposedPlan)
+        kept = msgspec.json.decode(proposed.detail or "", type=ProposedPlan)
     except msgspec.DecodeError:
         return None
     # An approval counts only for the content that was proposed.
-    approved = acts.get("approve")
-    if approved is not None and approved.digest != proposed.digest:
-        approved = None
-    rejected = acts.get("reject")
+    approved = next((act for act in acts.get("approve", []) if act.digest == proposed.digest), None)
+    rejected = next(iter(acts.get("reject", [])), None)
     return PlanState(
         plan_id=plan_id,
         proposer=proposed.principal,
@@ -301,6 +342,7 @@ def _plan(plan_id: str, acts: dict[str, Audit]) -> PlanState | None:
         approved_by=None if approved is None else approved.principal,
         rejected_by=None if rejected is None else rejected.principal,
         executed="execute" in acts,
+        ambiguous=len({(act.principal, act.digest, act.detail) for act in proposals}) > 1,
     )
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from agents.orders.approval import order_digest
 from agents.orders.budget import Budget, Spent
 from agents.orders.proposal import propose
 from tests.worlds.builders import BATTERY, ZONE, order_of, slot_at
 from tests.worlds.plant_loop import PLANT, Loop
-from topologies.control.plan_book import PlanBook, spent_today
+from topologies.control.plan_book import PlanBook, ProposedPlan, spent_today
+from topologies.control.record_signature import verified_record
 from vpp.errors import RefusedError
-from vpp.messages import Decision
+from vpp.messages import Audit, Decision
 from vpp.store.tables import AUDIT, DECISIONS, ORDERS
 
 KEY = b"k" * 32
@@ -129,7 +132,7 @@ def test_a_plan_edited_in_the_store_is_refused(loop: Loop) -> None:
     row = loop.store.read(AUDIT, filters={"audit_id": f"propose:{plan_id}"}).dicts()[0]
     row["detail"] = row["detail"].replace('"power_mw":2.0', '"power_mw":4.0')
     loop.store.write(AUDIT, [tuple(row.values())])
-    with pytest.raises(RefusedError, match="changed after its proposal"):
+    with pytest.raises(RefusedError, match="changed after its proposal|no plan"):
         book_of(loop).approve(plan_id, "ann")
 
 
@@ -185,6 +188,76 @@ def test_every_act_leaves_one_record(loop: Loop) -> None:
         ("plan:execute", "agent", "sent"),
     }
     assert len({row["digest"] for row in rows.dicts()}) == 1
+
+
+def forged_proposal(loop: Loop, plan_id: str, power_mw: float) -> None:
+    """Put a proposal with an earlier time and another order under the id of an open plan, as any writer could."""
+    row = loop.store.read(AUDIT, filters={"audit_id": f"propose:{plan_id}"}).dicts()[0]
+    record = Audit(**row)
+    key = loop.settings.approval_key
+    true = verified_record(record, None if key is None else key.get_secret_value().encode())
+    assert true is not None
+    kept = msgspec.json.decode(true.detail, type=ProposedPlan)
+    order = msgspec.structs.replace(kept.order, power_mw=power_mw)
+    detail = msgspec.json.encode(msgspec.structs.replace(kept, order=order)).decode()
+    forged = msgspec.structs.replace(
+        record, at=record.at - timedelta(minutes=5), detail=detail, digest=order_digest(order)
+    )
+    loop.post("audit", forged)
+
+
+def test_a_forged_proposal_is_never_the_source_of_an_order(loop: Loop) -> None:
+    plan_id = proposed(loop, book_of(loop), 0.5)
+    seen = book_of(loop).find(plan_id)
+    assert seen is not None
+    forged_proposal(loop, plan_id, 4.0)
+    if loop.settings.approval_key is None:  # unsigned records cannot be told apart: neither counts
+        with pytest.raises(RefusedError, match="several proposals claim"):
+            book_of(loop).approve(plan_id, "ann", digest=seen.digest)
+        assert loop.orders() == []
+        return
+    book_of(loop).approve(plan_id, "ann", digest=seen.digest)
+    book_of(loop).execute(plan_id, "agent")
+    assert [order.power_mw for order in loop.orders()] == [0.5]
+
+
+@pytest.mark.parametrize("act", ["reject", "execute"])
+def test_with_a_key_an_unsigned_record_cannot_burn_a_plan(act: str, tmp_path: Path) -> None:
+    loop = Loop(tmp_path, key=KEY)
+    plan_id = proposed(loop, book_of(loop))
+    loop.post(
+        "audit",
+        Audit(zone=ZONE, audit_id=f"{act}:{plan_id}", at=loop.now, principal="eve", action=f"plan:{act}", verdict="x"),
+    )
+    book_of(loop).approve(plan_id, "ann")
+    book_of(loop).execute(plan_id, "agent")
+    assert verdict(loop, plan_id) == "accepted"
+
+
+def test_an_approval_is_bound_to_the_digest_that_was_seen(loop: Loop) -> None:
+    book = book_of(loop)
+    plan_id = proposed(loop, book)
+    with pytest.raises(RefusedError, match="has the digest"):
+        book.approve(plan_id, "ann", digest="0" * 32)
+
+
+def test_nobody_approves_a_plan_of_their_own_unless_a_setting_allows_it(loop: Loop) -> None:
+    book = book_of(loop)
+    plan_id = proposed(loop, book)
+    with pytest.raises(RefusedError, match="may not approve it too") as caught:
+        book.approve(plan_id, "agent")
+    assert "VPP_ONE_PERSON" in str(caught.value.hint)
+    alone = PlanBook(loop.store, loop.post, book.key, loop.clock, one_person=True)
+    assert alone.approve(plan_id, "agent").approved_by == "agent"
+
+
+def test_a_plan_that_is_over_by_the_run_clock_is_not_open(loop: Loop) -> None:
+    book = book_of(loop)
+    plan_id = proposed(loop, book)
+    for _ in range(4):
+        loop.close_slot()
+    with pytest.raises(RefusedError, match="the run is at"):
+        book.approve(plan_id, "ann")
 
 
 BUDGET = Budget(9.0, 50.0, 9e9)
