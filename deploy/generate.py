@@ -1,6 +1,7 @@
 """Writes every generated file of the repository anew: ``python -m deploy.generate [--check]``.
 
-Topic and access scripts, topic pages and JSON schemas come from ``vpp/streams/topics.py``, dashboards from
+Topic and access scripts, the Kubernetes objects of our processes, topic pages and JSON schemas come from
+``vpp/streams/topics.py``, dashboards from
 ``deploy/grafana/build.py``, the references of settings, commands and errors from their modules, and the tree of the
 architecture page from the first lines of all modules.
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from deploy.generators.acl_script import create_acls_script
 from deploy.generators.cli_docs import cli_page
 from deploy.generators.error_docs import errors_page
+from deploy.generators.kubernetes import mcp_yaml, simulate_yaml, storage_yaml, workers_yaml
 from deploy.generators.settings_docs import settings_page
 from deploy.generators.table_docs import tables_markdown
 from deploy.generators.topic_docs import schemas, topics_page
@@ -29,6 +31,11 @@ def generated() -> dict[Path, str]:
     return {
         Path("deploy/create-topics.sh"): create_topics_script(),
         Path("deploy/create-acls.sh"): create_acls_script(),
+        Path("deploy/k8s/base/create-topics.sh"): create_topics_script(),
+        Path("deploy/k8s/base/workers.yaml"): workers_yaml(),
+        Path("deploy/k8s/base/storage.yaml"): storage_yaml(),
+        Path("deploy/k8s/components/mcp/mcp.yaml"): mcp_yaml(),
+        Path("deploy/k8s/components/simulate/simulate.yaml"): simulate_yaml(),
         ARCHITECTURE: architecture_page(),
         Path("docs/reference/cli.md"): cli_page(),
         Path("docs/reference/errors.md"): errors_page(),

@@ -1,0 +1,230 @@
+"""Writes the Kubernetes objects of our own processes, from the table of topologies in ``vpp/streams/topics.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from vpp.streams.topics import INPUT_OF
+
+IMAGE = "smartgrid-ai:0.1.0"
+USER = 10001
+METRICS_PORT = 9100
+MCP_PORT = 8765
+PART_OF = {"app.kubernetes.io/part-of": "smartgrid-ai"}
+
+_HEAD = """\
+# Written by `python -m deploy.generate` from vpp/streams/topics.py: do not edit. Overlays change it by patches.
+"""
+
+Manifest = dict[str, Any]
+
+
+def workers_yaml() -> str:
+    """Return the stateful steps: for each a StatefulSet, its headless Service and its disruption budget."""
+    return _documents([part for name in INPUT_OF for part in _stateful(name)])
+
+
+def storage_yaml() -> str:
+    """Return the storage step, which is stateless: a Deployment, its Service and its disruption budget."""
+    return _documents([_deployment("storage", _worker("storage")), _service("storage"), _budget("storage")])
+
+
+def mcp_yaml() -> str:
+    """Return the MCP server over HTTP with bearer tokens, read-only."""
+    probe = {"httpGet": {"path": "/healthz", "port": "http", "httpHeaders": [{"name": "Host", "value": "mcp"}]}}
+    container = _container("mcp", ["python", "-m", "mcp_server", "--http"]) | {
+        "ports": [{"name": "http", "containerPort": MCP_PORT}],
+        "startupProbe": probe | {"periodSeconds": 2, "failureThreshold": 60},
+        "livenessProbe": probe | {"periodSeconds": 10, "failureThreshold": 3},
+        "readinessProbe": probe | {"periodSeconds": 5},
+    }
+    container["env"] += [
+        {"name": "VPP_MCP__PROFILE", "value": "read"},
+        {"name": "VPP_MCP__HOST", "value": "0.0.0.0"},  # noqa: S104  # reached through its Service alone
+        {"name": "VPP_MCP__PORT", "value": str(MCP_PORT)},
+        {"name": "VPP_MCP__ALLOWED_HOSTS", "value": f"mcp,mcp:{MCP_PORT}"},
+        {"name": "VPP_MCP__TOKENS", "value": "/etc/vpp/mcp/tokens.json"},
+    ]
+    container["volumeMounts"].append({"name": "tokens", "mountPath": "/etc/vpp/mcp", "readOnly": True})
+    pod = _pod("mcp", "reader", container)
+    pod["spec"]["volumes"].append({"name": "tokens", "secret": {"secretName": "vpp-mcp-tokens"}})
+    return _documents([_deployment("mcp", pod), _service("mcp", port=MCP_PORT, headless=False), _budget("mcp")])
+
+
+def simulate_yaml() -> str:
+    """Return the simulator as a source of telemetry. It keeps its place and trains models, so it has a volume."""
+    container = _container("simulate", ["python", "-m", "topologies.simulate", "--refit-days", "7"])
+    service = _object("v1", "Service", "simulate", {"clusterIP": "None", "selector": _labels("simulate")})
+    return _documents([_stateful_set("simulate", _pod("simulate", "source", container)), service])
+
+
+def _stateful(name: str) -> list[Manifest]:
+    return [_stateful_set(name, _worker(name)), _service(name), _budget(name)]
+
+
+def _worker(name: str) -> Manifest:
+    container = _container(name, ["python", "-m", f"topologies.{name}"])
+    container["env"] += [
+        {"name": "VPP_METRICS__HOST", "value": "0.0.0.0"},  # noqa: S104  # Prometheus comes from outside the pod
+        {"name": "VPP_METRICS__PORT", "value": str(METRICS_PORT)},
+    ]
+    container |= {
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        "startupProbe": _probe("/healthz", period_s=5, failures=60),
+        "livenessProbe": _probe("/healthz", period_s=10, failures=3),
+        "readinessProbe": _probe("/readyz", period_s=5, failures=3),
+    }
+    return _pod(name, "worker", container)
+
+
+def _probe(path: str, period_s: int, failures: int) -> Manifest:
+    return {
+        "httpGet": {"path": path, "port": "metrics"},
+        "periodSeconds": period_s,
+        "timeoutSeconds": 4,
+        "failureThreshold": failures,
+    }
+
+
+def _container(name: str, command: list[str]) -> Manifest:
+    env: list[Manifest] = []
+    if name in INPUT_OF:
+        # The pod's ordinal is its name in the consumer group: a restarted pod gets its partitions and state back.
+        index = {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}
+        env.append({"name": "VPP_KAFKA__WORKER_ID", "valueFrom": index})
+    if name in {"storage", "mcp"}:
+        env.append({"name": "VPP_STORE__KIND", "value": "influx"})
+        env.append(_secret("VPP_INFLUX__TOKEN", "vpp-influxdb", "token" if name == "storage" else "read-token"))
+    if name == "orders":
+        env.append(_secret("VPP_APPROVAL_KEY", "vpp-approval", "key", optional=True))
+    # There where the broker asks for a login; the users are those of deploy/create-acls.sh.
+    env += [
+        _secret(f"VPP_KAFKA__{key.upper()}", f"vpp-kafka-{name}", key, optional=True)
+        for key in ("username", "password")
+    ]
+    mounts: list[Manifest] = [
+        {"name": "state", "mountPath": "/data"},
+        {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108  # an empty volume of this pod alone
+        {"name": "input", "mountPath": "/input", "readOnly": True},
+        {"name": "kafka-ca", "mountPath": "/etc/vpp/kafka", "readOnly": True},
+    ]
+    if name in {"forecast", "simulate"}:
+        mounts.append({"name": "models", "mountPath": "/data/models"})
+    return {
+        "name": name,
+        "image": IMAGE,
+        "args": command,
+        "envFrom": [{"configMapRef": {"name": "vpp-settings"}}],
+        "env": env,
+        "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts,
+    }
+
+
+def _secret(variable: str, secret: str, key: str, *, optional: bool = False) -> Manifest:
+    reference: Manifest = {"name": secret, "key": key} | ({"optional": True} if optional else {})
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
+
+
+def _pod(name: str, component: str, container: Manifest) -> Manifest:
+    volumes: list[Manifest] = [
+        {"name": "scratch", "emptyDir": {"sizeLimit": "128Mi"}},
+        {"name": "input", "configMap": {"name": "vpp-input", "optional": True}},
+        {"name": "kafka-ca", "secret": {"secretName": "vpp-kafka-ca", "optional": True}},
+    ]
+    if name in {"storage", "mcp"}:
+        volumes.append({"name": "state", "emptyDir": {"sizeLimit": "256Mi"}})
+    if name in {"forecast", "simulate"}:
+        volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": "vpp-models"}})
+    return {
+        "metadata": {"labels": _labels(name) | {"app.kubernetes.io/component": component}},
+        "spec": {
+            "automountServiceAccountToken": False,
+            # Variables that Kubernetes makes of Services could begin with VPP_, and an unknown setting is refused.
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 60,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "kubernetes.io/hostname",
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": _labels(name)},
+                }
+            ],
+            "containers": [container],
+            "volumes": volumes,
+        },
+    }
+
+
+def _stateful_set(name: str, pod: Manifest) -> Manifest:
+    claim = {
+        "metadata": {"name": "state"},
+        "spec": {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "2Gi"}}},
+    }
+    spec = {
+        "serviceName": name,
+        "replicas": 1,
+        "podManagementPolicy": "Parallel",
+        # After scaling in, partitions move on: an old copy of their state must not come back with a later pod.
+        "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete", "whenDeleted": "Retain"},
+        "selector": {"matchLabels": _labels(name)},
+        "template": pod,
+        "volumeClaimTemplates": [claim],
+    }
+    return _object("apps/v1", "StatefulSet", name, spec)
+
+
+def _deployment(name: str, pod: Manifest) -> Manifest:
+    spec = {"replicas": 1, "selector": {"matchLabels": _labels(name)}, "template": pod}
+    return _object("apps/v1", "Deployment", name, spec)
+
+
+def _service(name: str, port: int = METRICS_PORT, *, headless: bool = True) -> Manifest:
+    port_name = "metrics" if headless else "http"
+    spec: Manifest = {"selector": _labels(name), "ports": [{"name": port_name, "port": port, "targetPort": port_name}]}
+    return _object("v1", "Service", name, ({"clusterIP": "None"} if headless else {}) | spec)
+
+
+def _budget(name: str) -> Manifest:
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": _labels(name)}}
+    return _object("policy/v1", "PodDisruptionBudget", name, spec)
+
+
+def _object(version: str, kind: str, name: str, spec: Manifest) -> Manifest:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": _labels(name)}, "spec": spec}
+
+
+def _labels(name: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": name, **PART_OF}
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes equal values out each time instead of as anchors, and lists indented."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _documents(manifests: list[Manifest]) -> str:
+    return _HEAD + yaml.dump_all(
+        manifests, Dumper=_Plain, sort_keys=False, width=120, default_flow_style=False, explicit_start=True
+    )

@@ -1,0 +1,297 @@
+"""What deploy/k8s promises: strict manifests, our topics and settings, no rights, no secrets, nothing that dangles."""
+
+import copy
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.contract.compose_file import DEPLOY, read_compose
+from tests.contract.kube_schemas import SCHEMAS
+from tests.contract.kustomize import Manifest, render
+from vpp.errors import ConfigError
+from vpp.settings import PLACEHOLDER, Settings, env_name, keys, load_settings
+from vpp.streams.topics import INPUT_OF, TOPOLOGIES
+
+K8S = DEPLOY / "k8s"
+VERSIONS = ("1.32", "1.34", "1.36")
+OVERLAYS = ("dev", "production")
+OURS = "smartgrid-ai:0.1.0"
+STEPS = {*INPUT_OF}
+# Secrets that docs/guide/kubernetes.md asks for; the overlay dev makes vpp-influxdb from a file.
+SECRETS = {
+    "vpp-influxdb",
+    "vpp-approval",
+    "vpp-kafka-ca",
+    "vpp-rpk",
+    "vpp-mcp-tokens",
+    *(f"vpp-kafka-{name}" for name in (*TOPOLOGIES, "mcp", "simulate")),
+}
+
+
+@pytest.fixture(scope="module")
+def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
+    """Every overlay, rendered as in a fresh clone where only the example of secrets was copied."""
+    deploy = tmp_path_factory.mktemp("clone") / "deploy"
+    shutil.copytree(K8S, deploy / "k8s", ignore=shutil.ignore_patterns("secrets.env"))
+    shutil.copytree(DEPLOY / "grafana", deploy / "grafana")
+    dev = deploy / "k8s" / "overlays" / "dev"
+    shutil.copy(dev / "secrets.env.example", dev / "secrets.env")
+    return {name: render(deploy / "k8s" / "overlays" / name) for name in OVERLAYS}
+
+
+@pytest.fixture(params=OVERLAYS)
+def objects(request: pytest.FixtureRequest, overlays: dict[str, list[Manifest]]) -> list[Manifest]:
+    return overlays[request.param]
+
+
+def check(manifest: Manifest, version: str) -> None:
+    schema = SCHEMAS.get(manifest["kind"])
+    if schema is None:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    else:
+        jsonschema.Draft202012Validator(schema).validate(manifest)
+
+
+def named(objects: list[Manifest], kind: str, name: str) -> Manifest:
+    (found,) = (one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name)
+    return found
+
+
+def pods(objects: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Name and pod template of every object that starts pods."""
+    for one in objects:
+        if "template" in one.get("spec", {}):
+            yield one["metadata"]["name"], one["spec"]["template"]
+
+
+def containers(objects: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    for name, pod in pods(objects):
+        for container in [*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]]:
+            yield name, container
+
+
+def references(part: Any) -> Iterator[tuple[str, str]]:
+    """Kind and name of every object that a part of a pod refers to."""
+    if isinstance(part, list):
+        for one in part:
+            yield from references(one)
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key in {"secretKeyRef", "secretRef"}:
+                yield "Secret", value["name"]
+            elif key == "secret":
+                yield "Secret", value["secretName"]
+            elif key in {"configMapRef", "configMap"}:
+                yield "ConfigMap", value["name"]
+            elif key == "persistentVolumeClaim":
+                yield "PersistentVolumeClaim", value["claimName"]
+            else:
+                yield from references(value)
+
+
+def environment(objects: list[Manifest], container: Manifest, secrets: dict[str, str]) -> dict[str, str]:
+    """The environment that the container would get, with the values of secrets by ``NAME/KEY``."""
+    found: dict[str, str] = {}
+    for source in container.get("envFrom", ()):
+        if "configMapRef" in source:
+            found |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
+    for entry in container["env"]:
+        origin = entry.get("valueFrom", {})
+        if "value" in entry:
+            found[entry["name"]] = entry["value"]
+        elif "fieldRef" in origin:
+            assert origin["fieldRef"]["fieldPath"] == "metadata.labels['apps.kubernetes.io/pod-index']"
+            found[entry["name"]] = "1"
+        else:
+            reference = origin["secretKeyRef"]
+            value = secrets.get(f"{reference['name']}/{reference['key']}")
+            if value is not None:
+                found[entry["name"]] = value
+            else:
+                assert reference.get("optional"), f"{reference} is missing"
+    return found
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: dict[str, str]) -> Settings:
+    monkeypatch.chdir(folder)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+REAL = {"vpp-influxdb/token": "8f3a-a-real-one", "vpp-influxdb/read-token": "8f3a-another"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_object_is_valid_to_the_last_field(objects: list[Manifest], version: str) -> None:
+    for manifest in objects:
+        check(manifest, version)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "right", "wrong"),
+    [
+        pytest.param("StatefulSet", ("spec", "template", "spec"), "enableServiceLinks", "enableServicelinks", id="pod"),
+        pytest.param("StatefulSet", ("spec",), "podManagementPolicy", "podManagmentPolicy", id="stateful set"),
+        pytest.param("NetworkPolicy", ("spec",), "policyTypes", "policyType", id="network policy"),
+        pytest.param("PodDisruptionBudget", ("spec",), "maxUnavailable", "maxUnavailble", id="budget"),
+        pytest.param("ScaledObject", ("spec",), "minReplicaCount", "minReplicas", id="KEDA"),
+        pytest.param("ScaledObject", ("spec", "triggers", 0, "metadata"), "lagThreshold", "lagTreshold", id="trigger"),
+        pytest.param("ServiceMonitor", ("spec", "endpoints", 0), "interval", "intervall", id="monitor"),
+        pytest.param("PrometheusRule", ("spec", "groups", 0, "rules", 0), "expr", "expression", id="rule"),
+    ],
+)
+def test_a_misspelt_field_is_refused(
+    overlays: dict[str, list[Manifest]], kind: str, path: tuple[Any, ...], right: str, wrong: str
+) -> None:
+    manifest = copy.deepcopy(next(one for one in overlays["production"] if one["kind"] == kind))
+    place: Any = manifest
+    for key in path:
+        place = place[key]
+    place[wrong] = place.pop(right)
+    with pytest.raises(jsonschema.ValidationError):
+        check(manifest, VERSIONS[-1])
+
+
+def test_every_topology_runs_and_the_stateful_ones_keep_their_volume(objects: list[Manifest]) -> None:
+    assert {one["metadata"]["name"] for one in objects if one["kind"] == "StatefulSet"} >= STEPS
+    for name in TOPOLOGIES:
+        workload = named(objects, "StatefulSet" if name in STEPS else "Deployment", name)
+        (container,) = workload["spec"]["template"]["spec"]["containers"]
+        assert container["args"] == ["python", "-m", f"topologies.{name}"]
+        if name in STEPS:
+            assert "VPP_KAFKA__WORKER_ID" in {entry["name"] for entry in container["env"]}
+            assert workload["spec"]["podManagementPolicy"] == "Parallel"
+            assert workload["spec"]["volumeClaimTemplates"][0]["metadata"]["name"] == "state"
+            assert {"name": "state", "mountPath": "/data"} in container["volumeMounts"]
+
+
+def test_only_stateless_steps_scale_by_themselves(overlays: dict[str, list[Manifest]]) -> None:
+    scaled = [one for one in overlays["production"] if one["kind"] == "ScaledObject"]
+    assert [one["spec"]["scaleTargetRef"]["name"] for one in scaled] == ["storage"]
+    assert "replicas" not in named(overlays["production"], "Deployment", "storage")["spec"]
+    settings = named(overlays["production"], "ConfigMap", "vpp-settings")["data"]
+    trigger = scaled[0]["spec"]["triggers"][0]["metadata"]
+    assert trigger["consumerGroup"] == Settings().group("storage")
+    assert trigger["bootstrapServers"] == settings["VPP_KAFKA__BOOTSTRAP_SERVERS"]
+    assert scaled[0]["spec"]["maxReplicaCount"] == int(settings["VPP_KAFKA__PARTITIONS"])
+
+
+def test_no_step_has_more_workers_than_partitions(objects: list[Manifest]) -> None:
+    partitions = int(named(objects, "ConfigMap", "vpp-settings")["data"]["VPP_KAFKA__PARTITIONS"])
+    assert all(1 <= named(objects, "StatefulSet", name)["spec"]["replicas"] <= partitions for name in STEPS)
+
+
+def test_workers_are_asked_where_they_answer(objects: list[Manifest]) -> None:
+    for name, container in containers(objects):
+        if name in TOPOLOGIES:
+            paths = {probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")}
+            assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
+            port = environment(objects, container, REAL)["VPP_METRICS__PORT"]
+            assert container["ports"] == [{"name": "metrics", "containerPort": int(port)}]
+            assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] == 300
+
+
+def test_every_container_runs_without_rights(objects: list[Manifest]) -> None:
+    for name, pod in pods(objects):
+        assert pod["spec"]["automountServiceAccountToken"] is False, name
+        assert pod["spec"]["enableServiceLinks"] is False, name
+        security = pod["spec"]["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        if any(container["image"] == OURS for container in pod["spec"]["containers"]):
+            assert (security["runAsUser"], security["runAsGroup"], security["fsGroup"]) == (10001, 10001, 10001)
+    for name, container in containers(objects):
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False, name
+        assert context["capabilities"] == {"drop": ["ALL"]}, name
+        assert "memory" in container["resources"]["limits"], name
+        if container["image"] == OURS:
+            assert context["readOnlyRootFilesystem"] is True, name
+
+
+def test_images_are_those_of_the_compose_file(objects: list[Manifest]) -> None:
+    known = {service["image"] for service in read_compose()["services"].values()}
+    assert {container["image"] for _, container in containers(objects)} <= known
+    assert OURS in known
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_settings_load_in_production(
+    overlays: dict[str, list[Manifest]], overlay: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    objects = overlays[overlay]
+    for name, container in containers(objects):
+        if container["image"] != OURS:
+            continue
+        variables = environment(objects, container, REAL)
+        assert {variable for variable in variables if variable.startswith("VPP_")} <= {env_name(key) for key in keys()}
+        with monkeypatch.context() as patch:
+            settings = loaded(patch, tmp_path, variables)
+        assert settings.environment == "production"
+        assert settings.kafka.bootstrap_servers
+        assert settings.kafka.worker_id == ("1" if name in STEPS else None)
+        assert settings.store.kind == ("influx" if name in {"storage", "mcp"} else "sqlite")
+
+
+def test_a_placeholder_is_refused(
+    overlays: dict[str, list[Manifest]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    objects = overlays["production"]
+    container = named(objects, "Deployment", "storage")["spec"]["template"]["spec"]["containers"][0]
+    for wrong in (REAL | {"vpp-influxdb/token": PLACEHOLDER}, REAL | {"vpp-kafka-storage/password": PLACEHOLDER}):
+        with monkeypatch.context() as patch, pytest.raises(ConfigError, match="placeholder"):
+            loaded(patch, tmp_path, environment(objects, container, wrong))
+
+
+def test_no_secret_stands_in_a_file() -> None:
+    for path in K8S.rglob("*.yaml"):
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            assert document["kind"] != "Secret", path
+    lines = (K8S / "overlays" / "dev" / "secrets.env.example").read_text(encoding="utf-8").splitlines()
+    assert {line.partition("=")[2] for line in lines if not line.startswith("#")} == {PLACEHOLDER}
+
+
+def test_what_is_referred_to_exists_or_is_asked_for(objects: list[Manifest]) -> None:
+    have = {(one["kind"], one["metadata"]["name"]) for one in objects}
+    for name, pod in pods(objects):
+        mounts = {
+            mount["name"] for container in pod["spec"]["containers"] for mount in container.get("volumeMounts", ())
+        }
+        claims = {"state"} if name in {*STEPS, "simulate"} else {"data"} if name in {"redpanda", "influxdb"} else set()
+        assert mounts == {volume["name"] for volume in pod["spec"].get("volumes", ())} | claims, name
+        for kind, reference in references(pod):
+            made = (kind, reference) in have
+            assert made or reference in (SECRETS if kind == "Secret" else {"vpp-input"}), f"{name}: {kind} {reference}"
+
+
+def test_selectors_select_their_pods(objects: list[Manifest]) -> None:
+    labels = {name: pod["metadata"]["labels"] for name, pod in pods(objects)}
+    for one in objects:
+        name, spec = one["metadata"]["name"], one.get("spec", {})
+        if one["kind"] in {"StatefulSet", "Deployment", "PodDisruptionBudget"}:
+            assert spec["selector"]["matchLabels"].items() <= labels[name].items()
+        if one["kind"] == "Service":
+            assert spec["selector"].items() <= labels[name].items()
+        if one["kind"] == "StatefulSet":
+            assert named(objects, "Service", spec["serviceName"])["spec"]["clusterIP"] == "None"
+
+
+def test_all_is_denied_and_only_storage_and_readers_reach_the_database(objects: list[Manifest]) -> None:
+    policies = {one["metadata"]["name"]: one["spec"] for one in objects if one["kind"] == "NetworkPolicy"}
+    assert policies["deny-all"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    (members,) = policies["reach-influxdb"]["podSelector"]["matchExpressions"]
+    assert members["values"] == ["storage", "mcp"]
+
+
+def test_the_guide_asks_for_every_secret() -> None:
+    guide = (DEPLOY.parent / "docs" / "guide" / "kubernetes.md").read_text(encoding="utf-8")
+    written = {name for name in SECRETS if not name.startswith("vpp-kafka-") or name == "vpp-kafka-ca"} | {"vpp-keda"}
+    assert written <= set(re.findall(r"vpp-[a-z-]+", guide))
