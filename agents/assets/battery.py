@@ -9,10 +9,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from agents.assets.contract import LEAST_MW, AssetType, Curve, PlannedAsset, RunningCost, Store, amount, with_power
+from agents.assets.contract import (
+    LEAST_MW,
+    AssetType,
+    Curve,
+    PlannedAsset,
+    RunningCost,
+    StorageParameters,
+    amount,
+    with_power,
+)
 from agents.assets.frequency_droop import droop_curve
 from agents.assets.horizon import Horizon
-from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet
+from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Battery
 from vpp.fleet.schema import Zone
@@ -25,13 +34,13 @@ _DURATIONS_AHEAD = 4.0
 """A window of this many durations: a longer one gains nothing (measured on a 2 h battery)."""
 
 
-def soc_after(battery: Battery | Store, soc: float, power_mw: float, hours: float) -> float:
+def soc_after(battery: Battery | StorageParameters, soc: float, power_mw: float, hours: float) -> float:
     """Return the SoC after ``hours`` at ``power_mw``, wherever that leads."""
     inside = power_mw / battery.discharge_efficiency if power_mw > 0 else power_mw * battery.charge_efficiency
     return soc - inside * hours / battery.energy_mwh
 
 
-def power_range(battery: Battery | Store, soc: float, hours: float) -> tuple[float, float]:
+def power_range(battery: Battery | StorageParameters, soc: float, hours: float) -> tuple[float, float]:
     """Return the least and the greatest power (MW) that a battery can give for ``hours`` within its SoC band."""
     out = max(soc - battery.soc_min, 0.0) * battery.energy_mwh * battery.discharge_efficiency / hours
     into = max(battery.soc_max - soc, 0.0) * battery.energy_mwh / battery.charge_efficiency / hours
@@ -39,7 +48,7 @@ def power_range(battery: Battery | Store, soc: float, hours: float) -> tuple[flo
 
 
 def clip_to_band(
-    battery: Battery | Store, soc: float, wanted_mw: float, hours: float
+    battery: Battery | StorageParameters, soc: float, wanted_mw: float, hours: float
 ) -> tuple[float, float, Clamp | None]:
     """Return the power nearest to ``wanted_mw``, the SoC after it and what keeps it from the rest.
 
@@ -62,7 +71,7 @@ def clip_to_band(
     return power, inside, reason
 
 
-def aggregate(stores: Sequence[Store]) -> Battery:
+def aggregate(stores: Sequence[StorageParameters]) -> Battery:
     """Return one battery for several: energy and power add up, the rest is weighted by energy."""
     energy = np.array([store.energy_mwh for store in stores])
 
@@ -118,9 +127,9 @@ class BatteryType(AssetType[Battery]):
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"discharge": 1, "charge": -1}
 
-    def store(self, asset: Battery) -> Store:
+    def store(self, asset: Battery) -> StorageParameters:
         """Return its parameters; the floor keeps the reserve."""
-        return Store(
+        return StorageParameters(
             energy_mwh=asset.energy_mwh,
             charge_mw=asset.charge_mw,
             discharge_mw=asset.discharge_mw,
@@ -211,13 +220,13 @@ class BatteryType(AssetType[Battery]):
         """Return its efficiencies."""
         return BatteryForm(asset.charge_efficiency, asset.discharge_efficiency)
 
-    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add charge, discharge, energy (B, N) and stored segments (B, S)."""
         for name in ("charge", "discharge", "energy"):
             sheet.add_columns(name, len(forms), shape.steps)
         sheet.add_columns("stored", len(forms), shape.segments)
 
-    def add_energy_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_energy_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add ``energy_balance`` (B, N) and ``energy_left`` (B,)."""
         c, d, e, z = (sheet.column[name] for name in ("charge", "discharge", "energy", "stored"))
         dt = np.array(shape.step_h)

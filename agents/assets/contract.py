@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from agents.assets.horizon import Horizon
-from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet
+from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Interval, Response
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import power_text
@@ -30,7 +30,7 @@ LEAST_MW = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class StorageParameters:
     """Parameters of an asset that trades freely with a store: power in MW at the grid side, SoC as shares (0-1)."""
 
     energy_mwh: float
@@ -116,7 +116,7 @@ class AssetType(ABC, Generic[A]):
 
     # Parameters that other parts may plan with.
 
-    def store(self, asset: A) -> Store | None:
+    def store(self, asset: A) -> StorageParameters | None:
         """Return its parameters as a freely trading store, None where it is none."""
         return None
 
@@ -241,13 +241,13 @@ class AssetType(ABC, Generic[A]):
         return None
 
     @abstractmethod
-    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add the columns of its power and energy."""
 
-    def add_energy_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_energy_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add the rows of its energy balance."""
 
-    def add_operating_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_operating_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add all other rows, and columns that only they use."""
 
     power_terms: ClassVar[tuple[tuple[str, float], ...]]

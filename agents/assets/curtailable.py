@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.assets.contract import LEAST_MW, AssetType, PlannedAsset, RunningCost, amount, clip_to
 from agents.assets.horizon import Horizon
-from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet
+from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, CurtailableRenewable
 from vpp.fleet.schema import Zone
@@ -66,7 +66,7 @@ class CurtailableType(AssetType[CurtailableRenewable]):
         energy = power_mw * horizon.step_h
         return {"curtail": _renewable(horizon, row).curtail_cost_per_mwh * float(np.abs(energy).sum())}
 
-    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add ``cut`` (K, N)."""
         sheet.add_columns("cut", len(forms), shape.steps)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.assets.contract import LEAST_MW, AssetType, PlannedAsset, RunningCost, amount, with_power
 from agents.assets.horizon import Horizon
-from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet
+from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, EvDepot
 from vpp.fleet.schema import Zone
@@ -208,12 +208,12 @@ class EvDepotType(AssetType[EvDepot]):
         """Return its efficiencies."""
         return asset.charge_efficiency, asset.discharge_efficiency
 
-    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add charge, discharge, energy and missing energy (V, N)."""
         for name in ("ev_charge", "ev_discharge", "ev_energy", "ev_unmet"):
             sheet.add_columns(name, len(forms), shape.steps)
 
-    def add_energy_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_energy_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add ``ev_balance`` (V, N)."""
         c, d, e, m = (sheet.column[name] for name in ("ev_charge", "ev_discharge", "ev_energy", "ev_unmet"))
         dt = np.array(shape.step_h)

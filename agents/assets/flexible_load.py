@@ -9,7 +9,7 @@ import numpy as np
 
 from agents.assets.contract import LEAST_MW, AssetType, PlannedAsset, RunningCost, Shedding, amount, clip_to
 from agents.assets.horizon import Horizon
-from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet
+from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, CurtailableLoad
 from vpp.fleet.scale import power_text
@@ -56,7 +56,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
         energy = power_mw * horizon.step_h
         return {"curtail": _load(horizon, row).curtail_cost_per_mwh * float(np.abs(energy).sum())}
 
-    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add ``shed`` (K, N)."""
         sheet.add_columns("shed", len(forms), shape.steps)
 

@@ -15,7 +15,7 @@ from vpp.numerics.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class BlockShape:
     """What the structure of every block depends on: hours per step and segments of the stored value."""
 
     step_h: tuple[float, ...]

@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.assets.contract import LEAST_MW, AssetType, Generator, PlannedAsset, RunningCost
 from agents.assets.horizon import Horizon
-from agents.assets.lp import Coefficients, LimitColumn, Shape, Sheet, gap_hours
+from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet, gap_hours
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Peaker
 from vpp.fleet.scale import power_text
@@ -112,11 +112,11 @@ class PeakerType(AssetType[Peaker]):
             commits=commits(asset),
         )
 
-    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_power_columns(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add ``generation`` (P, N)."""
         sheet.add_columns("generation", len(forms), shape.steps)
 
-    def add_operating_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: Shape) -> None:
+    def add_operating_rows(self, sheet: Sheet, forms: Sequence[Hashable], shape: BlockShape) -> None:
         """Add ``ramp_rate`` (P, N) and the commitment of U peakers: columns and rows (U, N)."""
         generation = sheet.column["generation"]
         ramp_rate = sheet.add_rows("ramp_rate", *generation.shape)
@@ -233,7 +233,7 @@ def _run_on(peaker: Peaker, state: AssetState, power: float, hours: float, *, st
 
 
 def _put_commitment(
-    sheet: Sheet, peaker: PeakerForm, shape: Shape, columns: tuple[Ints, Ints, Ints, Ints], rows: dict[str, Ints]
+    sheet: Sheet, peaker: PeakerForm, shape: BlockShape, columns: tuple[Ints, Ints, Ints, Ints], rows: dict[str, Ints]
 ) -> None:
     """Enter the commitment of one peaker: ``columns`` are g, u, v and w."""
     generation, on, start, stop = columns

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from agents.assets.battery import BatteryType
-from agents.assets.contract import AssetType, Store
+from agents.assets.contract import AssetType, StorageParameters
 from agents.assets.curtailable import CurtailableType
 from agents.assets.ev_depot import EvDepotType
 from agents.assets.fleet_state import FleetState
@@ -43,7 +43,7 @@ def type_of(asset: Asset) -> AssetType[Any]:
     return TYPES[asset.kind]
 
 
-def store_of(asset: Asset) -> Store | None:
+def store_of(asset: Asset) -> StorageParameters | None:
     """Return the parameters of an asset that trades freely with a store, None for others."""
     return type_of(asset).store(asset)
 

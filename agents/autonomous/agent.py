@@ -27,9 +27,9 @@ from agents.autonomous.guard import (
     ACTING,
     AgentLimits,
     Brain,
+    BrainContext,
     Call,
     Conclusion,
-    Episode,
     OpenPlan,
     StepLimitError,
     Task,
@@ -148,7 +148,7 @@ class GridAgent:
         try:
             async with asyncio.timeout(self.limits.max_s):
                 found = await self.brain.look(
-                    Episode(Task(zone, mine), self.limits, self._tools, self._ask, self._keep)
+                    BrainContext(Task(zone, mine), self.limits, self._tools, self._ask, self._keep)
                 )
         except StepLimitError as error:
             found = Conclusion("stopped", str(error))

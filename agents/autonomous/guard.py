@@ -98,7 +98,7 @@ class Conclusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class BrainContext:
     """One look at one zone, as a brain sees it.
 
     Attributes:
@@ -124,7 +124,7 @@ class Brain(Protocol):
         """How the audit names it."""
         ...
 
-    async def look(self, episode: Episode) -> Conclusion:
+    async def look(self, episode: BrainContext) -> Conclusion:
         """Return what is to be said of a zone, after asking and proposing within the limits."""
         ...
 

@@ -16,7 +16,7 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.providers import infer_provider_class
 
-from agents.autonomous.guard import Call, Conclusion, Episode, OpenPlan, StepLimitError, Task, Told
+from agents.autonomous.guard import BrainContext, Call, Conclusion, OpenPlan, StepLimitError, Task, Told
 from vpp.errors import ConfigError
 
 INSTRUCTIONS = """\
@@ -65,7 +65,7 @@ class ModelBrain:
         self.name = f"llm:{model.model_name}"
         self._model = model
 
-    async def look(self, episode: Episode) -> Conclusion:
+    async def look(self, episode: BrainContext) -> Conclusion:
         """Return the model's report; a limit or a failure of the provider is a conclusion, not an error.
 
         Every message between agent and model is kept, also after a failure.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from agents.autonomous.guard import AgentLimits, Call, Conclusion, Episode, Task, Told
+from agents.autonomous.guard import AgentLimits, BrainContext, Call, Conclusion, Task, Told
 from vpp.fleet.scale import power_text
 
 WATCH_H = 8.0
@@ -40,7 +40,7 @@ class Strategy:
 
     name = "strategy"
 
-    async def look(self, episode: Episode) -> Conclusion:
+    async def look(self, episode: BrainContext) -> Conclusion:
         """Return the conclusion of ``think``, with every call asked through the episode."""
         thought = think(episode.task, episode.limits)
         try:

@@ -20,7 +20,7 @@ _SAME_SHARE = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SetpointVerdict:
     """What of one setpoint may go out: ``power_mw`` is safe to send (0: refused), ``reason`` is None if accepted."""
 
     asset_id: str
@@ -38,7 +38,7 @@ def check(
     net_mw: float = math.nan,
     potential_mw: Mapping[str, float] | None = None,
     start: datetime | None = None,
-) -> tuple[Verdict, ...]:
+) -> tuple[SetpointVerdict, ...]:
     """Return a verdict per setpoint, in the zone's order, unknown assets last.
 
     Refused: not a number, no such asset, not available. Clamped: more than the asset can give over the interval, or
@@ -55,7 +55,7 @@ def check(
     """
     potentials = potential_mw or {}
     at = None if start is None else zone.local(start)
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, SetpointVerdict] = {}
     same_mw = zone.served_scale.share(_SAME_SHARE)
     for row, asset in enumerate(zone.assets):
         if asset.asset_id not in setpoints_mw:
@@ -66,19 +66,19 @@ def check(
             potential_mw=potentials.get(asset.asset_id, math.nan), at=at,
         )  # fmt: skip
         if given.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
-            verdicts[asset.asset_id] = Verdict(asset.asset_id, "refused", 0.0, given.reason)
+            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "refused", 0.0, given.reason)
         elif abs(given.power_mw - wanted) > same_mw:
-            verdicts[asset.asset_id] = Verdict(asset.asset_id, "clamped", given.power_mw, given.reason)
+            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "clamped", given.power_mw, given.reason)
         else:
-            verdicts[asset.asset_id] = Verdict(asset.asset_id, "accepted", given.power_mw, None)
+            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "accepted", given.power_mw, None)
     if math.isfinite(net_mw):
         _keep_caps(zone, verdicts, net_mw)
     unknown = sorted(set(setpoints_mw) - {asset.asset_id for asset in zone.assets})
-    refused = tuple(Verdict(asset_id, "refused", 0.0, Clamp.UNKNOWN_ASSET) for asset_id in unknown)
+    refused = tuple(SetpointVerdict(asset_id, "refused", 0.0, Clamp.UNKNOWN_ASSET) for asset_id in unknown)
     return (*verdicts.values(), *refused)
 
 
-def _keep_caps(zone: Zone, verdicts: dict[str, Verdict], net_mw: float) -> None:
+def _keep_caps(zone: Zone, verdicts: dict[str, SetpointVerdict], net_mw: float) -> None:
     """Take back what draws power above the import cap, and what gives power below the export cap, in file order."""
     same_mw = zone.served_scale.share(_SAME_SHARE)
     grid = net_mw - sum(v.power_mw for v in verdicts.values())
@@ -97,4 +97,4 @@ def _keep_caps(zone: Zone, verdicts: dict[str, Verdict], net_mw: float) -> None:
             below -= power - moved
         else:
             continue
-        verdicts[asset.asset_id] = Verdict(asset.asset_id, "clamped", moved, reason)
+        verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "clamped", moved, reason)

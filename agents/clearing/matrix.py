@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from agents.assets.lp import Shape, Sheet
+from agents.assets.lp import BlockShape, Sheet
 from agents.assets.registry import TYPES
 from agents.clearing.highs import Matrix
 from vpp.numerics.arrays import Floats, Ints
@@ -29,7 +29,7 @@ class Form:
     """
 
     blocks: tuple[tuple[str, tuple[Hashable, ...]], ...]
-    shape: Shape
+    shape: BlockShape
     ramp_down: int
     ramp_up: int
     level_down: int
@@ -39,7 +39,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class MatrixLayout:
     """Places of columns and rows, by name, and the matrix; names of a switch that is off are missing.
 
     Columns besides those of the asset types: ``grid`` (N,), ``ramp`` and ``level`` pieces (N, pieces),
@@ -54,7 +54,7 @@ class Layout:
 
 
 @lru_cache(maxsize=64)
-def layout_of(form: Form) -> Layout:
+def layout_of(form: Form) -> MatrixLayout:
     """Return the layout of ``form``, from the cache when it was built before."""
     sheet = Sheet()
     steps = form.shape.steps
@@ -72,7 +72,7 @@ def layout_of(form: Form) -> Layout:
         _add_orders(sheet, form)
     if form.churns:
         _add_plan(sheet, form)
-    return Layout(Matrix.of((sheet.rows, sheet.columns), *sheet.entries()), sheet.column, sheet.row)
+    return MatrixLayout(Matrix.of((sheet.rows, sheet.columns), *sheet.entries()), sheet.column, sheet.row)
 
 
 def _add_grid(sheet: Sheet, form: Form) -> None:

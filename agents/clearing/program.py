@@ -30,11 +30,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.assets.lp import Coefficients, Shape
+from agents.assets.lp import BlockShape, Coefficients
 from agents.assets.registry import TYPES
 from agents.clearing.highs import Program
 from agents.clearing.horizon_bounds import binding_values, curtailable_power, worst_excess
-from agents.clearing.matrix import Form, Layout, layout_of
+from agents.clearing.matrix import Form, MatrixLayout, layout_of
 from agents.clearing.penalties import Hinges, level_hinges, ramp_hinges
 from agents.clearing.problem import ClearingProblem
 from vpp.numerics.arrays import Bools, Floats, Ints
@@ -49,16 +49,18 @@ SAFETY_FACTOR = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class AssetRows:
     """Places of the problem's assets by kind, in the order of the types; file order within a kind."""
 
     by_kind: dict[str, Ints]
 
     @staticmethod
-    def of(problem: ClearingProblem) -> Rows:
+    def of(problem: ClearingProblem) -> AssetRows:
         """Return the places of ``problem``."""
         kinds = [asset.kind for asset in problem.assets]
-        return Rows({kind: np.array([i for i, k in enumerate(kinds) if k == kind], dtype=np.int64) for kind in TYPES})
+        return AssetRows(
+            {kind: np.array([i for i, k in enumerate(kinds) if k == kind], dtype=np.int64) for kind in TYPES}
+        )
 
     def where(self, name: str) -> Ints:
         """Return the places of the assets whose type has a true attribute ``name``."""
@@ -76,8 +78,8 @@ class Model:
     """One filled-in program with what is needed to read its solution."""
 
     program: Program
-    layout: Layout
-    rows: Rows
+    layout: MatrixLayout
+    rows: AssetRows
     fixed_mw: Floats
 
     def exclusive(self) -> tuple[Ints, Ints]:
@@ -113,7 +115,7 @@ def build(problem: ClearingProblem, *, running: Bools | None = None) -> Model:
         problem: The decision.
         running: Shape (A, N): the generators' commitment when it is decided already; the program is then an LP.
     """
-    rows = Rows.of(problem)
+    rows = AssetRows.of(problem)
     ramp, level = ramp_hinges(problem), level_hinges(problem)
     bands = problem.bands
     orders = bool(
@@ -139,7 +141,7 @@ def build(problem: ClearingProblem, *, running: Bools | None = None) -> Model:
     return Model(program, layout, rows, values.fixed_mw)
 
 
-def _coefficients(problem: ClearingProblem, layout: Layout, running: Bools | None) -> Coefficients:
+def _coefficients(problem: ClearingProblem, layout: MatrixLayout, running: Bools | None) -> Coefficients:
     columns, lines = layout.matrix.columns, layout.matrix.rows
     return Coefficients(
         column=layout.column,
@@ -157,13 +159,13 @@ def _coefficients(problem: ClearingProblem, layout: Layout, running: Bools | Non
     )
 
 
-def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, orders: bool) -> Form:
+def _form(problem: ClearingProblem, rows: AssetRows, ramp: Hinges, level: Hinges, *, orders: bool) -> Form:
     blocks = [
         (kind, tuple(TYPES[kind].form(problem.assets[i]) for i in places)) for kind, places in rows.by_kind.items()
     ]
     return Form(
         blocks=tuple(blocks),
-        shape=Shape(tuple(problem.step_h.tolist()), len(problem.stored_value_per_mwh)),
+        shape=BlockShape(tuple(problem.step_h.tolist()), len(problem.stored_value_per_mwh)),
         ramp_down=ramp.down_mw.shape[1] + 1,
         ramp_up=ramp.up_mw.shape[1],
         level_down=level.down_mw.shape[1] + 1,
@@ -173,7 +175,7 @@ def _form(problem: ClearingProblem, rows: Rows, ramp: Hinges, level: Hinges, *, 
     )
 
 
-def _net_load_blocks(rows: Rows) -> list[tuple[Ints, str]]:
+def _net_load_blocks(rows: AssetRows) -> list[tuple[Ints, str]]:
     return [(places, name) for kind, places in rows.by_kind.items() if (name := TYPES[kind].net_load_column)]
 
 
@@ -200,7 +202,7 @@ def _fill_grid(values: Coefficients, problem: ClearingProblem, ramp: Hinges, lev
         values.cost[values.column[name]] = costs
 
 
-def _fill_orders(values: Coefficients, problem: ClearingProblem, rows: Rows) -> None:
+def _fill_orders(values: Coefficients, problem: ClearingProblem, rows: AssetRows) -> None:
     """Bands and targets of orders, soft: what is out of reach is missed by as little as can be."""
     row, column, places = values.row, values.column, rows.all
     limits = problem.zone.limits
@@ -222,7 +224,7 @@ def _fill_orders(values: Coefficients, problem: ClearingProblem, rows: Rows) -> 
             values.row_low[place] = values.row_high[place] = problem.bands.soc_target[i] * capacity
 
 
-def _fill_plan(values: Coefficients, problem: ClearingProblem, rows: Rows) -> None:
+def _fill_plan(values: Coefficients, problem: ClearingProblem, rows: AssetRows) -> None:
     """Departures from the plan before."""
     reference = problem.reference_mw[rows.where("keeps_to_plan")]
     finite = np.isfinite(reference)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.assets.contract import Generator, Store
+from agents.assets.contract import Generator, StorageParameters
 from agents.assets.lp import gap_hours
 from agents.assets.registry import rows_where, store_of, store_rows, type_of
 from agents.clearing.horizon_bounds import binding_values
@@ -47,7 +47,7 @@ class Programme:
     problem: ClearingProblem
     row: int
     generator_row: int | None
-    store: Store
+    store: StorageParameters
     grids: Grids
     value: Floats
     battery: BatteryCell
@@ -106,7 +106,7 @@ def _is_covered(problem: ClearingProblem, row: int) -> bool:
     return kind.store(asset) is not None or kind.rests(problem, row)
 
 
-def _store(problem: ClearingProblem, row: int) -> Store:
+def _store(problem: ClearingProblem, row: int) -> StorageParameters:
     store = store_of(problem.assets[row])
     assert store is not None
     return store
@@ -176,14 +176,14 @@ def _price_deviations(problem: ClearingProblem) -> Floats:
     return np.asarray((sign * problem.price_sd_per_mwh)[:, None] * PRICE_NODES[None, :])
 
 
-def _power_grid(store: Store, capacity: float) -> Floats:
+def _power_grid(store: StorageParameters, capacity: float) -> Floats:
     top = max(store.discharge_mw, capacity)
     spacing = (store.charge_mw + top) / POWER_SPANS
     down, up = math.ceil(store.charge_mw / spacing - 1e-9), math.ceil(top / spacing - 1e-9)
     return np.asarray(np.arange(-down, up + 1) * spacing, dtype=np.float64)
 
 
-def _cell(store: Store) -> BatteryCell:
+def _cell(store: StorageParameters) -> BatteryCell:
     return BatteryCell(
         charge_efficiency=store.charge_efficiency,
         discharge_efficiency=store.discharge_efficiency,
@@ -199,7 +199,7 @@ def _level(problem: ClearingProblem) -> GridLevel:
     return GridLevel(low, limits.import_cap_mw, problem.service_factor * limits.cap_penalty_per_mwh)
 
 
-def _terminal(problem: ClearingProblem, store: Store, energy: Floats) -> Floats:
+def _terminal(problem: ClearingProblem, store: StorageParameters, energy: Floats) -> Floats:
     """Return the worth of energy left, on the energy grid."""
     widths = problem.stored_width * (store.soc_max - store.soc_min) * store.energy_mwh
     edges = store.soc_min * store.energy_mwh + np.concatenate([[0.0], np.cumsum(widths)])

@@ -22,7 +22,7 @@ TOP_DAYS_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class PriceHistory:
     """Actual prices of n consecutive slots and their clock, history before the test included.
 
     ``price``: per MWh, NaN missing, shape (n,). ``hours``: length of a slot. ``first``: position of the test's first
@@ -44,7 +44,7 @@ class Market:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledPath:
     """What a path earned: money per slot and MW of power, and energy discharged at the grid side (MWh per MW)."""
 
     cash: Floats
@@ -55,7 +55,7 @@ class Settled:
         return np.asarray(np.bincount(day, weights=self.cash), dtype=np.float64)
 
 
-def settled(battery: UnitBattery, stored_mwh: Floats, price: Floats) -> Settled:
+def settled(battery: UnitBattery, stored_mwh: Floats, price: Floats) -> SettledPath:
     """Return what a path earns, wear included.
 
     Args:
@@ -72,7 +72,7 @@ def settled(battery: UnitBattery, stored_mwh: Floats, price: Floats) -> Settled:
     if np.any(np.isnan(price) & (move != 0.0)):
         raise ValueError("a path moves in a slot without a price")
     paid = np.where(np.isnan(price), 0.0, price)
-    return Settled(paid * (sold - bought) - battery.wear_per_mwh * sold, sold)
+    return SettledPath(paid * (sold - bought) - battery.wear_per_mwh * sold, sold)
 
 
 def bound_path(battery: UnitBattery, price: Floats, hours: float) -> Floats:
@@ -89,7 +89,7 @@ def rested(battery: UnitBattery, slots: int) -> Floats:
 
 
 def figures(
-    battery: UnitBattery, market: Market, path: Floats, bound: Floats, power_mw: float, energy_mwh: float
+    battery: UnitBattery, market: PriceHistory, path: Floats, bound: Floats, power_mw: float, energy_mwh: float
 ) -> dict[str, float | None]:
     """Return value, bound and captures of a path over the test, money for ``power_mw``.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from agents.bidding.paper_accounts import continuation
-from agents.evaluation.arbitrage import Market, rested
+from agents.evaluation.arbitrage import PriceHistory, rested
 from vpp.domain import horizons_min
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats, Ints
@@ -24,7 +24,7 @@ Ahead = Callable[[int], Floats]
 """From the position of a slot to the prices expected of it and of the slots after it, over 24 hours."""
 
 
-def planned(battery: UnitBattery, market: Market, ahead: Ahead, seen: Floats | None) -> Floats:
+def planned(battery: UnitBattery, market: PriceHistory, ahead: Ahead, seen: Floats | None) -> Floats:
     """Return the path that plans 24 hours ahead in every slot.
 
     Args:
@@ -52,7 +52,7 @@ def _bins(hours: float) -> tuple[Ints, Floats]:
     return ends[:-1] // round(60 * hours), np.diff(ends) / 60.0
 
 
-def of_days(market: Market, table: Floats) -> Ahead:
+def of_days(market: PriceHistory, table: Floats) -> Ahead:
     """Return expectations that one row per local test day gives, (days, slots a day); the row serves the day after."""
     per_day, slots = round(24.0 / market.hours), table.shape[1]
 
@@ -63,14 +63,14 @@ def of_days(market: Market, table: Floats) -> Ahead:
     return ahead
 
 
-def of_day_before(market: Market) -> Ahead:
+def of_day_before(market: PriceHistory) -> Ahead:
     """Return the prices of the 24 hours before each slot, in order; a missing one is the last known."""
     per_day = round(24.0 / market.hours)
     price = _carried(market.price)
     return lambda t: price[t - per_day : t]
 
 
-def profile_table(market: Market, days: int) -> Floats:
+def profile_table(market: PriceHistory, days: int) -> Floats:
     """Return per local test day the mean price by slot of the ``days`` days before it, (test days, slots a day).
 
     A slot that none of them holds is their mean over all slots; without any price it is 0.
@@ -88,7 +88,7 @@ def profile_table(market: Market, days: int) -> Floats:
     return table
 
 
-def percentile(battery: UnitBattery, market: Market, seen: Floats) -> Floats:
+def percentile(battery: UnitBattery, market: PriceHistory, seen: Floats) -> Floats:
     """Return the path that charges below the 25th and discharges above the 75th percentile of the last 28 days.
 
     Args:
@@ -108,7 +108,7 @@ def percentile(battery: UnitBattery, market: Market, seen: Floats) -> Floats:
     return followed(battery, power[market.test], market)
 
 
-def original(battery: UnitBattery, market: Market) -> Floats:
+def original(battery: UnitBattery, market: PriceHistory) -> Floats:
     """Return the path of the original's direction in sane units: charge on a predicted rise, discharge on a fall.
 
     The prediction is yesterday's change of the same slot, of net load (of the price where the zone has no net load).
@@ -121,7 +121,7 @@ def original(battery: UnitBattery, market: Market) -> Floats:
     return followed(battery, power[market.test], market)
 
 
-def followed(battery: UnitBattery, power: Floats, market: Market) -> Floats:
+def followed(battery: UnitBattery, power: Floats, market: PriceHistory) -> Floats:
     """Return the path of wanted powers (-1 to 1) over the test, held within the store; no price, no move."""
     wanted = np.where(np.isnan(market.price[market.test]), 0.0, power)
     return np.asarray(_follow(wanted, market.hours, float(rested(battery, 0)[0]), battery.cell(2)))
@@ -137,7 +137,7 @@ def _follow(power: Floats, hours: float, start: float, cell: Cell) -> Floats:
     return path
 
 
-def last_seen(market: Market) -> Floats:
+def last_seen(market: PriceHistory) -> Floats:
     """Return for each slot the last price known before it."""
     carried = _carried(market.price)
     return np.concatenate([[np.nan], carried[:-1]])

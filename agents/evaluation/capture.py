@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.assets.contract import Store
+from agents.assets.contract import StorageParameters
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
@@ -64,7 +64,7 @@ class Capture:
         return 100.0 * self.value / self.bound if self.bound > 0 else None
 
 
-def capture_of_day(battery: Store, slots: Sequence[Slot], hours: float) -> Capture:
+def capture_of_day(battery: StorageParameters, slots: Sequence[Slot], hours: float) -> Capture:
     """Return a day's capture.
 
     Args:

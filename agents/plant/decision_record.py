@@ -14,7 +14,7 @@ from agents.assets.fleet_state import FleetState
 from agents.assets.registry import store_of, type_of
 from agents.assets.state import AssetState
 from agents.assets.twin import deliver
-from agents.clearing.checker import Verdict, check
+from agents.clearing.checker import SetpointVerdict, check
 from agents.clearing.plan_reasons import say_asset
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.plant.build_problem import potentials_now, starting
@@ -291,7 +291,7 @@ def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw:
     ]
 
 
-def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict, order: Order | None) -> str:
+def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: SetpointVerdict, order: Order | None) -> str:
     """Return why an asset got its setpoint: the checker's reason, else the order that rules it, else its worth."""
     if verdict.reason is not None:
         return f"clamped: {verdict.reason}, {power_text(plan.power_mw[row, 0])} was planned"
@@ -300,7 +300,7 @@ def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: Verdict, or
     return plan.binding if plan.is_reflex else say_asset(problem, plan, row)
 
 
-def _checks(wanted: Mapping[str, float], verdicts: Sequence[Verdict]) -> list[SetpointCheck]:
+def _checks(wanted: Mapping[str, float], verdicts: Sequence[SetpointVerdict]) -> list[SetpointCheck]:
     return [
         SetpointCheck(
             asset_id=verdict.asset_id,

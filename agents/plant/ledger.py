@@ -18,7 +18,7 @@ from vpp.messages import LedgerEntry, Trade
 ZONE_ROW = "zone"
 
 
-class Settled(msgspec.Struct):
+class SettledSlot(msgspec.Struct):
     """What is known of one settled slot; enough to compute its money again.
 
     ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: assets
@@ -64,7 +64,7 @@ class Money:
         return (self.revenue or 0.0) - self.wear_cost - self.fuel_cost - self.start_cost - self.penalty
 
 
-def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Money]:
+def money_of(zone: Zone, now: SettledSlot, before: SettledSlot | None) -> dict[str, Money]:
     """Return the money of one slot by asset, the zone's penalties last under ``zone``.
 
     ``fuel_cost`` is the running cost of an asset: fuel, paid curtailment, or energy that it owed and did not have.
@@ -89,7 +89,7 @@ def money_of(zone: Zone, now: Settled, before: Settled | None) -> dict[str, Mone
     return found
 
 
-def _asset_money(asset: Asset, now: Settled, hours: float) -> Money:
+def _asset_money(asset: Asset, now: SettledSlot, hours: float) -> Money:
     energy = now.power_mw[asset.asset_id] * hours
     price = now.price_per_mwh
     cost = type_of(asset).running_cost(
@@ -135,13 +135,15 @@ def no_action_shed_mw(zone: Zone, net_mw: float | None) -> dict[str, float]:
     return shed
 
 
-def _no_action_mw(zone: Zone, slot: Settled) -> float | None:
+def _no_action_mw(zone: Zone, slot: SettledSlot) -> float | None:
     if slot.net_mw is None:
         return None
     return slot.net_mw - sum(no_action_shed_mw(zone, slot.net_mw).values())
 
 
-def entries(zone: Zone, slot: Settled, new: dict[str, Money], old: dict[str, Money] | None = None) -> list[LedgerEntry]:
+def entries(
+    zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, Money] | None = None
+) -> list[LedgerEntry]:
     """Return the ledger entries of one slot: all of them, or with ``old`` the differences that are not zero."""
     found = []
     for asset_id, money in new.items():
@@ -152,7 +154,7 @@ def entries(zone: Zone, slot: Settled, new: dict[str, Money], old: dict[str, Mon
     return found
 
 
-def trades(zone: Zone, slot: Settled, new: dict[str, Money], old: dict[str, Money] | None = None) -> list[Trade]:
+def trades(zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, Money] | None = None) -> list[Trade]:
     """Return the trades of one slot, assets without energy left out; with ``old`` only where the revenue changed."""
     found = []
     for asset_id, money in new.items():
@@ -194,7 +196,7 @@ def _difference(new: Money, old: Money) -> Money:
     )
 
 
-def _entry(zone: Zone, slot: Settled, asset_id: str, money: Money) -> LedgerEntry:
+def _entry(zone: Zone, slot: SettledSlot, asset_id: str, money: Money) -> LedgerEntry:
     return LedgerEntry(
         zone=zone.zone,
         slot=zone.step.start(slot.index),

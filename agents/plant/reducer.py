@@ -15,7 +15,7 @@ from agents.orders.refusal import Refusal
 from agents.orders.verification import refuse_admitted, refused_order
 from agents.plant import build_problem
 from agents.plant.decide import Choice, Chooser, inputs_of
-from agents.plant.ledger import Settled, entries, money_of, trades
+from agents.plant.ledger import SettledSlot, entries, money_of, trades
 from agents.plant.orders_in_force import admit, unexpired
 from agents.plant.settlement import price_per_mwh, served_net_mw, settle_slot
 from agents.plant.state import (
@@ -257,7 +257,7 @@ class PlantReducer:
         )
         return self._resettle(state, old, new)
 
-    def _resettle(self, state: PlantState, old: Settled, new: Settled) -> list[Output]:
+    def _resettle(self, state: PlantState, old: SettledSlot, new: SettledSlot) -> list[Output]:
         """Write what changed as new entries: of the slot itself, and of the next one, whose ramp starts here."""
         zone = self._zone
         before, after = state.settled.get(old.index - 1), state.settled.get(old.index + 1)

@@ -14,7 +14,7 @@ from agents.assets.frequency_droop import at, frequency_hz
 from agents.assets.registry import rows_where, type_of
 from agents.assets.state import Delivered, Interval
 from agents.assets.twin import deliver
-from agents.plant.ledger import Settled
+from agents.plant.ledger import SettledSlot
 from agents.plant.state import AssetKept, Planned
 from vpp.domain import NET_LOAD, PRICE, Quality
 from vpp.errors import PhysicsError
@@ -34,7 +34,7 @@ class Settlement:
 
     statuses: list[AssetStatus]
     assets: dict[str, AssetKept]
-    slot: Settled
+    slot: SettledSlot
 
 
 def settle_slot(
@@ -96,7 +96,7 @@ def settle_slot(
             available=found.available,
         )
     order = [asset.asset_id for asset in zone.assets]
-    slot = Settled(
+    slot = SettledSlot(
         index=index,
         net_mw=net,
         price_per_mwh=price,

@@ -18,7 +18,7 @@ from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
 from agents.assets.state import AssetState
 from agents.orders.replay_memory import OrderMemory
-from agents.plant.ledger import Settled
+from agents.plant.ledger import SettledSlot
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, AssetSnapshot, Correction, Order, TraderBid
@@ -141,10 +141,10 @@ class PlantState:
     standing: OrdersInForce = field(default_factory=OrdersInForce)
     waiting: dict[int, WaitingBids] = field(default_factory=dict)
     last: dict[str, LastBid] = field(default_factory=dict)
-    settled: dict[int, Settled] = field(default_factory=dict)
+    settled: dict[int, SettledSlot] = field(default_factory=dict)
     changed: ChangedValues = field(default_factory=ChangedValues)
 
-    def keep_settled(self, slot: Settled) -> None:
+    def keep_settled(self, slot: SettledSlot) -> None:
         """Remember a settled slot."""
         self.settled[slot.index] = slot
         self.changed.mark("settled", slot.index // CHUNK_SLOTS)
@@ -201,7 +201,7 @@ def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> Plant
     if head.closed is not None:
         first = max((head.closed - memory_slots) // CHUNK_SLOTS, (head.first or 0) // CHUNK_SLOTS)
         for chunk in range(first, head.closed // CHUNK_SLOTS + 1):
-            for slot in unpack(get(f"settled:{chunk}"), list[Settled], _SHAPE) or []:
+            for slot in unpack(get(f"settled:{chunk}"), list[SettledSlot], _SHAPE) or []:
                 state.settled[slot.index] = slot
     return state
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.price.contract import RingView
 from models.price.profile import lag_steps, mean_steps, side_steps
-from models.price.realtime.inputs import Shape, from_ring
+from models.price.realtime.inputs import InputShape, from_ring
 from models.price.realtime.model import RealTimePart, level_prices
 from models.price.realtime.profile_features import LevelRows, level_rows
 from models.price.realtime.trees import RECENT_UNITS, SIDE_UNITS, boost_table
@@ -69,7 +69,7 @@ def _trees(part: RealTimePart, data: PriceSeries, rows: LevelRows, level: Floats
     return np.asarray((share * kept) @ values * rows.scale[0])
 
 
-def _level_names(shape: Shape) -> list[str]:
+def _level_names(shape: InputShape) -> list[str]:
     """Return names of the columns of ``level_rows``."""
     step = shape.step_min
     names = [CONSTANT, *(f"price off its usual {_ago(int(lag) * step)}" for lag in lag_steps(step))]
@@ -82,7 +82,7 @@ def _level_names(shape: Shape) -> list[str]:
     return names
 
 
-def _tree_names(data: PriceSeries, shape: Shape) -> list[str]:
+def _tree_names(data: PriceSeries, shape: InputShape) -> list[str]:
     """Return names of the columns of ``boost_table``, and of the bias."""
     unit = max(1, 30 // shape.step_min) * shape.step_min
     names = [

@@ -14,7 +14,7 @@ from models.price.dayahead import artifact
 from models.price.dayahead.model import DayAheadPart
 from models.price.dayahead.training import DayAheadTrainer, known_rows
 from models.price.realtime import model
-from models.price.realtime.inputs import Shape
+from models.price.realtime.inputs import InputShape
 from models.price.realtime.model import RealTimePart
 from models.price.realtime.training import fit_real_time
 from vpp.domain import PRICE
@@ -60,7 +60,7 @@ class PriceTrainer:
         if self._zone.market.rule.by_auction and self._zone.step_min <= 60:
             return self._days.refit(known_rows(frame, self._zone, until))
         old = self._part
-        same = old if old is not None and old.shape == Shape.of(self._zone, rows) else None
+        same = old if old is not None and old.shape == InputShape.of(self._zone, rows) else None
         keep = same.boost if same is not None and _young(self._trees_at, until, TREES_SERVE) else None
         value_of = same if _young(self._values_at, until, VALUES_SERVE) else None
         value, margin = (None, None) if value_of is None else (value_of.value, value_of.margin)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from agents.assets.battery import battery
 from agents.evaluation import arbitrage, arbitrage_baselines
-from agents.evaluation.arbitrage import Market
+from agents.evaluation.arbitrage import PriceHistory
 from models.history import with_net_load
 from topologies.backtests.arbitrage_modes import Mode, market_of, trade_day_ahead, trade_real_time
 from vpp.domain import PRICE, iso
@@ -170,7 +170,7 @@ def _checked(frame: pd.DataFrame, zone: Zone, test_from: datetime, test_to: date
     return with_net_load(frame.loc[frame.index < inside[-1] + timedelta(days=3)], zone)
 
 
-def _baselines(battery: UnitBattery, market: Market, mode: Mode) -> dict[str, Floats]:
+def _baselines(battery: UnitBattery, market: PriceHistory, mode: Mode) -> dict[str, Floats]:
     """Return the paths of the simple rules by name, under what the mode lets them know.
 
     ``percentile`` acts on the slot's own price, except in the schedule mode, where it acts on the last one known.

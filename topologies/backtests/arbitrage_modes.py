@@ -14,7 +14,7 @@ from agents.bidding.offers import Offers
 from agents.bidding.paper_accounts import Rule
 from agents.bidding.trader import TraderReducer, offers_of
 from agents.evaluation import arbitrage
-from agents.evaluation.arbitrage import Market
+from agents.evaluation.arbitrage import PriceHistory
 from models.evaluation.backtest import BacktestOptions, walk
 from models.evaluation.dayahead_backtest import DayAheadRun, run_day_ahead
 from models.history import with_net_load
@@ -51,14 +51,14 @@ class Mode(StrEnum):
     SCHEDULE = "real-time-schedule"
 
 
-def market_of(frame: pd.DataFrame, zone: Zone, first_slot: datetime, end: datetime) -> Market:
+def market_of(frame: pd.DataFrame, zone: Zone, first_slot: datetime, end: datetime) -> PriceHistory:
     """Return the prices of ``frame`` up to ``end`` with the zone's clock, the test beginning with ``first_slot``."""
     rows = with_net_load(frame.loc[frame.index < pd.Timestamp(end)], zone)
     index = zone.step.index(rows.index[0].to_pydatetime())
     minutes = local_minutes(index, index + len(rows), step_min=zone.step_min, time_zone=zone.time_zone)
     first = int((rows.index < pd.Timestamp(first_slot)).sum())
     net = rows[NET_LOAD].to_numpy(dtype=np.float64)
-    return Market(
+    return PriceHistory(
         price=rows[PRICE].to_numpy(dtype=np.float64),
         hours=zone.step.hours,
         first=first,
@@ -69,7 +69,7 @@ def market_of(frame: pd.DataFrame, zone: Zone, first_slot: datetime, end: dateti
 
 
 def trade_real_time(
-    frame: pd.DataFrame, zone: Zone, battery: UnitBattery, market: Market, mode: Mode, progress: Progress
+    frame: pd.DataFrame, zone: Zone, battery: UnitBattery, market: PriceHistory, mode: Mode, progress: Progress
 ) -> Floats:
     """Return the path of stored energy that forecast and trader make over the test, slot by slot.
 
@@ -113,7 +113,7 @@ def _offers(
 
 def trade_day_ahead(
     frame: pd.DataFrame, zone: Zone, battery: UnitBattery, test_from: datetime, test_to: datetime, progress: Progress
-) -> tuple[Market, Floats, dict[str, Floats]]:
+) -> tuple[PriceHistory, Floats, dict[str, Floats]]:
     """Return the market over the test's local days, the path of its schedules, and that with load forecasts alone."""
     paths: list[Floats] = []
     late = any(role_of(column.rpartition(":")[2]) == "renewables" for column in frame.columns)

@@ -11,7 +11,7 @@ from datetime import date, datetime
 import numpy as np
 
 from agents.assets.battery import soc_after
-from agents.assets.contract import Store as Parameters
+from agents.assets.contract import StorageParameters
 from agents.assets.registry import store_of, store_rows
 from agents.evaluation.capture import Capture, Slot, capture_of_day, together
 from vpp.fleet.schema import Zone
@@ -91,7 +91,7 @@ def _stored(
 
 def _slots(
     zone: Zone,
-    asset: tuple[str, Parameters],
+    asset: tuple[str, StorageParameters],
     rows: Iterable[tuple[datetime, float, float]],
     expected: Mapping[datetime, _Expected],
     money: Mapping[tuple[datetime, str], tuple[float, float]],

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from agents.bidding.actor import ActorReducer
-from agents.plant.ledger import Settled, money_of
+from agents.plant.ledger import SettledSlot, money_of
 from agents.plant.reducer import PlantReducer
 from models.forecast.reducer import ForecastReducer
 from models.history import telemetry
@@ -42,18 +42,18 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Chain:
+class BenchLane:
     """The steps of one lane with their states; ``copied`` gives one that goes its own way."""
 
     forecast: ReducerLoop[Any]
     actor: ReducerLoop[Any]
     plant: ReducerLoop[Any]
 
-    def copied(self, reducer: ForecastReducer, kept: Mapping[str, bytes], zone: str) -> Chain:
+    def copied(self, reducer: ForecastReducer, kept: Mapping[str, bytes], zone: str) -> BenchLane:
         """Return a copy whose forecast step is ``reducer``, at the state that was kept as bytes."""
         forecast = ReducerLoop(reducer, zone)
         forecast.state = reducer.load(zone, kept.get)
-        return Chain(forecast, copy.deepcopy(self.actor), copy.deepcopy(self.plant))
+        return BenchLane(forecast, copy.deepcopy(self.actor), copy.deepcopy(self.plant))
 
 
 class MoneyBench:
@@ -81,7 +81,7 @@ class MoneyBench:
 
     def walk(
         self, begin: int, end: int, starts: Sequence[int], *, guarded: bool, progress: Progress = no_progress
-    ) -> tuple[dict[int, tuple[dict[str, bytes], Chain]], Errors]:
+    ) -> tuple[dict[int, tuple[dict[str, bytes], BenchLane]], Errors]:
         """Walk over the clean test; return the states before each start, and the errors of the forecasts.
 
         Args:
@@ -96,8 +96,8 @@ class MoneyBench:
         loop = ReducerLoop(reducer, zone.zone)
         warm = WARM_UP_HOURS * 60 // step.minutes
         kept: dict[str, bytes] = {}
-        found: dict[int, tuple[dict[str, bytes], Chain]] = {}
-        chain: Chain | None = None
+        found: dict[int, tuple[dict[str, bytes], BenchLane]] = {}
+        chain: BenchLane | None = None
         steps = None
         errors = Errors(np.zeros(0), np.zeros(0))
         loop.step(self._promotion)
@@ -139,15 +139,15 @@ class MoneyBench:
         errors.total[good] += gaps[good]
         errors.count[good] += 1
 
-    def _chain(self, loop: ReducerLoop[Any]) -> Chain:
+    def _chain(self, loop: ReducerLoop[Any]) -> BenchLane:
         zone = self._zone
         plant = PlantReducer(zone, ("actor",), explore=False)
-        return Chain(loop, ReducerLoop(ActorReducer(zone), zone.zone), ReducerLoop(plant, zone.zone))
+        return BenchLane(loop, ReducerLoop(ActorReducer(zone), zone.zone), ReducerLoop(plant, zone.zone))
 
     def pnl(
         self,
         kept: Mapping[str, bytes],
-        chain: Chain,
+        chain: BenchLane,
         start: int,
         forged: Mapping[str, Floats],
         slots: int,
@@ -184,19 +184,19 @@ class MoneyBench:
         return self._settled(deliveries, start, slots + 1, before, own)
 
     def _settled(
-        self, deliveries: Deliveries, start: int, slots: int, before: float, own: Chain
+        self, deliveries: Deliveries, start: int, slots: int, before: float, own: BenchLane
     ) -> tuple[float, float]:
         zone, step = self._zone, self._zone.step
         first = step.index(self._frame.index[start].to_pydatetime())
         total, energy = 0.0, 0.0
-        past: Settled | None = None
+        past: SettledSlot | None = None
         for k in range(slots):
             power = deliveries.power_mw.get(first + k)
             if power is None:
                 continue
             named = {asset.asset_id: float(power[row]) for row, asset in enumerate(zone.assets)}
             net = self._net[start + k]
-            now = Settled(
+            now = SettledSlot(
                 first + k, None if np.isnan(net) else float(net) * zone.share.factor, FLAT_PRICE_PER_MWH, named
             )
             total += sum(money.pnl for money in money_of(zone, now, past).values())
@@ -214,7 +214,7 @@ def _keep(reducer: ForecastReducer, state: Any, kept: dict[str, bytes]) -> None:
             kept[name] = value
 
 
-def _feed(chain: Chain, forecast: Forecast) -> Iterable[Message]:
+def _feed(chain: BenchLane, forecast: Forecast) -> Iterable[Message]:
     said: list[Message] = []
     for bid in chain.actor.step(forecast):
         said += chain.plant.step(bid)

@@ -130,7 +130,7 @@ class _RefitPlan:
 
 
 @dataclass(slots=True)
-class _Group:
+class _PublicationGroup:
     """Values published at one time: channel to (slot, value), in order of slots."""
 
     zone: str
@@ -153,7 +153,7 @@ class _Merge:
                 if other in self._known:
                     self._receivers.setdefault(other, []).append(name)
         self._heap: list[tuple[datetime, int, str, int, Observation | None]] = []
-        self._groups: dict[tuple[datetime, str], _Group] = {}
+        self._groups: dict[tuple[datetime, str], _PublicationGroup] = {}
         self._read_to: datetime | None = None
         self._count = 0
 
@@ -264,7 +264,7 @@ class _Merge:
                     continue
                 group = self._groups.get((when, receiver))
                 if group is None:
-                    group = self._groups[(when, receiver)] = _Group(receiver, zone.step_min)
+                    group = self._groups[(when, receiver)] = _PublicationGroup(receiver, zone.step_min)
                     self._push(when, _PUBLICATION, receiver, None)
                 group.series.setdefault(prefix + name, []).append((slot, values[i][name]))
 
@@ -273,7 +273,7 @@ class _Merge:
         heapq.heappush(self._heap, (when, rank, name, self._count, message))
 
 
-def _publication(group: _Group, when: datetime, *, history: bool) -> Publication | None:
+def _publication(group: _PublicationGroup, when: datetime, *, history: bool) -> Publication | None:
     series = {name: points for name, points in group.series.items() if any(v is not None for _, v in points)}
     if not series:
         return None

@@ -13,7 +13,7 @@ import pandas as pd
 from vpp.domain import PRICE
 from vpp.errors import DataError
 from vpp.files.availability import ASSET_MARK
-from vpp.files.columns import Layout
+from vpp.files.columns import FileLayout
 
 _DAY_S = 86_400
 _LEAST_PRICES = 8
@@ -52,7 +52,7 @@ class ChannelCheck:
         """Return whether the zone has a value of the channel."""
         return channel in self.present.get(zone, ())
 
-    def refuse_scales(self, path: str, layout: Layout) -> None:
+    def refuse_scales(self, path: str, layout: FileLayout) -> None:
         """Refuse a state of charge that stands in percent where nothing says so.
 
         Raises:

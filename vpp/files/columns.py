@@ -57,7 +57,7 @@ class Recipe:
 
 
 @dataclass(slots=True)
-class Layout:
+class FileLayout:
     """The plan for one file.
 
     Attributes:

@@ -14,7 +14,7 @@ from vpp.errors import ConfigError, DataError
 from vpp.files.availability import NOT_CHANNELS, channel_of
 from vpp.files.columns import is_canonical
 from vpp.files.numbers import NumberStyle, readable_styles
-from vpp.files.table import Table, open_table
+from vpp.files.table import SourceTable, open_table
 from vpp.files.time_text import aware_mask, fitting_formats, iso_times
 
 ROWS = 2000
@@ -105,7 +105,7 @@ def needs_time_zone(path: Path) -> bool:
     return not bool(aware_mask(text, ("iso",)).all())
 
 
-def _sample(table: Table) -> pd.DataFrame:
+def _sample(table: SourceTable) -> pd.DataFrame:
     names = [name for name in table.header if name and name not in table.doubles]
     for chunk in table.chunks(names, names, ROWS):
         return chunk.cells
@@ -147,7 +147,7 @@ def _time(path: Path, cells: pd.DataFrame, choices: Choices) -> tuple[str, dict[
     return name, made
 
 
-def _channels(table: Table, choices: Choices, used: set[str]) -> dict[str, dict[str, Any]]:
+def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for channel, column in choices.columns.items():
         found[channel_of(channel)] = _source(channel_of(channel), column, choices)

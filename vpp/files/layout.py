@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from vpp.errors import DataError, did_you_mean
 from vpp.files.availability import ASSET_MARK, NOT_CHANNELS, ZONE_COLUMN, channel_of
-from vpp.files.columns import CANONICAL, Layout, Recipe, canonical_target, is_canonical
+from vpp.files.columns import CANONICAL, FileLayout, Recipe, canonical_target, is_canonical
 from vpp.files.mapping import ENERGY_UNITS, ZONE_PART, Mapping, SourceColumn, TimeColumn
 from vpp.files.times import TimeReader
 
@@ -68,7 +68,7 @@ class Header:
         return DataError(f"{self.path}: {what} {' or '.join(names)}{near}; the columns are {self.listed()}", hint=hint)
 
 
-def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> Layout:
+def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileLayout:
     """Return the layout of a file with this header.
 
     Raises:
@@ -94,7 +94,7 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> Layou
             ignored[name] = "not in the mapping" if mapping.channels else "no channel"
     if mapping.channels:
         notes.insert(0, f"read with the mapping {mapping.name}")
-    return Layout(
+    return FileLayout(
         time=time,
         zone=mapping.zone,
         zone_column=zone_column,
@@ -260,7 +260,7 @@ def _one_source(recipes: Iterable[Recipe], path: str) -> None:
         seen[key] = recipe.source
 
 
-def near_misses(layout: Layout) -> list[str]:
+def near_misses(layout: FileLayout) -> list[str]:
     """Return notes on channels whose name is almost one that the plant knows."""
     return [
         f"{recipe.target} is no channel that the plant knows{near}"

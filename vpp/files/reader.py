@@ -20,13 +20,13 @@ from vpp.domain import PRICE
 from vpp.errors import ConfigError, DataError, did_you_mean, nearest_hint
 from vpp.files.availability import ASSET_MARK, channel_of, is_forecast
 from vpp.files.channel_check import ChannelCheck
-from vpp.files.columns import Layout
+from vpp.files.columns import FileLayout
 from vpp.files.layout import near_misses, resolve
 from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.files.mapping import load_mapping, shipped_mappings
 from vpp.files.slots import COVERED, SlotMaker, ZoneStep
 from vpp.files.step_detection import Spacing
-from vpp.files.table import Table, melt, open_table
+from vpp.files.table import SourceTable, melt, open_table
 
 CHUNK_ROWS = 100_000
 
@@ -104,8 +104,8 @@ class FileInfo:
 class OpenedFile:
     """A file with the plan for its columns."""
 
-    table: Table
-    layout: Layout
+    table: SourceTable
+    layout: FileLayout
 
     def chunks(self, chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
         """Yield the rows in canonical shape: ``stamp``, ``zone``, one float64 column per channel.

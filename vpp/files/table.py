@@ -37,7 +37,7 @@ class RawChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SourceTable:
     """One opened file.
 
     Attributes:
@@ -151,7 +151,7 @@ class Table:
         return RawChunk(cells[~blank].reset_index(drop=True), rows[~blank])
 
 
-def open_table(path: Path, mapping: Mapping | None) -> Table:
+def open_table(path: Path, mapping: Mapping | None) -> SourceTable:
     """Open a file and read its header.
 
     Raises:
@@ -164,7 +164,7 @@ def open_table(path: Path, mapping: Mapping | None) -> Table:
         if path.suffix in PARQUET:
             import pyarrow.parquet as pq  # loaded only for Parquet files
 
-            return Table(path, clean(pq.read_schema(path).names), "", stated)
+            return SourceTable(path, clean(pq.read_schema(path).names), "", stated)
         with open_text(path, stated.encoding) as handle:
             if stated.tables:
                 return _records(path, handle, stated)
@@ -179,7 +179,7 @@ def open_table(path: Path, mapping: Mapping | None) -> Table:
     header = clean(_fields(line, separator))
     if not any(header):
         raise DataError(f"{path} has no header line", hint="give a file with a header line and at least two rows")
-    return Table(path, header, separator, stated)
+    return SourceTable(path, header, separator, stated)
 
 
 def clean(names: Iterable[object]) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ def _plain(column: Any) -> pd.Series[Any]:
     return found
 
 
-def _records(path: Path, handle: Iterable[str], mapping: Mapping) -> Table:
+def _records(path: Path, handle: Iterable[str], mapping: Mapping) -> SourceTable:
     """Read the stated tables of a file of records: I names the columns of a table, D holds a row of it."""
     headers: dict[str, list[str]] = {}
     lines: dict[str, list[list[str]]] = {name: [] for name in mapping.tables}
@@ -237,10 +237,10 @@ def _records(path: Path, handle: Iterable[str], mapping: Mapping) -> Table:
     assert joined is not None
     rows = joined.pop("row").fillna(0).to_numpy(dtype=np.int64)
     cells = joined.fillna("")
-    return Table(path, tuple(cells.columns), ",", mapping, RawChunk(cells, rows))
+    return SourceTable(path, tuple(cells.columns), ",", mapping, RawChunk(cells, rows))
 
 
-def melt(table: Table, keys: Sequence[str]) -> Table:
+def melt(table: SourceTable, keys: Sequence[str]) -> SourceTable:
     """Return a long table (one value per row) as a wide one: a column per quantity, a row per key.
 
     Args:
@@ -271,4 +271,4 @@ def melt(table: Table, keys: Sequence[str]) -> Table:
     wide = wide.reset_index("turn", drop=True)
     names = [str(name) for name in wide.columns]
     content = RawChunk(wide.fillna("").reset_index(), first.to_numpy())
-    return Table(table.path, (*keys, *names), table.separator, table.mapping, content)
+    return SourceTable(table.path, (*keys, *names), table.separator, table.mapping, content)

@@ -24,7 +24,7 @@ _RECENT_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class InputShape:
     """What a part must know of its zone.
 
     ``sides``: the series beside the price. ``flows``: supply whose last day is read as well. ``published``: the terms
@@ -43,11 +43,11 @@ class Shape:
     cap_per_mwh: float
 
     @staticmethod
-    def of(zone: Zone, frame: pd.DataFrame) -> Shape:
+    def of(zone: Zone, frame: pd.DataFrame) -> InputShape:
         """Return the shape of a zone and the channels that its history holds."""
         published = present(frame.columns).get("published")
         known = published is not None and all(frame[channel].notna().any() for channel, _ in published.terms)
-        return Shape(
+        return InputShape(
             step_min=zone.step_min,
             time_zone=zone.time_zone,
             sides=_side_names(frame, zone.step.per_day),
@@ -83,7 +83,7 @@ def _steps(step_min: int, lead: int) -> Ints:
     return np.array(horizons_min(step_min), dtype=np.int64) // step_min - lead
 
 
-def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> PriceSeries:
+def from_frame(frame: pd.DataFrame, zone: Zone, shape: InputShape) -> PriceSeries:
     """Return the series of a training frame."""
     columns = {name: frame[name].to_numpy(dtype=np.float64) for name in frame.columns}
     first = int(frame.index[0].timestamp()) // (60 * shape.step_min)
@@ -97,7 +97,7 @@ def from_frame(frame: pd.DataFrame, zone: Zone, shape: Shape) -> PriceSeries:
     return _series(columns, len(frame), first, shape, known)
 
 
-def from_ring(ring: RingView, shape: Shape, first: int, last: int) -> PriceSeries:
+def from_ring(ring: RingView, shape: InputShape, first: int, last: int) -> PriceSeries:
     """Return the series of slots ``first`` to ``last`` (exclusive), and what is published of the day after them.
 
     Args:
@@ -122,7 +122,9 @@ def _channels(
     return tuple(sorted(measured)), tuple(channel for channel, _ in published)
 
 
-def _series(columns: Mapping[str, Floats], n: int, first_index: int, shape: Shape, known: Ints | None) -> PriceSeries:
+def _series(
+    columns: Mapping[str, Floats], n: int, first_index: int, shape: InputShape, known: Ints | None
+) -> PriceSeries:
     sides = np.full((len(shape.sides), n), np.nan)
     for j, name in enumerate(shape.sides):
         values = _net_load(columns) if name == NET else columns[name]

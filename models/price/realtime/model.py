@@ -14,7 +14,7 @@ from models.price.contract import MODEL, PriceForecast, RingView, with_published
 from models.price.error_quantiles import SpreadModel, spread_columns
 from models.price.fallback import fallback
 from models.price.profile import LevelModel, ProfileSettings
-from models.price.realtime.inputs import Shape, from_ring
+from models.price.realtime.inputs import InputShape, from_ring
 from models.price.realtime.median import MedianModel, around_median, median_columns
 from models.price.realtime.next_slot import NextModel, next_table
 from models.price.realtime.profile_features import DayProfiles, LevelRows, bank_rows
@@ -54,7 +54,7 @@ class RealTimePart:
     ``margin``: how far they lie above the next slot's price; ``first``: that price; None where they were not learned.
     """
 
-    shape: Shape
+    shape: InputShape
     settings: ProfileSettings
     level: LevelModel
     median: MedianModel
@@ -174,7 +174,7 @@ class RealTimePart:
 
         values, first, margins = ensembles("value"), ensembles("first"), ensembles("margin")
         return cls(
-            Shape(**given),
+            InputShape(**given),
             ProfileSettings(**meta["settings"]),
             LevelModel(np.asarray(arrays["level.pooled"]), np.asarray(arrays["level.blocks"])),
             MedianModel(np.asarray(arrays["median.coefficients"])),
@@ -187,7 +187,7 @@ class RealTimePart:
         )
 
 
-def level_prices(model: LevelModel, rows: LevelRows, shape: Shape) -> Floats:
+def level_prices(model: LevelModel, rows: LevelRows, shape: InputShape) -> Floats:
     """Return the profile's forecasts per MWh, shape (n, H)."""
     return shape.price(rows.base, rows.scale, model.predict(rows.features, rows.block))
 

@@ -12,7 +12,7 @@ import numpy as np
 import xgboost as xgb
 
 from models.learners.boosted_trees import Ensembles, Trees
-from models.price.realtime.inputs import Shape
+from models.price.realtime.inputs import InputShape
 from models.price.realtime.profile_features import LevelRows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.trees import boost_table
@@ -72,7 +72,7 @@ def next_table(table: Floats32, trail: Floats32) -> Floats32:
     return np.concatenate([table, trail], axis=1)
 
 
-def fit_next(data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, shape: Shape) -> NextModel | None:
+def fit_next(data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, shape: InputShape) -> NextModel | None:
     """Fit the members; None where there are too few rows.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.price.realtime.inputs import NET, Shape
+from models.price.realtime.inputs import NET, InputShape
 from models.price.realtime.profile_features import LevelRows
 from models.price.series import PriceSeries
 from vpp.numerics.arrays import Floats, Ints
@@ -25,7 +25,7 @@ _CAP_PER_MWH = 1000.0
 _DAY = 1440
 
 
-def trail_columns(data: PriceSeries, rows: LevelRows, shape: Shape) -> Floats32:
+def trail_columns(data: PriceSeries, rows: LevelRows, shape: InputShape) -> Floats32:
     """Return the columns of n origins, shape (n, K).
 
     Prices (clipped at 1000 either way) as departures from the mean of the day's profile in units of its scale: means
@@ -56,7 +56,7 @@ def _slots(minutes: tuple[int, ...], step_min: int) -> Ints:
     return np.array([max(1, m // step_min) for m in minutes], dtype=np.int64)
 
 
-def _published_error(data: PriceSeries, shape: Shape) -> Floats:
+def _published_error(data: PriceSeries, shape: InputShape) -> Floats:
     """Return net load less what was published of it, as far as the sides know it at each slot; empty without either."""
     if not shape.published or NET not in shape.sides:
         return np.empty(0)

@@ -18,7 +18,7 @@ import numpy as np
 import xgboost as xgb
 
 from models.learners.boosted_trees import Ensembles, Trees
-from models.price.realtime.inputs import Shape
+from models.price.realtime.inputs import InputShape
 from models.price.realtime.profile_features import LevelRows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.trees import boost_table, shared_columns
@@ -91,7 +91,7 @@ def fit_value(
     data: PriceSeries,
     rows: LevelRows,
     level: Floats,
-    shape: Shape,
+    shape: InputShape,
     anchors: Ints,
     battery: UnitBattery,
     *,
@@ -157,7 +157,7 @@ def value_table(table: Floats32, anchors: int, shared: int, trail: Floats32) -> 
     return np.concatenate([own, made[:, 0, -shared:], trail], axis=1)
 
 
-def _table(data: PriceSeries, rows: LevelRows, level: Floats, shape: Shape, anchors: Ints) -> Floats32:
+def _table(data: PriceSeries, rows: LevelRows, level: Floats, shape: InputShape, anchors: Ints) -> Floats32:
     """Return ``value_table`` of many origins, made in parts that fit the memory."""
     shared, parts = shared_columns(data, rows), []
     for first in range(0, rows.origins.size, _CHUNK_ROWS):

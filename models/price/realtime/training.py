@@ -7,7 +7,7 @@ import pandas as pd
 
 from models.price.error_quantiles import fit_spread, spread_columns
 from models.price.profile import ProfileSettings, fit_level
-from models.price.realtime.inputs import Shape, from_frame
+from models.price.realtime.inputs import InputShape, from_frame
 from models.price.realtime.median import WIDE_CLIP, fit_median, median_columns
 from models.price.realtime.model import BankLevel, RealTimePart, level_prices
 from models.price.realtime.next_slot import NextModel, fit_next
@@ -59,7 +59,7 @@ def fit_real_time(
         keep_first: Trees of the next slot's price of an earlier fit; None: fit new ones. There are neither of the last
             two where the price is known when a slot is decided.
     """
-    shape = Shape.of(zone, frame)
+    shape = InputShape.of(zone, frame)
     data = from_frame(frame, zone, shape)
     n, settings = data.prices.size, PROFILE
     span = (settings.fit_days + _FORWARD_DAYS) * shape.per_day
@@ -97,7 +97,7 @@ def fit_real_time(
     return RealTimePart(shape, settings, level, median, model, spread, bank, value, first, margin)
 
 
-def _bank_level(data: PriceSeries, origins: Ints, shape: Shape, settings: ProfileSettings) -> BankLevel:
+def _bank_level(data: PriceSeries, origins: Ints, shape: InputShape, settings: ProfileSettings) -> BankLevel:
     """Fit one profile of the bank on the last ``fit_days`` of origins."""
     recent = origins[origins >= data.prices.size - settings.fit_days * shape.per_day]
     rows = level_rows(data, recent, shape.steps, settings)
@@ -106,7 +106,7 @@ def _bank_level(data: PriceSeries, origins: Ints, shape: Shape, settings: Profil
     return BankLevel(settings, fit_level(rows.features, goal, rows.block, settings))
 
 
-def _walk_forward(rows: LevelRows, actual: Floats, shape: Shape, settings: ProfileSettings) -> Floats:
+def _walk_forward(rows: LevelRows, actual: Floats, shape: InputShape, settings: ProfileSettings) -> Floats:
     """Forecast each four weeks by a fit on the rows before whose targets had passed; NaN before the first fit."""
     out = np.full(actual.shape, np.nan)
     goal = scaled(actual, rows, settings)

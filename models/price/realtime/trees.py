@@ -14,7 +14,7 @@ import xgboost as xgb
 
 from features.kernel_reads import leaf
 from models.learners.boosted_trees import Trees
-from models.price.realtime.inputs import Shape
+from models.price.realtime.inputs import InputShape
 from models.price.realtime.profile_features import LevelRows
 from models.price.series import PriceSeries
 from vpp.numerics.arrays import Bools, Floats, Ints
@@ -230,7 +230,7 @@ def _fill_table(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain array
 
 
 def fit_boost(
-    data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, shape: Shape, settings: BoostSettings
+    data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, shape: InputShape, settings: BoostSettings
 ) -> BoostModel:
     """Fit the trees and their weight.
 

@@ -17,7 +17,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 
 from agents.autonomous.agent import GridAgent
-from agents.autonomous.guard import AgentLimits, Brain, Conclusion, Episode
+from agents.autonomous.guard import AgentLimits, Brain, BrainContext, Conclusion
 from agents.autonomous.llm_brain import ModelBrain, open_model
 from agents.autonomous.rule_based_brain import Strategy
 from mcp_server.actions.actions import Acts
@@ -201,7 +201,7 @@ class Broken:
 
     name = "broken"
 
-    async def look(self, episode: Episode) -> Conclusion:
+    async def look(self, episode: BrainContext) -> Conclusion:
         raise ZeroDivisionError("a bug")
 
 
@@ -210,7 +210,7 @@ class Slow:
 
     name = "slow"
 
-    async def look(self, episode: Episode) -> Conclusion:
+    async def look(self, episode: BrainContext) -> Conclusion:
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 

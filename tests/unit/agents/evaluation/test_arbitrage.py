@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.evaluation import arbitrage, arbitrage_baselines
-from agents.evaluation.arbitrage import Market, bound_path, figures, rested, settled
+from agents.evaluation.arbitrage import PriceHistory, bound_path, figures, rested, settled
 from vpp.numerics.arrays import Floats
 from vpp.numerics.storage_dp import UnitBattery
 
@@ -16,14 +16,14 @@ BATTERY = UnitBattery(energy_mwh=1.8, charge_efficiency=0.9381, discharge_effici
 DAYS, HISTORY = 6, 30
 
 
-def market(seed: int = 1, missing: bool = False) -> Market:
+def market(seed: int = 1, missing: bool = False) -> PriceHistory:
     """Return hourly prices with a daily shape: a month of history, six days of test."""
     n = 24 * (HISTORY + DAYS)
     hour = np.arange(n) % 24
     price = 80.0 - 40.0 * np.cos(hour / 24.0 * 4.0 * np.pi) + np.random.default_rng(seed).normal(0.0, 10.0, n)
     if missing:
         price[-30:-27] = np.nan
-    return Market(price, 1.0, 24 * HISTORY, np.arange(n) // 24 - HISTORY, hour, 1000.0 + 10.0 * price)
+    return PriceHistory(price, 1.0, 24 * HISTORY, np.arange(n) // 24 - HISTORY, hour, 1000.0 + 10.0 * price)
 
 
 def money_of_stored_energy(path: Floats, price: Floats) -> float:
@@ -37,7 +37,7 @@ def money_of_stored_energy(path: Floats, price: Floats) -> float:
     return total
 
 
-def rules(of: Market) -> dict[str, Floats]:
+def rules(of: PriceHistory) -> dict[str, Floats]:
     profile = arbitrage_baselines.of_days(of, arbitrage_baselines.profile_table(of, 28))
     return {
         "profile": arbitrage_baselines.planned(BATTERY, of, profile, None),
@@ -73,7 +73,7 @@ def test_a_rule_reads_nothing_of_the_slots_to_come() -> None:
     assert net is not None
     later = of.first + 40
     price[later:] += np.random.default_rng(5).normal(0.0, 300.0, price.size - later)
-    changed = Market(price, of.hours, of.first, of.day, of.slot, np.where(np.arange(net.size) < later, net, 0.0))
+    changed = PriceHistory(price, of.hours, of.first, of.day, of.slot, np.where(np.arange(net.size) < later, net, 0.0))
     for name, path in rules(of).items():
         assert np.array_equal(path[:41], rules(changed)[name][:41]), name
 
@@ -94,7 +94,7 @@ def test_without_the_top_days_one_spike_does_not_decide() -> None:
     n = 24 * 100
     price = np.tile(np.where(np.arange(24) < 12, 20.0, 80.0), 100)
     price[24 * 50 + 20] = 10_000.0
-    of = Market(price, 1.0, 0, np.arange(n) // 24, np.arange(n) % 24)
+    of = PriceHistory(price, 1.0, 0, np.arange(n) // 24, np.arange(n) % 24)
     bound = bound_path(BATTERY, price, 1.0)
     path = bound.copy()
     path[24 * 50 + 12 : 24 * 51 + 1] = path[24 * 50 + 12]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.plant.ledger import Settled, entries, money_of, no_action_shed_mw, penalty, trades
+from agents.plant.ledger import SettledSlot, entries, money_of, no_action_shed_mw, penalty, trades
 from agents.plant.settlement import follow, settle_slot
 from agents.plant.state import AssetKept, Planned, fleet_at_start
 from tests.worlds.builders import BATTERY, PEAKER, closed_slot, make_zone
@@ -25,7 +25,7 @@ def test_a_discharge_by_hand() -> None:
     status = found.statuses[0]
     assert (status.power_mw, status.energy_mwh, status.planned_mw, status.source) == (2.0, 1.0, 2.0, "twin")
     assert status.soc == pytest.approx(0.5 - 1.0 / 0.8 / 10.0)
-    before = Settled(0, 50.0, 100.0, {"bat": 0.0, "gas": 0.0, "shed": 0.0})
+    before = SettledSlot(0, 50.0, 100.0, {"bat": 0.0, "gas": 0.0, "shed": 0.0})
     money = money_of(zone, found.slot, before)
     assert money["bat"].revenue == 120.0
     assert money["bat"].wear_cost == 5.0
@@ -87,7 +87,7 @@ def test_a_slot_that_was_not_seen_settles_on_the_planned_point() -> None:
     zone = make_zone()
     found = settle_slot(zone, closed_slot(1, None, None), 1, fleet_at_start(zone, {}), {"bat": Planned(1.0, CURVE)})
     assert found.slot.power_mw["bat"] == 1.0
-    money = money_of(zone, found.slot, Settled(0, 50.0, 1.0, {"bat": 0.0}))
+    money = money_of(zone, found.slot, SettledSlot(0, 50.0, 1.0, {"bat": 0.0}))
     assert money["bat"].revenue is None
     assert money["bat"].pnl == -2.5
     assert money["zone"].penalty == 0.0
@@ -135,8 +135,8 @@ def test_without_any_price_channel_the_flat_price_settles() -> None:
 
 def test_a_corrected_price_is_written_as_the_difference() -> None:
     zone = make_zone(BATTERY)
-    old = Settled(1, 50.0, None, {"bat": 2.0})
-    new = Settled(1, 50.0, 120.0, {"bat": 2.0}, revision=1)
+    old = SettledSlot(1, 50.0, None, {"bat": 2.0})
+    new = SettledSlot(1, 50.0, 120.0, {"bat": 2.0}, revision=1)
     was, now = money_of(zone, old, None), money_of(zone, new, None)
     (entry,) = entries(zone, new, now, was)
     assert (entry.revision, entry.energy_mwh, entry.revenue, entry.wear_cost, entry.pnl) == (1, 0.0, 120.0, 0.0, 120.0)
@@ -154,9 +154,9 @@ def test_entries_of_a_slot_always_sum_to_its_latest_evaluation(
     values: list[tuple[float | None, float | None]], power: float
 ) -> None:
     zone = make_zone()
-    before = Settled(0, 48.0, 1.0, {"bat": 0.0, "gas": 0.0, "shed": 0.0})
+    before = SettledSlot(0, 48.0, 1.0, {"bat": 0.0, "gas": 0.0, "shed": 0.0})
     slots = [
-        Settled(1, net, price, {"bat": power, "gas": 3.0, "shed": 1.0}, revision=k)
+        SettledSlot(1, net, price, {"bat": power, "gas": 3.0, "shed": 1.0}, revision=k)
         for k, (net, price) in enumerate(values)
     ]
     money = [money_of(zone, slot, before) for slot in slots]

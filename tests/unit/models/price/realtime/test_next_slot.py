@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.price.realtime.inputs import Shape, from_frame
+from models.price.realtime.inputs import InputShape, from_frame
 from models.price.realtime.next_slot import FIRST, MIN_ROWS, NextModel, fit_next, next_table
 from models.price.realtime.profile_features import LevelRows, level_rows, targets
 from models.price.realtime.recent_features import trail_columns
@@ -20,7 +20,7 @@ class World:
         shocks = chance.normal(0.0, 20.0, len(frame))
         echo = np.convolve(shocks, 0.5 ** np.arange(12))[: len(frame)]
         frame["price_per_mwh"] += echo
-        self.shape = Shape.of(zone(30), frame)
+        self.shape = InputShape.of(zone(30), frame)
         self.data: PriceSeries = from_frame(frame, zone(30), self.shape)
         origins = np.arange(30 * 48, self.data.prices.size - 1, dtype=np.int64)
         self.rows: LevelRows = level_rows(self.data, origins, self.shape.steps, PROFILE)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.price.profile import ProfileSettings
-from models.price.realtime.inputs import Shape, from_frame
+from models.price.realtime.inputs import InputShape, from_frame
 from models.price.realtime.profile_features import DayProfiles, LevelRows, bank_rows, level_rows
 from models.price.series import PriceSeries
 from tests.worlds.realtime_prices import market, zone
@@ -16,7 +16,7 @@ BANK = (ProfileSettings(level_days=28), ProfileSettings(level_days=7, cap_per_mw
 def data() -> PriceSeries:
     frame = market(45, 60)
     frame.loc[frame.index[300:310], "price_per_mwh"] = np.nan
-    return from_frame(frame, zone(60), Shape.of(zone(60), frame))
+    return from_frame(frame, zone(60), InputShape.of(zone(60), frame))
 
 
 def until(data: PriceSeries, n: int) -> PriceSeries:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.price.realtime.inputs import NET, Shape, from_frame
+from models.price.realtime.inputs import NET, InputShape, from_frame
 from models.price.realtime.profile_features import LevelRows, level_rows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.training import PROFILE
@@ -13,14 +13,14 @@ from tests.worlds.realtime_prices import market, zone
 PRICES, EXTREMES, SIDE, FLOW, ERROR = 9, 3, 5, 6, 7
 
 
-def world(lead: int = 0) -> tuple[Shape, PriceSeries, LevelRows]:
+def world(lead: int = 0) -> tuple[InputShape, PriceSeries, LevelRows]:
     frame = market(50, 30)
     chance = np.random.default_rng(5)
     frame["interconnector_mw"] = chance.normal(500.0, 200.0, len(frame))
     frame["wind_mw"] = chance.normal(5000.0, 1000.0, len(frame))
     frame["wind_forecast_da_mw"] = frame["wind_mw"] + chance.normal(0.0, 300.0, len(frame))
     frame["load_forecast_da_mw"] = frame["load_mw"] + chance.normal(0.0, 100.0, len(frame))
-    shape = replace(Shape.of(zone(30), frame), lead=lead)
+    shape = replace(InputShape.of(zone(30), frame), lead=lead)
     data = from_frame(frame, zone(30), shape)
     origins = np.arange(35 * 48, data.prices.size - 1, 7, dtype=np.int64)
     return shape, data, level_rows(data, origins, shape.steps, PROFILE)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.price.realtime.inputs import Shape, from_frame
+from models.price.realtime.inputs import InputShape, from_frame
 from models.price.realtime.profile_features import LevelRows, level_rows
 from models.price.realtime.recent_features import trail_columns
 from models.price.realtime.storage_value import ValueModel, ValueSettings, fit_value, value_table
@@ -21,7 +21,7 @@ QUICK = ValueSettings(soc_points=3, rounds=12, eta=0.3, depth=3, min_rows=500)
 class World:
     def __init__(self) -> None:
         frame = market(90, 60)
-        self.shape = Shape.of(zone(60), frame)
+        self.shape = InputShape.of(zone(60), frame)
         self.data: PriceSeries = from_frame(frame, zone(60), self.shape)
         self.steps = self.shape.steps
         origins = np.arange(35 * 24, self.data.prices.size - 1, dtype=np.int64)

@@ -6,7 +6,7 @@ import pytest
 
 from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import SlotRing
-from models.price.realtime.inputs import Shape, from_frame
+from models.price.realtime.inputs import InputShape, from_frame
 from models.price.realtime.profile_features import level_rows
 from models.price.realtime.training import PROFILE, fit_real_time
 from models.price.realtime.trees import BoostSettings, anchors_of, boost_table
@@ -78,7 +78,7 @@ def test_trees_use_what_is_published_of_tomorrow(frame, part):
 
 def test_a_forecast_that_was_not_out_yet_changes_no_training_row(frame):
     """At 11:00 on D-1 nothing of D is out: rows of that hour must not move when all of D is noise."""
-    shape = Shape.of(british(), frame)
+    shape = InputShape.of(british(), frame)
     assert shape.published[0] == ("national_demand_forecast_da_mw", 1.0)
     data = from_frame(frame, british(), shape)
     origin = int((pd.Timestamp("2024-02-10T10:00Z") - frame.index[0]) / pd.Timedelta(hours=1))
