@@ -15,6 +15,7 @@ from deploy.generators.acl_script import create_acls_script
 from deploy.generators.cli_docs import cli_page
 from deploy.generators.error_docs import errors_page
 from deploy.generators.kubernetes import mcp_yaml, simulate_yaml, storage_yaml, workers_yaml
+from deploy.generators.requirements_file import requirements_text
 from deploy.generators.settings_docs import settings_page
 from deploy.generators.table_docs import tables_markdown
 from deploy.generators.topic_docs import schemas, topics_page
@@ -29,6 +30,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def generated() -> dict[Path, str]:
     """Return the text of every generated file by its path in the repository."""
     return {
+        Path("requirements.txt"): requirements_text(
+            (ROOT / "pyproject.toml").read_text(encoding="utf-8"),
+            (ROOT / "constraints.txt").read_text(encoding="utf-8"),
+        ),
         Path("deploy/create-topics.sh"): create_topics_script(),
         Path("deploy/create-acls.sh"): create_acls_script(),
         Path("deploy/k8s/base/create-topics.sh"): create_topics_script(),

@@ -7,6 +7,7 @@ from importlib.metadata import distribution
 import pytest
 from packaging.requirements import Requirement
 
+from deploy.generators.requirements_file import requirements_text
 from tests.contract.pins import CONSTRAINTS, ROOT, differences, installed_closure, pinned
 
 
@@ -76,3 +77,24 @@ def test_no_dependency_is_under_a_gpl_licence() -> None:
         if re.search(r"\bA?L?GPL|General Public License", " ".join(fields), flags=re.IGNORECASE):
             copyleft[name] = fields
     assert copyleft == {}
+
+
+class TestRequirements:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+    def test_each_run_time_dependency_is_there_with_its_pin_and_nothing_else(self) -> None:
+        lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if line.startswith("-")] == ["-c constraints.txt"]
+        written = [Requirement(line) for line in lines if line[0] not in "#-"]
+        wanted = [Requirement(line) for line in tomllib.loads(self.project)["project"]["dependencies"]]
+        assert [(one.name, one.marker) for one in written] == [(one.name, one.marker) for one in wanted]
+        pins = pinned(CONSTRAINTS.read_text(encoding="utf-8"))
+        assert {one.name: str(one.specifier) for one in written} == {one.name: f"=={pins[one.name]}" for one in wanted}
+
+    def test_a_dependency_without_a_pin_is_refused(self) -> None:
+        with pytest.raises(KeyError, match="numpy"):
+            requirements_text('[project]\ndependencies = ["numpy>=2"]', "pandas==2.2.0")
+
+    def test_a_pin_that_the_project_does_not_allow_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"pins numpy==1\.26\.0"):
+            requirements_text('[project]\ndependencies = ["numpy>=2"]', "numpy==1.26.0")
