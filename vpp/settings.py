@@ -126,6 +126,28 @@ class McpSettings(_Group):
     budget_cost_per_day: float = Field(default=0.0, ge=0, description="expected extra cost, in the zone's currency")
 
 
+class PageSettings(_Group):
+    """The operator's page and the REST API (`vpp dashboard`, also started by `vpp up`)."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(
+        default=8050, ge=0, le=65535, description="0: any free one; `vpp up` takes another if it is taken"
+    )
+    tokens: Path | None = Field(default=None, description="token hashes, by `python -m mcp_server token`: login needed")
+    session_h: float = Field(default=12.0, gt=0, le=720, description="a login ends after so many hours")
+    allowed_hosts: str = Field(
+        default="", description="names that browsers call the page by, besides loopback, by comma"
+    )
+    proxy_header: str = Field(
+        default="", description="header in which a proxy that has authenticated a user names them"
+    )
+    proxy_from: str = Field(
+        default="127.0.0.1", description="addresses of that proxy, by comma; others are not believed"
+    )
+    proxy_operators: str = Field(default="", description="users of the proxy that may operate and approve, by comma")
+    secure: bool = Field(default=False, description="browsers reach it over TLS: cookies are sent over TLS alone")
+
+
 class AgentSettings(_Group):
     """The autonomous grid agent (`vpp agent`) and its limits."""
 
@@ -192,6 +214,7 @@ class Settings(BaseSettings):
     forecast: ForecastSettings = ForecastSettings()
     live: LiveSettings = LiveSettings()
     mcp: McpSettings = McpSettings()
+    page: PageSettings = PageSettings()
     agent: AgentSettings = AgentSettings()
     metrics: MetricsSettings = MetricsSettings()
 

@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hold": ("console.cli.plans:hold", "Stop automatic setpoints at once."),
     "release": ("console.cli.plans:release", "End holds."),
     "rules": ("console.cli.rules:app", "Add documents with rules, and search them."),
+    "dashboard": ("console.cli.run_process:dashboard", "Serve the operator's page and the REST API."),
     "mcp": ("console.cli.run_process:mcp", "Serve the tools for AI agents and assistants (stdio)."),
     "agent": ("console.cli.agent:agent", "The autonomous agent: watches, reasons, proposes."),
     "doctor": ("console.cli.doctor:doctor", "Check this installation and say how to mend it."),

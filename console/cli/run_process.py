@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from console.cli.options import NO_OPTIONS, Common
+from console.cli.options import NO_OPTIONS, Common, say
 from console.local.processes import environment
 from topologies.runtime.worker import run_topology
 from vpp.settings import Settings
@@ -36,6 +36,20 @@ def mcp(
     if operate:
         settings = settings.model_copy(update={"mcp": settings.mcp.model_copy(update={"profile": "operate"})})
     become(settings, "mcp_server", *(["--http"] if http else []))
+
+
+def dashboard(
+    *,
+    host: Annotated[str | None, Parameter(help="address to listen on [127.0.0.1]")] = None,
+    port: Annotated[int | None, Parameter(help="port to listen on [8050]")] = None,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Serve the operator's page and the REST API until Ctrl-C; `vpp up` does so by itself."""
+    settings = common.settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"page": settings.page.model_copy(update=given)})
+    say(f"page http://{settings.page.host}:{settings.page.port}; Ctrl-C ends it")
+    become(settings, "console.dashboard")
 
 
 def become(settings: Settings, module: str, *arguments: str) -> None:

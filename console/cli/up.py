@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -17,9 +17,11 @@ from cyclopts import Parameter
 from console.cli.live import View
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_speed, parse_time, say, table
 from console.local.overlap_check import refuse_decided_slots
+from console.local.page import PageProcess
 from console.local.prepare import prepare
+from console.local.run_mode import note_mode
 from console.local.summary import summarise
-from console.local.supervisor import Supervisor
+from console.local.supervisor import Live, Supervisor
 from topologies.sources.options import SourceOptions
 from vpp.domain import iso
 from vpp.errors import ConfigError, DataError
@@ -48,6 +50,7 @@ def up(
     fresh: Annotated[
         bool, Parameter(negative="", help="keep the run so far under another name and start anew")
     ] = False,
+    page: Annotated[bool | None, Parameter(help="serve the operator's page [yes, but not with --until-done]")] = None,
     until_done: Annotated[bool, Parameter(negative="", help="exit with a summary when everything is stored")] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,
@@ -78,20 +81,33 @@ def up(
     if until_done and options.kind == "simulate" and options.end is None:
         raise ConfigError("the simulator never ends by itself", hint="give --to, or leave --until-done out")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
-    if prepared.finished:
-        say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run anew")
-        with open_store(settings, read_only=True) as store:
-            done = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
-        answer(done, as_json=json, render=render_summary)
-        return
-    options = prepared.options
-    refuse_decided_slots(prepared.settings, prepared.zones, options)
-    with _stopping() as stop:
-        summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json)
+    with _page(settings, shown=not until_done if page is None else page) as keep:
+        prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
+        if prepared.finished:
+            say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run anew")
+            with open_store(settings, read_only=True) as store:
+                done = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
+            answer(done, as_json=json, render=render_summary)
+            return
+        options = prepared.options
+        refuse_decided_slots(prepared.settings, prepared.zones, options)
+        note_mode(prepared.settings, options)
+        with _stopping() as stop:
+            summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json, keep)
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
         refuse_unusable(summary)
+
+
+@contextmanager
+def _page(settings: Settings, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """Serve the page while the run lasts and say where; yields what keeps it alive."""
+    if not shown:
+        yield lambda: None
+        return
+    with PageProcess(settings) as served:
+        say(f"page {served.address}")
+        yield served.keep
 
 
 def _run(
@@ -102,6 +118,7 @@ def _run(
     options: SourceOptions,
     until_done: bool,
     quiet: bool,
+    keep_page: Callable[[], None],
 ) -> dict[str, Any]:
     began = time.monotonic()
     with Supervisor(settings, zones, source, ticker=options.live) as supervisor:
@@ -109,8 +126,13 @@ def _run(
         say(f"zones {', '.join(zones)}; broker {broker}; data in {settings.data_dir}; Ctrl-C ends it")
         with open_store(supervisor.settings, read_only=True) as store:
             view = View(store, quiet=quiet)
+
+            def on_pulse(live: Live) -> None:
+                view(live)
+                keep_page()
+
             with view.shown():
-                supervisor.watch(until_done=until_done, on_pulse=view, should_stop=stop.is_set)
+                supervisor.watch(until_done=until_done, on_pulse=on_pulse, should_stop=stop.is_set)
         restarts = supervisor.restarts
         wall_s = time.monotonic() - began
         say("ending: workers drain and commit")

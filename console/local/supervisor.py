@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from console.local.broker import EmbeddedBroker
 from console.local.directory_lock import lock_directory
 from console.local.processes import Processes
+from console.local.run_mode import note_restarts
 from topologies.control.running_broker import forget_broker, note_broker
 from topologies.runtime.status import read_status
 from vpp.errors import UnreachableError, VppError
@@ -97,6 +98,7 @@ class Supervisor:
     def _start_broker(self) -> None:
         directory = self._given.data_dir
         shutil.rmtree(directory / "status" / (self._given.run or "default"), ignore_errors=True)
+        note_restarts(self._given, {})
         if self._given.kafka.bootstrap_servers and not self._given.kafka.embedded:
             return
         # State is worthless without the changelog that this broker's predecessor took with it.
@@ -159,6 +161,7 @@ class Supervisor:
                     )
                 for name in processes.restart_the_dead():
                     log.warning("worker restarted topology=%s last=%s", name, processes.last_words(name))
+                    note_restarts(self.settings, {one.name: one.deaths for one in processes.workers.values()})
                 live = self._look(time.monotonic() - started, processes)
                 on_pulse(live)
                 total = sum(status["processed"] for status in live.topologies.values())

@@ -54,20 +54,21 @@ class TokenHashes(TokenVerifier):
         super().__init__(required_scopes=[READ])
         self._path = path
         self._read: tuple[int, list[TokenEntry]] | None = None
-        self._entries()
+        self.entries()
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Return whose token it is, None where it is nobody's; takes as long for any wrong token."""
         digest = hashlib.sha256(token.encode()).hexdigest()
         found = None
-        for entry in self._entries():
+        for entry in self.entries():
             if hmac.compare_digest(entry.sha256, digest):
                 found = entry
         if found is None:
             return None
         return AccessToken(token=token, client_id=found.name, subject=found.name, scopes=list(found.scopes))
 
-    def _entries(self) -> list[TokenEntry]:
+    def entries(self) -> list[TokenEntry]:
+        """Return the entries of the file as it is now."""
         changed = self._path.stat().st_mtime_ns if self._path.exists() else 0
         if self._read is None or self._read[0] != changed:
             self._read = changed, read_tokens(self._path)

@@ -16,8 +16,15 @@ MAY_IMPORT = {
     "agents": {"vpp", "features"},
     "topologies": {"vpp", "features", "models", "agents"},
     "mcp_server": {"vpp", "features", "models", "agents", "topologies"},
-    "console": {"vpp", "features", "models", "agents", "topologies"},
+    "console": {"vpp", "features", "models", "agents", "topologies", "mcp_server"},
 }
+
+# The page asks the questions that agents ask and acts by the same rules, so it may use these rooms and no others.
+ONLY_ROOMS = {
+    ("console", "mcp_server"): (
+        "mcp_server.queries", "mcp_server.answers", "mcp_server.actions.actions", "mcp_server.security.auth"
+    ),
+}  # fmt: skip
 
 # Outside library -> the modules or packages of ours that may import it.
 ONLY_IN = {
@@ -63,6 +70,11 @@ def wall_breaches(module: Module) -> list[str]:
         where = f"{module.name}:{line} imports {name}"
         if top in MAY_IMPORT and top != module.package and top not in MAY_IMPORT[module.package]:
             breaches.append(f"{where}: {module.package} may import {sorted(MAY_IMPORT[module.package])} only")
+        rooms = ONLY_ROOMS.get((module.package, top))
+        # ``from a.b import c`` names a.b as well as a.b.c, and a.b.c is what counts.
+        is_inside = rooms is None or Module(name, "").is_within(*rooms) or any(r.startswith(f"{name}.") for r in rooms)
+        if rooms is not None and not is_inside:
+            breaches.append(f"{where}: {module.package} may import {', '.join(rooms)} only")
         if top == "tests":
             breaches.append(f"{where}: code does not import tests")
         if top in ONLY_IN and not module.is_within(*ONLY_IN[top]):

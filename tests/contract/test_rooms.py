@@ -80,7 +80,8 @@ MAY_IMPORT = {
     "console.cli": {"console.cli.backtests", "console.cli.explain", "console.local", "console.dashboard"},
     "console.cli.backtests": {"console.cli", "console.local"},
     "console.cli.explain": {"console.cli", "console.local"},
-    "console.dashboard": {"console.local"},
+    "console.dashboard": {"console.dashboard.views", "console.local"},
+    "console.dashboard.views": {"console.local"},
     "console.local": set(),
 }
 

@@ -1,0 +1,250 @@
+"""The plan ahead as actions of assets, each with its reason in one sentence.
+
+An action is a stretch of steps in which an asset gives power of one sign. Its sentence is in the present tense, with
+numbers and units, and the cause last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from agents.plant.narrative import BindingStretch, binding_stretches
+from vpp.fleet.assets import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
+from vpp.fleet.schema import Zone
+from vpp.messages import Decision, Order
+
+_LEAST_SHARE = 0.0005
+_FULL = 1e-3
+_SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "AUD": "A$", "JPY": "¥", "CHF": "CHF "}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAction:
+    """What one asset does over steps in a row.
+
+    ``first_step`` to ``last_step``: of the plan, inclusive. Powers in MW, positive into the grid. SoC 0-1 before and
+    after, None for assets without store. ``order_id``: the order that rules its first step, else None.
+    """
+
+    asset_id: str
+    kind: str
+    start: datetime
+    end: datetime
+    first_step: int
+    last_step: int
+    first_mw: float
+    last_mw: float
+    soc_before: float | None
+    soc_after: float | None
+    reason: str
+    order_id: str | None = None
+
+
+def least_mw(zone: Zone) -> float:
+    """Return the power below which an asset is said to rest: a small share of what the plant serves (MW)."""
+    return _LEAST_SHARE * zone.share.served_mw
+
+
+def symbol(currency: str) -> str:
+    """Return the sign that stands before an amount of money, e.g. ``£``; the code and a space where there is none."""
+    return _SYMBOLS.get(currency, f"{currency} " if currency else "")
+
+
+def money(value: float, currency: str) -> str:
+    """Return an amount as people write it: no decimals, a true minus sign, commas for thousands.
+
+    >>> money(-1234.5, "GBP")
+    '−£1,234'
+    """
+    return ("−" if round(value) < 0 else "") + f"{symbol(currency)}{abs(round(value)):,}"
+
+
+def thresholds(battery: Battery, water_value_per_mwh: float) -> tuple[float, float]:
+    """Return the power worth below which charging pays and above which selling does, per MWh at the grid side.
+
+    ``charge < water * eta_c`` and ``sell > water / eta_d + wear`` with the battery's efficiencies.
+    """
+    below = water_value_per_mwh * battery.charge_efficiency
+    above = water_value_per_mwh / battery.discharge_efficiency + battery.wear_cost_per_mwh
+    return below, above
+
+
+def step_edges(decision: Decision) -> list[datetime]:
+    """Return where the steps of a decision's plan begin, and the end of the last; empty without a plan."""
+    if decision.plan is None:
+        return []
+    return [decision.for_slot + timedelta(minutes=m) for m in (0, *decision.plan.horizon_min)]
+
+
+def powers_of(decision: Decision, asset_id: str) -> list[float]:
+    """Return an asset's planned power (MW) by step, empty where nothing is planned for it."""
+    found = None if decision.plan is None else decision.plan.assets.get(asset_id)
+    return [] if found is None else found.power_mw
+
+
+def socs_of(decision: Decision, asset_id: str) -> list[float]:
+    """Return a store's planned state of charge (0-1) at the end of each step, empty where none is planned."""
+    found = None if decision.plan is None else decision.plan.assets.get(asset_id)
+    return [] if found is None else found.soc
+
+
+def planned_actions(decision: Decision, zone: Zone) -> list[PlannedAction]:
+    """Return every action of the plan, in order of start, then of the fleet file."""
+    edges = step_edges(decision)
+    found = [action for asset in zone.assets for action in _actions_of(decision, zone, asset, edges)]
+    return sorted(found, key=lambda action: action.start)
+
+
+def _actions_of(decision: Decision, zone: Zone, asset: Asset, edges: Sequence[datetime]) -> Iterator[PlannedAction]:
+    powers, socs, least = powers_of(decision, asset.asset_id), socs_of(decision, asset.asset_id), least_mw(zone)
+    snapshot = decision.state.assets.get(asset.asset_id)
+    before = None if snapshot is None else snapshot.soc
+    first = 0
+    while first < len(powers):
+        last = first
+        while last + 1 < len(powers) and _sign(powers[last + 1], least) == _sign(powers[first], least):
+            last += 1
+        if _sign(powers[first], least):
+            order = ruling_order(decision, asset, edges[first])
+            yield PlannedAction(
+                asset_id=asset.asset_id,
+                kind=asset.kind,
+                start=edges[first],
+                end=edges[last + 1],
+                first_step=first,
+                last_step=last,
+                first_mw=powers[first],
+                last_mw=powers[last],
+                soc_before=(socs[first - 1] if first else before) if socs else None,
+                soc_after=socs[last] if socs else None,
+                reason=step_reason(decision, zone, asset, first, last),
+                order_id=None if order is None else order.order_id,
+            )
+        first = last + 1
+
+
+def step_reason(decision: Decision, zone: Zone, asset: Asset, first: int, last: int | None = None) -> str:
+    """Return why an asset does what the plan has for steps ``first`` to ``last`` (default: that one step).
+
+    Args:
+        decision: A decision with a plan.
+        zone: The zone as it is configured.
+        asset: One of its assets.
+        first: First step, counted from 0.
+        last: Last step, inclusive.
+    """
+    last = first if last is None else last
+    edges, currency = step_edges(decision), zone.market.currency
+    order = ruling_order(decision, asset, edges[first])
+    if order is not None:
+        return order_sentence(order)
+    worth = decision.duals.power_price_per_mwh[first : last + 1] or [0.0]
+    power = powers_of(decision, asset.asset_id)[first]
+    least = least_mw(zone)
+    match asset:
+        case Battery():
+            return _battery_reason(decision, asset, currency, (first, last), _sign(power, least), worth)
+        case Peaker() if power > least:
+            return f"Worth more than its fuel, {money(asset.fuel_cost_per_mwh, currency)}/MWh."
+        case Peaker():
+            fuel = money(asset.fuel_cost_per_mwh, currency)
+            return f"Its fuel, {fuel}/MWh, is dearer than power, {money(worth[0], currency)}."
+        case CurtailableLoad() if asset.only_at_cap:
+            cap = f"{zone.limits.import_cap_mw:g} MW"
+            return f"Import would pass its cap of {cap}." if power > least else f"Import stays below its cap, {cap}."
+        case CurtailableLoad() | CurtailableRenewable():
+            cost = money(asset.curtail_cost_per_mwh, currency)
+            return f"Power is worth {money(worth[0], currency)}/MWh, curtailing costs {cost}."
+        case _:
+            return f"Power is worth {money(worth[0], currency)}/MWh."
+
+
+def _battery_reason(
+    decision: Decision,
+    battery: Battery,
+    currency: str,
+    steps: tuple[int, int],
+    way: int,
+    worth: Sequence[float],
+) -> str:
+    water = decision.duals.water_value_per_mwh.get(battery.asset_id)
+    low, high = money(min(worth), currency), money(max(worth), currency)
+    value = f"Power is worth {low if low == high else f'{low} to {high}'}/MWh"
+    if water is None:
+        return f"{value}."
+    below, above = thresholds(battery, water)
+    socs = socs_of(decision, battery.asset_id)
+    soc = socs[steps[0]] if socs else None
+    if way > 0:
+        if max(worth) >= above:
+            return f"{value}; selling pays above {money(above, currency)}."
+        run = _run_near(decision, steps, "ramp up", "import cap")
+        return f"{value}." if run is None else _limit_reason("Keeps import down", run)
+    if way < 0:
+        if min(worth) <= below:
+            return f"{value}; charging pays below {money(below, currency)}."
+        run = _run_near(decision, steps, "ramp up", "import cap")
+        return f"{value}." if run is None else _limit_reason("Lifts import early", run)
+    if soc is not None and soc <= battery.soc_min + battery.reserve_soc + _FULL:
+        return "It is empty."
+    if soc is not None and soc >= battery.soc_max - _FULL:
+        return "It is full."
+    return f"{value}, between {money(below, currency)} and {money(above, currency)}."
+
+
+def _run_near(decision: Decision, steps: tuple[int, int], *kinds: str) -> BindingStretch | None:
+    """Return the limit that binds during the steps, else the first that binds after them."""
+    begin = step_edges(decision)[steps[0]]
+    runs = [run for run in binding_stretches(decision) if run.kind in kinds and run.end > begin]
+    return min(runs, key=lambda run: run.start, default=None)
+
+
+def _limit_reason(what: str, run: BindingStretch) -> str:
+    name = "ramp limit" if run.kind.startswith("ramp") else run.kind
+    return f"{what}: the {name} binds from {run.start:%H:%M} to {run.end:%H:%M}."
+
+
+def limit_sentence(decision: Decision, zone: Zone) -> str | None:
+    """Return the dearest limit ahead and what one MW more of it would save; None where none binds."""
+    run = max(binding_stretches(decision), key=lambda run: run.worth_per_mw, default=None)
+    if run is None:
+        return None
+    limits = zone.limits
+    size = {"import cap": limits.import_cap_mw, "export cap": limits.export_cap_mw}.get(run.kind, limits.ramp_limit_mw)
+    name = "ramp limit" if run.kind.startswith("ramp") else run.kind
+    saved = money(run.worth_per_mw, zone.market.currency)
+    of = "" if size is None else f" of {size:g} MW"
+    return f"The {name}{of} binds {run.start:%H:%M}–{run.end:%H:%M}: one MW more would save up to {saved}."
+
+
+def ruling_order(decision: Decision, asset: Asset, at: datetime) -> Order | None:
+    """Return the order that rules an asset at a time, None where none does; holds rule first, then priority."""
+    mine = [
+        order
+        for order in decision.orders
+        if order.action in {"hold", "target", "band"}
+        and (not order.asset_ids or asset.asset_id in order.asset_ids)
+        and (order.starts_at is None or order.starts_at <= at)
+        and (order.expires_at is None or at < order.expires_at)
+    ]
+    return max(mine, key=lambda order: (order.action == "hold", order.priority), default=None)
+
+
+def order_sentence(order: Order) -> str:
+    """Return what an order in force asks and who gave it, in one sentence."""
+    if order.action == "hold":
+        return f"Hold by {order.principal}: {order.reason}."
+    when = "" if order.expires_at is None else f" until {order.expires_at:%H:%M}"
+    if order.action == "target" and order.power_mw is not None:
+        return f"By order of {order.principal}, {_signed(order.power_mw)} MW{when}: {order.reason}."
+    return f"By order of {order.principal}{when}: {order.reason}."
+
+
+def _signed(power_mw: float) -> str:
+    return f"{power_mw:+.1f}".replace("-", "−")
+
+
+def _sign(power_mw: float, least: float) -> int:
+    return (power_mw > least) - (power_mw < -least)

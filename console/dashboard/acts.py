@@ -1,0 +1,241 @@
+"""What people do on the page: propose, approve, reject, hold, release, cancel; the rules are those of MCP and CLI.
+
+Everything that moves power is an order. A hold needs no approval, since stopping is the safe direction; all else is a
+plan that somebody with the right to approve approves by its digest, and that its proposer then sends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.orders.proposal import Proposal, propose
+from console.dashboard.access import Person
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.orders import wish
+from mcp_server.actions.actions import Acts
+from mcp_server.queries.context import QuestionError
+from topologies.control.plan_book import PlanState
+from vpp.errors import RefusedError
+from vpp.fleet.schema import Zone
+from vpp.messages import Order
+from vpp.rules.clauses import clause_named
+
+
+class _Wish(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    zone: str = Field(min_length=1, max_length=80)
+    reason: str = Field(min_length=3, max_length=300)
+
+
+class ProposalWish(_Wish):
+    """A dispatch that somebody wants to see priced."""
+
+    action: Literal["target", "band", "soc_target", "release", "cancel"] = "target"
+    asset_ids: list[str] = Field(default=[], max_length=50)
+    power_mw: float | None = Field(default=None, ge=-100_000, le=100_000)
+    min_mw: float | None = Field(default=None, ge=-100_000, le=100_000)
+    max_mw: float | None = Field(default=None, ge=-100_000, le=100_000)
+    soc: float | None = Field(default=None, ge=0, le=1)
+    cancels: str | None = Field(default=None, max_length=60)
+    start: datetime | None = None
+    duration_min: float = Field(default=60.0, gt=0, le=10_080)
+
+
+class HoldWish(_Wish):
+    """A stop of automatic setpoints, of a zone or of some assets."""
+
+    asset_ids: list[str] = Field(default=[], max_length=50)
+
+
+class PlanVerdict(BaseModel):
+    """Somebody's word on a plan; ``digest`` is the one that they were shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan_id: str = Field(max_length=40)
+    digest: str = Field(max_length=64)
+    reason: str = Field(default="", max_length=300)
+
+
+class WhyNotWish(BaseModel):
+    """Another first step whose cost somebody wants to know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    zone: str = Field(max_length=80)
+    decision_id: str | None = Field(default=None, max_length=60)
+    asset_id: str = Field(max_length=80)
+    power_mw: float = Field(ge=-100_000, le=100_000)
+
+
+@dataclass(frozen=True)
+class OrderDesk:
+    """Where people act.
+
+    Attributes:
+        acts: Sends orders and keeps plans.
+    """
+
+    acts: Acts
+
+    def propose(self, asked: ProposalWish, person: Person) -> dict[str, Any]:
+        """Price and check an order and write it down as a plan; nothing is sent to the plant.
+
+        Raises:
+            RefusedError: The person may not.
+            QuestionError: Zone, assets or times make no sense.
+        """
+        _must(person.may_operate, "propose")
+        zone = self.acts.zone(asked.zone)
+        given: dict[str, Any] = {}
+        match asked.action:
+            case "target":
+                given = {"asset_ids": asked.asset_ids, "power_mw": asked.power_mw}
+            case "band":
+                given = {"asset_ids": asked.asset_ids, "min_mw": asked.min_mw, "max_mw": asked.max_mw}
+            case "soc_target":
+                given = {"asset_ids": asked.asset_ids, "soc": asked.soc}
+            case "release":
+                given = {"asset_ids": asked.asset_ids}
+            case "cancel":
+                given = {"cancels": asked.cancels}
+        if asked.action in ("target", "band", "soc_target"):
+            given |= self.acts.times(zone, asked.start, asked.duration_min)
+        order = self.acts.new_order(zone, asked.action, person.name, asked.reason, **given)
+        plan = self.acts.propose(order, person.name)
+        return {"plan_id": plan.plan_id, "status": plan.status, "outcome": plan.outcome}
+
+    def preview(self, zone_name: str, plan_id: str) -> dict[str, Any]:
+        """Return what a plan would do, priced anew against the newest decision: paths, costs, checks, room.
+
+        Raises:
+            QuestionError: There is no such plan.
+        """
+        plan = self._find(plan_id)
+        zone = self.acts.zone(zone_name)
+        decision = self.acts.last_decision(zone)
+        order = plan.kept.order
+        proposal = propose(zone, decision, order, since=self.acts.since(zone, decision))
+        return self._preview(zone, plan, proposal)
+
+    def _preview(self, zone: Zone, plan: PlanState, proposal: Proposal) -> dict[str, Any]:
+        order = plan.kept.order
+        named = set(order.asset_ids)
+        moment = Moment(self.acts.desk, zone.zone)
+        return {
+            "plan_id": plan.plan_id,
+            "digest": plan.digest,
+            "title": wish(moment, order),
+            "status": plan.status(self.acts.book.now()),
+            "by": plan.proposer,
+            "reason": order.reason,
+            "action": order.action,
+            "starts_at": order.starts_at,
+            "ends_at": order.expires_at,
+            "expires_at": plan.kept.expires_at,
+            "approved_by": plan.approved_by,
+            "outcome": proposal.outcome,
+            "currency": zone.market.currency,
+            "cost_change": proposal.cost_change,
+            "costs": {name: value for name, value in proposal.costs.items() if value},
+            "moved_mwh": proposal.moved_mwh,
+            "cap_slack_mw": proposal.cap_slack_mw,
+            "ramp_slack_mw": proposal.ramp_slack_mw,
+            "checks": [
+                {"name": c.name, "outcome": c.outcome, "detail": c.detail, "clause": c.clause, **_rule(c.clause)}
+                for c in proposal.checks
+            ],
+            "t": [int(start.timestamp()) for start in proposal.starts],
+            "step_s": zone.step.seconds,
+            "paths": [
+                {
+                    "asset_id": path.asset_id,
+                    "power_mw": path.power_mw,
+                    "power_without_mw": path.power_without_mw,
+                    "soc": path.soc,
+                    "soc_without": path.soc_without,
+                    **_band(zone, path.asset_id),
+                }
+                for path in proposal.paths
+                if not named or path.asset_id in named
+            ][:4],
+        }
+
+    def approve(self, asked: PlanVerdict, person: Person) -> dict[str, Any]:
+        """Approve a plan by its digest; a plan of one's own is sent at once, another's by whoever proposed it.
+
+        Raises:
+            RefusedError: The person may not, the plan is not open, or its digest is not the one that was shown.
+            UnreachableError: The broker does not take it.
+        """
+        _must(person.may_approve, "approve")
+        plan = self._find(asked.plan_id)
+        if plan.digest != asked.digest:
+            raise RefusedError("the plan is not the one that was shown", hint="look at it again, then approve")
+        approved = self.acts.book.approve(plan.plan_id, person.name)
+        if approved.proposer != person.name:
+            return {"status": "approved", "text": f"Approved. {approved.proposer} may send it now."}
+        receipt = self.acts.execute(plan.plan_id, person.name)
+        reason = f": {receipt.reason}" if receipt.reason else ""
+        told = {
+            "accepted": "Approved, sent and admitted.",
+            "sent": "Approved and sent; the orders worker has not answered.",
+        }
+        return {"status": receipt.status, "text": told.get(receipt.status, f"{receipt.status.capitalize()}{reason}.")}
+
+    def reject(self, asked: PlanVerdict, person: Person) -> dict[str, Any]:
+        """Reject a plan for good.
+
+        Raises:
+            RefusedError: The person may not, or the plan is not open.
+        """
+        _must(person.may_approve, "reject")
+        self.acts.book.reject(self._find(asked.plan_id).plan_id, person.name, asked.reason or "rejected on the page")
+        return {"status": "rejected", "text": "Rejected."}
+
+    def hold(self, asked: HoldWish, person: Person) -> dict[str, Any]:
+        """Stop automatic setpoints at once.
+
+        Raises:
+            RefusedError: The person may not.
+            UnreachableError: The broker does not take it.
+        """
+        _must(person.may_operate, "hold the plant")
+        receipt = self.acts.hold(asked.zone, person.name, asked.reason, asked.asset_ids)
+        told = {
+            "accepted": "The plant is on hold.",
+            "sent": "The hold was sent; the orders worker has not answered yet.",
+        }
+        return {"status": receipt.status, "text": told.get(receipt.status, receipt.reason or receipt.status)}
+
+    def _find(self, plan_id: str) -> PlanState:
+        plan = self.acts.book.find(plan_id)
+        if plan is None:
+            raise QuestionError(f"there is no plan {plan_id!r} of the last day", hint="propose it again")
+        return plan
+
+    def standing(self, zone: str) -> list[Order]:
+        """Return the orders in force in a zone."""
+        return self.acts.standing(self.acts.zone(zone))
+
+
+def _band(zone: Zone, asset_id: str) -> dict[str, float | None]:
+    battery = next((one for one in zone.batteries if one.asset_id == asset_id), None)
+    if battery is None:
+        return {"soc_min": None, "soc_max": None}
+    return {"soc_min": battery.soc_min + battery.reserve_soc, "soc_max": battery.soc_max}
+
+
+def _rule(clause: str | None) -> dict[str, str | None]:
+    rule = clause_named(clause)
+    return {"citation": None if rule is None else rule.citation, "rule": None if rule is None else rule.text}
+
+
+def _must(may: bool, what: str) -> None:
+    if not may:
+        raise RefusedError(f"you may not {what} here", hint="ask for a token with the scope, or use one that has it")

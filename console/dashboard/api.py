@@ -1,0 +1,241 @@
+"""The REST API under /api/v1: the questions of the MCP tools, and pages of tables; described by OpenAPI 3.1.
+
+Each endpoint is a path, a model of its query parameters, a model of its answer and a function. Checking, documents and
+routes are all made from that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import anyio.to_thread
+import msgspec
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from console.dashboard.openapi import document
+from console.dashboard.paging import TablePage, page_of
+from mcp_server.answers import reading
+from mcp_server.answers.explanation import DecisionExplanation
+from mcp_server.answers.sanitize import inert
+from mcp_server.queries.context import Desk, QuestionError, period
+from mcp_server.queries.explain import explain_decision
+from mcp_server.queries.forecasts import get_forecast
+from mcp_server.queries.health import get_pipeline_health
+from mcp_server.queries.overview import get_overview
+from mcp_server.queries.performance import Grouping, get_performance
+from mcp_server.queries.series import SeriesName, get_series
+from vpp.store.tables import ALERTS, DECISIONS, LEDGER, ORDERS, Table
+
+PREFIX = "/api/v1"
+ZoneName = Field(default=None, max_length=80, description="zone; needed only where there are several")
+
+
+class Params(BaseModel):
+    """Query parameters; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class OfZone(Params):
+    """A question about one zone."""
+
+    zone: str | None = ZoneName
+
+
+class OfPeriod(OfZone):
+    """A question about one zone and a period."""
+
+    start: AwareDatetime | None = Field(default=None, description="first time, inclusive; default: 24 h before end")
+    end: AwareDatetime | None = Field(default=None, description="end, exclusive; default: the newest data")
+
+
+class OfSeries(OfPeriod):
+    """Which series."""
+
+    series: SeriesName
+    asset_id: str | None = Field(default=None, max_length=80)
+    max_points: int = Field(default=500, ge=2, le=5000)
+
+
+class OfForecast(OfZone):
+    """Which forecast."""
+
+    target: Literal["net_load", "price"] = "net_load"
+    horizon_h: float = Field(default=24.0, gt=0, le=48)
+    all_quantiles: bool = False
+
+
+class OfPerformance(OfPeriod):
+    """How money is grouped."""
+
+    by: Grouping = "asset"
+
+
+class OfDecision(OfZone):
+    """A decision, by the id in the path; with ``why_not_asset``, what another first step would have cost."""
+
+    why_not_asset: str | None = Field(default=None, max_length=80)
+    why_not_mw: float | None = Field(default=None, ge=-100_000, le=100_000)
+
+
+class OfTable(OfPeriod):
+    """A page of a table, oldest row first."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+    cursor: str | None = Field(default=None, max_length=200, description="next_cursor of the page before")
+
+
+class OfAlerts(OfTable):
+    """A page of alerts."""
+
+    severity: Literal["info", "warning", "critical"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One question.
+
+    Attributes:
+        path: Below the prefix; ``{name}`` is a parameter.
+        summary: What it answers.
+        params: Model of the query parameters.
+        answer: Model of the answer.
+        ask: Answers; gets the desk, the parameters and those of the path.
+    """
+
+    path: str
+    summary: str
+    params: type[Params]
+    answer: type[BaseModel]
+    ask: Callable[[Desk, Any, dict[str, str]], Any]
+
+    @property
+    def name(self) -> str:
+        """Return the operation's id."""
+        return "get_" + self.path.strip("/").replace("/", "_").replace("{", "").replace("}", "")
+
+
+_COLUMN_TYPES: dict[str, Any] = {"time": datetime, "text": str, "json": Any, "real": float, "int": int, "bool": bool}
+HIDDEN = {"decisions": ("body",), "orders": ("body",)}
+
+
+def row_model(table: Table) -> type[BaseModel]:
+    """Return the model of one row of a table; json columns come decoded, long bodies are left out."""
+    fields: dict[str, Any] = {}
+    for column in table.columns:
+        if column.name not in HIDDEN.get(table.name, ()):
+            kind = _COLUMN_TYPES[column.type]
+            fields[column.name] = (kind | None if kind is not Any else Any, Field(default=None, description=column.doc))
+    return create_model(f"{table.name.capitalize()}Row", **fields)
+
+
+def page_model(table: Table) -> type[BaseModel]:
+    """Return the model of a page of rows."""
+    row: Any = row_model(table)
+    return create_model(f"{table.name.capitalize()}Page", __base__=TablePage, items=(list[row], []))
+
+
+def _table(table: Table) -> Callable[[Desk, OfTable, dict[str, str]], Any]:
+    def ask(desk: Desk, params: OfTable, _: dict[str, str]) -> Any:
+        zone = desk.choose(params.zone)
+        as_of = None if zone is None else desk.as_of(zone)
+        if zone is None or as_of is None:
+            return {"as_of": None, "items": [], "next_cursor": None, "window": None}
+        window = period(as_of, params.start, params.end)
+        severity = getattr(params, "severity", None)
+        filters = {"severity": severity} if severity else None
+        names = [c.name for c in table.columns if c.name not in HIDDEN.get(table.name, ())]
+        rows, following = page_of(
+            desk.store, table, zone, (window.start, window.end), names, filters, params.limit, params.cursor
+        )
+        json_columns = [c.name for c in table.columns if c.type == "json" and c.name in names]
+        for row in rows:
+            row |= {name: msgspec.json.decode(row[name]) for name in json_columns if row[name]}
+        return {"as_of": as_of, "window": window.text(), "items": inert(rows), "next_cursor": following}
+
+    return ask
+
+
+ENDPOINTS = (
+    Endpoint(
+        "/overview", "Every zone at its newest slot, and how the workers do", OfZone, reading.Overview,
+        lambda desk, p, _: get_overview(desk, p.zone),
+    ),
+    Endpoint(
+        "/series", "One time series in a bounded number of points", OfSeries, reading.SeriesAnswer,
+        lambda desk, p, _: get_series(
+            desk, p.series, zone=p.zone, asset_id=p.asset_id, start=p.start, end=p.end, max_points=p.max_points
+        ),
+    ),
+    Endpoint(
+        "/forecasts", "The newest forecast of net load or price", OfForecast, reading.ForecastAnswer,
+        lambda desk, p, _: get_forecast(desk, p.target, p.zone, p.horizon_h, all_quantiles=p.all_quantiles),
+    ),
+    Endpoint("/decisions", "Decisions of a period", OfTable, page_model(DECISIONS), _table(DECISIONS)),
+    Endpoint(
+        "/decisions/{decision_id}", "Why the plant decided so", OfDecision, DecisionExplanation,
+        lambda desk, p, path: _explained(desk, p, path["decision_id"]),
+    ),
+    Endpoint("/orders", "Orders of a period with their verdicts", OfTable, page_model(ORDERS), _table(ORDERS)),
+    Endpoint("/alerts", "Alerts of a period", OfAlerts, page_model(ALERTS), _table(ALERTS)),
+    Endpoint("/ledger", "Settled entries of a period", OfTable, page_model(LEDGER), _table(LEDGER)),
+    Endpoint(
+        "/performance", "Money by zone, asset or day, and forecast skill", OfPerformance, reading.Performance,
+        lambda desk, p, _: get_performance(desk, p.zone, p.start, p.end, p.by),
+    ),
+    Endpoint(
+        "/health", "Workers, store, readiness and dead letters", Params, reading.Health,
+        lambda desk, _p, _: get_pipeline_health(desk),
+    ),
+)  # fmt: skip
+
+
+def _explained(desk: Desk, params: OfDecision, decision_id: str) -> DecisionExplanation:
+    found = explain_decision(
+        desk, zone=params.zone, decision_id=decision_id, at=None,
+        why_not_asset=params.why_not_asset, why_not_mw=params.why_not_mw,
+    )  # fmt: skip
+    if found.decision_id is None:
+        raise QuestionError(f"there is no decision {decision_id!r}", hint=found.hint)
+    return found
+
+
+def api_routes(desk: Desk) -> list[Route]:
+    """Return the routes of the API."""
+    described = msgspec.json.encode(document(ENDPOINTS, PREFIX))
+
+    async def openapi(request: Request) -> Response:
+        return answer_with_tag(request, described)
+
+    return [
+        Route(f"{PREFIX}/openapi.json", openapi),
+        *(Route(PREFIX + endpoint.path, _handler(desk, endpoint)) for endpoint in ENDPOINTS),
+    ]
+
+
+def _handler(desk: Desk, endpoint: Endpoint) -> Callable[[Request], Any]:
+    async def handler(request: Request) -> Response:
+        given: dict[str, Any] = dict(request.query_params)
+        params = endpoint.params.model_validate(given)
+        found = await anyio.to_thread.run_sync(endpoint.ask, desk, params, dict(request.path_params))
+        body = found.model_dump() if isinstance(found, BaseModel) else found
+        return answer_with_tag(request, msgspec.json.encode(body))
+
+    return handler
+
+
+def answer_with_tag(request: Request, body: bytes) -> Response:
+    """Return a JSON answer with an ETag over its content; 304 where the caller has it already."""
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"etag": tag, "cache-control": "no-cache"}
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)

@@ -1,0 +1,80 @@
+"""Pages of a table in the order of time: a cursor names the last row's time and how many rows of that time were given.
+
+New rows arrive at the end, so a page never shifts while somebody reads on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from mcp_server.queries.context import QuestionError
+from vpp.domain import iso
+from vpp.store import Store
+from vpp.store.tables import Table
+
+
+class TablePage(BaseModel):
+    """What every page says besides its items."""
+
+    as_of: datetime | None = Field(default=None, description="end of the newest closed slot")
+    window: str | None = Field(default=None, description="effective start/end")
+    next_cursor: str | None = Field(default=None, description="null: this is the last page")
+
+
+def page_of(
+    store: Store,
+    table: Table,
+    zone: str,
+    window: tuple[datetime, datetime],
+    columns: Sequence[str],
+    filters: dict[str, Any] | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return up to ``limit`` rows as dicts, and the cursor of the next page, None after the last.
+
+    Args:
+        store: Where the rows are.
+        table: The table.
+        zone: The zone.
+        window: First time and end, exclusive.
+        columns: Columns wanted; the table's time is among them.
+        filters: Columns that must have a value.
+        limit: At most so many rows.
+        cursor: From the page before, None for the first.
+
+    Raises:
+        QuestionError: The cursor is not one of ours.
+    """
+    start, skip = (window[0], 0) if cursor is None else _read(cursor)
+    rows = store.read(
+        table, zone=zone, start=start, end=window[1], filters=filters, columns=columns, limit=skip + limit + 1
+    ).dicts()
+    shown = rows[skip : skip + limit]
+    if len(rows) <= skip + limit or not shown:
+        return shown, None
+    last = shown[-1][table.time]
+    # Rows of the last time that were given, on this page and, where it began in the same moment, on those before.
+    given = sum(row[table.time] == last for row in rows[: skip + limit])
+    return shown, _written(last, given)
+
+
+def _written(when: datetime, given: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([iso(when), given]).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> tuple[datetime, int]:
+    try:
+        text, given = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is None or not isinstance(given, int) or not 0 < given <= 100_000:
+            raise ValueError(text)
+    except (ValueError, TypeError) as error:
+        raise QuestionError("the cursor is not one of ours", hint="leave cursor out to start over") from error
+    return when, given

@@ -1,0 +1,67 @@
+"""The screens by name, and what each of them shows of a zone at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from console.dashboard.views import assets, forecasts, health, money, now, orders, plan, zones
+from console.dashboard.views.background import Background
+from console.dashboard.views.frame import frame
+from console.dashboard.views.health import Rates
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.orders import OrderBook
+from mcp_server.actions.actions import Acts
+from mcp_server.queries.context import Desk
+
+View = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Screens:
+    """What the page shows.
+
+    Attributes:
+        desk: Reads the plant.
+        acts: Reads the plan book, and acts where a person may.
+        background: Computes what takes seconds.
+    """
+
+    desk: Desk
+    acts: Acts
+    background: Background
+    rates: Rates = field(default_factory=Rates)
+
+    def show(self, name: str, zone: str | None, at: datetime | None = None) -> View:
+        """Return one screen with its frame.
+
+        Args:
+            name: One of ``SCREENS``.
+            zone: The zone; None: the first.
+            at: Look back: what was known then.
+
+        Raises:
+            QuestionError: There is no such zone.
+        """
+        chosen = self.desk.choose(zone) if zone is not None else next(iter(self.desk.zones()), None)
+        if chosen is None:
+            return {"frame": {"zone": None, "zones": [], "verdict": _WAITING, "now": None}, "body": {}}
+        moment = Moment(self.desk, chosen, at)
+        book = OrderBook(moment, self.acts)
+        return {"frame": frame(moment, book), "body": SCREENS[name](self, moment, book)}
+
+
+_WAITING = {"state": "waiting", "word": "Waiting", "cause": "for the first slot"}
+
+SCREENS: dict[str, Callable[[Screens, Moment, OrderBook], View]] = {
+    "now": lambda screens, moment, book: now.now(moment, book, screens.background),
+    "plan": lambda _, moment, __: plan.plan(moment),
+    "assets": lambda _, moment, __: assets.assets(moment),
+    "orders": lambda _, __, book: orders.orders(book),
+    "money": lambda screens, moment, _: money.money_screen(moment, screens.background),
+    "forecasts": lambda _, moment, __: forecasts.forecasts(moment),
+    "health": lambda screens, moment, _: health.health(moment, screens.background, screens.rates),
+    "zones": lambda screens, _, __: zones.zones(screens.desk),
+}

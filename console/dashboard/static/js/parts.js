@@ -1,0 +1,126 @@
+// Parts that several screens share: panels, gauges, tables, sparks.
+import { h, s } from "/static/js/dom.js";
+import { none } from "/static/js/format.js";
+import { icon } from "/static/js/icons.js";
+
+export const panel = (attrs, ...children) => h("section", { ...attrs, class: `panel ${attrs.class || ""}`.trim() }, children);
+
+export const head = (title, sub, right) =>
+  h("div", { class: "head" }, h("h2", {}, title), sub ? h("p", {}, sub) : null, right ? h("div", { class: "right" }, right) : null);
+
+export const title = (name, sub, ...right) =>
+  h("div", { class: "title", "data-key": "title" }, h("h1", {}, name), sub ? h("p", {}, sub) : null, right.length ? h("div", { class: "right" }, right) : null);
+
+export function table({ label, columns, rows, selected = null, onSelect = null, caption = null, key = null, foot = null }) {
+  const cell = (column, row, at) =>
+    h(at === 0 ? "th" : "td", { class: column.class || null, scope: at === 0 ? "row" : null }, column.cell(row));
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": label, "data-key": key },
+    h(
+      "table",
+      {},
+      caption ? h("caption", { class: "sr" }, caption) : null,
+      h("thead", {}, h("tr", {}, columns.map((c) => h("th", { class: c.class || null, scope: "col" }, c.name)))),
+      h(
+        "tbody",
+        {},
+        rows.map((row, n) =>
+          h(
+            "tr",
+            {
+              "data-row": n,
+              class: onSelect ? "pick" : null,
+              "aria-selected": null,
+              "data-selected": selected === n,
+              tabindex: onSelect ? (selected === n || (selected === null && n === 0) ? 0 : -1) : null,
+              onclick: onSelect ? () => onSelect(n) : null,
+              onkeydown: onSelect ? (event) => rowKey(event, n, rows.length, onSelect) : null,
+            },
+            columns.map((c, at) => cell(c, row, at)),
+          ),
+        ),
+      ),
+      foot ? h("tfoot", {}, foot) : null,
+    ),
+  );
+}
+
+function rowKey(event, n, count, onSelect) {
+  const to = { ArrowDown: n + 1, j: n + 1, ArrowUp: n - 1, k: n - 1, Enter: n, " ": n }[event.key];
+  if (to === undefined || to < 0 || to >= count) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const body = event.currentTarget.parentElement;
+  onSelect(to);
+  body.children[to]?.focus();
+}
+
+// A bar = now, a triangle = next, a thick tick = limit, on one track. Values are scaled to `from..to`.
+export function gauge({ from = 0, to = 1, value = null, start = null, next = null, limit = null, tone = "ink", zero = false, ends = null }) {
+  const width = 200;
+  const place = (v) => (width * Math.min(Math.max((v - from) / (to - from || 1), 0), 1)).toFixed(1);
+  const base = start ?? Math.max(from, 0);
+  const parts = [s("rect", { class: "track", x: 0, y: 6, width, height: 5 })];
+  for (const [a, b] of ends || []) {
+    parts.push(s("rect", { class: "end", x: place(a), y: 6, width: Math.max(place(b) - place(a), 0).toFixed(1), height: 5 }));
+  }
+  if (!none(value)) {
+    const [a, b] = [Number(place(Math.min(base, value))), Number(place(Math.max(base, value)))];
+    parts.push(s("rect", { class: tone, x: a, y: 6, width: Math.max(b - a, 1), height: 5 }));
+  }
+  if (zero) parts.push(s("rect", { class: "zero", x: Number(place(0)) - 0.5, y: 4, width: 1, height: 9 }));
+  if (!none(limit)) parts.push(s("rect", { class: "tick", x: Number(place(limit)) - 0.9, y: 2, width: 1.8, height: 13 }));
+  if (!none(next)) {
+    const x = Number(place(next));
+    parts.push(s("path", { class: "mark", d: `M${x - 3.6} 0.500h7.200l-3.600 4z` }));
+  }
+  return s("svg", { class: "gauge", viewBox: `0 0 ${width} 16`, preserveAspectRatio: "none", "aria-hidden": "true" }, parts);
+}
+
+export function spark(values, { width = 120, height = 20, low = null, high = null, tone = "ink-2", limit = null } = {}) {
+  const known = values.filter((v) => !none(v));
+  if (!known.length) return h("span", { class: "quiet" }, "n/a");
+  const bottom = Math.min(low ?? Infinity, ...known);
+  const top = Math.max(high ?? -Infinity, limit ?? -Infinity, ...known);
+  const y = (v) => (height - 2 - ((height - 4) * (v - bottom)) / (top - bottom || 1)).toFixed(1);
+  const x = (n) => ((width * n) / Math.max(values.length - 1, 1)).toFixed(1);
+  let path = "";
+  const gaps = [];
+  let gapFrom = null;
+  values.forEach((v, n) => {
+    if (none(v)) {
+      gapFrom ??= n;
+      return;
+    }
+    if (gapFrom !== null) gaps.push([gapFrom, n]);
+    path += `${path && gapFrom === null ? "L" : "M"}${x(n)} ${y(v)}`;
+    gapFrom = null;
+  });
+  if (gapFrom !== null) gaps.push([gapFrom, values.length]);
+  return s(
+    "svg",
+    { class: "spark", viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" },
+    gaps.map(([a, b]) => s("rect", { class: "gap", x: x(Math.max(a - 0.5, 0)), y: 0, width: Math.max(x(b - 0.5) - x(Math.max(a - 0.5, 0)), 4), height })),
+    none(limit) ? null : s("path", { class: "limit", d: `M0 ${y(limit)}H${width}` }),
+    s("path", { class: `stroke-${tone}`, d: path }),
+  );
+}
+
+export const facts = (rows) => h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+
+export const segments = (label, options, chosen, onChoose) =>
+  h(
+    "div",
+    { class: "segments", role: "group", "aria-label": label },
+    options.map(([value, name]) => h("button", { type: "button", "aria-pressed": String(value === chosen), onclick: () => onChoose(value) }, name)),
+  );
+
+export const state = (name, words) => h("span", { class: `state ${name}` }, icon(name), words);
+export const chartSlot = (key, share, name, unit, readout, tall) =>
+  h(
+    "div",
+    { class: "chart", "data-key": `chart-${key}`, "data-share": share, "data-tall": tall || null },
+    h("div", { class: "chart-head" }, h("h3", {}, name, " ", h("span", {}, unit)), h("p", { "data-readout": key, "data-keep": true }, readout || "")),
+    h("div", { class: "plot", role: "img", tabindex: 0, "data-chart": key, "data-keep": true, "aria-label": name }),
+  );

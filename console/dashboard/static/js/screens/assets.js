@@ -1,0 +1,206 @@
+// Assets: what each was told and does, whether it follows; one of them with its history.
+import { get } from "/static/js/client.js";
+import { h } from "/static/js/dom.js";
+import { day, hm, money, none, number, percent, signed, span } from "/static/js/format.js";
+import { icon } from "/static/js/icons.js";
+import { chartSlot, facts, gauge, head, panel, segments, spark, state, table, title } from "/static/js/parts.js";
+import { Grid, bounds } from "/static/js/series.js";
+import { hourSplits, ticks } from "/static/js/chart.js";
+
+export const name = "Assets";
+const HOURS = { "24h": 3, "7d": 24, all: 168 };
+
+export function render(ctx) {
+  const { body, ui, frame } = ctx;
+  const list = body.assets ?? [];
+  if (!list.length) return [title(name), panel({ class: "empty", "data-key": "none" }, h("h2", {}, "No assets"), h("p", {}, "No fleet file names one for this zone."))];
+  ui.chosen ??= list[0].asset_id;
+  const at = Math.max(list.findIndex((one) => one.asset_id === ui.chosen), 0);
+  load(ctx, list[at]);
+  return [
+    title(name, `${body.count === 1 ? "1 asset" : `${body.count} assets`}, ${body.away ? `${body.away} not available or not following` : "all available"}. Power into the grid is positive.`),
+    panel({ class: "flush", "data-key": "list" }, list_(ctx, list, at)),
+    h("div", { class: "columns main-side", "data-key": "grid" }, history(ctx), side(ctx, frame)),
+  ];
+}
+
+const STATE = { follows: "normal", "not following": "warning", "out of reach": "warning", stale: "warning", "never heard": "waiting" };
+
+function list_(ctx, list, at) {
+  const { currency } = ctx.frame;
+  const stores = list.some((one) => !none(one.soc_max));
+  return table({
+    label: "Assets",
+    rows: list,
+    selected: at,
+    onSelect: (n) => {
+      ctx.ui.chosen = list[n].asset_id;
+      ctx.draw();
+    },
+    columns: [
+      { name: "Asset", cell: (a) => h("span", { class: "asset-name" }, icon(a.kind, `kind-${a.kind}`), a.asset_id, h("span", { class: "quiet wide" }, ` ${a.kind_name}`)) },
+      { name: "State", cell: (a) => state(STATE[a.state] ?? "info", a.state) },
+      { name: "Measured MW", class: "n", cell: (a) => h("b", {}, signed(a.measured_mw, 2)) },
+      { name: "Told MW", class: "n wide", cell: (a) => signed(a.told_mw, 2) },
+      { name: "Acknowledged", class: "n wide quiet", cell: () => "n/a" },
+      { name: "Next MW", class: "n", cell: (a) => h("b", {}, signed(a.next_mw, 2)) },
+      { name: "Last 24 h", class: "wide", cell: (a) => spark(a.spark, { low: Math.min(a.min_mw ?? 0, 0), high: a.max_mw, tone: a.kind }) },
+      stores && { name: "Charge", class: "wide", cell: (a) => (none(a.soc) ? h("span", { class: "quiet" }, "–") : h("span", { class: "charge" }, gauge({ value: a.soc, start: 0, tone: "battery", ends: [[a.soc_max, 1]] }), percent(a.soc))) },
+      { name: "Out / in MWh, 24 h", class: "n wide", cell: (a) => `${number(a.out_mwh)} / ${number(a.in_mwh)}` },
+      { name: "Money, 24 h", class: "n wide", cell: (a) => h("b", {}, money(a.pnl, currency, { plus: true })) },
+    ].filter(Boolean),
+  });
+}
+
+async function load(ctx, one) {
+  const { ui, frame } = ctx;
+  const over = ui.span ?? "24h";
+  const key = `${frame.zone}/${one.asset_id}@${frame.now}/${over}`;
+  if (ui.key === key) return;
+  ui.key = key;
+  try {
+    ui.found = await get("/page/asset", { zone: frame.zone, asset_id: one.asset_id, span: over, at: ctx.place.at });
+    ui.why = null;
+  } catch (error) {
+    ui.why = error.message;
+  }
+  ctx.draw();
+}
+
+function history(ctx) {
+  const { ui } = ctx;
+  const { found } = ui;
+  const over = ui.span ?? "24h";
+  const choice = segments("Period", [["24h", "24 h"], ["7d", "7 d"], ["all", "All"]], over, (to) => ((ui.span = to), ctx.draw()));
+  if (!found) return panel({ "data-key": "history" }, head(ui.chosen), h("p", { class: "quiet" }, ui.why ?? "…"));
+  const limits = none(found.min_mw) || none(found.max_mw) ? "" : ` · limits ${found.min_mw === -found.max_mw ? `±${number(found.max_mw, 0)}` : `${signed(found.min_mw, 0)} to ${signed(found.max_mw, 0)}`}`;
+  return panel(
+    { "data-key": "history" },
+    head(found.asset_id, `told and measured, ${{ "24h": "last 24 h", "7d": "last 7 days", all: "last 62 days at most" }[found.span]}`, choice),
+    ctx.asTable
+      ? historyTable(found)
+      : h(
+          "div",
+          { class: "charts asset-charts", "data-key": "plots" },
+          chartSlot("a-power", "net", "Power", `MW, + into the grid${limits}`),
+          chartSlot("a-less", "soc", "Measured less told", "MW · inside the slot it follows its curve, so a difference is not a fault"),
+          found.soc.some((v) => !none(v)) ? chartSlot("a-soc", "power", "State of charge", "%") : null,
+        ),
+    h("p", { class: "under" }, h("button", { type: "button", class: "link", onclick: ctx.toggleTable }, ctx.asTable ? "Show as chart" : "Show as table")),
+  );
+}
+
+function historyTable(found) {
+  const rows = found.t.map((t, n) => ({ t, measured: found.measured_mw[n], told: found.told_mw[n], soc: found.soc[n] })).reverse();
+  return table({
+    label: `History of ${found.asset_id}`,
+    key: "history-table",
+    rows: rows.slice(0, 400),
+    columns: [
+      { name: "Slot", cell: (r) => `${day(r.t)} ${hm(r.t)}` },
+      { name: "Measured MW", class: "n", cell: (r) => signed(r.measured, 2) },
+      { name: "Told MW", class: "n", cell: (r) => signed(r.told, 2) },
+      { name: "SoC", class: "n", cell: (r) => percent(r.soc) },
+    ],
+  });
+}
+
+function side(ctx, frame) {
+  const { found } = ctx.ui;
+  if (!found) return h("div", { class: "stack" });
+  const { order, totals } = found;
+  return h(
+    "div",
+    { class: "stack", "data-key": "side" },
+    panel(
+      { "data-key": "told" },
+      head(order ? `Told for ${span(order.start, order.end)}` : "Told"),
+      order ? [h("p", { class: "why" }, `${order.does}. ${order.reason}`), order.follows ? h("p", { class: "note" }, order.follows) : null] : h("p", { class: "quiet" }, "Nothing is told yet."),
+    ),
+    panel({ "data-key": "limits" }, head("Limits", null, h("span", { class: "quiet" }, "fleet file")), found.limits.length ? facts(found.limits) : h("p", { class: "quiet" }, "No fleet file names this asset.")),
+    panel(
+      { "data-key": "totals" },
+      head("Last 24 h"),
+      facts([
+        [found.kind === "battery" ? "Sold, bought" : "Into the grid, out of it", `${number(totals.out_mwh)} / ${number(totals.in_mwh)} MWh`],
+        none(totals.cycles) ? null : ["Full cycles", number(totals.cycles, 2)],
+        ["Money", h("b", {}, money(totals.pnl, frame.currency, { plus: true }))],
+        ["Largest difference to told", none(totals.largest_difference_mw) ? "n/a" : `${number(totals.largest_difference_mw, 2)} MW`],
+        ["Readings from", totals.source ?? "n/a"],
+      ]),
+    ),
+  );
+}
+
+export function after(ctx) {
+  const { found } = ctx.ui;
+  if (!found?.t.length || ctx.asTable) return;
+  const step = found.step_s;
+  const [from, to] = [found.t[0], found.t.at(-1) + step];
+  const grid = new Grid(from, to, step);
+  const hours = HOURS[found.span] * (ctx.narrow ? 2 : 1);
+  const wide = to - from > 3 * 86400;
+  const common = { x: grid.x, window: [from, to], step, narrow: ctx.narrow, right: ctx.narrow ? 8 : 84, sync: "asset", xSplits: hourSplits([from, to], hours), xText: wide ? (t) => day(t, { week: false }) : hm, xLabels: false, days: wide ? undefined : (t) => day(t) };
+  const tone = found.kind;
+  const edges = [...found.t, to];
+  const [low, high] = bounds([found.measured_mw, found.told_mw], [found.min_mw, found.max_mw, 0]);
+  const pad = (high - low) * 0.06 || 0.5;
+  const soc = found.soc.some((v) => !none(v));
+  const said = (at) => {
+    const n = at === null ? found.t.length - 1 : found.t.findIndex((t) => at >= t && at < t + step);
+    if (n < 0) return;
+    ctx.readout("a-power", `${hm(found.t[n])} measured ${signed(found.measured_mw[n], 2)} · told ${signed(found.told_mw[n], 2)}`);
+    ctx.readout("a-less", "");
+    ctx.readout("a-soc", soc ? `${hm(found.t[n] + step)} ${percent(found.soc[n])}` : "");
+  };
+  ctx.chart("a-power", {
+    ...common,
+    onCursor: said,
+    series: [
+      { kind: "step", color: "ink", dash: [2, 2.5], width: 1.5, data: grid.steps(edges, found.told_mw) },
+      { kind: "step", color: tone, fill: 0.22, width: 2, data: grid.steps(edges, found.measured_mw) },
+    ],
+    yRange: [low - pad, high + pad],
+    ySplits: none(found.min_mw) || none(found.max_mw) ? ticks(low, high, 4) : [found.min_mw, found.min_mw / 2, 0, found.max_mw / 2, found.max_mw].filter((v, n, all) => all.indexOf(v) === n),
+    yText: (v) => number(v, high - low < 5 || v % 1 ? 1 : 0),
+    zero: true,
+    limits: [found.max_mw, found.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ y })),
+    names: [
+      ...[found.max_mw, found.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ text: "limit", y, color: "ink-3" })),
+      { text: "measured", y: found.measured_mw.at(-1) ?? 0, color: tone, bold: true },
+      { text: "told", y: found.told_mw.at(-1) ?? 0, color: "ink", bold: true },
+    ],
+    summary: `Power of ${found.asset_id}, last ${signed(found.measured_mw.at(-1), 2)} megawatts, told ${signed(found.told_mw.at(-1), 2)}.`,
+  });
+  const less = found.measured_mw.map((v, n) => (none(v) || none(found.told_mw[n]) ? null : v - found.told_mw[n]));
+  const most = Math.max(...less.map((v) => Math.abs(v ?? 0)), 0.1);
+  ctx.chart("a-less", {
+    ...common,
+    xLabels: !soc,
+    series: [{ kind: "step", color: "ink-2", fill: 0.14, width: 1.25, data: grid.steps(edges, less) }],
+    yRange: [-most * 1.15, most * 1.15],
+    ySplits: [-most, 0, most].map((v) => Number(v.toPrecision(1))),
+    yText: (v) => number(v, most < 5 ? 1 : 0),
+    zero: true,
+    days: undefined,
+    summary: `Measured less told: at most ${number(most, 2)} megawatts.`,
+  });
+  if (!soc) return said(null);
+  ctx.chart("a-soc", {
+    ...common,
+    xLabels: true,
+    series: [{ kind: "area", color: "battery", fill: 0.12, data: grid.ends(found.t, found.soc.map((v) => (none(v) ? null : 100 * v))) }],
+    yRange: [0, 100],
+    ySplits: [0, 25, 50, 75, 100],
+    limits: [found.soc_max, found.soc_min].filter((v) => !none(v)).map((v) => ({ y: 100 * v })),
+    names: [
+      { text: `max ${percent(found.soc_max)}`, y: 100 * found.soc_max, color: "ink-3" },
+      { text: `min ${percent(found.soc_min)}`, y: 100 * found.soc_min, color: "ink-3" },
+      { text: percent(found.soc.at(-1)), y: 100 * (found.soc.at(-1) ?? 0), color: "battery", bold: true },
+    ],
+    days: undefined,
+    dots: none(found.soc.at(-1)) ? [] : [{ x: to, y: 100 * found.soc.at(-1), color: "battery" }],
+    summary: `State of charge of ${found.asset_id}, now ${percent(found.soc.at(-1))}.`,
+  });
+  return said(null);
+}

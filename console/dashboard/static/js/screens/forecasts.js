@@ -1,0 +1,139 @@
+// Forecasts: how good past ones turned out by horizon, how wide they are, the last misses, the model in force.
+import { h } from "/static/js/dom.js";
+import { day, hm, near, none, number, percent, symbol } from "/static/js/format.js";
+import { chartSlot, facts, head, panel, segments, table, title } from "/static/js/parts.js";
+import { bounds } from "/static/js/series.js";
+import { ticks } from "/static/js/chart.js";
+
+export const name = "Forecasts";
+const SHOWN = [5, 15, 30, 60, 120, 360, 720, 1440];
+
+export const ahead = (minutes) => (minutes < 60 ? `${minutes} min` : `${number(minutes / 60, minutes % 60 ? 1 : 0)} h`);
+
+export function render(ctx) {
+  const { body, ui } = ctx;
+  const target = ui.target ?? "net";
+  const found = body[target] ?? { skill: [], misses: [] };
+  const unit = target === "net" ? "MW" : `${symbol(body.currency)}/MWh`;
+  const choose = segments("Target", [["net", "Net load"], ["price", "Price"]], target, (to) => ((ui.target = to), ctx.draw()));
+  if (!found.skill.length) {
+    return [title(name, "", choose), h("div", { class: "columns main-side", "data-key": "grid" }, panel({ class: "empty", "data-key": "none" }, h("h2", {}, "No scores yet"), h("p", {}, target === "price" && !body.fan_price ? "This zone has no price: energy counts flat." : "A forecast is scored when its slot has closed.")), side(ctx))];
+  }
+  const slot = found.skill[0].slot;
+  return [
+    title(name, `${target === "net" ? "net load of the region" : "price"} of ${ctx.frame.zone}, scored on what came, newest at ${near(slot, ctx.frame.now)}`, choose),
+    h(
+      "div",
+      { class: "columns main-side", "data-key": "grid" },
+      h(
+        "div",
+        { class: "stack", "data-key": "main" },
+        panel({ "data-key": "error" }, head("Error by horizon", `mean absolute error, ${unit}, trailing window`), h("div", { class: "charts short-chart" }, chartSlot("skill", "net", "", ""))),
+        panel({ "data-key": "width" }, head("How often it stayed in its 90 % band", "by horizon; 90 % is right"), h("div", { class: "charts shorter-chart" }, chartSlot("cover", "net", "", ""))),
+        scores(found.skill, unit),
+      ),
+      side(ctx, found, unit),
+    ),
+  ];
+}
+
+export const scoreColumns = (unit) => [
+  { name: "Ahead", cell: (r) => h("span", { class: "plain" }, ahead(r.horizon_min)) },
+  { name: `Error, ${unit}`, class: "n", cell: (r) => h("b", {}, number(r.mae, r.mae < 20 ? 2 : 0)) },
+  { name: "Persistence", class: "n", cell: (r) => number(r.mae_persistence, r.mae_persistence < 20 ? 2 : 0) },
+  { name: "Better by", class: "n", cell: (r) => h("b", {}, none(r.better_pct) ? "n/a" : percent(r.better_pct / 100)) },
+  { name: "In 90 % band", class: "n wide", cell: (r) => percent(r.coverage_90) },
+  { name: "n", class: "n quiet wide", cell: (r) => r.n },
+];
+
+export const shownScores = (rows) => {
+  const picked = rows.filter((r) => SHOWN.includes(r.horizon_min));
+  return picked.length >= 4 ? picked : rows.slice(0, 8);
+};
+
+function scores(rows, unit) {
+  return panel({ class: "flush", "data-key": "scores" }, table({ label: "Scores by horizon", rows: shownScores(rows), columns: [...scoreColumns(unit), { name: "Pinball loss", class: "n wide", cell: (r) => number(r.pinball, r.pinball < 20 ? 2 : 0) }] }));
+}
+
+function side(ctx, found = { misses: [] }, unit = "") {
+  const { model, history } = ctx.body;
+  return h(
+    "div",
+    { class: "stack", "data-key": "side" },
+    panel(
+      { "data-key": "model" },
+      head("Model in force"),
+      facts([
+        ["Model", h("span", { class: "mono" }, model?.model_id ?? "none")],
+        ["Trained to", none(model?.trained_to) ? "n/a" : `${day(model.trained_to, { year: true })}, ${model.age} ago`],
+        ["Forecast from", model?.source === "model" ? "model (no fallback)" : model?.source ? `${model.source} fallback` : "nothing yet"],
+      ]),
+    ),
+    panel(
+      { "data-key": "history" },
+      head("What served since when"),
+      history?.length ? facts(history.map((one) => [near(one.since, ctx.frame.now) === hm(one.since) ? hm(one.since) : `${day(one.since)} ${hm(one.since)}`, one.source === "model" ? h("span", { class: "mono" }, one.model_id) : `${one.source} fallback`])) : h("p", { class: "quiet" }, "Nothing yet."),
+    ),
+    panel(
+      { "data-key": "misses" },
+      head("Last misses", "left the 90 % band one step ahead, 3 days"),
+      found.misses.length
+        ? table({
+            label: "Last misses",
+            rows: found.misses,
+            columns: [
+              { name: "Slot", cell: (r) => near(r.slot, ctx.frame.now) },
+              { name: `Came, ${unit}`, class: "n", cell: (r) => h("b", {}, number(r.value, r.value < 200 ? 1 : 0)) },
+              { name: "Band", class: "n", cell: (r) => `${number(r.low, 0)}–${number(r.high, 0)}` },
+            ],
+          })
+        : h("p", { class: "quiet" }, "None in 3 days."),
+    ),
+  );
+}
+
+export function skillSpec(rows, narrow) {
+  const x = rows.map((r) => r.horizon_min / 60);
+  const [low, high] = bounds([rows.map((r) => r.mae), rows.map((r) => r.mae_persistence)], [0]);
+  const top = high * 1.06 || 1;
+  const at = (share) => Math.min(Math.floor(rows.length * share), rows.length - 1);
+  return {
+    x,
+    window: [0, x.at(-1)],
+    series: [
+      { kind: "line", color: "ink-2", dash: [5, 4], width: 1.25, data: rows.map((r) => r.mae_persistence) },
+      { kind: "line", color: "ink", width: 2, data: rows.map((r) => r.mae) },
+    ],
+    yRange: [low, top],
+    ySplits: ticks(low, top, 4),
+    yText: (v) => number(v, top < 10 ? 1 : 0),
+    ySize: 48,
+    xSplits: [0, 6, 12, 18, 24].filter((v) => v <= x.at(-1) + 0.01),
+    xText: (v) => (v ? `${v} h` : "0"),
+    right: 14,
+    narrow,
+    names: [
+      { text: "persistence", x: x[at(0.62)], y: rows[at(0.62)].mae_persistence, dy: -9, color: "ink-2" },
+      { text: "this model", x: x[at(0.72)], y: rows[at(0.72)].mae, dy: -10, color: "ink" },
+    ],
+    summary: `Mean absolute error by horizon: ${number(rows[0].mae, 0)} at ${ahead(rows[0].horizon_min)} against ${number(rows[0].mae_persistence, 0)} of persistence, ${number(rows.at(-1).mae, 0)} at ${ahead(rows.at(-1).horizon_min)} against ${number(rows.at(-1).mae_persistence, 0)}.`,
+  };
+}
+
+export function after(ctx) {
+  const rows = ctx.body[ctx.ui.target ?? "net"]?.skill ?? [];
+  if (rows.length < 2) return;
+  ctx.chart("skill", skillSpec(rows, ctx.narrow));
+  const cover = rows.map((r) => 100 * r.coverage_90);
+  const low = Math.min(Math.floor(Math.min(...cover) / 10) * 10, 80);
+  ctx.chart("cover", {
+    ...skillSpec(rows, ctx.narrow),
+    series: [{ kind: "line", color: "forecast", width: 2, data: cover }],
+    yRange: [low, 101],
+    ySplits: ticks(low, 100, 4),
+    yText: (v) => `${v}`,
+    limits: [{ y: 90 }],
+    names: [{ text: "90 %", x: rows.at(-1).horizon_min / 60, y: 90, dy: 9, align: "right", color: "ink-2" }],
+    summary: `Share of what came inside the 90 percent band: ${number(cover[0], 0)} percent at ${ahead(rows[0].horizon_min)}, ${number(cover.at(-1), 0)} at ${ahead(rows.at(-1).horizon_min)}.`,
+  });
+}

@@ -1,0 +1,152 @@
+"""Series of the charts, as columns: seconds since 1970 (``t``, starts of slots) and values, null where missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from agents.plant.plan_sentences import powers_of, socs_of, step_edges
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.texts import KINDS
+from vpp.messages import Decision
+from vpp.store.tables import ASSETS, TELEMETRY
+
+BANDS = ("q05", "q25", "q50", "q75", "q95")
+
+
+def seconds(when: datetime) -> int:
+    """Return seconds since 1970."""
+    return int(when.timestamp())
+
+
+def past(moment: Moment, span: timedelta) -> dict[str, Any]:
+    """Return what was measured and delivered over the last ``span``: served net load, import, price, power, SoC."""
+    if moment.now is None:
+        return {"t": []}
+    start = moment.now - span
+    grid = [start + i * moment.step for i in range(round(span / moment.step))]
+    seen = {r["slot"]: r for r in moment.rows(TELEMETRY, start=start, columns=("slot", "net_load_mw", "price_per_mwh"))}
+    rows = moment.rows(ASSETS, start=start - moment.step, columns=("slot", "asset_id", "asset_kind", "power_mw", "soc"))
+    power = {kind: _by_slot(rows, kind) for kind in _kinds(moment)}
+    stored = _soc_by_slot(moment, rows)
+    before = stored.get(start - moment.step)
+    plant: dict[datetime, float] = {}
+    for column in power.values():
+        for slot, value in column.items():
+            plant[slot] = plant.get(slot, 0.0) + value
+    net = [_times(seen.get(slot, {}).get("net_load_mw"), moment.factor) for slot in grid]
+    return {
+        "t": [seconds(slot) for slot in grid],
+        "net_mw": _rounded(net),
+        "import_mw": _rounded(
+            None if n is None or s not in plant else n - plant[s] for s, n in zip(grid, net, strict=True)
+        ),
+        "price": _rounded(seen.get(slot, {}).get("price_per_mwh") for slot in grid),
+        "power_mw": {kind: _rounded(column.get(slot) for slot in grid) for kind, column in power.items()},
+        "soc": _rounded((stored.get(slot) for slot in grid), 4),
+        "soc_before": before,
+    }
+
+
+def fan(moment: Moment, target: str, factor: float = 1.0) -> dict[str, Any] | None:
+    """Return the newest forecast of a target with its quantiles; ``t`` are starts of the slots it speaks of."""
+    rows = moment.forecast.get(target, [])
+    if not rows:
+        return None
+    issued: datetime = rows[0]["issued_at"]
+    return {
+        "issued": seconds(issued + moment.step),
+        "source": rows[0]["source"],
+        "model_id": rows[0]["model_id"],
+        "t": [seconds(issued + timedelta(minutes=row["horizon_min"])) for row in rows],
+        **{name: _rounded(_times(row[name], factor) for row in rows) for name in BANDS},
+    }
+
+
+def plan(moment: Moment, decision: Decision | None) -> dict[str, Any] | None:
+    """Return the plan of a decision by kind of asset; ``t`` are its edges, one more than there are steps."""
+    if decision is None or decision.plan is None:
+        return None
+    table = decision.plan
+    power: dict[str, list[float]] = {}
+    for asset in () if moment.config is None else moment.config.assets:
+        values = powers_of(decision, asset.asset_id)
+        if values:
+            before = power.get(asset.kind)
+            power[asset.kind] = values if before is None else [a + b for a, b in zip(before, values, strict=True)]
+    return {
+        "t": [seconds(edge) for edge in step_edges(decision)],
+        "net_mw": _rounded(table.net_mw),
+        "import_mw": _rounded(table.grid_mw),
+        "price": _rounded(table.price_per_mwh),
+        "worth": _rounded(decision.duals.power_price_per_mwh, 2),
+        "power_mw": {kind: _rounded(values) for kind, values in power.items()},
+        "soc": _rounded(plan_soc(moment, decision), 4),
+    }
+
+
+def plan_soc(moment: Moment, decision: Decision) -> list[float]:
+    """Return the planned state of charge of all batteries together at the end of each step, by capacity."""
+    batteries = [b for b in moment.batteries if socs_of(decision, b.asset_id)]
+    whole = sum(battery.energy_mwh for battery in batteries)
+    if not whole:
+        return []
+    columns = [[soc * b.energy_mwh for soc in socs_of(decision, b.asset_id)] for b in batteries]
+    return [sum(step) / whole for step in zip(*columns, strict=True)]
+
+
+def limits(moment: Moment) -> dict[str, Any]:
+    """Return the limits that charts draw: of the grid, of power by kind, of the state of charge."""
+    config = moment.config
+    if config is None:
+        return {}
+    low = -sum(battery.charge_mw for battery in config.batteries)
+    high = max(
+        sum(battery.discharge_mw for battery in config.batteries), sum(p.capacity_mw for p in config.peakers), 0.0
+    )
+    whole = sum(battery.energy_mwh for battery in config.batteries)
+    weigh = config.batteries if whole else ()
+    return {
+        "import_cap_mw": config.limits.import_cap_mw,
+        "export_cap_mw": config.limits.export_cap_mw,
+        "ramp_limit_mw": config.limits.ramp_limit_mw,
+        "power_min_mw": low,
+        "power_max_mw": high,
+        "soc_min": sum(b.soc_min * b.energy_mwh for b in weigh) / whole if whole else None,
+        "soc_max": sum(b.soc_max * b.energy_mwh for b in weigh) / whole if whole else None,
+        "reserve_soc": sum((b.soc_min + b.reserve_soc) * b.energy_mwh for b in weigh) / whole if whole else None,
+        "energy_mwh": whole or None,
+    }
+
+
+def _kinds(moment: Moment) -> list[str]:
+    there = {asset.kind for asset in moment.config.assets} if moment.config is not None else set(KINDS)
+    return [kind for kind in KINDS if kind in there]
+
+
+def _by_slot(rows: Iterable[dict[str, Any]], kind: str) -> dict[datetime, float]:
+    found: dict[datetime, float] = {}
+    for row in rows:
+        if row["asset_kind"] == kind and row["power_mw"] is not None:
+            found[row["slot"]] = found.get(row["slot"], 0.0) + row["power_mw"]
+    return found
+
+
+def _soc_by_slot(moment: Moment, rows: Iterable[dict[str, Any]]) -> dict[datetime, float]:
+    sizes = {battery.asset_id: battery.energy_mwh for battery in moment.batteries}
+    whole = sum(sizes.values())
+    found: dict[datetime, float] = {}
+    for row in rows:
+        size = sizes.get(row["asset_id"])
+        if size is not None and row["soc"] is not None:
+            found[row["slot"]] = found.get(row["slot"], 0.0) + row["soc"] * size / whole
+    return found
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _rounded(values: Iterable[float | None] | Sequence[float], digits: int = 3) -> list[float | None]:
+    return [None if value is None else round(value, digits) for value in values]

@@ -1,0 +1,105 @@
+"""The screen Forecasts: how good past ones turned out, how wide they are, the last misses, the model in force."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from console.dashboard.views import charts
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.texts import ago
+from mcp_server.queries.context import utc
+from vpp.domain import Target
+from vpp.errors import VppError
+from vpp.store.tables import FORECASTS, SKILL, TELEMETRY
+
+MISSES = 8
+LOOK_BACK = timedelta(days=3)
+
+
+def forecasts(moment: Moment) -> dict[str, Any]:
+    """Return the screen of forecasts."""
+    return {
+        "net": _target(moment, Target.NET_LOAD),
+        "price": _target(moment, Target.PRICE),
+        "fan_net": charts.fan(moment, "net_load"),
+        "fan_price": charts.fan(moment, "price"),
+        "model": model(moment),
+        "history": _history(moment),
+        "currency": moment.currency,
+    }
+
+
+def skill(moment: Moment, target: str) -> list[dict[str, Any]]:
+    """Return the newest live scores of a target, in order of horizon."""
+    last = moment.rows(SKILL, filters={"target": target}, columns=("slot",), order="desc", limit=1)
+    if not last:
+        return []
+    rows = moment.rows(SKILL, start=last[0]["slot"], filters={"target": target})
+    return [
+        {
+            **{name: row[name] for name in ("horizon_min", "n", "mae", "mae_persistence", "pinball", "coverage_90")},
+            "better_pct": 100 * (1 - row["mae"] / row["mae_persistence"]) if row["mae_persistence"] else None,
+            "slot": row["slot"],
+        }
+        for row in sorted(rows, key=lambda row: row["horizon_min"])
+    ]
+
+
+def _target(moment: Moment, target: Target) -> dict[str, Any]:
+    return {"skill": skill(moment, target.value), "misses": _misses(moment, target)}
+
+
+def _misses(moment: Moment, target: Target) -> list[dict[str, Any]]:
+    """Return the last slots whose value left the 90 % interval of the forecast one step before."""
+    if moment.now is None:
+        return []
+    column = "net_load_mw" if target is Target.NET_LOAD else "price_per_mwh"
+    start = moment.now - LOOK_BACK
+    step_min = round(moment.step.total_seconds() / 60)
+    came = {row["slot"]: row[column] for row in moment.rows(TELEMETRY, start=start, columns=("slot", column))}
+    rows = moment.rows(FORECASTS, start=start, filters={"target": target.value, "horizon_min": step_min})
+    found = []
+    for row in reversed(rows):
+        slot: datetime = row["issued_at"] + moment.step
+        value = came.get(slot)
+        if value is None or row["q05"] is None or row["q95"] is None:
+            continue
+        if not row["q05"] <= value <= row["q95"]:
+            found.append({"slot": slot, "value": value, "low": row["q05"], "median": row["q50"], "high": row["q95"]})
+        if len(found) == MISSES:
+            break
+    return found
+
+
+def model(moment: Moment) -> dict[str, Any]:
+    """Return the model in force: its id, what the forecast rests on, how old its training is."""
+    row = next(iter(moment.forecast.get("net_load", [])), {})
+    found = {"model_id": row.get("model_id"), "source": row.get("source"), "trained_to": None, "age": None}
+    if not row or row.get("source") != "model":
+        return found
+    from models.registry.registry import Registry  # loads the learners, which no other screen needs
+
+    try:
+        versions = Registry(moment.desk.settings.models_dir).versions(moment.zone)
+    except (VppError, OSError):
+        return found
+    until = next((v["until"] for v in versions if v["model_id"] == row["model_id"]), None)
+    if until is not None and moment.now is not None:
+        trained = utc(datetime.fromisoformat(str(until)))
+        assert trained is not None
+        found |= {"trained_to": trained, "age": ago(moment.now - trained)}
+    return found
+
+
+def _history(moment: Moment) -> list[dict[str, Any]]:
+    """Return since when which model served, newest first, from the forecasts that are stored."""
+    step_min = round(moment.step.total_seconds() / 60)
+    filters = {"target": "net_load", "horizon_min": step_min}
+    rows = moment.rows(FORECASTS, filters=filters, columns=("issued_at", "model_id", "source", "horizon_min"))
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        said = (row["source"], row["model_id"])
+        if not found or (found[-1]["source"], found[-1]["model_id"]) != said:
+            found.append({"since": row["issued_at"], "source": row["source"], "model_id": row["model_id"]})
+    return found[::-1][:12]

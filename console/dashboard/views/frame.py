@@ -1,0 +1,131 @@
+"""What every screen shows around itself: verdict, clock, hold, counts, how the workers do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from console.dashboard.views import alarms
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.orders import OrderBook
+from console.dashboard.views.texts import plural
+from console.local.run_mode import read_mode
+from mcp_server.queries.health import workers
+from vpp.messages import Order
+
+STALE_STEPS = 1.5
+SILENT_STEPS = 3.0
+STORED_STEPS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneVerdict:
+    """Whether it is fine: ``state`` is ``normal``, ``warning``, ``critical``, ``hold`` or ``waiting``."""
+
+    state: str
+    word: str
+    cause: str
+
+
+def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
+    """Return the frame of a zone's screens."""
+    found = alarms.lines(moment)
+    holds = [order for order in book.standing() if order.action == "hold"]
+    verdict = verdict_of(moment, found, holds)
+    crew = workers(moment.desk)
+    warnings = len(alarms.open_lines(found))
+    return {
+        "zone": moment.zone,
+        "zones": moment.desk.zones(),
+        "now": moment.now,
+        "slot": moment.slot,
+        "step_min": round(moment.step.total_seconds() / 60),
+        "currency": moment.currency,
+        "verdict": {"state": verdict.state, "word": verdict.word, "cause": verdict.cause},
+        "clock": clock(moment),
+        "hold": _hold(moment, holds),
+        "counts": {"orders": book.waiting(), "health": warnings},
+        "workers": {
+            "running": sum(worker.state == "running" for worker in crew),
+            "total": len(crew),
+            "known": any(worker.state != "absent" for worker in crew),
+        },
+        "local": _local(moment),
+        "looking_back": moment.at,
+    }
+
+
+def verdict_of(moment: Moment, found: Sequence[alarms.AlarmLine], holds: Sequence[Order]) -> ZoneVerdict:
+    """Return the first that holds: nothing yet, critical, warning, hold, normal."""
+    if moment.slot is None:
+        return ZoneVerdict("waiting", "Waiting", "for the first slot")
+    opened = alarms.open_lines(found)
+    worst = opened[0] if opened else None
+    if worst is not None and worst.severity == "critical":
+        count = sum(line.severity == "critical" for line in opened)
+        return ZoneVerdict("critical", "Critical" if count == 1 else f"{count} critical", _cause(worst))
+    if moment.telemetry.get("net_load_mw") is None:
+        return ZoneVerdict("warning", plural(max(len(opened), 1), "warning"), "net load is not measured")
+    if clock(moment)["silent"]:
+        return ZoneVerdict("warning", "1 warning", f"no data since {moment.now:%H:%M}")
+    if worst is not None:
+        return ZoneVerdict("warning", plural(len(opened), "warning"), _cause(worst))
+    if holds:
+        return ZoneVerdict("hold", "On hold", f"{_scope(holds[-1])}, by {holds[-1].principal}")
+    return ZoneVerdict("normal", "Normal", "")
+
+
+def clock(moment: Moment) -> dict[str, Any]:
+    """Return the run's clock: its mode, speed, and the age of the newest slot where it runs live."""
+    mode = read_mode(moment.desk.settings)
+    wall, now, step_s = moment.desk.now(), moment.now, moment.step.total_seconds()
+    if mode is not None and not mode.live:
+        speed = mode.speed_at(round(step_s / 60))
+        text = "Replay · max" if speed is None else f"Replay · ×{speed:,.0f}"
+        return {"mode": "replay", "text": text, "age_s": None, "stale": False, "silent": False}
+    age_s = None if now is None else (wall - now).total_seconds()
+    if mode is None and (age_s is None or age_s > STORED_STEPS * step_s):
+        return {"mode": "stored", "text": "Stored run", "age_s": None, "stale": False, "silent": False}
+    speed = None if mode is None else mode.speed_at(round(step_s / 60))
+    if speed is not None and speed > 1.5:
+        return {"mode": "live", "text": f"Live · ×{speed:,.0f}", "age_s": None, "stale": False, "silent": False}
+    stale, silent = (age_s is not None and age_s > steps * step_s for steps in (STALE_STEPS, SILENT_STEPS))
+    return {"mode": "live", "text": "Live", "age_s": age_s, "stale": stale, "silent": silent}
+
+
+def _cause(line: alarms.AlarmLine) -> str:
+    return line.title[:1].lower() + line.title[1:]
+
+
+def _scope(order: Order) -> str:
+    return ", ".join(order.asset_ids) or "whole fleet"
+
+
+def _hold(moment: Moment, holds: Sequence[Order]) -> dict[str, Any] | None:
+    if not holds:
+        return None
+    order = holds[-1]
+    return {
+        "order_id": order.order_id,
+        "by": order.principal,
+        "since": order.issued_at,
+        "reason": order.reason,
+        "scope": _scope(order),
+        "whole": not order.asset_ids,
+    }
+
+
+def _local(moment: Moment) -> str:
+    """Return the zone's local time against UTC, e.g. ``London time = UTC``."""
+    name = "UTC" if moment.config is None else moment.config.time_zone
+    when = moment.now or datetime.now(UTC)
+    offset = when.astimezone(ZoneInfo(name)).utcoffset() or timedelta(0)
+    minutes = round(offset.total_seconds() / 60)
+    city = name.rpartition("/")[2].replace("_", " ")
+    if not minutes:
+        return f"{city} time = UTC"
+    hours = f"{abs(minutes) / 60:g}"
+    return f"{city} time = UTC {'+' if minutes > 0 else '−'} {hours} h"

@@ -1,0 +1,187 @@
+"""The screen Health: the chain of workers with rate, lag, age and restarts; store, dead letters, data, looking back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from console.dashboard.views import alarms
+from console.dashboard.views.background import Background
+from console.dashboard.views.forecasts import model, skill
+from console.dashboard.views.moment import Moment
+from console.local.run_mode import read_restarts
+from mcp_server.answers.sanitize import plain
+from mcp_server.queries.health import SILENT_AFTER_S, get_pipeline_health, workers
+from topologies.runtime.status import read_status
+from vpp.store.named_queries import ledger_errors
+from vpp.store.tables import DLQ, TABLES, TELEMETRY
+from vpp.streams.topics import TOPICS, TOPOLOGIES
+
+RATE_OVER_S = 2.0
+LAGGING = 1000
+LETTERS = 50
+CHANNEL_SLOTS = 400
+
+
+@dataclass
+class Rates:
+    """Records per second of each worker, from two looks at what it says of itself."""
+
+    _seen: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _rate: dict[str, float] = field(default_factory=dict)
+
+    def of(self, status: dict[str, dict[str, Any]]) -> dict[str, float]:
+        """Return the rates, given the newest status of every worker."""
+        for name, said in status.items():
+            at, count = said["updated_at_s"], said["processed"]
+            before = self._seen.get(name)
+            if before is None or count < before[1]:
+                self._seen[name] = (at, count)
+            elif at - before[0] >= RATE_OVER_S:
+                self._rate[name] = (count - before[1]) / (at - before[0])
+                self._seen[name] = (at, count)
+        return self._rate
+
+
+def health(moment: Moment, background: Background, rates: Rates) -> dict[str, Any]:
+    """Return the screen of health."""
+    pipeline = get_pipeline_health(moment.desk)
+    spans = background.get(("spans", "store", moment.slot), lambda: _tables(moment))
+    balance = background.get(("balance", moment.zone, moment.slot), lambda: _balance(moment))
+    return {
+        "chain": chain(moment, rates),
+        "skill": skill(moment, "net_load"),
+        "store": {
+            "kind": pipeline.store,
+            "ok": pipeline.store_ok,
+            "error": pipeline.store_error,
+            "tables": spans or [],
+        },
+        "model": model(moment),
+        "letters": letters(moment),
+        "channels": _channels(moment),
+        "balance_mwh": balance,
+        "span": _span(moment),
+        "alarms": alarms.as_values(alarms.lines(moment))[:30],
+        "topics": [{"name": topic.name, "doc": topic.doc} for topic in TOPICS],
+        "run": moment.desk.settings.run,
+    }
+
+
+def chain(moment: Moment, rates: Rates) -> list[dict[str, Any]]:
+    """Return every worker of the chain as it says of itself; replicas of one topology stand after one another."""
+    status = read_status(moment.desk.settings)
+    per_s, restarts = rates.of(status), read_restarts(moment.desk.settings)
+    found = []
+    for worker in workers(moment.desk):
+        said = status.get(worker.topology, {})
+        topology = next((name for name in TOPOLOGIES if worker.topology.startswith(name)), worker.topology)
+        state, cause = worker.state, ""
+        if state == "silent":
+            cause = f"nothing heard for {worker.age_s:.0f} s" if worker.age_s is not None else "nothing heard"
+        elif worker.lag is not None and worker.lag > LAGGING:
+            state, cause = "lagging", f"{worker.lag:,} records wait"
+        found.append(
+            {
+                "name": worker.topology,
+                "topology": topology,
+                "state": state,
+                "cause": cause,
+                "lag": worker.lag,
+                "processed": worker.processed,
+                "per_s": per_s.get(worker.topology),
+                "age_s": worker.age_s,
+                "slot": said.get("last_slot", {}).get(moment.zone),
+                "dead_letters": worker.dead_letters,
+                "restarts": restarts.get(worker.topology, 0),
+                "cpu_s": said.get("cpu_s"),
+            }
+        )
+    return found
+
+
+def silent(found: list[dict[str, Any]]) -> bool:
+    """Return whether any worker of a chain is silent."""
+    return any(worker["state"] == "silent" and worker["age_s"] > SILENT_AFTER_S for worker in found)
+
+
+def _tables(moment: Moment) -> list[dict[str, Any]]:
+    found = []
+    for table in TABLES:
+        spans = moment.desk.store.spans(table)
+        newest = max((span.last for span in spans), default=None)
+        wall = table.name in ("audit", "ends", "dlq")
+        found.append({"table": table.name, "rows": sum(span.rows for span in spans), "newest": newest, "wall": wall})
+    return found
+
+
+def _balance(moment: Moment) -> float | None:
+    if moment.now is None:
+        return None
+    return ledger_errors(moment.desk.store, zone=moment.zone, start=moment.now - timedelta(days=31)).energy_mwh
+
+
+def letters(moment: Moment) -> list[dict[str, Any]]:
+    """Return the newest dead letters of all zones: reason, place, and the start of the record as text."""
+    rows = moment.desk.store.read(DLQ, order="desc", limit=LETTERS).dicts()
+    return [
+        {
+            "reason": row["reason"],
+            "detail": plain(row["detail"] or ""),
+            "topic": row["topic"],
+            "place": f"{row['partition']}:{row['offset']}",
+            "seen_at": row["seen_at"],
+            "zone": row["zone"],
+            "record": _decoded(row["raw"]),
+        }
+        for row in rows
+    ]
+
+
+def _decoded(raw: str | None) -> str:
+    import base64
+    import binascii
+
+    try:
+        return plain(base64.b64decode(raw or "").decode("utf-8", "replace"), 600)
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _channels(moment: Moment) -> dict[str, Any]:
+    rows = moment.rows(
+        TELEMETRY, columns=("slot", "quality", "net_load_mw", "values"), order="desc", limit=CHANNEL_SLOTS
+    )
+    if not rows:
+        return {"bad": {}, "count": None, "last_gap": None}
+    bad = msgspec.json.decode(rows[0]["quality"]) if rows[0]["quality"] else {}
+    values = json.loads(rows[0]["values"]) if rows[0]["values"] else {}
+    gap = next((row["slot"] for row in rows if row["net_load_mw"] is None), None)
+    return {"bad": bad, "count": len(values.keys() | bad.keys()) or None, "last_gap": gap}
+
+
+def _span(moment: Moment) -> dict[str, Any] | None:
+    """Return the first and the last moment that can be looked back at."""
+    store = moment.desk.store
+    first = store.read(TELEMETRY, zone=moment.zone, columns=("slot",), limit=1).column("slot")
+    last = store.read(TELEMETRY, zone=moment.zone, columns=("slot",), order="desc", limit=1).column("slot")
+    if not first:
+        return None
+    return {
+        "first": first[0] + moment.step,
+        "last": last[0] + moment.step,
+        "step_min": round(moment.step.total_seconds() / 60),
+    }
+
+
+def peek_from(text: str) -> datetime | None:
+    """Return a time from text in UTC, None where it is none."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when

@@ -1,0 +1,192 @@
+"""One zone at one moment: the newest closed slot at or before it, and what the store holds around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from agents.assets.registry import type_of
+from mcp_server.queries.context import Desk
+from vpp.errors import MessageError
+from vpp.fleet.assets import Asset, Battery
+from vpp.fleet.schema import Zone
+from vpp.messages import Decision, read_decision
+from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY, Table
+
+OPEN_CRITICAL = timedelta(hours=24)
+OPEN_WARNING = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A zone as it is looked at.
+
+    Attributes:
+        desk: Reads the plant.
+        zone: The zone's name.
+        at: Look back: nothing later than this is read; None: now.
+    """
+
+    desk: Desk
+    zone: str
+    at: datetime | None = None
+
+    @cached_property
+    def config(self) -> Zone | None:
+        """How the zone is set up, None where no file says."""
+        return self.desk.config(self.zone)
+
+    @cached_property
+    def step(self) -> timedelta:
+        """Slot length."""
+        return timedelta(minutes=self.desk.step_min(self.zone))
+
+    @cached_property
+    def telemetry(self) -> dict[str, Any]:
+        """The newest closed slot; empty where nothing is closed yet."""
+        rows = self.rows(TELEMETRY, limit=1, order="desc")
+        return rows[0] if rows else {}
+
+    @property
+    def slot(self) -> datetime | None:
+        """Start of the newest closed slot."""
+        return self.telemetry.get("slot")
+
+    @property
+    def now(self) -> datetime | None:
+        """End of the newest closed slot."""
+        return None if self.slot is None else self.slot + self.step
+
+    @property
+    def factor(self) -> float:
+        """Share of the region's net load that the plant serves."""
+        return 1.0 if self.config is None else self.config.share.factor
+
+    @property
+    def currency(self) -> str:
+        """Currency of the zone's money."""
+        return "" if self.config is None else self.config.market.currency
+
+    def limits_mw(self, asset: Asset | None) -> tuple[float | None, float | None]:
+        """Return an asset's least and greatest power (MW, positive into the grid); None where weather decides."""
+        if asset is None or self.config is None:
+            return None, None
+        return type_of(asset).shown_limits_mw(self.config, asset)
+
+    @property
+    def batteries(self) -> tuple[Battery, ...]:
+        """The zone's batteries."""
+        return () if self.config is None else tuple(self.config.batteries)
+
+    def rows(
+        self,
+        table: Table,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        columns: Sequence[str] | None = None,
+        filters: dict[str, Any] | None = None,
+        limit: int | None = None,
+        order: Any = "asc",
+    ) -> list[dict[str, Any]]:
+        """Return rows of the zone up to the moment, as dicts.
+
+        Args:
+            table: The table.
+            start: First time, inclusive.
+            end: End, exclusive; cut to the moment.
+            columns: Columns wanted.
+            filters: Columns that must have a value.
+            limit: At most so many.
+            order: ``asc`` or ``desc``.
+        """
+        until = self._until(table)
+        if end is None or (until is not None and until < end):
+            end = until
+        read = self.desk.store.read(
+            table, zone=self.zone, start=start, end=end, columns=columns, filters=filters, limit=limit, order=order
+        )
+        return read.dicts()
+
+    def _until(self, table: Table) -> datetime | None:
+        if self.at is None:
+            return None
+        # A slot is known once it has ended; its decision and forecast follow at that time, setpoints speak of the next.
+        return self.at if table is SETPOINTS else self.at - self.step + timedelta(seconds=1)
+
+    @cached_property
+    def decision(self) -> Decision | None:
+        """The decision for the slot that begins now: its newest revision."""
+        if self.slot is None:
+            return None
+        rows = self.rows(DECISIONS, start=self.slot, columns=("revision", "body"))
+        return _newest_decision(rows)
+
+    @cached_property
+    def plan(self) -> Decision | None:
+        """The newest decision that has a plan, of the newest slot; None under a hold of all or a reflex."""
+        return self.decision if self.decision is not None and self.decision.plan is not None else None
+
+    def decided(self, slot: datetime) -> Decision | None:
+        """Return the newest revision of the decision that followed ``slot``, None where there is none."""
+        return _newest_decision(
+            self.rows(DECISIONS, start=slot, end=slot + timedelta(seconds=1), columns=("revision", "body"))
+        )
+
+    @cached_property
+    def setpoints(self) -> dict[str, dict[str, Any]]:
+        """Setpoints of the slot that begins now, by asset: the highest revision of each."""
+        now = self.now
+        if now is None:
+            return {}
+        found: dict[str, dict[str, Any]] = {}
+        rows = self.desk.store.read(SETPOINTS, zone=self.zone, start=now, end=now + timedelta(seconds=1)).dicts()
+        for row in sorted(rows, key=lambda row: row["revision"]):
+            found[row["asset_id"]] = row
+        return found
+
+    @cached_property
+    def delivered(self) -> dict[str, dict[str, Any]]:
+        """Rows of the assets in the newest closed slot."""
+        if self.slot is None:
+            return {}
+        return {row["asset_id"]: row for row in self.rows(ASSETS, start=self.slot)}
+
+    @cached_property
+    def forecast(self) -> dict[str, list[dict[str, Any]]]:
+        """Rows of the newest forecast by target, in order of horizon."""
+        last = self.rows(FORECASTS, limit=1, order="desc", columns=("issued_at",))
+        if not last:
+            return {}
+        found: dict[str, list[dict[str, Any]]] = {}
+        for row in self.rows(FORECASTS, start=last[0]["issued_at"]):
+            if row["q50"] is not None:
+                found.setdefault(row["target"], []).append(row)
+        return {target: sorted(rows, key=lambda row: row["horizon_min"]) for target, rows in found.items()}
+
+    @cached_property
+    def alerts(self) -> list[dict[str, Any]]:
+        """Alerts of the last 24 h, newest first."""
+        if self.now is None:
+            return []
+        rows = self.rows(ALERTS, start=self.now - OPEN_CRITICAL, order="desc", limit=500)
+        return [{**row, "values": msgspec.json.decode(row["values"] or "{}")} for row in rows]
+
+    def ledger_since(self, start: datetime) -> list[dict[str, Any]]:
+        """Return ledger rows from ``start`` on."""
+        return self.rows(LEDGER, start=start)
+
+
+def _newest_decision(rows: list[dict[str, Any]]) -> Decision | None:
+    if not rows:
+        return None
+    body = max(rows, key=lambda row: row["revision"])["body"]
+    try:
+        return read_decision(body)
+    except MessageError:  # written by another version: it is shown as not decided, and Health tells the rest
+        return None

@@ -1,0 +1,112 @@
+"""The screen Money: by day and asset, penalties avoided, what perfect foresight would have made of the batteries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from console.dashboard.views.background import Background
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.texts import KINDS
+from vpp.store.tables import LEDGER
+
+MAX_DAYS = 62
+PENALTIES = "zone"
+
+
+def money_screen(moment: Moment, background: Background) -> dict[str, Any]:
+    """Return the screen of money: the last ``MAX_DAYS`` local days, newest last."""
+    if moment.now is None:
+        return {"days": [], "currency": moment.currency}
+    clock = ZoneInfo("UTC" if moment.config is None else moment.config.time_zone)
+    start = moment.now - timedelta(days=MAX_DAYS)
+    days = _days(moment, clock, start)
+    captured = background.get(("days", moment.zone, moment.slot, moment.at), lambda: _captured(moment, start))
+    unknown = {"perfect": None, "captured": None, "capture_pct": None}
+    days = [day | (captured or {}).get(day["day"], unknown) for day in days]
+    today = moment.slot.astimezone(clock).date() if moment.slot is not None else None
+    return {
+        "currency": moment.currency,
+        "days": days,
+        "kinds": [kind for kind in KINDS if any(day["by_kind"].get(kind) is not None for day in days)],
+        "today": next((day for day in days if day["day"] == today), None),
+        "to": moment.now,
+        "capturing": captured is None and bool(moment.batteries),
+        "batteries": len(moment.batteries),
+        "after": moment.config is not None and moment.config.market.price_known == "after",
+    }
+
+
+def _days(moment: Moment, clock: ZoneInfo, start: datetime) -> list[dict[str, Any]]:
+    kind_of = {} if moment.config is None else {asset.asset_id: asset.kind for asset in moment.config.assets}
+    energy = {battery.asset_id: battery.energy_mwh * battery.discharge_efficiency for battery in moment.batteries}
+    by_day: dict[date, dict[str, Any]] = {}
+    columns = ("slot", "asset_id", "revision", "energy_mwh", "penalty", "penalty_no_action", "pnl")
+    for row in moment.rows(LEDGER, start=start, columns=columns):
+        day = by_day.setdefault(row["slot"].astimezone(clock).date(), _empty())
+        pnl = row["pnl"] or 0.0
+        day["pnl"] += pnl
+        day["no_action"] -= row["penalty_no_action"] or 0.0
+        if row["revision"] > 0:
+            day["corrected"] += pnl
+        if row["asset_id"] == PENALTIES:
+            day["penalties"] -= row["penalty"] or 0.0
+            continue
+        kind = kind_of.get(row["asset_id"], "other")
+        day["by_kind"][kind] = day["by_kind"].get(kind, 0.0) + pnl
+        out = row["energy_mwh"] or 0.0
+        if out > 0 and row["asset_id"] in energy:
+            day["cycled"] += out
+        day["last"] = max(day["last"], row["slot"]) if day["last"] else row["slot"]
+    whole = sum(energy.values())
+    found = []
+    for when, day in sorted(by_day.items()):
+        cycled = day.pop("cycled")
+        last = day.pop("last")
+        next_slot = None if last is None else (last + moment.step).astimezone(clock)
+        partial = next_slot is not None and next_slot.date() == when
+        found.append(
+            {
+                "day": when,
+                **day,
+                "against": day["pnl"] - day["no_action"],
+                "cycles": cycled / whole if whole else None,
+                "to": last + moment.step if partial and last is not None else None,
+            }
+        )
+    return found
+
+
+def _empty() -> dict[str, Any]:
+    return {
+        "pnl": 0.0,
+        "no_action": 0.0,
+        "penalties": 0.0,
+        "corrected": 0.0,
+        "by_kind": {},
+        "cycled": 0.0,
+        "last": None,
+    }
+
+
+def _captured(moment: Moment, start: datetime) -> dict[date, dict[str, Any]]:
+    """Return what the batteries got of perfect foresight by local day, with the losses by cause."""
+    from topologies.control.capture import captures
+
+    if moment.config is None:
+        return {}
+    sums: dict[date, dict[str, Any]] = defaultdict(
+        lambda: {"perfect": 0.0, "captured": 0.0, "lost": defaultdict(float)}
+    )
+    for day in captures(moment.desk.store, moment.config, start=start, end=moment.now):
+        one = sums[day.day]
+        one["perfect"] += day.capture.bound
+        one["captured"] += day.capture.value
+        for cause, loss in day.capture.losses.items():
+            one["lost"][cause] += loss
+    for one in sums.values():
+        one["lost"] = dict(one["lost"])
+        one["capture_pct"] = 100.0 * one["captured"] / one["perfect"] if one["perfect"] > 0 else None
+    return dict(sums)

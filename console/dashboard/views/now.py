@@ -1,0 +1,268 @@
+"""The screen Now: is it fine, what does it do and why, what comes, what must I do; values, charts, next actions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from agents.plant.plan_sentences import (
+    PlannedAction,
+    least_mw,
+    limit_sentence,
+    money,
+    order_sentence,
+    planned_actions,
+    step_edges,
+    step_reason,
+    thresholds,
+)
+from console.dashboard.views import alarms, charts
+from console.dashboard.views.background import Background
+from console.dashboard.views.frame import verdict_of
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.orders import OrderBook
+from console.dashboard.views.texts import joined, kind_name, plural, signed, span
+from console.dashboard.views.values import grid_mw, next_powers, values
+from vpp.fleet.assets import Asset, Battery, Peaker
+from vpp.messages import Decision
+
+PAST = timedelta(hours=6)
+ACTIONS = 3
+FULL = 0.005
+
+
+def now(moment: Moment, book: OrderBook, background: Background) -> dict[str, Any]:
+    """Return the screen Now."""
+    found = alarms.lines(moment)
+    decision, planned = moment.decision, moment.plan
+    actions = [] if planned is None or moment.config is None else planned_actions(planned, moment.config)
+    return {
+        "strip": {
+            "fine": _fine(moment, book, found),
+            "doing": _doing(moment),
+            "comes": _comes(moment, planned, actions),
+            "must": _must(moment, book, found),
+        },
+        "values": values(moment, planned, actions, background),
+        "past": charts.past(moment, PAST),
+        "net": charts.fan(moment, "net_load", moment.factor),
+        "price": charts.fan(moment, "price"),
+        "plan": charts.plan(moment, planned),
+        "limits": charts.limits(moment) | _sell_above(moment, planned),
+        "next": next_powers(moment),
+        "no_plan": None if planned is not None else _why_no_plan(moment, book),
+        "decided": None if decision is None else decision.for_slot,
+        "actions": _shown(moment, planned, actions),
+        "in_force": [] if planned is not None else in_force(moment),
+        "alarms": alarms.as_values(found)[:30],
+    }
+
+
+def _fine(moment: Moment, book: OrderBook, found: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
+    holds = [order for order in book.standing() if order.action == "hold"]
+    verdict = verdict_of(moment, found, holds)
+    room = _room(moment)
+    below = "" if room is None else f"import {abs(room):.1f} MW {'below' if room >= 0 else 'above'} the cap"
+    match verdict.state:
+        case "normal":
+            text = "No warning in 24 h" if not any(line.act for line in found) else "No open warning"
+            text += f", {below}." if below else "."
+        case "hold":
+            text = "No other alarm." + (f" Import is {below.removeprefix('import ')}." if below else "")
+        case "waiting":
+            text = "The first forecast needs history."
+        case _:
+            since = alarms.unmeasured_since(moment)
+            worst = next(iter(alarms.open_lines(found)), None)
+            text = f"Net load is not measured since {since:%H:%M}." if since is not None else ""
+            if not text and worst is not None:
+                text = f"{worst.title}, {worst.slot:%H:%M}."
+    return {"state": verdict.state, "headline": verdict.word, "text": text}
+
+
+def _room(moment: Moment) -> float | None:
+    grid = grid_mw(moment)
+    return None if grid is None or moment.config is None else moment.config.limits.import_cap_mw - grid
+
+
+def _doing(moment: Moment) -> dict[str, Any]:
+    when = moment.now
+    if when is None:
+        return {"label": "Now", "headline": "Waiting for the first slot", "text": "Nothing is decided yet."}
+    label = f"Now, {span(when, when + moment.step)}"
+    powers = next_powers(moment)
+    if not powers:
+        return {"label": label, "headline": "Not decided yet", "text": "The setpoints of this slot come in a moment."}
+    least = 0.0 if moment.config is None else least_mw(moment.config)
+    words = [f"{kind_name(k)} {signed(v)}" for k, v in powers.items() if abs(v) > least or k == "battery"]
+    headline = f"{joined(words)} MW" if words else "All assets rest"
+    return {"label": label, "headline": headline, "text": _doing_text(moment)}
+
+
+def _doing_text(moment: Moment) -> str:
+    decision, config = moment.decision, moment.config
+    if decision is None or config is None:
+        return ""
+    rules = [order for order in decision.orders if order.action == "hold" and not order.asset_ids]
+    if rules:
+        return order_sentence(rules[-1])
+    if decision.plan is None:
+        binding = decision.binding or "no reason is recorded"
+        return binding[:1].upper() + binding[1:] + "."
+    battery = next(iter(config.batteries), None)
+    peaker = next(iter(config.peakers), None)
+    asset: Asset | None = battery or peaker or next(iter(config.assets), None)
+    if asset is None:
+        return ""
+    text = step_reason(decision, config, asset, 0)
+    if isinstance(asset, Battery) and peaker is not None and "pays" in text:
+        text = f"{text.removesuffix('.')}, the peaker’s fuel is {money(peaker.fuel_cost_per_mwh, moment.currency)}."
+    return text
+
+
+def _comes(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> dict[str, Any]:
+    if moment.config is None or planned is None:
+        if moment.decision is not None and any(o.action == "hold" for o in moment.decision.orders):
+            return {"headline": "On hold until released", "text": "Nothing is planned while the hold stands."}
+        if moment.slot is None:
+            return {"headline": "Waiting", "text": "The first plan follows the first forecast."}
+        text = "Until then nothing is planned ahead."
+        return {"headline": "Plans again when net load is back", "text": text}
+    text = limit_sentence(planned, moment.config) or "No limit binds in the hours planned."
+    return {"headline": _next_change(moment, planned, actions), "text": text}
+
+
+def _next_change(moment: Moment, planned: Decision, actions: Sequence[PlannedAction]) -> str:
+    """Return the first change of what a battery, else a peaker does, in at most 32 characters where it can be."""
+    begin = planned.for_slot
+    for kind in ("battery", "peaker"):
+        mine = [action for action in actions if action.kind == kind]
+        name = kind_name(kind).capitalize()
+        running = next((action for action in mine if action.start == begin), None)
+        if running is None and mine:
+            return f"{name} {_verb(mine[0])} from {mine[0].start:%H:%M}"
+        if running is None or running.end >= _end(planned):
+            continue
+        after = next((a for a in mine if a.start == running.end and a.asset_id == running.asset_id), None)
+        then = "then rests" if after is None else f"then {_verb(after)}"
+        battery = next((b for b in moment.batteries if b.asset_id == running.asset_id), None)
+        if battery is not None and running.soc_after is not None:
+            if running.soc_after <= battery.soc_min + battery.reserve_soc + FULL:
+                return f"{name} empty by {running.end:%H:%M}, {then}"
+            if running.soc_after >= battery.soc_max - FULL:
+                return f"{name} full by {running.end:%H:%M}, {then}"
+        return f"{name} {_verb(running)} to {running.end:%H:%M}, {then}"
+    return "No change planned"
+
+
+def _end(planned: Decision) -> datetime:
+    return step_edges(planned)[-1]
+
+
+def _verb(action: PlannedAction) -> str:
+    match action.kind:
+        case "battery":
+            return "sells" if action.first_mw > 0 else "charges"
+        case "peaker":
+            return "runs"
+        case "load":
+            return "sheds"
+        case "renewable":
+            return "is curtailed"
+        case _:
+            return "gives" if action.first_mw > 0 else "takes"
+
+
+def _must(moment: Moment, book: OrderBook, found: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
+    plans = [] if moment.at is not None else book.open_plans()
+    holds = [order for order in book.standing() if order.action == "hold"]
+    worst = next((line for line in alarms.open_lines(found) if line.act), None)
+    if worst is not None and (worst.severity == "critical" or not plans):
+        channel = worst.title.partition(" ")[0] if worst.topic == "telemetry quality" and "_" in worst.title else ""
+        if worst.topic == "telemetry quality" and not channel:
+            channel = worst.detail.partition(",")[0].partition(" ")[0]
+        headline = f"{worst.act} of {channel}" if channel and worst.topic == "telemetry quality" else str(worst.act)
+        detail = f"{worst.title}, since {worst.slot:%H:%M}."
+        return {"state": worst.severity, "headline": headline, "text": detail, "go": "health"}
+    if plans:
+        count = len(plans)
+        headline = "1 plan waits for you" if count == 1 else f"{plural(count, 'plan')} wait for you"
+        return {"state": "plans", "headline": headline, "text": "", "ends_at": plans[0].kept.expires_at, "go": "orders"}
+    if holds:
+        return {
+            "state": "hold",
+            "headline": "Release when it is safe",
+            "text": "A release needs an approval.",
+            "go": "orders",
+        }
+    when = moment.now
+    text = "" if when is None else f"The next plan comes at {when + moment.step:%H:%M}."
+    return {"state": "normal", "headline": "Nothing", "text": text}
+
+
+def _sell_above(moment: Moment, planned: Decision | None) -> dict[str, Any]:
+    if planned is None:
+        return {}
+    water = planned.duals.water_value_per_mwh
+    battery = next((b for b in moment.batteries if b.asset_id in water), None)
+    if battery is None:
+        return {}
+    below, above = thresholds(battery, water[battery.asset_id])
+    return {"charge_below": below, "sell_above": above}
+
+
+def _why_no_plan(moment: Moment, book: OrderBook) -> dict[str, str]:
+    decision = moment.decision
+    if any(order.action == "hold" for order in book.standing()) or (
+        decision is not None and any(order.action == "hold" for order in decision.orders)
+    ):
+        return {"state": "hold", "text": "no plan while on hold"}
+    if moment.telemetry.get("net_load_mw") is None:
+        return {"state": "blind", "text": "no plan without net load"}
+    return {"state": "none", "text": "no plan yet"}
+
+
+def _shown(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> list[dict[str, Any]]:
+    if planned is None:
+        return []
+    return [asdict(action) | {"verb": _verb(action), "name": _name(moment, action)} for action in actions[:ACTIONS]]
+
+
+def _name(moment: Moment, action: PlannedAction) -> str:
+    several = sum(asset.kind == action.kind for asset in moment.config.assets) if moment.config is not None else 0
+    return action.asset_id if several > 1 else kind_name(action.kind).capitalize()
+
+
+def in_force(moment: Moment) -> list[dict[str, Any]]:
+    """Return the setpoints of the slot that begins now, in words, where there is no plan to tell actions from."""
+    config = moment.config
+    if config is None or moment.now is None:
+        return []
+    found = []
+    for asset in config.assets:
+        row = moment.setpoints.get(asset.asset_id)
+        if row is not None:
+            found.append(
+                {
+                    "asset_id": asset.asset_id,
+                    "kind": asset.kind,
+                    "title": _does(asset, row["power_mw"], least_mw(config)),
+                    "mw": row["power_mw"],
+                }
+            )
+    return found
+
+
+def _does(asset: Asset, power_mw: float, least: float) -> str:
+    name = kind_name(asset.kind).capitalize()
+    if isinstance(asset, Battery):
+        return f"{name} {'rests' if abs(power_mw) <= least else 'sells' if power_mw > 0 else 'charges'}"
+    if isinstance(asset, Peaker):
+        return f"{name} {'runs' if power_mw > least else 'rests'}"
+    if asset.kind == "load":
+        return "Load is shed" if power_mw > least else "No load is shed"
+    if asset.kind == "renewable":
+        return "Renewable is curtailed" if power_mw < -least else "Renewable runs freely"
+    return f"{name} {'rests' if abs(power_mw) <= least else 'gives' if power_mw > 0 else 'takes'}"

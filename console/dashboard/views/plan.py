@@ -1,0 +1,224 @@
+"""The screen Plan and why: the slots ahead, and for one of them the receipt, what else it weighed, and what it knew."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from agents.plant.narrative import binding_stretches
+from agents.plant.plan_sentences import least_mw, limit_sentence, money, powers_of, step_edges, step_reason, thresholds
+from console.dashboard.views import charts
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.texts import kind_name, span
+from console.dashboard.views.values import soc_now
+from mcp_server.queries.explain import explain_decision
+from vpp.fleet.assets import Battery
+from vpp.fleet.schema import Zone
+from vpp.messages import Decision
+from vpp.messages.decision import Duals
+
+_WORTH = 0.5
+_LABELS = {"discharge": "Sell", "idle": "Rest", "hold": "Rest", "rest": "Rest", "charge": "Charge"}
+
+
+def plan(moment: Moment) -> dict[str, Any]:
+    """Return the plan in force as charts and as a table of its steps."""
+    decision = moment.plan
+    config = moment.config
+    if decision is None or config is None:
+        return {"plan": None, "decided": moment.now, "rows": [], "why": None, "limits": charts.limits(moment)}
+    edges = step_edges(decision)
+    return {
+        "plan": charts.plan(moment, decision),
+        "price": charts.fan(moment, "price"),
+        "limits": charts.limits(moment),
+        "soc_before": soc_now(moment),
+        "decided": decision.for_slot,
+        "known_to": decision.slot,
+        "hours": round((edges[-1] - edges[0]).total_seconds() / 3600, 1),
+        "rows": rows(moment, decision),
+        "assets": [{"asset_id": a.asset_id, "kind": a.kind, "name": kind_name(a.kind)} for a in config.assets],
+        "why": why(moment, decision, 0),
+    }
+
+
+def rows(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
+    """Return one row per step of a plan, with the forecast's bands where a forecast speaks of the same slot."""
+    config = moment.config
+    assert config is not None
+    edges, table, duals = step_edges(decision), decision.plan, decision.duals
+    assert table is not None
+    net, price = _bands(moment, "net_load", moment.factor), _bands(moment, "price", 1.0)
+    soc = charts.plan_soc(moment, decision)
+    found = []
+    for h, start in enumerate(edges[:-1]):
+        found.append(
+            {
+                "step": h,
+                "start": start,
+                "end": edges[h + 1],
+                "net_mw": table.net_mw[h],
+                "net_band": None if start not in net else (net[start][0], net[start][2]),
+                "import_mw": table.grid_mw[h],
+                "expected_price": table.price_per_mwh[h],
+                "price": None if start not in price else price[start][1],
+                "price_band": None if start not in price else (price[start][0], price[start][2]),
+                "worth": _at(duals.power_price_per_mwh, h),
+                "powers": {a.asset_id: _at(powers_of(decision, a.asset_id), h) for a in config.assets},
+                "soc": _at(soc, h),
+                "binding": _binding(duals, h),
+            }
+        )
+    return found
+
+
+def _bands(moment: Moment, target: str, factor: float) -> dict[datetime, tuple[float, float, float]]:
+    found = {}
+    for row in moment.forecast.get(target, []):
+        start = row["issued_at"] + timedelta(minutes=row["horizon_min"])
+        if row["q05"] is not None and row["q95"] is not None:
+            found[start] = (row["q05"] * factor, row["q50"] * factor, row["q95"] * factor)
+    return found
+
+
+def _at(values: Any, h: int) -> float | None:
+    return None if values is None or h >= len(values) else values[h]
+
+
+def _binding(duals: Duals, h: int) -> dict[str, Any] | None:
+    """Return the dearest limit that binds in a step: ``ramp up``, ``ramp down``, ``cap`` or ``export cap``."""
+    ramp, cap = _at(duals.ramp_price_per_mw, h) or 0.0, _at(duals.cap_price_per_mw, h) or 0.0
+    best = max((abs(ramp), "ramp up" if ramp > 0 else "ramp down"), (abs(cap), "cap" if cap > 0 else "export cap"))
+    return {"kind": best[1], "worth": best[0]} if best[0] > _WORTH else None
+
+
+def why(moment: Moment, decision: Decision, step: int) -> dict[str, Any]:
+    """Return why a step of the plan is as it is; only the first is decided and has alternatives."""
+    config = moment.config
+    assert config is not None
+    edges = step_edges(decision)
+    step = min(max(step, 0), max(len(edges) - 2, 0))
+    first = step == 0
+    worth = _at(decision.duals.power_price_per_mwh, step)
+    return {
+        "step": step,
+        "start": edges[step],
+        "end": edges[step + 1],
+        "status": "decided" if first else "planned",
+        "sentence": _sentence(moment, decision, config, step),
+        "axis": _axis(moment, decision, worth),
+        "reasons": [
+            {
+                "asset_id": asset.asset_id,
+                "kind": asset.kind,
+                "mw": _at(powers_of(decision, asset.asset_id), step),
+                "text": step_reason(decision, config, asset, step),
+            }
+            for asset in config.assets
+        ],
+        "alternatives": _alternatives(moment, decision) if first else [],
+        "limit_ahead": limit_sentence(decision, config),
+        "runs": [
+            {"kind": r.kind, "span": span(r.start, r.end), "worth": r.worth_per_mw} for r in binding_stretches(decision)
+        ],
+        "bids": _bids(decision),
+        "engine": decision.engine,
+        "model_id": decision.model_id,
+        "decision_id": decision.decision_id,
+        "revision": decision.revision,
+        "currency": moment.currency,
+    }
+
+
+def _sentence(moment: Moment, decision: Decision, config: Zone, step: int) -> str:
+    battery = next(iter(config.batteries), None)
+    asset = battery or next(iter(config.assets), None)
+    if asset is None:
+        return "This zone has no assets."
+    power = _at(powers_of(decision, asset.asset_id), step) or 0.0
+    reason = step_reason(decision, config, asset, step)
+    if not isinstance(asset, Battery):
+        return f"{asset.asset_id} gives {power:.1f} MW. {reason}"
+    water = decision.duals.water_value_per_mwh.get(asset.asset_id)
+    worth = _at(decision.duals.power_price_per_mwh, step)
+    least = least_mw(config)
+    does = "rests" if abs(power) <= least else f"{'sells' if power > 0 else 'charges'} {abs(power):.1f} MW"
+    if power > least and "pays" in reason and water is not None and worth is not None and step == 0:
+        worths = money(worth, moment.currency), money(water, moment.currency)
+        return f"The battery {does} because power is worth {worths[0]}/MWh and what it stores is worth {worths[1]}."
+    return f"The battery {does}. {reason}"
+
+
+def _axis(moment: Moment, decision: Decision, worth: float | None) -> dict[str, Any] | None:
+    water = decision.duals.water_value_per_mwh
+    battery = next((b for b in moment.batteries if b.asset_id in water), None)
+    if battery is None or worth is None:
+        return None
+    below, above = thresholds(battery, water[battery.asset_id])
+    return {"charge_below": below, "sell_above": above, "worth": worth, "water": water[battery.asset_id]}
+
+
+def _alternatives(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
+    """Return what else the batteries could do at full, with what it would cost more; the chosen one first."""
+    config = moment.config
+    assert config is not None
+    full = {"Sell": sum(b.discharge_mw for b in config.batteries), "Charge": sum(b.charge_mw for b in config.batteries)}
+    chosen = sum(_at(powers_of(decision, b.asset_id), 0) or 0.0 for b in config.batteries)
+    least = least_mw(config)
+    does = "Rest" if abs(chosen) <= least else "Sell" if chosen > 0 else "Charge"
+    amount = "" if does == "Rest" else f" {abs(chosen):.1f} MW"
+    found: list[dict[str, Any]] = [{"name": f"{does}{amount}", "code": "chosen", "cost": 0.0}]
+    for code, cost in sorted(decision.alternatives.items(), key=lambda item: item[1]):
+        name = _LABELS.get(code, code[:1].upper() + code[1:])
+        if name == does and (does == "Rest" or abs(abs(chosen) - full[does]) < least):
+            continue
+        at_full = f" at full, {full[name]:g} MW" if name in full else ""
+        found.append({"name": name + at_full, "code": code, "cost": cost})
+    return found
+
+
+def _bids(decision: Decision) -> str:
+    sources = {bid.source for bid in decision.bids.values()}
+    missing = f", no current bid of {', '.join(bid.policy for bid in decision.missing)}" if decision.missing else ""
+    if len(sources) == 1 and len(decision.bids) == 2:
+        return f"both from the {next(iter(sources))}{missing}"
+    told = ", ".join(f"{name} from the {bid.source}" for name, bid in sorted(decision.bids.items()))
+    return (told or "none") + missing
+
+
+def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: float) -> dict[str, Any]:
+    """Return what another first step of one asset would have cost, by solving again with it forced.
+
+    Raises:
+        QuestionError: Zone, decision or asset is unknown.
+    """
+    answer = explain_decision(
+        moment.desk, zone=moment.zone, decision_id=decision_id, at=None, why_not_asset=asset_id, why_not_mw=power_mw
+    )
+    if answer.why_not is None:
+        return {"outcome": "refused", "text": "; ".join(answer.warnings) or (answer.hint or "It cannot be priced.")}
+    found = answer.why_not
+    does = _instead(moment, asset_id, found.power_mw)
+    cash = moment.currency
+    if abs(found.extra_cost) < 0.5:
+        text = f"{does} instead: as good. It changes nothing in the hours ahead."
+    else:
+        amount = money(abs(found.extra_cost), cash)
+        text = f"{does} instead: {amount} {'dearer' if found.extra_cost > 0 else 'cheaper'}."
+    return {
+        "outcome": "priced",
+        "text": text,
+        "extra_cost": found.extra_cost,
+        "items": found.items,
+        "notes": found.notes,
+        "power_mw": found.power_mw,
+    }
+
+
+def _instead(moment: Moment, asset_id: str, power_mw: float) -> str:
+    is_battery = any(b.asset_id == asset_id for b in moment.batteries)
+    if moment.config is None or abs(power_mw) <= least_mw(moment.config):
+        return "Rest" if is_battery else "Off"
+    if is_battery:
+        return f"{'Sell' if power_mw > 0 else 'Charge'} {abs(power_mw):.1f} MW"
+    return f"{power_mw:+.1f} MW".replace("-", "−")

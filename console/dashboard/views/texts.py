@@ -1,0 +1,60 @@
+"""Words and numbers as the page writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+_KIND_NAMES = {
+    "battery": "battery",
+    "peaker": "peaker",
+    "load": "shed load",
+    "renewable": "curtailed renewable",
+    "ev_depot": "EV depot",
+}
+KINDS = ("battery", "ev_depot", "peaker", "load", "renewable")
+
+
+def kind_name(kind: str) -> str:
+    """Return what people call a kind of asset."""
+    return _KIND_NAMES.get(kind, kind.replace("_", " "))
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Return a number with its sign, a true minus, and no sign at zero.
+
+    >>> signed(-0.04), signed(8.0), signed(-1234.5)
+    ('0.0', '+8.0', '−1,234.5')
+    """
+    text = f"{abs(value):,.{digits}f}"
+    if not float(text.replace(",", "")):
+        return text
+    return ("+" if value > 0 else "−") + text
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, e.g. ``2 plans``."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def joined(words: Iterable[str]) -> str:
+    """Return words with commas, the first letter capital."""
+    text = ", ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+def span(start: datetime, end: datetime) -> str:
+    """Return a span of time as ``08:00–08:30``."""
+    return f"{start:%H:%M}–{end:%H:%M}"
+
+
+def ago(delta: timedelta) -> str:
+    """Return a duration in one unit: ``9 s``, ``12 min``, ``3 h``, ``11 days``."""
+    seconds = delta.total_seconds()
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86_400:.0f} days"

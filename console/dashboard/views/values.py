@@ -1,0 +1,183 @@
+"""The first row of Now: each value with its limit and its next value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agents.plant.plan_sentences import PlannedAction
+from console.dashboard.views import charts
+from console.dashboard.views.background import Background
+from console.dashboard.views.moment import Moment
+from console.dashboard.views.texts import KINDS
+from vpp.messages import Decision
+from vpp.store.tables import LEDGER, TELEMETRY
+
+
+def values(
+    moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction], background: Background
+) -> dict[str, Any]:
+    """Return the values of Now.
+
+    Args:
+        moment: The zone.
+        planned: The decision with the plan in force, None where there is none.
+        actions: Its actions.
+        background: Computes what the batteries got of perfect foresight.
+    """
+    return {
+        "import": _import(moment, planned),
+        "plant": _plant(moment),
+        "battery": _battery(moment, planned, actions),
+        "price": _price(moment),
+        "money": _money(moment, background),
+    }
+
+
+def grid_mw(moment: Moment) -> float | None:
+    """Return the import of the newest slot (MW), None where net load or the plant's power is missing."""
+    net = moment.telemetry.get("net_load_mw")
+    plant = plant_mw(moment)
+    return None if net is None or plant is None else net * moment.factor - plant
+
+
+def plant_mw(moment: Moment) -> float | None:
+    """Return the delivered power of all assets in the newest slot (MW, positive into the grid)."""
+    powers = [row["power_mw"] for row in moment.delivered.values() if row["power_mw"] is not None]
+    return sum(powers) if powers else None
+
+
+def _import(moment: Moment, planned: Decision | None) -> dict[str, Any]:
+    config = moment.config
+    grid = grid_mw(moment)
+    ahead = None if planned is None or planned.plan is None else planned.plan.grid_mw[0]
+    value: dict[str, Any] = {
+        "mw": grid,
+        "cap_mw": None if config is None else config.limits.import_cap_mw,
+        "ramp_limit_mw": None if config is None else config.limits.ramp_limit_mw,
+        "next_mw": ahead,
+        "ramp_mw": None if ahead is None or grid is None else ahead - grid,
+    }
+    if grid is None:
+        value["last"] = _last_import(moment)
+    return value
+
+
+def _last_import(moment: Moment) -> dict[str, Any] | None:
+    rows = moment.rows(TELEMETRY, columns=("slot", "net_load_mw"), order="desc", limit=96)
+    seen = next((row for row in rows if row["net_load_mw"] is not None), None)
+    if seen is None or moment.slot is None:
+        return None
+    past = charts.past(moment, moment.slot - seen["slot"] + 2 * moment.step)
+    known = [(t, v) for t, v in zip(past["t"], past["import_mw"], strict=True) if v is not None]
+    if not known:
+        return None
+    at = datetime.fromtimestamp(known[-1][0], UTC)
+    return {"mw": known[-1][1], "slot": at, "end": at + moment.step}
+
+
+def next_powers(moment: Moment) -> dict[str, float]:
+    """Return the setpoints of the slot that begins now, summed by kind."""
+    config = moment.config
+    found: dict[str, float] = {}
+    for asset in () if config is None else config.assets:
+        row = moment.setpoints.get(asset.asset_id)
+        if row is not None:
+            found[asset.kind] = found.get(asset.kind, 0.0) + row["power_mw"]
+    return {kind: found[kind] for kind in KINDS if kind in found}
+
+
+def _plant(moment: Moment) -> dict[str, Any]:
+    bounds = charts.limits(moment)
+    config = moment.config
+    top = 0.0
+    if config is not None:
+        top = sum(b.discharge_mw for b in config.batteries) + sum(p.capacity_mw for p in config.peakers)
+    powers = next_powers(moment)
+    return {
+        "mw": plant_mw(moment),
+        "next_mw": sum(powers.values()) if powers else None,
+        "min_mw": bounds.get("power_min_mw"),
+        "max_mw": top or None,
+    }
+
+
+def soc_now(moment: Moment) -> float | None:
+    """Return the state of charge of all batteries together at the end of the newest slot, by capacity; 0-1."""
+    stored = whole = 0.0
+    for battery in moment.batteries:
+        row = moment.delivered.get(battery.asset_id)
+        if row is not None and row["soc"] is not None:
+            stored += row["soc"] * battery.energy_mwh
+            whole += battery.energy_mwh
+    return stored / whole if whole else None
+
+
+def _battery(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> dict[str, Any] | None:
+    if not moment.batteries:
+        return None
+    bounds = charts.limits(moment)
+    soc = soc_now(moment)
+    ahead = [] if planned is None else charts.plan_soc(moment, planned)
+    later = None
+    running = [a for a in actions if a.kind == "battery" and planned is not None and a.start == planned.for_slot]
+    if ahead and running and running[0].last_step > 0:
+        later = {"soc": ahead[running[0].last_step], "at": running[0].end}
+    return {
+        "soc": soc,
+        "mwh": None if soc is None else soc * (bounds.get("energy_mwh") or 0.0),
+        "energy_mwh": bounds.get("energy_mwh"),
+        "soc_min": bounds.get("soc_min"),
+        "soc_max": bounds.get("soc_max"),
+        "reserve_soc": bounds.get("reserve_soc"),
+        "next_soc": ahead[0] if ahead else None,
+        "next_at": None if moment.now is None else moment.now + moment.step,
+        "later": later,
+        "count": len(moment.batteries),
+    }
+
+
+def _price(moment: Moment) -> dict[str, Any]:
+    row = next(iter(moment.forecast.get("price", [])), None)
+    return {
+        "value": moment.telemetry.get("price_per_mwh"),
+        "next": None if row is None else row["q50"],
+        "low": None if row is None else row["q05"],
+        "high": None if row is None else row["q95"],
+    }
+
+
+def _money(moment: Moment, background: Background) -> dict[str, Any]:
+    if moment.now is None:
+        return {"today": None, "no_action": None, "against": None, "capture_pct": None}
+    start = local_midnight(moment)
+    rows = moment.rows(LEDGER, start=start, columns=("pnl", "penalty_no_action"))
+    pnl = sum(row["pnl"] or 0.0 for row in rows)
+    idle = -sum(row["penalty_no_action"] or 0.0 for row in rows)
+    pct = background.get(("capture", moment.zone, start, moment.slot), lambda: _capture_pct(moment, start))
+    return {
+        "today": pnl if rows else None,
+        "no_action": idle if rows else None,
+        "against": pnl - idle if rows else None,
+        "capture_pct": pct,
+    }
+
+
+def local_midnight(moment: Moment) -> datetime:
+    """Return when the zone's running local day began, in UTC."""
+    clock = ZoneInfo("UTC" if moment.config is None else moment.config.time_zone)
+    last = moment.slot or datetime.now(UTC)
+    return last.astimezone(clock).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _capture_pct(moment: Moment, start: datetime) -> float | None:
+    from topologies.control.capture import capture_of_each, captures
+
+    if moment.config is None or not moment.batteries:
+        return None
+    days = captures(moment.desk.store, moment.config, start=start, end=moment.now)
+    whole = list(capture_of_each(days).values())
+    bound = sum(one.bound for one in whole)
+    return 100.0 * sum(one.value for one in whole) / bound if bound > 0 else None

@@ -1,0 +1,208 @@
+"""The screen All zones: totals, then one line per zone, from a few bulk reads however many zones there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from console.dashboard.views.alarms import HOLD_ALERT
+from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING
+from mcp_server.queries.context import Desk
+from vpp.fleet.assets import Battery
+from vpp.fleet.schema import Zone
+from vpp.messages import read_decision
+from vpp.store.tables import ALERTS, ASSETS, DECISIONS, LEDGER, SETPOINTS, TELEMETRY
+
+DAY = timedelta(hours=24)
+MAX_ZONES = 1000
+_RANK = {"critical": 0, "warning": 1, "normal": 2}
+
+
+def zones(desk: Desk) -> dict[str, Any]:
+    """Return totals by currency and a line per zone, for at most ``MAX_ZONES`` zones."""
+    names = desk.zones()[:MAX_ZONES]
+    newest = desk.newest()
+    if not newest:
+        return {"zones": [], "totals": [], "now": None}
+    last = max(newest.values())
+    since = last - DAY
+    telemetry = _grouped(
+        desk.store.scan(TELEMETRY, start=since, columns=("zone", "slot", "net_load_mw", "price_per_mwh"))
+    )
+    delivered = _grouped(desk.store.scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc")))
+    ledger = _grouped(desk.store.scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action")))
+    setpoints = _grouped(
+        desk.store.scan(SETPOINTS, start=last, columns=("zone", "slot", "asset_id", "power_mw", "revision"))
+    )
+    alert_columns = ("zone", "slot", "alert_id", "severity", "topic", "text")
+    alerts = _grouped(desk.store.scan(ALERTS, start=since, columns=alert_columns))
+    decisions = _grouped(
+        desk.store.scan(
+            DECISIONS, start=last - timedelta(hours=2), columns=("zone", "slot", "for_slot", "revision", "body")
+        )
+    )
+    lines = [
+        _line(
+            desk.config(name), name, newest.get(name), last,
+            telemetry[name], delivered[name], ledger[name], setpoints[name], alerts[name], decisions[name],
+        )
+        for name in names
+    ]  # fmt: skip
+    return {"zones": lines, "totals": _totals(lines), "now": _end(telemetry, last)}
+
+
+def _grouped(chunks: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for chunk in chunks:
+        for row in chunk.dicts():
+            found[row["zone"]].append(row)
+    return found
+
+
+def _end(telemetry: dict[str, list[dict[str, Any]]], last: datetime) -> datetime:
+    rows = max(telemetry.values(), key=len, default=[])
+    return last + _step(rows)
+
+
+def _step(rows: Sequence[dict[str, Any]]) -> timedelta:
+    slots = sorted({row["slot"] for row in rows})
+    return min((b - a for a, b in pairwise(slots)), default=timedelta(minutes=30))
+
+
+def _line(
+    config: Zone | None,
+    name: str,
+    slot: datetime | None,
+    last: datetime,
+    telemetry: list[dict[str, Any]],
+    delivered: list[dict[str, Any]],
+    ledger: list[dict[str, Any]],
+    setpoints: list[dict[str, Any]],
+    alerts: list[dict[str, Any]],
+    decisions: list[dict[str, Any]],
+) -> dict[str, Any]:
+    factor = 1.0 if config is None else config.share.factor
+    cap = None if config is None else config.limits.import_cap_mw
+    plant: dict[datetime, float] = defaultdict(float)
+    for row in delivered:
+        plant[row["slot"]] += row["power_mw"] or 0.0
+    telemetry = sorted(telemetry, key=lambda row: row["slot"])
+    imports = [
+        None if row["net_load_mw"] is None or row["slot"] not in plant
+        else round(row["net_load_mw"] * factor - plant[row["slot"]], 3)
+        for row in telemetry
+    ]  # fmt: skip
+    newest = telemetry[-1] if telemetry else {}
+    grid = imports[-1] if imports and newest.get("slot") == last else None
+    step = _step(telemetry)
+    now = last + step
+    money = sum(row["pnl"] or 0.0 for row in ledger) if ledger else None
+    idle = -sum(row["penalty_no_action"] or 0.0 for row in ledger)
+    alarm = _alarm(alerts, now, newest, last)
+    planned = _planned_import(decisions, last)
+    return {
+        "zone": name,
+        "alarm": alarm,
+        "spark": imports[-48:],
+        "import_mw": grid,
+        "cap_mw": cap,
+        "room_mw": None if grid is None or cap is None else cap - grid,
+        "plant_mw": plant.get(last) if last in plant else None,
+        "next_mw": _next(setpoints, now),
+        "soc": _soc(config, delivered, last),
+        "energy_mwh": sum(b.energy_mwh for b in config.batteries) if config is not None else None,
+        "price": newest.get("price_per_mwh"),
+        "pnl": money,
+        "against": None if money is None else money - idle,
+        "currency": "" if config is None else config.market.currency,
+        "deviation_mw": None if grid is None or planned is None else abs(grid - planned),
+        "behind": slot is None or slot < last,
+    }
+
+
+def _alarm(alerts: list[dict[str, Any]], now: datetime, newest: dict[str, Any], last: datetime) -> dict[str, Any]:
+    worst: dict[str, Any] | None = None
+    for row in sorted(alerts, key=lambda row: row["slot"], reverse=True):
+        life = {"critical": OPEN_CRITICAL, "warning": OPEN_WARNING}.get(row["severity"])
+        if life is None or row["slot"] <= now - life or str(row["alert_id"]).startswith(HOLD_ALERT):
+            continue
+        if worst is None or _RANK[row["severity"]] < _RANK[worst["severity"]]:
+            worst = row
+    if not newest or newest["slot"] < last:
+        return {"state": "critical", "text": "no data", "at": newest.get("slot")}
+    if newest["net_load_mw"] is None and (worst is None or worst["severity"] != "critical"):
+        return {"state": "warning", "text": "net load not measured", "at": newest["slot"]}
+    if worst is None:
+        return {"state": "normal", "text": "", "at": None}
+    return {"state": worst["severity"], "text": _short(worst), "at": worst["slot"]}
+
+
+def _short(row: dict[str, Any]) -> str:
+    text = str(row["text"])
+    if row["topic"] == "telemetry quality":
+        return "channels " + (text.partition(" is ")[2].partition(" from ")[0] or "missing")
+    if "absurd" in text:
+        return "net load absurd against its forecast"
+    return text.partition(":")[0].partition(";")[0][:60]
+
+
+def _next(setpoints: list[dict[str, Any]], now: datetime) -> float | None:
+    powers: dict[str, tuple[int, float]] = {}
+    for row in setpoints:
+        if row["slot"] == now and row["revision"] >= powers.get(row["asset_id"], (-1, 0.0))[0]:
+            powers[row["asset_id"]] = (row["revision"], row["power_mw"])
+    return sum(power for _, power in powers.values()) if powers else None
+
+
+def _soc(config: Zone | None, delivered: list[dict[str, Any]], last: datetime) -> float | None:
+    sizes = {a.asset_id: a.energy_mwh for a in config.assets if isinstance(a, Battery)} if config is not None else {}
+    found = [
+        (row["soc"], sizes[row["asset_id"]]) for row in delivered if row["slot"] == last and row["asset_id"] in sizes
+    ]
+    known = [(soc, size) for soc, size in found if soc is not None]
+    whole = sum(size for _, size in known)
+    return sum(soc * size for soc, size in known) / whole if whole else None
+
+
+def _planned_import(decisions: list[dict[str, Any]], slot: datetime) -> float | None:
+    bodies = [row["body"] for row in decisions if row["for_slot"] == slot and row["revision"] == 0]
+    if not bodies:
+        return None
+    table = read_decision(bodies[-1]).plan
+    return None if table is None else table.grid_mw[0]
+
+
+def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sums, one per currency: amounts of different money are never added."""
+    by_currency: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        by_currency[line["currency"]].append(line)
+    found = []
+    for currency, group in sorted(by_currency.items()):
+        stored = [(one["soc"] * one["energy_mwh"], one["energy_mwh"]) for one in group if one["soc"] is not None]
+        whole = sum(size for _, size in stored)
+        found.append(
+            {
+                "currency": currency,
+                "zones": len(group),
+                "states": {state: sum(one["alarm"]["state"] == state for one in group) for state in _RANK},
+                "import_mw": _sum(group, "import_mw"),
+                "cap_mw": _sum(group, "cap_mw"),
+                "plant_mw": _sum(group, "plant_mw"),
+                "next_mw": _sum(group, "next_mw"),
+                "soc": sum(mwh for mwh, _ in stored) / whole if whole else None,
+                "energy_mwh": whole or None,
+                "stored_mwh": sum(mwh for mwh, _ in stored) if stored else None,
+                "pnl": _sum(group, "pnl"),
+                "against": _sum(group, "against"),
+            }
+        )
+    return found
+
+
+def _sum(group: list[dict[str, Any]], name: str) -> float | None:
+    values = [one[name] for one in group if one[name] is not None]
+    return sum(values) if values else None

@@ -1,0 +1,66 @@
+"""How the run of a data directory goes: live, or a replay at some speed; `vpp up` notes it for those who show it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from topologies.sources.options import SIMULATION_PULSE_S, SourceOptions
+from vpp.atomic_file import write_atomic
+from vpp.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RunMode:
+    """``live``: the run's clock follows the wall. ``speed``: times as fast as real time; None: as fast as it goes."""
+
+    live: bool
+    speed: float | None = None
+    pulse_s: float | None = None
+
+    def speed_at(self, step_min: int) -> float | None:
+        """Return the speed of a zone with slots of ``step_min`` minutes; None: as fast as it goes."""
+        return self.speed if self.pulse_s is None else step_min * 60.0 / self.pulse_s
+
+
+def note_mode(settings: Settings, options: SourceOptions) -> None:
+    """Write down how the run that starts now goes."""
+    pulse_s = options.pulse_s
+    if pulse_s is None and options.speed is None:
+        by_kind = SIMULATION_PULSE_S if options.kind == "simulate" else None
+        pulse_s = settings.live.pulse_s if options.live else by_kind
+    speed = None if options.speed is None or math.isinf(options.speed) else options.speed
+    mode = RunMode(options.live, speed, pulse_s)
+    path = _path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(asdict(mode)))
+
+
+def read_mode(settings: Settings) -> RunMode | None:
+    """Return how the run goes, None where nobody noted it."""
+    try:
+        return RunMode(**json.loads(_path(settings).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _path(settings: Settings) -> Path:
+    return settings.data_dir / "run" / (settings.run or "default") / "mode.json"
+
+
+def note_restarts(settings: Settings, restarts: dict[str, int]) -> None:
+    """Write down how often each worker was restarted in this run."""
+    path = _path(settings).with_name("restarts.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(restarts))
+
+
+def read_restarts(settings: Settings) -> dict[str, int]:
+    """Return how often each worker was restarted, empty where nobody counts."""
+    try:
+        found = json.loads(_path(settings).with_name("restarts.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): int(count) for name, count in found.items()} if isinstance(found, dict) else {}

@@ -1,0 +1,143 @@
+"""The plan in sentences: what each asset does and why, from the decision alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agents.plant.plan_sentences import (
+    limit_sentence,
+    money,
+    planned_actions,
+    ruling_order,
+    step_reason,
+    symbol,
+    thresholds,
+)
+from tests.worlds.builders import BATTERY, PEAKER, T0, make_zone, order_of
+from vpp.messages import Decision
+from vpp.messages.decision import AssetPlan, AssetSnapshot, Duals, Engine, PlanTable, PlantSnapshot
+
+PLANT = make_zone()
+STEPS = 6
+# Worth of stored energy 100: charging pays below 100 * 0.8 = 80, selling above 100 / 0.8 + 5 = 130.
+WATER = 100.0
+BEFORE = AssetSnapshot(soc=0.5, power_mw=0.0, running_min=0.0, ready_in_min=0.0, available=True)
+
+
+def decision(
+    battery: list[float], soc: list[float], worth: list[float], *, ramp: list[float] | None = None, **given: Any
+) -> Decision:
+    steps = len(battery)
+    gas = given.pop("gas", [0.0] * steps)
+    return Decision(
+        version=2,
+        zone="Z",
+        slot=T0,
+        for_slot=T0 + timedelta(minutes=30),
+        decision_id="d",
+        revision=0,
+        engine=Engine.LP,
+        objective=0.0,
+        binding=None,
+        state=PlantSnapshot(assets={"bat": BEFORE}),
+        plan=PlanTable(
+            horizon_min=[30 * (h + 1) for h in range(steps)],
+            net_mw=[50.0] * steps,
+            grid_mw=[50.0] * steps,
+            price_per_mwh=worth,
+            assets={
+                "bat": AssetPlan(power_mw=battery, soc=soc),
+                "gas": AssetPlan(power_mw=gas),
+                "shed": AssetPlan(power_mw=[0.0] * steps),
+            },
+        ),
+        duals=Duals(
+            water_value_per_mwh={"bat": WATER},
+            power_price_per_mwh=worth,
+            ramp_price_per_mw=ramp or [0.0] * steps,
+            cap_price_per_mw=[0.0] * steps,
+        ),
+        **given,
+    )
+
+
+def reason(power: float, worth: float, soc: float = 0.5, **given: Any) -> str:
+    return step_reason(decision([power], [soc], [worth], **given), PLANT, BATTERY, 0)
+
+
+def test_thresholds_are_those_of_the_efficiencies_and_the_wear() -> None:
+    assert thresholds(BATTERY, WATER) == pytest.approx((80.0, 130.0))
+
+
+@pytest.mark.parametrize(
+    ("power", "worth", "soc", "said"),
+    [
+        (4.0, 228.0, 0.5, "Power is worth £228/MWh; selling pays above £130."),
+        (-4.0, 60.0, 0.5, "Power is worth £60/MWh; charging pays below £80."),
+        (0.0, 100.0, 0.5, "Power is worth £100/MWh, between £80 and £130."),
+        (0.0, 200.0, 0.1, "It is empty."),
+        (0.0, 10.0, 0.9, "It is full."),
+    ],
+)
+def test_a_battery_says_what_power_is_worth_against_what_it_stores(
+    power: float, worth: float, soc: float, said: str
+) -> None:
+    assert reason(power, worth, soc) == said
+
+
+def test_charging_above_its_price_names_the_limit_that_it_prepares_for() -> None:
+    told = decision([-2.0, 0.0, 0.0, 0.0], [0.6] * 4, [100.0] * 4, ramp=[0.0, 0.0, 50.0, 40.0])
+    assert step_reason(told, PLANT, BATTERY, 0) == "Lifts import early: the ramp limit binds from 01:30 to 02:30."
+    assert limit_sentence(told, PLANT) == "The ramp limit of 3 MW binds 01:30–02:30: one MW more would save up to £50."
+
+
+def test_no_limit_ahead_is_no_sentence() -> None:
+    assert limit_sentence(decision([0.0], [0.5], [100.0]), PLANT) is None
+
+
+@pytest.mark.parametrize(
+    ("gas", "said"),
+    [(10.0, "Worth more than its fuel, £160/MWh."), (0.0, "Its fuel, £160/MWh, is dearer than power, £100.")],
+)
+def test_a_peaker_compares_its_fuel(gas: float, said: str) -> None:
+    assert step_reason(decision([0.0], [0.5], [100.0], gas=[gas]), PLANT, PEAKER, 0) == said
+
+
+def test_steps_of_one_sign_are_one_action_with_its_states_of_charge() -> None:
+    told = decision([4.0, 2.0, 0.0, -1.0, -3.0, 0.0], [0.4, 0.3, 0.3, 0.4, 0.6, 0.6], [200.0] * 3 + [50.0] * 3)
+    sells, charges = planned_actions(told, PLANT)
+    assert (sells.first_mw, sells.last_mw, sells.soc_before, sells.soc_after) == (4.0, 2.0, 0.5, 0.3)
+    assert (charges.start, charges.end) == (
+        told.for_slot + timedelta(minutes=90),
+        told.for_slot + timedelta(minutes=150),
+    )
+    assert (charges.soc_before, charges.soc_after) == (0.3, 0.6)
+    assert charges.reason == "Power is worth £50/MWh; charging pays below £80."
+
+
+def test_power_below_the_least_is_rest() -> None:
+    assert planned_actions(decision([0.04, -0.04], [0.5, 0.5], [100.0, 100.0]), PLANT) == []
+
+
+def test_an_order_rules_with_its_giver_and_reason_and_a_hold_rules_above_all() -> None:
+    ends = T0 + timedelta(hours=2)
+    target = order_of("target", "o1", asset_ids=["bat"], power_mw=-2.0, expires_at=ends, reason="test run")
+    hold = order_of("hold", "o2", reason="crew on site")
+    told = decision([-2.0], [0.5], [100.0], orders=[target])
+    assert step_reason(told, PLANT, BATTERY, 0) == "By order of ops, −2.0 MW until 02:00: test run."
+    both = decision([0.0], [0.5], [100.0], orders=[target, hold])
+    assert step_reason(both, PLANT, BATTERY, 0) == "Hold by ops: crew on site."
+    assert ruling_order(told, BATTERY, ends) is None
+    assert ruling_order(told, PEAKER, T0) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "text"),
+    [(1234.5, "GBP", "£1,234"), (-0.4, "GBP", "£0"), (-12.0, "EUR", "−€12"), (7.0, "XYZ", "XYZ 7"), (3.0, "", "3")],
+)
+def test_money_has_no_decimals_and_a_true_minus(value: float, currency: str, text: str) -> None:
+    assert money(value, currency) == text
+    assert symbol("GBP") == "£"

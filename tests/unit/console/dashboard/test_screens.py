@@ -1,0 +1,206 @@
+"""What the screens show of a plant whose numbers are easy to work out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from console.dashboard.screens import SCREENS
+from tests.unit.console.dashboard.conftest import client_of
+from tests.worlds.page_plant import SLOTS, ZONE, acts_of, page_loop, warn
+from tests.worlds.plant_loop import Loop
+from vpp.settings import load_settings
+from vpp.store import open_store
+
+
+async def body(client: httpx.AsyncClient, screen: str, **given: Any) -> dict[str, Any]:
+    answer = await client.get("/page/screen", params={"screen": screen, "zone": ZONE, **given})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_every_screen_answers_with_its_frame(looking: httpx.AsyncClient, screen: str) -> None:
+    found = await body(looking, screen)
+    assert found["frame"]["zone"] == ZONE
+    assert found["frame"]["now"] == "2022-01-04T06:00:00Z"
+    assert found["body"]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_every_screen_answers_where_nothing_has_run(tmp_path: Path, screen: str) -> None:
+    from console.dashboard.app import build_app
+
+    settings = load_settings({"data_dir": tmp_path})
+    with open_store(settings, read_only=True) as store:
+        transport = httpx.ASGITransport(app=build_app(settings, store), client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            answer = await client.get("/page/screen", params={"screen": screen})
+    assert answer.json() == {
+        "frame": {
+            "zone": None,
+            "zones": [],
+            "verdict": {"state": "waiting", "word": "Waiting", "cause": "for the first slot"},
+            "now": None,
+        },
+        "body": {},
+    }
+
+
+async def test_now_adds_up(looking: httpx.AsyncClient) -> None:
+    found = (await body(looking, "now"))["body"]
+    values, past = found["values"], found["past"]
+    assert past["import_mw"][-1] == pytest.approx(values["import"]["mw"], abs=1e-3)
+    assert past["net_mw"][-1] - values["plant"]["mw"] == pytest.approx(values["import"]["mw"], abs=1e-3)
+    assert values["battery"]["mwh"] == pytest.approx(values["battery"]["soc"] * 10.0)
+    assert len(past["t"]) == 12
+    assert len(found["plan"]["t"]) == len(found["plan"]["import_mw"]) + 1
+    assert found["net"]["t"][0] == past["t"][-1] + 1800
+    assert found["strip"]["fine"]["headline"] == "Normal"
+    assert found["strip"]["must"]["headline"] == "Nothing"
+    assert [line["title"] for line in found["alarms"]] == ["Z net load +1,250 MW in 6 h"]
+
+
+async def test_looking_back_shows_what_was_known_then(looking: httpx.AsyncClient) -> None:
+    then = (await body(looking, "now", at="2022-01-03T12:00:00Z"))["body"]
+    assert then["past"]["t"][-1] == 1641209400
+    assert then["decided"] == "2022-01-03T12:00:00Z"
+    back = await body(looking, "plan", at="2022-01-03T12:00:00Z")
+    assert back["frame"]["now"] == "2022-01-03T12:00:00Z"
+    assert back["body"]["known_to"] == "2022-01-03T11:30:00Z"
+
+
+async def test_an_alarm_colours_the_strip_and_names_one_act(tmp_path: Path) -> None:
+    loop = page_loop(tmp_path, 8)
+    warn(loop)
+    async with client_of(loop) as client:
+        found = await body(client, "now")
+    assert found["frame"]["verdict"] == {"state": "warning", "word": "1 warning", "cause": "3 channels missing"}
+    assert found["frame"]["counts"]["health"] == 1
+    must = found["body"]["strip"]["must"]
+    assert (must["state"], must["headline"]) == ("warning", "Check the source of gas_mw")
+    (line, _) = found["body"]["alarms"]
+    assert (line["title"], line["detail"]) == ("3 channels missing", "gas_mw, hydro_mw and 1 more")
+
+
+async def test_money_of_the_days_is_the_ledger(looking: httpx.AsyncClient, shared: Loop) -> None:
+    found = (await body(looking, "money"))["body"]
+    ledger = sum(row[0] for row in shared.store.read("ledger", columns=("pnl",)))
+    assert sum(day["pnl"] for day in found["days"]) == pytest.approx(ledger)
+    for day in found["days"]:
+        assert day["pnl"] == pytest.approx(sum(day["by_kind"].values()) + day["penalties"])
+        assert day["against"] == pytest.approx(day["pnl"] - day["no_action"])
+    assert found["today"]["to"] == "2022-01-04T06:00:00Z"
+
+
+async def test_the_zones_line_is_that_of_now(looking: httpx.AsyncClient) -> None:
+    now = (await body(looking, "now"))["body"]["values"]
+    (line,) = (await body(looking, "zones"))["body"]["zones"]
+    assert line["import_mw"] == pytest.approx(now["import"]["mw"], abs=1e-3)
+    assert line["plant_mw"] == pytest.approx(now["plant"]["mw"])
+    assert line["next_mw"] == pytest.approx(now["plant"]["next_mw"])
+    assert line["soc"] == pytest.approx(now["battery"]["soc"])
+    (total,) = (await body(looking, "zones"))["body"]["totals"]
+    assert (total["currency"], total["zones"], total["pnl"]) == ("GBP", 1, line["pnl"])
+
+
+async def test_a_step_that_is_not_decided_says_planned_and_has_no_alternatives(looking: httpx.AsyncClient) -> None:
+    first = (await looking.get("/page/why", params={"zone": ZONE, "step": 0})).json()
+    later = (await looking.get("/page/why", params={"zone": ZONE, "step": 5})).json()
+    assert (first["status"], later["status"], later["alternatives"]) == ("decided", "planned", [])
+    assert next(one["cost"] for one in first["alternatives"]) == 0.0
+    assert len(later["reasons"]) == 3
+
+
+async def test_why_not_solves_again(acting: httpx.AsyncClient) -> None:
+    why = (await body(acting, "plan"))["body"]["why"]
+    wish = {"zone": ZONE, "decision_id": why["decision_id"], "asset_id": "bat", "power_mw": -4.0}
+    found = (await acting.post("/page/why-not", json=wish)).json()
+    assert found["outcome"] == "priced"
+    assert found["extra_cost"] == pytest.approx(sum(found["items"].values()), abs=0.05)
+
+
+async def test_an_asset_has_a_history_and_follows_its_curve(looking: httpx.AsyncClient) -> None:
+    listed = (await body(looking, "assets"))["body"]["assets"]
+    assert [(one["asset_id"], one["state"]) for one in listed] == [
+        ("bat", "follows"), ("gas", "follows"), ("shed", "follows")
+    ]  # fmt: skip
+    found = (await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "bat", "span": "7d"})).json()
+    assert len(found["t"]) == SLOTS
+    missing = await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "none"})
+    assert (missing.status_code, missing.json()["title"]) == (404, "Not Found")
+
+
+async def test_a_hold_stands_on_every_screen_until_it_is_released(loop: Loop, acting: httpx.AsyncClient) -> None:
+    sent = await acting.post("/page/hold", json={"zone": ZONE, "reason": "crew on site"})
+    assert sent.json() == {"status": "accepted", "text": "The plant is on hold."}
+    found = await body(acting, "now")
+    assert found["frame"]["verdict"]["state"] == "hold"
+    assert found["frame"]["hold"]["reason"] == "crew on site"
+    loop.close_slot()
+    found = (await body(acting, "now"))["body"]
+    assert found["strip"]["must"]["headline"] == "Release when it is safe"
+    assert "Hold by" in found["strip"]["doing"]["text"]
+    (hold,) = loop.orders()
+    assert hold.principal.startswith("local")
+    plan = await acting.post("/page/propose", json={"zone": ZONE, "action": "release", "reason": "crew is gone"})
+    await approve(acting, plan.json()["plan_id"])
+    loop.close_slot()
+    assert (await body(acting, "now"))["frame"]["hold"] is None
+
+
+async def approve(client: httpx.AsyncClient, plan_id: str) -> dict[str, Any]:
+    preview = (await client.get("/page/preview", params={"zone": ZONE, "plan_id": plan_id})).json()
+    answer = await client.post("/page/approve", json={"plan_id": plan_id, "digest": preview["digest"]})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_proposal_is_priced_approved_by_its_digest_and_acts(loop: Loop, acting: httpx.AsyncClient) -> None:
+    wish = {"zone": ZONE, "asset_ids": ["bat"], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}
+    plan_id = (await acting.post("/page/propose", json=wish)).json()["plan_id"]
+    assert loop.orders() == []
+    found = (await body(acting, "orders"))["body"]
+    assert [line["title"] for line in found["waiting"]] == ["Battery +2.0 MW"]
+    preview = (await acting.get("/page/preview", params={"zone": ZONE, "plan_id": plan_id})).json()
+    assert preview["paths"][0]["power_mw"][1] == 2.0
+    wrong = await acting.post("/page/approve", json={"plan_id": plan_id, "digest": "0" * 32})
+    assert (wrong.status_code, loop.orders()) == (409, [])
+    assert (await approve(acting, plan_id))["status"] == "accepted"
+    loop.close_slot()
+    loop.close_slot()
+    found = (await body(acting, "orders"))["body"]
+    assert [line["status"] for line in found["standing"]] == ["in force"]
+    assert [step["text"] for step in found["lives"][plan_id]][1:3] == [
+        f"Approved by {acts_of(loop).principal}", f"Sent by {acts_of(loop).principal}"
+    ]  # fmt: skip
+    told = (await body(acting, "now"))["body"]["next"]["battery"]
+    assert told == pytest.approx(2.0, abs=0.05)
+    assert {row["act"] for row in found["audit"]} == {"proposed", "approved", "sent", "admitted"}
+
+
+async def test_a_plan_can_be_rejected_and_then_acts_no_more(loop: Loop, acting: httpx.AsyncClient) -> None:
+    wish = {"zone": ZONE, "asset_ids": ["bat"], "power_mw": 1.0, "reason": "a try"}
+    plan_id = (await acting.post("/page/propose", json=wish)).json()["plan_id"]
+    preview = (await acting.get("/page/preview", params={"zone": ZONE, "plan_id": plan_id})).json()
+    verdict = {"plan_id": plan_id, "digest": preview["digest"], "reason": "not today"}
+    assert (await acting.post("/page/reject", json=verdict)).json()["status"] == "rejected"
+    late = await acting.post("/page/approve", json=verdict)
+    assert (late.status_code, "rejected" in late.json()["detail"], loop.orders()) == (409, True, [])
+
+
+async def test_a_plan_of_another_is_approved_and_left_to_them_to_send(loop: Loop, acting: httpx.AsyncClient) -> None:
+    acts = acts_of(loop)
+    zone = acts.zone(ZONE)
+    times = acts.times(zone, None, 60)
+    order = acts.new_order(zone, "target", "agent:grid", "a ramp", asset_ids=["bat"], power_mw=1.0, **times)
+    plan = acts.propose(order, "agent:grid")
+    assert plan.plan_id is not None
+    said = await approve(acting, plan.plan_id)
+    assert (said["status"], loop.orders()) == ("approved", [])
+    assert acts.execute(plan.plan_id, "agent:grid").status == "accepted"
