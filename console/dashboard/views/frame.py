@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from console.dashboard.views import alarms
 from console.dashboard.views.moment import Moment
@@ -14,6 +13,7 @@ from console.dashboard.views.orders import OrderBook
 from console.dashboard.views.texts import plural
 from console.local.run_mode import read_mode
 from mcp_server.queries.health import workers
+from vpp.local_time import local_time
 from vpp.messages import Order
 
 STALE_STEPS = 1.5
@@ -120,9 +120,9 @@ def _hold(moment: Moment, holds: Sequence[Order]) -> dict[str, Any] | None:
 
 def _local(moment: Moment) -> str:
     """Return the zone's local time against UTC, e.g. ``London time = UTC``."""
-    name = "UTC" if moment.config is None else moment.config.time_zone
+    name = moment.time_zone
     when = moment.now or datetime.now(UTC)
-    offset = when.astimezone(ZoneInfo(name)).utcoffset() or timedelta(0)
+    offset = local_time(when, name).utcoffset() or timedelta(0)
     minutes = round(offset.total_seconds() / 60)
     city = name.rpartition("/")[2].replace("_", " ")
     if not minutes:

@@ -68,6 +68,11 @@ class Moment:
         return 1.0 if self.config is None else self.config.share.factor
 
     @property
+    def time_zone(self) -> str:
+        """The zone's local time."""
+        return "UTC" if self.config is None else self.config.time_zone
+
+    @property
     def currency(self) -> str:
         """Currency of the zone's money."""
         return "" if self.config is None else self.config.market.currency

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import KINDS
+from vpp.local_time import local_date
 from vpp.store.tables import LEDGER
 
 MAX_DAYS = 62
@@ -20,13 +20,12 @@ def money_screen(moment: Moment, background: Background) -> dict[str, Any]:
     """Return the screen of money: the last ``MAX_DAYS`` local days, newest last."""
     if moment.now is None:
         return {"days": [], "currency": moment.currency}
-    clock = ZoneInfo("UTC" if moment.config is None else moment.config.time_zone)
     start = moment.now - timedelta(days=MAX_DAYS)
-    days = _days(moment, clock, start)
+    days = _days(moment, start)
     captured = background.get(("days", moment.zone, moment.slot, moment.at), lambda: _captured(moment, start))
     unknown = {"perfect": None, "captured": None, "capture_pct": None}
     days = [day | (captured or {}).get(day["day"], unknown) for day in days]
-    today = moment.slot.astimezone(clock).date() if moment.slot is not None else None
+    today = local_date(moment.slot, moment.time_zone) if moment.slot is not None else None
     return {
         "currency": moment.currency,
         "days": days,
@@ -39,13 +38,13 @@ def money_screen(moment: Moment, background: Background) -> dict[str, Any]:
     }
 
 
-def _days(moment: Moment, clock: ZoneInfo, start: datetime) -> list[dict[str, Any]]:
+def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
     kind_of = {} if moment.config is None else {asset.asset_id: asset.kind for asset in moment.config.assets}
     energy = {battery.asset_id: battery.energy_mwh * battery.discharge_efficiency for battery in moment.batteries}
     by_day: dict[date, dict[str, Any]] = {}
     columns = ("slot", "asset_id", "revision", "energy_mwh", "penalty", "penalty_no_action", "pnl")
     for row in moment.rows(LEDGER, start=start, columns=columns):
-        day = by_day.setdefault(row["slot"].astimezone(clock).date(), _empty())
+        day = by_day.setdefault(local_date(row["slot"], moment.time_zone), _empty())
         pnl = row["pnl"] or 0.0
         day["pnl"] += pnl
         day["no_action"] -= row["penalty_no_action"] or 0.0
@@ -65,8 +64,7 @@ def _days(moment: Moment, clock: ZoneInfo, start: datetime) -> list[dict[str, An
     for when, day in sorted(by_day.items()):
         cycled = day.pop("cycled")
         last = day.pop("last")
-        next_slot = None if last is None else (last + moment.step).astimezone(clock)
-        partial = next_slot is not None and next_slot.date() == when
+        partial = last is not None and local_date(last + moment.step, moment.time_zone) == when
         found.append(
             {
                 "day": when,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from agents.plant.plan_sentences import PlannedAction
 from console.dashboard.views import charts
 from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import KINDS
+from vpp.local_time import local_date, utc_of
 from vpp.messages import Decision
 from vpp.store.tables import LEDGER, TELEMETRY
 
@@ -167,9 +167,8 @@ def _money(moment: Moment, background: Background) -> dict[str, Any]:
 
 def local_midnight(moment: Moment) -> datetime:
     """Return when the zone's running local day began, in UTC."""
-    clock = ZoneInfo("UTC" if moment.config is None else moment.config.time_zone)
     last = moment.slot or datetime.now(UTC)
-    return last.astimezone(clock).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    return utc_of(local_date(last, moment.time_zone), 0, moment.time_zone)
 
 
 def _capture_pct(moment: Moment, start: datetime) -> float | None:
