@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -57,9 +58,10 @@ def up(
 ) -> None:
     """Run a whole plant: embedded broker (unless one is set), all topologies, the store, and a source.
 
-    Without options it simulates two zones, one slot per second, after 60 days of history. Ctrl-C ends it; workers
-    drain and commit, and no process stays behind. Started again in the same folder with the same source, the run goes
-    on at its next slot with its state of charge, ledger, models and audit.
+    Without a source, range or pace it simulates two zones from two days ago, two slots per second; when it reaches
+    now, it goes on in real time with a tick every live.pulse_s seconds. Ctrl-C ends it; workers drain and commit, and
+    no process stays behind. Started again in the same folder with the same source, the run goes on at its next slot
+    with its state of charge, ledger, models and audit.
     """
     settings = common.settings()
     options = SourceOptions(
@@ -78,6 +80,11 @@ def up(
         seed=seed,
         faults=faults,
     )
+    if options == SourceOptions(
+        kind="simulate", zones=options.zones, time_zone=time_zone, market=market, seed=seed, faults=faults,
+        refit_days=options.refit_days,
+    ):  # fmt: skip
+        options = replace(options, catch_up=True)
     if until_done and options.kind == "simulate" and options.end is None:
         raise ConfigError("the simulator never ends by itself", hint="give --to, or leave --until-done out")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -121,7 +128,7 @@ def _run(
     keep_page: Callable[[], None],
 ) -> dict[str, Any]:
     began = time.monotonic()
-    with Supervisor(settings, zones, source, ticker=options.live) as supervisor:
+    with Supervisor(settings, zones, source, ticker=options.live or options.catch_up) as supervisor:
         broker = supervisor.settings.kafka.bootstrap_servers
         say(f"zones {', '.join(zones)}; broker {broker}; data in {settings.data_dir}; Ctrl-C ends it")
         with open_store(supervisor.settings, read_only=True) as store:

@@ -84,11 +84,12 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
     names = tuple(sorted(feed.zones))
     if place.finished:
         return Prepared(settings, names, (), options, place.last, finished=True)
+    if place.options.start != options.start:
+        feed = open_feed(place.options, settings)
     options = place.options
     zones = dict(feed.zones)
     if place.last is not None:
         say(f"run {run_label(settings.run)} goes on after {iso(place.last)}; --fresh starts anew")
-        feed = open_feed(options, settings)
         zones = {name: _resumed(zone, settings, place.last) for name, zone in feed.zones.items()}
     fitted_path = fleet_path(settings)
     write_fleet(fitted_path, zones.values())

@@ -12,7 +12,7 @@ import msgspec
 
 from console.local.directory_lock import directory_locked
 from topologies.sources.feed import Feed, FileFeed
-from topologies.sources.options import SIMULATION_START, SourceOptions
+from topologies.sources.options import SourceOptions, first_slot
 from topologies.sources.pace import whole_weeks
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
@@ -71,19 +71,22 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     """
     zones = tuple(sorted(feed.zones))
     source = source_label(options)
-    origin = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
+    origin = first_slot(options, now) or feed.first
     fresh = RunRecord(source=source, zones=zones, asked_start=options.start, start=origin, began_at=now)
     path = record_path(settings)
     record = read_record(path)
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
-        _write(path, fresh)  # A lasting broker and the source's own checkpoint say where this run goes on.
-        return Continuation(options)
+        # The source's own checkpoint says where it goes on, as long as it is asked for the same again.
+        if options.catch_up and record is not None and (record.source, record.zones) == (source, zones):
+            return Continuation(replace(options, start=record.start))
+        _write(path, fresh)
+        return Continuation(replace(options, start=origin) if options.catch_up else options)
     with open_store(settings, read_only=True) as store:
         last = last_settled(store, zones)
         stored = last or last_settled(store)
     if stored is None:
         _write(path, fresh)
-        return Continuation(options)
+        return Continuation(replace(options, start=origin) if options.catch_up else options)
     if record is None or last is None or (record.source, record.zones) != (source, zones):
         held = "rows of an earlier version" if record is None else f"{record.source}, zones {', '.join(record.zones)}"
         raise RefusedError(
@@ -120,7 +123,8 @@ def source_label(options: SourceOptions) -> str:
         label = f"simulator (seed {options.seed}, {options.step_min} min)"
     else:
         label = f"file {options.path.resolve()}" + (f" by mapping {options.mapping}" if options.mapping else "")
-    return label + (" shifted to now" if options.live else "")
+    mode = " shifted to now" if options.live else " up to now and on in real time" if options.catch_up else ""
+    return label + mode
 
 
 def keep_under_another_name(settings: Settings) -> str | None:

@@ -25,6 +25,8 @@ from vpp.settings import Settings
 SIMULATION_START = datetime(2025, 6, 2, tzinfo=UTC)
 """First simulated slot unless said otherwise: fixed, so that a run can be repeated."""
 SIMULATION_PULSE_S = 1.0
+CATCH_UP_PULSE_S = 0.5
+CATCH_UP_DAYS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class SourceOptions:
             a file, one step per second for the simulator, the pulse of the settings where times are shifted to now.
         pulse_s: Seconds per step, instead of a speed.
         live: Shift all times by whole weeks to now (``--now``).
+        catch_up: Send the past at the pace, then go on in real time with ticks (the simulator).
         mapping: Mapping file or name of a shipped one.
         time_zone: Time zone of all zones, instead of what is known by name.
         market: Market of all zones, by name or by when the price is known.
@@ -60,6 +63,7 @@ class SourceOptions:
     speed: float | None = None
     pulse_s: float | None = None
     live: bool = False
+    catch_up: bool = False
     mapping: str | None = None
     time_zone: str | None = None
     market: str | None = None
@@ -94,6 +98,7 @@ class SourceOptions:
             if value is not None:
                 found += [name, str(value)]
         found += ["--now"] if self.live else []
+        found += ["--catch-up"] if self.catch_up else []
         return found + (["--measured-assets"] if self.measured_assets else [])
 
     @property
@@ -116,6 +121,8 @@ def parse_options(kind: Literal["replay", "simulate"], argv: Sequence[str] | Non
     parser.add_argument("--speed", type=_speed, help="times as fast as real time, or max")
     parser.add_argument("--pulse", type=float, dest="pulse_s", help="seconds per step, instead of a speed")
     parser.add_argument("--now", action="store_true", dest="live", help="shift all times by whole weeks to now")
+    if kind == "simulate":
+        parser.add_argument("--catch-up", action="store_true", help="send the past, then go on in real time with ticks")
     parser.add_argument("--mapping", help="mapping file, or the name of a shipped one")
     parser.add_argument("--time-zone")
     parser.add_argument("--market")
@@ -178,11 +185,21 @@ def window_of(options: SourceOptions, feed: Feed, now: datetime) -> Window:
     return Window(start=start, end=options.end, warm_up=timedelta(days=options.warm_up_days), shift=shift)
 
 
+def first_slot(options: SourceOptions, now: datetime) -> datetime | None:
+    """Return the first slot that counts, None for a file's first; catching up begins on a day's start, two days ago."""
+    if options.start is not None or options.kind == "replay":
+        return options.start
+    if options.catch_up:
+        return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=CATCH_UP_DAYS)
+    return SIMULATION_START
+
+
 def pace_of(options: SourceOptions, step_min: int, settings_pulse_s: float) -> float | None:
     """Return how many times as fast as real time records are sent, None for as fast as possible."""
     pulse_s = options.pulse_s
     if pulse_s is None and options.speed is None:
-        pulse_s = settings_pulse_s if options.live else SIMULATION_PULSE_S if options.kind == "simulate" else None
+        simulated = CATCH_UP_PULSE_S if options.catch_up else SIMULATION_PULSE_S
+        pulse_s = settings_pulse_s if options.live else simulated if options.kind == "simulate" else None
     speed = None if options.speed == math.inf else options.speed
     return speed_of(step_min, speed=speed, pulse_s=pulse_s)
 

@@ -60,6 +60,7 @@ class Pace:
         speed: Times as fast as real time; None: do not wait.
         stop: Ends every wait.
         clock_path: Where to write the run clock once it starts; None: nowhere.
+        catch_up: Go on in real time from the first record on whose time has not come; the run clock starts then.
         now: Wall time in seconds; a test gives its own.
     """
 
@@ -69,6 +70,7 @@ class Pace:
         stop: Event,
         *,
         clock_path: Path | None = None,
+        catch_up: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._speed = speed
@@ -76,16 +78,25 @@ class Pace:
         self._clock_path = clock_path
         self._now = now
         self._clock: RunClock | None = None
+        self._catching_up = catch_up
+        self.is_real_time = False
 
     def due_in_s(self, sent_at: datetime | None) -> float:
         """Return how many seconds are left until a record may go; the first one starts the clock and goes at once."""
         if self._speed is None or sent_at is None:
             return 0.0
+        if self._catching_up and sent_at.timestamp() > self._now():
+            self._catching_up, self.is_real_time = False, True
+            self._start(RunClock.wall())
         if self._clock is None:
-            self._clock = RunClock(self._now(), sent_at, self._speed)
-            if self._clock_path is not None:
-                self._clock.write(self._clock_path)
+            self._start(RunClock(self._now(), sent_at, self._speed))
+        assert self._clock is not None
         return self._clock.wall_of(sent_at) - self._now()
+
+    def _start(self, clock: RunClock) -> None:
+        self._clock = clock
+        if self._clock_path is not None and not self._catching_up:
+            clock.write(self._clock_path)
 
     def wait(self, seconds: float) -> None:
         """Wait, at most until told to stop."""

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -23,6 +23,7 @@ from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.sources.availability_order import Refit, Refits, replay_messages
 from topologies.sources.faults import with_faults
 from topologies.sources.feed import Feed
+from topologies.sources.live_ticks import LiveTicks
 from topologies.sources.options import SourceOptions, faults_of, open_feed, pace_of, parse_options, window_of
 from topologies.sources.pace import Pace
 from vpp.atomic_file import write_atomic
@@ -156,6 +157,10 @@ class SourceRun:
     refit: Refit | None = None
     clock_path: Path | None = None
     on_progress: Callable[[Checkpoint], None] | None = None
+    _ticks: LiveTicks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ticks = LiveTicks(self.feed, self.pulse_s)
 
     def run(self, now: datetime) -> Checkpoint:
         """Send all records from the last checkpoint on; return how far it came.
@@ -175,7 +180,8 @@ class SourceRun:
             return state
         window = window_of(self.options, self.feed, state.began_at)
         state.first, state.end = window.start, window.end
-        pace = Pace(pace_of(self.options, self.feed.step_min, self.pulse_s), self.stop, clock_path=self.clock_path)
+        speed = pace_of(self.options, self.feed.step_min, self.pulse_s)
+        pace = Pace(speed, self.stop, clock_path=self.clock_path, catch_up=self.options.catch_up)
         last_kept = time.monotonic()
         for message in skipping(self._messages(state), state.sent):
             last_kept = self._wait(pace, message, state, window.shift, last_kept)
@@ -217,6 +223,10 @@ class SourceRun:
             left_s = pace.due_in_s(getattr(message, "sent_at", None))
             if left_s <= 0.0:
                 break
+            if pace.is_real_time:
+                # Not counted: after a kill they are not made again, and the slot's own record holds all of it.
+                for tick in self._ticks.due(time.time()):
+                    self.outbox.send(tick)
             if time.monotonic() - last_kept > CHECKPOINT_EVERY_S:
                 last_kept = self._keep(state)
             pace.wait(min(left_s, 0.5))
@@ -292,7 +302,7 @@ def run_source(
         stop=stop,
         pulse_s=settings.live.pulse_s,
         refit=refit(feed, settings, start, _every(options)) if refit else None,
-        clock_path=clock_path(settings) if options.live else None,
+        clock_path=clock_path(settings) if options.live or options.catch_up else None,
         on_progress=on_progress,
     )
     state = run.run(now)

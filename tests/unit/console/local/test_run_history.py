@@ -136,3 +136,13 @@ def test_a_running_plant_keeps_its_rows(settings: Settings) -> None:
             with pytest.raises(RefusedError, match="another `vpp up`"):
                 act(settings)
     assert [row["run"] for row in list_runs(settings)] == ["default"]
+
+
+def test_catching_up_begins_two_days_ago_and_goes_on_where_it_stopped(settings: Settings) -> None:
+    options = replace(OPTIONS, catch_up=True)
+    begin = datetime(2026, 3, 2, tzinfo=UTC)
+    assert start(settings, options).start == begin
+    settle(settings, 4, first=begin)
+    assert start(settings, options, NOW + timedelta(days=9)).start == begin + 4 * STEP
+    with pytest.raises(RefusedError, match="up to now"):
+        start(settings)

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -33,6 +34,23 @@ def test_a_record_waits_for_its_time():
     assert pace.due_in_s(START + timedelta(minutes=30)) == 5.0
     wall.at += 4.0
     assert pace.due_in_s(START + timedelta(minutes=30)) == pytest.approx(1.0)
+
+
+def test_catching_up_turns_into_real_time_where_it_meets_now_and_starts_the_clock_there(tmp_path: Path) -> None:
+    path = tmp_path / "clock.json"
+    wall = Wall()
+    wall.at = START.timestamp() + 2 * 3600 + 60.0
+    pace = Pace(3600.0, Event(), clock_path=path, catch_up=True, now=wall)
+    waits = []
+    for hours in range(3):
+        waits.append(pace.due_in_s(START + timedelta(hours=hours)))
+        wall.at += waits[-1]
+        assert not pace.is_real_time
+        assert RunClock.read(path) is None
+    assert waits == pytest.approx([0.0, 1.0, 1.0])
+    assert pace.due_in_s(START + timedelta(hours=3)) == pytest.approx(3600.0 - 62.0)
+    assert pace.is_real_time
+    assert RunClock.read(path) == RunClock.wall()
 
 
 def test_at_full_speed_nothing_waits():

@@ -1,0 +1,59 @@
+"""Ticks of a simulated source in real time: a few seconds of the slot that is running, for every zone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from topologies.sources.feed import Feed
+from vpp.files.availability import ASSET_MARK, is_published
+from vpp.messages import Observation
+
+
+@dataclass(slots=True)
+class LiveTicks:
+    """Makes the ticks that have come; the slot's own record closes it.
+
+    Attributes:
+        feed: The rows; they hold the slot that is running.
+        every_s: Seconds between two ticks.
+    """
+
+    feed: Feed
+    every_s: float
+    _last: float = 0.0
+    _values: dict[str, tuple[datetime, dict[str, float | None]]] = field(default_factory=dict)
+
+    def due(self, wall_s: float) -> list[Observation]:
+        """Return one tick per zone where a new tick has ended, else none; measured values only, each its slot's mean.
+
+        Args:
+            wall_s: Wall time in seconds since 1970.
+        """
+        end = math.floor(wall_s / self.every_s) * self.every_s
+        if end <= self._last:
+            return []
+        self._last = end
+        start, now = datetime.fromtimestamp(end - self.every_s, UTC), datetime.fromtimestamp(end, UTC)
+        return [
+            Observation(
+                zone=name, slot=start, values=self._slot_values(name, start), duration_s=self.every_s, sent_at=now
+            )
+            for name in sorted(self.feed.zones)
+        ]
+
+    def _slot_values(self, name: str, when: datetime) -> dict[str, float | None]:
+        zone = self.feed.zones[name]
+        slot = zone.step.floor(when)
+        held = self._values.get(name)
+        if held is None or held[0] != slot:
+            frame = self.feed.frame(name, slot + timedelta(minutes=zone.step_min), slot)
+            row = frame.loc[slot] if slot in frame.index else None
+            values = {
+                str(channel): None if math.isnan(value) else float(value)
+                for channel, value in ({} if row is None else row).items()
+                if not str(channel).startswith(ASSET_MARK) and not is_published(zone, str(channel))
+            }
+            held = self._values[name] = (slot, values)
+        return held[1]
