@@ -49,11 +49,11 @@ class LiveTicks:
         held = self._values.get(name)
         if held is None or held[0] != slot:
             frame = self.feed.frame(name, slot + timedelta(minutes=zone.step_min), slot)
-            row = frame.loc[slot] if slot in frame.index else None
+            row: dict[str, float] = {str(k): v for k, v in frame.to_dict("index").get(slot, {}).items()}
             values = {
-                str(channel): None if math.isnan(value) else float(value)
-                for channel, value in ({} if row is None else row).items()
-                if not str(channel).startswith(ASSET_MARK) and not is_published(zone, str(channel))
+                channel: None if math.isnan(value) else value
+                for channel, value in row.items()
+                if not channel.startswith(ASSET_MARK) and not is_published(zone, channel)
             }
             held = self._values[name] = (slot, values)
         return held[1]
