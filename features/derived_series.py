@@ -132,12 +132,12 @@ def known_channels(columns: Collection[str]) -> list[str]:
 def present(channels: Collection[str]) -> dict[str, DerivedSeries]:
     """Return the series that a zone with these channels has."""
     have = set(channels)
-    found = {}
+    series = {}
     for name, alternatives in SERIES.items():
         for terms in alternatives:
             if all(channel in have for channel, _ in terms):
-                found[name] = DerivedSeries(name, terms)
+                series[name] = DerivedSeries(name, terms)
                 break
-    if "error" in found and found["error"].terms[1:] != tuple((c, -s) for c, s in found["published"].terms):
+    if "error" in series and series["error"].terms[1:] != tuple((c, -s) for c, s in series["published"].terms):
         raise AssertionError("the error series must match the published one")
-    return found
+    return series

@@ -54,38 +54,38 @@ def build_spec(channels: Collection[str], step: Step) -> FeatureSpec:
     A feature whose series or column the zone lacks is left out, so the table, and its hash, follow the zone's columns.
     """
     have = present(channels)
-    kept: list[Feature] = []
+    selected: list[Feature] = []
     names: set[str] = set()
     ordered = sorted(_unique(rows(step)), key=lambda f: f.op > Op.FIRST_TARGET_OP)
     for feature in ordered:
         series_ok = all(s in have for s in (feature.x, feature.z) if s)
         if series_ok and all(name in names for name in feature.of):
-            kept.append(feature)
+            selected.append(feature)
             names.add(feature.name)
-    used = {s for f in kept for s in (f.x, f.z) if s}
+    used = {s for f in selected for s in (f.x, f.z) if s}
     series = tuple(have[name] for name in sorted(used))
     index = {s.name: i for i, s in enumerate(series)}
-    position = {f.name: i for i, f in enumerate(kept)}
-    code = np.zeros((len(kept), 8), dtype=np.int64)
-    for i, f in enumerate(kept):
+    position = {f.name: i for i, f in enumerate(selected)}
+    code = np.zeros((len(selected), 8), dtype=np.int64)
+    for i, f in enumerate(selected):
         of = [position[name] for name in f.of] + [-1, -1]
         code[i] = (f.op, index.get(f.x, -1), index.get(f.z, -1), f.a, f.b, of[0], of[1], f.op > Op.FIRST_TARGET_OP)
     return FeatureSpec(
         step_min=step.minutes,
-        features=tuple(kept),
+        features=tuple(selected),
         series=series,
         horizons_min=horizons_min(step.minutes),
         code=code,
-        n_origin=sum(1 for f in kept if f.op < Op.FIRST_TARGET_OP),
-        hash=spec_hash(step, kept, series),
+        n_origin=sum(1 for f in selected if f.op < Op.FIRST_TARGET_OP),
+        hash=spec_hash(step, selected, series),
     )
 
 
 def _unique(rows: Iterator[Feature]) -> list[Feature]:
-    found: dict[str, Feature] = {}
+    unique: dict[str, Feature] = {}
     for row in rows:
-        found.setdefault(row.name, row)
-    return list(found.values())
+        unique.setdefault(row.name, row)
+    return list(unique.values())
 
 
 def _change(x: str, k: int, step: Step, stages: str) -> Feature:

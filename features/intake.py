@@ -93,9 +93,9 @@ class IntakeReducer:
             state.ticks = msgspec.convert(head.open, Ticks)
         if head.last is not None:
             for index in range(head.last - self._memory + 1, head.last + 1):
-                kept = get(f"slot:{index}")
-                if kept is not None:
-                    values, revision = msgspec.msgpack.decode(kept)
+                packed = get(f"slot:{index}")
+                if packed is not None:
+                    values, revision = msgspec.msgpack.decode(packed)
                     state.closed[index] = (values, revision)
         return state
 
@@ -104,13 +104,13 @@ class IntakeReducer:
         if not state.dirty:
             return {}
         state.head.open = None if state.ticks is None else msgspec.to_builtins(state.ticks)
-        found: dict[str, bytes | None] = {"head": bytes([VERSION]) + msgspec.msgpack.encode(state.head)}
+        changes: dict[str, bytes | None] = {"head": bytes([VERSION]) + msgspec.msgpack.encode(state.head)}
         for index in sorted(state.changed):
-            kept = state.closed.get(index)
-            found[f"slot:{index}"] = None if kept is None else msgspec.msgpack.encode(kept)
+            closed = state.closed.get(index)
+            changes[f"slot:{index}"] = None if closed is None else msgspec.msgpack.encode(closed)
         state.changed.clear()
         state.dirty = False
-        return found
+        return changes
 
     # --- observations -------------------------------------------------------------------------------------------
 
@@ -199,15 +199,15 @@ class IntakeReducer:
             )
 
     def _late(self, state: IntakeState, index: int, message: Observation) -> list[Output]:
-        kept = state.closed.get(index)
-        if kept is None:
+        closed = state.closed.get(index)
+        if closed is None:
             raise MessageError(
                 f"slot {iso(message.slot)} lies before the first slot, or closed more than {MEMORY_DAYS} days ago",
                 reason="late",
             )
         if message.duration_s is not None and message.duration_s < self._step.seconds:
             raise MessageError(f"a tick came after slot {iso(self._step.start(index))} closed", reason="late")
-        old, revision = kept
+        old, revision = closed
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         memory = Checks(seen=dict(state.head.checks.seen), level=dict(state.head.checks.level))
         checked, _ = check_values(values, self._zone, memory, self._step)

@@ -121,14 +121,14 @@ def check_values(values: Values, zone: Zone, checks: Checks, step: Step) -> tupl
     flat_slots = FLAT_HOURS * 60 // step.minutes
     for channel, value in values.items():
         what = Quality.MISSING if value is None else gate(channel, value, zone, checks)
-        kept = value if what is None else None
-        if kept is not None and channel in _CAN_STICK:
-            before, n = checks.run.get(channel, (kept, 0))
-            n = n + 1 if before == kept else 1
-            checks.run[channel] = (kept, n)
-            if n > flat_slots and kept != 0.0:
+        accepted = value if what is None else None
+        if accepted is not None and channel in _CAN_STICK:
+            before, n = checks.run.get(channel, (accepted, 0))
+            n = n + 1 if before == accepted else 1
+            checks.run[channel] = (accepted, n)
+            if n > flat_slots and accepted != 0.0:
                 what = Quality.FLAT
-        usable[channel] = kept
+        usable[channel] = accepted
         if what is not None:
             quality[channel] = what.value
         if what is None:
@@ -146,9 +146,9 @@ def check_series(
     usable: dict[str, list[float | None]] = {}
     refused: dict[str, int] = {}
     for channel, values in series.items():
-        kept = [v if v is None or gate(channel, v, zone, checks) is None else None for v in values]
-        usable[channel] = kept
-        count = sum(v is not None for v in values) - sum(v is not None for v in kept)
+        accepted = [v if v is None or gate(channel, v, zone, checks) is None else None for v in values]
+        usable[channel] = accepted
+        count = sum(v is not None for v in values) - sum(v is not None for v in accepted)
         if count:
             refused[channel] = count
     return usable, refused

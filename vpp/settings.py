@@ -323,15 +323,15 @@ def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> d
         (".env", DotEnvSettingsSource(Settings)()),
         ("vpp.toml", TomlConfigSettingsSource(Settings)()),
     ]
-    found = {}
+    origins = {}
     for key in keys():
         path = key.split(".")
         where = next((name for name, layer in layers if _has(layer, path)), "default")
         value: Any = settings
         for part in path:
             value = getattr(value, part)
-        found[key] = ("" if value is None else str(value), where)
-    return found
+        origins[key] = ("" if value is None else str(value), where)
+    return origins
 
 
 def _has(layer: Mapping[str, Any], path: list[str]) -> bool:

@@ -29,9 +29,9 @@ def _line(error: Any, keys: Collection[str]) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key {place}{did_you_mean(str(error['loc'][-1]), keys)}"
-    said = _SAID.get(error["type"])
-    if said is not None:
-        return f"{place or 'the file'}{said(error)}"
+    phrase = _SAID.get(error["type"])
+    if phrase is not None:
+        return f"{place or 'the file'}{phrase(error)}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 

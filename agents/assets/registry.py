@@ -53,7 +53,7 @@ def rows_where(zone: Zone, holds: Callable[[AssetType[Any], Any], object]) -> li
     return [
         row
         for row, asset in enumerate(zone.assets)
-        if (found := holds(type_of(asset), asset)) is not None and found is not False
+        if (answer := holds(type_of(asset), asset)) is not None and answer is not False
     ]
 
 

@@ -116,11 +116,13 @@ class GridAgent:
         while True:
             for report in await self.follow_up():
                 yield report
-            told = await self._call_server(Call("get_overview", {} if zone is None else {"zone": zone}))
-            zones = [] if told.answer is None else list(told.answer.get("zones", []))
-            unanswered = unanswered + 1 if told.answer is None else 0
+            response = await self._call_server(Call("get_overview", {} if zone is None else {"zone": zone}))
+            zones = [] if response.answer is None else list(response.answer.get("zones", []))
+            unanswered = unanswered + 1 if response.answer is None else 0
             if unanswered == MAX_UNANSWERED:
-                raise UnreachableError(f"get_overview failed {unanswered} times: {told.error}", hint="see `vpp status`")
+                raise UnreachableError(
+                    f"get_overview failed {unanswered} times: {response.error}", hint="see `vpp status`"
+                )
             for now in zones:
                 slot = None if now.get("slot") is None else datetime.fromisoformat(now["slot"])
                 last = seen.get(now["zone"])
@@ -130,7 +132,7 @@ class GridAgent:
                     yield await self.look(now["zone"])
             if once:
                 if not zones:
-                    hint = told.error or (told.answer or {}).get("hint") or "there is no zone"
+                    hint = response.error or (response.answer or {}).get("hint") or "there is no zone"
                     yield Report("", zone or "", None, self.brain.name, "blind", str(hint), (), 1, ())
                 return
             await self.pause(poll_s)
@@ -147,21 +149,21 @@ class GridAgent:
         mine = tuple(plan for plan in self._watched.open_plans if plan.zone == zone)
         try:
             async with asyncio.timeout(self.limits.max_s):
-                found = await self.brain.look(
+                conclusion = await self.brain.look(
                     BrainContext(Task(zone, mine), self.limits, self._tools, self._ask, self._keep)
                 )
         except StepLimitError as error:
-            found = Conclusion("stopped", str(error))
+            conclusion = Conclusion("stopped", str(error))
         except TimeoutError:
-            found = Conclusion("stopped", f"{self.limits.max_s:g} s are all that one look has")
+            conclusion = Conclusion("stopped", f"{self.limits.max_s:g} s are all that one look has")
         except UnreachableError:
             raise
         except Exception as error:  # whatever broke the look, its end goes into the transcript before the bug is raised
             await self._end(Conclusion("failed", f"{type(error).__name__}: {error}"))
             raise
-        if found.kind == "reported":
-            found = replace(found, kind=outcome_of(self._watched))
-        return await self._end(found)
+        if conclusion.kind == "reported":
+            conclusion = replace(conclusion, kind=outcome_of(self._watched))
+        return await self._end(conclusion)
 
     async def follow_up(self) -> list[Report]:
         """Carry out open plans that somebody approved, forget those that ended otherwise, and report both."""
@@ -173,14 +175,17 @@ class GridAgent:
             self._begin(plan.zone)
             await self._note("start", "following", {"plan_id": plan.plan_id, "status": status})
             if status == "approved":
-                told = await self._ask(Call("execute_plan", {"plan_id": plan.plan_id}))
-                said = told.error or f"{(told.answer or {}).get('status')} {(told.answer or {}).get('reason') or ''}"
-                found = Conclusion(outcome_of(self._watched), f"{plan.what} was approved: {said}".strip())
+                response = await self._ask(Call("execute_plan", {"plan_id": plan.plan_id}))
+                status_text = (
+                    response.error
+                    or f"{(response.answer or {}).get('status')} {(response.answer or {}).get('reason') or ''}"
+                )
+                conclusion = Conclusion(outcome_of(self._watched), f"{plan.what} was approved: {status_text}".strip())
             else:
-                found = Conclusion("refused", f"{plan.what} is {status}")
+                conclusion = Conclusion("refused", f"{plan.what} is {status}")
             left = tuple(one for one in self._watched.open_plans if one.plan_id != plan.plan_id)
             self._watched = replace(self._watched, open_plans=left)
-            reports.append(await self._end(found))
+            reports.append(await self._end(conclusion))
         return reports
 
     async def _keep(self, text: str) -> None:
@@ -194,17 +199,22 @@ class GridAgent:
         if refusal is None and call.tool not in self._tools:
             refusal = f"the server does not offer {call.tool} to this agent"
         if refusal is not None:
-            told = Told(call, error=f"refused by this agent's limits: {refusal}")
+            response = Told(call, error=f"refused by this agent's limits: {refusal}")
         else:
             if call.tool in ACTING:  # an act that the audit does not take is not tried
                 await self._note("call", "asked", {"tool": call.tool, "arguments": dict(call.arguments)})
-            told = await self._call_server(call)
-        self._watched = learn(self._watched, told)
-        self._as_of = self._as_of if told.answer is None else told.answer.get("as_of") or self._as_of
-        verdict = "refused" if refusal else "error" if told.answer is None else "answered"
-        detail = {"tool": call.tool, "arguments": dict(call.arguments), "answer": told.answer, "error": told.error}
+            response = await self._call_server(call)
+        self._watched = learn(self._watched, response)
+        self._as_of = self._as_of if response.answer is None else response.answer.get("as_of") or self._as_of
+        verdict = "refused" if refusal else "error" if response.answer is None else "answered"
+        detail = {
+            "tool": call.tool,
+            "arguments": dict(call.arguments),
+            "answer": response.answer,
+            "error": response.error,
+        }
         await self._note("call", verdict, detail)
-        return told
+        return response
 
     async def _call_server(self, call: Call) -> Told:
         try:
@@ -215,8 +225,8 @@ class GridAgent:
             # A question to the person at the client lands here too: this client has none.
             return Told(call, error=f"{type(error).__name__}: {error}")
         if result.is_error or result.structured_content is None:
-            said = " ".join(getattr(block, "text", "") for block in result.content)
-            return Told(call, error=said or "the server gave no answer")
+            text = " ".join(getattr(block, "text", "") for block in result.content)
+            return Told(call, error=text or "the server gave no answer")
         return Told(call, answer=result.structured_content)
 
     async def _list_tools(self) -> dict[str, Mapping[str, Any]]:
@@ -243,13 +253,15 @@ class GridAgent:
         self._watched = self._watched.new_episode()
         self._episode, self._zone, self._as_of, self._records = "e" + secrets.token_hex(6), zone, None, 0
 
-    async def _end(self, found: Conclusion) -> Report:
+    async def _end(self, conclusion: Conclusion) -> Report:
         waiting = tuple(plan.plan_id for plan in self._watched.open_plans if plan.zone == self._zone)
         report = Report(
-            self._episode, self._zone, self._as_of, self.brain.name, found.kind, found.text, found.reasons,
-            self._watched.calls, waiting,
+            self._episode, self._zone, self._as_of, self.brain.name, conclusion.kind, conclusion.text,
+            conclusion.reasons, self._watched.calls, waiting,
         )  # fmt: skip
-        await self._note("end", found.kind, {"text": found.text, "reasons": found.reasons, "open_plans": waiting})
+        await self._note(
+            "end", conclusion.kind, {"text": conclusion.text, "reasons": conclusion.reasons, "open_plans": waiting}
+        )
         return report
 
     async def _note(self, act: str, verdict: str, detail: Mapping[str, Any]) -> None:

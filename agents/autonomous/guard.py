@@ -173,18 +173,18 @@ def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tup
     return watched, refusal
 
 
-def learn(watched: Watched, told: Told) -> Watched:
+def learn(watched: Watched, response: Told) -> Watched:
     """Return the guard's memory after an answer: which plans are the agent's own, what they cost, which still wait."""
-    answer = told.answer
+    answer = response.answer
     if answer is None:
         return watched
-    if _is_proposal(told.call):
-        plan = answer if told.call.tool == "propose_dispatch" else answer.get("plan") or {}
+    if _is_proposal(response.call):
+        plan = answer if response.call.tool == "propose_dispatch" else answer.get("plan") or {}
         return _with_plan(watched, plan)
-    if told.call.tool == HOLDING:
+    if response.call.tool == HOLDING:
         return replace(watched, outcomes=(*watched.outcomes, "executed"))
-    if told.call.tool == EXECUTING:
-        plan_id, status = str(told.call.arguments.get("plan_id")), str(answer.get("status"))
+    if response.call.tool == EXECUTING:
+        plan_id, status = str(response.call.arguments.get("plan_id")), str(answer.get("status"))
         if status == "needs_approval":
             return replace(watched, outcomes=(*watched.outcomes, "waiting"))
         left = tuple(plan for plan in watched.open_plans if plan.plan_id != plan_id)

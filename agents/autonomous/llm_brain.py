@@ -71,7 +71,7 @@ class ModelBrain:
         Every message between agent and model is kept, also after a failure.
         """
         limits = episode.limits
-        tools = [_tool(name, told, episode.ask) for name, told in episode.tools.items()]
+        tools = [_tool(name, tool_info, episode.ask) for name, tool_info in episode.tools.items()]
         agent = Agent(self._model, instructions=INSTRUCTIONS, tools=tools)
         within = UsageLimits(request_limit=limits.max_calls + 2, total_tokens_limit=limits.max_tokens)
         messages: list[ModelMessage] = []
@@ -88,15 +88,15 @@ class ModelBrain:
         return Conclusion("reported", result.output)
 
 
-def _tool(name: str, told: Mapping[str, Any], ask: Callable[[Call], Awaitable[Told]]) -> Tool[Any]:
+def _tool(name: str, tool_info: Mapping[str, Any], ask: Callable[[Call], Awaitable[Told]]) -> Tool[Any]:
     async def call(**arguments: Any) -> Any:
-        found = await ask(Call(name, arguments))
-        if found.answer is None:
-            return {"error": found.error}
-        return dict(found.answer)
+        response = await ask(Call(name, arguments))
+        if response.answer is None:
+            return {"error": response.error}
+        return dict(response.answer)
 
-    schema = dict(told["schema"])
-    return Tool.from_schema(call, name, str(told["description"]), schema, sequential=True)
+    schema = dict(tool_info["schema"])
+    return Tool.from_schema(call, name, str(tool_info["description"]), schema, sequential=True)
 
 
 def _question(task: Task) -> str:

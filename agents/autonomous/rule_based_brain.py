@@ -60,24 +60,24 @@ def think(task: Task, limits: AgentLimits) -> Thought:
         limits: What the agent may ask for.
     """
     if task.open_plans:
-        said = [f"{plan.plan_id} ({plan.what}) waits for approval" for plan in task.open_plans]
-        return Conclusion("waiting", "; ".join(said))
+        waiting = [f"{plan.plan_id} ({plan.what}) waits for approval" for plan in task.open_plans]
+        return Conclusion("waiting", "; ".join(waiting))
     seen: dict[str, Said] = {}
     for name, call in _looks(task.zone):
-        told = yield call
-        if told.answer is None:
-            return Conclusion("blind", f"{call.tool}: {told.error}")
-        seen[name] = told.answer
+        response = yield call
+        if response.answer is None:
+            return Conclusion("blind", f"{call.tool}: {response.error}")
+        seen[name] = response.answer
     unfit = _unfit(seen, task.zone)
     if unfit:
         return Conclusion("blind", "cannot judge the zone: " + "; ".join(unfit), tuple(unfit))
     battery = _battery(seen["assets"])
     if battery is None:
         return Conclusion("no_action", "no battery answers: there is nothing to propose with")
-    told = yield Call("get_asset", {"asset_id": battery["asset_id"]})
-    if told.answer is None:
-        return Conclusion("blind", f"get_asset: {told.error}")
-    margins, wish = assess(seen, task.zone, battery, told.answer.get("limits") or {}, limits)
+    response = yield Call("get_asset", {"asset_id": battery["asset_id"]})
+    if response.answer is None:
+        return Conclusion("blind", f"get_asset: {response.error}")
+    margins, wish = assess(seen, task.zone, battery, response.answer.get("limits") or {}, limits)
     if wish is None:
         return Conclusion("no_action", "; ".join(margins), tuple(margins))
     return (yield from _remedy(wish, task.zone, margins, limits))
@@ -96,23 +96,27 @@ def _looks(zone: str) -> tuple[tuple[str, Call], ...]:
 def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) -> Thought:
     """Ask the plant why it does otherwise, have the remedy priced, and send it where that is allowed."""
     reasons = [*margins, wish.finding]
-    told = yield Call("set_policy", _standing(wish, zone))
-    ruling = _ruling(told.answer, wish)
+    response = yield Call("set_policy", _standing(wish, zone))
+    ruling = _ruling(response.answer, wish)
     if ruling is not None:
         return Conclusion("no_action", f"{wish.finding}; {ruling}", (*reasons, ruling))
     about = {"zone": zone}
     if wish.what_if_mw is not None:
         about |= {"why_not_asset": wish.asset_id, "why_not_mw": wish.what_if_mw}  # type: ignore[dict-item]
-    told = yield Call("explain_decision", about)
-    if told.answer is not None:
-        reasons.append(f"the plant's reason: {told.answer.get('binding') or 'nothing binds'}")
-        extra = (told.answer.get("why_not") or {}).get("extra_cost")
+    response = yield Call("explain_decision", about)
+    if response.answer is not None:
+        reasons.append(f"the plant's reason: {response.answer.get('binding') or 'nothing binds'}")
+        extra = (response.answer.get("why_not") or {}).get("extra_cost")
         if extra is not None and wish.what_if_mw is not None:
             reasons.append(f"{power_text(wish.what_if_mw)} now instead would cost {extra:g} as the plant weighs it")
-    told = yield wish.call
-    plan = told.answer if wish.call.tool == "propose_dispatch" or told.answer is None else told.answer.get("plan")
+    response = yield wish.call
+    plan = (
+        response.answer
+        if wish.call.tool == "propose_dispatch" or response.answer is None
+        else response.answer.get("plan")
+    )
     if plan is None:
-        return Conclusion("refused", f"{wish.finding}; not proposed: {told.error}", tuple(reasons))
+        return Conclusion("refused", f"{wish.finding}; not proposed: {response.error}", tuple(reasons))
     if plan.get("outcome") == "refused":
         why = "; ".join(_quoted(check) for check in plan.get("checks", []) if check.get("outcome") == "refused")
         return Conclusion("refused", f"{wish.finding}; the plan was refused: {why}", tuple(reasons))
@@ -122,13 +126,13 @@ def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) 
     if cost is None or cost > limits.max_extra_cost:
         text = f"{wish.finding}; {price}, beyond the {limits.max_extra_cost:g} that this agent may spend on one"
         return Conclusion("too_dear", text, tuple(reasons))
-    told = yield Call("execute_plan", {"plan_id": plan["plan_id"]})
-    if told.answer is None:
-        text = f"{wish.finding}; {price} and waits: {plan.get('approval') or told.error}"
+    response = yield Call("execute_plan", {"plan_id": plan["plan_id"]})
+    if response.answer is None:
+        text = f"{wish.finding}; {price} and waits: {plan.get('approval') or response.error}"
         return Conclusion("waiting", text, tuple(reasons))
-    status = str(told.answer.get("status"))
+    status = str(response.answer.get("status"))
     kind = {"accepted": "executed", "sent": "executed", "needs_approval": "waiting"}.get(status, "refused")
-    return Conclusion(kind, f"{wish.finding}; {price}: {_receipt(told.answer)}", tuple(reasons))
+    return Conclusion(kind, f"{wish.finding}; {price}: {_receipt(response.answer)}", tuple(reasons))
 
 
 def _standing(wish: Wish, zone: str) -> Said:
@@ -182,10 +186,10 @@ def assess(
         *_ramps(seen, share, now["step_min"], battery, margins),
     ]
     for need in sorted((need for need in needs if need is not None), key=lambda need: need.begins_min):
-        found = _kept(need, now, battery, own, limits)
-        if isinstance(found, Wish):
-            return margins, found
-        margins.append(found)
+        margin = _kept(need, now, battery, own, limits)
+        if isinstance(margin, Wish):
+            return margins, margin
+        margins.append(margin)
     return margins, None
 
 
@@ -287,19 +291,19 @@ def _ramps(
     ]
     if not changes:
         return None, None
-    found: list[Need | None] = []
+    needs: list[Need | None] = []
     for way, sign, spread, most in (("up", 1.0, up, battery["max_mw"]), ("down", -1.0, down, -battery["min_mw"])):
         change, at_min, slot = max(changes, key=lambda one: sign * one[0])
         beyond = (sign * change + spread - limit) * share
         steepest = power_text(change * share, signed=True)
         margins.append(f"steepest ramp {way} {steepest} at {slot}, limit {power_text(limit * share)} per step")
         risk = f"the ramp {way} at {slot} may pass the limit by {power_text(beyond)} (90 %)"
-        found.append(
+        needs.append(
             Need(sign * min(beyond, most) * step_min / 60.0, at_min, risk)
             if beyond > LEAST_SHARE * battery["max_mw"]
             else None
         )
-    return found[0], found[1]
+    return needs[0], needs[1]
 
 
 def _steps(forecast: Said) -> list[tuple[str, float, float, dict[str, Any]]]:
@@ -315,25 +319,25 @@ def _unfit(seen: Mapping[str, Said], zone: str) -> list[str]:
     now = _zone_now(seen, zone)
     if not now:
         return [str(overview.get("hint") or f"nothing of {zone} is known")]
-    found = [f"{name} is missing" for name in _NEEDED if now.get(name) is None]
+    faults = [f"{name} is missing" for name in _NEEDED if now.get(name) is None]
     if now.get("net_load_mw") == 0:
-        found.append("net load is 0, so the served share cannot be told")
-    found += [f"worker {name} is silent" for name in overview.get("workers_silent", [])]
-    found += [f"{name} lags behind" for ready in seen["health"].get("zones", []) if ready["zone"] == zone
+        faults.append("net load is 0, so the served share cannot be told")
+    faults += [f"worker {name} is silent" for name in overview.get("workers_silent", [])]
+    faults += [f"{name} lags behind" for ready in seen["health"].get("zones", []) if ready["zone"] == zone
               for name in ready.get("behind", []) if name in ("forecasts", "decisions")]  # fmt: skip
     if not forecast.get("points"):
-        found.append(str(forecast.get("hint") or "there is no forecast"))
+        faults.append(str(forecast.get("hint") or "there is no forecast"))
     elif forecast.get("source") != "model":
-        found.append(f"the forecast is the fallback {forecast.get('source')}")
-    return found
+        faults.append(f"the forecast is the fallback {forecast.get('source')}")
+    return faults
 
 
 _NEEDED = ("net_load_mw", "served_net_load_mw", "import_cap_mw", "step_min")
 
 
 def _zone_now(seen: Mapping[str, Said], zone: str) -> Said:
-    found: Said = next((now for now in seen["overview"].get("zones", []) if now["zone"] == zone), {})
-    return found
+    entry: Said = next((now for now in seen["overview"].get("zones", []) if now["zone"] == zone), {})
+    return entry
 
 
 def _battery(assets: Said) -> Said | None:

@@ -139,8 +139,8 @@ def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> 
     for name, account in accounts.items():
         expected = float(views.path[name][0]) if name in views.path else first
         paper_accounts.place(book, account, Offer(worth[name], expected, 1.0, fixed))
-    found = paper_accounts.weights(book, list(accounts.values()), shares)
-    value = sum((found[accounts[n]] * (v - v[0]) for n, v in worth.items()), np.zeros(LEVELS))
+    weights = paper_accounts.weights(book, list(accounts.values()), shares)
+    value = sum((weights[accounts[n]] * (v - v[0]) for n, v in worth.items()), np.zeros(LEVELS))
     for account, (spread, trust) in settings.items():
         paper_accounts.place(book, account, Offer(scaled(value, spread), first, trust, fixed))
     chosen = paper_accounts.weights(book, list(settings), sharpness=paper_accounts.CHOICE_SHARPNESS)
@@ -148,7 +148,7 @@ def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> 
     trust = sum(chosen[account] * settings[account][1] for account in settings)
     offer = Offer(scaled(value, spread), first, trust, fixed)
     paper_accounts.place(book, whole, offer)
-    return _School(offer, path, {name: found[account] for name, account in accounts.items()})
+    return _School(offer, path, {name: weights[account] for name, account in accounts.items()})
 
 
 def _family_shares(accounts: Mapping[str, str], *, fixed: bool) -> dict[str, float]:

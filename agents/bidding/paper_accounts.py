@@ -87,10 +87,10 @@ def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) 
     """Let every account deliver for one slot, at the actual price; without a price it rests."""
     cell = battery.cell()
     for account in book.accounts.values():
-        kept, account.value = account.value, b""
-        if price is None or not kept:
+        stored, account.value = account.value, b""
+        if price is None or not stored:
             continue
-        value = np.frombuffer(kept, dtype=np.float32).astype(np.float64)
+        value = np.frombuffer(stored, dtype=np.float32).astype(np.float64)
         offer = Offer(value, account.expected, account.trust, account.fixed)
         after = offer.move(price, hours, account.stored_mwh, cell)
         account.day_profit += storage_dp.cash((after - account.stored_mwh) / cell[0], price, cell)

@@ -19,14 +19,14 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
     assert answer.value is not None
     assert answer.dual is not None
     assert answer.reduced is not None
-    found: list[Binding] = []
+    bindings: list[Binding] = []
     row, column, limits = model.layout.row, model.layout.column, problem.zone.limits
     for kind, name, limit in (("ramp", "ramp", limits.ramp_limit_mw), ("cap", "level", limits.import_cap_mw)):
         prices = -answer.dual[row[name]]
         for h in np.flatnonzero(np.abs(prices) > _LEAST):
             price = float(prices[h])
             out = kind == "cap" and price < 0
-            found.append(
+            bindings.append(
                 Binding(
                     kind="export_cap" if out else kind,
                     step=int(h),
@@ -45,8 +45,8 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
             for k, h in zip(*np.nonzero(at_top | at_bottom), strict=True):
                 limit = float(high[k, h] if at_top[k, h] else low[k, h])
                 asset_id = problem.assets[int(rows[k])].asset_id
-                found.append(Binding(limit_column.kind, int(h), asset_id, limit, abs(float(reduced[k, h]))))
-    return tuple(sorted(found, key=lambda b: (b.step, -b.value_per_unit, b.kind, b.asset_id or "")))
+                bindings.append(Binding(limit_column.kind, int(h), asset_id, limit, abs(float(reduced[k, h]))))
+    return tuple(sorted(bindings, key=lambda b: (b.step, -b.value_per_unit, b.kind, b.asset_id or "")))
 
 
 def say_binding(problem: ClearingProblem, plan: Plan) -> str:

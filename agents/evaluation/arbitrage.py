@@ -99,12 +99,12 @@ def figures(
     price, day = market.price[market.test], market.day[market.test]
     own, best = settled(battery, path, price), settled(battery, bound, price)
     mine, most = own.by_day(day), best.by_day(day)
-    kept = np.argsort(-most, kind="stable")[round(TOP_DAYS_SHARE * most.size) :]
+    ordinary = np.argsort(-most, kind="stable")[round(TOP_DAYS_SHARE * most.size) :]
     return {
         "perfect": round(power_mw * float(most.sum()), 2),
         "value": round(power_mw * float(mine.sum()), 2),
         "capture_pct": _percent(mine.sum(), most.sum()),
-        "capture_pct_without_top_days": _percent(mine[kept].sum(), most[kept].sum()),
+        "capture_pct_without_top_days": _percent(mine[ordinary].sum(), most[ordinary].sum()),
         "cycles_per_day": round(power_mw * float(own.discharged_mwh.sum()) / energy_mwh / most.size, 3),
     }
 

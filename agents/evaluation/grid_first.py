@@ -49,10 +49,10 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
         places = column[name]
         dear = model.program.cost[places] > 1e-9
         high[places] = np.where(dear, np.minimum(high[places], pieces + 1e-6), high[places])
-    found = branch(replace(model.program, high=high), *model.exclusive(), problem.effort)
-    if found.answer.value is None:
+    solution = branch(replace(model.program, high=high), *model.exclusive(), problem.effort)
+    if solution.answer.value is None:
         return plan
-    return read_plan(trade, model, found.program, found.answer, Engine.LP)
+    return read_plan(trade, model, solution.program, solution.answer, Engine.LP)
 
 
 def solve_grid_first_with_curve(problem: ClearingProblem) -> Plan:

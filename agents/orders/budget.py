@@ -75,8 +75,8 @@ def charge(budget: Budget, spending: Spending, order: Order, approval: Approval)
     if approval.power_mw is None or approval.energy_mwh is None or approval.cost is None:
         return spending, Refusal("budget", "its effect is not priced")
     day = approval.given_at.date().isoformat()
-    kept = sorted({*spending.days, day})[-_KEPT_DAYS:]
-    if day not in kept:
+    recent_days = sorted({*spending.days, day})[-_KEPT_DAYS:]
+    if day not in recent_days:
         return spending, Refusal("budget", f"{day} is over")
     today = spending.days.get(day, {})
     spent, more = today.get(order.principal, Spent()), effect(approval.energy_mwh, approval.cost)
@@ -85,4 +85,4 @@ def charge(budget: Budget, spending: Spending, order: Order, approval: Approval)
         return spending, Refusal("budget", why)
     total = Spent(spent.energy_mwh + more.energy_mwh, spent.cost + more.cost)
     days = {**spending.days, day: {**today, order.principal: total}}
-    return Spending({name: days[name] for name in kept}), None
+    return Spending({name: days[name] for name in recent_days}), None

@@ -228,7 +228,7 @@ def _delivery(
     high = np.inf if order.max_mw is None else order.max_mw
     if order.power_mw is not None:
         low = high = order.power_mw
-    found = []
+    checks = []
     least_mw = problem.zone.served_scale.share(_LEAST_SHARE)
     for row, asset in enumerate(problem.assets):
         if asset.asset_id not in order.asset_ids:
@@ -244,8 +244,8 @@ def _delivery(
         held = [o for o in standing if o.action == "hold" and names(o, asset)]
         if held:
             detail = f"{asset.asset_id} is held by {held[-1].principal} ({held[-1].reason}); release the hold first"
-        found.append(Check("delivery", "refused" if never or held else "warning", detail, "SITE.soc"))
-    return found or [Check("delivery", "ok", "can be met in full", "SITE.soc")]
+        checks.append(Check("delivery", "refused" if never or held else "warning", detail, "SITE.soc"))
+    return checks or [Check("delivery", "ok", "can be met in full", "SITE.soc")]
 
 
 def _reserve(problem: ClearingProblem, plan: Plan) -> Check:
@@ -305,10 +305,10 @@ def _least(values: Floats, stands: Bools) -> float | None:
 
 
 def _paths(problem: ClearingProblem, plan: Plan, base: Plan) -> list[AssetPath]:
-    found = []
+    checks = []
     for row, asset in enumerate(problem.assets):
         is_store = type_of(asset).energy_mwh(asset) is not None
-        found.append(
+        checks.append(
             AssetPath(
                 asset_id=asset.asset_id,
                 power_mw=_row(plan.power_mw[row]),
@@ -317,7 +317,7 @@ def _paths(problem: ClearingProblem, plan: Plan, base: Plan) -> list[AssetPath]:
                 soc_without=_row(base.soc[row]) if is_store else [],
             )
         )
-    return found
+    return checks
 
 
 def _row(values: Floats) -> list[float]:

@@ -113,8 +113,8 @@ def problem_of(
         for name in ("net_mw", "ramp_sd_mw", "level_sd_mw", "carry")
     }
     first_slots = [closed + 1 + m // zone.step_min for m in [0, *minutes[:-1]]]
-    said = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
-    bands = within_reach(zone, said.bands, state, step_h, zone.step.start(closed + 1))
+    wanted = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
+    bands = within_reach(zone, wanted.bands, state, step_h, zone.step.start(closed + 1))
     for row in np.flatnonzero(~state.available):
         # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
         bands.fixed_mw[row, 0] = state.power_mw[row]
@@ -134,18 +134,18 @@ def problem_of(
         **given,
         **_prices(zone, trader, closed, at),
     )
-    return problem, said, first_slots
+    return problem, wanted, first_slots
 
 
 def _references(zone: Zone, planned: DecidedPlan | None, first_slots: Sequence[int]) -> Floats:
     """Return what the plan before meant each asset to do, shape (A, N), NaN where it says nothing or need not."""
-    found = np.full((len(zone.assets), len(first_slots)), np.nan)
+    references = np.full((len(zone.assets), len(first_slots)), np.nan)
     if zone.churn_price_per_mwh > 0:
         for row, asset in enumerate(zone.assets):
             if type_of(asset).keeps_to_plan:
-                said = [planned_before(planned, asset.asset_id, index) for index in first_slots]
-                found[row] = [np.nan if power is None else power for power in said]
-    return found
+                planned_mw = [planned_before(planned, asset.asset_id, index) for index in first_slots]
+                references[row] = [np.nan if power is None else power for power in planned_mw]
+    return references
 
 
 def _window_min(zone: Zone) -> float:
@@ -183,19 +183,19 @@ def _potentials(zone: Zone, observation: SlotClosed | None, minutes: list[int]) 
     return np.array(rows).reshape(len(zone.assets), len(minutes))
 
 
-def stale_power(zone: Zone, state: FleetState, said: Sequence[Order | None], start: datetime) -> dict[str, float]:
+def stale_power(zone: Zone, state: FleetState, orders: Sequence[Order | None], start: datetime) -> dict[str, float]:
     """Return the reflex ``stale``: the plant is blind, so stores rest, generators stay where they are, holds hold.
 
     Args:
         zone: The zone.
         state: The fleet.
-        said: The order that rules each asset, None where none does.
+        orders: The order that rules each asset, None where none does.
         start: UTC start of the slot.
     """
     interval = Interval(zone.step.hours, zone.local(start))
     power: dict[str, float] = {}
     for row, asset in enumerate(zone.assets):
-        ruler = said[row] if said else None
+        ruler = orders[row] if orders else None
         held = ruler is not None and ruler.action == "hold"
         now = AssetState.of(state, row)
         wanted = 0.0 if held else type_of(asset).blind_mw(asset, now, interval)

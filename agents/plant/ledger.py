@@ -78,15 +78,15 @@ def money_of(zone: Zone, now: SettledSlot, before: SettledSlot | None) -> dict[s
     """
     hours = zone.step.hours
     no_action_before = None if before is None else _no_action_mw(zone, before)
-    found = {asset.asset_id: _asset_money(asset, now, hours) for asset in zone.assets if asset.asset_id in now.power_mw}
-    found[ZONE_ROW] = Money(
+    money = {asset.asset_id: _asset_money(asset, now, hours) for asset in zone.assets if asset.asset_id in now.power_mw}
+    money[ZONE_ROW] = Money(
         energy_mwh=None,
         price_per_mwh=None,
         revenue=None,
         penalty=penalty(zone, now.grid_mw, None if before is None else before.grid_mw),
         penalty_no_action=penalty(zone, _no_action_mw(zone, now), no_action_before),
     )
-    return found
+    return money
 
 
 def _asset_money(asset: Asset, now: SettledSlot, hours: float) -> Money:
@@ -145,18 +145,18 @@ def entries(
     zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, Money] | None = None
 ) -> list[LedgerEntry]:
     """Return the ledger entries of one slot: all of them, or with ``old`` the differences that are not zero."""
-    found = []
+    ledger = []
     for asset_id, money in new.items():
         before = None if old is None else old.get(asset_id)
         if before is not None and before == money:
             continue
-        found.append(_entry(zone, slot, asset_id, money if before is None else _difference(money, before)))
-    return found
+        ledger.append(_entry(zone, slot, asset_id, money if before is None else _difference(money, before)))
+    return ledger
 
 
 def trades(zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, Money] | None = None) -> list[Trade]:
     """Return the trades of one slot, assets without energy left out; with ``old`` only where the revenue changed."""
-    found = []
+    results = []
     for asset_id, money in new.items():
         if not money.energy_mwh:
             continue
@@ -164,7 +164,7 @@ def trades(zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, 
         if before is not None and before.revenue == money.revenue:
             continue
         part = money if before is None else _difference(money, before)
-        found.append(
+        results.append(
             Trade(
                 zone=zone.zone,
                 slot=zone.step.start(slot.index),
@@ -177,7 +177,7 @@ def trades(zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, 
                 currency=zone.market.currency,
             )
         )
-    return found
+    return results
 
 
 def _difference(new: Money, old: Money) -> Money:

@@ -50,7 +50,7 @@ class Reopened:
             orders: Orders in force.
             keep_decided: Let the slot that was decided stay as it is; False opens it again too.
         """
-        found = problem_of(
+        built = problem_of(
             self.zone,
             self.closed,
             self.basis,
@@ -59,16 +59,16 @@ class Reopened:
             observation=self.observation,
             planned=self.planned,
         )
-        if found is None:
+        if built is None:
             return None
-        problem, said, first_slots = found
+        problem, wanted, first_slots = built
         starts = [self.zone.step.start(index) for index in first_slots]
         if not keep_decided:
-            return problem, said, starts
+            return problem, wanted, starts
         fixed = problem.bands.fixed_mw.copy()
         for row, asset in enumerate(self.zone.assets):
             fixed[row, 0] = self.decided_mw.get(asset.asset_id, fixed[row, 0])
-        return replace(problem, bands=replace(problem.bands, fixed_mw=fixed)), said, starts
+        return replace(problem, bands=replace(problem.bands, fixed_mw=fixed)), wanted, starts
 
 
 @dataclass(frozen=True, slots=True)

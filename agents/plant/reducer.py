@@ -224,8 +224,8 @@ class PlantReducer:
 
     def _assets(self, state: PlantState) -> dict[str, AssetKept]:
         """Return the fleet as the zone's file has it now: new assets join at rest, others that left are dropped."""
-        kept = state.head.assets
-        return {a.asset_id: kept.get(a.asset_id) or asset_at_rest(a, self._start_soc) for a in self._zone.assets}
+        states = state.head.assets
+        return {a.asset_id: states.get(a.asset_id) or asset_at_rest(a, self._start_soc) for a in self._zone.assets}
 
     def _correction(self, state: PlantState, correction: Correction) -> list[Output]:
         index = self._step.index(correction.slot)

@@ -71,29 +71,29 @@ def settle_slot(
         if asset in last and net is not None:
             # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
             wanted = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
-        kept = assets[asset.asset_id]
-        given = deliver(
-            asset, kept.state(), wanted, zone.step.hours,
+        before = assets[asset.asset_id]
+        delivered = deliver(
+            asset, before.state(), wanted, zone.step.hours,
             potential_mw=potential_mw(zone, asset, observation), start=planned is not None and planned.start,
             at=interval.at,
         )  # fmt: skip
-        found = _measured(asset, kept, given, readings.get(asset.asset_id), interval)
-        _assert_balance(asset, kept, found, interval)
-        if given.shortfall_mwh > 0:
-            shortfall[asset.asset_id] = given.shortfall_mwh
-        after[asset.asset_id] = found
-        power[asset.asset_id] = found.power_mw
+        settled = _measured(asset, before, delivered, readings.get(asset.asset_id), interval)
+        _assert_balance(asset, before, settled, interval)
+        if delivered.shortfall_mwh > 0:
+            shortfall[asset.asset_id] = delivered.shortfall_mwh
+        after[asset.asset_id] = settled
+        power[asset.asset_id] = settled.power_mw
         statuses[asset.asset_id] = AssetStatus(
             zone=zone.zone,
             slot=zone.step.start(index),
             asset_id=asset.asset_id,
             asset_kind=asset.kind,
-            power_mw=found.power_mw,
-            energy_mwh=found.power_mw * zone.step.hours,
-            soc=found.soc,
+            power_mw=settled.power_mw,
+            energy_mwh=settled.power_mw * zone.step.hours,
+            soc=settled.soc,
             planned_mw=None if planned is None else planned.power_mw,
-            source="measured" if found.measured else "twin",
-            available=found.available,
+            source="measured" if settled.measured else "twin",
+            available=settled.available,
         )
     order = [asset.asset_id for asset in zone.assets]
     slot = SettledSlot(
@@ -149,47 +149,47 @@ def potential_mw(zone: Zone, asset: Asset, observation: SlotClosed | None) -> fl
     return type_of(asset).potential_mw(zone, asset, observation)
 
 
-def _lost(kept: AssetKept) -> bool:
-    return kept.silent_slots is not None and kept.silent_slots >= _SILENT_GAPS * kept.gap_slots
+def _lost(state: AssetKept) -> bool:
+    return state.silent_slots is not None and state.silent_slots >= _SILENT_GAPS * state.gap_slots
 
 
 def _measured(
-    asset: Asset, kept: AssetKept, given: Delivered, reading: AssetReading | None, interval: Interval
+    asset: Asset, before: AssetKept, delivered: Delivered, reading: AssetReading | None, interval: Interval
 ) -> AssetKept:
     """Return the asset after the slot: the twin's, with what a reading knows better in its place."""
-    found = AssetKept(
-        soc=None if math.isnan(given.soc) else given.soc,
-        power_mw=given.power_mw,
-        running_min=given.state.running_min,
-        ready_in_min=given.state.ready_in_min,
-        available=kept.available,
+    settled = AssetKept(
+        soc=None if math.isnan(delivered.soc) else delivered.soc,
+        power_mw=delivered.power_mw,
+        running_min=delivered.state.running_min,
+        ready_in_min=delivered.state.ready_in_min,
+        available=before.available,
     )
     if reading is None:
-        if kept.silent_slots is not None:
-            found.silent_slots, found.gap_slots = kept.silent_slots + 1, kept.gap_slots
-            found.available = kept.available and not _lost(found)
-        return found
-    found.silent_slots = 0
-    found.gap_slots = 1 if kept.silent_slots is None else kept.silent_slots + 1
+        if before.silent_slots is not None:
+            settled.silent_slots, settled.gap_slots = before.silent_slots + 1, before.gap_slots
+            settled.available = before.available and not _lost(settled)
+        return settled
+    settled.silent_slots = 0
+    settled.gap_slots = 1 if before.silent_slots is None else before.silent_slots + 1
     if reading.available is not None:
-        found.available = reading.available
-    elif _lost(kept):
-        found.available = True
+        settled.available = reading.available
+    elif _lost(before):
+        settled.available = True
     if reading.power_mw is not None:
-        found.measured = True
-        found.power_mw = reading.power_mw
-        after = type_of(asset).measured(asset, kept.state(), given.state, reading.power_mw, interval)
-        found.soc = None if math.isnan(after.soc) else after.soc
-        found.running_min, found.ready_in_min = after.running_min, after.ready_in_min
+        settled.measured = True
+        settled.power_mw = reading.power_mw
+        after = type_of(asset).measured(asset, before.state(), delivered.state, reading.power_mw, interval)
+        settled.soc = None if math.isnan(after.soc) else after.soc
+        settled.running_min, settled.ready_in_min = after.running_min, after.ready_in_min
     if reading.soc is not None and type_of(asset).energy_mwh(asset) is not None:
-        found.measured = True
-        found.soc = min(max(reading.soc, 0.0), 1.0)
-    return found
+        settled.measured = True
+        settled.soc = min(max(reading.soc, 0.0), 1.0)
+    return settled
 
 
-def _assert_balance(asset: Asset, kept: AssetKept, found: AssetKept, interval: Interval) -> None:
-    if found.measured or kept.soc is None or found.soc is None:
+def _assert_balance(asset: Asset, before: AssetKept, settled: AssetKept, interval: Interval) -> None:
+    if settled.measured or before.soc is None or settled.soc is None:
         return
-    error = type_of(asset).balance_error_mwh(asset, kept.state(), found.state(), interval)
+    error = type_of(asset).balance_error_mwh(asset, before.state(), settled.state(), interval)
     if abs(error) > _BALANCE_MWH:
-        raise PhysicsError(f"{asset.asset_id}: {error:.3g} MWh out of balance at {found.power_mw} MW")
+        raise PhysicsError(f"{asset.asset_id}: {error:.3g} MWh out of balance at {settled.power_mw} MW")

@@ -191,9 +191,9 @@ def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> Plant
     state.plan = unpack(get("plan"), DecidedPlan, _SHAPE)
     state.standing = unpack(get("orders"), OrdersInForce, _SHAPE) or OrdersInForce()
     for index in head.waiting:
-        found = unpack(get(f"waiting:{index}"), WaitingBids, _SHAPE)
-        if found is not None:
-            state.waiting[index] = found
+        bids = unpack(get(f"waiting:{index}"), WaitingBids, _SHAPE)
+        if bids is not None:
+            state.waiting[index] = bids
     for policy in policies:
         last = unpack(get(f"last:{policy}"), LastBid, _SHAPE)
         if last is not None:

@@ -14,9 +14,9 @@ app = App(name="config", help="Settings: values and where they come from.")
 def show(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
     """Show every setting, its value and its source; secrets are masked."""
     settings = common.settings()
-    found = sources(settings, common.overrides())
+    origins = sources(settings, common.overrides())
     rows = [
         {"key": key, "value": value, "source": where, "environment": env_name(key)}
-        for key, (value, where) in found.items()
+        for key, (value, where) in origins.items()
     ]
     answer(rows, as_json=json, render=lambda _: table(None, rows[0], [row.values() for row in rows]))

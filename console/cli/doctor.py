@@ -128,25 +128,25 @@ def _embedded(_: Settings) -> Finding:
 
 def _broker(settings: Settings) -> Finding:
     try:
-        found = with_broker(settings)
+        connected = with_broker(settings)
     except UnreachableError:
         return Finding("broker", "ok", "none configured: `vpp up` brings its own")
     started = time.monotonic()
-    brokers = admin(found).list_topics(timeout=5).brokers
+    brokers = admin(connected).list_topics(timeout=5).brokers
     took_ms = (time.monotonic() - started) * 1000
     advertised = ", ".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
     return Finding(
-        "broker", "ok", f"{found.kafka.bootstrap_servers} answers in {took_ms:.0f} ms, advertises {advertised}"
+        "broker", "ok", f"{connected.kafka.bootstrap_servers} answers in {took_ms:.0f} ms, advertises {advertised}"
     )
 
 
 def _topics(settings: Settings) -> Finding:
     try:
-        found = with_broker(settings)
+        connected = with_broker(settings)
     except UnreachableError:
         return Finding("topics", "ok", "made by `vpp up`")
-    there = admin(found).list_topics(timeout=5).topics
-    wanted = {topic.wire(found.topic_prefix) for topic in TOPICS}
+    there = admin(connected).list_topics(timeout=5).topics
+    wanted = {topic.wire(connected.topic_prefix) for topic in TOPICS}
     missing = sorted(wanted - set(there))
     if missing:
         return Finding(

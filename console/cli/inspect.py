@@ -51,8 +51,8 @@ def _render_zone(zone: ZoneReport) -> None:
     for channel in zone.channels:
         for suspect in channel.suspects:
             place = "" if suspect.row is None else f"row {suspect.row}, "
-            said = f"suspect: {place}{iso(suspect.at)}: {channel.channel} {suspect.value:g}, {suspect.why}"
-            out.print(said, markup=False)
+            line = f"suspect: {place}{iso(suspect.at)}: {channel.channel} {suspect.value:g}, {suspect.why}"
+            out.print(line, markup=False)
         if channel.suspect_count > len(channel.suspects):
             out.print(f"{channel.suspect_count:,} suspects of {channel.channel} in all", markup=False)
     out.print(f"model: {_trainable(zone)}", markup=False)

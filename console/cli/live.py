@@ -81,11 +81,11 @@ def read_figures(store: Store) -> Figures:
 
 def _first_step_skill(store: Store) -> list[dict[str, Any]]:
     """Return the live score of the shortest net-load horizon of each zone, as the forecast step publishes it."""
-    found: dict[str, dict[str, Any]] = {}
+    skills: dict[str, dict[str, Any]] = {}
     for row in store.latest(SKILL, filters={"target": "net_load"}).dicts():
-        if row["zone"] not in found or row["horizon_min"] < found[row["zone"]]["horizon_min"]:
-            found[row["zone"]] = row
-    return list(found.values())
+        if row["zone"] not in skills or row["horizon_min"] < skills[row["zone"]]["horizon_min"]:
+            skills[row["zone"]] = row
+    return list(skills.values())
 
 
 def _line(live: Live, figures: Figures) -> str:

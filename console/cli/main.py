@@ -96,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def load(target: str) -> object:
     """Return the object behind ``module:name``; tests use it to check that every command is there."""
     module, _, name = target.partition(":")
-    found: object = getattr(importlib.import_module(module), name)
-    return found
+    command: object = getattr(importlib.import_module(module), name)
+    return command
 
 
 if __name__ == "__main__":

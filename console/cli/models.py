@@ -63,8 +63,8 @@ def rollback(zone: str, *, json: Json = False, common: Common = NO_OPTIONS) -> N
 
 
 def _in_force(metadata: dict[str, Any], settings: Settings, *, as_json: bool) -> None:
-    told = tell_workers(settings, metadata)
-    say("running workers are told" if told else "no broker runs; the next run begins with it")
+    notified = tell_workers(settings, metadata)
+    say("running workers are told" if notified else "no broker runs; the next run begins with it")
     answer(short(metadata, settings), as_json=as_json, render=pairs)
 
 

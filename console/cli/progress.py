@@ -26,11 +26,11 @@ def progress(zone: str, *, lines: bool = True) -> Iterator[Progress]:
             task = bar.add_task(zone, total=1.0)
             yield lambda share, doing: bar.update(task, completed=share, description=f"{zone} {doing}")
         return
-    told = [0.0]
+    shown = [0.0]
 
     def line(share: float, doing: str) -> None:
-        if lines and share - told[0] >= 0.1:
-            told[0] = share
+        if lines and share - shown[0] >= 0.1:
+            shown[0] = share
             say(f"{zone}: {share:.0%}, {doing}")
 
     yield line

@@ -35,7 +35,7 @@ def search(query: str, *, limit: int = 5, json: Json = False, common: Common = N
         limit: How many at most.
     """
     index = RuleIndex([*shipped_clauses(), *added_clauses(common.settings().data_dir / "rules")])
-    found = [
+    matches = [
         {
             "clause": hit.clause.clause,
             "title": hit.clause.title,
@@ -54,4 +54,4 @@ def search(query: str, *, limit: int = 5, json: Json = False, common: Common = N
         if not rows:
             out.print("nothing found; try other words, or add documents with: vpp rules add FILE")
 
-    answer(found, as_json=json, render=render)
+    answer(matches, as_json=json, render=render)

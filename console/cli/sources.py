@@ -107,9 +107,13 @@ def _send(options: SourceOptions, sending: Sending, common: Common, *, as_json: 
     path = checkpoint_path(settings)
     if sending.restart:
         path.unlink(missing_ok=True)
-    kept = read_checkpoint(path)
-    if kept is not None and kept.identity == options.identity:
-        say("already sent; --restart sends it again" if kept.finished else f"going on after {kept.sent:,} records")
+    checkpoint = read_checkpoint(path)
+    if checkpoint is not None and checkpoint.identity == options.identity:
+        say(
+            "already sent; --restart sends it again"
+            if checkpoint.finished
+            else f"going on after {checkpoint.sent:,} records"
+        )
     with _stopping() as stop, _progress() as on_progress:
         state = run_source(options, settings, stop, refit=make_refit, on_progress=on_progress)
     result = {

@@ -100,16 +100,16 @@ def repeat(once: Callable[[], None], days: float) -> None:
 
 def _train_all(feed: FileFeed, settings: Settings, end: datetime, wanted: Wanted) -> list[dict[str, Any]]:
     """Train every zone; one with too few rows is told and left out, unless no zone has enough."""
-    found, failed = [], None
+    results, failed = [], None
     for zone in feed.zones.values():
         try:
-            found.append(train_zone(feed, zone, settings, end, wanted))
+            results.append(train_zone(feed, zone, settings, end, wanted))
         except DataError as error:
             failed = error
             say(f"{zone.zone}: no model: {error}")
-    if failed is not None and not found:
+    if failed is not None and not results:
         raise failed
-    return found
+    return results
 
 
 def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wanted: Wanted) -> dict[str, Any]:
@@ -136,10 +136,10 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
             metadata = {**metadata, "verdict": verdict}
         served = registry.save(parts, metadata)
     in_force = wanted.force or (verdict is not None and verdict["promote"])
-    told = in_force and tell_workers(settings, registry.promote(served.model_id))
+    notified = in_force and tell_workers(settings, registry.promote(served.model_id))
     took_s = time.monotonic() - began
     say(f"{zone.zone}: model {served.model_id}, rows before {iso(end)}, {took_s:.0f} s")
-    say(f"{zone.zone}: {_outcome(served.model_id, in_force, told, verdict)}")
+    say(f"{zone.zone}: {_outcome(served.model_id, in_force, notified, verdict)}")
     return {**short(served.metadata, settings), "took_s": round(took_s, 1), "verdict": verdict}
 
 
@@ -158,10 +158,10 @@ def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, 
     return judge(frame, zone, in_force, end, lambda share, doing: report(0.5 + 0.5 * share, doing)).document()
 
 
-def _outcome(model_id: str, in_force: bool, told: bool, verdict: dict[str, Any] | None) -> str:
+def _outcome(model_id: str, in_force: bool, notified: bool, verdict: dict[str, Any] | None) -> str:
     if not in_force:
         why = "as asked" if verdict is None else verdict["reason"]
         return f"not promoted: {why}\n  next: vpp models promote {model_id} puts it in force all the same"
     why = "without a comparison, as asked" if verdict is None else verdict["reason"]
-    where = "running workers are told" if told else "no broker runs; the next run begins with it"
+    where = "running workers are told" if notified else "no broker runs; the next run begins with it"
     return f"in force: {why}; {where}"

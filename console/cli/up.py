@@ -193,8 +193,8 @@ def refuse_unusable(summary: dict[str, Any]) -> None:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in summary["dead_letter_reasons"].items())
         raise DataError(f"no slot was forecast; dead letters: {reasons}", hint="see vpp export dlq for the details")
     if summary["unusable"]:
-        said = "; ".join(f"{zone}: {why}" for zone, why in summary["unusable"].items())
-        raise DataError(f"nothing usable came in for {said}", hint="look at the source with vpp inspect FILE")
+        faults = "; ".join(f"{zone}: {why}" for zone, why in summary["unusable"].items())
+        raise DataError(f"nothing usable came in for {faults}", hint="look at the source with vpp inspect FILE")
 
 
 @contextmanager

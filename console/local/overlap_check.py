@@ -26,8 +26,8 @@ def refuse_decided_slots(settings: Settings, zones: tuple[str, ...], options: So
     """
     if not settings.kafka.bootstrap_servers or settings.kafka.embedded:
         return
-    kept = read_checkpoint(checkpoint_path(settings))
-    if kept is not None and kept.identity == options.identity and not kept.finished:
+    checkpoint = read_checkpoint(checkpoint_path(settings))
+    if checkpoint is not None and checkpoint.identity == options.identity and not checkpoint.finished:
         return
     start = options.start or (SIMULATION_START if options.kind == "simulate" else None)
     for zone, last in _last_decided(settings).items():

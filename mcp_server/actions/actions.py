@@ -197,7 +197,7 @@ class Acts:
             if attempt:
                 self.pause(0.25)
         status = verdict.get("verdict") or "sent"
-        found = ActionReceipt(
+        receipt = ActionReceipt(
             as_of=self.desk.as_of(order.zone),
             order_id=order.order_id,
             status=status,
@@ -206,10 +206,10 @@ class Acts:
             acts_from=order.starts_at,
         )
         if status == "sent":
-            found.hint = "it was sent, but admission has not answered: see get_pipeline_health (orders, storage)"
+            receipt.hint = "it was sent, but admission has not answered: see get_pipeline_health (orders, storage)"
         if status == "accepted":
-            found.assets = self._at_assets(order)
-        return found
+            receipt.assets = self._at_assets(order)
+        return receipt
 
     def _at_assets(self, order: Order) -> list[AssetReceipt]:
         zone = self.zone(order.zone)
@@ -295,8 +295,8 @@ def _together(receipts: list[ActionReceipt]) -> ActionReceipt:
     leading = next((one for one in receipts if one.status != "accepted"), receipts[0])
     if len(receipts) == 1:
         return leading
-    told = [f"{one.order_id}: {one.status}" + (f" ({one.reason})" if one.reason else "") for one in receipts]
-    return leading.model_copy(update={"assets": [a for one in receipts for a in one.assets], "warnings": told})
+    statuses = [f"{one.order_id}: {one.status}" + (f" ({one.reason})" if one.reason else "") for one in receipts]
+    return leading.model_copy(update={"assets": [a for one in receipts for a in one.assets], "warnings": statuses})
 
 
 def standing_answers(orders: Sequence[Order]) -> list[PlanStanding]:

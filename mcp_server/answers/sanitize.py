@@ -44,8 +44,8 @@ def small(value: Any, *, items: int = 8, depth: int = 6) -> Any:
     if isinstance(value, list | tuple):
         if depth == 0:
             return f"[{len(value)} values]"
-        kept = [small(item, items=items, depth=depth - 1) for item in value[:items]]
-        return [*kept, f"… {len(value) - items} more"] if len(value) > items else kept
+        first = [small(item, items=items, depth=depth - 1) for item in value[:items]]
+        return [*first, f"… {len(value) - items} more"] if len(value) > items else first
     if isinstance(value, dict):
         if depth == 0:
             return f"{{{len(value)} fields}}"

@@ -89,7 +89,7 @@ def list_assets(
     Raises:
         QuestionError: Zone or cursor is unknown.
     """
-    zones = desk.zones() if zone is None else [found] if (found := desk.choose(zone)) else []
+    zones = desk.zones() if zone is None else [chosen] if (chosen := desk.choose(zone)) else []
     lines = [
         line
         for name in zones
@@ -146,11 +146,11 @@ def get_asset(desk: Desk, asset_id: str) -> AssetDetail:
 
 def asset_ids(desk: Desk) -> list[str]:
     """Return the ids of all assets."""
-    found = {row[0] for row in desk.store.latest(ASSETS, columns=("asset_id",))}
+    names = {row[0] for row in desk.store.latest(ASSETS, columns=("asset_id",))}
     for zone in desk.zones():
         config = desk.config(zone)
-        found |= {asset.asset_id for asset in config.assets} if config else set()
-    return sorted(found)
+        names |= {asset.asset_id for asset in config.assets} if config else set()
+    return sorted(names)
 
 
 def _zone_of(desk: Desk, asset_id: str) -> str | None:

@@ -47,13 +47,13 @@ def explain_decision(
         return DecisionExplanation(
             as_of=desk.as_of(chosen), zone=chosen, hint=_what_there_is(desk, chosen, decision_id)
         )
-    found = _explained(desk, chosen, decision)
+    explanation = _explained(desk, chosen, decision)
     if why_not_asset is not None:
         if why_not_mw is None:
             raise QuestionError("which power instead?", hint="give why_not_mw with why_not_asset")
-        found.why_not, reason = _why_not(desk, chosen, decision, why_not_asset, why_not_mw)
-        found.warnings += [reason] if reason else []
-    return found
+        explanation.why_not, reason = _why_not(desk, chosen, decision, why_not_asset, why_not_mw)
+        explanation.warnings += [reason] if reason else []
+    return explanation
 
 
 def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -> Decision | None:
@@ -115,16 +115,16 @@ def _why_not(
     if config is None or asset_id not in {asset.asset_id for asset in config.assets}:
         raise QuestionError(f"there is no asset {asset_id!r} in {zone}", hint="see list_assets")
     try:
-        found = why_not(config, decision, {asset_id: power_mw})
+        alternative = why_not(config, decision, {asset_id: power_mw})
     except RefusedError as error:
         return None, str(error)
-    items = {name: round(value, 2) + 0.0 for name, value in found.items.items()}
+    items = {name: round(value, 2) + 0.0 for name, value in alternative.items.items()}
     answer = WhyNot(
         asset_id=asset_id,
-        power_mw=round(found.power_mw[asset_id], 4),
-        extra_cost=round(found.extra_cost, 2) + 0.0,
+        power_mw=round(alternative.power_mw[asset_id], 4),
+        extra_cost=round(alternative.extra_cost, 2) + 0.0,
         items={name: value for name, value in items.items() if value},
-        notes=[say_note(note) for note in found.notes],
+        notes=[say_note(note) for note in alternative.notes],
     )
     return answer, None
 

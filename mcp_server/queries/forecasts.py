@@ -184,18 +184,18 @@ def _observed(desk: Desk, zone: str, slot: datetime, column: str) -> float | Non
 
 def _why_none(desk: Desk, zone: str, target: str) -> str:
     bid = next(iter(desk.store.latest(BIDS, zone, columns=("reason",), filters={"policy": "actor"})), (None,))
-    said = f": {bid[0]}" if bid[0] else ""
-    return f"there is no {target} forecast of {zone} yet{said}; get_pipeline_health tells how far it is"
+    cause = f": {bid[0]}" if bid[0] else ""
+    return f"there is no {target} forecast of {zone} yet{cause}; get_pipeline_health tells how far it is"
 
 
 def _caveats(desk: Desk, zone: str, rows: list[dict[str, Any]]) -> list[str]:
-    found = []
+    caveats = []
     if rows[0]["source"] != "model":
-        found.append(f"this is the fallback {rows[0]['source']}, not the model")
+        caveats.append(f"this is the fallback {rows[0]['source']}, not the model")
     newest = desk.newest().get(zone)
     if newest is not None and rows[0]["issued_at"] < newest:
-        found.append(f"issued at {iso(rows[0]['issued_at'])}, before the newest slot {iso(newest)}")
-    return found
+        caveats.append(f"issued at {iso(rows[0]['issued_at'])}, before the newest slot {iso(newest)}")
+    return caveats
 
 
 def _four(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

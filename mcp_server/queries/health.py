@@ -25,13 +25,16 @@ def workers(desk: Desk) -> list[WorkerHealth]:
     """Return every topology with what its worker last said of itself, replicas after one another."""
     now_s = desk.now().timestamp()
     quiet = "ended" if _is_done(desk) else "silent"
-    found = []
-    said = read_status(desk.settings)
-    names = [*said, *(name for name in TOPOLOGIES if not any(status["topology"] == name for status in said.values()))]
+    entries = []
+    statuses = read_status(desk.settings)
+    names = [
+        *statuses,
+        *(name for name in TOPOLOGIES if not any(status["topology"] == name for status in statuses.values())),
+    ]
     for name in sorted(names, key=lambda name: (_order(name), name)):
-        status = said.get(name)
+        status = statuses.get(name)
         if status is None:
-            found.append(
+            entries.append(
                 WorkerHealth(
                     topology=name, state="absent", age_s=None, lag=None, processed=None, dead_letters=None,
                     last_slot=None,
@@ -39,7 +42,7 @@ def workers(desk: Desk) -> list[WorkerHealth]:
             )  # fmt: skip
             continue
         age_s = now_s - status["updated_at_s"]
-        found.append(
+        entries.append(
             WorkerHealth(
                 topology=name,
                 state="running" if age_s < SILENT_AFTER_S else quiet,
@@ -50,7 +53,7 @@ def workers(desk: Desk) -> list[WorkerHealth]:
                 last_slot=max(status["last_slot"].values(), default=None),
             )
         )
-    return found
+    return entries
 
 
 def _is_done(desk: Desk) -> bool:
@@ -73,11 +76,11 @@ def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:
     """
     if topology is not None and topology not in TOPOLOGIES:
         raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, TOPOLOGIES))
-    found = [worker for worker in workers(desk) if topology is None or worker.topology.startswith(topology)]
-    silent = [worker.topology for worker in found if worker.state == "silent"]
+    selected = [worker for worker in workers(desk) if topology is None or worker.topology.startswith(topology)]
+    silent = [worker.topology for worker in selected if worker.state == "silent"]
     health = Health(
         run=desk.settings.run,
-        workers=found,
+        workers=selected,
         store=desk.settings.store.kind,
         warnings=[f"worker {name} said nothing for over {SILENT_AFTER_S:g} s: stopped or stuck" for name in silent],
     )

@@ -24,9 +24,9 @@ def get_overview(desk: Desk, zone: str | None = None) -> Overview:
     """
     chosen = desk.choose(zone) if zone is not None else None
     names = desk.zones() if zone is None else [chosen] if chosen is not None else []
-    found = workers(desk)
-    lags = [worker.lag for worker in found if worker.lag is not None]
-    silent = [worker.topology for worker in found if worker.state == "silent"]
+    states = workers(desk)
+    lags = [worker.lag for worker in states if worker.lag is not None]
+    silent = [worker.topology for worker in states if worker.state == "silent"]
     truncated = len(names) > MAX_ZONES
     hint = None if names else NOTHING_YET
     if truncated:
@@ -34,10 +34,10 @@ def get_overview(desk: Desk, zone: str | None = None) -> Overview:
     return Overview(
         as_of=desk.as_of(zone),
         zones=[_zone_now(desk, name) for name in names[:MAX_ZONES]],
-        workers_running=sum(worker.state == "running" for worker in found),
+        workers_running=sum(worker.state == "running" for worker in states),
         workers_silent=silent,
         max_lag=max(lags, default=None),
-        dead_letters=sum(worker.dead_letters or 0 for worker in found),
+        dead_letters=sum(worker.dead_letters or 0 for worker in states),
         truncated=truncated,
         hint=hint,
         warnings=[f"worker {name} is silent: see get_pipeline_health" for name in silent],

@@ -78,17 +78,17 @@ def get_performance(
             if (row["energy_mwh"] or 0.0) > 0.0:
                 discharged[row["asset_id"]] = discharged.get(row["asset_id"], 0.0) + row["energy_mwh"]
     names = sorted(groups)
-    kept = names[-MAX_GROUPS:] if by == "day" else names[:MAX_GROUPS]
+    shown = names[-MAX_GROUPS:] if by == "day" else names[:MAX_GROUPS]
     return Performance(
         as_of=as_of,
         window=window.text(),
         by=by,
-        groups=[groups[key].money(key[0]) for key in kept],
+        groups=[groups[key].money(key[0]) for key in shown],
         total=[one.money("total") for _, one in sorted(totals.items())],
         battery_cycles=_cycles(desk, zones, discharged),
         capture=[one for name in zones[:MAX_CAPTURED] for one in _captures(desk, name, window)],
         skill=[one for name in zones[:8] for one in some_skills(desk, name, until=window.end)],
-        truncated=len(kept) < len(names),
+        truncated=len(shown) < len(names),
         hint=None if groups else _what_there_is(desk, zones),
         warnings=[*window.notes, *_without_price(prices)],
     )
@@ -118,15 +118,15 @@ def _group(desk: Desk, row: dict[str, Any], by: Grouping, time_zones: dict[str, 
 
 def _cycles(desk: Desk, zones: list[str], discharged: dict[str, float]) -> dict[str, float]:
     """Return full cycles per battery: energy discharged at the grid side over the energy of one full discharge."""
-    found = {}
+    cycles = {}
     for zone in zones:
         config = desk.config(zone)
         for asset in config.assets if config is not None else ():
             store = store_of(asset)
             if store is not None and asset.asset_id in discharged:
                 full_mwh = store.energy_mwh * store.discharge_efficiency
-                found[asset.asset_id] = round(discharged[asset.asset_id] / full_mwh, 3)
-    return found
+                cycles[asset.asset_id] = round(discharged[asset.asset_id] / full_mwh, 3)
+    return cycles
 
 
 def _captures(desk: Desk, zone: str, window: Period) -> list[Captured]:

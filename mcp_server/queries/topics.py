@@ -25,10 +25,10 @@ def find_topic(name: str, prefix: str) -> Topic:
     Raises:
         QuestionError: There is none.
     """
-    found = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
-    if found is None:
+    topic = BY_NAME.get(name) or BY_NAME.get(name.removeprefix(prefix))
+    if topic is None:
         raise QuestionError(f"there is no topic {name!r}", hint=nearest_hint(name, BY_NAME))
-    return found
+    return topic
 
 
 def topic_schema(desk: Desk, name: str) -> dict[str, Any]:

@@ -59,13 +59,13 @@ class TokenHashes(TokenVerifier):
     async def verify_token(self, token: str) -> AccessToken | None:
         """Return whose token it is, None where it is nobody's; takes as long for any wrong token."""
         digest = hashlib.sha256(token.encode()).hexdigest()
-        found = None
+        match = None
         for entry in self.entries():
             if hmac.compare_digest(entry.sha256, digest):
-                found = entry
-        if found is None:
+                match = entry
+        if match is None:
             return None
-        return AccessToken(token=token, client_id=found.name, subject=found.name, scopes=list(found.scopes))
+        return AccessToken(token=token, client_id=match.name, subject=match.name, scopes=list(match.scopes))
 
     def entries(self) -> list[TokenEntry]:
         """Return the entries of the file as it is now."""
@@ -105,8 +105,8 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
     # Whoever may act or approve must be able to see what they act on.
     granted = tuple(scope for scope in SCOPES if scope in scopes or scope == READ)
     entry = TokenEntry(name=name, scopes=granted, sha256=hashlib.sha256(token.encode()).hexdigest())
-    kept = [entry_.model_dump() for entry_ in entries if entry_.name != name]
-    write_atomic(path, json.dumps([*kept, entry.model_dump()], indent=1) + "\n", mode=0o600)
+    others = [entry_.model_dump() for entry_ in entries if entry_.name != name]
+    write_atomic(path, json.dumps([*others, entry.model_dump()], indent=1) + "\n", mode=0o600)
     return token
 
 

@@ -210,7 +210,7 @@ def _unapproved(plan_id: str, why: str) -> ActionReceipt:
 
 
 def _question(plan: PlanState) -> str:
-    order, kept = plan.kept.order, plan.kept
+    order, proposal = plan.kept.order, plan.kept
     what = {
         "target": f"{order.power_mw} MW of {', '.join(order.asset_ids)}",
         "band": f"limit {', '.join(order.asset_ids)} to {order.min_mw}..{order.max_mw} MW",
@@ -219,5 +219,5 @@ def _question(plan: PlanState) -> str:
         "cancel": f"cancel order {order.cancels}",
     }.get(order.action, order.action)
     times = f" from {order.starts_at} to {order.expires_at}" if order.starts_at else ""
-    cost = "" if kept.cost_change is None else f" Expected extra cost {kept.cost_change:.2f}."
+    cost = "" if proposal.cost_change is None else f" Expected extra cost {proposal.cost_change:.2f}."
     return f"Approve in zone {order.zone}: {what}{times}?{cost} Asked by {plan.proposer}: {order.reason}"

@@ -64,12 +64,12 @@ def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None
     @server.resource("vpp://plans/{plan_id}", name="plan", title="Plan", mime_type=JSON, auth=scope)
     def plan(plan_id: str) -> str:
         """A plan of the last day: the order, its checks in short, and what became of it."""
-        found = acts.book.find(plan_id)
-        if found is None:
+        state = acts.book.find(plan_id)
+        if state is None:
             raise ResourceError(f"there is no plan {plan_id!r} of the last day")
-        status = {"plan_id": found.plan_id, "status": found.status(acts.book.now()), "digest": found.digest}
-        people = {"proposer": found.proposer, "approved_by": found.approved_by, "rejected_by": found.rejected_by}
-        return json.dumps({**status, **people, **msgspec.to_builtins(found.kept)})
+        status = {"plan_id": state.plan_id, "status": state.status(acts.book.now()), "digest": state.digest}
+        people = {"proposer": state.proposer, "approved_by": state.approved_by, "rejected_by": state.rejected_by}
+        return json.dumps({**status, **people, **msgspec.to_builtins(state.kept)})
 
 
 def add_completions(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:
@@ -81,22 +81,22 @@ def add_completions(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str,
         argument: CompletionArgument,
         context: CompletionContext | None,
     ) -> Completion | None:
-        found: list[str]
+        names: list[str]
         match argument.name:
             case "asset_id":
-                found = assets.asset_ids(desk)
+                names = assets.asset_ids(desk)
             case "topic":
-                found = list(BY_NAME)
+                names = list(BY_NAME)
             case "zone":
-                found = desk.zones()
+                names = desk.zones()
             case "clause":
-                found = rules.clause_ids(desk)
+                names = rules.clause_ids(desk)
             case "tool":
-                found = sorted(schemas)
+                names = sorted(schemas)
             case _:
                 return None
         typed = argument.value.casefold()
-        fitting = [name for name in found if typed in name.casefold()]
+        fitting = [name for name in names if typed in name.casefold()]
         fitting.sort(key=lambda name: (not name.casefold().startswith(typed), name))
         return Completion(values=fitting[:MAX_COMPLETIONS], total=len(fitting), has_more=len(fitting) > MAX_COMPLETIONS)
 

@@ -14,10 +14,10 @@ def compact_input(schema: dict[str, Any]) -> dict[str, Any]:
     Null is accepted and lengths are checked all the same, by the function's own types.
     """
     properties = {name: _argument(value) for name, value in schema.get("properties", {}).items()}
-    found: dict[str, Any] = {"type": "object", "properties": properties}
+    compact: dict[str, Any] = {"type": "object", "properties": properties}
     if schema.get("required"):
-        found["required"] = schema["required"]
-    return found
+        compact["required"] = schema["required"]
+    return compact
 
 
 def compact_output(schema: dict[str, Any]) -> dict[str, Any]:
@@ -30,35 +30,35 @@ def compact_output(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _argument(node: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in node.items() if name not in _LEFT_OUT}
+    compact = {name: value for name, value in node.items() if name not in _LEFT_OUT}
     kinds = [
         {name: value for name, value in kind.items() if name not in _LEFT_OUT}
-        for kind in kept.pop("anyOf", [])
+        for kind in compact.pop("anyOf", [])
         if kind != _NULL
     ]
-    if "items" in kept:
-        kept["items"] = _argument(kept["items"])
+    if "items" in compact:
+        compact["items"] = _argument(compact["items"])
     if len(kinds) == 1:
-        kept |= kinds[0]
+        compact |= kinds[0]
     elif kinds:
-        kept["anyOf"] = kinds
-    if kept.get("default", 0) is None:
-        del kept["default"]
-    return kept
+        compact["anyOf"] = kinds
+    if compact.get("default", 0) is None:
+        del compact["default"]
+    return compact
 
 
 def _field(node: dict[str, Any]) -> dict[str, Any]:
-    said = {"description": node["description"]} if "description" in node and "properties" not in node else {}
+    description = {"description": node["description"]} if "description" in node and "properties" not in node else {}
     if "anyOf" in node:
         inner = next((kind for kind in node["anyOf"] if "properties" in kind), None)
-        return said | ({"description": _names(inner)} if inner is not None else {})
+        return description | ({"description": _names(inner)} if inner is not None else {})
     kind = {"type": node["type"]} if "type" in node else {}
     if "properties" in node:
         return kind | {"description": _names(node)}
     items = node.get("items", {})
     if "properties" in items:
         return kind | {"description": "each: " + _names(items)}
-    return kind | said
+    return kind | description
 
 
 def _names(node: dict[str, Any]) -> str:

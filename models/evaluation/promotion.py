@@ -119,7 +119,7 @@ def judge(
         )
     challenger = assemble(parts, identified(parts, metadata))
     rows = with_net_load(frame, zone)
-    found = {}
+    comparisons = {}
     for n, target in enumerate(_targets(rows, begin, until)):
         options = BacktestOptions(target, begin, begin, until, None)
         runs = []
@@ -128,10 +128,10 @@ def judge(
             runs.append(replay_model(rows, zone, options, model))
         losses = daily_losses(*runs)
         if not np.isnan(losses[0] + losses[1]).all():
-            found[target.value] = compare(*losses)
-    if not found:
+            comparisons[target.value] = compare(*losses)
+    if not comparisons:
         return PromotionVerdict(False, f"the last {days} days hold neither net load nor price", against)
-    return _verdict(found, against, days, begin, until)
+    return _verdict(comparisons, against, days, begin, until)
 
 
 def _holdout(frame: pd.DataFrame, in_force: ServedModel | None, until: datetime) -> tuple[int, str]:
@@ -153,19 +153,19 @@ def _targets(rows: pd.DataFrame, begin: datetime, until: datetime) -> list[Targe
 
 
 def _verdict(
-    found: dict[str, Comparison], against: str, days: int, begin: datetime, until: datetime
+    comparisons: dict[str, Comparison], against: str, days: int, begin: datetime, until: datetime
 ) -> PromotionVerdict:
-    better = [name for name, c in found.items() if c.is_better]
-    worse = [name for name, c in found.items() if c.is_worse]
-    told = "; ".join(
+    better = [name for name, c in comparisons.items() if c.is_better]
+    worse = [name for name, c in comparisons.items() if c.is_worse]
+    summary = "; ".join(
         f"{name.replace('_', ' ')}: loss {abs(c.gain):.1%} {'lower' if c.gain >= 0 else 'higher'}, "
         f"better in {c.better:.0%} of draws"
-        for name, c in found.items()
+        for name, c in comparisons.items()
     )
     rival = "the fallback" if against == FALLBACK else against
     return PromotionVerdict(
-        bool(better) and not worse, f"{told} (against {rival} on {days} days that neither has seen)", against,
-        begin, until, found,
+        bool(better) and not worse, f"{summary} (against {rival} on {days} days that neither has seen)", against,
+        begin, until, comparisons,
     )  # fmt: skip
 
 

@@ -64,9 +64,9 @@ def _trees(part: RealTimePart, data: PriceSeries, rows: LevelRows, level: Floats
     values = part.boost.trees.contributions(table)
     total = values.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        kept = np.where(total != 0.0, np.clip(total, -_TREE_CLIP, _TREE_CLIP) / total, 1.0)
+        factor = np.where(total != 0.0, np.clip(total, -_TREE_CLIP, _TREE_CLIP) / total, 1.0)
     share = np.array([np.interp(steps[h], steps[anchors], row) for row in np.eye(anchors.size)])
-    return np.asarray((share * kept) @ values * rows.scale[0])
+    return np.asarray((share * factor) @ values * rows.scale[0])
 
 
 def _level_names(shape: InputShape) -> list[str]:

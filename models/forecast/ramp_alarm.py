@@ -46,10 +46,10 @@ class RampAlarm:
             index: Index of the closed slot.
             slot: Its start.
         """
-        found = self._expected(ring, waiting, index)
-        if found is None:
+        expected = self._expected(ring, waiting, index)
+        if expected is None:
             return None
-        at, change = found
+        at, change = expected
         before = self._expected(ring, waiting, index - 1)
         if before is not None and before[1] * change > 0:
             return None
@@ -89,11 +89,11 @@ class RampAlarm:
         """Return the size of an event by hours ahead, MW, NaN until two weeks are known; made anew each UTC day."""
         step = self._zone.step
         day = index // step.per_day
-        found = self._sizes.get(day)
-        if found is None:
+        size_array = self._sizes.get(day)
+        if size_array is None:
             past = ring.window(NET_LOAD, (day - THRESHOLD_DAYS) * step.per_day, day * step.per_day)
             known = np.count_nonzero(np.isfinite(past)) >= MIN_DAYS * step.per_day
             sizes = [event_threshold(past, round(hours / step.hours)) if known else None for hours in self._hours]
-            found = [math.nan if size is None else size for size in sizes]
-            self._sizes = {other: held for other, held in self._sizes.items() if other == day - 1} | {day: found}
-        return found
+            size_array = [math.nan if size is None else size for size in sizes]
+            self._sizes = {other: held for other, held in self._sizes.items() if other == day - 1} | {day: size_array}
+        return size_array

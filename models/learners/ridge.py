@@ -126,16 +126,16 @@ class Ridge:
         self._as_of_day = last
         decay = 0.5 ** ((last - day) / self.settings.half_life_days)
         if self.coefficients is None and self._scale == 0.0:
-            kept = (self._gram.copy(), self._cross.copy(), self._rows)
+            backup = (self._gram.copy(), self._cross.copy(), self._rows)
             weight = decay
             for _ in range(2):
-                self._gram, self._cross, self._rows = kept[0].copy(), kept[1].copy(), kept[2]
+                self._gram, self._cross, self._rows = backup[0].copy(), backup[1].copy(), backup[2]
                 self._enter(design, target, groups, weight)
                 self.solve()
                 residual = target - self._predicted(design, groups)
                 self._scale = max(1.4826 * float(np.median(np.abs(residual))), 1e-9)
                 weight = decay * _huber(residual, self.settings.huber * self._scale)
-            self._gram, self._cross, self._rows = kept
+            self._gram, self._cross, self._rows = backup
         else:
             weight = decay * _huber(target - self._predicted(design, groups), self.settings.huber * self._scale)
         self._enter(design, target, groups, weight)

@@ -95,18 +95,18 @@ class Registry:
         folder = self._find(model_id)
         metadata = self._metadata(folder)
         parts = _read(folder)
-        found = content_hash(parts)
-        if found != metadata["sha256"]:
+        digest = content_hash(parts)
+        if digest != metadata["sha256"]:
             raise ModelError(
                 f"model {model_id} is damaged: its content is not what was saved", hint="train again: vpp train"
             )
-        if sha256 and sha256 != found:
+        if sha256 and sha256 != digest:
             raise ModelError(
-                f"model {model_id} in the registry has sha256 {found[:12]}, but {sha256[:12]} was promoted",
+                f"model {model_id} in the registry has sha256 {digest[:12]}, but {sha256[:12]} was promoted",
                 hint="copy the promoted version into this registry, or promote this one",
             )
         model = assemble(parts, metadata)
-        self._loaded[(model_id, found)] = self._loaded[(model_id, "")] = model
+        self._loaded[(model_id, digest)] = self._loaded[(model_id, "")] = model
         return model
 
     def versions(self, zone: str) -> list[dict[str, Any]]:
@@ -114,8 +114,8 @@ class Registry:
         folder = self._root / file_name(zone)
         if not folder.is_dir():
             return []
-        found = [self._metadata(path.parent) for path in sorted(folder.glob(f"*/{_METADATA}"))]
-        return sorted(found, key=lambda m: (str(m["until"]), str(m["model_id"])))
+        entries = [self._metadata(path.parent) for path in sorted(folder.glob(f"*/{_METADATA}"))]
+        return sorted(entries, key=lambda m: (str(m["until"]), str(m["model_id"])))
 
     def zones(self) -> list[str]:
         """Return the zones that have versions."""

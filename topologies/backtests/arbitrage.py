@@ -109,13 +109,13 @@ def run_arbitrage(
     zone = zone.model_copy(update={"assets": (terms.battery(zone),)})
     frame = _checked(frame, zone, test_from, test_to)
     battery = UnitBattery.of(zone)
-    told = part_of(progress, 0.0, 0.95)
+    trade_progress = part_of(progress, 0.0, 0.95)
     paths: dict[str, Floats] = {}
     if mode is Mode.DAY_AHEAD:
-        market, path, paths = trade_day_ahead(frame, zone, battery, test_from, test_to, told)
+        market, path, paths = trade_day_ahead(frame, zone, battery, test_from, test_to, trade_progress)
     else:
         market = market_of(frame, zone, test_from, test_to)
-        path = trade_real_time(frame, zone, battery, market, mode, told)
+        path = trade_real_time(frame, zone, battery, market, mode, trade_progress)
     progress(0.95, "bound and baselines")
     price, day = market.price[market.test], market.day[market.test]
     bound = arbitrage.bound_path(battery, price, market.hours)

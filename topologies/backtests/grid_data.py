@@ -61,18 +61,20 @@ def open_grid_data(
     """
     names = () if name is None else (name,)
     feed = open_file(path, names=names, start=start, mapping=mapping, own=own, overrides=overrides)
-    found = feed.one_zone().zone
+    zone_name = feed.one_zone().zone
     fine_min = feed.step_min
-    slot_min = step_min or _slot_min(found, fine_min, own)
+    slot_min = step_min or _slot_min(zone_name, fine_min, own)
     if slot_min != fine_min:
         feed = open_file(
-            path, names=(found,), start=start, mapping=mapping, own=own, overrides=overrides, step_min=slot_min
+            path, names=(zone_name,), start=start, mapping=mapping, own=own, overrides=overrides, step_min=slot_min
         )
     inside = slot_min != fine_min and slot_min // fine_min <= MOST_TICKS
-    notes = (*feed.notes, f"{found}: slots of {slot_min} min, rows of {fine_min} min inside") if inside else feed.notes
+    notes = (
+        (*feed.notes, f"{zone_name}: slots of {slot_min} min, rows of {fine_min} min inside") if inside else feed.notes
+    )
     until = end + _AHEAD
-    ticks = read_frame(path, found, mapping=mapping, end=until, step_min=fine_min) if inside else None
-    return GridData(feed.zones[found], feed.frame(found, until), ticks, notes)
+    ticks = read_frame(path, zone_name, mapping=mapping, end=until, step_min=fine_min) if inside else None
+    return GridData(feed.zones[zone_name], feed.frame(zone_name, until), ticks, notes)
 
 
 def _slot_min(name: str, fine_min: int, own: Fleet | None) -> int:

@@ -74,10 +74,10 @@ def joint_figures(trial: Trial) -> dict[str, Any]:
     at actual prices, less wear, and what is left in store. ``value``: cost of no action less that of the policy.
     """
     idle = trial.runs[NO_ACTION]
-    found = {name: _policy(trial.zone, done, idle) for name, done in trial.runs.items()}
-    first, joint = (found[name]["value"] for name in (GRID_FIRST, JOINT))
+    policies = {name: _policy(trial.zone, done, idle) for name, done in trial.runs.items()}
+    first, joint = (policies[name]["value"] for name in (GRID_FIRST, JOINT))
     return {
-        "policies": found,
+        "policies": policies,
         "joint_over_grid_first_pct": round(100.0 * (joint - first) / abs(first), 2) if first else None,
     }
 

@@ -59,13 +59,13 @@ class History:
         """Return the output of renewables that can be cut, shape (A, length), None where there is none."""
         if not self.zone.renewables:
             return None
-        found = np.zeros((len(self.zone.assets), length))
+        potential_mw = np.zeros((len(self.zone.assets), length))
         for asset in self.zone.renewables:
             row = self.zone.assets.index(asset)
             if asset.channel in self.frame:
                 output = self.frame[asset.channel].to_numpy(dtype=float)[start : start + length]
-                found[row] = np.maximum(np.nan_to_num(output) * self.zone.share.factor * asset.share, 0.0)
-        return found
+                potential_mw[row] = np.maximum(np.nan_to_num(output) * self.zone.share.factor * asset.share, 0.0)
+        return potential_mw
 
 
 def bridged(values: Floats) -> Floats:

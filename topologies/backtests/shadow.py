@@ -234,24 +234,24 @@ def _ended(zone: Zone, standing: Mapping[str, Order], now: Mapping[str, Order], 
 def _bids(
     store: Store, zone: str, start: datetime | None, end: datetime | None
 ) -> dict[tuple[datetime, str], ActorBid | TraderBid]:
-    found: dict[tuple[datetime, str], ActorBid | TraderBid] = {}
+    bids: dict[tuple[datetime, str], ActorBid | TraderBid] = {}
     for chunk in store.scan(BIDS, zone=zone, start=start, end=end, columns=("slot", "policy", "body")):
         for slot, policy, body in chunk:
-            found[slot, policy] = msgspec.json.decode(body, type=BID_OF_POLICY[policy])
-    return found
+            bids[slot, policy] = msgspec.json.decode(body, type=BID_OF_POLICY[policy])
+    return bids
 
 
 def _corrections(store: Store, zone: Zone, start: datetime | None, end: datetime | None) -> dict[datetime, Correction]:
     columns = ("slot", "net_load_mw", "price_per_mwh", "revision")
-    found: dict[datetime, Correction] = {}
+    corrections: dict[datetime, Correction] = {}
     for chunk in store.scan(TELEMETRY, zone=zone.zone, start=start, end=end, columns=columns):
         for slot, net, price, revision in chunk:
             if revision:
                 values: dict[str, float | None] = {} if price is None else {PRICE: price}
-                found[slot] = Correction(
+                corrections[slot] = Correction(
                     zone=zone.zone, slot=slot, step_min=zone.step_min, values=values, net_load_mw=net, revision=revision
                 )
-    return found
+    return corrections
 
 
 def charge_after(store: Store, zone: Zone, slot: datetime) -> dict[str, float]:
@@ -265,13 +265,13 @@ def _stored_setpoints(
 ) -> dict[tuple[datetime, str], float]:
     """Return the stored setpoints of the slots that were made again; of revisions the last."""
     slots = [slot for slot, _ in made]
-    found: dict[tuple[datetime, str], float] = {}
+    setpoints: dict[tuple[datetime, str], float] = {}
     columns = ("slot", "asset_id", "power_mw", "revision")
     end = max(slots) + zone.step.delta
     for chunk in store.scan(SETPOINTS, zone=zone.zone, start=min(slots), end=end, columns=columns):
         for slot, asset_id, power, _ in chunk:
-            found[slot, asset_id] = power
-    return found
+            setpoints[slot, asset_id] = power
+    return setpoints
 
 
 def with_hedge_of(log: Sequence[Message], live: Zone, shadow: Zone) -> list[Message]:

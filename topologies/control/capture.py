@@ -57,7 +57,7 @@ def captures(
     """
     expected = dict(_expectations(store, zone, start, end))
     money = _money(store, zone.zone, start, end)
-    found: list[DayCapture] = []
+    results: list[DayCapture] = []
     for asset in (zone.assets[row] for row in store_rows(zone)):
         battery = store_of(asset)
         assert battery is not None
@@ -67,8 +67,8 @@ def captures(
             days[local_date(when, zone.time_zone)].append(slot)
         for day, slots in days.items():
             capture = capture_of_day(battery, slots, zone.step.hours)
-            found.append(DayCapture(asset.asset_id, day, len(slots), capture))
-    return found
+            results.append(DayCapture(asset.asset_id, day, len(slots), capture))
+    return results
 
 
 def capture_of_each(days: Sequence[DayCapture]) -> dict[str, Capture]:
@@ -97,12 +97,12 @@ def _slots(
     money: Mapping[tuple[datetime, str], tuple[float, float]],
 ) -> Iterator[tuple[datetime, Slot]]:
     asset_id, battery = asset
-    kept: tuple[datetime, float] | None = None
+    previous: tuple[datetime, float] | None = None
     for when, power, soc in rows:
         # Where the slot before is not there, the store is what the delivered power leaves behind it.
-        began = kept[1] if kept is not None and kept[0] == when - zone.step.delta else None
+        began = previous[1] if previous is not None and previous[0] == when - zone.step.delta else None
         before = soc + (soc - soc_after(battery, soc, power, zone.step.hours)) if began is None else began
-        kept = (when, soc)
+        previous = (when, soc)
         price, cash = money.get((when, asset_id), (math.nan, 0.0))
         plan = expected.get(when)
         yield (
@@ -124,14 +124,14 @@ def _money(
     store: Store, zone: str, start: datetime | None, end: datetime | None
 ) -> dict[tuple[datetime, str], tuple[float, float]]:
     """Return price and cash (revenue less wear, corrections added) by slot and asset."""
-    found: dict[tuple[datetime, str], tuple[float, float]] = {}
+    money: dict[tuple[datetime, str], tuple[float, float]] = {}
     columns = ("slot", "asset_id", "revision", "price_per_mwh", "revenue", "wear_cost")
     for chunk in store.scan(LEDGER, zone=zone, start=start, end=end, columns=columns):
         for slot, asset_id, _, price, revenue, wear in chunk:
-            before = found.get((slot, asset_id), (math.nan, 0.0))
+            before = money.get((slot, asset_id), (math.nan, 0.0))
             now = before[0] if price is None else price
-            found[slot, asset_id] = (now, before[1] + (revenue or 0.0) - (wear or 0.0))
-    return found
+            money[slot, asset_id] = (now, before[1] + (revenue or 0.0) - (wear or 0.0))
+    return money
 
 
 def _expectations(

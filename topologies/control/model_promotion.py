@@ -28,10 +28,10 @@ def tell_workers(settings: Settings, metadata: Mapping[str, Any]) -> bool:
         UnreachableError: The broker that the settings name does not take the record.
     """
     try:
-        found = with_broker(settings)
+        connected = with_broker(settings)
     except UnreachableError:
         return False
-    outbox = KafkaOutbox(found, RAW.wire(found.topic_prefix))
+    outbox = KafkaOutbox(connected, RAW.wire(connected.topic_prefix))
     until = datetime.fromisoformat(str(metadata["until"]))
     outbox.send(
         Promotion(

@@ -100,7 +100,7 @@ class PlanBook:
     def propose(self, proposal: Proposal, principal: str) -> PlanState:
         """Write a proposal down, also a refused one, and return it as a plan."""
         order = proposal.order
-        kept = ProposedPlan(
+        proposed = ProposedPlan(
             order=order,
             outcome=proposal.outcome,
             reasons=proposal.reasons,
@@ -110,9 +110,9 @@ class PlanBook:
             moved_mwh=proposal.moved_mwh,
             peak_change_mw=proposal.peak_change_mw,
         )
-        detail = msgspec.json.encode(kept).decode()
+        detail = msgspec.json.encode(proposed).decode()
         self._write(order.zone, f"propose:{order.order_id}", principal, proposal.outcome, detail, order_digest(order))
-        return PlanState(order.order_id, principal, order_digest(order), kept)
+        return PlanState(order.order_id, principal, order_digest(order), proposed)
 
     def find(self, plan_id: str) -> PlanState | None:
         """Return a plan of the last day, None where there is none."""
@@ -189,13 +189,13 @@ class PlanBook:
             _must_be_own(plan, principal)
             if plan.approved_by is not None:
                 return None
-            kept = plan.kept
-            if kept.order.action not in WITHIN_BUDGET:
-                return f"a {kept.order.action} order needs a person's approval"
-            if kept.peak_change_mw is None or kept.moved_mwh is None or kept.cost_change is None:
+            proposed = plan.kept
+            if proposed.order.action not in WITHIN_BUDGET:
+                return f"a {proposed.order.action} order needs a person's approval"
+            if proposed.peak_change_mw is None or proposed.moved_mwh is None or proposed.cost_change is None:
                 return "its effect is not priced"
-            spent = spent_today(self.recent(kept.order.zone), principal, self.now())
-            why = beyond(budget, spent, kept.peak_change_mw, effect(kept.moved_mwh, kept.cost_change))
+            spent = spent_today(self.recent(proposed.order.zone), principal, self.now())
+            why = beyond(budget, spent, proposed.peak_change_mw, effect(proposed.moved_mwh, proposed.cost_change))
             if why is not None:
                 return why
             self.approve(plan_id, principal, "budget")
@@ -280,9 +280,9 @@ class PlanBook:
             )
 
     def _again(self, plan_id: str) -> PlanState:
-        found = self.find(plan_id)
-        assert found is not None
-        return found
+        plan = self.find(plan_id)
+        assert plan is not None
+        return plan
 
     def _write(self, zone: str, audit_id: str, principal: str, verdict: str, detail: str, digest: str | None) -> None:
         act, _, plan_id = audit_id.partition(":")
@@ -318,7 +318,7 @@ def _plans(records: Iterable[Audit], key: bytes | None) -> list[PlanState]:
         if record is not None:
             act, _, plan_id = record.audit_id.partition(":")
             acts.setdefault(plan_id, {}).setdefault(act, []).append(record)
-    return [plan for plan_id, found in acts.items() if (plan := _plan(plan_id, found)) is not None]
+    return [plan for plan_id, records_of_plan in acts.items() if (plan := _plan(plan_id, records_of_plan)) is not None]
 
 
 def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:

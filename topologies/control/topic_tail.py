@@ -82,8 +82,8 @@ def _starts(
         begin = start[1] if isinstance(start, tuple) else high - last
         if isinstance(start, datetime):
             asked = TopicPartition(name, partition, int(start.timestamp() * 1000))
-            found = consumer.offsets_for_times([asked], timeout=5)[0].offset
-            begin = high if found < 0 else found
+            offset = consumer.offsets_for_times([asked], timeout=5)[0].offset
+            begin = high if offset < 0 else offset
         starts.append(TopicPartition(name, partition, max(low, begin)))
     return starts, ends
 

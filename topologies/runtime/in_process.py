@@ -107,8 +107,8 @@ def _flush(store: Store, pending: dict[str, tuple[Table, list[Row]]], run: str) 
 
 def outputs_of(chain: Chain, messages: Iterable[Message]) -> dict[str, list[Any]]:
     """Feed all messages and return what each topic carried, in order."""
-    found: dict[str, list[Any]] = {}
+    outputs: dict[str, list[Any]] = {}
     for message in messages:
         for output in chain.feed(message):
-            found.setdefault(output.topic, []).append(output.message)
-    return found
+            outputs.setdefault(output.topic, []).append(output.message)
+    return outputs

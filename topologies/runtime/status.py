@@ -38,13 +38,13 @@ def status_path(settings: Settings, topology: str) -> Path:
 
 def read_status(settings: Settings) -> dict[str, dict[str, Any]]:
     """Return the last status of every worker that wrote one, by topology; unreadable files are left out."""
-    found = {}
+    statuses = {}
     for path in sorted((settings.data_dir / "status" / (settings.run or "default")).glob("*.json")):
         try:
-            found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+            statuses[path.stem] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-    return found
+    return statuses
 
 
 class StatusFile:

@@ -84,7 +84,7 @@ class StoreSink(BaseSink):
         short = self._topics[topic].name
         try:
             message = self._decoders[topic](value)
-            found = list(self._rows(message, short, datetime.fromtimestamp(timestamp / 1000, UTC)))
+            rows = list(self._rows(message, short, datetime.fromtimestamp(timestamp / 1000, UTC)))
         except MessageError as error:
             self._letters.append(dead_letter(error.reason, str(error), value, key, Origin(short, partition, offset)))
             return
@@ -93,10 +93,10 @@ class StoreSink(BaseSink):
             detail = f"{type(error).__name__}: {error}"
             self._letters.append(dead_letter("failed", detail, value, key, Origin(short, partition, offset)))
             return
-        for table, row in found:
+        for table, row in rows:
             self._waiting.setdefault(table.name, []).append(row)
         slot = getattr(message, "slot", None)
-        if found and slot is not None:
+        if rows and slot is not None:
             self.last_slot[message.zone] = slot
 
     def flush(self) -> None:
@@ -127,14 +127,14 @@ class StoreSink(BaseSink):
 
     def _rows(self, message: Any, topic: str, seen_at: datetime) -> list[tuple[Table, Row]]:
         try:
-            found = list(rows_of(message, topic, seen_at))
+            rows = list(rows_of(message, topic, seen_at))
         except (IndexError, ValueError) as error:
             raise MessageError("its lists are not of one length", reason="schema") from error
-        for table, row in found:
+        for table, row in rows:
             why = unfit(table, row)
             if why is not None:
                 raise MessageError(why, reason="unfit")
-        return found
+        return rows
 
     def _prune(self, written: dict[Table, list[Row]]) -> None:
         if self._retention is None:

@@ -320,7 +320,7 @@ def _assets(readings: Values) -> dict[str, AssetReading]:
         if value is not None:
             asset, _, reading = name.removeprefix(ASSET_MARK).rpartition(":")
             fields.setdefault(asset, {})[reading] = value
-    return {asset: AssetReading(**found) for asset, found in fields.items()}  # type: ignore[arg-type]
+    return {asset: AssetReading(**values) for asset, values in fields.items()}  # type: ignore[arg-type]
 
 
 def _utc(stamp: Any) -> datetime:

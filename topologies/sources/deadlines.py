@@ -34,7 +34,7 @@ class Deadlines:
             clock: The run clock in force.
             wall_s: Wall time in seconds since 1970.
         """
-        found = []
+        deadlines = []
         for topic, after_s in ((RAW.name, self.close_after_s), (BIDS.name, self.decide_after_s)):
             for name, zone in sorted(self.zones.items()):
                 slot = zone.step.floor(clock.now(wall_s - after_s)) - zone.step.delta
@@ -42,5 +42,5 @@ class Deadlines:
                 if before is None or slot > before:
                     self._sent[(topic, name)] = slot
                     if before is not None:
-                        found.append((topic, Deadline(zone=name, slot=slot, sent_at=slot + zone.step.delta)))
-        return found
+                        deadlines.append((topic, Deadline(zone=name, slot=slot, sent_at=slot + zone.step.delta)))
+        return deadlines

@@ -204,8 +204,8 @@ def open_simulator(
     zones: dict[str, Zone] = {}
     notes = ["synthetic data: a seeded simulator, no real grid"]
     for name in names:
-        zones[name], said = zone_for(name, step_min=step_min, channels=CHANNELS, own=own, overrides=overrides)
-        notes += said
+        zones[name], zone_notes = zone_for(name, step_min=step_min, channels=CHANNELS, own=own, overrides=overrides)
+        notes += zone_notes
     return SimulatorFeed(Simulator(tuple(zones.values()), seed, measured_assets), start - history, tuple(notes), zones)
 
 
@@ -214,12 +214,12 @@ def _inspected(path: Path, mapping: str | None, cache_dir: Path | None) -> FileI
         return inspect_file(path, mapping)
     stat = path.stat()
     described = f"{path.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{mapping}|{_stamp(mapping)}"
-    kept = cache_dir / f"inspected-{sha256(described.encode()).hexdigest()[:16]}.json"
+    cache_path = cache_dir / f"inspected-{sha256(described.encode()).hexdigest()[:16]}.json"
     try:
-        return msgspec.json.decode(kept.read_bytes(), type=FileInfo)
+        return msgspec.json.decode(cache_path.read_bytes(), type=FileInfo)
     except (OSError, msgspec.MsgspecError):
         info = inspect_file(path, mapping)
-    write_atomic(kept, msgspec.json.encode(info))
+    write_atomic(cache_path, msgspec.json.encode(info))
     return info
 
 

@@ -76,9 +76,9 @@ class SourceOptions:
 
     def arguments(self) -> list[str]:
         """Return the command line of ``python -m topologies.replay`` or ``topologies.simulate`` for these options."""
-        found: list[str] = [str(self.path)] if self.path is not None else []
+        arguments: list[str] = [str(self.path)] if self.path is not None else []
         for zone in self.zones:
-            found += ["--zone", zone]
+            arguments += ["--zone", zone]
         given = {
             "--from": self.start and iso(self.start),
             "--to": self.end and iso(self.end),
@@ -96,10 +96,10 @@ class SourceOptions:
             given |= {"--faults": self.faults, "--seed": self.seed}
         for name, value in given.items():
             if value is not None:
-                found += [name, str(value)]
-        found += ["--now"] if self.live else []
-        found += ["--catch-up"] if self.catch_up else []
-        return found + (["--measured-assets"] if self.measured_assets else [])
+                arguments += [name, str(value)]
+        arguments += ["--now"] if self.live else []
+        arguments += ["--catch-up"] if self.catch_up else []
+        return arguments + (["--measured-assets"] if self.measured_assets else [])
 
     @property
     def identity(self) -> str:

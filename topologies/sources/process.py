@@ -172,8 +172,8 @@ class SourceRun:
             UnreachableError: The broker does not take the records.
             DataError: The file turned out to be broken further on.
         """
-        kept = read_checkpoint(self.checkpoint_path)
-        state = kept if kept and kept.identity == self.options.identity else None
+        checkpoint = read_checkpoint(self.checkpoint_path)
+        state = checkpoint if checkpoint and checkpoint.identity == self.options.identity else None
         if state is None:
             state = Checkpoint(identity=self.options.identity, began_at=now)
         if state.finished:

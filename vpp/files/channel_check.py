@@ -92,11 +92,11 @@ class ChannelCheck:
         if every < 2 or len({slot % every for slot in rows}) < 2:
             return
         minutes = every * step_min
-        said = f"{path}: zone {zone} has a price every {minutes} min, but slots of {step_min} min"
+        message = f"{path}: zone {zone} has a price every {minutes} min, but slots of {step_min} min"
         if minutes > 240:
-            raise DataError(said, hint="write a price into each row, or leave the column out")
+            raise DataError(message, hint="write a price into each row, or leave the column out")
         raise DataError(
-            said,
+            message,
             hint=f"state in a mapping file how long a price holds: repeat_min: {{{PRICE}: {minutes}}}",
         )
 

@@ -96,8 +96,8 @@ class FileLayout:
     @property
     def targets(self) -> tuple[str, ...]:
         """Canonical columns, those of text that were met so far left out."""
-        kept = (recipe.target for recipe in self.recipes if recipe.source not in self.ignored)
-        return tuple(dict.fromkeys(kept))
+        targets = (recipe.target for recipe in self.recipes if recipe.source not in self.ignored)
+        return tuple(dict.fromkeys(targets))
 
     @property
     def energies(self) -> frozenset[str]:
@@ -143,24 +143,24 @@ class FileLayout:
         return list(dict.fromkeys(wanted))
 
     def _read(self, column: pd.Series[Any], rows: Any) -> Numbers:
-        found = read_numbers(column, self.numbers)
-        if not found.unreadable.any():
-            return found
+        numbers = read_numbers(column, self.numbers)
+        if not numbers.unreadable.any():
+            return numbers
         named = any(recipe.named for recipe in self.recipes if column.name in recipe.columns)
         if named or self._started:
-            where = int(np.argmax(found.unreadable))
+            where = int(np.argmax(numbers.unreadable))
             hint = number_hint(column, self.numbers)
             if not named:
                 hint = f"leave the column out with ignore: [{column.name}] in a mapping file"
             raise DataError(
                 f"{self.path}, row {rows[where]}: {column.name} {column.iloc[where]!r} is not a number", hint=hint
             )
-        return found
+        return numbers
 
     def _drop_text(self, read: dict[str, Numbers]) -> None:
-        for name, found in read.items():
-            if found.unreadable.any():
-                self.ignored[name] = "text" if found.is_text else "not all of it is a number"
+        for name, numbers in read.items():
+            if numbers.unreadable.any():
+                self.ignored[name] = "text" if numbers.is_text else "not all of it is a number"
         self._started = True
 
     def _zones(self, raw: pd.DataFrame, rows: Any) -> Any:

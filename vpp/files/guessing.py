@@ -148,26 +148,26 @@ def _time(path: Path, cells: pd.DataFrame, choices: Choices) -> tuple[str, dict[
 
 
 def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    channels: dict[str, dict[str, Any]] = {}
     for channel, column in choices.columns.items():
-        found[channel_of(channel)] = _source(channel_of(channel), column, choices)
+        channels[channel_of(channel)] = _source(channel_of(channel), column, choices)
         used = used | {column}
     for name in table.header:
         plain = channel_of(name.casefold())
-        if name not in used and is_canonical(plain) and name.casefold() not in NOT_CHANNELS and plain not in found:
-            found[plain] = {"from": name}
+        if name not in used and is_canonical(plain) and name.casefold() not in NOT_CHANNELS and plain not in channels:
+            channels[plain] = {"from": name}
             used = used | {name}
     for channel, pattern in NAMES:
-        if channel in found:
+        if channel in channels:
             continue
         like = [name for name in table.header if name not in used and re.search(pattern, name, re.IGNORECASE)]
         if like and not re.search(SOC, like[0], re.IGNORECASE):
-            found[channel] = _source(channel, like[0], choices)
+            channels[channel] = _source(channel, like[0], choices)
             used = used | {like[0]}
     for channel in (LOAD, SOLAR, WIND, PRICE):
-        if channel in found:
-            found[channel]["required"] = True
-    return found
+        if channel in channels:
+            channels[channel]["required"] = True
+    return channels
 
 
 def _source(channel: str, column: str, choices: Choices) -> dict[str, Any]:

@@ -41,20 +41,20 @@ class Header:
         name = name.strip()
         alike = self._plain.get(name.casefold(), [])
         exact = [one for one in alike if one == name]
-        found = exact or alike
-        if len(found) > 1:
-            places = [str(place) for place, one in enumerate(self.names, start=1) if one in found]
+        matches = exact or alike
+        if len(matches) > 1:
+            places = [str(place) for place, one in enumerate(self.names, start=1) if one in matches]
             raise DataError(
                 f"{self.path}: column {name!r} comes twice (columns {', '.join(places)})", hint="give each its own name"
             )
-        return found[0] if found else None
+        return matches[0] if matches else None
 
     def first(self, names: Iterable[str]) -> str | None:
         """Return the first of these columns that is there; it counts as used."""
-        found = next((column for name in names if (column := self.get(name)) is not None), None)
-        if found is not None:
-            self.used.add(found)
-        return found
+        present = next((column for name in names if (column := self.get(name)) is not None), None)
+        if present is not None:
+            self.used.add(present)
+        return present
 
     def listed(self) -> str:
         """Return the names for people."""
@@ -124,12 +124,12 @@ def _time(header: Header, mapping: Mapping) -> TimeReader:
             time.column,
             "rename the time column to 'timestamp' (UTC, interval start), or give a mapping file (docs/guide/data.md)",
         )
-    found = {}
+    columns = {}
     for key, name in (("period", time.period), ("clock", time.clock)):
-        found[key] = None if name is None else header.first([name])
-        if name is not None and found[key] is None:
+        columns[key] = None if name is None else header.first([name])
+        if name is not None and columns[key] is None:
             raise header.missing("no column", [name], f"correct time.{key} in the mapping {mapping.name}")
-    return TimeReader(time, header.path, column, found["period"], found["clock"])
+    return TimeReader(time, header.path, column, columns["period"], columns["clock"])
 
 
 def _zone_column(header: Header, mapping: Mapping) -> str | None:
@@ -139,13 +139,13 @@ def _zone_column(header: Header, mapping: Mapping) -> str | None:
         header.used.add(header.get(ZONE_COLUMN) or ZONE_COLUMN)
         return None
     name = mapping.zone_column or ZONE_COLUMN
-    found = header.first([name])
-    if found is None:
+    zone_column = header.first([name])
+    if zone_column is None:
         raise DataError(
             f"{header.path}: no column {name!r}{did_you_mean(name, header.names)}; the columns are {header.listed()}",
             hint="add a zone column, or name the zone in a mapping file (zone: NAME)",
         )
-    return found
+    return zone_column
 
 
 def _left_out(header: Header, mapping: Mapping) -> dict[str, str]:

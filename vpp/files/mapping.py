@@ -288,8 +288,8 @@ def parse_mapping(text: str, name: str) -> Mapping:
 def shipped_mappings() -> dict[str, Mapping]:
     """Return the mappings that come with the package, by name."""
     folder = resources.files("vpp").joinpath("_assets", "mappings")
-    found = {}
+    mappings = {}
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".yaml"):
-            found[entry.name.removesuffix(".yaml")] = parse_mapping(entry.read_text(encoding="utf-8"), entry.name)
-    return found
+            mappings[entry.name.removesuffix(".yaml")] = parse_mapping(entry.read_text(encoding="utf-8"), entry.name)
+    return mappings

@@ -78,13 +78,13 @@ class FileInfo:
         Raises:
             ConfigError: It has no such zone.
         """
-        found = self.spans.get(zone)
-        if found is None:
+        span = self.spans.get(zone)
+        if span is None:
             raise ConfigError(
                 f"the file has no zone {zone!r}{did_you_mean(zone, self.zones)}",
                 hint=f"its zones are {', '.join(self.zones)}",
             )
-        return found
+        return span
 
     def with_step(self, step_min: int) -> FileInfo:
         """Return the same with slots of another length, into which the rows are averaged."""
@@ -184,8 +184,8 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
     for name, rows in sorted(spacing.zones.items()):
         check.refuse_sparse_price(str(path), name, rows.phases, steps[name].step_min, repeat)
         first, last = (_slot(stamp, steps[name], opened.place) for stamp in (rows.first, rows.last))
-        found = tuple(column for column in columns if check.has(name, column))
-        spans[name] = ZoneSpan(name, first, last, rows.rows, found, steps[name].step_min, steps[name].lengths_s)
+        present = tuple(column for column in columns if check.has(name, column))
+        spans[name] = ZoneSpan(name, first, last, rows.rows, present, steps[name].step_min, steps[name].lengths_s)
     ignored = {name or "(no name)": why for name, why in layout.ignored.items() if why != "no channel" or name}
     return FileInfo(
         zones=tuple(spans),

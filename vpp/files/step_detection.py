@@ -149,16 +149,16 @@ class Spacing:
         several = {zone: rows for zone, rows in self.zones.items() if rows.rows > 1}
         if not several and stated_min is None:
             raise DataError(f"{self._path} has fewer than two rows per zone", hint="one row gives no step")
-        found = {}
+        steps = {}
         for zone, rows in several.items():
             step = self._own_step(zone, rows) if stated_min is None else stated_min
             if stated_min is not None:
                 wrong = _too_long(rows, stated_min) or self._off_grid(rows, stated_min)
                 if wrong:
                     raise DataError(f"{self._path}: zone {zone} {wrong}", hint=self._hint(rows))
-            found[zone] = ZoneStep(step, rows.regular_s())
-        least = stated_min or min(step.step_min for step in found.values())
-        return {zone: found.get(zone, ZoneStep(least, ())) for zone in self.zones}
+            steps[zone] = ZoneStep(step, rows.regular_s())
+        least = stated_min or min(step.step_min for step in steps.values())
+        return {zone: steps.get(zone, ZoneStep(least, ())) for zone in self.zones}
 
     def _own_step(self, zone: str, rows: ZoneRows) -> int:
         step = max(rows.counts, key=lambda gap: (rows.counts[gap], -gap))

@@ -201,10 +201,10 @@ def _plain(column: Any) -> pd.Series[Any]:
         column = column.cast(pa.float64())
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("s"))
-    found: pd.Series[Any] = column.to_pandas()
+    plain: pd.Series[Any] = column.to_pandas()
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return found.fillna("")
-    return found
+        return plain.fillna("")
+    return plain
 
 
 def _records(path: Path, handle: Iterable[str], mapping: Mapping) -> SourceTable:

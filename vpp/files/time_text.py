@@ -136,8 +136,8 @@ def _has_offset(text: pd.Series[Any]) -> Any:
 
 def _parsed(text: pd.Series[Any], aware: Any) -> pd.Series[Any]:
     if aware.all() or not aware.any():
-        found = pd.to_datetime(text, format="ISO8601", utc=bool(len(aware) and aware.all()), errors="coerce")
-        return found if found.dt.tz is None else found.dt.tz_localize(None)
+        times = pd.to_datetime(text, format="ISO8601", utc=bool(len(aware) and aware.all()), errors="coerce")
+        return times if times.dt.tz is None else times.dt.tz_localize(None)
     naive = pd.to_datetime(text.where(~aware), format="ISO8601", errors="coerce")
     other = pd.to_datetime(text.where(aware), format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
     return naive.where(~aware, other)

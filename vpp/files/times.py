@@ -96,18 +96,18 @@ class TimeReader:
         text = text.astype(str)
         best: pd.Series[Any] | None = None
         for pattern in self.time.format:
-            found = iso_times(text) if pattern == "iso" else pattern_times(text, pattern)
-            if best is None or found.notna().sum() > best.notna().sum():
-                best = found
-            if found.notna().all():
+            times = iso_times(text) if pattern == "iso" else pattern_times(text, pattern)
+            if best is None or times.notna().sum() > best.notna().sum():
+                best = times
+            if times.notna().all():
                 break
         assert best is not None
         return best, aware_mask(text, self.time.format)
 
     def _refuse(self, text: pd.Series[Any], where: int, rows: Any) -> None:
         value = text.iloc[where]
-        said = "is empty" if str(value).strip() in ("", "nan", "None", "NaT") else f"{value!r} is not a time"
-        raise DataError(f"{self.path}, row {rows[where]}: {self.column} {said}", hint=hint_for(text, self.time.format))
+        fault = "is empty" if str(value).strip() in ("", "nan", "None", "NaT") else f"{value!r} is not a time"
+        raise DataError(f"{self.path}, row {rows[where]}: {self.column} {fault}", hint=hint_for(text, self.time.format))
 
     def _one_kind(self, text: pd.Series[Any], aware: Any, rows: Any) -> None:
         for kind in (True, False):

@@ -116,10 +116,10 @@ def zones_for_file(
         def history(name: str = name, until: datetime = until) -> pd.DataFrame:
             return read_frame(path, name, mapping=mapping, end=until, info=info)
 
-        zones[name], said = zone_for(
+        zones[name], zone_notes = zone_for(
             name, step_min=span.step_min, channels=span.channels, history=history, own=own, overrides=overrides
         )
-        notes += said
+        notes += zone_notes
     _known_assets(info, zones)
     return zones, notes
 

@@ -106,7 +106,7 @@ def back(value: Floats, price: float, hours: float, cell: Cell) -> Floats:
     rise, fall = _ends(value, price, cell)
     reach_up = hours * cell[1] / cell[0]
     reach_down = hours / (cell[2] * cell[0])
-    found = np.empty(points)
+    values = np.empty(points)
     for i in range(points):
         best = value[i]
         up = min(float(rise), i + reach_up)
@@ -115,8 +115,8 @@ def back(value: Floats, price: float, hours: float, cell: Cell) -> Floats:
         down = max(float(fall), i - reach_down)
         if down < i:
             best = max(best, at(value, down) + cash(down - i, price, cell))
-        found[i] = best
-    return found
+        values[i] = best
+    return values
 
 
 @kernel  # pragma: no cover
@@ -180,18 +180,18 @@ def best_path(prices: Floats, hours: Floats, final: Floats, start: float, cell: 
     """
     n, points = len(prices), len(final)
     chunks = max((n + _CHUNK - 1) // _CHUNK, 1)
-    kept = np.empty((chunks, points))
+    checkpoints = np.empty((chunks, points))
     value = final.copy()
     for t in range(n - 1, -1, -1):
         if t % _CHUNK == _CHUNK - 1 or t == n - 1:
-            kept[t // _CHUNK] = value
+            checkpoints[t // _CHUNK] = value
         value = back(value, prices[t], hours[t], cell)
     path = np.empty(n + 1)
     path[0] = start
     after = np.empty((_CHUNK, points))
     for c in range(chunks):
         first, stop = c * _CHUNK, min((c + 1) * _CHUNK, n)
-        value = kept[c].copy()
+        value = checkpoints[c].copy()
         for t in range(stop - 1, first - 1, -1):
             after[t - first] = value
             value = back(value, prices[t], hours[t], cell)

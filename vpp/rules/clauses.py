@@ -46,11 +46,11 @@ class Clause:
 def shipped_clauses() -> tuple[Clause, ...]:
     """Return the clauses of the notes that come with the package."""
     folder = resources.files("vpp").joinpath("_assets", "rules")
-    found: list[Clause] = []
+    clauses: list[Clause] = []
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".md"):
-            found += parse_notes(entry.read_text(encoding="utf-8"))
-    return tuple(found)
+            clauses += parse_notes(entry.read_text(encoding="utf-8"))
+    return tuple(clauses)
 
 
 def parse_notes(text: str) -> Iterator[Clause]:
@@ -73,7 +73,7 @@ def parse_notes(text: str) -> Iterator[Clause]:
 
 def clause_named(clause: str | None) -> Clause | None:
     """Return a shipped clause by its id, None for one that is not among the notes."""
-    return next((found for found in shipped_clauses() if found.clause == clause), None)
+    return next((entry for entry in shipped_clauses() if entry.clause == clause), None)
 
 
 def added_clauses(folder: Path) -> Iterator[Clause]:

@@ -36,10 +36,10 @@ def read_document(path: Path) -> list[Clause]:
         pages = list(_pages(path))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-    found = [clause for page, text in pages for clause in _clauses(text, path.name, page)]
-    if not found:
+    clauses = [clause for page, text in pages for clause in _clauses(text, path.name, page)]
+    if not clauses:
         raise DataError(f"{path} holds no text", hint="a scanned PDF needs text recognition first")
-    return found
+    return clauses
 
 
 def documents_in(path: Path) -> list[Path]:
@@ -49,12 +49,12 @@ def documents_in(path: Path) -> list[Path]:
         DataError: There is none.
     """
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
+        paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
     else:
-        found = [path] if path.is_file() else []
-    if not found:
+        paths = [path] if path.is_file() else []
+    if not paths:
         raise DataError(f"there is no document at {path}", hint=f"give a file or folder with {', '.join(KINDS)}")
-    return found
+    return paths
 
 
 def keep_document(path: Path, folder: Path) -> int:
@@ -111,8 +111,8 @@ def _clauses(text: str, source: str, page: int | None) -> Iterator[Clause]:
                     also="" if part == 0 else f"continued {part + 1}",
                 )
         if head is not None:
-            found = head.groupdict()
-            number, title, lines = found.get("number") or "", found["title"].strip(), []
+            groups = head.groupdict()
+            number, title, lines = groups.get("number") or "", groups["title"].strip(), []
 
 
 def _pieces(body: str) -> Iterator[str]:

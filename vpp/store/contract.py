@@ -268,20 +268,20 @@ class Store(ABC):
         columns: Sequence[str] | None = None,
         run: str | None = None,
     ) -> Query:
-        found = find_table(table)
+        entry = find_table(table)
         if columns is not None and not columns:
             raise ConfigError("no columns were asked for", hint="leave columns out for all of them")
         zones = (zone,) if isinstance(zone, str) else zone
-        moment = (filters or {}).get(found.time)
+        moment = (filters or {}).get(entry.time)
         if isinstance(moment, datetime):
-            filters = {name: value for name, value in (filters or {}).items() if name != found.time}
+            filters = {name: value for name, value in (filters or {}).items() if name != entry.time}
             start, end = moment, moment + timedelta(microseconds=1)
         return Query(
-            table=found,
+            table=entry,
             run=self.run if run is None else run,
             zones=None if zones is None else tuple(sorted(set(zones))),
             start=as_utc(start),
             end=as_utc(end),
-            filters=check_filters(found, filters),
-            columns=find_columns(found, columns),
+            filters=check_filters(entry, filters),
+            columns=find_columns(entry, columns),
         )

@@ -56,11 +56,11 @@ def export(
         ConfigError: The table is unknown.
         UnreachableError: The store does not answer, or the file cannot be written.
     """
-    found = find_table(table)
-    chunks = (chunk.values for chunk in store.scan(found, zone=zone, start=start, end=end, run=run))
+    entry = find_table(table)
+    chunks = (chunk.values for chunk in store.scan(entry, zone=zone, start=start, end=end, run=run))
     writer = {"csv": _write_csv, "parquet": _write_parquet, "json": _write_json}[fmt]
     with _opened(out) as stream:
-        return writer(found, chunks, stream)
+        return writer(entry, chunks, stream)
 
 
 @contextmanager

@@ -47,12 +47,12 @@ class InfluxStore(Store):
 
     def runs(self) -> tuple[str, ...]:
         """Return the names of the runs that have rows, sorted."""
-        found = self._client.ask(
+        records = self._client.ask(
             'import "influxdata/influxdb/schema"\n'
             f'schema.tagValues(bucket: {influx_flux.literal(self._bucket)}, tag: "run", '
             f"start: {influx_flux.literal(FIRST_TIME)})"
         )
-        return tuple(sorted("" if r["_value"] == UNNAMED_RUN else r["_value"] for r in found))
+        return tuple(sorted("" if r["_value"] == UNNAMED_RUN else r["_value"] for r in records))
 
     def ping(self) -> None:
         """Check that the server answers and that the token may read the bucket."""
@@ -121,17 +121,17 @@ class InfluxStore(Store):
         order = order_columns(query.table)
         by_name = {column.name: column for column in query.table.columns}
         place = record_decoder(query.table, [by_name[name] for name in order])
-        found: dict[Row, dict[str, Any]] = {}
+        samples: dict[Row, dict[str, Any]] = {}
         for text, is_mean in ((means, True), (there, False)):
             for record in self._client.ask(text):
                 time, *series = place(record)
                 # The first bucket's start is cut off at the range's.
-                values = found.setdefault((bucket_start(time, width_s), *series), {})
+                values = samples.setdefault((bucket_start(time, width_s), *series), {})
                 if is_mean and record["_value"]:
                     values[record["_field"]] = float(record["_value"])
         rows = []
-        for key in sorted(found, reverse=query.descending):
-            values = found[key] | dict(zip(order, key, strict=True))
+        for key in sorted(samples, reverse=query.descending):
+            values = samples[key] | dict(zip(order, key, strict=True))
             rows.append(tuple(values.get(column.name) for column in query.columns))
         return rows[: query.limit]
 

@@ -55,11 +55,11 @@ def source(bucket: str, query: Query, *, fields: Iterable[str] | None) -> str:
 def field_filters(query: Query) -> tuple[tuple[Column, tuple[Value, ...]], ...]:
     """Return the filters that only whole rows can answer."""
     fields = {column.name for column in field_columns(query.table)}
-    found = [pair for pair in query.filters if pair[0].name in fields]
+    pairs = [pair for pair in query.filters if pair[0].name in fields]
     if query.zones is not None and "zone" in fields:
         zone = next(column for column in query.table.columns if column.name == "zone")
-        found.append((zone, query.zones))
-    return tuple(found)
+        pairs.append((zone, query.zones))
+    return tuple(pairs)
 
 
 def pivoted(bucket: str, query: Query) -> str:

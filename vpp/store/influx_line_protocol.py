@@ -193,13 +193,13 @@ def record_decoder(table: Table, columns: Iterable[Column]) -> Callable[[dict[st
     whole_ms = "offset" in table.names
 
     def time(text: str) -> datetime:
-        found = times.get(text)
-        if found is None:
-            found = _moment(text)
+        moment = times.get(text)
+        if moment is None:
+            moment = _moment(text)
             if whole_ms:
-                found = found.replace(microsecond=found.microsecond // 1000 * 1000)
-            times[text] = found
-        return found
+                moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+            times[text] = moment
+        return moment
 
     def parser(column: Column) -> Callable[[dict[str, str]], Any]:
         name = column.name

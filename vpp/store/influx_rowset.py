@@ -29,12 +29,12 @@ class RowSet:
 
     def once(self) -> RowSet:
         """Return one row per key: the newest, with what it lacks from older ones."""
-        found: dict[Row, Row] = {}
+        merged: dict[Row, Row] = {}
         for row in self._rows:
             key = self._values(row, self._table.key)
-            older = found.get(key, row)
-            found[key] = tuple(b if a is None else a for a, b in zip(row, older, strict=True))
-        return RowSet(self._table, list(found.values()))
+            older = merged.get(key, row)
+            merged[key] = tuple(b if a is None else a for a, b in zip(row, older, strict=True))
+        return RowSet(self._table, list(merged.values()))
 
     def matching(self, query: Query) -> RowSet:
         """Return the rows in the zones and range of a query that pass its filters."""
@@ -75,7 +75,7 @@ class RowSet:
         times: dict[str, list[datetime]] = {}
         for row in self._rows:
             times.setdefault(row[self._at["zone"]], []).append(row[self._at[self._table.time]])
-        return [Span(zone, len(found), found[0], found[-1]) for zone, found in times.items()]
+        return [Span(zone, len(instants), instants[0], instants[-1]) for zone, instants in times.items()]
 
     def _sorted(self, rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
         return sorted(rows, key=lambda row: self._values(row, names))

@@ -112,10 +112,10 @@ def find_table(table: Table | str) -> Table:
     """
     if isinstance(table, Table):
         return table
-    found = tables.BY_NAME.get(table)
-    if found is None:
+    entry = tables.BY_NAME.get(table)
+    if entry is None:
         raise ConfigError(f"there is no table {table!r}", hint=nearest_hint(table, tables.BY_NAME))
-    return found
+    return entry
 
 
 def find_columns(table: Table, names: Iterable[str] | None) -> tuple[Column, ...]:
@@ -127,12 +127,12 @@ def find_columns(table: Table, names: Iterable[str] | None) -> tuple[Column, ...
     if names is None:
         return table.columns
     by_name = {column.name: column for column in table.columns}
-    found = []
+    chosen = []
     for name in names:
         if name not in by_name:
             raise ConfigError(f"table {table.name} has no column {name!r}", hint=nearest_hint(name, by_name))
-        found.append(by_name[name])
-    return tuple(found)
+        chosen.append(by_name[name])
+    return tuple(chosen)
 
 
 def series_columns(table: Table) -> tuple[Column, ...]:
@@ -152,15 +152,15 @@ def check_filters(table: Table, filters: Filters | None) -> tuple[tuple[Column, 
     Raises:
         ConfigError: A column is unknown, or has its own argument, or a value is none that the column can have.
     """
-    found = []
+    checked = []
     for name, accepted in sorted((filters or {}).items()):
         if name in ("zone", table.time):
             raise ConfigError(f"{name} is no filter", hint="use zone=, or start= and end=")
         (column,) = find_columns(table, [name])
         several = isinstance(accepted, Sequence) and not isinstance(accepted, str)
         values: Sequence[Any] = accepted if several else [accepted]  # type: ignore[assignment]
-        found.append((column, tuple(_typed(column, value) for value in values)))
-    return tuple(found)
+        checked.append((column, tuple(_typed(column, value) for value in values)))
+    return tuple(checked)
 
 
 def as_utc(when: datetime | None) -> datetime | None:

@@ -52,16 +52,16 @@ def mean_rows(table: Table, columns: Sequence[Column], rows: Sequence[Row], widt
     for row in rows:
         place = (bucket_start(row[time_at], width_s), *(row[i] for i in series_at))
         groups.setdefault(place, []).append(row)
-    found = []
+    means = []
     for place in sorted(groups):
-        kept = dict(zip((table.time, *(names[i] for i in series_at)), place, strict=True))
-        found.append(tuple(_value(column, kept, groups[place], names) for column in columns))
-    return found
+        key_values = dict(zip((table.time, *(names[i] for i in series_at)), place, strict=True))
+        means.append(tuple(_value(column, key_values, groups[place], names) for column in columns))
+    return means
 
 
-def _value(column: Column, kept: dict[str, object], rows: Sequence[Row], names: tuple[str, ...]) -> object:
-    if column.name in kept:
-        return kept[column.name]
+def _value(column: Column, key_values: dict[str, object], rows: Sequence[Row], names: tuple[str, ...]) -> object:
+    if column.name in key_values:
+        return key_values[column.name]
     if column.type != "real":
         return None
     at = names.index(column.name)

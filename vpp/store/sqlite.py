@@ -60,8 +60,8 @@ class SqliteStore(Store):
 
     def runs(self) -> tuple[str, ...]:
         """Return the names of the runs that have rows, sorted."""
-        found = {row[0] for table in TABLES for row in self._fetch(schema.select_runs(table), [])}
-        return tuple(sorted(found))
+        names = {row[0] for table in TABLES for row in self._fetch(schema.select_runs(table), [])}
+        return tuple(sorted(names))
 
     def ping(self) -> None:
         """Check that the file, where there is one, can be read."""
@@ -135,7 +135,7 @@ class SqliteStore(Store):
         return [(*row[:at], EPOCH + timedelta(seconds=row[at]), *row[at + 1 :]) for row in rows]
 
     def _newest(self, query: Query) -> list[Query]:
-        found = []
+        queries = []
         for zone in self._zones(query.table, query.run) if query.zones is None else query.zones:
             one = replace(query, zones=(zone,))
             condition, values = schema.where(one, one.zones)
@@ -143,8 +143,8 @@ class SqliteStore(Store):
             for (text,) in self._fetch(newest, values):
                 if text is not None:
                     when = datetime.fromisoformat(text)
-                    found.append(replace(one, start=when, end=when + timedelta(microseconds=1)))
-        return found
+                    queries.append(replace(one, start=when, end=when + timedelta(microseconds=1)))
+        return queries
 
     def _count(self, query: Query) -> int:
         condition, values = self._where(query)

@@ -38,9 +38,9 @@ def upsert(table: Table) -> str:
     """Return the statement that writes a row (run, columns...) but never a missing value over a stored one."""
     names = ", ".join(f'"{name}"' for name in table.names)
     key = ", ".join(f'"{name}"' for name in table.key)
-    kept = {*table.key, "zone"}
+    identity = {*table.key, "zone"}
     marks = ", ".join(
-        "NULLIF(?, '')" if c.type in ("text", "json") and c.name not in kept else "?" for c in table.columns
+        "NULLIF(?, '')" if c.type in ("text", "json") and c.name not in identity else "?" for c in table.columns
     )
     sets = ", ".join(f'"{c.name}" = COALESCE(excluded."{c.name}", "{c.name}")' for c in table.fields)
     return (
@@ -70,10 +70,10 @@ def row_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], list[tuple[
     known: dict[datetime, str] = {}
 
     def text(when: datetime) -> str:
-        found = known.get(when)
-        if found is None:
-            found = known[when] = instant_text(when, table)
-        return found
+        encoded = known.get(when)
+        if encoded is None:
+            encoded = known[when] = instant_text(when, table)
+        return encoded
 
     def encode(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
         encoded = []
@@ -95,10 +95,10 @@ def row_decoder(columns: Sequence[Column]) -> Callable[[list[Any]], list[Row]]:
     known: dict[str, datetime] = {}
 
     def time(text: str) -> datetime:
-        found = known.get(text)
-        if found is None:
-            found = known[text] = datetime.fromisoformat(text)
-        return found
+        moment = known.get(text)
+        if moment is None:
+            moment = known[text] = datetime.fromisoformat(text)
+        return moment
 
     def decode(rows: list[Any]) -> list[Row]:
         if not times and not flags:

@@ -38,20 +38,20 @@ def connection(settings: Settings) -> dict[str, Any]:
             "no broker is configured",
             hint="set VPP_KAFKA__BOOTSTRAP_SERVERS=host:port, or run `vpp up`, which brings its own",
         )
-    found: dict[str, Any] = {
+    options: dict[str, Any] = {
         "bootstrap.servers": kafka.bootstrap_servers,
         "security.protocol": kafka.security_protocol,
         **kafka.extra,
     }
     if kafka.sasl_mechanism:
-        found["sasl.mechanism"] = kafka.sasl_mechanism
+        options["sasl.mechanism"] = kafka.sasl_mechanism
     if kafka.username:
-        found["sasl.username"] = kafka.username
+        options["sasl.username"] = kafka.username
     if kafka.password:
-        found["sasl.password"] = kafka.password.get_secret_value()
+        options["sasl.password"] = kafka.password.get_secret_value()
     if kafka.ssl_ca_location:
-        found["ssl.ca.location"] = str(kafka.ssl_ca_location)
-    return found
+        options["ssl.ca.location"] = str(kafka.ssl_ca_location)
+    return options
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def arbitrage(
     names = (zone,) if zone is not None else ()
     start, end = parse_time(test_from), parse_time(test_to)
     feed = open_file(data, names=names, start=start, mapping=mapping, own=own, overrides=Overrides(time_zone, market))
-    found = feed.one_zone()
+    source = feed.one_zone()
     for note in feed.notes:
         say(note)
     step = feed.step_min if step_min is None else step_min
@@ -66,15 +66,15 @@ def arbitrage(
             f"the rows of {data} cover {feed.step_min} min, slots of {step} min cannot be made of them",
             hint="choose --step-min as a multiple of that which divides a day",
         )
-    found = found.model_copy(update={"step_min": step})
-    around = found.neighbours or tuple(name for name in feed.info.zones if name != found.zone)
+    source = source.model_copy(update={"step_min": step})
+    around = source.neighbours or tuple(name for name in feed.info.zones if name != source.zone)
     frame = read_frame(
-        data, found.zone, mapping=mapping, end=end + timedelta(days=3), step_min=step,
+        data, source.zone, mapping=mapping, end=end + timedelta(days=3), step_min=step,
         neighbours=around if Mode(mode) is Mode.DAY_AHEAD else (),
     )  # fmt: skip
-    with progress(found.zone) as report:
+    with progress(source.zone) as report:
         terms = Terms(power_mw, energy_mwh, round_trip, wear_per_mwh)
-        run = run_arbitrage(frame, found, mode=Mode(mode), terms=terms, test_from=start, test_to=end, progress=report)
+        run = run_arbitrage(frame, source, mode=Mode(mode), terms=terms, test_from=start, test_to=end, progress=report)
     if folder is not None:
         from topologies.backtests.arbitrage_report import write_trade_report
 

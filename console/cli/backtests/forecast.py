@@ -54,20 +54,20 @@ def forecast(
     names = (zone,) if zone is not None else ()
     start = parse_time(test_from)
     feed = open_file(data, names=names, start=start, mapping=mapping, own=own, overrides=Overrides(time_zone, market))
-    found = feed.one_zone()
+    source = feed.one_zone()
     for note in feed.notes:
         say(note)
     fit_end, end = parse_time(train_to), parse_time(test_to)
-    frame = feed.frame(found.zone, end + timedelta(days=3))
+    frame = feed.frame(source.zone, end + timedelta(days=3))
     beside = compare.split(",") if compare else None
-    with progress(found.zone) as report:
-        if target == Target.PRICE.value and found.market.rule.by_auction:
+    with progress(source.zone) as report:
+        if target == Target.PRICE.value and source.market.rule.by_auction:
             from models.evaluation.dayahead_metrics import backtest_day_ahead, worst_day_ahead_days
 
             days = 1.0 if refit is None else parse_days(refit)
             refit_days = None if days is None else max(int(days), 1)
             figures, auctions = backtest_day_ahead(
-                frame, found, train_to=fit_end, test_from=start, test_to=end, refit_days=refit_days, compare=beside,
+                frame, source, train_to=fit_end, test_from=start, test_to=end, refit_days=refit_days, compare=beside,
                 progress=report,
             )  # fmt: skip
             worst = worst_day_ahead_days(auctions)
@@ -81,7 +81,7 @@ def forecast(
             days = 7.0 if refit is None else parse_days(refit)
             every = None if days is None else timedelta(days=days)
             options = BacktestOptions(Target(target), fit_end, start, end, refit=every)
-            run = run_backtest(frame, found, options, report)
+            run = run_backtest(frame, source, options, report)
             figures, worst = metrics(run, beside), worst_days(run)
     if folder is not None:
         from models.evaluation.html_report import write_report

@@ -61,7 +61,7 @@ def grid(
         compare=chosen,
         joint=joint,
     )
-    found = open_grid_data(
+    grid_data = open_grid_data(
         data,
         zone,
         start=start,
@@ -71,10 +71,10 @@ def grid(
         own=load_fleet(settings.fleet) if settings.fleet else None,
         overrides=Overrides(time_zone, market),
     )
-    for note in found.notes:
+    for note in grid_data.notes:
         say(note)
-    with progress(found.zone.zone) as report:
-        done = run_grid_backtest(found.frame, found.zone, options, report, found.ticks)
+    with progress(grid_data.zone.zone) as report:
+        done = run_grid_backtest(grid_data.frame, grid_data.zone, options, report, grid_data.ticks)
     if folder is not None:
         from topologies.backtests.grid_report import write_grid_report
 

@@ -52,7 +52,7 @@ def shadow(
         live = _live(settings, name)
         other = _shadow(live, changes or [], beside)
         with progress(name) as report:
-            found = compare(
+            comparison = compare(
                 store, live, other, policies=policy, clearing=CLEARINGS[clearing],
                 tell=lambda share: report(share, "replayed"),
                 start=None if start is None else parse_time(start), end=None if end is None else parse_time(end),
@@ -62,19 +62,19 @@ def shadow(
         "currency": live.market.currency,
         "changed": _changed(live, other, policy),
         "clearing": clearing,
-        "exact": found.exact,
-        "setpoints": found.stored,
-        "setpoints_reproduced": found.reproduced,
-        "live": found.live.total,
-        "shadow": found.shadow.total,
-        "gain": found.gain,
-        "days": found.days,
-        "days_better": found.days_better,
-        "gain_per_day": found.gain_per_day,
-        "gain_standard_error": found.gain_se,
+        "exact": comparison.exact,
+        "setpoints": comparison.stored,
+        "setpoints_reproduced": comparison.reproduced,
+        "live": comparison.live.total,
+        "shadow": comparison.shadow.total,
+        "gain": comparison.gain,
+        "days": comparison.days,
+        "days_better": comparison.days_better,
+        "gain_per_day": comparison.gain_per_day,
+        "gain_standard_error": comparison.gain_se,
         "by_asset": {
-            asset_id: {"live": dict(found.live.money[asset_id]), "shadow": dict(found.shadow.money[asset_id])}
-            for asset_id in sorted(found.live.money.keys() | found.shadow.money.keys())
+            asset_id: {"live": dict(comparison.live.money[asset_id]), "shadow": dict(comparison.shadow.money[asset_id])}
+            for asset_id in sorted(comparison.live.money.keys() | comparison.shadow.money.keys())
         },
     }
     answer(document, as_json=json, render=_render)
@@ -87,10 +87,10 @@ def _only(zones: list[str]) -> str:
 
 
 def _live(settings: Settings, name: str) -> Zone:
-    found = zone_in_force(settings, name)
-    if found is None:
+    zone = zone_in_force(settings, name)
+    if zone is None:
         raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
-    return found
+    return zone
 
 
 def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
@@ -98,12 +98,12 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
 
     base = live
     if beside is not None:
-        found = load_fleet(beside).get(live.zone)
-        if found is None or found.step_min != live.step_min:
+        zone = load_fleet(beside).get(live.zone)
+        if zone is None or zone.step_min != live.step_min:
             raise ConfigError(
                 f"{beside} has no zone {live.zone} of {live.step_min} min", hint="see docs/guide/fleet.md"
             )
-        base = found
+        base = zone
     given: dict[str, Any] = {}
     for change in changes:
         key, sign, text = change.partition("=")
@@ -123,8 +123,8 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
 def _changed(live: Zone, other: Zone, policy: list[Any] | None) -> dict[str, Any]:
     """Return what differs, by section of the fleet file."""
     mine, theirs = live.model_dump(mode="json"), other.model_dump(mode="json")
-    found: dict[str, Any] = {name: theirs[name] for name in theirs if theirs[name] != mine.get(name)}
-    return found | ({"policies": policy} if policy else {})
+    changes: dict[str, Any] = {name: theirs[name] for name in theirs if theirs[name] != mine.get(name)}
+    return changes | ({"policies": policy} if policy else {})
 
 
 def _render(document: dict[str, Any]) -> None:

@@ -63,15 +63,15 @@ def explained(
     feed = open_file(data, names=(zone,), own=own)
     if zone not in feed.zones:
         raise ConfigError(f"{data} has no zone {zone!r}", hint=f"it has {', '.join(sorted(feed.zones))}")
-    found = feed.zones[zone]
+    config = feed.zones[zone]
     if slot is None:
         slot = feed.info.spans[zone].last
     frame = feed.frame(zone, slot + LOOK_AHEAD)
     rows = frame.loc[frame.index >= slot - LOOK_BACK]
     explain = _net_load if target is Target.NET_LOAD else _price
-    told = explain(model, rows, found, slot, horizon_min or found.step_min)
+    explanation = explain(model, rows, config, slot, horizon_min or config.step_min)
     head = {"zone": zone, "target": target.value, "issued_at": iso(slot), "model_id": model_id}
-    return head | told
+    return head | explanation
 
 
 def _net_load(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int) -> dict[str, Any]:
@@ -80,13 +80,13 @@ def _net_load(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime
 
     if not isinstance(model.net_load, ServedNetLoad):
         raise ModelError(f"model {model.model_id} does not forecast net load", hint="see vpp models list")
-    told = explain_at(model.net_load, rows, zone, slot, horizon_min)
+    explanation = explain_at(model.net_load, rows, zone, slot, horizon_min)
     return {
         "unit": "MW",
-        "horizon_min": told.horizon_min,
-        "now_mw": round(told.now_mw, 3),
-        "forecast_mw": round(told.forecast_mw, 3),
-        "contributions": [{"feature": name, "mw": round(mw, 3)} for name, mw in told.contributions],
+        "horizon_min": explanation.horizon_min,
+        "now_mw": round(explanation.now_mw, 3),
+        "forecast_mw": round(explanation.forecast_mw, 3),
+        "contributions": [{"feature": name, "mw": round(mw, 3)} for name, mw in explanation.contributions],
     }
 
 
@@ -95,11 +95,11 @@ def _price(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime, h
 
     if model.price is None:
         raise ModelError(f"model {model.model_id} does not forecast prices", hint="see vpp models list")
-    told = explain_price_at(model.price, rows, zone, slot, horizon_min)
+    explanation = explain_price_at(model.price, rows, zone, slot, horizon_min)
     return {
         "unit": f"{zone.market.currency}/MWh",
-        "horizon_min": told.horizon_min,
-        "usual_per_mwh": round(told.usual_per_mwh, 4),
-        "forecast_per_mwh": round(told.forecast_per_mwh, 4),
-        "contributions": [{"feature": name, "per_mwh": round(value, 4)} for name, value in told.contributions],
+        "horizon_min": explanation.horizon_min,
+        "usual_per_mwh": round(explanation.usual_per_mwh, 4),
+        "forecast_per_mwh": round(explanation.forecast_per_mwh, 4),
+        "contributions": [{"feature": name, "per_mwh": round(value, 4)} for name, value in explanation.contributions],
     }

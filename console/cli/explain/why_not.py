@@ -42,19 +42,19 @@ def first_powers(zone: Zone, wish: str) -> dict[str, float]:
 def _meant(zone: Zone, name: str | None, verb: str) -> list[Asset]:
     ids = ", ".join(asset.asset_id for asset in zone.assets)
     if name is not None:
-        found = [asset for asset in zone.assets if asset.asset_id == name]
-        if not found:
+        matches = [asset for asset in zone.assets if asset.asset_id == name]
+        if not matches:
             raise ConfigError(f"zone {zone.zone} has no asset {name!r}", hint=f"it has {ids}")
-        return found
+        return matches
     if verb in _AT_REST:
         return [zone.assets[row] for row in store_rows(zone)]
     stores = set(store_rows(zone))
-    found = [
+    matches = [
         asset for row, asset in enumerate(zone.assets) if (verb in type_of(asset).verbs if verb else row in stores)
     ]
-    if len(found) != 1:
+    if len(matches) != 1:
         raise ConfigError(f"which asset of {zone.zone}?", hint=f"name one first; it has {ids}")
-    return found
+    return matches
 
 
 def _signs() -> dict[str, int]:

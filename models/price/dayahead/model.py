@@ -191,9 +191,9 @@ class DayAheadPart:
         """Return the forecast of day ``target`` and the day after; None where a month of prices is not half known."""
         columns, first = self._columns(ring, target)
         prices, values = columns[PRICE], b"".join([own.tobytes() for own in columns.values()])
-        kept = self._kept.get(target)
-        if kept is not None and kept[0] == values:
-            return kept[1]
+        cached = self._kept.get(target)
+        if cached is not None and cached[0] == values:
+            return cached[1]
         if 2 * np.isfinite(prices).sum() < prices.size:
             return None
         while len(self._kept) >= _KEPT_DAYS:

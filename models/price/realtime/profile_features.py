@@ -116,11 +116,11 @@ def _is_new(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     count = last - first
     changed = (day ^ made[0]) | (count ^ made[1])
     for s in range(seen.shape[0]):
-        now, kept = (prices if s == 0 else sides[s - 1])[first:last], seen[s, :count]
+        now, before = (prices if s == 0 else sides[s - 1])[first:last], seen[s, :count]
         for i in range(count):
-            changed |= now[i] ^ kept[i]
+            changed |= now[i] ^ before[i]
         if changed:
-            kept[:] = now
+            before[:] = now
     made[0], made[1] = day, count
     return bool(changed)
 
