@@ -12,6 +12,8 @@ IMAGE = "smartgrid-ai:0.1.0"
 USER = 10001
 METRICS_PORT = 9100
 MCP_PORT = 8765
+# The Service as pods call it, in its own namespace and from others; a request for any other host is refused.
+MCP_NAMES = ("mcp", "mcp.vpp", "mcp.vpp.svc", "mcp.vpp.svc.cluster.local")
 PART_OF = {"app.kubernetes.io/part-of": "smartgrid-ai"}
 
 _HEAD = """\
@@ -33,7 +35,9 @@ def storage_yaml() -> str:
 
 def mcp_yaml() -> str:
     """Return the MCP server over HTTP with bearer tokens, read-only."""
-    probe = {"httpGet": {"path": "/healthz", "port": "http", "httpHeaders": [{"name": "Host", "value": "mcp"}]}}
+    # A probe calls the pod by its address, which is no name that the server answers to.
+    host = [{"name": "Host", "value": MCP_NAMES[0]}]
+    probe = {"httpGet": {"path": "/healthz", "port": "http", "httpHeaders": host}}
     container = _container("mcp", ["python", "-m", "mcp_server", "--http"]) | {
         "ports": [{"name": "http", "containerPort": MCP_PORT}],
         "startupProbe": probe | {"periodSeconds": 2, "failureThreshold": 60},
@@ -44,7 +48,7 @@ def mcp_yaml() -> str:
         {"name": "VPP_MCP__PROFILE", "value": "read"},
         {"name": "VPP_MCP__HOST", "value": "0.0.0.0"},  # noqa: S104  # reached through its Service alone
         {"name": "VPP_MCP__PORT", "value": str(MCP_PORT)},
-        {"name": "VPP_MCP__ALLOWED_HOSTS", "value": f"mcp,mcp:{MCP_PORT}"},
+        {"name": "VPP_MCP__ALLOWED_HOSTS", "value": ",".join(MCP_NAMES)},
         {"name": "VPP_MCP__TOKENS", "value": "/etc/vpp/mcp/tokens.json"},
     ]
     container["volumeMounts"].append({"name": "tokens", "mountPath": "/etc/vpp/mcp", "readOnly": True})

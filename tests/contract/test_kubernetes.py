@@ -199,6 +199,21 @@ def test_workers_are_asked_where_they_answer(objects: list[Manifest]) -> None:
             assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] == 300
 
 
+def test_the_mcp_server_answers_its_probes_and_its_service(overlays: dict[str, list[Manifest]]) -> None:
+    objects = overlays["production"]
+    service = named(objects, "Service", "mcp")
+    (container,) = named(objects, "Deployment", "mcp")["spec"]["template"]["spec"]["containers"]
+    variables = environment(objects, container, REAL)
+    hosts = variables["VPP_MCP__ALLOWED_HOSTS"].split(",")
+    assert f"mcp.{service['metadata']['namespace']}.svc" in hosts
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["httpHeaders"][0]["value"] in hosts
+    assert (
+        service["spec"]["ports"][0]["port"] == container["ports"][0]["containerPort"] == int(variables["VPP_MCP__PORT"])
+    )
+    assert variables["VPP_MCP__PROFILE"] == "read"
+
+
 def test_every_container_runs_without_rights(objects: list[Manifest]) -> None:
     for name, pod in pods(objects):
         assert pod["spec"]["automountServiceAccountToken"] is False, name
