@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.train:train", "Train a zone's model on a history file; promote it if it is better."),
     "redteam": (
-        "console.cli.redteam:redteam",
+        "console.cli.backtests.redteam:redteam",
         "Attack a zone's telemetry; say what is found and what is lost.",
     ),
     "models": ("console.cli.models:app", "List, show, promote and roll back models."),

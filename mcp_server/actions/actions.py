@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from agents.orders.admission import MAX_LIFE
-from agents.orders.proposal import Check, Proposal, propose
 from agents.plant.narrative import say_reason
 from agents.plant.orders_in_force import admit
+from agents.plant.proposal import Check, Proposal, propose
 from mcp_server.answers.acting import ActionReceipt, AssetReceipt, CheckDone, PlanAnswer, PlanStanding
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import Desk, QuestionError, utc

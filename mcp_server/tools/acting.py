@@ -14,8 +14,8 @@ from mcp_types import InputRequiredResult, ToolAnnotations
 from pydantic import Field
 
 from agents.orders.budget import Budget
-from agents.orders.proposal import refuse_wish
 from agents.plant.orders_in_force import admit
+from agents.plant.proposal import refuse_wish
 from mcp_server.actions.actions import Acts, standing_answers
 from mcp_server.actions.elicitation import ask_person
 from mcp_server.answers import acting

@@ -18,7 +18,7 @@ import msgspec
 
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from agents.orders.budget import WITHIN_BUDGET, Budget, Spent, beyond, effect
-from agents.orders.proposal import Proposal
+from agents.plant.proposal import Proposal
 from topologies.control.operator_orders import run_clock
 from topologies.control.record_signature import signed_record, verified_record
 from vpp.domain import iso

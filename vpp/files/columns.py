@@ -67,7 +67,8 @@ class FileLayout:
         recipes: One per canonical column.
         numbers: How numbers are written.
         path: The file, for errors.
-        notes: What a reader should know.
+        mapping_name: The mapping that the columns are read with; empty for canonical ones.
+        warnings: What looks wrong or is missing.
         ignored: Columns of the file that are not read, with the reason.
     """
 
@@ -77,7 +78,8 @@ class FileLayout:
     recipes: tuple[Recipe, ...]
     numbers: NumberStyle
     path: str
-    notes: tuple[str, ...] = ()
+    mapping_name: str = ""
+    warnings: tuple[str, ...] = ()
     ignored: dict[str, str] = field(default_factory=dict)
     _started: bool = False
 

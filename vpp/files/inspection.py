@@ -104,8 +104,9 @@ def report_file(path: Path, mapping: Mapping | str | None = None) -> FileReport:
     slots = pd.concat(list(iter_chunks(path, mapping=mapping, info=info)), ignore_index=True)
     zones = [_zone(name, info, rows[rows["zone"] == name], slots[slots["zone"] == name]) for name in info.zones]
     name = opened.table.mapping.name
-    notes = [note for note in info.notes if not note.startswith(("columns not read", "read with"))]
-    return FileReport(str(path), "canonical" if name == "mapping" else name, info.rows, zones, info.ignored, notes)
+    return FileReport(
+        str(path), "canonical" if name == "mapping" else name, info.rows, zones, info.ignored, list(info.warnings)
+    )
 
 
 def _rows(path: Path, mapping: Mapping | str | None) -> pd.DataFrame:

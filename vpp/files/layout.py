@@ -79,10 +79,10 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileL
     header = Header(names, path)
     time = _time(header, mapping)
     zone_column = _zone_column(header, mapping)
-    notes: list[str] = []
+    warnings: list[str] = []
     ignored = _left_out(header, mapping)
-    recipes = list(_mapped(header, mapping, notes)) if mapping.channels else list(_canonical(header, ignored))
-    recipes += _assets(header, mapping, notes)
+    recipes = list(_mapped(header, mapping, warnings)) if mapping.channels else list(_canonical(header, ignored))
+    recipes += _assets(header, mapping, warnings)
     if not recipes:
         raise DataError(
             f"{path}: no column holds a channel; the columns are {header.listed()}",
@@ -92,8 +92,6 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileL
     for name in names:
         if name not in header.used and name not in ignored:
             ignored[name] = "not in the mapping" if mapping.channels else "no channel"
-    if mapping.channels:
-        notes.insert(0, f"read with the mapping {mapping.name}")
     return FileLayout(
         time=time,
         zone=mapping.zone,
@@ -101,7 +99,8 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileL
         recipes=tuple(recipes),
         numbers=mapping.numbers,
         path=path,
-        notes=tuple(notes),
+        mapping_name=mapping.name if mapping.channels else "",
+        warnings=tuple(warnings),
         ignored=ignored,
     )
 
@@ -175,22 +174,22 @@ def _canonical(header: Header, ignored: dict[str, str]) -> Iterator[Recipe]:
             yield Recipe(target, column, named=is_canonical(target))
 
 
-def _mapped(header: Header, mapping: Mapping, notes: list[str]) -> Iterator[Recipe]:
+def _mapped(header: Header, mapping: Mapping, warnings: list[str]) -> Iterator[Recipe]:
     if mapping.has_zone_parts:
         yield from _by_zone(header, mapping)
         return
     for target, source in mapping.channels.items():
-        yield from _one(header, mapping, channel_of(target), source, f"channels.{target}", notes)
+        yield from _one(header, mapping, channel_of(target), source, f"channels.{target}", warnings)
 
 
-def _assets(header: Header, mapping: Mapping, notes: list[str]) -> Iterator[Recipe]:
+def _assets(header: Header, mapping: Mapping, warnings: list[str]) -> Iterator[Recipe]:
     for asset, fields in mapping.assets.items():
         for name, source in fields.items():
-            yield from _one(header, mapping, f"{ASSET_MARK}{asset}:{name}", source, f"assets.{asset}.{name}", notes)
+            yield from _one(header, mapping, f"{ASSET_MARK}{asset}:{name}", source, f"assets.{asset}.{name}", warnings)
 
 
 def _one(
-    header: Header, mapping: Mapping, target: str, source: SourceColumn, place: str, notes: list[str]
+    header: Header, mapping: Mapping, target: str, source: SourceColumn, place: str, warnings: list[str]
 ) -> Iterator[Recipe]:
     column = header.first(source.source)
     missing = [] if column is not None else list(source.source)
@@ -211,7 +210,7 @@ def _one(
         raise header.missing(f"{what} needs a column", missing, f"correct {place}.from in the mapping {mapping.name}")
     else:
         near = next((text for name in missing if (text := did_you_mean(name, header.names))), "")
-        notes.append(f"{place}: the file has no column {' or '.join(missing)}{near}")
+        warnings.append(f"{place}: the file has no column {' or '.join(missing)}{near}")
 
 
 def _by_zone(header: Header, mapping: Mapping) -> Iterator[Recipe]:
@@ -261,7 +260,7 @@ def _one_source(recipes: Iterable[Recipe], path: str) -> None:
 
 
 def near_misses(layout: FileLayout) -> list[str]:
-    """Return notes on channels whose name is almost one that the plant knows."""
+    """Return warnings on channels whose name is almost one that the plant knows."""
     return [
         f"{recipe.target} is no channel that the plant knows{near}"
         for recipe in layout.recipes

@@ -56,7 +56,8 @@ class FileInfo:
         last: UTC start of the last slot.
         rows: Number of rows.
         spans: The same by zone.
-        notes: What a reader should know.
+        mapping_name: The mapping that it is read with; empty for canonical columns.
+        warnings: What looks wrong or is missing.
         ignored: Columns that are not read, with the reason.
         assets: Assets with readings.
     """
@@ -68,9 +69,16 @@ class FileInfo:
     last: datetime
     rows: int
     spans: dict[str, ZoneSpan] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    mapping_name: str = ""
+    warnings: tuple[str, ...] = ()
     ignored: dict[str, str] = field(default_factory=dict)
     assets: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know: the mapping, the warnings, and columns that look like numbers but are not read."""
+        read_with = (f"read with the mapping {self.mapping_name}",) if self.mapping_name else ()
+        return (*read_with, *self.warnings, *_ignored_note(self.ignored))
 
     def span(self, zone: str) -> ZoneSpan:
         """Return what the file holds of a zone.
@@ -147,7 +155,7 @@ def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> O
         table = melt(table, keys)
     layout = resolve(table.header, str(path), chosen)
     if chosen is not None and chosen in shipped_mappings().values():
-        layout.notes = layout.notes[:1]
+        layout.warnings = ()
     return OpenedFile(table, layout)
 
 
@@ -195,7 +203,8 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         last=max(span.last for span in spans.values()),
         rows=sum(span.rows for span in spans.values()),
         spans=spans,
-        notes=(*layout.notes, *near_misses(layout), *_ignored_note(ignored)),
+        mapping_name=layout.mapping_name,
+        warnings=(*layout.warnings, *near_misses(layout)),
         ignored=ignored,
         assets=tuple(dict.fromkeys(t.split(":", 1)[1].rpartition(":")[0] for t in layout.targets if ASSET_MARK in t)),
     )

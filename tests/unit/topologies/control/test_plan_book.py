@@ -11,7 +11,7 @@ import pytest
 
 from agents.orders.approval import order_digest
 from agents.orders.budget import Budget, Spent
-from agents.orders.proposal import propose
+from agents.plant.proposal import propose
 from tests.worlds.builders import BATTERY, ZONE, order_of, slot_at
 from tests.worlds.plant_loop import PLANT, Loop
 from topologies.control.plan_book import PlanBook, ProposedPlan, spent_today

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agents.clearing.solve import solve
-from agents.orders.proposal import Proposal, propose
+from agents.plant.proposal import Proposal, propose
 from agents.plant.recorded_problem import Reopened, reopen
 from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
