@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.orders.proposal import Proposal, propose
+from agents.plant.proposal import Proposal, propose
 from console.dashboard.access import Person
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import wish
