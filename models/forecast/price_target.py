@@ -18,6 +18,7 @@ from models.served import ServedModel
 from vpp.domain import PRICE, Target, horizons_min
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert
+from vpp.numerics.arrays import Floats
 
 
 class PriceTarget:
@@ -44,7 +45,9 @@ class PriceTarget:
         if quantiles is None:
             return {}
         now = state.ring.get(PRICE, index)
-        state.waiting[self.target.value].put(index, now, made.quantiles, made.mean, by_model=made.takes_levels)
+        # A published price is no forecast: without quantiles it is neither scored nor learned from.
+        scored = np.where(np.isfinite(self._published(state, index))[:, None], np.nan, made.quantiles)
+        state.waiting[self.target.value].put(index, now, scored, made.mean, by_model=made.takes_levels)
         return {"price": quantiles, "outlook": made.outlook()}
 
     def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
@@ -76,6 +79,10 @@ class PriceTarget:
             time_zone=self._zone.time_zone,
         )
         name, quantiles, mean = fallback(data, self._steps)
-        known = state.ring.window(PRICE, index + 1, index + 1 + int(self._steps[-1]))[self._steps - 1]
+        known = self._published(state, index)
         made = PriceForecast(name, quantiles, mean, self._horizons, known, {name: mean})
         return with_published(made, known)
+
+    def _published(self, state: ForecastState, index: int) -> Floats:
+        """Return the price of each horizon that was published by the close of slot ``index``, NaN elsewhere."""
+        return state.ring.window(PRICE, index + 1, index + 1 + int(self._steps[-1]))[self._steps - 1]

@@ -1,0 +1,85 @@
+"""The default simulated run over 48 hours, in one process: a price model in every zone, and no false alarm."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from console.local.prepare import prepare
+from models.registry.registry import Registry
+from tests.plant_fixtures import keep_models, make_place, recall_models
+from topologies.runtime.in_process import Chain
+from topologies.sources.feed import Feed
+from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
+from topologies.sources.process import SourceRun
+from topologies.sources.refit import make_refit
+from vpp.messages import Alert, Forecast, Message
+from vpp.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+END = SIMULATION_START + timedelta(hours=48)
+TRUE_SHARE = 0.5
+"""An announced ramp is true where net load moves by at least this share of it, in its direction, in its hours."""
+
+
+class Outbox:
+    """Feeds the chain and keeps alerts and forecasts."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self.alerts: list[Alert] = []
+        self.forecasts: list[Any] = []
+
+    def send(self, message: Message) -> None:
+        for output in self._chain.feed(message):
+            if isinstance(output.message, Alert):
+                self.alerts.append(output.message)
+            elif isinstance(output.message, Forecast):
+                self.forecasts.append(output.message)
+
+    def flush(self) -> None:
+        """Do nothing: every record has been processed."""
+
+
+def net_load(feed: Feed, zone: str) -> pd.Series[float]:
+    frame = feed.frame(zone, END + timedelta(days=1))
+    return frame["load_mw"] - frame["solar_mw"] - frame["wind_mw"]
+
+
+def is_true(alert: Alert, actual: pd.Series[float]) -> bool:
+    change, hours = alert.values["change_mw"], alert.values["hours"]
+    assert change is not None
+    assert hours is not None
+    until: datetime = alert.slot + timedelta(hours=hours)
+    moved = actual.loc[alert.slot : until] - actual.loc[alert.slot]
+    return bool((moved / change).max() >= TRUE_SHARE)
+
+
+def test_the_default_run_has_a_price_model_in_every_zone_and_raises_no_false_alarm(tmp_path: Path) -> None:
+    options = SourceOptions(kind="simulate", end=END)
+    place = make_place(tmp_path)
+    recall_models(place)
+    prepared = prepare(options, Settings(data_dir=place.settings.data_dir), train=True, say=lambda _: None)
+    keep_models(place)
+    feed = open_feed(options, prepared.settings)
+    outbox = Outbox(Chain(prepared.settings, dict(feed.zones).get))
+    run = SourceRun(
+        options=options, feed=feed, outbox=outbox, checkpoint_path=tmp_path / "checkpoint.json", stop=Event(),
+        refit=make_refit(feed, prepared.settings, SIMULATION_START),
+    )  # fmt: skip
+    run.run(SIMULATION_START)
+    sources = {(made.zone, made.price.source) for made in outbox.forecasts if made.price is not None}
+    assert {zone for zone, source in sources if source in ("model", "published")} == set(prepared.zones)
+    registry = Registry(prepared.settings.models_dir)
+    served = [registry.load((registry.in_force(zone) or {})["model_id"]) for zone in prepared.zones]
+    assert all(model.price is not None for model in served)
+    actual = {zone: net_load(feed, zone) for zone in prepared.zones}
+    false = [alert.text for alert in outbox.alerts if alert.topic != "ramp" or not is_true(alert, actual[alert.zone])]
+    assert false == []
+    assert {alert.zone for alert in outbox.alerts} == set(prepared.zones)
