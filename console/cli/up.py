@@ -41,6 +41,9 @@ def up(
     speed: Annotated[str | None, Parameter(help="times as fast as real time, or max")] = None,
     pulse: Annotated[float | None, Parameter(help="seconds per slot, instead of a speed")] = None,
     now: Annotated[bool, Parameter(negative="", help="shift the file by whole weeks to now (live mode)")] = False,
+    live: Annotated[
+        bool, Parameter(negative="", help="the source's weekdays and hours from days ago up to now, then in real time")
+    ] = False,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None,
     market: Annotated[str | None, Parameter(help="market of all zones")] = None,
@@ -72,7 +75,8 @@ def up(
         end=None if end is None else parse_time(end),
         speed=parse_speed(speed),
         pulse_s=pulse,
-        live=now,
+        live=now or live,
+        catch_up=live,
         mapping=mapping,
         time_zone=time_zone,
         market=market,

@@ -12,7 +12,7 @@ import msgspec
 
 from console.local.directory_lock import directory_locked
 from topologies.sources.feed import Feed, FileFeed
-from topologies.sources.options import SourceOptions, first_slot
+from topologies.sources.options import CATCH_UP_DAYS, SourceOptions, first_slot
 from topologies.sources.pace import whole_weeks
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
@@ -32,6 +32,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         zones: Names of the zones, sorted.
         asked_start: ``--from`` of the first start, None where it was not given.
         start: First slot of the last start, in the source's own time.
+        shift_weeks: Weeks by which the source's times are shifted to now.
         began_at: Wall time of the last start.
     """
 
@@ -39,6 +40,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     zones: tuple[str, ...]
     asked_start: datetime | None
     start: datetime
+    shift_weeks: int = 0
     began_at: datetime
 
 
@@ -71,22 +73,29 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     """
     zones = tuple(sorted(feed.zones))
     source = source_label(options)
-    origin = first_slot(options, now) or feed.first
-    fresh = RunRecord(source=source, zones=zones, asked_start=options.start, start=origin, began_at=now)
+    origin = first_slot(options, now) or (_with_warm_up(feed, options) if options.catch_up else feed.first)
+    weeks = _weeks_to_now(options, origin, now)
+    fresh = RunRecord(
+        source=source, zones=zones, asked_start=options.start, start=origin, shift_weeks=weeks, began_at=now
+    )
     path = record_path(settings)
     record = read_record(path)
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
         # The source's own checkpoint says where it goes on, as long as it is asked for the same again.
-        if options.catch_up and record is not None and (record.source, record.zones) == (source, zones):
-            return Continuation(replace(options, start=record.start))
+        if (
+            (options.catch_up or options.live)
+            and record is not None
+            and (record.source, record.zones) == (source, zones)
+        ):
+            return Continuation(_placed(options, record.start, record.shift_weeks))
         _write(path, fresh)
-        return Continuation(replace(options, start=origin) if options.catch_up else options)
+        return Continuation(_placed(options, origin, weeks))
     with open_store(settings, read_only=True) as store:
         last = last_settled(store, zones)
         stored = last or last_settled(store)
     if stored is None:
         _write(path, fresh)
-        return Continuation(replace(options, start=origin) if options.catch_up else options)
+        return Continuation(_placed(options, origin, weeks))
     if record is None or last is None or (record.source, record.zones) != (source, zones):
         held = "rows of an earlier version" if record is None else f"{record.source}, zones {', '.join(record.zones)}"
         raise RefusedError(
@@ -94,7 +103,7 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
             f"this start is {source}, zones {', '.join(zones)}",
             hint="start another run with --run NAME, or keep this one under another name and start anew with --fresh",
         )
-    shift = whole_weeks(record.start, record.began_at) if options.live else timedelta(0)
+    shift = timedelta(weeks=record.shift_weeks)
     following = last + timedelta(minutes=feed.step_min) - shift
     if options.start is not None and options.start != record.asked_start:
         if options.start < following:
@@ -107,7 +116,7 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     if end is not None and following >= end:
         return Continuation(options, last, finished=True)
     _write(path, msgspec.structs.replace(record, start=following, began_at=now))
-    return Continuation(replace(options, start=following), last)
+    return Continuation(_placed(replace(options, start=following), following, record.shift_weeks), last)
 
 
 def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime | None:
@@ -123,8 +132,7 @@ def source_label(options: SourceOptions) -> str:
         label = f"simulator (seed {options.seed}, {options.step_min} min)"
     else:
         label = f"file {options.path.resolve()}" + (f" by mapping {options.mapping}" if options.mapping else "")
-    mode = " shifted to now" if options.live else " up to now and on in real time" if options.catch_up else ""
-    return label + mode
+    return label + " shifted to now" * options.live + " on in real time" * options.catch_up
 
 
 def keep_under_another_name(settings: Settings) -> str | None:
@@ -212,6 +220,25 @@ def read_record(path: Path) -> RunRecord | None:
 def _write(path: Path, record: RunRecord) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, msgspec.json.encode(record))
+
+
+def _placed(options: SourceOptions, start: datetime, weeks: int) -> SourceOptions:
+    if options.live:
+        options = replace(options, shift_weeks=weeks)
+    return replace(options, start=start) if options.catch_up else options
+
+
+def _weeks_to_now(options: SourceOptions, start: datetime, now: datetime) -> int:
+    if not options.live:
+        return 0
+    return whole_weeks(start, now - timedelta(days=CATCH_UP_DAYS * options.catch_up)) // timedelta(weeks=1)
+
+
+def _with_warm_up(feed: Feed, options: SourceOptions) -> datetime:
+    """Return a start that leaves earlier rows for warm-up and training, at most half of a file."""
+    end = _end(feed) or feed.first
+    start = feed.first + min(timedelta(days=options.warm_up_days), (end - feed.first) / 2)
+    return start.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _end(feed: Feed) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Ticks of a simulated source in real time: a few seconds of the slot that is running, for every zone."""
+"""Ticks of a source in real time: a few seconds of the slot that is running, for every zone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ class LiveTicks:
     Attributes:
         feed: The rows; they hold the slot that is running.
         every_s: Seconds between two ticks.
+        shift: How much later than in the feed the slots are sent.
     """
 
     feed: Feed
     every_s: float
+    shift: timedelta = timedelta(0)
     _last: float = 0.0
     _values: dict[str, tuple[datetime, dict[str, float | None]]] = field(default_factory=dict)
 
@@ -48,8 +50,9 @@ class LiveTicks:
         slot = zone.step.floor(when)
         held = self._values.get(name)
         if held is None or held[0] != slot:
-            frame = self.feed.frame(name, slot + timedelta(minutes=zone.step_min), slot)
-            row: dict[str, float] = {str(k): v for k, v in frame.to_dict("index").get(slot, {}).items()}
+            row_at = slot - self.shift
+            frame = self.feed.frame(name, row_at + zone.step.delta, row_at)
+            row: dict[str, float] = {str(k): v for k, v in frame.to_dict("index").get(row_at, {}).items()}
             values = {
                 channel: None if math.isnan(value) else value
                 for channel, value in row.items()

@@ -43,7 +43,8 @@ class SourceOptions:
             a file, one step per second for the simulator, the pulse of the settings where times are shifted to now.
         pulse_s: Seconds per step, instead of a speed.
         live: Shift all times by whole weeks to now (``--now``).
-        catch_up: Send the past at the pace, then go on in real time with ticks (the simulator).
+        catch_up: Send the past at the pace, then go on in real time with ticks.
+        shift_weeks: Weeks that ``live`` shifts times by; None: as many as bring the start to at most a week before now.
         mapping: Mapping file or name of a shipped one.
         time_zone: Time zone of all zones, instead of what is known by name.
         market: Market of all zones, by name or by when the price is known.
@@ -64,6 +65,7 @@ class SourceOptions:
     pulse_s: float | None = None
     live: bool = False
     catch_up: bool = False
+    shift_weeks: int | None = None
     mapping: str | None = None
     time_zone: str | None = None
     market: str | None = None
@@ -89,6 +91,7 @@ class SourceOptions:
             "--market": self.market,
             "--warm-up-days": self.warm_up_days,
             "--refit-days": self.refit_days,
+            "--shift-weeks": self.shift_weeks,
         }
         if self.kind == "simulate":
             given |= {"--seed": self.seed, "--step": self.step_min}
@@ -121,8 +124,8 @@ def parse_options(kind: Literal["replay", "simulate"], argv: Sequence[str] | Non
     parser.add_argument("--speed", type=_speed, help="times as fast as real time, or max")
     parser.add_argument("--pulse", type=float, dest="pulse_s", help="seconds per step, instead of a speed")
     parser.add_argument("--now", action="store_true", dest="live", help="shift all times by whole weeks to now")
-    if kind == "simulate":
-        parser.add_argument("--catch-up", action="store_true", help="send the past, then go on in real time with ticks")
+    parser.add_argument("--catch-up", action="store_true", help="send the past, then go on in real time with ticks")
+    parser.add_argument("--shift-weeks", type=int, help="weeks that --now shifts by")
     parser.add_argument("--mapping", help="mapping file, or the name of a shipped one")
     parser.add_argument("--time-zone")
     parser.add_argument("--market")
@@ -182,6 +185,8 @@ def window_of(options: SourceOptions, feed: Feed, now: datetime) -> Window:
     """Return the range, warm-up and shift of a run that began at wall time ``now``."""
     start = options.start or (SIMULATION_START if options.kind == "simulate" else None)
     shift = whole_weeks(start or feed.first, now) if options.live else timedelta(0)
+    if options.live and options.shift_weeks is not None:
+        shift = timedelta(weeks=options.shift_weeks)
     return Window(start=start, end=options.end, warm_up=timedelta(days=options.warm_up_days), shift=shift)
 
 
@@ -198,8 +203,11 @@ def pace_of(options: SourceOptions, step_min: int, settings_pulse_s: float) -> f
     """Return how many times as fast as real time records are sent, None for as fast as possible."""
     pulse_s = options.pulse_s
     if pulse_s is None and options.speed is None:
-        simulated = CATCH_UP_PULSE_S if options.catch_up else SIMULATION_PULSE_S
-        pulse_s = settings_pulse_s if options.live else simulated if options.kind == "simulate" else None
+        pulse_s = SIMULATION_PULSE_S if options.kind == "simulate" else None
+        if options.live:
+            pulse_s = settings_pulse_s
+        if options.catch_up:
+            pulse_s = CATCH_UP_PULSE_S
     speed = None if options.speed == math.inf else options.speed
     return speed_of(step_min, speed=speed, pulse_s=pulse_s)
 

@@ -180,6 +180,7 @@ class SourceRun:
             return state
         window = window_of(self.options, self.feed, state.began_at)
         state.first, state.end = window.start, window.end
+        self._ticks.shift = window.shift
         speed = pace_of(self.options, self.feed.step_min, self.pulse_s)
         pace = Pace(speed, self.stop, clock_path=self.clock_path, catch_up=self.options.catch_up)
         last_kept = time.monotonic()

@@ -144,5 +144,20 @@ def test_catching_up_begins_two_days_ago_and_goes_on_where_it_stopped(settings: 
     assert start(settings, options).start == begin
     settle(settings, 4, first=begin)
     assert start(settings, options, NOW + timedelta(days=9)).start == begin + 4 * STEP
-    with pytest.raises(RefusedError, match="up to now"):
+    with pytest.raises(RefusedError, match="on in real time"):
         start(settings)
+
+
+def test_a_file_in_real_time_keeps_its_weekdays_and_hours_over_restarts(settings: Settings, tmp_path: Path) -> None:
+    path, first, rows = tmp_path / "own.csv", datetime(2024, 1, 1, tzinfo=UTC), 48 * 200
+    lines = [f"{(first + n * STEP).isoformat()},GB,{30000 + n % 48}" for n in range(rows)]
+    path.write_text("timestamp,zone,load_mw\n" + "\n".join(lines) + "\n")
+    options = SourceOptions(kind="replay", path=path, zones=("GB",), live=True, catch_up=True)
+    begun = start(settings, options)
+    assert begun.start == datetime(2024, 3, 1, tzinfo=UTC)
+    assert begun.shift_weeks is not None
+    shift = timedelta(weeks=begun.shift_weeks)
+    assert timedelta(days=2) <= NOW - (begun.start + shift) < timedelta(days=9)
+    settle(settings, 300, "GB", first=begun.start + shift)
+    again = start(settings, options, NOW + timedelta(days=10))
+    assert (again.start, again.shift_weeks) == (begun.start + 300 * STEP, begun.shift_weeks)
