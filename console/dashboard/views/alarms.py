@@ -27,6 +27,7 @@ class AlarmLine:
     """One line of the alarm list.
 
     ``open``: it still calls for attention. ``act``: what an operator does about it, None for a note.
+    ``channels``: the telemetry channels that it is about, sorted.
     """
 
     severity: str
@@ -36,6 +37,7 @@ class AlarmLine:
     detail: str
     open: bool
     act: str | None
+    channels: tuple[str, ...] = ()
 
 
 def lines(moment: Moment) -> list[AlarmLine]:
@@ -50,17 +52,22 @@ def lines(moment: Moment) -> list[AlarmLine]:
 
 def _line(moment: Moment, key: tuple[datetime, str, str], alerts: Sequence[dict[str, Any]]) -> AlarmLine:
     slot, topic, severity = key
-    title, detail = _words(topic, alerts)
+    channels = _channels(alerts) if topic == "telemetry quality" else ()
+    title, detail = _words(topic, alerts, channels)
     now = moment.now or slot
     life = {"critical": OPEN_CRITICAL, "warning": OPEN_WARNING}.get(severity)
     is_open = life is not None and slot > now - life
-    return AlarmLine(severity, topic, slot, title, detail, is_open, _ACTS.get(topic, "Look at it") if life else None)
+    act = _ACTS.get(topic, "Look at it") if life else None
+    return AlarmLine(severity, topic, slot, title, detail, is_open, act, channels)
 
 
-def _words(topic: str, alerts: Sequence[dict[str, Any]]) -> tuple[str, str]:
+def _channels(alerts: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted({plain(str(alert["text"])).partition(" is ")[0] for alert in alerts}))
+
+
+def _words(topic: str, alerts: Sequence[dict[str, Any]], channels: Sequence[str]) -> tuple[str, str]:
     texts = [plain(str(alert["text"])) for alert in alerts]
     if topic == "telemetry quality":
-        channels = sorted({text.partition(" is ")[0] for text in texts})
         what = texts[0].partition(" is ")[2].partition(" from ")[0] or "not measured"
         if len(channels) == 1:
             return f"{channels[0]} {what}", ""

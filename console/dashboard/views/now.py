@@ -180,10 +180,7 @@ def _must(moment: Moment, book: OrderBook, found: Sequence[alarms.AlarmLine]) ->
     holds = [order for order in book.standing() if order.action == "hold"]
     worst = next((line for line in alarms.open_lines(found) if line.act), None)
     if worst is not None and (worst.severity == "critical" or not plans):
-        channel = worst.title.partition(" ")[0] if worst.topic == "telemetry quality" and "_" in worst.title else ""
-        if worst.topic == "telemetry quality" and not channel:
-            channel = worst.detail.partition(",")[0].partition(" ")[0]
-        headline = f"{worst.act} of {channel}" if channel and worst.topic == "telemetry quality" else str(worst.act)
+        headline = f"{worst.act} of {worst.channels[0]}" if worst.channels else str(worst.act)
         detail = f"{worst.title}, since {worst.slot:%H:%M}."
         return {"state": worst.severity, "headline": headline, "text": detail, "go": "health"}
     if plans:

@@ -143,7 +143,7 @@ def _sentence(moment: Moment, decision: Decision, config: Zone, step: int) -> st
     worth = _at(decision.duals.power_price_per_mwh, step)
     least = least_mw(config)
     does = "rests" if abs(power) <= least else f"{'sells' if power > 0 else 'charges'} {abs(power):.1f} MW"
-    if power > least and "pays" in reason and water is not None and worth is not None and step == 0:
+    if power > least and step == 0 and water is not None and worth is not None and worth >= thresholds(asset, water)[1]:
         worths = money(worth, moment.currency), money(water, moment.currency)
         return f"The battery {does} because power is worth {worths[0]}/MWh and what it stores is worth {worths[1]}."
     return f"The battery {does}. {reason}"

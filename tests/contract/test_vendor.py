@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[2]
 STATIC = ROOT / "console/dashboard/static"
 FOLDERS = [STATIC / "vendor", ROOT / "tests/browser/vendor"]
 

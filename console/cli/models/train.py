@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from console.cli.models import render_versions, short
+from console.cli.models.registry import render_versions, short
 from console.cli.options import NO_OPTIONS, Common, Json, answer, parse_days, parse_time, say
 from console.cli.progress import progress
 from topologies.control.model_promotion import tell_workers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from console.cli.main import main
-from console.cli.train import repeat
+from console.cli.models.train import repeat
 from tests.worlds.synthetic import make_frame
 from vpp.errors import DataError
 

@@ -1,0 +1,1 @@
+"""`vpp train`, `vpp models`: train, list, promote and roll back models."""
