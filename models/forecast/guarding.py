@@ -34,11 +34,12 @@ def follow(
     head, index = state.head, step.index(slot.slot)
     alerts: list[Alert] = []
     episode = head.episode
-    if judged.is_distrusted and episode is None:
+    doubted = judged.is_distrusted or judged.is_verified
+    if doubted and episode is None:
         episode = head.episode = Episode(index - judged.rolled_back, "", judged.suspect)
     if episode is None:
         return _missing(slot, judged), alerts, []
-    if not judged.is_distrusted:
+    if not doubted:
         alerts.append(_end(step, slot, episode, judged))
         head.episode = None
         real = judged.cause is Cause.REGIME_CHANGE
@@ -55,6 +56,7 @@ def follow(
         since=step.start(episode.since),
         score=judged.score,
         replaced=judged.is_replaced,
+        verified=judged.is_verified,
         rolled_back=judged.rolled_back,
         age=judged.age,
         evidence=dict(judged.evidence),
@@ -105,7 +107,8 @@ def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
         alert_id=_id(slot.zone, verdict.since),
         severity="warning" if verdict.cause is Cause.REGIME_CHANGE else "critical",
         topic=TOPIC,
-        text=f"{verdict.suspect}: {verdict.cause.value}: {_TEXT[verdict.cause]}; the forecast is used in their place",
+        text=f"{verdict.suspect}: {verdict.cause.value}: {_TEXT[verdict.cause]}; "
+        + ("the value that the total implies is used" if verdict.verified else "the forecast is used in their place"),
         values={
             "score": verdict.score,
             "measured": known,

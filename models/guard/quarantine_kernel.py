@@ -1,9 +1,10 @@
 """Judges one slot, decides what enters in its place, and learns from what can be trusted.
 
-A value that raises an alarm is replaced by its own channel's flying forecast (one step, made of what entered before),
-from the score ``HARD`` above the alarm on; between the two it is held to two standard deviations. A slow alarm rolls
-back to the onset of the ramp. A channel is released by one slot that agrees with its flying forecast, at the width of a
-forecast as old as the quarantine, or after a day, as a change that the model must follow.
+A value that raises an alarm is held to two standard deviations of its channel's flying forecast (one step, made of
+what entered before). From the score ``HARD`` above the alarm on that forecast enters in its place, unless other supply
+confirms the change; a slow attack that reaches that score is rolled back to its onset. A channel is released by one
+slot that agrees with its flying forecast, at the width of a forecast as old as the quarantine, or after a day, as a
+change that the model must follow.
 """
 
 from __future__ import annotations
@@ -181,6 +182,17 @@ def _suspect(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 
 @kernel(error_model="numpy")
+def _onset(own: Floats, leader: int, onset: int, shape: Shape, state: State) -> int:
+    """Return how many slots ago a slow attack on the primary channel began, 0 where it is not slow."""
+    slow = max(own[FAR], own[RAMP], own[GAP])
+    if state.quarantine[SUSPECT] > 0.0 or leader == IDENTITY or slow <= own[NEXT] + SLOW_LEAD:
+        return 0
+    if own[RAMP] >= max(own[FAR], own[GAP]) and onset > 0:
+        return onset
+    return int(shape.ahead[shape.last[0]])
+
+
+@kernel(error_model="numpy")
 def _roll_back(window: Floats, at: int, index: int, n: int, shape: Shape, state: State) -> int:
     """Write the primary channel's forecasts issued ``n`` slots ago over the values since; return how many."""
     ring = state.waiting.shape[1]
@@ -316,22 +328,20 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     elif score >= alarm:
         q[ACTIVE], q[AGE], q[HELD], q[IS_HARD] = 1.0, 1.0, 1.0, 0.0
         q[SUSPECT] = _suspect(window, at, index, own, leader, shape, state)
-        slow = max(own[FAR], own[RAMP], own[GAP])
-        if q[SUSPECT] <= 0.0 and leader != IDENTITY and slow > own[NEXT] + SLOW_LEAD:
-            n = onset if own[RAMP] >= max(own[FAR], own[GAP]) and onset > 0 else shape.ahead[shape.last[0]]
-            if at > n and state.trusted[(index - n) % state.trusted.shape[0]] == 1.0:
-                q[AGE] = n
-                out[ROLLBACK] = _roll_back(window, at, index, n, shape, state)
-                issue(window, published, context, at - 1, index - 1, shape, state, fit)
     if q[ACTIVE] == 1.0:
         trusted = False
-        if score >= alarm + HARD or out[ROLLBACK] > 0.0:
-            q[IS_HARD] = 1.0
         if q[HELD] <= REJUDGED_SLOTS + 1:
             suspect = int(q[SUSPECT])
             kind = _verdict(window, context, at, index, own, levels, leader, suspect, shape, state, fit)
             if not was or kind in (REPLAYED, FROZEN) or q[KIND] == REGIME:
                 q[KIND] = kind
+        if score >= alarm + HARD and q[IS_HARD] == 0.0 and q[KIND] != REGIME:
+            q[IS_HARD] = 1.0
+            n = _onset(own, leader, onset, shape, state)
+            if n > 0 and at > n and state.trusted[(index - n) % state.trusted.shape[0]] == 1.0:
+                q[AGE] = n
+                out[ROLLBACK] = _roll_back(window, at, index, n, shape, state)
+                issue(window, published, context, at - 1, index - 1, shape, state, fit)
         _replace(window, context, at, index, shape, state, fit)
     margin = score - alarm
     out[SCORE], out[LEADER] = score, leader

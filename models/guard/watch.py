@@ -91,7 +91,8 @@ class Judgement:
     ``channels``: what it watches. ``used``: what entered the ring in place of measured values, by channel. ``trust``:
     0-1 by channel, where below 1. ``cause``, ``suspect``: see ``vpp.messages.forecast.Verdict``. ``age``: slots
     since the last trusted value. ``evidence``: the strongest members, in powers of ten of false episodes a week.
-    ``is_distrusted``: whether any value was replaced or held.
+    ``is_distrusted``: whether a forecast stands in for any value. ``is_verified``: the used values are those that an
+    independent total implies.
     """
 
     channels: tuple[str, ...]
@@ -99,6 +100,7 @@ class Judgement:
     trust: Mapping[str, float]
     used: Values
     is_distrusted: bool
+    is_verified: bool
     is_replaced: bool
     started: bool
     ended: bool
@@ -231,7 +233,8 @@ def _judgement(layout: Layout, out: Floats, own: Floats, measured: Floats, enter
         score=round(float(out[SCORE]), 3),
         trust=dict.fromkeys(names if distrusted else layout.channels[:1], trust) if trust < 1.0 else {},
         used={layout.names[row]: float(entered[row]) for row in changed},
-        is_distrusted=bool(distrusted),
+        is_distrusted=bool(distrusted and not out[MENDED]),
+        is_verified=bool(out[MENDED]),
         is_replaced=out[LEVEL] == 2.0 and not out[MENDED],
         started=bool(out[STARTED]),
         ended=ended,

@@ -1,11 +1,14 @@
 """An attacker who knows the guard: its members, tables and alarm, and the true value of the slot.
 
-Greedy: in each slot it takes the largest bias in its direction whose score stays ``MARGIN`` below the alarm.
+Greedy: in each slot it takes the largest bias in its direction, up to 15 % of load, whose score stays ``MARGIN`` below
+the alarm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,8 +19,8 @@ from topologies.redteam.detection import CleanRun
 from vpp.numerics.arrays import Floats
 
 MARGIN = 0.3
-MOST_SHARE = 0.4
-HALVINGS = 9
+MOST_SHARE, LEAST_SHARE = 0.15, -0.1
+CANDIDATES, HALVINGS = 26, 4
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,29 @@ def _greedy(run: CleanRun, number: int, slots: int, sign: float) -> tuple[Floats
         said, _ = run_guard(part, piece, place, place + 1, state)
         return float(said[0, SCORE]), bool(said[0, LEVEL] > 0.0)
 
+    def scored(at: int, bias: float) -> float:
+        return judged(at, sign * bias, keep=False)[0]
+
     limit = float(part.fit.alarm[0]) - MARGIN
     for k in range(end - start):
         at = start - begin + k
-        most = MOST_SHARE * abs(float(window[0, at]))
-        low, high = 0.0, most
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2.0
-            if judged(at, sign * middle, keep=False)[0] <= limit:
-                low = middle
-            else:
-                high = middle
-        found[k] = sign * low
+        size = abs(float(window[0, at]))
+        found[k] = sign * _largest(size, limit, partial(scored, at))
         alarmed = judged(at, found[k], keep=True)[1] or alarmed
     return found, alarmed
+
+
+def _largest(size: float, limit: float, score: Callable[[float], float]) -> float:
+    """Return the largest bias whose score stays below the limit, else that of the least score."""
+    tried = np.linspace(MOST_SHARE * size, LEAST_SHARE * size, CANDIDATES)
+    scores = []
+    for n, bias in enumerate(tried):
+        scores.append(score(float(bias)))
+        if scores[-1] > limit:
+            continue
+        low, high = float(bias), float(tried[max(n - 1, 0)])
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2.0
+            low, high = (middle, high) if score(middle) <= limit else (low, middle)
+        return low
+    return float(tried[int(np.argmin(scores))])

@@ -36,6 +36,9 @@ WARM_UP_DAYS = 40
 MONEY_DAYS = 400
 """History that the net-load model of the money rows learns from: a year and what features look back."""
 
+RANGE_SHARE = 0.2
+"""What a range check lets an attacker do where no guard is; his swings set the scale for the adaptive one."""
+
 
 @dataclass(frozen=True)
 class RedTeamOptions:
@@ -288,7 +291,33 @@ def _money(  # noqa: PLR0917 - all of them say what is run
             used += 1
         if used:
             found[attack.name] = (float(lost[0] / used), float(lost[1] / used))
+    if attacks:
+        found[ADAPTIVE] = _adaptive_money(bench, run, numbers, states, base, options)
     return found, _cost(with_it, without)
+
+
+def _adaptive_money(
+    bench: MoneyBench, run: CleanRun, numbers: list[int], states: dict[int, Any], base: int, options: RedTeamOptions
+) -> tuple[float, float]:
+    """Return mean money lost to the adaptive attacker, and without a guard to one who swings within a range check."""
+    slots = ATTACK_HOURS * 60 // run.parts[0].layout.step.minutes
+    usable = [number for number in numbers if base + run.starts[number] in states]
+    if not usable:
+        return 0.0, 0.0
+    reached = reach(run, usable, ATTACK_HOURS, options.seed)
+    name = run.parts[0].layout.channels[0]
+    lost = np.zeros(2)
+    for i, number in enumerate(usable):
+        place = base + run.starts[number]
+        truth = run.truth[0, run.starts[number] : run.starts[number] + slots]
+        swing = truth * (1.0 + RANGE_SHARE * np.where(np.arange(slots) % 2 == 0, 1.0, -1.0))
+        kept, chain = states[place]
+        clean = bench.pnl(kept, chain, place, {}, slots, guarded=True)[0]
+        for n, values in ((0, truth + reached.bias[i]), (1, swing)):
+            forged = {name: values}
+            _add_totals(bench.zone, bench.frame, place, slots, forged, moved=True)
+            lost[n] += clean - bench.pnl(kept, chain, place, forged, slots, guarded=n == 0)[0]
+    return float(lost[0] / len(usable)), float(lost[1] / len(usable))
 
 
 def _add_totals(

@@ -67,8 +67,8 @@ class MoneyBench:
     """
 
     def __init__(self, zone: Zone, frame: pd.DataFrame, model: ServedModel) -> None:
-        self._zone = zone.model_copy(update={"energy_price_flat_per_mwh": FLAT_PRICE_PER_MWH})
-        self._frame = frame
+        self.zone = zone.model_copy(update={"energy_price_flat_per_mwh": FLAT_PRICE_PER_MWH})
+        self.frame = frame
         self._models = {True: model, False: replace(model, guard=None)}
         self._promotion = Promotion(
             zone=zone.zone, available_at=frame.index[0].to_pydatetime(), model_id=model.model_id, sha256=model.sha256
@@ -77,7 +77,7 @@ class MoneyBench:
 
     def _reducer(self, *, guarded: bool) -> ForecastReducer:
         served = self._models[guarded]
-        return ForecastReducer(self._zone, load_model=lambda *_: served, targets=frozenset({Target.NET_LOAD}))
+        return ForecastReducer(self.zone, load_model=lambda *_: served, targets=frozenset({Target.NET_LOAD}))
 
     def walk(
         self, begin: int, end: int, starts: Sequence[int], *, guarded: bool, progress: Progress = no_progress
@@ -91,7 +91,7 @@ class MoneyBench:
             guarded: Whether the guard runs.
             progress: Told how far it is.
         """
-        zone, step = self._zone, self._zone.step
+        zone, step = self.zone, self.zone.step
         reducer = self._reducer(guarded=guarded)
         loop = ReducerLoop(reducer, zone.zone)
         warm = WARM_UP_HOURS * 60 // step.minutes
@@ -102,8 +102,8 @@ class MoneyBench:
         errors = Errors(np.zeros(0), np.zeros(0))
         loop.step(self._promotion)
         at = begin - 60 * step.per_day
-        rows = self._frame.iloc[at : min(end + 3 * step.per_day, len(self._frame))]
-        live, stop = self._frame.index[begin].to_pydatetime(), self._frame.index[end - 1] + step.delta
+        rows = self.frame.iloc[at : min(end + 3 * step.per_day, len(self.frame))]
+        live, stop = self.frame.index[begin].to_pydatetime(), self.frame.index[end - 1] + step.delta
         waiting = list(starts)
         for message in telemetry(rows, zone, live, stop.to_pydatetime()):
             if isinstance(message, SlotClosed) and waiting and at == waiting[0] and chain is not None:
@@ -140,7 +140,7 @@ class MoneyBench:
         errors.count[good] += 1
 
     def _chain(self, loop: ReducerLoop[Any]) -> BenchLane:
-        zone = self._zone
+        zone = self.zone
         plant = PlantReducer(zone, ("actor",), explore=False)
         return BenchLane(loop, ReducerLoop(ActorReducer(zone), zone.zone), ReducerLoop(plant, zone.zone))
 
@@ -164,12 +164,12 @@ class MoneyBench:
             slots: Length of the attack.
             guarded: Whether the guard runs.
         """
-        zone = self._zone
+        zone = self.zone
         own = chain.copied(self._reducer(guarded=guarded), kept, zone.zone)
         deliveries = Deliveries(zone)
-        rows = self._frame.iloc[start : start + slots + 2]
+        rows = self.frame.iloc[start : start + slots + 2]
         before = _soc(own.plant.state, zone)
-        have = tuple(channel for channel in NET_LOAD_CHANNELS if channel in self._frame)
+        have = tuple(channel for channel in NET_LOAD_CHANNELS if channel in self.frame)
         live = rows.index[0].to_pydatetime()
         for k, message in enumerate(m for m in telemetry(rows, zone, live) if not isinstance(m, Publication)):
             sent: Message = message
@@ -186,8 +186,8 @@ class MoneyBench:
     def _settled(
         self, deliveries: Deliveries, start: int, slots: int, before: float, own: BenchLane
     ) -> tuple[float, float]:
-        zone, step = self._zone, self._zone.step
-        first = step.index(self._frame.index[start].to_pydatetime())
+        zone, step = self.zone, self.zone.step
+        first = step.index(self.frame.index[start].to_pydatetime())
         total, energy = 0.0, 0.0
         past: SettledSlot | None = None
         for k in range(slots):

@@ -28,7 +28,8 @@ class Verdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
     ``suspect``: the channel, ``all``, or ``total`` where the independent total itself is wrong. ``since``: first slot
     of the episode. ``score``: evidence, in powers of ten of false episodes a week; ``evidence``: the strongest members,
-    likewise. ``replaced``: whether the forecast entered, not only a value held near it. ``rolled_back``: slots before
+    likewise. ``replaced``: whether the forecast entered, not only a value held near it. ``verified``:
+    the value that an independent total implies entered. ``rolled_back``: slots before
     this one that were replaced too. ``age``: slots since the last value that was believed.
     """
 
@@ -37,6 +38,7 @@ class Verdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     since: Time
     score: float
     replaced: bool = False
+    verified: bool = False
     rolled_back: int = 0
     age: int = 0
     evidence: dict[str, float] = {}
@@ -127,7 +129,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
             return self.observation
         seen = self.observation
         channels = {name: value for name, value in self.used.items() if name != NET_LOAD}
-        marks = dict.fromkeys((*channels, NET_LOAD), Quality.DISTRUSTED.value)
+        marks = dict.fromkeys(channels if self.verdict.verified else (*channels, NET_LOAD), Quality.DISTRUSTED.value)
         return msgspec.structs.replace(
             seen,
             values={**seen.values, **channels},
