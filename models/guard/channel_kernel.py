@@ -20,7 +20,7 @@ WIDTH = 1.25
 
 CLIP = 6.0
 FACTORS = 7
-SPECIAL_WIDTH = 2.0
+SPECIAL_WIDTH = 1.5
 
 
 class Fit(NamedTuple):
