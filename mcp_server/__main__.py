@@ -18,12 +18,16 @@ os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
 os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
 os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
 
+from starlette.middleware import Middleware as ASGIMiddleware
+
 from mcp_server.queries.context import Desk
 from mcp_server.security.audit_log import InBackground
 from mcp_server.security.auth import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
+from mcp_server.security.http_guard import BoundedHttp, StrictHost
 from mcp_server.server import build_server
 from vpp.errors import ConfigError, exit_on_error
 from vpp.logs import set_up_logging
+from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
 
@@ -36,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     with exit_on_error("mcp_server"), suppress(KeyboardInterrupt):
         settings = load_settings()
         set_up_logging(settings)
+        keep_private(settings.data_dir)
         if given.command == "token":
             return _make_token(settings, given.name, tuple(given.scope))
         with open_store(settings, read_only=True) as store:
@@ -79,7 +84,14 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
         allowed_hosts=_names(mcp.allowed_hosts) or None,
         allowed_origins=_names(mcp.allowed_origins) or None,
         stateless_http=True,
-        uvicorn_config={"log_config": None, "access_log": False},
+        middleware=[ASGIMiddleware(StrictHost)],
+        uvicorn_config={
+            "log_config": None,
+            "access_log": False,
+            "http": BoundedHttp,
+            "timeout_keep_alive": 10,
+            "h11_max_incomplete_event_size": 64 * 1024,
+        },
     )
 
 

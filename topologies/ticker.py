@@ -20,6 +20,7 @@ from vpp.errors import ConfigError, exit_on_error
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import load_fleet
 from vpp.logs import set_up_logging
+from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 from vpp.streams.topics import BIDS, RAW
 
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with exit_on_error("ticker"):
         settings = load_settings()
         set_up_logging(settings)
+        keep_private(settings.data_dir)
         end_with_supervisor()
         run_ticker(settings, tuple(given.zone), stop, real_time=given.real_time)
 

@@ -7,6 +7,7 @@ Unknown keys are refused. Settings are loaded at entry points only and passed do
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -330,8 +331,23 @@ def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> d
         value: Any = settings
         for part in path:
             value = getattr(value, part)
-        origins[key] = ("" if value is None else str(value), where)
+        origins[key] = (_masked(value), where)
     return origins
+
+
+MASK = "**********"
+_SECRET_NAME = re.compile(r"pass|secret|token|credential|jaas|oauthbearer\.config|private|key$|key\.pem|\.pem$", re.I)
+_URL_LOGIN = re.compile(r"(?<=//)[^/@\s]*@")
+_URL_VALUE = re.compile(r"(?i)([?&](?:[^=&\s]*(?:token|key|pass|secret|auth)[^=&\s]*)=)[^&\s]*")
+
+
+def _masked(value: Any) -> str:
+    """Return a setting as text, without passwords in addresses and in maps of free settings."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return str({name: MASK if _SECRET_NAME.search(name) else _masked(part) for name, part in value.items()})
+    return _URL_VALUE.sub(rf"\1{MASK}", _URL_LOGIN.sub(f"{MASK}@", str(value)))
 
 
 def _has(layer: Mapping[str, Any], path: list[str]) -> bool:

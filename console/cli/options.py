@@ -14,10 +14,13 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.logs import set_up_logging
+from vpp.plain_text import plain_line
+from vpp.private_files import keep_private
 from vpp.run_in_use import DEFAULT_RUN, read_run_in_use
 from vpp.settings import Settings, load_settings
 
@@ -60,6 +63,7 @@ class Common:
         if self.run is None and not settings.run:
             settings = load_settings({**self.overrides(), "run": read_run_in_use(settings.data_dir)})
         set_up_logging(settings)
+        keep_private(settings.data_dir)
         return settings
 
 
@@ -143,7 +147,7 @@ def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[Any
         numeric = bool(values) and all(isinstance(row[at], int | float | None) for row in values)
         grid.add_column(name, justify="right" if numeric else "left", no_wrap=not numeric and at == 0)
     for row in values:
-        grid.add_row(*(show(value) for value in row))
+        grid.add_row(*(Text(show(value)) for value in row))
     out.print(grid)
 
 
@@ -159,16 +163,16 @@ def show(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, datetime):
         return iso(value)
-    return str(value)
+    return plain_line(str(value))
 
 
 def pairs(values: Mapping[str, Any]) -> None:
     """Print name and value, one a line."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        out.print(f"{name:<{width}}  {show(value)}")
+        out.print(f"{name:<{width}}  {show(value)}", markup=False)
 
 
 def say(text: str) -> None:
     """Print a line for people on standard error."""
-    err.print(text, markup=False, soft_wrap=True)
+    err.print("\n".join(map(plain_line, text.splitlines())), markup=False, soft_wrap=True)

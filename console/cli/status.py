@@ -8,19 +8,17 @@ from typing import Any
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
 from console.local.directory_lock import is_plant_running
 from console.local.summary import ledger_rows, ledger_sums
-from topologies.runtime.status import read_status
+from topologies.runtime.status import read_status, worker_fault
 from vpp.domain import iso
 from vpp.store import Store, open_store
 from vpp.store.named_queries import ledger_totals
 from vpp.store.tables import ALERTS, DLQ, TELEMETRY
 
-STALE_S = 10.0
-
 
 def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
     """Show each topology's progress and what the store holds; after a run's end, what it did.
 
-    Exit code 1 where a worker is silent although it should run.
+    Exit code 1 where a worker that should run is silent, restarting or stalled.
     """
     settings = common.settings()
     now = time.time()
@@ -31,10 +29,11 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
         workers.append(
             {
                 "topology": name,
-                "state": "ended" if ended else "ok" if age_s < STALE_S else "silent",
+                "state": "ended" if ended else worker_fault(found, now) or "ok",
                 "age_s": round(age_s, 1),
                 "processed": found["processed"],
                 "lag": found["lag"],
+                "restarts": found.get("restarts", 0),
                 "dead_letters": found["dead_letters"],
                 "last_slot": max(found["last_slot"].values(), default=None),
                 "pid": found["pid"],
@@ -48,7 +47,7 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
         ]
         run = _run_so_far(store) if ended else None
     answer({"workers": workers, "tables": tables, "ended_run": run}, as_json=json, render=_render)
-    return 1 if any(worker["state"] == "silent" for worker in workers) else 0
+    return 1 if any(worker["state"] in {"silent", "restarting", "stalled"} for worker in workers) else 0
 
 
 def _run_so_far(store: Store) -> dict[str, Any] | None:

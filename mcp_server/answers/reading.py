@@ -253,7 +253,7 @@ class WorkerHealth(SanitizedModel):
     """One worker process."""
 
     topology: Name
-    state: str = Field(description="running, silent, ended (the run is over) or absent")
+    state: str = Field(description="running, silent, restarting, stalled, ended (the run is over) or absent")
     age_s: Real | None
     lag: int | None
     processed: int | None

@@ -6,14 +6,14 @@ and overlong text are taken out, so that they can neither break an answer apart 
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from vpp.plain_text import plain_line
+
 NAME_CHARS = 80
 TEXT_CHARS = 400
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def plain(text: str, limit: int = TEXT_CHARS) -> str:
@@ -22,14 +22,14 @@ def plain(text: str, limit: int = TEXT_CHARS) -> str:
     >>> plain("soc\x1b[2J\n low\u202e", 40)
     'soc [2J low'
     """
-    line = _line(text[: 4 * limit])
+    line = plain_line(text[: 4 * limit])
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def inert(value: Any) -> Any:
     """Return a value of builtins with every text in it on one line and without control or invisible characters."""
     if isinstance(value, str):
-        return value if value.isprintable() else _line(value)
+        return plain_line(value)
     if isinstance(value, list | tuple):
         return [inert(item) for item in value]
     if isinstance(value, dict):
@@ -56,11 +56,6 @@ def small(value: Any, *, items: int = 8, depth: int = 6) -> Any:
             kept_fields["…"] = f"{len(value) - most} more fields"
         return kept_fields
     return value
-
-
-def _line(text: str) -> str:
-    seen = "".join(" " if unicodedata.category(char) in _UNSEEN else char for char in text)
-    return " ".join(seen.split())
 
 
 def _name(text: str) -> str:

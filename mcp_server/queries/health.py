@@ -10,12 +10,11 @@ import msgspec
 
 from mcp_server.answers.reading import DeadLetters, Health, Readiness, WorkerHealth
 from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
-from topologies.runtime.status import read_status
+from topologies.runtime.status import FAULT_AFTER_S, read_status, worker_fault
 from vpp.errors import VppError, nearest_hint
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, DLQ, ENDS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
-SILENT_AFTER_S = 10.0
 MAX_ZONES = 40
 RECENT_LETTERS = 500
 CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
@@ -45,7 +44,7 @@ def workers(desk: Desk) -> list[WorkerHealth]:
         entries.append(
             WorkerHealth(
                 topology=name,
-                state="running" if age_s < SILENT_AFTER_S else quiet,
+                state=_state(status, now_s, quiet),
                 age_s=round(max(age_s, 0.0), 1),
                 lag=status["lag"],
                 processed=status["processed"],
@@ -54,6 +53,11 @@ def workers(desk: Desk) -> list[WorkerHealth]:
             )
         )
     return entries
+
+
+def _state(status: dict[str, Any], now_s: float, quiet: str) -> str:
+    fault = worker_fault(status, now_s)
+    return "running" if fault is None else quiet if fault == "silent" else fault
 
 
 def _is_done(desk: Desk) -> bool:
@@ -82,7 +86,10 @@ def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:
         run=desk.settings.run,
         workers=selected,
         store=desk.settings.store.kind,
-        warnings=[f"worker {name} said nothing for over {SILENT_AFTER_S:g} s: stopped or stuck" for name in silent],
+        warnings=[
+            *(f"worker {name} said nothing for over {FAULT_AFTER_S:g} s: stopped or stuck" for name in silent),
+            *(f"worker {one.topology} is {one.state}" for one in selected if one.state in {"restarting", "stalled"}),
+        ],
     )
     try:
         desk.store.ping()

@@ -6,14 +6,15 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import re
 import secrets
 from pathlib import Path
 
 from fastmcp.server.auth import AccessToken, AuthProvider, MultiAuth, TokenVerifier
-from fastmcp.server.auth.providers.jwt import JWTVerifier
 from fastmcp.server.dependencies import get_access_token
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mcp_server.security.strict_jwt import StrictJwt
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, RefusedError
 from vpp.os_user import os_user
@@ -34,11 +35,14 @@ def principal_of(settings: Settings) -> str:
 
 
 class TokenEntry(BaseModel):
-    """One token: who it belongs to, what it may, and the SHA-256 of the token, which is kept nowhere."""
+    """One token: who it belongs to, what it may, and the SHA-256 of the token, which is kept nowhere.
+
+    A name has neither ``#`` nor ``:``, which mark the principals of issuers and of this machine.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
+    name: str = Field(pattern=r"^[\w.@-]{1,64}$")
     scopes: tuple[str, ...]
     sha256: str
 
@@ -95,11 +99,13 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
     """Make a token, keep its hash in ``path`` and return the token: it is shown this once.
 
     Raises:
-        ConfigError: A scope is unknown, or the file is damaged.
+        ConfigError: A scope is unknown, the name is none, or the file is damaged.
     """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise ConfigError(f"unknown scope {', '.join(unknown) or '(none)'}", hint="one of " + ", ".join(SCOPES))
+    if not re.fullmatch(r"[\w.@-]{1,64}", name):
+        raise ConfigError(f"{name!r} is no name of a token", hint="use letters, digits and . _ @ -, at most 64")
     entries = read_tokens(path) if path.exists() else []
     token = "vpp_" + secrets.token_urlsafe(32)
     # Whoever may act or approve must be able to see what they act on.
@@ -126,7 +132,7 @@ def auth_of(settings: Settings) -> AuthProvider | None:
                 "mcp.jwks_uri needs mcp.issuer and mcp.audience", hint="a token of any other service would pass"
             )
         verifiers.append(
-            JWTVerifier(jwks_uri=mcp.jwks_uri, issuer=mcp.issuer, audience=mcp.audience, required_scopes=[READ])
+            StrictJwt(jwks_uri=mcp.jwks_uri, issuer=mcp.issuer, audience=mcp.audience, required_scopes=[READ])
         )
     if not verifiers:
         return None

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
 READY_LAG_RECORDS = 10_000
+FAULT_AFTER_S = 8.0
+RESTARTED_FOR_S = 60.0
 
 
 class Progress(Protocol):
@@ -47,6 +49,25 @@ def read_status(settings: Settings) -> dict[str, dict[str, Any]]:
     return statuses
 
 
+def worker_fault(status: dict[str, Any], now_s: float) -> str | None:
+    """Return what is wrong with a worker that should run, None where nothing is.
+
+    ``silent``: it wrote nothing for ``FAULT_AFTER_S``. ``restarting``: it was started again under the same supervisor
+    within the last minute. ``stalled``: records wait, and none was processed for ``FAULT_AFTER_S``.
+
+    Args:
+        status: What it last wrote.
+        now_s: Wall time (s since 1970).
+    """
+    if now_s - status["updated_at_s"] >= FAULT_AFTER_S:
+        return "silent"
+    if status.get("restarts", 0) and now_s - status["started_at_s"] < RESTARTED_FOR_S:
+        return "restarting"
+    if status["lag"] and now_s - status.get("progress_at_s", now_s) >= FAULT_AFTER_S:
+        return "stalled"
+    return None
+
+
 class StatusFile:
     """Counts what a worker processed and writes it down at most twice a second.
 
@@ -63,7 +84,8 @@ class StatusFile:
         self._progress = progress
         self._processed = 0
         self._lag: dict[str, int] = {}
-        self._started = time.time()
+        self._started = self._progressed = time.time()
+        self._restarts = _restarts(self._path)
         self._written = 0.0
         self._moved = time.monotonic()
         self._registry = CollectorRegistry()
@@ -82,6 +104,7 @@ class StatusFile:
     def on_processed(self, _topic: str, _partition: int, _offset: int) -> None:
         """Count one record."""
         self._processed += 1
+        self._progressed = time.time()
         self._messages.inc()
         now = time.monotonic()
         self._moved = now
@@ -100,6 +123,8 @@ class StatusFile:
                     lag = max(int(values.get("consumer_lag", 0)), 0)
                     self._lag[f"{topic['topic']}/{partition}"] = lag
                     self._lag_gauge.labels(self._topology, partition).set(lag)
+        if not sum(self._lag.values()):
+            self._progressed = time.time()
         self._moved = time.monotonic()
         self._letters.set(self._progress.dead_letters)
         self._write()
@@ -109,7 +134,10 @@ class StatusFile:
         status = {
             "topology": self._topology,
             "pid": os.getpid(),
+            "supervisor_pid": os.getppid(),
+            "restarts": self._restarts,
             "started_at_s": self._started,
+            "progress_at_s": self._progressed,
             "updated_at_s": time.time(),
             "processed": self._processed,
             "cpu_s": round(time.process_time(), 3),
@@ -146,3 +174,13 @@ class StatusFile:
             ready = bool(self._lag) and sum(self._lag.values()) < READY_LAG_RECORDS
             return (200, b"ready\n") if ready else (503, b"not assigned or far behind\n")
         return 404, b"try /healthz, /readyz, /metrics\n"
+
+
+def _restarts(path: Path) -> int:
+    """Return how often the worker was started before under this supervisor, by what its predecessor wrote."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        same = before["supervisor_pid"] == os.getppid() and before["pid"] != os.getpid()
+        return int(before["restarts"]) + 1 if same else 0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0

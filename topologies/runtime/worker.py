@@ -17,6 +17,7 @@ from topologies.runtime.status import StatusFile
 from vpp.errors import exit_on_error
 from vpp.fleet.in_force import configured_zones
 from vpp.logs import set_up_logging
+from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 from vpp.streams.kafka import application, create_topics, quix_topic
 from vpp.streams.reducer import Origin
@@ -70,5 +71,6 @@ def main(topology: str) -> None:
     with exit_on_error(topology):
         settings = load_settings()
         set_up_logging(settings)
+        keep_private(settings.data_dir)
         end_with_supervisor()
         run_topology(topology, settings)

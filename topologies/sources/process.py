@@ -31,6 +31,7 @@ from vpp.errors import UnreachableError, exit_on_error
 from vpp.fleet.schema import Zone
 from vpp.logs import set_up_logging
 from vpp.messages import Message, Promotion, Raw, encode
+from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 from vpp.streams.kafka import create_topics, producer_config
 from vpp.streams.topics import RAW
@@ -320,6 +321,7 @@ def main(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None)
     with exit_on_error(kind):
         settings = load_settings()
         set_up_logging(settings)
+        keep_private(settings.data_dir)
         end_with_supervisor()
         log.info("started source=%s pid=%s", kind, os.getpid())
         run_source(options, settings, stop, refit=_refit())

@@ -15,6 +15,8 @@ from vpp.rules.clauses import Clause
 
 MAX_CHARS = 1500
 MIN_CHARS = 40
+MAX_BYTES = 8_000_000
+MAX_PAGES = 2_000
 KINDS = (".md", ".markdown", ".html", ".htm", ".txt", ".pdf")
 # "R1.", "4.2.3", "Section 12", "Article 5", "§ 35.28", also behind Markdown's hashes.
 _HEADING = re.compile(
@@ -28,14 +30,22 @@ def read_document(path: Path) -> list[Clause]:
     """Return the clauses of one document, in order; text without numbered headings is cut by length.
 
     Raises:
-        DataError: The kind is unknown, the file cannot be read, or it has no text.
+        DataError: The kind is unknown, the file is too large or cannot be read, or it has no text.
     """
     if path.suffix.lower() not in KINDS:
         raise DataError(f"{path} is no {', '.join(KINDS)}", hint="convert it first")
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DataError(
+                f"{path} has {size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:g} MB",
+                hint="split it",
+            )
         pages = list(_pages(path))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
+    if sum(len(text) for _, text in pages) > MAX_BYTES:
+        raise DataError(f"{path} holds more than {MAX_BYTES / 1e6:g} MB of text", hint="split it")
     clauses = [clause for page, text in pages for clause in _clauses(text, path.name, page)]
     if not clauses:
         raise DataError(f"{path} holds no text", hint="a scanned PDF needs text recognition first")
@@ -46,12 +56,16 @@ def documents_in(path: Path) -> list[Path]:
     """Return a file, or all documents below a folder.
 
     Raises:
-        DataError: There is none.
+        DataError: There is none, or one is a link to a file outside the folder.
     """
+    folder = path if path.is_dir() else path.parent
     if path.is_dir():
         paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
     else:
         paths = [path] if path.is_file() else []
+    for one in paths:
+        if not one.resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"{one} is a link to a file outside {folder}", hint="copy the file there")
     if not paths:
         raise DataError(f"there is no document at {path}", hint=f"give a file or folder with {', '.join(KINDS)}")
     return paths
@@ -84,7 +98,10 @@ def _pdf_pages(path: Path) -> Iterator[tuple[int, str]]:
     except ImportError as error:
         raise DataError("reading PDF needs pypdf", hint="pip install pypdf, or convert the file to text") from error
     try:
-        for number, page in enumerate(PdfReader(path).pages, start=1):
+        pages = PdfReader(path).pages
+        if len(pages) > MAX_PAGES:
+            raise DataError(f"{path} has {len(pages)} pages, more than {MAX_PAGES}", hint="split it")
+        for number, page in enumerate(pages, start=1):
             yield number, page.extract_text()
     except PyPdfError as error:
         raise DataError(f"cannot read {path}: {error}") from error

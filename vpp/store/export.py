@@ -15,6 +15,7 @@ import msgspec
 from vpp.atomic_file import atomic_writer
 from vpp.domain import iso
 from vpp.errors import DataError, UnreachableError
+from vpp.plain_text import escaped
 from vpp.store.contract import Store
 from vpp.store.query import find_table
 from vpp.store.tables import Column, Row, Table
@@ -40,7 +41,8 @@ def export(
     """Write a table in the order of its key and return the number of rows; big tables are streamed.
 
     Times are ISO 8601 UTC, floats the shortest text that reads back as the same number, missing values empty (CSV) or
-    null. JSON is an array with one object per line; JSON columns are nested in it, and text in CSV and Parquet.
+    null. Control and invisible characters in CSV are written as escapes. JSON is an array with one object per line;
+    JSON columns are nested in it, and text in CSV and Parquet.
 
     Args:
         store: Where the rows are.
@@ -78,7 +80,7 @@ def _opened(out: Path | BinaryIO) -> Iterator[BinaryIO]:
 
 
 def _write_csv(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) -> int:
-    forms = [_CSV_FORMS.get(column.type, str) for column in table.columns]
+    forms = [_CSV_FORMS.get(column.type, _csv_text) for column in table.columns]
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.names)
@@ -90,6 +92,10 @@ def _write_csv(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) -> i
         rows += len(chunk)
     text.detach()
     return rows
+
+
+def _csv_text(value: Any) -> str:
+    return escaped(str(value))
 
 
 _CSV_FORMS: dict[str, Callable[[Any], str]] = {

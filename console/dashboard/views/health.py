@@ -15,8 +15,8 @@ from console.dashboard.views.forecasts import model, skill
 from console.dashboard.views.moment import Moment
 from console.local.run_mode import read_restarts
 from mcp_server.answers.sanitize import plain
-from mcp_server.queries.health import SILENT_AFTER_S, get_pipeline_health, workers
-from topologies.runtime.status import read_status
+from mcp_server.queries.health import get_pipeline_health, workers
+from topologies.runtime.status import FAULT_AFTER_S, read_status
 from vpp.store.named_queries import ledger_errors
 from vpp.store.tables import DLQ, TABLES, TELEMETRY
 from vpp.streams.topics import TOPICS, TOPOLOGIES
@@ -83,6 +83,10 @@ def chain(moment: Moment, rates: Rates) -> list[dict[str, Any]]:
         state, cause = worker.state, ""
         if state == "silent":
             cause = f"nothing heard for {worker.age_s:.0f} s" if worker.age_s is not None else "nothing heard"
+        elif state == "restarting":
+            cause = "it was started again within the last minute"
+        elif state == "stalled":
+            cause = f"{worker.lag:,} records wait and none is processed"
         elif worker.lag is not None and worker.lag > LAGGING:
             state, cause = "lagging", f"{worker.lag:,} records wait"
         found.append(
@@ -106,7 +110,7 @@ def chain(moment: Moment, rates: Rates) -> list[dict[str, Any]]:
 
 def silent(found: list[dict[str, Any]]) -> bool:
     """Return whether any worker of a chain is silent."""
-    return any(worker["state"] == "silent" and worker["age_s"] > SILENT_AFTER_S for worker in found)
+    return any(worker["state"] == "silent" and worker["age_s"] > FAULT_AFTER_S for worker in found)
 
 
 def _tables(moment: Moment) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ async def test_tokens_of_an_issuer_pass_with_the_right_audience_and_scope(tmp_pa
         found = await verifier.verify_token(token())
         assert found is not None
         assert set(found.scopes) == {"vpp:read", "vpp:operate"}
-        assert found.subject == "agent-7"
+        assert found.subject == "https://issuer.example#agent-7"
         for wrong in (
             token(audience="mail"),
             token(issuer="https://evil.example"),

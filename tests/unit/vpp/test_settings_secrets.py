@@ -1,0 +1,38 @@
+"""Secrets never show in the list of settings: also not inside addresses and maps of free settings."""
+
+import pytest
+
+from vpp.settings import load_settings, sources
+
+SECRET = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"influx": {"url": f"https://ann:{SECRET}@influx.example:8086"}},
+        {"influx": {"url": f"https://{SECRET}@influx.example"}},
+        {"influx": {"url": f"https://influx.example/?org=a&token={SECRET}"}},
+        {"influx": {"token": SECRET}},
+        {"kafka": {"extra": {"sasl.password": SECRET, "client.id": "a"}}},
+        {"kafka": {"extra": {"ssl.key.password": SECRET}}},
+        {"kafka": {"extra": {"ssl.key.pem": SECRET}}},
+        {"kafka": {"extra": {"sasl.oauthbearer.client.secret": SECRET}}},
+        {"kafka": {"extra": {"sasl.oauthbearer.config": f"principal={SECRET}"}}},
+        {"kafka": {"extra": {"plugin": f"http://a:{SECRET}@b"}}},
+        {"kafka": {"password": SECRET}},
+        {"agent": {"base_url": f"http://a:{SECRET}@127.0.0.1", "token": SECRET}},
+        {"mcp": {"jwks_uri": f"https://a:{SECRET}@issuer.example/keys"}},
+    ],
+    ids=str,
+)
+def test_no_secret_is_shown(given: dict[str, dict[str, object]]) -> None:
+    shown = {key: value for key, (value, _) in sources(load_settings(given), given).items()}
+    assert SECRET not in str(shown)
+
+
+def test_the_rest_of_an_address_and_of_a_map_is_shown() -> None:
+    given = {"influx": {"url": "https://ann:x@influx.example:8086"}, "kafka": {"extra": {"client.id": "a"}}}
+    shown = {key: value for key, (value, _) in sources(load_settings(given), given).items()}
+    assert "influx.example:8086" in shown["influx.url"]
+    assert shown["kafka.extra"] == "{'client.id': 'a'}"
