@@ -130,7 +130,7 @@ class McpSettings(_Group):
 class PageSettings(_Group):
     """The operator's page and the REST API (`vpp dashboard`, also started by `vpp up`)."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="address that it listens on")
     port: int = Field(
         default=8050, ge=0, le=65535, description="0: any free one; `vpp up` takes another if it is taken"
     )

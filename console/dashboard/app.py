@@ -256,7 +256,10 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
         VppError: It may not listen where the settings say.
     """
     if acts is None:
-        acts = Acts(Desk(settings, store), PlanBook(store, Post(settings), approval_key(settings)))
+        acts = Acts(
+            Desk(settings, store),
+            PlanBook(store, Post(settings), approval_key(settings), one_person=settings.one_person),
+        )
     desk = acts.desk
     background = Background()
     screens = Screens(desk, acts, background)

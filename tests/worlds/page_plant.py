@@ -64,7 +64,7 @@ def warn(loop: Loop, severity: str = "warning") -> None:
 
 def acts_of(loop: Loop) -> Acts:
     """Return what acts on the plant: every order arrives at once."""
-    book = PlanBook(loop.store, loop.post, None, loop.clock)
+    book = PlanBook(loop.store, loop.post, None, loop.clock, one_person=True)
     return Acts(Desk(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
 
 
