@@ -19,7 +19,7 @@ from agents.clearing.horizon_bounds import binding_values
 from agents.clearing.inslot_curve import SPREADS, with_curve
 from agents.clearing.plan_reasons import say_binding
 from agents.clearing.problem import ActionCosts, ClearingProblem, Plan, seen
-from agents.clearing.solve import committed, cost_if, solve
+from agents.clearing.solve import cost_if, solve
 from agents.clearing.stochastic_programme import (
     Programme,
     applies,
@@ -115,8 +115,3 @@ def regrets(problem: ClearingProblem, plan: Plan, actions: Mapping[str, Mapping[
         clipped = binding_values(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))[:, 0]
         costs[name] = programme.cost_of(clipped) - chosen
     return costs
-
-
-def second_pass(problem: ClearingProblem, plan: Plan) -> Plan:
-    """Return the plan of a second pass (``seen``): the programme's where it applies, else the LP's."""
-    return solve_dp(problem) if applies(problem) else committed(problem, plan)

@@ -1,5 +1,7 @@
 """Simple rules that a trading policy has to beat, each a path of stored energy over the test.
 
+These are research baselines: the plant runs none of them.
+
 No rule reads a price of the slot it decides unless it is told that price, nor any later one.
 """
 

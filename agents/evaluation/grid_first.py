@@ -1,4 +1,7 @@
-"""A baseline of joint clearing: the grid first, then arbitrage on what is left of the batteries."""
+"""A baseline of joint clearing: the grid first, then arbitrage on what is left of the batteries.
+
+This is a research baseline: the plant does not run it.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Deliveries come from the plant reducer (``topologies.backtests``) or from a baseline. Costs are settled on actual net
 load and prices. The score places a run between the baselines no action (0) and perfect foresight (100). Emergency
-shedding at the cap is there for both.
+shedding at the cap is there for both. The baselines are for research: the plant runs none of them.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class Reducer(Protocol[S]):
         - ``step`` reads no clock and no randomness: same state and message give the same outputs, bit for bit.
         - A slot that was already done yields nothing, so at-least-once delivery leaves the same tables.
         - Outputs do not depend on how two producers' messages to one topic interleave.
-        - ``step`` validates before it changes ``state``; the state that it returns may be the same object, changed.
+        - ``step`` may change ``state`` in place: after the call the caller uses the returned state alone. It validates
+          the message before it changes anything.
     """
 
     def initial(self, zone: str) -> S:

@@ -17,7 +17,7 @@ from agents.clearing.problem import Bands, ClearingProblem, clearing_problem, se
 from agents.clearing.solve import solve
 from agents.clearing.stochastic_kernel import meet
 from agents.clearing.stochastic_programme import PRICE_NODES, PRICE_PAIRS, RAMP_NODES, applies, induce
-from agents.clearing.stochastic_solve import regrets, second_pass, solve_dp, solve_dp_with_curve
+from agents.clearing.stochastic_solve import regrets, solve_dp, solve_dp_with_curve
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
 from vpp.fleet.assets import CurtailableRenewable
 
@@ -85,7 +85,7 @@ def test_a_curve_point_is_near_the_second_pass() -> None:
     plan = solve_dp_with_curve(problem)
     assert plan.curve_mw[0, 6] == pytest.approx(plan.power_mw[0, 0])
     for k in (0, 12):
-        again = second_pass(seen(problem, plan, float(plan.curve_net_mw[k])), plan)
+        again = solve_dp(seen(problem, plan, float(plan.curve_net_mw[k])))
         assert again.engine == "dp"
         assert again.power_mw[1, 0] == pytest.approx(plan.power_mw[1, 0])
         assert plan.curve_mw[0, k] == pytest.approx(again.power_mw[0, 0])
