@@ -48,10 +48,15 @@ def deliver(
     if not state.available:
         wanted, cause = 0.0, Clamp.UNAVAILABLE
     interval = Interval(hours, at, potential_mw, start)
-    given = type_of(asset).deliver(asset, state, wanted, interval)
-    after = replace(given.state, power_mw=given.power_mw)
+    delivered = type_of(asset).deliver(asset, state, wanted, interval)
+    after = replace(delivered.state, power_mw=delivered.power_mw)
     return Delivered(
-        given.power_mw, given.power_mw * hours, after.soc, after, cause or given.reason, given.shortfall_mwh
+        delivered.power_mw,
+        delivered.power_mw * hours,
+        after.soc,
+        after,
+        cause or delivered.reason,
+        delivered.shortfall_mwh,
     )
 
 
@@ -66,7 +71,7 @@ def deliver_fleet(
     at: datetime | None = None,
 ) -> tuple[list[Delivered], FleetState]:
     """Return what each asset delivers and the fleet after it; one entry per asset, ``grid_mw`` unchanged."""
-    given = [
+    delivered = [
         deliver(
             asset,
             AssetState.of(state, i),
@@ -79,11 +84,11 @@ def deliver_fleet(
         for i, asset in enumerate(assets)
     ]
     after = FleetState(
-        soc=np.array([d.soc for d in given], dtype=float),
-        power_mw=np.array([d.power_mw for d in given], dtype=float),
-        running_min=np.array([d.state.running_min for d in given], dtype=float),
-        ready_in_min=np.array([d.state.ready_in_min for d in given], dtype=float),
+        soc=np.array([d.soc for d in delivered], dtype=float),
+        power_mw=np.array([d.power_mw for d in delivered], dtype=float),
+        running_min=np.array([d.state.running_min for d in delivered], dtype=float),
+        ready_in_min=np.array([d.state.ready_in_min for d in delivered], dtype=float),
         available=state.available,
         grid_mw=state.grid_mw,
     )
-    return given, after
+    return delivered, after

@@ -43,9 +43,9 @@ def open_model(name: str, *, api_key: str | None = None, base_url: str | None = 
     Raises:
         ConfigError: The provider is unknown, or its package or key is missing.
     """
-    given = {name: value for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None}
+    options = {name: value for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None}
     try:
-        return infer_model(name, lambda provider: infer_provider_class(provider)(**given))
+        return infer_model(name, lambda provider: infer_provider_class(provider)(**options))
     except (UserError, ImportError, ValueError, TypeError) as error:
         provider = name.partition(":")[0]
         raise ConfigError(

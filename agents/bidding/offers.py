@@ -114,10 +114,10 @@ class Offers:
 def cleared_share(curve: list[tuple[float, float]], price_per_mwh: float) -> float:
     """Return the share of power that a curve gives at a price: that of the last band that begins at or below it."""
     share = 0.0
-    for price, given in curve:
+    for price, band_share in curve:
         if price > price_per_mwh:
             break
-        share = given
+        share = band_share
     return share
 
 

@@ -202,7 +202,7 @@ def prices_of(forecast: Forecast) -> Prices | None:
     outlook, quantiles = forecast.outlook, forecast.price
     horizons = forecast.horizon_min if outlook is None else outlook.horizon_min
     known: list[float | None] = [None] * len(horizons) if outlook is None else outlook.known
-    given: dict[str, list[float | None]] = {} if outlook is None else dict(outlook.experts)
+    experts: dict[str, list[float | None]] = {} if outlook is None else dict(outlook.experts)
     if quantiles is not None:
         level = quantiles.q50 if quantiles.mean is None else quantiles.mean
         if len(level) != len(forecast.horizon_min):
@@ -210,12 +210,12 @@ def prices_of(forecast: Forecast) -> Prices | None:
                 f"a list has {len(level)} values for {len(forecast.horizon_min)} horizons", reason="schema"
             )
         by_horizon = dict(zip(forecast.horizon_min, level, strict=True))
-        given[expert_mix.LEADER] = [by_horizon.get(minutes) for minutes in horizons]
-    for values in (known, *given.values()):
+        experts[expert_mix.LEADER] = [by_horizon.get(minutes) for minutes in horizons]
+    for values in (known, *experts.values()):
         if len(values) != len(horizons):
             raise MessageError(f"a list has {len(values)} values for {len(horizons)} horizons", reason="schema")
     published = _floats(known)
-    filled = {name: np.where(np.isfinite(published), published, _floats(values)) for name, values in given.items()}
+    filled = {name: np.where(np.isfinite(published), published, _floats(values)) for name, values in experts.items()}
     usable = {name: values for name, values in filled.items() if np.isfinite(values).all()}
     if not usable and np.isfinite(published).all() and len(published):
         usable = {"published": published}
@@ -243,8 +243,8 @@ def _worths(forecast: Forecast) -> expert_mix.Worths:
     )
 
 
-def _arrays(given: Mapping[str, list[float]]) -> dict[str, Floats]:
-    return {name: np.asarray(values, dtype=float) for name, values in given.items() if len(values) > 1}
+def _arrays(by_name: Mapping[str, list[float]]) -> dict[str, Floats]:
+    return {name: np.asarray(values, dtype=float) for name, values in by_name.items() if len(values) > 1}
 
 
 def _opinion(share: float, offer: Offer, spacing_mwh: float) -> Opinion:

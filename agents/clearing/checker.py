@@ -61,16 +61,16 @@ def check(
         if asset.asset_id not in setpoints_mw:
             continue
         wanted = setpoints_mw[asset.asset_id]
-        given = deliver(
+        delivered = deliver(
             asset, AssetState.of(state, row), wanted, hours,
             potential_mw=potentials.get(asset.asset_id, math.nan), at=at,
         )  # fmt: skip
-        if given.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
-            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "refused", 0.0, given.reason)
-        elif abs(given.power_mw - wanted) > same_mw:
-            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "clamped", given.power_mw, given.reason)
+        if delivered.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
+            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "refused", 0.0, delivered.reason)
+        elif abs(delivered.power_mw - wanted) > same_mw:
+            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "clamped", delivered.power_mw, delivered.reason)
         else:
-            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "accepted", given.power_mw, None)
+            verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "accepted", delivered.power_mw, None)
     if math.isfinite(net_mw):
         _keep_caps(zone, verdicts, net_mw)
     unknown = sorted(set(setpoints_mw) - {asset.asset_id for asset in zone.assets})

@@ -35,11 +35,11 @@ def binding_values(problem: ClearingProblem) -> Floats:
     """
     values = np.full((len(problem.assets), problem.steps), np.nan)
     for i, asset in enumerate(problem.assets):
-        given = problem.bands.fixed_mw[i]
-        missing = np.flatnonzero(np.isnan(given))
+        fixed_mw = problem.bands.fixed_mw[i]
+        missing = np.flatnonzero(np.isnan(fixed_mw))
         count = int(missing[0]) if len(missing) else problem.steps
         if count:
-            values[i, :count] = type_of(asset).held_mw(problem, i, given[:count])
+            values[i, :count] = type_of(asset).held_mw(problem, i, fixed_mw[:count])
         if not problem.state.available[i]:
             values[i, count:] = 0.0
     return values

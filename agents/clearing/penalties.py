@@ -40,9 +40,9 @@ def deviations(count: int) -> Floats:
 
     The array is shared and cannot be written to.
     """
-    made = np.array([student_t4((j + 0.5) / count) for j in range(count)]) / math.sqrt(2.0)
-    made.setflags(write=False)
-    return made
+    points = np.array([student_t4((j + 0.5) / count) for j in range(count)]) / math.sqrt(2.0)
+    points.setflags(write=False)
+    return points
 
 
 def hedge_weights(count: int, hedge: float) -> Floats:

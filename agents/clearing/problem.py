@@ -105,7 +105,7 @@ class ClearingProblem(Horizon):
         raise KeyError(asset_id)
 
 
-def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = None, **given: Any) -> ClearingProblem:
+def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = None, **fields: Any) -> ClearingProblem:
     """Return a problem with defaults for all that is not given; fields as in ``ClearingProblem``.
 
     Defaults: the fleet at rest, the zone's step, no spreads, full carry-over, the zone's flat price (else 100), energy
@@ -117,27 +117,27 @@ def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = N
     net = np.asarray(net_mw, dtype=float)
     steps, assets = len(net), len(zone.assets)
     flat = zone.energy_price_flat_per_mwh
-    price = _row(given.pop("price_per_mwh", 100.0 if flat is None else flat), steps)
-    values = np.atleast_1d(np.asarray(given.pop("stored_value_per_mwh", 0.95 * float(price.mean())), dtype=float))
+    price = _row(fields.pop("price_per_mwh", 100.0 if flat is None else flat), steps)
+    values = np.atleast_1d(np.asarray(fields.pop("stored_value_per_mwh", 0.95 * float(price.mean())), dtype=float))
     problem = ClearingProblem(
         zone=zone,
         state=fleet_at_rest(zone) if state is None else state,
-        step_h=_row(given.pop("step_h", zone.step.hours), steps),
+        step_h=_row(fields.pop("step_h", zone.step.hours), steps),
         net_mw=net,
-        ramp_sd_mw=_row(given.pop("ramp_sd_mw", 0.0), steps),
-        level_sd_mw=_row(given.pop("level_sd_mw", 0.0), steps),
-        carry=_row(given.pop("carry", 1.0), steps),
+        ramp_sd_mw=_row(fields.pop("ramp_sd_mw", 0.0), steps),
+        level_sd_mw=_row(fields.pop("level_sd_mw", 0.0), steps),
+        carry=_row(fields.pop("carry", 1.0), steps),
         price_per_mwh=price,
-        price_sd_per_mwh=_row(given.pop("price_sd_per_mwh", 0.0), steps),
-        generation_price_per_mwh=_row(given.pop("generation_price_per_mwh", price), steps),
+        price_sd_per_mwh=_row(fields.pop("price_sd_per_mwh", 0.0), steps),
+        generation_price_per_mwh=_row(fields.pop("generation_price_per_mwh", price), steps),
         stored_value_per_mwh=values,
-        stored_width=_row(given.pop("stored_width", 1.0 / len(values)), len(values)),
-        potential_mw=np.asarray(given.pop("potential_mw", np.zeros((assets, steps))), dtype=float),
-        start=given.pop("start", None),
-        bands=given.pop("bands", None) or Bands.none(assets, steps),
-        reference_mw=np.asarray(given.pop("reference_mw", np.full((assets, steps), np.nan)), dtype=float),
-        hedge=given.pop("hedge", zone.hedge),
-        **given,
+        stored_width=_row(fields.pop("stored_width", 1.0 / len(values)), len(values)),
+        potential_mw=np.asarray(fields.pop("potential_mw", np.zeros((assets, steps))), dtype=float),
+        start=fields.pop("start", None),
+        bands=fields.pop("bands", None) or Bands.none(assets, steps),
+        reference_mw=np.asarray(fields.pop("reference_mw", np.full((assets, steps), np.nan)), dtype=float),
+        hedge=fields.pop("hedge", zone.hedge),
+        **fields,
     )
     _verify(problem)
     return problem

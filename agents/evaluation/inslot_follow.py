@@ -46,13 +46,13 @@ def follow_ticks(
     """
     points = np.array(curve, dtype=float)
     count = len(ticks_mw)
-    now, given = start, 0.0
+    now, total_mw = start, 0.0
     for k in range(count):
         mean = estimate_mean(ticks_mw[: max(k - late + 1, 0)], count, expected_mw, slope_mw)
-        left = float(np.interp(mean, points[:, 0], points[:, 1])) * count - given
+        left = float(np.interp(mean, points[:, 0], points[:, 1])) * count - total_mw
         done = deliver(battery, now, left / (count - k), hours / count)
-        given, now = given + done.power_mw, done.state
-    return given / count, now.soc
+        total_mw, now = total_mw + done.power_mw, done.state
+    return total_mw / count, now.soc
 
 
 def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: float) -> float:

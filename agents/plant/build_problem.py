@@ -108,7 +108,7 @@ def problem_of(
         return None
     at = np.array(minutes, dtype=float)
     step_h = np.diff(np.concatenate([[0.0], at])) / 60.0
-    given = {
+    inputs = {
         name: np.interp(at + late, actor.horizon_min, getattr(actor, name))
         for name in ("net_mw", "ramp_sd_mw", "level_sd_mw", "carry")
     }
@@ -120,7 +120,7 @@ def problem_of(
         bands.fixed_mw[row, 0] = state.power_mw[row]
     problem = clearing_problem(
         zone,
-        given.pop("net_mw"),
+        inputs.pop("net_mw"),
         state=state,
         step_h=step_h,
         start=zone.step.start(closed + 1),
@@ -131,7 +131,7 @@ def problem_of(
         cap_margin_mw=zone.limits.cap_margin_mw,
         reference_mw=_references(zone, planned, first_slots),
         churn_price_per_mwh=zone.churn_price_per_mwh,
-        **given,
+        **inputs,
         **_prices(zone, trader, closed, at),
     )
     return problem, wanted, first_slots

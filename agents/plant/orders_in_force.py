@@ -127,9 +127,9 @@ def rest_path(asset: Asset, state: AssetState, step_h: Floats, at: datetime) -> 
     """
     path = np.zeros(len(step_h))
     for h, hours in enumerate(step_h):
-        given = deliver(asset, state, 0.0, float(hours), at=at)
-        path[h] = given.power_mw
-        state = given.state
+        delivered = deliver(asset, state, 0.0, float(hours), at=at)
+        path[h] = delivered.power_mw
+        state = delivered.state
         at = _later(at, float(hours))
     return path
 
@@ -154,9 +154,9 @@ def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Floats, st
             least, most = low[row, h], high[row, h]
             if least < 0.0 < most:
                 break
-            given = deliver(asset, now, float(least if least > 0 else min(most, 0.0)), float(hours), at=at)
-            low[row, h], high[row, h] = min(least, given.power_mw), max(most, given.power_mw)
-            now, at = given.state, _later(at, float(hours))
+            delivered = deliver(asset, now, float(least if least > 0 else min(most, 0.0)), float(hours), at=at)
+            low[row, h], high[row, h] = min(least, delivered.power_mw), max(most, delivered.power_mw)
+            now, at = delivered.state, _later(at, float(hours))
     return replace(bands, min_mw=low, max_mw=high)
 
 

@@ -80,21 +80,21 @@ def step_edges(decision: Decision) -> list[datetime]:
 
 def powers_of(decision: Decision, asset_id: str) -> list[float]:
     """Return an asset's planned power (MW) by step, empty where nothing is planned for it."""
-    found = None if decision.plan is None else decision.plan.assets.get(asset_id)
-    return [] if found is None else found.power_mw
+    rows = None if decision.plan is None else decision.plan.assets.get(asset_id)
+    return [] if rows is None else rows.power_mw
 
 
 def socs_of(decision: Decision, asset_id: str) -> list[float]:
     """Return a store's planned state of charge (0-1) at the end of each step, empty where none is planned."""
-    found = None if decision.plan is None else decision.plan.assets.get(asset_id)
-    return [] if found is None else found.soc
+    rows = None if decision.plan is None else decision.plan.assets.get(asset_id)
+    return [] if rows is None else rows.soc
 
 
 def planned_actions(decision: Decision, zone: Zone) -> list[PlannedAction]:
     """Return every action of the plan, in order of start, then of the fleet file."""
     edges = step_edges(decision)
-    found = [action for asset in zone.assets for action in _actions_of(decision, zone, asset, edges)]
-    return sorted(found, key=lambda action: action.start)
+    actions = [action for asset in zone.assets for action in _actions_of(decision, zone, asset, edges)]
+    return sorted(actions, key=lambda action: action.start)
 
 
 def _actions_of(decision: Decision, zone: Zone, asset: Asset, edges: Sequence[datetime]) -> Iterator[PlannedAction]:

@@ -40,8 +40,8 @@ def agent(
         zone: Only this zone.
     """
     settings = common.settings()
-    given: dict[str, Any] = {"model": model, "url": url, "brain": brain or ("llm" if model else None)}
-    own = settings.agent.model_copy(update={name: value for name, value in given.items() if value is not None})
+    changes: dict[str, Any] = {"model": model, "url": url, "brain": brain or ("llm" if model else None)}
+    own = settings.agent.model_copy(update={name: value for name, value in changes.items() if value is not None})
     settings = settings.model_copy(update={"agent": own})
     return asyncio.run(_run(settings, zone, once=once, as_json=json))
 

@@ -30,8 +30,8 @@ def alerts(
     with open_store(common.settings(), read_only=True) as store:
         start = None if since is None else since_time(store, since)
         rows = store.read(ALERTS, zone=zone, start=start).dicts()
-    found = [{**row, "values": msgspec.json.decode(row["values"]) if row["values"] else {}} for row in rows]
-    answer(found, as_json=json, render=_render)
+    entries = [{**row, "values": msgspec.json.decode(row["values"]) if row["values"] else {}} for row in rows]
+    answer(entries, as_json=json, render=_render)
 
 
 def since_time(store: Store, text: str) -> datetime | None:
@@ -52,9 +52,9 @@ def since_time(store: Store, text: str) -> datetime | None:
     return None if newest is None else newest - timedelta(days=days)
 
 
-def _render(found: list[dict[str, Any]]) -> None:
-    if not found:
+def _render(entries: list[dict[str, Any]]) -> None:
+    if not entries:
         out.print("no alerts")
         return
     columns = ("zone", "slot", "severity", "topic", "text")
-    table(None, columns, [[iso(row[c]) if c == "slot" else row[c] for c in columns] for row in found])
+    table(None, columns, [[iso(row[c]) if c == "slot" else row[c] for c in columns] for row in entries])

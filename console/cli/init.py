@@ -82,7 +82,7 @@ def init(
     write_fleet(paths["fleet"], zones)
     load_fleet(paths["fleet"])
     command = f"vpp up --source {file} --mapping {paths['mapping']} --fleet {paths['fleet']}"
-    made: dict[str, Any] = {
+    document: dict[str, Any] = {
         "mapping": str(paths["mapping"]),
         "fleet": str(paths["fleet"]),
         "channels": {channel: source["from"] for channel, source in content["channels"].items()},
@@ -90,7 +90,7 @@ def init(
         "notes": list(info.notes),
         "next": command,
     }
-    answer(made, as_json=json, render=_render)
+    answer(document, as_json=json, render=_render)
 
 
 def _choices(file: Path, answers: Answers, kind: SiteKind, zone: str, *, asks: bool) -> Choices:
@@ -150,11 +150,11 @@ def _ask(what: str, default: str, *, asks: bool) -> str:
     return input().strip() or default
 
 
-def _render(made: dict[str, Any]) -> None:
-    for channel, column in made["channels"].items():
+def _render(document: dict[str, Any]) -> None:
+    for channel, column in document["channels"].items():
         out.print(f"{channel} from {column}", markup=False)
-    for zone, assets in made["zones"].items():
+    for zone, assets in document["zones"].items():
         out.print(f"{zone}: {', '.join(assets)}", markup=False)
-    for note in made["notes"]:
+    for note in document["notes"]:
         out.print(note, markup=False)
-    out.print(f"wrote {made['mapping']} and {made['fleet']}\nnext: {made['next']}", markup=False)
+    out.print(f"wrote {document['mapping']} and {document['fleet']}\nnext: {document['next']}", markup=False)

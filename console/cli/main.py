@@ -65,13 +65,13 @@ for _name, (_target, _help) in COMMANDS.items():
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
-    given = [argument for argument in given if argument != "--debug"]
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [argument for argument in words if argument != "--debug"]
     try:
-        result = app(given, exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        say(f"vpp: {error}\n  next: vpp {given[0] if given else ''} --help")
+        say(f"vpp: {error}\n  next: vpp {words[0] if words else ''} --help")
         return 2
     except VppError as error:
         if debug:

@@ -46,12 +46,12 @@ class Common:
         """Return what was given, nested as the settings are."""
         run = "" if self.run == DEFAULT_RUN else self.run
         flat = {"data_dir": self.data_dir, "fleet": self.fleet, "run": run, "log_level": self.log_level}
-        given: dict[str, Any] = {name: value for name, value in flat.items() if value is not None}
+        overrides: dict[str, Any] = {name: value for name, value in flat.items() if value is not None}
         if self.broker is not None:
-            given["kafka"] = {"bootstrap_servers": self.broker}
+            overrides["kafka"] = {"bootstrap_servers": self.broker}
         if self.store is not None:
-            given["store"] = {"kind": self.store}
-        return given
+            overrides["store"] = {"kind": self.store}
+        return overrides
 
     def settings(self) -> Settings:
         """Load the settings and set up logging.

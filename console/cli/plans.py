@@ -32,9 +32,9 @@ def plans(*, zone: str | None = None, json: Json = False, common: Common = NO_OP
     """
     with _book(common.settings()) as book:
         now = book.now()
-        found = [_summary(plan, now) for plan in book.recent(zone)]
+        summaries = [_summary(plan, now) for plan in book.recent(zone)]
     answer(
-        found,
+        summaries,
         as_json=json,
         render=lambda rows: table(None, rows[0], [row.values() for row in rows]) if rows else out.print("no plans"),
     )
@@ -122,7 +122,7 @@ def _book(settings: Settings) -> Iterator[PlanBook]:
 
 
 def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
-    order, kept = plan.kept.order, plan.kept
+    order, proposal = plan.kept.order, plan.kept
     asked = {
         "target": f"{order.power_mw} MW",
         "band": f"{order.min_mw}..{order.max_mw} MW",
@@ -138,12 +138,12 @@ def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
         "assets": ", ".join(order.asset_ids) or "all",
         "from": order.starts_at,
         "to": order.expires_at,
-        "extra_cost": kept.cost_change,
+        "extra_cost": proposal.cost_change,
         "proposer": plan.proposer,
         "reason": order.reason,
         "approved_by": plan.approved_by,
-        "expires_at": kept.expires_at,
-        "notes": "; ".join(kept.reasons) or None,
+        "expires_at": proposal.expires_at,
+        "notes": "; ".join(proposal.reasons) or None,
     }
 
 

@@ -24,19 +24,19 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
     now = time.time()
     ended = is_plant_running(settings.data_dir) is False
     workers = []
-    for name, found in read_status(settings).items():
-        age_s = now - found["updated_at_s"]
+    for name, state in read_status(settings).items():
+        age_s = now - state["updated_at_s"]
         workers.append(
             {
                 "topology": name,
-                "state": "ended" if ended else worker_fault(found, now) or "ok",
+                "state": "ended" if ended else worker_fault(state, now) or "ok",
                 "age_s": round(age_s, 1),
-                "processed": found["processed"],
-                "lag": found["lag"],
-                "restarts": found.get("restarts", 0),
-                "dead_letters": found["dead_letters"],
-                "last_slot": max(found["last_slot"].values(), default=None),
-                "pid": found["pid"],
+                "processed": state["processed"],
+                "lag": state["lag"],
+                "restarts": state.get("restarts", 0),
+                "dead_letters": state["dead_letters"],
+                "last_slot": max(state["last_slot"].values(), default=None),
+                "pid": state["pid"],
             }
         )
     with open_store(settings, read_only=True) as store:
@@ -65,8 +65,8 @@ def _run_so_far(store: Store) -> dict[str, Any] | None:
     }
 
 
-def _render(found: dict[str, Any]) -> None:
-    run = found["ended_run"]
+def _render(document: dict[str, Any]) -> None:
+    run = document["ended_run"]
     if run is not None:
         out.print(
             f"no plant runs; the run closed {run['slots']:,} slots of {', '.join(run['zones'])} from {run['first']} to "
@@ -76,10 +76,10 @@ def _render(found: dict[str, Any]) -> None:
         if run["ledger"]:
             table("Ledger", run["ledger"][0], [row.values() for row in run["ledger"]])
         out.print()
-    if not found["workers"]:
+    if not document["workers"]:
         out.print("no worker has run here yet; start with: vpp up")
     else:
-        table("Workers", found["workers"][0], [worker.values() for worker in found["workers"]])
-    if found["tables"]:
+        table("Workers", document["workers"][0], [worker.values() for worker in document["workers"]])
+    if document["tables"]:
         out.print()
-        table("Store", found["tables"][0], [row.values() for row in found["tables"]])
+        table("Store", document["tables"][0], [row.values() for row in document["tables"]])

@@ -59,15 +59,15 @@ def forecast(
             rows = store.read(FORECASTS, zone=zone, filters={**filters, "issued_at": when})
         if not len(rows):
             raise DataError(f"there is no {target} forecast of zone {zone!r}", hint=_known_zones(store))
-    found = rows.dicts()
+    points = rows.dicts()
     document = {
         "zone": zone,
         "target": target,
         "unit": Target(target).unit(),
-        "issued_at": iso(found[0]["issued_at"]),
-        "source": found[0]["source"],
-        "model_id": found[0]["model_id"],
-        "points": [{"horizon_min": r["horizon_min"], **{q: r[q] for q in QUANTILE_NAMES}} for r in found],
+        "issued_at": iso(points[0]["issued_at"]),
+        "source": points[0]["source"],
+        "model_id": points[0]["model_id"],
+        "points": [{"horizon_min": r["horizon_min"], **{q: r[q] for q in QUANTILE_NAMES}} for r in points],
     }
     answer(document, as_json=json, render=_render_forecast)
 
@@ -87,8 +87,8 @@ def _explain(
     if data is None:
         raise ConfigError("an explanation needs the history that the features came from", hint="add --data FILE")
     slot = None if at is None else parse_time(at)
-    told = explained(settings, zone, data, slot, target=target, horizon_min=horizon)
-    answer(told, as_json=as_json, render=_render_explanation)
+    explanation = explained(settings, zone, data, slot, target=target, horizon_min=horizon)
+    answer(explanation, as_json=as_json, render=_render_explanation)
 
 
 def _render_explanation(document: dict[str, Any]) -> None:
@@ -143,8 +143,8 @@ def ledger(
         else:
             rows = ledger_rows(ledger_totals(store, zone=zone, start=_time(start), end=_time(end)))
     groups = {"asset": None, "zone": ("zone",), "day": ("day", "zone"), "total": ()}[by]
-    found = rows if groups is None else ledger_sums(rows, groups)
-    answer(found, as_json=json, render=lambda _: _render_ledger(found, rows))
+    entries = rows if groups is None else ledger_sums(rows, groups)
+    answer(entries, as_json=json, render=lambda _: _render_ledger(entries, rows))
 
 
 def _daily(store: Store, zone: list[str] | None, start: datetime | None, end: datetime | None) -> list[dict[str, Any]]:
@@ -163,11 +163,11 @@ def _daily(store: Store, zone: list[str] | None, start: datetime | None, end: da
     return rows
 
 
-def _render_ledger(found: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
-    if not found:
+def _render_ledger(entries: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:
+    if not entries:
         out.print("the ledger is empty; start with: vpp up")
         return
-    table(None, found[0], [row.values() for row in found])
+    table(None, entries[0], [row.values() for row in entries])
     for total in ledger_sums(rows, ()):
         out.print(
             f"total {total['currency']}: pnl {total['pnl']:,.2f}, revenue {total['revenue']:,.2f}, "
@@ -180,14 +180,14 @@ def _captures(
 ) -> list[dict[str, Any]]:
     from topologies.control.capture import capture_of_each, captures
 
-    found = []
+    captured = []
     for name in zones or [span.zone for span in store.spans(LEDGER)]:
         zone = zone_in_force(settings, name)
         if zone is None:
             raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
         days = captures(store, zone, start=start, end=end)
         for asset_id, whole in capture_of_each(days).items():
-            found.append(
+            captured.append(
                 {
                     "zone": name,
                     "asset_id": asset_id,
@@ -200,7 +200,7 @@ def _captures(
                     ],
                 }
             )
-    return found
+    return captured
 
 
 def _captured(capture: Capture) -> dict[str, Any]:
@@ -212,11 +212,11 @@ def _captured(capture: Capture) -> dict[str, Any]:
     }
 
 
-def _render_captures(found: list[dict[str, Any]]) -> None:
-    if not found:
+def _render_captures(captured: list[dict[str, Any]]) -> None:
+    if not captured:
         out.print("no battery is settled yet; start with: vpp up")
         return
-    rows = [{name: value for name, value in one.items() if name != "days"} for one in found]
+    rows = [{name: value for name, value in one.items() if name != "days"} for one in captured]
     table(None, rows[0], [row.values() for row in rows])
     say("perfect: the day's prices known from its start, energy left at the day's median; --json has the days")
 

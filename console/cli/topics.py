@@ -38,20 +38,22 @@ def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
         for topic in TOPICS
     ]
     _rpk(settings, "topic list")
-    answer(rows, as_json=json, render=lambda found: table(None, rows[0], [row.values() for row in found]))
+    answer(rows, as_json=json, render=lambda lines: table(None, rows[0], [row.values() for row in lines]))
 
 
 @app.command
 def create(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
     """Create every topic that the broker lacks."""
     settings = with_broker(common.settings())
-    made = create_topics(settings)
+    created = create_topics(settings)
     for topic in TOPICS:
         options = " ".join(f"-c {key}={value}" for key, value in topic.broker_config().items())
         _rpk(settings, f"topic create {topic.wire(settings.topic_prefix)} -p {settings.kafka.partitions} "
                        f"-r {settings.kafka.replication_factor} {options}")  # fmt: skip
     answer(
-        {"created": made}, as_json=json, render=lambda _: say("created: " + (", ".join(made) or "nothing, all there"))
+        {"created": created},
+        as_json=json,
+        render=lambda _: say("created: " + (", ".join(created) or "nothing, all there")),
     )
 
 
@@ -73,17 +75,17 @@ def tail(
     from topologies.control.topic_tail import tail as read
 
     settings = with_broker(common.settings())
-    found = _find(topic, settings)
-    _rpk(settings, f"topic consume {found.wire(settings.topic_prefix)} -o -{n} " + ("" if follow else f"-n {n}"))
+    chosen = _find(topic, settings)
+    _rpk(settings, f"topic consume {chosen.wire(settings.topic_prefix)} -o -{n} " + ("" if follow else f"-n {n}"))
     # A key hides other zones' records, so more of the end is looked through for it.
     last = n if key is None else KEY_LOOK_BACK * n
-    backlog = in_broker_order(read(settings, found, last=last, key=key, timeout_s=timeout_s))
+    backlog = in_broker_order(read(settings, chosen, last=last, key=key, timeout_s=timeout_s))
     for record in backlog[-n:] if n > 0 else []:
         _print(record)
     if follow:
         shown = {(record["partition"], record["offset"]) for record in backlog}
         start = backlog[-1]["timestamp"] if backlog else None
-        for record in read(settings, found, last=0, key=key, follow=True, start=start):
+        for record in read(settings, chosen, last=0, key=key, follow=True, start=start):
             if (record["partition"], record["offset"]) not in shown:
                 _print(record)
 
@@ -105,8 +107,8 @@ def schema(topic: str, *, common: Common = NO_OPTIONS) -> None:
     Args:
         topic: Short name or name on the broker.
     """
-    found = _find(topic, common.settings())
-    document: dict[str, Any] = msgspec.json.schema(found.carries)
+    chosen = _find(topic, common.settings())
+    document: dict[str, Any] = msgspec.json.schema(chosen.carries)
     sys.stdout.write(to_json(document) + "\n")
 
 
@@ -118,8 +120,8 @@ def _find(name: str, settings: Settings) -> Topic:
 
 
 def _partitions(there: dict[str, Any], topic: Topic, settings: Settings) -> int | None:
-    found = there.get(topic.wire(settings.topic_prefix))
-    return None if found is None else len(found.partitions)
+    metadata = there.get(topic.wire(settings.topic_prefix))
+    return None if metadata is None else len(metadata.partitions)
 
 
 def _rpk(settings: Settings, line: str) -> None:

@@ -76,9 +76,9 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
     for note in feed.notes:
         say(note)
     if fresh:
-        kept = keep_under_another_name(settings)
-        if kept is not None:
-            say(f"the run so far is kept as {kept}; see vpp runs list")
+        former_name = keep_under_another_name(settings)
+        if former_name is not None:
+            say(f"the run so far is kept as {former_name}; see vpp runs list")
     place = go_on(options, feed, settings, datetime.now(UTC))
     module = f"topologies.{options.kind}"
     names = tuple(sorted(feed.zones))
@@ -153,12 +153,12 @@ def _served_last(settings: Settings, zone: Zone) -> str | None:
 
 def _promoted_by_user(registry: Registry, zone: Zone, start: datetime, index: _Index) -> dict[str, Any] | None:
     """Return the model in force where ``vpp train`` or ``vpp models`` put it there and it suits this start."""
-    found = registry.in_force(zone.zone)
-    if found is None or found["model_id"] in index.values() or found["step_min"] != zone.step_min:
+    promoted = registry.in_force(zone.zone)
+    if promoted is None or promoted["model_id"] in index.values() or promoted["step_min"] != zone.step_min:
         return None
-    age = start - datetime.fromisoformat(found["until"])
-    suits = timedelta(0) <= age <= timedelta(days=MAX_AGE_DAYS) and _is_usable(registry, found["model_id"])
-    return found if suits else None
+    age = start - datetime.fromisoformat(promoted["until"])
+    suits = timedelta(0) <= age <= timedelta(days=MAX_AGE_DAYS) and _is_usable(registry, promoted["model_id"])
+    return promoted if suits else None
 
 
 def _is_usable(registry: Registry, model_id: str) -> bool:
@@ -171,11 +171,11 @@ def _is_usable(registry: Registry, model_id: str) -> bool:
 
 
 def _progress(zone: str, say: Say) -> Callable[[float, str], None]:
-    told = [0.0]
+    shown = [0.0]
 
     def progress(share: float, doing: str) -> None:
-        if share - told[0] >= 0.2:
-            told[0] = share
+        if share - shown[0] >= 0.2:
+            shown[0] = share
             say(f"{zone}: training {share:.0%}, {doing}")
 
     return progress
@@ -202,12 +202,12 @@ class _Index:
         return {str(value) for value in self._read().values()}
 
     def put(self, key: str, model_id: str) -> None:
-        found = {**self._read(), key: model_id}
-        write_atomic(self._path, json.dumps(found, indent=1, sort_keys=True))
+        index = {**self._read(), key: model_id}
+        write_atomic(self._path, json.dumps(index, indent=1, sort_keys=True))
 
     def _read(self) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+            index: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found
+        return index

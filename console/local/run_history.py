@@ -148,9 +148,9 @@ def keep_under_another_name(settings: Settings) -> str | None:
         if settings.run not in names:
             return None
         stem = run_label(settings.run)[:26]
-        kept = next(name for n in range(1, len(names) + 2) if (name := f"{stem}-{n}") not in names)
-        store.rename_run(settings.run, kept)
-        other = settings.model_copy(update={"run": kept})
+        free_name = next(name for n in range(1, len(names) + 2) if (name := f"{stem}-{n}") not in names)
+        store.rename_run(settings.run, free_name)
+        other = settings.model_copy(update={"run": free_name})
         for before, after in (
             (record_path(settings), record_path(other)),
             (fleet_path(settings), fleet_path(other)),
@@ -158,7 +158,7 @@ def keep_under_another_name(settings: Settings) -> str | None:
             if before.exists():
                 after.parent.mkdir(parents=True, exist_ok=True)
                 before.replace(after)
-    return kept
+    return free_name
 
 
 def delete_run(settings: Settings, principal: str, now: datetime) -> int:

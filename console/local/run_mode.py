@@ -60,7 +60,7 @@ def note_restarts(settings: Settings, restarts: dict[str, int]) -> None:
 def read_restarts(settings: Settings) -> dict[str, int]:
     """Return how often each worker was restarted, empty where nobody counts."""
     try:
-        found = json.loads(_path(settings).with_name("restarts.json").read_text(encoding="utf-8"))
+        restarts = json.loads(_path(settings).with_name("restarts.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {str(name): int(count) for name, count in found.items()} if isinstance(found, dict) else {}
+    return {str(name): int(count) for name, count in restarts.items()} if isinstance(restarts, dict) else {}

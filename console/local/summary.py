@@ -36,15 +36,15 @@ class _Faults:
 
 
 def _faults(store: Store, zone: str) -> _Faults:
-    found = _Faults()
+    faults = _Faults()
     for chunk in store.scan(TELEMETRY, zone=zone, columns=("quality", "values")):
         for quality, values in chunk:
-            found.slots += 1
+            faults.slots += 1
             held = msgspec.json.decode(values) if values else {}
-            found.usable += any(value is not None for value in held.values())
+            faults.usable += any(value is not None for value in held.values())
             for channel, why in (msgspec.json.decode(quality) if quality else {}).items():
-                found.counts[f"{channel} {why}"] += 1
-    return found
+                faults.counts[f"{channel} {why}"] += 1
+    return faults
 
 
 def _listed(counts: Counter[str]) -> str:
@@ -129,8 +129,10 @@ def summarise(store: Store, zones: Sequence[str], *, restarts: int, wall_s: floa
         "money_error": max(errors.money, errors.revenue),
         "dead_letters": store.count(DLQ),
         "dead_letter_reasons": dict(letters.most_common()),
-        "bad_values": {zone: dict(found.counts.most_common()) for zone, found in faults.items() if found.counts},
-        "unusable": {zone: found.why(letters) for zone, found in faults.items() if not found.usable},
+        "bad_values": {
+            zone: dict(zone_faults.counts.most_common()) for zone, zone_faults in faults.items() if zone_faults.counts
+        },
+        "unusable": {zone: zone_faults.why(letters) for zone, zone_faults in faults.items() if not zone_faults.usable},
         "restarts": restarts,
         "wall_s": round(wall_s, 1),
     }

@@ -113,8 +113,8 @@ def period(
         QuestionError: It ends before it starts.
     """
     notes = []
-    for name, given in (("start", start), ("end", end)):
-        if given is not None and given.tzinfo is None:
+    for name, text in (("start", start), ("end", end)):
+        if text is not None and text.tzinfo is None:
             notes.append(f"{name} had no time zone and was read as UTC")
     start, end = utc(start), utc(end)
     if end is None:

@@ -238,16 +238,16 @@ class _Collector:
         self._source: list[str] = []
 
     def add(self, forecast: Forecast) -> None:
-        made: Quantiles | None = getattr(forecast, self._target.value)
+        quantiles: Quantiles | None = getattr(forecast, self._target.value)
         self.origins.append(forecast.slot)
-        self._source.append("none" if made is None else made.source)
-        if made is None:
+        self._source.append("none" if quantiles is None else quantiles.source)
+        if quantiles is None:
             self._quantiles.append(self._none)
             self._mean.append(self._none[:, 0])
             return
-        columns = np.array([getattr(made, name) for name in QUANTILE_NAMES], dtype=np.float32).T
+        columns = np.array([getattr(quantiles, name) for name in QUANTILE_NAMES], dtype=np.float32).T
         self._quantiles.append(columns)
-        self._mean.append(columns[:, 3] if made.mean is None else np.array(made.mean, dtype=np.float32))
+        self._mean.append(columns[:, 3] if quantiles.mean is None else np.array(quantiles.mean, dtype=np.float32))
 
     def result(self, zone: Zone, options: BacktestOptions, frame: pd.DataFrame, models: tuple[str, ...]) -> Backtest:
         channel = options.target.channel

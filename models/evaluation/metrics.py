@@ -29,7 +29,7 @@ def metrics(run: Backtest, compare: Sequence[str] | None = None) -> dict[str, An
     """
     baselines = Baselines(run)
     names = list(dict.fromkeys(["persistence", *(baselines.names() if compare is None else compare)]))
-    made = {name: baselines.make(name) for name in names}
+    forecasts = {name: baselines.make(name) for name in names}
     week = ((run.origins - run.origins[0]).days // 7).to_numpy()
     return {
         "target": run.options.target.value,
@@ -42,7 +42,7 @@ def metrics(run: Backtest, compare: Sequence[str] | None = None) -> dict[str, An
         "sources": {str(name): int(n) for name, n in zip(*np.unique(run.source, return_counts=True), strict=True)},
         "models": list(run.models),
         "horizons": [
-            _horizon(run, h, {name: values[:, h] for name, values in made.items()}, baselines, week)
+            _horizon(run, h, {name: values[:, h] for name, values in forecasts.items()}, baselines, week)
             for h in range(len(run.horizons_min))
         ],
     }

@@ -98,13 +98,13 @@ def _next_day(
     models: DayModels, view: AuctionView, table: DayTable, row: int, hour: int
 ) -> tuple[float, dict[str, float]]:
     """Return the usual price and the parts of the blend of day ``row``."""
-    made = models.forecast(view, row)
+    prices = models.forecast(view, row)
     features, one = view.features, slice(row, row + 1)
     usual, scale = float(features.ref[row, hour]), float(features.scale[row])
     of_stack, of_alone, of_mix = models.blend
-    if made.alone is None:
+    if prices.alone is None:
         of_stack, of_alone, of_mix = 0.0, 0.0, 1.0
-    elif made.stack is None:
+    elif prices.stack is None:
         of_stack, of_alone, of_mix = 0.0, 0.5, 0.5
     out: defaultdict[str, float] = defaultdict(float)
 
@@ -112,7 +112,7 @@ def _next_day(
         for name, value in parts.items():
             out[name] += share * value
 
-    known = np.isfinite(made.members).all(axis=1)
+    known = np.isfinite(prices.members).all(axis=1)
     weights = np.where(known, models.weights, 0.0) / models.weights[known].sum()
     of_linear = of_mix + of_stack
     take(of_linear * float(weights[0]), _ridge(models.ridge, view, row, hour))
@@ -123,11 +123,11 @@ def _next_day(
     if models.alone is not None and of_alone:
         take(of_alone * scale, _tree_parts(models.alone, features.values[row, hour], names))
     if models.stack is not None and of_stack:
-        given = stack_values(
-            features.values[one], made.mix[None], made.members[:, None], features.ref[one], features.scale[one]
+        stacked = stack_values(
+            features.values[one], prices.mix[None], prices.members[:, None], features.ref[one], features.scale[one]
         )
-        own = ["linear forecast", "linear forecast", *("disagreement of the linear members" for _ in made.members)]
-        take(of_stack * scale, _tree_parts(models.stack, given[0, hour], [*names, *own]))
+        own = ["linear forecast", "linear forecast", *("disagreement of the linear members" for _ in prices.members)]
+        take(of_stack * scale, _tree_parts(models.stack, stacked[0, hour], [*names, *own]))
     return usual, dict(out)
 
 

@@ -150,17 +150,17 @@ class Stages:
         if "A" not in self.scaling:
             self.scaling["A"] = Scaling.of(rows, self._spec.columns("A"))
             self.ridge["A"] = Ridge(self._settings["A"], len(self.scaling["A"].columns) + 1)
-        made = self.predict(rows, groups) if self.ready("A") else None
+        prediction = self.predict(rows, groups) if self.ready("A") else None
         design = self.scaling["A"].design(rows)
         self.ridge["A"].add(design, change, groups, day)
-        if made is None:
+        if prediction is None:
             self.ridge["A"].solve()
-            made = self.predict(rows, groups)
+            prediction = self.predict(rows, groups)
         for letter in self.later:
             wanted = UNPUBLISHED if letter == "U" else KNOWN
-            take = made.case == wanted
-            self._learn_later(letter, rows[:, take], change[take], made.first[take], day[take])
-        return made
+            take = prediction.case == wanted
+            self._learn_later(letter, rows[:, take], change[take], prediction.first[take], day[take])
+        return prediction
 
     def _learn_later(self, letter: str, rows: Floats, change: Floats, first: Floats, day: Floats) -> None:
         if len(change) == 0:

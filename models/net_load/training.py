@@ -178,20 +178,20 @@ class NetLoadTrainer:
             part = rows[:, batch]
             days = (targets[batch] + history.first) / self._day
             mature = state.stages.is_mature
-            made = state.stages.learn(part, change[batch], groups[batch], days)
+            prediction = state.stages.learn(part, change[batch], groups[batch], days)
             state.stages.solve()
             if fresh:
                 continue
             base = part[base_column] if base_column >= 0 else np.full(len(batch), np.nan)
             state.forward.add(
-                origins[batch] + history.first, groups[batch], change[batch], made, base, part[spec.columns("V")]
+                origins[batch] + history.first, groups[batch], change[batch], prediction, base, part[spec.columns("V")]
             )
             self._trees.add(
                 n,
                 part,
                 columns=spec.columns("T"),
                 places=state.stages.columns,
-                made=made,
+                made=prediction,
                 change=change[batch],
                 day=days,
                 is_mature=mature,

@@ -87,20 +87,20 @@ def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
 
 
 @kernel
-def from_scaled(base: Floats, scale: Floats, made: Floats, floor: float, cap: float) -> Floats:
-    """Return ``base + scale × made`` (n, H) within floor and cap, NaN where missing; ``scale``: shape (n,).
+def from_scaled(base: Floats, scale: Floats, scaled: Floats, floor: float, cap: float) -> Floats:
+    """Return ``base + scale × scaled`` (n, H) within floor and cap, NaN where missing; ``scale``: shape (n,).
 
     Args:
         base: Profile at the target, shape (n, H).
         scale: Scale of deviations, shape (n,).
-        made: Scaled deviations, shape (n, H).
+        scaled: Scaled deviations, shape (n, H).
         floor: Least price per MWh.
         cap: Greatest price per MWh.
     """
-    out = np.empty(made.shape)
-    for n in range(made.shape[0]):
-        for h in range(made.shape[1]):
-            value = base[n, h] + scale[n] * made[n, h]
+    out = np.empty(scaled.shape)
+    for n in range(scaled.shape[0]):
+        for h in range(scaled.shape[1]):
+            value = base[n, h] + scale[n] * scaled[n, h]
             out[n, h] = cap if value > cap else floor if value < floor else value
     return out
 

@@ -121,8 +121,8 @@ class PlantLane:
         """Return the bids of a slot; the last slot of a week is fed again before the next one and keeps its bids."""
         if self._bids[0] == index:
             return self._bids[1]
-        given = self._forecaster(forecast)
-        messages = [*self._actor.step(given), *([] if self._trader is None else self._trader.step(given))]
+        outlook = self._forecaster(forecast)
+        messages = [*self._actor.step(outlook), *([] if self._trader is None else self._trader.step(outlook))]
         bids = [message for message in messages if isinstance(message, ActorBid | TraderBid)]
         self._bids = (index, bids)
         return bids
@@ -196,21 +196,21 @@ class OriginalRuleLane:
         zone = self._zone
         wanted = np.zeros(len(zone.assets)) if self._wanted is None else self._wanted
         setpoints = shed_above_cap(zone, wanted, slot.net_mw) if np.isfinite(slot.net_mw) else wanted
-        given, self._fleet = deliver_fleet(
+        delivered, self._fleet = deliver_fleet(
             zone.assets, self._fleet, setpoints, zone.step.hours,
             potential_mw=np.zeros(len(zone.assets)), at=zone.local(zone.step.start(slot.index)),
         )  # fmt: skip
-        self.deliveries.power_mw[slot.index] = np.array([done.power_mw for done in given])
+        self.deliveries.power_mw[slot.index] = np.array([done.power_mw for done in delivered])
         self.deliveries.soc[slot.index] = self._fleet.soc
         self._fleet = replace(self._fleet, grid_mw=slot.net_mw)
         self._wanted = self._rule(forecast, slot)
 
     def _rule(self, forecast: Forecast, slot: MeasuredSlot) -> Floats:
         wanted = np.zeros(len(self._zone.assets))
-        made = forecast.net_load
-        if made is None or not np.isfinite(slot.net_mw):
+        net_load = forecast.net_load
+        if net_load is None or not np.isfinite(slot.net_mw):
             return wanted
-        expected = (made.q50 if made.mean is None else made.mean)[0] * self._zone.share.factor
+        expected = (net_load.q50 if net_load.mean is None else net_load.mean)[0] * self._zone.share.factor
         left = max(abs(expected - slot.net_mw) - self._zone.limits.ramp_limit_mw, 0.0)
         zone = self._zone
         for row in (*store_rows(zone), *rows_where(zone, lambda kind, asset: kind.generator(asset))):

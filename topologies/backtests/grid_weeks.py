@@ -110,13 +110,13 @@ class Foreseen:
 
     def note(self, forecast: Forecast, at: int) -> None:
         """Take the forecast issued at a position."""
-        made = forecast.net_load
-        source = "none" if made is None else made.source
+        net_load = forecast.net_load
+        source = "none" if net_load is None else net_load.source
         self.sources[source] = self.sources.get(source, 0) + 1
-        if made is None:
+        if net_load is None:
             return
-        self.models[made.model_id] = None
-        mean = np.asarray(made.q50 if made.mean is None else made.mean)
+        self.models[net_load.model_id] = None
+        mean = np.asarray(net_load.q50 if net_load.mean is None else net_load.mean)
         wanted = np.searchsorted(forecast.horizon_min, [60 * hours for hours in self._hours])
         self._changes[at] = mean[wanted] - self._history.net[at]
 

@@ -261,10 +261,10 @@ def charge_after(store: Store, zone: Zone, slot: datetime) -> dict[str, float]:
 
 
 def _stored_setpoints(
-    store: Store, zone: Zone, made: Mapping[tuple[datetime, str], float]
+    store: Store, zone: Zone, recomputed: Mapping[tuple[datetime, str], float]
 ) -> dict[tuple[datetime, str], float]:
     """Return the stored setpoints of the slots that were made again; of revisions the last."""
-    slots = [slot for slot, _ in made]
+    slots = [slot for slot, _ in recomputed]
     setpoints: dict[tuple[datetime, str], float] = {}
     columns = ("slot", "asset_id", "power_mw", "revision")
     end = max(slots) + zone.step.delta

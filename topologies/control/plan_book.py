@@ -327,7 +327,7 @@ def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
         return None
     proposed = proposals[0]
     try:
-        kept = msgspec.json.decode(proposed.detail or "", type=ProposedPlan)
+        plan = msgspec.json.decode(proposed.detail or "", type=ProposedPlan)
     except msgspec.DecodeError:
         return None
     # An approval counts only for the content that was proposed.
@@ -337,7 +337,7 @@ def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
         plan_id=plan_id,
         proposer=proposed.principal,
         digest=proposed.digest or "",
-        kept=kept,
+        kept=plan,
         approval=None if approved is None else approved.detail,
         approved_by=None if approved is None else approved.principal,
         rejected_by=None if rejected is None else rejected.principal,
@@ -348,10 +348,10 @@ def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
 
 def _priced(plan: PlanState, mode: str) -> dict[str, Any]:
     """Return the effect that an approval by budget carries, so that admission can count it."""
-    kept = plan.kept
+    proposal = plan.kept
     if mode != "budget":
         return {}
-    return {"power_mw": kept.peak_change_mw, "energy_mwh": kept.moved_mwh, "cost": kept.cost_change}
+    return {"power_mw": proposal.peak_change_mw, "energy_mwh": proposal.moved_mwh, "cost": proposal.cost_change}
 
 
 def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> Spent:

@@ -58,9 +58,9 @@ def tail(  # noqa: PLR0913  # a read has as many conditions
     try:
         starts, ends = _starts(consumer, name, list(there[name].partitions), last, start)
         consumer.assign(starts)
-        for given, record in enumerate(_read(consumer, ends, key, follow, timeout_s, within_s), start=1):
+        for count, record in enumerate(_read(consumer, ends, key, follow, timeout_s, within_s), start=1):
             yield record
-            if limit is not None and given >= limit:
+            if limit is not None and count >= limit:
                 return
     finally:
         consumer.close()

@@ -72,8 +72,8 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
     for wanted in choices.columns.values():
         if wanted not in table.header:
             raise ConfigError(f"{path} has no column {wanted!r}", hint=f"its columns are {', '.join(table.header)}")
-    made: dict[str, Any] = {"name": path.name.partition(".")[0]}
-    time_column, made["time"] = _time(path, cells, choices)
+    mapping: dict[str, Any] = {"name": path.name.partition(".")[0]}
+    time_column, mapping["time"] = _time(path, cells, choices)
     zone_column = next((n for n in table.header if re.search(ZONES, n, re.IGNORECASE) and _is_text(cells[n])), None)
     channels = _channels(table, choices, {time_column, zone_column or ""})
     if not channels:
@@ -82,17 +82,17 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
             hint="name them: --column load_mw=COLUMN",
         )
     if zone_column is not None and choices.zone is None:
-        made["zone_column"] = zone_column
+        mapping["zone_column"] = zone_column
     else:
-        made["zone"] = choices.zone or choices.default_zone
+        mapping["zone"] = choices.zone or choices.default_zone
     if table.separator not in ("", ","):
-        made["separator"] = table.separator
-    made |= _numbers(path, cells, [source["from"] for source in channels.values()], choices)
-    made["channels"] = channels
+        mapping["separator"] = table.separator
+    mapping |= _numbers(path, cells, [source["from"] for source in channels.values()], choices)
+    mapping["channels"] = channels
     soc = next((name for name in table.header if re.search(SOC, name, re.IGNORECASE)), None)
-    if soc is not None and "zone" in made:
-        made["assets"] = {f"{made['zone']}-battery-1": {"soc": {"from": soc, "unit": _soc_unit(cells[soc])}}}
-    return made
+    if soc is not None and "zone" in mapping:
+        mapping["assets"] = {f"{mapping['zone']}-battery-1": {"soc": {"from": soc, "unit": _soc_unit(cells[soc])}}}
+    return mapping
 
 
 def needs_time_zone(path: Path) -> bool:
@@ -126,13 +126,13 @@ def _time_column(cells: pd.DataFrame) -> str:
 
 def _time(path: Path, cells: pd.DataFrame, choices: Choices) -> tuple[str, dict[str, Any]]:
     name = _time_column(cells)
-    made: dict[str, Any] = {"column": name}
+    entry: dict[str, Any] = {"column": name}
     column = cells[name]
     if not pd.api.types.is_datetime64_any_dtype(column):
         text = column.astype(str)
         fits = fitting_formats(text)
         if choices.time_format is not None:
-            made["format"] = choices.time_format
+            entry["format"] = choices.time_format
         elif iso_times(text).notna().all():
             fits = ["iso"]
         elif len(fits) > 1:
@@ -141,10 +141,10 @@ def _time(path: Path, cells: pd.DataFrame, choices: Choices) -> tuple[str, dict[
                 hint=f'state which: --time-format "{fits[0]}"',
             )
         else:
-            made["format"] = fits[0]
+            entry["format"] = fits[0]
     if choices.time_zone is not None and choices.time_zone != "UTC":
-        made["zone"] = choices.time_zone
-    return name, made
+        entry["zone"] = choices.time_zone
+    return name, entry
 
 
 def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str, dict[str, Any]]:
@@ -198,8 +198,8 @@ def _numbers(path: Path, cells: pd.DataFrame, columns: list[str], choices: Choic
         style = NumberStyle() if NumberStyle() in fits or not fits else fits[0]
     else:
         style = NumberStyle(choices.decimal or ".", choices.thousands or "")
-    made = {} if style.decimal == "." else {"decimal": style.decimal}
-    return made if not style.thousands else {**made, "thousands": style.thousands}
+    entry = {} if style.decimal == "." else {"decimal": style.decimal}
+    return entry if not style.thousands else {**entry, "thousands": style.thousands}
 
 
 def _is_text(column: pd.Series[Any]) -> bool:

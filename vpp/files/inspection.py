@@ -114,8 +114,8 @@ def _rows(path: Path, mapping: Mapping | str | None) -> pd.DataFrame:
     whole = opened.table.content is not None
     parts = []
     for raw in opened.table.chunks(opened.layout.columns, opened.layout.text_columns, 10**9 if whole else 100_000):
-        made = opened.layout.apply(raw)
-        parts.append(made.assign(row=raw.rows if len(made) == len(raw.rows) else -1))
+        chunk = opened.layout.apply(raw)
+        parts.append(chunk.assign(row=raw.rows if len(chunk) == len(raw.rows) else -1))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -124,8 +124,8 @@ class OpenedFile:
         whole = self.table.content is not None
         rows = len(self.table.content.rows) if self.table.content is not None else chunk_rows
         for raw in self.table.chunks(self.layout.columns, self.layout.text_columns, max(rows, 1)):
-            made = self.layout.apply(raw)
-            yield made.sort_values(["stamp", "zone"], kind="stable", ignore_index=True) if whole else made
+            chunk = self.layout.apply(raw)
+            yield chunk.sort_values(["stamp", "zone"], kind="stable", ignore_index=True) if whole else chunk
 
     @property
     def place(self) -> float:
@@ -295,9 +295,9 @@ def iter_chunks(
     order = Spacing(str(path))
     for rows in opened.chunks(chunk_rows):
         order.add(rows["stamp"].to_numpy(), rows["zone"].to_numpy())
-        made = maker.add(rows)
-        yield from _within(made, low, high)
-        if high is not None and len(made) and made["slot"].iloc[0] >= high:
+        chunk = maker.add(rows)
+        yield from _within(chunk, low, high)
+        if high is not None and len(chunk) and chunk["slot"].iloc[0] >= high:
             return
     rest = maker.rest()
     if rest is not None:
@@ -309,15 +309,15 @@ def utc(stamp: Any) -> datetime:
     return pd.Timestamp(stamp).to_pydatetime().replace(tzinfo=UTC)
 
 
-def _within(made: pd.DataFrame, low: Any, high: Any) -> Iterator[pd.DataFrame]:
-    slots = made["slot"].to_numpy()
-    keep = np.ones(len(made), dtype=bool)
+def _within(chunk: pd.DataFrame, low: Any, high: Any) -> Iterator[pd.DataFrame]:
+    slots = chunk["slot"].to_numpy()
+    keep = np.ones(len(chunk), dtype=bool)
     if low is not None:
         keep &= slots >= low
     if high is not None:
         keep &= slots < high
     if keep.any():
-        yield made if keep.all() else made[keep]
+        yield chunk if keep.all() else chunk[keep]
 
 
 def _slot(stamp: Any, step: ZoneStep, place: float) -> datetime:

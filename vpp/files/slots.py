@@ -114,36 +114,36 @@ class SlotMaker:
 
     def _averaged(self, rows: pd.DataFrame, slots: Any, lengths: Any, steps: Any) -> pd.DataFrame:
         names = [name for name in rows.columns if name not in ("stamp", "zone")]
-        made = rows[["zone", *names]].copy()
-        made.insert(0, "slot", slots.astype("datetime64[ns]"))
+        frame = rows[["zone", *names]].copy()
+        frame.insert(0, "slot", slots.astype("datetime64[ns]"))
         for name in self.energies & set(names):
-            made[name] = made[name].to_numpy() / (lengths / 3600.0)
+            frame[name] = frame[name].to_numpy() / (lengths / 3600.0)
         seconds = steps / _NS
         whole = lengths >= PARTIAL_BELOW * seconds
-        if not whole.all() or made.duplicated(["slot", "zone"]).any():
-            made[COVERED] = np.minimum(lengths, seconds)
-            groups = made.groupby(["slot", "zone"], sort=False)
+        if not whole.all() or frame.duplicated(["slot", "zone"]).any():
+            frame[COVERED] = np.minimum(lengths, seconds)
+            groups = frame.groupby(["slot", "zone"], sort=False)
             means = groups[names].mean()
             means[COVERED] = groups[COVERED].sum()
-            made = means.reset_index()
-            step_s = made["zone"].map({zone: step.step_min * 60.0 for zone, step in self.steps.items()})
-            partial = made[COVERED] < PARTIAL_BELOW * step_s
-            made[COVERED] = made[COVERED].where(partial)
+            frame = means.reset_index()
+            step_s = frame["zone"].map({zone: step.step_min * 60.0 for zone, step in self.steps.items()})
+            partial = frame[COVERED] < PARTIAL_BELOW * step_s
+            frame[COVERED] = frame[COVERED].where(partial)
             if not partial.any():
-                made = made.drop(columns=COVERED)
-        self._repeat(made)
-        return made
+                frame = frame.drop(columns=COVERED)
+        self._repeat(frame)
+        return frame
 
-    def _repeat(self, made: pd.DataFrame) -> None:
+    def _repeat(self, frame: pd.DataFrame) -> None:
         for name, minutes in self.repeat_min.items():
-            if name not in made:
+            if name not in frame:
                 continue
-            values = made[name].to_numpy(copy=True)
-            period = made["slot"].to_numpy().astype(np.int64) // (minutes * 60 * _NS)
-            for i, zone in enumerate(made["zone"]):
+            values = frame[name].to_numpy(copy=True)
+            period = frame["slot"].to_numpy().astype(np.int64) // (minutes * 60 * _NS)
+            for i, zone in enumerate(frame["zone"]):
                 key = (zone, name)
                 if not np.isnan(values[i]):
                     self._repeated[key] = (int(period[i]), float(values[i]))
                 elif key in self._repeated and self._repeated[key][0] == period[i]:
                     values[i] = self._repeated[key][1]
-            made[name] = values
+            frame[name] = values

@@ -138,9 +138,9 @@ def _render(document: dict[str, Any]) -> None:
         f"{document['gain_per_day']:+,.2f} {unit} a day{spread}, better on {document['days_better']} of "
         f"{document['days']} days"
     )
-    made = f"{document['setpoints_reproduced']:,} of {document['setpoints']:,} stored setpoints"
+    reproduced = f"{document['setpoints_reproduced']:,} of {document['setpoints']:,} stored setpoints"
     say(
-        f"the live settings make {made} again: the comparison is exact"
+        f"the live settings make {reproduced} again: the comparison is exact"
         if document["exact"]
-        else f"the live settings make only {made} again (a start inside the run, or another program): an estimate"
+        else f"the live settings make only {reproduced} again (a start inside the run, or another program): an estimate"
     )

@@ -52,28 +52,28 @@ def explain(
     with open_store(settings, read_only=True) as store:
         if decision == LATEST and zone is None:
             zone = _busiest(store)
-        found = find_decision(store, decision, zone=zone).decision
-        setpoints = [{name: row[name] for name in _SETPOINT} for row in setpoints_of(store, found)]
-    configured = _zone_then(settings, found)
+        record = find_decision(store, decision, zone=zone).decision
+        setpoints = [{name: row[name] for name in _SETPOINT} for row in setpoints_of(store, record)]
+    configured = _zone_then(settings, record)
     document: dict[str, Any] = {
-        "decision_id": found.decision_id,
-        "zone": found.zone,
-        "slot": iso(found.slot),
-        "for_slot": iso(found.for_slot),
-        "revision": found.revision,
-        "engine": found.engine,
+        "decision_id": record.decision_id,
+        "zone": record.zone,
+        "slot": iso(record.slot),
+        "for_slot": iso(record.for_slot),
+        "revision": record.revision,
+        "engine": record.engine,
         "currency": None if configured is None else configured.market.currency,
-        "story": story(found, setpoints, configured),
+        "story": story(record, setpoints, configured),
         "setpoints": setpoints,
-        "binding": [asdict(stretch) for stretch in binding_stretches(found)],
-        "water_value_per_mwh": found.duals.water_value_per_mwh,
-        "costs": found.costs,
-        "alternatives": found.alternatives,
-        "missing": [say_missing(bid) for bid in found.missing],
-        "model_id": found.model_id,
-        "spec_hash": found.spec_hash,
-        "solver": found.versions.get("solver"),
-        "why_not": None if why_not is None else _why_not(settings, found, why_not),
+        "binding": [asdict(stretch) for stretch in binding_stretches(record)],
+        "water_value_per_mwh": record.duals.water_value_per_mwh,
+        "costs": record.costs,
+        "alternatives": record.alternatives,
+        "missing": [say_missing(bid) for bid in record.missing],
+        "model_id": record.model_id,
+        "spec_hash": record.spec_hash,
+        "solver": record.versions.get("solver"),
+        "why_not": None if why_not is None else _why_not(settings, record, why_not),
     }
     answer(document, as_json=json, render=_render)
 
@@ -107,32 +107,32 @@ def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any
 
     zone = _configured(settings, decision)
     asked = first_powers(zone, wish)
-    found = why_not(zone, decision, asked)
+    alternative = why_not(zone, decision, asked)
     return {
         "asked_mw": asked,
-        "power_mw": found.power_mw,
-        "extra_cost": found.extra_cost,
-        "items": found.items,
-        "notes": [say_note(note) for note in found.notes],
+        "power_mw": alternative.power_mw,
+        "extra_cost": alternative.extra_cost,
+        "items": alternative.items,
+        "notes": [say_note(note) for note in alternative.notes],
     }
 
 
 def _render(document: dict[str, Any]) -> None:
     for line in document["story"]:
         out.print(line, soft_wrap=True)
-    said = document["why_not"]
-    if said is not None:
+    comparison = document["why_not"]
+    if comparison is not None:
         unit = document["currency"] or "money"
         asked = ", ".join(
-            f"{asset_id} {power_text(power, signed=True)}" for asset_id, power in said["asked_mw"].items()
+            f"{asset_id} {power_text(power, signed=True)}" for asset_id, power in comparison["asked_mw"].items()
         )
-        gives = {name: power for name, power in said["power_mw"].items() if name in said["asked_mw"]}
+        gives = {name: power for name, power in comparison["power_mw"].items() if name in comparison["asked_mw"]}
         clipped = ", ".join(f"{name} {power_text(power, signed=True)}" for name, power in gives.items())
         out.print()
-        out.print(f"why not {asked}? {_verdict(said['extra_cost'], unit)}; as far as physics lets it: {clipped}")
-        rows = [[name, f"{value:+,.2f}"] for name, value in said["items"].items() if abs(value) >= 0.005]
-        table(None, ("item", f"{unit} more"), [*rows, ["sum", f"{said['extra_cost']:+,.2f}"]])
-        for note in said["notes"]:
+        out.print(f"why not {asked}? {_verdict(comparison['extra_cost'], unit)}; as far as physics lets it: {clipped}")
+        rows = [[name, f"{value:+,.2f}"] for name, value in comparison["items"].items() if abs(value) >= 0.005]
+        table(None, ("item", f"{unit} more"), [*rows, ["sum", f"{comparison['extra_cost']:+,.2f}"]])
+        for note in comparison["notes"]:
             out.print(note, soft_wrap=True)
     say(f"decision {document['decision_id']}; prove it with: vpp replay-decision {document['decision_id']}")
 
@@ -166,15 +166,15 @@ def replay_decision(
     if every:
         return _replay_all(settings, zone, as_json=json)
     with open_store(settings, read_only=True) as store:
-        found = find_decision(store, decision, zone=zone)
-        replayed = made_again(store, _configured(settings, found.decision), found)
+        stored = find_decision(store, decision, zone=zone)
+        replayed = made_again(store, _configured(settings, stored.decision), stored)
     document = {
         **asdict(replayed),
         "same": replayed.same,
-        "zone": found.decision.zone,
-        "for_slot": iso(found.decision.for_slot),
-        "engine": found.decision.engine,
-        "solver": found.decision.versions.get("solver"),
+        "zone": stored.decision.zone,
+        "for_slot": iso(stored.decision.for_slot),
+        "engine": stored.decision.engine,
+        "solver": stored.decision.versions.get("solver"),
     }
     answer(document, as_json=json, render=_render_replay)
     return 0 if replayed.same else 1
@@ -187,8 +187,8 @@ def _replay_all(settings: Settings, zone: str | None, *, as_json: bool) -> int:
     done = 0
     with open_store(settings, read_only=True) as store, progress(zone or "decisions") as report:
         whole = store.count(DECISIONS, zone=zone)
-        for found in decisions_of(store, zone):
-            replayed = made_again(store, _configured(settings, found.decision), found)
+        for stored in decisions_of(store, zone):
+            replayed = made_again(store, _configured(settings, stored.decision), stored)
             done += 1
             report(done / max(whole, done), "made again")
             if not replayed.same:
@@ -196,8 +196,8 @@ def _replay_all(settings: Settings, zone: str | None, *, as_json: bool) -> int:
                 failed.append(
                     {
                         "decision_id": replayed.decision_id,
-                        "zone": found.decision.zone,
-                        "for_slot": iso(found.decision.for_slot),
+                        "zone": stored.decision.zone,
+                        "for_slot": iso(stored.decision.for_slot),
                         "first_difference": first,
                     }
                 )

@@ -119,7 +119,7 @@ class DayPrices:
     def apart(self) -> Floats:
         """How far the forecasts lie apart: their standard deviation at each hour, shape (24,)."""
         return how_far_apart(
-            [*self.members, self.mix, *(made for made in (self.stack, self.alone) if made is not None)]
+            [*self.members, self.mix, *(forecast for forecast in (self.stack, self.alone) if forecast is not None)]
         )
 
 
@@ -151,18 +151,18 @@ class DayModels:
         alone = None if self.alone is None else features.prices_of(row, tree_days(self.alone, values)[0])
         stack = None
         if self.stack is not None:
-            given = stack_values(values, mix[None], members[:, None], features.ref[one], features.scale[one])
-            stack = mix + features.scale[row] * tree_days(self.stack, given)[0]
+            stacked = stack_values(values, mix[None], members[:, None], features.ref[one], features.scale[one])
+            stack = mix + features.scale[row] * tree_days(self.stack, stacked)[0]
         return DayPrices(members, mix, stack, alone, blended(stack, alone, mix, self.blend))
 
 
 def how_far_apart(forecasts: Sequence[Floats]) -> Floats:
     """Return the standard deviation over the forecasts (24,) that are not NaN; 0 without any."""
-    made = np.stack(forecasts)
-    known = np.isfinite(made)
+    stacked = np.stack(forecasts)
+    known = np.isfinite(stacked)
     count = np.maximum(known.sum(axis=0), 1)
-    centre = np.where(known, made, 0.0).sum(axis=0) / count
-    return np.asarray(np.sqrt((np.where(known, made - centre, 0.0) ** 2).sum(axis=0) / count))
+    centre = np.where(known, stacked, 0.0).sum(axis=0) / count
+    return np.asarray(np.sqrt((np.where(known, stacked - centre, 0.0) ** 2).sum(axis=0) / count))
 
 
 def blended(stack: Floats | None, alone: Floats | None, mix: Floats, shares: tuple[float, float, float]) -> Floats:

@@ -70,16 +70,16 @@ class _Outlook:
         """Return the forecast of slot ``first`` and those after it; None where there is no model."""
         if self.made is None or self.message is None:
             return None
-        here, made, message = first - self.start, self.made, self.message
+        here, forecast, message = first - self.start, self.made, self.message
         at = here + _positions(step_min)
         slots = self.local_day.size - here
         return PriceForecast(
             source=PUBLISHED if np.isfinite(self.known[at]).all() else MODEL,
-            quantiles=made.quantiles[at],
-            mean=made.mean[at],
-            outlook_min=made.outlook_min[:slots],
+            quantiles=forecast.quantiles[at],
+            mean=forecast.mean[at],
+            outlook_min=forecast.outlook_min[:slots],
             known=self.known[here:],
-            experts={name: values[here:] for name, values in made.experts.items()},
+            experts={name: values[here:] for name, values in forecast.experts.items()},
             message=PriceOutlook(
                 horizon_min=message.horizon_min[:slots],
                 known=message.known[here:],
@@ -107,8 +107,12 @@ class DayAheadPart:
         """
         first = slot_index + 1
         outlook = self._outlook(ring, first)
-        made = outlook.since(first, self.shape.step_min)
-        return self._without_model(ring, slot_index, outlook.known[first - outlook.start :]) if made is None else made
+        remaining = outlook.since(first, self.shape.step_min)
+        return (
+            self._without_model(ring, slot_index, outlook.known[first - outlook.start :])
+            if remaining is None
+            else remaining
+        )
 
     def _outlook(self, ring: RingView, first: int) -> _Outlook:
         """Return the outlook of the local day of slot ``first``; made anew when an input or the day has changed."""
@@ -120,9 +124,9 @@ class DayAheadPart:
         minutes, known = self._local(start, end), ring.window(PRICE, start, end)
         target = self._first_unknown(ring, today)
         day = self._day(ring, target)
-        made = None if day is None else self._each_slot(ring, day, minutes - target * _DAY, start, known)
-        message = None if made is None else made.outlook()
-        self._outlooks[:] = [_Outlook(ring, stamp, today, start, minutes // _DAY, known, made, message)]
+        forecast = None if day is None else self._each_slot(ring, day, minutes - target * _DAY, start, known)
+        message = None if forecast is None else forecast.outlook()
+        self._outlooks[:] = [_Outlook(ring, stamp, today, start, minutes // _DAY, known, forecast, message)]
         return self._outlooks[0]
 
     def _each_slot(self, ring: RingView, day: DayForecast, minutes: Ints, start: int, known: Floats) -> PriceForecast:
@@ -198,9 +202,9 @@ class DayAheadPart:
             return None
         while len(self._kept) >= _KEPT_DAYS:
             del self._kept[next(iter(self._kept))]
-        made = self._predict(self._table(columns, first))
-        self._kept[target] = (values, made)
-        return made
+        forecast = self._predict(self._table(columns, first))
+        self._kept[target] = (values, forecast)
+        return forecast
 
     def _columns(self, ring: RingView, target: int) -> tuple[dict[str, Floats], int]:
         """Return the channels up to the end of day ``target``, without prices of it, and their first slot's index."""
@@ -221,17 +225,17 @@ class DayAheadPart:
     def _predict(self, table: DayTable) -> DayForecast:
         fits, rows = self.fits, table.days.size
         view = AuctionView.of(table, self.shape.convention, self.shape.weight, rows - 1)
-        made = fits.models.forecast(view, 0)
-        experts = {"next_day": made.blend, "mix": made.mix}
-        if made.alone is not None:
-            experts["trees"] = made.alone
+        day_prices = fits.models.forecast(view, 0)
+        experts = {"next_day": day_prices.blend, "mix": day_prices.mix}
+        if day_prices.alone is not None:
+            experts["trees"] = day_prices.alone
         next_day = int(table.days[-1]) + 1
         longer = table.longer(float(next_day in self.shape.holidays))
         after = AuctionView.two_days_ahead(longer, self.shape.convention, self.shape.weight, rows)
         tail = after.by_slot(0, after.features.prices_of(0, fits.tail.predict(after.ridge[0])))
         spreads = (
             fits.spread.quantiles(
-                view.by_slot(0, made.blend), float(view.features.scale[0]), view.of_hours(made.apart)
+                view.by_slot(0, day_prices.blend), float(view.features.scale[0]), view.of_hours(day_prices.apart)
             ),
             fits.tail_spread.quantiles(tail, float(after.features.scale[0]), np.zeros(tail.size)),
         )
@@ -251,8 +255,8 @@ class DayAheadPart:
         )
         name, quantiles, mean = fallback(data, at + 1)
         horizon_min = horizons_min(self.shape.step_min)
-        made = PriceForecast(name, quantiles, mean, horizon_min, known[at], {FALLBACK_PROFILE: mean})
-        return with_published(made, known[at])
+        forecast = PriceForecast(name, quantiles, mean, horizon_min, known[at], {FALLBACK_PROFILE: mean})
+        return with_published(forecast, known[at])
 
 
 @lru_cache(maxsize=1024)

@@ -110,10 +110,10 @@ class RealTimePart:
             if self.margin is not None:
                 margins = {VALUES: self.margin.slopes(whole, rows)[0]}
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
-        made = PriceForecast(
+        forecast = PriceForecast(
             name, quantiles, mean, shape.horizon_min, known, experts, slopes, margins, takes_levels=name == MODEL
         )  # fmt: skip
-        return with_published(made, known)
+        return with_published(forecast, known)
 
     def _bank(self, bank: list[LevelRows]) -> dict[str, Floats]:
         """Return the prices of the further profiles, and the plain profiles that they start from, at one origin."""
@@ -155,9 +155,9 @@ class RealTimePart:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> RealTimePart:
         """Return the part that ``to_arrays`` wrote."""
-        given = dict(meta["shape"])
-        given["sides"], given["flows"] = tuple(given["sides"]), tuple(given["flows"])
-        given["published"] = tuple((str(channel), float(sign)) for channel, sign in given["published"])
+        shape = dict(meta["shape"])
+        shape["sides"], shape["flows"] = tuple(shape["sides"]), tuple(shape["flows"])
+        shape["published"] = tuple((str(channel), float(sign)) for channel, sign in shape["published"])
         trees = Trees(bytes(arrays["boost.trees"]), int(meta["columns"]))
         bank = tuple(
             BankLevel(
@@ -174,7 +174,7 @@ class RealTimePart:
 
         values, first, margins = ensembles("value"), ensembles("first"), ensembles("margin")
         return cls(
-            InputShape(**given),
+            InputShape(**shape),
             ProfileSettings(**meta["settings"]),
             LevelModel(np.asarray(arrays["level.pooled"]), np.asarray(arrays["level.blocks"])),
             MedianModel(np.asarray(arrays["median.coefficients"])),

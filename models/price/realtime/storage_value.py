@@ -152,9 +152,9 @@ def value_table(table: Floats32, anchors: int, shared: int, trail: Floats32) -> 
         shared: As ``shared_columns``.
         trail: ``trail_columns`` of the origins.
     """
-    made = table.reshape(-1, anchors, table.shape[1])
-    own = made[:, :, _TARGET_FIRST:-shared].reshape(len(made), -1)
-    return np.concatenate([own, made[:, 0, -shared:], trail], axis=1)
+    rows = table.reshape(-1, anchors, table.shape[1])
+    own = rows[:, :, _TARGET_FIRST:-shared].reshape(len(rows), -1)
+    return np.concatenate([own, rows[:, 0, -shared:], trail], axis=1)
 
 
 def _table(data: PriceSeries, rows: LevelRows, level: Floats, shape: InputShape, anchors: Ints) -> Floats32:
@@ -164,8 +164,8 @@ def _table(data: PriceSeries, rows: LevelRows, level: Floats, shape: InputShape,
         here = np.zeros(rows.origins.size, dtype=np.bool_)
         here[first : first + _CHUNK_ROWS] = True
         taken = rows.take(here)
-        made = boost_table(data, taken, level[here], shape.steps, anchors)
-        parts.append(value_table(made, anchors.size, shared, trail_columns(data, taken, shape)))
+        table = boost_table(data, taken, level[here], shape.steps, anchors)
+        parts.append(value_table(table, anchors.size, shared, trail_columns(data, taken, shape)))
     return np.concatenate(parts)
 
 

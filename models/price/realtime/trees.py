@@ -72,8 +72,8 @@ class BoostModel:
             table: ``boost_table`` of n origins at the anchors.
             steps: Horizons in slots, shape (H,).
         """
-        made = self.trees.predict(table).reshape(-1, self.anchors.size)
-        return _between(steps, self.anchors, made)
+        departures = self.trees.predict(table).reshape(-1, self.anchors.size)
+        return _between(steps, self.anchors, departures)
 
     def weights(self, steps: Ints) -> Floats:
         """Return the trees' weight in the mean at each horizon, shape (H,)."""
@@ -260,8 +260,8 @@ def fit_boost(
     if early.sum() > settings.min_rows and late.any():
         first = _train(table, goal.reshape(-1), weight, early, settings)
         kept_out = late.reshape(-1, anchors.size)[:, 0]
-        made = first.predict(table[late]).reshape(-1, anchors.size)
-        share = _weights(made - linear[kept_out], (goal - linear)[kept_out])
+        predicted = first.predict(table[late]).reshape(-1, anchors.size)
+        share = _weights(predicted - linear[kept_out], (goal - linear)[kept_out])
     trees = _train(table, goal.reshape(-1), weight, np.ones(early.size, dtype=np.bool_), settings)
     return BoostModel(trees, anchors, share)
 
