@@ -94,8 +94,8 @@ def _free_port(host: str, wanted: int) -> int:
                 tried.bind((host, port))
             except OSError:
                 continue
-            found: int = tried.getsockname()[1]
-            return found
+            free_port: int = tried.getsockname()[1]
+            return free_port
     return wanted
 
 
