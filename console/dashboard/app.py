@@ -159,6 +159,7 @@ class PageAnswers:
                 "way": person.way,
                 "may_operate": person.may_operate,
                 "may_approve": person.may_approve,
+                "one_person": self.settings.one_person,
             }
         )
 

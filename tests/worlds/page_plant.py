@@ -22,6 +22,7 @@ HORIZONS = range(30, 1441, 30)
 def page_loop(folder: Path, slots: int = SLOTS, **mcp: Any) -> Loop:
     """Return a zone ``Z`` after ``slots`` half hours that rise and fall, its battery and peaker at work."""
     loop = Loop(folder, swings=True, **mcp)
+    loop.settings = loop.settings.model_copy(update={"one_person": True})
     while loop.next_slot < slots:
         loop.close_slot()
     forecast(loop)
@@ -64,7 +65,7 @@ def warn(loop: Loop, severity: str = "warning") -> None:
 
 def acts_of(loop: Loop) -> Acts:
     """Return what acts on the plant: every order arrives at once."""
-    book = PlanBook(loop.store, loop.post, None, loop.clock, one_person=True)
+    book = PlanBook(loop.store, loop.post, None, loop.clock, loop.settings.one_person)
     return Acts(Desk(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
 
 

@@ -197,6 +197,9 @@ function checks(found) {
 function commands(ctx, one, found) {
   const { ui } = ctx;
   if (!ctx.may.approve) return h("p", { class: "quiet", "data-key": "commands" }, ctx.lost || ctx.back ? rightWords(ctx) : `Somebody with the right to approve decides: vpp approve ${one.id}`);
+  if (one.by === ctx.me.name && !ctx.me.one_person) {
+    return h("p", { class: "quiet", "data-key": "commands" }, "You proposed it, so somebody else approves it. Where one person runs the plant: VPP_ONE_PERSON=true.");
+  }
   const ready = found && !found.error;
   const approve = async () => {
     ui.busy = true;

@@ -43,6 +43,7 @@ export function render(ctx) {
 function charts(ctx) {
   return panel(
     { class: "plan-charts", "data-key": "charts" },
+    h("h2", { class: "sr" }, "The plan as charts"),
     h(
       "div",
       { class: "charts" },

@@ -1,0 +1,145 @@
+"""What people do on the page: by keyboard alone, through a restart, from a proposal to a battery that moves."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from console.dashboard.screens import SCREENS
+from tests.browser.browser import Served, open_page, settle
+from tests.worlds.page_plant import next_slot
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def test_propose_preview_approve_and_the_battery_moves(chrome: Browser, own: Served) -> None:
+    page, complaints = open_page(chrome, own, "/?screen=orders")
+    page.click("[data-propose]")
+    dialog = page.locator("dialog[open]")
+    dialog.locator("[name=power_mw]").fill("2")
+    dialog.locator("[name=duration_min]").fill("120")
+    dialog.locator("[name=reason]").fill("evening peak")
+    dialog.locator("[data-send]").click()
+    approve = page.locator("[data-approve]")
+    expect(approve).to_be_enabled(timeout=20_000)
+    expect(page.locator(".panel", has_text="ends in").first).to_contain_text("Battery +2.0 MW")
+    assert own.loop.orders() == [], "nothing is sent before it is approved"
+    approve.click()
+    expect(page.locator(".life")).to_contain_text("Admitted by the orders worker", timeout=20_000)
+    (order,) = own.loop.orders()
+    assert (order.power_mw, order.reason, order.approved_by) == (2.0, "evening peak", order.principal)
+    for _ in range(2):
+        next_slot(own.loop)
+    expect(page.locator(".life")).to_contain_text("Acts since", timeout=20_000)
+    page.goto(f"{own.address}/")
+    expect(page.locator(".strip")).to_contain_text("Battery +2.0", timeout=20_000)
+    assert complaints == []
+    page.context.close()
+
+
+def test_hold_in_two_steps_then_ask_for_release(chrome: Browser, own: Served) -> None:
+    page, _ = open_page(chrome, own, "/")
+    page.keyboard.press("h")
+    send = page.locator("dialog[open] [data-send]")
+    expect(send).to_be_visible()
+    assert own.loop.orders() == [], "the first step sends nothing"
+    send.click()
+    assert own.loop.orders() == [], "a hold says why"
+    page.locator("dialog[open] [name=reason]").fill("crew on feeder 3")
+    send.click()
+    banner = page.locator(".banner[data-kind=hold]")
+    expect(banner).to_contain_text("crew on feeder 3", timeout=20_000)
+    assert [order.action for order in own.loop.orders()] == ["hold"]
+    assert page.locator(".top .button.hold").count() == 0
+    banner.get_by_role("button").click()
+    page.locator("dialog[open] [name=reason]").fill("crew is gone")
+    page.locator("dialog[open] [data-send]").click()
+    page.locator("[data-approve]").click(timeout=20_000)
+    expect(page.locator(".life")).to_contain_text("Took effect at once", timeout=20_000)
+    next_slot(own.loop)
+    expect(banner).to_have_count(0, timeout=20_000)
+    page.context.close()
+
+
+def test_everything_is_reached_by_keyboard(chrome: Browser, served: Served) -> None:
+    page, complaints = open_page(chrome, served, "/")
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("Skip to content")
+    for n, screen in enumerate(SCREENS, start=1):
+        page.keyboard.press(str(n))
+        expect(page.locator(f"body[data-ready={screen}]")).to_be_attached(timeout=20_000)
+        assert page.locator("#rail [aria-current=page]").count() == 1
+    page.keyboard.press("2")
+    row = page.locator("tr.pick").nth(3)
+    row.wait_for()
+    page.keyboard.press("j")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    expect(page.locator("tr[data-selected]")).to_have_attribute("data-row", "3")
+    expect(page.locator("[data-key=why]")).to_contain_text("planned", timeout=20_000)
+    before = page.evaluate("document.documentElement.dataset.theme")
+    page.keyboard.press("d")
+    assert page.evaluate("document.documentElement.dataset.theme") != before
+    page.keyboard.press("1")
+    plot = page.locator("[data-chart=net]")
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#said")).to_contain_text(re.compile("net load"))
+    page.keyboard.press("z")
+    expect(page.locator("#zone-filter")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".zone-button")).to_be_focused()
+    visited = []
+    page.locator(".skip").focus()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        visited.append(page.evaluate("document.activeElement.tagName + (document.activeElement.dataset.chart ?? '')"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none" or visited[-1] == "BODY"
+    assert {"BUTTON", "A", "DIVnet", "DIVprice"} <= set(visited)
+    assert complaints == []
+    page.context.close()
+
+
+def test_a_new_slot_appears_without_a_reload_and_keeps_the_focus(chrome: Browser, own: Served) -> None:
+    page, _ = open_page(chrome, own, "/")
+    before = page.locator(".clock time").inner_text()
+    page.locator(".zone-button").focus()
+    next_slot(own.loop)
+    expect(page.locator(".clock time")).not_to_have_text(before, timeout=20_000)
+    expect(page.locator(".zone-button")).to_be_focused()
+    page.context.close()
+
+
+def test_a_lost_server_is_told_and_comes_back(chrome: Browser, own: Served) -> None:
+    page, _ = open_page(chrome, own, "/")
+    settle(page)
+    own.stop()
+    expect(page.locator(".banner[data-kind=lost]")).to_be_visible(timeout=30_000)
+    expect(page.locator(".verdict")).to_contain_text("No connection")
+    expect(page.locator(".top .button.hold")).to_be_disabled()
+    assert page.title().startswith("No connection")
+    next_slot(own.loop)
+    own.start()
+    expect(page.locator(".banner[data-kind=lost]")).to_have_count(0, timeout=30_000)
+    expect(page.locator(".clock time")).to_have_text("07:30 UTC", timeout=20_000)
+    page.context.close()
+
+
+def test_looking_back_turns_commands_off(chrome: Browser, served: Served) -> None:
+    page, _ = open_page(chrome, served, "/?at=2022-01-03T12:00:00Z")
+    expect(page.locator(".banner[data-kind=back]")).to_contain_text("Looking back at 12:00 UTC, Mon, 3 Jan 2022")
+    expect(page.locator(".clock time")).to_have_text("12:00 UTC")
+    assert page.locator(".top .button.hold").count() == 0
+    page.get_by_role("button", name="Back to now").click()
+    expect(page.locator(".clock time")).to_have_text("06:00 UTC", timeout=20_000)
+    page.context.close()
+
+
+def test_why_not_is_answered_in_money(chrome: Browser, served: Served) -> None:
+    page, _ = open_page(chrome, served, "/?screen=plan")
+    page.locator("[name=mw]").fill("-4")
+    page.locator("[data-solve]").click()
+    expect(page.locator(".answer")).to_contain_text(re.compile(r"instead: (£[\d,]+ dearer|as good)"), timeout=30_000)
+    page.context.close()
