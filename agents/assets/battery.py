@@ -24,6 +24,7 @@ from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Battery
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
@@ -126,6 +127,19 @@ class BatteryType(AssetType[Battery]):
     published_ahead = False
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"discharge": 1, "charge": -1}
+
+    def nameplate(self, asset: Battery, currency: str) -> list[tuple[str, str]]:
+        """Return energy, power, band, efficiency, wear and droop."""
+        both = 100 * asset.charge_efficiency * asset.discharge_efficiency
+        band = f"{100 * asset.soc_min:g} to {100 * asset.soc_max:g} %"
+        return [
+            ("Energy", f"{asset.energy_mwh:g} MWh"),
+            ("Charge, discharge", f"{power_text(asset.charge_mw)} / {power_text(asset.discharge_mw)}"),
+            ("State of charge", f"{band}, reserve {100 * asset.reserve_soc:g} %"),
+            ("Round-trip efficiency", f"{both:.0f} %"),
+            ("Wear", f"{asset.wear_cost_per_mwh:g} {currency} per MWh sold"),
+            ("Frequency response", f"{asset.droop_mw_per_hz:g} MW/Hz" if asset.droop_mw_per_hz else "none"),
+        ]
 
     def store(self, asset: Battery) -> StorageParameters:
         """Return its parameters; the floor keeps the reserve."""

@@ -128,6 +128,10 @@ class AssetType(ABC, Generic[A]):
         """Return its parameters as load that may be shed, None where it is none."""
         return None
 
+    def curtail_cost_per_mwh(self, asset: A) -> float | None:
+        """Return what a MWh that it sheds or cuts costs, None where it does neither."""
+        return None
+
     @abstractmethod
     def power_limits_mw(self, zone: Zone, asset: A) -> tuple[float, float]:
         """Return the least and the greatest power (MW) that it is built for."""
@@ -295,6 +299,14 @@ class AssetType(ABC, Generic[A]):
     def break_even(self, asset: A, water_value_per_mwh: float) -> str | None:
         """Return the prices at which it would turn, in words; None where none are told."""
         return None
+
+    def action_word(self, power_mw: float) -> str:
+        """Return what it does at a power other than 0, in one verb."""
+        return next((verb for verb, sign in self.verbs.items() if sign * power_mw > 0), "rest")
+
+    def nameplate(self, asset: A, currency: str) -> list[tuple[str, str]]:
+        """Return its limits and costs for people: label and value with unit."""
+        return []
 
     def full_mw(self, zone: Zone, asset: A, verb: str) -> float | None:
         """Return the size (MW, at least 0) of an action at full power, None where it is not known beforehand."""

@@ -26,6 +26,18 @@ class CurtailableType(AssetType[CurtailableRenewable]):
     keeps_to_plan = False
     verbs: ClassVar[dict[str, int]] = {"cut": -1}
 
+    def curtail_cost_per_mwh(self, asset: CurtailableRenewable) -> float:
+        """Return what is paid for a MWh that is cut."""
+        return asset.curtail_cost_per_mwh
+
+    def nameplate(self, asset: CurtailableRenewable, currency: str) -> list[tuple[str, str]]:
+        """Return channel, share and pay."""
+        return [
+            ("Channel", asset.channel),
+            ("Share", f"{100 * asset.share:g} %"),
+            ("Cost", f"{asset.curtail_cost_per_mwh:g} {currency} per MWh"),
+        ]
+
     def power_limits_mw(self, zone: Zone, asset: CurtailableRenewable) -> tuple[float, float]:
         """Return minus its share of what the plant serves, and 0."""
         return -zone.share.served_mw * asset.share, 0.0

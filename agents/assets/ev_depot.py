@@ -15,6 +15,7 @@ from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, EvDepot
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
@@ -123,6 +124,16 @@ class EvDepotType(AssetType[EvDepot]):
     trades_at_market = True
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"charge": -1, "discharge": 1}
+
+    def nameplate(self, asset: EvDepot, currency: str) -> list[tuple[str, str]]:
+        """Return timetable, energy, power and the price of unmet energy."""
+        return [
+            ("Connected", f"{asset.connected_from} to {asset.departure}, local time"),
+            ("Energy at departure", f"{asset.departure_mwh:g} of {asset.energy_mwh:g} MWh"),
+            ("Charge, discharge", f"{power_text(asset.charge_mw)} / {power_text(asset.discharge_mw)}"),
+            ("Unmet energy", f"{asset.unmet_price_per_mwh:g} {currency} per MWh"),
+            ("Wear", f"{asset.wear_cost_per_mwh:g} {currency} per MWh discharged"),
+        ]
 
     def power_limits_mw(self, zone: Zone, asset: EvDepot) -> tuple[float, float]:
         """Return its charging and discharging limits."""

@@ -26,6 +26,18 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"shed": 1}
 
+    def curtail_cost_per_mwh(self, asset: CurtailableLoad) -> float:
+        """Return the cost of a MWh that is shed."""
+        return asset.curtail_cost_per_mwh
+
+    def nameplate(self, asset: CurtailableLoad, currency: str) -> list[tuple[str, str]]:
+        """Return capacity, cost and when it may be shed."""
+        return [
+            ("Capacity", power_text(asset.capacity_mw)),
+            ("Cost", f"{asset.curtail_cost_per_mwh:g} {currency} per MWh"),
+            ("Used", "only at the import cap" if asset.only_at_cap else "any time"),
+        ]
+
     def shedding(self, asset: CurtailableLoad) -> Shedding:
         """Return its parameters."""
         return Shedding(asset.capacity_mw, asset.curtail_cost_per_mwh, asset.only_at_cap)

@@ -45,6 +45,17 @@ class PeakerType(AssetType[Peaker]):
     entry = Peaker
     verbs: ClassVar[dict[str, int]] = {"run": 1, "stop": 0}
 
+    def nameplate(self, asset: Peaker, currency: str) -> list[tuple[str, str]]:
+        """Return capacity, least load, ramp, fuel, start and least run."""
+        return [
+            ("Capacity", power_text(asset.capacity_mw)),
+            ("Least load", power_text(asset.min_load_mw)),
+            ("Ramp", f"{power_text(asset.ramp_mw_per_h)} per hour"),
+            ("Fuel", f"{asset.fuel_cost_per_mwh:g} {currency} per MWh"),
+            ("Start", f"{asset.start_cost:g} {currency}, {asset.start_time_min:g} min"),
+            ("Least run", f"{asset.min_run_min:g} min"),
+        ]
+
     def generator(self, asset: Peaker) -> Generator:
         """Return its parameters."""
         return Generator(asset.capacity_mw, asset.ramp_mw_per_h, asset.fuel_cost_per_mwh, commits(asset))

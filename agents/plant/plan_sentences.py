@@ -9,15 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from agents.assets.contract import StorageParameters
+from agents.assets.registry import type_of
 from agents.plant.narrative import BindingStretch, binding_stretches
-from vpp.fleet.assets import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
+from vpp.fleet.assets import Asset
+from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order
 
 _LEAST_SHARE = 0.0005
 _FULL = 1e-3
 _SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "AUD": "A$", "JPY": "¥", "CHF": "CHF "}
+
+
+class StoreTerms(Protocol):
+    """Terms of a store that trades: efficiencies (0-1) and wear per MWh sold."""
+
+    @property
+    def charge_efficiency(self) -> float: ...  # noqa: D102
+    @property
+    def discharge_efficiency(self) -> float: ...  # noqa: D102
+    @property
+    def wear_cost_per_mwh(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +76,13 @@ def money(value: float, currency: str) -> str:
     return ("−" if round(value) < 0 else "") + f"{symbol(currency)}{abs(round(value)):,}"
 
 
-def thresholds(battery: Battery, water_value_per_mwh: float) -> tuple[float, float]:
+def thresholds(store: StoreTerms, water_value_per_mwh: float) -> tuple[float, float]:
     """Return the power worth below which charging pays and above which selling does, per MWh at the grid side.
 
-    ``charge < water * eta_c`` and ``sell > water / eta_d + wear`` with the battery's efficiencies.
+    ``charge < water * eta_c`` and ``sell > water / eta_d + wear`` with the store's efficiencies.
     """
-    below = water_value_per_mwh * battery.charge_efficiency
-    above = water_value_per_mwh / battery.discharge_efficiency + battery.wear_cost_per_mwh
+    below = water_value_per_mwh * store.charge_efficiency
+    above = water_value_per_mwh / store.discharge_efficiency + store.wear_cost_per_mwh
     return below, above
 
 
@@ -143,39 +158,36 @@ def step_reason(decision: Decision, zone: Zone, asset: Asset, first: int, last: 
     worth = decision.duals.power_price_per_mwh[first : last + 1] or [0.0]
     power = powers_of(decision, asset.asset_id)[first]
     least = least_mw(zone)
-    match asset:
-        case Battery():
-            return _battery_reason(decision, asset, currency, (first, last), _sign(power, least), worth)
-        case Peaker() if power > least:
-            return f"Worth more than its fuel, {money(asset.fuel_cost_per_mwh, currency)}/MWh."
-        case Peaker():
-            fuel = money(asset.fuel_cost_per_mwh, currency)
-            return f"Its fuel, {fuel}/MWh, is dearer than power, {money(worth[0], currency)}."
-        case CurtailableLoad() if asset.only_at_cap:
-            cap = f"{zone.limits.import_cap_mw:g} MW"
-            return f"Import would pass its cap of {cap}." if power > least else f"Import stays below its cap, {cap}."
-        case CurtailableLoad() | CurtailableRenewable():
-            cost = money(asset.curtail_cost_per_mwh, currency)
-            return f"Power is worth {money(worth[0], currency)}/MWh, curtailing costs {cost}."
-        case _:
-            return f"Power is worth {money(worth[0], currency)}/MWh."
+    kind = type_of(asset)
+    store, generator, shed = kind.store(asset), kind.generator(asset), kind.shedding(asset)
+    price = money(worth[0], currency)
+    if store is not None:
+        return _store_reason(decision, asset.asset_id, store, currency, (first, last), _sign(power, least))
+    if generator is not None:
+        fuel = money(generator.fuel_cost_per_mwh, currency)
+        if power > least:
+            return f"Worth more than its fuel, {fuel}/MWh."
+        return f"Its fuel, {fuel}/MWh, is dearer than power, {price}."
+    if shed is not None and shed.only_at_cap:
+        cap = power_text(zone.limits.import_cap_mw)
+        return f"Import would pass its cap of {cap}." if power > least else f"Import stays below its cap, {cap}."
+    cost = kind.curtail_cost_per_mwh(asset)
+    if cost is not None:
+        return f"Power is worth {price}/MWh, curtailing costs {money(cost, currency)}."
+    return f"Power is worth {price}/MWh."
 
 
-def _battery_reason(
-    decision: Decision,
-    battery: Battery,
-    currency: str,
-    steps: tuple[int, int],
-    way: int,
-    worth: Sequence[float],
+def _store_reason(
+    decision: Decision, asset_id: str, store: StorageParameters, currency: str, steps: tuple[int, int], way: int
 ) -> str:
-    water = decision.duals.water_value_per_mwh.get(battery.asset_id)
+    worth = decision.duals.power_price_per_mwh[steps[0] : steps[1] + 1] or [0.0]
+    water = decision.duals.water_value_per_mwh.get(asset_id)
     low, high = money(min(worth), currency), money(max(worth), currency)
     value = f"Power is worth {low if low == high else f'{low} to {high}'}/MWh"
     if water is None:
         return f"{value}."
-    below, above = thresholds(battery, water)
-    socs = socs_of(decision, battery.asset_id)
+    below, above = thresholds(store, water)
+    socs = socs_of(decision, asset_id)
     soc = socs[steps[0]] if socs else None
     if way > 0:
         if max(worth) >= above:
@@ -187,9 +199,9 @@ def _battery_reason(
             return f"{value}; charging pays below {money(below, currency)}."
         run = _run_near(decision, steps, "ramp up", "import cap")
         return f"{value}." if run is None else _limit_reason("Lifts import early", run)
-    if soc is not None and soc <= battery.soc_min + battery.reserve_soc + _FULL:
+    if soc is not None and soc <= store.floor_soc + _FULL:
         return "It is empty."
-    if soc is not None and soc >= battery.soc_max - _FULL:
+    if soc is not None and soc >= store.soc_max - _FULL:
         return "It is full."
     return f"{value}, between {money(below, currency)} and {money(above, currency)}."
 
@@ -215,7 +227,7 @@ def limit_sentence(decision: Decision, zone: Zone) -> str | None:
     size = {"import cap": limits.import_cap_mw, "export cap": limits.export_cap_mw}.get(run.kind, limits.ramp_limit_mw)
     name = "ramp limit" if run.kind.startswith("ramp") else run.kind
     saved = money(run.worth_per_mw, zone.market.currency)
-    of = "" if size is None else f" of {size:g} MW"
+    of = "" if size is None else f" of {power_text(size)}"
     return f"The {name}{of} binds {run.start:%H:%M}–{run.end:%H:%M}: one MW more would save up to {saved}."
 
 
@@ -238,12 +250,12 @@ def order_sentence(order: Order) -> str:
         return f"Hold by {order.principal}: {order.reason}."
     when = "" if order.expires_at is None else f" until {order.expires_at:%H:%M}"
     if order.action == "target" and order.power_mw is not None:
-        return f"By order of {order.principal}, {_signed(order.power_mw)} MW{when}: {order.reason}."
+        return f"By order of {order.principal}, {_signed(order.power_mw)}{when}: {order.reason}."
     return f"By order of {order.principal}{when}: {order.reason}."
 
 
 def _signed(power_mw: float) -> str:
-    return f"{power_mw:+.1f}".replace("-", "−")
+    return power_text(power_mw, signed=True).replace("-", "−")
 
 
 def _sign(power_mw: float, least: float) -> int:

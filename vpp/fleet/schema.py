@@ -110,6 +110,9 @@ class Balance(Strict):
     parts: dict[str, float] = Field(description="channel to its sign in the total, 1 or -1")
 
 
+Batteries = tuple[Battery, ...]
+
+
 class Zone(Strict):
     """One zone: the stream key, its market, limits and assets."""
 
@@ -184,7 +187,7 @@ class Zone(Strict):
         return tuple(asset for asset in self.assets if isinstance(asset, entry))
 
     @property
-    def batteries(self) -> tuple[Battery, ...]:
+    def batteries(self) -> Batteries:
         """Batteries in file order."""
         return self.of_kind(Battery)
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
+from agents.assets.registry import type_of
 from agents.plant.plan_sentences import step_reason
 from console.dashboard.views import charts
-from console.dashboard.views.moment import Moment
+from console.dashboard.views.moment import Moment, store_of
 from console.dashboard.views.texts import kind_name, signed
-from vpp.fleet.assets import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
+from vpp.fleet.assets import Asset
+from vpp.fleet.scale import power_text
 from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
 
 DAY = timedelta(hours=24)
@@ -65,6 +67,7 @@ def _line(
     energies = [row["energy_mwh"] or 0.0 for row in mine]
     low, high = moment.limits_mw(asset)
     setpoint = moment.setpoints.get(asset_id)
+    store = store_of(asset)
     return {
         "asset_id": asset_id,
         "kind": asset.kind if asset is not None else (last or {}).get("asset_kind", ""),
@@ -75,8 +78,8 @@ def _line(
         "next_mw": None if setpoint is None else setpoint["power_mw"],
         "spark": [None if row["power_mw"] is None else round(row["power_mw"], 3) for row in mine],
         "soc": None if last is None else last["soc"],
-        "soc_min": asset.soc_min if isinstance(asset, Battery) else None,
-        "soc_max": asset.soc_max if isinstance(asset, Battery) else None,
+        "soc_min": None if store is None else store.soc_min,
+        "soc_max": None if store is None else store.soc_max,
         "min_mw": low,
         "max_mw": high,
         "out_mwh": sum(e for e in energies if e > 0),
@@ -87,9 +90,9 @@ def _line(
 
 
 def _kind_name(asset: Asset | None) -> str:
-    if isinstance(asset, CurtailableLoad) and asset.only_at_cap:
-        return "emergency shedding"
-    return "" if asset is None else kind_name(asset.kind)
+    if asset is None:
+        return ""
+    return "emergency shedding" if type_of(asset).is_emergency(asset) else kind_name(asset.kind)
 
 
 def _state(moment: Moment, asset: Asset | None, row: dict[str, Any] | None, told: dict[str, Any] | None) -> str:
@@ -144,6 +147,7 @@ def asset(moment: Moment, asset_id: str, span: str) -> dict[str, Any] | None:
     if configured is None and not rows:
         return None
     day = [row for row in rows if moment.now is not None and row["slot"] >= moment.now - DAY]
+    store = store_of(configured)
     return {
         "asset_id": asset_id,
         "kind": configured.kind if configured is not None else rows[-1]["asset_kind"],
@@ -155,10 +159,10 @@ def asset(moment: Moment, asset_id: str, span: str) -> dict[str, Any] | None:
         "soc": [row["soc"] for row in rows],
         "min_mw": moment.limits_mw(configured)[0],
         "max_mw": moment.limits_mw(configured)[1],
-        "soc_min": configured.soc_min if isinstance(configured, Battery) else None,
-        "soc_max": configured.soc_max if isinstance(configured, Battery) else None,
+        "soc_min": None if store is None else store.soc_min,
+        "soc_max": None if store is None else store.soc_max,
         "order": _slot_order(moment, configured, asset_id),
-        "limits": _limits(configured, moment.currency),
+        "limits": [] if configured is None else type_of(configured).nameplate(configured, moment.currency),
         "totals": _totals(moment, configured, day),
     }
 
@@ -189,54 +193,9 @@ def _slot_order(moment: Moment, configured: Asset | None, asset_id: str) -> dict
 
 
 def _does(configured: Asset | None, power_mw: float) -> str:
-    amount = f"{abs(power_mw):.2f} MW"
-    if abs(power_mw) < 0.005:
+    if configured is None or abs(power_mw) < 0.005:
         return "Rest"
-    if isinstance(configured, Battery):
-        return f"{'Sell' if power_mw > 0 else 'Charge'} {amount}"
-    if isinstance(configured, Peaker):
-        return f"Run at {amount}"
-    return f"{'Shed' if power_mw > 0 else 'Cut'} {amount}"
-
-
-def _limits(configured: Asset | None, currency: str) -> list[tuple[str, str]]:
-    match configured:
-        case Battery():
-            both = 100 * configured.charge_efficiency * configured.discharge_efficiency
-            band = f"{100 * configured.soc_min:g} to {100 * configured.soc_max:g} %"
-            droop = f"{configured.droop_mw_per_hz:g} MW/Hz" if configured.droop_mw_per_hz else "none"
-            return [
-                ("Energy", f"{configured.energy_mwh:g} MWh"),
-                ("Charge, discharge", f"−{configured.charge_mw:g} / +{configured.discharge_mw:g} MW"),
-                ("State of charge", f"{band}, reserve {100 * configured.reserve_soc:g} %"),
-                ("Efficiency, there and back", f"{both:.0f} %"),
-                ("Wear", f"{configured.wear_cost_per_mwh:g} {currency} per MWh sold"),
-                ("Frequency response", droop),
-            ]
-        case Peaker():
-            return [
-                ("Capacity", f"{configured.capacity_mw:g} MW"),
-                ("Least load", f"{configured.min_load_mw:g} MW"),
-                ("Ramp", f"{configured.ramp_mw_per_h:g} MW per hour"),
-                ("Fuel", f"{configured.fuel_cost_per_mwh:g} {currency} per MWh"),
-                ("Start", f"{configured.start_cost:g} {currency}, {configured.start_time_min:g} min"),
-                ("Least run", f"{configured.min_run_min:g} min"),
-            ]
-        case CurtailableLoad():
-            when = "only at the import cap" if configured.only_at_cap else "any time"
-            return [
-                ("Capacity", f"{configured.capacity_mw:g} MW"),
-                ("Cost", f"{configured.curtail_cost_per_mwh:g} {currency} per MWh"),
-                ("Used", when),
-            ]
-        case CurtailableRenewable():
-            return [
-                ("Channel", configured.channel),
-                ("Share", f"{100 * configured.share:g} %"),
-                ("Cost", f"{configured.curtail_cost_per_mwh:g} {currency} per MWh"),
-            ]
-        case _:
-            return []
+    return f"{type_of(configured).action_word(power_mw).capitalize()} {power_text(abs(power_mw))}"
 
 
 def _totals(moment: Moment, configured: Asset | None, day: list[dict[str, Any]]) -> dict[str, Any]:
@@ -250,7 +209,8 @@ def _totals(moment: Moment, configured: Asset | None, day: list[dict[str, Any]])
     since: datetime | None = None if moment.now is None else moment.now - DAY
     asset_id = day[-1]["asset_id"] if day else ""
     pnl = [] if since is None else moment.rows(LEDGER, start=since, filters={"asset_id": asset_id}, columns=("pnl",))
-    full = configured.energy_mwh * configured.discharge_efficiency if isinstance(configured, Battery) else None
+    store = store_of(configured)
+    full = None if store is None else store.energy_mwh * store.discharge_efficiency
     return {
         "out_mwh": out,
         "in_mwh": -sum(e for e in energies if e < 0) + 0.0,

@@ -10,11 +10,12 @@ from typing import Any
 
 import msgspec
 
+from agents.assets.contract import StorageParameters
 from agents.assets.registry import type_of
 from mcp_server.queries.context import Desk
 from vpp.errors import MessageError
-from vpp.fleet.assets import Asset, Battery
-from vpp.fleet.schema import Zone
+from vpp.fleet.assets import Asset
+from vpp.fleet.schema import Batteries, Zone
 from vpp.messages import Decision, read_decision
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY, Table
 
@@ -84,9 +85,9 @@ class Moment:
         return type_of(asset).shown_limits_mw(self.config, asset)
 
     @property
-    def batteries(self) -> tuple[Battery, ...]:
+    def batteries(self) -> Batteries:
         """The zone's batteries."""
-        return () if self.config is None else tuple(self.config.batteries)
+        return () if self.config is None else self.config.batteries
 
     def rows(
         self,
@@ -195,3 +196,8 @@ def _newest_decision(rows: list[dict[str, Any]]) -> Decision | None:
         return read_decision(body)
     except MessageError:  # written by another version: it is shown as not decided, and Health tells the rest
         return None
+
+
+def store_of(asset: Asset | None) -> StorageParameters | None:
+    """Return an asset's parameters as a store that trades freely, None where it is none."""
+    return None if asset is None else type_of(asset).store(asset)

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.assets.registry import type_of
 from agents.plant.plan_sentences import (
     PlannedAction,
+    StoreTerms,
     least_mw,
     limit_sentence,
     money,
@@ -25,7 +27,7 @@ from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
 from console.dashboard.views.texts import joined, kind_name, plural, signed, span
 from console.dashboard.views.values import grid_mw, next_powers, values
-from vpp.fleet.assets import Asset, Battery, Peaker
+from vpp.fleet.assets import Asset
 from vpp.messages import Decision
 
 PAST = timedelta(hours=6)
@@ -117,9 +119,15 @@ def _doing_text(moment: Moment) -> str:
     if asset is None:
         return ""
     text = step_reason(decision, config, asset, 0)
-    if isinstance(asset, Battery) and peaker is not None and "pays" in text:
+    if battery is not None and peaker is not None and _selling_pays(decision, battery.asset_id, battery):
         text = f"{text.removesuffix('.')}, the peaker’s fuel is {money(peaker.fuel_cost_per_mwh, moment.currency)}."
     return text
+
+
+def _selling_pays(decision: Decision, asset_id: str, terms: StoreTerms) -> bool:
+    """Return whether power in the first slot is worth more than what the stored energy is worth later."""
+    water, worth = decision.duals.water_value_per_mwh.get(asset_id), decision.duals.power_price_per_mwh
+    return water is not None and bool(worth) and worth[0] >= thresholds(terms, water)[1]
 
 
 def _comes(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> dict[str, Any]:
@@ -253,13 +261,5 @@ def in_force(moment: Moment) -> list[dict[str, Any]]:
 
 
 def _does(asset: Asset, power_mw: float, least: float) -> str:
-    name = kind_name(asset.kind).capitalize()
-    if isinstance(asset, Battery):
-        return f"{name} {'rests' if abs(power_mw) <= least else 'sells' if power_mw > 0 else 'charges'}"
-    if isinstance(asset, Peaker):
-        return f"{name} {'runs' if power_mw > least else 'rests'}"
-    if asset.kind == "load":
-        return "Load is shed" if power_mw > least else "No load is shed"
-    if asset.kind == "renewable":
-        return "Renewable is curtailed" if power_mw < -least else "Renewable runs freely"
-    return f"{name} {'rests' if abs(power_mw) <= least else 'gives' if power_mw > 0 else 'takes'}"
+    word = "rest" if abs(power_mw) <= least else type_of(asset).action_word(power_mw)
+    return f"{kind_name(asset.kind).capitalize()}: {word}"

@@ -12,7 +12,6 @@ from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import kind_name, span
 from console.dashboard.views.values import soc_now
 from mcp_server.queries.explain import explain_decision
-from vpp.fleet.assets import Battery
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.messages.decision import Duals
@@ -137,13 +136,19 @@ def _sentence(moment: Moment, decision: Decision, config: Zone, step: int) -> st
         return "This zone has no assets."
     power = _at(powers_of(decision, asset.asset_id), step) or 0.0
     reason = step_reason(decision, config, asset, step)
-    if not isinstance(asset, Battery):
+    if battery is None:
         return f"{asset.asset_id} gives {power:.1f} MW. {reason}"
     water = decision.duals.water_value_per_mwh.get(asset.asset_id)
     worth = _at(decision.duals.power_price_per_mwh, step)
     least = least_mw(config)
     does = "rests" if abs(power) <= least else f"{'sells' if power > 0 else 'charges'} {abs(power):.1f} MW"
-    if power > least and step == 0 and water is not None and worth is not None and worth >= thresholds(asset, water)[1]:
+    if (
+        power > least
+        and step == 0
+        and water is not None
+        and worth is not None
+        and worth >= thresholds(battery, water)[1]
+    ):
         worths = money(worth, moment.currency), money(water, moment.currency)
         return f"The battery {does} because power is worth {worths[0]}/MWh and what it stores is worth {worths[1]}."
     return f"The battery {does}. {reason}"

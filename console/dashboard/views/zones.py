@@ -11,7 +11,6 @@ from typing import Any
 from console.dashboard.views.alarms import HOLD_ALERT
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING
 from mcp_server.queries.context import Desk
-from vpp.fleet.assets import Battery
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, LEDGER, SETPOINTS, TELEMETRY
@@ -158,7 +157,7 @@ def _next(setpoints: list[dict[str, Any]], now: datetime) -> float | None:
 
 
 def _soc(config: Zone | None, delivered: list[dict[str, Any]], last: datetime) -> float | None:
-    sizes = {a.asset_id: a.energy_mwh for a in config.assets if isinstance(a, Battery)} if config is not None else {}
+    sizes = {} if config is None else {battery.asset_id: battery.energy_mwh for battery in config.batteries}
     found = [
         (row["soc"], sizes[row["asset_id"]]) for row in delivered if row["slot"] == last and row["asset_id"] in sizes
     ]

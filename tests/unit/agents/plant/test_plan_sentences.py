@@ -127,7 +127,7 @@ def test_an_order_rules_with_its_giver_and_reason_and_a_hold_rules_above_all() -
     target = order_of("target", "o1", asset_ids=["bat"], power_mw=-2.0, expires_at=ends, reason="test run")
     hold = order_of("hold", "o2", reason="crew on site")
     told = decision([-2.0], [0.5], [100.0], orders=[target])
-    assert step_reason(told, PLANT, BATTERY, 0) == "By order of ops, −2.0 MW until 02:00: test run."
+    assert step_reason(told, PLANT, BATTERY, 0) == "By order of ops, −2 MW until 02:00: test run."
     both = decision([0.0], [0.5], [100.0], orders=[target, hold])
     assert step_reason(both, PLANT, BATTERY, 0) == "Hold by ops: crew on site."
     assert ruling_order(told, BATTERY, ends) is None
