@@ -2,13 +2,16 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.assets.battery import power_range
+from agents.assets.registry import fleet_at_rest
 from agents.assets.state import AssetState, Clamp
-from agents.assets.twin import deliver
+from agents.assets.twin import deliver, deliver_fleet
+from tests.worlds.builders import make_zone
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER
 from vpp.fleet.assets import Battery, CurtailableRenewable, Peaker
 
@@ -166,3 +169,15 @@ def test_a_renewable_is_cut_by_at_most_its_output(
 def test_a_load_sheds_up_to_its_capacity() -> None:
     assert deliver(LOAD, AssetState(), 9.0, 0.5).power_mw == 6.0
     assert deliver(LOAD, AssetState(), -1.0, 0.5).reason is Clamp.WRONG_SIGN
+
+
+def test_a_fleet_delivers_what_each_of_its_assets_delivers() -> None:
+    zone = make_zone()
+    before = fleet_at_rest(zone, grid_mw=50.0)
+    setpoints = np.linspace(-2.0, 3.0, len(zone.assets))
+    unknown = np.full(len(zone.assets), math.nan)
+    delivered, after = deliver_fleet(zone.assets, before, setpoints, 0.5, potential_mw=unknown)
+    alone = [deliver(a, AssetState.of(before, i), setpoints[i], 0.5) for i, a in enumerate(zone.assets)]
+    assert [one.power_mw for one in delivered] == [one.power_mw for one in alone]
+    assert after.power_mw.tolist() == [one.power_mw for one in alone]
+    assert after.grid_mw == 50.0

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agents.plant.plan_sentences import (
     limit_sentence,
@@ -17,6 +18,8 @@ from agents.plant.plan_sentences import (
     thresholds,
 )
 from tests.worlds.builders import BATTERY, PEAKER, T0, make_zone, order_of
+from vpp.fleet.assets import CurtailableLoad
+from vpp.fleet.scale import power_text
 from vpp.messages import Decision
 from vpp.messages.decision import AssetPlan, AssetSnapshot, Duals, Engine, PlanTable, PlantSnapshot
 
@@ -31,7 +34,7 @@ def decision(
     battery: list[float], soc: list[float], worth: list[float], *, ramp: list[float] | None = None, **given: Any
 ) -> Decision:
     steps = len(battery)
-    gas = given.pop("gas", [0.0] * steps)
+    gas, shed = given.pop("gas", [0.0] * steps), given.pop("shed", [0.0] * steps)
     return Decision(
         version=2,
         zone="Z",
@@ -51,7 +54,7 @@ def decision(
             assets={
                 "bat": AssetPlan(power_mw=battery, soc=soc),
                 "gas": AssetPlan(power_mw=gas),
-                "shed": AssetPlan(power_mw=[0.0] * steps),
+                "shed": AssetPlan(power_mw=shed),
             },
         ),
         duals=Duals(
@@ -104,6 +107,29 @@ def test_no_limit_ahead_is_no_sentence() -> None:
 )
 def test_a_peaker_compares_its_fuel(gas: float, said: str) -> None:
     assert step_reason(decision([0.0], [0.5], [100.0], gas=[gas]), PLANT, PEAKER, 0) == said
+
+
+@pytest.mark.parametrize(
+    ("only_at_cap", "power", "sentence"),
+    [
+        (True, 2.0, f"Import would pass its cap of {power_text(PLANT.limits.import_cap_mw)}."),
+        (True, 0.0, f"Import stays below its cap, {power_text(PLANT.limits.import_cap_mw)}."),
+        (False, 0.0, "Power is worth £100/MWh, curtailing costs £300."),
+    ],
+)
+def test_shed_load_names_the_cap_or_its_cost(only_at_cap: bool, power: float, sentence: str) -> None:
+    load = CurtailableLoad(asset_id="shed", capacity_mw=6.0, curtail_cost_per_mwh=300.0, only_at_cap=only_at_cap)
+    plan = decision([0.0], [0.5], [100.0], shed=[power])
+    assert step_reason(plan, PLANT, load, 0) == sentence
+
+
+def test_selling_below_its_price_names_the_limit_that_it_serves() -> None:
+    plan = decision([2.0, 0.0], [0.6] * 2, [100.0] * 2, ramp=[50.0, 0.0])
+    assert step_reason(plan, PLANT, BATTERY, 0).startswith("Keeps import down: the ramp limit binds from ")
+
+
+def test_a_decision_without_plan_has_no_actions() -> None:
+    assert planned_actions(replace(decision([0.0], [0.5], [100.0]), plan=None), PLANT) == []
 
 
 def test_steps_of_one_sign_are_one_action_with_its_states_of_charge() -> None:
