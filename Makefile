@@ -7,7 +7,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test coverage check lint format types deps audit unit docs test-files test-services generate fuzz bench wheel constraints clean
+.PHONY: help setup up test browser coverage check lint format types deps audit unit docs test-files test-services generate fuzz bench wheel constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,11 @@ setup: $(STAMP) ## Make .venv with everything installed (a second run costs noth
 up: $(STAMP) ## Run the virtual power plant: broker, workers, store, simulator (Ctrl-C ends it)
 	@$(BIN)/vpp up $(ARGS)
 
-test: lint types deps audit coverage ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
-	$(BIN)/python -m pytest -n 2 -m "not services and not bench" --ignore=tests/unit/agents $(ARGS)
+test: lint types deps audit coverage browser ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
+	$(BIN)/python -m pytest -n 2 -m "not services and not bench" --ignore=tests/unit/agents --ignore=tests/browser $(ARGS)
+
+browser: $(STAMP) ## Drive the page in a real Chromium (a process of its own, since its driver holds an event loop)
+	$(BIN)/python -m pytest tests/browser
 
 coverage: $(STAMP) ## Run the tests of the agents with branch coverage and check the least share of each module
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=json --cov-report= tests/unit/agents

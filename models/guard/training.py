@@ -255,7 +255,7 @@ def _ramp_correlation(series: Series, made: Floats, shape: Shape, first: int) ->
     errors = errors[first:]
     errors = errors[np.isfinite(errors).all(axis=1)]
     out = np.zeros((count, count, count))
-    if len(errors) < 200:
+    if len(errors) < 200 or not (errors.std(axis=0) > 0).all():
         for k in range(count):
             out[k, : k + 1, : k + 1] = np.eye(k + 1)
         return out

@@ -53,6 +53,7 @@ def test_hold_in_two_steps_then_ask_for_release(chrome: Browser, own: Served) ->
     expect(banner).to_contain_text("crew on feeder 3", timeout=20_000)
     assert [order.action for order in own.loop.orders()] == ["hold"]
     assert page.locator(".top .button.hold").count() == 0
+    next_slot(own.loop)
     banner.get_by_role("button").click()
     page.locator("dialog[open] [name=reason]").fill("crew is gone")
     page.locator("dialog[open] [data-send]").click()
