@@ -22,6 +22,7 @@ from models.served import NetLoadPart, ServedModel
 from vpp.domain import NET_LOAD, Target, horizons_min
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert
+from vpp.numerics.arrays import Floats
 
 _NOW = np.zeros(1, dtype=np.int64)
 
@@ -64,7 +65,7 @@ class NetLoadTarget:
             source, model_id, quantiles, mean = MODEL, state.served.model_id, made.quantiles, made.mean
             if state.judged is not None and state.judged.is_distrusted:
                 quantiles = widened(quantiles, mean, self._steps, state.judged.age)
-                level = level * (quantiles[:, -1] - quantiles[:, 0]) / (made.quantiles[:, -1] - made.quantiles[:, 0])
+                level = level * _widening(made.quantiles, quantiles)
             spec_hash = model.spec.hash
         else:
             fell = fallbacks.fallback(state.ring, index, self._steps)
@@ -129,3 +130,9 @@ class NetLoadTarget:
             self._group_table = (minutes * self._groups // 1440).astype(np.int64)
             self._group_day = day
         return self._group_table[first - day * self._step.per_day + steps]
+
+
+def _widening(before: Floats, after: Floats) -> Floats:
+    """Return how much wider the outer quantiles (H, 7) became, shape (H,); 1 where they had no width."""
+    width_mw = before[:, -1] - before[:, 0]
+    return np.divide(after[:, -1] - after[:, 0], width_mw, out=np.ones_like(width_mw), where=width_mw > 0)

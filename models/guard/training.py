@@ -111,7 +111,9 @@ class GuardTrainer:
         self._calendar = Calendar(zone)
 
     def fit(self, frame: pd.DataFrame, until: datetime) -> GuardPart | None:
-        """Return the guard learned on the rows of ``frame`` before ``until``; None where there are too few.
+        """Return the guard learned on the rows of ``frame`` before ``until``.
+
+        None where there are too few rows, or where net load is constant.
 
         Args:
             frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
@@ -135,6 +137,10 @@ class GuardTrainer:
         for begin, end in itertools.pairwise(edges):
             regressions.block(series, begin, end, made)
         beta, usable = regressions.coefficients()
+        observed_mw = series.window[0, slots // 2 :]
+        observed_mw = observed_mw[np.isfinite(observed_mw)]
+        if not observed_mw.size or not np.ptp(observed_mw):
+            return None  # a constant net load has no errors to count evidence by
         fit = _blank(layout, shape, series, regressions, beta, usable)
         return self._count(layout, shape, series, made, fit, first)
 
@@ -255,7 +261,7 @@ def _ramp_correlation(series: Series, made: Floats, shape: Shape, first: int) ->
     errors = errors[first:]
     errors = errors[np.isfinite(errors).all(axis=1)]
     out = np.zeros((count, count, count))
-    if len(errors) < 200 or not (errors.std(axis=0) > 0).all():
+    if len(errors) < 200:
         for k in range(count):
             out[k, : k + 1, : k + 1] = np.eye(k + 1)
         return out
