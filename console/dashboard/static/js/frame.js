@@ -51,6 +51,13 @@ function holdButton(ctx) {
   return h("button", { type: "button", class: "button hold", "data-key": "hold", disabled: !ctx.may.operate, "aria-label": "Hold the plant…", onclick: () => ctx.sheet("hold") }, icon("hold"), h("span", {}, "Hold…"));
 }
 
+// The list is drawn with the next frame of the page, however late that is.
+function focusFilter() {
+  const filter = document.getElementById("zone-filter");
+  if (filter) filter.focus();
+  else if (zonesOpen) setTimeout(focusFilter, 50);
+}
+
 function zoneSwitch(ctx) {
   const { frame, place } = ctx;
   if (!frame.zones?.length) return h("div", { class: "zone-switch", "data-key": "zones" });
@@ -73,7 +80,7 @@ function zoneSwitch(ctx) {
         onclick: () => {
           zonesOpen = !zonesOpen;
           redraw();
-          if (zonesOpen) setTimeout(() => document.getElementById("zone-filter")?.focus(), 260);
+          focusFilter();
         },
       },
       place.screen === "zones" ? "All zones" : frame.zone,
