@@ -86,6 +86,12 @@ def thresholds(store: StoreTerms, water_value_per_mwh: float) -> tuple[float, fl
     return below, above
 
 
+def selling_pays(decision: Decision, asset_id: str, terms: StoreTerms) -> bool:
+    """Return whether power in the first slot is worth more than what the stored energy is worth later."""
+    water, worth = decision.duals.water_value_per_mwh.get(asset_id), decision.duals.power_price_per_mwh
+    return water is not None and bool(worth) and worth[0] >= thresholds(terms, water)[1]
+
+
 def step_edges(decision: Decision) -> list[datetime]:
     """Return where the steps of a decision's plan begin, and the end of the last; empty without a plan."""
     if decision.plan is None:

@@ -10,12 +10,12 @@ from typing import Any
 from agents.assets.registry import type_of
 from agents.plant.plan_sentences import (
     PlannedAction,
-    StoreTerms,
     least_mw,
     limit_sentence,
     money,
     order_sentence,
     planned_actions,
+    selling_pays,
     step_edges,
     step_reason,
     thresholds,
@@ -119,15 +119,9 @@ def _doing_text(moment: Moment) -> str:
     if asset is None:
         return ""
     text = step_reason(decision, config, asset, 0)
-    if battery is not None and peaker is not None and _selling_pays(decision, battery.asset_id, battery):
+    if battery is not None and peaker is not None and selling_pays(decision, battery.asset_id, battery):
         text = f"{text.removesuffix('.')}, the peaker’s fuel is {money(peaker.fuel_cost_per_mwh, moment.currency)}."
     return text
-
-
-def _selling_pays(decision: Decision, asset_id: str, terms: StoreTerms) -> bool:
-    """Return whether power in the first slot is worth more than what the stored energy is worth later."""
-    water, worth = decision.duals.water_value_per_mwh.get(asset_id), decision.duals.power_price_per_mwh
-    return water is not None and bool(worth) and worth[0] >= thresholds(terms, water)[1]
 
 
 def _comes(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> dict[str, Any]:

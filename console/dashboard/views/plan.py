@@ -6,7 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agents.plant.narrative import binding_stretches
-from agents.plant.plan_sentences import least_mw, limit_sentence, money, powers_of, step_edges, step_reason, thresholds
+from agents.plant.plan_sentences import (
+    least_mw,
+    limit_sentence,
+    money,
+    powers_of,
+    selling_pays,
+    step_edges,
+    step_reason,
+    thresholds,
+)
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import kind_name, span
@@ -138,17 +147,10 @@ def _sentence(moment: Moment, decision: Decision, config: Zone, step: int) -> st
     reason = step_reason(decision, config, asset, step)
     if battery is None:
         return f"{asset.asset_id} gives {power:.1f} MW. {reason}"
-    water = decision.duals.water_value_per_mwh.get(asset.asset_id)
-    worth = _at(decision.duals.power_price_per_mwh, step)
     least = least_mw(config)
     does = "rests" if abs(power) <= least else f"{'sells' if power > 0 else 'charges'} {abs(power):.1f} MW"
-    if (
-        power > least
-        and step == 0
-        and water is not None
-        and worth is not None
-        and worth >= thresholds(battery, water)[1]
-    ):
+    if power > least and step == 0 and selling_pays(decision, battery.asset_id, battery):
+        worth, water = decision.duals.power_price_per_mwh[0], decision.duals.water_value_per_mwh[battery.asset_id]
         worths = money(worth, moment.currency), money(water, moment.currency)
         return f"The battery {does} because power is worth {worths[0]}/MWh and what it stores is worth {worths[1]}."
     return f"The battery {does}. {reason}"

@@ -13,6 +13,7 @@ from agents.plant.plan_sentences import (
     money,
     planned_actions,
     ruling_order,
+    selling_pays,
     step_reason,
     symbol,
     thresholds,
@@ -126,6 +127,13 @@ def test_shed_load_names_the_cap_or_its_cost(only_at_cap: bool, power: float, se
 def test_selling_below_its_price_names_the_limit_that_it_serves() -> None:
     plan = decision([2.0, 0.0], [0.6] * 2, [100.0] * 2, ramp=[50.0, 0.0])
     assert step_reason(plan, PLANT, BATTERY, 0).startswith("Keeps import down: the ramp limit binds from ")
+
+
+@pytest.mark.parametrize(("worth", "pays"), [(129.0, False), (130.0, True), (228.0, True)])
+def test_selling_pays_from_the_worth_of_stored_energy_on(worth: float, pays: bool) -> None:
+    plan = decision([4.0], [0.5], [worth])
+    assert selling_pays(plan, "bat", BATTERY) is pays
+    assert not selling_pays(plan, "gas", BATTERY), "no stored energy, no worth of it"
 
 
 def test_a_decision_without_plan_has_no_actions() -> None:
