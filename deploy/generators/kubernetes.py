@@ -12,6 +12,8 @@ IMAGE = "smartgrid-ai:0.1.0"
 USER = 10001
 METRICS_PORT = 9100
 MCP_PORT = 8765
+# Each checks the signature of an order by itself: admission, and the plant before an order acts.
+APPROVAL_READERS = frozenset({"orders", "plant"})
 # The Service as pods call it, in its own namespace and from others; a request for any other host is refused.
 MCP_NAMES = ("mcp", "mcp.vpp", "mcp.vpp.svc", "mcp.vpp.svc.cluster.local")
 PART_OF = {"app.kubernetes.io/part-of": "smartgrid-ai"}
@@ -101,8 +103,8 @@ def _container(name: str, command: list[str]) -> Manifest:
     if name in {"storage", "mcp"}:
         env.append({"name": "VPP_STORE__KIND", "value": "influx"})
         env.append(_secret("VPP_INFLUX__TOKEN", "vpp-influxdb", "token" if name == "storage" else "read-token"))
-    if name == "orders":
-        env.append(_secret("VPP_APPROVAL_KEY", "vpp-approval", "key", optional=True))
+    if name in APPROVAL_READERS:
+        env.append(_secret("VPP_APPROVAL_KEY", "vpp-approval", "key"))
     # There where the broker asks for a login; the users are those of deploy/create-acls.sh.
     env += [
         _secret(f"VPP_KAFKA__{key.upper()}", f"vpp-kafka-{name}", key, optional=True)

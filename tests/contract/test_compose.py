@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from deploy.generators.kubernetes import APPROVAL_READERS
 from deploy.requirements import requirements
 from tests.contract.compose_file import DEPLOY, ROOT, SCHEMA, filled, read_compose, read_example, variables
 from vpp.errors import ConfigError
@@ -17,8 +18,8 @@ from vpp.streams.topics import TOPOLOGIES
 COMPOSE = read_compose()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = read_example()
-SECRETS = {"VPP_INFLUX__TOKEN", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD"}
-GIVEN = EXAMPLE | dict.fromkeys(SECRETS, "8f3a-a-real-one")
+SECRETS = {"VPP_INFLUX__TOKEN", "VPP_APPROVAL_KEY", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD"}
+GIVEN = EXAMPLE | dict.fromkeys(SECRETS, "8f3a-a-real-one-of-forty-characters-0123")
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 # These end by themselves, or belong to a profile and have no endpoint to ask.
 WITHOUT_HEALTH = {"preflight", "topics", "simulate", "replay", "ticker", "mcp"}
@@ -55,6 +56,11 @@ def test_our_settings_load_in_production(name: str, monkeypatch: pytest.MonkeyPa
     assert settings.kafka.bootstrap_servers == "redpanda:9092"
     assert not settings.kafka.embedded
     assert settings.store.kind == ("influx" if name in {"storage", "mcp"} else "sqlite")
+
+
+def test_every_worker_that_verifies_orders_has_the_approval_key() -> None:
+    readers = {name for name in TOPOLOGIES if "VPP_APPROVAL_KEY" in SERVICES[name]["environment"]}
+    assert readers == APPROVAL_READERS
 
 
 def test_storage_refuses_the_placeholder(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -146,7 +152,7 @@ def test_networks_are_declared_and_only_what_needs_the_database_reaches_it() -> 
 def test_secrets_come_from_the_environment_alone() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            if re.search("TOKEN|PASSWORD|SECRET", variable):
+            if re.search("TOKEN|PASSWORD|SECRET|KEY", variable):
                 assert re.fullmatch(r"\$\{.*\}", value), f"{name}: {variable}"
                 assert variables(value) <= {*SECRETS, "INFLUX_READ_TOKEN"}
 

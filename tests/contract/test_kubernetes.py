@@ -39,10 +39,11 @@ SECRETS = {
 def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
     """Every overlay, rendered as in a fresh clone where only the example of secrets was copied."""
     deploy = tmp_path_factory.mktemp("clone") / "deploy"
-    shutil.copytree(K8S, deploy / "k8s", ignore=shutil.ignore_patterns("secrets.env"))
+    shutil.copytree(K8S, deploy / "k8s", ignore=shutil.ignore_patterns("secrets.env", "approval.env"))
     shutil.copytree(DEPLOY / "grafana", deploy / "grafana")
     dev = deploy / "k8s" / "overlays" / "dev"
-    shutil.copy(dev / "secrets.env.example", dev / "secrets.env")
+    for name in ("secrets.env", "approval.env"):
+        shutil.copy(dev / f"{name}.example", dev / name)
     return {name: render(deploy / "k8s" / "overlays" / name) for name in OVERLAYS}
 
 
@@ -126,7 +127,11 @@ def loaded(monkeypatch: pytest.MonkeyPatch, folder: Path, variables: dict[str, s
     return load_settings()
 
 
-REAL = {"vpp-influxdb/token": "8f3a-a-real-one", "vpp-influxdb/read-token": "8f3a-another"}
+REAL = {
+    "vpp-influxdb/token": "8f3a-a-real-one",
+    "vpp-influxdb/read-token": "8f3a-another",
+    "vpp-approval/key": "8f3a-a-real-one-of-forty-characters-0123",
+}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -22,7 +22,7 @@ from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
-SECRETS = ("VPP_INFLUX__TOKEN", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
+SECRETS = ("VPP_INFLUX__TOKEN", "VPP_APPROVAL_KEY", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
 SERVICES = read_compose()["services"]
 
 
