@@ -260,7 +260,7 @@ def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain a
         behind = a if op == SIMILAR_STEP else 0
         limit = limits[n]
         total = 0.0
-        found = 0
+        count = 0
         for m in range(b if op == SEASON_MEAN else similar.shape[1]):
             shift = (m + 1) * a * day if op == SEASON_MEAN else similar[n, m] * day
             if shift == 0:
@@ -268,10 +268,10 @@ def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain a
             value = at(data, base, low, limit, x, t - shift + ahead) - at(data, base, low, limit, x, t - shift - behind)
             if not math.isnan(value):
                 total += value
-                found += 1
-                if found == wanted:
+                count += 1
+                if count == wanted:
                     break
-        out[n] = total / found if found > 0 else np.nan
+        out[n] = total / count if count > 0 else np.nan
         if op == SIMILAR_STEP:
             out[n] -= at(data, base, low, limit, x, t) - at(data, base, low, limit, x, t - a)
 

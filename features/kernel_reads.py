@@ -224,12 +224,12 @@ def same_class_days(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     out = np.zeros((origins.shape[0], most), dtype=np.int64)
     for n in range(origins.shape[0]):
         i = origins[n] + steps[n] - cal_first
-        found = 0
+        count = 0
         for d in range(1, search + 1):
             j = i - d * day
-            if j < 0 or found == most:
+            if j < 0 or count == most:
                 break
             if cal[_DAY_CLASS, j] == cal[_DAY_CLASS, i]:
-                out[n, found] = d
-                found += 1
+                out[n, count] = d
+                count += 1
     return out

@@ -20,7 +20,7 @@ os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
 
 from starlette.middleware import Middleware as ASGIMiddleware
 
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import InBackground
 from mcp_server.security.auth import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
 from mcp_server.security.http_guard import BoundedHttp, StrictHost
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
     mcp = settings.mcp
-    desk = Desk(settings, store)
+    context = ReadContext(settings, store)
     acts = record = None
     if mcp.profile == "operate":
         from mcp_server.actions.actions import (
@@ -60,13 +60,13 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
         from topologies.control.publisher import Post
 
         post = Post(settings)
-        acts = Acts(desk, PlanBook(store, post, approval_key(settings), one_person=settings.one_person))
+        acts = Acts(context, PlanBook(store, post, approval_key(settings), one_person=settings.one_person))
         record = InBackground(partial(post, "audit"))
         atexit.register(record.close)
     facts = f"profile={mcp.profile} store={settings.store.kind} run={settings.run or 'default'}"
     if not over_http:
         log.info("serving transport=stdio %s", facts)
-        build_server(desk, acts, record=record).run(transport="stdio", show_banner=False)
+        build_server(context, acts, record=record).run(transport="stdio", show_banner=False)
         return
     auth = auth_of(settings)
     check_exposure(settings, auth)
@@ -75,7 +75,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
             f"listening on {mcp.host} needs the names that clients call it by", hint="set VPP_MCP__ALLOWED_HOSTS"
         )
     log.info("serving transport=http host=%s port=%s auth=%s %s", mcp.host, mcp.port, auth is not None, facts)
-    build_server(desk, acts, auth, record).run(
+    build_server(context, acts, auth, record).run(
         transport="http",
         show_banner=False,
         host=mcp.host,

@@ -14,7 +14,7 @@ from mcp.server.request_state import RequestStateSecurity
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import CallLog, Record
 from mcp_server.security.auth import approval_key, principal_of
 from mcp_server.tools.backtesting import add_backtest_tools
@@ -39,26 +39,26 @@ hold_fleet stops everything at once and needs no approval."""
 
 
 def build_server(
-    desk: Desk, acts: Acts | None = None, auth: AuthProvider | None = None, record: Record | None = None
+    context: ReadContext, acts: Acts | None = None, auth: AuthProvider | None = None, record: Record | None = None
 ) -> FastMCP:
-    """Return the server that answers from ``desk``; nothing is contacted until a question comes.
+    """Return the server that answers from ``context``; nothing is contacted until a question comes.
 
     Args:
-        desk: Reads the plant.
+        context: Store, fleet and clock of the run.
         acts: Acts on it; None leaves every acting tool out.
         auth: Verifies callers over HTTP.
         record: Takes an audit record of every call; None: they are in the log alone.
     """
-    mcp = desk.settings.mcp
+    mcp = context.settings.mcp
 
     def principal() -> str:
-        return principal_of(desk.settings)
+        return principal_of(context.settings)
 
     around: list[Middleware] = [
         RateLimitingMiddleware(mcp.calls_per_s, burst_capacity=mcp.burst, get_client_id=lambda _: principal()),
         CallLog(principal, record),
     ]
-    key = approval_key(desk.settings)
+    key = approval_key(context.settings)
     server: FastMCP = FastMCP(
         "smartgrid-vpp",
         INSTRUCTIONS + (ACTING if acts is not None else ""),
@@ -69,14 +69,14 @@ def build_server(
         # Replicas share the secret, so that a question asked by one can be answered to another.
         request_state_security=None if key is None else RequestStateSecurity(keys=[_derived(key)]),
     )
-    schemas = add_reading_tools(server, desk) | add_backtest_tools(server, desk)
+    schemas = add_reading_tools(server, context) | add_backtest_tools(server, context)
     if acts is not None:
         from mcp_server.tools.acting import add_acting_tools  # loads the solver, which readers do not need
 
         schemas |= add_acting_tools(server, acts, with_scopes=auth is not None)
         add_plan_resource(server, acts, with_scopes=auth is not None)
-    add_resources(server, desk, schemas)
-    add_completions(server, desk, schemas)
+    add_resources(server, context, schemas)
+    add_completions(server, context, schemas)
     add_prompts(server)
 
     @server.custom_route("/healthz", methods=["GET"])

@@ -122,7 +122,7 @@ def _book(settings: Settings) -> Iterator[PlanBook]:
 
 
 def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
-    order, proposal = plan.kept.order, plan.kept
+    order, proposal = plan.proposal.order, plan.proposal
     asked = {
         "target": f"{order.power_mw} MW",
         "band": f"{order.min_mw}..{order.max_mw} MW",

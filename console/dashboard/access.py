@@ -108,9 +108,9 @@ class Access:
         if bearer.lower().startswith("bearer ") and self._tokens is not None:
             return await self._owner(bearer[7:].strip(), "token")
         if page.proxy_header:
-            told = self._vouched(request)
-            if told is not None:
-                return told
+            vouched = self._vouched(request)
+            if vouched is not None:
+                return vouched
         session = self._session(request.cookies.get(COOKIE, ""))
         if session is not None and self._tokens is not None:
             for entry in self._tokens.entries():
@@ -149,8 +149,8 @@ class Access:
         return origin is None or origin.partition("://")[2] == request.headers.get("host", "")
 
     async def _owner(self, token: str, way: str) -> Person | None:
-        found = None if self._tokens is None else await self._tokens.verify_token(token)
-        return None if found is None else Person(found.subject or found.client_id, frozenset(found.scopes), way)
+        entry = None if self._tokens is None else await self._tokens.verify_token(token)
+        return None if entry is None else Person(entry.subject or entry.client_id, frozenset(entry.scopes), way)
 
     def _vouched(self, request: Request) -> Person | None:
         page = self.settings.page

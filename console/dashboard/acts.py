@@ -119,14 +119,14 @@ class OrderDesk:
         plan = self._find(plan_id)
         zone = self.acts.zone(zone_name)
         decision = self.acts.last_decision(zone)
-        order = plan.kept.order
+        order = plan.proposal.order
         proposal = propose(zone, decision, order, since=self.acts.since(zone, decision))
         return self._preview(zone, plan, proposal)
 
     def _preview(self, zone: Zone, plan: PlanState, proposal: Proposal) -> dict[str, Any]:
-        order = plan.kept.order
+        order = plan.proposal.order
         named = set(order.asset_ids)
-        moment = Moment(self.acts.desk, zone.zone)
+        moment = Moment(self.acts.context, zone.zone)
         return {
             "plan_id": plan.plan_id,
             "digest": plan.digest,
@@ -137,7 +137,7 @@ class OrderDesk:
             "action": order.action,
             "starts_at": order.starts_at,
             "ends_at": order.expires_at,
-            "expires_at": plan.kept.expires_at,
+            "expires_at": plan.proposal.expires_at,
             "approved_by": plan.approved_by,
             "outcome": proposal.outcome,
             "currency": zone.market.currency,
@@ -182,11 +182,11 @@ class OrderDesk:
             return {"status": "approved", "text": f"Approved. {approved.proposer} may send it now."}
         receipt = self.acts.execute(plan.plan_id, person.name)
         reason = f": {receipt.reason}" if receipt.reason else ""
-        told = {
+        texts = {
             "accepted": "Approved, sent and admitted.",
             "sent": "Approved and sent; the orders worker has not answered.",
         }
-        return {"status": receipt.status, "text": told.get(receipt.status, f"{receipt.status.capitalize()}{reason}.")}
+        return {"status": receipt.status, "text": texts.get(receipt.status, f"{receipt.status.capitalize()}{reason}.")}
 
     def reject(self, asked: PlanVerdict, person: Person) -> dict[str, Any]:
         """Reject a plan for good.
@@ -207,11 +207,11 @@ class OrderDesk:
         """
         _must(person.may_operate, "hold the plant")
         receipt = self.acts.hold(asked.zone, person.name, asked.reason, asked.asset_ids)
-        told = {
+        texts = {
             "accepted": "The plant is on hold.",
             "sent": "The hold was sent; the orders worker has not answered yet.",
         }
-        return {"status": receipt.status, "text": told.get(receipt.status, receipt.reason or receipt.status)}
+        return {"status": receipt.status, "text": texts.get(receipt.status, receipt.reason or receipt.status)}
 
     def _find(self, plan_id: str) -> PlanState:
         plan = self.acts.book.find(plan_id)

@@ -24,7 +24,7 @@ from console.dashboard.paging import TablePage, page_of
 from mcp_server.answers import reading
 from mcp_server.answers.explanation import DecisionExplanation
 from mcp_server.answers.sanitize import inert
-from mcp_server.queries.context import Desk, QuestionError, period
+from mcp_server.queries.context import QuestionError, ReadContext, period
 from mcp_server.queries.explain import explain_decision
 from mcp_server.queries.forecasts import get_forecast
 from mcp_server.queries.health import get_pipeline_health
@@ -107,14 +107,14 @@ class Endpoint:
         summary: What it answers.
         params: Model of the query parameters.
         answer: Model of the answer.
-        ask: Answers; gets the desk, the parameters and those of the path.
+        ask: Answers; gets the read context, the query parameters and the path parameters.
     """
 
     path: str
     summary: str
     params: type[Params]
     answer: type[BaseModel]
-    ask: Callable[[Desk, Any, dict[str, str]], Any]
+    ask: Callable[[ReadContext, Any, dict[str, str]], Any]
 
     @property
     def name(self) -> str:
@@ -142,10 +142,10 @@ def page_model(table: Table) -> type[BaseModel]:
     return create_model(f"{table.name.capitalize()}Page", __base__=TablePage, items=(list[row], []))
 
 
-def _table(table: Table) -> Callable[[Desk, OfTable, dict[str, str]], Any]:
-    def ask(desk: Desk, params: OfTable, _: dict[str, str]) -> Any:
-        zone = desk.choose(params.zone)
-        as_of = None if zone is None else desk.as_of(zone)
+def _table(table: Table) -> Callable[[ReadContext, OfTable, dict[str, str]], Any]:
+    def ask(context: ReadContext, params: OfTable, _: dict[str, str]) -> Any:
+        zone = context.choose(params.zone)
+        as_of = None if zone is None else context.as_of(zone)
         if zone is None or as_of is None:
             return {"as_of": None, "items": [], "next_cursor": None, "window": None}
         window = period(as_of, params.start, params.end)
@@ -153,7 +153,7 @@ def _table(table: Table) -> Callable[[Desk, OfTable, dict[str, str]], Any]:
         filters = {"severity": severity} if severity else None
         names = [c.name for c in table.columns if c.name not in HIDDEN.get(table.name, ())]
         rows, following = page_of(
-            desk.store, table, zone, (window.start, window.end), names, filters, params.limit, params.cursor
+            context.store, table, zone, (window.start, window.end), names, filters, params.limit, params.cursor
         )
         json_columns = [c.name for c in table.columns if c.type == "json" and c.name in names]
         for row in rows:
@@ -166,48 +166,48 @@ def _table(table: Table) -> Callable[[Desk, OfTable, dict[str, str]], Any]:
 ENDPOINTS = (
     Endpoint(
         "/overview", "Every zone at its newest slot, and how the workers do", OfZone, reading.Overview,
-        lambda desk, p, _: get_overview(desk, p.zone),
+        lambda context, p, _: get_overview(context, p.zone),
     ),
     Endpoint(
         "/series", "One time series in a bounded number of points", OfSeries, reading.SeriesAnswer,
-        lambda desk, p, _: get_series(
-            desk, p.series, zone=p.zone, asset_id=p.asset_id, start=p.start, end=p.end, max_points=p.max_points
+        lambda context, p, _: get_series(
+            context, p.series, zone=p.zone, asset_id=p.asset_id, start=p.start, end=p.end, max_points=p.max_points
         ),
     ),
     Endpoint(
         "/forecasts", "The newest forecast of net load or price", OfForecast, reading.ForecastAnswer,
-        lambda desk, p, _: get_forecast(desk, p.target, p.zone, p.horizon_h, all_quantiles=p.all_quantiles),
+        lambda context, p, _: get_forecast(context, p.target, p.zone, p.horizon_h, all_quantiles=p.all_quantiles),
     ),
     Endpoint("/decisions", "Decisions of a period", OfTable, page_model(DECISIONS), _table(DECISIONS)),
     Endpoint(
         "/decisions/{decision_id}", "Why the plant decided so", OfDecision, DecisionExplanation,
-        lambda desk, p, path: _explained(desk, p, path["decision_id"]),
+        lambda context, p, path: _explained(context, p, path["decision_id"]),
     ),
     Endpoint("/orders", "Orders of a period with their verdicts", OfTable, page_model(ORDERS), _table(ORDERS)),
     Endpoint("/alerts", "Alerts of a period", OfAlerts, page_model(ALERTS), _table(ALERTS)),
     Endpoint("/ledger", "Settled entries of a period", OfTable, page_model(LEDGER), _table(LEDGER)),
     Endpoint(
         "/performance", "Money by zone, asset or day, and forecast skill", OfPerformance, reading.Performance,
-        lambda desk, p, _: get_performance(desk, p.zone, p.start, p.end, p.by),
+        lambda context, p, _: get_performance(context, p.zone, p.start, p.end, p.by),
     ),
     Endpoint(
         "/health", "Workers, store, readiness and dead letters", Params, reading.Health,
-        lambda desk, _p, _: get_pipeline_health(desk),
+        lambda context, _p, _: get_pipeline_health(context),
     ),
 )  # fmt: skip
 
 
-def _explained(desk: Desk, params: OfDecision, decision_id: str) -> DecisionExplanation:
-    found = explain_decision(
-        desk, zone=params.zone, decision_id=decision_id, at=None,
+def _explained(context: ReadContext, params: OfDecision, decision_id: str) -> DecisionExplanation:
+    explanation = explain_decision(
+        context, zone=params.zone, decision_id=decision_id, at=None,
         why_not_asset=params.why_not_asset, why_not_mw=params.why_not_mw,
     )  # fmt: skip
-    if found.decision_id is None:
-        raise QuestionError(f"there is no decision {decision_id!r}", hint=found.hint)
-    return found
+    if explanation.decision_id is None:
+        raise QuestionError(f"there is no decision {decision_id!r}", hint=explanation.hint)
+    return explanation
 
 
-def api_routes(desk: Desk) -> list[Route]:
+def api_routes(context: ReadContext) -> list[Route]:
     """Return the routes of the API."""
     described = msgspec.json.encode(document(ENDPOINTS, PREFIX))
 
@@ -216,16 +216,16 @@ def api_routes(desk: Desk) -> list[Route]:
 
     return [
         Route(f"{PREFIX}/openapi.json", openapi),
-        *(Route(PREFIX + endpoint.path, _handler(desk, endpoint)) for endpoint in ENDPOINTS),
+        *(Route(PREFIX + endpoint.path, _handler(context, endpoint)) for endpoint in ENDPOINTS),
     ]
 
 
-def _handler(desk: Desk, endpoint: Endpoint) -> Callable[[Request], Any]:
+def _handler(context: ReadContext, endpoint: Endpoint) -> Callable[[Request], Any]:
     async def handler(request: Request) -> Response:
         given: dict[str, Any] = dict(request.query_params)
         params = endpoint.params.model_validate(given)
-        found = await anyio.to_thread.run_sync(endpoint.ask, desk, params, dict(request.path_params))
-        body = found.model_dump() if isinstance(found, BaseModel) else found
+        answer = await anyio.to_thread.run_sync(endpoint.ask, context, params, dict(request.path_params))
+        body = answer.model_dump() if isinstance(answer, BaseModel) else answer
         return answer_with_tag(request, msgspec.json.encode(body))
 
     return handler

@@ -40,7 +40,7 @@ from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
 from console.dashboard.what_if import Shadows, ShadowWish
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk, QuestionError
+from mcp_server.queries.context import QuestionError, ReadContext
 from mcp_server.queries.topics import peek_topic
 from mcp_server.security.auth import approval_key
 from topologies.control.plan_book import PlanBook
@@ -187,7 +187,7 @@ class PageAnswers:
     async def why_not(self, request: Request) -> Response:
         """What another first step would have cost."""
         asked = await _asked(request, deeds.WhyNotWish)
-        moment = Moment(self.screens.desk, asked.zone)
+        moment = Moment(self.screens.context, asked.zone)
         return _json(
             await anyio.to_thread.run_sync(plan.why_not, moment, asked.decision_id, asked.asset_id, asked.power_mw)
         )
@@ -198,23 +198,23 @@ class PageAnswers:
         if span not in assets.SPANS:
             raise QuestionError(f"there is no span {span!r}", hint="one of " + ", ".join(assets.SPANS))
         name = request.query_params.get("asset_id", "")
-        found = await anyio.to_thread.run_sync(assets.asset, self._moment(request), name, span)
-        if found is None:
+        detail = await anyio.to_thread.run_sync(assets.asset, self._moment(request), name, span)
+        if detail is None:
             raise QuestionError(f"there is no asset {name!r}", hint="see the list")
-        return _json(found)
+        return _json(detail)
 
     async def peek(self, request: Request) -> Response:
         """The newest records of a topic."""
         topic, zone = request.query_params.get("topic", ""), request.query_params.get("zone") or None
-        desk = self.screens.desk
-        found = await anyio.to_thread.run_sync(lambda: peek_topic(desk, topic, "tail", zone, 5, 3.0))
-        return _json(found.model_dump())
+        context = self.screens.context
+        records = await anyio.to_thread.run_sync(lambda: peek_topic(context, topic, "tail", zone, 5, 3.0))
+        return _json(records.model_dump())
 
     async def preview(self, request: Request) -> Response:
         """What a plan would do."""
-        desk = deeds.OrderDesk(self.screens.acts)
+        orders = deeds.OrderDesk(self.screens.acts)
         zone, plan_id = request.query_params.get("zone", ""), request.query_params.get("plan_id", "")
-        return _json(await anyio.to_thread.run_sync(desk.preview, zone, plan_id))
+        return _json(await anyio.to_thread.run_sync(orders.preview, zone, plan_id))
 
     async def shadow(self, request: Request) -> Response:
         """Start a shadow run, or tell how far it is."""
@@ -228,9 +228,9 @@ class PageAnswers:
 
         async def handler(request: Request) -> Response:
             asked, person = await _asked(request, model), _person(request)
-            desk = deeds.OrderDesk(self.screens.acts)
+            orders = deeds.OrderDesk(self.screens.acts)
             try:
-                done = await anyio.to_thread.run_sync(deed, desk, asked, person)
+                done = await anyio.to_thread.run_sync(deed, orders, asked, person)
             finally:
                 self.events.wake()
             return _json(done)
@@ -238,10 +238,10 @@ class PageAnswers:
         return handler
 
     def _moment(self, request: Request) -> Moment:
-        zone = self.screens.desk.choose(request.query_params.get("zone"))
+        zone = self.screens.context.choose(request.query_params.get("zone"))
         if zone is None:
             raise QuestionError("nothing has run yet", hint="start `vpp up`")
-        return Moment(self.screens.desk, zone, _time_of(request, "at"))
+        return Moment(self.screens.context, zone, _time_of(request, "at"))
 
 
 def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: Acts | None = None) -> Starlette:
@@ -258,15 +258,15 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
     """
     if acts is None:
         acts = Acts(
-            Desk(settings, store),
+            ReadContext(settings, store),
             PlanBook(store, Post(settings), approval_key(settings), one_person=settings.one_person),
         )
-    desk = acts.desk
+    context = acts.context
     background = Background()
-    screens = Screens(desk, acts, background)
+    screens = Screens(context, acts, background)
     access = Access(settings)
     events = Events(screens.show, every_s)
-    page = PageAnswers(settings, screens, access, events, Shadows(desk))
+    page = PageAnswers(settings, screens, access, events, Shadows(context))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -293,7 +293,7 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
         Route("/page/approve", page.act(deeds.PlanVerdict, deeds.OrderDesk.approve), methods=["POST"]),
         Route("/page/reject", page.act(deeds.PlanVerdict, deeds.OrderDesk.reject), methods=["POST"]),
         Route("/page/hold", page.act(deeds.HoldWish, deeds.OrderDesk.hold), methods=["POST"]),
-        *api_routes(desk),
+        *api_routes(context),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     app = Starlette(
@@ -340,12 +340,12 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(raw) > MAX_BODY:
             raise RefusedError(f"the body is longer than {MAX_BODY} bytes")
     try:
-        found = json.loads(raw or b"{}")
+        body = json.loads(raw or b"{}")
     except ValueError as error:
         raise QuestionError("the body is no JSON", hint="send one object") from error
-    if not isinstance(found, dict):
+    if not isinstance(body, dict):
         raise QuestionError("the body is no JSON object", hint="send one object")
-    return found
+    return body
 
 
 async def _asked(request: Request, model: type[Any]) -> Any:

@@ -93,7 +93,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     schema = endpoint.params.model_json_schema(ref_template=REF)
     required = schema.get("required", [])
-    found = []
+    parameters = []
     for name, given in schema.get("properties", {}).items():
         described = {key: value for key, value in given.items() if key not in ("title", "description")}
         # A query has no null: an optional parameter is one that may be left out.
@@ -105,8 +105,8 @@ def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         parameter = {"name": name, "in": "query", "required": name in required, "schema": described}
         if given.get("description"):
             parameter["description"] = given["description"]
-        found.append(parameter)
-    return found
+        parameters.append(parameter)
+    return parameters
 
 
 def _version() -> str:

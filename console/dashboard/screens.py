@@ -14,7 +14,7 @@ from console.dashboard.views.health import Rates
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 
 View = dict[str, Any]
 
@@ -24,12 +24,12 @@ class Screens:
     """What the page shows.
 
     Attributes:
-        desk: Reads the plant.
+        context: Store, fleet and clock of the run.
         acts: Reads the plan book, and acts where a person may.
         background: Computes what takes seconds.
     """
 
-    desk: Desk
+    context: ReadContext
     acts: Acts
     background: Background
     rates: Rates = field(default_factory=Rates)
@@ -45,10 +45,10 @@ class Screens:
         Raises:
             QuestionError: There is no such zone.
         """
-        chosen = self.desk.choose(zone) if zone is not None else next(iter(self.desk.zones()), None)
+        chosen = self.context.choose(zone) if zone is not None else next(iter(self.context.zones()), None)
         if chosen is None:
             return {"frame": {"zone": None, "zones": [], "verdict": _WAITING, "now": None}, "body": {}}
-        moment = Moment(self.desk, chosen, at)
+        moment = Moment(self.context, chosen, at)
         book = OrderBook(moment, self.acts)
         return {"frame": frame(moment, book), "body": SCREENS[name](self, moment, book)}
 
@@ -63,5 +63,5 @@ SCREENS: dict[str, Callable[[Screens, Moment, OrderBook], View]] = {
     "money": lambda screens, moment, _: money.money_screen(moment, screens.background),
     "forecasts": lambda _, moment, __: forecasts.forecasts(moment),
     "health": lambda screens, moment, _: health.health(moment, screens.background, screens.rates),
-    "zones": lambda screens, _, __: zones.zones(screens.desk),
+    "zones": lambda screens, _, __: zones.zones(screens.context),
 }

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from console.local.processes import environment
-from mcp_server.queries.context import Desk, QuestionError
+from mcp_server.queries.context import QuestionError, ReadContext
 
 KEPT = 40
 DAYS = 14
@@ -39,10 +39,10 @@ class Shadows:
     """Runs `vpp shadow` for the page.
 
     Attributes:
-        desk: Names the settings and the newest slot.
+        context: Settings and store of the run.
     """
 
-    desk: Desk
+    context: ReadContext
     _done: OrderedDict[Key, dict[str, Any]] = field(default_factory=OrderedDict)
     _running: tuple[Key, subprocess.Popen[bytes]] | None = None
     _lock: Lock = field(default_factory=Lock)
@@ -53,8 +53,8 @@ class Shadows:
         Raises:
             QuestionError: There is no such zone, or nothing has run.
         """
-        zone = self.desk.choose(asked.zone)
-        newest = None if zone is None else self.desk.newest().get(zone)
+        zone = self.context.choose(asked.zone)
+        newest = None if zone is None else self.context.newest().get(zone)
         if zone is None or newest is None:
             raise QuestionError("nothing has run yet", hint="start `vpp up`")
         midnight = newest.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -81,12 +81,12 @@ class Shadows:
             sys.executable, "-m", "console.cli.main", "shadow", zone, "--set", f"{asked.key}={asked.value}",
             "--to", end.isoformat(), "--json",
         ]  # fmt: skip
-        first = self.desk.store.read("decisions", zone=zone, columns=("slot",), limit=1).column("slot")
+        first = self.context.store.read("decisions", zone=zone, columns=("slot",), limit=1).column("slot")
         if first and first[0] < start:
             command += ["--from", start.isoformat()]
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-            env=environment(self.desk.settings),
+            env=environment(self.context.settings),
         )  # fmt: skip
 
     def _collect(self) -> None:
@@ -99,9 +99,9 @@ class Shadows:
             words = err.decode("utf-8", "replace").strip().splitlines()
             answer: dict[str, Any] = {"status": "failed", "text": words[0][:300] if words else "the run failed"}
         else:
-            found = json.loads(out)
+            figures = json.loads(out)
             names = ("gain_per_day", "gain_standard_error", "days", "days_better", "currency", "exact")
-            answer = {"status": "done", **{name: found[name] for name in names}}
+            answer = {"status": "done", **{name: figures[name] for name in names}}
         self._done[key] = answer
         while len(self._done) > KEPT:
             self._done.popitem(last=False)

@@ -16,7 +16,7 @@ from agents.plant.orders_in_force import admit
 from agents.plant.proposal import Check, Proposal, propose
 from mcp_server.answers.acting import ActionReceipt, AssetReceipt, CheckDone, PlanAnswer, PlanStanding
 from mcp_server.answers.sanitize import plain
-from mcp_server.queries.context import Desk, QuestionError, utc
+from mcp_server.queries.context import QuestionError, ReadContext, utc
 from mcp_server.security.auth import principal_of
 from topologies.control.plan_book import PlanBook, PlanState
 from vpp.domain import iso
@@ -42,19 +42,19 @@ class Acts:
     """What acting needs besides reading.
 
     Attributes:
-        desk: Reads the plant.
+        context: Store, fleet and clock of the run.
         book: Keeps the plans and sends orders.
         pause: Waits between two looks for a receipt.
     """
 
-    desk: Desk
+    context: ReadContext
     book: PlanBook
     pause: Callable[[float], None] = time.sleep
 
     @property
     def principal(self) -> str:
         """Who calls."""
-        return principal_of(self.desk.settings)
+        return principal_of(self.context.settings)
 
     def zone(self, name: str | None) -> Zone:
         """Return the configuration of the zone that is meant.
@@ -62,19 +62,19 @@ class Acts:
         Raises:
             QuestionError: There is none, or it is unknown.
         """
-        chosen = self.desk.choose(name)
-        config = None if chosen is None else self.desk.config(chosen)
+        chosen = self.context.choose(name)
+        config = None if chosen is None else self.context.config(chosen)
         if config is None:
             raise QuestionError("there is no plant to act on yet", hint="start `vpp up` first")
         return config
 
     def run_clock(self, zone: Zone) -> datetime:
         """Return now by the run's clock: the end of the newest closed slot; the wall where nothing has run."""
-        return self.desk.as_of(zone.zone) or self.desk.now()
+        return self.context.as_of(zone.zone) or self.context.now()
 
     def last_decision(self, zone: Zone) -> Decision | None:
         """Return the zone's newest decision of revision 0."""
-        rows = self.desk.store.latest(DECISIONS, zone.zone, filters={"revision": 0}, columns=("body",))
+        rows = self.context.store.latest(DECISIONS, zone.zone, filters={"revision": 0}, columns=("body",))
         body = next(iter(rows.column("body")), None)
         try:
             return None if body is None else read_decision(body)
@@ -85,7 +85,7 @@ class Acts:
         """Return the orders that were accepted and that the last decision does not know yet."""
         start = None if decision is None else decision.slot - timedelta(days=1)
         known = set() if decision is None else {order.order_id for order in decision.orders}
-        rows = self.desk.store.read(
+        rows = self.context.store.read(
             ORDERS, zone=zone.zone, start=start, filters={"verdict": "accepted"}, columns=("body", "order_id")
         )
         orders = [_order(body) for body, order_id in rows if order_id not in known]
@@ -151,8 +151,8 @@ class Acts:
             QuestionError: There is no plant, or no such zone.
             UnreachableError: The broker took not all of them; the message says for which zones it did.
         """
-        names = self.desk.zones() if zone is None else [self.zone(zone).zone]
-        configs = [config for name in names if (config := self.desk.config(name)) is not None]
+        names = self.context.zones() if zone is None else [self.zone(zone).zone]
+        configs = [config for name in names if (config := self.context.config(name)) is not None]
         if asset_ids and zone is None:
             mine = [c for c in configs if any(asset.asset_id in asset_ids for asset in c.assets)]
             configs = mine or configs[:1]
@@ -187,7 +187,7 @@ class Acts:
         """Wait a few seconds for admission and return its verdict, with the plant's where there is one."""
         verdict: dict[str, Any] = {}
         for attempt in range(round(HEARD_WITHIN_S / 0.25)):
-            rows = self.desk.store.read(
+            rows = self.context.store.read(
                 ORDERS, zone=order.zone, start=order.issued_at, end=order.issued_at + timedelta(seconds=1),
                 filters={"order_id": order.order_id},
             )  # fmt: skip
@@ -198,7 +198,7 @@ class Acts:
                 self.pause(0.25)
         status = verdict.get("verdict") or "sent"
         receipt = ActionReceipt(
-            as_of=self.desk.as_of(order.zone),
+            as_of=self.context.as_of(order.zone),
             order_id=order.order_id,
             status=status,
             reason=verdict.get("verdict_reason"),
@@ -213,7 +213,7 @@ class Acts:
 
     def _at_assets(self, order: Order) -> list[AssetReceipt]:
         zone = self.zone(order.zone)
-        rows = self.desk.store.latest(SETPOINTS, order.zone).dicts()
+        rows = self.context.store.latest(SETPOINTS, order.zone).dicts()
         last: dict[str, dict[str, Any]] = {}
         for row in rows:
             if row["asset_id"] not in last or row["revision"] > last[row["asset_id"]]["revision"]:
@@ -248,9 +248,9 @@ class Acts:
         order = proposal.order
         columns, points = _path(proposal)
         refused = proposal.outcome == "refused"
-        way = HOW_TO_APPROVE[self.desk.settings.mcp.approval].format(plan_id=state.plan_id)
+        way = HOW_TO_APPROVE[self.context.settings.mcp.approval].format(plan_id=state.plan_id)
         return PlanAnswer(
-            as_of=self.desk.as_of(zone.zone),
+            as_of=self.context.as_of(zone.zone),
             plan_id=state.plan_id,
             digest=state.digest,
             status=state.status(self.book.now()),
@@ -270,7 +270,7 @@ class Acts:
             ramp_slack_mw=proposal.ramp_slack_mw,
             columns=columns,
             points=points,
-            expires_at=state.kept.expires_at,
+            expires_at=state.proposal.expires_at,
             approval=None if refused else way,
             warnings=proposal.reasons,
             hint="change what the refused checks name, and propose again" if refused else None,

@@ -12,7 +12,7 @@ import msgspec
 
 from agents.assets.registry import type_of
 from mcp_server.answers.reading import AssetDetail, AssetLine, AssetPage
-from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
 from vpp.errors import nearest_hint
 from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
 
@@ -35,11 +35,11 @@ class FleetRows:
         return row["power_mw"] if row is not None and is_ahead else None
 
 
-def fleet_rows(desk: Desk, zone: str) -> FleetRows:
+def fleet_rows(context: ReadContext, zone: str) -> FleetRows:
     """Read the newest asset and setpoint rows of a zone; of several revisions the last one holds."""
-    delivered = desk.store.latest(ASSETS, zone).dicts()
+    delivered = context.store.latest(ASSETS, zone).dicts()
     setpoints: dict[str, dict[str, Any]] = {}
-    for row in desk.store.latest(SETPOINTS, zone).dicts():
+    for row in context.store.latest(SETPOINTS, zone).dicts():
         known = setpoints.get(row["asset_id"])
         if known is None or row["revision"] > known["revision"]:
             setpoints[row["asset_id"]] = row
@@ -51,13 +51,13 @@ def fleet_rows(desk: Desk, zone: str) -> FleetRows:
     )
 
 
-def asset_lines(desk: Desk, zone: str) -> list[AssetLine]:
+def asset_lines(context: ReadContext, zone: str) -> list[AssetLine]:
     """Return the assets of a zone: those of the fleet file in its order, then others that the store knows."""
-    config = desk.config(zone)
+    config = context.config(zone)
     configured = {} if config is None else {asset.asset_id: asset for asset in config.assets}
-    rows = fleet_rows(desk, zone)
-    newest = desk.newest().get(zone)
-    stale_before = None if newest is None else newest - timedelta(minutes=STALE_SLOTS * desk.step_min(zone))
+    rows = fleet_rows(context, zone)
+    newest = context.newest().get(zone)
+    stale_before = None if newest is None else newest - timedelta(minutes=STALE_SLOTS * context.step_min(zone))
     lines = []
     for asset_id in [*configured, *(name for name in sorted(rows.delivered) if name not in configured)]:
         asset, row = configured.get(asset_id), rows.delivered.get(asset_id, {})
@@ -82,25 +82,25 @@ def asset_lines(desk: Desk, zone: str) -> list[AssetLine]:
 
 
 def list_assets(
-    desk: Desk, zone: str | None, kind: str | None, state: str | None, limit: int, cursor: str | None
+    context: ReadContext, zone: str | None, kind: str | None, state: str | None, limit: int, cursor: str | None
 ) -> AssetPage:
     """Return assets in the order of zone and fleet file, a page at a time.
 
     Raises:
         QuestionError: Zone or cursor is unknown.
     """
-    zones = desk.zones() if zone is None else [chosen] if (chosen := desk.choose(zone)) else []
+    zones = context.zones() if zone is None else [chosen] if (chosen := context.choose(zone)) else []
     lines = [
         line
         for name in zones
-        for line in asset_lines(desk, name)
+        for line in asset_lines(context, name)
         if kind in (None, line.kind) and state in (None, line.state)
     ]
     first = _offset(cursor)
     page = lines[first : first + limit]
     more = first + limit < len(lines)
     return AssetPage(
-        as_of=desk.as_of(zone),
+        as_of=context.as_of(zone),
         assets=page,
         total=len(lines),
         truncated=more,
@@ -109,25 +109,25 @@ def list_assets(
     )
 
 
-def get_asset(desk: Desk, asset_id: str) -> AssetDetail:
+def get_asset(context: ReadContext, asset_id: str) -> AssetDetail:
     """Return one asset: limits, what it did last, its setpoint with the reason, energy and money of the last 24 h.
 
     Raises:
         QuestionError: There is no such asset.
     """
-    zone = _zone_of(desk, asset_id)
+    zone = _zone_of(context, asset_id)
     if zone is None:
         return AssetDetail(hint=NOTHING_YET)
-    rows = fleet_rows(desk, zone)
+    rows = fleet_rows(context, zone)
     row, setpoint = rows.delivered.get(asset_id, {}), rows.setpoints.get(asset_id, {})
-    config = desk.config(zone)
+    config = context.config(zone)
     asset = next((a for a in config.assets if a.asset_id == asset_id), None) if config else None
     since = None if rows.slot is None else rows.slot - timedelta(hours=24)
-    energies = _floats(desk, ASSETS, "energy_mwh", zone, asset_id, since)
-    pnl = _floats(desk, LEDGER, "pnl", zone, asset_id, since)
+    energies = _floats(context, ASSETS, "energy_mwh", zone, asset_id, since)
+    pnl = _floats(context, LEDGER, "pnl", zone, asset_id, since)
     return AssetDetail(
-        as_of=desk.as_of(zone),
-        asset=next(line for line in asset_lines(desk, zone) if line.asset_id == asset_id),
+        as_of=context.as_of(zone),
+        asset=next(line for line in asset_lines(context, zone) if line.asset_id == asset_id),
         limits={} if asset is None else asset.model_dump(exclude={"asset_id", "kind"}, exclude_none=True),
         slot=rows.slot if row else None,
         energy_mwh=row.get("energy_mwh"),
@@ -139,34 +139,36 @@ def get_asset(desk: Desk, asset_id: str) -> AssetDetail:
         discharged_mwh_24h=sum(e for e in energies if e > 0) if energies else None,
         charged_mwh_24h=-sum(e for e in energies if e < 0) if energies else None,
         pnl_24h=sum(pnl) if pnl else None,
-        currency=desk.currency(zone),
+        currency=context.currency(zone),
         hint=None if row else "the plant has not settled a slot with this asset yet",
     )
 
 
-def asset_ids(desk: Desk) -> list[str]:
+def asset_ids(context: ReadContext) -> list[str]:
     """Return the ids of all assets."""
-    names = {row[0] for row in desk.store.latest(ASSETS, columns=("asset_id",))}
-    for zone in desk.zones():
-        config = desk.config(zone)
+    names = {row[0] for row in context.store.latest(ASSETS, columns=("asset_id",))}
+    for zone in context.zones():
+        config = context.config(zone)
         names |= {asset.asset_id for asset in config.assets} if config else set()
     return sorted(names)
 
 
-def _zone_of(desk: Desk, asset_id: str) -> str | None:
-    for zone in desk.zones():
-        if any(line.asset_id == asset_id for line in asset_lines(desk, zone)):
+def _zone_of(context: ReadContext, asset_id: str) -> str | None:
+    for zone in context.zones():
+        if any(line.asset_id == asset_id for line in asset_lines(context, zone)):
             return zone
-    known = asset_ids(desk)
+    known = asset_ids(context)
     if known:
         raise QuestionError(f"there is no asset {asset_id!r}", hint=nearest_hint(asset_id, known))
     return None
 
 
-def _floats(desk: Desk, table: Any, column: str, zone: str, asset_id: str, since: datetime | None) -> list[float]:
+def _floats(
+    context: ReadContext, table: Any, column: str, zone: str, asset_id: str, since: datetime | None
+) -> list[float]:
     if since is None:
         return []
-    rows: Iterable[Any] = desk.store.read(
+    rows: Iterable[Any] = context.store.read(
         table, zone=zone, start=since + timedelta(seconds=1), filters={"asset_id": asset_id}, columns=(column,)
     )
     return [value for (value,) in rows if value is not None]

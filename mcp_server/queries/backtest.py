@@ -10,7 +10,7 @@ import numpy as np
 from agents.assets.registry import store_of
 from agents.evaluation.grid_score import GridRun
 from mcp_server.answers.reading import BacktestDone, BacktestRun
-from mcp_server.queries.context import Desk, QuestionError, period
+from mcp_server.queries.context import QuestionError, ReadContext, period
 from mcp_server.queries.reports import Reports
 from topologies.backtests.deliveries import Deliveries
 from topologies.backtests.stored_days import Policy, StoredDays, settled, stored_days
@@ -34,7 +34,7 @@ class BacktestCase:
 
 
 def open_case(
-    desk: Desk,
+    context: ReadContext,
     policy: Policy,
     zone: str | None,
     start: datetime | None,
@@ -46,7 +46,7 @@ def open_case(
     """Read what a backtest runs on.
 
     Args:
-        desk: The store and the fleet.
+        context: Store and fleet of the run.
         policy: What the plant weighs.
         zone: Its name; None: the only one.
         start: Start of the first slot to settle; None: as many slots before ``end`` as three days hold, at most 700.
@@ -57,9 +57,9 @@ def open_case(
     Raises:
         QuestionError: Zone or window is unusable, or there are too few or too many slots.
     """
-    chosen = desk.choose(zone)
-    as_of = desk.as_of(chosen) if chosen is not None else None
-    config = None if chosen is None else desk.config(chosen)
+    chosen = context.choose(zone)
+    as_of = context.as_of(chosen) if chosen is not None else None
+    config = None if chosen is None else context.config(chosen)
     if chosen is None or as_of is None or config is None:
         raise QuestionError("nothing has run yet", hint="start `vpp up`, and ask again after a day of slots")
     window = period(as_of, start, end, default=min(DEFAULT_PERIOD, MAX_SLOTS * config.step.delta))
@@ -68,7 +68,7 @@ def open_case(
     if wanted > MAX_SLOTS:
         raise QuestionError(f"{window.text()} has {wanted} slots, not {MIN_SLOTS} to {MAX_SLOTS}", hint=hint)
     try:
-        days = stored_days(desk.store, config, window.start, window.end)
+        days = stored_days(context.store, config, window.start, window.end)
     except DataError as error:
         raise QuestionError(str(error), hint=hint) from error
     if days.slots < MIN_SLOTS:
@@ -80,7 +80,9 @@ def open_case(
     return BacktestCase(days, served, policy, wanted - days.slots)
 
 
-def finish(desk: Desk, case: BacktestCase, deliveries: Deliveries, run_id: str, reports: Reports) -> BacktestDone:
+def finish(
+    context: ReadContext, case: BacktestCase, deliveries: Deliveries, run_id: str, reports: Reports
+) -> BacktestDone:
     """Return the result against no action and perfect foresight on the same actuals, and keep its report."""
     days, zone = case.days, case.days.zone
     runs = settled(days, case.policy, deliveries)
@@ -92,7 +94,7 @@ def finish(desk: Desk, case: BacktestCase, deliveries: Deliveries, run_id: str, 
         "slots were decided by a reflex": runs[case.policy].fallbacks,
     }
     answer = BacktestDone(
-        as_of=desk.as_of(zone.zone),
+        as_of=context.as_of(zone.zone),
         run_id=run_id,
         zone=zone.zone,
         policy=case.policy,

@@ -23,7 +23,7 @@ class QuestionError(VppError):
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReadContext:
     """The store of one run and what is needed to read it.
 
     Attributes:

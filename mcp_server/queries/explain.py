@@ -7,7 +7,7 @@ from datetime import datetime
 from agents.clearing.plan_notes import say_note
 from agents.plant.narrative import say_check, say_missing, say_verdict, story
 from mcp_server.answers.explanation import DecisionExplanation, ExplainedSetpoint, WhyNot
-from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError, utc
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, utc
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.messages import Decision
@@ -18,7 +18,7 @@ MAX_ORDERS = 10
 
 
 def explain_decision(
-    desk: Desk,
+    context: ReadContext,
     *,
     zone: str | None,
     decision_id: str | None,
@@ -29,7 +29,7 @@ def explain_decision(
     """Explain one decision: by its id, else the one for the slot that holds ``at``, else the newest.
 
     Args:
-        desk: Reads the plant.
+        context: Store, fleet and clock of the run.
         zone: Zone, where there are several.
         decision_id: Id of a decision.
         at: A time inside the slot that was decided.
@@ -39,46 +39,46 @@ def explain_decision(
     Raises:
         QuestionError: Zone, decision or asset is unknown.
     """
-    chosen = desk.choose(zone)
+    chosen = context.choose(zone)
     if chosen is None:
         return DecisionExplanation(hint=NOTHING_YET)
-    decision = _find(desk, chosen, decision_id, at)
+    decision = _find(context, chosen, decision_id, at)
     if decision is None:
         return DecisionExplanation(
-            as_of=desk.as_of(chosen), zone=chosen, hint=_what_there_is(desk, chosen, decision_id)
+            as_of=context.as_of(chosen), zone=chosen, hint=_what_there_is(context, chosen, decision_id)
         )
-    explanation = _explained(desk, chosen, decision)
+    explanation = _explained(context, chosen, decision)
     if why_not_asset is not None:
         if why_not_mw is None:
             raise QuestionError("which power instead?", hint="give why_not_mw with why_not_asset")
-        explanation.why_not, reason = _why_not(desk, chosen, decision, why_not_asset, why_not_mw)
+        explanation.why_not, reason = _why_not(context, chosen, decision, why_not_asset, why_not_mw)
         explanation.warnings += [reason] if reason else []
     return explanation
 
 
-def _find(desk: Desk, zone: str, decision_id: str | None, at: datetime | None) -> Decision | None:
+def _find(context: ReadContext, zone: str, decision_id: str | None, at: datetime | None) -> Decision | None:
     try:
         if decision_id is not None:
-            return by_id(desk.store, decision_id, zone).decision
+            return by_id(context.store, decision_id, zone).decision
         when = utc(at)
-        return (newest(desk.store, zone) if when is None else decision_at(desk.store, zone, when)).decision
+        return (newest(context.store, zone) if when is None else decision_at(context.store, zone, when)).decision
     except DataError:
         return None
 
 
-def _explained(desk: Desk, zone: str, decision: Decision) -> DecisionExplanation:
+def _explained(context: ReadContext, zone: str, decision: Decision) -> DecisionExplanation:
     duals = decision.duals
     return DecisionExplanation(
-        as_of=desk.as_of(zone),
+        as_of=context.as_of(zone),
         zone=zone,
         decision_id=decision.decision_id,
         slot=decision.slot,
         for_slot=decision.for_slot,
         engine=decision.engine,
         binding=decision.binding,
-        story=story(decision, setpoints_of(desk.store, decision), desk.config(zone)),
-        setpoints=_setpoints(desk, decision),
-        currency=desk.currency(zone),
+        story=story(decision, setpoints_of(context.store, decision), context.config(zone)),
+        setpoints=_setpoints(context, decision),
+        currency=context.currency(zone),
         costs={name: value for name, value in decision.costs.items() if value},
         alternatives=decision.alternatives,
         water_value_per_mwh=duals.water_value_per_mwh,
@@ -93,7 +93,7 @@ def _explained(desk: Desk, zone: str, decision: Decision) -> DecisionExplanation
     )
 
 
-def _setpoints(desk: Desk, decision: Decision) -> list[ExplainedSetpoint]:
+def _setpoints(context: ReadContext, decision: Decision) -> list[ExplainedSetpoint]:
     before = decision.state.assets
     return [
         ExplainedSetpoint(
@@ -102,16 +102,16 @@ def _setpoints(desk: Desk, decision: Decision) -> list[ExplainedSetpoint]:
             reason=row["reason"] or "",
             soc_before=before[row["asset_id"]].soc if row["asset_id"] in before else None,
         )
-        for row in setpoints_of(desk.store, decision)
+        for row in setpoints_of(context.store, decision)
     ]
 
 
 def _why_not(
-    desk: Desk, zone: str, decision: Decision, asset_id: str, power_mw: float
+    context: ReadContext, zone: str, decision: Decision, asset_id: str, power_mw: float
 ) -> tuple[WhyNot | None, str | None]:
     from agents.plant.recompute import why_not  # loads the solver, which no other question needs
 
-    config = desk.config(zone)
+    config = context.config(zone)
     if config is None or asset_id not in {asset.asset_id for asset in config.assets}:
         raise QuestionError(f"there is no asset {asset_id!r} in {zone}", hint="see list_assets")
     try:
@@ -129,8 +129,8 @@ def _why_not(
     return answer, None
 
 
-def _what_there_is(desk: Desk, zone: str, decision_id: str | None) -> str:
-    span = next((span for span in desk.store.spans(DECISIONS) if span.zone == zone), None)
+def _what_there_is(context: ReadContext, zone: str, decision_id: str | None) -> str:
+    span = next((span for span in context.store.spans(DECISIONS) if span.zone == zone), None)
     if span is None:
         return f"nothing is decided in {zone} yet; get_pipeline_health tells how far the plant is"
     which = f"there is no decision {decision_id}" if decision_id else "there is none for this time"

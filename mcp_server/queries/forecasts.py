@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mcp_server.answers.reading import ForecastAnswer, Ramp, RampStep, SkillFigures
-from mcp_server.queries.context import NOTHING_YET, Desk
+from mcp_server.queries.context import NOTHING_YET, ReadContext
 from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES, Target, iso
 from vpp.store.tables import BIDS, FORECASTS, SKILL, TELEMETRY
 
@@ -16,28 +16,30 @@ FLAT_SHARE = 0.001
 STEEPEST = 5
 
 
-def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *, all_quantiles: bool) -> ForecastAnswer:
+def get_forecast(
+    context: ReadContext, target: str, zone: str | None, horizon_h: float, *, all_quantiles: bool
+) -> ForecastAnswer:
     """Return the newest forecast of net load or price up to ``horizon_h``, with the live skill of its horizons.
 
     Raises:
         QuestionError: The zone is unknown.
     """
-    chosen = desk.choose(zone)
+    chosen = context.choose(zone)
     if chosen is None:
         return ForecastAnswer(target=target, hint=NOTHING_YET)
-    rows = _newest(desk, chosen, target)
+    rows = _newest(context, chosen, target)
     if not rows:
         return ForecastAnswer(
-            as_of=desk.as_of(chosen), zone=chosen, target=target, hint=_why_none(desk, chosen, target)
+            as_of=context.as_of(chosen), zone=chosen, target=target, hint=_why_none(context, chosen, target)
         )
     names = QUANTILE_NAMES if all_quantiles else BRIEF
     issued_at: datetime = rows[0]["issued_at"]
     shown = [row for row in rows if row["horizon_min"] <= horizon_h * 60]
     return ForecastAnswer(
-        as_of=desk.as_of(chosen),
+        as_of=context.as_of(chosen),
         zone=chosen,
         target=target,
-        unit=Target(target).unit(desk.currency(chosen)),
+        unit=Target(target).unit(context.currency(chosen)),
         issued_at=issued_at,
         source=rows[0]["source"],
         model_id=rows[0]["model_id"],
@@ -50,15 +52,15 @@ def get_forecast(desk: Desk, target: str, zone: str | None, horizon_h: float, *,
             ]
             for row in shown
         ],
-        last_observed=_observed(desk, chosen, issued_at, Target(target).channel),
-        skill=some_skills(desk, chosen, target=target),
+        last_observed=_observed(context, chosen, issued_at, Target(target).channel),
+        skill=some_skills(context, chosen, target=target),
         truncated=len(shown) < len(rows),
         hint=None if shown else f"the shortest horizon is {rows[0]['horizon_min']} min",
-        warnings=_caveats(desk, chosen, rows),
+        warnings=_caveats(context, chosen, rows),
     )
 
 
-def predict_ramp(desk: Desk, zone: str | None, horizon_min: int | None) -> Ramp:
+def predict_ramp(context: ReadContext, zone: str | None, horizon_min: int | None) -> Ramp:
     """Return the expected change of net load from the observed slot to a horizon, and the steepest steps of a day.
 
     The change at a horizon is the forecast level minus the observed one, so its quantiles are the level's, shifted.
@@ -66,43 +68,43 @@ def predict_ramp(desk: Desk, zone: str | None, horizon_min: int | None) -> Ramp:
     Raises:
         QuestionError: The zone is unknown.
     """
-    chosen = desk.choose(zone)
-    rows = _newest(desk, chosen, Target.NET_LOAD) if chosen is not None else []
+    chosen = context.choose(zone)
+    rows = _newest(context, chosen, Target.NET_LOAD) if chosen is not None else []
     if chosen is None or not rows:
-        hint = NOTHING_YET if chosen is None else _why_none(desk, chosen, Target.NET_LOAD)
-        return Ramp(zone=chosen, hint=hint, as_of=desk.as_of(chosen) if chosen else None)
+        hint = NOTHING_YET if chosen is None else _why_none(context, chosen, Target.NET_LOAD)
+        return Ramp(zone=chosen, hint=hint, as_of=context.as_of(chosen) if chosen else None)
     issued_at: datetime = rows[0]["issued_at"]
     row = min(rows, key=lambda r: abs(r["horizon_min"] - (horizon_min or rows[0]["horizon_min"])))
     ramp = Ramp(
-        as_of=desk.as_of(chosen),
+        as_of=context.as_of(chosen),
         zone=chosen,
         issued_at=issued_at,
         source=row["source"],
         horizon_min=row["horizon_min"],
-        observed_net_load_mw=_observed(desk, chosen, issued_at, "net_load_mw"),
-        warnings=_caveats(desk, chosen, rows),
+        observed_net_load_mw=_observed(context, chosen, issued_at, "net_load_mw"),
+        warnings=_caveats(context, chosen, rows),
     )
     if horizon_min not in (None, row["horizon_min"]):
         ramp.warnings.append(f"no forecast for {horizon_min} min; the nearest horizon is {row['horizon_min']} min")
     if ramp.observed_net_load_mw is None:
         ramp.hint = "net load of the last slot is missing, so the change from it is unknown; see get_pipeline_health"
         return ramp
-    _describe(desk, chosen, ramp, row, rows)
+    _describe(context, chosen, ramp, row, rows)
     return ramp
 
 
 def some_skills(
-    desk: Desk, zone: str, *, target: str | None = None, until: datetime | None = None
+    context: ReadContext, zone: str, *, target: str | None = None, until: datetime | None = None
 ) -> list[SkillFigures]:
     """Return the newest live scores (up to ``until``) by target at four horizons from the shortest to the longest."""
     filters = None if target is None else {"target": target}
     if until is None:
-        rows = desk.store.latest(SKILL, zone, filters=filters).dicts()
+        rows = context.store.latest(SKILL, zone, filters=filters).dicts()
     else:
-        last = desk.store.read(
+        last = context.store.read(
             SKILL, zone=zone, end=until, filters=filters, columns=("slot",), order="desc", limit=1
         ).column("slot")
-        rows = desk.store.read(SKILL, zone=zone, start=last[0], end=until, filters=filters).dicts() if last else []
+        rows = context.store.read(SKILL, zone=zone, start=last[0], end=until, filters=filters).dicts() if last else []
     rows.sort(key=lambda row: (row["target"], row["horizon_min"]))
     by_target = itertools.groupby(rows, key=lambda row: row["target"])
     return [_skill(row) for _, group in by_target for row in _four(list(group))]
@@ -125,7 +127,7 @@ def probability_above(quantiles: list[float], x: float) -> float:
     return round(1.0 - min(max(below, 0.0), 1.0), 4)
 
 
-def _describe(desk: Desk, zone: str, ramp: Ramp, row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     observed = ramp.observed_net_load_mw
     assert observed is not None
     levels = [row[name] for name in QUANTILE_NAMES]
@@ -137,7 +139,7 @@ def _describe(desk: Desk, zone: str, ramp: Ramp, row: dict[str, Any], rows: list
     ramp.direction = "flat" if is_flat else "up" if change > 0 else "down"
     ramp.probability_up = probability_above(levels, observed)
     ramp.steepest = _steepest(observed, ramp, rows)
-    config = desk.config(zone)
+    config = context.config(zone)
     if config is not None:
         factor = config.share.factor
         limit = config.limits.ramp_limit_mw / factor
@@ -171,28 +173,28 @@ def _steepest(observed: float, ramp: Ramp, rows: list[dict[str, Any]]) -> list[R
     return sorted(steps, key=lambda step: (-abs(step.mw_per_min), step.horizon_min))[:STEEPEST]
 
 
-def _newest(desk: Desk, zone: str, target: str) -> list[dict[str, Any]]:
-    rows = desk.store.latest(FORECASTS, zone, filters={"target": str(target)}).dicts()
+def _newest(context: ReadContext, zone: str, target: str) -> list[dict[str, Any]]:
+    rows = context.store.latest(FORECASTS, zone, filters={"target": str(target)}).dicts()
     return sorted((row for row in rows if row["q50"] is not None), key=lambda row: row["horizon_min"])
 
 
-def _observed(desk: Desk, zone: str, slot: datetime, column: str) -> float | None:
-    rows = desk.store.read(TELEMETRY, zone=zone, start=slot, end=slot + timedelta(seconds=1), columns=(column,))
+def _observed(context: ReadContext, zone: str, slot: datetime, column: str) -> float | None:
+    rows = context.store.read(TELEMETRY, zone=zone, start=slot, end=slot + timedelta(seconds=1), columns=(column,))
     value: float | None = next((row[0] for row in rows), None)
     return value
 
 
-def _why_none(desk: Desk, zone: str, target: str) -> str:
-    bid = next(iter(desk.store.latest(BIDS, zone, columns=("reason",), filters={"policy": "actor"})), (None,))
+def _why_none(context: ReadContext, zone: str, target: str) -> str:
+    bid = next(iter(context.store.latest(BIDS, zone, columns=("reason",), filters={"policy": "actor"})), (None,))
     cause = f": {bid[0]}" if bid[0] else ""
     return f"there is no {target} forecast of {zone} yet{cause}; get_pipeline_health tells how far it is"
 
 
-def _caveats(desk: Desk, zone: str, rows: list[dict[str, Any]]) -> list[str]:
+def _caveats(context: ReadContext, zone: str, rows: list[dict[str, Any]]) -> list[str]:
     caveats = []
     if rows[0]["source"] != "model":
         caveats.append(f"this is the fallback {rows[0]['source']}, not the model")
-    newest = desk.newest().get(zone)
+    newest = context.newest().get(zone)
     if newest is not None and rows[0]["issued_at"] < newest:
         caveats.append(f"issued at {iso(rows[0]['issued_at'])}, before the newest slot {iso(newest)}")
     return caveats

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mcp_server.answers.reading import DeadLetters, Health, Readiness, WorkerHealth
-from mcp_server.queries.context import NOTHING_YET, Desk, QuestionError
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
 from topologies.runtime.status import FAULT_AFTER_S, read_status, worker_fault
 from vpp.errors import VppError, nearest_hint
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, DLQ, ENDS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
@@ -20,12 +20,12 @@ RECENT_LETTERS = 500
 CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
 
 
-def workers(desk: Desk) -> list[WorkerHealth]:
+def workers(context: ReadContext) -> list[WorkerHealth]:
     """Return every topology with what its worker last said of itself, replicas after one another."""
-    now_s = desk.now().timestamp()
-    quiet = "ended" if _is_done(desk) else "silent"
+    now_s = context.now().timestamp()
+    quiet = "ended" if _is_done(context) else "silent"
     entries = []
-    statuses = read_status(desk.settings)
+    statuses = read_status(context.settings)
     names = [
         *statuses,
         *(name for name in TOPOLOGIES if not any(status["topology"] == name for status in statuses.values())),
@@ -60,17 +60,17 @@ def _state(status: dict[str, Any], now_s: float, quiet: str) -> str:
     return "running" if fault is None else quiet if fault == "silent" else fault
 
 
-def _is_done(desk: Desk) -> bool:
+def _is_done(context: ReadContext) -> bool:
     """Return whether storage has seen the end of every zone on every topic: the run is over, not broken."""
     try:
-        zones = desk.newest()
-        seen = {(zone, (topic, producer)) for zone, topic, producer in desk.store.read(ENDS, columns=ENDS.key)}
+        zones = context.newest()
+        seen = {(zone, (topic, producer)) for zone, topic, producer in context.store.read(ENDS, columns=ENDS.key)}
     except VppError:
         return False
     return bool(zones) and all((zone, end) in seen for zone in zones for end in expected_ends())
 
 
-def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:
+def get_pipeline_health(context: ReadContext, topology: str | None = None) -> Health:
     """Return workers, store, each zone's readiness and the newest dead letters.
 
     A store that does not answer is part of the answer, not an error.
@@ -80,24 +80,24 @@ def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:
     """
     if topology is not None and topology not in TOPOLOGIES:
         raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, TOPOLOGIES))
-    selected = [worker for worker in workers(desk) if topology is None or worker.topology.startswith(topology)]
+    selected = [worker for worker in workers(context) if topology is None or worker.topology.startswith(topology)]
     silent = [worker.topology for worker in selected if worker.state == "silent"]
     health = Health(
-        run=desk.settings.run,
+        run=context.settings.run,
         workers=selected,
-        store=desk.settings.store.kind,
+        store=context.settings.store.kind,
         warnings=[
             *(f"worker {name} said nothing for over {FAULT_AFTER_S:g} s: stopped or stuck" for name in silent),
             *(f"worker {one.topology} is {one.state}" for one in selected if one.state in {"restarting", "stalled"}),
         ],
     )
     try:
-        desk.store.ping()
-        health.as_of = desk.as_of()
-        zones = desk.zones()
-        health.zones = [_readiness(desk, zone) for zone in zones[:MAX_ZONES]]
+        context.store.ping()
+        health.as_of = context.as_of()
+        zones = context.zones()
+        health.zones = [_readiness(context, zone) for zone in zones[:MAX_ZONES]]
         health.truncated = len(zones) > MAX_ZONES
-        health.dead_letters = _dead_letters(desk)
+        health.dead_letters = _dead_letters(context)
     except VppError as error:
         health.store_ok = False
         health.store_error = f"{error}. {error.hint or ''}".strip()
@@ -107,10 +107,10 @@ def get_pipeline_health(desk: Desk, topology: str | None = None) -> Health:
     return health
 
 
-def _readiness(desk: Desk, zone: str) -> Readiness:
-    newest = {table.name: _newest(desk, table, zone) for table in CHAIN}
+def _readiness(context: ReadContext, zone: str) -> Readiness:
+    newest = {table.name: _newest(context, table, zone) for table in CHAIN}
     front = newest[TELEMETRY.name]
-    step = timedelta(minutes=desk.step_min(zone))
+    step = timedelta(minutes=context.step_min(zone))
     due = {SETPOINTS.name: step}
     behind = [
         name
@@ -118,7 +118,7 @@ def _readiness(desk: Desk, zone: str) -> Readiness:
         if front is not None and (time is None or time < front + due.get(name, timedelta()))
     ]
     forecast: dict[str, Any] = next(
-        iter(desk.store.latest(FORECASTS, zone, columns=("source", "model_id")).dicts()), {}
+        iter(context.store.latest(FORECASTS, zone, columns=("source", "model_id")).dicts()), {}
     )
     return Readiness(
         zone=zone,
@@ -126,27 +126,27 @@ def _readiness(desk: Desk, zone: str) -> Readiness:
         behind=behind,
         forecast_source=forecast.get("source"),
         model_id=forecast.get("model_id"),
-        bad_channels=_bad_channels(desk, zone, front),
+        bad_channels=_bad_channels(context, zone, front),
     )
 
 
-def _newest(desk: Desk, table: Any, zone: str) -> Any:
-    return next((row[0] for row in desk.store.latest(table, zone, columns=(table.time,))), None)
+def _newest(context: ReadContext, table: Any, zone: str) -> Any:
+    return next((row[0] for row in context.store.latest(table, zone, columns=(table.time,))), None)
 
 
-def _bad_channels(desk: Desk, zone: str, front: Any) -> dict[str, int]:
+def _bad_channels(context: ReadContext, zone: str, front: Any) -> dict[str, int]:
     if front is None:
         return {}
     count: Counter[str] = Counter()
     start = front - timedelta(hours=24) + timedelta(seconds=1)
-    for (quality,) in desk.store.read(TELEMETRY, zone=zone, start=start, columns=("quality",)):
+    for (quality,) in context.store.read(TELEMETRY, zone=zone, start=start, columns=("quality",)):
         if quality:
             count.update(f"{channel}: {why}" for channel, why in msgspec.json.decode(quality).items())
     return dict(count.most_common(10))
 
 
-def _dead_letters(desk: Desk) -> list[DeadLetters]:
-    rows = desk.store.read(
+def _dead_letters(context: ReadContext) -> list[DeadLetters]:
+    rows = context.store.read(
         DLQ, columns=("topic", "reason", "seen_at", "detail"), order="desc", limit=RECENT_LETTERS
     ).dicts()
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}

@@ -9,22 +9,22 @@ import msgspec
 
 from mcp_server.answers.reading import Overview, ZoneNow
 from mcp_server.queries.assets import asset_lines, fleet_rows
-from mcp_server.queries.context import NOTHING_YET, Desk
+from mcp_server.queries.context import NOTHING_YET, ReadContext
 from mcp_server.queries.health import workers
 from vpp.store.tables import ALERTS, FORECASTS, LEDGER, TELEMETRY
 
 MAX_ZONES = 12
 
 
-def get_overview(desk: Desk, zone: str | None = None) -> Overview:
+def get_overview(context: ReadContext, zone: str | None = None) -> Overview:
     """Return every zone's state (the first dozen), or one zone's, and how the workers do.
 
     Raises:
         QuestionError: There is no such zone.
     """
-    chosen = desk.choose(zone) if zone is not None else None
-    names = desk.zones() if zone is None else [chosen] if chosen is not None else []
-    states = workers(desk)
+    chosen = context.choose(zone) if zone is not None else None
+    names = context.zones() if zone is None else [chosen] if chosen is not None else []
+    states = workers(context)
     lags = [worker.lag for worker in states if worker.lag is not None]
     silent = [worker.topology for worker in states if worker.state == "silent"]
     truncated = len(names) > MAX_ZONES
@@ -32,8 +32,8 @@ def get_overview(desk: Desk, zone: str | None = None) -> Overview:
     if truncated:
         hint = f"{len(names)} zones: name one for the others: " + ", ".join(names[MAX_ZONES:])
     return Overview(
-        as_of=desk.as_of(zone),
-        zones=[_zone_now(desk, name) for name in names[:MAX_ZONES]],
+        as_of=context.as_of(zone),
+        zones=[_zone_now(context, name) for name in names[:MAX_ZONES]],
         workers_running=sum(worker.state == "running" for worker in states),
         workers_silent=silent,
         max_lag=max(lags, default=None),
@@ -44,10 +44,10 @@ def get_overview(desk: Desk, zone: str | None = None) -> Overview:
     )
 
 
-def _zone_now(desk: Desk, zone: str) -> ZoneNow:
-    config = desk.config(zone)
-    seen = next(iter(desk.store.latest(TELEMETRY, zone).dicts()), {})
-    lines, rows = asset_lines(desk, zone), fleet_rows(desk, zone)
+def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
+    config = context.config(zone)
+    seen = next(iter(context.store.latest(TELEMETRY, zone).dicts()), {})
+    lines, rows = asset_lines(context, zone), fleet_rows(context, zone)
     slot = seen.get("slot")
     served = None
     if config is not None and seen.get("net_load_mw") is not None:
@@ -59,18 +59,18 @@ def _zone_now(desk: Desk, zone: str) -> ZoneNow:
     stores = [(line.soc, line.energy_capacity_mwh) for line in lines if line.soc is not None]
     capacity = sum(size or 0.0 for _, size in stores)
     stored = sum((soc or 0.0) * (size or 0.0) for soc, size in stores)
-    ahead = _next_forecast(desk, zone)
-    alerts = _alerts(desk, zone, slot)
+    ahead = _next_forecast(context, zone)
+    alerts = _alerts(context, zone, slot)
     return ZoneNow(
         zone=zone,
         slot=slot,
-        step_min=desk.step_min(zone),
+        step_min=context.step_min(zone),
         net_load_mw=seen.get("net_load_mw"),
         load_mw=seen.get("load_mw"),
         solar_mw=seen.get("solar_mw"),
         wind_mw=seen.get("wind_mw"),
         price_per_mwh=seen.get("price_per_mwh"),
-        currency=desk.currency(zone),
+        currency=context.currency(zone),
         bad_channels=sorted(msgspec.json.decode(seen["quality"])) if seen.get("quality") else [],
         served_net_load_mw=served,
         plant_power_mw=plant,
@@ -83,30 +83,30 @@ def _zone_now(desk: Desk, zone: str) -> ZoneNow:
         next_power_mw=sum(planned) if planned else None,
         next_net_load_mw=ahead.get("q50"),
         forecast_source=ahead.get("source"),
-        pnl_24h=_pnl_24h(desk, zone),
+        pnl_24h=_pnl_24h(context, zone),
         alerts_24h=len(alerts),
         last_alert=f"{alerts[0]['severity']}: {alerts[0]['text']}" if alerts else None,
     )
 
 
-def _next_forecast(desk: Desk, zone: str) -> dict[str, Any]:
-    rows = desk.store.latest(FORECASTS, zone, filters={"target": "net_load"}).dicts()
+def _next_forecast(context: ReadContext, zone: str) -> dict[str, Any]:
+    rows = context.store.latest(FORECASTS, zone, filters={"target": "net_load"}).dicts()
     return min(rows, key=lambda row: row["horizon_min"], default={})
 
 
-def _pnl_24h(desk: Desk, zone: str) -> float | None:
-    last = desk.newest(LEDGER).get(zone)
+def _pnl_24h(context: ReadContext, zone: str) -> float | None:
+    last = context.newest(LEDGER).get(zone)
     if last is None:
         return None
-    rows = desk.store.read(LEDGER, zone=zone, start=last - timedelta(hours=24), columns=("slot", "pnl"))
+    rows = context.store.read(LEDGER, zone=zone, start=last - timedelta(hours=24), columns=("slot", "pnl"))
     total: float = sum(pnl for slot, pnl in rows if pnl is not None and slot > last - timedelta(hours=24))
     return total
 
 
-def _alerts(desk: Desk, zone: str, slot: datetime | None) -> list[dict[str, Any]]:
+def _alerts(context: ReadContext, zone: str, slot: datetime | None) -> list[dict[str, Any]]:
     if slot is None:
         return []
-    rows = desk.store.read(
+    rows = context.store.read(
         ALERTS, zone=zone, start=slot - timedelta(hours=24), filters={"severity": ("warning", "critical")},
         order="desc", limit=500,
     )  # fmt: skip

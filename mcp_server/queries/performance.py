@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from agents.assets.registry import store_of
 from mcp_server.answers.reading import Captured, MoneyFigures, Performance
-from mcp_server.queries.context import NOTHING_YET, Desk, Period, period
+from mcp_server.queries.context import NOTHING_YET, Period, ReadContext, period
 from mcp_server.queries.forecasts import some_skills
 from vpp.local_time import local_date
 from vpp.store.tables import LEDGER
@@ -48,7 +48,7 @@ class _Sum:
 
 
 def get_performance(
-    desk: Desk, zone: str | None, start: datetime | None, end: datetime | None, by: Grouping
+    context: ReadContext, zone: str | None, start: datetime | None, end: datetime | None, by: Grouping
 ) -> Performance:
     """Return settled money and energy by group, totals by currency, battery cycles and live forecast scores.
 
@@ -57,8 +57,8 @@ def get_performance(
     Raises:
         QuestionError: The zone is unknown, or the window is empty.
     """
-    zones = desk.zones() if zone is None else [name for name in [desk.choose(zone)] if name is not None]
-    as_of = desk.as_of(zone)
+    zones = context.zones() if zone is None else [name for name in [context.choose(zone)] if name is not None]
+    as_of = context.as_of(zone)
     if not zones or as_of is None:
         return Performance(by=by, hint=NOTHING_YET)
     window = period(as_of, start, end, default=timedelta(days=DEFAULT_DAYS))
@@ -67,10 +67,10 @@ def get_performance(
     discharged: dict[str, float] = {}
     time_zones: dict[str, str] = {}
     prices: dict[tuple[str, datetime], bool] = {}
-    for chunk in desk.store.scan(LEDGER, zone=zones, start=window.start, end=window.end, columns=COLUMNS):
+    for chunk in context.store.scan(LEDGER, zone=zones, start=window.start, end=window.end, columns=COLUMNS):
         for row in chunk.dicts():
             currency = row["currency"] or ""
-            groups.setdefault((_group(desk, row, by, time_zones), currency), _Sum(currency)).add(row)
+            groups.setdefault((_group(context, row, by, time_zones), currency), _Sum(currency)).add(row)
             totals.setdefault(currency, _Sum(currency)).add(row)
             if row["energy_mwh"]:
                 place = (row["zone"], row["slot"])
@@ -85,11 +85,11 @@ def get_performance(
         by=by,
         groups=[groups[key].money(key[0]) for key in shown],
         total=[one.money("total") for _, one in sorted(totals.items())],
-        battery_cycles=_cycles(desk, zones, discharged),
-        capture=[one for name in zones[:MAX_CAPTURED] for one in _captures(desk, name, window)],
-        skill=[one for name in zones[:8] for one in some_skills(desk, name, until=window.end)],
+        battery_cycles=_cycles(context, zones, discharged),
+        capture=[one for name in zones[:MAX_CAPTURED] for one in _captures(context, name, window)],
+        skill=[one for name in zones[:8] for one in some_skills(context, name, until=window.end)],
         truncated=len(shown) < len(names),
-        hint=None if groups else _what_there_is(desk, zones),
+        hint=None if groups else _what_there_is(context, zones),
         warnings=[*window.notes, *_without_price(prices)],
     )
 
@@ -102,7 +102,7 @@ def _without_price(prices: dict[tuple[str, datetime], bool]) -> list[str]:
     ]
 
 
-def _group(desk: Desk, row: dict[str, Any], by: Grouping, time_zones: dict[str, str]) -> str:
+def _group(context: ReadContext, row: dict[str, Any], by: Grouping, time_zones: dict[str, str]) -> str:
     match by:
         case "zone":
             return str(row["zone"])
@@ -111,16 +111,16 @@ def _group(desk: Desk, row: dict[str, Any], by: Grouping, time_zones: dict[str, 
         case "day":
             zone = row["zone"]
             if zone not in time_zones:
-                config = desk.config(zone)
+                config = context.config(zone)
                 time_zones[zone] = "UTC" if config is None else config.time_zone
             return local_date(row["slot"], time_zones[zone]).isoformat()
 
 
-def _cycles(desk: Desk, zones: list[str], discharged: dict[str, float]) -> dict[str, float]:
+def _cycles(context: ReadContext, zones: list[str], discharged: dict[str, float]) -> dict[str, float]:
     """Return full cycles per battery: energy discharged at the grid side over the energy of one full discharge."""
     cycles = {}
     for zone in zones:
-        config = desk.config(zone)
+        config = context.config(zone)
         for asset in config.assets if config is not None else ():
             store = store_of(asset)
             if store is not None and asset.asset_id in discharged:
@@ -129,13 +129,13 @@ def _cycles(desk: Desk, zones: list[str], discharged: dict[str, float]) -> dict[
     return cycles
 
 
-def _captures(desk: Desk, zone: str, window: Period) -> list[Captured]:
+def _captures(context: ReadContext, zone: str, window: Period) -> list[Captured]:
     from topologies.control.capture import capture_of_each, captures  # loads numba, which no other question needs
 
-    config = desk.config(zone)
+    config = context.config(zone)
     if config is None or window.end - window.start > MAX_CAPTURE_WINDOW:
         return []
-    days = captures(desk.store, config, start=window.start, end=window.end)
+    days = captures(context.store, config, start=window.start, end=window.end)
     counted = Counter(day.asset_id for day in days)
     return [
         Captured(
@@ -151,8 +151,8 @@ def _captures(desk: Desk, zone: str, window: Period) -> list[Captured]:
     ]
 
 
-def _what_there_is(desk: Desk, zones: list[str]) -> str:
-    spans = [span for span in desk.store.spans(LEDGER) if span.zone in zones]
+def _what_there_is(context: ReadContext, zones: list[str]) -> str:
+    spans = [span for span in context.store.spans(LEDGER) if span.zone in zones]
     if not spans:
         return "nothing is settled yet; get_pipeline_health tells how far the plant is"
     first, last = min(span.first for span in spans), max(span.last for span in spans)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mcp_server.answers.reading import RuleFound, Rules
-from mcp_server.queries.context import Desk, QuestionError
+from mcp_server.queries.context import QuestionError, ReadContext
 from vpp.errors import nearest_hint
 from vpp.rules.clauses import Clause, added_clauses, shipped_clauses
 from vpp.rules.index import RuleIndex
@@ -14,12 +14,12 @@ from vpp.rules.index import RuleIndex
 TEXT_CHARS = 1200
 
 
-def search_rules(desk: Desk, query: str, limit: int) -> Rules:
+def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
     """Return the clauses that fit a question best."""
-    folder = desk.settings.data_dir / "rules"
+    folder = context.settings.data_dir / "rules"
     hits = _index(folder, _stamp(folder)).search(query, limit)
     return Rules(
-        as_of=desk.as_of(),
+        as_of=context.as_of(),
         query=query,
         rules=[
             RuleFound(
@@ -38,20 +38,20 @@ def search_rules(desk: Desk, query: str, limit: int) -> Rules:
     )
 
 
-def clause_ids(desk: Desk) -> list[str]:
+def clause_ids(context: ReadContext) -> list[str]:
     """Return the ids of all clauses, shipped and added."""
-    return sorted({clause.clause for clause in _clauses(desk)})
+    return sorted({clause.clause for clause in _clauses(context)})
 
 
-def read_clause(desk: Desk, clause_id: str) -> str:
+def read_clause(context: ReadContext, clause_id: str) -> str:
     """Return a clause in full as Markdown; one that was cut when it was added is put together again.
 
     Raises:
         QuestionError: There is no such clause.
     """
-    parts = [clause for clause in _clauses(desk) if clause.clause == clause_id]
+    parts = [clause for clause in _clauses(context) if clause.clause == clause_id]
     if not parts:
-        raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest_hint(clause_id, clause_ids(desk)))
+        raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest_hint(clause_id, clause_ids(context)))
     first = parts[0]
     facts = [f"Source: {first.source}", f"Citation: {first.citation}"]
     facts += [f"Page: {first.page}"] if first.page is not None else []
@@ -60,8 +60,8 @@ def read_clause(desk: Desk, clause_id: str) -> str:
     return f"# {first.clause}: {first.title}\n\n" + "\n".join(facts) + f"\n\n{text}\n"
 
 
-def _clauses(desk: Desk) -> list[Clause]:
-    return [*shipped_clauses(), *added_clauses(desk.settings.data_dir / "rules")]
+def _clauses(context: ReadContext) -> list[Clause]:
+    return [*shipped_clauses(), *added_clauses(context.settings.data_dir / "rules")]
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mcp_server.answers.reading import Points, SeriesAnswer, Stats
-from mcp_server.queries.context import NOTHING_YET, Desk, Period, QuestionError, period
+from mcp_server.queries.context import NOTHING_YET, Period, QuestionError, ReadContext, period
 from vpp.domain import iso
 from vpp.errors import nearest_hint
 from vpp.store.sampling import bucket_start, bucket_width_s
@@ -47,7 +47,7 @@ _KINDS: dict[str, _Kind] = {
 
 
 def get_series(
-    desk: Desk,
+    context: ReadContext,
     series: str,
     *,
     zone: str | None,
@@ -65,42 +65,42 @@ def get_series(
         QuestionError: Zone or asset is unknown, or the window is empty.
     """
     kind = _KINDS[series]
-    chosen = desk.choose(zone)
-    as_of = desk.as_of(chosen) if chosen is not None else None
+    chosen = context.choose(zone)
+    as_of = context.as_of(chosen) if chosen is not None else None
     if chosen is None or as_of is None:
         return SeriesAnswer(series=series, zone=chosen, hint=NOTHING_YET)
     window = period(as_of, start, end)
-    columns, warnings = _read(desk, kind, chosen, asset_id, window)
+    columns, warnings = _read(context, kind, chosen, asset_id, window)
     slots = sorted({slot for column in columns.values() for slot in column})
     answer = SeriesAnswer(
         as_of=as_of,
         zone=chosen,
         series=series,
-        unit=desk.currency(chosen) if kind.is_money else kind.unit,
+        unit=context.currency(chosen) if kind.is_money else kind.unit,
         window=window.text(),
         warnings=[*window.notes, *warnings],
     )
     if kind.column == "price_per_mwh":
-        answer.unit = f"{desk.currency(chosen)} per MWh".strip()
+        answer.unit = f"{context.currency(chosen)} per MWh".strip()
     if not slots:
-        answer.hint = _what_there_is(desk, kind, chosen)
+        answer.hint = _what_there_is(context, kind, chosen)
         return answer
     answer.columns = ["slot", *columns]
     answer.stats = [_stats(name, column, kind) for name, column in columns.items()]
     answer.points, width_min = _points(columns, slots, max_points, kind)
     answer.truncated = width_min is not None
-    answer.resolution_min = width_min or desk.step_min(chosen)
+    answer.resolution_min = width_min or context.step_min(chosen)
     return answer
 
 
 def _read(
-    desk: Desk, kind: _Kind, zone: str, asset_id: str | None, window: Period
+    context: ReadContext, kind: _Kind, zone: str, asset_id: str | None, window: Period
 ) -> tuple[dict[str, Column], list[str]]:
     by_asset = kind.table is not TELEMETRY
     if asset_id is not None and not by_asset:
         raise QuestionError(f"{kind.column} is measured for the zone", hint="leave asset_id out, or ask for asset_*")
     names = [kind.table.time, kind.column] if not by_asset else [kind.table.time, "asset_id", kind.column]
-    rows = desk.store.read(
+    rows = context.store.read(
         kind.table, zone=zone, start=window.start, end=window.end, columns=names, limit=MAX_ROWS,
         filters=None if asset_id is None else {"asset_id": asset_id},
     )  # fmt: skip
@@ -118,7 +118,7 @@ def _read(
             if value is not None or kind.column != "soc":
                 columns[asset][slot] = value
     if asset_id is not None and not rows.values:
-        _check_asset(desk, zone, asset_id)
+        _check_asset(context, zone, asset_id)
     if len(columns) > MAX_COLUMNS:
         left_out = sorted(columns)[MAX_COLUMNS:]
         warnings.append(f"{len(left_out)} assets left out, ask for them by asset_id: " + ", ".join(left_out[:20]))
@@ -166,15 +166,15 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _what_there_is(desk: Desk, kind: _Kind, zone: str) -> str:
-    span = next((span for span in desk.store.spans(kind.table) if span.zone == zone), None)
+def _what_there_is(context: ReadContext, kind: _Kind, zone: str) -> str:
+    span = next((span for span in context.store.spans(kind.table) if span.zone == zone), None)
     if span is None:
         return f"no {kind.column} of {zone} is stored yet"
-    last = span.last + timedelta(minutes=desk.step_min(zone))
+    last = span.last + timedelta(minutes=context.step_min(zone))
     return f"nothing in this window; {kind.column} of {zone} is stored from {iso(span.first)} to {iso(last)}"
 
 
-def _check_asset(desk: Desk, zone: str, asset_id: str) -> None:
-    known = {row[0] for row in desk.store.latest(ASSETS, zone, columns=("asset_id",))} | {"zone"}
+def _check_asset(context: ReadContext, zone: str, asset_id: str) -> None:
+    known = {row[0] for row in context.store.latest(ASSETS, zone, columns=("asset_id",))} | {"zone"}
     if asset_id not in known and len(known) > 1:
         raise QuestionError(f"zone {zone} has no asset {asset_id!r}", hint=nearest_hint(asset_id, sorted(known)))

@@ -10,7 +10,7 @@ import msgspec
 
 from mcp_server.answers.reading import Peeked, TopicPeek
 from mcp_server.answers.sanitize import small
-from mcp_server.queries.context import Desk, QuestionError, utc
+from mcp_server.queries.context import QuestionError, ReadContext, utc
 from vpp.errors import nearest_hint
 from vpp.streams.topics import BY_NAME, Topic
 
@@ -31,11 +31,11 @@ def find_topic(name: str, prefix: str) -> Topic:
     return topic
 
 
-def topic_schema(desk: Desk, name: str) -> dict[str, Any]:
+def topic_schema(context: ReadContext, name: str) -> dict[str, Any]:
     """Return what a topic carries: its use, key, writers, readers and the JSON schema of its messages."""
-    topic = find_topic(name, desk.settings.topic_prefix)
+    topic = find_topic(name, context.settings.topic_prefix)
     return {
-        "topic": topic.wire(desk.settings.topic_prefix),
+        "topic": topic.wire(context.settings.topic_prefix),
         "doc": topic.doc,
         "key": "zone",
         "writers": list(topic.writers),
@@ -44,11 +44,11 @@ def topic_schema(desk: Desk, name: str) -> dict[str, Any]:
     }
 
 
-def peek_topic(desk: Desk, name: str, start: str, key: str | None, limit: int, timeout_s: float) -> TopicPeek:
+def peek_topic(context: ReadContext, name: str, start: str, key: str | None, limit: int, timeout_s: float) -> TopicPeek:
     """Return up to ``limit`` records of a topic without joining a group or committing anything.
 
     Args:
-        desk: Where the broker is known.
+        context: Settings of the run, with the broker.
         name: Short topic name or name on the broker.
         start: ``tail`` (the newest ones), an ISO time, or ``partition:offset``.
         key: Only records of this zone.
@@ -64,9 +64,9 @@ def peek_topic(desk: Desk, name: str, start: str, key: str | None, limit: int, t
     )
     from topologies.control.topic_tail import tail
 
-    topic = find_topic(name, desk.settings.topic_prefix)
+    topic = find_topic(name, context.settings.topic_prefix)
     begin = parse_start(start)
-    settings = with_broker(desk.settings)
+    settings = with_broker(context.settings)
     is_tail = begin is None
     # A key hides other zones' records, so more of the end is looked through for it.
     last = limit if key is None else 20 * limit
@@ -80,7 +80,7 @@ def peek_topic(desk: Desk, name: str, start: str, key: str | None, limit: int, t
     more = len(records) > limit
     records = records[-limit:] if is_tail else records[:limit]
     shown, left_out = _fit(records)
-    wire = topic.wire(desk.settings.topic_prefix)
+    wire = topic.wire(context.settings.topic_prefix)
     return TopicPeek(
         as_of=records[-1]["timestamp"] if records else None,
         topic=wire,

@@ -69,15 +69,15 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
         return acts.hold(zone, acts.principal, reason, asset_ids or [])
 
     async def execute_plan(
-        plan_id: Annotated[str, Field(max_length=40)], context: Context
+        plan_id: Annotated[str, Field(max_length=40)], call: Context
     ) -> acting.ActionReceipt | InputRequiredResult:
         """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
         principal = acts.principal
-        answer = await _approval(acts, plan_id, principal, context)
+        answer = await _approval(acts, plan_id, principal, call)
         if answer is None:
             answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
         if isinstance(answer, ActionReceipt) and answer.as_of is None:
-            answer.as_of = await anyio.to_thread.run_sync(acts.desk.as_of)
+            answer.as_of = await anyio.to_thread.run_sync(acts.context.as_of)
         return answer
 
     def set_policy(  # noqa: PLR0913, PLR0917  # arguments of a tool are flat
@@ -128,7 +128,7 @@ def change_policy(
     why = refuse_wish(config, order)
     after = standing if why is not None else admit(standing, order)
     change = acting.PolicyChange(
-        as_of=acts.desk.as_of(config.zone),
+        as_of=acts.context.as_of(config.zone),
         zone=config.zone,
         policy=policy,
         dry_run=dry_run,
@@ -174,10 +174,10 @@ def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
 
 
 async def _approval(
-    acts: Acts, plan_id: str, principal: str, context: Context
+    acts: Acts, plan_id: str, principal: str, call: Context
 ) -> ActionReceipt | InputRequiredResult | None:
     """Get an open plan approved as the settings allow; return what ends the call here, None to go on."""
-    mcp = acts.desk.settings.mcp
+    mcp = acts.context.settings.mcp
     plan = await anyio.to_thread.run_sync(acts.book.find, plan_id)
     if plan is None or plan.status(acts.book.now()) != "proposed" or mcp.approval == "operator":
         return None
@@ -191,7 +191,7 @@ async def _approval(
     token = get_access_token()
     if token is not None and APPROVE not in token.scopes:
         return _unapproved(plan_id, f"this token may not approve ({APPROVE})")
-    answer = await ask_person(context, _question(plan), plan.digest)
+    answer = await ask_person(call, _question(plan), plan.digest)
     if isinstance(answer, InputRequiredResult):
         return answer
     if answer is not True:
@@ -210,7 +210,7 @@ def _unapproved(plan_id: str, why: str) -> ActionReceipt:
 
 
 def _question(plan: PlanState) -> str:
-    order, proposal = plan.kept.order, plan.kept
+    order, proposal = plan.proposal.order, plan.proposal
     what = {
         "target": f"{order.power_mw} MW of {', '.join(order.asset_ids)}",
         "band": f"limit {', '.join(order.asset_ids)} to {order.min_mw}..{order.max_mw} MW",

@@ -12,19 +12,19 @@ from fastmcp.exceptions import ResourceError
 from pydantic import Field
 
 from mcp_server.answers import reading
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.queries.reports import Reports
 from mcp_server.tools.reading import READ, End, Start, Zone, add_tool
 
 LONG_S = 120.0
 
 
-def add_backtest_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
+def add_backtest_tools(server: FastMCP, context: ReadContext) -> dict[str, dict[str, Any]]:
     """Register the backtest and its reports; return the full schemas of the answers by tool."""
     reports = Reports()
 
     async def run_backtest(  # noqa: PLR0917  # arguments of a tool are flat
-        context: Context,
+        call: Context,
         policy: Literal["joint", "grid_only", "trade_only"] = "joint",
         zone: Zone = None,
         start: Start = None,
@@ -38,16 +38,16 @@ def add_backtest_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]
         from topologies.backtests.stored_days import plant_by_day
 
         case = await anyio.to_thread.run_sync(
-            partial(backtest.open_case, desk, policy, zone, start, end, hedge=hedge, service_factor=service_factor)
+            partial(backtest.open_case, context, policy, zone, start, end, hedge=hedge, service_factor=service_factor)
         )
         total = -(-case.days.slots // case.zone.step.per_day)
         left = plant_by_day(case.days, policy, case.zone)
         deliveries, day = Deliveries(case.zone), 0
         while (done := await anyio.to_thread.run_sync(next, left, None)) is not None:
             deliveries, day = done, day + 1
-            await context.report_progress(min(day, total), total + 1, f"day {min(day, total)} of {total}")
+            await call.report_progress(min(day, total), total + 1, f"day {min(day, total)} of {total}")
         run_id = "b" + secrets.token_hex(4)
-        return await anyio.to_thread.run_sync(backtest.finish, desk, case, deliveries, run_id, reports)
+        return await anyio.to_thread.run_sync(backtest.finish, context, case, deliveries, run_id, reports)
 
     @server.resource("vpp://reports/{run_id}", name="report", title="Backtest report", mime_type="text/markdown")
     def report(run_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The reading tools: each checks its arguments, asks the desk and hands the answer on."""
+"""The read tools: each validates its arguments and returns the answer of one query function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mcp_server.answers.explanation import DecisionExplanation
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries import assets, explain, forecasts, health, overview, performance, rules, topics
 from mcp_server.queries import series as history
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.tools.short_schemas import compact_input, compact_output
 from vpp.errors import VppError
 from vpp.fleet.assets import AssetKind
@@ -91,12 +91,12 @@ def add_tool(
     return tool.output_schema
 
 
-def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
+def add_reading_tools(server: FastMCP, context: ReadContext) -> dict[str, dict[str, Any]]:
     """Register every reading tool; return the full schemas of their answers by tool."""
 
     def get_overview(zone: Zone = None) -> reading.Overview:
         """The plant now: net load, price, plant power, SoC, next setpoints, money, alerts, workers. Start here."""
-        return overview.get_overview(desk, zone)
+        return overview.get_overview(context, zone)
 
     def list_assets(
         zone: Zone = None,
@@ -106,11 +106,11 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         cursor: Annotated[str | None, Field(max_length=40)] = None,
     ) -> reading.AssetPage:
         """All assets with limits, power, SoC and next setpoint."""
-        return assets.list_assets(desk, zone, kind, state, limit, cursor)
+        return assets.list_assets(context, zone, kind, state, limit, cursor)
 
     def get_asset(asset_id: AssetId) -> reading.AssetDetail:
         """One asset in full: limits, last power and SoC, setpoint with its reason, energy and money of 24 h."""
-        return assets.get_asset(desk, asset_id)
+        return assets.get_asset(context, asset_id)
 
     def get_series(
         series: Annotated[history.SeriesName, Field(description="money series are sums, others means")],
@@ -122,7 +122,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
     ) -> reading.SeriesAnswer:
         """Measured or settled history, down-sampled, with statistics of the whole window (default: last 24 h)."""
         return history.get_series(
-            desk, series, zone=zone, asset_id=asset_id, start=start, end=end, max_points=max_points
+            context, series, zone=zone, asset_id=asset_id, start=start, end=end, max_points=max_points
         )
 
     def get_forecast(
@@ -132,26 +132,26 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         all_quantiles: Annotated[bool, Field(description="q05..q95 instead of q10, q50, q90")] = False,
     ) -> reading.ForecastAnswer:
         """Newest quantile forecast, what it rests on (model or a named fallback) and how good such forecasts were."""
-        return forecasts.get_forecast(desk, target, zone, horizon_h, all_quantiles=all_quantiles)
+        return forecasts.get_forecast(context, target, zone, horizon_h, all_quantiles=all_quantiles)
 
     def predict_ramp(
         zone: Zone = None,
         horizon_min: Annotated[int | None, Field(ge=1, le=1440, description="default: one step")] = None,
     ) -> reading.Ramp:
         """The net-load ramp that is coming: MW, MW/min, probability to break the limit, steepest steps of 24 h."""
-        return forecasts.predict_ramp(desk, zone, horizon_min)
+        return forecasts.predict_ramp(context, zone, horizon_min)
 
     def get_performance(
         zone: Zone = None, start: Start = None, end: End = None, by: performance.Grouping = "asset"
     ) -> reading.Performance:
         """Settled money: revenue, costs, penalties and those avoided, battery cycles; forecast scores (default 7 d)."""
-        return performance.get_performance(desk, zone, start, end, by)
+        return performance.get_performance(context, zone, start, end, by)
 
     def get_pipeline_health(
         topology: Annotated[str | None, Field(description="telemetry ... storage", max_length=40)] = None,
     ) -> reading.Health:
         """Workers, lag, store, feature and forecast readiness by zone, dead letters. Use when data look old."""
-        return health.get_pipeline_health(desk, topology)
+        return health.get_pipeline_health(context, topology)
 
     def peek_topic(
         topic: Annotated[str, Field(description="telemetry, forecasts, bids, setpoints, dlq, ...", max_length=60)],
@@ -161,7 +161,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         timeout_s: Annotated[float, Field(gt=0, le=5)] = 3.0,
     ) -> reading.TopicPeek:
         """Records of a Kafka topic, decoded; joins no group and commits nothing."""
-        return topics.peek_topic(desk, topic, start, key, limit, timeout_s)
+        return topics.peek_topic(context, topic, start, key, limit, timeout_s)
 
     def explain_decision(
         zone: Zone = None,
@@ -172,7 +172,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
     ) -> DecisionExplanation:
         """Why the plant does what it does: binding limit, water value, alternatives; "why not X MW" by re-solving."""
         return explain.explain_decision(
-            desk, zone=zone, decision_id=decision_id, at=at, why_not_asset=why_not_asset, why_not_mw=why_not_mw
+            context, zone=zone, decision_id=decision_id, at=at, why_not_asset=why_not_asset, why_not_mw=why_not_mw
         )
 
     def search_rules(
@@ -180,7 +180,7 @@ def add_reading_tools(server: FastMCP, desk: Desk) -> dict[str, dict[str, Any]]:
         limit: Annotated[int, Field(ge=1, le=10)] = 5,
     ) -> reading.Rules:
         """Clauses on balancing, reserves, storage, aggregation, line ratings and this plant's rules, with source."""
-        return rules.search_rules(desk, query, limit)
+        return rules.search_rules(context, query, limit)
 
     tools = (
         (get_overview, "Overview"),

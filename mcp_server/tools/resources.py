@@ -14,7 +14,7 @@ from mcp_types import Completion, CompletionArgument, CompletionContext, PromptR
 
 from mcp_server.answers.sanitize import NAME_CHARS, plain
 from mcp_server.queries import assets, overview, rules, topics
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.security.auth import OPERATE
 from vpp.errors import VppError, nearest_hint
 from vpp.streams.topics import BY_NAME
@@ -26,28 +26,28 @@ JSON = "application/json"
 MAX_COMPLETIONS = 100
 
 
-def add_resources(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:
+def add_resources(server: FastMCP, context: ReadContext, schemas: Mapping[str, dict[str, Any]]) -> None:
     """Register the status resource and the templates for assets, topic schemas, rules and the schemas of answers."""
 
     @server.resource("grid://status", name="grid_status", title="Grid status", mime_type=JSON)
     def grid_status() -> str:
         """The plant now, as get_overview answers it."""
-        return _readable(lambda: overview.get_overview(desk).model_dump_json())
+        return _readable(lambda: overview.get_overview(context).model_dump_json())
 
     @server.resource("vpp://assets/{asset_id}", name="asset", title="Asset", mime_type=JSON)
     def asset(asset_id: str) -> str:
         """One asset, as get_asset answers it."""
-        return _readable(lambda: assets.get_asset(desk, asset_id).model_dump_json())
+        return _readable(lambda: assets.get_asset(context, asset_id).model_dump_json())
 
     @server.resource("vpp://topics/{topic}/schema", name="topic_schema", title="Topic schema", mime_type=JSON)
     def topic_schema(topic: str) -> str:
         """What a topic carries: use, writers, readers, JSON schema."""
-        return _readable(lambda: json.dumps(topics.topic_schema(desk, topic)))
+        return _readable(lambda: json.dumps(topics.topic_schema(context, topic)))
 
     @server.resource("vpp://rules/{clause}", name="rule", title="Rule", mime_type="text/markdown")
     def rule(clause: str) -> str:
         """One clause in full, with source, citation and page."""
-        return _readable(lambda: rules.read_clause(desk, clause))
+        return _readable(lambda: rules.read_clause(context, clause))
 
     @server.resource("vpp://tools/{tool}/schema", name="tool_schema", title="Answer schema", mime_type=JSON)
     def tool_schema(tool: str) -> str:
@@ -69,28 +69,28 @@ def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None
             raise ResourceError(f"there is no plan {plan_id!r} of the last day")
         status = {"plan_id": state.plan_id, "status": state.status(acts.book.now()), "digest": state.digest}
         people = {"proposer": state.proposer, "approved_by": state.approved_by, "rejected_by": state.rejected_by}
-        return json.dumps({**status, **people, **msgspec.to_builtins(state.kept)})
+        return json.dumps({**status, **people, **msgspec.to_builtins(state.proposal)})
 
 
-def add_completions(server: FastMCP, desk: Desk, schemas: Mapping[str, dict[str, Any]]) -> None:
+def add_completions(server: FastMCP, context: ReadContext, schemas: Mapping[str, dict[str, Any]]) -> None:
     """Register one handler that completes asset ids, topic names, zones, clauses and tools."""
 
     @server.completion
     def complete(
         ref: PromptReference | ResourceTemplateReference,
         argument: CompletionArgument,
-        context: CompletionContext | None,
+        _context: CompletionContext | None,
     ) -> Completion | None:
         names: list[str]
         match argument.name:
             case "asset_id":
-                names = assets.asset_ids(desk)
+                names = assets.asset_ids(context)
             case "topic":
                 names = list(BY_NAME)
             case "zone":
-                names = desk.zones()
+                names = context.zones()
             case "clause":
-                names = rules.clause_ids(desk)
+                names = rules.clause_ids(context)
             case "tool":
                 names = sorted(schemas)
             case _:

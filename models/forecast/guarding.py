@@ -77,11 +77,11 @@ def _missing(slot: SlotClosed, judged: Judgement) -> Verdict | None:
 
 def _restored(state: ForecastState, step: Step, slot: SlotClosed, episode: Episode) -> list[Correction]:
     """Put the measured values of an episode into the ring and return them as corrections."""
-    found = []
+    corrections = []
     for index, values in episode.measured:
         for name, value in values.items():
             state.ring.put(name, index, value)
-        found.append(
+        corrections.append(
             Correction(
                 zone=slot.zone,
                 slot=step.start(index),
@@ -91,7 +91,7 @@ def _restored(state: ForecastState, step: Step, slot: SlotClosed, episode: Episo
                 revision=0,
             )
         )
-    return found
+    return corrections
 
 
 def _id(zone: str, since: datetime) -> str:

@@ -139,8 +139,8 @@ class ForecastReducer:
         outputs: list[Output] = []
         forecast = self._forecast(state, slot, index)
         if judged is not None:
-            verdict, said, restored = follow(state, self._step, slot, judged)
-            alerts += said
+            verdict, episode_alerts, restored = follow(state, self._step, slot, judged)
+            alerts += episode_alerts
             outputs += [Output(FORECASTS.name, correction) for correction in restored]
             if judged.trust or judged.used or verdict is not None:
                 forecast = msgspec.structs.replace(

@@ -81,11 +81,11 @@ def fill_inputs(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         out[n + 1] = window[c, at] - window[c, at - 1] if at >= 1 else np.nan
         out[n + 2] = window[c, at - 1] - window[c, at - 2] if at >= 2 else np.nan
         n += 3
-    said = published[row]
-    out[n] = said[at + ahead] - said[at]
-    out[n + 1] = now - said[at]
-    out[n + 2] = values[at - 1] - said[at - 1] if at >= 1 else np.nan
-    out[n + 3] = values[at - shape.per_day] - said[at - shape.per_day] if at >= shape.per_day else np.nan
+    outside = published[row]
+    out[n] = outside[at + ahead] - outside[at]
+    out[n + 1] = now - outside[at]
+    out[n + 2] = values[at - 1] - outside[at - 1] if at >= 1 else np.nan
+    out[n + 3] = values[at - shape.per_day] - outside[at - shape.per_day] if at >= shape.per_day else np.nan
     return not (np.isnan(out[n]) or np.isnan(out[n + 1]))
 
 

@@ -27,19 +27,19 @@ def episodes(values: Floats, level: float, dwell: int) -> int:
 @kernel
 def episode_peaks(values: Floats, level: float, dwell: int) -> Floats:
     """Return the highest value of each episode that reaches ``level``."""
-    found = np.empty(values.shape[0])
+    peaks = np.empty(values.shape[0])
     n, t = 0, 0
     while t < values.shape[0]:
         if values[t] >= level:
             peak = values[t]
             for k in range(t, min(t + dwell, values.shape[0])):
                 peak = max(peak, values[k])
-            found[n] = peak
+            peaks[n] = peak
             n += 1
             t += dwell
         else:
             t += 1
-    return found[:n].copy()
+    return peaks[:n].copy()
 
 
 def level_at(values: Floats, count: float, dwell: int) -> float:
@@ -67,7 +67,7 @@ def table_of(values: Floats, weeks: float, dwell: int) -> tuple[Floats, Floats, 
     weighted moments (Hosking and Wallis 1987), 0 <= k <= 0.4. A scale of -1: values repeat too much for a tail.
     """
     clean = values[~np.isnan(values)]
-    levels, found = np.full(KNOTS, np.nan), np.full(KNOTS, np.nan)
+    levels, evidence = np.full(KNOTS, np.nan), np.full(KNOTS, np.nan)
     if clean.size < 10 * dwell:
         return np.full(KNOTS, np.inf), np.full(KNOTS, -1.5), np.array([np.inf, 0.0, 0.0])
     most = max(weeks * TAIL_PER_WEEK, 4.0)
@@ -76,10 +76,10 @@ def table_of(values: Floats, weeks: float, dwell: int) -> tuple[Floats, Floats, 
     body = clean[clean <= start]
     levels = np.quantile(body, shares) if body.size else np.full(KNOTS, start)
     levels[-1] = start
-    found = np.array([-np.log10(max(episodes(values, level, dwell), 0.5) / weeks) for level in levels])
+    evidence = np.array([-np.log10(max(episodes(values, level, dwell), 0.5) / weeks) for level in levels])
     peaks = episode_peaks(values, start, dwell) - start
     if peaks.size < 8 or np.unique(peaks).size < 6:
-        return levels, np.maximum.accumulate(found), np.array([start, -1.0, 0.0])
+        return levels, np.maximum.accumulate(evidence), np.array([start, -1.0, 0.0])
     peaks = np.sort(peaks)
     mean = float(peaks.mean())
     ranks = (np.arange(peaks.size) + 0.65) / peaks.size
@@ -87,4 +87,4 @@ def table_of(values: Floats, weeks: float, dwell: int) -> tuple[Floats, Floats, 
     form = 2.0 - mean / (mean - 2.0 * weighted) if mean > 2.0 * weighted else 0.0
     form = float(np.clip(form, 0.0, _MOST_FORM))
     scale = mean * (1.0 - form)
-    return levels, np.maximum.accumulate(found), np.array([start, max(scale, 1e-9), form])
+    return levels, np.maximum.accumulate(evidence), np.array([start, max(scale, 1e-9), form])

@@ -52,9 +52,9 @@ def _ramp(  # noqa: PLR0917 - a compiled kernel takes plain arrays
             for j in range(k + 1):
                 top += a[i] * fit.ramp[k, i, j] * z[j]
                 bottom += a[i] * fit.ramp[k, i, j] * a[j]
-        found = abs(top) / np.sqrt(bottom)
-        if not np.isnan(found) and not found <= best:
-            best, onset = found, n
+        score = abs(top) / np.sqrt(bottom)
+        if not np.isnan(score) and not score <= best:
+            best, onset = score, n
     return best, onset
 
 
@@ -231,15 +231,15 @@ def evidence_of(value: float, n: int, fit: Fit) -> float:
         reach = (value - start) / scale
         beyond = np.log10(1.0 + form * reach) / form if form > 0.0 else reach / np.log(10.0)
         return float(fit.evidence[n, -1] + beyond)
-    levels, found = fit.levels[n], fit.evidence[n]
+    levels, evidence = fit.levels[n], fit.evidence[n]
     if value <= levels[0]:
         return FLOOR
     if value >= levels[-1]:
-        return float(found[-1] + (NEVER_SEEN if scale < 0.0 and value > levels[-1] else 0.0))
+        return float(evidence[-1] + (NEVER_SEEN if scale < 0.0 and value > levels[-1] else 0.0))
     k = np.searchsorted(levels, value)
     step = levels[k] - levels[k - 1]
     share = (value - levels[k - 1]) / step if step > 0.0 else 1.0
-    return float(found[k - 1] + (found[k] - found[k - 1]) * share)
+    return float(evidence[k - 1] + (evidence[k] - evidence[k - 1]) * share)
 
 
 @kernel(error_model="numpy")

@@ -110,7 +110,7 @@ def _mend(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
     The channel is the part whose own forecast gains most by it; where none gains, the total itself is wrong.
     """
-    found = NONE
+    mended = NONE
     for b in range(totals.shape[0]):
         if not abs(totals[b]) > fit.tolerance[b]:
             continue
@@ -127,10 +127,10 @@ def _mend(  # noqa: PLR0917 - a compiled kernel takes plain arrays
                 best, gain = c, now - then
         if best >= 0:
             window[best, at] -= fit.part[b, best] * totals[b]
-            found = best
-        elif found == NONE:
-            found = TOTAL
-    return found
+            mended = best
+        elif mended == NONE:
+            mended = TOTAL
+    return mended
 
 
 @kernel(error_model="numpy")

@@ -142,9 +142,9 @@ class Regressions:
         usable = np.zeros((len(self.streams), 2), dtype=np.bool_)
         for s, stream in enumerate(self.streams):
             for which in range(2):
-                found = stream.solve(which)
-                if found is not None:
-                    beta[s, which], usable[s, which] = found, True
+                solution = stream.solve(which)
+                if solution is not None:
+                    beta[s, which], usable[s, which] = solution, True
         return beta, usable
 
     def block(self, series: Series, first: int, last: int, made: Floats, *, learn: bool = True) -> None:

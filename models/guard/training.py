@@ -178,7 +178,7 @@ class GuardTrainer:
     def _with_supply(self, series: Series, shape: Shape, fit: Fit, given: Floats, settled: int) -> Fit:
         """Learn what the other supply says of load; it is a witness only where it takes a tenth off the error."""
         slots = series.window.shape[1]
-        found = np.zeros((2, given.shape[2]))
+        coefficients = np.zeros((2, given.shape[2]))
         worth = False
         half = (settled + slots) // 2
         for which in range(2):
@@ -195,13 +195,13 @@ class GuardTrainer:
             beta = _least_squares(rows[early], change[early])
             with_it = np.abs(change[late] - rows[late] @ beta).mean()
             worth = worth or with_it < WORTH * alone
-            found[which] = _least_squares(rows[use], change[use])
+            coefficients[which] = _least_squares(rows[use], change[use])
         if not worth:
             return fit._replace(given=np.empty((2, 0)))
         added, single = fit.added.copy(), fit.single.copy()
         added[[GIVEN_SUPPLY, GIVEN_SUPPLY_FAR]] = True
         single[GIVEN_SUPPLY] = True
-        return fit._replace(given=found, added=added, single=single)
+        return fit._replace(given=coefficients, added=added, single=single)
 
 
 def _least_squares(rows: Floats, y: Floats) -> Floats:
@@ -266,7 +266,7 @@ def _ramp_correlation(series: Series, made: Floats, shape: Shape, first: int) ->
             out[k, : k + 1, : k + 1] = np.eye(k + 1)
         return out
     limit = 6.0 * np.abs(errors).mean(axis=0)
-    found = np.corrcoef(np.clip(errors, -limit, limit), rowvar=False).reshape(count, count) + 0.05 * np.eye(count)
+    correlation = np.corrcoef(np.clip(errors, -limit, limit), rowvar=False).reshape(count, count) + 0.05 * np.eye(count)
     for k in range(count):
-        out[k, : k + 1, : k + 1] = np.linalg.inv(found[: k + 1, : k + 1])
+        out[k, : k + 1, : k + 1] = np.linalg.inv(correlation[: k + 1, : k + 1])
     return out

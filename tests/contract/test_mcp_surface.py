@@ -9,7 +9,7 @@ from fastmcp import Client
 
 from mcp_server.actions.actions import Acts
 from mcp_server.server import build_server
-from tests.worlds.mcp_plant import empty_desk
+from tests.worlds.mcp_plant import empty_context
 from topologies.control.plan_book import PlanBook
 
 SNAPSHOT = Path(__file__).with_name("mcp_surface.json")
@@ -19,9 +19,9 @@ MODES = ("auto", "legacy")
 
 async def surface(folder: Path, mode: Any, *, acting: bool = True) -> dict[str, Any]:
     """All that a client may list, as JSON; with the acting tools, or as the reading profile has it."""
-    desk = empty_desk(folder)
-    acts = Acts(desk, PlanBook(desk.store, lambda *_: None)) if acting else None
-    async with Client(build_server(desk, acts), mode=mode) as client:
+    context = empty_context(folder)
+    acts = Acts(context, PlanBook(context.store, lambda *_: None)) if acting else None
+    async with Client(build_server(context, acts), mode=mode) as client:
         listed = {
             "tools": await client.list_tools(),
             "resources": await client.list_resources(),

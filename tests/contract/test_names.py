@@ -10,15 +10,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("vpp", "features", "models", "agents", "topologies", "mcp_server", "console")
 VERBS = {"found", "told", "said"}
 """Names that do not tell what a variable holds."""
-NOT_YET = (
-    "console/dashboard/",
-    "features/kernel.py",
-    "features/kernel_reads.py",
-    "models/forecast/",
-    "models/guard/",
-    "topologies/redteam/",
-)
-"""Places whose variables still have such names; the list only gets shorter."""
 
 
 @cache
@@ -50,16 +41,5 @@ def test_no_two_classes_have_one_name() -> None:
 
 
 def test_variables_have_nouns_for_names() -> None:
-    verbs = [
-        f"{path}:{line}: {name}"
-        for path, tree in trees()
-        if not path.startswith(NOT_YET)
-        for name, line in variables(tree)
-        if name in VERBS
-    ]
+    verbs = [f"{path}:{line}: {name}" for path, tree in trees() for name, line in variables(tree) if name in VERBS]
     assert verbs == []
-
-
-def test_each_exception_is_needed() -> None:
-    late = {path for path, tree in trees() for name, _ in variables(tree) if name in VERBS}
-    assert [place for place in NOT_YET if not any(path.startswith(place) for path in late)] == []

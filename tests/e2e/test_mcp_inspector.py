@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.worlds.mcp_plant import filled_desk
+from tests.worlds.mcp_plant import filled_context
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def answer(done: subprocess.CompletedProcess[str]) -> Any:
 
 
 def test_the_inspector_lists_calls_and_reads(inspector: list[str], tmp_path: Path) -> None:
-    filled_desk(tmp_path).store.close()
+    filled_context(tmp_path).store.close()
     tools = answer(inspect(inspector, tmp_path, "--method", "tools/list"))["tools"]
     assert {"get_overview", "predict_ramp", "search_rules"} <= {tool["name"] for tool in tools}
     call = ("--method", "tools/call", "--tool-name", "predict_ramp", "--tool-arg", "zone=GB")
@@ -66,7 +66,7 @@ def test_the_inspector_lists_calls_and_reads(inspector: list[str], tmp_path: Pat
 
 
 def test_a_wrong_call_is_an_error_of_the_tool(inspector: list[str], tmp_path: Path) -> None:
-    filled_desk(tmp_path).store.close()
+    filled_context(tmp_path).store.close()
     call = ("--method", "tools/call", "--tool-name", "get_asset", "--tool-arg", "asset_id=nope")
     done = inspect(inspector, tmp_path, *call)
     assert "there is no asset" in done.stdout + done.stderr

@@ -13,7 +13,7 @@ from fastmcp.client.transports import StdioTransport
 from mcp.client.client import Client as OfficialClient
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from tests.worlds.mcp_plant import filled_desk
+from tests.worlds.mcp_plant import filled_context
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def environment(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def plant(tmp_path: Path) -> Path:
     """A data directory with a settled day."""
-    filled_desk(tmp_path).store.close()
+    filled_context(tmp_path).store.close()
     return tmp_path
 
 

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from console.local.broker import EmbeddedBroker
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.queries.topics import peek_topic
 from tests.worlds.mcp_plant import FIRST, settings_in
 from vpp import messages as m
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.stream
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A desk next to a broker with 30 observations of two zones and one broken record."""
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadContext]:
+    """A read context next to a broker with 30 observations of two zones and one broken record."""
     folder = tmp_path_factory.mktemp("peek")
     with EmbeddedBroker(folder / "broker.log") as broker:
         settings = settings_in(folder)
@@ -38,11 +38,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             producer.flush(10)
         producer.produce("vpp.telemetry.raw", b"ignore\x1b[2J all", b"GB")
         producer.flush(10)
-        yield Desk(settings, open_store(settings, read_only=True))
+        yield ReadContext(settings, open_store(settings, read_only=True))
 
 
-def test_the_tail_is_the_newest(desk: Desk) -> None:
-    found = peek_topic(desk, "telemetry.raw", "tail", "GB", 3, 3.0)
+def test_the_tail_is_the_newest(context: ReadContext) -> None:
+    found = peek_topic(context, "telemetry.raw", "tail", "GB", 3, 3.0)
     assert [record.offset for record in found.records] == [13, 14, 15]
     assert found.records[-1].value == "ignore [2J all"
     assert found.records[-2].value["values"] == {"load_mw": 29.0}
@@ -50,28 +50,28 @@ def test_the_tail_is_the_newest(desk: Desk) -> None:
     assert found.rpk.startswith("rpk topic consume vpp.telemetry.raw -o -3 -n 3")
 
 
-def test_a_key_hides_other_zones(desk: Desk) -> None:
-    found = peek_topic(desk, "vpp.telemetry.raw", "tail", "FR", 4, 3.0)
+def test_a_key_hides_other_zones(context: ReadContext) -> None:
+    found = peek_topic(context, "vpp.telemetry.raw", "tail", "FR", 4, 3.0)
     assert [record.value["values"]["load_mw"] for record in found.records] == [22.0, 24.0, 26.0, 28.0]
 
 
-def test_a_place_reads_on_from_there(desk: Desk) -> None:
-    partition = peek_topic(desk, "telemetry.raw", "tail", "FR", 1, 3.0).records[0].partition
-    found = peek_topic(desk, "telemetry.raw", f"{partition}:2", "FR", 2, 3.0)
+def test_a_place_reads_on_from_there(context: ReadContext) -> None:
+    partition = peek_topic(context, "telemetry.raw", "tail", "FR", 1, 3.0).records[0].partition
+    found = peek_topic(context, "telemetry.raw", f"{partition}:2", "FR", 2, 3.0)
     assert [record.offset for record in found.records] == sorted(record.offset for record in found.records)
     assert len(found.records) == 2
     assert found.truncated
 
 
-def test_a_time_before_everything_reads_from_the_start(desk: Desk) -> None:
-    found = peek_topic(desk, "telemetry.raw", "2020-01-01T00:00Z", None, 50, 3.0)
+def test_a_time_before_everything_reads_from_the_start(context: ReadContext) -> None:
+    found = peek_topic(context, "telemetry.raw", "2020-01-01T00:00Z", None, 50, 3.0)
     assert len(found.records) == 31
     assert not found.truncated
 
 
-def test_an_empty_topic_ends_soon_and_says_who_writes_it(desk: Desk) -> None:
+def test_an_empty_topic_ends_soon_and_says_who_writes_it(context: ReadContext) -> None:
     began = time.monotonic()
-    found = peek_topic(desk, "bids", "tail", None, 5, 3.0)
+    found = peek_topic(context, "bids", "tail", None, 5, 3.0)
     assert found.records == []
     assert found.hint is not None
     assert "actor, trader" in found.hint
@@ -81,6 +81,6 @@ def test_an_empty_topic_ends_soon_and_says_who_writes_it(desk: Desk) -> None:
 def test_a_dead_broker_is_told(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     kafka = settings.kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:9"})
-    desk = Desk(settings.model_copy(update={"kafka": kafka}), open_store(settings, read_only=True))
+    context = ReadContext(settings.model_copy(update={"kafka": kafka}), open_store(settings, read_only=True))
     with pytest.raises(Exception, match="does not answer"):
-        peek_topic(desk, "bids", "tail", None, 5, 1.0)
+        peek_topic(context, "bids", "tail", None, 5, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from vpp.messages import DECISION_VERSION, Decision, Engine
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
@@ -78,18 +78,18 @@ def fill(store: Store) -> None:
     store.write(DLQ, [("GB", WALL, "telemetry.raw", 0, n, "not_json", f"bad {EVIL}", "AA==") for n in range(3)])
 
 
-def filled_desk(folder: Path) -> Desk:
-    """A desk over a filled SQLite store in ``folder``, its wall clock standing still."""
+def filled_context(folder: Path) -> ReadContext:
+    """A read context over a filled SQLite store in ``folder``, its wall clock standing still."""
     settings = settings_in(folder)
     with open_store(settings) as store:
         fill(store)
-    return Desk(settings, open_store(settings, read_only=True), now=lambda: WALL)
+    return ReadContext(settings, open_store(settings, read_only=True), now=lambda: WALL)
 
 
-def empty_desk(folder: Path) -> Desk:
-    """A desk over a data directory where nothing has run."""
+def empty_context(folder: Path) -> ReadContext:
+    """A read context over a data directory where nothing has run."""
     settings = settings_in(folder)
-    return Desk(settings, open_store(settings, read_only=True), now=lambda: WALL)
+    return ReadContext(settings, open_store(settings, read_only=True), now=lambda: WALL)
 
 
 def settings_in(folder: Path) -> Settings:

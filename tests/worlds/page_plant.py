@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from tests.worlds.builders import ZONE, quantiles_around, slot_at
 from tests.worlds.plant_loop import Loop, price_at, swing
 from topologies.control.plan_book import PlanBook
@@ -66,7 +66,7 @@ def warn(loop: Loop, severity: str = "warning") -> None:
 def acts_of(loop: Loop) -> Acts:
     """Return what acts on the plant: every order arrives at once."""
     book = PlanBook(loop.store, loop.post, None, loop.clock, loop.settings.one_person)
-    return Acts(Desk(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
+    return Acts(ReadContext(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
 
 
 def _skill(target: str, slot: datetime) -> list[Row]:

@@ -52,7 +52,7 @@ class PlanState:
     plan_id: str
     proposer: str
     digest: str
-    kept: ProposedPlan
+    proposal: ProposedPlan
     approval: str | None = None
     approved_by: str | None = None
     rejected_by: str | None = None
@@ -61,13 +61,13 @@ class PlanState:
 
     def status(self, now: datetime) -> str:
         """Return ``refused``, ``executed``, ``rejected``, ``expired``, ``approved`` or ``proposed``."""
-        if self.kept.outcome == "refused":
+        if self.proposal.outcome == "refused":
             return "refused"
         if self.executed:
             return "executed"
         if self.rejected_by is not None:
             return "rejected"
-        if now >= self.kept.expires_at:
+        if now >= self.proposal.expires_at:
             return "expired"
         return "approved" if self.approved_by is not None else "proposed"
 
@@ -129,7 +129,7 @@ class PlanBook:
         rows = self.store.read(AUDIT, zone=zone, start=self.now() - LOOK_BACK, filters={"action": actions})
         records = [Audit(**row) for row in rows.dicts()]
         records += [a for own in self._own.values() for a in own if zone in (None, a.zone)]
-        return sorted(_plans(records, self.key), key=lambda plan: plan.kept.expires_at, reverse=True)
+        return sorted(_plans(records, self.key), key=lambda plan: plan.proposal.expires_at, reverse=True)
 
     def approve(self, plan_id: str, approver: str, mode: str = "operator", *, digest: str | None = None) -> PlanState:
         """Approve a plan and return it.
@@ -157,10 +157,10 @@ class PlanBook:
                 )
             if plan.approved_by is not None:
                 return plan
-            given = Approval(plan.digest, approver, mode, self.now(), plan.kept.expires_at, **_priced(plan, mode))
-            approved = approve(plan.kept.order, given, self.key)
+            given = Approval(plan.digest, approver, mode, self.now(), plan.proposal.expires_at, **_priced(plan, mode))
+            approved = approve(plan.proposal.order, given, self.key)
             self._write(
-                plan.kept.order.zone, f"approve:{plan_id}", approver, mode, approved.approval or "", plan.digest
+                plan.proposal.order.zone, f"approve:{plan_id}", approver, mode, approved.approval or "", plan.digest
             )
         return self._again(plan_id)
 
@@ -172,7 +172,7 @@ class PlanBook:
         """
         with self._lock:
             plan = self._open(plan_id)
-            self._write(plan.kept.order.zone, f"reject:{plan_id}", principal, "rejected", reason, plan.digest)
+            self._write(plan.proposal.order.zone, f"reject:{plan_id}", principal, "rejected", reason, plan.digest)
         return self._again(plan_id)
 
     def approve_within(self, plan_id: str, principal: str, budget: Budget) -> str | None:
@@ -189,7 +189,7 @@ class PlanBook:
             _must_be_own(plan, principal)
             if plan.approved_by is not None:
                 return None
-            proposed = plan.kept
+            proposed = plan.proposal
             if proposed.order.action not in WITHIN_BUDGET:
                 return f"a {proposed.order.action} order needs a person's approval"
             if proposed.peak_change_mw is None or proposed.moved_mwh is None or proposed.cost_change is None:
@@ -203,7 +203,7 @@ class PlanBook:
 
     def note_answer(self, plan: PlanState, principal: str, verdict: str) -> None:
         """Write down that the person at a client was asked about a plan and did not approve it."""
-        self._write(plan.kept.order.zone, f"ask:{plan.plan_id}", principal, verdict, "", plan.digest)
+        self._write(plan.proposal.order.zone, f"ask:{plan.plan_id}", principal, verdict, "", plan.digest)
 
     def execute(self, plan_id: str, principal: str) -> Order:
         """Send the order of an approved plan and return it; a plan that was executed gives the same order again.
@@ -221,7 +221,7 @@ class PlanBook:
                 raise RefusedError(
                     f"plan {plan_id} is not approved", hint=f"an operator approves it with: vpp approve {plan_id}"
                 )
-            order = msgspec.structs.replace(plan.kept.order, approved_by=plan.approved_by, approval=plan.approval)
+            order = msgspec.structs.replace(plan.proposal.order, approved_by=plan.approved_by, approval=plan.approval)
             if plan.executed:
                 return order
             # First the order, then the record: a crash between them leaves an order that admission judges once.
@@ -252,14 +252,14 @@ class PlanBook:
             )
         if plan is None:
             raise RefusedError(f"there is no plan {plan_id!r} of the last day", hint="propose it again; `vpp plans`")
-        if order_digest(plan.kept.order) != plan.digest:
+        if order_digest(plan.proposal.order) != plan.digest:
             raise RefusedError(f"plan {plan_id} was changed after its proposal", hint="propose it again")
         self._refuse_past(plan)
         status = plan.status(self.now())
         if status not in ("proposed", "approved"):
             why = {
-                "refused": "it failed its checks: " + "; ".join(plan.kept.reasons),
-                "expired": f"it expired at {iso(plan.kept.expires_at)}",
+                "refused": "it failed its checks: " + "; ".join(plan.proposal.reasons),
+                "expired": f"it expired at {iso(plan.proposal.expires_at)}",
                 "rejected": f"{plan.rejected_by} rejected it",
                 "executed": "it was executed already",
             }[status]
@@ -268,7 +268,7 @@ class PlanBook:
 
     def _refuse_past(self, plan: PlanState) -> None:
         """Refuse a plan whose order is over by the run's clock, which may run faster than the wall clock."""
-        order = plan.kept.order
+        order = plan.proposal.order
         try:
             clock = run_clock(self.store, order.zone)
         except DataError:
@@ -337,7 +337,7 @@ def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
         plan_id=plan_id,
         proposer=proposed.principal,
         digest=proposed.digest or "",
-        kept=plan,
+        proposal=plan,
         approval=None if approved is None else approved.detail,
         approved_by=None if approved is None else approved.principal,
         rejected_by=None if rejected is None else rejected.principal,
@@ -348,7 +348,7 @@ def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
 
 def _priced(plan: PlanState, mode: str) -> dict[str, Any]:
     """Return the effect that an approval by budget carries, so that admission can count it."""
-    proposal = plan.kept
+    proposal = plan.proposal
     if mode != "budget":
         return {}
     return {"power_mw": proposal.peak_change_mw, "energy_mwh": proposal.moved_mwh, "cost": proposal.cost_change}
@@ -357,8 +357,9 @@ def _priced(plan: PlanState, mode: str) -> dict[str, Any]:
 def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> Spent:
     """Return what a principal's own plans of this UTC day that a budget approved add up to."""
     spent = [
-        effect(plan.kept.moved_mwh or 0.0, plan.kept.cost_change or 0.0)
+        effect(plan.proposal.moved_mwh or 0.0, plan.proposal.cost_change or 0.0)
         for plan in plans
-        if plan.approved_by == principal == plan.proposer and (plan.kept.expires_at - PLAN_LIFE).date() == now.date()
+        if plan.approved_by == principal == plan.proposer
+        and (plan.proposal.expires_at - PLAN_LIFE).date() == now.date()
     ]
     return Spent(sum(one.energy_mwh for one in spent), sum(one.cost for one in spent))

@@ -58,7 +58,7 @@ def _greedy(run: CleanRun, number: int, slots: int, sign: float) -> tuple[Floats
     end = min(start + slots, run.truth.shape[1])
     window = run.series.window[:, begin:end].copy()
     window[:, start - begin :] = run.truth[:, start:end]
-    buffer, found, alarmed = run.states[number].copy(), np.zeros(slots), False
+    buffer, bias_mw, alarmed = run.states[number].copy(), np.zeros(slots), False
     series = run.series
 
     def judged(at: int, bias: float, keep: bool) -> tuple[float, bool]:
@@ -73,8 +73,8 @@ def _greedy(run: CleanRun, number: int, slots: int, sign: float) -> tuple[Floats
             series.context[:, offset : begin + at + 1 + ahead], series.supply[offset : begin + at + 1],
             series.totals[offset : begin + at + 1],
         )  # fmt: skip
-        said, _ = run_guard(part, piece, place, place + 1, state)
-        return float(said[0, SCORE]), bool(said[0, LEVEL] > 0.0)
+        outputs, _ = run_guard(part, piece, place, place + 1, state)
+        return float(outputs[0, SCORE]), bool(outputs[0, LEVEL] > 0.0)
 
     def scored(at: int, bias: float) -> float:
         return judged(at, sign * bias, keep=False)[0]
@@ -83,9 +83,9 @@ def _greedy(run: CleanRun, number: int, slots: int, sign: float) -> tuple[Floats
     for k in range(end - start):
         at = start - begin + k
         size = abs(float(window[0, at]))
-        found[k] = sign * _largest(size, limit, partial(scored, at))
-        alarmed = judged(at, found[k], keep=True)[1] or alarmed
-    return found, alarmed
+        bias_mw[k] = sign * _largest(size, limit, partial(scored, at))
+        alarmed = judged(at, bias_mw[k], keep=True)[1] or alarmed
+    return bias_mw, alarmed
 
 
 def _largest(size: float, limit: float, score: Callable[[float], float]) -> float:

@@ -23,7 +23,7 @@ from models.registry.trainer import Trainer
 from models.served import ServedModel
 from topologies.redteam.adaptive import reach
 from topologies.redteam.attacks import ALL_CHANNELS, ATTACKS, Attack, forge
-from topologies.redteam.detection import ATTACK_HOURS, CleanRun, Found, choose_starts, inject, run_clean
+from topologies.redteam.detection import ATTACK_HOURS, CleanRun, Detection, choose_starts, inject, run_clean
 from topologies.redteam.money import Errors, MoneyBench
 from vpp.domain import LOAD, NET_LOAD, iso
 from vpp.errors import ConfigError, DataError
@@ -104,19 +104,21 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
     progress(0.2, "running over the clean test")
     run = run_clean([part], [begin - base], series, begin - base, end, starts)
     run = _from_test(run, test)
-    found: list[Found] = []
+    detections: list[Detection] = []
     for n, attack in enumerate(attacks):
         progress(0.3 + 0.3 * n / len(attacks), f"attack: {attack.name}")
         done = inject(run, attack, options.seed)
         if done is not None and done.minutes.size:
-            found.append(done)
+            detections.append(done)
     details = _clean_details(run, rows)
     details["reach"] = _reach(run, options)
     money: dict[str, tuple[float, float]] = {}
     if options.money_n:
-        money, cost = _money(frame, zone, run, base, [f.attack for f in found], options, part_of(progress, 0.6, 1.0))
+        money, cost = _money(
+            frame, zone, run, base, [f.attack for f in detections], options, part_of(progress, 0.6, 1.0)
+        )
         details["clean_cost"] = cost
-    rows_of = [_row(f, money.get(f.attack.name), step.minutes) for f in found]
+    rows_of = [_row(f, money.get(f.attack.name), step.minutes) for f in detections]
     adaptive = details["reach"].get("6 h")
     if adaptive is not None:
         rows_of.append(_adaptive_row(adaptive, money.get(ADAPTIVE)))
@@ -127,7 +129,7 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
         "false_episodes_per_week": round(len(run.false_episodes()) / run.weeks, 3),
         "attacks": rows_of,
     }
-    details["verdicts"] = {f.attack.name: _verdicts(f) for f in found}
+    details["verdicts"] = {f.attack.name: _verdicts(f) for f in detections}
     details["balances"] = [terms[0][0] for terms in part.layout.balances]
     details["has_supply"] = part.fit.given.shape[1] > 0
     return RedTeam(zone, figures, details)
@@ -141,12 +143,12 @@ def chosen(names: Sequence[str]) -> list[Attack]:
     """
     if not names:
         return list(ATTACKS)
-    found = [attack for attack in ATTACKS if attack.name in names or attack.kind in names]
+    attacks = [attack for attack in ATTACKS if attack.name in names or attack.kind in names]
     unknown = [name for name in names if not any(name in {attack.name, attack.kind} for attack in ATTACKS)]
     if unknown:
         kinds = ", ".join(dict.fromkeys(attack.kind for attack in ATTACKS))
         raise ConfigError(f"unknown attack {unknown[0]!r}", hint=f"a kind ({kinds}) or a name from the report")
-    return found
+    return attacks
 
 
 def _check(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions) -> None:
@@ -166,15 +168,15 @@ def _check(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions) -> None:
 
 
 def _from_test(run: CleanRun, test: int) -> CleanRun:
-    """Return the run with what was said before the test left out."""
+    """Return the run without the outputs before the test."""
     return CleanRun(
-        run.parts, run.series, run.truth, test, run.said[test - run.begin :], run.starts, run.states, run.part_of
+        run.parts, run.series, run.truth, test, run.outputs[test - run.begin :], run.starts, run.states, run.part_of
     )
 
 
 def _clean_details(run: CleanRun, rows: pd.DataFrame) -> dict[str, Any]:
     names = ("sum of residuals", "single residual", "identity", "patient")
-    leaders = [names[int(run.said[slot, LEADER])] for slot in run.false_episodes()]
+    leaders = [names[int(run.outputs[slot, LEADER])] for slot in run.false_episodes()]
     return {
         "weeks": round(run.weeks, 2),
         "false_episodes": [
@@ -187,28 +189,28 @@ def _clean_details(run: CleanRun, rows: pd.DataFrame) -> dict[str, Any]:
 
 def _reach(run: CleanRun, options: RedTeamOptions) -> dict[str, dict[str, float]]:
     numbers = list(range(0, len(run.starts), max(len(run.starts) // ADAPTIVE_STARTS, 1)))[:ADAPTIVE_STARTS]
-    found = {}
+    reach_by_length = {}
     for hours in (6, 24):
         slots = hours * 60 // run.parts[0].layout.step.minutes
         usable = [n for n in numbers if np.isfinite(run.truth[:, run.starts[n] : run.starts[n] + slots]).all()]
         usable = [n for n in usable if run.starts[n] + slots < run.truth.shape[1]]
         if usable:
             reached = reach(run, usable, hours, options.seed)
-            found[f"{hours} h"] = {
+            reach_by_length[f"{hours} h"] = {
                 "reach_pct": round(reached.at_end_pct(), 2), "mean_pct": round(reached.mean_pct(), 2),
                 "alarmed_pct": round(100.0 * float(reached.alarmed.mean()), 1), "n": len(usable),
             }  # fmt: skip
-    return found
+    return reach_by_length
 
 
-def _row(found: Found, money: tuple[float, float] | None, step_min: int) -> dict[str, Any]:
-    minutes = found.minutes[np.isfinite(found.minutes)]
+def _row(detection: Detection, money: tuple[float, float] | None, step_min: int) -> dict[str, Any]:
+    minutes = detection.minutes[np.isfinite(detection.minutes)]
     return {
-        "name": found.attack.name,
-        "size_pct": found.attack.size_pct,
-        "n": int(found.minutes.size),
-        "tpr": round(found.tpr, 4),
-        "first_sample_tpr": round(float((found.minutes == step_min).mean()), 4),
+        "name": detection.attack.name,
+        "size_pct": detection.attack.size_pct,
+        "n": int(detection.minutes.size),
+        "tpr": round(detection.tpr, 4),
+        "first_sample_tpr": round(float((detection.minutes == step_min).mean()), 4),
         "median_min": float(np.median(minutes)) if minutes.size else None,
         "p90_min": round(float(np.quantile(minutes, 0.9)), 1) if minutes.size else None,
         "money_lost": None if money is None else round(money[0], 2),
@@ -230,10 +232,10 @@ def _adaptive_row(reached: dict[str, float], money: tuple[float, float] | None) 
     }
 
 
-def _verdicts(found: Found) -> dict[str, float]:
-    share = 1.0 / max(len(found.verdicts), 1)
+def _verdicts(detection: Detection) -> dict[str, float]:
+    share = 1.0 / max(len(detection.verdicts), 1)
     counted: dict[str, float] = {}
-    for code in found.verdicts:
+    for code in detection.verdicts:
         name = CODES[code].value
         counted[name] = counted.get(name, 0.0) + share
     return {name: round(value, 3) for name, value in sorted(counted.items())}
@@ -265,7 +267,7 @@ def _money(  # noqa: PLR0917 - all of them say what is run
     _, without = bench.walk(begin, end, [], guarded=False, progress=part_of(progress, 0.5, 0.6))
     slots = ATTACK_HOURS * 60 // zone.step.minutes
     names = run.parts[0].layout.channels
-    found: dict[str, tuple[float, float]] = {}
+    money_lost: dict[str, tuple[float, float]] = {}
     for k, attack in enumerate(attacks):
         progress(0.6 + 0.4 * k / len(attacks), f"money: {attack.name}")
         lost = np.zeros(2)
@@ -290,10 +292,10 @@ def _money(  # noqa: PLR0917 - all of them say what is run
             lost[1] += clean - bench.pnl(kept, chain, place, forged, slots, guarded=False)[0]
             used += 1
         if used:
-            found[attack.name] = (float(lost[0] / used), float(lost[1] / used))
+            money_lost[attack.name] = (float(lost[0] / used), float(lost[1] / used))
     if attacks:
-        found[ADAPTIVE] = _adaptive_money(bench, run, numbers, states, base, options)
-    return found, _cost(with_it, without)
+        money_lost[ADAPTIVE] = _adaptive_money(bench, run, numbers, states, base, options)
+    return money_lost, _cost(with_it, without)
 
 
 def _adaptive_money(

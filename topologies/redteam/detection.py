@@ -21,16 +21,16 @@ ATTACK_HOURS = 6
 
 @dataclass(frozen=True)
 class CleanRun:
-    """The guard over the clean test: series as it let them in, what it said, and its state at each start.
+    """The guard over the clean test: series as it let them in, its outputs and its state at each start.
 
-    ``truth``: window as measured. ``said``: outputs by slot from position ``begin``. ``states``: by start.
+    ``truth``: window as measured. ``outputs``: of the guard by slot from position ``begin``. ``states``: by start.
     """
 
     parts: tuple[GuardPart, ...]
     series: Series
     truth: Floats
     begin: int
-    said: Floats
+    outputs: Floats
     starts: tuple[int, ...]
     states: tuple[Floats32, ...]
     part_of: tuple[int, ...]
@@ -38,16 +38,16 @@ class CleanRun:
     @property
     def weeks(self) -> float:
         """Length of the test in weeks."""
-        return len(self.said) / (7.0 * self.parts[0].shape.per_day)
+        return len(self.outputs) / (7.0 * self.parts[0].shape.per_day)
 
     def false_episodes(self) -> list[int]:
         """Return the slots (from ``begin``) at which an episode began, six hours apart at least."""
         dwell = DWELL_HOURS * 60 // self.parts[0].layout.step.minutes
-        found: list[int] = []
-        for slot in np.flatnonzero(self.said[:, STARTED] == 1.0).tolist():
-            if not found or slot >= found[-1] + dwell:
-                found.append(slot)
-        return found
+        starts: list[int] = []
+        for slot in np.flatnonzero(self.outputs[:, STARTED] == 1.0).tolist():
+            if not starts or slot >= starts[-1] + dwell:
+                starts.append(slot)
+        return starts
 
 
 def run_clean(
@@ -64,7 +64,7 @@ def run_clean(
         end: End (exclusive).
         starts: Positions whose state before the slot is kept, ascending.
     """
-    truth, said = series.window.copy(), []
+    truth, outputs = series.window.copy(), []
     buffer, states, part_of = parts[0].start.copy(), [], []
     marks = sorted({begin, *edges, *starts, end})
     current = 0
@@ -76,25 +76,25 @@ def run_clean(
         if a in wanted:
             states.append(buffer.copy())
             part_of.append(current)
-        said.append(run_guard(parts[current], series, a, b, buffer)[0])
+        outputs.append(run_guard(parts[current], series, a, b, buffer)[0])
     return CleanRun(
-        tuple(parts), series, truth, begin, np.concatenate(said), tuple(starts), tuple(states), tuple(part_of)
+        tuple(parts), series, truth, begin, np.concatenate(outputs), tuple(starts), tuple(states), tuple(part_of)
     )
 
 
 def choose_starts(truth: Floats, begin: int, end: int, n: int, slots: int, rng: np.random.Generator) -> list[int]:
     """Return one random start in each of ``n`` equal parts of the test whose values are all there."""
     edges = np.linspace(begin, end - slots, n + 1).astype(int)
-    found = []
+    starts = []
     for a, b in itertools.pairwise(edges):
         start = int(rng.integers(a, max(b, a + 1)))
         if np.isfinite(truth[:, start - 1 : start + slots]).all():
-            found.append(start)
-    return sorted(set(found))
+            starts.append(start)
+    return sorted(set(starts))
 
 
 @dataclass(frozen=True)
-class Found:
+class Detection:
     """One attack against all starts: minutes to the first alarm (NaN: not found), suspects and verdicts at it."""
 
     attack: Attack
@@ -108,7 +108,7 @@ class Found:
         return float(np.isfinite(self.minutes).mean()) if self.minutes.size else 0.0
 
 
-def inject(run: CleanRun, attack: Attack, seed: int) -> Found | None:
+def inject(run: CleanRun, attack: Attack, seed: int) -> Detection | None:
     """Return when the guard finds one attack at each start; None where the zone has no such channel."""
     layout, shape = run.parts[0].layout, run.parts[0].shape
     names = layout.channels
@@ -120,19 +120,19 @@ def inject(run: CleanRun, attack: Attack, seed: int) -> Found | None:
     for number, start in enumerate(run.starts):
         rng = np.random.default_rng((seed, number))
         sign = 1.0 if rng.random() < 0.5 else -1.0
-        if run.said[start - run.begin - 1, LEVEL] > 0.0:
+        if run.outputs[start - run.begin - 1, LEVEL] > 0.0:
             continue
         forged = {row: forge(attack, run.truth[row], start, slots, shape.per_day, sign, rng) for row in rows}
         part = run.parts[run.part_of[number]]
-        said = forged_run(run, number, forged, attack.moves_total)
-        at = np.flatnonzero(said[:, LEVEL] > 0.0)
+        outputs = forged_run(run, number, forged, attack.moves_total)
+        at = np.flatnonzero(outputs[:, LEVEL] > 0.0)
         minutes.append((at[0] + 1.0) * part.layout.step.minutes if at.size else np.nan)
         if at.size:
             settled = min(int(at[0]) + 1, slots - 1)
-            shown = settled if said[settled, LEVEL] > 0.0 else int(at[0])
-            suspects.append(int(said[shown, SUSPECTED]))
-            verdicts.append(int(said[shown, VERDICT]))
-    return Found(attack, np.array(minutes), tuple(suspects), tuple(verdicts))
+            shown = settled if outputs[settled, LEVEL] > 0.0 else int(at[0])
+            suspects.append(int(outputs[shown, SUSPECTED]))
+            verdicts.append(int(outputs[shown, VERDICT]))
+    return Detection(attack, np.array(minutes), tuple(suspects), tuple(verdicts))
 
 
 def forged_run(run: CleanRun, number: int, forged: dict[int, Floats], moves_total: bool, after: int = 0) -> Floats:
@@ -162,5 +162,5 @@ def forged_series(
         if not moves_total:
             for b in range(piece.totals.shape[1]):
                 piece.totals[at : at + slots, b] += part.fit.part[b, row] * moved
-    said, _ = run_guard(part, piece, at, at + slots + after, run.states[number].copy())
-    return said, piece.window[:, at:]
+    outputs, _ = run_guard(part, piece, at, at + slots + after, run.states[number].copy())
+    return outputs, piece.window[:, at:]

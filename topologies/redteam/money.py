@@ -96,7 +96,7 @@ class MoneyBench:
         loop = ReducerLoop(reducer, zone.zone)
         warm = WARM_UP_HOURS * 60 // step.minutes
         kept: dict[str, bytes] = {}
-        found: dict[int, tuple[dict[str, bytes], BenchLane]] = {}
+        states: dict[int, tuple[dict[str, bytes], BenchLane]] = {}
         chain: BenchLane | None = None
         steps = None
         errors = Errors(np.zeros(0), np.zeros(0))
@@ -108,7 +108,7 @@ class MoneyBench:
         for message in telemetry(rows, zone, live, stop.to_pydatetime()):
             if isinstance(message, SlotClosed) and waiting and at == waiting[0] and chain is not None:
                 _keep(reducer, loop.state, kept)
-                found[at] = (dict(kept), chain)
+                states[at] = (dict(kept), chain)
                 chain = None
                 waiting.pop(0)
             outputs = loop.step(message)
@@ -127,7 +127,7 @@ class MoneyBench:
             if at % (20 * step.per_day) == 0:
                 progress((at - begin) / max(end - begin, 1), "walking over the clean test")
             at += 1
-        return found, errors
+        return states, errors
 
     def _count(self, forecast: Forecast, at: int, steps: Floats, errors: Errors) -> None:
         if forecast.net_load is None:
@@ -179,8 +179,8 @@ class MoneyBench:
                 sent = msgspec.structs.replace(message, values=values, net_load_mw=net_load_mw(values, absent))
             for output in own.forecast.step(sent):
                 if isinstance(output, Forecast):
-                    for said in _feed(own, output):
-                        deliveries.take(said)
+                    for message_out in _feed(own, output):
+                        deliveries.take(message_out)
         return self._settled(deliveries, start, slots + 1, before, own)
 
     def _settled(
@@ -215,10 +215,10 @@ def _keep(reducer: ForecastReducer, state: Any, kept: dict[str, bytes]) -> None:
 
 
 def _feed(chain: BenchLane, forecast: Forecast) -> Iterable[Message]:
-    said: list[Message] = []
+    outputs: list[Message] = []
     for bid in chain.actor.step(forecast):
-        said += chain.plant.step(bid)
-    return said
+        outputs += chain.plant.step(bid)
+    return outputs
 
 
 def _soc(state: Any, zone: Zone) -> float:

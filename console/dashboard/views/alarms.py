@@ -98,13 +98,13 @@ def unmeasured_since(moment: Moment) -> datetime | None:
     return since
 
 
-def open_lines(found: Sequence[AlarmLine]) -> list[AlarmLine]:
+def open_lines(alarm_lines: Sequence[AlarmLine]) -> list[AlarmLine]:
     """Return the open alarms, the worst first."""
     return sorted(
-        (line for line in found if line.open), key=lambda line: (_RANK[line.severity], -line.slot.timestamp())
+        (line for line in alarm_lines if line.open), key=lambda line: (_RANK[line.severity], -line.slot.timestamp())
     )
 
 
-def as_values(found: Sequence[AlarmLine]) -> list[dict[str, Any]]:
+def as_values(alarm_lines: Sequence[AlarmLine]) -> list[dict[str, Any]]:
     """Return lines as plain values."""
-    return [asdict(line) for line in found]
+    return [asdict(line) for line in alarm_lines]

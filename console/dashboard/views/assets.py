@@ -33,8 +33,8 @@ def assets(moment: Moment) -> dict[str, Any]:
         pnl[row["asset_id"]] = pnl.get(row["asset_id"], 0.0) + (row["pnl"] or 0.0)
     configured = {} if moment.config is None else {asset.asset_id: asset for asset in moment.config.assets}
     names = [*configured, *sorted({row["asset_id"] for row in rows} - configured.keys())]
-    told = _told_curves(moment)
-    lines = [_line(moment, name, configured.get(name), rows, pnl, told) for name in names]
+    curves = _setpoint_curves(moment)
+    lines = [_line(moment, name, configured.get(name), rows, pnl, curves) for name in names]
     out = sum(line["state"] not in ("follows", "rests") for line in lines)
     return {"assets": lines, "count": len(lines), "away": out, "currency": moment.currency, "decided": moment.now}
 
@@ -46,7 +46,7 @@ def _day_rows(moment: Moment, span: timedelta, asset_id: str | None = None) -> l
     return moment.rows(ASSETS, start=moment.now - span, filters=filters)
 
 
-def _told_curves(moment: Moment) -> dict[str, dict[str, Any]]:
+def _setpoint_curves(moment: Moment) -> dict[str, dict[str, Any]]:
     """Return the setpoints that ruled the newest closed slot, by asset: the highest revision of each."""
     if moment.slot is None:
         return {}
@@ -60,7 +60,7 @@ def _line(
     asset: Asset | None,
     rows: Iterable[dict[str, Any]],
     pnl: dict[str, float],
-    told: dict[str, dict[str, Any]],
+    curves: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     mine = [row for row in rows if row["asset_id"] == asset_id]
     last = mine[-1] if mine else None
@@ -72,7 +72,7 @@ def _line(
         "asset_id": asset_id,
         "kind": asset.kind if asset is not None else (last or {}).get("asset_kind", ""),
         "kind_name": _kind_name(asset),
-        "state": _state(moment, asset, last, told.get(asset_id)),
+        "state": _state(moment, asset, last, curves.get(asset_id)),
         "measured_mw": None if last is None else last["power_mw"],
         "told_mw": None if last is None else last["planned_mw"],
         "next_mw": None if setpoint is None else setpoint["power_mw"],
@@ -95,14 +95,14 @@ def _kind_name(asset: Asset | None) -> str:
     return "emergency shedding" if type_of(asset).is_emergency(asset) else kind_name(asset.kind)
 
 
-def _state(moment: Moment, asset: Asset | None, row: dict[str, Any] | None, told: dict[str, Any] | None) -> str:
+def _state(moment: Moment, asset: Asset | None, row: dict[str, Any] | None, setpoint: dict[str, Any] | None) -> str:
     if row is None:
         return "never heard"
     if moment.slot is not None and row["slot"] < moment.slot - STALE_SLOTS * moment.step:
         return "stale"
     if row["available"] is False:
         return "out of reach"
-    expected = _expected_mw(moment, told)
+    expected = _expected_mw(moment, setpoint)
     if expected is None or row["power_mw"] is None:
         return "follows"
     _, high = moment.limits_mw(asset)
@@ -110,11 +110,11 @@ def _state(moment: Moment, asset: Asset | None, row: dict[str, Any] | None, told
     return "follows" if abs(row["power_mw"] - expected) <= allowed else "not following"
 
 
-def _expected_mw(moment: Moment, told: dict[str, Any] | None) -> float | None:
+def _expected_mw(moment: Moment, setpoint: dict[str, Any] | None) -> float | None:
     """Return what the setpoint's curve asks at the net load that came; None where neither is known."""
-    if told is None:
+    if setpoint is None:
         return None
-    curve = msgspec.json.decode(told["curve"]) if told.get("curve") else []
+    curve = msgspec.json.decode(setpoint["curve"]) if setpoint.get("curve") else []
     net = moment.telemetry.get("net_load_mw")
     if not curve:
         # A plant without a curve may still be on its ramp, so only batteries and rests are judged by it.

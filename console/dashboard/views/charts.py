@@ -126,22 +126,22 @@ def _kinds(moment: Moment) -> list[str]:
 
 
 def _by_slot(rows: Iterable[dict[str, Any]], kind: str) -> dict[datetime, float]:
-    found: dict[datetime, float] = {}
+    power_mw: dict[datetime, float] = {}
     for row in rows:
         if row["asset_kind"] == kind and row["power_mw"] is not None:
-            found[row["slot"]] = found.get(row["slot"], 0.0) + row["power_mw"]
-    return found
+            power_mw[row["slot"]] = power_mw.get(row["slot"], 0.0) + row["power_mw"]
+    return power_mw
 
 
 def _soc_by_slot(moment: Moment, rows: Iterable[dict[str, Any]]) -> dict[datetime, float]:
     sizes = {battery.asset_id: battery.energy_mwh for battery in moment.batteries}
     whole = sum(sizes.values())
-    found: dict[datetime, float] = {}
+    soc: dict[datetime, float] = {}
     for row in rows:
         size = sizes.get(row["asset_id"])
         if size is not None and row["soc"] is not None:
-            found[row["slot"]] = found.get(row["slot"], 0.0) + row["soc"] * size / whole
-    return found
+            soc[row["slot"]] = soc.get(row["slot"], 0.0) + row["soc"] * size / whole
+    return soc
 
 
 def _times(value: float | None, factor: float) -> float | None:

@@ -59,37 +59,37 @@ def _misses(moment: Moment, target: Target) -> list[dict[str, Any]]:
     step_min = round(moment.step.total_seconds() / 60)
     came = {row["slot"]: row[column] for row in moment.rows(TELEMETRY, start=start, columns=("slot", column))}
     rows = moment.rows(FORECASTS, start=start, filters={"target": target.value, "horizon_min": step_min})
-    found = []
+    misses = []
     for row in reversed(rows):
         slot: datetime = row["issued_at"] + moment.step
         value = came.get(slot)
         if value is None or row["q05"] is None or row["q95"] is None:
             continue
         if not row["q05"] <= value <= row["q95"]:
-            found.append({"slot": slot, "value": value, "low": row["q05"], "median": row["q50"], "high": row["q95"]})
-        if len(found) == MISSES:
+            misses.append({"slot": slot, "value": value, "low": row["q05"], "median": row["q50"], "high": row["q95"]})
+        if len(misses) == MISSES:
             break
-    return found
+    return misses
 
 
 def model(moment: Moment) -> dict[str, Any]:
     """Return the model in force: its id, what the forecast rests on, how old its training is."""
     row = next(iter(moment.forecast.get("net_load", [])), {})
-    found = {"model_id": row.get("model_id"), "source": row.get("source"), "trained_to": None, "age": None}
+    facts = {"model_id": row.get("model_id"), "source": row.get("source"), "trained_to": None, "age": None}
     if not row or row.get("source") != "model":
-        return found
+        return facts
     from models.registry.registry import Registry  # loads the learners, which no other screen needs
 
     try:
-        versions = Registry(moment.desk.settings.models_dir).versions(moment.zone)
+        versions = Registry(moment.context.settings.models_dir).versions(moment.zone)
     except (VppError, OSError):
-        return found
+        return facts
     until = next((v["until"] for v in versions if v["model_id"] == row["model_id"]), None)
     if until is not None and moment.now is not None:
         trained = utc(datetime.fromisoformat(str(until)))
         assert trained is not None
-        found |= {"trained_to": trained, "age": ago(moment.now - trained)}
-    return found
+        facts |= {"trained_to": trained, "age": ago(moment.now - trained)}
+    return facts
 
 
 def _history(moment: Moment) -> list[dict[str, Any]]:
@@ -97,9 +97,9 @@ def _history(moment: Moment) -> list[dict[str, Any]]:
     step_min = round(moment.step.total_seconds() / 60)
     filters = {"target": "net_load", "horizon_min": step_min}
     rows = moment.rows(FORECASTS, filters=filters, columns=("issued_at", "model_id", "source", "horizon_min"))
-    found: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     for row in rows:
-        said = (row["source"], row["model_id"])
-        if not found or (found[-1]["source"], found[-1]["model_id"]) != said:
-            found.append({"since": row["issued_at"], "source": row["source"], "model_id": row["model_id"]})
-    return found[::-1][:12]
+        source = (row["source"], row["model_id"])
+        if not changes or (changes[-1]["source"], changes[-1]["model_id"]) != source:
+            changes.append({"since": row["issued_at"], "source": row["source"], "model_id": row["model_id"]})
+    return changes[::-1][:12]

@@ -32,14 +32,14 @@ class ZoneVerdict:
 
 def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
     """Return the frame of a zone's screens."""
-    found = alarms.lines(moment)
+    alarm_lines = alarms.lines(moment)
     holds = [order for order in book.standing() if order.action == "hold"]
-    verdict = verdict_of(moment, found, holds)
-    crew = workers(moment.desk)
-    warnings = len(alarms.open_lines(found))
+    verdict = verdict_of(moment, alarm_lines, holds)
+    crew = workers(moment.context)
+    warnings = len(alarms.open_lines(alarm_lines))
     return {
         "zone": moment.zone,
-        "zones": moment.desk.zones(),
+        "zones": moment.context.zones(),
         "now": moment.now,
         "slot": moment.slot,
         "step_min": round(moment.step.total_seconds() / 60),
@@ -58,11 +58,11 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
     }
 
 
-def verdict_of(moment: Moment, found: Sequence[alarms.AlarmLine], holds: Sequence[Order]) -> ZoneVerdict:
+def verdict_of(moment: Moment, alarm_lines: Sequence[alarms.AlarmLine], holds: Sequence[Order]) -> ZoneVerdict:
     """Return the first that holds: nothing yet, critical, warning, hold, normal."""
     if moment.slot is None:
         return ZoneVerdict("waiting", "Waiting", "for the first slot")
-    opened = alarms.open_lines(found)
+    opened = alarms.open_lines(alarm_lines)
     worst = opened[0] if opened else None
     if worst is not None and worst.severity == "critical":
         count = sum(line.severity == "critical" for line in opened)
@@ -80,8 +80,8 @@ def verdict_of(moment: Moment, found: Sequence[alarms.AlarmLine], holds: Sequenc
 
 def clock(moment: Moment) -> dict[str, Any]:
     """Return the run's clock: its mode, speed, and the age of the newest slot where it runs live."""
-    mode = read_mode(moment.desk.settings)
-    wall, now, step_s = moment.desk.now(), moment.now, moment.step.total_seconds()
+    mode = read_mode(moment.context.settings)
+    wall, now, step_s = moment.context.now(), moment.now, moment.step.total_seconds()
     if mode is not None and not mode.live:
         speed = mode.speed_at(round(step_s / 60))
         text = "Replay · max" if speed is None else f"Replay · ×{speed:,.0f}"

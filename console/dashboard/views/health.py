@@ -36,8 +36,8 @@ class Rates:
 
     def of(self, status: dict[str, dict[str, Any]]) -> dict[str, float]:
         """Return the rates, given the newest status of every worker."""
-        for name, said in status.items():
-            at, count = said["updated_at_s"], said["processed"]
+        for name, worker in status.items():
+            at, count = worker["updated_at_s"], worker["processed"]
             before = self._seen.get(name)
             if before is None or count < before[1]:
                 self._seen[name] = (at, count)
@@ -49,7 +49,7 @@ class Rates:
 
 def health(moment: Moment, background: Background, rates: Rates) -> dict[str, Any]:
     """Return the screen of health."""
-    pipeline = get_pipeline_health(moment.desk)
+    pipeline = get_pipeline_health(moment.context)
     spans = background.get(("spans", "store", moment.slot), lambda: _tables(moment))
     balance = background.get(("balance", moment.zone, moment.slot), lambda: _balance(moment))
     return {
@@ -68,17 +68,17 @@ def health(moment: Moment, background: Background, rates: Rates) -> dict[str, An
         "span": _span(moment),
         "alarms": alarms.as_values(alarms.lines(moment))[:30],
         "topics": [{"name": topic.name, "doc": topic.doc} for topic in TOPICS],
-        "run": moment.desk.settings.run,
+        "run": moment.context.settings.run,
     }
 
 
 def chain(moment: Moment, rates: Rates) -> list[dict[str, Any]]:
     """Return every worker of the chain as it says of itself; replicas of one topology stand after one another."""
-    status = read_status(moment.desk.settings)
-    per_s, restarts = rates.of(status), read_restarts(moment.desk.settings)
-    found = []
-    for worker in workers(moment.desk):
-        said = status.get(worker.topology, {})
+    status = read_status(moment.context.settings)
+    per_s, restarts = rates.of(status), read_restarts(moment.context.settings)
+    links = []
+    for worker in workers(moment.context):
+        reported = status.get(worker.topology, {})
         topology = next((name for name in TOPOLOGIES if worker.topology.startswith(name)), worker.topology)
         state, cause = worker.state, ""
         if state == "silent":
@@ -89,7 +89,7 @@ def chain(moment: Moment, rates: Rates) -> list[dict[str, Any]]:
             cause = f"{worker.lag:,} records wait and none is processed"
         elif worker.lag is not None and worker.lag > LAGGING:
             state, cause = "lagging", f"{worker.lag:,} records wait"
-        found.append(
+        links.append(
             {
                 "name": worker.topology,
                 "topology": topology,
@@ -99,39 +99,39 @@ def chain(moment: Moment, rates: Rates) -> list[dict[str, Any]]:
                 "processed": worker.processed,
                 "per_s": per_s.get(worker.topology),
                 "age_s": worker.age_s,
-                "slot": said.get("last_slot", {}).get(moment.zone),
+                "slot": reported.get("last_slot", {}).get(moment.zone),
                 "dead_letters": worker.dead_letters,
                 "restarts": restarts.get(worker.topology, 0),
-                "cpu_s": said.get("cpu_s"),
+                "cpu_s": reported.get("cpu_s"),
             }
         )
-    return found
+    return links
 
 
-def silent(found: list[dict[str, Any]]) -> bool:
+def silent(links: list[dict[str, Any]]) -> bool:
     """Return whether any worker of a chain is silent."""
-    return any(worker["state"] == "silent" and worker["age_s"] > FAULT_AFTER_S for worker in found)
+    return any(worker["state"] == "silent" and worker["age_s"] > FAULT_AFTER_S for worker in links)
 
 
 def _tables(moment: Moment) -> list[dict[str, Any]]:
-    found = []
+    tables = []
     for table in TABLES:
-        spans = moment.desk.store.spans(table)
+        spans = moment.context.store.spans(table)
         newest = max((span.last for span in spans), default=None)
         wall = table.name in ("audit", "ends", "dlq")
-        found.append({"table": table.name, "rows": sum(span.rows for span in spans), "newest": newest, "wall": wall})
-    return found
+        tables.append({"table": table.name, "rows": sum(span.rows for span in spans), "newest": newest, "wall": wall})
+    return tables
 
 
 def _balance(moment: Moment) -> float | None:
     if moment.now is None:
         return None
-    return ledger_errors(moment.desk.store, zone=moment.zone, start=moment.now - timedelta(days=31)).energy_mwh
+    return ledger_errors(moment.context.store, zone=moment.zone, start=moment.now - timedelta(days=31)).energy_mwh
 
 
 def letters(moment: Moment) -> list[dict[str, Any]]:
     """Return the newest dead letters of all zones: reason, place, and the start of the record as text."""
-    rows = moment.desk.store.read(DLQ, order="desc", limit=LETTERS).dicts()
+    rows = moment.context.store.read(DLQ, order="desc", limit=LETTERS).dicts()
     return [
         {
             "reason": row["reason"],
@@ -170,7 +170,7 @@ def _channels(moment: Moment) -> dict[str, Any]:
 
 def _span(moment: Moment) -> dict[str, Any] | None:
     """Return the first and the last moment that can be looked back at."""
-    store = moment.desk.store
+    store = moment.context.store
     first = store.read(TELEMETRY, zone=moment.zone, columns=("slot",), limit=1).column("slot")
     last = store.read(TELEMETRY, zone=moment.zone, columns=("slot",), order="desc", limit=1).column("slot")
     if not first:

@@ -12,7 +12,7 @@ import msgspec
 
 from agents.assets.contract import StorageParameters
 from agents.assets.registry import type_of
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Batteries, Zone
@@ -28,24 +28,24 @@ class Moment:
     """A zone as it is looked at.
 
     Attributes:
-        desk: Reads the plant.
+        context: Store, fleet and clock of the run.
         zone: The zone's name.
         at: Look back: nothing later than this is read; None: now.
     """
 
-    desk: Desk
+    context: ReadContext
     zone: str
     at: datetime | None = None
 
     @cached_property
     def config(self) -> Zone | None:
         """How the zone is set up, None where no file says."""
-        return self.desk.config(self.zone)
+        return self.context.config(self.zone)
 
     @cached_property
     def step(self) -> timedelta:
         """Slot length."""
-        return timedelta(minutes=self.desk.step_min(self.zone))
+        return timedelta(minutes=self.context.step_min(self.zone))
 
     @cached_property
     def telemetry(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Moment:
         until = self._until(table)
         if end is None or (until is not None and until < end):
             end = until
-        read = self.desk.store.read(
+        read = self.context.store.read(
             table, zone=self.zone, start=start, end=end, columns=columns, filters=filters, limit=limit, order=order
         )
         return read.dicts()
@@ -150,11 +150,11 @@ class Moment:
         now = self.now
         if now is None:
             return {}
-        found: dict[str, dict[str, Any]] = {}
-        rows = self.desk.store.read(SETPOINTS, zone=self.zone, start=now, end=now + timedelta(seconds=1)).dicts()
+        newest: dict[str, dict[str, Any]] = {}
+        rows = self.context.store.read(SETPOINTS, zone=self.zone, start=now, end=now + timedelta(seconds=1)).dicts()
         for row in sorted(rows, key=lambda row: row["revision"]):
-            found[row["asset_id"]] = row
-        return found
+            newest[row["asset_id"]] = row
+        return newest
 
     @cached_property
     def delivered(self) -> dict[str, dict[str, Any]]:
@@ -169,11 +169,11 @@ class Moment:
         last = self.rows(FORECASTS, limit=1, order="desc", columns=("issued_at",))
         if not last:
             return {}
-        found: dict[str, list[dict[str, Any]]] = {}
+        by_target: dict[str, list[dict[str, Any]]] = {}
         for row in self.rows(FORECASTS, start=last[0]["issued_at"]):
             if row["q50"] is not None:
-                found.setdefault(row["target"], []).append(row)
-        return {target: sorted(rows, key=lambda row: row["horizon_min"]) for target, rows in found.items()}
+                by_target.setdefault(row["target"], []).append(row)
+        return {target: sorted(rows, key=lambda row: row["horizon_min"]) for target, rows in by_target.items()}
 
     @cached_property
     def alerts(self) -> list[dict[str, Any]]:

@@ -60,12 +60,12 @@ def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
             day["cycled"] += out
         day["last"] = max(day["last"], row["slot"]) if day["last"] else row["slot"]
     whole = sum(energy.values())
-    found = []
+    days = []
     for when, day in sorted(by_day.items()):
         cycled = day.pop("cycled")
         last = day.pop("last")
         partial = last is not None and local_date(last + moment.step, moment.time_zone) == when
-        found.append(
+        days.append(
             {
                 "day": when,
                 **day,
@@ -74,7 +74,7 @@ def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
                 "to": last + moment.step if partial and last is not None else None,
             }
         )
-    return found
+    return days
 
 
 def _empty() -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _captured(moment: Moment, start: datetime) -> dict[date, dict[str, Any]]:
     sums: dict[date, dict[str, Any]] = defaultdict(
         lambda: {"perfect": 0.0, "captured": 0.0, "lost": defaultdict(float)}
     )
-    for day in captures(moment.desk.store, moment.config, start=start, end=moment.now):
+    for day in captures(moment.context.store, moment.config, start=start, end=moment.now):
         one = sums[day.day]
         one["perfect"] += day.capture.bound
         one["captured"] += day.capture.value

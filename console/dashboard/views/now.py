@@ -37,15 +37,15 @@ FULL = 0.005
 
 def now(moment: Moment, book: OrderBook, background: Background) -> dict[str, Any]:
     """Return the screen Now."""
-    found = alarms.lines(moment)
+    alarm_lines = alarms.lines(moment)
     decision, planned = moment.decision, moment.plan
     actions = [] if planned is None or moment.config is None else planned_actions(planned, moment.config)
     return {
         "strip": {
-            "fine": _fine(moment, book, found),
+            "fine": _fine(moment, book, alarm_lines),
             "doing": _doing(moment),
             "comes": _comes(moment, planned, actions),
-            "must": _must(moment, book, found),
+            "must": _must(moment, book, alarm_lines),
         },
         "values": values(moment, planned, actions, background),
         "past": charts.past(moment, PAST),
@@ -58,18 +58,18 @@ def now(moment: Moment, book: OrderBook, background: Background) -> dict[str, An
         "decided": None if decision is None else decision.for_slot,
         "actions": _shown(moment, planned, actions),
         "in_force": [] if planned is not None else in_force(moment),
-        "alarms": alarms.as_values(found)[:30],
+        "alarms": alarms.as_values(alarm_lines)[:30],
     }
 
 
-def _fine(moment: Moment, book: OrderBook, found: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
+def _fine(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
     holds = [order for order in book.standing() if order.action == "hold"]
-    verdict = verdict_of(moment, found, holds)
+    verdict = verdict_of(moment, alarm_lines, holds)
     room = _room(moment)
     below = "" if room is None else f"import {abs(room):.1f} MW {'below' if room >= 0 else 'above'} the cap"
     match verdict.state:
         case "normal":
-            text = "No warning in 24 h" if not any(line.act for line in found) else "No open warning"
+            text = "No warning in 24 h" if not any(line.act for line in alarm_lines) else "No open warning"
             text += f", {below}." if below else "."
         case "hold":
             text = "No other alarm." + (f" Import is {below.removeprefix('import ')}." if below else "")
@@ -77,7 +77,7 @@ def _fine(moment: Moment, book: OrderBook, found: Sequence[alarms.AlarmLine]) ->
             text = "The first forecast needs history."
         case _:
             since = alarms.unmeasured_since(moment)
-            worst = next(iter(alarms.open_lines(found)), None)
+            worst = next(iter(alarms.open_lines(alarm_lines)), None)
             text = f"Net load is not measured since {since:%H:%M}." if since is not None else ""
             if not text and worst is not None:
                 text = f"{worst.title}, {worst.slot:%H:%M}."
@@ -177,10 +177,10 @@ def _verb(action: PlannedAction) -> str:
             return "gives" if action.first_mw > 0 else "takes"
 
 
-def _must(moment: Moment, book: OrderBook, found: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
+def _must(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
     plans = [] if moment.at is not None else book.open_plans()
     holds = [order for order in book.standing() if order.action == "hold"]
-    worst = next((line for line in alarms.open_lines(found) if line.act), None)
+    worst = next((line for line in alarms.open_lines(alarm_lines) if line.act), None)
     if worst is not None and (worst.severity == "critical" or not plans):
         headline = f"{worst.act} of {worst.channels[0]}" if worst.channels else str(worst.act)
         detail = f"{worst.title}, since {worst.slot:%H:%M}."
@@ -188,7 +188,13 @@ def _must(moment: Moment, book: OrderBook, found: Sequence[alarms.AlarmLine]) ->
     if plans:
         count = len(plans)
         headline = "1 plan waits for you" if count == 1 else f"{plural(count, 'plan')} wait for you"
-        return {"state": "plans", "headline": headline, "text": "", "ends_at": plans[0].kept.expires_at, "go": "orders"}
+        return {
+            "state": "plans",
+            "headline": headline,
+            "text": "",
+            "ends_at": plans[0].proposal.expires_at,
+            "go": "orders",
+        }
     if holds:
         return {
             "state": "hold",
@@ -239,11 +245,11 @@ def in_force(moment: Moment) -> list[dict[str, Any]]:
     config = moment.config
     if config is None or moment.now is None:
         return []
-    found = []
+    setpoints = []
     for asset in config.assets:
         row = moment.setpoints.get(asset.asset_id)
         if row is not None:
-            found.append(
+            setpoints.append(
                 {
                     "asset_id": asset.asset_id,
                     "kind": asset.kind,
@@ -251,7 +257,7 @@ def in_force(moment: Moment) -> list[dict[str, Any]]:
                     "mw": row["power_mw"],
                 }
             )
-    return found
+    return setpoints
 
 
 def _does(asset: Asset, power_mw: float, least: float) -> str:

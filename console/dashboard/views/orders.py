@@ -56,8 +56,8 @@ class OrderBook:
 
     def open_plans(self) -> list[PlanState]:
         """Return the plans that wait for approval, the first to end first."""
-        found = [plan for plan in self.plans if plan.status(self.wall) == "proposed"]
-        return sorted(found, key=lambda plan: plan.kept.expires_at)
+        waiting = [plan for plan in self.plans if plan.status(self.wall) == "proposed"]
+        return sorted(waiting, key=lambda plan: plan.proposal.expires_at)
 
     def waiting(self) -> int:
         """Return how many plans wait for approval."""
@@ -96,11 +96,11 @@ def orders(book: OrderBook) -> dict[str, Any]:
 
 
 def _assets(moment: Moment) -> list[dict[str, Any]]:
-    found = []
+    assets = []
     for asset in () if moment.config is None else moment.config.assets:
         low, high = moment.limits_mw(asset)
-        found.append({"asset_id": asset.asset_id, "kind": asset.kind, "min_mw": low, "max_mw": high})
-    return found
+        assets.append({"asset_id": asset.asset_id, "kind": asset.kind, "min_mw": low, "max_mw": high})
+    return assets
 
 
 def wish(moment: Moment, order: Order) -> str:
@@ -140,7 +140,7 @@ def _who(moment: Moment, order: Order) -> str:
 
 
 def _plan_line(moment: Moment, plan: PlanState, wall: datetime) -> dict[str, Any]:
-    order = plan.kept.order
+    order = plan.proposal.order
     return {
         "id": plan.plan_id,
         "is_plan": True,
@@ -152,11 +152,11 @@ def _plan_line(moment: Moment, plan: PlanState, wall: datetime) -> dict[str, Any
         "by": plan.proposer,
         "approved_by": plan.approved_by,
         "status": plan.status(wall),
-        "outcome": plan.kept.outcome,
-        "expires_at": plan.kept.expires_at,
-        "cost_change": plan.kept.cost_change,
+        "outcome": plan.proposal.outcome,
+        "expires_at": plan.proposal.expires_at,
+        "cost_change": plan.proposal.cost_change,
         "digest": plan.digest,
-        "note": "; ".join(plan.kept.reasons),
+        "note": "; ".join(plan.proposal.reasons),
     }
 
 
@@ -191,7 +191,7 @@ def life(
 ) -> list[dict[str, Any]]:
     """Return the life of an order as steps: ``state`` is ``done``, ``waits``, ``failed`` or ``ahead``."""
     steps: list[dict[str, Any]] = []
-    order = plan.kept.order if plan is not None else None if row is None else _order(row)
+    order = plan.proposal.order if plan is not None else None if row is None else _order(row)
     if plan is not None:
         steps += _plan_steps(plan, wall, moment.currency)
     if order is None or (plan is not None and not plan.executed and row is None):
@@ -207,11 +207,11 @@ def life(
 
 
 def _plan_steps(plan: PlanState, wall: datetime, currency: str) -> list[dict[str, Any]]:
-    cost = plan.kept.cost_change
+    cost = plan.proposal.cost_change
     priced = "" if cost is None else f", {'gains' if cost < 0 else 'costs'} {money(abs(cost), currency)}"
     status = plan.status(wall)
     if status == "refused":
-        return [_step("done", f"Proposed by {plan.proposer}"), _step("failed", "; ".join(plan.kept.reasons))]
+        return [_step("done", f"Proposed by {plan.proposer}"), _step("failed", "; ".join(plan.proposal.reasons))]
     steps = [_step("done", f"Proposed by {plan.proposer}{priced}")]
     if status == "rejected":
         return [*steps, _step("failed", f"Rejected by {plan.rejected_by}")]
@@ -237,8 +237,8 @@ def _acting_steps(moment: Moment, order: Order) -> list[dict[str, Any]]:
         steps = [_step("waits", f"Waits: acts from {begins:%H:%M}")]
     else:
         steps = [_step("done", f"Acts since {begins:%H:%M}")]
-        said = _plant_says(moment, order)
-        steps += [] if said is None else [_step("done", said)]
+        verdict = _plant_says(moment, order)
+        steps += [] if verdict is None else [_step("done", verdict)]
     if ends is None:
         return steps
     over = now is not None and ends <= now
@@ -248,8 +248,8 @@ def _acting_steps(moment: Moment, order: Order) -> list[dict[str, Any]]:
 def _plant_says(moment: Moment, order: Order) -> str | None:
     decision = moment.decision
     verdicts = [] if decision is None else decision.verdicts
-    found = next((verdict for verdict in verdicts if verdict.order_id == order.order_id), None)
-    return None if found is None else f"The plant: {say_verdict(found)}"
+    verdict = next((verdict for verdict in verdicts if verdict.order_id == order.order_id), None)
+    return None if verdict is None else f"The plant: {say_verdict(verdict)}"
 
 
 def _step(state: str, text: str) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def _step(state: str, text: str) -> dict[str, Any]:
 
 def audit(moment: Moment) -> list[dict[str, Any]]:
     """Return the newest acts on the zone; ``run`` marks rows whose time is the run's clock."""
-    rows = moment.desk.store.read(
+    rows = moment.context.store.read(
         AUDIT, zone=[moment.zone, "all"], order="desc", limit=AUDIT_ROWS * 3,
         columns=("at", "principal", "action", "verdict", "audit_id"),
     ).dicts()  # fmt: skip

@@ -58,9 +58,9 @@ def rows(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
     assert table is not None
     net, price = _bands(moment, "net_load", moment.factor), _bands(moment, "price", 1.0)
     soc = charts.plan_soc(moment, decision)
-    found = []
+    plan_rows = []
     for h, start in enumerate(edges[:-1]):
-        found.append(
+        plan_rows.append(
             {
                 "step": h,
                 "start": start,
@@ -77,16 +77,16 @@ def rows(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
                 "binding": _binding(duals, h),
             }
         )
-    return found
+    return plan_rows
 
 
 def _bands(moment: Moment, target: str, factor: float) -> dict[datetime, tuple[float, float, float]]:
-    found = {}
+    bands = {}
     for row in moment.forecast.get(target, []):
         start = row["issued_at"] + timedelta(minutes=row["horizon_min"])
         if row["q05"] is not None and row["q95"] is not None:
-            found[start] = (row["q05"] * factor, row["q50"] * factor, row["q95"] * factor)
-    return found
+            bands[start] = (row["q05"] * factor, row["q50"] * factor, row["q95"] * factor)
+    return bands
 
 
 def _at(values: Any, h: int) -> float | None:
@@ -174,14 +174,14 @@ def _alternatives(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
     least = least_mw(config)
     does = "Rest" if abs(chosen) <= least else "Sell" if chosen > 0 else "Charge"
     amount = "" if does == "Rest" else f" {abs(chosen):.1f} MW"
-    found: list[dict[str, Any]] = [{"name": f"{does}{amount}", "code": "chosen", "cost": 0.0}]
+    alternatives: list[dict[str, Any]] = [{"name": f"{does}{amount}", "code": "chosen", "cost": 0.0}]
     for code, cost in sorted(decision.alternatives.items(), key=lambda item: item[1]):
         name = _LABELS.get(code, code[:1].upper() + code[1:])
         if name == does and (does == "Rest" or abs(abs(chosen) - full[does]) < least):
             continue
         at_full = f" at full, {full[name]:g} MW" if name in full else ""
-        found.append({"name": name + at_full, "code": code, "cost": cost})
-    return found
+        alternatives.append({"name": name + at_full, "code": code, "cost": cost})
+    return alternatives
 
 
 def _bids(decision: Decision) -> str:
@@ -189,8 +189,8 @@ def _bids(decision: Decision) -> str:
     missing = f", no current bid of {', '.join(bid.policy for bid in decision.missing)}" if decision.missing else ""
     if len(sources) == 1 and len(decision.bids) == 2:
         return f"both from the {next(iter(sources))}{missing}"
-    told = ", ".join(f"{name} from the {bid.source}" for name, bid in sorted(decision.bids.items()))
-    return (told or "none") + missing
+    policies = ", ".join(f"{name} from the {bid.source}" for name, bid in sorted(decision.bids.items()))
+    return (policies or "none") + missing
 
 
 def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: float) -> dict[str, Any]:
@@ -200,25 +200,25 @@ def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: fl
         QuestionError: Zone, decision or asset is unknown.
     """
     answer = explain_decision(
-        moment.desk, zone=moment.zone, decision_id=decision_id, at=None, why_not_asset=asset_id, why_not_mw=power_mw
+        moment.context, zone=moment.zone, decision_id=decision_id, at=None, why_not_asset=asset_id, why_not_mw=power_mw
     )
     if answer.why_not is None:
         return {"outcome": "refused", "text": "; ".join(answer.warnings) or (answer.hint or "It cannot be priced.")}
-    found = answer.why_not
-    does = _instead(moment, asset_id, found.power_mw)
+    alternative = answer.why_not
+    does = _instead(moment, asset_id, alternative.power_mw)
     cash = moment.currency
-    if abs(found.extra_cost) < 0.5:
+    if abs(alternative.extra_cost) < 0.5:
         text = f"{does} instead: as good. It changes nothing in the hours ahead."
     else:
-        amount = money(abs(found.extra_cost), cash)
-        text = f"{does} instead: {amount} {'dearer' if found.extra_cost > 0 else 'cheaper'}."
+        amount = money(abs(alternative.extra_cost), cash)
+        text = f"{does} instead: {amount} {'dearer' if alternative.extra_cost > 0 else 'cheaper'}."
     return {
         "outcome": "priced",
         "text": text,
-        "extra_cost": found.extra_cost,
-        "items": found.items,
-        "notes": found.notes,
-        "power_mw": found.power_mw,
+        "extra_cost": alternative.extra_cost,
+        "items": alternative.items,
+        "notes": alternative.notes,
+        "power_mw": alternative.power_mw,
     }
 
 

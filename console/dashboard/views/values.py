@@ -81,12 +81,12 @@ def _last_import(moment: Moment) -> dict[str, Any] | None:
 def next_powers(moment: Moment) -> dict[str, float]:
     """Return the setpoints of the slot that begins now, summed by kind."""
     config = moment.config
-    found: dict[str, float] = {}
+    power_mw: dict[str, float] = {}
     for asset in () if config is None else config.assets:
         row = moment.setpoints.get(asset.asset_id)
         if row is not None:
-            found[asset.kind] = found.get(asset.kind, 0.0) + row["power_mw"]
-    return {kind: found[kind] for kind in KINDS if kind in found}
+            power_mw[asset.kind] = power_mw.get(asset.kind, 0.0) + row["power_mw"]
+    return {kind: power_mw[kind] for kind in KINDS if kind in power_mw}
 
 
 def _plant(moment: Moment) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _capture_pct(moment: Moment, start: datetime) -> float | None:
 
     if moment.config is None or not moment.batteries:
         return None
-    days = captures(moment.desk.store, moment.config, start=start, end=moment.now)
+    days = captures(moment.context.store, moment.config, start=start, end=moment.now)
     whole = list(capture_of_each(days).values())
     bound = sum(one.bound for one in whole)
     return 100.0 * sum(one.value for one in whole) / bound if bound > 0 else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from console.dashboard.views.alarms import HOLD_ALERT
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, LEDGER, SETPOINTS, TELEMETRY
@@ -20,32 +20,34 @@ MAX_ZONES = 1000
 _RANK = {"critical": 0, "warning": 1, "normal": 2}
 
 
-def zones(desk: Desk) -> dict[str, Any]:
+def zones(context: ReadContext) -> dict[str, Any]:
     """Return totals by currency and a line per zone, for at most ``MAX_ZONES`` zones."""
-    names = desk.zones()[:MAX_ZONES]
-    newest = desk.newest()
+    names = context.zones()[:MAX_ZONES]
+    newest = context.newest()
     if not newest:
         return {"zones": [], "totals": [], "now": None}
     last = max(newest.values())
     since = last - DAY
     telemetry = _grouped(
-        desk.store.scan(TELEMETRY, start=since, columns=("zone", "slot", "net_load_mw", "price_per_mwh"))
+        context.store.scan(TELEMETRY, start=since, columns=("zone", "slot", "net_load_mw", "price_per_mwh"))
     )
-    delivered = _grouped(desk.store.scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc")))
-    ledger = _grouped(desk.store.scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action")))
+    delivered = _grouped(
+        context.store.scan(ASSETS, start=since, columns=("zone", "slot", "asset_id", "power_mw", "soc"))
+    )
+    ledger = _grouped(context.store.scan(LEDGER, start=since, columns=("zone", "slot", "pnl", "penalty_no_action")))
     setpoints = _grouped(
-        desk.store.scan(SETPOINTS, start=last, columns=("zone", "slot", "asset_id", "power_mw", "revision"))
+        context.store.scan(SETPOINTS, start=last, columns=("zone", "slot", "asset_id", "power_mw", "revision"))
     )
     alert_columns = ("zone", "slot", "alert_id", "severity", "topic", "text")
-    alerts = _grouped(desk.store.scan(ALERTS, start=since, columns=alert_columns))
+    alerts = _grouped(context.store.scan(ALERTS, start=since, columns=alert_columns))
     decisions = _grouped(
-        desk.store.scan(
+        context.store.scan(
             DECISIONS, start=last - timedelta(hours=2), columns=("zone", "slot", "for_slot", "revision", "body")
         )
     )
     lines = [
         _line(
-            desk.config(name), name, newest.get(name), last,
+            context.config(name), name, newest.get(name), last,
             telemetry[name], delivered[name], ledger[name], setpoints[name], alerts[name], decisions[name],
         )
         for name in names
@@ -54,11 +56,11 @@ def zones(desk: Desk) -> dict[str, Any]:
 
 
 def _grouped(chunks: Iterable[Any]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    by_zone: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for chunk in chunks:
         for row in chunk.dicts():
-            found[row["zone"]].append(row)
-    return found
+            by_zone[row["zone"]].append(row)
+    return by_zone
 
 
 def _end(telemetry: dict[str, list[dict[str, Any]]], last: datetime) -> datetime:
@@ -158,10 +160,10 @@ def _next(setpoints: list[dict[str, Any]], now: datetime) -> float | None:
 
 def _soc(config: Zone | None, delivered: list[dict[str, Any]], last: datetime) -> float | None:
     sizes = {} if config is None else {battery.asset_id: battery.energy_mwh for battery in config.batteries}
-    found = [
+    levels = [
         (row["soc"], sizes[row["asset_id"]]) for row in delivered if row["slot"] == last and row["asset_id"] in sizes
     ]
-    known = [(soc, size) for soc, size in found if soc is not None]
+    known = [(soc, size) for soc, size in levels if soc is not None]
     whole = sum(size for _, size in known)
     return sum(soc * size for soc, size in known) / whole if whole else None
 
@@ -179,11 +181,11 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     by_currency: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         by_currency[line["currency"]].append(line)
-    found = []
+    totals = []
     for currency, group in sorted(by_currency.items()):
         stored = [(one["soc"] * one["energy_mwh"], one["energy_mwh"]) for one in group if one["soc"] is not None]
         whole = sum(size for _, size in stored)
-        found.append(
+        totals.append(
             {
                 "currency": currency,
                 "zones": len(group),
@@ -199,7 +201,7 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "against": _sum(group, "against"),
             }
         )
-    return found
+    return totals
 
 
 def _sum(group: list[dict[str, Any]], name: str) -> float | None:

@@ -1,25 +1,25 @@
-"""A desk over a settled plant, one over nothing."""
+"""Read contexts: over a settled plant, and over an empty data directory."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mcp_server.queries.context import Desk
-from tests.worlds.mcp_plant import empty_desk, filled_desk
+from mcp_server.queries.context import ReadContext
+from tests.worlds.mcp_plant import empty_context, filled_context
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadContext]:
     """The filled plant, shared: nothing here writes to it."""
-    found = filled_desk(tmp_path_factory.mktemp("plant"))
+    found = filled_context(tmp_path_factory.mktemp("plant"))
     yield found
     found.store.close()
 
 
 @pytest.fixture
-def nothing(tmp_path: Path) -> Iterator[Desk]:
+def nothing(tmp_path: Path) -> Iterator[ReadContext]:
     """A data directory where nothing has run."""
-    found = empty_desk(tmp_path / "none")
+    found = empty_context(tmp_path / "none")
     yield found
     found.store.close()

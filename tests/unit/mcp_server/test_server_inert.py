@@ -12,7 +12,7 @@ from fastmcp import Client
 from agents.autonomous.agent import GridAgent
 from agents.autonomous.guard import AgentLimits
 from agents.autonomous.rule_based_brain import Strategy
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from tests.worlds.mcp_plant import BATTERY, END, EVIL, LAST, WALL, fill, settings_in
 from vpp.store import open_store
@@ -37,7 +37,7 @@ TOOLS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def context(tmp_path: Path) -> Iterator[ReadContext]:
     """The plant of the other tests, with hostile text wherever a device or a worker may write text."""
     settings = settings_in(tmp_path)
     with open_store(settings) as store:
@@ -53,7 +53,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         store.write(BIDS, [("GB", LAST, "actor", EVIL, EVIL, EVIL, "{}")])
         quality = f'{{"{EVIL.encode("unicode_escape").decode()}":"missing"}}'.replace("\\x1b", "\\u001b")
         store.write(TELEMETRY, [("GB", LAST, 34_700.0, 1000.0, 5000.0, 28_700.0, 147.0, None, quality, "{}", 0)])
-    found = Desk(settings, open_store(settings, read_only=True), now=lambda: WALL)
+    found = ReadContext(settings, open_store(settings, read_only=True), now=lambda: WALL)
     yield found
     found.store.close()
 
@@ -72,8 +72,8 @@ def texts(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_no_answer_carries_what_a_terminal_or_a_parser_would_obey(desk: Desk, mode: Any) -> None:
-    async with Client(build_server(desk), mode=mode) as client:
+async def test_no_answer_carries_what_a_terminal_or_a_parser_would_obey(context: ReadContext, mode: Any) -> None:
+    async with Client(build_server(context), mode=mode) as client:
         for tool, arguments in TOOLS:
             result = await client.call_tool(tool, arguments, raise_on_error=False)
             said = [result.content[0].text] if result.is_error else list(texts(result.structured_content))
@@ -83,7 +83,7 @@ async def test_no_answer_carries_what_a_terminal_or_a_parser_would_obey(desk: De
         assert status.isprintable()
 
 
-async def test_the_agent_reads_it_and_does_nothing(desk: Desk) -> None:
-    async with Client(build_server(desk)) as client:
+async def test_the_agent_reads_it_and_does_nothing(context: ReadContext) -> None:
+    async with Client(build_server(context)) as client:
         report = await GridAgent(client, Strategy(), AgentLimits(), lambda _: None, "agent:grid").look("GB")
     assert report.kind in ("blind", "no_action")

@@ -11,7 +11,7 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.utilities.tests import asgi_client
 
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.security.auth import TokenHashes, add_token
 from mcp_server.server import build_server
 from tests.worlds.plant_loop import Loop
@@ -23,9 +23,9 @@ MODES = ["auto", "legacy"]
 
 
 def server_of(loop: Loop, auth: Any = None, key: bytes | None = None) -> Any:
-    desk = Desk(loop.settings, loop.store, now=loop.clock)
+    context = ReadContext(loop.settings, loop.store, now=loop.clock)
     book = PlanBook(loop.store, loop.post, key, loop.clock)
-    return build_server(desk, Acts(desk, book, pause=lambda _: None), auth)
+    return build_server(context, Acts(context, book, pause=lambda _: None), auth)
 
 
 async def ask(client: Client[Any], tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from fastmcp import Client
 
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from scripts.worked_questions import pretty, questions, short
 from tests.worlds.builders import ZONE
@@ -22,9 +22,9 @@ async def test_all_questions_are_answered_as_markdown(tmp_path: Path, capsys: py
     loop = Loop(tmp_path)
     while loop.next_slot < 12:
         loop.close_slot()
-    desk = Desk(loop.settings, loop.store, now=loop.clock)
-    acts = Acts(desk, PlanBook(loop.store, loop.post, None, loop.clock), pause=lambda _: None)
-    async with Client(build_server(desk, acts)) as client:
+    context = ReadContext(loop.settings, loop.store, now=loop.clock)
+    acts = Acts(context, PlanBook(loop.store, loop.post, None, loop.clock), pause=lambda _: None)
+    async with Client(build_server(context, acts)) as client:
         await questions(client, ZONE)
     said = capsys.readouterr().out
     answers = [json.loads(block) for block in re.findall(r"```json\n(.*?)\n```", said, flags=re.DOTALL)]

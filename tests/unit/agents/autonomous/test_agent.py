@@ -21,10 +21,10 @@ from agents.autonomous.guard import AgentLimits, Brain, BrainContext, Conclusion
 from agents.autonomous.llm_brain import ModelBrain, open_model
 from agents.autonomous.rule_based_brain import Strategy
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from tests.worlds.builders import forecast_at, quantiles_around
-from tests.worlds.mcp_plant import empty_desk
+from tests.worlds.mcp_plant import empty_context
 from tests.worlds.plant_loop import Loop
 from tests.worlds.scripted_model import call, scripted
 from topologies.control.plan_book import PlanBook
@@ -52,8 +52,8 @@ class Site:
     async def agent(
         self, brain: Brain, mode: Any = "auto", record: Callable[[Audit], None] | None = None, **limits: Any
     ) -> AsyncIterator[GridAgent]:
-        desk = Desk(self.loop.settings, self.loop.store, now=self.loop.clock)
-        server = build_server(desk, Acts(desk, self.book, pause=lambda _: None))
+        context = ReadContext(self.loop.settings, self.loop.store, now=self.loop.clock)
+        server = build_server(context, Acts(context, self.book, pause=lambda _: None))
         async with Client(server, mode=mode) as client:
             yield GridAgent(
                 client, brain, AgentLimits(**limits), record or self.audit.append, "agent:grid", now=self.loop.clock
@@ -231,21 +231,21 @@ async def test_a_look_ends_in_time(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_is_gone_ends_the_watch(tmp_path: Path) -> None:
-    desk = empty_desk(tmp_path)
+    context = empty_context(tmp_path)
 
     async def at_once(_: float) -> None:
         return
 
-    async with Client(build_server(desk)) as client:
+    async with Client(build_server(context)) as client:
         agent = GridAgent(client, Strategy(), AgentLimits(), lambda _: None, "agent:grid", pause=at_once)
-        desk.store.close()
+        context.store.close()
         with pytest.raises(UnreachableError, match="failed 3 times"):
             _ = [report async for report in agent.watch()]
 
 
 async def test_nothing_yet_is_told(tmp_path: Path) -> None:
-    desk = empty_desk(tmp_path)
-    async with Client(build_server(desk)) as client:
+    context = empty_context(tmp_path)
+    async with Client(build_server(context)) as client:
         agent = GridAgent(client, Strategy(), AgentLimits(), lambda _: None, "agent:grid")
         (report,) = [report async for report in agent.watch(once=True)]
     assert (report.kind, report.zone) == ("blind", "")

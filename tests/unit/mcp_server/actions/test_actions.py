@@ -12,10 +12,10 @@ from fastmcp.exceptions import ToolError
 from mcp_types import InputRequiredResult
 
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from tests.worlds.builders import BATTERY, ZONE, make_zone
-from tests.worlds.mcp_plant import empty_desk
+from tests.worlds.mcp_plant import empty_context
 from tests.worlds.plant_loop import Loop
 from topologies.control.plan_book import PlanBook
 from vpp.fleet.lookup import write_fleet
@@ -28,7 +28,7 @@ WISH = {"asset_ids": [BATTERY.asset_id], "power_mw": 2.0, "duration_min": 60, "r
 
 def acts_of(loop: Loop) -> Acts:
     book = PlanBook(loop.store, loop.post, None, loop.clock)
-    return Acts(Desk(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
+    return Acts(ReadContext(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
 
 
 def client_of(loop: Loop, mode: Any, *, answer: Any = None) -> Client[Any]:
@@ -40,7 +40,7 @@ def client_of(loop: Loop, mode: Any, *, answer: Any = None) -> Client[Any]:
         return answer if isinstance(answer, ElicitResult) else _said(kind, answer)
 
     given = {} if answer is None else {"elicitation_handler": user}
-    return Client(build_server(acts.desk, acts), mode=mode, **given)
+    return Client(build_server(acts.context, acts), mode=mode, **given)
 
 
 def _said(kind: Any, approve: bool) -> ElicitResult[Any]:
@@ -320,10 +320,10 @@ async def test_an_emergency_stop_needs_no_zone(tmp_path: Path, given: Any, held:
         make_zone(BATTERY.model_copy(update={"asset_id": f"bat-{name.lower()}"}), zone=name) for name in ("A", "B")
     ]
     write_fleet(tmp_path / "run" / "default" / "fleet.yaml", zones)
-    desk, sent = empty_desk(tmp_path), list[Message]()
-    book = PlanBook(desk.store, lambda topic, message: sent.append(message), None)
-    acts = Acts(desk, book, pause=lambda _: None)
-    async with Client(build_server(desk, acts)) as client:
+    context, sent = empty_context(tmp_path), list[Message]()
+    book = PlanBook(context.store, lambda topic, message: sent.append(message), None)
+    acts = Acts(context, book, pause=lambda _: None)
+    async with Client(build_server(context, acts)) as client:
         receipt = (await client.call_tool("hold_fleet", {"reason": "smoke", **given})).structured_content
     assert {one.zone: one.asset_ids for one in sent if isinstance(one, Order)} == held
     assert receipt["status"] == "sent"
@@ -352,7 +352,7 @@ async def test_every_act_is_audited_with_its_principal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("profile", ["read"])
 async def test_the_reading_profile_has_nothing_to_act_with(tmp_path: Path, profile: str) -> None:
     loop = Loop(tmp_path, profile=profile)
-    desk = Desk(loop.settings, loop.store)
-    async with Client(build_server(desk)) as client:
+    context = ReadContext(loop.settings, loop.store)
+    async with Client(build_server(context)) as client:
         with pytest.raises(ToolError, match="Unknown tool"):
             await client.call_tool("hold_fleet", {"reason": "x y z"})

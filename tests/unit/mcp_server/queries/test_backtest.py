@@ -13,7 +13,7 @@ import pytest
 from fastmcp import Client
 from fastmcp.exceptions import ToolError
 
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from tests.worlds.plant_loop import Loop
 
@@ -21,29 +21,29 @@ SLOTS = 14
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadContext]:
     loop = Loop(tmp_path_factory.mktemp("study"))
     while loop.next_slot < SLOTS:
         loop.close_slot()
-    yield Desk(loop.settings, loop.store, now=loop.clock)
+    yield ReadContext(loop.settings, loop.store, now=loop.clock)
     loop.store.close()
 
 
-async def ask(desk: Desk, tool: str, mode: Any = "auto", **arguments: Any) -> dict[str, Any]:
-    async with Client(build_server(desk), mode=mode) as client:
+async def ask(context: ReadContext, tool: str, mode: Any = "auto", **arguments: Any) -> dict[str, Any]:
+    async with Client(build_server(context), mode=mode) as client:
         found: dict[str, Any] | None = (await client.call_tool(tool, arguments)).structured_content
     assert found is not None
     return found
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_backtest_tells_its_progress_and_keeps_a_report(desk: Desk, mode: Any) -> None:
+async def test_a_backtest_tells_its_progress_and_keeps_a_report(context: ReadContext, mode: Any) -> None:
     told: list[float] = []
 
     async def progress(done: float, total: float | None, message: str | None) -> None:
         told.append(done)
 
-    async with Client(build_server(desk), mode=mode, progress_handler=progress) as client:
+    async with Client(build_server(context), mode=mode, progress_handler=progress) as client:
         done = (await client.call_tool("run_backtest", {"policy": "joint"})).structured_content
         report = (await client.read_resource(done["report"]))[0].text
     assert told == [1.0]
@@ -56,7 +56,9 @@ async def test_a_backtest_tells_its_progress_and_keeps_a_report(desk: Desk, mode
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_backtest_ends_when_its_client_gives_up(desk: Desk, mode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_backtest_ends_when_its_client_gives_up(
+    context: ReadContext, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     closed = threading.Event()
 
     def endless(*_: Any) -> Iterator[int]:
@@ -71,7 +73,7 @@ async def test_a_backtest_ends_when_its_client_gives_up(desk: Desk, mode: Any, m
     async def progress(done: float, total: float | None, message: str | None) -> None:
         begun.set()
 
-    async with Client(build_server(desk), mode=mode, progress_handler=progress) as client:
+    async with Client(build_server(context), mode=mode, progress_handler=progress) as client:
         call = asyncio.create_task(client.call_tool("run_backtest", {"policy": "joint"}))
         await asyncio.wait_for(begun.wait(), 20)
         call.cancel()
@@ -81,8 +83,8 @@ async def test_a_backtest_ends_when_its_client_gives_up(desk: Desk, mode: Any, m
         assert (await client.call_tool("search_rules", {"query": "reserve"})).structured_content["rules"]
 
 
-async def test_policies_share_their_bounds(desk: Desk) -> None:
-    joint, trade = [await ask(desk, "run_backtest", policy=name) for name in ("joint", "trade_only")]
+async def test_policies_share_their_bounds(context: ReadContext) -> None:
+    joint, trade = [await ask(context, "run_backtest", policy=name) for name in ("joint", "trade_only")]
     assert joint["runs"][1:] == trade["runs"][1:]
     assert joint["runs"][0]["costs"] != trade["runs"][0]["costs"]
     assert joint["warnings"] == ["131 slots of the window have no decision"]
@@ -96,13 +98,13 @@ async def test_policies_share_their_bounds(desk: Desk) -> None:
         (("2021-01-03T00:00Z", "2021-01-04T00:00Z"), "no decisions of Z"),
     ],
 )
-async def test_a_window_that_cannot_be_run_is_refused(desk: Desk, window: tuple[str, str], text: str) -> None:
+async def test_a_window_that_cannot_be_run_is_refused(context: ReadContext, window: tuple[str, str], text: str) -> None:
     with pytest.raises(ToolError, match=text):
-        await ask(desk, "run_backtest", start=window[0], end=window[1])
+        await ask(context, "run_backtest", start=window[0], end=window[1])
 
 
-async def test_the_newest_decision_explains_itself(desk: Desk) -> None:
-    found = await ask(desk, "explain_decision")
+async def test_the_newest_decision_explains_itself(context: ReadContext) -> None:
+    found = await ask(context, "explain_decision")
     assert found["slot"] == "2022-01-03T06:30:00Z"
     assert found["for_slot"] == "2022-01-03T07:00:00Z"
     assert found["engine"] in ("dp", "lp", "milp")
@@ -114,32 +116,32 @@ async def test_the_newest_decision_explains_itself(desk: Desk) -> None:
     assert found["bid_sources"] == {"actor": "model", "trader": "model"}
 
 
-async def test_a_decision_is_found_by_time_and_by_id(desk: Desk) -> None:
-    found = await ask(desk, "explain_decision", at="2022-01-03T03:10Z")
+async def test_a_decision_is_found_by_time_and_by_id(context: ReadContext) -> None:
+    found = await ask(context, "explain_decision", at="2022-01-03T03:10Z")
     assert found["for_slot"] == "2022-01-03T03:00:00Z"
-    again = await ask(desk, "explain_decision", decision_id=found["decision_id"])
+    again = await ask(context, "explain_decision", decision_id=found["decision_id"])
     assert again == found
-    missing = await ask(desk, "explain_decision", decision_id="nope")
+    missing = await ask(context, "explain_decision", decision_id="nope")
     assert missing["hint"].startswith(
         "there is no decision nope; decisions of Z follow slots from 2022-01-03T00:00:00Z"
     )
 
 
-async def test_why_not_solves_again_and_says_where_the_money_goes(desk: Desk) -> None:
-    planned = await ask(desk, "explain_decision")
+async def test_why_not_solves_again_and_says_where_the_money_goes(context: ReadContext) -> None:
+    planned = await ask(context, "explain_decision")
     power = next(point["power_mw"] for point in planned["setpoints"] if point["asset_id"] == "bat")
-    same = await ask(desk, "explain_decision", why_not_asset="bat", why_not_mw=power)
-    other = await ask(desk, "explain_decision", why_not_asset="bat", why_not_mw=-4.0)
+    same = await ask(context, "explain_decision", why_not_asset="bat", why_not_mw=power)
+    other = await ask(context, "explain_decision", why_not_asset="bat", why_not_mw=-4.0)
     assert abs(same["why_not"]["extra_cost"]) <= 0.05
     assert other["why_not"]["extra_cost"] >= -0.05
     assert other["why_not"]["power_mw"] == -4.0
     assert other["why_not"]["items"]
     with pytest.raises(ToolError, match="no asset"):
-        await ask(desk, "explain_decision", why_not_asset="nope", why_not_mw=1.0)
+        await ask(context, "explain_decision", why_not_asset="nope", why_not_mw=1.0)
 
 
-async def test_rules_answer_with_clause_and_citation(desk: Desk) -> None:
-    found = await ask(desk, "search_rules", query="who may approve a plan")
+async def test_rules_answer_with_clause_and_citation(context: ReadContext) -> None:
+    found = await ask(context, "search_rules", query="who may approve a plan")
     assert found["rules"][0]["clause"] == "SITE.approval"
     assert found["rules"][0]["citation"]
 
@@ -148,11 +150,11 @@ async def test_added_documents_are_searched_at_once(tmp_path: Path) -> None:
     from vpp.rules.documents import keep_document
 
     loop = Loop(tmp_path)
-    desk = Desk(loop.settings, loop.store)
-    before = await ask(desk, "search_rules", query="zebra crossing")
+    context = ReadContext(loop.settings, loop.store)
+    before = await ask(context, "search_rules", query="zebra crossing")
     assert before["rules"] == []
     path = tmp_path / "local.md"
     path.write_text("# Local\n\n## 9.1 Zebras\nA zebra near the substation is reported to the control room.\n")
     keep_document(path, tmp_path / "rules")
-    after = await ask(desk, "search_rules", query="zebra crossing")
+    after = await ask(context, "search_rules", query="zebra crossing")
     assert after["rules"][0]["clause"] == "9.1"

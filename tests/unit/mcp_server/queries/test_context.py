@@ -2,34 +2,34 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mcp_server.queries.context import Desk, QuestionError, period
+from mcp_server.queries.context import QuestionError, ReadContext, period
 from tests.worlds.mcp_plant import END
 
 NOON = datetime(2022, 1, 1, 12, tzinfo=UTC)
 
 
-def test_as_of_is_the_end_of_the_newest_slot(desk: Desk) -> None:
-    assert desk.as_of() == END == datetime(2022, 1, 2, tzinfo=UTC)
-    assert desk.as_of("GB") == END
-    assert desk.as_of("FR") is None
+def test_as_of_is_the_end_of_the_newest_slot(context: ReadContext) -> None:
+    assert context.as_of() == END == datetime(2022, 1, 2, tzinfo=UTC)
+    assert context.as_of("GB") == END
+    assert context.as_of("FR") is None
 
 
-def test_an_only_zone_need_not_be_named(desk: Desk) -> None:
-    assert desk.choose(None) == "GB"
+def test_an_only_zone_need_not_be_named(context: ReadContext) -> None:
+    assert context.choose(None) == "GB"
 
 
-def test_an_unknown_zone_names_the_nearest(desk: Desk) -> None:
+def test_an_unknown_zone_names_the_nearest(context: ReadContext) -> None:
     with pytest.raises(QuestionError) as caught:
-        desk.choose("GBR")
+        context.choose("GBR")
     assert caught.value.hint == "did you mean GB?"
 
 
-def test_step_comes_from_the_data(desk: Desk, nothing: Desk) -> None:
-    assert desk.step_min("GB") == 30
+def test_step_comes_from_the_data(context: ReadContext, nothing: ReadContext) -> None:
+    assert context.step_min("GB") == 30
     assert nothing.step_min("NOWHERE") == 30
 
 
-def test_nothing_yet_is_no_error(nothing: Desk) -> None:
+def test_nothing_yet_is_no_error(nothing: ReadContext) -> None:
     assert nothing.zones() == []
     assert nothing.choose(None) is None
     assert nothing.as_of() is None

@@ -15,7 +15,7 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.exceptions import ToolError
 
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import Desk
+from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import WAITING, InBackground
 from mcp_server.server import build_server
 from tests.worlds.plant_loop import WALL, Loop
@@ -27,9 +27,9 @@ MODES = ["auto", "legacy"]
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_reading_refused_and_failing_calls_are_all_there(desk: Desk, mode: Any) -> None:
+async def test_reading_refused_and_failing_calls_are_all_there(context: ReadContext, mode: Any) -> None:
     kept: list[Audit] = []
-    async with Client(build_server(desk, record=kept.append), mode=mode) as client:
+    async with Client(build_server(context, record=kept.append), mode=mode) as client:
         await client.call_tool("get_forecast", {"target": "price", "horizon_h": 2})
         await client.read_resource("grid://status")
         for tool in ("get_asset", "hold_fleet"):
@@ -49,13 +49,15 @@ async def test_reading_refused_and_failing_calls_are_all_there(desk: Desk, mode:
 @pytest.mark.parametrize(("mode", "verdicts"), [("auto", ["ok", "asked", "ok"]), ("legacy", ["ok", "ok"])])
 async def test_a_question_to_the_person_is_a_round_of_its_own(tmp_path: Path, mode: Any, verdicts: list[str]) -> None:
     loop = Loop(tmp_path, approval="elicit")
-    acts = Acts(Desk(loop.settings, loop.store, now=loop.clock), PlanBook(loop.store, loop.post, None, loop.clock))
+    acts = Acts(
+        ReadContext(loop.settings, loop.store, now=loop.clock), PlanBook(loop.store, loop.post, None, loop.clock)
+    )
     kept: list[Audit] = []
 
     async def user(*_: Any) -> Any:
         return ElicitResult(action="decline")
 
-    server = build_server(acts.desk, acts, record=kept.append)
+    server = build_server(acts.context, acts, record=kept.append)
     async with Client(server, mode=mode, elicitation_handler=user) as client:
         wish = {"asset_ids": ["bat"], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}
         plan = (await client.call_tool("propose_dispatch", wish)).structured_content
@@ -63,7 +65,7 @@ async def test_a_question_to_the_person_is_a_round_of_its_own(tmp_path: Path, mo
     assert [record.verdict for record in kept] == verdicts
 
 
-async def test_a_broker_that_hangs_holds_up_nobody(desk: Desk) -> None:
+async def test_a_broker_that_hangs_holds_up_nobody(context: ReadContext) -> None:
     goes_on = threading.Event()
     sent: list[Audit] = []
 
@@ -72,7 +74,7 @@ async def test_a_broker_that_hangs_holds_up_nobody(desk: Desk) -> None:
         sent.append(record)
 
     background = InBackground(slow)
-    async with Client(build_server(desk, record=background)) as client:
+    async with Client(build_server(context, record=background)) as client:
         await asyncio.wait_for(asyncio.gather(*(client.call_tool("predict_ramp", {}) for _ in range(20))), 20)
     assert sent == []
     goes_on.set()

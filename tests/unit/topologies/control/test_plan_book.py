@@ -297,7 +297,7 @@ def test_replicas_that_know_nothing_of_each_other_share_one_budget(tmp_path: Pat
         books.append(PlanBook(blind, loop.post, key, loop.clock))
     budget = Budget(9.0, 3.0, 9e9)
     plans = [proposed(loop, book) for book in books]
-    moved = [book.find(plan_id).kept.moved_mwh or 0.0 for book, plan_id in zip(books, plans, strict=True)]
+    moved = [book.find(plan_id).proposal.moved_mwh or 0.0 for book, plan_id in zip(books, plans, strict=True)]
     assert moved == [2.0, 2.0]
     for book, plan_id in zip(books, plans, strict=True):
         assert book.approve_within(plan_id, "agent", budget) is None
