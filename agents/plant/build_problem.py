@@ -14,7 +14,7 @@ from agents.assets.fleet_state import FleetState
 from agents.assets.registry import store_of, type_of
 from agents.assets.state import AssetState, Interval
 from agents.assets.twin import deliver
-from agents.clearing.problem import ClearingProblem, Plan, clearing_problem
+from agents.clearing.problem import Bands, ClearingProblem, Plan, clearing_problem
 from agents.clearing.stochastic_solve import regrets, solve_dp_with_curve
 from agents.plant.orders_in_force import Asked, asked, within_reach
 from agents.plant.settlement import potential_mw
@@ -84,6 +84,7 @@ def problem_of(
     orders: Sequence[Order],
     observation: SlotClosed | None,
     planned: DecidedPlan | None = None,
+    reach_mw: Mapping[str, tuple[float | None, float | None]] | None = None,
 ) -> tuple[ClearingProblem, Asked, list[int]] | None:
     """Return the problem of deciding slot ``closed + 1``, what orders ask, and the first slot of each step.
 
@@ -97,6 +98,7 @@ def problem_of(
         orders: Orders in force.
         observation: The closed slot, for the output of renewables.
         planned: The plan published before, where departing from it has a price.
+        reach_mw: Least and greatest power of derated assets, None where not limited.
     """
     actor, trader = basis.actor, basis.trader
     if actor is None:
@@ -115,6 +117,7 @@ def problem_of(
     first_slots = [closed + 1 + m // zone.step_min for m in [0, *minutes[:-1]]]
     wanted = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
     bands = within_reach(zone, wanted.bands, state, step_h, zone.step.start(closed + 1))
+    _narrow(zone, bands, reach_mw or {})
     for row in np.flatnonzero(~state.available):
         # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
         bands.fixed_mw[row, 0] = state.power_mw[row]
@@ -135,6 +138,18 @@ def problem_of(
         **_prices(zone, trader, closed, at),
     )
     return problem, wanted, first_slots
+
+
+def _narrow(zone: Zone, bands: Bands, reach_mw: Mapping[str, tuple[float | None, float | None]]) -> None:
+    """Cut what is asked of derated assets to what they reach."""
+    for row, asset in enumerate(zone.assets):
+        low, high = reach_mw.get(asset.asset_id, (None, None))
+        if low is not None:
+            bands.min_mw[row] = np.maximum(bands.min_mw[row], low)
+            bands.max_mw[row] = np.maximum(bands.max_mw[row], low)
+        if high is not None:
+            bands.max_mw[row] = np.minimum(bands.max_mw[row], high)
+            bands.min_mw[row] = np.minimum(bands.min_mw[row], high)
 
 
 def _references(zone: Zone, planned: DecidedPlan | None, first_slots: Sequence[int]) -> Floats:

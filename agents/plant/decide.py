@@ -23,10 +23,10 @@ from agents.plant.decision_record import (
     outcome_of_reflex,
     snapshot_of,
 )
-from agents.plant.narrative import say_missing
+from agents.plant.narrative import say_derating, say_missing, say_soc
 from agents.plant.orders_in_force import Asked, asked, in_force, names, reach_notes, verdicts
 from agents.plant.settlement import is_distrusted
-from agents.plant.state import AssetKept, DecidedPlan, LastBid, PlantState, fleet_state
+from agents.plant.state import AssetKept, DecidedPlan, LastBid, PlantState, fleet_state, reach_of
 from vpp.domain import iso
 from vpp.fleet.schema import Zone
 from vpp.messages import (
@@ -174,6 +174,7 @@ class Chooser:
         built = build_problem.problem_of(
             zone, closed, basis,
             state=fleet, orders=inputs.orders, observation=inputs.observation, planned=inputs.previous,
+            reach_mw=reach_of(inputs.assets),
         )  # fmt: skip
         if built is None:
             power = self._unplanned(fleet, now.ruling, closed + 1)
@@ -189,7 +190,9 @@ class Chooser:
         outcome = outcome_of_plan(
             zone, problem, plan,
             observation=inputs.observation, first_slots=first_slots, options=options, ruling=asked_for.ruling,
-            quiet=frozenset(asset_id for asset_id, asset in inputs.assets.items() if asset.quiet),
+            quiet=frozenset(
+                asset_id for asset_id, asset in inputs.assets.items() if asset.quiet or asset.conduct.derating
+            ),
         )  # fmt: skip
         short = reach_notes(zone, asked_for.bands, problem.bands, problem.step_h)
         return replace(outcome, notes=(*outcome.notes, *short)), asked_for
@@ -219,8 +222,14 @@ class Chooser:
         for asset, ruler in zip(self.zone.assets, asked_for.ruling, strict=True):
             if ruler is not None and ruler.action == "hold":
                 conditions[f"hold-{ruler.order_id}"] = f"hold by {ruler.principal}: {ruler.reason}"
-            if not inputs.assets[asset.asset_id].available:
+            kept = inputs.assets[asset.asset_id]
+            if kept.conduct.derating is not None:
+                code = kept.conduct.derating.code.replace("_", "-")
+                conditions[f"{code}-{asset.asset_id}"] = say_derating(asset.asset_id, kept.conduct.derating)
+            elif not kept.available:
                 conditions[f"unavailable-{asset.asset_id}"] = f"{asset.asset_id} cannot be reached"
+            if kept.conduct.soc_held and kept.conduct.soc_reading is not None:
+                conditions[f"soc-{asset.asset_id}"] = say_soc(asset.asset_id, kept.conduct.soc_reading, kept.soc)
         return conditions
 
     def hold_now(self, inputs: DecisionInputs, order: Order, origin: Origin) -> Choice | None:

@@ -261,6 +261,8 @@ def _asset_snapshot(asset: AssetKept) -> AssetSnapshot:
         available=asset.available,
         silent_slots=asset.silent_slots,
         gap_slots=1 if asset.silent_slots is None else asset.gap_slots,
+        derating=asset.conduct.derating,
+        soc_reading=asset.conduct.soc_reading if asset.conduct.soc_held else None,
     )
 
 

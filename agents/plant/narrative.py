@@ -13,7 +13,7 @@ from agents.clearing.plan_notes import say_note
 from vpp.domain import iso
 from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
-from vpp.messages import ActorBid, Decision, MissingBid, OrderVerdict, SetpointCheck, TraderBid
+from vpp.messages import ActorBid, Decision, Derating, MissingBid, OrderVerdict, SetpointCheck, TraderBid
 
 _FLAT_SHARE = 1e-3
 _SAME_MONEY = 0.005
@@ -51,6 +51,16 @@ def story(decision: Decision, setpoints: Iterable[Mapping[str, Any]], zone: Zone
     return [
         _headline(decision),
         *(_asset(decision, row, zone) for row in setpoints),
+        *(
+            say_derating(asset_id, asset.derating)
+            for asset_id, asset in decision.state.assets.items()
+            if asset.derating is not None
+        ),
+        *(
+            say_soc(asset_id, asset.soc_reading, asset.soc)
+            for asset_id, asset in decision.state.assets.items()
+            if asset.soc_reading is not None
+        ),
         *(_limit(stretch, zone) for stretch in binding_stretches(decision)),
         *_alternatives(decision),
         *(f"{say_missing(bid)}; its last bid was used, shifted in time" for bid in decision.missing),
@@ -174,6 +184,23 @@ def say_missing(bid: MissingBid) -> str:
     if bid.cause == "no_bid":
         return f"{bid.policy}: no bid came"
     return f"{bid.policy}: {bid.detail or 'the bid is empty'}"
+
+
+def say_derating(asset_id: str, derating: Derating) -> str:
+    """Return why an asset is not planned in full, as a sentence."""
+    does = f"{asset_id} is set to {power_text(derating.asked_mw)} and delivers {power_text(derating.measured_mw)}"
+    still = ", its readings stand still" if derating.code == "still" else ""
+    if derating.reach_mw is None:
+        return f"{does}{still}: it is planned as out of reach"
+    low, high = derating.reach_mw
+    limits = [f"{bound} {power_text(mw)}" for bound, mw in (("at least", low), ("at most", high)) if mw is not None]
+    return f"{does}: it is planned with {' and '.join(limits)}"
+
+
+def say_soc(asset_id: str, reading: float, used: float | None) -> str:
+    """Return which SoC is used in place of one that is not believed, as a sentence."""
+    by_energy = "" if used is None else f" {100.0 * used:.0f} %"
+    return f"{asset_id} reads {100.0 * reading:.0f} % SoC; the SoC by its measured energy{by_energy} is used"
 
 
 def say_check(check: SetpointCheck) -> str:

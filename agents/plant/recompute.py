@@ -13,6 +13,7 @@ from agents.clearing.stochastic_solve import regrets
 from agents.plant import build_problem
 from agents.plant.decide import Chooser, DecisionInputs
 from agents.plant.decision_record import previous_plan, zone_hash
+from agents.plant.following import Conduct
 from agents.plant.recorded_problem import Unsolved, reopen
 from agents.plant.state import AssetKept, DecidedPlan, LastBid
 from vpp.errors import RefusedError
@@ -143,4 +144,9 @@ def _asset(snapshot: AssetSnapshot) -> AssetKept:
         available=snapshot.available,
         silent_slots=snapshot.silent_slots,
         gap_slots=snapshot.gap_slots,
+        conduct=Conduct(
+            derating=snapshot.derating,
+            soc_reading=snapshot.soc_reading,
+            soc_held=0 if snapshot.soc_reading is None else 1,
+        ),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -12,7 +12,7 @@ from agents.clearing.problem import ClearingProblem
 from agents.plant.build_problem import Basis, basis_of_bids, problem_of
 from agents.plant.decision_record import previous_plan
 from agents.plant.orders_in_force import Asked
-from agents.plant.state import DecidedPlan, fleet_state
+from agents.plant.state import DecidedPlan, fleet_state, reach_of
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order, SlotClosed
 
@@ -22,7 +22,7 @@ class Reopened:
     """What a decision rested on.
 
     ``closed``: index of the slot that it followed. ``decided_mw``: planned power of the slot it decided, by asset.
-    ``planned``: the plan before it, where departing from it has a price.
+    ``planned``: the plan before it, where departing from it has a price. ``reach_mw``: limits of derated assets.
     """
 
     zone: Zone
@@ -33,6 +33,7 @@ class Reopened:
     observation: SlotClosed | None
     decided_mw: dict[str, float]
     planned: DecidedPlan | None = None
+    reach_mw: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
 
     @property
     def free_from(self) -> datetime:
@@ -58,6 +59,7 @@ class Reopened:
             orders=orders,
             observation=self.observation,
             planned=self.planned,
+            reach_mw=self.reach_mw,
         )
         if built is None:
             return None
@@ -107,6 +109,7 @@ def reopen(zone: Zone, decision: Decision) -> Reopened | Unsolved:
         observation=decision.state.observation,
         decided_mw={asset_id: asset.power_mw[0] for asset_id, asset in planned.items()},
         planned=previous_plan(zone, decision),
+        reach_mw=reach_of(assets),
     )
 
 

@@ -7,13 +7,16 @@ without them it stays on the planned point.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from agents.assets.frequency_droop import at, frequency_hz
-from agents.assets.registry import rows_where, type_of
+from agents.assets.registry import rows_where, store_of, type_of
 from agents.assets.state import Delivered, Interval
 from agents.assets.twin import deliver
+from agents.plant.following import Following, checked_soc, judged
 from agents.plant.ledger import SettledSlot
 from agents.plant.state import AssetKept, Planned
 from vpp.domain import NET_LOAD, PRICE, Quality
@@ -23,6 +26,9 @@ from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, AssetStatus, SlotClosed
 
 _BALANCE_MWH = 1e-9
+
+LEAST_SOC_MOVE = 0.1
+"""SoC (0-1) that a slot at full power must move for its change to tell the power; readings are whole percents."""
 
 _SILENT_GAPS = 2
 """So many times its usual gap without a reading, and an asset counts as out of reach until it answers."""
@@ -77,7 +83,19 @@ def settle_slot(
             potential_mw=potential_mw(zone, asset, observation), start=planned is not None and planned.start,
             at=interval.at,
         )  # fmt: skip
-        settled = _measured(asset, before, delivered, readings.get(asset.asset_id), interval)
+        reading = readings.get(asset.asset_id)
+        settled = _measured(asset, before, delivered, reading, interval)
+        if reading is not None and asset not in last:
+            asked = (wanted, 0.0 if planned is None else planned.power_mw)
+            range_mw = [
+                deliver(
+                    asset, before.told_state(), mw, zone.step.hours,
+                    potential_mw=potential_mw(zone, asset, observation), start=planned is not None and planned.start,
+                    at=interval.at,
+                ).power_mw
+                for mw in asked
+            ]  # fmt: skip
+            _follow(zone, asset, before, settled, reading, [*asked, *range_mw])
         _assert_balance(asset, before, settled, interval)
         if delivered.shortfall_mwh > 0:
             shortfall[asset.asset_id] = delivered.shortfall_mwh
@@ -162,19 +180,23 @@ def _measured(
         power_mw=delivered.power_mw,
         running_min=delivered.state.running_min,
         ready_in_min=delivered.state.ready_in_min,
+        answers=before.answers,
         available=before.available,
+        conduct=msgspec.structs.replace(before.conduct, soc=None),
     )
     if reading is None:
         if before.silent_slots is not None:
             settled.silent_slots, settled.gap_slots = before.silent_slots + 1, before.gap_slots
-            settled.available = before.available and not _lost(settled)
+            settled.answers = before.answers and not _lost(settled)
+            settled.available = settled.answers and not settled.conduct.is_out
         return settled
     settled.silent_slots = 0
     settled.gap_slots = 1 if before.silent_slots is None else before.silent_slots + 1
     if reading.available is not None:
-        settled.available = reading.available
+        settled.answers = reading.available
     elif _lost(before):
-        settled.available = True
+        settled.answers = True
+    settled.available = settled.answers and not settled.conduct.is_out
     if reading.power_mw is not None:
         settled.measured = True
         settled.power_mw = reading.power_mw
@@ -183,8 +205,63 @@ def _measured(
         settled.running_min, settled.ready_in_min = after.running_min, after.ready_in_min
     if reading.soc is not None and type_of(asset).energy_mwh(asset) is not None:
         settled.measured = True
-        settled.soc = min(max(reading.soc, 0.0), 1.0)
+        settled.soc = _soc(asset, before, settled, min(max(reading.soc, 0.0), 1.0), reading, interval)
     return settled
+
+
+def _soc(
+    asset: Asset, before: AssetKept, settled: AssetKept, soc: float, reading: AssetReading, interval: Interval
+) -> float:
+    """Return the SoC to use: the reading, where the energy measured since the last one does not speak against it."""
+    conduct = before.conduct
+    since = before.soc if conduct.soc is None else conduct.soc
+    if store_of(asset) is None or reading.power_mw is None or before.silent_slots != 0 or since is None:
+        settled.conduct.soc = settled.conduct.soc_reading = soc
+        settled.conduct.soc_held = 0
+        return soc
+    start = replace(before.state(), soc=since)
+    implied = type_of(asset).measured(asset, start, start, reading.power_mw, interval).soc
+    return checked_soc(conduct, settled.conduct, soc, implied, interval.hours)
+
+
+def _follow(
+    zone: Zone, asset: Asset, before: AssetKept, settled: AssetKept, reading: AssetReading, range_mw: Sequence[float]
+) -> None:
+    """Judge how the asset followed, and take it out of the plan or back into it.
+
+    Args:
+        zone: The zone.
+        asset: The asset.
+        before: At the slot's start.
+        settled: After it; changed.
+        reading: What was read.
+        range_mw: Power that the setpoint asked for with its curves, then without, and what physics lets it.
+    """
+    if not settled.answers:
+        return
+    limits_mw = type_of(asset).power_limits_mw(zone, asset)
+    slot = Following(
+        set_mw=range_mw[0],
+        low_mw=min(range_mw),
+        high_mw=max(range_mw),
+        measured_mw=_shown_mw(asset, before, reading, zone.step.hours),
+        rated_mw=max(abs(limit) for limit in limits_mw),
+    )
+    settled.conduct = judged(settled.conduct, slot, zone.step.per_day)
+    settled.available = not settled.conduct.is_out
+
+
+def _shown_mw(asset: Asset, before: AssetKept, reading: AssetReading, hours: float) -> float | None:
+    """Return the measured power, else what the change of SoC implies where a slot moves it enough to tell."""
+    store = store_of(asset)
+    if reading.power_mw is not None or reading.soc is None or store is None:
+        return reading.power_mw
+    if before.silent_slots != 0 or before.soc is None:
+        return None
+    if max(store.charge_mw, store.discharge_mw) * hours < LEAST_SOC_MOVE * store.energy_mwh:
+        return None
+    given_mw = (before.soc - reading.soc) * store.energy_mwh / hours
+    return given_mw * store.discharge_efficiency if given_mw > 0.0 else given_mw / store.charge_efficiency
 
 
 def _assert_balance(asset: Asset, before: AssetKept, settled: AssetKept, interval: Interval) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from agents.assets.fleet_state import FleetState
 from agents.assets.registry import type_of
 from agents.assets.state import AssetState
 from agents.orders.replay_memory import OrderMemory
+from agents.plant.following import Conduct
 from agents.plant.ledger import SettledSlot
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
@@ -38,7 +39,8 @@ class AssetKept(msgspec.Struct):
 
     ``soc`` (0-1) is None for assets without a store. ``measured``: telemetry, not the twin, says so. ``silent_slots``:
     slots in a row without a reading, None for an asset that never gave one and is not expected to; ``gap_slots``:
-    slots between its last two readings.
+    slots between its last two readings. ``answers``: whether it can be reached at all; ``available``: whether it is
+    planned. ``conduct``: how it follows its setpoints.
     """
 
     soc: float | None
@@ -49,11 +51,17 @@ class AssetKept(msgspec.Struct):
     measured: bool = False
     silent_slots: int | None = None
     gap_slots: int = 1
+    answers: bool = True
+    conduct: Conduct = msgspec.field(default_factory=Conduct)
 
     @property
     def quiet(self) -> bool:
         """Whether a reading is overdue: the asset may still be planned, but follows nothing."""
         return self.silent_slots is not None and self.silent_slots >= self.gap_slots
+
+    def told_state(self) -> AssetState:
+        """Return the twin's state of an asset that is there to be told, whether or not it is planned."""
+        return replace(self.state(), available=True)
 
     def state(self) -> AssetState:
         """Return it as the twin's state."""
@@ -167,6 +175,19 @@ def asset_at_rest(asset: Asset, soc: Mapping[str, float]) -> AssetKept:
     rest = type_of(asset).at_rest(asset)
     start = None if math.isnan(rest.soc) else soc.get(asset.asset_id, rest.soc)
     return AssetKept(soc=start, ready_in_min=rest.ready_in_min)
+
+
+def reach_of(assets: Mapping[str, AssetKept | AssetSnapshot]) -> dict[str, tuple[float | None, float | None]]:
+    """Return the power limits (MW) of the assets that are derated to a part of their power, None where not limited."""
+    deratings = {
+        asset_id: asset.conduct.derating if isinstance(asset, AssetKept) else asset.derating
+        for asset_id, asset in assets.items()
+    }
+    return {
+        asset_id: derating.reach_mw
+        for asset_id, derating in deratings.items()
+        if derating is not None and derating.reach_mw is not None
+    }
 
 
 def fleet_state(zone: Zone, assets: Mapping[str, AssetKept | AssetSnapshot], grid_mw: float | None) -> FleetState:

@@ -34,12 +34,32 @@ REFLEXES = frozenset({Engine.REFLEX_LIMITS, Engine.REFLEX_STALE, Engine.REFLEX_R
 """Engines that act without a solved plan."""
 
 
+DeratingCode = Literal["not_following", "partly_following", "wrong_sign", "still"]
+
+
+class Derating(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """Why an asset is not planned with all that it is built for.
+
+    ``code``: ``not_following`` (does something else than it is set to), ``partly_following`` (a part of it),
+    ``wrong_sign`` (the opposite) or ``still`` (its readings stand still). ``asked_mw``, ``measured_mw``: in the slot
+    that decided it. ``reach_mw``: least and greatest power that it is planned with, each null where it is not limited;
+    null: it is planned as out of reach.
+    """
+
+    code: DeratingCode
+    asked_mw: float
+    measured_mw: float
+    reach_mw: tuple[float | None, float | None] | None = None
+
+
 class AssetSnapshot(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """One asset before a decision.
 
     ``soc`` (0-1) is null for assets without a store. ``power_mw``: delivered in the closed slot, positive into the
     grid. ``running_min``, ``ready_in_min``: minutes that a generator has run, and until it can. ``silent_slots``: slots
     in a row without a reading, null for an asset that never gave one; ``gap_slots``: slots between its last readings.
+    ``derating``: null where it is planned in full. ``soc_reading``: the reading that is not believed, where ``soc`` is
+    what the measured energy leaves.
     """
 
     soc: float | None
@@ -49,6 +69,8 @@ class AssetSnapshot(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     available: bool
     silent_slots: int | None = None
     gap_slots: int = 1
+    derating: Derating | None = None
+    soc_reading: float | None = None
 
 
 class PublishedPlan(msgspec.Struct, kw_only=True, frozen=True):

@@ -1,0 +1,179 @@
+"""Whether an asset follows its setpoints and its SoC its energy, and what it is planned with when it does not.
+
+Judged slot by slot on readings alone; an asset without readings is what the twin says. A slot speaks where the setpoint
+or the reading is more than ``ASTRAY_SHARE`` of the rated power away from rest. ``ASTRAY_SLOTS`` slots in a row that are
+astray derate the asset: to what it showed where it did a part of what it was set to, else it is planned as out of
+reach. After a wait, doubled at each failure up to a day, it is tried again with all its power; one astray slot ends the
+trial, ``ASTRAY_SLOTS`` that follow end the derating. Readings that stood still and move again are tried at once.
+
+SoC is checked against the energy that was measured since it last changed: ``soc' = soc + energy / capacity``, by the
+physics of the asset's type. A reading more than ``SOC_TOLERANCE`` away is not used while it stands
+still and energy moves, else for ``SOC_HELD_H`` hours.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from vpp.messages import Derating, DeratingCode
+
+ASTRAY_SHARE = 0.15
+"""Of the rated power; less is metering, losses and the way to a new setpoint."""
+
+ASTRAY_SLOTS = 3
+TRIAL_SLOTS = 8
+"""Slots until the first trial."""
+
+SOC_TOLERANCE = 0.1
+"""Battery management systems correct their count by less than this."""
+
+SOC_HELD_H = 6.0
+LEAST_CHANGE = 1e-3
+"""Change of SoC in a slot below which a reading may stand still."""
+
+
+class Conduct(msgspec.Struct):
+    """What is remembered of how an asset follows.
+
+    ``astray``: judged slots in a row away from the setpoint. ``agreed``: that followed since a trial began.
+    ``is_still``: the reading was the same in all astray slots. ``is_part``: in all of them it did a part of what it was
+    set to; ``part_mw``: the least and the greatest power that it showed, None in a direction that was not asked for.
+    ``derating``: None while it is planned in full. ``is_trial``: it is tried after a derating. ``wait``: slots of the
+    next wait. ``left``: slots until the next trial. ``soc``: SoC by the energy measured since the last reading that
+    was used; ``soc_reading``: the last one read; ``soc_held``: slots in a row in which it was not used.
+    """
+
+    astray: int = 0
+    agreed: int = 0
+    is_still: bool = True
+    is_part: bool = True
+    part_mw: tuple[float | None, float | None] = (None, None)
+    reading_mw: float | None = None
+    derating: Derating | None = None
+    is_trial: bool = False
+    wait: int = TRIAL_SLOTS
+    left: int = 0
+    soc: float | None = None
+    soc_reading: float | None = None
+    soc_held: int = 0
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the asset is planned as out of reach."""
+        return self.derating is not None and self.derating.reach_mw is None
+
+
+class Following(msgspec.Struct, frozen=True):
+    """One slot of one asset.
+
+    ``set_mw``: what it was set to, by the curves of its setpoint. ``low_mw`` to ``high_mw``: from the setpoint with its
+    curves or without to what physics lets it. ``measured_mw``: mean power that
+    was read, or that the change of SoC implies; None: neither was read. ``rated_mw``: the greatest power that it is
+    built for.
+    """
+
+    set_mw: float
+    low_mw: float
+    high_mw: float
+    measured_mw: float | None
+    rated_mw: float
+
+
+def judged(before: Conduct, slot: Following, longest_wait: int) -> Conduct:
+    """Return how an asset follows after one more slot.
+
+    Args:
+        before: What was remembered.
+        slot: The slot.
+        longest_wait: Slots of the longest wait before a trial.
+    """
+    after = msgspec.structs.replace(before)
+    measured = slot.measured_mw
+    if before.derating is not None:
+        after.left = max(before.left - 1, 0)
+        moves = before.derating.code == "still" and measured is not None and measured != before.reading_mw
+        if moves or after.left == 0:
+            _forget_run(after)
+            after.derating, after.is_trial, after.agreed = None, True, 0
+    if measured is None or not slot.rated_mw > 0.0:
+        return after
+    if not before.is_out:
+        _judge(before, after, slot, measured, longest_wait)
+    after.reading_mw = measured
+    return after
+
+
+def _judge(before: Conduct, after: Conduct, slot: Following, measured: float, longest_wait: int) -> None:
+    """Enter a slot with a reading into ``after``, and derate the asset where it is time to."""
+    least = ASTRAY_SHARE * slot.rated_mw
+    asked = min(max(measured, slot.low_mw), slot.high_mw)
+    if abs(measured - asked) <= least:
+        if abs(asked) > least:
+            _forget_run(after)
+            after.agreed += 1
+            if after.is_trial and after.agreed >= ASTRAY_SLOTS:
+                after.is_trial, after.wait = False, TRIAL_SLOTS
+        return
+    after.astray, after.agreed = after.astray + 1, 0
+    after.is_still = after.is_still and (after.astray == 1 or measured == before.reading_mw)
+    after.is_part = after.is_part and measured * asked >= 0.0 and abs(measured) < abs(asked)
+    low, high = after.part_mw
+    if asked < 0.0:
+        after.part_mw = min(measured, low or 0.0), high
+    else:
+        after.part_mw = low, max(measured, high or 0.0)
+    if after.astray >= (1 if after.is_trial else ASTRAY_SLOTS):
+        after.derating = _derating(after, slot, measured, asked)
+        after.left, after.wait = after.wait, min(2 * after.wait, max(longest_wait, TRIAL_SLOTS))
+        after.is_trial = False
+        _forget_run(after)
+
+
+def _forget_run(conduct: Conduct) -> None:
+    conduct.astray, conduct.is_still, conduct.is_part, conduct.part_mw = 0, True, True, (None, None)
+
+
+def _derating(conduct: Conduct, slot: Following, measured: float, asked: float) -> Derating:
+    least = ASTRAY_SHARE * slot.rated_mw
+    shown = [abs(part) for part in conduct.part_mw if part is not None]
+    if conduct.is_part and all(part > least for part in shown):
+        return Derating(
+            code="partly_following", asked_mw=slot.set_mw, measured_mw=measured, reach_mw=_narrowed(conduct)
+        )
+    code: DeratingCode = "not_following"
+    if measured * asked < 0.0 and abs(measured) > least:
+        code = "wrong_sign"
+    elif conduct.is_still and conduct.astray >= ASTRAY_SLOTS:
+        code = "still"
+    return Derating(code=code, asked_mw=slot.set_mw, measured_mw=measured)
+
+
+def _narrowed(conduct: Conduct) -> tuple[float | None, float | None]:
+    """Return the power that it showed; a direction not asked for keeps the limit that it had."""
+    low, high = conduct.part_mw
+    if conduct.derating is not None and conduct.derating.reach_mw is not None:
+        kept_low, kept_high = conduct.derating.reach_mw
+        low, high = kept_low if low is None else low, kept_high if high is None else high
+    return low, high
+
+
+def checked_soc(before: Conduct, after: Conduct, reading: float, implied: float, hours: float) -> float:
+    """Return the SoC to use, and remember in ``after`` what speaks for it.
+
+    Args:
+        before: What was remembered.
+        after: The same after the slot; changed.
+        reading: SoC that was read (0-1).
+        implied: SoC by the energy measured since the last reading that was used, or that changed.
+        hours: Length of the slot.
+    """
+    after.soc_reading = reading
+    held = before.soc_held + 1
+    is_new = reading != before.soc_reading
+    is_still = not is_new and before.soc is not None and abs(implied - before.soc) > LEAST_CHANGE
+    if abs(reading - implied) > SOC_TOLERANCE and (is_still or held * hours <= SOC_HELD_H):
+        after.soc, after.soc_held = implied, held
+        return implied
+    after.soc = reading if is_new or before.soc_held or before.soc is None else implied
+    after.soc_held = 0
+    return reading
