@@ -121,6 +121,10 @@ def sun_sine(when: datetime, latitude_deg: float, longitude_deg: float) -> float
     return max(sine, 0.0)
 
 
+MAIN_SUBDIVISION = {"GB": "ENG"}
+"""Part of a country that has most of its load, where the whole has fewer common holidays: no Easter Monday in GB."""
+
+
 @lru_cache(maxsize=64)
 def _made_days(_step_min: int, _time_zone: str, _country: str | None, _subdivision: str | None) -> dict[int, Floats]:
     """Return the tables made so far by UTC day number; all zones of one place and step fill and read the same."""
@@ -132,7 +136,7 @@ def _holiday_calendar(country: str | None, subdivision: str | None) -> holidays.
     if country is None:
         return {}
     try:
-        return holidays.country_holidays(country, subdiv=subdivision)
+        return holidays.country_holidays(country, subdiv=subdivision or MAIN_SUBDIVISION.get(country))
     except NotImplementedError:  # the package knows no holidays of that country: every day is then a plain one
         return {}
 

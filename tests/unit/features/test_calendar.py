@@ -62,6 +62,14 @@ def test_the_sun_is_highest_near_local_noon_and_down_at_night() -> None:
     assert sun_sine(datetime(2021, 6, 21, 0, tzinfo=UTC), 52.5, 0.0) == 0.0
 
 
+def test_great_britain_keeps_the_holidays_of_england() -> None:
+    calendar = Calendar(make_zone().model_copy(update={"country": "GB", "subdivision": None}))
+    assert calendar.is_holiday(date(2022, 4, 18))
+    assert calendar.is_holiday(date(2021, 8, 30))
+    scotland = Calendar(make_zone().model_copy(update={"country": "GB", "subdivision": "SCT"}))
+    assert not scotland.is_holiday(date(2022, 4, 18))
+
+
 def test_a_zone_without_country_has_no_holidays() -> None:
     calendar = Calendar(make_zone().model_copy(update={"country": None}))
     assert not calendar.is_holiday(date(2021, 12, 27))
