@@ -39,14 +39,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     registry = Registry(settings.models_dir)
     name = ZONES[0]
     parts, metadata = Trainer(zones[name]).train(simulator.frame(zones[name], START - timedelta(days=90), START), START)
-    served = registry.save(parts, metadata)
+    served = {each: registry.save(parts, {**metadata, "zone": each}) for each in ZONES}
     window = Window(start=START, end=START + timedelta(days=LIVE_DAYS), warm_up=timedelta(days=45))
     chunks = simulator.chunks(START - timedelta(days=60), window.end)
     messages: list[m.Message] = []
     for message in replay_messages(chunks, zones, window=window):
         if isinstance(message, m.Observation) and not message.history and message.slot == START:
+            model = served[message.zone]
             messages.append(
-                m.Promotion(zone=message.zone, available_at=START, model_id=served.model_id, sha256=served.sha256)
+                m.Promotion(zone=message.zone, available_at=START, model_id=model.model_id, sha256=model.sha256)
             )
         messages.append(message)
     if settings.kafka.bootstrap_servers:
