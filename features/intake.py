@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import msgspec
 
-from features.intake_state import Head, Held, IntakeState, Ticks
+from features.intake_state import Held, IntakeHead, IntakeState, Ticks
 from features.quality import Checks, check_readings, check_series, check_values
 from features.quality_alerts import published_alerts, quality_alerts
 from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
@@ -35,8 +35,10 @@ from vpp.messages import (
     encode,
 )
 from vpp.streams.reducer import Load, Origin, Output
+from vpp.streams.state_codec import ValueKey, pack, unpack
 
-VERSION = 1
+HEAD, CLOSED = "head", "slot"
+_SHAPE = "intake-2"
 MEMORY_DAYS = 7
 MAX_GAP_DAYS = 7
 MAX_PUBLICATION_DAYS = 10
@@ -84,32 +86,24 @@ class IntakeReducer:
 
     def load(self, zone: str, get: Load) -> IntakeState:
         """Return the kept state; an unusable one is the initial one."""
-        raw = get("head")
-        if raw is None or raw[0] != VERSION:
+        head = unpack(get(HEAD), IntakeHead, _SHAPE)
+        if head is None:
             return self.initial(zone)
-        head = msgspec.msgpack.decode(raw[1:], type=Head)
-        state = IntakeState(head=head)
-        if head.open is not None:
-            state.ticks = msgspec.convert(head.open, Ticks)
+        state = IntakeState(head=head, ticks=head.open)
         if head.last is not None:
             for index in range(head.last - self._memory + 1, head.last + 1):
-                packed = get(f"slot:{index}")
-                if packed is not None:
-                    values, revision = msgspec.msgpack.decode(packed)
-                    state.closed[index] = (values, revision)
+                closed = unpack(get(ValueKey(CLOSED, index).name), tuple[Values, int], _SHAPE)
+                if closed is not None:
+                    state.closed[index] = closed
         return state
 
     def changes(self, state: IntakeState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
-        if not state.dirty:
-            return {}
-        state.head.open = None if state.ticks is None else msgspec.to_builtins(state.ticks)
-        changes: dict[str, bytes | None] = {"head": bytes([VERSION]) + msgspec.msgpack.encode(state.head)}
-        for index in sorted(state.changed):
-            closed = state.closed.get(index)
-            changes[f"slot:{index}"] = None if closed is None else msgspec.msgpack.encode(closed)
-        state.changed.clear()
-        state.dirty = False
+        state.head.open = state.ticks
+        changes: dict[str, bytes | None] = {}
+        for key in state.changed.take():
+            value = state.head if key.kind == HEAD else state.closed.get(key.number)
+            changes[key.name] = None if value is None else pack(value, _SHAPE)
         return changes
 
     # --- observations -------------------------------------------------------------------------------------------
@@ -141,7 +135,7 @@ class IntakeReducer:
         if state.head.last is not None and index - state.head.last <= self._max_gap:
             outputs += self._close_until(state, index - 1, history=message.history)
         state.head.channels = sorted({*state.head.channels, *values})
-        state.dirty = True
+        state.changed.mark(HEAD)
         if whole:
             state.ticks = None
             outputs += self._close(state, index, values, assets, message.history, marks)
@@ -158,7 +152,7 @@ class IntakeReducer:
     def _hold(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
         outputs = self._drop_held(state)
         state.head.held = Held(message, origin.topic, origin.partition, origin.offset)
-        state.dirty = True
+        state.changed.mark(HEAD)
         return outputs
 
     def _drop_held(self, state: IntakeState) -> list[Output]:
@@ -166,7 +160,7 @@ class IntakeReducer:
         if held is None:
             return []
         state.head.held = None
-        state.dirty = True
+        state.changed.mark(HEAD)
         letter = DeadLetter(
             zone=self._zone.zone,
             reason="future",
@@ -216,8 +210,8 @@ class IntakeReducer:
             return []
         merged = {**old, **changed}
         state.closed[index] = (merged, revision + 1)
-        state.changed.add(index)
-        state.dirty = True
+        state.changed.mark(HEAD)
+        state.changed.mark(CLOSED, index)
         correction = Correction(
             zone=message.zone,
             slot=self._step.start(index),
@@ -299,8 +293,9 @@ class IntakeReducer:
         state.head.last = index
         state.closed[index] = (checked, 0)
         state.closed.pop(index - self._memory, None)
-        state.changed |= {index, index - self._memory}
-        state.dirty = True
+        state.changed.mark(HEAD)
+        state.changed.mark(CLOSED, index)
+        state.changed.mark(CLOSED, index - self._memory)
         outputs = [Output("telemetry", closed)]
         if not history:
             outputs += quality_alerts(self._zone.zone, state.head.checks.begun, start)
@@ -329,7 +324,7 @@ class IntakeReducer:
         self._check_publication(message)
         plain = {channel: [_finite(value) for value in values] for channel, values in message.series.items()}
         series, refused = check_series(plain, self._zone, state.head.checks)
-        state.dirty = True
+        state.changed.mark(HEAD)
         outputs = [Output("telemetry", message if series == message.series else _with_series(message, series))]
         if message.history:
             return outputs

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from features.quality import Checks
 from vpp.messages import AssetReading, Observation, Values
+from vpp.streams.state_codec import ChangedValues
 
 
 @dataclass
@@ -33,12 +33,12 @@ class Held(msgspec.Struct):
     offset: int
 
 
-class Head(msgspec.Struct):
+class IntakeHead(msgspec.Struct):
     """The small part of the state that changes with every slot."""
 
     last: int | None = None
     held: Held | None = None
-    open: dict[str, Any] | None = None
+    open: Ticks | None = None
     channels: list[str] = []
     checks: Checks = msgspec.field(default_factory=Checks)
     ended: bool = False
@@ -48,8 +48,7 @@ class Head(msgspec.Struct):
 class IntakeState:
     """Last closed slot, the open one's ticks, and what last week's slots held (for repeats and corrections)."""
 
-    head: Head = field(default_factory=Head)
+    head: IntakeHead = field(default_factory=IntakeHead)
     ticks: Ticks | None = None
     closed: dict[int, tuple[Values, int]] = field(default_factory=dict)
-    changed: set[int] = field(default_factory=set)
-    dirty: bool = False
+    changed: ChangedValues = field(default_factory=ChangedValues)

@@ -6,24 +6,36 @@ per day and depth class (``features.day_codec``), so that a slot writes a kiloby
 
 from __future__ import annotations
 
-import hashlib
 import math
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from features.day_codec import pack, unpack
 from vpp.domain import Step
 from vpp.numerics.arrays import Floats
+from vpp.streams.state_codec import ChangedValues, ValueKey
+from vpp.streams.state_codec import pack as pack_value
+from vpp.streams.state_codec import unpack as unpack_value
 
 FUTURE_DAYS = 4
 """Days after the newest closed slot that published values may fill (three whole local days need a fourth UTC day)."""
 
-VERSION = 2
-_HEAD = struct.Struct("<B8sqqqB")
-_CHUNK = struct.Struct("<B8sqH")
+
+class RingRecord(msgspec.Struct, frozen=True):
+    """What changes with every slot: the newest closed slot, and which chunks are kept.
+
+    ``head``: slot index, None before the first. ``days``: first and last UTC day of a kept chunk. ``depths``: days of
+    history of each class of channels. ``channels``: names by row.
+    """
+
+    layout: str
+    head: int | None
+    days: tuple[int, int]
+    depths: list[int]
+    channels: list[str]
 
 
 class SlotRing:
@@ -47,22 +59,19 @@ class SlotRing:
         self._per_day = step.per_day
         self._blocks = max_days + FUTURE_DAYS + 2
         self.capacity = self._blocks * self._per_day
-        self.layout = hashlib.sha256(f"{VERSION}:{step.minutes}:{max_days}".encode()).digest()[:8]
+        self.layout = f"ring-3 {step.minutes} min {max_days} days"
         self.rows: dict[str, int] = {}
         self._depths: list[int] = []
         self._unkept: set[str] = set()
         self._rows_at: dict[int, npt.NDArray[np.int64]] = {}
-        self._names = b""
         self.data: Floats = np.full((0, self.capacity), np.nan)
         self._reach(None)
-        self._kept_head: int | None = None
         self.version = 0
         self._block_version = np.zeros(self._blocks, dtype=np.int64)
         self._row_version: list[int] = []
-        self._dirty: set[tuple[int, int]] = set()
-        self._expired: set[tuple[int, int]] = set()
-        self._kept: set[tuple[int, int]] = set()
-        self._kept_days: tuple[int, int] | None = None
+        self._changed = ChangedValues()
+        self._chunks: set[tuple[int, int]] = set()
+        self._chunk_days: tuple[int, int] | None = (0, -1)
 
     def _reach(self, head: int | None) -> None:
         self.head: int | None = head
@@ -82,7 +91,6 @@ class SlotRing:
         row = self.rows[channel] = len(self._depths)
         self._depths.append(depth)
         self._rows_at[depth] = np.flatnonzero(np.array(self._depths) == depth)
-        self._names = bytes(self._rows_at) + "\n".join(self.rows).encode()
         self._row_version.append(self.version)
         self.data = np.vstack([self.data, np.full((1, self.capacity), np.nan)])
         return row
@@ -112,13 +120,9 @@ class SlotRing:
             for day in range(oldest_day, head_day - depth):
                 self.data[row, self._columns(day)] = np.nan
                 self._mark(day)
-        for depth, day in list(self._kept):
+        for depth, day in self._chunks:
             if day < head_day - depth or day < oldest_day:
-                self._kept.discard((depth, day))
-                self._kept_days = None
-                self._dirty.discard((depth, day))
-                self._expired.add((depth, day))
-        self._dirty = {(depth, day) for depth, day in self._dirty if day >= head_day - depth}
+                self._changed.mark("ring", (depth, day))
 
     def put(self, channel: str, index: int, value: float | None) -> bool:
         """Write one value; None and NaN make the slot missing. Returns False when the ring does not keep it."""
@@ -138,7 +142,7 @@ class SlotRing:
         if old == new or (math.isnan(old) and math.isnan(new)):
             return True
         self.data[row, column] = new
-        self._dirty.add((depth, day))
+        self._changed.mark("ring", (depth, day))
         self._mark(day)
         self._row_version[row] = self.version
         return True
@@ -197,59 +201,60 @@ class SlotRing:
 
     def changes(self) -> Mapping[str, bytes | None]:
         """Return the chunks that changed since the last call (None: delete), and count them as kept."""
-        if not self._dirty and not self._expired and self.head == self._kept_head:
-            return {}
-        self._kept_head = self.head
-        out: dict[str, bytes | None] = {f"ring.{depth}.{day}": None for depth, day in sorted(self._expired)}
-        for depth, day in sorted(self._dirty):
-            out[f"ring.{depth}.{day}"] = self._pack(depth, day)
-            if (depth, day) not in self._kept:
-                self._kept.add((depth, day))
-                self._kept_days = None
-        self._dirty.clear()
-        self._expired.clear()
-        if self._kept_days is None:
-            days = [day for _, day in self._kept]
-            self._kept_days = (min(days, default=0), max(days, default=-1))
-        index = 0 if self.head is None else self.head
-        head = _HEAD.pack(VERSION, self.layout, index, *self._kept_days, len(self._rows_at))
-        out["ring"] = head + self._names
+        out: dict[str, bytes | None] = {}
+        oldest_day = self.oldest // self._per_day
+        for key in self._changed.take():
+            assert isinstance(key.part, tuple)
+            depth, day = key.part
+            if day >= max(self._head_day - depth, oldest_day):
+                out[key.name] = self._pack(depth, day)
+                self._chunks.add((depth, day))
+            elif (depth, day) in self._chunks:
+                out[key.name] = None
+                self._chunks.discard((depth, day))
+            self._chunk_days = None
         return out
+
+    def record(self) -> RingRecord:
+        """Return what changes with every slot, after ``changes``."""
+        if self._chunk_days is None:
+            days = [day for _, day in self._chunks]
+            self._chunk_days = (min(days, default=0), max(days, default=-1))
+        return RingRecord(self.layout, self.head, self._chunk_days, list(self._rows_at), list(self.rows))
 
     def _pack(self, depth: int, day: int) -> bytes:
         count, parts = pack(self.data, self._rows_at[depth], self._columns(day).start, self._per_day)
-        return _CHUNK.pack(VERSION, self.layout, day, count) + parts
+        return pack_value((day, count, parts), self.layout)
 
-    def load(self, get: Callable[[str], bytes | None]) -> bool:
-        """Fill an empty ring from kept chunks; False (and still empty) when there are none of this layout."""
-        head = get("ring")
-        if head is None or len(head) < _HEAD.size:
+    def load(self, record: RingRecord, get: Callable[[str], bytes | None]) -> bool:
+        """Fill an empty ring; False (and still empty) where what is kept is of another layout.
+
+        Args:
+            record: As ``record`` returned it.
+            get: Reads a chunk by name.
+        """
+        if record.layout != self.layout or any(self._depth_of(name) <= 0 for name in record.channels):
             return False
-        version, layout, index, first_day, last_day, depths = _HEAD.unpack_from(head)
-        if version != VERSION or layout != self.layout:
-            return False
-        names = head[_HEAD.size + depths :].decode().split("\n") if len(head) > _HEAD.size + depths else []
-        if any(self._depth_of(name) <= 0 for name in names):
-            return False
-        for name in names:  # chunks speak of rows by number
+        for name in record.channels:  # chunks speak of rows by number
             self.row(name)
-        self._reach(index)
-        self._kept_head = index
-        for depth in head[_HEAD.size : _HEAD.size + depths]:
+        self._reach(record.head)
+        first_day, last_day = record.days
+        for depth in record.depths:
             for day in range(first_day, last_day + 1):
-                chunk = get(f"ring.{depth}.{day}")
-                if chunk is not None and self._unpack(chunk, day):
-                    self._kept.add((depth, day))
+                if self._unpack(get(ValueKey("ring", (depth, day)).name), day):
+                    self._chunks.add((depth, day))
                     self._mark(day)
+        self._chunk_days = None
         self._row_version = [self.version] * len(self._row_version)
         return True
 
-    def _unpack(self, chunk: bytes, day: int) -> bool:
-        version, layout, stored_day, count = _CHUNK.unpack_from(chunk)
-        if version != VERSION or layout != self.layout or stored_day != day:
+    def _unpack(self, raw: bytes | None, day: int) -> bool:
+        chunk = unpack_value(raw, tuple[int, int, bytes], self.layout)
+        if chunk is None or chunk[0] != day:
             return False
-        at = _CHUNK.size
+        _, count, parts = chunk
+        at = 0
         for _ in range(count):
-            row, values, at = unpack(chunk, at, self._per_day)
+            row, values, at = unpack(parts, at, self._per_day)
             self.data[row, self._columns(day)] = values
         return True

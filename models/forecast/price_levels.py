@@ -6,9 +6,6 @@ shift, 2021). Only the outer two on each side do: between them lies the median, 
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable, Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,12 +13,11 @@ from models.forecast.scoreboard import WaitingForecasts
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
+from vpp.streams.state_codec import ArrayCodec
 
 GAMMA = 0.001
 """How far a level moves for a forecast of a half hour; shorter slots move it less, so that a day moves it as far."""
-VERSION = 1
 ADAPTING = np.array([q < 0.2 or q > 0.8 for q in QUANTILE_LEVELS])
-_HEAD = struct.Struct("<BHH")
 _LEVELS = np.array(QUANTILE_LEVELS)
 
 
@@ -36,7 +32,8 @@ class PriceLevels:
     def __init__(self, horizons: int, per_day: int) -> None:
         self.levels = np.tile(_LEVELS, (horizons, 1))
         self._gamma = GAMMA * min(1.0, 48.0 / per_day)
-        self._dirty = False
+        self._moved = False
+        self._codec = ArrayCodec("price-levels-2", self.levels)
 
     def adapt(self, index: int, price: float, steps: Ints, waiting: WaitingForecasts) -> None:
         """Enter the price of slot ``index``: every forecast of it by a model whose levels adapt moves its own.
@@ -51,20 +48,15 @@ class PriceLevels:
             index, price, steps, waiting.origin, waiting.by_model, waiting.quantiles, self.levels, self._gamma, _LEVELS,
             ADAPTING,
         )  # fmt: skip
-        self._dirty = self._dirty or moved > 0
+        self._moved = self._moved or moved > 0
 
-    def changes(self) -> Mapping[str, bytes]:
-        """Return the state values that changed, and count them as kept."""
-        if not self._dirty:
-            return {}
-        self._dirty = False
-        return {"price.levels": _HEAD.pack(VERSION, *self.levels.shape) + self.levels.tobytes()}
+    def record(self) -> bytes:
+        """Return the levels as bytes; empty while they are the nominal ones."""
+        return self._codec.pack(self.levels) if self._moved else b""
 
-    def load(self, get: Callable[[str], bytes | None]) -> None:
-        """Fill from kept values; values of another shape are left out."""
-        raw, head = get("price.levels"), _HEAD.pack(VERSION, *self.levels.shape)
-        if raw is not None and raw[: _HEAD.size] == head:
-            self.levels[:] = np.frombuffer(raw, np.float64, offset=_HEAD.size).reshape(self.levels.shape)
+    def load(self, record: bytes) -> None:
+        """Fill from what ``record`` returned; levels of another shape are left out."""
+        self._moved = self._codec.unpack(record, self.levels)
 
 
 @kernel

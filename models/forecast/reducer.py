@@ -14,7 +14,7 @@ from models.forecast.guarding import follow
 from models.forecast.net_load_target import NetLoadTarget
 from models.forecast.price_target import PriceTarget
 from models.forecast.scoring import drift_alert, skill_message
-from models.forecast.state import ForecastState, load_state, new_state, state_changes
+from models.forecast.state import EACH_SLOT, ForecastState, load_state, new_state, state_changes
 from models.forecast.target import TargetForecaster
 from models.served import ServedModel
 from vpp.domain import NET_LOAD, Target, horizons_min
@@ -97,7 +97,7 @@ class ForecastReducer:
             case Publication():
                 self._check_step(message.step_min, divides=True)
                 state.head.held.append(message)
-                state.head_dirty = True
+                state.changed.mark(EACH_SLOT)
                 return state, []
             case Promotion():
                 return state, self._promote(state, message)
@@ -105,6 +105,7 @@ class ForecastReducer:
                 self._check_step(message.step_min)
                 index = self._step.index(message.slot)
                 self._write(state, index, {**message.values, NET_LOAD: message.net_load_mw})
+                state.changed.mark(EACH_SLOT)
                 return state, [Output(FORECASTS.name, message)]
             case End():
                 return state, self._end(state, message)
@@ -126,7 +127,7 @@ class ForecastReducer:
         if head.last is not None and index <= head.last:
             return []
         head.last = index
-        state.head_dirty = True
+        state.changed.mark(EACH_SLOT)
         state.ring.advance(index)
         self._write(state, index, {**slot.values, NET_LOAD: slot.net_load_mw})
         self._publish_due(state, slot.slot + self._step.delta)
@@ -194,7 +195,7 @@ class ForecastReducer:
         if state.head.model == wanted:
             return []
         state.head.model = wanted
-        state.head_dirty = True
+        state.changed.mark(EACH_SLOT)
         state.served = None
         error = self._fetch(state)
         if error is None:
@@ -229,7 +230,7 @@ class ForecastReducer:
             if not state.head.started:
                 state.residuals.start(served.net_load.errors)
                 state.head.started = True
-                state.head_dirty = True
+                state.changed.mark(EACH_SLOT)
         return None
 
     def _skill(self, state: ForecastState, index: int) -> list[Output]:
@@ -269,6 +270,6 @@ class ForecastReducer:
         if last is not None and not state.head.ended and (last + 1) % self._step.per_day:
             outputs += self._skill(state, last)
         state.head.ended = True
-        state.head_dirty = True
+        state.changed.mark(EACH_SLOT)
         end = End(zone=message.zone, producer="forecast", last_slot=message.last_slot)
         return [*outputs, *(Output(topic.name, end) for topic in (FORECASTS, SKILL, ALERTS))]

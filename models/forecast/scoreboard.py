@@ -5,22 +5,21 @@ The same sums make the live skill and the backtest's figures.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
+from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey, pack, unpack
 
 LEVELS = np.array(QUANTILE_LEVELS)
 N, ABS, ABS_PERSISTENCE, PINBALL, COVERED = range(5)
 SUMS = 5
-VERSION = 1
-WAITING_FIRST = "waiting.first"
-_ROW = struct.Struct("<BHqdB")
-_BLOCK = struct.Struct("<BHHq")
+_ROWS = "waiting-rows-2"
 
 
 class WaitingForecasts:
@@ -40,8 +39,9 @@ class WaitingForecasts:
         self.quantiles: Floats32 = np.full((self.rows, h, LEVELS.size), np.nan, dtype=np.float32)
         self.mean: Floats32 = np.full((self.rows, h), np.nan, dtype=np.float32)
         self.first_error = np.full(self.rows, np.nan, dtype=np.float32)
-        self.dirty: set[int] = set()
-        self.first_dirty = False
+        self.changed = ChangedValues()
+        self._first_codec = ArrayCodec("first-errors-2", self.first_error)
+        self._row_codec = ArrayCodec("waiting-2", *self._row(0))
 
     def put(self, index: int, now: float, quantiles: Floats, mean: Floats, *, by_model: bool) -> None:
         """Keep the forecast issued when slot ``index`` closed.
@@ -60,61 +60,55 @@ class WaitingForecasts:
         self.quantiles[row] = quantiles
         self.mean[row] = mean
         self.first_error[row] = np.nan
-        self.first_dirty = True
-        self.dirty.add(row)
+        self.changed.mark("waiting", row)
 
     def set_first_error(self, row: int, error: float) -> None:
         """Note the error at the first horizon."""
         self.first_error[row] = error
-        self.first_dirty = True
 
-    @property
-    def row_bytes(self) -> int:
-        """Length of a packed row."""
-        return int(_ROW.size + self.quantiles[0].nbytes + self.mean[0].nbytes)
+    def record(self) -> bytes:
+        """Return what changes with every slot: the errors at the first horizon."""
+        return self._first_codec.pack(self.first_error)
 
     def pack(self, row: int) -> bytes:
         """Return one row as bytes."""
-        head = _ROW.pack(VERSION, self.mean.shape[1], self.origin[row], self.now[row], int(self.by_model[row]))
-        return b"".join((head, self.quantiles[row].tobytes(), self.mean[row].tobytes()))
+        return self._row_codec.pack(*self._row(row))
+
+    def load_record(self, record: bytes) -> bool:
+        """Fill from what ``record`` returned; False, and nothing changes, where it is of another shape."""
+        return self._first_codec.unpack(record, self.first_error)
 
     def unpack(self, row: int, raw: bytes) -> None:
         """Fill one row from what ``pack`` returned; a value of another version or shape is left out."""
-        h = self.mean.shape[1]
-        if len(raw) != self.row_bytes or _ROW.unpack_from(raw)[:2] != (VERSION, h):
-            return
-        _, _, self.origin[row], self.now[row], self.by_model[row] = _ROW.unpack_from(raw)
-        values = np.frombuffer(raw, np.float32, offset=_ROW.size)
-        self.quantiles[row] = values[: h * LEVELS.size].reshape(h, LEVELS.size)
-        self.mean[row] = values[h * LEVELS.size :]
+        self._row_codec.unpack(raw, *self._row(row))
+
+    def _row(self, row: int) -> tuple[npt.NDArray[Any], ...]:
+        one = slice(row, row + 1)
+        return self.origin[one], self.now[one], self.by_model[one], self.quantiles[row], self.mean[row]
 
 
 def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
-    """Return the state values of forecasts that changed, and count them as kept; a slot's targets share one value."""
-    out = {}
-    for row in sorted(set().union(*(each.dirty for each in waiting))):
-        out[f"waiting.{row}"] = b"".join(each.pack(row) for each in waiting)
-    if any(each.first_dirty for each in waiting):
-        out[WAITING_FIRST] = b"".join(each.first_error.tobytes() for each in waiting)
-    for each in waiting:
-        each.dirty.clear()
-        each.first_dirty = False
-    return out
+    """Return the rows that changed since the last call, and count them as kept; a slot's targets share one value."""
+    rows = {key.number: key.name for each in waiting for key in each.changed.take()}
+    return {name: pack([each.pack(row) for each in waiting], _ROWS) for row, name in rows.items()}
 
 
-def load_waiting(waiting: Sequence[WaitingForecasts], get: Callable[[str], bytes | None]) -> None:
-    """Fill forecasts from kept values; values of another shape are left out."""
-    first = get(WAITING_FIRST)
-    if first is None or len(first) != sum(each.first_error.nbytes for each in waiting):
+def load_waiting(
+    waiting: Sequence[WaitingForecasts], records: Sequence[bytes], get: Callable[[str], bytes | None]
+) -> None:
+    """Fill forecasts from kept values; values of another shape are left out.
+
+    Args:
+        waiting: Empty forecasts of each target.
+        records: As ``WaitingForecasts.record`` returned them, in the same order.
+        get: Reads a row by name.
+    """
+    if len(records) != len(waiting) or not all(e.load_record(r) for e, r in zip(waiting, records, strict=True)):
         return
-    for each, errors in zip(waiting, np.split(np.frombuffer(first, np.float32), len(waiting)), strict=True):
-        each.first_error = errors.copy()
     for row in range(waiting[0].rows):
-        raw = get(f"waiting.{row}")
-        if raw is None or len(raw) != sum(each.row_bytes for each in waiting):
-            continue
-        for at, each in enumerate(waiting):
-            each.unpack(row, raw[at * each.row_bytes : (at + 1) * each.row_bytes])
+        parts = unpack(get(ValueKey("waiting", row).name), list[bytes], _ROWS) or []
+        for each, raw in zip(waiting, parts, strict=False):
+            each.unpack(row, raw)
 
 
 @kernel
@@ -158,8 +152,8 @@ class Scoreboard:
         self.sums = np.zeros((days, horizons, SUMS))
         self.day = np.full(days, -1, dtype=np.int64)
         self._today: int | None = None
-        self._ended: set[int] = set()
-        self._dirty = False
+        self._changed = ChangedValues()
+        self._codec = ArrayCodec(f"scores-2 {days} days", self.day[:1], self.sums[0])
 
     def of_day(self, day: int) -> Floats:
         """Return the sums of UTC day number ``day``, to be added to; a later day ends the one before."""
@@ -168,9 +162,8 @@ class Scoreboard:
             self.day[row] = day
             self.sums[row] = 0.0
         if self._today is not None and self._today != row:
-            self._ended.add(self._today)
+            self._changed.mark(self.name, self._today)
         self._today = row
-        self._dirty = True
         return np.asarray(self.sums[row])
 
     def sums_of(self, day: int) -> Floats:
@@ -184,31 +177,32 @@ class Scoreboard:
         return np.asarray(self.sums[inside].sum(axis=0))
 
     def changes(self) -> Mapping[str, bytes]:
-        """Return the state values that changed, and count them as kept; today has a name of its own."""
-        out = {f"{self.name}.{row}": self._pack(row) for row in sorted(self._ended)}
-        if self._dirty and self._today is not None:
-            out[f"{self.name}.today"] = self._pack(self._today)
-        self._ended.clear()
-        self._dirty = False
-        return out
+        """Return the days that ended since the last call, and count them as kept."""
+        return {key.name: self._pack(key.number) for key in self._changed.take()}
+
+    def record(self) -> bytes:
+        """Return the sums of the day under way; empty before the first."""
+        return b"" if self._today is None else self._pack(self._today)
+
+    def load(self, record: bytes, get: Callable[[str], bytes | None]) -> None:
+        """Fill from kept values; values of another shape are left out.
+
+        Args:
+            record: As ``record`` returned it.
+            get: Reads a day by name.
+        """
+        for row in range(len(self.day)):
+            self._unpack(get(ValueKey(self.name, row).name))
+        self._today = self._unpack(record)
 
     def _pack(self, row: int) -> bytes:
-        return b"".join((_BLOCK.pack(VERSION, *self.sums.shape[:2], self.day[row]), self.sums[row].tobytes()))
-
-    def load(self, get: Callable[[str], bytes | None]) -> None:
-        """Fill from kept values; values of another shape are left out."""
-        for row in range(len(self.day)):
-            self._unpack(get(f"{self.name}.{row}"))
-        self._today = self._unpack(get(f"{self.name}.today"))
+        return self._codec.pack(self.day[row : row + 1], self.sums[row])
 
     def _unpack(self, raw: bytes | None) -> int | None:
         """Take one day's sums; return its row, None where the value is of no use."""
-        if raw is None or len(raw) != _BLOCK.size + self.sums[0].nbytes:
+        day, sums = np.empty_like(self.day[:1]), np.empty_like(self.sums[0])
+        if not self._codec.unpack(raw, day, sums):
             return None
-        version, days, horizons, day = _BLOCK.unpack_from(raw)
-        if (version, days, horizons) != (VERSION, *self.sums.shape[:2]):
-            return None
-        row = int(day) % len(self.day)
-        self.day[row] = day
-        self.sums[row] = np.frombuffer(raw, np.float64, offset=_BLOCK.size).reshape(self.sums[row].shape)
+        row = int(day[0]) % len(self.day)
+        self.day[row], self.sums[row] = day[0], sums
         return row

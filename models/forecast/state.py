@@ -10,24 +10,21 @@ import numpy as np
 
 from features.compute import RingFeatures
 from features.derived_series import MAX_DEPTH_DAYS, depth_days
-from features.ring import SlotRing
+from features.ring import RingRecord, SlotRing
 from models.forecast.price_levels import PriceLevels
-from models.forecast.scoreboard import WAITING_FIRST, Scoreboard, WaitingForecasts, load_waiting, waiting_changes
-from models.guard.watch import Judgement, Watch
+from models.forecast.scoreboard import Scoreboard, WaitingForecasts, load_waiting, waiting_changes
+from models.guard.watch import GuardRecord, Judgement, Watch
 from models.net_load.trailing_errors import Residuals
 from models.served import ServedModel
 from vpp.domain import Step, Target
 from vpp.messages import Publication
 from vpp.streams.reducer import Load
+from vpp.streams.state_codec import ChangedValues, pack, unpack
 
-VERSION = 2
 EACH_SLOT = "slot"
 """The value that holds what changes with every slot: one record of the changelog in place of eight."""
 
-_TOGETHER = frozenset(
-    ["head", "ring", "errors", "guard", "price.levels", WAITING_FIRST, *(f"scores.{target}.today" for target in Target)]
-)
-_VALUES = msgspec.msgpack.Decoder(dict[str, bytes])
+_SHAPE = "forecast-3"
 
 
 class Episode(msgspec.Struct):
@@ -56,10 +53,26 @@ class ForecastHead(msgspec.Struct):
     episode: Episode | None = None
 
 
+class SlotRecord(msgspec.Struct, frozen=True):
+    """What changes with every slot, part by part; empty where a part has not begun.
+
+    ``first_errors``: by target. ``today``: scores of the day under way, by target.
+    """
+
+    head: ForecastHead
+    ring: RingRecord
+    errors: bytes
+    price_levels: bytes
+    first_errors: list[bytes]
+    today: list[bytes]
+    guard: GuardRecord | None = None
+
+
 @dataclass
 class ForecastState:
     """Ring, waiting forecasts, trailing errors and scores of one zone.
 
+    ``changed``: whether the value ``EACH_SLOT`` is to be kept anew; the parts know of their own values.
     ``judged``: what the guard says of the last slot; it is not kept.
     """
 
@@ -69,8 +82,7 @@ class ForecastState:
     waiting: dict[str, WaitingForecasts]
     scores: dict[str, Scoreboard]
     head: ForecastHead = field(default_factory=ForecastHead)
-    head_dirty: bool = False
-    together: dict[str, bytes] = field(default_factory=dict)
+    changed: ChangedValues = field(default_factory=ChangedValues)
     served: ServedModel | None = None
     served_for: tuple[str, str] | None = None
     features: RingFeatures | None = None
@@ -99,45 +111,35 @@ def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> For
 
 def load_state(state: ForecastState, get: Load) -> ForecastState | None:
     """Fill an initial ``state`` from what was kept; None where that is missing or of another version or step."""
-    raw = get(EACH_SLOT)
-    if raw is None or raw[0] != VERSION:
+    record = unpack(get(EACH_SLOT), SlotRecord, _SHAPE)
+    if record is None or not state.ring.load(record.ring, get):
         return None
-    try:
-        state.together = _VALUES.decode(raw[1:])
-        head = msgspec.msgpack.decode(state.together["head"], type=ForecastHead)
-    except (msgspec.DecodeError, msgspec.ValidationError, KeyError):
-        return None
-
-    def find(name: str) -> bytes | None:
-        return state.together.get(name) if name in _TOGETHER else get(name)
-
-    if not state.ring.load(find) and find("ring") is not None:
-        return None
-    state.head = head
-    state.residuals.load(find)
-    load_waiting(list(state.waiting.values()), find)
-    state.watch.load(find("guard"))
-    state.price_levels.load(find)
-    for board in state.scores.values():
-        board.load(find)
+    state.head = record.head
+    state.residuals.load(record.errors, get)
+    state.price_levels.load(record.price_levels)
+    load_waiting(list(state.waiting.values()), record.first_errors, get)
+    for board, today in zip(state.scores.values(), record.today, strict=True):
+        board.load(today, get)
+    state.watch.load(record.guard)
     return state
 
 
 def state_changes(state: ForecastState) -> Mapping[str, bytes | None]:
     """Return the values that changed since the last call, and count them as kept."""
+    if not state.changed.take():
+        return {}
     out: dict[str, bytes | None] = dict(state.ring.changes())
     out.update(state.residuals.changes())
     out.update(waiting_changes(list(state.waiting.values())))
-    out.update(state.price_levels.changes())
-    out.update(state.watch.changes())
     for board in state.scores.values():
         out.update(board.changes())
-    if state.head_dirty:
-        out["head"] = msgspec.msgpack.encode(state.head)
-        state.head_dirty = False
-    moved = {name: value for name, value in out.items() if name in _TOGETHER and value is not None}
-    if moved:
-        state.together.update(moved)
-        out = {name: value for name, value in out.items() if name not in moved}
-        out[EACH_SLOT] = bytes([VERSION]) + msgspec.msgpack.encode(state.together)
-    return out
+    record = SlotRecord(
+        head=state.head,
+        ring=state.ring.record(),
+        errors=state.residuals.record() if state.head.started else b"",
+        price_levels=state.price_levels.record(),
+        first_errors=[each.record() for each in state.waiting.values()],
+        today=[board.record() for board in state.scores.values()],
+        guard=state.watch.record(),
+    )
+    return {**out, EACH_SLOT: pack(record, _SHAPE)}

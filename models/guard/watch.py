@@ -7,10 +7,10 @@ judges nothing.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from features.calendar import Calendar
@@ -80,8 +80,6 @@ EVIDENCE = {
 """Name of each member's evidence in alerts."""
 
 SHOWN = 3
-VERSION = 1
-_HEAD = struct.Struct("<BqI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +109,19 @@ class Judgement:
     evidence: Mapping[str, float]
 
 
+class GuardRecord(msgspec.Struct, frozen=True):
+    """State of a guard that has judged a slot: the index of that slot, and the packed buffer (float32)."""
+
+    last: int
+    buffer: bytes
+
+
 @dataclass
 class Watch:
     """State of the guard of one zone; ``last``: index of the slot that it judged last."""
 
     buffer: Floats32 | None = None
     last: int = -1
-    dirty: bool = False
     _seated: GuardPart | None = None
     _day: int = -1
     _context: Floats = field(default_factory=lambda: np.empty((4, 0)))
@@ -159,7 +163,7 @@ class Watch:
         context = self._context_of(calendar, layout, first, index + 1 + ahead, shape.groups)
         state = view_state(self.buffer, shape)
         judge(window, published, supply, totals, context, at, index, shape, state, part.fit, own, out)
-        self.last, self.dirty = index, True
+        self.last = index
         rolled = int(out[ROLLBACK])
         for row, name in enumerate(layout.names):
             for back in range(rolled + 1):
@@ -186,20 +190,14 @@ class Watch:
             self._day = day
         return np.ascontiguousarray(self._context[:, first - begin : last - begin])
 
-    def changes(self) -> Mapping[str, bytes]:
-        """Return the state value, if it changed, and count it as kept."""
-        if not self.dirty or self.buffer is None:
-            return {}
-        self.dirty = False
-        return {"guard": _HEAD.pack(VERSION, self.last, self.buffer.size) + self.buffer.tobytes()}
+    def record(self) -> GuardRecord | None:
+        """Return the state to keep; None before the first slot was judged."""
+        return None if self.buffer is None else GuardRecord(self.last, self.buffer.tobytes())
 
-    def load(self, raw: bytes | None) -> None:
-        """Fill from what was kept; a value of another version is left out."""
-        if raw is None or len(raw) < _HEAD.size:
-            return
-        version, last, size = _HEAD.unpack_from(raw)
-        if version == VERSION and len(raw) == _HEAD.size + 4 * size:
-            self.buffer, self.last = np.frombuffer(raw, np.float32, offset=_HEAD.size).copy(), last
+    def load(self, record: GuardRecord | None) -> None:
+        """Fill from what ``record`` returned."""
+        if record is not None:
+            self.buffer, self.last = np.frombuffer(record.buffer, np.float32).copy(), record.last
 
 
 def _forget_windows(buffer: Floats32, part: GuardPart) -> None:

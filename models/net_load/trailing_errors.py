@@ -6,7 +6,6 @@ An error enters only once its target time has passed.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -16,6 +15,7 @@ from models.served import ErrorStart
 from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
+from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey
 
 ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
 SLOT_FIELDS = 7
@@ -27,8 +27,6 @@ GAMMA = 0.003
 Finer steps bring more forecasts a day, but hardly more news: a day moves the levels as far. Coarser steps bring less.
 """
 
-VERSION = 1
-_HEAD = struct.Struct("<BHHH")
 _LEVELS = np.array(QUANTILE_LEVELS)
 
 
@@ -142,21 +140,21 @@ class Residuals:
         self.levels = np.tile(_LEVELS, (h, 1))
         self.gamma = np.full(h, GAMMA * min(48.0 / per_day, (48.0 / per_day) ** 0.5))
         self.memory = memories(per_day)
-        self._dirty: set[int] = set()
-        self._head_dirty = False
+        self._changed = ChangedValues()
+        self._group_codec = ArrayCodec("errors-2", self.slots[0])
+        self._codec = ArrayCodec("recent-errors-2", self.recent, self.levels)
 
     def start(self, errors: ErrorStart) -> None:
         """Start from the errors at the end of a model's training."""
         if errors.slots.shape == self.slots.shape:
             self.slots[:] = errors.slots
             self.recent[:] = errors.recent
-            self._dirty = set(range(len(self.slots)))
-            self._head_dirty = True
+            for group in range(len(self.slots)):
+                self.touch(group)
 
     def touch(self, group: int) -> None:
         """Note that errors of slot ``group`` entered."""
-        self._dirty.add(group)
-        self._head_dirty = True
+        self._changed.mark("errors", group)
 
     def volatility(self, groups: Ints) -> Floats:
         """Return trailing mean absolute errors in MW, shape (5, H)."""
@@ -174,29 +172,24 @@ class Residuals:
         return ramp, level, carry
 
     def changes(self) -> Mapping[str, bytes]:
-        """Return the state values that changed, and count them as kept."""
-        if not self._head_dirty:
-            return {}
-        head = _HEAD.pack(VERSION, *self.slots.shape)
-        out = {f"errors.{g}": head + self.slots[g].tobytes() for g in sorted(self._dirty)}
-        out["errors"] = head + self.recent.tobytes() + self.levels.tobytes()
-        self._dirty.clear()
-        self._head_dirty = False
-        return out
+        """Return the slots of the day that changed since the last call, and count them as kept."""
+        return {key.name: self._group_codec.pack(self.slots[key.number]) for key in self._changed.take()}
 
-    def load(self, get: Callable[[str], bytes | None]) -> None:
-        """Fill from kept values; values of another shape are left out."""
-        head = _HEAD.pack(VERSION, *self.slots.shape)
-        raw = get("errors")
-        if raw is None or raw[: _HEAD.size] != head:
+    def record(self) -> bytes:
+        """Return what changes with every slot: recent errors and levels."""
+        return self._codec.pack(self.recent, self.levels)
+
+    def load(self, record: bytes, get: Callable[[str], bytes | None]) -> None:
+        """Fill from kept values; values of another shape are left out.
+
+        Args:
+            record: As ``record`` returned it; empty before a model began.
+            get: Reads a slot of the day by name.
+        """
+        if not self._codec.unpack(record, self.recent, self.levels):
             return
-        values = np.frombuffer(raw, np.float64, offset=_HEAD.size)
-        self.recent[:] = values[: self.recent.size].reshape(self.recent.shape)
-        self.levels[:] = values[self.recent.size :].reshape(self.levels.shape)
-        for g in range(len(self.slots)):
-            raw = get(f"errors.{g}")
-            if raw is not None and raw[: _HEAD.size] == head:
-                self.slots[g] = np.frombuffer(raw, np.float64, offset=_HEAD.size).reshape(self.slots[g].shape)
+        for group, block in enumerate(self.slots):
+            self._group_codec.unpack(get(ValueKey("errors", group).name), block)
 
 
 @kernel

@@ -32,7 +32,7 @@ def test_a_fallback_or_a_published_price_moves_nothing(waiting):
     levels = PriceLevels(2, 48)
     levels.adapt(11, 5.0, STEPS, waiting)
     assert np.array_equal(levels.levels[0], NOMINAL)
-    assert levels.changes() == {}
+    assert levels.record() == b""
 
 
 def test_intervals_that_are_too_narrow_come_to_cover():
@@ -54,9 +54,9 @@ def test_intervals_that_are_too_narrow_come_to_cover():
 def test_levels_survive_a_restart():
     levels, again = PriceLevels(2, 48), PriceLevels(2, 48)
     levels.adapt(11, 5.0, STEPS, _waiting())
-    again.load(levels.changes().get)
+    again.load(levels.record())
     assert np.array_equal(again.levels, levels.levels)
-    assert levels.changes() == {}
+    assert again.record() == levels.record()
     other = PriceLevels(3, 48)
-    other.load(lambda _: b"\x01\x02\x00\x07\x00")
+    other.load(levels.record())
     assert np.array_equal(other.levels[2], NOMINAL)

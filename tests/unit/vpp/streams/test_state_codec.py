@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
+import numpy as np
 import pytest
 
-from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
+from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey, pack, unpack
 
 
 def test_a_value_reads_back_in_its_shape() -> None:
@@ -32,4 +35,38 @@ def test_changed_values_are_taken_once_in_the_order_of_their_names() -> None:
         changed.mark(kind, part)
     assert changed.take() == [ValueKey("head"), ValueKey("last", "actor"), ValueKey("settled", 12)]
     assert changed.take() == []
-    assert [key.name for key in (ValueKey("head"), ValueKey("settled", 12))] == ["head", "settled:12"]
+    keys = (ValueKey("head"), ValueKey("settled", 12), ValueKey("ring", (42, 19000)))
+    assert [key.name for key in keys] == ["head", "settled:12", "ring:42.19000"]
+
+
+def test_arrays_read_back_in_their_types_and_shapes() -> None:
+    days, sums = np.array([7], dtype=np.int64), np.array([[1.5, np.nan], [-0.0, 2.0]])
+    codec = ArrayCodec("scores-1", days, sums)
+    other_days, other_sums = np.zeros_like(days), np.zeros_like(sums)
+    assert codec.unpack(codec.pack(days, sums), other_days, other_sums)
+    assert (other_days.tobytes(), other_sums.tobytes()) == (days.tobytes(), sums.tobytes())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param(ArrayCodec("a-2", np.zeros(2)).pack(np.ones(2)), id="another revision"),
+        pytest.param(ArrayCodec("a-1", np.zeros(3)).pack(np.ones(3)), id="another shape"),
+        pytest.param(ArrayCodec("a-1", np.zeros(2, np.int64)).pack(np.ones(2, np.int64)), id="another type"),
+        pytest.param(ArrayCodec("a-1", np.zeros(2)).pack(np.ones(2))[:-1], id="cut short"),
+    ],
+)
+def test_arrays_of_another_form_change_nothing(raw: bytes | None) -> None:
+    values = np.zeros(2)
+    assert not ArrayCodec("a-1", values).unpack(raw, values)
+    assert values.tolist() == [0.0, 0.0]
+
+
+def test_a_kept_value_of_another_form_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert unpack(pack(1, "counts-1"), int, "counts-2") is None
+    assert [record.message for record in caplog.records if "counts-2" in record.message] == [
+        "kept state is of another version, its reader starts anew form=counts-2"
+    ]
