@@ -142,8 +142,8 @@ def _holiday_calendar(country: str | None, subdivision: str | None) -> holidays.
 
 
 def _place(time_zone: str) -> tuple[float, float]:
-    known = _PLACES.get(time_zone)
-    if known is not None:
-        return known
+    place = _PLACES.get(time_zone)
+    if place is not None:
+        return place
     offset = local_time(datetime(2021, 1, 1, tzinfo=UTC), time_zone).utcoffset() or timedelta(0)
     return 45.0, offset.total_seconds() / 240.0

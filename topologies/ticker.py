@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m topologies.ticker", allow_abbrev=False)
     parser.add_argument("--zone", action="append", default=[], help="zone; default: all of the fleet file")
     parser.add_argument("--real-time", action="store_true", help="go by the wall clock, for a field feed")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     stop = Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         set_up_logging(settings)
         keep_private(settings.data_dir)
         end_with_supervisor()
-        run_ticker(settings, tuple(given.zone), stop, real_time=given.real_time)
+        run_ticker(settings, tuple(arguments.zone), stop, real_time=arguments.real_time)
 
 
 if __name__ == "__main__":

@@ -185,8 +185,8 @@ def _approval(order: Order, key: bytes | None, sent_at: datetime | None) -> Refu
 
 
 def _scope(zone: Zone, order: Order) -> Refusal | None:
-    known = {asset.asset_id for asset in zone.assets}
-    foreign = [asset_id for asset_id in order.asset_ids if asset_id not in known]
+    asset_ids = {asset.asset_id for asset in zone.assets}
+    foreign = [asset_id for asset_id in order.asset_ids if asset_id not in asset_ids]
     if foreign:
         return Refusal("unknown_asset", f"{', '.join(foreign)} is not in {zone.zone}")
     if order.action in {"target", "band"} and not order.asset_ids:

@@ -40,21 +40,21 @@ def admit(orders: list[Order], order: Order) -> list[Order]:
 
     ``cancel`` ends one order; ``release`` ends holds: of its assets, or without asset ids every hold of the zone.
     """
-    if any(known.order_id == order.order_id for known in orders):
+    if any(held.order_id == order.order_id for held in orders):
         return orders
     match order.action:
         case "cancel":
-            return [known for known in orders if known.order_id != order.cancels]
+            return [held for held in orders if held.order_id != order.cancels]
         case "release":
-            return [known for known in orders if not _released(known, order)]
+            return [held for held in orders if not _released(held, order)]
         case _:
             return [*orders, order]
 
 
-def _released(known: Order, release: Order) -> bool:
-    if known.action != "hold":
+def _released(held: Order, release: Order) -> bool:
+    if held.action != "hold":
         return False
-    return not release.asset_ids or (bool(known.asset_ids) and set(known.asset_ids) <= set(release.asset_ids))
+    return not release.asset_ids or (bool(held.asset_ids) and set(held.asset_ids) <= set(release.asset_ids))
 
 
 def unexpired(orders: list[Order], slot: datetime) -> list[Order]:

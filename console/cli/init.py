@@ -102,8 +102,8 @@ def _choices(file: Path, answers: Answers, kind: SiteKind, zone: str, *, asks: b
         columns[channel] = column
     time_zone = answers.time_zone
     if time_zone is None and needs_time_zone(file):
-        known = known_facts(zone)
-        guess = known["time_zone"] if known else "UTC"
+        facts = known_facts(zone)
+        guess = facts["time_zone"] if facts else "UTC"
         time_zone = _ask("the time zone of its stamps", guess, asks=asks)
         if not asks:
             say(f"the stamps carry no offset: taken as {time_zone}; state another with --time-zone")
@@ -121,11 +121,11 @@ def _choices(file: Path, answers: Answers, kind: SiteKind, zone: str, *, asks: b
 
 
 def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answers, choices: Choices) -> Zone:
-    known: dict[str, Any] = known_facts(name) or {"time_zone": choices.time_zone or "UTC"}
+    facts: dict[str, Any] = known_facts(name) or {"time_zone": choices.time_zone or "UTC"}
     if answers.market is not None:
         if answers.market not in zone_table()["markets"]:
             raise ConfigError(f"unknown market {answers.market!r}", hint=f"one of {', '.join(zone_table()['markets'])}")
-        known["market"] = market_named(answers.market)
+        facts["market"] = market_named(answers.market)
     peak_mw, ramp_mw, days = power_scale(frame)
     if not days:
         power_mw = (answers.battery_kw or 0.0) / 1e3 or (answers.battery_kwh or 0.0) / 2e3
@@ -139,7 +139,7 @@ def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answe
         battery_mwh=None if answers.battery_kwh is None else answers.battery_kwh / 1e3,
         battery_mw=None if answers.battery_kw is None else answers.battery_kw / 1e3,
         channels=tuple(c for c in frame.columns if c in (*NET_LOAD_CHANNELS, PRICE) or frame[c].notna().any()),
-        **known,
+        **facts,
     )
 
 

@@ -46,8 +46,8 @@ def dashboard(
 ) -> None:
     """Serve the operator's page and the REST API until Ctrl-C; `vpp up` does so by itself."""
     settings = common.settings()
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"page": settings.page.model_copy(update=given)})
+    overrides = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"page": settings.page.model_copy(update=overrides)})
     say(f"page http://{settings.page.host}:{settings.page.port}; Ctrl-C ends it")
     become(settings, "console.dashboard")
 

@@ -96,10 +96,10 @@ class Access:
 
     def host_is_ours(self, request: Request) -> bool:
         """Return whether the Host header names this page: a rebound name of a foreign page does not."""
-        given = request.headers.get("host", "")
-        name = given.rpartition(":")[0] if given.rpartition(":")[2].isdigit() else given
+        host = request.headers.get("host", "")
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
         ours = [*LOOPBACK_NAMES, *_names(self.settings.page.allowed_hosts)]
-        return name in ours or given in ours
+        return name in ours or host in ours
 
     async def person(self, request: Request) -> Person | None:
         """Return who a request comes from, None where nobody known."""

@@ -92,21 +92,21 @@ class OrderDesk:
         """
         _must(person.may_operate, "propose")
         zone = self.acts.zone(asked.zone)
-        given: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         match asked.action:
             case "target":
-                given = {"asset_ids": asked.asset_ids, "power_mw": asked.power_mw}
+                fields = {"asset_ids": asked.asset_ids, "power_mw": asked.power_mw}
             case "band":
-                given = {"asset_ids": asked.asset_ids, "min_mw": asked.min_mw, "max_mw": asked.max_mw}
+                fields = {"asset_ids": asked.asset_ids, "min_mw": asked.min_mw, "max_mw": asked.max_mw}
             case "soc_target":
-                given = {"asset_ids": asked.asset_ids, "soc": asked.soc}
+                fields = {"asset_ids": asked.asset_ids, "soc": asked.soc}
             case "release":
-                given = {"asset_ids": asked.asset_ids}
+                fields = {"asset_ids": asked.asset_ids}
             case "cancel":
-                given = {"cancels": asked.cancels}
+                fields = {"cancels": asked.cancels}
         if asked.action in ("target", "band", "soc_target"):
-            given |= self.acts.times(zone, asked.start, asked.duration_min)
-        order = self.acts.new_order(zone, asked.action, person.name, asked.reason, **given)
+            fields |= self.acts.times(zone, asked.start, asked.duration_min)
+        order = self.acts.new_order(zone, asked.action, person.name, asked.reason, **fields)
         plan = self.acts.propose(order, person.name)
         return {"plan_id": plan.plan_id, "status": plan.status, "outcome": plan.outcome}
 

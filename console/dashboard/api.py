@@ -222,8 +222,8 @@ def api_routes(context: ReadContext) -> list[Route]:
 
 def _handler(context: ReadContext, endpoint: Endpoint) -> Callable[[Request], Any]:
     async def handler(request: Request) -> Response:
-        given: dict[str, Any] = dict(request.query_params)
-        params = endpoint.params.model_validate(given)
+        query: dict[str, Any] = dict(request.query_params)
+        params = endpoint.params.model_validate(query)
         answer = await anyio.to_thread.run_sync(endpoint.ask, context, params, dict(request.path_params))
         body = answer.model_dump() if isinstance(answer, BaseModel) else answer
         return answer_with_tag(request, msgspec.json.encode(body))
@@ -235,7 +235,7 @@ def answer_with_tag(request: Request, body: bytes) -> Response:
     """Return a JSON answer with an ETag over its content; 304 where the caller has it already."""
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
-    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
-    if tag in known or "*" in known:
+    tags = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in tags or "*" in tags:
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)

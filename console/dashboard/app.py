@@ -130,8 +130,8 @@ class PageAnswers:
 
     async def log_in(self, request: Request) -> Response:
         """Make a session for a token's owner."""
-        given = await _body(request)
-        session = await self.access.log_in(str(given.get("token", "")))
+        body = await _body(request)
+        session = await self.access.log_in(str(body.get("token", "")))
         if session is None:
             return problem(
                 401, "this token is not known", "ask for one: python -m mcp_server token NAME --scope vpp:read"

@@ -94,8 +94,8 @@ def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     schema = endpoint.params.model_json_schema(ref_template=REF)
     required = schema.get("required", [])
     parameters = []
-    for name, given in schema.get("properties", {}).items():
-        described = {key: value for key, value in given.items() if key not in ("title", "description")}
+    for name, field in schema.get("properties", {}).items():
+        described = {key: value for key, value in field.items() if key not in ("title", "description")}
         # A query has no null: an optional parameter is one that may be left out.
         options = [one for one in described.pop("anyOf", []) if one.get("type") != "null"]
         if len(options) == 1:
@@ -103,8 +103,8 @@ def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         if described.get("default", 0) is None:
             del described["default"]
         parameter = {"name": name, "in": "query", "required": name in required, "schema": described}
-        if given.get("description"):
-            parameter["description"] = given["description"]
+        if field.get("description"):
+            parameter["description"] = field["description"]
         parameters.append(parameter)
     return parameters
 

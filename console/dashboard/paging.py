@@ -61,20 +61,20 @@ def page_of(
         return shown, None
     last = shown[-1][table.time]
     # Rows of the last time that were given, on this page and, where it began in the same moment, on those before.
-    given = sum(row[table.time] == last for row in rows[: skip + limit])
-    return shown, _written(last, given)
+    repeats = sum(row[table.time] == last for row in rows[: skip + limit])
+    return shown, _written(last, repeats)
 
 
-def _written(when: datetime, given: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([iso(when), given]).encode()).decode().rstrip("=")
+def _written(when: datetime, repeats: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([iso(when), repeats]).encode()).decode().rstrip("=")
 
 
 def _read(cursor: str) -> tuple[datetime, int]:
     try:
-        text, given = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        text, repeats = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         when = datetime.fromisoformat(text)
-        if when.tzinfo is None or not isinstance(given, int) or not 0 < given <= 100_000:
+        if when.tzinfo is None or not isinstance(repeats, int) or not 0 < repeats <= 100_000:
             raise ValueError(text)
     except (ValueError, TypeError) as error:
         raise QuestionError("the cursor is not one of ours", hint="leave cursor out to start over") from error
-    return when, given
+    return when, repeats

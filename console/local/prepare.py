@@ -119,11 +119,11 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
     if own is not None:
         say(f"{zone.zone}: model {own['model_id']} is in force, trained before {own['until']}")
         return
-    known = index.get(key) or _served_last(settings, zone)
-    if known is not None and _is_usable(registry, known):
-        registry.promote(known)
-        index.put(key, known)
-        say(f"{zone.zone}: model {known}, trained before {iso(start)}, from the cache")
+    model_id = index.get(key) or _served_last(settings, zone)
+    if model_id is not None and _is_usable(registry, model_id):
+        registry.promote(model_id)
+        index.put(key, model_id)
+        say(f"{zone.zone}: model {model_id}, trained before {iso(start)}, from the cache")
         return
     days = (start - feed.first).total_seconds() / 86400
     if days < MIN_TRAINING_DAYS:

@@ -84,11 +84,11 @@ class Acts:
     def since(self, zone: Zone, decision: Decision | None) -> list[Order]:
         """Return the orders that were accepted and that the last decision does not know yet."""
         start = None if decision is None else decision.slot - timedelta(days=1)
-        known = set() if decision is None else {order.order_id for order in decision.orders}
+        order_ids = set() if decision is None else {order.order_id for order in decision.orders}
         rows = self.context.store.read(
             ORDERS, zone=zone.zone, start=start, filters={"verdict": "accepted"}, columns=("body", "order_id")
         )
-        orders = [_order(body) for body, order_id in rows if order_id not in known]
+        orders = [_order(body) for body, order_id in rows if order_id not in order_ids]
         closed = None if decision is None else decision.for_slot
         return [o for o in orders if o is not None and (closed is None or o.issued_at >= closed)]
 
@@ -103,7 +103,7 @@ class Acts:
         now = self.run_clock(zone)
         return [order for order in orders if order.expires_at is None or order.expires_at > now]
 
-    def new_order(self, zone: Zone, action: str, principal: str, reason: str, **given: Any) -> Order:
+    def new_order(self, zone: Zone, action: str, principal: str, reason: str, **fields: Any) -> Order:
         """Return an order that nobody approved yet, issued now by the run's clock."""
         if not plain(reason).strip():
             raise QuestionError("an order says why", hint="give reason, a sentence for the audit")
@@ -115,7 +115,7 @@ class Acts:
             reason=plain(reason),
             issued_at=self.run_clock(zone),
             priority=PRIORITY,
-            **given,
+            **fields,
         )
 
     def propose(self, order: Order, principal: str) -> PlanAnswer:

@@ -40,8 +40,8 @@ def fleet_rows(context: ReadContext, zone: str) -> FleetRows:
     delivered = context.store.latest(ASSETS, zone).dicts()
     setpoints: dict[str, dict[str, Any]] = {}
     for row in context.store.latest(SETPOINTS, zone).dicts():
-        known = setpoints.get(row["asset_id"])
-        if known is None or row["revision"] > known["revision"]:
+        setpoint = setpoints.get(row["asset_id"])
+        if setpoint is None or row["revision"] > setpoint["revision"]:
             setpoints[row["asset_id"]] = row
     return FleetRows(
         slot=delivered[0]["slot"] if delivered else None,
@@ -157,9 +157,9 @@ def _zone_of(context: ReadContext, asset_id: str) -> str | None:
     for zone in context.zones():
         if any(line.asset_id == asset_id for line in asset_lines(context, zone)):
             return zone
-    known = asset_ids(context)
-    if known:
-        raise QuestionError(f"there is no asset {asset_id!r}", hint=nearest_hint(asset_id, known))
+    names = asset_ids(context)
+    if names:
+        raise QuestionError(f"there is no asset {asset_id!r}", hint=nearest_hint(asset_id, names))
     return None
 
 

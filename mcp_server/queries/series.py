@@ -111,8 +111,8 @@ def _read(
     elif kind.is_money:
         column = columns[kind.column]
         for slot, _, value in rows:
-            known = column.get(slot)
-            column[slot] = known if value is None else value + (known or 0.0)
+            total = column.get(slot)
+            column[slot] = total if value is None else value + (total or 0.0)
     else:
         for slot, asset, value in rows:
             if value is not None or kind.column != "soc":
@@ -175,6 +175,6 @@ def _what_there_is(context: ReadContext, kind: _Kind, zone: str) -> str:
 
 
 def _check_asset(context: ReadContext, zone: str, asset_id: str) -> None:
-    known = {row[0] for row in context.store.latest(ASSETS, zone, columns=("asset_id",))} | {"zone"}
-    if asset_id not in known and len(known) > 1:
-        raise QuestionError(f"zone {zone} has no asset {asset_id!r}", hint=nearest_hint(asset_id, sorted(known)))
+    asset_ids = {row[0] for row in context.store.latest(ASSETS, zone, columns=("asset_id",))} | {"zone"}
+    if asset_id not in asset_ids and len(asset_ids) > 1:
+        raise QuestionError(f"zone {zone} has no asset {asset_id!r}", hint=nearest_hint(asset_id, sorted(asset_ids)))

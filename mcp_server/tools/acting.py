@@ -152,12 +152,12 @@ def _policy_order(
         "release": ("asset_ids",), "band": ("asset_ids", "min_mw", "max_mw"), "soc_target": ("asset_ids", "soc"),
         "cancel": ("cancels",),
     }[action]  # fmt: skip
-    given = {name: wish[name] for name in fields}
-    if action == "band" and not given["asset_ids"]:
-        given["asset_ids"] = [asset.asset_id for asset in config.batteries]
+    arguments = {name: wish[name] for name in fields}
+    if action == "band" and not arguments["asset_ids"]:
+        arguments["asset_ids"] = [asset.asset_id for asset in config.batteries]
     if action in ("band", "soc_target"):
-        given |= acts.times(config, None, duration_min)
-    return acts.new_order(config, action, acts.principal, reason, **given)
+        arguments |= acts.times(config, None, duration_min)
+    return acts.new_order(config, action, acts.principal, reason, **arguments)
 
 
 def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
@@ -166,8 +166,8 @@ def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
     Raises:
         QuestionError: There is nothing to end.
     """
-    there = ", ".join(f"{known.order_id} ({known.action} by {known.principal})" for known in standing) or "none"
-    if order.action == "cancel" and order.cancels not in {known.order_id for known in standing}:
+    there = ", ".join(f"{one.order_id} ({one.action} by {one.principal})" for one in standing) or "none"
+    if order.action == "cancel" and order.cancels not in {one.order_id for one in standing}:
         raise QuestionError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {there}")
     if order.action == "release" and len(admit(list(standing), order)) == len(standing):
         raise QuestionError("no such hold is in force", hint=f"in force: {there}")

@@ -114,8 +114,8 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     members |= {"mix": walked.mix, "trees": walked.alone, "stack": walked.stack}
 
     def by_slot(seen: AuctionView, prices: Floats, first: int) -> Floats:
-        made = [seen.by_slot(day, prices[day]) for day in range(first, first + end - begin)]
-        return _limited(np.stack(made), zone)
+        views = [seen.by_slot(day, prices[day]) for day in range(first, first + end - begin)]
+        return _limited(np.stack(views), zone)
 
     return DayAheadRun(
         zone=zone,

@@ -70,7 +70,7 @@ def backtest_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
             refit_days=refit_days, settings=settings, progress=part_of(progress, start, start + 0.5),
         )  # fmt: skip
 
-    made, blind = run("benchmark", 0.0), run("load_only", 0.5)
+    benchmark, blind = run("benchmark", 0.0), run("load_only", 0.5)
     beside = day_ahead_figures(blind, ())
     figures = {
         "target": "price",
@@ -79,13 +79,13 @@ def backtest_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
         "test_from": iso(test_from),
         "test_to": iso(test_to),
         "refit_days": refit_days,
-        "origins": int(made.days.size),
+        "origins": int(benchmark.days.size),
         "convention": "benchmark",
-        **day_ahead_figures(made, compare),
+        **day_ahead_figures(benchmark, compare),
         **{f"{name}_load_only": beside[name] for name in _BESIDE},
     }
     progress(1.0, "done")
-    return figures, made
+    return figures, benchmark
 
 
 def _baselines(compare: Sequence[str] | None) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def metrics(run: Backtest, compare: Sequence[str] | None = None) -> dict[str, An
 
 
 def _horizon(
-    run: Backtest, h: int, baselines: dict[str, Floats], made: Baselines, week: npt.NDArray[np.int64]
+    run: Backtest, h: int, baselines: dict[str, Floats], naive_forecasts: Baselines, week: npt.NDArray[np.int64]
 ) -> dict[str, Any]:
     actual = run.actual[:, h].astype(float)
     quantiles = run.quantiles[:, h].astype(float)
@@ -78,8 +78,8 @@ def _horizon(
         "mae_day_ahead_known": None,
         "mae_day_ahead_unknown": None,
     }
-    if made.known is not None:
-        known = made.known[scored, h]
+    if naive_forecasts.known is not None:
+        known = naive_forecasts.known[scored, h]
         out["mae_day_ahead_known"] = _mean(error[known])
         out["mae_day_ahead_unknown"] = _mean(error[~known])
     return out

@@ -70,10 +70,10 @@ def explain_price_at(
     if horizon_min not in horizons:
         raise DataError(f"no horizon of {horizon_min} min", hint=f"one of {horizons}")
     h = horizons.index(horizon_min)
-    made = part.forecast(state.ring, index)
-    if made.source != MODEL:
+    issued = part.forecast(state.ring, index)
+    if issued.source != MODEL:
         raise DataError("too few prices are known; the fallback spoke", hint="choose a later --at")
-    forecast = float(made.mean[h])
+    forecast = float(issued.mean[h])
     published = float(state.ring.get(PRICE, index + horizon_min // zone.step_min))
     if np.isfinite(published):
         usual, parts = _usual(rows, slot, horizon_min), {}

@@ -99,7 +99,7 @@ def _id(zone: str, since: datetime) -> str:
 
 
 def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
-    known = slot.values.get(verdict.suspect)
+    measured = slot.values.get(verdict.suspect)
     used = judged.used.get(verdict.suspect)
     return Alert(
         zone=slot.zone,
@@ -111,7 +111,7 @@ def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
         + ("the value that the total implies is used" if verdict.verified else "the forecast is used in their place"),
         values={
             "score": verdict.score,
-            "measured": known,
+            "measured": measured,
             "used": used,
             **{f"evidence_{name}": value for name, value in verdict.evidence.items()},
         },

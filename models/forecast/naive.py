@@ -24,12 +24,12 @@ def naive_forecast(forecast: Forecast, past: Floats, *, lag_days: int, decimals:
     """
     day = 1440 // forecast.step_min
     steps = np.array(forecast.horizon_min, dtype=np.int64) // forecast.step_min
-    made = naive(past[-(PAST_DAYS * day) :], steps, day, lag_days * day)
-    if made is None:
+    issued = naive(past[-(PAST_DAYS * day) :], steps, day, lag_days * day)
+    if issued is None:
         return msgspec.structs.replace(forecast, net_load=None, spreads=None, reason="net load is missing")
     return msgspec.structs.replace(
         forecast,
-        net_load=quantiles_message(made.source, made.source, made.quantiles, made.mean, decimals),
-        spreads=spreads_message(made.ramp_sd, made.level_sd, made.carry, decimals),
+        net_load=quantiles_message(issued.source, issued.source, issued.quantiles, issued.mean, decimals),
+        spreads=spreads_message(issued.ramp_sd, issued.level_sd, issued.carry, decimals),
         reason=None,
     )

@@ -60,12 +60,12 @@ class NetLoadTarget:
         groups, waiting = self._groups_of(index, self._steps), state.waiting[self.target.value]
         spec_hash: str | None = None
         if model is not None and state.features is not None and state.served is not None:
-            made = model.forecast(state.features.rows(state.ring, index), now, state.residuals, groups)
+            predicted = model.forecast(state.features.rows(state.ring, index), now, state.residuals, groups)
             ramp, level, carry = state.residuals.spreads(groups)
-            source, model_id, quantiles, mean = MODEL, state.served.model_id, made.quantiles, made.mean
+            source, model_id, quantiles, mean = MODEL, state.served.model_id, predicted.quantiles, predicted.mean
             if state.judged is not None and state.judged.is_distrusted:
                 quantiles = widened(quantiles, mean, self._steps, state.judged.age)
-                level = level * _widening(made.quantiles, quantiles)
+                level = level * _widening(predicted.quantiles, quantiles)
             spec_hash = model.spec.hash
         else:
             fell = fallbacks.fallback(state.ring, index, self._steps)

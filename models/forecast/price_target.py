@@ -40,15 +40,15 @@ class PriceTarget:
 
     def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
         """Return quantiles and outlook; nothing where no price is known."""
-        made = self._forecast(state, index)
-        quantiles = price_message(made, "" if state.served is None else state.served.model_id)
+        forecast = self._forecast(state, index)
+        quantiles = price_message(forecast, "" if state.served is None else state.served.model_id)
         if quantiles is None:
             return {}
         now = state.ring.get(PRICE, index)
         # A published price is no forecast: without quantiles it is neither scored nor learned from.
-        scored = np.where(np.isfinite(self._published(state, index))[:, None], np.nan, made.quantiles)
-        state.waiting[self.target.value].put(index, now, scored, made.mean, by_model=made.takes_levels)
-        return {"price": quantiles, "outlook": made.outlook()}
+        scored = np.where(np.isfinite(self._published(state, index))[:, None], np.nan, forecast.quantiles)
+        state.waiting[self.target.value].put(index, now, scored, forecast.mean, by_model=forecast.takes_levels)
+        return {"price": quantiles, "outlook": forecast.outlook()}
 
     def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
         """Return None: no forecast price is an alarm by itself."""
@@ -80,8 +80,8 @@ class PriceTarget:
         )
         name, quantiles, mean = fallback(data, self._steps)
         known = self._published(state, index)
-        made = PriceForecast(name, quantiles, mean, self._horizons, known, {name: mean})
-        return with_published(made, known)
+        forecast = PriceForecast(name, quantiles, mean, self._horizons, known, {name: mean})
+        return with_published(forecast, known)
 
     def _published(self, state: ForecastState, index: int) -> Floats:
         """Return the price of each horizon that was published by the close of slot ``index``, NaN elsewhere."""

@@ -222,8 +222,8 @@ def issue(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """Make all forecasts from the slot at ``at``."""
     work = np.empty(fit.mean.shape[1])
     for s in range(shape.row.shape[0]):
-        made = forecast(window, published, context, at, s, shape, fit, work)
-        state.waiting[s, index % state.waiting.shape[1]] = made
+        expected = forecast(window, published, context, at, s, shape, fit, work)
+        state.waiting[s, index % state.waiting.shape[1]] = expected
 
 
 @kernel(error_model="numpy")

@@ -147,8 +147,8 @@ class Regressions:
                     beta[s, which], usable[s, which] = solution, True
         return beta, usable
 
-    def block(self, series: Series, first: int, last: int, made: Floats, *, learn: bool = True) -> None:
-        """Forecast the origins ``first`` to ``last`` with what is known, into ``made`` (slots, S), then learn them.
+    def block(self, series: Series, first: int, last: int, forecasts: Floats, *, learn: bool = True) -> None:
+        """Forecast the origins ``first`` to ``last``, write ``forecasts`` (slots, S), then learn these origins.
 
         Only origins whose target lies before ``last`` are learned here, the rest with the next block.
         """
@@ -168,7 +168,7 @@ class Regressions:
                 with_it = (design @ beta[s].T.astype(np.float32)).astype(np.float64)
                 change = np.where(known & usable[s, 1], with_it[:, 1], with_it[:, 0])
                 ok = np.where(known & usable[s, 1], True, usable[s, 0]) & (np.arange(a, b) >= first)
-                made[a:b, s] = np.where(ok, values[a:b] + change, made[a:b, s])
+                forecasts[a:b, s] = np.where(ok, values[a:b] + change, forecasts[a:b, s])
                 if learn:
                     target = np.full(b - a, np.nan)
                     end = min(b, last - stream.ahead, slots - stream.ahead)

@@ -63,8 +63,8 @@ Progress = Callable[[float, str], None]
 
 @kernel(error_model="numpy")
 def _walk(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    series: tuple[Floats, Floats, Floats, Floats, Floats], first: int, begin: int, end: int, made: Floats,
-    shape: Shape, state: State, fit: Fit, out: Floats, given: Floats,
+    series: tuple[Floats, Floats, Floats, Floats, Floats], first: int, begin: int, end: int, forecasts: Floats,
+    shape: Shape, state: State, fit: Fit, out: Floats, supply_rows: Floats,
 ) -> None:  # fmt: skip
     """Write the members of the slots ``begin`` to ``end`` with forecasts that were made before; nothing is replaced."""
     window, published, supply, totals, context = series
@@ -73,15 +73,15 @@ def _walk(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         for c in range(shape.channels):
             state.seen[c, index % SEEN] = window[c, at]
         members(window, published, supply[at], totals[at], context, at, index, shape, state, fit, out[at])
-        if given.shape[2] > 0:
+        if supply_rows.shape[2] > 0:
             for which in range(2):
                 s = shape.first[0] if which == 0 else shape.last[0]
                 if at >= shape.ahead[s]:
-                    work = given[which, at]
+                    work = supply_rows[which, at]
                     given_inputs(window, supply[at], at, index, shape.ahead[s], s, shape, state, work)
         learn(window, published, supply[at], context, at, index, True, shape, state, fit)
         for s in range(shape.row.shape[0]):
-            state.waiting[s, index % state.waiting.shape[1]] = made[at, s]
+            state.waiting[s, index % state.waiting.shape[1]] = forecasts[at, s]
 
 
 @kernel(error_model="numpy")
@@ -129,38 +129,40 @@ class GuardTrainer:
             return None
         series, shape = series_of(layout, rows, self._calendar), layout.shape()
         slots = series.window.shape[1]
-        made = np.full((slots, len(shape.row)), np.nan)
+        forecasts = np.full((slots, len(shape.row)), np.nan)
         regressions = Regressions(shape)
         first = max(FIRST_DAYS * day, slots - COUNTED_DAYS * day - SETTLING_DAYS * day)
         first = min(first, slots // 2)
         edges = [0, *range(first, slots - BLOCK_DAYS * day // 3, BLOCK_DAYS * day), slots]
         for begin, end in itertools.pairwise(edges):
-            regressions.block(series, begin, end, made)
+            regressions.block(series, begin, end, forecasts)
         beta, usable = regressions.coefficients()
         observed_mw = series.window[0, slots // 2 :]
         observed_mw = observed_mw[np.isfinite(observed_mw)]
         if not observed_mw.size or not np.ptp(observed_mw):
             return None  # a constant net load has no errors to count evidence by
         fit = _blank(layout, shape, series, regressions, beta, usable)
-        return self._count(layout, shape, series, made, fit, first)
+        return self._count(layout, shape, series, forecasts, fit, first)
 
-    def _count(self, layout: Layout, shape: Shape, series: Series, made: Floats, fit: Fit, first: int) -> GuardPart:
+    def _count(
+        self, layout: Layout, shape: Shape, series: Series, forecasts: Floats, fit: Fit, first: int
+    ) -> GuardPart:
         """Count the evidence on the out-of-sample part of the history, from position ``first`` on."""
         slots = series.window.shape[1]
         day, dwell = shape.per_day, max(DWELL_HOURS * 60 // layout.step.minutes, 1)
         data = (series.window, series.published, series.supply, series.totals, series.context)
-        fit = fit._replace(ramp=_ramp_correlation(series, made, shape, first))
+        fit = fit._replace(ramp=_ramp_correlation(series, forecasts, shape, first))
         levels = np.full((slots, MEMBERS), np.nan)
         width = 1 + shape.channels + shape.companions + 1 if shape.companions else 0
-        given = np.full((2, slots, width), np.nan)
+        supply_rows = np.full((2, slots, width), np.nan)
         state = view_state(new_buffer(shape), shape)
-        _walk(data, series.first, first, slots, made, shape, state, fit, levels, given)
+        _walk(data, series.first, first, slots, forecasts, shape, state, fit, levels, supply_rows)
         settled = min(first + SETTLING_DAYS * day, (first + slots) // 2)
         if width:
-            fit = self._with_supply(series, shape, fit, given, settled)
+            fit = self._with_supply(series, shape, fit, supply_rows, settled)
         buffer = new_buffer(shape)
         state = view_state(buffer, shape)
-        _walk(data, series.first, first, slots, made, shape, state, fit, levels, np.empty((2, slots, 0)))
+        _walk(data, series.first, first, slots, forecasts, shape, state, fit, levels, np.empty((2, slots, 0)))
         clean = levels[settled:]
         weeks = len(clean) / (7.0 * day)
         for n in range(MEMBERS):
@@ -175,10 +177,10 @@ class GuardTrainer:
         fit.alarm[0] = level_at(score, BUDGET_SHARE * self._budget * weeks, dwell)
         return GuardPart(layout, shape, fit, buffer, series.first + slots - 1)
 
-    def _with_supply(self, series: Series, shape: Shape, fit: Fit, given: Floats, settled: int) -> Fit:
+    def _with_supply(self, series: Series, shape: Shape, fit: Fit, supply_rows: Floats, settled: int) -> Fit:
         """Learn what the other supply says of load; it is a witness only where it takes a tenth off the error."""
         slots = series.window.shape[1]
-        coefficients = np.zeros((2, given.shape[2]))
+        coefficients = np.zeros((2, supply_rows.shape[2]))
         worth = False
         half = (settled + slots) // 2
         for which in range(2):
@@ -186,7 +188,7 @@ class GuardTrainer:
             ahead = int(shape.ahead[s])
             change = np.full(slots, np.nan)
             change[ahead:] = series.window[0, ahead:] - series.window[0, :-ahead]
-            rows = given[which]
+            rows = supply_rows[which]
             use = np.isfinite(change) & np.isfinite(rows).all(axis=1) & (np.arange(slots) >= settled)
             early, late = use & (np.arange(slots) < half), use & (np.arange(slots) >= half)
             if early.sum() < 500 or late.sum() < 500:
@@ -251,13 +253,13 @@ def _blank(
     )  # fmt: skip
 
 
-def _ramp_correlation(series: Series, made: Floats, shape: Shape, first: int) -> Floats:
+def _ramp_correlation(series: Series, forecasts: Floats, shape: Shape, first: int) -> Floats:
     """Return for each number of horizons the inverse correlation of the errors of one origin, (H, H, H)."""
     count, slots = shape.horizons, series.window.shape[1]
     errors = np.full((slots, count), np.nan)
     for k in range(count):
         h = int(shape.ahead[k])
-        errors[:-h, k] = series.window[0, h:] - made[:-h, k]
+        errors[:-h, k] = series.window[0, h:] - forecasts[:-h, k]
     errors = errors[first:]
     errors = errors[np.isfinite(errors).all(axis=1)]
     out = np.zeros((count, count, count))

@@ -141,9 +141,9 @@ class Ridge:
         self._enter(design, target, groups, weight)
 
     def _predicted(self, design: Floats, groups: Ints) -> Floats:
-        made = self.predict(design, groups)
-        assert made is not None
-        return made
+        predicted = self.predict(design, groups)
+        assert predicted is not None
+        return predicted
 
     def _enter(self, design: Floats, target: Floats, groups: Ints, weight: Floats) -> None:
         self._rows += float(weight.sum())

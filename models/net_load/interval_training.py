@@ -28,12 +28,12 @@ class Forward:
         self._parts: list[dict[str, npt.NDArray[np.float64]]] = []
         self.rows = 0
 
-    def add(self, origins: Ints, groups: Ints, change: Floats, made: Linear, base: Floats, inputs: Floats) -> None:
+    def add(self, origins: Ints, groups: Ints, change: Floats, linear: Linear, base: Floats, inputs: Floats) -> None:
         """Keep a batch; ``inputs`` are the width model's columns of the table, shape (columns, n)."""
         self._parts.append(
             {
-                "origin": origins.astype(float), "group": groups.astype(float), "change": change, "first": made.first,
-                "final": made.final, "case": made.case.astype(float), "base": base, "inputs": inputs,
+                "origin": origins.astype(float), "group": groups.astype(float), "change": change, "first": linear.first,
+                "final": linear.final, "case": linear.case.astype(float), "base": base, "inputs": inputs,
             }
         )  # fmt: skip
         self.rows += len(origins)

@@ -191,7 +191,7 @@ class NetLoadTrainer:
                 part,
                 columns=spec.columns("T"),
                 places=state.stages.columns,
-                made=prediction,
+                linear=prediction,
                 change=change[batch],
                 day=days,
                 is_mature=mature,

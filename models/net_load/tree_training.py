@@ -57,7 +57,7 @@ class TreeRows:
         *,
         columns: Ints,
         places: Columns,
-        made: Linear,
+        linear: Linear,
         change: Floats,
         day: Floats,
         is_mature: bool,
@@ -69,14 +69,14 @@ class TreeRows:
             rows: Features (features, n).
             columns: Columns that the trees read.
             places: Where the table keeps what the stages derive.
-            made: The forward predictions.
+            linear: The forward predictions.
             change: What really came, MW.
             day: Time of the targets in days.
             is_mature: Whether the linear stages had learned enough for what they left to be typical.
         """
         stride = self._stride[horizon]
-        inputs = tree_inputs(rows, columns, places, made.first, made.final, made.case)
-        whole = _Sample(inputs, made.final, change, day, is_mature)
+        inputs = tree_inputs(rows, columns, places, linear.first, linear.final, linear.case)
+        whole = _Sample(inputs, linear.final, change, day, is_mature)
         parts = self._parts[horizon]
         parts.append(whole.every(stride, horizon % stride))
         # Twice what is wanted: thin all evenly, so that memory stays bounded however long the history is.

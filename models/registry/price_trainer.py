@@ -73,8 +73,8 @@ class PriceTrainer:
         return self._part
 
 
-def _young(made: datetime | None, now: datetime, serve: timedelta) -> bool:
-    return made is not None and now - made < serve
+def _young(trained_at: datetime | None, now: datetime, serve: timedelta) -> bool:
+    return trained_at is not None and now - trained_at < serve
 
 
 def part_from_arrays(arrays: Mapping[str, Any]) -> PricePart:

@@ -89,9 +89,9 @@ class Registry:
         Raises:
             ModelError: There is none of this id, it is damaged, or it is not the version of this sha256.
         """
-        known = self._loaded.get((model_id, sha256 or ""))
-        if known is not None:
-            return known
+        loaded = self._loaded.get((model_id, sha256 or ""))
+        if loaded is not None:
+            return loaded
         folder = self._find(model_id)
         metadata = self._metadata(folder)
         parts = _read(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("vpp", "features", "models", "agents", "topologies", "mcp_server", "console")
-VERBS = {"found", "told", "said"}
+VERBS = {"found", "told", "said", "made", "kept"}
 """Names that do not tell what a variable holds."""
 
 

@@ -78,6 +78,6 @@ def open_grid_data(
 
 
 def _slot_min(name: str, fine_min: int, own: Fleet | None) -> int:
-    known = find_zone(name, own)
-    wanted = DEFAULT_STEP_MIN if known is None else known.step_min
+    listed = find_zone(name, own)
+    wanted = DEFAULT_STEP_MIN if listed is None else listed.step_min
     return wanted if wanted > fine_min and wanted % fine_min == 0 and 1440 % wanted == 0 else fine_min

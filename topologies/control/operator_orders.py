@@ -23,9 +23,9 @@ def run_clock(store: Store, zone: str) -> datetime:
     """
     slots = store.read(TELEMETRY, zone=zone, columns=("slot",), order="desc", limit=2).column("slot")
     if not slots:
-        known = ", ".join(span.zone for span in store.spans(TELEMETRY))
+        zones = ", ".join(span.zone for span in store.spans(TELEMETRY))
         raise DataError(
-            f"nothing of zone {zone!r} is stored yet", hint=f"zones with data: {known}" if known else "start `vpp up`"
+            f"nothing of zone {zone!r} is stored yet", hint=f"zones with data: {zones}" if zones else "start `vpp up`"
         )
     step: timedelta = slots[0] - slots[1] if len(slots) == 2 else timedelta(minutes=30)
     newest: datetime = slots[0]
@@ -33,7 +33,15 @@ def run_clock(store: Store, zone: str) -> datetime:
 
 
 def operator_order(
-    store: Store, zone: str, action: str, *, principal: str, reason: str, now: datetime, key: bytes | None, **given: Any
+    store: Store,
+    zone: str,
+    action: str,
+    *,
+    principal: str,
+    reason: str,
+    now: datetime,
+    key: bytes | None,
+    **fields: Any,
 ) -> Order:
     """Return an order that its operator approves by giving it.
 
@@ -45,7 +53,7 @@ def operator_order(
         reason: Why.
         now: Wall time.
         key: Signs the approval; None leaves it unsigned.
-        **given: Further fields of the order.
+        **fields: Further fields of the order.
 
     Raises:
         DataError: No slot of the zone is closed yet.
@@ -58,7 +66,7 @@ def operator_order(
         reason=reason,
         issued_at=run_clock(store, zone),
         priority=OPERATOR_PRIORITY,
-        **given,
+        **fields,
     )
     mode = "hold" if action == "hold" else "operator"
     return approve(order, Approval(order_digest(order), principal, mode, now, now + PLAN_LIFE), key)

@@ -157,8 +157,9 @@ class PlanBook:
                 )
             if plan.approved_by is not None:
                 return plan
-            given = Approval(plan.digest, approver, mode, self.now(), plan.proposal.expires_at, **_priced(plan, mode))
-            approved = approve(plan.proposal.order, given, self.key)
+            expires_at = plan.proposal.expires_at
+            approval = Approval(plan.digest, approver, mode, self.now(), expires_at, **_priced(plan, mode))
+            approved = approve(plan.proposal.order, approval, self.key)
             self._write(
                 plan.proposal.order.zone, f"approve:{plan_id}", approver, mode, approved.approval or "", plan.digest
             )

@@ -276,7 +276,7 @@ def _money(  # noqa: PLR0917 - all of them say what is run
             place = base + run.starts[number]
             if place not in states:
                 continue
-            kept, chain = states[place]
+            saved, chain = states[place]
             rng = np.random.default_rng((options.seed, number))
             sign = 1.0 if rng.random() < 0.5 else -1.0
             rows = names if attack.channel == ALL_CHANNELS else (attack.channel,)
@@ -287,9 +287,9 @@ def _money(  # noqa: PLR0917 - all of them say what is run
                 for name in rows
             }
             _add_totals(zone, frame, place, slots, forged, moved=attack.moves_total)
-            clean = bench.pnl(kept, chain, place, {}, slots, guarded=True)[0]
-            lost[0] += clean - bench.pnl(kept, chain, place, forged, slots, guarded=True)[0]
-            lost[1] += clean - bench.pnl(kept, chain, place, forged, slots, guarded=False)[0]
+            clean = bench.pnl(saved, chain, place, {}, slots, guarded=True)[0]
+            lost[0] += clean - bench.pnl(saved, chain, place, forged, slots, guarded=True)[0]
+            lost[1] += clean - bench.pnl(saved, chain, place, forged, slots, guarded=False)[0]
             used += 1
         if used:
             money_lost[attack.name] = (float(lost[0] / used), float(lost[1] / used))
@@ -313,12 +313,12 @@ def _adaptive_money(
         place = base + run.starts[number]
         truth = run.truth[0, run.starts[number] : run.starts[number] + slots]
         swing = truth * (1.0 + RANGE_SHARE * np.where(np.arange(slots) % 2 == 0, 1.0, -1.0))
-        kept, chain = states[place]
-        clean = bench.pnl(kept, chain, place, {}, slots, guarded=True)[0]
+        saved, chain = states[place]
+        clean = bench.pnl(saved, chain, place, {}, slots, guarded=True)[0]
         for n, values in ((0, truth + reached.bias[i]), (1, swing)):
             forged = {name: values}
             _add_totals(bench.zone, bench.frame, place, slots, forged, moved=True)
-            lost[n] += clean - bench.pnl(kept, chain, place, forged, slots, guarded=n == 0)[0]
+            lost[n] += clean - bench.pnl(saved, chain, place, forged, slots, guarded=n == 0)[0]
     return float(lost[0] / len(usable)), float(lost[1] / len(usable))
 
 

@@ -49,10 +49,10 @@ class BenchLane:
     actor: ReducerLoop[Any]
     plant: ReducerLoop[Any]
 
-    def copied(self, reducer: ForecastReducer, kept: Mapping[str, bytes], zone: str) -> BenchLane:
-        """Return a copy whose forecast step is ``reducer``, at the state that was kept as bytes."""
+    def copied(self, reducer: ForecastReducer, saved: Mapping[str, bytes], zone: str) -> BenchLane:
+        """Return a copy whose forecast step is ``reducer``, at the state ``saved`` as bytes."""
         forecast = ReducerLoop(reducer, zone)
-        forecast.state = reducer.load(zone, kept.get)
+        forecast.state = reducer.load(zone, saved.get)
         return BenchLane(forecast, copy.deepcopy(self.actor), copy.deepcopy(self.plant))
 
 
@@ -95,7 +95,7 @@ class MoneyBench:
         reducer = self._reducer(guarded=guarded)
         loop = ReducerLoop(reducer, zone.zone)
         warm = WARM_UP_HOURS * 60 // step.minutes
-        kept: dict[str, bytes] = {}
+        saved: dict[str, bytes] = {}
         states: dict[int, tuple[dict[str, bytes], BenchLane]] = {}
         chain: BenchLane | None = None
         steps = None
@@ -107,13 +107,13 @@ class MoneyBench:
         waiting = list(starts)
         for message in telemetry(rows, zone, live, stop.to_pydatetime()):
             if isinstance(message, SlotClosed) and waiting and at == waiting[0] and chain is not None:
-                _keep(reducer, loop.state, kept)
-                states[at] = (dict(kept), chain)
+                _keep(reducer, loop.state, saved)
+                states[at] = (dict(saved), chain)
                 chain = None
                 waiting.pop(0)
             outputs = loop.step(message)
             if waiting:
-                _keep(reducer, loop.state, kept)
+                _keep(reducer, loop.state, saved)
             if not isinstance(message, SlotClosed):
                 continue
             for forecast in (output for output in outputs if isinstance(output, Forecast)):
@@ -146,7 +146,7 @@ class MoneyBench:
 
     def pnl(
         self,
-        kept: Mapping[str, bytes],
+        saved: Mapping[str, bytes],
         chain: BenchLane,
         start: int,
         forged: Mapping[str, Floats],
@@ -157,7 +157,7 @@ class MoneyBench:
         """Return money over the attack and one slot after it, and the energy dispatched (MWh), true net load settled.
 
         Args:
-            kept: State of the forecast step before the start.
+            saved: State of the forecast step before the start.
             chain: Actor and plant there.
             start: Position of the first forged slot.
             forged: Values by channel; empty: the clean run.
@@ -165,7 +165,7 @@ class MoneyBench:
             guarded: Whether the guard runs.
         """
         zone = self.zone
-        own = chain.copied(self._reducer(guarded=guarded), kept, zone.zone)
+        own = chain.copied(self._reducer(guarded=guarded), saved, zone.zone)
         deliveries = Deliveries(zone)
         rows = self.frame.iloc[start : start + slots + 2]
         before = _soc(own.plant.state, zone)
@@ -206,12 +206,12 @@ class MoneyBench:
         return total + 0.95 * FLAT_PRICE_PER_MWH * left, energy
 
 
-def _keep(reducer: ForecastReducer, state: Any, kept: dict[str, bytes]) -> None:
+def _keep(reducer: ForecastReducer, state: Any, saved: dict[str, bytes]) -> None:
     for name, value in reducer.changes(state).items():
         if value is None:
-            kept.pop(name, None)
+            saved.pop(name, None)
         else:
-            kept[name] = value
+            saved[name] = value
 
 
 def _feed(chain: BenchLane, forecast: Forecast) -> Iterable[Message]:
@@ -223,5 +223,5 @@ def _feed(chain: BenchLane, forecast: Forecast) -> Iterable[Message]:
 
 def _soc(state: Any, zone: Zone) -> float:
     """Return the energy in store, MWh."""
-    kept = state.head.assets
-    return sum((kept[b.asset_id].soc if b.asset_id in kept else b.soc_start) * b.energy_mwh for b in zone.batteries)
+    before = state.head.assets
+    return sum((before[b.asset_id].soc if b.asset_id in before else b.soc_start) * b.energy_mwh for b in zone.batteries)

@@ -177,8 +177,8 @@ def open_file(
     wanted = {other for zone in zones.values() for other in zone.neighbours if other in info.spans}
     neighbours = {}
     for name in sorted(wanted - set(zones)):
-        known = find_zone(name, own)
-        if known is not None and any(is_published(known, channel) for channel in info.spans[name].channels):
+        listed = find_zone(name, own)
+        if listed is not None and any(is_published(listed, channel) for channel in info.spans[name].channels):
             neighbours[name], _ = zone_for(
                 name,
                 step_min=info.spans[name].step_min,

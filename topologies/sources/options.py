@@ -81,7 +81,7 @@ class SourceOptions:
         arguments: list[str] = [str(self.path)] if self.path is not None else []
         for zone in self.zones:
             arguments += ["--zone", zone]
-        given = {
+        options = {
             "--from": self.start and iso(self.start),
             "--to": self.end and iso(self.end),
             "--speed": "max" if self.speed == math.inf else self.speed,
@@ -94,10 +94,10 @@ class SourceOptions:
             "--shift-weeks": self.shift_weeks,
         }
         if self.kind == "simulate":
-            given |= {"--seed": self.seed, "--step": self.step_min}
+            options |= {"--seed": self.seed, "--step": self.step_min}
         if self.faults:
-            given |= {"--faults": self.faults, "--seed": self.seed}
-        for name, value in given.items():
+            options |= {"--faults": self.faults, "--seed": self.seed}
+        for name, value in options.items():
             if value is not None:
                 arguments += [name, str(value)]
         arguments += ["--now"] if self.live else []
@@ -136,11 +136,11 @@ def parse_options(kind: Literal["replay", "simulate"], argv: Sequence[str] | Non
     parser.add_argument("--faults", type=float, default=0.0, help="chance per slot of each telemetry fault")
     parser.add_argument("--measured-assets", action="store_true")
     parser.add_argument("--zones", type=int, dest="count", help="number of simulated zones")
-    given = vars(parser.parse_args(argv))
-    count, names = given.pop("count"), tuple(given.pop("zone"))
+    arguments = vars(parser.parse_args(argv))
+    count, names = arguments.pop("count"), tuple(arguments.pop("zone"))
     if count is not None:
         names = tuple(simulated_names(count))
-    return SourceOptions(kind=kind, zones=names, **given)
+    return SourceOptions(kind=kind, zones=names, **arguments)
 
 
 def open_feed(options: SourceOptions, settings: Settings) -> Feed:

@@ -157,9 +157,9 @@ class Simulator:
 
 def place_of(name: str) -> w.Climate:
     """Return the synthetic place of a zone; an unlisted name gives a place of its own, always the same."""
-    known = PLACES.get(name)
-    if known is not None:
-        return known
+    place = PLACES.get(name)
+    if place is not None:
+        return place
     drawn = np.random.default_rng([place_code(name), 7]).uniform(size=3)
     return w.Climate(name, 46.0 + 9.0 * drawn[0], 2500.0 + 5500.0 * drawn[1], 2500.0 + 4500.0 * drawn[2], 9800.0)
 

@@ -215,8 +215,8 @@ def _chosen_market(now: Market, name: str) -> Market:
         return market_named(name)
     if name in tuple(PriceKnown):
         return now.model_copy(update={"price_known": PriceKnown(name)})
-    known = [*zone_table()["markets"], *PriceKnown]
-    raise ConfigError(f"unknown market {name!r}{did_you_mean(name, known)}", hint=f"one of {', '.join(known)}")
+    names = [*zone_table()["markets"], *PriceKnown]
+    raise ConfigError(f"unknown market {name!r}{did_you_mean(name, names)}", hint=f"one of {', '.join(names)}")
 
 
 def _at_step(zone: Zone, step_min: int, is_own: bool, notes: list[str]) -> Zone:

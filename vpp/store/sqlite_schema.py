@@ -67,12 +67,12 @@ def bound_text(when: datetime, table: Table) -> str:
 def row_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], list[tuple[Any, ...]]]:
     """Return a function that turns rows into parameters of ``upsert``."""
     times = [i for i, column in enumerate(table.columns) if column.type == "time"]
-    known: dict[datetime, str] = {}
+    tables: dict[datetime, str] = {}
 
     def text(when: datetime) -> str:
-        encoded = known.get(when)
+        encoded = tables.get(when)
         if encoded is None:
-            encoded = known[when] = instant_text(when, table)
+            encoded = tables[when] = instant_text(when, table)
         return encoded
 
     def encode(rows: Iterable[Row]) -> list[tuple[Any, ...]]:
@@ -92,12 +92,12 @@ def row_decoder(columns: Sequence[Column]) -> Callable[[list[Any]], list[Row]]:
     """Return a function that turns fetched rows of ``columns`` into rows of the store."""
     times = [i for i, column in enumerate(columns) if column.type == "time"]
     flags = [i for i, column in enumerate(columns) if column.type == "bool"]
-    known: dict[str, datetime] = {}
+    newest: dict[str, datetime] = {}
 
     def time(text: str) -> datetime:
-        moment = known.get(text)
+        moment = newest.get(text)
         if moment is None:
-            moment = known[text] = datetime.fromisoformat(text)
+            moment = newest[text] = datetime.fromisoformat(text)
         return moment
 
     def decode(rows: list[Any]) -> list[Row]:

@@ -104,14 +104,14 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
                 f"{beside} has no zone {live.zone} of {live.step_min} min", hint="see docs/guide/fleet.md"
             )
         base = zone
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for change in changes:
         key, sign, text = change.partition("=")
         if not sign:
             raise ConfigError(f"{change!r} is no setting", hint=f"write KEY=VALUE, e.g. {EXAMPLE}")
-        given[key.strip()] = yaml.safe_load(text)
+        arguments[key.strip()] = yaml.safe_load(text)
     try:
-        return with_settings(base, given)
+        return with_settings(base, arguments)
     except (KeyError, TypeError) as error:
         raise ConfigError(f"the fleet file has no {error}", hint=f"see docs/guide/fleet.md; e.g. {EXAMPLE}") from error
     except ValidationError as error:

@@ -146,13 +146,13 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
 def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, report: Progress) -> dict[str, Any]:
     from models.evaluation.promotion import PromotionVerdict, judge
 
-    known = registry.in_force(zone.zone)
-    if known is not None and known["model_id"] == model_id:
+    before = registry.in_force(zone.zone)
+    if before is not None and before["model_id"] == model_id:
         return PromotionVerdict(False, "the same rows gave the model that is in force already", model_id).document()
     in_force = None
-    if known is not None:
+    if before is not None:
         try:
-            in_force = registry.load(known["model_id"])
+            in_force = registry.load(before["model_id"])
         except ModelError as error:
             say(f"{zone.zone}: {error}; the fallback serves in its place and is what a new one must beat")
     return judge(frame, zone, in_force, end, lambda share, doing: report(0.5 + 0.5 * share, doing)).document()

@@ -78,8 +78,8 @@ def to_arrays(shape: DayAheadShape, fits: DayAheadFits) -> dict[str, np.ndarray[
 
 def from_arrays(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[DayAheadShape, DayAheadFits]:
     """Return what ``to_arrays`` wrote."""
-    given = dict(meta["shape"])
-    shape = DayAheadShape(**{**given, "channels": tuple(given["channels"]), "holidays": tuple(given["holidays"])})
+    fields = dict(meta["shape"])
+    shape = DayAheadShape(**{**fields, "channels": tuple(fields["channels"]), "holidays": tuple(fields["holidays"])})
 
     def ridge(name: str) -> RidgeFit:
         parts = (np.asarray(arrays[f"{name}.{part}"]) for part in ("mean", "sd"))

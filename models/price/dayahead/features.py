@@ -99,16 +99,16 @@ def day_features(table: DayTable, weight: float, lags: Lags = NEXT_DAY, first: i
     rows = table.days.size - first
     out, ref, scale = np.full((rows, HOURS, len(names)), np.nan), np.empty((rows, HOURS)), np.empty(rows)
     price, begin = filled(table.price), max(first, MIN_DAYS)
-    made = out[begin - first :]
-    _fill_prices(price, lags.newest, lags.reference, lags.all, first, begin, ref, scale, made)
+    filled_rows = out[begin - first :]
+    _fill_prices(price, lags.newest, lags.reference, lags.all, first, begin, ref, scale, filled_rows)
     at = len(_price_names(lags))
     for values in series.values():
-        _fill_series(np.ascontiguousarray(values), NEXT_DAY.reference, begin, at, made)
+        _fill_series(np.ascontiguousarray(values), NEXT_DAY.reference, begin, at, filled_rows)
         at += _SERIES_COLUMNS
     for values in table.neighbours.values():
-        _fill_neighbour(np.ascontiguousarray(values), NEXT_DAY.reference, begin, at, made)
+        _fill_neighbour(np.ascontiguousarray(values), NEXT_DAY.reference, begin, at, filled_rows)
         at += _NEIGHBOUR_COLUMNS
-    _fill_calendar(table, begin, made[:, :, at:])
+    _fill_calendar(table, begin, filled_rows[:, :, at:])
     return DayFeatures(out, ref, scale, names, residual, price)
 
 

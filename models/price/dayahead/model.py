@@ -47,8 +47,8 @@ class _Outlook:
     """Forecasts of all slots of ``today`` and the two local days after it, while ``stamp`` says that nothing changed.
 
     ``start``: index of the first slot. ``local_day``: shape (n,), local day number of each slot. ``known``: published
-    prices, shape (n,). ``made``: the forecast with one horizon per slot, and ``message`` its outlook; None where there
-    is no model for the first unpublished day.
+    prices, shape (n,). ``forecast``: one horizon per slot. ``message``: its outlook. Both are None where the first
+    unpublished day has no model.
     """
 
     ring: RingView
@@ -57,7 +57,7 @@ class _Outlook:
     start: int
     local_day: Ints
     known: Floats
-    made: PriceForecast | None
+    forecast: PriceForecast | None
     message: PriceOutlook | None
 
     def serves(self, ring: RingView, first: int, channels: tuple[str, ...]) -> bool:
@@ -68,9 +68,9 @@ class _Outlook:
 
     def since(self, first: int, step_min: int) -> PriceForecast | None:
         """Return the forecast of slot ``first`` and those after it; None where there is no model."""
-        if self.made is None or self.message is None:
+        if self.forecast is None or self.message is None:
             return None
-        here, forecast, message = first - self.start, self.made, self.message
+        here, forecast, message = first - self.start, self.forecast, self.message
         at = here + _positions(step_min)
         slots = self.local_day.size - here
         return PriceForecast(

@@ -107,8 +107,8 @@ class DayAheadLearner:
         self.tail = self._tail.walk(after.ridge, after.features, after.price, later, row + 1, delay=1)
         for i, window in enumerate(settings.lasso_windows):
             progress(0.1 + 0.4 * i / len(settings.lasso_windows), f"lasso over {window} days")
-            made, lasso = lasso_walk(view.lasso[:row], view.price[:row], fit, LassoSettings(window))
-            members.append(made)
+            forecast, lasso = lasso_walk(view.lasso[:row], view.price[:row], fit, LassoSettings(window))
+            members.append(forecast)
             self._lassos.append(lasso)
         self.members = np.stack(members)
         self.mix = walked_mix(self.members, view.price[:row], settings)
@@ -146,12 +146,12 @@ class DayAheadLearner:
         """Forecast day ``row`` by the models in force, then learn its prices."""
         day, later = self.row, after.features
         self.tail[day + 1] = later.prices_of(day + 1, self._tail.fit.predict(after.ridge[day + 1]))
-        made = self.models(view).forecast(view, day)
-        self.members[:, day], self.mix[day], self.blend[day] = made.members, made.mix, made.blend
-        for rows, prices in ((self.stack, made.stack), (self.alone, made.alone)):
+        forecast = self.models(view).forecast(view, day)
+        self.members[:, day], self.mix[day], self.blend[day] = forecast.members, forecast.mix, forecast.blend
+        for rows, prices in ((self.stack, forecast.stack), (self.alone, forecast.alone)):
             if prices is not None:
                 rows[day] = prices
-        self._judge(view, after, day, made.blend, made.apart)
+        self._judge(view, after, day, forecast.blend, forecast.apart)
         self._ridge.learn(view.ridge[day], view.features.scaled(view.price)[day])
         self._tail.learn(after.ridge[day], later.scaled(after.price)[day])
         self.row += 1

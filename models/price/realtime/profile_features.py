@@ -109,19 +109,19 @@ def _make_profiles(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain ar
 
 @kernel
 def _is_new(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    prices: Ints, sides: Ints, days: Ints, day: int, longest: int, made: Ints, seen: Ints
+    prices: Ints, sides: Ints, days: Ints, day: int, longest: int, window: Ints, seen: Ints
 ) -> bool:
     """Return whether the values of the days before ``day`` are other ones than those in ``seen``; keep them there."""
     first, last = np.searchsorted(days, day - longest), np.searchsorted(days, day)
     count = last - first
-    changed = (day ^ made[0]) | (count ^ made[1])
+    changed = (day ^ window[0]) | (count ^ window[1])
     for s in range(seen.shape[0]):
         now, before = (prices if s == 0 else sides[s - 1])[first:last], seen[s, :count]
         for i in range(count):
             changed |= now[i] ^ before[i]
         if changed:
             before[:] = now
-    made[0], made[1] = day, count
+    window[0], window[1] = day, count
     return bool(changed)
 
 

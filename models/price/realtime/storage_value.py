@@ -76,12 +76,12 @@ class ValueModel:
 
 
 @kernel
-def _worth(made: Floats32, scale: Floats, middle: Floats) -> Floats:
+def _worth(departures: Floats32, scale: Floats, middle: Floats) -> Floats:
     """Return scaled departures (n, points) as values per MWh that never rise along the points."""
-    out = np.empty(made.shape)
-    for n in range(made.shape[0]):
-        for k in range(made.shape[1]):
-            out[n, k] = min(max(np.float64(made[n, k]), _LOW), _HIGH) * scale[n] + middle[n]
+    out = np.empty(departures.shape)
+    for n in range(departures.shape[0]):
+        for k in range(departures.shape[1]):
+            out[n, k] = min(max(np.float64(departures[n, k]), _LOW), _HIGH) * scale[n] + middle[n]
             if k > 0:
                 out[n, k] = min(out[n, k], out[n, k - 1])
     return out

@@ -74,10 +74,10 @@ def fit_real_time(
         return None
     actual = targets(data, rows, shape.steps)
     forward = _walk_forward(rows, actual, shape, settings)
-    made: Bools = np.asarray(np.isfinite(forward).all(axis=1))
-    if made.sum() < shape.per_day // stride:
+    complete: Bools = np.asarray(np.isfinite(forward).all(axis=1))
+    if complete.sum() < shape.per_day // stride:
         return None
-    recent, before, came = rows.take(made), forward[made], actual[made]
+    recent, before, came = rows.take(complete), forward[complete], actual[complete]
     model = keep or fit_boost(data, recent, before, came, shape, boost)
     # Errors after the trees' correction would be too narrow: the trees have seen all but the last of them.
     columns = spread_columns(recent.features, recent.spread, recent.scale)

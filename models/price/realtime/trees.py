@@ -81,17 +81,17 @@ class BoostModel:
 
 
 @kernel
-def _between(steps: Ints, anchors: Ints, made: Floats32) -> Floats:
+def _between(steps: Ints, anchors: Ints, departures: Floats32) -> Floats:
     """Return the values (n, anchors), clipped, at all horizons, shape (n, H), linear in the steps between anchors."""
-    out = np.empty((made.shape[0], steps.size))
+    out = np.empty((departures.shape[0], steps.size))
     for n in range(out.shape[0]):
         j = 0
         for h in range(steps.size):
             while j < anchors.size - 2 and h >= anchors[j + 1]:
                 j += 1
             low, high = steps[anchors[j]], steps[anchors[j + 1]]
-            left = min(max(np.float64(made[n, j]), -_CLIP), _CLIP)
-            right = min(max(np.float64(made[n, j + 1]), -_CLIP), _CLIP)
+            left = min(max(np.float64(departures[n, j]), -_CLIP), _CLIP)
+            right = min(max(np.float64(departures[n, j + 1]), -_CLIP), _CLIP)
             out[n, h] = left + (steps[h] - low) / (high - low) * (right - left)
     return out
 
