@@ -20,7 +20,7 @@ from models.evaluation.dayahead_backtest import DayAheadRun, run_day_ahead
 from models.history import with_net_load
 from models.price.dayahead.day_table import Convention, role_of
 from vpp.domain import NET_LOAD, PRICE, Target
-from vpp.fleet.market import PriceKnown
+from vpp.fleet.market import real_time_kind
 from vpp.fleet.schema import Zone
 from vpp.local_time import local_minutes
 from vpp.messages import Forecast, TraderBid
@@ -71,11 +71,20 @@ def market_of(frame: pd.DataFrame, zone: Zone, first_slot: datetime, end: dateti
 def trade_real_time(
     frame: pd.DataFrame, zone: Zone, battery: UnitBattery, market: PriceHistory, mode: Mode, progress: Progress
 ) -> Floats:
-    """Return the path of stored energy that forecast and trader make over the test, slot by slot.
+    """Return the stored energy over the test, slot by slot, that forecast and trader lead to.
 
-    Under ``KNOWN`` the market tells each slot's price at its start; under the others it comes after the slot.
+    Args:
+        frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
+        zone: Its configuration.
+        battery: The battery that trades.
+        market: Prices of ``frame`` with the first slot of the test.
+        mode: ``KNOWN``: each slot's price is known at its start; the other modes: after the slot.
+        progress: Called with the share done (0-1) and a text.
+
+    Returns:
+        MWh at the start of each slot and at the end of the last, shape (slots + 1,).
     """
-    known = PriceKnown.AT_START if mode is Mode.KNOWN else PriceKnown.AFTER
+    known = real_time_kind(published=mode is Mode.KNOWN)
     zone = zone.model_copy(update={"market": zone.market.model_copy(update={"price_known": known})})
     start, end = frame.index[market.first].to_pydatetime(), frame.index[market.price.size - 1].to_pydatetime()
     begin = max(start - timedelta(days=WARM_UP_DAYS), frame.index[0].to_pydatetime() + timedelta(days=_FIRST_FIT_DAYS))

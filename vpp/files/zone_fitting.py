@@ -231,8 +231,9 @@ def _at_step(zone: Zone, step_min: int, is_own: bool, notes: list[str]) -> Zone:
         )
     entry = zone_table()["zones"].get(zone.zone, {})
     only_at = zone_table()["markets"].get(entry.get("market"), {}).get("price_known_step_min")
-    if not is_own and only_at not in (None, step_min) and zone.market.price_known is PriceKnown.AT_START:
-        update["market"] = zone.market.model_copy(update={"price_known": PriceKnown.AFTER})
+    of_means = zone.market.rule.of_means
+    if not is_own and only_at not in (None, step_min) and of_means is not None:
+        update["market"] = zone.market.model_copy(update={"price_known": of_means})
         notes.append(f"{zone.zone}: a price over {step_min} min is a mean and known only afterwards")
     return zone.model_copy(update=update)
 

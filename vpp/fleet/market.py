@@ -47,6 +47,8 @@ class MarketRule:
         by_auction: Prices are set for whole local days: the day-ahead models forecast them, and a schedule is bid.
         lead_slots: Slots after the closed one whose price is known when the next slot is decided (0 or 1).
         takes_curves: Power may depend on the price, since it is not known when the slot is decided.
+        of_means: The kind that holds for data whose step is longer than the market's: its prices are means over several
+            slots of the market. None: the same kind.
     """
 
     price_known: PriceKnown
@@ -55,6 +57,7 @@ class MarketRule:
     by_auction: bool = False
     lead_slots: int = 0
     takes_curves: bool = False
+    of_means: PriceKnown | None = None
 
 
 def day_before(slot: datetime, hour: int, time_zone: str) -> datetime:
@@ -70,7 +73,19 @@ RULES: dict[PriceKnown, MarketRule] = {
     rule.price_known: rule
     for rule in (
         MarketRule(PriceKnown.DAY_AHEAD, _after_the_auction, published=True, by_auction=True),
-        MarketRule(PriceKnown.AT_START, lambda delivery: delivery.slot, published=True, lead_slots=1),
+        MarketRule(
+            PriceKnown.AT_START,
+            lambda delivery: delivery.slot,
+            published=True,
+            lead_slots=1,
+            of_means=PriceKnown.AFTER,
+        ),
         MarketRule(PriceKnown.AFTER, lambda delivery: delivery.slot + delivery.step.delta, takes_curves=True),
     )
 }
+
+
+def real_time_kind(*, published: bool) -> PriceKnown:
+    """Return the kind of real-time market (no auction) whose price is known before its slot ends, or only after it."""
+    kinds = (rule.price_known for rule in RULES.values() if not rule.by_auction and rule.published == published)
+    return next(kinds)

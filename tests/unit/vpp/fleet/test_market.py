@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpp.domain import Step
-from vpp.fleet.market import RULES, Delivery, MarketRule, PriceKnown
+from vpp.fleet.market import RULES, Delivery, MarketRule, PriceKnown, real_time_kind
 from vpp.fleet.schema import Market
 from vpp.local_time import local_date
 
@@ -53,3 +53,16 @@ def test_an_auction_prices_the_slots_of_a_local_day_together(rule: MarketRule, d
 def test_power_depends_on_a_price_only_where_it_is_not_known(rule: MarketRule) -> None:
     assert rule.takes_curves != rule.published
     assert rule.published or rule.lead_slots == 0
+
+
+@each_rule
+def test_a_mean_of_slots_is_known_only_after_the_last_of_them(rule: MarketRule) -> None:
+    if rule.of_means is not None:
+        assert not RULES[rule.of_means].published
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_a_real_time_kind_has_no_auction(published: bool) -> None:
+    rule = RULES[real_time_kind(published=published)]
+    assert not rule.by_auction
+    assert rule.published == published
