@@ -222,14 +222,14 @@ class Chooser:
         for asset, ruler in zip(self.zone.assets, asked_for.ruling, strict=True):
             if ruler is not None and ruler.action == "hold":
                 conditions[f"hold-{ruler.order_id}"] = f"hold by {ruler.principal}: {ruler.reason}"
-            kept = inputs.assets[asset.asset_id]
-            if kept.conduct.derating is not None:
-                code = kept.conduct.derating.code.replace("_", "-")
-                conditions[f"{code}-{asset.asset_id}"] = say_derating(asset.asset_id, kept.conduct.derating)
-            elif not kept.available:
+            state = inputs.assets[asset.asset_id]
+            if state.conduct.derating is not None:
+                code = state.conduct.derating.code.replace("_", "-")
+                conditions[f"{code}-{asset.asset_id}"] = say_derating(asset.asset_id, state.conduct.derating)
+            elif not state.available:
                 conditions[f"unavailable-{asset.asset_id}"] = f"{asset.asset_id} cannot be reached"
-            if kept.conduct.soc_held and kept.conduct.soc_reading is not None:
-                conditions[f"soc-{asset.asset_id}"] = say_soc(asset.asset_id, kept.conduct.soc_reading, kept.soc)
+            if state.conduct.soc_held and state.conduct.soc_reading is not None:
+                conditions[f"soc-{asset.asset_id}"] = say_soc(asset.asset_id, state.conduct.soc_reading, state.soc)
         return conditions
 
     def hold_now(self, inputs: DecisionInputs, order: Order, origin: Origin) -> Choice | None:
