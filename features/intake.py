@@ -15,7 +15,7 @@ import msgspec
 
 from features.intake_state import Held, IntakeHead, IntakeState, Ticks
 from features.quality import Checks, check_readings, check_series, check_values
-from features.quality_alerts import published_alerts, quality_alerts
+from features.quality_alerts import follow_faults, published_alerts
 from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
 from vpp.errors import MessageError
 from vpp.files.availability import is_forecast
@@ -298,8 +298,7 @@ class IntakeReducer:
         state.changed.mark(CLOSED, index - self._memory)
         outputs = [Output("telemetry", closed)]
         if not history:
-            outputs += quality_alerts(self._zone.zone, state.head.checks.begun, start)
-        state.head.checks.begun.clear()
+            outputs += follow_faults(self._zone, self._step, index, quality, len(full), state.head.faults)
         return outputs
 
     def _channels(self, state: IntakeState, values: Values) -> list[str]:
@@ -328,7 +327,7 @@ class IntakeReducer:
         outputs = [Output("telemetry", message if series == message.series else _with_series(message, series))]
         if message.history:
             return outputs
-        return outputs + published_alerts(message, refused)
+        return outputs + published_alerts(self._zone, message, refused)
 
     def _check_publication(self, message: Publication) -> None:
         lengths = {len(series) for series in message.series.values()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from features.quality import Checks
+from features.quality_alerts import FaultEpisode
 from vpp.messages import AssetReading, Observation, Values
 from vpp.streams.state_codec import ChangedValues
 
@@ -34,13 +35,14 @@ class Held(msgspec.Struct):
 
 
 class IntakeHead(msgspec.Struct):
-    """The small part of the state that changes with every slot."""
+    """The small part of the state that changes with every slot; ``faults``: episodes under way by channel."""
 
     last: int | None = None
     held: Held | None = None
     open: Ticks | None = None
     channels: list[str] = []
     checks: Checks = msgspec.field(default_factory=Checks)
+    faults: dict[str, FaultEpisode] = {}
     ended: bool = False
 
 

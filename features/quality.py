@@ -54,15 +54,12 @@ _MARKS = _marks()
 class Checks(msgspec.Struct):
     """What the checks remember of a zone.
 
-    ``run``: channel to (last value, how many slots it has stood still). ``bad``: channel to its standing fault.
-    ``begun``: faults that began with the slot just closed. ``seen``: channel to the lowest and highest plausible value
-    so far, which a single value stretches by a tenth at most, and their number. ``level``: channel to its running
-    magnitude.
+    ``run``: channel to (last value, how many slots it has stood still). ``seen``: channel to the lowest and highest
+    plausible value so far, which a single value stretches by a tenth at most, and their number. ``level``: channel to
+    its running magnitude.
     """
 
     run: dict[str, tuple[float, int]] = {}
-    bad: dict[str, str] = {}
-    begun: list[tuple[str, str]] = []
     seen: dict[str, tuple[float, float, int]] = {}
     level: dict[str, float] = {}
 
@@ -131,11 +128,6 @@ def check_values(values: Values, zone: Zone, checks: Checks, step: Step) -> tupl
         usable[channel] = accepted
         if what is not None:
             quality[channel] = what.value
-        if what is None:
-            checks.bad.pop(channel, None)
-        elif checks.bad.get(channel) != what.value:
-            checks.bad[channel] = what.value
-            checks.begun.append((channel, what.value))
     return usable, quality
 
 

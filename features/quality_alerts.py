@@ -1,35 +1,101 @@
-"""Alerts on the quality of telemetry: one where a fault of a channel begins, one per publication with faults."""
+"""Alerts on telemetry: one per episode of a channel that something uses, and one per publication with faults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 
-from vpp.domain import iso
-from vpp.messages import Alert, Publication
+import msgspec
+
+from features.derived_series import depth_days
+from vpp.domain import FREQUENCY, NET_LOAD_CHANNELS, PRICE, Quality, Step, iso
+from vpp.fleet.schema import Zone
+from vpp.messages import Alert, AlertCode, AlertEffect, Publication
 from vpp.streams.reducer import Output
 
+QUIET_HOURS = 6
+"""An episode ends when its channel has been sound for so long: a fault that comes and goes is one episode."""
 
-def quality_alerts(zone: str, begun: Iterable[tuple[str, str]], slot: datetime) -> list[Output]:
-    """Return an alert for each (channel, fault) that began with a slot."""
-    return [
-        Output(
-            "alerts",
-            Alert(
-                zone=zone,
-                slot=slot,
-                alert_id=f"quality-{what}-{channel}-{iso(slot)}",
-                severity="warning",
-                topic="telemetry quality",
-                text=f"{channel} is {what.replace('_', ' ')} from {iso(slot)} on",
-            ),
-        )
-        for channel, what in sorted(begun)
-    ]
+TOPIC = "telemetry quality"
+_ALARMING = {Quality.MISSING, Quality.MISSING_MARK, Quality.OUT_OF_RANGE, Quality.FLAT}
+_WHOLE_RECORD = ""
+_SAYS = {
+    AlertCode.MISSING: "has no value",
+    AlertCode.MISSING_MARK: "sends a mark for no value",
+    AlertCode.OUT_OF_RANGE: "is implausible for this zone",
+    AlertCode.FLAT: "has stood still for 24 h",
+}
 
 
-def published_alerts(message: Publication, refused: Mapping[str, int]) -> list[Output]:
-    """Return an alert for each channel of a publication that holds implausible values, with their number."""
+class FaultEpisode(msgspec.Struct):
+    """A fault under way: its alert as it was sent, and the index of the last slot that had it."""
+
+    alert: Alert
+    last: int
+
+
+def is_used(zone: Zone, channel: str) -> bool:
+    """Return whether a forecast, a price or an asset of the zone reads a channel."""
+    if channel == FREQUENCY:
+        return zone.channels is None or FREQUENCY in zone.channels
+    return channel in NET_LOAD_CHANNELS or channel == PRICE or depth_days(channel) > 0
+
+
+def follow_faults(
+    zone: Zone, step: Step, index: int, quality: Mapping[str, str], channels: int, episodes: dict[str, FaultEpisode]
+) -> list[Output]:
+    """Return the alerts that begin or end with a slot.
+
+    A slot whose every channel is missing is one episode of the whole record.
+
+    Args:
+        zone: The zone.
+        step: Its slots.
+        index: The slot.
+        quality: Its channels that are not ok, with why.
+        channels: How many channels the slot should have.
+        episodes: Faults under way by channel; changed.
+    """
+    kinds = {channel: Quality(what) for channel, what in quality.items() if what in _ALARMING}
+    lost = len(kinds) >= channels > 1 and all(kind is Quality.MISSING for kind in kinds.values())
+    faults = {_WHOLE_RECORD: AlertCode.RECORD_MISSING} if lost else _codes(zone, kinds)
+    outputs = []
+    for channel, code in sorted(faults.items()):
+        episode = episodes.get(channel)
+        if episode is None:
+            alert = _alert(zone, step, index, channel, code)
+            episodes[channel] = FaultEpisode(alert, index)
+            outputs.append(Output("alerts", alert))
+        else:
+            episode.last = index
+    quiet = QUIET_HOURS * 60 // step.minutes
+    for channel in sorted(name for name, episode in episodes.items() if index - episode.last >= quiet):
+        episode = episodes.pop(channel)
+        outputs.append(Output("alerts", episode.alert.ended(step.start(episode.last + 1))))
+    return outputs
+
+
+def _codes(zone: Zone, kinds: Mapping[str, Quality]) -> dict[str, AlertCode]:
+    return {channel: AlertCode(kind.value) for channel, kind in kinds.items() if is_used(zone, channel)}
+
+
+def _alert(zone: Zone, step: Step, index: int, channel: str, code: AlertCode) -> Alert:
+    slot = step.start(index)
+    what = f"{channel} {_SAYS[code]}" if channel else "no channel has a value"
+    return Alert(
+        zone=zone.zone,
+        slot=slot,
+        alert_id=f"quality-{code.value}-{channel or 'all'}-{iso(slot)}",
+        severity="warning",
+        topic=TOPIC,
+        code=code,
+        channel=channel or None,
+        effect=AlertEffect.NONE if code is AlertCode.FLAT else AlertEffect.NOT_USED,
+        text=f"{what} since {iso(slot)}",
+    )
+
+
+def published_alerts(zone: Zone, message: Publication, refused: Mapping[str, int]) -> list[Output]:
+    """Return an alert for each used channel of a publication that holds implausible values, with their number."""
     return [
         Output(
             "alerts",
@@ -39,9 +105,14 @@ def published_alerts(message: Publication, refused: Mapping[str, int]) -> list[O
                 alert_id=f"published-{channel}-{iso(message.available_at)}",
                 severity="warning",
                 topic="published values",
+                code=AlertCode.PUBLISHED_IMPLAUSIBLE,
+                channel=channel,
+                effect=AlertEffect.NOT_USED,
                 text=f"{channel}: {n} of the values published for {iso(message.first_slot)} on are implausible for "
-                "this zone and count as missing",
+                "this zone",
+                values={"values": float(n)},
             ),
         )
         for channel, n in sorted(refused.items())
+        if is_used(zone, channel)
     ]

@@ -20,7 +20,7 @@ from agents.orders.replay_memory import HOLDS_WITHIN, MAX_HOLDS, OrderMemory
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
-from vpp.messages import Alert, Audit, Message, Order, encode
+from vpp.messages import Alert, AlertCode, AlertEffect, Audit, Message, Order, encode
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack
 
@@ -121,6 +121,8 @@ class OrdersReducer:
                 alert_id=f"order-refused-{order.order_id}",
                 severity="warning",
                 topic="order",
+                code=AlertCode.ORDER_REFUSED,
+                effect=AlertEffect.ORDER_NOT_FOLLOWED,
                 text=f"order {order.order_id} ({order.action}) by {order.principal} refused: {refusal}",
             )
             outputs.append(Output("alerts", alert))

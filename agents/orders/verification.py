@@ -11,7 +11,7 @@ from agents.orders.approval import was_admitted
 from agents.orders.refusal import Refusal
 from vpp.domain import iso
 from vpp.fleet.schema import Zone
-from vpp.messages import Alert, DeadLetter, Order, encode
+from vpp.messages import Alert, AlertCode, AlertEffect, DeadLetter, Order, encode
 from vpp.streams.reducer import Origin, Output
 
 
@@ -51,6 +51,8 @@ def refused_order(order: Order, slot: datetime, origin: Origin, refusal: Refusal
         alert_id=f"plant-order-refused-{digest}",
         severity="critical" if refusal.code in {"admission", "approval"} else "warning",
         topic="order",
+        code=AlertCode.ORDER_REFUSED,
+        effect=AlertEffect.ORDER_NOT_FOLLOWED,
         text=f"the plant refused order {order.order_id} ({order.action}) by {order.principal}: {refusal}; "
         f"issued at {iso(order.issued_at)}",
     )

@@ -14,6 +14,7 @@ from agents.assets.state import AssetState, Interval
 from agents.assets.twin import deliver
 from agents.clearing.price_curve import seen_prices, with_price_curve
 from agents.plant import build_problem
+from agents.plant.conditions import Condition, bid_missing, derated, hold, reflex, soc_held, unreachable
 from agents.plant.decision_record import (
     Grounds,
     Outcome,
@@ -23,11 +24,9 @@ from agents.plant.decision_record import (
     outcome_of_reflex,
     snapshot_of,
 )
-from agents.plant.narrative import say_derating, say_missing, say_soc
 from agents.plant.orders_in_force import Asked, asked, in_force, names, reach_notes, verdicts
 from agents.plant.settlement import is_distrusted
 from agents.plant.state import AssetKept, DecidedPlan, LastBid, PlantState, fleet_state, reach_of
-from vpp.domain import iso
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     REFLEXES,
@@ -53,7 +52,7 @@ class Choice:
     decision: Decision
     setpoints: list[Setpoint]
     plan: DecidedPlan
-    conditions: dict[str, str]
+    conditions: dict[str, Condition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,21 +214,21 @@ class Chooser:
             power[asset.asset_id] = deliver(asset, state, wanted, interval.hours, at=interval.at).power_mw
         return power
 
-    def _conditions(self, inputs: DecisionInputs, outcome: Outcome, asked_for: Asked) -> dict[str, str]:
-        conditions = {f"missing-{bid.policy}": say_missing(bid) for bid in inputs.missing}
+    def _conditions(self, inputs: DecisionInputs, outcome: Outcome, asked_for: Asked) -> dict[str, Condition]:
+        conditions = {f"missing-{bid.policy}": bid_missing(bid) for bid in inputs.missing}
         if outcome.engine in REFLEXES:
-            conditions[outcome.engine.replace(":", "-")] = outcome.binding
+            conditions[outcome.engine.replace(":", "-")] = reflex(outcome.binding)
         for asset, ruler in zip(self.zone.assets, asked_for.ruling, strict=True):
             if ruler is not None and ruler.action == "hold":
-                conditions[f"hold-{ruler.order_id}"] = f"hold by {ruler.principal}: {ruler.reason}"
+                conditions[f"hold-{ruler.order_id}"] = hold(ruler)
             state = inputs.assets[asset.asset_id]
             if state.conduct.derating is not None:
                 code = state.conduct.derating.code.replace("_", "-")
-                conditions[f"{code}-{asset.asset_id}"] = say_derating(asset.asset_id, state.conduct.derating)
+                conditions[f"{code}-{asset.asset_id}"] = derated(asset.asset_id, state.conduct.derating)
             elif not state.available:
-                conditions[f"unavailable-{asset.asset_id}"] = f"{asset.asset_id} cannot be reached"
+                conditions[f"unavailable-{asset.asset_id}"] = unreachable(asset.asset_id)
             if state.conduct.soc_held and state.conduct.soc_reading is not None:
-                conditions[f"soc-{asset.asset_id}"] = say_soc(asset.asset_id, state.conduct.soc_reading, state.soc)
+                conditions[f"soc-{asset.asset_id}"] = soc_held(asset.asset_id, state.conduct.soc_reading, state.soc)
         return conditions
 
     def hold_now(self, inputs: DecisionInputs, order: Order, origin: Origin) -> Choice | None:
@@ -270,5 +269,5 @@ class Chooser:
             receipt=Receipt(offsets={"order": (origin.topic, origin.partition, origin.offset)}),
         )
         decision, setpoints = messages_of(zone, outcome, grounds)
-        condition = {f"hold-{order.order_id}": f"{why} (from {iso(order.issued_at)})"}
+        condition = {f"hold-{order.order_id}": hold(order)}
         return Choice(decision, setpoints, kept_plan(outcome, decision, closed + 1, plan), condition)

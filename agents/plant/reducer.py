@@ -14,6 +14,7 @@ import msgspec
 from agents.orders.refusal import Refusal
 from agents.orders.verification import refuse_admitted, refused_order
 from agents.plant import build_problem
+from agents.plant.conditions import Condition, alert_of, cap_breach, follow
 from agents.plant.decide import Choice, Chooser, inputs_of
 from agents.plant.ledger import SettledSlot, entries, money_of, trades
 from agents.plant.orders_in_force import admit, unexpired
@@ -31,11 +32,11 @@ from agents.plant.state import (
 )
 from vpp.domain import PRICE, iso
 from vpp.errors import MessageError
-from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     ActorBid,
-    Alert,
+    AlertCode,
+    AlertEffect,
     Correction,
     Deadline,
     End,
@@ -184,7 +185,7 @@ class PlantReducer:
         if len(slots) > self._memory:
             slots = [first, *sorted(slot for slot in state.waiting if first < slot <= index)]
             text = f"no bids for {index - first} slots: they are neither settled nor decided"
-            outputs.append(self._alert(index, "gap", "warning", text))
+            outputs.append(self._event(index, "gap", Condition(AlertCode.SLOTS_SKIPPED, AlertEffect.NOT_SETTLED, text)))
         for slot in slots:
             outputs += self._close(state, slot)
         return outputs
@@ -251,7 +252,8 @@ class PlantReducer:
             if state.head.first is None or index < state.head.first:
                 return []
             text = f"a correction of {iso(correction.slot)} came too late to be settled"
-            return [self._alert(index, "late-correction", "info", text)]
+            late = Condition(AlertCode.LATE_CORRECTION, AlertEffect.NOT_SETTLED, text, severity="info")
+            return [self._event(index, "late-correction", late)]
         if correction.revision < old.correction + (not old.provisional):
             return []
         net = correction.net_load_mw
@@ -305,20 +307,9 @@ class PlantReducer:
         choice = self._chooser.choose(inputs_of(self._zone, state, closed, observation, missing))
         state.plan = choice.plan
         state.changed.mark("plan")
-        conditions = {**choice.conditions, **self._cap_breach(state.settled[closed].grid_mw)}
-        begun = sorted(set(conditions) - set(state.head.alerts))
-        state.head.alerts = sorted(conditions)
-        return [
-            *_outputs(choice),
-            *(self._alert(closed, name, "warning", conditions[name]) for name in begun),
-        ]
-
-    def _cap_breach(self, grid_mw: float | None) -> dict[str, str]:
-        """Return the condition of measured grid power above the import cap, where it is."""
-        cap_mw = self._zone.limits.import_cap_mw
-        if grid_mw is None or grid_mw <= cap_mw + 1e-6:
-            return {}
-        return {"cap-breach": f"grid power {power_text(grid_mw)} is above the cap of {power_text(cap_mw)}"}
+        conditions = {**choice.conditions, **cap_breach(self._zone, state.settled[closed].grid_mw)}
+        alerts = follow(self._zone, self._step.start(closed), conditions, state.head.standing)
+        return [*_outputs(choice), *(Output("alerts", alert) for alert in alerts)]
 
     def _order(self, state: PlantState, order: Order, origin: Origin) -> list[Output]:
         standing = state.standing
@@ -336,14 +327,12 @@ class PlantReducer:
         if choice is None:
             return []
         state.plan = choice.plan
-        state.head.alerts = sorted({*state.head.alerts, *choice.conditions})
         state.changed.mark("plan")
         state.changed.mark("head")
-        closed = state.head.closed or 0
-        return [
-            *_outputs(choice),
-            *(self._alert(closed, name, "warning", text) for name, text in choice.conditions.items()),
-        ]
+        slot = self._step.start(state.head.closed or 0)
+        begun = {name: alert_of(self._zone, slot, name, held) for name, held in choice.conditions.items()}
+        state.head.standing |= begun
+        return [*_outputs(choice), *(Output("alerts", alert) for alert in begun.values())]
 
     def _refusal(self, state: PlantState, order: Order, origin: Origin) -> Refusal | None:
         """Return why the plant does not act on an order that is said to be admitted."""
@@ -363,17 +352,8 @@ class PlantReducer:
         inputs = inputs_of(self._zone, state, closed, None, [])
         return self._chooser.hold_now(replace(inputs, grid_mw=state.settled[closed].grid_mw), order, origin)
 
-    def _alert(self, index: int, what: str, severity: str, text: str) -> Output:
-        slot = self._step.start(index)
-        alert = Alert(
-            zone=self._zone.zone,
-            slot=slot,
-            alert_id=f"plant-{what}-{iso(slot)}",
-            severity=severity,
-            topic="plant",
-            text=text,
-        )
-        return Output("alerts", alert)
+    def _event(self, index: int, what: str, condition: Condition) -> Output:
+        return Output("alerts", alert_of(self._zone, self._step.start(index), what, condition))
 
 
 def _outputs(choice: Choice) -> list[Output]:

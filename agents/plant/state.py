@@ -22,7 +22,7 @@ from agents.plant.following import Conduct
 from agents.plant.ledger import SettledSlot
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
-from vpp.messages import ActorBid, AssetSnapshot, Correction, Order, TraderBid
+from vpp.messages import ActorBid, Alert, AssetSnapshot, Correction, Order, TraderBid
 from vpp.streams.reducer import Load
 from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
 
@@ -125,8 +125,8 @@ class PlantHead(msgspec.Struct):
     """Where the plant stands.
 
     ``closed``: index of the last slot settled; the next one is decided. ``first``: index of the first. ``blind_slots``:
-    slots in a row without a measured net load. ``heard``: index of the last bid by policy. ``alerts``: standing
-    conditions that were told of.
+    slots in a row without a measured net load. ``heard``: index of the last bid by policy. ``standing``: alerts of
+    conditions that have not ended, by name.
     """
 
     closed: int | None = None
@@ -137,7 +137,7 @@ class PlantHead(msgspec.Struct):
     ended: list[str] = []
     waiting: list[int] = []
     late: list[LateCorrection] = []
-    alerts: list[str] = []
+    standing: dict[str, Alert] = {}
 
 
 @dataclass

@@ -9,8 +9,10 @@ import msgspec
 from cyclopts import Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, table
+from vpp.alert_words import EFFECTS
 from vpp.domain import iso
 from vpp.errors import ConfigError
+from vpp.messages import EPISODES, AlertEffect
 from vpp.store import Store, open_store
 from vpp.store.tables import ALERTS, TELEMETRY
 
@@ -26,11 +28,14 @@ def alerts(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """List the alerts of the run in the order of their slots, with severity, kind and text."""
+    """List the alerts of the run: one line for each episode, with start, end, what it is about and its effect."""
     with open_store(common.settings(), read_only=True) as store:
         start = None if since is None else since_time(store, since)
         rows = store.read(ALERTS, zone=zone, start=start).dicts()
-    entries = [{**row, "values": msgspec.json.decode(row["values"]) if row["values"] else {}} for row in rows]
+    entries = [
+        {**row, "values": msgspec.json.decode(row["values"]) if row["values"] else {}, "lasts": lasts(row)}
+        for row in rows
+    ]
     answer(entries, as_json=json, render=_render)
 
 
@@ -56,5 +61,17 @@ def _render(entries: list[dict[str, Any]]) -> None:
     if not entries:
         out.print("no alerts")
         return
-    columns = ("zone", "slot", "severity", "topic", "text")
-    table(None, columns, [[iso(row[c]) if c == "slot" else row[c] for c in columns] for row in entries])
+    columns = ("zone", "from", "to", "severity", "what", "about", "effect", "text")
+    table(None, columns, [_cells(row) for row in entries])
+
+
+def lasts(row: dict[str, Any]) -> bool:
+    """Return whether a stored alert is an episode that has not ended."""
+    return row["ended_at"] is None and row["code"] in EPISODES
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    ended = "lasts" if lasts(row) else "" if row["ended_at"] is None else iso(row["ended_at"])
+    effect = EFFECTS[AlertEffect(row["effect"] or AlertEffect.NONE)]
+    about = row["channel"] or row["asset_id"] or ""
+    return [row["zone"], iso(row["slot"]), ended, row["severity"], row["code"], about, effect, row["text"]]

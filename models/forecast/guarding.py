@@ -9,7 +9,7 @@ import numpy as np
 from models.forecast.state import Episode, ForecastState
 from models.guard.watch import Judgement
 from vpp.domain import NET_LOAD, Step
-from vpp.messages import Alert, Cause, Correction, SlotClosed, Verdict
+from vpp.messages import Alert, AlertCode, AlertEffect, Cause, Correction, SlotClosed, Verdict
 from vpp.numerics.arrays import Floats, Ints
 
 TOPIC = "guard"
@@ -63,7 +63,9 @@ def follow(
     )
     if judged.cause != episode.cause:
         episode.cause, episode.suspect = judged.cause, judged.suspect
-        alerts.append(_begin(slot, verdict, judged))
+        begun = _begin(slot, verdict, judged)
+        episode.evidence = begun.values
+        alerts.append(begun)
     return verdict, alerts, []
 
 
@@ -101,12 +103,19 @@ def _id(zone: str, since: datetime) -> str:
 def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
     measured = slot.values.get(verdict.suspect)
     used = judged.used.get(verdict.suspect)
+    if verdict.verified:
+        effect = AlertEffect.TOTAL_USED
+    else:
+        effect = AlertEffect.FORECAST_USED if verdict.cause is not Cause.REGIME_CHANGE else AlertEffect.USED_AS_REAL
     return Alert(
         zone=slot.zone,
-        slot=slot.slot,
+        slot=verdict.since,
         alert_id=_id(slot.zone, verdict.since),
         severity="warning" if verdict.cause is Cause.REGIME_CHANGE else "critical",
         topic=TOPIC,
+        code=AlertCode(verdict.cause.value),
+        channel=verdict.suspect,
+        effect=effect,
         text=f"{verdict.suspect}: {verdict.cause.value}: {_TEXT[verdict.cause]}; "
         + ("the value that the total implies is used" if verdict.verified else "the forecast is used in their place"),
         values={
@@ -121,15 +130,20 @@ def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
 def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement) -> Alert:
     cause = judged.cause if judged.cause is not Cause.NONE else Cause(episode.cause)
     real = cause is Cause.REGIME_CHANGE
+    since = step.start(episode.since)
     return Alert(
         zone=slot.zone,
-        slot=slot.slot,
-        alert_id=f"{_id(slot.zone, step.start(episode.since))}-end",
-        severity="info",
+        slot=since,
+        alert_id=_id(slot.zone, since),
+        severity="warning" if real else "critical",
         topic=TOPIC,
+        code=AlertCode(cause.value),
+        channel=episode.suspect,
+        effect=AlertEffect.USED_AS_REAL if real else AlertEffect.FORECAST_USED,
+        ended_at=slot.slot,
         text=f"{episode.suspect}: {'the change stays and is taken as real' if real else 'values agree again'}; "
         f"{episode.slots} slots were not used",
-        values={"slots": float(episode.slots), "moved_mwh": round(episode.moved_mwh, 3)},
+        values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": round(episode.moved_mwh, 3)},
     )
 
 

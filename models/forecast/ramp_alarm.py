@@ -13,7 +13,7 @@ from models.forecast.scoreboard import WaitingForecasts
 from vpp.domain import NET_LOAD, horizons_min, iso
 from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
-from vpp.messages import Alert
+from vpp.messages import Alert, AlertCode
 
 THRESHOLD_DAYS = 42
 MIN_DAYS = 14
@@ -63,6 +63,8 @@ class RampAlarm:
             alert_id=f"{self._zone.zone}-ramp-{iso(slot)}",
             severity="info",
             topic="ramp",
+            code=AlertCode.RAMP,
+            channel=NET_LOAD,
             text=f"net load is expected to {way} by {power_text(abs(change))} within {self._hours[at]} h, a large ramp",
             values={
                 "hours": float(self._hours[at]),

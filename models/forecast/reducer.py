@@ -22,6 +22,8 @@ from vpp.errors import MessageError, ModelError
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     Alert,
+    AlertCode,
+    AlertEffect,
     Correction,
     End,
     Forecast,
@@ -206,6 +208,8 @@ class ForecastReducer:
             alert_id=f"{message.zone}-model-{message.model_id}",
             severity="critical",
             topic="model",
+            code=AlertCode.MODEL_UNUSABLE,
+            effect=AlertEffect.FALLBACK_FORECAST,
             text=f"model {message.model_id} cannot be served: {error}",
         )
         return [Output(ALERTS.name, alert)]

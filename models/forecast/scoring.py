@@ -18,8 +18,9 @@ from models.forecast.scoreboard import (
     score_rows,
 )
 from models.net_load.trailing_errors import Residuals, enter_matured
+from vpp.domain import NET_LOAD, Target
 from vpp.fleet.schema import Zone
-from vpp.messages import Alert, Skill
+from vpp.messages import Alert, AlertCode, AlertEffect, Skill
 from vpp.numerics.arrays import Floats, Ints
 
 DRIFT_COVERAGE_DAY, DRIFT_COVERAGE_TWO_DAYS = 0.5, 0.7
@@ -129,6 +130,8 @@ def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Wait
         alert_id=f"{zone.zone}-jump-{slot:%Y%m%dT%H%M}",
         severity="critical",
         topic="drift",
+        code=AlertCode.JUMP,
+        channel=NET_LOAD,
         text="net load: the newest value is absurd against its forecast; look at the meter and its unit",
         values={"net_load_mw": written(actual), "q05_mw": written(low), "q95_mw": written(high)},
     )
@@ -181,6 +184,9 @@ def drift_alert(  # noqa: PLR0913 - what was forecast, how it is judged, and thr
         alert_id=f"{zone}-drift-{target}-{slot:%Y%m%d}",
         severity="warning",
         topic="drift",
+        code=AlertCode.SKILL_LOST if lost else AlertCode.INTERVAL_TOO_NARROW,
+        channel=Target(target).channel,
+        effect=AlertEffect.WORSE_FORECAST,
         text=f"{target}: {why}; retrain with vpp train, or look at the input",
         values={
             "coverage_90_day": round(coverage, 4),

@@ -30,7 +30,8 @@ _SHAPE = "forecast-3"
 class Episode(msgspec.Struct):
     """A quarantine under way: first slot, cause and channel last published, slots and MWh that were replaced.
 
-    ``measured``: values of its slots by index, for the case that the change turns out to be real.
+    ``measured``: values of its slots by index, for the case that the change turns out to be real. ``evidence``: numbers
+    of the alert that it began with.
     """
 
     since: int
@@ -39,6 +40,7 @@ class Episode(msgspec.Struct):
     slots: int = 0
     moved_mwh: float = 0.0
     measured: list[tuple[int, dict[str, float | None]]] = []
+    evidence: dict[str, float | None] = {}
 
 
 class ForecastHead(msgspec.Struct):

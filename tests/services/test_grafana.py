@@ -57,7 +57,9 @@ def seed() -> dict[Table, list[Row]]:
             (ZONE, t, t + STEP, f"d{i}", 0, "reflex:stale" if i == 7 else "lp", -5.0, "power limit of b1", "{}")
             for i, t in enumerate(SLOTS)
         ],
-        ALERTS: [(ZONE, SLOTS[3], "a1", "warning", "drift", "net load drifts", "{}")],
+        ALERTS: [
+            (ZONE, SLOTS[3], "a1", "warning", "drift", "net load drifts", "{}", "skill_lost", None, None, "none", None)
+        ],
         SKILL: [
             (ZONE, t, target, horizon, 100, 2.0, 8.0, 0.9, 0.92)
             for t, target, horizon in product(SLOTS, ("net_load", "price"), (30, 60, 1440))

@@ -67,7 +67,9 @@ def fill(store: Store) -> None:
         binding="ramp limit 3 MW binds now",
     )
     store.write(DECISIONS, [row for _, row in rows_of(decision, "decisions", END)])
-    store.write(ALERTS, [("GB", LAST, "a1", "warning", "telemetry quality", EVIL, "{}")])
+    store.write(
+        ALERTS, [("GB", LAST, "a1", "warning", "telemetry quality", EVIL, "{}", "flat", "load_mw", None, "none", None)]
+    )
     store.write(
         SKILL,
         [

@@ -29,7 +29,9 @@ def page_loop(folder: Path, slots: int = SLOTS, **mcp: Any) -> Loop:
     newest = slot_at(loop.next_slot - 1)
     loop.store.write(SKILL, [row for target in ("net_load", "price") for row in _skill(target, newest)])
     ramp = '{"hours":6.0,"change_mw":1250.0}'
-    loop.store.write(ALERTS, [(ZONE, newest - timedelta(hours=8), "ramp-1", "info", "ramp", "a large ramp", ramp)])
+    when = newest - timedelta(hours=8)
+    typed = ("ramp", "net_load_mw", None, "none", None)
+    loop.store.write(ALERTS, [(ZONE, when, "ramp-1", "info", "ramp", "a large ramp", ramp, *typed)])
     return loop
 
 
@@ -56,8 +58,12 @@ def next_slot(loop: Loop) -> None:
 def warn(loop: Loop, severity: str = "warning") -> None:
     """Raise an alarm in the newest slot: three channels are missing."""
     newest = slot_at(loop.next_slot - 1)
+
+    def typed(channel: str) -> tuple[str, str, None, str, None]:
+        return "missing", channel, None, "not_used", None
+
     rows = [
-        (ZONE, newest, f"quality-{channel}", severity, "telemetry quality", f"{channel} is missing from now on", "{}")
+        (ZONE, newest, f"quality-{channel}", severity, "telemetry quality", "it has no value", "{}", *typed(channel))
         for channel in ("gas_mw", "hydro_mw", "wind_mw")
     ]
     loop.store.write(ALERTS, rows)

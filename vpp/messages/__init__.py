@@ -6,6 +6,7 @@ Rules of the wire:
     - The same input gives the same bytes: no wall time, offset or run id outside ``Receipt`` and ``sent_at``.
 """
 
+from vpp.messages.alerts import EPISODES, Alert, AlertCode, AlertEffect, Severity
 from vpp.messages.bids import ActorBid, Opinion, Order, TraderBid
 from vpp.messages.codec import Decoder, encode, read_decision
 from vpp.messages.decision import (
@@ -29,7 +30,7 @@ from vpp.messages.decision import (
     SetpointCheck,
 )
 from vpp.messages.forecast import Cause, Forecast, PriceOutlook, Quantiles, Skill, Spreads, Verdict
-from vpp.messages.plant import Alert, AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
+from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
     AssetReading,
     Correction,
@@ -46,9 +47,12 @@ from vpp.messages.unions import Bids, Forecasts, Message, Raw, Telemetry
 
 __all__ = [
     "DECISION_VERSION",
+    "EPISODES",
     "REFLEXES",
     "ActorBid",
     "Alert",
+    "AlertCode",
+    "AlertEffect",
     "AssetPlan",
     "AssetReading",
     "AssetSnapshot",
@@ -89,6 +93,7 @@ __all__ = [
     "Record",
     "Setpoint",
     "SetpointCheck",
+    "Severity",
     "Skill",
     "SlotClosed",
     "Spreads",

@@ -1,4 +1,4 @@
-"""Outputs of the plant: setpoints, delivered power and money; alerts, dead letters and audit records of all steps."""
+"""Outputs of the plant: setpoints, delivered power and money; dead letters and audit records of all steps."""
 
 from __future__ import annotations
 
@@ -77,17 +77,6 @@ class Trade(Record, kw_only=True, frozen=True, tag="trade"):
     price_per_mwh: float | None
     revenue: float | None
     currency: str
-
-
-class Alert(Record, kw_only=True, frozen=True, tag="alert", omit_defaults=True):
-    """Something that a person should know; ``alert_id`` is stable, so a repeat is the same row."""
-
-    slot: Time
-    alert_id: str
-    severity: str
-    topic: str
-    text: str
-    values: dict[str, float | None] = {}
 
 
 class DeadLetter(Record, kw_only=True, frozen=True, tag="dead_letter", omit_defaults=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from vpp.messages.alerts import Alert
 from vpp.messages.bids import ActorBid, Order, TraderBid
 from vpp.messages.decision import Decision
 from vpp.messages.forecast import Forecast, Skill
-from vpp.messages.plant import Alert, AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
+from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import Correction, Deadline, End, Observation, Promotion, Publication, SlotClosed
 
 Raw = Observation | Publication | Promotion | Deadline | End

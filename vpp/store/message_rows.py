@@ -99,6 +99,11 @@ def _alert(msg: m.Alert) -> Iterator[Row]:
         msg.topic,
         msg.text,
         _json(msg.values),
+        msg.code.value,
+        msg.channel,
+        msg.asset_id,
+        msg.effect.value,
+        msg.ended_at,
     )
 
 

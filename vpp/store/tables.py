@@ -206,12 +206,17 @@ ALERTS = Table(
     "alerts",
     _c("""
     zone text Zone.
-    slot time The slot it concerns.
+    slot time First slot of the episode.
     alert_id text Stable id.
     severity text info, warning or critical.
-    topic text What kind of alert.
+    topic text Which part of the plant speaks.
     text text For people.
     values json Numbers behind it.
+    code text What it is about (AlertCode).
+    channel text The telemetry channel, where it is about one.
+    asset_id text The asset, where it is about one.
+    effect text What follows from it (AlertEffect).
+    ended_at time End of the episode; empty while it lasts.
     """),
     ("zone", "slot", "alert_id"),
     "slot",

@@ -1,25 +1,21 @@
-"""Alarms and notes of a zone: alerts of one slot and topic are one line, and a line is open for a while."""
+"""Alarms and notes of a zone: alerts of one slot and code are one line; an episode is open until it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
+from vpp.alert_words import ACTIONS, EFFECTS, TITLES
+from vpp.fleet.scale import power_text
+from vpp.messages import EPISODES, AlertCode, AlertEffect
 from vpp.store.tables import TELEMETRY
 
-HOLD_ALERT = "plant-hold-"
 _RANK = {"critical": 0, "warning": 1, "info": 2}
-_ACTS = {
-    "telemetry quality": "Check the source",
-    "drift": "Check the meter and its unit",
-    "model": "Promote another model",
-    "order": "Look at the order",
-    "plant": "Check the source",
-}
+_OF_CHANNELS = frozenset({AlertCode.MISSING, AlertCode.MISSING_MARK, AlertCode.OUT_OF_RANGE, AlertCode.FLAT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +23,8 @@ class AlarmLine:
     """One line of the alarm list.
 
     ``open``: it still calls for attention. ``act``: what an operator does about it, None for a note.
-    ``channels``: the telemetry channels that it is about, sorted.
+    ``channels``: the telemetry channels that it is about, sorted. ``ended_at``: end of its episode, None while it
+    lasts and where it is a moment.
     """
 
     severity: str
@@ -38,53 +35,67 @@ class AlarmLine:
     open: bool
     act: str | None
     channels: tuple[str, ...] = ()
+    ended_at: datetime | None = None
 
 
 def lines(moment: Moment) -> list[AlarmLine]:
     """Return the alarms and notes of 24 h, newest first."""
-    groups: dict[tuple[datetime, str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[datetime, str, str, bool], list[dict[str, Any]]] = {}
     for alert in moment.alerts:
-        # A hold is a state of its own, told by its banner: its alert is a note, no alarm.
-        severity = "info" if str(alert["alert_id"]).startswith(HOLD_ALERT) else alert["severity"]
-        groups.setdefault((alert["slot"], alert["topic"], severity), []).append(alert)
-    return [_line(moment, key, alerts) for key, alerts in groups.items()]
+        key = (alert["slot"], alert["severity"], alert["code"], alert["ended_at"] is None)
+        groups.setdefault(key, []).append(alert)
+    return [_line(moment, alerts) for alerts in groups.values()]
 
 
-def _line(moment: Moment, key: tuple[datetime, str, str], alerts: Sequence[dict[str, Any]]) -> AlarmLine:
-    slot, topic, severity = key
-    channels = _channels(alerts) if topic == "telemetry quality" else ()
-    title, detail = _words(topic, alerts, channels)
-    now = moment.now or slot
-    life = {"critical": OPEN_CRITICAL, "warning": OPEN_WARNING}.get(severity)
-    is_open = life is not None and slot > now - life
-    act = _ACTS.get(topic, "Look at it") if life else None
-    return AlarmLine(severity, topic, slot, title, detail, is_open, act, channels)
+def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
+    first = alerts[0]
+    code, severity, slot = code_of(first), first["severity"], first["slot"]
+    channels = tuple(sorted({plain(alert["channel"]) for alert in alerts if alert["channel"]}))
+    title, detail = _words(code, alerts, channels)
+    act = ACTIONS.get(code) if severity != "info" else None
+    return AlarmLine(
+        severity, first["topic"], slot, title, detail, is_open(first, moment.now or slot), act, channels,
+        first["ended_at"],
+    )  # fmt: skip
 
 
-def _channels(alerts: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(sorted({plain(str(alert["text"])).partition(" is ")[0] for alert in alerts}))
+def code_of(alert: Mapping[str, Any]) -> AlertCode:
+    """Return the code of a stored alert."""
+    return AlertCode(alert["code"] or AlertCode.OTHER)
 
 
-def _words(topic: str, alerts: Sequence[dict[str, Any]], channels: Sequence[str]) -> tuple[str, str]:
-    texts = [plain(str(alert["text"])) for alert in alerts]
-    if topic == "telemetry quality":
-        what = texts[0].partition(" is ")[2].partition(" from ")[0] or "not measured"
-        if len(channels) == 1:
-            return f"{channels[0]} {what}", ""
-        shown = " and ".join([", ".join(channels[:2]), f"{len(channels) - 2} more"]) if len(channels) > 2 else ""
-        return f"{len(channels)} channels {what}", shown or ", ".join(channels)
-    if topic == "ramp":
-        values = alerts[0]["values"]
-        if {"change_mw", "hours"} <= values.keys():
-            change = values["change_mw"]
-            sign = "+" if change > 0 else "−"
-            return f"{alerts[0]['zone']} net load {sign}{abs(change):,.0f} MW in {values['hours']:.0f} h", ""
-    head, _, rest = texts[0].partition(": ")
-    if rest and len(head) < 40 and topic != "drift":
-        return head[:1].upper() + head[1:], rest
-    if topic == "drift" and "absurd" in texts[0]:
-        return "Net load absurd against its forecast", "Look at the meter and its unit."
-    return texts[0][:1].upper() + texts[0][1:], f"and {len(texts) - 1} more" if len(texts) > 1 else ""
+def is_open(alert: Mapping[str, Any], now: datetime) -> bool:
+    """Return whether an alert still calls for attention: an episode until it ends, a moment for a while."""
+    life = {"critical": OPEN_CRITICAL, "warning": OPEN_WARNING}.get(alert["severity"])
+    if life is None or alert["ended_at"] is not None:
+        return False
+    return code_of(alert) in EPISODES or alert["slot"] > now - life
+
+
+def title_of(code: AlertCode, subjects: Sequence[str]) -> str:
+    """Return a short title: what it is about, and how many channels or which asset."""
+    words = TITLES[code]
+    if not subjects:
+        return words[:1].upper() + words[1:]
+    who = subjects[0] if len(subjects) == 1 else f"{len(subjects)} channels"
+    return f"{who} {words}" if code in _OF_CHANNELS else f"{who}: {words}"
+
+
+def _words(code: AlertCode, alerts: Sequence[dict[str, Any]], channels: Sequence[str]) -> tuple[str, str]:
+    first = alerts[0]
+    effect = EFFECTS[AlertEffect(first["effect"] or AlertEffect.NONE)]
+    if code is AlertCode.RAMP and {"change_mw", "hours"} <= first["values"].keys():
+        change, hours = first["values"]["change_mw"], first["values"]["hours"]
+        sign = "+" if change > 0 else "−"
+        return f"{first['zone']} net load {sign}{power_text(abs(change))} in {hours:.0f} h", ""
+    if len(channels) > 1:
+        shown = ", ".join(channels[:2]) + (f" and {len(channels) - 2} more" if len(channels) > 2 else "")
+        return title_of(code, channels), shown
+    subjects = channels or [plain(alert["asset_id"]) for alert in alerts if alert["asset_id"]]
+    # The text of an order, a plan or a model says which; that of a channel only repeats the title.
+    detail = effect if code in _OF_CHANNELS else plain(str(first["text"]))
+    more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
+    return title_of(code, subjects[:1]), detail + more
 
 
 def unmeasured_since(moment: Moment) -> datetime | None:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from console.dashboard.views.alarms import HOLD_ALERT
-from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING
+from console.dashboard.views.alarms import code_of, is_open, title_of
+from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
@@ -38,7 +38,7 @@ def zones(context: ReadContext) -> dict[str, Any]:
     setpoints = _grouped(
         context.store.scan(SETPOINTS, start=last, columns=("zone", "slot", "asset_id", "power_mw", "revision"))
     )
-    alert_columns = ("zone", "slot", "alert_id", "severity", "topic", "text")
+    alert_columns = ("zone", "slot", "severity", "code", "channel", "asset_id", "ended_at")
     alerts = _grouped(context.store.scan(ALERTS, start=since, columns=alert_columns))
     decisions = _grouped(
         context.store.scan(
@@ -127,8 +127,7 @@ def _line(
 def _alarm(alerts: list[dict[str, Any]], now: datetime, newest: dict[str, Any], last: datetime) -> dict[str, Any]:
     worst: dict[str, Any] | None = None
     for row in sorted(alerts, key=lambda row: row["slot"], reverse=True):
-        life = {"critical": OPEN_CRITICAL, "warning": OPEN_WARNING}.get(row["severity"])
-        if life is None or row["slot"] <= now - life or str(row["alert_id"]).startswith(HOLD_ALERT):
+        if not is_open(row, now):
             continue
         if worst is None or _RANK[row["severity"]] < _RANK[worst["severity"]]:
             worst = row
@@ -142,12 +141,8 @@ def _alarm(alerts: list[dict[str, Any]], now: datetime, newest: dict[str, Any], 
 
 
 def _short(row: dict[str, Any]) -> str:
-    text = str(row["text"])
-    if row["topic"] == "telemetry quality":
-        return "channels " + (text.partition(" is ")[2].partition(" from ")[0] or "missing")
-    if "absurd" in text:
-        return "net load absurd against its forecast"
-    return text.partition(":")[0].partition(";")[0][:60]
+    subject = row["channel"] or row["asset_id"]
+    return title_of(code_of(row), [plain(subject)] if subject else [])
 
 
 def _next(setpoints: list[dict[str, Any]], now: datetime) -> float | None:

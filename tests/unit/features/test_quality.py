@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from features.intake import IntakeReducer
 from features.quality import Checks, check_series, check_values
+from features.quality_alerts import is_used
 from vpp.domain import Step
 from vpp.fleet.schema import Market, Zone, default_zone
-from vpp.messages import AssetReading, Observation, Publication, SlotClosed, Values
+from vpp.messages import AlertCode, AssetReading, Observation, Publication, SlotClosed, Values
 from vpp.streams.reducer import Origin, Output
 
 T0 = datetime(2024, 5, 1, tzinfo=UTC)
@@ -122,8 +123,11 @@ def test_a_published_fault_is_missing_as_an_observed_one_and_counted(channel: st
     out = run([message], of)
     (sent,) = [o.message for o in out if isinstance(o.message, Publication)]
     assert sent.series[channel] == [good, None, good]
-    (alert,) = [o.message for o in out if o.topic == "alerts"]
-    assert f"{channel}: 1 of the values published" in alert.text
+    alerts = [o.message for o in out if o.topic == "alerts"]
+    # No forecast reads a temperature: it raises no alert.
+    assert [(alert.channel, alert.code, alert.values) for alert in alerts] == [
+        (channel, AlertCode.PUBLISHED_IMPLAUSIBLE, {"values": 1.0})
+    ] * is_used(of, channel)
 
 
 def test_a_good_publication_goes_on_unchanged() -> None:

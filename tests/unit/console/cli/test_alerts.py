@@ -20,7 +20,20 @@ T0 = datetime(2026, 3, 4, tzinfo=UTC)
 def _plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [
-        (zone, T0 + timedelta(hours=h), f"{zone}-{h}", "warning", "quality", f"at {h} h", '{"n":1.0}')
+        (
+            zone,
+            T0 + timedelta(hours=h),
+            f"{zone}-{h}",
+            "warning",
+            "quality",
+            f"at {h} h",
+            '{"n":1.0}',
+            "flat",
+            "load_mw",
+            None,
+            "none",
+            T0 + timedelta(hours=h + 1) if h else None,
+        )
         for zone in ("B", "A")
         for h in (0, 30, 60)
     ]

@@ -62,7 +62,7 @@ async def test_now_adds_up(looking: httpx.AsyncClient) -> None:
     assert found["net"]["t"][0] == past["t"][-1] + 1800
     assert found["strip"]["fine"]["headline"] == "Normal"
     assert found["strip"]["must"]["headline"] == "Nothing"
-    assert [line["title"] for line in found["alarms"]] == ["Z net load +1,250 MW in 6 h"]
+    assert [line["title"] for line in found["alarms"]] == ["Z net load +1.25 GW in 6 h"]
 
 
 async def test_looking_back_shows_what_was_known_then(looking: httpx.AsyncClient) -> None:

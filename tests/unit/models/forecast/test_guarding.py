@@ -93,8 +93,12 @@ def test_an_episode_has_one_alert_when_it_starts_and_one_when_it_ends(attacked: 
     alerts = [output.message for output in attacked if isinstance(output.message, Alert)]
     since = forecasts(attacked)[ATTACKED].slot
     own = [alert for alert in alerts if alert.topic == "guard" and f"{since:%Y%m%dT%H}" in alert.alert_id]
-    assert {alert.alert_id for alert in own} == {own[0].alert_id, f"{own[0].alert_id}-end"}
-    assert own[0].severity == "critical"
+    assert {(alert.alert_id, alert.slot) for alert in own} == {(own[0].alert_id, own[0].slot)}
+    assert {alert.severity for alert in own} == {"critical"}
+    assert own[0].ended_at is None
+    assert own[-1].ended_at is not None
+    assert own[-1].ended_at > own[-1].slot
+    assert own[-1].values.keys() > own[0].values.keys()
     assert own[-1].values["moved_mwh"] == pytest.approx(120.0 * SLOTS, rel=0.4)
 
 
