@@ -9,10 +9,10 @@ import msgspec
 from cyclopts import Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, table
-from vpp.alert_words import EFFECTS
 from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.messages import EPISODES, AlertEffect
+from vpp.messages.alert_words import EFFECTS
 from vpp.store import Store, open_store
 from vpp.store.tables import ALERTS, TELEMETRY
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
-from vpp.alert_words import ACTIONS, EFFECTS, TITLES
 from vpp.fleet.scale import power_text
 from vpp.messages import EPISODES, AlertCode, AlertEffect
+from vpp.messages.alert_words import ACTIONS, EFFECTS, TITLES
 from vpp.store.tables import TELEMETRY
 
 _RANK = {"critical": 0, "warning": 1, "info": 2}
