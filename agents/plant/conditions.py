@@ -49,8 +49,11 @@ def unreachable(asset_id: str) -> Condition:
     return Condition(AlertCode.ASSET_UNREACHABLE, AlertEffect.NOT_PLANNED, text, asset_id)
 
 
-def derated(asset_id: str, derating: Derating) -> Condition:
-    """Return the condition of an asset that does not follow its setpoints."""
+def derated(asset_id: str, derating: Derating | None) -> Condition:
+    """Return the condition of an asset that does not follow its setpoints; without a derating it is on trial."""
+    if derating is None:
+        text = f"{asset_id} is tried again after it did not follow"
+        return Condition(AlertCode.ASSET_DERATED, AlertEffect.NONE, text, asset_id)
     effect = AlertEffect.NOT_PLANNED if derating.reach_mw is None else AlertEffect.PLANNED_IN_PART
     return Condition(AlertCode.ASSET_DERATED, effect, say_derating(asset_id, derating), asset_id)
 

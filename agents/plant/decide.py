@@ -222,9 +222,8 @@ class Chooser:
             if ruler is not None and ruler.action == "hold":
                 conditions[f"hold-{ruler.order_id}"] = hold(ruler)
             state = inputs.assets[asset.asset_id]
-            if state.conduct.derating is not None:
-                code = state.conduct.derating.code.replace("_", "-")
-                conditions[f"{code}-{asset.asset_id}"] = derated(asset.asset_id, state.conduct.derating)
+            if state.conduct.derating is not None or state.conduct.is_trial:
+                conditions[f"derated-{asset.asset_id}"] = derated(asset.asset_id, state.conduct.derating)
             elif not state.available:
                 conditions[f"unavailable-{asset.asset_id}"] = unreachable(asset.asset_id)
             if state.conduct.soc_held and state.conduct.soc_reading is not None:

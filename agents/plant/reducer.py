@@ -208,8 +208,7 @@ class PlantReducer:
         head, zone = state.head, self._zone
         plan = state.plan
         setpoints = plan.setpoints if plan is not None and plan.index == index else {}
-        before = self._assets(state)
-        settlement = settle_slot(zone, observation, index, before, setpoints)
+        settlement = settle_slot(zone, observation, index, self._assets(state), setpoints)
         slot = settlement.slot
         head.assets = settlement.assets
         head.first = index if head.first is None else head.first
@@ -218,14 +217,8 @@ class PlantReducer:
         money = money_of(zone, slot, state.settled.get(index - 1))
         state.keep_settled(slot)
         state.forget_before(index - self._memory)
-        follows = [
-            asset_id
-            for asset_id, asset in settlement.assets.items()
-            if before[asset_id].conduct.is_trial and not asset.conduct.is_trial and asset.conduct.derating is None
-        ]
         return [
             *(Output("assets", status) for status in settlement.statuses),
-            *(self._alert(index, f"follows-{i}", "info", f"{i} follows its setpoints again") for i in follows),
             *(Output("ledger", entry) for entry in entries(zone, slot, money)),
             *(Output("ledger", trade) for trade in trades(zone, slot, money)),
         ]

@@ -17,7 +17,7 @@ from tests.worlds.builders import BATTERY, LOAD, actor_bid_at, closed_slot, make
 from tests.worlds.builders import run as run_reducer
 from tests.worlds.plant import QUICK
 from vpp.fleet.schema import Limits
-from vpp.messages import AssetReading, Message
+from vpp.messages import AlertCode, AlertEffect, AssetReading, Message
 
 ZONE = make_zone()
 Gateway = Callable[[int, float, AssetKept], AssetReading]
@@ -158,7 +158,7 @@ def test_the_plant_says_which_asset_does_not_follow_and_plans_without_it() -> No
     still = AssetReading(power_mw=0.0, soc=0.8)
     given = (message for i in range(8) for message in dear(i, still))
     state, outputs = run_reducer(PlantReducer(zone), given)
-    (alert,) = (alert for alert in said_on(outputs, "alerts") if "still-bat" in alert.alert_id)
+    (alert,) = (alert for alert in said_on(outputs, "alerts") if "derated-bat" in alert.alert_id)
     assert "bat is set to 4 MW and delivers 0 MW" in alert.text
     assert "planned as out of reach" in alert.text
     assert not state.head.assets["bat"].available
@@ -195,6 +195,8 @@ def test_a_clipped_asset_is_cleared_within_its_reach_and_comes_back() -> None:
     decided = said_on(outputs, "decisions")[5]
     assert decided.state.assets["bat"].derating.code == "partly_following"
     assert recompute(zone, decided).decision_id == decided.decision_id
-    texts = [alert.text for alert in said_on(outputs, "alerts")]
-    assert "bat is set to 4 MW and delivers 1 MW: it is planned with at most 1 MW" in texts
-    assert "bat follows its setpoints again" in texts
+    begun, ended = (alert for alert in said_on(outputs, "alerts") if alert.code is AlertCode.ASSET_DERATED)
+    assert begun.text == "bat is set to 4 MW and delivers 1 MW: it is planned with at most 1 MW"
+    assert begun.effect is AlertEffect.PLANNED_IN_PART
+    assert ended == begun.ended(ended.ended_at)
+    assert ended.ended_at > begun.slot
