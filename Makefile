@@ -3,11 +3,12 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.installed
+AWS_STAMP := .venv/.installed-aws
 SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test browser coverage check lint format types deps audit unit docs test-files test-services generate fuzz bench wheel constraints clean
+.PHONY: help setup up test browser coverage check lint format types deps audit unit docs test-files test-services generate fuzz bench wheel constraints aws-setup aws-synth test-aws aws-constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +26,7 @@ up: $(STAMP) ## Run the virtual power plant: broker, workers, store, simulator (
 	@$(BIN)/vpp up $(ARGS)
 
 test: lint types deps audit coverage browser ## Set up, then lint, types, pinned dependencies and all tests that need Python alone
-	$(BIN)/python -m pytest -n 2 -m "not services and not bench" --ignore=tests/unit/agents --ignore=tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not services and not bench" --ignore=tests/unit/agents --ignore=tests/browser --ignore=tests/aws $(ARGS)
 
 browser: $(STAMP) ## Drive the page in a real Chromium (a process of its own, since its driver holds an event loop)
 	$(BIN)/python -m pytest tests/browser
@@ -79,6 +80,21 @@ docs: $(STAMP) ## Build the documentation site into site/; a broken link or anch
 
 bench: $(STAMP) ## Measure throughput and latency
 	$(BIN)/python -m pytest -m bench -s --durations=0 $(ARGS)
+
+$(AWS_STAMP): $(STAMP) deploy/aws/requirements.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -r deploy/aws/requirements.txt
+	touch $(AWS_STAMP)
+
+aws-setup: $(AWS_STAMP) ## Add AWS CDK, its checks and a Node of its own to .venv (about 650 MB)
+
+test-aws: $(AWS_STAMP) ## Synthesise the AWS stacks without an account; check them with cdk-nag and cfn-lint
+	$(BIN)/python -m pytest tests/aws $(ARGS)
+
+aws-synth: $(AWS_STAMP) ## Write the AWS templates into cdk.out (ARGS="-c image=NAME@sha256:... -c alarm_email=...")
+	$(BIN)/python -m deploy.aws.app --outdir cdk.out $(ARGS)
+
+aws-constraints: $(STAMP) ## Write deploy/aws/requirements.txt anew from what is installed
+	$(BIN)/python -m tests.contract.pins --aws > aws.tmp && mv aws.tmp deploy/aws/requirements.txt && touch $(AWS_STAMP)
 
 wheel: $(STAMP) ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel -q --no-deps -w dist .

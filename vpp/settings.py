@@ -50,6 +50,11 @@ class KafkaSettings(_Group):
     username: str | None = Field(default=None, description="SASL user; one per worker, see deploy/create-acls.sh")
     password: SecretStr | None = Field(default=None, description="SASL password")
     ssl_ca_location: Path | None = Field(default=None, description="certificate authority of the broker (PEM)")
+    aws_region: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
+        description="log in to Amazon MSK with this process's IAM role, in this region (extra `aws`)",
+    )
     partitions: int = Field(
         default=4, ge=1, le=512, description="partitions of every topic; must not change after the first start"
     )

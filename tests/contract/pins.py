@@ -1,11 +1,13 @@
 """The exact versions that constraints.txt must hold: everything that the project pulls in, transitively.
 
 Run as ``python -m tests.contract.pins`` it prints the file; with ``--check`` it only compares, and names what differs.
+With ``--aws`` it does the same for deploy/aws/requirements.txt: what the extras for AWS need beyond constraints.txt.
 """
 
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -13,13 +15,19 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
+AWS_REQUIREMENTS = ROOT / "deploy" / "aws" / "requirements.txt"
 PROJECT = "smartgrid-ai"
 EXTRAS = frozenset({"dev"})
+AWS_EXTRAS = ("aws", "cdk")
 # The same release under another name, for the platform that is not this one.
 TWINS = {"xgboost-cpu": "xgboost", "xgboost": "xgboost-cpu"}
 HEADER = """\
 # Exact versions of everything that `make setup` installs, on Linux and macOS, Python 3.11 to 3.14.
 # Written by `make constraints`; checked by tests/contract/test_constraints.py.
+"""
+AWS_HEADER = """\
+# Exact versions of what `make aws-setup` adds to the environment of constraints.txt.
+# Written by `make aws-constraints`; checked by tests/aws/test_pins.py.
 """
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!]+)$")
 
@@ -77,6 +85,16 @@ def expected() -> dict[str, str]:
     return pins
 
 
+def expected_aws() -> dict[str, str]:
+    """What deploy/aws/requirements.txt should hold: what the extras for AWS need beyond constraints.txt."""
+    pins = pinned(CONSTRAINTS.read_text(encoding="utf-8"))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    closure: dict[str, str] = {}
+    for name in (Requirement(line).name for extra in AWS_EXTRAS for line in extras[extra]):
+        closure |= installed_closure(name, frozenset()) | {canonicalize_name(name): version(name)}
+    return {name: one for name, one in closure.items() if name not in pins}
+
+
 def differences(pins: dict[str, str]) -> list[str]:
     """One line for each installed package that is not pinned, or pinned to another version."""
     return [
@@ -88,6 +106,11 @@ def differences(pins: dict[str, str]) -> list[str]:
 
 def main() -> int:
     """Print the file, or with ``--check`` compare it."""
+    if "--aws" in sys.argv[1:]:
+        sys.stdout.write(
+            AWS_HEADER + "".join(f"{name}=={version}\n" for name, version in sorted(expected_aws().items()))
+        )
+        return 0
     if "--check" not in sys.argv[1:]:
         sys.stdout.write(HEADER + "".join(f"{name}=={version}\n" for name, version in sorted(expected().items())))
         return 0

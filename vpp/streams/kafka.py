@@ -51,7 +51,29 @@ def connection(settings: Settings) -> dict[str, Any]:
         options["sasl.password"] = kafka.password.get_secret_value()
     if kafka.ssl_ca_location:
         options["ssl.ca.location"] = str(kafka.ssl_ca_location)
+    if kafka.aws_region:
+        options |= {"sasl.mechanism": "OAUTHBEARER", "oauth_cb": _iam_token(kafka.aws_region)}
     return options
+
+
+def _iam_token(region: str) -> Callable[[str], tuple[str, float]]:
+    """Return what librdkafka calls for a token: IAM credentials of this process, signed for Amazon MSK in a region.
+
+    The callback returns the token and when it expires (s since 1970).
+
+    Raises:
+        ConfigError: The signer is not installed.
+    """
+    try:
+        from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+    except ImportError as error:
+        raise ConfigError("kafka.aws_region needs the extra `aws`", hint="pip install 'smartgrid-ai[aws]'") from error
+
+    def token(_config: str) -> tuple[str, float]:
+        text, expires_ms = MSKAuthTokenProvider.generate_auth_token(region)
+        return text, expires_ms / 1000
+
+    return token
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:

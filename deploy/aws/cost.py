@@ -1,0 +1,112 @@
+"""The monthly cost of a deployment: sizes times prices, item by item.
+
+``cost = sum(quantity_i * price_i)``, where quantity is per month of 730 hours and price comes from a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.aws.options import AwsOptions
+from vpp.errors import ConfigError
+from vpp.streams.topics import INPUT_OF
+
+HOURS = 730.0
+# A stand-in, since cost does not depend on what the image is called or who gets mail.
+_IMAGE = "registry.example.org/smartgrid-ai@sha256:" + "0" * 64
+_MAIL = "ops@example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class CostItem:
+    """One line of the sheet.
+
+    Attributes:
+        name: Key of the price.
+        quantity: How much of the unit in a month.
+        unit: Unit of the quantity.
+        price: Price of one unit.
+    """
+
+    name: str
+    quantity: float
+    unit: str
+    price: float
+
+    @property
+    def cost(self) -> float:
+        """Cost in a month, in the currency of the prices."""
+        return self.quantity * self.price
+
+
+def quantities(options: AwsOptions, *, broker_nodes: int, written_gb: float) -> dict[str, tuple[float, str]]:
+    """Return the quantity and unit of each item by the key of its price.
+
+    Args:
+        options: Sizes of the deployment.
+        broker_nodes: Brokers of the cluster.
+        written_gb: Data that producers write in a month (GB), before replication.
+    """
+    tasks = len(INPUT_OF) * options.workers + 1
+    # Fargate includes 20 GiB of disk.
+    extra_gib = options.state_gib - 20
+    return {
+        "fargate_vcpu_hour": (tasks * options.worker_cpu / 1024 * HOURS, "vCPU h"),
+        "fargate_gib_hour": (tasks * options.worker_memory_mib / 1024 * HOURS, "GiB h"),
+        "fargate_disk_gib_hour": (tasks * extra_gib * HOURS, "GiB h"),
+        "msk_broker_hour": (broker_nodes * HOURS, "broker h"),
+        "msk_written_gb": (written_gb, "GB"),
+        "influx_instance_hour": (HOURS, "h"),
+        "influx_storage_gib_month": (float(options.influx_storage_gib), "GiB"),
+        "nat_gateway_hour": (HOURS, "h"),
+        "grafana_editor_month": (1.0, "editor"),
+    }
+
+
+def cost_sheet(amounts: Mapping[str, tuple[float, str]], prices: Mapping[str, object]) -> list[CostItem]:
+    """Return the items, in the order of ``amounts``.
+
+    Raises:
+        ConfigError: A price is missing, unknown, negative or no number.
+    """
+    if unknown := sorted(set(prices) - set(amounts) - {"currency", "date", "region"}):
+        raise ConfigError(f"unknown price {unknown[0]!r}", hint=f"the prices are {', '.join(amounts)}")
+    sheet = []
+    for name, (quantity, unit) in amounts.items():
+        price = prices.get(name)
+        if not isinstance(price, int | float) or isinstance(price, bool) or not price >= 0:
+            raise ConfigError(f"price of {name} per {unit} is {price!r}", hint="give a number, 0 or more")
+        sheet.append(CostItem(name, quantity, unit, float(price)))
+    return sheet
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the monthly cost of a deployment for the prices in a file."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.aws.cost", description=main.__doc__)
+    parser.add_argument("--prices", type=Path, required=True, help="JSON file: a price per key, currency, region, date")
+    parser.add_argument("--workers", type=int, default=2, help="replicas of each stateful step")
+    parser.add_argument("--broker-nodes", type=int, default=3, help="brokers of the cluster")
+    parser.add_argument("--written-gb", type=float, default=0.0, help="data written by producers in a month (GB)")
+    given = parser.parse_args(arguments)
+    try:
+        prices = json.loads(given.prices.read_text(encoding="utf-8"))
+        options = AwsOptions(image=_IMAGE, alarm_email=_MAIL, workers=given.workers)
+        amounts = quantities(options, broker_nodes=given.broker_nodes, written_gb=given.written_gb)
+        sheet = cost_sheet(amounts, prices)
+    except (OSError, ValueError, ConfigError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    lines = [f"{item.name:28}{item.quantity:12,.0f} {item.unit:10}{item.cost:12,.2f}" for item in sheet]
+    total = sum(item.cost for item in sheet)
+    where = f"{prices.get('currency', '')} a month, {prices.get('region', '')}, prices of {prices.get('date', '')}"
+    sys.stdout.write("\n".join([*lines, f"{'total':50}{total:13,.2f} {where}", ""]))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
