@@ -2,6 +2,7 @@
 
 Slot t closes with a whole-slot record, the first later tick, or a deadline. A gap yields empty slots, so each later
 step sees every slot. A repeat is dropped; a late or changed value becomes a correction: it settles, decides nothing.
+A tick with readings of assets alone, as gateways send, closes nothing: its mean joins the slot whenever it closes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import timedelta
 
 import msgspec
 
-from features.intake_state import Held, IntakeHead, IntakeState, Ticks
+from features.intake_state import Held, IntakeHead, IntakeState, SlotReadings, Ticks
 from features.quality import Checks, check_readings, check_series, check_values
 from features.quality_alerts import follow_faults, published_alerts
 from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
@@ -44,6 +45,8 @@ MAX_GAP_DAYS = 7
 MAX_PUBLICATION_DAYS = 10
 FUTURE = timedelta(minutes=10)
 PARTIAL_BELOW = 0.5
+MAX_OPEN_READINGS = 8
+"""Readings of assets wait for so many slots to be closed by what else the zone sends."""
 
 
 class IntakeReducer:
@@ -116,6 +119,8 @@ class IntakeReducer:
         if last is not None and index <= last:
             return self._late(state, index, message)
         self._check_sent(index, message)
+        if not message.values and message.duration_s is not None:
+            return self._read_assets(state, index, message)
         held = state.head.held
         if self._is_jump(state, index):
             if held is None or not 0 < index - self._step.index(held.message.slot) <= self._max_gap:
@@ -247,6 +252,21 @@ class IntakeReducer:
         ticks.assets.update(assets)
         state.ticks = ticks
 
+    def _read_assets(self, state: IntakeState, index: int, message: Observation) -> list[Output]:
+        if self._is_jump(state, index):
+            raise MessageError(f"slot {iso(message.slot)} lies too far ahead for readings of assets", reason="future")
+        open_slots = state.head.readings
+        if index not in open_slots and len(open_slots) >= MAX_OPEN_READINGS:
+            raise MessageError(
+                f"readings of {MAX_OPEN_READINGS} slots wait, and nothing closes them",
+                reason="future",
+                hint="a zone needs a source of its load, or the ticker (live mode)",
+            )
+        slot = open_slots.setdefault(index, SlotReadings())
+        slot.add(message.slot.timestamp(), *check_readings(message.assets, self._zone))
+        state.changed.mark(HEAD)
+        return []
+
     # --- closing ------------------------------------------------------------------------------------------------
 
     def _close_until(self, state: IntakeState, index: int, *, history: bool = False) -> list[Output]:
@@ -278,6 +298,9 @@ class IntakeReducer:
         marks: dict[str, str],
     ) -> list[Output]:
         start = self._step.start(index)
+        waiting = state.take_readings(index)
+        assets = {**{asset_id: mean.mean() for asset_id, mean in waiting.assets.items()}, **assets}
+        marks = {**waiting.marks, **marks}
         full: Values = {channel: values.get(channel) for channel in self._channels(state, values)}
         checked, quality = check_values(full, self._zone, state.head.checks, self._step)
         closed = SlotClosed(

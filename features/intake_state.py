@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import msgspec
@@ -25,6 +26,42 @@ class Ticks:
     history: bool = False
 
 
+class ReadingMean(msgspec.Struct):
+    """Mean power of one asset over the readings of a slot (MW), and the rest of the newest reading."""
+
+    at: float
+    newest: AssetReading
+    power_sum_mw: float = 0.0
+    powers: int = 0
+
+    def add(self, at: float, reading: AssetReading) -> None:
+        """Take one more reading."""
+        self.at, self.newest = at, reading
+        if reading.power_mw is not None:
+            self.power_sum_mw += reading.power_mw
+            self.powers += 1
+
+    def mean(self) -> AssetReading:
+        """Return the reading of the slot."""
+        power = self.power_sum_mw / self.powers if self.powers else None
+        return msgspec.structs.replace(self.newest, power_mw=power)
+
+
+class SlotReadings(msgspec.Struct):
+    """Readings of assets that gateways sent within one slot that is not closed."""
+
+    assets: dict[str, ReadingMean] = {}
+    marks: dict[str, str] = {}
+
+    def add(self, at: float, readings: dict[str, AssetReading], marks: dict[str, str]) -> None:
+        """Take the readings of one time (seconds since 1970); an asset's readings of earlier times count no more."""
+        self.marks |= marks
+        for asset_id, reading in readings.items():
+            mean = self.assets.setdefault(asset_id, ReadingMean(-math.inf, reading))
+            if at > mean.at:
+                mean.add(at, reading)
+
+
 class Held(msgspec.Struct):
     """A record from far ahead that waits for a second one to confirm it, and where it stands in its log."""
 
@@ -44,6 +81,7 @@ class IntakeHead(msgspec.Struct):
     checks: Checks = msgspec.field(default_factory=Checks)
     faults: dict[str, FaultEpisode] = {}
     ended: bool = False
+    readings: dict[int, SlotReadings] = {}
 
 
 @dataclass
@@ -54,3 +92,9 @@ class IntakeState:
     ticks: Ticks | None = None
     closed: dict[int, tuple[Values, int]] = field(default_factory=dict)
     changed: ChangedValues = field(default_factory=ChangedValues)
+
+    def take_readings(self, index: int) -> SlotReadings:
+        """Return the readings of assets that wait for a slot, and forget those of it and of all before."""
+        waiting = self.head.readings.get(index, SlotReadings())
+        self.head.readings = {i: slot for i, slot in self.head.readings.items() if i > index}
+        return waiting

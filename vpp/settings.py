@@ -203,6 +203,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(default=Path(".vpp"), description="holds all that a run makes")
     fleet: Path | None = Field(default=None, description="fleet.yaml; its zones win over the shipped ones")
+    devices: Path | None = Field(default=None, description="device list of the gateways (docs/guide/devices.md)")
     run: str = Field(
         default="",
         pattern=r"^[a-z0-9-]{0,32}$",

@@ -112,6 +112,7 @@ def settle_slot(
             planned_mw=None if planned is None else planned.power_mw,
             source="measured" if settled.measured else "twin",
             available=settled.available,
+            outcome=None if (reading := readings.get(asset.asset_id)) is None else reading.outcome,
         )
     order = [asset.asset_id for asset in zone.assets]
     slot = SettledSlot(

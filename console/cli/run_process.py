@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -13,16 +14,25 @@ from console.local.processes import environment
 from topologies.runtime.worker import run_topology
 from vpp.settings import Settings
 
-Topology = Literal["telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"]
+Topology = Literal["telemetry", "forecast", "actor", "trader", "orders", "plant", "storage", "gateway-modbus"]
 
 
-def run(topology: Topology, *, common: Common = NO_OPTIONS) -> None:
+def run(
+    topology: Topology,
+    *,
+    devices: Annotated[Path | None, Parameter(help="device list of a gateway [setting devices]")] = None,
+    common: Common = NO_OPTIONS,
+) -> None:
     """Run one topology as a worker until SIGTERM; the same as `python -m topologies.NAME`.
 
     Args:
         topology: Which one.
     """
-    run_topology(topology, common.settings())
+    settings = common.settings()
+    if topology.startswith("gateway-"):
+        settings = settings if devices is None else settings.model_copy(update={"devices": devices.absolute()})
+        become(settings, "topologies.gateway", topology.removeprefix("gateway-"))
+    run_topology(topology, settings)
 
 
 def mcp(

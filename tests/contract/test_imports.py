@@ -37,6 +37,10 @@ ONLY_IN = {
     "zoneinfo": ("vpp.local_time", "vpp.files"),
     "fastmcp": ("mcp_server", "agents.autonomous.agent"),
     "mcp": ("mcp_server", "agents.autonomous.agent"),
+    "pymodbus": ("topologies.gateways",),
+    "sunspec2": ("topologies.gateways",),
+    "aiomqtt": ("topologies.gateways",),
+    "iotcore": ("topologies.gateways",),
     "pydantic_ai": ("agents.autonomous.llm_brain",),
 }
 

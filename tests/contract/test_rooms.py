@@ -56,6 +56,7 @@ MAY_IMPORT = {
     },
     "agents": set(),
     "agents.assets": set(),
+    "agents.devices": set(),
     "agents.clearing": {"agents.assets"},
     "agents.bidding": set(),
     "agents.plant": {"agents.orders", "agents.clearing", "agents.assets"},

@@ -29,6 +29,7 @@ from vpp.messages.decision import (
     Receipt,
     SetpointCheck,
 )
+from vpp.messages.devices import CommandCause, CommandOutcome, DeviceCommand
 from vpp.messages.forecast import Cause, Forecast, PriceOutlook, Quantiles, Skill, Spreads, Verdict
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
@@ -60,6 +61,8 @@ __all__ = [
     "Audit",
     "Bids",
     "Cause",
+    "CommandCause",
+    "CommandOutcome",
     "Correction",
     "DeadLetter",
     "Deadline",
@@ -67,6 +70,7 @@ __all__ = [
     "Decoder",
     "Derating",
     "DeratingCode",
+    "DeviceCommand",
     "Duals",
     "End",
     "Engine",

@@ -29,7 +29,10 @@ class Setpoint(Record, kw_only=True, frozen=True, tag="setpoint", omit_defaults=
 
 
 class AssetStatus(Record, kw_only=True, frozen=True, tag="asset", omit_defaults=True):
-    """Delivered power of one asset over ``slot`` (MW, positive into the grid) and its state at the slot's end."""
+    """Delivered power of one asset over ``slot`` (MW, positive into the grid) and its state at the slot's end.
+
+    ``outcome``: what became of its newest command, as its gateway proved it; None without a gateway.
+    """
 
     slot: Time
     asset_id: str
@@ -40,6 +43,7 @@ class AssetStatus(Record, kw_only=True, frozen=True, tag="asset", omit_defaults=
     planned_mw: float | None
     source: str
     available: bool = True
+    outcome: str | None = None
 
 
 class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger", omit_defaults=True):

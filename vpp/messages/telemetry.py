@@ -17,11 +17,15 @@ class Record(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
 
 
 class AssetReading(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """Measured state of one asset: mean power over the slot (MW, positive into the grid), SoC (0-1) at its end."""
+    """Measured state of one asset: mean power over the slot (MW, positive into the grid), SoC (0-1) at its end.
+
+    ``outcome``: what became of its newest command, a code of ``CommandOutcome``; None where no gateway proves commands.
+    """
 
     power_mw: float | None = None
     soc: float | None = None
     available: bool | None = None
+    outcome: str | None = None
 
 
 class Observation(Record, kw_only=True, frozen=True, tag="observation", omit_defaults=True):

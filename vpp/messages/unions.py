@@ -5,6 +5,7 @@ from __future__ import annotations
 from vpp.messages.alerts import Alert
 from vpp.messages.bids import ActorBid, Order, TraderBid
 from vpp.messages.decision import Decision
+from vpp.messages.devices import DeviceCommand
 from vpp.messages.forecast import Forecast, Skill
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import Correction, Deadline, End, Observation, Promotion, Publication, SlotClosed
@@ -34,4 +35,5 @@ Message = (
     | Alert
     | DeadLetter
     | Audit
+    | DeviceCommand
 )

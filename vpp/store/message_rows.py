@@ -15,6 +15,7 @@ from vpp.store.tables import (
     ASSETS,
     AUDIT,
     BIDS,
+    COMMANDS,
     DECISIONS,
     DLQ,
     ENDS,
@@ -129,6 +130,7 @@ _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
     m.Skill: (SKILL, _skill),
     m.Order: (ORDERS, _order),
     m.Audit: (AUDIT, _plain(*AUDIT.names)),
+    m.DeviceCommand: (COMMANDS, _plain(*COMMANDS.names)),
 }
 
 

@@ -141,6 +141,7 @@ ASSETS = Table(
     planned_mw real The setpoint it had.
     source text twin or measured.
     available bool Whether it could follow.
+    outcome text What became of its newest command: followed, or the name of the difference; empty without a gateway.
     """),
     ("zone", "slot", "asset_id"),
     "slot",
@@ -287,6 +288,33 @@ AUDIT = Table(
     "at",
     "Append-only record of every act on the plant.",
 )
+COMMANDS = Table(
+    "commands",
+    _c("""
+    zone text Zone.
+    slot time Slot of the setpoint.
+    asset_id text Asset.
+    sequence int Number of the command, growing; 0: the setpoint came too late and was not sent.
+    revision int Revision of the setpoint.
+    decision_id text The decision that made it.
+    cause text setpoint, fallback (its end without a next) or restored (the device had lost it).
+    power_mw real Power that was asked for (MW, positive into the grid).
+    valid_until time When it ends; empty for a fallback.
+    sent_at time When the gateway sent it first.
+    acknowledged_at time When the device acknowledged it.
+    read_back_at time When the device was seen to hold it.
+    measured_at time When the measured power agreed with it.
+    read_back_mw real The power that the device believes it was told.
+    measured_mw real Measured power at the last reading of it.
+    outcome text followed, or the name of the difference.
+    named_at time When the outcome was decided.
+    gateway text Gateway.
+    device text Device.
+    """),
+    ("zone", "slot", "asset_id", "sequence"),
+    "slot",
+    "The command ledger: every command to a device with its proof.",
+)
 ENDS = Table(
     "ends",
     _c("""
@@ -315,6 +343,7 @@ TABLES: tuple[Table, ...] = (
     ORDERS,
     DLQ,
     AUDIT,
+    COMMANDS,
     ENDS,
 )
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

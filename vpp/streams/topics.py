@@ -56,7 +56,7 @@ RAW = Topic(
     m.Raw,
     "What sources send: observations, publications, promotions, deadlines, end.",
     end_from=("source",),
-    writers=("replay", "simulate", "ticker", "train"),
+    writers=("replay", "simulate", "ticker", "train", "gateway"),
     readers=("telemetry",),
 )
 TELEMETRY = Topic(
@@ -97,6 +97,7 @@ SETPOINTS = Topic(
     "Planned power per asset and slot, with the curve inside the slot.",
     end_from=("plant",),
     writers=("plant",),
+    readers=("gateway",),
 )
 ASSETS = Topic(
     "assets",
@@ -149,6 +150,14 @@ AUDIT = Topic(
     writers=("orders", "mcp", "agent", "cli", "dashboard"),
 )
 
+COMMANDS = Topic(
+    "commands",
+    m.DeviceCommand,
+    "Commands to devices with their proof: sent, acknowledged, read back, measured.",
+    retention_ms=30 * DAY_MS,
+    writers=("gateway",),
+)
+
 TOPICS: tuple[Topic, ...] = (
     RAW,
     TELEMETRY,
@@ -163,6 +172,7 @@ TOPICS: tuple[Topic, ...] = (
     SKILL,
     DLQ,
     AUDIT,
+    COMMANDS,
 )
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 TOPOLOGIES: tuple[str, ...] = (

@@ -13,7 +13,17 @@ from features.intake import IntakeReducer
 from features.intake_state import IntakeState
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone, default_zone
-from vpp.messages import Correction, DeadLetter, Deadline, End, Message, Observation, Publication, SlotClosed
+from vpp.messages import (
+    AssetReading,
+    Correction,
+    DeadLetter,
+    Deadline,
+    End,
+    Message,
+    Observation,
+    Publication,
+    SlotClosed,
+)
 from vpp.streams.reducer import Origin, Output
 
 T0 = datetime(2022, 1, 1, tzinfo=UTC)
@@ -226,3 +236,41 @@ def test_a_restart_anywhere_changes_nothing(rows: list[tuple[int, float | None, 
     assert run(cut) == whole
     closed = [m.slot for m in whole if isinstance(m, SlotClosed)]
     assert closed == sorted(set(closed))
+
+
+def device_tick(second: int, power: float | None, soc: float = 0.5, outcome: str | None = None) -> Observation:
+    reading = AssetReading(power_mw=power, soc=soc, available=True, outcome=outcome)
+    return Observation(
+        zone="Z", slot=T0 + timedelta(seconds=second), values={}, assets={"bat": reading}, duration_s=1.0
+    )  # fmt: skip
+
+
+def test_readings_of_assets_close_nothing_and_join_their_slot_as_a_mean() -> None:
+    reducer = IntakeReducer(zone())
+    state = reducer.initial("Z")
+    ticks = [device_tick(0, 2.0), device_tick(0, 9.0), device_tick(60, 4.0, 0.6, "clipped"), device_tick(1800, 8.0)]
+    for tick in ticks:
+        state, outputs = reducer.step(state, tick, ORIGIN)
+        assert outputs == []
+    # Kept as bytes and read again, the readings are still there.
+    state = reducer.load("Z", dict(reducer.changes(state)).get)
+    first, second = feed([seen(0), seen(1)], state)
+    assert isinstance(first, SlotClosed)
+    assert isinstance(second, SlotClosed)
+    assert first.assets == {"bat": AssetReading(power_mw=3.0, soc=0.6, available=True, outcome="clipped")}
+    assert second.assets["bat"].power_mw == 8.0
+    assert first.net_load_mw == 80.0
+
+
+def test_readings_that_come_late_or_wait_in_vain_are_refused_with_a_reason() -> None:
+    reducer = IntakeReducer(zone())
+    state = reducer.initial("Z")
+    state, _ = reducer.step(state, seen(0), ORIGIN)
+    with pytest.raises(MessageError) as late:
+        reducer.step(state, device_tick(1700, 1.0), ORIGIN)
+    assert late.value.reason == "late"
+    for slot in range(1, 9):
+        state, _ = reducer.step(state, device_tick(1800 * slot, 1.0), ORIGIN)
+    with pytest.raises(MessageError) as waiting:
+        reducer.step(state, device_tick(1800 * 9, 1.0), ORIGIN)
+    assert waiting.value.reason == "future"

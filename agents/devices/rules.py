@@ -1,0 +1,51 @@
+"""How one device is judged: its limits, its times and its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRules:
+    """The rules of one device. All times are wall time in seconds, all powers MW, positive into the grid.
+
+    Attributes:
+        nameplate_mw: Its rated power; tolerances scale with it.
+        safe_default_mw: What it does by itself when no heartbeat comes for ``heartbeat_s``.
+        heartbeat_s: After so long without a heartbeat the device goes to its default.
+        answer_s: A command without an answer for so long has not reached the device.
+        settle_s: So long after a command its power may still move; a ramp comes on top.
+        cycle_s: Time between two readings.
+        grace_s: So long after a setpoint's end its successor may still come before the fallback is sent.
+        tolerance: Share of the nameplate by which told and measured power may differ.
+        ramp_mw_per_s: Fastest change that may be asked of it; None: any.
+        is_limit: The device takes an upper limit of its output instead of a power.
+    """
+
+    nameplate_mw: float
+    safe_default_mw: float = 0.0
+    heartbeat_s: float = 60.0
+    answer_s: float = 2.0
+    settle_s: float = 5.0
+    cycle_s: float = 1.0
+    grace_s: float = 30.0
+    tolerance: float = 0.03
+    ramp_mw_per_s: float | None = None
+    is_limit: bool = False
+
+    @property
+    def tolerance_mw(self) -> float:
+        """The difference between told and measured power that still counts as following (MW)."""
+        return self.tolerance * self.nameplate_mw
+
+    def settled_after_s(self, from_mw: float, to_mw: float) -> float:
+        """Return how long after a command the device may take to reach ``to_mw`` (s), its ramp included."""
+        ramp_s = 0.0 if self.ramp_mw_per_s is None else abs(to_mw - from_mw) / self.ramp_mw_per_s
+        return self.settle_s + ramp_s
+
+    def ramped_mw(self, from_mw: float, to_mw: float, over_s: float) -> float:
+        """Return the power to ask for next on the way from one power to another, ``over_s`` after the last step."""
+        if self.ramp_mw_per_s is None:
+            return to_mw
+        most = self.ramp_mw_per_s * over_s
+        return from_mw + min(max(to_mw - from_mw, -most), most)

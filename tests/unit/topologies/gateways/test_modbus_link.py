@@ -1,0 +1,163 @@
+"""Modbus devices of each shipped map behind a real server: read, told, ramped, kept alive, lost and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from agents.devices.events import DeviceEvent, DeviceRead, DeviceSilent, HeartbeatSent
+from agents.devices.register_map import load_register_map
+from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
+from tests.worlds.devices import free_port, modbus_entry
+from topologies.gateways.clock import GatewayClock
+from topologies.gateways.modbus_link import ModbusLink
+from topologies.gateways.simulated_modbus import SimulatedModbusDevice
+from vpp.errors import DataError, UnreachableError
+from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def command(power: float, sequence: int = 1) -> DeviceCommand:
+    return DeviceCommand(
+        zone="Z", slot=NOW, asset_id="bat", sequence=sequence, revision=0, decision_id="d", power_mw=power,
+        fallback_mw=0.0, cause=CommandCause.SETPOINT, outcome=CommandOutcome.PENDING, gateway="g", device="bat",
+        made_at=NOW, valid_until=NOW + timedelta(hours=1),
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def served(
+    map_name: str, kind: DeviceKind, **more: Any
+) -> AsyncIterator[tuple[SimulatedModbusDevice, ModbusLink, list[DeviceEvent]]]:
+    """A simulated device of 5 MW, the gateway's link to it, and what the link emits."""
+    register_map = load_register_map(map_name)
+    entry = modbus_entry(map_name, free_port(), **more)
+    device = SimulatedDevice(kind, 5.0, energy_mwh=10.0, heartbeat_s=entry.heartbeat_s, ramp_s=0.05)
+    server = SimulatedModbusDevice(device, register_map, int(entry.address.rpartition(":")[2]))
+    events: list[DeviceEvent] = []
+    link = ModbusLink(entry, register_map, GatewayClock(), lambda _name, event: events.append(event))
+    await server.start()
+    try:
+        yield server, link, events
+    finally:
+        link.close()
+        await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("map_name", "kind", "soc"),
+    [("plain_battery", "battery", 0.5), ("sunspec_battery", "battery", 0.5), ("sunspec_pv", "inverter", None)],
+)
+async def test_a_device_of_each_shipped_map_follows_and_shows_it(
+    map_name: str, kind: DeviceKind, soc: float | None
+) -> None:
+    async with served(map_name, kind) as (server, link, _):
+        assert (await link.read()).is_local is False
+        assert await link.transmit(command(2.0), 60.0) is True
+        await asyncio.sleep(0.2)
+        reading = await link.read()
+    assert reading.power_mw == pytest.approx(2.0, abs=0.01)
+    assert reading.read_back_mw == pytest.approx(2.0, abs=0.01)
+    assert reading.soc == (None if soc is None else pytest.approx(soc, abs=0.01))
+    assert [taken.power_mw for taken in server.device.taken] == [pytest.approx(2.0, abs=0.01)]
+
+
+async def test_a_battery_charges_with_a_negative_power() -> None:
+    async with served("sunspec_battery", "battery") as (server, link, _):
+        assert await link.transmit(command(-1.5), 60.0) is True
+        await asyncio.sleep(0.2)
+        assert (await link.read()).power_mw == pytest.approx(-1.5, abs=0.01)
+        assert server.device.power_mw == pytest.approx(-1.5, abs=0.01)
+
+
+async def test_a_meter_measures_a_channel_and_takes_no_command() -> None:
+    async with served("sunspec_meter", "meter", channel="load_mw") as (server, link, _):
+        reading = await link.read()
+        assert reading.values["load_mw"] == pytest.approx(server.device.power_mw, abs=0.01)
+        assert reading.values["frequency_hz"] == pytest.approx(50.0)
+        with pytest.raises(ValueError, match="only read"):
+            await link.transmit(command(1.0), 60.0)
+
+
+async def test_a_number_already_seen_changes_nothing_and_an_older_one_is_refused() -> None:
+    async with served("plain_battery", "battery") as (server, link, _):
+        assert await link.transmit(command(2.0, sequence=5), 60.0) is True
+        assert await link.transmit(command(2.0, sequence=5), 60.0) is True
+        link._newest = 0  # a gateway that has lost its journal
+        assert await link.transmit(command(3.0, sequence=4), 60.0) is False
+    assert [(taken.sequence, taken.power_mw) for taken in server.device.taken] == [(5, 2.0)]
+
+
+async def test_of_two_commands_that_wait_for_the_line_the_older_is_dropped() -> None:
+    async with served("plain_battery", "battery") as (server, link, _):
+        await link.read()
+        async with link._one_at_a_time:
+            older = asyncio.create_task(link.transmit(command(1.0, sequence=1), 60.0))
+            newer = asyncio.create_task(link.transmit(command(2.0, sequence=2), 60.0))
+            await asyncio.sleep(0.01)
+        assert [await older, await newer] == [None, True]
+    assert [taken.sequence for taken in server.device.taken] == [2]
+
+
+async def test_a_ramp_goes_to_its_power_in_steps() -> None:
+    async with served("sunspec_battery", "battery", ramp_mw_per_s=8.0) as (server, link, _):
+        await link.transmit(command(4.0), 60.0)
+        for _ in range(12):
+            await asyncio.sleep(0.06)
+            await link.cycle()
+    steps = [taken.power_mw for taken in server.device.taken]
+    assert len(steps) > 3
+    assert steps == sorted(steps)
+    assert steps[-1] == pytest.approx(4.0)
+    assert max(after - before for before, after in zip([0.0, *steps], steps, strict=False)) < 2.0
+
+
+async def test_without_heartbeats_the_device_goes_to_its_default() -> None:
+    async with served("plain_battery", "battery", heartbeat_s=0.6) as (server, link, events):
+        await link.transmit(command(2.0), 60.0)
+        for _ in range(10):
+            await asyncio.sleep(0.1)
+            await link.cycle()
+        assert any(isinstance(event, HeartbeatSent) for event in events)
+        assert server.device.power_mw == pytest.approx(2.0)
+        await asyncio.sleep(0.8)
+        await server.tick()
+        await asyncio.sleep(0.2)
+        assert (await link.read()).power_mw == 0.0
+
+
+async def test_a_pulled_cable_is_silence_and_a_plugged_one_is_heard() -> None:
+    async with served("plain_battery", "battery") as (server, link, events):
+        await link.cycle()
+        await server.stop()
+        events.clear()
+        await link.cycle()
+        assert [type(event) for event in events] == [DeviceSilent]
+        assert await link.transmit(command(2.0), 60.0) is None
+        await server.start()
+        await link.cycle()
+        assert any(isinstance(event, DeviceRead) for event in events)
+
+
+async def test_a_refusing_device_is_no_silent_one() -> None:
+    async with served("plain_battery", "battery") as (server, link, _):
+        server.device.faults = {DeviceFault.REFUSING}
+        assert await link.transmit(command(2.0), 60.0) is False
+
+
+async def test_a_device_without_the_models_of_its_map_says_which_it_has() -> None:
+    async with served("sunspec_pv", "inverter") as (server, link, _):
+        link.register_map = load_register_map("sunspec_battery")
+        with pytest.raises(DataError, match="no SunSpec model") as error:
+            await link.read()
+        assert "103" in (error.value.hint or "")
+        await server.stop()
+        link.close()
+        with pytest.raises(UnreachableError, match="does not answer"):
+            await link.read()

@@ -1,0 +1,235 @@
+"""The desk of a gateway: it takes events of devices through the command reducer and does what follows.
+
+Nothing is transmitted before the journal has it. What became of commands goes to the command ledger, what devices
+measure to the raw telemetry, in batches of some milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from agents.devices.events import (
+    DeviceAnswered,
+    DeviceEvent,
+    DeviceRead,
+    GatewayStarted,
+    RecordProof,
+    SendCommand,
+    SetpointCame,
+    TimePassed,
+)
+from agents.devices.inventory import DeviceEntry
+from agents.devices.limit import limit_setpoint
+from agents.devices.proof import CommandReducer, CommandState
+from topologies.gateways.clock import GatewayClock
+from topologies.sources.process import Outbox
+from vpp.errors import VppError
+from vpp.messages import AssetReading, DeviceCommand, Observation, Setpoint, Values
+from vpp.store.command_journal import CommandJournal
+
+log = logging.getLogger(__name__)
+
+BATCH_S = 0.01
+SAVE_EVERY_S = 0.25
+READINGS_EVERY_S = 1.0
+
+Transmit = Callable[[DeviceEntry, DeviceCommand, float], Awaitable[bool | None]]
+"""Sends a command that holds for so many seconds; True or False is the device's answer, None: none yet."""
+
+
+@dataclass(slots=True)
+class DeviceDesk:
+    """One device: its entry, its reducer, its state, and its output without a limit (MW)."""
+
+    entry: DeviceEntry
+    reducer: CommandReducer
+    state: CommandState = field(default_factory=CommandState)
+    free_output_mw: float | None = None
+
+
+class GatewayDesk:
+    """All devices of one gateway process.
+
+    Args:
+        gateway: Its name.
+        entries: Its devices.
+        limits: Names of the devices that take a limit of their output instead of a power.
+        journal: Where states are kept.
+        clock: The time.
+        telemetry: Where observations go.
+        ledger: Where commands and their proof go.
+        transmit: Sends a command to a device.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        entries: Iterable[DeviceEntry],
+        *,
+        limits: frozenset[str] = frozenset(),
+        journal: CommandJournal,
+        clock: GatewayClock,
+        telemetry: Outbox,
+        ledger: Outbox,
+        transmit: Transmit,
+    ) -> None:
+        self.clock = clock
+        self._journal = journal
+        self._telemetry = telemetry
+        self._ledger = ledger
+        self._transmit = transmit
+        kept = journal.read()
+        self.desks = {
+            entry.name: DeviceDesk(
+                entry,
+                CommandReducer(
+                    entry.rules(is_limit=entry.name in limits),
+                    zone=entry.zone,
+                    asset_id=entry.asset_id or "",
+                    device=entry.name,
+                    gateway=gateway,
+                ),
+                msgspec.msgpack.decode(kept[entry.name], type=CommandState) if entry.name in kept else CommandState(),
+            )
+            for entry in entries
+        }
+        self._by_asset = {
+            (desk.entry.zone, desk.entry.asset_id): desk for desk in self.desks.values() if desk.entry.asset_id
+        }
+        self._dirty: set[str] = set()
+        self._failure: BaseException | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._readings: dict[str, tuple[dict[str, AssetReading], Values]] = {}
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Take up the commands of the journal where they stand."""
+        now = self.clock.now()
+        self.handle([(name, GatewayStarted(now)) for name in self.desks])
+
+    def setpoints(self, setpoints: Iterable[Setpoint]) -> None:
+        """Take setpoints of the plant; those of other gateways' assets are passed over."""
+        try:
+            self._take_setpoints(setpoints)
+        except VppError as error:  # called by the event loop: the run loop raises it
+            self._failure = error
+
+    def _take_setpoints(self, setpoints: Iterable[Setpoint]) -> None:
+        now = self.clock.now()
+        events: list[tuple[str, DeviceEvent]] = []
+        for setpoint in setpoints:
+            desk = self._by_asset.get((setpoint.zone, setpoint.asset_id))
+            if desk is None:
+                continue
+            rules = desk.reducer.rules
+            wanted = limit_setpoint(setpoint, desk.free_output_mw, rules.nameplate_mw) if rules.is_limit else setpoint
+            starts, ends = self.clock.wall_of(setpoint.slot), self.clock.wall_of(setpoint.valid_until)
+            events.append((desk.entry.name, SetpointCame(now, wanted, starts, ends)))
+        self.handle(events)
+
+    def handle(self, events: Iterable[tuple[str, DeviceEvent]]) -> None:
+        """Apply events; the journal has all of their commands before the first is transmitted."""
+        sending: list[tuple[DeviceDesk, DeviceCommand]] = []
+        for name, event in events:
+            desk = self.desks[name]
+            for action in desk.reducer.step(desk.state, event):
+                self._dirty.add(name)
+                match action:
+                    case SendCommand(command):
+                        sending.append((desk, command))
+                    case RecordProof(command):
+                        self._ledger.send(command)
+            if isinstance(event, DeviceRead):
+                self._note_reading(desk, event)
+        if sending:
+            self.save()
+        for desk, command in sending:
+            task = asyncio.create_task(self._send(desk, command))
+            self._tasks.add(task)
+            task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failure = task.exception()
+
+    async def _send(self, desk: DeviceDesk, command: DeviceCommand) -> None:
+        now = self.clock.now()
+        left_s = desk.reducer.rules.grace_s
+        left_s += 86_400.0 if command.valid_until is None else (command.valid_until - now).total_seconds()
+        answer = await self._transmit(desk.entry, command, left_s)
+        if answer is not None:
+            self.handle([(desk.entry.name, DeviceAnswered(self.clock.now(), command.sequence, accepted=answer))])
+
+    def save(self) -> None:
+        """Write changed states to the journal."""
+        if self._dirty:
+            self._journal.save([(name, msgspec.msgpack.encode(self.desks[name].state)) for name in self._dirty])
+            self._dirty.clear()
+
+    # --- telemetry --------------------------------------------------------------------------------------------------
+
+    def _note_reading(self, desk: DeviceDesk, event: DeviceRead) -> None:
+        reading, command = event.reading, desk.state.command
+        free = command is None or command.power_mw >= desk.reducer.rules.nameplate_mw
+        if free and reading.power_mw is not None:
+            desk.free_output_mw = reading.power_mw
+        assets, values = self._readings.setdefault(desk.entry.zone, ({}, {}))
+        values.update(reading.values)
+        if desk.entry.asset_id is not None:
+            assets[desk.entry.asset_id] = desk.reducer.asset_reading(desk.state, event.now)
+
+    def send_readings(self) -> None:
+        """Send what was read since the last call, one observation per zone."""
+        batch, self._readings = self._readings, {}
+        at = self.clock.run_now()
+        for zone, (assets, values) in batch.items():
+            for part, channels in ((assets, {}), ({}, values)):
+                if part or channels:
+                    self._telemetry.send(
+                        Observation(zone=zone, slot=at, values=channels, assets=part, duration_s=self._tick_s())
+                    )
+
+    def _tick_s(self) -> float:
+        return min(max(self.clock.speed * READINGS_EVERY_S, 1.0), 60.0)
+
+    def count_silent(self) -> None:
+        """Send what devices out of reach may be doing: the plant counts it."""
+        now = self.clock.now()
+        for desk in self.desks.values():
+            if desk.entry.asset_id is not None and not desk.reducer.is_reachable(desk.state, now):
+                reading = desk.reducer.asset_reading(desk.state, now)
+                self._readings.setdefault(desk.entry.zone, ({}, {}))[0][desk.entry.asset_id] = reading
+
+    # --- loops ------------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send readings, journal proofs and let time pass until told to stop.
+
+        Raises:
+            UnreachableError: The broker or the journal does not take what is written.
+        """
+        self._begin()
+        saved = reported = asyncio.get_running_loop().time()
+        while not stop.is_set():
+            await asyncio.sleep(BATCH_S)
+            if self._failure is not None:
+                raise self._failure
+            moment = asyncio.get_running_loop().time()
+            if moment - reported >= READINGS_EVERY_S:
+                reported = moment
+                self.count_silent()
+            self.send_readings()
+            if moment - saved >= SAVE_EVERY_S:
+                saved = moment
+                now = self.clock.now()
+                self.handle([(name, TimePassed(now)) for name in self.desks])
+                self.save()
+        self.send_readings()
+        self.save()

@@ -1,0 +1,155 @@
+"""The device simulator: serves every device of a device list at its address, with faults that a file switches on.
+
+Each command that a device takes goes to a log, one JSON line each, so that a drill can compare it with the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from agents.devices.inventory import DeviceEntry, Inventory
+from agents.devices.register_map import load_register_map
+from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
+from vpp.atomic_file import write_atomic
+from vpp.errors import ConfigError, nearest_hint
+from vpp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.1
+HOURS_OF_ENERGY = 2.0
+KINDS: Mapping[str, DeviceKind] = {"power": "battery", "limit": "inverter", "none": "meter"}
+
+
+class ServedDevice(Protocol):
+    """A simulated device behind a protocol."""
+
+    @property
+    def device(self) -> SimulatedDevice:
+        """The device."""
+        ...
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        ...
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        ...
+
+    async def tick(self) -> None:
+        """Let time pass."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorFiles:
+    """Where the simulator reads faults and writes what devices took."""
+
+    faults: Path
+    taken: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> SimulatorFiles:
+        """Return the files of a data directory."""
+        return cls(settings.data_dir / "device-faults.json", settings.data_dir / "device-commands.jsonl")
+
+    def read_faults(self) -> dict[str, set[DeviceFault]]:
+        """Return the faults by device; none where the file is missing or unreadable."""
+        try:
+            body = json.loads(self.faults.read_text(encoding="utf-8"))
+            return {name: {DeviceFault(fault) for fault in faults} for name, faults in body.items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def set_fault(self, name: str, fault: DeviceFault | None) -> None:
+        """Let a device have this fault alone, or none."""
+        faults = {**self.read_faults(), name: set() if fault is None else {fault}}
+        body = {device: sorted(some) for device, some in faults.items() if some}
+        write_atomic(self.faults, json.dumps(body, indent=1))
+
+    def log_taken(self, name: str, at_s: float, sequence: int | None, power_mw: float) -> None:
+        """Add a command that a device took."""
+        line = json.dumps({"device": name, "at_s": at_s, "sequence": sequence, "power_mw": power_mw})
+        with self.taken.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def simulated(entry: DeviceEntry, kind: DeviceKind) -> SimulatedDevice:
+    """Return the simulated device of a list entry."""
+    return SimulatedDevice(
+        kind,
+        entry.nameplate_mw,
+        energy_mwh=HOURS_OF_ENERGY * entry.nameplate_mw,
+        safe_default_mw=entry.safe_default_mw,
+        heartbeat_s=entry.heartbeat_s,
+    )
+
+
+def served(inventory: Inventory, entry: DeviceEntry) -> ServedDevice:
+    """Return a device of the list behind its protocol.
+
+    Raises:
+        ConfigError: Its address is not on this machine, or its map is wrong.
+    """
+    from topologies.gateways.simulated_modbus import SimulatedModbusDevice  # each protocol loads its library alone
+
+    register_map = load_register_map(entry.map, inventory.folder)
+    host, _, port = entry.address.rpartition(":")
+    if host not in ("127.0.0.1", "localhost") or not port.isdigit():
+        raise ConfigError(
+            f"{entry.name}: the simulator serves addresses of this machine alone, not {entry.address}",
+            hint="give 127.0.0.1:PORT in a device list of its own",
+        )
+    device = simulated(entry, KINDS[register_map.control])
+    return SimulatedModbusDevice(device, register_map, int(port), unit=entry.unit)
+
+
+async def run_simulator(inventory: Inventory, files: SimulatorFiles, stop: asyncio.Event) -> None:
+    """Serve all devices of the list until told to stop.
+
+    Raises:
+        ConfigError: A device of the list cannot be simulated, or the faults name one that is not in it.
+        UnreachableError: A port is taken.
+    """
+    devices = {entry.name: served(inventory, entry) for entry in inventory.devices}
+    logged = dict.fromkeys(devices, 0)
+    for one in devices.values():
+        await one.start()
+    log.info("started devices=%s", len(devices))
+    applied: dict[str, set[DeviceFault]] = {}
+    try:
+        while not stop.is_set():
+            faults = files.read_faults()
+            if faults != applied:
+                _apply(devices, applied, faults)
+                applied = faults
+            for name, one in devices.items():
+                await one.tick()
+                for taken in one.device.taken[logged[name] :]:
+                    files.log_taken(name, taken.at_s, taken.sequence, taken.power_mw)
+                logged[name] = len(one.device.taken)
+            await asyncio.sleep(TICK_S)
+    finally:
+        for one in devices.values():
+            await one.stop()
+
+
+def _apply(
+    devices: Mapping[str, ServedDevice], before: Mapping[str, set[DeviceFault]], faults: Mapping[str, set[DeviceFault]]
+) -> None:
+    unknown = sorted(set(faults) - set(devices))
+    if unknown:
+        raise ConfigError(f"no device {unknown[0]!r} to give a fault", hint=nearest_hint(unknown[0], devices))
+    for name, one in devices.items():
+        now = faults.get(name, set())
+        if now != before.get(name, set()):
+            one.device.faults = set(now)
+            log.info("device %s faults=%s at_s=%.3f", name, ",".join(sorted(now)) or "none", time.time())
