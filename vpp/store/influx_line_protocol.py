@@ -39,6 +39,7 @@ _WITNESS = {
     "orders": "action",
     "dlq": "offset",
     "audit": "action",
+    "commands": "power_mw",
     "ends": "seen",
 }
 

@@ -292,8 +292,9 @@ COMMANDS = Table(
     "commands",
     _c("""
     zone text Zone.
-    slot time Slot of the setpoint.
+    made_at time When the gateway made it.
     asset_id text Asset.
+    slot time Slot of the setpoint.
     sequence int Number of the command, growing; 0: the setpoint came too late and was not sent.
     revision int Revision of the setpoint.
     decision_id text The decision that made it.
@@ -311,8 +312,8 @@ COMMANDS = Table(
     gateway text Gateway.
     device text Device.
     """),
-    ("zone", "slot", "asset_id", "sequence"),
-    "slot",
+    ("zone", "made_at", "asset_id"),
+    "made_at",
     "The command ledger: every command to a device with its proof.",
 )
 ENDS = Table(
