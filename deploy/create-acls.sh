@@ -81,6 +81,7 @@ allow storage read,describe_configs --topic "$prefix.alerts"
 allow storage read,describe_configs --topic "$prefix.skill"
 allow storage read,describe_configs --topic "$prefix.dlq"
 allow storage read,describe_configs --topic "$prefix.audit"
+allow storage read,describe_configs --topic "$prefix.commands"
 allow storage write,describe_configs --topic "$prefix.dlq"
 allow storage read --group "$prefix-storage"
 allow storage write,describe --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
@@ -96,6 +97,9 @@ allow dashboard write,describe_configs --topic "$prefix.orders"
 allow dashboard write,describe_configs --topic "$prefix.audit"
 allow dashboard read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
 allow dashboard describe --group "$prefix-" --resource-pattern-type prefixed
+
+allow gateway write,describe_configs --topic "$prefix.telemetry.raw"
+allow gateway write,describe_configs --topic "$prefix.commands"
 
 allow mcp write,describe_configs --topic "$prefix.orders"
 allow mcp write,describe_configs --topic "$prefix.audit"

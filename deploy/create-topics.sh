@@ -34,6 +34,7 @@ create "$prefix.alerts" -c cleanup.policy=delete -c retention.ms=604800000 -c me
 create "$prefix.skill" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.dlq" -c cleanup.policy=delete -c retention.ms=2592000000 -c message.timestamp.type=LogAppendTime
 create "$prefix.audit" -c cleanup.policy=delete -c retention.ms=31536000000 -c message.timestamp.type=LogAppendTime
+create "$prefix.commands" -c cleanup.policy=delete -c retention.ms=2592000000 -c message.timestamp.type=LogAppendTime
 
 # The state of each stateful topology, so that workers need no right to create topics.
 create "changelog__$prefix-telemetry--$prefix.telemetry.raw--default" -c cleanup.policy=compact -c message.timestamp.type=LogAppendTime -c segment.bytes=16777216 -c segment.ms=3600000
