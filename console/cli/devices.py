@@ -40,7 +40,7 @@ def list_(*, devices: DeviceList = None, json: Json = False, common: Common = NO
         }
         for entry in inventory.devices
     ]
-    answer(rows, as_json=json, render=lambda found: table(None, found[0], [row.values() for row in found]))
+    answer(rows, as_json=json, render=lambda shown: table(None, shown[0], [row.values() for row in shown]))
 
 
 @app.command(name="test")

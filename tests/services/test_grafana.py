@@ -72,7 +72,7 @@ def seed() -> dict[Table, list[Row]]:
     assets = [("b1", "battery", 2.0, 0.5), ("p1", "peaker", 1.0, None)]
     for t, (name, kind, power, soc) in product(SLOTS, assets):
         rows.setdefault(SETPOINTS, []).append((ZONE, t, name, power, "d0", "price", "[]", 0))
-        rows.setdefault(ASSETS, []).append((ZONE, t, name, kind, power, power / 2, soc, power, "twin", True))
+        rows.setdefault(ASSETS, []).append((ZONE, t, name, kind, power, power / 2, soc, power, "twin", True, None))
         rows.setdefault(LEDGER, []).append(
             (ZONE, t, name, 0, power / 2, 50.0, 25.0 * power, 1.0, 0, 0, 0, 0, 24.0, "GBP")
         )

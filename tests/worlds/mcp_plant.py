@@ -120,8 +120,8 @@ def _forecast(target: str) -> list[Row]:
 def _assets(i: int) -> list[Row]:
     power = 4.0 if i % 2 == 0 else -2.0
     return [
-        ("GB", slot(i), BATTERY, "battery", power, power / 2, 0.25 + 0.01 * (i % 2), power, "twin", True),
-        ("GB", slot(i), PEAKER, "peaker", 1.0, 0.5, None, 1.0, "twin", i != SLOTS - 1),
+        ("GB", slot(i), BATTERY, "battery", power, power / 2, 0.25 + 0.01 * (i % 2), power, "twin", True, None),
+        ("GB", slot(i), PEAKER, "peaker", 1.0, 0.5, None, 1.0, "twin", i != SLOTS - 1, None),
     ]
 
 

@@ -37,7 +37,7 @@ def telemetry(index: int, load_mw: float | None, price: float | None = None, *, 
 
 def asset(index: int, asset_id: str, power_mw: float, *, zone: str = "GB") -> Row:
     """An asset row of a battery over half an hour."""
-    return (zone, slot(index), asset_id, "battery", power_mw, power_mw / 2, 0.5, power_mw, "twin", True)
+    return (zone, slot(index), asset_id, "battery", power_mw, power_mw / 2, 0.5, power_mw, "twin", True, None)
 
 
 def _values(table: Table, column: Column) -> st.SearchStrategy[Any]:

@@ -83,7 +83,7 @@ class GatewayDesk:
         self._telemetry = telemetry
         self._ledger = ledger
         self._transmit = transmit
-        kept = journal.read()
+        journalled = journal.read()
         self.desks = {
             entry.name: DeviceDesk(
                 entry,
@@ -94,7 +94,9 @@ class GatewayDesk:
                     device=entry.name,
                     gateway=gateway,
                 ),
-                msgspec.msgpack.decode(kept[entry.name], type=CommandState) if entry.name in kept else CommandState(),
+                msgspec.msgpack.decode(journalled[entry.name], type=CommandState)
+                if entry.name in journalled
+                else CommandState(),
             )
             for entry in entries
         }

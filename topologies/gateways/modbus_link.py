@@ -28,7 +28,7 @@ WATCHDOG_WRAP = 65_535
 
 
 @dataclass(slots=True)
-class Ramp:
+class CommandRamp:
     """A command on its way: from the power last written to the one asked for."""
 
     command: DeviceCommand
@@ -55,7 +55,7 @@ class ModbusLink:
     fault: str = ""
     _client: AsyncModbusTcpClient | None = None
     _resolved: RegisterMap | None = None
-    _ramp: Ramp | None = None
+    _ramp: CommandRamp | None = None
     _written_mw: float | None = None
     _newest: int = 0
     _beats: int = 0
@@ -139,7 +139,7 @@ class ModbusLink:
                 await self.read()
             start = self._written_mw
             now_s = asyncio.get_running_loop().time()
-            ramp = Ramp(command, asked_at_s + valid_for_s, command.power_mw if start is None else start, now_s)
+            ramp = CommandRamp(command, asked_at_s + valid_for_s, command.power_mw if start is None else start, now_s)
             async with self._one_at_a_time:
                 if command.sequence < self._newest or asyncio.get_running_loop().time() >= ramp.ends_at_s:
                     return None  # it waited for its turn while a newer one came, or its time has run out
@@ -153,7 +153,7 @@ class ModbusLink:
         self._ramp = ramp
         return True
 
-    async def _step(self, ramp: Ramp, over_s: float) -> None:
+    async def _step(self, ramp: CommandRamp, over_s: float) -> None:
         rules = self.entry.rules(is_limit=self.register_map.control == "limit")
         power = rules.ramped_mw(ramp.at_mw, ramp.command.power_mw, over_s)
         register_map = await self._map()

@@ -35,7 +35,7 @@ class CommandJournal:
             )
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise RefusedError(
                     f"{path} is held by another gateway of the same name", hint="end it, or give this one another name"
                 ) from error

@@ -40,7 +40,7 @@ def rows(powers: list[float]) -> dict[Any, list[Row]]:
         energy = power * 0.5
         wear = 5.0 * max(energy, 0.0)
         revenue = energy * PRICES[index]
-        assets.append(("Z", slot, "bat", "battery", power, energy, soc, power, "twin", True))
+        assets.append(("Z", slot, "bat", "battery", power, energy, soc, power, "twin", True, None))
         money = (energy, PRICES[index], revenue, wear, 0.0, 0.0, 0.0, 0.0, revenue - wear, "GBP")
         ledger.append(("Z", slot, "bat", 0, *money))
     return {ASSETS: assets, LEDGER: ledger}
