@@ -176,8 +176,8 @@ class CommandReducer:
             state.waiting = None
             state.restored = 0
             if now < waiting.ends_at:
-                command = self._command(waiting, state.sequence + 1, CommandCause.SETPOINT, now)
-                return self._put(state, command, now)
+                following = self._command(waiting, state.sequence + 1, CommandCause.SETPOINT, now)
+                return self._put(state, following, now)
             return [self._too_late(waiting, now), *self._timed(state, now)]
         command = state.command
         if command is None:
