@@ -69,7 +69,7 @@ class PriceTarget:
 
     def _forecast(self, state: ForecastState, index: int) -> PriceForecast:
         if state.served is not None and state.served.price is not None:
-            return state.served.price.forecast(state.ring, index, state.price_levels.levels)
+            return state.served.price.forecast(state.ring, index, state.price_levels.levels, state.price_cache)
         first = index - 16 * self._step.per_day
         data = series(
             state.ring.window(PRICE, first, index + 1),

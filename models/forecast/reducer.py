@@ -228,6 +228,7 @@ class ForecastReducer:
         except ModelError as error:
             return error
         state.served = served
+        state.price_cache = None if served.price is None else served.price.new_cache()
         state.watch.take(served.guard)
         if served.net_load is not None:
             state.features = RingFeatures(served.net_load.spec, self._calendar)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -75,7 +76,7 @@ class ForecastState:
     """Ring, waiting forecasts, trailing errors and scores of one zone.
 
     ``changed``: whether the value ``EACH_SLOT`` is to be kept anew; the parts know of their own values.
-    ``judged``: what the guard says of the last slot; it is not kept.
+    ``price_cache``: of the price part in force; ``judged``: what the guard says of the last slot. Neither is kept.
     """
 
     ring: SlotRing
@@ -87,6 +88,7 @@ class ForecastState:
     changed: ChangedValues = field(default_factory=ChangedValues)
     served: ServedModel | None = None
     served_for: tuple[str, str] | None = None
+    price_cache: Any = None
     features: RingFeatures | None = None
     watch: Watch = field(default_factory=Watch)
     judged: Judgement | None = None

@@ -121,11 +121,19 @@ Arrays = dict[str, "np.ndarray[Any, Any] | bytes"]
 class PricePart(Protocol):
     """What serves prices of one zone."""
 
-    def forecast(self, ring: RingView, slot_index: int, levels: Floats = ...) -> PriceForecast:
+    def new_cache(self) -> Any:
+        """Return an empty cache of one zone's stream, for ``forecast`` to fill and read; it belongs to this part."""
+        ...
+
+    def forecast(self, ring: RingView, slot_index: int, levels: Floats = ..., cache: Any = None) -> PriceForecast:
         """Return the forecast issued when slot ``slot_index`` closed, from what the ring holds.
 
-        ``levels``: what stands for the nominal levels, shape (H, 7), as ``PriceLevels`` adapts them; a part that
-        adapts its own (``PriceForecast.takes_levels`` false) does not read them.
+        Args:
+            ring: Values up to that slot and published values of later ones.
+            slot_index: Index of the last closed slot.
+            levels: Levels that replace the nominal ones, shape (H, 7), as ``PriceLevels`` adapts them. A part that
+                adapts its own (``PriceForecast.takes_levels`` false) does not read them.
+            cache: As ``new_cache`` returned it; None computes everything. The forecast is the same, bit for bit.
         """
         ...
 

@@ -27,7 +27,7 @@ def net_load_row(state: Any) -> None:
 
 def price_row(state: Any) -> None:
     """Compute features and price of the newest slot."""
-    state.served.price.forecast(state.ring, state.head.last)
+    state.served.price.forecast(state.ring, state.head.last, cache=state.price_cache)
 
 
 def timed_us(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:

@@ -30,7 +30,7 @@ _DAY = 1440
 _WINDOW_DAYS = 44
 _AHEAD_DAYS = 2
 _KNOWN_HOURS = 20
-_KEPT_DAYS = 4
+_CACHED_DAYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +88,42 @@ class _Outlook:
         )
 
 
+@dataclass(slots=True)
+class DayAheadCache:
+    """Forecasts of one zone's stream that serve again while their inputs stay the same.
+
+    ``days``: forecast of a local day number, with the bytes of all values that it was made of. ``outlook``: of the
+    local day under way.
+    """
+
+    days: dict[int, tuple[bytes, DayForecast]] = field(default_factory=dict)
+    outlook: _Outlook | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DayAheadPart:
-    """Next-day models of one zone; forecasts of a day are kept while their inputs stay the same."""
+    """Next-day models of one zone."""
 
     shape: DayAheadShape
     fits: DayAheadFits
-    _kept: dict[int, tuple[bytes, DayForecast]] = field(default_factory=dict, repr=False, compare=False)
-    _outlooks: list[_Outlook] = field(default_factory=list, repr=False, compare=False)
 
-    def forecast(self, ring: RingView, slot_index: int, levels: Floats | None = None) -> PriceForecast:
+    def new_cache(self) -> DayAheadCache:
+        """Return an empty cache of one zone's stream."""
+        return DayAheadCache()
+
+    def forecast(
+        self, ring: RingView, slot_index: int, levels: Floats | None = None, cache: DayAheadCache | None = None
+    ) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
 
         Args:
             ring: Values up to that slot and published values of later ones.
             slot_index: Index of the last closed slot.
             levels: Not read: levels adapt from auction to auction, with the fit.
+            cache: Forecasts of earlier slots, filled and read; None computes everything.
         """
         first = slot_index + 1
-        outlook = self._outlook(ring, first)
+        outlook = self._outlook(ring, first, DayAheadCache() if cache is None else cache)
         remaining = outlook.since(first, self.shape.step_min)
         return (
             self._without_model(ring, slot_index, outlook.known[first - outlook.start :])
@@ -114,20 +131,20 @@ class DayAheadPart:
             else remaining
         )
 
-    def _outlook(self, ring: RingView, first: int) -> _Outlook:
+    def _outlook(self, ring: RingView, first: int, cache: DayAheadCache) -> _Outlook:
         """Return the outlook of the local day of slot ``first``; made anew when an input or the day has changed."""
-        if self._outlooks and self._outlooks[0].serves(ring, first, self.shape.channels):
-            return self._outlooks[0]
+        if cache.outlook is not None and cache.outlook.serves(ring, first, self.shape.channels):
+            return cache.outlook
         stamp = ring.stamp(self.shape.channels)
         today = int(self._local(first, first + 1)[0]) // _DAY
         start, end = self._first_slot(today), self._first_slot(today + _AHEAD_DAYS + 1)
         minutes, known = self._local(start, end), ring.window(PRICE, start, end)
         target = self._first_unknown(ring, today)
-        day = self._day(ring, target)
+        day = self._day(ring, target, cache)
         forecast = None if day is None else self._each_slot(ring, day, minutes - target * _DAY, start, known)
         message = None if forecast is None else forecast.outlook()
-        self._outlooks[:] = [_Outlook(ring, stamp, today, start, minutes // _DAY, known, forecast, message)]
-        return self._outlooks[0]
+        outlook = cache.outlook = _Outlook(ring, stamp, today, start, minutes // _DAY, known, forecast, message)
+        return outlook
 
     def _each_slot(self, ring: RingView, day: DayForecast, minutes: Ints, start: int, known: Floats) -> PriceForecast:
         """Return the forecast of the slots from ``start`` on, one horizon each.
@@ -191,19 +208,19 @@ class DayAheadPart:
                 return day
         return today + _AHEAD_DAYS
 
-    def _day(self, ring: RingView, target: int) -> DayForecast | None:
+    def _day(self, ring: RingView, target: int, cache: DayAheadCache) -> DayForecast | None:
         """Return the forecast of day ``target`` and the day after; None where a month of prices is not half known."""
         columns, first = self._columns(ring, target)
         prices, values = columns[PRICE], b"".join([own.tobytes() for own in columns.values()])
-        cached = self._kept.get(target)
-        if cached is not None and cached[0] == values:
-            return cached[1]
+        held = cache.days.get(target)
+        if held is not None and held[0] == values:
+            return held[1]
         if 2 * np.isfinite(prices).sum() < prices.size:
             return None
-        while len(self._kept) >= _KEPT_DAYS:
-            del self._kept[next(iter(self._kept))]
+        while len(cache.days) >= _CACHED_DAYS:
+            del cache.days[next(iter(cache.days))]
         forecast = self._predict(self._table(columns, first))
-        self._kept[target] = (values, forecast)
+        cache.days[target] = (values, forecast)
         return forecast
 
     def _columns(self, ring: RingView, target: int) -> tuple[dict[str, Floats], int]:

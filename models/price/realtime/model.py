@@ -64,26 +64,31 @@ class RealTimePart:
     value: ValueModel | None = None
     first: NextModel | None = None
     margin: ValueModel | None = None
-    _profiles: DayProfiles = field(init=False, repr=False, compare=False)
     _weight: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        settings = (self.settings, *(level.settings for level in self.bank))
-        object.__setattr__(self, "_profiles", DayProfiles(settings, len(self.shape.sides), self.shape.step_min))
         object.__setattr__(self, "_weight", self.boost.weights(self.shape.steps))
 
-    def forecast(self, ring: RingView, slot_index: int, levels: Floats = _LEVELS) -> PriceForecast:
+    def new_cache(self) -> DayProfiles:
+        """Return an empty cache of one zone's stream: the profiles of the local day under way."""
+        settings = (self.settings, *(level.settings for level in self.bank))
+        return DayProfiles(settings, len(self.shape.sides), self.shape.step_min)
+
+    def forecast(
+        self, ring: RingView, slot_index: int, levels: Floats = _LEVELS, cache: DayProfiles | None = None
+    ) -> PriceForecast:
         """Return the forecast issued when ``slot_index`` closed.
 
         Args:
             ring: Values up to that slot, and those of later slots that are published; such a price stands as it is.
             slot_index: Index of the last closed slot.
             levels: Levels that stand for the nominal ones, shape (7,) or (H, 7), as a calibrator adapts them.
+            cache: Profiles of the slot before, used again where their inputs are the same; None computes them.
         """
         shape, steps = self.shape, self.shape.steps
         first = slot_index - (self.settings.level_days + 2) * shape.per_day
         data = from_ring(ring, shape, first, slot_index + 1 + shape.lead)
-        rows, *bank = bank_rows(data, steps, self._profiles)
+        rows, *bank = bank_rows(data, steps, self.new_cache() if cache is None else cache)
         experts, slopes, margins = _naive_experts(data, steps), {}, {}
         if not np.isfinite(data.prices[-shape.per_day :]).any() or not np.isfinite(rows.scale[0]):
             name, quantiles, mean = fallback(data, steps)

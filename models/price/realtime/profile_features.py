@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,11 +54,55 @@ class LevelRows:
         )  # fmt: skip
 
 
-class DayProfiles:
-    """The profiles of one local day, of which every slot of the day makes use.
+class ProfileBank(NamedTuple):
+    """Settings of a bank of profiles, each of shape (profiles,): days before the local day, clip of prices per MWh."""
+
+    level_days: Ints
+    caps: Floats
+
+
+class ProfileArrays(NamedTuple):
+    """A bank's profiles of one local day.
 
     ``base``, ``spread``: shape (profiles, slots in a day). ``scale``: shape (profiles,). ``side_base``: shape
     (profiles, sides, slots in a day). ``side_scale``: shape (profiles, sides).
+    """
+
+    base: Floats
+    spread: Floats
+    scale: Floats
+    side_base: Floats
+    side_scale: Floats
+
+
+class SlotSeries(NamedTuple):
+    """Prices (n,) and side series (sides, n) by slot, with the slot of the local day and the local day of each (n,)."""
+
+    prices: Floats
+    sides: Floats
+    slots: Ints
+    days: Ints
+
+
+class Lookback(NamedTuple):
+    """Slots that features look back: single prices, means of prices, means of side series."""
+
+    lags: Ints
+    means: Ints
+    side_means: Ints
+
+
+class BankRows(NamedTuple):
+    """Rows of all profiles, as in ``LevelRows``, with the profile as first axis."""
+
+    features: Floats
+    base: Floats
+    spread: Floats
+    scale: Floats
+
+
+class DayProfiles:
+    """The profiles of one local day, of which every slot of the day makes use.
 
     Args:
         bank: Settings of the profiles.
@@ -65,112 +110,92 @@ class DayProfiles:
         step_min: Slot length in minutes.
 
     Invariants:
-        - ``seen`` holds the bits of all values that made the profiles, so they serve again only where these are the
-          same; ``day`` is the local day that they are for, and the number of its past slots.
+        - ``made_of`` holds the bytes of all values that made the profiles of local day ``day``, so they serve again
+          only where these are the same.
     """
 
     def __init__(self, bank: tuple[ProfileSettings, ...], n_side: int, step_min: int) -> None:
         n, n_slots = len(bank), _DAY // step_min
-        self.level_days = np.array([settings.level_days for settings in bank], dtype=np.int64)
-        self.caps = np.array([settings.cap_per_mwh for settings in bank])
-        self.base, self.spread, self.scale = np.empty((n, n_slots)), np.empty((n, n_slots)), np.empty(n)
-        self.side_base, self.side_scale = np.empty((n, n_side, n_slots)), np.empty((n, n_side))
-        self.day = np.full(2, -1, dtype=np.int64)
-        self.seen = np.empty((1 + n_side, (int(self.level_days.max()) + 1) * n_slots), dtype=np.int64)
+        self.bank = ProfileBank(
+            np.array([settings.level_days for settings in bank], dtype=np.int64),
+            np.array([settings.cap_per_mwh for settings in bank]),
+        )
+        self.arrays = ProfileArrays(
+            base=np.empty((n, n_slots)),
+            spread=np.empty((n, n_slots)),
+            scale=np.empty(n),
+            side_base=np.empty((n, n_side, n_slots)),
+            side_scale=np.empty((n, n_side)),
+        )
+        self.day = -1
+        self.made_of = b""
+
+    def serves(self, data: PriceSeries, day: int) -> bool:
+        """Return whether the profiles are those of local day ``day``; if not, note the values that make them."""
+        first, last = np.searchsorted(data.days, [day - self.bank.level_days.max(), day])
+        values = data.prices[first:last].tobytes() + data.sides[:, first:last].tobytes()
+        is_same = self.day == day and self.made_of == values
+        self.day, self.made_of = day, values
+        return is_same
 
 
 @kernel
-def _make_profiles(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    prices: Floats,
-    sides: Floats,
-    slots: Ints,
-    days: Ints,
-    day: int,
-    half_width: int,
-    level_days: Ints,
-    caps: Floats,
-    base: Floats,
-    spread: Floats,
-    scale: Floats,
-    side_base: Floats,
-    side_scale: Floats,
-) -> None:
+def _make_profiles(series: SlotSeries, day: int, half_width: int, bank: ProfileBank, profiles: ProfileArrays) -> None:
     """Write the profiles of a local day: each from its own number of days before it."""
-    n_slots = base.shape[1]
-    last = int(np.searchsorted(days, day))
-    for k in range(level_days.size):
-        first = int(np.searchsorted(days, day - level_days[k]))
-        own, own_spread, overall = day_profile(prices, slots, first, last, n_slots, half_width, caps[k])
-        base[k], spread[k], scale[k] = own, own_spread, scale_of(overall, own)
-        for j in range(sides.shape[0]):
-            own, _, overall = day_profile(sides[j], slots, first, last, n_slots, half_width, np.inf)
-            side_base[k, j], side_scale[k, j] = own, scale_of(overall, own)
+    n_slots = profiles.base.shape[1]
+    last = int(np.searchsorted(series.days, day))
+    for k in range(bank.level_days.size):
+        first = int(np.searchsorted(series.days, day - bank.level_days[k]))
+        base, spread, overall = day_profile(series.prices, series.slots, first, last, n_slots, half_width, bank.caps[k])
+        profiles.base[k], profiles.spread[k], profiles.scale[k] = base, spread, scale_of(overall, base)
+        for j in range(series.sides.shape[0]):
+            base, _, overall = day_profile(series.sides[j], series.slots, first, last, n_slots, half_width, np.inf)
+            profiles.side_base[k, j], profiles.side_scale[k, j] = base, scale_of(overall, base)
 
 
 @kernel
-def _is_new(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    prices: Ints, sides: Ints, days: Ints, day: int, longest: int, window: Ints, seen: Ints
-) -> bool:
-    """Return whether the values of the days before ``day`` are other ones than those in ``seen``; keep them there."""
-    first, last = np.searchsorted(days, day - longest), np.searchsorted(days, day)
-    count = last - first
-    changed = (day ^ window[0]) | (count ^ window[1])
-    for s in range(seen.shape[0]):
-        now, before = (prices if s == 0 else sides[s - 1])[first:last], seen[s, :count]
-        for i in range(count):
-            changed |= now[i] ^ before[i]
-        if changed:
-            before[:] = now
-    window[0], window[1] = day, count
-    return bool(changed)
-
-
-@kernel
-def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    prices: Floats,
-    sides: Floats,
-    slots: Ints,
-    days: Ints,
+def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes arguments by position
+    series: SlotSeries,
     day: int,
     origins: Ints,
     steps: Ints,
     half_width: int,
-    level_days: Ints,
-    caps: Floats,
-    lags: Ints,
-    means: Ints,
-    side_means: Ints,
-    day_base: Floats,
-    day_spread: Floats,
-    day_scale: Floats,
-    side_base: Floats,
-    side_scale: Floats,
-    features: Floats,
-    base: Floats,
-    spread: Floats,
-    scale: Floats,
+    bank: ProfileBank,
+    lookback: Lookback,
+    profiles: ProfileArrays,
+    rows: BankRows,
 ) -> None:
-    """Write the rows of all profiles, the first axis of the arrays that are filled; ``day``: that of the profiles."""
+    """Write the rows of all profiles.
+
+    Args:
+        series: Prices and side series.
+        day: The local day that ``profiles`` are of, -1 = none.
+        origins: Positions of the last closed slots.
+        steps: Horizons in slots.
+        half_width: Slots on each side that a profile is smoothed over.
+        bank: Settings of the profiles.
+        lookback: What the features look back at.
+        profiles: Changed where an origin lies on another day.
+        rows: Written.
+    """
     for row in range(origins.size):
         t = origins[row]
-        if days[t] != day:
-            day = days[t]
-            _make_profiles(
-                prices, sides, slots, days, day, half_width, level_days, caps, day_base, day_spread, day_scale,
-                side_base, side_scale,
-            )  # fmt: skip
-        for k in range(level_days.size):
-            scale[k, row] = day_scale[k]
-            if np.isnan(day_scale[k]):
+        if series.days[t] != day:
+            day = series.days[t]
+            _make_profiles(series, day, half_width, bank, profiles)
+        for k in range(bank.level_days.size):
+            rows.scale[k, row] = profiles.scale[k]
+            if np.isnan(profiles.scale[k]):
                 continue
             level_row(
-                prices, sides, slots, t, day_base[k], day_scale[k], side_base[k], side_scale[k], caps[k], lags, means,
-                side_means, features[k, row],
+                series.prices, series.sides, series.slots, t, profiles.base[k], profiles.scale[k],
+                profiles.side_base[k], profiles.side_scale[k], bank.caps[k], lookback.lags, lookback.means,
+                lookback.side_means, rows.features[k, row],
             )  # fmt: skip
             for h in range(steps.size):
-                s = slots[t + steps[h]]
-                base[k, row, h] = day_base[k, s]
-                spread[k, row, h] = day_spread[k, s]
+                s = series.slots[t + steps[h]]
+                rows.base[k, row, h] = profiles.base[k, s]
+                rows.spread[k, row, h] = profiles.spread[k, s]
 
 
 def level_rows(data: PriceSeries, origins: Ints, steps: Ints, settings: ProfileSettings) -> LevelRows:
@@ -197,24 +222,27 @@ def bank_rows(data: PriceSeries, steps: Ints, profiles: DayProfiles) -> list[Lev
         profiles: Those of the slot before, which serve again where nothing has changed but the slot.
     """
     last = data.prices.size - 1
-    day, bits = int(data.days[last]), (data.prices.view(np.int64), data.sides.view(np.int64))
-    changed = _is_new(*bits, data.days, day, profiles.level_days.max(), profiles.day, profiles.seen)
-    return _rows(data, np.array([last]), steps, profiles, -1 if changed else day)
+    day = int(data.days[last])
+    return _rows(data, np.array([last]), steps, profiles, day if profiles.serves(data, day) else -1)
 
 
 def _rows(data: PriceSeries, origins: Ints, steps: Ints, profiles: DayProfiles, day: int) -> list[LevelRows]:
     """Return the rows of each profile; ``day``: the local day that ``profiles`` holds, -1 = none."""
-    step, shape = data.step_min, (profiles.caps.size, origins.size)
-    features = np.zeros((*shape, feature_count(step, data.sides.shape[0])))
-    base, spread = np.full((*shape, steps.size), np.nan), np.full((*shape, steps.size), np.nan)
-    scale = np.empty(shape)
-    _fill(
-        data.prices, data.sides, data.slots, data.days, day, origins, steps, smoothing(step), profiles.level_days,
-        profiles.caps, lag_steps(step), mean_steps(step), side_steps(step), profiles.base, profiles.spread,
-        profiles.scale, profiles.side_base, profiles.side_scale, features, base, spread, scale,
-    )  # fmt: skip
+    step, shape = data.step_min, (len(profiles.bank.caps), origins.size)
+    rows = BankRows(
+        features=np.zeros((*shape, feature_count(step, data.sides.shape[0]))),
+        base=np.full((*shape, steps.size), np.nan),
+        spread=np.full((*shape, steps.size), np.nan),
+        scale=np.empty(shape),
+    )
+    series = SlotSeries(data.prices, data.sides, data.slots, data.days)
+    lookback = Lookback(lag_steps(step), mean_steps(step), side_steps(step))
+    _fill(series, day, origins, steps, smoothing(step), profiles.bank, lookback, profiles.arrays, rows)
     block = data.minutes[origins] % _DAY // (_DAY // BLOCKS)
-    return [LevelRows(features[k], base[k], spread[k], scale[k], block, origins) for k in range(shape[0])]
+    return [
+        LevelRows(rows.features[k], rows.base[k], rows.spread[k], rows.scale[k], block, origins)
+        for k in range(shape[0])
+    ]
 
 
 def spread_out(origins: Ints, stride: int, per_day: int) -> Bools:

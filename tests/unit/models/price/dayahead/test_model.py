@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -126,7 +125,7 @@ def test_a_part_that_was_stored_gives_the_same_bits(frame, part):
     slot, now = _at("2023-07-05 11:00")
     arrays = part.to_arrays()
     again = DayAheadPart.from_arrays(arrays, _meta(arrays)).forecast(StreamRing(frame, now), slot)
-    first = replace(part, _kept={}).forecast(StreamRing(frame, now), slot)
+    first = part.forecast(StreamRing(frame, now), slot)
     assert np.array_equal(again.quantiles, first.quantiles)
     assert np.array_equal(again.experts["next_day"], first.experts["next_day"], equal_nan=True)
     assert isinstance(part_from_arrays(arrays), DayAheadPart)
@@ -138,17 +137,17 @@ def test_the_ring_is_as_deep_as_the_models_look():
 
 
 @pytest.mark.parametrize("first", ["2023-07-05 10:00", "2023-07-05 22:00"])
-def test_what_is_kept_between_slots_gives_the_forecasts_of_a_part_that_keeps_nothing(frame, part, first):
+def test_a_cache_gives_the_forecasts_that_are_made_without_one(frame, part, first):
     slot, _ = _at(first)
     ring = SlotRing(Step(60), depth_days, max_days=MAX_DEPTH_DAYS)
-    kept = replace(part, _kept={}, _outlooks=[])
+    cache = part.new_cache()
     for index in range(slot, slot + 5):
         ring.advance(index)
         seen = StreamRing(frame, datetime.fromtimestamp(3600 * (index + 1), UTC))
         for name in HOURS:
             for at, value in enumerate(seen.window(name, index - 45 * 24, index + 60), index - 45 * 24):
                 ring.put(name, at, value)
-        mine, fresh = kept.forecast(ring, index), replace(part, _kept={}, _outlooks=[]).forecast(ring, index)
+        mine, fresh = part.forecast(ring, index, cache=cache), part.forecast(ring, index)
         assert mine.outlook() == fresh.outlook()
         assert np.array_equal(mine.quantiles, fresh.quantiles)
 
