@@ -6,6 +6,8 @@ come since with the models that were in force, learns them, and fits for the nex
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from models.learners.boosted_trees import Trees
@@ -32,12 +34,50 @@ FIRST_ROW = MIN_DAYS + 28
 """No day before this row of a table is forecast."""
 
 
+@dataclass
+class WalkTable:
+    """Forecasts of a walk, one row per day, per MWh; NaN where there was none.
+
+    ``members`` (M, n, 24), ``mix``, ``stack``, ``alone``, ``blend`` (n, 24): made before the day's auction. ``tail``
+    (n + 1, 24): made an auction earlier. ``quantiles``: (n, slots, 7).
+    """
+
+    members: Floats
+    mix: Floats
+    stack: Floats
+    alone: Floats
+    blend: Floats
+    tail: Floats
+    quantiles: Floats
+
+    @classmethod
+    def of(cls, members: Floats, mix: Floats, tail: Floats, slots: int) -> WalkTable:
+        """Return the table of a walk whose trees have forecast nothing yet.
+
+        Args:
+            members: Shape (M, n, 24).
+            mix: Shape (n, 24).
+            tail: Shape (n + 1, 24).
+            slots: Slots in a day.
+        """
+        stack, alone, blend = (np.full(mix.shape, np.nan) for _ in range(3))
+        quantiles = np.full((mix.shape[0], slots, len(QUANTILE_LEVELS)), np.nan)
+        return cls(members, mix, stack, alone, blend, tail, quantiles)
+
+    def grow(self, rows: int) -> None:
+        """Make room for ``rows`` days in all."""
+        more = rows - self.mix.shape[0]
+        if more > 0:
+            self.members = _with_more_rows(self.members, more, axis=1)
+            self.mix, self.stack = _with_more_rows(self.mix, more), _with_more_rows(self.stack, more)
+            self.alone, self.blend = _with_more_rows(self.alone, more), _with_more_rows(self.blend, more)
+            self.tail, self.quantiles = _with_more_rows(self.tail, more), _with_more_rows(self.quantiles, more)
+
+
 class DayAheadLearner:
     """Walks from auction to auction over the days of a table.
 
-    Rows of all results are days: ``members`` (M, n, 24), ``mix``, ``stack``, ``alone``, ``blend`` (n, 24) are forecasts
-    made before the day's auction, ``tail`` (n + 1, 24) those made an auction earlier; ``quantiles``: (n, slots, 7). NaN
-    where there was none. Days before ``row`` are learned, and the models in force are fitted for day ``row``.
+    ``table``: the forecasts. Days before ``row`` are learned, and the models in force are fitted for day ``row``.
 
     Args:
         settings: Members, mix and blend.
@@ -50,6 +90,9 @@ class DayAheadLearner:
     def __init__(self, settings: WalkSettings) -> None:
         self.settings = settings
         self.row = -1
+        nothing = np.empty((0, HOURS))
+        self.table = WalkTable.of(np.empty((1 + len(settings.lasso_windows), 0, HOURS)), nothing, nothing, HOURS)
+        self.spread, self.tail_spread = DaySpread(HOURS), DaySpread(HOURS)
         self._ridge, self._tail = RidgeLearner(settings.ridge), RidgeLearner(settings.ridge)
         self._lassos: list[LassoFit | None] = []
         self._stack_trees: Trees | None = None
@@ -63,7 +106,7 @@ class DayAheadLearner:
 
     def models(self, view: AuctionView) -> DayModels:
         """Return the models in force for day ``row``."""
-        error = np.abs(self.members[:, : self.row] - view.price[None, : self.row]).mean(axis=2)
+        error = np.abs(self.table.members[:, : self.row] - view.price[None, : self.row]).mean(axis=2)
         known: Bools = np.array([True, *(lasso is not None for lasso in self._lassos)])
         weights = mix_weights(error[:, -self.settings.weight_days :], known, self.settings)
         return DayModels(
@@ -91,7 +134,7 @@ class DayAheadLearner:
         if self.row < 0:
             self._start(view, after, row, progress)
         else:
-            self._grow(row)
+            self.table.grow(row)
             while self.row < row:
                 self._learn(view, after)
             if refit_days is not None and row - self._fitted >= refit_days:
@@ -104,22 +147,20 @@ class DayAheadLearner:
         progress(0.0, "ridge")
         members = [self._ridge.walk(view.ridge, view.features, view.price, fit, row)]
         later = _every(row + 1, begin + 1, settings.history_refit_days)
-        self.tail = self._tail.walk(after.ridge, after.features, after.price, later, row + 1, delay=1)
+        tail = self._tail.walk(after.ridge, after.features, after.price, later, row + 1, delay=1)
         for i, window in enumerate(settings.lasso_windows):
             progress(0.1 + 0.4 * i / len(settings.lasso_windows), f"lasso over {window} days")
             forecast, lasso = lasso_walk(view.lasso[:row], view.price[:row], fit, LassoSettings(window))
             members.append(forecast)
             self._lassos.append(lasso)
-        self.members = np.stack(members)
-        self.mix = walked_mix(self.members, view.price[:row], settings)
-        self.stack, self.alone, self.blend = (np.full(self.mix.shape, np.nan) for _ in range(3))
-        slots = view.slots.shape[1]
+        all_members, slots = np.stack(members), view.slots.shape[1]
+        mix = walked_mix(all_members, view.price[:row], settings)
+        table = self.table = WalkTable.of(all_members, mix, tail, slots)
         self.spread, self.tail_spread = DaySpread(slots), DaySpread(slots)
-        self.quantiles = np.full((row, slots, len(QUANTILE_LEVELS)), np.nan)
         self._prove(view, row, begin, progress)
         for day in range(begin, row):
-            forecast = self.blend[day] if np.isfinite(self.blend[day]).all() else self.mix[day]
-            all_of = [*self.members[:, day], self.mix[day], self.stack[day], self.alone[day]]
+            forecast = table.blend[day] if np.isfinite(table.blend[day]).all() else table.mix[day]
+            all_of = [*table.members[:, day], table.mix[day], table.stack[day], table.alone[day]]
             self._judge(view, after, day, forecast, how_far_apart(all_of))
         self.row = self._fitted = self._lassos_at = row
         progress(0.9, "trees")
@@ -134,21 +175,23 @@ class DayAheadLearner:
         progress(0.5, "trees alone")
         own = features.scaled(view.price)[:row]
         alone = tree_walk(features.values[:row], own, fit, settings.alone, MIN_DAYS)
-        self.alone = features.ref[:row] + features.scale[:row, None] * alone
+        self.table.alone = features.ref[:row] + features.scale[:row, None] * alone
         if np.isfinite(self._left(view)[begin:first]).all(axis=1).sum() >= settings.min_stack_days:
             progress(0.7, "trees on the residual")
             left = tree_walk(self._stack_values(view), self._left(view), fit, settings.stack)
-            self.stack = self.mix + features.scale[:row, None] * left
+            self.table.stack = self.table.mix + features.scale[:row, None] * left
         for day in range(first, row):
-            self.blend[day] = blended(_made(self.stack[day]), _made(self.alone[day]), self.mix[day], settings.blend)
+            self.table.blend[day] = blended(
+                _made(self.table.stack[day]), _made(self.table.alone[day]), self.table.mix[day], settings.blend
+            )
 
     def _learn(self, view: AuctionView, after: AuctionView) -> None:
         """Forecast day ``row`` by the models in force, then learn its prices."""
         day, later = self.row, after.features
-        self.tail[day + 1] = later.prices_of(day + 1, self._tail.fit.predict(after.ridge[day + 1]))
-        forecast = self.models(view).forecast(view, day)
-        self.members[:, day], self.mix[day], self.blend[day] = forecast.members, forecast.mix, forecast.blend
-        for rows, prices in ((self.stack, forecast.stack), (self.alone, forecast.alone)):
+        self.table.tail[day + 1] = later.prices_of(day + 1, self._tail.fit.predict(after.ridge[day + 1]))
+        forecast, table = self.models(view).forecast(view, day), self.table
+        table.members[:, day], table.mix[day], table.blend[day] = forecast.members, forecast.mix, forecast.blend
+        for rows, prices in ((table.stack, forecast.stack), (table.alone, forecast.alone)):
             if prices is not None:
                 rows[day] = prices
         self._judge(view, after, day, forecast.blend, forecast.apart)
@@ -160,9 +203,9 @@ class DayAheadLearner:
         """Keep the quantiles of a day's forecast, then enter its error and that of the forecast a day earlier."""
         scale, price = float(view.features.scale[day]), view.slots[day]
         forecast, apart = view.by_slot(day, forecast), view.of_hours(apart)
-        self.quantiles[day] = self.spread.fit.quantiles(forecast, scale, apart)
+        self.table.quantiles[day] = self.spread.fit.quantiles(forecast, scale, apart)
         self.spread.enter(price, forecast, scale, apart)
-        earlier = after.by_slot(day, self.tail[day])
+        earlier = after.by_slot(day, self.table.tail[day])
         self.tail_spread.enter(price, earlier, float(after.features.scale[day]), np.zeros(earlier.size))
 
     def _fit(self, view: AuctionView) -> None:
@@ -190,22 +233,20 @@ class DayAheadLearner:
 
     def _left(self, view: AuctionView) -> Floats:
         """Return what the mix's own forecasts left, scaled, shape (n, 24)."""
-        n = self.mix.shape[0]
-        return np.asarray((view.price[:n] - self.mix) / view.features.scale[:n, None])
+        n = self.table.mix.shape[0]
+        return np.asarray((view.price[:n] - self.table.mix) / view.features.scale[:n, None])
 
     def _stack_values(self, view: AuctionView) -> Floats:
-        n, features = self.mix.shape[0], view.features
-        return stack_values(features.values[:n], self.mix, self.members, features.ref[:n], features.scale[:n])
+        n, features = self.table.mix.shape[0], view.features
+        return stack_values(
+            features.values[:n], self.table.mix, self.table.members, features.ref[:n], features.scale[:n]
+        )
 
-    def _grow(self, row: int) -> None:
-        more = row - self.mix.shape[0]
-        if more <= 0:
-            return
-        for name in ("mix", "stack", "alone", "blend", "tail", "quantiles"):
-            values = getattr(self, name)
-            setattr(self, name, np.concatenate([values, np.full((more, *values.shape[1:]), np.nan)]))
-        fill = np.full((self.members.shape[0], more, HOURS), np.nan)
-        self.members = np.concatenate([self.members, fill], axis=1)
+
+def _with_more_rows(values: Floats, more: int, axis: int = 0) -> Floats:
+    shape = list(values.shape)
+    shape[axis] = more
+    return np.concatenate([values, np.full(shape, np.nan)], axis=axis)
 
 
 def _made(prices: Floats) -> Floats | None:

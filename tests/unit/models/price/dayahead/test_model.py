@@ -197,7 +197,7 @@ def test_what_trees_correct_is_walk_forward(frame):
         view = AuctionView.of(table, "benchmark", 1.0)
         learner = DayAheadLearner(SERVED)
         learner.advance(view, AuctionView.two_days_ahead(table.longer(), "benchmark", 1.0), 170)
-        made.append(learner)
+        made.append(learner.table)
     walked, other = made
     for name in ("mix", "blend", "alone", "stack"):
         a, b = getattr(walked, name), getattr(other, name)
