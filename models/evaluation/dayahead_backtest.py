@@ -107,11 +107,11 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     for day in range(first + 1, end + 1):
         walked.advance(view, after, day, refit_days=refit_days)
         progress(0.4 + 0.6 * (day - first) / (end - first), "forecasting")
-    made, test = walked.table, slice(begin, end)
+    forecasts, test = walked.table, slice(begin, end)
     slots, row, slot, actual = _real_slots(frame, zone, table, test)
     names = ("ridge", *(f"lasso_{w}" for w in settings.lasso_windows))
-    members = {name: made.members[i] for i, name in enumerate(names)}
-    members |= {"mix": made.mix, "trees": made.alone, "stack": made.stack}
+    members = {name: forecasts.members[i] for i, name in enumerate(names)}
+    members |= {"mix": forecasts.mix, "trees": forecasts.alone, "stack": forecasts.stack}
 
     def by_slot(seen: AuctionView, prices: Floats, first: int) -> Floats:
         views = [seen.by_slot(day, prices[day]) for day in range(first, first + end - begin)]
@@ -121,10 +121,10 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
         zone=zone,
         convention=convention,
         days=table.days[test],
-        price=by_slot(view, made.blend, begin),
-        tail=by_slot(after, made.tail, begin + 1),
+        price=by_slot(view, forecasts.blend, begin),
+        tail=by_slot(after, forecasts.tail, begin + 1),
         members={name: by_slot(view, prices, begin) for name, prices in members.items()},
-        quantiles=_limited(made.quantiles[test], zone),
+        quantiles=_limited(forecasts.quantiles[test], zone),
         slots=slots,
         row=row,
         slot=slot,
