@@ -33,5 +33,5 @@ def set_up_logging(settings: Settings) -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for chatty in ("quixstreams", "httpx2"):
+    for chatty in ("quixstreams", "httpx", "httpx2"):
         logging.getLogger(chatty).setLevel("WARNING" if settings.log_level == "INFO" else settings.log_level)

@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from vpp.errors import ConfigError, nearest_hint
+from vpp.feed_settings import FeedSettings
 
 PLACEHOLDER = "change-me"
 
@@ -220,6 +221,7 @@ class Settings(BaseSettings):
     influx: InfluxSettings = InfluxSettings()
     forecast: ForecastSettings = ForecastSettings()
     live: LiveSettings = LiveSettings()
+    feeds: FeedSettings = FeedSettings()
     mcp: McpSettings = McpSettings()
     page: PageSettings = PageSettings()
     agent: AgentSettings = AgentSettings()

@@ -29,12 +29,13 @@ from vpp.errors import ConfigError, DataError
 from vpp.settings import Settings
 from vpp.store import open_store
 
+LIVE = "live:"
 SHOWN_HORIZONS_MIN = (5, 30, 60, 120, 360, 720, 1440)
 
 
 def up(
     *,
-    source: Annotated[str, Parameter(help="`simulate`, or a CSV(.gz) or Parquet file")] = "simulate",
+    source: Annotated[str, Parameter(help="`simulate`, a CSV(.gz) or Parquet file, or `live:NAME`")] = "simulate",
     zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone to run; may be repeated [all]")] = None,
     start: Annotated[str | None, Parameter(name="--from", help="first slot, UTC")] = None,
     end: Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")] = None,
@@ -62,21 +63,21 @@ def up(
     """Run a whole plant: embedded broker (unless one is set), all topologies, the store, and a source.
 
     Without a source, range or pace it simulates two zones from two days ago, two slots per second; when it reaches
-    now, it goes on in real time with a tick every live.pulse_s seconds. Ctrl-C ends it; workers drain and commit, and
+    now, it goes on in real time with a tick every live.pulse_s seconds. `--source live:elexon --zone GB` fetches the
+    history from the service and follows it (docs/guide/live-feeds.md). Ctrl-C ends it; workers drain and commit, and
     no process stays behind. Started again in the same folder with the same source, the run goes on at its next slot
     with its state of charge, ledger, models and audit.
     """
     settings = common.settings()
     options = SourceOptions(
-        kind="simulate" if source == "simulate" else "replay",
-        path=None if source == "simulate" else Path(source),
+        **_origin(source),
         zones=tuple(zone or ()),
         start=None if start is None else parse_time(start),
         end=None if end is None else parse_time(end),
         speed=parse_speed(speed),
         pulse_s=pulse,
         live=now or live,
-        catch_up=live,
+        catch_up=live or source.startswith(LIVE),
         mapping=mapping,
         time_zone=time_zone,
         market=market,
@@ -89,8 +90,10 @@ def up(
         refit_days=options.refit_days,
     ):  # fmt: skip
         options = replace(options, catch_up=True)
-    if until_done and options.kind == "simulate" and options.end is None:
-        raise ConfigError("the simulator never ends by itself", hint="give --to, or leave --until-done out")
+    if options.kind == "feed" and (options.live or options.speed is not None or options.pulse_s is not None):
+        raise ConfigError("a live feed runs in real time", hint="leave --now, --live, --speed and --pulse out")
+    if until_done and options.kind != "replay" and options.end is None:
+        raise ConfigError(f"{source} never ends by itself", hint="give --to, or leave --until-done out")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _page(settings, shown=not until_done if page is None else page) as keep:
         prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
@@ -108,6 +111,13 @@ def up(
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
         refuse_unusable(summary)
+
+
+def _origin(source: str) -> dict[str, Any]:
+    """Return the options that name a source: its kind, and its file or services."""
+    if source.startswith(LIVE):
+        return {"kind": "feed", "services": tuple(source.removeprefix(LIVE).split("+"))}
+    return {"kind": "simulate"} if source == "simulate" else {"kind": "replay", "path": Path(source)}
 
 
 @contextmanager
@@ -132,7 +142,7 @@ def _run(
     keep_page: Callable[[], None],
 ) -> dict[str, Any]:
     began = time.monotonic()
-    with Supervisor(settings, zones, source, ticker=options.live or options.catch_up) as supervisor:
+    with Supervisor(settings, zones, source, ticker=options.is_live) as supervisor:
         broker = supervisor.settings.kafka.bootstrap_servers
         say(f"zones {', '.join(zones)}; broker {broker}; data in {settings.data_dir}; Ctrl-C ends it")
         with open_store(supervisor.settings, read_only=True) as store:

@@ -14,7 +14,8 @@ from console.local.run_history import go_on, keep_under_another_name
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
 from topologies.sources.feed import Feed
-from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
+from topologies.sources.feeds.live_feed import LiveFeed, open_source
+from topologies.sources.options import SIMULATION_START, SourceOptions
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.errors import DataError, ModelError
@@ -23,7 +24,7 @@ from vpp.fleet.in_force import fleet_path
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Zone
 from vpp.run_in_use import run_label
-from vpp.settings import Settings
+from vpp.settings import LiveSettings, Settings
 from vpp.store import open_store
 from vpp.store.tables import ASSETS, FORECASTS
 
@@ -72,20 +73,21 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
         ConfigError: Zones, range or fleet are wrong.
         RefusedError: The run holds another source or other zones.
     """
-    feed = open_feed(options, settings)
+    now = datetime.now(UTC)
+    feed = open_source(options, settings, now=now, say=say)
     for note in feed.notes:
         say(note)
     if fresh:
         former_name = keep_under_another_name(settings)
         if former_name is not None:
             say(f"the run so far is kept as {former_name}; see vpp runs list")
-    place = go_on(options, feed, settings, datetime.now(UTC))
+    place = go_on(options, feed, settings, now)
     module = f"topologies.{options.kind}"
     names = tuple(sorted(feed.zones))
     if place.finished:
         return Prepared(settings, names, (), options, place.last, finished=True)
-    if place.options.start != options.start:
-        feed = open_feed(place.options, settings)
+    if place.options.start != options.start and not isinstance(feed, LiveFeed):
+        feed = open_source(place.options, settings, now=now)
     options = place.options
     zones = dict(feed.zones)
     if place.last is not None:
@@ -93,12 +95,22 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
         zones = {name: _resumed(zone, settings, place.last) for name, zone in feed.zones.items()}
     fitted_path = fleet_path(settings)
     write_fleet(fitted_path, zones.values())
-    fitted = settings.model_copy(update={"fleet": fitted_path})
+    fitted = settings.model_copy(update={"fleet": fitted_path, "live": _deadlines(settings, feed)})
     if train:
         start = options.start or (SIMULATION_START if options.kind == "simulate" else feed.first)
         for zone in zones.values():
             _model(feed, zone, start, options, fitted, say)
     return Prepared(fitted, names, (module, *options.arguments()), options, place.last)
+
+
+def _deadlines(settings: Settings, feed: Feed) -> LiveSettings:
+    """Return the deadlines of live mode: a slot of a live service closes when the service has published it."""
+    live = settings.live
+    if not isinstance(feed, LiveFeed):
+        return live
+    close_s = max(live.close_after_s, feed.delay.total_seconds())
+    decide_s = max(live.decide_after_s, close_s + live.decide_after_s - live.close_after_s)
+    return live.model_copy(update={"close_after_s": close_s, "decide_after_s": decide_s})
 
 
 def _resumed(zone: Zone, settings: Settings, last: datetime) -> Zone:
@@ -182,6 +194,8 @@ def _progress(zone: str, say: Say) -> Callable[[float, str], None]:
 
 
 def _origin(options: SourceOptions) -> str:
+    if options.services:
+        return f"live {'+'.join(options.services)}"
     if options.path is None:
         return f"simulator seed {options.seed}, {options.warm_up_days:g} days"
     stat = options.path.stat()

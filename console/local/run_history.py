@@ -128,6 +128,8 @@ def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime
 
 def source_label(options: SourceOptions) -> str:
     """Return a source in words, without its range and pace."""
+    if options.services:
+        return f"live {'+'.join(options.services)}"
     if options.path is None:
         label = f"simulator (seed {options.seed}, {options.step_min} min)"
     else:

@@ -32,7 +32,7 @@ def note_mode(settings: Settings, options: SourceOptions) -> None:
         by_kind = SIMULATION_PULSE_S if options.kind == "simulate" else None
         pulse_s = settings.live.pulse_s if options.live else by_kind
     speed = None if options.speed is None or math.isinf(options.speed) else options.speed
-    mode = RunMode(options.live, speed, pulse_s)
+    mode = RunMode(options.live or options.kind == "feed", speed, pulse_s)
     path = _path(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(asdict(mode)))

@@ -41,6 +41,7 @@ ONLY_IN = {
     "sunspec2": ("topologies.gateways",),
     "aiomqtt": ("topologies.gateways",),
     "iotcore": ("topologies.gateways",),
+    "httpx": ("topologies.sources.feeds.http_client",),
     "pydantic_ai": ("agents.autonomous.llm_brain",),
 }
 

@@ -27,6 +27,7 @@ SIMULATION_START = datetime(2025, 6, 2, tzinfo=UTC)
 SIMULATION_PULSE_S = 1.0
 CATCH_UP_PULSE_S = 0.5
 CATCH_UP_DAYS = 2
+SourceKind = Literal["replay", "simulate", "feed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,9 @@ class SourceOptions:
     """One run of a source.
 
     Attributes:
-        kind: ``replay`` a file or ``simulate``.
+        kind: ``replay`` a file, ``simulate``, or ``feed``: live services.
         path: The file to replay.
+        services: Names of the live services, the one with the measured values first.
         zones: Zones to send; none: all of the file, or two simulated ones.
         start: First slot (UTC); None: the file's first, or a fixed day.
         end: End of the range (UTC), exclusive; None: to the end, or for ever.
@@ -56,8 +58,9 @@ class SourceOptions:
         measured_assets: The simulator also reports power and SoC of one battery per zone.
     """
 
-    kind: Literal["replay", "simulate"]
+    kind: SourceKind
     path: Path | None = None
+    services: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
@@ -77,8 +80,9 @@ class SourceOptions:
     measured_assets: bool = False
 
     def arguments(self) -> list[str]:
-        """Return the command line of ``python -m topologies.replay`` or ``topologies.simulate`` for these options."""
+        """Return the command line of ``python -m topologies.KIND`` for these options."""
         arguments: list[str] = [str(self.path)] if self.path is not None else []
+        arguments += ["+".join(self.services)] if self.services else []
         for zone in self.zones:
             arguments += ["--zone", zone]
         options = {
@@ -105,6 +109,11 @@ class SourceOptions:
         return arguments + (["--measured-assets"] if self.measured_assets else [])
 
     @property
+    def is_live(self) -> bool:
+        """Whether slots close and are decided by deadlines, once the source has reached now."""
+        return self.live or self.catch_up
+
+    @property
     def identity(self) -> str:
         """Hash of all that decides which records are sent, their order and times; not how fast."""
         plain = replace(self, speed=None, pulse_s=None)
@@ -113,11 +122,13 @@ class SourceOptions:
         return sha256(described.encode()).hexdigest()[:16]
 
 
-def parse_options(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None) -> SourceOptions:
+def parse_options(kind: SourceKind, argv: Sequence[str] | None = None) -> SourceOptions:
     """Return the options on a command line of ``python -m topologies.KIND``."""
     parser = argparse.ArgumentParser(prog=f"python -m topologies.{kind}", allow_abbrev=False)
     if kind == "replay":
         parser.add_argument("path", type=Path, help="a .csv, .csv.gz or .parquet file (docs/guide/data.md)")
+    if kind == "feed":
+        parser.add_argument("services", type=lambda text: tuple(text.split("+")), help="NAME, or NAME+NAME")
     parser.add_argument("--zone", action="append", default=[], help="zone to send; may be repeated")
     parser.add_argument("--from", dest="start", type=_time, help="first slot, UTC")
     parser.add_argument("--to", dest="end", type=_time, help="end of the range, UTC, exclusive")
@@ -194,7 +205,7 @@ def first_slot(options: SourceOptions, now: datetime) -> datetime | None:
     """Return the first slot that counts, None for a file's first; catching up begins on a day's start, two days ago."""
     if options.start is not None or options.kind == "replay":
         return options.start
-    if options.catch_up:
+    if options.catch_up or options.kind == "feed":
         return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=CATCH_UP_DAYS)
     return SIMULATION_START
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -24,7 +24,15 @@ from topologies.sources.availability_order import Refit, Refits, replay_messages
 from topologies.sources.faults import with_faults
 from topologies.sources.feed import Feed
 from topologies.sources.live_ticks import LiveTicks
-from topologies.sources.options import SourceOptions, faults_of, open_feed, pace_of, parse_options, window_of
+from topologies.sources.options import (
+    SourceKind,
+    SourceOptions,
+    faults_of,
+    open_feed,
+    pace_of,
+    parse_options,
+    window_of,
+)
 from topologies.sources.pace import Pace
 from vpp.atomic_file import write_atomic
 from vpp.errors import UnreachableError, exit_on_error
@@ -44,6 +52,16 @@ FLUSH_S = 30.0
 
 MakeRefit = Callable[[Feed, Settings, datetime, timedelta | None], Refit]
 """Makes the hook of a run from its rows, the settings, its first slot and the time between refits."""
+
+
+class RunSource(Protocol):
+    """Opens a source and sends it until done or told to stop."""
+
+    def __call__(
+        self, options: SourceOptions, settings: Settings, stop: Event, *, refit: MakeRefit | None = None
+    ) -> Checkpoint:
+        """Return how far it came."""
+        ...
 
 
 class Checkpoint(msgspec.Struct, kw_only=True):
@@ -312,8 +330,14 @@ def run_source(
     return state
 
 
-def main(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None) -> None:
-    """Run a source as a process of its own; SIGTERM and SIGINT flush and keep the place."""
+def main(kind: SourceKind, argv: Sequence[str] | None = None, run: RunSource | None = None) -> None:
+    """Run a source as a process of its own; SIGTERM and SIGINT flush and keep the place.
+
+    Args:
+        kind: What sends.
+        argv: Command line; None: that of the process.
+        run: Runs the source; None: ``run_source``.
+    """
     options = parse_options(kind, argv)
     stop = Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -324,7 +348,7 @@ def main(kind: Literal["replay", "simulate"], argv: Sequence[str] | None = None)
         keep_private(settings.data_dir)
         end_with_supervisor()
         log.info("started source=%s pid=%s", kind, os.getpid())
-        run_source(options, settings, stop, refit=_refit())
+        (run or run_source)(options, settings, stop, refit=_refit())
 
 
 def _refit() -> MakeRefit:

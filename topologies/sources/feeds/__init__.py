@@ -1,0 +1,1 @@
+"""Live feeds as sources: ask services, keep what they answered, and send it in order of availability."""

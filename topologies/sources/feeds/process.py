@@ -1,0 +1,214 @@
+"""The running live feed: asks, sends what is due, keeps its place, and goes on after a kill.
+
+Its place is the run clock of the last acknowledged record. What services said is in the archive, so after a kill the
+same order is made again and what was sent is left out; while history is sent, by the number of its records.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+from topologies.sources.availability_order import PRODUCER, Refit
+from topologies.sources.feeds.feed_order import FeedOrder
+from topologies.sources.feeds.live_feed import LiveFeed, open_live
+from topologies.sources.options import SourceOptions, first_slot
+from topologies.sources.pace import RunClock
+from topologies.sources.process import (
+    CHECKPOINT_EVERY,
+    Checkpoint,
+    KafkaOutbox,
+    MakeRefit,
+    Outbox,
+    checkpoint_path,
+    clock_path,
+    read_checkpoint,
+    write_checkpoint,
+)
+from vpp.fleet.schema import Zone
+from vpp.messages import End, Promotion, Raw
+from vpp.settings import Settings
+from vpp.streams.kafka import create_topics
+from vpp.streams.topics import RAW
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+
+
+@dataclass(slots=True)
+class FeedRun:
+    """One run of a live feed.
+
+    Attributes:
+        feed: The services and zones.
+        orders: What is sent of each zone, by name.
+        outbox: Where records go.
+        state: How far it is.
+        checkpoint_path: Where progress is kept.
+        clock_path: Where the run clock is written for the ticker, once the run has reached now.
+        stop: Ends the run.
+        refit: Promotes models; None: never.
+        refit_every: Time between refits; None: only the model known at the start.
+        now: Wall time.
+    """
+
+    feed: LiveFeed
+    orders: dict[str, FeedOrder]
+    outbox: Outbox
+    state: Checkpoint
+    checkpoint_path: Path
+    clock_path: Path
+    stop: Event
+    refit: Refit | None = None
+    refit_every: timedelta | None = None
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    _next_refit: datetime | None = None
+
+    def run(self) -> Checkpoint:
+        """Send until told to stop, or to the end of the range; return how far it came.
+
+        Raises:
+            UnreachableError: The broker does not take the records.
+        """
+        if self.state.finished:
+            return self.state
+        self._next_refit = next(iter(self.orders.values())).start
+        skip = self.state.sent if self.state.run_at is None else 0
+        while not self.stop.is_set():
+            now = self.now()
+            for record in self._with_promotions(self._due(now), now):
+                if skip > 0 and not isinstance(record, Promotion):
+                    skip -= 1
+                    continue
+                self._send(record)
+                if self.stop.is_set():
+                    break
+            else:
+                self._keep()
+                if all(order.finished for order in self.orders.values()):
+                    return self._finish()
+                RunClock.wall().write(self.clock_path)
+                self.stop.wait(LOOK_EVERY_S)
+                for name, collector in sorted(self.feed.collectors.items()):
+                    if not self.orders[name].finished:
+                        collector.poll(self.now())
+        self._keep()
+        return self.state
+
+    def _due(self, now: datetime) -> list[Raw]:
+        records = [record for _, order in sorted(self.orders.items()) for record in order.due(now)]
+        return sorted(records, key=_clock_of)
+
+    def _with_promotions(self, records: list[Raw], now: datetime) -> Iterator[Raw]:
+        for record in records:
+            if (clock := getattr(record, "sent_at", None)) is not None:
+                yield from self._promotions(clock)
+            yield record
+        if records or self._next_refit is not None:
+            yield from self._promotions(now)
+
+    def _promotions(self, until: datetime) -> Iterator[Promotion]:
+        """Yield the promotions that are due before a record of the run clock ``until``."""
+        while self.refit is not None and self._next_refit is not None and until > self._next_refit:
+            when = self._next_refit
+            self._next_refit = None if self.refit_every is None else when + self.refit_every
+            if self.state.run_at is not None and when < self.state.run_at and self.refit_every is not None:
+                continue
+            for name in sorted(self.orders):
+                promotion = self.refit(self.orders[name].zone, when)
+                if promotion is not None:
+                    yield Promotion(
+                        zone=name,
+                        available_at=when,
+                        model_id=promotion.model_id,
+                        sha256=promotion.sha256,
+                        sent_at=when,
+                    )
+
+    def _send(self, record: Raw) -> None:
+        self.outbox.send(record)
+        if isinstance(record, Promotion):
+            return
+        self.state.sent += 1
+        sent_at = getattr(record, "sent_at", None)
+        if sent_at is not None:
+            self.state.run_at = sent_at if self.state.run_at is None else max(sent_at, self.state.run_at)
+        if self.state.sent % CHECKPOINT_EVERY == 0:
+            self._keep()
+
+    def _keep(self) -> None:
+        self.outbox.flush()
+        write_checkpoint(self.checkpoint_path, self.state)
+
+    def _finish(self) -> Checkpoint:
+        for name, order in sorted(self.orders.items()):
+            self.outbox.send(End(zone=name, producer=PRODUCER, last_slot=order.last_slot))
+        self.state.finished = True
+        self._keep()
+        self.clock_path.unlink(missing_ok=True)
+        return self.state
+
+
+def _clock_of(record: Raw) -> tuple[bool, datetime]:
+    """History keeps its order before all else; the rest goes by the run clock."""
+    sent_at: datetime | None = getattr(record, "sent_at", None)
+    return (False, datetime.min.replace(tzinfo=UTC)) if sent_at is None else (True, sent_at)
+
+
+def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: MakeRefit | None = None) -> Checkpoint:
+    """Open live services and send what they publish to the broker of the settings until told to stop.
+
+    Args:
+        options: Names services, zones and range.
+        settings: The settings.
+        stop: Ends the run.
+        refit: Makes the hook that promotes models.
+
+    Raises:
+        VppError: A service, setting or the broker is wrong.
+    """
+    now = datetime.now(UTC)
+    if settings.kafka.auto_create_topics:
+        create_topics(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    feed = open_live(options, settings, now=now, say=log.info, stop=stop)
+    for note in feed.notes:
+        log.info("%s", note)
+    state = read_checkpoint(checkpoint_path(settings))
+    if state is None or state.identity != options.identity:
+        state = Checkpoint(identity=options.identity, began_at=now)
+    start = first_slot(options, state.began_at) or now
+    every = timedelta(days=options.refit_days) if options.refit_days else None
+    state.first, state.end = start, options.end
+    run = FeedRun(
+        feed=feed,
+        orders={name: _order(feed, zone, start, options, state) for name, zone in feed.zones.items()},
+        outbox=KafkaOutbox(settings, RAW.wire(settings.topic_prefix)),
+        state=state,
+        checkpoint_path=checkpoint_path(settings),
+        clock_path=clock_path(settings),
+        stop=stop,
+        refit=refit(feed, settings, start, every) if refit else None,
+        refit_every=every,
+    )
+    done = run.run()
+    log.info("feed %s sent=%s run_at=%s", "finished" if done.finished else "stopped", done.sent, done.run_at)
+    return done
+
+
+def _order(feed: LiveFeed, zone: Zone, start: datetime, options: SourceOptions, state: Checkpoint) -> FeedOrder:
+    return FeedOrder(
+        zone=zone,
+        book=feed.collectors[zone.zone].book,
+        first=start - timedelta(days=options.warm_up_days),
+        start=start,
+        closing=tuple(name for name in feed.closing if name in (zone.channels or ())),
+        delay=feed.delay,
+        end=options.end,
+        sent_until=state.run_at,
+    )

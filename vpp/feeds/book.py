@@ -1,0 +1,102 @@
+"""The book of one zone: every value that services have published of a channel and slot, with the time of each.
+
+Values of longer intervals hold for each slot within; shorter ones are averaged once all parts of a slot are there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from vpp.domain import Step
+from vpp.feeds.contract import Issue
+
+Revision = tuple[datetime, float | None]
+"""Time of publication, value."""
+
+
+class Book:
+    """Keeps revisions by channel and slot.
+
+    Args:
+        step: Slot length of the zone.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._revisions: dict[str, dict[int, list[Revision]]] = {}
+        self._parts: dict[tuple[str, int], dict[datetime, Revision]] = {}
+        self._touched: set[tuple[str, int]] = set()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels with at least one value, sorted."""
+        return tuple(sorted(self._revisions))
+
+    def add(self, issue: Issue) -> bool:
+        """Take an issue; return whether it says anything new."""
+        length = timedelta(minutes=issue.step_min)
+        is_new = False
+        for i, value in enumerate(issue.values):
+            start = issue.first_slot + i * length
+            if issue.step_min < self.step.minutes:
+                is_new |= self._add_part(issue, start, length, value)
+                continue
+            first = self.step.index(start)
+            for index in range(first, first + issue.step_min // self.step.minutes):
+                is_new |= self._put(issue.channel, index, issue.available_at, value)
+        return is_new
+
+    def _add_part(self, issue: Issue, start: datetime, length: timedelta, value: float | None) -> bool:
+        index = self.step.index(start)
+        parts = self._parts.setdefault((issue.channel, index), {})
+        before = parts.get(start)
+        if before is not None and (before[0] > issue.available_at or before[1] == value):
+            return False
+        parts[start] = (issue.available_at, value)
+        if len(parts) * length >= self.step.delta:
+            values = [part for _, part in parts.values()]
+            whole = [part for part in values if part is not None]
+            mean = sum(whole) / len(whole) if len(whole) == len(values) else None
+            self._put(issue.channel, index, max(when for when, _ in parts.values()), mean)
+        return True
+
+    def _put(self, channel: str, index: int, when: datetime, value: float | None) -> bool:
+        revisions = self._revisions.setdefault(channel, {}).setdefault(index, [])
+        place = bisect_right(revisions, when, key=lambda revision: revision[0])
+        if place and revisions[place - 1] == (when, value):
+            return False
+        if place and revisions[place - 1][0] == when:
+            revisions[place - 1] = (when, value)
+        else:
+            insort(revisions, (when, value), key=lambda revision: revision[0])
+        self._touched.add((channel, index))
+        return True
+
+    def take_touched(self) -> set[tuple[str, int]]:
+        """Return the (channel, slot index) pairs with something new since the last call."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def as_of(self, channel: str, index: int, when: datetime) -> Revision | None:
+        """Return what was known of a slot at ``when``: the newest revision until then, None where there was none."""
+        revisions = self._revisions.get(channel, {}).get(index, ())
+        place = bisect_right(revisions, when, key=lambda revision: revision[0])
+        return revisions[place - 1] if place else None
+
+    def first_known(self, channel: str, index: int) -> datetime | None:
+        """Return when a value of a slot was first known; None where there is none."""
+        for when, value in self._revisions.get(channel, {}).get(index, ()):
+            if value is not None:
+                return when
+        return None
+
+    def indices(self, channel: str) -> Iterator[int]:
+        """Yield the slots that have anything of a channel, in no order."""
+        yield from self._revisions.get(channel, {})
+
+    def span(self, channels: Iterable[str]) -> tuple[int, int] | None:
+        """Return the first and the last slot that has anything of these channels; None where none has."""
+        ends = [(min(slots), max(slots)) for name in channels if (slots := self._revisions.get(name))]
+        return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else None

@@ -1,0 +1,222 @@
+"""What a live service is to the plant: datasets that can be asked for, and issues that its answers hold.
+
+A service is a table (``Service``): where it is, whose data it has, and one ``Dataset`` per answer shape. A dataset says
+which requests cover a range of time, and reads a body into issues. Reading is pure: bytes in, issues out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from vpp.errors import DataError
+
+AnswerFault = Literal["incomplete", "not_json", "shape", "unit", "empty", "refused"]
+"""Why an answer cannot be used. ``incomplete`` and ``not_json`` may pass: the same request is sent again."""
+
+PASSING: frozenset[AnswerFault] = frozenset({"incomplete", "not_json"})
+
+
+class AnswerError(DataError):
+    """A service answered, but not in its documented shape.
+
+    Args:
+        message: What is wrong, with the place.
+        fault: Code of the fault.
+    """
+
+    def __init__(self, message: str, *, fault: AnswerFault, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint or "vpp feeds check shows which datasets still answer as documented")
+        self.fault: AnswerFault = fault
+
+
+class Issue(msgspec.Struct, frozen=True, kw_only=True, tag="issue"):
+    """Values of one channel as a service published them at one time.
+
+    Attributes:
+        channel: Canonical channel, unit in its name.
+        available_at: When it was published (UTC).
+        first_slot: Start of the first interval (UTC).
+        step_min: Length of the intervals in minutes.
+        values: One per interval, in the channel's unit; None is missing.
+    """
+
+    channel: str
+    available_at: datetime
+    first_slot: datetime
+    step_min: int
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request.
+
+    Attributes:
+        path: Path below the host's base address.
+        params: Query parameters.
+        until: What was published before this time is covered by the answer.
+        host: Which of the service's hosts; the setting ``feeds.HOST_url`` is its base address.
+    """
+
+    path: str
+    until: datetime
+    params: dict[str, str] = field(default_factory=dict)
+    host: str
+
+
+class Read(Protocol):
+    """Reads a body into issues; pure."""
+
+    def __call__(self, body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
+        """Return the issues in the answer to ``ask`` that came in at ``received``; raises ``AnswerError``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """One kind of answer of a service.
+
+    Attributes:
+        name: Short name, unique in its service.
+        channels: Channels that it may give.
+        asks: Returns the requests that cover ``[start, end)``, in order of time.
+        read: Reads a body into issues.
+        every: Time between two requests of a live run.
+        look_back: A live request reaches so far back: revisions within it are taken.
+        page: Documentation of the answer's shape.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    asks: Callable[[datetime, datetime], Iterator[Ask]]
+    read: Read
+    every: timedelta
+    look_back: timedelta
+    page: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A public service with live data.
+
+    Attributes:
+        name: As in ``live:NAME``.
+        title: Name for people.
+        zones: Zones that it has data of.
+        datasets: Returns the datasets of one zone.
+        step_min: Slot length of its zones.
+        closing: Channels that a slot needs before it is sent as a whole; empty for a service of additions (weather).
+        delay: A slot is complete so long after its end, as a rule; it is closed then with what there is.
+        terms: Licence and attribution line.
+        key_param: Query parameter that carries the key, where the service needs or takes one.
+        key_needed: It answers nothing without a key.
+        requests_per_s: Fastest rate at which requests are sent.
+    """
+
+    name: str
+    title: str
+    zones: tuple[str, ...]
+    datasets: Callable[[str], tuple[Dataset, ...]]
+    step_min: int
+    closing: tuple[str, ...]
+    delay: timedelta
+    terms: str
+    key_param: str | None = None
+    key_needed: bool = False
+    requests_per_s: float = 5.0
+
+
+def read_json(body: bytes) -> Any:
+    """Return the JSON value of a body.
+
+    Raises:
+        AnswerError: ``incomplete`` for a body that is cut off, ``not_json`` for a page or other text.
+    """
+    if not body.strip():
+        raise AnswerError("the answer is empty", fault="incomplete")
+    if body.lstrip()[:1] not in (b"{", b"["):
+        raise AnswerError(f"the answer is no JSON: {body[:60]!r}", fault="not_json")
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise AnswerError(f"the answer is cut off or broken: {error}", fault="incomplete") from error
+
+
+def read_rows(body: bytes, row: type[Any], key: str | None = "data") -> list[Any]:
+    """Return the rows of an answer ``{key: [...]}`` or ``[...]``, checked against a struct.
+
+    Raises:
+        AnswerError: As ``read_json``, and ``shape`` where a field is missing or of another type; names the place.
+    """
+    answer = read_json(body)
+    if isinstance(answer, dict) and key is not None:
+        if key not in answer:
+            raise AnswerError(f"the answer has no {key!r}, only {', '.join(sorted(answer)[:8])}", fault="shape")
+        answer = answer[key]
+    return list(converted(answer, list[row]))  # type: ignore[valid-type]
+
+
+def converted(value: Any, shape: Any) -> Any:
+    """Return a JSON value as a typed one.
+
+    Raises:
+        AnswerError: ``shape``; names the place.
+    """
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise AnswerError(f"the answer has another shape than documented: {error}", fault="shape") from error
+
+
+def utc(when: datetime) -> datetime:
+    """Return a time of an answer in UTC; one without an offset is UTC."""
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def stamp(when: datetime) -> str:
+    """Return a time as services take it: ``2026-01-31T12:00Z``."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def spans(start: datetime, end: datetime, longest: timedelta) -> Iterator[tuple[datetime, datetime]]:
+    """Yield ``[start, end)`` in parts of at most ``longest``."""
+    at = start
+    while at < end:
+        until = min(at + longest, end)
+        yield at, until
+        at = until
+
+
+def runs(values: dict[datetime, float | None], step: timedelta) -> Iterator[tuple[datetime, tuple[float | None, ...]]]:
+    """Yield the contiguous runs of values by interval start, in order."""
+    first: datetime | None = None
+    held: list[float | None] = []
+    for slot in sorted(values):
+        if first is not None and slot == first + step * len(held):
+            held.append(values[slot])
+            continue
+        if first is not None:
+            yield first, tuple(held)
+        first, held = slot, [values[slot]]
+    if first is not None:
+        yield first, tuple(held)
+
+
+def issues_of(published: dict[tuple[str, datetime], dict[datetime, float | None]], step_min: int) -> list[Issue]:
+    """Return issues from values by (channel, time of publication) and interval start, in order of publication.
+
+    Args:
+        published: The values.
+        step_min: Length of the intervals in minutes.
+    """
+    step = timedelta(minutes=step_min)
+    return [
+        Issue(channel=channel, available_at=when, first_slot=first, step_min=step_min, values=values)
+        for (channel, when), by_slot in sorted(published.items(), key=lambda item: (item[0][1], item[0][0]))
+        for first, values in runs(by_slot, step)
+    ]

@@ -1,0 +1,236 @@
+"""Elexon Insights (Great Britain): generation by fuel, system price, day-ahead forecasts of demand and wind.
+
+Shapes after the service's OpenAPI description, https://bmrs.elexon.co.uk/api-documentation. Times are UTC; days of 46
+or 50 settlement periods are counted by ``startTime``, never by the period's number. ``publishTime`` is when a row was
+known.
+
+Load is the sum of all metered generation and of the interconnectors (transmission level: embedded solar and wind lower
+it), so net load is that sum minus transmission wind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+from vpp.domain import LOAD, PRICE, WIND
+from vpp.feeds.contract import AnswerError, Ask, Dataset, Issue, Service, issues_of, read_rows, spans, stamp, utc
+from vpp.local_time import local_date, utc_of
+
+HOST = "elexon"
+TIME_ZONE = "Europe/London"
+STEP_MIN = 30
+FORECAST_HOUR = 12
+"""Forecasts are asked for as they were known at this local hour, from which on the catalogue takes them as known."""
+PRICE_LAG = timedelta(minutes=30)
+"""A system price is first published about so long after its half hour; the service dates the latest run only."""
+
+FIRST_RUN = timedelta(hours=2)
+"""A run dated later than this after its half hour is not the first."""
+
+LOAD_DA = "load_forecast_da_mw"
+WIND_DA = "wind_forecast_da_mw"
+
+_CHANNEL_OF_FUEL = {
+    "WIND": WIND, "CCGT": "gas_mw", "OCGT": "gas_mw", "NUCLEAR": "nuclear_mw", "COAL": "coal_mw",
+    "PS": "pumped_storage_mw", "NPSHYD": "hydro_mw", "BIOMASS": "biomass_mw",
+}  # fmt: skip
+_INTERCONNECTOR = "INT"
+FUEL_CHANNELS = (LOAD, *dict.fromkeys(_CHANNEL_OF_FUEL.values()), "interconnector_mw")
+
+
+class _Fuel(msgspec.Struct, rename="camel"):
+    publish_time: datetime
+    start_time: datetime
+    fuel_type: str
+    generation: float | None
+
+
+class _Price(msgspec.Struct, rename="camel"):
+    start_time: datetime
+    created_date_time: datetime
+    system_sell_price: float | None
+
+
+class _Demand(msgspec.Struct, rename="camel"):
+    publish_time: datetime
+    start_time: datetime
+    transmission_system_demand: float | None
+    boundary: str = "N"
+
+
+class _Wind(msgspec.Struct, rename="camel"):
+    publish_time: datetime
+    start_time: datetime
+    generation: float | None
+
+
+def read_fuel(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
+    """Return generation by type and load (their sum) from an answer of ``/datasets/FUELHH``.
+
+    A half hour of which a fuel has no value has no load. Fuels without a channel of their own count in the load alone.
+
+    Raises:
+        AnswerError: The answer is broken or has another shape.
+    """
+    latest: dict[tuple[datetime, str], _Fuel] = {}
+    for row in read_rows(body, _Fuel):
+        before = latest.get((row.start_time, row.fuel_type))
+        if before is None or row.publish_time >= before.publish_time:
+            latest[row.start_time, row.fuel_type] = row
+    sums: dict[datetime, dict[str, float | None]] = {}
+    known_at: dict[datetime, datetime] = {}
+    for (start, fuel), row in latest.items():
+        slot = utc(start)
+        known_at[slot] = max(utc(row.publish_time), known_at.get(slot, utc(row.publish_time)))
+        own = _CHANNEL_OF_FUEL.get(fuel, "interconnector_mw" if fuel.startswith(_INTERCONNECTOR) else None)
+        for channel in (LOAD, own):
+            if channel is not None:
+                total = sums.setdefault(slot, {}).get(channel, 0.0)
+                more = row.generation
+                sums[slot][channel] = None if total is None or more is None else total + more
+    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
+    for slot, totals in sums.items():
+        for channel, value in totals.items():
+            published.setdefault((channel, known_at[slot]), {})[slot] = value
+    return issues_of(published, STEP_MIN)
+
+
+def read_price(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
+    """Return the system price (GBP per MWh, buy = sell) from an answer of ``/balancing/settlement/system-prices/DATE``.
+
+    The service gives the latest settlement run and its ``createdDateTime``. A price whose run is much later than its
+    half hour was first published by another one: it counts as known ``PRICE_LAG`` after the half hour.
+
+    Raises:
+        AnswerError: The answer is broken or has another shape.
+    """
+    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
+    for row in read_rows(body, _Price):
+        slot, created = utc(row.start_time), utc(row.created_date_time)
+        end = slot + timedelta(minutes=STEP_MIN)
+        known = created if end <= created <= end + FIRST_RUN else end + PRICE_LAG
+        published.setdefault((PRICE, known), {})[slot] = row.system_sell_price
+    return issues_of(published, STEP_MIN)
+
+
+def read_demand_forecast(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
+    """Return the forecast of transmission system demand from ``/forecast/demand/day-ahead/history``, whole GB only.
+
+    Raises:
+        AnswerError: The answer is broken or has another shape.
+    """
+    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
+    for row in read_rows(body, _Demand):
+        if row.boundary == "N":
+            published.setdefault((LOAD_DA, utc(row.publish_time)), {})[utc(row.start_time)] = (
+                row.transmission_system_demand
+            )
+    return issues_of(published, STEP_MIN)
+
+
+def read_wind_forecast(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
+    """Return the forecast of transmission wind from ``/forecast/generation/wind/history``: hourly means.
+
+    Raises:
+        AnswerError: The answer is broken or has another shape.
+    """
+    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
+    for row in read_rows(body, _Wind):
+        start = utc(row.start_time)
+        if start.minute:
+            raise AnswerError(f"the wind forecast is no longer hourly: a row starts at {start}", fault="shape")
+        published.setdefault((WIND_DA, utc(row.publish_time)), {})[start] = row.generation
+    return issues_of(published, 60)
+
+
+def _days(start: datetime, end: datetime) -> Iterator[date]:
+    day = local_date(start, TIME_ZONE)
+    while utc_of(day, 0, TIME_ZONE) < end:
+        yield day
+        day += timedelta(days=1)
+
+
+def _fuel_asks(start: datetime, end: datetime) -> Iterator[Ask]:
+    for first, until in spans(start, end, timedelta(days=7)):
+        params = {"publishDateTimeFrom": stamp(first), "publishDateTimeTo": stamp(until), "format": "json"}
+        yield Ask(host=HOST, path="/datasets/FUELHH", params=params, until=until)
+
+
+def _price_asks(start: datetime, end: datetime) -> Iterator[Ask]:
+    for day in _days(start, end):
+        until = min(utc_of(day + timedelta(days=1), 0, TIME_ZONE), end)
+        yield Ask(
+            host=HOST,
+            path=f"/balancing/settlement/system-prices/{day.isoformat()}",
+            params={"format": "json"},
+            until=until,
+        )
+
+
+def _forecast_asks(path: str, start: datetime, end: datetime) -> Iterator[Ask]:
+    for day in _days(start, end):
+        noon = utc_of(day, FORECAST_HOUR, TIME_ZONE)
+        if start <= noon < end:
+            yield Ask(host=HOST, path=path, params={"publishTime": stamp(noon), "format": "json"}, until=noon)
+
+
+def _demand_asks(start: datetime, end: datetime) -> Iterator[Ask]:
+    return _forecast_asks("/forecast/demand/day-ahead/history", start, end)
+
+
+def _wind_asks(start: datetime, end: datetime) -> Iterator[Ask]:
+    return _forecast_asks("/forecast/generation/wind/history", start, end)
+
+
+_DATASETS = (
+    Dataset(
+        name="generation",
+        channels=FUEL_CHANNELS,
+        asks=_fuel_asks,
+        read=read_fuel,
+        every=timedelta(minutes=1),
+        look_back=timedelta(hours=3),
+        page="https://bmrs.elexon.co.uk/api-documentation/endpoint/datasets/FUELHH",
+    ),
+    Dataset(
+        name="system-price",
+        channels=(PRICE,),
+        asks=_price_asks,
+        read=read_price,
+        every=timedelta(minutes=5),
+        look_back=timedelta(days=1),
+        page="https://bmrs.elexon.co.uk/api-documentation/endpoint/balancing/settlement/system-prices/%7BsettlementDate%7D",
+    ),
+    Dataset(
+        name="demand-forecast",
+        channels=(LOAD_DA,),
+        asks=_demand_asks,
+        read=read_demand_forecast,
+        every=timedelta(minutes=15),
+        look_back=timedelta(hours=3),
+        page="https://bmrs.elexon.co.uk/api-documentation/endpoint/forecast/demand/day-ahead/history",
+    ),
+    Dataset(
+        name="wind-forecast",
+        channels=(WIND_DA,),
+        asks=_wind_asks,
+        read=read_wind_forecast,
+        every=timedelta(minutes=15),
+        look_back=timedelta(hours=3),
+        page="https://bmrs.elexon.co.uk/api-documentation/endpoint/forecast/generation/wind/history",
+    ),
+)
+
+SERVICE = Service(
+    name="elexon",
+    title="Elexon Insights, Great Britain",
+    zones=("GB",),
+    datasets=lambda _zone: _DATASETS,
+    step_min=STEP_MIN,
+    closing=(LOAD, WIND),
+    delay=timedelta(minutes=5),
+    terms="BMRS data licence: Contains BMRS data © Elexon Limited copyright and database right",
+)
