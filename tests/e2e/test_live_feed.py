@@ -50,12 +50,12 @@ def test_a_past_half_day_is_fetched_forecast_and_settled_with_prices_that_came_l
     world = ElexonWorld()
     with open_store(place.settings, read_only=True) as store:
         rows = store.read(TELEMETRY, zone="GB").dicts()
-    by_slot = {row["slot"]: row for row in rows if row["revision"] == 0}
     slot = start + 3 * HALF_HOUR
-    assert by_slot[slot]["load_mw"] == pytest.approx(world.demand_mw(slot))
-    assert by_slot[slot]["price_per_mwh"] is None
-    (corrected,) = [row for row in rows if row["slot"] == slot and row["revision"] == 1]
-    assert corrected["price_per_mwh"] == pytest.approx(world.price(slot))
+    (row,) = [row for row in rows if row["slot"] == slot]
+    assert row["load_mw"] == pytest.approx(world.demand_mw(slot))
+    assert row["revision"] == 1
+    assert json.loads(row["values"])["price_per_mwh"] is None
+    assert row["price_per_mwh"] == pytest.approx(world.price(slot))
 
     # The same command without an end goes on where the run stopped and reaches now; then it stays.
     asked = len(server.requests)

@@ -109,7 +109,7 @@ class FeedOrder:
                 if when > now:
                     return
             values = self._values(self._next, names, now if history else when)
-            self._sent[self._next] = values
+            self._sent[self._next] = dict(values)
             if any(value is not None for value in values.values()):
                 sent_at = None if history else when
                 record = Observation(zone=self.zone.zone, slot=slot, values=values, history=history, sent_at=sent_at)

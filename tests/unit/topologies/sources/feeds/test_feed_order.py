@@ -56,12 +56,15 @@ def test_history_comes_first_without_a_run_clock_and_live_slots_when_they_are_kn
     book = Book(zone().step)
     for n in range(-3, 2):
         measured(book, START + n * STEP, lag_min=2)
+    book.add(issue(PRICE, START, 55.0, START + STEP + timedelta(minutes=20)))
     records = order(book).due(START + 3 * STEP)
-    assert [(slot - START) // STEP for slot, _, _ in observed(records)] == [-3, -2, -1, 0, 1]
-    assert [r.history for r in records if isinstance(r, Observation)] == [True, True, True, False, False]
+    assert [(slot - START) // STEP for slot, _, _ in observed(records)] == [-3, -2, -1, 0, 0, 1]
+    assert [r.history for r in records if isinstance(r, Observation)] == [True, True, True, False, False, False]
     assert [sent for _, _, sent in observed(records)][3:] == [
-        START + STEP + timedelta(minutes=2), START + 2 * STEP + timedelta(minutes=2),
+        START + STEP + timedelta(minutes=2), START + STEP + timedelta(minutes=20),
+        START + 2 * STEP + timedelta(minutes=2),
     ]  # fmt: skip
+    assert [sorted(values) for _, values, _ in observed(records)][3:5] == [[LOAD, WIND], [PRICE]]
 
 
 def test_a_price_that_comes_later_and_a_revision_are_sent_again_with_what_changed() -> None:
