@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "agents.orders": {"agents.assets"},
     "agents.evaluation": {"agents.bidding", "agents.clearing", "agents.assets"},
     "agents.autonomous": set(),
-    "topologies": {"topologies.runtime", "topologies.sources", "topologies.gateways"},
+    "topologies": {"topologies.runtime", "topologies.sources", "topologies.sources.feeds", "topologies.gateways"},
     "topologies.runtime": set(),
     "topologies.sources": {"topologies.runtime"},
     "topologies.sources.feeds": {"topologies.sources", "topologies.runtime"},

@@ -16,7 +16,7 @@ Revision = tuple[datetime, float | None]
 """Time of publication, value."""
 
 
-class Book:
+class IssueBook:
     """Keeps revisions by channel and slot.
 
     Args:

@@ -42,7 +42,7 @@ class FeedArchive:
         """Yield all issues in the order in which they came in, and take up the coverage."""
         if not self._path.exists():
             return
-        kept = 0
+        whole_bytes = 0
         with self._path.open("rb") as lines:
             for line in lines:
                 try:
@@ -51,14 +51,14 @@ class FeedArchive:
                     record = None
                 if record is None:
                     break
-                kept += len(line)
+                whole_bytes += len(line)
                 if isinstance(record, Coverage):
                     self._cover(record)
                 else:
                     yield record
-        if kept < self._path.stat().st_size:
+        if whole_bytes < self._path.stat().st_size:
             with self._path.open("r+b") as file:
-                file.truncate(kept)
+                file.truncate(whole_bytes)
 
     def append(self, issues: Iterable[Issue], coverage: Coverage) -> None:
         """Write issues and what has been asked for with them."""

@@ -11,7 +11,7 @@ from functools import partial
 from topologies.sources.feeds.archive import Coverage, FeedArchive
 from topologies.sources.feeds.http_client import FeedClient
 from vpp.errors import VppError
-from vpp.feeds.book import Book
+from vpp.feeds.book import IssueBook
 from vpp.feeds.contract import Dataset
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Collector:
 
     datasets: Sequence[tuple[FeedClient, Dataset]]
     archive: FeedArchive
-    book: Book
+    book: IssueBook
     history_start: datetime
     poll_s: float | None = None
     _next_at: dict[str, datetime] = field(default_factory=dict)

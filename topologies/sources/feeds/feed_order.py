@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from vpp.domain import PRICE
-from vpp.feeds.book import Book
+from vpp.feeds.book import IssueBook
 from vpp.feeds.contract import runs
 from vpp.files.availability import available_at, is_forecast, is_published
 from vpp.fleet.schema import Zone
@@ -46,7 +46,7 @@ class FeedOrder:
     """
 
     zone: Zone
-    book: Book
+    book: IssueBook
     first: datetime
     start: datetime
     closing: tuple[str, ...]

@@ -47,6 +47,7 @@ class FeedClient:
         self._settings = settings
         self._sleep = sleep
         self._attempts = attempts
+        self._pause_s = 1.0 / (settings.requests_per_s or service.requests_per_s)
         self._next_at = 0.0
         key = key_of(service.name, settings)
         if service.key_needed and key is None:
@@ -127,11 +128,10 @@ class FeedClient:
         return read(answer.content)
 
     def _pace(self) -> None:
-        rate = self._settings.requests_per_s or self._service.requests_per_s
         now = time.monotonic()
         if self._next_at > now:
             self._sleep(self._next_at - now)
-        self._next_at = max(now, self._next_at) + 1.0 / rate
+        self._next_at = max(now, self._next_at) + self._pause_s
 
 
 def _retry_after_s(text: str | None) -> float | None:

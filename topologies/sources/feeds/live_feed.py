@@ -18,7 +18,7 @@ from topologies.sources.feeds.http_client import FeedClient
 from topologies.sources.options import SourceOptions, first_slot, open_feed
 from vpp.domain import Step
 from vpp.errors import ConfigError
-from vpp.feeds.book import Book
+from vpp.feeds.book import IssueBook
 from vpp.feeds.catalogue import service_named
 from vpp.feeds.contract import Service
 from vpp.files.availability import available_at, is_forecast
@@ -181,7 +181,7 @@ def open_live(
         collector = collectors[name] = Collector(
             datasets,
             FeedArchive(settings.data_dir / "feeds" / f"{'+'.join(s.name for s in services)}-{name}.jsonl"),
-            Book(Step(main.step_min)),
+            IssueBook(Step(main.step_min)),
             history_start,
             settings.feeds.poll_s,
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpp.domain import Step
-from vpp.feeds.book import Book
+from vpp.feeds.book import IssueBook
 from vpp.feeds.contract import Issue
 
 STEP = Step(30)
@@ -22,7 +22,7 @@ def issue(minutes: int, *values: float | None, step_min: int = 30, first: dateti
 
 
 def test_the_newest_revision_until_a_time_is_what_was_known_then() -> None:
-    book = Book(STEP)
+    book = IssueBook(STEP)
     assert book.add(issue(30, 100.0))
     assert not book.add(issue(30, 100.0))
     assert book.add(issue(90, 110.0))
@@ -34,10 +34,10 @@ def test_the_newest_revision_until_a_time_is_what_was_known_then() -> None:
 
 
 def test_longer_intervals_hold_for_each_slot_and_shorter_ones_are_averaged_once_whole() -> None:
-    book = Book(STEP)
+    book = IssueBook(STEP)
     book.add(issue(0, 50.0, step_min=60))
     assert [book.as_of("load_mw", INDEX + n, SLOT)[1] for n in (0, 1)] == [50.0, 50.0]  # type: ignore[index]
-    fine = Book(STEP)
+    fine = IssueBook(STEP)
     fine.add(issue(10, 1.0, 2.0, 3.0, 4.0, 5.0, step_min=5))
     assert fine.first_known("load_mw", INDEX) is None
     fine.add(issue(35, 6.0, step_min=5, first=SLOT + timedelta(minutes=25)))
@@ -46,7 +46,7 @@ def test_longer_intervals_hold_for_each_slot_and_shorter_ones_are_averaged_once_
 
 @given(st.permutations([(10, 1.0), (20, 2.0), (30, None), (40, 2.0)]))
 def test_the_order_in_which_issues_come_in_does_not_matter(order: list[tuple[int, float | None]]) -> None:
-    book = Book(STEP)
+    book = IssueBook(STEP)
     for minutes, value in order:
         book.add(issue(minutes, value))
     known = [book.as_of("load_mw", INDEX, SLOT + timedelta(minutes=m)) for m in (9, 10, 20, 30, 40)]

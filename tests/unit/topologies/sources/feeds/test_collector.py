@@ -16,7 +16,7 @@ from topologies.sources.feeds.http_client import FeedClient
 from vpp.domain import LOAD, PRICE, Step
 from vpp.errors import UnreachableError
 from vpp.feed_settings import FeedSettings
-from vpp.feeds.book import Book
+from vpp.feeds.book import IssueBook
 from vpp.feeds.elexon import SERVICE
 
 NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)
@@ -38,7 +38,7 @@ def collector(server: FeedServer, path: Path, days: float = 10.0) -> Collector:
     settings = FeedSettings(elexon_url=server.address, requests_per_s=1e6)
     client = FeedClient(SERVICE, settings, sleep=lambda _s: None, attempts=2)
     datasets = [(client, dataset) for dataset in SERVICE.datasets("GB")]
-    made = Collector(datasets, FeedArchive(path), Book(STEP), NOW - timedelta(days=days))
+    made = Collector(datasets, FeedArchive(path), IssueBook(STEP), NOW - timedelta(days=days))
     made.open()
     return made
 

@@ -8,7 +8,7 @@ import pytest
 
 from topologies.sources.feeds.feed_order import FeedOrder
 from vpp.domain import LOAD, PRICE, WIND
-from vpp.feeds.book import Book
+from vpp.feeds.book import IssueBook
 from vpp.feeds.contract import Issue
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Zone
@@ -29,7 +29,7 @@ def issue(channel: str, slot: datetime, value: float | None, known: datetime, st
     return Issue(channel=channel, available_at=known, first_slot=slot, step_min=step_min, values=(value,))
 
 
-def order(book: Book, of: Zone | None = None, sent_until: datetime | None = None) -> FeedOrder:
+def order(book: IssueBook, of: Zone | None = None, sent_until: datetime | None = None) -> FeedOrder:
     return FeedOrder(
         zone=of or zone(),
         book=book,
@@ -41,7 +41,7 @@ def order(book: Book, of: Zone | None = None, sent_until: datetime | None = None
     )
 
 
-def measured(book: Book, slot: datetime, lag_min: float = 0.0, load: float = 100.0) -> None:
+def measured(book: IssueBook, slot: datetime, lag_min: float = 0.0, load: float = 100.0) -> None:
     known = slot + STEP + timedelta(minutes=lag_min)
     book.add(issue(LOAD, slot, load, known))
     book.add(issue(WIND, slot, 10.0, known))
@@ -53,7 +53,7 @@ def observed(records: list[Raw]) -> list[tuple[datetime, dict[str, float | None]
 
 
 def test_history_comes_first_without_a_run_clock_and_live_slots_when_they_are_known() -> None:
-    book = Book(zone().step)
+    book = IssueBook(zone().step)
     for n in range(-3, 2):
         measured(book, START + n * STEP, lag_min=2)
     book.add(issue(PRICE, START, 55.0, START + STEP + timedelta(minutes=20)))
@@ -68,7 +68,7 @@ def test_history_comes_first_without_a_run_clock_and_live_slots_when_they_are_kn
 
 
 def test_a_price_that_comes_later_and_a_revision_are_sent_again_with_what_changed() -> None:
-    book = Book(zone().step)
+    book = IssueBook(zone().step)
     measured(book, START)
     live = order(book)
     assert observed(live.due(START + STEP)) == [(START, {LOAD: 100.0, WIND: 10.0}, START + STEP)]
@@ -82,7 +82,7 @@ def test_a_price_that_comes_later_and_a_revision_are_sent_again_with_what_change
 
 
 def test_a_slot_with_a_part_missing_goes_out_after_the_usual_delay_and_an_empty_one_not_at_all() -> None:
-    book = Book(zone().step)
+    book = IssueBook(zone().step)
     book.add(issue(LOAD, START, 100.0, START + STEP))
     live = order(book)
     assert live.due(START + STEP + timedelta(minutes=4)) == []
@@ -96,7 +96,7 @@ def test_a_slot_with_a_part_missing_goes_out_after_the_usual_delay_and_an_empty_
 
 
 def test_a_forecast_goes_out_at_the_hour_of_the_catalogue_with_the_newest_issue_of_that_time() -> None:
-    book, target, noon = Book(zone().step), START + timedelta(days=1, hours=9), START + timedelta(hours=12)
+    book, target, noon = IssueBook(zone().step), START + timedelta(days=1, hours=9), START + timedelta(hours=12)
     for hours, value in ((-6, 1.0), (-1, 2.0), (3, 3.0)):
         book.add(issue(FORECAST, target, value, noon + timedelta(hours=hours)))
     live = order(book)
@@ -109,7 +109,7 @@ def test_a_forecast_goes_out_at_the_hour_of_the_catalogue_with_the_newest_issue_
 
 
 def test_a_forecast_that_is_late_goes_out_when_it_is_published() -> None:
-    book, target = Book(zone().step), START + timedelta(days=1, hours=9)
+    book, target = IssueBook(zone().step), START + timedelta(days=1, hours=9)
     published = START + timedelta(hours=14)
     book.add(issue(FORECAST, target, 2.0, published))
     (sent,) = [r for r in order(book).due(START + timedelta(days=1)) if isinstance(r, Publication)]
@@ -118,7 +118,7 @@ def test_a_forecast_that_is_late_goes_out_when_it_is_published() -> None:
 
 def test_where_the_price_is_known_at_the_start_it_is_sent_before_the_slot_ahead_of_it_closes() -> None:
     of = zone("NSW1", 5)
-    book, step = Book(of.step), timedelta(minutes=5)
+    book, step = IssueBook(of.step), timedelta(minutes=5)
     for n in range(3):
         slot = START + n * step
         for channel, value in ((LOAD, 100.0), (WIND, 10.0), (PRICE, 50.0 + n)):
@@ -135,8 +135,8 @@ def test_where_the_price_is_known_at_the_start_it_is_sent_before_the_slot_ahead_
 
 @pytest.mark.parametrize("killed_after", [timedelta(minutes=31), timedelta(hours=3), timedelta(hours=13)])
 def test_a_process_that_goes_on_leaves_nothing_out_and_repeats_no_slot(killed_after: timedelta) -> None:
-    def world() -> Book:
-        book = Book(zone().step)
+    def world() -> IssueBook:
+        book = IssueBook(zone().step)
         for n in range(-10, 40):
             measured(book, START + n * STEP, lag_min=1, load=100.0 + n)
             book.add(issue(PRICE, START + n * STEP, 50.0 + n, START + (n + 1) * STEP + timedelta(minutes=20)))
