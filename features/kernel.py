@@ -290,6 +290,16 @@ def fill_origins(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """Compute the columns that depend on the origin alone.
 
     ``limits``: shape (origins, series). ``out``: shape (features, origins); its first rows are filled.
+
+    Args:
+        code: The spec as numbers, shape (features, 8): operation, two series, two parameters, two rows, 1 = by target.
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (origins, series).
+        origins: Slot indices of the origins, shape (origins,).
+        step_min: Length of a slot in minutes.
+        out: Result, shape (features, origins); written in place.
     """
     day = 1440 // step_min
     for f in range(code.shape[0]):
@@ -318,7 +328,21 @@ def fill_targets(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
     step_min: int,
     out: Floats,
 ) -> None:
-    """Compute the rows of ``out`` (features, pairs) that depend on the targets; the origin rows are filled already."""
+    """Compute the rows of ``out`` (features, pairs) that depend on the targets; the origin rows are filled already.
+
+    Args:
+        code: The spec as numbers, shape (features, 8): operation, two series, two parameters, two rows, 1 = by target.
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (origins, series).
+        cal: Calendar table, shape (rows, slots).
+        cal_first: Slot index of the calendar's column 0.
+        origins: Slot indices of the origins, shape (origins,).
+        steps: Slots from each origin to its target, shape (pairs,).
+        step_min: Length of a slot in minutes.
+        out: Result, shape (features, pairs); the origin rows are filled, the rest is written in place.
+    """
     day = 1440 // step_min
     similar = same_class_days(cal, cal_first, origins, steps, day, SIMILAR_SEARCH_DAYS, SIMILAR_FOUND)
     for f in range(code.shape[0]):
@@ -358,6 +382,20 @@ def fill_row(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     """Compute all features for every horizon of one origin.
 
     ``limits``: shape (1, series). ``out``: shape (features, horizons).
+
+    Args:
+        code: The spec as numbers, shape (features, 8): operation, two series, two parameters, two rows, 1 = by target.
+        n_origin: Number of features that depend on the origin alone; they come first.
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (1, series).
+        cal: Calendar table, shape (rows, slots).
+        cal_first: Slot index of the calendar's column 0.
+        t: Slot index of the origin.
+        horizons: Slots from the origin to each target, shape (H,).
+        step_min: Length of a slot in minutes.
+        out: Result, shape (features, H); written in place.
     """
     pairs = horizons.shape[0]
     first = np.empty((n_origin, 1))

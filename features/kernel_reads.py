@@ -32,6 +32,14 @@ def sum_series(
     """Write the series of columns ``first`` to ``last`` (exclusive) into ``out``: sums of signed channel values.
 
     ``rows[s, j]`` and ``signs[s, j]`` name the channels that series s sums; row -1 ends the list.
+
+    Args:
+        channels: Channel values, shape (channels, slots), NaN missing.
+        rows: Channels that each series sums, shape (series, most); -1 ends a list.
+        signs: Sign of each of them, same shape.
+        first: First column.
+        last: Last column, exclusive.
+        out: Result, shape (series, slots); written in place.
     """
     for s in range(rows.shape[0]):
         for column in range(first, last):
@@ -52,7 +60,16 @@ def at(
     s: int,
     i: int,
 ) -> float:
-    """Return series ``s`` at slot ``i``, NaN when it is missing, out of reach or not yet known."""
+    """Return series ``s`` at slot ``i``, NaN when it is missing, out of reach or not yet known.
+
+    Args:
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (series,).
+        s: Row of the series.
+        i: Slot index.
+    """
     if i < low or i > limits[s]:
         return np.nan
     column = i - base
@@ -72,7 +89,17 @@ def window_mean(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     t: int,
     width: int,
 ) -> float:
-    """Return the mean over ``(t - width, t]``; missing values are left out, NaN when more than half are missing."""
+    """Return the mean over ``(t - width, t]``; missing values are left out, NaN when more than half are missing.
+
+    Args:
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (series,).
+        s: Row of the series.
+        t: Slot index of the origin.
+        width: Slots of the window.
+    """
     count = 0
     total = 0.0
     for i in range(t - width + 1, t + 1):
@@ -97,6 +124,15 @@ def rolling(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
     The deviation is the population's. Missing values are left out; all NaN when more than half are missing. Two passes:
     the mean, then deviations from it with the rest of the first pass removed (Chan, Golub, LeVeque 1983).
+
+    Args:
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (series,).
+        s: Row of the series.
+        t: Slot index of the origin.
+        width: Slots of the window.
     """
     count = 0
     total = 0.0
@@ -149,6 +185,17 @@ def slot_mean(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     """Return the mean of series ``s`` at the slot of ``target`` over the last ``days`` days that are past.
 
     Missing days are left out; NaN when fewer than a third are there.
+
+    Args:
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (series,).
+        s: Row of the series.
+        target: Slot index of the target.
+        t: Slot index of the origin.
+        days: Days to look back.
+        day: Slots of a day.
     """
     total = 0.0
     count = 0
@@ -179,6 +226,17 @@ def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     """Return the maximum of series ``s`` at the slot of ``target`` over the last ``days`` days, NaN when none is there.
 
     Below 0.1 MW the slot counts as night: 0.
+
+    Args:
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (series,).
+        s: Row of the series.
+        target: Slot index of the target.
+        t: Slot index of the origin.
+        days: Days to look back.
+        day: Slots of a day.
     """
     highest = np.nan
     for d in range(days + 1):
@@ -202,7 +260,17 @@ def last_published(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     t: int,
     day: int,
 ) -> float:
-    """Return series ``s`` at the last slot of the next three days for which it is published; NaN when there is none."""
+    """Return series ``s`` at the last slot of the next three days for which it is published; NaN when there is none.
+
+    Args:
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (series,).
+        s: Row of the series.
+        t: Slot index of the origin.
+        day: Slots of a day.
+    """
     for i in range(min(t + 3 * day, limits[s]), t, -1):
         value = at(data, base, low, limits, s, i)
         if not np.isnan(value):
@@ -220,7 +288,17 @@ def same_class_days(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     search: int,
     most: int,
 ) -> Ints:
-    """Return how many days back the targets' slot fell on the same day class: shape (targets, most), 0 = no more."""
+    """Return how many days back the targets' slot fell on the same day class: shape (targets, most), 0 = no more.
+
+    Args:
+        cal: Calendar table, shape (rows, slots).
+        cal_first: Slot index of the calendar's column 0.
+        origins: Slot indices of the origins, shape (origins,).
+        steps: Slots from each origin to its target, shape (pairs,).
+        day: Slots of a day.
+        search: Days to search back.
+        most: Days to return for each target.
+    """
     out = np.zeros((origins.shape[0], most), dtype=np.int64)
     for n in range(origins.shape[0]):
         i = origins[n] + steps[n] - cal_first

@@ -32,6 +32,12 @@ LOOK_EVERY_S = 0.1
 def run_ticker(settings: Settings, names: tuple[str, ...], stop: Event, *, real_time: bool) -> None:
     """Write deadlines until told to stop, or until the source that keeps the run clock has ended.
 
+    Args:
+        settings: The settings of this process.
+        names: Zones that get deadlines.
+        stop: Set to end.
+        real_time: Go by the wall clock; else by the run clock of the source.
+
     Raises:
         ConfigError: No zone is named, or one is in no fleet.
         UnreachableError: The broker does not take the records.

@@ -241,7 +241,15 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: command line, environment, .env, vpp.toml."""
+        """Order the sources: command line, environment, .env, vpp.toml.
+
+        Args:
+            settings_cls: The settings class.
+            init_settings: Values from the command line; they win.
+            env_settings: Environment variables.
+            dotenv_settings: The file ``.env``.
+            file_secret_settings: Files of secrets; not used.
+        """
         return (
             init_settings,
             env_settings,

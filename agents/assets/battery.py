@@ -36,7 +36,14 @@ _DURATIONS_AHEAD = 4.0
 
 
 def soc_after(battery: Battery | StorageParameters, soc: float, power_mw: float, hours: float) -> float:
-    """Return the SoC after ``hours`` at ``power_mw``, wherever that leads."""
+    """Return the SoC after ``hours`` at ``power_mw``, wherever that leads.
+
+    Args:
+        battery: Its parameters.
+        soc: State of charge at the start, 0-1.
+        power_mw: Power, positive into the grid.
+        hours: Length of the interval.
+    """
     inside = power_mw / battery.discharge_efficiency if power_mw > 0 else power_mw * battery.charge_efficiency
     return soc - inside * hours / battery.energy_mwh
 
@@ -55,6 +62,12 @@ def clip_to_band(
 
     The energy changes by exactly ``-power / eta_d * hours`` (discharge) or ``-power * eta_c * hours`` (charge); the SoC
     never leaves the band, and moves only towards it where it starts outside.
+
+    Args:
+        battery: Its parameters.
+        soc: State of charge at the start, 0-1.
+        wanted_mw: Power asked for, positive into the grid.
+        hours: Length of the interval.
     """
     low, high = power_range(battery, soc, hours)
     power, reason = wanted_mw, None

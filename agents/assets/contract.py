@@ -173,7 +173,14 @@ class AssetType(ABC, Generic[A]):
 
     @abstractmethod
     def deliver(self, asset: A, state: AssetState, wanted_mw: float, interval: Interval) -> Response:
-        """Return what it delivers when it is told a finite ``wanted_mw``; it is 0 where it is not available."""
+        """Return what it delivers when it is told a finite ``wanted_mw``; it is 0 where it is not available.
+
+        Args:
+            asset: The entry of the fleet file.
+            state: State at the start.
+            wanted_mw: Power of the setpoint, positive into the grid, finite.
+            interval: Length and local time of the interval.
+        """
 
     def measured(
         self, asset: A, before: AssetState, twin: AssetState, power_mw: float, interval: Interval
@@ -190,7 +197,14 @@ class AssetType(ABC, Generic[A]):
         return twin
 
     def balance_error_mwh(self, asset: A, before: AssetState, after: AssetState, interval: Interval) -> float:
-        """Return how far its energy is out of balance; ``after.power_mw`` is the interval's mean power."""
+        """Return how far its energy is out of balance; ``after.power_mw`` is the interval's mean power.
+
+        Args:
+            asset: The entry of the fleet file.
+            before: State at the start.
+            after: State at the end; its power is the mean of the interval.
+            interval: Length and local time of the interval.
+        """
         return 0.0
 
     def started(self, before: AssetState, power_mw: float) -> bool:
@@ -235,7 +249,15 @@ class AssetType(ABC, Generic[A]):
         return np.where(np.isnan(fixed_mw), 0.0, fixed_mw), np.full(horizon.steps, np.nan)
 
     def plan_costs(self, horizon: Horizon, row: int, power_mw: Floats, running: Bools, soc: Floats) -> dict[str, float]:
-        """Return its expected cost items by name besides energy, cost positive; all arrays have shape (N,)."""
+        """Return its expected cost items by name besides energy, cost positive; all arrays have shape (N,).
+
+        Args:
+            horizon: The look-ahead of N steps.
+            row: Place of the asset in the zone's file.
+            power_mw: Planned power, positive into the grid, shape (N,).
+            running: Whether it runs, shape (N,).
+            soc: State of charge at the end of each step (0-1), shape (N,), NaN without a store.
+        """
         return {}
 
     # Its block of the dispatch: the methods take all assets of the type together.
@@ -285,7 +307,14 @@ class AssetType(ABC, Generic[A]):
     # Settlement and words.
 
     def running_cost(self, asset: A, energy_mwh: float, *, started: bool, shortfall_mwh: float) -> RunningCost:
-        """Return the cost of one settled slot with ``energy_mwh`` into the grid."""
+        """Return the cost of one settled slot with ``energy_mwh`` into the grid.
+
+        Args:
+            asset: The entry of the fleet file.
+            energy_mwh: Energy of the slot, positive into the grid.
+            started: Whether it started up in the slot.
+            shortfall_mwh: Energy that was missing at a departure in the slot.
+        """
         return RunningCost()
 
     @abstractmethod

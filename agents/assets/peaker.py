@@ -200,7 +200,14 @@ def _peaker(horizon: Horizon, row: int) -> Peaker:
 
 
 def clip_peaker(peaker: Peaker, state: AssetState, wanted: float, hours: float) -> tuple[float, Clamp | None]:
-    """Return the power nearest to ``wanted`` (MW) that a peaker can give, and what keeps it from the rest."""
+    """Return the power nearest to ``wanted`` (MW) that a peaker can give, and what keeps it from the rest.
+
+    Args:
+        peaker: Its entry in the fleet file.
+        state: State at the start.
+        wanted: Power asked for, MW.
+        hours: Length of the interval.
+    """
     running = state.running_min > 0 or state.power_mw > 0
     swing = peaker.ramp_mw_per_h * hours
     jump = max(swing, peaker.min_load_mw)

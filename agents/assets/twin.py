@@ -70,7 +70,17 @@ def deliver_fleet(
     start: Bools | None = None,
     at: datetime | None = None,
 ) -> tuple[list[Delivered], FleetState]:
-    """Return what each asset delivers and the fleet after it; one entry per asset, ``grid_mw`` unchanged."""
+    """Return what each asset delivers and the fleet after it; one entry per asset, ``grid_mw`` unchanged.
+
+    Args:
+        assets: The assets of the zone.
+        state: State at the start.
+        setpoints_mw: Setpoints, positive into the grid, shape (assets,).
+        hours: Length of the interval.
+        potential_mw: Output without curtailment, shape (assets,), NaN unknown or of another type.
+        start: Whether the plan starts each asset, shape (assets,); None: no starts.
+        at: Local time of the interval's start; None where no asset needs it.
+    """
     delivered = [
         deliver(
             asset,

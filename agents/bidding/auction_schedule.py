@@ -66,7 +66,14 @@ def schedule(battery: UnitBattery, state: DayAheadState, quote: Quote) -> tuple[
 
 
 def settle(battery: UnitBattery, state: DayAheadState, actual: Floats, day: int) -> DayAheadState:
-    """Let the experts' schedules of a day meet its actual prices (NaN: that slot earns nothing)."""
+    """Let the experts' schedules of a day meet its actual prices (NaN: that slot earns nothing).
+
+    Args:
+        battery: Unit battery of the zone.
+        state: Accounts and schedules; changed in place.
+        actual: Prices of the day per MWh, shape (slots,), NaN missing.
+        day: Local day number.
+    """
     cell = battery.cell(POINTS)
     paid = np.where(np.isfinite(actual), actual, 0.0)
     for name, path in state.schedules.items():
@@ -85,6 +92,12 @@ def plan(battery: UnitBattery, prices: Floats, quote: Quote, stored_mwh: float) 
     """Return the best path of stored energy over day D at the given prices, the tail in view, shape (n + 1,).
 
     Energy left after the tail is worth 0.9 of the median price, losses counted.
+
+    Args:
+        battery: Unit battery of the zone.
+        prices: Expected prices per MWh of the day and its tail, shape (n + tail,).
+        quote: Slots of the day and lengths in hours.
+        stored_mwh: Energy in store at the start.
     """
     cell = battery.cell(POINTS)
     final = _FINAL_SHARE * battery.discharge_efficiency * float(np.nanmedian(prices))

@@ -33,7 +33,14 @@ class Offer:
     fixed: bool
 
     def move(self, price_per_mwh: float, hours: float, stored_mwh: float, cell: Cell) -> float:
-        """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves."""
+        """Return the stored energy after the slot when ``price_per_mwh`` is seen; NaN: nothing moves.
+
+        Args:
+            price_per_mwh: The price.
+            hours: Length of the slot.
+            stored_mwh: Energy in store at the start.
+            cell: Grid spacing, efficiencies and wear of the battery.
+        """
         seen = self.expected_per_mwh if self.fixed else price_per_mwh
         acted_on = self.expected_per_mwh + self.trust * (seen - self.expected_per_mwh)
         return float(storage_dp.move_to(self.value, acted_on, hours, stored_mwh / cell[0], cell) * cell[0])

@@ -84,7 +84,14 @@ def continuation(battery: UnitBattery, prices: Floats, hours: Floats, final_shar
 
 
 def settle(book: Book, battery: UnitBattery, price: float | None, hours: float) -> None:
-    """Let every account deliver for one slot, at the actual price; without a price it rests."""
+    """Let every account deliver for one slot, at the actual price; without a price it rests.
+
+    Args:
+        book: The accounts; changed in place.
+        battery: Unit battery of the zone.
+        price: Actual price per MWh; None: missing.
+        hours: Length of the slot.
+    """
     cell = battery.cell()
     for account in book.accounts.values():
         stored, account.value = account.value, b""
@@ -122,7 +129,14 @@ def turn_day(book: Book, day: int) -> None:
 def weights(
     book: Book, names: list[str], shares: Mapping[str, float] | None = None, sharpness: float = SHARPNESS
 ) -> dict[str, float]:
-    """Return the softmax of ``sharpness`` times the accounts' scores, times ``shares`` where given; it sums to 1."""
+    """Return the softmax of ``sharpness`` times the accounts' scores, times ``shares`` where given; it sums to 1.
+
+    Args:
+        book: The accounts.
+        names: Accounts to weigh.
+        shares: Factor of each account before normalisation; None: 1 each.
+        sharpness: Factor of the scores.
+    """
     scores = [sharpness * book.accounts[name].score for name in names]
     top = max(scores, default=0.0)
     raw = [(1.0 if shares is None else shares[n]) * math.exp(s - top) for n, s in zip(names, scores, strict=True)]

@@ -37,7 +37,14 @@ class Matrix:
 
     @staticmethod
     def of(shape: tuple[int, int], row: Ints, column: Ints, value: Floats) -> Matrix:
-        """Return the matrix of ``(row, column, value)`` triples; a place may occur once."""
+        """Return the matrix of ``(row, column, value)`` triples; a place may occur once.
+
+        Args:
+            shape: Rows and columns.
+            row: Row of each entry.
+            column: Column of each entry.
+            value: Value of each entry.
+        """
         order = np.lexsort((row, column))
         start = np.zeros(shape[1] + 1, dtype=np.int32)
         np.cumsum(np.bincount(column, minlength=shape[1]), out=start[1:])

@@ -15,7 +15,14 @@ _LEAST = 1e-6
 
 
 def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer: Answer) -> tuple[Binding, ...]:
-    """Return the binding limits with their shadow prices, by step; ties (worth nothing) are left out."""
+    """Return the binding limits with their shadow prices, by step; ties (worth nothing) are left out.
+
+    Args:
+        problem: What was cleared.
+        model: The matrix with its row and column names.
+        program: Costs, bounds and right-hand sides.
+        answer: The solution with its duals.
+    """
     assert answer.value is not None
     assert answer.dual is not None
     assert answer.reduced is not None

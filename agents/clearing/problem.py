@@ -111,6 +111,12 @@ def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = N
     Defaults: the fleet at rest, the zone's step, no spreads, full carry-over, the zone's flat price (else 100), energy
     left worth 0.95 of the mean price, hedge of the zone, service factor 1. A scalar given for an array fills it.
 
+    Args:
+        zone: The zone's configuration.
+        net_mw: Expected net load of the served share, shape (N,).
+        state: State of the fleet; None: at rest.
+        **fields: Further fields of ``ClearingProblem``.
+
     Raises:
         ValueError: An array has the wrong shape, or a value that must be known is NaN.
     """

@@ -16,7 +16,14 @@ _compiled = kernel(error_model="numpy")
 
 @_compiled
 def hinge(x: float, low: float, high: float, price: float) -> float:
-    """Return ``price`` times the distance of ``x`` from ``low..high``."""
+    """Return ``price`` times the distance of ``x`` from ``low..high``.
+
+    Args:
+        x: The value.
+        low: Lower end of the free range.
+        high: Upper end of the free range.
+        price: Cost per unit beyond it.
+    """
     if x > high:
         return price * (x - high)
     if x < low:
@@ -26,7 +33,16 @@ def hinge(x: float, low: float, high: float, price: float) -> float:
 
 @_compiled
 def level_cost(grid: float, low: float, high: float, price: float, shed_mw: float, shed_price: float) -> float:
-    """Return the cost of grid power beyond the caps, money per step; up to ``shed_mw`` above the cap is shed."""
+    """Return the cost of grid power beyond the caps, money per step; up to ``shed_mw`` above the cap is shed.
+
+    Args:
+        grid: Import from the grid, MW.
+        low: Lower cap, MW; an export cap is negative.
+        high: Upper cap, MW.
+        price: Penalty per MW beyond a cap.
+        shed_mw: Load that may be shed.
+        shed_price: Cost per MW shed.
+    """
     if grid > high:
         over = grid - high
         shed = min(over, shed_mw) if shed_price < price else 0.0
@@ -129,7 +145,14 @@ def window_minima(row: Floats, narrow: int, out: Floats) -> None:
 
 @_compiled
 def slopes_of(row: Floats, slope: float, rising: Floats, falling: Floats) -> None:
-    """Fill ``rising[m] = min_k>=m row[k] + slope (k - m)`` and ``falling[m]`` likewise over ``k <= m``."""
+    """Fill ``rising[m] = min_k>=m row[k] + slope (k - m)`` and ``falling[m]`` likewise over ``k <= m``.
+
+    Args:
+        row: Costs by grid point, shape (Q,).
+        slope: Cost per grid point.
+        rising: Result for points above, shape (Q,); written in place.
+        falling: Result for points below, shape (Q,); written in place.
+    """
     last = len(row) - 1
     rising[last], falling[0] = row[last], row[0]
     for m in range(last - 1, -1, -1):
@@ -146,6 +169,15 @@ def meet(  # noqa: PLR0917
 
     ``min_q hinge(change - (q - p)) + work(q)``: the hinge is 0 over a window of q, then rises by ``ramp_price dq`` per
     grid point, so window minima and one pass each way replace the search over all q.
+
+    Args:
+        value: Expected cost by energy and power, shape (E, Q); added to in place.
+        work: Cost from the next step on by energy and power, shape (E, Q).
+        changes: Changes of net load, MW.
+        share: Probability of each change.
+        ramp: Ramp limit, MW per step.
+        ramp_price: Penalty per MW beyond it.
+        dq: Spacing of the power grid, MW.
     """
     ne, nq = work.shape
     slope = ramp_price * dq
@@ -192,6 +224,16 @@ def outside(  # noqa: PLR0917
     """Lower ``best[p]`` to what lies beyond the window ``p + begin`` to ``p + end``, the ramp beyond its limit paid.
 
     One loop for each case, without a branch inside: the compiler makes vectors of them.
+
+    Args:
+        rising: From ``slopes_of``, shape (Q,).
+        falling: From ``slopes_of``, shape (Q,).
+        begin: Begin of the window, in grid points from p.
+        end: End of the window, exclusive.
+        above: Penalty at the first point above the window.
+        below: Penalty at the first point below it.
+        slope: Penalty per further grid point.
+        best: Least cost so far, shape (Q,); lowered in place.
     """
     nq = len(best)
     for p in range(min(-end, nq)):
@@ -292,6 +334,16 @@ def best_action(  # noqa: PLR0917
 
     Compared are multiples of ``step``, idling, the ends of what the battery can do, and what just meets a limit; the
     least power wins a tie.
+
+    Args:
+        generation: Power of the other assets, MW.
+        net: Net load of the first slot, MW.
+        change: Change of net load to it, MW; NaN unknown.
+        step: Spacing of the compared powers, MW.
+        now: Limits and prices of the first slot.
+        battery: Limits and efficiencies of the battery.
+        grids: Grids of energy and power.
+        value: Cost from the second step on, shape (E, Q).
     """
     energy, ramp, level = grids.energy_mwh, now.ramp_limit_mw, now.level
     least = max((now.energy_mwh - energy[len(energy) - 1]) / battery.charge_efficiency / now.hours, -battery.charge_mw)

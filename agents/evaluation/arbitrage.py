@@ -95,6 +95,14 @@ def figures(
 
     Captures are in percent of the bound; ``capture_pct_without_top_days`` leaves out the 2 % of days on which the bound
     earns most. ``cycles_per_day`` counts discharged energy at the grid side in units of ``energy_mwh``.
+
+    Args:
+        battery: The battery that traded.
+        market: Prices of the test.
+        path: Energy in store, MWh, shape (slots + 1,).
+        bound: Energy in store under perfect foresight, MWh, shape (slots + 1,).
+        power_mw: Power that money is stated for.
+        energy_mwh: Energy of one cycle.
     """
     price, day = market.price[market.test], market.day[market.test]
     own, best = settled(battery, path, price), settled(battery, bound, price)

@@ -107,7 +107,15 @@ def perfect_foresight(zone: Zone, series: Actuals, *, start: FleetState | None =
 
 
 def settle(zone: Zone, series: Actuals, powers: Floats, socs: Floats, *, fallbacks: int = 0) -> GridRun:
-    """Return the run of given deliveries with its costs on actual net load and prices."""
+    """Return the run of given deliveries with its costs on actual net load and prices.
+
+    Args:
+        zone: The zone's configuration.
+        series: Actual net load and prices.
+        powers: Delivered power, MW, shape (slots, assets).
+        socs: State of charge (0-1) at the end of each slot, shape (slots, assets).
+        fallbacks: Slots that a reflex decided.
+    """
     actual = series.known(zone, fleet_at_rest(zone))
     grid = series.actual_mw - powers.sum(axis=0)
     change = np.abs(np.diff(grid, prepend=series.before_mw))

@@ -59,6 +59,12 @@ def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: flo
     """Return the slot's estimated mean net load: ticks seen, then the last one going on by ``slope_mw`` per tick.
 
     Before anything is seen it is ``expected_mw``. A tick that is missing (NaN) is bridged from its neighbours.
+
+    Args:
+        seen_mw: Ticks of the slot so far, shape (n,), NaN missing.
+        count: Ticks of a whole slot.
+        expected_mw: Mean net load that the plan expects.
+        slope_mw: Expected change per tick.
     """
     known = np.flatnonzero(np.isfinite(seen_mw))
     if len(known) == 0:

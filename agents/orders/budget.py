@@ -49,7 +49,14 @@ def effect(moved_mwh: float, cost_change: float) -> Spent:
 
 
 def beyond(budget: Budget, spent: Spent, power_mw: float, more: Spent) -> str | None:
-    """Return why a plan is beyond a budget of which ``spent`` is used, in words; None where it is within."""
+    """Return why a plan is beyond a budget of which ``spent`` is used, in words; None where it is within.
+
+    Args:
+        budget: The limits.
+        spent: What is used today.
+        power_mw: Largest change of power that the plan makes.
+        more: Energy and cost that the plan adds.
+    """
     energy, cost = spent.energy_mwh + more.energy_mwh, spent.cost + more.cost
     # Written so that a NaN is beyond.
     if not power_mw <= budget.power_mw:

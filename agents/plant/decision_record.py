@@ -101,6 +101,16 @@ def outcome_of_plan(
 
     ``ruling``: the order that rules each asset in the first slot, None where none does; empty: none at all. ``quiet``:
     assets whose reading is overdue; like the whole fleet while the net load is not seen, they follow nothing.
+
+    Args:
+        zone: The zone's configuration.
+        problem: What was cleared.
+        plan: The solution.
+        observation: The closed slot; None: nothing was measured.
+        first_slots: Slot index at which each step of the plan begins.
+        options: Cost of each alternative first step, money.
+        ruling: Order that rules each asset in the first slot, None where none does; empty: no orders.
+        quiet: Assets whose reading is overdue; they follow no curve.
     """
     wanted = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
     verdicts = check(
@@ -145,7 +155,16 @@ def outcome_of_plan(
 def outcome_of_reflex(
     zone: Zone, state: FleetState, power: Mapping[str, float], *, index: int, engine: Engine, why: str
 ) -> Outcome:
-    """Return a named reflex's powers in slot ``index`` as checked setpoints; ``power`` may be of some assets only."""
+    """Return a named reflex's powers in slot ``index`` as checked setpoints; ``power`` may be of some assets only.
+
+    Args:
+        zone: The zone's configuration.
+        state: State of the fleet.
+        power: MW by asset; may be of some assets only.
+        index: Index of the slot.
+        engine: Name of the reflex.
+        why: What led to it, in words.
+    """
     verdicts = check(zone, state, power, zone.step.hours, start=zone.step.start(index))
     setpoints = {verdict.asset_id: Planned(_mw(verdict.power_mw)) for verdict in verdicts}
     return Outcome(
@@ -209,7 +228,14 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
 
 
 def kept_plan(outcome: Outcome, decision: Decision, index: int, before: DecidedPlan | None = None) -> DecidedPlan:
-    """Return what to remember of a decision; a revision replaces only the setpoints that it speaks of."""
+    """Return what to remember of a decision; a revision replaces only the setpoints that it speaks of.
+
+    Args:
+        outcome: Setpoints and plan.
+        decision: The published decision.
+        index: Index of the decided slot.
+        before: The plan that a revision changes; None: a whole decision.
+    """
     setpoints, ahead_index, ahead_mw = outcome.setpoints, outcome.ahead_index, outcome.ahead_mw
     if before is not None:
         setpoints, ahead_index, ahead_mw = {**before.setpoints, **setpoints}, before.ahead_index, before.ahead_mw

@@ -144,7 +144,14 @@ def _no_action_mw(zone: Zone, slot: SettledSlot) -> float | None:
 def entries(
     zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, Money] | None = None
 ) -> list[LedgerEntry]:
-    """Return the ledger entries of one slot: all of them, or with ``old`` the differences that are not zero."""
+    """Return the ledger entries of one slot: all of them, or with ``old`` the differences that are not zero.
+
+    Args:
+        zone: The zone's configuration.
+        slot: The settled slot.
+        new: Money by asset.
+        old: Money that was booked before; None: nothing was.
+    """
     ledger = []
     for asset_id, money in new.items():
         before = None if old is None else old.get(asset_id)
@@ -155,7 +162,14 @@ def entries(
 
 
 def trades(zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, Money] | None = None) -> list[Trade]:
-    """Return the trades of one slot, assets without energy left out; with ``old`` only where the revenue changed."""
+    """Return the trades of one slot, assets without energy left out; with ``old`` only where the revenue changed.
+
+    Args:
+        zone: The zone's configuration.
+        slot: The settled slot.
+        new: Money by asset.
+        old: Money that was booked before; None: nothing was.
+    """
     results = []
     for asset_id, money in new.items():
         if not money.energy_mwh:

@@ -144,6 +144,13 @@ def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Floats, st
 
     Else an order that cannot be met for long ("charge 4 MW" for good) would be met best by turning the battery the
     other way in between.
+
+    Args:
+        zone: The zone's configuration.
+        bands: Power and SoC bands that orders ask for.
+        state: State of the fleet.
+        step_h: Length of each step in hours, shape (N,).
+        start: Start of the first step.
     """
     low, high = bands.min_mw.copy(), bands.max_mw.copy()
     for row, asset in enumerate(zone.assets):
@@ -161,7 +168,14 @@ def within_reach(zone: Zone, bands: Bands, state: FleetState, step_h: Floats, st
 
 
 def reach_notes(zone: Zone, asked_for: Bands, cut: Bands, step_h: Floats) -> tuple[PlanNote, ...]:
-    """Return for how long each battery can follow its order, where ``within_reach`` cut it."""
+    """Return for how long each battery can follow its order, where ``within_reach`` cut it.
+
+    Args:
+        zone: The zone's configuration.
+        asked_for: The bands as orders ask for them.
+        cut: The bands of ``within_reach``.
+        step_h: Length of each step in hours, shape (N,).
+    """
     notes = []
     for row, asset in enumerate(zone.assets):
         short = (cut.min_mw[row] < asked_for.min_mw[row]) | (cut.max_mw[row] > asked_for.max_mw[row])

@@ -135,6 +135,12 @@ def follow(
 
     ``curve(net load) + (price_curve(price) - planned power) + frequency_curve(frequency)``: the net-load curve is drawn
     at the expected price and the price curve at the expected net load, so their departures from the plan add up.
+
+    Args:
+        planned: The setpoint with its curves.
+        net_mw: Measured net load of the served share; None: not measured.
+        hertz: Measured frequency, Hz; None: not measured.
+        price_per_mwh: Actual price; None: missing.
     """
     power = planned.power_mw if net_mw is None or not planned.curve else at(planned.curve, net_mw)
     if price_per_mwh is not None and planned.price_curve:

@@ -104,7 +104,15 @@ class Acts:
         return [order for order in orders if order.expires_at is None or order.expires_at > now]
 
     def new_order(self, zone: Zone, action: str, principal: str, reason: str, **fields: Any) -> Order:
-        """Return an order that nobody approved yet, issued now by the run's clock."""
+        """Return an order that nobody approved yet, issued now by the run's clock.
+
+        Args:
+            zone: The zone's configuration.
+            action: As in ``Order``.
+            principal: Who acts.
+            reason: Why, as it will be recorded.
+            **fields: Further fields of the order.
+        """
         if not plain(reason).strip():
             raise QuestionError("an order says why", hint="give reason, a sentence for the audit")
         return Order(
@@ -146,6 +154,12 @@ class Acts:
         """Send holds at once - to one zone, else to every zone, or those of the named assets - and say what became.
 
         All are sent before any answer is waited for.
+
+        Args:
+            zone: Name of the zone; None: every zone.
+            principal: Who acts.
+            reason: Why, as it will be recorded.
+            asset_ids: Names of assets; empty: the whole fleet.
 
         Raises:
             QuestionError: There is no plant, or no such zone.

@@ -86,6 +86,14 @@ def list_assets(
 ) -> AssetPage:
     """Return assets in the order of zone and fleet file, a page at a time.
 
+    Args:
+        context: Store, fleet and clock of the run.
+        zone: Name of the zone; None: all.
+        kind: Only this type of asset.
+        state: Only assets in this state.
+        limit: Most assets of a page.
+        cursor: From the page before; None: the first page.
+
     Raises:
         QuestionError: Zone or cursor is unknown.
     """

@@ -83,7 +83,15 @@ def open_case(
 def finish(
     context: ReadContext, case: BacktestCase, deliveries: Deliveries, run_id: str, reports: Reports
 ) -> BacktestDone:
-    """Return the result against no action and perfect foresight on the same actuals, and keep its report."""
+    """Return the result against no action and perfect foresight on the same actuals, and keep its report.
+
+    Args:
+        context: Store, fleet and clock of the run.
+        case: Zone, days and policy.
+        deliveries: What the plant delivered.
+        run_id: Id of the backtest.
+        reports: Keeps the report.
+    """
     days, zone = case.days, case.days.zone
     runs = settled(days, case.policy, deliveries)
     cost, idle, best = (runs[name].cost for name in (case.policy, "no_action", "perfect_foresight"))

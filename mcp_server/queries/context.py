@@ -109,6 +109,12 @@ def period(
 ) -> Period:
     """Return the period that a question means; ``as_of`` ends it where nothing else is said.
 
+    Args:
+        as_of: End of the period where the question names none.
+        start: First slot, inclusive; None: a default window before ``end``.
+        end: Last slot, exclusive; None: up to the newest slot.
+        default: Length of the period where the question names none.
+
     Raises:
         QuestionError: It ends before it starts.
     """

@@ -21,6 +21,13 @@ def get_forecast(
 ) -> ForecastAnswer:
     """Return the newest forecast of net load or price up to ``horizon_h``, with the live skill of its horizons.
 
+    Args:
+        context: Store, fleet and clock of the run.
+        target: ``net_load`` or ``price``.
+        zone: Name of the zone; None: the only one.
+        horizon_h: Longest horizon in hours.
+        all_quantiles: Seven quantiles instead of three.
+
     Raises:
         QuestionError: The zone is unknown.
     """
@@ -96,7 +103,14 @@ def predict_ramp(context: ReadContext, zone: str | None, horizon_min: int | None
 def some_skills(
     context: ReadContext, zone: str, *, target: str | None = None, until: datetime | None = None
 ) -> list[SkillFigures]:
-    """Return the newest live scores (up to ``until``) by target at four horizons from the shortest to the longest."""
+    """Return the newest live scores (up to ``until``) by target at four horizons from the shortest to the longest.
+
+    Args:
+        context: Store, fleet and clock of the run.
+        zone: Name of the zone.
+        target: ``net_load`` or ``price``; None: both.
+        until: Scores up to this time; None: the newest.
+    """
     filters = None if target is None else {"target": target}
     if until is None:
         rows = context.store.latest(SKILL, zone, filters=filters).dicts()

@@ -54,6 +54,13 @@ def get_performance(
 
     A day is a local day of the zone. Corrections are rows of their own and simply add up.
 
+    Args:
+        context: Store, fleet and clock of the run.
+        zone: Name of the zone; None: the only one.
+        start: First slot, inclusive; None: a default window before ``end``.
+        end: Last slot, exclusive; None: up to the newest slot.
+        by: What rows are grouped by.
+
     Raises:
         QuestionError: The zone is unknown, or the window is empty.
     """

@@ -61,6 +61,15 @@ def get_series(
     Above ``max_points`` slots, points are means over buckets of a round width (money: sums). Statistics are over all
     slots of the window, whatever is shown.
 
+    Args:
+        context: Store, fleet and clock of the run.
+        series: Name of the series.
+        zone: Name of the zone; None: the only one.
+        asset_id: Only this asset; None: all.
+        start: First slot, inclusive; None: a default window before ``end``.
+        end: Last slot, exclusive; None: up to the newest slot.
+        max_points: Most points of the answer.
+
     Raises:
         QuestionError: Zone or asset is unknown, or the window is empty.
     """

@@ -120,7 +120,17 @@ def change_policy(
     *,
     dry_run: bool,
 ) -> acting.PolicyChange:
-    """Return the orders in force before and after a change, and without ``dry_run`` the plan that makes it."""
+    """Return the orders in force before and after a change, and without ``dry_run`` the plan that makes it.
+
+    Args:
+        acts: Writes orders.
+        policy: The policy.
+        reason: Why, as it will be recorded.
+        zone: Name of the zone; None: the only one.
+        wish: Values of the tool's arguments by name, None where not given.
+        duration_min: Minutes from the next slot.
+        dry_run: Only report what would change.
+    """
     config = acts.zone(zone)
     order = _policy_order(acts, config, policy, reason, wish, duration_min)
     standing = acts.standing(config)

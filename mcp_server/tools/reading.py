@@ -81,7 +81,16 @@ def add_tool(
     auth: Any = None,
     timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Any]:
-    """Register a tool with its annotations and short schemas; return the full schema of its answer."""
+    """Register a tool with its annotations and short schemas; return the full schema of its answer.
+
+    Args:
+        server: The server.
+        function: The tool; its docstring is the description.
+        annotations: Hints for clients: read-only, destructive, idempotent.
+        title: Title for people.
+        auth: Checks the scopes of the token; None: any.
+        timeout_s: Seconds after which a call is ended.
+    """
     tool = ShortTool.from_function(
         saying_why(function), annotations=annotations, title=title, timeout=timeout_s, auth=auth
     )

@@ -30,6 +30,12 @@ def follow(
 
     Alerts of one episode's start share an id, so that a cause found later takes the place of the first. A change that
     is taken as real in the end is written into the ring, and settled anew, as it was measured.
+
+    Args:
+        state: The zone's forecast state; its ring takes corrected values.
+        step: Length of a slot.
+        slot: The closed slot as measured.
+        judged: What the guard makes of it.
     """
     head, index = state.head, step.index(slot.slot)
     alerts: list[Alert] = []

@@ -38,7 +38,14 @@ def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:
 
 
 def spreads_message(ramp_sd: Floats, level_sd: Floats, carry: Floats, decimals: int) -> Spreads:
-    """Return the message of spreads (H,), MW, written to ``decimals``, and carry (H,)."""
+    """Return the message of spreads (H,), MW, written to ``decimals``, and carry (H,).
+
+    Args:
+        ramp_sd: Standard deviation of the ramp to each horizon, MW, shape (H,).
+        level_sd: Standard deviation of the level at each horizon, MW, shape (H,).
+        carry: Regression of each horizon's error on the error at the first, no unit, shape (H,).
+        decimals: Digits after the point of values in MW.
+    """
     ramp, level, follows = _rounded_spreads(ramp_sd, level_sd, carry, 10.0**decimals).tolist()
     return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=follows)
 

@@ -122,7 +122,18 @@ def score_rows(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     levels: Floats,
     sums: Floats,
 ) -> None:
-    """Add the scores of all forecasts of slot ``index`` to ``sums`` (H, 5); the pinball loss is the levels' mean."""
+    """Add the scores of all forecasts of slot ``index`` to ``sums`` (H, 5); the pinball loss is the levels' mean.
+
+    Args:
+        index: Slot index.
+        actual: Value of the slot, NaN missing.
+        steps: Slots to each horizon, shape (H,).
+        origin: Slot index that each waiting row holds, -1 = none, shape (origins,).
+        now: Value at each origin, shape (origins,).
+        quantiles: Forecast quantiles of each waiting row, shape (origins, H, 7).
+        levels: The quantile levels, shape (7,).
+        sums: Sums by horizon, shape (H, 5); added to in place.
+    """
     rows = origin.shape[0]
     for h in range(steps.shape[0]):
         row = (index - steps[h]) % rows

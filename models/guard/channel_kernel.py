@@ -62,7 +62,18 @@ def _shifted(context: Floats, position: int, target: int) -> int:
 def fill_inputs(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, published: Floats, context: Floats, at: int, row: int, ahead: int, shape: Shape, out: Floats
 ) -> bool:
-    """Write the inputs of one forecast and return whether the published forecast of its target is known."""
+    """Write the inputs of one forecast and return whether the published forecast of its target is known.
+
+    Args:
+        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
+        published: Published forecasts of the rows, shape (rows, slots), NaN unknown.
+        context: Rows of ``context_of`` by position, shape (4, slots).
+        at: Position of the slot in ``window``.
+        row: Row of the channel.
+        ahead: Slots from origin to target.
+        shape: Sizes and rows of the guard.
+        out: Inputs, shape (inputs,); written in place.
+    """
     values, n = window[row], 0
     now = values[at]
     for j in shape.lags:
@@ -91,7 +102,14 @@ def fill_inputs(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 @kernel(error_model="numpy")
 def factors(group: int, day_class: int, groups: int, out: Floats) -> None:
-    """Write what each input is multiplied with: 1, two harmonics of the local time, Saturday, Sunday or holiday."""
+    """Write what each input is multiplied with: 1, two harmonics of the local time, Saturday, Sunday or holiday.
+
+    Args:
+        group: Group of the local day.
+        day_class: 0 workday, 1 Saturday, 2 Sunday or holiday.
+        groups: Groups of a day.
+        out: Factors, shape (7,); written in place.
+    """
     angle = 2.0 * np.pi * (group + 0.5) / groups
     out[0] = 1.0
     out[1], out[2] = np.sin(angle), np.cos(angle)
@@ -103,7 +121,18 @@ def factors(group: int, day_class: int, groups: int, out: Floats) -> None:
 def forecast(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, published: Floats, context: Floats, at: int, s: int, shape: Shape, fit: Fit, work: Floats
 ) -> float:
-    """Return the forecast of stream ``s`` from position ``at`` (MW), NaN where there is none."""
+    """Return the forecast of stream ``s`` from position ``at`` (MW), NaN where there is none.
+
+    Args:
+        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
+        published: Published forecasts of the rows, shape (rows, slots), NaN unknown.
+        context: Rows of ``context_of`` by position, shape (4, slots).
+        at: Position of the slot in ``window``.
+        s: Number of the stream (a channel and a horizon).
+        shape: Sizes and rows of the guard.
+        fit: What was learned.
+        work: Scratch space for the inputs, overwritten.
+    """
     row, ahead = shape.row[s], shape.ahead[s]
     inputs = work[: fit.mean.shape[1]]
     known = fill_inputs(window, published, context, at, row, ahead, shape, inputs)
@@ -135,7 +164,16 @@ def near(scale: Floats32, group: int) -> float:
 
 @kernel(error_model="numpy")
 def width_of(s: int, row: int, group: int, special: float, state: State, fit: Fit) -> float:
-    """Return the standard deviation (MW) expected of an error of stream ``s``."""
+    """Return the standard deviation (MW) expected of an error of stream ``s``.
+
+    Args:
+        s: Number of the stream (a channel and a horizon).
+        row: Row of the channel.
+        group: Group of the local day.
+        special: 1 on a special day (``context_of``), where errors are expected to be larger; else 0.
+        state: Windows and waiting forecasts of the guard.
+        fit: What was learned.
+    """
     ratio = min(max(state.ratio[s], 0.5), 3.0)
     size = max(near(state.scale[s], group) * np.sqrt(ratio), fit.floor[row])
     return float(WIDTH * size * (SPECIAL_WIDTH if special > 0.0 else 1.0))
@@ -152,7 +190,18 @@ def _error(window: Floats, at: int, index: int, s: int, shape: Shape, state: Sta
 def standardised(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, context: Floats, at: int, index: int, s: int, shape: Shape, state: State, fit: Fit
 ) -> float:
-    """Return the error of stream ``s`` at the slot in standard deviations; NaN where its origin is not trusted."""
+    """Return the error of stream ``s`` at the slot in standard deviations; NaN where its origin is not trusted.
+
+    Args:
+        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
+        context: Rows of ``context_of`` by position, shape (4, slots).
+        at: Position of the slot in ``window``.
+        index: Slot index at ``at``.
+        s: Number of the stream (a channel and a horizon).
+        shape: Sizes and rows of the guard.
+        state: Windows and waiting forecasts of the guard.
+        fit: What was learned.
+    """
     if state.trusted[(index - shape.ahead[s]) % state.trusted.shape[0]] == 0.0:
         return np.nan
     width = width_of(s, shape.row[s], int(context[0, at]), context[2, at], state, fit)

@@ -88,7 +88,18 @@ def _same_level(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 def longest_repeat(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, at: int, index: int, row: int, first: int, last: int, every: int, state: State
 ) -> float:
-    """Return how many of the newest values (3 at most) equal those ``first`` to ``last`` slots before."""
+    """Return how many of the newest values (3 at most) equal those ``first`` to ``last`` slots before.
+
+    Args:
+        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
+        at: Position of the slot in ``window``.
+        index: Slot index at ``at``.
+        row: Row of the channel.
+        first: Smallest lag in slots.
+        last: Largest lag in slots, inclusive.
+        every: Slots between the lags.
+        state: Windows and waiting forecasts of the guard.
+    """
     longest = 0
     now = _seen(window, at, index, row, 0, state)
     for lag in range(first, last + 1, every):
@@ -132,7 +143,19 @@ def _drift(window: Floats, published: Floats, at: int, shape: Shape) -> float:
 def given_inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     window: Floats, supply: Floats, at: int, index: int, ahead: int, s: int, shape: Shape, state: State, out: Floats
 ) -> None:
-    """Write what the change of load over ``ahead`` slots is explained with: its forecast, channels, other supply."""
+    """Write what the change of load over ``ahead`` slots is explained with: its forecast, channels, other supply.
+
+    Args:
+        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
+        supply: Other supply at the slot, shape (companions,), MW.
+        at: Position of the slot in ``window``.
+        index: Slot index at ``at``.
+        ahead: Slots from origin to target.
+        s: Number of the stream (a channel and a horizon).
+        shape: Sizes and rows of the guard.
+        state: Windows and waiting forecasts of the guard.
+        out: Inputs, shape (inputs,); written in place.
+    """
     ring = state.waiting.shape[1]
     issued = (index - ahead) % ring
     out[0] = state.waiting[s, issued] - window[0, at - ahead]
@@ -149,7 +172,18 @@ def given_inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
 def given_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, supply: Floats, at: int, index: int, which: int, shape: Shape, state: State, fit: Fit
 ) -> float:
-    """Return measured load minus what its forecast and the other supply together say, MW."""
+    """Return measured load minus what its forecast and the other supply together say, MW.
+
+    Args:
+        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
+        supply: Other supply at the slot, shape (companions,), MW.
+        at: Position of the slot in ``window``.
+        index: Slot index at ``at``.
+        which: 0: over the shortest horizon, 1: over the longest.
+        shape: Sizes and rows of the guard.
+        state: Windows and waiting forecasts of the guard.
+        fit: What was learned.
+    """
     if fit.given.shape[1] == 0:
         return np.nan
     s = shape.first[0] if which == 0 else shape.last[0]
@@ -167,7 +201,21 @@ def members(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes 
     window: Floats, published: Floats, supply: Floats, totals: Floats, context: Floats, at: int, index: int,
     shape: Shape, state: State, fit: Fit, out: Floats,
 ) -> int:  # fmt: skip
-    """Write the level of every member, NaN where it has none, and return the onset of the most likely ramp."""
+    """Write the level of every member, NaN where it has none, and return the onset of the most likely ramp.
+
+    Args:
+        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
+        published: Published forecasts of the rows, shape (rows, slots), NaN unknown.
+        supply: Other supply at the slot, shape (companions,), MW.
+        totals: Error of each balance at the slot, shape (balances,), MW.
+        context: Rows of ``context_of`` by position, shape (4, slots).
+        at: Position of the slot in ``window``.
+        index: Slot index at ``at``.
+        shape: Sizes and rows of the guard.
+        state: Windows and waiting forecasts of the guard.
+        fit: What was learned.
+        out: Level of each member, shape (members,); written in place.
+    """
     out[:] = np.nan
     group, special = int(context[0, at]), context[2, at]
     ring = state.trusted.shape[0]
@@ -244,7 +292,15 @@ def evidence_of(value: float, n: int, fit: Fit) -> float:
 
 @kernel(error_model="numpy")
 def decks(levels: Floats, shape: Shape, fit: Fit, own: Floats, out: Floats) -> None:
-    """Write the evidence of each member into ``own`` and the level of each deck into ``out``."""
+    """Write the evidence of each member into ``own`` and the level of each deck into ``out``.
+
+    Args:
+        levels: Level of each member, shape (members,), NaN = none.
+        shape: Sizes and rows of the guard.
+        fit: What was learned.
+        own: Evidence of each member, shape (members,); written in place.
+        out: Level of each deck, shape (decks,); written in place.
+    """
     for n in range(MEMBERS):
         own[n] = evidence_of(levels[n], n, fit)
     out[:] = np.nan

@@ -67,14 +67,28 @@ class StreamFit:
     rows: list[int] = field(default_factory=lambda: [0, 0])
 
     def inputs(self, series: Series, first: int, last: int, shape: Shape) -> tuple[Floats, Bools]:
-        """Return the inputs (rows, inputs) of origins ``first`` to ``last`` and where a published forecast is known."""
+        """Return the inputs (rows, inputs) of origins ``first`` to ``last`` and where a published forecast is known.
+
+        Args:
+            series: Windows, published forecasts and context.
+            first: First position.
+            last: Last position, exclusive.
+            shape: Sizes and rows of the guard.
+        """
         count = len(shape.lags) + len(shape.days) + 3 * shape.channels + PUBLISHED_INPUTS
         out, known = np.empty((last - first, count)), np.zeros(last - first, dtype=np.bool_)
         _inputs(series.window, series.published, series.context, first, last, self.row, self.ahead, shape, out, known)
         return out, known
 
     def design(self, inputs: Floats, series: Series, first: int, shape: Shape) -> Floats32:
-        """Return the terms of each row."""
+        """Return the terms of each row.
+
+        Args:
+            inputs: Inputs of the rows, shape (rows, inputs).
+            series: Windows, published forecasts and context.
+            first: Position of the first row.
+            shape: Sizes and rows of the guard.
+        """
         assert self.scaling is not None
         terms = inputs.shape[1] * FACTORS + shape.groups * DAY_CLASSES
         out = np.empty((len(inputs), terms), dtype=np.float32)
@@ -91,7 +105,15 @@ class StreamFit:
         self.scaling = mean, np.where(sd > 0.0, sd, np.inf)
 
     def add(self, design: Floats32, inputs: int, target: Floats, known: Bools, fade: float) -> None:
-        """Fade what was learned and add a block."""
+        """Fade what was learned and add a block.
+
+        Args:
+            design: Terms of the rows, shape (rows, terms).
+            inputs: Number of inputs; the last four are of the published forecast.
+            target: Change to the target, MW, shape (rows,), NaN = not learned.
+            known: Whether the published forecast of each row is known, shape (rows,).
+            fade: Weight that the earlier sums keep, 0 to 1.
+        """
         if not self.gram:
             terms = design.shape[1]
             self.gram = [np.zeros((terms, terms)) for _ in range(2)]
@@ -151,6 +173,13 @@ class Regressions:
         """Forecast the origins ``first`` to ``last``, write ``forecasts`` (slots, S), then learn these origins.
 
         Only origins whose target lies before ``last`` are learned here, the rest with the next block.
+
+        Args:
+            series: Windows, published forecasts and context.
+            first: First position.
+            last: Last position, exclusive.
+            forecasts: Forecasts by origin and stream, MW, shape (slots, S); written in place.
+            learn: Whether the origins are learned afterwards.
         """
         beta, usable = self.coefficients()
         fade = 0.5 ** ((last - first) / self._shape.per_day / HALF_LIFE_DAYS)

@@ -36,6 +36,12 @@ def context_of(calendar: Calendar, first: int, last: int, groups: int) -> Floats
 
     Special are public holidays, the day after, and the week after a change of the clock: habits depart from the
     calendar.
+
+    Args:
+        calendar: Calendar of the zone.
+        first: First slot index.
+        last: Last slot index, exclusive.
+        groups: Groups of a day.
     """
     week = 7 * calendar.step.per_day
     before = _ahead_min(calendar, first - week, last - week)

@@ -192,6 +192,16 @@ def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
     All trees go down a level before any goes further, and no branch depends on values: so the processor need not wait
     for one node to know the next. Unsigned numbers spare the test for an index from the end.
+
+    Args:
+        rows: Inputs, shape (n, columns).
+        bases: Base score of each ensemble, shape (ensembles,).
+        depth: Levels of the deepest tree.
+        ends: End of each ensemble in ``roots``, shape (ensembles,).
+        roots: Node of each tree's root.
+        links: Column, direction of missing values and first child of each node, packed.
+        values: Threshold of a split or value of a leaf, by node.
+        out: Sums, shape (n, ensembles); written in place.
     """
     one, column = np.uint64(1), np.uint64(_COLUMN_MASK)
     at = np.empty(roots.shape[0], dtype=np.uint64)

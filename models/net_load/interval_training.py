@@ -29,7 +29,16 @@ class Forward:
         self.rows = 0
 
     def add(self, origins: Ints, groups: Ints, change: Floats, linear: Linear, base: Floats, inputs: Floats) -> None:
-        """Keep a batch; ``inputs`` are the width model's columns of the table, shape (columns, n)."""
+        """Keep a batch; ``inputs`` are the width model's columns of the table, shape (columns, n).
+
+        Args:
+            origins: Slot indices of the origins, shape (n,).
+            groups: Slot of the day of each target, shape (n,).
+            change: Actual change to the target, MW, shape (n,).
+            linear: Predictions of the linear stages.
+            base: Change of the base forecast, MW, shape (n,), NaN where there is none.
+            inputs: Columns of the interval model, shape (columns, n).
+        """
         self._parts.append(
             {
                 "origin": origins.astype(float), "group": groups.astype(float), "change": change, "first": linear.first,

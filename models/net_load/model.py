@@ -63,7 +63,14 @@ class ServedNetLoad:
         object.__setattr__(self, "_width", width)
 
     def forecast(self, rows: Floats, now_mw: float, errors: ErrorView, groups: Ints) -> NetLoadForecast:
-        """Return the forecast for one origin; see ``models.served.NetLoadPart``."""
+        """Return the forecast for one origin; see ``models.served.NetLoadPart``.
+
+        Args:
+            rows: Features, shape (features, H).
+            now_mw: Net load at the origin.
+            errors: Trailing errors of the stream.
+            groups: Slot of the day of each target, shape (H,).
+        """
         case = self.columns.case(rows)
         first, linear = self.linear(rows, groups, case)
         change = self._with_trees(rows, case, first, linear)
@@ -140,7 +147,16 @@ def net_load_from_arrays(arrays: Mapping[str, Any]) -> ServedNetLoad:
 def tree_inputs(
     rows: Floats, columns: Ints, places: Columns, first: Floats, linear: Floats, case: Ints
 ) -> npt.NDArray[np.float32]:
-    """Return the inputs of the trees, shape (n, columns + 3): the columns, A, base - A and the linear forecast - A."""
+    """Return the inputs of the trees, shape (n, columns + 3): the columns, A, base - A and the linear forecast - A.
+
+    Args:
+        rows: Features, shape (features, n).
+        columns: Features that the trees read.
+        places: Where the table keeps what the stages derive.
+        first: Prediction of the first stage, MW, shape (n,).
+        linear: Prediction of the last linear stage, MW, shape (n,).
+        case: Case of each row, shape (n,).
+    """
     out = np.empty((rows.shape[1], len(columns) + DERIVED), dtype=np.float32)
     out[:, : len(columns)] = rows[columns].T
     derived = places.derived(rows, first, case)

@@ -77,6 +77,12 @@ def adapt_levels(levels: Floats, below: npt.NDArray[np.bool_], gamma: float, nom
     The median stays: it is the forecast itself.
 
     Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021.
+
+    Args:
+        levels: Levels of one horizon, shape (7,); changed in place.
+        below: Whether the actual value was below each quantile, shape (7,).
+        gamma: Size of a step.
+        nominal: The stated levels q, shape (7,).
     """
     for q in range(levels.shape[0]):
         if nominal[q] == 0.5:
@@ -105,6 +111,22 @@ def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
     """Enter the errors of all forecasts whose target is slot ``index`` and adapt the levels; return how many.
 
     Compiled together with what it calls: the compiler's cache would not see a change in another file.
+
+    Args:
+        index: Slot index.
+        actuals: Values up to slot ``index``, which is the last, shape (n,), NaN missing.
+        steps: Slots to each horizon, shape (H,).
+        origin: Slot index that each waiting row holds, -1 = none, shape (origins,).
+        by_model: Whether a model made each row; the errors of others are not entered, shape (origins,).
+        quantiles: Forecast quantiles of each waiting row, shape (origins, H, 7).
+        mean: Mean forecasts, shape (origins, H).
+        first_error: Error of each row's mean at the first horizon, shape (origins,), NaN until known.
+        block: Exponential means of the slot of the day, shape (fields, H); changed in place.
+        recent: Exponential means over all slots, shape (4, H); changed in place.
+        levels: Adapted levels, shape (H, 7); changed in place.
+        gamma: Size of a step by horizon, shape (H,).
+        memory: Entries that each mean remembers, shape (9,), from ``memories``.
+        nominal: The stated levels, shape (7,).
     """
     entered = 0
     rows = origin.shape[0]
@@ -197,6 +219,12 @@ def near_one(slots: Floats, f: int, h: int, group: int) -> float:
     """Return field ``f`` of horizon ``h`` at a slot of the day, averaged with its neighbours.
 
     Slots without entries are left out; where all three have none, the mean over all slots; NaN without any.
+
+    Args:
+        slots: Means by slot of the day, shape (groups, fields, H).
+        f: The field.
+        h: The horizon's number.
+        group: The slot of the day.
     """
     n = slots.shape[0]
     total = 0.0

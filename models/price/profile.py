@@ -140,7 +140,15 @@ def scale_of(spread: float, base: Floats) -> float:
 
 @kernel
 def deviation(value: float, level: float, scale: float, cap: float, clip: float) -> float:
-    """Return the clipped scaled deviation of one value, NaN if it is missing."""
+    """Return the clipped scaled deviation of one value, NaN if it is missing.
+
+    Args:
+        value: Price per MWh, NaN missing.
+        level: Price per MWh that the profile expects.
+        scale: Size of a usual deviation, per MWh, above 0.
+        cap: Prices are cut to this size first, per MWh.
+        clip: Largest size of the result.
+    """
     if np.isnan(value):
         return np.nan
     d = (min(max(value, -cap), cap) - level) / scale

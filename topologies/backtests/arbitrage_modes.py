@@ -52,7 +52,14 @@ class Mode(StrEnum):
 
 
 def market_of(frame: pd.DataFrame, zone: Zone, first_slot: datetime, end: datetime) -> PriceHistory:
-    """Return the prices of ``frame`` up to ``end`` with the zone's clock, the test beginning with ``first_slot``."""
+    """Return the prices of ``frame`` up to ``end`` with the zone's clock, the test beginning with ``first_slot``.
+
+    Args:
+        frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
+        zone: The zone's configuration.
+        first_slot: First slot of the test.
+        end: End of the rows, exclusive.
+    """
     rows = with_net_load(frame.loc[frame.index < pd.Timestamp(end)], zone)
     index = zone.step.index(rows.index[0].to_pydatetime())
     minutes = local_minutes(index, index + len(rows), step_min=zone.step_min, time_zone=zone.time_zone)
@@ -123,7 +130,16 @@ def _offers(
 def trade_day_ahead(
     frame: pd.DataFrame, zone: Zone, battery: UnitBattery, test_from: datetime, test_to: datetime, progress: Progress
 ) -> tuple[PriceHistory, Floats, dict[str, Floats]]:
-    """Return the market over the test's local days, the path of its schedules, and that with load forecasts alone."""
+    """Return the market over the test's local days, the path of its schedules, and that with load forecasts alone.
+
+    Args:
+        frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
+        zone: The zone's configuration.
+        battery: The battery that trades.
+        test_from: First slot of the test.
+        test_to: End of the test, exclusive.
+        progress: Called with the share done (0-1) and a text.
+    """
     paths: list[Floats] = []
     late = any(role_of(column.rpartition(":")[2]) == "renewables" for column in frame.columns)
     conventions: tuple[Convention, ...] = ("benchmark", "load_only") if late else ("benchmark",)

@@ -195,7 +195,14 @@ def run_log(
 def stored_log(
     store: Store, zone: Zone, *, start: datetime | None = None, end: datetime | None = None
 ) -> Iterator[Message]:
-    """Yield the messages of ``bids`` that led to the stored decisions, in their order."""
+    """Yield the messages of ``bids`` that led to the stored decisions, in their order.
+
+    Args:
+        store: The store to read.
+        zone: The zone's configuration.
+        start: First decided slot, inclusive; None: from the first.
+        end: Last decided slot, exclusive; None: to the last.
+    """
     bids = _bids(store, zone.zone, start, end)
     corrections = _corrections(store, zone, start, end)
     standing: dict[str, Order] = {}

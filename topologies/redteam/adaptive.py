@@ -41,7 +41,14 @@ class Reach:
 
 
 def reach(run: CleanRun, numbers: list[int], hours: int, seed: int) -> Reach:
-    """Let the attacker forge load for ``hours`` at the starts ``numbers``, net load and totals moved along."""
+    """Let the attacker forge load for ``hours`` at the starts ``numbers``, net load and totals moved along.
+
+    Args:
+        run: The clean run.
+        numbers: Numbers of the starts.
+        hours: Length of the attack.
+        seed: Seed of the signs.
+    """
     part = run.parts[0]
     slots = hours * 60 // part.layout.step.minutes
     biases, alarmed = np.zeros((len(numbers), slots)), np.zeros(len(numbers))

@@ -83,7 +83,16 @@ def run_clean(
 
 
 def choose_starts(truth: Floats, begin: int, end: int, n: int, slots: int, rng: np.random.Generator) -> list[int]:
-    """Return one random start in each of ``n`` equal parts of the test whose values are all there."""
+    """Return one random start in each of ``n`` equal parts of the test whose values are all there.
+
+    Args:
+        truth: Channel values as measured, MW, shape (rows, slots).
+        begin: First slot of the test.
+        end: Its end, exclusive.
+        n: Number of parts.
+        slots: Slots of an attack.
+        rng: Chooses the starts.
+    """
     edges = np.linspace(begin, end - slots, n + 1).astype(int)
     starts = []
     for a, b in itertools.pairwise(edges):
@@ -136,14 +145,30 @@ def inject(run: CleanRun, attack: Attack, seed: int) -> Detection | None:
 
 
 def forged_run(run: CleanRun, number: int, forged: dict[int, Floats], moves_total: bool, after: int = 0) -> Floats:
-    """Return what the guard says over the forged slots at one start, and ``after`` true slots behind them."""
+    """Return what the guard says over the forged slots at one start, and ``after`` true slots behind them.
+
+    Args:
+        run: The clean run.
+        number: Number of the start.
+        forged: Forged values by row, MW, shape (slots,).
+        moves_total: Whether the attacker moves independent totals along.
+        after: True slots behind the forged ones.
+    """
     return forged_series(run, number, forged, moves_total, after)[0]
 
 
 def forged_series(
     run: CleanRun, number: int, forged: dict[int, Floats], moves_total: bool, after: int = 0
 ) -> tuple[Floats, Floats]:
-    """Return what the guard says over the forged slots, and the values that it lets in, shape (rows, slots)."""
+    """Return what the guard says over the forged slots, and the values that it lets in, shape (rows, slots).
+
+    Args:
+        run: The clean run.
+        number: Number of the start.
+        forged: Forged values by row, MW, shape (slots,).
+        moves_total: Whether the attacker moves independent totals along.
+        after: True slots behind the forged ones.
+    """
     part, start = run.parts[run.part_of[number]], run.starts[number]
     slots = len(next(iter(forged.values())))
     begin = max(start - part.layout.window, 0)

@@ -83,7 +83,14 @@ def _make(step: str, settings: Settings, zone: Zone) -> Reducer[Any]:
 
 
 def run_into_store(chain: Chain, messages: Iterable[Message], store: Store, run: str = "") -> None:
-    """Feed all messages and write what every topic carries into the store, as the storage topology does."""
+    """Feed all messages and write what every topic carries into the store, as the storage topology does.
+
+    Args:
+        chain: The steps.
+        messages: Messages of the sources, in order.
+        store: The store to write.
+        run: Name of the run.
+    """
     pending: dict[str, tuple[Table, list[Row]]] = {}
     epoch = datetime.fromtimestamp(0, UTC)
     held = 0

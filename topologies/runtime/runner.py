@@ -66,6 +66,12 @@ class Runner:
         Broken input becomes a dead letter with its reason. So does a record that a reducer fails on: its state is
         untouched, the failure is logged loudly, and the stream goes on.
 
+        Args:
+            payload: Raw value; None: a tombstone.
+            key: Raw key, the zone's name.
+            origin: Topic, partition and offset.
+            state: State of the key.
+
         Raises:
             UnreachableError: Infrastructure is lost; the worker must stop and try again.
         """
@@ -126,7 +132,15 @@ class Runner:
 
 
 def dead_letter(reason: str, detail: str, payload: bytes | None, key: bytes | None, origin: Origin) -> Output:
-    """Return the dead letter of a record, its raw bytes cut to what a topic can hold."""
+    """Return the dead letter of a record, its raw bytes cut to what a topic can hold.
+
+    Args:
+        reason: Reason code.
+        detail: What is wrong, in words.
+        payload: Raw value; None: a tombstone.
+        key: Raw key, the zone's name.
+        origin: Topic, partition and offset.
+    """
     raw = payload or b""
     return Output(
         DLQ.name,

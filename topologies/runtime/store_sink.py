@@ -80,7 +80,17 @@ class StoreSink(BaseSink):
     def add(  # noqa: PLR0917  # the signature is the base class's
         self, value: Any, key: Any, timestamp: int, headers: Any, topic: str, partition: int, offset: int
     ) -> None:
-        """Take one record: raw bytes of value and key, the broker's time in ms, and where it stands."""
+        """Take one record: raw bytes of value and key, the broker's time in ms, and where it stands.
+
+        Args:
+            value: Raw value.
+            key: Raw key.
+            timestamp: The broker's time, ms since 1970-01-01.
+            headers: Not used.
+            topic: Name of the topic.
+            partition: Number of the partition.
+            offset: Offset in it.
+        """
         short = self._topics[topic].name
         try:
             message = self._decoders[topic](value)

@@ -200,7 +200,18 @@ def open_simulator(
     overrides: Overrides | None = None,
     measured_assets: bool = False,
 ) -> SimulatorFeed:
-    """Return the simulator as a feed, with ``history`` before ``start``."""
+    """Return the simulator as a feed, with ``history`` before ``start``.
+
+    Args:
+        names: Zones to simulate.
+        start: First live slot.
+        history: Length of the rows before ``start``.
+        seed: Seed of weather and load.
+        step_min: Length of a slot in minutes.
+        own: The user's fleet.
+        overrides: Time zone and market from the command line.
+        measured_assets: Whether a battery per zone is reported as measured.
+    """
     zones: dict[str, Zone] = {}
     notes = ["synthetic data: a seeded simulator, no real grid"]
     for name in names:

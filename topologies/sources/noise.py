@@ -25,14 +25,31 @@ def place_code(name: str) -> int:
 
 @lru_cache(maxsize=1 << 16)
 def white(seed: int, place: int, stream: int, day: int, per_day: int) -> Floats:
-    """Return standard normal noise of one day, shape (per_day,); ``day`` counts from 1970-01-01."""
+    """Return standard normal noise of one day, shape (per_day,); ``day`` counts from 1970-01-01.
+
+    Args:
+        seed: Seed of the run.
+        place: Code of the place.
+        stream: Number of the quantity.
+        day: Days since 1970-01-01.
+        per_day: Values of a day.
+    """
     drawn = np.random.default_rng([seed, place, stream, day, per_day]).standard_normal(per_day)
     drawn.flags.writeable = False
     return drawn
 
 
 def white_span(seed: int, place: int, stream: int, first_day: int, days: int, per_day: int) -> Floats:
-    """Return standard normal noise of consecutive days, shape (days * per_day,)."""
+    """Return standard normal noise of consecutive days, shape (days * per_day,).
+
+    Args:
+        seed: Seed of the run.
+        place: Code of the place.
+        stream: Number of the quantity.
+        first_day: Days since 1970-01-01 of the first.
+        days: Number of days.
+        per_day: Values of a day.
+    """
     return np.concatenate([white(seed, place, stream, first_day + i, per_day) for i in range(days)])
 
 
@@ -59,7 +76,16 @@ def slow(seed: int, place: int, stream: int, hours: Floats, rho: float) -> Float
 
 
 def shared(seed: int, place: int, stream: int, hours: Floats, rho: float, *, common: float = 0.6) -> Floats:
-    """Return slow noise of which the share ``common`` of the variance is the same at all places."""
+    """Return slow noise of which the share ``common`` of the variance is the same at all places.
+
+    Args:
+        seed: Seed of the run.
+        place: Code of the place.
+        stream: Number of the quantity.
+        hours: Hours since 1970-01-01, rising.
+        rho: Correlation from hour to hour, 0 to below 1.
+        common: Share of the variance that all places have in common, 0 to 1.
+    """
     everywhere = slow(seed, EVERYWHERE, stream, hours, rho)
     here = slow(seed, place, stream, hours, rho)
     return math.sqrt(common) * everywhere + math.sqrt(1.0 - common) * here

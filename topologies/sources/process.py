@@ -303,6 +303,13 @@ def run_source(
 ) -> Checkpoint:
     """Open what the options ask for and send it to the broker of the settings until done or told to stop.
 
+    Args:
+        options: What to send, and how fast.
+        settings: The settings of this process.
+        stop: Set to end early.
+        refit: Makes the function that trains during a replay; None: no refits.
+        on_progress: Called after each checkpoint.
+
     Raises:
         VppError: A file, setting or the broker is wrong.
     """

@@ -74,7 +74,14 @@ def clear_sky_wm2(latitude_deg: float, hours: Floats) -> Floats:
 
 
 def solar_mw(climate: Climate, clear_wm2: Floats, cloud: Floats, temperature_c: Floats) -> Floats:
-    """Return photovoltaic output in MW, 0 at night; 15 % is lost on the way, 0.4 % more per degree above 15."""
+    """Return photovoltaic output in MW, 0 at night; 15 % is lost on the way, 0.4 % more per degree above 15.
+
+    Args:
+        climate: Climate and capacity of the place.
+        clear_wm2: Irradiance under a clear sky, W/m2, shape (n,).
+        cloud: Cloud cover, 0-1, shape (n,).
+        temperature_c: Air temperature, degrees C, shape (n,).
+    """
     ground = clear_wm2 * (1.0 - 0.75 * cloud**3.4)
     return 0.85 * climate.solar_mw * np.clip(ground / 1000.0 * (1.0 - 0.004 * (temperature_c - 15.0)), 0.0, 1.0)
 

@@ -79,6 +79,13 @@ class ChannelCheck:
     ) -> None:
         """Refuse prices that stand only in every second, third, ... slot where nothing says what they stand for.
 
+        Args:
+            path: The file, for the message.
+            zone: Name of the zone.
+            phases: Rows by second of the day.
+            step_min: Length of a slot in minutes.
+            repeat: Channels whose values repeat until the next one, as the mapping states.
+
         Raises:
             DataError: They do.
         """

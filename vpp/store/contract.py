@@ -145,7 +145,15 @@ class Store(ABC):
         columns: Sequence[str] | None = None,
         run: str | None = None,
     ) -> Rows:
-        """Return the rows of each zone's newest time: the last forecast whole, all assets of the last slot."""
+        """Return the rows of each zone's newest time: the last forecast whole, all assets of the last slot.
+
+        Args:
+            table: The table or its name.
+            zone: One zone, several, or None for all.
+            filters: Column name to the value, or to the values one of which, a row must have.
+            columns: Columns wanted, None for all.
+            run: Another run than the store's own.
+        """
         query = self._query(table, zone=zone, filters=filters, columns=columns, run=run)
         values = [row for one in self._newest(query) for row in self._select(one)]
         return Rows(query.table, tuple(column.name for column in query.columns), values)
@@ -160,7 +168,16 @@ class Store(ABC):
         filters: Filters | None = None,
         run: str | None = None,
     ) -> int:
-        """Return how many rows there are."""
+        """Return how many rows there are.
+
+        Args:
+            table: The table or its name.
+            zone: One zone, several, or None for all.
+            start: First time, inclusive; None: from the first row.
+            end: Last time, exclusive; None: to the last row.
+            filters: Column name to the value, or to the values one of which, a row must have.
+            run: Another run than the store's own.
+        """
         return self._count(self._query(table, zone=zone, start=start, end=end, filters=filters, run=run))
 
     def spans(self, table: Table | str, *, run: str | None = None) -> tuple[Span, ...]:
@@ -181,7 +198,17 @@ class Store(ABC):
         columns: Sequence[str] | None = None,
         run: str | None = None,
     ) -> Iterator[Rows]:
-        """Yield rows in the order of the table's key, in chunks, without holding the whole table in memory."""
+        """Yield rows in the order of the table's key, in chunks, without holding the whole table in memory.
+
+        Args:
+            table: The table or its name.
+            zone: One zone, several, or None for all.
+            start: First time, inclusive; None: from the first row.
+            end: Last time, exclusive; None: to the last row.
+            filters: Column name to the value, or to the values one of which, a row must have.
+            columns: Columns wanted, None for all.
+            run: Another run than the store's own.
+        """
         query = self._query(table, zone=zone, start=start, end=end, filters=filters, columns=columns, run=run)
         names = tuple(column.name for column in query.columns)
         for chunk in self._scan(query, CHUNK_ROWS):

@@ -85,7 +85,14 @@ def decision_at(store: Store, zone: str, when: datetime) -> StoredDecision:
 def decisions_of(
     store: Store, zone: str | None = None, *, start: datetime | None = None, end: datetime | None = None
 ) -> Iterator[StoredDecision]:
-    """Yield the decisions of one zone or of all, revisions included, in the order of their key."""
+    """Yield the decisions of one zone or of all, revisions included, in the order of their key.
+
+    Args:
+        store: The store to read.
+        zone: One zone, several, or None for all.
+        start: First decided slot, inclusive; None: from the first.
+        end: Last decided slot, exclusive; None: to the last.
+    """
     for chunk in store.scan(DECISIONS, zone=zone, start=start, end=end, columns=("body",)):
         for (body,) in chunk:
             yield StoredDecision(read_decision(body), body)

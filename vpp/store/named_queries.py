@@ -133,7 +133,15 @@ def ledger_totals(
     end: datetime | None = None,
     run: str | None = None,
 ) -> list[LedgerTotal]:
-    """Return the sums of the ledger by zone and asset, in the order of their names; sums are exact to the last bit."""
+    """Return the sums of the ledger by zone and asset, in the order of their names; sums are exact to the last bit.
+
+    Args:
+        store: The store to read.
+        zone: One zone, several, or None for all.
+        start: First slot, inclusive; None: from the first row.
+        end: Last slot, exclusive; None: to the last row.
+        run: Another run than the store's own.
+    """
     columns = ("zone", "asset_id", "currency", "slot", "energy_mwh", *MONEY, "price_per_mwh")
     groups: dict[tuple[str, str, str], list[tuple[object, ...]]] = defaultdict(list)
     for chunk in store.scan("ledger", zone=zone, start=start, end=end, columns=columns, run=run):
@@ -186,7 +194,15 @@ def ledger_errors(
     end: datetime | None = None,
     run: str | None = None,
 ) -> LedgerErrors:
-    """Return how far the ledger is from the delivered energy of ``assets`` and from its own arithmetic."""
+    """Return how far the ledger is from the delivered energy of ``assets`` and from its own arithmetic.
+
+    Args:
+        store: The store to read.
+        zone: One zone, several, or None for all.
+        start: First slot, inclusive; None: from the first row.
+        end: Last slot, exclusive; None: to the last row.
+        run: Another run than the store's own.
+    """
     place = ("zone", "slot", "asset_id")
     balance: dict[tuple[str, datetime, str], list[float]] = defaultdict(list)
     for chunk in store.scan("assets", zone=zone, start=start, end=end, columns=(*place, "energy_mwh"), run=run):

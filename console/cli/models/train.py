@@ -115,6 +115,13 @@ def _train_all(feed: FileFeed, settings: Settings, end: datetime, wanted: Wanted
 def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wanted: Wanted) -> dict[str, Any]:
     """Train one zone's model on the rows before ``end``, judge it, keep it, and put it in force where it may.
 
+    Args:
+        feed: The history file.
+        zone: The zone's configuration.
+        settings: The settings of this process.
+        end: End of the training rows, exclusive.
+        wanted: Whether to promote, and whether without a comparison.
+
     Raises:
         DataError: There are too few rows.
         UnreachableError: The broker that the settings name does not take the promotion.

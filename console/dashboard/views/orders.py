@@ -189,7 +189,15 @@ def _order(row: dict[str, Any]) -> Order:
 def life(
     moment: Moment, order_id: str, plan: PlanState | None, row: dict[str, Any] | None, wall: datetime
 ) -> list[dict[str, Any]]:
-    """Return the life of an order as steps: ``state`` is ``done``, ``waits``, ``failed`` or ``ahead``."""
+    """Return the life of an order as steps: ``state`` is ``done``, ``waits``, ``failed`` or ``ahead``.
+
+    Args:
+        moment: What the page shows of the zone.
+        order_id: The order.
+        plan: Its plan; None: it has none.
+        row: Its row in the table ``orders``; None: it was not sent.
+        wall: Wall time.
+    """
     steps: list[dict[str, Any]] = []
     order = plan.proposal.order if plan is not None else None if row is None else _order(row)
     if plan is not None:

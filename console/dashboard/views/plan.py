@@ -196,6 +196,12 @@ def _bids(decision: Decision) -> str:
 def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: float) -> dict[str, Any]:
     """Return what another first step of one asset would have cost, by solving again with it forced.
 
+    Args:
+        moment: What the page shows of the zone.
+        decision_id: The decision; None: the newest.
+        asset_id: The asset.
+        power_mw: Power of its first step, positive into the grid.
+
     Raises:
         QuestionError: Zone, decision or asset is unknown.
     """

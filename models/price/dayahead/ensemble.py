@@ -76,14 +76,28 @@ class AuctionView:
 
     @staticmethod
     def of(table: DayTable, convention: Convention, weight: float, first: int = 0) -> AuctionView:
-        """Return the view of the auction for each day of ``table`` from row ``first`` on."""
+        """Return the view of the auction for each day of ``table`` from row ``first`` on.
+
+        Args:
+            table: Prices and published series by day.
+            convention: What is known at the auction.
+            weight: Weight of renewables in residual load (``renewables_weight``).
+            first: First row.
+        """
         known = as_known(table, convention)
         features = day_features(known, weight, NEXT_DAY, first)
         return AuctionView._of(known, features, NEXT_DAY, first, lasso_columns(known, features, first))
 
     @staticmethod
     def two_days_ahead(table: DayTable, convention: Convention, weight: float, first: int = 0) -> AuctionView:
-        """Return the view of the auction for D-1 on day D: the second day of a two-day plan."""
+        """Return the view of the auction for D-1 on day D: the second day of a two-day plan.
+
+        Args:
+            table: Prices and published series by day.
+            convention: What is known at the auction.
+            weight: Weight of renewables in residual load (``renewables_weight``).
+            first: First row.
+        """
         seen = as_seen_two_days_ahead(table, convention)
         features = day_features(seen, weight, DAY_AFTER, first)
         return AuctionView._of(seen, features, DAY_AFTER, first, np.empty((table.days.size - first, 0)))

@@ -236,6 +236,12 @@ def trailing_quantiles(values: Floats, days: int, levels: Floats, first: int = 0
 
     Rows from ``first`` on. Missing values are left out; NaN while there are none. Linear between order statistics, to
     the bits of ``np.nanquantile``; the window stays sorted from row to row.
+
+    Args:
+        values: Shape (n, columns), NaN missing.
+        days: Rows of the window.
+        levels: Quantile levels, 0 to 1.
+        first: First row of the result.
     """
     n, width = values.shape
     out = np.full((levels.size, n - first), np.nan)

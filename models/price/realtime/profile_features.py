@@ -258,6 +258,13 @@ def targets(data: PriceSeries, rows: LevelRows, steps: Ints) -> Floats:
 
 
 def scaled(prices: Floats, rows: LevelRows, settings: ProfileSettings, clip: float = 6.0) -> Floats:
-    """Return prices (n, H) as clipped scaled deviations from each row's profile."""
+    """Return prices (n, H) as clipped scaled deviations from each row's profile.
+
+    Args:
+        prices: Per MWh, shape (n, H), NaN missing.
+        rows: Profile level and scale of each origin, n rows.
+        settings: Settings of the profile; gives the cap of prices.
+        clip: Largest size of the result.
+    """
     capped = np.clip(prices, -settings.cap_per_mwh, settings.cap_per_mwh)
     return np.clip((capped - rows.base) / rows.scale[:, None], -clip, clip)

@@ -1,0 +1,82 @@
+"""Every public function with four or more parameters describes each of them in ``Args``.
+
+Not counted are methods that implement a documented method of a base class, and commands of the CLI, whose options
+carry their help.
+"""
+
+import ast
+from collections.abc import Iterator
+
+from tests.contract.test_names import trees
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+MANY = 4
+
+
+def documented(doc: str) -> bool:
+    return "\nArgs:\n" in doc
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[Function, ast.ClassDef | None]]:
+    """Yield each public function of a module and each public method of its public classes, with its class."""
+    for node in tree.body:
+        if isinstance(node, Function) and not node.name.startswith("_"):
+            yield node, None
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from ((one, node) for one in node.body if isinstance(one, Function) and not one.name.startswith("_"))
+
+
+def parameters(function: Function, *, is_method: bool) -> list[ast.arg]:
+    given = function.args
+    ordered = [*given.posonlyargs, *given.args]
+    static = any(isinstance(one, ast.Name) and one.id == "staticmethod" for one in function.decorator_list)
+    rest = [one for one in (given.vararg, *given.kwonlyargs, given.kwarg) if one is not None]
+    return [*(ordered[1:] if is_method and not static else ordered), *rest]
+
+
+def bases(owner: ast.ClassDef | None) -> set[str]:
+    names = [one.value if isinstance(one, ast.Subscript) else one for one in (owner.bases if owner else ())]
+    return {one.id for one in names if isinstance(one, ast.Name)}
+
+
+def described_methods() -> set[tuple[str, str]]:
+    """Return class and name of each method whose parameters are described."""
+    return {
+        (owner.name, function.name)
+        for _, tree in trees()
+        for function, owner in functions(tree)
+        if owner is not None and documented(ast.get_docstring(function) or "")
+    }
+
+
+def is_command(path: str, arguments: list[ast.arg]) -> bool:
+    return path.startswith("console/cli/") and any(one.arg == "common" for one in arguments)
+
+
+def test_each_parameter_of_a_long_list_is_described() -> None:
+    described = described_methods()
+    missing = []
+    for path, tree in trees():
+        for function, owner in functions(tree):
+            arguments = parameters(function, is_method=owner is not None)
+            inherited = any((base, function.name) in described for base in bases(owner))
+            if len(arguments) < MANY or is_command(path, arguments) or inherited:
+                continue
+            if not documented(ast.get_docstring(function) or ""):
+                missing.append(f"{path}:{function.lineno} {function.name}")
+    assert missing == []
+
+
+def test_each_option_of_a_command_has_a_help_text() -> None:
+    silent = []
+    for path, tree in trees():
+        for function, _ in functions(tree):
+            arguments = parameters(function, is_method=False)
+            if is_command(path, arguments):
+                annotations = [(one, ast.unparse(one.annotation) if one.annotation else "") for one in arguments]
+                silent += [
+                    f"{path}:{function.lineno} {one.arg}"
+                    for one, annotation in annotations
+                    if annotation.startswith("Annotated[") and "help=" not in annotation
+                ]
+    assert silent == []
