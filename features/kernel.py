@@ -99,15 +99,7 @@ def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel
 
 @leaf
 def _calendar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    op: int,
-    cal: Floats,
-    cal_first: int,
-    a: int,
-    b: int,
-    origins: Ints,
-    steps: Ints,
-    step_min: int,
-    out: Floats,
+    op: int, cal: Floats, cal_first: int, a: int, b: int, origins: Ints, steps: Ints, step_min: int, out: Floats
 ) -> None:
     """Compute one feature of the calendar at the target slots."""
     for n in range(origins.shape[0]):
@@ -278,14 +270,7 @@ def _similar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain a
 
 @kernel
 def fill_origins(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    code: Ints,
-    data: Floats,
-    base: int,
-    low: int,
-    limits: Ints,
-    origins: Ints,
-    step_min: int,
-    out: Floats,
+    code: Ints, data: Floats, base: int, low: int, limits: Ints, origins: Ints, step_min: int, out: Floats
 ) -> None:
     """Compute the columns that depend on the origin alone.
 

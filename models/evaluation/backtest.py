@@ -100,14 +100,7 @@ def walk(
 ) -> Iterator[Forecast]:
     """Yield the forecasts of the test range one by one, each as the stream would have published it.
 
-    Arguments and errors as ``run_backtest``; ``targets``: what is forecast, by default the options' target alone.
-
-    Args:
-        frame: As in ``run_backtest``.
-        zone: As in ``run_backtest``.
-        options: As in ``run_backtest``.
-        progress: Called with the share done (0-1) and a text.
-        targets: What is forecast; None: the target of the options alone.
+    Arguments and errors as ``run_backtest``. ``targets``: what is forecast, by default the options' target alone.
     """
     frame = _checked(frame, zone, options)
     wanted = targets or frozenset({options.target})
@@ -123,16 +116,9 @@ def replay_model(
     model: ServedModel | None,
     progress: Progress = no_progress,
 ) -> Backtest:
-    """Forecast the test range with one finished model, or without one by the fallbacks; raises as ``run_backtest``.
+    """Forecast the test range with one finished model, or without one by the fallbacks.
 
-    The range must follow the model's training, else it has seen what it is tested on.
-
-    Args:
-        frame: As in ``run_backtest``.
-        zone: As in ``run_backtest``.
-        options: As in ``run_backtest``.
-        model: The finished model; None: fallbacks alone.
-        progress: Called with the share done (0-1) and a text.
+    Arguments and errors as ``run_backtest``. The test range must begin after the model's training data end.
     """
     frame = _checked(frame, zone, options)
     if model is None:

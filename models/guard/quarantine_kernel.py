@@ -219,18 +219,7 @@ def _roll_back(window: Floats, at: int, index: int, n: int, shape: Shape, state:
 def issue(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, published: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
 ) -> None:
-    """Make all forecasts from the slot at ``at``.
-
-    Args:
-        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
-        published: Published forecasts of the rows, shape (rows, slots), NaN unknown.
-        context: Rows of ``context_of`` by position, shape (4, slots).
-        at: Position of the slot in ``window``.
-        index: Slot index at ``at``.
-        shape: Sizes and rows of the guard.
-        state: Windows and waiting forecasts of the guard.
-        fit: What was learned.
-    """
+    """Make all forecasts from the slot at ``at``. Arguments as ``judge``."""
     work = np.empty(fit.mean.shape[1])
     for s in range(shape.row.shape[0]):
         expected = forecast(window, published, context, at, s, shape, fit, work)
@@ -244,17 +233,7 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
 ) -> None:  # fmt: skip
     """Enter the slot's errors into the windows, and those of six hours (published: a day) ago into the scales.
 
-    Args:
-        window: Channel values by row and position, shape (rows, slots), MW, NaN missing.
-        published: Published forecasts of the rows, shape (rows, slots), NaN unknown.
-        supply: Other supply at the slot, shape (companions,), MW.
-        context: Rows of ``context_of`` by position, shape (4, slots).
-        at: Position of the slot in ``window``.
-        index: Slot index at ``at``.
-        trusted: Whether the slot's values are believed; only then its errors are entered.
-        shape: Sizes and rows of the guard.
-        state: Windows and waiting forecasts of the guard.
-        fit: What was learned.
+    Arguments as ``judge``; ``trusted``: whether the slot's values are believed, else its errors are not entered.
     """
     ring, streams = state.waiting.shape[1], shape.row.shape[0]
     for which, row in ((0, 0), (1, shape.net)):

@@ -1,20 +1,24 @@
 """Every public function with four or more parameters describes each of them in ``Args``.
 
-Not counted are methods that implement a documented method of a base class, and commands of the CLI, whose options
-carry their help.
+``Arguments as ``name```` stands for the ``Args`` of a function of the same module. Not counted are methods that
+implement a documented method of a base class, and commands of the CLI, whose options carry their help.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 
-from tests.contract.test_names import trees
+from tests.worlds.source_tree import trees
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 MANY = 4
 
 
-def documented(doc: str) -> bool:
-    return "\nArgs:\n" in doc
+def documented(function: Function, tree: ast.Module) -> bool:
+    doc = ast.get_docstring(function) or ""
+    other = re.search(r"Arguments(?: and errors)? as ``(\w+)``", doc)
+    named = [one for one in tree.body if isinstance(one, Function) and other and one.name == other[1]]
+    return "\nArgs:\n" in doc or any("\nArgs:\n" in (ast.get_docstring(one) or "") for one in named)
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[Function, ast.ClassDef | None]]:
@@ -45,7 +49,7 @@ def described_methods() -> set[tuple[str, str]]:
         (owner.name, function.name)
         for _, tree in trees()
         for function, owner in functions(tree)
-        if owner is not None and documented(ast.get_docstring(function) or "")
+        if owner is not None and documented(function, tree)
     }
 
 
@@ -62,7 +66,7 @@ def test_each_parameter_of_a_long_list_is_described() -> None:
             inherited = any((base, function.name) in described for base in bases(owner))
             if len(arguments) < MANY or is_command(path, arguments) or inherited:
                 continue
-            if not documented(ast.get_docstring(function) or ""):
+            if not documented(function, tree):
                 missing.append(f"{path}:{function.lineno} {function.name}")
     assert missing == []
 

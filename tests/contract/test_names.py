@@ -3,23 +3,11 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("vpp", "features", "models", "agents", "topologies", "mcp_server", "console")
+from tests.worlds.source_tree import trees
+
 VERBS = {"found", "told", "said", "made", "kept"}
 """Names that do not tell what a variable holds."""
-
-
-@cache
-def trees() -> list[tuple[str, ast.Module]]:
-    """Return the path and the syntax tree of each module of the source packages."""
-    return [
-        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
-        for package in PACKAGES
-        for path in sorted((ROOT / package).rglob("*.py"))
-    ]
 
 
 def variables(tree: ast.Module) -> Iterator[tuple[str, int]]:

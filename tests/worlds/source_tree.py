@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,16 @@ class Module:
     def is_within(self, *names: str) -> bool:
         """Whether this is one of the named modules or lies in one of the named packages."""
         return any(self.name == name or self.name.startswith(f"{name}.") for name in names)
+
+
+@cache
+def trees() -> list[tuple[str, ast.Module]]:
+    """The path of each module of the seven packages with its syntax tree."""
+    return [
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
 
 
 def our_modules() -> Iterator[Module]:
