@@ -74,7 +74,14 @@ def cap_breach(zone: Zone, grid_mw: float | None) -> dict[str, Condition]:
 
 
 def alert_of(zone: Zone, slot: datetime, name: str, condition: Condition) -> Alert:
-    """Return the alert of a condition, or of an event, that begins with ``slot``."""
+    """Return the alert of a condition, or of an event, that begins with ``slot``.
+
+    Args:
+        zone: The zone's configuration.
+        slot: Its first slot.
+        name: Name of the condition, unique in the zone.
+        condition: Its code, effect and text.
+    """
     return Alert(
         zone=zone.zone,
         slot=slot,

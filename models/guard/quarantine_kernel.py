@@ -231,10 +231,7 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
     window: Floats, published: Floats, supply: Floats, context: Floats, at: int, index: int, trusted: bool,
     shape: Shape, state: State, fit: Fit,
 ) -> None:  # fmt: skip
-    """Enter the slot's errors into the windows, and those of six hours (published: a day) ago into the scales.
-
-    Arguments as ``judge``; ``trusted``: whether the slot's values are believed, else its errors are not entered.
-    """
+    """Enter the slot's errors into windows and scales, if it is ``trusted``. Other arguments as ``judge``."""
     ring, streams = state.waiting.shape[1], shape.row.shape[0]
     for which, row in ((0, 0), (1, shape.net)):
         z = np.nan

@@ -16,7 +16,7 @@ MANY = 4
 
 def documented(function: Function, tree: ast.Module) -> bool:
     doc = ast.get_docstring(function) or ""
-    other = re.search(r"Arguments(?: and errors)? as ``(\w+)``", doc)
+    other = re.search(r"[Aa]rguments(?: and errors)? as ``(\w+)``", doc)
     named = [one for one in tree.body if isinstance(one, Function) and other and one.name == other[1]]
     return "\nArgs:\n" in doc or any("\nArgs:\n" in (ast.get_docstring(one) or "") for one in named)
 
