@@ -76,7 +76,14 @@ class SimulatorFiles:
         write_atomic(self.faults, json.dumps(body, indent=1))
 
     def log_taken(self, name: str, at_s: float, sequence: int | None, power_mw: float) -> None:
-        """Add a command that a device took."""
+        """Add a command that a device took.
+
+        Args:
+            name: The device.
+            at_s: When, seconds since 1970-01-01.
+            sequence: Number of the command; None: the register has none.
+            power_mw: Power that it asks for, positive into the grid.
+        """
         line = json.dumps({"device": name, "at_s": at_s, "sequence": sequence, "power_mw": power_mw})
         with self.taken.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
