@@ -85,6 +85,7 @@ MAY_IMPORT = {
         "console.cli.explain",
         "console.local",
         "console.dashboard",
+        "console.report",
     },
     "console.cli.backtests": {"console.cli", "console.local"},
     "console.cli.explain": {"console.cli", "console.local"},
@@ -92,6 +93,7 @@ MAY_IMPORT = {
     "console.dashboard": {"console.dashboard.views", "console.local"},
     "console.dashboard.views": {"console.local"},
     "console.local": set(),
+    "console.report": set(),
 }
 
 # Packages whose own modules all their rooms may import: errors and domain, the served contract, the state codec.
