@@ -27,10 +27,10 @@ def report_page(reports: Sequence[ZoneReport]) -> str:
     """Return the page of one report: totals over the zones, then a section for each."""
     label = reports[0].period.label
     running = [report for report in reports if not report.period.complete]
-    intro = f"{len(reports)} {'zone' if len(reports) == 1 else 'zones'}, local days of each zone, times in UTC."
+    intro = f"{len(reports)} {'zone' if len(reports) == 1 else 'zones'}, local days and local times of each zone."
     if running:
         until = max(report.as_of for report in running)
-        intro += f" The period is not over: the report ends at {until:%Y-%m-%d %H:%M}."
+        intro += f" The period is not over: the report ends at {until:%Y-%m-%d %H:%M} UTC."
     body = [heading(f"Report {label}", intro, "")]
     if len(reports) > 1:
         body.append(_portfolio(reports))
@@ -112,21 +112,21 @@ def _charts(report: ZoneReport) -> Iterable[str]:
     lines = series.forecast["net_load"]
     net = {"net load": series.net_load_mw, "forecast": lines["q50"], "5 %": lines["q05"], "95 %": lines["q95"]}
     chart = line_chart(hours, net, x_label=axis, y_label="net load (MW)", from_zero=False)
-    yield figure(chart, "Net load, and its forecast one step before.")
+    yield figure(chart, "Net load (MW), and its forecast one step before.")
     if any(value is not None for value in series.price_per_mwh):
         price = {"price": series.price_per_mwh, "forecast": series.forecast["price"]["q50"]}
         chart = line_chart(hours, price, x_label=axis, y_label=f"{report.currency} per MWh", from_zero=False)
-        yield figure(chart, "Price, and its forecast one step before.")
+        yield figure(chart, f"Price ({report.currency} per MWh), and its forecast one step before.")
     if series.power_mw:
         label = "delivered (MW, + into the grid)"
         chart = line_chart(hours, series.power_mw, x_label=axis, y_label=label, from_zero=False)
-        yield figure(chart, "Delivered power of each asset.")
+        yield figure(chart, "Delivered power of each asset (MW, positive into the grid).")
     if series.soc:
         percent = {name: [None if v is None else 100.0 * v for v in line] for name, line in series.soc.items()}
-        yield figure(line_chart(hours, percent, x_label=axis, y_label="state of charge (%)"), "State of charge.")
+        yield figure(line_chart(hours, percent, x_label=axis, y_label="state of charge (%)"), "State of charge (%).")
     sums = {"plant": list(accumulate(series.pnl)), "no action": list(accumulate(series.no_action))}
     chart = line_chart(hours, sums, x_label=axis, y_label=f"money ({report.currency})", from_zero=False)
-    yield figure(chart, "Money since the begin of the period.")
+    yield figure(chart, f"Money since the start of the period ({report.currency}).")
 
 
 def _actions(report: ZoneReport) -> Iterable[str]:
