@@ -35,7 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay-decision": ("console.cli.explain.decision:replay_decision", "Make a decision again, bit for bit."),
     "shadow": ("console.cli.backtests.shadow:shadow", "Other settings on the same log, compared in money."),
     "export": ("console.cli.stored_tables:export", "Write a table as CSV, Parquet or JSON."),
-    "report": ("console.cli.report:report", "A day or a week as an HTML page: money, reasons, forecasts, alerts."),
+    "report": (
+        "console.cli.explain.report:report",
+        "A day or a week as an HTML page: money, reasons, forecasts, alerts.",
+    ),
     "runs": ("console.cli.runs:app", "The runs of this folder: list, use, delete."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.models.train:train", "Train a zone's model on a history file; promote it if it is better."),

@@ -130,7 +130,7 @@ class SlotSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneReport:
+class PeriodReport:
     """Everything that a report says of a zone.
 
     ``losses``: what was lost against perfect foresight by cause. ``engines``: decisions by engine. ``skill``: rows of
@@ -164,7 +164,7 @@ class ZoneReport:
         return sum(day.no_action for day in self.days)
 
 
-def zone_report(context: ReadContext, zone: str, period: ReportPeriod, as_of: datetime) -> ZoneReport:
+def zone_report(context: ReadContext, zone: str, period: ReportPeriod, as_of: datetime) -> PeriodReport:
     """Read the report of a zone.
 
     Args:
@@ -185,7 +185,7 @@ def zone_report(context: ReadContext, zone: str, period: ReportPeriod, as_of: da
     for one in captured:
         by_day[one.day].append(one.capture)
     least = 0.0 if config is None else least_mw(config)
-    return ZoneReport(
+    return PeriodReport(
         zone=zone,
         currency=context.currency(zone),
         time_zone=time_zone,

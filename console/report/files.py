@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from console.report.content import ZoneReport
+from console.report.content import PeriodReport
 from console.report.page import report_page
 from vpp.domain import iso
 from vpp.errors import ConfigError, VppError
@@ -21,7 +21,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PDF_TIMEOUT_S = 60
 
 
-def write_report(reports: Sequence[ZoneReport], out: Path) -> list[Path]:
+def write_report(reports: Sequence[PeriodReport], out: Path) -> list[Path]:
     """Write the page to ``out`` and its CSV files beside it; return all paths, the page first.
 
     A PDF is written where ``out`` ends in ``.pdf``, through the page beside it.
@@ -77,7 +77,7 @@ def _print(browser: str, page: Path, pdf: Path) -> None:
         raise VppError(f"Chromium did not print {page}: {plain_line(last)}", hint="use the HTML page")
 
 
-def _slots(reports: Sequence[ZoneReport]) -> Iterable[list[Any]]:
+def _slots(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
     assets = sorted({name for report in reports for name in report.series.power_mw})
     stores = sorted({name for report in reports for name in report.series.soc})
     yield [
@@ -96,7 +96,7 @@ def _slots(reports: Sequence[ZoneReport]) -> Iterable[list[Any]]:
             ]  # fmt: skip
 
 
-def _actions(reports: Sequence[ZoneReport]) -> Iterable[list[Any]]:
+def _actions(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
     yield ["zone", "asset_id", "start", "end", "energy_mwh", "pnl", "currency", "reason"]
     for report in reports:
         for one in report.actions:
@@ -105,7 +105,7 @@ def _actions(reports: Sequence[ZoneReport]) -> Iterable[list[Any]]:
             ]  # fmt: skip
 
 
-def _alerts(reports: Sequence[ZoneReport]) -> Iterable[list[Any]]:
+def _alerts(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
     columns = ("slot", "ended_at", "severity", "code", "channel", "asset_id", "effect", "text")
     yield ["zone", *columns]
     for report in reports:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 from itertools import accumulate
 
-from console.report.content import PENALTIES, ZoneReport
+from console.report.content import PENALTIES, PeriodReport
 from models.evaluation.html_parts import figure, heading, page, table
 from models.evaluation.svg_charts import line_chart
 from vpp.local_time import local_time
@@ -23,7 +23,7 @@ CAUSE_WORDS = {
 TARGETS = {"net_load": "net load", "price": "price"}
 
 
-def report_page(reports: Sequence[ZoneReport]) -> str:
+def report_page(reports: Sequence[PeriodReport]) -> str:
     """Return the page of one report: totals over the zones, then a section for each."""
     label = reports[0].period.label
     running = [report for report in reports if not report.period.complete]
@@ -39,7 +39,7 @@ def report_page(reports: Sequence[ZoneReport]) -> str:
     return page(f"Report {label}", body)
 
 
-def _portfolio(reports: Sequence[ZoneReport]) -> str:
+def _portfolio(reports: Sequence[PeriodReport]) -> str:
     rows = []
     for currency in sorted({report.currency for report in reports}):
         of_currency = [report for report in reports if report.currency == currency]
@@ -54,20 +54,20 @@ def _portfolio(reports: Sequence[ZoneReport]) -> str:
 _MONEY_HEADS = ("", "currency", "plant", "no action", "gain", "perfect foresight", "captured %")
 
 
-def _money_row(report: ZoneReport) -> tuple[str, str, float, float, float, float | None, float | None]:
+def _money_row(report: PeriodReport) -> tuple[str, str, float, float, float, float | None, float | None]:
     perfect, captured = _perfect(report)
     share = 100.0 * captured / perfect if perfect is not None and captured is not None and perfect > 0 else None
     return report.zone, report.currency, report.pnl, report.no_action, report.pnl - report.no_action, perfect, share
 
 
-def _perfect(report: ZoneReport) -> tuple[float | None, float | None]:
+def _perfect(report: PeriodReport) -> tuple[float | None, float | None]:
     pairs = [(day.perfect, day.captured) for day in report.days if day.perfect is not None and day.captured is not None]
     if not pairs:
         return None, None
     return sum(perfect for perfect, _ in pairs), sum(captured for _, captured in pairs)
 
 
-def _zone(report: ZoneReport) -> Iterable[str]:
+def _zone(report: PeriodReport) -> Iterable[str]:
     yield f"<h2>{escape(report.zone)}</h2>"
     if not report.series.slots:
         yield "<p>No slot was closed in this period.</p>"
@@ -79,7 +79,7 @@ def _zone(report: ZoneReport) -> Iterable[str]:
     yield from _notes(report)
 
 
-def _money(report: ZoneReport) -> Iterable[str]:
+def _money(report: PeriodReport) -> Iterable[str]:
     yield f"<h3>Money ({escape(report.currency)})</h3>"
     rows = [
         (str(day.day), day.pnl, day.no_action, day.pnl - day.no_action, day.perfect, day.captured)
@@ -105,7 +105,7 @@ def _money(report: ZoneReport) -> Iterable[str]:
         yield table(("cause", "lost"), [(CAUSE_WORDS[cause], lost) for cause, lost in report.losses.items()])
 
 
-def _charts(report: ZoneReport) -> Iterable[str]:
+def _charts(report: PeriodReport) -> Iterable[str]:
     series = report.series
     hours = [(slot - report.period.start) / timedelta(hours=1) for slot in series.slots]
     axis = f"hours since {report.period.start:%Y-%m-%d %H:%M} UTC"
@@ -129,7 +129,7 @@ def _charts(report: ZoneReport) -> Iterable[str]:
     yield figure(chart, f"Money since the start of the period ({report.currency}).")
 
 
-def _actions(report: ZoneReport) -> Iterable[str]:
+def _actions(report: PeriodReport) -> Iterable[str]:
     yield "<h3>What the plant did and why</h3>"
     if not report.actions:
         yield "<p>No asset delivered anything.</p>"
@@ -145,7 +145,7 @@ def _actions(report: ZoneReport) -> Iterable[str]:
     yield table(("engine", "decisions"), list(report.engines.items()))
 
 
-def _forecasts(report: ZoneReport) -> Iterable[str]:
+def _forecasts(report: PeriodReport) -> Iterable[str]:
     yield "<h3>Forecast skill</h3>"
     if not report.skill:
         yield "<p>No forecast has been scored yet.</p>"
@@ -174,7 +174,7 @@ def _forecasts(report: ZoneReport) -> Iterable[str]:
     yield table(heads, rows)
 
 
-def _notes(report: ZoneReport) -> Iterable[str]:
+def _notes(report: PeriodReport) -> Iterable[str]:
     yield "<h3>Alerts</h3>"
     if report.alerts:
         rows = [
@@ -222,6 +222,6 @@ def _cut(count: int) -> str:
     return f"<p>The first {MAX_ROWS} of {count} are shown; the CSV files hold all.</p>" if count > MAX_ROWS else ""
 
 
-def _local(when: datetime, report: ZoneReport) -> str:
+def _local(when: datetime, report: PeriodReport) -> str:
     form = "%H:%M" if report.period.days == 1 else "%a %H:%M"
     return f"{local_time(when, report.time_zone):{form}}"

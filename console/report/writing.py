@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from console.report.content import ZoneReport, zone_report
+from console.report.content import PeriodReport, zone_report
 from console.report.files import write_report
 from console.report.period import DAYS, ReportPeriod, Span, last_period, period_of
 from mcp_server.queries.context import ReadContext
@@ -16,7 +16,7 @@ from vpp.settings import Settings
 from vpp.store.tables import TELEMETRY
 
 
-def read_reports(context: ReadContext, span: Span, on: date | None, zones: Sequence[str] | None) -> list[ZoneReport]:
+def read_reports(context: ReadContext, span: Span, on: date | None, zones: Sequence[str] | None) -> list[PeriodReport]:
     """Return the reports of one period, zone by zone.
 
     Args:

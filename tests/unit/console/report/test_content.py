@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from console.report.content import PENALTIES, ZoneReport
+from console.report.content import PENALTIES, PeriodReport
 from console.report.writing import read_reports
 from mcp_server.queries.context import ReadContext
 from vpp.store.tables import ASSETS, LEDGER
@@ -13,12 +13,12 @@ DAY = date(2022, 1, 4)
 
 
 @pytest.fixture(scope="module")
-def day(context: ReadContext) -> ZoneReport:
+def day(context: ReadContext) -> PeriodReport:
     (report,) = read_reports(context, "day", DAY, None)
     return report
 
 
-def test_money_is_the_sum_of_the_ledger(context: ReadContext, day: ZoneReport) -> None:
+def test_money_is_the_sum_of_the_ledger(context: ReadContext, day: PeriodReport) -> None:
     rows = context.store.read(LEDGER, zone="Z", start=day.period.start, end=day.period.end).dicts()
     assert day.pnl == pytest.approx(sum(row["pnl"] for row in rows))
     assert day.no_action == pytest.approx(-sum(row["penalty_no_action"] or 0.0 for row in rows))
@@ -27,14 +27,14 @@ def test_money_is_the_sum_of_the_ledger(context: ReadContext, day: ZoneReport) -
     assert sum(day.series.pnl) == pytest.approx(day.pnl)
 
 
-def test_losses_fill_the_gap_to_perfect_foresight(day: ZoneReport) -> None:
+def test_losses_fill_the_gap_to_perfect_foresight(day: PeriodReport) -> None:
     (one,) = day.days
     assert one.perfect is not None
     assert one.captured is not None
     assert sum(day.losses.values()) == pytest.approx(one.perfect - one.captured)
 
 
-def test_actions_hold_all_delivered_energy_with_reasons(context: ReadContext, day: ZoneReport) -> None:
+def test_actions_hold_all_delivered_energy_with_reasons(context: ReadContext, day: PeriodReport) -> None:
     rows = context.store.read(ASSETS, zone="Z", start=day.period.start, end=day.period.end).dicts()
     delivered = sum(abs(row["energy_mwh"]) for row in rows)
     assert sum(abs(action.energy_mwh) for action in day.actions) == pytest.approx(delivered, rel=0.01)
@@ -43,13 +43,13 @@ def test_actions_hold_all_delivered_energy_with_reasons(context: ReadContext, da
         assert action.reason.startswith(action.asset_id)
 
 
-def test_a_week_has_a_line_for_each_day(context: ReadContext, day: ZoneReport) -> None:
+def test_a_week_has_a_line_for_each_day(context: ReadContext, day: PeriodReport) -> None:
     (week,) = read_reports(context, "week", DAY, None)
     assert [one.day for one in week.days] == [date(2022, 1, 3), DAY, date(2022, 1, 5)]
     assert week.days[1].pnl == pytest.approx(day.pnl)
     assert week.quality.slots == week.quality.expected == 120
 
 
-def test_quality_counts_slots(day: ZoneReport) -> None:
+def test_quality_counts_slots(day: PeriodReport) -> None:
     assert (day.quality.slots, day.quality.expected, day.quality.without_price) == (48, 48, 0)
     assert len(day.series.slots) == 48

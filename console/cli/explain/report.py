@@ -16,7 +16,7 @@ from vpp.settings import Settings
 from vpp.store import open_store
 
 if TYPE_CHECKING:
-    from console.report.content import ZoneReport
+    from console.report.content import PeriodReport
     from console.report.period import Span
 
 POLL_S = 60.0
@@ -79,7 +79,7 @@ def _date(text: str) -> date:
         raise ConfigError(f"{text!r} is no date", hint="write 2022-01-31") from error
 
 
-def _figures(one: ZoneReport) -> dict[str, Any]:
+def _figures(one: PeriodReport) -> dict[str, Any]:
     perfect = [day.perfect for day in one.days if day.perfect is not None]
     captured = [day.captured for day in one.days if day.captured is not None]
     return {
