@@ -105,7 +105,7 @@ class DataQuality:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotSeries:
+class PeriodSeries:
     """Values by slot; None is missing.
 
     Attributes:
@@ -151,7 +151,7 @@ class PeriodReport:
     alerts: list[dict[str, Any]]
     orders: list[dict[str, Any]]
     quality: DataQuality
-    series: SlotSeries
+    series: PeriodSeries
 
     @property
     def pnl(self) -> float:
@@ -319,7 +319,7 @@ def _series(
     assets: list[dict[str, Any]],
     reader: _Reader,
     step: timedelta,
-) -> SlotSeries:
+) -> PeriodSeries:
     """Return the values by slot.
 
     Args:
@@ -357,7 +357,7 @@ def _series(
                 for name, line in lines.items():
                     line[n] = row[name]
         forecast[target.value] = lines
-    return SlotSeries(
+    return PeriodSeries(
         slots=slots,
         net_load_mw=[row["net_load_mw"] for row in telemetry],
         price_per_mwh=[row["price_per_mwh"] for row in telemetry],
