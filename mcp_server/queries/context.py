@@ -12,6 +12,7 @@ from vpp.fleet.in_force import fleet_in_force, zone_in_force
 from vpp.fleet.schema import Fleet, Zone
 from vpp.settings import Settings
 from vpp.store import Store
+from vpp.store.run_clock import run_clock, slot_length
 from vpp.store.tables import TELEMETRY, Table
 
 NOTHING_YET = "nothing has run yet: start `vpp up` (or ask an operator to), then ask again"
@@ -70,20 +71,19 @@ class ReadContext:
 
     def step_min(self, zone: str) -> int:
         """Return the slot length in minutes: the distance of the two newest slots, else what the fleet file says."""
-        slots = self.store.read(TELEMETRY, zone=zone, columns=("slot",), order="desc", limit=2).column("slot")
-        if len(slots) == 2:
-            minutes: float = (slots[0] - slots[1]).total_seconds() / 60
-            return max(round(minutes), 1)
+        length = slot_length(self.store, zone, self._configured_step(zone))
+        return max(round(length.total_seconds() / 60), 1)
+
+    def _configured_step(self, zone: str) -> timedelta | None:
         config = self.config(zone)
-        return 30 if config is None else config.step_min
+        return None if config is None else config.step.delta
 
     def as_of(self, zone: str | None = None) -> datetime | None:
         """Return the end of the newest closed slot, of one zone or of all; None where there is none."""
-        newest = {name: slot for name, slot in self.newest().items() if zone in (None, name)}
-        if not newest:
-            return None
-        name, slot = max(newest.items(), key=lambda item: item[1])
-        return slot + timedelta(minutes=self.step_min(name))
+        if zone is None:
+            newest = self.newest()
+            zone = max(newest, key=lambda name: newest[name], default=None)
+        return None if zone is None else run_clock(self.store, zone, self._configured_step(zone))
 
     def currency(self, zone: str) -> str:
         """Return the currency of a zone's money, empty where it is unknown."""

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from vpp.errors import DataError
 from vpp.messages import Order
 from vpp.store import Store
+from vpp.store.run_clock import run_clock
 from vpp.store.tables import TELEMETRY
 
 OPERATOR_PRIORITY = 50
 
 
-def run_clock(store: Store, zone: str) -> datetime:
-    """Return now by the run's clock: the end of the newest closed slot.
-
-    Raises:
-        DataError: No slot of the zone is closed yet.
-    """
-    slots = store.read(TELEMETRY, zone=zone, columns=("slot",), order="desc", limit=2).column("slot")
-    if not slots:
+def _issue_time(store: Store, zone: str) -> datetime:
+    clock = run_clock(store, zone)
+    if clock is None:
         zones = ", ".join(span.zone for span in store.spans(TELEMETRY))
         raise DataError(
             f"nothing of zone {zone!r} is stored yet", hint=f"zones with data: {zones}" if zones else "start `vpp up`"
         )
-    step: timedelta = slots[0] - slots[1] if len(slots) == 2 else timedelta(minutes=30)
-    newest: datetime = slots[0]
-    return newest + step
+    return clock
 
 
 def operator_order(
@@ -64,7 +58,7 @@ def operator_order(
         action=action,
         principal=principal,
         reason=reason,
-        issued_at=run_clock(store, zone),
+        issued_at=_issue_time(store, zone),
         priority=OPERATOR_PRIORITY,
         **fields,
     )

@@ -19,12 +19,12 @@ import msgspec
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from agents.orders.budget import WITHIN_BUDGET, Budget, Spent, beyond, effect
 from agents.plant.proposal import Proposal
-from topologies.control.operator_orders import run_clock
 from topologies.control.record_signature import signed_record, verified_record
 from vpp.domain import iso
-from vpp.errors import DataError, RefusedError
+from vpp.errors import RefusedError
 from vpp.messages import Audit, Message, Order
 from vpp.store import Store
+from vpp.store.run_clock import run_clock
 from vpp.store.tables import AUDIT
 
 Poster = Callable[[str, Message], None]
@@ -270,9 +270,8 @@ class PlanBook:
     def _refuse_past(self, plan: PlanState) -> None:
         """Refuse a plan whose order is over by the run's clock, which may run faster than the wall clock."""
         order = plan.proposal.order
-        try:
-            clock = run_clock(self.store, order.zone)
-        except DataError:
+        clock = run_clock(self.store, order.zone)
+        if clock is None:
             return
         if order.expires_at is not None and order.expires_at <= clock and not plan.executed:
             raise RefusedError(
