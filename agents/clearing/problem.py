@@ -8,9 +8,11 @@ the grid; grid power is ``net_mw - sum(power_mw)``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from agents.assets.fleet_state import FleetState
 from agents.assets.horizon import Horizon
@@ -105,53 +107,88 @@ class ClearingProblem(Horizon):
         raise KeyError(asset_id)
 
 
-def clearing_problem(zone: Zone, net_mw: Floats, *, state: FleetState | None = None, **fields: Any) -> ClearingProblem:
-    """Return a problem with defaults for all that is not given; fields as in ``ClearingProblem``.
+@dataclass(frozen=True, slots=True)
+class ClearingInputs:
+    """What a clearing problem is made of; a scalar given for an array of shape (N,) fills it.
 
-    Defaults: the fleet at rest, the zone's step, no spreads, full carry-over, the zone's flat price (else 100), energy
-    left worth 0.95 of the mean price, hedge of the zone, service factor 1. A scalar given for an array fills it.
+    Fields as in ``ClearingProblem``. None takes the default: the fleet at rest, the zone's step, the zone's flat price
+    (else 100), generation at the price of energy, energy left worth 0.95 of the mean price and in one segment, no
+    output to cut, no bands, no plan before, the zone's hedge.
+    """
+
+    net_mw: ArrayLike
+    state: FleetState | None = None
+    step_h: ArrayLike | None = None
+    ramp_sd_mw: ArrayLike = 0.0
+    level_sd_mw: ArrayLike = 0.0
+    carry: ArrayLike = 1.0
+    price_per_mwh: ArrayLike | None = None
+    price_sd_per_mwh: ArrayLike = 0.0
+    generation_price_per_mwh: ArrayLike | None = None
+    stored_value_per_mwh: ArrayLike | None = None
+    stored_width: ArrayLike | None = None
+    potential_mw: ArrayLike | None = None
+    start: datetime | None = None
+    bands: Bands | None = None
+    reference_mw: ArrayLike | None = None
+    hedge: float | None = None
+    service_factor: float = 1.0
+    cap_margin_mw: float = 0.0
+    ramp_margin_mw: float = 0.0
+    churn_price_per_mwh: float = 0.0
+    effort: Effort = Effort()
+
+
+def clearing_problem(zone: Zone, inputs: ClearingInputs) -> ClearingProblem:
+    """Return the problem of a zone, with every array in its full shape.
 
     Args:
-        zone: The zone's configuration.
-        net_mw: Expected net load of the served share, shape (N,).
-        state: State of the fleet; None: at rest.
-        **fields: Further fields of ``ClearingProblem``.
+        zone: The zone.
+        inputs: Bids, orders and state.
 
     Raises:
         ValueError: An array has the wrong shape, or a value that must be known is NaN.
     """
-    net = np.asarray(net_mw, dtype=float)
+    net = np.asarray(inputs.net_mw, dtype=float)
     steps, assets = len(net), len(zone.assets)
-    flat = zone.energy_price_flat_per_mwh
-    price = _row(fields.pop("price_per_mwh", 100.0 if flat is None else flat), steps)
-    values = np.atleast_1d(np.asarray(fields.pop("stored_value_per_mwh", 0.95 * float(price.mean())), dtype=float))
+    flat = 100.0 if zone.energy_price_flat_per_mwh is None else zone.energy_price_flat_per_mwh
+    price = _row(inputs.price_per_mwh, flat, steps)
+    values = np.atleast_1d(_row(inputs.stored_value_per_mwh, 0.95 * float(price.mean()), 1))
     problem = ClearingProblem(
         zone=zone,
-        state=fleet_at_rest(zone) if state is None else state,
-        step_h=_row(fields.pop("step_h", zone.step.hours), steps),
+        state=fleet_at_rest(zone) if inputs.state is None else inputs.state,
+        step_h=_row(inputs.step_h, zone.step.hours, steps),
         net_mw=net,
-        ramp_sd_mw=_row(fields.pop("ramp_sd_mw", 0.0), steps),
-        level_sd_mw=_row(fields.pop("level_sd_mw", 0.0), steps),
-        carry=_row(fields.pop("carry", 1.0), steps),
+        ramp_sd_mw=_row(inputs.ramp_sd_mw, 0.0, steps),
+        level_sd_mw=_row(inputs.level_sd_mw, 0.0, steps),
+        carry=_row(inputs.carry, 1.0, steps),
         price_per_mwh=price,
-        price_sd_per_mwh=_row(fields.pop("price_sd_per_mwh", 0.0), steps),
-        generation_price_per_mwh=_row(fields.pop("generation_price_per_mwh", price), steps),
+        price_sd_per_mwh=_row(inputs.price_sd_per_mwh, 0.0, steps),
+        generation_price_per_mwh=_row(inputs.generation_price_per_mwh, price, steps),
         stored_value_per_mwh=values,
-        stored_width=_row(fields.pop("stored_width", 1.0 / len(values)), len(values)),
-        potential_mw=np.asarray(fields.pop("potential_mw", np.zeros((assets, steps))), dtype=float),
-        start=fields.pop("start", None),
-        bands=fields.pop("bands", None) or Bands.none(assets, steps),
-        reference_mw=np.asarray(fields.pop("reference_mw", np.full((assets, steps), np.nan)), dtype=float),
-        hedge=fields.pop("hedge", zone.hedge),
-        **fields,
+        stored_width=_row(inputs.stored_width, 1.0 / len(values), len(values)),
+        potential_mw=_table(inputs.potential_mw, 0.0, (assets, steps)),
+        start=inputs.start,
+        bands=inputs.bands or Bands.none(assets, steps),
+        reference_mw=_table(inputs.reference_mw, np.nan, (assets, steps)),
+        hedge=zone.hedge if inputs.hedge is None else inputs.hedge,
+        service_factor=inputs.service_factor,
+        cap_margin_mw=inputs.cap_margin_mw,
+        ramp_margin_mw=inputs.ramp_margin_mw,
+        churn_price_per_mwh=inputs.churn_price_per_mwh,
+        effort=inputs.effort,
     )
     _verify(problem)
     return problem
 
 
-def _row(value: Any, steps: int) -> Floats:
-    array = np.asarray(value, dtype=float)
+def _row(value: ArrayLike | None, default: ArrayLike, steps: int) -> Floats:
+    array = np.asarray(default if value is None else value, dtype=float)
     return np.full(steps, float(array)) if array.ndim == 0 else array
+
+
+def _table(value: ArrayLike | None, default: float, shape: tuple[int, int]) -> Floats:
+    return np.full(shape, default) if value is None else np.asarray(value, dtype=float)
 
 
 _BY_STEP = (

@@ -15,7 +15,7 @@ import numpy as np
 from agents.assets.fleet_state import FleetState
 from agents.assets.registry import fleet_at_rest, rows_where, type_of
 from agents.clearing.plan_cost import plan_costs
-from agents.clearing.problem import ClearingProblem, clearing_problem
+from agents.clearing.problem import ClearingInputs, ClearingProblem, clearing_problem
 from agents.clearing.solve import solve
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
@@ -43,16 +43,17 @@ class Actuals:
 
     def known(self, zone: Zone, before: FleetState) -> ClearingProblem:
         """Return the problem of the whole run with everything known and no hedge."""
-        potential = {} if self.potential_mw is None else {"potential_mw": self.potential_mw}
         return clearing_problem(
             zone,
-            self.actual_mw,
-            state=replace(before, grid_mw=self.before_mw),
-            price_per_mwh=self.price_per_mwh,
-            generation_price_per_mwh=self.weighed_at(self.price_per_mwh),
-            stored_value_per_mwh=self.stored_value_per_mwh,
-            hedge=0.0,
-            **potential,
+            ClearingInputs(
+                self.actual_mw,
+                state=replace(before, grid_mw=self.before_mw),
+                price_per_mwh=self.price_per_mwh,
+                generation_price_per_mwh=self.weighed_at(self.price_per_mwh),
+                stored_value_per_mwh=self.stored_value_per_mwh,
+                potential_mw=self.potential_mw,
+                hedge=0.0,
+            ),
         )
 
     def weighed_at(self, price_per_mwh: Floats) -> Floats:

@@ -14,7 +14,7 @@ from agents.assets.fleet_state import FleetState
 from agents.assets.registry import store_of, type_of
 from agents.assets.state import AssetState, Interval
 from agents.assets.twin import deliver
-from agents.clearing.problem import Bands, ClearingProblem, Plan, clearing_problem
+from agents.clearing.problem import Bands, ClearingInputs, ClearingProblem, Plan, clearing_problem
 from agents.clearing.stochastic_solve import regrets, solve_dp_with_curve
 from agents.plant.orders_in_force import Asked, asked, within_reach
 from agents.plant.settlement import potential_mw
@@ -40,6 +40,15 @@ class Basis:
 
     actor: ActorBid | None
     trader: TraderBid | None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltProblem:
+    """A problem to clear, what orders ask of it, and the index of the first slot of each step."""
+
+    problem: ClearingProblem
+    asked: Asked
+    first_slots: list[int]
 
 
 def clear(problem: ClearingProblem) -> Plan:
@@ -85,8 +94,8 @@ def problem_of(
     observation: SlotClosed | None,
     planned: DecidedPlan | None = None,
     reach_mw: Mapping[str, tuple[float | None, float | None]] | None = None,
-) -> tuple[ClearingProblem, Asked, list[int]] | None:
-    """Return the problem of deciding slot ``closed + 1``, what orders ask, and the first slot of each step.
+) -> BuiltProblem | None:
+    """Return the problem of deciding slot ``closed + 1``.
 
     A bid of an earlier slot is shifted by the slots elapsed. Without a net load there is no problem: None.
 
@@ -110,10 +119,6 @@ def problem_of(
         return None
     at = np.array(minutes, dtype=float)
     step_h = np.diff(np.concatenate([[0.0], at])) / 60.0
-    inputs = {
-        name: np.interp(at + late, actor.horizon_min, getattr(actor, name))
-        for name in ("net_mw", "ramp_sd_mw", "level_sd_mw", "carry")
-    }
     first_slots = [closed + 1 + m // zone.step_min for m in [0, *minutes[:-1]]]
     wanted = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
     bands = within_reach(zone, wanted.bands, state, step_h, zone.step.start(closed + 1))
@@ -121,11 +126,17 @@ def problem_of(
     for row in np.flatnonzero(~state.available):
         # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
         bands.fixed_mw[row, 0] = state.power_mw[row]
-    problem = clearing_problem(
-        zone,
-        inputs.pop("net_mw"),
+    forecast = {
+        name: np.interp(at + late, actor.horizon_min, getattr(actor, name))
+        for name in ("net_mw", "ramp_sd_mw", "level_sd_mw", "carry")
+    }
+    inputs = ClearingInputs(
+        net_mw=forecast["net_mw"],
         state=state,
         step_h=step_h,
+        ramp_sd_mw=forecast["ramp_sd_mw"],
+        level_sd_mw=forecast["level_sd_mw"],
+        carry=forecast["carry"],
         start=zone.step.start(closed + 1),
         potential_mw=_potentials(zone, observation, minutes),
         bands=bands,
@@ -134,10 +145,8 @@ def problem_of(
         cap_margin_mw=zone.limits.cap_margin_mw,
         reference_mw=_references(zone, planned, first_slots),
         churn_price_per_mwh=zone.churn_price_per_mwh,
-        **inputs,
-        **_prices(zone, trader, closed, at),
     )
-    return problem, wanted, first_slots
+    return BuiltProblem(clearing_problem(zone, _priced(inputs, zone, trader, closed, at)), wanted, first_slots)
 
 
 def _narrow(zone: Zone, bands: Bands, reach_mw: Mapping[str, tuple[float | None, float | None]]) -> None:
@@ -167,11 +176,21 @@ def _window_min(zone: Zone) -> float:
     return 60.0 * max((MIN_WINDOW_H, *(type_of(asset).look_ahead_h(asset) for asset in zone.assets)))
 
 
-def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Floats) -> dict[str, object]:
-    """Return what energy is weighed at; without any price it counts nothing, and the plant serves the grid alone."""
+def _priced(inputs: ClearingInputs, zone: Zone, trader: TraderBid | None, closed: int, at: Floats) -> ClearingInputs:
+    """Return the inputs with what energy is weighed at.
+
+    Without any price energy counts nothing, and the plant serves the grid alone.
+
+    Args:
+        inputs: Without prices.
+        zone: The zone.
+        trader: The bid that brings prices, None where there is none.
+        closed: Index of the slot just closed.
+        at: End of each step, minutes from then.
+    """
     if trader is None:
         flat = zone.energy_price_flat_per_mwh or 0.0
-        return {"price_per_mwh": flat, "stored_value_per_mwh": 0.95 * flat, "service_factor": 1.0}
+        return replace(inputs, price_per_mwh=flat, stored_value_per_mwh=0.95 * flat, service_factor=1.0)
     late = (closed - zone.step.index(trader.slot)) * zone.step_min
     price = np.interp(at + late, trader.horizon_min, trader.price_per_mwh)
     sd = trader.price_sd_per_mwh
@@ -182,14 +201,15 @@ def _prices(zone: Zone, trader: TraderBid | None, closed: int, at: Floats) -> di
     generation = price if sure else np.minimum(price, fuel)
     if zone.generation_price_flat_per_mwh is not None:
         generation = np.full_like(price, zone.generation_price_flat_per_mwh)
-    return {
-        "price_per_mwh": price,
-        "price_sd_per_mwh": np.interp(at + late, trader.horizon_min, sd) if sd else 0.0,
-        "generation_price_per_mwh": generation,
-        "stored_value_per_mwh": np.array(trader.stored_value_per_mwh),
-        "stored_width": np.array(trader.stored_width),
-        "service_factor": 1.0 if trader.source == "flat" else zone.service_factor,
-    }
+    return replace(
+        inputs,
+        price_per_mwh=price,
+        price_sd_per_mwh=np.interp(at + late, trader.horizon_min, sd) if sd else 0.0,
+        generation_price_per_mwh=generation,
+        stored_value_per_mwh=np.array(trader.stored_value_per_mwh),
+        stored_width=np.array(trader.stored_width),
+        service_factor=1.0 if trader.source == "flat" else zone.service_factor,
+    )
 
 
 def _potentials(zone: Zone, observation: SlotClosed | None, minutes: list[int]) -> Floats:

@@ -179,7 +179,7 @@ class Chooser:
             power = self._unplanned(fleet, now.ruling, closed + 1)
             why = "no forecast of net load reaches this slot: the fleet rests"
             return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_REST, why=why), now
-        problem, asked_for, first_slots = built
+        problem, asked_for, first_slots = built.problem, built.asked, built.first_slots
         plan = self.clear(problem)
         options = build_problem.alternatives(problem, plan) if self.explore else {}
         if blind or is_distrusted(inputs.observation):

@@ -120,8 +120,9 @@ def propose(
     if before is None or after is None:
         reason = "no forecast of net load reaches this slot"
         return Proposal(order, "refused", [*checks, Check("plan", "refused", f"cannot be priced: {reason}")])
-    problem, _, starts = after
-    plans = solver(before[0]), solver(problem)
+    problem = after.problem
+    plans = solver(before.problem), solver(problem)
+    starts = [zone.step.start(index) for index in after.first_slots]
     return _compare(opened, order, checks, problem, plans, (starts, standing))
 
 

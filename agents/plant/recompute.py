@@ -100,7 +100,7 @@ def why_not(
     built = opened.problem(opened.orders, keep_decided=False)
     if built is None or decision.revision:
         raise RefusedError(f"decision {decision.decision_id} solved nothing: {decision.binding}")
-    problem = built[0]
+    problem = built.problem
     plan = clear(problem)
     stochastic = plan.engine is Engine.DP
     planned = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}

@@ -8,10 +8,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from agents.assets.fleet_state import FleetState
-from agents.clearing.problem import ClearingProblem
-from agents.plant.build_problem import Basis, basis_of_bids, problem_of
+from agents.plant.build_problem import Basis, BuiltProblem, basis_of_bids, problem_of
 from agents.plant.decision_record import previous_plan
-from agents.plant.orders_in_force import Asked
 from agents.plant.state import DecidedPlan, fleet_state, reach_of
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order, SlotClosed
@@ -40,10 +38,8 @@ class Reopened:
         """Start of the first slot that is not decided yet."""
         return self.zone.step.start(self.closed + 2)
 
-    def problem(
-        self, orders: Sequence[Order], *, keep_decided: bool = True
-    ) -> tuple[ClearingProblem, Asked, list[datetime]] | None:
-        """Return the problem with other orders in force, what they ask, and each step's start.
+    def problem(self, orders: Sequence[Order], *, keep_decided: bool = True) -> BuiltProblem | None:
+        """Return the problem with other orders in force.
 
         None where no net load reaches the slot, so that there is nothing to clear.
 
@@ -61,16 +57,13 @@ class Reopened:
             planned=self.planned,
             reach_mw=self.reach_mw,
         )
-        if built is None:
-            return None
-        problem, wanted, first_slots = built
-        starts = [self.zone.step.start(index) for index in first_slots]
-        if not keep_decided:
-            return problem, wanted, starts
+        if built is None or not keep_decided:
+            return built
+        problem = built.problem
         fixed = problem.bands.fixed_mw.copy()
         for row, asset in enumerate(self.zone.assets):
             fixed[row, 0] = self.decided_mw.get(asset.asset_id, fixed[row, 0])
-        return replace(problem, bands=replace(problem.bands, fixed_mw=fixed)), wanted, starts
+        return replace(built, problem=replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from agents.assets.registry import fleet_at_rest
-from agents.clearing.problem import ClearingProblem, clearing_problem
+from agents.clearing.problem import ClearingInputs, ClearingProblem, clearing_problem
 from vpp.fleet.assets import Asset, Battery, CurtailableLoad, Peaker
 from vpp.fleet.schema import Limits, Share, Zone
 
@@ -48,4 +48,4 @@ def evening_problem(zone: Zone, *, seed: int = 1, grid_mw: float = 75.0, **given
     net = evening(32, seed)
     given = {"ramp_sd_mw": 0.6, "level_sd_mw": np.linspace(0.6, 3.0, 32), **given}
     given.setdefault("state", fleet_at_rest(zone, grid_mw))
-    return clearing_problem(zone, net, **given)
+    return clearing_problem(zone, ClearingInputs(net, **given))

@@ -14,7 +14,7 @@ from agents.assets.registry import fleet_at_rest
 from agents.assets.state import AssetState, Clamp, Interval
 from agents.assets.twin import deliver
 from agents.clearing.checker import check
-from agents.clearing.problem import Bands, ClearingProblem, Plan, clearing_problem
+from agents.clearing.problem import Bands, ClearingInputs, ClearingProblem, Plan, clearing_problem
 from agents.clearing.reflex import reflex_plan
 from agents.clearing.solve import solve
 from agents.clearing.stochastic_programme import applies
@@ -52,7 +52,10 @@ def plan_of(
     for h, power in (fixed or {}).items():
         bands.fixed_mw[0, h] = power
     problem = clearing_problem(
-        zone, np.full(len(prices), 20.0), state=state, start=start, price_per_mwh=np.array(prices), bands=bands
+        zone,
+        ClearingInputs(
+            np.full(len(prices), 20.0), state=state, start=start, price_per_mwh=np.array(prices), bands=bands
+        ),
     )
     return problem, solve(problem)
 
@@ -174,7 +177,7 @@ def test_an_order_goes_before_the_departure_and_the_missing_energy_is_priced() -
     bands = Bands.none(1, 8)
     bands.max_mw[0, :] = bands.min_mw[0, :] = 0.0
     state = replace(fleet_at_rest(zone), soc=np.array([0.25]))
-    plan = solve(clearing_problem(zone, np.full(8, 20.0), state=state, start=at(3.0), bands=bands))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.full(8, 20.0), state=state, start=at(3.0), bands=bands)))
     assert plan.power_mw[0].tolist() == pytest.approx([0.0] * 8, abs=1e-6)
     assert plan.costs["unmet"] == pytest.approx(800.0)
 
@@ -217,7 +220,7 @@ def test_without_the_time_it_refuses_and_without_soc_it_rests() -> None:
 
 def test_the_stochastic_programme_leaves_a_depot_to_the_linear_one() -> None:
     zone = make_zone(*make_zone().assets, DEPOT)
-    assert not applies(clearing_problem(zone, np.full(4, 20.0), start=at(0.0)))
+    assert not applies(clearing_problem(zone, ClearingInputs(np.full(4, 20.0), start=at(0.0))))
 
 
 def test_words_say_energy_need_and_action() -> None:

@@ -11,7 +11,7 @@ from agents.assets.registry import fleet_at_rest
 from agents.assets.state import AssetState
 from agents.assets.twin import deliver
 from agents.clearing.inslot_curve import aggregated, curve, follow, share_out, with_curve
-from agents.clearing.problem import Effort, clearing_problem, seen
+from agents.clearing.problem import ClearingInputs, Effort, clearing_problem, seen
 from agents.clearing.solve import committed, solve
 from tests.worlds.grid_cases import BATTERY, LOAD, PEAKER, evening_problem, grid_zone
 from vpp.fleet.assets import Battery
@@ -35,7 +35,7 @@ def test_each_point_is_the_second_pass_at_its_net_load() -> None:
 def test_a_passing_rise_of_net_load_never_asks_the_battery_to_charge_more() -> None:
     zone = grid_zone(BATTERY)
     problem = clearing_problem(
-        zone, np.full(8, 75.0), state=fleet_at_rest(zone, 72.0), level_sd_mw=1.0, carry=np.zeros(8)
+        zone, ClearingInputs(np.full(8, 75.0), state=fleet_at_rest(zone, 72.0), level_sd_mw=1.0, carry=np.zeros(8))
     )
     points = [powers["b"] for _, powers in curve(problem, solve(problem))]
     assert (np.diff(points) >= -1e-6).all()
@@ -72,7 +72,7 @@ def test_many_batteries_are_aggregated_for_the_curve_and_stay_within_their_limit
 def test_a_shared_out_power_is_the_total_where_it_can_be(total: float, seed: int) -> None:
     zone = grid_zone(*MANY)
     soc = np.random.default_rng(seed).uniform(0.05, 0.95, len(MANY))
-    problem = clearing_problem(zone, np.zeros(2), state=replace(fleet_at_rest(zone), soc=soc))
+    problem = clearing_problem(zone, ClearingInputs(np.zeros(2), state=replace(fleet_at_rest(zone), soc=soc)))
     shares = share_out(problem, total)
     able = share_out(problem, 1e9 if total > 0 else -1e9).sum()
     assert shares.sum() == pytest.approx(np.clip(total, min(able, 0.0), max(able, 0.0)), abs=1e-9)

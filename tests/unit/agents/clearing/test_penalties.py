@@ -15,7 +15,7 @@ from agents.clearing.penalties import (
     ramp_hinges,
     student_t4,
 )
-from agents.clearing.problem import clearing_problem
+from agents.clearing.problem import ClearingInputs, clearing_problem
 from tests.worlds.grid_cases import BATTERY, grid_zone
 
 
@@ -37,7 +37,7 @@ def test_hedge_weights_sum_to_one_with_the_rest_in_the_middle() -> None:
 
 def test_ramp_penalty_is_price_times_slot_hours_beyond_the_limit_and_only_the_middle_node_counts_now() -> None:
     problem = clearing_problem(
-        grid_zone(BATTERY), np.zeros(3), state=fleet_at_rest(grid_zone(BATTERY), 0.0), ramp_sd_mw=1.0
+        grid_zone(BATTERY), ClearingInputs(np.zeros(3), state=fleet_at_rest(grid_zone(BATTERY), 0.0), ramp_sd_mw=1.0)
     )
     cost = ramp_hinges(problem).cost(np.array([5.0, 5.0, -2.5]))
     assert cost[0] == pytest.approx(250.0 * 0.5 * 2.0)
@@ -46,18 +46,18 @@ def test_ramp_penalty_is_price_times_slot_hours_beyond_the_limit_and_only_the_mi
 
 
 def test_without_a_last_grid_power_no_ramp_counts_now() -> None:
-    problem = clearing_problem(grid_zone(BATTERY), np.zeros(2))
+    problem = clearing_problem(grid_zone(BATTERY), ClearingInputs(np.zeros(2)))
     assert ramp_hinges(problem).cost(np.array([50.0, 0.0]))[0] == 0.0
 
 
 def test_level_penalty_at_the_import_and_the_export_cap() -> None:
-    problem = clearing_problem(grid_zone(BATTERY, export_cap_mw=20.0), np.zeros(2), hedge=0.0)
+    problem = clearing_problem(grid_zone(BATTERY, export_cap_mw=20.0), ClearingInputs(np.zeros(2), hedge=0.0))
     assert level_hinges(problem).cost(np.array([88.0, -21.0])) == pytest.approx([500.0, 250.0])
 
 
 def test_a_longer_step_stretches_the_ramp_limit_to_the_distance_of_centres() -> None:
     zone = grid_zone(BATTERY, step_min=5)
-    problem = clearing_problem(zone, np.zeros(3), step_h=np.array([1 / 12, 1 / 12, 0.5]), hedge=0.0)
+    problem = clearing_problem(zone, ClearingInputs(np.zeros(3), step_h=np.array([1 / 12, 1 / 12, 0.5]), hedge=0.0))
     assert gap_hours(problem.step_h) == pytest.approx([1 / 12, 1 / 12, 3.5 / 12])
     assert ramp_hinges(problem).up_mw[:, 1] == pytest.approx([3.0, 3.0, 10.5])
 

@@ -10,7 +10,7 @@ import pytest
 
 from agents.assets.registry import fleet_at_rest
 from agents.clearing.price_curve import CARRY, _believed, _seen_at, seen_prices, with_price_curve
-from agents.clearing.problem import Plan, clearing_problem
+from agents.clearing.problem import ClearingInputs, Plan, clearing_problem
 from agents.clearing.solve import solve
 from agents.clearing.stochastic_solve import solve_dp
 from agents.plant.recompute import recompute
@@ -48,9 +48,9 @@ def bid(index: int = 0, **given: Any) -> TraderBid:
 
 def drawn(zone: Zone, *opinions: Opinion) -> Plan:
     problem = clearing_problem(
-        zone, np.full(32, 50.0), state=fleet_at_rest(zone, 50.0), price_per_mwh=100.0, ramp_sd_mw=0.5,
+        zone, ClearingInputs(np.full(32, 50.0), state=fleet_at_rest(zone, 50.0), price_per_mwh=100.0, ramp_sd_mw=0.5,
         level_sd_mw=0.5,
-    )  # fmt: skip
+    ))  # fmt: skip
     plan = solve_dp(problem) if len(zone.batteries) == 1 else solve(problem)
     offers = bid(offers=list(opinions))
     return with_price_curve(problem, plan, offers, seen_prices(zone, offers, zone.step.index(slot_at(0))))
@@ -84,7 +84,9 @@ def test_a_tight_ramp_limit_keeps_power_within_it_at_every_ordinary_price() -> N
 
 def test_many_batteries_share_the_answer_and_a_held_one_stays_out() -> None:
     zone = make_zone(*(BATTERY.model_copy(update={"asset_id": f"b{i}"}) for i in range(7)), market=AFTER, limits=WIDE)
-    problem = clearing_problem(zone, np.full(16, 50.0), state=fleet_at_rest(zone, 50.0), price_per_mwh=100.0)
+    problem = clearing_problem(
+        zone, ClearingInputs(np.full(16, 50.0), state=fleet_at_rest(zone, 50.0), price_per_mwh=100.0)
+    )
     problem.bands.fixed_mw[6, 0] = 1.0
     seen = seen_prices(zone, bid(), zone.step.index(slot_at(0)))
     powers = with_price_curve(problem, solve(problem), bid(), seen).price_curve_mw
@@ -104,7 +106,9 @@ def test_the_share_that_answers_prices_follows_and_the_rest_stays_as_planned() -
 
 def test_a_seen_price_carries_over_to_the_next_slots() -> None:
     zone = make_zone(BATTERY, QUICK, LOAD, market=AFTER, limits=WIDE)
-    problem = clearing_problem(zone, np.full(32, 50.0), state=fleet_at_rest(zone, 50.0), price_per_mwh=100.0)
+    problem = clearing_problem(
+        zone, ClearingInputs(np.full(32, 50.0), state=fleet_at_rest(zone, 50.0), price_per_mwh=100.0)
+    )
     moved = _seen_at(problem, 130.0).price_per_mwh
     assert moved[0] == 130.0
     assert moved[1] == pytest.approx(100.0 + 30.0 * CARRY)

@@ -15,7 +15,7 @@ from agents.assets.state import AssetState
 from agents.assets.twin import deliver
 from agents.clearing.plan_cost import choice_cost, plan_costs
 from agents.clearing.plan_notes import say_note
-from agents.clearing.problem import Bands, ClearingProblem, Effort, Plan, clearing_problem, seen
+from agents.clearing.problem import Bands, ClearingInputs, ClearingProblem, Effort, Plan, clearing_problem, seen
 from agents.clearing.solve import cost_if, solve, what_if
 from tests.worlds.grid_cases import BATTERY, COMMITTED, LOAD, PEAKER, evening, evening_problem, grid_zone, loose_zone
 from vpp.fleet.assets import Asset, Battery, CurtailableLoad, CurtailableRenewable, Peaker
@@ -53,10 +53,12 @@ def test_arbitrage_buys_low_and_sells_high() -> None:
     zone = loose_zone(FREE)
     problem = clearing_problem(
         zone,
-        np.full(2, 50.0),
-        state=at(zone, soc=[0.05]),
-        price_per_mwh=np.array([10.0, 100.0]),
-        stored_value_per_mwh=0,
+        ClearingInputs(
+            np.full(2, 50.0),
+            state=at(zone, soc=[0.05]),
+            price_per_mwh=np.array([10.0, 100.0]),
+            stored_value_per_mwh=0,
+        ),
     )
     plan = solve(problem)
     # 8 MW for half an hour store 3.6 MWh, of which 3.24 MWh come out again.
@@ -69,7 +71,10 @@ def test_arbitrage_buys_low_and_sells_high() -> None:
 def test_energy_left_is_worth_its_segments() -> None:
     zone = loose_zone(FREE)
     problem = clearing_problem(
-        zone, np.full(1, 50.0), price_per_mwh=50.0, stored_value_per_mwh=[80.0, 20.0], stored_width=[0.5, 0.5]
+        zone,
+        ClearingInputs(
+            np.full(1, 50.0), price_per_mwh=50.0, stored_value_per_mwh=[80.0, 20.0], stored_width=[0.5, 0.5]
+        ),
     )
     plan = solve(problem)
     # From half full, more is worth 20 per MWh and less costs 80: neither pays at 50.
@@ -80,7 +85,7 @@ def test_energy_left_is_worth_its_segments() -> None:
 
 def test_a_ramp_is_met_by_the_battery_and_priced() -> None:
     zone = grid_zone(BATTERY)
-    plan = solve(clearing_problem(zone, np.array([75.0, 75.0]), state=at(zone, grid_mw=70.0)))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.array([75.0, 75.0]), state=at(zone, grid_mw=70.0))))
     assert plan.grid_mw[0] == pytest.approx(73.0)
     assert plan.power_mw[0, 0] == pytest.approx(2.0)
     assert plan.ramp_price_per_mw[0] > 0
@@ -89,7 +94,7 @@ def test_a_ramp_is_met_by_the_battery_and_priced() -> None:
 
 def test_a_falling_ramp_calls_for_charging() -> None:
     zone = grid_zone(BATTERY)
-    plan = solve(clearing_problem(zone, np.array([60.0, 60.0]), state=at(zone, grid_mw=70.0)))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.array([60.0, 60.0]), state=at(zone, grid_mw=70.0))))
     assert plan.grid_mw[0] == pytest.approx(67.0)
     assert plan.power_mw[0, 0] == pytest.approx(-7.0)
     assert plan.ramp_price_per_mw[0] < 0
@@ -98,7 +103,7 @@ def test_a_falling_ramp_calls_for_charging() -> None:
 def test_the_cap_is_kept_by_peaker_battery_and_then_load() -> None:
     zone = grid_zone(BATTERY, PEAKER, LOAD, ramp_limit_mw=100.0)
     empty = at(zone, soc=[0.05, np.nan, np.nan])
-    plan = solve(clearing_problem(zone, np.array([98.0, 70.0]), state=empty))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.array([98.0, 70.0]), state=empty)))
     assert plan.grid_mw[0] == pytest.approx(86.0)
     assert plan.power_mw[:, 0] == pytest.approx([0.0, 8.0, 4.0])  # the peaker ramps 8 MW a slot
     assert plan.cap_price_per_mw[0] > 0
@@ -106,28 +111,28 @@ def test_the_cap_is_kept_by_peaker_battery_and_then_load() -> None:
 
 def test_emergency_load_is_not_shed_below_the_cap() -> None:
     zone = grid_zone(LOAD)
-    plan = solve(clearing_problem(zone, np.array([80.0, 85.0]), state=at(zone, grid_mw=70.0)))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.array([80.0, 85.0]), state=at(zone, grid_mw=70.0))))
     assert plan.power_mw[0] == pytest.approx([0.0, 0.0])
 
 
 def test_offered_load_is_shed_where_it_pays() -> None:
     zone = loose_zone(CurtailableLoad(asset_id="l", capacity_mw=6.0, curtail_cost_per_mwh=90.0, only_at_cap=False))
-    plan = solve(clearing_problem(zone, np.full(2, 50.0), price_per_mwh=np.array([80.0, 100.0])))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.full(2, 50.0), price_per_mwh=np.array([80.0, 100.0]))))
     assert plan.power_mw[0] == pytest.approx([0.0, 6.0])
 
 
 def test_a_renewable_is_cut_at_negative_prices_up_to_its_output() -> None:
     zone = loose_zone(CurtailableRenewable(asset_id="w", curtail_cost_per_mwh=5.0))
     problem = clearing_problem(
-        zone, np.full(3, 50.0), price_per_mwh=np.array([-20.0, -2.0, -20.0]), stored_value_per_mwh=0.0,
+        zone, ClearingInputs(np.full(3, 50.0), price_per_mwh=np.array([-20.0, -2.0, -20.0]), stored_value_per_mwh=0.0,
         potential_mw=np.array([[30.0, 30.0, np.nan]]),
-    )  # fmt: skip
+    ))  # fmt: skip
     assert solve(problem).power_mw[0] == pytest.approx([-30.0, 0.0, 0.0])
 
 
 def test_export_beyond_the_export_cap_is_priced() -> None:
     zone = loose_zone(FREE, export_cap_mw=5.0)
-    plan = solve(clearing_problem(zone, np.zeros(1), price_per_mwh=200.0, stored_value_per_mwh=0.0))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.zeros(1), price_per_mwh=200.0, stored_value_per_mwh=0.0)))
     assert plan.grid_mw[0] == pytest.approx(-5.0)
     assert plan.cap_price_per_mw[0] < 0
 
@@ -140,7 +145,7 @@ def test_export_beyond_the_export_cap_is_priced() -> None:
 def test_prices_at_or_below_zero_stay_bounded_and_never_run_a_battery_both_ways(price: float, wear: float) -> None:
     battery = BATTERY.model_copy(update={"wear_cost_per_mwh": wear})
     zone = loose_zone(battery)
-    problem = clearing_problem(zone, np.full(8, 50.0), price_per_mwh=price, stored_value_per_mwh=0.0)
+    problem = clearing_problem(zone, ClearingInputs(np.full(8, 50.0), price_per_mwh=price, stored_value_per_mwh=0.0))
     plan = solve(problem)
     feasible(problem, plan)
     assert np.isfinite(plan.objective)
@@ -152,8 +157,8 @@ def test_prices_at_or_below_zero_stay_bounded_and_never_run_a_battery_both_ways(
 def test_a_buying_price_below_the_selling_price_of_others_cannot_run_away() -> None:
     zone = loose_zone(BATTERY, PEAKER)
     plan = solve(
-        clearing_problem(zone, np.full(4, 50.0), price_per_mwh=-50.0, generation_price_per_mwh=500.0,
-                         stored_value_per_mwh=0.0)
+        clearing_problem(zone, ClearingInputs(np.full(4, 50.0), price_per_mwh=-50.0, generation_price_per_mwh=500.0,
+                         stored_value_per_mwh=0.0))
     )  # fmt: skip
     assert np.abs(plan.power_mw).max() <= 15.0
 
@@ -174,15 +179,15 @@ def test_a_committed_peaker_keeps_its_minimum_load_run_and_start_time(seed: int)
 def test_a_running_peaker_serves_its_minimum_time() -> None:
     zone = grid_zone(BATTERY, COMMITTED)
     state = at(zone, grid_mw=60.0, power_mw=[0.0, 6.0], running_min=[0.0, 30.0])
-    plan = solve(clearing_problem(zone, np.full(8, 60.0), state=state))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.full(8, 60.0), state=state)))
     assert list(plan.running[1, :3]) == [True, True, False]
     assert plan.power_mw[1, :2] == pytest.approx([5.0, 5.0])
 
 
 def test_a_start_is_paid_only_when_it_is_worth_it() -> None:
     zone = grid_zone(COMMITTED.model_copy(update={"start_time_min": 0.0}), ramp_limit_mw=100.0)
-    cheap = solve(clearing_problem(zone, np.array([86.2, 70.0, 70.0, 70.0])))
-    dear = solve(clearing_problem(zone, np.array([94.0, 90.0, 88.0, 70.0])))
+    cheap = solve(clearing_problem(zone, ClearingInputs(np.array([86.2, 70.0, 70.0, 70.0]))))
+    dear = solve(clearing_problem(zone, ClearingInputs(np.array([94.0, 90.0, 88.0, 70.0]))))
     assert not cheap.running.any()
     assert list(dear.running[0]) == [True, True, True, False]
     assert dear.costs["start"] == 100.0
@@ -215,7 +220,7 @@ def bands(assets: int, steps: int, **entries: tuple[Any, Any]) -> Bands:
 def test_an_order_goes_before_price_and_ramp() -> None:
     zone = grid_zone(BATTERY)
     wanted = bands(1, 4, min_mw=((0, slice(0, 2)), 6.0), max_mw=((0, slice(0, 2)), 6.0))
-    plan = solve(clearing_problem(zone, np.full(4, 70.0), state=at(zone, grid_mw=70.0), bands=wanted))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.full(4, 70.0), state=at(zone, grid_mw=70.0), bands=wanted)))
     assert plan.power_mw[0, :2] == pytest.approx([6.0, 6.0])
     assert plan.status == "optimal"
 
@@ -223,7 +228,9 @@ def test_an_order_goes_before_price_and_ramp() -> None:
 def test_the_cap_goes_before_an_order() -> None:
     zone = grid_zone(BATTERY, ramp_limit_mw=100.0)
     wanted = bands(1, 2, max_mw=((0, 0), -8.0))
-    plan = solve(clearing_problem(zone, np.array([83.0, 60.0]), state=at(zone, grid_mw=83.0), bands=wanted))
+    plan = solve(
+        clearing_problem(zone, ClearingInputs(np.array([83.0, 60.0]), state=at(zone, grid_mw=83.0), bands=wanted))
+    )
     assert plan.power_mw[0, 0] == pytest.approx(-3.0)
     assert (plan.notes[0].code, plan.notes[0].values["short_mw"]) == ("order_missed", 5.0)
 
@@ -231,7 +238,7 @@ def test_the_cap_goes_before_an_order() -> None:
 def test_an_unreachable_target_gives_the_nearest_plan_and_the_reason() -> None:
     zone = grid_zone(BATTERY)
     wanted = bands(1, 4, soc_target=(0, 0.95), soc_target_step=(0, 0))
-    plan = solve(clearing_problem(zone, np.full(4, 50.0), state=at(zone, grid_mw=50.0), bands=wanted))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.full(4, 50.0), state=at(zone, grid_mw=50.0), bands=wanted)))
     assert plan.power_mw[0, 0] == pytest.approx(-8.0)
     assert [say_note(note) for note in plan.notes] == ["b reaches 72.5 % SoC instead of 95.0 %"]
 
@@ -240,14 +247,14 @@ def test_an_unreachable_asset_may_still_be_doing_what_it_did() -> None:
     zone = grid_zone(BATTERY, PEAKER, ramp_limit_mw=100.0)
     wanted = bands(2, 4, fixed_mw=((0, slice(0, 2)), -8.0))
     state = at(zone, available=[False, True])
-    plan = solve(clearing_problem(zone, np.full(4, 82.0), state=state, bands=wanted))
+    plan = solve(clearing_problem(zone, ClearingInputs(np.full(4, 82.0), state=state, bands=wanted)))
     assert plan.power_mw[0] == pytest.approx([-8.0, -8.0, 0.0, 0.0])
     assert plan.power_mw[1, :2] == pytest.approx([4.0, 4.0])
 
 
 def test_what_is_forced_beyond_physics_is_clipped_and_said() -> None:
     zone = grid_zone(BATTERY)
-    plan = what_if(clearing_problem(zone, np.full(4, 50.0), state=at(zone, soc=[0.1])), {"b": 8.0})
+    plan = what_if(clearing_problem(zone, ClearingInputs(np.full(4, 50.0), state=at(zone, soc=[0.1]))), {"b": 8.0})
     assert plan.power_mw[0, 0] == pytest.approx(0.05 * 16 * 0.9 / 0.5)
     assert [say_note(note) for note in plan.notes] == ["b cannot give 8 MW: 1.44 MW is the nearest"]
 
@@ -321,7 +328,7 @@ def test_no_solution_within_the_effort_is_the_named_reflex() -> None:
 def test_churn_is_priced() -> None:
     zone = loose_zone(FREE)
     price = np.array([10.0, 30.0, 20.0, 30.0])
-    problem = clearing_problem(zone, np.full(4, 50.0), price_per_mwh=price, stored_value_per_mwh=0.0)
+    problem = clearing_problem(zone, ClearingInputs(np.full(4, 50.0), price_per_mwh=price, stored_value_per_mwh=0.0))
     reference = np.array([[0.0, 0.0, np.nan, np.nan]])
     moved, kept = (
         solve(replace(problem, reference_mw=reference, churn_price_per_mwh=churn)).power_mw[0, :2]
@@ -334,11 +341,11 @@ def test_churn_is_priced() -> None:
 def test_missing_values_and_wrong_shapes_are_refused() -> None:
     zone = grid_zone(BATTERY)
     with pytest.raises(ValueError, match="net_mw"):
-        clearing_problem(zone, np.array([50.0, np.nan]))
+        clearing_problem(zone, ClearingInputs(np.array([50.0, np.nan])))
     with pytest.raises(ValueError, match="carry"):
-        clearing_problem(zone, np.zeros(3), carry=np.ones(2))
+        clearing_problem(zone, ClearingInputs(np.zeros(3), carry=np.ones(2)))
     with pytest.raises(ValueError, match="must not increase"):
-        clearing_problem(zone, np.zeros(3), stored_value_per_mwh=[10.0, 20.0])
+        clearing_problem(zone, ClearingInputs(np.zeros(3), stored_value_per_mwh=[10.0, 20.0]))
 
 
 ASSETS: list[Asset] = [
@@ -369,14 +376,16 @@ def test_every_plan_can_be_delivered(seed: int, picks: list[int], price: float) 
     soc = np.where(np.isnan(rest.soc), np.nan, rng.uniform(0.0, 1.0, len(zone.assets)))
     problem = clearing_problem(
         zone,
-        rng.uniform(-60, 110, steps),
-        state=replace(rest, soc=soc),
-        price_per_mwh=price + rng.normal(0, 60, steps),
-        stored_value_per_mwh=[80.0, 20.0],
-        ramp_sd_mw=1.0,
-        level_sd_mw=2.0,
-        potential_mw=potential,
-        service_factor=3.0,
+        ClearingInputs(
+            rng.uniform(-60, 110, steps),
+            state=replace(rest, soc=soc),
+            price_per_mwh=price + rng.normal(0, 60, steps),
+            stored_value_per_mwh=[80.0, 20.0],
+            ramp_sd_mw=1.0,
+            level_sd_mw=2.0,
+            potential_mw=potential,
+            service_factor=3.0,
+        ),
     )
     plan = solve(problem)
     feasible(problem, plan)

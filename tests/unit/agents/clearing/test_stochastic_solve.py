@@ -13,7 +13,7 @@ from agents.assets.state import AssetState
 from agents.assets.twin import deliver
 from agents.clearing.penalties import deviations
 from agents.clearing.plan_cost import plan_costs
-from agents.clearing.problem import Bands, ClearingProblem, clearing_problem, seen
+from agents.clearing.problem import Bands, ClearingInputs, ClearingProblem, clearing_problem, seen
 from agents.clearing.solve import solve
 from agents.clearing.stochastic_kernel import meet
 from agents.clearing.stochastic_programme import PRICE_NODES, PRICE_PAIRS, RAMP_NODES, applies, induce
@@ -30,17 +30,17 @@ def realised(problem: ClearingProblem) -> float:
     steps = problem.steps
     for t in range(steps - 1):
         part = clearing_problem(
-            problem.zone, problem.net_mw[t:], state=state, price_per_mwh=problem.price_per_mwh[t:],
+            problem.zone, ClearingInputs(problem.net_mw[t:], state=state, price_per_mwh=problem.price_per_mwh[t:],
             stored_value_per_mwh=problem.stored_value_per_mwh,
-        )  # fmt: skip
+        ))  # fmt: skip
         plan = solve_dp(part)
         powers.append(plan.power_mw[:, 0])
         state = replace(state, soc=plan.soc[:, 0], power_mw=plan.power_mw[:, 0], grid_mw=float(plan.grid_mw[0]))
     last = solve(
         clearing_problem(
-            problem.zone, problem.net_mw[-1:], state=state, price_per_mwh=problem.price_per_mwh[-1:],
+            problem.zone, ClearingInputs(problem.net_mw[-1:], state=state, price_per_mwh=problem.price_per_mwh[-1:],
             stored_value_per_mwh=problem.stored_value_per_mwh,
-        )
+        ))
     )  # fmt: skip
     path = np.stack([*powers, last.power_mw[:, 0]], axis=1)
     soc = np.tile(last.soc, (1, steps))
@@ -50,7 +50,9 @@ def realised(problem: ClearingProblem) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_on_certain_forecasts_the_programme_comes_close_to_the_lp(seed: int) -> None:
     net = evening(16, seed)
-    problem = clearing_problem(ZONE, net, state=fleet_at_rest(ZONE, float(net[0])), stored_value_per_mwh=95.0)
+    problem = clearing_problem(
+        ZONE, ClearingInputs(net, state=fleet_at_rest(ZONE, float(net[0])), stored_value_per_mwh=95.0)
+    )
     best = solve(problem)
     idle = (
         250.0 * 0.5 * np.maximum(np.abs(np.diff(net)) - 3.0, 0.0).sum()
@@ -75,7 +77,9 @@ def test_arbitrage_without_limits() -> None:
     zone = loose_zone(BATTERY)
     price = np.array([120.0, *[20.0] * 7])
     state = fleet_at_rest(zone, 50.0)
-    problem = clearing_problem(zone, np.full(8, 50.0), state=state, price_per_mwh=price, stored_value_per_mwh=0.0)
+    problem = clearing_problem(
+        zone, ClearingInputs(np.full(8, 50.0), state=state, price_per_mwh=price, stored_value_per_mwh=0.0)
+    )
     assert applies(problem)
     assert solve_dp(problem).power_mw[0, 0] == pytest.approx(8.0)
 
@@ -144,14 +148,16 @@ def test_every_first_action_can_be_delivered(seed: int, peaker: bool, price: flo
     state = fleet_at_rest(zone, 60.0 if seed % 2 else float("nan"))
     problem = clearing_problem(
         zone,
-        rng.uniform(-60, 110, steps),
-        state=replace(state, soc=np.where(np.isnan(state.soc), np.nan, soc)),
-        price_per_mwh=price + rng.normal(0, 60, steps),
-        step_h=np.array([step_h] * 3 + [0.5] * 3),
-        stored_value_per_mwh=[80.0, 20.0],
-        ramp_sd_mw=1.0,
-        level_sd_mw=2.0,
-        service_factor=3.0,
+        ClearingInputs(
+            rng.uniform(-60, 110, steps),
+            state=replace(state, soc=np.where(np.isnan(state.soc), np.nan, soc)),
+            price_per_mwh=price + rng.normal(0, 60, steps),
+            step_h=np.array([step_h] * 3 + [0.5] * 3),
+            stored_value_per_mwh=[80.0, 20.0],
+            ramp_sd_mw=1.0,
+            level_sd_mw=2.0,
+            service_factor=3.0,
+        ),
     )
     plan = solve_dp_with_curve(problem)
     assert plan.engine == "dp"
@@ -189,7 +195,9 @@ def test_prices_of_unit_spread_are_paired_with_ramps_without_leaning_to_either()
 def test_a_price_that_will_be_seen_is_worth_waiting_for() -> None:
     zone = loose_zone(BATTERY)
     state = replace(fleet_at_rest(zone, 50.0), soc=np.array([0.1]))
-    sure = clearing_problem(zone, np.full(16, 50.0), state=state, price_per_mwh=100.0, stored_value_per_mwh=0.0)
+    sure = clearing_problem(
+        zone, ClearingInputs(np.full(16, 50.0), state=state, price_per_mwh=100.0, stored_value_per_mwh=0.0)
+    )
     unsure = replace(sure, price_sd_per_mwh=np.full(16, 60.0))
     assert solve_dp(unsure).water_value_per_mwh[0] > solve_dp(sure).water_value_per_mwh[0] + 10.0
     assert induce(unsure).value.min() < induce(sure).value.min()
@@ -197,11 +205,13 @@ def test_a_price_that_will_be_seen_is_worth_waiting_for() -> None:
 
 def test_the_value_before_a_price_is_the_mean_over_what_may_be_seen() -> None:
     zone = loose_zone(BATTERY)
-    problem = clearing_problem(zone, np.full(2, 50.0), price_per_mwh=100.0, stored_value_per_mwh=90.0)
+    problem = clearing_problem(zone, ClearingInputs(np.full(2, 50.0), price_per_mwh=100.0, stored_value_per_mwh=90.0))
     spread = replace(problem, price_sd_per_mwh=np.full(2, 40.0))
     seen_prices = 100.0 + 40.0 * PRICE_NODES
     each = [
-        induce(clearing_problem(zone, np.full(2, 50.0), price_per_mwh=price, stored_value_per_mwh=90.0)).value
+        induce(
+            clearing_problem(zone, ClearingInputs(np.full(2, 50.0), price_per_mwh=price, stored_value_per_mwh=90.0))
+        ).value
         for price in seen_prices
     ]
     share = np.bincount(PRICE_PAIRS) / len(PRICE_PAIRS)

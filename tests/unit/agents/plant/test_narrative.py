@@ -10,7 +10,7 @@ import pytest
 from agents.assets.registry import fleet_at_rest
 from agents.clearing.plan_notes import say_note
 from agents.clearing.plan_reasons import say_asset
-from agents.clearing.problem import clearing_problem
+from agents.clearing.problem import ClearingInputs, clearing_problem
 from agents.clearing.solve import solve
 from agents.plant.narrative import MAX_RUNS, binding_stretches, say_check, say_verdict, story
 from tests.worlds.builders import ZONE, make_zone, slot_at
@@ -134,7 +134,9 @@ def test_each_kind_of_asset_has_its_own_reason() -> None:
     wind = CurtailableRenewable(asset_id="w", curtail_cost_per_mwh=10.0)
     zone = grid_zone(BATTERY, PEAKER, LOAD, wind, ramp_limit_mw=1000.0)
     state = fleet_at_rest(zone, 95.0)
-    plan = solve(problem := clearing_problem(zone, np.array([95.0, 60.0]), state=state, price_per_mwh=90.0))
+    plan = solve(
+        problem := clearing_problem(zone, ClearingInputs(np.array([95.0, 60.0]), state=state, price_per_mwh=90.0))
+    )
     said = [say_asset(problem, plan, row) for row in range(4)]
     assert said[0].startswith("b: water value")
     assert said[1].startswith("p: power worth")

@@ -72,7 +72,7 @@ def test_a_reopened_decision_solves_to_the_same_plan() -> None:
     assert isinstance(opened, Reopened)
     found = opened.problem(opened.orders)
     assert found is not None
-    plan = solve(found[0])
+    plan = solve(found.problem)
     planned = battery_plan()
     assert plan.power_mw[0] == pytest.approx(np.array(planned), abs=1e-4)
     assert opened.free_from == slot_at(3)

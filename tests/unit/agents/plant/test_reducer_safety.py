@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.clearing.problem import ClearingProblem, Plan, clearing_problem
+from agents.clearing.problem import ClearingInputs, ClearingProblem, Plan, clearing_problem
 from agents.clearing.reflex import reflex_plan
 from agents.clearing.solve import solve
 from agents.clearing.stochastic_solve import solve_dp
@@ -189,7 +189,7 @@ def test_a_plan_does_not_flip_within_its_slot() -> None:
 def test_the_reserve_for_emergencies_is_kept_by_every_engine(clear: Any) -> None:
     zone = grid_zone(ROUND.model_copy(update={"reserve_soc": 0.3}), ROUND_PEAKER)
     rising = np.concatenate([np.full(4, 70.0), np.linspace(70.0, 100.0, 28)])
-    plan = clear(clearing_problem(zone, rising, price_per_mwh=np.linspace(500.0, 50.0, 32)))
+    plan = clear(clearing_problem(zone, ClearingInputs(rising, price_per_mwh=np.linspace(500.0, 50.0, 32))))
     assert plan.soc[0].min() >= 0.35 - 1e-6
 
 
@@ -197,7 +197,9 @@ def test_the_reserve_for_emergencies_is_kept_by_every_engine(clear: Any) -> None
 @pytest.mark.parametrize("price", [-150.0, -1e-9, 0.0, 1e-9])
 def test_a_battery_never_turns_energy_into_heat_at_prices_around_zero(clear: Any, price: float) -> None:
     zone = grid_zone(ROUND.model_copy(update={"wear_cost_per_mwh": 0.0}), ramp_limit_mw=1000.0, import_cap_mw=1000.0)
-    plan = clear(clearing_problem(zone, np.full(8, 50.0), price_per_mwh=price, stored_value_per_mwh=0.0))
+    plan = clear(
+        clearing_problem(zone, ClearingInputs(np.full(8, 50.0), price_per_mwh=price, stored_value_per_mwh=0.0))
+    )
     moved = np.diff(np.concatenate([[0.5], plan.soc[0]])) * ROUND.energy_mwh
     out, into = np.maximum(plan.power_mw[0], 0.0) * 0.5, np.maximum(-plan.power_mw[0], 0.0) * 0.5
     assert moved == pytest.approx(into * ROUND.charge_efficiency - out / ROUND.discharge_efficiency, abs=1e-6)
