@@ -13,7 +13,7 @@ from console.cli.main import COMMANDS
 from deploy.generate import ROOT, generated, main, stale, write
 from deploy.generators.acl_script import rights
 from deploy.generators.topic_docs import topic_schema
-from tests.contract.rpk_script import NewTopic, calls_of, topics_of
+from tests.contract.deploy.rpk_script import NewTopic, calls_of, topics_of
 from tests.worlds.source_tree import Module, our_modules
 from vpp import errors
 from vpp import messages as m

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.worlds.source_tree import Module, imports_of, our_modules
+from tests.worlds.source_tree import ROOT, Module, imports_of, our_modules
 
 MAX_MODULES = 20
 
@@ -169,6 +169,11 @@ def test_no_modules_import_each_other_in_a_circle(tree: Tree) -> None:
 
 def test_no_folder_is_crowded(tree: Tree) -> None:
     rooms = Counter(tree.room_of(name) for name in tree.modules if name not in tree.folders)
+    assert {room: count for room, count in rooms.items() if count > MAX_MODULES} == {}
+
+
+def test_no_folder_of_tests_is_crowded() -> None:
+    rooms = Counter(path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))
     assert {room: count for room, count in rooms.items() if count > MAX_MODULES} == {}
 
 

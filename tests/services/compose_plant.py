@@ -15,8 +15,8 @@ from time import monotonic, sleep
 from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import SecretStr
 
-from tests.contract.compose_file import ROOT, filled, read_compose, read_example
-from tests.contract.rpk_script import calls_of, topics_of
+from tests.contract.deploy.compose_file import ROOT, filled, read_compose, read_example
+from tests.contract.deploy.rpk_script import calls_of, topics_of
 from tests.service_fixtures import InfluxService
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore

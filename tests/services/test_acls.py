@@ -21,8 +21,8 @@ from confluent_kafka.admin import (
 )
 
 from deploy.generators.acl_script import rights
-from tests.contract.compose_file import ROOT
-from tests.contract.rpk_script import calls_of
+from tests.contract.deploy.compose_file import ROOT
+from tests.contract.deploy.rpk_script import calls_of
 from tests.service_fixtures import InfluxService, KafkaLogin
 from tests.services.compose_plant import Plant, create_topics, free_port, running, wait_for_the_end
 from vpp.streams.topics import TOPOLOGIES

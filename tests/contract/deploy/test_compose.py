@@ -10,7 +10,7 @@ import pytest
 
 from deploy.generators.kubernetes import APPROVAL_READERS
 from deploy.requirements import requirements
-from tests.contract.compose_file import DEPLOY, ROOT, SCHEMA, filled, read_compose, read_example, variables
+from tests.contract.deploy.compose_file import DEPLOY, ROOT, SCHEMA, filled, read_compose, read_example, variables
 from vpp.errors import ConfigError
 from vpp.settings import PLACEHOLDER, env_name, keys, load_settings
 from vpp.streams.topics import TOPOLOGIES

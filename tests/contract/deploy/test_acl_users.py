@@ -9,7 +9,7 @@ import yaml
 
 from console.cli.main import COMMANDS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = {"cli": "console.cli.main", "dashboard": "console.dashboard.__main__", "mcp": "mcp_server.__main__"}
 """Users whose process is neither a topology nor a command of its own."""
 

@@ -12,7 +12,7 @@ from deploy.grafana.panels import UID
 from vpp.store.influx_line_protocol import field_columns, tag_columns
 from vpp.store.tables import BY_NAME
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning"
 DASHBOARDS = {name: json.loads(text) for name, text in dashboards().items()}
 PANELS = [

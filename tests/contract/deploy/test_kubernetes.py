@@ -12,9 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.contract.compose_file import DEPLOY, read_compose
-from tests.contract.kube_schemas import SCHEMAS
-from tests.contract.kustomize import Manifest, render
+from tests.contract.deploy.compose_file import DEPLOY, read_compose
+from tests.contract.deploy.kube_schemas import SCHEMAS
+from tests.contract.deploy.kustomize import Manifest, render
 from vpp.errors import ConfigError
 from vpp.settings import PLACEHOLDER, Settings, env_name, keys, load_settings
 from vpp.streams.topics import INPUT_OF, TOPOLOGIES
