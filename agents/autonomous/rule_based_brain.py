@@ -274,32 +274,35 @@ def _shortfall(forecast: Said, share: float, powers_mw: tuple[float, float, floa
 def _ramps(
     seen: Mapping[str, Said], share: float, step_min: float, battery: Said, margins: list[str]
 ) -> tuple[Need | None, Need | None]:
-    """Return what the steepest ramps ahead may need beyond the limit, up and down.
+    """Return what the steepest steps ahead may need beyond the limit, up and down, at their 90 % quantiles.
 
-    A ramp's spread is that of the forecast one step ahead; the step that is decided already is left out.
+    The step that is decided already is left out.
     """
     ramp = seen["ramp"]
-    limit, expected = ramp.get("ramp_limit_mw"), ramp.get("expected_change_mw")
-    if limit is None or expected is None:
+    limit, rows = ramp.get("ramp_limit_mw"), ramp.get("steps") or []
+    if limit is None or not rows:
         margins.append("ramps cannot be held against the limit: " + str(ramp.get("hint") or "no limit is known"))
         return None, None
-    up, down = ramp["change_q90_mw"] - expected, expected - ramp["change_q10_mw"]
-    changes = [
-        (later["q50"] - former["q50"], at_min, slot)
-        for (_, _, _, former), (slot, before_min, at_min, later) in pairwise(_steps(seen["forecast"]))
-        if abs(at_min - before_min - step_min) < 1e-6 and None not in (former["q50"], later["q50"])
+    steps = [dict(zip(ramp["columns"], row, strict=True)) for row in rows]
+    later = [
+        (step, before["horizon_min"])
+        for before, step in pairwise(steps)
+        if abs(step["horizon_min"] - before["horizon_min"] - step_min) < 1e-6 and step["horizon_min"] <= 60 * WATCH_H
     ]
-    if not changes:
+    if not later:
         return None, None
     needs: list[Need | None] = []
-    for way, sign, spread, most in (("up", 1.0, up, battery["max_mw"]), ("down", -1.0, down, -battery["min_mw"])):
-        change, at_min, slot = max(changes, key=lambda one: sign * one[0])
-        beyond = (sign * change + spread - limit) * share
-        steepest = power_text(change * share, signed=True)
+    for way, sign, name, most in (
+        ("up", 1.0, "change_q90_mw", battery["max_mw"]),
+        ("down", -1.0, "change_q10_mw", -battery["min_mw"]),
+    ):
+        step, before_min = max(later, key=lambda one: sign * one[0]["change_mw"])
+        slot, beyond = step["slot"], (sign * step[name] - limit) * share
+        steepest = power_text(step["change_mw"] * share, signed=True)
         margins.append(f"steepest ramp {way} {steepest} at {slot}, limit {power_text(limit * share)} per step")
         risk = f"the ramp {way} at {slot} may pass the limit by {power_text(beyond)} (90 %)"
         needs.append(
-            Need(sign * min(beyond, most) * step_min / 60.0, at_min, risk)
+            Need(sign * min(beyond, most) * step_min / 60.0, before_min, risk)
             if beyond > LEAST_SHARE * battery["max_mw"]
             else None
         )

@@ -10,10 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES
+from vpp.domain import QUANTILE_NAMES
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Correction, End, Forecast, Message, Quantiles, Spreads
+from vpp.numerics.quantile_distribution import probability_beyond
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack
 
@@ -117,7 +118,7 @@ def _bid_of(
     quantiles = forecast.net_load
     limit = zone.limits.ramp_limit_mw
     known = served is not None and first is not None
-    p_ramp = ramp_probability(first or [], served or 0.0, limit) if known else None
+    p_ramp = probability_beyond(first or [], served or 0.0, limit) if known else None
     slope = forecast.ramp_mw_per_min
     return ActorBid(
         zone=forecast.zone,
@@ -154,39 +155,3 @@ def spreads_of(quantiles: Quantiles) -> Spreads:
     growth = [later**2 - before**2 for before, later in itertools.pairwise(level)]
     ramp = [level[0], *(math.sqrt(max(value, 0.0)) for value in growth)] if level else []
     return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=[1.0] * len(level))
-
-
-def ramp_probability(quantiles_mw: list[float], now_mw: float, limit_mw: float) -> float:
-    """Return the probability that the next change of net load exceeds the ramp limit, up or down.
-
-    Args:
-        quantiles_mw: Net load at the first horizon at ``QUANTILE_LEVELS``, not crossing.
-        now_mw: Net load of the slot just closed.
-        limit_mw: Ramp limit per step.
-    """
-    inside = cumulative(quantiles_mw, now_mw + limit_mw) - cumulative(quantiles_mw, now_mw - limit_mw)
-    return min(1.0, max(0.0, 1.0 - inside))
-
-
-def cumulative(quantiles: list[float], value: float) -> float:
-    """Return P(X <= value) of a distribution known by its quantiles at ``QUANTILE_LEVELS``.
-
-    Linear between them; beyond the outermost the density falls exponentially from that of the outer interval.
-
-    >>> cumulative([-4.0, -3.0, -1.0, 0.0, 1.0, 3.0, 4.0], 0.5)
-    0.625
-    """
-    levels = QUANTILE_LEVELS
-    if value < quantiles[0]:
-        width = max(quantiles[1] - quantiles[0], 1e-9)
-        density = (levels[1] - levels[0]) / width
-        return levels[0] * math.exp((value - quantiles[0]) * density / levels[0])
-    if value >= quantiles[-1]:
-        width = max(quantiles[-1] - quantiles[-2], 1e-9)
-        density = (levels[-1] - levels[-2]) / width
-        rest = 1.0 - levels[-1]
-        return 1.0 - rest * math.exp(-(value - quantiles[-1]) * density / rest)
-    for i, (low, high) in enumerate(itertools.pairwise(quantiles)):
-        if value < high:
-            return levels[i] + (levels[i + 1] - levels[i]) * (value - low) / (high - low)
-    return levels[-1]

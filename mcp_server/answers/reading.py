@@ -175,12 +175,16 @@ class ForecastAnswer(ToolAnswer):
 
 
 class RampStep(SanitizedModel):
-    """One expected change of net load from slot to slot."""
+    """The expected change of net load over one step, which has a forecast of its own."""
 
     at: datetime
     horizon_min: int
     change_mw: Real
+    change_q10_mw: Real
+    change_q90_mw: Real
     mw_per_min: Real
+    ramp_limit_mw: Real | None = None
+    probability_beyond_limit: Real | None = None
 
 
 class Ramp(ToolAnswer):
@@ -197,10 +201,15 @@ class Ramp(ToolAnswer):
     mw_per_min: Real | None = None
     direction: str | None = Field(default=None, description="up, down or flat")
     probability_up: Real | None = None
-    ramp_limit_mw: Real | None = Field(default=None, description="per step, in the region's MW")
-    probability_beyond_limit: Real | None = None
+    large_ramp_mw: Real | None = Field(default=None, description="a tenth of six weeks' changes over as long is larger")
+    probability_large_rise: Real | None = None
+    probability_large_fall: Real | None = None
+    ramp_limit_mw: Real | None = Field(default=None, description="of the step that ends at horizon_min, region's MW")
+    probability_beyond_limit: Real | None = Field(default=None, description="of that step")
     served_change_mw: Real | None = Field(default=None, description="change of the share that the plant serves")
-    steepest: list[RampStep] = Field(default=[], description="within 24 h, medians")
+    steepest: list[RampStep] = Field(default=[], description="within 24 h, by the median change per minute")
+    columns: list[str] = []
+    steps: Points = Field(default=[], description="every step of 24 h, rows of columns")
     meaning: str | None = None
 
 

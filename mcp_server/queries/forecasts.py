@@ -8,12 +8,16 @@ from typing import Any
 
 from mcp_server.answers.reading import ForecastAnswer, Ramp, RampStep, SkillFigures
 from mcp_server.queries.context import NOTHING_YET, ReadContext
-from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES, Target, iso
+from vpp.domain import QUANTILE_NAMES, Target, iso
+from vpp.numerics.quantile_distribution import cumulative
 from vpp.store.tables import BIDS, FORECASTS, SKILL, TELEMETRY
 
 BRIEF = ("q10", "q50", "q90")
 FLAT_SHARE = 0.001
 STEEPEST = 5
+STEP_COLUMNS = (
+    "horizon_min", "change_mw", "change_q10_mw", "change_q90_mw", "ramp_limit_mw", "probability_beyond_limit",
+)  # fmt: skip
 
 
 def get_forecast(
@@ -68,9 +72,10 @@ def get_forecast(
 
 
 def predict_ramp(context: ReadContext, zone: str | None, horizon_min: int | None) -> Ramp:
-    """Return the expected change of net load from the observed slot to a horizon, and the steepest steps of a day.
+    """Return the expected change of net load from the observed slot to a horizon, and the steps of a day.
 
-    The change at a horizon is the forecast level minus the observed one, so its quantiles are the level's, shifted.
+    The change at a horizon is the forecast level minus the observed one, so its quantiles are the level's, shifted. A
+    step, the last one up to the horizon too, has a forecast of its own.
 
     Raises:
         QuestionError: The zone is unknown.
@@ -124,23 +129,6 @@ def some_skills(
     return [_skill(row) for _, group in by_target for row in _four(list(group))]
 
 
-def probability_above(quantiles: list[float], x: float) -> float:
-    """Return the probability that a value with these quantiles (at QUANTILE_LEVELS) lies above ``x``.
-
-    Linear between the quantiles; beyond the outer ones the last segment goes on, up to 0 and 1.
-
-    >>> probability_above([0.0, 1.0, 2.5, 5.0, 7.5, 9.0, 10.0], 5.0)
-    0.5
-    """
-    pairs = list(itertools.pairwise(zip(quantiles, QUANTILE_LEVELS, strict=True)))
-    (low, p_low), (high, p_high) = next((pair for pair in pairs if x <= pair[1][0]), pairs[-1])
-    if high > low:
-        below = p_low + (x - low) / (high - low) * (p_high - p_low)
-    else:
-        below = float(x > high) if x != low else p_low
-    return round(1.0 - min(max(below, 0.0), 1.0), 4)
-
-
 def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     observed = ramp.observed_net_load_mw
     assert observed is not None
@@ -151,17 +139,22 @@ def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], 
     ramp.mw_per_min = round(change / row["horizon_min"], 4)
     is_flat = abs(change) <= FLAT_SHARE * max(abs(observed), 1.0)
     ramp.direction = "flat" if is_flat else "up" if change > 0 else "down"
-    ramp.probability_up = probability_above(levels, observed)
-    ramp.steepest = _steepest(observed, ramp, rows)
+    ramp.probability_up = round(1.0 - cumulative(levels, observed), 4)
+    ramp.large_ramp_mw = row["large_ramp_mw"]
+    ramp.probability_large_rise, ramp.probability_large_fall = row["p_rise"], row["p_fall"]
     config = context.config(zone)
+    limit = None
     if config is not None:
         factor = config.share.factor
-        limit = config.limits.ramp_limit_mw / factor
+        limit = config.limits.ramp_limit_mw / factor / config.step.minutes
         ramp.served_change_mw = round(change * factor, 4)
-        if row["horizon_min"] == rows[0]["horizon_min"]:
-            ramp.ramp_limit_mw = round(limit, 3)
-            above, below = probability_above(levels, observed + limit), probability_above(levels, observed - limit)
-            ramp.probability_beyond_limit = round(above + 1.0 - below, 4)
+    steps = _steps(ramp.issued_at, rows, limit)
+    own = next((step for step in steps if step.horizon_min == row["horizon_min"]), None)
+    if own is not None:
+        ramp.ramp_limit_mw, ramp.probability_beyond_limit = own.ramp_limit_mw, own.probability_beyond_limit
+    ramp.steepest = sorted(steps, key=lambda step: (-abs(step.mw_per_min), step.horizon_min))[:STEEPEST]
+    ramp.columns = ["slot", *STEP_COLUMNS]
+    ramp.steps = [[iso(step.at), *(getattr(step, name) for name in STEP_COLUMNS)] for step in steps]
     ramp.meaning = {
         "up": "net load rises: more demand to cover, so discharge or dispatch up (positive power)",
         "down": "net load falls: less demand to cover, so charge or dispatch down (negative power)",
@@ -169,22 +162,28 @@ def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], 
     }[ramp.direction]
 
 
-def _steepest(observed: float, ramp: Ramp, rows: list[dict[str, Any]]) -> list[RampStep]:
-    assert ramp.issued_at is not None
-    steps, before, then_min = [], observed, 0
+def _steps(issued_at: datetime | None, rows: list[dict[str, Any]], limit_mw_per_min: float | None) -> list[RampStep]:
+    """Return the steps that the forecast tells of, in order; a forecast without any gives none."""
+    assert issued_at is not None
+    steps, before_min = [], 0
     for row in rows:
-        minutes = row["horizon_min"] - then_min
-        change = row["q50"] - before
+        minutes = row["horizon_min"] - before_min
+        before_min = row["horizon_min"]
+        if row["step_mw"] is None:
+            continue
         steps.append(
             RampStep(
-                at=ramp.issued_at + timedelta(minutes=row["horizon_min"]),
+                at=issued_at + timedelta(minutes=row["horizon_min"]),
                 horizon_min=row["horizon_min"],
-                change_mw=round(change, 3),
-                mw_per_min=round(change / minutes, 4),
+                change_mw=row["step_mw"],
+                change_q10_mw=row["step_q10_mw"],
+                change_q90_mw=row["step_q90_mw"],
+                mw_per_min=row["step_mw"] / minutes,
+                ramp_limit_mw=None if limit_mw_per_min is None else limit_mw_per_min * minutes,
+                probability_beyond_limit=row["p_limit"],
             )
         )
-        before, then_min = row["q50"], row["horizon_min"]
-    return sorted(steps, key=lambda step: (-abs(step.mw_per_min), step.horizon_min))[:STEEPEST]
+    return steps
 
 
 def _newest(context: ReadContext, zone: str, target: str) -> list[dict[str, Any]]:

@@ -6,8 +6,9 @@ availability, and each model is trained on rows before its promotion.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -23,7 +24,7 @@ from models.served import ServedModel
 from vpp.domain import QUANTILE_NAMES, Target, horizons_min, iso
 from vpp.errors import ConfigError, DataError, ModelError
 from vpp.fleet.schema import Zone
-from vpp.messages import Forecast, Promotion, Quantiles, SlotClosed
+from vpp.messages import Forecast, Promotion, Quantiles, Ramps, SlotClosed
 from vpp.numerics.arrays import Floats32
 from vpp.progress import Progress, no_progress
 from vpp.streams.in_process import ReducerLoop
@@ -47,11 +48,28 @@ class BacktestOptions:
 
 
 @dataclass(frozen=True)
+class RampForecasts:
+    """What the n forecasts said of ramps, arrays of shape (n, H), NaN where nothing; see ``vpp.messages.Ramps``.
+
+    ``alarm_level``: shape (n,).
+    """
+
+    alarm_level: Floats32
+    large_mw: Floats32
+    p_rise: Floats32
+    p_fall: Floats32
+    step_q10_mw: Floats32
+    step_mw: Floats32
+    step_q90_mw: Floats32
+
+
+@dataclass(frozen=True)
 class Backtest:
     """Forecasts of n origins and H horizons beside what came.
 
     ``origins``: slot starts. ``quantiles``: shape (n, H, 7), NaN where none was made. ``mean``, ``actual``: (n, H).
-    ``now``: actual at the origin, (n,). ``source``: (n,) names. ``models``: ids in the order of promotion.
+    ``now``: actual at the origin, (n,). ``source``: (n,) names. ``models``: ids in the order of promotion. ``ramps``:
+    of net load only.
     """
 
     zone: Zone
@@ -64,6 +82,7 @@ class Backtest:
     now: Floats32
     source: npt.NDArray[np.str_]
     models: tuple[str, ...]
+    ramps: RampForecasts | None = None
 
     @property
     def horizons_min(self) -> tuple[int, ...]:
@@ -236,10 +255,12 @@ class _Collector:
         self._quantiles: list[Floats32] = []
         self._mean: list[Floats32] = []
         self._source: list[str] = []
+        self._ramps: list[Ramps | None] = []
 
     def add(self, forecast: Forecast) -> None:
         quantiles: Quantiles | None = getattr(forecast, self._target.value)
         self.origins.append(forecast.slot)
+        self._ramps.append(forecast.ramps)
         self._source.append("none" if quantiles is None else quantiles.source)
         if quantiles is None:
             self._quantiles.append(self._none)
@@ -260,5 +281,20 @@ class _Collector:
         actual = np.where(inside, values[np.minimum(targets, len(values) - 1)], np.nan).astype(np.float32)
         return Backtest(
             zone, options, frame, origins, np.stack(self._quantiles), np.stack(self._mean), actual, values[at],
-            np.array(self._source), models,
+            np.array(self._source), models, self._ramp_forecasts(),
         )  # fmt: skip
+
+    def _ramp_forecasts(self) -> RampForecasts | None:
+        if self._target is not Target.NET_LOAD:
+            return None
+        none = self._none[:, 0]
+        columns = {
+            column.name: np.stack([none if r is None else _filled(getattr(r, column.name), none) for r in self._ramps])
+            for column in fields(RampForecasts)[1:]
+        }
+        levels = [math.nan if r is None else r.alarm_level for r in self._ramps]
+        return RampForecasts(np.array(levels, dtype=np.float32), **columns)
+
+
+def _filled(values: list[float], none: Floats32) -> Floats32:
+    return np.array(values, dtype=np.float32) if values else none

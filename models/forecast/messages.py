@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.forecast.large_ramps import LargeRamps, beyond
+from models.forecast.step_changes import Steps
 from models.price.contract import PriceForecast
 from vpp.domain import QUANTILE_NAMES
-from vpp.messages import Quantiles, Spreads
+from vpp.messages import Quantiles, Ramps, Spreads
 from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
 _PRICE_PARTS = 100.0
+_PROBABILITY_DECIMALS = 4
+_SHOWN = [QUANTILE_NAMES.index(name) for name in ("q10", "q50", "q90")]
 
 
 def quantiles_message(source: str, model_id: str, quantiles: Floats, mean: Floats, decimals: int) -> Quantiles:
@@ -35,6 +39,32 @@ def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:
     """Return the message of a price forecast, or None where it has no basis."""
     rounded = _rounded(price.quantiles, price.mean, _PRICE_PARTS)
     return _message(price.source, model_id or price.source, rounded) if np.isfinite(rounded).all() else None
+
+
+def ramps_message(ramps: LargeRamps, quantiles: Floats, now_mw: float, steps: Steps, decimals: int) -> Ramps:
+    """Return the message of ramps; the lists of large ones are empty while their sizes are not known.
+
+    Args:
+        ramps: Sizes of large ramps and the alarm's level.
+        quantiles: Levels, shape (H, 7), MW.
+        now_mw: Net load of the closed slot.
+        steps: The steps ahead.
+        decimals: Decimals of the zone's power scale.
+    """
+    low, median, high = np.round(steps.quantiles[:, _SHOWN].T, decimals).tolist()
+    large: dict[str, list[float]] = {}
+    if not np.isnan(ramps.sizes).any():
+        rise, fall = np.round(beyond(quantiles, now_mw, ramps.sizes), _PROBABILITY_DECIMALS).tolist()
+        large = {"large_mw": np.round(ramps.sizes, decimals).tolist(), "p_rise": rise, "p_fall": fall}
+    return Ramps(
+        alarm_level=ramps.alarm_level,
+        limit_mw=round(steps.limit_mw, decimals),
+        step_q10_mw=low,
+        step_mw=median,
+        step_q90_mw=high,
+        p_limit=np.round(steps.beyond, _PROBABILITY_DECIMALS).tolist(),
+        **large,
+    )
 
 
 def spreads_message(ramp_sd: Floats, level_sd: Floats, carry: Floats, decimals: int) -> Spreads:

@@ -1,4 +1,4 @@
-"""Net load as a forecast target: levels in MW, ramp and level spreads, the ramp alarm."""
+"""Net load as a forecast target: levels in MW, ramp and level spreads, ramps ahead and their alarm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from features.calendar import MINUTE, Calendar
 from models.forecast import fallbacks
 from models.forecast.guarding import widened
-from models.forecast.messages import quantiles_message, spreads_message
+from models.forecast.messages import quantiles_message, ramps_message, spreads_message
 from models.forecast.ramp_alarm import RampAlarm
 from models.forecast.scoring import jump_alert, mature, score
 from models.forecast.state import ForecastState
@@ -47,6 +47,7 @@ class NetLoadTarget:
         self._horizons = horizons_min(zone.step_min)
         self._steps = np.array(self._horizons, dtype=np.int64) // zone.step_min
         self._ramps = RampAlarm(zone)
+        self._limit_mw = zone.limits.ramp_limit_mw / zone.share.factor
         self._decimals = zone.region_scale.decimals
         self.error_decimals = self._decimals + 2
         self._groups = groups_per_day(self._step.per_day)
@@ -77,18 +78,24 @@ class NetLoadTarget:
             waiting.put(index, math.nan, quantiles, mean, by_model=False)
         else:
             waiting.put(index, now, quantiles, mean, by_model=source == MODEL)
+        state.large_ramps.renew(state.ring, index)
+        ramps = None
+        if not math.isnan(now):
+            steps = state.step_changes.forecast(state.ring, index, quantiles, mean, ramp, self._limit_mw)
+            ramps = ramps_message(state.large_ramps, quantiles, now, steps, self._decimals)
         slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], self._decimals + 2)
         return {
             "net_load": quantiles_message(source, model_id, quantiles, mean, self._decimals),
             "ramp_mw_per_min": slope,
             "spreads": spreads_message(ramp, level, carry, self._decimals),
+            "ramps": ramps,
             "spec_hash": spec_hash,
             "reason": reason,
         }
 
     def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
         """Return the ramp alarm, where one is due."""
-        return self._ramps.alert(state.ring, state.waiting[self.target.value], index, slot)
+        return self._ramps.alert(state.large_ramps, state.waiting[self.target.value], index, slot)
 
     def score(self, state: ForecastState, index: int) -> Alert | None:
         """Score the forecasts of slot ``index`` and enter their errors; return an alert where the actual is absurd.
@@ -102,7 +109,11 @@ class NetLoadTarget:
         jump = jump_alert(self._zone, index, net_load, steps, waiting)
         score(index, net_load, steps, waiting, state.scores[self.target.value].of_day(index // self._step.per_day))
         actuals = state.ring.window(NET_LOAD, index - int(steps[-1]), index + 1)
-        mature(index, actuals, steps, waiting, state.residuals, int(self._groups_of(index, _NOW)[0]))
+        state.large_ramps.enter(state.ring, index, net_load, waiting)
+        group = self._groups_of(index, _NOW)
+        ramp_sd, _, _ = state.residuals.spreads(np.repeat(group, steps.size))
+        state.step_changes.enter(state.ring, index, waiting, ramp_sd)
+        mature(index, actuals, steps, waiting, state.residuals, int(group[0]))
         return jump
 
     def model(self, served: ServedModel | None) -> object | None:

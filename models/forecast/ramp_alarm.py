@@ -1,62 +1,56 @@
-"""The ramp alarm of the live forecast: a large change of net load is expected within the next six hours."""
+"""The ramp alarm of the live forecast: a large change of net load is likely within the next six hours."""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime
 
-import numpy as np
-
-from features.ring import SlotRing
-from models.forecast.ramp_events import ALARM_SHARE, HOURS, event_threshold
+from models.forecast.large_ramps import LargeRamps, beyond
 from models.forecast.scoreboard import WaitingForecasts
-from vpp.domain import NET_LOAD, horizons_min, iso
+from vpp.domain import NET_LOAD, iso
 from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert, AlertCode
 
-THRESHOLD_DAYS = 42
-MIN_DAYS = 14
-_LOW, _HIGH = 0, 6
+_LOW, _MEDIAN, _HIGH = 0, 3, 6
 
 
 class RampAlarm:
     """Tells of a large ramp when it is first expected, and again when the direction turns.
 
-    An event is a change that only the largest tenth of the past weeks' changes over as many hours reach; the alarm
-    stands from 93 % of that. What was expected a slot ago is read from the waiting forecasts, so it keeps no state.
+    The alarm stands while the forecast's quantiles give a large rise or fall within six hours at least the probability
+    that ``LargeRamps`` learned. What was expected a slot ago is read from the waiting forecasts, so it keeps no state.
 
     Args:
-        zone: Gives name and step.
+        zone: Gives its name.
     """
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
-        horizons = list(horizons_min(zone.step_min))
-        self._hours = [hours for hours in HOURS if 60 * hours in horizons]
-        self._columns = [horizons.index(60 * hours) for hours in self._hours]
-        self._sizes: dict[int, list[float]] = {}
 
-    def alert(self, ring: SlotRing, waiting: WaitingForecasts, index: int, slot: datetime) -> Alert | None:
+    def alert(self, ramps: LargeRamps, waiting: WaitingForecasts, index: int, slot: datetime) -> Alert | None:
         """Return the alert that begins with the forecast of slot ``index``, None where none does.
 
         Args:
-            ring: Holds the net load up to slot ``index``.
+            ramps: Sizes of large ramps and the alarm's level.
             waiting: Forecasts of net load, the one of ``index`` included.
             index: Index of the closed slot.
             slot: Its start.
         """
-        expected = self._expected(ring, waiting, index)
+        level = ramps.alarm_level
+        expected = _expected(ramps, waiting, index, level)
         if expected is None:
             return None
-        at, change = expected
-        before = self._expected(ring, waiting, index - 1)
-        if before is not None and before[1] * change > 0:
+        at, probability = expected
+        before = _expected(ramps, waiting, index - 1, level)
+        if before is not None and before[1] * probability > 0:
             return None
-        row = index % waiting.rows
-        low, high = (float(waiting.quantiles[row, self._columns[at], q]) - waiting.now[row] for q in (_LOW, _HIGH))
+        row, hours, column = index % waiting.rows, ramps.hours[at], ramps.columns.item(at)
+        own = waiting.quantiles[row, column]
+        low, median, high = (float(own[q]) - waiting.now[row] for q in (_LOW, _MEDIAN, _HIGH))
         written = self._zone.region_scale.rounded
-        way = "rise" if change > 0 else "fall"
+        size = ramps.sizes.item(column)
+        way = "rise" if probability > 0 else "fall"
         return Alert(
             zone=self._zone.zone,
             slot=slot,
@@ -65,37 +59,31 @@ class RampAlarm:
             topic="ramp",
             code=AlertCode.RAMP,
             channel=NET_LOAD,
-            text=f"net load is expected to {way} by {power_text(abs(change))} within {self._hours[at]} h, a large ramp",
+            text=f"net load is expected to {way} by {power_text(abs(median))} within {hours} h; the probability of a "
+            f"large ramp (from {power_text(size)}) is {abs(probability):.0%}",
             values={
-                "hours": float(self._hours[at]),
-                "change_mw": written(change),
+                "hours": float(hours),
+                "change_mw": written(median),
                 "change_q05_mw": written(low),
                 "change_q95_mw": written(high),
-                "event_mw": written(self._event_sizes(ring, index)[at]),
+                "event_mw": written(size),
+                "probability": round(abs(probability), 4),
+                "alarm_level": level,
             },
         )
 
-    def _expected(self, ring: SlotRing, waiting: WaitingForecasts, index: int) -> tuple[int, float] | None:
-        """Return the soonest horizon (its place among the hours) that calls for an alarm, and its change in MW."""
-        row = index % waiting.rows
-        now, mean = waiting.now.item(row), waiting.mean[row]
-        if waiting.origin[row] != index or math.isnan(now):
-            return None
-        for at, size in enumerate(self._event_sizes(ring, index)):
-            change = mean.item(self._columns[at]) - now
-            if abs(change) >= ALARM_SHARE * size:
-                return at, change
-        return None
 
-    def _event_sizes(self, ring: SlotRing, index: int) -> list[float]:
-        """Return the size of an event by hours ahead, MW, NaN until two weeks are known; made anew each UTC day."""
-        step = self._zone.step
-        day = index // step.per_day
-        size_array = self._sizes.get(day)
-        if size_array is None:
-            past = ring.window(NET_LOAD, (day - THRESHOLD_DAYS) * step.per_day, day * step.per_day)
-            known = np.count_nonzero(np.isfinite(past)) >= MIN_DAYS * step.per_day
-            sizes = [event_threshold(past, round(hours / step.hours)) if known else None for hours in self._hours]
-            size_array = [math.nan if size is None else size for size in sizes]
-            self._sizes = {other: held for other, held in self._sizes.items() if other == day - 1} | {day: size_array}
-        return size_array
+def _expected(ramps: LargeRamps, waiting: WaitingForecasts, index: int, level: float) -> tuple[int, float] | None:
+    """Return the soonest horizon that calls for an alarm (its place among the hours) and the ramp's probability.
+
+    The probability of a fall is negative.
+    """
+    row = index % waiting.rows
+    now = waiting.now.item(row)
+    if waiting.origin[row] != index or math.isnan(now):
+        return None
+    rises, falls = beyond(waiting.quantiles[row, ramps.columns], now, ramps.sizes[ramps.columns]).tolist()
+    for at, (rise, fall) in enumerate(zip(rises, falls, strict=True)):
+        if max(rise, fall) >= level:
+            return at, rise if rise > fall else -fall
+    return None

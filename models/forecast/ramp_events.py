@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from models.learners.order_statistics import between
-from vpp.numerics.arrays import Floats
+from vpp.numerics.arrays import Bools, Floats
 
 EVENT_SHARE = 0.1
 ALARM_SHARE = 0.93
@@ -50,7 +50,20 @@ def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[
     known = np.isfinite(expected) & np.isfinite(actual)
     expected, actual = expected[known], actual[known]
     event, alarm = np.abs(actual) >= threshold_mw, np.abs(expected) >= ALARM_SHARE * threshold_mw
-    hits = int((event & alarm & (np.sign(expected) == np.sign(actual))).sum())
+    scores = alarm_scores(alarm, expected > 0.0, event, actual > 0.0)
+    return {**scores, "threshold_mw": round(threshold_mw, 3)}
+
+
+def alarm_scores(alarm: Bools, is_rise: Bools, event: Bools, rose: Bools) -> dict[str, Any]:
+    """Return POD, FAR and CSI of alarms, None where undefined, and counts.
+
+    Args:
+        alarm: Whether one was raised, shape (n,).
+        is_rise: Whether it was of a rise.
+        event: Whether a ramp came.
+        rose: Whether net load rose.
+    """
+    hits = int((event & alarm & (is_rise == rose)).sum())
     events, alarms = int(event.sum()), int(alarm.sum())
     return {
         "pod": _ratio(hits, events),
@@ -58,7 +71,6 @@ def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[
         "csi": _ratio(hits, events + alarms - hits),
         "events": events,
         "alarms": alarms,
-        "threshold_mw": round(threshold_mw, 3),
     }
 
 

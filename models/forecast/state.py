@@ -12,8 +12,10 @@ import numpy as np
 from features.compute import RingFeatures
 from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import RingRecord, SlotRing
+from models.forecast.large_ramps import LargeRamps
 from models.forecast.price_levels import PriceLevels
 from models.forecast.scoreboard import Scoreboard, WaitingForecasts, load_waiting, waiting_changes
+from models.forecast.step_changes import StepChanges
 from models.guard.watch import GuardRecord, Judgement, Watch
 from models.net_load.trailing_errors import Residuals
 from models.served import ServedModel
@@ -25,7 +27,7 @@ from vpp.streams.state_codec import ChangedValues, pack, unpack
 EACH_SLOT = "slot"
 """The value that holds what changes with every slot: one record of the changelog in place of eight."""
 
-_SHAPE = "forecast-3"
+_SHAPE = "forecast-4"
 
 
 class Episode(msgspec.Struct):
@@ -66,6 +68,8 @@ class SlotRecord(msgspec.Struct, frozen=True):
     ring: RingRecord
     errors: bytes
     price_levels: bytes
+    large_ramps: bytes
+    step_changes: bytes
     first_errors: list[bytes]
     today: list[bytes]
     guard: GuardRecord | None = None
@@ -82,6 +86,8 @@ class ForecastState:
     ring: SlotRing
     residuals: Residuals
     price_levels: PriceLevels
+    large_ramps: LargeRamps
+    step_changes: StepChanges
     waiting: dict[str, WaitingForecasts]
     scores: dict[str, Scoreboard]
     head: ForecastHead = field(default_factory=ForecastHead)
@@ -108,6 +114,8 @@ def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> For
         ring=SlotRing(step, depth_days, max_days=MAX_DEPTH_DAYS),
         residuals=Residuals(horizons_min, step.per_day),
         price_levels=PriceLevels(len(horizons_min), step.per_day),
+        large_ramps=LargeRamps(horizons_min, step),
+        step_changes=StepChanges(horizons_min, step),
         waiting={name: WaitingForecasts(steps) for name in targets},
         scores={name: Scoreboard(f"scores.{name}", len(horizons_min), skill_days) for name in targets},
     )
@@ -121,6 +129,8 @@ def load_state(state: ForecastState, get: Load) -> ForecastState | None:
     state.head = record.head
     state.residuals.load(record.errors, get)
     state.price_levels.load(record.price_levels)
+    state.large_ramps.load(record.large_ramps)
+    state.step_changes.load(record.step_changes)
     load_waiting(list(state.waiting.values()), record.first_errors, get)
     for board, today in zip(state.scores.values(), record.today, strict=True):
         board.load(today, get)
@@ -142,6 +152,8 @@ def state_changes(state: ForecastState) -> Mapping[str, bytes | None]:
         ring=state.ring.record(),
         errors=state.residuals.record() if state.head.started else b"",
         price_levels=state.price_levels.record(),
+        large_ramps=state.large_ramps.record(),
+        step_changes=state.step_changes.record(),
         first_errors=[each.record() for each in state.waiting.values()],
         today=[board.record() for board in state.scores.values()],
         guard=state.watch.record(),

@@ -49,7 +49,7 @@ def seed() -> dict[Table, list[Row]]:
     rows: dict[Table, list[Row]] = {
         TELEMETRY: [(ZONE, t, 130.0, 20.0, 10.0, 100.0, 50.0, 50.0, "{}", "{}", 0) for t in SLOTS],
         FORECASTS: [
-            (ZONE, t, horizon, target, *(level + d for d in BAND), level, "model", "m1")
+            (ZONE, t, horizon, target, *(level + d for d in BAND), level, *[None] * 7, "model", "m1")
             for t, horizon, (target, level) in product(SLOTS, (30, 60, 1440), (("net_load", 100.0), ("price", 50.0)))
         ],
         BIDS: [(ZONE, t, policy, "model", "m1", "", "{}") for t, policy in product(SLOTS, ("actor", "trader"))],

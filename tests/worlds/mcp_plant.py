@@ -107,13 +107,18 @@ def _telemetry(i: int) -> Row:
     return ("GB", slot(i), load, solar, wind, net, 100.0 + i, None, quality, "{}", 0)
 
 
+def _of(target: str, ramps: tuple[float, ...]) -> tuple[float | None, ...]:
+    return ramps if target == "net_load" else (None,) * len(ramps)
+
+
 def _forecast(target: str) -> list[Row]:
     middle, step, spread = (28_700.0, 200.0, 400.0) if target == "net_load" else (147.0, 1.0, 20.0)
     rows: list[Row] = []
     for n in range(1, 49):
         q50 = middle + step * n
         levels = [q50 + spread * share for share in (-1.0, -0.8, -0.4, 0.0, 0.4, 0.8, 1.0)]
-        rows.append(("GB", LAST, 30 * n, target, *levels, None, "model", "m1"))
+        ramps = (1500.0 + 100.0 * n, 0.02, 0.01, step - 150.0, step, step + 150.0, 0.0)
+        rows.append(("GB", LAST, 30 * n, target, *levels, None, *_of(target, ramps), "model", "m1"))
     return rows
 
 

@@ -45,7 +45,8 @@ def forecast(loop: Loop) -> None:
     for target, told in (("net_load", net), ("price", price)):
         for i, horizon in enumerate(HORIZONS):
             levels = [getattr(told, name)[i] for name in QUANTILE_NAMES]
-            rows.append((ZONE, slot_at(index), horizon, target, *levels, None, "model", "m1"))
+            ramps = (40.0, 0.1, 0.05, -3.0, 1.0, 5.0, 0.02) if target == "net_load" else (None,) * 7
+            rows.append((ZONE, slot_at(index), horizon, target, *levels, None, *ramps, "model", "m1"))
     loop.store.write(FORECASTS, rows)
 
 

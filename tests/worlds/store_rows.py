@@ -27,7 +27,7 @@ def slot(index: int) -> datetime:
 def forecast(index: int, horizon_min: int, q50: float, *, zone: str = "GB", target: str = "net_load") -> Row:
     """A forecast row whose quantiles lie 10 apart around its median."""
     spread = (-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0)
-    return (zone, slot(index), horizon_min, target, *(q50 + d for d in spread), None, "model", "a1b2")
+    return (zone, slot(index), horizon_min, target, *(q50 + d for d in spread), None, *[None] * 7, "model", "a1b2")
 
 
 def telemetry(index: int, load_mw: float | None, price: float | None = None, *, zone: str = "GB") -> Row:

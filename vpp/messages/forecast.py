@@ -74,6 +74,31 @@ class Spreads(msgspec.Struct, kw_only=True, frozen=True):
     carry: list[float]
 
 
+class Ramps(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What net load does on its way, one value per horizon, in the region's MW.
+
+    ``large_mw``: the size that only the largest tenth of the past six weeks' changes over as many minutes reach.
+    ``p_rise``, ``p_fall``: probability that net load lies at the horizon by at least that above, or below, the closed
+    slot's. All three are empty until two weeks are known. ``alarm_level``: the probability from which a ramp within six
+    hours raises the alarm.
+
+    ``step_mw``: the change over the step that ends at the horizon, its median; it has a forecast of its own, so it is
+    not the difference of neighbouring levels. ``step_q10_mw``, ``step_q90_mw``: its quantiles. ``limit_mw``: the ramp
+    limit over one slot (over a longer step as many times that); ``p_limit``: probability that the step passes it, up or
+    down.
+    """
+
+    alarm_level: float
+    limit_mw: float
+    step_q10_mw: list[float]
+    step_mw: list[float]
+    step_q90_mw: list[float]
+    p_limit: list[float]
+    large_mw: list[float] = []
+    p_rise: list[float] = []
+    p_fall: list[float] = []
+
+
 class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What the trader weighs: prices per MWh on its own horizons (which may pass 24 h).
 
@@ -107,6 +132,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     price: Quantiles | None
     ramp_mw_per_min: float | None
     spreads: Spreads | None = None
+    ramps: Ramps | None = None
     outlook: PriceOutlook | None = None
     spec_hash: str | None = None
     reason: str | None = None

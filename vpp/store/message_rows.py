@@ -30,6 +30,8 @@ from vpp.store.tables import (
     Table,
 )
 
+_NO_RAMPS: list[list[float]] = [[]] * 7
+
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
@@ -52,12 +54,20 @@ def _forecasts(msg: m.Forecast) -> Iterator[Row]:
         if curves is None:
             continue
         columns = [getattr(curves, name) for name in QUANTILE_NAMES]
+        ramps = _ramp_columns(msg.ramps) if target is Target.NET_LOAD else _NO_RAMPS
         for i, horizon in enumerate(msg.horizon_min):
             mean = None if curves.mean is None else curves.mean[i]
             yield (
                 msg.zone, msg.slot, horizon, target.value, *(column[i] for column in columns), mean,
-                curves.source, curves.model_id,
+                *(column[i] if column else None for column in ramps), curves.source, curves.model_id,
             )  # fmt: skip
+
+
+def _ramp_columns(ramps: m.Ramps | None) -> list[list[float]]:
+    if ramps is None:
+        return _NO_RAMPS
+    large = [ramps.large_mw, ramps.p_rise, ramps.p_fall]
+    return [*large, ramps.step_q10_mw, ramps.step_mw, ramps.step_q90_mw, ramps.p_limit]
 
 
 def _bid(msg: m.ActorBid | m.TraderBid) -> Iterator[Row]:

@@ -90,6 +90,13 @@ FORECASTS = Table(
     q90 real 90 % quantile.
     q95 real 95 % quantile.
     mean real Expected value; empty where it is the median.
+    large_ramp_mw real Size of a large ramp up to then: the largest tenth of six weeks' changes; net load only.
+    p_rise real Probability that net load rises by at least that from issued_at, 0-1.
+    p_fall real Probability that it falls by at least that, 0-1.
+    step_q10_mw real 10 % quantile of the change over the step that ends then; net load only.
+    step_mw real Its median; not the difference of neighbouring levels.
+    step_q90_mw real Its 90 % quantile.
+    p_limit real Probability that it passes the ramp limit, up or down, 0-1.
     source text model, or the named fallback.
     model_id text The model in force.
     """),

@@ -76,6 +76,7 @@ def forecast(
             from models.evaluation.baselines import check_names
             from models.evaluation.html_report import worst_days
             from models.evaluation.metrics import metrics
+            from models.evaluation.ramp_metrics import ramp_metrics
 
             check_names(beside or ())
             days = 7.0 if refit is None else parse_days(refit)
@@ -83,6 +84,9 @@ def forecast(
             options = BacktestOptions(Target(target), fit_end, start, end, refit=every)
             run = run_backtest(frame, source, options, report)
             figures, worst = metrics(run, beside), worst_days(run)
+            ramps = ramp_metrics(run)
+            if ramps is not None:
+                figures["ramps"] = ramps
     if folder is not None:
         from models.evaluation.html_report import write_report
 
@@ -100,6 +104,31 @@ def _render(figures: dict[str, Any]) -> None:
     shown = [row for row in figures["horizons"] if by_hour or row["horizon_min"] in SHOWN_MIN] or figures["horizons"]
     columns = ("horizon_min", "mae", "rmse", "pinball", "skill_vs_persistence", "coverage_90", "width_90")
     table(None, columns, [[row.get(name) for name in columns] for row in shown])
+    if "ramps" in figures:
+        _render_ramps(figures["ramps"])
     for name, value in figures.items():
         if name.startswith("day_ahead"):
             out.print(f"{name}  {value}")
+
+
+def _render_ramps(ramps: dict[str, Any]) -> None:
+    columns = ("hours", "share", "brier", "brier_climatology", "csi", "csi_by_median", "pod", "far")
+    rows = [
+        [
+            name, row["share"], row["brier"], row["brier_climatology"], row["by_probability"]["csi"],
+            row["by_median"]["csi"], row["by_probability"]["pod"], row["by_probability"]["far"],
+        ]
+        for name, row in ramps["large"].items()
+    ]  # fmt: skip
+    table("Large ramps", columns, rows)
+    steepest = ramps["steepest"]
+    shown = ("n", "stated_mw", "came_mw", "wrong_sign", "mae")
+    table("Steepest step of a forecast", ("by", *shown), [
+        ["its own forecast", *(steepest[name] for name in shown)],
+        ["difference of medians", *(steepest["by_difference"][name] for name in shown)],
+    ])  # fmt: skip
+    steps = ramps["steps"]
+    out.print(
+        f"steps: mae {steps['mae']}, of the differences of medians {steps['mae_by_difference']}, "
+        f"coverage of the 80 % interval {steps['coverage_80']}"
+    )

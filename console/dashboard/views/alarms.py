@@ -86,8 +86,9 @@ def _words(code: AlertCode, alerts: Sequence[dict[str, Any]], channels: Sequence
     effect = EFFECTS[AlertEffect(first["effect"] or AlertEffect.NONE)]
     if code is AlertCode.RAMP and {"change_mw", "hours"} <= first["values"].keys():
         change, hours = first["values"]["change_mw"], first["values"]["hours"]
-        sign = "+" if change > 0 else "−"
-        return f"{first['zone']} net load {sign}{power_text(abs(change))} in {hours:.0f} h", ""
+        sign, probability = "+" if change > 0 else "−", first["values"].get("probability")
+        likely = "" if probability is None else f"Probability {probability:.0%}."
+        return f"{first['zone']} net load {sign}{power_text(abs(change))} in {hours:.0f} h", likely
     if len(channels) > 1:
         shown = ", ".join(channels[:2]) + (f" and {len(channels) - 2} more" if len(channels) > 2 else "")
         return title_of(code, channels), shown

@@ -9,6 +9,7 @@ from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import ago
 from mcp_server.queries.context import utc
+from models.forecast.ramp_events import HOURS
 from vpp.domain import Target
 from vpp.errors import VppError
 from vpp.store.tables import FORECASTS, SKILL, TELEMETRY
@@ -24,6 +25,7 @@ def forecasts(moment: Moment) -> dict[str, Any]:
         "price": _target(moment, Target.PRICE),
         "fan_net": charts.fan(moment, "net_load"),
         "fan_price": charts.fan(moment, "price"),
+        "ramps": _ramps(moment),
         "model": model(moment),
         "history": _history(moment),
         "currency": moment.currency,
@@ -70,6 +72,18 @@ def _misses(moment: Moment, target: Target) -> list[dict[str, Any]]:
         if len(misses) == MISSES:
             break
     return misses
+
+
+def _ramps(moment: Moment) -> list[dict[str, Any]]:
+    """Return size and probabilities of large ramps by whole hours ahead, of the newest forecast."""
+    names = ("horizon_min", "large_ramp_mw", "p_rise", "p_fall")
+    rows = moment.forecast.get(Target.NET_LOAD.value, [])
+    wanted = [60 * hours for hours in HOURS]
+    return [
+        {name: row[name] for name in names}
+        for row in rows
+        if row["horizon_min"] in wanted and row["large_ramp_mw"] is not None
+    ]
 
 
 def model(moment: Moment) -> dict[str, Any]:

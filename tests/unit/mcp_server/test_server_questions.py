@@ -9,7 +9,7 @@ import pytest
 from mcp_server.answers.reading import SeriesAnswer
 from mcp_server.queries.assets import get_asset, list_assets
 from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
-from mcp_server.queries.forecasts import get_forecast, predict_ramp, probability_above
+from mcp_server.queries.forecasts import get_forecast, predict_ramp
 from mcp_server.queries.health import get_pipeline_health
 from mcp_server.queries.overview import get_overview
 from mcp_server.queries.performance import get_performance
@@ -153,26 +153,18 @@ def test_a_rising_ramp_calls_for_discharge(context: ReadContext) -> None:
     assert found.probability_beyond_limit == 0.0
     assert found.meaning is not None
     assert "discharge or dispatch up" in found.meaning
-    assert found.steepest[0].change_mw == 200.0
+    assert (found.steepest[0].change_mw, found.steepest[0].change_q90_mw) == (200.0, 350.0)
+    assert (found.large_ramp_mw, found.probability_large_rise) == (1600.0, 0.02)
+    first = dict(zip(found.columns, found.steps[0], strict=True))
+    assert (first["change_mw"], first["probability_beyond_limit"]) == (200.0, 0.0)
+    assert first["ramp_limit_mw"] == pytest.approx(3.0 * 437.48)
+    assert len(found.steps) == 48
 
 
 def test_a_horizon_between_two_takes_the_nearest_and_says_so(context: ReadContext) -> None:
     found = predict_ramp(context, None, 100)
     assert found.horizon_min == 90
     assert found.warnings == ["no forecast for 100 min; the nearest horizon is 90 min"]
-
-
-@pytest.mark.parametrize(
-    ("x", "above"),
-    [(5.0, 0.5), (0.0, 0.95), (10.0, 0.05), (11.0, 0.0), (-1.0, 1.0), (1.75, 0.825)],
-)
-def test_probability_between_quantiles(x: float, above: float) -> None:
-    assert probability_above([0.0, 1.0, 2.5, 5.0, 7.5, 9.0, 10.0], x) == above
-
-
-def test_a_point_forecast_is_a_step() -> None:
-    assert probability_above([5.0] * 7, 4.9) == 1.0
-    assert probability_above([5.0] * 7, 5.1) == 0.0
 
 
 def test_performance_by_asset_keeps_penalties_apart(context: ReadContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,11 @@ PLAN = {"plan_id": "p1", "outcome": "ready", "cost_change": 40.0, "currency": "G
 
 
 PEAK = [500.0] * 8 + [700.0] * 4 + [500.0] * 4
-NO_RAMP = {"ramp_limit_mw": 300.0, "expected_change_mw": 0.0, "change_q10_mw": 0.0, "change_q90_mw": 0.0}
+STEP_COLUMNS = ["slot", "horizon_min", "change_mw", "change_q10_mw", "change_q90_mw"]
+NO_RAMP = {
+    "ramp_limit_mw": 300.0, "columns": STEP_COLUMNS,
+    "steps": [[f"T{h}", 30 * (h + 1), 0.0, 0.0, 0.0] for h in range(16)],
+}  # fmt: skip
 
 
 def world(
@@ -27,6 +32,8 @@ def world(
         "grid_power_mw": grid_mw, "plant_power_mw": 0.0, "next_power_mw": 0.0,
     }  # fmt: skip
     points = [[f"T{h}", 30 * (h + 1), level - spread, level, level + spread] for h, level in enumerate(q50)]
+    changes = [0.0, *(later - former for former, later in pairwise(q50))]
+    steps = [[f"T{h}", 30 * (h + 1), change, change - spread, change + spread] for h, change in enumerate(changes)]
     battery = {
         "asset_id": "bat", "kind": "battery", "state": "online", "soc": soc, "min_mw": -4.0, "max_mw": 4.0,
         "next_power_mw": 0.0, "energy_capacity_mwh": 10.0,
@@ -36,9 +43,7 @@ def world(
     return {
         "get_pipeline_health": {"zones": [{"zone": "Z", "behind": []}]},
         "get_overview": {"zones": [now], "workers_silent": []},
-        "predict_ramp": {
-            "ramp_limit_mw": 30.0, "expected_change_mw": 0.0, "change_q10_mw": -spread, "change_q90_mw": spread,
-        },
+        "predict_ramp": {"ramp_limit_mw": 30.0, "columns": STEP_COLUMNS, "steps": steps},
         "get_forecast": {"source": "model", "columns": ["slot", "horizon_min", "q10", "q50", "q90"], "points": points},
         "list_assets": {"assets": [battery, gas]},
         "get_asset": {"limits": limits},

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from agents.bidding.actor import ActorReducer, actor_bid, cumulative, ramp_probability, spreads_of
+from agents.bidding.actor import ActorReducer, actor_bid, spreads_of
 from tests.worlds.builders import T0, ZONE, forecast_at, make_zone, quantiles_around, run, said_on
-from vpp.domain import QUANTILE_LEVELS
 from vpp.errors import MessageError
 from vpp.messages import Correction, End, Promotion, Spreads, encode
 
@@ -81,30 +78,3 @@ def test_spreads_without_any_in_the_forecast_come_from_the_quantiles() -> None:
     assert spreads.level_sd_mw == pytest.approx([40 / 2.5631031, 80 / 2.5631031])
     assert spreads.ramp_sd_mw == pytest.approx([15.6063, 27.0308], abs=1e-3)
     assert spreads.carry == [1.0, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("now", "limit", "expected"),
-    [
-        pytest.param(0.0, 1.0, 0.5, id="quartiles at the limits"),
-        pytest.param(0.0, 3.0, 0.2, id="deciles at the limits"),
-        pytest.param(-100.0, 3.0, 1.0, id="a rise for sure"),
-    ],
-)
-def test_the_alarm_is_the_probability_beyond_the_limit(now: float, limit: float, expected: float) -> None:
-    quantiles = [-4.0, -3.0, -1.0, 0.0, 1.0, 3.0, 4.0]
-    assert ramp_probability(quantiles, now, limit) == pytest.approx(expected)
-
-
-@given(
-    steps=st.lists(st.floats(0.001, 50.0), min_size=6, max_size=6),
-    values=st.lists(st.floats(-500.0, 500.0), min_size=2, max_size=2),
-)
-def test_the_distribution_rises_from_0_to_1_and_meets_its_quantiles(steps: list[float], values: list[float]) -> None:
-    quantiles = [0.0]
-    for step in steps:
-        quantiles.append(quantiles[-1] + step)
-    low, high = sorted(values)
-    assert 0.0 <= cumulative(quantiles, low) <= cumulative(quantiles, high) <= 1.0
-    for level, quantile in zip(QUANTILE_LEVELS, quantiles, strict=True):
-        assert cumulative(quantiles, quantile) == pytest.approx(level, abs=1e-6)

@@ -55,11 +55,29 @@ function scores(rows, unit) {
   return panel({ class: "flush", "data-key": "scores" }, table({ label: "Scores by horizon", rows: shownScores(rows), columns: [...scoreColumns(unit), { name: "Pinball loss", class: "n wide", cell: (r) => number(r.pinball, r.pinball < 20 ? 2 : 0) }] }));
 }
 
+function largeRamps(rows) {
+  return panel(
+    { "data-key": "ramps" },
+    head("Large ramps ahead", "how likely net load changes by at least this"),
+    table({
+      label: "Large ramps ahead",
+      rows,
+      columns: [
+        { name: "Within", cell: (r) => ahead(r.horizon_min) },
+        { name: "Size, MW", class: "n", cell: (r) => number(r.large_ramp_mw, r.large_ramp_mw < 20 ? 2 : 0) },
+        { name: "Rise", class: "n", cell: (r) => percent(r.p_rise) },
+        { name: "Fall", class: "n", cell: (r) => percent(r.p_fall) },
+      ],
+    }),
+  );
+}
+
 function side(ctx, found = { misses: [] }, unit = "") {
-  const { model, history } = ctx.body;
+  const { model, history, ramps } = ctx.body;
   return h(
     "div",
     { class: "stack", "data-key": "side" },
+    ramps?.length ? largeRamps(ramps) : null,
     panel(
       { "data-key": "model" },
       head("Model in force"),
