@@ -188,7 +188,11 @@ class RampStep(SanitizedModel):
 
 
 class Ramp(ToolAnswer):
-    """The ramp of net load that is coming; positive means more demand to cover."""
+    """The ramp of net load that is coming, in the region's MW; positive means more demand to cover.
+
+    ``large_ramp_mw``: size up to the horizon that only a tenth of six weeks' changes over as long reach. ``steps``:
+    rows of ``columns``, one per step of 24 h; ``steepest``: those with the largest median change per minute.
+    """
 
     zone: Name | None = None
     issued_at: datetime | None = None
@@ -201,15 +205,15 @@ class Ramp(ToolAnswer):
     mw_per_min: Real | None = None
     direction: str | None = Field(default=None, description="up, down or flat")
     probability_up: Real | None = None
-    large_ramp_mw: Real | None = Field(default=None, description="a tenth of six weeks' changes over as long is larger")
-    probability_large_rise: Real | None = None
-    probability_large_fall: Real | None = None
-    ramp_limit_mw: Real | None = Field(default=None, description="of the step that ends at horizon_min, region's MW")
-    probability_beyond_limit: Real | None = Field(default=None, description="of that step")
-    served_change_mw: Real | None = Field(default=None, description="change of the share that the plant serves")
-    steepest: list[RampStep] = Field(default=[], description="within 24 h, by the median change per minute")
+    large_ramp_mw: Real | None = None
+    p_large_rise: Real | None = None
+    p_large_fall: Real | None = None
+    ramp_limit_mw: Real | None = Field(default=None, description="per step")
+    probability_beyond_limit: Real | None = None
+    served_change_mw: Real | None = Field(default=None, description="plant's share")
+    steepest: list[RampStep] = Field(default=[], description="within 24 h")
     columns: list[str] = []
-    steps: Points = Field(default=[], description="every step of 24 h, rows of columns")
+    steps: Points = []
     meaning: str | None = None
 
 

@@ -141,7 +141,7 @@ def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], 
     ramp.direction = "flat" if is_flat else "up" if change > 0 else "down"
     ramp.probability_up = round(1.0 - cumulative(levels, observed), 4)
     ramp.large_ramp_mw = row["large_ramp_mw"]
-    ramp.probability_large_rise, ramp.probability_large_fall = row["p_rise"], row["p_fall"]
+    ramp.p_large_rise, ramp.p_large_fall = row["p_rise"], row["p_fall"]
     config = context.config(zone)
     limit = None
     if config is not None:

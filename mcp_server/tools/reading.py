@@ -147,7 +147,7 @@ def add_reading_tools(server: FastMCP, context: ReadContext) -> dict[str, dict[s
         zone: Zone = None,
         horizon_min: Annotated[int | None, Field(ge=1, le=1440, description="default: one step")] = None,
     ) -> reading.Ramp:
-        """The net-load ramp that is coming: MW, MW/min, probability to break the limit at every step of 24 h."""
+        """The coming net-load ramp: MW, MW/min, probability to break the limit, 24 h of steps."""
         return forecasts.predict_ramp(context, zone, horizon_min)
 
     def get_performance(

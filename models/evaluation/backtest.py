@@ -24,7 +24,7 @@ from models.served import ServedModel
 from vpp.domain import QUANTILE_NAMES, Target, horizons_min, iso
 from vpp.errors import ConfigError, DataError, ModelError
 from vpp.fleet.schema import Zone
-from vpp.messages import Forecast, Promotion, Quantiles, Ramps, SlotClosed
+from vpp.messages import Forecast, Promotion, Quantiles, RampOutlook, SlotClosed
 from vpp.numerics.arrays import Floats32
 from vpp.progress import Progress, no_progress
 from vpp.streams.in_process import ReducerLoop
@@ -49,7 +49,7 @@ class BacktestOptions:
 
 @dataclass(frozen=True)
 class RampForecasts:
-    """What the n forecasts said of ramps, arrays of shape (n, H), NaN where nothing; see ``vpp.messages.Ramps``.
+    """What the n forecasts said of ramps, arrays of shape (n, H), NaN where nothing; see ``vpp.messages.RampOutlook``.
 
     ``alarm_level``: shape (n,).
     """
@@ -255,7 +255,7 @@ class _Collector:
         self._quantiles: list[Floats32] = []
         self._mean: list[Floats32] = []
         self._source: list[str] = []
-        self._ramps: list[Ramps | None] = []
+        self._ramps: list[RampOutlook | None] = []
 
     def add(self, forecast: Forecast) -> None:
         quantiles: Quantiles | None = getattr(forecast, self._target.value)

@@ -8,7 +8,7 @@ from models.forecast.large_ramps import LargeRamps, beyond
 from models.forecast.step_changes import Steps
 from models.price.contract import PriceForecast
 from vpp.domain import QUANTILE_NAMES
-from vpp.messages import Quantiles, Ramps, Spreads
+from vpp.messages import Quantiles, RampOutlook, Spreads
 from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
@@ -41,7 +41,7 @@ def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:
     return _message(price.source, model_id or price.source, rounded) if np.isfinite(rounded).all() else None
 
 
-def ramps_message(ramps: LargeRamps, quantiles: Floats, now_mw: float, steps: Steps, decimals: int) -> Ramps:
+def ramps_message(ramps: LargeRamps, quantiles: Floats, now_mw: float, steps: Steps, decimals: int) -> RampOutlook:
     """Return the message of ramps; the lists of large ones are empty while their sizes are not known.
 
     Args:
@@ -56,7 +56,7 @@ def ramps_message(ramps: LargeRamps, quantiles: Floats, now_mw: float, steps: St
     if not np.isnan(ramps.sizes).any():
         rise, fall = np.round(beyond(quantiles, now_mw, ramps.sizes), _PROBABILITY_DECIMALS).tolist()
         large = {"large_mw": np.round(ramps.sizes, decimals).tolist(), "p_rise": rise, "p_fall": fall}
-    return Ramps(
+    return RampOutlook(
         alarm_level=ramps.alarm_level,
         limit_mw=round(steps.limit_mw, decimals),
         step_q10_mw=low,

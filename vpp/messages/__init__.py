@@ -30,7 +30,7 @@ from vpp.messages.decision import (
     SetpointCheck,
 )
 from vpp.messages.devices import CommandCause, CommandOutcome, DeviceCommand
-from vpp.messages.forecast import Cause, Forecast, PriceOutlook, Quantiles, Ramps, Skill, Spreads, Verdict
+from vpp.messages.forecast import Cause, Forecast, PriceOutlook, Quantiles, RampOutlook, Skill, Spreads, Verdict
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
     AssetReading,
@@ -92,7 +92,7 @@ __all__ = [
     "Publication",
     "PublishedPlan",
     "Quantiles",
-    "Ramps",
+    "RampOutlook",
     "Raw",
     "Receipt",
     "Record",

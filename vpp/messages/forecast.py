@@ -74,7 +74,7 @@ class Spreads(msgspec.Struct, kw_only=True, frozen=True):
     carry: list[float]
 
 
-class Ramps(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+class RampOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What net load does on its way, one value per horizon, in the region's MW.
 
     ``large_mw``: the size that only the largest tenth of the past six weeks' changes over as many minutes reach.
@@ -132,7 +132,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     price: Quantiles | None
     ramp_mw_per_min: float | None
     spreads: Spreads | None = None
-    ramps: Ramps | None = None
+    ramps: RampOutlook | None = None
     outlook: PriceOutlook | None = None
     spec_hash: str | None = None
     reason: str | None = None

@@ -63,7 +63,7 @@ def _forecasts(msg: m.Forecast) -> Iterator[Row]:
             )  # fmt: skip
 
 
-def _ramp_columns(ramps: m.Ramps | None) -> list[list[float]]:
+def _ramp_columns(ramps: m.RampOutlook | None) -> list[list[float]]:
     if ramps is None:
         return _NO_RAMPS
     large = [ramps.large_mw, ramps.p_rise, ramps.p_fall]

@@ -154,7 +154,7 @@ def test_a_rising_ramp_calls_for_discharge(context: ReadContext) -> None:
     assert found.meaning is not None
     assert "discharge or dispatch up" in found.meaning
     assert (found.steepest[0].change_mw, found.steepest[0].change_q90_mw) == (200.0, 350.0)
-    assert (found.large_ramp_mw, found.probability_large_rise) == (1600.0, 0.02)
+    assert (found.large_ramp_mw, found.p_large_rise) == (1600.0, 0.02)
     first = dict(zip(found.columns, found.steps[0], strict=True))
     assert (first["change_mw"], first["probability_beyond_limit"]) == (200.0, 0.0)
     assert first["ramp_limit_mw"] == pytest.approx(3.0 * 437.48)

@@ -6,7 +6,7 @@ import pytest
 from models.forecast.large_ramps import FIRST_LEVEL
 from models.forecast.ramp_alarm import RampAlarm
 from models.forecast.scoreboard import WaitingForecasts
-from tests.unit.models.forecast.test_large_ramps import STEPS, ZONE, expect, large_ramps
+from tests.worlds.large_ramps import STEPS, ZONE, expect, large_ramps
 
 
 def test_an_alarm_is_told_when_it_begins_and_when_the_direction_turns() -> None:
