@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from agents.devices.inventory import load_inventory
+from topologies.gateways.clock import GatewayClock
 from topologies.gateways.simulator import SimulatorFiles, run_simulator
 from topologies.runtime.parent_watch import end_with_supervisor
+from topologies.sources.process import clock_path
 from vpp.errors import ConfigError, exit_on_error
 from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
@@ -26,7 +31,30 @@ async def simulate_devices(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run_simulator(load_inventory(settings.devices), SimulatorFiles.of(settings), stop)
+    inventory = load_inventory(settings.devices)
+    with _broker(settings, needed=bool(inventory.of("mqtt"))):
+        await run_simulator(
+            inventory, SimulatorFiles.of(settings), stop, mqtt=settings.mqtt, clock=GatewayClock(clock_path(settings))
+        )
+
+
+@contextmanager
+def _broker(settings: Settings, *, needed: bool) -> Iterator[None]:
+    """Bring an MQTT broker where devices need one, its address is this machine, and nobody listens there."""
+    host, _, port = settings.mqtt.address.rpartition(":")
+    if not needed or host not in ("127.0.0.1", "localhost") or _is_taken(int(port)):
+        yield
+        return
+    from topologies.gateways.embedded_mqtt import embedded_broker  # only where no broker is
+
+    with embedded_broker(int(port), settings.data_dir):
+        yield
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def main() -> None:

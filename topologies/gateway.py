@@ -11,7 +11,7 @@ from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 
-KINDS = ("modbus",)
+KINDS = ("modbus", "mqtt")
 
 
 def run_gateway_kind(kind: str, settings: Settings) -> None:
@@ -25,6 +25,10 @@ def run_gateway_kind(kind: str, settings: Settings) -> None:
             from topologies.gateways.modbus import run_modbus  # each gateway loads its protocol alone
 
             asyncio.run(run_modbus(settings))
+        case "mqtt":
+            from topologies.gateways.mqtt import run_mqtt
+
+            asyncio.run(run_mqtt(settings))
         case _:
             raise ConfigError(f"there is no gateway {kind!r}", hint=f"one of {', '.join(KINDS)}")
 

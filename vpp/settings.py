@@ -155,6 +155,17 @@ class PageSettings(_Group):
     secure: bool = Field(default=False, description="browsers reach it over TLS: cookies are sent over TLS alone")
 
 
+class MqttSettings(_Group):
+    """The MQTT 5 broker of the MQTT gateway."""
+
+    address: str = Field(default="127.0.0.1:1883", description="host:port of the broker")
+    username: str = Field(default="", description="user of the gateway; devices have users of their own")
+    password: SecretStr | None = Field(default=None, description="its password")
+    ca: Path | None = Field(default=None, description="certificate of the broker's authority: the link is TLS then")
+    prefix: str = Field(default="vpp", pattern=r"^[\w-]+$", description="first part of every topic name")
+    home_assistant: bool = Field(default=False, description="show the devices in Home Assistant (discovery)")
+
+
 class AgentSettings(_Group):
     """The autonomous grid agent (`vpp agent`) and its limits."""
 
@@ -224,6 +235,7 @@ class Settings(BaseSettings):
     feeds: FeedSettings = FeedSettings()
     mcp: McpSettings = McpSettings()
     page: PageSettings = PageSettings()
+    mqtt: MqttSettings = MqttSettings()
     agent: AgentSettings = AgentSettings()
     metrics: MetricsSettings = MetricsSettings()
 

@@ -37,6 +37,8 @@ class DeviceEntry(Strict):
     grace_s: float = Field(default=30.0, ge=0, description="time that a setpoint may be late before the fallback")
     tolerance: float = Field(default=0.03, gt=0, lt=1, description="share of the nameplate that counts as following")
     ramp_mw_per_s: float | None = Field(default=None, gt=0)
+    energy_mwh: float | None = Field(default=None, gt=0, description="simulator: energy of a battery [2 h of power]")
+    soc_start: float = Field(default=0.5, ge=0, le=1, description="simulator: charge at its start")
 
     @model_validator(mode="after")
     def _use(self) -> DeviceEntry:

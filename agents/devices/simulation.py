@@ -43,7 +43,9 @@ class SimulatedDevice:
     """One device. Powers are MW, positive into the grid; an inverter takes a limit of its output.
 
     ``nameplate_mw``: rated power. ``energy_mwh``: of a battery. ``safe_default_mw``: without a heartbeat for
-    ``heartbeat_s`` it does that. ``ramp_s``: seconds from rest to rated power. ``taken``: every command that it took.
+    ``heartbeat_s`` it does that. ``ramp_s``: seconds from rest to rated power. ``efficiency``: of charge, and of
+    discharge. ``energy_speed``: the store fills so many times as fast as power and time say, for a run that is faster
+    than real time. ``taken``: every command that it took.
     """
 
     kind: DeviceKind
@@ -52,7 +54,11 @@ class SimulatedDevice:
     safe_default_mw: float = 0.0
     heartbeat_s: float = 60.0
     ramp_s: float = 1.0
+    efficiency: float = 0.9381
+    energy_speed: float = 1.0
     soc: float = 0.5
+    charged_mwh: float = 0.0
+    discharged_mwh: float = 0.0
     power_mw: float = 0.0
     target_mw: float = 0.0
     sequence: int = 0
@@ -125,8 +131,13 @@ class SimulatedDevice:
             step = self.nameplate_mw * passed_s / self.ramp_s
             self.power_mw += min(max(wanted - self.power_mw, -step), step)
         if self.kind == "battery" and self.energy_mwh > 0:
-            moved = self.power_mw * passed_s / 3600.0
-            self.soc = min(max(self.soc - moved / self.energy_mwh, 0.0), 1.0)
+            self._move_energy(self.power_mw * passed_s * self.energy_speed / 3600.0)
+
+    def _move_energy(self, grid_mwh: float) -> None:
+        self.discharged_mwh += max(grid_mwh, 0.0)
+        self.charged_mwh += max(-grid_mwh, 0.0)
+        stored = -grid_mwh / self.efficiency if grid_mwh > 0 else -grid_mwh * self.efficiency
+        self.soc = min(max(self.soc + stored / self.energy_mwh, 0.0), 1.0)
 
     def _wanted(self, at_s: float, passed_s: float) -> float:
         self._earlier.append((at_s, self.target_mw))

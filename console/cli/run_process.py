@@ -14,7 +14,9 @@ from console.local.processes import environment
 from topologies.runtime.worker import run_topology
 from vpp.settings import Settings
 
-Topology = Literal["telemetry", "forecast", "actor", "trader", "orders", "plant", "storage", "gateway-modbus"]
+Topology = Literal[
+    "telemetry", "forecast", "actor", "trader", "orders", "plant", "storage", "gateway-modbus", "gateway-mqtt"
+]  # fmt: skip
 
 
 def run(

@@ -17,6 +17,7 @@ from cyclopts import Parameter
 
 from console.cli.live import View
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_speed, parse_time, say, table
+from console.local.device_processes import Beside, devices_beside
 from console.local.overlap_check import refuse_decided_slots
 from console.local.page import PageProcess
 from console.local.prepare import prepare
@@ -56,6 +57,9 @@ def up(
         bool, Parameter(negative="", help="keep the run so far under another name and start anew")
     ] = False,
     page: Annotated[bool | None, Parameter(help="serve the operator's page [yes, but not with --until-done]")] = None,
+    devices: Annotated[
+        str | None, Parameter(help="device list whose gateways run too, or `simulated`: a simulated device per asset")
+    ] = None,
     until_done: Annotated[bool, Parameter(negative="", help="exit with a summary when everything is stored")] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,
@@ -104,10 +108,14 @@ def up(
             answer(done, as_json=json, render=render_summary)
             return
         options = prepared.options
+        beside = Beside(prepared.settings) if devices is None else devices_beside(prepared.settings, devices, say)
+        prepared = replace(prepared, settings=beside.settings)
         refuse_decided_slots(prepared.settings, prepared.zones, options)
         note_mode(prepared.settings, options)
         with _stopping() as stop:
-            summary = _run(prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json, keep)
+            summary = _run(
+                prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json, keep, beside
+            )
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
         refuse_unusable(summary)
@@ -140,9 +148,10 @@ def _run(
     until_done: bool,
     quiet: bool,
     keep_page: Callable[[], None],
+    beside: Beside,
 ) -> dict[str, Any]:
     began = time.monotonic()
-    with Supervisor(settings, zones, source, ticker=options.is_live) as supervisor:
+    with Supervisor(settings, zones, source, ticker=options.is_live, beside=beside.processes) as supervisor:
         broker = supervisor.settings.kafka.bootstrap_servers
         say(f"zones {', '.join(zones)}; broker {broker}; data in {settings.data_dir}; Ctrl-C ends it")
         with open_store(supervisor.settings, read_only=True) as store:

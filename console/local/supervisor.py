@@ -55,6 +55,7 @@ class Supervisor:
         zones: Zones whose ``end`` completes the run.
         source: Module and arguments of the source worker, None where data come from elsewhere.
         ticker: Write deadlines too (live mode).
+        beside: Further processes, each as (name, module, arguments...): gateways, the device simulator.
 
     Raises:
         RefusedError: Another run uses the data directory.
@@ -68,11 +69,13 @@ class Supervisor:
         source: tuple[str, ...] | None,
         *,
         ticker: bool = False,
+        beside: tuple[tuple[str, ...], ...] = (),
     ) -> None:
         self._given = settings
         self._zones = zones
         self._source = source
         self._ticker = ticker
+        self._beside = beside
         self._broker: EmbeddedBroker | None = None
         self._lock: TextIO | None = None
         self._processes: Processes | None = None
@@ -123,6 +126,8 @@ class Supervisor:
         self._processes = Processes(self.settings, log_dir)
         for topology in TOPOLOGIES:
             self._processes.add(topology, f"topologies.{topology}")
+        for name, module, *arguments in self._beside:
+            self._processes.add(name, module, *arguments)
         if self._source is not None:
             module, *arguments = self._source
             self._processes.add("source", module, *arguments)

@@ -17,9 +17,10 @@ from typing import Protocol
 from agents.devices.inventory import DeviceEntry, Inventory
 from agents.devices.register_map import load_register_map
 from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
+from topologies.gateways.clock import GatewayClock
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, nearest_hint
-from vpp.settings import Settings
+from vpp.settings import MqttSettings, Settings
 
 log = logging.getLogger(__name__)
 
@@ -94,18 +95,24 @@ def simulated(entry: DeviceEntry, kind: DeviceKind) -> SimulatedDevice:
     return SimulatedDevice(
         kind,
         entry.nameplate_mw,
-        energy_mwh=HOURS_OF_ENERGY * entry.nameplate_mw,
+        energy_mwh=entry.energy_mwh or HOURS_OF_ENERGY * entry.nameplate_mw,
+        soc=entry.soc_start,
         safe_default_mw=entry.safe_default_mw,
         heartbeat_s=entry.heartbeat_s,
     )
 
 
-def served(inventory: Inventory, entry: DeviceEntry) -> ServedDevice:
+def served(inventory: Inventory, entry: DeviceEntry, mqtt: MqttSettings) -> ServedDevice:
     """Return a device of the list behind its protocol.
 
     Raises:
         ConfigError: Its address is not on this machine, or its map is wrong.
     """
+    if entry.gateway == "mqtt":
+        from topologies.gateways.simulated_mqtt import SimulatedMqttDevice
+
+        kind: DeviceKind = "meter" if entry.asset_id is None else KINDS[entry.control]
+        return SimulatedMqttDevice(simulated(entry, kind), entry, mqtt)
     from topologies.gateways.simulated_modbus import SimulatedModbusDevice  # each protocol loads its library alone
 
     register_map = load_register_map(entry.map, inventory.folder)
@@ -119,14 +126,23 @@ def served(inventory: Inventory, entry: DeviceEntry) -> ServedDevice:
     return SimulatedModbusDevice(device, register_map, int(port), unit=entry.unit)
 
 
-async def run_simulator(inventory: Inventory, files: SimulatorFiles, stop: asyncio.Event) -> None:
+async def run_simulator(
+    inventory: Inventory, files: SimulatorFiles, stop: asyncio.Event, *, mqtt: MqttSettings, clock: GatewayClock
+) -> None:
     """Serve all devices of the list until told to stop.
+
+    Args:
+        inventory: The list.
+        files: Faults and what was taken.
+        stop: Ends it.
+        mqtt: The broker of its MQTT devices.
+        clock: Tells how fast the run is: stores fill at that speed.
 
     Raises:
         ConfigError: A device of the list cannot be simulated, or the faults name one that is not in it.
         UnreachableError: A port is taken.
     """
-    devices = {entry.name: served(inventory, entry) for entry in inventory.devices}
+    devices = {entry.name: served(inventory, entry, mqtt) for entry in inventory.devices}
     logged = dict.fromkeys(devices, 0)
     for one in devices.values():
         await one.start()
@@ -139,6 +155,7 @@ async def run_simulator(inventory: Inventory, files: SimulatorFiles, stop: async
                 _apply(devices, applied, faults)
                 applied = faults
             for name, one in devices.items():
+                one.device.energy_speed = clock.speed
                 await one.tick()
                 for taken in one.device.taken[logged[name] :]:
                     files.log_taken(name, taken.at_s, taken.sequence, taken.power_mw)

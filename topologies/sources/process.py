@@ -163,7 +163,7 @@ class SourceRun:
         stop: Set to end the run: it flushes and keeps its place.
         pulse_s: Seconds per step of a live run where the options do not say.
         refit: Promotes models at refit slots.
-        clock_path: Where the run clock is written for the ticker, None for nowhere.
+        clock_path: Where the run clock is written for ticker and gateways, None for nowhere.
         on_progress: Called about once a second.
     """
 
@@ -329,7 +329,7 @@ def run_source(
         stop=stop,
         pulse_s=settings.live.pulse_s,
         refit=refit(feed, settings, start, _every(options)) if refit else None,
-        clock_path=clock_path(settings) if options.live or options.catch_up else None,
+        clock_path=clock_path(settings) if options.live or options.catch_up or settings.devices else None,
         on_progress=on_progress,
     )
     state = run.run(now)

@@ -88,7 +88,7 @@ ORDERS = Topic(
     m.Order,
     "What operators and agents ask for, before admission.",
     retention_ms=30 * DAY_MS,
-    writers=("cli", "mcp", "dashboard"),
+    writers=("cli", "mcp", "dashboard", "gateway"),
     readers=("orders",),
 )
 SETPOINTS = Topic(

@@ -1,0 +1,146 @@
+"""What goes over MQTT: topic names, the setpoint and its acknowledgement, and the discovery message for Home Assistant.
+
+``PREFIX/ZONE/telemetry|setpoint|ack|status/DEVICE`` belongs to one device, ``PREFIX/ZONE/heartbeat`` to all of a zone
+and ``PREFIX/ZONE/request/hold`` to people. Setpoints are never retained: an old one must not meet a device that comes
+back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from agents.devices.inventory import DeviceEntry
+from vpp.messages import DeviceCommand
+
+ONLINE, OFFLINE = b"online", b"offline"
+HOME_ASSISTANT = "homeassistant"
+_SENSORS = (
+    ("power", "value_json.power_mw * 1000", "kW", "power", "measurement"),
+    ("charge", "value_json.soc * 100", "%", "battery", "measurement"),
+    ("charged", "value_json.charged_kwh | default(0)", "kWh", "energy", "total_increasing"),
+    ("discharged", "value_json.discharged_kwh | default(0)", "kWh", "energy", "total_increasing"),
+)
+"""What Home Assistant shows of a device: name, template, unit, device class, state class; the first of every device."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTopic:
+    """A topic of one device, taken apart."""
+
+    zone: str
+    kind: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class MqttTopics:
+    """The topic names under one prefix."""
+
+    prefix: str = "vpp"
+
+    def of(self, kind: str, entry: DeviceEntry) -> str:
+        """Return the topic of one kind (``telemetry``, ``setpoint``, ``ack``, ``status``) of a device."""
+        return f"{self.prefix}/{entry.zone}/{kind}/{entry.name}"
+
+    def heartbeat(self, zone: str) -> str:
+        """Return the topic of the heartbeat to all devices of a zone."""
+        return f"{self.prefix}/{zone}/heartbeat"
+
+    def hold(self, zone: str) -> str:
+        """Return the topic on which people ask for a hold."""
+        return f"{self.prefix}/{zone}/request/hold"
+
+    def gateway(self, name: str) -> str:
+        """Return the topic that says whether a gateway runs."""
+        return f"{self.prefix}/gateway/{name}/status"
+
+    def parsed(self, topic: str) -> DeviceTopic | None:
+        """Return a device's topic taken apart; None for any other."""
+        parts = topic.removeprefix(f"{self.prefix}/").split("/")
+        return DeviceTopic(*parts) if len(parts) == 3 else None
+
+
+class SetpointPayload(msgspec.Struct, kw_only=True, frozen=True):
+    """What a device is told. It takes a sequence greater than its last alone, and acknowledges every one.
+
+    ``valid_for_s`` counts from its arrival, so that a device needs no right clock; then ``fallback_mw`` holds.
+    Without a heartbeat for ``heartbeat_s`` it goes to its own default.
+    """
+
+    sequence: int
+    power_mw: float
+    fallback_mw: float
+    valid_for_s: float
+    heartbeat_s: float
+    valid_until: datetime | None = None
+
+
+class AckPayload(msgspec.Struct, kw_only=True, frozen=True):
+    """What a device answers: whether it took a sequence, and the greatest that it has seen."""
+
+    sequence: int
+    accepted: bool
+    last: int | None = None
+
+
+def setpoint_payload(command: DeviceCommand, entry: DeviceEntry, valid_for_s: float) -> bytes:
+    """Return the setpoint of a command as JSON."""
+    payload = SetpointPayload(
+        sequence=command.sequence,
+        power_mw=command.power_mw,
+        fallback_mw=command.fallback_mw,
+        valid_for_s=valid_for_s,
+        heartbeat_s=entry.heartbeat_s,
+        valid_until=command.valid_until,
+    )
+    return msgspec.json.encode(payload)
+
+
+def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gateway: str) -> tuple[str, bytes]:
+    """Return topic and retained payload that show a zone's devices in Home Assistant: sensors and a hold button.
+
+    Energy counters are kWh that only grow, as the energy dashboard wants them. The button writes a request, which
+    becomes an order, never a setpoint.
+    """
+    components: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        is_store = entry.asset_id is not None and entry.control == "power"
+        for what, template, unit, kind, state in _SENSORS if is_store else _SENSORS[:1]:
+            components[f"{entry.name}_{what}"] = {
+                "p": "sensor",
+                "uniq_id": f"vpp_{zone}_{entry.name}_{what}",
+                "name": f"{entry.name} {what}",
+                "stat_t": topics.of("telemetry", entry),
+                "val_tpl": "{{ " + template + " }}",
+                "unit_of_meas": unit,
+                "dev_cla": kind,
+                "stat_cla": state,
+            }
+    components["hold"] = {
+        "p": "button", "uniq_id": f"vpp_{zone}_hold", "name": "Hold", "cmd_t": topics.hold(zone), "pl_prs": "HOLD",
+    }  # fmt: skip
+    body = {
+        "dev": {"ids": [f"vpp_{zone}"], "name": f"SmartGrid-AI {zone}", "mf": "SmartGrid-AI"},
+        "o": {"name": "smartgrid-ai"},
+        "avty_t": topics.gateway(gateway),
+        "cmps": components,
+    }
+    return f"{HOME_ASSISTANT}/device/vpp_{zone}/config", msgspec.json.encode(body)
+
+
+def access_rules(entries: Iterable[DeviceEntry], topics: MqttTopics, gateway_user: str) -> str:
+    """Return the text of a mosquitto ACL file: a device (user = its name) reaches its own topics alone.
+
+    The gateway may read and write all below the prefix; nobody else may write a setpoint.
+    """
+    lines = [f"user {gateway_user}", f"topic readwrite {topics.prefix}/#", f"topic readwrite {HOME_ASSISTANT}/#"]
+    for entry in entries:
+        lines += ["", f"user {entry.name}"]
+        lines += [f"topic write {topics.of(kind, entry)}" for kind in ("telemetry", "ack", "status")]
+        lines += [f"topic read {topics.of('setpoint', entry)}", f"topic read {topics.heartbeat(entry.zone)}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,108 @@
+"""What `vpp up --devices` starts beside the plant: the gateways of a device list, and the device simulator."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agents.devices.inventory import load_inventory
+from vpp.atomic_file import write_atomic
+from vpp.errors import ConfigError
+from vpp.fleet.assets import Battery, CurtailableRenewable
+from vpp.fleet.schema import load_fleet
+from vpp.settings import Settings
+
+SIMULATED = "simulated"
+_GATEWAYS = ("modbus", "mqtt")
+_QUICK = {"cycle_s": 0.25, "settle_s": 1.5, "heartbeat_s": 10.0, "grace_s": 5.0}
+"""Times of simulated devices: slots of a paced run last seconds."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Settings with the device list, and the processes as (name, module, arguments...)."""
+
+    settings: Settings
+    processes: tuple[tuple[str, ...], ...] = ()
+
+
+def devices_beside(settings: Settings, devices: str, say: Callable[[str], None]) -> Beside:
+    """Return the gateways of a device list; ``simulated`` makes the list from the fleet, and simulates its devices.
+
+    Args:
+        settings: The settings, with the fleet of the run.
+        devices: Path of a device list, or ``simulated``.
+        say: Told what is made.
+
+    Raises:
+        ConfigError: The list is wrong, or the fleet has no asset that can be simulated.
+    """
+    processes: list[tuple[str, ...]] = []
+    if devices == SIMULATED:
+        settings = simulated_list(settings)
+        processes.append(("devices", "topologies.device_simulator"))
+    else:
+        settings = settings.model_copy(update={"devices": Path(devices).absolute()})
+    assert settings.devices is not None
+    inventory = load_inventory(settings.devices)
+    say(f"devices {', '.join(entry.name for entry in inventory.devices)}; list {settings.devices}")
+    processes += [
+        (f"gateway-{kind}", "topologies.gateway", kind)
+        for kind in _GATEWAYS
+        if any(entry.gateway == kind for entry in inventory.devices)
+    ]
+    return Beside(settings, tuple(processes))
+
+
+def simulated_list(settings: Settings) -> Settings:
+    """Write a list with a device per battery and renewable of the fleet; return the settings that name it.
+
+    Batteries take turns: SunSpec, MQTT, plain registers; renewables are SunSpec inverters. Ports are free ones.
+
+    Raises:
+        ConfigError: The fleet has no such asset.
+    """
+    devices: dict[str, dict[str, Any]] = {}
+    zones = () if settings.fleet is None else load_fleet(settings.fleet).zones
+    batteries = [(zone.zone, asset) for zone in zones for asset in zone.of_kind(Battery)]
+    kinds = ("sunspec_battery", "", "plain_battery")
+    for place, (zone_name, battery) in enumerate(batteries):
+        entry: dict[str, Any] = {
+            "zone": zone_name,
+            "asset_id": battery.asset_id,
+            "nameplate_mw": max(battery.charge_mw, battery.discharge_mw),
+            "energy_mwh": battery.energy_mwh,
+            "soc_start": battery.soc_start,
+            **_QUICK,
+        }
+        devices[battery.asset_id] = {**entry, **_reached_by(kinds[place % len(kinds)])}
+    for zone in zones:
+        for renewable in zone.of_kind(CurtailableRenewable):
+            devices[renewable.asset_id] = {
+                "zone": zone.zone, "asset_id": renewable.asset_id, "nameplate_mw": zone.share.served_mw, **_QUICK,
+                **_reached_by("sunspec_pv"),
+            }  # fmt: skip
+    if not devices:
+        raise ConfigError("the fleet has no battery and no renewable to simulate", hint="give a device list")
+    path = settings.data_dir / "devices-simulated.yaml"
+    write_atomic(path, yaml.safe_dump({"devices": devices}, sort_keys=False))
+    mqtt = settings.mqtt.model_copy(update={"address": f"127.0.0.1:{_free_port()}"})
+    return settings.model_copy(update={"devices": path, "mqtt": mqtt})
+
+
+def _reached_by(map_name: str) -> dict[str, Any]:
+    if not map_name:
+        return {"gateway": "mqtt"}
+    return {"gateway": "modbus", "map": map_name, "address": f"127.0.0.1:{_free_port()}"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

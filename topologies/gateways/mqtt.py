@@ -1,0 +1,179 @@
+"""The MQTT 5 gateway: telemetry and acknowledgements in, setpoints and heartbeats out, Home Assistant on request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from agents.devices.events import DeviceAnswered, DeviceEvent, DeviceRead, DeviceReading, DeviceSilent, HeartbeatSent
+from agents.devices.inventory import DeviceEntry
+from agents.devices.mqtt_payloads import (
+    HOME_ASSISTANT,
+    OFFLINE,
+    ONLINE,
+    AckPayload,
+    MqttTopics,
+    discovery,
+    setpoint_payload,
+)
+from topologies.control.operator_orders import operator_order
+from topologies.control.publisher import Post
+from topologies.gateways.desk import GatewayDesk
+from topologies.gateways.mqtt_session import MqttSession
+from topologies.gateways.process import entries_of, run_gateway
+from vpp.errors import VppError
+from vpp.messages import DeviceCommand
+from vpp.settings import Settings
+from vpp.store import open_store
+from vpp.streams.topics import ORDERS
+
+log = logging.getLogger(__name__)
+
+NAME = "mqtt"
+BEATS_PER_WATCHDOG = 3
+
+
+class MqttLinks:
+    """All MQTT devices over one session.
+
+    Args:
+        settings: Broker, prefix, discovery.
+        entries: The devices.
+    """
+
+    def __init__(self, settings: Settings, entries: tuple[DeviceEntry, ...]) -> None:
+        self._settings = settings
+        self._entries = {(entry.zone, entry.name): entry for entry in entries}
+        self._topics = MqttTopics(settings.mqtt.prefix)
+        self._session = MqttSession(settings.mqtt, f"vpp-gateway-{NAME}", (self._topics.gateway(NAME), OFFLINE))
+        self._desk: GatewayDesk | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.unreadable = 0
+
+    async def transmit(self, entry: DeviceEntry, command: DeviceCommand, valid_for_s: float) -> bool | None:
+        """Publish a command, never retained, and gone with its validity; the device answers later."""
+        payload = setpoint_payload(command, entry, valid_for_s)
+        await self._session.publish(self._topics.of("setpoint", entry), payload, expiry_s=min(valid_for_s, 3600.0))
+        return None
+
+    async def run(self, desk: GatewayDesk, stop: asyncio.Event) -> None:
+        """Stay connected and send heartbeats until told to stop."""
+        self._desk = desk
+        prefix = self._topics.prefix
+        topics = [f"{prefix}/+/{kind}/+" for kind in ("telemetry", "ack", "status")]
+        topics += [f"{prefix}/+/request/hold", f"{HOME_ASSISTANT}/status"]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._session.run(topics, self._take, stop, opened=self._opened))
+            group.create_task(self._beat(stop))
+
+    async def _opened(self) -> None:
+        await self._session.publish(self._topics.gateway(NAME), ONLINE, retain=True)
+        if self._settings.mqtt.home_assistant:
+            for zone in sorted({zone for zone, _ in self._entries}):
+                entries = [entry for entry in self._entries.values() if entry.zone == zone]
+                topic, payload = discovery(zone, entries, self._topics, NAME)
+                await self._session.publish(topic, payload, retain=True)
+
+    async def _beat(self, stop: asyncio.Event) -> None:
+        zones = sorted({zone for zone, _ in self._entries})
+        pause_s = min(entry.heartbeat_s for entry in self._entries.values()) / BEATS_PER_WATCHDOG
+        while not stop.is_set():
+            for zone in zones:
+                sent = await self._session.publish(self._topics.heartbeat(zone), b"", expiry_s=pause_s)
+                if sent:
+                    self._emit_all(zone)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause_s)
+
+    def _emit_all(self, zone: str) -> None:
+        assert self._desk is not None
+        now = self._desk.clock.now()
+        # A heartbeat that the broker took has reached those devices alone that still speak.
+        reached = [
+            entry.name
+            for entry in self._entries.values()
+            if entry.zone == zone
+            and self._desk.desks[entry.name].reducer.is_reachable(self._desk.desks[entry.name].state, now)
+        ]
+        self._desk.handle([(name, HeartbeatSent(now)) for name in reached])
+
+    def _take(self, topic: str, payload: bytes) -> None:
+        assert self._desk is not None
+        if topic == f"{HOME_ASSISTANT}/status":
+            self._spawn(self._opened())
+            return
+        place = self._topics.parsed(topic)
+        if place is None:
+            return
+        if place.kind == "request":
+            self._spawn(self._hold(place.zone))
+            return
+        entry = self._entries.get((place.zone, place.device))
+        if entry is None:
+            return
+        event = self._event(place.kind, entry, payload, self._desk.clock.now())
+        if event is not None:
+            self._desk.handle([(entry.name, event)])
+
+    def _event(self, kind: str, entry: DeviceEntry, payload: bytes, now: datetime) -> DeviceEvent | None:
+        try:
+            if kind == "telemetry":
+                reading = msgspec.json.decode(payload, type=DeviceReading)
+                if entry.channel is not None and entry.channel not in reading.values:
+                    values = {**reading.values, entry.channel: reading.power_mw}
+                    reading = msgspec.structs.replace(reading, values=values)
+                return DeviceRead(now, reading)
+            if kind == "ack":
+                ack = msgspec.json.decode(payload, type=AckPayload)
+                return DeviceAnswered(now, ack.sequence, accepted=ack.accepted, last=ack.last)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self.unreadable += 1
+            if self.unreadable & (self.unreadable - 1) == 0:  # the 1st, 2nd, 4th, ... so that a flood is no flood
+                log.warning("device %s: %s unreadable (%s so far): %s", entry.name, kind, self.unreadable, error)
+            return None
+        return DeviceSilent(now) if payload == OFFLINE else None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hold(self, zone: str) -> None:
+        """Make the hold that somebody pressed an order: the plant verifies it, as it does any other."""
+        try:
+            await asyncio.to_thread(self._order_hold, zone)
+        except VppError as error:
+            log.warning("the hold of zone %s was not ordered: %s", zone, error)
+
+    def _order_hold(self, zone: str) -> None:
+        key = self._settings.approval_key
+        with open_store(self._settings, read_only=True) as store:
+            order = operator_order(
+                store,
+                zone,
+                "hold",
+                principal=f"gateway:{NAME}",
+                reason="hold pressed over MQTT",
+                now=datetime.now(UTC),
+                key=None if key is None else key.get_secret_value().encode(),
+            )
+        Post(self._settings)(ORDERS.name, order)
+        log.info("hold of zone %s ordered as %s", zone, order.order_id)
+
+
+async def run_mqtt(settings: Settings) -> None:
+    """Run the gateway until told to stop.
+
+    Raises:
+        VppError: The device list is wrong, another process runs it, or the Kafka broker does not answer.
+    """
+    _, entries = entries_of(settings, "mqtt")
+    links = MqttLinks(settings, entries)
+    limits = frozenset(entry.name for entry in entries if entry.control == "limit")
+    await run_gateway(settings, NAME, entries, limits=limits, transmit=links.transmit, links=links.run)

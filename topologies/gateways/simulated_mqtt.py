@@ -1,0 +1,121 @@
+"""A simulated device that speaks MQTT 5: it sends telemetry, takes setpoints by number and acknowledges them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from agents.devices.events import DeviceReading
+from agents.devices.inventory import DeviceEntry
+from agents.devices.mqtt_payloads import OFFLINE, ONLINE, AckPayload, MqttTopics, SetpointPayload
+from agents.devices.simulation import DeviceFault, SimulatedDevice
+from topologies.gateways.mqtt_session import MqttSession
+from vpp.settings import MqttSettings
+
+
+class SimulatedMqttDevice:
+    """One simulated device on a broker.
+
+    Args:
+        device: The device.
+        entry: Its entry in the list.
+        settings: The broker, with the device's user.
+        now_s: The time that the device lives by.
+    """
+
+    def __init__(
+        self,
+        device: SimulatedDevice,
+        entry: DeviceEntry,
+        settings: MqttSettings,
+        *,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
+        self.device = device
+        self._entry = entry
+        self._settings = settings
+        self._topics = MqttTopics(settings.prefix)
+        self._now_s = now_s
+        self._session: MqttSession | None = None
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._told_at_s = 0.0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is connected."""
+        return self._session is not None and self._session.is_up
+
+    async def start(self) -> None:
+        """Connect, and stay connected."""
+        self._stop = asyncio.Event()
+        status = self._topics.of("status", self._entry)
+        self._session = MqttSession(self._settings, f"device-{self._entry.zone}-{self._entry.name}", (status, OFFLINE))
+        topics = [self._topics.of("setpoint", self._entry), self._topics.heartbeat(self._entry.zone)]
+        self._spawn(self._session.run(topics, self._take, self._stop, opened=self._opened))
+
+    async def stop(self) -> None:
+        """Pull the cable."""
+        self._stop.set()
+        session, self._session = self._session, None
+        if session is not None:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def tick(self) -> None:
+        """Let time pass, send telemetry each cycle, and follow the faults ``offline`` and ``restart``."""
+        now_s = self._now_s()
+        self.device.advance(now_s)
+        if DeviceFault.RESTART in self.device.faults:
+            self.device.faults.discard(DeviceFault.RESTART)
+            self.device.restart()
+            await self.stop()
+        if DeviceFault.OFFLINE in self.device.faults:
+            await self.stop()
+        elif self._session is None:
+            await self.start()
+        if now_s - self._told_at_s >= self._entry.cycle_s:
+            self._told_at_s = now_s
+            await self._publish("telemetry", self._reading())
+
+    def _reading(self) -> bytes:
+        device = self.device
+        reading = DeviceReading(
+            power_mw=device.power_mw,
+            soc=device.soc if device.kind == "battery" else None,
+            read_back_mw=None if device.kind == "meter" else device.read_back_mw,
+            is_local=device.is_local,
+            sequence=None if device.kind == "meter" else device.sequence,
+        )
+        body = msgspec.to_builtins(reading)
+        if device.kind == "battery":
+            body |= {"charged_kwh": 1000.0 * device.charged_mwh, "discharged_kwh": 1000.0 * device.discharged_mwh}
+        return msgspec.json.encode(body)
+
+    async def _opened(self) -> None:
+        await self._publish("status", ONLINE)
+
+    async def _publish(self, kind: str, payload: bytes) -> None:
+        if self._session is not None:
+            await self._session.publish(self._topics.of(kind, self._entry), payload)
+
+    def _take(self, topic: str, payload: bytes) -> None:
+        now_s = self._now_s()
+        if topic == self._topics.heartbeat(self._entry.zone):
+            self.device.beat(now_s)
+            return
+        setpoint = msgspec.json.decode(payload, type=SetpointPayload)
+        self.device.advance(now_s)
+        accepted = self.device.take(
+            setpoint.power_mw, now_s, sequence=setpoint.sequence, valid_for_s=setpoint.valid_for_s
+        )  # fmt: skip
+        ack = AckPayload(sequence=setpoint.sequence, accepted=accepted, last=self.device.sequence)
+        self._spawn(self._publish("ack", msgspec.json.encode(ack)))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
