@@ -11,10 +11,13 @@ from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 
+RUN_CLOCK = "--run-clock"
+"""Given by `vpp up`: wait for the run clock of the source beside it."""
+
 KINDS = ("modbus", "mqtt")
 
 
-def run_gateway_kind(kind: str, settings: Settings) -> None:
+def run_gateway_kind(kind: str, settings: Settings, *, waits: bool = False) -> None:
     """Run the gateway of one kind until it is told to stop.
 
     Raises:
@@ -24,11 +27,11 @@ def run_gateway_kind(kind: str, settings: Settings) -> None:
         case "modbus":
             from topologies.gateways.modbus import run_modbus  # each gateway loads its protocol alone
 
-            asyncio.run(run_modbus(settings))
+            asyncio.run(run_modbus(settings, waits=waits))
         case "mqtt":
             from topologies.gateways.mqtt import run_mqtt
 
-            asyncio.run(run_mqtt(settings))
+            asyncio.run(run_mqtt(settings, waits=waits))
         case _:
             raise ConfigError(f"there is no gateway {kind!r}", hint=f"one of {', '.join(KINDS)}")
 
@@ -40,7 +43,8 @@ def main() -> None:
         set_up_logging(settings)
         keep_private(settings.data_dir)
         end_with_supervisor()
-        run_gateway_kind(sys.argv[1] if len(sys.argv) > 1 else "", settings)
+        kind, *options = sys.argv[1:] or [""]
+        run_gateway_kind(kind, settings, waits=RUN_CLOCK in options)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
     inventory = load_inventory(settings.devices)
     say(f"devices {', '.join(entry.name for entry in inventory.devices)}; list {settings.devices}")
     processes += [
-        (f"gateway-{kind}", "topologies.gateway", kind)
+        (f"gateway-{kind}", "topologies.gateway", kind, "--run-clock")
         for kind in _GATEWAYS
         if any(entry.gateway == kind for entry in inventory.devices)
     ]

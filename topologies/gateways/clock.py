@@ -16,14 +16,18 @@ class GatewayClock:
     """Wall time for devices, run time for slots; they differ only in a paced replay.
 
     Args:
-        path: The file in which the source beside it writes the run clock; None, or no such file: real time.
+        path: The file in which the source beside it writes the run clock; None: real time.
+        waits: The source has yet to write it; until then there is no run time. Else a missing file means real time.
         wall_s: Wall time in seconds since 1970; a test gives its own.
     """
 
-    def __init__(self, path: Path | None = None, wall_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path | None = None, *, waits: bool = False, wall_s: Callable[[], float] = time.time
+    ) -> None:
         self._path = path
         self._wall_s = wall_s
         self._run = RunClock.wall()
+        self._waits = waits
         self._looked_s = -LOOK_EVERY_S
 
     def now(self) -> datetime:
@@ -47,5 +51,13 @@ class GatewayClock:
         moment = time.monotonic()
         if self._path is not None and moment - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = moment
-            self._run = RunClock.read(self._path) or self._run
+            run = RunClock.read(self._path)
+            if run is not None:
+                self._run, self._waits = run, False
         return self._run
+
+    @property
+    def is_running(self) -> bool:
+        """Whether slots can be told: the run clock has started, or goes by real time."""
+        self._clock()
+        return not self._waits

@@ -190,6 +190,8 @@ class GatewayDesk:
     def send_readings(self) -> None:
         """Send what was read since the last call, one observation per zone."""
         batch, self._readings = self._readings, {}
+        if not self.clock.is_running:
+            return
         at = self.clock.run_now()
         for zone, (assets, values) in batch.items():
             for part, channels in ((assets, {}), ({}, values)):

@@ -24,8 +24,8 @@ def maps_of(inventory: Inventory, entries: tuple[DeviceEntry, ...]) -> dict[str,
     return {entry.name: load_register_map(entry.map, inventory.folder) for entry in entries}
 
 
-async def run_modbus(settings: Settings) -> None:
-    """Run the gateway until told to stop.
+async def run_modbus(settings: Settings, *, waits: bool = False) -> None:
+    """Run the gateway until told to stop; ``waits``: a source beside it has yet to start the run clock.
 
     Raises:
         VppError: The device list or a map is wrong, another process runs it, or the broker does not answer.
@@ -49,4 +49,4 @@ async def run_modbus(settings: Settings) -> None:
                 group.create_task(links[entry.name].run(stop, delay_s))
 
     limits = frozenset(name for name, register_map in maps.items() if register_map.control == "limit")
-    await run_gateway(settings, NAME, entries, limits=limits, transmit=transmit, links=run_links)
+    await run_gateway(settings, NAME, entries, limits=limits, transmit=transmit, links=run_links, waits=waits)

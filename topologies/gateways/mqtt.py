@@ -167,8 +167,8 @@ class MqttLinks:
         log.info("hold of zone %s ordered as %s", zone, order.order_id)
 
 
-async def run_mqtt(settings: Settings) -> None:
-    """Run the gateway until told to stop.
+async def run_mqtt(settings: Settings, *, waits: bool = False) -> None:
+    """Run the gateway until told to stop; ``waits``: a source beside it has yet to start the run clock.
 
     Raises:
         VppError: The device list is wrong, another process runs it, or the Kafka broker does not answer.
@@ -176,4 +176,4 @@ async def run_mqtt(settings: Settings) -> None:
     _, entries = entries_of(settings, "mqtt")
     links = MqttLinks(settings, entries)
     limits = frozenset(entry.name for entry in entries if entry.control == "limit")
-    await run_gateway(settings, NAME, entries, limits=limits, transmit=links.transmit, links=links.run)
+    await run_gateway(settings, NAME, entries, limits=limits, transmit=links.transmit, links=links.run, waits=waits)

@@ -54,6 +54,7 @@ async def run_gateway(
     limits: frozenset[str],
     transmit: Transmit,
     links: Links,
+    waits: bool = False,
 ) -> None:
     """Run one gateway until SIGTERM or SIGINT.
 
@@ -64,6 +65,7 @@ async def run_gateway(
         limits: Names of the devices that take a limit.
         transmit: Sends a command.
         links: Runs the connections.
+        waits: A source beside it has yet to start the run clock.
 
     Raises:
         RefusedError: Another process runs this gateway.
@@ -82,7 +84,7 @@ async def run_gateway(
             entries,
             limits=limits,
             journal=journal,
-            clock=GatewayClock(clock_path(settings)),
+            clock=GatewayClock(clock_path(settings), waits=waits),
             telemetry=telemetry,
             ledger=ledger,
             transmit=transmit,
