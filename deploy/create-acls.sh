@@ -99,6 +99,7 @@ allow dashboard read,describe_configs --topic "$prefix." --resource-pattern-type
 allow dashboard describe --group "$prefix-" --resource-pattern-type prefixed
 
 allow gateway write,describe_configs --topic "$prefix.telemetry.raw"
+allow gateway write,describe_configs --topic "$prefix.orders"
 allow gateway write,describe_configs --topic "$prefix.commands"
 
 allow mcp write,describe_configs --topic "$prefix.orders"
