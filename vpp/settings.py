@@ -103,11 +103,7 @@ class LiveSettings(_Group):
 
     pulse_s: float = Field(default=5.0, gt=0, description="time between two ticks (s)")
     close_after_s: float = Field(default=2.0, ge=0, description="a slot closes this long after its end")
-    decide_after_s: float = Field(
-        default=4.0,
-        ge=0,
-        description="missing bids are replaced this long after its end",
-    )
+    decide_after_s: float = Field(default=4.0, ge=0, description="missing bids are replaced this long after its end")
 
 
 class McpSettings(_Group):

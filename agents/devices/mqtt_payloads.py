@@ -106,6 +106,12 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
 
     Energy counters are kWh that only grow, as the energy dashboard wants them. The button writes a request, which
     becomes an order, never a setpoint.
+
+    Args:
+        zone: The zone, which Home Assistant shows as one device.
+        entries: Its devices.
+        topics: Names the topics.
+        gateway: The gateway whose end makes them unavailable.
     """
     components: dict[str, dict[str, Any]] = {}
     for entry in entries:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from agents.assets.registry import store_of, type_of
 from agents.devices.inventory import load_inventory
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError
-from vpp.fleet.assets import Battery, CurtailableRenewable
 from vpp.fleet.schema import load_fleet
 from vpp.settings import Settings
 
@@ -60,35 +61,28 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
 
 
 def simulated_list(settings: Settings) -> Settings:
-    """Write a list with a device per battery and renewable of the fleet; return the settings that name it.
+    """Write a list with a device per store and renewable of the fleet; return the settings that name it.
 
-    Batteries take turns: SunSpec, MQTT, plain registers; renewables are SunSpec inverters. Ports are free ones.
+    Stores take turns: SunSpec, MQTT, plain registers; renewables are SunSpec inverters. Ports are free ones.
 
     Raises:
         ConfigError: The fleet has no such asset.
     """
     devices: dict[str, dict[str, Any]] = {}
     zones = () if settings.fleet is None else load_fleet(settings.fleet).zones
-    batteries = [(zone.zone, asset) for zone in zones for asset in zone.of_kind(Battery)]
-    kinds = ("sunspec_battery", "", "plain_battery")
-    for place, (zone_name, battery) in enumerate(batteries):
-        entry: dict[str, Any] = {
-            "zone": zone_name,
-            "asset_id": battery.asset_id,
-            "nameplate_mw": max(battery.charge_mw, battery.discharge_mw),
-            "energy_mwh": battery.energy_mwh,
-            "soc_start": battery.soc_start,
-            **_QUICK,
-        }
-        devices[battery.asset_id] = {**entry, **_reached_by(kinds[place % len(kinds)])}
-    for zone in zones:
-        for renewable in zone.of_kind(CurtailableRenewable):
-            devices[renewable.asset_id] = {
-                "zone": zone.zone, "asset_id": renewable.asset_id, "nameplate_mw": zone.share.served_mw, **_QUICK,
-                **_reached_by("sunspec_pv"),
-            }  # fmt: skip
+    kinds = cycle(("sunspec_battery", "", "plain_battery"))
+    for zone, asset in [(zone, asset) for zone in zones for asset in zone.assets]:
+        asset_type, store = type_of(asset), store_of(asset)
+        entry: dict[str, Any] = {"zone": zone.zone, "asset_id": asset.asset_id}
+        if store is not None:
+            entry["nameplate_mw"] = max(store.charge_mw, store.discharge_mw)
+            entry |= {"energy_mwh": store.energy_mwh, "soc_start": asset_type.at_rest(asset).soc}
+            devices[asset.asset_id] = {**entry, **_QUICK, **_reached_by(next(kinds))}
+        elif asset_type.curtail_cost_per_mwh(asset) is not None:
+            entry["nameplate_mw"] = zone.share.served_mw
+            devices[asset.asset_id] = {**entry, **_QUICK, **_reached_by("sunspec_pv")}
     if not devices:
-        raise ConfigError("the fleet has no battery and no renewable to simulate", hint="give a device list")
+        raise ConfigError("the fleet has no store and no renewable to simulate", hint="give a device list")
     path = settings.data_dir / "devices-simulated.yaml"
     write_atomic(path, yaml.safe_dump({"devices": devices}, sort_keys=False))
     mqtt = settings.mqtt.model_copy(update={"address": f"127.0.0.1:{_free_port()}"})

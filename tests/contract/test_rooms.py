@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "topologies.runtime": set(),
     "topologies.sources": {"topologies.runtime"},
     "topologies.sources.feeds": {"topologies.sources", "topologies.runtime"},
-    "topologies.gateways": {"topologies.sources", "topologies.runtime"},
+    "topologies.gateways": {"topologies.sources", "topologies.runtime", "topologies.control"},
     "topologies.backtests": {"topologies.sources", "topologies.runtime"},
     "topologies.redteam": {"topologies.backtests", "topologies.sources", "topologies.runtime"},
     "topologies.control": {"topologies.sources", "topologies.runtime"},
