@@ -71,14 +71,14 @@ def simulated_list(settings: Settings) -> Settings:
     devices: dict[str, dict[str, Any]] = {}
     zones = () if settings.fleet is None else load_fleet(settings.fleet).zones
     kinds = cycle(("sunspec_battery", "", "plain_battery"))
-    for zone, asset in [(zone, asset) for zone in zones for asset in zone.assets]:
+    for zone, asset in ((site, asset) for site in zones for asset in site.assets):
         asset_type, store = type_of(asset), store_of(asset)
         entry: dict[str, Any] = {"zone": zone.zone, "asset_id": asset.asset_id}
         if store is not None:
             entry["nameplate_mw"] = max(store.charge_mw, store.discharge_mw)
             entry |= {"energy_mwh": store.energy_mwh, "soc_start": asset_type.at_rest(asset).soc}
             devices[asset.asset_id] = {**entry, **_QUICK, **_reached_by(next(kinds))}
-        elif asset_type.curtail_cost_per_mwh(asset) is not None:
+        elif asset_type.curtail_cost_per_mwh(asset) is not None and asset_type.shedding(asset) is None:
             entry["nameplate_mw"] = zone.share.served_mw
             devices[asset.asset_id] = {**entry, **_QUICK, **_reached_by("sunspec_pv")}
     if not devices:
