@@ -63,7 +63,7 @@ class IntakeReducer:
         self._max_gap = MAX_GAP_DAYS * zone.step.per_day
 
     def initial(self, zone: str) -> IntakeState:
-        """Return the state of a zone that nothing is known of."""
+        """Return the state of a zone before its first message."""
         return IntakeState()
 
     def step(self, state: IntakeState, message: Message, origin: Origin) -> tuple[IntakeState, list[Output]]:
@@ -85,7 +85,7 @@ class IntakeReducer:
             case End():
                 return state, self._end(state, message)
             case _:
-                raise MessageError(f"{type(message).__name__} is no raw record", reason="schema")
+                raise MessageError(f"{type(message).__name__} is not a raw record", reason="schema")
 
     def load(self, zone: str, get: Load) -> IntakeState:
         """Return the kept state; an unusable one is the initial one."""
@@ -358,7 +358,7 @@ class IntakeReducer:
             raise MessageError("the series of a publication must have one length of at least 1", reason="publication")
         if message.step_min <= 0 or message.step_min % self._step.minutes:
             raise MessageError(
-                f"a spacing of {message.step_min} min is no multiple of the step {self._step.minutes} min",
+                f"a spacing of {message.step_min} min is not a multiple of the step {self._step.minutes} min",
                 reason="publication",
             )
         if lengths.pop() * message.step_min > MAX_PUBLICATION_DAYS * 1440:

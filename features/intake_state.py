@@ -63,7 +63,7 @@ class SlotReadings(msgspec.Struct):
 
 
 class Held(msgspec.Struct):
-    """A record from far ahead that waits for a second one to confirm it, and where it stands in its log."""
+    """A record from far ahead that waits for a second one to confirm it, and its place in the log."""
 
     message: Observation
     topic: str

@@ -18,7 +18,7 @@ KINDS = ("modbus", "mqtt")
 
 
 def run_gateway_kind(kind: str, settings: Settings, *, waits: bool = False) -> None:
-    """Run the gateway of one kind until it is told to stop.
+    """Run the gateway of one kind until it is stopped.
 
     Raises:
         VppError: A setting or the device list is wrong, or the broker does not answer.

@@ -30,7 +30,7 @@ LOOK_EVERY_S = 0.1
 
 
 def run_ticker(settings: Settings, names: tuple[str, ...], stop: Event, *, real_time: bool) -> None:
-    """Write deadlines until told to stop, or until the source that keeps the run clock has ended.
+    """Write deadlines until stopped, or until the source that keeps the run clock has ended.
 
     Args:
         settings: The settings of this process.

@@ -94,7 +94,7 @@ class ForecastSettings(_Group):
 
     skill_window: int = Field(default=336, ge=8, description="scored forecasts per horizon in the live skill")
     min_history_days: float = Field(
-        default=15.0, ge=1, le=40, description="net load of so many days must be in state before a model forecasts"
+        default=15.0, ge=1, le=40, description="days of net load that a model needs before it forecasts"
     )
 
 
@@ -116,8 +116,8 @@ class McpSettings(_Group):
     jwks_uri: str | None = Field(default=None, description="keys of the organisation's token issuer (HTTP)")
     issuer: str | None = Field(default=None, description="required issuer of a token (HTTP)")
     audience: str | None = Field(default=None, description="required audience of a token (HTTP)")
-    allowed_hosts: str = Field(default="", description="further Host headers that are answered, by comma")
-    allowed_origins: str = Field(default="", description="browser origins that are answered, by comma")
+    allowed_hosts: str = Field(default="", description="further allowed Host headers, comma-separated")
+    allowed_origins: str = Field(default="", description="allowed browser origins, comma-separated")
     principal: str = Field(default="", max_length=80, description="who acts over stdio; default: the user")
     calls_per_s: float = Field(default=10.0, gt=0, description="rate limit per principal")
     burst: int = Field(default=60, ge=1, description="calls that a principal may make at once")
@@ -134,20 +134,18 @@ class PageSettings(_Group):
 
     host: str = Field(default="127.0.0.1", description="address that it listens on")
     port: int = Field(
-        default=8050, ge=0, le=65535, description="0: any free one; `vpp up` takes another if it is taken"
+        default=8050, ge=0, le=65535, description="0: any free port; `vpp up` takes another port if it is in use"
     )
     tokens: Path | None = Field(default=None, description="token hashes, by `python -m mcp_server token`: login needed")
-    session_h: float = Field(default=12.0, gt=0, le=720, description="a login ends after so many hours")
-    allowed_hosts: str = Field(
-        default="", description="names that browsers call the page by, besides loopback, by comma"
-    )
-    proxy_header: str = Field(
-        default="", description="header in which a proxy that has authenticated a user names them"
-    )
+    session_h: float = Field(default=12.0, gt=0, le=720, description="hours until a login ends")
+    allowed_hosts: str = Field(default="", description="host names of the page besides loopback, comma-separated")
+    proxy_header: str = Field(default="", description="header with the user's name, set by a proxy that authenticates")
     proxy_from: str = Field(
-        default="127.0.0.1", description="addresses of that proxy, by comma; others are not believed"
+        default="127.0.0.1", description="addresses of that proxy, comma-separated; others are not trusted"
     )
-    proxy_operators: str = Field(default="", description="users of the proxy that may operate and approve, by comma")
+    proxy_operators: str = Field(
+        default="", description="users of the proxy that may operate and approve, comma-separated"
+    )
     secure: bool = Field(default=False, description="browsers reach it over TLS: cookies are sent over TLS alone")
 
 
@@ -165,24 +163,26 @@ class MqttSettings(_Group):
 class AgentSettings(_Group):
     """The autonomous grid agent (`vpp agent`) and its limits."""
 
-    name: str = Field(default="grid", pattern=r"^[\w.-]{1,40}$", description="the audit calls it agent:NAME")
+    name: str = Field(default="grid", pattern=r"^[\w.-]{1,40}$", description="name in the audit: agent:NAME")
     brain: Literal["strategy", "llm"] = Field(default="strategy", description="llm needs agent.model")
     model: str = Field(default="", description="provider:name of a language model, as pydantic-ai writes it")
-    api_key: SecretStr | None = Field(default=None, description="the provider's; default: its own variable")
-    base_url: str | None = Field(default=None, description="where the provider answers, such as a local server")
-    url: str | None = Field(default=None, description="an MCP server over HTTP; default: one of its own over stdio")
+    api_key: SecretStr | None = Field(default=None, description="API key; default: the provider's own variable")
+    base_url: str | None = Field(default=None, description="URL of the provider, for example a local server")
+    url: str | None = Field(default=None, description="MCP server over HTTP; default: a server of its own over stdio")
     token: SecretStr | None = Field(default=None, description="for url")
-    every_min: float = Field(default=30.0, gt=0, description="least time between two looks at a zone, run clock")
-    poll_s: float = Field(default=10.0, gt=0, description="time between two looks for news (s)")
-    max_calls: int = Field(default=24, ge=1, description="of tools, in one look")
-    max_proposals: int = Field(default=2, ge=0, description="in one look")
-    max_proposals_per_day: int = Field(default=24, ge=0, description="plans asked for on one UTC day")
-    max_power_mw: float = Field(default=10.0, ge=0, description="of each asset in a proposal")
-    max_duration_min: float = Field(default=480.0, gt=0, description="of a proposal (min)")
-    max_extra_cost: float = Field(default=500.0, description="expected, of a plan, in the zone's currency")
-    max_tokens: int = Field(default=100_000, ge=1, description="of a language model, in one look")
-    max_s: float = Field(default=120.0, gt=0, description="wall time of one look")
-    may_hold: bool = Field(default=False, description="the emergency stop is among its tools")
+    every_min: float = Field(
+        default=30.0, gt=0, description="shortest time between two looks at a zone (run clock, min)"
+    )
+    poll_s: float = Field(default=10.0, gt=0, description="time between two polls for new data (s)")
+    max_calls: int = Field(default=24, ge=1, description="most tool calls in one look")
+    max_proposals: int = Field(default=2, ge=0, description="most proposals in one look")
+    max_proposals_per_day: int = Field(default=24, ge=0, description="most proposals on one UTC day")
+    max_power_mw: float = Field(default=10.0, ge=0, description="largest power of one asset in a proposal (MW)")
+    max_duration_min: float = Field(default=480.0, gt=0, description="longest duration of a proposal (min)")
+    max_extra_cost: float = Field(default=500.0, description="largest expected cost of a plan, in the zone's currency")
+    max_tokens: int = Field(default=100_000, ge=1, description="most tokens of a language model in one look")
+    max_s: float = Field(default=120.0, gt=0, description="longest wall time of one look (s)")
+    may_hold: bool = Field(default=False, description="the agent may use the emergency stop")
 
 
 class MetricsSettings(_Group):
@@ -209,7 +209,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         default="development", description="production refuses placeholder secrets"
     )
-    data_dir: Path = Field(default=Path(".vpp"), description="holds all that a run makes")
+    data_dir: Path = Field(default=Path(".vpp"), description="folder of all data of a run")
     fleet: Path | None = Field(default=None, description="fleet.yaml; its zones win over the shipped ones")
     devices: Path | None = Field(default=None, description="device list of the gateways (docs/guide/devices.md)")
     run: str = Field(
@@ -220,7 +220,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="lowest level logged")
     log_format: Literal["text", "json"] = Field(default="text", description="json: one object per line")
     approval_key: SecretStr | None = Field(
-        default=None, min_length=32, description="signs approvals of orders; the orders worker then takes no others"
+        default=None, min_length=32, description="signs approvals of orders; unsigned ones are then refused"
     )
     one_person: bool = Field(default=False, description="whoever proposed a plan may approve it too")
     kafka: KafkaSettings = KafkaSettings()

@@ -18,7 +18,7 @@ _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 
 def read_yaml(text: str, name: str, error: type[ConfigError] = ConfigError) -> Any:
-    """Return the content of a YAML text; ``name`` stands in errors.
+    """Return the content of a YAML text; ``name`` appears in errors.
 
     Raises:
         ConfigError: It is not YAML, a key comes twice, or YAML would read a word as something else. Of class ``error``.

@@ -153,7 +153,7 @@ class AssetType(ABC, Generic[A]):
         return 0.0
 
     def start_lead_min(self, asset: A) -> float | None:
-        """Return the minutes before delivery at which it must be told to start, None where it never must."""
+        """Return the minutes before delivery at which it must get its start command, None where it needs none."""
         return None
 
     # State and physics.
@@ -164,7 +164,7 @@ class AssetType(ABC, Generic[A]):
         return load is not None and load.only_at_cap
 
     def at_rest(self, asset: A) -> AssetState:
-        """Return the state of an asset that was never told anything."""
+        """Return the state of an asset without any setpoint so far."""
         return AssetState()
 
     def resumed(self, asset: A, soc: float) -> A:
@@ -173,7 +173,7 @@ class AssetType(ABC, Generic[A]):
 
     @abstractmethod
     def deliver(self, asset: A, state: AssetState, wanted_mw: float, interval: Interval) -> Response:
-        """Return what it delivers when it is told a finite ``wanted_mw``; it is 0 where it is not available.
+        """Return what it delivers at a finite setpoint ``wanted_mw``; 0 where it is not available.
 
         Args:
             asset: The entry of the fleet file.
@@ -326,7 +326,7 @@ class AssetType(ABC, Generic[A]):
         return None
 
     def break_even(self, asset: A, water_value_per_mwh: float) -> str | None:
-        """Return the prices at which it would turn, in words; None where none are told."""
+        """Return the prices at which it would change its action, in words; None without such prices."""
         return None
 
     def action_word(self, power_mw: float) -> str:

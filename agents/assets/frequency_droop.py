@@ -40,7 +40,7 @@ def droop_curve(zone: Zone, slope: float, swing: float) -> Curve:
 
 
 def frequency_hz(observation: SlotClosed | None) -> float | None:
-    """Return the slot's mean frequency, None where it is missing or the meter stands still."""
+    """Return the slot's mean frequency, None where it is missing or the meter is frozen."""
     if observation is None or observation.quality.get(FREQUENCY) == Quality.FLAT:
         return None
     return observation.values.get(FREQUENCY)

@@ -1,4 +1,4 @@
-"""The fleet's digital twin: what each asset delivers when it is told a setpoint.
+"""The fleet's digital twin: what each asset delivers at a setpoint.
 
 Power is positive into the grid and is the mean over the interval. Nothing here knows the solver.
 """
@@ -28,7 +28,7 @@ def deliver(
     start: bool = False,
     at: datetime | None = None,
 ) -> Delivered:
-    """Return what ``asset`` delivers when told ``setpoint_mw`` for ``hours``, by the physics of its type.
+    """Return what ``asset`` delivers at ``setpoint_mw`` for ``hours``, by the physics of its type.
 
     Args:
         asset: The asset.

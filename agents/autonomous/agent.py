@@ -155,7 +155,7 @@ class GridAgent:
         except StepLimitError as error:
             conclusion = Conclusion("stopped", str(error))
         except TimeoutError:
-            conclusion = Conclusion("stopped", f"{self.limits.max_s:g} s are all that one look has")
+            conclusion = Conclusion("stopped", f"{self.limits.max_s:g} s is the time limit of one look")
         except UnreachableError:
             raise
         except Exception as error:  # whatever broke the look, its end goes into the transcript before the bug is raised

@@ -1,4 +1,4 @@
-"""What every brain of the grid agent shares: the calls it may make, the limits it works in, what it is told.
+"""What every brain of the grid agent shares: the calls it may make, its limits, and its task.
 
 A brain never touches the plant. It names a call; the guard here admits or refuses it, the agent asks the MCP server,
 and the brain is told the answer. The guard restrains the agent before the server does: the server's scopes, approval
@@ -125,7 +125,7 @@ class Brain(Protocol):
         ...
 
     async def look(self, episode: BrainContext) -> Conclusion:
-        """Return what is to be said of a zone, after asking and proposing within the limits."""
+        """Return the findings on a zone, after queries and proposals within the limits."""
         ...
 
 
@@ -163,7 +163,7 @@ def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tup
         StepLimitError: The episode has no calls left.
     """
     if watched.calls >= limits.max_calls:
-        raise StepLimitError(f"{limits.max_calls} calls are all that one episode has")
+        raise StepLimitError(f"at most {limits.max_calls} tool calls in one look")
     if watched.day != today:
         watched = replace(watched, day=today, proposals_today=0)
     watched = replace(watched, calls=watched.calls + 1)
@@ -228,9 +228,9 @@ def _refusal(limits: AgentLimits, watched: Watched, call: Call) -> str | None:
     if not _is_proposal(call):
         return None
     if watched.proposals >= limits.max_proposals:
-        return f"{limits.max_proposals} proposals are all that one look has"
+        return f"at most {limits.max_proposals} proposals in one look"
     if watched.proposals_today >= limits.max_proposals_per_day:
-        return f"{limits.max_proposals_per_day} proposals are all that a day has"
+        return f"at most {limits.max_proposals_per_day} proposals a day"
     for name in ("power_mw", "min_mw", "max_mw"):
         power = _number(call.arguments.get(name))
         if power is not None and not abs(power) <= limits.max_power_mw:
@@ -243,7 +243,7 @@ def _refusal(limits: AgentLimits, watched: Watched, call: Call) -> str | None:
 
 def _execution(limits: AgentLimits, watched: Watched, plan_id: str) -> str | None:
     if plan_id not in watched.plans:
-        return f"{plan_id} is no plan of this agent"
+        return f"{plan_id} is not a plan of this agent"
     cost = watched.plans[plan_id]
     if cost is None:
         return f"{plan_id} has no price"

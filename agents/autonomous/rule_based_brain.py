@@ -73,7 +73,7 @@ def think(task: Task, limits: AgentLimits) -> Thought:
         return Conclusion("blind", "cannot judge the zone: " + "; ".join(unfit), tuple(unfit))
     battery = _battery(seen["assets"])
     if battery is None:
-        return Conclusion("no_action", "no battery answers: there is nothing to propose with")
+        return Conclusion("no_action", "no battery answers: no order can be proposed")
     response = yield Call("get_asset", {"asset_id": battery["asset_id"]})
     if response.answer is None:
         return Conclusion("blind", f"get_asset: {response.error}")
@@ -105,7 +105,7 @@ def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) 
         about |= {"why_not_asset": wish.asset_id, "why_not_mw": wish.what_if_mw}  # type: ignore[dict-item]
     response = yield Call("explain_decision", about)
     if response.answer is not None:
-        reasons.append(f"the plant's reason: {response.answer.get('binding') or 'nothing binds'}")
+        reasons.append(f"binding limit: {response.answer.get('binding') or 'nothing binds'}")
         extra = (response.answer.get("why_not") or {}).get("extra_cost")
         if extra is not None and wish.what_if_mw is not None:
             reasons.append(f"{power_text(wish.what_if_mw)} now instead would cost {extra:g} as the plant weighs it")
@@ -321,7 +321,7 @@ def _unfit(seen: Mapping[str, Said], zone: str) -> list[str]:
     overview, forecast = seen["overview"], seen["forecast"]
     now = _zone_now(seen, zone)
     if not now:
-        return [str(overview.get("hint") or f"nothing of {zone} is known")]
+        return [str(overview.get("hint") or f"no data of {zone}")]
     faults = [f"{name} is missing" for name in _NEEDED if now.get(name) is None]
     if now.get("net_load_mw") == 0:
         faults.append("net load is 0, so the served share cannot be told")
@@ -331,7 +331,7 @@ def _unfit(seen: Mapping[str, Said], zone: str) -> list[str]:
     if not forecast.get("points"):
         faults.append(str(forecast.get("hint") or "there is no forecast"))
     elif forecast.get("source") != "model":
-        faults.append(f"the forecast is the fallback {forecast.get('source')}")
+        faults.append(f"the forecast comes from the fallback {forecast.get('source')}")
     return faults
 
 

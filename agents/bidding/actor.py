@@ -68,7 +68,7 @@ class ActorReducer:
             case End():
                 return state, [Output("bids", End(zone=message.zone, producer="actor", last_slot=message.last_slot))]
             case _:
-                raise MessageError(f"{type(message).__name__} is no forecast", reason="schema")
+                raise MessageError(f"{type(message).__name__} is not a forecast", reason="schema")
 
     def _bid(self, state: ActorState, forecast: Forecast) -> list[Output]:
         index = self._step.index(forecast.slot)

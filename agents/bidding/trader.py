@@ -99,7 +99,7 @@ class TraderReducer:
             case End():
                 return state, [Output("bids", End(zone=message.zone, producer="trader", last_slot=message.last_slot))]
             case _:
-                raise MessageError(f"{type(message).__name__} is no forecast", reason="schema")
+                raise MessageError(f"{type(message).__name__} is not a forecast", reason="schema")
 
     def _step_forecast(self, state: TraderState, forecast: Forecast) -> list[Output]:
         index = self._step.index(forecast.slot)
@@ -151,7 +151,7 @@ class TraderReducer:
         return np.where(np.isfinite(published), published, mean + self._trust * (mixed - mean))
 
     def _spreads(self, forecast: Forecast, prices: Prices) -> list[float]:
-        """Return the spread of each price around what was expected a slot before, where it is told at its start.
+        """Return the spread of each price around what was expected a slot before, where it is known at its start.
 
         It is the forecast's for the first price that is not known yet. Elsewhere empty: prices that come by the day are
         known for most of the look-ahead, and what a price curve makes of a seen price is not the programme's to plan.

@@ -30,7 +30,7 @@ def curtailable_power(problem: ClearingProblem) -> Floats:
 def binding_values(problem: ClearingProblem) -> Floats:
     """Return the power that will be delivered whatever is planned, shape (A, N), NaN where the plan is free.
 
-    Only the unbroken run of fixed values from h = 0 binds, as far as physics lets it; an asset that is not available
+    Only the unbroken run of fixed values from h = 0 binds, within physical limits; an asset that is not available
     gives nothing after it.
     """
     values = np.full((len(problem.assets), problem.steps), np.nan)

@@ -53,7 +53,7 @@ def say_note(note: PlanNote) -> str:
     match note.code:
         case "soc_outside_band":
             band = f"{100 * values['soc_min']:g} to {100 * values['soc_max']:g} %"
-            return f"{name} starts at {100 * values['soc']:.1f} % SoC, outside {band}: it is led back"
+            return f"{name} starts at {100 * values['soc']:.1f} % SoC, outside {band}: it is led back to the band"
         case "order_missed":
             more = f" and {values['steps'] - 1:.0f} more" if values["steps"] > 1 else ""
             return (
@@ -71,6 +71,6 @@ def say_note(note: PlanNote) -> str:
         case "search_ended":
             return f"the search ended after {values['nodes']:.0f} nodes: a better plan may exist"
         case "no_solution":
-            return f"the solver gave no plan: {note.detail}"
+            return f"the solver found no plan: {note.detail}"
         case "words":
             return note.detail or ""

@@ -71,7 +71,7 @@ def say_asset(problem: ClearingProblem, plan: Plan, row: int) -> str:
     """Return why one asset does what it does in the first slot: what a MW is worth there against what it costs."""
     asset = problem.assets[row]
     if not problem.state.available[row]:
-        return f"{asset.asset_id} cannot be reached: it may still be giving {power_text(float(plan.power_mw[row, 0]))}"
+        return f"{asset.asset_id} cannot be reached; it may still deliver {power_text(float(plan.power_mw[row, 0]))}"
     planned = PlannedAsset(plan.power_mw[row], plan.power_price_per_mwh, float(plan.water_value_per_mwh[row]))
     return f"{asset.asset_id}: {type_of(asset).reason(problem, row, planned)}"
 

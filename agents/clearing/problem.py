@@ -260,7 +260,7 @@ class Plan:
     ``ramp_price_per_mw``: shape (N,), positive = the grid's rise is what costs, negative = its fall.
     ``cap_price_per_mw``: shape (N,), positive at the import cap, negative at the export cap.
     ``status``: ``optimal``, ``nearest`` (see ``notes``) or why the reflex acts. ``engine``: what made the plan.
-    ``binding``: what bound the first slot, in words; ``notes``: what could not be met.
+    ``binding``: binding limit of the first slot, in words; ``notes``: what could not be met.
     ``curve_net_mw``: shape (P,), ``curve_mw``: shape (A, P), battery power by seen net load in slot 0; P = 0 without.
     ``price_curve_per_mwh``: shape (K,), ``price_curve_mw``: shape (A, K), battery power by the slot's seen price at the
     expected net load; K = 0 without.

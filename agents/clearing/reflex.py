@@ -61,7 +61,7 @@ def reflex_plan(problem: ClearingProblem, *, reason: str) -> Plan:
         status=reason,
         engine=Engine.REFLEX_LIMITS,
         solver="",
-        binding=f"no plan from the solver ({reason}): batteries move only as far as the limits ask",
+        binding=f"no plan from the solver ({reason}): batteries act only to keep the limits",
         notes=(PlanNote(code="no_solution", detail=reason),),
     )
 

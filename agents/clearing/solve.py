@@ -48,7 +48,7 @@ def _solve(problem: ClearingProblem, running: Bools | None) -> Plan:
 
 
 def read_plan(problem: ClearingProblem, model: Model, program: Program, answer: Answer, engine: Engine) -> Plan:
-    """Return the plan that an LP's answer stands for.
+    """Return the plan of an LP's solution.
 
     Args:
         problem: The decision.

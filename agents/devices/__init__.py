@@ -1,1 +1,1 @@
-"""Devices at the edge: what they are, how their registers read, and the proof that they do what they are told."""
+"""Devices at the edge: what they are, how their registers read, and the proof that they follow their commands."""

@@ -16,7 +16,7 @@ class DeviceReading(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=Tru
     Attributes:
         power_mw: Measured power, positive into the grid.
         soc: State of charge, 0 to 1.
-        read_back_mw: The power that the device believes it was told.
+        read_back_mw: The commanded power as the device holds it.
         is_local: Somebody on site has taken control; commands have no effect.
         sequence: Number of the last command that it took.
         values: Channels of the zone that it measures, such as ``load_mw`` of a meter.
@@ -98,7 +98,7 @@ class SendCommand:
 
 @dataclass(frozen=True, slots=True)
 class RecordProof:
-    """Write the command as it now stands to the command ledger."""
+    """Write the present state of the command to the command ledger."""
 
     command: DeviceCommand
 

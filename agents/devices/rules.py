@@ -35,7 +35,7 @@ class DeviceRules:
 
     @property
     def tolerance_mw(self) -> float:
-        """The difference between told and measured power that still counts as following (MW)."""
+        """Largest difference between commanded and measured power that counts as following (MW)."""
         return self.tolerance * self.nameplate_mw
 
     def settled_after_s(self, from_mw: float, to_mw: float) -> float:

@@ -107,7 +107,7 @@ class SimulatedDevice:
 
     @property
     def read_back_mw(self) -> float:
-        """The power that the device believes it was told."""
+        """The commanded power as the device holds it."""
         return self.target_mw
 
     @property

@@ -1,4 +1,4 @@
-"""The name of the difference between what a device was told and what it does."""
+"""Code of the difference between command and measurement of a device."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class OrdersReducer:
             MessageError: The message is no order, or has no id to answer it by.
         """
         if not isinstance(message, Order):
-            raise MessageError(f"{type(message).__name__} is no order", reason="schema")
+            raise MessageError(f"{type(message).__name__} is not an order", reason="schema")
         if not message.order_id:
             raise MessageError("an order needs an order_id", reason="schema")
         if state.memory.has(message):
@@ -149,7 +149,7 @@ def _form(order: Order) -> Refusal | None:
     if order.action not in _ACTIONS:
         return Refusal("unknown_action", f"{order.action!r} is none of {', '.join(sorted(_ACTIONS))}")
     if not order.principal.strip() or not order.reason.strip():
-        return Refusal("incomplete", "an order says who asks for it, and why")
+        return Refusal("incomplete", "an order needs principal and reason")
     if not 0 <= order.priority <= MAX_PRIORITY:
         return Refusal("priority", f"{order.priority} is not within 0 to {MAX_PRIORITY}")
     lacks = {

@@ -89,20 +89,20 @@ def _void(approval: Approval, order: Order, sent_at: datetime | None) -> str | N
     if approval.approver != order.approved_by:
         return f"it was given by {approval.approver}, not by {order.approved_by}"
     if approval.digest != order_digest(order):
-        return "it was given for another order"
+        return "it belongs to another order"
     if (approval.mode == "hold") != (order.action == "hold"):
         return f"it was given in the mode {approval.mode}, which is not for a {order.action} order"
     if approval.given_at >= approval.expires_at:
         return "the plan had expired"
     if approval.expires_at - approval.given_at > PLAN_LIFE + CLOCK_SKEW:
-        return "it lives longer than a plan may"
+        return "its validity is longer than a plan's"
     if sent_at is not None and sent_at >= approval.expires_at + CLOCK_SKEW:
         return "it was sent after the plan had expired"
     return None
 
 
 def approval_of(order: Order) -> Approval | None:
-    """Return the approval on an order as it stands there, unchecked; None where there is none that can be read."""
+    """Return the approval of an order, unchecked; None where none can be read."""
     _, _, rest = (order.approval or "").partition(".")
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(rest.partition(".")[0]), type=Approval)

@@ -16,7 +16,7 @@ from vpp.streams.reducer import Origin, Output
 
 
 def refuse_admitted(zone: Zone, order: Order, key: bytes, sent_at: datetime | None) -> Refusal | None:
-    """Return why an order that is said to be admitted must not act, None where it may.
+    """Return why an order marked as admitted must not act, None where it may.
 
     The admission step must have signed it with its verdict, and all that admission checks holds again here: form,
     times, approval (signature, content, zone, life), scope and limits.

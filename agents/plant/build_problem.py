@@ -65,7 +65,7 @@ def validate_bid(zone: Zone, bid: ActorBid | TraderBid) -> None:
     if bid.observation is None:
         raise MessageError("a bid carries the observation of its slot", reason="schema")
     if bid.step_min != zone.step_min or zone.step.floor(bid.slot) != bid.slot:
-        raise MessageError(f"slot {bid.slot} of {bid.step_min} min is no slot of the zone", reason="slot")
+        raise MessageError(f"slot {bid.slot} of {bid.step_min} min is not a slot of the zone", reason="slot")
     horizons = bid.horizon_min
     lists = (
         (bid.net_mw, bid.ramp_sd_mw, bid.level_sd_mw, bid.carry)
@@ -266,7 +266,7 @@ def without_curve(plan: Plan) -> Plan:
 
 
 def starting(zone: Zone, plan: Plan, step_h: Floats) -> frozenset[str]:
-    """Return the assets that must be told to start now to run when the plan wants them."""
+    """Return the assets that must start now in order to run when the plan needs them."""
     begins_min = np.concatenate([[0.0], np.cumsum(step_h)[:-1]]) * 60.0
     return frozenset(
         asset.asset_id

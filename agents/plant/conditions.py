@@ -17,7 +17,7 @@ TOPIC = "plant"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What stands at the moment; the fields are those of its alert."""
+    """A condition that holds now; its fields are those of the alert."""
 
     code: AlertCode
     effect: AlertEffect

@@ -177,7 +177,7 @@ class Chooser:
         )  # fmt: skip
         if built is None:
             power = self._unplanned(fleet, now.ruling, closed + 1)
-            why = "no forecast of net load reaches this slot: the fleet rests"
+            why = "no net-load forecast covers this slot: the fleet rests"
             return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_REST, why=why), now
         problem, asked_for, first_slots = built.problem, built.asked, built.first_slots
         plan = self.clear(problem)

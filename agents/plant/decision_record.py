@@ -228,7 +228,7 @@ def messages_of(zone: Zone, outcome: Outcome, grounds: Grounds) -> tuple[Decisio
 
 
 def kept_plan(outcome: Outcome, decision: Decision, index: int, before: DecidedPlan | None = None) -> DecidedPlan:
-    """Return what to remember of a decision; a revision replaces only the setpoints that it speaks of.
+    """Return what to remember of a decision; a revision replaces only the setpoints that it contains.
 
     Args:
         outcome: Setpoints and plan.

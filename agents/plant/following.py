@@ -158,7 +158,7 @@ def _narrowed(conduct: Conduct) -> tuple[float | None, float | None]:
 
 
 def checked_soc(before: Conduct, after: Conduct, reading: float, implied: float, hours: float) -> float:
-    """Return the SoC to use, and remember in ``after`` what speaks for it.
+    """Return the SoC to use, and store the evidence in ``after``.
 
     Args:
         before: What was remembered.

@@ -210,7 +210,7 @@ def say_check(check: SetpointCheck) -> str:
 
 
 def say_verdict(verdict: OrderVerdict) -> str:
-    """Return what became of an order, as a sentence."""
+    """Return the outcome of an order, as a sentence."""
     reason = say_reason(verdict)
     return f"{verdict.order_id} {verdict.action} {verdict.outcome}{'' if reason is None else f': {reason}'}"
 

@@ -63,13 +63,13 @@ def unexpired(orders: list[Order], slot: datetime) -> list[Order]:
 
 
 def in_force(order: Order, slot: datetime) -> bool:
-    """Return whether an order stands at the start of ``slot``."""
+    """Return whether an order is in force at the start of ``slot``."""
     started = order.starts_at is None or order.starts_at <= slot
     return started and (order.expires_at is None or slot < order.expires_at)
 
 
 def names(order: Order, asset: Asset) -> bool:
-    """Return whether an order speaks of an asset; without asset ids it speaks of the whole fleet."""
+    """Return whether an order covers an asset; without asset ids it covers the whole fleet."""
     return not order.asset_ids or asset.asset_id in order.asset_ids
 
 
@@ -201,7 +201,7 @@ def _target_soc(
 
 
 def verdicts(zone: Zone, asked_for: Asked, power_mw: Floats, notes: Sequence[PlanNote]) -> list[OrderVerdict]:
-    """Return what became of each order at the first step.
+    """Return the outcome of each order at the first step.
 
     Args:
         zone: The zone with its assets.

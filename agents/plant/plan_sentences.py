@@ -58,12 +58,12 @@ class PlannedAction:
 
 
 def least_mw(zone: Zone) -> float:
-    """Return the power below which an asset is said to rest: a small share of what the plant serves (MW)."""
+    """Return the power below which an asset counts as resting: a small share of what the plant serves (MW)."""
     return _LEAST_SHARE * zone.share.served_mw
 
 
 def symbol(currency: str) -> str:
-    """Return the sign that stands before an amount of money, e.g. ``£``; the code and a space where there is none."""
+    """Return the sign before an amount of money, e.g. ``£``; the code and a space where there is none."""
     return _SYMBOLS.get(currency, f"{currency} " if currency else "")
 
 

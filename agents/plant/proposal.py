@@ -149,7 +149,7 @@ def _compare(
     (base, plan), (starts, standing) = plans, context
     if plan.is_reflex or base.is_reflex:
         return Proposal(
-            order, "refused", [*checks, Check("plan", "refused", f"the solver gave no plan: {plan.status}")]
+            order, "refused", [*checks, Check("plan", "refused", f"the solver found no plan: {plan.status}")]
         )
     ends = step_ends(starts, problem.step_h.tolist())
     stands = _stands(order, starts, ends)

@@ -31,7 +31,7 @@ class Difference:
     ``extra_cost`` is the sum of ``items``: the cost items of the two plans at the expected net load, ``priority`` (what
     the service factor adds to penalties when the plant weighs them), and ``flexibility`` (only the stochastic
     programme: what the action takes from its power to answer what is not expected). ``power_mw``: the first slot of
-    the other plan by asset, as far as physics lets it. ``notes``: what the other plan could not meet.
+    the other plan by asset, within physical limits. ``notes``: what the other plan could not meet.
     """
 
     extra_cost: float

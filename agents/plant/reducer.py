@@ -112,7 +112,7 @@ class PlantReducer:
             case End():
                 return state, self._end(state, message)
             case _:
-                raise MessageError(f"{type(message).__name__} is no bid", reason="schema")
+                raise MessageError(f"{type(message).__name__} is not a bid", reason="schema")
 
     def _bid(self, state: PlantState, bid: ActorBid | TraderBid, origin: Origin) -> list[Output]:
         policy = bid.policy
@@ -328,7 +328,7 @@ class PlantReducer:
         return [*_outputs(choice), *(Output("alerts", alert) for alert in begun.values())]
 
     def _refusal(self, state: PlantState, order: Order, origin: Origin) -> Refusal | None:
-        """Return why the plant does not act on an order that is said to be admitted."""
+        """Return why the plant does not act on an order marked as admitted."""
         if self._key is not None:
             refusal = refuse_admitted(self._zone, order, self._key, origin.appended_at)
             if refusal is not None:

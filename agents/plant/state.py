@@ -60,7 +60,7 @@ class AssetKept(msgspec.Struct):
         return self.silent_slots is not None and self.silent_slots >= self.gap_slots
 
     def told_state(self) -> AssetState:
-        """Return the twin's state of an asset that is there to be told, whether or not it is planned."""
+        """Return the twin's state of an asset that takes commands, whether or not it is planned."""
         return replace(self.state(), available=True)
 
     def state(self) -> AssetState:
@@ -70,7 +70,7 @@ class AssetKept(msgspec.Struct):
 
 
 class Planned(msgspec.Struct):
-    """The setpoint in force of one asset, its curves as in ``Setpoint``; ``start``: a peaker is told to start up."""
+    """The setpoint in force of one asset, its curves as in ``Setpoint``; ``start``: a peaker gets its start command."""
 
     power_mw: float
     curve: list[tuple[float, float]] = []
@@ -101,7 +101,7 @@ class WaitingBids(msgspec.Struct):
 
 
 class LastBid(msgspec.Struct):
-    """A policy's last bid with content, and where it stands in the log."""
+    """A policy's last bid with content, and its place in the log."""
 
     bid: Bid
     place: Place
@@ -171,7 +171,7 @@ def fleet_at_start(zone: Zone, soc: Mapping[str, float]) -> dict[str, AssetKept]
 
 
 def asset_at_rest(asset: Asset, soc: Mapping[str, float]) -> AssetKept:
-    """Return an asset that was never told anything; it joins the fleet in this state."""
+    """Return an asset without any setpoint so far; it joins the fleet in this state."""
     rest = type_of(asset).at_rest(asset)
     start = None if math.isnan(rest.soc) else soc.get(asset.asset_id, rest.soc)
     return AssetKept(soc=start, ready_in_min=rest.ready_in_min)

@@ -25,7 +25,7 @@ DeviceList = Annotated[Path | None, Parameter(name="--devices", help="device lis
 
 @app.command(name="list")
 def list_(*, devices: DeviceList = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the devices with what became of the newest command of each."""
+    """List the devices with the outcome of the newest command of each."""
     settings = _with_list(common.settings(), devices)
     inventory = _inventory(settings)
     newest = _newest_commands(settings, inventory)

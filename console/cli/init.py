@@ -50,7 +50,7 @@ ANSWERS = Answers()
 def init(
     file: Path,
     *,
-    yes: Annotated[bool, Parameter(negative="", help="take every guess without asking")] = False,
+    yes: Annotated[bool, Parameter(negative="", help="accept every guess without asking")] = False,
     force: Annotated[bool, Parameter(negative="", help="overwrite files that are there")] = False,
     to: Annotated[Path, Parameter(help="folder for mapping and fleet")] = Path(),
     answers: Answers = ANSWERS,

@@ -25,15 +25,15 @@ app = App(
 # Commands are imported when asked for: `vpp --help` must not wait for numba and xgboost.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("console.cli.up:up", "Run a whole plant: broker, all topologies, store, and a source."),
-    "inspect": ("console.cli.inspect:inspect", "What the plant would read of a file, before anything is set up."),
+    "inspect": ("console.cli.inspect:inspect", "Check a data file: columns, gaps, suspect values."),
     "init": ("console.cli.init:init", "Write mapping and fleet for a file: home, commercial site, plant, region."),
-    "status": ("console.cli.status:status", "What runs, how far it is, and how it does."),
+    "status": ("console.cli.status:status", "Show workers, lag, newest slot and key figures."),
     "forecast": ("console.cli.stored_tables:forecast", "The last forecast of a zone."),
-    "alerts": ("console.cli.alerts:alerts", "What a person should know; --since 48h."),
+    "alerts": ("console.cli.alerts:alerts", "List alerts; --since 48h."),
     "ledger": ("console.cli.stored_tables:ledger", "Money by zone and asset."),
-    "explain": ("console.cli.explain.decision:explain", "Why the plant decided so; --why-not prices another step."),
-    "replay-decision": ("console.cli.explain.decision:replay_decision", "Make a decision again, bit for bit."),
-    "shadow": ("console.cli.backtests.shadow:shadow", "Other settings on the same log, compared in money."),
+    "explain": ("console.cli.explain.decision:explain", "Explain a decision; --why-not prices an alternative."),
+    "replay-decision": ("console.cli.explain.decision:replay_decision", "Recompute a decision, bit for bit."),
+    "shadow": ("console.cli.backtests.shadow:shadow", "Replay the stored log with other settings; compare the money."),
     "export": ("console.cli.stored_tables:export", "Write a table as CSV, Parquet or JSON."),
     "report": (
         "console.cli.explain.report:report",
@@ -44,14 +44,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("console.cli.models.train:train", "Train a zone's model on a history file; promote it if it is better."),
     "redteam": (
         "console.cli.backtests.redteam:redteam",
-        "Attack a zone's telemetry; say what is found and what is lost.",
+        "Attack a zone's telemetry; measure detection and loss.",
     ),
     "models": ("console.cli.models.registry:app", "List, show, promote and roll back models."),
     "backtest": ("console.cli.backtests.forecast:app", "Backtest forecasts over a history file."),
     "run": ("console.cli.run_process:run", "Run one topology as a worker (what production deploys)."),
     "replay": ("console.cli.sources:replay", "Send a file's rows to the broker."),
     "simulate": ("console.cli.sources:simulate", "Send seeded synthetic telemetry to the broker."),
-    "plans": ("console.cli.plans:plans", "What agents proposed, and what became of it."),
+    "plans": ("console.cli.plans:plans", "List proposed plans and their status."),
     "approve": ("console.cli.plans:approve", "Approve a plan."),
     "reject": ("console.cli.plans:reject", "Reject a plan."),
     "hold": ("console.cli.plans:hold", "Stop automatic setpoints at once."),
@@ -61,7 +61,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("console.cli.run_process:mcp", "Serve the tools for AI agents and assistants (stdio)."),
     "agent": ("console.cli.agent:agent", "The autonomous agent: watches, reasons, proposes."),
     "devices": ("console.cli.devices:app", "Devices of the gateways: list, test, simulate."),
-    "doctor": ("console.cli.doctor:doctor", "Check this installation and say how to mend it."),
+    "doctor": ("console.cli.doctor:doctor", "Check this installation and name the remedy."),
     "config": ("console.cli.config:app", "Settings: values and where they come from."),
 }
 for _name, (_target, _help) in COMMANDS.items():

@@ -35,7 +35,7 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON obje
 class Common:
     """Options of every command; each also is a setting (see `vpp config show`)."""
 
-    data_dir: Annotated[Path | None, Parameter(help="folder that holds all that a run makes [.vpp]")] = None
+    data_dir: Annotated[Path | None, Parameter(help="folder for all data of a run [.vpp]")] = None
     fleet: Annotated[Path | None, Parameter(help="fleet.yaml; its zones win over the shipped ones")] = None
     run: Annotated[str | None, Parameter(help="name of the run: own topics, groups and rows")] = None
     broker: Annotated[str | None, Parameter(help="host:port of a Kafka or Redpanda")] = None
@@ -79,7 +79,9 @@ def parse_time(text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no date or time", hint="write 2022-01-31 or 2022-01-31T18:30Z (UTC)") from error
+        raise ConfigError(
+            f"{text!r} is not a date or time", hint="write 2022-01-31 or 2022-01-31T18:30Z (UTC)"
+        ) from error
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
@@ -87,7 +89,7 @@ def parse_speed(text: str | None) -> float | None:
     """Return a speed as a multiple of real time, infinite for ``max``, None where nothing was given.
 
     Raises:
-        ConfigError: It is no number above 0.
+        ConfigError: It is not a number above 0.
     """
     if text is None or text == "max":
         return None if text is None else math.inf
@@ -96,7 +98,7 @@ def parse_speed(text: str | None) -> float | None:
     except ValueError:
         value = 0.0
     if not value > 0:
-        raise ConfigError(f"--speed {text!r} is no speed", hint="a number above 0 (1 is real time), or max")
+        raise ConfigError(f"--speed {text!r} is not a speed", hint="a number above 0 (1 is real time), or max")
     return value
 
 
@@ -104,7 +106,7 @@ def parse_days(text: str | None, option: str = "--refit") -> float | None:
     """Return a number of days written as ``7`` or ``7d``; None for ``none`` and where nothing was given.
 
     Raises:
-        ConfigError: It is no number above 0.
+        ConfigError: It is not a number above 0.
     """
     if text is None or text == "none":
         return None
@@ -113,7 +115,7 @@ def parse_days(text: str | None, option: str = "--refit") -> float | None:
     except ValueError:
         days = 0.0
     if not days > 0:
-        raise ConfigError(f"{option} {text!r} is no number of days", hint="write 7d, or none")
+        raise ConfigError(f"{option} {text!r} is not a number of days", hint="write 7d, or none")
     return days
 
 

@@ -25,7 +25,7 @@ Assets = Annotated[list[str] | None, Parameter(name="--asset", help="only this a
 
 
 def plans(*, zone: str | None = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the plans of the last day: what agents proposed and what became of it.
+    """List the plans of the last day: proposals of agents and their status.
 
     Args:
         zone: Only this zone.
@@ -65,7 +65,7 @@ def _ask(plan: PlanState, now: datetime, *, json: bool) -> str:
     """
     if json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise RefusedError(
-            f"nobody can be asked here whether plan {plan.plan_id} is approved",
+            f"plan {plan.plan_id} needs an approval, and this terminal cannot ask for one",
             hint=f"look at it with `vpp plans`, then: vpp approve {plan.plan_id} --digest DIGEST",
         )
     pairs(_summary(plan, now))

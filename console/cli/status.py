@@ -69,8 +69,9 @@ def _render(document: dict[str, Any]) -> None:
     run = document["ended_run"]
     if run is not None:
         out.print(
-            f"no plant runs; the run closed {run['slots']:,} slots of {', '.join(run['zones'])} from {run['first']} to "
-            f"{run['last']}, with {run['dead_letters']:,} dead letters and {run['alerts']:,} alerts; vpp up goes on",
+            f"no plant is running; the run closed {run['slots']:,} slots of {', '.join(run['zones'])} "
+            f"from {run['first']} to {run['last']}, with {run['dead_letters']:,} dead letters and "
+            f"{run['alerts']:,} alerts; vpp up continues it",
             soft_wrap=True,
         )
         if run["ledger"]:

@@ -35,7 +35,9 @@ def forecast(
     *,
     target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = Target.NET_LOAD.value,
     at: Annotated[str | None, Parameter(help="issue time, UTC; default the last")] = None,
-    explain: Annotated[bool, Parameter(help="say what each feature adds (needs --data)", negative="")] = False,
+    explain: Annotated[
+        bool, Parameter(help="show the contribution of each feature (needs --data)", negative="")
+    ] = False,
     data: Annotated[Path | None, Parameter(help="history that the explanation is computed from")] = None,
     horizon: Annotated[int | None, Parameter(help="minutes ahead that are explained [one step]")] = None,
     json: Json = False,
@@ -85,7 +87,7 @@ def _explain(
     from console.cli.explain.forecast import explained
 
     if data is None:
-        raise ConfigError("an explanation needs the history that the features came from", hint="add --data FILE")
+        raise ConfigError("an explanation needs the history of the features", hint="add --data FILE")
     slot = None if at is None else parse_time(at)
     explanation = explained(settings, zone, data, slot, target=target, horizon_min=horizon)
     answer(explanation, as_json=as_json, render=_render_explanation)
@@ -123,7 +125,10 @@ def ledger(
     start: From = None,
     end: To = None,
     capture: Annotated[
-        bool, Parameter(help="batteries against daily perfect foresight, and what the rest was lost to", negative="")
+        bool,
+        Parameter(
+            help="capture of batteries against daily perfect foresight, with the causes of the loss", negative=""
+        ),
     ] = False,
     by: Annotated[
         Literal["asset", "zone", "day", "total"],

@@ -61,10 +61,10 @@ def create(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
 def tail(
     topic: str,
     *,
-    n: Annotated[int, Parameter(name=["--n", "-n"], help="how many of the last records in all")] = 10,
+    n: Annotated[int, Parameter(name=["--n", "-n"], help="number of last records, over all partitions")] = 10,
     key: Annotated[str | None, Parameter(help="only this zone")] = None,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="", help="wait for new records")] = False,
-    timeout_s: Annotated[float, Parameter(help="stop when nothing came for so long")] = 3.0,
+    timeout_s: Annotated[float, Parameter(help="stop after this time without a record")] = 3.0,
     common: Common = NO_OPTIONS,
 ) -> None:
     """Print the last records of a topic as JSON lines: partition, offset, key, value.

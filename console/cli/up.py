@@ -227,7 +227,7 @@ def _stopping() -> Iterator[Event]:
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
         if stop.is_set():
-            sys.stderr.write("vpp: still ending; workers are told to drain\n")
+            sys.stderr.write("vpp: still ending; waiting for the workers to drain\n")
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -325,7 +325,7 @@ def _time_of(request: Request, name: str) -> datetime | None:
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:
-        raise QuestionError(f"{text!r} is no time", hint="write 2022-01-31T18:30Z") from error
+        raise QuestionError(f"{text!r} is not a time", hint="write 2022-01-31T18:30Z") from error
     if when.tzinfo is None:
         raise QuestionError(f"{text!r} has no time zone", hint="write 2022-01-31T18:30Z")
     return when
@@ -342,9 +342,9 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(raw or b"{}")
     except ValueError as error:
-        raise QuestionError("the body is no JSON", hint="send one object") from error
+        raise QuestionError("the body is not JSON", hint="send one object") from error
     if not isinstance(body, dict):
-        raise QuestionError("the body is no JSON object", hint="send one object")
+        raise QuestionError("the body is not a JSON object", hint="send one object")
     return body
 
 

@@ -32,7 +32,7 @@ class TooManyClientsError(VppError):
 
 @dataclass(eq=False)
 class OpenPage:
-    """One open page: parts that it has not been told yet; a slow one gets the newest, never a growing queue."""
+    """One open page: parts that it has not received yet; a slow page gets the newest state, never a growing queue."""
 
     waiting: Parts = field(default_factory=dict)
     fresh: bool = True
@@ -148,7 +148,7 @@ def parts_of(view: dict[str, Any]) -> Parts:
 
 
 def publish(channel: ScreenChannel, parts: Parts) -> None:
-    """Give every page the parts that changed; parts that are gone are told as null."""
+    """Give every page the parts that changed; removed parts are sent as null."""
     changed = {name: part for name, part in parts.items() if channel.parts.get(name) != part}
     changed |= {name: b"null" for name in channel.parts.keys() - parts.keys() if channel.parts[name] != b"null"}
     channel.parts = {**channel.parts, **changed}

@@ -15,7 +15,7 @@ from topologies.runtime.parent_watch import EVERY_S, is_gone
 
 
 def keep(supervisor: int, command: Sequence[str]) -> int:
-    """Run ``command`` until it ends, is told to stop, or the supervisor is gone; return its exit code."""
+    """Run ``command`` until it ends, is stopped, or the supervisor is gone; return its exit code."""
     child = subprocess.Popen(list(command))  # the broker that our own supervisor names
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -140,7 +140,7 @@ class Supervisor:
     def watch(
         self, *, until_done: bool, on_pulse: Callable[[Live], None], should_stop: Callable[[], bool] = lambda: False
     ) -> None:
-        """Restart the dead and report until the run is done or told to stop.
+        """Restart dead workers and report until the run is done or stopped.
 
         Args:
             until_done: Return when storage has seen every zone's end on every topic.

@@ -193,7 +193,7 @@ def _health() -> list[Placed]:
                      q.steps_behind(), MINUTES, overrides=[override("last", unit=TIME)])),
         (8, 8, table(f"Dead letters, last {q.DLQ_DAYS} days by the broker's clock", "Records that could not be used.",
                      q.dead_letters(), COUNT)),
-        (8, 8, table("Newest alerts", "What a person should know.",
+        (8, 8, table("Newest alerts", "Alerts for people: anomalies, drift, refusals.",
                      q.newest_rows("alerts", ["text", "topic"], ["severity", "topic", "text"]), COUNT,
                      overrides=[override("_time", unit=TIME)])),
         (24, 9, table("Newest decisions", "Which engine decided for which slot, its expected cost and what bound it.",

@@ -114,7 +114,7 @@ class Acts:
             **fields: Further fields of the order.
         """
         if not plain(reason).strip():
-            raise QuestionError("an order says why", hint="give reason, a sentence for the audit")
+            raise QuestionError("an order needs a reason", hint="give reason, a sentence for the audit")
         return Order(
             zone=zone.zone,
             order_id=self.book.new_id(),
@@ -151,7 +151,7 @@ class Acts:
         return {"starts_at": begin, "expires_at": begin + slots * step.delta}
 
     def hold(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> ActionReceipt:
-        """Send holds at once - to one zone, else to every zone, or those of the named assets - and say what became.
+        """Send holds at once - to one zone, else to every zone, or those of the named assets - and return the receipts.
 
         All are sent before any answer is waited for.
 
@@ -186,7 +186,7 @@ class Acts:
         return _together([self.receipt(order) for order in sent])
 
     def execute(self, plan_id: str, principal: str) -> ActionReceipt:
-        """Send an approved plan's order and return what became of it; not approved is an answer, not an error."""
+        """Send an approved plan's order and return its receipt; an unapproved plan gives a receipt, not an error."""
         try:
             order = self.book.execute(plan_id, principal)
         except RefusedError as error:

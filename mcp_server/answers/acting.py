@@ -18,7 +18,7 @@ class CheckDone(SanitizedModel):
     detail: Text
     clause: str | None = Field(description="the rule behind it: ask search_rules")
     citation: Text | None
-    rule: Text | None = Field(default=None, description="what the clause says, where the check does not hold")
+    rule: Text | None = Field(default=None, description="text of the clause, where the check fails")
 
 
 class PlanAnswer(ToolAnswer):

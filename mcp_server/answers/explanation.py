@@ -26,7 +26,7 @@ class WhyNot(SanitizedModel):
     """What another first step would have cost, by solving again with it forced."""
 
     asset_id: Name
-    power_mw: Real = Field(description="as far as physics lets it")
+    power_mw: Real = Field(description="within physical limits")
     extra_cost: Real = Field(
         description="expected, as the plant weighs it (penalties by its service factor); 0: as good"
     )
@@ -45,12 +45,12 @@ class DecisionExplanation(ToolAnswer):
     slot: datetime | None = Field(default=None, description="the closed slot it follows")
     for_slot: datetime | None = None
     engine: str = ""
-    binding: Text | None = Field(default=None, description="what bound the first slot")
+    binding: Text | None = Field(default=None, description="binding limit of the first slot")
     story: list[Text] = Field(default=[], description="the decision in sentences, the most important first")
     setpoints: list[ExplainedSetpoint] = Field(default=[])
     currency: str = ""
     costs: dict[str, Real] = Field(default={}, description="expected, over the look-ahead")
-    alternatives: dict[str, Real] = Field(default={}, description="what else batteries could do: extra cost")
+    alternatives: dict[str, Real] = Field(default={}, description="extra cost of the batteries' alternatives")
     water_value_per_mwh: dict[str, Real] = Field(default={})
     power_worth_per_mwh: Real | None = None
     grid_mw_before: Real | None = None

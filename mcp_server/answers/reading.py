@@ -49,7 +49,7 @@ class ZoneNow(SanitizedModel):
     price_per_mwh: Real | None
     currency: str
     bad_channels: list[Name]
-    served_net_load_mw: Real | None = Field(description="net load of the share that the plant serves")
+    served_net_load_mw: Real | None = Field(description="net load of the served share")
     plant_power_mw: Real | None
     grid_power_mw: Real | None = Field(description="served net load minus plant power")
     import_cap_mw: Real | None
@@ -137,7 +137,7 @@ class SeriesAnswer(ToolAnswer):
     series: str = ""
     unit: str = ""
     window: str | None = Field(default=None, description="effective start/end")
-    resolution_min: Real | None = Field(default=None, description="one point per so many minutes")
+    resolution_min: Real | None = Field(default=None, description="minutes between points")
     columns: list[Name] = []
     points: Points = []
     stats: list[Stats] = []
@@ -240,12 +240,12 @@ class Captured(SanitizedModel):
     asset_id: Name
     currency: str
     days: int
-    value: Real = Field(description="revenue - wear, and the change of stored energy at each day's median price")
-    perfect: Real = Field(description="the most that the days' prices allowed")
+    value: Real = Field(description="revenue - wear + change of stored energy at each day's median price")
+    perfect: Real = Field(description="value under perfect foresight")
     capture_pct: Real | None
     lost: dict[str, Real] = Field(
         description="to forecast, constraint (limits, grid service, physics), latency (old or missing bids), hold "
-        "(orders); below 0: it paid"
+        "(orders); negative: a gain"
     )
 
 

@@ -64,7 +64,7 @@ def open_case(
         raise QuestionError("nothing has run yet", hint="start `vpp up`, and ask again after a day of slots")
     window = period(as_of, start, end, default=min(DEFAULT_PERIOD, MAX_SLOTS * config.step.delta))
     wanted = round((window.end - window.start) / config.step.delta)
-    hint = "give another start and end; get_pipeline_health tells what is stored"
+    hint = "give another start and end; get_pipeline_health shows what is stored"
     if wanted > MAX_SLOTS:
         raise QuestionError(f"{window.text()} has {wanted} slots, not {MIN_SLOTS} to {MAX_SLOTS}", hint=hint)
     try:

@@ -55,7 +55,7 @@ class ReadContext:
         return sorted({*self.newest(), *(zone.zone for zone in self.fleet.zones)})
 
     def choose(self, zone: str | None) -> str | None:
-        """Return the one zone that a question speaks of, or None where there is no zone at all.
+        """Return the zone of a question, or None where there is no zone at all.
 
         Raises:
             QuestionError: The name is unknown, or none was given and there are several.
@@ -107,7 +107,7 @@ class Period:
 def period(
     as_of: datetime, start: datetime | None, end: datetime | None, *, default: timedelta = DEFAULT_WINDOW
 ) -> Period:
-    """Return the period that a question means; ``as_of`` ends it where nothing else is said.
+    """Return the period of a question; ``as_of`` ends it where no end is given.
 
     Args:
         as_of: End of the period where the question names none.

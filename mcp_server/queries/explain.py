@@ -132,6 +132,6 @@ def _why_not(
 def _what_there_is(context: ReadContext, zone: str, decision_id: str | None) -> str:
     span = next((span for span in context.store.spans(DECISIONS) if span.zone == zone), None)
     if span is None:
-        return f"nothing is decided in {zone} yet; get_pipeline_health tells how far the plant is"
+        return f"nothing is decided in {zone} yet; get_pipeline_health shows the progress of the plant"
     which = f"there is no decision {decision_id}" if decision_id else "there is none for this time"
     return f"{which}; decisions of {zone} follow slots from {iso(span.first)} to {iso(span.last)}"

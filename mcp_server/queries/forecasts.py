@@ -200,7 +200,7 @@ def _observed(context: ReadContext, zone: str, slot: datetime, column: str) -> f
 def _why_none(context: ReadContext, zone: str, target: str) -> str:
     bid = next(iter(context.store.latest(BIDS, zone, columns=("reason",), filters={"policy": "actor"})), (None,))
     cause = f": {bid[0]}" if bid[0] else ""
-    return f"there is no {target} forecast of {zone} yet{cause}; get_pipeline_health tells how far it is"
+    return f"there is no {target} forecast of {zone} yet{cause}; get_pipeline_health shows the progress"
 
 
 def _caveats(context: ReadContext, zone: str, rows: list[dict[str, Any]]) -> list[str]:

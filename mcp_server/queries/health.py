@@ -21,7 +21,7 @@ CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
 
 
 def workers(context: ReadContext) -> list[WorkerHealth]:
-    """Return every topology with what its worker last said of itself, replicas after one another."""
+    """Return every topology with the last status of its worker, one entry per replica."""
     now_s = context.now().timestamp()
     quiet = "ended" if _is_done(context) else "silent"
     entries = []
@@ -87,7 +87,7 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
         workers=selected,
         store=context.settings.store.kind,
         warnings=[
-            *(f"worker {name} said nothing for over {FAULT_AFTER_S:g} s: stopped or stuck" for name in silent),
+            *(f"worker {name} sent nothing for over {FAULT_AFTER_S:g} s: stopped or stuck" for name in silent),
             *(f"worker {one.topology} is {one.state}" for one in selected if one.state in {"restarting", "stalled"}),
         ],
     )

@@ -104,7 +104,7 @@ def get_performance(
 def _without_price(prices: dict[tuple[str, datetime], bool]) -> list[str]:
     missing = Counter(zone for (zone, _), is_priced in prices.items() if not is_priced)
     return [
-        f"{n} slots of {zone} with energy had no price: that energy is in no sum of money"
+        f"{n} slots of {zone} with energy had no price: that energy is not in the sums of money"
         for zone, n in sorted(missing.items())
     ]
 
@@ -161,6 +161,6 @@ def _captures(context: ReadContext, zone: str, window: Period) -> list[Captured]
 def _what_there_is(context: ReadContext, zones: list[str]) -> str:
     spans = [span for span in context.store.spans(LEDGER) if span.zone in zones]
     if not spans:
-        return "nothing is settled yet; get_pipeline_health tells how far the plant is"
+        return "nothing is settled yet; get_pipeline_health shows the progress of the plant"
     first, last = min(span.first for span in spans), max(span.last for span in spans)
     return f"nothing settled in this window; the ledger goes from {first:%Y-%m-%dT%H:%MZ} to {last:%Y-%m-%dT%H:%MZ}"

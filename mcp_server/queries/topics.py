@@ -1,4 +1,4 @@
-"""Topics: what stands on them, and the schema of their messages."""
+"""Topics: their records and the schema of their messages."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
     if unknown or not scopes:
         raise ConfigError(f"unknown scope {', '.join(unknown) or '(none)'}", hint="one of " + ", ".join(SCOPES))
     if not re.fullmatch(r"[\w.@-]{1,64}", name):
-        raise ConfigError(f"{name!r} is no name of a token", hint="use letters, digits and . _ @ -, at most 64")
+        raise ConfigError(f"{name!r} is not a valid token name", hint="use letters, digits and . _ @ -, at most 64")
     entries = read_tokens(path) if path.exists() else []
     token = "vpp_" + secrets.token_urlsafe(32)
     # Whoever may act or approve must be able to see what they act on.

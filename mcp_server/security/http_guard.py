@@ -30,7 +30,7 @@ class StrictHost:
         if scope["type"] == "http":
             hosts = [value for name, value in scope["headers"] if name == b"host"]
             if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-                await PlainTextResponse("the Host header is no host\n", 400)(scope, receive, send)
+                await PlainTextResponse("the Host header is not a host name\n", 400)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

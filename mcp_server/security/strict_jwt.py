@@ -40,7 +40,7 @@ def claims_fault(claims: Mapping[str, Any], now_s: float) -> str | None:
     for name, value in times.items():
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not number and (value is not None or name == "exp"):
-            return f"{name} is no time"
+            return f"{name} is not a time"
     if not all(isinstance(claims.get(name), str) and claims[name].strip() for name in ("iss", "sub")):
         return "iss or sub is missing"
     expires_s, issued_s = float(claims["exp"]), float(claims.get("iat", now_s))

@@ -68,7 +68,7 @@ class ShortTool(FunctionTool):
     """A tool without the framework's own metadata in ``tools/list``."""
 
     def to_mcp_tool(self, **overrides: Any) -> Tool:
-        """Return what a client is told of the tool."""
+        """Return the tool as listed for clients."""
         return super().to_mcp_tool(**{"_meta": None, **overrides})
 
 

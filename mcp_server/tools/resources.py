@@ -63,7 +63,7 @@ def add_plan_resource(server: FastMCP, acts: Acts, *, with_scopes: bool) -> None
 
     @server.resource("vpp://plans/{plan_id}", name="plan", title="Plan", mime_type=JSON, auth=scope)
     def plan(plan_id: str) -> str:
-        """A plan of the last day: the order, its checks in short, and what became of it."""
+        """A plan of the last day: the order, its checks in short, and its status."""
         state = acts.book.find(plan_id)
         if state is None:
             raise ResourceError(f"there is no plan {plan_id!r} of the last day")
@@ -106,7 +106,7 @@ def add_prompts(server: FastMCP) -> None:
 
     @server.prompt(title="Analyze resilience")
     def analyze_resilience(zone: str) -> str:
-        """How well the plant stands the coming ramp and what would make it safer."""
+        """How well the plant can cover the coming ramp, and what would make it safer."""
         zone = plain(zone, NAME_CHARS)
         return (
             f"Judge how well zone {zone} of the virtual power plant stands the next hours.\n"

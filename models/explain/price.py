@@ -56,7 +56,7 @@ def explain_price_at(
 
     Raises:
         DataError: The slot is not in the frame, no model spoke then, or there is no such horizon.
-        ModelError: The part is of a kind that cannot be taken apart.
+        ModelError: The part is of a kind that has no contributions to show.
     """
     rows = with_net_load(frame, zone)
     if PRICE not in rows or pd.Timestamp(slot) not in rows.index:
@@ -72,7 +72,7 @@ def explain_price_at(
     h = horizons.index(horizon_min)
     issued = part.forecast(state.ring, index)
     if issued.source != MODEL:
-        raise DataError("too few prices are known; the fallback spoke", hint="choose a later --at")
+        raise DataError("too few prices are known: the forecast is the fallback's", hint="choose a later --at")
     forecast = float(issued.mean[h])
     published = float(state.ring.get(PRICE, index + horizon_min // zone.step_min))
     if np.isfinite(published):
@@ -83,7 +83,7 @@ def explain_price_at(
     elif isinstance(part, DayAheadPart):
         usual, parts = day_ahead_parts(part, state.ring, index, horizon_min)
     else:
-        raise ModelError(f"a {type(part).__name__} cannot be taken apart")
+        raise ModelError(f"a {type(part).__name__} has no contributions to show")
     left = forecast - usual - sum(parts.values())
     rest = CONSTANT if abs(left) < _ROUNDING_PER_MWH else LIMITS
     parts[rest] = parts.get(rest, 0.0) + left

@@ -42,7 +42,7 @@ def real_time_parts(part: RealTimePart, ring: RingView, slot_index: int, h: int)
     data = from_ring(ring, shape, first, slot_index + 1 + shape.lead)
     rows = level_rows(data, np.array([data.prices.size - 1]), steps, part.settings)
     if not np.isfinite(data.prices[-shape.per_day :]).any() or not np.isfinite(rows.scale[0]):
-        raise DataError("no price of the last day is known; the fallback spoke", hint="choose a later --at")
+        raise DataError("no price of the last day is known: the forecast is the fallback's", hint="choose a later --at")
     level = level_prices(part.level, rows, shape)
     weight = float(part.boost.weights(steps)[h])
     usual = float(rows.base[0, h])

@@ -15,11 +15,11 @@ from vpp.numerics.arrays import Floats, Ints
 TOPIC = "guard"
 WIDEST_AGE = 12
 _TEXT = {
-    Cause.SENSOR_FAULT: "the value is impossible; look at the meter",
-    Cause.ATTACK_FORGED: "values depart from all forecasts; they may be forged",
+    Cause.SENSOR_FAULT: "the value is impossible; check the meter",
+    Cause.ATTACK_FORGED: "values differ from all forecasts; they may be forged",
     Cause.ATTACK_REPLAYED: "values repeat the past",
-    Cause.ATTACK_FROZEN: "the value stands still",
-    Cause.REGIME_CHANGE: "the change is real by its witnesses; forecasts follow it",
+    Cause.ATTACK_FROZEN: "the value does not change",
+    Cause.REGIME_CHANGE: "neighbouring data confirm the change; forecasts follow it",
 }
 
 

@@ -22,7 +22,7 @@ _LEVELS = np.array(QUANTILE_LEVELS)
 
 
 class PriceLevels:
-    """What stands for the nominal levels at each horizon, ``levels`` of shape (H, 7), rising along the levels.
+    """Levels in place of the nominal ones at each horizon, ``levels`` of shape (H, 7), rising along the levels.
 
     Args:
         horizons: Number of horizons.

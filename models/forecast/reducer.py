@@ -76,7 +76,7 @@ class ForecastReducer:
         )
 
     def initial(self, zone: str) -> ForecastState:
-        """Return the state of a zone that nothing is known of."""
+        """Return the state of a zone before its first message."""
         return new_state(self._step, self._horizons, self._skill_days)
 
     def load(self, zone: str, get: Load) -> ForecastState:
@@ -112,7 +112,7 @@ class ForecastReducer:
             case End():
                 return state, self._end(state, message)
             case _:
-                raise MessageError(f"{type(message).__name__} is no telemetry", reason="schema")
+                raise MessageError(f"{type(message).__name__} is not telemetry", reason="schema")
 
     def _check_step(self, step_min: int, *, divides: bool = False) -> None:
         if step_min != self._step.minutes and not (divides and step_min % self._step.minutes == 0):
@@ -222,7 +222,7 @@ class ForecastReducer:
         try:
             served = self._load_model(*state.head.model)
             if served.zone != self._zone.zone:
-                raise ModelError(f"it was made for zone {served.zone}, not for {self._zone.zone}")
+                raise ModelError(f"it was trained for zone {served.zone}, not for {self._zone.zone}")
             if served.step_min != self._step.minutes:
                 raise ModelError(f"it was made for {served.step_min} min steps, the zone's are {self._step.minutes}")
         except ModelError as error:
@@ -252,7 +252,7 @@ class ForecastReducer:
         return outputs
 
     def _drift(self, state: ForecastState, forecaster: TargetForecaster, index: int) -> Alert | None:
-        """Judge the day that ends with ``index``; only where a model speaks, and only whole days."""
+        """Judge the day that ends with ``index``: only forecasts of a model, and only whole days."""
         if forecaster.model(state.served) is None or (index + 1) % self._step.per_day:
             return None
         name, day = forecaster.target.value, index // self._step.per_day

@@ -132,7 +132,7 @@ def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Wait
         topic="drift",
         code=AlertCode.JUMP,
         channel=NET_LOAD,
-        text="net load: the newest value is absurd against its forecast; look at the meter and its unit",
+        text="net load: the newest value is far from its forecast; check the meter and its unit",
         values={"net_load_mw": written(actual), "q05_mw": written(low), "q95_mw": written(high)},
     )
 
@@ -187,7 +187,7 @@ def drift_alert(  # noqa: PLR0913 - what was forecast, how it is judged, and thr
         code=AlertCode.SKILL_LOST if lost else AlertCode.INTERVAL_TOO_NARROW,
         channel=Target(target).channel,
         effect=AlertEffect.WORSE_FORECAST,
-        text=f"{target}: {why}; retrain with vpp train, or look at the input",
+        text=f"{target}: {why}; retrain with vpp train, or check the input data",
         values={
             "coverage_90_day": round(coverage, 4),
             "coverage_90_two_days": round(both, 4),

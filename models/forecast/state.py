@@ -101,7 +101,7 @@ class ForecastState:
 
 
 def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> ForecastState:
-    """Return the state of a zone that nothing is known of.
+    """Return the state of a zone before its first message.
 
     Args:
         step: The zone's step.

@@ -33,11 +33,11 @@ class TargetForecaster(Protocol):
         ...
 
     def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
-        """Forecast from the closed slot ``index``; return the fields of ``Forecast`` that speak of this target."""
+        """Forecast from the closed slot ``index``; return the fields of ``Forecast`` of this target."""
         ...
 
     def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
-        """Return what a person should know of the forecast just issued."""
+        """Return an alert about the forecast just issued, None without one."""
         ...
 
     def score(self, state: ForecastState, index: int) -> Alert | None:
@@ -45,5 +45,5 @@ class TargetForecaster(Protocol):
         ...
 
     def model(self, served: ServedModel | None) -> object | None:
-        """Return the model whose drift is watched, None where a fallback speaks."""
+        """Return the model whose drift is watched, None where a fallback is in use."""
         ...

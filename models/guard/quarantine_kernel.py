@@ -66,7 +66,7 @@ ALL, NONE, TOTAL = -1, -2, -3
 
 @kernel(error_model="numpy")
 def _sum_net(window: Floats, at: int, shape: Shape) -> None:
-    """Write net load of what stands in the channels."""
+    """Write the net load of the channel values."""
     if shape.net == 0:
         return
     total = 0.0
@@ -138,7 +138,7 @@ def _verdict(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     window: Floats, context: Floats, at: int, index: int, own: Floats, levels: Floats, leader: int, suspect: int,
     shape: Shape, state: State, fit: Fit,
 ) -> int:  # fmt: skip
-    """Return what the evidence speaks for."""
+    """Return the verdict that the evidence supports."""
     c = max(suspect, 0)
     now, before = state.seen[c, index % SEEN], state.seen[c, (index - 1) % SEEN]
     due = _flying(index, c, shape, state)

@@ -186,7 +186,7 @@ class Stages:
         return np.hstack([self.derived[letter].design(derived)[:, :-1], own])
 
     def solve(self) -> None:
-        """Put all that was learned in force; a later stage speaks once it has seen four weeks."""
+        """Put all that was learned in force; a later stage is used once it has seen four weeks."""
         for ridge in self.ridge.values():
             ridge.solve()
 

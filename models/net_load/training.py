@@ -52,7 +52,7 @@ class HorizonState:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What stands on forward predictions, refitted every four weeks: trees with unit and weight, and widths."""
+    """Parts fitted on forward predictions, refitted every four weeks: trees with unit and weight, and widths."""
 
     trees: Trees
     scale: Floats
@@ -198,7 +198,7 @@ class NetLoadTrainer:
             )
 
     def _part(self, history: FeatureHistory) -> ServedNetLoad | None:
-        """Fit what stands on the forward predictions and return the part."""
+        """Fit the parts that use forward predictions and return the model part."""
         spec = history.spec
         if any(state.forward.rows == 0 for state in self._states):
             return None

@@ -175,7 +175,7 @@ class Registry:
 
     def _find(self, model_id: str) -> Path:
         if not SAFE.fullmatch(model_id) or model_id.startswith("."):
-            raise ModelError(f"{model_id!r} is no model id", hint="see vpp models list")
+            raise ModelError(f"{model_id!r} is not a model id", hint="see vpp models list")
         for path in self._root.glob(f"*/{model_id}/{_METADATA}"):
             return path.parent
         raise ModelError(f"no model {model_id} in {self._root}", hint="see vpp models list, or train one: vpp train")

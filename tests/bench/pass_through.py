@@ -23,7 +23,7 @@ class _Nothing:
 
 
 def main(form: Literal["json", "bytes"]) -> None:
-    """Copy the topic ``forecasts`` to ``skill`` in a form of Quix (``json`` or ``bytes``) until told to stop."""
+    """Copy the topic ``forecasts`` to ``skill`` in a form of Quix (``json`` or ``bytes``) until stopped."""
     settings = load_settings()
     status = StatusFile(settings, "pass", _Nothing())
     app = application(settings, "pass", on_processed=status.on_processed, on_stats=status.on_stats, stateful=False)

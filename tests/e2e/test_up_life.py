@@ -70,7 +70,7 @@ def test_live_mode_shifts_a_file_to_now_decides_by_deadlines_and_takes_a_new_mod
         wait_for_slots(place, process)
         trained = place.vpp("train", "--data", file, "--zone", "VIC1", "--until", begin, "--force", "--json")
         assert trained.returncode == 0, trained.stderr
-        assert "running workers are told" in trained.stderr
+        assert "running workers are notified" in trained.stderr
         ((model_id, in_force),) = [(row["model_id"], row["in_force"]) for row in json.loads(trained.stdout)]
         assert in_force
         deadline = time.monotonic() + 120

@@ -58,7 +58,7 @@ class StoredDays:
 
 
 def stored_days(store: Store, zone: Zone, start: datetime, end: datetime) -> StoredDays:
-    """Read the log and the actuals of the slots of ``[start, end)`` that a stored decision speaks of.
+    """Read the log and the actuals of the slots of ``[start, end)`` that have a stored decision.
 
     Args:
         store: Tables of the live run.

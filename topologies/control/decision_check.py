@@ -21,7 +21,7 @@ _STATE = ("soc", "power_mw", "available")
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """One value that is not what it should be: where it stands, as stored and as found again."""
+    """One difference: its place, the stored and the recomputed value."""
 
     where: str
     stored: Any

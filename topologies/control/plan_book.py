@@ -47,7 +47,7 @@ class ProposedPlan(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """A plan and what became of it; the times are wall time. ``ambiguous``: several proposals claim its id."""
+    """A plan and its status; the times are wall time. ``ambiguous``: several proposals claim its id."""
 
     plan_id: str
     proposer: str

@@ -214,7 +214,7 @@ class GatewayDesk:
     # --- loops ------------------------------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send readings, journal proofs and let time pass until told to stop.
+        """Send readings, journal proofs and let time pass until stopped.
 
         Raises:
             UnreachableError: The broker or the journal does not take what is written.

@@ -25,7 +25,7 @@ def maps_of(inventory: Inventory, entries: tuple[DeviceEntry, ...]) -> dict[str,
 
 
 async def run_modbus(settings: Settings, *, waits: bool = False) -> None:
-    """Run the gateway until told to stop; ``waits``: a source beside it has yet to start the run clock.
+    """Run the gateway until stopped; ``waits``: a source beside it has yet to start the run clock.
 
     Raises:
         VppError: The device list or a map is wrong, another process runs it, or the broker does not answer.

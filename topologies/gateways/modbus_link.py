@@ -1,4 +1,4 @@
-"""One Modbus TCP device: read in cycles, told with a ramp, kept alive by its watchdog."""
+"""One Modbus TCP device: read in cycles, commanded with a ramp, kept alive through its watchdog."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ class ModbusLink:
         self.fault = str(error)
 
     async def run(self, stop: asyncio.Event, delay_s: float = 0.0) -> None:
-        """Go through cycles until told to stop.
+        """Go through cycles until stopped.
 
         Args:
             stop: Ends it.

@@ -63,7 +63,7 @@ class MqttLinks:
         return None
 
     async def run(self, desk: GatewayDesk, stop: asyncio.Event) -> None:
-        """Stay connected and send heartbeats until told to stop."""
+        """Stay connected and send heartbeats until stopped."""
         self._desk = desk
         prefix = self._topics.prefix
         topics = [f"{prefix}/+/{kind}/+" for kind in ("telemetry", "ack", "status")]
@@ -168,7 +168,7 @@ class MqttLinks:
 
 
 async def run_mqtt(settings: Settings, *, waits: bool = False) -> None:
-    """Run the gateway until told to stop; ``waits``: a source beside it has yet to start the run clock.
+    """Run the gateway until stopped; ``waits``: a source beside it has yet to start the run clock.
 
     Raises:
         VppError: The device list is wrong, another process runs it, or the Kafka broker does not answer.

@@ -49,7 +49,7 @@ class MqttSession:
     async def run(
         self, topics: list[str], take: Take, stop: asyncio.Event, *, opened: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Stay connected until told to stop; each message of the topics is handed over.
+        """Stay connected until stopped; each message of the topics is handed over.
 
         Args:
             topics: Subscriptions.

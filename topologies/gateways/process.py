@@ -1,4 +1,4 @@
-"""A gateway process: broker, journal, desk and the links of one protocol, until it is told to stop."""
+"""A gateway process: broker, journal, desk and the links of one protocol, until it is stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vpp.streams.topics import COMMANDS, RAW
 log = logging.getLogger(__name__)
 
 Links = Callable[[GatewayDesk, asyncio.Event], Awaitable[None]]
-"""Runs the connections of all devices until told to stop."""
+"""Runs the connections of all devices until stopped."""
 
 
 def journal_path(settings: Settings, gateway: str) -> Path:

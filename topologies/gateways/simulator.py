@@ -129,7 +129,7 @@ def served(inventory: Inventory, entry: DeviceEntry, mqtt: MqttSettings) -> Serv
 async def run_simulator(
     inventory: Inventory, files: SimulatorFiles, stop: asyncio.Event, *, mqtt: MqttSettings, clock: GatewayClock
 ) -> None:
-    """Serve all devices of the list until told to stop.
+    """Serve all devices of the list until stopped.
 
     Args:
         inventory: The list.

@@ -80,7 +80,7 @@ class StoreSink(BaseSink):
     def add(  # noqa: PLR0917  # the signature is the base class's
         self, value: Any, key: Any, timestamp: int, headers: Any, topic: str, partition: int, offset: int
     ) -> None:
-        """Take one record: raw bytes of value and key, the broker's time in ms, and where it stands.
+        """Take one record: raw bytes of value and key, the broker's time in ms, and its place.
 
         Args:
             value: Raw value.

@@ -48,7 +48,7 @@ def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
 
 
 def run_topology(topology: str, settings: Settings) -> None:
-    """Run one topology until it is told to stop.
+    """Run one topology until it is stopped.
 
     Raises:
         VppError: A setting is wrong or the broker cannot be reached.

@@ -99,7 +99,7 @@ class Pace:
             clock.write(self._clock_path)
 
     def wait(self, seconds: float) -> None:
-        """Wait, at most until told to stop."""
+        """Wait, at most until stopped."""
         self._stop.wait(seconds)
 
 

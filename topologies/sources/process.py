@@ -55,7 +55,7 @@ MakeRefit = Callable[[Feed, Settings, datetime, timedelta | None], Refit]
 
 
 class RunSource(Protocol):
-    """Opens a source and sends it until done or told to stop."""
+    """Opens a source and sends it until done or stopped."""
 
     def __call__(
         self, options: SourceOptions, settings: Settings, stop: Event, *, refit: MakeRefit | None = None
@@ -301,7 +301,7 @@ def run_source(
     refit: MakeRefit | None = None,
     on_progress: Callable[[Checkpoint], None] | None = None,
 ) -> Checkpoint:
-    """Open what the options ask for and send it to the broker of the settings until done or told to stop.
+    """Open what the options ask for and send it to the broker of the settings until done or stopped.
 
     Args:
         options: What to send, and how fast.

@@ -140,7 +140,7 @@ def read_json(body: bytes) -> Any:
     if not body.strip():
         raise AnswerError("the answer is empty", fault="incomplete")
     if body.lstrip()[:1] not in (b"{", b"["):
-        raise AnswerError(f"the answer is no JSON: {body[:60]!r}", fault="not_json")
+        raise AnswerError(f"the answer is not JSON: {body[:60]!r}", fault="not_json")
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError as error:

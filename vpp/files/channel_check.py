@@ -53,7 +53,7 @@ class ChannelCheck:
         return channel in self.present.get(zone, ())
 
     def refuse_scales(self, path: str, layout: FileLayout) -> None:
-        """Refuse a state of charge that stands in percent where nothing says so.
+        """Refuse a state of charge in percent where no unit is stated.
 
         Raises:
             DataError: Most readings lie above 1, or all of a column in percent below 1 percent.

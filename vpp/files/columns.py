@@ -162,7 +162,7 @@ class FileLayout:
     def _drop_text(self, read: dict[str, Numbers]) -> None:
         for name, numbers in read.items():
             if numbers.unreadable.any():
-                self.ignored[name] = "text" if numbers.is_text else "not all of it is a number"
+                self.ignored[name] = "text" if numbers.is_text else "it contains text that is not a number"
         self._started = True
 
     def _zones(self, raw: pd.DataFrame, rows: Any) -> Any:

@@ -37,7 +37,7 @@ PRICE_UNITS = (("/kwh", "per_kWh"), ("/mwh", "per_MWh"))
 
 @dataclass(slots=True)
 class Choices:
-    """What the user said; None: it is guessed.
+    """What the user stated; None: it is guessed.
 
     Attributes:
         zone: Zone name where the file has no zone column.

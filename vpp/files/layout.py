@@ -214,7 +214,7 @@ def _one(
 
 
 def _by_zone(header: Header, mapping: Mapping) -> Iterator[Recipe]:
-    """Yield a recipe per zone and channel: what ``{zone}`` stands for in the columns of required channels."""
+    """Yield a recipe per zone and channel: ``{zone}`` is resolved by the columns of required channels."""
     zones: dict[str, None] = {}
     required = {name: source for name, source in mapping.channels.items() if source.required} or mapping.channels
     for source in required.values():
@@ -262,7 +262,7 @@ def _one_source(recipes: Iterable[Recipe], path: str) -> None:
 def near_misses(layout: FileLayout) -> list[str]:
     """Return warnings on channels whose name is almost one that the plant knows."""
     return [
-        f"{recipe.target} is no channel that the plant knows{near}"
+        f"{recipe.target} is not a known channel{near}"
         for recipe in layout.recipes
         if recipe.target not in CANONICAL and not recipe.target.startswith(ASSET_MARK) and recipe.zone is None
         if "_forecast_" not in recipe.target and (near := did_you_mean(recipe.target, CANONICAL, 0.85))

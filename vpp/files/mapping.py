@@ -266,7 +266,7 @@ def load_mapping(name: str | Path) -> Mapping:
 
 
 def parse_mapping(text: str, name: str) -> Mapping:
-    """Validate the text of a mapping file; ``name`` stands in errors.
+    """Validate the text of a mapping file; ``name`` appears in errors.
 
     Raises:
         ConfigError: As ``load_mapping``.

@@ -331,7 +331,7 @@ def _naive(when: datetime) -> datetime:
 
 
 def _ignored_note(ignored: dict[str, str]) -> tuple[str, ...]:
-    shown = {name: why for name, why in ignored.items() if why in ("text", "not all of it is a number")}
+    shown = {name: why for name, why in ignored.items() if why in ("text", "it contains text that is not a number")}
     if not shown:
         return ()
     return ("columns not read: " + ", ".join(f"{name} ({why})" for name, why in shown.items()),)

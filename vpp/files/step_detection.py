@@ -122,7 +122,8 @@ class Spacing:
         other = next((name for name in self.zones if name.casefold() == zone.casefold()), None)
         if other is not None:
             raise DataError(
-                f"{self._path}: the zones {other!r} and {zone!r} differ by case alone", hint="write a zone in one way"
+                f"{self._path}: the zones {other!r} and {zone!r} differ by case alone",
+                hint="spell each zone in one way",
             )
 
     @staticmethod
@@ -148,7 +149,7 @@ class Spacing:
         """
         several = {zone: rows for zone, rows in self.zones.items() if rows.rows > 1}
         if not several and stated_min is None:
-            raise DataError(f"{self._path} has fewer than two rows per zone", hint="one row gives no step")
+            raise DataError(f"{self._path} has fewer than two rows per zone", hint="a single row has no step")
         steps = {}
         for zone, rows in several.items():
             step = self._own_step(zone, rows) if stated_min is None else stated_min

@@ -1,4 +1,4 @@
-"""Time columns: from what stands in the file to UTC instants, chunk by chunk.
+"""Time columns: from the text of the file to UTC instants, chunk by chunk.
 
 Naive stamps are taken in the stated time zone; the hour that comes twice in autumn is told apart by the order of rows,
 and a row for the hour that is skipped in spring is dropped where it holds no value (a placeholder).
@@ -147,7 +147,7 @@ class TimeReader:
         if (bad & ~empty).any():
             where = int(np.argmax(bad & ~empty))
             raise DataError(
-                f"{self.path}, row {rows[where]}: {self.period} {column.iloc[where]!r} is no period of "
+                f"{self.path}, row {rows[where]}: {self.period} {column.iloc[where]!r} is not a period of "
                 f"{days.iloc[where]:%Y-%m-%d}, which has {count[where]:g} in {self.time.zone}",
                 hint="state time.period_min (length of a period) and time.zone in the mapping, or correct the row",
             )

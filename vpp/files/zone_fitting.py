@@ -1,4 +1,4 @@
-"""Finds the zone that a name stands for, and fits it to the file or generator that feeds it.
+"""Finds the zone of a name, and fits it to the file or generator that feeds it.
 
 A zone of the user's fleet file wins, then a shipped one; any other name gets a default fleet scaled to its history.
 A shipped table knows time zone, country and market by name.
@@ -143,9 +143,7 @@ def _scaled(name: str, step_min: int, history: History | None, notes: list[str])
     facts = known_facts(name)
     if facts is None:
         facts = {"time_zone": "UTC"}
-        notes.append(
-            f"{name}: unknown zone, runs as UTC; say otherwise with --time-zone and --market, or in fleet.yaml"
-        )
+        notes.append(f"{name}: unknown zone, runs as UTC; set --time-zone and --market, or add it to fleet.yaml")
     peak_mw, ramp_mw, days = power_scale(history() if history is not None else None)
     served_mw = min(100.0, peak_mw)
     notes.append(

@@ -259,7 +259,7 @@ def load_fleet(path: Path) -> Fleet:
 
 
 def parse_fleet(text: str, name: str) -> Fleet:
-    """Validate the text of a fleet file; ``name`` stands in errors.
+    """Validate the text of a fleet file; ``name`` appears in errors.
 
     Raises:
         FleetError: As ``load_fleet``.

@@ -210,9 +210,9 @@ class Decision(Record, kw_only=True, frozen=True, tag="decision", omit_defaults=
     before. ``bids``: the bid of each policy that was weighed, without the observation, which stands in ``state``.
     ``orders``: in force, each with its entry in ``verdicts``. ``checks``: setpoints that the checker changed. ``plan``:
     the look-ahead, null where nothing was solved. ``costs``: expected cost items over it, cost positive.
-    ``binding``: what bound the first slot, in words. ``alternatives`` maps an action of the free batteries to its extra
-    cost. ``spec_hash``: of the features behind the net-load forecast. ``versions``: of the solver and of the zone's
-    configuration.
+    ``binding``: binding limit of the first slot, in words. ``alternatives`` maps an action of the free batteries to its
+    extra cost. ``spec_hash``: of the features behind the net-load forecast. ``versions``: of the solver and of the
+    zone's configuration.
     """
 
     version: Literal[1, 2]

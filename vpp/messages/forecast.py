@@ -115,7 +115,7 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
 
 
 class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=True):
-    """The forecast issued when ``slot`` closed: horizon h speaks of slot + h; carries the closed slot along.
+    """The forecast issued when ``slot`` closed: horizon h has the target slot + h; it carries the closed slot along.
 
     A target without any basis is null and ``reason`` says why. ``ramp_mw_per_min`` is the expected slope of net load
     over the next step (region's MW). ``spec_hash``: of the features that the net-load model read; null: a fallback.

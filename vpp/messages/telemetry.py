@@ -76,7 +76,7 @@ class Deadline(Record, kw_only=True, frozen=True, tag="deadline", omit_defaults=
 
 
 class End(Record, kw_only=True, frozen=True, tag="end"):
-    """The producer is through with this zone; every step forwards it under its own name."""
+    """The producer has sent everything of this zone; every step forwards the mark under its own name."""
 
     producer: str
     last_slot: Time | None = None

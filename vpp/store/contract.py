@@ -28,7 +28,7 @@ CHUNK_ROWS = 20_000
 
 
 class Store(ABC):
-    """Tables of one run, or of several told apart by name.
+    """Tables of one run, or of several runs by name.
 
     Invariants:
         - A row is identified by the run and the table's key. Writing it again changes nothing; writing other values

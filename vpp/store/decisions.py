@@ -123,5 +123,5 @@ def _time(text: str) -> datetime:
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no time", hint="write ZONE@2022-01-31T18:30 (UTC)") from error
+        raise ConfigError(f"{text!r} is not a time", hint="write ZONE@2022-01-31T18:30 (UTC)") from error
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

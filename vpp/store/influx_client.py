@@ -1,4 +1,4 @@
-"""The InfluxDB 2 server as three calls, with its errors told in our own."""
+"""The InfluxDB 2 server as three calls, with its errors mapped to ours."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class LedgerTotal:
         asset_id: Asset, or ``zone`` for the zone's penalties.
         currency: Currency of the money.
         slots: Settled slots.
-        slots_without_price: How many of them had no price, so that their energy is in no sum of money.
+        slots_without_price: How many of them had no price, so that their energy is not in the sums of money.
         charged_mwh: Energy taken from the grid, positive.
         discharged_mwh: Energy given to the grid, positive.
         money: Sums by column: revenue, wear_cost, fuel_cost, start_cost, penalty, penalty_no_action, pnl.
@@ -259,7 +259,7 @@ def _numbers(rows: Iterable[tuple[object, ...]], at: int) -> list[float]:
 
 
 def _without_price(rows: Iterable[tuple[object, ...]]) -> int:
-    """Return how many slots have energy and no row with a price; the price stands last in a row."""
+    """Return how many slots have energy and no row with a price; the price is the last value of a row."""
     rows = list(rows)
     priced = {row[0] for row in rows if row[-1] is not None}
     return len({row[0] for row in rows if row[1]} - priced)

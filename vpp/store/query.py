@@ -136,7 +136,7 @@ def find_columns(table: Table, names: Iterable[str] | None) -> tuple[Column, ...
 
 
 def series_columns(table: Table) -> tuple[Column, ...]:
-    """Return the key columns besides the time: what tells one series of the table from another."""
+    """Return the key columns besides the time: they identify one series of the table."""
     by_name = {column.name: column for column in table.columns}
     return tuple(by_name[name] for name in table.key if name != table.time)
 

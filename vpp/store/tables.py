@@ -80,7 +80,7 @@ FORECASTS = Table(
     _c("""
     zone text Zone.
     issued_at time The slot whose closing issued the forecast.
-    horizon_min int Minutes ahead: the forecast speaks of issued_at + horizon_min.
+    horizon_min int Minutes ahead: the target time is issued_at + horizon_min.
     target text net_load (MW) or price (per MWh), as levels.
     q05 real 5 % quantile.
     q10 real 10 % quantile.
@@ -110,7 +110,7 @@ BIDS = Table(
     zone text Zone.
     slot time The closed slot that the bid follows.
     policy text actor or trader.
-    source text What its forecast rests on.
+    source text Model or fallback of its forecast.
     model_id text The model in force.
     reason text Why the bid is empty, if it is.
     body json The whole bid.
@@ -127,7 +127,7 @@ SETPOINTS = Table(
     asset_id text Asset.
     power_mw real Planned power (MW, positive into the grid).
     decision_id text The decision that made it.
-    reason text What bound it, in words.
+    reason text The limit that bound it, in words.
     curve json (net load MW, power MW) points inside the slot.
     revision int 0, or the number of the revision (a hold acts at once).
     """),
@@ -217,7 +217,7 @@ ALERTS = Table(
     slot time First slot of the episode.
     alert_id text Stable id.
     severity text info, warning or critical.
-    topic text Which part of the plant speaks.
+    topic text Topology that raised it.
     text text For people.
     values json Numbers behind it.
     code text What it is about (AlertCode).
@@ -228,7 +228,7 @@ ALERTS = Table(
     """),
     ("zone", "slot", "alert_id"),
     "slot",
-    "What a person should know.",
+    "Alerts for people: anomalies, drift, refusals.",
 )
 SKILL = Table(
     "skill",
@@ -312,7 +312,7 @@ COMMANDS = Table(
     acknowledged_at time When the device acknowledged it.
     read_back_at time When the device was seen to hold it.
     measured_at time When the measured power agreed with it.
-    read_back_mw real The power that the device believes it was told.
+    read_back_mw real The commanded power as the device holds it.
     measured_mw real Measured power at the last reading of it.
     outcome text followed, or the name of the difference.
     named_at time When the outcome was decided.
@@ -334,7 +334,7 @@ ENDS = Table(
     """),
     ("zone", "topic", "producer"),
     "seen_at",
-    "Which producer is through with which zone.",
+    "End marks: this producer has sent everything of this zone.",
 )
 
 TABLES: tuple[Table, ...] = (

@@ -15,7 +15,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an input message stands in its log; it goes into receipts and dead letters, and tells a late order.
+    """Place of an input message in its log. It enters receipts and dead letters, and shows that an order is late.
 
     ``appended_at``: the broker's time of the record, the same whenever it is read again; None where no broker is.
     """
@@ -46,7 +46,7 @@ class Reducer(Protocol[S]):
     """
 
     def initial(self, zone: str) -> S:
-        """Return the state of a zone that nothing is known of."""
+        """Return the state of a zone before its first message."""
         ...
 
     def step(self, state: S, message: Message, origin: Origin) -> tuple[S, list[Output]]:

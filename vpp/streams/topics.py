@@ -86,7 +86,7 @@ BIDS = Topic(
 ORDERS = Topic(
     "orders",
     m.Order,
-    "What operators and agents ask for, before admission.",
+    "Orders of operators and agents, before admission.",
     retention_ms=30 * DAY_MS,
     writers=("cli", "mcp", "dashboard", "gateway"),
     readers=("orders",),
@@ -124,7 +124,7 @@ DECISIONS = Topic(
 ALERTS = Topic(
     "alerts",
     m.Alert | m.End,
-    "Anomalies, drift, refusals: what a person should know.",
+    "Alerts for people: anomalies, drift, refusals.",
     end_from=("telemetry", "forecast", "plant"),
     writers=("telemetry", "forecast", "orders", "plant"),
 )

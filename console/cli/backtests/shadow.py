@@ -108,7 +108,7 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
     for change in changes:
         key, sign, text = change.partition("=")
         if not sign:
-            raise ConfigError(f"{change!r} is no setting", hint=f"write KEY=VALUE, e.g. {EXAMPLE}")
+            raise ConfigError(f"{change!r} is not a setting", hint=f"write KEY=VALUE, e.g. {EXAMPLE}")
         arguments[key.strip()] = yaml.safe_load(text)
     try:
         return with_settings(base, arguments)

@@ -129,7 +129,7 @@ def _render(document: dict[str, Any]) -> None:
         gives = {name: power for name, power in comparison["power_mw"].items() if name in comparison["asked_mw"]}
         clipped = ", ".join(f"{name} {power_text(power, signed=True)}" for name, power in gives.items())
         out.print()
-        out.print(f"why not {asked}? {_verdict(comparison['extra_cost'], unit)}; as far as physics lets it: {clipped}")
+        out.print(f"why not {asked}? {_verdict(comparison['extra_cost'], unit)}; within physical limits: {clipped}")
         rows = [[name, f"{value:+,.2f}"] for name, value in comparison["items"].items() if abs(value) >= 0.005]
         table(None, ("item", f"{unit} more"), [*rows, ["sum", f"{comparison['extra_cost']:+,.2f}"]])
         for note in comparison["notes"]:

@@ -64,7 +64,7 @@ def rollback(zone: str, *, json: Json = False, common: Common = NO_OPTIONS) -> N
 
 def _in_force(metadata: dict[str, Any], settings: Settings, *, as_json: bool) -> None:
     notified = tell_workers(settings, metadata)
-    say("running workers are told" if notified else "no broker runs; the next run begins with it")
+    say("running workers are notified" if notified else "no broker is running; the next run starts with it")
     answer(short(metadata, settings), as_json=as_json, render=pairs)
 
 

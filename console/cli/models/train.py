@@ -80,7 +80,7 @@ def train(
 
 
 def repeat(once: Callable[[], None], days: float) -> None:
-    """Call ``once`` every ``days`` days until SIGTERM or Ctrl-C; a round that fails is told and tried again."""
+    """Call ``once`` every ``days`` days until SIGTERM or Ctrl-C; a failed round is reported and repeated."""
     stop = Event()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}
@@ -99,7 +99,7 @@ def repeat(once: Callable[[], None], days: float) -> None:
 
 
 def _train_all(feed: FileFeed, settings: Settings, end: datetime, wanted: Wanted) -> list[dict[str, Any]]:
-    """Train every zone; one with too few rows is told and left out, unless no zone has enough."""
+    """Train every zone; one with too few rows is reported and left out, unless no zone has enough."""
     results, failed = [], None
     for zone in feed.zones.values():
         try:
@@ -170,5 +170,5 @@ def _outcome(model_id: str, in_force: bool, notified: bool, verdict: dict[str, A
         why = "as asked" if verdict is None else verdict["reason"]
         return f"not promoted: {why}\n  next: vpp models promote {model_id} puts it in force all the same"
     why = "without a comparison, as asked" if verdict is None else verdict["reason"]
-    where = "running workers are told" if notified else "no broker runs; the next run begins with it"
+    where = "running workers are notified" if notified else "no broker is running; the next run starts with it"
     return f"in force: {why}; {where}"

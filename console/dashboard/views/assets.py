@@ -1,4 +1,4 @@
-"""The screen Assets: what each was told and does, whether it follows, and one asset with its history."""
+"""The screen Assets: setpoint and delivery of each, whether it follows, and one asset with its history."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def past(moment: Moment, span: timedelta) -> dict[str, Any]:
 
 
 def fan(moment: Moment, target: str, factor: float = 1.0) -> dict[str, Any] | None:
-    """Return the newest forecast of a target with its quantiles; ``t`` are starts of the slots it speaks of."""
+    """Return the newest forecast of a target with its quantiles; ``t``: starts of the target slots."""
     rows = moment.forecast.get(target, [])
     if not rows:
         return None

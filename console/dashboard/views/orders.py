@@ -51,7 +51,7 @@ class OrderBook:
         return [] if config is None or self.moment.slot is None else self.acts.standing(config)
 
     def standing(self) -> list[Order]:
-        """Return the orders in force or waiting to act; none while looking back, where they are not told."""
+        """Return the orders in force or waiting to act; none while looking back."""
         return [] if self.moment.at is not None else self._standing
 
     def open_plans(self) -> list[PlanState]:

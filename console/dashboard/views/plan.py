@@ -51,7 +51,7 @@ def plan(moment: Moment) -> dict[str, Any]:
 
 
 def rows(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
-    """Return one row per step of a plan, with the forecast's bands where a forecast speaks of the same slot."""
+    """Return one row per step of a plan, with the forecast's bands where a forecast covers the same slot."""
     config = moment.config
     assert config is not None
     edges, table, duals = step_edges(decision), decision.plan, decision.duals

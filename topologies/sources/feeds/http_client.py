@@ -105,7 +105,7 @@ class FeedClient:
         try:
             answer = self._http.get(url, params=params)
         except httpx.InvalidURL as error:
-            raise ConfigError(f"{url} is no address: {error}", hint=f"correct feeds.{ask.host}_url") from error
+            raise ConfigError(f"{url} is not an address: {error}", hint=f"correct feeds.{ask.host}_url") from error
         except httpx.HTTPError as error:
             raise UnreachableError(
                 f"{self._service.title} ({url}) does not answer: {type(error).__name__} {error}".rstrip(),

@@ -70,7 +70,7 @@ class FeedRun:
     _next_refit: datetime | None = None
 
     def run(self) -> Checkpoint:
-        """Send until told to stop, or to the end of the range; return how far it came.
+        """Send until stopped, or to the end of the range; return how far it came.
 
         Raises:
             UnreachableError: The broker does not take the records.
@@ -155,13 +155,13 @@ class FeedRun:
 
 
 def _clock_of(record: Raw) -> tuple[bool, datetime]:
-    """History keeps its order before all else; the rest goes by the run clock."""
+    """History is sent first and in order; the rest follows the run clock."""
     sent_at: datetime | None = getattr(record, "sent_at", None)
     return (False, datetime.min.replace(tzinfo=UTC)) if sent_at is None else (True, sent_at)
 
 
 def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: MakeRefit | None = None) -> Checkpoint:
-    """Open live services and send what they publish to the broker of the settings until told to stop.
+    """Open live services and send what they publish to the broker of the settings until stopped.
 
     Args:
         options: Names services, zones and range.

@@ -141,8 +141,8 @@ async def test_what_a_misled_model_tries_stays_without_effect(tmp_path: Path) ->
     refused = [one["error"] for one in site.said("call") if one.get("error")]
     assert [text.split(": ", 1)[1][:40] for text in refused] == [
         "power_mw 99 is beyond the 10 MW that thi",
-        "2 proposals are all that one look has",
-        "p000000000000 is no plan of this agent",
+        "2 proposals is the time limit of one look",
+        "p000000000000 is not a plan of this agent",
     ]
     assert "hold_fleet" not in json.dumps(site.said("start"))
     assert report.kind == "waiting"
@@ -227,7 +227,7 @@ async def test_a_look_ends_in_time(tmp_path: Path) -> None:
     site = Site(tmp_path)
     async with site.agent(Slow(), max_s=0.1) as agent:
         report = await agent.look("Z")
-    assert (report.kind, report.text) == ("stopped", "0.1 s are all that one look has")
+    assert (report.kind, report.text) == ("stopped", "0.1 s is the time limit of one look")
 
 
 async def test_a_server_that_is_gone_ends_the_watch(tmp_path: Path) -> None:

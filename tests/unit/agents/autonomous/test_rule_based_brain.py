@@ -182,7 +182,7 @@ def test_a_fallback_forecast_is_no_ground_to_act_on() -> None:
     answers = world([900.0] * 16)
     answers["get_forecast"]["source"] = "persistence"
     conclusion, _ = run(answers)
-    assert (conclusion.kind, conclusion.reasons) == ("blind", ("the forecast is the fallback persistence",))
+    assert (conclusion.kind, conclusion.reasons) == ("blind", ("the forecast comes from the fallback persistence",))
 
 
 @pytest.mark.parametrize(

@@ -101,5 +101,5 @@ def test_periods_count_from_local_midnight(tmp_path, day, periods):
     assert frame.index[-1] == midnight + pd.Timedelta(minutes=30 * (periods - 1))
     assert len(frame) == periods
     path.write_text(f"day,sp,mw\n{day},{periods},1\n{day},{periods + 1},1\n", encoding="utf-8")
-    with pytest.raises(DataError, match=f"row 3: sp .* is no period of {day}, which has {periods}"):
+    with pytest.raises(DataError, match=f"row 3: sp .* is not a period of {day}, which has {periods}"):
         inspect_file(path, parse_mapping(PERIODS, "m"))

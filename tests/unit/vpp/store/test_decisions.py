@@ -63,7 +63,7 @@ def test_what_is_not_there_says_what_is(store: Store, which: str) -> None:
 def test_of_several_zones_one_must_be_named_and_times_must_be_times(store: Store) -> None:
     with pytest.raises(ConfigError, match="which zone"):
         find_decision(store)
-    with pytest.raises(ConfigError, match="no time"):
+    with pytest.raises(ConfigError, match="not a time"):
         find_decision(store, "GB@noon")
 
 
