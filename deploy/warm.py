@@ -15,7 +15,7 @@ from console.local.prepare import prepare
 from topologies.runtime.in_process import Chain, outputs_of
 from topologies.sources.availability_order import Refits, replay_messages
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed, window_of
-from topologies.sources.refit import make_refit
+from topologies.sources.refit import Retraining
 from topologies.sources.simulator import PLACES
 from vpp.fleet.in_force import configured_zones
 from vpp.messages import Message
@@ -49,7 +49,7 @@ def _messages(options: SourceOptions, settings: Settings) -> Iterator[Message]:
         feed.zones,
         window=window,
         neighbours=feed.neighbours,
-        refits=Refits(make_refit(feed, settings, SIMULATION_START), None, None),
+        refits=Refits(Retraining(feed, settings, SIMULATION_START), None, None),
     )
 
 

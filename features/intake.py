@@ -14,10 +14,10 @@ from datetime import timedelta
 
 import msgspec
 
-from features.intake_state import Held, IntakeHead, IntakeState, SlotReadings, Ticks
+from features.intake_state import FREQUENCY_CLASS_HZ, Held, IntakeHead, IntakeState, SlotReadings, Ticks
 from features.quality import Checks, check_readings, check_series, check_values
 from features.quality_alerts import follow_faults, published_alerts
-from vpp.domain import NET_LOAD_CHANNELS, Quality, iso, net_load_mw
+from vpp.domain import FREQUENCY, NET_LOAD_CHANNELS, Quality, iso, net_load_mw
 from vpp.errors import MessageError
 from vpp.files.availability import is_forecast
 from vpp.fleet.schema import Zone
@@ -39,7 +39,7 @@ from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ValueKey, pack, unpack
 
 HEAD, CLOSED = "head", "slot"
-_SHAPE = "intake-2"
+_SHAPE = "intake-3"
 MEMORY_DAYS = 7
 MAX_GAP_DAYS = 7
 MAX_PUBLICATION_DAYS = 10
@@ -142,8 +142,8 @@ class IntakeReducer:
         state.head.channels = sorted({*state.head.channels, *values})
         state.changed.mark(HEAD)
         if whole:
-            state.ticks = None
-            outputs += self._close(state, index, values, assets, message.history, marks)
+            ticks, state.ticks = state.ticks, None
+            outputs += self._close(state, index, values, assets, message.history, marks, ticks=ticks)
         else:
             self._tick(state, index, message, values, assets, marks)
         return outputs
@@ -249,6 +249,11 @@ class IntakeReducer:
             if value is not None:
                 total, n = ticks.sums.get(channel, (0.0, 0))
                 ticks.sums[channel] = (total + value, n + 1)
+        hertz = checked.get(FREQUENCY)
+        if hertz is not None:
+            number = math.floor(hertz / FREQUENCY_CLASS_HZ)
+            total, n = ticks.frequency.get(number, (0.0, 0))
+            ticks.frequency[number] = (total + hertz, n + 1)
         ticks.assets.update(assets)
         state.ticks = ticks
 
@@ -282,7 +287,9 @@ class IntakeReducer:
                 partial = ticks.seconds < PARTIAL_BELOW * self._step.seconds
                 marks = dict.fromkeys(means, Quality.PARTIAL.value) if partial else {}
                 refused = {channel: why for channel, why in ticks.marks.items() if channel not in means}
-                outputs += self._close(state, slot, means, ticks.assets, ticks.history, {**refused, **marks})
+                outputs += self._close(
+                    state, slot, means, ticks.assets, ticks.history, {**refused, **marks}, ticks=ticks
+                )
                 state.ticks = ticks = None
             else:
                 outputs += self._close(state, slot, {}, {}, history, {})
@@ -296,6 +303,8 @@ class IntakeReducer:
         assets: dict[str, AssetReading],
         history: bool,
         marks: dict[str, str],
+        *,
+        ticks: Ticks | None = None,
     ) -> list[Output]:
         start = self._step.start(index)
         waiting = state.take_readings(index)
@@ -312,6 +321,7 @@ class IntakeReducer:
             quality={**marks, **quality, **{c: why for c, why in marks.items() if checked.get(c) is None}},
             assets=dict(sorted(assets.items())),
             history=history,
+            frequency_shares=[] if ticks is None else ticks.frequency_shares(),
         )
         state.head.last = index
         state.closed[index] = (checked, 0)

@@ -12,10 +12,12 @@ from features.quality_alerts import FaultEpisode
 from vpp.messages import AssetReading, Observation, Values
 from vpp.streams.state_codec import ChangedValues
 
+FREQUENCY_CLASS_HZ = 0.005
+
 
 @dataclass
 class Ticks:
-    """Sums of the ticks of the open slot, by channel."""
+    """Sums of the ticks of the open slot, by channel; ``frequency``: by class of ``FREQUENCY_CLASS_HZ`` too."""
 
     index: int
     seconds: float = 0.0
@@ -24,6 +26,12 @@ class Ticks:
     marks: dict[str, str] = field(default_factory=dict)
     seen: list[float] = field(default_factory=list)
     history: bool = False
+    frequency: dict[int, tuple[float, int]] = field(default_factory=dict)
+
+    def frequency_shares(self) -> list[tuple[float, float]]:
+        """Return (mean Hz, share of the ticks) of each frequency class, rising."""
+        count = sum(n for _, n in self.frequency.values())
+        return [(round(total / n, 6), n / count) for _, (total, n) in sorted(self.frequency.items())]
 
 
 class ReadingMean(msgspec.Struct):

@@ -22,7 +22,7 @@ from console.local.prepare import prepare
 from topologies.runtime.in_process import Chain
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
 from topologies.sources.process import SourceRun
-from topologies.sources.refit import make_refit
+from topologies.sources.refit import Retraining
 from vpp.messages import Message, encode
 from vpp.settings import Settings
 
@@ -84,7 +84,7 @@ def replay(case: str, path: Path | None, data_dir: Path) -> HashingOutbox:
         outbox=outbox,
         checkpoint_path=data_dir / "checkpoint.json",
         stop=Event(),
-        refit=make_refit(feed, settings, start),
+        refit=Retraining(feed, settings, start),
     )
     run.run(datetime(2025, 6, 2, tzinfo=UTC))
     return outbox

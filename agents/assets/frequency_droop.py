@@ -14,6 +14,9 @@ from vpp.fleet.schema import Zone
 from vpp.messages import SlotClosed
 
 Curve = list[tuple[float, float]]
+Shares = list[tuple[float, float]]
+"""(Hz, share of the slot), the shares adding up to 1."""
+
 _JUMP_HZ = 1e-4
 
 
@@ -39,11 +42,17 @@ def droop_curve(zone: Zone, slope: float, swing: float) -> Curve:
     return [(round(hz, 6), round(mw, 6)) for hz, mw in points]
 
 
-def frequency_hz(observation: SlotClosed | None) -> float | None:
-    """Return the slot's mean frequency, None where it is missing or the meter is frozen."""
+def frequency_seen(observation: SlotClosed | None) -> Shares:
+    """Return (Hz, share of the slot): of its ticks, else of its mean; empty where missing or the meter is frozen."""
     if observation is None or observation.quality.get(FREQUENCY) == Quality.FLAT:
-        return None
-    return observation.values.get(FREQUENCY)
+        return []
+    mean = observation.values.get(FREQUENCY)
+    return observation.frequency_shares or ([] if mean is None else [(mean, 1.0)])
+
+
+def answer_mw(curve: Curve, seen: Shares) -> float:
+    """Return the mean power that a response adds over the slot: ``sum of share x curve(Hz)``; 0 for an empty curve."""
+    return sum(share * at(curve, hertz) for hertz, share in seen) if curve else 0.0
 
 
 def at(curve: Curve, value: float | None) -> float:

@@ -24,7 +24,8 @@ class SettledSlot(msgspec.Struct):
     ``net_mw``: served net load, None when not measured. ``power_mw``: delivered power by asset. ``started``: assets
     that started up. ``observed``: False while the slot's observation never came. ``correction``: revision of the last
     correction applied. ``revision``: that of the last ledger entries written. ``shortfall_mwh``: energy by asset that
-    it owed to its users in the slot and did not have. ``provisional``: ``net_mw`` is a forecast in place of a value
+    it owed to its users in the slot and did not have. ``frequency_mwh``: energy by asset that its own answer to
+    frequency added. ``provisional``: ``net_mw`` is a forecast in place of a value
     that is not believed.
     """
 
@@ -38,6 +39,7 @@ class SettledSlot(msgspec.Struct):
     revision: int = 0
     shortfall_mwh: dict[str, float] = {}
     provisional: bool = False
+    frequency_mwh: dict[str, float] = {}
 
     @property
     def grid_mw(self) -> float | None:
@@ -47,7 +49,10 @@ class SettledSlot(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Settlement of one asset, or of the zone, over one slot, in the zone's currency."""
+    """Settlement of one asset, or of the zone, over one slot, in the zone's currency.
+
+    ``frequency_mwh``: the part of ``energy_mwh`` that its answer to frequency added.
+    """
 
     energy_mwh: float | None
     price_per_mwh: float | None
@@ -57,6 +62,7 @@ class Money:
     start_cost: float = 0.0
     penalty: float = 0.0
     penalty_no_action: float = 0.0
+    frequency_mwh: float = 0.0
 
     @property
     def pnl(self) -> float:
@@ -105,6 +111,7 @@ def _asset_money(asset: Asset, now: SettledSlot, hours: float) -> Money:
         wear_cost=cost.wear,
         fuel_cost=cost.running,
         start_cost=cost.start,
+        frequency_mwh=now.frequency_mwh.get(asset.asset_id, 0.0),
     )
 
 
@@ -207,6 +214,7 @@ def _difference(new: Money, old: Money) -> Money:
         start_cost=new.start_cost - old.start_cost,
         penalty=new.penalty - old.penalty,
         penalty_no_action=new.penalty_no_action - old.penalty_no_action,
+        frequency_mwh=new.frequency_mwh - old.frequency_mwh,
     )
 
 
@@ -227,4 +235,5 @@ def _entry(zone: Zone, slot: SettledSlot, asset_id: str, money: Money) -> Ledger
         pnl=money.pnl,
         currency=zone.market.currency,
         provisional=slot.provisional,
+        frequency_mwh=money.frequency_mwh,
     )

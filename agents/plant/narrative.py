@@ -40,13 +40,19 @@ class BindingStretch:
     worth_per_mw: float
 
 
-def story(decision: Decision, setpoints: Iterable[Mapping[str, Any]], zone: Zone | None = None) -> list[str]:
+def story(
+    decision: Decision,
+    setpoints: Iterable[Mapping[str, Any]],
+    zone: Zone | None = None,
+    frequency_mwh: Mapping[str, float] | None = None,
+) -> list[str]:
     """Return the decision in sentences, the most important first.
 
     Args:
         decision: The decision.
         setpoints: ``asset_id``, ``power_mw``, ``reason`` and ``curve`` of each setpoint that it made.
         zone: The zone as it was configured, for break-even prices; None leaves them out.
+        frequency_mwh: Energy by asset that its answer to frequency added, once the slot is settled.
     """
     return [
         _headline(decision),
@@ -61,6 +67,7 @@ def story(decision: Decision, setpoints: Iterable[Mapping[str, Any]], zone: Zone
             for asset_id, asset in decision.state.assets.items()
             if asset.soc_reading is not None
         ),
+        *(_answer(asset_id, energy, zone) for asset_id, energy in sorted((frequency_mwh or {}).items())),
         *(_limit(stretch, zone) for stretch in binding_stretches(decision)),
         *_alternatives(decision),
         *(f"{say_missing(bid)}; its last bid was used, shifted in time" for bid in decision.missing),
@@ -94,6 +101,17 @@ def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str
     charge = "" if soc is None else f" at {100.0 * soc:.0f} % SoC"
     turns = _break_even(decision, asset_id, zone)
     return f"{asset_id} {power_text(power, signed=True)}{charge}: {reason}{turns}{_follows(row)}"
+
+
+def _answer(asset_id: str, energy_mwh: float, zone: Zone | None) -> str:
+    """Return what an asset's own answer to frequency came to in the slot."""
+    energy = power_text(energy_mwh, signed=True)
+    text = f"{asset_id} answered the grid's frequency: {energy}h in the slot, settled at its price"
+    if zone is None:
+        return text
+    response, mhz = zone.frequency, 1e3 * zone.frequency.dead_band_hz
+    reserve = "" if response.fast_reserve_hz is None else f", all it has at {response.fast_reserve_hz:g} Hz and below"
+    return f"{text} (droop beyond {response.nominal_hz:g} Hz ± {mhz:g} mHz{reserve})"
 
 
 def _follows(row: Mapping[str, Any]) -> str:

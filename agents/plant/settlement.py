@@ -1,7 +1,7 @@
 """Settlement of a slot: what each asset delivered, by measurement or by the digital twin, and its state afterwards.
 
-The twin follows the setpoint's curves at the net load and the frequency that were really seen (the slot's means);
-without them it stays on the planned point.
+The twin follows the setpoint's curves at the net load (the slot's mean) and the frequency (of its ticks, else its mean)
+that were really seen; without them it stays on the planned point.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from agents.assets.frequency_droop import at, frequency_hz
+from agents.assets.frequency_droop import Shares, answer_mw, at, frequency_seen
 from agents.assets.registry import rows_where, store_of, type_of
 from agents.assets.state import Delivered, Interval
 from agents.assets.twin import deliver
@@ -63,12 +63,13 @@ def settle_slot(
         PhysicsError: The energy of an asset does not balance, which is always a bug.
     """
     net = served_net_mw(zone, observation)
-    hertz, price = frequency_hz(observation), price_per_mwh(zone, observation)
+    hertz, price = frequency_seen(observation), price_per_mwh(zone, observation)
     readings = {} if observation is None else observation.assets
     statuses: dict[str, AssetStatus] = {}
     after: dict[str, AssetKept] = {}
     power: dict[str, float] = {}
     shortfall: dict[str, float] = {}
+    answers: dict[str, float] = {}
     interval = Interval(zone.step.hours, zone.local(zone.step.start(index)))
     last = [zone.assets[row] for row in rows_where(zone, lambda kind, asset: kind.is_emergency(asset))]
     for asset in [*(asset for asset in zone.assets if asset not in last), *last]:
@@ -97,6 +98,10 @@ def settle_slot(
             ]  # fmt: skip
             _follow(zone, asset, before, settled, reading, [*asked, *range_mw])
         _assert_balance(asset, before, settled, interval)
+        answer = 0.0 if planned is None else answer_mw(planned.frequency_curve, hertz)
+        if answer and not settled.measured:
+            without = deliver(asset, before.state(), wanted - answer, zone.step.hours, at=interval.at)
+            answers[asset.asset_id] = (delivered.power_mw - without.power_mw) * zone.step.hours
         if delivered.shortfall_mwh > 0:
             shortfall[asset.asset_id] = delivered.shortfall_mwh
         after[asset.asset_id] = settled
@@ -123,29 +128,31 @@ def settle_slot(
         started=[a.asset_id for a in zone.assets if type_of(a).started(assets[a.asset_id].state(), power[a.asset_id])],
         observed=observation is not None,
         shortfall_mwh=shortfall,
+        frequency_mwh=answers,
         provisional=is_distrusted(observation),
     )
     return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
 
 
 def follow(
-    planned: Planned, net_mw: float | None, hertz: float | None = None, price_per_mwh: float | None = None
+    planned: Planned, net_mw: float | None, hertz: Shares | None = None, price_per_mwh: float | None = None
 ) -> float:
     """Return the power that a setpoint asks for at what was seen; the planned point without it.
 
-    ``curve(net load) + (price_curve(price) - planned power) + frequency_curve(frequency)``: the net-load curve is drawn
-    at the expected price and the price curve at the expected net load, so their departures from the plan add up.
+    ``curve(net load) + (price_curve(price) - planned power) + mean of frequency_curve(frequency)``: the net-load curve
+    is drawn at the expected price and the price curve at the expected net load, so their departures from the plan add
+    up.
 
     Args:
         planned: The setpoint with its curves.
         net_mw: Measured net load of the served share; None: not measured.
-        hertz: Measured frequency, Hz; None: not measured.
+        hertz: Frequencies seen with their shares of the slot; empty or None: not measured.
         price_per_mwh: Actual price; None: missing.
     """
     power = planned.power_mw if net_mw is None or not planned.curve else at(planned.curve, net_mw)
     if price_per_mwh is not None and planned.price_curve:
         power += at(planned.price_curve, price_per_mwh) - planned.power_mw
-    return power + at(planned.frequency_curve, hertz)
+    return power + answer_mw(planned.frequency_curve, hertz or [])
 
 
 def served_net_mw(zone: Zone, observation: SlotClosed | None) -> float | None:

@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("console.cli.init:init", "Write mapping and fleet for a file: home, commercial site, plant, region."),
     "status": ("console.cli.status:status", "Show workers, lag, newest slot and key figures."),
     "forecast": ("console.cli.stored_tables:forecast", "The last forecast of a zone."),
+    "features": (
+        "console.cli.explain.features:features",
+        "Show the features behind a forecast, as trained and as served.",
+    ),
     "alerts": ("console.cli.alerts:alerts", "List alerts; --since 48h."),
     "ledger": ("console.cli.stored_tables:ledger", "Money by zone and asset."),
     "explain": ("console.cli.explain.decision:explain", "Explain a decision; --why-not prices an alternative."),

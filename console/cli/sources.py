@@ -101,7 +101,7 @@ def simulate(
 
 
 def _send(options: SourceOptions, sending: Sending, common: Common, *, as_json: bool) -> None:
-    from topologies.sources.refit import make_refit
+    from topologies.sources.refit import retraining_of
 
     settings = with_broker(common.settings())
     path = checkpoint_path(settings)
@@ -115,7 +115,7 @@ def _send(options: SourceOptions, sending: Sending, common: Common, *, as_json: 
             else f"going on after {checkpoint.sent:,} records"
         )
     with _stopping() as stop, _progress() as on_progress:
-        state = run_source(options, settings, stop, refit=make_refit, on_progress=on_progress)
+        state = run_source(options, settings, stop, refit=retraining_of, on_progress=on_progress)
     result = {
         "finished": state.finished,
         "records": state.sent,

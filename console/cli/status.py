@@ -9,10 +9,11 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
 from console.local.directory_lock import is_plant_running
 from console.local.summary import ledger_rows, ledger_sums
 from topologies.runtime.status import read_status, worker_fault
-from vpp.domain import iso
+from vpp.domain import Target, iso
+from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.named_queries import ledger_totals
-from vpp.store.tables import ALERTS, DLQ, TELEMETRY
+from vpp.store.tables import ALERTS, DLQ, FORECASTS, TELEMETRY
 
 
 def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
@@ -46,8 +47,35 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
             for span in store.spans(t)
         ]
         run = _run_so_far(store) if ended else None
-    answer({"workers": workers, "tables": tables, "ended_run": run}, as_json=json, render=_render)
+        models = _models(store, settings)
+    document = {"workers": workers, "models": models, "tables": tables, "ended_run": run}
+    answer(document, as_json=json, render=_render)
     return 1 if any(worker["state"] in {"silent", "restarting", "stalled"} for worker in workers) else 0
+
+
+def _models(store: Store, settings: Settings) -> list[dict[str, Any]]:
+    """Return what serves the net load of each zone, and what the zone's last retraining in a run led to."""
+    from models.registry.registry import Registry
+
+    registry = Registry(settings.models_dir)
+    rows = []
+    newest = store.latest(FORECASTS, filters={"target": Target.NET_LOAD.value}, columns=("zone", "source", "model_id"))
+    for zone, source, model_id in dict.fromkeys(newest.values):
+        retrained = [version for version in registry.versions(zone) if version.get("cause")]
+        last: dict[str, Any] = max(retrained, key=lambda version: str(version["until"]), default={})
+        verdict = last.get("verdict") or {}
+        rows.append(
+            {
+                "zone": zone,
+                "source": source,
+                "model_id": model_id,
+                "retrained": last.get("until"),
+                "cause": last.get("cause"),
+                "promoted": verdict.get("promote"),
+                "verdict": verdict.get("reason"),
+            }
+        )
+    return rows
 
 
 def _run_so_far(store: Store) -> dict[str, Any] | None:
@@ -81,6 +109,10 @@ def _render(document: dict[str, Any]) -> None:
         out.print("no worker has run here yet; start with: vpp up")
     else:
         table("Workers", document["workers"][0], [worker.values() for worker in document["workers"]])
+    if document["models"]:
+        out.print()
+        shown = [{**row, "verdict": row["verdict"] or ""} for row in document["models"]]
+        table("Models", shown[0], [row.values() for row in shown])
     if document["tables"]:
         out.print()
         table("Store", document["tables"][0], [row.values() for row in document["tables"]])

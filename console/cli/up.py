@@ -24,7 +24,7 @@ from console.local.prepare import prepare
 from console.local.run_mode import note_mode
 from console.local.summary import summarise
 from console.local.supervisor import Live, Supervisor
-from topologies.sources.options import SourceOptions
+from topologies.sources.options import SourceOptions, note_source
 from vpp.domain import iso
 from vpp.errors import ConfigError, DataError
 from vpp.settings import Settings
@@ -49,7 +49,7 @@ def up(
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None,
     market: Annotated[str | None, Parameter(help="market of all zones")] = None,
-    refit: Annotated[str | None, Parameter(help="retrain every so many days in the run, e.g. 7d")] = None,
+    refit: Annotated[str, Parameter(help="retrain every so many days of the run, and after drift; or none")] = "7d",
     seed: Annotated[int, Parameter(help="seed of the simulator")] = 0,
     faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0,
     train: Annotated[bool, Parameter(help="train a model first where none is cached")] = True,
@@ -112,6 +112,7 @@ def up(
         prepared = replace(prepared, settings=beside.settings)
         refuse_decided_slots(prepared.settings, prepared.zones, options)
         note_mode(prepared.settings, options)
+        note_source(prepared.settings, options)
         with _stopping() as stop:
             summary = _run(
                 prepared.settings, prepared.zones, prepared.source, stop, options, until_done, json, keep, beside

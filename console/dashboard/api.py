@@ -26,6 +26,7 @@ from mcp_server.answers.explanation import DecisionExplanation
 from mcp_server.answers.sanitize import inert
 from mcp_server.queries.context import QuestionError, ReadContext, period
 from mcp_server.queries.explain import explain_decision
+from mcp_server.queries.features import MAX_HISTORY, get_features
 from mcp_server.queries.forecasts import get_forecast
 from mcp_server.queries.health import get_pipeline_health
 from mcp_server.queries.overview import get_overview
@@ -70,6 +71,15 @@ class OfForecast(OfZone):
     target: Literal["net_load", "price"] = "net_load"
     horizon_h: float = Field(default=24.0, gt=0, le=48)
     all_quantiles: bool = False
+
+
+class OfFeatures(OfZone):
+    """Which features of which slot."""
+
+    at: AwareDatetime | None = Field(default=None, description="time in the slot; default: the newest")
+    name: str | None = Field(default=None, max_length=80, description="word in the name; default: all")
+    horizon_min: int | None = Field(default=None, ge=1, le=1440, description="for features of a target")
+    history_slots: int = Field(default=0, ge=0, le=MAX_HISTORY)
 
 
 class OfPerformance(OfPeriod):
@@ -177,6 +187,12 @@ ENDPOINTS = (
     Endpoint(
         "/forecasts", "The newest forecast of net load or price", OfForecast, reading.ForecastAnswer,
         lambda context, p, _: get_forecast(context, p.target, p.zone, p.horizon_h, all_quantiles=p.all_quantiles),
+    ),
+    Endpoint(
+        "/features", "Model features of a slot, as trained and as served", OfFeatures, reading.FeaturesAnswer,
+        lambda context, p, _: get_features(
+            context, p.zone, p.at, [p.name] if p.name else None, p.horizon_min, p.history_slots
+        ),
     ),
     Endpoint("/decisions", "Decisions of a period", OfTable, page_model(DECISIONS), _table(DECISIONS)),
     Endpoint(

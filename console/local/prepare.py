@@ -13,7 +13,7 @@ from agents.assets.registry import type_of
 from console.local.run_history import go_on, keep_under_another_name
 from models.registry.registry import Registry
 from models.registry.trainer import Trainer
-from topologies.sources.feed import Feed
+from topologies.sources.feed import SIMULATED_HISTORY, Feed
 from topologies.sources.feeds.live_feed import LiveFeed, open_source
 from topologies.sources.options import SIMULATION_START, SourceOptions
 from vpp.atomic_file import write_atomic
@@ -197,7 +197,7 @@ def _origin(options: SourceOptions) -> str:
     if options.services:
         return f"live {'+'.join(options.services)}"
     if options.path is None:
-        return f"simulator seed {options.seed}, {options.warm_up_days:g} days"
+        return f"simulator seed {options.seed}, {SIMULATED_HISTORY.days} days"
     stat = options.path.stat()
     return f"{options.path.resolve()} {stat.st_size} {stat.st_mtime_ns} {options.mapping}"
 

@@ -34,6 +34,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         start: First slot of the last start, in the source's own time.
         shift_weeks: Weeks by which the source's times are shifted to now.
         began_at: Wall time of the last start.
+        refit_from: First slot of the first start, which refits are counted from; None in records of older versions.
     """
 
     source: str
@@ -42,6 +43,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     start: datetime
     shift_weeks: int = 0
     began_at: datetime
+    refit_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,9 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     origin = first_slot(options, now) or (_with_warm_up(feed, options) if options.catch_up else feed.first)
     weeks = _weeks_to_now(options, origin, now)
     fresh = RunRecord(
-        source=source, zones=zones, asked_start=options.start, start=origin, shift_weeks=weeks, began_at=now
-    )
+        source=source, zones=zones, asked_start=options.start, start=origin, shift_weeks=weeks, began_at=now,
+        refit_from=origin,
+    )  # fmt: skip
     path = record_path(settings)
     record = read_record(path)
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
@@ -116,7 +119,8 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     if end is not None and following >= end:
         return Continuation(options, last, finished=True)
     _write(path, msgspec.structs.replace(record, start=following, began_at=now))
-    return Continuation(_placed(replace(options, start=following), following, record.shift_weeks), last)
+    options = replace(options, start=following, refit_from=record.refit_from)
+    return Continuation(_placed(options, following, record.shift_weeks), last)
 
 
 def last_settled(store: Store, zones: tuple[str, ...] | None = None) -> datetime | None:

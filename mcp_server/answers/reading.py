@@ -174,6 +174,20 @@ class ForecastAnswer(ToolAnswer):
     truncated: bool = False
 
 
+class FeaturesAnswer(ToolAnswer):
+    """Features of one slot; ``inputs`` are (series or feature, signed channels, value at the slot)."""
+
+    zone: Name | None = None
+    slot: datetime | None = None
+    horizon_min: int | None = None
+    model_id: Name | None = None
+    spec_hash: str | None = None
+    columns: list[str] = []
+    features: Points = []
+    history: dict[str, Points] = Field(default={}, description="by feature: slot, trained, served")
+    truncated: bool = False
+
+
 class RampStep(SanitizedModel):
     """The expected change of net load over one step, which has a forecast of its own."""
 

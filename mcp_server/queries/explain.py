@@ -11,7 +11,7 @@ from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, 
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.messages import Decision
-from vpp.store.decisions import by_id, decision_at, newest, setpoints_of
+from vpp.store.decisions import by_id, decision_at, frequency_answers, newest, setpoints_of
 from vpp.store.tables import DECISIONS
 
 MAX_ORDERS = 10
@@ -76,7 +76,12 @@ def _explained(context: ReadContext, zone: str, decision: Decision) -> DecisionE
         for_slot=decision.for_slot,
         engine=decision.engine,
         binding=decision.binding,
-        story=story(decision, setpoints_of(context.store, decision), context.config(zone)),
+        story=story(
+            decision,
+            setpoints_of(context.store, decision),
+            context.config(zone),
+            frequency_answers(context.store, decision),
+        ),
         setpoints=_setpoints(context, decision),
         currency=context.currency(zone),
         costs={name: value for name, value in decision.costs.items() if value},

@@ -156,22 +156,6 @@ def add_reading_tools(server: FastMCP, context: ReadContext) -> dict[str, dict[s
         """Settled money: revenue, costs, penalties and those avoided, battery cycles; forecast scores (default 7 d)."""
         return performance.get_performance(context, zone, start, end, by)
 
-    def get_pipeline_health(
-        topology: Annotated[str | None, Field(description="telemetry ... storage", max_length=40)] = None,
-    ) -> reading.Health:
-        """Workers, lag, store, feature and forecast readiness by zone, dead letters. Use when data look old."""
-        return health.get_pipeline_health(context, topology)
-
-    def peek_topic(
-        topic: Annotated[str, Field(description="telemetry, forecasts, bids, setpoints, dlq, ...", max_length=60)],
-        start: Annotated[str, Field(description="tail, an ISO time, or partition:offset", max_length=40)] = "tail",
-        key: Annotated[str | None, Field(description="only this zone", max_length=80)] = None,
-        limit: Annotated[int, Field(ge=1, le=50)] = 5,
-        timeout_s: Annotated[float, Field(gt=0, le=5)] = 3.0,
-    ) -> reading.TopicPeek:
-        """Records of a Kafka topic, decoded; joins no group and commits nothing."""
-        return topics.peek_topic(context, topic, start, key, limit, timeout_s)
-
     def explain_decision(
         zone: Zone = None,
         decision_id: Annotated[str | None, Field(max_length=60)] = None,
@@ -199,9 +183,34 @@ def add_reading_tools(server: FastMCP, context: ReadContext) -> dict[str, dict[s
         (get_forecast, "Forecast"),
         (predict_ramp, "Predict ramp"),
         (get_performance, "Performance"),
-        (get_pipeline_health, "Pipeline health"),
-        (peek_topic, "Peek topic"),
         (explain_decision, "Explain decision"),
         (search_rules, "Search rules"),
+    )
+    own = {function.__name__: add_tool(server, function, READ, title) for function, title in tools}
+    return own | _add_pipeline_tools(server, context)
+
+
+def _add_pipeline_tools(server: FastMCP, context: ReadContext) -> dict[str, dict[str, Any]]:
+    """Register the tools that look into the pipeline: its health and its records."""
+
+    def get_pipeline_health(
+        topology: Annotated[str | None, Field(description="telemetry ... storage", max_length=40)] = None,
+    ) -> reading.Health:
+        """Workers, lag, store, feature and forecast readiness by zone, dead letters. Use when data look old."""
+        return health.get_pipeline_health(context, topology)
+
+    def peek_topic(
+        topic: Annotated[str, Field(description="telemetry, forecasts, bids, setpoints, dlq, ...", max_length=60)],
+        start: Annotated[str, Field(description="tail, an ISO time, or partition:offset", max_length=40)] = "tail",
+        key: Annotated[str | None, Field(description="only this zone", max_length=80)] = None,
+        limit: Annotated[int, Field(ge=1, le=50)] = 5,
+        timeout_s: Annotated[float, Field(gt=0, le=5)] = 3.0,
+    ) -> reading.TopicPeek:
+        """Records of a Kafka topic, decoded; joins no group and commits nothing."""
+        return topics.peek_topic(context, topic, start, key, limit, timeout_s)
+
+    tools = (
+        (get_pipeline_health, "Pipeline health"),
+        (peek_topic, "Peek topic"),
     )
     return {function.__name__: add_tool(server, function, READ, title) for function, title in tools}

@@ -13,7 +13,7 @@ from fastmcp.server.auth import require_scopes
 from mcp_types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
 
 from mcp_server.answers.sanitize import NAME_CHARS, plain
-from mcp_server.queries import assets, overview, rules, topics
+from mcp_server.queries import assets, features, overview, rules, topics
 from mcp_server.queries.context import ReadContext
 from mcp_server.security.auth import OPERATE
 from vpp.errors import VppError, nearest_hint
@@ -43,6 +43,11 @@ def add_resources(server: FastMCP, context: ReadContext, schemas: Mapping[str, d
     def topic_schema(topic: str) -> str:
         """What a topic carries: use, writers, readers, JSON schema."""
         return _readable(lambda: json.dumps(topics.topic_schema(context, topic)))
+
+    @server.resource("vpp://features/{zone}/{time}", name="features", title="Model features", mime_type=JSON)
+    def zone_features(zone: str, time: str) -> str:
+        """Model features of the slot that holds a time (ISO 8601 UTC, or latest), as trained and as served."""
+        return _readable(lambda: features.features_at(context, zone, time).model_dump_json())
 
     @server.resource("vpp://rules/{clause}", name="rule", title="Rule", mime_type="text/markdown")
     def rule(clause: str) -> str:

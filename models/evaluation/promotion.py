@@ -91,13 +91,20 @@ class PromotionVerdict:
 
 
 def judge(
-    frame: pd.DataFrame, zone: Zone, in_force: ServedModel | None, until: datetime, progress: Progress = no_progress
+    frame: pd.DataFrame,
+    zone: Zone,
+    in_force: ServedModel | None,
+    until: datetime,
+    progress: Progress = no_progress,
+    *,
+    challenger: ServedModel | None = None,
+    min_days: int = MIN_HOLDOUT_DAYS,
 ) -> PromotionVerdict:
     """Compare what is trained now with the model in force, on recent days that neither has seen.
 
     The challenger is a model trained as the new one is, but on the rows before those days only. They are the last four
-    weeks, or the last half of the age of the model in force where that is less, but at least a week. To be promoted
-    the challenger must be better at one target and worse at none.
+    weeks, or the last half of the age of the model in force where that is less, but at least ``min_days``. To be
+    promoted the challenger must be better at one target and worse at none.
 
     Args:
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing.
@@ -105,44 +112,65 @@ def judge(
         in_force: The model that a new one would replace; None: the named fallbacks serve.
         until: End of the data (exclusive, aware UTC).
         progress: Told the share done and what is going on.
+        challenger: A model that was trained so some time ago; the days since its training are compared, at most four
+            weeks. None: one is trained here.
+        min_days: Fewest days of a comparison.
     """
     against = FALLBACK if in_force is None else in_force.model_id
-    days, why_not = _holdout(frame, in_force, until)
-    if days < MIN_HOLDOUT_DAYS:
+    if challenger is None:
+        days, why_not = _holdout(frame, in_force, until, min_days)
+    else:
+        age = (until - datetime.fromisoformat(str(challenger.metadata["until"]))).days
+        days, why_not = min(age, HOLDOUT_DAYS), f"the challenger has not seen the last {age} days, too few to compare"
+    if days < min_days:
         return PromotionVerdict(False, why_not, against)
     begin = until - timedelta(days=days)
-    try:
-        parts, metadata = Trainer(zone, lambda share, text: progress(0.6 * share, text)).train(frame, begin)
-    except DataError:
-        return PromotionVerdict(
-            False, f"there are too few rows before the last {days} days to train a challenger on", against
-        )
-    challenger = assemble(parts, identified(parts, metadata))
-    rows = with_net_load(frame, zone)
-    comparisons = {}
-    for n, target in enumerate(_targets(rows, begin, until)):
-        options = BacktestOptions(target, begin, begin, until, None)
-        runs = []
-        for m, model in enumerate((challenger, in_force)):
-            progress(0.6 + 0.2 * n + 0.1 * m, f"comparing {target.value.replace('_', ' ')}")
-            runs.append(replay_model(rows, zone, options, model))
-        losses = daily_losses(*runs)
-        if not np.isnan(losses[0] + losses[1]).all():
-            comparisons[target.value] = compare(*losses)
+    if challenger is None:
+        try:
+            parts, metadata = Trainer(zone, lambda share, text: progress(0.6 * share, text)).train(frame, begin)
+        except DataError:
+            return PromotionVerdict(
+                False, f"there are too few rows before the last {days} days to train a challenger on", against
+            )
+        challenger = assemble(parts, identified(parts, metadata))
+    comparisons = _contest(frame, zone, (challenger, in_force), begin, until, progress)
     if not comparisons:
         return PromotionVerdict(False, f"the last {days} days hold neither net load nor price", against)
     return _verdict(comparisons, against, days, begin, until)
 
 
-def _holdout(frame: pd.DataFrame, in_force: ServedModel | None, until: datetime) -> tuple[int, str]:
+def _contest(
+    frame: pd.DataFrame,
+    zone: Zone,
+    models: tuple[ServedModel, ServedModel | None],
+    begin: datetime,
+    until: datetime,
+    progress: Progress,
+) -> dict[str, Comparison]:
+    """Return the comparison of the challenger and the model in force by target, where both forecast anything."""
+    rows = with_net_load(frame, zone)
+    comparisons = {}
+    for n, target in enumerate(_targets(rows, begin, until)):
+        options = BacktestOptions(target, begin, begin, until, None)
+        runs = []
+        for m, model in enumerate(models):
+            progress(0.6 + 0.2 * n + 0.1 * m, f"comparing {target.value.replace('_', ' ')}")
+            runs.append(replay_model(rows, zone, options, model))
+        losses = daily_losses(*runs)
+        if not np.isnan(losses[0] + losses[1]).all():
+            comparisons[target.value] = compare(*losses)
+    return comparisons
+
+
+def _holdout(frame: pd.DataFrame, in_force: ServedModel | None, until: datetime, min_days: int) -> tuple[int, str]:
     """Return how many days neither has seen, and what to say where they are too few."""
     if in_force is None:
         days = (until - frame.index[0].to_pydatetime()).days // 4
         return min(days, HOLDOUT_DAYS), f"{days * 4} days of history are too few to hold some back for a comparison"
     age = (until - datetime.fromisoformat(str(in_force.metadata["until"]))).days
     why_not = (
-        f"the model in force knows all but the last {max(age, 0)} days; two weeks that it has not seen are needed to "
-        "compare"
+        f"the model in force knows all but the last {max(age, 0)} days; {2 * min_days} days that it has not seen are "
+        "needed to compare"
     )
     return min(age // 2, HOLDOUT_DAYS), why_not
 

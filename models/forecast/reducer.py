@@ -13,7 +13,7 @@ from features.compute import RingFeatures
 from models.forecast.guarding import follow
 from models.forecast.net_load_target import NetLoadTarget
 from models.forecast.price_target import PriceTarget
-from models.forecast.scoring import drift_alert, skill_message
+from models.forecast.scoring import drift_alert, retraining_alert, skill_message
 from models.forecast.state import EACH_SLOT, ForecastState, load_state, new_state, state_changes
 from models.forecast.target import TargetForecaster
 from models.served import ServedModel
@@ -194,14 +194,15 @@ class ForecastReducer:
 
     def _promote(self, state: ForecastState, message: Promotion) -> list[Output]:
         wanted = (message.model_id, message.sha256)
+        outputs = [Output(ALERTS.name, retraining_alert(message))] if message.cause == "drift" else []
         if state.head.model == wanted:
-            return []
+            return outputs
         state.head.model = wanted
         state.changed.mark(EACH_SLOT)
         state.served = None
         error = self._fetch(state)
         if error is None:
-            return []
+            return outputs
         alert = Alert(
             zone=message.zone,
             slot=message.available_at,
@@ -212,7 +213,7 @@ class ForecastReducer:
             effect=AlertEffect.FALLBACK_FORECAST,
             text=f"model {message.model_id} cannot be served: {error}",
         )
-        return [Output(ALERTS.name, alert)]
+        return [*outputs, Output(ALERTS.name, alert)]
 
     def _fetch(self, state: ForecastState) -> ModelError | None:
         """Load the model in force; on failure the fallbacks serve until the next promotion or restart."""

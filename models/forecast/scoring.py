@@ -20,7 +20,7 @@ from models.forecast.scoreboard import (
 from models.net_load.trailing_errors import Residuals, enter_matured
 from vpp.domain import NET_LOAD, Target
 from vpp.fleet.schema import Zone
-from vpp.messages import Alert, AlertCode, AlertEffect, Skill
+from vpp.messages import Alert, AlertCode, AlertEffect, Promotion, Skill
 from vpp.numerics.arrays import Floats, Ints
 
 DRIFT_COVERAGE_DAY, DRIFT_COVERAGE_TWO_DAYS = 0.5, 0.7
@@ -134,6 +134,26 @@ def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Wait
         channel=NET_LOAD,
         text="net load: the newest value is far from its forecast; check the meter and its unit",
         values={"net_load_mw": written(actual), "q05_mw": written(low), "q95_mw": written(high)},
+    )
+
+
+def retraining_alert(promotion: Promotion) -> Alert:
+    """Return what became of a retraining that drift led to.
+
+    Args:
+        promotion: The model in force after it, the version that it made, and the verdict on the two.
+    """
+    zone, at, trained = promotion.zone, promotion.available_at, promotion.trained
+    outcome = f"{trained} serves from now on" if trained == promotion.model_id else f"{promotion.model_id} serves on"
+    result = f"retrained as {trained}" if trained else "nothing could be trained"
+    return Alert(
+        zone=zone,
+        slot=at,
+        alert_id=f"{zone}-retrained-{at:%Y%m%dT%H%M}",
+        severity="info",
+        topic="model",
+        code=AlertCode.RETRAINED,
+        text=f"drift: {result}; {outcome}: {promotion.verdict}",
     )
 
 

@@ -13,7 +13,7 @@ from tests.worlds.synthetic import make_frame
 from topologies.runtime.in_process import Chain, outputs_of
 from topologies.sources.availability_order import Refits, Window, replay_messages
 from topologies.sources.feed import open_file
-from topologies.sources.refit import make_refit
+from topologies.sources.refit import Retraining
 from vpp.domain import QUANTILE_NAMES, Target
 from vpp.files.availability import MAX_LEAD
 from vpp.messages import Forecast
@@ -34,7 +34,7 @@ def test_the_stream_gives_the_forecasts_of_the_backtest(tmp_path: Path) -> None:
     registry.promote(registry.save(*Trainer(zone).train(feed.frame("T", LIVE + MAX_LEAD), LIVE)).model_id)
 
     window = Window(start=LIVE, end=END, warm_up=timedelta(days=60))
-    refits = Refits(make_refit(feed, settings, LIVE, EVERY), EVERY)
+    refits = Refits(Retraining(feed, settings, LIVE, EVERY, compare=False), EVERY)
     messages = replay_messages(
         feed.chunks(window.first_row, window.read_until), feed.zones, window=window, refits=refits
     )

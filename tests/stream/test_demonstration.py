@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -15,8 +16,8 @@ from topologies.runtime.in_process import Chain
 from topologies.sources.feed import Feed
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed
 from topologies.sources.process import SourceRun
-from topologies.sources.refit import make_refit
-from vpp.messages import Alert, Message
+from topologies.sources.refit import Retraining
+from vpp.messages import Alert, Forecast, Message
 from vpp.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -27,16 +28,19 @@ TRUE_SHARE = 0.5
 
 
 class Outbox:
-    """Feeds the chain and keeps alerts."""
+    """Feeds the chain; keeps alerts, and what prices are forecast by."""
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         self.alerts: list[Alert] = []
+        self.price_sources: dict[str, set[str]] = {}
 
     def send(self, message: Message) -> None:
         for output in self._chain.feed(message):
             if isinstance(output.message, Alert):
                 self.alerts.append(output.message)
+            if isinstance(output.message, Forecast) and output.message.price is not None:
+                self.price_sources.setdefault(output.message.zone, set()).add(output.message.price.source)
 
     def flush(self) -> None:
         """Do nothing: every record has been processed."""
@@ -57,7 +61,7 @@ def is_true(alert: Alert, actual: pd.Series[float]) -> bool:
 
 
 def test_the_default_run_raises_no_false_alarm_in_48_hours(tmp_path: Path) -> None:
-    options = SourceOptions(kind="simulate", end=END)
+    options = SourceOptions(kind="simulate", end=END, speed=math.inf)
     place = make_place(tmp_path)
     recall_models(place)
     prepared = prepare(options, Settings(data_dir=place.settings.data_dir), train=True, say=lambda _: None)
@@ -66,10 +70,12 @@ def test_the_default_run_raises_no_false_alarm_in_48_hours(tmp_path: Path) -> No
     outbox = Outbox(Chain(prepared.settings, dict(feed.zones).get))
     run = SourceRun(
         options=options, feed=feed, outbox=outbox, checkpoint_path=tmp_path / "checkpoint.json", stop=Event(),
-        refit=make_refit(feed, prepared.settings, SIMULATION_START),
+        refit=Retraining(feed, prepared.settings, SIMULATION_START),
     )  # fmt: skip
     run.run(SIMULATION_START)
     actual = {zone: net_load(feed, zone) for zone in prepared.zones}
     false = [alert.text for alert in outbox.alerts if alert.topic != "ramp" or not is_true(alert, actual[alert.zone])]
     assert false == []
     assert {alert.zone for alert in outbox.alerts} == set(prepared.zones)
+    assert set(outbox.price_sources) == set(prepared.zones)
+    assert all("model" in sources <= {"model", "published"} for sources in outbox.price_sources.values())

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -57,13 +57,35 @@ class Window:
         return None if self.end is None else self.end + MAX_LEAD
 
 
+class Drift(Protocol):
+    """What retrains models out of turn, where forecasts have drifted."""
+
+    def zones(self, now: datetime) -> Iterable[str]:
+        """Return the zones that are due at a run clock (shifted as what is sent)."""
+        ...
+
+    def retrain(self, zone: Zone, now: datetime) -> Promotion | None:
+        """Retrain a zone on rows before ``now`` (unshifted), and return what came of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Refits:
-    """When the hook is called: at the window's start and every ``every`` after it, from ``since`` on (for a resume)."""
+    """When models are asked for.
+
+    Attributes:
+        hook: Called at the window's start and every ``every`` after it.
+        every: Time between refits; None: none after the start.
+        since: From when on it is called, for a resume.
+        anchor: Where refits are counted from, for a run that goes on; None: the window's start.
+        drift: Asked each time the clock moves on; None: refits come by the calendar alone.
+    """
 
     hook: Refit
     every: timedelta | None = None
     since: datetime | None = None
+    anchor: datetime | None = None
+    drift: Drift | None = None
 
 
 def replay_messages(
@@ -104,29 +126,48 @@ def replay_messages(
         yield End(zone=name, producer=PRODUCER, last_slot=None if last is None else last + merge.window.shift)
 
 
+def refit_times(start: datetime, every: timedelta | None, anchor: datetime | None = None) -> Iterator[datetime]:
+    """Yield the start of a run, then every refit after it, counted from ``anchor`` (by default the start)."""
+    yield start
+    if every is None:
+        return
+    first = anchor or start
+    n = (start - first) // every + 1
+    while True:
+        yield first + n * every
+        n += 1
+
+
 class _RefitPlan:
     def __init__(self, refits: Refits, zones: Mapping[str, Zone]) -> None:
         self._refits = refits
         self._zones = zones
+        self._times: Iterator[datetime] | None = None
         self._next: datetime | None = None
-        self._done = False
+        self._last: datetime | None = None
 
     def before(self, when: datetime, merge: _Merge) -> Iterator[Promotion]:
         """Yield the promotions that are due before a record available at ``when``."""
-        if self._next is None:
-            self._next = merge.start
-        while not self._done and self._next is not None and when > self._next:
-            now = self._next
+        if self._times is None:
+            if merge.start is None:
+                return
+            self._times = refit_times(merge.start, self._refits.every, self._refits.anchor)
+            self._next = next(self._times)
+        while self._next is not None and when > self._next:
+            now, self._next = self._next, next(self._times, None)
             if self._refits.since is None or now >= self._refits.since:
                 for name in sorted(self._zones):
-                    promotion = self._refits.hook(self._zones[name], now)
-                    if promotion is not None:
-                        at = now + merge.window.shift
-                        yield msgspec.structs.replace(promotion, available_at=at, sent_at=at)
-            if self._refits.every is None:
-                self._done = True
-            else:
-                self._next = now + self._refits.every
+                    yield from _sent(self._refits.hook(self._zones[name], now), now, merge)
+        if self._last is not None and when > self._last and self._refits.drift is not None:
+            for name in sorted(set(self._refits.drift.zones(self._last + merge.window.shift)) & set(self._zones)):
+                yield from _sent(self._refits.drift.retrain(self._zones[name], self._last), self._last, merge)
+        self._last = when
+
+
+def _sent(promotion: Promotion | None, now: datetime, merge: _Merge) -> Iterator[Promotion]:
+    if promotion is not None:
+        at = now + merge.window.shift
+        yield msgspec.structs.replace(promotion, available_at=at, sent_at=at)
 
 
 @dataclass(slots=True)

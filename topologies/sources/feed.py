@@ -14,6 +14,7 @@ import pandas as pd
 
 from topologies.sources.simulator import CHANNELS, Simulator
 from vpp.atomic_file import write_atomic
+from vpp.domain import FREQUENCY
 from vpp.errors import ConfigError, DataError
 from vpp.files.availability import is_published
 from vpp.files.mapping import Mapping as ColumnMapping
@@ -21,6 +22,9 @@ from vpp.files.reader import FileInfo, inspect_file, iter_chunks, read_frame
 from vpp.files.zone_fitting import Overrides, zone_for, zones_for_file
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Fleet, Zone
+
+SIMULATED_HISTORY = timedelta(days=112)
+"""Simulated rows before a run's start: enough for every model, day-ahead prices with their intervals included."""
 
 
 class Feed(Protocol):
@@ -57,6 +61,10 @@ class Feed(Protocol):
 
     def frame(self, zone: str, end: datetime, start: datetime | None = None) -> pd.DataFrame:
         """Return what was published or measured of one zone before ``end``, and of its neighbours what is published."""
+        ...
+
+    def swings(self, at_s: float, every_s: float) -> dict[str, float]:
+        """Return by channel how far a tick that ends at ``at_s`` (s since 1970) lies from its slot's mean."""
         ...
 
 
@@ -111,6 +119,10 @@ class FileFeed:
             info=self.info,
         )
 
+    def swings(self, at_s: float, every_s: float) -> dict[str, float]:
+        """Return nothing: a file knows no more than its slots' means."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatorFeed:
@@ -134,6 +146,10 @@ class SimulatorFeed:
     def frame(self, zone: str, end: datetime, start: datetime | None = None) -> pd.DataFrame:
         """Return the zone's rows before ``end``."""
         return self.simulator.frame(self.zones[zone], max(start or self.first, self.first), end)
+
+    def swings(self, at_s: float, every_s: float) -> dict[str, float]:
+        """Return the swing of the grid's frequency."""
+        return {FREQUENCY: self.simulator.frequency_swing_hz(at_s, every_s)}
 
 
 def open_file(
@@ -193,7 +209,7 @@ def open_simulator(
     names: tuple[str, ...],
     *,
     start: datetime,
-    history: timedelta,
+    history: timedelta = SIMULATED_HISTORY,
     seed: int = 0,
     step_min: int = 30,
     own: Fleet | None = None,
@@ -205,7 +221,7 @@ def open_simulator(
     Args:
         names: Zones to simulate.
         start: First live slot.
-        history: Length of the rows before ``start``.
+        history: Length of the rows before ``start``, to train on.
         seed: Seed of weather and load.
         step_min: Length of a slot in minutes.
         own: The user's fleet.

@@ -30,6 +30,8 @@ class LiveTicks:
     def due(self, wall_s: float) -> list[Observation]:
         """Return one tick per zone where a new tick has ended, else none; measured values only, each its slot's mean.
 
+        What the feed knows of single ticks (``Feed.swings``) moves them about that mean.
+
         Args:
             wall_s: Wall time in seconds since 1970.
         """
@@ -38,9 +40,14 @@ class LiveTicks:
             return []
         self._last = end
         start, now = datetime.fromtimestamp(end - self.every_s, UTC), datetime.fromtimestamp(end, UTC)
+        swings = self.feed.swings(end - self.shift.total_seconds(), self.every_s)
         return [
             Observation(
-                zone=name, slot=start, values=self._slot_values(name, start), duration_s=self.every_s, sent_at=now
+                zone=name,
+                slot=start,
+                values=_swung(self._slot_values(name, start), swings),
+                duration_s=self.every_s,
+                sent_at=now,
             )
             for name in sorted(self.feed.zones)
         ]
@@ -60,3 +67,7 @@ class LiveTicks:
             }
             held = self._values[name] = (slot, values)
         return held[1]
+
+
+def _swung(values: dict[str, float | None], swings: dict[str, float]) -> dict[str, float | None]:
+    return {c: value if value is None or c not in swings else value + swings[c] for c, value in values.items()}

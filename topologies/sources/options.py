@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +14,10 @@ from typing import Literal
 
 from topologies.sources.availability_order import WARM_UP, Window
 from topologies.sources.faults import Faults
-from topologies.sources.feed import Feed, open_file, open_simulator
+from topologies.sources.feed import SIMULATED_HISTORY, Feed, open_file, open_simulator
 from topologies.sources.pace import speed_of, whole_weeks
 from topologies.sources.simulator import simulated_names
+from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.files.zone_fitting import Overrides
@@ -52,6 +54,7 @@ class SourceOptions:
         market: Market of all zones, by name or by when the price is known.
         warm_up_days: Days of earlier rows sent as history.
         refit_days: Days between refits of the model; None: none after the first.
+        refit_from: Where refits are counted from; None: the first slot.
         seed: Seed of the simulator and of faults.
         step_min: Slot length of the simulator.
         faults: Chance per slot of each telemetry fault.
@@ -74,6 +77,7 @@ class SourceOptions:
     market: str | None = None
     warm_up_days: float = WARM_UP / timedelta(days=1)
     refit_days: float | None = None
+    refit_from: datetime | None = None
     seed: int = 0
     step_min: int = 30
     faults: float = 0.0
@@ -95,6 +99,7 @@ class SourceOptions:
             "--market": self.market,
             "--warm-up-days": self.warm_up_days,
             "--refit-days": self.refit_days,
+            "--refit-from": self.refit_from and iso(self.refit_from),
             "--shift-weeks": self.shift_weeks,
         }
         if self.kind == "simulate":
@@ -142,6 +147,7 @@ def parse_options(kind: SourceKind, argv: Sequence[str] | None = None) -> Source
     parser.add_argument("--market")
     parser.add_argument("--warm-up-days", type=float, default=WARM_UP / timedelta(days=1))
     parser.add_argument("--refit-days", type=float)
+    parser.add_argument("--refit-from", type=_time, help="time that refits are counted from, UTC")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--step", type=int, dest="step_min", default=30, help="slot length of the simulator, minutes")
     parser.add_argument("--faults", type=float, default=0.0, help="chance per slot of each telemetry fault")
@@ -172,7 +178,7 @@ def open_feed(options: SourceOptions, settings: Settings) -> Feed:
         return open_simulator(
             options.zones or tuple(simulated_names(2)),
             start=options.start or SIMULATION_START,
-            history=timedelta(days=options.warm_up_days),
+            history=max(SIMULATED_HISTORY, timedelta(days=options.warm_up_days)),
             seed=options.seed,
             step_min=options.step_min,
             own=own,
@@ -226,6 +232,26 @@ def pace_of(options: SourceOptions, step_min: int, settings_pulse_s: float) -> f
 def faults_of(options: SourceOptions) -> Faults:
     """Return the faults that are asked for."""
     return Faults.all_at(options.faults, options.seed)
+
+
+def note_source(settings: Settings, options: SourceOptions) -> None:
+    """Write down what the run's source was asked for, for those who read its rows again."""
+    path = _noted_path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps({"kind": options.kind, "arguments": options.arguments()}))
+
+
+def noted_source(settings: Settings) -> SourceOptions | None:
+    """Return what the run's source was asked for, None where nobody noted it."""
+    try:
+        noted = json.loads(_noted_path(settings).read_text(encoding="utf-8"))
+        return parse_options(noted["kind"], noted["arguments"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _noted_path(settings: Settings) -> Path:
+    return settings.data_dir / "run" / (settings.run or "default") / "source.json"
 
 
 def _time(text: str) -> datetime:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import msgspec
 
 from topologies.runtime.parent_watch import end_with_supervisor
-from topologies.sources.availability_order import Refit, Refits, replay_messages
+from topologies.sources.availability_order import Drift, Refit, Refits, replay_messages
 from topologies.sources.faults import with_faults
 from topologies.sources.feed import Feed
 from topologies.sources.live_ticks import LiveTicks
@@ -50,8 +50,17 @@ CHECKPOINT_EVERY_S = 1.0
 CHECKPOINT_EVERY = 200  # well within the week of slots that the intake remembers, so a repeat is known as one
 FLUSH_S = 30.0
 
-MakeRefit = Callable[[Feed, Settings, datetime, timedelta | None], Refit]
-"""Makes the hook of a run from its rows, the settings, its first slot and the time between refits."""
+
+class Retrains(Drift, Protocol):
+    """Promotes models by the calendar and after drift."""
+
+    def __call__(self, zone: Zone, now: datetime) -> Promotion | None:
+        """Return the promotion of a refit, None to keep the model in force."""
+        ...
+
+
+MakeRefit = Callable[[Feed, Settings, datetime, SourceOptions], Retrains]
+"""Makes what promotes the models of a run, from its rows, the settings, its first slot and the options."""
 
 
 class RunSource(Protocol):
@@ -163,6 +172,7 @@ class SourceRun:
         stop: Set to end the run: it flushes and keeps its place.
         pulse_s: Seconds per step of a live run where the options do not say.
         refit: Promotes models at refit slots.
+        drift: Retrains models out of turn.
         clock_path: Where the run clock is written for ticker and gateways, None for nowhere.
         on_progress: Called about once a second.
     """
@@ -174,6 +184,7 @@ class SourceRun:
     stop: Event
     pulse_s: float = 5.0
     refit: Refit | None = None
+    drift: Drift | None = None
     clock_path: Path | None = None
     on_progress: Callable[[Checkpoint], None] | None = None
     _ticks: LiveTicks = field(init=False)
@@ -226,10 +237,16 @@ class SourceRun:
             self.feed.zones,
             window=window,
             neighbours=self.feed.neighbours,
-            refits=Refits(self._refit_after_keeping(state, self.refit), every, state.run_at) if self.refit else None,
+            refits=self._refits(state, every),
         )
         faults = faults_of(self.options)
         return with_faults(messages, faults) if faults.any else messages
+
+    def _refits(self, state: Checkpoint, every: timedelta | None) -> Refits | None:
+        if self.refit is None:
+            return None
+        hook = self._refit_after_keeping(state, self.refit)
+        return Refits(hook, every, state.run_at, self.options.refit_from, self.drift)
 
     def _refit_after_keeping(self, state: Checkpoint, refit: Refit) -> Refit:
         def hook(zone: Zone, now: datetime) -> Promotion | None:
@@ -321,6 +338,7 @@ def run_source(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     start = window_of(options, feed, now).start or feed.first
+    retraining = refit(feed, settings, start, options) if refit else None
     run = SourceRun(
         options=options,
         feed=feed,
@@ -328,7 +346,8 @@ def run_source(
         checkpoint_path=checkpoint_path(settings),
         stop=stop,
         pulse_s=settings.live.pulse_s,
-        refit=refit(feed, settings, start, _every(options)) if refit else None,
+        refit=retraining,
+        drift=retraining,
         clock_path=clock_path(settings) if options.live or options.catch_up or settings.devices else None,
         on_progress=on_progress,
     )
@@ -359,9 +378,9 @@ def main(kind: SourceKind, argv: Sequence[str] | None = None, run: RunSource | N
 
 
 def _refit() -> MakeRefit:
-    from topologies.sources.refit import make_refit  # models load only where they are trained
+    from topologies.sources.refit import retraining_of  # models load only where they are trained
 
-    return make_refit
+    return retraining_of
 
 
 def _every(options: SourceOptions) -> timedelta | None:

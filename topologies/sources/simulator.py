@@ -7,6 +7,7 @@ the same rows whatever was generated before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from topologies.sources import weather as w
-from topologies.sources.noise import EVERYWHERE, place_code, slow, white_span
+from topologies.sources.noise import EVERYWHERE, place_code, slow, white, white_span
 from vpp.domain import FREQUENCY, LOAD, PRICE, SOLAR, WIND
 from vpp.files.availability import ASSET_MARK
 from vpp.fleet.schema import Zone
@@ -148,6 +149,29 @@ class Simulator:
         wobble = self._slots(EVERYWHERE, w.GRID, span)
         hour_edge = 0.012 * np.cos(np.pi * (span.hours % 1.0))
         return np.asarray(np.round(50.0 + 0.008 * wobble + hour_edge, 4), dtype=np.float64)
+
+    def frequency_swing_hz(self, at_s: float, every_s: float) -> float:
+        """Return how far the frequency of a tick lies from its slot's mean: noise, and now and then a lost unit.
+
+        In half of all hours a unit trips, or in one of five cases a large load: a step of 0.12 Hz on average, at most
+        0.8 Hz, which the grid makes good with a time constant of a minute.
+
+        Args:
+            at_s: End of the tick in seconds since 1970.
+            every_s: Length of a tick.
+        """
+        per_day = round(86_400.0 / every_s)
+        day, in_day_s = divmod(at_s, 86_400.0)
+        noise = white(self.seed, EVERYWHERE, w.GRID_TICKS, int(day), per_day)[int(in_day_s // every_s) % per_day]
+        swing = 0.01 * float(noise)
+        for hour in (int(at_s // 3600.0) - 1, int(at_s // 3600.0)):
+            chance = np.random.default_rng([self.seed, EVERYWHERE, w.GRID_EVENTS, hour])
+            trips, second, depth, is_load = chance.uniform(size=4)
+            since_s = at_s - hour * 3600.0 - 3600.0 * second
+            if trips < 0.5 and since_s >= 0.0:
+                step_hz = min(-0.12 * math.log(1.0 - depth), 0.8)
+                swing += (1.0 if is_load < 0.2 else -1.0) * step_hz * math.exp(-since_s / 60.0)
+        return round(swing, 4)
 
     def _slots(self, place: int, stream: int, span: _Span) -> Floats:
         day, offset = divmod(span.first, span.per_day)

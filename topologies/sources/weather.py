@@ -16,6 +16,7 @@ from topologies.sources.noise import place_code, shared, slow
 from vpp.numerics.arrays import Floats
 
 CLOUD, WIND, WARMTH, CLOUD_ERROR, WIND_ERROR, LOAD_ERROR, LOAD_NOISE, PRICE_NOISE, FUEL, TURBULENCE, GRID = range(1, 12)
+GRID_TICKS, GRID_EVENTS = 12, 13
 """Streams of noise, one per quantity."""
 
 

@@ -38,6 +38,7 @@ class AlertCode(StrEnum):
     INTERVAL_TOO_NARROW = "interval_too_narrow"
     SKILL_LOST = "skill_lost"
     MODEL_UNUSABLE = "model_unusable"
+    RETRAINED = "retrained"
     # orders
     ORDER_REFUSED = "order_refused"
     ORDER_STOPPED = "order_stopped"

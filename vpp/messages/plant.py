@@ -52,6 +52,7 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger", omit_defaults
     ``pnl = revenue - wear_cost - fuel_cost - start_cost - penalty``. A null price gives a null revenue, which counts as
     nothing in ``pnl`` until a correction brings it. ``revision`` 0 is the first entry; a correction is the difference.
     ``provisional``: net load of the slot is not believed and what the forecast says stands in its place.
+    ``frequency_mwh``: the part of ``energy_mwh`` that the asset's own answer to frequency added.
     """
 
     slot: Time
@@ -68,6 +69,7 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger", omit_defaults
     pnl: float
     currency: str
     provisional: bool = False
+    frequency_mwh: float = 0.0
 
 
 class Trade(Record, kw_only=True, frozen=True, tag="trade"):

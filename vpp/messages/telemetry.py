@@ -60,12 +60,20 @@ class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_def
 
 
 class Promotion(Record, kw_only=True, frozen=True, tag="promotion", omit_defaults=True):
-    """The model in force for this zone from the next slot closed on; the registry holds the artifact."""
+    """The model in force for this zone from the next slot closed on; the registry holds the artifact.
+
+    ``cause``: why it was retrained, ``schedule`` or ``drift``; empty where a run starts or a person chose. ``trained``:
+    the version that the retraining made; another than ``model_id`` where the model in force stays. ``verdict``: what
+    the comparison of the two said.
+    """
 
     available_at: Time
     model_id: str
     sha256: str
     sent_at: Time | None = None
+    cause: str = ""
+    trained: str = ""
+    verdict: str = ""
 
 
 class Deadline(Record, kw_only=True, frozen=True, tag="deadline", omit_defaults=True):
@@ -86,6 +94,8 @@ class SlotClosed(Record, kw_only=True, frozen=True, tag="slot", omit_defaults=Tr
     """One closed slot: means of its ticks, quality by channel, net load (null when a part it has is missing).
 
     ``quality`` holds only channels that are not ``ok``. ``history`` slots fill state and yield no decision.
+    ``frequency_shares``: where ticks came, (mean Hz, share of the ticks) of each class of 5 mHz, rising; what answers
+    frequency beyond a dead band cannot be settled by the slot's mean.
     """
 
     slot: Time
@@ -95,6 +105,7 @@ class SlotClosed(Record, kw_only=True, frozen=True, tag="slot", omit_defaults=Tr
     quality: dict[str, str] = {}
     assets: dict[str, AssetReading] = {}
     history: bool = False
+    frequency_shares: list[tuple[float, float]] = []
 
 
 class Correction(Record, kw_only=True, frozen=True, tag="correction", omit_defaults=True):

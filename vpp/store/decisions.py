@@ -11,7 +11,7 @@ from vpp.domain import iso
 from vpp.errors import ConfigError, DataError
 from vpp.messages import Decision, read_decision
 from vpp.store.contract import Store
-from vpp.store.tables import DECISIONS, SETPOINTS
+from vpp.store.tables import DECISIONS, LEDGER, SETPOINTS
 
 LATEST = "latest"
 
@@ -105,6 +105,22 @@ def setpoints_of(store: Store, decision: Decision) -> list[dict[str, Any]]:
         filters={"revision": decision.revision},
     )  # fmt: skip
     return rows.dicts()
+
+
+def frequency_answers(store: Store, decision: Decision) -> dict[str, float]:
+    """Return the energy (MWh into the grid) by asset that answers to frequency added in the slot that was decided.
+
+    Empty while the slot is not settled, and where nothing answered.
+    """
+    end = decision.for_slot + timedelta(seconds=1)
+    rows = store.read(
+        LEDGER, zone=decision.zone, start=decision.for_slot, end=end, columns=("asset_id", "frequency_mwh")
+    )
+    answers: dict[str, float] = {}
+    for asset_id, energy_mwh in rows:
+        if energy_mwh:
+            answers[asset_id] = answers.get(asset_id, 0.0) + energy_mwh
+    return answers
 
 
 def _first(rows: list[dict[str, Any]], nothing: str, store: Store) -> StoredDecision:

@@ -171,6 +171,7 @@ LEDGER = Table(
     penalty_no_action real The same had the plant not acted.
     pnl real revenue - wear - fuel - start - penalty.
     currency text Currency.
+    frequency_mwh real The part of the energy that the asset's own answer to frequency added.
     """),
     ("zone", "slot", "asset_id", "revision"),
     "slot",

@@ -18,7 +18,7 @@ from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.settings import Settings
 from vpp.store import Store, open_store
-from vpp.store.decisions import LATEST, decisions_of, find_decision, setpoints_of
+from vpp.store.decisions import LATEST, decisions_of, find_decision, frequency_answers, setpoints_of
 from vpp.store.named_queries import energy_moved_mwh
 from vpp.store.tables import DECISIONS
 
@@ -54,6 +54,7 @@ def explain(
             zone = _busiest(store)
         record = find_decision(store, decision, zone=zone).decision
         setpoints = [{name: row[name] for name in _SETPOINT} for row in setpoints_of(store, record)]
+        answers = frequency_answers(store, record)
     configured = _zone_then(settings, record)
     document: dict[str, Any] = {
         "decision_id": record.decision_id,
@@ -63,7 +64,7 @@ def explain(
         "revision": record.revision,
         "engine": record.engine,
         "currency": None if configured is None else configured.market.currency,
-        "story": story(record, setpoints, configured),
+        "story": story(record, setpoints, configured, answers),
         "setpoints": setpoints,
         "binding": [asdict(stretch) for stretch in binding_stretches(record)],
         "water_value_per_mwh": record.duals.water_value_per_mwh,

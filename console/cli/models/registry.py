@@ -80,6 +80,7 @@ def short(metadata: Any, settings: Settings) -> dict[str, Any]:
         "since": metadata["since"],
         "until": metadata["until"],
         "rows": metadata["rows"],
+        "cause": metadata.get("cause", ""),
         "parts": ", ".join(metadata["parts"]),
     }
 

@@ -85,6 +85,23 @@ def test_ticks_are_averaged_and_close_with_the_first_later_tick() -> None:
     assert closed.quality == {"price_per_mwh": "missing"}
 
 
+@pytest.mark.parametrize("closes_with_a_row", [True, False], ids=["own row", "later tick"])
+def test_the_frequency_of_ticks_is_carried_by_class_of_5_mhz(closes_with_a_row: bool) -> None:
+    hertz = [50.0, 50.004, 49.4, 49.402]
+    values: list[dict[str, float | None]] = [{"load_mw": 1.0, "wind_mw": 0.0, "frequency_hz": hz} for hz in hertz]
+    ticks: list[Message] = [
+        Observation(zone="Z", slot=T0 + timedelta(seconds=5 * n), values=row, duration_s=5)
+        for n, row in enumerate(values)
+    ]
+    whole = Observation(zone="Z", slot=T0, values={"load_mw": 1.0, "wind_mw": 0.0, "frequency_hz": 49.99})
+    later = Observation(zone="Z", slot=T0 + timedelta(hours=1), values=values[0], duration_s=5)
+    closed = next(m for m in feed([*ticks, whole if closes_with_a_row else later]) if isinstance(m, SlotClosed))
+    assert closed.slot == T0
+    assert [share for _, share in closed.frequency_shares] == [0.5, 0.5]
+    assert [hz for hz, _ in closed.frequency_shares] == pytest.approx([49.401, 50.002])
+    assert closed.values["frequency_hz"] == pytest.approx(49.99 if closes_with_a_row else sum(hertz) / 4)
+
+
 def test_a_repeat_is_dropped_and_a_changed_value_is_a_correction() -> None:
     out = feed([seen(0), seen(1), seen(0), seen(0, load=110.0), seen(0, load=110.0)])
     assert [type(m) for m in out] == [SlotClosed, SlotClosed, Correction]

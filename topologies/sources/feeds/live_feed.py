@@ -97,6 +97,10 @@ class LiveFeed:
         index = pd.date_range(step.start(first), periods=last - first, freq=f"{step.minutes}min", name="slot")
         return pd.DataFrame(columns, index=index)
 
+    def swings(self, at_s: float, every_s: float) -> dict[str, float]:
+        """Return nothing: a service gives slots, no ticks."""
+        return {}
+
     def _end(self, zone: str) -> datetime:
         """Return the end of the last slot of which anything is known."""
         fitted = self.zones[zone]

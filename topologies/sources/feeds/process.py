@@ -193,7 +193,7 @@ def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: 
         checkpoint_path=checkpoint_path(settings),
         clock_path=clock_path(settings),
         stop=stop,
-        refit=refit(feed, settings, start, every) if refit else None,
+        refit=refit(feed, settings, start, options) if refit else None,
         refit_every=every,
     )
     done = run.run()

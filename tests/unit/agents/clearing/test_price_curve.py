@@ -144,8 +144,8 @@ def test_departures_by_price_net_load_and_frequency_add_up() -> None:
         1.0, curve=[(40.0, 0.0), (60.0, 2.0)], frequency_curve=[(49.0, 2.0), (50.0, 0.0)],
         price_curve=[(50.0, -4.0), (100.0, 1.0), (150.0, 4.0)],
     )  # fmt: skip
-    assert follow(planned, 50.0, 50.0, 100.0) == pytest.approx(1.0)
-    assert follow(planned, 55.0, 49.5, 150.0) == pytest.approx(1.0 + 0.5 + 1.0 + 3.0)
+    assert follow(planned, 50.0, [(50.0, 1.0)], 100.0) == pytest.approx(1.0)
+    assert follow(planned, 55.0, [(49.5, 1.0)], 150.0) == pytest.approx(1.0 + 0.5 + 1.0 + 3.0)
     assert follow(planned, None, None, 50.0) == pytest.approx(-4.0)
     assert follow(planned, None, None, None) == 1.0
 

@@ -143,3 +143,11 @@ def test_each_kind_of_asset_has_its_own_reason() -> None:
     assert "fuel 160.0" in said[1]
     assert said[2].startswith("l: for emergencies, net load is 9 MW above the import cap")
     assert said[3] == f"w: power worth {plan.power_price_per_mwh[0]:.1f}, curtailment 10.0: rest"
+
+
+def test_an_answer_to_frequency_is_told_with_its_energy_and_rule() -> None:
+    told = story(decided(), [], make_zone(), {"bat": -0.012, "other": 0.5})
+    assert told[1].startswith("bat answered the grid's frequency: -12 kWh in the slot, settled at its price")
+    assert "droop beyond 50 Hz ± 15 mHz, all it has at 49.5 Hz and below" in told[1]
+    assert told[2].startswith("other answered the grid's frequency: +500 kWh")
+    assert not any("frequency" in line for line in story(decided(), [], make_zone()))

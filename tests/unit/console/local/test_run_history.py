@@ -54,7 +54,9 @@ def test_the_same_source_goes_on_after_the_last_slot_settled_in_every_zone(setti
     settle(settings, 5, "SIM_SOUTH")
     assert start(settings).start == SIMULATION_START + 5 * STEP
     settle(settings, 9, "SIM_SOUTH")
-    assert start(settings, replace(OPTIONS, speed=600.0)).start == SIMULATION_START + 7 * STEP
+    again = start(settings, replace(OPTIONS, speed=600.0))
+    assert again.start == SIMULATION_START + 7 * STEP
+    assert again.refit_from == SIMULATION_START
 
 
 def test_the_same_command_line_with_a_start_goes_on_too(settings: Settings) -> None:

@@ -53,7 +53,7 @@ def test_a_model_that_has_seen_the_weeks_stays(age_days: int) -> None:
     seen = {"until": iso(until - timedelta(days=age_days))}
     verdict = judge(frame, zone, ServedModel("young", "0", "T", 60, None, None, seen), until)
     assert (verdict.promote, verdict.against) == (False, "young")
-    assert "two weeks that it has not seen" in verdict.reason
+    assert "14 days that it has not seen" in verdict.reason
 
 
 def test_too_short_a_history_gives_no_verdict() -> None:

@@ -1,5 +1,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies.sources.availability_order import Refits, Window, replay_messages
+from topologies.sources.availability_order import Refits, Window, refit_times, replay_messages
 from topologies.sources.feed import open_file
 from topologies.sources.simulator import Simulator
 from vpp.files.availability import available_at
@@ -202,6 +204,35 @@ def test_a_resumed_replay_does_not_ask_again_for_past_refits():
     refits = Refits(hook, timedelta(days=1), since)
     list(replay_messages([chunk(["GB"], 160)], {"GB": zone("GB")}, window=window, refits=refits))
     assert asked == [START + timedelta(days=3)]
+
+
+def test_refits_of_a_run_that_goes_on_are_counted_from_its_first_slot():
+    week = timedelta(weeks=1)
+    start = START + timedelta(days=9, hours=5)
+    assert list(islice(refit_times(start, week, START), 3)) == [start, START + 2 * week, START + 3 * week]
+    assert list(islice(refit_times(START, week), 3)) == [START, START + week, START + 2 * week]
+    assert list(refit_times(START, None)) == [START]
+
+
+def test_a_zone_that_drifted_is_retrained_on_what_was_sent_by_then():
+    begin = START + timedelta(days=1)
+
+    class Drifted:
+        asked: ClassVar[list[datetime]] = []
+
+        def zones(self, now):
+            return ["GB"] if now == begin + timedelta(hours=7) and not self.asked else []
+
+        def retrain(self, one, now):
+            self.asked.append(now)
+            return Promotion(zone=one.zone, available_at=now, model_id="new", sha256="0", cause="drift")
+
+    zones, window = {"GB": zone("GB")}, Window(begin, begin + timedelta(days=1))
+    refits = Refits(lambda *_: None, None, drift=Drifted())
+    sent = list(replay_messages([chunk(["GB"], 160)], zones, window=window, refits=refits))
+    assert Drifted.asked == [begin + timedelta(hours=7)]
+    (at,) = [i for i, m in enumerate(sent) if isinstance(m, Promotion)]
+    assert known_at(sent[at - 1], zones) == begin + timedelta(hours=7) < known_at(sent[at + 1], zones)
 
 
 def test_measured_assets_are_readings_of_the_observation():

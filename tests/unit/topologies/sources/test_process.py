@@ -4,6 +4,7 @@ from threading import Event
 
 import pytest
 
+from topologies.sources.feed import SIMULATED_HISTORY
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed, pace_of, parse_options, window_of
 from topologies.sources.process import Checkpoint, SourceRun, read_checkpoint, write_checkpoint
 from vpp.errors import ConfigError
@@ -168,7 +169,7 @@ def test_a_simulated_feed_has_history_and_says_that_it_is_synthetic(tmp_path):
     feed = open_feed(asked, Settings(data_dir=tmp_path))
     assert list(feed.zones) == ["SIM_NORTH", "SIM_SOUTH"]
     assert "synthetic" in feed.notes[0]
-    assert feed.first == START - timedelta(days=3)
+    assert feed.first == START - SIMULATED_HISTORY
     frame = feed.frame("SIM_NORTH", START)
     assert frame.index[0] == feed.first
     assert frame.index[-1] == START - timedelta(minutes=30)

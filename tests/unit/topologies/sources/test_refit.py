@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from topologies.sources.options import SourceOptions, open_feed
-from topologies.sources.refit import known_model, make_refit
+from topologies.sources.feed import open_simulator
+from topologies.sources.refit import Retraining, known_model
 from vpp.fleet.lookup import find_zone
 from vpp.settings import Settings
 
@@ -44,9 +44,9 @@ def test_no_model_that_was_trained_on_later_rows_is_promoted(shelf, expected):
 
 def test_without_a_model_there_is_no_promotion_and_too_little_history_gives_none(tmp_path):
     settings = Settings(data_dir=tmp_path)
-    feed = open_feed(SourceOptions(kind="simulate", start=START, warm_up_days=3.0), settings)
+    feed = open_simulator(("SIM_NORTH",), start=START, history=timedelta(days=3))
     zone = find_zone("SIM_NORTH")
     assert zone is not None
-    hook = make_refit(feed, settings, START)
+    hook = Retraining(feed, settings, START)
     assert hook(zone, START) is None
     assert hook(feed.zones["SIM_NORTH"], datetime(2025, 6, 3, tzinfo=UTC)) is None

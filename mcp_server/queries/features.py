@@ -1,0 +1,93 @@
+"""The features of a slot: value, unit and inputs, as the model was trained on them and as the plant served them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mcp_server.answers.reading import FeaturesAnswer
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, utc
+from vpp.domain import iso
+from vpp.errors import VppError
+
+MAX_FEATURES = 240
+MAX_HISTORY = 96
+
+
+LATEST = "latest"
+
+
+def features_at(context: ReadContext, zone: str, time: str) -> FeaturesAnswer:
+    """Return the features of the slot that holds a time, written as ISO 8601 or ``latest``.
+
+    Raises:
+        QuestionError: The zone is unknown, or the text is no time.
+    """
+    try:
+        at = None if time == LATEST else datetime.fromisoformat(time)
+    except ValueError as error:
+        raise QuestionError(f"{time!r} is no time", hint="write 2022-01-31T18:30Z, or latest") from error
+    return get_features(context, zone, at, None, None, 0)
+
+
+def get_features(
+    context: ReadContext,
+    zone: str | None,
+    at: datetime | None,
+    names: list[str] | None,
+    horizon_min: int | None,
+    history_slots: int,
+) -> FeaturesAnswer:
+    """Return features of the slot that holds ``at``, else of the newest closed one.
+
+    Args:
+        context: Reads the plant.
+        zone: Zone, where there are several.
+        at: A time in the slot.
+        names: Words that a feature's name must contain, one of them; None: all features.
+        horizon_min: Minutes ahead, for features of a target; None: one step.
+        history_slots: How many slots up to this one to return values of.
+
+    Raises:
+        QuestionError: The zone is unknown or not configured.
+        DataError: There is no such slot or horizon, or no rows to compute from.
+    """
+    from topologies.control.feature_table import feature_table  # loads the models' libraries
+
+    chosen = context.choose(zone)
+    if chosen is None:
+        return FeaturesAnswer(hint=NOTHING_YET)
+    config = context.config(chosen)
+    if config is None:
+        raise QuestionError(f"no fleet file says how {chosen} is set up", hint="give its fleet.yaml")
+    try:
+        answered = feature_table(
+            context.settings, context.store, config, utc(at), horizon_min=horizon_min, history_slots=history_slots
+        )
+    except VppError as error:
+        return FeaturesAnswer(as_of=context.as_of(chosen), zone=chosen, hint=f"{error}. {error.hint or ''}".strip())
+    words = [name.lower() for name in names or ()]
+    matching = [one for one in answered.features if not words or any(word in one.name.lower() for word in words)]
+    shown = matching[:MAX_FEATURES]
+    return FeaturesAnswer(
+        as_of=context.as_of(chosen),
+        zone=chosen,
+        slot=answered.slot,
+        horizon_min=answered.horizon_min,
+        model_id=answered.model_id,
+        spec_hash=answered.spec_hash,
+        columns=["feature", "trained", "served", "unit", "rule", "inputs"],
+        features=[
+            [
+                one.name, one.trained, one.served, one.unit, one.rule,
+                [[i.name, " ".join(i.channels), i.value] for i in one.inputs],
+            ]
+            for one in shown
+        ],
+        history={
+            one.name: [[iso(slot), trained, served] for slot, trained, served in answered.history[one.name]]
+            for one in shown
+            if one.name in answered.history
+        },
+        truncated=len(shown) < len(matching),
+        hint=None if shown else "no feature has such a name; ask without names",
+    )  # fmt: skip

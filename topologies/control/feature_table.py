@@ -1,0 +1,333 @@
+"""The features that a forecast rests on: as the model was trained on them, and as the plant served them.
+
+Trained: the kernel over the source's rows. Served: the same kernel on a ring that holds what the plant closed (the
+telemetry in the store, after the value gate and corrections), with the source's rows where the store has none. The two
+agree unless the plant saw other values than its source holds now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from features.calendar import Calendar
+from features.compute import RingFeatures, make_history
+from features.derived_series import MAX_DEPTH_DAYS, depth_days, is_published
+from features.feature_list import build_spec
+from features.feature_spec import Feature, FeatureSpec, Op
+from features.ring import SlotRing
+from models.history import known_until, with_net_load
+from models.net_load.model import ServedNetLoad
+from models.registry.registry import Registry
+from topologies.sources.feed import Feed
+from topologies.sources.options import noted_source, open_feed, window_of
+from vpp.domain import NET_LOAD, PRICE, Target, iso
+from vpp.errors import DataError, ModelError, did_you_mean
+from vpp.fleet.in_force import fleet_path
+from vpp.fleet.schema import Zone
+from vpp.numerics.arrays import Floats
+from vpp.settings import Settings
+from vpp.store import Store
+from vpp.store.tables import FORECASTS, TELEMETRY
+
+LOOK_BACK = timedelta(days=MAX_DEPTH_DAYS + 3)
+LOOK_AHEAD = timedelta(days=3)
+
+_NO_UNIT = frozenset({
+    Op.RATIO, Op.CLEARNESS, Op.POSITION, Op.AHEAD_RATIO, Op.KNOWN, Op.WEEKDAY_IS, Op.NON_WORKDAY, Op.CALENDAR,
+    Op.SUN_CHANGE, Op.ANNUAL_SIN, Op.ANNUAL_COS, Op.DAY_SIN, Op.DAY_COS, Op.WEEK_SIN, Op.WEEK_COS,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureInput:
+    """What a feature reads: a series of signed channels, or another feature.
+
+    Attributes:
+        name: Name of the series or feature.
+        channels: Channels with their signs, as ``+load_mw``; empty for a feature.
+        value: Value at the slot, None where missing.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureValue:
+    """One feature of one slot.
+
+    Attributes:
+        name: As in the spec.
+        unit: ``MW``, ``MW/step``, ``MW2``, a price or ``1``.
+        rule: What it computes, with lag, window or days.
+        inputs: What it reads.
+        trained: Value as in training, None where missing.
+        served: Value as served, None where missing.
+        stages: Model stages that read it.
+    """
+
+    name: str
+    unit: str
+    rule: str
+    inputs: tuple[FeatureInput, ...]
+    trained: float | None
+    served: float | None
+    stages: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """All features of a zone at a slot and horizon.
+
+    Attributes:
+        zone: The zone.
+        slot: The closed slot that a forecast was issued after.
+        horizon_min: Horizon of the features that look at a target.
+        model_id: The model whose spec it is; None where no model serves.
+        spec_hash: Hash of the spec.
+        features: The features, in the order of the spec.
+        history: By feature, (slot, trained, served) of the last slots; empty unless asked for.
+    """
+
+    zone: str
+    slot: datetime
+    horizon_min: int
+    model_id: str | None
+    spec_hash: str
+    features: tuple[FeatureValue, ...]
+    history: Mapping[str, tuple[tuple[datetime, float | None, float | None], ...]]
+
+
+def feature_table(
+    settings: Settings,
+    store: Store,
+    zone: Zone,
+    slot: datetime | None = None,
+    *,
+    horizon_min: int | None = None,
+    names: Sequence[str] = (),
+    history_slots: int = 0,
+    feed: Feed | None = None,
+) -> FeatureTable:
+    """Compute the features of a slot.
+
+    Args:
+        settings: Give the model registry, and the source that the run noted.
+        store: The run's tables.
+        zone: As it is configured in the run.
+        slot: A time in the slot; None: the newest that closed.
+        horizon_min: For features of a target; None: one step.
+        names: Features to return; none: all.
+        history_slots: How many slots up to this one to return values of.
+        feed: Rows, instead of those of the run's source.
+
+    Raises:
+        DataError: There is no such slot, horizon or feature, or no rows to compute from.
+    """
+    at = _slot(store, zone, slot)
+    rows = _source_rows(settings, zone, at, feed)
+    model_id, spec = _spec(settings, store, zone, at, rows)
+    horizon_min = zone.step_min if horizon_min is None else horizon_min
+    if horizon_min not in spec.horizons_min:
+        near = ", ".join(map(str, spec.horizons_min[:12]))
+        raise DataError(f"there is no horizon of {horizon_min} min", hint=f"one of {near}, ...")
+    for name in names:
+        if name not in spec.names:
+            raise DataError(
+                f"the spec has no feature {name!r}{did_you_mean(name, spec.names)}", hint="see vpp features ZONE"
+            )
+    origins = zone.step.index(at) - np.arange(max(history_slots, 1))[::-1]
+    h = spec.horizons_min.index(horizon_min)
+    trained = _trained(spec, rows, zone, origins, h)
+    served = _served(spec, _overlaid(rows, store, zone), zone, origins, h)
+    wanted = [i for i, name in enumerate(spec.names) if not names or name in names]
+    series = _series_now(spec, rows, at)
+    own = dict(zip(spec.names, trained[:, -1].tolist(), strict=True))
+    features = tuple(
+        FeatureValue(
+            name=spec.names[i],
+            unit=unit_of(spec.features[i], spec),
+            rule=rule_of(spec.features[i], spec.step_min),
+            inputs=_inputs(spec.features[i], spec, series, own),
+            trained=_or_none(trained[i, -1]),
+            served=_or_none(served[i, -1]),
+            stages=spec.features[i].stages,
+        )
+        for i in wanted
+    )
+    slots = [zone.step.start(int(origin)) for origin in origins] if history_slots else []
+    past = {
+        spec.names[i]: tuple((when, _or_none(trained[i, n]), _or_none(served[i, n])) for n, when in enumerate(slots))
+        for i in wanted
+        if history_slots
+    }
+    return FeatureTable(zone.zone, at, horizon_min, model_id, spec.hash, features, past)
+
+
+def unit_of(feature: Feature, spec: FeatureSpec) -> str:
+    """Return the unit of a feature's values; ``1`` for numbers without one."""
+    if feature.op in (Op.PRODUCT, Op.TARGET_PRODUCT):
+        units = [unit_of(spec.features[spec.column(name)], spec) for name in feature.of]
+        left = [unit for unit in units if unit != "1"]
+        return "1" if not left else left[0] if len(left) == 1 else "2".join([*dict.fromkeys(left), ""])
+    if feature.op is Op.HORIZON:
+        return "step"
+    if feature.op in _NO_UNIT:
+        return "1"
+    if feature.op is Op.SUM:
+        return unit_of(spec.features[spec.column(feature.of[0])], spec)
+    base = "per MWh" if feature.x == "price" else "MW"
+    return {Op.GRADIENT: f"{base}/step", Op.AHEAD_SQUARE: f"{base}2"}.get(feature.op, base)
+
+
+def rule_of(feature: Feature, step_min: int) -> str:
+    """Return what a feature computes: the op of the spec and its numbers."""
+    text = feature.op.name.lower().replace("_", " ")
+    numbers = [f"{name}={value}" for name, value in (("a", feature.a), ("b", feature.b)) if value]
+    return f"{text}({', '.join(numbers)}; step {step_min} min)" if numbers else text
+
+
+def _slot(store: Store, zone: Zone, when: datetime | None) -> datetime:
+    newest = next((slot for (slot,) in store.latest(TELEMETRY, zone.zone, columns=("slot",)).values), None)
+    if newest is None:
+        raise DataError(f"no slot of {zone.zone} has closed yet", hint="start a plant first: vpp up")
+    at = newest if when is None else zone.step.floor(when)
+    if at > newest:
+        raise DataError(f"{zone.zone} has closed no slot after {iso(newest)}", hint="choose an earlier time")
+    return at
+
+
+def _source_rows(settings: Settings, zone: Zone, at: datetime, feed: Feed | None) -> pd.DataFrame:
+    """Return the source's rows around a slot, in the run's times."""
+    shift = timedelta(0)
+    if feed is None:
+        options = noted_source(settings)
+        if options is None:
+            raise DataError(
+                "the run has noted no source that rows could be read from", hint="give the history with --data FILE"
+            )
+        own = settings.model_copy(update={"fleet": fleet_path(settings)}) if fleet_path(settings).exists() else settings
+        feed = open_feed(options, own)
+        shift = window_of(options, feed, at).shift
+    if zone.zone not in feed.zones:
+        raise DataError(f"the source has no zone {zone.zone!r}", hint=f"it has {', '.join(sorted(feed.zones))}")
+    frame = feed.frame(zone.zone, at - shift + LOOK_AHEAD, at - shift - LOOK_BACK)
+    frame = frame.set_axis(pd.DatetimeIndex(frame.index) + shift)
+    return with_net_load(frame, zone)
+
+
+def _spec(
+    settings: Settings, store: Store, zone: Zone, at: datetime, rows: pd.DataFrame
+) -> tuple[str | None, FeatureSpec]:
+    """Return the model that forecast at a slot and its spec; without one, the spec that a training would use."""
+    served_by = store.read(
+        FORECASTS, zone=zone.zone, start=at, end=at + timedelta(seconds=1),
+        filters={"target": Target.NET_LOAD.value, "source": "model"}, columns=("model_id",), limit=1,
+    ).values  # fmt: skip
+    if served_by:
+        try:
+            part = Registry(settings.models_dir).load(str(served_by[0][0])).net_load
+        except ModelError:
+            part = None
+        if isinstance(part, ServedNetLoad):
+            return str(served_by[0][0]), part.spec
+    return None, build_spec([*map(str, rows.columns)], zone.step)
+
+
+def _trained(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: int) -> Floats:
+    """Return the features (features, origins) as training computes them."""
+    index = pd.DatetimeIndex(rows.index)
+    values = {c: _column(rows, c) for c in spec.channels}
+    known = {c: known_until(zone, c, index) for c in spec.channels if is_published(c)}
+    first = zone.step.index(index[0].to_pydatetime())
+    history = make_history(spec, values, first, known, Calendar(zone))
+    matrix = history.origin_rows(origins - first)
+    history.fill_targets(matrix, origins - first, np.full(len(origins), spec.horizon_steps[h]))
+    return matrix
+
+
+def _served(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: int) -> Floats:
+    """Return the features (features, origins) as serving computes them, from a ring that is filled slot by slot."""
+    index = pd.DatetimeIndex(rows.index)
+    first, ring = zone.step.index(index[0].to_pydatetime()), SlotRing(zone.step, depth_days, max_days=MAX_DEPTH_DAYS)
+    channels = {c: _column(rows, c) for c in spec.channels}
+    until = {c: known_until(zone, c, index) for c in channels if is_published(c)}
+    sent = dict.fromkeys(until, 0)
+    features, wanted = RingFeatures(spec, Calendar(zone)), {int(origin): n for n, origin in enumerate(origins)}
+    out = np.full((len(spec.features), len(origins)), np.nan)
+    for channel in channels:
+        ring.row(channel)
+    for n in range(int(origins[-1]) - first + 1):
+        ring.advance(first + n)
+        for channel, values in channels.items():
+            if channel not in until:
+                ring.put(channel, first + n, values[n])
+                continue
+            for position in range(sent[channel], int(until[channel][n]) + 1):
+                ring.put(channel, first + position, values[position])
+            sent[channel] = max(sent[channel], int(until[channel][n]) + 1)
+        if first + n in wanted:
+            out[:, wanted[first + n]] = features.rows(ring, first + n)[:, h]
+    return out
+
+
+def _overlaid(rows: pd.DataFrame, store: Store, zone: Zone) -> pd.DataFrame:
+    """Return the rows with what the plant closed in place of what the source holds."""
+    index = pd.DatetimeIndex(rows.index)
+    closed = store.read(
+        TELEMETRY, zone=zone.zone, start=index[0].to_pydatetime(), columns=("slot", "net_load_mw", "values")
+    )
+    out = rows.copy()
+    for slot, net_load_mw, values in closed:
+        stamp = pd.Timestamp(slot)
+        if stamp not in index:
+            continue
+        seen = {**(msgspec.json.decode(values) if values else {}), NET_LOAD: net_load_mw}
+        for channel, value in seen.items():
+            if channel in out.columns and not is_published(channel) and channel != PRICE:
+                out.loc[stamp, channel] = np.nan if value is None else value
+    return out
+
+
+def _series_now(spec: FeatureSpec, rows: pd.DataFrame, at: datetime) -> dict[str, float]:
+    """Return each series' value at the slot."""
+    if pd.Timestamp(at) not in rows.index:
+        return {}
+    position = pd.DatetimeIndex(rows.index).get_loc(pd.Timestamp(at))
+    row = {str(c): float(rows[c].to_numpy(dtype=float)[position]) for c in rows.columns}
+    return {s.name: sum(sign * row.get(c, np.nan) for c, sign in s.terms) for s in spec.series}
+
+
+def _inputs(
+    feature: Feature, spec: FeatureSpec, series: Mapping[str, float], own: Mapping[str, float]
+) -> tuple[FeatureInput, ...]:
+    terms = {s.name: s.terms for s in spec.series}
+    read = [name for name in dict.fromkeys((feature.x, feature.z)) if name]
+    return (
+        *(
+            FeatureInput(
+                name,
+                tuple(f"{'+' if sign > 0 else '-'}{channel}" for channel, sign in terms[name]),
+                _or_none(series.get(name, np.nan)),
+            )
+            for name in read
+        ),
+        *(FeatureInput(name, (), _or_none(own[name])) for name in dict.fromkeys(feature.of)),
+    )
+
+
+def _column(rows: pd.DataFrame, channel: str) -> Floats:
+    values = rows[channel].to_numpy(dtype=float) if channel in rows else np.full(len(rows), np.nan)
+    return np.asarray(values, dtype=np.float64)
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
