@@ -109,8 +109,6 @@ class IntakeReducer:
             changes[key.name] = None if value is None else pack(value, _SHAPE)
         return changes
 
-    # --- observations -------------------------------------------------------------------------------------------
-
     def _observe(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
         index = self._slot_of(message)
         if not message.values and not message.assets:
@@ -148,8 +146,7 @@ class IntakeReducer:
             self._tick(state, index, message, values, assets, marks)
         return outputs
 
-    # --- jumps in time: one record from far ahead may be a broken clock, a second one that follows it is a real gap ---
-
+    # Jumps in time: one record from far ahead may be a broken clock, a second one that follows it is a real gap.
     def _is_jump(self, state: IntakeState, index: int) -> bool:
         last = state.head.last if state.ticks is None else state.ticks.index
         return last is not None and index - last > self._max_gap
@@ -272,8 +269,6 @@ class IntakeReducer:
         state.changed.mark(HEAD)
         return []
 
-    # --- closing ------------------------------------------------------------------------------------------------
-
     def _close_until(self, state: IntakeState, index: int, *, history: bool = False) -> list[Output]:
         """Close every slot up to and with ``index``: the open one with its ticks, others empty."""
         outputs: list[Output] = []
@@ -342,8 +337,6 @@ class IntakeReducer:
         """Return which parts of net load the zone does not have: they count as 0."""
         have = self._zone.channels if self._zone.channels is not None else state.head.channels
         return frozenset(channel for channel in NET_LOAD_CHANNELS if channel not in have)
-
-    # --- the rest -----------------------------------------------------------------------------------------------
 
     def _deadline(self, state: IntakeState, message: Deadline) -> list[Output]:
         index = self._step.index(message.slot)

@@ -256,9 +256,16 @@ class GridAgent:
     async def _end(self, conclusion: Conclusion) -> Report:
         waiting = tuple(plan.plan_id for plan in self._watched.open_plans if plan.zone == self._zone)
         report = Report(
-            self._episode, self._zone, self._as_of, self.brain.name, conclusion.kind, conclusion.text,
-            conclusion.reasons, self._watched.calls, waiting,
-        )  # fmt: skip
+            self._episode,
+            self._zone,
+            self._as_of,
+            self.brain.name,
+            conclusion.kind,
+            conclusion.text,
+            conclusion.reasons,
+            self._watched.calls,
+            waiting,
+        )
         await self._note(
             "end", conclusion.kind, {"text": conclusion.text, "reasons": conclusion.reasons, "open_plans": waiting}
         )

@@ -218,9 +218,12 @@ def _overload(now: Said, battery: Said, margins: list[str], limits: AgentLimits)
     over = f"{power_text(grid - cap)} over the import cap of {power_text(cap)}"
     finding = f"grid power is {over} and the plan adds {power_text(planned)}"
     arguments = {
-        "asset_ids": [battery["asset_id"]], "power_mw": _written(want), "duration_min": max(now["step_min"], 60),
-        "zone": now["zone"], "reason": finding[:280],
-    }  # fmt: skip
+        "asset_ids": [battery["asset_id"]],
+        "power_mw": _written(want),
+        "duration_min": max(now["step_min"], 60),
+        "zone": now["zone"],
+        "reason": finding[:280],
+    }
     return Wish(Call("propose_dispatch", arguments), finding, battery["asset_id"], _written(want))
 
 
@@ -240,9 +243,14 @@ def _kept(need: Need, now: Said, battery: Said, own: Said, limits: AgentLimits) 
     if is_met or lead_min < now["step_min"]:
         return finding
     arguments = {
-        "policy": "keep_soc", "zone": now["zone"], "asset_ids": [name], "soc": round(wanted, 3), "dry_run": False,
-        "duration_min": min(lead_min, limits.max_duration_min), "reason": finding[:280],
-    }  # fmt: skip
+        "policy": "keep_soc",
+        "zone": now["zone"],
+        "asset_ids": [name],
+        "soc": round(wanted, 3),
+        "dry_run": False,
+        "duration_min": min(lead_min, limits.max_duration_min),
+        "reason": finding[:280],
+    }
     return Wish(Call("set_policy", arguments), finding, name)
 
 
@@ -326,8 +334,13 @@ def _unfit(seen: Mapping[str, Said], zone: str) -> list[str]:
     if now.get("net_load_mw") == 0:
         faults.append("net load is 0, so the served share cannot be told")
     faults += [f"worker {name} is silent" for name in overview.get("workers_silent", [])]
-    faults += [f"{name} lags behind" for ready in seen["health"].get("zones", []) if ready["zone"] == zone
-              for name in ready.get("behind", []) if name in ("forecasts", "decisions")]  # fmt: skip
+    faults += [
+        f"{name} lags behind"
+        for ready in seen["health"].get("zones", [])
+        if ready["zone"] == zone
+        for name in ready.get("behind", [])
+        if name in ("forecasts", "decisions")
+    ]
     if not forecast.get("points"):
         faults.append(str(forecast.get("hint") or "there is no forecast"))
     elif forecast.get("source") != "model":

@@ -62,9 +62,13 @@ def check(
             continue
         wanted = setpoints_mw[asset.asset_id]
         delivered = deliver(
-            asset, AssetState.of(state, row), wanted, hours,
-            potential_mw=potentials.get(asset.asset_id, math.nan), at=at,
-        )  # fmt: skip
+            asset,
+            AssetState.of(state, row),
+            wanted,
+            hours,
+            potential_mw=potentials.get(asset.asset_id, math.nan),
+            at=at,
+        )
         if delivered.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
             verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "refused", 0.0, delivered.reason)
         elif abs(delivered.power_mw - wanted) > same_mw:

@@ -192,9 +192,15 @@ def _table(value: ArrayLike | None, default: float, shape: tuple[int, int]) -> F
 
 
 _BY_STEP = (
-    "step_h", "net_mw", "ramp_sd_mw", "level_sd_mw", "carry", "price_per_mwh", "price_sd_per_mwh",
+    "step_h",
+    "net_mw",
+    "ramp_sd_mw",
+    "level_sd_mw",
+    "carry",
+    "price_per_mwh",
+    "price_sd_per_mwh",
     "generation_price_per_mwh",
-)  # fmt: skip
+)
 
 
 def _verify(problem: ClearingProblem) -> None:

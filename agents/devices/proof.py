@@ -117,8 +117,6 @@ class CommandReducer:
             case GatewayStarted():
                 return self._resumed(state, event.now)
 
-    # --- setpoints ------------------------------------------------------------------------------------------------
-
     def _offered(self, state: CommandState, event: SetpointCame) -> list[DeviceAction]:
         setpoint = event.setpoint
         name = (setpoint.slot, setpoint.revision)
@@ -168,8 +166,6 @@ class CommandReducer:
         state.start_mw = None if state.reading is None else state.reading.power_mw
         return [*actions, SendCommand(state.command), RecordProof(state.command)]
 
-    # --- time -----------------------------------------------------------------------------------------------------
-
     def _timed(self, state: CommandState, now: datetime) -> list[DeviceAction]:
         waiting = state.waiting
         if waiting is not None and now >= waiting.starts_at:
@@ -218,8 +214,6 @@ class CommandReducer:
         """Leave the device the time of an answer to show what it holds, before it is asked again."""
         state.tried_at = now
         return self._timed(state, now)
-
-    # --- proof ----------------------------------------------------------------------------------------------------
 
     def _answered(self, state: CommandState, event: DeviceAnswered) -> list[DeviceAction]:
         state.heard_at = event.now
@@ -323,8 +317,6 @@ class CommandReducer:
             return []
         state.command = replace(command, outcome=outcome, named_at=now)
         return [RecordProof(state.command)]
-
-    # --- what the plant learns ---------------------------------------------------------------------------------------
 
     def is_reachable(self, state: CommandState, now: datetime) -> bool:
         """Return whether the device gave a sign of life within two cycles and its time to answer."""

@@ -175,17 +175,26 @@ def _table(table: Table) -> Callable[[ReadContext, OfTable, dict[str, str]], Any
 
 ENDPOINTS = (
     Endpoint(
-        "/overview", "Every zone at its newest slot, and how the workers do", OfZone, reading.Overview,
+        "/overview",
+        "Every zone at its newest slot, and how the workers do",
+        OfZone,
+        reading.Overview,
         lambda context, p, _: get_overview(context, p.zone),
     ),
     Endpoint(
-        "/series", "One time series in a bounded number of points", OfSeries, reading.SeriesAnswer,
+        "/series",
+        "One time series in a bounded number of points",
+        OfSeries,
+        reading.SeriesAnswer,
         lambda context, p, _: get_series(
             context, p.series, zone=p.zone, asset_id=p.asset_id, start=p.start, end=p.end, max_points=p.max_points
         ),
     ),
     Endpoint(
-        "/forecasts", "The newest forecast of net load or price", OfForecast, reading.ForecastAnswer,
+        "/forecasts",
+        "The newest forecast of net load or price",
+        OfForecast,
+        reading.ForecastAnswer,
         lambda context, p, _: get_forecast(context, p.target, p.zone, p.horizon_h, all_quantiles=p.all_quantiles),
     ),
     Endpoint(
@@ -196,28 +205,41 @@ ENDPOINTS = (
     ),
     Endpoint("/decisions", "Decisions of a period", OfTable, page_model(DECISIONS), _table(DECISIONS)),
     Endpoint(
-        "/decisions/{decision_id}", "Why the plant decided so", OfDecision, DecisionExplanation,
+        "/decisions/{decision_id}",
+        "Why the plant decided so",
+        OfDecision,
+        DecisionExplanation,
         lambda context, p, path: _explained(context, p, path["decision_id"]),
     ),
     Endpoint("/orders", "Orders of a period with their verdicts", OfTable, page_model(ORDERS), _table(ORDERS)),
     Endpoint("/alerts", "Alerts of a period", OfAlerts, page_model(ALERTS), _table(ALERTS)),
     Endpoint("/ledger", "Settled entries of a period", OfTable, page_model(LEDGER), _table(LEDGER)),
     Endpoint(
-        "/performance", "Money by zone, asset or day, and forecast skill", OfPerformance, reading.Performance,
+        "/performance",
+        "Money by zone, asset or day, and forecast skill",
+        OfPerformance,
+        reading.Performance,
         lambda context, p, _: get_performance(context, p.zone, p.start, p.end, p.by),
     ),
     Endpoint(
-        "/health", "Workers, store, readiness and dead letters", Params, reading.Health,
+        "/health",
+        "Workers, store, readiness and dead letters",
+        Params,
+        reading.Health,
         lambda context, _p, _: get_pipeline_health(context),
     ),
-)  # fmt: skip
+)
 
 
 def _explained(context: ReadContext, params: OfDecision, decision_id: str) -> DecisionExplanation:
     explanation = explain_decision(
-        context, zone=params.zone, decision_id=decision_id, at=None,
-        why_not_asset=params.why_not_asset, why_not_mw=params.why_not_mw,
-    )  # fmt: skip
+        context,
+        zone=params.zone,
+        decision_id=decision_id,
+        at=None,
+        why_not_asset=params.why_not_asset,
+        why_not_mw=params.why_not_mw,
+    )
     if explanation.decision_id is None:
         raise QuestionError(f"there is no decision {decision_id!r}", hint=explanation.hint)
     return explanation

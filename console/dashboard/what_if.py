@@ -78,16 +78,27 @@ class Shadows:
 
     def _start(self, asked: ShadowWish, zone: str, start: datetime, end: datetime) -> subprocess.Popen[bytes]:
         command = [
-            sys.executable, "-m", "console.cli.main", "shadow", zone, "--set", f"{asked.key}={asked.value}",
-            "--to", end.isoformat(), "--json",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "console.cli.main",
+            "shadow",
+            zone,
+            "--set",
+            f"{asked.key}={asked.value}",
+            "--to",
+            end.isoformat(),
+            "--json",
+        ]
         first = self.context.store.read("decisions", zone=zone, columns=("slot",), limit=1).column("slot")
         if first and first[0] < start:
             command += ["--from", start.isoformat()]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             env=environment(self.context.settings),
-        )  # fmt: skip
+        )
 
     def _collect(self) -> None:
         if self._running is None or self._running[1].poll() is None:

@@ -135,8 +135,6 @@ class Supervisor:
             zones = [argument for zone in self._zones for argument in ("--zone", zone)]
             self._processes.add("ticker", "topologies.ticker", *zones)
 
-    # --- watching -----------------------------------------------------------------------------------------------
-
     def watch(
         self, *, until_done: bool, on_pulse: Callable[[Live], None], should_stop: Callable[[], bool] = lambda: False
     ) -> None:
@@ -199,8 +197,6 @@ class Supervisor:
         source = processes.workers.get("source")
         source_done = source is None or source.finished
         return (until_done and source_done) or any(status["lag"] > 0 for status in live.topologies.values())
-
-    # --- ending -------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """End source, workers and broker, in this order; idempotent."""

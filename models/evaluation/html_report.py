@@ -53,13 +53,19 @@ def report_html(figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), com
     horizons: list[dict[str, Any]] = [h for h in figures["horizons"] if h.get("mae") is not None]
     body = [
         heading(title, f"{figures['origins']} origins, {period} (end exclusive). {_training(figures)}", command),
-        "<h2>Figures</h2>", _day_ahead(figures), _table(horizons),
-        "<h2>Error by horizon</h2>", _errors(horizons),
-        "<h2>Skill against persistence</h2>", _skill(horizons),
-        "<h2>Reliability</h2>", _reliability(horizons),
-        "<h2>Width and coverage of the 90 % interval</h2>", _width(horizons),
+        "<h2>Figures</h2>",
+        _day_ahead(figures),
+        _table(horizons),
+        "<h2>Error by horizon</h2>",
+        _errors(horizons),
+        "<h2>Skill against persistence</h2>",
+        _skill(horizons),
+        "<h2>Reliability</h2>",
+        _reliability(horizons),
+        "<h2>Width and coverage of the 90 % interval</h2>",
+        _width(horizons),
         *(["<h2>Worst days</h2>", *(_day(curves) for curves in worst)] if worst else []),
-    ]  # fmt: skip
+    ]
     return page(title, body)
 
 
@@ -74,8 +80,18 @@ def _table(horizons: Sequence[dict[str, Any]]) -> str:
     shown = [h for h in horizons if h["horizon_min"] in SHOWN_MIN]
     shown = shown if len(shown) >= FEW_ROWS else list(horizons)
     heads = ["Horizon", "n", "MAE", "RMSE", "Skill", "Pinball", "Coverage", "Worst week", "Width", "MAE known", "not"]
-    names = ("n", "mae", "rmse", "skill_vs_persistence", "pinball", "coverage_90", "worst_week_coverage_90", "width_90",
-             "mae_day_ahead_known", "mae_day_ahead_unknown")  # fmt: skip
+    names = (
+        "n",
+        "mae",
+        "rmse",
+        "skill_vs_persistence",
+        "pinball",
+        "coverage_90",
+        "worst_week_coverage_90",
+        "width_90",
+        "mae_day_ahead_known",
+        "mae_day_ahead_unknown",
+    )
     return table(
         [*heads, *baselines],
         (

@@ -41,10 +41,16 @@ class Forward:
         """
         self._parts.append(
             {
-                "origin": origins.astype(float), "group": groups.astype(float), "change": change, "first": linear.first,
-                "final": linear.final, "case": linear.case.astype(float), "base": base, "inputs": inputs,
+                "origin": origins.astype(float),
+                "group": groups.astype(float),
+                "change": change,
+                "first": linear.first,
+                "final": linear.final,
+                "case": linear.case.astype(float),
+                "base": base,
+                "inputs": inputs,
             }
-        )  # fmt: skip
+        )
         self.rows += len(origins)
 
     def score(self, after: int) -> dict[str, float]:
@@ -98,9 +104,12 @@ def fit_widths(forward: list[Forward], spec: FeatureSpec, per_day: int, now: int
     slots = np.zeros((groups_per_day(per_day), SLOT_FIELDS, h_count))
     recent = np.zeros((4, h_count))
     out = Widths(
-        np.ones(h_count), np.zeros((h_count, columns + EXTRA)), np.ones((h_count, columns + EXTRA)),
-        np.zeros((h_count, columns + EXTRA + 1)), np.zeros((h_count, 2, len(GRID))),
-    )  # fmt: skip
+        np.ones(h_count),
+        np.zeros((h_count, columns + EXTRA)),
+        np.ones((h_count, columns + EXTRA)),
+        np.zeros((h_count, columns + EXTRA + 1)),
+        np.zeros((h_count, 2, len(GRID))),
+    )
     for h, everything in enumerate(parts):
         origin = everything["origin"].astype(np.int64) - after
         keep = origin >= 0
@@ -131,9 +140,15 @@ def _fit_one(
     case = p["case"].astype(np.int64)
     out.scale[h] = max(float(np.std(error)), 1e-9)
     inputs = width_inputs(
-        p["inputs"], np.arange(len(p["inputs"])), first=p["first"], final=p["final"], base=p["base"], case=case,
-        volatility=trailing, scale=out.scale[h],
-    )  # fmt: skip
+        p["inputs"],
+        np.arange(len(p["inputs"])),
+        first=p["first"],
+        final=p["final"],
+        base=p["base"],
+        case=case,
+        volatility=trailing,
+        scale=out.scale[h],
+    )
     settled = origin >= origin[0] + min(WARM_UP_DAYS * per_day, (origin[-1] - origin[0]) // 4)
     scaling, coefficients = fit_width(
         inputs[:, settled], error[settled], float(out.scale[h]), origin[settled] / per_day

@@ -100,15 +100,25 @@ class ServedNetLoad:
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:
         """Return the part as arrays and JSON values."""
         meta = {
-            "format": FORMAT, "channels": list(self.spec.channels), "step_min": self.spec.step_min,
-            "spec_hash": self.spec.hash, "stages": list(self.stages),
-        }  # fmt: skip
+            "format": FORMAT,
+            "channels": list(self.spec.channels),
+            "step_min": self.spec.step_min,
+            "spec_hash": self.spec.hash,
+            "stages": list(self.stages),
+        }
         out: dict[str, np.ndarray[Any, Any] | bytes] = {
-            "meta": json.dumps(meta, sort_keys=True).encode(), "trees": self.trees.raw, "scale": self.scale_mw,
-            "tree_weight": self.tree_weight, "error_scale": self.error_scale_mw, "width_mean": self.width_mean,
-            "width_sd": self.width_sd, "width_coefficients": self.width_coefficients, "tables": self.tables,
-            "errors_slots": self.errors.slots, "errors_recent": self.errors.recent,
-        }  # fmt: skip
+            "meta": json.dumps(meta, sort_keys=True).encode(),
+            "trees": self.trees.raw,
+            "scale": self.scale_mw,
+            "tree_weight": self.tree_weight,
+            "error_scale": self.error_scale_mw,
+            "width_mean": self.width_mean,
+            "width_sd": self.width_sd,
+            "width_coefficients": self.width_coefficients,
+            "tables": self.tables,
+            "errors_slots": self.errors.slots,
+            "errors_recent": self.errors.recent,
+        }
         for letter, stage in self.stages.items():
             out[f"{letter}_mean"], out[f"{letter}_sd"] = stage.mean, stage.sd
             out[f"{letter}_coefficients"], out[f"{letter}_ready"] = stage.coefficients, stage.ready
@@ -132,16 +142,27 @@ def net_load_from_arrays(arrays: Mapping[str, Any]) -> ServedNetLoad:
         )
     stages = {
         letter: StageArrays(
-            spec.columns(letter), arrays[f"{letter}_mean"], arrays[f"{letter}_sd"], arrays[f"{letter}_coefficients"],
+            spec.columns(letter),
+            arrays[f"{letter}_mean"],
+            arrays[f"{letter}_sd"],
+            arrays[f"{letter}_coefficients"],
             arrays[f"{letter}_ready"],
         )
         for letter in meta["stages"]
-    }  # fmt: skip
+    }
     return ServedNetLoad(
-        spec, stages, Trees(arrays["trees"], len(spec.columns("T")) + DERIVED), arrays["scale"], arrays["tree_weight"],
-        arrays["error_scale"], arrays["width_mean"], arrays["width_sd"], arrays["width_coefficients"], arrays["tables"],
+        spec,
+        stages,
+        Trees(arrays["trees"], len(spec.columns("T")) + DERIVED),
+        arrays["scale"],
+        arrays["tree_weight"],
+        arrays["error_scale"],
+        arrays["width_mean"],
+        arrays["width_sd"],
+        arrays["width_coefficients"],
+        arrays["tables"],
         ErrorStart(arrays["errors_slots"], arrays["errors_recent"]),
-    )  # fmt: skip
+    )
 
 
 def tree_inputs(

@@ -137,14 +137,25 @@ def run_arbitrage(
         value=terms.power_mw * arbitrage.settled(battery, path, price).by_day(day),
         perfect=terms.power_mw * arbitrage.settled(battery, bound, price).by_day(day),
         figures={
-            "mode": mode.value, "zone": zone.zone, **own, **beside, "baselines": baselines,
-            "perfect_cycles_per_day": ideal["cycles_per_day"], "currency": zone.market.currency,
-            "test_from": iso(test_from), "test_to": iso(test_to), "step_min": zone.step_min,
-            "days": int(day[-1]) + 1, "slots": price.size, "slots_without_price": int(np.isnan(price).sum()),
-            "power_mw": terms.power_mw, "energy_mwh": terms.energy_mwh, "round_trip": terms.round_trip,
+            "mode": mode.value,
+            "zone": zone.zone,
+            **own,
+            **beside,
+            "baselines": baselines,
+            "perfect_cycles_per_day": ideal["cycles_per_day"],
+            "currency": zone.market.currency,
+            "test_from": iso(test_from),
+            "test_to": iso(test_to),
+            "step_min": zone.step_min,
+            "days": int(day[-1]) + 1,
+            "slots": price.size,
+            "slots_without_price": int(np.isnan(price).sum()),
+            "power_mw": terms.power_mw,
+            "energy_mwh": terms.energy_mwh,
+            "round_trip": terms.round_trip,
             "wear_per_mwh": terms.wear_per_mwh,
         },
-    )  # fmt: skip
+    )
 
 
 def _checked(frame: pd.DataFrame, zone: Zone, test_from: datetime, test_to: datetime) -> pd.DataFrame:

@@ -145,9 +145,14 @@ def trade_day_ahead(
     conventions: tuple[Convention, ...] = ("benchmark", "load_only") if late else ("benchmark",)
     for i, convention in enumerate(conventions):
         run = run_day_ahead(
-            frame, zone, train_to=test_from, test_from=test_from, test_to=test_to, convention=convention,
+            frame,
+            zone,
+            train_to=test_from,
+            test_from=test_from,
+            test_to=test_to,
+            convention=convention,
             progress=part_of(progress, i / len(conventions), (i + 1) / len(conventions)),
-        )  # fmt: skip
+        )
         paths.append(_scheduled(run, zone, battery))
     first, last = run.slots[0].to_pydatetime(), run.slots[-1].to_pydatetime()
     market = market_of(frame, zone, first, last + zone.step.delta)

@@ -38,12 +38,16 @@ def trade_report_html(run: TradeRun, command: str = "") -> str:
     )
     body = [
         heading(title, intro, command),
-        "<h2>Value and capture</h2>", _table(figures),
+        "<h2>Value and capture</h2>",
+        _table(figures),
         f"<p>{_NOTE}</p>",
-        "<h2>Money over time</h2>", _sums(run),
-        "<h2>Capture by month</h2>", _months(run),
-        "<h2>Best, middle and worst days</h2>", *_days(run),
-    ]  # fmt: skip
+        "<h2>Money over time</h2>",
+        _sums(run),
+        "<h2>Capture by month</h2>",
+        _months(run),
+        "<h2>Best, middle and worst days</h2>",
+        *_days(run),
+    ]
     return page(title, body)
 
 
@@ -89,9 +93,12 @@ def _days(run: TradeRun) -> list[str]:
         hours = (here.hour + here.minute / 60.0).to_numpy()
         hours = np.maximum.accumulate(hours).tolist()
         price = line_chart(
-            hours, {"price": run.price[inside].tolist()}, x_label="hour of the local day",
-            y_label=f"{run.zone.market.currency}/MWh", from_zero=False,
-        )  # fmt: skip
+            hours,
+            {"price": run.price[inside].tolist()},
+            x_label="hour of the local day",
+            y_label=f"{run.zone.market.currency}/MWh",
+            from_zero=False,
+        )
         stored = {"usable MWh in store": run.stored_mwh[1:][inside].tolist()}
         energy = line_chart(hours, stored, x_label="hour of the local day", y_label="MWh")
         text = f"{run.days[n]}: earned {run.value[n]:.0f} of {run.perfect[n]:.0f} {run.zone.market.currency}"

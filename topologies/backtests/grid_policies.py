@@ -161,9 +161,14 @@ class PlantLane:
                 continue
             curve = setpoint.curve or [(net[0], setpoint.power_mw)]
             power, soc = follow_ticks(
-                battery, AssetState(soc=self._soc[battery.asset_id]), curve, ticks, hours,
-                expected_mw=net[0], slope_mw=slope,
-            )  # fmt: skip
+                battery,
+                AssetState(soc=self._soc[battery.asset_id]),
+                curve,
+                ticks,
+                hours,
+                expected_mw=net[0],
+                slope_mw=slope,
+            )
             readings[battery.asset_id] = AssetReading(power_mw=power, soc=soc)
         return readings
 
@@ -197,9 +202,13 @@ class OriginalRuleLane:
         wanted = np.zeros(len(zone.assets)) if self._wanted is None else self._wanted
         setpoints = shed_above_cap(zone, wanted, slot.net_mw) if np.isfinite(slot.net_mw) else wanted
         delivered, self._fleet = deliver_fleet(
-            zone.assets, self._fleet, setpoints, zone.step.hours,
-            potential_mw=np.zeros(len(zone.assets)), at=zone.local(zone.step.start(slot.index)),
-        )  # fmt: skip
+            zone.assets,
+            self._fleet,
+            setpoints,
+            zone.step.hours,
+            potential_mw=np.zeros(len(zone.assets)),
+            at=zone.local(zone.step.start(slot.index)),
+        )
         self.deliveries.power_mw[slot.index] = np.array([done.power_mw for done in delivered])
         self.deliveries.soc[slot.index] = self._fleet.soc
         self._fleet = replace(self._fleet, grid_mw=slot.net_mw)

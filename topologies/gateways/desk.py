@@ -108,8 +108,6 @@ class GatewayDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._readings: dict[str, tuple[dict[str, AssetReading], Values]] = {}
 
-    # --- events -----------------------------------------------------------------------------------------------------
-
     def _begin(self) -> None:
         """Take up the commands of the journal where they stand."""
         now = self.clock.now()
@@ -175,8 +173,6 @@ class GatewayDesk:
             self._journal.save([(name, msgspec.msgpack.encode(self.desks[name].state)) for name in self._dirty])
             self._dirty.clear()
 
-    # --- telemetry --------------------------------------------------------------------------------------------------
-
     def _note_reading(self, desk: DeviceDesk, event: DeviceRead) -> None:
         reading, command = event.reading, desk.state.command
         free = command is None or command.power_mw >= desk.reducer.rules.nameplate_mw
@@ -210,8 +206,6 @@ class GatewayDesk:
             if desk.entry.asset_id is not None and not desk.reducer.is_reachable(desk.state, now):
                 reading = desk.reducer.asset_reading(desk.state, now)
                 self._readings.setdefault(desk.entry.zone, ({}, {}))[0][desk.entry.asset_id] = reading
-
-    # --- loops ------------------------------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send readings, journal proofs and let time pass until stopped.

@@ -62,8 +62,6 @@ class ModbusLink:
     _beat_at_s: float = -1e9
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    # --- requests -----------------------------------------------------------------------------------------------------
-
     async def _connected(self) -> AsyncModbusTcpClient:
         if self._client is not None and self._client.connected:
             return self._client
@@ -107,8 +105,6 @@ class ModbusLink:
         if self._resolved is None:
             self._resolved = await resolved(self.register_map, lambda address, n: self._read("holding", address, n))
         return self._resolved
-
-    # --- what the gateway asks ----------------------------------------------------------------------------------------
 
     async def read(self) -> DeviceReading:
         """Return what the device says now.

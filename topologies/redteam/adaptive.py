@@ -76,10 +76,13 @@ def _greedy(run: CleanRun, number: int, slots: int, sign: float) -> tuple[Floats
         state = buffer if keep else buffer.copy()
         offset = begin if keep else begin + low
         piece = Series(
-            series.first + offset, held, series.published[:, offset : begin + at + 1 + ahead],
-            series.context[:, offset : begin + at + 1 + ahead], series.supply[offset : begin + at + 1],
+            series.first + offset,
+            held,
+            series.published[:, offset : begin + at + 1 + ahead],
+            series.context[:, offset : begin + at + 1 + ahead],
+            series.supply[offset : begin + at + 1],
             series.totals[offset : begin + at + 1],
-        )  # fmt: skip
+        )
         outputs, _ = run_guard(part, piece, place, place + 1, state)
         return float(outputs[0, SCORE]), bool(outputs[0, LEVEL] > 0.0)
 

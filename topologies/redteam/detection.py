@@ -175,10 +175,13 @@ def forged_series(
     end = start + slots + after
     series = run.series
     piece = Series(
-        series.first + begin, series.window[:, begin:end].copy(),
-        series.published[:, begin : end + part.layout.longest], series.context[:, begin : end + part.layout.longest],
-        series.supply[begin:end], series.totals[begin:end].copy(),
-    )  # fmt: skip
+        series.first + begin,
+        series.window[:, begin:end].copy(),
+        series.published[:, begin : end + part.layout.longest],
+        series.context[:, begin : end + part.layout.longest],
+        series.supply[begin:end],
+        series.totals[begin:end].copy(),
+    )
     at = start - begin
     piece.window[:, at:] = run.truth[:, start:end]
     for row, values in forged.items():

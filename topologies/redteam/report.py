@@ -45,10 +45,9 @@ def redteam_html(done: RedTeam, command: str = "") -> str:
     totals = ", ".join(details["balances"]) or "none: a single forged channel shows in its own forecast alone"
     return page(title, [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{figures['test_from']} to {figures['test_to']} (end exclusive); six-hour attacks, net load moved along. "
+        f"<p>{figures['test_from']} to {figures['test_to']} (end exclusive); six-hour attacks that move net load consistently. "
         f"False episodes on the clean test: {figures['false_episodes_per_week']} a week over {details['weeks']} weeks."
-        f" Totals metered apart: {escape(totals)}. Money: {escape(done.zone.market.currency)} a attack, mean.</p>"
-        .replace("a attack", "per attack"),
+        f" Totals metered apart: {escape(totals)}. Money: {escape(done.zone.market.currency)}, mean per attack.</p>",
         f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
         "<h2>Attacks</h2>", _table(_HEADS, [_attack(row) for row in figures["attacks"]]),
         "<h2>An attacker who knows the guard</h2>",

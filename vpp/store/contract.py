@@ -47,8 +47,6 @@ class Store(ABC):
         self.run = run
         self.read_only = read_only
 
-    # --- writing -----------------------------------------------------------------------------------------------------
-
     def write(self, table: Table | str, rows: Iterable[Row], *, run: str | None = None) -> int:
         """Write rows of one table; see ``write_all``."""
         return self.write_all({find_table(table): list(rows)}, run=run)
@@ -87,8 +85,6 @@ class Store(ABC):
         """
         self._may_write()
         self._rename_run(run, name)
-
-    # --- reading -----------------------------------------------------------------------------------------------------
 
     def read(  # noqa: PLR0913  # a read has as many conditions as a query
         self,
@@ -244,8 +240,6 @@ class Store(ABC):
     ) -> None:
         self.close()
 
-    # --- what a backend answers --------------------------------------------------------------------------------------
-
     @abstractmethod
     def _write(self, batches: Mapping[Table, Sequence[Row]], run: str) -> None: ...
 
@@ -277,8 +271,6 @@ class Store(ABC):
 
     @abstractmethod
     def _spans(self, table: Table, run: str) -> list[Span]: ...
-
-    # --- checks ------------------------------------------------------------------------------------------------------
 
     def _may_write(self) -> None:
         if self.read_only:

@@ -101,9 +101,12 @@ def decisions_of(
 def setpoints_of(store: Store, decision: Decision) -> list[dict[str, Any]]:
     """Return the rows of the setpoints that a decision made, in the order of their key."""
     rows = store.read(
-        SETPOINTS, zone=decision.zone, start=decision.for_slot, end=decision.for_slot + timedelta(seconds=1),
+        SETPOINTS,
+        zone=decision.zone,
+        start=decision.for_slot,
+        end=decision.for_slot + timedelta(seconds=1),
         filters={"revision": decision.revision},
-    )  # fmt: skip
+    )
     return rows.dicts()
 
 

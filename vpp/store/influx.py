@@ -71,8 +71,6 @@ class InfluxStore(Store):
         self._client.delete(before, table.name, run_tag(run))
         return count
 
-    # --- reading -----------------------------------------------------------------------------------------------------
-
     def _select(self, query: Query) -> list[Row]:
         narrowed = query
         if query.limit is not None and not _needs_rows(query):

@@ -43,9 +43,18 @@ def _telemetry(msg: m.SlotClosed | m.Correction) -> Iterator[Row]:
     quality, values = (_json(msg.quality), _json(v)) if isinstance(msg, m.SlotClosed) else (None, None)
     revision = msg.revision if isinstance(msg, m.Correction) else 0
     yield (
-        msg.zone, msg.slot, v.get(LOAD), v.get(SOLAR), v.get(WIND), msg.net_load_mw, v.get(PRICE), v.get(FREQUENCY),
-        quality, values, revision,
-    )  # fmt: skip
+        msg.zone,
+        msg.slot,
+        v.get(LOAD),
+        v.get(SOLAR),
+        v.get(WIND),
+        msg.net_load_mw,
+        v.get(PRICE),
+        v.get(FREQUENCY),
+        quality,
+        values,
+        revision,
+    )
 
 
 def _forecasts(msg: m.Forecast) -> Iterator[Row]:
@@ -58,9 +67,16 @@ def _forecasts(msg: m.Forecast) -> Iterator[Row]:
         for i, horizon in enumerate(msg.horizon_min):
             mean = None if curves.mean is None else curves.mean[i]
             yield (
-                msg.zone, msg.slot, horizon, target.value, *(column[i] for column in columns), mean,
-                *(column[i] if column else None for column in ramps), curves.source, curves.model_id,
-            )  # fmt: skip
+                msg.zone,
+                msg.slot,
+                horizon,
+                target.value,
+                *(column[i] for column in columns),
+                mean,
+                *(column[i] if column else None for column in ramps),
+                curves.source,
+                curves.model_id,
+            )
 
 
 def _ramp_columns(ramps: m.RampOutlook | None) -> list[list[float]]:
@@ -77,9 +93,16 @@ def _bid(msg: m.ActorBid | m.TraderBid) -> Iterator[Row]:
 def _decision(msg: m.Decision) -> Iterator[Row]:
     body = msgspec.structs.replace(msg, receipt=m.Receipt())
     yield (
-        msg.zone, msg.slot, msg.for_slot, msg.decision_id, msg.revision, str(msg.engine), msg.objective, msg.binding,
+        msg.zone,
+        msg.slot,
+        msg.for_slot,
+        msg.decision_id,
+        msg.revision,
+        str(msg.engine),
+        msg.objective,
+        msg.binding,
         _json(body),
-    )  # fmt: skip
+    )
 
 
 def _plain(*names: str) -> Callable[[Any], Iterator[Row]]:
@@ -91,8 +114,15 @@ def _plain(*names: str) -> Callable[[Any], Iterator[Row]]:
 
 def _setpoint(msg: m.Setpoint) -> Iterator[Row]:
     yield (
-        msg.zone, msg.slot, msg.asset_id, msg.power_mw, msg.decision_id, msg.reason, _json(msg.curve), msg.revision,
-    )  # fmt: skip
+        msg.zone,
+        msg.slot,
+        msg.asset_id,
+        msg.power_mw,
+        msg.decision_id,
+        msg.reason,
+        _json(msg.curve),
+        msg.revision,
+    )
 
 
 def _skill(msg: m.Skill) -> Iterator[Row]:
@@ -122,8 +152,15 @@ def _order(msg: m.Order) -> Iterator[Row]:
     # Asked for and admitted, an order has the same body, so that it does not matter which of the two is written last.
     body = msgspec.structs.replace(msg, verdict=None, verdict_reason=None)
     yield (
-        msg.zone, msg.issued_at, msg.order_id, msg.action, msg.principal, msg.verdict, msg.verdict_reason, _json(body),
-    )  # fmt: skip
+        msg.zone,
+        msg.issued_at,
+        msg.order_id,
+        msg.action,
+        msg.principal,
+        msg.verdict,
+        msg.verdict_reason,
+        _json(body),
+    )
 
 
 _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
@@ -159,10 +196,19 @@ def rows_of(message: m.Message, topic: str, seen_at: datetime) -> Iterator[tuple
         yield ENDS, (message.zone, seen_at, topic, message.producer, message.last_slot)
         return
     if isinstance(message, m.DeadLetter):
-        yield DLQ, (
-            message.zone, seen_at, message.topic, message.partition, message.offset, message.reason, message.detail,
-            message.raw,
-        )  # fmt: skip
+        yield (
+            DLQ,
+            (
+                message.zone,
+                seen_at,
+                message.topic,
+                message.partition,
+                message.offset,
+                message.reason,
+                message.detail,
+                message.raw,
+            ),
+        )
         return
     if isinstance(message, m.Correction):
         if topic == "telemetry":

@@ -73,8 +73,6 @@ class SqliteStore(Store):
             self._closed = True
             self._drop()
 
-    # --- writing -----------------------------------------------------------------------------------------------------
-
     def _write(self, batches: Mapping[Table, Sequence[Row]], run: str) -> None:
         with self._transaction() as connection:
             for table, rows in batches.items():
@@ -97,8 +95,6 @@ class SqliteStore(Store):
         with self._transaction() as connection:
             for table in TABLES:
                 connection.execute(f'UPDATE "{table.name}" SET run = ? WHERE run = ?', (name, run))  # noqa: S608
-
-    # --- reading -----------------------------------------------------------------------------------------------------
 
     def _select(self, query: Query) -> list[Row]:
         condition, values = self._where(query)
@@ -169,8 +165,6 @@ class SqliteStore(Store):
             # With the zones spelled out, the range is read from the primary key and not from the whole table.
             zones = tuple(self._zones(query.table, query.run)) or None
         return schema.where(query, zones)
-
-    # --- the connection ----------------------------------------------------------------------------------------------
 
     def _fetch(self, statement: str, values: Sequence[Any]) -> list[Any]:
         with self._lock, self._reaching():

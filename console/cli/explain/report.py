@@ -76,7 +76,7 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no date", hint="write 2022-01-31") from error
+        raise ConfigError(f"{text!r} is not a date", hint="write 2022-01-31") from error
 
 
 def _figures(one: PeriodReport) -> dict[str, Any]:

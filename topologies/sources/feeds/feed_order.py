@@ -89,8 +89,6 @@ class FeedOrder:
             return False
         return when <= self.sent_until - (PUBLISHED_AGAIN if rank == _PUBLICATION else timedelta(0))
 
-    # --- measured values ----------------------------------------------------------------------------------------
-
     @property
     def _measured(self) -> list[str]:
         return [name for name in self.zone.channels or () if not is_forecast(name)]
@@ -157,8 +155,6 @@ class FeedOrder:
             when = max(when, slot + self.zone.step.delta)
             record = Observation(zone=self.zone.zone, slot=slot, values=changed, sent_at=when)
             yield when, _CORRECTION, "", record
-
-    # --- published values ---------------------------------------------------------------------------------------
 
     def _await(self, touched: set[tuple[str, int]]) -> None:
         first = self.zone.step.index(self.first)

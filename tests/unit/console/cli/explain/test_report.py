@@ -40,7 +40,7 @@ def test_people_get_a_line_and_the_files(data_dir: Path, tmp_path: Path, capsys:
     ("arguments", "words"),
     [
         (["--day", "--week"], "not both"),
-        (["--on", "yesterday"], "'yesterday' is no date"),
+        (["--on", "yesterday"], "'yesterday' is not a date"),
         (["--on", "2030-01-01"], "no slots of 2030-01-01 yet"),
         (["--zone", "Q"], "no zone 'Q'"),
         (["--watch", "--on", "2022-01-01"], "--watch writes every finished period"),
