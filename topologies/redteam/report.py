@@ -43,11 +43,14 @@ def redteam_html(done: RedTeam, command: str = "") -> str:
     figures, details = done.figures, done.details
     title = f"Red team against {figures['zone']}"
     totals = ", ".join(details["balances"]) or "none: a single forged channel shows in its own forecast alone"
+    intro = (
+        f"{figures['test_from']} to {figures['test_to']} (end exclusive); attacks of six hours, net load moved along. "
+        f"False episodes on the clean test: {figures['false_episodes_per_week']} a week over {details['weeks']} weeks. "
+        f"Totals metered apart: {escape(totals)}. Money: {escape(done.zone.market.currency)}, mean per attack."
+    )
     return page(title, [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{figures['test_from']} to {figures['test_to']} (end exclusive); six-hour attacks that move net load consistently. "
-        f"False episodes on the clean test: {figures['false_episodes_per_week']} a week over {details['weeks']} weeks."
-        f" Totals metered apart: {escape(totals)}. Money: {escape(done.zone.market.currency)}, mean per attack.</p>",
+        f"<p>{intro}</p>",
         f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
         "<h2>Attacks</h2>", _table(_HEADS, [_attack(row) for row in figures["attacks"]]),
         "<h2>An attacker who knows the guard</h2>",
