@@ -198,7 +198,10 @@ ENDPOINTS = (
         lambda context, p, _: get_forecast(context, p.target, p.zone, p.horizon_h, all_quantiles=p.all_quantiles),
     ),
     Endpoint(
-        "/features", "Model features of a slot, as trained and as served", OfFeatures, reading.FeaturesAnswer,
+        "/features",
+        "Model features of a slot, as trained and as served",
+        OfFeatures,
+        reading.FeaturesAnswer,
         lambda context, p, _: get_features(
             context, p.zone, p.at, [p.name] if p.name else None, p.horizon_min, p.history_slots
         ),
