@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "vpp.streams": {"vpp.messages"},
     "vpp.fleet": {"vpp.numerics.arrays"},
     "vpp.files": {"vpp.fleet", "vpp.numerics.arrays"},
-    "vpp.feeds": set(),
+    "vpp.feeds": {"vpp.fleet", "vpp.files"},
     "vpp.numerics": {"vpp.fleet"},
     "vpp.store": {"vpp.streams", "vpp.messages", "vpp.numerics.arrays"},
     "vpp.rules": {"vpp.numerics.arrays"},

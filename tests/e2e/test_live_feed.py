@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.plant_fixtures import Place
+from tests.worlds.documents import shell_blocks
 from tests.worlds.elexon_world import HALF_HOUR, ElexonWorld
 from tests.worlds.feed_server import Fault, FeedServer, serving
 from vpp.domain import iso
@@ -36,11 +38,13 @@ def test_a_past_half_day_is_fetched_forecast_and_settled_with_prices_that_came_l
 ) -> None:
     place.environment.pop("VPP_KAFKA__BOOTSTRAP_SERVERS", None)
     place.environment.update(
-        VPP_FEEDS__ELEXON_URL=server.address, VPP_FEEDS__HISTORY_DAYS="21", VPP_FEEDS__REQUESTS_PER_S="1000"
+        VPP_FEEDS__ELEXON_URL=server.address, VPP_FEEDS__HISTORY_DAYS="16", VPP_FEEDS__REQUESTS_PER_S="1000"
     )
     start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     end = start + timedelta(hours=6)
-    live = ["up", "--source", "live:elexon", "--zone", "GB", "--no-train"]
+    commands = [command for block in shell_blocks() for command in block.commands]
+    guided = next(command for command in commands if command.startswith("vpp up --source live:"))
+    live = [*shlex.split(guided)[1:], "--no-train"]
     done = place.vpp(*live, "--from", iso(start), "--to", iso(end), "--until-done", "--json")
     assert done.returncode == 0, done.stderr[-3000:]
     summary = json.loads(done.stdout)

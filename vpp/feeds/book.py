@@ -6,7 +6,7 @@ Values of longer intervals hold for each slot within; shorter ones are averaged 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from vpp.domain import Step
@@ -21,10 +21,12 @@ class IssueBook:
 
     Args:
         step: Slot length of the zone.
+        sums: Channels that are the sum of others which a service gives apart, such as wind on- and offshore.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, sums: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.step = step
+        self._totals = {part: (total, parts) for total, parts in (sums or {}).items() for part in parts}
         self._revisions: dict[str, dict[int, list[Revision]]] = {}
         self._parts: dict[tuple[str, int], dict[datetime, Revision]] = {}
         self._touched: set[tuple[str, int]] = set()
@@ -45,8 +47,13 @@ class IssueBook:
                 continue
             first = self.step.index(start)
             for index in range(first, first + issue.step_min // self.step.minutes):
-                is_new |= self._put(issue.channel, index, issue.available_at, value)
+                if not (issue.first_sight and self._holds(issue, index, value)):
+                    is_new |= self._put(issue.channel, index, issue.available_at, value)
         return is_new
+
+    def _holds(self, issue: Issue, index: int, value: float | None) -> bool:
+        revisions = self._revisions.get(issue.channel, {}).get(index)
+        return revisions is not None and revisions[-1][1] == value
 
     def _add_part(self, issue: Issue, start: datetime, length: timedelta, value: float | None) -> bool:
         index = self.step.index(start)
@@ -72,7 +79,18 @@ class IssueBook:
         else:
             insort(revisions, (when, value), key=lambda revision: revision[0])
         self._touched.add((channel, index))
+        self._add_up(channel, index)
         return True
+
+    def _add_up(self, channel: str, index: int) -> None:
+        """Write the sum that a channel is part of, once all parts of the slot are known."""
+        if channel not in self._totals:
+            return
+        total, parts = self._totals[channel]
+        newest = [revisions[-1] for part in parts if (revisions := self._revisions.get(part, {}).get(index))]
+        values = [value for _, value in newest if value is not None]
+        if len(values) == len(parts):
+            self._put(total, index, max(when for when, _ in newest), sum(values))
 
     def take_touched(self) -> set[tuple[str, int]]:
         """Return the (channel, slot index) pairs with something new since the last call."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from vpp.errors import ConfigError, nearest_hint
-from vpp.feeds import elexon
+from vpp.feeds import aemo, elexon, energy_charts, entsoe, octopus, open_meteo
 from vpp.feeds.contract import Service
 
-SERVICES: dict[str, Service] = {service.name: service for service in (elexon.SERVICE,)}
+_MODULES = (elexon, aemo, energy_charts, entsoe, octopus, open_meteo)
+SERVICES: dict[str, Service] = {module.SERVICE.name: module.SERVICE for module in _MODULES}
 
 
 def service_named(name: str) -> Service:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from vpp.errors import DataError
+from vpp.feed_settings import FeedSettings
 
 AnswerFault = Literal["incomplete", "not_json", "shape", "unit", "empty", "refused"]
 """Why an answer cannot be used. ``incomplete`` and ``not_json`` may pass: the same request is sent again."""
@@ -43,6 +44,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True, tag="issue"):
         first_slot: Start of the first interval (UTC).
         step_min: Length of the intervals in minutes.
         values: One per interval, in the channel's unit; None is missing.
+        first_sight: The service does not say when it published them: the time is that of the first receipt, so the same
+            values at a later time are nothing new.
     """
 
     channel: str
@@ -50,6 +53,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True, tag="issue"):
     first_slot: datetime
     step_min: int
     values: tuple[float | None, ...]
+    first_sight: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,14 @@ class Read(Protocol):
         ...
 
 
+class Follow(Protocol):
+    """Reads a listing; pure."""
+
+    def __call__(self, body: bytes, *, after: datetime) -> list[Ask]:
+        """Return the requests for what was published after a time; raises ``AnswerError``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """One kind of answer of a service.
@@ -89,6 +101,8 @@ class Dataset:
         every: Time between two requests of a live run.
         look_back: A live request reaches so far back: revisions within it are taken.
         page: Documentation of the answer's shape.
+        follow: The answers to ``asks`` are listings: returns the requests that a listing leads to, in order of time.
+            None: they hold the values themselves.
     """
 
     name: str
@@ -98,6 +112,11 @@ class Dataset:
     every: timedelta
     look_back: timedelta
     page: str
+    follow: Follow | None = None
+
+
+def _no_sums(_zone: str) -> dict[str, tuple[str, ...]]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +126,8 @@ class Service:
     Attributes:
         name: As in ``live:NAME``.
         title: Name for people.
-        zones: Zones that it has data of.
-        datasets: Returns the datasets of one zone.
+        zones: Zones that it has data of; empty: any.
+        datasets: Returns the datasets of one zone by the settings.
         step_min: Slot length of its zones.
         closing: Channels that a slot needs before it is sent as a whole; empty for a service of additions (weather).
         delay: A slot is complete so long after its end, as a rule; it is closed then with what there is.
@@ -116,12 +135,13 @@ class Service:
         key_param: Query parameter that carries the key, where the service needs or takes one.
         key_needed: It answers nothing without a key.
         requests_per_s: Fastest rate at which requests are sent.
+        sums: Returns the channels of a zone that are sums of others.
     """
 
     name: str
     title: str
     zones: tuple[str, ...]
-    datasets: Callable[[str], tuple[Dataset, ...]]
+    datasets: Callable[[str, FeedSettings], tuple[Dataset, ...]]
     step_min: int
     closing: tuple[str, ...]
     delay: timedelta
@@ -129,6 +149,7 @@ class Service:
     key_param: str | None = None
     key_needed: bool = False
     requests_per_s: float = 5.0
+    sums: Callable[[str], dict[str, tuple[str, ...]]] = _no_sums
 
 
 def read_json(body: bytes) -> Any:
@@ -207,16 +228,45 @@ def runs(values: dict[datetime, float | None], step: timedelta) -> Iterator[tupl
         yield first, tuple(held)
 
 
-def issues_of(published: dict[tuple[str, datetime], dict[datetime, float | None]], step_min: int) -> list[Issue]:
-    """Return issues from values by (channel, time of publication) and interval start, in order of publication.
+Published = dict[tuple[str, datetime], dict[datetime, float | None]]
+"""Values by (channel, time of publication) and start of the interval."""
+
+FRESH = timedelta(hours=6)
+
+
+def known_from(slot: datetime, *, step_min: int, received: datetime, usual: datetime) -> datetime:
+    """Return when a value was known, where the service does not state it.
+
+    One that comes in while its interval is new (not older than ``FRESH``, or still to come) is known from its receipt;
+    an older one comes from a back-fill and counts from the usual time.
+
+    Args:
+        slot: Start of the interval.
+        step_min: Its length in minutes.
+        received: Time of the receipt.
+        usual: When the service usually publishes it.
+    """
+    return received if received < slot + timedelta(minutes=step_min) + FRESH else usual
+
+
+def issues_of(published: Published, step_min: int, *, first_sight: bool = False) -> list[Issue]:
+    """Return issues in order of publication, one per contiguous run of intervals.
 
     Args:
         published: The values.
         step_min: Length of the intervals in minutes.
+        first_sight: The times are those of the receipt or usual ones, not the service's own.
     """
     step = timedelta(minutes=step_min)
     return [
-        Issue(channel=channel, available_at=when, first_slot=first, step_min=step_min, values=values)
+        Issue(
+            channel=channel,
+            available_at=when,
+            first_slot=first,
+            step_min=step_min,
+            values=values,
+            first_sight=first_sight,
+        )
         for (channel, when), by_slot in sorted(published.items(), key=lambda item: (item[0][1], item[0][0]))
         for first, values in runs(by_slot, step)
     ]

@@ -228,7 +228,7 @@ SERVICE = Service(
     name="elexon",
     title="Elexon Insights, Great Britain",
     zones=("GB",),
-    datasets=lambda _zone: _DATASETS,
+    datasets=lambda _zone, _settings: _DATASETS,
     step_min=STEP_MIN,
     closing=(LOAD, WIND),
     delay=timedelta(minutes=5),

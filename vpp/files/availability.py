@@ -11,7 +11,7 @@ observed values           all                                      at the end of
 ``*_forecast_da_mw``      EPEX_DE (benchmark convention)           10:00 local on D-1
 ``*load_forecast_da_mw``  others                                   10:00 local on D-1, before the noon auction
 other ``*_forecast_da_*``  others                                  18:00 local on D-1, after the auction
-``*_forecast_d1_*``       all (archived weather forecasts)         24 h before the slot
+``*_forecast_d1_*``       all (archived weather forecasts)         18 h before the slot
 ``price_per_mwh``         market ``day_ahead``                     one hour after gate closure, local, on D-1
 ``price_per_mwh``         market ``at_start``                      at the start of the slot
 ``price_per_mwh``         market ``after``                         at the end of the slot, as an observation
@@ -41,6 +41,10 @@ NOT_CHANNELS = frozenset({TIME_COLUMN, ZONE_COLUMN, "quality", "is_holiday", "de
 
 MAX_LEAD = timedelta(days=3)
 """Nothing is published earlier than this before its slot; sources read this far ahead."""
+
+WEATHER_LEAD = timedelta(hours=18)
+"""A weather forecast of one day before comes from a run that began 24 h before the slot; a run is published up to six
+hours after its start."""
 
 _GB_FORECAST_HOUR = 12
 _BEFORE_AUCTION_HOUR = 10
@@ -84,7 +88,7 @@ def available_at(zone: Zone, channel: str, slot: datetime) -> datetime:
         slot: UTC start of the slot.
     """
     if WEATHER_MARK in channel:
-        return slot - timedelta(hours=24)
+        return slot - WEATHER_LEAD
     if DAY_AHEAD_MARK in channel:
         return day_before(slot, _forecast_hour(zone, channel), zone.time_zone)
     if channel == PRICE:

@@ -12,7 +12,7 @@ from topologies.sources.feeds.archive import Coverage, FeedArchive
 from topologies.sources.feeds.http_client import FeedClient
 from vpp.errors import VppError
 from vpp.feeds.book import IssueBook
-from vpp.feeds.contract import Dataset
+from vpp.feeds.contract import Ask, Dataset
 
 log = logging.getLogger(__name__)
 
@@ -94,12 +94,19 @@ class Collector:
     def _fetch(self, client: FeedClient, dataset: Dataset, now: datetime, on_progress: Progress) -> None:
         for start, end in self._missing(dataset, now):
             at = start
-            for ask in dataset.asks(start, end):
+            for ask in self._asks(client, dataset, start, end):
                 issues = client.get(ask, partial(dataset.read, ask=ask, received=now))
                 fresh = [issue for issue in issues if self.book.add(issue)]
                 self.archive.append(fresh, Coverage(dataset=dataset.name, start=at, until=max(ask.until, at)))
                 at = max(ask.until, at)
                 on_progress(dataset.name, (at - start) / (end - start))
+
+    def _asks(self, client: FeedClient, dataset: Dataset, start: datetime, end: datetime) -> Iterator[Ask]:
+        for ask in dataset.asks(start, end):
+            if dataset.follow is None:
+                yield ask
+            else:
+                yield from client.get(ask, partial(dataset.follow, after=start))
 
     def _missing(self, dataset: Dataset, now: datetime) -> Iterator[tuple[datetime, datetime]]:
         held = self.archive.coverage.get(dataset.name)

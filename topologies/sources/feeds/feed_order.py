@@ -95,7 +95,7 @@ class FeedOrder:
 
     def _observations(self, now: datetime) -> Iterator[Event]:
         step, names = self.zone.step, self._measured
-        while not self.finished:
+        while self.closing and not self.finished:  # a feed of prices or weather alone closes no slot
             slot = step.start(self._next)
             end = slot + step.delta
             if end > now:

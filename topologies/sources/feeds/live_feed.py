@@ -18,9 +18,10 @@ from topologies.sources.feeds.http_client import FeedClient
 from topologies.sources.options import SourceOptions, first_slot, open_feed
 from vpp.domain import Step
 from vpp.errors import ConfigError
+from vpp.feed_settings import FeedSettings
 from vpp.feeds.book import IssueBook
 from vpp.feeds.catalogue import service_named
-from vpp.feeds.contract import Service
+from vpp.feeds.contract import Dataset, Service
 from vpp.files.availability import available_at, is_forecast
 from vpp.files.zone_fitting import Overrides, zone_for
 from vpp.fleet.schema import Zone, load_fleet
@@ -170,29 +171,27 @@ def open_live(
     history_start = (start - timedelta(days=settings.feeds.history_days)).replace(
         hour=0, minute=0, second=0, microsecond=0
     )
-    for name in options.zones or (main.zones[0],):
+    for name in options.zones or main.zones[:1]:
         for service in services:
-            if name not in service.zones:
+            if service.zones and name not in service.zones:
                 raise ConfigError(
                     f"{service.name} has no zone {name}", hint=f"its zones are {', '.join(service.zones)}"
                 )
-        datasets = [
-            (client, dataset)
-            for service in services
-            for client in [FeedClient(service, settings.feeds, sleep=sleep)]
-            for dataset in service.datasets(name)
-        ]
+        datasets = _datasets(services, name, settings.feeds)
+        clients = {service.name: FeedClient(service, settings.feeds, sleep=sleep) for service in services}
+        sums = {total: parts for service in services for total, parts in service.sums(name).items()}
+        path = settings.data_dir / "feeds" / f"{'+'.join(service.name for service in services)}-{name}.jsonl"
         collector = collectors[name] = Collector(
-            datasets,
-            FeedArchive(settings.data_dir / "feeds" / f"{'+'.join(s.name for s in services)}-{name}.jsonl"),
-            IssueBook(Step(main.step_min)),
+            [(clients[service.name], dataset) for service, dataset in datasets],
+            FeedArchive(path),
+            IssueBook(Step(main.step_min), sums),
             history_start,
             settings.feeds.poll_s,
         )
         collector.open()
         failures = collector.fill(now, _progress(name, say))
         notes += [f"{name}: going on with what is there: {failure}" for failure in failures]
-        channels = [channel for _, dataset in datasets for channel in dataset.channels]
+        channels = [*(channel for _, dataset in datasets for channel in dataset.channels), *sums]
         have = collector.book.channels
         zones[name], zone_notes = zone_for(
             name,
@@ -203,6 +202,17 @@ def open_live(
         )
         notes += zone_notes
     return LiveFeed(services, zones, collectors, history_start, tuple(notes))
+
+
+def _datasets(services: tuple[Service, ...], zone: str, settings: FeedSettings) -> list[tuple[Service, Dataset]]:
+    """Return the datasets of all services; one whose channels a later service gives too is left out."""
+    chosen: list[tuple[Service, Dataset]] = []
+    given: set[str] = set()
+    for service in reversed(services):
+        own = [(service, one) for one in service.datasets(zone, settings) if not given.issuperset(one.channels)]
+        given.update(channel for _, dataset in own for channel in dataset.channels)
+        chosen = own + chosen
+    return chosen
 
 
 def _progress(zone: str, say: Say) -> Callable[[str, float], None]:

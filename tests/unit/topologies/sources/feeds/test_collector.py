@@ -37,7 +37,7 @@ def server(clock: list[datetime]) -> Iterator[FeedServer]:
 def collector(server: FeedServer, path: Path, days: float = 10.0) -> Collector:
     settings = FeedSettings(elexon_url=server.address, requests_per_s=1e6)
     client = FeedClient(SERVICE, settings, sleep=lambda _s: None, attempts=2)
-    datasets = [(client, dataset) for dataset in SERVICE.datasets("GB")]
+    datasets = [(client, dataset) for dataset in SERVICE.datasets("GB", settings)]
     made = Collector(datasets, FeedArchive(path), IssueBook(STEP), NOW - timedelta(days=days))
     made.open()
     return made

@@ -1,0 +1,103 @@
+"""Whether a live service still answers in the shape that its reader knows: one small request per dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Literal
+
+from topologies.sources.feeds.http_client import FeedClient
+from vpp.errors import ConfigError, UnreachableError
+from vpp.feed_settings import FeedSettings
+from vpp.feeds.contract import AnswerError, AnswerFault, Ask, Dataset, Issue, Service
+
+Outcome = Literal["ok", "unreachable", "configuration"] | AnswerFault
+
+SPAN = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCheck:
+    """The outcome for one dataset.
+
+    Attributes:
+        service: Name of the service.
+        dataset: Name of the dataset.
+        outcome: ``ok``, or why not.
+        values: Values that were read.
+        newest: Start of the newest interval that has a value.
+        detail: What happened, for people; empty where all is well.
+        next_step: What to do; empty where all is well.
+        page: Documentation of the answer's shape.
+    """
+
+    service: str
+    dataset: str
+    outcome: Outcome
+    values: int = 0
+    newest: datetime | None = None
+    detail: str = ""
+    next_step: str = ""
+    page: str = ""
+
+
+def check_service(service: Service, zone: str, settings: FeedSettings, now: datetime) -> list[DatasetCheck]:
+    """Ask each dataset for the last two days, once, and read what it answers.
+
+    Args:
+        service: The service.
+        zone: Whose data to ask for.
+        settings: Addresses and keys.
+        now: Wall time.
+    """
+    try:
+        client = FeedClient(service, settings, attempts=2)
+        datasets = service.datasets(zone, settings)
+    except ConfigError as error:
+        return [DatasetCheck(service.name, "-", "configuration", detail=str(error), next_step=error.hint or "")]
+    try:
+        return [_check(service, client, dataset, now) for dataset in datasets]
+    finally:
+        client.close()
+
+
+def _check(service: Service, client: FeedClient, dataset: Dataset, now: datetime) -> DatasetCheck:
+    def failed(outcome: Outcome, error: UnreachableError | AnswerError | ConfigError) -> DatasetCheck:
+        hint = error.hint or ""
+        return DatasetCheck(service.name, dataset.name, outcome, 0, None, str(error), hint, dataset.page)
+
+    try:
+        issues = [issue for ask in _asks(client, dataset, now) for issue in client.get(ask, _reader(dataset, ask, now))]
+    except UnreachableError as error:
+        return failed("unreachable", error)
+    except ConfigError as error:
+        return failed("configuration", error)
+    except AnswerError as error:
+        return failed(error.fault, _with_page(error, dataset))
+    ends = [
+        issue.first_slot + n * timedelta(minutes=issue.step_min)
+        for issue in issues
+        for n, value in enumerate(issue.values)
+        if value is not None
+    ]
+    if not ends:
+        empty = AnswerError("the answer has the right shape and no values", fault="empty")
+        return failed("empty", _with_page(empty, dataset))
+    return DatasetCheck(service.name, dataset.name, "ok", len(ends), max(ends), page=dataset.page)
+
+
+def _asks(client: FeedClient, dataset: Dataset, now: datetime) -> list[Ask]:
+    asks = list(dataset.asks(now - SPAN, now))[-1:]
+    if dataset.follow is None:
+        return asks
+    return [ask for listing in asks for ask in client.get(listing, partial(dataset.follow, after=now - SPAN))[-1:]]
+
+
+def _reader(dataset: Dataset, ask: Ask, now: datetime) -> partial[list[Issue]]:
+    return partial(dataset.read, ask=ask, received=now)
+
+
+def _with_page(error: AnswerError, dataset: Dataset) -> AnswerError:
+    hint = f"compare with {dataset.page}, and report it: the service may have changed"
+    return AnswerError(str(error), fault=error.fault, hint=hint)
