@@ -64,7 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dashboard": ("console.cli.run_process:dashboard", "Serve the operator's page and the REST API."),
     "mcp": ("console.cli.run_process:mcp", "Serve the tools for AI agents and assistants (stdio)."),
     "agent": ("console.cli.agent:agent", "The autonomous agent: watches, reasons, proposes."),
-    "feeds": ("console.cli.feeds:app", "Live services: list, and check that they still answer as documented."),
+    "feeds": ("console.cli.sources:feeds", "Live services: list, and check that they still answer as documented."),
     "devices": ("console.cli.devices:app", "Devices of the gateways: list, test, simulate."),
     "doctor": ("console.cli.doctor:doctor", "Check this installation and name the remedy."),
     "config": ("console.cli.config:app", "Settings: values and where they come from."),

@@ -1,16 +1,17 @@
-"""`vpp replay` and `vpp simulate`: send telemetry to the broker, with a progress bar, and go on where they stopped."""
+"""`vpp replay` and `vpp simulate` send telemetry and go on where they stopped; `vpp feeds` checks live services."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from console.cli.options import (
@@ -24,11 +25,15 @@ from console.cli.options import (
     parse_speed,
     parse_time,
     say,
+    table,
 )
 from topologies.control.running_broker import with_broker
+from topologies.sources.feeds.check import check_service
 from topologies.sources.options import SourceOptions
 from topologies.sources.process import Checkpoint, checkpoint_path, read_checkpoint, run_source
 from vpp.domain import iso
+from vpp.errors import UnreachableError
+from vpp.feeds.catalogue import SERVICES, service_named
 
 
 @Parameter(name="*")
@@ -166,3 +171,66 @@ def _stopping() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+feeds = App(name="feeds", help="Live services: which there are, and whether they still answer as documented.")
+
+CHECKED_ZONE = "GB"
+"""Of a service that has data of any zone."""
+
+
+@feeds.command(name="list")
+def list_feeds(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """List the live services with their zones, data sets and terms."""
+    settings = common.settings().feeds
+    rows: list[dict[str, Any]] = [
+        {
+            "name": service.name,
+            "title": service.title,
+            "zones": list(service.zones),
+            "datasets": [one.name for one in service.datasets((service.zones or (CHECKED_ZONE,))[0], settings)],
+            "step_min": service.step_min,
+            "use": f"live:{service.name}" if service.closing else f"second, such as live:elexon+{service.name}",
+            "key_needed": service.key_needed,
+            "terms": service.terms,
+        }
+        for service in SERVICES.values()
+    ]
+    answer(rows, as_json=json, render=_render_list)
+
+
+@feeds.command(name="check")
+def check_feed(
+    name: str,
+    /,
+    *,
+    zone: Annotated[str | None, Parameter(help="zone whose data is asked for [the service's first]")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Ask a live service for the last two days and say, a line per data set, whether the answer can be read.
+
+    Args:
+        name: Name of the service, as in `vpp feeds list`.
+    """
+    service = service_named(name)
+    asked = zone or (service.zones or (CHECKED_ZONE,))[0]
+    checks = check_service(service, asked, common.settings().feeds, datetime.now(UTC))
+    answer([asdict(check) for check in checks], as_json=json, render=_render_checks)
+    bad = [check for check in checks if check.outcome != "ok"]
+    if bad:
+        names = ", ".join(f"{check.dataset} ({check.outcome})" for check in bad)
+        text = f"{service.title}: {len(bad)} of {len(checks)} data sets cannot be read: {names}"
+        raise UnreachableError(text, hint=bad[0].next_step)
+
+
+def _render_list(rows: list[dict[str, Any]]) -> None:
+    shown = ("name", "zones", "datasets", "step_min", "use", "terms")
+    table("Live feeds", shown, [[", ".join(v) if isinstance(v := row[k], list) else v for k in shown] for row in rows])
+
+
+def _render_checks(checks: list[dict[str, Any]]) -> None:
+    for check in checks:
+        newest = check["newest"]
+        what = check["detail"] if newest is None else f"{check['values']} values, the newest of {iso(newest)}"
+        out.print(f"{check['service']} {check['dataset']}: {check['outcome']}, {what}", soft_wrap=True, markup=False)

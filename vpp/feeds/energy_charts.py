@@ -63,7 +63,7 @@ class _Power(msgspec.Struct):
     production_types: list[_Series]
 
 
-class _Price(msgspec.Struct):
+class _Prices(msgspec.Struct):
     unix_seconds: list[int]
     price: list[float | None]
     unit: str
@@ -104,7 +104,7 @@ def read_price(body: bytes, *, ask: Ask, received: datetime, time_zone: str) -> 
     Raises:
         AnswerError: The answer is broken (``shape``), or its prices are not in EUR per MWh (``unit``).
     """
-    answer: _Price = converted(read_json(body), _Price)
+    answer: _Prices = converted(read_json(body), _Prices)
     if "".join(answer.unit.split()).casefold() != "eur/mwh":
         raise AnswerError(f"prices are in {answer.unit!r} and no longer in EUR/MWh", fault="unit")
     usual = partial(day_before, hour=PRICE_HOUR, time_zone=time_zone)

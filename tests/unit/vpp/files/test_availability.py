@@ -45,7 +45,7 @@ def test_columns_keep_their_name_but_price_gets_its_unit(column, channel):
         pytest.param("DE_LU", "wind_forecast_da_mw", "2022-01-02T11:00", "2022-01-01T17:00", id="wind after auction"),
         pytest.param("DE_LU", "price_per_mwh", "2022-07-02T11:00", "2022-07-01T11:00", id="auction at 13:00 CEST"),
         pytest.param("EPEX_DE", "wind_solar_forecast_da_mw", "2016-07-02T11:00", "2016-07-01T09:00", id="benchmark"),
-        pytest.param("NSW1", "temperature_forecast_d1_c", "2025-01-02T11:30", "2025-01-01T11:30", id="weather"),
+        pytest.param("NSW1", "temperature_forecast_d1_c", "2025-01-02T11:30", "2025-01-01T17:30", id="weather"),
         pytest.param("NSW1", "price_per_mwh", "2025-01-02T11:30", "2025-01-02T11:30", id="dispatch price"),
         pytest.param("GB", "price_per_mwh", "2025-01-02T11:30", "2025-01-02T12:00", id="imbalance price"),
         pytest.param("GB", "load_mw", "2025-01-02T11:30", "2025-01-02T12:00", id="observed"),
