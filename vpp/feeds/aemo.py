@@ -52,6 +52,12 @@ def read_dispatch(body: bytes, *, ask: Ask, received: datetime, region: str) -> 
     Columns go by the names in the file, since their number changes. The price is that of the run without intervention,
     the demand that of the last one.
 
+    Args:
+        body: The body of the answer.
+        ask: The request.
+        received: Time of the receipt.
+        region: The region whose values are read.
+
     Raises:
         AnswerError: ``incomplete`` for a broken archive or a file without its last line, ``shape`` for other columns.
     """
@@ -78,6 +84,12 @@ def read_month(body: bytes, *, ask: Ask, received: datetime, region: str) -> lis
     """Return price and demand of one region from a file of price and demand, known from each interval's start.
 
     Months before October 2021 have half hours and are refused.
+
+    Args:
+        body: The body of the answer.
+        ask: The request.
+        received: Time of the receipt.
+        region: The region whose values are read.
 
     Raises:
         AnswerError: The file is broken, or has other columns or intervals.

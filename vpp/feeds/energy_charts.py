@@ -101,6 +101,12 @@ def read_power(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
 def read_price(body: bytes, *, ask: Ask, received: datetime, time_zone: str) -> list[Issue]:
     """Return the auction's prices from an answer of ``/price``, known at 13:00 local on the day before as a rule.
 
+    Args:
+        body: The body of the answer.
+        ask: The request.
+        received: Time of the receipt.
+        time_zone: Time zone of the zone.
+
     Raises:
         AnswerError: The answer is broken (``shape``), or its prices are not in EUR per MWh (``unit``).
     """
@@ -113,6 +119,14 @@ def read_price(body: bytes, *, ask: Ask, received: datetime, time_zone: str) -> 
 
 def read_forecast(body: bytes, *, ask: Ask, received: datetime, channel: str, hour: int, time_zone: str) -> list[Issue]:
     """Return a day-ahead forecast (MW) from an answer of ``/public_power_forecast``.
+
+    Args:
+        body: The body of the answer.
+        ask: The request.
+        received: Time of the receipt.
+        channel: The channel that the values are of.
+        hour: Local hour of publication on the day before.
+        time_zone: Time zone of the zone.
 
     Raises:
         AnswerError: The answer is broken or has another shape.

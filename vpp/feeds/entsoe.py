@@ -49,6 +49,14 @@ def read_document(
     Of two price series of one day (DE-LU, AT) the first auction's counts. Wind is the sum of on- and offshore, and the
     consumption of solar or wind plants (``outBiddingZone``) is left out.
 
+    Args:
+        body: The body of the answer.
+        ask: The request.
+        received: Time of the receipt.
+        channels: Channel by production type; the empty one stands for documents without types.
+        hour: Local hour of publication on the day before; None: an hour after the slot.
+        time_zone: Time zone of the zone.
+
     Raises:
         AnswerError: The document is cut off, is no document, or has an unknown resolution or unit. "No matching data"
             is no error: it gives no issue.
