@@ -73,3 +73,14 @@ def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: flo
     course = np.interp(np.arange(last + 1), known, seen_mw[known])
     rest = seen_mw[last] + slope_mw * np.arange(1, count - last)
     return float((course.sum() + rest.sum()) / count)
+
+
+def expected_slope_mw(net_mw: Sequence[float], before_mw: float | None, ticks: int) -> float:
+    """Return by how much net load is expected to rise from tick to tick of a slot, MW; 0 where it is not known.
+
+    Args:
+        net_mw: Expected net load of the slot and of those after it.
+        before_mw: Net load of the slot before it.
+        ticks: Ticks in the slot.
+    """
+    return 0.0 if before_mw is None or len(net_mw) < 2 else (net_mw[1] - before_mw) / 2.0 / ticks

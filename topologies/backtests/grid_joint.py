@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from agents.assets.registry import type_of
 from agents.evaluation.grid_first import solve_grid_first_with_curve
-from agents.evaluation.grid_score import Actuals, GridRun
+from agents.evaluation.grid_score import Actuals
+from agents.evaluation.joint_value import gain_pct, policy_figures, usual_stored_value
 from topologies.backtests.grid_policies import Lane, PlantLane
 from topologies.backtests.grid_weeks import NO_ACTION, History, Trial, bridged
 from vpp.domain import PRICE
 from vpp.errors import DataError
 from vpp.files.zone_fitting import FLAT_PRICE_PER_MWH, NO_LIMIT_MW
 from vpp.fleet.schema import Limits, Zone
-from vpp.numerics.arrays import Floats
 
 STORED_SHARE = 0.95
 STORED_DAYS = 14
@@ -54,7 +53,7 @@ def joint_trial(history: History) -> Trial:
             actual_mw=history.filled[start : start + length],
             before_mw=float(history.filled[start - 1]),
             price_per_mwh=price[start : start + length],
-            stored_value_per_mwh=STORED_SHARE * float(np.median(past)),
+            stored_value_per_mwh=usual_stored_value(past, STORED_SHARE),
             generation_price_per_mwh=flat,
             potential_mw=history.potential(start, length),
         )
@@ -70,40 +69,12 @@ def _without_price_curves(zone: Zone) -> Zone:
 def joint_figures(trial: Trial) -> dict[str, Any]:
     """Return money by policy, and by how much joint clearing is worth more than the grid first, in per cent.
 
-    ``service_cost``: penalties, fuel and curtailment, less generation at the flat price. ``money``: batteries' energy
-    at actual prices, less wear, and what is left in store. ``value``: cost of no action less that of the policy.
+    See ``agents.evaluation.joint_value.policy_figures``.
     """
     idle = trial.runs[NO_ACTION]
-    policies = {name: _policy(trial.zone, done, idle) for name, done in trial.runs.items()}
+    policies = {name: policy_figures(trial.zone, done, idle) for name, done in trial.runs.items()}
     first, joint = (policies[name]["value"] for name in (GRID_FIRST, JOINT))
     return {
         "policies": policies,
-        "joint_over_grid_first_pct": round(100.0 * (joint - first) / abs(first), 2) if first else None,
+        "joint_over_grid_first_pct": gain_pct(joint, first),
     }
-
-
-def _policy(zone: Zone, runs: list[GridRun], idle: list[GridRun]) -> dict[str, float | int]:
-    slots = sum(len(run.grid_mw) for run in runs)
-    money = sum(_money(zone, run) - _money(zone, rest) for run, rest in zip(runs, idle, strict=True))
-    value = sum(rest.cost - run.cost for run, rest in zip(runs, idle, strict=True))
-    resting = sum(rest.cost + _money(zone, rest) for rest in idle)
-    return {
-        "value": round(value, 2),
-        "service_cost": round(resting - (value - money), 2),
-        "money": round(money, 2),
-        "ramp_breach_pct": round(100.0 * sum(run.ramp_breaches for run in runs) / slots, 3),
-        "cap_breaches": sum(run.cap_breaches for run in runs),
-        "penalties": round(sum(run.costs["ramp"] + run.costs["cap"] for run in runs), 2),
-        "reflexes": sum(run.fallbacks for run in runs),
-    }
-
-
-def _money(zone: Zone, run: GridRun) -> float:
-    """Return what the batteries earned: all costs are theirs but for penalties and what other assets did."""
-    others: Floats = sum(
-        (run.power_mw[row] for row, asset in enumerate(zone.assets) if not type_of(asset).trades_at_market),
-        np.zeros(len(run.grid_mw)),
-    )
-    flat = zone.generation_price_flat_per_mwh or 0.0
-    generation = flat * float(others.sum()) * zone.step.hours
-    return -(run.costs["energy"] + generation + run.costs["wear"] + run.costs["stored"])

@@ -10,13 +10,15 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from agents.assets.registry import fleet_at_rest, rows_where, store_rows, type_of
+from agents.assets.registry import fleet_at_rest
 from agents.assets.state import AssetState
 from agents.assets.twin import deliver_fleet
 from agents.bidding.actor import ActorReducer
 from agents.bidding.trader import TraderReducer
+from agents.evaluation.churn import ChurnMeter
 from agents.evaluation.grid_score import shed_above_cap
-from agents.evaluation.inslot_follow import follow_ticks
+from agents.evaluation.inslot_follow import expected_slope_mw, follow_ticks
+from agents.evaluation.original_rule import original_rule
 from agents.plant import build_problem
 from agents.plant.reducer import PlantReducer
 from topologies.backtests.deliveries import Deliveries
@@ -61,8 +63,6 @@ class PlantLane:
 
     Attributes:
         deliveries: What the fleet delivered.
-        churn_mwh: Energy by which decided setpoints of batteries and peakers differ from the plan of the slot before,
-            by slot index.
         decision_s: Time of each step of the plant, in seconds.
 
     Args:
@@ -81,7 +81,7 @@ class PlantLane:
         clear: build_problem.Clear = build_problem.clear,
     ) -> None:
         self.deliveries = Deliveries(zone)
-        self.churn_mwh: dict[int, float] = {}
+        self._churn = ChurnMeter(zone)
         self.decision_s: list[float] = []
         self._zone = zone
         self._forecaster = forecaster
@@ -92,6 +92,11 @@ class PlantLane:
         self._trader = ReducerLoop(TraderReducer(zone), zone.zone, "forecasts") if trades else None
         self._bids: tuple[int, list[Bid]] = (-1, [])
         self.begin()
+
+    @property
+    def churn_mwh(self) -> dict[int, float]:
+        """Energy by which decided setpoints differ from the plan of the slot before, by slot index."""
+        return self._churn.churn_mwh
 
     def learn(self, forecast: Forecast) -> None:
         """Let the trader's paper accounts run over a forecast of the time before the test."""
@@ -104,7 +109,7 @@ class PlantLane:
         self._setpoints: dict[str, Setpoint] = {}
         self._soc = {b.asset_id: b.soc_start for b in self._zone.batteries}
         self._ahead: ActorBid | None = None
-        self._planned: tuple[int, dict[str, float]] = (-1, {})
+        self._churn.restart()
 
     def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
         """Take what was published when ``slot`` closed: settle it, decide the next one."""
@@ -135,16 +140,7 @@ class PlantLane:
             case Setpoint():
                 self._setpoints[message.asset_id] = message
             case Decision():
-                self._decided(message, closed + 1)
-
-    def _decided(self, decision: Decision, index: int) -> None:
-        moving = [a.asset_id for a in self._zone.assets if type_of(a).keeps_to_plan]
-        rows = {} if decision.plan is None else {name: decision.plan.assets[name].power_mw for name in moving}
-        before, planned = self._planned
-        if before == index:
-            apart = sum(abs(rows[name][0] - planned[name]) for name in planned if name in rows)
-            self.churn_mwh[index] = apart * self._zone.step.hours
-        self._planned = (index + 1, {name: row[1] for name, row in rows.items() if len(row) > 1})
+                self._churn.enter(message, closed + 1)
 
     def _drive(self, slot: MeasuredSlot) -> dict[str, AssetReading]:
         """Return what the batteries' telemetry says of the slot after they followed their curves tick by tick."""
@@ -153,7 +149,7 @@ class PlantLane:
             return {}
         net = self._ahead.net_mw
         before = self._ahead.observed_net_mw
-        slope = 0.0 if before is None or len(net) < 2 else (net[1] - before) / 2.0 / len(ticks)
+        slope = expected_slope_mw(net, before, len(ticks))
         readings = {}
         for battery in self._zone.batteries:
             setpoint = self._setpoints.get(battery.asset_id)
@@ -174,10 +170,7 @@ class PlantLane:
 
 
 class OriginalRuleLane:
-    """The rule of the first prototype with sane units: push power into the grid on every large predicted change.
-
-    When net load is expected to change by more than the ramp limit, up or down, the battery discharges the excess and
-    the peaker gives what the battery cannot. Nothing ever charges, and falling net load is answered like rising.
+    """The rule of the first prototype: ``agents.evaluation.original_rule``.
 
     Args:
         zone: Fleet and limits.
@@ -215,17 +208,11 @@ class OriginalRuleLane:
         self._wanted = self._rule(forecast, slot)
 
     def _rule(self, forecast: Forecast, slot: MeasuredSlot) -> Floats:
-        wanted = np.zeros(len(self._zone.assets))
         net_load = forecast.net_load
-        if net_load is None or not np.isfinite(slot.net_mw):
-            return wanted
-        expected = (net_load.q50 if net_load.mean is None else net_load.mean)[0] * self._zone.share.factor
-        left = max(abs(expected - slot.net_mw) - self._zone.limits.ramp_limit_mw, 0.0)
-        zone = self._zone
-        for row in (*store_rows(zone), *rows_where(zone, lambda kind, asset: kind.generator(asset))):
-            wanted[row] = min(left, type_of(zone.assets[row]).power_limits_mw(zone, zone.assets[row])[1])
-            left -= wanted[row]
-        return wanted
+        if net_load is None:
+            return np.zeros(len(self._zone.assets))
+        expected = (net_load.q50 if net_load.mean is None else net_load.mean)[0]
+        return original_rule(self._zone, expected * self._zone.share.factor, slot.net_mw)
 
 
 def _with_readings(bid: Bid, readings: dict[str, AssetReading]) -> Bid:
