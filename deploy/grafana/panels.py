@@ -13,6 +13,7 @@ SOURCE = {"type": "influxdb", "uid": UID}
 SCHEMA_VERSION = 39
 
 MW = "megwatt"
+MWH = "megwatth"
 SHARE = "percentunit"
 PER_MWH = "suffix: /MWh"
 MONEY = "locale"

@@ -67,18 +67,23 @@ def forecast_latest(target: str, fields: Sequence[str]) -> str:
     return wide(source, "last()", ahead)
 
 
-def cumulated(fields: Sequence[str], *, by: str = "_field") -> str:
+def cumulated(fields: Sequence[str], *, by: str = "_field", measurement: str = "ledger") -> str:
     """Return money added up over the range, one column per value of ``by``; corrections count where they settle."""
-    source = points("ledger", fields)
+    source = points(measurement, fields)
     return wide(
         source, f'group(columns: ["{by}"])', 'sort(columns: ["_time"])', SUM, "cumulativeSum()", by=by
     )  # fmt: skip
 
 
 def money_table(fields: Sequence[str]) -> str:
+    """Return one row per asset with the sum of each field of the ledger."""
+    return sums("ledger", fields)
+
+
+def sums(measurement: str, fields: Sequence[str]) -> str:
     """Return one row per asset with the sum of each field."""
     return pipe(
-        points("ledger", fields), 'group(columns: ["asset_id", "_field"])', "sum()", "group()",
+        points(measurement, fields), 'group(columns: ["asset_id", "_field"])', "sum()", "group()",
         'pivot(rowKey: ["asset_id"], columnKey: ["_field"], valueColumn: "_value")', 'sort(columns: ["asset_id"])',
     )  # fmt: skip
 
@@ -125,6 +130,100 @@ def dead_letters() -> str:
         points("dlq", ["reason"], within=f"range(start: -{DLQ_DAYS}d)", zone=False),
         "map(fn: (r) => ({topic: r.topic, reason: r._value, n: 1}))", 'group(columns: ["topic", "reason"])',
         'sum(column: "n")', "group()", 'sort(columns: ["n"], desc: true)',
+    )  # fmt: skip
+
+
+def newest_letters(limit: int = 20) -> str:
+    """Return the newest dead letters with their place and what was wrong."""
+    return pipe(
+        points("dlq", ["reason", "detail", "offset"], within=f"range(start: -{DLQ_DAYS}d)", zone=False),
+        'pivot(rowKey: ["_time", "topic", "partition"], columnKey: ["_field"], valueColumn: "_value")',
+        'keep(columns: ["_time", "topic", "partition", "offset", "reason", "detail"])', "group()",
+        'sort(columns: ["_time"], desc: true)', f"limit(n: {limit})",
+    )  # fmt: skip
+
+
+def forecast_sources() -> str:
+    """Return how many forecasts there were by target, source and model, one step ahead or more."""
+    return pipe(
+        points("forecasts", ["source", "model_id"], 'r.horizon_min == "${horizon}"'),
+        'pivot(rowKey: ["_time", "target"], columnKey: ["_field"], valueColumn: "_value")',
+        "map(fn: (r) => ({target: r.target, source: r.source, model_id: r.model_id, forecasts: 1}))",
+        'group(columns: ["target", "source", "model_id"])', 'sum(column: "forecasts")', "group()",
+        'sort(columns: ["target", "forecasts"])',
+    )  # fmt: skip
+
+
+def alerts_of(codes: Sequence[str], limit: int = 20) -> str:
+    """Return the newest alerts of these codes, with what they are about, their effect and the end of their episode."""
+    fields = ["code", "severity", "channel", "asset_id", "effect", "text", "ended_at"]
+    wanted = " or ".join(f'r.code == "{code}"' for code in codes)
+    about = 'if exists r.channel then r.channel else if exists r.asset_id then r.asset_id else "-"'
+    ended = 'if exists r.ended_at then string(v: r.ended_at) else "lasts"'
+    row = (
+        f"{{_time: r._time, severity: r.severity, code: r.code, about: {about}, effect: r.effect, ended: {ended}, "
+        "text: r.text}"
+    )
+    return pipe(
+        points("alerts", fields), 'pivot(rowKey: ["_time", "alert_id"], columnKey: ["_field"], valueColumn: "_value")',
+        f"filter(fn: (r) => {wanted})", f"map(fn: (r) => ({row}))", "group()", 'sort(columns: ["_time"], desc: true)',
+        f"limit(n: {limit})",
+    )  # fmt: skip
+
+
+def alert_count(codes: Sequence[str]) -> str:
+    """Return how many alerts of these codes there were in the range."""
+    return counted("alerts", "code", "alerts", "(" + " or ".join(f'r._value == "{code}"' for code in codes) + ")")
+
+
+def deviation() -> str:
+    """Return delivered less planned power, one column per asset."""
+    return pipe(
+        points("assets", ["power_mw", "planned_mw"]),
+        'pivot(rowKey: ["_time", "asset_id"], columnKey: ["_field"], valueColumn: "_value")',
+        "filter(fn: (r) => exists r.power_mw and exists r.planned_mw)",
+        "map(fn: (r) => ({_time: r._time, asset_id: r.asset_id, _value: r.power_mw - r.planned_mw}))", "group()",
+        'pivot(rowKey: ["_time"], columnKey: ["asset_id"], valueColumn: "_value")', 'sort(columns: ["_time"])',
+    )  # fmt: skip
+
+
+def unavailable() -> str:
+    """Return in how many slots each asset could not follow."""
+    return pipe(
+        points("assets", ["available"]), 'group(columns: ["asset_id"])',
+        "map(fn: (r) => ({asset_id: r.asset_id, slots: if r._value then 0 else 1}))", 'group(columns: ["asset_id"])',
+        'sum(column: "slots")', "group()",
+    )  # fmt: skip
+
+
+def rows_per_window(measurement: str, field: str) -> str:
+    """Return how many rows of a measurement each window has."""
+    count = 'aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false, timeSrc: "_start")'
+    return wide(points(measurement, [field]), count, f'set(key: "_field", value: "{measurement}")')
+
+
+def engines() -> str:
+    """Return decisions by engine and window, one column per engine."""
+    return wide(
+        points("decisions", ["engine"]), "map(fn: (r) => ({_time: r._time, engine: r._value, _value: 1}))",
+        'group(columns: ["engine"])', 'sort(columns: ["_time"])', SUM, by="engine",
+    )  # fmt: skip
+
+
+def engine_counts() -> str:
+    """Return decisions by engine over the range."""
+    return pipe(
+        points("decisions", ["engine"]), "map(fn: (r) => ({engine: r._value, decisions: 1}))",
+        'group(columns: ["engine"])', 'sum(column: "decisions")', "group()", 'sort(columns: ["decisions"], desc: true)',
+    )  # fmt: skip
+
+
+def flagged_slots(limit: int = 20) -> str:
+    """Return the newest slots in which a channel was not ok."""
+    return pipe(
+        points("telemetry", ["quality"]), 'filter(fn: (r) => r._value != "{}")',
+        'keep(columns: ["_time", "_value"])', "group()", 'rename(columns: {_value: "quality"})',
+        'sort(columns: ["_time"], desc: true)', f"limit(n: {limit})",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from pydantic import SecretStr
 
-from deploy.grafana.build import plant
+from deploy.grafana.build import BOARDS
 from tests.service_fixtures import InfluxService
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
@@ -23,6 +23,7 @@ from vpp.store.tables import (
     SETPOINTS,
     SKILL,
     TELEMETRY,
+    TRADES,
     Row,
     Table,
 )
@@ -35,10 +36,12 @@ SLOTS = [START + STEP * i for i in range(48)]
 BAND = (-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0)
 ZONE = "GB"
 
-DASHBOARD = plant()
+DASHBOARDS = {name: board() for name, board in BOARDS.items()}
+DASHBOARD = DASHBOARDS["plant"]
 QUERIES = [
-    pytest.param(target["query"], id=f"{panel['id']}-{panel['title']}-{target['refId']}")
-    for panel in DASHBOARD["panels"]
+    pytest.param(target["query"], id=f"{name}-{panel['id']}-{panel['title']}-{target['refId']}")
+    for name, dashboard in DASHBOARDS.items()
+    for panel in dashboard["panels"]
     for target in panel.get("targets", ())
 ]
 VARIABLES = {one["name"]: one["query"]["query"] for one in DASHBOARD["templating"]["list"]}
@@ -47,7 +50,10 @@ VARIABLES = {one["name"]: one["query"]["query"] for one in DASHBOARD["templating
 def seed() -> dict[Table, list[Row]]:
     """A day of one zone with a battery and a peaker: flat 100 MW, price 50, forecasts that are right."""
     rows: dict[Table, list[Row]] = {
-        TELEMETRY: [(ZONE, t, 130.0, 20.0, 10.0, 100.0, 50.0, 50.0, "{}", "{}", 0) for t in SLOTS],
+        TELEMETRY: [
+            (ZONE, t, 130.0, 20.0, 10.0, 100.0, 50.0, 50.0, '{"load_mw":"flat"}' if i == 5 else "{}", "{}", 0)
+            for i, t in enumerate(SLOTS)
+        ],
         FORECASTS: [
             (ZONE, t, horizon, target, *(level + d for d in BAND), level, *[None] * 7, "model", "m1")
             for t, horizon, (target, level) in product(SLOTS, (30, 60, 1440), (("net_load", 100.0), ("price", 50.0)))
@@ -58,8 +64,24 @@ def seed() -> dict[Table, list[Row]]:
             for i, t in enumerate(SLOTS)
         ],
         ALERTS: [
-            (ZONE, SLOTS[3], "a1", "warning", "drift", "net load drifts", "{}", "skill_lost", None, None, "none", None)
+            (ZONE, SLOTS[3], "a1", "warning", "drift", "net load drifts", "{}", "skill_lost", None, None, "none", None),
+            (
+                ZONE,
+                SLOTS[4],
+                "a2",
+                "critical",
+                "guard",
+                "wind stands still",
+                "{}",
+                "attack_frozen",
+                "wind_mw",
+                None,
+                "not_used",
+                SLOTS[9],
+            ),
+            (ZONE, SLOTS[6], "a3", "warning", "plant", "b1 rests", "{}", "asset_derated", None, "b1", "none", None),
         ],
+        TRADES: [(ZONE, t, "b1", 0, "sell", 1.0, 50.0, 50.0, "GBP") for t in SLOTS],
         SKILL: [
             (ZONE, t, target, horizon, 100, 2.0, 8.0, 0.9, 0.92)
             for t, target, horizon in product(SLOTS, ("net_load", "price"), (30, 60, 1440))
@@ -121,7 +143,7 @@ def panel_query(title: str, at: int = 0) -> str:
 def test_a_panel_finds_rows(influx: InfluxService, run: str, query: str) -> None:
     rows = ask(influx, run, query)
     assert rows
-    assert all(value is not None for value in rows[0].values())
+    assert all(any(row.get(column) is not None for row in rows) for column in rows[0])
 
 
 @pytest.mark.parametrize(("name", "values"), [("zone", {ZONE}), ("horizon", {"30", "60", "1440"})])
@@ -184,3 +206,42 @@ def test_health_counts_reflexes_letters_and_steps(influx: InfluxService, run: st
     assert behind == dict.fromkeys(
         ("telemetry", "forecasts", "bids", "decisions", "setpoints", "assets", "ledger"), 0.0
     )
+
+
+def row_of(influx: InfluxService, run: str, board: str, title: str) -> list[dict[str, object]]:
+    panel = next(panel for panel in DASHBOARDS[board]["panels"] if panel["title"].startswith(title))
+    return ask(influx, run, panel["targets"][0]["query"])
+
+
+def test_verdicts_of_the_guard_name_channel_effect_and_end(influx: InfluxService, run: str) -> None:
+    (verdict,) = row_of(influx, run, "guard", "Verdicts")
+    assert (verdict["code"], verdict["about"], verdict["effect"]) == ("attack_frozen", "wind_mw", "not_used")
+    assert str(verdict["ended"]) != "lasts"
+    assert row_of(influx, run, "guard", "Episodes in range") == [{"alerts": 1}]
+    (flag,) = row_of(influx, run, "guard", "Slots with a flag")
+    assert flag == {"_time": SLOTS[5], "quality": '{"load_mw":"flat"}'}
+
+
+def test_engines_are_counted_by_name(influx: InfluxService, run: str) -> None:
+    assert row_of(influx, run, "pipeline", "Engines in range") == [
+        {"engine": "lp", "decisions": 47},
+        {"engine": "reflex:stale", "decisions": 1},
+    ]
+    series = row_of(influx, run, "pipeline", "Decisions by engine")
+    assert sum(int(str(row.get("lp") or 0)) for row in series) == 47
+
+
+def test_trades_and_assets_add_up(influx: InfluxService, run: str) -> None:
+    assert row_of(influx, run, "trading", "Revenue of trades") == [{"revenue": 2400.0}]
+    assert row_of(influx, run, "trading", "Trades by asset") == [
+        {"asset_id": "b1", "energy_mwh": 48.0, "revenue": 2400.0}
+    ]
+    assert row_of(influx, run, "assets", "Delivered less planned")[0] == {"_time": START, "b1": 0.0, "p1": 0.0}
+    stopped = {row["asset_id"]: row["slots"] for row in row_of(influx, run, "assets", "Slots in which")}
+    assert stopped == {"b1": 0, "p1": 0}
+
+
+def test_forecasts_are_counted_by_source(influx: InfluxService, run: str) -> None:
+    assert row_of(influx, run, "forecast", "Forecasts by source") == [
+        {"target": target, "source": "model", "model_id": "m1", "forecasts": 48} for target in ("net_load", "price")
+    ]
