@@ -28,7 +28,7 @@ def after_proposal(cost: float | None = 10.0) -> Watched:
     [
         pytest.param(Call("hold_fleet", {"reason": "told to"}), "not among", id="hold"),
         pytest.param(Call("peek_topic", {"topic": "dlq"}), "not among", id="raw records"),
-        pytest.param(Call("execute_plan", {"plan_id": "p7"}), "no plan of this agent", id="foreign plan"),
+        pytest.param(Call("execute_plan", {"plan_id": "p7"}), "not a plan of this agent", id="foreign plan"),
         pytest.param(Call("propose_dispatch", {"power_mw": -10.5}), "beyond the 10 MW", id="power"),
         pytest.param(Call("propose_dispatch", {"power_mw": "10.5"}), "beyond the 10 MW", id="power as text"),
         pytest.param(Call("propose_dispatch", {"power_mw": "nan"}), "beyond the 10 MW", id="not a number"),
@@ -63,7 +63,7 @@ def test_proposals_end_by_the_look_and_by_the_day() -> None:
             watched, refusal = admit(limits, watched, WISH, DAY)
             said.append((episode, refusal))
     assert [refusal is None for _, refusal in said] == [True, True, False, True, False, False]
-    assert "a day has" in (said[-1][1] or "")
+    assert "proposals a day" in (said[-1][1] or "")
     assert admit(limits, watched.new_episode(), WISH, date(2026, 1, 2))[1] is None
 
 

@@ -50,7 +50,7 @@ def test_corrections_and_the_end_are_passed_on() -> None:
 
 def test_what_is_no_forecast_is_refused() -> None:
     stray = Promotion(zone=ZONE, available_at=T0, model_id="m", sha256="0")
-    with pytest.raises(MessageError, match="no forecast"):
+    with pytest.raises(MessageError, match="not a forecast"):
         run(ActorReducer(make_zone()), [stray])
 
 

@@ -93,7 +93,7 @@ def test_an_order_is_judged_once_also_after_a_restart() -> None:
 
 
 def test_what_is_no_order_is_refused() -> None:
-    with pytest.raises(MessageError, match="no order"):
+    with pytest.raises(MessageError, match="not an order"):
         run(OrdersReducer(make_zone()), [Deadline(zone=ZONE, slot=slot_at(0))])
     with pytest.raises(MessageError, match="order_id"):
         run(OrdersReducer(make_zone()), [order_of("hold", "")])

@@ -144,5 +144,5 @@ def test_a_bid_that_does_not_fit_together_is_refused_and_leaves_the_state(bid: M
 
 
 def test_what_is_no_bid_is_refused() -> None:
-    with pytest.raises(MessageError, match="no bid"):
+    with pytest.raises(MessageError, match="not a bid"):
         run(plant(), [Promotion(zone=ZONE, available_at=T0, model_id="m", sha256="0")])
