@@ -80,14 +80,14 @@ class Held(msgspec.Struct):
 
 
 class IntakeHead(msgspec.Struct):
-    """The small part of the state that changes with every slot; ``faults``: episodes under way by channel."""
+    """The small part of the state that changes with every slot; ``faults``: episodes under way."""
 
     last: int | None = None
     held: Held | None = None
     open: Ticks | None = None
     channels: list[str] = []
     checks: Checks = msgspec.field(default_factory=Checks)
-    faults: dict[str, FaultEpisode] = {}
+    faults: list[FaultEpisode] = []
     ended: bool = False
     readings: dict[int, SlotReadings] = {}
 

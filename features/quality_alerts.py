@@ -18,6 +18,7 @@ QUIET_HOURS = 6
 TOPIC = "telemetry quality"
 _ALARMING = {Quality.MISSING, Quality.MISSING_MARK, Quality.OUT_OF_RANGE, Quality.FLAT}
 _WHOLE_RECORD = ""
+_FIRST = (*NET_LOAD_CHANNELS, PRICE)
 _SAYS = {
     AlertCode.MISSING: "has no value",
     AlertCode.MISSING_MARK: "sends a mark for no value",
@@ -27,9 +28,10 @@ _SAYS = {
 
 
 class FaultEpisode(msgspec.Struct):
-    """A fault under way: its alert as it was sent, and the index of the last slot that had it."""
+    """A fault under way: its alert as it was sent, its channels, and the index of the last slot that had it."""
 
     alert: Alert
+    channels: list[str]
     last: int
 
 
@@ -41,11 +43,11 @@ def is_used(zone: Zone, channel: str) -> bool:
 
 
 def follow_faults(
-    zone: Zone, step: Step, index: int, quality: Mapping[str, str], channels: int, episodes: dict[str, FaultEpisode]
+    zone: Zone, step: Step, index: int, quality: Mapping[str, str], channels: int, episodes: list[FaultEpisode]
 ) -> list[Output]:
     """Return the alerts that begin or end with a slot.
 
-    A slot whose every channel is missing is one episode of the whole record.
+    Channels that fail together are one episode; where every channel is missing, it is one of the whole record.
 
     Args:
         zone: The zone.
@@ -53,42 +55,57 @@ def follow_faults(
         index: The slot.
         quality: Its channels that are not ok, with why.
         channels: How many channels the slot should have.
-        episodes: Faults under way by channel; changed.
+        episodes: Faults under way; changed.
     """
     kinds = {channel: Quality(what) for channel, what in quality.items() if what in _ALARMING}
     lost = len(kinds) >= channels > 1 and all(kind is Quality.MISSING for kind in kinds.values())
     faults = {_WHOLE_RECORD: AlertCode.RECORD_MISSING} if lost else _codes(zone, kinds)
     outputs = []
-    for channel, code in sorted(faults.items()):
-        episode = episodes.get(channel)
+    fresh: dict[AlertCode, list[str]] = {}
+    for channel, code in faults.items():
+        episode = next((one for one in episodes if channel in one.channels), None)
         if episode is None:
-            alert = _alert(zone, step, index, channel, code)
-            episodes[channel] = FaultEpisode(alert, index)
-            outputs.append(Output("alerts", alert))
+            fresh.setdefault(code, []).append(channel)
         else:
             episode.last = index
+    for code in sorted(fresh):
+        failed = sorted(fresh[code], key=lambda channel: (_weight(channel), channel))
+        alert = _alert(zone, step, index, failed, code)
+        episodes.append(FaultEpisode(alert, failed, index))
+        outputs.append(Output("alerts", alert))
     quiet = QUIET_HOURS * 60 // step.minutes
-    for channel in sorted(name for name, episode in episodes.items() if index - episode.last >= quiet):
-        episode = episodes.pop(channel)
+    for episode in [one for one in episodes if index - one.last >= quiet]:
+        episodes.remove(episode)
         outputs.append(Output("alerts", episode.alert.ended(step.start(episode.last + 1))))
     return outputs
+
+
+def _weight(channel: str) -> int:
+    """Return the rank of a channel in an alert: parts of net load first, then the price."""
+    return _FIRST.index(channel) if channel in _FIRST else len(_FIRST)
 
 
 def _codes(zone: Zone, kinds: Mapping[str, Quality]) -> dict[str, AlertCode]:
     return {channel: AlertCode(kind.value) for channel, kind in kinds.items() if is_used(zone, channel)}
 
 
-def _alert(zone: Zone, step: Step, index: int, channel: str, code: AlertCode) -> Alert:
-    slot = step.start(index)
-    what = f"{channel} {_SAYS[code]}" if channel else "no channel has a value"
+def _alert(zone: Zone, step: Step, index: int, channels: list[str], code: AlertCode) -> Alert:
+    slot, first = step.start(index), channels[0]
+    if not first:
+        what = "no channel has a value"
+    elif len(channels) == 1:
+        what = f"{first} {_SAYS[code]}"
+    else:
+        what = f"each of {', '.join(channels)} {_SAYS[code]}"
     return Alert(
         zone=zone.zone,
         slot=slot,
-        alert_id=f"quality-{code.value}-{channel or 'all'}-{iso(slot)}",
+        alert_id=f"quality-{code.value}-{first or 'all'}-{iso(slot)}",
         severity="warning",
         topic=TOPIC,
         code=code,
-        channel=channel or None,
+        channel=first or None,
+        also=channels[1:],
         effect=AlertEffect.NONE if code is AlertCode.FLAT else AlertEffect.NOT_USED,
         text=f"{what} since {iso(slot)}",
     )

@@ -20,6 +20,7 @@ from mcp_server.security.auth import approval_key, principal_of
 from mcp_server.tools.backtesting import add_backtest_tools
 from mcp_server.tools.reading import add_reading_tools
 from mcp_server.tools.resources import add_completions, add_plan_resource, add_prompts, add_resources
+from mcp_server.tools.watching import add_watching_tools
 
 if TYPE_CHECKING:
     from mcp_server.actions.actions import Acts
@@ -69,7 +70,8 @@ def build_server(
         # Replicas share the secret, so that a question asked by one can be answered to another.
         request_state_security=None if key is None else RequestStateSecurity(keys=[_derived(key)]),
     )
-    schemas = add_reading_tools(server, context) | add_backtest_tools(server, context)
+    schemas = add_reading_tools(server, context) | add_watching_tools(server, context)
+    schemas |= add_backtest_tools(server, context)
     if acts is not None:
         from mcp_server.tools.acting import add_acting_tools  # loads the solver, which readers do not need
 

@@ -222,6 +222,7 @@ class Settings(BaseSettings):
     approval_key: SecretStr | None = Field(
         default=None, min_length=32, description="signs approvals of orders; unsigned ones are then refused"
     )
+    longest_order_h: float = Field(default=48.0, gt=0, le=168, description="longest life of an order, in hours")
     one_person: bool = Field(default=False, description="whoever proposed a plan may approve it too")
     kafka: KafkaSettings = KafkaSettings()
     store: StoreSettings = StoreSettings()

@@ -17,6 +17,7 @@ from agents.orders.approval import approval_of, refuse_approval, sign_admission
 from agents.orders.budget import Budget, Spending, charge
 from agents.orders.refusal import Refusal
 from agents.orders.replay_memory import HOLDS_WITHIN, MAX_HOLDS, OrderMemory
+from vpp.domain import iso
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
@@ -26,6 +27,7 @@ from vpp.streams.state_codec import ChangedValues, pack, unpack
 
 _SHAPES = {"memory": "orders-2", "spending": "spending-1"}
 MAX_LIFE = timedelta(days=7)
+"""No setting lets an order live longer."""
 MAX_PRIORITY = 100
 NO_BUDGET = Budget()
 _WISHES = frozenset({"target", "band", "soc_target"})
@@ -48,10 +50,19 @@ class OrdersReducer:
         zone: The zone whose assets may be ordered.
         approval_key: The secret that approvals are signed with; None takes them unsigned.
         budget: What a budget may approve by principal and day; by default nothing.
+        longest: Longest life of an order.
     """
 
-    def __init__(self, zone: Zone, *, approval_key: bytes | None = None, budget: Budget = NO_BUDGET) -> None:
+    def __init__(
+        self,
+        zone: Zone,
+        *,
+        approval_key: bytes | None = None,
+        budget: Budget = NO_BUDGET,
+        longest: timedelta = MAX_LIFE,
+    ) -> None:
         self._zone = zone
+        self._longest = longest
         self._key = approval_key
         self._budget = budget
 
@@ -81,7 +92,7 @@ class OrdersReducer:
             raise MessageError("an order needs an order_id", reason="schema")
         if state.memory.has(message):
             return state, []
-        refusal = refuse(self._zone, message, self._key, origin.appended_at)
+        refusal = refuse(self._zone, message, self._key, origin.appended_at, longest=self._longest)
         if refusal is None and message.action == "hold" and state.memory.holds_too_often(message, origin):
             refusal = Refusal(
                 "too_often",
@@ -98,7 +109,7 @@ class OrdersReducer:
         return state, self._answer(message, refusal)
 
     def _answer(self, order: Order, refusal: Refusal | None) -> list[Output]:
-        verdict = "accepted" if refusal is None else "refused"
+        verdict = "accepted" if refusal is None else "expired" if refusal.code == "over" else "refused"
         judged = msgspec.structs.replace(
             order, verdict=verdict, verdict_reason=None if refusal is None else str(refusal)
         )
@@ -130,7 +141,12 @@ class OrdersReducer:
 
 
 def refuse(
-    zone: Zone, order: Order, approval_key: bytes | None = None, sent_at: datetime | None = None
+    zone: Zone,
+    order: Order,
+    approval_key: bytes | None = None,
+    sent_at: datetime | None = None,
+    *,
+    longest: timedelta = MAX_LIFE,
 ) -> Refusal | None:
     """Return why an order is refused, None where it is admitted.
 
@@ -139,8 +155,9 @@ def refuse(
         order: The order.
         approval_key: The secret that approvals are signed with; None takes them unsigned.
         sent_at: The broker's time of the order, against which an approval's life is held; None where no broker is.
+        longest: Longest life of an order.
     """
-    checks = (_form(order), _times(order), _approval(order, approval_key, sent_at), _scope(zone, order))
+    checks = (_form(order), _times(order, longest), _approval(order, approval_key, sent_at), _scope(zone, order))
     refusal = next((one for one in checks if one is not None), None)
     return refusal if refusal is not None or order.action not in _WISHES else _limits(zone, order)
 
@@ -165,14 +182,16 @@ def _form(order: Order) -> Refusal | None:
     return None
 
 
-def _times(order: Order) -> Refusal | None:
+def _times(order: Order, longest: timedelta) -> Refusal | None:
+    if order.expires_at is not None and order.sent_at is not None and order.expires_at <= order.sent_at:
+        return Refusal("over", f"it ended at {iso(order.expires_at)}; it was sent at {iso(order.sent_at)} of the run")
     begins: datetime = max(order.issued_at, order.starts_at or order.issued_at)
     if order.expires_at is None:
         return Refusal("expiry", "targets and bands must expire") if order.action in _WISHES else None
     if order.expires_at <= begins:
         return Refusal("expiry", "the order expires before it starts")
-    if order.action in _WISHES and order.expires_at - order.issued_at > MAX_LIFE:
-        return Refusal("expiry", f"an order lives {MAX_LIFE.days} days at most")
+    if order.action in _WISHES and order.expires_at - order.issued_at > longest:
+        return Refusal("expiry", f"an order lives {longest.total_seconds() / 3600:g} h at most")
     return None
 
 

@@ -27,8 +27,9 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``digest``: of the order. ``mode``: ``operator``, ``elicit``, ``budget``, or ``hold`` (a hold needs nobody's word,
     but the signature of the server that took it). ``given_at`` and ``expires_at``: wall
-    time of the approval and of the end of the plan that it was given for. ``power_mw``, ``energy_mwh``, ``cost``: the
-    priced effect that counts against a budget, None where no budget approved.
+    time of the approval and of the end of the plan that it was given for. ``cost``: the most that it may
+    lose before the plant stops it, None where it was not priced. ``power_mw``, ``energy_mwh``: with it what counts
+    against a budget, None where no budget approved.
     """
 
     digest: str
@@ -42,9 +43,9 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def order_digest(order: Order) -> str:
-    """Return a hash of all that is asked: the order without approval and verdict."""
+    """Return a hash of all that is asked: the order without the time of sending, approval and verdict."""
     asked = msgspec.structs.replace(
-        order, approved_by=None, approval=None, verdict=None, verdict_reason=None, admission=None
+        order, sent_at=None, approved_by=None, approval=None, verdict=None, verdict_reason=None, admission=None
     )
     return hashlib.blake2b(encode(asked), digest_size=16).hexdigest()
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 RefusalCode = Literal[
     "unknown_action", "incomplete", "priority", "band", "time", "expiry", "approval", "unknown_asset", "scope", "limit",
-    "budget", "too_often", "admission",
+    "budget", "too_often", "admission", "over",
 ]  # fmt: skip
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from agents.orders.admission import refuse
+from agents.orders.admission import MAX_LIFE, refuse
 from agents.orders.approval import was_admitted
 from agents.orders.refusal import Refusal
 from vpp.domain import iso
@@ -15,7 +15,9 @@ from vpp.messages import Alert, AlertCode, AlertEffect, DeadLetter, Order, encod
 from vpp.streams.reducer import Origin, Output
 
 
-def refuse_admitted(zone: Zone, order: Order, key: bytes, sent_at: datetime | None) -> Refusal | None:
+def refuse_admitted(
+    zone: Zone, order: Order, key: bytes, sent_at: datetime | None, longest: timedelta = MAX_LIFE
+) -> Refusal | None:
     """Return why an order marked as admitted must not act, None where it may.
 
     The admission step must have signed it with its verdict, and all that admission checks holds again here: form,
@@ -26,12 +28,13 @@ def refuse_admitted(zone: Zone, order: Order, key: bytes, sent_at: datetime | No
         order: The order.
         key: The secret that approvals and admissions are signed with.
         sent_at: The broker's time of the record, None where no broker is.
+        longest: Longest life of an order.
     """
     if order.zone != zone.zone:
         return Refusal("admission", f"it is for the zone {order.zone}")
     if not was_admitted(order, key):
         return Refusal("admission", "the admission step did not sign it")
-    return refuse(zone, order, key, sent_at)
+    return refuse(zone, order, key, sent_at, longest=longest)
 
 
 def refused_order(order: Order, slot: datetime, origin: Origin, refusal: Refusal) -> list[Output]:

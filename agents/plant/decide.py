@@ -24,9 +24,10 @@ from agents.plant.decision_record import (
     outcome_of_reflex,
     snapshot_of,
 )
+from agents.plant.order_account import counted_assets, limited
 from agents.plant.orders_in_force import Asked, asked, in_force, names, reach_notes, verdicts
 from agents.plant.settlement import is_distrusted
-from agents.plant.state import AssetKept, DecidedPlan, LastBid, PlantState, fleet_state, reach_of
+from agents.plant.state import AssetKept, Counted, DecidedPlan, LastBid, PlantState, fleet_state, reach_of
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     REFLEXES,
@@ -159,7 +160,25 @@ class Chooser:
         )
         decision, setpoints = messages_of(zone, outcome, grounds)
         conditions = self._conditions(inputs, outcome, asked_for)
-        return Choice(decision, setpoints, kept_plan(outcome, decision, inputs.closed + 1), conditions)
+        plan = kept_plan(outcome, decision, inputs.closed + 1)
+        plan.counted = self._counted(inputs, fleet, asked_for) if outcome.plan is not None else {}
+        return Choice(decision, setpoints, plan, conditions)
+
+    def _counted(self, inputs: DecisionInputs, fleet: FleetState, asked_for: Asked) -> dict[str, Counted]:
+        """Return which assets count to orders that were approved for so much: one more solve, without those."""
+        zone, closed = self.zone, inputs.closed
+        orders = limited(inputs.orders, zone.step.start(closed + 1))
+        if not orders:
+            return {}
+        others = [order for order in inputs.orders if order not in orders]
+        built = build_problem.problem_of(
+            zone, closed, build_problem.basis_of(inputs.bids),
+            state=fleet, orders=others, observation=inputs.observation, planned=inputs.previous,
+            reach_mw=reach_of(inputs.assets),
+        )  # fmt: skip
+        if built is None:
+            return {}
+        return counted_assets(zone, orders, asked_for, self.clear(built.problem).power_mw[:, 0])
 
     def _outcome(self, inputs: DecisionInputs, fleet: FleetState) -> tuple[Outcome, Asked]:
         zone, closed, blind = self.zone, inputs.closed, inputs.blind_slots

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import numpy as np
@@ -17,8 +17,9 @@ from agents.assets.registry import type_of
 from agents.clearing.plan_notes import say_note
 from agents.clearing.problem import ClearingProblem, Plan
 from agents.clearing.solve import solve
-from agents.orders.admission import refuse
+from agents.orders.admission import MAX_LIFE, refuse
 from agents.orders.refusal import Refusal, RefusalCode
+from agents.plant.order_bounds import most_beyond, price_margin
 from agents.plant.orders_in_force import admit, names
 from agents.plant.recorded_problem import Reopened, Unsolved, reopen, step_ends
 from vpp.fleet.assets import Asset
@@ -69,8 +70,10 @@ class Proposal:
     ``outcome``: ``ready``, ``clamped`` (it will be met in part) or ``refused``. ``cost_change``: expected money over
     the look-ahead that the order costs against the plant's own plan (negative: it gains), ``costs`` its items.
     ``energy_change_mwh``: plant energy more into the grid while the order stands, so 0 where another asset makes up
-    for it; ``moved_mwh``: energy that the assets it speaks of move otherwise than planned, either way, while it
-    stands; ``peak_change_mw``: the greatest such change of one of them. ``cap_slack_mw``, ``ramp_slack_mw``: least
+    for it; ``moved_mwh``: energy that the assets it speaks of move otherwise than planned, either way, to its expiry:
+    as planned within the look-ahead, at the most beyond it; ``peak_change_mw``: the greatest such change of one of
+    them. ``max_loss``: money that it is approved for: the expected cost, a margin for prices, and the most that it can
+    cost beyond the look-ahead; the plant stops it when it lost more. ``cap_slack_mw``, ``ramp_slack_mw``: least
     distance to the limits while it stands, negative beyond them. ``starts``: of the steps.
     """
 
@@ -82,6 +85,7 @@ class Proposal:
     energy_change_mwh: float | None = None
     moved_mwh: float | None = None
     peak_change_mw: float | None = None
+    max_loss: float | None = None
     cap_slack_mw: float | None = None
     ramp_slack_mw: float | None = None
     starts: list[datetime] = field(default_factory=list)
@@ -94,7 +98,13 @@ class Proposal:
 
 
 def propose(
-    zone: Zone, decision: Decision | None, order: Order, *, since: Sequence[Order] = (), solver: Solve = solve
+    zone: Zone,
+    decision: Decision | None,
+    order: Order,
+    *,
+    since: Sequence[Order] = (),
+    solver: Solve = solve,
+    longest: timedelta = MAX_LIFE,
 ) -> Proposal:
     """Return what ``order`` would do, priced and checked; pure, and the same for the same input.
 
@@ -104,8 +114,9 @@ def propose(
         order: What is wanted; not approved yet.
         since: Orders accepted after the decision, in order of arrival.
         solver: Solves a clearing problem.
+        longest: Longest life of an order.
     """
-    checks = [_static(zone, order)]
+    checks = [_static(zone, order, longest)]
     if checks[0].outcome == "refused":
         return Proposal(order, "refused", checks)
     if decision is None:
@@ -126,13 +137,13 @@ def propose(
     return _compare(opened, order, checks, problem, plans, (starts, standing))
 
 
-def refuse_wish(zone: Zone, order: Order) -> Refusal | None:
+def refuse_wish(zone: Zone, order: Order, longest: timedelta = MAX_LIFE) -> Refusal | None:
     """Return why admission would refuse an order even with an approval, None where it would not."""
-    return refuse(zone, msgspec.structs.replace(order, approved_by="nobody yet", approval=None))
+    return refuse(zone, msgspec.structs.replace(order, approved_by="nobody yet", approval=None), longest=longest)
 
 
-def _static(zone: Zone, order: Order) -> Check:
-    refusal = refuse_wish(zone, order)
+def _static(zone: Zone, order: Order, longest: timedelta) -> Check:
+    refusal = refuse_wish(zone, order, longest)
     if refusal is None:
         return Check("limits", "ok", "form, scope and static limits hold", "SITE.limits")
     return Check("limits", "refused", str(refusal), _CLAUSE_OF.get(refusal.code))
@@ -155,7 +166,7 @@ def _compare(
     stands = _stands(order, starts, ends)
     checks = [
         *checks,
-        _horizon(order, opened.free_from, ends),
+        _horizon(order, opened, problem, ends),
         _reachable(opened, order),
         *_delivery(problem, order, plan, base, stands, standing),
         _reserve(problem, plan),
@@ -168,15 +179,19 @@ def _compare(
     change = by_asset.sum(axis=0)
     named = [row for row, asset in enumerate(problem.assets) if _speaks_of(order, asset)]
     moved = np.abs(by_asset[named][:, stands])
+    moved_mwh = float(moved.sum(axis=0) @ problem.step_h[stands])
+    later = most_beyond(problem, order, ends[-1])
+    cost_change = round(plan.cost - base.cost, 2) + 0.0
     return Proposal(
         order=order,
         outcome="refused" if "refused" in outcomes else "clamped" if clamped else "ready",
         checks=checks,
-        cost_change=round(plan.cost - base.cost, 2) + 0.0,
+        cost_change=cost_change,
         costs={name: round(plan.costs[name] - base.costs[name], 2) + 0.0 for name in plan.costs},
         energy_change_mwh=round(float((change * problem.step_h)[stands].sum()), 4) + 0.0,
-        moved_mwh=round(float(moved.sum(axis=0) @ problem.step_h[stands]), 4),
+        moved_mwh=round(moved_mwh + later.energy_mwh, 4),
         peak_change_mw=round(float(moved.max(initial=0.0)), 4),
+        max_loss=round(max(cost_change, 0.0) + moved_mwh * price_margin(problem) + later.cost, 2),
         cap_slack_mw=_least(problem.zone.limits.import_cap_mw - plan.grid_mw, stands),
         ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(_ramps(problem, plan)), stands),
         starts=starts,
@@ -198,13 +213,20 @@ def _stands(order: Order, starts: list[datetime], ends: list[datetime]) -> Bools
     return np.array(flags, dtype=bool)
 
 
-def _horizon(order: Order, free_from: datetime, ends: list[datetime]) -> Check:
+def _horizon(order: Order, opened: Reopened, problem: ClearingProblem, ends: list[datetime]) -> Check:
+    free_from = opened.free_from
     if order.starts_at is not None and order.starts_at < free_from:
         return Check("time", "warning", f"the slot before {free_from:%H:%MZ} is decided; it acts from then on")
     if order.starts_at is not None and order.starts_at >= ends[-1]:
         return Check("time", "refused", f"it starts after the look-ahead, which ends {ends[-1]:%Y-%m-%dT%H:%MZ}")
     if order.expires_at is not None and order.expires_at > ends[-1]:
-        return Check("time", "warning", f"only the part up to {ends[-1]:%Y-%m-%dT%H:%MZ} is priced")
+        later = most_beyond(problem, order, ends[-1])
+        return Check(
+            "time",
+            "warning",
+            f"only the part up to {ends[-1]:%Y-%m-%dT%H:%MZ} is planned; beyond it the order counts as the most that "
+            f"it can do: {later.energy_mwh:,.1f} MWh at a cost of {later.cost:,.2f}",
+        )
     return Check("time", "ok", "inside the look-ahead")
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 
+from agents.orders.admission import MAX_LIFE
 from agents.orders.refusal import Refusal
 from agents.orders.verification import refuse_admitted, refused_order
 from agents.plant import build_problem
 from agents.plant.conditions import Condition, alert_of, cap_breach, follow
 from agents.plant.decide import Choice, Chooser, inputs_of
 from agents.plant.ledger import SettledSlot, entries, money_of, trades
-from agents.plant.orders_in_force import admit, unexpired
+from agents.plant.order_flow import count, end_orders, refuse_order, take_order, weigh_orders
 from agents.plant.settlement import price_per_mwh, served_net_mw, settle_slot
 from agents.plant.state import (
     MEMORY_DAYS,
@@ -72,6 +74,7 @@ class PlantReducer:
         start_soc: Mapping[str, float] | None = None,
         explore: bool = True,
         approval_key: bytes | None = None,
+        longest_order: timedelta = MAX_LIFE,
     ) -> None:
         self._zone = zone
         self._step = zone.step
@@ -79,6 +82,7 @@ class PlantReducer:
         self._chooser = Chooser(zone, clear, explore)
         self._start_soc = dict(start_soc or {})
         self._key = approval_key
+        self._longest = longest_order
         self._memory = MEMORY_DAYS * zone.step.per_day
 
     def initial(self, zone: str) -> PlantState:
@@ -208,8 +212,11 @@ class PlantReducer:
         head, zone = state.head, self._zone
         plan = state.plan
         setpoints = plan.setpoints if plan is not None and plan.index == index else {}
-        settlement = settle_slot(zone, observation, index, self._assets(state), setpoints)
+        before = self._assets(state)
+        settlement = settle_slot(zone, observation, index, before, setpoints)
         slot = settlement.slot
+        if setpoints and plan is not None and plan.counted:
+            count(zone, state, plan.counted, before, settlement)
         head.assets = settlement.assets
         head.first = index if head.first is None else head.first
         head.closed = index
@@ -293,49 +300,49 @@ class PlantReducer:
     def _decide(
         self, state: PlantState, closed: int, observation: SlotClosed | None, missing: list[MissingBid]
     ) -> list[Output]:
-        orders = unexpired(state.standing.orders, self._step.start(closed + 1))
-        if len(orders) != len(state.standing.orders):
-            state.standing.orders = orders
-            state.changed.mark("orders")
+        ended = end_orders(self._zone, state, self._step.start(closed + 1))
         choice = self._chooser.choose(inputs_of(self._zone, state, closed, observation, missing))
         state.plan = choice.plan
         state.changed.mark("plan")
+        ended += weigh_orders(state, choice.decision)
         conditions = {**choice.conditions, **cap_breach(self._zone, state.settled[closed].grid_mw)}
         alerts = follow(self._zone, self._step.start(closed), conditions, state.head.standing)
-        return [*_outputs(choice), *(Output("alerts", alert) for alert in alerts)]
+        return [*_outputs(choice), *(Output("alerts", alert) for alert in alerts), *ended]
 
     def _order(self, state: PlantState, order: Order, origin: Origin) -> list[Output]:
         standing = state.standing
         if order.verdict != "accepted" or standing.memory.has(order):
             return []
+        closed = state.head.closed
+        now = self._step.floor(order.issued_at) if closed is None else self._step.start(closed + 1)
         refusal = self._refusal(state, order, origin)
         if refusal is not None:
-            closed = state.head.closed
-            slot = self._step.floor(order.issued_at) if closed is None else self._step.start(closed + 1)
-            return refused_order(order, slot, origin, refusal)
+            return [*refused_order(order, now, origin, refusal), *refuse_order(state, order, now, refusal)]
         standing.memory.note(order, origin)
-        standing.orders = admit(standing.orders, order)
-        state.changed.mark("orders")
+        lives = take_order(state, order, now)
         choice = self._hold_now(state, order, origin) if order.action == "hold" else None
         if choice is None:
-            return []
+            return lives
         state.plan = choice.plan
         state.changed.mark("plan")
         state.changed.mark("head")
         slot = self._step.start(state.head.closed or 0)
         begun = {name: alert_of(self._zone, slot, name, held) for name, held in choice.conditions.items()}
         state.head.standing |= begun
-        return [*_outputs(choice), *(Output("alerts", alert) for alert in begun.values())]
+        return [*_outputs(choice), *(Output("alerts", alert) for alert in begun.values()), *lives]
 
     def _refusal(self, state: PlantState, order: Order, origin: Origin) -> Refusal | None:
         """Return why the plant does not act on an order marked as admitted."""
         if self._key is not None:
-            refusal = refuse_admitted(self._zone, order, self._key, origin.appended_at)
+            refusal = refuse_admitted(self._zone, order, self._key, origin.appended_at, self._longest)
             if refusal is not None:
                 return refusal
         closed = state.head.closed
-        if closed is not None and order.expires_at is not None and order.expires_at <= self._step.start(closed + 1):
-            return Refusal("expiry", f"it was over at {iso(order.expires_at)}, before it reached the plant")
+        # The next slot is decided already: only a hold can still change it.
+        acts_from = None if closed is None else self._step.start(closed + (1 if order.action == "hold" else 2))
+        if acts_from is not None and order.expires_at is not None and order.expires_at <= acts_from:
+            text = f"it ends at {iso(order.expires_at)}; the plant could follow it from {iso(acts_from)} on"
+            return Refusal("over", text)
         return None
 
     def _hold_now(self, state: PlantState, order: Order, origin: Origin) -> Choice | None:

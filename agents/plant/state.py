@@ -20,6 +20,7 @@ from agents.assets.state import AssetState
 from agents.orders.replay_memory import OrderMemory
 from agents.plant.following import Conduct
 from agents.plant.ledger import SettledSlot
+from agents.plant.order_lives import OrderLives
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Alert, AssetSnapshot, Correction, Order, TraderBid
@@ -79,10 +80,18 @@ class Planned(msgspec.Struct):
     start: bool = False
 
 
+class Counted(msgspec.Struct):
+    """An asset whose slot counts to an order; ``without_mw``: what the plant would have done with it otherwise."""
+
+    order_id: str
+    without_mw: float
+
+
 class DecidedPlan(msgspec.Struct):
     """The last decision, for slot ``index``: its setpoints, and the look-ahead.
 
-    ``ahead_mw``: planned power by asset; ``ahead_index``: first slot of each of its steps.
+    ``ahead_mw``: planned power by asset; ``ahead_index``: first slot of each of its steps. ``counted``: assets whose
+    slot counts to an order.
     """
 
     index: int
@@ -91,6 +100,7 @@ class DecidedPlan(msgspec.Struct):
     setpoints: dict[str, Planned]
     ahead_index: list[int] = []
     ahead_mw: dict[str, list[float]] = {}
+    counted: dict[str, Counted] = {}
 
 
 class WaitingBids(msgspec.Struct):
@@ -108,9 +118,10 @@ class LastBid(msgspec.Struct):
 
 
 class OrdersInForce(msgspec.Struct):
-    """Orders in force in order of arrival, and the memory of those accepted, so that a repeat does nothing."""
+    """Orders in force in order of arrival, the memory of those accepted, so that a repeat does nothing, and lives."""
 
     orders: list[Order] = []
+    lives: OrderLives = msgspec.field(default_factory=OrderLives)
     memory: OrderMemory = msgspec.field(default_factory=OrderMemory)
 
 

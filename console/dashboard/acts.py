@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.plant.proposal import Proposal, propose
+from agents.plant.proposal import Proposal
 from console.dashboard.access import Person
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import wish
@@ -93,6 +93,7 @@ class OrderDesk:
         _must(person.may_operate, "propose")
         zone = self.acts.zone(asked.zone)
         fields: dict[str, Any] = {}
+        moved: str | None = None
         match asked.action:
             case "target":
                 fields = {"asset_ids": asked.asset_ids, "power_mw": asked.power_mw}
@@ -105,10 +106,12 @@ class OrderDesk:
             case "cancel":
                 fields = {"cancels": asked.cancels}
         if asked.action in ("target", "band", "soc_target"):
-            fields |= self.acts.times(zone, asked.start, asked.duration_min)
+            times = self.acts.times(zone, asked.start, asked.duration_min)
+            fields |= times.fields()
+            moved = times.moved
         order = self.acts.new_order(zone, asked.action, person.name, asked.reason, **fields)
         plan = self.acts.propose(order, person.name)
-        return {"plan_id": plan.plan_id, "status": plan.status, "outcome": plan.outcome}
+        return {"plan_id": plan.plan_id, "status": plan.status, "outcome": plan.outcome, "note": moved}
 
     def preview(self, zone_name: str, plan_id: str) -> dict[str, Any]:
         """Return what a plan would do, priced anew against the newest decision: paths, costs, checks, room.
@@ -118,9 +121,7 @@ class OrderDesk:
         """
         plan = self._find(plan_id)
         zone = self.acts.zone(zone_name)
-        decision = self.acts.last_decision(zone)
-        order = plan.proposal.order
-        proposal = propose(zone, decision, order, since=self.acts.since(zone, decision))
+        proposal = self.acts.priced(zone, plan.proposal.order)
         return self._preview(zone, plan, proposal)
 
     def _preview(self, zone: Zone, plan: PlanState, proposal: Proposal) -> dict[str, Any]:
@@ -144,6 +145,7 @@ class OrderDesk:
             "cost_change": proposal.cost_change,
             "costs": {name: value for name, value in proposal.costs.items() if value},
             "moved_mwh": proposal.moved_mwh,
+            "max_loss": proposal.max_loss,
             "cap_slack_mw": proposal.cap_slack_mw,
             "ramp_slack_mw": proposal.ramp_slack_mw,
             "checks": [

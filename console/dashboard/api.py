@@ -22,17 +22,21 @@ from starlette.routing import Route
 from console.dashboard.openapi import document
 from console.dashboard.paging import TablePage, page_of
 from mcp_server.answers import reading
+from mcp_server.answers.alerts import AnomalyPage
 from mcp_server.answers.explanation import DecisionExplanation
+from mcp_server.answers.orders import OrderPage
 from mcp_server.answers.sanitize import inert
+from mcp_server.queries.alerts import get_anomalies
 from mcp_server.queries.context import QuestionError, ReadContext, period
 from mcp_server.queries.explain import explain_decision
 from mcp_server.queries.features import MAX_HISTORY, get_features
 from mcp_server.queries.forecasts import get_forecast
 from mcp_server.queries.health import get_pipeline_health
+from mcp_server.queries.orders import list_orders
 from mcp_server.queries.overview import get_overview
 from mcp_server.queries.performance import Grouping, get_performance
 from mcp_server.queries.series import SeriesName, get_series
-from vpp.store.tables import ALERTS, DECISIONS, LEDGER, ORDERS, Table
+from vpp.store.tables import ALERTS, DECISIONS, LEDGER, ORDER_STATES, ORDERS, Table
 
 PREFIX = "/api/v1"
 ZoneName = Field(default=None, max_length=80, description="zone; needed only where there are several")
@@ -108,6 +112,13 @@ class OfAlerts(OfTable):
     severity: Literal["info", "warning", "critical"] | None = None
 
 
+class OfAnomalies(OfZone):
+    """Verdicts of the guard."""
+
+    since: AwareDatetime | None = Field(default=None, description="default: the last 7 days of the run")
+    limit: int = Field(default=20, ge=1, le=200)
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One question.
@@ -143,13 +154,17 @@ def row_model(table: Table) -> type[BaseModel]:
         if column.name not in HIDDEN.get(table.name, ()):
             kind = _COLUMN_TYPES[column.type]
             fields[column.name] = (kind | None if kind is not Any else Any, Field(default=None, description=column.doc))
-    return create_model(f"{table.name.capitalize()}Row", **fields)
+    return create_model(f"{_class_name(table)}Row", **fields)
+
+
+def _class_name(table: Table) -> str:
+    return table.name.title().replace("_", "")
 
 
 def page_model(table: Table) -> type[BaseModel]:
     """Return the model of a page of rows."""
     row: Any = row_model(table)
-    return create_model(f"{table.name.capitalize()}Page", __base__=TablePage, items=(list[row], []))
+    return create_model(f"{_class_name(table)}Page", __base__=TablePage, items=(list[row], []))
 
 
 def _table(table: Table) -> Callable[[ReadContext, OfTable, dict[str, str]], Any]:
@@ -215,6 +230,23 @@ ENDPOINTS = (
         lambda context, p, path: _explained(context, p, path["decision_id"]),
     ),
     Endpoint("/orders", "Orders of a period with their verdicts", OfTable, page_model(ORDERS), _table(ORDERS)),
+    Endpoint(
+        "/orders/{order_id}",
+        "One order with its whole life",
+        OfZone,
+        OrderPage,
+        lambda context, p, path: list_orders(context, p.zone, path["order_id"]),
+    ),
+    Endpoint(
+        "/order_states", "Changes in the lives of orders", OfTable, page_model(ORDER_STATES), _table(ORDER_STATES)
+    ),
+    Endpoint(
+        "/anomalies",
+        "What the guard did not believe, with its evidence",
+        OfAnomalies,
+        AnomalyPage,
+        lambda context, p, _: get_anomalies(context, p.zone, p.since, limit=p.limit),
+    ),
     Endpoint("/alerts", "Alerts of a period", OfAlerts, page_model(ALERTS), _table(ALERTS)),
     Endpoint("/ledger", "Settled entries of a period", OfTable, page_model(LEDGER), _table(LEDGER)),
     Endpoint(

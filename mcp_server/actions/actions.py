@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from agents.orders.admission import MAX_LIFE
 from agents.plant.narrative import say_reason
-from agents.plant.orders_in_force import admit
 from agents.plant.proposal import Check, Proposal, propose
 from mcp_server.answers.acting import ActionReceipt, AssetReceipt, CheckDone, PlanAnswer, PlanStanding
+from mcp_server.answers.orders import OrderLine
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import QuestionError, ReadContext, utc
+from mcp_server.queries.orders import list_orders, standing_orders
 from mcp_server.security.auth import principal_of
 from topologies.control.plan_book import PlanBook, PlanState
 from vpp.domain import iso
@@ -28,6 +28,7 @@ from vpp.store.tables import DECISIONS, ORDERS, SETPOINTS
 
 MAX_PATH_POINTS = 24
 HEARD_WITHIN_S = 8.0
+PLANT_WITHIN_S = 2.0
 PRIORITY = 10
 
 HOW_TO_APPROVE = {
@@ -35,6 +36,19 @@ HOW_TO_APPROVE = {
     "elicit": "call execute_plan: the person at this client is asked",
     "budget": "call execute_plan: within the daily budget it needs no question, beyond it an operator does",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTimes:
+    """Start and end of an order; ``moved``: what was changed of the start that was asked for, None where nothing."""
+
+    starts_at: datetime
+    expires_at: datetime
+    moved: str | None = None
+
+    def fields(self) -> dict[str, datetime]:
+        """Return them as fields of an order."""
+        return {"starts_at": self.starts_at, "expires_at": self.expires_at}
 
 
 @dataclass(frozen=True)
@@ -82,26 +96,13 @@ class Acts:
             return None
 
     def since(self, zone: Zone, decision: Decision | None) -> list[Order]:
-        """Return the orders that were accepted and that the last decision does not know yet."""
-        start = None if decision is None else decision.slot - timedelta(days=1)
-        order_ids = set() if decision is None else {order.order_id for order in decision.orders}
-        rows = self.context.store.read(
-            ORDERS, zone=zone.zone, start=start, filters={"verdict": "accepted"}, columns=("body", "order_id")
-        )
-        orders = [_order(body) for body, order_id in rows if order_id not in order_ids]
-        closed = None if decision is None else decision.for_slot
-        return [o for o in orders if o is not None and (closed is None or o.issued_at >= closed)]
+        """Return the orders that stand and that the last decision does not know yet, in order of arrival."""
+        weighed = set() if decision is None else {order.order_id for order in decision.orders}
+        return [order for order in standing_orders(self.context, zone.zone) if order.order_id not in weighed]
 
     def standing(self, zone: Zone) -> list[Order]:
-        """Return the orders in force now."""
-        decision = self.last_decision(zone)
-        orders: list[Order] = []
-        for order in [] if decision is None else decision.orders:
-            orders = admit(orders, order)
-        for order in self.since(zone, decision):
-            orders = admit(orders, order)
-        now = self.run_clock(zone)
-        return [order for order in orders if order.expires_at is None or order.expires_at > now]
+        """Return the orders that the plant weighs or will weigh, in order of arrival."""
+        return standing_orders(self.context, zone.zone)
 
     def new_order(self, zone: Zone, action: str, principal: str, reason: str, **fields: Any) -> Order:
         """Return an order that nobody approved yet, issued now by the run's clock.
@@ -129,26 +130,47 @@ class Acts:
     def propose(self, order: Order, principal: str) -> PlanAnswer:
         """Price and check an order, write the plan down and return it; nothing is sent to the plant."""
         zone = self.zone(order.zone)
-        decision = self.last_decision(zone)
-        proposal = propose(zone, decision, order, since=self.since(zone, decision))
+        proposal = self.priced(zone, order)
         state = self.book.propose(proposal, principal)
         return self._plan(zone, proposal, state)
 
-    def times(self, zone: Zone, start: datetime | None, duration_min: float) -> dict[str, datetime]:
+    def priced(self, zone: Zone, order: Order) -> Proposal:
+        """Return an order priced and checked against the newest decision; nothing is written."""
+        decision = self.last_decision(zone)
+        since = self.since(zone, decision)
+        return propose(
+            zone, decision, order, since=since, longest=timedelta(hours=self.context.settings.longest_order_h)
+        )
+
+    def times(self, zone: Zone, start: datetime | None, duration_min: float) -> OrderTimes:
         """Return start and end of an order: whole slots, not before the first slot that is undecided.
 
         Raises:
-            QuestionError: It would live longer than orders may.
+            QuestionError: It would be over before it could act, start too far ahead, or live longer than orders may.
         """
-        step = zone.step
+        step, longest = zone.step, timedelta(hours=self.context.settings.longest_order_h)
         first = step.floor(self.run_clock(zone)) + step.delta
-        begin = max(step.floor(utc(start) or first), first)
+        asked = utc(start) or first
         slots = max(round(duration_min / step.minutes), 1)
-        if slots * step.delta > MAX_LIFE:
+        if asked - first > longest:
             raise QuestionError(
-                f"{duration_min:g} min is too long", hint=f"an order lives {MAX_LIFE.days} days at most"
+                f"start {iso(asked)} lies too far ahead", hint=f"give a start before {iso(first + longest)}, or none"
             )
-        return {"starts_at": begin, "expires_at": begin + slots * step.delta}
+        if asked + slots * step.delta <= first:
+            raise QuestionError(
+                f"from {iso(asked)} for {duration_min:g} min lies in the past",
+                hint=f"the first slot that is not decided starts at {iso(first)}",
+            )
+        begin = max(step.floor(asked), first)
+        if begin + slots * step.delta - self.run_clock(zone) > longest:
+            raise QuestionError(
+                f"{duration_min:g} min is too long",
+                hint=f"an order lives {longest.total_seconds() / 3600:g} h at most (VPP_LONGEST_ORDER_H)",
+            )
+        moved = None
+        if start is not None and begin != asked:
+            moved = f"start {iso(asked)} was moved to {iso(begin)}, the start of a slot that is not decided"
+        return OrderTimes(begin, begin + slots * step.delta, moved)
 
     def hold(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> ActionReceipt:
         """Send holds at once - to one zone, else to every zone, or those of the named assets - and return the receipts.
@@ -223,7 +245,19 @@ class Acts:
             receipt.hint = "it was sent, but admission has not answered: see get_pipeline_health (orders, storage)"
         if status == "accepted":
             receipt.assets = self._at_assets(order)
+        if status != "sent":
+            line = self._line(order)
+            receipt.stage, receipt.life = line.stage, line.life
         return receipt
+
+    def _line(self, order: Order) -> OrderLine:
+        """Return an order with its life, once the plant has said what it makes of it or a moment has passed."""
+        for _ in range(round(PLANT_WITHIN_S / 0.25)):
+            (line,) = list_orders(self.context, order.zone, order.order_id).orders
+            if line.ended or len(line.life) > 1:
+                break
+            self.pause(0.25)
+        return line
 
     def _at_assets(self, order: Order) -> list[AssetReceipt]:
         zone = self.zone(order.zone)
@@ -277,6 +311,7 @@ class Acts:
             checks=[_check(check) for check in proposal.checks],
             currency=zone.market.currency,
             cost_change=proposal.cost_change,
+            max_loss=proposal.max_loss,
             costs={name: value for name, value in proposal.costs.items() if value},
             energy_change_mwh=proposal.energy_change_mwh,
             moved_mwh=proposal.moved_mwh,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from mcp_server.answers.orders import LifeStep
 from mcp_server.answers.reading import Points, SanitizedModel, ToolAnswer
 from mcp_server.answers.sanitize import Name, Real, Text
 
@@ -37,6 +38,7 @@ class PlanAnswer(ToolAnswer):
     currency: str = ""
     cost_change: Real | None = Field(default=None, description="expected, against the plant's own plan; < 0 gains")
     costs: dict[str, Real] = Field(default={})
+    max_loss: Real | None = Field(default=None, description="the plant stops the order when it lost more")
     energy_change_mwh: Real | None = None
     moved_mwh: Real | None = None
     cap_slack_mw: Real | None = Field(default=None, description="to the import cap at least; < 0 beyond")
@@ -60,10 +62,12 @@ class ActionReceipt(ToolAnswer):
     """What became of an order."""
 
     order_id: Name | None = None
-    status: str = Field(default="", description="needs_approval, refused, sent, accepted or declined")
+    status: str = Field(default="", description="needs_approval, refused, expired, sent, accepted or declined")
     reason: Text | None = None
     approved_by: Name | None = None
     acts_from: datetime | None = None
+    stage: str | None = Field(default=None, description="where the order stands; list_orders follows it to its end")
+    life: list[LifeStep] = Field(default=[])
     assets: list[AssetReceipt] = Field(default=[])
 
 

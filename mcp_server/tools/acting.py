@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import anyio.to_thread
@@ -60,9 +60,12 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
         config = acts.zone(zone)
         times = acts.times(config, start, duration_min)
         order = acts.new_order(
-            config, "target", acts.principal, reason, asset_ids=asset_ids, power_mw=power_mw, **times
+            config, "target", acts.principal, reason, asset_ids=asset_ids, power_mw=power_mw, **times.fields()
         )
-        return acts.propose(order, acts.principal)
+        plan = acts.propose(order, acts.principal)
+        if times.moved is not None:
+            plan.warnings = [times.moved, *plan.warnings]
+        return plan
 
     def hold_fleet(reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> acting.ActionReceipt:
         """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
@@ -135,7 +138,7 @@ def change_policy(
     order = _policy_order(acts, config, policy, reason, wish, duration_min)
     standing = acts.standing(config)
     _must_change_something(order, standing)
-    why = refuse_wish(config, order)
+    why = refuse_wish(config, order, timedelta(hours=acts.context.settings.longest_order_h))
     after = standing if why is not None else admit(standing, order)
     change = acting.PolicyChange(
         as_of=acts.context.as_of(config.zone),
@@ -166,7 +169,7 @@ def _policy_order(
     if action == "band" and not arguments["asset_ids"]:
         arguments["asset_ids"] = [asset.asset_id for asset in config.batteries]
     if action in ("band", "soc_target"):
-        arguments |= acts.times(config, None, duration_min)
+        arguments |= acts.times(config, None, duration_min).fields()
     return acts.new_order(config, action, acts.principal, reason, **arguments)
 
 

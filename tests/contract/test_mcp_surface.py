@@ -13,7 +13,7 @@ from tests.worlds.mcp_plant import empty_context
 from topologies.control.plan_book import PlanBook
 
 SNAPSHOT = Path(__file__).with_name("mcp_surface.json")
-MAX_LIST_BYTES = 16 * 1024
+MAX_LIST_BYTES = 20 * 1024
 MODES = ("auto", "legacy")
 
 

@@ -82,6 +82,7 @@ MAY_IMPORT = {
     "console.cli": {
         "console.cli.backtests",
         "console.cli.models",
+        "console.cli.orders",
         "console.cli.explain",
         "console.local",
         "console.dashboard",
@@ -89,6 +90,7 @@ MAY_IMPORT = {
     "console.cli.backtests": {"console.cli", "console.local"},
     "console.cli.explain": {"console.cli", "console.local", "console.report"},
     "console.cli.models": {"console.cli", "console.local"},
+    "console.cli.orders": {"console.cli"},
     "console.dashboard": {"console.dashboard.views", "console.local"},
     "console.dashboard.views": {"console.local"},
     "console.local": set(),

@@ -64,7 +64,7 @@ def seed() -> dict[Table, list[Row]]:
             for i, t in enumerate(SLOTS)
         ],
         ALERTS: [
-            (ZONE, SLOTS[3], "a1", "warning", "drift", "net load drifts", "{}", "skill_lost", None, None, "none", None),
+            (ZONE, SLOTS[3], "a1", "warning", "drift", "net load drifts", "{}", "skill_lost", *[None] * 5),
             (
                 ZONE,
                 SLOTS[4],
@@ -78,8 +78,9 @@ def seed() -> dict[Table, list[Row]]:
                 None,
                 "not_used",
                 SLOTS[9],
+                "[]",
             ),
-            (ZONE, SLOTS[6], "a3", "warning", "plant", "b1 rests", "{}", "asset_derated", None, "b1", "none", None),
+            (ZONE, SLOTS[6], "a3", "warning", "plant", "b1 rests", "{}", "asset_derated", None, "b1", "none", None, "[]"),
         ],
         TRADES: [(ZONE, t, "b1", 0, "sell", 1.0, 50.0, 50.0, "GBP") for t in SLOTS],
         SKILL: [

@@ -68,7 +68,8 @@ def fill(store: Store) -> None:
     )
     store.write(DECISIONS, [row for _, row in rows_of(decision, "decisions", END)])
     store.write(
-        ALERTS, [("GB", LAST, "a1", "warning", "telemetry quality", EVIL, "{}", "flat", "load_mw", None, "none", None)]
+        ALERTS,
+        [("GB", LAST, "a1", "warning", "telemetry quality", EVIL, "{}", "flat", "load_mw", None, "none", None, "[]")],
     )
     store.write(
         SKILL,

@@ -30,7 +30,7 @@ def page_loop(folder: Path, slots: int = SLOTS, **mcp: Any) -> Loop:
     loop.store.write(SKILL, [row for target in ("net_load", "price") for row in _skill(target, newest)])
     ramp = '{"hours":6.0,"change_mw":1250.0}'
     when = newest - timedelta(hours=8)
-    typed = ("ramp", "net_load_mw", None, "none", None)
+    typed = ("ramp", "net_load_mw", None, "none", None, "[]")
     loop.store.write(ALERTS, [(ZONE, when, "ramp-1", "info", "ramp", "a large ramp", ramp, *typed)])
     return loop
 
@@ -60,8 +60,8 @@ def warn(loop: Loop, severity: str = "warning") -> None:
     """Raise an alarm in the newest slot: three channels are missing."""
     newest = slot_at(loop.next_slot - 1)
 
-    def typed(channel: str) -> tuple[str, str, None, str, None]:
-        return "missing", channel, None, "not_used", None
+    def typed(channel: str) -> tuple[str, str, None, str, None, str]:
+        return "missing", channel, None, "not_used", None, "[]"
 
     rows = [
         (ZONE, newest, f"quality-{channel}", severity, "telemetry quality", "it has no value", "{}", *typed(channel))

@@ -58,7 +58,8 @@ def operator_order(
         action=action,
         principal=principal,
         reason=reason,
-        issued_at=_issue_time(store, zone),
+        issued_at=(clock := _issue_time(store, zone)),
+        sent_at=clock,
         priority=OPERATOR_PRIORITY,
         **fields,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any
@@ -24,7 +24,7 @@ from vpp.domain import iso
 from vpp.errors import RefusedError
 from vpp.messages import Audit, Message, Order
 from vpp.store import Store
-from vpp.store.run_clock import run_clock
+from vpp.store.run_clock import free_from, run_clock
 from vpp.store.tables import AUDIT
 
 Poster = Callable[[str, Message], None]
@@ -43,11 +43,15 @@ class ProposedPlan(msgspec.Struct):
     energy_change_mwh: float | None = None
     moved_mwh: float | None = None
     peak_change_mw: float | None = None
+    max_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """A plan and its status; the times are wall time. ``ambiguous``: several proposals claim its id."""
+    """A plan and its status; the times are wall time.
+
+    ``ambiguous``: several proposals claim its id. ``past``: by the run's clock its order can no longer act.
+    """
 
     plan_id: str
     proposer: str
@@ -58,6 +62,7 @@ class PlanState:
     rejected_by: str | None = None
     executed: bool = False
     ambiguous: bool = False
+    past: bool = False
 
     def status(self, now: datetime) -> str:
         """Return ``refused``, ``executed``, ``rejected``, ``expired``, ``approved`` or ``proposed``."""
@@ -67,7 +72,7 @@ class PlanState:
             return "executed"
         if self.rejected_by is not None:
             return "rejected"
-        if now >= self.proposal.expires_at:
+        if self.past or now >= self.proposal.expires_at:
             return "expired"
         return "approved" if self.approved_by is not None else "proposed"
 
@@ -109,6 +114,7 @@ class PlanBook:
             energy_change_mwh=proposal.energy_change_mwh,
             moved_mwh=proposal.moved_mwh,
             peak_change_mw=proposal.peak_change_mw,
+            max_loss=proposal.max_loss,
         )
         detail = msgspec.json.encode(proposed).decode()
         self._write(order.zone, f"propose:{order.order_id}", principal, proposal.outcome, detail, order_digest(order))
@@ -121,7 +127,7 @@ class PlanBook:
         rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(wanted)})
         records = [Audit(**row) for row in rows.dicts()]
         records += self._own.get(plan_id, [])
-        return next(iter(_plans(records, self.key)), None)
+        return next(iter(self._by_clock(_plans(records, self.key))), None)
 
     def recent(self, zone: str | None = None) -> list[PlanState]:
         """Return the plans of the last day, newest first."""
@@ -129,7 +135,13 @@ class PlanBook:
         rows = self.store.read(AUDIT, zone=zone, start=self.now() - LOOK_BACK, filters={"action": actions})
         records = [Audit(**row) for row in rows.dicts()]
         records += [a for own in self._own.values() for a in own if zone in (None, a.zone)]
-        return sorted(_plans(records, self.key), key=lambda plan: plan.proposal.expires_at, reverse=True)
+        plans = self._by_clock(_plans(records, self.key))
+        return sorted(plans, key=lambda plan: plan.proposal.expires_at, reverse=True)
+
+    def _by_clock(self, plans: Sequence[PlanState]) -> list[PlanState]:
+        """Return plans with what the run's clock, which may run faster than the wall clock, says of them."""
+        free = {zone: free_from(self.store, zone) for zone in {plan.proposal.order.zone for plan in plans}}
+        return [replace(plan, past=_is_past(plan.proposal.order, free[plan.proposal.order.zone])) for plan in plans]
 
     def approve(self, plan_id: str, approver: str, mode: str = "operator", *, digest: str | None = None) -> PlanState:
         """Approve a plan and return it.
@@ -193,10 +205,10 @@ class PlanBook:
             proposed = plan.proposal
             if proposed.order.action not in WITHIN_BUDGET:
                 return f"a {proposed.order.action} order needs a person's approval"
-            if proposed.peak_change_mw is None or proposed.moved_mwh is None or proposed.cost_change is None:
+            if proposed.peak_change_mw is None or proposed.moved_mwh is None or proposed.max_loss is None:
                 return "its effect is not priced"
             spent = spent_today(self.recent(proposed.order.zone), principal, self.now())
-            why = beyond(budget, spent, proposed.peak_change_mw, effect(proposed.moved_mwh, proposed.cost_change))
+            why = beyond(budget, spent, proposed.peak_change_mw, effect(proposed.moved_mwh, proposed.max_loss))
             if why is not None:
                 return why
             self.approve(plan_id, principal, "budget")
@@ -222,7 +234,13 @@ class PlanBook:
                 raise RefusedError(
                     f"plan {plan_id} is not approved", hint=f"an operator approves it with: vpp approve {plan_id}"
                 )
-            order = msgspec.structs.replace(plan.proposal.order, approved_by=plan.approved_by, approval=plan.approval)
+            order = plan.proposal.order
+            order = msgspec.structs.replace(
+                order,
+                sent_at=run_clock(self.store, order.zone),
+                approved_by=plan.approved_by,
+                approval=plan.approval,
+            )
             if plan.executed:
                 return order
             # First the order, then the record: a crash between them leaves an order that admission judges once.
@@ -255,29 +273,16 @@ class PlanBook:
             raise RefusedError(f"there is no plan {plan_id!r} of the last day", hint="propose it again; `vpp plans`")
         if order_digest(plan.proposal.order) != plan.digest:
             raise RefusedError(f"plan {plan_id} was changed after its proposal", hint="propose it again")
-        self._refuse_past(plan)
         status = plan.status(self.now())
         if status not in ("proposed", "approved"):
             why = {
                 "refused": "it failed its checks: " + "; ".join(plan.proposal.reasons),
-                "expired": f"it expired at {iso(plan.proposal.expires_at)}",
+                "expired": _why_expired(plan),
                 "rejected": f"{plan.rejected_by} rejected it",
                 "executed": "it was executed already",
             }[status]
             raise RefusedError(f"plan {plan_id} is {status}: {why}", hint="propose it again")
         return plan
-
-    def _refuse_past(self, plan: PlanState) -> None:
-        """Refuse a plan whose order is over by the run's clock, which may run faster than the wall clock."""
-        order = plan.proposal.order
-        clock = run_clock(self.store, order.zone)
-        if clock is None:
-            return
-        if order.expires_at is not None and order.expires_at <= clock and not plan.executed:
-            raise RefusedError(
-                f"plan {plan.plan_id} was for the time up to {iso(order.expires_at)}; the run is at {iso(clock)}",
-                hint="propose it again",
-            )
 
     def _again(self, plan_id: str) -> PlanState:
         plan = self.find(plan_id)
@@ -301,6 +306,17 @@ class PlanBook:
         self._own.setdefault(plan_id, []).append(record)
         while len(self._own) > 1000:
             self._own.pop(next(iter(self._own)))
+
+
+def _is_past(order: Order, free: datetime | None) -> bool:
+    return free is not None and order.expires_at is not None and order.expires_at <= free
+
+
+def _why_expired(plan: PlanState) -> str:
+    ends = plan.proposal.order.expires_at
+    if plan.past and ends is not None:
+        return f"its order was for the time up to {iso(ends)}, and the run is past that"
+    return f"it expired at {iso(plan.proposal.expires_at)}"
 
 
 def _must_be_own(plan: PlanState, principal: str) -> None:
@@ -347,17 +363,17 @@ def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
 
 
 def _priced(plan: PlanState, mode: str) -> dict[str, Any]:
-    """Return the effect that an approval by budget carries, so that admission can count it."""
+    """Return the effect that a plan is approved for: the plant holds its loss, admission counts it to a budget."""
     proposal = plan.proposal
     if mode != "budget":
-        return {}
-    return {"power_mw": proposal.peak_change_mw, "energy_mwh": proposal.moved_mwh, "cost": proposal.cost_change}
+        return {"cost": proposal.max_loss}
+    return {"power_mw": proposal.peak_change_mw, "energy_mwh": proposal.moved_mwh, "cost": proposal.max_loss}
 
 
 def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> Spent:
     """Return what a principal's own plans of this UTC day that a budget approved add up to."""
     spent = [
-        effect(plan.proposal.moved_mwh or 0.0, plan.proposal.cost_change or 0.0)
+        effect(plan.proposal.moved_mwh or 0.0, plan.proposal.max_loss or 0.0)
         for plan in plans
         if plan.approved_by == principal == plan.proposer
         and (plan.proposal.expires_at - PLAN_LIFE).date() == now.date()

@@ -5,6 +5,7 @@ Each import stands where its step is made, so that a worker loads only what it r
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from vpp.errors import ConfigError
@@ -52,11 +53,18 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
 
             mcp = settings.mcp
             budget = Budget(mcp.budget_mw, mcp.budget_mwh_per_day, mcp.budget_cost_per_day)
-            return OrdersReducer(zone, approval_key=_approval_key(settings), budget=budget)
+            return OrdersReducer(
+                zone,
+                approval_key=_approval_key(settings),
+                budget=budget,
+                longest=timedelta(hours=settings.longest_order_h),
+            )
         case "plant":
             from agents.plant.reducer import PlantReducer
 
-            return PlantReducer(zone, approval_key=_approval_key(settings))
+            return PlantReducer(
+                zone, approval_key=_approval_key(settings), longest_order=timedelta(hours=settings.longest_order_h)
+            )
         case _:
             raise ConfigError(f"unknown topology {topology!r}", hint="one of " + ", ".join(STEPS))
 

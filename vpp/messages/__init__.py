@@ -31,6 +31,7 @@ from vpp.messages.decision import (
 )
 from vpp.messages.devices import CommandCause, CommandOutcome, DeviceCommand
 from vpp.messages.forecast import Cause, Forecast, PriceOutlook, Quantiles, RampOutlook, Skill, Spreads, Verdict
+from vpp.messages.order_life import ENDED_STAGES, OrderStage, OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
     AssetReading,
@@ -48,6 +49,7 @@ from vpp.messages.unions import Bids, Forecasts, Message, Raw, Telemetry
 
 __all__ = [
     "DECISION_VERSION",
+    "ENDED_STAGES",
     "EPISODES",
     "REFLEXES",
     "ActorBid",
@@ -83,6 +85,8 @@ __all__ = [
     "Observation",
     "Opinion",
     "Order",
+    "OrderStage",
+    "OrderState",
     "OrderVerdict",
     "PlanNote",
     "PlanTable",

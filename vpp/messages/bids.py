@@ -93,6 +93,7 @@ class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     ``action``: ``target`` (hold ``power_mw``), ``band`` (stay within ``min_mw..max_mw``), ``soc_target`` (reach ``soc``
     by ``expires_at``), ``hold`` (no automatic setpoints: go to the safe default), ``release`` (ends a hold), ``cancel``
     (ends ``cancels``). No ``asset_ids``: the whole fleet of the zone. Higher ``priority`` wins; equal: the later one.
+    ``sent_at``: the run's clock when it was sent.
     ``approval``: the signed word of whoever approved it. ``admission``: the admission step's signature on its verdict.
     """
 
@@ -101,6 +102,7 @@ class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     principal: str
     reason: str
     issued_at: Time
+    sent_at: Time | None = None
     starts_at: Time | None = None
     expires_at: Time | None = None
     asset_ids: list[str] = []

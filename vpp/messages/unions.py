@@ -7,6 +7,7 @@ from vpp.messages.bids import ActorBid, Order, TraderBid
 from vpp.messages.decision import Decision
 from vpp.messages.devices import DeviceCommand
 from vpp.messages.forecast import Forecast, Skill
+from vpp.messages.order_life import OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import Correction, Deadline, End, Observation, Promotion, Publication, SlotClosed
 
@@ -27,6 +28,7 @@ Message = (
     | ActorBid
     | TraderBid
     | Order
+    | OrderState
     | Setpoint
     | AssetStatus
     | LedgerEntry

@@ -37,6 +37,7 @@ _WITNESS = {
     "alerts": "text",
     "skill": "n",
     "orders": "action",
+    "order_states": "number",
     "dlq": "offset",
     "audit": "action",
     "commands": "power_mw",

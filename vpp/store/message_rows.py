@@ -21,6 +21,7 @@ from vpp.store.tables import (
     ENDS,
     FORECASTS,
     LEDGER,
+    ORDER_STATES,
     ORDERS,
     SETPOINTS,
     SKILL,
@@ -145,6 +146,7 @@ def _alert(msg: m.Alert) -> Iterator[Row]:
         msg.asset_id,
         msg.effect.value,
         msg.ended_at,
+        _json(msg.also),
     )
 
 
@@ -163,6 +165,13 @@ def _order(msg: m.Order) -> Iterator[Row]:
     )
 
 
+def _order_state(msg: m.OrderState) -> Iterator[Row]:
+    yield (
+        msg.zone, msg.at, msg.order_id, msg.stage.value, msg.number, msg.reason, msg.decision_id, msg.moved_mwh,
+        msg.lost,
+    )  # fmt: skip
+
+
 _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
     m.SlotClosed: (TELEMETRY, _telemetry),
     m.Forecast: (FORECASTS, _forecasts),
@@ -176,6 +185,7 @@ _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
     m.Alert: (ALERTS, _alert),
     m.Skill: (SKILL, _skill),
     m.Order: (ORDERS, _order),
+    m.OrderState: (ORDER_STATES, _order_state),
     m.Audit: (AUDIT, _plain(*AUDIT.names)),
     m.DeviceCommand: (COMMANDS, _plain(*COMMANDS.names)),
 }

@@ -33,3 +33,9 @@ def run_clock(store: Store, zone: str, configured: timedelta | None = None) -> d
     """
     newest: datetime | None = next(iter(store.latest(TELEMETRY, zone, columns=("slot",)).column("slot")), None)
     return None if newest is None else newest + slot_length(store, zone, configured)
+
+
+def free_from(store: Store, zone: str) -> datetime | None:
+    """Return the start of the first slot that is not decided yet: an order that ends by then can no longer act."""
+    clock = run_clock(store, zone)
+    return None if clock is None else clock + slot_length(store, zone)

@@ -226,6 +226,7 @@ ALERTS = Table(
     asset_id text The asset, where it is about one.
     effect text What follows from it (AlertEffect).
     ended_at time End of the episode; empty while it lasts.
+    also json Further channels with the same fault.
     """),
     ("zone", "slot", "alert_id"),
     "slot",
@@ -256,13 +257,30 @@ ORDERS = Table(
     order_id text Id.
     action text What is wanted.
     principal text Who asks.
-    verdict text accepted or refused; empty before admission.
+    verdict text accepted, refused or expired; empty before admission.
     verdict_reason text Why.
     body json The whole order, as it was asked for.
     """),
     ("zone", "issued_at", "order_id"),
     "issued_at",
     "Orders with their verdict.",
+)
+ORDER_STATES = Table(
+    "order_states",
+    _c("""
+    zone text Zone.
+    at time When, by the run's clock.
+    order_id text The order.
+    stage text waiting, acting, clamped, done, expired, refused or withdrawn.
+    number int Counts the states of the zone.
+    reason text Why.
+    decision_id text The decision that weighed it.
+    moved_mwh real Energy moved so far against what the plant would have done itself, where it is counted.
+    lost real Money lost by that so far (negative: gained).
+    """),
+    ("zone", "at", "order_id", "stage"),
+    "at",
+    "What became of each order, one row per change.",
 )
 DLQ = Table(
     "dlq",
@@ -350,6 +368,7 @@ TABLES: tuple[Table, ...] = (
     ALERTS,
     SKILL,
     ORDERS,
+    ORDER_STATES,
     DLQ,
     AUDIT,
     COMMANDS,

@@ -91,6 +91,13 @@ ORDERS = Topic(
     writers=("cli", "mcp", "dashboard", "gateway"),
     readers=("orders",),
 )
+ORDER_STATES = Topic(
+    "order_states",
+    m.OrderState,
+    "What became of each order, one message per change.",
+    retention_ms=30 * DAY_MS,
+    writers=("plant",),
+)
 SETPOINTS = Topic(
     "setpoints",
     m.Setpoint | m.End,
@@ -164,6 +171,7 @@ TOPICS: tuple[Topic, ...] = (
     FORECASTS,
     BIDS,
     ORDERS,
+    ORDER_STATES,
     SETPOINTS,
     ASSETS,
     LEDGER,

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
 from vpp.fleet.scale import power_text
@@ -23,8 +25,8 @@ class AlarmLine:
     """One line of the alarm list.
 
     ``open``: it still calls for attention. ``act``: what an operator does about it, None for a note.
-    ``channels``: the telemetry channels that it is about, sorted. ``ended_at``: end of its episode, None while it
-    lasts and where it is a moment.
+    ``channels``: the telemetry channels that it is about, the one that matters most first. ``ended_at``: end of its
+    episode, None while it lasts and where it is a moment.
     """
 
     severity: str
@@ -50,13 +52,19 @@ def lines(moment: Moment) -> list[AlarmLine]:
 def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
     first = alerts[0]
     code, severity, slot = code_of(first), first["severity"], first["slot"]
-    channels = tuple(sorted({plain(alert["channel"]) for alert in alerts if alert["channel"]}))
+    names = _channels(first) if len(alerts) == 1 else sorted({name for alert in alerts for name in _channels(alert)})
+    channels = tuple(plain(name) for name in names)
     title, detail = _words(code, alerts, channels)
     act = ACTIONS.get(code) if severity != "info" else None
     return AlarmLine(
         severity, first["topic"], slot, title, detail, is_open(first, moment.now or slot), act, channels,
         first["ended_at"],
     )  # fmt: skip
+
+
+def _channels(alert: Mapping[str, Any]) -> list[str]:
+    """Return the channels of a stored alert, the one that matters most first."""
+    return [alert["channel"], *msgspec.json.decode(alert["also"] or "[]")] if alert["channel"] else []
 
 
 def code_of(alert: Mapping[str, Any]) -> AlertCode:

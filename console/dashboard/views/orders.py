@@ -10,16 +10,27 @@ from typing import Any
 
 import msgspec
 
-from agents.plant.narrative import say_verdict
 from agents.plant.plan_sentences import money
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import joined, kind_name, signed, span
 from mcp_server.actions.actions import Acts
+from mcp_server.answers.orders import LifeStep, OrderLine
+from mcp_server.queries.orders import list_orders
 from topologies.control.plan_book import PlanState
-from vpp.messages import Order
+from vpp.messages import ENDED_STAGES, Order, OrderStage
 from vpp.store.tables import AUDIT, ORDERS
 
 AUDIT_ROWS = 60
+_STAGES = {
+    OrderStage.ACCEPTED: "admitted",
+    OrderStage.WAITING: "waits",
+    OrderStage.ACTING: "acts",
+    OrderStage.CLAMPED: "acts as far as it can",
+    OrderStage.DONE: "done",
+    OrderStage.EXPIRED: "expired",
+    OrderStage.REFUSED: "refused",
+    OrderStage.WITHDRAWN: "withdrawn",
+}
 CLOSED_ROWS = 40
 
 
@@ -46,6 +57,12 @@ class OrderBook:
         return self.acts.book.recent(self.moment.zone)
 
     @cached_property
+    def lives(self) -> dict[str, OrderLine]:
+        """Orders of the last days with their lives, by id; looking back, as far as they had come."""
+        page = list_orders(self.moment.context, self.moment.zone, limit=200)
+        return {line.order_id: _until(line, self.moment.at) for line in page.orders}
+
+    @cached_property
     def _standing(self) -> list[Order]:
         config = self.moment.config
         return [] if config is None or self.moment.slot is None else self.acts.standing(config)
@@ -64,12 +81,22 @@ class OrderBook:
         return 0 if self.moment.at is not None else len(self.open_plans())
 
 
+def _until(line: OrderLine, at: datetime | None) -> OrderLine:
+    if at is None:
+        return line
+    steps = [step for step in line.life if step.at <= at]
+    stage = steps[-1].stage if steps else "sent"
+    ended = bool(steps) and OrderStage(stage) in ENDED_STAGES
+    return line.model_copy(update={"life": steps, "stage": stage, "ended": ended})
+
+
 def orders(book: OrderBook) -> dict[str, Any]:
     """Return the screen of orders."""
     moment, wall = book.moment, book.wall
     standing = book.standing()
     stand_ids = {order.order_id for order in standing}
     verdicts = {row["order_id"]: row for row in moment.rows(ORDERS, order="desc", limit=200)}
+    lives = book.lives
     by_id = {plan.plan_id: plan for plan in book.plans}
     closed = [
         _plan_line(moment, plan, wall)
@@ -77,17 +104,17 @@ def orders(book: OrderBook) -> dict[str, Any]:
         if plan.plan_id not in stand_ids and plan.status(wall) not in ("proposed", "approved")
     ]
     others = [row for row in verdicts.values() if row["order_id"] not in stand_ids and row["order_id"] not in by_id]
-    closed += [_order_line(moment, _order(row), row) for row in others if row.get("body")]
+    closed += [_order_line(moment, _order(row), lives.get(row["order_id"])) for row in others if row.get("body")]
     refused = sum(line["status"] == "refused" for line in closed)
     return {
         "wall": wall,
         "waiting": [_plan_line(moment, plan, wall) for plan in book.open_plans()],
         "approved": [_plan_line(moment, p, wall) for p in book.plans if p.status(wall) == "approved"],
-        "standing": [_order_line(moment, order, verdicts.get(order.order_id)) for order in standing],
+        "standing": [_order_line(moment, order, lives.get(order.order_id)) for order in standing],
         "closed": closed[:CLOSED_ROWS],
         "refused": refused,
         "lives": {
-            order_id: life(moment, order_id, by_id.get(order_id), verdicts.get(order_id), wall)
+            order_id: life(moment, by_id.get(order_id), lives.get(order_id), wall)
             for order_id in [*by_id, *verdicts][:80]
         },
         "audit": audit(moment),
@@ -160,25 +187,20 @@ def _plan_line(moment: Moment, plan: PlanState, wall: datetime) -> dict[str, Any
     }
 
 
-def _order_line(moment: Moment, order: Order, row: dict[str, Any] | None) -> dict[str, Any]:
-    now = moment.now
-    begins = order.starts_at
-    waits = begins is not None and now is not None and begins > now
-    verdict = None if row is None else row.get("verdict")
-    over = order.expires_at is not None and now is not None and order.expires_at <= now
-    status = "refused" if verdict == "refused" else "ended" if over else "waits" if waits else "in force"
+def _order_line(moment: Moment, order: Order, line: OrderLine | None) -> dict[str, Any]:
     return {
         "id": order.order_id,
         "is_plan": False,
         "title": wish(moment, order),
         "action": order.action,
-        "starts_at": begins,
+        "starts_at": order.starts_at,
         "ends_at": order.expires_at,
         "reason": order.reason,
         "by": order.principal,
         "approved_by": order.approved_by,
-        "status": status,
-        "note": (row or {}).get("verdict_reason") or "",
+        "status": "sent" if line is None else line.stage,
+        "note": "" if line is None else line.stage_reason or "",
+        "lost": None if line is None else line.lost,
     }
 
 
@@ -186,32 +208,37 @@ def _order(row: dict[str, Any]) -> Order:
     return msgspec.json.decode(row["body"], type=Order)
 
 
-def life(
-    moment: Moment, order_id: str, plan: PlanState | None, row: dict[str, Any] | None, wall: datetime
-) -> list[dict[str, Any]]:
+def life(moment: Moment, plan: PlanState | None, line: OrderLine | None, wall: datetime) -> list[dict[str, Any]]:
     """Return the life of an order as steps: ``state`` is ``done``, ``waits``, ``failed`` or ``ahead``.
 
     Args:
         moment: What the page shows of the zone.
-        order_id: The order.
         plan: Its plan; None: it has none.
-        row: Its row in the table ``orders``; None: it was not sent.
+        line: The order with its states; None: it was not sent.
         wall: Wall time.
     """
-    steps: list[dict[str, Any]] = []
-    order = plan.proposal.order if plan is not None else None if row is None else _order(row)
-    if plan is not None:
-        steps += _plan_steps(plan, wall, moment.currency)
-    if order is None or (plan is not None and not plan.executed and row is None):
-        return steps
-    verdict = None if row is None else row.get("verdict")
-    steps.append(_step("done", f"Sent by {order.principal}"))
-    if verdict is None:
-        return [*steps, _step("waits", "Waits for the orders worker")]
-    if verdict != "accepted":
-        return [*steps, _step("failed", f"Refused: {(row or {}).get('verdict_reason') or 'no reason'}")]
-    steps.append(_step("done", "Admitted by the orders worker"))
-    return [*steps, *_acting_steps(moment, order)]
+    steps = [] if plan is None else _plan_steps(plan, wall, moment.currency)
+    if line is None:
+        return [*steps, _step("waits", "Waits for the orders worker")] if plan is not None and plan.executed else steps
+    steps.append(_step("done", f"Sent by {line.principal}"))
+    for at, one in enumerate(line.life):
+        is_last = at == len(line.life) - 1
+        steps.append(_step(_state_of(OrderStage(one.stage), is_last=is_last), _life_words(one)))
+    if not line.ended and line.expires_at is not None:
+        steps.append(_step("ahead", f"Ends {line.expires_at:%H:%M}"))
+    return steps
+
+
+def _state_of(stage: OrderStage, *, is_last: bool) -> str:
+    if stage in (OrderStage.EXPIRED, OrderStage.REFUSED, OrderStage.WITHDRAWN):
+        return "failed"
+    return "waits" if is_last and stage is OrderStage.WAITING else "done"
+
+
+def _life_words(step: LifeStep) -> str:
+    words = _STAGES[OrderStage(step.stage)]
+    reason = f": {step.reason}" if step.reason else ""
+    return f"{step.at:%H:%M} {words}{reason}"
 
 
 def _plan_steps(plan: PlanState, wall: datetime, currency: str) -> list[dict[str, Any]]:
@@ -235,29 +262,6 @@ def _plan_steps(plan: PlanState, wall: datetime, currency: str) -> list[dict[str
         text = "Expired before it was sent" if late else f"Waits for {plan.proposer} to send it"
         return [*steps, _step("failed" if late else "waits", text)]
     return steps
-
-
-def _acting_steps(moment: Moment, order: Order) -> list[dict[str, Any]]:
-    now, begins, ends = moment.now, order.starts_at or order.issued_at, order.expires_at
-    if order.action in ("release", "cancel"):
-        return [_step("done", "Took effect at once")]
-    if now is None or begins > now:
-        steps = [_step("waits", f"Waits: acts from {begins:%H:%M}")]
-    else:
-        steps = [_step("done", f"Acts since {begins:%H:%M}")]
-        verdict = _plant_says(moment, order)
-        steps += [] if verdict is None else [_step("done", verdict)]
-    if ends is None:
-        return steps
-    over = now is not None and ends <= now
-    return [*steps, _step("done" if over else "ahead", f"{'Ended' if over else 'Ends'} {ends:%H:%M}")]
-
-
-def _plant_says(moment: Moment, order: Order) -> str | None:
-    decision = moment.decision
-    verdicts = [] if decision is None else decision.verdicts
-    verdict = next((verdict for verdict in verdicts if verdict.order_id == order.order_id), None)
-    return None if verdict is None else f"The plant: {say_verdict(verdict)}"
 
 
 def _step(state: str, text: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ create "$prefix.telemetry" -c cleanup.policy=delete -c retention.ms=604800000 -c
 create "$prefix.forecasts" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.bids" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.orders" -c cleanup.policy=delete -c retention.ms=2592000000 -c message.timestamp.type=LogAppendTime
+create "$prefix.order_states" -c cleanup.policy=delete -c retention.ms=2592000000 -c message.timestamp.type=LogAppendTime
 create "$prefix.setpoints" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.assets" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.ledger" -c cleanup.policy=delete -c retention.ms=2592000000 -c message.timestamp.type=LogAppendTime

@@ -16,7 +16,7 @@ QUIET = QUIET_HOURS * 2
 
 
 def alerts(slots: list[dict[str, str]], channels: int = 5) -> list[Alert]:
-    episodes: dict[str, FaultEpisode] = {}
+    episodes: list[FaultEpisode] = []
     found = []
     for at, quality in enumerate(slots):
         found += [o.message for o in follow_faults(ZONE, STEP, T0 + at, quality, channels, episodes)]
@@ -51,3 +51,10 @@ def test_channels_that_nothing_uses_raise_no_alert() -> None:
     assert is_used(ZONE, "wind_mw")
     assert is_used(ZONE, "load_forecast_da_mw")
     assert alerts([{"hydro_mw": "missing", "temperature_c": "out_of_range", "nuclear_mw": "flat"}]) == []
+
+
+def test_channels_that_fail_together_are_one_episode() -> None:
+    lost = dict.fromkeys(("gas_mw", "interconnector_mw", "wind_mw"), "missing")
+    begun, ended = alerts([{}, lost, {"gas_mw": "missing"}, *[{}] * QUIET])
+    assert (begun.channel, begun.also) == ("wind_mw", ["gas_mw", "interconnector_mw"])
+    assert ended.ended_at == STEP.start(T0 + 3)

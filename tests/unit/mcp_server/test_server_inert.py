@@ -48,7 +48,7 @@ def context(tmp_path: Path) -> Iterator[ReadContext]:
             SETPOINTS, [("GB", END, BATTERY, 5.0, EVIL, EVIL, "[]", 2), ("GB", END, EVIL, 1.0, EVIL, EVIL, "[]", 0)]
         )
         store.write(DECISIONS, [("GB", LAST, END, EVIL, 0, EVIL, -12.5, EVIL, "{}")])
-        store.write(ALERTS, [("GB", LAST, "a2", "critical", EVIL, EVIL, "{}", "flat", EVIL, EVIL, "none", None)])
+        store.write(ALERTS, [("GB", LAST, "a2", "critical", EVIL, EVIL, "{}", "flat", EVIL, EVIL, "none", None, "[]")])
         store.write(DLQ, [("GB", WALL, EVIL, 0, 9, EVIL, EVIL, "AA==")])
         store.write(BIDS, [("GB", LAST, "actor", EVIL, EVIL, EVIL, "{}")])
         quality = f'{{"{EVIL.encode("unicode_escape").decode()}":"missing"}}'.replace("\\x1b", "\\u001b")

@@ -101,4 +101,4 @@ def test_an_order_that_is_over_by_the_run_clock_is_refused_and_told(calm: list[A
     loop.post("orders", signed(drive(expires_at=T0 + timedelta(minutes=30))))
     loop.close_slot()
     assert powers(loop) == calm
-    assert loop.store.read(DLQ, columns=("reason",)).values == [("order_expiry",)]
+    assert loop.store.read(DLQ, columns=("reason",)).values == [("order_over",)]

@@ -33,6 +33,7 @@ def _plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             None,
             "none",
             T0 + timedelta(hours=h + 1) if h else None,
+            "[]",
         )
         for zone in ("B", "A")
         for h in (0, 30, 60)

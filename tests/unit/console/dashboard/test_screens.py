@@ -175,7 +175,7 @@ async def test_a_proposal_is_priced_approved_by_its_digest_and_acts(loop: Loop, 
     loop.close_slot()
     loop.close_slot()
     found = (await body(acting, "orders"))["body"]
-    assert [line["status"] for line in found["standing"]] == ["in force"]
+    assert [line["status"] for line in found["standing"]] == ["acting"]
     assert [step["text"] for step in found["lives"][plan_id]][1:3] == [
         f"Approved by {acts_of(loop).principal}", f"Sent by {acts_of(loop).principal}"
     ]  # fmt: skip
@@ -198,7 +198,7 @@ async def test_a_plan_of_another_is_approved_and_left_to_them_to_send(loop: Loop
     acts = acts_of(loop)
     zone = acts.zone(ZONE)
     times = acts.times(zone, None, 60)
-    order = acts.new_order(zone, "target", "agent:grid", "a ramp", asset_ids=["bat"], power_mw=1.0, **times)
+    order = acts.new_order(zone, "target", "agent:grid", "a ramp", asset_ids=["bat"], power_mw=1.0, **times.fields())
     plan = acts.propose(order, "agent:grid")
     assert plan.plan_id is not None
     said = await approve(acting, plan.plan_id)

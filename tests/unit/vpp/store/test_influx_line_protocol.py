@@ -28,7 +28,7 @@ def test_missing_fields_are_left_out() -> None:
 
 
 def test_escapes() -> None:
-    row = ("a, b=c\n%", T0, "x\\", "info", "t", 'say "hi" \\ there', None, *[None] * 5)
+    row = ("a, b=c\n%", T0, "x\\", "info", "t", 'say "hi" \\ there', None, *[None] * 6)
     assert list(line_encoder(ALERTS, "")([row])) == [
         (
             'alerts,alert_id=x%5C,run=_,zone=a\\,\\ b\\=c%0A%25 severity="info",topic="t",'

@@ -11,6 +11,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
+from mcp_server.answers.orders import OrderLine
+from mcp_server.queries.context import ReadContext
+from mcp_server.queries.orders import list_orders
 from topologies.control.operator_orders import operator_order
 from topologies.control.plan_book import PlanBook, PlanState
 from topologies.control.publisher import Post
@@ -25,14 +28,16 @@ Assets = Annotated[list[str] | None, Parameter(name="--asset", help="only this a
 
 
 def plans(*, zone: str | None = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the plans of the last day: proposals of agents and their status.
+    """List the plans of the last day: what agents proposed and what became of it, to the end of the order's life.
 
     Args:
         zone: Only this zone.
     """
-    with _book(common.settings()) as book:
+    settings = common.settings()
+    with _book(settings) as book:
         now = book.now()
-        summaries = [_summary(plan, now) for plan in book.recent(zone)]
+        lives = {line.order_id: line for line in list_orders(ReadContext(settings, book.store), zone, limit=200).orders}
+        summaries = [_summary(plan, now, lives.get(plan.plan_id)) for plan in book.recent(zone)]
     answer(
         summaries,
         as_json=json,
@@ -121,7 +126,7 @@ def _book(settings: Settings) -> Iterator[PlanBook]:
         yield PlanBook(store, Post(settings), secret, lambda: datetime.now(UTC), settings.one_person)
 
 
-def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
+def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> dict[str, Any]:
     order, proposal = plan.proposal.order, plan.proposal
     asked = {
         "target": f"{order.power_mw} MW",
@@ -133,12 +138,15 @@ def _summary(plan: PlanState, now: datetime) -> dict[str, Any]:
         "plan_id": plan.plan_id,
         "digest": plan.digest,
         "status": plan.status(now),
+        "order_state": None if line is None else line.stage,
+        "why": None if line is None else line.stage_reason,
         "zone": order.zone,
         "order": f"{order.action} {asked}".strip(),
         "assets": ", ".join(order.asset_ids) or "all",
         "from": order.starts_at,
         "to": order.expires_at,
         "extra_cost": proposal.cost_change,
+        "max_loss": proposal.max_loss,
         "proposer": plan.proposer,
         "reason": order.reason,
         "approved_by": plan.approved_by,

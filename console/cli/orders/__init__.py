@@ -1,0 +1,1 @@
+"""Commands on orders: plans with their approval, holds, and the lives of orders."""

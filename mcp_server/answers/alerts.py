@@ -1,0 +1,62 @@
+"""Alerts, and the verdicts of the guard, as tools and REST answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from mcp_server.answers.reading import SanitizedModel, ToolAnswer
+from mcp_server.answers.sanitize import Name, Real, Text
+
+
+class AlertLine(SanitizedModel):
+    """One episode."""
+
+    zone: Name
+    alert_id: Name
+    severity: str
+    code: str
+    title: Text
+    channel: Name | None
+    also: list[Name] = Field(description="further channels with the same fault")
+    asset_id: Name | None
+    started_at: datetime
+    ended_at: datetime | None
+    lasts: bool
+    effect: str
+    action: Text | None = Field(description="what a person does about it")
+    text: Text
+
+
+class AlertPage(ToolAnswer):
+    """Alerts, the newest first."""
+
+    alerts: list[AlertLine] = Field(default=[])
+    total: int = 0
+    truncated: bool = False
+
+
+class Anomaly(SanitizedModel):
+    """One verdict of the guard on data that it does not believe."""
+
+    zone: Name
+    cause: str = Field(description="sensor_fault, attack_forged, attack_replayed, attack_frozen or regime_change")
+    channel: Name | None
+    started_at: datetime
+    ended_at: datetime | None
+    effect: str
+    measured: Real | None
+    used: Real | None
+    score: Real | None = Field(description="powers of ten of false episodes a week")
+    evidence: dict[str, Real]
+    slots: int | None
+    moved_mwh: Real | None = Field(description="net load that was replaced")
+
+
+class AnomalyPage(ToolAnswer):
+    """Verdicts of the guard, the newest first."""
+
+    anomalies: list[Anomaly] = Field(default=[])
+    total: int = 0
+    truncated: bool = False

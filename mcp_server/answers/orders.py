@@ -1,0 +1,48 @@
+"""Orders with their lives, as tools, REST and the page answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from mcp_server.answers.reading import SanitizedModel, ToolAnswer
+from mcp_server.answers.sanitize import Name, Real, Text
+
+
+class LifeStep(SanitizedModel):
+    """One state of an order; ``at`` is the run's clock."""
+
+    stage: str
+    at: datetime
+    reason: Text | None
+
+
+class OrderLine(SanitizedModel):
+    """One order: what it asks, where it stands, and how it came there."""
+
+    zone: Name
+    order_id: Name
+    action: str
+    asked: dict[str, Real | Name] = Field(default={})
+    asset_ids: list[Name] = Field(default=[])
+    principal: Name
+    approved_by: Name | None
+    reason: Text
+    issued_at: datetime
+    starts_at: datetime | None
+    expires_at: datetime | None
+    stage: str = Field(description="sent, accepted, waiting, acting, clamped, done, expired, refused or withdrawn")
+    stage_reason: Text | None
+    ended: bool
+    moved_mwh: Real | None = Field(description="against what the plant would have done itself")
+    lost: Real | None = Field(description="money, likewise; < 0: gained")
+    life: list[LifeStep]
+
+
+class OrderPage(ToolAnswer):
+    """Orders, the newest first."""
+
+    orders: list[OrderLine] = Field(default=[])
+    total: int = 0
+    truncated: bool = False

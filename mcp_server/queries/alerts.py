@@ -1,0 +1,142 @@
+"""Alerts as episodes, and the verdicts of the guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from mcp_server.answers.alerts import AlertLine, AlertPage, Anomaly, AnomalyPage
+from mcp_server.queries.context import NOTHING_YET, ReadContext
+from vpp.messages import EPISODES, AlertCode, AlertEffect, Cause
+from vpp.messages.alert_words import ACTIONS, TITLES
+from vpp.store.tables import ALERTS
+
+DEFAULT_SPAN = timedelta(days=7)
+GUARD_TOPIC = "guard"
+EVIDENCE = "evidence_"
+CAUSES = frozenset(cause.value for cause in Cause)
+Severity = Literal["info", "warning", "critical"]
+
+
+def get_alerts(
+    context: ReadContext,
+    zone: str | None = None,
+    since: datetime | None = None,
+    severity: Severity | None = None,
+    *,
+    is_open: bool = False,
+    limit: int = 20,
+) -> AlertPage:
+    """Return alerts, the newest first; without a severity warnings and critical ones, not the notes.
+
+    Args:
+        context: The run.
+        zone: One zone; None: every zone.
+        since: From then on; by default the last 7 days of the run.
+        severity: Only these.
+        is_open: Only episodes that have not ended.
+        limit: At most so many.
+
+    Raises:
+        QuestionError: There is no such zone.
+    """
+    rows = _rows(context, zone, since, (severity,) if severity else ("warning", "critical"))
+    lines = [alert_line(row) for row in rows]
+    if is_open:
+        lines = [line for line in lines if line.lasts]
+    return AlertPage(
+        as_of=context.as_of(zone),
+        alerts=lines[:limit],
+        total=len(lines),
+        truncated=len(lines) > limit,
+        hint=None if context.zones() else NOTHING_YET,
+    )
+
+
+def get_anomalies(
+    context: ReadContext, zone: str | None = None, since: datetime | None = None, *, limit: int = 20
+) -> AnomalyPage:
+    """Return what the guard did not believe, the newest first, with its evidence.
+
+    Args:
+        context: The run.
+        zone: One zone; None: every zone.
+        since: From then on; by default the last 7 days of the run.
+        limit: At most so many.
+
+    Raises:
+        QuestionError: There is no such zone.
+    """
+    rows = [row for row in _rows(context, zone, since, None) if row["topic"] == GUARD_TOPIC and row["code"] in CAUSES]
+    anomalies = [_anomaly(row) for row in rows]
+    return AnomalyPage(
+        as_of=context.as_of(zone),
+        anomalies=anomalies[:limit],
+        total=len(anomalies),
+        truncated=len(anomalies) > limit,
+        hint=None if context.zones() else NOTHING_YET,
+    )
+
+
+def _rows(
+    context: ReadContext, zone: str | None, since: datetime | None, severities: tuple[str, ...] | None
+) -> list[dict[str, Any]]:
+    chosen = None if zone is None else context.choose(zone)
+    as_of = context.as_of(chosen)
+    start = since if since is not None or as_of is None else as_of - DEFAULT_SPAN
+    # What is dated after the run's clock is no news of this run.
+    end = None if as_of is None else as_of + timedelta(days=1)
+    filters = {"severity": severities} if severities else None
+    return context.store.read(ALERTS, zone=chosen, start=start, end=end, filters=filters, order="desc").dicts()
+
+
+def alert_code(row: Mapping[str, Any]) -> AlertCode:
+    """Return the code of a stored alert."""
+    return AlertCode(row["code"] or AlertCode.OTHER)
+
+
+def alert_line(row: Mapping[str, Any]) -> AlertLine:
+    """Return a stored alert as it is shown."""
+    code = alert_code(row)
+    return AlertLine(
+        zone=row["zone"],
+        alert_id=row["alert_id"],
+        severity=row["severity"],
+        code=code.value,
+        title=TITLES[code],
+        channel=row["channel"],
+        also=msgspec.json.decode(row["also"] or "[]"),
+        asset_id=row["asset_id"],
+        started_at=row["slot"],
+        ended_at=row["ended_at"],
+        lasts=row["ended_at"] is None and code in EPISODES,
+        effect=row["effect"] or AlertEffect.NONE.value,
+        action=ACTIONS.get(code) if row["severity"] != "info" else None,
+        text=row["text"],
+    )
+
+
+def _anomaly(row: Mapping[str, Any]) -> Anomaly:
+    values: dict[str, float | None] = msgspec.json.decode(row["values"] or "{}")
+    slots = values.get("slots")
+    return Anomaly(
+        zone=row["zone"],
+        cause=row["code"],
+        channel=row["channel"],
+        started_at=row["slot"],
+        ended_at=row["ended_at"],
+        effect=row["effect"] or AlertEffect.NONE.value,
+        measured=values.get("measured"),
+        used=values.get("used"),
+        score=values.get("score"),
+        evidence={
+            name.removeprefix(EVIDENCE): value
+            for name, value in values.items()
+            if name.startswith(EVIDENCE) and value is not None
+        },
+        slots=None if slots is None else int(slots),
+        moved_mwh=values.get("moved_mwh"),
+    )

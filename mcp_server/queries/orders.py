@@ -1,0 +1,143 @@
+"""Orders and their lives: one typed list of states from admission, the plant and the run's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from mcp_server.answers.orders import LifeStep, OrderLine, OrderPage
+from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
+from vpp.errors import nearest_hint
+from vpp.messages import ENDED_STAGES, Order, OrderStage
+from vpp.store.tables import ORDER_STATES, ORDERS
+
+LOOK_BACK = timedelta(days=8)
+"""No order lives longer than a week."""
+_SHOWN = 200
+_FIELDS = ("power_mw", "min_mw", "max_mw", "soc", "cancels")
+
+
+def list_orders(
+    context: ReadContext,
+    zone: str | None = None,
+    order_id: str | None = None,
+    *,
+    is_open: bool = False,
+    since: datetime | None = None,
+    limit: int = 20,
+) -> OrderPage:
+    """Return orders with their whole life, the newest first.
+
+    Args:
+        context: The run.
+        zone: One zone; None: every zone.
+        order_id: One order.
+        is_open: Only orders that have not ended.
+        since: Only orders issued from then on; by default of the last eight days of the run.
+        limit: At most so many.
+
+    Raises:
+        QuestionError: There is no such zone or order.
+    """
+    chosen = None if zone is None else context.choose(zone)
+    names = context.zones() if chosen is None else [chosen]
+    lines = [line for name in names for line in _lines(context, name, since)]
+    if order_id is not None:
+        ids = [line.order_id for line in lines]
+        if order_id not in ids:
+            raise QuestionError(f"there is no order {order_id!r} of the last days", hint=nearest_hint(order_id, ids))
+        lines = [line for line in lines if line.order_id == order_id]
+    if is_open:
+        lines = [line for line in lines if not line.ended]
+    lines.sort(key=lambda line: line.issued_at, reverse=True)
+    return OrderPage(
+        as_of=context.as_of(chosen),
+        orders=lines[:limit],
+        total=len(lines),
+        truncated=len(lines) > limit,
+        hint=None if names else NOTHING_YET,
+    )
+
+
+def standing_orders(context: ReadContext, zone: str) -> list[Order]:
+    """Return the orders of a zone that have not ended, in order of arrival at the plant.
+
+    Those that the plant has not answered yet come last, in order of their issue.
+    """
+    rows, states = _rows(context, zone, None)
+    clock = context.as_of(zone)
+    standing = []
+    for row in rows:
+        order = _order(row)
+        own = states.get(order.order_id, [])
+        if order.action in ("release", "cancel") or row.get("verdict") != OrderStage.ACCEPTED:
+            continue
+        if OrderStage(_steps(order, row, own, clock)[-1].stage) not in ENDED_STAGES:
+            standing.append((own[0]["number"] if own else float("inf"), order.issued_at, order))
+    return [order for *_, order in sorted(standing, key=lambda item: item[:2])]
+
+
+def _rows(
+    context: ReadContext, zone: str, since: datetime | None
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    clock = context.as_of(zone)
+    start = since if since is not None or clock is None else clock - LOOK_BACK
+    rows = [row for row in context.store.read(ORDERS, zone=zone, start=start).dicts() if row.get("body")]
+    states: dict[str, list[dict[str, Any]]] = {}
+    for row in context.store.read(ORDER_STATES, zone=zone, start=start).dicts():
+        states.setdefault(row["order_id"], []).append(row)
+    return rows, {order_id: sorted(own, key=lambda row: row["number"]) for order_id, own in states.items()}
+
+
+def _lines(context: ReadContext, zone: str, since: datetime | None) -> list[OrderLine]:
+    rows, states = _rows(context, zone, since)
+    clock = context.as_of(zone)
+    return [_line(_order(row), row, states.get(row["order_id"], []), clock) for row in rows[-_SHOWN:]]
+
+
+def _order(row: dict[str, Any]) -> Order:
+    return msgspec.json.decode(row["body"], type=Order)
+
+
+def _steps(
+    order: Order, row: dict[str, Any], states: Sequence[dict[str, Any]], clock: datetime | None
+) -> list[LifeStep]:
+    """Return the life of an order; empty before admission has answered. By the run's clock every life ends."""
+    steps = []
+    if row.get("verdict"):
+        steps.append(LifeStep(stage=row["verdict"], at=order.sent_at or order.issued_at, reason=row["verdict_reason"]))
+    steps += [LifeStep(stage=state["stage"], at=state["at"], reason=state["reason"]) for state in states]
+    over = order.expires_at is not None and clock is not None and order.expires_at <= clock
+    if order.expires_at is not None and over and (not steps or OrderStage(steps[-1].stage) not in ENDED_STAGES):
+        acted = any(step.stage in (OrderStage.ACTING, OrderStage.CLAMPED) for step in steps)
+        stage = OrderStage.DONE if acted else OrderStage.EXPIRED
+        steps.append(LifeStep(stage=stage.value, at=order.expires_at, reason=None if acted else "it never acted"))
+    return steps
+
+
+def _line(order: Order, row: dict[str, Any], states: Sequence[dict[str, Any]], clock: datetime | None) -> OrderLine:
+    steps = _steps(order, row, states, clock)
+    last = steps[-1] if steps else None
+    counted = [state for state in states if state["lost"] is not None]
+    return OrderLine(
+        zone=order.zone,
+        order_id=order.order_id,
+        action=order.action,
+        asked={name: value for name in _FIELDS if (value := getattr(order, name)) is not None},
+        asset_ids=order.asset_ids,
+        principal=order.principal,
+        approved_by=order.approved_by,
+        reason=order.reason,
+        issued_at=order.issued_at,
+        starts_at=order.starts_at,
+        expires_at=order.expires_at,
+        stage="sent" if last is None else last.stage,
+        stage_reason=None if last is None else last.reason,
+        ended=last is not None and OrderStage(last.stage) in ENDED_STAGES,
+        moved_mwh=counted[-1]["moved_mwh"] if counted else None,
+        lost=counted[-1]["lost"] if counted else None,
+        life=steps,
+    )
