@@ -111,7 +111,7 @@ async def test_a_rule_is_read_in_full(client: Client[Any]) -> None:
     [
         ("vpp://assets/{asset_id}", "asset_id", "peak", ["GB-peaker-1"]),
         ("vpp://topics/{topic}/schema", "topic", "tele", ["telemetry", "telemetry.raw"]),
-        ("vpp://tools/{tool}/schema", "tool", "list", ["list_assets"]),
+        ("vpp://tools/{tool}/schema", "tool", "list", ["list_assets", "list_orders"]),
         ("vpp://rules/{clause}", "clause", "site.re", ["SITE.reserve"]),
         ("vpp://assets/{asset_id}", "other", "x", []),
     ],

@@ -257,7 +257,7 @@ def test_a_plan_that_is_over_by_the_run_clock_is_not_open(loop: Loop) -> None:
     plan_id = proposed(loop, book)
     for _ in range(4):
         loop.close_slot()
-    with pytest.raises(RefusedError, match="the run is at"):
+    with pytest.raises(RefusedError, match="the run is past that"):
         book.approve(plan_id, "ann")
 
 
