@@ -149,7 +149,12 @@ def _no_action_mw(zone: Zone, slot: SettledSlot) -> float | None:
 
 
 def entries(
-    zone: Zone, slot: SettledSlot, new: dict[str, Money], old: dict[str, Money] | None = None
+    zone: Zone,
+    slot: SettledSlot,
+    new: dict[str, Money],
+    old: dict[str, Money] | None = None,
+    *,
+    settles: bool = False,
 ) -> list[LedgerEntry]:
     """Return the ledger entries of one slot: all of them, or with ``old`` the differences that are not zero.
 
@@ -158,11 +163,12 @@ def entries(
         slot: The settled slot.
         new: Money by asset.
         old: Money that was booked before; None: nothing was.
+        settles: Whether a provisional slot is settled, so that the zone's entry is written even if nothing changed.
     """
     ledger = []
     for asset_id, money in new.items():
         before = None if old is None else old.get(asset_id)
-        if before is not None and before == money:
+        if before is not None and before == money and not (settles and asset_id == ZONE_ROW):
             continue
         ledger.append(_entry(zone, slot, asset_id, money if before is None else _difference(money, before)))
     return ledger
@@ -234,6 +240,6 @@ def _entry(zone: Zone, slot: SettledSlot, asset_id: str, money: Money) -> Ledger
         penalty_no_action=money.penalty_no_action,
         pnl=money.pnl,
         currency=zone.market.currency,
-        provisional=slot.provisional,
+        provisional=slot.provisional and asset_id == ZONE_ROW,
         frequency_mwh=money.frequency_mwh,
     )

@@ -271,8 +271,9 @@ class PlantReducer:
         zone = self._zone
         before, after = state.settled.get(old.index - 1), state.settled.get(old.index + 1)
         was, now = money_of(zone, old, before), money_of(zone, new, before)
-        new.revision = old.revision + (was != now)
-        outputs = [Output("ledger", entry) for entry in entries(zone, new, now, was)]
+        settles = old.provisional and not new.provisional
+        new.revision = old.revision + (was != now or settles)
+        outputs = [Output("ledger", entry) for entry in entries(zone, new, now, was, settles=settles)]
         outputs += [Output("ledger", trade) for trade in trades(zone, new, now, was)]
         state.keep_settled(new)
         if after is not None:

@@ -19,7 +19,7 @@ from agents.assets.twin import deliver
 from agents.plant.following import Following, checked_soc, judged
 from agents.plant.ledger import SettledSlot
 from agents.plant.state import AssetKept, Planned
-from vpp.domain import NET_LOAD, PRICE, Quality
+from vpp.domain import NET_LOAD, NET_LOAD_CHANNELS, PRICE, Quality
 from vpp.errors import PhysicsError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
@@ -129,7 +129,7 @@ def settle_slot(
         observed=observation is not None,
         shortfall_mwh=shortfall,
         frequency_mwh=answers,
-        provisional=is_distrusted(observation),
+        provisional=is_provisional(observation),
     )
     return Settlement([statuses[i] for i in order], {i: after[i] for i in order}, slot)
 
@@ -165,6 +165,12 @@ def served_net_mw(zone: Zone, observation: SlotClosed | None) -> float | None:
 def is_distrusted(observation: SlotClosed | None) -> bool:
     """Return whether net load is what the forecast says, because the measured one is not believed."""
     return observation is not None and observation.quality.get(NET_LOAD) == Quality.DISTRUSTED
+
+
+def is_provisional(observation: SlotClosed | None) -> bool:
+    """Return whether net load rests on a value that stands in place of one that is not believed."""
+    parts = (NET_LOAD, *NET_LOAD_CHANNELS)
+    return observation is not None and any(observation.quality.get(name) == Quality.DISTRUSTED for name in parts)
 
 
 def price_per_mwh(zone: Zone, observation: SlotClosed | None) -> float | None:

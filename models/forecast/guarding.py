@@ -63,6 +63,7 @@ def follow(
         score=judged.score,
         replaced=judged.is_replaced,
         verified=judged.is_verified,
+        witnessed=judged.is_witnessed,
         rolled_back=judged.rolled_back,
         age=judged.age,
         evidence=dict(judged.evidence),

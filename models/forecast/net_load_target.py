@@ -65,7 +65,8 @@ class NetLoadTarget:
             ramp, level, carry = state.residuals.spreads(groups)
             source, model_id, quantiles, mean = MODEL, state.served.model_id, predicted.quantiles, predicted.mean
             if state.judged is not None and state.judged.is_distrusted:
-                quantiles = widened(quantiles, mean, self._steps, state.judged.age)
+                age = 1 if state.judged.is_witnessed else state.judged.age
+                quantiles = widened(quantiles, mean, self._steps, age)
                 level = level * _widening(predicted.quantiles, quantiles)
             spec_hash = model.spec.hash
         else:

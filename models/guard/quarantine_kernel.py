@@ -1,17 +1,18 @@
 """Judges one slot, decides what enters in its place, and learns from what can be trusted.
 
-A value that raises an alarm is held to two standard deviations of its channel's flying forecast (one step, made of
-what entered before). From the score ``HARD`` above the alarm on that forecast enters in its place, unless other supply
-confirms the change; a slow attack that reaches that score is rolled back to its onset. A channel is released by one
-slot that agrees with its flying forecast, at the width of a forecast as old as the quarantine, or after a day, as a
-change that the model must follow.
+A value that raises an alarm is held to two standard deviations of its reference: its channel's flying forecast (one
+step, made of what entered before), or what other supply of the zone says of it. From the score ``HARD`` above the alarm
+on (``SPECIAL_HARD`` on holidays and the like, when habits change) the reference enters in its place, unless other
+supply confirms the change; a slow attack that reaches that score is rolled back to its onset. A channel is released by
+one slot that agrees with its flying forecast, at the width of a forecast as old as the quarantine, with its witness or
+with the published forecast, or after a day, as a change that the model must follow.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.guard.channel_kernel import Fit, forecast, near, standardised, width_of
+from models.guard.channel_kernel import WIDTH, Fit, forecast, near, standardised, width_of
 from models.guard.layout import SEEN, VARIANCE_SLOTS, Shape, State
 from models.guard.member_kernel import (
     BALANCE,
@@ -44,8 +45,9 @@ from vpp.numerics.compiled import kernel
 SCALE_DAYS, BIAS_DAYS = 28.0, 14.0
 RATIO_SLOTS = 96.0
 ERROR_CAP = 6.0
-HARD = 0.6
-RELEASE_SIGMA, SOFT_SIGMA = 2.5, 2.0
+HARD, SPECIAL_HARD = 0.6, 1.2
+RELEASE_SIGMA, SOFT_SIGMA, WITNESS_SIGMA = 2.5, 2.0, 3.0
+PUBLISHED_SIGMA, PUBLISHED_SHARE = 1.5, 0.5
 SLOW_LEAD = 0.2
 REJUDGED_SLOTS = 4
 LONGEST_DAYS = 1
@@ -54,11 +56,11 @@ ACTIVE, SUSPECT, AGE, IS_HARD, KIND, HELD, BALANCED = range(7)
 """Fields of a quarantine: on or off, channel (-1: all), slots since the last trusted value, whether values are
 replaced, verdict, slots judged, whether an independent total contradicts."""
 
-SCORE, TRUST, LEVEL, ROLLBACK, SUSPECTED, VERDICT, STARTED, ENDED, LEADER, MENDED = range(10)
-OUTPUTS = 10
+SCORE, TRUST, LEVEL, ROLLBACK, SUSPECTED, VERDICT, STARTED, ENDED, LEADER, MENDED, WITNESSED = range(11)
+OUTPUTS = 11
 """What ``judge`` writes: score, trust, 0 calm / 1 held / 2 replaced, slots rolled back, suspect channel (-1 all, -2
 none, -3 the independent total), verdict, whether an episode starts or ends, the deck that leads, whether the value is
-the one that an independent total implies."""
+the one that an independent total implies, whether other supply says the values that stand in place."""
 
 NO_VERDICT, FORGED, REPLAYED, FROZEN, REGIME, FAULT = range(6)
 ALL, NONE, TOTAL = -1, -2, -3
@@ -100,6 +102,27 @@ def _aged_width(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         return first
     share = (age - shape.ahead[low]) / (shape.ahead[high] - shape.ahead[low])
     return float(first + share * (width_of(high, c, group, context[2, at], state, fit) - first))
+
+
+@kernel(error_model="numpy")
+def _reference(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, supply: Floats, context: Floats, at: int, index: int, c: int, shape: Shape, state: State, fit: Fit
+) -> tuple[float, float, bool]:  # fmt: skip
+    """Return what channel ``c`` should be at the slot, with its standard deviation (MW), and whether a witness says so.
+
+    The flying forecast; for the primary channel what the other supply of the zone says of its change, where that is a
+    witness, within ``WITNESS_SIGMA`` of the flying forecast.
+    """
+    q = state.quarantine
+    due, width = _flying(index, c, shape, state), _aged_width(context, at, c, q[AGE], shape, state, fit)
+    if c > 0 or q[SUSPECT] != 0.0 or fit.given.shape[1] == 0:
+        return due, width, False
+    witness = window[0, at] - given_error(window, supply, at, index, 0, shape, state, fit)
+    if np.isnan(witness) or np.isnan(due):
+        return due, width, False
+    own = width_of(shape.row.shape[0], 0, int(context[0, at]), context[2, at], state, fit) * np.sqrt(q[AGE])
+    most = WITNESS_SIGMA * width
+    return float(due + min(max(witness - due, -most), most)), float(min(own, width)), True
 
 
 @kernel(error_model="numpy")
@@ -321,7 +344,8 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     if was:
         q[AGE] += 1.0
         q[HELD] += 1.0
-        if not (leader == IDENTITY and score >= alarm) and _agrees(window, context, at, index, shape, state, fit):
+        repeats = leader == IDENTITY and score >= alarm
+        if not repeats and _agrees(window, published, supply, context, at, index, shape, state, fit):
             q[ACTIVE] = 0.0
         elif q[HELD] > LONGEST_DAYS * shape.per_day:
             q[ACTIVE], q[KIND] = 0.0, REGIME
@@ -335,14 +359,16 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
             kind = _verdict(window, context, at, index, own, levels, leader, suspect, shape, state, fit)
             if not was or kind in (REPLAYED, FROZEN) or q[KIND] == REGIME:
                 q[KIND] = kind
-        if score >= alarm + HARD and q[IS_HARD] == 0.0 and q[KIND] != REGIME:
+        hard = SPECIAL_HARD if context[2, at] > 0.0 else HARD
+        if score >= alarm + hard and q[IS_HARD] == 0.0 and q[KIND] != REGIME:
             q[IS_HARD] = 1.0
             n = _onset(own, leader, onset, shape, state)
             if n > 0 and at > n and state.trusted[(index - n) % state.trusted.shape[0]] == 1.0:
                 q[AGE] = n
                 out[ROLLBACK] = _roll_back(window, at, index, n, shape, state)
                 issue(window, published, context, at - 1, index - 1, shape, state, fit)
-        _replace(window, context, at, index, shape, state, fit)
+        witnessed = _replace(window, supply, context, at, index, shape, state, fit)
+        out[WITNESSED] = 1.0 if witnessed else 0.0
     margin = score - alarm
     out[SCORE], out[LEADER] = score, leader
     if q[ACTIVE] == 1.0:
@@ -366,33 +392,58 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
 
 
 @kernel(error_model="numpy")
-def _agrees(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
-) -> bool:
-    """Whether every suspect channel lies within ``RELEASE_SIGMA`` of its flying forecast, at the quarantine's age."""
+def _agrees(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, published: Floats, supply: Floats, context: Floats, at: int, index: int, shape: Shape, state: State,
+    fit: Fit,
+) -> bool:  # fmt: skip
+    """Whether each suspect channel is near its flying forecast, its witness or the published forecast."""
     q, checked = state.quarantine, False
     for c in range(shape.channels):
         if q[SUSPECT] == ALL or q[SUSPECT] == c:
-            off = abs(window[c, at] - _flying(index, c, shape, state))
-            if not off < RELEASE_SIGMA * _aged_width(context, at, c, q[AGE], shape, state, fit):
+            due, width = _flying(index, c, shape, state), _aged_width(context, at, c, q[AGE], shape, state, fit)
+            near_it = abs(window[c, at] - due) < RELEASE_SIGMA * width
+            if not near_it:
+                due, width, _ = _reference(window, supply, context, at, index, c, shape, state, fit)
+                near_it = abs(window[c, at] - due) < RELEASE_SIGMA * width
+            if not near_it and not (c == 0 and _is_published(window, published, context, at, index, shape, state, fit)):
                 return False
             checked = True
     return checked
 
 
 @kernel(error_model="numpy")
+def _is_published(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    window: Floats, published: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
+) -> bool:
+    """Whether the primary channel lies at its published forecast, and its flying forecast far from it."""
+    group = int(context[0, at])
+    due = published[0, at] + near(state.bias, group)
+    size = max(near(state.gap_scale, group) * np.sqrt(min(max(state.gap_ratio[0], 0.5), 3.0)), fit.floor[0])
+    off, flying = abs(window[0, at] - due), abs(_flying(index, 0, shape, state) - due)
+    return bool(off < PUBLISHED_SIGMA * WIDTH * size and off < PUBLISHED_SHARE * flying)
+
+
+@kernel(error_model="numpy")
 def _replace(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
-) -> None:
-    """Put each suspect channel's flying forecast in its place, or hold it near, and sum net load again."""
-    q = state.quarantine
+    window: Floats, supply: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
+) -> bool:
+    """Put each suspect channel's reference in its place, or hold it near, and sum net load again.
+
+    Returns:
+        Whether a witness says what stands there now.
+    """
+    q, witnessed = state.quarantine, True
     for c in range(shape.channels):
-        due = _flying(index, c, shape, state)
-        if not (q[SUSPECT] == ALL or q[SUSPECT] == c) or np.isnan(due) or np.isnan(window[c, at]):
+        if not (q[SUSPECT] == ALL or q[SUSPECT] == c) or np.isnan(window[c, at]):
             continue
+        due, width, is_witness = _reference(window, supply, context, at, index, c, shape, state, fit)
+        if np.isnan(due):
+            continue
+        witnessed = witnessed and is_witness
         if q[IS_HARD] == 1.0:
             window[c, at] = due
         else:
-            most = SOFT_SIGMA * _aged_width(context, at, c, q[AGE], shape, state, fit)
+            most = SOFT_SIGMA * width
             window[c, at] = due + min(max(window[c, at] - due, -most), most)
     _sum_net(window, at, shape)
+    return witnessed

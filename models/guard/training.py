@@ -101,13 +101,11 @@ class GuardTrainer:
     """Fits the guard of one zone, and refits it as time goes on.
 
     Args:
-        zone: Step, calendar, balances and companions.
-        budget: False episodes a week that the zone may have.
+        zone: Step, calendar, balances, companions, and false episodes a week that it may have.
     """
 
-    def __init__(self, zone: Zone, budget: float = 1.0) -> None:
+    def __init__(self, zone: Zone) -> None:
         self._zone = zone
-        self._budget = budget
         self._calendar = Calendar(zone)
 
     def fit(self, frame: pd.DataFrame, until: datetime) -> GuardPart | None:
@@ -174,7 +172,7 @@ class GuardTrainer:
             fit.levels[n], fit.evidence[n], fit.tail[n] = table_of(np.ascontiguousarray(fused[:, d]), weeks, dwell)
         score = np.empty(len(clean))
         _scores(fused, day, fit, score)
-        fit.alarm[0] = level_at(score, BUDGET_SHARE * self._budget * weeks, dwell)
+        fit.alarm[0] = level_at(score, BUDGET_SHARE * self._zone.alarms_per_week * weeks, dwell)
         return GuardPart(layout, shape, fit, buffer, series.first + slots - 1)
 
     def _with_supply(self, series: Series, shape: Shape, fit: Fit, supply_rows: Floats, settled: int) -> Fit:

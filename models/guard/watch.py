@@ -57,6 +57,7 @@ from models.guard.quarantine_kernel import (
     TOTAL,
     TRUST,
     VERDICT,
+    WITNESSED,
     judge,
 )
 from models.guard.series import combined, context_of
@@ -90,7 +91,7 @@ class Judgement:
     0-1 by channel, where below 1. ``cause``, ``suspect``: see ``vpp.messages.forecast.Verdict``. ``age``: slots
     since the last trusted value. ``evidence``: the strongest members, in powers of ten of false episodes a week.
     ``is_distrusted``: whether a forecast stands in for any value. ``is_verified``: the used values are those that an
-    independent total implies.
+    independent total implies. ``is_witnessed``: they are distrusted, but follow other supply of the zone, slot by slot.
     """
 
     channels: tuple[str, ...]
@@ -99,6 +100,7 @@ class Judgement:
     used: Values
     is_distrusted: bool
     is_verified: bool
+    is_witnessed: bool
     is_replaced: bool
     started: bool
     ended: bool
@@ -233,6 +235,7 @@ def _judgement(layout: Layout, out: Floats, own: Floats, measured: Floats, enter
         used={layout.names[row]: float(entered[row]) for row in changed},
         is_distrusted=bool(distrusted and not out[MENDED]),
         is_verified=bool(out[MENDED]),
+        is_witnessed=bool(distrusted and out[WITNESSED]),
         is_replaced=out[LEVEL] == 2.0 and not out[MENDED],
         started=bool(out[STARTED]),
         ended=ended,

@@ -111,9 +111,9 @@ def seed() -> dict[Table, list[Row]]:
         rows.setdefault(SETPOINTS, []).append((ZONE, t, name, power, "d0", "price", "[]", 0))
         rows.setdefault(ASSETS, []).append((ZONE, t, name, kind, power, power / 2, soc, power, "twin", True, None))
         rows.setdefault(LEDGER, []).append(
-            (ZONE, t, name, 0, power / 2, 50.0, 25.0 * power, 1.0, 0, 0, 0, 0, 24.0, "GBP", 0.0)
+            (ZONE, t, name, 0, power / 2, 50.0, 25.0 * power, 1.0, 0, 0, 0, 0, 24.0, "GBP", 0.0, False)
         )
-    rows[LEDGER] += [(ZONE, t, "zone", 0, None, None, None, 0, 0, 0, 3.0, 5.0, -3.0, "GBP", 0.0) for t in SLOTS]
+    rows[LEDGER] += [(ZONE, t, "zone", 0, None, None, None, 0, 0, 0, 3.0, 5.0, -3.0, "GBP", 0.0, False) for t in SLOTS]
     return rows
 
 

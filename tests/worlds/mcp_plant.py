@@ -134,8 +134,9 @@ def _assets(i: int) -> list[Row]:
 def _ledger(i: int) -> list[Row]:
     energy, price = (2.0 if i % 2 == 0 else -1.0), 100.0
     revenue, wear = energy * price, (10.0 if energy > 0 else 0.0)
+    last = ("GBP", 0.0, False)
     return [
-        ("GB", slot(i), BATTERY, 0, energy, price, revenue, wear, 0.0, 0.0, 0.0, 0.0, revenue - wear, "GBP", 0.0),
-        ("GB", slot(i), PEAKER, 0, 0.5, price, 50.0, 0.0, 80.0, 0.0, 0.0, 0.0, -30.0, "GBP", 0.0),
-        ("GB", slot(i), "zone", 0, None, None, None, 0.0, 0.0, 0.0, 5.0, 25.0, -5.0, "GBP", 0.0),
+        ("GB", slot(i), BATTERY, 0, energy, price, revenue, wear, 0.0, 0.0, 0.0, 0.0, revenue - wear, *last),
+        ("GB", slot(i), PEAKER, 0, 0.5, price, 50.0, 0.0, 80.0, 0.0, 0.0, 0.0, -30.0, *last),
+        ("GB", slot(i), "zone", 0, None, None, None, 0.0, 0.0, 0.0, 5.0, 25.0, -5.0, *last),
     ]

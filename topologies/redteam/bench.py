@@ -22,9 +22,9 @@ from models.registry.registry import identified
 from models.registry.trainer import Trainer
 from models.served import ServedModel
 from topologies.redteam.adaptive import reach
-from topologies.redteam.attacks import ALL_CHANNELS, ATTACKS, Attack, forge
 from topologies.redteam.detection import ATTACK_HOURS, CleanRun, Detection, choose_starts, inject, run_clean
 from topologies.redteam.money import Errors, MoneyBench
+from topologies.sources.attacks import ALL_CHANNELS, ATTACKS, Attack, forge
 from vpp.domain import LOAD, NET_LOAD, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.schema import Zone

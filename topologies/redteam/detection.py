@@ -13,7 +13,7 @@ from models.guard.evidence import DWELL_HOURS
 from models.guard.part import GuardPart
 from models.guard.quarantine_kernel import LEVEL, STARTED, SUSPECTED, VERDICT
 from models.guard.series import Series
-from topologies.redteam.attacks import ALL_CHANNELS, Attack, forge
+from topologies.sources.attacks import ALL_CHANNELS, Attack, forge
 from vpp.numerics.arrays import Floats, Floats32
 
 ATTACK_HOURS = 6

@@ -21,6 +21,7 @@ import msgspec
 
 from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.sources.availability_order import Drift, Refit, Refits, replay_messages
+from topologies.sources.drill import Forger, drill_path
 from topologies.sources.faults import with_faults
 from topologies.sources.feed import Feed
 from topologies.sources.live_ticks import LiveTicks
@@ -175,6 +176,7 @@ class SourceRun:
         drift: Retrains models out of turn.
         clock_path: Where the run clock is written for ticker and gateways, None for nowhere.
         on_progress: Called about once a second.
+        forger: Forges records while a drill is asked for, None for never.
     """
 
     options: SourceOptions
@@ -187,6 +189,7 @@ class SourceRun:
     drift: Drift | None = None
     clock_path: Path | None = None
     on_progress: Callable[[Checkpoint], None] | None = None
+    forger: Forger | None = None
     _ticks: LiveTicks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -214,7 +217,10 @@ class SourceRun:
         speed = pace_of(self.options, self.feed.step_min, self.pulse_s)
         pace = Pace(speed, self.stop, clock_path=self.clock_path, catch_up=self.options.catch_up)
         last_kept = time.monotonic()
-        for message in skipping(self._messages(state), state.sent):
+        messages = self._messages(state)
+        if self.forger is not None:
+            messages = self.forger.forged(messages, state.sent)
+        for message in skipping(messages, state.sent):
             last_kept = self._wait(pace, message, state, window.shift, last_kept)
             if self.stop.is_set():
                 break
@@ -350,6 +356,7 @@ def run_source(
         drift=retraining,
         clock_path=clock_path(settings) if options.live or options.catch_up or settings.devices else None,
         on_progress=on_progress,
+        forger=Forger(drill_path(settings), tuple(feed.zones.values())),
     )
     state = run.run(now)
     log.info("source %s sent=%s run_at=%s", "finished" if state.finished else "stopped", state.sent, state.run_at)

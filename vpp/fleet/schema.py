@@ -126,6 +126,9 @@ class Zone(Strict):
     neighbours: tuple[str, ...] = ()
     balances: tuple[Balance, ...] = Field(default=(), description="totals metered apart, witnesses of forged channels")
     companions: tuple[str, ...] = Field(default=(), description="other supply of the zone, witnesses of its load")
+    alarms_per_week: float = Field(
+        default=1.0, gt=0, description="false episodes a week that the guard of its telemetry may have"
+    )
     market: Market = Market()
     share: Share
     limits: Limits

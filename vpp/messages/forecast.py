@@ -29,7 +29,8 @@ class Verdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     ``suspect``: the channel, ``all``, or ``total`` where the independent total itself is wrong. ``since``: first slot
     of the episode. ``score``: evidence, in powers of ten of false episodes a week; ``evidence``: the strongest members,
     likewise. ``replaced``: whether the forecast entered, not only a value held near it. ``verified``:
-    the value that an independent total implies entered. ``rolled_back``: slots before
+    the value that an independent total implies entered; ``witnessed``: one that other supply of the zone says.
+    ``rolled_back``: slots before
     this one that were replaced too. ``age``: slots since the last value that was believed.
     """
 
@@ -39,6 +40,7 @@ class Verdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     score: float
     replaced: bool = False
     verified: bool = False
+    witnessed: bool = False
     rolled_back: int = 0
     age: int = 0
     evidence: dict[str, float] = {}
@@ -149,13 +151,17 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     def believed(self) -> SlotClosed:
         """The observation with what was used in place of values that are not believed, marked ``distrusted``.
 
+        Net load is marked, too, where it is a forecast alone: nothing then follows it inside a slot.
+
         Bids carry it on, so that nothing is settled or decided on forged values.
         """
         if self.verdict is None or not self.used:
             return self.observation
         seen = self.observation
         channels = {name: value for name, value in self.used.items() if name != NET_LOAD}
-        marks = dict.fromkeys(channels if self.verdict.verified else (*channels, NET_LOAD), Quality.DISTRUSTED.value)
+        verdict = self.verdict
+        follows = verdict.verified or verdict.witnessed or not verdict.replaced
+        marks = dict.fromkeys(channels if follows else (*channels, NET_LOAD), Quality.DISTRUSTED.value)
         return msgspec.structs.replace(
             seen,
             values={**seen.values, **channels},

@@ -51,7 +51,8 @@ class LedgerEntry(Record, kw_only=True, frozen=True, tag="ledger", omit_defaults
 
     ``pnl = revenue - wear_cost - fuel_cost - start_cost - penalty``. A null price gives a null revenue, which counts as
     nothing in ``pnl`` until a correction brings it. ``revision`` 0 is the first entry; a correction is the difference.
-    ``provisional``: net load of the slot is not believed and what the forecast says stands in its place.
+    ``provisional``: net load of the slot is not believed and what the forecast says stands in its place; only the
+    zone's entry depends on it, and a later revision settles it.
     ``frequency_mwh``: the part of ``energy_mwh`` that the asset's own answer to frequency added.
     """
 

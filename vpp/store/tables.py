@@ -172,6 +172,7 @@ LEDGER = Table(
     pnl real revenue - wear - fuel - start - penalty.
     currency text Currency.
     frequency_mwh real The part of the energy that the asset's own answer to frequency added.
+    provisional bool Whether net load was not believed; a later revision settles it.
     """),
     ("zone", "slot", "asset_id", "revision"),
     "slot",

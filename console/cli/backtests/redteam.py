@@ -7,19 +7,26 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_time, say, table
 from console.cli.progress import progress
+from vpp.domain import iso
+from vpp.errors import ConfigError
 from vpp.files.zone_fitting import Overrides
 from vpp.fleet.schema import load_fleet
 
 
 def redteam(
     *,
-    data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file")],
-    test_from: Annotated[str, Parameter(help="start of the attacked range, UTC")],
-    test_to: Annotated[str, Parameter(help="its end, UTC, exclusive")],
+    data: Annotated[Path | None, Parameter(help="history: a CSV(.gz) or Parquet file")] = None,
+    test_from: Annotated[str | None, Parameter(help="start of the attacked range, UTC")] = None,
+    test_to: Annotated[str | None, Parameter(help="its end, UTC, exclusive")] = None,
+    live: Annotated[str | None, Parameter(help="attack the running plant instead: replay, freeze, step, ...")] = None,
+    channel: Annotated[str | None, Parameter(help="with --live: the forged channel [load_mw]")] = None,
+    hours: Annotated[float, Parameter(help="with --live: how long, in the run's time")] = 6.0,
+    down: Annotated[bool, Parameter(negative="", help="with --live: forge downwards")] = False,
     zone: Annotated[str | None, Parameter(help="zone; needed where the file has several")] = None,
     train_to: Annotated[str | None, Parameter(help="end of the rows to learn from, UTC [the test's start]")] = None,
     attacks: Annotated[str | None, Parameter(help="kinds or names, comma-separated [all]")] = None,
@@ -37,7 +44,15 @@ def redteam(
 
     The guard learns on the rows before --train-to alone. Each attack lasts six hours and moves net load along; it is
     injected once in each of n equal parts of the test. Money is the mean per attack, settled on what really came.
+    With --live the source of the plant that runs here writes the forged values, and the guard's alerts are listed.
     """
+    if live is not None:
+        _live(live, channel, zone, hours, -1 if down else 1, seed, as_json=json, common=common)
+        return
+    if data is None or test_from is None or test_to is None:
+        raise ConfigError(
+            "a bench needs --data, --test-from and --test-to", hint="--live ATTACK drills a running plant"
+        )
     from topologies.redteam.bench import RedTeamOptions, run_redteam
     from topologies.redteam.report import write_redteam_report
     from topologies.sources.feed import open_file
@@ -70,6 +85,27 @@ def redteam(
         for path in write_redteam_report(folder, done, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")
     answer(done.figures, as_json=json, render=_render)
+
+
+def _live(
+    name: str, channel: str | None, zone: str | None, hours: float, sign: int, seed: int, *, as_json: bool,
+    common: Common,
+) -> None:  # fmt: skip
+    from console.cli.backtests.drill import live_attack, run_drill
+
+    rows = run_drill(
+        common.settings(), live_attack(name, channel), zone=zone, hours=hours, sign=sign, seed=seed, say=say
+    )
+    entries = [{**row, "values": msgspec.json.decode(row["values"]) if row["values"] else {}} for row in rows]
+    answer(entries, as_json=as_json, render=_render_alerts)
+
+
+def _render_alerts(entries: list[dict[str, Any]]) -> None:
+    if not entries:
+        out.print("the guard raised no alert")
+        return
+    columns = ("zone", "slot", "severity", "text")
+    table(None, columns, [[iso(row[c]) if c == "slot" else row[c] for c in columns] for row in entries])
 
 
 def _render(figures: dict[str, Any]) -> None:

@@ -43,7 +43,8 @@ def context(tmp_path: Path) -> Iterator[ReadContext]:
     with open_store(settings) as store:
         fill(store)
         store.write(ASSETS, [("GB", LAST, EVIL, EVIL, 1.0, 0.5, None, 1.0, EVIL, True, None)])
-        store.write(LEDGER, [("GB", LAST, EVIL, 0, 0.5, 100.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 50.0, "GBP", 0.0)])
+        money = (0.5, 100.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 50.0, "GBP", 0.0, False)
+        store.write(LEDGER, [("GB", LAST, EVIL, 0, *money)])
         store.write(
             SETPOINTS, [("GB", END, BATTERY, 5.0, EVIL, EVIL, "[]", 2), ("GB", END, EVIL, 1.0, EVIL, EVIL, "[]", 0)]
         )

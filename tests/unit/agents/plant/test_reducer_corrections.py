@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.worlds.builders import (
     BATTERY,
     ZONE,
@@ -11,10 +13,12 @@ from tests.worlds.builders import (
     run,
     said_on,
     slot_at,
+    trader_bid_at,
 )
 from tests.worlds.plant import bids, correction, plant, week
 from vpp.messages import (
     Correction,
+    LedgerEntry,
 )
 
 
@@ -55,3 +59,16 @@ def test_a_correction_of_what_is_forgotten_is_told() -> None:
     late = correction(2, 1.0)
     (alert,) = said_on(run(reducer, [late], state)[1], "alerts")
     assert "too late" in alert.text
+
+
+@pytest.mark.parametrize("net", [510.0, 620.0])
+def test_a_slot_that_is_not_believed_is_provisional_until_a_correction_settles_it(net: float) -> None:
+    marked = closed_slot(1, 510.0, quality={"load_mw": "distrusted", "net_load_mw": "distrusted"})
+    messages = [*bids(0), actor_bid_at(1, observation=marked), trader_bid_at(1, observation=marked)]
+    state, outputs = run(plant(), messages)
+    first = [e for e in said_on(outputs, "ledger") if isinstance(e, LedgerEntry) and e.slot == slot_at(1)]
+    assert {e.asset_id: e.provisional for e in first} == {"bat": False, "gas": False, "shed": False, "zone": True}
+    _, outputs = run(plant(), [correction(1, net)], state)
+    settling = [e for e in said_on(outputs, "ledger") if e.asset_id == "zone" and e.slot == slot_at(1)]
+    assert [(e.revision, e.provisional) for e in settling] == [(1, False)]
+    assert (settling[0].pnl == 0.0) == (net == 510.0)

@@ -19,7 +19,24 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 def row(zone: str, hours: int, asset_id: str, revenue: float, currency: str = "EUR") -> tuple[Any, ...]:
     slot = NOON + timedelta(hours=hours)
-    return (zone, slot, asset_id, 0, 1.0, revenue, revenue, 1.0, 0.0, 0.0, 0.0, 2.0, revenue - 1.0, currency, 0.0)
+    return (
+        zone,
+        slot,
+        asset_id,
+        0,
+        1.0,
+        revenue,
+        revenue,
+        1.0,
+        0.0,
+        0.0,
+        0.0,
+        2.0,
+        revenue - 1.0,
+        currency,
+        0.0,
+        False,
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def rows(powers: list[float]) -> dict[Any, list[Row]]:
         wear = 5.0 * max(energy, 0.0)
         revenue = energy * PRICES[index]
         assets.append(("Z", slot, "bat", "battery", power, energy, soc, power, "twin", True, None))
-        money = (energy, PRICES[index], revenue, wear, 0.0, 0.0, 0.0, 0.0, revenue - wear, "GBP", 0.0)
+        money = (energy, PRICES[index], revenue, wear, 0.0, 0.0, 0.0, 0.0, revenue - wear, "GBP", 0.0, False)
         ledger.append(("Z", slot, "bat", 0, *money))
     return {ASSETS: assets, LEDGER: ledger}
 
@@ -82,7 +82,7 @@ def test_corrections_are_added_and_move_the_bound(store: Store) -> None:
     store.write_all(rows([0.0] * 20 + [1.0] * 2 + [0.0] * 28))
     (before,) = captures(store, ZONE)
     slot = CLOCKS_GO_BACK + 20 * HALF_HOUR
-    store.write(LEDGER, [("Z", slot, "bat", 1, 0.0, 250.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 50.0, "GBP", 0.0)])
+    store.write(LEDGER, [("Z", slot, "bat", 1, 0.0, 250.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 50.0, "GBP", 0.0, False)])
     (after,) = captures(store, ZONE)
     assert after.capture.value == pytest.approx(before.capture.value + 50.0)
     assert after.capture.bound > before.capture.bound + 50.0

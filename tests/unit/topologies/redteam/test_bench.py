@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests import guard_world
-from topologies.redteam.attacks import ATTACKS, Attack, forge, resolution
 from topologies.redteam.bench import RedTeam, RedTeamOptions, chosen, run_redteam
 from topologies.redteam.report import wilson, write_redteam_report
+from topologies.sources.attacks import ATTACKS, Attack, forge, resolution
 from vpp.errors import ConfigError
 from vpp.fleet.assets import Battery
 from vpp.fleet.schema import Zone

@@ -32,7 +32,7 @@ def ledger(
     pnl = (revenue or 0.0) - 1.0 - penalty
     return (
         *("GB", slot(index), asset_id, revision, energy, price, revenue),
-        *(1.0, 0.0, 0.0, penalty, 2 * penalty, pnl, "GBP", 0.0),
+        *(1.0, 0.0, 0.0, penalty, 2 * penalty, pnl, "GBP", 0.0, False),
     )
 
 

@@ -1,0 +1,135 @@
+"""`vpp redteam --live`: forged values in a running plant, and what its guard says of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from topologies.sources.attacks import ALL_CHANNELS, ATTACKS, Attack
+from topologies.sources.drill import LONGEST_DAYS, Drill, drill_path, read_drill, write_drill
+from vpp.domain import iso
+from vpp.errors import ConfigError, UnreachableError
+from vpp.fleet.in_force import zone_in_force
+from vpp.fleet.schema import Zone
+from vpp.settings import Settings
+from vpp.store import Store, open_store
+from vpp.store.tables import ALERTS, TELEMETRY
+
+GUARD = "guard"
+EXAMPLES = {
+    "replay": "replay day",
+    "freeze": "freeze",
+    "step": "step 10 %",
+    "scale": "scale 10 %",
+    "ramp": "ramp 20 %",
+    "half_sine": "half_sine 20 %",
+    "noise": "noise 5 %",
+    "pulse": "pulse 10 %",
+    "time_shift": "time shift 2",
+}
+"""The attack that a kind alone stands for."""
+
+TAKEN_WITHIN_S = 120.0
+POLL_S = 0.5
+
+
+def live_attack(name: str, channel: str | None) -> Attack:
+    """Return the attack of a name or a kind.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    wanted = EXAMPLES.get(name, name)
+    found = next((attack for attack in ATTACKS if attack.name == wanted), None)
+    if found is None:
+        raise ConfigError(f"unknown attack {name!r}", hint=f"one of {', '.join(EXAMPLES)}, or a name from the report")
+    if channel is None:
+        return found
+    return Attack(found.name, found.kind, found.size_pct, channel, True, found.lag, found.noise_pct)
+
+
+def run_drill(
+    settings: Settings, attack: Attack, *, zone: str | None, hours: float, sign: int, seed: int,
+    say: Callable[[str], None],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Let the running source forge, wait until it is over, and return the guard's alerts since its first slot.
+
+    Args:
+        settings: Of the running plant.
+        attack: What is forged.
+        zone: Where; None: the only zone.
+        hours: For how long, in the run's own time.
+        sign: 1 or -1, its direction.
+        seed: Chance.
+        say: Told what happens.
+
+    Raises:
+        ConfigError: No such zone or channel, or a drill is under way.
+        UnreachableError: No source took it, or the plant stopped meanwhile.
+    """
+    path = drill_path(settings)
+    if read_drill(path) is not None:
+        raise ConfigError(
+            f"a drill is under way, or {path} was left behind", hint="wait for its end, or remove the file"
+        )
+    with open_store(settings, read_only=True) as store:
+        place = _zone(store, settings, zone)
+        slots = max(round(hours * 60 / place.step_min), 1)
+        if slots > LONGEST_DAYS * place.step.per_day:
+            raise ConfigError(f"--hours {hours:g} is too long", hint=f"a drill lasts at most {24 * LONGEST_DAYS} hours")
+        what = "all channels" if attack.channel == ALL_CHANNELS else attack.channel
+        say(f"{attack.name} on {what} of {place.zone} for {slots} slots")
+        drill = Drill(
+            zone=place.zone, attack=attack.name, kind=attack.kind, size_pct=attack.size_pct, channel=attack.channel,
+            lag=attack.lag, noise_pct=attack.noise_pct, slots=slots, sign=sign, seed=seed,
+        )  # fmt: skip
+        write_drill(path, drill)
+        try:
+            return _watched(store, settings, place, slots, say)
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _zone(store: Store, settings: Settings, name: str | None) -> Zone:
+    running = sorted(zone for (zone,) in store.latest(TELEMETRY, columns=("zone",)).values)
+    wanted = running[0] if name is None and len(running) == 1 else name
+    found = zone_in_force(settings, str(wanted)) if wanted in running else None
+    if found is None:
+        problem = "no zone runs here" if not running else f"give one zone with --zone, not {name}"
+        raise ConfigError(problem, hint=", ".join(running) or "start a plant with vpp up")
+    return found
+
+
+def _watched(
+    store: Store, settings: Settings, zone: Zone, slots: int, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    path, since = drill_path(settings), None
+    began = moved = time.monotonic()
+    newest = None
+    told: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+    while True:
+        drill = read_drill(path)
+        if drill is not None and drill.since is not None and since is None:
+            since = drill.since
+            say(f"the source forges from {iso(since)} on")
+        if since is None and time.monotonic() - began > TAKEN_WITHIN_S:
+            raise UnreachableError("no running source took the drill", hint="start one with vpp up", retry_after_s=None)
+        latest = next(iter(store.latest(TELEMETRY, zone=zone.zone, columns=("slot",)).values), (None,))[0]
+        if latest != newest:
+            newest, moved = latest, time.monotonic()
+        if since is not None:
+            rows = store.read(ALERTS, zone=zone.zone, start=since, filters={"topic": GUARD}).dicts()
+            for row in rows:
+                if told.get(row["alert_id"]) != row["text"]:
+                    told[row["alert_id"]] = row["text"]
+                    say(f"{iso(row['slot'])} {row['severity']}: {row['text']}")
+            ended = any(row["alert_id"].endswith("-end") for row in rows)
+            last = since + (slots + 2) * timedelta(minutes=zone.step_min)
+            if newest is not None and newest >= last and (ended or not rows or newest >= last + timedelta(days=1)):
+                return rows
+            if time.monotonic() - moved > max(TAKEN_WITHIN_S, settings.live.pulse_s * 4):
+                raise UnreachableError("the plant no longer moves", hint="see vpp status", retry_after_s=None)
+        time.sleep(POLL_S)
