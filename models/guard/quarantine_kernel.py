@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.guard.channel_kernel import WIDTH, Fit, forecast, near, standardised, width_of
+from models.guard.channel_kernel import Fit, forecast, near, standardised, width_of
 from models.guard.layout import SEEN, VARIANCE_SLOTS, Shape, State
 from models.guard.member_kernel import (
     BALANCE,
@@ -39,6 +39,19 @@ from models.guard.member_kernel import (
     members,
     score_of,
 )
+from models.guard.reference_kernel import (
+    ACTIVE,
+    AGE,
+    ALL,
+    BALANCED,
+    HELD,
+    IS_HARD,
+    KIND,
+    SUSPECT,
+    agrees,
+    flying,
+    reference,
+)
 from vpp.numerics.arrays import Floats, Floats32
 from vpp.numerics.compiled import kernel
 
@@ -46,15 +59,10 @@ SCALE_DAYS, BIAS_DAYS = 28.0, 14.0
 RATIO_SLOTS = 96.0
 ERROR_CAP = 6.0
 HARD, SPECIAL_HARD = 0.6, 1.2
-RELEASE_SIGMA, SOFT_SIGMA, WITNESS_SIGMA = 2.5, 2.0, 3.0
-PUBLISHED_SIGMA, PUBLISHED_SHARE = 1.5, 0.5
+SOFT_SIGMA = 2.0
 SLOW_LEAD = 0.2
 REJUDGED_SLOTS = 4
 LONGEST_DAYS = 1
-
-ACTIVE, SUSPECT, AGE, IS_HARD, KIND, HELD, BALANCED = range(7)
-"""Fields of a quarantine: on or off, channel (-1: all), slots since the last trusted value, whether values are
-replaced, verdict, slots judged, whether an independent total contradicts."""
 
 SCORE, TRUST, LEVEL, ROLLBACK, SUSPECTED, VERDICT, STARTED, ENDED, LEADER, MENDED, WITNESSED = range(11)
 OUTPUTS = 11
@@ -63,7 +71,7 @@ none, -3 the independent total), verdict, whether an episode starts or ends, the
 the one that an independent total implies, whether other supply says the values that stand in place."""
 
 NO_VERDICT, FORGED, REPLAYED, FROZEN, REGIME, FAULT = range(6)
-ALL, NONE, TOTAL = -1, -2, -3
+NONE, TOTAL = -2, -3
 
 
 @kernel(error_model="numpy")
@@ -75,54 +83,6 @@ def _sum_net(window: Floats, at: int, shape: Shape) -> None:
     for c in range(shape.channels):
         total += shape.signs[c] * window[c, at]
     window[shape.net, at] = total
-
-
-@kernel(error_model="numpy")
-def _flying(index: int, c: int, shape: Shape, state: State) -> float:
-    """Return the one-step forecast of channel ``c`` for the slot, MW."""
-    value: float = np.float64(state.waiting[shape.first[c], (index - 1) % state.waiting.shape[1]])
-    return value
-
-
-@kernel(error_model="numpy")
-def _aged_width(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    context: Floats, at: int, c: int, age: float, shape: Shape, state: State, fit: Fit
-) -> float:
-    """Return the standard deviation (MW) of a forecast of channel ``c`` that is ``age`` slots old."""
-    low, high = shape.first[c], shape.first[c]
-    for s in range(shape.first[c], shape.last[c] + 1):
-        if shape.ahead[s] <= age:
-            low = s
-        high = s
-        if shape.ahead[s] >= age:
-            break
-    group = int(context[0, at])
-    first = width_of(low, c, group, context[2, at], state, fit)
-    if high == low:
-        return first
-    share = (age - shape.ahead[low]) / (shape.ahead[high] - shape.ahead[low])
-    return float(first + share * (width_of(high, c, group, context[2, at], state, fit) - first))
-
-
-@kernel(error_model="numpy")
-def _reference(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, supply: Floats, context: Floats, at: int, index: int, c: int, shape: Shape, state: State, fit: Fit
-) -> tuple[float, float, bool]:  # fmt: skip
-    """Return what channel ``c`` should be at the slot, with its standard deviation (MW), and whether a witness says so.
-
-    The flying forecast; for the primary channel what the other supply of the zone says of its change, where that is a
-    witness, within ``WITNESS_SIGMA`` of the flying forecast.
-    """
-    q = state.quarantine
-    due, width = _flying(index, c, shape, state), _aged_width(context, at, c, q[AGE], shape, state, fit)
-    if c > 0 or q[SUSPECT] != 0.0 or fit.given.shape[1] == 0:
-        return due, width, False
-    witness = window[0, at] - given_error(window, supply, at, index, 0, shape, state, fit)
-    if np.isnan(witness) or np.isnan(due):
-        return due, width, False
-    own = width_of(shape.row.shape[0], 0, int(context[0, at]), context[2, at], state, fit) * np.sqrt(q[AGE])
-    most = WITNESS_SIGMA * width
-    return float(due + min(max(witness - due, -most), most)), float(min(own, width)), True
 
 
 @kernel(error_model="numpy")
@@ -164,7 +124,7 @@ def _verdict(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     """Return the verdict that the evidence supports."""
     c = max(suspect, 0)
     now, before = state.seen[c, index % SEEN], state.seen[c, (index - 1) % SEEN]
-    due = _flying(index, c, shape, state)
+    due = flying(index, c, shape, state)
     width = width_of(shape.first[c], c, int(context[0, at]), context[2, at], state, fit)
     if (now == 0.0 and abs(due) > 6.0 * width) or abs(now - due) > max(0.5 * abs(due), 20.0 * width):
         return FAULT
@@ -345,7 +305,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
         q[AGE] += 1.0
         q[HELD] += 1.0
         repeats = leader == IDENTITY and score >= alarm
-        if not repeats and _agrees(window, published, supply, context, at, index, shape, state, fit):
+        if not repeats and agrees(window, published, supply, context, at, index, shape, state, fit):
             q[ACTIVE] = 0.0
         elif q[HELD] > LONGEST_DAYS * shape.per_day:
             q[ACTIVE], q[KIND] = 0.0, REGIME
@@ -392,38 +352,6 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
 
 
 @kernel(error_model="numpy")
-def _agrees(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, published: Floats, supply: Floats, context: Floats, at: int, index: int, shape: Shape, state: State,
-    fit: Fit,
-) -> bool:  # fmt: skip
-    """Whether each suspect channel is near its flying forecast, its witness or the published forecast."""
-    q, checked = state.quarantine, False
-    for c in range(shape.channels):
-        if q[SUSPECT] == ALL or q[SUSPECT] == c:
-            due, width = _flying(index, c, shape, state), _aged_width(context, at, c, q[AGE], shape, state, fit)
-            near_it = abs(window[c, at] - due) < RELEASE_SIGMA * width
-            if not near_it:
-                due, width, _ = _reference(window, supply, context, at, index, c, shape, state, fit)
-                near_it = abs(window[c, at] - due) < RELEASE_SIGMA * width
-            if not near_it and not (c == 0 and _is_published(window, published, context, at, index, shape, state, fit)):
-                return False
-            checked = True
-    return checked
-
-
-@kernel(error_model="numpy")
-def _is_published(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, published: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
-) -> bool:
-    """Whether the primary channel lies at its published forecast, and its flying forecast far from it."""
-    group = int(context[0, at])
-    due = published[0, at] + near(state.bias, group)
-    size = max(near(state.gap_scale, group) * np.sqrt(min(max(state.gap_ratio[0], 0.5), 3.0)), fit.floor[0])
-    off, flying = abs(window[0, at] - due), abs(_flying(index, 0, shape, state) - due)
-    return bool(off < PUBLISHED_SIGMA * WIDTH * size and off < PUBLISHED_SHARE * flying)
-
-
-@kernel(error_model="numpy")
 def _replace(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, supply: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
 ) -> bool:
@@ -436,7 +364,7 @@ def _replace(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     for c in range(shape.channels):
         if not (q[SUSPECT] == ALL or q[SUSPECT] == c) or np.isnan(window[c, at]):
             continue
-        due, width, is_witness = _reference(window, supply, context, at, index, c, shape, state, fit)
+        due, width, is_witness = reference(window, supply, context, at, index, c, shape, state, fit)
         if np.isnan(due):
             continue
         witnessed = witnessed and is_witness

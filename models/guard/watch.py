@@ -43,9 +43,6 @@ from models.guard.member_kernel import (
 )
 from models.guard.part import GuardPart
 from models.guard.quarantine_kernel import (
-    ACTIVE,
-    AGE,
-    ALL,
     ENDED,
     LEVEL,
     MENDED,
@@ -60,6 +57,7 @@ from models.guard.quarantine_kernel import (
     WITNESSED,
     judge,
 )
+from models.guard.reference_kernel import ACTIVE, AGE, ALL
 from models.guard.series import combined, context_of
 from vpp.messages import Values
 from vpp.messages.forecast import Cause

@@ -150,12 +150,12 @@ class Forger:
                 continue
             truth = np.concatenate([history, [own], np.full(drill.slots - past.sent - 1, np.nan)])
             rng = np.random.default_rng([drill.seed, place_code(name)])
-            made = forge(drill.form, truth, start, drill.slots, zone.step.per_day, float(drill.sign), rng)[past.sent]
-            if np.isnan(made):
+            forgery = forge(drill.form, truth, start, drill.slots, zone.step.per_day, float(drill.sign), rng)[past.sent]
+            if np.isnan(forgery):
                 continue
-            values[name] = float(made)
+            values[name] = float(forgery)
             for balance in zone.balances:
                 total = values.get(balance.total)
                 if name in balance.parts and total is not None:
-                    values[balance.total] = total + balance.parts[name] * (float(made) - own)
+                    values[balance.total] = total + balance.parts[name] * (float(forgery) - own)
         return values

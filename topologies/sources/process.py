@@ -47,9 +47,8 @@ from vpp.streams.topics import RAW
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_EVERY_S = 1.0
+CHECKPOINT_EVERY_S, FLUSH_S = 1.0, 30.0
 CHECKPOINT_EVERY = 200  # well within the week of slots that the intake remembers, so a repeat is known as one
-FLUSH_S = 30.0
 
 
 class Retrains(Drift, Protocol):
@@ -78,7 +77,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     """How far a source is.
 
     Attributes:
-        identity: Hash of the options; another one starts from the beginning.
+        identity: Hash of the options; another one starts anew.
         began_at: Wall time of the run's start, which fixes the shift of ``--now``.
         sent: Records acknowledged by the broker, promotions not counted.
         run_at: Run clock of the last one, without the shift; None before the first slot that counts.
@@ -176,7 +175,7 @@ class SourceRun:
         drift: Retrains models out of turn.
         clock_path: Where the run clock is written for ticker and gateways, None for nowhere.
         on_progress: Called about once a second.
-        forger: Forges records while a drill is asked for, None for never.
+        forger: For drills.
     """
 
     options: SourceOptions
@@ -217,10 +216,7 @@ class SourceRun:
         speed = pace_of(self.options, self.feed.step_min, self.pulse_s)
         pace = Pace(speed, self.stop, clock_path=self.clock_path, catch_up=self.options.catch_up)
         last_kept = time.monotonic()
-        messages = self._messages(state)
-        if self.forger is not None:
-            messages = self.forger.forged(messages, state.sent)
-        for message in skipping(messages, state.sent):
+        for message in skipping(self._messages(state), state.sent):
             last_kept = self._wait(pace, message, state, window.shift, last_kept)
             if self.stop.is_set():
                 break
@@ -246,7 +242,8 @@ class SourceRun:
             refits=self._refits(state, every),
         )
         faults = faults_of(self.options)
-        return with_faults(messages, faults) if faults.any else messages
+        faulty = with_faults(messages, faults) if faults.any else messages
+        return self.forger.forged(faulty, state.sent) if self.forger else faulty
 
     def _refits(self, state: Checkpoint, every: timedelta | None) -> Refits | None:
         if self.refit is None:

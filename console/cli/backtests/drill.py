@@ -42,12 +42,12 @@ def live_attack(name: str, channel: str | None) -> Attack:
         ConfigError: There is none.
     """
     wanted = EXAMPLES.get(name, name)
-    found = next((attack for attack in ATTACKS if attack.name == wanted), None)
-    if found is None:
+    chosen = next((attack for attack in ATTACKS if attack.name == wanted), None)
+    if chosen is None:
         raise ConfigError(f"unknown attack {name!r}", hint=f"one of {', '.join(EXAMPLES)}, or a name from the report")
     if channel is None:
-        return found
-    return Attack(found.name, found.kind, found.size_pct, channel, True, found.lag, found.noise_pct)
+        return chosen
+    return Attack(chosen.name, chosen.kind, chosen.size_pct, channel, True, chosen.lag, chosen.noise_pct)
 
 
 def run_drill(
@@ -95,11 +95,11 @@ def run_drill(
 def _zone(store: Store, settings: Settings, name: str | None) -> Zone:
     running = sorted(zone for (zone,) in store.latest(TELEMETRY, columns=("zone",)).values)
     wanted = running[0] if name is None and len(running) == 1 else name
-    found = zone_in_force(settings, str(wanted)) if wanted in running else None
-    if found is None:
+    chosen = zone_in_force(settings, str(wanted)) if wanted in running else None
+    if chosen is None:
         problem = "no zone runs here" if not running else f"give one zone with --zone, not {name}"
         raise ConfigError(problem, hint=", ".join(running) or "start a plant with vpp up")
-    return found
+    return chosen
 
 
 def _watched(
@@ -108,7 +108,7 @@ def _watched(
     path, since = drill_path(settings), None
     began = moved = time.monotonic()
     newest = None
-    told: dict[str, str] = {}
+    texts: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     while True:
         drill = read_drill(path)
@@ -123,8 +123,8 @@ def _watched(
         if since is not None:
             rows = store.read(ALERTS, zone=zone.zone, start=since, filters={"topic": GUARD}).dicts()
             for row in rows:
-                if told.get(row["alert_id"]) != row["text"]:
-                    told[row["alert_id"]] = row["text"]
+                if texts.get(row["alert_id"]) != row["text"]:
+                    texts[row["alert_id"]] = row["text"]
                     say(f"{iso(row['slot'])} {row['severity']}: {row['text']}")
             ended = any(row["alert_id"].endswith("-end") for row in rows)
             last = since + (slots + 2) * timedelta(minutes=zone.step_min)
