@@ -21,7 +21,14 @@ replaced, verdict, slots judged, whether an independent total contradicts."""
 
 @kernel(error_model="numpy")
 def flying(index: int, c: int, shape: Shape, state: State) -> float:
-    """Return the one-step forecast of channel ``c`` for the slot, MW."""
+    """Return the one-step forecast of channel ``c`` for the slot, MW.
+
+    Args:
+        index: Number of the slot.
+        c: Channel.
+        shape: Layout of channels and forecasts.
+        state: State of the zone.
+    """
     value: float = np.float64(state.waiting[shape.first[c], (index - 1) % state.waiting.shape[1]])
     return value
 
@@ -30,7 +37,17 @@ def flying(index: int, c: int, shape: Shape, state: State) -> float:
 def aged_width(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     context: Floats, at: int, c: int, age: float, shape: Shape, state: State, fit: Fit
 ) -> float:
-    """Return the standard deviation (MW) of a forecast of channel ``c`` that is ``age`` slots old."""
+    """Return the standard deviation (MW) of a forecast of channel ``c`` that is ``age`` slots old.
+
+    Args:
+        context: Group, calendar and scale of each slot, as ``judge`` takes them.
+        at: Column of the slot in ``context``.
+        c: Channel.
+        age: Age of the forecast (slots).
+        shape: Layout of channels and forecasts.
+        state: State of the zone.
+        fit: What was fitted on clean data.
+    """
     low, high = shape.first[c], shape.first[c]
     for s in range(shape.first[c], shape.last[c] + 1):
         if shape.ahead[s] <= age:
@@ -54,6 +71,17 @@ def reference(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
 
     The flying forecast; for the primary channel what the other supply of the zone says of its change, where that is a
     witness, within ``WITNESS_SIGMA`` of the flying forecast.
+
+    Args:
+        window: Values by channel and slot (MW).
+        supply: Other supply of the zone by slot (MW).
+        context: Group, calendar and scale of each slot, as ``judge`` takes them.
+        at: Column of the slot in ``window`` and ``context``.
+        index: Number of the slot.
+        c: Channel.
+        shape: Layout of channels and forecasts.
+        state: State of the zone.
+        fit: What was fitted on clean data.
     """
     q = state.quarantine
     due, width = flying(index, c, shape, state), aged_width(context, at, c, q[AGE], shape, state, fit)
@@ -84,7 +112,19 @@ def agrees(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     window: Floats, published: Floats, supply: Floats, context: Floats, at: int, index: int, shape: Shape, state: State,
     fit: Fit,
 ) -> bool:  # fmt: skip
-    """Whether each suspect channel is near its flying forecast, its witness or the published forecast."""
+    """Whether each suspect channel is near its flying forecast, its witness or the published forecast.
+
+    Args:
+        window: Values by channel and slot (MW).
+        published: Published forecast of net load by slot (MW), NaN where there is none.
+        supply: Other supply of the zone by slot (MW).
+        context: Group, calendar and scale of each slot, as ``judge`` takes them.
+        at: Column of the slot in ``window`` and ``context``.
+        index: Number of the slot.
+        shape: Layout of channels and forecasts.
+        state: State of the zone.
+        fit: What was fitted on clean data.
+    """
     q, checked = state.quarantine, False
     for c in range(shape.channels):
         if q[SUSPECT] == ALL or q[SUSPECT] == c:
