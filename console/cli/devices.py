@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from agents.devices.inventory import DeviceEntry, Inventory, load_inventory
 from agents.devices.simulation import DeviceFault
-from console.cli.options import NO_OPTIONS, Common, Json, answer, pairs, say, table
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
 from vpp.domain import iso
 from vpp.errors import ConfigError, nearest_hint
 from vpp.settings import Settings
@@ -85,6 +85,21 @@ def fault(
     _entry(_inventory(settings), name)
     SimulatorFiles.of(settings).set_fault(name, kind)
     say(f"{name}: {kind.value if kind else 'no fault'}")
+
+
+@app.command
+def acl(
+    *,
+    user: Annotated[str, Parameter(help="user of the gateway")] = "gateway",
+    devices: DeviceList = None,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Print mosquitto's access rules for the MQTT devices: each a user of its own that reaches its own topics alone."""
+    from agents.devices.mqtt_payloads import MqttTopics, access_rules
+
+    settings = _with_list(common.settings(), devices)
+    rules = access_rules(_inventory(settings).of("mqtt"), MqttTopics(settings.mqtt.prefix), user)
+    out.print(rules, end="")
 
 
 def _with_list(settings: Settings, devices: Path | None) -> Settings:
