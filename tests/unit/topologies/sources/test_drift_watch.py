@@ -56,7 +56,7 @@ def test_only_drift_warnings_are_read_from_the_store(tmp_path):
         store.write(
             ALERTS,
             [
-                (zone, slot, f"{zone}-1", "warning", "drift", "text", None, code, None, None, "none", None)
+                (zone, slot, f"{zone}-1", "warning", "drift", "text", None, code, None, None, "none", None, "[]")
                 for zone, slot, code in (
                     ("A", T0, "interval_too_narrow"),
                     ("B", T0, "skill_lost"),

@@ -31,17 +31,19 @@ def exported(store: Store, table: str, fmt: Format, **conditions) -> str:
 def test_csv(store: Store) -> None:
     store.write("assets", [asset(1, "B1", -0.1), asset(0, 'B "2", old', 1e22)])
     assert exported(store, "assets", "csv") == (
-        "zone,slot,asset_id,asset_kind,power_mw,energy_mwh,soc,planned_mw,source,available\n"
-        'GB,2022-01-01T00:00:00Z,"B ""2"", old",battery,1e+22,5e+21,0.5,1e+22,twin,true\n'
-        "GB,2022-01-01T00:30:00Z,B1,battery,-0.1,-0.05,0.5,-0.1,twin,true\n"
+        "zone,slot,asset_id,asset_kind,power_mw,energy_mwh,soc,planned_mw,source,available,outcome\n"
+        'GB,2022-01-01T00:00:00Z,"B ""2"", old",battery,1e+22,5e+21,0.5,1e+22,twin,true,\n'
+        "GB,2022-01-01T00:30:00Z,B1,battery,-0.1,-0.05,0.5,-0.1,twin,true,\n"
     )
 
 
 def test_json_nests_json_columns(store: Store) -> None:
-    store.write("alerts", [("GB", slot(0), "a1", "warning", "drift", "It drifts", '{"mae":1.5,"n":null}')])
+    typed = ("skill_lost", "net_load_mw", None, "none", None, "[]")
+    store.write("alerts", [("GB", slot(0), "a1", "warning", "drift", "It drifts", '{"mae":1.5,"n":null}', *typed)])
     assert exported(store, "alerts", "json") == (
         '[\n{"zone":"GB","slot":"2022-01-01T00:00:00Z","alert_id":"a1","severity":"warning","topic":"drift",'
-        '"text":"It drifts","values":{"mae":1.5,"n":null}}\n]\n'
+        '"text":"It drifts","values":{"mae":1.5,"n":null},"code":"skill_lost","channel":"net_load_mw","asset_id":null,'
+        '"effect":"none","ended_at":null,"also":[]}\n]\n'
     )
 
 
@@ -67,6 +69,7 @@ def test_parquet_keeps_types(store: Store, tmp_path: Path) -> None:
             "double",
             "string",
             "bool",
+            "string",
         )
     ]
     assert table.to_pylist()[0]["slot"] == datetime(2022, 1, 1, tzinfo=UTC)

@@ -51,7 +51,7 @@ def test_what_may_pass_is_asked_for_again(fault: Fault, waits: list[float]) -> N
         pytest.param(Fault(status=500, times=9), UnreachableError, "answers 500", id="stays broken"),
         pytest.param(Fault(status=400, body=b"range too long"), AnswerError, "range too long", id="refused"),
         pytest.param(Fault(status=403), ConfigError, "no right", id="no right"),
-        pytest.param(Fault(body=b"<html>", times=9), AnswerError, "no JSON", id="only pages"),
+        pytest.param(Fault(body=b"<html>", times=9), AnswerError, "not JSON", id="only pages"),
     ],
 )
 def test_what_stays_wrong_is_an_error_with_the_next_step(fault: Fault, error: type[Exception], words: str) -> None:
