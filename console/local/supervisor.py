@@ -28,6 +28,9 @@ from vpp.streams.topics import TOPOLOGIES
 log = logging.getLogger(__name__)
 
 STALL_S = 60.0
+# A worker compiles its kernels at its first records; on a busy machine that takes minutes.
+FIRST_RECORDS = 10
+FIRST_RECORDS_S = 300.0
 DRAIN_S = 10.0
 QUIET_S = 1.0
 PULSE_S = 0.5
@@ -148,7 +151,7 @@ class Supervisor:
         Raises:
             UnreachableError: The embedded broker died.
             WorkerDiedError: A worker died too often.
-            StalledError: Work is waiting and nothing moved for 60 s.
+            StalledError: Work is waiting and nothing moved for 60 s, or for 300 s at the first records of a step.
         """
         processes = self._processes
         if processes is None:
@@ -172,8 +175,9 @@ class Supervisor:
                     seen, moved = total, time.monotonic()
                 if until_done and self.is_done(store):
                     return
-                if time.monotonic() - moved > STALL_S and self._work_waits(live, processes, until_done=until_done):
-                    raise _stalled(live)
+                limit_s = stall_limit_s(live)
+                if time.monotonic() - moved > limit_s and self._work_waits(live, processes, until_done=until_done):
+                    raise _stalled(live, limit_s)
                 time.sleep(PULSE_S)
 
     def is_done(self, store: Store) -> bool:
@@ -234,11 +238,17 @@ class Supervisor:
         return 0 if self._processes is None else self._processes.restarts
 
 
-def _stalled(live: Live) -> StalledError:
+def stall_limit_s(live: Live) -> float:
+    """Return how long nothing may move while work waits (s): longer while a step is at its first records."""
+    first = any(status["processed"] < FIRST_RECORDS and status["lag"] > 0 for status in live.topologies.values())
+    return FIRST_RECORDS_S if first else STALL_S
+
+
+def _stalled(live: Live, limit_s: float) -> StalledError:
     behind = [name for name in TOPOLOGIES if live.topologies.get(name, {}).get("lag", 0) > 0]
     absent = [name for name in TOPOLOGIES if name not in live.topologies]
     culprit = (behind or absent or ["storage"])[0]
     return StalledError(
-        f"nothing moved for {STALL_S:.0f} s while work waits; first at {culprit}",
+        f"nothing moved for {limit_s:.0f} s while work waits; first at {culprit}",
         hint=f"see logs/{culprit}.log in the data directory",
     )
