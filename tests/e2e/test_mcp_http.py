@@ -125,7 +125,7 @@ async def test_a_reader_reads_and_does_not_see_the_acting_tools(site: Site, mode
 @pytest.mark.parametrize("mode", MODES)
 async def test_an_operator_sees_all_and_without_a_broker_nothing_acts(site: Site, mode: str) -> None:
     async with client(site, site.operator, mode) as asked:
-        assert len(await asked.list_tools()) == 16
+        assert len(await asked.list_tools()) == 19
         with pytest.raises(ToolError, match="vpp up"):
             await asked.call_tool("propose_dispatch", WISH)
 
@@ -137,7 +137,7 @@ async def test_the_official_client_over_http(site: Site, mode: Any) -> None:
         httpx2.AsyncClient(headers=headers) as http,
         OfficialClient(streamable_http_client(site.url, http_client=http), mode=mode) as asked,
     ):
-        assert len((await asked.list_tools()).tools) == 12
+        assert len((await asked.list_tools()).tools) == 15
         health = await asked.call_tool("get_pipeline_health", {})
         assert health.structured_content["store_ok"] is True
 

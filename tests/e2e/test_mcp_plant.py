@@ -88,7 +88,7 @@ async def test_the_reading_tools_show_the_running_plant(plant: Place, mode: str)
 async def test_propose_approve_execute_moves_the_battery(plant: Place) -> None:
     async with client(plant, "auto", VPP_MCP__PRINCIPAL="agent:day") as asked:
         plan = await ask(
-            asked, "propose_dispatch", asset_ids=[BATTERY], power_mw=-1.0, duration_min=2880, reason="test of approval"
+            asked, "propose_dispatch", asset_ids=[BATTERY], power_mw=-1.0, duration_min=2400, reason="test of approval"
         )
         assert plan["outcome"] in ("ready", "clamped"), plan["checks"]
         early = await ask(asked, "execute_plan", plan_id=plan["plan_id"])
@@ -146,7 +146,7 @@ async def test_an_agent_waits_for_a_person_and_then_carries_its_plan_out(plant: 
         "It is done.",
     )
     post = Post(plant.settings)
-    limits, record = AgentLimits(max_duration_min=1440), partial(post, "audit")
+    limits, record = AgentLimits(max_duration_min=1440, max_extra_cost=100_000), partial(post, "audit")
     async with client(plant, "auto", VPP_MCP__PRINCIPAL="agent:drill") as asked:
         for _ in range(10):  # until the release of the hold has reached the plant
             agent = GridAgent(asked, ModelBrain(scripted(*steps)), limits, record, "agent:drill")

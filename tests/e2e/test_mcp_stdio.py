@@ -49,7 +49,7 @@ async def test_official_client_over_stdio(plant: Path, mode: Any) -> None:
     )
     async with OfficialClient(stdio_client(server), mode=mode) as client:
         tools = await client.list_tools()
-        assert len(tools.tools) == 12
+        assert len(tools.tools) == 15
         overview = await client.call_tool("get_overview", {})
         assert overview.structured_content["zones"][0]["zone"] == "GB"
         wrong = await client.call_tool("get_asset", {"asset_id": "nope"})
@@ -96,7 +96,7 @@ def test_standard_output_holds_nothing_but_the_protocol(tmp_path: Path) -> None:
         server.kill()
         server.wait()
     assert [line for line in rest.splitlines() if json.loads(line)["jsonrpc"] != "2.0"] == []
-    assert len(answers[2]["result"]["tools"]) == 12
+    assert len(answers[2]["result"]["tools"]) == 15
     assert "nothing has run yet" in answers[3]["result"]["structuredContent"]["hint"]
     assert "serving transport=stdio" in said
     assert "FastMCP" not in said

@@ -38,7 +38,7 @@ def show(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> N
 
 @app.command
 def promote(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Put a version in force: running workers switch at the next slot, and the next run begins with it.
+    """Put a version in force: running workers switch at the next slot, and the next run starts with it.
 
     Args:
         model_id: Its id.

@@ -39,7 +39,7 @@ def test_a_first_model_must_beat_the_fallback_and_a_second_the_first(
     assert first["in_force"] is True
     assert first["verdict"]["against"] == "fallback"
     assert first["verdict"]["targets"]["price"]["gain"] > 0
-    assert "the next run begins with it" in told
+    assert "the next run starts with it" in told
 
     ((second,), told) = vpp(place, capsys, "train", *data, "--until", "2021-03-19")
     assert second["in_force"] is False
@@ -55,7 +55,7 @@ def test_a_first_model_must_beat_the_fallback_and_a_second_the_first(
     assert shown["verdict"] == second["verdict"]
     promoted, told = vpp(place, capsys, "models", "promote", second["model_id"])
     assert promoted["in_force"] is True
-    assert "the next run begins with it" in told
+    assert "the next run starts with it" in told
     back, _ = vpp(place, capsys, "models", "rollback", "TOWN")
     assert (back["model_id"], back["in_force"]) == (first["model_id"], True)
     _, told = vpp(place, capsys, "models", "rollback", "TOWN", code=1)
