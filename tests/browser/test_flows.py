@@ -27,12 +27,12 @@ def test_propose_preview_approve_and_the_battery_moves(chrome: Browser, own: Ser
     expect(page.locator(".panel", has_text="ends in").first).to_contain_text("Battery +2.0 MW")
     assert own.loop.orders() == [], "nothing is sent before it is approved"
     approve.click()
-    expect(page.locator(".life")).to_contain_text("Admitted by the orders worker", timeout=20_000)
+    expect(page.locator(".life")).to_contain_text("admitted", timeout=20_000)
     (order,) = own.loop.orders()
     assert (order.power_mw, order.reason, order.approved_by) == (2.0, "evening peak", order.principal)
     for _ in range(2):
         next_slot(own.loop)
-    expect(page.locator(".life")).to_contain_text("Acts since", timeout=20_000)
+    expect(page.locator(".life")).to_contain_text("07:30 acts", timeout=20_000)
     page.goto(f"{own.address}/")
     expect(page.locator(".strip")).to_contain_text("Battery +2.0", timeout=20_000)
     assert complaints == []
@@ -58,7 +58,7 @@ def test_hold_in_two_steps_then_ask_for_release(chrome: Browser, own: Served) ->
     page.locator("dialog[open] [name=reason]").fill("crew is gone")
     page.locator("dialog[open] [data-send]").click()
     page.locator("[data-approve]").click(timeout=20_000)
-    expect(page.locator(".life")).to_contain_text("Took effect at once", timeout=20_000)
+    expect(page.locator(".life")).to_contain_text("it took effect at once", timeout=20_000)
     next_slot(own.loop)
     expect(banner).to_have_count(0, timeout=20_000)
     page.context.close()
