@@ -37,7 +37,7 @@ def month(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pla
     recall_models(place)
     done = place.vpp(
         "up", "--source", str(data_dir / FILE), "--zone", "GB",
-        "--from", "2022-01-01", "--to", "2022-02-01", "--speed", "max", "--until-done", "--json",
+        "--from", "2022-01-01", "--to", "2022-02-01", "--speed", "max", "--until-done", "--refit", "none", "--json",
         timeout_s=580,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -23,6 +23,7 @@ from vpp.store.influx import InfluxStore
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
 SECRETS = ("VPP_INFLUX__TOKEN", "VPP_APPROVAL_KEY", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
+APPROVAL_KEY = "an-approval-key-of-the-tests-alone-0123456789"
 SERVICES = read_compose()["services"]
 
 
@@ -48,7 +49,8 @@ class Plant:
 
     def environment(self, service: str) -> dict[str, str]:
         """What compose gives the service, with the addresses of the test's services and a folder of its own."""
-        given = read_example() | dict.fromkeys(SECRETS, self.influx.token) | {"VPP_RUN": self.run}
+        secrets = dict.fromkeys(SECRETS, self.influx.token) | {"VPP_APPROVAL_KEY": APPROVAL_KEY}
+        given = read_example() | secrets | {"VPP_RUN": self.run}
         found: dict[str, str] = filled(SERVICES[service]["environment"], given)
         moved = {
             "VPP_DATA_DIR": str(self.folder),
