@@ -99,6 +99,14 @@ class SimulatedDevice:
         """Take a heartbeat."""
         self._beat_at_s = at_s
 
+    def take_restart(self) -> bool:
+        """Restart where the fault ``restart`` is set, and clear it; return whether the link must be made anew."""
+        if DeviceFault.RESTART not in self.faults:
+            return False
+        self.faults.discard(DeviceFault.RESTART)
+        self.restart()
+        return True
+
     def restart(self) -> None:
         """Forget commands and heartbeats, as a device that lost its supply does."""
         self.target_mw, self.sequence, self.ends_at_s = self.safe_default_mw, 0, math.inf

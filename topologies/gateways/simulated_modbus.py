@@ -101,9 +101,7 @@ class SimulatedModbusDevice:
     async def tick(self) -> None:
         """Let time pass, and follow the faults ``offline`` and ``restart``."""
         self.device.advance(self._now_s())
-        if DeviceFault.RESTART in self.device.faults:
-            self.device.faults.discard(DeviceFault.RESTART)
-            self.device.restart()
+        if self.device.take_restart():
             await self.stop()
         if DeviceFault.OFFLINE in self.device.faults:
             await self.stop()

@@ -43,7 +43,7 @@ class SimulatedMqttDevice:
         self._session: MqttSession | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._told_at_s = 0.0
+        self._sent_at_s = 0.0
 
     @property
     def is_up(self) -> bool:
@@ -69,16 +69,14 @@ class SimulatedMqttDevice:
         """Let time pass, send telemetry each cycle, and follow the faults ``offline`` and ``restart``."""
         now_s = self._now_s()
         self.device.advance(now_s)
-        if DeviceFault.RESTART in self.device.faults:
-            self.device.faults.discard(DeviceFault.RESTART)
-            self.device.restart()
+        if self.device.take_restart():
             await self.stop()
         if DeviceFault.OFFLINE in self.device.faults:
             await self.stop()
         elif self._session is None:
             await self.start()
-        if now_s - self._told_at_s >= self._entry.cycle_s:
-            self._told_at_s = now_s
+        if now_s - self._sent_at_s >= self._entry.cycle_s:
+            self._sent_at_s = now_s
             await self._publish("telemetry", self._reading())
 
     def _reading(self) -> bytes:
