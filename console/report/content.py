@@ -175,7 +175,7 @@ def zone_report(context: ReadContext, zone: str, period: ReportPeriod, as_of: da
     """
     reader = _Reader(context, zone, period)
     config = context.config(zone)
-    time_zone = "UTC" if config is None else config.time_zone
+    time_zone = context.time_zone(zone)
     step = timedelta(minutes=context.step_min(zone))
     telemetry = reader.rows(TELEMETRY)
     ledger = reader.rows(LEDGER)

@@ -17,7 +17,7 @@ from vpp.domain import iso
 from vpp.errors import ConfigError, VppError
 from vpp.plain_text import plain_line
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PDF_TIMEOUT_S = 60
 
 

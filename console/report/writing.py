@@ -74,7 +74,7 @@ def _extents(context: ReadContext, zones: Sequence[str] | None) -> list[tuple[st
     wanted = list(spans) if zones is None else [name for name in map(context.choose, zones) if name is not None]
     extents = []
     for zone in sorted(wanted):
-        config, as_of = context.config(zone), context.as_of(zone)
+        as_of = context.as_of(zone)
         if zone in spans and as_of is not None:
-            extents.append((zone, "UTC" if config is None else config.time_zone, spans[zone], as_of))
+            extents.append((zone, context.time_zone(zone), spans[zone], as_of))
     return extents

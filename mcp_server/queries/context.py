@@ -85,6 +85,11 @@ class ReadContext:
             zone = max(newest, key=lambda name: newest[name], default=None)
         return None if zone is None else run_clock(self.store, zone, self._configured_step(zone))
 
+    def time_zone(self, zone: str) -> str:
+        """Return the local time of a zone, UTC where no file says."""
+        config = self.config(zone)
+        return "UTC" if config is None else config.time_zone
+
     def currency(self, zone: str) -> str:
         """Return the currency of a zone's money, empty where it is unknown."""
         config = self.config(zone)

@@ -118,8 +118,7 @@ def _group(context: ReadContext, row: dict[str, Any], by: Grouping, time_zones: 
         case "day":
             zone = row["zone"]
             if zone not in time_zones:
-                config = context.config(zone)
-                time_zones[zone] = "UTC" if config is None else config.time_zone
+                time_zones[zone] = context.time_zone(zone)
             return local_date(row["slot"], time_zones[zone]).isoformat()
 
 

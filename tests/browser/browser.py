@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import threading
 import time
@@ -16,17 +15,16 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from console.dashboard.app import build_app
+from console.report import files
 from tests.worlds.page_plant import acts_of
 from tests.worlds.plant_loop import Loop
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 READY_MS = 20_000
 
 
 def chromium() -> str | None:
-    """Return the browser of this machine: ``VPP_TEST_CHROMIUM``, else the first of the usual names; None: none."""
-    named = os.environ.get("VPP_TEST_CHROMIUM")
-    return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+    """Return the browser of this machine: ``VPP_TEST_CHROMIUM``, else the one that prints reports; None: none."""
+    return os.environ.get("VPP_TEST_CHROMIUM") or files.chromium()
 
 
 @contextmanager
