@@ -134,7 +134,8 @@ def line_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], Iterator[s
 
 
 def _real(value: float) -> str:
-    return repr(float(value)) if math.isfinite(value) else ""
+    # Adding 0.0 drops the sign of a negative zero, as SQLite does, so that both stores export the same bytes.
+    return repr(float(value) + 0.0) if math.isfinite(value) else ""
 
 
 def _text(value: str) -> str:

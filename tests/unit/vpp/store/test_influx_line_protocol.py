@@ -23,7 +23,7 @@ def test_a_forecast() -> None:
 def test_missing_fields_are_left_out() -> None:
     row = ("GB", T0, None, float("nan"), float("inf"), 1e-7, -0.0, None, None, None, 2)
     assert list(line_encoder(TELEMETRY, "r1")([row])) == [
-        "telemetry,run=r1,zone=GB net_load_mw=1e-07,price_per_mwh=-0.0,revision=2i 1640995200000000000"
+        "telemetry,run=r1,zone=GB net_load_mw=1e-07,price_per_mwh=0.0,revision=2i 1640995200000000000"
     ]
 
 
