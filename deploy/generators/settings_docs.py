@@ -15,7 +15,7 @@ from vpp.settings import Settings, env_name
 _HEAD = """\
 # Settings
 
-Written by `python -m deploy.generate` from `vpp/settings.py`: do not edit.
+Written by `python -m deploy.generate` from `vpp/settings/`: do not edit.
 
 A value comes from the first of these sources that has it: command line, environment (`VPP_...`), `.env`, `vpp.toml`,
 default. A group is written `VPP_KAFKA__PARTITIONS` in the environment and as a table in `vpp.toml`:

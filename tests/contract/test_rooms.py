@@ -11,14 +11,15 @@ MAX_MODULES = 20
 
 # Room -> rooms and modules of its own package that it may import, besides itself and its package's shared modules.
 MAY_IMPORT = {
-    "vpp": {"vpp.numerics.arrays"},
+    "vpp": {"vpp.numerics.arrays", "vpp.settings"},
+    "vpp.settings": set(),
     "vpp.messages": set(),
-    "vpp.streams": {"vpp.messages"},
-    "vpp.fleet": {"vpp.numerics.arrays"},
+    "vpp.streams": {"vpp.messages", "vpp.settings"},
+    "vpp.fleet": {"vpp.numerics.arrays", "vpp.settings"},
     "vpp.files": {"vpp.fleet", "vpp.numerics.arrays"},
-    "vpp.feeds": {"vpp.fleet", "vpp.files"},
+    "vpp.feeds": {"vpp.fleet", "vpp.files", "vpp.settings"},
     "vpp.numerics": {"vpp.fleet"},
-    "vpp.store": {"vpp.streams", "vpp.messages", "vpp.numerics.arrays"},
+    "vpp.store": {"vpp.streams", "vpp.messages", "vpp.numerics.arrays", "vpp.settings"},
     "vpp.rules": {"vpp.numerics.arrays"},
     "features": set(),
     "models": {"models.price.contract", "models.guard"},

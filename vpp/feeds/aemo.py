@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 
 from vpp.domain import LOAD, PRICE
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import AnswerError, Ask, Dataset, Issue, Published, Service, issues_of
+from vpp.settings import FeedSettings
 
 STEP_MIN = 5
 STEP = timedelta(minutes=STEP_MIN)

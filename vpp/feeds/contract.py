@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from vpp.errors import DataError
-from vpp.feed_settings import FeedSettings
+from vpp.settings import FeedSettings
 
 AnswerFault = Literal["incomplete", "not_json", "shape", "unit", "empty", "refused"]
 """Why an answer cannot be used. ``incomplete`` and ``not_json`` may pass: the same request is sent again."""

@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import (
     AnswerError,
     Ask,
@@ -31,6 +30,7 @@ from vpp.feeds.contract import (
     spans,
 )
 from vpp.fleet.market import day_before
+from vpp.settings import FeedSettings
 
 HOST = "energy_charts"
 USUAL_DELAY = timedelta(hours=1)

@@ -13,9 +13,9 @@ from functools import partial
 from xml.etree import ElementTree
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import AnswerError, Ask, Dataset, Issue, Published, Service, issues_of, known_from, spans, utc
 from vpp.fleet.market import day_before
+from vpp.settings import FeedSettings
 
 HOST = "entsoe"
 _STEP_MIN = {"PT15M": 15, "PT30M": 30, "PT60M": 60, "PT1H": 60}

@@ -13,7 +13,6 @@ from functools import partial
 import msgspec
 
 from vpp.domain import PRICE, Step
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import (
     AnswerError,
     Ask,
@@ -30,6 +29,7 @@ from vpp.feeds.contract import (
     utc,
 )
 from vpp.local_time import local_date, utc_of
+from vpp.settings import FeedSettings
 
 HOST = "octopus"
 STEP = Step(30)

@@ -15,7 +15,6 @@ from functools import partial
 import msgspec
 
 from vpp.errors import ConfigError
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import (
     AnswerError,
     Ask,
@@ -30,6 +29,7 @@ from vpp.feeds.contract import (
     utc,
 )
 from vpp.files.availability import WEATHER_LEAD
+from vpp.settings import FeedSettings
 
 HOST = "open_meteo"
 HOUR = timedelta(hours=1)

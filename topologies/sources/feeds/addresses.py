@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from vpp.feed_settings import FeedSettings
+from vpp.settings import FeedSettings
 
 
 def address_of(host: str, settings: FeedSettings) -> str:

@@ -9,8 +9,8 @@ from typing import Literal
 
 from topologies.sources.feeds.http_client import FeedClient
 from vpp.errors import ConfigError, UnreachableError
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import AnswerError, AnswerFault, Ask, Dataset, Issue, Service
+from vpp.settings import FeedSettings
 
 Outcome = Literal["ok", "unreachable", "configuration"] | AnswerFault
 

@@ -13,8 +13,8 @@ import httpx
 
 from topologies.sources.feeds.addresses import address_of, key_of
 from vpp.errors import ConfigError, UnreachableError
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import PASSING, AnswerError, Ask, Service
+from vpp.settings import FeedSettings
 
 log = logging.getLogger(__name__)
 

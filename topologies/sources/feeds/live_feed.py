@@ -18,14 +18,13 @@ from topologies.sources.feeds.http_client import FeedClient
 from topologies.sources.options import SourceOptions, first_slot, open_feed
 from vpp.domain import Step
 from vpp.errors import ConfigError
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.book import IssueBook
 from vpp.feeds.catalogue import service_named
 from vpp.feeds.contract import Dataset, Service
 from vpp.files.availability import available_at, is_forecast
 from vpp.files.zone_fitting import Overrides, zone_for
 from vpp.fleet.schema import Zone, load_fleet
-from vpp.settings import Settings
+from vpp.settings import FeedSettings, Settings
 
 Say = Callable[[str], None]
 

@@ -14,9 +14,9 @@ from tests.worlds.elexon_world import ElexonWorld
 from tests.worlds.feed_server import Query, encoded
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.catalogue import SERVICES, service_named
 from vpp.feeds.contract import AnswerError, Ask, Dataset, Issue
+from vpp.settings import FeedSettings
 
 NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)
 SETTINGS = FeedSettings()

@@ -11,9 +11,9 @@ import pytest
 
 from tests.worlds.elexon_world import HALF_HOUR, ElexonWorld
 from vpp.domain import LOAD, PRICE, WIND
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import AnswerError, Ask, Dataset, Issue
 from vpp.feeds.elexon import LOAD_DA, PRICE_LAG, SERVICE, WIND_DA
+from vpp.settings import FeedSettings
 
 NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)
 DATASETS = {dataset.name: dataset for dataset in SERVICE.datasets("GB", FeedSettings())}

@@ -15,9 +15,9 @@ from topologies.sources.feeds.collector import Collector
 from topologies.sources.feeds.http_client import FeedClient
 from vpp.domain import LOAD, PRICE, Step
 from vpp.errors import UnreachableError
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.book import IssueBook
 from vpp.feeds.elexon import SERVICE
+from vpp.settings import FeedSettings
 
 NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)
 STEP = Step(30)

@@ -10,9 +10,9 @@ import pytest
 from tests.worlds.feed_server import Fault, FeedServer, serving
 from topologies.sources.feeds.http_client import FeedClient
 from vpp.errors import ConfigError, UnreachableError
-from vpp.feed_settings import FeedSettings
 from vpp.feeds.contract import AnswerError, Ask, read_json
 from vpp.feeds.elexon import SERVICE
+from vpp.settings import FeedSettings
 
 ASK = Ask(host="elexon", path="/datasets/FUELHH", params={"format": "json"}, until=datetime(2026, 1, 1, tzinfo=UTC))
 

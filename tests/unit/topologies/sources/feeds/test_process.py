@@ -17,10 +17,9 @@ from topologies.sources.feeds.process import FeedRun
 from topologies.sources.options import SourceOptions
 from topologies.sources.process import Checkpoint, read_checkpoint
 from vpp.domain import LOAD
-from vpp.feed_settings import FeedSettings
 from vpp.fleet.schema import Zone
 from vpp.messages import End, Message, Observation, Promotion, Publication
-from vpp.settings import Settings
+from vpp.settings import FeedSettings, Settings
 
 NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)
 START = datetime(2026, 3, 3, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from vpp.errors import ConfigError
 from vpp.settings import load_settings, sources
 
 SECRET = "hunter2-hunter2"
@@ -36,3 +37,16 @@ def test_the_rest_of_an_address_and_of_a_map_is_shown() -> None:
     shown = {key: value for key, (value, _) in sources(load_settings(given), given).items()}
     assert "influx.example:8086" in shown["influx.url"]
     assert shown["kafka.extra"] == "{'client.id': 'a'}"
+
+
+def test_a_short_approval_key_is_named_in_characters_and_with_the_way_to_make_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"approval_key": SECRET})
+    assert "approval_key is too short: it needs 32 characters or more" in str(caught.value)
+    assert "openssl rand -hex 32" in str(caught.value.hint)
+    assert SECRET not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_long_principal_is_named_in_characters() -> None:
+    with pytest.raises(ConfigError, match=r"mcp\.principal is too long: it may have 80 characters at most"):
+        load_settings({"mcp": {"principal": "a" * 81}})

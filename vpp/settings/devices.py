@@ -1,0 +1,20 @@
+"""Groups of the device gateways."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from vpp.settings.group import SettingsGroup
+
+
+class MqttSettings(SettingsGroup):
+    """The MQTT 5 broker of the MQTT gateway."""
+
+    address: str = Field(default="127.0.0.1:1883", description="host:port of the broker")
+    username: str = Field(default="", description="user of the gateway; devices have users of their own")
+    password: SecretStr | None = Field(default=None, description="its password")
+    ca: Path | None = Field(default=None, description="certificate of the broker's authority: the link is TLS then")
+    prefix: str = Field(default="vpp", pattern=r"^[\w-]+$", description="first part of every topic name")
+    home_assistant: bool = Field(default=False, description="show the devices in Home Assistant (discovery)")

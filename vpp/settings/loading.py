@@ -1,0 +1,124 @@
+"""Settings loaded once, the list of their keys, and the source of each value."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, TomlConfigSettingsSource
+
+from vpp.errors import ConfigError, nearest_hint
+from vpp.settings.settings import Settings
+
+_HOW_TO_MAKE = {"approval_key": "make a key with `openssl rand -hex 32`"}
+MASK = "**********"
+_SECRET_NAME = re.compile(r"pass|secret|token|credential|jaas|oauthbearer\.config|private|key$|key\.pem|\.pem$", re.I)
+_URL_LOGIN = re.compile(r"(?<=//)[^/@\s]*@")
+_URL_VALUE = re.compile(r"(?i)([?&](?:[^=&\s]*(?:token|key|pass|secret|auth)[^=&\s]*)=)[^&\s]*")
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Load the settings once, at an entry point.
+
+    Args:
+        overrides: Values given on the command line, nested as the groups are.
+
+    Raises:
+        ConfigError: A value is wrong or a key unknown; names the nearest valid key.
+    """
+    _refuse_unknown_env()
+    try:
+        settings = Settings(**dict(overrides or {}))
+    except ValidationError as error:
+        keys_at_fault = {_key(e) for e in error.errors()}
+        hints = [hint for key, hint in _HOW_TO_MAKE.items() if key in keys_at_fault]
+        raise ConfigError(
+            "; ".join(_line(e) for e in error.errors()), hint="; ".join(hints) or "see `vpp config show`"
+        ) from error
+    settings.check_secrets()
+    return settings
+
+
+def keys(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """Yield every valid key, nested ones with dots (``kafka.bootstrap_servers``)."""
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from keys(annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def env_name(key: str) -> str:
+    """Return the environment variable of a key."""
+    return "VPP_" + key.upper().replace(".", "__")
+
+
+def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> dict[str, tuple[str, str]]:
+    """Return for every key its value as text (secrets masked) and where it comes from.
+
+    The sources are ``command line``, ``environment``, ``.env``, ``vpp.toml`` and ``default``.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("command line", overrides or {}),
+        ("environment", EnvSettingsSource(Settings)()),
+        (".env", DotEnvSettingsSource(Settings)()),
+        ("vpp.toml", TomlConfigSettingsSource(Settings)()),
+    ]
+    origins = {}
+    for key in keys():
+        path = key.split(".")
+        where = next((name for name, layer in layers if _has(layer, path)), "default")
+        value: Any = settings
+        for part in path:
+            value = getattr(value, part)
+        origins[key] = (_masked(value), where)
+    return origins
+
+
+def _masked(value: Any) -> str:
+    """Return a setting as text, without passwords in addresses and in maps of free settings."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return str({name: MASK if _SECRET_NAME.search(name) else _masked(part) for name, part in value.items()})
+    return _URL_VALUE.sub(rf"\1{MASK}", _URL_LOGIN.sub(f"{MASK}@", str(value)))
+
+
+def _has(layer: Mapping[str, Any], path: list[str]) -> bool:
+    value: Any = layer
+    for part in path:
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def _refuse_unknown_env() -> None:
+    valid = {env_name(key) for key in keys()}
+    for name in os.environ:
+        free = name.startswith(("VPP_TEST_", "VPP_KAFKA__EXTRA__"))
+        if name.startswith("VPP_") and not free and name not in valid:
+            raise ConfigError(f"unknown setting {name}", hint=nearest_hint(name, valid, "see `vpp config show`"))
+
+
+def _key(error: Any) -> str:
+    return ".".join(str(part) for part in error["loc"])
+
+
+def _line(error: Any) -> str:
+    """Return what is wrong with one key, without its value: that may be a secret."""
+    key = _key(error)
+    match error["type"]:
+        case "extra_forbidden":
+            hint = nearest_hint(key, keys(), otherwise="")
+            return f"unknown setting {key}" + (f" ({hint})" if hint else "")
+        case "too_short" | "string_too_short":
+            return f"{key} is too short: it needs {error['ctx']['min_length']} characters or more"
+        case "too_long" | "string_too_long":
+            return f"{key} is too long: it may have {error['ctx']['max_length']} characters at most"
+        case _:
+            return f"{key}: {error['msg']}"

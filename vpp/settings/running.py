@@ -1,0 +1,24 @@
+"""Groups of a running plant: the forecast step and the clock of live mode."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from vpp.settings.group import SettingsGroup
+
+
+class ForecastSettings(SettingsGroup):
+    """How the forecast step behaves."""
+
+    skill_window: int = Field(default=336, ge=8, description="scored forecasts per horizon in the live skill")
+    min_history_days: float = Field(
+        default=15.0, ge=1, le=40, description="days of net load that a model needs before it forecasts"
+    )
+
+
+class LiveSettings(SettingsGroup):
+    """Live mode: pulse and deadlines."""
+
+    pulse_s: float = Field(default=5.0, gt=0, description="time between two ticks (s)")
+    close_after_s: float = Field(default=2.0, ge=0, description="a slot closes this long after its end")
+    decide_after_s: float = Field(default=4.0, ge=0, description="missing bids are replaced this long after its end")
