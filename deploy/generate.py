@@ -58,9 +58,11 @@ def stale(root: Path = ROOT) -> list[Path]:
     differing = [path for path, text in wanted.items() if _read(root / path) != text]
     folders = {path.parent for path in wanted if path.suffix == ".json"}
     left_over = [
-        path.relative_to(root) for folder in folders for path in (root / folder).glob("*.json")
+        path.relative_to(root)
+        for folder in folders
+        for path in (root / folder).glob("*.json")
         if path.relative_to(root) not in wanted
-    ]  # fmt: skip
+    ]
     return sorted(differing + left_over)
 
 

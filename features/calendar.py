@@ -18,8 +18,15 @@ from vpp.local_time import local_time
 from vpp.numerics.arrays import Floats
 
 FIELDS: tuple[str, ...] = (
-    "minute", "weekday", "day_class", "holiday", "holiday_yesterday", "holiday_week_ago", "annual", "sun",
-)  # fmt: skip
+    "minute",
+    "weekday",
+    "day_class",
+    "holiday",
+    "holiday_yesterday",
+    "holiday_week_ago",
+    "annual",
+    "sun",
+)
 """Rows of a calendar table: minute of the local day, weekday 0-6 (a holiday is 6), day class, holiday flags of this
 day, the day before and the same weekday a week ago, angle of the year in radians, sine of the sun's elevation."""
 
@@ -30,12 +37,21 @@ WORKDAY, SATURDAY, SUNDAY = 0.0, 1.0, 2.0
 
 # Latitude and longitude in degrees of the middle of the load that a time zone stands for.
 _PLACES: dict[str, tuple[float, float]] = {
-    "Europe/London": (52.5, -1.5), "Europe/Berlin": (51.0, 10.0), "Europe/Vienna": (47.7, 14.0),
-    "Europe/Zurich": (47.0, 8.0), "Europe/Paris": (46.5, 2.5), "Europe/Amsterdam": (52.2, 5.3),
-    "Europe/Brussels": (50.7, 4.5), "Europe/Warsaw": (52.0, 19.3), "Europe/Prague": (49.8, 15.5),
-    "Australia/Sydney": (-33.5, 150.5), "Australia/Brisbane": (-27.0, 152.5), "Australia/Adelaide": (-34.8, 138.6),
-    "Australia/Hobart": (-42.0, 147.0), "Australia/Melbourne": (-37.5, 145.0),
-}  # fmt: skip
+    "Europe/London": (52.5, -1.5),
+    "Europe/Berlin": (51.0, 10.0),
+    "Europe/Vienna": (47.7, 14.0),
+    "Europe/Zurich": (47.0, 8.0),
+    "Europe/Paris": (46.5, 2.5),
+    "Europe/Amsterdam": (52.2, 5.3),
+    "Europe/Brussels": (50.7, 4.5),
+    "Europe/Warsaw": (52.0, 19.3),
+    "Europe/Prague": (49.8, 15.5),
+    "Australia/Sydney": (-33.5, 150.5),
+    "Australia/Brisbane": (-27.0, 152.5),
+    "Australia/Adelaide": (-34.8, 138.6),
+    "Australia/Hobart": (-42.0, 147.0),
+    "Australia/Melbourne": (-37.5, 145.0),
+}
 
 
 class Calendar:

@@ -130,9 +130,19 @@ class RingFeatures:
         table, first = self.calendar_at(index)
         base = ring.oldest // ring.capacity * ring.capacity
         fill_row(
-            self.spec.code, self.spec.n_origin, self._series, base, ring.oldest, limits, table, first, index,
-            self._horizons, self.spec.step_min, self._out,
-        )  # fmt: skip
+            self.spec.code,
+            self.spec.n_origin,
+            self._series,
+            base,
+            ring.oldest,
+            limits,
+            table,
+            first,
+            index,
+            self._horizons,
+            self.spec.step_min,
+            self._out,
+        )
         return self._out
 
     def _follow(self, ring: SlotRing) -> None:

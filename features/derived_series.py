@@ -89,8 +89,14 @@ FLOWS = ("interconnector_mw", "pumped_storage_mw", "gas_mw")
 """Supply that answers prices within the hour; models read how it moved over the last day."""
 
 _DEPTH_DAYS: dict[str, int] = {
-    NET_LOAD: 44, LOAD: 44, SOLAR: 31, WIND: 31, EMBEDDED_WIND: 31, "niv_mwh": 31, **dict.fromkeys(FLOWS, 2),
-}  # fmt: skip
+    NET_LOAD: 44,
+    LOAD: 44,
+    SOLAR: 31,
+    WIND: 31,
+    EMBEDDED_WIND: 31,
+    "niv_mwh": 31,
+    **dict.fromkeys(FLOWS, 2),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,24 @@ ERROR_NOW = "published net load error now"
 PUBLISHED_CHANGE = "published net load change"
 
 _LABEL = {
-    "net": "net load", "load": "load", "solar": "solar", "wind": "wind", "embedded_wind": "embedded wind",
-    "embedded": "embedded generation", "error": "published net load error", "demand_error": "published demand error",
-    "wind_error": "published wind error", "published": "published net load", "solar_error": "published solar error",
-    "embedded_wind_error": "published embedded wind error", "demand_published": "published demand",
-    "wind_published": "published wind", "solar_published": "published solar",
-    "embedded_wind_published": "published embedded wind", "renewable": "solar + wind",
-}  # fmt: skip
+    "net": "net load",
+    "load": "load",
+    "solar": "solar",
+    "wind": "wind",
+    "embedded_wind": "embedded wind",
+    "embedded": "embedded generation",
+    "error": "published net load error",
+    "demand_error": "published demand error",
+    "wind_error": "published wind error",
+    "published": "published net load",
+    "solar_error": "published solar error",
+    "embedded_wind_error": "published embedded wind error",
+    "demand_published": "published demand",
+    "wind_published": "published wind",
+    "solar_published": "published solar",
+    "embedded_wind_published": "published embedded wind",
+    "renewable": "solar + wind",
+}
 
 
 def _span(steps: int, step: Step) -> str:

@@ -37,8 +37,23 @@ _WIDE_MW = 1e7
 
 
 def _marks() -> frozenset[str]:
-    both = (9999.0, 99999.0, 999999.0, 9999.9, 9999.99, 65535.0, 65534.0, 32767.0, 32768.0, 6553.5, 3276.7, 3276.8,
-            2147483647.0, 2147483648.0, 4294967295.0)  # fmt: skip
+    both = (
+        9999.0,
+        99999.0,
+        999999.0,
+        9999.9,
+        9999.99,
+        65535.0,
+        65534.0,
+        32767.0,
+        32768.0,
+        6553.5,
+        3276.7,
+        3276.8,
+        2147483647.0,
+        2147483648.0,
+        4294967295.0,
+    )
     plain = [sign * value for value in both for sign in (1.0, -1.0)] + [-999.0, -999.9, -999.99]
     # Units are converted before the gate: a mark in kW or W arrives a thousand or a million times smaller.
     return frozenset(_text(value * unit) for value in plain for unit in (1.0, 1e-3, 1e-6))

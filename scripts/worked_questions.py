@@ -85,40 +85,81 @@ async def questions(client: Client[Any], zone: str) -> None:
     )
     end = datetime.fromisoformat(now["as_of"])
     await ask(
-        client, "2. Which ramp is coming, and does it break the limit?", "predict_ramp",
-        ("observed_net_load_mw", "horizon_min", "expected_change_mw", "change_q10_mw", "change_q90_mw", "mw_per_min",
-         "direction", "ramp_limit_mw", "probability_beyond_limit", "served_change_mw", "meaning", "steepest"),
+        client,
+        "2. Which ramp is coming, and does it break the limit?",
+        "predict_ramp",
+        (
+            "observed_net_load_mw",
+            "horizon_min",
+            "expected_change_mw",
+            "change_q10_mw",
+            "change_q90_mw",
+            "mw_per_min",
+            "direction",
+            "ramp_limit_mw",
+            "probability_beyond_limit",
+            "served_change_mw",
+            "meaning",
+            "steepest",
+        ),
         zone=zone,
-    )  # fmt: skip
+    )
     listed = (await client.call_tool("list_assets", {"zone": zone, "kind": "battery"})).structured_content or {}
     battery = listed["assets"][0]["asset_id"]
     await ask(
-        client, "3. Why does it do that, and why not discharge 5 MW?", "explain_decision",
+        client,
+        "3. Why does it do that, and why not discharge 5 MW?",
+        "explain_decision",
         ("for_slot", "engine", "binding", "setpoints", "alternatives", "why_not", "warnings", "hint"),
-        zone=zone, why_not_asset=battery, why_not_mw=5,
-    )  # fmt: skip
+        zone=zone,
+        why_not_asset=battery,
+        why_not_mw=5,
+    )
     fields = (
-        "plan_id", "outcome", "starts_at", "ends_at", "currency", "cost_change", "costs",
-        "energy_change_mwh", "moved_mwh", "cap_slack_mw", "ramp_slack_mw", "checks", "approval",
-    )  # fmt: skip
+        "plan_id",
+        "outcome",
+        "starts_at",
+        "ends_at",
+        "currency",
+        "cost_change",
+        "costs",
+        "energy_change_mwh",
+        "moved_mwh",
+        "cap_slack_mw",
+        "ramp_slack_mw",
+        "checks",
+        "approval",
+    )
     wish = {"asset_ids": [battery], "duration_min": 60, "reason": "evening peak"}
     await ask(client, "4. Discharge 6 MW for an hour?", "propose_dispatch", fields, power_mw=6, **wish)
     refused = ("outcome", "checks", "hint")
     await ask(client, "And 12 MW?", "propose_dispatch", refused, power_mw=12, **wish)
     week = (end - timedelta(days=7)).isoformat().replace("+00:00", "Z")
     await ask(
-        client, "5. What did a week earn, by asset?", "get_performance",
-        ("window", "total", "groups", "battery_cycles"), zone=zone, start=week, by="asset",
-    )  # fmt: skip
+        client,
+        "5. What did a week earn, by asset?",
+        "get_performance",
+        ("window", "total", "groups", "battery_cycles"),
+        zone=zone,
+        start=week,
+        by="asset",
+    )
     for policy in ("joint", "trade_only"):
         await ask(
-            client, f"And with {policy} bids on the same days?", "run_backtest",
-            ("window", "slots", "currency", "value", "score", "runs", "warnings"), zone=zone, policy=policy, start=week,
-        )  # fmt: skip
+            client,
+            f"And with {policy} bids on the same days?",
+            "run_backtest",
+            ("window", "slots", "currency", "value", "score", "runs", "warnings"),
+            zone=zone,
+            policy=policy,
+            start=week,
+        )
     await ask(
-        client, "6. Is the pipeline ready: workers, features, model?", "get_pipeline_health",
+        client,
+        "6. Is the pipeline ready: workers, features, model?",
+        "get_pipeline_health",
         ("workers", "store_ok", "zones", "dead_letters"),
-    )  # fmt: skip
+    )
 
 
 async def main(data_dir: Path, zone: str) -> None:

@@ -183,9 +183,15 @@ class PeakerType(AssetType[Peaker]):
 
 
 _COMMITMENT_ROWS = (
-    "capacity", "minimum_load", "ramp_up", "ramp_down", "commitment_logic", "start_exclusive", "min_up_time",
+    "capacity",
+    "minimum_load",
+    "ramp_up",
+    "ramp_down",
+    "commitment_logic",
+    "start_exclusive",
+    "min_up_time",
     "min_down_time",
-)  # fmt: skip
+)
 
 
 def commits(peaker: Peaker) -> bool:

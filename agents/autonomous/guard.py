@@ -13,9 +13,18 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 READING = (
-    "get_overview", "list_assets", "get_asset", "get_series", "get_forecast", "predict_ramp", "get_performance",
-    "explain_decision", "get_pipeline_health", "search_rules", "run_backtest",
-)  # fmt: skip
+    "get_overview",
+    "list_assets",
+    "get_asset",
+    "get_series",
+    "get_forecast",
+    "predict_ramp",
+    "get_performance",
+    "explain_decision",
+    "get_pipeline_health",
+    "search_rules",
+    "run_backtest",
+)
 PROPOSING = ("propose_dispatch", "set_policy")
 EXECUTING = "execute_plan"
 HOLDING = "hold_fleet"

@@ -144,10 +144,22 @@ def _pass(highs: _Highs, program: Program, effort: Effort) -> None:
     highs.setOptionValue("simplex_iteration_limit", effort.simplex_iterations)
     highs.setOptionValue("time_limit", highs.getRunTime() + effort.time_limit_s)  # its clock runs on over solves
     highs.passModel(
-        matrix.columns, matrix.rows, len(matrix.value), _COLUMNWISE, _MINIMIZE, 0.0,
-        program.cost, program.low, program.high, program.row_low, program.row_high,
-        matrix.start, matrix.index, matrix.value, np.zeros(matrix.columns, dtype=np.int32),
-    )  # fmt: skip
+        matrix.columns,
+        matrix.rows,
+        len(matrix.value),
+        _COLUMNWISE,
+        _MINIMIZE,
+        0.0,
+        program.cost,
+        program.low,
+        program.high,
+        program.row_low,
+        program.row_high,
+        matrix.start,
+        matrix.index,
+        matrix.value,
+        np.zeros(matrix.columns, dtype=np.int32),
+    )
     highs.clearSolver()
 
 

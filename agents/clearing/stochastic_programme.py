@@ -1,7 +1,8 @@
 """The stochastic programme of one battery: built from a clearing problem, and asked for first actions.
 
 State: energy in store × last plant power, for the ramp is the net load's change less the plant power's change, so these
-two say all. The kernels are in ``agents.clearing.stochastic_kernel``.
+two say all. The kernels are in ``agents.clearing.stochastic_kernel`` and
+``stochastic_action``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from agents.assets.registry import rows_where, store_of, store_rows, type_of
 from agents.clearing.horizon_bounds import binding_values
 from agents.clearing.penalties import deviations
 from agents.clearing.problem import ClearingProblem
+from agents.clearing.stochastic_action import action_cost, best_action, best_generation
 from agents.clearing.stochastic_inputs import BatteryCell, Course, FirstSlot, GridLevel, Grids, Ramps
-from agents.clearing.stochastic_kernel import action_cost, backward, best_action, best_generation, between_both
+from agents.clearing.stochastic_kernel import backward, between_both
 from vpp.numerics.arrays import Floats
 
 ENERGY_POINTS = 25

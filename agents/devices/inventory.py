@@ -51,9 +51,16 @@ class DeviceEntry(Strict):
     def rules(self, *, is_limit: bool) -> DeviceRules:
         """Return how the device is judged."""
         names = (
-            "nameplate_mw", "safe_default_mw", "heartbeat_s", "answer_s", "settle_s", "cycle_s", "grace_s", "tolerance",
+            "nameplate_mw",
+            "safe_default_mw",
+            "heartbeat_s",
+            "answer_s",
+            "settle_s",
+            "cycle_s",
+            "grace_s",
+            "tolerance",
             "ramp_mw_per_s",
-        )  # fmt: skip
+        )
         return DeviceRules(**{name: getattr(self, name) for name in names}, is_limit=is_limit)
 
 

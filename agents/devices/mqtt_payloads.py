@@ -128,8 +128,12 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
                 "stat_cla": state,
             }
     components["hold"] = {
-        "p": "button", "uniq_id": f"vpp_{zone}_hold", "name": "Hold", "cmd_t": topics.hold(zone), "pl_prs": "HOLD",
-    }  # fmt: skip
+        "p": "button",
+        "uniq_id": f"vpp_{zone}_hold",
+        "name": "Hold",
+        "cmd_t": topics.hold(zone),
+        "pl_prs": "HOLD",
+    }
     body = {
         "dev": {"ids": [f"vpp_{zone}"], "name": f"SmartGrid-AI {zone}", "mf": "SmartGrid-AI"},
         "o": {"name": "smartgrid-ai"},

@@ -187,9 +187,13 @@ class CommandReducer:
                 outcome=CommandOutcome.PENDING,
                 made_at=now,
                 valid_until=None,
-                acknowledged_at=None, read_back_at=None, read_back_mw=None,
-                measured_at=None, measured_mw=None, named_at=None,
-            )  # fmt: skip
+                acknowledged_at=None,
+                read_back_at=None,
+                read_back_mw=None,
+                measured_at=None,
+                measured_mw=None,
+                named_at=None,
+            )
             return self._put(state, rest, now)
         return self._retried(state, command, now)
 
@@ -304,9 +308,13 @@ class CommandReducer:
             cause=CommandCause.RESTORED,
             outcome=CommandOutcome.PENDING,
             made_at=now,
-            acknowledged_at=None, read_back_at=None, read_back_mw=None,
-            measured_at=None, measured_mw=None, named_at=None,
-        )  # fmt: skip
+            acknowledged_at=None,
+            read_back_at=None,
+            read_back_mw=None,
+            measured_at=None,
+            measured_mw=None,
+            named_at=None,
+        )
         return self._put(state, again, now)
 
     def _named(

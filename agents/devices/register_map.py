@@ -25,18 +25,28 @@ RegisterType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", 
 PointUnit = Literal["W", "kW", "MW", "%", "share", "Hz", "1"]
 
 _FORMATS = {
-    "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f",
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "int64": "q",
+    "uint64": "Q",
+    "float32": "f",
     "float64": "d",
-}  # fmt: skip
+}
 _RANGES = {
     f"{sign}{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if sign == "int" else (0, 2**bits - 1)
     for sign in ("int", "uint")
     for bits in (16, 32, 64)
 }
 _SUNSPEC_MISSING = {
-    "int16": -(2**15), "uint16": 2**16 - 1, "int32": -(2**31), "uint32": 2**32 - 1, "int64": -(2**63),
+    "int16": -(2**15),
+    "uint16": 2**16 - 1,
+    "int32": -(2**31),
+    "uint32": 2**32 - 1,
+    "int64": -(2**63),
     "uint64": 2**64 - 1,
-}  # fmt: skip
+}
 _FACTORS: dict[str, float] = {"W": 1e-6, "kW": 1e-3, "MW": 1.0, "%": 0.01, "share": 1.0, "Hz": 1.0, "1": 1.0}
 MAX_SPAN = 100
 """Registers that one request reads at most; the protocol allows 125."""

@@ -6,9 +6,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 RefusalCode = Literal[
-    "unknown_action", "incomplete", "priority", "band", "time", "expiry", "approval", "unknown_asset", "scope", "limit",
-    "budget", "too_often", "admission", "over",
-]  # fmt: skip
+    "unknown_action",
+    "incomplete",
+    "priority",
+    "band",
+    "time",
+    "expiry",
+    "approval",
+    "unknown_asset",
+    "scope",
+    "limit",
+    "budget",
+    "too_often",
+    "admission",
+    "over",
+]
 
 
 @dataclass(frozen=True, slots=True)

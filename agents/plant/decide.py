@@ -172,10 +172,15 @@ class Chooser:
             return {}
         others = [order for order in inputs.orders if order not in orders]
         built = build_problem.problem_of(
-            zone, closed, build_problem.basis_of(inputs.bids),
-            state=fleet, orders=others, observation=inputs.observation, planned=inputs.previous,
+            zone,
+            closed,
+            build_problem.basis_of(inputs.bids),
+            state=fleet,
+            orders=others,
+            observation=inputs.observation,
+            planned=inputs.previous,
             reach_mw=reach_of(inputs.assets),
-        )  # fmt: skip
+        )
         if built is None:
             return {}
         return counted_assets(zone, orders, asked_for, self.clear(built.problem).power_mw[:, 0])
@@ -190,10 +195,15 @@ class Chooser:
             return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_STALE, why=why), now
         basis = build_problem.basis_of(inputs.bids)
         built = build_problem.problem_of(
-            zone, closed, basis,
-            state=fleet, orders=inputs.orders, observation=inputs.observation, planned=inputs.previous,
+            zone,
+            closed,
+            basis,
+            state=fleet,
+            orders=inputs.orders,
+            observation=inputs.observation,
+            planned=inputs.previous,
             reach_mw=reach_of(inputs.assets),
-        )  # fmt: skip
+        )
         if built is None:
             power = self._unplanned(fleet, now.ruling, closed + 1)
             why = "no net-load forecast covers this slot: the fleet rests"
@@ -206,12 +216,17 @@ class Chooser:
         else:
             plan = with_price_curve(problem, plan, basis.trader, seen_prices(zone, basis.trader, closed))
         outcome = outcome_of_plan(
-            zone, problem, plan,
-            observation=inputs.observation, first_slots=first_slots, options=options, ruling=asked_for.ruling,
+            zone,
+            problem,
+            plan,
+            observation=inputs.observation,
+            first_slots=first_slots,
+            options=options,
+            ruling=asked_for.ruling,
             quiet=frozenset(
                 asset_id for asset_id, asset in inputs.assets.items() if asset.quiet or asset.conduct.derating
             ),
-        )  # fmt: skip
+        )
         short = reach_notes(zone, asked_for.bands, problem.bands, problem.step_h)
         return replace(outcome, notes=(*outcome.notes, *short)), asked_for
 

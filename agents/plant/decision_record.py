@@ -114,9 +114,14 @@ def outcome_of_plan(
     """
     wanted = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
     verdicts = check(
-        zone, problem.state, wanted, zone.step.hours,
-        net_mw=float(problem.net_mw[0]), potential_mw=potentials_now(zone, observation), start=problem.start,
-    )  # fmt: skip
+        zone,
+        problem.state,
+        wanted,
+        zone.step.hours,
+        net_mw=float(problem.net_mw[0]),
+        potential_mw=potentials_now(zone, observation),
+        start=problem.start,
+    )
     starts = starting(zone, plan, problem.step_h)
     seen = observation is not None and observation.net_load_mw is not None
     setpoints: dict[str, Planned] = {}

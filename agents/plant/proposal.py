@@ -32,9 +32,12 @@ _SAME_SHARE = 1e-5
 _LEAST_SHARE = 5e-4
 """Shares of the served power: less than the first is the same power, less than the second is no miss."""
 _CLAUSE_OF: dict[RefusalCode, str] = {
-    "limit": "SITE.limits", "unknown_asset": "SITE.assets", "scope": "SITE.assets", "expiry": "SITE.order_life",
+    "limit": "SITE.limits",
+    "unknown_asset": "SITE.assets",
+    "scope": "SITE.assets",
+    "expiry": "SITE.order_life",
     "approval": "SITE.approval",
-}  # fmt: skip
+}
 
 Solve = Callable[[ClearingProblem], Plan]
 

@@ -80,22 +80,30 @@ def settle_slot(
             wanted = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
         before = assets[asset.asset_id]
         delivered = deliver(
-            asset, before.state(), wanted, zone.step.hours,
-            potential_mw=potential_mw(zone, asset, observation), start=planned is not None and planned.start,
+            asset,
+            before.state(),
+            wanted,
+            zone.step.hours,
+            potential_mw=potential_mw(zone, asset, observation),
+            start=planned is not None and planned.start,
             at=interval.at,
-        )  # fmt: skip
+        )
         reading = readings.get(asset.asset_id)
         settled = _measured(asset, before, delivered, reading, interval)
         if reading is not None and asset not in last:
             asked = (wanted, 0.0 if planned is None else planned.power_mw)
             range_mw = [
                 deliver(
-                    asset, before.told_state(), mw, zone.step.hours,
-                    potential_mw=potential_mw(zone, asset, observation), start=planned is not None and planned.start,
+                    asset,
+                    before.told_state(),
+                    mw,
+                    zone.step.hours,
+                    potential_mw=potential_mw(zone, asset, observation),
+                    start=planned is not None and planned.start,
                     at=interval.at,
                 ).power_mw
                 for mw in asked
-            ]  # fmt: skip
+            ]
             _follow(zone, asset, before, settled, reading, [*asked, *range_mw])
         _assert_balance(asset, before, settled, interval)
         answer = 0.0 if planned is None else answer_mw(planned.frequency_curve, hertz)

@@ -48,10 +48,16 @@ def doctor(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
     else:
         findings.append(Finding("settings", "ok", f"data in {settings.data_dir}"))
         checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
-            ("fleet", _fleet), ("disk", _disk), ("clock", _clock), ("embedded broker", _embedded), ("broker", _broker),
-            ("topics", _topics), ("store", _store), ("models", _models),
+            ("fleet", _fleet),
+            ("disk", _disk),
+            ("clock", _clock),
+            ("embedded broker", _embedded),
+            ("broker", _broker),
+            ("topics", _topics),
+            ("store", _store),
+            ("models", _models),
             ("totals", _totals),
-        )  # fmt: skip
+        )
         findings += [_guard(name, check, settings) for name, check in checks]
     rows = [asdict(finding) for finding in findings]
     answer(rows, as_json=json, render=lambda _: table(None, rows[0], [row.values() for row in rows]))
@@ -80,9 +86,11 @@ def _packages() -> Finding:
             return Finding("packages", "failed", f"{name} is not installed", "run make setup")
         if not Path(spec.origin).resolve().is_relative_to(root):
             return Finding(
-                "packages", "failed", f"another package is called {name}: {spec.origin}",
+                "packages",
+                "failed",
+                f"another package is called {name}: {spec.origin}",
                 "install smartgrid-ai in an environment of its own (make setup)",
-            )  # fmt: skip
+            )
     missing = [
         name for name in ("xgboost", "quixstreams", "highspy", "numba") if importlib.util.find_spec(name) is None
     ]
@@ -103,10 +111,11 @@ def _totals(settings: Settings) -> Finding:
     have = [zone.zone for zone in zones if zone.balances]
     none = [zone.zone for zone in zones if not zone.balances]
     return Finding(
-        "totals", "ok",
+        "totals",
+        "ok",
         f"independent totals: {', '.join(have) or 'no zone'}; none, so a forged channel shows by its forecast alone: "
         f"{', '.join(none) or 'no zone'}",
-    )  # fmt: skip
+    )
 
 
 def _disk(settings: Settings) -> Finding:

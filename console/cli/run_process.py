@@ -16,7 +16,7 @@ from vpp.settings import Settings
 
 Topology = Literal[
     "telemetry", "forecast", "actor", "trader", "orders", "plant", "storage", "gateway-modbus", "gateway-mqtt"
-]  # fmt: skip
+]
 
 
 def run(

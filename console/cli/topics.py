@@ -48,8 +48,11 @@ def create(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
     created = create_topics(settings)
     for topic in TOPICS:
         options = " ".join(f"-c {key}={value}" for key, value in topic.broker_config().items())
-        _rpk(settings, f"topic create {topic.wire(settings.topic_prefix)} -p {settings.kafka.partitions} "
-                       f"-r {settings.kafka.replication_factor} {options}")  # fmt: skip
+        _rpk(
+            settings,
+            f"topic create {topic.wire(settings.topic_prefix)} -p {settings.kafka.partitions} "
+            f"-r {settings.kafka.replication_factor} {options}",
+        )
     answer(
         {"created": created},
         as_json=json,

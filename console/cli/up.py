@@ -90,9 +90,14 @@ def up(
         faults=faults,
     )
     if options == SourceOptions(
-        kind="simulate", zones=options.zones, time_zone=time_zone, market=market, seed=seed, faults=faults,
+        kind="simulate",
+        zones=options.zones,
+        time_zone=time_zone,
+        market=market,
+        seed=seed,
+        faults=faults,
         refit_days=options.refit_days,
-    ):  # fmt: skip
+    ):
         options = replace(options, catch_up=True)
     if options.kind == "feed" and (options.live or options.speed is not None or options.pulse_s is not None):
         raise ConfigError("a live feed runs in real time", hint="leave --now, --live, --speed and --pulse out")

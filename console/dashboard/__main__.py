@@ -31,9 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
         page = settings.page
         with open_store(settings, read_only=True) as store:
             config = uvicorn.Config(
-                build_app(settings, store), host=page.host, port=page.port, log_config=None, access_log=False,
-                timeout_graceful_shutdown=DRAIN_S, server_header=False, proxy_headers=False, lifespan="on",
-            )  # fmt: skip
+                build_app(settings, store),
+                host=page.host,
+                port=page.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=DRAIN_S,
+                server_header=False,
+                proxy_headers=False,
+                lifespan="on",
+            )
             log.info("serving the page host=%s port=%s store=%s", page.host, page.port, settings.store.kind)
             uvicorn.Server(config).run()
     except VppError as error:

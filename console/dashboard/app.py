@@ -138,9 +138,14 @@ class PageAnswers:
             )
         response = Response(status_code=204)
         response.set_cookie(
-            COOKIE, session, max_age=round(self.settings.page.session_h * 3600), httponly=True, samesite="strict",
-            secure=self.settings.page.secure, path="/",
-        )  # fmt: skip
+            COOKIE,
+            session,
+            max_age=round(self.settings.page.session_h * 3600),
+            httponly=True,
+            samesite="strict",
+            secure=self.settings.page.secure,
+            path="/",
+        )
         return response
 
     async def log_out(self, request: Request) -> Response:

@@ -78,9 +78,14 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     origin = first_slot(options, now) or (_with_warm_up(feed, options) if options.catch_up else feed.first)
     weeks = _weeks_to_now(options, origin, now)
     fresh = RunRecord(
-        source=source, zones=zones, asked_start=options.start, start=origin, shift_weeks=weeks, began_at=now,
+        source=source,
+        zones=zones,
+        asked_start=options.start,
+        start=origin,
+        shift_weeks=weeks,
+        began_at=now,
         refit_from=origin,
-    )  # fmt: skip
+    )
     path = record_path(settings)
     record = read_record(path)
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:

@@ -81,19 +81,34 @@ def _slots(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
     assets = sorted({name for report in reports for name in report.series.power_mw})
     stores = sorted({name for report in reports for name in report.series.soc})
     yield [
-        "zone", "slot", "net_load_mw", "net_load_forecast_mw", "price_per_mwh", "price_forecast_per_mwh",
-        *(f"{name}_mw" for name in assets), *(f"{name}_soc" for name in stores), "pnl", "pnl_no_action", "currency",
-    ]  # fmt: skip
+        "zone",
+        "slot",
+        "net_load_mw",
+        "net_load_forecast_mw",
+        "price_per_mwh",
+        "price_forecast_per_mwh",
+        *(f"{name}_mw" for name in assets),
+        *(f"{name}_soc" for name in stores),
+        "pnl",
+        "pnl_no_action",
+        "currency",
+    ]
     for report in reports:
         series = report.series
         for n, slot in enumerate(series.slots):
             yield [
-                report.zone, slot, series.net_load_mw[n], series.forecast["net_load"]["q50"][n],
-                series.price_per_mwh[n], series.forecast["price"]["q50"][n],
+                report.zone,
+                slot,
+                series.net_load_mw[n],
+                series.forecast["net_load"]["q50"][n],
+                series.price_per_mwh[n],
+                series.forecast["price"]["q50"][n],
                 *(series.power_mw[name][n] if name in series.power_mw else None for name in assets),
                 *(series.soc[name][n] if name in series.soc else None for name in stores),
-                series.pnl[n], series.no_action[n], report.currency,
-            ]  # fmt: skip
+                series.pnl[n],
+                series.no_action[n],
+                report.currency,
+            ]
 
 
 def _actions(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
@@ -101,8 +116,15 @@ def _actions(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
     for report in reports:
         for one in report.actions:
             yield [
-                report.zone, one.asset_id, one.start, one.end, one.energy_mwh, one.pnl, report.currency, one.reason,
-            ]  # fmt: skip
+                report.zone,
+                one.asset_id,
+                one.start,
+                one.end,
+                one.energy_mwh,
+                one.pnl,
+                report.currency,
+                one.reason,
+            ]
 
 
 def _alerts(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:

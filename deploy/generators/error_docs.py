@@ -35,15 +35,17 @@ def errors_page() -> str:
         f"| `{error.__name__}` | {error.exit_code} | {_parent(error)} | {_plain(inspect.getdoc(error) or '')} |"
         for error in _tree(VppError)
     ]
-    return "\n".join([
-        _HEAD,
-        "## Error classes\n",
-        "An `except` clause for a class also catches the classes below it.\n",
-        "| class | exit code | is a | meaning |",
-        "|---|---|---|---|",
-        *rows,
-        "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            _HEAD,
+            "## Error classes\n",
+            "An `except` clause for a class also catches the classes below it.\n",
+            "| class | exit code | is a | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def _tree(error: type[VppError]) -> Iterator[type[VppError]]:

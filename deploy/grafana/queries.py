@@ -33,9 +33,13 @@ def pipe(*steps: str) -> str:
 def wide(source: str, *steps: str, by: str = "_field") -> str:
     """Return a pipeline that ends in one table with a column of values per value of ``by``."""
     return pipe(
-        source, *steps, f'keep(columns: ["_time", "{by}", "_value"])', "group()",
-        f'pivot(rowKey: ["_time"], columnKey: ["{by}"], valueColumn: "_value")', 'sort(columns: ["_time"])',
-    )  # fmt: skip
+        source,
+        *steps,
+        f'keep(columns: ["_time", "{by}", "_value"])',
+        "group()",
+        f'pivot(rowKey: ["_time"], columnKey: ["{by}"], valueColumn: "_value")',
+        'sort(columns: ["_time"])',
+    )
 
 
 def total(source: str, name: str) -> str:
@@ -70,9 +74,7 @@ def forecast_latest(target: str, fields: Sequence[str]) -> str:
 def cumulated(fields: Sequence[str], *, by: str = "_field", measurement: str = "ledger") -> str:
     """Return money added up over the range, one column per value of ``by``; corrections count where they settle."""
     source = points(measurement, fields)
-    return wide(
-        source, f'group(columns: ["{by}"])', 'sort(columns: ["_time"])', SUM, "cumulativeSum()", by=by
-    )  # fmt: skip
+    return wide(source, f'group(columns: ["{by}"])', 'sort(columns: ["_time"])', SUM, "cumulativeSum()", by=by)
 
 
 def money_table(fields: Sequence[str]) -> str:
@@ -83,9 +85,13 @@ def money_table(fields: Sequence[str]) -> str:
 def sums(measurement: str, fields: Sequence[str]) -> str:
     """Return one row per asset with the sum of each field."""
     return pipe(
-        points(measurement, fields), 'group(columns: ["asset_id", "_field"])', "sum()", "group()",
-        'pivot(rowKey: ["asset_id"], columnKey: ["_field"], valueColumn: "_value")', 'sort(columns: ["asset_id"])',
-    )  # fmt: skip
+        points(measurement, fields),
+        'group(columns: ["asset_id", "_field"])',
+        "sum()",
+        "group()",
+        'pivot(rowKey: ["asset_id"], columnKey: ["_field"], valueColumn: "_value")',
+        'sort(columns: ["asset_id"])',
+    )
 
 
 def skill_by_horizon(target: str) -> str:
@@ -94,43 +100,62 @@ def skill_by_horizon(target: str) -> str:
     source = points("skill", fields, f'r.target == "{target}"')
     # The count is an integer field; one column cannot hold both kinds.
     return pipe(
-        source, "last()", "toFloat()", 'keep(columns: ["horizon_min", "_field", "_value"])', "group()",
+        source,
+        "last()",
+        "toFloat()",
+        'keep(columns: ["horizon_min", "_field", "_value"])',
+        "group()",
         "map(fn: (r) => ({r with horizon_min: int(v: r.horizon_min)}))",
         'pivot(rowKey: ["horizon_min"], columnKey: ["_field"], valueColumn: "_value")',
         'sort(columns: ["horizon_min"])',
         "map(fn: (r) => ({r with skill: if r.mae_persistence > 0.0 then 1.0 - r.mae / r.mae_persistence else 0.0}))",
-    )  # fmt: skip
+    )
 
 
 def steps_behind() -> str:
     """Return per step the newest slot it stored, and how many minutes of stream time it is behind the telemetry."""
     witnesses = {
-        "telemetry": "revision", "forecasts": "q50", "bids": "body", "decisions": "decision_id",
-        "setpoints": "power_mw", "assets": "power_mw", "ledger": "pnl",
-    }  # fmt: skip
+        "telemetry": "revision",
+        "forecasts": "q50",
+        "bids": "body",
+        "decisions": "decision_id",
+        "setpoints": "power_mw",
+        "assets": "power_mw",
+        "ledger": "pnl",
+    }
     names = [f"{name}_last" for name in witnesses]
     newest = "\n".join(
         f"{name}_last = "
-        + pipe(points(name, [field]), "last()", 'keep(columns: ["_time"])', "group()", 'max(column: "_time")',
-               f'map(fn: (r) => ({{step: "{name}", last: r._time, key: 1}}))')
+        + pipe(
+            points(name, [field]),
+            "last()",
+            'keep(columns: ["_time"])',
+            "group()",
+            'max(column: "_time")',
+            f'map(fn: (r) => ({{step: "{name}", last: r._time, key: 1}}))',
+        )
         for name, field in witnesses.items()
-    )  # fmt: skip
+    )
     minutes = "float(v: int(v: r.front) - int(v: r.last)) / 60000000000.0"
     behind = f"map(fn: (r) => ({{step: r.step, last: r.last, behind_min: {minutes}}}))"
     front = 'front = telemetry_last |> rename(columns: {last: "front"}) |> drop(columns: ["step"])'
     return f"{newest}\n{front}\n" + pipe(
-        f"join(tables: {{a: union(tables: [{', '.join(names)}]), b: front}}, on: [\"key\"])", behind,
+        f'join(tables: {{a: union(tables: [{", ".join(names)}]), b: front}}, on: ["key"])',
+        behind,
         'sort(columns: ["behind_min"], desc: true)',
-    )  # fmt: skip
+    )
 
 
 def dead_letters() -> str:
     """Return how many dead letters there were by topic and reason, by the broker's clock."""
     return pipe(
         points("dlq", ["reason"], within=f"range(start: -{DLQ_DAYS}d)", zone=False),
-        "map(fn: (r) => ({topic: r.topic, reason: r._value, n: 1}))", 'group(columns: ["topic", "reason"])',
-        'sum(column: "n")', "group()", 'sort(columns: ["n"], desc: true)',
-    )  # fmt: skip
+        "map(fn: (r) => ({topic: r.topic, reason: r._value, n: 1}))",
+        'group(columns: ["topic", "reason"])',
+        'sum(column: "n")',
+        "group()",
+        'sort(columns: ["n"], desc: true)',
+    )
 
 
 def newest_letters(limit: int = 20) -> str:
@@ -138,9 +163,11 @@ def newest_letters(limit: int = 20) -> str:
     return pipe(
         points("dlq", ["reason", "detail", "offset"], within=f"range(start: -{DLQ_DAYS}d)", zone=False),
         'pivot(rowKey: ["_time", "topic", "partition"], columnKey: ["_field"], valueColumn: "_value")',
-        'keep(columns: ["_time", "topic", "partition", "offset", "reason", "detail"])', "group()",
-        'sort(columns: ["_time"], desc: true)', f"limit(n: {limit})",
-    )  # fmt: skip
+        'keep(columns: ["_time", "topic", "partition", "offset", "reason", "detail"])',
+        "group()",
+        'sort(columns: ["_time"], desc: true)',
+        f"limit(n: {limit})",
+    )
 
 
 def forecast_sources() -> str:
@@ -149,9 +176,11 @@ def forecast_sources() -> str:
         points("forecasts", ["source", "model_id"], 'r.horizon_min == "${horizon}"'),
         'pivot(rowKey: ["_time", "target"], columnKey: ["_field"], valueColumn: "_value")',
         "map(fn: (r) => ({target: r.target, source: r.source, model_id: r.model_id, forecasts: 1}))",
-        'group(columns: ["target", "source", "model_id"])', 'sum(column: "forecasts")', "group()",
+        'group(columns: ["target", "source", "model_id"])',
+        'sum(column: "forecasts")',
+        "group()",
         'sort(columns: ["target", "forecasts"])',
-    )  # fmt: skip
+    )
 
 
 def alerts_of(codes: Sequence[str], limit: int = 20) -> str:
@@ -165,10 +194,14 @@ def alerts_of(codes: Sequence[str], limit: int = 20) -> str:
         "text: r.text}"
     )
     return pipe(
-        points("alerts", fields), 'pivot(rowKey: ["_time", "alert_id"], columnKey: ["_field"], valueColumn: "_value")',
-        f"filter(fn: (r) => {wanted})", f"map(fn: (r) => ({row}))", "group()", 'sort(columns: ["_time"], desc: true)',
+        points("alerts", fields),
+        'pivot(rowKey: ["_time", "alert_id"], columnKey: ["_field"], valueColumn: "_value")',
+        f"filter(fn: (r) => {wanted})",
+        f"map(fn: (r) => ({row}))",
+        "group()",
+        'sort(columns: ["_time"], desc: true)',
         f"limit(n: {limit})",
-    )  # fmt: skip
+    )
 
 
 def alert_count(codes: Sequence[str]) -> str:
@@ -182,18 +215,23 @@ def deviation() -> str:
         points("assets", ["power_mw", "planned_mw"]),
         'pivot(rowKey: ["_time", "asset_id"], columnKey: ["_field"], valueColumn: "_value")',
         "filter(fn: (r) => exists r.power_mw and exists r.planned_mw)",
-        "map(fn: (r) => ({_time: r._time, asset_id: r.asset_id, _value: r.power_mw - r.planned_mw}))", "group()",
-        'pivot(rowKey: ["_time"], columnKey: ["asset_id"], valueColumn: "_value")', 'sort(columns: ["_time"])',
-    )  # fmt: skip
+        "map(fn: (r) => ({_time: r._time, asset_id: r.asset_id, _value: r.power_mw - r.planned_mw}))",
+        "group()",
+        'pivot(rowKey: ["_time"], columnKey: ["asset_id"], valueColumn: "_value")',
+        'sort(columns: ["_time"])',
+    )
 
 
 def unavailable() -> str:
     """Return in how many slots each asset could not follow."""
     return pipe(
-        points("assets", ["available"]), 'group(columns: ["asset_id"])',
-        "map(fn: (r) => ({asset_id: r.asset_id, slots: if r._value then 0 else 1}))", 'group(columns: ["asset_id"])',
-        'sum(column: "slots")', "group()",
-    )  # fmt: skip
+        points("assets", ["available"]),
+        'group(columns: ["asset_id"])',
+        "map(fn: (r) => ({asset_id: r.asset_id, slots: if r._value then 0 else 1}))",
+        'group(columns: ["asset_id"])',
+        'sum(column: "slots")',
+        "group()",
+    )
 
 
 def rows_per_window(measurement: str, field: str) -> str:
@@ -205,35 +243,51 @@ def rows_per_window(measurement: str, field: str) -> str:
 def engines() -> str:
     """Return decisions by engine and window, one column per engine."""
     return wide(
-        points("decisions", ["engine"]), "map(fn: (r) => ({_time: r._time, engine: r._value, _value: 1}))",
-        'group(columns: ["engine"])', 'sort(columns: ["_time"])', SUM, by="engine",
-    )  # fmt: skip
+        points("decisions", ["engine"]),
+        "map(fn: (r) => ({_time: r._time, engine: r._value, _value: 1}))",
+        'group(columns: ["engine"])',
+        'sort(columns: ["_time"])',
+        SUM,
+        by="engine",
+    )
 
 
 def engine_counts() -> str:
     """Return decisions by engine over the range."""
     return pipe(
-        points("decisions", ["engine"]), "map(fn: (r) => ({engine: r._value, decisions: 1}))",
-        'group(columns: ["engine"])', 'sum(column: "decisions")', "group()", 'sort(columns: ["decisions"], desc: true)',
-    )  # fmt: skip
+        points("decisions", ["engine"]),
+        "map(fn: (r) => ({engine: r._value, decisions: 1}))",
+        'group(columns: ["engine"])',
+        'sum(column: "decisions")',
+        "group()",
+        'sort(columns: ["decisions"], desc: true)',
+    )
 
 
 def flagged_slots(limit: int = 20) -> str:
     """Return the newest slots in which a channel was not ok."""
     return pipe(
-        points("telemetry", ["quality"]), 'filter(fn: (r) => r._value != "{}")',
-        'keep(columns: ["_time", "_value"])', "group()", 'rename(columns: {_value: "quality"})',
-        'sort(columns: ["_time"], desc: true)', f"limit(n: {limit})",
-    )  # fmt: skip
+        points("telemetry", ["quality"]),
+        'filter(fn: (r) => r._value != "{}")',
+        'keep(columns: ["_time", "_value"])',
+        "group()",
+        'rename(columns: {_value: "quality"})',
+        'sort(columns: ["_time"], desc: true)',
+        f"limit(n: {limit})",
+    )
 
 
 def newest_rows(measurement: str, fields: Sequence[str], keep: Sequence[str], limit: int = 20) -> str:
     """Return the newest rows of a measurement as a table."""
     columns = ", ".join(f'"{name}"' for name in ("_time", *keep))
     return pipe(
-        points(measurement, fields), 'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")',
-        f"keep(columns: [{columns}])", "group()", 'sort(columns: ["_time"], desc: true)', f"limit(n: {limit})",
-    )  # fmt: skip
+        points(measurement, fields),
+        'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")',
+        f"keep(columns: [{columns}])",
+        "group()",
+        'sort(columns: ["_time"], desc: true)',
+        f"limit(n: {limit})",
+    )
 
 
 def counted(measurement: str, field: str, name: str, *tests: str) -> str:

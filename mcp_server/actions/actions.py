@@ -224,9 +224,12 @@ class Acts:
         verdict: dict[str, Any] = {}
         for attempt in range(round(HEARD_WITHIN_S / 0.25)):
             rows = self.context.store.read(
-                ORDERS, zone=order.zone, start=order.issued_at, end=order.issued_at + timedelta(seconds=1),
+                ORDERS,
+                zone=order.zone,
+                start=order.issued_at,
+                end=order.issued_at + timedelta(seconds=1),
                 filters={"order_id": order.order_id},
-            )  # fmt: skip
+            )
             verdict = next(iter(rows.dicts()), {})
             if verdict.get("verdict"):
                 break

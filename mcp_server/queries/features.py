@@ -78,7 +78,11 @@ def get_features(
         columns=["feature", "trained", "served", "unit", "rule", "inputs"],
         features=[
             [
-                one.name, one.trained, one.served, one.unit, one.rule,
+                one.name,
+                one.trained,
+                one.served,
+                one.unit,
+                one.rule,
                 [[i.name, " ".join(i.channels), i.value] for i in one.inputs],
             ]
             for one in shown
@@ -90,4 +94,4 @@ def get_features(
         },
         truncated=len(shown) < len(matching),
         hint=None if shown else "no feature has such a name; ask without names",
-    )  # fmt: skip
+    )

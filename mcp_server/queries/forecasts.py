@@ -16,8 +16,13 @@ BRIEF = ("q10", "q50", "q90")
 FLAT_SHARE = 0.001
 STEEPEST = 5
 STEP_COLUMNS = (
-    "horizon_min", "change_mw", "change_q10_mw", "change_q90_mw", "ramp_limit_mw", "probability_beyond_limit",
-)  # fmt: skip
+    "horizon_min",
+    "change_mw",
+    "change_q10_mw",
+    "change_q90_mw",
+    "ramp_limit_mw",
+    "probability_beyond_limit",
+)
 
 
 def get_forecast(

@@ -35,10 +35,15 @@ def workers(context: ReadContext) -> list[WorkerHealth]:
         if status is None:
             entries.append(
                 WorkerHealth(
-                    topology=name, state="absent", age_s=None, lag=None, processed=None, dead_letters=None,
+                    topology=name,
+                    state="absent",
+                    age_s=None,
+                    lag=None,
+                    processed=None,
+                    dead_letters=None,
                     last_slot=None,
                 )
-            )  # fmt: skip
+            )
             continue
         age_s = now_s - status["updated_at_s"]
         entries.append(

@@ -107,7 +107,11 @@ def _alerts(context: ReadContext, zone: str, slot: datetime | None) -> list[dict
     if slot is None:
         return []
     rows = context.store.read(
-        ALERTS, zone=zone, start=slot - timedelta(hours=24), filters={"severity": ("warning", "critical")},
-        order="desc", limit=500,
-    )  # fmt: skip
+        ALERTS,
+        zone=zone,
+        start=slot - timedelta(hours=24),
+        filters={"severity": ("warning", "critical")},
+        order="desc",
+        limit=500,
+    )
     return rows.dicts()

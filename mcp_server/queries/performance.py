@@ -18,10 +18,20 @@ Grouping = Literal["zone", "asset", "day"]
 
 MAX_GROUPS = 100
 COLUMNS = (
-    "zone", "slot", "asset_id", "currency",
-    "energy_mwh", "revenue", "wear_cost", "fuel_cost", "start_cost", "penalty", "penalty_no_action", "pnl",
+    "zone",
+    "slot",
+    "asset_id",
+    "currency",
+    "energy_mwh",
+    "revenue",
+    "wear_cost",
+    "fuel_cost",
+    "start_cost",
+    "penalty",
+    "penalty_no_action",
+    "pnl",
     "price_per_mwh",
-)  # fmt: skip
+)
 SUMMED = COLUMNS[4:-1]
 DEFAULT_DAYS = 7
 MAX_CAPTURED = 8

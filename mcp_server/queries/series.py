@@ -16,10 +16,20 @@ from vpp.store.sampling import bucket_start, bucket_width_s
 from vpp.store.tables import ASSETS, LEDGER, TELEMETRY, Table
 
 SeriesName = Literal[
-    "net_load_mw", "load_mw", "solar_mw", "wind_mw", "price_per_mwh", "frequency_hz",
-    "asset_power_mw", "asset_planned_mw", "asset_soc",
-    "pnl", "revenue", "penalty", "penalty_no_action",
-]  # fmt: skip
+    "net_load_mw",
+    "load_mw",
+    "solar_mw",
+    "wind_mw",
+    "price_per_mwh",
+    "frequency_hz",
+    "asset_power_mw",
+    "asset_planned_mw",
+    "asset_soc",
+    "pnl",
+    "revenue",
+    "penalty",
+    "penalty_no_action",
+]
 
 MAX_COLUMNS = 8
 MAX_ROWS = 200_000
@@ -110,9 +120,14 @@ def _read(
         raise QuestionError(f"{kind.column} is measured for the zone", hint="leave asset_id out, or ask for asset_*")
     names = [kind.table.time, kind.column] if not by_asset else [kind.table.time, "asset_id", kind.column]
     rows = context.store.read(
-        kind.table, zone=zone, start=window.start, end=window.end, columns=names, limit=MAX_ROWS,
+        kind.table,
+        zone=zone,
+        start=window.start,
+        end=window.end,
+        columns=names,
+        limit=MAX_ROWS,
         filters=None if asset_id is None else {"asset_id": asset_id},
-    )  # fmt: skip
+    )
     warnings = [f"only the first {MAX_ROWS} rows of the window were read"] if len(rows) == MAX_ROWS else []
     columns: dict[str, Column] = defaultdict(dict)
     if not by_asset:

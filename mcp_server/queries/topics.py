@@ -72,10 +72,16 @@ def peek_topic(context: ReadContext, name: str, start: str, key: str | None, lim
     last = limit if key is None else 20 * limit
     records = list(
         tail(
-            settings, topic, start=begin, last=last, key=key, timeout_s=min(timeout_s, 1.0), within_s=timeout_s,
+            settings,
+            topic,
+            start=begin,
+            last=last,
+            key=key,
+            timeout_s=min(timeout_s, 1.0),
+            within_s=timeout_s,
             limit=None if is_tail else limit + 1,
         )
-    )  # fmt: skip
+    )
     records.sort(key=lambda record: (record["timestamp"], record["partition"], record["offset"]))
     more = len(records) > limit
     records = records[-limit:] if is_tail else records[:limit]

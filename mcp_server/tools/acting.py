@@ -162,9 +162,11 @@ def _policy_order(
 ) -> Order:
     action = {"automatic": "release", "limit": "band", "keep_soc": "soc_target", "cancel": "cancel"}[policy]
     fields = {
-        "release": ("asset_ids",), "band": ("asset_ids", "min_mw", "max_mw"), "soc_target": ("asset_ids", "soc"),
+        "release": ("asset_ids",),
+        "band": ("asset_ids", "min_mw", "max_mw"),
+        "soc_target": ("asset_ids", "soc"),
         "cancel": ("cancels",),
-    }[action]  # fmt: skip
+    }[action]
     arguments = {name: wish[name] for name in fields}
     if action == "band" and not arguments["asset_ids"]:
         arguments["asset_ids"] = [asset.asset_id for asset in config.batteries]

@@ -280,9 +280,18 @@ class _Collector:
         inside = targets < len(values)
         actual = np.where(inside, values[np.minimum(targets, len(values) - 1)], np.nan).astype(np.float32)
         return Backtest(
-            zone, options, frame, origins, np.stack(self._quantiles), np.stack(self._mean), actual, values[at],
-            np.array(self._source), models, self._ramp_forecasts(),
-        )  # fmt: skip
+            zone,
+            options,
+            frame,
+            origins,
+            np.stack(self._quantiles),
+            np.stack(self._mean),
+            actual,
+            values[at],
+            np.array(self._source),
+            models,
+            self._ramp_forecasts(),
+        )
 
     def _ramp_forecasts(self) -> RampForecasts | None:
         if self._target is not Target.NET_LOAD:

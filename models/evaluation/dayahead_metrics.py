@@ -66,9 +66,16 @@ def backtest_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
 
     def run(convention: Convention, start: float) -> DayAheadRun:
         return run_day_ahead(
-            frame, zone, train_to=train_to, test_from=test_from, test_to=test_to, convention=convention,
-            refit_days=refit_days, settings=settings, progress=part_of(progress, start, start + 0.5),
-        )  # fmt: skip
+            frame,
+            zone,
+            train_to=train_to,
+            test_from=test_from,
+            test_to=test_to,
+            convention=convention,
+            refit_days=refit_days,
+            settings=settings,
+            progress=part_of(progress, start, start + 0.5),
+        )
 
     benchmark, blind = run("benchmark", 0.0), run("load_only", 0.5)
     beside = day_ahead_figures(blind, ())

@@ -192,9 +192,13 @@ def _verdict(
     )
     rival = "the fallback" if against == FALLBACK else against
     return PromotionVerdict(
-        bool(better) and not worse, f"{summary} (against {rival} on {days} days that neither has seen)", against,
-        begin, until, comparisons,
-    )  # fmt: skip
+        bool(better) and not worse,
+        f"{summary} (against {rival} on {days} days that neither has seen)",
+        against,
+        begin,
+        until,
+        comparisons,
+    )
 
 
 def daily_losses(challenger: Backtest, in_force: Backtest) -> tuple[Floats, Floats]:

@@ -86,10 +86,19 @@ def _tree_names(data: PriceSeries, shape: InputShape) -> list[str]:
     """Return names of the columns of ``boost_table``, and of the bias."""
     unit = max(1, 30 // shape.step_min) * shape.step_min
     names = [
-        "horizon", "profile's own forecast", "usual change to the target's slot", "usual spread at the target",
-        "time of day", "time of day", "weekday", "size of price swings", "usual price at the target",
-        "price a day before the target", "price two days before the target", "price a week before the target",
-    ]  # fmt: skip
+        "horizon",
+        "profile's own forecast",
+        "usual change to the target's slot",
+        "usual spread at the target",
+        "time of day",
+        "time of day",
+        "weekday",
+        "size of price swings",
+        "usual price at the target",
+        "price a day before the target",
+        "price two days before the target",
+        "price a week before the target",
+    ]
     for _ in data.published:
         names += ["published net load, change to the target", "published net load against usual days"]
     names += _level_names(shape)[1:]

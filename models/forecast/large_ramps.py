@@ -64,9 +64,17 @@ class LargeRamps:
         """
         self.renew(ring, index)
         _enter(
-            index, actual, self._steps[self.columns], self.columns, waiting.origin, waiting.now, waiting.quantiles,
-            self.sizes[self.columns], self._counts, self._keep,
-        )  # fmt: skip
+            index,
+            actual,
+            self._steps[self.columns],
+            self.columns,
+            waiting.origin,
+            waiting.now,
+            waiting.quantiles,
+            self.sizes[self.columns],
+            self._counts,
+            self._keep,
+        )
 
     def renew(self, ring: SlotRing, index: int) -> None:
         """Make the sizes anew where slot ``index`` begins a day for them."""

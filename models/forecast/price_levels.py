@@ -45,9 +45,17 @@ class PriceLevels:
             waiting: Forecasts that wait; one that was published (no width) moves nothing.
         """
         moved = _adapt(
-            index, price, steps, waiting.origin, waiting.by_model, waiting.quantiles, self.levels, self._gamma, _LEVELS,
+            index,
+            price,
+            steps,
+            waiting.origin,
+            waiting.by_model,
+            waiting.quantiles,
+            self.levels,
+            self._gamma,
+            _LEVELS,
             ADAPTING,
-        )  # fmt: skip
+        )
         self._moved = self._moved or moved > 0
 
     def record(self) -> bytes:

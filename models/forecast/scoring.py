@@ -63,9 +63,21 @@ def mature(
     if waiting.origin[first_row] == index - steps[0] and waiting.by_model[first_row]:
         waiting.set_first_error(first_row, float(actuals[-1] - waiting.mean[first_row, 0]))
     entered = enter_matured(
-        index, actuals, steps, waiting.origin, waiting.by_model, waiting.quantiles, waiting.mean, waiting.first_error,
-        residuals.slots[group], residuals.recent, residuals.levels, residuals.gamma, residuals.memory, LEVELS,
-    )  # fmt: skip
+        index,
+        actuals,
+        steps,
+        waiting.origin,
+        waiting.by_model,
+        waiting.quantiles,
+        waiting.mean,
+        waiting.first_error,
+        residuals.slots[group],
+        residuals.recent,
+        residuals.levels,
+        residuals.gamma,
+        residuals.memory,
+        LEVELS,
+    )
     if entered:
         residuals.touch(group)
 

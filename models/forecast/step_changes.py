@@ -104,9 +104,21 @@ class StepChanges:
             ramp_sd: Spread of the errors of differences at this time of day, shape (H,).
         """
         _enter(
-            index, self._past(ring, index), self._per_day, self._steps, self._gaps, waiting.origin, waiting.by_model,
-            waiting.mean, ramp_sd, self._sums, self._z, self._keep, self._gamma, _LEVELS,
-        )  # fmt: skip
+            index,
+            self._past(ring, index),
+            self._per_day,
+            self._steps,
+            self._gaps,
+            waiting.origin,
+            waiting.by_model,
+            waiting.mean,
+            ramp_sd,
+            self._sums,
+            self._z,
+            self._keep,
+            self._gamma,
+            _LEVELS,
+        )
         self._has_begun = True
 
     def _past(self, ring: SlotRing, index: int) -> Floats:

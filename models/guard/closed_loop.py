@@ -16,14 +16,35 @@ from vpp.numerics.compiled import kernel
 
 @kernel(error_model="numpy")
 def _run(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, published: Floats, supply: Floats, totals: Floats, context: Floats, first: int, begin: int,
-    end: int, shape: Shape, state: State, fit: Fit, own: Floats, out: Floats,
-) -> None:  # fmt: skip
+    window: Floats,
+    published: Floats,
+    supply: Floats,
+    totals: Floats,
+    context: Floats,
+    first: int,
+    begin: int,
+    end: int,
+    shape: Shape,
+    state: State,
+    fit: Fit,
+    own: Floats,
+    out: Floats,
+) -> None:
     for at in range(begin, end):
         judge(
-            window, published, supply[at], totals[at], context, at, first + at, shape, state, fit, own[at - begin],
+            window,
+            published,
+            supply[at],
+            totals[at],
+            context,
+            at,
+            first + at,
+            shape,
+            state,
+            fit,
+            own[at - begin],
             out[at - begin],
-        )  # fmt: skip
+        )
 
 
 def run_guard(part: GuardPart, series: Series, begin: int, end: int, buffer: Floats32) -> tuple[Floats, Floats]:
@@ -41,7 +62,18 @@ def run_guard(part: GuardPart, series: Series, begin: int, end: int, buffer: Flo
     """
     out, own = np.empty((end - begin, OUTPUTS)), np.empty((end - begin, MEMBERS))
     _run(
-        series.window, series.published, series.supply, series.totals, series.context, series.first, begin, end,
-        part.shape, view_state(buffer, part.shape), part.fit, own, out,
-    )  # fmt: skip
+        series.window,
+        series.published,
+        series.supply,
+        series.totals,
+        series.context,
+        series.first,
+        begin,
+        end,
+        part.shape,
+        view_state(buffer, part.shape),
+        part.fit,
+        own,
+        out,
+    )
     return out, own

@@ -118,11 +118,21 @@ class Layout:
         lags = sorted({1, 2, 3, 4, 6, 12, *(m // minutes for m in (120, 360, 720, 1440, 2880, 10080))} - {0})
         signs = [1.0 if c in (LOAD, NET_LOAD) else -1.0 for c in self.channels]
         return Shape(
-            row=np.array(row), ahead=np.array(steps), first=starts[:-1].copy(), middle=np.array(middle),
-            last=starts[1:] - 1, lags=np.array(lags), days=np.array(SEASON_DAYS), signs=np.array(signs),
-            per_day=per_day, groups=min(per_day, GROUPS), channels=len(self.channels), net=rows - 1,
-            horizons=len(ahead), companions=len(self.companions),
-        )  # fmt: skip
+            row=np.array(row),
+            ahead=np.array(steps),
+            first=starts[:-1].copy(),
+            middle=np.array(middle),
+            last=starts[1:] - 1,
+            lags=np.array(lags),
+            days=np.array(SEASON_DAYS),
+            signs=np.array(signs),
+            per_day=per_day,
+            groups=min(per_day, GROUPS),
+            channels=len(self.channels),
+            net=rows - 1,
+            horizons=len(ahead),
+            companions=len(self.companions),
+        )
 
 
 class State(NamedTuple):
@@ -160,12 +170,21 @@ def state_shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
     streams, ring = len(shape.row), int(shape.ahead.max()) + 1
     scaled = streams + 2
     return {
-        "waiting": (streams, ring), "trusted": (ring,), "late": (scaled, ring), "scale": (scaled, shape.groups),
-        "ratio": (scaled,), "bias": (shape.groups,), "gap_scale": (shape.groups,), "gap_ratio": (1,),
-        "gaps": (shape.per_day,), "recent": (2, VARIANCE_SLOTS), "companions": (max(shape.companions, 1), ring),
+        "waiting": (streams, ring),
+        "trusted": (ring,),
+        "late": (scaled, ring),
+        "scale": (scaled, shape.groups),
+        "ratio": (scaled,),
+        "bias": (shape.groups,),
+        "gap_scale": (shape.groups,),
+        "gap_ratio": (1,),
+        "gaps": (shape.per_day,),
+        "recent": (2, VARIANCE_SLOTS),
+        "companions": (max(shape.companions, 1), ring),
         "seen": (shape.channels, SEEN),
-        "patience": (2,), "quarantine": (QUARANTINE,),
-    }  # fmt: skip
+        "patience": (2,),
+        "quarantine": (QUARANTINE,),
+    }
 
 
 def view_state(buffer: Floats32, shape: Shape) -> State:

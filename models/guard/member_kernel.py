@@ -14,9 +14,29 @@ from vpp.numerics.arrays import Floats, Floats32
 from vpp.numerics.compiled import kernel
 
 (
-    NET_NEXT, NET_FAR, NET_VARIANCE, NEXT, FAR, VARIANCE, SHORT_VARIANCE, GAP, RAMP, GIVEN_SUPPLY, GIVEN_SUPPLY_FAR,
-    SECOND_NEXT, SECOND_MIDDLE, THIRD_NEXT, THIRD_MIDDLE, LEVEL_3, LEVEL_6, CHANGE_6, REPEAT, DAY_REPEAT, SLOW, BALANCE,
-) = range(22)  # fmt: skip
+    NET_NEXT,
+    NET_FAR,
+    NET_VARIANCE,
+    NEXT,
+    FAR,
+    VARIANCE,
+    SHORT_VARIANCE,
+    GAP,
+    RAMP,
+    GIVEN_SUPPLY,
+    GIVEN_SUPPLY_FAR,
+    SECOND_NEXT,
+    SECOND_MIDDLE,
+    THIRD_NEXT,
+    THIRD_MIDDLE,
+    LEVEL_3,
+    LEVEL_6,
+    CHANGE_6,
+    REPEAT,
+    DAY_REPEAT,
+    SLOW,
+    BALANCE,
+) = range(22)
 MEMBERS = 22
 ADDED, SINGLE, IDENTITY, PATIENT = range(4)
 DECKS = 4
@@ -198,9 +218,18 @@ def given_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 @kernel(error_model="numpy")
 def members(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, published: Floats, supply: Floats, totals: Floats, context: Floats, at: int, index: int,
-    shape: Shape, state: State, fit: Fit, out: Floats,
-) -> int:  # fmt: skip
+    window: Floats,
+    published: Floats,
+    supply: Floats,
+    totals: Floats,
+    context: Floats,
+    at: int,
+    index: int,
+    shape: Shape,
+    state: State,
+    fit: Fit,
+    out: Floats,
+) -> int:
     """Write the level of every member, NaN where it has none, and return the onset of the most likely ramp.
 
     Args:

@@ -33,10 +33,14 @@ class GuardPart:
         """Return the part as arrays and JSON values."""
         layout = self.layout
         meta = {
-            "format": FORMAT, "step_min": layout.step.minutes, "channels": layout.channels,
-            "published": layout.published, "companions": layout.companions, "balances": layout.balances,
+            "format": FORMAT,
+            "step_min": layout.step.minutes,
+            "channels": layout.channels,
+            "published": layout.published,
+            "companions": layout.companions,
+            "balances": layout.balances,
             "last": self.last,
-        }  # fmt: skip
+        }
         fitted = {f"fit_{name}": value for name, value in self.fit._asdict().items()}
         return {"meta": json.dumps(meta, sort_keys=True).encode(), "start": self.start, **fitted}
 
@@ -51,10 +55,12 @@ def guard_from_arrays(arrays: Mapping[str, Any]) -> GuardPart:
     if meta["format"] != FORMAT:
         raise ModelError(f"format {meta['format']} of the guard is not {FORMAT}", hint="train again: vpp train")
     layout = Layout(
-        Step(meta["step_min"]), tuple(meta["channels"]),
+        Step(meta["step_min"]),
+        tuple(meta["channels"]),
         tuple(None if terms is None else _terms(terms) for terms in meta["published"]),
-        tuple(meta["companions"]), tuple(_terms(terms) for terms in meta["balances"]),
-    )  # fmt: skip
+        tuple(meta["companions"]),
+        tuple(_terms(terms) for terms in meta["balances"]),
+    )
     shape = layout.shape()
     start = arrays["start"]
     if start.size != state_size(shape):

@@ -66,7 +66,7 @@ def aged_width(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 @kernel(error_model="numpy")
 def reference(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     window: Floats, supply: Floats, context: Floats, at: int, index: int, c: int, shape: Shape, state: State, fit: Fit
-) -> tuple[float, float, bool]:  # fmt: skip
+) -> tuple[float, float, bool]:
     """Return what channel ``c`` should be at the slot, with its standard deviation (MW), and whether a witness says so.
 
     The flying forecast; for the primary channel what the other supply of the zone says of its change, where that is a
@@ -109,9 +109,16 @@ def _is_published(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 @kernel(error_model="numpy")
 def agrees(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, published: Floats, supply: Floats, context: Floats, at: int, index: int, shape: Shape, state: State,
+    window: Floats,
+    published: Floats,
+    supply: Floats,
+    context: Floats,
+    at: int,
+    index: int,
+    shape: Shape,
+    state: State,
     fit: Fit,
-) -> bool:  # fmt: skip
+) -> bool:
     """Whether each suspect channel is near its flying forecast, its witness or the published forecast.
 
     Args:

@@ -26,9 +26,17 @@ PART_ROWS = 8192
 
 @kernel(error_model="numpy")
 def _inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, published: Floats, context: Floats, first: int, last: int, row: int, ahead: int, shape: Shape,
-    out: Floats, known: Bools,
-) -> None:  # fmt: skip
+    window: Floats,
+    published: Floats,
+    context: Floats,
+    first: int,
+    last: int,
+    row: int,
+    ahead: int,
+    shape: Shape,
+    out: Floats,
+    known: Bools,
+) -> None:
     for at in range(first, last):
         known[at - first] = fill_inputs(window, published, context, at, row, ahead, shape, out[at - first])
 

@@ -83,6 +83,10 @@ def series_of(layout: Layout, frame: pd.DataFrame, calendar: Calendar) -> Series
     totals = [combined(terms, values, slots) for terms in layout.balances]
     first = layout.step.index(frame.index[0].to_pydatetime())
     return Series(
-        first, window, published, context_of(calendar, first, first + slots + ahead, layout.shape().groups),
-        supply, np.stack(totals, axis=1) if totals else np.empty((slots, 0)),
-    )  # fmt: skip
+        first,
+        window,
+        published,
+        context_of(calendar, first, first + slots + ahead, layout.shape().groups),
+        supply,
+        np.stack(totals, axis=1) if totals else np.empty((slots, 0)),
+    )

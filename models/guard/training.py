@@ -13,6 +13,7 @@ from features.calendar import Calendar
 from models.guard.channel_kernel import Fit
 from models.guard.evidence import DWELL_HOURS, KNOTS, level_at, table_of
 from models.guard.layout import SEEN, Layout, Shape, State, new_buffer, view_state
+from models.guard.learning_kernel import learn
 from models.guard.member_kernel import (
     DECKS,
     FAR,
@@ -37,7 +38,6 @@ from models.guard.member_kernel import (
     score_of,
 )
 from models.guard.part import GuardPart
-from models.guard.quarantine_kernel import learn
 from models.guard.regression import Regressions
 from models.guard.series import Series, series_of
 from models.history import with_net_load
@@ -63,9 +63,17 @@ Progress = Callable[[float, str], None]
 
 @kernel(error_model="numpy")
 def _walk(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    series: tuple[Floats, Floats, Floats, Floats, Floats], first: int, begin: int, end: int, forecasts: Floats,
-    shape: Shape, state: State, fit: Fit, out: Floats, supply_rows: Floats,
-) -> None:  # fmt: skip
+    series: tuple[Floats, Floats, Floats, Floats, Floats],
+    first: int,
+    begin: int,
+    end: int,
+    forecasts: Floats,
+    shape: Shape,
+    state: State,
+    fit: Fit,
+    out: Floats,
+    supply_rows: Floats,
+) -> None:
     """Write the members of the slots ``begin`` to ``end`` with forecasts that were made before; nothing is replaced."""
     window, published, supply, totals, context = series
     for at in range(begin, end):
@@ -242,13 +250,23 @@ def _blank(
     tables = MEMBERS + DECKS
     mean, sd = regressions.scaling()
     return Fit(
-        mean=mean, sd=sd,
-        beta=beta, usable=usable, floor=floor, ramp=np.zeros((shape.horizons,) * 3), given=np.empty((2, 0)),
-        tolerance=np.array(tolerance), part=np.array(part).reshape(-1, shape.channels),
-        levels=np.zeros((tables, KNOTS)), evidence=np.zeros((tables, KNOTS)), tail=np.zeros((tables, 3)),
-        added=added, single=single,
-        offset=np.array(FINE_OFFSETS if layout.step.minutes < FINE_STEP_MIN else OFFSETS), alarm=np.array([np.inf]),
-    )  # fmt: skip
+        mean=mean,
+        sd=sd,
+        beta=beta,
+        usable=usable,
+        floor=floor,
+        ramp=np.zeros((shape.horizons,) * 3),
+        given=np.empty((2, 0)),
+        tolerance=np.array(tolerance),
+        part=np.array(part).reshape(-1, shape.channels),
+        levels=np.zeros((tables, KNOTS)),
+        evidence=np.zeros((tables, KNOTS)),
+        tail=np.zeros((tables, 3)),
+        added=added,
+        single=single,
+        offset=np.array(FINE_OFFSETS if layout.step.minutes < FINE_STEP_MIN else OFFSETS),
+        alarm=np.array([np.inf]),
+    )
 
 
 def _ramp_correlation(series: Series, forecasts: Floats, shape: Shape, first: int) -> Floats:

@@ -64,18 +64,39 @@ from vpp.messages.forecast import Cause
 from vpp.numerics.arrays import Floats, Floats32
 
 CODES = (
-    Cause.NONE, Cause.ATTACK_FORGED, Cause.ATTACK_REPLAYED, Cause.ATTACK_FROZEN, Cause.REGIME_CHANGE,
+    Cause.NONE,
+    Cause.ATTACK_FORGED,
+    Cause.ATTACK_REPLAYED,
+    Cause.ATTACK_FROZEN,
+    Cause.REGIME_CHANGE,
     Cause.SENSOR_FAULT,
-)  # fmt: skip
+)
 """Cause by the kernel's number."""
 
 EVIDENCE = {
-    NET_NEXT: "net_next", NET_FAR: "net_6h", NET_VARIANCE: "net_variance", NEXT: "next", FAR: "6h",
-    VARIANCE: "variance", SHORT_VARIANCE: "short_variance", GAP: "published", RAMP: "ramp", GIVEN_SUPPLY: "supply",
-    GIVEN_SUPPLY_FAR: "supply_6h", SECOND_NEXT: "second_next", SECOND_MIDDLE: "second_2h", THIRD_NEXT: "third_next",
-    THIRD_MIDDLE: "third_2h", LEVEL_3: "replay_3", LEVEL_6: "replay_6", CHANGE_6: "still", REPEAT: "repeat",
-    DAY_REPEAT: "day_repeat", SLOW: "drift", BALANCE: "balance",
-}  # fmt: skip
+    NET_NEXT: "net_next",
+    NET_FAR: "net_6h",
+    NET_VARIANCE: "net_variance",
+    NEXT: "next",
+    FAR: "6h",
+    VARIANCE: "variance",
+    SHORT_VARIANCE: "short_variance",
+    GAP: "published",
+    RAMP: "ramp",
+    GIVEN_SUPPLY: "supply",
+    GIVEN_SUPPLY_FAR: "supply_6h",
+    SECOND_NEXT: "second_next",
+    SECOND_MIDDLE: "second_2h",
+    THIRD_NEXT: "third_next",
+    THIRD_MIDDLE: "third_2h",
+    LEVEL_3: "replay_3",
+    LEVEL_6: "replay_6",
+    CHANGE_6: "still",
+    REPEAT: "repeat",
+    DAY_REPEAT: "day_repeat",
+    SLOW: "drift",
+    BALANCE: "balance",
+}
 """Name of each member's evidence in alerts."""
 
 SHOWN = 3

@@ -237,9 +237,18 @@ def fit_trees(rows: Floats32, target: Floats, weight: Floats, *, rounds: int, de
         seed: Of the subsampling.
     """
     parameters = {
-        "objective": "reg:squarederror", "eta": 0.06, "max_depth": depth, "subsample": 0.7, "colsample_bytree": 0.35,
-        "min_child_weight": 100, "max_bin": 64, "nthread": 1, "seed": seed, "tree_method": "hist", "verbosity": 0,
-    }  # fmt: skip
+        "objective": "reg:squarederror",
+        "eta": 0.06,
+        "max_depth": depth,
+        "subsample": 0.7,
+        "colsample_bytree": 0.35,
+        "min_child_weight": 100,
+        "max_bin": 64,
+        "nthread": 1,
+        "seed": seed,
+        "tree_method": "hist",
+        "verbosity": 0,
+    }
     matrix = xgb.QuantileDMatrix(rows, label=target, weight=weight, missing=np.nan, max_bin=64, nthread=1)
     booster = xgb.train(parameters, matrix, num_boost_round=rounds)
     return Trees(bytes(booster.save_raw("json")), rows.shape[1])

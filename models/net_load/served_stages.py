@@ -102,9 +102,22 @@ class ServedStages:
         out, late = first.copy(), self.later
         if late is not None:
             _add_later(
-                rows, derived, first, case, base, late.columns, late.ends, late.mean, late.sd, late.beta, late.ready,
-                late.wanted, late.on_base, late.share, out,
-            )  # fmt: skip
+                rows,
+                derived,
+                first,
+                case,
+                base,
+                late.columns,
+                late.ends,
+                late.mean,
+                late.sd,
+                late.beta,
+                late.ready,
+                late.wanted,
+                late.on_base,
+                late.share,
+                out,
+            )
         return out
 
 

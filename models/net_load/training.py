@@ -212,9 +212,18 @@ class NetLoadTrainer:
         letters = ["A", *sorted({letter for s in self._states for letter in s.stages.later})]
         stages = {letter: _stacked([s.stages for s in self._states], letter, spec) for letter in letters}
         return ServedNetLoad(
-            spec, stages, trees, scale, weight, widths.scale, widths.mean, widths.sd, widths.coefficients,
-            widths.tables, widths.errors,
-        )  # fmt: skip
+            spec,
+            stages,
+            trees,
+            scale,
+            weight,
+            widths.scale,
+            widths.mean,
+            widths.sd,
+            widths.coefficients,
+            widths.tables,
+            widths.errors,
+        )
 
     def _fit_extras(self, spec: FeatureSpec) -> Extras:
         assert self._trees is not None

@@ -65,9 +65,7 @@ class PriceTrainer:
         value_of = same if _young(self._values_at, until, VALUES_SERVE) else None
         value, margin = (None, None) if value_of is None else (value_of.value, value_of.margin)
         first = None if keep is None or same is None else same.first
-        self._part = fit_real_time(
-            rows, self._zone, keep=keep, keep_value=value, keep_margin=margin, keep_first=first
-        )  # fmt: skip
+        self._part = fit_real_time(rows, self._zone, keep=keep, keep_value=value, keep_margin=margin, keep_first=first)
         self._trees_at = self._trees_at if keep is not None else until
         self._values_at = self._values_at if value is not None else until
         return self._part

@@ -61,9 +61,14 @@ async def test_a_thousand_devices_at_one_second(tmp_path: Path) -> None:
     payload = msgspec.json.encode(DeviceReading(power_mw=0.5, soc=0.5, read_back_mw=0.5, sequence=1))
     with CommandJournal(tmp_path / "journal.sqlite") as journal:
         desk = GatewayDesk(
-            "bench", entries, journal=journal, clock=GatewayClock(), telemetry=producer, ledger=Kept(),
+            "bench",
+            entries,
+            journal=journal,
+            clock=GatewayClock(),
+            telemetry=producer,
+            ledger=Kept(),
             transmit=transmit,
-        )  # fmt: skip
+        )
         running = asyncio.create_task(desk.run(stop))
         await asyncio.sleep(0.1)
         cpu_s, began_s = time.process_time(), time.perf_counter()
@@ -81,11 +86,16 @@ async def test_a_thousand_devices_at_one_second(tmp_path: Path) -> None:
         start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
         setpoints = [
             Setpoint(
-                zone=entry.zone, slot=start, asset_id=entry.name, power_mw=0.5, valid_until=start + STEP,
-                decision_id="d", reason="",
+                zone=entry.zone,
+                slot=start,
+                asset_id=entry.name,
+                power_mw=0.5,
+                valid_until=start + STEP,
+                decision_id="d",
+                reason="",
             )
             for entry in entries
-        ]  # fmt: skip
+        ]
         offered_s = time.perf_counter()
         desk.setpoints(setpoints)
         await until(lambda: len(sent) == DEVICES)

@@ -47,9 +47,13 @@ def test_forecast_step_against_a_pass_through(world: World, carried: dict[str, l
     create_topics(forecasting)
     produce(forecasting, "telemetry", before)
     found = cost(
-        forecasting, "topologies.forecast", "forecast", len(told), start=len(before),
+        forecasting,
+        "topologies.forecast",
+        "forecast",
+        len(told),
+        start=len(before),
         then=lambda: produce(forecasting, "telemetry", after),
-    )  # fmt: skip
+    )
     step_us = found.cpu_us * len(after) / len(live)
     share = {form: cpu_us / max(step_us - compute_us, 1e-9) for form, cpu_us in passed.items()}
     RESULTS["forecast_step_cpu_us"] = {

@@ -22,9 +22,12 @@ MAY_IMPORT = {
 # The page asks the questions that agents ask and acts by the same rules, so it may use these rooms and no others.
 ONLY_ROOMS = {
     ("console", "mcp_server"): (
-        "mcp_server.queries", "mcp_server.answers", "mcp_server.actions.actions", "mcp_server.security.auth"
+        "mcp_server.queries",
+        "mcp_server.answers",
+        "mcp_server.actions.actions",
+        "mcp_server.security.auth",
     ),
-}  # fmt: skip
+}
 
 # Outside library -> the modules or packages of ours that may import it.
 ONLY_IN = {

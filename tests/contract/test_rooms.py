@@ -198,7 +198,10 @@ def test_a_circle_is_seen_and_one_for_types_alone_is_none() -> None:
     arrow = Module("vpp.a", "from vpp import b")
     back = "from vpp.c import name"
     assert Tree([arrow, Module("vpp.b", back), Module("vpp.c", "import vpp.a")]).circle() == [
-        "vpp.a", "vpp.b", "vpp.c", "vpp.a",
-    ]  # fmt: skip
+        "vpp.a",
+        "vpp.b",
+        "vpp.c",
+        "vpp.a",
+    ]
     for_types = Module("vpp.b", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {back}")
     assert Tree([arrow, for_types, Module("vpp.c", "import vpp.a")]).circle() == []

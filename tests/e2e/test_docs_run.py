@@ -90,9 +90,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     return here
 
 
-@pytest.mark.parametrize(
-    "block", [pytest.param(block, id=block.place) for block in BLOCKS if block.reason is None]
-)  # fmt: skip
+@pytest.mark.parametrize("block", [pytest.param(block, id=block.place) for block in BLOCKS if block.reason is None])
 def test_the_block_runs(shell: Shell, block: Block) -> None:
     for command in block.commands:
         shell.once(command)

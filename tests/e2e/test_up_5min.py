@@ -31,9 +31,22 @@ def test_a_day_with_drop_outs_runs_at_its_own_step(data_dir: Path, place: Place)
     first = datetime.fromisoformat(worst_day(path))
     day, after = first.date().isoformat(), (first + timedelta(days=1)).date().isoformat()
     done = place.vpp(
-        "up", "--source", str(path), "--zone", "GB", "--from", day, "--to", after, "--no-train", "--speed", "max",
-        "--until-done", "--json", timeout_s=400,
-    )  # fmt: skip
+        "up",
+        "--source",
+        str(path),
+        "--zone",
+        "GB",
+        "--from",
+        day,
+        "--to",
+        after,
+        "--no-train",
+        "--speed",
+        "max",
+        "--until-done",
+        "--json",
+        timeout_s=400,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     summary = json.loads(done.stdout)
     assert summary["slots"] == summary["forecasts"] == 288

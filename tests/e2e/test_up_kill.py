@@ -22,9 +22,18 @@ TABLES = ("telemetry", "forecasts", "bids", "setpoints", "assets", "ledger", "tr
 
 def arguments(data_dir: Path) -> list[str]:
     return [
-        "up", "--source", str(data_dir / "nem_5regions_30min_2025_2026.csv.gz"), "--from", "2025-07-05",
-        "--to", "2025-07-10", "--pulse", "0.12", "--until-done", "--json",
-    ]  # fmt: skip
+        "up",
+        "--source",
+        str(data_dir / "nem_5regions_30min_2025_2026.csv.gz"),
+        "--from",
+        "2025-07-05",
+        "--to",
+        "2025-07-10",
+        "--pulse",
+        "0.12",
+        "--until-done",
+        "--json",
+    ]
 
 
 def worker_pid(name: str, parent: int) -> int | None:

@@ -36,10 +36,23 @@ def month(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pla
     place = make_place(tmp_path_factory.mktemp("month"))
     recall_models(place)
     done = place.vpp(
-        "up", "--source", str(data_dir / FILE), "--zone", "GB",
-        "--from", "2022-01-01", "--to", "2022-02-01", "--speed", "max", "--until-done", "--refit", "none", "--json",
+        "up",
+        "--source",
+        str(data_dir / FILE),
+        "--zone",
+        "GB",
+        "--from",
+        "2022-01-01",
+        "--to",
+        "2022-02-01",
+        "--speed",
+        "max",
+        "--until-done",
+        "--refit",
+        "none",
+        "--json",
         timeout_s=580,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     keep_models(place)
     return place, json.loads(done.stdout)
@@ -84,9 +97,11 @@ def test_every_forecast_is_the_backtests_bit_for_bit(
     (model_id,) = {row["model_id"] for row in stored if row["source"] == "model"}
     feed = open_file(data_dir / FILE, names=("GB",), start=T0)
     run = replay_model(
-        feed.frame("GB", END + MAX_LEAD), feed.zones["GB"], BacktestOptions(target, T0, T0, END, None),
+        feed.frame("GB", END + MAX_LEAD),
+        feed.zones["GB"],
+        BacktestOptions(target, T0, T0, END, None),
         Registry(place.settings.models_dir).load(model_id),
-    )  # fmt: skip
+    )
     stored.sort(key=lambda row: (row["issued_at"], int(row["horizon_min"])))
     levels = np.array([[float(row[name]) for name in QUANTILE_NAMES] for row in stored], dtype=np.float32)
     np.testing.assert_array_equal(levels.reshape(run.quantiles.shape), run.quantiles)

@@ -49,9 +49,14 @@ def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
 
     first = LIVE + EVERY
     backtest = run_day_ahead(
-        feed.frame("Z", first + (DAYS + 3) * EVERY), zone, train_to=first, test_from=first,
-        test_to=first + DAYS * EVERY, convention="load_only", settings=SERVED,
-    )  # fmt: skip
+        feed.frame("Z", first + (DAYS + 3) * EVERY),
+        zone,
+        train_to=first,
+        test_from=first,
+        test_to=first + DAYS * EVERY,
+        convention="load_only",
+        settings=SERVED,
+    )
     before_auction = [f for f in streamed if f.slot.hour == 8]
     assert len(before_auction) == DAYS
     for day, forecast in enumerate(before_auction):

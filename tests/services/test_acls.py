@@ -50,11 +50,16 @@ def acls_of(calls: list[list[str]]) -> list[AclBinding]:
         pattern = ResourcePatternType.PREFIXED if prefixed else ResourcePatternType.LITERAL
         found += [
             AclBinding(
-                KINDS[kind], name, pattern, options["--allow-principal"], "*", AclOperation[one.upper()],
+                KINDS[kind],
+                name,
+                pattern,
+                options["--allow-principal"],
+                "*",
+                AclOperation[one.upper()],
                 AclPermissionType.ALLOW,
             )
             for one in options["--operation"].split(",")
-        ]  # fmt: skip
+        ]
     return found
 
 

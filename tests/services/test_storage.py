@@ -74,9 +74,15 @@ def send(settings: Settings, first: int, last: int) -> None:
         levels = {name: [float(index)] * len(HORIZONS) for name in QUANTILE_NAMES}
         curves = m.Quantiles(source="model", model_id="m1", **levels)
         forecast = m.Forecast(
-            zone="GB", slot=slot, step_min=30, observation=closed, horizon_min=HORIZONS, net_load=curves, price=curves,
+            zone="GB",
+            slot=slot,
+            step_min=30,
+            observation=closed,
+            horizon_min=HORIZONS,
+            net_load=curves,
+            price=curves,
             ramp_mw_per_min=None,
-        )  # fmt: skip
+        )
         producer.produce(f"{settings.topic_prefix}telemetry", m.encode(closed), "GB")
         producer.produce(f"{settings.topic_prefix}forecasts", m.encode(forecast), "GB")
         producer.poll(0)

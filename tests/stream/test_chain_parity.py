@@ -20,8 +20,17 @@ from vpp.store.export import export
 pytestmark = [pytest.mark.stream, pytest.mark.slow]
 
 TABLES = (
-    "telemetry", "forecasts", "bids", "setpoints", "assets", "ledger", "trades", "decisions", "alerts", "skill",
-)  # fmt: skip
+    "telemetry",
+    "forecasts",
+    "bids",
+    "setpoints",
+    "assets",
+    "ledger",
+    "trades",
+    "decisions",
+    "alerts",
+    "skill",
+)
 
 
 def content(store: Store, table: str) -> bytes:

@@ -69,9 +69,13 @@ def test_the_default_run_raises_no_false_alarm_in_48_hours(tmp_path: Path) -> No
     feed = open_feed(options, prepared.settings)
     outbox = Outbox(Chain(prepared.settings, dict(feed.zones).get))
     run = SourceRun(
-        options=options, feed=feed, outbox=outbox, checkpoint_path=tmp_path / "checkpoint.json", stop=Event(),
+        options=options,
+        feed=feed,
+        outbox=outbox,
+        checkpoint_path=tmp_path / "checkpoint.json",
+        stop=Event(),
         refit=Retraining(feed, prepared.settings, SIMULATION_START),
-    )  # fmt: skip
+    )
     run.run(SIMULATION_START)
     actual = {zone: net_load(feed, zone) for zone in prepared.zones}
     false = [alert.text for alert in outbox.alerts if alert.topic != "ramp" or not is_true(alert, actual[alert.zone])]

@@ -57,12 +57,17 @@ def test_a_hold_acts_at_once_and_foreign_assets_and_late_approvals_are_refused(p
                 approved_by="operator",
             )
             foreign = Order(
-                zone=ZONE, order_id="f1", action="target", principal="operator", reason="test", issued_at=now,
-                asset_ids=["no-such-asset"], power_mw=1.0, approved_by="operator",
-            )  # fmt: skip
-            release = Order(
-                zone=ZONE, order_id="r1", action="release", principal="agent", reason="test", issued_at=now
-            )  # fmt: skip
+                zone=ZONE,
+                order_id="f1",
+                action="target",
+                principal="operator",
+                reason="test",
+                issued_at=now,
+                asset_ids=["no-such-asset"],
+                power_mw=1.0,
+                approved_by="operator",
+            )
+            release = Order(zone=ZONE, order_id="r1", action="release", principal="agent", reason="test", issued_at=now)
             hour_ago = datetime.now(UTC) - timedelta(hours=1)
             word = Approval(order_digest(release), "boss", "operator", hour_ago, hour_ago + PLAN_LIFE)
             for order in (hold, foreign, approve(release, word, None)):

@@ -93,9 +93,13 @@ def test_drift_leads_to_a_retraining_that_says_so_and_weekly_versions_pass_the_g
     )
     run = SourceRun(
         options=SourceOptions(kind="simulate", zones=(ZONE,), step_min=60, end=END, speed=math.inf, refit_days=7.0),
-        feed=feed, outbox=outbox, checkpoint_path=tmp_path / "checkpoint.json", stop=Event(), refit=retraining,
+        feed=feed,
+        outbox=outbox,
+        checkpoint_path=tmp_path / "checkpoint.json",
+        stop=Event(),
+        refit=retraining,
         drift=retraining,
-    )  # fmt: skip
+    )
     run.run(SIMULATION_START)
 
     warned = [slot for _, slot in outbox.drifts(SIMULATION_START)]

@@ -17,9 +17,17 @@ HALF_HOUR = timedelta(minutes=30)
 ZONE = "Z"
 
 BATTERY = Battery(
-    asset_id="bat", energy_mwh=10.0, charge_mw=4.0, discharge_mw=4.0, charge_efficiency=0.8, discharge_efficiency=0.8,
-    soc_min=0.1, soc_max=0.9, soc_start=0.5, wear_cost_per_mwh=5.0,
-)  # fmt: skip
+    asset_id="bat",
+    energy_mwh=10.0,
+    charge_mw=4.0,
+    discharge_mw=4.0,
+    charge_efficiency=0.8,
+    discharge_efficiency=0.8,
+    soc_min=0.1,
+    soc_max=0.9,
+    soc_start=0.5,
+    wear_cost_per_mwh=5.0,
+)
 PEAKER = Peaker(asset_id="gas", capacity_mw=15.0, ramp_mw_per_h=16.0, fuel_cost_per_mwh=160.0, start_cost=50.0)
 LOAD = CurtailableLoad(asset_id="shed", capacity_mw=6.0, curtail_cost_per_mwh=300.0)
 
@@ -83,9 +91,16 @@ def actor_bid_at(index: int, net: list[float] | None = None, **given: Any) -> Ac
         **given,
     }
     return ActorBid(
-        zone=ZONE, slot=slot_at(index), step_min=30, net_mw=net, hedge=0.6, ramp_mw_per_min=0.0, source="model",
-        model_id="m1", **fields,
-    )  # fmt: skip
+        zone=ZONE,
+        slot=slot_at(index),
+        step_min=30,
+        net_mw=net,
+        hedge=0.6,
+        ramp_mw_per_min=0.0,
+        source="model",
+        model_id="m1",
+        **fields,
+    )
 
 
 def trader_bid_at(index: int, price: list[float] | None = None, **given: Any) -> TraderBid:
@@ -99,9 +114,15 @@ def trader_bid_at(index: int, price: list[float] | None = None, **given: Any) ->
         **given,
     }
     return TraderBid(
-        zone=ZONE, slot=slot_at(index), step_min=30, price_per_mwh=price, trust=1.0, source="model", model_id="m1",
+        zone=ZONE,
+        slot=slot_at(index),
+        step_min=30,
+        price_per_mwh=price,
+        trust=1.0,
+        source="model",
+        model_id="m1",
         **fields,
-    )  # fmt: skip
+    )
 
 
 def order_of(action: str, order_id: str = "o1", **given: Any) -> Order:

@@ -12,9 +12,15 @@ from vpp.fleet.schema import Market, Zone, default_zone
 
 TREES = TreeSettings(rounds=20, eta=0.2, window_days=120)
 QUICK = WalkSettings(
-    ridge=HourlyRidgeSettings(half_lives=(60.0,)), lasso_windows=(84,), stack=TREES, alone=TREES, history_days=100,
-    lasso_refit_days=14, history_refit_days=14, min_stack_days=20,
-)  # fmt: skip
+    ridge=HourlyRidgeSettings(half_lives=(60.0,)),
+    lasso_windows=(84,),
+    stack=TREES,
+    alone=TREES,
+    history_days=100,
+    lasso_refit_days=14,
+    history_refit_days=14,
+    min_stack_days=20,
+)
 SERVED = replace(QUICK, history_days=60, lasso_windows=(84, 200))
 
 

@@ -23,10 +23,18 @@ def free_port() -> int:
 def modbus_entry(map_name: str, port: int, name: str = "bat", **more: Any) -> DeviceEntry:
     """Return the entry of a device of 5 MW on loopback with quick times."""
     fields = {
-        "asset_id": None if "channel" in more else name, "zone": "Z", "gateway": "modbus", "nameplate_mw": 5.0,
-        "map": map_name, "address": f"127.0.0.1:{port}", "cycle_s": 0.1, "answer_s": 0.5, "settle_s": 1.5,
-        "heartbeat_s": 2.0, "grace_s": 1.0,
-    }  # fmt: skip
+        "asset_id": None if "channel" in more else name,
+        "zone": "Z",
+        "gateway": "modbus",
+        "nameplate_mw": 5.0,
+        "map": map_name,
+        "address": f"127.0.0.1:{port}",
+        "cycle_s": 0.1,
+        "answer_s": 0.5,
+        "settle_s": 1.5,
+        "heartbeat_s": 2.0,
+        "grace_s": 1.0,
+    }
     return DeviceEntry.model_validate({"name": name, **fields, **more})
 
 

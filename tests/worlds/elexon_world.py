@@ -52,9 +52,16 @@ class ElexonWorld:
         chance = random.Random(f"fuel {slot.isoformat()}")
         wind = self.wind_mw(slot)
         mix = {
-            "NUCLEAR": 4500, "WIND": wind, "BIOMASS": 2000 + chance.randint(-50, 50), "NPSHYD": 300, "COAL": 0,
-            "OIL": 0, "PS": chance.randint(-400, 400), "INTFR": 1500 + chance.randint(-300, 300), "INTNED": -200,
-        }  # fmt: skip
+            "NUCLEAR": 4500,
+            "WIND": wind,
+            "BIOMASS": 2000 + chance.randint(-50, 50),
+            "NPSHYD": 300,
+            "COAL": 0,
+            "OIL": 0,
+            "PS": chance.randint(-400, 400),
+            "INTFR": 1500 + chance.randint(-300, 300),
+            "INTNED": -200,
+        }
         return {**mix, "CCGT": self.demand_mw(slot) - sum(mix.values())}
 
     def demand_mw(self, slot: datetime) -> int:
@@ -81,9 +88,13 @@ class ElexonWorld:
             if published >= start:
                 for fuel, generation in self.generation_mw(slot).items():
                     yield {
-                        "dataset": "FUELHH", "publishTime": _text(published), "startTime": _text(slot),
-                        **_settlement(slot), "fuelType": fuel, "generation": generation,
-                    }  # fmt: skip
+                        "dataset": "FUELHH",
+                        "publishTime": _text(published),
+                        "startTime": _text(slot),
+                        **_settlement(slot),
+                        "fuelType": fuel,
+                        "generation": generation,
+                    }
             slot += HALF_HOUR
 
     def prices(self, day: date) -> Iterator[dict[str, Any]]:
@@ -96,10 +107,16 @@ class ElexonWorld:
                 price, created = self.revised[slot]
             if created <= self.now():
                 yield {
-                    **_settlement(slot), "startTime": _text(slot), "createdDateTime": _text(created),
-                    "systemSellPrice": price, "systemBuyPrice": price, "bsadDefaulted": False,
-                    "priceDerivationCode": "P", "reserveScarcityPrice": 0.0, "netImbalanceVolume": 100.0,
-                }  # fmt: skip
+                    **_settlement(slot),
+                    "startTime": _text(slot),
+                    "createdDateTime": _text(created),
+                    "systemSellPrice": price,
+                    "systemBuyPrice": price,
+                    "bsadDefaulted": False,
+                    "priceDerivationCode": "P",
+                    "reserveScarcityPrice": 0.0,
+                    "netImbalanceVolume": 100.0,
+                }
             slot += HALF_HOUR
 
     def demand_forecast(self, asked: datetime) -> Iterator[dict[str, Any]]:
@@ -111,10 +128,13 @@ class ElexonWorld:
             demand = round(self.demand_mw(slot) + 300 * _slow(f"load error {published.date()}", slot))
             for boundary, share in (("N", 1.0), ("B1", 0.1)):
                 yield {
-                    "publishTime": _text(published), "startTime": _text(slot), **_settlement(slot),
-                    "boundary": boundary, "nationalDemand": round((demand - 600) * share),
+                    "publishTime": _text(published),
+                    "startTime": _text(slot),
+                    **_settlement(slot),
+                    "boundary": boundary,
+                    "nationalDemand": round((demand - 600) * share),
                     "transmissionSystemDemand": round(demand * share),
-                }  # fmt: skip
+                }
             slot += HALF_HOUR
 
     def wind_forecast(self, asked: datetime) -> Iterator[dict[str, Any]]:
@@ -128,9 +148,11 @@ class ElexonWorld:
             start = first + timedelta(hours=hour)
             mean = (self.wind_mw(start) + self.wind_mw(start + HALF_HOUR)) / 2
             yield {
-                "publishTime": _text(published), "startTime": _text(start), **_settlement(start),
+                "publishTime": _text(published),
+                "startTime": _text(start),
+                **_settlement(start),
                 "generation": round(mean + 500 * _slow(f"wind error {published.date()}", start)),
-            }  # fmt: skip
+            }
 
 
 def _slow(name: str, slot: datetime) -> float:

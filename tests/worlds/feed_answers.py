@@ -79,9 +79,13 @@ def energy_charts(path: str, query: Query, now: datetime) -> Any:
     if path == "/public_power":
         times = quarters(start, min(end, now - HOUR))
         data = {
-            "Wind onshore": 12000.0, "Wind offshore": 3000.0, "Solar": 5000.0, "Fossil gas": 8000.0, "Load": 55000.0,
+            "Wind onshore": 12000.0,
+            "Wind offshore": 3000.0,
+            "Solar": 5000.0,
+            "Fossil gas": 8000.0,
+            "Load": 55000.0,
             "Residual load": 35000.0,
-        }  # fmt: skip
+        }
         series = [{"name": name, "data": [wave(at, mean, 1000.0) for at in times]} for name, mean in data.items()]
         return {"unix_seconds": [int(at.timestamp()) for at in times], "production_types": series, "deprecated": False}
     hours = quarters(start, min(end, now.replace(hour=22, minute=0, second=0, microsecond=0) + 24 * HOUR))[::4]
@@ -89,16 +93,22 @@ def energy_charts(path: str, query: Query, now: datetime) -> Any:
     if path == "/price":
         prices: list[float | None] = [wave(at, 90.0, 40.0) for at in hours]
         return {
-            "license_info": "CC BY 4.0", "unix_seconds": seconds, "price": prices, "unit": "EUR / MWh",
+            "license_info": "CC BY 4.0",
+            "unix_seconds": seconds,
+            "price": prices,
+            "unit": "EUR / MWh",
             "deprecated": False,
-        }  # fmt: skip
+        }
     if path == "/public_power_forecast":
         means = {"load": 54000.0, "solar": 5100.0, "wind_onshore": 11900.0, "wind_offshore": 3100.0}
         values = [wave(at, means[query["production_type"]], 1000.0) for at in hours]
         return {
-            "unix_seconds": seconds, "forecast_values": values, "production_type": query["production_type"],
-            "forecast_type": query["forecast_type"], "deprecated": False,
-        }  # fmt: skip
+            "unix_seconds": seconds,
+            "forecast_values": values,
+            "production_type": query["production_type"],
+            "forecast_type": query["forecast_type"],
+            "deprecated": False,
+        }
     return None
 
 
@@ -118,11 +128,13 @@ def octopus(path: str, query: Query, now: datetime) -> Any:
         pence = wave(first, 20.0, 8.0)
         rates.append(
             {
-                "value_exc_vat": round(pence / 1.05, 4), "value_inc_vat": pence,
+                "value_exc_vat": round(pence / 1.05, 4),
+                "value_inc_vat": pence,
                 "valid_from": f"{first:%Y-%m-%dT%H:%M:%SZ}",
-                "valid_to": f"{first + HOUR / 2:%Y-%m-%dT%H:%M:%SZ}", "payment_method": None,
+                "valid_to": f"{first + HOUR / 2:%Y-%m-%dT%H:%M:%SZ}",
+                "payment_method": None,
             }
-        )  # fmt: skip
+        )
         first += HOUR / 2
     return {"count": len(rates), "next": None, "previous": None, "results": rates[::-1]}
 
@@ -142,11 +154,14 @@ def open_meteo(path: str, query: Query, now: datetime) -> Any:
         }
         answers.append(
             {
-                "latitude": 51.5, "longitude": -0.1, "utc_offset_seconds": 0, "timezone": "GMT",
+                "latitude": 51.5,
+                "longitude": -0.1,
+                "utc_offset_seconds": 0,
+                "timezone": "GMT",
                 "hourly_units": {"time": "iso8601", **{n: units[n.removesuffix("_previous_day1")] for n in values}},
                 "hourly": {"time": [f"{at:%Y-%m-%dT%H:%M}" for at in hours], **values},
             }
-        )  # fmt: skip
+        )
     return answers if len(answers) > 1 else answers[0]
 
 
@@ -173,13 +188,17 @@ def entsoe(_path: str, query: Query, now: datetime) -> Any:
     series = [
         f"<TimeSeries>{f'<MktPSRType><psrType>{kind}</psrType></MktPSRType>' if kind else ''}"
         f"<{unit}>{'MWH' if is_price else 'MAW'}</{unit}><curveType>A03</curveType>"
-        + (f"<classificationSequence_AttributeInstanceComponent.position>{auction}"
-           "</classificationSequence_AttributeInstanceComponent.position>" if is_price else "")
+        + (
+            f"<classificationSequence_AttributeInstanceComponent.position>{auction}"
+            "</classificationSequence_AttributeInstanceComponent.position>"
+            if is_price
+            else ""
+        )
         + f"<Period><timeInterval><start>{start:%Y-%m-%dT%H:%MZ}</start><end>{end:%Y-%m-%dT%H:%MZ}</end></timeInterval>"
         f"<resolution>PT60M</resolution>{points}</Period></TimeSeries>"
         for kind in kinds
         for auction in ((1, 2) if is_price else (1,))
-    ]  # fmt: skip
+    ]
     name = "Publication_MarketDocument" if is_price else "GL_MarketDocument"
     return f'<?xml version="1.0"?><{name} xmlns="urn:entsoe">{"".join(series)}</{name}>'.encode()
 

@@ -14,9 +14,15 @@ BATTERY = Battery(
 )
 PEAKER = Peaker(asset_id="p", capacity_mw=15.0, ramp_mw_per_h=16.0, fuel_cost_per_mwh=160.0)
 COMMITTED = Peaker(
-    asset_id="u", capacity_mw=15.0, min_load_mw=5.0, ramp_mw_per_h=16.0, fuel_cost_per_mwh=160.0, start_cost=100.0,
-    min_run_min=90.0, start_time_min=30.0,
-)  # fmt: skip
+    asset_id="u",
+    capacity_mw=15.0,
+    min_load_mw=5.0,
+    ramp_mw_per_h=16.0,
+    fuel_cost_per_mwh=160.0,
+    start_cost=100.0,
+    min_run_min=90.0,
+    start_time_min=30.0,
+)
 LOAD = CurtailableLoad(asset_id="l", capacity_mw=6.0, curtail_cost_per_mwh=300.0)
 
 

@@ -39,10 +39,25 @@ from vpp.store.tables import FORECASTS, TELEMETRY
 LOOK_BACK = timedelta(days=MAX_DEPTH_DAYS + 3)
 LOOK_AHEAD = timedelta(days=3)
 
-_NO_UNIT = frozenset({
-    Op.RATIO, Op.CLEARNESS, Op.POSITION, Op.AHEAD_RATIO, Op.KNOWN, Op.WEEKDAY_IS, Op.NON_WORKDAY, Op.CALENDAR,
-    Op.SUN_CHANGE, Op.ANNUAL_SIN, Op.ANNUAL_COS, Op.DAY_SIN, Op.DAY_COS, Op.WEEK_SIN, Op.WEEK_COS,
-})  # fmt: skip
+_NO_UNIT = frozenset(
+    {
+        Op.RATIO,
+        Op.CLEARNESS,
+        Op.POSITION,
+        Op.AHEAD_RATIO,
+        Op.KNOWN,
+        Op.WEEKDAY_IS,
+        Op.NON_WORKDAY,
+        Op.CALENDAR,
+        Op.SUN_CHANGE,
+        Op.ANNUAL_SIN,
+        Op.ANNUAL_COS,
+        Op.DAY_SIN,
+        Op.DAY_COS,
+        Op.WEEK_SIN,
+        Op.WEEK_COS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +244,14 @@ def _spec(
 ) -> tuple[str | None, FeatureSpec]:
     """Return the model that forecast at a slot and its spec; without one, the spec that a training would use."""
     served_by = store.read(
-        FORECASTS, zone=zone.zone, start=at, end=at + timedelta(seconds=1),
-        filters={"target": Target.NET_LOAD.value, "source": "model"}, columns=("model_id",), limit=1,
-    ).values  # fmt: skip
+        FORECASTS,
+        zone=zone.zone,
+        start=at,
+        end=at + timedelta(seconds=1),
+        filters={"target": Target.NET_LOAD.value, "source": "model"},
+        columns=("model_id",),
+        limit=1,
+    ).values
     if served_by:
         try:
             part = Registry(settings.models_dir).load(str(served_by[0][0])).net_load

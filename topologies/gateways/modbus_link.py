@@ -69,9 +69,7 @@ class ModbusLink:
         host, _, port = self.entry.address.rpartition(":")
         if not host or not port.isdigit():
             raise ConfigError(f"{self.entry.name}: address {self.entry.address!r} is not host:port")
-        client = AsyncModbusTcpClient(
-            host, port=int(port), timeout=self.entry.answer_s, retries=0, reconnect_delay=0
-        )  # fmt: skip
+        client = AsyncModbusTcpClient(host, port=int(port), timeout=self.entry.answer_s, retries=0, reconnect_delay=0)
         if not await client.connect():
             raise UnreachableError(f"{self.entry.name}: {self.entry.address} does not answer")
         self._client = client
@@ -119,9 +117,7 @@ class ModbusLink:
             for kind, address, count in register_map.spans():
                 words = await self._read(kind, address, count)
                 registers |= {(kind, address + i): word for i, word in enumerate(words)}
-        reading = reading_of(
-            register_map, registers, nameplate_mw=self.entry.nameplate_mw, channel=self.entry.channel
-        )  # fmt: skip
+        reading = reading_of(register_map, registers, nameplate_mw=self.entry.nameplate_mw, channel=self.entry.channel)
         if self._ramp is None or self._ramp.at_mw == self._ramp.command.power_mw:
             self._written_mw = reading.read_back_mw
         return reading

@@ -109,7 +109,7 @@ class SimulatedMqttDevice:
         self.device.advance(now_s)
         accepted = self.device.take(
             setpoint.power_mw, now_s, sequence=setpoint.sequence, valid_for_s=setpoint.valid_for_s
-        )  # fmt: skip
+        )
         ack = AckPayload(sequence=setpoint.sequence, accepted=accepted, last=self.device.sequence)
         self._spawn(self._publish("ack", msgspec.json.encode(ack)))
 

@@ -21,11 +21,25 @@ Read = Callable[[int, int], Awaitable[list[int]]]
 """Reads holding registers: address, count."""
 
 _TYPES: dict[str, RegisterType] = {
-    "int16": "int16", "uint16": "uint16", "int32": "int32", "uint32": "uint32", "int64": "int64", "uint64": "uint64",
-    "acc16": "uint16", "acc32": "uint32", "acc64": "uint64", "enum16": "uint16", "enum32": "uint32",
-    "bitfield16": "uint16", "bitfield32": "uint32", "float32": "float32", "float64": "float64", "sunssf": "int16",
-    "count": "uint16", "raw16": "uint16",
-}  # fmt: skip
+    "int16": "int16",
+    "uint16": "uint16",
+    "int32": "int32",
+    "uint32": "uint32",
+    "int64": "int64",
+    "uint64": "uint64",
+    "acc16": "uint16",
+    "acc32": "uint32",
+    "acc64": "uint64",
+    "enum16": "uint16",
+    "enum32": "uint32",
+    "bitfield16": "uint16",
+    "bitfield32": "uint32",
+    "float32": "float32",
+    "float64": "float64",
+    "sunssf": "int16",
+    "count": "uint16",
+    "raw16": "uint16",
+}
 
 
 @cache

@@ -197,9 +197,11 @@ def _reach(run: CleanRun, options: RedTeamOptions) -> dict[str, dict[str, float]
         if usable:
             reached = reach(run, usable, hours, options.seed)
             reach_by_length[f"{hours} h"] = {
-                "reach_pct": round(reached.at_end_pct(), 2), "mean_pct": round(reached.mean_pct(), 2),
-                "alarmed_pct": round(100.0 * float(reached.alarmed.mean()), 1), "n": len(usable),
-            }  # fmt: skip
+                "reach_pct": round(reached.at_end_pct(), 2),
+                "mean_pct": round(reached.mean_pct(), 2),
+                "alarmed_pct": round(100.0 * float(reached.alarmed.mean()), 1),
+                "n": len(usable),
+            }
     return reach_by_length
 
 
@@ -242,9 +244,14 @@ def _verdicts(detection: Detection) -> dict[str, float]:
 
 
 def _money(  # noqa: PLR0917 - all of them say what is run
-    frame: pd.DataFrame, zone: Zone, run: CleanRun, base: int, attacks: Sequence[Attack], options: RedTeamOptions,
+    frame: pd.DataFrame,
+    zone: Zone,
+    run: CleanRun,
+    base: int,
+    attacks: Sequence[Attack],
+    options: RedTeamOptions,
     progress: Progress,
-) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:  # fmt: skip
+) -> tuple[dict[str, tuple[float, float]], dict[str, float]]:
     """Return mean money lost by attack, with the guard and without, and what the guard costs on clean data."""
     since = pd.Timestamp(options.train_to) - pd.Timedelta(days=MONEY_DAYS)
     parts, metadata = Trainer(zone, part_of(progress, 0.0, 0.3)).train(
@@ -253,9 +260,15 @@ def _money(  # noqa: PLR0917 - all of them say what is run
     full = identified(parts, metadata)
     served = assemble(parts, full)
     model = ServedModel(
-        served.model_id, served.sha256, served.zone, served.step_min, served.net_load, None, served.metadata,
+        served.model_id,
+        served.sha256,
+        served.zone,
+        served.step_min,
+        served.net_load,
+        None,
+        served.metadata,
         run.parts[0],
-    )  # fmt: skip
+    )
     bench = MoneyBench(zone, frame, model)
     per = max(len(run.starts) // options.money_n, 1)
     numbers = list(range(per // 2, len(run.starts), per))[: options.money_n]

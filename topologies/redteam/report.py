@@ -13,9 +13,17 @@ from models.evaluation.html_parts import page, write_files
 from topologies.redteam.bench import RedTeam
 
 _HEADS = (
-    "attack", "size %", "n", "found", "95 % interval", "first sample", "median min", "p90 min", "money lost",
+    "attack",
+    "size %",
+    "n",
+    "found",
+    "95 % interval",
+    "first sample",
+    "median min",
+    "p90 min",
+    "money lost",
     "without guard",
-)  # fmt: skip
+)
 
 
 def write_redteam_report(out: Path, done: RedTeam, command: str = "") -> list[Path]:
@@ -48,35 +56,52 @@ def redteam_html(done: RedTeam, command: str = "") -> str:
         f"False episodes on the clean test: {figures['false_episodes_per_week']} a week over {details['weeks']} weeks. "
         f"Totals metered apart: {escape(totals)}. Money: {escape(done.zone.market.currency)}, mean per attack."
     )
-    return page(title, [
-        f"<h1>{escape(title)}</h1>",
-        f"<p>{intro}</p>",
-        f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
-        "<h2>Attacks</h2>", _table(_HEADS, [_attack(row) for row in figures["attacks"]]),
-        "<h2>An attacker who knows the guard</h2>",
-        _table(("for", "bias at the end, % of net load", "mean bias %", "alarmed %", "n"), [
-            (name, row["reach_pct"], row["mean_pct"], row["alarmed_pct"], row["n"])
-            for name, row in details["reach"].items()
-        ]),
-        "<h2>Verdicts</h2>",
-        _table(("attack", "named"), [
-            (name, ", ".join(f"{code} {100 * share:.0f} %" for code, share in shares.items()))
-            for name, shares in details["verdicts"].items()
-        ]),
-        "<h2>Cost on clean data</h2>",
-        _table(("change", "%"), list(details.get("clean_cost", {}).items())),
-        "<h2>False episodes</h2>",
-        _table(("first slot", "deck"), [(row["slot"], row["deck"]) for row in details["false_episodes"]]),
-    ])  # fmt: skip
+    return page(
+        title,
+        [
+            f"<h1>{escape(title)}</h1>",
+            f"<p>{intro}</p>",
+            f"<p>Repeat it: <code>{escape(command)}</code></p>" if command else "",
+            "<h2>Attacks</h2>",
+            _table(_HEADS, [_attack(row) for row in figures["attacks"]]),
+            "<h2>An attacker who knows the guard</h2>",
+            _table(
+                ("for", "bias at the end, % of net load", "mean bias %", "alarmed %", "n"),
+                [
+                    (name, row["reach_pct"], row["mean_pct"], row["alarmed_pct"], row["n"])
+                    for name, row in details["reach"].items()
+                ],
+            ),
+            "<h2>Verdicts</h2>",
+            _table(
+                ("attack", "named"),
+                [
+                    (name, ", ".join(f"{code} {100 * share:.0f} %" for code, share in shares.items()))
+                    for name, shares in details["verdicts"].items()
+                ],
+            ),
+            "<h2>Cost on clean data</h2>",
+            _table(("change", "%"), list(details.get("clean_cost", {}).items())),
+            "<h2>False episodes</h2>",
+            _table(("first slot", "deck"), [(row["slot"], row["deck"]) for row in details["false_episodes"]]),
+        ],
+    )
 
 
 def _attack(row: dict[str, Any]) -> tuple[Any, ...]:
     low, high = wilson(row["tpr"], row["n"])
     return (
-        row["name"], row["size_pct"], row["n"], f"{100 * row['tpr']:.1f} %", f"{100 * low:.0f}-{100 * high:.0f}",
-        f"{100 * row['first_sample_tpr']:.1f} %", row["median_min"], row["p90_min"], row["money_lost"],
+        row["name"],
+        row["size_pct"],
+        row["n"],
+        f"{100 * row['tpr']:.1f} %",
+        f"{100 * low:.0f}-{100 * high:.0f}",
+        f"{100 * row['first_sample_tpr']:.1f} %",
+        row["median_min"],
+        row["p90_min"],
+        row["money_lost"],
         row["money_lost_unguarded"],
-    )  # fmt: skip
+    )
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -149,8 +149,13 @@ class Retraining:
         served = self._registry.save(parts, {**metadata, "cause": cause, "verdict": verdict.document()})
         log.info(
             "retrained zone=%s at=%s cause=%s model=%s promoted=%s: %s",
-            zone.zone, iso(now), cause, served.model_id, verdict.promote, verdict.reason,
-        )  # fmt: skip
+            zone.zone,
+            iso(now),
+            cause,
+            served.model_id,
+            verdict.promote,
+            verdict.reason,
+        )
         self._challengers[zone.zone] = served
         if verdict.promote:
             self._serving[zone.zone] = self._registry.promote(served.model_id)
@@ -185,9 +190,14 @@ def _promotion(
     model_id, sha256 = str(metadata["model_id"]), str(metadata["sha256"])
     log.info("in force zone=%s model=%s at=%s", zone.zone, model_id, iso(now))
     return Promotion(
-        zone=zone.zone, available_at=now, model_id=model_id, sha256=sha256, cause=cause, trained=trained,
+        zone=zone.zone,
+        available_at=now,
+        model_id=model_id,
+        sha256=sha256,
+        cause=cause,
+        trained=trained,
         verdict=verdict,
-    )  # fmt: skip
+    )
 
 
 def known_model(registry: Registry, zone: str, now: datetime) -> Mapping[str, Any] | None:

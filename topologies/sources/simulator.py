@@ -23,9 +23,16 @@ from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 
 CHANNELS = (
-    LOAD, SOLAR, WIND, PRICE, FREQUENCY, "temperature_c",
-    "load_forecast_da_mw", "solar_forecast_da_mw", "wind_forecast_da_mw",
-)  # fmt: skip
+    LOAD,
+    SOLAR,
+    WIND,
+    PRICE,
+    FREQUENCY,
+    "temperature_c",
+    "load_forecast_da_mw",
+    "solar_forecast_da_mw",
+    "wind_forecast_da_mw",
+)
 BLOCK_DAYS = 4
 DISPATCHABLE_MW = 10_400.0
 PLACES = {
@@ -34,14 +41,62 @@ PLACES = {
     "SIM_EAST": w.Climate("SIM_EAST", 51.5, 5200.0, 5000.0, 9800.0),
     "SIM_WEST": w.Climate("SIM_WEST", 50.5, 4200.0, 4200.0, 9700.0),
 }
-WORKDAY = np.array([
-    .67, .64, .62, .61, .62, .66, .75, .87, .94, .96, .97, .98,
-    .98, .96, .95, .94, .96, 1., 1., .97, .92, .86, .79, .72,
-])  # fmt: skip
-FREE_DAY = np.array([
-    .65, .61, .58, .57, .56, .57, .60, .65, .72, .79, .83, .86,
-    .86, .83, .80, .79, .81, .87, .90, .88, .84, .79, .73, .67,
-])  # fmt: skip
+WORKDAY = np.array(
+    [
+        0.67,
+        0.64,
+        0.62,
+        0.61,
+        0.62,
+        0.66,
+        0.75,
+        0.87,
+        0.94,
+        0.96,
+        0.97,
+        0.98,
+        0.98,
+        0.96,
+        0.95,
+        0.94,
+        0.96,
+        1.0,
+        1.0,
+        0.97,
+        0.92,
+        0.86,
+        0.79,
+        0.72,
+    ]
+)
+FREE_DAY = np.array(
+    [
+        0.65,
+        0.61,
+        0.58,
+        0.57,
+        0.56,
+        0.57,
+        0.60,
+        0.65,
+        0.72,
+        0.79,
+        0.83,
+        0.86,
+        0.86,
+        0.83,
+        0.80,
+        0.79,
+        0.81,
+        0.87,
+        0.90,
+        0.88,
+        0.84,
+        0.79,
+        0.73,
+        0.67,
+    ]
+)
 HOLIDAYS = frozenset({(1, 1), (5, 1), (10, 3), (12, 25), (12, 26)})
 
 

@@ -34,9 +34,15 @@ LOAD_DA = "load_forecast_da_mw"
 WIND_DA = "wind_forecast_da_mw"
 
 _CHANNEL_OF_FUEL = {
-    "WIND": WIND, "CCGT": "gas_mw", "OCGT": "gas_mw", "NUCLEAR": "nuclear_mw", "COAL": "coal_mw",
-    "PS": "pumped_storage_mw", "NPSHYD": "hydro_mw", "BIOMASS": "biomass_mw",
-}  # fmt: skip
+    "WIND": WIND,
+    "CCGT": "gas_mw",
+    "OCGT": "gas_mw",
+    "NUCLEAR": "nuclear_mw",
+    "COAL": "coal_mw",
+    "PS": "pumped_storage_mw",
+    "NPSHYD": "hydro_mw",
+    "BIOMASS": "biomass_mw",
+}
 _INTERCONNECTOR = "INT"
 FUEL_CHANNELS = (LOAD, *dict.fromkeys(_CHANNEL_OF_FUEL.values()), "interconnector_mw")
 

@@ -38,19 +38,27 @@ PRICE_HOUR = 13
 LOAD_FORECAST_HOUR, RENEWABLE_FORECAST_HOUR = 10, 18
 
 _COUNTRY_OF = {
-    "DE_LU": ("de", "DE-LU", "Europe/Berlin"), "AT": ("at", "AT", "Europe/Vienna"), "FR": ("fr", "FR", "Europe/Paris"),
-    "NL": ("nl", "NL", "Europe/Amsterdam"), "BE": ("be", "BE", "Europe/Brussels"), "CH": ("ch", "CH", "Europe/Zurich"),
-    "PL": ("pl", "PL", "Europe/Warsaw"), "CZ": ("cz", "CZ", "Europe/Prague"), "ES": ("es", "ES", "Europe/Madrid"),
+    "DE_LU": ("de", "DE-LU", "Europe/Berlin"),
+    "AT": ("at", "AT", "Europe/Vienna"),
+    "FR": ("fr", "FR", "Europe/Paris"),
+    "NL": ("nl", "NL", "Europe/Amsterdam"),
+    "BE": ("be", "BE", "Europe/Brussels"),
+    "CH": ("ch", "CH", "Europe/Zurich"),
+    "PL": ("pl", "PL", "Europe/Warsaw"),
+    "CZ": ("cz", "CZ", "Europe/Prague"),
+    "ES": ("es", "ES", "Europe/Madrid"),
     "PT": ("pt", "PT", "Europe/Lisbon"),
-}  # fmt: skip
+}
 """Zone to country, bidding zone and time zone."""
 _PARTS = {"Load": LOAD, "Solar": SOLAR, "Wind onshore": WIND, "Wind offshore": WIND}
 _ONSHORE, _OFFSHORE = "wind_onshore_forecast_da_mw", "wind_offshore_forecast_da_mw"
 _AT_SEA = ("DE_LU", "FR", "NL", "BE")
 _FORECASTS = {
-    "load": ("load_forecast_da_mw", LOAD_FORECAST_HOUR), "solar": ("solar_forecast_da_mw", RENEWABLE_FORECAST_HOUR),
-    "wind_onshore": (_ONSHORE, RENEWABLE_FORECAST_HOUR), "wind_offshore": (_OFFSHORE, RENEWABLE_FORECAST_HOUR),
-}  # fmt: skip
+    "load": ("load_forecast_da_mw", LOAD_FORECAST_HOUR),
+    "solar": ("solar_forecast_da_mw", RENEWABLE_FORECAST_HOUR),
+    "wind_onshore": (_ONSHORE, RENEWABLE_FORECAST_HOUR),
+    "wind_offshore": (_OFFSHORE, RENEWABLE_FORECAST_HOUR),
+}
 
 
 class _Series(msgspec.Struct):

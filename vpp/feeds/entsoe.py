@@ -20,12 +20,17 @@ from vpp.settings import FeedSettings
 HOST = "entsoe"
 _STEP_MIN = {"PT15M": 15, "PT30M": 30, "PT60M": 60, "PT1H": 60}
 _AREAS = {
-    "DE_LU": ("10Y1001A1001A82H", "Europe/Berlin"), "AT": ("10YAT-APG------L", "Europe/Vienna"),
-    "FR": ("10YFR-RTE------C", "Europe/Paris"), "NL": ("10YNL----------L", "Europe/Amsterdam"),
-    "BE": ("10YBE----------2", "Europe/Brussels"), "CH": ("10YCH-SWISSGRIDZ", "Europe/Zurich"),
-    "PL": ("10YPL-AREA-----S", "Europe/Warsaw"), "CZ": ("10YCZ-CEPS-----N", "Europe/Prague"),
-    "ES": ("10YES-REE------0", "Europe/Madrid"), "PT": ("10YPT-REN------W", "Europe/Lisbon"),
-}  # fmt: skip
+    "DE_LU": ("10Y1001A1001A82H", "Europe/Berlin"),
+    "AT": ("10YAT-APG------L", "Europe/Vienna"),
+    "FR": ("10YFR-RTE------C", "Europe/Paris"),
+    "NL": ("10YNL----------L", "Europe/Amsterdam"),
+    "BE": ("10YBE----------2", "Europe/Brussels"),
+    "CH": ("10YCH-SWISSGRIDZ", "Europe/Zurich"),
+    "PL": ("10YPL-AREA-----S", "Europe/Warsaw"),
+    "CZ": ("10YCZ-CEPS-----N", "Europe/Prague"),
+    "ES": ("10YES-REE------0", "Europe/Madrid"),
+    "PT": ("10YPT-REN------W", "Europe/Lisbon"),
+}
 _SOLAR, _ONSHORE, _OFFSHORE = "B16", "B19", "B18"
 _DOCUMENTS: dict[str, tuple[str, str, int | None, dict[str, str]]] = {
     "prices": ("A44", "", 13, {"": PRICE}),
@@ -33,10 +38,12 @@ _DOCUMENTS: dict[str, tuple[str, str, int | None, dict[str, str]]] = {
     "generation": ("A75", "A16", None, {_SOLAR: SOLAR, _ONSHORE: WIND, _OFFSHORE: WIND}),
     "load-forecast": ("A65", "A01", 10, {"": "load_forecast_da_mw"}),
     "renewable-forecast": (
-        "A69", "A01", 18,
+        "A69",
+        "A01",
+        18,
         {_SOLAR: "solar_forecast_da_mw", _ONSHORE: "wind_forecast_da_mw", _OFFSHORE: "wind_forecast_da_mw"},
     ),
-}  # fmt: skip
+}
 """Dataset to document type, process type, local hour of publication on the day before (None: an hour after the slot),
 and channel by production type."""
 
@@ -147,9 +154,11 @@ def _text(element: ElementTree.Element, name: str) -> str | None:
 
 def _asks(start: datetime, end: datetime, area: str, document: str, process: str, ahead: timedelta) -> Iterator[Ask]:
     domains = {
-        "A44": ("in_Domain", "out_Domain"), "A65": ("outBiddingZone_Domain",), "A69": ("in_Domain",),
+        "A44": ("in_Domain", "out_Domain"),
+        "A65": ("outBiddingZone_Domain",),
+        "A69": ("in_Domain",),
         "A75": ("in_Domain",),
-    }[document]  # fmt: skip
+    }[document]
     for first, until in spans(start, end, timedelta(days=28)):
         last = until + ahead if until == end else until
         params = {"documentType": document, **dict.fromkeys(domains, area)}

@@ -21,9 +21,17 @@ SHOWN_GAPS = 10
 SHOWN_SUSPECTS = 10
 SUSPECT_PEAKS = 3.0
 UNITS = (
-    ("_mw", "MW"), ("_mwh", "MWh"), ("_hz", "Hz"), ("_c", "°C"), ("_pct", "%"), ("_wm2", "W/m²"), ("_kmh", "km/h"),
-    ("_hpa", "hPa"), ("_per_mwh", "currency per MWh"), (":soc", "0-1"),
-)  # fmt: skip
+    ("_mw", "MW"),
+    ("_mwh", "MWh"),
+    ("_hz", "Hz"),
+    ("_c", "°C"),
+    ("_pct", "%"),
+    ("_wm2", "W/m²"),
+    ("_kmh", "km/h"),
+    ("_hpa", "hPa"),
+    ("_per_mwh", "currency per MWh"),
+    (":soc", "0-1"),
+)
 
 
 @dataclass(frozen=True, slots=True)

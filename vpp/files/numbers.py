@@ -16,11 +16,42 @@ import pandas as pd
 
 MISSING_MARKS = frozenset(
     {
-        "", "-", "--", "---", "\u2013", "\u2014", "?", ".", "..", "*", "n/a", "na", "n.a.", "n/e", "nan", "null",
-        "none", "nil", "k.a.", "<na>", "#n/a", "#na", "#n/v", "#nv", "#div/0!", "#value!", "#ref!", "#null!", "#num!",
-        "#wert!", "inf", "-inf", "infinity", "-infinity",
+        "",
+        "-",
+        "--",
+        "---",
+        "\u2013",
+        "\u2014",
+        "?",
+        ".",
+        "..",
+        "*",
+        "n/a",
+        "na",
+        "n.a.",
+        "n/e",
+        "nan",
+        "null",
+        "none",
+        "nil",
+        "k.a.",
+        "<na>",
+        "#n/a",
+        "#na",
+        "#n/v",
+        "#nv",
+        "#div/0!",
+        "#value!",
+        "#ref!",
+        "#null!",
+        "#num!",
+        "#wert!",
+        "inf",
+        "-inf",
+        "infinity",
+        "-infinity",
     }
-)  # fmt: skip
+)
 """Cells that mean missing everywhere, in lower case; a mapping adds its own."""
 
 _ALIKE = {" ": " \u00a0\u202f\u2009", "'": "'\u2019"}

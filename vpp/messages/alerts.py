@@ -54,13 +54,27 @@ class AlertCode(StrEnum):
     LATE_CORRECTION = "late_correction"
 
 
-EPISODES = frozenset({
-    AlertCode.RECORD_MISSING, AlertCode.MISSING, AlertCode.MISSING_MARK, AlertCode.OUT_OF_RANGE, AlertCode.FLAT,
-    AlertCode.SENSOR_FAULT, AlertCode.ATTACK_FORGED, AlertCode.ATTACK_REPLAYED, AlertCode.ATTACK_FROZEN,
-    AlertCode.REGIME_CHANGE, AlertCode.HOLD, AlertCode.BID_MISSING, AlertCode.REFLEX, AlertCode.ASSET_UNREACHABLE,
-    AlertCode.ASSET_DERATED, AlertCode.SOC_NOT_BELIEVED,
-    AlertCode.CAP_BREACH,
-})  # fmt: skip
+EPISODES = frozenset(
+    {
+        AlertCode.RECORD_MISSING,
+        AlertCode.MISSING,
+        AlertCode.MISSING_MARK,
+        AlertCode.OUT_OF_RANGE,
+        AlertCode.FLAT,
+        AlertCode.SENSOR_FAULT,
+        AlertCode.ATTACK_FORGED,
+        AlertCode.ATTACK_REPLAYED,
+        AlertCode.ATTACK_FROZEN,
+        AlertCode.REGIME_CHANGE,
+        AlertCode.HOLD,
+        AlertCode.BID_MISSING,
+        AlertCode.REFLEX,
+        AlertCode.ASSET_UNREACHABLE,
+        AlertCode.ASSET_DERATED,
+        AlertCode.SOC_NOT_BELIEVED,
+        AlertCode.CAP_BREACH,
+    }
+)
 """Codes of conditions that last until their alert has an end; the others speak of one moment."""
 
 

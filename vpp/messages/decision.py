@@ -137,9 +137,15 @@ class OrderVerdict(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
 
 
 NoteCode = Literal[
-    "soc_outside_band", "order_missed", "soc_target_missed", "fixed_power_missed", "order_energy_limited",
-    "search_ended", "no_solution", "words",
-]  # fmt: skip
+    "soc_outside_band",
+    "order_missed",
+    "soc_target_missed",
+    "fixed_power_missed",
+    "order_energy_limited",
+    "search_ended",
+    "no_solution",
+    "words",
+]
 
 
 class PlanNote(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -167,9 +167,16 @@ def _order(msg: m.Order) -> Iterator[Row]:
 
 def _order_state(msg: m.OrderState) -> Iterator[Row]:
     yield (
-        msg.zone, msg.at, msg.order_id, msg.stage.value, msg.number, msg.reason, msg.decision_id, msg.moved_mwh,
+        msg.zone,
+        msg.at,
+        msg.order_id,
+        msg.stage.value,
+        msg.number,
+        msg.reason,
+        msg.decision_id,
+        msg.moved_mwh,
         msg.lost,
-    )  # fmt: skip
+    )
 
 
 _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {

@@ -69,9 +69,13 @@ def arbitrage(
     source = source.model_copy(update={"step_min": step})
     around = source.neighbours or tuple(name for name in feed.info.zones if name != source.zone)
     frame = read_frame(
-        data, source.zone, mapping=mapping, end=end + timedelta(days=3), step_min=step,
+        data,
+        source.zone,
+        mapping=mapping,
+        end=end + timedelta(days=3),
+        step_min=step,
         neighbours=around if Mode(mode) is Mode.DAY_AHEAD else (),
-    )  # fmt: skip
+    )
     with progress(source.zone) as report:
         terms = Terms(power_mw, energy_mwh, round_trip, wear_per_mwh)
         run = run_arbitrage(frame, source, mode=Mode(mode), terms=terms, test_from=start, test_to=end, progress=report)

@@ -51,9 +51,15 @@ def live_attack(name: str, channel: str | None) -> Attack:
 
 
 def run_drill(
-    settings: Settings, attack: Attack, *, zone: str | None, hours: float, sign: int, seed: int,
+    settings: Settings,
+    attack: Attack,
+    *,
+    zone: str | None,
+    hours: float,
+    sign: int,
+    seed: int,
     say: Callable[[str], None],
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """Let the running source forge, wait until it is over, and return the guard's alerts since its first slot.
 
     Args:
@@ -82,9 +88,17 @@ def run_drill(
         what = "all channels" if attack.channel == ALL_CHANNELS else attack.channel
         say(f"{attack.name} on {what} of {place.zone} for {slots} slots")
         drill = Drill(
-            zone=place.zone, attack=attack.name, kind=attack.kind, size_pct=attack.size_pct, channel=attack.channel,
-            lag=attack.lag, noise_pct=attack.noise_pct, slots=slots, sign=sign, seed=seed,
-        )  # fmt: skip
+            zone=place.zone,
+            attack=attack.name,
+            kind=attack.kind,
+            size_pct=attack.size_pct,
+            channel=attack.channel,
+            lag=attack.lag,
+            noise_pct=attack.noise_pct,
+            slots=slots,
+            sign=sign,
+            seed=seed,
+        )
         write_drill(path, drill)
         try:
             return _watched(store, settings, place, slots, say)

@@ -67,9 +67,15 @@ def forecast(
             days = 1.0 if refit is None else parse_days(refit)
             refit_days = None if days is None else max(int(days), 1)
             figures, auctions = backtest_day_ahead(
-                frame, source, train_to=fit_end, test_from=start, test_to=end, refit_days=refit_days, compare=beside,
+                frame,
+                source,
+                train_to=fit_end,
+                test_from=start,
+                test_to=end,
+                refit_days=refit_days,
+                compare=beside,
                 progress=report,
-            )  # fmt: skip
+            )
             worst = worst_day_ahead_days(auctions)
         else:
             from models.evaluation.backtest import BacktestOptions, run_backtest
@@ -115,18 +121,28 @@ def _render_ramps(ramps: dict[str, Any]) -> None:
     columns = ("hours", "share", "brier", "brier_climatology", "csi", "csi_by_median", "pod", "far")
     rows = [
         [
-            name, row["share"], row["brier"], row["brier_climatology"], row["by_probability"]["csi"],
-            row["by_median"]["csi"], row["by_probability"]["pod"], row["by_probability"]["far"],
+            name,
+            row["share"],
+            row["brier"],
+            row["brier_climatology"],
+            row["by_probability"]["csi"],
+            row["by_median"]["csi"],
+            row["by_probability"]["pod"],
+            row["by_probability"]["far"],
         ]
         for name, row in ramps["large"].items()
-    ]  # fmt: skip
+    ]
     table("Large ramps", columns, rows)
     steepest = ramps["steepest"]
     shown = ("n", "stated_mw", "came_mw", "wrong_sign", "mae")
-    table("Steepest step of a forecast", ("by", *shown), [
-        ["its own forecast", *(steepest[name] for name in shown)],
-        ["difference of medians", *(steepest["by_difference"][name] for name in shown)],
-    ])  # fmt: skip
+    table(
+        "Steepest step of a forecast",
+        ("by", *shown),
+        [
+            ["its own forecast", *(steepest[name] for name in shown)],
+            ["difference of medians", *(steepest["by_difference"][name] for name in shown)],
+        ],
+    )
     steps = ramps["steps"]
     out.print(
         f"steps: mae {steps['mae']}, of the differences of medians {steps['mae_by_difference']}, "

@@ -88,9 +88,16 @@ def redteam(
 
 
 def _live(
-    name: str, channel: str | None, zone: str | None, hours: float, sign: int, seed: int, *, as_json: bool,
+    name: str,
+    channel: str | None,
+    zone: str | None,
+    hours: float,
+    sign: int,
+    seed: int,
+    *,
+    as_json: bool,
     common: Common,
-) -> None:  # fmt: skip
+) -> None:
     from console.cli.backtests.drill import live_attack, run_drill
 
     rows = run_drill(

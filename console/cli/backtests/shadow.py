@@ -53,10 +53,15 @@ def shadow(
         other = _shadow(live, changes or [], beside)
         with progress(name) as report:
             comparison = compare(
-                store, live, other, policies=policy, clearing=CLEARINGS[clearing],
+                store,
+                live,
+                other,
+                policies=policy,
+                clearing=CLEARINGS[clearing],
                 tell=lambda share: report(share, "replayed"),
-                start=None if start is None else parse_time(start), end=None if end is None else parse_time(end),
-            )  # fmt: skip
+                start=None if start is None else parse_time(start),
+                end=None if end is None else parse_time(end),
+            )
     document = {
         "zone": name,
         "currency": live.market.currency,

@@ -55,9 +55,15 @@ def features(
     at = None if when in {"", "latest"} else parse_time(when)
     with open_store(settings, read_only=True) as store:
         computed = feature_table(
-            settings, store, configured, at, horizon_min=horizon, names=feature or (),
-            history_slots=round(HISTORY / configured.step.delta) if history else 0, feed=feed,
-        )  # fmt: skip
+            settings,
+            store,
+            configured,
+            at,
+            horizon_min=horizon,
+            names=feature or (),
+            history_slots=round(HISTORY / configured.step.delta) if history else 0,
+            feed=feed,
+        )
     answer(document(computed), as_json=json, render=_render)
 
 

@@ -64,11 +64,17 @@ def _table(lines: list[OrderLine]) -> None:
 
 def _cells(line: OrderLine) -> list[Any]:
     return [
-        line.order_id, line.zone, _asked(line), ", ".join(line.asset_ids) or "all",
+        line.order_id,
+        line.zone,
+        _asked(line),
+        ", ".join(line.asset_ids) or "all",
         None if line.starts_at is None else iso(line.starts_at),
         None if line.expires_at is None else iso(line.expires_at),
-        line.stage, line.stage_reason, line.principal, line.lost,
-    ]  # fmt: skip
+        line.stage,
+        line.stage_reason,
+        line.principal,
+        line.lost,
+    ]
 
 
 def _asked(line: OrderLine) -> str:
@@ -76,7 +82,14 @@ def _asked(line: OrderLine) -> str:
 
 
 def _show(line: OrderLine) -> None:
-    pairs({**dict(zip(("order_id", "zone", "order", "assets", "from", "to"), _cells(line)[:6], strict=True)),
-           "reason": line.reason, "by": line.principal, "approved_by": line.approved_by,
-           "moved_mwh": line.moved_mwh, "lost": line.lost})  # fmt: skip
+    pairs(
+        {
+            **dict(zip(("order_id", "zone", "order", "assets", "from", "to"), _cells(line)[:6], strict=True)),
+            "reason": line.reason,
+            "by": line.principal,
+            "approved_by": line.approved_by,
+            "moved_mwh": line.moved_mwh,
+            "lost": line.lost,
+        }
+    )
     table("life", ("at", "state", "why"), [(iso(step.at), step.stage, step.reason) for step in line.life])

@@ -111,9 +111,15 @@ def release(zone: str, *, reason: Reason, asset: Assets = None, common: Common =
 def _order(settings: Settings, zone: str, action: str, reason: str, assets: list[str] | None) -> None:
     with _book(settings) as book:
         order: Order = operator_order(
-            book.store, zone, action, principal=_user(), reason=reason, now=book.now(), key=book.key,
+            book.store,
+            zone,
+            action,
+            principal=_user(),
+            reason=reason,
+            now=book.now(),
+            key=book.key,
             asset_ids=assets or [],
-        )  # fmt: skip
+        )
         book.send(order)
     say(f"{action} of {', '.join(order.asset_ids) or 'the whole fleet'} in {zone} sent as {order.order_id}")
 

@@ -57,9 +57,16 @@ def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
     title, detail = _words(code, alerts, channels)
     act = ACTIONS.get(code) if severity != "info" else None
     return AlarmLine(
-        severity, first["topic"], slot, title, detail, is_open(first, moment.now or slot), act, channels,
+        severity,
+        first["topic"],
+        slot,
+        title,
+        detail,
+        is_open(first, moment.now or slot),
+        act,
+        channels,
         first["ended_at"],
-    )  # fmt: skip
+    )
 
 
 def _channels(alert: Mapping[str, Any]) -> list[str]:

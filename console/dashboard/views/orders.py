@@ -271,9 +271,12 @@ def _step(state: str, text: str) -> dict[str, Any]:
 def audit(moment: Moment) -> list[dict[str, Any]]:
     """Return the newest acts on the zone; ``run`` marks rows whose time is the run's clock."""
     rows = moment.context.store.read(
-        AUDIT, zone=[moment.zone, "all"], order="desc", limit=AUDIT_ROWS * 3,
+        AUDIT,
+        zone=[moment.zone, "all"],
+        order="desc",
+        limit=AUDIT_ROWS * 3,
         columns=("at", "principal", "action", "verdict", "audit_id"),
-    ).dicts()  # fmt: skip
+    ).dicts()
     acts = [row for row in rows if not row["action"].startswith("mcp:")]
     return [
         {
@@ -294,9 +297,14 @@ def _act_words(action: str, verdict: str) -> str:
         return "admitted" if verdict == "accepted" else verdict
     act = action.removeprefix("plan:")
     return {
-        "propose": "proposed", "approve": "approved", "reject": "rejected", "execute": "sent", "hold": "sent a hold",
-        "release": "sent a release", "ask": "asked a person",
-    }.get(act, act)  # fmt: skip
+        "propose": "proposed",
+        "approve": "approved",
+        "reject": "rejected",
+        "execute": "sent",
+        "hold": "sent a hold",
+        "release": "sent a release",
+        "ask": "asked a person",
+    }.get(act, act)
 
 
 def horizon(starts: Sequence[datetime], step: timedelta) -> str:

@@ -47,11 +47,19 @@ def zones(context: ReadContext) -> dict[str, Any]:
     )
     lines = [
         _line(
-            context.config(name), name, newest.get(name), last,
-            telemetry[name], delivered[name], ledger[name], setpoints[name], alerts[name], decisions[name],
+            context.config(name),
+            name,
+            newest.get(name),
+            last,
+            telemetry[name],
+            delivered[name],
+            ledger[name],
+            setpoints[name],
+            alerts[name],
+            decisions[name],
         )
         for name in names
-    ]  # fmt: skip
+    ]
     return {"zones": lines, "totals": _totals(lines), "now": _end(telemetry, last)}
 
 
@@ -92,10 +100,11 @@ def _line(
         plant[row["slot"]] += row["power_mw"] or 0.0
     telemetry = sorted(telemetry, key=lambda row: row["slot"])
     imports = [
-        None if row["net_load_mw"] is None or row["slot"] not in plant
+        None
+        if row["net_load_mw"] is None or row["slot"] not in plant
         else round(row["net_load_mw"] * factor - plant[row["slot"]], 3)
         for row in telemetry
-    ]  # fmt: skip
+    ]
     newest = telemetry[-1] if telemetry else {}
     grid = imports[-1] if imports and newest.get("slot") == last else None
     step = _step(telemetry)

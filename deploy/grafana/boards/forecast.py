@@ -29,20 +29,48 @@ def _reliability() -> list[Placed]:
     horizon = 'r.horizon_min == "${horizon}"'
     price = q.lines("skill", ["mae", "mae_persistence"], 'r.target == "price"', horizon)
     return [
-        (12, 8, chart("Price error at $horizon min, trailing window", "Mean absolute error of the median.", [price],
-                      PER_MWH)),
         (
-            12, 8,
-            chart("Price coverage of the 90 % band at $horizon min", "Share of actuals inside; 86 to 94 % is in order.",
-                  [q.lines("skill", ["coverage_90"], 'r.target == "price"', horizon)], SHARE, bounds=(0, 1)),
+            12,
+            8,
+            chart(
+                "Price error at $horizon min, trailing window", "Mean absolute error of the median.", [price], PER_MWH
+            ),
         ),
-    ]  # fmt: skip
+        (
+            12,
+            8,
+            chart(
+                "Price coverage of the 90 % band at $horizon min",
+                "Share of actuals inside; 86 to 94 % is in order.",
+                [q.lines("skill", ["coverage_90"], 'r.target == "price"', horizon)],
+                SHARE,
+                bounds=(0, 1),
+            ),
+        ),
+    ]
 
 
 def _sources() -> list[Placed]:
     return [
-        (12, 8, table("Forecasts by source and model", "`model`, or the named fallback, and the model's id.",
-                      q.forecast_sources(), COUNT)),
-        (12, 8, table("Alarms of the forecast step", "Ramps ahead, jumps, lost skill, intervals that are too narrow.",
-                      q.alerts_of(ALARMS), COUNT, overrides=[override("_time", unit=TIME)])),
-    ]  # fmt: skip
+        (
+            12,
+            8,
+            table(
+                "Forecasts by source and model",
+                "`model`, or the named fallback, and the model's id.",
+                q.forecast_sources(),
+                COUNT,
+            ),
+        ),
+        (
+            12,
+            8,
+            table(
+                "Alarms of the forecast step",
+                "Ramps ahead, jumps, lost skill, intervals that are too narrow.",
+                q.alerts_of(ALARMS),
+                COUNT,
+                overrides=[override("_time", unit=TIME)],
+            ),
+        ),
+    ]

@@ -25,21 +25,63 @@ def guard() -> Panel:
 
 def _episodes() -> list[Placed]:
     return [
-        (6, 8, number("Episodes in range", "Faults, attacks and changes of regime that the guard named.",
-                      q.alert_count(VERDICTS), COUNT, steps=((None, "text"), (1, "orange")))),
-        (18, 8, table("Verdicts", "What the guard named, of which channel, with which effect and until when.",
-                      q.alerts_of(VERDICTS), COUNT,
-                      overrides=[override("_time", unit=TIME)])),
-    ]  # fmt: skip
+        (
+            6,
+            8,
+            number(
+                "Episodes in range",
+                "Faults, attacks and changes of regime that the guard named.",
+                q.alert_count(VERDICTS),
+                COUNT,
+                steps=((None, "text"), (1, "orange")),
+            ),
+        ),
+        (
+            18,
+            8,
+            table(
+                "Verdicts",
+                "What the guard named, of which channel, with which effect and until when.",
+                q.alerts_of(VERDICTS),
+                COUNT,
+                overrides=[override("_time", unit=TIME)],
+            ),
+        ),
+    ]
 
 
 def _channels() -> list[Placed]:
     ahead = q.forecast_ahead("net_load", ("q05", "q50", "q95"))
     return [
-        (12, 9, chart("Channels as they were stored", "MW; a channel that stands still or repeats itself is suspect.",
-                      [q.lines("telemetry", list(CHANNELS))], MW)),
-        (12, 9, chart("Net load and the forecast made $horizon min before", "A value far outside is evidence.",
-                      [q.lines("telemetry", ["net_load_mw"]), ahead], MW)),
-        (24, 8, table("Slots with a flag", "Newest slots in which a channel was not ok, with why.", q.flagged_slots(),
-                      COUNT, overrides=[override("_time", unit=TIME)])),
-    ]  # fmt: skip
+        (
+            12,
+            9,
+            chart(
+                "Channels as they were stored",
+                "MW; a channel that stands still or repeats itself is suspect.",
+                [q.lines("telemetry", list(CHANNELS))],
+                MW,
+            ),
+        ),
+        (
+            12,
+            9,
+            chart(
+                "Net load and the forecast made $horizon min before",
+                "A value far outside is evidence.",
+                [q.lines("telemetry", ["net_load_mw"]), ahead],
+                MW,
+            ),
+        ),
+        (
+            24,
+            8,
+            table(
+                "Slots with a flag",
+                "Newest slots in which a channel was not ok, with why.",
+                q.flagged_slots(),
+                COUNT,
+                overrides=[override("_time", unit=TIME)],
+            ),
+        ),
+    ]

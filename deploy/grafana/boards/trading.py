@@ -17,23 +17,75 @@ def trading() -> Panel:
 
 def _trades() -> list[Placed]:
     return [
-        (6, 5, number("Revenue of trades", "Sold less bought, in the zone's currency.",
-                      q.total(q.points("trades", ["revenue"]), "revenue"), MONEY)),
-        (18, 5, table("Trades by asset", "Sums of energy (MWh, each trade positive) and revenue over the range.",
-                      q.sums("trades", ["energy_mwh", "revenue"]), MWH)),
-        (12, 9, chart("Energy traded by asset", "MWh of each window, bought or sold, positive.",
-                      [q.wide(q.points("trades", ["energy_mwh"]), q.SUM, by="asset_id")], MWH, draw="step",
-                      stacked=True)),
-        (12, 9, chart("Price of trades", "Actual price of what was traded.",
-                      [q.wide(q.points("trades", ["price_per_mwh"]), q.MEAN, by="asset_id")], PER_MWH, draw="step")),
-    ]  # fmt: skip
+        (
+            6,
+            5,
+            number(
+                "Revenue of trades",
+                "Sold less bought, in the zone's currency.",
+                q.total(q.points("trades", ["revenue"]), "revenue"),
+                MONEY,
+            ),
+        ),
+        (
+            18,
+            5,
+            table(
+                "Trades by asset",
+                "Sums of energy (MWh, each trade positive) and revenue over the range.",
+                q.sums("trades", ["energy_mwh", "revenue"]),
+                MWH,
+            ),
+        ),
+        (
+            12,
+            9,
+            chart(
+                "Energy traded by asset",
+                "MWh of each window, bought or sold, positive.",
+                [q.wide(q.points("trades", ["energy_mwh"]), q.SUM, by="asset_id")],
+                MWH,
+                draw="step",
+                stacked=True,
+            ),
+        ),
+        (
+            12,
+            9,
+            chart(
+                "Price of trades",
+                "Actual price of what was traded.",
+                [q.wide(q.points("trades", ["price_per_mwh"]), q.MEAN, by="asset_id")],
+                PER_MWH,
+                draw="step",
+            ),
+        ),
+    ]
 
 
 def _money() -> list[Placed]:
     return [
-        (12, 9, chart("Revenue of trades, added up", "In the zone's currency; corrections count where they settle.",
-                      [q.cumulated(["revenue"], by="asset_id", measurement="trades")], MONEY, draw="step")),
-        (12, 9, chart("Costs and revenue, added up", "pnl = revenue - wear - fuel - start - penalty.",
-                      [q.cumulated(list(COSTS))], MONEY, draw="step")),
+        (
+            12,
+            9,
+            chart(
+                "Revenue of trades, added up",
+                "In the zone's currency; corrections count where they settle.",
+                [q.cumulated(["revenue"], by="asset_id", measurement="trades")],
+                MONEY,
+                draw="step",
+            ),
+        ),
+        (
+            12,
+            9,
+            chart(
+                "Costs and revenue, added up",
+                "pnl = revenue - wear - fuel - start - penalty.",
+                [q.cumulated(list(COSTS))],
+                MONEY,
+                draw="step",
+            ),
+        ),
         (24, 8, table("Ledger in range", "Sums by asset, in the zone's currency.", q.money_table(COSTS), MONEY)),
-    ]  # fmt: skip
+    ]

@@ -155,9 +155,12 @@ def table_of(frame: pd.DataFrame, zone: Zone) -> DayTable:
     first = int(frame.index[0].timestamp()) // (60 * step_min)
     days = (int(frame.index[0].timestamp()) // 86400 - 1, int(frame.index[-1].timestamp()) // 86400 + 2)
     return day_table(
-        frame_columns(frame), first_index=first, step_min=step_min, time_zone=zone.time_zone,
+        frame_columns(frame),
+        first_index=first,
+        step_min=step_min,
+        time_zone=zone.time_zone,
         holidays=holiday_numbers(zone, *days),
-    )  # fmt: skip
+    )
 
 
 def as_known(table: DayTable, convention: Convention) -> DayTable:

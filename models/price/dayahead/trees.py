@@ -35,10 +35,18 @@ class TreeSettings:
     def parameters(self) -> dict[str, object]:
         """Return XGBoost's parameters; one thread, so that the same rows give the same trees."""
         return {
-            "objective": self.objective, "eta": self.eta, "max_depth": self.depth, "colsample_bytree": self.columns,
-            "subsample": self.rows, "min_child_weight": self.min_child, "max_bin": self.bins, "tree_method": "hist",
-            "nthread": 1, "seed": 0, "verbosity": 0,
-        }  # fmt: skip
+            "objective": self.objective,
+            "eta": self.eta,
+            "max_depth": self.depth,
+            "colsample_bytree": self.columns,
+            "subsample": self.rows,
+            "min_child_weight": self.min_child,
+            "max_bin": self.bins,
+            "tree_method": "hist",
+            "nthread": 1,
+            "seed": 0,
+            "verbosity": 0,
+        }
 
 
 def fit_trees(values: Floats, goal: Floats, settings: TreeSettings) -> Trees:

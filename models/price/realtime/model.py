@@ -117,7 +117,7 @@ class RealTimePart:
         known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
         forecast = PriceForecast(
             name, quantiles, mean, shape.horizon_min, known, experts, slopes, margins, takes_levels=name == MODEL
-        )  # fmt: skip
+        )
         return with_published(forecast, known)
 
     def _bank(self, bank: list[LevelRows]) -> dict[str, Floats]:

@@ -95,10 +95,18 @@ def fit_next(data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, 
         weight = 0.5 ** (age / member.half_life_days)
         matrix = xgb.QuantileDMatrix(table, label=goal, weight=weight, max_bin=64, nthread=1)
         parameters = {
-            "objective": "reg:squarederror", "eta": 0.05, "max_depth": member.depth, "subsample": 0.7,
-            "colsample_bytree": 0.5, "min_child_weight": member.min_child, "max_bin": 64, "tree_method": "hist",
-            "nthread": 1, "seed": 1, "verbosity": 0,
-        }  # fmt: skip
+            "objective": "reg:squarederror",
+            "eta": 0.05,
+            "max_depth": member.depth,
+            "subsample": 0.7,
+            "colsample_bytree": 0.5,
+            "min_child_weight": member.min_child,
+            "max_bin": 64,
+            "tree_method": "hist",
+            "nthread": 1,
+            "seed": 1,
+            "verbosity": 0,
+        }
         booster = xgb.train(parameters, matrix, num_boost_round=member.rounds)
         fitted.append(Trees(bytes(booster.save_raw("json")), table.shape[1]))
     return NextModel(Ensembles(tuple(fitted)))

@@ -49,9 +49,13 @@ class LevelRows:
     def take(self, keep: Bools) -> LevelRows:
         """Return the rows where ``keep`` is true."""
         return LevelRows(
-            self.features[keep], self.base[keep], self.spread[keep], self.scale[keep], self.block[keep],
+            self.features[keep],
+            self.base[keep],
+            self.spread[keep],
+            self.scale[keep],
+            self.block[keep],
             self.origins[keep],
-        )  # fmt: skip
+        )
 
 
 class ProfileBank(NamedTuple):
@@ -188,10 +192,20 @@ def _fill(  # noqa: PLR0913, PLR0917 - a compiled kernel takes arguments by posi
             if np.isnan(profiles.scale[k]):
                 continue
             level_row(
-                series.prices, series.sides, series.slots, t, profiles.base[k], profiles.scale[k],
-                profiles.side_base[k], profiles.side_scale[k], bank.caps[k], lookback.lags, lookback.means,
-                lookback.side_means, rows.features[k, row],
-            )  # fmt: skip
+                series.prices,
+                series.sides,
+                series.slots,
+                t,
+                profiles.base[k],
+                profiles.scale[k],
+                profiles.side_base[k],
+                profiles.side_scale[k],
+                bank.caps[k],
+                lookback.lags,
+                lookback.means,
+                lookback.side_means,
+                rows.features[k, row],
+            )
             for h in range(steps.size):
                 s = series.slots[t + steps[h]]
                 rows.base[k, row, h] = profiles.base[k, s]

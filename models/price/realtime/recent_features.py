@@ -46,9 +46,21 @@ def trail_columns(data: PriceSeries, rows: LevelRows, shape: InputShape) -> Floa
     count += len(_ERROR_LAGS) + of_error.size if with_error else 0
     out = np.empty((rows.origins.size, count), dtype=np.float32)
     _fill(
-        data.prices, data.sides, data.flows, error, rows.origins, rows.base, rows.scale, _DAY // data.step_min, widths,
-        of_sides, of_flows, len(_ERROR_LAGS), of_error, out,
-    )  # fmt: skip
+        data.prices,
+        data.sides,
+        data.flows,
+        error,
+        rows.origins,
+        rows.base,
+        rows.scale,
+        _DAY // data.step_min,
+        widths,
+        of_sides,
+        of_flows,
+        len(_ERROR_LAGS),
+        of_error,
+        out,
+    )
     return out
 
 

@@ -125,10 +125,18 @@ def fit_value(
     table = _table(data, rows, level, shape, anchors)
     matrix = xgb.QuantileDMatrix(table, label=goal[:, 0], weight=weight, max_bin=64, nthread=1)
     parameters = {
-        "objective": "reg:squarederror", "eta": settings.eta, "max_depth": settings.depth, "subsample": 0.7,
-        "colsample_bytree": settings.columns, "min_child_weight": settings.min_child, "max_bin": 64,
-        "tree_method": "hist", "nthread": 1, "seed": 1, "verbosity": 0,
-    }  # fmt: skip
+        "objective": "reg:squarederror",
+        "eta": settings.eta,
+        "max_depth": settings.depth,
+        "subsample": 0.7,
+        "colsample_bytree": settings.columns,
+        "min_child_weight": settings.min_child,
+        "max_bin": 64,
+        "tree_method": "hist",
+        "nthread": 1,
+        "seed": 1,
+        "verbosity": 0,
+    }
     fitted = []
     for k in range(at.size):
         matrix.set_label(goal[:, k])

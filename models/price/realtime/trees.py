@@ -51,10 +51,18 @@ class BoostSettings:
     def parameters(self) -> dict[str, object]:
         """Return XGBoost's parameters; one thread and a fixed seed."""
         return {
-            "objective": "reg:squarederror", "eta": self.eta, "max_depth": self.depth, "subsample": 0.7,
-            "colsample_bytree": self.columns, "min_child_weight": self.min_child, "max_bin": 64, "tree_method": "hist",
-            "nthread": 1, "seed": 1, "verbosity": 0,
-        }  # fmt: skip
+            "objective": "reg:squarederror",
+            "eta": self.eta,
+            "max_depth": self.depth,
+            "subsample": 0.7,
+            "colsample_bytree": self.columns,
+            "min_child_weight": self.min_child,
+            "max_bin": 64,
+            "tree_method": "hist",
+            "nthread": 1,
+            "seed": 1,
+            "verbosity": 0,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +130,24 @@ def boost_table(data: PriceSeries, rows: LevelRows, level: Floats, steps: Ints, 
     shared = shared_columns(data, rows)
     out = np.empty((rows.origins.size * anchors.size, _OWN + 2 * len(data.published) + shared), dtype=np.float32)
     _fill_table(
-        data.prices, data.sides, data.published, data.known, data.minutes, data.step_min, rows.origins, rows.features,
-        rows.base, rows.spread, rows.scale, level, steps, anchors, RECENT_UNITS, SIDE_UNITS, out,
-    )  # fmt: skip
+        data.prices,
+        data.sides,
+        data.published,
+        data.known,
+        data.minutes,
+        data.step_min,
+        rows.origins,
+        rows.features,
+        rows.base,
+        rows.spread,
+        rows.scale,
+        level,
+        steps,
+        anchors,
+        RECENT_UNITS,
+        SIDE_UNITS,
+        out,
+    )
     return out
 
 

@@ -6,9 +6,16 @@ from features.feature_spec import Op
 from vpp.domain import NET_LOAD, Step
 
 GB = [
-    NET_LOAD, "load_mw", "solar_mw", "wind_mw", "embedded_wind_mw", "national_demand_forecast_da_mw",
-    "transmission_wind_forecast_da_mw", "embedded_wind_forecast_da_mw", "solar_forecast_da_mw",
-]  # fmt: skip
+    NET_LOAD,
+    "load_mw",
+    "solar_mw",
+    "wind_mw",
+    "embedded_wind_mw",
+    "national_demand_forecast_da_mw",
+    "transmission_wind_forecast_da_mw",
+    "embedded_wind_forecast_da_mw",
+    "solar_forecast_da_mw",
+]
 
 
 def test_the_table_holds_the_basic_features() -> None:

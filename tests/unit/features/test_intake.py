@@ -259,7 +259,7 @@ def device_tick(second: int, power: float | None, soc: float = 0.5, outcome: str
     reading = AssetReading(power_mw=power, soc=soc, available=True, outcome=outcome)
     return Observation(
         zone="Z", slot=T0 + timedelta(seconds=second), values={}, assets={"bat": reading}, duration_s=1.0
-    )  # fmt: skip
+    )
 
 
 def test_readings_of_assets_close_nothing_and_join_their_slot_as_a_mean() -> None:

@@ -110,10 +110,16 @@ def test_one_bad_reading_does_not_widen_the_range() -> None:
 
 @pytest.mark.parametrize(
     ("channel", "value"),
-    [("price_per_mwh", 15_000.0), ("price_per_mwh", -1_500.0), ("price_per_mwh", -9999.0),
-     ("load_forecast_da_mw", -9999.0),
-     ("solar_forecast_da_mw", 1e6), ("temperature_forecast_d1_c", -9999.0), ("FR:price_per_mwh", 9999.0)],
-)  # fmt: skip
+    [
+        ("price_per_mwh", 15_000.0),
+        ("price_per_mwh", -1_500.0),
+        ("price_per_mwh", -9999.0),
+        ("load_forecast_da_mw", -9999.0),
+        ("solar_forecast_da_mw", 1e6),
+        ("temperature_forecast_d1_c", -9999.0),
+        ("FR:price_per_mwh", 9999.0),
+    ],
+)
 def test_a_published_fault_is_missing_as_an_observed_one_and_counted(channel: str, value: float) -> None:
     of = zone()
     good = 20.0

@@ -53,9 +53,10 @@ def test_a_battery_keeps_its_band_and_balances_energy(
         assert -battery.charge_mw <= given.power_mw <= battery.discharge_mw
         assert min(battery.soc_min, state.soc) <= given.soc <= max(battery.soc_max, state.soc)
         moved = (
-            given.power_mw / battery.discharge_efficiency if given.power_mw > 0
+            given.power_mw / battery.discharge_efficiency
+            if given.power_mw > 0
             else given.power_mw * battery.charge_efficiency
-        )  # fmt: skip
+        )
         assert given.soc * battery.energy_mwh == pytest.approx(
             state.soc * battery.energy_mwh - moved * hours, abs=1e-9 * max(1.0, battery.energy_mwh)
         )

@@ -18,9 +18,10 @@ PLAN = {"plan_id": "p1", "outcome": "ready", "cost_change": 40.0, "currency": "G
 PEAK = [500.0] * 8 + [700.0] * 4 + [500.0] * 4
 STEP_COLUMNS = ["slot", "horizon_min", "change_mw", "change_q10_mw", "change_q90_mw"]
 NO_RAMP = {
-    "ramp_limit_mw": 300.0, "columns": STEP_COLUMNS,
+    "ramp_limit_mw": 300.0,
+    "columns": STEP_COLUMNS,
     "steps": [[f"T{h}", 30 * (h + 1), 0.0, 0.0, 0.0] for h in range(16)],
-}  # fmt: skip
+}
 
 
 def world(
@@ -28,16 +29,28 @@ def world(
 ) -> dict[str, dict[str, Any]]:
     """Answers about a zone that serves a tenth of its region: cap 60 MW, 10 MW of firm power, 3 MW per step."""
     now = {
-        "zone": "Z", "step_min": 30, "net_load_mw": 500.0, "served_net_load_mw": 50.0, "import_cap_mw": 60.0,
-        "grid_power_mw": grid_mw, "plant_power_mw": 0.0, "next_power_mw": 0.0,
-    }  # fmt: skip
+        "zone": "Z",
+        "step_min": 30,
+        "net_load_mw": 500.0,
+        "served_net_load_mw": 50.0,
+        "import_cap_mw": 60.0,
+        "grid_power_mw": grid_mw,
+        "plant_power_mw": 0.0,
+        "next_power_mw": 0.0,
+    }
     points = [[f"T{h}", 30 * (h + 1), level - spread, level, level + spread] for h, level in enumerate(q50)]
     changes = [0.0, *(later - former for former, later in pairwise(q50))]
     steps = [[f"T{h}", 30 * (h + 1), change, change - spread, change + spread] for h, change in enumerate(changes)]
     battery = {
-        "asset_id": "bat", "kind": "battery", "state": "online", "soc": soc, "min_mw": -4.0, "max_mw": 4.0,
-        "next_power_mw": 0.0, "energy_capacity_mwh": 10.0,
-    }  # fmt: skip
+        "asset_id": "bat",
+        "kind": "battery",
+        "state": "online",
+        "soc": soc,
+        "min_mw": -4.0,
+        "max_mw": 4.0,
+        "next_power_mw": 0.0,
+        "energy_capacity_mwh": 10.0,
+    }
     gas = {"asset_id": "gas", "kind": "peaker", "state": "online", "max_mw": 10.0, "soc": None}
     limits = {"soc_min": 0.1, "soc_max": 0.9, "reserve_soc": 0.0, "discharge_efficiency": 0.8, "charge_efficiency": 0.8}
     return {
@@ -52,7 +65,7 @@ def world(
         "set_policy": {"plan": PLAN},
         "execute_plan": {"status": "needs_approval", "reason": "not approved"},
         **given,
-    }  # fmt: skip
+    }
 
 
 def run(

@@ -71,9 +71,13 @@ def test_spreads_without_any_in_the_forecast_come_from_the_quantiles() -> None:
     quantiles = quantiles_around([500.0, 500.0], 10.0)
     wider = quantiles_around([500.0], 20.0)
     grown = type(quantiles)(
-        source="model", model_id="m", **{n: [getattr(quantiles, n)[0], getattr(wider, n)[0]] for n in
-                                         ("q05", "q10", "q25", "q50", "q75", "q90", "q95")},
-    )  # fmt: skip
+        source="model",
+        model_id="m",
+        **{
+            n: [getattr(quantiles, n)[0], getattr(wider, n)[0]]
+            for n in ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
+        },
+    )
     spreads = spreads_of(grown)
     assert spreads.level_sd_mw == pytest.approx([40 / 2.5631031, 80 / 2.5631031])
     assert spreads.ramp_sd_mw == pytest.approx([15.6063, 27.0308], abs=1e-3)

@@ -69,9 +69,11 @@ def test_a_longer_step_stretches_the_ramp_limit_to_the_distance_of_centres() -> 
 )
 def test_the_pieces_filled_in_order_give_the_sum_of_hinges(points: list[float], weights: list[float], x: float) -> None:
     hinges = Hinges(
-        up_mw=np.array([points[:2]]), above=np.array([weights[:2]]),
-        down_mw=np.array([points[2:]]), below=np.array([weights[2:]]),
-    )  # fmt: skip
+        up_mw=np.array([points[:2]]),
+        above=np.array([weights[:2]]),
+        down_mw=np.array([points[2:]]),
+        below=np.array([weights[2:]]),
+    )
     anchor, widths, costs = hinges.segments()
     down, up = slice(0, 3), slice(3, None)
     left = x - float(anchor[0])

@@ -48,9 +48,15 @@ def bid(index: int = 0, **given: Any) -> TraderBid:
 
 def drawn(zone: Zone, *opinions: Opinion) -> Plan:
     problem = clearing_problem(
-        zone, ClearingInputs(np.full(32, 50.0), state=fleet_at_rest(zone, 50.0), price_per_mwh=100.0, ramp_sd_mw=0.5,
-        level_sd_mw=0.5,
-    ))  # fmt: skip
+        zone,
+        ClearingInputs(
+            np.full(32, 50.0),
+            state=fleet_at_rest(zone, 50.0),
+            price_per_mwh=100.0,
+            ramp_sd_mw=0.5,
+            level_sd_mw=0.5,
+        ),
+    )
     plan = solve_dp(problem) if len(zone.batteries) == 1 else solve(problem)
     offers = bid(offers=list(opinions))
     return with_price_curve(problem, plan, offers, seen_prices(zone, offers, zone.step.index(slot_at(0))))
@@ -141,9 +147,11 @@ def test_elsewhere_there_is_none(zone: Zone, offers: TraderBid | None) -> None:
 
 def test_departures_by_price_net_load_and_frequency_add_up() -> None:
     planned = Planned(
-        1.0, curve=[(40.0, 0.0), (60.0, 2.0)], frequency_curve=[(49.0, 2.0), (50.0, 0.0)],
+        1.0,
+        curve=[(40.0, 0.0), (60.0, 2.0)],
+        frequency_curve=[(49.0, 2.0), (50.0, 0.0)],
         price_curve=[(50.0, -4.0), (100.0, 1.0), (150.0, 4.0)],
-    )  # fmt: skip
+    )
     assert follow(planned, 50.0, [(50.0, 1.0)], 100.0) == pytest.approx(1.0)
     assert follow(planned, 55.0, [(49.5, 1.0)], 150.0) == pytest.approx(1.0 + 0.5 + 1.0 + 3.0)
     assert follow(planned, None, None, 50.0) == pytest.approx(-4.0)

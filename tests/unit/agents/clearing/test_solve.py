@@ -124,9 +124,14 @@ def test_offered_load_is_shed_where_it_pays() -> None:
 def test_a_renewable_is_cut_at_negative_prices_up_to_its_output() -> None:
     zone = loose_zone(CurtailableRenewable(asset_id="w", curtail_cost_per_mwh=5.0))
     problem = clearing_problem(
-        zone, ClearingInputs(np.full(3, 50.0), price_per_mwh=np.array([-20.0, -2.0, -20.0]), stored_value_per_mwh=0.0,
-        potential_mw=np.array([[30.0, 30.0, np.nan]]),
-    ))  # fmt: skip
+        zone,
+        ClearingInputs(
+            np.full(3, 50.0),
+            price_per_mwh=np.array([-20.0, -2.0, -20.0]),
+            stored_value_per_mwh=0.0,
+            potential_mw=np.array([[30.0, 30.0, np.nan]]),
+        ),
+    )
     assert solve(problem).power_mw[0] == pytest.approx([-30.0, 0.0, 0.0])
 
 
@@ -156,10 +161,10 @@ def test_prices_at_or_below_zero_stay_bounded_and_never_run_a_battery_both_ways(
 
 def test_a_buying_price_below_the_selling_price_of_others_cannot_run_away() -> None:
     zone = loose_zone(BATTERY, PEAKER)
-    plan = solve(
-        clearing_problem(zone, ClearingInputs(np.full(4, 50.0), price_per_mwh=-50.0, generation_price_per_mwh=500.0,
-                         stored_value_per_mwh=0.0))
-    )  # fmt: skip
+    inputs = ClearingInputs(
+        np.full(4, 50.0), price_per_mwh=-50.0, generation_price_per_mwh=500.0, stored_value_per_mwh=0.0
+    )
+    plan = solve(clearing_problem(zone, inputs))
     assert np.abs(plan.power_mw).max() <= 15.0
 
 

@@ -30,18 +30,28 @@ def realised(problem: ClearingProblem) -> float:
     steps = problem.steps
     for t in range(steps - 1):
         part = clearing_problem(
-            problem.zone, ClearingInputs(problem.net_mw[t:], state=state, price_per_mwh=problem.price_per_mwh[t:],
-            stored_value_per_mwh=problem.stored_value_per_mwh,
-        ))  # fmt: skip
+            problem.zone,
+            ClearingInputs(
+                problem.net_mw[t:],
+                state=state,
+                price_per_mwh=problem.price_per_mwh[t:],
+                stored_value_per_mwh=problem.stored_value_per_mwh,
+            ),
+        )
         plan = solve_dp(part)
         powers.append(plan.power_mw[:, 0])
         state = replace(state, soc=plan.soc[:, 0], power_mw=plan.power_mw[:, 0], grid_mw=float(plan.grid_mw[0]))
     last = solve(
         clearing_problem(
-            problem.zone, ClearingInputs(problem.net_mw[-1:], state=state, price_per_mwh=problem.price_per_mwh[-1:],
-            stored_value_per_mwh=problem.stored_value_per_mwh,
-        ))
-    )  # fmt: skip
+            problem.zone,
+            ClearingInputs(
+                problem.net_mw[-1:],
+                state=state,
+                price_per_mwh=problem.price_per_mwh[-1:],
+                stored_value_per_mwh=problem.stored_value_per_mwh,
+            ),
+        )
+    )
     path = np.stack([*powers, last.power_mw[:, 0]], axis=1)
     soc = np.tile(last.soc, (1, steps))
     return sum(plan_costs(problem, path, path > 1e-9, soc).values())

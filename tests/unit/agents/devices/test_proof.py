@@ -39,9 +39,16 @@ def at(second: float) -> datetime:
 def setpoint(slot: int, power: float = 4.0, revision: int = 0) -> Setpoint:
     start = T0 + slot * SLOT
     return Setpoint(
-        zone="Z", slot=start, asset_id="bat", power_mw=power, valid_until=start + SLOT, fallback_mw=0.0,
-        decision_id=f"d{slot}", reason="", revision=revision,
-    )  # fmt: skip
+        zone="Z",
+        slot=start,
+        asset_id="bat",
+        power_mw=power,
+        valid_until=start + SLOT,
+        fallback_mw=0.0,
+        decision_id=f"d{slot}",
+        reason="",
+        revision=revision,
+    )
 
 
 def came(second: float, slot: int, power: float = 4.0, revision: int = 0) -> SetpointCame:

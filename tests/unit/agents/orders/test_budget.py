@@ -24,8 +24,12 @@ BUDGET = Budget(4.0, 10.0, 100.0)
 
 def asked(order_id: str, *, mwh: float | None = 4.0, at: datetime = NOON, mode: str = "budget", **given: Any) -> Order:
     fields: dict[str, Any] = {
-        "asset_ids": ["bat"], "power_mw": 2.0, "expires_at": T0 + timedelta(hours=2), "principal": "agent", **given
-    }  # fmt: skip
+        "asset_ids": ["bat"],
+        "power_mw": 2.0,
+        "expires_at": T0 + timedelta(hours=2),
+        "principal": "agent",
+        **given,
+    }
     order = order_of(fields.pop("action", "target"), order_id, **fields)
     return approve(order, Approval(order_digest(order), "agent", mode, at, at + PLAN_LIFE, 2.0, mwh, 20.0), None)
 

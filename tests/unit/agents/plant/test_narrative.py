@@ -42,9 +42,13 @@ PLAN = PlanTable(
 
 def decided(**given: Any) -> Decision:
     fields: dict[str, Any] = {
-        "engine": Engine.LP, "objective": 0.0, "binding": "nothing binds", "plan": PLAN, "version": DECISION_VERSION,
+        "engine": Engine.LP,
+        "objective": 0.0,
+        "binding": "nothing binds",
+        "plan": PLAN,
+        "version": DECISION_VERSION,
         **given,
-    }  # fmt: skip
+    }
     return Decision(zone=ZONE, slot=slot_at(0), for_slot=slot_at(1), decision_id="d", revision=0, **fields)
 
 
@@ -53,8 +57,11 @@ def test_steps_in_a_row_are_one_stretch_with_its_dearest_moment() -> None:
     cap = [0.0] * 9 + [41.0] + [0.0] * 2
     runs = binding_stretches(decided(duals=Duals(ramp_price_per_mw=ramp, cap_price_per_mw=cap)))
     assert [(r.kind, r.worth_per_mw) for r in runs] == [
-        ("ramp down", 18.0), ("ramp up", 7.0), ("ramp down", 5.0), ("import cap", 41.0),
-    ]  # fmt: skip
+        ("ramp down", 18.0),
+        ("ramp up", 7.0),
+        ("ramp down", 5.0),
+        ("import cap", 41.0),
+    ]
     first = runs[0]
     assert (first.start, first.end, first.dearest_at) == (slot_at(2), slot_at(5), slot_at(3))
     told = story(decided(duals=Duals(ramp_price_per_mw=ramp, cap_price_per_mw=cap)), [], make_zone())
@@ -123,9 +130,18 @@ def test_a_check_names_its_reason() -> None:
 @pytest.mark.parametrize("code", get_args(NoteCode))
 def test_every_note_has_a_sentence(code: NoteCode) -> None:
     names = (
-        "soc", "soc_min", "soc_max", "wanted_soc", "short_mw", "step", "steps", "power_mw", "wanted_mw", "minutes",
+        "soc",
+        "soc_min",
+        "soc_max",
+        "wanted_soc",
+        "short_mw",
+        "step",
+        "steps",
+        "power_mw",
+        "wanted_mw",
+        "minutes",
         "nodes",
-    )  # fmt: skip
+    )
     note = PlanNote(code=code, asset_id="bat", values=dict.fromkeys(names, 2.0), detail="iteration limit")
     assert len(say_note(note)) > 10
 

@@ -29,8 +29,16 @@ def loop(tmp_path: Path) -> Loop:
 def order_for(acts: Acts, hours: float, **fields: Any) -> Order:
     clock = acts.run_clock(PLANT)
     given = {"action": "target", "asset_ids": [PEAKER.asset_id], "power_mw": 6.0, **fields}
-    return Order(zone=ZONE, order_id="o1", principal="agent", reason="test", issued_at=clock,
-                 starts_at=clock + PLANT.step.delta, expires_at=clock + timedelta(hours=hours), **given)  # fmt: skip
+    return Order(
+        zone=ZONE,
+        order_id="o1",
+        principal="agent",
+        reason="test",
+        issued_at=clock,
+        starts_at=clock + PLANT.step.delta,
+        expires_at=clock + timedelta(hours=hours),
+        **given,
+    )
 
 
 def approved(order: Order, cost: float, **fields: Any) -> Order:

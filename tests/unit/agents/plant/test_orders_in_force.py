@@ -85,8 +85,10 @@ def test_verdicts_say_what_became_of_each_order() -> None:
     given = verdicts(make_zone(), said, np.array([3.0, 0.0, 0.0]), [])
     found = {v.order_id: (v.outcome, v.code) for v in given}
     assert found == {
-        "later": ("superseded", "outranked"), "beaten": ("superseded", "outranked"), "winner": ("clamped", "limited"),
-    }  # fmt: skip
+        "later": ("superseded", "outranked"),
+        "beaten": ("superseded", "outranked"),
+        "winner": ("clamped", "limited"),
+    }
     alone = verdicts(make_zone(), ask(later), np.zeros(3), [])
     assert (alone[0].outcome, alone[0].code) == ("waiting", "not_started")
     met = verdicts(make_zone(), ask(winner), np.array([4.0, 0.0, 0.0]), [])

@@ -21,8 +21,10 @@ def german(value):
 
 
 def home():
-    rows = [f"{s:%d.%m.%Y %H:%M};{german(2 + d)};{german(3 * u)};{40 + i % 50};{german(25.5)}"
-            for i, (s, d, u) in enumerate(zip(STAMPS, DAY, SUN, strict=True))]  # fmt: skip
+    rows = [
+        f"{s:%d.%m.%Y %H:%M};{german(2 + d)};{german(3 * u)};{40 + i % 50};{german(25.5)}"
+        for i, (s, d, u) in enumerate(zip(STAMPS, DAY, SUN, strict=True))
+    ]
     return "Zeitpunkt;Verbrauch (kW);PV (kW);Ladezustand (%);Preis ct/kWh\n" + "\n".join(rows) + "\n"
 
 

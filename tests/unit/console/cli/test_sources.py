@@ -28,8 +28,10 @@ def test_replay_takes_a_file_zones_range_and_pace(asked: list[SourceOptions]) ->
     assert (options.kind, options.path, options.zones) == ("replay", Path("x.csv"), ("GB", "FR"))
     assert options.start is not None
     assert (options.speed, options.refit_days, options.start.isoformat()) == (
-        float("inf"), 7.0, "2022-01-01T00:00:00+00:00",
-    )  # fmt: skip
+        float("inf"),
+        7.0,
+        "2022-01-01T00:00:00+00:00",
+    )
 
 
 def test_simulate_takes_a_seed_and_faults(asked: list[SourceOptions]) -> None:

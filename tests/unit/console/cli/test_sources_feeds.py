@@ -37,8 +37,11 @@ def test_a_service_that_answers_as_documented_is_said_so(
     assert main(["feeds", "check", "elexon"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == [
-        "elexon generation: ok", "elexon system-price: ok", "elexon demand-forecast: ok", "elexon wind-forecast: ok",
-    ]  # fmt: skip
+        "elexon generation: ok",
+        "elexon system-price: ok",
+        "elexon demand-forecast: ok",
+        "elexon wind-forecast: ok",
+    ]
     assert len(server.requests) == 4
 
 
@@ -62,7 +65,7 @@ def emptied(answer: Any) -> Any:
             Fault(path="system-prices", status=429, headers={"Retry-After": "0"}, times=5), "unreachable", id="busy"
         ),
     ],
-)  # fmt: skip
+)
 def test_a_data_set_that_changed_is_named_with_the_page_to_compare(
     server: FeedServer, capsys: pytest.CaptureFixture[str], fault: Fault, outcome: str
 ) -> None:

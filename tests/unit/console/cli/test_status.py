@@ -24,9 +24,14 @@ def test_after_the_end_the_run_is_summed_up_and_no_worker_is_silent(
     monkeypatch.chdir(tmp_path)
     data_dir = tmp_path / ".vpp"
     note = {
-        "topology": "storage", "processed": 9, "lag": 0, "dead_letters": 0, "last_slot": {}, "pid": 1,
+        "topology": "storage",
+        "processed": 9,
+        "lag": 0,
+        "dead_letters": 0,
+        "last_slot": {},
+        "pid": 1,
         "updated_at_s": time.time() - 60,
-    }  # fmt: skip
+    }
     folder = data_dir / "status" / "default"
     folder.mkdir(parents=True)
     (folder / "storage.json").write_text(json.dumps(note))
@@ -41,8 +46,13 @@ def test_after_the_end_the_run_is_summed_up_and_no_worker_is_silent(
     ended = json.loads(capsys.readouterr().out)
     assert ended["workers"][0]["state"] == "ended"
     assert ended["ended_run"] == {
-        "zones": ["A"], "first": "2026-03-04T00:00:00Z", "last": "2026-03-04T02:00:00Z", "slots": 3,
-        "dead_letters": 0, "alerts": 0, "ledger": [],
-    }  # fmt: skip
+        "zones": ["A"],
+        "first": "2026-03-04T00:00:00Z",
+        "last": "2026-03-04T02:00:00Z",
+        "slots": 3,
+        "dead_letters": 0,
+        "alerts": 0,
+        "ledger": [],
+    }
     assert main(["status"]) == 0
     assert "the run closed 3 slots of A" in capsys.readouterr().out

@@ -58,8 +58,10 @@ def money(capsys: pytest.CaptureFixture[str], *options: str) -> list[tuple[Any, 
 def test_the_ledger_adds_up_by_zone_day_and_in_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(money(capsys)) == 4
     assert money(capsys, "--by", "zone") == [
-        (None, "A", "EUR", 32.0, 6.0), (None, "B", "EUR", 6.0, 2.0), (None, "C", "GBP", 2.0, 2.0),
-    ]  # fmt: skip
+        (None, "A", "EUR", 32.0, 6.0),
+        (None, "B", "EUR", 6.0, 2.0),
+        (None, "C", "GBP", 2.0, 2.0),
+    ]
     assert money(capsys, "--by", "day") == [
         ("2026-03-04", "A", "EUR", 28.0, 4.0),
         ("2026-03-04", "B", "EUR", 6.0, 2.0),

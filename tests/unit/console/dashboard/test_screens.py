@@ -127,8 +127,10 @@ async def test_why_not_solves_again(acting: httpx.AsyncClient) -> None:
 async def test_an_asset_has_a_history_and_follows_its_curve(looking: httpx.AsyncClient) -> None:
     listed = (await body(looking, "assets"))["body"]["assets"]
     assert [(one["asset_id"], one["state"]) for one in listed] == [
-        ("bat", "follows"), ("gas", "follows"), ("shed", "follows")
-    ]  # fmt: skip
+        ("bat", "follows"),
+        ("gas", "follows"),
+        ("shed", "follows"),
+    ]
     found = (await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "bat", "span": "7d"})).json()
     assert len(found["t"]) == SLOTS
     missing = await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "none"})
@@ -177,8 +179,9 @@ async def test_a_proposal_is_priced_approved_by_its_digest_and_acts(loop: Loop, 
     found = (await body(acting, "orders"))["body"]
     assert [line["status"] for line in found["standing"]] == ["acting"]
     assert [step["text"] for step in found["lives"][plan_id]][1:3] == [
-        f"Approved by {acts_of(loop).principal}", f"Sent by {acts_of(loop).principal}"
-    ]  # fmt: skip
+        f"Approved by {acts_of(loop).principal}",
+        f"Sent by {acts_of(loop).principal}",
+    ]
     told = (await body(acting, "now"))["body"]["next"]["battery"]
     assert told == pytest.approx(2.0, abs=0.05)
     assert {row["act"] for row in found["audit"]} == {"proposed", "approved", "sent", "admitted"}

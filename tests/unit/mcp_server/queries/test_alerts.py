@@ -20,8 +20,17 @@ HOUR = timedelta(hours=1)
 
 
 def alert(name: str, hours: float, code: AlertCode, severity: Severity = "warning", topic: str = "t") -> Alert:
-    return Alert(zone="Z", slot=T0 + hours * HOUR, alert_id=name, severity=severity, topic=topic, text=name, code=code,
-                 channel="load_mw", effect=AlertEffect.NOT_USED)  # fmt: skip
+    return Alert(
+        zone="Z",
+        slot=T0 + hours * HOUR,
+        alert_id=name,
+        severity=severity,
+        topic=topic,
+        text=name,
+        code=code,
+        channel="load_mw",
+        effect=AlertEffect.NOT_USED,
+    )
 
 
 @pytest.fixture
@@ -52,8 +61,11 @@ def test_an_episode_is_one_line_and_a_future_alert_never_the_newest(context: Rea
     assert [(line.alert_id, line.lasts) for line in page.alerts] == [("g", True), ("b", True), ("a", False)]
     ended = page.alerts[-1]
     assert (ended.code, ended.channel, ended.started_at, ended.ended_at) == (
-        "flat", "load_mw", T0 + HOUR, T0 + 3 * HOUR
-    )  # fmt: skip
+        "flat",
+        "load_mw",
+        T0 + HOUR,
+        T0 + 3 * HOUR,
+    )
     assert ended.action == "Check the meter"
     assert [line.alert_id for line in get_alerts(context, is_open=True).alerts] == ["g", "b"]
     assert [line.alert_id for line in get_alerts(context, severity="info").alerts] == ["r"]

@@ -27,8 +27,9 @@ def loop(tmp_path: Path) -> Loop:
 
 
 def send(loop: Loop, acts: Acts, minutes: float = 60.0) -> str:
-    order = acts.new_order(PLANT, "target", "agent", "test", asset_ids=[B], power_mw=1.0,
-                           **acts.times(PLANT, None, minutes).fields())  # fmt: skip
+    order = acts.new_order(
+        PLANT, "target", "agent", "test", asset_ids=[B], power_mw=1.0, **acts.times(PLANT, None, minutes).fields()
+    )
     plan = acts.propose(order, "agent")
     assert plan.plan_id is not None
     acts.book.approve(plan.plan_id, "agent")
@@ -59,8 +60,9 @@ def test_an_order_is_followed_to_its_end(loop: Loop) -> None:
 
 def test_a_plan_whose_time_has_passed_expires_by_the_run_clock(loop: Loop) -> None:
     acts = acts_of(loop)
-    order = acts.new_order(PLANT, "target", "agent", "test", asset_ids=[B], power_mw=1.0,
-                           **acts.times(PLANT, None, 30.0).fields())  # fmt: skip
+    order = acts.new_order(
+        PLANT, "target", "agent", "test", asset_ids=[B], power_mw=1.0, **acts.times(PLANT, None, 30.0).fields()
+    )
     plan_id = acts.propose(order, "agent").plan_id
     assert plan_id is not None
     acts.book.approve(plan_id, "agent")
@@ -75,14 +77,34 @@ def test_a_plan_whose_time_has_passed_expires_by_the_run_clock(loop: Loop) -> No
 def test_an_order_that_is_over_when_it_is_sent_is_expired_and_not_waiting(loop: Loop) -> None:
     acts = acts_of(loop)
     clock = acts.run_clock(PLANT)
-    late = Order(zone=ZONE, order_id="late", action="target", principal="x", reason="r", issued_at=clock,
-                 sent_at=clock + timedelta(hours=2), expires_at=clock + timedelta(hours=1), asset_ids=[B],
-                 power_mw=1.0, approved_by="x")  # fmt: skip
+    late = Order(
+        zone=ZONE,
+        order_id="late",
+        action="target",
+        principal="x",
+        reason="r",
+        issued_at=clock,
+        sent_at=clock + timedelta(hours=2),
+        expires_at=clock + timedelta(hours=1),
+        asset_ids=[B],
+        power_mw=1.0,
+        approved_by="x",
+    )
     loop.post("orders", late)
     assert stages(acts, "late") == ["expired"]
     assert acts.receipt(late).status == "expired"
-    short = Order(zone=ZONE, order_id="short", action="target", principal="x", reason="r", issued_at=clock,
-                  expires_at=clock + timedelta(minutes=30), asset_ids=[B], power_mw=1.0, approved_by="x")  # fmt: skip
+    short = Order(
+        zone=ZONE,
+        order_id="short",
+        action="target",
+        principal="x",
+        reason="r",
+        issued_at=clock,
+        expires_at=clock + timedelta(minutes=30),
+        asset_ids=[B],
+        power_mw=1.0,
+        approved_by="x",
+    )
     loop.post("orders", short)
     assert stages(acts, "short") == ["accepted", "expired"]
 
@@ -101,16 +123,34 @@ def test_hold_and_release_of_one_moment_count_in_order_of_arrival(loop: Loop) ->
 
 def order_of(order: Order, order_id: str) -> Order:
     """Return an order with another id, approved by ann."""
-    return Order(zone=order.zone, order_id=order_id, action=order.action, principal="ann", reason=order.reason,
-                 issued_at=order.issued_at, approved_by="ann")  # fmt: skip
+    return Order(
+        zone=order.zone,
+        order_id=order_id,
+        action=order.action,
+        principal="ann",
+        reason=order.reason,
+        issued_at=order.issued_at,
+        approved_by="ann",
+    )
 
 
 def test_a_cancelled_order_is_withdrawn_with_who_and_why(loop: Loop) -> None:
     acts = acts_of(loop)
     order_id = send(loop, acts, 120.0)
     cancel = acts.new_order(PLANT, "cancel", "ann", "no longer needed", cancels=order_id)
-    loop.post("orders", Order(zone=ZONE, order_id="c1", action="cancel", principal="ann", reason=cancel.reason,
-                              issued_at=cancel.issued_at, approved_by="ann", cancels=order_id))  # fmt: skip
+    loop.post(
+        "orders",
+        Order(
+            zone=ZONE,
+            order_id="c1",
+            action="cancel",
+            principal="ann",
+            reason=cancel.reason,
+            issued_at=cancel.issued_at,
+            approved_by="ann",
+            cancels=order_id,
+        ),
+    )
     (line,) = list_orders(acts.context, ZONE, order_id).orders
     assert (line.stage, line.stage_reason) == ("withdrawn", "cancel by ann: no longer needed")
 

@@ -86,8 +86,13 @@ def test_the_forecast_beats_its_baselines(run: Backtest) -> None:
     figures = metrics(run)
     near = figures["horizons"][0]
     assert set(near["mae_by_baseline"]) == {
-        "persistence", "yesterday", "week", "week_change", "dayahead", "dayahead_error",
-    }  # fmt: skip
+        "persistence",
+        "yesterday",
+        "week",
+        "week_change",
+        "dayahead",
+        "dayahead_error",
+    }
     assert near["mae"] < 0.5 * near["mae_by_baseline"]["persistence"]
     assert figures["origins"] == 120
     assert figures["target"] == "net_load"

@@ -184,9 +184,13 @@ def test_quarter_hours_keep_their_shape_within_the_hour(frame):
     fine["price_per_mwh"] += saw
     place = zone().model_copy(update={"step_min": 15})
     made = run_day_ahead(
-        fine, place, train_to=TRAIN_TO, test_from=TRAIN_TO, test_to=datetime(2023, 7, 10, 22, tzinfo=UTC),
+        fine,
+        place,
+        train_to=TRAIN_TO,
+        test_from=TRAIN_TO,
+        test_to=datetime(2023, 7, 10, 22, tzinfo=UTC),
         settings=replace(QUICK, lasso_windows=()),
-    )  # fmt: skip
+    )
     figures = day_ahead_figures(made)
     assert made.price.shape == (10, 96)
     assert figures["day_ahead_mae"] < 5.0

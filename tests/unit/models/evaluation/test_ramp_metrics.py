@@ -33,17 +33,34 @@ def backtest(p_rise: float, level_error_mw: float = 0.0) -> Backtest:
     step = np.diff(actual, axis=1, prepend=now[:, None])
     narrow = np.linspace(-3.0, 3.0, 7)
     ramps = RampForecasts(
-        *(values.astype(np.float32) for values in (
-            np.full(n, 0.4), np.full_like(actual, 50.0), np.where(change > 50.0, p_rise, 0.0),
-            np.where(change < -50.0, 1.0, 0.0), step - 1.0, step, step + 1.0,
-        ))
-    )  # fmt: skip
+        *(
+            values.astype(np.float32)
+            for values in (
+                np.full(n, 0.4),
+                np.full_like(actual, 50.0),
+                np.where(change > 50.0, p_rise, 0.0),
+                np.where(change < -50.0, 1.0, 0.0),
+                step - 1.0,
+                step,
+                step + 1.0,
+            )
+        )
+    )
     options = BacktestOptions(Target.NET_LOAD, FROM, FROM, FROM + timedelta(days=DAYS))
     quantiles = (median[:, :, None] + narrow).astype(np.float32)
     return Backtest(
-        ZONE, options, pd.DataFrame(), origins, quantiles, quantiles[:, :, 3], actual.astype(np.float32),
-        now.astype(np.float32), np.full(n, "model"), ("m",), ramps,
-    )  # fmt: skip
+        ZONE,
+        options,
+        pd.DataFrame(),
+        origins,
+        quantiles,
+        quantiles[:, :, 3],
+        actual.astype(np.float32),
+        now.astype(np.float32),
+        np.full(n, "model"),
+        ("m",),
+        ramps,
+    )
 
 
 def test_a_sure_and_right_forecast_is_perfect() -> None:

@@ -77,8 +77,12 @@ def test_a_range_or_battery_that_cannot_be_is_refused_with_a_hint() -> None:
         run_arbitrage(data, zone, mode=Mode.CURVE, terms=Terms(), test_from=START + timedelta(days=5), test_to=TEST_TO)
     with pytest.raises(DataError, match="outside the test"):
         run_arbitrage(
-            data, zone, mode=Mode.CURVE, terms=Terms(), test_from=TEST_TO + timedelta(days=90),
+            data,
+            zone,
+            mode=Mode.CURVE,
+            terms=Terms(),
+            test_from=TEST_TO + timedelta(days=90),
             test_to=TEST_TO + timedelta(days=99),
-        )  # fmt: skip
+        )
     with pytest.raises(ConfigError, match=r"round trip of 1\.2"):
         run(data, terms=Terms(round_trip=1.2))

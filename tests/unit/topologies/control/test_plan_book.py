@@ -36,9 +36,15 @@ def book_of(loop: Loop) -> PlanBook:
 def proposed(loop: Loop, book: PlanBook, power_mw: float = 2.0) -> str:
     body = loop.store.latest(DECISIONS, ZONE, filters={"revision": 0}).column("body")[0]
     order = order_of(
-        "target", book.new_id(), principal="agent", asset_ids=[BATTERY.asset_id], power_mw=power_mw,
-        issued_at=slot_at(2), starts_at=slot_at(3), expires_at=slot_at(5),
-    )  # fmt: skip
+        "target",
+        book.new_id(),
+        principal="agent",
+        asset_ids=[BATTERY.asset_id],
+        power_mw=power_mw,
+        issued_at=slot_at(2),
+        starts_at=slot_at(3),
+        expires_at=slot_at(5),
+    )
     proposal = propose(PLANT, msgspec.json.decode(body, type=Decision), order)
     return book.propose(proposal, "agent").plan_id
 

@@ -28,9 +28,15 @@ STEP = timedelta(minutes=5)
 def setpoint(power: float, slot: int = 0, revision: int = 0) -> Setpoint:
     start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC) + slot * STEP
     return Setpoint(
-        zone="Z", slot=start, asset_id="bat", power_mw=power, valid_until=start + STEP, decision_id="d", reason="",
+        zone="Z",
+        slot=start,
+        asset_id="bat",
+        power_mw=power,
+        valid_until=start + STEP,
+        decision_id="d",
+        reason="",
         revision=revision,
-    )  # fmt: skip
+    )
 
 
 class Site:
@@ -56,9 +62,14 @@ class Site:
                 return await link.transmit(command, valid_for_s)
 
             desk = GatewayDesk(
-                "modbus", [self.entry], journal=journal, clock=clock, telemetry=self.telemetry, ledger=self.ledger,
+                "modbus",
+                [self.entry],
+                journal=journal,
+                clock=clock,
+                telemetry=self.telemetry,
+                ledger=self.ledger,
                 transmit=transmit,
-            )  # fmt: skip
+            )
             tasks = [asyncio.create_task(link.run(stop)), asyncio.create_task(desk.run(stop))]
             try:
                 yield desk

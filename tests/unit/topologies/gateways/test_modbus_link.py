@@ -25,10 +25,21 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def command(power: float, sequence: int = 1) -> DeviceCommand:
     return DeviceCommand(
-        zone="Z", slot=NOW, asset_id="bat", sequence=sequence, revision=0, decision_id="d", power_mw=power,
-        fallback_mw=0.0, cause=CommandCause.SETPOINT, outcome=CommandOutcome.PENDING, gateway="g", device="bat",
-        made_at=NOW, valid_until=NOW + timedelta(hours=1),
-    )  # fmt: skip
+        zone="Z",
+        slot=NOW,
+        asset_id="bat",
+        sequence=sequence,
+        revision=0,
+        decision_id="d",
+        power_mw=power,
+        fallback_mw=0.0,
+        cause=CommandCause.SETPOINT,
+        outcome=CommandOutcome.PENDING,
+        gateway="g",
+        device="bat",
+        made_at=NOW,
+        valid_until=NOW + timedelta(hours=1),
+    )
 
 
 @asynccontextmanager

@@ -26,9 +26,17 @@ from vpp.settings import MqttSettings, Settings
 from vpp.store.command_journal import CommandJournal
 
 ENTRY = DeviceEntry(
-    name="bat", zone="Z", gateway="mqtt", asset_id="bat", nameplate_mw=5.0, cycle_s=0.1, answer_s=0.5, settle_s=0.6,
-    heartbeat_s=2.0, grace_s=1.0,
-)  # fmt: skip
+    name="bat",
+    zone="Z",
+    gateway="mqtt",
+    asset_id="bat",
+    nameplate_mw=5.0,
+    cycle_s=0.1,
+    answer_s=0.5,
+    settle_s=0.6,
+    heartbeat_s=2.0,
+    grace_s=1.0,
+)
 METER = DeviceEntry(name="meter", zone="Z", gateway="mqtt", channel="load_mw", nameplate_mw=5.0, cycle_s=0.1)
 STEP = timedelta(minutes=5)
 
@@ -36,9 +44,15 @@ STEP = timedelta(minutes=5)
 def setpoint(power: float, revision: int = 0) -> Setpoint:
     start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
     return Setpoint(
-        zone="Z", slot=start, asset_id="bat", power_mw=power, valid_until=start + STEP, decision_id="d", reason="",
+        zone="Z",
+        slot=start,
+        asset_id="bat",
+        power_mw=power,
+        valid_until=start + STEP,
+        decision_id="d",
+        reason="",
         revision=revision,
-    )  # fmt: skip
+    )
 
 
 class Site:
@@ -60,9 +74,14 @@ class Site:
         with CommandJournal(self.path) as journal:
             links = MqttLinks(Settings(mqtt=mqtt), (ENTRY, METER))
             desk = GatewayDesk(
-                "mqtt", [ENTRY, METER], journal=journal, clock=GatewayClock(), telemetry=self.telemetry,
-                ledger=self.ledger, transmit=links.transmit,
-            )  # fmt: skip
+                "mqtt",
+                [ENTRY, METER],
+                journal=journal,
+                clock=GatewayClock(),
+                telemetry=self.telemetry,
+                ledger=self.ledger,
+                transmit=links.transmit,
+            )
             work = (links.run(desk, stop), desk.run(stop), self._live(stop))
             tasks = [asyncio.create_task(one) for one in work]
             try:

@@ -44,9 +44,16 @@ def test_the_figures_have_the_promised_form(done: RedTeam) -> None:
     assert set(done.figures) == {"zone", "test_from", "test_to", "false_episodes_per_week", "attacks"}
     for row in done.figures["attacks"]:
         assert list(row) == [
-            "name", "size_pct", "n", "tpr", "first_sample_tpr", "median_min", "p90_min", "money_lost",
+            "name",
+            "size_pct",
+            "n",
+            "tpr",
+            "first_sample_tpr",
+            "median_min",
+            "p90_min",
+            "money_lost",
             "money_lost_unguarded",
-        ]  # fmt: skip
+        ]
     assert [row["name"] for row in done.figures["attacks"]] == [*(a.name for a in chosen(WANTED)), "adaptive"]
 
 

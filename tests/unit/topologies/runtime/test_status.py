@@ -13,8 +13,12 @@ from vpp.settings import load_settings
 
 NOW_S = 1_000_000.0
 WELL: dict[str, Any] = {
-    "updated_at_s": NOW_S - 1.0, "started_at_s": NOW_S - 900.0, "progress_at_s": NOW_S - 1.0, "lag": 5, "restarts": 0,
-}  # fmt: skip
+    "updated_at_s": NOW_S - 1.0,
+    "started_at_s": NOW_S - 900.0,
+    "progress_at_s": NOW_S - 1.0,
+    "lag": 5,
+    "restarts": 0,
+}
 
 
 class Quiet:

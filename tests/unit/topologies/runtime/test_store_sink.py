@@ -139,9 +139,16 @@ def test_lists_of_unequal_length_and_huge_numbers_are_buried_too(bench: Bench) -
     whole = m.encode(forecast_at(0))
     bench.send("forecasts", whole.replace(b'"horizon_min":[30,', b'"horizon_min":[30,45,', 1))
     entry = m.Trade(
-        zone=ZONE, slot=T0, asset_id="b", revision=10**30, side="buy", energy_mwh=1.0, price_per_mwh=1.0, revenue=1.0,
+        zone=ZONE,
+        slot=T0,
+        asset_id="b",
+        revision=10**30,
+        side="buy",
+        energy_mwh=1.0,
+        price_per_mwh=1.0,
+        revenue=1.0,
         currency="GBP",
-    )  # fmt: skip
+    )
     bench.send("ledger", entry)
     bench.sink.flush()
     assert [letter.reason for letter in bench.letters] == ["schema", "unfit"]

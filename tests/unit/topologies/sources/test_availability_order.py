@@ -149,9 +149,13 @@ def test_neighbours_come_as_publications_of_the_receiver():
     assert {m.zone for m in sent} == {"DE_LU"}
     channels = {channel for m in sent if isinstance(m, Publication) for channel in m.series}
     assert channels == {
-        "price_per_mwh", "load_forecast_da_mw", "wind_forecast_da_mw",
-        "FR:price_per_mwh", "FR:load_forecast_da_mw", "FR:wind_forecast_da_mw",
-    }  # fmt: skip
+        "price_per_mwh",
+        "load_forecast_da_mw",
+        "wind_forecast_da_mw",
+        "FR:price_per_mwh",
+        "FR:load_forecast_da_mw",
+        "FR:wind_forecast_da_mw",
+    }
 
 
 def test_a_gap_inside_a_publication_is_null():

@@ -54,11 +54,15 @@ def test_load_is_the_sum_of_all_fuels_and_known_when_published() -> None:
 def test_a_fuel_without_a_value_leaves_no_load_and_a_later_row_wins() -> None:
     rows = {
         "data": [
-            {"publishTime": f"2026-03-04T12:{minute}:00Z", "startTime": "2026-03-04T11:30:00Z", "fuelType": fuel,
-             "generation": generation}
+            {
+                "publishTime": f"2026-03-04T12:{minute}:00Z",
+                "startTime": "2026-03-04T11:30:00Z",
+                "fuelType": fuel,
+                "generation": generation,
+            }
             for minute, fuel, generation in (("00", "WIND", 5000), ("00", "CCGT", None), ("05", "WIND", 5100))
         ]
-    }  # fmt: skip
+    }
     dataset = DATASETS["generation"]
     issues = read(dataset, next(iter(dataset.asks(NOW - HALF_HOUR, NOW))), rows)
     (load,), (wind,) = by_slot(issues, LOAD).values(), by_slot(issues, WIND).values()
@@ -128,7 +132,8 @@ def test_a_week_and_a_day_are_the_longest_ranges_that_are_asked_for() -> None:
     start = NOW - timedelta(days=15)
     fuel = list(DATASETS["generation"].asks(start, NOW))
     assert [ask.until - before.until for before, ask in pairwise(fuel)] == [
-        timedelta(days=7), timedelta(days=1),
-    ]  # fmt: skip
+        timedelta(days=7),
+        timedelta(days=1),
+    ]
     assert len(list(DATASETS["system-price"].asks(start, NOW))) == 16
     assert fuel[-1].until == NOW

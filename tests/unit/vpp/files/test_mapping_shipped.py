@@ -65,9 +65,13 @@ CAISO_LOAD = (
 ERCOT_PRICES = "DeliveryDate,HourEnding,SettlementPoint,SettlementPointPrice,DSTFlag\n" + "".join(
     f"11/03/2024,{hour},HB_NORTH,{price},{flag}\n"
     for hour, price, flag in [
-        ("01:00", 20, "N"), ("02:00", 21, "N"), ("02:00", 22, "Y"), ("03:00", 23, "N"), ("24:00", 44, "N"),
+        ("01:00", 20, "N"),
+        ("02:00", 21, "N"),
+        ("02:00", 22, "Y"),
+        ("03:00", 23, "N"),
+        ("24:00", 44, "N"),
     ]
-)  # fmt: skip
+)
 ERCOT_LOAD = (
     "Hour Ending,COAST,EAST,ERCOT\n"
     '01/01/2024 01:00,"11,000.5",1500,"42,000.75"\n01/01/2024 02:00,"10,900.5",1490,"41,500.25"\n'
@@ -88,14 +92,24 @@ CASES = {
     "smard": (SMARD, None, "DE_LU", "2024-10-26T23:45Z", 15, {"load_mw": 39331.0, "wind_mw": 4802.0}),
     "smard_en": (SMARD_EN, None, "DE_LU", "2023-12-31T23:00Z", 60, {"load_mw": 38110.25, "solar_mw": 0.0}),
     "entsoe_load": (
-        ENTSOE_LOAD, None, "DE-LU", "2024-01-01T00:00Z", 15, {"load_mw": 41000.0, "load_forecast_da_mw": 42000.0},
+        ENTSOE_LOAD,
+        None,
+        "DE-LU",
+        "2024-01-01T00:00Z",
+        15,
+        {"load_mw": 41000.0, "load_forecast_da_mw": 42000.0},
     ),
     "entsoe_load_area": (ENTSOE_AREA, None, "BZN|FR", "2024-01-01T00:00Z", 60, {"load_mw": 50000.0}),
     "entsoe_prices": (ENTSOE_PRICES, None, "DE_LU", "2024-03-31T00:00Z", 60, {"price_per_mwh": 50.1}),
     "neso_demand": (NESO, None, "GB", "2024-10-26T23:00Z", 30, {"load_mw": 21002.0, "solar_mw": 1.0}),
     "aemo_price_and_demand": (AEMO, None, "NSW1", "2023-12-31T14:00Z", 5, {"load_mw": 7000.1, "price_per_mwh": 50.5}),
     "nemweb_dispatch": (
-        NEMWEB, "nemweb_dispatch", "NSW1", "2023-12-31T14:00Z", 5, {"load_mw": 7000.1, "price_per_mwh": 50.5},
+        NEMWEB,
+        "nemweb_dispatch",
+        "NSW1",
+        "2023-12-31T14:00Z",
+        5,
+        {"load_mw": 7000.1, "price_per_mwh": 50.5},
     ),
     "caiso_oasis_lmp": (CAISO_LMP, None, "TH_NP15", "2024-01-01T08:00Z", 60, {"price_per_mwh": 41.5}),
     "caiso_oasis_load": (CAISO_LOAD, None, "CA ISO-TAC", "2024-01-01T08:00Z", 60, {"load_mw": 21000.0}),
@@ -103,7 +117,7 @@ CASES = {
     "ercot_load": (ERCOT_LOAD, None, "ERCOT", "2024-01-01T06:00Z", 60, {"load_mw": 42000.75}),
     "gridstatus": (GRIDSTATUS, None, "GRIDSTATUS", "2024-01-01T06:00Z", 5, {"load_mw": 45000.5}),
     "opsd": (OPSD, None, "DE", "2015-01-01T00:00Z", 60, {"load_mw": 41151.0, "wind_mw": 8852.0}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

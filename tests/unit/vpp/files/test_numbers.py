@@ -18,14 +18,23 @@ GERMAN = NumberStyle(",", ".")
 @pytest.mark.parametrize(
     ("style", "cell", "value"),
     [
-        (NumberStyle(), "12.5", 12.5), (NumberStyle(), "1e3", 1000.0), (NumberStyle(), "\u22125.5", -5.5),
-        (NumberStyle(), " +7 ", 7.0), (NumberStyle(), ".5", 0.5), (NumberStyle(","), "12,5", 12.5),
-        (NumberStyle(","), "920", 920.0), (GERMAN, "1.027", 1027.0), (GERMAN, "55.205,77", 55205.77),
-        (GERMAN, "1.234.567", 1234567.0), (NumberStyle(".", ","), "18,401.9", 18401.9),
-        (NumberStyle(".", ","), "12,34,567.5", 1234567.5), (NumberStyle(".", "'"), "1\u2019234.5", 1234.5),
-        (NumberStyle(",", " "), "1\u00a0234,5", 1234.5), (NumberStyle(",", " "), "1\u202f234", 1234.0),
+        (NumberStyle(), "12.5", 12.5),
+        (NumberStyle(), "1e3", 1000.0),
+        (NumberStyle(), "\u22125.5", -5.5),
+        (NumberStyle(), " +7 ", 7.0),
+        (NumberStyle(), ".5", 0.5),
+        (NumberStyle(","), "12,5", 12.5),
+        (NumberStyle(","), "920", 920.0),
+        (GERMAN, "1.027", 1027.0),
+        (GERMAN, "55.205,77", 55205.77),
+        (GERMAN, "1.234.567", 1234567.0),
+        (NumberStyle(".", ","), "18,401.9", 18401.9),
+        (NumberStyle(".", ","), "12,34,567.5", 1234567.5),
+        (NumberStyle(".", "'"), "1\u2019234.5", 1234.5),
+        (NumberStyle(",", " "), "1\u00a0234,5", 1234.5),
+        (NumberStyle(",", " "), "1\u202f234", 1234.0),
     ],
-)  # fmt: skip
+)
 def test_a_number_is_read_by_its_convention(style, cell, value):
     assert style.parse(cell) == value
 
@@ -33,11 +42,20 @@ def test_a_number_is_read_by_its_convention(style, cell, value):
 @pytest.mark.parametrize(
     ("style", "cell"),
     [
-        (NumberStyle(), "12,5"), (NumberStyle(), "18,401.9"), (NumberStyle(","), "1.027"), (NumberStyle(","), "60.5"),
-        (GERMAN, "1.02"), (GERMAN, "1027.5"), (GERMAN, "0.131"), (NumberStyle(".", ","), "55,20"),
-        (NumberStyle(), "12 MW"), (NumberStyle(), "0x10"), (NumberStyle(), "1_000"), (NumberStyle(), "err"),
+        (NumberStyle(), "12,5"),
+        (NumberStyle(), "18,401.9"),
+        (NumberStyle(","), "1.027"),
+        (NumberStyle(","), "60.5"),
+        (GERMAN, "1.02"),
+        (GERMAN, "1027.5"),
+        (GERMAN, "0.131"),
+        (NumberStyle(".", ","), "55,20"),
+        (NumberStyle(), "12 MW"),
+        (NumberStyle(), "0x10"),
+        (NumberStyle(), "1_000"),
+        (NumberStyle(), "err"),
     ],
-)  # fmt: skip
+)
 def test_a_cell_of_another_convention_is_not_read(style, cell):
     assert style.parse(cell) is None
 

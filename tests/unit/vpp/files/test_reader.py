@@ -75,8 +75,12 @@ def test_neighbours_bring_prices_and_forecasts_only(tmp_path):
         text += f"2024-01-01T{hour:02}:00:00Z,A,1,2,3\n2024-01-01T{hour:02}:00:00Z,B,4,5,6\n"
     frame = read_frame(write(tmp_path, text), "A", neighbours=("B",))
     assert list(frame.columns) == [
-        "load_mw", "price_per_mwh", "load_forecast_da_mw", "B:price_per_mwh", "B:load_forecast_da_mw",
-    ]  # fmt: skip
+        "load_mw",
+        "price_per_mwh",
+        "load_forecast_da_mw",
+        "B:price_per_mwh",
+        "B:load_forecast_da_mw",
+    ]
     assert frame["B:price_per_mwh"].tolist() == [5.0, 5.0, 5.0]
 
 
@@ -97,20 +101,34 @@ def test_local_time_with_24_rows_a_day_is_utc_plus_one_all_year(tmp_path):
         pytest.param("timestamp,zone\n2024-01-01T00:00Z,A\n", "no column holds a channel", "load_mw", id="no channel"),
         pytest.param(HEADER, "no rows", "header", id="empty"),
         pytest.param(rows("2024-01-01T00:00Z"), "fewer than two rows", "step", id="one row"),
-        pytest.param(rows("2024-01-01T00:00Z", "nonsense"), "row 3: timestamp 'nonsense'", "time.format",
-                     id="bad time"),
-        pytest.param(HEADER + "2024-01-01T00:00Z,A,1,2,3,ok\n2024-01-01T01:00Z,A,1,x,3,ok\n", "row 3: solar_mw 'x'",
-                     "empty", id="bad number"),
+        pytest.param(
+            rows("2024-01-01T00:00Z", "nonsense"), "row 3: timestamp 'nonsense'", "time.format", id="bad time"
+        ),
+        pytest.param(
+            HEADER + "2024-01-01T00:00Z,A,1,2,3,ok\n2024-01-01T01:00Z,A,1,x,3,ok\n",
+            "row 3: solar_mw 'x'",
+            "empty",
+            id="bad number",
+        ),
         pytest.param(rows("2024-01-01T01:00Z", "2024-01-01T00:00Z"), "not sorted", "sort", id="unsorted"),
         pytest.param(rows("2024-01-01T00:00Z", "2024-01-01T00:00Z"), "comes twice for zone A", "one row", id="twice"),
-        pytest.param(rows("2024-01-01T00:00Z", "2024-01-01T00:30Z", "2024-01-01T01:00Z", "2024-01-01T01:20Z"),
-                     "mixes steps", "step_min: 60", id="odd spacing"),
-        pytest.param(rows("2024-01-01T00:00Z", "2024-01-01T00:07Z", "2024-01-01T00:14Z"), "every 420 s", "step_min",
-                     id="step does not divide a day"),
-        pytest.param(HEADER + "2024-01-01T00:00Z,,1,2,3,ok\n", "row 2: the zone is empty", "zone name",
-                     id="empty zone"),
+        pytest.param(
+            rows("2024-01-01T00:00Z", "2024-01-01T00:30Z", "2024-01-01T01:00Z", "2024-01-01T01:20Z"),
+            "mixes steps",
+            "step_min: 60",
+            id="odd spacing",
+        ),
+        pytest.param(
+            rows("2024-01-01T00:00Z", "2024-01-01T00:07Z", "2024-01-01T00:14Z"),
+            "every 420 s",
+            "step_min",
+            id="step does not divide a day",
+        ),
+        pytest.param(
+            HEADER + "2024-01-01T00:00Z,,1,2,3,ok\n", "row 2: the zone is empty", "zone name", id="empty zone"
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_file_says_what_is_wrong_and_what_to_do(tmp_path, text, said, hint):
     with pytest.raises(DataError, match=said) as caught:
         inspect_file(write(tmp_path, text))

@@ -83,17 +83,29 @@ ROWS = "".join(f"2024-01-01T{h:02}:00Z,Süd,{h}\n" for h in range(24))
 @pytest.mark.parametrize(
     ("text", "encoding", "said", "hint"),
     [
-        ("timestamp,zone,load_mw,load_mw\n" + ROWS.replace("\n", ",1\n"), "utf-8",
-         "'load_mw' comes twice (columns 3, 4)", "own name"),
-        ("timestamp,zone,price,price_per_mwh\n" + ROWS.replace("\n", ",1\n"), "utf-8",
-         "are both price_per_mwh", "ignore"),
+        (
+            "timestamp,zone,load_mw,load_mw\n" + ROWS.replace("\n", ",1\n"),
+            "utf-8",
+            "'load_mw' comes twice (columns 3, 4)",
+            "own name",
+        ),
+        (
+            "timestamp,zone,price,price_per_mwh\n" + ROWS.replace("\n", ",1\n"),
+            "utf-8",
+            "are both price_per_mwh",
+            "ignore",
+        ),
         ("timestamp,zone,load_mw\n" + ROWS, "cp1252", "row 2: the text is not utf-8", "encoding: cp1252"),
         ("timestamp,zone,load_mw\n2024-01-01T00:00Z,A,18,401.9\n", "utf-8", "row 2 has more fields", "quotes"),
-        ("timestamp,zone,load_mw\n2024-01-01T00:00Z,AB,1\n2024-01-01T01:00Z,ab,1\n", "utf-8",
-         "differ by case", "one way"),
+        (
+            "timestamp,zone,load_mw\n2024-01-01T00:00Z,AB,1\n2024-01-01T01:00Z,ab,1\n",
+            "utf-8",
+            "differ by case",
+            "one way",
+        ),
         ("", "utf-8", "no header line", "header"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_rightly_is_refused(tmp_path, text, encoding, said, hint):
     with pytest.raises(DataError) as caught:
         inspect_file(csv(tmp_path, text, encoding))

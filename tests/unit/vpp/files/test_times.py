@@ -67,10 +67,14 @@ def test_each_form_gives_the_same_slots(tmp_path, form):
         (["05.01.2024 00:00", "05.01.2024 01:00"], "", "is not a time", '"%d.%m.%Y %H:%M"'),
         (["2024-01-01T00:00Z", "2024-01-01T01:00"], "", "(row 2: 2024-01-01T00:00Z) and without (row 3", "time.zone"),
         (["2024-01-01T00:00Z", ""], "", "row 3: timestamp is empty", "give every row a time"),
-        (["2024-03-31 01:00", "2024-03-31 02:00"], "time: {zone: Europe/Berlin}", "row 3: 2024-03-31 02:00:00 does not",
-         "Etc/GMT-1"),
+        (
+            ["2024-03-31 01:00", "2024-03-31 02:00"],
+            "time: {zone: Europe/Berlin}",
+            "row 3: 2024-03-31 02:00:00 does not",
+            "Etc/GMT-1",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_refused_with_a_step_that_was_tried(tmp_path, stamps, mapping, said, hint):
     with pytest.raises(DataError) as caught:
         inspect_file(file(tmp_path, stamps), parse_mapping(mapping, "m"))

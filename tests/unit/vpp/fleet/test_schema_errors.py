@@ -19,24 +19,42 @@ def asset(text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (asset("kind: battery, asset_id: b, energy_mwh: 0, charge_mw: 1, discharge_mw: 1"),
-         "energy_mwh must be above 0, not 0"),
-        (asset("kind: peaker, asset_id: p, capacity_mw: -1, ramp_mw_per_h: 1, fuel_cost_per_mwh: 1"),
-         "capacity_mw must be above 0"),
-        (asset("kind: peaker, asset_id: p, capacity_mw: 1, min_load_mw: 2, ramp_mw_per_h: 1, fuel_cost_per_mwh: 1"),
-         "min_load_mw 2 must not exceed capacity_mw 1"),
+        (
+            asset("kind: battery, asset_id: b, energy_mwh: 0, charge_mw: 1, discharge_mw: 1"),
+            "energy_mwh must be above 0, not 0",
+        ),
+        (
+            asset("kind: peaker, asset_id: p, capacity_mw: -1, ramp_mw_per_h: 1, fuel_cost_per_mwh: 1"),
+            "capacity_mw must be above 0",
+        ),
+        (
+            asset("kind: peaker, asset_id: p, capacity_mw: 1, min_load_mw: 2, ramp_mw_per_h: 1, fuel_cost_per_mwh: 1"),
+            "min_load_mw 2 must not exceed capacity_mw 1",
+        ),
         (asset("kind: batery, asset_id: b"), "unknown kind batery (did you mean battery?)"),
         (asset("asset_id: b, energy_mwh: 1"), "kind"),
-        (asset("kind: battery, asset_id: b, energy_mwh: .inf, charge_mw: 1, discharge_mw: 1"),
-         "energy_mwh must be finite"),
-        (asset("kind: battery, asset_id: b, energy_mwh: .nan, charge_mw: 1, discharge_mw: 1"),
-         "energy_mwh must be finite"),
-        (asset("kind: battery, asset_id: b, energie_mwh: 1, charge_mw: 1, discharge_mw: 1"),
-         "(did you mean energy_mwh?)"),
-        (asset("kind: battery, asset_id: b, energy_mwh: 1, charge_mw: 1, discharge_mw: 1, soc_min: 0.9, soc_max: 0.1"),
-         "soc_min + reserve_soc must lie below soc_max"),
-        (zone("    market: {price_floor_per_mwh: 100, price_cap_per_mwh: -100}"),
-         "price_floor_per_mwh 100 must lie below price_cap_per_mwh -100"),
+        (
+            asset("kind: battery, asset_id: b, energy_mwh: .inf, charge_mw: 1, discharge_mw: 1"),
+            "energy_mwh must be finite",
+        ),
+        (
+            asset("kind: battery, asset_id: b, energy_mwh: .nan, charge_mw: 1, discharge_mw: 1"),
+            "energy_mwh must be finite",
+        ),
+        (
+            asset("kind: battery, asset_id: b, energie_mwh: 1, charge_mw: 1, discharge_mw: 1"),
+            "(did you mean energy_mwh?)",
+        ),
+        (
+            asset(
+                "kind: battery, asset_id: b, energy_mwh: 1, charge_mw: 1, discharge_mw: 1, soc_min: 0.9, soc_max: 0.1"
+            ),
+            "soc_min + reserve_soc must lie below soc_max",
+        ),
+        (
+            zone("    market: {price_floor_per_mwh: 100, price_cap_per_mwh: -100}"),
+            "price_floor_per_mwh 100 must lie below price_cap_per_mwh -100",
+        ),
         (zone("    market: {price_cap_per_mwh: .inf}"), "price_cap_per_mwh must be finite"),
         (zone(name="NO"), "line 2: YAML reads NO as false"),
         (zone(name="50"), "line 2: the name 50 is no text"),
@@ -56,7 +74,7 @@ def asset(text):
         (zone("    neighbors: [FR]"), "(did you mean neighbours?)"),
         ("zones: {", "not YAML: line"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_one_clear_line(text, said):
     with pytest.raises(FleetError) as caught:
         parse_fleet(text, "fleet.yaml")

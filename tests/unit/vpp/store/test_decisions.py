@@ -21,10 +21,16 @@ def row(zone: str, index: int, revision: int = 0, *, step_min: int = 30) -> Row:
     slot = T0 + index * timedelta(minutes=step_min)
     for_slot, name = slot + timedelta(minutes=step_min), f"{zone}-{index}-{revision}"
     made = Decision(
-        zone=zone, slot=slot, for_slot=for_slot, decision_id=name, revision=revision, engine=Engine.LP, objective=0.0,
+        zone=zone,
+        slot=slot,
+        for_slot=for_slot,
+        decision_id=name,
+        revision=revision,
+        engine=Engine.LP,
+        objective=0.0,
         version=DECISION_VERSION,
         binding=None,
-    )  # fmt: skip
+    )
     return (zone, slot, for_slot, name, revision, "lp", 0.0, None, encode(made).decode())
 
 

@@ -34,9 +34,24 @@ def test_a_backtest_of_net_load_writes_figures_and_a_report(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code = main(
-        ["backtest", "forecast", "--data", str(history), "--train-to", "2025-03-10", "--test-from", "2025-03-10",
-         "--test-to", "2025-03-17", "--refit", "none", "--out", "out", "--json"]
-    )  # fmt: skip
+        [
+            "backtest",
+            "forecast",
+            "--data",
+            str(history),
+            "--train-to",
+            "2025-03-10",
+            "--test-from",
+            "2025-03-10",
+            "--test-to",
+            "2025-03-17",
+            "--refit",
+            "none",
+            "--out",
+            "out",
+            "--json",
+        ]
+    )
     captured = capsys.readouterr()
     assert code == 0, captured.err
     figures = json.loads(captured.out)
@@ -56,7 +71,17 @@ def test_a_range_that_ends_before_it_begins_is_a_usage_error(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code = main(
-        ["backtest", "forecast", "--data", str(history), "--train-to", "2025-03-10", "--test-from", "2025-03-17",
-         "--test-to", "2025-03-10"]
-    )  # fmt: skip
+        [
+            "backtest",
+            "forecast",
+            "--data",
+            str(history),
+            "--train-to",
+            "2025-03-10",
+            "--test-from",
+            "2025-03-17",
+            "--test-to",
+            "2025-03-10",
+        ]
+    )
     assert code == 2, capsys.readouterr().err

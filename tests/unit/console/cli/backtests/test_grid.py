@@ -35,9 +35,24 @@ def answer_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple
 def test_figures_and_a_report_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_history(tmp_path / "town.csv", 120)
     code, said, told = answer_of(
-        ["--data", str(data), "--zone", "TOWN", *RANGE, "--train-to", "2025-01-05", "--refit", "none",
-         "--compare", "original_rule", "--out", str(tmp_path / "out"), "--json"], capsys,
-    )  # fmt: skip
+        [
+            "--data",
+            str(data),
+            "--zone",
+            "TOWN",
+            *RANGE,
+            "--train-to",
+            "2025-01-05",
+            "--refit",
+            "none",
+            "--compare",
+            "original_rule",
+            "--out",
+            str(tmp_path / "out"),
+            "--json",
+        ],
+        capsys,
+    )
     assert code == 0, told
     figures = json.loads(said)
     assert {"score", "worst_week_score", "cap_breaches", "ramp_breach_pct", "ramp_events", "baselines"} <= set(figures)

@@ -29,9 +29,21 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_parts_sum_to_the_forecast(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(
-        ["forecast", "TOWN", "--explain", "--data", str(place / "town.csv"), "--horizon", "120", "--at",
-         "2021-03-10T12:00:00Z", "--data-dir", str(place / "data"), "--json"]
-    )  # fmt: skip
+        [
+            "forecast",
+            "TOWN",
+            "--explain",
+            "--data",
+            str(place / "town.csv"),
+            "--horizon",
+            "120",
+            "--at",
+            "2021-03-10T12:00:00Z",
+            "--data-dir",
+            str(place / "data"),
+            "--json",
+        ]
+    )
     captured = capsys.readouterr()
     assert code == 0, captured.err
     told = json.loads(captured.out)
@@ -44,9 +56,23 @@ def test_the_parts_sum_to_the_forecast(place: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("horizon_min", [60, 600])
 def test_the_parts_of_a_price_sum_to_it(place: Path, capsys: pytest.CaptureFixture[str], horizon_min: int) -> None:
     code = main(
-        ["forecast", "TOWN", "--explain", "--target", "price", "--data", str(place / "town.csv"), "--horizon",
-         str(horizon_min), "--at", "2021-03-10T12:00:00Z", "--data-dir", str(place / "data"), "--json"]
-    )  # fmt: skip
+        [
+            "forecast",
+            "TOWN",
+            "--explain",
+            "--target",
+            "price",
+            "--data",
+            str(place / "town.csv"),
+            "--horizon",
+            str(horizon_min),
+            "--at",
+            "2021-03-10T12:00:00Z",
+            "--data-dir",
+            str(place / "data"),
+            "--json",
+        ]
+    )
     captured = capsys.readouterr()
     assert code == 0, captured.err
     told = json.loads(captured.out)

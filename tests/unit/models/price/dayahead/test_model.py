@@ -170,9 +170,14 @@ def test_the_stream_forecasts_what_the_backtest_does(frame):
     """A trainer led on day by day, served from a ring before each auction, against the backtest's walk."""
     days = 4
     backtest = run_day_ahead(
-        frame, zone(), train_to=UNTIL, test_from=UNTIL, test_to=UNTIL + timedelta(days=days), convention="load_only",
+        frame,
+        zone(),
+        train_to=UNTIL,
+        test_from=UNTIL,
+        test_to=UNTIL + timedelta(days=days),
+        convention="load_only",
         settings=SERVED,
-    )  # fmt: skip
+    )
     trainer = DayAheadTrainer(zone(), SERVED)
     for day in range(days):
         midnight = UNTIL + timedelta(days=day - 1)

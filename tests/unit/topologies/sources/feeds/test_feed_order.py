@@ -61,9 +61,10 @@ def test_history_comes_first_without_a_run_clock_and_live_slots_when_they_are_kn
     assert [(slot - START) // STEP for slot, _, _ in observed(records)] == [-3, -2, -1, 0, 0, 1]
     assert [r.history for r in records if isinstance(r, Observation)] == [True, True, True, False, False, False]
     assert [sent for _, _, sent in observed(records)][3:] == [
-        START + STEP + timedelta(minutes=2), START + STEP + timedelta(minutes=20),
+        START + STEP + timedelta(minutes=2),
+        START + STEP + timedelta(minutes=20),
         START + 2 * STEP + timedelta(minutes=2),
-    ]  # fmt: skip
+    ]
     assert [sorted(values) for _, values, _ in observed(records)][3:5] == [[LOAD, WIND], [PRICE]]
 
 
@@ -103,8 +104,11 @@ def test_a_forecast_goes_out_at_the_hour_of_the_catalogue_with_the_newest_issue_
     assert [r for r in live.due(noon - STEP) if isinstance(r, Publication)] == []
     (sent,) = [r for r in live.due(noon) if isinstance(r, Publication)]
     assert (sent.series, sent.first_slot, sent.available_at, sent.sent_at) == (
-        {FORECAST: [2.0]}, target, noon - timedelta(hours=1), noon,
-    )  # fmt: skip
+        {FORECAST: [2.0]},
+        target,
+        noon - timedelta(hours=1),
+        noon,
+    )
     assert [r for r in live.due(noon + timedelta(hours=4)) if isinstance(r, Publication)] == []
 
 

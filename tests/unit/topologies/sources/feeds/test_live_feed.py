@@ -41,10 +41,17 @@ def opened(tmp_path: Path, services: str, zone: str, **changed: Any) -> LiveFeed
     with serving(everything) as server:
         at = server.address
         settings = FeedSettings(
-            history_days=8, requests_per_s=1e6, elexon_url=f"{at}/elexon", aemo_url=f"{at}/aemo",
-            aemo_nemweb_url=f"{at}/aemo", energy_charts_url=f"{at}/ec", octopus_url=f"{at}/octopus",
-            open_meteo_url=f"{at}/meteo", entsoe_url=f"{at}/entsoe", **changed,
-        )  # fmt: skip
+            history_days=8,
+            requests_per_s=1e6,
+            elexon_url=f"{at}/elexon",
+            aemo_url=f"{at}/aemo",
+            aemo_nemweb_url=f"{at}/aemo",
+            energy_charts_url=f"{at}/ec",
+            octopus_url=f"{at}/octopus",
+            open_meteo_url=f"{at}/meteo",
+            entsoe_url=f"{at}/entsoe",
+            **changed,
+        )
         options = SourceOptions(kind="feed", services=tuple(services.split("+")), zones=(zone,), catch_up=True)
         return open_live(options, Settings(data_dir=tmp_path, feeds=settings), now=NOW)
 
@@ -55,12 +62,15 @@ def opened(tmp_path: Path, services: str, zone: str, **changed: Any) -> LiveFeed
         pytest.param("elexon", "GB", 30, {LOAD, WIND, PRICE, "load_forecast_da_mw"}, id="elexon"),
         pytest.param("aemo", "NSW1", 5, {LOAD, PRICE}, id="aemo"),
         pytest.param(
-            "energy-charts", "DE_LU", 60, {LOAD, SOLAR, WIND, PRICE, "wind_forecast_da_mw", "solar_forecast_da_mw"},
+            "energy-charts",
+            "DE_LU",
+            60,
+            {LOAD, SOLAR, WIND, PRICE, "wind_forecast_da_mw", "solar_forecast_da_mw"},
             id="energy-charts",
         ),
         pytest.param("elexon+open-meteo", "GB", 30, {LOAD, PRICE, TEMPERATURE}, id="weather"),
     ],
-)  # fmt: skip
+)
 def test_a_service_gives_a_zone_with_its_channels_and_a_frame_that_trains(
     tmp_path: Path, services: str, zone: str, step_min: int, channels: set[str]
 ) -> None:

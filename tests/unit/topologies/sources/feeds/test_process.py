@@ -59,13 +59,26 @@ def run(tmp_path: Path, limit: int = 10**9) -> tuple[Log, Checkpoint]:
             return Promotion(zone=zone.zone, available_at=when, model_id="m1", sha256="0")
 
         order = FeedOrder(
-            zone=feed.zones["GB"], book=feed.collectors["GB"].book, first=START - timedelta(days=4), start=START,
-            closing=feed.closing, delay=feed.delay, end=END, sent_until=state.run_at,
-        )  # fmt: skip
+            zone=feed.zones["GB"],
+            book=feed.collectors["GB"].book,
+            first=START - timedelta(days=4),
+            start=START,
+            closing=feed.closing,
+            delay=feed.delay,
+            end=END,
+            sent_until=state.run_at,
+        )
         made = FeedRun(
-            feed=feed, orders={"GB": order}, outbox=log, state=state, checkpoint_path=tmp_path / "place.json",
-            clock_path=tmp_path / "clock.json", stop=stop, refit=refit, now=lambda: NOW,
-        )  # fmt: skip
+            feed=feed,
+            orders={"GB": order},
+            outbox=log,
+            state=state,
+            checkpoint_path=tmp_path / "place.json",
+            clock_path=tmp_path / "clock.json",
+            stop=stop,
+            refit=refit,
+            now=lambda: NOW,
+        )
         return log, made.run()
 
 
