@@ -23,7 +23,18 @@ ERROR_CAP = 6.0
 def issue(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     window: Floats, published: Floats, context: Floats, at: int, index: int, shape: Shape, state: State, fit: Fit
 ) -> None:
-    """Make all forecasts from the slot at ``at``. Arguments as ``judge``."""
+    """Write the forecast of every stream, made at the slot, into ``state.waiting``.
+
+    Args:
+        window: Channel values and net load, shape (rows, slots), MW; NaN is missing.
+        published: Published forecasts of the same rows, MW.
+        context: Slot of the day and calendar, shape (k, slots).
+        at: Column of the slot in these arrays.
+        index: Index of the slot since 1970, the place in the rings of ``state``.
+        shape: What is forecast, and how far ahead.
+        state: The state of the zone's guard; changed in place.
+        fit: The fitted model.
+    """
     work = np.empty(fit.mean.shape[1])
     for s in range(shape.row.shape[0]):
         expected = forecast(window, published, context, at, s, shape, fit, work)
@@ -43,7 +54,20 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
     state: State,
     fit: Fit,
 ) -> None:
-    """Enter the slot's errors into windows and scales, if it is ``trusted``. Other arguments as ``judge``."""
+    """Enter the slot's errors into windows, scales and the bias.
+
+    Args:
+        window: Channel values and net load, shape (rows, slots), MW; NaN is missing.
+        published: Published forecasts of the same rows, MW.
+        supply: Other supply of the zone at the slot, shape (companions,), MW.
+        context: Slot of the day and calendar, shape (k, slots).
+        at: Column of the slot in these arrays.
+        index: Index of the slot since 1970, the place in the rings of ``state``.
+        trusted: False enters NaN, so that nothing is learnt from the slot.
+        shape: What is forecast, and how far ahead.
+        state: The state of the zone's guard; changed in place.
+        fit: The fitted model.
+    """
     ring, streams = state.waiting.shape[1], shape.row.shape[0]
     for which, row in ((0, 0), (1, shape.net)):
         z = np.nan
