@@ -12,7 +12,7 @@ from agents.devices.inventory import load_inventory
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.simulator import SimulatorFiles, run_simulator
 from topologies.runtime.parent_watch import end_with_supervisor
-from topologies.sources.process import clock_path
+from topologies.sources.pace import clock_path
 from vpp.errors import ConfigError, exit_on_error
 from vpp.logs import set_up_logging
 from vpp.private_files import keep_private

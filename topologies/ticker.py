@@ -14,8 +14,8 @@ from threading import Event
 
 from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.sources.deadlines import Deadlines
-from topologies.sources.pace import RunClock
-from topologies.sources.process import KafkaOutbox, clock_path
+from topologies.sources.outbox import KafkaOutbox
+from topologies.sources.pace import RunClock, clock_path
 from vpp.errors import ConfigError, exit_on_error
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import load_fleet

@@ -28,9 +28,10 @@ from console.cli.options import (
     table,
 )
 from topologies.control.running_broker import with_broker
+from topologies.sources.checkpoint import Checkpoint, checkpoint_path, read_checkpoint
 from topologies.sources.feeds.check import check_service
 from topologies.sources.options import SourceOptions
-from topologies.sources.process import Checkpoint, checkpoint_path, read_checkpoint, run_source
+from topologies.sources.process import run_source
 from vpp.domain import iso
 from vpp.errors import UnreachableError
 from vpp.feeds.catalogue import SERVICES, service_named

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from topologies.control.topic_tail import tail
+from topologies.sources.checkpoint import checkpoint_path, read_checkpoint
 from topologies.sources.options import SIMULATION_START, SourceOptions
-from topologies.sources.process import checkpoint_path, read_checkpoint
 from vpp.domain import iso
 from vpp.errors import RefusedError, TopicMissingError
 from vpp.settings import Settings

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from topologies.control.running_broker import with_broker
-from topologies.sources.process import KafkaOutbox
+from topologies.sources.outbox import KafkaOutbox
 from vpp.errors import UnreachableError
 from vpp.messages import Promotion
 from vpp.settings import Settings

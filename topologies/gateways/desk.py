@@ -27,7 +27,7 @@ from agents.devices.inventory import DeviceEntry
 from agents.devices.limit import limit_setpoint
 from agents.devices.proof import CommandReducer, CommandState
 from topologies.gateways.clock import GatewayClock
-from topologies.sources.process import Outbox
+from topologies.sources.outbox import Outbox
 from vpp.errors import VppError
 from vpp.messages import AssetReading, DeviceCommand, Observation, Setpoint, Values
 from vpp.store.command_journal import CommandJournal

@@ -13,7 +13,8 @@ from agents.devices.inventory import DeviceEntry, GatewayKind, Inventory, load_i
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk, Transmit
 from topologies.gateways.setpoint_feed import SetpointFeed
-from topologies.sources.process import KafkaOutbox, clock_path
+from topologies.sources.outbox import KafkaOutbox
+from topologies.sources.pace import clock_path
 from vpp.errors import ConfigError, UnreachableError
 from vpp.settings import Settings
 from vpp.store.command_journal import CommandJournal

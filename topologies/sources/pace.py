@@ -12,6 +12,7 @@ from threading import Event
 
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
+from vpp.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class RunClock:
     def wall(cls) -> RunClock:
         """Return the clock of a field feed: it shows the real time."""
         return cls(0.0, datetime.fromtimestamp(0, UTC), 1.0)
+
+
+def clock_path(settings: Settings) -> Path:
+    """Return the file in which a source writes its run clock."""
+    return settings.data_dir / f"clock-{settings.run or 'default'}.json"
 
 
 class Pace:

@@ -1,8 +1,4 @@
-"""The running source: sends a feed's records to the broker at a pace, and goes on where it stopped.
-
-A checkpoint says how many records the broker has acknowledged. After a kill the same records are made again and those
-skipped; what was sent after the last checkpoint is sent twice, which ``telemetry`` drops.
-"""
+"""The running source: sends a feed's records to the broker at a pace, and goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -15,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
-
-import msgspec
+from typing import Protocol
 
 from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.sources.availability_order import Drift, Refit, Refits, replay_messages
+from topologies.sources.checkpoint import Checkpoint, CheckpointKeeper, checkpoint_path, resumed
 from topologies.sources.drill import Forger, drill_path
 from topologies.sources.faults import with_faults
 from topologies.sources.feed import Feed
@@ -34,21 +29,18 @@ from topologies.sources.options import (
     parse_options,
     window_of,
 )
-from topologies.sources.pace import Pace
-from vpp.atomic_file import write_atomic
-from vpp.errors import UnreachableError, exit_on_error
+from topologies.sources.outbox import KafkaOutbox, Outbox
+from topologies.sources.pace import Pace, clock_path
+from vpp.errors import exit_on_error
 from vpp.fleet.schema import Zone
 from vpp.logs import set_up_logging
-from vpp.messages import Message, Promotion, Raw, encode
+from vpp.messages import Promotion, Raw
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
-from vpp.streams.kafka import create_topics, producer_config
+from vpp.streams.kafka import create_topics
 from vpp.streams.topics import RAW
 
 log = logging.getLogger(__name__)
-
-CHECKPOINT_EVERY_S, FLUSH_S = 1.0, 30.0
-CHECKPOINT_EVERY = 200  # well within the week of slots that the intake remembers, so a repeat is known as one
 
 
 class Retrains(Drift, Protocol):
@@ -71,93 +63,6 @@ class RunSource(Protocol):
     ) -> Checkpoint:
         """Return how far it came."""
         ...
-
-
-class Checkpoint(msgspec.Struct, kw_only=True):
-    """How far a source is.
-
-    Attributes:
-        identity: Hash of the options; another one starts anew.
-        began_at: Wall time of the run's start, which fixes the shift of ``--now``.
-        sent: Records acknowledged by the broker, promotions not counted.
-        run_at: Run clock of the last one, without the shift; None before the first slot that counts.
-        first: First slot of the range, where one is set.
-        end: End of the range, where one is set.
-        finished: All was sent.
-    """
-
-    identity: str
-    began_at: datetime
-    sent: int = 0
-    run_at: datetime | None = None
-    first: datetime | None = None
-    end: datetime | None = None
-    finished: bool = False
-
-
-class Outbox(Protocol):
-    """Where records go."""
-
-    def send(self, message: Message) -> None:
-        """Hand a record over."""
-        ...
-
-    def flush(self) -> None:
-        """Return when all records handed over are acknowledged."""
-        ...
-
-
-class KafkaOutbox:
-    """Sends records to one topic, keyed by zone.
-
-    Args:
-        settings: Where the broker is.
-        topic: Wire name of the topic.
-    """
-
-    def __init__(self, settings: Settings, topic: str) -> None:
-        from confluent_kafka import Producer  # a test of the loop needs no client library
-
-        self._producer = Producer(producer_config(settings))
-        self._topic = topic
-        self._failed: str | None = None
-
-    def send(self, message: Message) -> None:
-        """Hand a record over; waits while the client's buffer is full.
-
-        Raises:
-            UnreachableError: An earlier record could not be delivered.
-        """
-        payload = encode(message)
-        while True:
-            try:
-                self._producer.produce(self._topic, payload, message.zone.encode(), on_delivery=self._delivered)
-                break
-            except BufferError:
-                self._producer.poll(0.2)
-        self._producer.poll(0)
-        self._check()
-
-    def flush(self) -> None:
-        """Return when all records are acknowledged.
-
-        Raises:
-            UnreachableError: They are not, within half a minute.
-        """
-        left = self._producer.flush(FLUSH_S)
-        self._check()
-        if left:
-            raise UnreachableError(
-                f"the broker did not acknowledge {left} records in {FLUSH_S:g} s", hint="is the broker running?"
-            )
-
-    def _delivered(self, error: Any, _message: Any) -> None:
-        if error is not None and self._failed is None:
-            self._failed = str(error)
-
-    def _check(self) -> None:
-        if self._failed is not None:
-            raise UnreachableError(f"the broker refused a record: {self._failed}", hint="is the broker running?")
 
 
 @dataclass(slots=True)
@@ -204,10 +109,7 @@ class SourceRun:
             UnreachableError: The broker does not take the records.
             DataError: The file turned out to be broken further on.
         """
-        checkpoint = read_checkpoint(self.checkpoint_path)
-        state = checkpoint if checkpoint and checkpoint.identity == self.options.identity else None
-        if state is None:
-            state = Checkpoint(identity=self.options.identity, began_at=now)
+        state = resumed(self.checkpoint_path, self.options.identity, now)
         if state.finished:
             return state
         window = window_of(self.options, self.feed, state.began_at)
@@ -215,50 +117,46 @@ class SourceRun:
         self._ticks.shift = window.shift
         speed = pace_of(self.options, self.feed.step_min, self.pulse_s)
         pace = Pace(speed, self.stop, clock_path=self.clock_path, catch_up=self.options.catch_up)
-        last_kept = time.monotonic()
-        for message in skipping(self._messages(state), state.sent):
-            last_kept = self._wait(pace, message, state, window.shift, last_kept)
+        keeper = CheckpointKeeper(self.checkpoint_path, state, self.outbox, self.on_progress)
+        for message in skipping(self._messages(keeper), state.sent):
+            self._wait(pace, message, keeper)
             if self.stop.is_set():
+                keeper.keep()
                 break
             self.outbox.send(message)
-            _count(state, message, window.shift)
-            if state.sent % CHECKPOINT_EVERY == 0:
-                last_kept = self._keep(state)
+            keeper.count(message, window.shift)
         else:
-            state.finished = True
-        self._keep(state)
+            keeper.finish()
         if self.clock_path is not None:
             self.clock_path.unlink(missing_ok=True)
         return state
 
-    def _messages(self, state: Checkpoint) -> Iterator[Raw]:
+    def _messages(self, keeper: CheckpointKeeper) -> Iterator[Raw]:
+        state = keeper.checkpoint
         window = window_of(self.options, self.feed, state.began_at)
-        every = _every(self.options)
         messages: Iterator[Raw] = replay_messages(
             self.feed.chunks(window.first_row, window.read_until),
             self.feed.zones,
             window=window,
             neighbours=self.feed.neighbours,
-            refits=self._refits(state, every),
+            refits=self._refits(keeper),
         )
         faults = faults_of(self.options)
         faulty = with_faults(messages, faults) if faults.any else messages
         return self.forger.forged(faulty, state.sent) if self.forger else faulty
 
-    def _refits(self, state: Checkpoint, every: timedelta | None) -> Refits | None:
+    def _refits(self, keeper: CheckpointKeeper) -> Refits | None:
         if self.refit is None:
             return None
-        hook = self._refit_after_keeping(state, self.refit)
-        return Refits(hook, every, state.run_at, self.options.refit_from, self.drift)
+        refit, every = self.refit, _every(self.options)
 
-    def _refit_after_keeping(self, state: Checkpoint, refit: Refit) -> Refit:
-        def hook(zone: Zone, now: datetime) -> Promotion | None:
-            self._keep(state)  # training takes long: a kill in the middle must not send all again
+        def kept_before(zone: Zone, now: datetime) -> Promotion | None:
+            keeper.keep()  # training takes long: a kill in the middle must not send all again
             return refit(zone, now)
 
-        return hook
+        return Refits(kept_before, every, keeper.checkpoint.run_at, self.options.refit_from, self.drift)
 
-    def _wait(self, pace: Pace, message: Raw, state: Checkpoint, shift: timedelta, last_kept: float) -> float:
+    def _wait(self, pace: Pace, message: Raw, keeper: CheckpointKeeper) -> None:
         while not self.stop.is_set():
             left_s = pace.due_in_s(getattr(message, "sent_at", None))
             if left_s <= 0.0:
@@ -267,17 +165,8 @@ class SourceRun:
                 # Not counted: after a kill they are not made again, and the slot's own record holds all of it.
                 for tick in self._ticks.due(time.time()):
                     self.outbox.send(tick)
-            if time.monotonic() - last_kept > CHECKPOINT_EVERY_S:
-                last_kept = self._keep(state)
+            keeper.keep_if_due()
             pace.wait(min(left_s, 0.5))
-        return last_kept
-
-    def _keep(self, state: Checkpoint) -> float:
-        self.outbox.flush()
-        write_checkpoint(self.checkpoint_path, state)
-        if self.on_progress is not None:
-            self.on_progress(state)
-        return time.monotonic()
 
 
 def skipping(messages: Iterable[Raw], count: int) -> Iterator[Raw]:
@@ -288,29 +177,6 @@ def skipping(messages: Iterable[Raw], count: int) -> Iterator[Raw]:
             left -= not isinstance(message, Promotion)
             continue
         yield message
-
-
-def checkpoint_path(settings: Settings) -> Path:
-    """Return where a source keeps how far it is."""
-    return settings.data_dir / f"source-{settings.run or 'default'}.json"
-
-
-def clock_path(settings: Settings) -> Path:
-    """Return where a source writes its run clock."""
-    return settings.data_dir / f"clock-{settings.run or 'default'}.json"
-
-
-def read_checkpoint(path: Path) -> Checkpoint | None:
-    """Return the checkpoint in a file, or None where there is no usable one."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all."""
-    write_atomic(path, msgspec.json.encode(checkpoint))
 
 
 def run_source(
@@ -389,12 +255,3 @@ def _refit() -> MakeRefit:
 
 def _every(options: SourceOptions) -> timedelta | None:
     return timedelta(days=options.refit_days) if options.refit_days else None
-
-
-def _count(state: Checkpoint, message: Raw, shift: timedelta) -> None:
-    if isinstance(message, Promotion):
-        return
-    state.sent += 1
-    sent_at = getattr(message, "sent_at", None)
-    if sent_at is not None:
-        state.run_at = sent_at - shift

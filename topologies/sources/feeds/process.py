@@ -14,21 +14,13 @@ from pathlib import Path
 from threading import Event
 
 from topologies.sources.availability_order import PRODUCER, Refit
+from topologies.sources.checkpoint import Checkpoint, CheckpointKeeper, checkpoint_path, resumed
 from topologies.sources.feeds.feed_order import FeedOrder
 from topologies.sources.feeds.live_feed import LiveFeed, open_live
 from topologies.sources.options import SourceOptions, first_slot
-from topologies.sources.pace import RunClock
-from topologies.sources.process import (
-    CHECKPOINT_EVERY,
-    Checkpoint,
-    KafkaOutbox,
-    MakeRefit,
-    Outbox,
-    checkpoint_path,
-    clock_path,
-    read_checkpoint,
-    write_checkpoint,
-)
+from topologies.sources.outbox import KafkaOutbox, Outbox
+from topologies.sources.pace import RunClock, clock_path
+from topologies.sources.process import MakeRefit
 from vpp.fleet.schema import Zone
 from vpp.messages import End, Promotion, Raw
 from vpp.settings import Settings
@@ -68,6 +60,10 @@ class FeedRun:
     refit_every: timedelta | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _next_refit: datetime | None = None
+    _keeper: CheckpointKeeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._keeper = CheckpointKeeper(self.checkpoint_path, self.state, self.outbox)
 
     def run(self) -> Checkpoint:
         """Send until stopped, or to the end of the range; return how far it came.
@@ -89,7 +85,7 @@ class FeedRun:
                 if self.stop.is_set():
                     break
             else:
-                self._keep()
+                self._keeper.keep()
                 if all(order.finished for order in self.orders.values()):
                     return self._finish()
                 RunClock.wall().write(self.clock_path)
@@ -97,7 +93,7 @@ class FeedRun:
                 for name, collector in sorted(self.feed.collectors.items()):
                     if not self.orders[name].finished:
                         collector.poll(self.now())
-        self._keep()
+        self._keeper.keep()
         return self.state
 
     def _due(self, now: datetime) -> list[Raw]:
@@ -132,24 +128,12 @@ class FeedRun:
 
     def _send(self, record: Raw) -> None:
         self.outbox.send(record)
-        if isinstance(record, Promotion):
-            return
-        self.state.sent += 1
-        sent_at = getattr(record, "sent_at", None)
-        if sent_at is not None:
-            self.state.run_at = sent_at if self.state.run_at is None else max(sent_at, self.state.run_at)
-        if self.state.sent % CHECKPOINT_EVERY == 0:
-            self._keep()
-
-    def _keep(self) -> None:
-        self.outbox.flush()
-        write_checkpoint(self.checkpoint_path, self.state)
+        self._keeper.count(record)
 
     def _finish(self) -> Checkpoint:
         for name, order in sorted(self.orders.items()):
             self.outbox.send(End(zone=name, producer=PRODUCER, last_slot=order.last_slot))
-        self.state.finished = True
-        self._keep()
+        self._keeper.finish()
         self.clock_path.unlink(missing_ok=True)
         return self.state
 
@@ -179,9 +163,7 @@ def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: 
     feed = open_live(options, settings, now=now, say=log.info, stop=stop)
     for note in feed.notes:
         log.info("%s", note)
-    state = read_checkpoint(checkpoint_path(settings))
-    if state is None or state.identity != options.identity:
-        state = Checkpoint(identity=options.identity, began_at=now)
+    state = resumed(checkpoint_path(settings), options.identity, now)
     start = first_slot(options, state.began_at) or now
     every = timedelta(days=options.refit_days) if options.refit_days else None
     state.first, state.end = start, options.end

@@ -4,9 +4,10 @@ from threading import Event
 
 import pytest
 
+from topologies.sources.checkpoint import read_checkpoint, write_checkpoint
 from topologies.sources.feed import SIMULATED_HISTORY
 from topologies.sources.options import SIMULATION_START, SourceOptions, open_feed, pace_of, parse_options, window_of
-from topologies.sources.process import Checkpoint, SourceRun, read_checkpoint, write_checkpoint
+from topologies.sources.process import SourceRun
 from vpp.errors import ConfigError
 from vpp.messages import End, Observation, Promotion
 from vpp.settings import Settings
@@ -125,14 +126,6 @@ def test_a_live_run_keeps_its_shift_over_a_restart(tmp_path):
     state = read_checkpoint(tmp_path / "source.json")
     assert state is not None
     assert state.began_at == first.began_at == NOW
-
-
-def test_a_damaged_checkpoint_counts_as_none(tmp_path):
-    path = tmp_path / "source.json"
-    path.write_bytes(b'{"identity": 3')
-    assert read_checkpoint(path) is None
-    write_checkpoint(path, Checkpoint(identity="x", began_at=NOW, sent=4))
-    assert read_checkpoint(path) == Checkpoint(identity="x", began_at=NOW, sent=4)
 
 
 @pytest.mark.parametrize(

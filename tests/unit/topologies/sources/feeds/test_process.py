@@ -11,11 +11,11 @@ import pytest
 
 from tests.worlds.elexon_world import ElexonWorld
 from tests.worlds.feed_server import serving
+from topologies.sources.checkpoint import Checkpoint, read_checkpoint
 from topologies.sources.feeds.feed_order import FeedOrder
 from topologies.sources.feeds.live_feed import open_live
 from topologies.sources.feeds.process import FeedRun
 from topologies.sources.options import SourceOptions
-from topologies.sources.process import Checkpoint, read_checkpoint
 from vpp.domain import LOAD
 from vpp.fleet.schema import Zone
 from vpp.messages import End, Message, Observation, Promotion, Publication

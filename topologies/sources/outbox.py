@@ -1,0 +1,77 @@
+"""Where a source hands its records over: the broker, or what a test gives in its place."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from vpp.errors import UnreachableError
+from vpp.messages import Message, encode
+from vpp.settings import Settings
+from vpp.streams.kafka import producer_config
+
+FLUSH_S = 30.0
+
+
+class Outbox(Protocol):
+    """Where records go."""
+
+    def send(self, message: Message) -> None:
+        """Hand a record over."""
+        ...
+
+    def flush(self) -> None:
+        """Return when all records handed over are acknowledged."""
+        ...
+
+
+class KafkaOutbox:
+    """Sends records to one topic, keyed by zone.
+
+    Args:
+        settings: Where the broker is.
+        topic: Wire name of the topic.
+    """
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        from confluent_kafka import Producer  # a test of the loop needs no client library
+
+        self._producer = Producer(producer_config(settings))
+        self._topic = topic
+        self._failed: str | None = None
+
+    def send(self, message: Message) -> None:
+        """Hand a record over; waits while the client's buffer is full.
+
+        Raises:
+            UnreachableError: An earlier record could not be delivered.
+        """
+        payload = encode(message)
+        while True:
+            try:
+                self._producer.produce(self._topic, payload, message.zone.encode(), on_delivery=self._delivered)
+                break
+            except BufferError:
+                self._producer.poll(0.2)
+        self._producer.poll(0)
+        self._check()
+
+    def flush(self) -> None:
+        """Return when all records are acknowledged.
+
+        Raises:
+            UnreachableError: They are not, within half a minute.
+        """
+        left = self._producer.flush(FLUSH_S)
+        self._check()
+        if left:
+            raise UnreachableError(
+                f"the broker did not acknowledge {left} records in {FLUSH_S:g} s", hint="is the broker running?"
+            )
+
+    def _delivered(self, error: Any, _message: Any) -> None:
+        if error is not None and self._failed is None:
+            self._failed = str(error)
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise UnreachableError(f"the broker refused a record: {self._failed}", hint="is the broker running?")
