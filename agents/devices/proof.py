@@ -27,7 +27,7 @@ from agents.devices.events import (
     TimePassed,
 )
 from agents.devices.rules import DeviceRules
-from agents.devices.verdict import outcome_of
+from agents.devices.verdict import condition_of, outcome_of, usable_reading
 from vpp.messages import AssetReading, CommandCause, CommandOutcome, DeviceCommand, Setpoint
 
 MAX_RESTORED = 3
@@ -35,6 +35,14 @@ MAX_RESTORED = 3
 
 CONFIRMATIONS = 2
 """Readings in a row that must agree on a difference before it is named."""
+
+MOST_SEQUENCE = 2**31 - 1
+"""A greater number in a device is none of a command: a wrong word order, or a register that holds another thing."""
+
+
+_DIFFERENCES = frozenset(CommandOutcome) - {
+    CommandOutcome.PENDING, CommandOutcome.FOLLOWED, CommandOutcome.SUPERSEDED, CommandOutcome.EXPIRED,
+}  # fmt: skip
 
 
 class WaitingSetpoint(msgspec.Struct, frozen=True):
@@ -58,9 +66,13 @@ class CommandState(msgspec.Struct):
         tried_at: When it was last transmitted.
         restored: How often it was made anew because the device lost it.
         suspect: A difference seen once, waiting for a second reading.
+        ahead: Readings in a row that show a number greater than the command's.
+        condition: What the last reading says of the device whatever it was asked for, ``local_mode`` or
+            ``implausible``; ``conditions``: in so many readings in a row.
+        measures: It has given its power at least once.
         heard_at: Last sign of life.
         beat_at: Last heartbeat that the device took.
-        reading: Last reading.
+        reading: Last reading, without the numbers that the device cannot have.
     """
 
     sequence: int = 0
@@ -72,6 +84,10 @@ class CommandState(msgspec.Struct):
     tried_at: datetime | None = None
     restored: int = 0
     suspect: CommandOutcome | None = None
+    ahead: int = 0
+    condition: CommandOutcome | None = None
+    conditions: int = 0
+    measures: bool = False
     heard_at: datetime | None = None
     beat_at: datetime | None = None
     reading: DeviceReading | None = None
@@ -103,12 +119,8 @@ class CommandReducer:
             case DeviceAnswered():
                 return self._answered(state, event)
             case DeviceRead():
-                state.heard_at, state.reading = event.now, event.reading
-                return [
-                    *self._adopted(state, event.reading),
-                    *self._judged(state, event),
-                    *self._timed(state, event.now),
-                ]
+                self._note(state, event)
+                return [*self._judged(state, event), *self._timed(state, event.now)]
             case HeartbeatSent():
                 state.heard_at = state.beat_at = event.now
                 return []
@@ -205,7 +217,7 @@ class CommandReducer:
         """Transmit again, under the same number, what no answer came to."""
         waits = command.acknowledged_at is None and command.outcome is not CommandOutcome.REFUSED
         answer = timedelta(seconds=self.rules.answer_s)
-        if not waits or state.tried_at is None or now < state.tried_at + answer:
+        if not waits or state.tried_at is None or abs(now - state.tried_at) < answer:
             return []
         actions = self._named(state, CommandOutcome.NOT_REACHED, now)
         if command.valid_until is None or now < command.valid_until:
@@ -222,23 +234,29 @@ class CommandReducer:
     def _answered(self, state: CommandState, event: DeviceAnswered) -> list[DeviceAction]:
         state.heard_at = event.now
         command = state.command
-        if command is None or event.sequence != command.sequence:
-            return []
-        if not event.accepted and event.last is not None and event.last > command.sequence:
-            return self._renumbered(state, command, event.last, event.now)
-        if not event.accepted:
+        if command is None or event.sequence != command.sequence or command.acknowledged_at is not None:
+            return []  # an answer that came late, out of order or twice; readings judge what was acknowledged
+        last = 0 if event.last is None else event.last
+        is_repeat = last == command.sequence and state.tried_at != command.sent_at  # refuses what it took before
+        if not event.accepted and command.sequence < last <= MOST_SEQUENCE:
+            return self._renumbered(state, command, last, event.now)
+        if not (event.accepted or is_repeat):
             return self._named(state, CommandOutcome.REFUSED, event.now)
-        if command.acknowledged_at is not None:
-            return []
         outcome = CommandOutcome.PENDING if command.outcome is CommandOutcome.NOT_REACHED else command.outcome
         state.command = replace(command, acknowledged_at=event.now, outcome=outcome)
         return [RecordProof(state.command)]
 
-    def _adopted(self, state: CommandState, reading: DeviceReading) -> list[DeviceAction]:
-        """Never fall behind the numbers that the device has seen: a lost journal must not make it deaf."""
-        if state.command is None and reading.sequence is not None and reading.sequence > state.sequence:
+    def _note(self, state: CommandState, event: DeviceRead) -> None:
+        """Take a reading; never fall behind the numbers that the device has seen, also after a lost journal."""
+        condition = condition_of(event.reading, self.rules)
+        state.conditions = 0 if condition is None else state.conditions + 1 if condition is state.condition else 1
+        reading = usable_reading(event.reading, self.rules)
+        state.heard_at, state.reading, state.condition = event.now, reading, condition
+        state.measures = state.measures or reading.power_mw is not None
+        ahead = state.sequence < (reading.sequence or 0) <= MOST_SEQUENCE
+        state.ahead = state.ahead + 1 if ahead else 0
+        if state.command is None and ahead and reading.sequence is not None:
             state.sequence = reading.sequence
-        return []
 
     def _renumbered(self, state: CommandState, command: DeviceCommand, last: int, now: datetime) -> list[DeviceAction]:
         if command.valid_until is not None and now >= command.valid_until:
@@ -252,13 +270,15 @@ class CommandReducer:
         if command is None or command.sent_at is None:
             return []
         actions: list[DeviceAction] = []
-        if command.acknowledged_at is None and (reading.sequence or 0) > command.sequence:
+        if command.acknowledged_at is None and state.ahead >= CONFIRMATIONS:
             return self._renumbered(state, command, reading.sequence or 0, now)
         if command.acknowledged_at is None and self._shows(reading, command, state.before_mw):
             actions += self._answered(state, DeviceAnswered(now, command.sequence, accepted=True))
             assert state.command is not None
             command = state.command
         if command.acknowledged_at is None:
+            if state.condition is CommandOutcome.LOCAL_MODE and state.conditions >= CONFIRMATIONS:
+                actions += self._named(state, CommandOutcome.LOCAL_MODE, now)
             return actions
         proof = replace(command, read_back_mw=reading.read_back_mw, measured_mw=reading.power_mw)
         takes = reading.read_back_mw is not None and self._agrees(reading.read_back_mw, command.power_mw)
@@ -327,9 +347,12 @@ class CommandReducer:
         return [RecordProof(state.command)]
 
     def is_reachable(self, state: CommandState, now: datetime) -> bool:
-        """Return whether the device gave a sign of life within two cycles and its time to answer."""
+        """Return whether the device gave a sign of life within two cycles and its time to answer.
+
+        A sign from the future is one from before the clock was set back: the next one counts.
+        """
         patience = timedelta(seconds=2 * self.rules.cycle_s + self.rules.answer_s)
-        return state.heard_at is not None and now - state.heard_at <= patience
+        return state.heard_at is not None and abs(now - state.heard_at) <= patience
 
     def may_be_mw(self, state: CommandState, now: datetime) -> float | None:
         """Return the power that the device may have: measured, else its last command until its watchdog acts.
@@ -342,23 +365,32 @@ class CommandReducer:
         if state.heard_at is None:
             return None
         last_beat = state.beat_at or state.heard_at
-        if now - last_beat > timedelta(seconds=self.rules.heartbeat_s):
+        if abs(now - last_beat) > timedelta(seconds=self.rules.heartbeat_s):
             return self.rules.safe_default_mw
         if state.command is not None:
             return state.command.power_mw
         return None if state.reading is None else state.reading.power_mw
 
     def asset_reading(self, state: CommandState, now: datetime) -> AssetReading:
-        """Return what the plant learns of the asset: power, SoC, whether it answers, and the name of a difference."""
+        """Return what the plant learns of the asset: power, SoC, whether it answers, and the name of a difference.
+
+        The plant derates by measured power. An asset that gives none it can use, though it differs, or did before, is
+        not available.
+        """
         reachable = self.is_reachable(state, now)
         reading = state.reading
         outcome = None if state.command is None else state.command.outcome
+        if state.condition is not None and state.conditions >= CONFIRMATIONS:
+            outcome = state.condition
         if not reachable:
             outcome = CommandOutcome.NOT_REACHED
         power = None if self.rules.is_limit else self.may_be_mw(state, now)
+        blind = (
+            outcome in _DIFFERENCES and power is None and (state.measures or outcome is not CommandOutcome.UNMEASURED)
+        )
         return AssetReading(
             power_mw=power,
             soc=None if reading is None or not reachable else reading.soc,
-            available=reachable and outcome is not CommandOutcome.LOCAL_MODE,
+            available=reachable and outcome is not CommandOutcome.LOCAL_MODE and not blind,
             outcome=None if outcome is None else outcome.value,
         )

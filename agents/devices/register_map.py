@@ -67,6 +67,7 @@ class RegisterPoint(Strict):
         unit: Unit of ``raw × scale``; ``%`` and ``share`` of a power are of the nameplate.
         registers: Holding registers can be written, input registers only read.
         word_order: ``little`` where the low word comes first.
+        byte_order: ``little`` where the low byte of each register comes first.
         missing: The raw number that stands for no value.
     """
 
@@ -79,6 +80,7 @@ class RegisterPoint(Strict):
     unit: PointUnit = "1"
     registers: Literal["holding", "input"] = "holding"
     word_order: Literal["big", "little"] = "big"
+    byte_order: Literal["big", "little"] = "big"
     missing: int | None = None
 
     @model_validator(mode="after")
@@ -105,7 +107,7 @@ class RegisterPoint(Strict):
 
     def decode(self, registers: list[int]) -> float | None:
         """Return the value of the registers in ``unit``; None where they hold no value."""
-        words = registers if self.word_order == "big" else registers[::-1]
+        words = self._ordered(registers)
         (raw,) = struct.unpack(f">{_FORMATS[self.type]}", struct.pack(f">{len(words)}H", *words))
         if raw == self.missing or not math.isfinite(raw):
             return None
@@ -118,8 +120,12 @@ class RegisterPoint(Strict):
             low, high = _RANGES[self.type]
             raw = min(max(round(raw), low), high)
         packed = struct.pack(f">{_FORMATS[self.type]}", raw)
-        words = list(struct.unpack(f">{self.count}H", packed))
-        return words if self.word_order == "big" else words[::-1]
+        return self._ordered(list(struct.unpack(f">{self.count}H", packed)))
+
+    def _ordered(self, registers: list[int]) -> list[int]:
+        """Return registers between the device's order and high word, high byte first; the same both ways."""
+        words = registers if self.word_order == "big" else registers[::-1]
+        return words if self.byte_order == "big" else [word >> 8 | (word & 0xFF) << 8 for word in words]
 
     def to_mw(self, value: float, nameplate_mw: float) -> float:
         """Return a power in ``unit`` as MW."""

@@ -22,7 +22,13 @@ class DeviceFault(StrEnum):
     WRONG_SIGN = "wrong_sign"
     LOCAL_MODE = "local_mode"
     RESTART = "restart"
+    WRONG_SCALE = "wrong_scale"
+    GARBAGE = "garbage"
+    NO_VALUE = "no_value"
 
+
+SHOWN_SCALE = {DeviceFault.WRONG_SCALE: 10.0, DeviceFault.GARBAGE: 1e4}
+"""By how much the power that the device shows is wrong."""
 
 LAG_S = 8.0
 CLIP = 0.5
@@ -117,6 +123,14 @@ class SimulatedDevice:
     def read_back_mw(self) -> float:
         """The commanded power as the device holds it."""
         return self.target_mw
+
+    @property
+    def shown_mw(self) -> float | None:
+        """The power that it says it has; None: no value, as of a broken sensor."""
+        if DeviceFault.NO_VALUE in self.faults:
+            return None
+        shown = self.nameplate_mw if DeviceFault.GARBAGE in self.faults else self.power_mw
+        return shown * math.prod(scale for fault, scale in SHOWN_SCALE.items() if fault in self.faults)
 
     @property
     def is_local(self) -> bool:

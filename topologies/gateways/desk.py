@@ -26,6 +26,7 @@ from agents.devices.events import (
 from agents.devices.inventory import DeviceEntry
 from agents.devices.limit import limit_setpoint
 from agents.devices.proof import CommandReducer, CommandState
+from agents.devices.verdict import usable_reading
 from topologies.gateways.clock import GatewayClock
 from topologies.sources.outbox import Outbox
 from vpp.errors import VppError
@@ -174,8 +175,9 @@ class GatewayDesk:
             self._dirty.clear()
 
     def _note_reading(self, desk: DeviceDesk, event: DeviceRead) -> None:
-        reading, command = event.reading, desk.state.command
-        free = command is None or command.power_mw >= desk.reducer.rules.nameplate_mw
+        rules, command = desk.reducer.rules, desk.state.command
+        reading = usable_reading(event.reading, rules, desk.entry.channel)
+        free = command is None or command.power_mw >= rules.nameplate_mw
         if free and reading.power_mw is not None:
             desk.free_output_mw = reading.power_mw
         assets, values = self._readings.setdefault(desk.entry.zone, ({}, {}))

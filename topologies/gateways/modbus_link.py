@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from agents.devices.events import DeviceEvent, DeviceRead, DeviceReading, DeviceSilent, HeartbeatSent
 from agents.devices.inventory import DeviceEntry
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 
 BEATS_PER_WATCHDOG = 3
 WATCHDOG_WRAP = 65_535
+NOT_NOW = frozenset({
+    ExcCodes.ACKNOWLEDGE, ExcCodes.DEVICE_BUSY, ExcCodes.GATEWAY_PATH_UNAVIABLE, ExcCodes.GATEWAY_NO_RESPONSE,
+})  # fmt: skip
+"""Exceptions that say nothing of the request: busy, still at work, or not reached behind a serial gateway."""
 
 
 @dataclass(slots=True)
@@ -82,6 +87,8 @@ class ModbusLink:
         except (TimeoutError, ModbusException, OSError) as error:
             self.close()
             raise UnreachableError(f"{self.entry.name}: {error}") from error
+        if isinstance(answer, ExceptionResponse) and answer.exception_code in NOT_NOW:
+            raise UnreachableError(f"{self.entry.name}: {answer}")
         if answer.isError():
             raise DataError(f"{self.entry.name}: {answer}")
         return answer
@@ -91,7 +98,10 @@ class ModbusLink:
             ask = client.read_holding_registers if kind == "holding" else client.read_input_registers
             return asyncio.ensure_future(ask(address, count=count, device_id=self.entry.unit))
 
-        return list((await self._ask(request)).registers)
+        words = list((await self._ask(request)).registers)
+        if len(words) != count:
+            raise DataError(f"{self.entry.name}: {len(words)} registers from {address} instead of {count}")
+        return words
 
     async def _write(self, address: int, registers: list[int]) -> None:
         def request(client: AsyncModbusTcpClient) -> asyncio.Future[ModbusPDU]:
@@ -136,12 +146,12 @@ class ModbusLink:
                 if command.sequence < self._newest or asyncio.get_running_loop().time() >= ramp.ends_at_s:
                     return None  # it waited for its turn while a newer one came, or its time has run out
                 await self._step(ramp, self.entry.cycle_s)
-        except DataError as error:
-            self._fail(error)
-            return False
         except UnreachableError as error:
             self._fail(error)
             return None
+        except (DataError, ConfigError) as error:
+            self._fail(error)
+            return False
         self._ramp = ramp
         return True
 
@@ -188,7 +198,7 @@ class ModbusLink:
         """Read, move and beat once; what happens is emitted."""
         try:
             reading = await self.read()
-        except (UnreachableError, DataError) as error:
+        except (UnreachableError, DataError, ConfigError) as error:
             self._silent(error)
             return
         self.fault = ""

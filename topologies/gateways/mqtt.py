@@ -66,7 +66,7 @@ class MqttLinks:
         """Stay connected and send heartbeats until stopped."""
         self._desk = desk
         prefix = self._topics.prefix
-        topics = [f"{prefix}/+/{kind}/+" for kind in ("telemetry", "ack", "status")]
+        topics = [f"{prefix}/+/{kind}/+" for kind in ("telemetry", "ack", "status", "setpoint")]
         topics += [f"{prefix}/+/request/hold", f"{HOME_ASSISTANT}/status"]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._session.run(topics, self._take, stop, opened=self._opened))
@@ -103,13 +103,19 @@ class MqttLinks:
         ]
         self._desk.handle([(name, HeartbeatSent(now)) for name in reached])
 
-    def _take(self, topic: str, payload: bytes) -> None:
+    def _take(self, topic: str, payload: bytes, retained: bool) -> None:
         assert self._desk is not None
         if topic == f"{HOME_ASSISTANT}/status":
             self._spawn(self._opened())
             return
         place = self._topics.parsed(topic)
-        if place is None:
+        if place is None or (place.kind == "setpoint" and not (retained and payload)):
+            return
+        if place.kind == "setpoint":
+            self._spawn(self._forget(topic))
+            return
+        if retained and place.kind != "status":
+            log.warning("MQTT %s is retained and not used: it may be of any age", topic)
             return
         if place.kind == "request":
             self._spawn(self._hold(place.zone))
@@ -143,6 +149,11 @@ class MqttLinks:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _forget(self, topic: str) -> None:
+        """Clear a setpoint that somebody let the broker keep: it would meet a device that comes back."""
+        log.warning("MQTT %s was retained and is cleared: a kept setpoint is an old one", topic)
+        await self._session.publish(topic, b"", retain=True)
 
     async def _hold(self, zone: str) -> None:
         """Make the hold that somebody pressed an order: the plant verifies it, as it does any other."""

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from vpp.errors import ConfigError
 from vpp.settings import MqttSettings
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 OFFERED_S = 10
 
-Take = Callable[[str, bytes], None]
+Take = Callable[[str, bytes, bool], None]
+"""Gets topic, payload, and whether the broker had kept the message for later subscribers."""
 
 
 class MqttSession:
@@ -53,7 +55,7 @@ class MqttSession:
 
         Args:
             topics: Subscriptions.
-            take: Gets topic and payload.
+            take: Gets each message.
             stop: Ends it.
             opened: Called after each connection.
         """
@@ -61,7 +63,8 @@ class MqttSession:
             try:
                 async with self._connect() as client:
                     for topic in topics:
-                        await client.subscribe(topic, qos=1)
+                        options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+                        await client.subscribe(topic, options=options)
                     self._client = client
                     if opened is not None:
                         await opened()
@@ -120,7 +123,7 @@ class MqttSession:
         async def listen() -> None:
             async for message in client.messages:
                 if isinstance(message.payload, bytes | bytearray):
-                    take(str(message.topic), bytes(message.payload))
+                    take(str(message.topic), bytes(message.payload), message.retain)
 
         listening = asyncio.create_task(listen())
         stopping = asyncio.create_task(stop.wait())

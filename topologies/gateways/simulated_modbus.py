@@ -122,16 +122,22 @@ class SimulatedModbusDevice:
     async def _peek(self, address: int, count: int) -> list[int]:
         return self.registers[address - self._base : address - self._base + count]
 
-    def _put(self, registers: list[int], point: RegisterPoint | None, value: float) -> None:
-        if point is not None:
-            place = point.start - self._base
-            registers[place : place + point.count] = point.encode(value)
+    def _put(self, registers: list[int], point: RegisterPoint | None, value: float | None) -> None:
+        """Write a value in the unit of the point; None as the number that stands for no value, where there is one."""
+        if point is None:
+            return
+        place = point.start - self._base
+        if value is None:
+            value = 0.0 if point.missing is None else point.missing * point.scale * point.sign
+        registers[place : place + point.count] = point.encode(value)
 
     def _show(self, registers: list[int]) -> None:
         device, read, write = self.device, self._map.read, self._map.write
         device.advance(self._now_s())
         if read.power is not None:
-            self._put(registers, read.power, read.power.of_mw(device.power_mw, device.nameplate_mw))
+            shown = device.shown_mw
+            value = None if shown is None else read.power.of_mw(shown, device.nameplate_mw)
+            self._put(registers, read.power, value)
         if read.soc is not None:
             self._put(registers, read.soc, device.soc / read.soc.plain(1.0))
         self._put(registers, read.local, float(device.is_local))

@@ -82,7 +82,7 @@ class SimulatedMqttDevice:
     def _reading(self) -> bytes:
         device = self.device
         reading = DeviceReading(
-            power_mw=device.power_mw,
+            power_mw=device.shown_mw,
             soc=device.soc if device.kind == "battery" else None,
             read_back_mw=None if device.kind == "meter" else device.read_back_mw,
             is_local=device.is_local,
@@ -100,12 +100,17 @@ class SimulatedMqttDevice:
         if self._session is not None:
             await self._session.publish(self._topics.of(kind, self._entry), payload)
 
-    def _take(self, topic: str, payload: bytes) -> None:
+    def _take(self, topic: str, payload: bytes, retained: bool) -> None:
         now_s = self._now_s()
+        if retained:
+            return  # from before it came: an old setpoint, or a heartbeat of a gateway that may be gone
         if topic == self._topics.heartbeat(self._entry.zone):
             self.device.beat(now_s)
             return
-        setpoint = msgspec.json.decode(payload, type=SetpointPayload)
+        try:
+            setpoint = msgspec.json.decode(payload, type=SetpointPayload)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return
         self.device.advance(now_s)
         accepted = self.device.take(
             setpoint.power_mw, now_s, sequence=setpoint.sequence, valid_for_s=setpoint.valid_for_s

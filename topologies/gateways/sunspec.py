@@ -16,6 +16,7 @@ BASES = (40000, 50000, 0)
 MARK = [0x5375, 0x6E53]
 END = 0xFFFF
 MAX_MODELS = 100
+LAST = 65534
 
 Read = Callable[[int, int], Awaitable[list[int]]]
 """Reads holding registers: address, count."""
@@ -76,6 +77,8 @@ async def scan(read: Read) -> dict[int, int]:
     places: dict[int, int] = {}
     address = base + 2
     for _ in range(MAX_MODELS):
+        if address > LAST:
+            raise DataError(f"the SunSpec models do not end: the next would be at {address}")
         model, length = await read(address, 2)
         if model == END:
             break
@@ -108,7 +111,10 @@ async def resolved(register_map: RegisterMap, read: Read) -> RegisterMap:
             raise ConfigError(f"SunSpec model {model} has no point {name}", hint="look at the model's definition")
         definition = known[name].pdef
         scale = await _scale(known, definition.get("sf"), places[model], read)
-        table[model, name] = (places[model] + known[name].offset, _TYPES[definition["type"]], scale)
+        kind = _TYPES.get(definition["type"])
+        if kind is None:
+            raise ConfigError(f"SunSpec model {model} point {name} is no number ({definition['type']})")
+        table[model, name] = (places[model] + known[name].offset, kind, scale)
     return register_map.resolved(lambda model, name: table[model, name])
 
 

@@ -9,7 +9,10 @@ from vpp.messages.times import Time
 
 
 class CommandOutcome(StrEnum):
-    """What became of a command. All but ``pending``, ``followed`` and ``superseded`` are differences with a name."""
+    """What became of a command. All but ``pending``, ``followed`` and ``superseded`` are differences with a name.
+
+    ``implausible``: the device shows a power or charge that it cannot have. ``unmeasured``: it gives no power.
+    """
 
     PENDING = "pending"
     FOLLOWED = "followed"
@@ -22,6 +25,8 @@ class CommandOutcome(StrEnum):
     DRIFTING = "drifting"
     LOCAL_MODE = "local_mode"
     WRONG_SIGN = "wrong_sign"
+    IMPLAUSIBLE = "implausible"
+    UNMEASURED = "unmeasured"
 
 
 class CommandCause(StrEnum):

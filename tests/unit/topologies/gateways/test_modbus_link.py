@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymodbus.constants import ExcCodes
 
 from agents.devices.events import DeviceEvent, DeviceRead, DeviceSilent, HeartbeatSent
 from agents.devices.register_map import load_register_map
@@ -172,3 +173,40 @@ async def test_a_device_without_the_models_of_its_map_says_which_it_has() -> Non
         link.close()
         with pytest.raises(UnreachableError, match="does not answer"):
             await link.read()
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        (ExcCodes.ILLEGAL_FUNCTION, False),
+        (ExcCodes.ILLEGAL_ADDRESS, False),
+        (ExcCodes.ILLEGAL_VALUE, False),
+        (ExcCodes.DEVICE_FAILURE, False),
+        (ExcCodes.ACKNOWLEDGE, None),
+        (ExcCodes.DEVICE_BUSY, None),
+        (ExcCodes.GATEWAY_PATH_UNAVIABLE, None),
+        (ExcCodes.GATEWAY_NO_RESPONSE, None),
+    ],
+)
+async def test_an_exception_is_a_refusal_or_says_to_ask_again(code: ExcCodes, answer: bool | None) -> None:
+    async with served("plain_battery", "battery") as (server, link, events):
+        act = server._act
+
+        async def refuse(*arguments: Any) -> ExcCodes | None:
+            return code if arguments[-1] is not None else await act(*arguments)
+
+        await server.stop()
+        server._act = refuse  # type: ignore[method-assign]
+        await server.start()
+        assert await link.transmit(command(2.0), 60.0) is answer
+        await link.cycle()
+        assert any(isinstance(event, DeviceRead) for event in events)
+
+
+async def test_a_wrong_unit_id_is_silence() -> None:
+    async with served("plain_battery", "battery", unit=9) as (server, link, events):
+        server._unit = 1
+        await server.stop()
+        await server.start()
+        await link.cycle()
+        assert [type(event) for event in events] == [DeviceSilent]

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import aiomqtt
@@ -197,3 +198,47 @@ def test_a_device_may_write_no_setpoint_and_read_no_other_device() -> None:
     assert "topic read vpp/Z/setpoint/bat" in section
     assert "write vpp/Z/setpoint" not in section
     assert "meter" not in section
+
+
+async def test_what_the_broker_kept_from_before_is_not_used_and_a_kept_setpoint_is_cleared(site: Site) -> None:
+    """Old telemetry is no sign of life, an old button no order, and an old setpoint must meet no device."""
+    host, _, port = site.mqtt.address.partition(":")
+    broker = partial(aiomqtt.Client, host, int(port), protocol=aiomqtt.ProtocolVersion.V5)
+    old = {"vpp/Z/telemetry/ghost": b'{"power_mw": 3.0}', "vpp/Z/request/hold": b"HOLD", "vpp/Z/setpoint/bat": b"{}"}
+    async with broker() as client:
+        for topic, payload in old.items():
+            await client.publish(topic, payload, qos=1, retain=True)
+    stop = asyncio.Event()
+    ghost = DeviceEntry(name="ghost", zone="Z", gateway="mqtt", asset_id="ghost", nameplate_mw=5.0)
+    with CommandJournal(site.path) as journal:
+        links = MqttLinks(Settings(mqtt=site.mqtt), (ENTRY, ghost))
+        desk = GatewayDesk(
+            "mqtt", [ENTRY, ghost], journal=journal, clock=GatewayClock(), telemetry=site.telemetry,
+            ledger=site.ledger, transmit=links.transmit,
+        )  # fmt: skip
+        running = asyncio.create_task(links.run(desk, stop))
+        kept = set(old)
+        async with asyncio.timeout(20.0):
+            while "vpp/Z/setpoint/bat" in kept:
+                kept = set()
+                async with broker() as client:
+                    await client.subscribe("vpp/Z/#", qos=1)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(0.5):
+                            async for message in client.messages:
+                                kept |= {str(message.topic)} if message.retain else set()
+        stop.set()
+        await running
+    assert desk.desks["ghost"].state.reading is None
+    assert kept == {"vpp/Z/telemetry/ghost", "vpp/Z/request/hold"}
+    async with broker() as client:
+        for topic in old:
+            await client.publish(topic, b"", qos=1, retain=True)
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff", b'{"power_mw": "1"}', b'{"power_mw": 1e999}', b"[]", b"NaN"])
+async def test_unreadable_telemetry_is_counted_and_nothing_ends(site: Site, payload: bytes) -> None:
+    links = MqttLinks(Settings(mqtt=site.mqtt), (ENTRY,))
+    assert links._event("telemetry", ENTRY, payload, datetime.now(UTC)) is None
+    assert links._event("ack", ENTRY, payload, datetime.now(UTC)) is None
+    assert links.unreadable == 2
