@@ -196,7 +196,7 @@ async def test_an_exception_is_a_refusal_or_says_to_ask_again(code: ExcCodes, an
             return code if arguments[-1] is not None else await act(*arguments)
 
         await server.stop()
-        server._act = refuse  # type: ignore[method-assign]
+        setattr(server, "_act", refuse)  # noqa: B010
         await server.start()
         assert await link.transmit(command(2.0), 60.0) is answer
         await link.cycle()
