@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import App, Parameter
 
+from agents.devices.drill_proof import DrillProof
 from agents.devices.inventory import DeviceEntry, Inventory, load_inventory
 from agents.devices.simulation import DeviceFault
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
 from vpp.domain import iso
-from vpp.errors import ConfigError, nearest_hint
+from vpp.errors import ConfigError, VppError, nearest_hint
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.tables import COMMANDS
 
-app = App(name="devices", help="Devices of the gateways: list, test, simulate.")
+app = App(name="devices", help="Devices of the gateways: list, test, simulate, drill.")
+
+MIN_SLOTS, MIN_SLOT_S = 4, 5.0
 
 DeviceList = Annotated[Path | None, Parameter(name="--devices", help="device list [setting devices]")]
 
@@ -55,7 +60,7 @@ def read_once(name: str, *, devices: DeviceList = None, json: Json = False, comm
     entry = _entry(inventory, name)
     if entry.gateway != "modbus":
         raise ConfigError(f"{name} is reached by {entry.gateway}: it sends by itself", hint="see vpp devices list")
-    answer(asyncio.run(_read(inventory, entry)), as_json=json, render=lambda row: pairs(row.items()))
+    answer(asyncio.run(_read(inventory, entry)), as_json=json, render=pairs)
 
 
 @app.command
@@ -67,6 +72,49 @@ def simulate(*, devices: DeviceList = None, common: Common = NO_OPTIONS) -> None
     inventory = _inventory(settings)
     say(f"simulating {len(inventory.devices)} devices; faults: vpp devices fault NAME FAULT; Ctrl-C ends it")
     asyncio.run(simulate_devices(settings))
+
+
+@app.command
+def drill(
+    *,
+    slots: Annotated[int, Parameter(help="setpoints per device; at least 4")] = 8,
+    slot_s: Annotated[float, Parameter(help="seconds per setpoint; at least 5")] = 6.0,
+    seed: Annotated[int, Parameter(help="another seed, another order of troubles")] = 1,
+    slack_s: Annotated[float, Parameter(help="seconds allowed on top of two cycles until a name")] = 1.0,
+    folder: Annotated[Path | None, Parameter(help="where logs and journals go; removed where none is given")] = None,
+    json: Json = False,
+) -> None:
+    """Drill real gateways with simulated devices on this machine, and prove from the command ledger what they did.
+
+    Four devices over Modbus registers, SunSpec and MQTT: cables pulled, gateways killed, devices restarted and faulty.
+    """
+    from console.local.device_drill import DeviceDrill, DrillOptions  # loads the client libraries
+
+    if slots < MIN_SLOTS or slot_s < MIN_SLOT_S:
+        raise ConfigError(f"a drill has at least {MIN_SLOTS} slots of {MIN_SLOT_S:g} s")
+    options = DrillOptions(slots, slot_s, seed, slack_s)
+    with TemporaryDirectory(prefix="vpp-drill-") as temporary:
+        drill_folder = Path(temporary) if folder is None else folder
+        proof = asyncio.run(DeviceDrill(drill_folder, options, (lambda _: None) if json else say).run())
+    body = {"proven": proof.is_proven, **msgspec.to_builtins(proof)}
+    answer(body, as_json=json, render=lambda _: _show_proof(proof))
+    if not proof.is_proven:
+        raise VppError("the ledger does not prove the drill", hint="see the lines above")
+
+
+def _show_proof(proof: DrillProof) -> None:
+    heads = ["device", "trouble", "named", "after s"]
+    rows = [(one.device, one.kind, one.outcome or "no name", one.late_s) for one in proof.troubles]
+    table(None, heads, rows)
+    for title, faults in (("twice", proof.twice), ("stale", proof.stale), ("unrecorded", proof.unrecorded)):
+        for fault_line in faults:
+            say(f"{title}: {fault_line}")
+    pairs({
+        "commands": proof.commands, "taken by devices": proof.taken, "proven by measurement": proof.followed,
+        "made anew after a restart": proof.restored, "taken twice": len(proof.twice), "taken stale": len(proof.stale),
+        "not in the ledger": len(proof.unrecorded), "without a name in time": len(proof.unnamed),
+        "proven": "yes" if proof.is_proven else "no",
+    })  # fmt: skip
 
 
 @app.command

@@ -66,7 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mcp": ("console.cli.run_process:mcp", "Serve the tools for AI agents and assistants (stdio)."),
     "agent": ("console.cli.agent:agent", "The autonomous agent: watches, reasons, proposes."),
     "feeds": ("console.cli.sources:feeds", "Live services: list, and check that they still answer as documented."),
-    "devices": ("console.cli.devices:app", "Devices of the gateways: list, test, simulate."),
+    "devices": ("console.cli.devices:app", "Devices of the gateways: list, test, simulate, drill."),
     "doctor": ("console.cli.doctor:doctor", "Check this installation and name the remedy."),
     "config": ("console.cli.config:app", "Settings: values and where they come from."),
 }

@@ -1,0 +1,126 @@
+"""What a drill does to devices and gateways, and when: a seeded plan over slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from agents.devices.simulation import DRIFT_PER_S, DeviceFault
+from vpp.messages import CommandOutcome
+
+CABLE, KILL = "cable_pulled", "gateway_killed"
+
+NAMES: Mapping[str, frozenset[CommandOutcome]] = {
+    CABLE: frozenset({CommandOutcome.NOT_REACHED}),
+    DeviceFault.LAG: frozenset(
+        {
+            CommandOutcome.STUCK,
+            CommandOutcome.CLIPPED,
+            CommandOutcome.DRIFTING,
+            CommandOutcome.WRONG_SIGN,
+        }
+    ),  # where an earlier command still acts, it shows as what that one does
+    DeviceFault.STUCK: frozenset({CommandOutcome.STUCK}),
+    DeviceFault.CLIPPED: frozenset({CommandOutcome.CLIPPED}),
+    DeviceFault.DRIFTING: frozenset({CommandOutcome.DRIFTING}),
+    DeviceFault.REFUSING: frozenset({CommandOutcome.REFUSED}),
+    DeviceFault.WRONG_SIGN: frozenset({CommandOutcome.WRONG_SIGN}),
+    DeviceFault.LOCAL_MODE: frozenset({CommandOutcome.LOCAL_MODE, CommandOutcome.REFUSED}),
+    DeviceFault.RESTART: frozenset({CommandOutcome.REFUSED}),
+    DeviceFault.WRONG_SCALE: frozenset({CommandOutcome.IMPLAUSIBLE, CommandOutcome.DRIFTING}),
+    DeviceFault.GARBAGE: frozenset({CommandOutcome.IMPLAUSIBLE}),
+    DeviceFault.NO_VALUE: frozenset({CommandOutcome.UNMEASURED}),
+}
+"""The names that each trouble may get."""
+
+ALL = (CABLE, *(fault for fault in DeviceFault if fault in NAMES))
+OF_AN_INVERTER = (CABLE, DeviceFault.REFUSING)
+"""An inverter follows a limit also while it is lagging, clipped or without sun."""
+
+_LATER = frozenset({DeviceFault.DRIFTING, DeviceFault.RESTART})
+"""Troubles that a device must have followed its command before."""
+
+BEFORE, AFTER, UNTIL = -0.1, 0.4, 0.9
+"""Shares of a slot: most troubles begin before its command, some after it was followed; all end before the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillDevice:
+    """A device of the drill: its gateway, and whether it is an inverter."""
+
+    name: str
+    gateway: Literal["modbus", "mqtt"]
+    is_inverter: bool = False
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What can be done to it."""
+        return OF_AN_INVERTER if self.is_inverter else ALL
+
+
+@dataclass(frozen=True, slots=True)
+class DrillAct:
+    """Something that is done: from one slot share to another, counted from the start of the run.
+
+    ``target`` is a device, or the gateway that is killed.
+    """
+
+    kind: str
+    target: str
+    begins: float
+    ends: float
+
+    def shows_after_s(self, tolerance: float) -> float:
+        """Return how long after its begin it can first be seen, with a tolerance as a share of the rated power."""
+        return tolerance / DRIFT_PER_S if self.kind == DeviceFault.DRIFTING else 0.0
+
+
+def acts_of(devices: tuple[DrillDevice, ...], slots: int, seed: int) -> list[DrillAct]:
+    """Return what is done in a drill, in order of its begin; the first and the last slot are calm.
+
+    In each slot about half of the devices are in trouble, each device with all that can be done to it in turn; in
+    every third slot one gateway is killed at any moment, and its devices are left alone.
+
+    Args:
+        devices: The devices.
+        slots: Slots of the run.
+        seed: Another seed, another order.
+    """
+    chance = Random(seed)  # a drill, no secret
+    decks = {device.name: _deck(device, chance) for device in devices}
+    gateways = sorted({device.gateway for device in devices})
+    acts: list[DrillAct] = []
+    for slot in range(1, slots - 1):
+        killed = gateways[slot // 3 % len(gateways)] if slot % 3 == 0 else ""
+        if killed:
+            moment = slot + chance.uniform(0.0, 0.9)
+            acts.append(DrillAct(KILL, killed, moment, moment))
+        for place, device in enumerate(devices):
+            if (slot + place) % 2 == 0 or device.gateway == killed:
+                continue
+            kind = next(decks[device.name])
+            begins = slot + (AFTER if kind in _LATER else BEFORE)
+            acts.append(DrillAct(kind, device.name, begins, slot + UNTIL))
+    return sorted(acts, key=lambda act: act.begins)
+
+
+def _deck(device: DrillDevice, chance: Random) -> Iterator[str]:
+    while True:
+        troubles = list(device.troubles)
+        chance.shuffle(troubles)
+        yield from troubles
+
+
+def share_of(slot: int, slots: int, place: int) -> float:
+    """Return the power of a slot as a share of the rated power: another one in each slot, now up, now down.
+
+    Args:
+        slot: Number of the slot.
+        slots: Slots of the run.
+        place: Number of the device, so that devices differ.
+    """
+    step = (slot * 7 + place * 3) % max(slots, 1)
+    sign = 1.0 if (slot + place) % 2 == 0 else -1.0
+    return sign * (0.25 + 0.7 * step / max(slots, 1))

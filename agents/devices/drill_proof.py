@@ -1,0 +1,203 @@
+"""What the command ledger proves of a drill: no command twice, none stale, every difference named in time.
+
+The ledger is compared with what the devices took by their own log, and with the troubles that were made.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from agents.devices.rules import DeviceRules
+from vpp.messages import CommandOutcome, DeviceCommand
+
+CYCLES = 2.0
+"""Readings, each a cycle apart, after which a difference that shows has its name."""
+
+_POWER_SHARE = 0.005
+"""Of the rated power: registers round a power by less."""
+
+
+class TakenCommand(msgspec.Struct, frozen=True):
+    """A command that a device took, by its own log: number (None where it keeps none), power, and when."""
+
+    device: str
+    at: datetime
+    sequence: int | None
+    power_mw: float
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """Something done to a device: what, from when to when, and the names that it may get.
+
+    ``shows_after_s``: only so long after its begin can a reading show it.
+    """
+
+    device: str
+    kind: str
+    began: datetime
+    ended: datetime
+    names: frozenset[CommandOutcome]
+    shows_after_s: float = 0.0
+
+
+class NamedTrouble(msgspec.Struct, frozen=True):
+    """A trouble with the name that the ledger gives it; ``late_s``: after it could be seen; None: it has no name."""
+
+    device: str
+    kind: str
+    began: datetime
+    outcome: CommandOutcome | None = None
+    late_s: float | None = None
+    in_time: bool = False
+
+
+class DrillProof(msgspec.Struct, frozen=True):
+    """The proof. Each fault of the list is one line that names device and number.
+
+    Attributes:
+        commands: Commands that were sent.
+        followed: How many of them were proven by a measured power.
+        taken: Commands that devices took, by their own logs.
+        restored: Commands made anew for a device that had lost one.
+        twice: A number that a device took twice, or that stands for two commands.
+        stale: A command that a device took after a newer one, or after its end.
+        unrecorded: A command that a device took and the ledger does not hold.
+        troubles: What was done to devices, with its name.
+    """
+
+    commands: int
+    followed: int
+    taken: int
+    restored: int
+    twice: tuple[str, ...]
+    stale: tuple[str, ...]
+    unrecorded: tuple[str, ...]
+    troubles: tuple[NamedTrouble, ...]
+
+    @property
+    def unnamed(self) -> tuple[NamedTrouble, ...]:
+        """Troubles without a name, or named too late."""
+        return tuple(trouble for trouble in self.troubles if not trouble.in_time)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing was taken twice or stale, all is in the ledger, and every difference was named in time."""
+        return self.followed > 0 and not (self.twice or self.stale or self.unrecorded or self.unnamed)
+
+
+def proof_of(
+    records: Sequence[DeviceCommand],
+    taken: Iterable[TakenCommand],
+    troubles: Iterable[Trouble],
+    rules: Mapping[str, DeviceRules],
+    *,
+    slack_s: float = 1.0,
+) -> DrillProof:
+    """Return what the ledger proves.
+
+    Args:
+        records: The ledger: every record of every command, in the order in which they were written.
+        taken: What devices took, in order.
+        troubles: What was done to them.
+        rules: How each device is judged, by name.
+        slack_s: Time for processes and networks on top of the two cycles.
+    """
+    newest: dict[tuple[str, int], DeviceCommand] = {}
+    twice: list[str] = []
+    for record in (one for one in records if one.sequence > 0):
+        place = (record.device, record.sequence)
+        before = newest.get(place)
+        if before is not None and _asked(before) != _asked(record):
+            twice.append(f"{record.device} number {record.sequence} stands for two commands")
+        newest[place] = record
+    by_device: dict[str, list[DeviceCommand]] = defaultdict(list)
+    for command in newest.values():
+        by_device[command.device].append(command)
+    logs: dict[str, list[TakenCommand]] = defaultdict(list)
+    for one in taken:
+        logs[one.device].append(one)
+    stale, unrecorded = [], []
+    for device, log in logs.items():
+        commands = sorted(by_device[device], key=lambda command: command.sequence)
+        faults = _faults_of(log, commands, rules[device])
+        twice += faults[0]
+        stale += faults[1]
+        unrecorded += faults[2]
+    return DrillProof(
+        commands=len(newest),
+        followed=sum(command.measured_at is not None for command in newest.values()),
+        taken=sum(map(len, logs.values())),
+        restored=sum(command.cause.value == "restored" for command in newest.values()),
+        twice=tuple(twice),
+        stale=tuple(stale),
+        unrecorded=tuple(unrecorded),
+        troubles=tuple(_named(trouble, records, rules[trouble.device], slack_s) for trouble in troubles),
+    )
+
+
+def _asked(command: DeviceCommand) -> tuple[datetime, int, float, str]:
+    return command.slot, command.revision, command.power_mw, command.cause
+
+
+def _faults_of(
+    log: Sequence[TakenCommand], commands: Sequence[DeviceCommand], rules: DeviceRules
+) -> tuple[list[str], list[str], list[str]]:
+    """Return what one device took twice, stale, and outside the ledger."""
+    twice, stale, unrecorded = [], [], []
+    numbers: list[int] = []
+    for one in log:
+        command = _taken(one, commands, rules)
+        text = f"{one.device} {one.power_mw:.6g} MW at {one.at:%H:%M:%S.%f}"
+        if command is None:
+            unrecorded.append(text)
+            continue
+        if one.sequence is not None and one.sequence in numbers:
+            twice.append(f"{text} number {one.sequence}")
+        end = command.valid_until
+        if numbers and command.sequence < max(numbers):
+            stale.append(f"{text} number {command.sequence} after {max(numbers)}")
+        elif end is not None and one.at > end + timedelta(seconds=rules.answer_s):
+            stale.append(f"{text} number {command.sequence} after its end")
+        numbers.append(command.sequence)
+    return twice, stale, unrecorded
+
+
+def _taken(one: TakenCommand, commands: Sequence[DeviceCommand], rules: DeviceRules) -> DeviceCommand | None:
+    """Return the command that a device took: by its number, else the newest sent by then that asked for the power."""
+
+    def agrees(command: DeviceCommand) -> bool:
+        return abs(command.power_mw - one.power_mw) <= _POWER_SHARE * rules.nameplate_mw
+
+    if one.sequence is not None:
+        return next((c for c in commands if c.sequence == one.sequence and agrees(c)), None)
+    sent = [c for c in commands if c.sent_at is not None and c.sent_at <= one.at and agrees(c)]
+    return sent[-1] if sent else None
+
+
+def _named(trouble: Trouble, records: Iterable[DeviceCommand], rules: DeviceRules, slack_s: float) -> NamedTrouble:
+    """Return a trouble with the first name that the ledger gives it."""
+    for record in records:
+        at = record.named_at
+        if record.device != trouble.device or record.outcome not in trouble.names or record.sent_at is None:
+            continue
+        if at is None or at < trouble.began:
+            continue
+        late_s = (at - _shows_at(trouble, record, rules)).total_seconds()
+        in_time = late_s <= CYCLES * rules.cycle_s + slack_s
+        return NamedTrouble(trouble.device, trouble.kind, trouble.began, record.outcome, max(late_s, 0.0), in_time)
+    return NamedTrouble(trouble.device, trouble.kind, trouble.began)
+
+
+def _shows_at(trouble: Trouble, record: DeviceCommand, rules: DeviceRules) -> datetime:
+    """Return when a difference can be seen at the earliest: after answer or settling time of its command."""
+    assert record.sent_at is not None
+    began = trouble.began + timedelta(seconds=trouble.shows_after_s)
+    if record.outcome is CommandOutcome.NOT_REACHED:
+        return max(began, record.sent_at) + timedelta(seconds=rules.answer_s)
+    if record.outcome in (CommandOutcome.LOCAL_MODE, CommandOutcome.IMPLAUSIBLE):
+        return max(began, record.sent_at)
+    return max(began, record.sent_at + timedelta(seconds=rules.settle_s))

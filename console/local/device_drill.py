@@ -1,0 +1,235 @@
+"""A drill on this machine: broker, gateways and simulated devices as real processes, and troubles as planned.
+
+Setpoints come from the drill, one per device and slot; what became of them is read from the command ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from agents.devices.drill_plan import CABLE, KILL, NAMES, DrillAct, DrillDevice, acts_of, share_of
+from agents.devices.drill_proof import DrillProof, TakenCommand, Trouble, proof_of
+from agents.devices.inventory import load_inventory
+from agents.devices.simulation import DeviceFault
+from console.local.broker import EmbeddedBroker, free_port
+from console.local.cut_line import CutLine
+from console.local.processes import Processes
+from topologies.control.topic_tail import tail
+from topologies.gateways.simulator import SimulatorFiles
+from topologies.sources.process import KafkaOutbox
+from vpp.errors import ConfigError, UnreachableError
+from vpp.messages import DeviceCommand, Setpoint
+from vpp.settings import KafkaSettings, Settings
+from vpp.streams.kafka import create_topics
+from vpp.streams.topics import COMMANDS, RAW, SETPOINTS
+
+ZONE = "SITE"
+RATED_MW = 5.0
+DEVICES = (
+    DrillDevice("registers", "modbus"),
+    DrillDevice("sunspec", "modbus"),
+    DrillDevice("mqtt", "mqtt"),
+    DrillDevice("inverter", "modbus", is_inverter=True),
+)
+_MAPS = {"registers": "plain_battery", "sunspec": "sunspec_battery", "inverter": "sunspec_pv"}
+_TIMES = {"cycle_s": 0.5, "answer_s": 1.0, "settle_s": 1.2, "heartbeat_s": 10.0, "grace_s": 2.0, "tolerance": 0.01}
+READY_WITHIN_S = 90.0
+LEAD_S = 0.3
+"""A setpoint comes so long before its slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillOptions:
+    """A run: its number of slots, their length, the seed of the plan, and what is allowed on top of two cycles."""
+
+    slots: int = 8
+    slot_s: float = 6.0
+    seed: int = 1
+    slack_s: float = 1.0
+
+
+class DeviceDrill:
+    """One drill in a folder of its own.
+
+    Args:
+        folder: Data, logs and journals.
+        options: What to run.
+        say: Told what is done.
+    """
+
+    def __init__(self, folder: Path, options: DrillOptions, say: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._options = options
+        self._say = say
+        self._lines: dict[str, CutLine] = {}
+        self._troubles: list[Trouble] = []
+
+    async def run(self) -> DrillProof:
+        """Run it and return the proof.
+
+        Raises:
+            ConfigError: The folder is not empty.
+            UnreachableError: A process does not start or a gateway does not end in order.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if any(self._folder.iterdir()):
+            raise ConfigError(f"{self._folder} is not empty", hint="a drill starts without old journals: take another")
+        with EmbeddedBroker(self._folder / "broker.log") as broker:
+            kafka = KafkaSettings(bootstrap_servers=broker.address, embedded=True, replication_factor=1)
+            base = Settings(data_dir=self._folder / "data", kafka=kafka, run="drill")
+            base.data_dir.mkdir(exist_ok=True)
+            create_topics(base)
+            at_gateway, at_device = self._lists(base)
+            simulator, gateways = (Processes(one, self._folder / "logs") for one in (at_device, at_gateway))
+            try:
+                for line in self._lines.values():
+                    await line.start()
+                simulator.add("devices", "topologies.device_simulator")
+                for kind in sorted({device.gateway for device in DEVICES}):
+                    gateways.add(f"gateway-{kind}", "topologies.gateway", kind)
+                await self._ready(base, (simulator, gateways))
+                await self._slots(base, gateways)
+                await asyncio.to_thread(gateways.stop)
+                self._check_ends(gateways)
+                return self._proof(at_gateway)
+            finally:
+                await asyncio.to_thread(gateways.stop)
+                await asyncio.to_thread(simulator.stop)
+                for line in self._lines.values():
+                    await line.stop()
+
+    def _lists(self, base: Settings) -> tuple[Settings, Settings]:
+        """Write the two device lists; a line lies between the gateway's address of a device and the device's own."""
+        near: dict[str, dict[str, Any]] = {}
+        far: dict[str, dict[str, Any]] = {}
+        brokers = self._line("mqtt")
+        for device in DEVICES:
+            entry = {"zone": ZONE, "asset_id": device.name, "nameplate_mw": RATED_MW, "energy_mwh": 1000.0, **_TIMES}
+            if device.gateway == "mqtt":
+                near[device.name] = far[device.name] = {**entry, "gateway": "mqtt"}
+                continue
+            modbus = {**entry, "gateway": "modbus", "map": _MAPS[device.name]}
+            ends = self._line(device.name)
+            near[device.name], far[device.name] = ({**modbus, "address": f"127.0.0.1:{end}"} for end in ends)
+        settings = []
+        for name, devices, broker in (("gateways", near, brokers[0]), ("simulator", far, brokers[1])):
+            path = self._folder / f"devices-{name}.yaml"
+            path.write_text(yaml.safe_dump({"devices": devices}, sort_keys=False), encoding="utf-8")
+            mqtt = base.mqtt.model_copy(update={"address": f"127.0.0.1:{broker}"})
+            settings.append(base.model_copy(update={"devices": path, "mqtt": mqtt}))
+        return settings[0], settings[1]
+
+    def _line(self, name: str) -> tuple[int, int]:
+        near, far = free_port(), free_port()
+        self._lines[name] = CutLine(near, far)
+        return near, far
+
+    async def _ready(self, settings: Settings, processes: Iterable[Processes]) -> None:
+        """Wait until the gateways have read every device."""
+        missing = {device.name for device in DEVICES}
+        end = asyncio.get_running_loop().time() + READY_WITHIN_S
+        while missing:
+            for record in await asyncio.to_thread(lambda: list(tail(settings, RAW, last=40, key=ZONE))):
+                readings = record["value"].get("assets", {})
+                missing -= {name for name, reading in readings.items() if reading.get("available")}
+            for one in processes:
+                one.restart_the_dead()
+            if asyncio.get_running_loop().time() > end:
+                raise UnreachableError(
+                    f"no reading of {', '.join(sorted(missing))} within {READY_WITHIN_S:g} s",
+                    hint=f"see {self._folder / 'logs'}",
+                )
+            await asyncio.sleep(0.3)
+
+    async def _slots(self, settings: Settings, gateways: Processes) -> None:
+        """Send setpoints slot by slot, and do what is planned meanwhile."""
+        options = self._options
+        outbox = KafkaOutbox(settings, SETPOINTS.wire(settings.topic_prefix))
+        begin = datetime.now(UTC) + timedelta(seconds=1.0)
+        work: list[tuple[float, int, Callable[[], None]]] = []
+        for slot in range(options.slots):
+            work.append((slot - LEAD_S / options.slot_s, len(work), partial(self._send, outbox, begin, slot)))
+        for act in acts_of(DEVICES, options.slots, options.seed):
+            work.append((act.begins, len(work), partial(self._begin, act, begin, gateways)))
+            if act.kind != KILL:
+                work.append((act.ends, len(work), partial(self._end, act)))
+        for place, _, do in sorted(work):
+            due = begin + timedelta(seconds=place * options.slot_s)
+            await asyncio.sleep(max((due - datetime.now(UTC)).total_seconds(), 0.0))
+            do()
+        over = begin + timedelta(seconds=options.slots * options.slot_s - 0.5)
+        await asyncio.sleep(max((over - datetime.now(UTC)).total_seconds(), 0.0))
+
+    def _send(self, outbox: KafkaOutbox, begin: datetime, slot: int) -> None:
+        length = timedelta(seconds=self._options.slot_s)
+        start = begin + slot * length
+        for place, device in enumerate(DEVICES):
+            power = share_of(slot, self._options.slots, place) * RATED_MW
+            outbox.send(
+                Setpoint(
+                    zone=ZONE, slot=start, asset_id=device.name, valid_until=start + length, reason="drill",
+                    power_mw=-abs(power) if device.is_inverter else power, decision_id=f"drill-{slot}",
+                )
+            )  # fmt: skip
+        outbox.flush()
+
+    def _begin(self, act: DrillAct, begin: datetime, gateways: Processes) -> None:
+        self._say(f"slot {act.begins:5.2f}  {act.kind} {act.target}")
+        if act.kind == KILL:
+            worker = gateways.workers[f"gateway-{act.target}"]
+            if worker.process is not None:
+                worker.process.kill()
+                worker.process.wait()
+            gateways.restart_the_dead()
+            worker.deaths = 0
+            return
+        if act.kind == CABLE:
+            self._lines[act.target].cut()
+        else:
+            self._files.set_fault(act.target, DeviceFault(act.kind))
+        ends = begin + timedelta(seconds=act.ends * self._options.slot_s)
+        shows_after_s = act.shows_after_s(float(_TIMES["tolerance"]))
+        self._troubles.append(Trouble(act.target, act.kind, datetime.now(UTC), ends, NAMES[act.kind], shows_after_s))
+
+    def _end(self, act: DrillAct) -> None:
+        if act.kind == CABLE:
+            self._lines[act.target].mend()
+        else:
+            self._files.set_fault(act.target, None)
+
+    @property
+    def _files(self) -> SimulatorFiles:
+        data = self._folder / "data"
+        return SimulatorFiles(data / "device-faults.json", data / "device-commands.jsonl")
+
+    def _check_ends(self, gateways: Processes) -> None:
+        for name, worker in gateways.workers.items():
+            code = None if worker.process is None else worker.process.returncode
+            if code != 0:
+                hint = f"see {gateways.log_path(name)}: {gateways.last_words(name)}"
+                raise UnreachableError(f"{name} ended with {code} instead of in order", hint=hint)
+
+    def _proof(self, settings: Settings) -> DrillProof:
+        assert settings.devices is not None
+        inventory = load_inventory(settings.devices)
+        rules = {one.name: one.rules(is_limit=one.name == "inverter") for one in inventory.devices}
+        records = [
+            msgspec.convert(record["value"], DeviceCommand, strict=False)
+            for record in tail(settings, COMMANDS, last=1_000_000, key=ZONE)
+        ]
+        taken = []
+        for line in self._files.taken.read_text(encoding="utf-8").splitlines():
+            one = json.loads(line)
+            at = datetime.fromtimestamp(one["at_s"], UTC)
+            taken.append(TakenCommand(one["device"], at, one["sequence"], one["power_mw"]))
+        return proof_of(records, taken, self._troubles, rules, slack_s=self._options.slack_s)

@@ -1,0 +1,96 @@
+"""The proof of a drill finds each fault that a ledger and the devices' own logs can show."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from agents.devices.drill_proof import DrillProof, TakenCommand, Trouble, proof_of
+from agents.devices.rules import DeviceRules
+from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+SLOT = timedelta(seconds=10)
+RULES = {"bat": DeviceRules(nameplate_mw=5.0, settle_s=2.0, cycle_s=1.0, answer_s=1.0)}
+
+
+def at(second: float) -> datetime:
+    return T0 + timedelta(seconds=second)
+
+
+def command(number: int, power: float | None = None, **more: Any) -> DeviceCommand:
+    start = T0 + (number - 1) * SLOT
+    fields: dict[str, Any] = {
+        "power_mw": float(number) if power is None else power, "outcome": CommandOutcome.FOLLOWED,
+        "sent_at": start, "measured_at": start + timedelta(seconds=3), "named_at": start + timedelta(seconds=3),
+        "valid_until": start + SLOT, "cause": CommandCause.SETPOINT,
+    }  # fmt: skip
+    return DeviceCommand(
+        zone="Z", slot=start, asset_id="bat", sequence=number, revision=0, decision_id=f"d{number}", fallback_mw=0.0,
+        gateway="g", device="bat", made_at=start, **{**fields, **more},
+    )  # fmt: skip
+
+
+LEDGER = [command(number) for number in (1, 2, 3)]
+
+
+def took(second: float, number: int | None, power: float) -> TakenCommand:
+    return TakenCommand("bat", at(second), number, power)
+
+
+def proof(ledger: list[DeviceCommand], *taken: TakenCommand, troubles: tuple[Trouble, ...] = ()) -> DrillProof:
+    return proof_of(ledger, taken, troubles, RULES, slack_s=0.5)
+
+
+@pytest.mark.parametrize("keeps_number", [True, False])
+def test_a_clean_ledger_proves_the_drill(keeps_number: bool) -> None:
+    taken = [took(10 * n + 0.1, n + 1 if keeps_number else None, n + 1.0) for n in range(3)]
+    done = proof(LEDGER, *taken)
+    assert done.is_proven
+    assert (done.commands, done.followed, done.taken) == (3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("fault", "taken"),
+    [
+        pytest.param("twice", [took(0.1, 1, 1.0), took(0.5, 1, 1.0)], id="one number twice"),
+        pytest.param("stale", [took(10.1, 2, 2.0), took(10.5, 1, 1.0)], id="an older number after a newer"),
+        pytest.param("stale", [took(10.1, None, 2.0), took(10.5, None, 1.0)], id="an older power after a newer"),
+        pytest.param("stale", [took(12.0, 1, 1.0)], id="after its end"),
+        pytest.param("unrecorded", [took(0.1, 7, 1.0)], id="a number outside the ledger"),
+        pytest.param("unrecorded", [took(0.1, 1, 4.0)], id="another power under a number"),
+        pytest.param("unrecorded", [took(0.1, None, 3.0)], id="a power before its command was sent"),
+    ],
+)
+def test_what_a_device_should_not_have_taken_is_found(fault: str, taken: list[TakenCommand]) -> None:
+    done = proof(LEDGER, *taken)
+    assert not done.is_proven
+    assert [name for name in ("twice", "stale", "unrecorded") if getattr(done, name)] == [fault]
+
+
+def test_a_number_that_stands_for_two_commands_is_found() -> None:
+    assert proof([*LEDGER, command(3, power=4.5)]).twice == ("bat number 3 stands for two commands",)
+
+
+def test_later_records_of_one_command_are_the_same_command() -> None:
+    assert proof([*LEDGER, replace(LEDGER[2], outcome=CommandOutcome.SUPERSEDED)]).twice == ()
+
+
+@pytest.mark.parametrize(
+    ("named_s", "outcome", "in_time"),
+    [(14.4, "stuck", True), (14.6, "stuck", False), (13.0, "clipped", False), (None, "pending", False)],
+)
+def test_a_difference_has_its_name_within_two_readings_after_it_can_be_seen(
+    named_s: float | None, outcome: str, in_time: bool
+) -> None:
+    """Command 2 is sent at second 10 and judged from second 12 on, in cycles of 1 s, with 0.5 s to spare."""
+    named = command(
+        2, outcome=CommandOutcome(outcome), measured_at=None, named_at=None if named_s is None else at(named_s)
+    )
+    trouble = Trouble("bat", "stuck", at(9.5), at(19), frozenset({CommandOutcome.STUCK}))
+    (only,) = proof([LEDGER[0], named], troubles=(trouble,)).troubles
+    assert only.in_time is in_time
+    assert (only.outcome is None) is (outcome != "stuck")
