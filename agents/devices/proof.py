@@ -41,8 +41,11 @@ MOST_SEQUENCE = 2**31 - 1
 
 
 _DIFFERENCES = frozenset(CommandOutcome) - {
-    CommandOutcome.PENDING, CommandOutcome.FOLLOWED, CommandOutcome.SUPERSEDED, CommandOutcome.EXPIRED,
-}  # fmt: skip
+    CommandOutcome.PENDING,
+    CommandOutcome.FOLLOWED,
+    CommandOutcome.SUPERSEDED,
+    CommandOutcome.EXPIRED,
+}
 
 
 class WaitingSetpoint(msgspec.Struct, frozen=True):

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from agents.devices.drill_proof import DrillProof
 from agents.devices.inventory import DeviceEntry, Inventory, load_inventory
 from agents.devices.simulation import DeviceFault
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, pairs, say, table
+from console.local.drill_proof import DrillProof
 from vpp.domain import iso
 from vpp.errors import ConfigError, VppError, nearest_hint
 from vpp.settings import Settings
@@ -83,6 +83,7 @@ def drill(
     slack_s: Annotated[float, Parameter(help="seconds allowed on top of two cycles until a name")] = 1.0,
     folder: Annotated[Path | None, Parameter(help="where logs and journals go; removed where none is given")] = None,
     json: Json = False,
+    common: Common = NO_OPTIONS,
 ) -> None:
     """Drill real gateways with simulated devices on this machine, and prove from the command ledger what they did.
 
@@ -95,7 +96,8 @@ def drill(
     options = DrillOptions(slots, slot_s, seed, slack_s)
     with TemporaryDirectory(prefix="vpp-drill-") as temporary:
         drill_folder = Path(temporary) if folder is None else folder
-        proof = asyncio.run(DeviceDrill(drill_folder, options, (lambda _: None) if json else say).run())
+        told = (lambda _: None) if json else say
+        proof = asyncio.run(DeviceDrill(drill_folder, options, common.settings(), told).run())
     body = {"proven": proof.is_proven, **msgspec.to_builtins(proof)}
     answer(body, as_json=json, render=lambda _: _show_proof(proof))
     if not proof.is_proven:
@@ -109,12 +111,19 @@ def _show_proof(proof: DrillProof) -> None:
     for title, faults in (("twice", proof.twice), ("stale", proof.stale), ("unrecorded", proof.unrecorded)):
         for fault_line in faults:
             say(f"{title}: {fault_line}")
-    pairs({
-        "commands": proof.commands, "taken by devices": proof.taken, "proven by measurement": proof.followed,
-        "made anew after a restart": proof.restored, "taken twice": len(proof.twice), "taken stale": len(proof.stale),
-        "not in the ledger": len(proof.unrecorded), "without a name in time": len(proof.unnamed),
-        "proven": "yes" if proof.is_proven else "no",
-    })  # fmt: skip
+    pairs(
+        {
+            "commands": proof.commands,
+            "taken by devices": proof.taken,
+            "proven by measurement": proof.followed,
+            "made anew after a restart": proof.restored,
+            "taken twice": len(proof.twice),
+            "taken stale": len(proof.stale),
+            "not in the ledger": len(proof.unrecorded),
+            "without a name in time": len(proof.unnamed),
+            "proven": "yes" if proof.is_proven else "no",
+        }
+    )
 
 
 @app.command

@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 import yaml
 
-from agents.devices.drill_plan import CABLE, KILL, NAMES, DrillAct, DrillDevice, acts_of, share_of
-from agents.devices.drill_proof import DrillProof, TakenCommand, Trouble, proof_of
 from agents.devices.inventory import load_inventory
 from agents.devices.simulation import DeviceFault
 from console.local.broker import EmbeddedBroker, free_port
 from console.local.cut_line import CutLine
+from console.local.drill_plan import CABLE, KILL, NAMES, DrillAct, DrillDevice, acts_of, share_of
+from console.local.drill_proof import DrillProof, LoggedCommand, Trouble, proof_of
 from console.local.processes import Processes
 from topologies.control.topic_tail import tail
 from topologies.gateways.simulator import SimulatorFiles
@@ -64,11 +64,13 @@ class DeviceDrill:
     Args:
         folder: Data, logs and journals.
         options: What to run.
+        settings: The settings beside broker, data directory, run and device list, which are the drill's own.
         say: Told what is done.
     """
 
-    def __init__(self, folder: Path, options: DrillOptions, say: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, options: DrillOptions, settings: Settings, say: Callable[[str], None]) -> None:
         self._folder = folder
+        self._settings = settings
         self._options = options
         self._say = say
         self._lines: dict[str, CutLine] = {}
@@ -86,7 +88,8 @@ class DeviceDrill:
             raise ConfigError(f"{self._folder} is not empty", hint="a drill starts without old journals: take another")
         with EmbeddedBroker(self._folder / "broker.log") as broker:
             kafka = KafkaSettings(bootstrap_servers=broker.address, embedded=True, replication_factor=1)
-            base = Settings(data_dir=self._folder / "data", kafka=kafka, run="drill")
+            own = {"data_dir": self._folder / "data", "kafka": kafka, "run": "drill"}
+            base = self._settings.model_copy(update=own)
             base.data_dir.mkdir(exist_ok=True)
             create_topics(base)
             at_gateway, at_device = self._lists(base)
@@ -177,10 +180,15 @@ class DeviceDrill:
             power = share_of(slot, self._options.slots, place) * RATED_MW
             outbox.send(
                 Setpoint(
-                    zone=ZONE, slot=start, asset_id=device.name, valid_until=start + length, reason="drill",
-                    power_mw=-abs(power) if device.is_inverter else power, decision_id=f"drill-{slot}",
+                    zone=ZONE,
+                    slot=start,
+                    asset_id=device.name,
+                    valid_until=start + length,
+                    reason="drill",
+                    power_mw=-abs(power) if device.is_inverter else power,
+                    decision_id=f"drill-{slot}",
                 )
-            )  # fmt: skip
+            )
         outbox.flush()
 
     def _begin(self, act: DrillAct, begin: datetime, gateways: Processes) -> None:
@@ -231,5 +239,5 @@ class DeviceDrill:
         for line in self._files.taken.read_text(encoding="utf-8").splitlines():
             one = json.loads(line)
             at = datetime.fromtimestamp(one["at_s"], UTC)
-            taken.append(TakenCommand(one["device"], at, one["sequence"], one["power_mw"]))
+            taken.append(LoggedCommand(one["device"], at, one["sequence"], one["power_mw"]))
         return proof_of(records, taken, self._troubles, rules, slack_s=self._options.slack_s)

@@ -21,8 +21,12 @@ def test_the_command_ledger_proves_a_drill(tmp_path: Path) -> None:
     arguments = ["--slots", "5", "--slot-s", "5", "--slack-s", "2.5", "--folder", str(tmp_path / "drill"), "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "console.cli.main", "devices", "drill", *arguments],
-        capture_output=True, text=True, timeout=240, check=False, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     proof = json.loads(done.stdout)
     assert proof["proven"] is True

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
@@ -123,6 +124,7 @@ class GatewayDesk:
 
     def _take_setpoints(self, setpoints: Iterable[Setpoint]) -> None:
         now = self.clock.now()
+        wall: dict[datetime, datetime] = {}  # all setpoints of a slot begin and end at once
         events: list[tuple[str, DeviceEvent]] = []
         for setpoint in setpoints:
             desk = self._by_asset.get((setpoint.zone, setpoint.asset_id))
@@ -130,8 +132,10 @@ class GatewayDesk:
                 continue
             rules = desk.reducer.rules
             wanted = limit_setpoint(setpoint, desk.free_output_mw, rules.nameplate_mw) if rules.is_limit else setpoint
-            starts, ends = self.clock.wall_of(setpoint.slot), self.clock.wall_of(setpoint.valid_until)
-            events.append((desk.entry.name, SetpointCame(now, wanted, starts, ends)))
+            for at in (setpoint.slot, setpoint.valid_until):
+                if at not in wall:
+                    wall[at] = self.clock.wall_of(at)
+            events.append((desk.entry.name, SetpointCame(now, wanted, wall[setpoint.slot], wall[setpoint.valid_until])))
         self.handle(events)
 
     def handle(self, events: Iterable[tuple[str, DeviceEvent]]) -> None:
@@ -150,8 +154,9 @@ class GatewayDesk:
                 self._note_reading(desk, event)
         if sending:
             self.save()
+        now = self.clock.now()
         for desk, command in sending:
-            task = asyncio.create_task(self._send(desk, command))
+            task = asyncio.create_task(self._send(desk, command, now))
             self._tasks.add(task)
             task.add_done_callback(self._sent)
 
@@ -160,8 +165,7 @@ class GatewayDesk:
         if not task.cancelled() and task.exception() is not None:
             self._failure = task.exception()
 
-    async def _send(self, desk: DeviceDesk, command: DeviceCommand) -> None:
-        now = self.clock.now()
+    async def _send(self, desk: DeviceDesk, command: DeviceCommand, now: datetime) -> None:
         left_s = desk.reducer.rules.grace_s
         left_s += 86_400.0 if command.valid_until is None else (command.valid_until - now).total_seconds()
         answer = await self._transmit(desk.entry, command, left_s)

@@ -26,9 +26,14 @@ log = logging.getLogger(__name__)
 
 BEATS_PER_WATCHDOG = 3
 WATCHDOG_WRAP = 65_535
-NOT_NOW = frozenset({
-    ExcCodes.ACKNOWLEDGE, ExcCodes.DEVICE_BUSY, ExcCodes.GATEWAY_PATH_UNAVIABLE, ExcCodes.GATEWAY_NO_RESPONSE,
-})  # fmt: skip
+NOT_NOW = frozenset(
+    {
+        ExcCodes.ACKNOWLEDGE,
+        ExcCodes.DEVICE_BUSY,
+        ExcCodes.GATEWAY_PATH_UNAVIABLE,
+        ExcCodes.GATEWAY_NO_RESPONSE,
+    }
+)
 """Exceptions that say nothing of the request: busy, still at work, or not reached behind a serial gateway."""
 
 

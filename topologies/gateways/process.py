@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -93,6 +94,8 @@ async def run_gateway(
         feed = SetpointFeed(settings, gateway, desk.setpoints)
         feed.start(loop)
         log.info("started gateway=%s devices=%s pid=%s", gateway, len(entries), os.getpid())
+        gc.collect()
+        gc.freeze()  # modules and desks stay: looking through them for garbage held all devices up for 100 ms
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_links(links, desk, stop))

@@ -79,9 +79,14 @@ class Loop:
     def offer(self, slot: int, power: float) -> None:
         start = at(slot * SLOT_S)
         setpoint = Setpoint(
-            zone="Z", slot=start, asset_id="bat", power_mw=power, valid_until=start + timedelta(seconds=SLOT_S),
-            decision_id=f"d{slot}", reason="",
-        )  # fmt: skip
+            zone="Z",
+            slot=start,
+            asset_id="bat",
+            power_mw=power,
+            valid_until=start + timedelta(seconds=SLOT_S),
+            decision_id=f"d{slot}",
+            reason="",
+        )
         self.step(SetpointCame(at(self.second), setpoint, start, setpoint.valid_until))
 
     def run(self, seconds: float) -> None:

@@ -213,9 +213,14 @@ async def test_what_the_broker_kept_from_before_is_not_used_and_a_kept_setpoint_
     with CommandJournal(site.path) as journal:
         links = MqttLinks(Settings(mqtt=site.mqtt), (ENTRY, ghost))
         desk = GatewayDesk(
-            "mqtt", [ENTRY, ghost], journal=journal, clock=GatewayClock(), telemetry=site.telemetry,
-            ledger=site.ledger, transmit=links.transmit,
-        )  # fmt: skip
+            "mqtt",
+            [ENTRY, ghost],
+            journal=journal,
+            clock=GatewayClock(),
+            telemetry=site.telemetry,
+            ledger=site.ledger,
+            transmit=links.transmit,
+        )
         running = asyncio.create_task(links.run(desk, stop))
         kept = set(old)
         async with asyncio.timeout(20.0):

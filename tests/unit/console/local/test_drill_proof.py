@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agents.devices.drill_proof import DrillProof, TakenCommand, Trouble, proof_of
 from agents.devices.rules import DeviceRules
+from console.local.drill_proof import DrillProof, LoggedCommand, Trouble, proof_of
 from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,24 +24,37 @@ def at(second: float) -> datetime:
 def command(number: int, power: float | None = None, **more: Any) -> DeviceCommand:
     start = T0 + (number - 1) * SLOT
     fields: dict[str, Any] = {
-        "power_mw": float(number) if power is None else power, "outcome": CommandOutcome.FOLLOWED,
-        "sent_at": start, "measured_at": start + timedelta(seconds=3), "named_at": start + timedelta(seconds=3),
-        "valid_until": start + SLOT, "cause": CommandCause.SETPOINT,
-    }  # fmt: skip
+        "power_mw": float(number) if power is None else power,
+        "outcome": CommandOutcome.FOLLOWED,
+        "sent_at": start,
+        "measured_at": start + timedelta(seconds=3),
+        "named_at": start + timedelta(seconds=3),
+        "valid_until": start + SLOT,
+        "cause": CommandCause.SETPOINT,
+    }
     return DeviceCommand(
-        zone="Z", slot=start, asset_id="bat", sequence=number, revision=0, decision_id=f"d{number}", fallback_mw=0.0,
-        gateway="g", device="bat", made_at=start, **{**fields, **more},
-    )  # fmt: skip
+        zone="Z",
+        slot=start,
+        asset_id="bat",
+        sequence=number,
+        revision=0,
+        decision_id=f"d{number}",
+        fallback_mw=0.0,
+        gateway="g",
+        device="bat",
+        made_at=start,
+        **{**fields, **more},
+    )
 
 
 LEDGER = [command(number) for number in (1, 2, 3)]
 
 
-def took(second: float, number: int | None, power: float) -> TakenCommand:
-    return TakenCommand("bat", at(second), number, power)
+def took(second: float, number: int | None, power: float) -> LoggedCommand:
+    return LoggedCommand("bat", at(second), number, power)
 
 
-def proof(ledger: list[DeviceCommand], *taken: TakenCommand, troubles: tuple[Trouble, ...] = ()) -> DrillProof:
+def proof(ledger: list[DeviceCommand], *taken: LoggedCommand, troubles: tuple[Trouble, ...] = ()) -> DrillProof:
     return proof_of(ledger, taken, troubles, RULES, slack_s=0.5)
 
 
@@ -65,7 +78,7 @@ def test_a_clean_ledger_proves_the_drill(keeps_number: bool) -> None:
         pytest.param("unrecorded", [took(0.1, None, 3.0)], id="a power before its command was sent"),
     ],
 )
-def test_what_a_device_should_not_have_taken_is_found(fault: str, taken: list[TakenCommand]) -> None:
+def test_what_a_device_should_not_have_taken_is_found(fault: str, taken: list[LoggedCommand]) -> None:
     done = proof(LEDGER, *taken)
     assert not done.is_proven
     assert [name for name in ("twice", "stale", "unrecorded") if getattr(done, name)] == [fault]

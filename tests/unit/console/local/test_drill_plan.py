@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from agents.devices.drill_plan import ALL, CABLE, KILL, NAMES, DrillDevice, acts_of, share_of
 from agents.devices.simulation import DeviceFault
+from console.local.drill_plan import ALL, CABLE, KILL, NAMES, DrillDevice, acts_of, share_of
 
 DEVICES = (
-    DrillDevice("one", "modbus"), DrillDevice("two", "modbus"), DrillDevice("three", "mqtt"),
+    DrillDevice("one", "modbus"),
+    DrillDevice("two", "modbus"),
+    DrillDevice("three", "mqtt"),
     DrillDevice("inverter", "modbus", is_inverter=True),
-)  # fmt: skip
+)
 
 
 def test_a_day_has_every_trouble_of_every_device_and_kills_every_gateway() -> None:

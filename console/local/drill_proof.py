@@ -21,7 +21,7 @@ _POWER_SHARE = 0.005
 """Of the rated power: registers round a power by less."""
 
 
-class TakenCommand(msgspec.Struct, frozen=True):
+class LoggedCommand(msgspec.Struct, frozen=True):
     """A command that a device took, by its own log: number (None where it keeps none), power, and when."""
 
     device: str
@@ -91,7 +91,7 @@ class DrillProof(msgspec.Struct, frozen=True):
 
 def proof_of(
     records: Sequence[DeviceCommand],
-    taken: Iterable[TakenCommand],
+    taken: Iterable[LoggedCommand],
     troubles: Iterable[Trouble],
     rules: Mapping[str, DeviceRules],
     *,
@@ -117,7 +117,7 @@ def proof_of(
     by_device: dict[str, list[DeviceCommand]] = defaultdict(list)
     for command in newest.values():
         by_device[command.device].append(command)
-    logs: dict[str, list[TakenCommand]] = defaultdict(list)
+    logs: dict[str, list[LoggedCommand]] = defaultdict(list)
     for one in taken:
         logs[one.device].append(one)
     stale, unrecorded = [], []
@@ -144,7 +144,7 @@ def _asked(command: DeviceCommand) -> tuple[datetime, int, float, str]:
 
 
 def _faults_of(
-    log: Sequence[TakenCommand], commands: Sequence[DeviceCommand], rules: DeviceRules
+    log: Sequence[LoggedCommand], commands: Sequence[DeviceCommand], rules: DeviceRules
 ) -> tuple[list[str], list[str], list[str]]:
     """Return what one device took twice, stale, and outside the ledger."""
     twice, stale, unrecorded = [], [], []
@@ -166,7 +166,7 @@ def _faults_of(
     return twice, stale, unrecorded
 
 
-def _taken(one: TakenCommand, commands: Sequence[DeviceCommand], rules: DeviceRules) -> DeviceCommand | None:
+def _taken(one: LoggedCommand, commands: Sequence[DeviceCommand], rules: DeviceRules) -> DeviceCommand | None:
     """Return the command that a device took: by its number, else the newest sent by then that asked for the power."""
 
     def agrees(command: DeviceCommand) -> bool:
