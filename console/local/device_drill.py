@@ -26,7 +26,7 @@ from console.local.drill_proof import DrillProof, LoggedCommand, Trouble, proof_
 from console.local.processes import Processes
 from topologies.control.topic_tail import tail
 from topologies.gateways.simulator import SimulatorFiles
-from topologies.sources.process import KafkaOutbox
+from topologies.sources.outbox import KafkaOutbox
 from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import DeviceCommand, Setpoint
 from vpp.settings import KafkaSettings, Settings
