@@ -96,8 +96,8 @@ def drill(
     options = DrillOptions(slots, slot_s, seed, slack_s)
     with TemporaryDirectory(prefix="vpp-drill-") as temporary:
         drill_folder = Path(temporary) if folder is None else folder
-        told = (lambda _: None) if json else say
-        proof = asyncio.run(DeviceDrill(drill_folder, options, common.settings(), told).run())
+        progress = (lambda _: None) if json else say
+        proof = asyncio.run(DeviceDrill(drill_folder, options, common.settings(), progress).run())
     body = {"proven": proof.is_proven, **msgspec.to_builtins(proof)}
     answer(body, as_json=json, render=lambda _: _show_proof(proof))
     if not proof.is_proven:
