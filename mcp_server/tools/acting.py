@@ -22,7 +22,8 @@ from mcp_server.answers import acting
 from mcp_server.answers.acting import ActionReceipt
 from mcp_server.queries.context import QuestionError
 from mcp_server.security.auth import APPROVE, OPERATE
-from mcp_server.tools.reading import AssetId, Zone, add_tool
+from mcp_server.tools.reading import AssetId, Zone
+from mcp_server.tools.registration import add_tool
 from topologies.control.plan_book import PlanState
 from vpp.errors import RefusedError
 from vpp.messages import Order
@@ -39,6 +40,71 @@ Power = Annotated[float, Field(ge=-100_000, le=100_000)]
 Policy = Literal["automatic", "limit", "keep_soc", "cancel"]
 
 
+def propose_dispatch(
+    acts: Acts,
+    asset_ids: AssetIds,
+    power_mw: Annotated[Power, Field(description="of each asset; positive: into the grid (discharge)")],
+    duration_min: Minutes,
+    reason: Reason,
+    zone: Zone = None,
+    start: Annotated[datetime | None, Field(description="UTC; default: the next slot that is undecided")] = None,
+) -> acting.PlanAnswer:
+    """Price and check a dispatch with the plant's own clearing: SoC path, cost, slack, rules. Sends nothing."""
+    config = acts.zone(zone)
+    times = acts.times(config, start, duration_min)
+    order = acts.new_order(
+        config, "target", acts.principal, reason, asset_ids=asset_ids, power_mw=power_mw, **times.fields()
+    )
+    plan = acts.propose(order, acts.principal)
+    if times.moved is not None:
+        plan.warnings = [times.moved, *plan.warnings]
+    return plan
+
+
+def hold_fleet(acts: Acts, reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> acting.ActionReceipt:
+    """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
+    return acts.hold(zone, acts.principal, reason, asset_ids or [])
+
+
+async def execute_plan(
+    acts: Acts, plan_id: Annotated[str, Field(max_length=40)], call: Context
+) -> acting.ActionReceipt | InputRequiredResult:
+    """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
+    principal = acts.principal
+    answer = await _approval(acts, plan_id, principal, call)
+    if answer is None:
+        answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
+    if isinstance(answer, ActionReceipt) and answer.as_of is None:
+        answer.as_of = await anyio.to_thread.run_sync(acts.context.as_of)
+    return answer
+
+
+def set_policy(
+    acts: Acts,
+    policy: Annotated[Policy, Field(description="automatic: release holds; limit: band; keep_soc; cancel an order")],
+    reason: Reason,
+    zone: Zone = None,
+    asset_ids: SomeAssets = None,
+    min_mw: Power | None = None,
+    max_mw: Power | None = None,
+    soc: Annotated[float | None, Field(ge=0, le=1)] = None,
+    order_id: Annotated[str | None, Field(max_length=60)] = None,
+    duration_min: Minutes = 240.0,
+    dry_run: Annotated[bool, Field(description="false makes a plan for execute_plan")] = True,
+) -> acting.PolicyChange:
+    """What the plant does with its own bids: show the change, or make it a plan that needs approval."""
+    wish = {"asset_ids": asset_ids or [], "min_mw": min_mw, "max_mw": max_mw, "soc": soc, "cancels": order_id}
+    return change_policy(acts, policy, reason, zone, wish, duration_min, dry_run=dry_run)
+
+
+TOOLS = (
+    (propose_dispatch, SAFE, "Propose dispatch"),
+    (hold_fleet, SAFE, "Hold fleet"),
+    (execute_plan, DANGEROUS, "Execute plan"),
+    (set_policy, DANGEROUS, "Set policy"),
+)
+
+
 def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[str, dict[str, Any]]:
     """Register the tools that act; return the full schemas of their answers by tool.
 
@@ -47,69 +113,10 @@ def add_acting_tools(server: FastMCP, acts: Acts, *, with_scopes: bool) -> dict[
         acts: Acts on the plant.
         with_scopes: Show them to callers with the operate scope alone; without authentication there are no scopes.
     """
-
-    def propose_dispatch(
-        asset_ids: AssetIds,
-        power_mw: Annotated[Power, Field(description="of each asset; positive: into the grid (discharge)")],
-        duration_min: Minutes,
-        reason: Reason,
-        zone: Zone = None,
-        start: Annotated[datetime | None, Field(description="UTC; default: the next slot that is undecided")] = None,
-    ) -> acting.PlanAnswer:
-        """Price and check a dispatch with the plant's own clearing: SoC path, cost, slack, rules. Sends nothing."""
-        config = acts.zone(zone)
-        times = acts.times(config, start, duration_min)
-        order = acts.new_order(
-            config, "target", acts.principal, reason, asset_ids=asset_ids, power_mw=power_mw, **times.fields()
-        )
-        plan = acts.propose(order, acts.principal)
-        if times.moved is not None:
-            plan.warnings = [times.moved, *plan.warnings]
-        return plan
-
-    def hold_fleet(reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> acting.ActionReceipt:
-        """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
-        return acts.hold(zone, acts.principal, reason, asset_ids or [])
-
-    async def execute_plan(
-        plan_id: Annotated[str, Field(max_length=40)], call: Context
-    ) -> acting.ActionReceipt | InputRequiredResult:
-        """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
-        principal = acts.principal
-        answer = await _approval(acts, plan_id, principal, call)
-        if answer is None:
-            answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
-        if isinstance(answer, ActionReceipt) and answer.as_of is None:
-            answer.as_of = await anyio.to_thread.run_sync(acts.context.as_of)
-        return answer
-
-    def set_policy(  # noqa: PLR0913, PLR0917  # arguments of a tool are flat
-        policy: Annotated[
-            Policy, Field(description="automatic: release holds; limit: band; keep_soc; cancel an order")
-        ],
-        reason: Reason,
-        zone: Zone = None,
-        asset_ids: SomeAssets = None,
-        min_mw: Power | None = None,
-        max_mw: Power | None = None,
-        soc: Annotated[float | None, Field(ge=0, le=1)] = None,
-        order_id: Annotated[str | None, Field(max_length=60)] = None,
-        duration_min: Minutes = 240.0,
-        dry_run: Annotated[bool, Field(description="false makes a plan for execute_plan")] = True,
-    ) -> acting.PolicyChange:
-        """What the plant does with its own bids: show the change, or make it a plan that needs approval."""
-        wish = {"asset_ids": asset_ids or [], "min_mw": min_mw, "max_mw": max_mw, "soc": soc, "cancels": order_id}
-        return change_policy(acts, policy, reason, zone, wish, duration_min, dry_run=dry_run)
-
     scope = require_scopes(OPERATE) if with_scopes else None
     return {
-        function.__name__: add_tool(server, function, annotations, title, auth=scope)
-        for function, annotations, title in (
-            (propose_dispatch, SAFE, "Propose dispatch"),
-            (hold_fleet, SAFE, "Hold fleet"),
-            (execute_plan, DANGEROUS, "Execute plan"),
-            (set_policy, DANGEROUS, "Set policy"),
-        )
+        function.__name__: add_tool(server, acts, function, title, annotations=annotations, auth=scope)
+        for function, annotations, title in TOOLS
     }
 
 

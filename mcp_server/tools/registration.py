@@ -1,0 +1,106 @@
+"""How a tool is registered: its subject bound, its errors readable, its schemas short.
+
+A tool is a function of its module. Its first parameter is what it works on, such as the read context; clients see the
+others.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+from fastmcp import FastMCP
+from fastmcp.exceptions import ToolError
+from fastmcp.tools.function_tool import FunctionTool
+from mcp_types import Tool, ToolAnnotations
+
+from mcp_server.answers.sanitize import plain
+from mcp_server.tools.short_schemas import compact_input, compact_output
+from vpp.errors import VppError
+
+READ = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+TIMEOUT_S = 30.0
+ERROR_CHARS = 1000
+
+
+class ShortTool(FunctionTool):
+    """A tool without the framework's own metadata in ``tools/list``."""
+
+    def to_mcp_tool(self, **overrides: Any) -> Tool:
+        """Return the tool as listed for clients."""
+        return super().to_mcp_tool(**{"_meta": None, **overrides})
+
+
+def add_tool(
+    server: FastMCP,
+    subject: object,
+    function: Callable[..., Any],
+    title: str,
+    *,
+    annotations: ToolAnnotations = READ,
+    auth: Any = None,
+    timeout_s: float = TIMEOUT_S,
+) -> dict[str, Any]:
+    """Register a tool with its annotations and short schemas; return the full schema of its answer.
+
+    Args:
+        server: The server.
+        subject: What the tool works on: the value of the function's first parameter.
+        function: The tool; its docstring is the description.
+        title: Title for people.
+        annotations: Hints for clients: read-only, destructive, idempotent.
+        auth: Checks the scopes of the token; None: any.
+        timeout_s: Seconds after which a call is ended.
+    """
+    tool = ShortTool.from_function(
+        bound(function, subject), annotations=annotations, title=title, timeout=timeout_s, auth=auth
+    )
+    assert tool.output_schema is not None
+    short = {"parameters": compact_input(tool.parameters), "output_schema": compact_output(tool.output_schema)}
+    server.add_tool(tool.model_copy(update=short))
+    return tool.output_schema
+
+
+def bound(function: Callable[..., Any], subject: object) -> Callable[..., Any]:
+    """Return a tool with its first parameter given; our own errors become tool errors that name the next step.
+
+    Args:
+        function: The tool, a coroutine function or not.
+        subject: Value of its first parameter, which the result does not have.
+    """
+    if inspect.iscoroutinefunction(function):
+
+        async def waiting(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await function(subject, *args, **kwargs)
+            except VppError as error:
+                raise _tool_error(error) from error
+
+        return _without_first_parameter(waiting, function)
+
+    def answering(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(subject, *args, **kwargs)
+        except VppError as error:
+            raise _tool_error(error) from error
+
+    return _without_first_parameter(answering, function)
+
+
+def _without_first_parameter(wrapper: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a wrapper the name, text and signature of a function, less the first parameter."""
+    signature = inspect.signature(function, eval_str=True)
+    first, *others = signature.parameters.values()
+    functools.update_wrapper(wrapper, function)
+    del wrapper.__wrapped__  # type: ignore[attr-defined]  # its signature would win over the one that follows
+    wrapper.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
+    hints = get_type_hints(function, include_extras=True)
+    wrapper.__annotations__ = {name: hint for name, hint in hints.items() if name != first.name}
+    return wrapper
+
+
+def _tool_error(error: VppError) -> ToolError:
+    # Names of zones and assets in it may come from telemetry.
+    return ToolError(plain(f"{error}. {error.hint}" if error.hint else str(error), ERROR_CHARS))
