@@ -143,14 +143,25 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
     return f"{HOME_ASSISTANT}/device/vpp_{zone}/config", msgspec.json.encode(body)
 
 
-def access_rules(entries: Iterable[DeviceEntry], topics: MqttTopics, gateway_user: str) -> str:
+def access_rules(
+    entries: Iterable[DeviceEntry], topics: MqttTopics, gateway_user: str, *, home_assistant: str | None = None
+) -> str:
     """Return the text of a mosquitto ACL file: a device (user = its name) reaches its own topics alone.
 
     The gateway may read and write all below the prefix; nobody else may write a setpoint.
+
+    Args:
+        entries: The devices.
+        topics: Names the topics.
+        gateway_user: User of the gateway.
+        home_assistant: User of Home Assistant, which reads all and writes its own topics and the request to hold.
     """
     lines = [f"user {gateway_user}", f"topic readwrite {topics.prefix}/#", f"topic readwrite {HOME_ASSISTANT}/#"]
     for entry in entries:
         lines += ["", f"user {entry.name}"]
         lines += [f"topic write {topics.of(kind, entry)}" for kind in ("telemetry", "ack", "status")]
         lines += [f"topic read {topics.of('setpoint', entry)}", f"topic read {topics.heartbeat(entry.zone)}"]
+    if home_assistant is not None:
+        lines += ["", f"user {home_assistant}", f"topic read {topics.prefix}/#"]
+        lines += [f"topic write {topics.hold('+')}", f"topic readwrite {HOME_ASSISTANT}/#"]
     return "\n".join(lines) + "\n"

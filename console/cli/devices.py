@@ -148,6 +148,7 @@ def fault(
 def acl(
     *,
     user: Annotated[str, Parameter(help="user of the gateway")] = "gateway",
+    home_assistant: Annotated[str | None, Parameter(help="user of Home Assistant, where there is one")] = None,
     devices: DeviceList = None,
     common: Common = NO_OPTIONS,
 ) -> None:
@@ -155,7 +156,8 @@ def acl(
     from agents.devices.mqtt_payloads import MqttTopics, access_rules
 
     settings = _with_list(common.settings(), devices)
-    rules = access_rules(_inventory(settings).of("mqtt"), MqttTopics(settings.mqtt.prefix), user)
+    entries, topics = _inventory(settings).of("mqtt"), MqttTopics(settings.mqtt.prefix)
+    rules = access_rules(entries, topics, user, home_assistant=home_assistant)
     out.print(rules, end="")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A real Kafka and a real InfluxDB 2 for the tests, on loopback, without containers.
+# A real Kafka, a real InfluxDB 2 and the mosquitto package for the tests, on loopback, without containers.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,7 +23,7 @@ usage() {
   cat <<'TEXT'
 usage: services.sh COMMAND [DIR]
   doctor                        say which tool is missing and how to get it
-  build                         fetch Kafka, build InfluxDB (minutes once, then nothing)
+  build                         install mosquitto, fetch Kafka, build InfluxDB (minutes once, then nothing)
   start DIR | stop DIR          both services, with their data under DIR; writes DIR/env
   start-kafka DIR | stop-kafka DIR | kill-kafka DIR      Kafka alone; data and port stay
   start-influx DIR | stop-influx DIR | kill-influx DIR   InfluxDB alone; data and port stay
@@ -80,6 +80,11 @@ have() { # TOOL VERSION-FOUND [LEAST]
   MISSING=$((MISSING + 1))
 }
 
+mosquitto_path() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v mosquitto || true; }
+mosquitto_version() { "$(mosquitto_path)" -h 2>/dev/null | sed -n 's/^mosquitto version \([0-9][0-9.]*\).*/\1/p' || true; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+can_install() { command -v apt-get >/dev/null 2>&1 && as_root true 2>/dev/null; }
+
 present() { if command -v "$1" >/dev/null 2>&1; then echo present; fi; }
 java_version() { java -version 2>&1 | sed -n 's/.*version "\([0-9][0-9.]*\).*/\1/p' | head -n 1 || true; }
 # From Go 1.21 on the tool fetches the toolchain that go.mod asks for, unless it is told to stay local.
@@ -89,6 +94,11 @@ doctor() {
   have "$PYTHON" "$(present "$PYTHON")"
   have java "$(java_version)" 17
   have keytool "$(present keytool)"
+  if [ -n "$(mosquitto_path)" ] || ! can_install; then
+    have mosquitto "$(mosquitto_version)" 2.0
+  else
+    say "ok       mosquitto comes with the build (Debian package)"
+  fi
   if built "$KAFKA_HOME"; then
     say "ok       kafka $KAFKA_VERSION in the cache"
   else
@@ -110,7 +120,16 @@ doctor() {
 TICKER=""
 WORK=""
 LOCK=""
-clean_build() {
+clean_build_mosquitto() { # the broker of the tests is a process of their own: the package's service is not needed
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends mosquitto
+}
+
+build() {
+  if [ -z "$(mosquitto_path)" ] && can_install; then
+    mkdir -p "$CACHE"
+    logged "mosquitto: installing the Debian package" "$CACHE/mosquitto.log" build_mosquitto
+  fi
   [ -z "$TICKER" ] || kill "$TICKER" 2>/dev/null || true
   [ -z "$WORK" ] || rm -rf "$WORK"
   [ -z "$LOCK" ] || rm -rf "$LOCK"
