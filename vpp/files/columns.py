@@ -16,9 +16,11 @@ import pandas as pd
 
 from vpp.errors import DataError
 from vpp.files.availability import channel_of
+from vpp.files.grouped_numbers import GroupedNumbers
 from vpp.files.numbers import Numbers, NumberStyle, number_hint, read_numbers
 from vpp.files.table import RawChunk
 from vpp.files.times import TimeReader
+from vpp.files.units import named_unit, unit_of_channel
 
 CANONICAL = frozenset({"load_mw", "solar_mw", "wind_mw", "price_per_mwh", "frequency_hz", "temperature_c"})
 _UNIT_ENDS = ("_mw", "_mwh", "_hz", "_c", "_pct", "_wm2", "_kmh", "_hpa")
@@ -35,6 +37,7 @@ class Recipe:
         minus: Column that is subtracted.
         factor: See above.
         offset: See above.
+        unit: Unit of the source columns; their cells may carry it.
         is_energy: The value is the energy of its row (MWh after the factor), not a power.
         named: The user or the canonical shape names it: it is never left out.
         zone: The zone that it is of, where each zone has columns of its own.
@@ -46,6 +49,7 @@ class Recipe:
     minus: str | None = None
     factor: float = 1.0
     offset: float = 0.0
+    unit: str | None = None
     is_energy: bool = False
     named: bool = True
     zone: str | None = None
@@ -70,6 +74,7 @@ class FileLayout:
         mapping_name: The mapping that the columns are read with; empty for canonical ones.
         warnings: What looks wrong or is missing.
         ignored: Columns of the file that are not read, with the reason.
+        grouped: Watches for whole numbers that a decimal point reads as fractions.
     """
 
     time: TimeReader
@@ -81,6 +86,7 @@ class FileLayout:
     mapping_name: str = ""
     warnings: tuple[str, ...] = ()
     ignored: dict[str, str] = field(default_factory=dict)
+    grouped: GroupedNumbers = field(default_factory=GroupedNumbers)
     _started: bool = False
 
     @property
@@ -145,19 +151,29 @@ class FileLayout:
         return list(dict.fromkeys(wanted))
 
     def _read(self, column: pd.Series[Any], rows: Any) -> Numbers:
-        numbers = read_numbers(column, self.numbers)
+        unit = next((recipe.unit for recipe in self.recipes if column.name in recipe.columns), None)
+        numbers = read_numbers(column, self.numbers, unit)
         if not numbers.unreadable.any():
+            self.grouped.add(str(column.name), numbers.values)
             return numbers
         named = any(recipe.named for recipe in self.recipes if column.name in recipe.columns)
         if named or self._started:
             where = int(np.argmax(numbers.unreadable))
-            hint = number_hint(column, self.numbers)
+            hint = self._hint(column, where, unit)
             if not named:
                 hint = f"leave the column out with ignore: [{column.name}] in a mapping file"
-            raise DataError(
-                f"{self.path}, row {rows[where]}: {column.name} {column.iloc[where]!r} is not a number", hint=hint
-            )
+            cell = column.to_numpy(dtype=object)[where]
+            raise DataError(f"{self.path}, row {rows[where]}: {column.name} {cell!r} is not a number", hint=hint)
         return numbers
+
+    def _hint(self, column: pd.Series[Any], where: int, unit: str | None) -> str:
+        cell = column.to_numpy(dtype=object)[where]
+        if isinstance(cell, str) and cell.strip() == column.name:
+            return "remove this row: it repeats the header"
+        rest = read_numbers(column.drop(column.index[where]), self.numbers, unit)
+        if where == 0 and isinstance(cell, str) and not rest.unreadable.any() and not rest.is_text and len(column) > 1:
+            return "remove this row if it is a second header line, or leave the cell empty"
+        return number_hint(column, self.numbers, unit)
 
     def _drop_text(self, read: dict[str, Numbers]) -> None:
         for name, numbers in read.items():
@@ -173,7 +189,10 @@ class FileLayout:
         zones = column.map(names).to_numpy(dtype=object)
         if "" in names.values():
             row = rows[int(np.argmax(zones == ""))]
-            raise DataError(f"{self.path}, row {row}: the zone is empty", hint="give every row a zone name")
+            raise DataError(
+                f"{self.path}, row {row}: the zone is empty",
+                hint="give every row a zone name, and remove lines that are no data (totals, sources)",
+            )
         return zones
 
 
@@ -190,10 +209,16 @@ def is_canonical(channel: str) -> bool:
     return name in CANONICAL or name == "price" or name.endswith(_UNIT_ENDS)
 
 
-def canonical_target(column: str) -> str:
-    """Return the channel of a canonical column; case does not matter for the names that the shape knows."""
+def canonical_target(column: str) -> tuple[str, str | None]:
+    """Return the channel of a canonical column and its unit; case does not matter for the names that the shape knows.
+
+    A name that states another unit, or states it in another way (``Load (kW)``), is read by that unit.
+    """
     plain = channel_of(column.casefold())
-    return plain if is_canonical(plain) else channel_of(column)
+    named = named_unit(column)
+    if named is not None and named[0] != plain:
+        return named
+    return (plain, unit_of_channel(plain)) if is_canonical(plain) else (channel_of(column), None)
 
 
 def _combined(recipe: Recipe, read: dict[str, Numbers]) -> Any:

@@ -16,6 +16,7 @@ from vpp.files.columns import is_canonical
 from vpp.files.numbers import NumberStyle, readable_styles
 from vpp.files.table import SourceTable, open_table
 from vpp.files.time_text import aware_mask, fitting_formats, iso_times
+from vpp.files.units import POWER_UNITS
 
 ROWS = 2000
 NAMES: tuple[tuple[str, str], ...] = (
@@ -31,7 +32,6 @@ NAMES: tuple[tuple[str, str], ...] = (
 TIMES = r"time|zeit|date|datum|stamp|when|hour|start|von|interval|period"
 ZONES = r"zone|region|area|site|gebiet|node|country"
 SOC = r"\bsoc\b|state of charge|ladezustand|ladestand"
-POWER_UNITS = {"w": "W", "kw": "kW", "mw": "MW", "gw": "GW", "wh": "Wh", "kwh": "kWh", "mwh": "MWh"}
 PRICE_UNITS = (("/kwh", "per_kWh"), ("/mwh", "per_MWh"))
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import DataError, did_you_mean
 from vpp.files.availability import ASSET_MARK, NOT_CHANNELS, ZONE_COLUMN, channel_of
 from vpp.files.columns import CANONICAL, FileLayout, Recipe, canonical_target, is_canonical
-from vpp.files.mapping import ENERGY_UNITS, ZONE_PART, Mapping, SourceColumn, TimeColumn
+from vpp.files.guessing import NAMES
+from vpp.files.mapping import ZONE_PART, Mapping, SourceColumn, TimeColumn
 from vpp.files.times import TimeReader
+from vpp.files.units import ENERGY_UNITS, UNITS, unit_of_channel
 
 CET_COLUMN = "local_time_cet"
 CET_FIXED = "Etc/GMT-1"
@@ -19,6 +22,9 @@ stamps are one hour late; the zone that reads them keeps its calendar in the sam
 _STRAY = re.compile(r"|index|Unnamed: \d+(_level_\d+)?|__index_level_\d+__|level_\d+")
 _ISO = TimeColumn()
 _LISTED = 12
+_WORDS = {LOAD: "load", SOLAR: "solar power", WIND: "wind power", PRICE: "price"}
+_USED = frozenset(_WORDS)
+_INIT = "or let `vpp init FILE` write a mapping file"
 
 
 class Header:
@@ -86,7 +92,12 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileL
     if not recipes:
         raise DataError(
             f"{path}: no column holds a channel; the columns are {header.listed()}",
-            hint="canonical columns are load_mw, solar_mw, wind_mw, price, ... (docs/guide/data.md)",
+            hint=f"canonical columns are load_mw, solar_mw, wind_mw, price, ...; {_INIT}",
+        )
+    if not mapping.channels and not any(recipe.target.rpartition(":")[2] in _USED for recipe in recipes):
+        raise DataError(
+            f"{path}: no column is a load, solar, wind or price; the columns are {header.listed()}",
+            hint=f"name them load_mw (load_kw, ...), solar_mw, wind_mw, price; {_INIT}",
         )
     _one_source(recipes, path)
     for name in names:
@@ -121,7 +132,7 @@ def _time(header: Header, mapping: Mapping) -> TimeReader:
         raise header.missing(
             "no column",
             time.column,
-            "rename the time column to 'timestamp' (UTC, interval start), or give a mapping file (docs/guide/data.md)",
+            f"rename the time column to 'timestamp' (UTC, interval start), {_INIT}",
         )
     columns = {}
     for key, name in (("period", time.period), ("clock", time.clock)):
@@ -142,7 +153,7 @@ def _zone_column(header: Header, mapping: Mapping) -> str | None:
     if zone_column is None:
         raise DataError(
             f"{header.path}: no column {name!r}{did_you_mean(name, header.names)}; the columns are {header.listed()}",
-            hint="add a zone column, or name the zone in a mapping file (zone: NAME)",
+            hint=f"add a zone column, name the zone in a mapping file (zone: NAME), {_INIT}",
         )
     return zone_column
 
@@ -165,13 +176,22 @@ def _canonical(header: Header, ignored: dict[str, str]) -> Iterator[Recipe]:
             ignored[name] = "an index"
         elif name.casefold() in NOT_CHANNELS or name == CET_COLUMN:
             ignored[name] = "no channel"
-        elif header.names.count(name) > 1 and not is_canonical(canonical_target(name)):
+        elif header.names.count(name) > 1 and not is_canonical(canonical_target(name)[0]):
             ignored[name] = "comes twice"
         else:
             column = header.first([name])
             assert column is not None
-            target = canonical_target(column)
-            yield Recipe(target, column, named=is_canonical(target))
+            target, unit = canonical_target(column)
+            factor, offset = UNITS[unit or "MW"]
+            yield Recipe(
+                target,
+                column,
+                factor=factor,
+                offset=offset,
+                unit=unit,
+                is_energy=unit in ENERGY_UNITS,
+                named=is_canonical(target),
+            )
 
 
 def _mapped(header: Header, mapping: Mapping, warnings: list[str]) -> Iterator[Recipe]:
@@ -242,6 +262,7 @@ def _recipe(
         minus=minus,
         factor=source.factor,
         offset=source.offset,
+        unit=source.unit or unit_of_channel(target),
         is_energy=source.unit in ENERGY_UNITS,
         zone=zone,
     )
@@ -260,10 +281,16 @@ def _one_source(recipes: Iterable[Recipe], path: str) -> None:
 
 
 def near_misses(layout: FileLayout) -> list[str]:
-    """Return warnings on channels whose name is almost one that the plant knows."""
-    return [
-        f"{recipe.target} is not a known channel{near}"
-        for recipe in layout.recipes
-        if recipe.target not in CANONICAL and not recipe.target.startswith(ASSET_MARK) and recipe.zone is None
-        if "_forecast_" not in recipe.target and (near := did_you_mean(recipe.target, CANONICAL, 0.85))
-    ]
+    """Return warnings on channels that the plant does not know: by their name, each is almost one or looks like one."""
+    targets = set(layout.targets)
+    warnings = []
+    for recipe in layout.recipes:
+        name = recipe.target
+        if name in CANONICAL or name.startswith(ASSET_MARK) or recipe.zone is not None or name not in targets:
+            continue
+        like = next((channel for channel, pattern in NAMES if re.search(pattern, name, re.IGNORECASE)), None)
+        if "_forecast_" not in name and (near := did_you_mean(name, CANONICAL, 0.85)):
+            warnings.append(f"{name} is not a known channel{near}")
+        elif like in _USED and like not in targets and ":" not in name and "forecast" not in name:
+            warnings.append(f"{name} is no known channel; if it is the {_WORDS[like]}, name it {like}, {_INIT}")
+    return warnings

@@ -27,35 +27,9 @@ from vpp.domain import Step
 from vpp.errors import ConfigError, did_you_mean
 from vpp.files.numbers import NumberStyle
 from vpp.files.time_text import STYLES
+from vpp.files.units import UNITS
 from vpp.validation_text import describe
 from vpp.yaml_text import read_yaml
-
-UNITS: dict[str, tuple[float, float]] = {
-    "W": (1e-6, 0.0),
-    "kW": (1e-3, 0.0),
-    "MW": (1.0, 0.0),
-    "GW": (1e3, 0.0),
-    "Wh": (1e-6, 0.0),
-    "kWh": (1e-3, 0.0),
-    "MWh": (1.0, 0.0),
-    "per_MWh": (1.0, 0.0),
-    "per_kWh": (1e3, 0.0),
-    "ct_per_kWh": (10.0, 0.0),
-    "percent": (1e-2, 0.0),
-    "fraction": (1.0, 0.0),
-    "Hz": (1.0, 0.0),
-    "mHz": (1e-3, 0.0),
-    "degC": (1.0, 0.0),
-    "degF": (5.0 / 9.0, -160.0 / 9.0),
-    "K": (1.0, -273.15),
-    "kmh": (1.0, 0.0),
-    "m_per_s": (3.6, 0.0),
-    "W_per_m2": (1.0, 0.0),
-}
-"""Unit of a source column to (factor, offset): canonical value = factor * value + offset."""
-
-ENERGY_UNITS = frozenset({"Wh", "kWh", "MWh"})
-"""Units of energy per row: the value is divided by the length of its row, which gives mean power in MW."""
 
 ZONE_PART = "{zone}"
 """Stands for the zone's name in a ``from``: one column per zone and quantity."""
@@ -106,7 +80,7 @@ class SourceColumn(_Strict):
 class TimeColumn(_Strict):
     """Where the time stands.
 
-    ``format`` is ``iso``, ``epoch_s``, ``epoch_ms``, ``excel``, a strptime pattern (of one end of the interval, or of
+    ``format`` is ``iso``, ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``excel``, a strptime pattern (of one end of the interval, or of
     both), or a list of these. ``zone`` is the time zone of stamps that carry none; a file with 24 rows on every day of
     the year needs one of fixed offset (``Etc/GMT-1`` is UTC+1). ``stamp`` says which place of the interval they name.
     ``period`` is a column of settlement periods, numbered from 1 in each local day, ``period_min`` long. ``clock`` is a

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vpp.files.units import UNITS, without_unit
+
 MISSING_MARKS = frozenset(
     {
         "",
@@ -55,7 +57,13 @@ MISSING_MARKS = frozenset(
 """Cells that mean missing everywhere, in lower case; a mapping adds its own."""
 
 _ALIKE = {" ": " \u00a0\u202f\u2009", "'": "'\u2019"}
-_MINUS = str.maketrans({"\u2212": "-"})
+_ZEROS = (0x0660, 0x06F0, 0x0966, 0xFF10)
+_PLAIN = {zero + digit: str(digit) for zero in _ZEROS for digit in range(10)} | str.maketrans(
+    "\u2212\uff0d\uff0e\uff0c", "--.,"
+)
+"""Arabic, Persian, Devanagari and full-width digits, and other forms of the marks."""
+_ARABIC = str.maketrans({"\u066b": ".", "\u066c": ","})
+"""Marks of Arabic numbers: they have one meaning, whatever the convention of the file."""
 _STYLES = ((".", ""), (",", ""), (",", "."), (".", ","), (",", " "), (".", " "), (".", "'"), (",", "'"))
 
 
@@ -94,13 +102,19 @@ class NumberStyle:
 
     def parse(self, cell: str) -> float | None:
         """Return the number in a cell, NaN for a missing one, None for a cell that this convention does not read."""
-        text = cell.strip().translate(_MINUS)
+        text = cell.strip().translate(_PLAIN)
+        arabic = text.translate(_ARABIC)
+        if arabic != text:
+            return _ARABIC_STYLE.parse(arabic)
         if self._pattern.fullmatch(text):
             for mark in _ALIKE.get(self.thousands, self.thousands):
                 text = text.replace(mark, "")
             value = float(text.replace(self.decimal, "."))
             return value if np.isfinite(value) else np.nan
         return np.nan if text.casefold() in self.marks else None
+
+
+_ARABIC_STYLE = NumberStyle(".", ",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +130,13 @@ class Numbers:
         return bool(self.unreadable.any()) and bool(np.isnan(self.values).all())
 
 
-def read_numbers(column: pd.Series[Any], style: NumberStyle) -> Numbers:
+def read_numbers(column: pd.Series[Any], style: NumberStyle, unit: str | None = None) -> Numbers:
     """Return a column's numbers.
 
     Args:
         column: Numbers, or text as it stands in the file.
         style: How numbers are written.
+        unit: Unit of the column: cells may carry it (``1.5 MW``); a cell with another unit is unreadable.
     """
     if pd.api.types.is_bool_dtype(column):
         return Numbers(np.full(len(column), np.nan), np.ones(len(column), dtype=bool))
@@ -135,7 +150,7 @@ def read_numbers(column: pd.Series[Any], style: NumberStyle) -> Numbers:
     for i, cell in enumerate(column.to_numpy(dtype=object)):
         if isinstance(cell, str):
             if cell not in known:
-                known[cell] = style.parse(cell)
+                known[cell] = _parsed(cell, style, unit)
             number = known[cell]
             if number is None:
                 unreadable[i] = True
@@ -156,9 +171,22 @@ def readable_styles(columns: Iterable[pd.Series[Any]], style: NumberStyle) -> li
     return [one for one in tried if _uses(cells, one.thousands) and all(one.parse(cell) is not None for cell in cells)]
 
 
-def number_hint(column: pd.Series[Any], style: NumberStyle) -> str:
+def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = None) -> str:
     """Return the next step for a column with unreadable cells; each step named was tried on the column first."""
     cells = {cell for cell in column.to_numpy(dtype=object) if isinstance(cell, str)}
+    if not cells:
+        return "write numbers, or leave the column out with ignore: in a mapping file"
+    of_share = unit in (None, "percent", "fraction")
+    written = sorted({one for cell in cells for one in _units_in(cell, style) if of_share or one != "percent"})
+    if len(written) == 1 and written[0] != unit and all(_parsed(cell, style, written[0]) is not None for cell in cells):
+        return f"its cells are in {written[0]}: state it in a mapping file: {{from: {column.name}, unit: {written[0]}}}"
+    if len(written) > 1:
+        return f"its cells are in {' and '.join(written)}: write the whole column in one unit"
+    if any(re.fullmatch(r"\(.*\)|.*\d\s*-", cell.strip()) for cell in cells if style.parse(cell) is None):
+        return "write a negative value with a minus sign in front (-12.5), and others without brackets"
+    if unit is not None:
+        cells = {without_unit(cell, unit) or cell for cell in cells}
+        column = pd.Series(sorted(cells), dtype="str")
     others = [one for one in readable_styles([column], style) if one != style]
     readable = [_stated(one.decimal, one.thousands) for one in others]
     if readable:
@@ -168,6 +196,20 @@ def number_hint(column: pd.Series[Any], style: NumberStyle) -> str:
     if len(bad) <= 5 and not any(any(sign.isdigit() for sign in word) for word in bad):
         return f"leave missing values empty, or list their marks in a mapping file: missing: [{words}]"
     return "leave missing values empty, correct the cell, or state decimal: and thousands: in a mapping file"
+
+
+def _parsed(cell: str, style: NumberStyle, unit: str | None) -> float | None:
+    number = style.parse(cell)
+    if number is None and unit is not None:
+        bare = without_unit(cell, unit)
+        number = None if bare is None else style.parse(bare)
+    return number
+
+
+def _units_in(cell: str, style: NumberStyle) -> list[str]:
+    if style.parse(cell) is not None:
+        return []
+    return [unit for unit in UNITS if (bare := without_unit(cell, unit)) is not None and style.parse(bare) is not None]
 
 
 def _uses(cells: set[str], thousands: str) -> bool:

@@ -26,7 +26,7 @@ from vpp.files.mapping import Mapping as ColumnMapping
 from vpp.files.mapping import load_mapping, shipped_mappings
 from vpp.files.slots import COVERED, SlotMaker, ZoneStep
 from vpp.files.step_detection import Spacing
-from vpp.files.table import SourceTable, melt, open_table
+from vpp.files.table import SourceTable, header_line, melt, open_table
 
 CHUNK_ROWS = 100_000
 
@@ -153,10 +153,21 @@ def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> O
     if chosen is not None and chosen.long is not None:
         keys = [name for name in (*chosen.time.column, chosen.zone_column) if name in table.header]
         table = melt(table, keys)
-    layout = resolve(table.header, str(path), chosen)
+    layout = _resolved(table, chosen)
     if chosen is not None and chosen in shipped_mappings().values():
         layout.warnings = ()
     return OpenedFile(table, layout)
+
+
+def _resolved(table: SourceTable, mapping: ColumnMapping | None) -> FileLayout:
+    try:
+        return resolve(table.header, str(table.path), mapping)
+    except DataError as error:
+        skip = header_line(table)
+        if skip is None:
+            raise
+        hint = f"its header line stands further down: state skip_rows: {skip} in a mapping file"
+        raise DataError(str(error), hint=hint) from error
 
 
 def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> FileInfo:
@@ -177,6 +188,8 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
     for chunk in opened.chunks():
         spacing.add(chunk["stamp"].to_numpy(), chunk["zone"].to_numpy())
         check.add(chunk, layout.targets)
+    if not stated.model_fields_set & {"decimal", "thousands"} and not opened.table.is_typed:
+        layout.grouped.refuse(opened.table)
     if not spacing.zones:
         raise DataError(f"{path} holds no rows", hint="give a file with a header line and at least two rows")
     steps = spacing.steps(stated.step_min)

@@ -90,7 +90,7 @@ class Spacing:
             at = int(back[0])
             raise DataError(
                 f"{self._path} is not sorted by time: {_text(order[at + 1])} comes after {_text(order[at])}",
-                hint="sort the rows by timestamp, then zone",
+                hint=f"sort the rows by timestamp, then zone{_clock_hint(order[at] - order[at + 1])}",
             )
         self._last = stamps[-1]
         for zone in dict.fromkeys(zones):
@@ -109,7 +109,7 @@ class Spacing:
         if len(twice):
             raise DataError(
                 f"{self._path}: {_text(order[int(twice[0])])} comes twice for zone {zone}",
-                hint="keep one row per timestamp and zone",
+                hint=f"keep one row per timestamp and zone{_clock_hint(np.timedelta64(0, 'h'))}",
             )
         gaps = np.round(between / SECOND).astype(np.int64)
         seen.rows += len(stamps)
@@ -227,6 +227,13 @@ def _distance(rows: ZoneRows, step_min: int, place: float) -> Any:
     length = min(rows.median_s(), float(step))
     begin = phases - place * length
     return (begin + step / 2.0) % step - step / 2.0
+
+
+def _clock_hint(back: Any) -> str:
+    """Return what else may be the cause where stamps go back by no more than an hour."""
+    if back > np.timedelta64(1, "h"):
+        return ""
+    return "; if the clock was set back there, state time.zone in a mapping file"
 
 
 def _count(into: dict[int, int], values: Any) -> None:

@@ -6,26 +6,34 @@ Cells of a CSV stay as they stand in the file wherever a column is not plainly m
 from __future__ import annotations
 
 import csv
+import lzma
+import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import pandas as pd
 
 from vpp.errors import DataError, did_you_mean
-from vpp.files.decoding import open_text, wrong_encoding
+from vpp.files.decoding import is_parquet, open_text, refuse_other_kinds, wrong_encoding
 from vpp.files.mapping import Mapping
 from vpp.files.numbers import MISSING_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PARQUET = (".parquet", ".pq")
 SEPARATORS = (",", ";", "\t", "|")
 _PLAIN_MARKS = sorted({*MISSING_MARKS, *(mark.upper() for mark in MISSING_MARKS), "NaN", "None", "Null"})
+
+
+_HEADER_WITHIN = 30
+_HEADER_HINT = "put a line with the names of the columns in front, such as timestamp,zone,load_mw,price"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,11 @@ class SourceTable:
         """Names that several columns have."""
         return {name for name, count in Counter(self.header).items() if count > 1}
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether the file states itself which columns are numbers."""
+        return self.content is None and is_parquet(self.path)
+
     def chunks(self, columns: Sequence[str], text: Sequence[str], chunk_rows: int) -> Iterator[RawChunk]:
         """Yield the rows of some columns.
 
@@ -74,7 +87,7 @@ class SourceTable:
             for first in range(0, len(self.content.rows), chunk_rows):
                 part = slice(first, first + chunk_rows)
                 yield RawChunk(self.content.cells.iloc[part][list(columns)], self.content.rows[part])
-        elif self.path.suffix in PARQUET:
+        elif is_parquet(self.path):
             yield from self._parquet(columns, chunk_rows)
         else:
             yield from self._csv(columns, text, chunk_rows)
@@ -126,7 +139,7 @@ class SourceTable:
             raise wrong_encoding(self.path, self.mapping.encoding) from error
         except pd.errors.EmptyDataError:
             return
-        except (OSError, EOFError, pd.errors.ParserError) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, pd.errors.ParserError) as error:
             raise DataError(
                 f"cannot read {self.path} after row {row - 1}: {error}", hint="is the file complete?"
             ) from error
@@ -161,7 +174,8 @@ def open_table(path: Path, mapping: Mapping | None) -> SourceTable:
         raise DataError(f"{path} does not exist", hint="give an existing .csv, .csv.gz or .parquet file")
     stated = mapping or Mapping()
     try:
-        if path.suffix in PARQUET:
+        refuse_other_kinds(path)
+        if is_parquet(path):
             import pyarrow.parquet as pq  # loaded only for Parquet files
 
             return SourceTable(path, clean(pq.read_schema(path).names), "", stated)
@@ -170,16 +184,35 @@ def open_table(path: Path, mapping: Mapping | None) -> SourceTable:
                 return _records(path, handle, stated)
             for _ in range(stated.skip_rows):
                 handle.readline()
-            line = handle.readline()
+            line = _record(handle)
     except UnicodeError as error:
         raise wrong_encoding(path, stated.encoding) from error
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"cannot read {path}: {error}", hint="give a .csv, .csv.gz or .parquet file") from error
+    except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"cannot read {path}: {error}", hint="is the file complete?") from error
     separator = stated.separator or max(SEPARATORS, key=lambda mark: len(_fields(line, mark)))
     header = clean(_fields(line, separator))
     if not any(header):
         raise DataError(f"{path} has no header line", hint="give a file with a header line and at least two rows")
+    if "\0" in line:
+        raise DataError(f"{path} is no text", hint="give a CSV or Parquet file, packed or plain")
+    if any(_DATE.match(name) for name in header) and any(_NUMBER.fullmatch(name) for name in header):
+        raise DataError(f"{path} has no header line, it begins with {line.strip()}", hint=_HEADER_HINT)
     return SourceTable(path, header, separator, stated)
+
+
+def header_line(table: SourceTable) -> int | None:
+    """Return how many lines stand before a line that names the time column, None where no early line does."""
+    if table.content is not None or table.is_typed:
+        return None
+    wanted = {name.casefold() for name in table.mapping.time.column}
+    with open_text(table.path, table.mapping.encoding) as handle:
+        for line_no, line in enumerate(handle):
+            if line_no > _HEADER_WITHIN:
+                break
+            names = (clean(_fields(line, separator)) for separator in SEPARATORS)
+            if line_no > table.mapping.skip_rows and any(wanted & {name.casefold() for name in one} for one in names):
+                return line_no
+    return None
 
 
 def clean(names: Iterable[object]) -> tuple[str, ...]:
@@ -187,8 +220,19 @@ def clean(names: Iterable[object]) -> tuple[str, ...]:
     return tuple(str(name).replace("\u00a0", " ").strip().lstrip("\ufeff").strip() for name in names)
 
 
+def _record(handle: TextIO) -> str:
+    """Return the next line, joined with those that follow while a quote is open."""
+    line = handle.readline()
+    for _ in range(_HEADER_WITHIN):
+        more = handle.readline() if line.count('"') % 2 else ""
+        if not more:
+            break
+        line += more
+    return line
+
+
 def _fields(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line.rstrip("\r\n")], delimiter=separator), [])
+    return next(csv.reader(line.rstrip("\r\n").splitlines(keepends=True), delimiter=separator), [])
 
 
 def _plain(column: Any) -> pd.Series[Any]:
@@ -197,6 +241,8 @@ def _plain(column: Any) -> pd.Series[Any]:
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.dictionary_decode(), kind.value_type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        column, kind = column.cast(pa.string()), pa.string()
     if pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
     if pa.types.is_date(kind):

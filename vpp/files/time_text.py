@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-EPOCHS = {"epoch_s": 1e3, "epoch_ms": 1.0}
-"""Format to milliseconds per unit."""
+EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1000, "epoch_ns": 1}
+"""Format to nanoseconds per unit."""
 EXCEL = "excel"
 STYLES = ("iso", *EPOCHS, EXCEL)
 
@@ -32,14 +32,44 @@ _PATTERNS = (
     "%d.%m.%y %H:%M",
     "%m/%d/%Y %I:%M %p",
     "%m/%d/%Y %I:%M:%S %p",
+    "%d/%m/%Y %I:%M %p",
+    "%d/%m/%Y %I:%M:%S %p",
+    "%Y-%m-%d %I:%M %p",
+    "%Y-%m-%d %I:%M:%S %p",
+    "%m/%d/%Y, %I:%M:%S %p",
+    "%d.%m.%Y, %H:%M",
+    "%d.%m.%Y, %H:%M:%S",
+    "%d-%m-%Y %H:%M:%S",
+    "%d-%b-%Y %H:%M:%S",
+    "%d %b %Y %H:%M",
+    "%d %b %Y %H:%M:%S",
+    "%d %B %Y %H:%M",
+    "%b %d, %Y %I:%M %p",
+    "%b %d, %Y %H:%M",
+    "%B %d, %Y %I:%M %p",
+    "%a, %d %b %Y %H:%M:%S",
     "%Y%m%d %H:%M",
+    "%Y-%jT%H:%M",
+    "%Y-%j %H:%M",
+    "%G-W%V-%u",
+    "%d.%m.%Y %H Uhr",
+    "%d/%m/%y %H:%M",
+    "%m/%d/%y %H:%M",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
 )
+_COMPACT = {"%Y%m%d%H": 10, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
+"""Pattern without marks to its number of digits."""
+_ISO_PATTERNS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _HINT_ROWS = 2000
+_CLOCKS = r"(\d\d?):(\d\d)(?::00)?\s*[-\u2013]\s*(\d\d?):(\d\d)(?::00)?$"
+_NOON = re.compile(r"\b([AP])\.?M\b\.?", re.IGNORECASE)
 
 
 def iso_times(text: pd.Series[Any]) -> pd.Series[Any]:
     """Return ISO 8601 times as naive ones, those with an offset in UTC; NaT where a cell is none."""
-    text, minutes = _without_names(first_ends(text))
+    text, minutes = _without_names(first_ends(_plain(text)))
     text = text.str.replace(r"(:\d\d(?:\.\d+)?|T\d\d)([+-]\d\d)$", r"\1\2:00", regex=True)
     late = text.str.contains(r"[T ]24:?00", regex=True)
     if late.any():
@@ -55,7 +85,7 @@ def pattern_times(text: pd.Series[Any], pattern: str) -> pd.Series[Any]:
     """Return times of a strptime pattern as naive ones; a pattern of two ends gives the first."""
     head, mark = first_of_two(pattern)
     text = first_ends(text) if mark is None else text.str.split(mark, n=1, regex=False).str[0].str.strip()
-    text, minutes = _without_names(text)
+    text, minutes = _without_names(text.str.replace(_NOON, lambda match: f"{match[1]}M", regex=True))
     late = text.str.contains(r"\b24:00", regex=True)
     if late.any():
         text = text.str.replace(r"\b24:00", "00:00", regex=True)
@@ -71,9 +101,15 @@ def pattern_times(text: pd.Series[Any], pattern: str) -> pd.Series[Any]:
 
 
 def epoch_times(column: pd.Series[Any], style: str) -> pd.Series[Any]:
-    """Return seconds or milliseconds since 1970 as naive UTC times."""
-    numbers = pd.to_numeric(column, errors="coerce") * EPOCHS[style]
-    return pd.to_datetime(numbers, unit="ms", errors="coerce")
+    """Return seconds, milliseconds, micro- or nanoseconds since 1970 as naive UTC times."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    whole = np.floor(numbers / (1_000_000_000 // EPOCHS[style]))
+    rest_ns = (numbers - whole * (1_000_000_000 // EPOCHS[style])) * EPOCHS[style]
+    times: pd.Series[Any] = pd.to_datetime(whole, unit="s", errors="coerce")
+    if not _is_near(times):
+        return times
+    near: pd.Series[Any] = times.dt.as_unit("ns") + pd.to_timedelta(rest_ns.round(), unit="ns")
+    return near
 
 
 def excel_times(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -86,7 +122,7 @@ def aware_mask(text: pd.Series[Any], formats: Sequence[str]) -> Any:
     """Return which cells carry an offset, a name of one, or a pattern that reads one."""
     if any("%z" in pattern for pattern in formats):
         return np.ones(len(text), dtype=bool)
-    ends = first_ends(text)
+    ends = first_ends(_plain(text))
     bare, _ = _without_names(ends)
     return _has_offset(bare) | (bare != ends.str.strip()).to_numpy()
 
@@ -104,36 +140,77 @@ def first_of_two(pattern: str) -> tuple[str, str | None]:
 
 
 def first_ends(text: pd.Series[Any]) -> pd.Series[Any]:
-    """Return the first end of intervals written ``A - B`` or, in ISO 8601, ``A/B``; other cells as they are."""
+    """Return the first end of intervals written ``A - B`` or, in ISO 8601, ``A/B``; other cells as they are.
+
+    ``00:00-00:30`` is an interval, and no time with an offset, where both ends move together from row to row.
+    """
     text = text.str.strip()
-    return text.str.replace(r"\s+(?:-|\u2013|to)\s+.*$", "", regex=True).str.replace(
+    tails = text.str.extract(_CLOCKS)
+    if len(text) > 1 and tails.notna().all(axis=None):
+        minutes = tails.astype(np.int64)
+        lengths = (60 * (minutes[2] - minutes[0]) + minutes[3] - minutes[1]) % 1440
+        if lengths.nunique() == 1 and (minutes[2] * 60 + minutes[3]).nunique() > 1:
+            return text.str.replace(r"\s*[-\u2013]\s*\d\d?:\d\d(?::00)?$", "", regex=True)
+    return text.str.replace(r"(?:\s+(?:-|to)\s+|\s*\u2013\s*).*$", "", regex=True).str.replace(
         r"^(\d{4}-\d\d-\d\dT[^/]+)/.*$", r"\1", regex=True
     )
 
 
 def time_hint(text: pd.Series[Any], formats: Sequence[str]) -> str:
     """Return the next step for a time column; each format named was tried on the column first."""
-    cells = text.astype(str).str.strip().iloc[:_HINT_ROWS]
+    cells = text.astype("str").fillna("").str.strip().iloc[:_HINT_ROWS]
     filled = cells[~cells.isin(["", "nan", "None", "NaT"])]
     if filled.empty or (len(filled) < len(cells) and "iso" in formats and iso_times(filled).notna().all()):
         return "give every row a time, or remove it"
     fits = [name for name in fitting_formats(filled) if name not in formats]
     if fits:
         return f"state how times are written in a mapping file: time: {{format: {_listed(fits)}}}"
+    word = _ending(filled)
+    fits = [] if word is None else _fitting(filled.str.removesuffix(word), (*_ISO_PATTERNS, *_PATTERNS))
+    if fits:
+        stated = f'{{format: "{fits[0]}{word}", zone: ...}}'
+        return f"state in a mapping file how times are written, and their time zone: time: {stated}"
     return "write times as 2024-05-31T22:00:00Z, or give time.format in a mapping file (docs/guide/data.md)"
 
 
 def fitting_formats(text: pd.Series[Any]) -> list[str]:
     """Return the formats that read every cell as a time of 1980 to 2100, in rising order."""
+    lengths = text.iloc[:_HINT_ROWS].str.strip().str.extract(r"^(\d+)$", expand=False).str.len()
+    compact = [pattern for pattern, length in _COMPACT.items() if (lengths == length).all()]
+    return _fitting(text, ("iso", EXCEL, *EPOCHS, *compact, *_PATTERNS))
+
+
+def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
     cells = text.iloc[:_HINT_ROWS]
-    tries = [("iso", iso_times(cells)), (EXCEL, excel_times(cells))]
-    tries += [(style, epoch_times(cells, style)) for style in EPOCHS]
-    tries += [(pattern, pattern_times(cells, pattern)) for pattern in _PATTERNS]
-    return [
-        name
-        for name, parsed in tries
-        if parsed.notna().all() and parsed.dt.year.between(1980, 2100).all() and parsed.is_monotonic_increasing
-    ]
+    fits = []
+    for name in formats:
+        if name == "iso":
+            parsed = iso_times(cells)
+        elif name == EXCEL:
+            parsed = excel_times(cells)
+        else:
+            parsed = epoch_times(cells, name) if name in EPOCHS else pattern_times(cells, name)
+        if parsed.notna().all() and parsed.dt.year.between(1980, 2100).all() and parsed.is_monotonic_increasing:
+            fits.append(name)
+    return fits
+
+
+def _ending(text: pd.Series[Any]) -> str | None:
+    """Return the word that all cells end with (the name of a time zone), None where there is none."""
+    words = text.str.extract(r"(\s[A-Za-z/_]{2,})$", expand=False).unique()
+    return str(words[0]) if len(words) == 1 and isinstance(words[0], str) else None
+
+
+def _plain(text: pd.Series[Any]) -> pd.Series[Any]:
+    """Return cells without a time zone's name behind an offset, with plain signs and a decimal point."""
+    text = text.str.replace("\u2212", "-", regex=False)
+    text = text.str.replace(r"(\d\d:?\d\d|Z)\[[^\]]+\]$", r"\1", regex=True)
+    return text.str.replace(r"(:\d\d),(\d+)", r"\1.\2", regex=True)
+
+
+def _is_near(times: pd.Series[Any]) -> bool:
+    years = times.dt.year
+    return bool(years.isna().all() or (years.max() < 2200 and years.min() > 1700))
 
 
 def _listed(fits: list[str]) -> str:

@@ -86,7 +86,52 @@ def test_a_hint_was_tried_on_the_whole_column():
     assert 'decimal: ".",' in hint
     assert 'decimal: "," with thousands: "."' in hint
     assert number_hint(pd.Series(["1", "err"]), NumberStyle()).endswith('missing: ["err"]')
-    assert "correct the cell" in number_hint(pd.Series(["1", "12 MW"]), NumberStyle())
+    assert "unit: kW" in number_hint(pd.Series(["1", "12 kW"], name="Load"), NumberStyle(), "MW")
+    assert "one unit" in number_hint(pd.Series(["1 MW", "12 kW"]), NumberStyle(), "MW")
+    assert "minus sign in front" in number_hint(pd.Series(["1", "(12)"]), NumberStyle(), "MW")
+    assert "correct the cell" in number_hint(pd.Series(["1", "12_000"]), NumberStyle(), "MW")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("\u0661\u0662\u066b\u0665", 12.5),
+        ("\u0661\u066c\u0662\u0663\u0664\u066b\u0665", 1234.5),
+        ("\u06f1\u06f2", 12.0),
+        ("\uff11\uff12\uff0e\uff15", 12.5),
+    ],
+)
+@pytest.mark.parametrize("style", [NumberStyle(), GERMAN, NumberStyle(",")])
+def test_digits_of_other_scripts_have_one_meaning(style, cell, value):
+    expected = None if style.decimal == "," and "\uff0e" in cell else value
+    assert style.parse(cell) == expected
+
+
+@given(
+    st.floats(-1e6, 1e6).map(lambda v: round(v, 2)),
+    st.sampled_from(
+        [
+            ("MW", "{} MW"),
+            ("kW", "{}kW"),
+            ("per_MWh", "€{}"),
+            ("per_MWh", "{} EUR/MWh"),
+            ("ct_per_kWh", "{} ct/kWh"),
+            ("percent", "{} %"),
+            ("degC", "{}°C"),
+            ("MW", "{}\u00a0MW"),
+        ]
+    ),
+    st.sampled_from([(".", ""), (",", "."), (".", ","), (",", " ")]),
+)
+def test_a_cell_may_carry_the_unit_of_its_column_and_no_other(value, written, marks):
+    unit, text = written
+    decimal, thousands = marks
+    whole, _, rest = f"{value:,.2f}".partition(".")
+    cell = text.format(whole.replace(",", thousands) + decimal + rest)
+    style = NumberStyle(decimal, thousands)
+    assert read_numbers(pd.Series([cell]), style, unit).values.tolist() == [value]
+    assert read_numbers(pd.Series([cell]), style, "GW").unreadable.tolist() == [True]
+    assert read_numbers(pd.Series([cell]), style).unreadable.tolist() == [True]
 
 
 def test_numbers_that_pandas_read_are_taken_as_they_are():

@@ -1,6 +1,10 @@
 """Shapes that files come in: Parquet as pandas writes it, stray and double columns, encodings, long form."""
 
+import bz2
 import decimal
+import gzip
+import lzma
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -71,6 +75,50 @@ def test_a_csv_of_these_shapes_is_read_alike(tmp_path, written):
     assert frame["load_mw"].tolist() == FRAME["load_mw"].tolist()
 
 
+PACKED = {
+    "zip": lambda path, content: _zip(path, {"data.csv": content}),
+    "bzip2": lambda path, content: path.write_bytes(bz2.compress(content)),
+    "xz": lambda path, content: path.write_bytes(lzma.compress(content)),
+    "gzip": lambda path, content: path.write_bytes(gzip.compress(content)),
+    "UTF-16 without a mark": lambda path, content: path.write_bytes(content.decode().encode("utf-16-le")),
+    "UTF-16 without a mark, big end first": lambda path, content: path.write_bytes(
+        content.decode().encode("utf-16-be")
+    ),
+    "UTF-32 without a mark": lambda path, content: path.write_bytes(content.decode().encode("utf-32-le")),
+    "carriage returns": lambda path, content: path.write_bytes(content.replace(b"\n", b"\r")),
+    "a line break in the header": lambda path, content: path.write_bytes(
+        content.replace(b"timestamp,", b'"note\nof two lines",timestamp,').replace(b"2024-", b'"a\nb",2024-')
+    ),
+}
+
+
+def _zip(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("packed", PACKED)
+@pytest.mark.parametrize("name", ["x.csv", "x.dat"])
+def test_a_file_is_read_by_what_it_holds_whatever_its_name(tmp_path, packed, name):
+    PACKED[packed](tmp_path / name, FRAME.to_csv(index=False).encode())
+    assert read_frame(tmp_path / name, "ZZ")["load_mw"].tolist() == FRAME["load_mw"].tolist()
+
+
+def test_parquet_is_known_by_its_first_bytes(tmp_path):
+    FRAME.to_parquet(tmp_path / "x.csv")
+    FRAME.to_csv(tmp_path / "x.parquet", index=False)
+    assert read_frame(tmp_path / "x.csv", "ZZ").equals(read_frame(tmp_path / "x.parquet", "ZZ"))
+
+
+def test_an_archive_of_several_files_a_workbook_and_a_folder_are_refused(tmp_path):
+    _zip(tmp_path / "a.zip", {"a.csv": "x", "b.csv": "y"})
+    _zip(tmp_path / "b.xlsx", {"[Content_Types].xml": "x", "xl/workbook.xml": "y"})
+    for name, said in (("a.zip", "holds 2 files"), ("b.xlsx", "an Excel workbook"), (".", "is a folder")):
+        with pytest.raises(DataError, match=said):
+            inspect_file(tmp_path / name)
+
+
 def csv(folder, text, encoding="utf-8"):
     path = folder / "x.csv"
     path.write_bytes(text.encode(encoding))
@@ -104,6 +152,17 @@ ROWS = "".join(f"2024-01-01T{h:02}:00Z,Süd,{h}\n" for h in range(24))
             "one way",
         ),
         ("", "utf-8", "no header line", "header"),
+        ("2024-01-01T00:00Z,A,18\n2024-01-01T01:00Z,A,19\n", "utf-8", "no header line, it begins", "in front"),
+        ("sep=;\ntimestamp;zone;load_mw\n", "utf-8", "no column timestamp", "skip_rows: 1"),
+        ("Site A\n\ntimestamp,zone,load_mw\n", "utf-8", "no column timestamp", "skip_rows: 2"),
+        ("timestamp,zone,load_mw\nUTC,,MW\n" + ROWS, "utf-8", "row 2: load_mw 'MW'", "second header line"),
+        ("timestamp,zone,load_mw\n" + ROWS + "timestamp,zone,load_mw\n", "utf-8", "row 26: load_mw", "the header"),
+        ("timestamp,zone,load_mw\n" + ROWS + "Total,,276\n", "utf-8", "row 26: the zone is empty", "totals"),
+        ("timestamp,zone,load\n" + ROWS, "utf-8", "no column is a load", "vpp init"),
+        ("timestamp,zone,load_mw,load_kw\n" + ROWS.replace("\n", ",1\n"), "utf-8", "are both load_mw", "ignore"),
+        ('{"timestamp": 1}', "utf-8", "is JSON", "CSV"),
+        ("<!DOCTYPE html>", "utf-8", "is HTML", "CSV"),
+        ("\0\0\0\0", "utf-8", "is no text", "CSV"),
     ],
 )
 def test_what_cannot_be_read_rightly_is_refused(tmp_path, text, encoding, said, hint):

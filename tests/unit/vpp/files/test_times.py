@@ -43,6 +43,35 @@ FORMS = {
         [f"{(s - pd.Timestamp('1899-12-30', tz='UTC')) / pd.Timedelta('1D'):.8f}" for s in UTC_HOURS],
         "time: {format: excel}",
     ),
+    "microseconds": ([f"{int(s.timestamp())}000000" for s in UTC_HOURS], "time: {format: epoch_us}"),
+    "nanoseconds": ([f"{int(s.timestamp())}000000000" for s in UTC_HOURS], "time: {format: epoch_ns}"),
+    "an end by its clock": ([f"{s:%Y-%m-%d %H:%M} - {s + pd.Timedelta('1h'):%H:%M}" for s in UTC_HOURS], ""),
+    "an end that looks like an offset": (
+        [f"{s:%Y-%m-%d %H:%M}-{s + pd.Timedelta('1h'):%H:%M}" for s in UTC_HOURS],
+        "",
+    ),
+    "a dash between the ends": ([f"{s:%Y-%m-%d %H:%M}\u2013{s + pd.Timedelta('1h'):%H:%M}" for s in UTC_HOURS], ""),
+    "zone in brackets": ([f"{s.isoformat()}[Europe/Berlin]" for s in BERLIN], ""),
+    "a typographic minus": (
+        [s.isoformat().replace("-05:00", "\u221205:00") for s in UTC_HOURS.tz_convert("Etc/GMT+5")],
+        "",
+    ),
+    "a comma before fractions": ([f"{s:%Y-%m-%dT%H:%M:%S},000Z" for s in UTC_HOURS], ""),
+    "a.m. and p.m.": (
+        [f"{s:%m/%d/%Y %I:%M }{'a.m.' if s.hour < 12 else 'p.m.'}" for s in UTC_HOURS],
+        'time: {format: "%m/%d/%Y %I:%M %p"}',
+    ),
+    "a name behind": (
+        [f"{s:%Y-%m-%d %H:%M} Europe/Berlin" for s in BERLIN],
+        'time: {format: "%Y-%m-%d %H:%M Europe/Berlin", zone: Europe/Berlin}',
+    ),
+    "ends of a day at 24:00": (
+        [
+            f"{s:%Y-%m-%d} 24:00" if not (s + pd.Timedelta("1h")).hour else f"{s + pd.Timedelta('1h'):%Y-%m-%d %H:%M}"
+            for s in UTC_HOURS
+        ],
+        "time: {stamp: end}",
+    ),
     "ends": ([f"{s + pd.Timedelta('1h'):%Y-%m-%dT%H:%MZ}" for s in UTC_HOURS], "time: {stamp: end}"),
     "centres": ([f"{s + pd.Timedelta('30min'):%Y-%m-%dT%H:%MZ}" for s in UTC_HOURS], "time: {stamp: centre}"),
 }
@@ -64,6 +93,13 @@ def test_each_form_gives_the_same_slots(tmp_path, form):
         (FORMS["Excel"][0], "", "row 2: timestamp", "format: excel"),
         (FORMS["milliseconds"][0], "time: {format: epoch_s}", "would be the year", "format: epoch_ms"),
         (FORMS["seconds"][0], "time: {format: epoch_ms}", "would be the year 1970", "format: epoch_s"),
+        (FORMS["microseconds"][0], "", "row 2: timestamp", "format: epoch_us"),
+        (["202401050000", "202401050100"], "", "is not a time", '"%Y%m%d%H%M"}'),
+        (["2024-122T00:00", "2024-122T01:00"], "", "is not a time", '"%Y-%jT%H:%M"'),
+        (["5 January 2024 00:00", "5 January 2024 01:00"], "", "is not a time", '"%d %B %Y %H:%M"'),
+        (["2024-01-05 00:00 AEST", "2024-01-05 01:00 AEST"], "", "is not a time", '"%Y-%m-%d %H:%M AEST", zone'),
+        (["2024-10-27 02:30", "2024-10-27 02:00"], "", "not sorted by time", "state time.zone"),
+        (["2024-10-27 02:00", "2024-10-27 02:00"], "", "comes twice", "state time.zone"),
         (["05.01.2024 00:00", "05.01.2024 01:00"], "", "is not a time", '"%d.%m.%Y %H:%M"'),
         (["2024-01-01T00:00Z", "2024-01-01T01:00"], "", "(row 2: 2024-01-01T00:00Z) and without (row 3", "time.zone"),
         (["2024-01-01T00:00Z", ""], "", "row 3: timestamp is empty", "give every row a time"),
