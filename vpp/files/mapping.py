@@ -80,7 +80,8 @@ class SourceColumn(_Strict):
 class TimeColumn(_Strict):
     """Where the time stands.
 
-    ``format`` is ``iso``, ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``excel``, a strptime pattern (of one end of the interval, or of
+    ``format`` is ``iso``, ``epoch_s``, ``epoch_ms``, ``epoch_us``, ``epoch_ns``, ``excel``, a strptime pattern (of one
+    end of the interval, or of
     both), or a list of these. ``zone`` is the time zone of stamps that carry none; a file with 24 rows on every day of
     the year needs one of fixed offset (``Etc/GMT-1`` is UTC+1). ``stamp`` says which place of the interval they name.
     ``period`` is a column of settlement periods, numbered from 1 in each local day, ``period_min`` long. ``clock`` is a
