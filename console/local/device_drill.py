@@ -28,7 +28,7 @@ from topologies.control.topic_tail import tail
 from topologies.gateways.simulator import SimulatorFiles
 from topologies.sources.outbox import KafkaOutbox
 from vpp.errors import ConfigError, UnreachableError
-from vpp.messages import DeviceCommand, Setpoint
+from vpp.messages import CommandOutcome, DeviceCommand, Observation, Setpoint
 from vpp.settings import KafkaSettings, Settings
 from vpp.streams.kafka import create_topics
 from vpp.streams.topics import COMMANDS, RAW, SETPOINTS
@@ -240,4 +240,17 @@ class DeviceDrill:
             one = json.loads(line)
             at = datetime.fromtimestamp(one["at_s"], UTC)
             taken.append(LoggedCommand(one["device"], at, one["sequence"], one["power_mw"]))
-        return proof_of(records, taken, self._troubles, rules, slack_s=self._options.slack_s)
+        ledger = self._folder / "ledger.jsonl"
+        ledger.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
+        readings = self._readings(settings)
+        return proof_of(records, taken, self._troubles, rules, readings, slack_s=self._options.slack_s)
+
+    def _readings(self, settings: Settings) -> dict[str, list[datetime]]:
+        """Return when the gateways read each device, by the telemetry."""
+        times: dict[str, list[datetime]] = {device.name: [] for device in DEVICES}
+        for record in tail(settings, RAW, last=1_000_000, key=ZONE):
+            observation = msgspec.convert(record["value"], Observation, strict=False)
+            for name, reading in observation.assets.items():
+                if reading.outcome != CommandOutcome.NOT_REACHED:
+                    times[name].append(observation.slot)
+        return times

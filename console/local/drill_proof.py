@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from agents.devices.rules import DeviceRules
 from vpp.messages import CommandOutcome, DeviceCommand
 
-CYCLES = 2.0
-"""Readings, each a cycle apart, after which a difference that shows has its name."""
+CYCLES = 2
+"""Readings after which a difference that shows has its name."""
 
 _POWER_SHARE = 0.005
 """Of the rated power: registers round a power by less."""
@@ -45,14 +46,27 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class NamedTrouble(msgspec.Struct, frozen=True):
-    """A trouble with the name that the ledger gives it; ``late_s``: after it could be seen; None: it has no name."""
+    """A trouble with the name that the ledger gives it; None: it has none.
+
+    Attributes:
+        device: The device.
+        kind: What was done to it.
+        began: When.
+        outcome: Its name.
+        late_s: Seconds from when it could be seen to its name.
+        late_cycles: Readings from then on before the one that named it; None where no reading is needed.
+        in_time: It was named within two cycles.
+        unseen: The gateway sent or read too little meanwhile to see it: it was down, or the machine too busy.
+    """
 
     device: str
     kind: str
     began: datetime
     outcome: CommandOutcome | None = None
     late_s: float | None = None
+    late_cycles: int | None = None
     in_time: bool = False
+    unseen: bool = False
 
 
 class DrillProof(msgspec.Struct, frozen=True):
@@ -80,13 +94,18 @@ class DrillProof(msgspec.Struct, frozen=True):
 
     @property
     def unnamed(self) -> tuple[NamedTrouble, ...]:
-        """Troubles without a name, or named too late."""
-        return tuple(trouble for trouble in self.troubles if not trouble.in_time)
+        """Troubles that a gateway could see and that have no name, or were named too late."""
+        return tuple(trouble for trouble in self.troubles if not (trouble.in_time or trouble.unseen))
 
     @property
     def is_proven(self) -> bool:
-        """Whether nothing was taken twice or stale, all is in the ledger, and every difference was named in time."""
-        return self.followed > 0 and not (self.twice or self.stale or self.unrecorded or self.unnamed)
+        """Whether nothing was taken twice or stale, all is in the ledger, and every difference was named in time.
+
+        Most troubles must have been seen, and most commands followed.
+        """
+        faults = self.twice or self.stale or self.unrecorded or self.unnamed
+        unseen = sum(trouble.unseen for trouble in self.troubles)
+        return not faults and 2 * unseen <= len(self.troubles) and 2 * self.followed >= self.commands > 0
 
 
 def proof_of(
@@ -94,6 +113,7 @@ def proof_of(
     taken: Iterable[LoggedCommand],
     troubles: Iterable[Trouble],
     rules: Mapping[str, DeviceRules],
+    readings: Mapping[str, Sequence[datetime]],
     *,
     slack_s: float = 1.0,
 ) -> DrillProof:
@@ -104,7 +124,8 @@ def proof_of(
         taken: What devices took, in order.
         troubles: What was done to them.
         rules: How each device is judged, by name.
-        slack_s: Time for processes and networks on top of the two cycles.
+        readings: When a gateway read each device, by name, in order.
+        slack_s: Time for processes and networks where a name needs no reading.
     """
     newest: dict[tuple[str, int], DeviceCommand] = {}
     twice: list[str] = []
@@ -135,7 +156,10 @@ def proof_of(
         twice=tuple(twice),
         stale=tuple(stale),
         unrecorded=tuple(unrecorded),
-        troubles=tuple(_named(trouble, records, rules[trouble.device], slack_s) for trouble in troubles),
+        troubles=tuple(
+            _named(trouble, records, rules[trouble.device], readings.get(trouble.device, ()), slack_s)
+            for trouble in troubles
+        ),
     )
 
 
@@ -178,18 +202,48 @@ def _taken(one: LoggedCommand, commands: Sequence[DeviceCommand], rules: DeviceR
     return sent[-1] if sent else None
 
 
-def _named(trouble: Trouble, records: Iterable[DeviceCommand], rules: DeviceRules, slack_s: float) -> NamedTrouble:
-    """Return a trouble with the first name that the ledger gives it."""
+def _named(
+    trouble: Trouble,
+    records: Iterable[DeviceCommand],
+    rules: DeviceRules,
+    readings: Sequence[datetime],
+    slack_s: float,
+) -> NamedTrouble:
+    """Return a trouble with the first name that the ledger gives it while it lasts."""
+    nameless = NamedTrouble(trouble.device, trouble.kind, trouble.began)
+    last = trouble.ended + timedelta(seconds=CYCLES * rules.cycle_s + slack_s)
     for record in records:
         at = record.named_at
         if record.device != trouble.device or record.outcome not in trouble.names or record.sent_at is None:
             continue
-        if at is None or at < trouble.began:
+        if at is None or not trouble.began <= at <= last:
             continue
-        late_s = (at - _shows_at(trouble, record, rules)).total_seconds()
-        in_time = late_s <= CYCLES * rules.cycle_s + slack_s
-        return NamedTrouble(trouble.device, trouble.kind, trouble.began, record.outcome, max(late_s, 0.0), in_time)
-    return NamedTrouble(trouble.device, trouble.kind, trouble.began)
+        shows_at = _shows_at(trouble, record, rules)
+        late_s = max((at - shows_at).total_seconds(), 0.0)
+        named = replace(nameless, outcome=record.outcome, late_s=late_s)
+        if record.outcome is CommandOutcome.NOT_REACHED or late_s == 0.0:  # by the want of an answer, or by an answer
+            return replace(named, in_time=late_s <= CYCLES * rules.cycle_s + slack_s)
+        cycles = sum(shows_at < reading < at for reading in readings)
+        return replace(named, late_cycles=cycles, in_time=cycles <= CYCLES)
+    return replace(nameless, unseen=not _could_be_seen(trouble, records, rules, readings))
+
+
+def _could_be_seen(
+    trouble: Trouble, records: Iterable[DeviceCommand], rules: DeviceRules, readings: Sequence[datetime]
+) -> bool:
+    """Return whether a gateway had a command under way, and time enough or readings enough to judge it."""
+    began = trouble.began + timedelta(seconds=trouble.shows_after_s)
+    before = trouble.began - timedelta(seconds=rules.settle_s)
+    sent = [
+        record.sent_at
+        for record in records
+        if record.device == trouble.device and record.sent_at is not None and before <= record.sent_at <= trouble.ended
+    ]
+    if CommandOutcome.NOT_REACHED in trouble.names:
+        last = trouble.ended - timedelta(seconds=2 * rules.answer_s)
+        return any(trouble.began <= at <= last for at in sent)
+    settled = [max(began, at + timedelta(seconds=rules.settle_s)) for at in sent]
+    return bool(settled) and sum(min(settled) < reading < trouble.ended for reading in readings) > CYCLES
 
 
 def _shows_at(trouble: Trouble, record: DeviceCommand, rules: DeviceRules) -> datetime:

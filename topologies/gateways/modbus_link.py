@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from vpp.errors import ConfigError, DataError, UnreachableError, VppError
 from vpp.messages import DeviceCommand
 
 log = logging.getLogger(__name__)
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # what fails is said here, once, with the device
 
 BEATS_PER_WATCHDOG = 3
 WATCHDOG_WRAP = 65_535
@@ -82,6 +85,9 @@ class ModbusLink:
         client = AsyncModbusTcpClient(host, port=int(port), timeout=self.entry.answer_s, retries=0, reconnect_delay=0)
         if not await client.connect():
             raise UnreachableError(f"{self.entry.name}: {self.entry.address} does not answer")
+        line = client.ctx.transport.get_extra_info("socket")
+        if line is not None:  # a close drops what is unsent: a cable plugged in again must deliver no old command
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._client = client
         return client
 
@@ -148,9 +154,10 @@ class ModbusLink:
             now_s = asyncio.get_running_loop().time()
             ramp = CommandRamp(command, asked_at_s + valid_for_s, command.power_mw if start is None else start, now_s)
             async with self._one_at_a_time:
-                if command.sequence < self._newest or asyncio.get_running_loop().time() >= ramp.ends_at_s:
-                    return None  # it waited for its turn while a newer one came, or its time has run out
-                await self._step(ramp, self.entry.cycle_s)
+                if command.sequence < self._newest:
+                    return None  # it waited for its turn while a newer one came
+                end_s = ramp.ends_at_s if command.valid_until is None else ramp.ends_at_s - self.entry.grace_s
+                await self._step(ramp, self.entry.cycle_s, end_s)
         except UnreachableError as error:
             self._fail(error)
             return None
@@ -160,19 +167,28 @@ class ModbusLink:
         self._ramp = ramp
         return True
 
-    async def _step(self, ramp: CommandRamp, over_s: float) -> None:
+    async def _step(self, ramp: CommandRamp, passed_s: float, end_s: float) -> None:
+        """Write the next power of a ramp, ``passed_s`` after the last; nothing is written from ``end_s`` on.
+
+        Raises:
+            UnreachableError: The device does not answer, or did so too late.
+            DataError: It refuses.
+        """
+        loop = asyncio.get_running_loop()
         rules = self.entry.rules(is_limit=self.register_map.control == "limit")
-        power = rules.ramped_mw(ramp.at_mw, ramp.command.power_mw, over_s)
+        power = rules.ramped_mw(ramp.at_mw, ramp.command.power_mw, passed_s)
         register_map = await self._map()
         writes = command_writes(
             register_map,
             power,
             sequence=ramp.command.sequence,
-            valid_for_s=ramp.ends_at_s - asyncio.get_running_loop().time(),
+            valid_for_s=ramp.ends_at_s - loop.time(),
             heartbeat_s=self.entry.heartbeat_s,
             nameplate_mw=self.entry.nameplate_mw,
         )
         for address, registers in writes:
+            if loop.time() >= end_s:
+                raise UnreachableError(f"{self.entry.name}: command {ramp.command.sequence} is over and not written")
             await self._write(address, registers)
         self._written_mw = ramp.at_mw = power
 
@@ -182,9 +198,10 @@ class ModbusLink:
         if ramp is None or ramp.at_mw == ramp.command.power_mw:
             return
         now_s = asyncio.get_running_loop().time()
-        over_s, ramp.moved_at_s = now_s - ramp.moved_at_s, now_s
+        passed_s, ramp.moved_at_s = now_s - ramp.moved_at_s, now_s
         async with self._one_at_a_time:
-            await self._step(ramp, over_s)
+            if ramp.command.sequence == self._newest:  # else a newer one came while it waited
+                await self._step(ramp, passed_s, ramp.ends_at_s)
 
     async def _beat(self) -> bool:
         """Keep the device's watchdog from acting; return whether a heartbeat was due and taken."""

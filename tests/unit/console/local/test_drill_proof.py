@@ -47,7 +47,11 @@ def command(number: int, power: float | None = None, **more: Any) -> DeviceComma
     )
 
 
+READINGS = [at(0.5 + second) for second in range(30)]
 LEDGER = [command(number) for number in (1, 2, 3)]
+
+
+TROUBLE = Trouble("bat", "stuck", at(9.5), at(19), frozenset({CommandOutcome.STUCK}))
 
 
 def took(second: float, number: int | None, power: float) -> LoggedCommand:
@@ -55,7 +59,7 @@ def took(second: float, number: int | None, power: float) -> LoggedCommand:
 
 
 def proof(ledger: list[DeviceCommand], *taken: LoggedCommand, troubles: tuple[Trouble, ...] = ()) -> DrillProof:
-    return proof_of(ledger, taken, troubles, RULES, slack_s=0.5)
+    return proof_of(ledger, taken, troubles, RULES, {"bat": READINGS}, slack_s=0.5)
 
 
 @pytest.mark.parametrize("keeps_number", [True, False])
@@ -94,16 +98,39 @@ def test_later_records_of_one_command_are_the_same_command() -> None:
 
 @pytest.mark.parametrize(
     ("named_s", "outcome", "in_time"),
-    [(14.4, "stuck", True), (14.6, "stuck", False), (13.0, "clipped", False), (None, "pending", False)],
+    [
+        (13.5, "stuck", True),
+        (14.5, "stuck", True),
+        (15.5, "stuck", False),
+        (13.0, "clipped", False),
+        (26.0, "stuck", False),
+    ],
 )
 def test_a_difference_has_its_name_within_two_readings_after_it_can_be_seen(
-    named_s: float | None, outcome: str, in_time: bool
+    named_s: float, outcome: str, in_time: bool
 ) -> None:
-    """Command 2 is sent at second 10 and judged from second 12 on, in cycles of 1 s, with 0.5 s to spare."""
-    named = command(
-        2, outcome=CommandOutcome(outcome), measured_at=None, named_at=None if named_s is None else at(named_s)
-    )
-    trouble = Trouble("bat", "stuck", at(9.5), at(19), frozenset({CommandOutcome.STUCK}))
-    (only,) = proof([LEDGER[0], named], troubles=(trouble,)).troubles
+    """Command 2 is sent at second 10, judged from second 12 on, and read each second."""
+    named = command(2, outcome=CommandOutcome(outcome), measured_at=None, named_at=at(named_s))
+    (only,) = proof([LEDGER[0], named], troubles=(TROUBLE,)).troubles
     assert only.in_time is in_time
-    assert (only.outcome is None) is (outcome != "stuck")
+    assert only.unseen is False
+
+
+@pytest.mark.parametrize(("named_s", "in_time"), [(11.2, True), (13.4, True), (13.6, False)])
+def test_an_answer_that_does_not_come_is_named_by_time(named_s: float, in_time: bool) -> None:
+    named = command(2, outcome=CommandOutcome.NOT_REACHED, measured_at=None, named_at=at(named_s))
+    trouble = replace(TROUBLE, kind="cable_pulled", names=frozenset({CommandOutcome.NOT_REACHED}))
+    assert proof([named], troubles=(trouble,)).troubles[0].in_time is in_time
+
+
+def test_what_a_gateway_that_was_down_could_not_see_is_said_and_is_no_fault() -> None:
+    (only,) = proof([LEDGER[0]], troubles=(TROUBLE,)).troubles
+    assert (only.unseen, only.in_time) == (True, False)
+    (blind,) = proof_of([command(2, outcome=CommandOutcome.PENDING, named_at=None)], [], [TROUBLE], RULES, {}).troubles
+    assert blind.unseen
+
+
+def test_a_drill_that_proves_little_proves_nothing() -> None:
+    assert not proof([]).is_proven
+    assert not proof([command(1, measured_at=None)]).is_proven
+    assert not proof(LEDGER[:1], troubles=(TROUBLE,)).is_proven

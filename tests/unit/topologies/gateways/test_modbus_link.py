@@ -210,3 +210,26 @@ async def test_a_wrong_unit_id_is_silence() -> None:
         await server.start()
         await link.cycle()
         assert [type(event) for event in events] == [DeviceSilent]
+
+
+async def test_a_command_whose_time_runs_out_while_it_waits_is_not_written() -> None:
+    async with served("plain_battery", "battery") as (server, link, _):
+        await link.read()
+        async with link._one_at_a_time:
+            late = asyncio.create_task(link.transmit(command(2.0), link.entry.grace_s + 0.2))
+            await asyncio.sleep(0.4)
+        assert await late is None
+    assert server.device.taken == []
+
+
+async def test_a_step_of_a_ramp_that_waits_while_a_newer_command_comes_is_not_written() -> None:
+    async with served("plain_battery", "battery", ramp_mw_per_s=1.0) as (server, link, _):
+        await link.transmit(command(4.0, sequence=1), 60.0)
+        async with link._one_at_a_time:
+            step = asyncio.create_task(link._move())
+            await asyncio.sleep(0.01)
+            newer = asyncio.create_task(link.transmit(command(-4.0, sequence=2), 60.0))
+            await asyncio.sleep(0.01)
+        await asyncio.gather(step, newer)
+    assert [taken.sequence for taken in server.device.taken] == [1, 2]
+    assert server.device.taken[-1].power_mw < server.device.taken[0].power_mw
