@@ -28,7 +28,7 @@ def pack(data: Floats, rows: Ints, first: int, count: int) -> tuple[int, bytes]:
 
     Args:
         data: Values, shape (rows, capacity), NaN = missing.
-        rows: The rows that are packed.
+        rows: Rows of ``data`` to pack, shape (k,).
         first: First column.
         count: Number of columns: the slots of a day.
     """

@@ -56,7 +56,7 @@ def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None
         problem: The decision.
         plan: Its plan.
         bid: The trader's bid.
-        seen_per_mwh: Prices, rising (``seen_prices``).
+        seen_per_mwh: Prices that may be seen, rising, shape (points,), from ``seen_prices``.
     """
     batteries = store_rows(problem.zone)
     if bid is None or not len(seen_per_mwh) or not batteries or plan.is_reflex:

@@ -122,8 +122,8 @@ def best_generation(  # noqa: PLR0913, PLR0917
     """Return the generator power of least mean cost over equally likely net loads, the battery answering.
 
     Args:
-        choices: Generator powers to compare, MW.
-        offsets: Equally likely offsets of net load, MW.
+        choices: Generator powers to compare, MW, shape (choices,).
+        offsets: Equally likely offsets of net load, MW, shape (n,).
         net: Expected net load, MW.
         change: As in ``action_cost``.
         step: As in ``best_action``.

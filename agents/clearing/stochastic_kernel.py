@@ -173,7 +173,7 @@ def meet(  # noqa: PLR0917
     Args:
         value: Expected cost by energy and power, shape (E, Q); added to in place.
         work: Cost from the next step on by energy and power, shape (E, Q).
-        changes: Changes of net load, MW.
+        changes: Equally likely changes of net load, MW, shape (n,).
         share: Probability of each change.
         ramp: Ramp limit, MW per step.
         ramp_price: Penalty per MW beyond it.

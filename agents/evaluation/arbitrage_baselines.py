@@ -32,8 +32,8 @@ def planned(battery: UnitBattery, market: PriceHistory, ahead: Ahead, seen: Floa
     Args:
         battery: The battery.
         market: The market.
-        ahead: Expected prices, asked for every slot of the test.
-        seen: The price acted on in each slot of ``market``; None: the expected one.
+        ahead: Expected prices, asked for in every slot of the test.
+        seen: Price acted on in each slot of ``market``, per MWh, shape (n,); None: the expected one.
     """
     first, cell = market.test.start, battery.cell()
     starts, hours = _bins(market.hours)

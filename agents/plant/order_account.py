@@ -96,10 +96,10 @@ def moved_and_lost(
 
     Args:
         asset: The asset.
-        before: At the slot's start.
-        after: At its end, as it was delivered.
-        without_mw: What the plant would have set.
-        value: What energy is worth.
+        before: State at the slot's start.
+        after: State at its end, as it was delivered.
+        without_mw: Power that the plant would have set without the order, MW.
+        value: What energy is worth in the slot and later, per MWh.
     """
     start = before.state()
     other = deliver(asset, start, without_mw, value.hours, at=value.at)

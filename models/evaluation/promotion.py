@@ -235,7 +235,7 @@ def compare(challenger: Floats, in_force: Floats, seed: int = 1) -> Comparison:
 
     Args:
         challenger: Daily losses, shape (days,).
-        in_force: The same days; at least one is known of both.
+        in_force: Daily losses of the model in force on the same days, shape (days,); at least one day is known of both.
         seed: Of the draws.
     """
     known = ~np.isnan(challenger) & ~np.isnan(in_force)

@@ -71,7 +71,7 @@ def naive(past: Floats, steps: Ints, day: int, lag: int) -> Fallback | None:
     """Return one naive forecast with spreads of its own past errors; None when net load of the origin is missing.
 
     Args:
-        past: Net load up to and with the origin, MW, at least a month of it for spreads by slot of the day.
+        past: Net load up to and with the origin, MW, shape (n,); at least a month of it for spreads by slot of the day.
         steps: Slots ahead, shape (H,), rising.
         day: Slots of a day.
         lag: 0: as now (``persistence``); else now plus the change of the same slots ``lag`` slots ago, where known.

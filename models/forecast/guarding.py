@@ -158,9 +158,9 @@ def widened(quantiles: Floats, mean: Floats, steps: Ints, age: int) -> Floats:
     """Return quantiles as wide as those of forecasts ``age`` slots further ahead; they never become narrower.
 
     Args:
-        quantiles: Shape (H, 7).
-        mean: Shape (H,), around which they are widened.
-        steps: Horizons in slots.
+        quantiles: Quantiles by horizon, MW, shape (H, 7).
+        mean: Means around which they are widened, MW, shape (H,).
+        steps: Horizons in slots, shape (H,).
         age: Slots since the last value that was believed, at most ``WIDEST_AGE`` count.
     """
     width = quantiles[:, -1] - quantiles[:, 0]

@@ -41,7 +41,7 @@ class PriceLevels:
         Args:
             index: The slot.
             price: Its price per MWh.
-            steps: Horizons in slots.
+            steps: Horizons in slots, shape (H,).
             waiting: Forecasts that wait; one that was published (no width) moves nothing.
         """
         moved = _adapt(

@@ -21,7 +21,7 @@ def event_threshold(past: Floats, steps: int) -> float | None:
     Linear between order statistics, to the bits of ``np.quantile``, which takes five times as long.
 
     Args:
-        past: Net load in earlier slots, MW, NaN where missing.
+        past: Net load in earlier slots, MW, shape (n,), NaN where missing.
         steps: Slots from one value to the other.
     """
     changes = np.abs(past[steps:] - past[:-steps])
@@ -59,9 +59,9 @@ def alarm_scores(alarm: Bools, is_rise: Bools, event: Bools, rose: Bools) -> dic
 
     Args:
         alarm: Whether one was raised, shape (n,).
-        is_rise: Whether it was of a rise.
-        event: Whether a ramp came.
-        rose: Whether net load rose.
+        is_rise: Whether the alarm was of a rise, shape (n,).
+        event: Whether a ramp came, shape (n,).
+        rose: Whether net load rose, shape (n,).
     """
     hits = int((event & alarm & (is_rise == rose)).sum())
     events, alarms = int(event.sum()), int(alarm.sum())

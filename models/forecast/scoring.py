@@ -39,7 +39,7 @@ def score(index: int, actual: float, steps: Ints, waiting: WaitingForecasts, sum
     Args:
         index: The closed slot.
         actual: Its actual.
-        steps: Horizons in slots.
+        steps: Horizons in slots, shape (H,).
         waiting: Forecasts that wait.
         sums: Scores of the day, shape (H, 5), added to.
     """
@@ -53,8 +53,8 @@ def mature(
 
     Args:
         index: The closed slot.
-        actuals: Its actual and those before it, back to the farthest origin; the last entry is the slot itself.
-        steps: Horizons in slots.
+        actuals: Net load (MW) from the farthest origin to the slot, which is the last entry, shape (n,).
+        steps: Horizons in slots, shape (H,).
         waiting: Forecasts that wait.
         residuals: Trailing errors to enter into.
         group: Slot of the local day.
@@ -193,8 +193,8 @@ def drift_alert(  # noqa: PLR0913 - what was forecast, how it is judged, and thr
         target: Value of ``Target``.
         horizons_min: The H horizons in minutes.
         day: Sums of scores of the day, shape (H, 5).
-        before: Those of the day before it.
-        window: Those of the trailing window.
+        before: Those of the day before it, shape (H, 5).
+        window: Those of the trailing window, shape (H, 5).
         judged: The horizons whose skill counts.
         decimals: Decimals of errors in the target's unit.
     """

@@ -131,7 +131,7 @@ def forecast(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         s: Number of the stream (a channel and a horizon).
         shape: Sizes and rows of the guard.
         fit: What was learned.
-        work: Scratch space for the inputs, overwritten.
+        work: Scratch space for the inputs, shape (inputs,), overwritten.
     """
     row, ahead = shape.row[s], shape.ahead[s]
     inputs = work[: fit.mean.shape[1]]

@@ -51,11 +51,11 @@ def run_guard(part: GuardPart, series: Series, begin: int, end: int, buffer: Flo
     """Judge the slots at positions ``begin`` to ``end``.
 
     Args:
-        part: What was learned.
-        series: Values; what enters in place of a value is written into its window.
+        part: The fitted guard.
+        series: Values of the zone; a value that is not believed is replaced in its window.
         begin: First position; 16 days of history must lie before it.
         end: End (exclusive).
-        buffer: State after the slot before ``begin``, changed.
+        buffer: State after the slot before ``begin``, shape (state size,), changed.
 
     Returns:
         What ``judge`` writes, shape (slots, OUTPUTS), and the evidence by member, (slots, MEMBERS).

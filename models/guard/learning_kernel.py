@@ -26,8 +26,8 @@ def issue(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """Write the forecast of every stream, made at the slot, into ``state.waiting``.
 
     Args:
-        window: Channel values and net load, shape (rows, slots), MW; NaN is missing.
-        published: Published forecasts of the same rows, MW.
+        window: Channel values and net load by row and position, shape (rows, slots), MW; NaN is missing.
+        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN where there is none.
         context: Slot of the day and calendar, shape (k, slots).
         at: Column of the slot in these arrays.
         index: Index of the slot since 1970, the place in the rings of ``state``.
@@ -57,9 +57,9 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
     """Enter the slot's errors into windows, scales and the bias.
 
     Args:
-        window: Channel values and net load, shape (rows, slots), MW; NaN is missing.
-        published: Published forecasts of the same rows, MW.
-        supply: Other supply of the zone at the slot, shape (companions,), MW.
+        window: Channel values and net load by row and position, shape (rows, slots), MW; NaN is missing.
+        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN where there is none.
+        supply: Values of the companions at the slot, shape (companions,), MW.
         context: Slot of the day and calendar, shape (k, slots).
         at: Column of the slot in these arrays.
         index: Index of the slot since 1970, the place in the rings of ``state``.

@@ -351,7 +351,7 @@ def score_of(levels: Floats, patience: Floats32, per_day: int, fit: Fit) -> tupl
     The patient deck moves over days, so it counts only while it is at its highest of ``PATIENT_DAYS``.
 
     Args:
-        levels: Of the decks.
+        levels: Level of each deck, shape (decks,).
         patience: Its highest evidence and the slots since; changed.
         per_day: Slots of a day.
         fit: Tables, offsets.

@@ -224,7 +224,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     Args:
         window: Values by row, changed at ``at`` and, on a rollback, before it.
         published: Published forecasts by row, six hours longer than the window.
-        supply: Values of the companions.
+        supply: Values of the companions at the slot, shape (companions,), MW.
         totals: What each balance leaves, MW: its parts less the independent total.
         context: See ``models.guard.channel_kernel``; as long as ``published``.
         at: Position of the slot.
@@ -232,8 +232,8 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
         shape: The zone's constants.
         state: Changed.
         fit: What was learned.
-        own: Evidence by member, written.
-        out: Written, see ``OUTPUTS``.
+        own: Evidence by member, shape (MEMBERS,), written.
+        out: Verdict of the slot, shape (OUTPUTS,), written; see ``OUTPUTS``.
     """
     q = state.quarantine
     for c in range(shape.channels):

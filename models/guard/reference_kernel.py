@@ -73,8 +73,8 @@ def reference(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     witness, within ``WITNESS_SIGMA`` of the flying forecast.
 
     Args:
-        window: Values by channel and slot (MW).
-        supply: Other supply of the zone by slot (MW).
+        window: Channel values and net load by row and position, shape (rows, slots), MW; NaN is missing.
+        supply: Values of the companions at the slot, shape (companions,), MW.
         context: Group, calendar and scale of each slot, as ``judge`` takes them.
         at: Column of the slot in ``window`` and ``context``.
         index: Number of the slot.
@@ -122,9 +122,9 @@ def agrees(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     """Whether each suspect channel is near its flying forecast, its witness or the published forecast.
 
     Args:
-        window: Values by channel and slot (MW).
-        published: Published forecast of net load by slot (MW), NaN where there is none.
-        supply: Other supply of the zone by slot (MW).
+        window: Channel values and net load by row and position, shape (rows, slots), MW; NaN is missing.
+        published: Published forecasts of the same rows, shape (rows, slots), MW; NaN where there is none.
+        supply: Values of the companions at the slot, shape (companions,), MW.
         context: Group, calendar and scale of each slot, as ``judge`` takes them.
         at: Column of the slot in ``window`` and ``context``.
         index: Number of the slot.

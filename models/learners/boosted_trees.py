@@ -200,7 +200,7 @@ def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         ends: End of each ensemble in ``roots``, shape (ensembles,).
         roots: Node of each tree's root.
         links: Column, direction of missing values and first child of each node, packed.
-        values: Threshold of a split or value of a leaf, by node.
+        values: Threshold of a split or value of a leaf, shape (nodes,).
         out: Sums, shape (n, ensembles); written in place.
     """
     one, column = np.uint64(1), np.uint64(_COLUMN_MASK)

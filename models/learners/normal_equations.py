@@ -19,7 +19,7 @@ def accumulate(design: Floats, target: Floats, weight: Floats, order: Ints, gram
         design: x, shape (n, p).
         target: y, shape (n,).
         weight: w, shape (n,).
-        order: Rows to enter, in order.
+        order: Numbers of the rows to enter, in order, shape (m,).
         gram: Σ w x xᵀ, upper triangle, shape (p, p); added to in place.
         cross: Σ w x y, shape (p,); added to in place.
     """
@@ -58,7 +58,7 @@ def accumulate_groups(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         design: x, shape (n, p).
         target: y, shape (n,).
         weight: w, shape (n,).
-        order: Rows to enter, in order.
+        order: Numbers of the rows to enter, group by group, shape (m,).
         edges: Where each group begins in ``order``, and the end, shape (groups + 1,).
         gram: Σ w x xᵀ by group, upper triangles, shape (groups, p, p); added to in place.
         cross: Σ w x y by group, shape (groups, p); added to in place.
@@ -75,7 +75,7 @@ def solve_groups(gram: Floats, cross: Floats, weights: Floats, pooled: float, pe
     Args:
         gram: Upper triangles, shape (groups, p, p).
         cross: Shape (groups, p).
-        weights: Weight of a group itself, of those next to it, and so on (circular).
+        weights: Weight of a group itself, of those next to it, and so on (circular), shape (k,).
         pooled: Weight of the sum over all groups.
         penalty: λ.
     """

@@ -53,10 +53,10 @@ def standardise(rows: Floats, columns: Ints, mean: Floats, sd: Floats, out: Floa
 
     Args:
         rows: Shape (features, n), NaN = missing, which stands for the mean.
-        columns: Which features are taken.
-        mean: Mean of each of them.
-        sd: Standard deviation of each of them.
-        out: Is filled: values clipped to ``CLIP`` deviations, then a column of 1.
+        columns: Rows of ``rows`` that are taken, shape (columns,).
+        mean: Mean of each of them, shape (columns,).
+        sd: Standard deviation of each of them, shape (columns,).
+        out: Written: values clipped to ``CLIP`` deviations, then a column of 1, shape (n, columns + 1).
     """
     for j in range(columns.shape[0]):
         c = columns[j]

@@ -42,10 +42,10 @@ def width_inputs(
 
     Args:
         rows: Features, shape (all features, n).
-        columns: Columns of the table that it reads.
-        first: Change that stage A predicts, MW.
-        final: Change that is forecast, MW.
-        base: Bias-corrected published change, NaN where unknown.
+        columns: Rows of ``rows`` that are read, shape (columns,).
+        first: Change that stage A predicts, MW, shape (n,).
+        final: Change that is forecast, MW, shape (n,).
+        base: Bias-corrected published change, MW, shape (n,), NaN where unknown.
         case: As ``models.net_load.linear_stages``.
         volatility: Trailing mean absolute errors, MW, shape (5, n).
         scale: Overall spread of the errors, MW, shape (n,) or a scalar.
@@ -81,10 +81,10 @@ def widths(inputs: Floats, mean: Floats, sd: Floats, coefficients: Floats) -> Fl
     """Return v for n columns of ``inputs``; mean, sd, coefficients have one column, or one per column of it.
 
     Args:
-        inputs: Shape (columns, n).
-        mean: Means of the columns.
-        sd: Their standard deviations.
-        coefficients: One per column, the constant last.
+        inputs: Inputs, shape (inputs, n).
+        mean: Means of the inputs, shape (inputs, 1) or (inputs, n).
+        sd: Their standard deviations, of the same shape.
+        coefficients: One per input, the constant last, shape (inputs + 1, 1) or (inputs + 1, n).
     """
     with np.errstate(invalid="ignore"):
         z = np.clip(np.nan_to_num((inputs - mean) / sd, nan=0.0), -6.0, 6.0)
@@ -110,7 +110,7 @@ class Width:
         """Return it from arrays with the horizons first.
 
         Args:
-            columns: Columns of the feature table that are read.
+            columns: Rows of the feature table that are read, shape (columns,).
             scale_mw: Shape (H,).
             mean: Shape (H, inputs).
             sd: Shape (H, inputs).
@@ -127,8 +127,8 @@ class Width:
         Args:
             rows: Features, shape (features, H).
             first: Change that stage A predicts, MW, shape (H,).
-            final: Change that is forecast.
-            base: Bias-corrected published change; read where ``case`` says that it is known.
+            final: Change that is forecast, MW, shape (H,).
+            base: Bias-corrected published change, MW, shape (H,); read where ``case`` says that it is known.
             case: As ``models.net_load.linear_stages``.
             volatility: Trailing mean absolute errors, MW, shape (5, H).
         """
@@ -202,7 +202,7 @@ def quantiles(center: Floats, width: Floats, tables: Floats, levels: Floats) -> 
         center: Shape (H,), MW.
         width: Shape (H,), MW.
         tables: Scaled errors at ``GRID``, shape (H, len(GRID)).
-        levels: Shape (H, 7).
+        levels: Quantile level of each output, 0 to 1, shape (H, 7).
     """
     out = np.empty(levels.shape)
     _interpolate(center, width, tables, levels, GRID, out)

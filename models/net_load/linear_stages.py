@@ -139,10 +139,10 @@ class Stages:
         """Predict a batch under the coefficients in force, then add it; ``solve`` puts it in force.
 
         Args:
-            rows: Features (features, n), matured, without missing change.
-            change: Actual change from now, MW, shape (n,).
-            groups: Slot of the local day of the targets.
-            day: Time of the targets in days.
+            rows: Features of matured targets, shape (features, n).
+            change: Actual change from now, MW, shape (n,), none missing.
+            groups: Slot of the local day of the targets, shape (n,).
+            day: Time of the targets in days, shape (n,).
 
         Returns:
             What was predicted before the batch was learned; of the very first batch what its own coefficients say.

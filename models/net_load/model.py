@@ -172,7 +172,7 @@ def tree_inputs(
 
     Args:
         rows: Features, shape (features, n).
-        columns: Features that the trees read.
+        columns: Rows of ``rows`` that the trees read, shape (columns,).
         places: Where the table keeps what the stages derive.
         first: Prediction of the first stage, MW, shape (n,).
         linear: Prediction of the last linear stage, MW, shape (n,).

@@ -97,7 +97,7 @@ class ServedStages:
             derived: As ``Columns.derived``.
             case: As ``models.net_load.linear_stages``.
             base: Row of the bias-corrected published change; read where a stage adds to it.
-            first: What stage A says.
+            first: Change that stage A predicts, MW, shape (H,).
         """
         out, late = first.copy(), self.later
         if late is not None:

@@ -42,13 +42,13 @@ def enter_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """Enter one matured error of horizon ``h`` into its slot's ``block`` (fields, H) and into ``recent`` (4, H).
 
     Args:
-        block: Exponential means of the slot; the last field counts entries.
-        recent: Exponential means over all slots; the last row counts entries.
+        block: Exponential means of the slot, shape (fields, H); the last field counts entries.
+        recent: Exponential means over all slots, shape (4, H); the last row counts entries.
         h: Column of the horizon.
         error: Actual minus mean, MW.
         ramp: Error of the change since the horizon before, NaN when unknown.
         first: Error of the same origin at the first horizon, NaN when unknown.
-        memory: Entries that a mean of a field remembers; the last three are those of ``recent``.
+        memory: Entries that a mean of a field remembers, shape (fields,); the last three are those of ``recent``.
     """
     count = block[6, h] + 1.0
     block[6, h] = count
@@ -283,14 +283,13 @@ def replay_errors(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
     Args:
         h: Column of the horizon in ``slots`` and ``recent``.
         steps: The horizon in slots.
-        origin: Position of each origin, ascending; ``group`` the slot of the day of its target.
-        group: See ``origin``.
-        errors: Errors of this horizon by position of the origin, NaN = none; ``before`` of the horizon before it,
-            ``first`` of the first horizon.
-        before: See ``errors``.
-        first: See ``errors``.
-        slots: Trailing errors by slot of the day, changed.
-        recent: Recent errors, changed.
+        origin: Position of each origin, ascending, shape (n,).
+        group: Slot of the day of the target of each origin, shape (n,).
+        errors: Errors of this horizon by position of the origin, MW, NaN = none.
+        before: Errors of the horizon before it, as ``errors``.
+        first: Errors of the first horizon, as ``errors``.
+        slots: Trailing errors by slot of the day, shape (slots, fields, H), changed.
+        recent: Recent errors, shape (4, H), changed.
         memory: As ``models.net_load.trailing_errors.memories``.
     """
     n = origin.shape[0]

@@ -66,12 +66,12 @@ class TreeRows:
 
         Args:
             horizon: Number of the horizon.
-            rows: Features (features, n).
-            columns: Columns that the trees read.
+            rows: Features, shape (features, n).
+            columns: Rows of ``rows`` that the trees read, shape (columns,).
             places: Where the table keeps what the stages derive.
             linear: The forward predictions.
-            change: What really came, MW.
-            day: Time of the targets in days.
+            change: Actual change, MW, shape (n,).
+            day: Time of the targets in days, shape (n,).
             is_mature: Whether the linear stages had learned enough for what they left to be typical.
         """
         stride = self._stride[horizon]
@@ -149,11 +149,11 @@ def tail_weights(minutes: Floats, horizon: Ints, leaves: Floats, left: Floats, s
     win clearly, as in a zone whose history is too short for the linear stages.
 
     Args:
-        minutes: The horizons.
-        horizon: Number of the horizon of each row.
-        leaves: What the trees add, MW.
-        left: What the linear stages really left, MW.
-        scale: Unit of each horizon, MW.
+        minutes: Horizons in minutes, shape (H,).
+        horizon: Number of the horizon of each row, shape (rows,).
+        leaves: What the trees add, MW, shape (rows,).
+        left: Errors of the linear stages, MW, shape (rows,).
+        scale: Unit of each horizon, MW, shape (H,).
     """
     out = np.zeros(len(minutes))
     below = 0

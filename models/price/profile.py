@@ -205,8 +205,8 @@ def level_row(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         sides: Side series, shape (n_side, n).
         slots: Slot of the local day, shape (n,).
         t: Index of the last closed slot.
-        base: Price profile of the origin's day.
-        scale: Scale of price deviations.
+        base: Price profile of the origin's day, shape (slots in a day,).
+        scale: Scale of price deviations, per MWh.
         side_base: Profiles of the side series, shape (n_side, slots in a day).
         side_scale: Their scales, shape (n_side,).
         cap: Clip of prices.

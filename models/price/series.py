@@ -57,7 +57,7 @@ def series(
         first_index: Index of the first slot.
         step_min: Slot length in minutes.
         time_zone: Zone of the local clock.
-        published: Published series, also of slots to come; None: none.
+        published: Published series, also of slots to come, shape (published, n or more), NaN = missing; None: none.
         known: How many slots of ``published`` are known at each slot, shape (n,); None: all.
     """
     last = first_index + prices.size + _DAY // step_min

@@ -160,7 +160,7 @@ class MoneyBench:
             saved: State of the forecast step before the start.
             chain: Actor and plant there.
             start: Position of the first forged slot.
-            forged: Values by channel; empty: the clean run.
+            forged: Forged values by channel, MW, shape (slots,) each; empty: the clean run.
             slots: Length of the attack.
             guarded: Whether the guard runs.
         """

@@ -77,13 +77,13 @@ def forge(  # noqa: PLR0917 - all of them say what is forged
     """Return what is written in place of ``truth[start : start + slots]``.
 
     Args:
-        attack: Its kind.
-        truth: Values up to the attack's end at least, back to its lag.
+        attack: What is forged, and how.
+        truth: True values from the attack's lag before ``start`` to its end at least, shape (n,), MW.
         start: Position of the first forged slot.
         slots: How many are forged.
         per_day: Slots of a day.
         sign: 1 or -1, the direction.
-        rng: Chance.
+        rng: Source of noise, seeded by the caller.
     """
     own = truth[start : start + slots]
     k = np.arange(slots)

@@ -60,7 +60,7 @@ def slow(seed: int, place: int, stream: int, hours: Floats, rho: float) -> Float
         seed: Seed of the run.
         place: Code of the place.
         stream: Number of the quantity.
-        hours: Hours since 1970-01-01, rising.
+        hours: Hours since 1970-01-01, rising, shape (n,).
         rho: Correlation from hour to hour, 0 to below 1.
     """
     taps = max(1, math.ceil(math.log(0.02) / math.log(rho))) if rho > 0.0 else 1
@@ -82,7 +82,7 @@ def shared(seed: int, place: int, stream: int, hours: Floats, rho: float, *, com
         seed: Seed of the run.
         place: Code of the place.
         stream: Number of the quantity.
-        hours: Hours since 1970-01-01, rising.
+        hours: Hours since 1970-01-01, rising, shape (n,).
         rho: Correlation from hour to hour, 0 to below 1.
         common: Share of the variance that all places have in common, 0 to 1.
     """

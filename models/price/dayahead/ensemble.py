@@ -183,8 +183,8 @@ def blended(stack: Floats | None, alone: Floats | None, mix: Floats, shares: tup
     """Return the published forecast: all three, or half the trees alone and half the mix, or the mix.
 
     Args:
-        stack: Trees on what the mix leaves, None where there are none.
-        alone: Trees alone, None where there are none.
+        stack: Mix plus the trees on what it leaves, shape (n, hours); None where there are none.
+        alone: Forecast of the trees alone, shape (n, hours); None where there are none.
         mix: Mix of the linear members, shape (n, hours).
         shares: Weights of the three, summing to 1.
     """

@@ -240,7 +240,7 @@ def trailing_quantiles(values: Floats, days: int, levels: Floats, first: int = 0
     Args:
         values: Shape (n, columns), NaN missing.
         days: Rows of the window.
-        levels: Quantile levels, 0 to 1.
+        levels: Quantile levels, 0 to 1, shape (levels,).
         first: First row of the result.
     """
     n, width = values.shape

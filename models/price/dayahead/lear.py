@@ -47,7 +47,7 @@ def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
         C: ``X'Y / n``, shape (K, outputs).
         energy: ``mean(y^2)`` per output.
         n: Number of rows.
-        path: Penalties as shares of the smallest that gives no coefficient, descending.
+        path: Penalties as shares of the smallest that gives no coefficient, descending, shape (penalties,).
         passes: Passes over the coordinates per penalty.
     """
     k, outputs = C.shape

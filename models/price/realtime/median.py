@@ -63,7 +63,7 @@ def fit_median(columns: Floats, goal: Floats, steps: Ints, anchors: Ints) -> Med
         columns: As ``median_columns``, shape (n, K).
         goal: Scaled deviations of the actual prices, shape (n, H); NaN is skipped.
         steps: Horizons in slots, shape (H,).
-        anchors: Positions of the anchors among the horizons.
+        anchors: Positions of the anchors among the horizons, shape (anchors,).
     """
     stride = max(1, -(-columns.shape[0] // _MAX_ROWS))
     columns, goal = columns[::stride], goal[::stride]

@@ -52,7 +52,7 @@ class NextModel:
         """Return the price of the first horizon per MWh, shape (n,).
 
         Args:
-            table: ``next_table`` of n origins.
+            table: ``next_table`` of n origins, shape (n, columns).
             rows: Features of the origins.
             level: Linear forecasts, shape (n, H).
         """
@@ -66,8 +66,8 @@ def next_table(table: Floats32, trail: Floats32) -> Floats32:
     """Return what the members read: ``boost_table`` of n origins at the first horizon, and the trail of the last days.
 
     Args:
-        table: ``boost_table``, one row per origin.
-        trail: ``trail_columns`` of the origins.
+        table: ``boost_table`` at the first horizon, shape (n, K).
+        trail: ``trail_columns`` of the origins, shape (n, columns).
     """
     return np.concatenate([table, trail], axis=1)
 

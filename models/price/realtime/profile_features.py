@@ -217,8 +217,8 @@ def level_rows(data: PriceSeries, origins: Ints, steps: Ints, settings: ProfileS
 
     Args:
         data: Prices and side series.
-        origins: Positions of the last closed slots in ``data.prices``, ascending.
-        steps: Horizons in slots, at most one day.
+        origins: Positions of the last closed slots in ``data.prices``, shape (n,), ascending.
+        steps: Horizons in slots, shape (H,), at most one day.
         settings: Days of the profile and the clip of prices.
 
     Invariants:
@@ -232,7 +232,7 @@ def bank_rows(data: PriceSeries, steps: Ints, profiles: DayProfiles) -> list[Lev
 
     Args:
         data: Prices and side series, back to the first day of the longest profile.
-        steps: Horizons in slots, at most one day.
+        steps: Horizons in slots, shape (H,), at most one day.
         profiles: Those of the slot before, which serve again where nothing has changed but the slot.
     """
     last = data.prices.size - 1

@@ -68,7 +68,7 @@ class ValueModel:
         A margin counts it above the price of the slot after the origin.
 
         Args:
-            table: ``value_table`` of n origins.
+            table: ``value_table`` of n origins, shape (n, columns).
             rows: Features of the origins.
         """
         middle = np.zeros(rows.origins.size) if self.margin else _middle(rows)
@@ -104,8 +104,8 @@ def fit_value(
         rows: Features of n origins, in time order; the last three days' labels are not yet known and are left out.
         level: Walk-forward linear forecasts, shape (n, H).
         shape: Horizons, and whether the price of the slot to be decided is the origin's own (``lead`` 1).
-        anchors: Positions of the anchor horizons.
-        battery: What the values are for.
+        anchors: Positions of the anchor horizons, shape (anchors,).
+        battery: The battery, per MW of power, whose stored energy is valued.
         settings: As ``ValueSettings``.
     """
     per_day, n = 1440 // data.step_min, data.prices.size
@@ -155,10 +155,10 @@ def value_table(table: Floats32, anchors: int, shared: int, trail: Floats32) -> 
     The linear forecast is left out: an opinion of its own gains a mix more than one that follows another.
 
     Args:
-        table: ``boost_table`` of n origins at the anchors.
+        table: ``boost_table`` of n origins at the anchors, shape (n * anchors, K).
         anchors: Number of anchors.
         shared: As ``shared_columns``.
-        trail: ``trail_columns`` of the origins.
+        trail: ``trail_columns`` of the origins, shape (n, columns).
     """
     rows = table.reshape(-1, anchors, table.shape[1])
     own = rows[:, :, _TARGET_FIRST:-shared].reshape(len(rows), -1)

@@ -77,7 +77,7 @@ class BoostModel:
         """Return the trees' departures from the profile in units of its scale, shape (n, H).
 
         Args:
-            table: ``boost_table`` of n origins at the anchors.
+            table: ``boost_table`` of n origins at the anchors, shape (n * anchors, K).
             steps: Horizons in slots, shape (H,).
         """
         departures = self.trees.predict(table).reshape(-1, self.anchors.size)
@@ -122,7 +122,7 @@ def boost_table(data: PriceSeries, rows: LevelRows, level: Floats, steps: Ints, 
         rows: Features of n origins.
         level: Linear forecasts, shape (n, H).
         steps: Horizons in slots, shape (H,).
-        anchors: Positions of the anchor horizons.
+        anchors: Positions of the anchor horizons in ``steps``, shape (anchors,).
 
     Invariants:
         - A row reads prices and sides up to its origin, and of published series only what was known there.

@@ -1,4 +1,4 @@
-// Assets: what each was told and does, whether it follows; one of them with its history.
+// Assets: the setpoint and the power of each, whether it follows; one of them with its history.
 import { get } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
 import { day, hm, money, none, number, percent, signed, span } from "/static/js/format.js";
@@ -41,7 +41,7 @@ function list_(ctx, list, at) {
       { name: "Asset", cell: (a) => h("span", { class: "asset-name" }, icon(a.kind, `kind-${a.kind}`), a.asset_id, h("span", { class: "quiet wide" }, ` ${a.kind_name}`)) },
       { name: "State", cell: (a) => state(STATE[a.state] ?? "info", a.state) },
       { name: "Measured MW", class: "n", cell: (a) => h("b", {}, signed(a.measured_mw, 2)) },
-      { name: "Told MW", class: "n wide", cell: (a) => signed(a.told_mw, 2) },
+      { name: "Setpoint MW", class: "n wide", cell: (a) => signed(a.setpoint_mw, 2) },
       { name: "Acknowledged", class: "n wide quiet", cell: () => "n/a" },
       { name: "Next MW", class: "n", cell: (a) => h("b", {}, signed(a.next_mw, 2)) },
       { name: "Last 24 h", class: "wide", cell: (a) => spark(a.spark, { low: Math.min(a.min_mw ?? 0, 0), high: a.max_mw, tone: a.kind }) },
@@ -76,14 +76,14 @@ function history(ctx) {
   const limits = none(found.min_mw) || none(found.max_mw) ? "" : ` · limits ${found.min_mw === -found.max_mw ? `±${number(found.max_mw, 0)}` : `${signed(found.min_mw, 0)} to ${signed(found.max_mw, 0)}`}`;
   return panel(
     { "data-key": "history" },
-    head(found.asset_id, `told and measured, ${{ "24h": "last 24 h", "7d": "last 7 days", all: "last 62 days at most" }[found.span]}`, choice),
+    head(found.asset_id, `setpoint and measured power, ${{ "24h": "last 24 h", "7d": "last 7 days", all: "last 62 days at most" }[found.span]}`, choice),
     ctx.asTable
       ? historyTable(found)
       : h(
           "div",
           { class: "charts asset-charts", "data-key": "plots" },
           chartSlot("a-power", "net", "Power", `MW, + into the grid${limits}`),
-          chartSlot("a-less", "soc", "Measured less told", "MW · inside the slot it follows its curve, so a difference is not a fault"),
+          chartSlot("a-less", "soc", "Measured less setpoint", "MW · inside the slot it follows its curve, so a difference is not a fault"),
           found.soc.some((v) => !none(v)) ? chartSlot("a-soc", "power", "State of charge", "%") : null,
         ),
     h("p", { class: "under" }, h("button", { type: "button", class: "link", onclick: ctx.toggleTable }, ctx.asTable ? "Show as chart" : "Show as table")),
@@ -91,7 +91,7 @@ function history(ctx) {
 }
 
 function historyTable(found) {
-  const rows = found.t.map((t, n) => ({ t, measured: found.measured_mw[n], told: found.told_mw[n], soc: found.soc[n] })).reverse();
+  const rows = found.t.map((t, n) => ({ t, measured: found.measured_mw[n], setpoint: found.setpoint_mw[n], soc: found.soc[n] })).reverse();
   return table({
     label: `History of ${found.asset_id}`,
     key: "history-table",
@@ -99,7 +99,7 @@ function historyTable(found) {
     columns: [
       { name: "Slot", cell: (r) => `${day(r.t)} ${hm(r.t)}` },
       { name: "Measured MW", class: "n", cell: (r) => signed(r.measured, 2) },
-      { name: "Told MW", class: "n", cell: (r) => signed(r.told, 2) },
+      { name: "Setpoint MW", class: "n", cell: (r) => signed(r.setpoint, 2) },
       { name: "SoC", class: "n", cell: (r) => percent(r.soc) },
     ],
   });
@@ -113,9 +113,9 @@ function side(ctx, frame) {
     "div",
     { class: "stack", "data-key": "side" },
     panel(
-      { "data-key": "told" },
-      head(order ? `Told for ${span(order.start, order.end)}` : "Told"),
-      order ? [h("p", { class: "why" }, `${order.does}. ${order.reason}`), order.follows ? h("p", { class: "note" }, order.follows) : null] : h("p", { class: "quiet" }, "Nothing is told yet."),
+      { "data-key": "setpoint" },
+      head(order ? `Setpoint for ${span(order.start, order.end)}` : "Setpoint"),
+      order ? [h("p", { class: "why" }, `${order.does}. ${order.reason}`), order.follows ? h("p", { class: "note" }, order.follows) : null] : h("p", { class: "quiet" }, "No setpoint yet."),
     ),
     panel({ "data-key": "limits" }, head("Limits", null, h("span", { class: "quiet" }, "fleet file")), found.limits.length ? facts(found.limits) : h("p", { class: "quiet" }, "No fleet file names this asset.")),
     panel(
@@ -125,7 +125,7 @@ function side(ctx, frame) {
         [found.kind === "battery" ? "Sold, bought" : "Into the grid, out of it", `${number(totals.out_mwh)} / ${number(totals.in_mwh)} MWh`],
         none(totals.cycles) ? null : ["Full cycles", number(totals.cycles, 2)],
         ["Money", h("b", {}, money(totals.pnl, frame.currency, { plus: true }))],
-        ["Largest difference to told", none(totals.largest_difference_mw) ? "n/a" : `${number(totals.largest_difference_mw, 2)} MW`],
+        ["Largest difference to setpoint", none(totals.largest_difference_mw) ? "n/a" : `${number(totals.largest_difference_mw, 2)} MW`],
         ["Readings from", totals.source ?? "n/a"],
       ]),
     ),
@@ -143,13 +143,13 @@ export function after(ctx) {
   const common = { x: grid.x, window: [from, to], step, narrow: ctx.narrow, right: ctx.narrow ? 8 : 84, sync: "asset", xSplits: hourSplits([from, to], hours), xText: wide ? (t) => day(t, { week: false }) : hm, xLabels: false, days: wide ? undefined : (t) => day(t) };
   const tone = found.kind;
   const edges = [...found.t, to];
-  const [low, high] = bounds([found.measured_mw, found.told_mw], [found.min_mw, found.max_mw, 0]);
+  const [low, high] = bounds([found.measured_mw, found.setpoint_mw], [found.min_mw, found.max_mw, 0]);
   const pad = (high - low) * 0.06 || 0.5;
   const soc = found.soc.some((v) => !none(v));
   const said = (at) => {
     const n = at === null ? found.t.length - 1 : found.t.findIndex((t) => at >= t && at < t + step);
     if (n < 0) return;
-    ctx.readout("a-power", `${hm(found.t[n])} measured ${signed(found.measured_mw[n], 2)} · told ${signed(found.told_mw[n], 2)}`);
+    ctx.readout("a-power", `${hm(found.t[n])} measured ${signed(found.measured_mw[n], 2)} · setpoint ${signed(found.setpoint_mw[n], 2)}`);
     ctx.readout("a-less", "");
     ctx.readout("a-soc", soc ? `${hm(found.t[n] + step)} ${percent(found.soc[n])}` : "");
   };
@@ -157,7 +157,7 @@ export function after(ctx) {
     ...common,
     onCursor: said,
     series: [
-      { kind: "step", color: "ink", dash: [2, 2.5], width: 1.5, data: grid.steps(edges, found.told_mw) },
+      { kind: "step", color: "ink", dash: [2, 2.5], width: 1.5, data: grid.steps(edges, found.setpoint_mw) },
       { kind: "step", color: tone, fill: 0.22, width: 2, data: grid.steps(edges, found.measured_mw) },
     ],
     yRange: [low - pad, high + pad],
@@ -168,11 +168,11 @@ export function after(ctx) {
     names: [
       ...[found.max_mw, found.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ text: "limit", y, color: "ink-3" })),
       { text: "measured", y: found.measured_mw.at(-1) ?? 0, color: tone, bold: true },
-      { text: "told", y: found.told_mw.at(-1) ?? 0, color: "ink", bold: true },
+      { text: "setpoint", y: found.setpoint_mw.at(-1) ?? 0, color: "ink", bold: true },
     ],
-    summary: `Power of ${found.asset_id}, last ${signed(found.measured_mw.at(-1), 2)} megawatts, told ${signed(found.told_mw.at(-1), 2)}.`,
+    summary: `Power of ${found.asset_id}, last ${signed(found.measured_mw.at(-1), 2)} megawatts, setpoint ${signed(found.setpoint_mw.at(-1), 2)}.`,
   });
-  const less = found.measured_mw.map((v, n) => (none(v) || none(found.told_mw[n]) ? null : v - found.told_mw[n]));
+  const less = found.measured_mw.map((v, n) => (none(v) || none(found.setpoint_mw[n]) ? null : v - found.setpoint_mw[n]));
   const most = Math.max(...less.map((v) => Math.abs(v ?? 0)), 0.1);
   ctx.chart("a-less", {
     ...common,
@@ -183,7 +183,7 @@ export function after(ctx) {
     yText: (v) => number(v, most < 5 ? 1 : 0),
     zero: true,
     days: undefined,
-    summary: `Measured less told: at most ${number(most, 2)} megawatts.`,
+    summary: `Measured less setpoint: at most ${number(most, 2)} megawatts.`,
   });
   if (!soc) return said(null);
   ctx.chart("a-soc", {
