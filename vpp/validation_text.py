@@ -39,8 +39,16 @@ def _line(error: Any, keys: Collection[str]) -> str:
 def _not_text(error: Any) -> str:
     value = error["input"]
     if isinstance(value, bool | int | float):
-        return f": YAML reads {_yaml(value)} as no text: {quoted(_yaml(value))}"
+        return f" is text, and YAML reads {_yaml(value)} as a number: {quoted(_yaml(value))}"
     return f" must be text, not {_yaml(value)}"
+
+
+def _not_number(error: Any) -> str:
+    value = error["input"]
+    if value is None:
+        return " is empty"
+    unit = " (the unit stands in the name of the key)" if isinstance(value, str) and value[-1:].isalpha() else ""
+    return f" must be a number with a decimal point, not {_yaml(value)}{unit}"
 
 
 def _unknown_kind(error: Any) -> str:
@@ -62,6 +70,15 @@ _LIST = _shape("be a list")
 _SAID: dict[str, Callable[[Any], str]] = {
     "missing": lambda error: " is missing",
     "string_type": _not_text,
+    "float_type": _not_number,
+    "float_parsing": _not_number,
+    "int_type": _shape("be a whole number"),
+    "int_parsing": _shape("be a whole number"),
+    "int_from_float": _shape("be a whole number"),
+    "bool_type": _shape("be true or false"),
+    "bool_parsing": _shape("be true or false"),
+    "string_too_short": lambda error: " is empty",
+    "string_pattern_mismatch": lambda error: f" must not be written {_yaml(error['input'])}",
     "finite_number": _shape("be finite"),
     "greater_than": _bound("above", "gt"),
     "greater_than_equal": _bound("at least", "ge"),

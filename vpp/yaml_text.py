@@ -1,7 +1,7 @@
 """Reads YAML that people write (fleets, mappings) without YAML's surprises.
 
-YAML 1.1 reads ``NO`` as false, ``12:30`` as 750 and a key that comes twice as its last value. Here each of them is
-refused with its line and the next step.
+YAML 1.1 reads ``NO`` as false, ``12:30`` as 750, ``016`` as 14 and a key that comes twice as its last value. Here each
+of them is refused with its line and the next step.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import yaml
 from vpp.errors import ConfigError
 
 _TRUE_FALSE = frozenset({"true", "false"})
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 
@@ -68,6 +69,11 @@ def _check_word(node: yaml.ScalarNode, name: str, error: type[ConfigError]) -> N
         )
     if node.tag.endswith((":int", ":float")) and _SEXAGESIMAL.fullmatch(node.value):
         raise error(f"{place}: YAML reads {node.value} as a number of base 60", hint=quoted(node.value))
+    if node.tag.endswith(":int") and _OCTAL.fullmatch(node.value):
+        raise error(
+            f"{place}: YAML reads {node.value} as a number of base 8",
+            hint=f"write {node.value.lstrip('+-0') or 0}, or '{node.value}' in quotes if it is a name",
+        )
 
 
 def _check_keys(node: yaml.MappingNode, name: str, error: type[ConfigError]) -> None:

@@ -186,6 +186,10 @@ class FileLayout:
             return np.full(len(raw), self.zone, dtype=object)
         column = raw[self.zone_column]
         names = {name: zone_name(name) for name in column.unique()}
+        odd = next((name for name, zone in names.items() if any(unicodedata.category(c) == "Cc" for c in zone)), None)
+        if odd is not None:
+            row = rows[int(np.argmax((column == odd).to_numpy()))]
+            raise DataError(f"{self.path}, row {row}: the zone {odd!r} holds a control character", hint="remove it")
         zones = column.map(names).to_numpy(dtype=object)
         if "" in names.values():
             row = rows[int(np.argmax(zones == ""))]

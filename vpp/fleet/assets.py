@@ -25,11 +25,15 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""Name of a zone or an asset: any text on one line."""
+
+
 class Asset(Strict):
     """What every entry has: its ``kind``, which selects the class, and an id that is unique in its zone."""
 
     kind: str
-    asset_id: str
+    asset_id: Name
 
     @property
     def needed_channel(self) -> str | None:

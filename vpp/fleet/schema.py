@@ -27,6 +27,7 @@ from vpp.fleet.assets import (
     Battery,
     CurtailableLoad,
     CurtailableRenewable,
+    Name,
     Peaker,
     Strict,
     register_entry,
@@ -116,7 +117,7 @@ Batteries = tuple[Battery, ...]
 class Zone(Strict):
     """One zone: the stream key, its market, limits and assets."""
 
-    zone: str
+    zone: Name
     time_zone: str = "UTC"
     country: str | None = Field(default=None, description="ISO code for public holidays, e.g. GB or DE")
     subdivision: str | None = None

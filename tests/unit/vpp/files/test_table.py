@@ -161,6 +161,7 @@ ROWS = "".join(f"2024-01-01T{h:02}:00Z,Süd,{h}\n" for h in range(24))
         ("timestamp,zone,load\n" + ROWS, "utf-8", "no column is a load", "vpp init"),
         ("timestamp,zone,load_mw,load_kw\n" + ROWS.replace("\n", ",1\n"), "utf-8", "are both load_mw", "ignore"),
         ('{"timestamp": 1}', "utf-8", "is JSON", "CSV"),
+        ("timestamp,zone,load_mw\n2024-01-01T00:00Z,A\x07,1\n", "utf-8", "row 2: the zone 'A\\x07'", "remove"),
         ("<!DOCTYPE html>", "utf-8", "is HTML", "CSV"),
         ("\0\0\0\0", "utf-8", "is no text", "CSV"),
     ],

@@ -73,6 +73,20 @@ def asset(text):
         (zone("    limits: 5").replace("limits: {ramp_limit_mw: 5, import_cap_mw: 90}", ""), "limits must hold keys"),
         (zone("    neighbors: [FR]"), "(did you mean neighbours?)"),
         ("zones: {", "not YAML: line"),
+        (zone(name='""'), "zone is empty"),
+        (zone(name='"a\\nb"'), "must not be written"),
+        (zone("    hedge: 0,5"), "hedge must be a number with a decimal point, not '0,5'"),
+        (zone("    hedge:"), "hedge is empty"),
+        (zone("    step_min: 30.5"), "step_min must be a whole number, not 30.5"),
+        (zone("    country: 015"), "YAML reads 015 as a number of base 8"),
+        (
+            asset("kind: battery, asset_id: b, energy_mwh: 16 MWh, charge_mw: 1, discharge_mw: 1"),
+            "energy_mwh must be a number with a decimal point, not '16 MWh' (the unit stands in the name of the key)",
+        ),
+        (
+            asset('kind: battery, asset_id: "b\\e1", energy_mwh: 1, charge_mw: 1, discharge_mw: 1'),
+            "must not be written",
+        ),
     ],
 )
 def test_a_mistake_is_one_clear_line(text, said):
