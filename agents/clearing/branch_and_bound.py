@@ -24,7 +24,7 @@ ABSOLUTE_GAP = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The best answer found (an LP's, with duals), the program it solves, nodes visited and whether all were closed."""
+    """The best answer found (an LP's), the program it solves, nodes visited and whether all were closed."""
 
     answer: Answer
     program: Program
@@ -42,7 +42,7 @@ class _Node:
     bound: float
 
 
-def branch(program: Program, either: Ints, other: Ints, effort: Effort) -> Search:
+def branch(program: Program, either: Ints, other: Ints, effort: Effort, *, priced: bool = True) -> Search:
     """Return the best point of ``program`` with whole ``integer`` columns and ``either[i] * other[i] = 0`` for all i.
 
     Args:
@@ -50,6 +50,7 @@ def branch(program: Program, either: Ints, other: Ints, effort: Effort) -> Searc
         either: Columns of which each or its partner must be 0.
         other: The partners, same shape.
         effort: ``tree_nodes`` limits the search; without any solution by then the answer's status says so.
+        priced: Whether the answer needs its prices.
     """
     whole = np.flatnonzero(program.integer) if program.integer is not None else np.zeros(0, dtype=np.int64)
     columns = np.concatenate([whole, either.ravel(), other.ravel()])
@@ -70,7 +71,7 @@ def branch(program: Program, either: Ints, other: Ints, effort: Effort) -> Searc
                 continue
             place, up_first = _undecided(answer.value[columns], len(whole))
             if place < 0 and nodes == 1:
-                return Search(answer, relaxed, nodes, True, False)
+                return Search(engine.last() if priced else answer, relaxed, nodes, True, False)
             if place < 0:
                 best, best_cost = _settled(node, answer.value[columns], len(whole)), answer.objective
                 continue
@@ -82,7 +83,7 @@ def branch(program: Program, either: Ints, other: Ints, effort: Effort) -> Searc
     low, high = program.low.copy(), program.high.copy()
     low[columns], high[columns] = best.low, best.high
     settled = replace(relaxed, low=low, high=high)
-    return Search(solve_cold(settled, effort), settled, nodes, not stack, True)
+    return Search(solve_cold(settled, effort, priced=priced), settled, nodes, not stack, True)
 
 
 def _gap(cost: float) -> float:

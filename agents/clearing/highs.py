@@ -71,7 +71,8 @@ class Program:
 class Answer:
     """What HiGHS found: ``status`` is ``optimal`` or says why not.
 
-    ``value`` and ``reduced`` (by column), ``dual`` (by row, ``d objective / d rhs``) are None without a solution.
+    ``value`` and ``reduced`` (by column), ``dual`` (by row, ``d objective / d rhs``) are None without a solution,
+    the prices (``dual``, ``reduced``) also where they were not asked for.
     """
 
     status: str
@@ -82,10 +83,16 @@ class Answer:
     iterations: int
 
 
-def solve_cold(program: Program, effort: Effort) -> Answer:
-    """Return the optimum of ``program`` without its integrality, computed from nothing."""
+def solve_cold(program: Program, effort: Effort, *, priced: bool = True) -> Answer:
+    """Return the optimum of ``program`` without its integrality, computed from nothing.
+
+    Args:
+        program: The program.
+        effort: Limits of the solver.
+        priced: Whether to read prices.
+    """
     with Continued(program, effort) as engine:
-        return engine.run()
+        return engine.run(priced=priced)
 
 
 class Continued:
@@ -113,15 +120,19 @@ class Continued:
         _idle.append(self._highs)
         del self._highs
 
-    def run(self) -> Answer:
+    def run(self, *, priced: bool = True) -> Answer:
         """Return the optimum with the bounds as they are."""
         self._highs.run()
-        return _answer(self._highs)
+        return _answer(self._highs, priced=priced)
 
     def solve(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> Answer:
-        """Return the optimum with the bounds of ``columns`` replaced."""
+        """Return the optimum with the bounds of ``columns`` replaced, its prices not read (see ``last``)."""
         self._run(columns, low, high)
-        return _answer(self._highs)
+        return _answer(self._highs, priced=False)
+
+    def last(self) -> Answer:
+        """Return the answer of the last solve with its prices."""
+        return _answer(self._highs, priced=True)
 
     def values(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> Floats | None:
         """Return the values by column of ``solve`` alone, None without an optimum: reading prices takes its time."""
@@ -163,7 +174,7 @@ def _pass(highs: _Highs, program: Program, effort: Effort) -> None:
     highs.clearSolver()
 
 
-def _answer(highs: _Highs) -> Answer:
+def _answer(highs: _Highs, *, priced: bool) -> Answer:
     status = highs.getModelStatus()
     info = highs.getInfo()
     iterations = int(info.simplex_iteration_count)
@@ -174,8 +185,8 @@ def _answer(highs: _Highs) -> Answer:
     return Answer(
         status="optimal",
         value=np.array(solution.col_value),
-        dual=np.array(solution.row_dual),
-        reduced=np.array(solution.col_dual),
+        dual=np.array(solution.row_dual) if priced else None,
+        reduced=np.array(solution.col_dual) if priced else None,
         objective=float(info.objective_function_value),
         iterations=iterations,
     )

@@ -78,3 +78,17 @@ class Grids(NamedTuple):
     energy_mwh: Floats
     power_mw: Floats
     generator_mw: Floats
+
+
+class Moves(NamedTuple):
+    """Where a step of ``hours`` takes stored energy, by plant power (Q) and generator power (G).
+
+    ``first``, ``end`` (Q, G): the energies from which the move stays within the store, a run. ``below`` (Q, G, E): grid
+    point at or below the energy after it. ``part`` (Q, G, E): share of the way from there to the next point.
+    """
+
+    hours: float
+    first: Ints
+    end: Ints
+    below: Ints
+    part: Floats

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.clearing.stochastic_inputs import BatteryCell, Course, GridLevel, Grids, Ramps
+from agents.clearing.stochastic_inputs import BatteryCell, Course, GridLevel, Grids, Moves, Ramps
 from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
@@ -79,171 +79,164 @@ def between_both(values: Floats, row: float, column: float) -> float:
 
 
 @_compiled
-def act(  # noqa: PLR0917
-    work: Floats,
-    value: Floats,
-    caps: Floats,
-    dt: float,
-    price: float,
-    generator_price: float,
-    battery: BatteryCell,
-    grids: Grids,
-) -> None:
-    """Fill ``work`` (E, Q): least cost of a step that ends at plant power q, over the split into generator and battery.
-
-    ``W(e, q) = caps[q] + min_g dt (generator_price g - price b + wear b+) + V(e - moved(b), q)`` with ``b = q - g``.
-
-    Args:
-        work: Result (E, Q), money.
-        value: Expected cost after the step (E, Q), money.
-        caps: Expected cost of grid power by plant power (Q,), money.
-        dt: Hours of the step.
-        price: What the battery trades at, per MWh.
-        generator_price: Net cost of the generator's energy, per MWh.
-        battery: The battery.
-        grids: The grids.
-    """
+def reach(dt: float, battery: BatteryCell, grids: Grids) -> Moves:
+    """Return where each energy ends after ``dt`` hours at each plant and generator power."""
     energy, power, generator = grids.energy_mwh, grids.power_mw, grids.generator_mw
-    ne, de = len(energy), energy[1] - energy[0]
-    work[:, :] = np.inf
+    ne, shape, de = len(energy), (len(power), len(generator)), energy[1] - energy[0]
+    first, end = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    below, part = np.zeros((*shape, ne), dtype=np.int64), np.zeros((*shape, ne))
     for m in range(len(power)):
         for g in range(len(generator)):
             b = power[m] - generator[g]
             if b < -battery.charge_mw - 1e-9 or b > battery.discharge_mw + 1e-9:
                 continue
             moved = b / battery.discharge_efficiency * dt if b > 0 else b * battery.charge_efficiency * dt
-            cost = caps[m] + dt * (generator_price * generator[g] - price * b + battery.wear_per_mwh * max(b, 0.0))
             for i in range(ne):
                 after = energy[i] - moved
                 if after < energy[0] - 1e-9 or after > energy[ne - 1] + 1e-9:
                     continue
                 place = min(max((after - energy[0]) / de, 0.0), ne - 1.0)
                 k = min(int(place), ne - 2)
-                work[i, m] = min(work[i, m], cost + value[k, m] + (place - k) * (value[k + 1, m] - value[k, m]))
+                below[m, g, i], part[m, g, i] = k, place - k
+                first[m, g] = i if end[m, g] == 0 else first[m, g]
+                end[m, g] = i + 1
+    return Moves(dt, first, end, below, part)
 
 
 @_compiled
-def least(row: Floats, first: int, end: int) -> float:
-    """Return the least of ``row[first:end]``, of what lies inside; inf where nothing does."""
-    best = np.inf
-    for m in range(max(first, 0), min(end, len(row))):
-        best = min(best, row[m])
-    return best
+def act(  # noqa: PLR0917
+    work: Floats,
+    value: Floats,
+    caps: Floats,
+    price: float,
+    generator_price: float,
+    battery: BatteryCell,
+    grids: Grids,
+    moves: Moves,
+) -> None:
+    """Fill ``work`` (Q, E): least cost of a step that ends at plant power q, over the split into generator and battery.
 
-
-@_compiled
-def window_minima(row: Floats, narrow: int, out: Floats) -> None:
-    """Fill ``out`` (2, Q + narrow + 1): least of ``row[x - narrow:]`` over ``narrow`` and ``narrow + 1`` entries."""
-    out[:, :] = np.inf
-    for place in range(narrow, 0, -1):
-        for m in range(len(row)):
-            out[0, m + place] = min(out[0, m + place], row[m])
-    out[1] = out[0]
-    for m in range(len(row)):
-        out[1, m] = min(out[1, m], row[m])
-
-
-@_compiled
-def slopes_of(row: Floats, slope: float, rising: Floats, falling: Floats) -> None:
-    """Fill ``rising[m] = min_k>=m row[k] + slope (k - m)`` and ``falling[m]`` likewise over ``k <= m``.
+    ``W(q, e) = caps[q] + min_g dt (generator_price g - price b + wear b+) + V(q, e - moved(b))`` with ``b = q - g``.
 
     Args:
-        row: Costs by grid point, shape (Q,).
-        slope: Cost per grid point.
-        rising: Result for points above, shape (Q,); written in place.
-        falling: Result for points below, shape (Q,); written in place.
+        work: Result (Q, E), money.
+        value: Expected cost after the step (Q, E), money.
+        caps: Expected cost of grid power by plant power (Q,), money.
+        price: What the battery trades at, per MWh.
+        generator_price: Net cost of the generator's energy, per MWh.
+        battery: The battery.
+        grids: The grids.
+        moves: What a step of its length can do, from ``reach``.
     """
-    last = len(row) - 1
-    rising[last], falling[0] = row[last], row[0]
+    power, generator, dt = grids.power_mw, grids.generator_mw, moves.hours
+    work[:, :] = np.inf
+    for m in range(len(power)):
+        for g in range(len(generator)):
+            b = power[m] - generator[g]
+            cost = caps[m] + dt * (generator_price * generator[g] - price * b + battery.wear_per_mwh * max(b, 0.0))
+            for i in range(moves.first[m, g], moves.end[m, g]):
+                k = moves.below[m, g, i]
+                worth = cost + value[m, k] + moves.part[m, g, i] * (value[m, k + 1] - value[m, k])
+                work[m, i] = min(work[m, i], worth)
+
+
+@_compiled
+def window_minima(work: Floats, narrow: int, out: Floats) -> None:
+    """Fill ``out`` (2, Q + narrow + 1, E): least of ``work[x - narrow:]`` over ``narrow`` and ``narrow + 1`` rows."""
+    nq, ne = work.shape
+    out[:, :, :] = np.inf
+    for place in range(narrow, 0, -1):
+        for m in range(nq):
+            for i in range(ne):
+                out[0, m + place, i] = min(out[0, m + place, i], work[m, i])
+    out[1] = out[0]
+    for m in range(nq):
+        for i in range(ne):
+            out[1, m, i] = min(out[1, m, i], work[m, i])
+
+
+@_compiled
+def slopes_of(work: Floats, slope: float, rising: Floats, falling: Floats) -> None:
+    """Fill ``rising[m] = min_k>=m work[k] + slope (k - m)`` and ``falling[m]`` likewise, ``k <= m``; inf after them.
+
+    Args:
+        work: Costs by grid point and energy, shape (Q, E).
+        slope: Cost per grid point.
+        rising: Result for points above, shape (Q + 1, E); written in place.
+        falling: Result for points below, shape (Q + 1, E); written in place.
+    """
+    nq, ne = work.shape
+    last = nq - 1
+    rising[last], falling[0] = work[last], work[0]
+    rising[nq, :] = falling[nq, :] = np.inf
     for m in range(last - 1, -1, -1):
-        rising[m] = min(row[m], rising[m + 1] + slope)
-    for m in range(1, last + 1):
-        falling[m] = min(row[m], falling[m - 1] + slope)
+        for i in range(ne):
+            rising[m, i] = min(work[m, i], rising[m + 1, i] + slope)
+    for m in range(1, nq):
+        for i in range(ne):
+            falling[m, i] = min(work[m, i], falling[m - 1, i] + slope)
 
 
 @_compiled
 def meet(  # noqa: PLR0917
     value: Floats, work: Floats, changes: Floats, share: float, ramp: float, ramp_price: float, dq: float
 ) -> None:
-    """Add to ``value`` (E, Q), over net-load ``changes``, ``share`` of the best step from plant power p, ramp counted.
+    """Add to ``value`` (Q, E), over net-load ``changes``, ``share`` of the best step from plant power p, ramp counted.
 
     ``min_q hinge(change - (q - p)) + work(q)``: the hinge is 0 over a window of q, then rises by ``ramp_price dq`` per
-    grid point, so window minima and one pass each way replace the search over all q.
+    grid point, so window minima and one pass each way replace the search over all q. Energies lie side by side, so
+    that the compiler makes vectors of them.
 
     Args:
-        value: Expected cost by energy and power, shape (E, Q); added to in place.
-        work: Cost from the next step on by energy and power, shape (E, Q).
+        value: Expected cost by power and energy, shape (Q, E); added to in place.
+        work: Cost from the next step on by power and energy, shape (Q, E).
         changes: Equally likely changes of net load, MW, shape (n,).
         share: Probability of each change.
         ramp: Ramp limit, MW per step.
         ramp_price: Penalty per MW beyond it.
         dq: Spacing of the power grid, MW.
     """
-    ne, nq = work.shape
+    nq, ne = work.shape
     slope = ramp_price * dq
     narrow = int(min(np.floor(2.0 * ramp / dq + 1e-9), nq))
     listed = narrow < nq
-    rising, falling, within = np.empty(nq), np.empty(nq), np.empty((2, nq + narrow + 1))
-    best = np.empty(nq)
-    for i in range(ne):
+    rising, falling = np.empty((nq + 1, ne)), np.empty((nq + 1, ne))
+    within = np.empty((2, nq + narrow + 2, ne))
+    nowhere = nq + narrow + 1
+    slopes_of(work, slope, rising, falling)
+    if listed:
+        window_minima(work, narrow, within[:, :nowhere])
+    within[:, nowhere] = np.inf
+    for j in range(len(changes)):
+        low, high = np.ceil((changes[j] - ramp) / dq - 1e-9), np.floor((changes[j] + ramp) / dq + 1e-9) + 1.0
+        wide = 1 if high - low > narrow else 0
+        begin, end = int(min(max(low, -2.0 * nq), nq + 1.0)), int(min(max(high, -nq), nq + 1.0))
         if listed:
-            window_minima(work[i], narrow, within)
-        slopes_of(work[i], slope, rising, falling)
-        for j in range(len(changes)):
-            low, high = np.ceil((changes[j] - ramp) / dq - 1e-9), np.floor((changes[j] + ramp) / dq + 1e-9) + 1.0
-            wide = 1 if high - low > narrow else 0
-            begin, end = int(min(max(low, -2.0 * nq), nq + 1.0)), int(min(max(high, -nq), nq + 1.0))
-            if listed:
-                end = begin + narrow + wide
-                inside(within[wide], begin + narrow, best)
-            else:
-                for p in range(nq):
-                    best[p] = least(work[i], p + begin, p + end)
-            above = ramp_price * max(end * dq - changes[j] - ramp, 0.0)
-            below = ramp_price * max(changes[j] - ramp - (begin - 1) * dq, 0.0)
-            outside(rising, falling, begin, end, above, below, slope, best)
-            for p in range(nq):
-                value[i, p] += share * best[p]
+            end, shift = begin + narrow + wide, begin + narrow
+        else:
+            wide, shift = 0, 0
+            least(work, begin, end, within[0])
+        above = ramp_price * max(end * dq - changes[j] - ramp, 0.0)
+        below = ramp_price * max(changes[j] - ramp - (begin - 1) * dq, 0.0)
+        for p in range(nq):
+            row = p + shift if 0 <= p + shift < nowhere else nowhere
+            up, dearer_up = min(max(p + end, 0), nq), above + slope * max(-p - end, 0)
+            down, dearer_down = min(p + begin - 1, nq - 1), below + slope * max(p + begin - nq, 0)
+            down = nq if down < 0 else down
+            for i in range(ne):
+                best = min(within[wide, row, i], dearer_up + rising[up, i])
+                value[p, i] += share * min(best, dearer_down + falling[down, i])
 
 
 @_compiled
-def inside(within: Floats, shift: int, best: Floats) -> None:
-    """Fill ``best[p]`` with the least of the window that begins at p: ``within[p + shift]``, inf beyond its ends."""
-    nq = len(best)
-    first, end = min(max(-shift, 0), nq), max(min(len(within) - shift, nq), 0)
-    best[:first] = np.inf
-    for p in range(first, end):
-        best[p] = within[p + shift]
-    best[max(end, first) :] = np.inf
-
-
-@_compiled
-def outside(  # noqa: PLR0917
-    rising: Floats, falling: Floats, begin: int, end: int, above: float, below: float, slope: float, best: Floats
-) -> None:
-    """Lower ``best[p]`` to what lies beyond the window ``p + begin`` to ``p + end``, the ramp beyond its limit paid.
-
-    One loop for each case, without a branch inside: the compiler makes vectors of them.
-
-    Args:
-        rising: From ``slopes_of``, shape (Q,).
-        falling: From ``slopes_of``, shape (Q,).
-        begin: Begin of the window, in grid points from p.
-        end: End of the window, exclusive.
-        above: Penalty at the first point above the window.
-        below: Penalty at the first point below it.
-        slope: Penalty per further grid point.
-        best: Least cost so far, shape (Q,); lowered in place.
-    """
-    nq = len(best)
-    for p in range(min(-end, nq)):
-        best[p] = min(best[p], above + slope * (-p - end) + rising[0])
-    for p in range(max(-end, 0), min(nq - end, nq)):
-        best[p] = min(best[p], above + rising[p + end])
-    for p in range(max(1 - begin, 0), min(nq - begin + 1, nq)):
-        best[p] = min(best[p], below + falling[p + begin - 1])
-    for p in range(max(nq - begin + 1, 0), nq):
-        best[p] = min(best[p], below + slope * (p + begin - nq) + falling[nq - 1])
+def least(work: Floats, begin: int, end: int, out: Floats) -> None:
+    """Fill ``out[p]`` with the least row of ``work[p + begin:p + end]``, of what lies inside; inf for nothing."""
+    nq, ne = work.shape
+    for p in range(nq):
+        out[p, :] = np.inf
+        for m in range(max(p + begin, 0), min(p + end, nq)):
+            for i in range(ne):
+                out[p, i] = min(out[p, i], work[m, i])
 
 
 @_compiled
@@ -266,11 +259,13 @@ def backward(
     net, dt, power = course.net_mw, course.hours, grids.power_mw
     price_dev, level_dev = course.price_deviation_per_mwh, course.level_deviation_mw
     ne, nq, nk = len(grids.energy_mwh), len(power), level_dev.shape[1]
-    value, caps, share = np.empty((ne, nq)), np.empty(nq), 1.0 / ramps.deviation_mw.shape[1]
-    work = np.empty((price_dev.shape[1], ne, nq))
-    for i in range(ne):
-        value[i, :] = -terminal[i]
+    value, caps, share = np.empty((nq, ne)), np.empty(nq), 1.0 / ramps.deviation_mw.shape[1]
+    work = np.empty((price_dev.shape[1], nq, ne))
+    moves = reach(dt[-1], battery, grids)
+    value[:] = -terminal
     for h in range(len(net) - 1, 0, -1):
+        if dt[h] != moves.hours:
+            moves = reach(dt[h], battery, grids)
         shed_price, cap_price = course.shed_price_per_mwh[h] * dt[h], level.price_per_mwh * dt[h]
         for m in range(nq):
             caps[m] = 0.0
@@ -282,9 +277,9 @@ def backward(
         nodes = 1 if price_dev[h, -1] == 0.0 else len(work)
         for k in range(nodes):
             paid = course.price_per_mwh[h] + price_dev[h, k]
-            act(work[k], value, caps, dt[h], paid, course.generator_price_per_mwh[h], battery, grids)
+            act(work[k], value, caps, paid, course.generator_price_per_mwh[h], battery, grids, moves)
         value[:, :] = 0.0
         for k in range(nodes):
             mine = changes if nodes == 1 else changes[ramps.price_node == k]
             meet(value, work[k], mine, share, ramps.limit_mw[h], ramps.price_per_mw, power[1] - power[0])
-    return value
+    return value.T.copy()

@@ -71,4 +71,7 @@ def carried(world: World) -> dict[str, list[m.Message]]:
     for message in messages:
         for output in chain.feed(message):
             topics.setdefault(output.topic, []).append(output.message)
+    by_step = chain.state_bytes(ZONES[0])
+    RESULTS["state_bytes_per_zone"] = by_step
+    RESULTS["state_bytes_per_zone_total"] = sum(by_step.values())
     return topics

@@ -40,6 +40,11 @@ class MemoryState:
         """Forget ``key``."""
         self._values.pop(key, None)
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all values together."""
+        return sum(map(len, self._values.values()))
+
 
 class Chain:
     """Runs every step for every zone in one process, message by message, bytes on each hop as on the wire.
@@ -76,6 +81,10 @@ class Chain:
                 key = output.message.zone.encode()
                 waiting.extend(self._runners[step].process(payload, key, Origin(output.topic, 0, offset), state))
         return done
+
+    def state_bytes(self, zone: str) -> dict[str, int]:
+        """Return how many bytes of state each step keeps for a zone."""
+        return {step: state.size_bytes for (step, name), state in self._states.items() if name == zone}
 
 
 def _make(step: str, settings: Settings, zone: Zone) -> Reducer[Any]:

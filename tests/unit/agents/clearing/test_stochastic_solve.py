@@ -188,10 +188,11 @@ def test_the_step_from_one_plant_power_to_the_next_is_the_best_of_all(
 ) -> None:
     work = np.random.default_rng(seed).normal(0.0, 500.0, (3, powers))
     work[:, -1] = np.inf
-    found = np.zeros_like(work)
-    meet(found, work, np.array(changes), 1.0 / len(changes), ramp, 125.0, spacing)
+    by_power = np.zeros((powers, 3))
+    meet(by_power, work.T.copy(), np.array(changes), 1.0 / len(changes), ramp, 125.0, spacing)
     moves = spacing * (np.arange(powers)[None, :] - np.arange(powers)[:, None])
     each = [125.0 * np.maximum(np.abs(change - moves) - ramp, 0.0)[None] + work[:, None, :] for change in changes]
+    found = by_power.T
     assert found == pytest.approx(np.mean([cost.min(axis=2) for cost in each], axis=0), rel=1e-9, abs=1e-5)
 
 
