@@ -230,7 +230,14 @@ def meet(  # noqa: PLR0917
 
 @_compiled
 def least(work: Floats, begin: int, end: int, out: Floats) -> None:
-    """Fill ``out[p]`` with the least row of ``work[p + begin:p + end]``, of what lies inside; inf for nothing."""
+    """Fill ``out[p]`` with the least row of ``work[p + begin:p + end]``, of what lies inside; inf for nothing.
+
+    Args:
+        work: Costs by power and energy, shape (Q, E).
+        begin: Begin of the window, in grid points from p.
+        end: End of the window, exclusive.
+        out: Result, at least (Q, E); written in place.
+    """
     nq, ne = work.shape
     for p in range(nq):
         out[p, :] = np.inf
