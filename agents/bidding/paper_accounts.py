@@ -17,6 +17,7 @@ from agents.bidding.offers import Offer
 from vpp.fleet.schema import Market
 from vpp.numerics import storage_dp
 from vpp.numerics.arrays import Floats
+from vpp.numerics.order_statistics import median
 from vpp.numerics.storage_dp import LEVELS, UnitBattery
 
 CLIP = 3.0
@@ -78,7 +79,7 @@ def continuation(battery: UnitBattery, prices: Floats, hours: Floats, final_shar
         final_share: A MWh left at the end is worth this share of the median price, losses counted.
     """
     cell = battery.cell()
-    final = final_share * battery.discharge_efficiency * float(np.median(prices))
+    final = final_share * battery.discharge_efficiency * median(prices)
     stock = final * cell[0] * np.arange(LEVELS, dtype=np.float64)
     return np.asarray(storage_dp.before_steps(prices[1:], hours[1:], stock, cell))
 
@@ -117,7 +118,7 @@ def turn_day(book: Book, day: int) -> None:
         return
     size = sum(abs(account.day_profit) for account in book.accounts.values()) / len(book.accounts)
     book.sizes = [*book.sizes[-(MEDIAN_DAYS - 1) :], size]
-    unit = float(np.median(book.sizes))
+    unit = median(np.array(book.sizes))
     keep = 0.5 ** (1.0 / HALF_LIFE_DAYS)
     for account in book.accounts.values():
         if unit > 0:

@@ -21,6 +21,7 @@ from vpp.fleet.schema import Zone
 from vpp.local_time import local_date
 from vpp.messages import Correction, End, Forecast, Message, Opinion, TraderBid
 from vpp.numerics.arrays import Floats
+from vpp.numerics.order_statistics import quantiles
 from vpp.numerics.storage_dp import UnitBattery
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack
@@ -133,7 +134,7 @@ class TraderReducer:
             step_min=forecast.step_min,
             observation=forecast.believed,
             horizon_min=prices.horizon_min,
-            price_per_mwh=[round(float(value), _DECIMALS) for value in price],
+            price_per_mwh=[round(value, _DECIMALS) for value in price.tolist()],
             trust=self._trust,
             stored_value_per_mwh=[round(value, _DECIMALS) for value in values],
             stored_width=[1.0 / len(values)] * len(values),
@@ -232,8 +233,9 @@ def stored_values(prices: Floats) -> list[float]:
         prices: Expected prices, shape (N,).
     """
     tail = prices[len(prices) // 2 :]
-    levels = np.quantile(tail, _SEGMENT_LEVELS)
-    return [max(float(value), 0.0) for value in _STORED_SHARE * (float(tail.mean()) + levels - levels.mean())]
+    levels = np.array(quantiles(tail, _SEGMENT_LEVELS))
+    worths = _STORED_SHARE * (float(tail.mean()) + levels - levels.mean())
+    return [max(value, 0.0) for value in worths.tolist()]
 
 
 def _worths(forecast: Forecast) -> expert_mix.Worths:
