@@ -6,6 +6,7 @@ Rules of the wire:
     - The same input gives the same bytes: no wall time, offset or run id outside ``Receipt`` and ``sent_at``.
 """
 
+from vpp.messages.alert_acts import AlertAct, AlertAction, Notice, NoticeOutcome
 from vpp.messages.alerts import EPISODES, Alert, AlertCode, AlertEffect, Severity
 from vpp.messages.bids import ActorBid, Opinion, Order, TraderBid
 from vpp.messages.codec import Decoder, encode, read_decision
@@ -54,6 +55,8 @@ __all__ = [
     "REFLEXES",
     "ActorBid",
     "Alert",
+    "AlertAct",
+    "AlertAction",
     "AlertCode",
     "AlertEffect",
     "AssetPlan",
@@ -82,6 +85,8 @@ __all__ = [
     "Message",
     "MissingBid",
     "NoteCode",
+    "Notice",
+    "NoticeOutcome",
     "Observation",
     "Opinion",
     "Order",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vpp.messages.alert_acts import AlertAct, Notice
 from vpp.messages.alerts import Alert
 from vpp.messages.bids import ActorBid, Order, TraderBid
 from vpp.messages.decision import Decision
@@ -35,6 +36,8 @@ Message = (
     | Trade
     | Decision
     | Alert
+    | AlertAct
+    | Notice
     | DeadLetter
     | Audit
     | DeviceCommand

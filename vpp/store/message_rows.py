@@ -11,6 +11,7 @@ import msgspec
 from vpp import messages as m
 from vpp.domain import FREQUENCY, LOAD, PRICE, QUANTILE_NAMES, SOLAR, WIND, Target
 from vpp.store.tables import (
+    ALERT_ACTS,
     ALERTS,
     ASSETS,
     AUDIT,
@@ -21,6 +22,7 @@ from vpp.store.tables import (
     ENDS,
     FORECASTS,
     LEDGER,
+    NOTICES,
     ORDER_STATES,
     ORDERS,
     SETPOINTS,
@@ -150,6 +152,14 @@ def _alert(msg: m.Alert) -> Iterator[Row]:
     )
 
 
+def _alert_act(msg: m.AlertAct) -> Iterator[Row]:
+    code = None if msg.code is None else msg.code.value
+    yield (
+        msg.zone, msg.at, msg.act_id, msg.action.value, msg.principal, msg.reason, msg.alert_id, code, msg.asset_id,
+        msg.channel, msg.until,
+    )  # fmt: skip
+
+
 def _order(msg: m.Order) -> Iterator[Row]:
     # Asked for and admitted, an order has the same body, so that it does not matter which of the two is written last.
     body = msgspec.structs.replace(msg, verdict=None, verdict_reason=None)
@@ -190,6 +200,8 @@ _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
     m.Trade: (TRADES, _plain(*TRADES.names)),
     m.Decision: (DECISIONS, _decision),
     m.Alert: (ALERTS, _alert),
+    m.AlertAct: (ALERT_ACTS, _alert_act),
+    m.Notice: (NOTICES, _plain(*NOTICES.names)),
     m.Skill: (SKILL, _skill),
     m.Order: (ORDERS, _order),
     m.OrderState: (ORDER_STATES, _order_state),

@@ -16,7 +16,7 @@ from vpp.store.tables import TABLES, Column, Row, Table
 
 VERSION = 1
 _TYPES = {"time": "TEXT", "text": "TEXT", "json": "TEXT", "real": "REAL", "int": "INTEGER", "bool": "INTEGER"}
-_INSTANTS = frozenset({"orders", "order_states", "dlq", "audit", "commands", "ends"})
+_INSTANTS = frozenset({"alert_acts", "notices", "orders", "order_states", "dlq", "audit", "commands", "ends"})
 
 CREATE_VERSION = "CREATE TABLE schema_version (version INTEGER NOT NULL, fingerprint TEXT NOT NULL)"
 

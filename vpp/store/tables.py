@@ -233,6 +233,41 @@ ALERTS = Table(
     "slot",
     "Alerts for people: anomalies, drift, refusals.",
 )
+ALERT_ACTS = Table(
+    "alert_acts",
+    _c("""
+    zone text Zone.
+    at time When (wall time).
+    act_id text Id.
+    action text acknowledge or silence.
+    principal text Who.
+    reason text Why.
+    alert_id text The alert, where it is about one.
+    code text Silenced code; empty for all.
+    asset_id text Silenced asset; empty for all.
+    channel text Silenced telemetry channel; empty for all.
+    until time End of a silence.
+    """),
+    ("zone", "at", "act_id"),
+    "at",
+    "What people do about alerts: acknowledgements and silences.",
+)
+NOTICES = Table(
+    "notices",
+    _c("""
+    zone text Zone.
+    at time When (wall time).
+    alert_id text The alert.
+    contact text Who was told, by name in the alert rules.
+    stage text raised, ended or escalated-N.
+    slot time First slot of the alert.
+    outcome text delivered or given_up.
+    attempts int Messages tried.
+    """),
+    ("zone", "at", "alert_id", "contact", "stage"),
+    "at",
+    "Who was told of which alert.",
+)
 SKILL = Table(
     "skill",
     _c("""
@@ -358,21 +393,7 @@ ENDS = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    TELEMETRY,
-    FORECASTS,
-    BIDS,
-    SETPOINTS,
-    ASSETS,
-    LEDGER,
-    TRADES,
-    DECISIONS,
-    ALERTS,
-    SKILL,
-    ORDERS,
-    ORDER_STATES,
-    DLQ,
-    AUDIT,
-    COMMANDS,
-    ENDS,
-)
+    TELEMETRY, FORECASTS, BIDS, SETPOINTS, ASSETS, LEDGER, TRADES, DECISIONS, ALERTS, ALERT_ACTS, NOTICES, SKILL, ORDERS,
+    ORDER_STATES, DLQ, AUDIT, COMMANDS, ENDS,
+)  # fmt: skip
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -130,10 +130,11 @@ DECISIONS = Topic(
 )
 ALERTS = Topic(
     "alerts",
-    m.Alert | m.End,
-    "Alerts for people: anomalies, drift, refusals.",
+    m.Alert | m.AlertAct | m.Notice | m.End,
+    "Alerts for people, what people do about them, and who was told.",
     end_from=("telemetry", "forecast", "plant"),
-    writers=("telemetry", "forecast", "orders", "plant"),
+    writers=("telemetry", "forecast", "orders", "plant", "cli", "dashboard", "alerts"),
+    readers=("alerts",),
 )
 SKILL = Topic(
     "skill",

@@ -1,0 +1,273 @@
+"""Whom to tell of which alert, and when: a state machine over the records of ``vpp.alerts`` and the time.
+
+It reads no clock and sends nothing. Its worker hands it every record of the topic from the beginning, its own notices
+among them, then asks what is due, sends it, and says how that went. So what was not told before a restart is told
+after it, and what is told is not told again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from vpp.alerting.act_book import ActBook
+from vpp.alerting.rules import AlertRules, Handling, Subject
+from vpp.messages import EPISODES, Alert, AlertAct, Notice, NoticeOutcome, Severity
+
+RAISED, ENDED, ESCALATED = "raised", "ended", "escalated"
+RETRY_S = 5.0
+LONGEST_RETRY_S = 300.0
+GIVE_UP_AFTER = timedelta(hours=24)
+REMEMBERED = timedelta(days=8)
+"""Longer than the topic keeps records, so that a record that comes again is known."""
+RANK: dict[str, int] = {"critical": 0, "warning": 1, "info": 2}
+
+Key = tuple[str, str]
+
+
+@dataclass
+class _Case:
+    """One alert on its way to people. ``told_at``: first notice delivered; ``end_seen_at``: broker's time of its end."""
+
+    alert: Alert
+    subject: Subject
+    handling: Handling
+    raised_at: datetime
+    done: dict[tuple[str, str], NoticeOutcome] = field(default_factory=dict)
+    told_at: datetime | None = None
+    end_seen_at: datetime | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.alert.zone, self.alert.alert_id
+
+    @property
+    def told(self) -> set[str]:
+        """Contacts that know of the alert."""
+        return {
+            contact
+            for (stage, contact), outcome in self.done.items()
+            if stage != ENDED and outcome is NoticeOutcome.DELIVERED
+        }
+
+    @property
+    def lasts(self) -> bool:
+        return self.alert.code in EPISODES and self.alert.ended_at is None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.alert.ended_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class DueNotice:
+    """One alert that a contact is to be told of, with what it was due for (``stage``)."""
+
+    alert: Alert
+    handling: Handling
+    stage: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to one contact: all that it is to be told now, the gravest first."""
+
+    contact: str
+    notices: tuple[DueNotice, ...]
+
+    @property
+    def severity(self) -> Severity:
+        """Return the gravest severity in it."""
+        return min((notice.handling.severity for notice in self.notices), key=lambda name: RANK[name])
+
+
+@dataclass
+class _Outbox:
+    """What one contact's service does. ``attempts``: messages tried since the last that it took."""
+
+    attempts: int = 0
+    sent_at: datetime | None = None
+    retry_at: datetime | None = None
+    is_busy: bool = False
+
+
+class Notifier:
+    """Decides what each contact is told.
+
+    Invariants:
+        - An alert that is to be told is due until its contact's service has taken it, for a day at least.
+        - A contact gets one message at a time, and no two within its gap or while its service is given time.
+        - Records may come twice and in any order of partitions.
+
+    Args:
+        rules: Contacts, owners and rules.
+    """
+
+    def __init__(self, rules: AlertRules) -> None:
+        self._rules = rules
+        self._acts = ActBook()
+        self._cases: dict[Key, _Case] = {}
+        self._early: dict[Key, list[Notice]] = {}
+        self._closed: dict[Key, datetime] = {}
+        self._outboxes = {name: _Outbox() for name in rules.contacts}
+
+    def take(self, record: Alert | AlertAct | Notice, at: datetime) -> None:
+        """Take one record of the topic; ``at`` is the broker's time of it."""
+        match record:
+            case Alert():
+                self._take_alert(record, at)
+            case AlertAct():
+                self._acts.take(record)
+            case Notice():
+                key = (record.zone, record.alert_id)
+                case = self._cases.get(key)
+                if case is None:
+                    self._early.setdefault(key, []).append(record)
+                else:
+                    _mark(case, record)
+
+    def _take_alert(self, alert: Alert, at: datetime) -> None:
+        key = (alert.zone, alert.alert_id)
+        case = self._cases.get(key)
+        if case is not None:
+            case.alert = alert
+            if alert.ended_at is not None and case.end_seen_at is None:
+                case.end_seen_at = at
+            return
+        if key in self._closed:
+            return
+        subject = Subject.of(alert)
+        handling = self._rules.handling(subject)
+        limit = self._rules.live_within_min
+        is_live = limit is None or abs(at - alert.slot) <= timedelta(minutes=limit)
+        if not handling.tell or not is_live or self._rules.in_maintenance(subject) is not None:
+            self._closed[key] = at
+            return
+        case = self._cases[key] = _Case(alert, subject, handling, at)
+        if alert.ended_at is not None:
+            case.end_seen_at = at
+        for notice in self._early.pop(key, ()):
+            _mark(case, notice)
+
+    def due(self, now: datetime) -> list[Delivery]:
+        """Return the messages to send now, at most one for each contact; each then counts as under way."""
+        self._forget(now)
+        free = {name for name, box in self._outboxes.items() if self._is_free(name, box, now)}
+        waiting: dict[str, list[DueNotice]] = defaultdict(list)
+        for key, case in list(self._cases.items()):
+            if self._is_over(case, now):
+                del self._cases[key]
+                self._closed[key] = now
+                continue
+            for contact, notice in self._due_of(case, now) if free else ():
+                if contact in free:
+                    waiting[contact].append(notice)
+        deliveries = []
+        for contact, notices in sorted(waiting.items()):
+            self._outboxes[contact].is_busy = True
+            notices.sort(key=lambda one: (RANK[one.handling.severity], one.alert.slot, one.alert.alert_id, one.stage))
+            deliveries.append(Delivery(contact, tuple(notices)))
+        return deliveries
+
+    def delivered(self, delivery: Delivery, now: datetime) -> list[Notice]:
+        """Return the notices to write down after a contact's service has taken a message."""
+        box = self._outboxes[delivery.contact]
+        attempts = box.attempts + 1
+        self._outboxes[delivery.contact] = _Outbox(sent_at=now)
+        return self._note(delivery.contact, delivery.notices, now, NoticeOutcome.DELIVERED, attempts)
+
+    def failed(self, delivery: Delivery, now: datetime) -> list[Notice]:
+        """Wait longer before the next message; return the notices of what is given up after a day of attempts."""
+        box = self._outboxes[delivery.contact]
+        attempts = box.attempts + 1
+        wait_s = min(RETRY_S * 2.0 ** min(attempts - 1, 20), LONGEST_RETRY_S)
+        self._outboxes[delivery.contact] = _Outbox(attempts, box.sent_at, now + timedelta(seconds=wait_s))
+        old = tuple(one for one in delivery.notices if now - one.due_at >= GIVE_UP_AFTER)
+        return self._note(delivery.contact, old, now, NoticeOutcome.GIVEN_UP, attempts)
+
+    def _note(
+        self, contact: str, notices: tuple[DueNotice, ...], now: datetime, outcome: NoticeOutcome, attempts: int
+    ) -> list[Notice]:
+        written = []
+        for one in notices:
+            # An episode that had ended when it was told needs no second word.
+            stages = [one.stage, ENDED] if one.alert.ended_at is not None and one.stage == RAISED else [one.stage]
+            for stage in stages:
+                notice = Notice(
+                    zone=one.alert.zone, slot=one.alert.slot, alert_id=one.alert.alert_id, contact=contact, stage=stage,
+                    at=now, outcome=outcome, attempts=attempts,
+                )  # fmt: skip
+                self.take(notice, now)
+                written.append(notice)
+        return written
+
+    def _is_free(self, name: str, box: _Outbox, now: datetime) -> bool:
+        gap = timedelta(seconds=self._rules.contacts[name].gap_s)
+        return (
+            not box.is_busy
+            and (box.retry_at is None or now >= box.retry_at)
+            and (box.sent_at is None or now >= box.sent_at + gap)
+        )
+
+    def _due_of(self, case: _Case, now: datetime) -> Iterator[tuple[str, DueNotice]]:
+        handling = case.handling
+        if self._acts.silence(case.subject, now) is not None:
+            return
+        is_taken_on = self._acts.acknowledgement(*case.key) is not None
+        if not is_taken_on and not self._rules.is_quiet(handling.owner, handling.severity, now):
+            for contact in self._rules.contacts_of(handling.owner, handling.severity):
+                if (RAISED, contact) not in case.done:
+                    yield contact, DueNotice(case.alert, handling, RAISED, case.raised_at)
+        if case.end_seen_at is not None and handling.tell_end:
+            for contact in case.told:
+                if (ENDED, contact) not in case.done:
+                    yield contact, DueNotice(case.alert, handling, ENDED, case.end_seen_at)
+        if is_taken_on or case.has_ended:
+            return
+        for number, escalation in enumerate(handling.escalate, start=1):
+            due_at = self._escalates_at(case, escalation.after_min)
+            if due_at is None or now < due_at:
+                continue
+            stage = f"{ESCALATED}-{number}"
+            for contact in self._rules.contacts_of(escalation.to, handling.severity):
+                if (stage, contact) not in case.done:
+                    yield contact, DueNotice(case.alert, handling, stage, due_at)
+
+    def _escalates_at(self, case: _Case, after_min: float) -> datetime | None:
+        """Return when a step is due: after the first notice, or after the alert where its owner has no contact."""
+        has_contact = bool(self._rules.contacts_of(case.handling.owner, case.handling.severity))
+        start = case.told_at if has_contact else case.raised_at
+        return None if start is None else start + timedelta(minutes=after_min)
+
+    def _forget(self, now: datetime) -> None:
+        """Forget what no record can speak of any more."""
+        oldest = now - REMEMBERED
+        while self._closed and next(iter(self._closed.values())) < oldest:
+            del self._closed[next(iter(self._closed))]
+        while self._early and next(iter(self._early.values()))[0].at < oldest:
+            del self._early[next(iter(self._early))]
+
+    def _is_over(self, case: _Case, now: datetime) -> bool:
+        """Return whether nothing more will be told of an alert."""
+        if case.lasts:
+            return False
+        handling = case.handling
+        owners_contacts = self._rules.contacts_of(handling.owner, handling.severity)
+        is_told = all((RAISED, contact) in case.done for contact in owners_contacts)
+        is_taken_on = self._acts.acknowledgement(*case.key) is not None
+        raised_in_silence = self._acts.silence(case.subject, case.raised_at) is not None
+        if not case.has_ended:  # a moment: its escalations may still come
+            wanted = sum(len(self._rules.contacts_of(step.to, handling.severity)) for step in handling.escalate)
+            escalated = sum(stage.startswith(ESCALATED) for stage, _ in case.done)
+            return raised_in_silence or is_taken_on or (is_told and escalated >= wanted)
+        end_is_told = not handling.tell_end or all((ENDED, contact) in case.done for contact in case.told)
+        return end_is_told and (is_told or is_taken_on or raised_in_silence)
+
+
+def _mark(case: _Case, notice: Notice) -> None:
+    case.done[notice.stage, notice.contact] = notice.outcome
+    if notice.stage == RAISED and notice.outcome is NoticeOutcome.DELIVERED:
+        case.told_at = notice.at if case.told_at is None else min(case.told_at, notice.at)

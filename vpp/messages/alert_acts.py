@@ -1,0 +1,59 @@
+"""What people do about alerts, and whom the plant told of them; both stand on ``vpp.alerts`` beside the alerts."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from vpp.messages.alerts import AlertCode
+from vpp.messages.telemetry import Record
+from vpp.messages.times import Time
+
+
+class AlertAction(StrEnum):
+    """What a person does: take an alert on (``acknowledge``), or have it told to nobody for a while (``silence``)."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SILENCE = "silence"
+
+
+class AlertAct(Record, kw_only=True, frozen=True, tag="alert_act", omit_defaults=True):
+    """One act of a person on alerts of a zone; ``at`` and ``until`` are wall time.
+
+    An acknowledgement names its ``alert_id``. A silence holds until ``until`` for what it names: one ``alert_id``, or
+    all alerts of the zone with this ``code``, ``asset_id`` and telemetry ``channel``, where they are given. A later
+    silence of the same scope replaces it; one whose ``until`` is its ``at`` ends it.
+    """
+
+    act_id: str
+    at: Time
+    action: AlertAction
+    principal: str
+    reason: str = ""
+    alert_id: str | None = None
+    code: AlertCode | None = None
+    asset_id: str | None = None
+    channel: str | None = None
+    until: Time | None = None
+
+
+class NoticeOutcome(StrEnum):
+    """``delivered``: the contact's service took the message. ``given_up``: it took none for a day."""
+
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+class Notice(Record, kw_only=True, frozen=True, tag="notice"):
+    """One alert told to one contact. Many notices may come of one message.
+
+    ``slot`` and ``alert_id``: the alert. ``stage``: ``raised``, ``ended``, or ``escalated-N``, N from 1. ``attempts``:
+    messages tried until it was delivered or given up.
+    """
+
+    slot: Time
+    alert_id: str
+    contact: str
+    stage: str
+    at: Time
+    outcome: NoticeOutcome
+    attempts: int
