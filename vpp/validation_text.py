@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -57,6 +58,11 @@ def _unknown_kind(error: Any) -> str:
     return f": unknown kind {tag}{did_you_mean(tag, names)}; one of {', '.join(names)}"
 
 
+def _no_such(error: Any) -> str:
+    names = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+    return f": there is no {_yaml(error['input'])}{did_you_mean(str(error['input']), names)}"
+
+
 def _bound(word: str, limit: str) -> Callable[[Any], str]:
     return lambda error: f" must be {word} {error['ctx'][limit]:g}, not {_yaml(error['input'])}"
 
@@ -79,6 +85,7 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "bool_parsing": _shape("be true or false"),
     "string_too_short": lambda error: " is empty",
     "string_pattern_mismatch": lambda error: f" must not be written {_yaml(error['input'])}",
+    "enum": _no_such,
     "finite_number": _shape("be finite"),
     "greater_than": _bound("above", "gt"),
     "greater_than_equal": _bound("at least", "ge"),

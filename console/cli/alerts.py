@@ -1,42 +1,165 @@
-"""`vpp alerts`: what a person should know, newest last."""
+"""`vpp alerts`: what a person should know, who has taken it on, and whom the plant tells of it."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
-from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, table
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, say, table
+from topologies.control.alert_desk import AlertDesk
+from topologies.control.publisher import Post
+from vpp.alerting.rules import load_rules
+from vpp.alerting.standing import read_acts, standing_of
 from vpp.domain import iso
-from vpp.errors import ConfigError
-from vpp.messages import EPISODES, AlertEffect
+from vpp.errors import ConfigError, UnreachableError, nearest_hint
+from vpp.messages import EPISODES, AlertAct, AlertCode, AlertEffect
 from vpp.messages.alert_words import EFFECTS
+from vpp.os_user import os_user
+from vpp.settings import Settings
 from vpp.store import Store, open_store
-from vpp.store.tables import ALERTS, TELEMETRY
+from vpp.store.tables import ALERTS, NOTICES, TELEMETRY
+
+app = App(name="alerts", help="Alerts: list them, take them on, silence them, test the contacts.")
 
 HOURS_PER_DAY = 24.0
+Zone = Annotated[str | None, Parameter(help="its zone; needed where several zones have such an alert")]
 
 
-def alerts(
+@app.command(name="list")
+def alerts_list(
     *,
     zone: Annotated[list[str] | None, Parameter(name="--zone", help="only this zone; may be repeated")] = None,
     since: Annotated[
         str | None, Parameter(help="a time (UTC), or a span before the newest slot: 48h, 7d [all]")
     ] = None,
+    open_only: Annotated[bool, Parameter(negative="", help="only episodes that have not ended")] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """List the alerts of the run: one line for each episode, with start, end, what it is about and its effect."""
-    with open_store(common.settings(), read_only=True) as store:
+    """List the alerts of the run: one line for each episode, with start, end, effect, owner and who has taken it on."""
+    settings = common.settings()
+    rules, now = load_rules(settings.alert_rules), datetime.now(UTC)
+    with open_store(settings, read_only=True) as store:
         start = None if since is None else since_time(store, since)
         rows = store.read(ALERTS, zone=zone, start=start).dicts()
-    entries = [
-        {**row, "values": msgspec.json.decode(row["values"]) if row["values"] else {}, "lasts": lasts(row)}
-        for row in rows
-    ]
+        acts = read_acts(store, zone)
+        told = _told(store, zone)
+    entries = []
+    for row in rows:
+        if open_only and not lasts(row):
+            continue
+        standing = standing_of(row, rules, acts, now)
+        entries.append(
+            {
+                **row,
+                "severity": standing.handling.severity,
+                "values": msgspec.json.decode(row["values"]) if row["values"] else {},
+                "lasts": lasts(row),
+                **standing.facts(),
+                "told": told.get((row["zone"], row["alert_id"]), []),
+            }
+        )
     answer(entries, as_json=json, render=_render)
+
+
+@app.command
+def ack(
+    alert_id: str,
+    *,
+    reason: Annotated[str, Parameter(name=["--reason", "-r"], help="a note for the audit")] = "",
+    zone: Zone = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Take an alert on: it escalates no further. It stays in the list until its cause is gone.
+
+    Args:
+        alert_id: Its id, as `vpp alerts list --json` and messages show it.
+    """
+    with _desk(common.settings()) as desk:
+        (act,) = desk.acknowledge([alert_id], _user(), reason, zone)
+    answer(_shown(act), as_json=json, render=lambda _: say(f"{act.alert_id} of {act.zone} is {act.principal}'s"))
+
+
+@app.command
+def silence(
+    zone: str,
+    *,
+    reason: Annotated[str, Parameter(name=["--reason", "-r"], help="why, for the audit")],
+    lasts: Annotated[str, Parameter(name="--for", help="how long: 30m, 2h, 3d; 0 ends the silence")] = "1h",
+    alert: Annotated[str | None, Parameter(help="only the alert of this id")] = None,
+    code: Annotated[str | None, Parameter(help="only alerts of this code, such as flat or cap_breach")] = None,
+    asset: Annotated[str | None, Parameter(help="only alerts of this asset")] = None,
+    channel: Annotated[str | None, Parameter(help="only alerts of this telemetry channel")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Tell nobody of a zone's alerts, or of some of them, for a while; they are listed all the same.
+
+    Args:
+        zone: The zone.
+    """
+    with _desk(common.settings()) as desk:
+        act = desk.silence(
+            zone, _user(), reason, parse_span(lasts), alert_id=alert, code=_code(code), asset_id=asset, channel=channel
+        )
+    until = act.until or act.at
+    words = f"silent until {iso(until)}" if until > act.at else "silent no longer"
+    answer(_shown(act), as_json=json, render=lambda _: say(f"{zone}: {words}"))
+
+
+@app.command
+def silences(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """List the silences that hold now, with who made them and until when."""
+    with open_store(common.settings(), read_only=True) as store:
+        acts = read_acts(store).silences(datetime.now(UTC))
+    columns = ("zone", "until", "alert", "code", "asset", "channel", "by", "reason")
+    rows = [(a.zone, a.until, a.alert_id, a.code, a.asset_id, a.channel, a.principal, a.reason) for a in acts]
+    answer(
+        [_shown(act) for act in acts],
+        as_json=json,
+        render=lambda _: table(None, columns, rows) if rows else out.print("no silences"),
+    )
+
+
+@app.command(name="test")
+def alerts_test(
+    contact: Annotated[str | None, Parameter(help="only this contact")] = None,
+    *,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Check the alert rules and send each contact a test message; exit code 3 where one was not delivered."""
+    from topologies.alerting.contacts import open_services  # Apprise is slow to load, and only this needs it
+
+    rules = load_rules(common.settings().alert_rules)
+    if not rules.contacts:
+        raise ConfigError("the alert rules have no contact", hint="set VPP_ALERT_RULES (docs/guide/alerts.md)")
+    if contact is not None and contact not in rules.contacts:
+        raise ConfigError(f"there is no contact {contact!r}", hint=nearest_hint(contact, sorted(rules.contacts)))
+    services = open_services(rules, os.environ)
+    results = []
+    for name, service in services.items():
+        if contact in (None, name):
+            sent = service.send("[TEST] Virtual power plant", "A test message: no alert, nothing to do.\n", "info")
+            results.append(
+                {
+                    "contact": name,
+                    "service": service.shown,
+                    "delivered": sent.is_delivered,
+                    "reason": sent.reason or None,
+                }
+            )
+    answer(results, as_json=json, render=lambda rows: table(None, rows[0], [row.values() for row in rows]))
+    failed = [str(row["contact"]) for row in results if not row["delivered"]]
+    if failed:
+        raise UnreachableError(f"not delivered: {', '.join(failed)}", hint="check address and service")
 
 
 def since_time(store: Store, text: str) -> datetime | None:
@@ -57,12 +180,17 @@ def since_time(store: Store, text: str) -> datetime | None:
     return None if newest is None else newest - timedelta(days=days)
 
 
-def _render(entries: list[dict[str, Any]]) -> None:
-    if not entries:
-        out.print("no alerts")
-        return
-    columns = ("zone", "from", "to", "severity", "what", "about", "effect", "text")
-    table(None, columns, [_cells(row) for row in entries])
+def parse_span(text: str) -> timedelta:
+    """Return a span written as ``30m``, ``2h`` or ``3d``; ``0`` is none.
+
+    Raises:
+        ConfigError: It is no span.
+    """
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    number = text[:-1] if text[-1:] in units else text
+    if number.replace(".", "", 1).isdigit() and (text[-1:] in units or float(number) == 0):
+        return timedelta(**{units.get(text[-1:], "minutes"): float(number)})
+    raise ConfigError(f"--for {text!r} is no span", hint="write 30m, 2h or 3d; 0 ends the silence")
 
 
 def lasts(row: dict[str, Any]) -> bool:
@@ -70,8 +198,71 @@ def lasts(row: dict[str, Any]) -> bool:
     return row["ended_at"] is None and row["code"] in EPISODES
 
 
+def _told(store: Store, zone: list[str] | None) -> dict[tuple[str, str], list[str]]:
+    """Return the contacts that were told of each alert."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for row in store.read(NOTICES, zone=zone, filters={"outcome": "delivered"}).dicts():
+        names = told.setdefault((row["zone"], row["alert_id"]), [])
+        if row["contact"] not in names:
+            names.append(row["contact"])
+    return told
+
+
+def _render(entries: list[dict[str, Any]]) -> None:
+    if not entries:
+        out.print("no alerts")
+        return
+    columns = ("zone", "from", "to", "severity", "what", "about", "effect", "text", "owner", "state")
+    table(None, columns, [_cells(row) for row in entries])
+
+
 def _cells(row: dict[str, Any]) -> list[Any]:
-    ended = "lasts" if lasts(row) else "" if row["ended_at"] is None else iso(row["ended_at"])
+    ended = "lasts" if row["lasts"] else "" if row["ended_at"] is None else iso(row["ended_at"])
     effect = EFFECTS[AlertEffect(row["effect"] or AlertEffect.NONE)]
     about = row["channel"] or row["asset_id"] or ""
-    return [row["zone"], iso(row["slot"]), ended, row["severity"], row["code"], about, effect, row["text"]]
+    return [
+        row["zone"],
+        iso(row["slot"]),
+        ended,
+        row["severity"],
+        row["code"],
+        about,
+        effect,
+        row["text"],
+        row["owner"],
+        _state(row),
+    ]
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["acknowledged_by"]:
+        return f"acknowledged by {row['acknowledged_by']}"
+    if row["silenced_until"]:
+        return f"silenced until {iso(row['silenced_until'])}"
+    if row["in_maintenance"]:
+        return "in maintenance"
+    return f"told {', '.join(row['told'])}" if row["told"] else ""
+
+
+@contextmanager
+def _desk(settings: Settings) -> Iterator[AlertDesk]:
+    with open_store(settings, read_only=True) as store:
+        yield AlertDesk(store, Post(settings))
+
+
+def _code(name: str | None) -> AlertCode | None:
+    if name is None:
+        return None
+    try:
+        return AlertCode(name)
+    except ValueError as error:
+        raise ConfigError(f"there is no alert code {name!r}", hint=nearest_hint(name, list(AlertCode))) from error
+
+
+def _shown(act: AlertAct) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(act)
+    return {name: value for name, value in shown.items() if name != "kind"}
+
+
+def _user() -> str:
+    return f"local:{os_user()}"

@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "console.cli.explain.features:features",
         "Show the features behind a forecast, as trained and as served.",
     ),
-    "alerts": ("console.cli.alerts:alerts", "List alerts; --since 48h."),
+    "alerts": ("console.cli.alerts:app", "Alerts: list, ack, silence, test the contacts."),
     "ledger": ("console.cli.stored_tables:ledger", "Money by zone and asset."),
     "explain": ("console.cli.explain.decision:explain", "Explain a decision; --why-not prices an alternative."),
     "replay-decision": ("console.cli.explain.decision:replay_decision", "Recompute a decision, bit for bit."),

@@ -11,11 +11,21 @@ from cyclopts import Parameter
 
 from console.cli.options import NO_OPTIONS, Common, say
 from console.local.processes import environment
+from topologies.runtime.parent_watch import PARENT_VARIABLE
 from topologies.runtime.worker import run_topology
 from vpp.settings import Settings
 
 Topology = Literal[
-    "telemetry", "forecast", "actor", "trader", "orders", "plant", "storage", "gateway-modbus", "gateway-mqtt"
+    "telemetry",
+    "forecast",
+    "actor",
+    "trader",
+    "orders",
+    "plant",
+    "storage",
+    "alerts",
+    "gateway-modbus",
+    "gateway-mqtt",
 ]
 
 
@@ -34,6 +44,8 @@ def run(
     if topology.startswith("gateway-"):
         settings = settings if devices is None else settings.model_copy(update={"devices": devices.absolute()})
         become(settings, "topologies.gateway", topology.removeprefix("gateway-"))
+    if topology == "alerts":
+        become(settings, "topologies.alerts")
     run_topology(topology, settings)
 
 
@@ -68,4 +80,6 @@ def become(settings: Settings, module: str, *arguments: str) -> None:
     """Replace this process by ``python -m module`` with exactly these settings; does not return."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment(settings))  # noqa: S606
+    # It takes this process's place, so its supervisor is the one that this process has, if any.
+    env = environment(settings) | {PARENT_VARIABLE: os.environ.get(PARENT_VARIABLE, "")}
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], env)  # noqa: S606

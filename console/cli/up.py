@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -25,6 +26,7 @@ from console.local.run_mode import note_mode
 from console.local.summary import summarise
 from console.local.supervisor import Live, Supervisor
 from topologies.sources.options import SourceOptions, note_source
+from vpp.alerting.rules import load_rules
 from vpp.domain import iso
 from vpp.errors import ConfigError, DataError
 from vpp.settings import Settings
@@ -104,7 +106,8 @@ def up(
     if until_done and options.kind != "replay" and options.end is None:
         raise ConfigError(f"{source} never ends by itself", hint="give --to, or leave --until-done out")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _page(settings, shown=not until_done if page is None else page) as keep:
+    load_rules(settings.alert_rules)
+    with _page(settings, shown=not until_done if page is None else page) as (settings, keep):
         prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
         if prepared.finished:
             say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run anew")
@@ -114,6 +117,7 @@ def up(
             return
         options = prepared.options
         beside = Beside(prepared.settings) if devices is None else devices_beside(prepared.settings, devices, say)
+        beside = _alerts_beside(beside)
         prepared = replace(prepared, settings=beside.settings)
         refuse_decided_slots(prepared.settings, prepared.zones, options)
         note_mode(prepared.settings, options)
@@ -135,14 +139,26 @@ def _origin(source: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _page(settings: Settings, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """Serve the page while the run lasts and say where; yields what keeps it alive."""
+def _page(settings: Settings, *, shown: bool) -> Iterator[tuple[Settings, Callable[[], None]]]:
+    """Serve the page while the run lasts and say where; yields the settings with its address, and what keeps it alive."""
     if not shown:
-        yield lambda: None
+        yield settings, lambda: None
         return
     with PageProcess(settings) as served:
         say(f"page {served.address}")
-        yield served.keep
+        page = settings.page.model_copy(update={"url": served.address})
+        yield settings.model_copy(update={"page": page}), served.keep
+
+
+def _alerts_beside(beside: Beside) -> Beside:
+    """Add the worker that tells people of alerts, where the alert rules name contacts."""
+    rules = load_rules(beside.settings.alert_rules)
+    if not rules.contacts:
+        return beside
+    for contact in rules.contacts.values():
+        contact.address(os.environ)
+    say(f"alerts are told to {', '.join(rules.contacts)}")
+    return replace(beside, processes=(*beside.processes, ("alerts", "topologies.alerts")))
 
 
 def _run(

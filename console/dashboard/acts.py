@@ -18,6 +18,7 @@ from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import wish
 from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import QuestionError
+from topologies.control.alert_desk import AlertDesk
 from topologies.control.plan_book import PlanState
 from vpp.errors import RefusedError
 from vpp.fleet.schema import Zone
@@ -59,6 +60,16 @@ class PlanVerdict(BaseModel):
 
     plan_id: str = Field(max_length=40)
     digest: str = Field(max_length=64)
+    reason: str = Field(default="", max_length=300)
+
+
+class AlertsTaken(BaseModel):
+    """Alerts that somebody takes on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    zone: str = Field(min_length=1, max_length=80)
+    alert_ids: list[str] = Field(min_length=1, max_length=50)
     reason: str = Field(default="", max_length=300)
 
 
@@ -214,6 +225,20 @@ class OrderDesk:
             "sent": "The hold was sent; the orders worker has not answered yet.",
         }
         return {"status": receipt.status, "text": texts.get(receipt.status, receipt.reason or receipt.status)}
+
+    def acknowledge(self, asked: AlertsTaken, person: Person) -> dict[str, Any]:
+        """Take alerts on; they stay in the list until their cause is gone.
+
+        Raises:
+            RefusedError: The person may not.
+            DataError: There is no such alert.
+            UnreachableError: The broker does not take it.
+        """
+        _must(person.may_operate, "acknowledge alerts")
+        desk = AlertDesk(self.acts.book.store, self.acts.book.post, self.acts.book.now)
+        takers = {act.principal for act in desk.acknowledge(asked.alert_ids, person.name, asked.reason, asked.zone)}
+        words = "Acknowledged." if takers == {person.name} else f"Acknowledged by {', '.join(sorted(takers))}."
+        return {"status": "acknowledged", "text": words}
 
     def _find(self, plan_id: str) -> PlanState:
         plan = self.acts.book.find(plan_id)

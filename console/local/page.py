@@ -36,8 +36,7 @@ class PageProcess:
     @property
     def address(self) -> str:
         """Where the page is."""
-        host = self._settings.page.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._settings.page.port}"
+        return self._settings.page.address
 
     def __enter__(self) -> PageProcess:
         self._start()

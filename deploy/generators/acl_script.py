@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vpp.streams.topics import DLQ, INPUT_OF, RAW, TOPICS, TOPOLOGIES, Topic
+from vpp.streams.topics import ALERTS, DLQ, INPUT_OF, RAW, TOPICS, TOPOLOGIES, Topic
 
 PREFIX = "$prefix"
 # People's and assistants' tools may look into every topic; what they may write is in the table.
@@ -72,6 +72,8 @@ def rights(prefix: str) -> list[Right]:
             found.append(Right(name, "read,write,describe_configs", "topic", state, prefixed=True))
         found.append(Right(name, "read", "group", f"{prefix}-{name}"))
         found.append(Right(name, "write,describe", "transactional-id", f"{prefix}-{name}-", prefixed=True))
+    # The alerts worker is no topology: it keeps no state, and its consumer is a plain one.
+    found += [_topic("alerts", "read", ALERTS, prefix), Right("alerts", "read", "group", f"{prefix}-alerts")]
     for name in sorted({writer for topic in TOPICS for writer in topic.writers} - set(TOPOLOGIES)):
         found += [_topic(name, "write,describe_configs", topic, prefix) for topic in TOPICS if name in topic.writers]
     for name in READERS:

@@ -27,6 +27,11 @@ class AlertLine(SanitizedModel):
     effect: str
     action: Text | None = Field(description="what a person does about it")
     text: Text
+    owner: Name = Field(description="whose it is, by the alert rules")
+    acknowledged_by: Name | None
+    acknowledged_at: datetime | None
+    silenced_until: datetime | None
+    in_maintenance: bool
 
 
 class AlertPage(ToolAnswer):

@@ -10,8 +10,10 @@ import msgspec
 
 from mcp_server.answers.alerts import AlertLine, AlertPage, Anomaly, AnomalyPage
 from mcp_server.queries.context import NOTHING_YET, ReadContext
+from vpp.alerting.rules import load_rules
+from vpp.alerting.standing import AlertStanding, read_acts, standing_of
 from vpp.messages import EPISODES, AlertCode, AlertEffect, Cause
-from vpp.messages.alert_words import ACTIONS, TITLES
+from vpp.messages.alert_words import TITLES
 from vpp.store.tables import ALERTS
 
 DEFAULT_SPAN = timedelta(days=7)
@@ -43,8 +45,8 @@ def get_alerts(
     Raises:
         QuestionError: There is no such zone.
     """
-    rows = _rows(context, zone, since, (severity,) if severity else ("warning", "critical"))
-    lines = [alert_line(row) for row in rows]
+    severities = (severity,) if severity else ("warning", "critical")
+    lines = [line for line in alert_lines(context, _rows(context, zone, since)) if line.severity in severities]
     if is_open:
         lines = [line for line in lines if line.lasts]
     return AlertPage(
@@ -70,7 +72,7 @@ def get_anomalies(
     Raises:
         QuestionError: There is no such zone.
     """
-    rows = [row for row in _rows(context, zone, since, None) if row["topic"] == GUARD_TOPIC and row["code"] in CAUSES]
+    rows = [row for row in _rows(context, zone, since) if row["topic"] == GUARD_TOPIC and row["code"] in CAUSES]
     anomalies = [_anomaly(row) for row in rows]
     return AnomalyPage(
         as_of=context.as_of(zone),
@@ -81,16 +83,13 @@ def get_anomalies(
     )
 
 
-def _rows(
-    context: ReadContext, zone: str | None, since: datetime | None, severities: tuple[str, ...] | None
-) -> list[dict[str, Any]]:
+def _rows(context: ReadContext, zone: str | None, since: datetime | None) -> list[dict[str, Any]]:
     chosen = None if zone is None else context.choose(zone)
     as_of = context.as_of(chosen)
     start = since if since is not None or as_of is None else as_of - DEFAULT_SPAN
     # What is dated after the run's clock is no news of this run.
     end = None if as_of is None else as_of + timedelta(days=1)
-    filters = {"severity": severities} if severities else None
-    return context.store.read(ALERTS, zone=chosen, start=start, end=end, filters=filters, order="desc").dicts()
+    return context.store.read(ALERTS, zone=chosen, start=start, end=end, order="desc").dicts()
 
 
 def alert_code(row: Mapping[str, Any]) -> AlertCode:
@@ -98,13 +97,19 @@ def alert_code(row: Mapping[str, Any]) -> AlertCode:
     return AlertCode(row["code"] or AlertCode.OTHER)
 
 
-def alert_line(row: Mapping[str, Any]) -> AlertLine:
-    """Return a stored alert as it is shown."""
+def alert_lines(context: ReadContext, rows: list[dict[str, Any]]) -> list[AlertLine]:
+    """Return stored alerts as they are shown: by the rules in force, with what people have done about them."""
+    rules, acts, now = load_rules(context.settings.alert_rules), read_acts(context.store), context.now()
+    return [alert_line(row, standing_of(row, rules, acts, now)) for row in rows]
+
+
+def alert_line(row: Mapping[str, Any], standing: AlertStanding) -> AlertLine:
+    """Return a stored alert as it is shown, with how it stands with people."""
     code = alert_code(row)
     return AlertLine(
         zone=row["zone"],
         alert_id=row["alert_id"],
-        severity=row["severity"],
+        severity=standing.handling.severity,
         code=code.value,
         title=TITLES[code],
         channel=row["channel"],
@@ -114,8 +119,8 @@ def alert_line(row: Mapping[str, Any]) -> AlertLine:
         ended_at=row["ended_at"],
         lasts=row["ended_at"] is None and code in EPISODES,
         effect=row["effect"] or AlertEffect.NONE.value,
-        action=ACTIONS.get(code) if row["severity"] != "info" else None,
         text=row["text"],
+        **standing.facts(),
     )
 
 

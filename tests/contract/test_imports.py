@@ -40,6 +40,7 @@ ONLY_IN = {
     "zoneinfo": ("vpp.local_time", "vpp.files"),
     "fastmcp": ("mcp_server", "agents.autonomous.agent"),
     "mcp": ("mcp_server", "agents.autonomous.agent"),
+    "apprise": ("topologies.alerting",),
     "pymodbus": ("topologies.gateways",),
     "sunspec2": ("topologies.gateways",),
     "aiomqtt": ("topologies.gateways",),

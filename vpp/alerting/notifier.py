@@ -29,7 +29,11 @@ Key = tuple[str, str]
 
 @dataclass
 class _Case:
-    """One alert on its way to people. ``told_at``: first notice delivered; ``end_seen_at``: broker's time of its end."""
+    """One alert on its way to people.
+
+    ``raised_at``, ``end_seen_at``: the broker's time of its first record, and of the one with its end. ``told_at``:
+    when its first notice was delivered.
+    """
 
     alert: Alert
     subject: Subject
@@ -197,9 +201,15 @@ class Notifier:
             stages = [one.stage, ENDED] if one.alert.ended_at is not None and one.stage == RAISED else [one.stage]
             for stage in stages:
                 notice = Notice(
-                    zone=one.alert.zone, slot=one.alert.slot, alert_id=one.alert.alert_id, contact=contact, stage=stage,
-                    at=now, outcome=outcome, attempts=attempts,
-                )  # fmt: skip
+                    zone=one.alert.zone,
+                    slot=one.alert.slot,
+                    alert_id=one.alert.alert_id,
+                    contact=contact,
+                    stage=stage,
+                    at=now,
+                    outcome=outcome,
+                    attempts=attempts,
+                )
                 self.take(notice, now)
                 written.append(notice)
         return written
@@ -225,16 +235,18 @@ class Notifier:
             for contact in case.told:
                 if (ENDED, contact) not in case.done:
                     yield contact, DueNotice(case.alert, handling, ENDED, case.end_seen_at)
-        if is_taken_on or case.has_ended:
-            return
-        for number, escalation in enumerate(handling.escalate, start=1):
-            due_at = self._escalates_at(case, escalation.after_min)
+        if not is_taken_on and not case.has_ended:
+            yield from self._escalations(case, now)
+
+    def _escalations(self, case: _Case, now: datetime) -> Iterator[tuple[str, DueNotice]]:
+        for number, step in enumerate(case.handling.escalate, start=1):
+            due_at = self._escalates_at(case, step.after_min)
             if due_at is None or now < due_at:
                 continue
             stage = f"{ESCALATED}-{number}"
-            for contact in self._rules.contacts_of(escalation.to, handling.severity):
+            for contact in self._rules.contacts_of(step.to, case.handling.severity):
                 if (stage, contact) not in case.done:
-                    yield contact, DueNotice(case.alert, handling, stage, due_at)
+                    yield contact, DueNotice(case.alert, case.handling, stage, due_at)
 
     def _escalates_at(self, case: _Case, after_min: float) -> datetime | None:
         """Return when a step is due: after the first notice, or after the alert where its owner has no contact."""

@@ -15,7 +15,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from vpp.errors import ConfigError, nearest_hint
 from vpp.local_time import check_time_zone, local_time
@@ -272,7 +281,7 @@ def load_rules(path: Path | None) -> AlertRules:
         stamp = path.stat().st_mtime_ns
         return _parsed(path, stamp)
     except OSError as error:
-        raise ConfigError(f"cannot read the alert rules {path}: {error.strerror}", hint="set VPP_ALERT_RULES") from error
+        raise ConfigError(f"cannot read alert rules {path}: {error.strerror}", hint="set VPP_ALERT_RULES") from error
 
 
 @lru_cache(maxsize=8)

@@ -40,6 +40,7 @@ class PageSettings(SettingsGroup):
     port: int = Field(
         default=8050, ge=0, le=65535, description="0: any free port; `vpp up` takes another port if it is in use"
     )
+    url: str = Field(default="", description="address that people open it by, for links [http://HOST:PORT]")
     tokens: Path | None = Field(default=None, description="token hashes, by `python -m mcp_server token`: login needed")
     session_h: float = Field(default=12.0, gt=0, le=720, description="hours until a login ends")
     allowed_hosts: str = Field(default="", description="host names of the page besides loopback, comma-separated")
@@ -51,6 +52,12 @@ class PageSettings(SettingsGroup):
         default="", description="users of the proxy that may operate and approve, comma-separated"
     )
     secure: bool = Field(default=False, description="browsers reach it over TLS: cookies are sent over TLS alone")
+
+    @property
+    def address(self) -> str:
+        """Where people open it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.url.rstrip("/") or f"http://{host}:{self.port}"
 
 
 class AgentSettings(SettingsGroup):

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path(".vpp"), description="folder of all data of a run")
     fleet: Path | None = Field(default=None, description="fleet.yaml; its zones win over the shipped ones")
     devices: Path | None = Field(default=None, description="device list of the gateways (docs/guide/devices.md)")
+    alert_rules: Path | None = Field(default=None, description="rules and contacts of alerts (docs/guide/alerts.md)")
     run: str = Field(
         default="",
         pattern=r"^[a-z0-9-]{0,32}$",

@@ -155,9 +155,18 @@ def _alert(msg: m.Alert) -> Iterator[Row]:
 def _alert_act(msg: m.AlertAct) -> Iterator[Row]:
     code = None if msg.code is None else msg.code.value
     yield (
-        msg.zone, msg.at, msg.act_id, msg.action.value, msg.principal, msg.reason, msg.alert_id, code, msg.asset_id,
-        msg.channel, msg.until,
-    )  # fmt: skip
+        msg.zone,
+        msg.at,
+        msg.act_id,
+        msg.action.value,
+        msg.principal,
+        msg.reason,
+        msg.alert_id,
+        code,
+        msg.asset_id,
+        msg.channel,
+        msg.until,
+    )
 
 
 def _order(msg: m.Order) -> Iterator[Row]:

@@ -393,7 +393,23 @@ ENDS = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    TELEMETRY, FORECASTS, BIDS, SETPOINTS, ASSETS, LEDGER, TRADES, DECISIONS, ALERTS, ALERT_ACTS, NOTICES, SKILL, ORDERS,
-    ORDER_STATES, DLQ, AUDIT, COMMANDS, ENDS,
-)  # fmt: skip
+    TELEMETRY,
+    FORECASTS,
+    BIDS,
+    SETPOINTS,
+    ASSETS,
+    LEDGER,
+    TRADES,
+    DECISIONS,
+    ALERTS,
+    ALERT_ACTS,
+    NOTICES,
+    SKILL,
+    ORDERS,
+    ORDER_STATES,
+    DLQ,
+    AUDIT,
+    COMMANDS,
+    ENDS,
+)
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

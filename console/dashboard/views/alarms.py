@@ -13,7 +13,7 @@ from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
 from vpp.fleet.scale import power_text
 from vpp.messages import EPISODES, AlertCode, AlertEffect
-from vpp.messages.alert_words import ACTIONS, EFFECTS, TITLES
+from vpp.messages.alert_words import EFFECTS, TITLES
 from vpp.store.tables import TELEMETRY
 
 _RANK = {"critical": 0, "warning": 1, "info": 2}
@@ -26,7 +26,8 @@ class AlarmLine:
 
     ``open``: it still calls for attention. ``act``: what an operator does about it, None for a note.
     ``channels``: the telemetry channels that it is about, the one that matters most first. ``ended_at``: end of its
-    episode, None while it lasts and where it is a moment.
+    episode, None while it lasts and where it is a moment. ``alert_ids``: the alerts in it. ``acknowledged_by``: who has
+    taken them on, None while one of them is nobody's.
     """
 
     severity: str
@@ -38,6 +39,10 @@ class AlarmLine:
     act: str | None
     channels: tuple[str, ...] = ()
     ended_at: datetime | None = None
+    alert_ids: tuple[str, ...] = ()
+    owner: str = ""
+    acknowledged_by: str | None = None
+    silenced_until: datetime | None = None
 
 
 def lines(moment: Moment) -> list[AlarmLine]:
@@ -55,7 +60,8 @@ def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
     names = _channels(first) if len(alerts) == 1 else sorted({name for alert in alerts for name in _channels(alert)})
     channels = tuple(plain(name) for name in names)
     title, detail = _words(code, alerts, channels)
-    act = ACTIONS.get(code) if severity != "info" else None
+    takers = [alert["acknowledged_by"] for alert in alerts]
+    silences = [alert["silenced_until"] for alert in alerts]
     return AlarmLine(
         severity,
         first["topic"],
@@ -63,9 +69,13 @@ def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
         title,
         detail,
         is_open(first, moment.now or slot),
-        act,
+        first["action"],
         channels,
         first["ended_at"],
+        alert_ids=tuple(alert["alert_id"] for alert in alerts),
+        owner=first["owner"],
+        acknowledged_by=plain(takers[0]) if all(takers) else None,
+        silenced_until=min(silences) if all(silences) else None,
     )
 
 

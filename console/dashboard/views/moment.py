@@ -13,6 +13,8 @@ import msgspec
 from agents.assets.contract import StorageParameters
 from agents.assets.registry import type_of
 from mcp_server.queries.context import ReadContext
+from vpp.alerting.rules import load_rules
+from vpp.alerting.standing import read_acts, standing_of
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Batteries, Zone
@@ -177,11 +179,17 @@ class Moment:
 
     @cached_property
     def alerts(self) -> list[dict[str, Any]]:
-        """Alerts of the last 24 h, newest first."""
+        """Alerts of the last 24 h, newest first, with how each stands with people."""
         if self.now is None:
             return []
         rows = self.rows(ALERTS, start=self.now - OPEN_CRITICAL, order="desc", limit=500)
-        return [{**row, "values": msgspec.json.decode(row["values"] or "{}")} for row in rows]
+        rules, acts = load_rules(self.context.settings.alert_rules), read_acts(self.context.store, self.zone)
+        now, alerts = self.context.now(), []
+        for row in rows:
+            standing = standing_of(row, rules, acts, now)
+            values = msgspec.json.decode(row["values"] or "{}")
+            alerts.append({**row, "values": values, "severity": standing.handling.severity, **standing.facts()})
+        return alerts
 
     def ledger_since(self, start: datetime) -> list[dict[str, Any]]:
         """Return ledger rows from ``start`` on."""

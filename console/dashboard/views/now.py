@@ -180,11 +180,18 @@ def _verb(action: PlannedAction) -> str:
 def _must(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLine]) -> dict[str, Any]:
     plans = [] if moment.at is not None else book.open_plans()
     holds = [order for order in book.standing() if order.action == "hold"]
-    worst = next((line for line in alarms.open_lines(alarm_lines) if line.act), None)
+    open_lines = alarms.open_lines(alarm_lines)
+    worst = next((line for line in open_lines if line.act and line.acknowledged_by is None), None)
     if worst is not None and (worst.severity == "critical" or not plans):
         headline = f"{worst.act} of {worst.channels[0]}" if worst.channels else str(worst.act)
         detail = f"{worst.title}, since {worst.slot:%H:%M}."
-        return {"state": worst.severity, "headline": headline, "text": detail, "go": "health"}
+        return {
+            "state": worst.severity,
+            "headline": headline,
+            "text": detail,
+            "go": "health",
+            "alert_ids": worst.alert_ids,
+        }
     if plans:
         count = len(plans)
         headline = "1 plan waits for you" if count == 1 else f"{plural(count, 'plan')} wait for you"

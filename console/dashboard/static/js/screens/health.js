@@ -173,7 +173,7 @@ function data(ctx) {
   return panel(
     { "data-key": "data" },
     head("Data"),
-    open.length ? h("ul", { class: "alarms", tabindex: 0, "aria-label": "Open alarms" }, open.map((one) => alarmLine(one, ctx.frame))) : null,
+    open.length ? h("ul", { class: "alarms", tabindex: 0, "aria-label": "Open alarms" }, open.map((one) => alarmLine(one, ctx))) : null,
     facts([
       ["Dead letters", dead.length ? number(dead.length, 0) : "none"],
       ["Bad channels, newest slot", bad.length ? bad.map(([channel, why]) => `${channel} ${why}`).join(", ") : `none${channels.count ? ` of ${channels.count}` : ""}`],

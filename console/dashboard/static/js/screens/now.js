@@ -1,4 +1,5 @@
 // Now: is it fine, what does it do and why, what comes, what must I do.
+import { post } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
 import { age, countdown, day, hm, money, near, none, number, percent, signed, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
@@ -62,7 +63,8 @@ function mustCell(must, ctx) {
     const act = must.state === "hold" ? () => ctx.sheet("release") : () => ctx.go({ screen: "orders" });
     buttons.push(h("button", { type: "button", class: "button primary small", onclick: act }, words));
   }
-  if (must.go === "health") buttons.push(h("button", { type: "button", class: "button primary small", onclick: () => ctx.go({ screen: "health" }) }, "Open health"));
+  if (must.alert_ids) buttons.push(acknowledge(must.alert_ids, ctx));
+  if (must.go === "health") buttons.push(h("button", { type: "button", class: "button small", onclick: () => ctx.go({ screen: "health" }) }, "Open health"));
   const state = ["warning", "critical", "hold"].includes(must.state) ? must.state : null;
   return h(
     "div",
@@ -225,7 +227,7 @@ function side(body, frame, ctx) {
       { class: "grow", "data-key": "alarms" },
       head("Alarms and notes", "24 h"),
       body.alarms.length || frame.hold
-        ? h("ul", { class: "alarms", tabindex: 0, "aria-label": "Alarms and notes of 24 hours" }, frame.hold ? holdLine(frame) : null, body.alarms.map((one) => alarmLine(one, frame)))
+        ? h("ul", { class: "alarms", tabindex: 0, "aria-label": "Alarms and notes of 24 hours" }, frame.hold ? holdLine(frame) : null, body.alarms.map((one) => alarmLine(one, ctx)))
         : h("p", { class: "quiet" }, "None in 24 h."),
     ),
   );
@@ -235,7 +237,24 @@ function holdLine(frame) {
   return h("li", { class: "alarm", "data-severity": "hold" }, icon("hold"), h("strong", {}, `Hold by ${frame.hold.by}`), h("time", {}, near(frame.hold.since, frame.now)), h("p", {}, frame.hold.reason));
 }
 
-export function alarmLine(one, frame) {
+// Takes alerts on: they stay in the list, and escalate no further.
+function acknowledge(alertIds, ctx) {
+  const act = async (event) => {
+    const button = event.currentTarget;
+    button.disabled = true;
+    try {
+      const answer = await post("/page/acknowledge", { zone: ctx.frame.zone, alert_ids: alertIds.slice(0, 50) });
+      ctx.say(answer.text);
+    } catch (error) {
+      button.disabled = false;
+      ctx.say(error.message);
+    }
+  };
+  return ctx.may.operate ? h("button", { type: "button", class: "button small", "data-acknowledge": alertIds[0], onclick: act }, "Acknowledge") : null;
+}
+
+export function alarmLine(one, ctx) {
+  const { frame } = ctx;
   const words = { critical: "critical", warning: "warning", info: "note" }[one.severity];
   const text = one.open ? h("strong", {}, one.title) : h("span", {}, one.title);
   return h(
@@ -245,7 +264,15 @@ export function alarmLine(one, frame) {
     h("span", {}, h("span", { class: "sr" }, `${words}: `), text),
     h("time", { datetime: one.slot }, near(one.slot, frame.now)),
     one.detail ? h("p", {}, one.detail) : null,
+    whose(one, frame),
+    one.open && one.act && !one.acknowledged_by ? h("div", { class: "act" }, acknowledge(one.alert_ids, ctx)) : null,
   );
+}
+
+function whose(one, frame) {
+  if (one.acknowledged_by) return h("p", { class: "whose" }, `Acknowledged by ${one.acknowledged_by}`);
+  if (one.silenced_until) return h("p", { class: "whose" }, `Silenced until ${near(one.silenced_until, frame.now)}`);
+  return one.open && one.act ? h("p", { class: "whose" }, `Owner: ${one.owner}`) : null;
 }
 
 function action(one, frame) {

@@ -1,0 +1,148 @@
+"""Where people take alerts on and silence them: each act is a record on ``vpp.alerts`` and one in the audit."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from vpp.alerting.standing import read_acts
+from vpp.domain import iso
+from vpp.errors import DataError, RefusedError
+from vpp.messages import AlertAct, AlertAction, AlertCode, Audit, Message
+from vpp.store import Store
+from vpp.store.tables import ALERTS as ALERT_TABLE
+from vpp.streams.topics import ALERTS, AUDIT
+
+LONGEST_SILENCE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class AlertDesk:
+    """Writes acts on alerts.
+
+    Attributes:
+        store: Tells which alerts there are.
+        post: Writes one message to a topic and waits for the broker.
+        now: The wall clock.
+    """
+
+    store: Store
+    post: Callable[[str, Message], None]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def acknowledge(
+        self, alert_ids: Sequence[str], principal: str, reason: str = "", zone: str | None = None
+    ) -> list[AlertAct]:
+        """Take alerts on; one that somebody has taken on already stays theirs.
+
+        Args:
+            alert_ids: The alerts.
+            principal: Who does.
+            reason: A note.
+            zone: Their zone; needed only where several zones have an alert of that id.
+
+        Returns:
+            The acknowledgement in force of each alert.
+
+        Raises:
+            DataError: There is no such alert, or several zones have it.
+            UnreachableError: The broker does not take it.
+        """
+        zones = [self._zone_of(alert_id, zone) for alert_id in alert_ids]
+        acts = []
+        for alert_id, its_zone in zip(alert_ids, zones, strict=True):
+            act = read_acts(self.store, its_zone).acknowledgement(its_zone, alert_id)
+            if act is None:
+                act = AlertAct(
+                    zone=its_zone,
+                    act_id=_new_id(),
+                    at=self.now(),
+                    action=AlertAction.ACKNOWLEDGE,
+                    principal=principal,
+                    reason=reason,
+                    alert_id=alert_id,
+                )
+                self._write(act, f"alert {alert_id}")
+            acts.append(act)
+        return acts
+
+    def silence(
+        self,
+        zone: str,
+        principal: str,
+        reason: str,
+        lasts: timedelta,
+        *,
+        alert_id: str | None = None,
+        code: AlertCode | None = None,
+        asset_id: str | None = None,
+        channel: str | None = None,
+    ) -> AlertAct:
+        """Have alerts of a zone told to nobody for a while; they are shown all the same.
+
+        Args:
+            zone: The zone.
+            principal: Who does.
+            reason: Why.
+            lasts: For how long, from now on; 0 ends the silence of the same scope.
+            alert_id: Only this alert.
+            code: Only alerts of this code.
+            asset_id: Only alerts of this asset.
+            channel: Only alerts of this telemetry channel.
+
+        Raises:
+            RefusedError: It would last longer than 30 days.
+            UnreachableError: The broker does not take it.
+        """
+        if not timedelta(0) <= lasts <= LONGEST_SILENCE:
+            raise RefusedError(
+                "a silence lasts at most 30 days", hint="plan longer work as a maintenance window in the alert rules"
+            )
+        at = self.now()
+        act = AlertAct(
+            zone=zone,
+            act_id=_new_id(),
+            at=at,
+            action=AlertAction.SILENCE,
+            principal=principal,
+            reason=reason,
+            alert_id=alert_id,
+            code=code,
+            asset_id=asset_id,
+            channel=channel,
+            until=at + lasts,
+        )
+        scope = " ".join(filter(None, (alert_id, code, asset_id, channel))) or "all"
+        self._write(act, f"{scope} until {iso(at + lasts)}")
+        return act
+
+    def _zone_of(self, alert_id: str, zone: str | None) -> str:
+        rows = self.store.read(ALERT_TABLE, zone=zone, filters={"alert_id": alert_id}, columns=("zone",))
+        zones: list[str] = sorted(set(rows.column("zone")))
+        if not zones:
+            where = "" if zone is None else f" in {zone}"
+            raise DataError(f"there is no alert {alert_id!r}{where}", hint="see `vpp alerts list --json`")
+        if len(zones) > 1:
+            raise DataError(
+                f"{len(zones)} zones have an alert {alert_id!r}", hint="give --zone, one of " + ", ".join(zones[:20])
+            )
+        return zones[0]
+
+    def _write(self, act: AlertAct, detail: str) -> None:
+        record = Audit(
+            zone=act.zone,
+            audit_id=act.act_id,
+            at=act.at,
+            principal=act.principal,
+            action=f"alert:{act.action.value}",
+            verdict="ok",
+            detail=f"{detail}: {act.reason}" if act.reason else detail,
+        )
+        self.post(AUDIT.name, record)
+        self.post(ALERTS.name, act)
+
+
+def _new_id() -> str:
+    return "a" + secrets.token_hex(8)

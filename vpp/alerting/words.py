@@ -1,0 +1,72 @@
+"""A message to a contact in words: short, plain text, with what to do and how to take it on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from vpp.alerting.notifier import ENDED, ESCALATED, Delivery, DueNotice
+from vpp.messages import Alert
+from vpp.messages.alert_words import EFFECTS, TITLES
+from vpp.plain_text import plain_line
+
+SHOWN = 20
+NAME_CHARS = 80
+TEXT_CHARS = 300
+
+
+def title_of(alert: Alert) -> str:
+    """Return what an alert is about, in a few words."""
+    about = alert.asset_id or alert.channel
+    more = f" and {len(alert.also)} more" if alert.also else ""
+    return f"{plain_line(about)[:NAME_CHARS]}{more}: {TITLES[alert.code]}" if about else TITLES[alert.code]
+
+
+def subject_line(delivery: Delivery) -> str:
+    """Return the title of a message: the gravest alert, and how many more there are."""
+    first = delivery.notices[0]
+    word = "ENDED" if first.stage == ENDED else first.handling.severity.upper()
+    zone = plain_line(first.alert.zone)[:NAME_CHARS]
+    more = f" (and {len(delivery.notices) - 1} more)" if len(delivery.notices) > 1 else ""
+    return f"[{word}] {zone}: {title_of(first.alert)}{more}"
+
+
+def message_text(delivery: Delivery, page: str | None = None) -> str:
+    """Return the text of a message.
+
+    Args:
+        delivery: What to tell.
+        page: Address of the operator's page; None: no link.
+    """
+    blocks = ["\n".join(_lines(notice)) for notice in delivery.notices[:SHOWN]]
+    rest = len(delivery.notices) - SHOWN
+    if rest > 0:
+        blocks.append(f"And {rest} more: vpp alerts list")
+    if page:
+        zones = {notice.alert.zone for notice in delivery.notices}
+        blocks.append(f"Page: {page}/" + (f"?zone={next(iter(zones))}" if len(zones) == 1 else "?screen=zones"))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _lines(notice: DueNotice) -> list[str]:
+    alert, handling = notice.alert, notice.handling
+    zone = plain_line(alert.zone)[:NAME_CHARS]
+    if notice.stage == ENDED:
+        return [f"Ended: {zone}: {title_of(alert)}", f"  {_span(alert)}"]
+    word = "Not acknowledged" if notice.stage.startswith(ESCALATED) else handling.severity.capitalize()
+    lines = [f"{word}: {zone}: {title_of(alert)}", f"  {_span(alert)}", f"  {plain_line(alert.text)[:TEXT_CHARS]}"]
+    effect = EFFECTS[alert.effect]
+    if effect:
+        lines.append(f"  Effect: {effect}.")
+    if handling.action:
+        lines.append(f"  Do: {handling.action}.")
+    command = f"vpp alerts ack {plain_line(alert.alert_id)} --zone {zone}"
+    return [*lines, f"  Owner: {handling.owner}.", f"  Acknowledge: {command}"]
+
+
+def _span(alert: Alert) -> str:
+    start = _time(alert.slot)
+    return f"{start} to {_time(alert.ended_at)}" if alert.ended_at is not None else f"since {start}"
+
+
+def _time(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC"
