@@ -88,14 +88,20 @@ allow storage write,describe_configs --topic "$prefix.dlq"
 allow storage read --group "$prefix-storage"
 allow storage write,describe --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
 
+allow alerts read --topic "$prefix.alerts"
+allow alerts read --group "$prefix-alerts"
+allow alerts write,describe_configs --topic "$prefix.alerts"
+
 allow agent write,describe_configs --topic "$prefix.audit"
 
 allow cli write,describe_configs --topic "$prefix.orders"
+allow cli write,describe_configs --topic "$prefix.alerts"
 allow cli write,describe_configs --topic "$prefix.audit"
 allow cli read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
 allow cli describe --group "$prefix-" --resource-pattern-type prefixed
 
 allow dashboard write,describe_configs --topic "$prefix.orders"
+allow dashboard write,describe_configs --topic "$prefix.alerts"
 allow dashboard write,describe_configs --topic "$prefix.audit"
 allow dashboard read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
 allow dashboard describe --group "$prefix-" --resource-pattern-type prefixed

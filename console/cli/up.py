@@ -140,7 +140,7 @@ def _origin(source: str) -> dict[str, Any]:
 
 @contextmanager
 def _page(settings: Settings, *, shown: bool) -> Iterator[tuple[Settings, Callable[[], None]]]:
-    """Serve the page while the run lasts and say where; yields the settings with its address, and what keeps it alive."""
+    """Serve the page while the run lasts; yields the settings with its address, and what keeps it alive."""
     if not shown:
         yield settings, lambda: None
         return

@@ -86,7 +86,7 @@ class Mail:
         self.refusals = 0
         self.port = 0
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd names it
         """Take or refuse one mail."""
         if self.refusals > 0:
             self.refusals -= 1

@@ -35,6 +35,8 @@ _WITNESS = {
     "trades": "energy_mwh",
     "decisions": "decision_id",
     "alerts": "text",
+    "alert_acts": "action",
+    "notices": "outcome",
     "skill": "n",
     "orders": "action",
     "order_states": "number",

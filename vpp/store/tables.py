@@ -392,24 +392,6 @@ ENDS = Table(
     "End marks: this producer has sent everything of this zone.",
 )
 
-TABLES: tuple[Table, ...] = (
-    TELEMETRY,
-    FORECASTS,
-    BIDS,
-    SETPOINTS,
-    ASSETS,
-    LEDGER,
-    TRADES,
-    DECISIONS,
-    ALERTS,
-    ALERT_ACTS,
-    NOTICES,
-    SKILL,
-    ORDERS,
-    ORDER_STATES,
-    DLQ,
-    AUDIT,
-    COMMANDS,
-    ENDS,
-)
+TABLES: tuple[Table, ...] = tuple(entry for entry in list(globals().values()) if isinstance(entry, Table))
+"""Every table above, in order."""
 BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

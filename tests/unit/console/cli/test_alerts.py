@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from console.cli.alerts import parse_span
 from console.cli.main import main
+from tests.worlds.message_services import webhook
 from vpp.settings import Settings
 from vpp.store import open_store
-from vpp.store.tables import ALERTS, TELEMETRY
+from vpp.store.tables import ALERT_ACTS, ALERTS, NOTICES, TELEMETRY
 
 T0 = datetime(2026, 3, 4, tzinfo=UTC)
 
@@ -45,7 +47,7 @@ def _plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def listed(capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
     capsys.readouterr()
-    assert main(["alerts", "--json", *options]) == 0
+    assert main(["alerts", "list", "--json", *options]) == 0
     found = json.loads(capsys.readouterr().out)
     assert all(row["values"] == {"n": 1.0} for row in found)
     return [row["alert_id"] for row in found]
@@ -56,6 +58,63 @@ def test_alerts_are_listed_by_slot_zone_and_span(capsys: pytest.CaptureFixture[s
     assert listed(capsys, "--zone", "B") == ["B-0", "B-30", "B-60"]
     assert listed(capsys, "--since", "48h") == ["A-30", "B-30", "A-60", "B-60"]
     assert listed(capsys, "--since", "1d") == listed(capsys, "--since", "2026-03-06") == ["A-60", "B-60"]
-    assert main(["alerts"]) == 0
+    assert main(["alerts", "list"]) == 0
     assert "at 60 h" in capsys.readouterr().out
-    assert main(["alerts", "--since", "often"]) == 2
+    assert main(["alerts", "list", "--since", "often"]) == 2
+
+
+def test_an_act_needs_a_broker_and_an_alert_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["alerts", "ack", "A-0"]) == 3
+    assert "no `vpp up` runs" in capsys.readouterr().err
+    assert main(["alerts", "ack", "C-0"]) == 1
+    assert "there is no alert 'C-0'" in capsys.readouterr().err
+    assert main(["alerts", "silence", "A", "--code", "flatt", "-r", "meter swap"]) == 2
+    assert "did you mean flat?" in capsys.readouterr().err
+    assert main(["alerts", "silence", "A", "--for", "soon", "-r", "meter swap"]) == 2
+    assert main(["alerts", "silences"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("30m", timedelta(minutes=30)), ("1.5h", timedelta(hours=1.5)), ("3d", timedelta(days=3)), ("0", timedelta(0))],
+)
+def test_spans_are_read(text: str, span: timedelta) -> None:
+    assert parse_span(text) == span
+
+
+def test_who_has_taken_an_alert_on_stands_in_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime.now(UTC)
+    acts = [
+        ("A", at, "k1", "acknowledge", "local:ann", "on it", "A-0", None, None, None, None),
+        ("B", at, "k2", "silence", "local:bob", "meter swap", None, "flat", None, None, at + timedelta(hours=1)),
+    ]
+    with open_store(Settings(data_dir=tmp_path / ".vpp")) as store:
+        store.write_all({ALERT_ACTS: acts, NOTICES: [("A", at, "A-30", "desk", "raised", T0, "delivered", 1)]})
+    assert main(["alerts", "list"]) == 0
+    said = capsys.readouterr().out
+    assert "acknowledged by local:ann" in said
+    assert said.count("silenced until") == 3
+    assert "told desk" in said
+    assert main(["alerts", "silences"]) == 0
+    assert "meter swap" in capsys.readouterr().out
+
+
+def test_contacts_are_tested(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["alerts", "test"]) == 2
+    with webhook(500) as hook:
+        rules = tmp_path / "alerts.yaml"
+        rules.write_text(f"contacts: {{desk: '{hook.url}'}}")
+        monkeypatch.setenv("VPP_ALERT_RULES", str(rules))
+        assert main(["alerts", "test"]) == 3
+        assert main(["alerts", "test", "dosk"]) == 2
+        assert "did you mean desk?" in capsys.readouterr().err
+        assert main(["alerts", "test", "desk", "--json"]) == 0
+        assert hook.titles() == ["[TEST] Virtual power plant"]
+    assert json.loads(capsys.readouterr().out)[0] == {
+        "contact": "desk",
+        "service": "json://***",
+        "delivered": True,
+        "reason": None,
+    }

@@ -207,3 +207,19 @@ async def test_a_plan_of_another_is_approved_and_left_to_them_to_send(loop: Loop
     said = await approve(acting, plan.plan_id)
     assert (said["status"], loop.orders()) == ("approved", [])
     assert acts.execute(plan.plan_id, "agent:grid").status == "accepted"
+
+
+async def test_alarms_are_taken_on(loop: Loop, acting: httpx.AsyncClient) -> None:
+    warn(loop)
+    (alarm,) = (one for one in (await body(acting, "now"))["body"]["alarms"] if one["severity"] == "warning")
+    assert (alarm["owner"], alarm["acknowledged_by"], len(alarm["alert_ids"])) == ("metering", None, 3)
+    asked = {"zone": ZONE, "alert_ids": alarm["alert_ids"]}
+    forged = await acting.post("/page/acknowledge", json=asked, headers={"x-vpp-request": "", "origin": "http://evil"})
+    assert forged.status_code == 403
+    done = await acting.post("/page/acknowledge", json=asked)
+    assert done.json() == {"status": "acknowledged", "text": "Acknowledged."}
+    found = (await body(acting, "now"))["body"]
+    (alarm,) = (one for one in found["alarms"] if one["severity"] == "warning")
+    assert alarm["open"]
+    assert alarm["acknowledged_by"].startswith("local")
+    assert "alert_ids" not in found["strip"]["must"]

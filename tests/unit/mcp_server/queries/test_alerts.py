@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from mcp_server.queries.alerts import get_alerts, get_anomalies
 from mcp_server.queries.context import QuestionError, ReadContext
-from vpp.messages import Alert, AlertCode, AlertEffect, Severity
+from topologies.control.alert_desk import AlertDesk
+from vpp.messages import Alert, AlertCode, AlertEffect, Message, Severity
 from vpp.settings import Settings
-from vpp.store import open_store
+from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
 from vpp.store.tables import TELEMETRY
 
@@ -80,3 +82,25 @@ def test_anomalies_are_the_verdicts_of_the_guard(context: ReadContext) -> None:
     assert (found.cause, found.channel, found.slots, found.moved_mwh) == ("attack_replayed", "load_mw", 7, 12.5)
     assert (found.measured, found.used, found.score) == (5.0, 4.0, 3.2)
     assert found.evidence == {"repeat": 2.5}
+
+
+def test_rules_and_people_are_seen(tmp_path: Path, context: ReadContext) -> None:
+    rules = tmp_path / "alerts.yaml"
+    rules.write_text("rules: [{codes: [missing], severity: critical, action: Call the meter reader, owner: nights}]")
+    context = replace(
+        context, settings=context.settings.model_copy(update={"alert_rules": rules}), now=lambda: T0 + 4 * HOUR
+    )
+    writer = open_store(Settings(data_dir=tmp_path))
+    desk = AlertDesk(writer, lambda _topic, act: keep(writer, act), context.now)
+    desk.acknowledge(["g"], "ann")
+    desk.silence("Z", "ann", "works", HOUR, code=AlertCode.FLAT)
+    lines = {line.alert_id: line for line in get_alerts(context).alerts}
+    assert (lines["b"].severity, lines["b"].action, lines["b"].owner) == ("critical", "Call the meter reader", "nights")
+    assert (lines["g"].acknowledged_by, lines["g"].owner) == ("ann", "security")
+    assert lines["a"].silenced_until == T0 + 5 * HOUR
+    assert [line.alert_id for line in get_alerts(context, severity="critical").alerts] == ["g", "b"]
+
+
+def keep(store: Store, message: Message) -> None:
+    for table, row in rows_of(message, "alerts", T0):
+        store.write(table, [row])

@@ -162,7 +162,8 @@ def test_in_maintenance_nobody_is_told() -> None:
 def test_a_service_that_fails_is_tried_less_and_less_often_and_given_up_after_a_day() -> None:
     notifier = Notifier(rules_of())
     notifier.take(alert(), T0)
-    now, tries, given_up = T0, [], []
+    now, tries = T0, []
+    given_up: list[Notice] = []
     while not given_up:
         for delivery in notifier.due(now):
             tries.append(now)

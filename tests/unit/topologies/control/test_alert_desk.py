@@ -1,0 +1,81 @@
+"""Acts on alerts: one record for the plant and one for the audit; the first to take an alert on keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.worlds.alerts import T0, alert, minutes
+from topologies.control.alert_desk import AlertDesk
+from vpp.alerting.rules import Subject
+from vpp.alerting.standing import read_acts
+from vpp.errors import DataError, RefusedError
+from vpp.messages import AlertCode, Message
+from vpp.settings import Settings
+from vpp.store import Store, open_store
+from vpp.store.message_rows import rows_of
+from vpp.store.tables import ALERT_ACTS, AUDIT
+
+LATER = timedelta(hours=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(Settings(data_dir=tmp_path)) as found:
+        for one in (alert("a1"), alert("a2"), alert("a2", zone="Y")):
+            keep(found, one)
+        yield found
+
+
+def keep(store: Store, message: Message) -> None:
+    for table, row in rows_of(message, "alerts", T0):
+        store.write(table, [row])
+
+
+def desk_of(store: Store) -> AlertDesk:
+    return AlertDesk(store, lambda _topic, message: keep(store, message), lambda: T0)
+
+
+def test_an_acknowledgement_is_seen_and_audited_and_the_first_one_counts(store: Store) -> None:
+    desk = desk_of(store)
+    (first,) = desk.acknowledge(["a1"], "ann", "on it")
+    (second,) = desk.acknowledge(["a1"], "bob")
+    assert first.principal == second.principal == "ann"
+    (audited,) = store.read(AUDIT).dicts()
+    assert (audited["action"], audited["principal"], audited["detail"]) == (
+        "alert:acknowledge",
+        "ann",
+        "alert a1: on it",
+    )
+    assert len(store.read(ALERT_ACTS)) == 1
+
+
+def test_an_alert_that_is_not_there_or_in_several_zones_is_an_error(store: Store) -> None:
+    desk = desk_of(store)
+    with pytest.raises(DataError, match="no alert 'a9'"):
+        desk.acknowledge(["a1", "a9"], "ann")
+    assert len(store.read(ALERT_ACTS)) == 0, "nothing is done where a part cannot be"
+    with pytest.raises(DataError, match="2 zones"):
+        desk.acknowledge(["a2"], "ann")
+    assert desk.acknowledge(["a2"], "ann", zone="Y")[0].zone == "Y"
+
+
+def test_a_silence_covers_its_scope_until_it_ends(store: Store) -> None:
+    desk = desk_of(store)
+    desk.silence("Z", "ann", "works", LATER, code=AlertCode.CAP_BREACH)
+    acts, subject = read_acts(store, "Z"), Subject.of(alert())
+    assert acts.silence(subject, minutes(60)) is not None
+    assert acts.silence(subject, minutes(120)) is None
+    assert acts.silence(Subject.of(alert(code=AlertCode.REFLEX)), minutes(60)) is None
+    ended = AlertDesk(store, desk.post, lambda: minutes(30))
+    ended.silence("Z", "ann", "done", timedelta(0), code=AlertCode.CAP_BREACH)
+    assert read_acts(store, "Z").silence(subject, minutes(60)) is None
+    assert len(store.read(AUDIT)) == 2
+
+
+def test_a_silence_has_an_end(store: Store) -> None:
+    with pytest.raises(RefusedError, match="30 days"):
+        desk_of(store).silence("Z", "ann", "for ever", timedelta(days=31))
