@@ -49,7 +49,7 @@ def alerts_list(
         start = None if since is None else since_time(store, since)
         rows = store.read(ALERTS, zone=zone, start=start).dicts()
         acts = read_acts(store, zone)
-        told = _told(store, zone)
+        told_contacts = _told(store, zone)
     entries = []
     for row in rows:
         if open_only and not lasts(row):
@@ -62,7 +62,7 @@ def alerts_list(
                 "values": msgspec.json.decode(row["values"]) if row["values"] else {},
                 "lasts": lasts(row),
                 **standing.facts(),
-                "told": told.get((row["zone"], row["alert_id"]), []),
+                "told": told_contacts.get((row["zone"], row["alert_id"]), []),
             }
         )
     answer(entries, as_json=json, render=_render)
@@ -200,12 +200,12 @@ def lasts(row: dict[str, Any]) -> bool:
 
 def _told(store: Store, zone: list[str] | None) -> dict[tuple[str, str], list[str]]:
     """Return the contacts that were told of each alert."""
-    told: dict[tuple[str, str], list[str]] = {}
+    contacts: dict[tuple[str, str], list[str]] = {}
     for row in store.read(NOTICES, zone=zone, filters={"outcome": "delivered"}).dicts():
-        names = told.setdefault((row["zone"], row["alert_id"]), [])
+        names = contacts.setdefault((row["zone"], row["alert_id"]), [])
         if row["contact"] not in names:
             names.append(row["contact"])
-    return told
+    return contacts
 
 
 def _render(entries: list[dict[str, Any]]) -> None:

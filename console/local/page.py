@@ -10,6 +10,7 @@ from types import TracebackType
 
 from console.local.processes import environment
 from vpp.settings import Settings
+from vpp.settings.faces import page_address
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class PageProcess:
     @property
     def address(self) -> str:
         """Where the page is."""
-        return self._settings.page.address
+        return page_address(self._settings.page)
 
     def __enter__(self) -> PageProcess:
         self._start()

@@ -15,8 +15,8 @@ import pytest
 
 from console.local.broker import EmbeddedBroker
 from tests.plant_fixtures import Place, make_place
-from tests.worlds.alerts import alert, taken_on
-from tests.worlds.message_services import mail_server, webhook
+from tests.worlds.alerting.records import alert, taken_on
+from tests.worlds.alerting.services import mail_server, webhook
 from topologies.control.publisher import Post
 from topologies.control.topic_tail import tail
 from vpp.messages import AlertCode

@@ -26,7 +26,7 @@ class Sent:
     reason: str = ""
 
 
-class Service:
+class ContactService:
     """The service behind one contact; ``send`` may be called from any thread.
 
     Args:
@@ -60,8 +60,10 @@ class Service:
         )
         if result:
             return Sent(is_delivered=True)
-        said = [entry.message for entry in result.logs()]
-        return Sent(is_delivered=False, reason=self._without_secrets(said[-1] if said else result.status.name.lower()))
+        messages = [entry.message for entry in result.logs()]
+        return Sent(
+            is_delivered=False, reason=self._without_secrets(messages[-1] if messages else result.status.name.lower())
+        )
 
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -69,7 +71,7 @@ class Service:
         return text
 
 
-def open_services(rules: AlertRules, environment: Mapping[str, str]) -> dict[str, Service]:
+def open_services(rules: AlertRules, environment: Mapping[str, str]) -> dict[str, ContactService]:
     """Return the service of each contact.
 
     Args:
@@ -82,4 +84,4 @@ def open_services(rules: AlertRules, environment: Mapping[str, str]) -> dict[str
     # They log addresses, which hold secrets; what went wrong is said here, without them.
     for chatty in ("apprise", "urllib3", "oauthlib", "requests_oauthlib"):
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    return {name: Service(name, contact.address(environment)) for name, contact in rules.contacts.items()}
+    return {name: ContactService(name, contact.address(environment)) for name, contact in rules.contacts.items()}

@@ -18,16 +18,17 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from topologies.alerting.contacts import Sent, Service, open_services
+from topologies.alerting.contacts import ContactService, Sent, open_services
 from topologies.control.publisher import Post
 from topologies.runtime.status import StatusFile
 from vpp.alerting.act_book import act_of_row
-from vpp.alerting.notifier import Delivery, Notifier
+from vpp.alerting.notifier import AlertMessage, Notifier
 from vpp.alerting.rules import AlertRules, load_rules
 from vpp.alerting.words import message_text, subject_line
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.messages import Alert, AlertAct, Decoder, Notice, NoticeOutcome
 from vpp.settings import Settings
+from vpp.settings.faces import page_address
 from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, NOTICES
 from vpp.streams.kafka import consumer_config, create_topics
@@ -57,7 +58,7 @@ class AlertWorker:
         self,
         settings: Settings,
         rules: AlertRules,
-        services: dict[str, Service],
+        services: dict[str, ContactService],
         post: Callable[[str, Notice], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -65,7 +66,7 @@ class AlertWorker:
         self._post, self._now = post, now
         self._decode = Decoder(ALERTS.carries)
         self._notifier = self._new_notifier()
-        self._sending: dict[Future[Sent], Delivery] = {}
+        self._sending: dict[Future[Sent], AlertMessage] = {}
         self._unwritten: list[Notice] = []
         self._threads = ThreadPoolExecutor(max(len(services), 1), thread_name_prefix="contact")
         self._backlog: dict[int, int] = {}
@@ -155,7 +156,7 @@ class AlertWorker:
         if self._backlog and time.monotonic() - self._heard_s < QUIET_S:
             return
         self._backlog.clear()
-        page = self._settings.page.address
+        page = page_address(self._settings.page)
         for delivery in self._notifier.due(self._now()):
             service = self._services[delivery.contact]
             title, text = subject_line(delivery), message_text(delivery, page)

@@ -76,7 +76,7 @@ class DueNotice:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class AlertMessage:
     """One message to one contact: all that it is to be told now, the gravest first."""
 
     contact: str
@@ -156,7 +156,7 @@ class Notifier:
         for notice in self._early.pop(key, ()):
             _mark(case, notice)
 
-    def due(self, now: datetime) -> list[Delivery]:
+    def due(self, now: datetime) -> list[AlertMessage]:
         """Return the messages to send now, at most one for each contact; each then counts as under way."""
         self._forget(now)
         free = {name for name, box in self._outboxes.items() if self._is_free(name, box, now)}
@@ -173,17 +173,17 @@ class Notifier:
         for contact, notices in sorted(waiting.items()):
             self._outboxes[contact].is_busy = True
             notices.sort(key=lambda one: (RANK[one.handling.severity], one.alert.slot, one.alert.alert_id, one.stage))
-            deliveries.append(Delivery(contact, tuple(notices)))
+            deliveries.append(AlertMessage(contact, tuple(notices)))
         return deliveries
 
-    def delivered(self, delivery: Delivery, now: datetime) -> list[Notice]:
+    def delivered(self, delivery: AlertMessage, now: datetime) -> list[Notice]:
         """Return the notices to write down after a contact's service has taken a message."""
         box = self._outboxes[delivery.contact]
         attempts = box.attempts + 1
         self._outboxes[delivery.contact] = _Outbox(sent_at=now)
         return self._note(delivery.contact, delivery.notices, now, NoticeOutcome.DELIVERED, attempts)
 
-    def failed(self, delivery: Delivery, now: datetime) -> list[Notice]:
+    def failed(self, delivery: AlertMessage, now: datetime) -> list[Notice]:
         """Wait longer before the next message; return the notices of what is given up after a day of attempts."""
         box = self._outboxes[delivery.contact]
         attempts = box.attempts + 1

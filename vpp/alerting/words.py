@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from vpp.alerting.notifier import ENDED, ESCALATED, Delivery, DueNotice
+from vpp.alerting.notifier import ENDED, ESCALATED, AlertMessage, DueNotice
 from vpp.messages import Alert
 from vpp.messages.alert_words import EFFECTS, TITLES
 from vpp.plain_text import plain_line
@@ -21,7 +21,7 @@ def title_of(alert: Alert) -> str:
     return f"{plain_line(about)[:NAME_CHARS]}{more}: {TITLES[alert.code]}" if about else TITLES[alert.code]
 
 
-def subject_line(delivery: Delivery) -> str:
+def subject_line(delivery: AlertMessage) -> str:
     """Return the title of a message: the gravest alert, and how many more there are."""
     first = delivery.notices[0]
     word = "ENDED" if first.stage == ENDED else first.handling.severity.upper()
@@ -30,7 +30,7 @@ def subject_line(delivery: Delivery) -> str:
     return f"[{word}] {zone}: {title_of(first.alert)}{more}"
 
 
-def message_text(delivery: Delivery, page: str | None = None) -> str:
+def message_text(delivery: AlertMessage, page: str | None = None) -> str:
     """Return the text of a message.
 
     Args:

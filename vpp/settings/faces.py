@@ -53,11 +53,11 @@ class PageSettings(SettingsGroup):
     )
     secure: bool = Field(default=False, description="browsers reach it over TLS: cookies are sent over TLS alone")
 
-    @property
-    def address(self) -> str:
-        """Where people open it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.url.rstrip("/") or f"http://{host}:{self.port}"
+
+def page_address(page: PageSettings) -> str:
+    """Return where people open the page."""
+    host = f"[{page.host}]" if ":" in page.host else page.host
+    return page.url.rstrip("/") or f"http://{host}:{page.port}"
 
 
 class AgentSettings(SettingsGroup):

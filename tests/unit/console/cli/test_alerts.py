@@ -10,7 +10,7 @@ import pytest
 
 from console.cli.alerts import parse_span
 from console.cli.main import main
-from tests.worlds.message_services import webhook
+from tests.worlds.alerting.services import webhook
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, ALERTS, NOTICES, TELEMETRY

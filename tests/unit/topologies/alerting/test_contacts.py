@@ -6,15 +6,15 @@ import logging
 
 import pytest
 
-from tests.worlds.alerts import rules_of
-from tests.worlds.message_services import mail_server, webhook
-from topologies.alerting.contacts import Service, open_services
+from tests.worlds.alerting.records import rules_of
+from tests.worlds.alerting.services import mail_server, webhook
+from topologies.alerting.contacts import ContactService, open_services
 from vpp.errors import ConfigError
 
 
 def test_a_webhook_takes_title_and_text() -> None:
     with webhook() as hook:
-        assert Service("desk", hook.url).send("[WARNING] Z", "since noon\n", "warning").is_delivered
+        assert ContactService("desk", hook.url).send("[WARNING] Z", "since noon\n", "warning").is_delivered
         assert hook.messages == [("[WARNING] Z", "since noon")]
 
 
@@ -38,15 +38,21 @@ def test_what_a_webhook_refuses_is_not_delivered_and_the_reason_holds_no_secret(
 def test_a_service_that_is_away_is_not_delivered() -> None:
     with webhook() as hook:
         address = hook.url
-    assert not Service("desk", address).send("title", "text", "info").is_delivered
+    assert not ContactService("desk", address).send("title", "text", "info").is_delivered
 
 
 def test_mail_arrives_and_a_refused_one_is_not_delivered() -> None:
     with mail_server() as mail:
         mail.refusals = 1
-        assert not Service("mail", mail.url).send("[CRITICAL] Z: import cap exceeded", "text", "critical").is_delivered
         assert (
-            Service("mail", mail.url).send("[CRITICAL] Z: import cap exceeded", "text\nmore", "critical").is_delivered
+            not ContactService("mail", mail.url)
+            .send("[CRITICAL] Z: import cap exceeded", "text", "critical")
+            .is_delivered
+        )
+        assert (
+            ContactService("mail", mail.url)
+            .send("[CRITICAL] Z: import cap exceeded", "text\nmore", "critical")
+            .is_delivered
         )
         ((subject, text),) = mail.messages
         assert subject == "[CRITICAL] Z: import cap exceeded"
@@ -56,5 +62,5 @@ def test_mail_arrives_and_a_refused_one_is_not_delivered() -> None:
 @pytest.mark.parametrize("address", ["jsn://host", "pagerduty://", "no address", "slack://T1"])
 def test_an_address_that_is_none_is_refused_without_its_secrets(address: str) -> None:
     with pytest.raises(ConfigError, match="contact desk") as refused:
-        Service("desk", address)
+        ContactService("desk", address)
     assert address.partition("://")[2] == "" or address.partition("://")[2] not in str(refused.value)

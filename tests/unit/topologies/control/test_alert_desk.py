@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds.alerts import T0, alert, minutes
+from tests.worlds.alerting.records import T0, alert, minutes
 from topologies.control.alert_desk import AlertDesk
 from vpp.alerting.rules import Subject
 from vpp.alerting.standing import read_acts

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.worlds.alerts import T0, alert, minutes, rules_of, silenced, taken_on
+from tests.worlds.alerting.records import T0, alert, minutes, rules_of, silenced, taken_on
 from vpp.alerting.notifier import Notifier
 from vpp.alerting.rules import AlertRules
 from vpp.messages import Alert, AlertAct, AlertCode, Notice, NoticeOutcome

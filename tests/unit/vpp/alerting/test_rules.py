@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worlds.alerts import T0, alert, rules_of
+from tests.worlds.alerting.records import T0, alert, rules_of
 from vpp.alerting.rules import AlertRules, Handling, QuietHours, Subject, load_rules, parse_rules, shipped_rules
 from vpp.errors import ConfigError
 from vpp.messages import AlertCode
