@@ -42,7 +42,7 @@ def only(answer: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     return {name: answer[name] for name in fields if name in answer}
 
 
-def told(check: dict[str, Any]) -> str:
+def check_line(check: dict[str, Any]) -> str:
     """Return one check of a plan as a line."""
     clause = f" ({check['clause']}, {check['citation']})" if check.get("clause") else ""
     rule = f" The rule: {check['rule']}" if check.get("rule") else ""
@@ -56,7 +56,7 @@ async def ask(client: Client[Any], title: str, tool: str, fields: Sequence[str],
     said: Any = result.structured_content or {"error": " ".join(getattr(b, "text", "") for b in result.content)}
     print(f"**{title}** `{tool}({given})`\n\n```json")
     shown = only(said, fields) if "error" not in said else said
-    checks = {"checks": [told(check) for check in shown["checks"]]} if "checks" in shown else {}
+    checks = {"checks": [check_line(check) for check in shown["checks"]]} if "checks" in shown else {}
     print(pretty(short(shown) | checks, room=0))
     print("```\n")
     return dict(said)

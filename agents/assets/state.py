@@ -59,7 +59,7 @@ class Interval:
 
     ``hours``: length, > 0. ``at``: start, aware and in the zone's time zone; None where it is not known, which an
     asset with a timetable refuses. ``potential_mw``: output of a renewable without curtailment, NaN when unknown.
-    ``starts_up``: a generator that is off is told to start, to deliver once ``ready_in_min`` is over.
+    ``starts_up``: a generator that is off gets its start command, to deliver once ``ready_in_min`` is over.
     """
 
     hours: float

@@ -36,7 +36,7 @@ def deliver(
         setpoint_mw: Wanted power; NaN counts as none.
         hours: Length of the interval, > 0.
         potential_mw: Output of a renewable without curtailment; unknown (NaN) lets nothing be cut.
-        start: A generator that is off is told to start up, to deliver once ``ready_in_min`` is over.
+        start: A generator that is off gets its start command, to deliver once ``ready_in_min`` is over.
         at: Start of the interval in the zone's time zone (``Zone.local``).
 
     Raises:

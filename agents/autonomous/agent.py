@@ -2,7 +2,7 @@
 
 Everything it knows and does goes through the tools that any MCP client has. Each episode - one look at one zone - runs
 in limits that hold whatever the brain wants, and leaves its full transcript on the audit topic: the start, every call
-with its arguments and answer, what a language model was told and said, the conclusion. Where the audit cannot be
+with its arguments and answer, the messages to and from a language model, the conclusion. Where the audit cannot be
 written, nothing is done.
 """
 
@@ -29,11 +29,11 @@ from agents.autonomous.guard import (
     Brain,
     BrainContext,
     Call,
+    CallResult,
     Conclusion,
     OpenPlan,
     StepLimitError,
     Task,
-    Told,
     Watched,
     admit,
     learn,
@@ -193,13 +193,13 @@ class GridAgent:
         for at in range(0, max(len(text), 1), DETAIL_CHARS):
             await self._write("message", "kept", text[at : at + DETAIL_CHARS], _digest(text))
 
-    async def _ask(self, call: Call) -> Told:
+    async def _ask(self, call: Call) -> CallResult:
         """Make a call that a brain wants, where the guard admits it; both are recorded."""
         self._watched, refusal = admit(self.limits, self._watched, call, self.now().date())
         if refusal is None and call.tool not in self._tools:
             refusal = f"the server does not offer {call.tool} to this agent"
         if refusal is not None:
-            response = Told(call, error=f"refused by this agent's limits: {refusal}")
+            response = CallResult(call, error=f"refused by this agent's limits: {refusal}")
         else:
             if call.tool in ACTING:  # an act that the audit does not take is not tried
                 await self._note("call", "asked", {"tool": call.tool, "arguments": dict(call.arguments)})
@@ -216,18 +216,18 @@ class GridAgent:
         await self._note("call", verdict, detail)
         return response
 
-    async def _call_server(self, call: Call) -> Told:
+    async def _call_server(self, call: Call) -> CallResult:
         try:
             result = await self.client.call_tool(
                 call.tool, dict(call.arguments), raise_on_error=False, timeout=CALL_TIMEOUT_S
             )
         except FAILURES as error:
             # A question to the person at the client lands here too: this client has none.
-            return Told(call, error=f"{type(error).__name__}: {error}")
+            return CallResult(call, error=f"{type(error).__name__}: {error}")
         if result.is_error or result.structured_content is None:
             text = " ".join(getattr(block, "text", "") for block in result.content)
-            return Told(call, error=text or "the server gave no answer")
-        return Told(call, answer=result.structured_content)
+            return CallResult(call, error=text or "the server gave no answer")
+        return CallResult(call, answer=result.structured_content)
 
     async def _list_tools(self) -> dict[str, Mapping[str, Any]]:
         try:

@@ -1,7 +1,7 @@
 """What every brain of the grid agent shares: the calls it may make, its limits, and its task.
 
 A brain never touches the plant. It names a call; the guard here admits or refuses it, the agent asks the MCP server,
-and the brain is told the answer. The guard restrains the agent before the server does: the server's scopes, approval
+and the brain gets the answer. The guard restrains the agent before the server does: the server's scopes, approval
 and admission hold without it.
 """
 
@@ -66,7 +66,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CallResult:
     """What a call brought: an answer, or why there is none (refused by the guard, or by the server)."""
 
     call: Call
@@ -121,7 +121,7 @@ class BrainContext:
     task: Task
     limits: AgentLimits
     tools: Mapping[str, Mapping[str, Any]]
-    ask: Callable[[Call], Awaitable[Told]]
+    ask: Callable[[Call], Awaitable[CallResult]]
     keep: Callable[[str], Awaitable[None]]
 
 
@@ -182,7 +182,7 @@ def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tup
     return watched, refusal
 
 
-def learn(watched: Watched, response: Told) -> Watched:
+def learn(watched: Watched, response: CallResult) -> Watched:
     """Return the guard's memory after an answer: which plans are the agent's own, what they cost, which still wait."""
     answer = response.answer
     if answer is None:

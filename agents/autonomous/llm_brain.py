@@ -16,7 +16,7 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.providers import infer_provider_class
 
-from agents.autonomous.guard import BrainContext, Call, Conclusion, OpenPlan, StepLimitError, Task, Told
+from agents.autonomous.guard import BrainContext, Call, CallResult, Conclusion, OpenPlan, StepLimitError, Task
 from vpp.errors import ConfigError
 
 INSTRUCTIONS = """\
@@ -88,7 +88,7 @@ class ModelBrain:
         return Conclusion("reported", result.output)
 
 
-def _tool(name: str, tool_info: Mapping[str, Any], ask: Callable[[Call], Awaitable[Told]]) -> Tool[Any]:
+def _tool(name: str, tool_info: Mapping[str, Any], ask: Callable[[Call], Awaitable[CallResult]]) -> Tool[Any]:
     async def call(**arguments: Any) -> Any:
         response = await ask(Call(name, arguments))
         if response.answer is None:

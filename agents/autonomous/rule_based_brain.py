@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from agents.autonomous.guard import AgentLimits, BrainContext, Call, Conclusion, Task, Told
+from agents.autonomous.guard import AgentLimits, BrainContext, Call, CallResult, Conclusion, Task
 from vpp.fleet.scale import power_text
 
 WATCH_H = 8.0
@@ -22,7 +22,7 @@ LEAST_SHARE = 0.0125
 LEAST_SOC = 0.02
 
 Said = Mapping[str, Any]
-Thought = Generator[Call, Told, Conclusion]
+Thought = Generator[Call, CallResult, Conclusion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +332,7 @@ def _unfit(seen: Mapping[str, Said], zone: str) -> list[str]:
         return [str(overview.get("hint") or f"no data of {zone}")]
     faults = [f"{name} is missing" for name in _NEEDED if now.get(name) is None]
     if now.get("net_load_mw") == 0:
-        faults.append("net load is 0, so the served share cannot be told")
+        faults.append("net load is 0, so the served share is unknown")
     faults += [f"worker {name} is silent" for name in overview.get("workers_silent", [])]
     faults += [
         f"{name} lags behind"

@@ -2,7 +2,7 @@
 
 A command has a number that grows and never repeats. The state is written to a journal before a command is transmitted;
 after a restart only the newest command, and only while it is valid, may be transmitted again, under the same number.
-Each difference between what was told and what is done gets a name, after two readings in a row that agree on it.
+Each difference between command and measurement gets a name, after two readings in a row that agree on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from agents.devices.verdict import condition_of, outcome_of, usable_reading
 from vpp.messages import AssetReading, CommandCause, CommandOutcome, DeviceCommand, Setpoint
 
 MAX_RESTORED = 3
-"""So many times per setpoint a device that lost its command is told again."""
+"""Most commands per setpoint to a device that loses them."""
 
 CONFIRMATIONS = 2
 """Readings in a row that must agree on a difference before it is named."""
@@ -361,7 +361,7 @@ class CommandReducer:
         """Return the power that the device may have: measured, else its last command until its watchdog acts.
 
         A device out of reach follows its last command until ``heartbeat_s`` after the last heartbeat, then its own
-        default. None: nothing was ever told or measured.
+        default. None: nothing was ever commanded or measured.
         """
         if self.is_reachable(state, now) and state.reading is not None:
             return state.reading.power_mw

@@ -17,7 +17,7 @@ class DeviceRules:
         settle_s: So long after a command its power may still move; a ramp comes on top.
         cycle_s: Time between two readings.
         grace_s: So long after a setpoint's end its successor may still come before the fallback is sent.
-        tolerance: Share of the nameplate by which told and measured power may differ.
+        tolerance: Share of the nameplate by which commanded and measured power may differ.
         ramp_mw_per_s: Fastest change that may be asked of it; None: any.
         is_limit: The device takes an upper limit of its output instead of a power.
     """

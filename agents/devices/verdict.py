@@ -63,7 +63,7 @@ def outcome_of(
 ) -> CommandOutcome:
     """Return what one reading says about a command that the device has acknowledged.
 
-    With told power u, read-back r, measured power p, power before the command s and tolerance e (all MW):
+    With commanded power u, read-back r, measured power p, power before the command s and tolerance e (all MW):
     local mode and implausible numbers win; within the settling time nothing is judged; then the read-back, which is
     what the device believes (|r - u| > e: opposite sign is ``wrong_sign``, 0 < r/u < 1 is ``clipped``, else
     ``refused``), and the number: one smaller than the command's is ``refused`` too; then the power (none is

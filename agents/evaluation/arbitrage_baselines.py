@@ -2,7 +2,7 @@
 
 These are research baselines: the plant runs none of them.
 
-No rule reads a price of the slot it decides unless it is told that price, nor any later one.
+No rule reads a price of the slot it decides unless it is given that price, nor any later one.
 """
 
 from __future__ import annotations

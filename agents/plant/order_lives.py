@@ -1,4 +1,4 @@
-"""The lives of orders at the plant: what becomes of each is told when it changes, once."""
+"""The lives of orders at the plant: each change of state goes out once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STAGE_OF = {
 class OrderLife(msgspec.Struct):
     """One order that has not ended.
 
-    ``stage``: as told last. ``acted``: whether it ever acted. ``moved_mwh``, ``lost``: as in ``OrderState``.
+    ``stage``: as sent last. ``acted``: whether it ever acted. ``moved_mwh``, ``lost``: as in ``OrderState``.
     """
 
     order: Order
@@ -34,7 +34,7 @@ class OrderLife(msgspec.Struct):
 
 
 class OrderLives(msgspec.Struct):
-    """Orders that have not ended, by id in order of arrival; ``number`` counts the states that were told."""
+    """Orders that have not ended, by id in order of arrival; ``number`` counts the states that were sent."""
 
     open: dict[str, OrderLife] = {}
     number: int = 0

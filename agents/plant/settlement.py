@@ -95,7 +95,7 @@ def settle_slot(
             range_mw = [
                 deliver(
                     asset,
-                    before.told_state(),
+                    before.reachable_state(),
                     mw,
                     zone.step.hours,
                     potential_mw=potential_mw(zone, asset, observation),

@@ -60,7 +60,7 @@ class AssetKept(msgspec.Struct):
         """Whether a reading is overdue: the asset may still be planned, but follows nothing."""
         return self.silent_slots is not None and self.silent_slots >= self.gap_slots
 
-    def told_state(self) -> AssetState:
+    def reachable_state(self) -> AssetState:
         """Return the twin's state of an asset that takes commands, whether or not it is planned."""
         return replace(self.state(), available=True)
 

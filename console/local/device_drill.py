@@ -65,7 +65,7 @@ class DeviceDrill:
         folder: Data, logs and journals.
         options: What to run.
         settings: The settings beside broker, data directory, run and device list, which are the drill's own.
-        say: Told what is done.
+        say: Called with a line about each step.
     """
 
     def __init__(self, folder: Path, options: DrillOptions, settings: Settings, say: Callable[[str], None]) -> None:

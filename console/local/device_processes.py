@@ -38,7 +38,7 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
     Args:
         settings: The settings, with the fleet of the run.
         devices: Path of a device list, or ``simulated``.
-        say: Told what is made.
+        say: Called with a line about each file.
 
     Raises:
         ConfigError: The list is wrong, or the fleet has no asset that can be simulated.

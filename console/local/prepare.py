@@ -65,7 +65,7 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
         options: The source.
         settings: The settings; their data directory receives the fitted fleet and the models.
         train: Train a model per zone where none is cached.
-        say: Told what happens, a line at a time.
+        say: Called with a line about each step.
         fresh: Keep the run so far under another name and start anew.
 
     Raises:

@@ -1,7 +1,7 @@
 """Writes down every call of a tool and every resource read: who, what, with which result, how long it took.
 
 Each call is a line in the log. Where the server acts it also is a record on the audit topic, sent in the background so
-that a slow broker never holds up a reader; what the broker does not take is counted and told in the log, never
+that a slow broker never holds up a reader; what the broker does not take is counted and logged, never
 dropped in silence. What acts on the plant is recorded before that by the act itself, which waits for the broker.
 """
 

@@ -99,7 +99,7 @@ def run_backtest(
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing, training rows included.
         zone: Its configuration.
         options: Target and ranges.
-        progress: Told the share done (0-1) and what is going on.
+        progress: Called with the share done (0-1) and what is going on.
 
     Raises:
         ConfigError: The ranges contradict each other.
@@ -224,11 +224,11 @@ def _promotions(
 ) -> Iterator[Promotion]:
     """Yield one promotion per fit, training each when the one before is in force."""
 
-    def told(share: float, text: str) -> None:
+    def train_progress(share: float, text: str) -> None:
         if not served:
             progress(0.2 * share, f"training: {text}")
 
-    trainer = Trainer(zone, told)
+    trainer = Trainer(zone, train_progress)
     wanted = targets or frozenset({options.target})
     net_load, price = Target.NET_LOAD in wanted, Target.PRICE in wanted
     until, in_force = options.train_to, options.test_from

@@ -111,7 +111,7 @@ def judge(
         zone: Its configuration.
         in_force: The model that a new one would replace; None: the named fallbacks serve.
         until: End of the data (exclusive, aware UTC).
-        progress: Told the share done and what is going on.
+        progress: Called with the share done (0-1) and what is going on.
         challenger: A model that was trained so some time ago; the days since its training are compared, at most four
             weeks. None: one is trained here.
         min_days: Fewest days of a comparison.

@@ -66,7 +66,7 @@ class NetLoadTrainer:
 
     Args:
         zone: Gives step, calendar and channels.
-        progress: Told the share done and what is going on.
+        progress: Called with the share done (0-1) and what is going on.
     """
 
     def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:

@@ -33,7 +33,7 @@ class Trainer:
 
     Args:
         zone: Its configuration.
-        progress: Told the share done (0-1) and what is going on.
+        progress: Called with the share done (0-1) and what is going on.
     """
 
     def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:

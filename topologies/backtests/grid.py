@@ -93,7 +93,7 @@ def run_grid_backtest(
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing, training rows included.
         zone: Its configuration.
         options: Range, training and baselines.
-        progress: Told the share done (0-1) and what is going on.
+        progress: Called with the share done (0-1) and what is going on.
         ticks: The same history in finer, equal parts of a slot; batteries then follow their curves tick by tick.
 
     Raises:

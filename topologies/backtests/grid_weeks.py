@@ -154,7 +154,7 @@ def walk_weeks(
         weeks: Positions of the weeks' first slots, one week after the other.
         forecasts: From the slot before the first week, or earlier for the lanes to learn from, to the last slot of the
             last one.
-        progress: Told the share done (0.2 to 1) and the day.
+        progress: Called with the share done (0.2 to 1) and the day.
     """
     step = history.zone.step
     length = WEEK_DAYS * step.per_day

@@ -122,7 +122,7 @@ def compare(
         clearing: How the shadow clears.
         start: First closed slot; None: the run's first, which alone lets the control be exact.
         end: End of closed slots, exclusive.
-        tell: Told the share done, 0 to 1.
+        tell: Called with the share done, 0 to 1.
 
     Raises:
         DataError: There are no decisions in the range.
@@ -171,7 +171,7 @@ def run_log(
         log: Messages of ``bids``.
         policies: Whose bids it waits for.
         charge: Known states of charge at the start, by asset.
-        tell: Told the share done.
+        tell: Called with the share done, 0 to 1.
         clearing: How it clears.
     """
     reducer = PlantReducer(zone, policies, clear=clearing, start_soc=charge, explore=False)

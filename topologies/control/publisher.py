@@ -39,13 +39,13 @@ class Post:
         wire = BY_NAME[topic].wire(settings.topic_prefix)
         failures: list[Any] = []
 
-        def told(error: Any, _record: Any) -> None:
+        def delivered(error: Any, _record: Any) -> None:
             if error is not None:
                 failures.append(error)
 
         producer = self._producer(settings)
         try:
-            producer.produce(wire, encode(message), message.zone.encode(), on_delivery=told)
+            producer.produce(wire, encode(message), message.zone.encode(), on_delivery=delivered)
             waiting = producer.flush(WITHIN_S)
         except (KafkaException, BufferError) as error:
             raise UnreachableError(f"cannot write to {wire}: {error}") from error

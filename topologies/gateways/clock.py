@@ -58,6 +58,6 @@ class GatewayClock:
 
     @property
     def is_running(self) -> bool:
-        """Whether slots can be told: the run clock has started, or goes by real time."""
+        """Whether the slot is known: the run clock has started, or goes by real time."""
         self._clock()
         return not self._waits

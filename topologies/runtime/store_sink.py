@@ -44,7 +44,7 @@ class StoreSink(BaseSink):
 
     Invariants:
         - A record is neither changed nor lost: it gives rows, or nothing by design, or a dead letter.
-        - A database that does not answer is told to Quix as backpressure: the app waits and reads the records again.
+        - A database that does not answer becomes backpressure of Quix: the app waits and reads the records again.
 
     Args:
         store: Where to write.

@@ -69,7 +69,7 @@ def run_drill(
         hours: For how long, in the run's own time.
         sign: 1 or -1, its direction.
         seed: Chance.
-        say: Told what happens.
+        say: Called with a line about each step.
 
     Raises:
         ConfigError: No such zone or channel, or a drill is under way.

@@ -129,7 +129,7 @@ class DayAheadLearner:
             after: The auctions as ``AuctionView.two_days_ahead`` sees them, to day ``row`` at least.
             row: First day that is not learned.
             refit_days: Days between fits; None: only the first call fits.
-            progress: Told the share done (0-1) and what is going on.
+            progress: Called with the share done (0-1) and what is going on.
         """
         if self.row < 0:
             self._start(view, after, row, progress)

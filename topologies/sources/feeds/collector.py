@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 MAX_BACK_OFF = timedelta(minutes=15)
 MAX_GAP = timedelta(days=2)
 Progress = Callable[[str, float], None]
-"""Told the dataset and the share of its history that is there."""
+"""Called with the dataset and the share of its history that is there."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Collector:
 
         Args:
             now: Wall time.
-            on_progress: Told how far each dataset is.
+            on_progress: Called with each dataset and its share done.
 
         Returns:
             Failures of datasets whose history is there but for the last days; a run can go on without.

@@ -122,7 +122,7 @@ def open_source(
         options: What is asked for.
         settings: The settings.
         now: Wall time.
-        say: Told how the fetching of a history goes.
+        say: Called with a line about the fetching of a history.
         stop: Ends a wait for a busy service.
 
     Raises:
@@ -147,7 +147,7 @@ def open_live(
         options: Names the services and zones.
         settings: Addresses and keys, days of history, and the folder that keeps what was fetched.
         now: Wall time.
-        say: Told how the fetching goes.
+        say: Called with a line about the fetching.
         stop: Ends a wait for a busy service.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.autonomous.guard import AgentLimits, Call, StepLimitError, Told, Watched, admit, learn, outcome_of
+from agents.autonomous.guard import AgentLimits, Call, CallResult, StepLimitError, Watched, admit, learn, outcome_of
 
 DAY = date(2026, 1, 1)
 WISH = Call("propose_dispatch", {"asset_ids": ["bat"], "power_mw": 2.0, "duration_min": 60})
@@ -20,7 +20,7 @@ def plan(cost: float | None = 10.0, **given: Any) -> dict[str, Any]:
 def after_proposal(cost: float | None = 10.0) -> Watched:
     watched, refusal = admit(AgentLimits(), Watched(), WISH, DAY)
     assert refusal is None
-    return learn(watched, Told(WISH, answer=plan(cost)))
+    return learn(watched, CallResult(WISH, answer=plan(cost)))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_its_own_plan_is_carried_out_within_its_price(cost: float | None, refuse
 
 
 def test_a_refused_plan_is_none_to_carry_out() -> None:
-    watched = learn(Watched(), Told(WISH, answer=plan(outcome="refused")))
+    watched = learn(Watched(), CallResult(WISH, answer=plan(outcome="refused")))
     assert (watched.plans, watched.open_plans, outcome_of(watched)) == ({}, (), "refused")
 
 
@@ -89,11 +89,11 @@ def test_a_refused_plan_is_none_to_carry_out() -> None:
     [("needs_approval", "waiting", True), ("accepted", "executed", False), ("refused", "waiting", False)],
 )
 def test_what_came_of_it_is_read_from_the_receipt(status: str, outcome: str, is_open: bool) -> None:
-    told = Told(Call("execute_plan", {"plan_id": "p1"}), answer={"status": status})
+    told = CallResult(Call("execute_plan", {"plan_id": "p1"}), answer={"status": status})
     watched = learn(after_proposal(), told)
     assert outcome_of(watched) == outcome
     assert bool(watched.open_plans) is is_open
 
 
 def test_an_error_teaches_nothing() -> None:
-    assert learn(Watched(), Told(WISH, error="store is locked")) == Watched()
+    assert learn(Watched(), CallResult(WISH, error="store is locked")) == Watched()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.autonomous.guard import AgentLimits, Call, Conclusion, OpenPlan, Task, Told
+from agents.autonomous.guard import AgentLimits, Call, CallResult, Conclusion, OpenPlan, Task
 from agents.autonomous.rule_based_brain import think
 
 LIMITS = AgentLimits()
@@ -77,7 +77,9 @@ def run(
         while True:
             calls.append(call)
             found = answers[call.tool]
-            call = thought.send(Told(call, error=found) if isinstance(found, str) else Told(call, answer=found))
+            call = thought.send(
+                CallResult(call, error=found) if isinstance(found, str) else CallResult(call, answer=found)
+            )
     except StopIteration as end:
         return end.value, calls
 
