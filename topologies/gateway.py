@@ -14,7 +14,7 @@ from vpp.settings import Settings, load_settings
 RUN_CLOCK = "--run-clock"
 """Given by `vpp up`: wait for the run clock of the source beside it."""
 
-KINDS = ("modbus", "mqtt")
+KINDS = ("modbus", "mqtt", "http")
 
 
 def run_gateway_kind(kind: str, settings: Settings, *, waits: bool = False) -> None:
@@ -32,6 +32,10 @@ def run_gateway_kind(kind: str, settings: Settings, *, waits: bool = False) -> N
             from topologies.gateways.mqtt import run_mqtt
 
             asyncio.run(run_mqtt(settings, waits=waits))
+        case "http":
+            from topologies.gateways.http import run_http
+
+            asyncio.run(run_http(settings, waits=waits))
         case _:
             raise ConfigError(f"there is no gateway {kind!r}", hint=f"one of {', '.join(KINDS)}")
 

@@ -26,7 +26,7 @@ class DeviceEntry(Strict):
     asset_id: str | None = Field(default=None, description="the asset of the fleet file that the device is")
     channel: str | None = Field(default=None, description="the zone's channel that it measures, such as load_mw")
     map: str = Field(default="", description="Modbus: a shipped register map, or the path of one")
-    address: str = Field(default="", description="Modbus: host:port")
+    address: str = Field(default="", description="Modbus: host:port; HTTP: where setpoints are posted to")
     unit: int = Field(default=1, ge=0, le=247, description="Modbus: device id behind that address")
     control: Literal["power", "limit"] = Field(default="power", description="MQTT and HTTP: what it takes")
     safe_default_mw: float = Field(default=0.0, description="what it does without a heartbeat")
@@ -46,6 +46,9 @@ class DeviceEntry(Strict):
             raise ValueError("a device is an asset (asset_id) or measures a channel (channel)")
         if self.gateway == "modbus" and not (self.map and self.address):
             raise ValueError("a Modbus device needs a map and an address")
+        is_url = self.address.startswith(("http://", "https://"))
+        if self.gateway == "http" and self.asset_id is not None and not is_url:
+            raise ValueError("an HTTP device that is an asset needs an address that begins with http:// or https://")
         return self
 
     def rules(self, *, is_limit: bool) -> DeviceRules:

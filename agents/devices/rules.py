@@ -14,7 +14,7 @@ class DeviceRules:
         safe_default_mw: What it does by itself when no heartbeat comes for ``heartbeat_s``.
         heartbeat_s: After so long without a heartbeat the device goes to its default.
         answer_s: A command without an answer for so long has not reached the device.
-        settle_s: So long after a command its power may still move; a ramp comes on top.
+        settle_s: So long after it took a command its power may still move; a ramp comes on top.
         cycle_s: Time between two readings.
         grace_s: So long after a setpoint's end its successor may still come before the fallback is sent.
         tolerance: Share of the nameplate by which commanded and measured power may differ.

@@ -83,7 +83,8 @@ def outcome_of(
         return condition
     assert command.sent_at is not None
     settled_s = rules.settled_after_s(start_mw or 0.0, command.power_mw)
-    if now < command.sent_at + timedelta(seconds=settled_s):
+    taken_at = command.acknowledged_at or command.sent_at  # it may have taken it long after it was sent
+    if now < taken_at + timedelta(seconds=settled_s):
         return CommandOutcome.PENDING
     wanted, tolerance = command.power_mw, rules.tolerance_mw
     if reading.read_back_mw is not None and abs(reading.read_back_mw - wanted) > tolerance:

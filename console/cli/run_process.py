@@ -26,6 +26,7 @@ Topology = Literal[
     "alerts",
     "gateway-modbus",
     "gateway-mqtt",
+    "gateway-http",
 ]
 
 

@@ -19,7 +19,7 @@ from vpp.fleet.schema import load_fleet
 from vpp.settings import Settings
 
 SIMULATED = "simulated"
-_GATEWAYS = ("modbus", "mqtt")
+_GATEWAYS = ("modbus", "mqtt", "http")
 _QUICK = {"cycle_s": 0.25, "settle_s": 1.5, "heartbeat_s": 10.0, "grace_s": 5.0}
 """Times of simulated devices: slots of a paced run last seconds."""
 

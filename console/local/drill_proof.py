@@ -254,4 +254,4 @@ def _shows_at(trouble: Trouble, record: DeviceCommand, rules: DeviceRules) -> da
         return max(began, record.sent_at) + timedelta(seconds=rules.answer_s)
     if record.outcome in (CommandOutcome.LOCAL_MODE, CommandOutcome.IMPLAUSIBLE):
         return max(began, record.sent_at)
-    return max(began, record.sent_at + timedelta(seconds=rules.settle_s))
+    return max(began, (record.acknowledged_at or record.sent_at) + timedelta(seconds=rules.settle_s))

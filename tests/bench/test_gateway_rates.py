@@ -6,6 +6,7 @@ Runs in one process without brokers: what the gateway itself costs. Figures in d
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.bench
 
 DEVICES = 1000
 SECONDS = 10
+BATCHES = 10
 STEP = timedelta(minutes=5)
 
 
@@ -41,6 +43,30 @@ class Producer(Kept):
         if isinstance(message, Observation):
             now_s = time.perf_counter()
             self.left_s |= dict.fromkeys(message.assets, now_s)
+
+
+async def offered_ms(
+    desk: GatewayDesk, entries: list[DeviceEntry], start: datetime, revision: int, sent: dict[str, float]
+) -> list[float]:
+    """Offer a setpoint to every device at once; return how long each took to the protocol."""
+    setpoints = [
+        Setpoint(
+            zone=entry.zone,
+            slot=start,
+            asset_id=entry.name,
+            power_mw=0.5,
+            valid_until=start + STEP,
+            decision_id="d",
+            reason="",
+            revision=revision,
+        )
+        for entry in entries
+    ]
+    sent.clear()
+    offered_s = time.perf_counter()
+    desk.setpoints(setpoints)
+    await until(lambda: len(sent) == DEVICES)
+    return [1000 * (at_s - offered_s) for at_s in sent.values()]
 
 
 async def test_a_thousand_devices_at_one_second(tmp_path: Path) -> None:
@@ -66,9 +92,11 @@ async def test_a_thousand_devices_at_one_second(tmp_path: Path) -> None:
             journal=journal,
             clock=GatewayClock(),
             telemetry=producer,
-            ledger=Kept(),
+            ledger=producer,
             transmit=transmit,
         )
+        gc.collect()
+        gc.freeze()  # as the gateway's process does
         running = asyncio.create_task(desk.run(stop))
         await asyncio.sleep(0.1)
         cpu_s, began_s = time.process_time(), time.perf_counter()
@@ -84,28 +112,14 @@ async def test_a_thousand_devices_at_one_second(tmp_path: Path) -> None:
             await asyncio.sleep(max(began_s + (number + 1) / 100 - time.perf_counter(), 0.0))
         cpu_share = (time.process_time() - cpu_s) / (time.perf_counter() - began_s)
         start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
-        setpoints = [
-            Setpoint(
-                zone=entry.zone,
-                slot=start,
-                asset_id=entry.name,
-                power_mw=0.5,
-                valid_until=start + STEP,
-                decision_id="d",
-                reason="",
-            )
-            for entry in entries
-        ]
-        offered_s = time.perf_counter()
-        desk.setpoints(setpoints)
-        await until(lambda: len(sent) == DEVICES)
+        setpoint_ms = [await offered_ms(desk, entries, start, revision, sent) for revision in range(BATCHES)]
         stop.set()
         await running
-    setpoint_ms = 1000 * (np.array(list(sent.values())) - offered_s)
     reading_ms = 1000 * np.array(delays_s)
+    medians, lates = np.quantile(setpoint_ms, (0.5, 0.99), axis=1)
     print(
         f"\nreadings {len(delays_s)}: p50 {np.median(reading_ms):.1f} ms, p99 {np.quantile(reading_ms, 0.99):.1f} ms; "
-        f"core {cpu_share:.0%}; {DEVICES} setpoints at once: p50 {np.median(setpoint_ms):.1f} ms, "
-        f"p99 {np.quantile(setpoint_ms, 0.99):.1f} ms"
+        f"core {cpu_share:.0%}; {DEVICES} setpoints at once, {BATCHES} times: p50 {np.median(medians):.1f} ms, "
+        f"p99 {np.median(lates):.1f} ms, worst batch p99 {lates.max():.1f} ms"
     )
     assert np.quantile(reading_ms, 0.99) <= 50.0

@@ -45,7 +45,7 @@ ONLY_IN = {
     "sunspec2": ("topologies.gateways",),
     "aiomqtt": ("topologies.gateways",),
     "iotcore": ("topologies.gateways",),
-    "httpx": ("topologies.sources.feeds.http_client",),
+    "httpx": ("topologies.sources.feeds.http_client", "topologies.gateways.http"),
     "pydantic_ai": ("agents.autonomous.llm_brain",),
 }
 

@@ -189,6 +189,16 @@ class GatewayDesk:
         if desk.entry.asset_id is not None:
             assets[desk.entry.asset_id] = desk.reducer.asset_reading(desk.state, event.now)
 
+    def forward(self, observations: Iterable[Observation]) -> None:
+        """Send observations that did not come from devices of the list; return when the log has them.
+
+        Raises:
+            UnreachableError: The log does not take them.
+        """
+        for observation in observations:
+            self._telemetry.send(observation)
+        self._telemetry.flush()
+
     def send_readings(self) -> None:
         """Send what was read since the last call, one observation per zone."""
         batch, self._readings = self._readings, {}

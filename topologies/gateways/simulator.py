@@ -113,6 +113,8 @@ def served(inventory: Inventory, entry: DeviceEntry, mqtt: MqttSettings) -> Serv
 
         kind: DeviceKind = "meter" if entry.asset_id is None else KINDS[entry.control]
         return SimulatedMqttDevice(simulated(entry, kind), entry, mqtt)
+    if entry.gateway == "http":
+        raise ConfigError(f"{entry.name}: the simulator has no HTTP devices", hint="take gateway: mqtt or modbus")
     from topologies.gateways.simulated_modbus import SimulatedModbusDevice  # each protocol loads its library alone
 
     register_map = load_register_map(entry.map, inventory.folder)

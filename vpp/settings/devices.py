@@ -18,3 +18,12 @@ class MqttSettings(SettingsGroup):
     ca: Path | None = Field(default=None, description="certificate of the broker's authority: the link is TLS then")
     prefix: str = Field(default="vpp", pattern=r"^[\w-]+$", description="first part of every topic name")
     home_assistant: bool = Field(default=False, description="show the devices in Home Assistant (discovery)")
+
+
+class WebhookSettings(SettingsGroup):
+    """The webhook of the HTTP gateway."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on; put TLS in front of any other")
+    port: int = Field(default=8060, ge=1, le=65535, description="port to listen on")
+    token: SecretStr | None = Field(default=None, description="what senders show as Bearer; without it nothing listens")
+    device_token: SecretStr | None = Field(default=None, description="what the gateway shows to HTTP devices as Bearer")

@@ -15,7 +15,7 @@ from pydantic_settings import (
 
 from vpp.errors import ConfigError
 from vpp.settings.connections import PLACEHOLDER, InfluxSettings, KafkaSettings, MetricsSettings, StoreSettings
-from vpp.settings.devices import MqttSettings
+from vpp.settings.devices import MqttSettings, WebhookSettings
 from vpp.settings.faces import AgentSettings, McpSettings, PageSettings
 from vpp.settings.feeds import FeedSettings
 from vpp.settings.running import ForecastSettings, LiveSettings
@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     mcp: McpSettings = McpSettings()
     page: PageSettings = PageSettings()
     mqtt: MqttSettings = MqttSettings()
+    webhook: WebhookSettings = WebhookSettings()
     agent: AgentSettings = AgentSettings()
     metrics: MetricsSettings = MetricsSettings()
 

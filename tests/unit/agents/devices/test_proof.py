@@ -140,6 +140,18 @@ def test_a_device_that_leaves_a_proven_power_drifts() -> None:
     assert desk.outcome is CommandOutcome.DRIFTING
 
 
+def test_a_command_that_is_taken_late_has_its_time_to_settle_from_then_on() -> None:
+    desk = Desk()
+    desk.read(0, power_mw=0.0)
+    desk(came(1, 0, 4.0))
+    desk(DeviceAnswered(at(9), 1, accepted=True))
+    for second in (10, 11):
+        desk.read(second, power_mw=2.0, read_back_mw=4.0)
+    assert desk.outcome is CommandOutcome.PENDING
+    desk.read(13, power_mw=4.0, read_back_mw=4.0)
+    assert desk.outcome is CommandOutcome.FOLLOWED
+
+
 def test_a_ramp_is_waited_for() -> None:
     rules = DeviceRules(nameplate_mw=5.0, settle_s=3.0, ramp_mw_per_s=0.5)
     desk = Desk(rules)

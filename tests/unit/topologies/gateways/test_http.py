@@ -1,0 +1,298 @@
+"""The HTTP gateway on loopback: webhook in with token and idempotency key, webhook out with proof."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from agents.devices.inventory import DeviceEntry, Inventory
+from agents.devices.simulation import SimulatedDevice
+from tests.worlds.devices import Kept, free_port, until
+from topologies.gateways.clock import GatewayClock
+from topologies.gateways.desk import GatewayDesk
+from topologies.gateways.http import HttpLinks, QuietServer
+from vpp.errors import ConfigError, UnreachableError
+from vpp.messages import CommandOutcome, DeviceCommand, Message, Observation, Setpoint
+from vpp.settings import Settings, WebhookSettings
+from vpp.store.command_journal import CommandJournal
+
+TOKEN = "test-only-placeholder"
+STEP = timedelta(minutes=5)
+
+
+@dataclass
+class HttpBattery:
+    """A battery behind a web server of its own: takes setpoints by number and posts its readings to the gateway."""
+
+    port: int
+    device: SimulatedDevice = field(
+        default_factory=lambda: SimulatedDevice("battery", 5.0, energy_mwh=10.0, ramp_s=0.1)
+    )
+    status: int = 200
+    beats: int = 0
+    tokens: set[str | None] = field(default_factory=set)
+
+    def now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def setpoint(self, request: Request) -> Response:
+        self.tokens.add(request.headers.get("authorization"))
+        if self.status != 200:
+            return Response(status_code=self.status, headers={"Location": "/elsewhere"})
+        body = await request.json()
+        taken = self.device.take(body["power_mw"], self.now_s(), sequence=body["sequence"])
+        return JSONResponse({"sequence": body["sequence"], "accepted": taken, "last": self.device.sequence})
+
+    async def heartbeat(self, _request: Request) -> Response:
+        self.beats += 1
+        self.device.beat(self.now_s())
+        return Response(status_code=204)
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[None]:
+        app = Starlette(
+            routes=[
+                Route("/setpoint", self.setpoint, methods=["POST"]),
+                Route("/setpoint/heartbeat", self.heartbeat, methods=["POST"]),
+            ]
+        )
+        server = QuietServer(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_config=None, lifespan="off"))
+        serving = asyncio.create_task(server.serve())
+        await until(lambda: server.started)
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@dataclass
+class Failing(Kept):
+    """An outbox whose broker can be away."""
+
+    is_away: bool = False
+
+    def send(self, message: Message) -> None:
+        if self.is_away:
+            raise UnreachableError("the broker refused a record")
+        super().send(message)
+
+
+class Site:
+    """A gateway with one HTTP battery."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.battery = HttpBattery(free_port())
+        self.port = free_port()
+        self.telemetry, self.ledger = Failing(), Kept()
+        self.entry = DeviceEntry(
+            name="bat",
+            zone="HOME",
+            gateway="http",
+            asset_id="bat",
+            nameplate_mw=5.0,
+            address=f"http://127.0.0.1:{self.battery.port}/setpoint",
+            cycle_s=0.1,
+            answer_s=1.0,
+            settle_s=0.5,
+            heartbeat_s=1.0,
+        )
+        self.meter = DeviceEntry(name="meter", zone="HOME", gateway="http", channel="load_mw", nameplate_mw=5.0)
+        webhook = WebhookSettings(port=self.port, token=SecretStr(TOKEN), device_token=SecretStr("for-devices"))
+        self.settings = Settings(data_dir=folder, webhook=webhook)
+
+    @asynccontextmanager
+    async def gateway(self) -> AsyncIterator[tuple[GatewayDesk, httpx.AsyncClient]]:
+        stop = asyncio.Event()
+        with CommandJournal(self.folder / "journal.sqlite") as journal:
+            links = HttpLinks(self.settings, (self.entry, self.meter))
+            desk = GatewayDesk(
+                "http",
+                [self.entry, self.meter],
+                journal=journal,
+                clock=GatewayClock(),
+                telemetry=self.telemetry,
+                ledger=self.ledger,
+                transmit=links.transmit,
+            )
+            tasks = [asyncio.create_task(links.run(desk, stop)), asyncio.create_task(desk.run(stop))]
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            address = f"http://127.0.0.1:{self.port}"
+            async with httpx.AsyncClient(base_url=address, headers=headers, timeout=20.0) as client:
+                await until(lambda: _listens(self.port))
+                try:
+                    yield desk, client
+                finally:
+                    stop.set()
+                    results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [one for one in results if one is not None and not isinstance(one, UnreachableError)] == []
+
+    def outcomes(self) -> dict[int, CommandOutcome]:
+        return {one.sequence: one.outcome for one in self.ledger.messages if isinstance(one, DeviceCommand)}
+
+    def observations(self) -> list[Observation]:
+        return [one for one in self.telemetry.messages if "wind_mw" in one.values]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def setpoint(power: float, revision: int = 0) -> Setpoint:
+    start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
+    return Setpoint(
+        zone="HOME",
+        slot=start,
+        asset_id="bat",
+        power_mw=power,
+        valid_until=start + STEP,
+        decision_id="d",
+        reason="",
+        revision=revision,
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+BODY = json.dumps({"zone": "HOME", "values": {"wind_mw": 1.5}})
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_a_record_is_taken_once_under_its_key_also_after_a_restart(site: Site) -> None:
+    headers = {**JSON, "Idempotency-Key": "reading-1"}
+    for _ in range(2):
+        async with site.gateway() as (_, client):
+            answers = [await client.post("/v1/telemetry", content=BODY, headers=headers) for _ in range(2)]
+            assert [(one.status_code, one.json()) for one in answers] == [(202, {"records": 1})] * 2
+            other = await client.post("/v1/telemetry", content=BODY.replace("1.5", "1.6"), headers=headers)
+            assert other.status_code == 422
+    assert len(site.observations()) == 1
+
+
+async def test_two_requests_of_one_key_at_once_are_one(site: Site) -> None:
+    async with site.gateway() as (_, client):
+        headers = {**JSON, "Idempotency-Key": "k"}
+        posts = [client.post("/v1/telemetry", content=BODY, headers=headers) for _ in range(8)]
+        assert {one.status_code for one in await asyncio.gather(*posts)} == {202}
+    assert len(site.observations()) == 1
+
+
+async def test_while_the_log_is_away_a_request_is_refused_and_its_key_stays_free(site: Site) -> None:
+    headers = {**JSON, "Idempotency-Key": "k"}
+    async with site.gateway() as (_, client):
+        site.telemetry.is_away = True
+        answer = await client.post("/v1/telemetry", content=BODY, headers=headers)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    site.telemetry.is_away = False
+    async with site.gateway() as (_, client):
+        assert (await client.post("/v1/telemetry", content=BODY, headers=headers)).status_code == 202
+    assert len(site.observations()) == 1
+
+
+WRONG: list[tuple[str, str, dict[str, str], int]] = [
+    ("/v1/telemetry", BODY, {"Authorization": ""}, 401),
+    ("/v1/telemetry", BODY, {"Authorization": "Bearer wrong"}, 401),
+    ("/v1/telemetry", BODY, {"Authorization": f"Basic {TOKEN}"}, 401),
+    ("/v1/devices/bat", "{}", {"Authorization": "Bearer wrong"}, 401),
+    ("/v1/telemetry", "{", JSON, 400),
+    ("/v1/telemetry", BODY, {"Content-Type": "application/xml"}, 400),
+    ("/v1/telemetry", BODY, {**JSON, "Idempotency-Key": "x" * 201}, 400),
+    ("/v1/telemetry", "[" + "1," * 600_000 + "1]", JSON, 413),
+    ("/v1/devices/nobody", "{}", JSON, 404),
+    ("/v1/devices/bat", '{"power_mw": "1"}', JSON, 400),
+    ("/v1/nothing", "{}", JSON, 404),
+]
+
+
+async def test_a_wrong_request_changes_nothing(site: Site) -> None:
+    async with site.gateway() as (desk, client):
+        for path, body, headers, status in WRONG:
+            answer = await client.post(path, content=body, headers=headers)
+            assert answer.status_code == status, (path, body[:50], answer.text)
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert desk.desks["bat"].state.reading is None
+    assert site.observations() == []
+
+
+async def test_a_setpoint_is_posted_proven_and_kept_alive(site: Site) -> None:
+    async with site.battery.served(), site.gateway() as (desk, client):
+        desk.setpoints([setpoint(2.0)])
+
+        async def live() -> None:
+            while True:
+                device = site.battery.device
+                device.advance(site.battery.now_s())
+                reading = {
+                    "power_mw": device.power_mw,
+                    "soc": device.soc,
+                    "sequence": device.sequence,
+                    "read_back_mw": device.read_back_mw,
+                }
+                await client.post("/v1/devices/bat", json=reading)
+                await client.post("/v1/devices/meter", json={"power_mw": -1.25})
+                await asyncio.sleep(0.05)
+
+        living = asyncio.create_task(live())
+        try:
+            await until(lambda: site.outcomes().get(1) is CommandOutcome.FOLLOWED)
+            await until(lambda: site.battery.beats > 2)
+            await until(lambda: any(one.values.get("load_mw") == -1.25 for one in site.telemetry.messages))
+        finally:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+    assert [taken.sequence for taken in site.battery.device.taken] == [1]
+    assert site.battery.tokens == {"Bearer for-devices"}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (500, CommandOutcome.NOT_REACHED),
+        (429, CommandOutcome.NOT_REACHED),
+        (302, CommandOutcome.NOT_REACHED),
+        (403, CommandOutcome.REFUSED),
+        (422, CommandOutcome.REFUSED),
+    ],
+)
+async def test_a_device_that_answers_with_an_error_is_named_and_takes_the_same_number_when_it_is_well(
+    site: Site, status: int, outcome: CommandOutcome
+) -> None:
+    site.battery.status = status
+    async with site.battery.served(), site.gateway() as (desk, _):
+        desk.setpoints([setpoint(2.0)])
+        await until(lambda: site.outcomes().get(1) is outcome)
+        site.battery.status = 200
+        if outcome is CommandOutcome.NOT_REACHED:
+            await until(lambda: [taken.sequence for taken in site.battery.device.taken] == [1])
+
+
+def test_without_a_token_nothing_listens(site: Site) -> None:
+    bare = site.settings.model_copy(update={"webhook": WebhookSettings()})
+    with pytest.raises(ConfigError, match="no token"):
+        HttpLinks(bare, ())
+
+
+def test_an_http_device_needs_an_address() -> None:
+    device = {"name": "bat", "zone": "Z", "gateway": "http", "asset_id": "bat", "nameplate_mw": 1.0}
+    with pytest.raises(ValueError, match="http://"):
+        Inventory.model_validate({"devices": [device]})
