@@ -145,11 +145,11 @@ def test_a_command_that_is_taken_late_has_its_time_to_settle_from_then_on() -> N
     desk.read(0, power_mw=0.0)
     desk(came(1, 0, 4.0))
     desk(DeviceAnswered(at(9), 1, accepted=True))
-    for second in (10, 11):
-        desk.read(second, power_mw=2.0, read_back_mw=4.0)
-    assert desk.outcome is CommandOutcome.PENDING
-    desk.read(13, power_mw=4.0, read_back_mw=4.0)
-    assert desk.outcome is CommandOutcome.FOLLOWED
+    outcomes = []
+    for second, power in ((10, 2.0), (11, 2.0), (13, 4.0)):
+        desk.read(second, power_mw=power, read_back_mw=4.0)
+        outcomes.append(desk.outcome)
+    assert outcomes == [CommandOutcome.PENDING, CommandOutcome.PENDING, CommandOutcome.FOLLOWED]
 
 
 def test_a_ramp_is_waited_for() -> None:
