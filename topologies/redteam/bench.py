@@ -31,7 +31,9 @@ from vpp.fleet.schema import Zone
 from vpp.progress import Progress, no_progress, part_of
 
 ADAPTIVE = "adaptive"
-ADAPTIVE_STARTS = 30
+REACH_STARTS = {6: 30, 24: 30, 168: 6}
+"""Starts of the adaptive attacker by the hours of his attack; a week shows what he can sustain."""
+
 WARM_UP_DAYS = 40
 MONEY_DAYS = 400
 """History that the net-load model of the money rows learns from: a year and what features look back."""
@@ -45,7 +47,7 @@ class RedTeamOptions:
     """What to attack; times are aware UTC, the test half-open.
 
     ``n``: injections of each attack. ``money_n``: of them, how many run through the plant; 0: none. ``attacks``: names
-    or kinds; empty: all.
+    or kinds; empty: all. ``reach_hours``: lengths of the adaptive attacks, of ``REACH_STARTS``.
     """
 
     train_to: datetime
@@ -55,6 +57,7 @@ class RedTeamOptions:
     money_n: int = 6
     seed: int = 0
     attacks: tuple[str, ...] = ()
+    reach_hours: tuple[int, ...] = tuple(REACH_STARTS)
 
 
 @dataclass(frozen=True)
@@ -188,9 +191,10 @@ def _clean_details(run: CleanRun, rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _reach(run: CleanRun, options: RedTeamOptions) -> dict[str, dict[str, float]]:
-    numbers = list(range(0, len(run.starts), max(len(run.starts) // ADAPTIVE_STARTS, 1)))[:ADAPTIVE_STARTS]
     reach_by_length = {}
-    for hours in (6, 24):
+    for hours in options.reach_hours:
+        most = REACH_STARTS[hours]
+        numbers = list(range(0, len(run.starts), max(len(run.starts) // most, 1)))[:most]
         slots = hours * 60 // run.parts[0].layout.step.minutes
         usable = [n for n in numbers if np.isfinite(run.truth[:, run.starts[n] : run.starts[n] + slots]).all()]
         usable = [n for n in usable if run.starts[n] + slots < run.truth.shape[1]]

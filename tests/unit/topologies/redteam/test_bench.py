@@ -31,6 +31,7 @@ def done() -> RedTeam:
         n=8,
         money_n=1,
         attacks=WANTED,
+        reach_hours=(6,),
     )
     return run_redteam(guard_world.frame(), _zone(), options)
 
