@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "console.cli.backtests.redteam:redteam",
         "Attack a zone's telemetry; measure detection and loss.",
     ),
+    "loadtest": ("console.cli.backtests.loadtest:loadtest", "Run a plant under load for a bounded time; what it took."),
     "models": ("console.cli.models.registry:app", "List, show, promote and roll back models."),
     "backtest": ("console.cli.backtests.forecast:app", "Backtest forecasts over a history file."),
     "run": ("console.cli.run_process:run", "Run one topology as a worker (what production deploys)."),
