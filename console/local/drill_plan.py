@@ -29,8 +29,11 @@ NAMES: Mapping[str, frozenset[CommandOutcome]] = {
     DeviceFault.WRONG_SIGN: frozenset({CommandOutcome.WRONG_SIGN}),
     DeviceFault.LOCAL_MODE: frozenset({CommandOutcome.LOCAL_MODE, CommandOutcome.REFUSED}),
     DeviceFault.RESTART: frozenset({CommandOutcome.REFUSED}),
-    DeviceFault.WRONG_SCALE: frozenset({CommandOutcome.IMPLAUSIBLE, CommandOutcome.DRIFTING}),
-    DeviceFault.GARBAGE: frozenset({CommandOutcome.IMPLAUSIBLE}),
+    # A register at the end of its range may be the number that stands for no value, as in SunSpec.
+    DeviceFault.WRONG_SCALE: frozenset(
+        {CommandOutcome.IMPLAUSIBLE, CommandOutcome.DRIFTING, CommandOutcome.UNMEASURED}
+    ),
+    DeviceFault.GARBAGE: frozenset({CommandOutcome.IMPLAUSIBLE, CommandOutcome.UNMEASURED}),
     DeviceFault.NO_VALUE: frozenset({CommandOutcome.UNMEASURED}),
 }
 """The names that each trouble may get."""
