@@ -7,14 +7,14 @@ A tick with readings of assets alone, as gateways send, closes nothing: its mean
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
-from features.intake_state import FREQUENCY_CLASS_HZ, Held, IntakeHead, IntakeState, SlotReadings, Ticks
+from features.clock_jump import MAX_HELD_BYTES, jump_alert
+from features.intake_state import FREQUENCY_CLASS_HZ, IntakeHead, IntakeState, SlotReadings, Ticks
 from features.quality import Checks, check_readings, check_series, check_values
 from features.quality_alerts import follow_faults, published_alerts
 from vpp.domain import FREQUENCY, NET_LOAD_CHANNELS, Quality, iso, net_load_mw
@@ -24,7 +24,6 @@ from vpp.fleet.schema import Zone
 from vpp.messages import (
     AssetReading,
     Correction,
-    DeadLetter,
     Deadline,
     End,
     Message,
@@ -39,7 +38,7 @@ from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ValueKey, pack, unpack
 
 HEAD, CLOSED = "head", "slot"
-_SHAPE = "intake-3"
+_SHAPE = "intake-4"
 MEMORY_DAYS = 7
 MAX_GAP_DAYS = 7
 MAX_PUBLICATION_DAYS = 10
@@ -81,9 +80,9 @@ class IntakeReducer:
             case Promotion():
                 return state, [Output("telemetry", message)]
             case Deadline():
-                return state, self._deadline(state, message)
+                return state, self._deadline(state, message, origin)
             case End():
-                return state, self._end(state, message)
+                return state, self._end(state, message, origin)
             case _:
                 raise MessageError(f"{type(message).__name__} is not a raw record", reason="schema")
 
@@ -119,16 +118,13 @@ class IntakeReducer:
         self._check_sent(index, message)
         if not message.values and message.duration_s is not None:
             return self._read_assets(state, index, message)
-        held = state.head.held
-        if self._is_jump(state, index):
-            if held is None or not 0 < index - self._step.index(held.message.slot) <= self._max_gap:
-                return self._hold(state, message, origin)
-            state.head.held = None
-            return [*self._take(state, held.message), *self._take(state, message)]
-        return [*self._drop_held(state), *self._take(state, message)]
+        if self._is_jump(state, index, origin) and not (message.history and self._gap(state, index) <= self._max_gap):
+            return self._hold(state, message, origin)
+        return [*self._drop_held(state), *self._take(state, message, origin)]
 
-    def _take(self, state: IntakeState, message: Observation) -> list[Output]:
+    def _take(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
         index = self._step.index(message.slot)
+        state.head.clock.note(self._gap(state, index), origin.appended_at, history=message.history)
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         assets, marks = check_readings(message.assets, self._zone)
         outputs: list[Output] = []
@@ -146,34 +142,43 @@ class IntakeReducer:
             self._tick(state, index, message, values, assets, marks)
         return outputs
 
-    # Jumps in time: one record from far ahead may be a broken clock, a second one that follows it is a real gap.
-    def _is_jump(self, state: IntakeState, index: int) -> bool:
+    # Jumps in time: one record from ahead may be a broken clock or a forgery, several in sequence are a real gap.
+    def _gap(self, state: IntakeState, index: int) -> int:
+        """Return how many slots the zone's clock would move on; 1 where it has not begun."""
         last = state.head.last if state.ticks is None else state.ticks.index
-        return last is not None and index - last > self._max_gap
+        return 1 if last is None else index - last
+
+    def _is_jump(self, state: IntakeState, index: int, origin: Origin) -> bool:
+        return not state.head.clock.explains(self._gap(state, index), self._step, origin.appended_at)
+
+    def _newest(self, state: IntakeState) -> datetime:
+        return self._step.start((state.head.last or 0) if state.ticks is None else state.ticks.index)
 
     def _hold(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
-        outputs = self._drop_held(state)
-        state.head.held = Held(message, origin.topic, origin.partition, origin.offset)
+        clock, newest = state.head.clock, self._newest(state)
+        outputs: list[Output] = []
+        if len(encode(message)) > MAX_HELD_BYTES:
+            raise MessageError(f"slot {iso(message.slot)} lies {message.slot - newest} ahead", reason="future")
+        if not clock.is_followed_by(message, self._step):
+            outputs = [*clock.drop(newest), jump_alert(self._zone.zone, newest, message.slot)]
+        clock.hold(message, origin)
         state.changed.mark(HEAD)
+        if not clock.is_confirmed(origin.appended_at):
+            return outputs
+        return [*outputs, *self._release(state, origin)]
+
+    def _release(self, state: IntakeState, origin: Origin) -> list[Output]:
+        newest, held = self._newest(state), state.head.clock.release()
+        outputs = [jump_alert(self._zone.zone, newest, held[0].slot, confirmed=True)] if held else []
+        for message in held:
+            outputs += self._take(state, message, origin)
         return outputs
 
     def _drop_held(self, state: IntakeState) -> list[Output]:
-        held = state.head.held
-        if held is None:
+        if not state.head.clock.held:
             return []
-        state.head.held = None
         state.changed.mark(HEAD)
-        letter = DeadLetter(
-            zone=self._zone.zone,
-            reason="future",
-            detail=f"slot {iso(held.message.slot)} is more than {MAX_GAP_DAYS} days after the last one, and the next "
-            "record did not follow it",
-            topic=held.topic,
-            partition=held.partition,
-            offset=held.offset,
-            raw=base64.b64encode(encode(held.message)).decode(),
-        )
-        return [Output("dlq", letter)]
+        return state.head.clock.drop(self._newest(state))
 
     def _slot_of(self, message: Observation) -> int:
         if message.slot.tzinfo is None:
@@ -255,7 +260,7 @@ class IntakeReducer:
         state.ticks = ticks
 
     def _read_assets(self, state: IntakeState, index: int, message: Observation) -> list[Output]:
-        if self._is_jump(state, index):
+        if self._gap(state, index) > self._max_gap:
             raise MessageError(f"slot {iso(message.slot)} lies too far ahead for readings of assets", reason="future")
         open_slots = state.head.readings
         if index not in open_slots and len(open_slots) >= MAX_OPEN_READINGS:
@@ -338,11 +343,12 @@ class IntakeReducer:
         have = self._zone.channels if self._zone.channels is not None else state.head.channels
         return frozenset(channel for channel in NET_LOAD_CHANNELS if channel not in have)
 
-    def _deadline(self, state: IntakeState, message: Deadline) -> list[Output]:
+    def _deadline(self, state: IntakeState, message: Deadline, origin: Origin) -> list[Output]:
         index = self._step.index(message.slot)
-        last = state.head.last if state.ticks is None else state.ticks.index
-        if last is not None and index - last > self._max_gap:
+        if self._is_jump(state, index, origin):
             raise MessageError(f"the deadline {iso(message.slot)} lies too far ahead", reason="future")
+        if index > (state.head.last or index):
+            state.head.clock.note(self._gap(state, index), origin.appended_at)
         return self._close_until(state, index)
 
     def _publish(self, state: IntakeState, message: Publication) -> list[Output]:
@@ -370,9 +376,9 @@ class IntakeReducer:
         if abs(ahead) > timedelta(days=MAX_PUBLICATION_DAYS):
             raise MessageError(f"first_slot lies {ahead} from available_at", reason="publication")
 
-    def _end(self, state: IntakeState, message: End) -> list[Output]:
-        held, state.head.held = state.head.held, None
-        outputs = [] if held is None else self._take(state, held.message)
+    def _end(self, state: IntakeState, message: End, origin: Origin) -> list[Output]:
+        silent = state.head.clock.is_silent(origin.appended_at, slots=1.0)
+        outputs = self._release(state, origin) if silent else self._drop_held(state)
         outputs += [] if state.ticks is None else self._close_until(state, state.ticks.index)
         last = None if state.head.last is None else self._step.start(state.head.last)
         end = End(zone=message.zone, producer="telemetry", last_slot=last)

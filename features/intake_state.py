@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from features.clock_jump import SlotClock
 from features.quality import Checks
 from features.quality_alerts import FaultEpisode
-from vpp.messages import AssetReading, Observation, Values
+from vpp.messages import AssetReading, Values
 from vpp.streams.state_codec import ChangedValues
 
 FREQUENCY_CLASS_HZ = 0.005
@@ -70,20 +71,11 @@ class SlotReadings(msgspec.Struct):
                 mean.add(at, reading)
 
 
-class Held(msgspec.Struct):
-    """A record from far ahead that waits for a second one to confirm it, and its place in the log."""
-
-    message: Observation
-    topic: str
-    partition: int
-    offset: int
-
-
 class IntakeHead(msgspec.Struct):
     """The small part of the state that changes with every slot; ``faults``: episodes under way."""
 
     last: int | None = None
-    held: Held | None = None
+    clock: SlotClock = msgspec.field(default_factory=SlotClock)
     open: Ticks | None = None
     channels: list[str] = []
     checks: Checks = msgspec.field(default_factory=Checks)

@@ -1,0 +1,185 @@
+"""Forward jumps of a zone's clock: records from ahead wait until the broker's clock or their sequence explains them.
+
+A zone's clock is its newest slot. A record further ahead than ``FREE_GAP`` is taken at once where so much time passed
+at the broker since the last record that a gap of that length is what to expect at the run's pace: a real outage. Else
+it waits. It is taken with those behind it once ``CONFIRMING`` records have come in sequence while the old clock was
+silent, and is set aside as a dead letter as soon as a record of the old clock comes.
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime, timedelta
+
+import msgspec
+
+from vpp.domain import Step, iso
+from vpp.messages import Alert, AlertCode, AlertEffect, DeadLetter, Observation, encode
+from vpp.streams.reducer import Origin, Output
+
+FREE_GAP = timedelta(hours=3)
+CONFIRMING = 3
+SILENT_SLOTS = 3.0
+"""The old clock is silent once nothing came of it for so many slots of the run's pace."""
+SLOW_SLOT_S = 0.5
+"""Below so many seconds a slot a run has no pace to speak of: brokers append its records in batches."""
+MAX_HELD = 48
+MAX_HELD_BYTES = 32_000
+MAX_WARM_GAP_DAYS = 7
+_SMOOTHING = 0.2
+_SLACK = 0.9
+
+
+class Held(msgspec.Struct):
+    """A record from far ahead that waits, and its place in the log."""
+
+    message: Observation
+    topic: str
+    partition: int
+    offset: int
+
+
+class SlotClock(msgspec.Struct):
+    """The pace of a zone's slots by the broker's clock, and the records that are ahead of it.
+
+    Attributes:
+        seen_s: Broker's time of the newest record taken (s since 1970), None where no broker is.
+        advanced_s: Broker's time at which the newest slot began.
+        slot_s: Broker's time from one slot to the next, smoothed (s).
+        warming: The newest record was one of the warm-up: what follows it may begin later.
+        held: Records that wait, in order.
+    """
+
+    seen_s: float | None = None
+    advanced_s: float | None = None
+    slot_s: float | None = None
+    warming: bool = False
+    held: list[Held] = []
+
+    def note(self, slots: int, at: datetime | None, *, history: bool = False) -> None:
+        """Count a record that was taken.
+
+        Args:
+            slots: How many slots the zone's clock moved on by it.
+            at: The broker's time of the record.
+            history: Whether it is one of the warm-up.
+        """
+        self.warming = history
+        if at is None:
+            return
+        now_s = at.timestamp()
+        self.seen_s = now_s if self.seen_s is None else max(now_s, self.seen_s)
+        if slots <= 0:
+            return
+        if self.advanced_s is not None:
+            each_s = max(now_s - self.advanced_s, 0.0) / slots
+            self.slot_s = each_s if self.slot_s is None else self.slot_s + _SMOOTHING * (each_s - self.slot_s)
+        self.advanced_s = now_s
+
+    def explains(self, gap: int, step: Step, at: datetime | None) -> bool:
+        """Return whether a record ``gap`` slots ahead is to be expected now.
+
+        Args:
+            gap: Slots from the newest one to that of the record.
+            step: Length of a slot.
+            at: The broker's time of the record.
+        """
+        if gap <= free_slots(step) or (self.warming and gap <= MAX_WARM_GAP_DAYS * step.per_day):
+            return True
+        if at is None or self.seen_s is None or self.slot_s is None:
+            return False
+        return at.timestamp() - self.seen_s >= _SLACK * (gap - 1) * min(self.slot_s, step.seconds)
+
+    def hold(self, message: Observation, origin: Origin) -> None:
+        """Let a record wait behind those that wait already."""
+        self.held = [*self.held, Held(message, origin.topic, origin.partition, origin.offset)]
+
+    def is_followed_by(self, message: Observation, step: Step) -> bool:
+        """Return whether a record goes on where those that wait end."""
+        if not self.held:
+            return False
+        last = self.held[-1].message.slot
+        return last < message.slot and step.index(message.slot) - step.index(last) <= free_slots(step)
+
+    def is_confirmed(self, at: datetime | None) -> bool:
+        """Return whether enough records wait in sequence while the old clock is silent.
+
+        Args:
+            at: The broker's time of the newest record.
+        """
+        count = len(self.held)
+        if count < CONFIRMING:
+            return False
+        return count >= MAX_HELD or self.size_bytes >= MAX_HELD_BYTES or self.is_silent(at)
+
+    def is_silent(self, at: datetime | None, slots: float = SILENT_SLOTS) -> bool:
+        """Return whether the old clock has not been heard for ``slots`` slots of the run's pace."""
+        if at is None or self.seen_s is None or self.slot_s is None or self.slot_s < SLOW_SLOT_S:
+            return True
+        return at.timestamp() - self.seen_s >= slots * self.slot_s
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the records that wait."""
+        return sum(len(encode(one.message)) for one in self.held)
+
+    def release(self) -> list[Observation]:
+        """Return the records that wait, which wait no more."""
+        held, self.held = self.held, []
+        return [one.message for one in held]
+
+    def drop(self, last: datetime) -> list[Output]:
+        """Return the dead letters of the records that wait, which wait no more.
+
+        Args:
+            last: The zone's newest slot.
+        """
+        held, self.held = self.held, []
+        return [
+            Output(
+                "dlq",
+                DeadLetter(
+                    zone=one.message.zone,
+                    reason="future",
+                    detail=f"slot {iso(one.message.slot)} lies {one.message.slot - last} after the zone's newest slot, "
+                    f"and fewer than {CONFIRMING} records followed it in sequence",
+                    topic=one.topic,
+                    partition=one.partition,
+                    offset=one.offset,
+                    raw=base64.b64encode(encode(one.message)).decode(),
+                ),
+            )
+            for one in held
+        ]
+
+
+def free_slots(step: Step) -> int:
+    """Return how many slots a zone's clock may move on at once without a second source."""
+    return max(2, int(FREE_GAP / step.delta))
+
+
+def jump_alert(zone: str, last: datetime, ahead: datetime, *, confirmed: bool = False) -> Output:
+    """Return the alert that records from ahead wait, or that they were taken after all; one row for each jump.
+
+    Args:
+        zone: The zone.
+        last: Its newest slot.
+        ahead: Slot of the first record that waits.
+        confirmed: Whether they were taken.
+    """
+    how = (
+        f"{CONFIRMING} records in sequence confirmed the jump, and nothing came of the time between"
+        if confirmed
+        else f"they wait for {CONFIRMING} records in sequence; a record of the time between sets them aside"
+    )
+    alert = Alert(
+        zone=zone,
+        slot=last,
+        alert_id=f"clock-jump-{iso(last)}",
+        severity="info" if confirmed else "warning",
+        topic="telemetry quality",
+        code=AlertCode.CLOCK_JUMP,
+        effect=AlertEffect.USED_AS_REAL if confirmed else AlertEffect.QUARANTINED,
+        text=f"telemetry is dated {iso(ahead)}, {ahead - last} after the zone's newest slot: {how}",
+    )
+    return Output("alerts", alert)

@@ -1,0 +1,135 @@
+"""A record from the future does not move a zone's clock: what is real keeps being closed, what is not is set aside."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.clock_jump import CONFIRMING, MAX_HELD, free_slots
+from features.intake import IntakeReducer
+from vpp.domain import Step
+from vpp.errors import MessageError
+from vpp.fleet.schema import default_zone
+from vpp.messages import Alert, AlertCode, DeadLetter, Deadline, End, Message, Observation, SlotClosed
+from vpp.streams.reducer import Origin, Output
+
+T0 = datetime(2025, 6, 2, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SLOT = timedelta(minutes=30)
+DAY = 48
+ZONE = default_zone("Z", step_min=30, region_mw=1000.0, ramp_mw=20.0, channels=("load_mw",))
+
+
+def row(slot: int, load: float = 100.0) -> Observation:
+    return Observation(zone="Z", slot=T0 + slot * SLOT, values={"load_mw": load}, sent_at=T0 + (slot + 1) * SLOT)
+
+
+def outputs_of(records: list[tuple[float, Message]]) -> list[Output]:
+    """Feed records with the broker's time of each (s), through a state that is kept as bytes at each step."""
+    reducer, kept = IntakeReducer(ZONE), dict[str, bytes]()
+    outputs: list[Output] = []
+    for offset, (at_s, message) in enumerate(records):
+        state = reducer.load("Z", kept.get)
+        origin = Origin("telemetry.raw", 0, offset, NOW + timedelta(seconds=at_s))
+        state, new = reducer.step(state, message, origin)
+        kept |= {name: value for name, value in reducer.changes(state).items() if value is not None}
+        outputs += new
+    return outputs
+
+
+def closed(outputs: list[Output]) -> list[int]:
+    return [(o.message.slot - T0) // SLOT for o in outputs if isinstance(o.message, SlotClosed)]
+
+
+def letters(outputs: list[Output]) -> list[DeadLetter]:
+    return [o.message for o in outputs if isinstance(o.message, DeadLetter)]
+
+
+def at_pace(slots: range, each_s: float, start_s: float = 0.0) -> list[tuple[float, Message]]:
+    return [(start_s + (slot - slots.start) * each_s, row(slot)) for slot in slots]
+
+
+@pytest.mark.parametrize("each_s", [1.0, 5.0, 1800.0])
+@pytest.mark.parametrize("forged", [1, 2, CONFIRMING, 20])
+def test_records_six_days_ahead_never_stop_what_is_real(each_s: float, forged: int) -> None:
+    real = at_pace(range(20), each_s)
+    burst = [(10 * each_s + 0.001 * n, row(6 * DAY + n, 900.0)) for n in range(forged)]
+    outputs = outputs_of([*real[:11], *burst, *real[11:]])
+    assert closed(outputs) == [*range(20)]
+    assert [letter.reason for letter in letters(outputs)] == ["future"] * forged
+    assert [letter.offset for letter in letters(outputs)] == [*range(11, 11 + forged)]
+    (alert,) = [o.message for o in outputs if isinstance(o.message, Alert) and o.message.code is AlertCode.CLOCK_JUMP]
+    assert alert.slot == T0 + 10 * SLOT
+
+
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(7, 2000)), max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_real_slots_all_close_whatever_lies_between_them(forged: list[tuple[int, int]]) -> None:
+    records: list[tuple[float, Message]] = at_pace(range(45), 5.0)
+    records += [(5.0 * after + 0.5, row(after + ahead)) for after, ahead in forged]
+    records.sort(key=lambda record: record[0])
+    outputs = outputs_of(records)
+    assert closed(outputs) == [*range(45)]
+    assert len(letters(outputs)) == len(forged)
+
+
+@pytest.mark.parametrize("each_s", [0.001, 1.0, 5.0, 1800.0])
+def test_a_real_gap_is_taken_once_records_follow_in_sequence_and_the_old_clock_is_silent(each_s: float) -> None:
+    outputs = outputs_of([*at_pace(range(10), each_s), *at_pace(range(60, 70), each_s, 10 * each_s)])
+    assert closed(outputs) == [*range(70)]
+    assert not letters(outputs)
+    alerts = [o.message for o in outputs if isinstance(o.message, Alert) and o.message.code is AlertCode.CLOCK_JUMP]
+    assert len({alert.alert_id for alert in alerts}) == 1
+    assert alerts[-1].severity == "info"
+
+
+def test_an_outage_that_the_broker_clock_explains_waits_for_nothing() -> None:
+    outputs = outputs_of([*at_pace(range(5), 1800.0), (1800.0 * 44, row(44))])
+    assert closed(outputs) == [*range(45)]
+    assert not letters(outputs)
+    assert not [o for o in outputs if isinstance(o.message, Alert) and o.message.code is AlertCode.CLOCK_JUMP]
+
+
+def test_what_waits_is_bounded_and_lost_by_nobody() -> None:
+    ahead = [(9.0 + 1e-4 * n, row(300 + n)) for n in range(MAX_HELD + 5)]
+    outputs = outputs_of([*at_pace(range(10), 1.0), *ahead])
+    assert closed(outputs)[-1] == 300 + MAX_HELD + 4
+    assert not letters(outputs)
+
+
+def test_a_large_record_from_ahead_is_refused_and_not_kept() -> None:
+    large = Observation(zone="Z", slot=T0 + 300 * SLOT, values={f"c{n}_mw": 1.0 for n in range(4000)})
+    with pytest.raises(MessageError, match="ahead") as refused:
+        outputs_of([*at_pace(range(3), 1.0), (3.0, large)])
+    assert refused.value.reason == "future"
+
+
+def test_a_deadline_from_ahead_is_refused_and_one_of_the_next_slots_is_not() -> None:
+    deadline = Deadline(zone="Z", slot=T0 + 6 * DAY * SLOT)
+    with pytest.raises(MessageError) as refused:
+        outputs_of([*at_pace(range(10), 5.0), (46.0, deadline)])
+    assert refused.value.reason == "future"
+    assert closed(outputs_of([*at_pace(range(10), 5.0), (46.0, Deadline(zone="Z", slot=T0 + 10 * SLOT))])) == [
+        *range(11)
+    ]
+
+
+def test_an_end_right_behind_a_record_from_ahead_does_not_make_it_real() -> None:
+    outputs = outputs_of([*at_pace(range(10), 5.0), (45.5, row(300)), (45.6, End(zone="Z", producer="source"))])
+    assert closed(outputs) == [*range(10)]
+    assert len(letters(outputs)) == 1
+
+
+def test_the_warm_up_may_be_followed_by_any_slot_of_the_next_week() -> None:
+    warm = [
+        (0.001 * n, Observation(zone="Z", slot=T0 + n * SLOT, values={"load_mw": 1.0}, history=True)) for n in range(5)
+    ]
+    assert closed(outputs_of([*warm, (1.0, row(200))])) == [*range(201)]
+
+
+@pytest.mark.parametrize(("minutes", "slots"), [(5, 36), (30, 6), (60, 3), (240, 2)])
+def test_the_clock_moves_freely_by_some_hours_and_at_least_two_slots(minutes: int, slots: int) -> None:
+    assert free_slots(Step(minutes)) == slots
