@@ -59,7 +59,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
         from topologies.control.plan_book import PlanBook
         from topologies.control.publisher import Post
 
-        post = Post(settings)
+        post = Post(settings, "mcp")
         acts = Acts(context, PlanBook(store, post, approval_key(settings), one_person=settings.one_person))
         record = InBackground(partial(post, "audit"))
         atexit.register(record.close)

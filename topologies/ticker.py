@@ -49,7 +49,7 @@ def run_ticker(settings: Settings, names: tuple[str, ...], stop: Event, *, real_
     if not known or len(known) < len(zones):
         missing = sorted(set(zones) - set(known))
         raise ConfigError(f"no fleet knows {', '.join(missing) or 'any zone'}", hint="give --zone, and a fleet file")
-    outboxes = {topic.name: KafkaOutbox(settings, topic.wire(settings.topic_prefix)) for topic in (RAW, BIDS)}
+    outboxes = {topic.name: KafkaOutbox(settings, topic, "ticker") for topic in (RAW, BIDS)}
     deadlines = Deadlines(known, settings.live.close_after_s, settings.live.decide_after_s)
     seen = False
     while not stop.wait(LOOK_EVERY_S):

@@ -60,7 +60,7 @@ async def _reports(settings: Settings, zone: str | None, *, once: bool) -> Async
     from agents.autonomous.guard import AgentLimits
     from topologies.control.publisher import Post
 
-    own, post = settings.agent, Post(settings)
+    own, post = settings.agent, Post(settings, "agent")
     limits = AgentLimits(
         max_calls=own.max_calls,
         max_proposals=own.max_proposals,

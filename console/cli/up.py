@@ -116,6 +116,7 @@ def up(
             answer(done, as_json=json, render=render_summary)
             return
         options = prepared.options
+        prepared = replace(prepared, settings=_by_the_clock(prepared.settings, options))
         beside = Beside(prepared.settings) if devices is None else devices_beside(prepared.settings, devices, say)
         beside = _alerts_beside(beside)
         prepared = replace(prepared, settings=beside.settings)
@@ -129,6 +130,13 @@ def up(
     if until_done and not stop.is_set():
         answer(summary, as_json=json, render=render_summary)
         refuse_unusable(summary)
+
+
+def _by_the_clock(settings: Settings, options: SourceOptions) -> Settings:
+    """Return the settings of the workers: in a run that reaches the real time, nothing lies after it."""
+    return settings.model_copy(
+        update={"live": settings.live.model_copy(update={"real_time": settings.live.real_time or options.catch_up})}
+    )
 
 
 def _origin(source: str) -> dict[str, Any]:

@@ -264,7 +264,7 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
     if acts is None:
         acts = Acts(
             ReadContext(settings, store),
-            PlanBook(store, Post(settings), approval_key(settings), one_person=settings.one_person),
+            PlanBook(store, Post(settings, "dashboard"), approval_key(settings), one_person=settings.one_person),
         )
     context = acts.context
     background = Background()

@@ -157,7 +157,7 @@ class DeviceDrill:
     async def _slots(self, settings: Settings, gateways: Processes) -> None:
         """Send setpoints slot by slot, and do what is planned meanwhile."""
         options = self._options
-        outbox = KafkaOutbox(settings, SETPOINTS.wire(settings.topic_prefix))
+        outbox = KafkaOutbox(settings, SETPOINTS, "plant")
         begin = datetime.now(UTC) + timedelta(seconds=1.0)
         work: list[tuple[float, int, Callable[[], None]]] = []
         for slot in range(options.slots):

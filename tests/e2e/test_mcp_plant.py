@@ -145,7 +145,7 @@ async def test_an_agent_waits_for_a_person_and_then_carries_its_plan_out(plant: 
         call("execute_plan", plan_id="{plan}"),
         "It is done.",
     )
-    post = Post(plant.settings)
+    post = Post(plant.settings, "mcp")
     limits, record = AgentLimits(max_duration_min=1440, max_extra_cost=100_000), partial(post, "audit")
     async with client(plant, "auto", VPP_MCP__PRINCIPAL="agent:drill") as asked:
         for _ in range(10):  # until the release of the hold has reached the plant

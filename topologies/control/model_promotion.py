@@ -31,7 +31,7 @@ def tell_workers(settings: Settings, metadata: Mapping[str, Any]) -> bool:
         connected = with_broker(settings)
     except UnreachableError:
         return False
-    outbox = KafkaOutbox(connected, RAW.wire(connected.topic_prefix))
+    outbox = KafkaOutbox(connected, RAW, "train")
     until = datetime.fromisoformat(str(metadata["until"]))
     outbox.send(
         Promotion(

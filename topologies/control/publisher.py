@@ -12,6 +12,7 @@ from vpp.errors import UnreachableError
 from vpp.messages import Message, encode
 from vpp.settings import Settings
 from vpp.streams.kafka import producer_config
+from vpp.streams.signatures import signer_of
 from vpp.streams.topics import BY_NAME
 
 WITHIN_S = 10.0
@@ -22,10 +23,15 @@ class Post:
 
     Args:
         settings: Where the broker is; without one in them, that of a running `vpp up`.
+        writer: Name of the process in the table of topics; it signs the messages.
+
+    Raises:
+        ConfigError: Messages are signed, and there is no key of this writer.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, writer: str) -> None:
         self._settings = settings
+        self._signer = signer_of(settings, writer)
         self._lock = Lock()
         self._opened: tuple[str, Producer] | None = None
 
@@ -44,8 +50,10 @@ class Post:
                 failures.append(error)
 
         producer = self._producer(settings)
+        key, value = message.zone.encode(), encode(message)
+        headers: Any = self._signer.headers(wire, key, value)
         try:
-            producer.produce(wire, encode(message), message.zone.encode(), on_delivery=delivered)
+            producer.produce(wire, value, key, headers=headers, on_delivery=delivered)
             waiting = producer.flush(WITHIN_S)
         except (KafkaException, BufferError) as error:
             raise UnreachableError(f"cannot write to {wire}: {error}") from error

@@ -174,7 +174,7 @@ class MqttLinks:
                 now=datetime.now(UTC),
                 key=None if key is None else key.get_secret_value().encode(),
             )
-        Post(self._settings)(ORDERS.name, order)
+        Post(self._settings, "gateway")(ORDERS.name, order)
         log.info("hold of zone %s ordered as %s", zone, order.order_id)
 
 

@@ -79,7 +79,7 @@ async def run_gateway(
         loop.add_signal_handler(number, stop.set)
     if settings.kafka.auto_create_topics:
         create_topics(settings)
-    telemetry, ledger = (KafkaOutbox(settings, topic.wire(settings.topic_prefix)) for topic in (RAW, COMMANDS))
+    telemetry, ledger = (KafkaOutbox(settings, topic, "gateway") for topic in (RAW, COMMANDS))
     with CommandJournal(journal_path(settings, gateway)) as journal:
         desk = GatewayDesk(
             gateway,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any, Protocol
 
+from topologies.runtime.broker_clock import refuse_future
+from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
-from vpp.messages import DeadLetter, Decoder
+from vpp.messages import Decoder
 from vpp.streams.reducer import Origin, Output, Reducer
-from vpp.streams.topics import DLQ, INPUT_OF
+from vpp.streams.signatures import Verifier
+from vpp.streams.topics import INPUT_OF, PREFIX
 
 log = logging.getLogger(__name__)
 
 GENERATION = "generation"
-MAX_RAW_BYTES = 64_000
 MAX_PAYLOAD_BYTES = 900_000
 
 
@@ -46,21 +48,43 @@ class Runner:
         topology: Name of the topology; decides what its topic carries.
         zone_of: Finds the configuration of a zone, None for one that nobody configured.
         make: Makes the reducer of a zone.
+        verifier: Checks who signed a record; None: nobody has to.
+        prefix: Prefix of the wire names of topics.
+        real_time: Whether the run goes by the real time, so that nothing can lie after the broker's clock.
     """
 
     def __init__(
-        self, topology: str, zone_of: Callable[[str], Zone | None], make: Callable[[Zone], Reducer[Any]]
+        self,
+        topology: str,
+        zone_of: Callable[[str], Zone | None],
+        make: Callable[[Zone], Reducer[Any]],
+        *,
+        verifier: Verifier | None = None,
+        prefix: str = PREFIX,
+        real_time: bool = False,
     ) -> None:
-        self._decode = Decoder(INPUT_OF[topology].carries)
+        self._input = INPUT_OF[topology]
+        self._wire = self._input.wire(prefix)
+        self._decode = Decoder(self._input.carries)
+        self._verifier = verifier
+        self._real_time = real_time
         self._topology = topology
         self._zone_of = zone_of
         self._make = make
         self._reducers: dict[str, Reducer[Any]] = {}
+        self._zones: dict[str, Zone] = {}
         self._cache: dict[str, tuple[int, Any]] = {}
         self.last_slot: dict[str, Any] = {}
         self.dead_letters = 0
 
-    def process(self, payload: bytes | None, key: bytes | None, origin: Origin, state: ByteState) -> Iterator[Output]:
+    def process(
+        self,
+        payload: bytes | None,
+        key: bytes | None,
+        origin: Origin,
+        state: ByteState,
+        headers: Iterable[tuple[str, Any]] | None = None,
+    ) -> Iterator[Output]:
         """Yield what one record gives: the reducer's outputs, or one dead letter.
 
         Broken input becomes a dead letter with its reason. So does a record that a reducer fails on: its state is
@@ -71,14 +95,17 @@ class Runner:
             key: Raw key, the zone's name.
             origin: Topic, partition and offset.
             state: State of the key.
+            headers: Headers of the record.
 
         Raises:
             UnreachableError: Infrastructure is lost; the worker must stop and try again.
         """
         try:
-            outputs = self._apply(payload, key, origin, state)
+            outputs = self._apply(payload, key, origin, state, headers)
         except MessageError as error:
             outputs = [self._bury(error.reason, str(error), payload, key, origin)]
+            if error.reason in CODES:
+                outputs += self._alert(error.reason, key, origin)
         except (UnreachableError, ConfigError):
             raise
         except Exception as error:  # a bug on one record must not stop the zone's stream
@@ -87,14 +114,25 @@ class Runner:
             outputs = [self._bury("failed", f"{type(error).__name__}: {error}", payload, key, origin)]
         yield from outputs
 
-    def _apply(self, payload: bytes | None, key: bytes | None, origin: Origin, state: ByteState) -> list[Output]:
+    def _apply(
+        self,
+        payload: bytes | None,
+        key: bytes | None,
+        origin: Origin,
+        state: ByteState,
+        headers: Iterable[tuple[str, Any]] | None,
+    ) -> list[Output]:
         if payload is not None and len(payload) > MAX_PAYLOAD_BYTES:
             raise MessageError(f"{len(payload)} bytes is more than {MAX_PAYLOAD_BYTES}", reason="huge")
         if key is None:
             raise MessageError("the record has no key; the key must be the zone", reason="key")
         name = _zone_name(key)
+        if self._verifier is not None:
+            self._verifier.check(self._input, self._wire, (key, payload), headers, origin.appended_at)
         message = self._decode(payload, key=name)
         reducer = self._reducer(name)
+        if self._real_time and origin.appended_at is not None:
+            refuse_future(message, self._zones[name].step, origin.appended_at)
         stored = state.get_bytes(GENERATION)
         generation = int.from_bytes(stored, "little") if stored else 0
         cached = self._cache.get(name)
@@ -123,6 +161,7 @@ class Runner:
                 raise MessageError(
                     f"zone {name!r} is in no fleet file", reason="unknown_zone", hint="add it to fleet.yaml"
                 )
+            self._zones[name] = zone
             reducer = self._reducers[name] = self._make(zone)
         return reducer
 
@@ -130,35 +169,12 @@ class Runner:
         self.dead_letters += 1
         return dead_letter(reason, detail, payload, key, origin)
 
-
-def dead_letter(reason: str, detail: str, payload: bytes | None, key: bytes | None, origin: Origin) -> Output:
-    """Return the dead letter of a record, its raw bytes cut to what a topic can hold.
-
-    Args:
-        reason: Reason code.
-        detail: What is wrong, in words.
-        payload: Raw value; None: a tombstone.
-        key: Raw key, the zone's name.
-        origin: Topic, partition and offset.
-    """
-    raw = payload or b""
-    return Output(
-        DLQ.name,
-        DeadLetter(
-            zone=(key or b"").decode("utf-8", "replace")[:200],
-            reason=reason,
-            detail=_encodable(detail[:2000]),
-            topic=origin.topic,
-            partition=origin.partition,
-            offset=origin.offset,
-            raw=base64.b64encode(raw[:MAX_RAW_BYTES]).decode(),
-            truncated=len(raw) > MAX_RAW_BYTES,
-        ),
-    )
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
+    def _alert(self, reason: str, key: bytes | None, origin: Origin) -> list[Output]:
+        """Return the alert of a refused record, by the clock of its zone; nothing for a zone that nobody configured."""
+        name = _zone_name(key)
+        zone = self._zone_of(name)
+        at: datetime | None = self.last_slot.get(name) or origin.appended_at
+        return [] if zone is None or at is None else [refusal_alert(name, reason, origin, zone.step, at)]
 
 
 def _zone_name(key: bytes | None) -> str:

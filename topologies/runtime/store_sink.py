@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from quixstreams import Application
 from quixstreams.sinks import BaseSink, SinkBackpressureError
 
-from topologies.runtime.runner import dead_letter
+from topologies.runtime.broker_clock import broker_time
+from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from topologies.runtime.status import StatusFile
 from vpp.errors import MessageError, UnreachableError
-from vpp.messages import Decoder, encode
+from vpp.fleet.in_force import configured_zones
+from vpp.fleet.schema import Zone
+from vpp.messages import Decoder
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
 from vpp.store.query import unfit
 from vpp.store.tables import AUDIT, BY_NAME, ENDS, Row, Table
-from vpp.streams.kafka import application, quix_topic
+from vpp.streams.kafka import application, quix_topic, wire_record
 from vpp.streams.reducer import Origin, Output
+from vpp.streams.signatures import Verifier, signer_of, verifier_of
+from vpp.streams.topics import BY_NAME as TOPIC_OF
 from vpp.streams.topics import DLQ, RAW, TOPICS, Topic
 
 log = logging.getLogger(__name__)
@@ -51,6 +56,8 @@ class StoreSink(BaseSink):
         topics: Wire name to topic.
         bury: Sends dead letters and returns when the broker has them.
         retention: Rows older than this, by the newest time in their own table, are pruned once an hour of that time.
+        verifier: Checks who signed a record; None: nobody has to.
+        zone_of: Finds a zone's configuration, for alerts of refused records.
     """
 
     def __init__(
@@ -59,6 +66,8 @@ class StoreSink(BaseSink):
         topics: dict[str, Topic],
         bury: Callable[[list[Output]], None],
         retention: timedelta | None = None,
+        verifier: Verifier | None = None,
+        zone_of: Callable[[str], Zone | None] = lambda _: None,
     ) -> None:
         super().__init__(on_client_connect_success=lambda: None)
         self._store = store
@@ -66,6 +75,8 @@ class StoreSink(BaseSink):
         self._decoders = {wire: Decoder(topic.carries) for wire, topic in topics.items()}
         self._bury = bury
         self._retention = retention
+        self._verifier = verifier
+        self._zone_of = zone_of
         self._waiting: dict[str, list[Row]] = {}  # by name: hashing a table for every row is slow
         self._letters: list[Output] = []
         self._newest: dict[Table, datetime] = {}
@@ -86,17 +97,22 @@ class StoreSink(BaseSink):
             value: Raw value.
             key: Raw key.
             timestamp: The broker's time, ms since 1970-01-01.
-            headers: Not used.
+            headers: Its headers.
             topic: Name of the topic.
             partition: Number of the partition.
             offset: Offset in it.
         """
-        short = self._topics[topic].name
+        short, at = self._topics[topic].name, broker_time(timestamp)
         try:
+            if self._verifier is not None:
+                self._verifier.check(self._topics[topic], topic, (key, value), headers, at)
             message = self._decoders[topic](value)
-            rows = list(self._rows(message, short, datetime.fromtimestamp(timestamp / 1000, UTC)))
+            rows = list(self._rows(message, short, at))
         except MessageError as error:
-            self._letters.append(dead_letter(error.reason, str(error), value, key, Origin(short, partition, offset)))
+            origin = Origin(short, partition, offset, at)
+            self._letters.append(dead_letter(error.reason, str(error), value, key, origin))
+            if error.reason in CODES:
+                self._letters += self._alert(error.reason, key, origin, at)
             return
         except Exception as error:  # a bug on one record must not stop the store
             log.exception("no rows of a record topic=%s partition=%s offset=%s", short, partition, offset)
@@ -129,11 +145,17 @@ class StoreSink(BaseSink):
             raise SinkBackpressureError(retry_after_s) from error
         if letters:
             self._bury(letters)
-            self.dead_letters += len(letters)
+            self.dead_letters += sum(letter.topic == DLQ.name for letter in letters)
 
     def on_paused(self) -> None:
         """Forget what waits: Quix reads the records again."""
         self._waiting, self._letters = {}, []
+
+    def _alert(self, reason: str, key: Any, origin: Origin, at: datetime) -> list[Output]:
+        name = key.decode("utf-8", "replace") if isinstance(key, bytes) else ""
+        zone = self._zone_of(name)
+        now: datetime = self.last_slot.get(name) or at
+        return [] if zone is None else [refusal_alert(name, reason, origin, zone.step, now)]
 
     def _rows(self, message: Any, topic: str, seen_at: datetime) -> list[tuple[Table, Row]]:
         try:
@@ -173,14 +195,21 @@ def build(settings: Settings, store: Store | None = None) -> Application:
     topics = {topic.wire(settings.topic_prefix): topic for topic in READ_TOPICS}
     keep_days = settings.store.retention_days
 
+    signer = signer_of(settings, "storage")
+
     def bury(letters: list[Output]) -> None:
         with app.get_producer() as producer:
-            for letter in letters:
-                key = letter.message.zone.encode()
-                producer.produce(DLQ.wire(settings.topic_prefix), encode(letter.message), key=key)
+            for record in (wire_record(letter, signer, settings.topic_prefix) for letter in letters):
+                wire = TOPIC_OF[record.topic].wire(settings.topic_prefix)
+                producer.produce(wire, record.value, key=record.key, headers=record.headers)
 
     sink = StoreSink(
-        store or open_store(settings), topics, bury, None if keep_days is None else timedelta(days=keep_days)
+        store or open_store(settings),
+        topics,
+        bury,
+        None if keep_days is None else timedelta(days=keep_days),
+        verifier_of(settings),
+        configured_zones(settings),
     )
     status = StatusFile(settings, "storage", sink)
     app = application(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 
 from quixstreams import Application
 from quixstreams.context import message_context
 
+from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
@@ -19,8 +20,9 @@ from vpp.fleet.in_force import configured_zones
 from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
-from vpp.streams.kafka import application, create_topics, quix_topic
+from vpp.streams.kafka import WireRecord, application, create_topics, quix_topic, wire_record
 from vpp.streams.reducer import Origin
+from vpp.streams.signatures import signer_of, verifier_of
 from vpp.streams.topics import DLQ, INPUT_OF, TOPICS
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,15 @@ log = logging.getLogger(__name__)
 
 def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
     """Wire one stateful topology: input topic, reducers by zone, every output topic it writes."""
-    runner = Runner(topology, configured_zones(settings), lambda zone: make_reducer(topology, zone, settings))
+    runner = Runner(
+        topology,
+        configured_zones(settings),
+        lambda zone: make_reducer(topology, zone, settings),
+        verifier=verifier_of(settings),
+        prefix=settings.topic_prefix,
+        real_time=settings.live.real_time,
+    )
+    signer = signer_of(settings, topology)
     status = StatusFile(settings, topology, runner)
     app = application(settings, topology, on_processed=status.on_processed, on_stats=status.on_stats)
     source = INPUT_OF[topology]
@@ -36,14 +46,18 @@ def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
         topic.name: quix_topic(app, topic, settings) for topic in TOPICS if topology in topic.writers or topic is DLQ
     }
 
-    def process(value: bytes | None, key: bytes | None, timestamp_ms: int, _headers: Any, state: Any) -> Any:
+    def process(
+        value: bytes | None, key: bytes | None, timestamp_ms: int, headers: Any, state: Any
+    ) -> Iterator[WireRecord]:
         context = message_context()
-        at = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
-        return runner.process(value, key, Origin(source.name, context.partition, context.offset, at), state)
+        origin = Origin(source.name, context.partition, context.offset, broker_time(timestamp_ms))
+        for output in runner.process(value, key, origin, state, headers):
+            yield wire_record(output, signer, settings.topic_prefix)
 
     frame = app.dataframe(quix_topic(app, source, settings))
     frame = frame.apply(process, stateful=True, expand=True, metadata=True)
-    frame.to_topic(lambda output, *_: sinks[output.topic], key=lambda output: output.message.zone)
+    frame = frame.set_headers(lambda record, *_: record.headers)
+    frame.to_topic(lambda record, *_: sinks[record.topic], key=lambda record: record.key)
     return app, runner
 
 

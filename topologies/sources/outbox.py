@@ -1,4 +1,4 @@
-"""Where a source hands its records over: the broker, or what a test gives in its place."""
+"""Where a source's records go: a topic, each record keyed by its zone and signed by its writer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from vpp.errors import UnreachableError
 from vpp.messages import Message, encode
 from vpp.settings import Settings
 from vpp.streams.kafka import producer_config
+from vpp.streams.signatures import signer_of
+from vpp.streams.topics import Topic
 
 FLUSH_S = 30.0
 
@@ -28,15 +30,17 @@ class KafkaOutbox:
     """Sends records to one topic, keyed by zone.
 
     Args:
-        settings: Where the broker is.
-        topic: Wire name of the topic.
+        settings: Where the broker is, and the keys that records are signed with.
+        topic: The topic.
+        writer: Name of the process in the table of topics; it signs the records.
     """
 
-    def __init__(self, settings: Settings, topic: str) -> None:
+    def __init__(self, settings: Settings, topic: Topic, writer: str) -> None:
         from confluent_kafka import Producer  # a test of the loop needs no client library
 
         self._producer = Producer(producer_config(settings))
-        self._topic = topic
+        self._topic = topic.wire(settings.topic_prefix)
+        self._signer = signer_of(settings, writer)
         self._failed: str | None = None
 
     def send(self, message: Message) -> None:
@@ -45,10 +49,11 @@ class KafkaOutbox:
         Raises:
             UnreachableError: An earlier record could not be delivered.
         """
-        payload = encode(message)
+        payload, key = encode(message), message.zone.encode()
+        headers: Any = self._signer.headers(self._topic, key, payload)
         while True:
             try:
-                self._producer.produce(self._topic, payload, message.zone.encode(), on_delivery=self._delivered)
+                self._producer.produce(self._topic, payload, key, headers=headers, on_delivery=self._delivered)
                 break
             except BufferError:
                 self._producer.poll(0.2)

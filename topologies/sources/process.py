@@ -211,7 +211,7 @@ def run_source(
     run = SourceRun(
         options=options,
         feed=feed,
-        outbox=KafkaOutbox(settings, RAW.wire(settings.topic_prefix)),
+        outbox=KafkaOutbox(settings, RAW, options.kind),
         checkpoint_path=checkpoint_path(settings),
         stop=stop,
         pulse_s=settings.live.pulse_s,

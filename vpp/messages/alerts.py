@@ -26,6 +26,8 @@ class AlertCode(StrEnum):
     FLAT = "flat"
     PUBLISHED_IMPLAUSIBLE = "published_implausible"
     CLOCK_JUMP = "clock_jump"
+    # every topic
+    RECORD_UNSIGNED = "record_unsigned"
     # guard
     SENSOR_FAULT = "sensor_fault"
     ATTACK_FORGED = "attack_forged"

@@ -2,7 +2,7 @@
 
 Nested groups are written ``VPP_KAFKA__BOOTSTRAP_SERVERS`` in the environment and ``[kafka]`` in ``vpp.toml``.
 Unknown keys are refused. Settings are loaded at entry points only and passed down. A new setting goes to its group:
-``connections``, ``running``, ``devices``, ``feeds`` or ``faces``.
+``connections``, ``running``, ``devices``, ``feeds``, ``faces`` or ``signing``.
 """
 
 from vpp.settings.connections import PLACEHOLDER, InfluxSettings, KafkaSettings, StoreSettings
@@ -12,6 +12,7 @@ from vpp.settings.feeds import FeedSettings
 from vpp.settings.loading import env_name, keys, load_settings, sources
 from vpp.settings.running import LiveSettings
 from vpp.settings.settings import Settings
+from vpp.settings.signing import SigningSettings
 
 __all__ = [
     "PLACEHOLDER",
@@ -22,6 +23,7 @@ __all__ = [
     "LiveSettings",
     "MqttSettings",
     "Settings",
+    "SigningSettings",
     "StoreSettings",
     "WebhookSettings",
     "env_name",

@@ -13,7 +13,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, TomlConfi
 from vpp.errors import ConfigError, nearest_hint
 from vpp.settings.settings import Settings
 
-_HOW_TO_MAKE = {"approval_key": "make a key with `openssl rand -hex 32`"}
+_HOW_TO_MAKE = dict.fromkeys(("approval_key", "signing.key"), "make a key with `openssl rand -hex 32`")
 MASK = "**********"
 _SECRET_NAME = re.compile(r"pass|secret|token|credential|jaas|oauthbearer\.config|private|key$|key\.pem|\.pem$", re.I)
 _URL_LOGIN = re.compile(r"(?<=//)[^/@\s]*@")

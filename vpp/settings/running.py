@@ -22,3 +22,7 @@ class LiveSettings(SettingsGroup):
     pulse_s: float = Field(default=5.0, gt=0, description="time between two ticks (s)")
     close_after_s: float = Field(default=2.0, ge=0, description="a slot closes this long after its end")
     decide_after_s: float = Field(default=4.0, ge=0, description="missing bids are replaced this long after its end")
+    real_time: bool = Field(
+        default=False,
+        description="the run goes by the real time: records dated after the broker's clock are refused",
+    )

@@ -19,6 +19,7 @@ from vpp.settings.devices import MqttSettings, WebhookSettings
 from vpp.settings.faces import AgentSettings, McpSettings, PageSettings
 from vpp.settings.feeds import FeedSettings
 from vpp.settings.running import ForecastSettings, LiveSettings
+from vpp.settings.signing import SigningSettings
 
 
 class Settings(BaseSettings):
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     webhook: WebhookSettings = WebhookSettings()
     agent: AgentSettings = AgentSettings()
     metrics: MetricsSettings = MetricsSettings()
+    signing: SigningSettings = SigningSettings()
 
     @field_validator("data_dir")
     @classmethod

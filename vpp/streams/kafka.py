@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import encode
 from vpp.settings import Settings
 from vpp.streams.reducer import Output
-from vpp.streams.topics import TOPICS, Topic
+from vpp.streams.signatures import Headers, Signer
+from vpp.streams.topics import BY_NAME, TOPICS, Topic
 
 log = logging.getLogger(__name__)
 
@@ -149,18 +151,41 @@ def create_topics(settings: Settings, *, timeout_s: float = 30.0) -> list[str]:
     return [topic.wire(settings.topic_prefix) for topic in missing]
 
 
-class _OutputSerializer(Serializer):
-    """Writes the message of an ``Output`` as JSON."""
+@dataclass(frozen=True, slots=True)
+class WireRecord:
+    """An output as it goes to the broker: short name of its topic, key, value and headers."""
 
-    def __call__(self, value: Output, ctx: SerializationContext) -> bytes:
-        return encode(value.message)
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+def wire_record(output: Output, signer: Signer, prefix: str) -> WireRecord:
+    """Return an output as JSON, keyed by its zone and signed by its producer.
+
+    Args:
+        output: The output.
+        signer: Of the process that writes it.
+        prefix: Prefix of the wire names of topics.
+    """
+    key, value = output.message.zone.encode(), encode(output.message)
+    headers = signer.headers(BY_NAME[output.topic].wire(prefix), key, value)
+    return WireRecord(output.topic, key, value, headers)
+
+
+class _ValueSerializer(Serializer):
+    """Writes the value of a ``WireRecord``."""
+
+    def __call__(self, value: WireRecord, ctx: SerializationContext) -> bytes:
+        return value.value
 
 
 class _KeySerializer(Serializer):
-    """Writes the zone as UTF-8."""
+    """Writes the key, which is bytes already."""
 
-    def __call__(self, value: str, ctx: SerializationContext) -> bytes:
-        return value.encode()
+    def __call__(self, value: bytes, ctx: SerializationContext) -> bytes:
+        return value
 
 
 def application(
@@ -235,12 +260,12 @@ def state_dir(settings: Settings, topology: str) -> Path:
 
 
 def quix_topic(app: Application, topic: Topic, settings: Settings) -> QuixTopic:
-    """Return ``topic`` for a Quix application: raw bytes in, ``Output`` out, keys as bytes in and text out."""
+    """Return ``topic`` for a Quix application: raw bytes in, ``WireRecord`` out, keys as bytes."""
     return app.topic(
         topic.wire(settings.topic_prefix),
         value_deserializer="bytes",
         key_deserializer="bytes",
-        value_serializer=_OutputSerializer(),
+        value_serializer=_ValueSerializer(),
         key_serializer=_KeySerializer(),
         config=TopicConfig(
             num_partitions=settings.kafka.partitions,

@@ -56,7 +56,7 @@ RAW = Topic(
     m.Raw,
     "What sources send: observations, publications, promotions, deadlines, end.",
     end_from=("source",),
-    writers=("replay", "simulate", "ticker", "train", "gateway"),
+    writers=("replay", "simulate", "feed", "ticker", "train", "gateway"),
     readers=("telemetry",),
 )
 TELEMETRY = Topic(
@@ -133,7 +133,10 @@ ALERTS = Topic(
     m.Alert | m.AlertAct | m.Notice | m.End,
     "Alerts for people, what people do about them, and who was told.",
     end_from=("telemetry", "forecast", "plant"),
-    writers=("telemetry", "forecast", "orders", "plant", "cli", "dashboard", "alerts"),
+    writers=(
+        *("telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"),
+        *("cli", "dashboard", "alerts"),
+    ),
     readers=("alerts",),
 )
 SKILL = Topic(

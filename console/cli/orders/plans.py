@@ -129,7 +129,7 @@ def _book(settings: Settings) -> Iterator[PlanBook]:
     key = settings.approval_key
     with open_store(settings, read_only=True) as store:
         secret = None if key is None else key.get_secret_value().encode()
-        yield PlanBook(store, Post(settings), secret, lambda: datetime.now(UTC), settings.one_person)
+        yield PlanBook(store, Post(settings, "cli"), secret, lambda: datetime.now(UTC), settings.one_person)
 
 
 def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: 
     run = FeedRun(
         feed=feed,
         orders={name: _order(feed, zone, start, options, state) for name, zone in feed.zones.items()},
-        outbox=KafkaOutbox(settings, RAW.wire(settings.topic_prefix)),
+        outbox=KafkaOutbox(settings, RAW, "feed"),
         state=state,
         checkpoint_path=checkpoint_path(settings),
         clock_path=clock_path(settings),
