@@ -37,6 +37,7 @@ allow forecast write,describe --transactional-id "$prefix-forecast-" --resource-
 
 allow actor read,describe_configs --topic "$prefix.forecasts"
 allow actor write,describe_configs --topic "$prefix.bids"
+allow actor write,describe_configs --topic "$prefix.alerts"
 allow actor write,describe_configs --topic "$prefix.dlq"
 allow actor read,write,describe_configs --topic "changelog__$prefix-actor--" --resource-pattern-type prefixed
 allow actor read --group "$prefix-actor"
@@ -44,6 +45,7 @@ allow actor write,describe --transactional-id "$prefix-actor-" --resource-patter
 
 allow trader read,describe_configs --topic "$prefix.forecasts"
 allow trader write,describe_configs --topic "$prefix.bids"
+allow trader write,describe_configs --topic "$prefix.alerts"
 allow trader write,describe_configs --topic "$prefix.dlq"
 allow trader read,write,describe_configs --topic "changelog__$prefix-trader--" --resource-pattern-type prefixed
 allow trader read --group "$prefix-trader"
@@ -84,6 +86,7 @@ allow storage read,describe_configs --topic "$prefix.skill"
 allow storage read,describe_configs --topic "$prefix.dlq"
 allow storage read,describe_configs --topic "$prefix.audit"
 allow storage read,describe_configs --topic "$prefix.commands"
+allow storage write,describe_configs --topic "$prefix.alerts"
 allow storage write,describe_configs --topic "$prefix.dlq"
 allow storage read --group "$prefix-storage"
 allow storage write,describe --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
@@ -105,6 +108,8 @@ allow dashboard write,describe_configs --topic "$prefix.alerts"
 allow dashboard write,describe_configs --topic "$prefix.audit"
 allow dashboard read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
 allow dashboard describe --group "$prefix-" --resource-pattern-type prefixed
+
+allow feed write,describe_configs --topic "$prefix.telemetry.raw"
 
 allow gateway write,describe_configs --topic "$prefix.telemetry.raw"
 allow gateway write,describe_configs --topic "$prefix.orders"

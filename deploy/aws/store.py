@@ -23,6 +23,7 @@ class StoreStack(cdk.Stack):
         influx_token: Secret with a token that reads and writes the bucket. Its first value is random and no token: the
             runbook (docs/guide/aws.md) replaces it, and storage is refused by InfluxDB until then.
         approval_key: Secret that signs approvals.
+        signing_key: Secret that signs every record.
         models: Access point of the model registry.
         models_files: Its file system.
     """
@@ -33,6 +34,7 @@ class StoreStack(cdk.Stack):
         admin = self._secret("InfluxAdmin", "first user of InfluxDB")
         self.influx_token = self._secret("InfluxToken", "token of the storage worker")
         self.approval_key = self._secret("ApprovalKey", "signs approvals of plans")
+        self.signing_key = self._secret("SigningKey", "signs every record")
         database = timestream.CfnInfluxDBInstance(
             self,
             "Influx",

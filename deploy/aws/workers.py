@@ -106,7 +106,7 @@ class WorkersStack(cdk.Stack):
         )
         for right in rights:
             task.task_role.add_to_principal_policy(self._broker.policy(right))
-        secrets: dict[str, ecs.Secret] = {}
+        secrets = {"VPP_SIGNING__KEY": ecs.Secret.from_secrets_manager(store.signing_key)} if step else {}
         if step == "storage":
             secrets["VPP_INFLUX__TOKEN"] = ecs.Secret.from_secrets_manager(store.influx_token)
         if step in APPROVAL_READERS:

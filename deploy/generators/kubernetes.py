@@ -105,6 +105,7 @@ def _container(name: str, command: list[str]) -> Manifest:
         env.append(_secret("VPP_INFLUX__TOKEN", "vpp-influxdb", "token" if name == "storage" else "read-token"))
     if name in APPROVAL_READERS:
         env.append(_secret("VPP_APPROVAL_KEY", "vpp-approval", "key"))
+    env.append(_secret("VPP_SIGNING__KEY", "vpp-signing", "key"))
     # There where the broker asks for a login; the users are those of deploy/create-acls.sh.
     env += [
         _secret(f"VPP_KAFKA__{key.upper()}", f"vpp-kafka-{name}", key, optional=True)

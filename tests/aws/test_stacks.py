@@ -88,7 +88,11 @@ def test_only_those_who_need_a_secret_get_it(synthesis: Synthesis) -> None:
     for name, container in containers(synthesis).items():
         for secret in container.get("Secrets", ()):
             holders.setdefault(secret["Name"], set()).add(name.rsplit("-", 1)[0])
-    assert holders == {"VPP_INFLUX__TOKEN": {"storage"}, "VPP_APPROVAL_KEY": set(APPROVAL_READERS)}
+    assert holders == {
+        "VPP_INFLUX__TOKEN": {"storage"},
+        "VPP_APPROVAL_KEY": set(APPROVAL_READERS),
+        "VPP_SIGNING__KEY": set(TOPOLOGIES),
+    }
 
 
 def test_no_worker_may_write_beyond_its_topics(synthesis: Synthesis) -> None:

@@ -22,8 +22,9 @@ from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
-SECRETS = ("VPP_INFLUX__TOKEN", "VPP_APPROVAL_KEY", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
+SECRETS = ("VPP_INFLUX__TOKEN", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
 APPROVAL_KEY = "an-approval-key-of-the-tests-alone-0123456789"
+SIGNING_KEY = "a-signing-key-of-the-tests-alone-0123456789"
 SERVICES = read_compose()["services"]
 
 
@@ -49,7 +50,10 @@ class Plant:
 
     def environment(self, service: str) -> dict[str, str]:
         """What compose gives the service, with the addresses of the test's services and a folder of its own."""
-        secrets = dict.fromkeys(SECRETS, self.influx.token) | {"VPP_APPROVAL_KEY": APPROVAL_KEY}
+        secrets = dict.fromkeys(SECRETS, self.influx.token) | {
+            "VPP_APPROVAL_KEY": APPROVAL_KEY,
+            "VPP_SIGNING__KEY": SIGNING_KEY,
+        }
         given = read_example() | secrets | {"VPP_RUN": self.run}
         found: dict[str, str] = filled(SERVICES[service]["environment"], given)
         moved = {

@@ -17,5 +17,5 @@ class SigningSettings(SettingsGroup):
     )
     keys_file: Path | None = Field(
         default=None,
-        description="keys of single producers (`vpp signing-keys`), for a process without the secret",
+        description="keys of single producers (`vpp config signing-keys`), for a process without the secret",
     )

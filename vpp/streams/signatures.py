@@ -60,7 +60,8 @@ def signing_keys(settings: Settings) -> dict[str, bytes]:
             keys |= {name: bytes.fromhex(key) for name, key in named.items()}
         except (OSError, ValueError) as error:
             raise ConfigError(
-                f"{signing.keys_file} holds no signing keys: {error}", hint="make it with: vpp signing-keys PRODUCER"
+                f"{signing.keys_file} holds no signing keys: {error}",
+                hint="make it with: vpp config signing-keys PRODUCER",
             ) from error
     return keys
 
@@ -102,7 +103,7 @@ def signer_of(settings: Settings, producer: str) -> Signer:
     keys = signing_keys(settings)
     if keys and producer not in keys:
         raise ConfigError(
-            f"the signing keys hold none of {producer!r}", hint=f"add it with: vpp signing-keys {producer}"
+            f"the signing keys hold none of {producer!r}", hint=f"add it with: vpp config signing-keys {producer}"
         )
     return Signer(producer, keys.get(producer))
 

@@ -18,7 +18,10 @@ from vpp.streams.topics import TOPOLOGIES
 COMPOSE = read_compose()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 EXAMPLE = read_example()
-SECRETS = {"VPP_INFLUX__TOKEN", "VPP_APPROVAL_KEY", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD"}
+SECRETS = {
+    *("VPP_INFLUX__TOKEN", "VPP_APPROVAL_KEY", "VPP_SIGNING__KEY"),
+    *("INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD"),
+}
 GIVEN = EXAMPLE | dict.fromkeys(SECRETS, "8f3a-a-real-one-of-forty-characters-0123")
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 # These end by themselves, or belong to a profile and have no endpoint to ask.
@@ -63,9 +66,15 @@ def test_every_worker_that_verifies_orders_has_the_approval_key() -> None:
     assert readers == APPROVAL_READERS
 
 
+def test_every_process_of_ours_signs_and_verifies() -> None:
+    assert [name for name in OURS if "VPP_SIGNING__KEY" not in SERVICES[name]["environment"]] == []
+
+
 def test_storage_refuses_the_placeholder(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    for variable, value in filled(SERVICES["storage"]["environment"], EXAMPLE).items():
+    for variable, value in filled(
+        SERVICES["storage"]["environment"], GIVEN | {"VPP_INFLUX__TOKEN": PLACEHOLDER}
+    ).items():
         monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError, match="placeholder"):
         load_settings()

@@ -28,21 +28,24 @@ STEPS = {*INPUT_OF}
 SECRETS = {
     "vpp-influxdb",
     "vpp-approval",
+    "vpp-signing",
     "vpp-kafka-ca",
     "vpp-rpk",
     "vpp-mcp-tokens",
     *(f"vpp-kafka-{name}" for name in (*TOPOLOGIES, "mcp", "simulate")),
 }
 
+FILES = ("secrets.env", "approval.env", "signing.env")
+
 
 @pytest.fixture(scope="module")
 def overlays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Manifest]]:
     """Every overlay, rendered as in a fresh clone where only the example of secrets was copied."""
     deploy = tmp_path_factory.mktemp("clone") / "deploy"
-    shutil.copytree(K8S, deploy / "k8s", ignore=shutil.ignore_patterns("secrets.env", "approval.env"))
+    shutil.copytree(K8S, deploy / "k8s", ignore=shutil.ignore_patterns(*FILES))
     shutil.copytree(DEPLOY / "grafana", deploy / "grafana")
     dev = deploy / "k8s" / "overlays" / "dev"
-    for name in ("secrets.env", "approval.env"):
+    for name in FILES:
         shutil.copy(dev / f"{name}.example", dev / name)
     return {name: render(deploy / "k8s" / "overlays" / name) for name in OVERLAYS}
 
@@ -131,6 +134,7 @@ REAL = {
     "vpp-influxdb/token": "8f3a-a-real-one",
     "vpp-influxdb/read-token": "8f3a-another",
     "vpp-approval/key": "8f3a-a-real-one-of-forty-characters-0123",
+    "vpp-signing/key": "8f3a-another-one-of-forty-characters-0123",
 }
 
 
