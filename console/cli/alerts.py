@@ -247,7 +247,7 @@ def _state(row: dict[str, Any]) -> str:
 @contextmanager
 def _desk(settings: Settings) -> Iterator[AlertDesk]:
     with open_store(settings, read_only=True) as store:
-        yield AlertDesk(store, Post(settings))
+        yield AlertDesk(store, Post(settings, "cli"))
 
 
 def _code(name: str | None) -> AlertCode | None:

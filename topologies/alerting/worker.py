@@ -31,7 +31,8 @@ from vpp.settings import Settings
 from vpp.settings.faces import page_address
 from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, NOTICES
-from vpp.streams.kafka import consumer_config, create_topics
+from vpp.streams.kafka import check_consumed, consumer_config, create_topics
+from vpp.streams.signatures import verifier_of
 from vpp.streams.topics import ALERTS
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class AlertWorker:
         self._settings, self._rules, self._services = settings, rules, services
         self._post, self._now = post, now
         self._decode = Decoder(ALERTS.carries)
+        self._verifier = verifier_of(settings)
         self._notifier = self._new_notifier()
         self._sending: dict[Future[Sent], AlertMessage] = {}
         self._unwritten: list[Notice] = []
@@ -139,6 +141,7 @@ class AlertWorker:
         if partition is not None and offset is not None and offset + 1 >= self._backlog.get(partition, 0):
             self._backlog.pop(partition, None)
         try:
+            check_consumed(self._verifier, ALERTS, self._settings.topic_prefix, record)
             message = self._decode(record.value(), key=None if key is None else key.decode("utf-8", "replace"))
         except MessageError as broken:
             # Storage reads the same topic and writes the dead letter.
@@ -210,7 +213,7 @@ def run_alerts(settings: Settings) -> None:
     services = open_services(rules, os.environ)
     if settings.kafka.auto_create_topics:
         create_topics(settings)
-    worker = AlertWorker(settings, rules, services, Post(settings))
+    worker = AlertWorker(settings, rules, services, Post(settings, "alerts"))
     status = StatusFile(settings, TOPOLOGY, worker)
     consumer = Consumer(
         {

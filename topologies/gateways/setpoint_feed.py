@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from threading import Event, Thread
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -16,7 +15,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from vpp.errors import MessageError, UnreachableError
 from vpp.messages import Decoder, Setpoint
 from vpp.settings import Settings
-from vpp.streams.kafka import admin, consumer_config
+from vpp.streams.kafka import admin, check_consumed, consumer_config
 from vpp.streams.signatures import verifier_of
 from vpp.streams.topics import SETPOINTS
 
@@ -103,20 +102,14 @@ class SetpointFeed:
         return batch
 
     def _setpoint(self, record: Message) -> Setpoint | None:
-        key, value = _bytes(record.key()), _bytes(record.value())
-        _, at_ms = record.timestamp()
+        key = record.key()
         try:
-            wire, at = SETPOINTS.wire(self._settings.topic_prefix), datetime.fromtimestamp(at_ms / 1000, UTC)
-            self._verifier.check(SETPOINTS, wire, (key, value), record.headers(), at)
-            message = self._decode(value, key=None if key is None else key.decode("utf-8", "replace"))
+            check_consumed(self._verifier, SETPOINTS, self._settings.topic_prefix, record)
+            message = self._decode(record.value(), key=None if key is None else key.decode("utf-8", "replace"))
         except MessageError as error:
             log.warning("a setpoint is refused reason=%s offset=%s: %s", error.reason, record.offset(), error)
             return None
         return message if isinstance(message, Setpoint) else None
-
-
-def _bytes(part: str | bytes | None) -> bytes | None:
-    return part.encode() if isinstance(part, str) else part
 
 
 def _newest(newest: dict[tuple[str, str], Setpoint], batch: list[Setpoint]) -> dict[tuple[str, str], Setpoint]:

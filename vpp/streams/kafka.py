@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Message
 from confluent_kafka.admin import AdminClient, NewTopic
 from quixstreams import Application
 from quixstreams.kafka.configuration import ConnectionConfig
@@ -22,7 +23,7 @@ from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import encode
 from vpp.settings import Settings
 from vpp.streams.reducer import Output
-from vpp.streams.signatures import Headers, Signer
+from vpp.streams.signatures import Headers, Signer, Verifier
 from vpp.streams.topics import BY_NAME, TOPICS, Topic
 
 log = logging.getLogger(__name__)
@@ -159,6 +160,24 @@ class WireRecord:
     key: bytes
     value: bytes
     headers: Headers
+
+
+def check_consumed(verifier: Verifier, topic: Topic, prefix: str, record: Message) -> None:
+    """Refuse a record that a plain consumer read, where it is not signed as its topic asks.
+
+    Args:
+        verifier: Checks signatures.
+        topic: The topic.
+        prefix: Prefix of the wire names of topics.
+        record: What was read.
+
+    Raises:
+        MessageError: With reason ``unsigned`` or ``signature``.
+    """
+    key, value = record.key(), record.value()
+    parts = (key.encode() if isinstance(key, str) else key, value.encode() if isinstance(value, str) else value)
+    _, at_ms = record.timestamp()
+    verifier.check(topic, topic.wire(prefix), parts, record.headers(), datetime.fromtimestamp(at_ms / 1000, UTC))
 
 
 def wire_record(output: Output, signer: Signer, prefix: str) -> WireRecord:
