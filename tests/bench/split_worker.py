@@ -108,14 +108,14 @@ def clock_the_worker(settings: Settings, split: Split) -> None:
         (TransactionState, "get_bytes", "state_read"),
         (TransactionState, "set_bytes", "state_write"),
         (TransactionState, "delete", "state_write"),
-        (kafka._OutputSerializer, "__call__", "encode"),
+        (worker, "wire_record", "encode"),
         (StoreSink, "_rows", "work"),
     ):
         put(owner, name, split.timed(part, getattr(owner, name)))
     init, sink_init = Runner.__init__, StoreSink.__init__
 
-    def clocked(runner: Runner, topology: str, zone_of: Any, make: Any) -> None:
-        init(runner, topology, zone_of, lambda zone: TimedReducer(make(zone), split))
+    def clocked(runner: Runner, topology: str, zone_of: Any, make: Any, **options: Any) -> None:
+        init(runner, topology, zone_of, lambda zone: TimedReducer(make(zone), split), **options)
         put(runner, "_decode", split.timed("decode", runner._decode))
 
     def clocked_sink(sink: StoreSink, *arguments: Any) -> None:

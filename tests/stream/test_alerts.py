@@ -70,7 +70,7 @@ def test_alerts_are_told_through_faults_and_a_kill(tmp_path: Path) -> None:
         place.environment.update({"VPP_ALERT_RULES": str(rules), "HOOK_PASSWORD": "s3cretword"})
         settings = place.settings
         create_topics(settings)
-        post = Post(settings)
+        post = Post(settings, "cli")
         for name in ("a1", "a2", "a3"):
             post(ALERTS.name, alert(name))
         first = place.start("run", "alerts")
