@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from tests.worlds.builders import ZONE, actor_bid_at, closed_slot, slot_at, trader_bid_at
-from tests.worlds.fuzzed_records import example_of, kinds_of
-from tests.worlds.signed_workers import NOW_MS, SignedWorkers
+from tests.worlds.records.fuzzed_records import example_of, kinds_of
+from tests.worlds.records.signed_workers import NOW_MS, SignedWorkers
 from vpp import messages as m
 from vpp.settings import Settings, load_settings
 from vpp.streams.kafka import WireRecord

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.worlds.builders import ZONE, closed_slot, forecast_at, slot_at
-from tests.worlds.fuzzed_records import every_field_spoiled, random_record
 from tests.worlds.plant_loop import PLANT
+from tests.worlds.records.fuzzed_records import every_field_spoiled, random_record
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
 from topologies.runtime.store_sink import READ_TOPICS, StoreSink

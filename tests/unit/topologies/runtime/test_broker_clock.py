@@ -18,7 +18,7 @@ from tests.worlds.builders import (
     slot_at,
     trader_bid_at,
 )
-from tests.worlds.signed_workers import SignedWorkers
+from tests.worlds.records.signed_workers import SignedWorkers
 from topologies.runtime.broker_clock import AHEAD, broker_time, refuse_future
 from vpp import messages as m
 from vpp.domain import Step

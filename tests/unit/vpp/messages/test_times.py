@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.worlds.builders import order_of, slot_at
-from tests.worlds.fuzzed_records import example_of, kinds_of, places_in, put
+from tests.worlds.records.fuzzed_records import example_of, kinds_of, places_in, put
 from vpp import messages as m
 from vpp.domain import iso
 from vpp.errors import MessageError
