@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -198,7 +199,7 @@ def run_load_test(load: Load, settings: Settings, *, say: Say, on_pulse: Callabl
     with tempfile.TemporaryDirectory(prefix="loadtest-", dir=settings.data_dir) as folder:
         store = settings.store.model_copy(update={"path": None})
         own = settings.model_copy(
-            update={"data_dir": Path(folder), "run": Path(folder).name.lower(), "fleet": None, "store": store}
+            update={"data_dir": Path(folder), "run": f"loadtest-{token_hex(4)}", "fleet": None, "store": store}
         )
         prepared = prepare(load.source(), own, train=load.train, say=say if load.train else _silent, fresh=True)
         least, most = WARM_RECORDS
