@@ -17,7 +17,7 @@ import numpy.typing as npt
 from features.derived_series import MAX_TERMS, DerivedSeries
 from vpp.domain import Step
 
-KERNEL_VERSION = 1
+KERNEL_VERSION = 2
 """Raised whenever the meaning of an op changes, so that no model meets features it was not trained on."""
 
 

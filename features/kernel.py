@@ -14,16 +14,22 @@ import numpy as np
 
 from features import calendar as cal_fields
 from features.feature_spec import Op
-from features.kernel_reads import at, clear_sky, last_published, leaf, rolling, same_class_days, slot_mean, window_mean
+from features.kernel_calendar import calendar_column
+from features.kernel_reads import (
+    at,
+    clear_sky,
+    last_published,
+    leaf,
+    night_level,
+    rolling,
+    same_class_days,
+    slot_mean,
+    window_mean,
+)
 from vpp.numerics.arrays import Floats, Ints
 from vpp.numerics.compiled import kernel
 
-_MINUTE = cal_fields.MINUTE
-_WEEKDAY = cal_fields.WEEKDAY
 _DAY_CLASS = cal_fields.DAY_CLASS
-_ANNUAL = cal_fields.ANNUAL
-_SUN = cal_fields.SUN
-_TAU = 2.0 * math.pi
 
 SIMILAR_SEARCH_DAYS = 42
 SIMILAR_FOUND = 12
@@ -38,9 +44,8 @@ SLOT_MEAN, SLOT_MEAN_GAP, SLOT_MEAN_CHANGE = int(Op.SLOT_MEAN), int(Op.SLOT_MEAN
 AHEAD, AHEAD_CHANGE, AHEAD_STEP, AHEAD_GAP = int(Op.AHEAD), int(Op.AHEAD_CHANGE), int(Op.AHEAD_STEP), int(Op.AHEAD_GAP)
 SCALED_AHEAD, AHEAD_RATIO, AHEAD_SQUARE = int(Op.SCALED_AHEAD), int(Op.AHEAD_RATIO), int(Op.AHEAD_SQUARE)
 SUM, TARGET_PRODUCT = int(Op.SUM), int(Op.TARGET_PRODUCT)
-KNOWN, CALENDAR, WEEKDAY_IS, NON_WORKDAY = int(Op.KNOWN), int(Op.CALENDAR), int(Op.WEEKDAY_IS), int(Op.NON_WORKDAY)
-SUN_CHANGE, ANNUAL_SIN, ANNUAL_COS = int(Op.SUN_CHANGE), int(Op.ANNUAL_SIN), int(Op.ANNUAL_COS)
-DAY_SIN, DAY_COS, WEEK_SIN, WEEK_COS = int(Op.DAY_SIN), int(Op.DAY_COS), int(Op.WEEK_SIN), int(Op.WEEK_COS)
+KNOWN = int(Op.KNOWN)
+CALENDAR = int(Op.CALENDAR)
 HORIZON = int(Op.HORIZON)
 
 
@@ -75,7 +80,8 @@ def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel
             other = at(data, base, low, limit, z, t)
             out[n] = now / other if other != 0.0 else np.nan
         elif op == CLEARNESS:
-            sky = clear_sky(data, base, low, limit, x, t, t, a, day)
+            night = night_level(data, base, low, limit, x, t, a, day)
+            sky = clear_sky(data, base, low, limit, x, t, t, a, day, night)
             out[n] = min(now / sky, 1.5) if sky > 0.0 else (0.0 if sky == 0.0 else np.nan)
         elif op == LAST_PUBLISHED_GAP:
             out[n] = last_published(data, base, low, limit, x, t, day) - at(data, base, low, limit, z, t)
@@ -95,38 +101,6 @@ def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel
                 out[n] = (now - lowest) / (highest - lowest) if highest != lowest else 0.5
             else:
                 out[n] = slope
-
-
-@leaf
-def _calendar_column(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
-    op: int, cal: Floats, cal_first: int, a: int, b: int, origins: Ints, steps: Ints, step_min: int, out: Floats
-) -> None:
-    """Compute one feature of the calendar at the target slots."""
-    for n in range(origins.shape[0]):
-        j = origins[n] - cal_first
-        i = j + steps[n]
-        if op == CALENDAR:
-            out[n] = cal[a, i]
-        elif op == WEEKDAY_IS:
-            out[n] = 1.0 if cal[_WEEKDAY, i] == a else 0.0
-        elif op == NON_WORKDAY:
-            out[n] = 1.0 if cal[_DAY_CLASS, i] > 0.0 else 0.0
-        elif op == SUN_CHANGE:
-            out[n] = cal[_SUN, i] - cal[_SUN, j]
-        elif op == ANNUAL_SIN:
-            out[n] = math.sin(cal[_ANNUAL, i])
-        elif op == ANNUAL_COS:
-            out[n] = math.cos(cal[_ANNUAL, i])
-        elif op == DAY_SIN:
-            out[n] = math.sin(_TAU * b * cal[_MINUTE, i] / 1440.0)
-        elif op == DAY_COS:
-            out[n] = math.cos(_TAU * b * cal[_MINUTE, i] / 1440.0)
-        elif op == WEEK_SIN:
-            out[n] = math.sin(_TAU * (cal[_WEEKDAY, i] + cal[_MINUTE, i] / 1440.0) / 7.0)
-        elif op == WEEK_COS:
-            out[n] = math.cos(_TAU * (cal[_WEEKDAY, i] + cal[_MINUTE, i] / 1440.0) / 7.0)
-        else:
-            out[n] = float(steps[n] * step_min)
 
 
 @leaf
@@ -209,9 +183,10 @@ def _past_column(  # noqa: PLR0912, PLR0913, PLR0917 - a compiled kernel takes p
                 before = at(data, base, low, limit, x, t - a * day)
                 out[n] = at(data, base, low, limit, x, target - a * day) - before
         elif op in (CLEAR_CHANGE, CLEAR_GAP):
-            sky = clear_sky(data, base, low, limit, x, target, t, a, day)
             if fresh:
-                now_too = clear_sky(data, base, low, limit, x, t, t, a, day)
+                night = night_level(data, base, low, limit, x, t, a, day)
+                now_too = clear_sky(data, base, low, limit, x, t, t, a, day, night)
+            sky = clear_sky(data, base, low, limit, x, target, t, a, day, night)
             if op == CLEAR_CHANGE:
                 out[n] = sky - now_too
             else:
@@ -340,7 +315,7 @@ def fill_targets(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
         elif op == TARGET_PRODUCT:
             out[f] = out[code[f, 5]] * out[code[f, 6]]
         elif op >= CALENDAR:
-            _calendar_column(op, cal, cal_first, a, b, origins, steps, step_min, out[f])
+            calendar_column(op, cal, cal_first, a, b, origins, steps, step_min, out[f])
         elif op >= AHEAD:
             _ahead_column(op, data, base, low, limits, x, z, a, origins, steps, out[max(code[f, 5], 0)], out[f])
         elif op in (SIMILAR, SEASON_MEAN, SIMILAR_STEP):

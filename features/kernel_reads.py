@@ -19,6 +19,8 @@ _DAY_CLASS = DAY_CLASS
 # so they go without.
 leaf = kernel(_nrt=False)
 
+NIGHT_SHARE = 1e-4
+
 
 @leaf
 def sum_series(
@@ -212,6 +214,41 @@ def slot_mean(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
 
 
 @leaf
+def night_level(  # noqa: PLR0917 - a compiled kernel takes plain arrays
+    data: Floats,
+    base: int,
+    low: int,
+    limits: Ints,
+    s: int,
+    t: int,
+    days: int,
+    day: int,
+) -> float:
+    """Return the value of series ``s`` below which a slot counts as night: a share of its peak, NaN without a peak.
+
+    The share, ``NIGHT_SHARE``, is above the noise of a meter at night, for a region and for a roof alike. The peak is
+    read every half hour.
+
+    Args:
+        data: Series values as a ring, shape (series, slots), NaN missing.
+        base: Slot index of column 0.
+        low: First slot index that may be read.
+        limits: Last slot index that each series may be read at, shape (series,).
+        s: Row of the series.
+        t: Slot index of the origin.
+        days: Days to look back.
+        day: Slots of a day.
+    """
+    peak = np.nan
+    stride = max(day // 48, 1)
+    for k in range(days * day // stride):
+        value = at(data, base, low, limits, s, t - k * stride)
+        if not np.isnan(value) and not value <= peak:
+            peak = value
+    return peak * NIGHT_SHARE
+
+
+@leaf
 def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     data: Floats,
     base: int,
@@ -222,10 +259,11 @@ def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     t: int,
     days: int,
     day: int,
+    night: float,
 ) -> float:
     """Return the maximum of series ``s`` at the slot of ``target`` over the last ``days`` days, NaN when none is there.
 
-    Below 0.1 MW the slot counts as night: 0.
+    Below ``night`` the slot counts as night: 0.
 
     Args:
         data: Series values as a ring, shape (series, slots), NaN missing.
@@ -237,6 +275,7 @@ def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         t: Slot index of the origin.
         days: Days to look back.
         day: Slots of a day.
+        night: As ``night_level``, in the unit of the series.
     """
     highest = np.nan
     for d in range(days + 1):
@@ -245,7 +284,7 @@ def clear_sky(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
             value = at(data, base, low, limits, s, i)
             if not np.isnan(value) and not value <= highest:
                 highest = value
-    if highest < 0.1:
+    if highest < night:
         return 0.0
     return highest
 

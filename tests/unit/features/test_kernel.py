@@ -14,7 +14,7 @@ from features.compute import FeatureHistory, RingFeatures, make_history
 from features.derived_series import MAX_DEPTH_DAYS, depth_days, is_published
 from features.feature_list import build_spec
 from features.feature_spec import FeatureSpec
-from features.kernel_reads import rolling, slot_mean, window_mean
+from features.kernel_reads import clear_sky, night_level, rolling, slot_mean, window_mean
 from features.ring import SlotRing
 from models.history import known_until, with_net_load
 from tests.worlds.synthetic import make_frame, make_zone
@@ -169,6 +169,36 @@ def test_gaps_duplicates_and_late_values_give_the_bits_of_the_same_history(world
             ring.put(channel, index, value)
 
     np.testing.assert_array_equal(world.serve(last, write), world.trained(last))
+
+
+@pytest.mark.parametrize("hour", [1, 8, 13])
+def test_a_table_knows_no_absolute_power(world: World, hour: int) -> None:
+    """A roof and a region of the same shape have the same features, each in its own MW; powers of two are exact."""
+    origin = 48 * world.zone.step.per_day + hour * world.zone.step.per_day // 24
+    factor = 2.0**-22
+    small = world.frame.copy()
+    columns = [name for name in small.columns if name.endswith("_mw")]
+    small[columns] *= factor
+    region, roof = world.trained(origin), world.trained(origin, small)
+    absolute = [
+        feature.name
+        for feature, of_region, of_roof in zip(world.spec.features, region, roof, strict=True)
+        if not any(
+            np.allclose(of_roof, of_region * factor**power, rtol=1e-12, atol=0.0, equal_nan=True) for power in (0, 1, 2)
+        )
+    ]
+    assert absolute == []
+
+
+def test_what_a_meter_shows_at_night_is_no_sun() -> None:
+    day = np.maximum(0.0, np.sin((np.arange(48) - 12) / 24 * np.pi)) * 0.005  # a roof of 5 kW
+    noise = np.full(48, 1e-8)
+    data = np.tile(day + noise, 15)[None, :]
+    t = data.shape[1] - 1
+    night = night_level(data, 0, 0, NONE, 0, t, 14, 48)
+    assert night == pytest.approx(5e-7, rel=1e-3)
+    assert clear_sky(data, 0, 0, NONE, 0, t, t, 14, 48, night) == 0.0
+    assert clear_sky(data, 0, 0, NONE, 0, t - 23, t, 14, 48, night) == pytest.approx(0.005, rel=1e-4)
 
 
 def with_noise_for_the_unknown(world: World, origin: int) -> pd.DataFrame:
