@@ -22,9 +22,9 @@ from console.local.device_processes import Beside, devices_beside
 from console.local.overlap_check import refuse_decided_slots
 from console.local.page import PageProcess
 from console.local.prepare import prepare
-from console.local.run_mode import note_mode
 from console.local.summary import summarise
 from console.local.supervisor import Live, Supervisor
+from topologies.control.run_mode import note_mode
 from topologies.sources.options import SourceOptions, note_source
 from vpp.alerting.rules import load_rules
 from vpp.domain import iso

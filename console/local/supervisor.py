@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from console.local.broker import EmbeddedBroker
 from console.local.directory_lock import lock_directory
 from console.local.processes import Processes
-from console.local.run_mode import note_restarts
+from topologies.control.run_mode import note_restarts
 from topologies.control.running_broker import forget_broker, note_broker
 from topologies.runtime.status import read_status
 from vpp.errors import UnreachableError, VppError

@@ -63,11 +63,17 @@ class ZoneNow(SanitizedModel):
     pnl_24h: Real | None
     alerts_24h: int = Field(description="warning or critical")
     last_alert: Text | None
+    alerts_open: int = Field(default=0, description="that nobody has acknowledged")
+    holds: list[Text] = []
+    orders_in_force: list[Name] = []
+    orders_losing: list[Text] = Field(default=[], description="orders in force that cost money so far")
+    plans_waiting: list[Name] = Field(default=[], description="for approval, or to be executed")
 
 
 class Overview(ToolAnswer):
     """The plant now."""
 
+    clock: str | None = Field(default=None, description="live, replay with its speed, or a stored run")
     zones: list[ZoneNow] = []
     workers_running: int = 0
     workers_silent: list[Name] = []

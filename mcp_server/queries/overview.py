@@ -8,10 +8,15 @@ from typing import Any
 import msgspec
 
 from mcp_server.answers.reading import Overview, ZoneNow
+from mcp_server.queries.alerts import get_alerts
 from mcp_server.queries.assets import asset_lines, fleet_rows
 from mcp_server.queries.context import NOTHING_YET, ReadContext
 from mcp_server.queries.health import workers
-from vpp.store.tables import ALERTS, FORECASTS, LEDGER, TELEMETRY
+from mcp_server.queries.orders import list_orders
+from topologies.control.run_mode import mode_words, read_mode
+from vpp.errors import RefusedError
+from vpp.messages import Message
+from vpp.store.tables import ALERTS, AUDIT, FORECASTS, LEDGER, TELEMETRY
 
 MAX_ZONES = 12
 
@@ -31,8 +36,10 @@ def get_overview(context: ReadContext, zone: str | None = None) -> Overview:
     hint = None if names else NOTHING_YET
     if truncated:
         hint = f"{len(names)} zones: name one for the others: " + ", ".join(names[MAX_ZONES:])
+    step_min = context.step_min(names[0]) if names else 0
     return Overview(
         as_of=context.as_of(zone),
+        clock=mode_words(read_mode(context.settings), step_min) if names else None,
         zones=[_zone_now(context, name) for name in names[:MAX_ZONES]],
         workers_running=sum(worker.state == "running" for worker in states),
         workers_silent=silent,
@@ -61,6 +68,10 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
     stored = sum((soc or 0.0) * (size or 0.0) for soc, size in stores)
     ahead = _next_forecast(context, zone)
     alerts = _alerts(context, zone, slot)
+    open_lines = get_alerts(
+        context, zone, since=None if slot is None else slot - timedelta(hours=24), is_open=True
+    ).alerts
+    orders = list_orders(context, zone, is_open=True).orders
     return ZoneNow(
         zone=zone,
         slot=slot,
@@ -86,7 +97,32 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
         pnl_24h=_pnl_24h(context, zone),
         alerts_24h=len(alerts),
         last_alert=f"{alerts[0]['severity']}: {alerts[0]['text']}" if alerts else None,
+        alerts_open=sum(line.acknowledged_by is None for line in open_lines),
+        holds=[f"{line.order_id} by {line.principal}: {line.reason}" for line in orders if line.action == "hold"],
+        orders_in_force=[line.order_id for line in orders],
+        orders_losing=[
+            f"{line.order_id} has cost {line.lost:.2f} {context.currency(zone)} so far"
+            for line in orders
+            if line.lost is not None and line.lost > 0
+        ],
+        plans_waiting=_plans_waiting(context, zone),
     )
+
+
+def _plans_waiting(context: ReadContext, zone: str) -> list[str]:
+    """Return the plans that wait for an approval, or for whoever proposed them to send them."""
+    since = context.now() - timedelta(hours=24)
+    if not len(context.store.read(AUDIT, zone=zone, start=since, filters={"action": "plan:propose"}, limit=1)):
+        return []
+    from topologies.control.plan_book import PlanBook  # loads the solver, which most looks do not need
+
+    key = context.settings.approval_key
+    book = PlanBook(context.store, _never, None if key is None else key.get_secret_value().encode(), context.now)
+    return [plan.plan_id for plan in book.recent(zone) if plan.status(context.now()) in ("proposed", "approved")]
+
+
+def _never(_topic: str, _message: Message) -> None:
+    raise RefusedError("a reader writes nothing")
 
 
 def _next_forecast(context: ReadContext, zone: str) -> dict[str, Any]:

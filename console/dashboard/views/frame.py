@@ -11,8 +11,8 @@ from console.dashboard.views import alarms
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
 from console.dashboard.views.texts import plural
-from console.local.run_mode import read_mode
 from mcp_server.queries.health import workers
+from topologies.control.run_mode import read_mode
 from vpp.local_time import local_time
 from vpp.messages import Order
 

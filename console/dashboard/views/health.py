@@ -13,9 +13,9 @@ from console.dashboard.views import alarms
 from console.dashboard.views.background import Background
 from console.dashboard.views.forecasts import model, skill
 from console.dashboard.views.moment import Moment
-from console.local.run_mode import read_restarts
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.health import get_pipeline_health, workers
+from topologies.control.run_mode import read_restarts
 from topologies.runtime.status import FAULT_AFTER_S, read_status
 from vpp.store.named_queries import ledger_errors
 from vpp.store.tables import DLQ, TABLES, TELEMETRY

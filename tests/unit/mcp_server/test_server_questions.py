@@ -16,7 +16,11 @@ from mcp_server.queries.performance import get_performance
 from mcp_server.queries.series import get_series
 from mcp_server.queries.topics import parse_start, peek_topic, topic_schema
 from tests.worlds.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
+from tests.worlds.builders import BATTERY as BAT
+from tests.worlds.page_plant import acts_of
 from tests.worlds.plant_loop import Loop
+from topologies.control.run_mode import note_mode
+from topologies.sources.options import SourceOptions
 from vpp.store.tables import ENDS
 from vpp.streams.topics import expected_ends
 
@@ -40,6 +44,25 @@ def test_overview_adds_up(context: ReadContext) -> None:
     assert zone.pnl_24h == pytest.approx(24 * 190 - 24 * 100 - 48 * 30 - 48 * 5)
     assert (zone.assets, zone.assets_unavailable, zone.alerts_24h) == (3, 1, 1)
     assert zone.bad_channels == []
+
+
+def test_overview_tells_holds_orders_plans_and_the_clock(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    acts = acts_of(loop)
+    quiet = get_overview(acts.context)
+    assert quiet.clock == "stored run"
+    assert (quiet.zones[0].holds, quiet.zones[0].orders_in_force, quiet.zones[0].plans_waiting) == ([], [], [])
+    config = acts.zone(None)
+    times = acts.times(config, None, 120.0).fields()
+    plan = acts.propose(acts.new_order(config, "target", "ann", "peak", asset_ids=[BAT.asset_id], power_mw=1.0, **times), "ann")
+    hold = acts.hold(None, "ann", "crew on feeder 3", [])
+    note_mode(loop.settings, SourceOptions(kind="simulate", pulse_s=7.5))
+    told = get_overview(acts.context)
+    assert told.clock == "replay ×240"
+    assert told.zones[0].holds == [f"{hold.order_id} by ann: crew on feeder 3"]
+    assert told.zones[0].orders_in_force == [hold.order_id]
+    assert told.zones[0].plans_waiting == [plan.plan_id]
+    loop.store.close()
 
 
 def test_a_hostile_alert_is_one_plain_line(context: ReadContext) -> None:

@@ -46,6 +46,21 @@ def read_mode(settings: Settings) -> RunMode | None:
         return None
 
 
+def mode_words(mode: RunMode | None, step_min: int) -> str:
+    """Return how a run goes in words: ``live``, ``replay ×240``, ``replay, as fast as it goes`` or ``stored run``.
+
+    Args:
+        mode: As ``read_mode`` has it.
+        step_min: Slot length of the zone that is looked at (min).
+    """
+    if mode is None:
+        return "stored run"
+    if mode.live:
+        return "live"
+    speed = mode.speed_at(step_min)
+    return "replay, as fast as it goes" if speed is None else f"replay ×{speed:,.0f}"
+
+
 def _path(settings: Settings) -> Path:
     return settings.data_dir / "run" / (settings.run or "default") / "mode.json"
 
