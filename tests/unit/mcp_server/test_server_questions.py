@@ -54,7 +54,9 @@ def test_overview_tells_holds_orders_plans_and_the_clock(tmp_path: Path) -> None
     assert (quiet.zones[0].holds, quiet.zones[0].orders_in_force, quiet.zones[0].plans_waiting) == ([], [], [])
     config = acts.zone(None)
     times = acts.times(config, None, 120.0).fields()
-    plan = acts.propose(acts.new_order(config, "target", "ann", "peak", asset_ids=[BAT.asset_id], power_mw=1.0, **times), "ann")
+    plan = acts.propose(
+        acts.new_order(config, "target", "ann", "peak", asset_ids=[BAT.asset_id], power_mw=1.0, **times), "ann"
+    )
     hold = acts.hold(None, "ann", "crew on feeder 3", [])
     note_mode(loop.settings, SourceOptions(kind="simulate", pulse_s=7.5))
     told = get_overview(acts.context)
