@@ -15,8 +15,8 @@ from mcp_server.queries.overview import get_overview
 from mcp_server.queries.performance import get_performance
 from mcp_server.queries.series import get_series
 from mcp_server.queries.topics import parse_start, peek_topic, topic_schema
-from tests.worlds.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
 from tests.worlds.builders import BATTERY as BAT
+from tests.worlds.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
 from tests.worlds.page_plant import acts_of
 from tests.worlds.plant_loop import Loop
 from topologies.control.run_mode import note_mode
