@@ -50,7 +50,7 @@ def list_(*, devices: DeviceList = None, json: Json = False, common: Common = NO
 
 @app.command(name="test")
 def read_once(name: str, *, devices: DeviceList = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Connect to a device, read it once and say what it answers; nothing is written.
+    """Connect to a device, read it once and print its answers; nothing is written.
 
     Args:
         name: The device.
