@@ -242,7 +242,12 @@ def _could_be_seen(
     if CommandOutcome.NOT_REACHED in trouble.names:
         last = trouble.ended - timedelta(seconds=2 * rules.answer_s)
         return any(trouble.began <= at <= last for at in sent)
-    settled = [max(began, at + timedelta(seconds=rules.settle_s)) for at in sent]
+    taken = [
+        record.acknowledged_at
+        for record in records
+        if record.device == trouble.device and record.sent_at in sent and record.acknowledged_at is not None
+    ]
+    settled = [max(began, at + timedelta(seconds=rules.settle_s)) for at in taken or sent]
     return bool(settled) and sum(min(settled) < reading < trouble.ended for reading in readings) > CYCLES
 
 
