@@ -194,21 +194,8 @@ class CommandReducer:
         if command is None:
             return []
         if self._is_over(command, now):
-            rest = replace(
-                command,
-                sequence=state.sequence + 1,
-                power_mw=command.fallback_mw,
-                cause=CommandCause.FALLBACK,
-                outcome=CommandOutcome.PENDING,
-                made_at=now,
-                valid_until=None,
-                acknowledged_at=None,
-                read_back_at=None,
-                read_back_mw=None,
-                measured_at=None,
-                measured_mw=None,
-                named_at=None,
-            )
+            rest = renewed(command, state.sequence + 1, CommandCause.FALLBACK, now)
+            rest = replace(rest, power_mw=command.fallback_mw, valid_until=None)
             return self._put(state, rest, now)
         return self._retried(state, command, now)
 
@@ -318,26 +305,14 @@ class CommandReducer:
         return abs(one_mw - other_mw) <= self.rules.tolerance_mw
 
     def _restored(self, state: CommandState, now: datetime) -> list[DeviceAction]:
-        """Tell a device that had the command and lost it, as after a restart, again: a new command, no repetition."""
+        """Command a device that lost its command, as after a restart, under a new number."""
         command = state.command
         if command is None or state.restored >= MAX_RESTORED:
             return []
         if command.valid_until is not None and now >= command.valid_until:
             return []
         state.restored += 1
-        again = replace(
-            command,
-            sequence=state.sequence + 1,
-            cause=CommandCause.RESTORED,
-            outcome=CommandOutcome.PENDING,
-            made_at=now,
-            acknowledged_at=None,
-            read_back_at=None,
-            read_back_mw=None,
-            measured_at=None,
-            measured_mw=None,
-            named_at=None,
-        )
+        again = renewed(command, state.sequence + 1, CommandCause.RESTORED, now)
         return self._put(state, again, now)
 
     def _named(
@@ -397,3 +372,27 @@ class CommandReducer:
             available=reachable and outcome is not CommandOutcome.LOCAL_MODE and not blind,
             outcome=None if outcome is None else outcome.value,
         )
+
+
+def renewed(command: DeviceCommand, sequence: int, cause: CommandCause, now: datetime) -> DeviceCommand:
+    """Return a command made anew, of which nothing is proven yet.
+
+    Args:
+        command: The command before it.
+        sequence: Its own number, greater than all before.
+        cause: Why it is made.
+        now: When it is made.
+    """
+    return replace(
+        command,
+        sequence=sequence,
+        cause=cause,
+        outcome=CommandOutcome.PENDING,
+        made_at=now,
+        acknowledged_at=None,
+        read_back_at=None,
+        read_back_mw=None,
+        measured_at=None,
+        measured_mw=None,
+        named_at=None,
+    )
