@@ -112,6 +112,7 @@ class IntakeReducer:
         index = self._slot_of(message)
         if not message.values and not message.assets:
             raise MessageError("the observation has no values", reason="empty_values")
+        state.check_channels(message.values)
         last = state.head.last
         if last is not None and index <= last:
             return self._late(state, index, message)

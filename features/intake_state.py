@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,10 +11,13 @@ import msgspec
 from features.clock_jump import SlotClock
 from features.quality import Checks
 from features.quality_alerts import FaultEpisode
+from vpp.errors import MessageError
 from vpp.messages import AssetReading, Values
 from vpp.streams.state_codec import ChangedValues
 
 FREQUENCY_CLASS_HZ = 0.005
+MAX_CHANNELS = 500
+MAX_CHANNEL_CHARS = 20_000
 
 
 @dataclass
@@ -92,6 +96,20 @@ class IntakeState:
     ticks: Ticks | None = None
     closed: dict[int, tuple[Values, int]] = field(default_factory=dict)
     changed: ChangedValues = field(default_factory=ChangedValues)
+
+    def check_channels(self, names: Iterable[str]) -> None:
+        """Refuse a record that would give the zone more channels than any has: each closed slot carries them all.
+
+        Raises:
+            MessageError: With reason ``channels``.
+        """
+        channels = {*self.head.channels, *names}
+        if len(channels) > MAX_CHANNELS or sum(map(len, channels)) > MAX_CHANNEL_CHARS:
+            raise MessageError(
+                f"the zone would have {len(channels)} channels; {MAX_CHANNELS} with {MAX_CHANNEL_CHARS} characters "
+                "in their names are the most",
+                reason="channels",
+            )
 
     def take_readings(self, index: int) -> SlotReadings:
         """Return the readings of assets that wait for a slot, and forget those of it and of all before."""

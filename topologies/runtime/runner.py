@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from topologies.runtime.broker_clock import refuse_future
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder
+from vpp.messages import Decoder, encode
 from vpp.streams.reducer import Origin, Output, Reducer
 from vpp.streams.signatures import Verifier
 from vpp.streams.topics import INPUT_OF, PREFIX
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 GENERATION = "generation"
 MAX_PAYLOAD_BYTES = 900_000
+CHECKED_FROM_BYTES = 50_000
 
 
 class ByteState(Protocol):
@@ -139,6 +140,7 @@ class Runner:
         current = cached[1] if cached and cached[0] == generation else reducer.load(name, state.get_bytes)
         current, outputs = reducer.step(current, message, origin)
         changes = reducer.changes(current)
+        self._check_size(name, payload, changes, outputs)
         if changes:
             generation += 1
             for field, value in changes.items():
@@ -152,6 +154,20 @@ class Runner:
         if slot is not None:
             self.last_slot[name] = slot
         return outputs
+
+    def _check_size(
+        self, name: str, payload: bytes | None, changes: Mapping[str, bytes | None], outputs: list[Output]
+    ) -> None:
+        """Refuse a record that makes a value which a broker would refuse: the worker could never commit it.
+
+        The state that the engine keeps is untouched; the changed one is forgotten.
+        """
+        largest = max((len(value) for value in changes.values() if value), default=0)
+        if max(largest, len(payload or b"")) > CHECKED_FROM_BYTES:
+            largest = max(largest, *(len(encode(output.message)) for output in outputs), 0)
+        if largest > MAX_PAYLOAD_BYTES:
+            self._cache.pop(name, None)
+            raise MessageError(f"it makes a value of {largest} bytes, more than {MAX_PAYLOAD_BYTES}", reason="huge")
 
     def _reducer(self, name: str) -> Reducer[Any]:
         reducer = self._reducers.get(name)
