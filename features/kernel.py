@@ -79,6 +79,9 @@ def _origin_column(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel
         elif op == RATIO:
             other = at(data, base, low, limit, z, t)
             out[n] = now / other if other != 0.0 else np.nan
+            if a > 0:
+                other = at(data, base, low, limit, z, t - a)
+                out[n] -= at(data, base, low, limit, x, t - a) / other if other != 0.0 else np.nan
         elif op == CLEARNESS:
             night = night_level(data, base, low, limit, x, t, a, day)
             sky = clear_sky(data, base, low, limit, x, t, t, a, day, night)

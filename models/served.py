@@ -63,7 +63,7 @@ class NetLoadPart(Protocol):
         ...
 
     def forecast(
-        self, rows: Floats, now_mw: float, errors: ErrorView, groups: npt.NDArray[np.int64]
+        self, rows: Floats, now_mw: float, errors: ErrorView, groups: npt.NDArray[np.int64], newest: Floats
     ) -> NetLoadForecast:
         """Return the forecast for one origin.
 
@@ -72,6 +72,8 @@ class NetLoadPart(Protocol):
             now_mw: Net load of the closed slot.
             errors: The trailing errors.
             groups: Slot of the local day of each target, shape (H,).
+            newest: What the forecasts of the closed slot missed it by, MW, NaN = unknown; shape (4,), of the steps
+                ahead in ``models.net_load.residual_trees.ERROR_STEPS``.
         """
         ...
 

@@ -2,6 +2,9 @@
 
 A linear stage adds coefficient × standardised input; the trees add exact SHAP values (Lundberg et al. 2020, computed by
 XGBoost). Both are weighted as the forecast weighs them, so that ``now + Σ contributions`` is the forecast.
+
+The trees also read the newest errors and the width of the forecast, which the stream knows. Here the errors are those
+that this model's linear stages would have made, and the width follows the trailing errors at the end of training.
 """
 
 from __future__ import annotations
@@ -11,22 +14,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from features.calendar import MINUTE, Calendar
-from features.compute import make_history
+from features.compute import FeatureHistory, make_history
 from features.derived_series import is_published
 from models.history import known_until, with_net_load
 from models.learners.ridge import CLIP
 from models.net_load.linear_stages import HALF_BASE_MIN, KNOWN, UNPUBLISHED
-from models.net_load.model import ServedNetLoad, tree_inputs
+from models.net_load.model import ServedNetLoad
+from models.net_load.residual_trees import ERROR_STEPS, INPUT_NAMES, horizon_places
 from models.net_load.served_stages import StageArrays
-from models.net_load.trailing_errors import groups_per_day
+from models.net_load.trailing_errors import Residuals, groups_per_day
 from vpp.domain import NET_LOAD, iso
 from vpp.errors import DataError
 from vpp.fleet.schema import Zone
-from vpp.numerics.arrays import Floats
+from vpp.numerics.arrays import Floats, Ints
 
 CONSTANT = "constant"
 DERIVED_NAMES = (
@@ -83,17 +86,40 @@ def explain_at(
     known = {c: known_until(zone, c, index) for c in part.spec.channels if is_published(c)}
     first = zone.step.index(index[0].to_pydatetime())
     history = make_history(part.spec, values, first, known, Calendar(zone))
-    origin = np.full(len(part.spec.horizons_min), zone.step.index(slot) - first)
-    steps = part.spec.horizon_steps
-    matrix = history.origin_rows(origin)
-    history.fill_targets(matrix, origin, steps)
-    groups = (history.calendar[MINUTE, origin + steps] * groups_per_day(zone.step.per_day) // 1440).astype(np.int64)
-    parts = contributions(part, matrix, groups, part.spec.horizons_min.index(horizon_min))
+    at = zone.step.index(slot) - first
+    matrix, groups = _rows_at(history, at)
+    newest = _newest_errors(part, history, at, rows[NET_LOAD].to_numpy(dtype=float))
+    parts = contributions(part, matrix, groups, part.spec.horizons_min.index(horizon_min), newest)
     ordered = tuple(sorted(parts.items(), key=lambda item: -abs(item[1])))
     return NetLoadExplanation(slot, horizon_min, now, now + sum(parts.values()), ordered)
 
 
-def contributions(part: ServedNetLoad, rows: Floats, groups: npt.NDArray[np.int64], h: int) -> dict[str, float]:
+def _rows_at(history: FeatureHistory, at: int) -> tuple[Floats, Ints]:
+    """Return the features (features, H) of the origin at position ``at``, and the slots of the day of its targets."""
+    spec = history.spec
+    origin, per_day = np.full(len(spec.horizons_min), at), 1440 // spec.step_min
+    matrix = history.origin_rows(origin)
+    history.fill_targets(matrix, origin, spec.horizon_steps)
+    minutes = history.calendar[MINUTE, origin + spec.horizon_steps]
+    return matrix, (minutes * groups_per_day(per_day) // 1440).astype(np.int64)
+
+
+def _newest_errors(part: ServedNetLoad, history: FeatureHistory, at: int, net: Floats) -> Floats:
+    """Return the errors (MW) that the linear stages make of the slot at ``at``, at each of ``ERROR_STEPS``."""
+    out = np.full(len(ERROR_STEPS), np.nan)
+    if len(part.trees.use) == 0:
+        return out
+    for n, (place, steps) in enumerate(
+        zip(horizon_places(part.spec.horizons_min, part.spec.step_min), ERROR_STEPS, strict=True)
+    ):
+        if place >= 0 and at >= steps:
+            matrix, groups = _rows_at(history, at - int(steps))
+            _, linear = part.linear(matrix, groups, part.columns.case(matrix))
+            out[n] = net[at] - net[at - int(steps)] - linear[place]
+    return out
+
+
+def contributions(part: ServedNetLoad, rows: Floats, groups: Ints, h: int, newest: Floats) -> dict[str, float]:
     """Return what each feature adds to the change (MW) that is forecast at horizon number ``h``.
 
     Args:
@@ -101,6 +127,7 @@ def contributions(part: ServedNetLoad, rows: Floats, groups: npt.NDArray[np.int6
         rows: Features, shape (features, H).
         groups: Slot of the local day of each target, shape (H,).
         h: Number of the horizon.
+        newest: Newest errors, as ``models.served.NetLoadPart.forecast`` takes them.
     """
     case = part.columns.case(rows)
     first, linear = part.linear(rows, groups, case)
@@ -108,13 +135,14 @@ def contributions(part: ServedNetLoad, rows: Floats, groups: npt.NDArray[np.int6
     names = part.spec.names
     base = _stage(part.stages["A"], rows, np.empty((0, rows.shape[1])), int(groups[h]), h, names)
     out = _later(part, rows, derived, int(case[h]), h, base)
-    share = float(part.tree_weight[h])
-    if share > 0.0:
-        inputs = tree_inputs(rows, part.spec.columns("T"), part.columns, first, linear, case)[h : h + 1]
-        leaves = part.trees.contributions(inputs)[0] * part.scale_mw[h]
-        labels = [*(names[c] for c in part.spec.columns("T")), *DERIVED_NAMES, CONSTANT]
+    if part.trees.weight[h] > 0.0:
+        trailing = Residuals(part.spec.horizons_min, 1440 // part.spec.step_min)
+        trailing.start(part.errors)
+        width = part.width(rows, first, linear, case, trailing.volatility(groups))
+        leaves = part.trees.contributions(h, rows, newest, first, linear, width)
+        labels = [*(names[c] for c in part.trees.columns), *INPUT_NAMES, CONSTANT]
         for name, mw in zip(labels, leaves.tolist(), strict=True):
-            out[name] = out.get(name, 0.0) + share * mw
+            out[name] = out.get(name, 0.0) + mw
     return {name: mw for name, mw in out.items() if mw != 0.0}
 
 

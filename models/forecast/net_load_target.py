@@ -16,6 +16,7 @@ from models.forecast.messages import quantiles_message, ramps_message, spreads_m
 from models.forecast.ramp_alarm import RampAlarm
 from models.forecast.scoring import jump_alert, mature, score
 from models.forecast.state import ForecastState
+from models.net_load.residual_trees import ERROR_STEPS, horizon_places
 from models.net_load.trailing_errors import groups_per_day
 from models.price.contract import MODEL
 from models.served import NetLoadPart, ServedModel
@@ -46,6 +47,7 @@ class NetLoadTarget:
         self._min_history = int(min_history_days * self._step.per_day)
         self._horizons = horizons_min(zone.step_min)
         self._steps = np.array(self._horizons, dtype=np.int64) // zone.step_min
+        self._places = horizon_places(self._horizons, zone.step_min)
         self._ramps = RampAlarm(zone)
         self._limit_mw = zone.limits.ramp_limit_mw / zone.share.factor
         self._decimals = zone.region_scale.decimals
@@ -61,7 +63,9 @@ class NetLoadTarget:
         groups, waiting = self._groups_of(index, self._steps), state.waiting[self.target.value]
         spec_hash: str | None = None
         if model is not None and state.features is not None and state.served is not None:
-            predicted = model.forecast(state.features.rows(state.ring, index), now, state.residuals, groups)
+            newest = waiting.newest_errors(index, now, ERROR_STEPS, self._places)
+            rows = state.features.rows(state.ring, index)
+            predicted = model.forecast(rows, now, state.residuals, groups, newest)
             ramp, level, carry = state.residuals.spreads(groups)
             source, model_id, quantiles, mean = MODEL, state.served.model_id, predicted.quantiles, predicted.mean
             if state.judged is not None and state.judged.is_distrusted:

@@ -66,6 +66,19 @@ class WaitingForecasts:
         """Note the error at the first horizon."""
         self.first_error[row] = error
 
+    def newest_errors(self, index: int, actual: float, steps: Ints, places: Ints) -> Floats:
+        """Return what a model's forecasts of slot ``index`` missed it by (actual less mean), NaN where there is none.
+
+        Args:
+            index: The slot.
+            actual: Its actual.
+            steps: How many slots before it each forecast was made, shape (n,).
+            places: Number of that horizon, -1 = none, shape (n,).
+        """
+        rows = (index - steps) % self.rows
+        there = (places >= 0) & (self.origin[rows] == index - steps) & self.by_model[rows]
+        return np.where(there, actual - self.mean[rows, places], np.nan)
+
     def record(self) -> bytes:
         """Return what changes with every slot: the errors at the first horizon."""
         return self._first_codec.pack(self.first_error)

@@ -225,30 +225,34 @@ def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
             out[n, e] = total
 
 
-def fit_trees(rows: Floats32, target: Floats, weight: Floats, *, rounds: int, depth: int = 6, seed: int = 1) -> Trees:
-    """Fit trees to ``target`` with squared error; one thread and a fixed seed, so the same rows give the same trees.
+def fit_trees(
+    rows: Floats32, target: Floats, *, rounds: int, depth: int = 6, min_rows: float = 100.0, seed: int = 1
+) -> Trees:
+    """Fit trees to ``target``, where it is about 1 in size; the same rows give the same trees (one thread, fixed seed).
+
+    The loss is pseudo-Huber, √(1 + r²) - 1: nearly the absolute error, but smooth, and as good at a sixth of the time.
 
     Args:
         rows: Shape (n, features), NaN = missing.
         target: Shape (n,).
-        weight: Shape (n,).
         rounds: Number of trees.
         depth: Depth of a tree.
+        min_rows: Fewest rows of a leaf; a row with an error r counts as (1 + r²)^-1.5.
         seed: Of the subsampling.
     """
     parameters = {
-        "objective": "reg:squarederror",
+        "objective": "reg:pseudohubererror",
         "eta": 0.06,
         "max_depth": depth,
         "subsample": 0.7,
-        "colsample_bytree": 0.35,
-        "min_child_weight": 100,
+        "colsample_bytree": 0.5,
+        "min_child_weight": min_rows,
         "max_bin": 64,
         "nthread": 1,
         "seed": seed,
         "tree_method": "hist",
         "verbosity": 0,
     }
-    matrix = xgb.QuantileDMatrix(rows, label=target, weight=weight, missing=np.nan, max_bin=64, nthread=1)
+    matrix = xgb.QuantileDMatrix(rows, label=target, missing=np.nan, max_bin=64, nthread=1)
     booster = xgb.train(parameters, matrix, num_boost_round=rounds)
     return Trees(bytes(booster.save_raw("json")), rows.shape[1])

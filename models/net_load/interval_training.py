@@ -82,7 +82,24 @@ class Widths:
     errors: ErrorStart = field(default_factory=lambda: ErrorStart(np.empty(0), np.empty(0)))
 
 
-def fit_widths(forward: list[Forward], spec: FeatureSpec, per_day: int, now: int) -> Widths:
+@dataclass(frozen=True, slots=True)
+class ForwardPaths:
+    """The last year of forward predictions by origin, MW, shape (H, slots) each, NaN where there is none.
+
+    ``after``: slot index of the first column. ``first``, ``linear``: change that stage A, and all linear stages, say.
+    ``error``: actual less ``linear``. ``width``: what the error is scaled by.
+    """
+
+    after: int
+    first: Floats
+    linear: Floats
+    error: Floats
+    width: Floats
+
+
+def fit_widths(
+    forward: list[Forward], spec: FeatureSpec, per_day: int, now: int, near: int
+) -> tuple[Widths, ForwardPaths]:
     """Fit the widths of all horizons on the last year of forward predictions.
 
     Args:
@@ -90,6 +107,10 @@ def fit_widths(forward: list[Forward], spec: FeatureSpec, per_day: int, now: int
         spec: The feature table.
         per_day: Slots per day.
         now: Slot index of the end of training.
+        near: How many horizons the paths hold.
+
+    Returns:
+        The widths, and the forward predictions of the first horizons.
     """
     h_count = len(forward)
     steps = spec.horizon_steps
@@ -101,6 +122,7 @@ def fit_widths(forward: list[Forward], spec: FeatureSpec, per_day: int, now: int
     for h, p in enumerate(parts):
         at = p["origin"].astype(np.int64) - after
         errors[h, at[at >= 0]] = (p["change"] - p["final"])[at >= 0]
+    first, linear, width = np.full((3, near, span), np.nan)
     slots = np.zeros((groups_per_day(per_day), SLOT_FIELDS, h_count))
     recent = np.zeros((4, h_count))
     out = Widths(
@@ -118,9 +140,11 @@ def fit_widths(forward: list[Forward], spec: FeatureSpec, per_day: int, now: int
         before = errors[h - 1] if h else np.zeros(span)
         memory = np.maximum(memories(per_day) / _spacing(origin, span), 1.0)
         trailing = replay_errors(h, int(steps[h]), origin, group, errors[h], before, errors[0], slots, recent, memory)
-        _fit_one(out, h, p, origin=origin, trailing=trailing, horizon_min=spec.horizons_min[h], per_day=per_day)
+        v = _fit_one(out, h, p, origin=origin, trailing=trailing, horizon_min=spec.horizons_min[h], per_day=per_day)
+        if h < near:
+            first[h, origin], linear[h, origin], width[h, origin] = p["first"], p["final"], out.scale[h] * v
     out.errors = ErrorStart(slots, recent)
-    return out
+    return out, ForwardPaths(after, first, linear, errors[:near], width)
 
 
 def _spacing(origin: Ints, span: int) -> int:
@@ -135,7 +159,8 @@ def _spacing(origin: Ints, span: int) -> int:
 
 def _fit_one(
     out: Widths, h: int, p: dict[str, Floats], *, origin: Ints, trailing: Floats, horizon_min: int, per_day: int
-) -> None:
+) -> Floats:
+    """Fit one horizon into ``out`` and return v of each row."""
     error = p["change"] - p["final"]
     case = p["case"].astype(np.int64)
     out.scale[h] = max(float(np.std(error)), 1e-9)
@@ -161,3 +186,4 @@ def _fit_one(
     for unpublished in (0, 1):
         own = late & ((case == UNPUBLISHED) == bool(unpublished))
         out.tables[h, unpublished] = distribution(scaled[own if own.sum() >= MIN_CASE_ROWS else late])
+    return v

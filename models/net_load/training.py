@@ -19,13 +19,13 @@ from features.derived_series import is_published, known_channels
 from features.feature_list import build_spec
 from features.feature_spec import FeatureSpec
 from models.history import known_until, with_net_load
-from models.learners.boosted_trees import Trees
 from models.net_load.interval_training import Forward, Widths, fit_widths
 from models.net_load.linear_stages import DERIVED, Stages
 from models.net_load.model import ServedNetLoad
+from models.net_load.residual_trees import ResidualTrees, horizons_read
 from models.net_load.served_stages import StageArrays
 from models.net_load.trailing_errors import groups_per_day
-from models.net_load.tree_training import TreeRows, fit_weighted_trees
+from models.net_load.tree_training import TreeRows, fit_residual_trees
 from vpp.domain import NET_LOAD
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats, Ints
@@ -33,6 +33,7 @@ from vpp.progress import Progress, no_progress
 
 LOOK_BACK_DAYS = 44
 MIN_DAYS = 20
+MIN_CHANNEL_DAYS = 28
 FORWARD_DAYS = 365
 BATCH_DAYS = 28
 EXTRAS_DAYS = 28
@@ -52,11 +53,9 @@ class HorizonState:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """Parts fitted on forward predictions, refitted every four weeks: trees with unit and weight, and widths."""
+    """Parts fitted on forward predictions, refitted every four weeks: trees and widths."""
 
-    trees: Trees
-    scale: Floats
-    weight: Floats
+    trees: ResidualTrees
     widths: Widths
     made_at: int
 
@@ -94,7 +93,8 @@ class NetLoadTrainer:
             return None
         self.spec = history.spec
         self._states = [HorizonState(Stages(history.spec, m, self._groups)) for m in history.spec.horizons_min]
-        self._trees = TreeRows(history.spec.horizons_min)
+        self._trees = TreeRows(history.spec)
+        self._extras = None
         # A short history must not lose most of its rows to features that look back six weeks; they are missing then.
         last = self._zone.step.index(until)
         look_back = min(LOOK_BACK_DAYS, max((last - history.first) // self._day // 4, 8))
@@ -110,11 +110,13 @@ class NetLoadTrainer:
     def refit(self, frame: pd.DataFrame, until: datetime) -> ServedNetLoad | None:
         """Learn the rows that matured since the last fit and return the new part.
 
+        Where a channel of the feature table has come that the last fit lacked, all is fitted anew.
+
         Args:
             frame: As ``fit``; at least 50 days before the last fit's end must be in it.
             until: As ``fit``.
         """
-        if self.spec is None:
+        if self.spec is None or self._has_new_channels(frame, until):
             return self.fit(frame, until)
         start = self._learned_until - (LOOK_BACK_DAYS + 3) * self._day
         recent = frame.loc[frame.index >= pd.Timestamp(self._zone.step.start(start))]
@@ -123,6 +125,12 @@ class NetLoadTrainer:
             return None
         self._learn(history, [self._learned_until, self._zone.step.index(until)])
         return self._part(history)
+
+    def _has_new_channels(self, frame: pd.DataFrame, until: datetime) -> bool:
+        assert self.spec is not None
+        past = with_net_load(frame, self._zone).loc[lambda rows: rows.index < pd.Timestamp(until)]
+        lasting = [c for c in known_channels(past.columns) if past[c].notna().sum() >= MIN_CHANNEL_DAYS * self._day]
+        return not set(build_spec(lasting, self._zone.step).channels) <= set(self.spec.channels)
 
     def _history(self, frame: pd.DataFrame, until: datetime, spec: FeatureSpec | None = None) -> FeatureHistory | None:
         rows = with_net_load(frame, self._zone)
@@ -186,16 +194,8 @@ class NetLoadTrainer:
             state.forward.add(
                 origins[batch] + history.first, groups[batch], change[batch], prediction, base, part[spec.columns("V")]
             )
-            self._trees.add(
-                n,
-                part,
-                columns=spec.columns("T"),
-                places=state.stages.columns,
-                linear=prediction,
-                change=change[batch],
-                day=days,
-                is_mature=mature,
-            )
+            if mature:
+                self._trees.add(n, origins[batch] + history.first, part)
 
     def _part(self, history: FeatureHistory) -> ServedNetLoad | None:
         """Fit the parts that use forward predictions and return the model part."""
@@ -208,15 +208,13 @@ class NetLoadTrainer:
             {"horizon_min": minutes, **state.forward.score(self._learned_until - METRIC_DAYS * self._day)}
             for minutes, state in zip(spec.horizons_min, self._states, strict=True)
         ]
-        trees, scale, weight, widths = self._extras.trees, self._extras.scale, self._extras.weight, self._extras.widths
+        widths = self._extras.widths
         letters = ["A", *sorted({letter for s in self._states for letter in s.stages.later})]
         stages = {letter: _stacked([s.stages for s in self._states], letter, spec) for letter in letters}
         return ServedNetLoad(
             spec,
             stages,
-            trees,
-            scale,
-            weight,
+            self._extras.trees,
             widths.scale,
             widths.mean,
             widths.sd,
@@ -227,11 +225,11 @@ class NetLoadTrainer:
 
     def _fit_extras(self, spec: FeatureSpec) -> Extras:
         assert self._trees is not None
-        self._progress(0.9, "trees")
-        trees, scale, weight = fit_weighted_trees(self._trees, spec, len(spec.columns("T")) + DERIVED)
-        self._progress(0.97, "widths")
-        widths = fit_widths([s.forward for s in self._states], spec, self._day, self._learned_until)
-        return Extras(trees, scale, weight, widths, self._learned_until)
+        self._progress(0.9, "widths")
+        forward = [state.forward for state in self._states]
+        widths, paths = fit_widths(forward, spec, self._day, self._learned_until, horizons_read(spec))
+        self._progress(0.92, "trees")
+        return Extras(fit_residual_trees(self._trees, paths, spec), widths, self._learned_until)
 
 
 def _stacked(stages: list[Stages], letter: str, spec: FeatureSpec) -> StageArrays:

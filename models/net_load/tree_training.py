@@ -1,171 +1,167 @@
-"""Trees on what the linear stages leave, pooled over horizons, and the weight that a validation tail gives them."""
+"""Fits the trees on out-of-sample forecasts of the last year, and gives each horizon the weight that it earned."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from features.feature_spec import FeatureSpec
 from models.learners.boosted_trees import Trees, fit_trees
-from models.net_load.linear_stages import Columns, Linear
-from models.net_load.model import tree_inputs
-from vpp.numerics.arrays import Floats, Ints
+from models.net_load.interval_training import ForwardPaths
+from models.net_load.residual_trees import (
+    ERROR_STEPS,
+    GROUPS_MIN,
+    OwnInputs,
+    ResidualTrees,
+    TreesVerdict,
+    horizon_groups,
+    horizon_places,
+)
+from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 
-HALF_LIFE_DAYS = 365.0
-KEEP_DAYS = 365.0
-TAIL_SHARE = 0.15
-NEAR_ROWS, FAR_ROWS = 2400, 700
-NEAR_MIN = 480
-BANDS_MIN = (60, 120, 240, 480, 720, 1440)
-WEIGHTS = np.arange(0.0, 1.01, 0.05)
-ROUNDS, DEPTH = 100, 4
-CLEAR_GAIN = 0.1
-MATURE_ROW_DAYS = 90.0
-MIN_WEIGHT = 0.1
-"""A smaller weight is noise of the tail, and would cost every forecast the traversal."""
+MIN_DAYS = 150
+ROUNDS, DEPTH = 150, 4
+GROUP_ROWS = 24_000
+MIN_LEAF_SHARE = 0.015
+"""Neighbouring origins tell nearly the same, so a leaf needs a share of all rows and not a number of them."""
 
-
-@dataclass
-class _Sample:
-    inputs: npt.NDArray[np.float32]
-    linear: Floats
-    change: Floats
-    day: Floats
-    is_mature: bool = True
-
-    def every(self, stride: int, offset: int = 0) -> _Sample:
-        """Return every ``stride``-th row."""
-        rows = slice(offset, None, stride)
-        parts = (np.ascontiguousarray(self.inputs[rows]), self.linear[rows], self.change[rows], self.day[rows])
-        return _Sample(*parts, self.is_mature)
+WEIGHTS = np.array([0.0, 0.25, 0.5])
+MIN_GAIN = 0.001
+FOLDS = 4
+GAP_DAYS = 2
+CLIP_WIDTHS = 8.0
 
 
 class TreeRows:
-    """Rows for the trees, of all horizons, drawn evenly from the forward predictions."""
-
-    def __init__(self, minutes: tuple[int, ...]) -> None:
-        self._limit = [NEAR_ROWS if m <= NEAR_MIN else FAR_ROWS for m in minutes]
-        self._parts: list[list[_Sample]] = [[] for _ in minutes]
-        self._stride = [1] * len(minutes)
-
-    def add(
-        self,
-        horizon: int,
-        rows: Floats,
-        *,
-        columns: Ints,
-        places: Columns,
-        linear: Linear,
-        change: Floats,
-        day: Floats,
-        is_mature: bool,
-    ) -> None:
-        """Keep a batch of forward predictions of one horizon.
-
-        Args:
-            horizon: Number of the horizon.
-            rows: Features, shape (features, n).
-            columns: Rows of ``rows`` that the trees read, shape (columns,).
-            places: Where the table keeps what the stages derive.
-            linear: The forward predictions.
-            change: Actual change, MW, shape (n,).
-            day: Time of the targets in days, shape (n,).
-            is_mature: Whether the linear stages had learned enough for what they left to be typical.
-        """
-        stride = self._stride[horizon]
-        inputs = tree_inputs(rows, columns, places, linear.first, linear.final, linear.case)
-        whole = _Sample(inputs, linear.final, change, day, is_mature)
-        parts = self._parts[horizon]
-        parts.append(whole.every(stride, horizon % stride))
-        # Twice what is wanted: thin all evenly, so that memory stays bounded however long the history is.
-        while sum(len(p.day) for p in parts) > 2 * self._limit[horizon]:
-            parts[:] = [p.every(2) for p in parts]
-            self._stride[horizon] *= 2
-
-    def sample(self, horizon: int) -> _Sample | None:
-        """Return evenly spaced rows of one horizon from the last year, and forget what is older."""
-        parts = self._parts[horizon]
-        if not any(len(p.day) for p in parts):
-            return None
-        last = max(float(p.day.max()) for p in parts if len(p.day))
-        parts[:] = [p for p in parts if len(p.day) and float(p.day.max()) > last - KEEP_DAYS]
-        mature = [p for p in parts if p.is_mature]
-        enough = sum(float(p.day[-1] - p.day[0]) for p in mature) >= MATURE_ROW_DAYS
-        used = mature if enough else parts
-        stride = max(1, sum(len(p.day) for p in used) // self._limit[horizon])
-        drawn = [p.every(stride) for p in used]
-        return _Sample(
-            np.concatenate([p.inputs for p in drawn]),
-            np.concatenate([p.linear for p in drawn]),
-            np.concatenate([p.change for p in drawn]),
-            np.concatenate([p.day for p in drawn]),
-            enough or len(mature) == len(parts),
-        )
-
-
-def fit_weighted_trees(rows: TreeRows, spec: FeatureSpec, width: int) -> tuple[Trees, Floats, Floats]:
-    """Return the trees, their unit per horizon (MW) and their weight per horizon.
-
-    The weight minimises the absolute error on the last part of the rows, by trees that did not see them; the trees that
-    serve are then fitted on all rows.
-    """
-    minutes = np.array(spec.horizons_min)
-    samples = [rows.sample(h) for h in range(len(minutes))]
-    scale = np.ones(len(samples))
-    for h, s in enumerate(samples):
-        if s is not None and len(s.change):
-            scale[h] = max(float(np.std(s.change - s.linear)), 1e-9)
-    horizon = np.concatenate([np.full(len(s.day), h) for h, s in enumerate(samples) if s is not None])
-    joined = {
-        name: np.concatenate([getattr(s, name) for s in samples if s is not None])
-        for name in ("inputs", "linear", "change", "day")
-    }
-    target = (joined["change"] - joined["linear"]) / scale[horizon]
-    target = np.clip(target, -8.0, 8.0)
-    age = joined["day"].max() - joined["day"]
-    weight = 0.5 ** (age / HALF_LIFE_DAYS)
-    cut = np.quantile(joined["day"], 1.0 - TAIL_SHARE)
-    early = joined["day"] < cut - 1.0
-    tail = joined["day"] >= cut
-    share = np.zeros(len(samples))
-    if early.sum() >= 500 and tail.sum() >= 100:
-        judge = fit_trees(joined["inputs"][early], target[early], weight[early], rounds=ROUNDS, depth=DEPTH)
-        leaves = judge.predict(np.ascontiguousarray(joined["inputs"][tail])) * scale[horizon[tail]]
-        left = joined["change"][tail] - joined["linear"][tail]
-        share = tail_weights(minutes, horizon[tail], leaves, left, scale)
-        settled = np.array([s is not None and s.is_mature for s in samples])
-        share = np.where(settled, share, 0.0)
-    served = fit_trees(joined["inputs"], target, weight, rounds=ROUNDS, depth=DEPTH)
-    assert served.features == width
-    return served, scale, share
-
-
-def tail_weights(minutes: Floats, horizon: Ints, leaves: Floats, left: Floats, scale: Floats) -> Floats:
-    """Return the weight of the trees per horizon, by bands of horizons.
-
-    A band takes half of the weight that is best on the tail, since a short tail flatters, and all of it where the trees
-    win clearly, as in a zone whose history is too short for the linear stages.
+    """What the feature table says of out-of-sample forecasts, thinned evenly, by horizon; for horizons with trees.
 
     Args:
-        minutes: Horizons in minutes, shape (H,).
-        horizon: Number of the horizon of each row, shape (rows,).
-        leaves: What the trees add, MW, shape (rows,).
-        left: Errors of the linear stages, MW, shape (rows,).
-        scale: Unit of each horizon, MW, shape (H,).
+        spec: The feature table.
     """
-    out = np.zeros(len(minutes))
-    below = 0
-    for limit in BANDS_MIN:
-        band = np.flatnonzero((minutes > below) & (minutes <= limit))
-        inside = np.isin(horizon, band)
-        below = limit
-        if inside.sum() < 30:
-            continue
-        unit = scale[horizon[inside]]
-        costs = np.array([np.mean(np.abs(left[inside] - w * leaves[inside]) / unit) for w in WEIGHTS])
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self._columns = spec.columns("T")
+        self._per_day = 1440 // spec.step_min
+        self._group = horizon_groups(spec.horizons_min)
+        sizes = np.bincount(self._group[self._group >= 0], minlength=len(GROUPS_MIN))
+        self._stride = np.maximum(1, -(-sizes * 365 * self._per_day // GROUP_ROWS))
+        self._parts: list[list[tuple[Ints, Floats32]]] = [[] for _ in self._group]
+
+    def add(self, h: int, origins: Ints, rows: Floats) -> None:
+        """Keep a batch of one horizon.
+
+        Args:
+            h: Number of the horizon.
+            origins: Slot index of each origin, shape (n,).
+            rows: Features, shape (features, n).
+        """
+        if self._group[h] >= 0:
+            stride = int(self._stride[self._group[h]])
+            # The days move the offset on, so that each horizon meets every slot of the day.
+            take = np.flatnonzero((origins + origins // self._per_day) % stride == h % stride)
+            self._parts[h].append((origins[take], np.ascontiguousarray(rows[self._columns][:, take], dtype=np.float32)))
+
+    def joined(self, h: int, after: int) -> tuple[Ints, Floats32]:
+        """Return origins (n,) and table (columns, n) of one horizon from slot ``after`` on, and forget what is older.
+
+        Args:
+            h: Number of the horizon.
+            after: First slot.
+        """
+        parts = self._parts[h] = [part for part in self._parts[h] if len(part[0]) and part[0][-1] >= after]
+        if not parts:
+            return np.empty(0, dtype=np.int64), np.empty((len(self._columns), 0), dtype=np.float32)
+        origins, table = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts], axis=1)
+        return origins[origins >= after], table[:, origins >= after]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Rows of one group: inputs (n, columns + 12), number of the horizon, origin, error and width in MW."""
+
+    inputs: Floats32
+    horizon: Ints
+    origin: Ints
+    error: Floats
+    width: Floats
+
+
+def fit_residual_trees(rows: TreeRows, paths: ForwardPaths, spec: FeatureSpec) -> ResidualTrees:
+    """Return the trees of a zone, with no weight where its history is too short or they gain nothing.
+
+    Of each horizon the weight is chosen that has the least absolute error over the folds of a cross-validation in whole
+    spans of time; a gain below 0.1 % counts as none. The trees that serve are then fitted on all rows.
+
+    Args:
+        rows: What the feature table says of the forecasts.
+        paths: The forecasts and their errors.
+        spec: The feature table.
+    """
+    per_day, group_of = 1440 // spec.step_min, horizon_groups(spec.horizons_min)
+    groups = {g: _group(rows, paths, spec, np.flatnonzero(group_of == g)) for g in sorted({*group_of.tolist()} - {-1})}
+    origins = np.concatenate([np.empty(0, dtype=np.int64), *(group.origin for group in groups.values())])
+    days = int(origins.max() - origins.min()) // per_day if origins.size else 0
+    if days < MIN_DAYS:
+        return ResidualTrees.none(spec, days, TreesVerdict.SHORT_HISTORY)
+    weight, gain = np.zeros((2, len(group_of)))
+    ensembles = {}
+    for g, group in groups.items():
+        _judge(group, per_day, weight, gain)
+        if weight[group_of == g].any():
+            ensembles[g] = _fit(group, np.ones(len(group.error), dtype=np.bool_))
+    verdict = TreesVerdict.ACTIVE if ensembles else TreesVerdict.NO_GAIN
+    return ResidualTrees(spec.horizons_min, spec.step_min, spec.columns("T"), ensembles, weight, gain, days, verdict)
+
+
+def _group(rows: TreeRows, paths: ForwardPaths, spec: FeatureSpec, horizons: Ints) -> _Group:
+    """Return the rows of some horizons, of which forecast, error and width are known."""
+    places = horizon_places(spec.horizons_min, spec.step_min)
+    parts = []
+    for h in horizons.tolist():
+        origins, table = rows.joined(h, paths.after)
+        at = origins - paths.after
+        usable = np.isfinite(paths.error[h, at]) & np.isfinite(paths.width[h, at])
+        origins, table, at = origins[usable], table[:, usable], at[usable]
+        own = OwnInputs(
+            errors=np.stack([_at(paths.error, place, at - k) for place, k in zip(places, ERROR_STEPS, strict=True)]),
+            path=np.stack([_at(paths.linear, place, at) for place in places]),
+            linear=paths.linear[h, at],
+            before=_at(paths.linear, h - 1, at) if h else np.zeros(len(at)),
+            first=paths.first[h, at],
+            width=paths.width[h, at],
+        )
+        parts.append((own.beside(table), np.full(len(at), h), origins, paths.error[h, at], paths.width[h, at]))
+    return _Group(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _at(values: Floats, h: int, at: Ints) -> Floats:
+    """Return values of horizon ``h`` at positions ``at``, NaN where there is none."""
+    known = (at >= 0) if h >= 0 else np.zeros(len(at), dtype=np.bool_)
+    return np.where(known, values[h, np.maximum(at, 0)], np.nan)
+
+
+def _fit(group: _Group, use: Bools) -> Trees:
+    target = np.clip(group.error[use] / group.width[use], -CLIP_WIDTHS, CLIP_WIDTHS)
+    inputs, leaf = np.ascontiguousarray(group.inputs[use]), MIN_LEAF_SHARE * len(target)
+    return fit_trees(inputs, target, rounds=ROUNDS, depth=DEPTH, min_rows=leaf)
+
+
+def _judge(group: _Group, per_day: int, weight: Floats, gain: Floats) -> None:
+    """Enter weight and gain of the group's horizons."""
+    edges = np.linspace(group.origin.min(), group.origin.max() + 1, FOLDS + 1)
+    gap = GAP_DAYS * per_day
+    added = np.zeros(len(group.error))
+    for low, high in itertools.pairwise(edges):
+        inside = (group.origin >= low) & (group.origin < high)
+        others = (group.origin < low - gap) | (group.origin >= high + gap)
+        leaves = _fit(group, others).predict(np.ascontiguousarray(group.inputs[inside]))
+        added[inside] = group.width[inside] * leaves.astype(np.float64)
+    for h in np.unique(group.horizon).tolist():
+        own = group.horizon == h
+        costs = np.array([np.abs(group.error[own] - w * added[own]).mean() for w in WEIGHTS])
         best = int(np.argmin(costs))
-        weight = WEIGHTS[best] * (1.0 if costs[best] < (1.0 - CLEAR_GAIN) * costs[0] else 0.5)
-        out[band] = weight if weight >= MIN_WEIGHT else 0.0
-    return out
+        saved = 1.0 - costs[best] / costs[0] if costs[0] > 0.0 else 0.0
+        if saved >= MIN_GAIN:
+            weight[h], gain[h] = WEIGHTS[best], saved

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +14,7 @@ import pandas as pd
 from models.guard.part import GuardPart
 from models.guard.training import GuardTrainer
 from models.net_load.model import ServedNetLoad
+from models.net_load.residual_trees import GROUPS_MIN
 from models.net_load.training import NetLoadTrainer
 from models.price.contract import PricePart
 from models.registry.artifact import GUARD_PART, NET_LOAD_PART, PRICE_PART, Parts
@@ -104,13 +104,23 @@ def _metadata(
         "data_sha256": data_hash(rows),
         "spec_hash": net.spec.hash if net is not None else None,
         "features": len(net.spec.features) if net is not None else 0,
-        "tree_weight": {} if net is None else _by_horizon(net),
+        "xgboost": None if net is None else _trees(net),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}, **_xgboost()},
     }
 
 
-def _by_horizon(net: ServedNetLoad) -> Mapping[str, float]:
-    return {str(m): round(float(w), 3) for m, w in zip(net.spec.horizons_min, net.tree_weight, strict=True)}
+def _trees(net: ServedNetLoad) -> dict[str, Any]:
+    """Return what XGBoost carries of the net-load forecast; gains are shares of the mean absolute error."""
+    trees = net.trees
+    return {
+        "verdict": trees.verdict.value,
+        "days": trees.days,
+        "horizons": [
+            {"horizon_min": m, "weight": round(float(w), 3), "gain": round(float(g), 5)}
+            for m, w, g in zip(net.spec.horizons_min, trees.weight, trees.gain, strict=True)
+            if m <= GROUPS_MIN[-1]
+        ],
+    }
 
 
 def _xgboost() -> dict[str, str]:

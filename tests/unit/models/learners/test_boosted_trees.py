@@ -13,7 +13,7 @@ def fitted() -> Trees:
     rows = chance.normal(size=(800, 6)).astype(np.float32)
     rows[chance.random(rows.shape) < 0.1] = np.nan
     target = np.nan_to_num(rows[:, 0]) * 3 + (np.nan_to_num(rows[:, 1]) > 0) + chance.normal(0, 0.1, 800) + 5
-    return fit_trees(rows, target, np.ones(800), rounds=30, depth=4)
+    return fit_trees(rows, target, rounds=30, depth=4)
 
 
 def test_the_traversal_gives_the_bits_of_xgboost(fitted: Trees) -> None:
@@ -54,7 +54,7 @@ def test_ensembles_walked_together_give_what_each_gives(fitted: Trees) -> None:
     chance = np.random.default_rng(8)
     rows = chance.normal(size=(400, 6)).astype(np.float32)
     rows[chance.random(rows.shape) < 0.1] = np.nan
-    deeper = fit_trees(rows, np.nan_to_num(rows[:, 2]).astype(float), np.ones(400), rounds=12, depth=6)
+    deeper = fit_trees(rows, np.nan_to_num(rows[:, 2]).astype(float), rounds=12, depth=6)
     plain = Trees(fitted.raw, 6)
     plain.exact = False
     wanted = np.stack([fitted.predict(rows), deeper.predict(rows), fitted.predict(rows)], axis=1)
@@ -64,7 +64,7 @@ def test_ensembles_walked_together_give_what_each_gives(fitted: Trees) -> None:
 
 def test_an_ensemble_without_a_split_gives_its_base() -> None:
     rows = np.ones((300, 2), dtype=np.float32)
-    flat = fit_trees(rows, np.full(300, 7.0), np.ones(300), rounds=2)
+    flat = fit_trees(rows, np.full(300, 7.0), rounds=2)
     assert flat.exact
     np.testing.assert_allclose(flat.predict(rows[:3]), 7.0, rtol=1e-6)
 
@@ -72,7 +72,7 @@ def test_an_ensemble_without_a_split_gives_its_base() -> None:
 def test_the_same_rows_give_the_same_trees(fitted: Trees) -> None:
     chance = np.random.default_rng(4)
     rows = chance.normal(size=(300, 3)).astype(np.float32)
-    again = [fit_trees(rows, rows[:, 0].astype(float), np.ones(300), rounds=5).raw for _ in range(2)]
+    again = [fit_trees(rows, rows[:, 0].astype(float), rounds=5).raw for _ in range(2)]
     assert again[0] == again[1]
 
 
