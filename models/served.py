@@ -20,12 +20,13 @@ class NetLoadForecast:
     """Net load of H horizons in MW, as levels.
 
     ``quantiles``: shape (H, 7), sorted along the levels. ``mean``: shape (H,). ``scale``: shape (H,), the width that
-    the quantiles were scaled with.
+    the quantiles were scaled with. ``xgboost_weight``: of the first horizons; beyond there is none.
     """
 
     quantiles: Floats
     mean: Floats
     scale: Floats
+    xgboost_weight: list[float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,9 @@ def _render_explanation(document: dict[str, Any]) -> None:
         f"{document['issued_at']}: {end:,.1f} {document['unit']}, {end - start:+,.1f} from {start:,.1f} {before} "
         f"({document['model_id']})"
     )
+    if net_load:
+        xgboost = document["xgboost"]
+        out.print(f"weight of XGBoost at this horizon: {xgboost['weight']:g}. {xgboost['text']}")
     parts = document["contributions"]
     shown, rest = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
     rows = [[part["feature"], f"{part[column]:+,.1f}"] for part in shown]

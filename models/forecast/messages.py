@@ -17,7 +17,14 @@ _PROBABILITY_DECIMALS = 4
 _SHOWN = [QUANTILE_NAMES.index(name) for name in ("q10", "q50", "q90")]
 
 
-def quantiles_message(source: str, model_id: str, quantiles: Floats, mean: Floats, decimals: int) -> Quantiles:
+def quantiles_message(
+    source: str,
+    model_id: str,
+    quantiles: Floats,
+    mean: Floats,
+    decimals: int,
+    xgboost_weight: list[float] | None = None,
+) -> Quantiles:
     """Return the message of net-load quantiles (H, 7) and mean (H,), MW, written to ``decimals``.
 
     Args:
@@ -26,13 +33,15 @@ def quantiles_message(source: str, model_id: str, quantiles: Floats, mean: Float
         quantiles: Shape (H, 7), MW.
         mean: Shape (H,), MW.
         decimals: Decimals of the zone's power scale (``Zone.region_scale``).
+        xgboost_weight: Of the first horizons; None where no model speaks.
     """
-    return _message(source, model_id, _rounded(quantiles, mean, 10.0**decimals))
+    return _message(source, model_id, _rounded(quantiles, mean, 10.0**decimals), xgboost_weight)
 
 
-def _message(source: str, model_id: str, rounded: Floats) -> Quantiles:
+def _message(source: str, model_id: str, rounded: Floats, xgboost_weight: list[float] | None = None) -> Quantiles:
     *columns, mean = rounded.tolist()
-    return Quantiles(source=source, model_id=model_id, mean=mean, **dict(zip(QUANTILE_NAMES, columns, strict=True)))
+    levels = dict(zip(QUANTILE_NAMES, columns, strict=True))
+    return Quantiles(source=source, model_id=model_id, mean=mean, xgboost_weight=xgboost_weight, **levels)
 
 
 def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:

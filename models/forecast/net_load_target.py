@@ -62,12 +62,14 @@ class NetLoadTarget:
         model, reason = self._ready(state, index, now)
         groups, waiting = self._groups_of(index, self._steps), state.waiting[self.target.value]
         spec_hash: str | None = None
+        weight: list[float] | None = None
         if model is not None and state.features is not None and state.served is not None:
             newest = waiting.newest_errors(index, now, ERROR_STEPS, self._places)
             rows = state.features.rows(state.ring, index)
             predicted = model.forecast(rows, now, state.residuals, groups, newest)
             ramp, level, carry = state.residuals.spreads(groups)
             source, model_id, quantiles, mean = MODEL, state.served.model_id, predicted.quantiles, predicted.mean
+            weight = predicted.xgboost_weight
             if state.judged is not None and state.judged.is_distrusted:
                 age = 1 if state.judged.is_witnessed else state.judged.age
                 quantiles = widened(quantiles, mean, self._steps, age)
@@ -90,7 +92,7 @@ class NetLoadTarget:
             ramps = ramps_message(state.large_ramps, quantiles, now, steps, self._decimals)
         slope = None if np.isnan(now) else round(float(mean[0] - now) / self._horizons[0], self._decimals + 2)
         return {
-            "net_load": quantiles_message(source, model_id, quantiles, mean, self._decimals),
+            "net_load": quantiles_message(source, model_id, quantiles, mean, self._decimals, weight),
             "ramp_mw_per_min": slope,
             "spreads": spreads_message(ramp, level, carry, self._decimals),
             "ramps": ramps,

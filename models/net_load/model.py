@@ -68,7 +68,8 @@ class ServedNetLoad:
         width = self.width(rows, first, linear, case, errors.volatility(groups))
         mean = now_mw + linear + self.trees.correction(rows, newest, first, linear, width)
         tables = self.tables[np.arange(len(case)), (case == UNPUBLISHED).astype(np.int64)]
-        return NetLoadForecast(quantiles(mean, width, tables, errors.levels), mean, width)
+        levels = quantiles(mean, width, tables, errors.levels)
+        return NetLoadForecast(levels, mean, width, self.trees.near_weight)
 
     def linear(self, rows: Floats, groups: Ints, case: Ints) -> tuple[Floats, Floats]:
         """Return the change (MW) after stage A and after all linear stages, shape (H,) each."""
@@ -97,6 +98,7 @@ class ServedNetLoad:
             "step_min": self.spec.step_min,
             "spec_hash": self.spec.hash,
             "stages": list(self.stages),
+            "trees": self.trees.facts(),
         }
         out: dict[str, np.ndarray[Any, Any] | bytes] = {
             "meta": json.dumps(meta, sort_keys=True).encode(),
@@ -143,7 +145,7 @@ def net_load_from_arrays(arrays: Mapping[str, Any]) -> ServedNetLoad:
     return ServedNetLoad(
         spec,
         stages,
-        trees_from_arrays(arrays, spec.horizons_min, spec.step_min, spec.columns("T")),
+        trees_from_arrays(arrays, meta["trees"], spec),
         arrays["error_scale"],
         arrays["width_mean"],
         arrays["width_sd"],

@@ -97,6 +97,7 @@ class ResidualTrees:
     ``columns``: those of the feature table that the trees read. ``ensembles``: by number of the group, of those with a
     weight. ``weight``, ``gain``: shape (H,); the gain is the share of the mean absolute error that the trees at this
     weight saved in cross-validation, 0 where they have none. ``days``: of out-of-sample forecasts to learn from.
+    ``use``: numbers of the horizons with a weight. ``near_weight``: weights of the horizons that may have one.
     """
 
     horizons_min: tuple[int, ...]
@@ -108,6 +109,7 @@ class ResidualTrees:
     days: int
     verdict: TreesVerdict
     use: Ints = field(init=False)
+    near_weight: list[float] = field(init=False)
     _places: Ints = field(init=False)
     _members: tuple[tuple[Trees, slice], ...] = field(init=False)
 
@@ -117,6 +119,8 @@ class ResidualTrees:
         ends = np.searchsorted(group, np.arange(len(GROUPS_MIN) + 1))
         members = tuple((trees, slice(int(ends[g]), int(ends[g + 1]))) for g, trees in self.ensembles.items())
         object.__setattr__(self, "use", use)
+        near = horizon_groups(self.horizons_min) >= 0
+        object.__setattr__(self, "near_weight", self.weight[near].tolist())
         object.__setattr__(self, "_places", horizon_places(self.horizons_min, self.step_min))
         object.__setattr__(self, "_members", members)
 
@@ -171,36 +175,33 @@ class ResidualTrees:
         return np.asarray(self.weight[h] * width[h] * trees.contributions(row)[0])
 
     def to_arrays(self) -> dict[str, np.ndarray[Any, Any] | bytes]:
-        """Return the trees as arrays."""
-        out: dict[str, np.ndarray[Any, Any] | bytes] = {
-            "tree_weight": self.weight,
-            "tree_gain": self.gain,
-            "tree_days": np.array([self.days]),
-            "tree_verdict": self.verdict.value.encode(),
-        }
-        return out | {f"trees_{g}": trees.raw for g, trees in self.ensembles.items()}
+        """Return the trees as arrays and XGBoost's JSON; ``facts`` has the rest."""
+        arrays: dict[str, np.ndarray[Any, Any] | bytes] = {"tree_weight": self.weight, "tree_gain": self.gain}
+        return arrays | {f"trees_{g}": trees.raw for g, trees in self.ensembles.items()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return days and verdict, as JSON values."""
+        return {"days": self.days, "verdict": self.verdict.value}
 
 
-def trees_from_arrays(
-    arrays: Mapping[str, Any], horizons_min: tuple[int, ...], step_min: int, columns: Ints
-) -> ResidualTrees:
+def trees_from_arrays(arrays: Mapping[str, Any], facts: Mapping[str, Any], spec: FeatureSpec) -> ResidualTrees:
     """Return the trees that ``ResidualTrees.to_arrays`` wrote.
 
     Args:
         arrays: By name; others among them are left alone.
-        horizons_min: The horizons.
-        step_min: The zone's step.
-        columns: Columns of the feature table that the trees read.
+        facts: As ``ResidualTrees.facts``.
+        spec: The feature table.
     """
+    columns = spec.columns("T")
     names = {g: f"trees_{g}" for g in range(len(GROUPS_MIN))}
     width = len(columns) + len(INPUT_NAMES)
     return ResidualTrees(
-        horizons_min,
-        step_min,
+        spec.horizons_min,
+        spec.step_min,
         columns,
         {g: Trees(bytes(arrays[name]), width) for g, name in names.items() if name in arrays},
         arrays["tree_weight"],
         arrays["tree_gain"],
-        int(arrays["tree_days"][0]),
-        TreesVerdict(bytes(arrays["tree_verdict"]).decode()),
+        int(facts["days"]),
+        TreesVerdict(facts["verdict"]),
     )

@@ -14,11 +14,11 @@ import pandas as pd
 from models.guard.part import GuardPart
 from models.guard.training import GuardTrainer
 from models.net_load.model import ServedNetLoad
-from models.net_load.residual_trees import GROUPS_MIN
 from models.net_load.training import NetLoadTrainer
 from models.price.contract import PricePart
 from models.registry.artifact import GUARD_PART, NET_LOAD_PART, PRICE_PART, Parts
 from models.registry.price_trainer import PriceTrainer
+from models.registry.tree_card import tree_card
 from vpp.domain import iso
 from vpp.errors import DataError
 from vpp.fleet.schema import Zone
@@ -104,22 +104,8 @@ def _metadata(
         "data_sha256": data_hash(rows),
         "spec_hash": net.spec.hash if net is not None else None,
         "features": len(net.spec.features) if net is not None else 0,
-        "xgboost": None if net is None else _trees(net),
+        "xgboost": None if net is None else tree_card(net.trees),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}, **_xgboost()},
-    }
-
-
-def _trees(net: ServedNetLoad) -> dict[str, Any]:
-    """Return what XGBoost carries of the net-load forecast; gains are shares of the mean absolute error."""
-    trees = net.trees
-    return {
-        "verdict": trees.verdict.value,
-        "days": trees.days,
-        "horizons": [
-            {"horizon_min": m, "weight": round(float(w), 3), "gain": round(float(g), 5)}
-            for m, w, g in zip(net.spec.horizons_min, trees.weight, trees.gain, strict=True)
-            if m <= GROUPS_MIN[-1]
-        ],
     }
 
 

@@ -50,6 +50,8 @@ class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Forecast levels of one target, one value per entry of the forecast's ``horizon_min``; never crossing.
 
     ``source`` is ``model`` or the name of a fallback; ``mean`` is the expected value where it differs from q50.
+    ``xgboost_weight``: weight of XGBoost's correction in a model's net load, 0 where it is linear; of the first
+    horizons, beyond which there is none.
     """
 
     source: str
@@ -62,6 +64,7 @@ class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     q90: list[float]
     q95: list[float]
     mean: list[float] | None = None
+    xgboost_weight: list[float] | None = None
 
 
 class Spreads(msgspec.Struct, kw_only=True, frozen=True):

@@ -86,8 +86,18 @@ def _net_load(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime
         "horizon_min": explanation.horizon_min,
         "now_mw": round(explanation.now_mw, 3),
         "forecast_mw": round(explanation.forecast_mw, 3),
+        "xgboost": _of_horizon(model, explanation.horizon_min),
         "contributions": [{"feature": name, "mw": round(mw, 3)} for name, mw in explanation.contributions],
     }
+
+
+def _of_horizon(model: ServedModel, horizon_min: int) -> dict[str, Any]:
+    """Return weight and gain of XGBoost at a horizon, and what the model's card says in a sentence."""
+    from models.registry.tree_card import say_trees
+
+    card = model.metadata["xgboost"]
+    row = next((row for row in card["horizons"] if row["horizon_min"] == horizon_min), {"weight": 0.0, "gain": 0.0})
+    return {"weight": row["weight"], "gain": row["gain"], "text": say_trees(card)}
 
 
 def _price(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime, horizon_min: int) -> dict[str, Any]:

@@ -100,6 +100,14 @@ def _render_version(metadata: dict[str, Any]) -> None:
     if verdict is not None:
         plain["verdict"] = f"{'promoted' if verdict['promote'] else 'not promoted'}: {verdict['reason']}"
     pairs({**plain, "parts": ", ".join(metadata["parts"])})
+    card = metadata.get("xgboost")
+    if card is not None:
+        from models.registry.tree_card import say_trees
+
+        out.print(say_trees(card))
+        if any(row["weight"] for row in card["horizons"]):
+            rows = [[row["horizon_min"], row["weight"], f"{row['gain']:.2%}"] for row in card["horizons"]]
+            table("XGBoost in net load", ("horizon_min", "weight", "error saved"), rows)
     errors = (metadata.get("metrics") or {}).get("net_load") or []
     if errors:
         table("Net load, linear stages, last 90 days before the end (forward)", errors[0], [e.values() for e in errors])

@@ -12,15 +12,15 @@ from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import SlotRing
 from models.explain.net_load import explain_at
 from models.history import known_until, telemetry, with_net_load
-from models.learners.boosted_trees import fit_trees
 from models.net_load.model import ServedNetLoad, net_load_from_arrays
-from models.net_load.residual_trees import ERROR_STEPS, INPUT_NAMES, ResidualTrees, TreesVerdict
+from models.net_load.residual_trees import ERROR_STEPS, ResidualTrees, TreesVerdict
 from models.net_load.trailing_errors import Residuals
 from models.net_load.training import NetLoadTrainer
 from models.net_load.tree_training import MIN_DAYS
 from models.registry.registry import content_hash
 from models.served import ErrorStart
 from tests.worlds.synthetic import make_frame, make_zone
+from tests.worlds.trees import WEIGHT, with_trees
 from vpp.messages import SlotClosed
 
 DAYS = 70
@@ -46,38 +46,21 @@ def test_a_short_history_gives_the_trees_no_weight_and_says_so(part: ServedNetLo
 
 
 @pytest.fixture(scope="module")
-def with_trees(part: ServedNetLoad) -> ServedNetLoad:
-    """The part with trees of a weight at 1, 2 and 5 h, fitted to noise: what they say must not matter."""
-    columns, chance = part.spec.columns("T"), np.random.default_rng(3)
-    rows = chance.normal(0.0, 1_000.0, size=(600, len(columns) + len(INPUT_NAMES))).astype(np.float32)
-    target = rows[:, 0] / 3_000.0 + np.abs(rows[:, -12]) / 2_000.0 - rows[:, -1] / 4_000.0
-    fitted = [fit_trees(rows, sign * target, rounds=20, depth=4, min_rows=5.0) for sign in (1.0, -1.0, 0.5)]
-    weight = np.zeros(24)
-    weight[[0, 1, 4]] = 0.5, 0.25, 0.5  # of three groups
-    trees = ResidualTrees(
-        part.spec.horizons_min,
-        60,
-        columns,
-        dict(zip((1, 2, 3), fitted, strict=True)),
-        weight,
-        weight / 50.0,
-        200,
-        TreesVerdict.ACTIVE,
-    )
-    return dataclasses.replace(part, trees=trees)
+def grown(part: ServedNetLoad) -> ServedNetLoad:
+    return with_trees(part)
 
 
 def test_trees_move_the_forecast_of_their_horizons_alone(
-    part: ServedNetLoad, with_trees: ServedNetLoad, frame: pd.DataFrame
+    part: ServedNetLoad, grown: ServedNetLoad, frame: pd.DataFrame
 ) -> None:
-    moved = np.flatnonzero(serve(with_trees, frame, 30) != serve(part, frame, 30))
-    assert moved.tolist() == [0, 1, 4]
+    moved = np.flatnonzero(serve(grown, frame, 30) != serve(part, frame, 30))
+    assert [part.spec.horizons_min[h] for h in moved] == list(WEIGHT)
 
 
-def test_contributions_of_the_trees_sum_to_the_forecast(with_trees: ServedNetLoad, frame: pd.DataFrame) -> None:
-    served = serve(with_trees, frame, 30, newest=newest_errors(with_trees, frame, 30), errors=with_trees.errors)
+def test_contributions_of_the_trees_sum_to_the_forecast(grown: ServedNetLoad, frame: pd.DataFrame) -> None:
+    served = serve(grown, frame, 30, newest=newest_errors(grown, frame, 30), errors=grown.errors)
     for horizon in (60, 120, 180, 300):
-        told = explain_at(with_trees, frame, make_zone(60), frame.index[-30].to_pydatetime(), horizon)
+        told = explain_at(grown, frame, make_zone(60), frame.index[-30].to_pydatetime(), horizon)
         assert told.forecast_mw == pytest.approx(served[horizon // 60 - 1], abs=1e-3)
 
 
@@ -133,8 +116,8 @@ def serve(
     return part.forecast(features.rows(ring, index), now, residuals, groups, newest).mean
 
 
-def test_arrays_bring_the_same_part_back(part: ServedNetLoad, with_trees: ServedNetLoad) -> None:
-    for one in (part, with_trees):
+def test_arrays_bring_the_same_part_back(part: ServedNetLoad, grown: ServedNetLoad) -> None:
+    for one in (part, grown):
         arrays = one.to_arrays()
         again = net_load_from_arrays(arrays)
         assert content_hash({"n": again.to_arrays()}) == content_hash({"n": arrays})

@@ -74,7 +74,7 @@ def test_training_and_serving_read_the_same_inputs(monkeypatch: pytest.MonkeyPat
         return fit_trees(rows, target, rounds=2, min_rows=5.0)
 
     monkeypatch.setattr(tree_training, "fit_trees", spy)
-    table = np.random.default_rng(8).normal(0.0, 1.0, size=(len(SPEC.features), 200 * 24)).astype(np.float32)
+    table = np.random.default_rng(8).normal(0.0, 1.0, size=(len(SPEC.features), 200 * 24))
     _, paths = history(200, lambda newest, h: 300.0 * np.sign(newest))
     rows = TreeRows(SPEC)
     origins = np.arange(AFTER, AFTER + 200 * 24)
@@ -99,5 +99,5 @@ def _of_origin(spec: FeatureSpec, paths: ForwardPaths, table: np.ndarray, at: in
     newest = np.array(
         [paths.error[place, at - k] if at >= k else np.nan for place, k in zip(places, ERROR_STEPS, strict=True)]
     )
-    rows = np.repeat(table[:, at : at + 1].astype(float), horizons, axis=1)
+    rows = np.repeat(table[:, at : at + 1], horizons, axis=1)
     return rows, newest, padded(paths.first), padded(paths.linear), padded(paths.width)

@@ -44,8 +44,8 @@ def test_saving_the_same_content_again_is_the_same_version(registry: Registry, t
 
 def test_a_damaged_model_is_refused_with_the_next_step(registry: Registry, trained: tuple[Parts, dict]) -> None:
     saved = registry.save(*trained)
-    trees = next(registry._root.glob("T/*/net_load.trees.json"))
-    trees.write_bytes(trees.read_bytes().replace(b"3", b"4", 1))
+    meta = next(registry._root.glob("T/*/net_load.meta.json"))
+    meta.write_bytes(meta.read_bytes().replace(b"6", b"7", 1))
     with pytest.raises(ModelError, match="damaged") as caught:
         Registry(registry._root).load(saved.model_id, saved.sha256)
     assert caught.value.hint == "train again: vpp train"
@@ -74,8 +74,8 @@ def test_an_unknown_id_is_refused(registry: Registry, name: str) -> None:
 def test_promotion_and_rollback(registry: Registry, trained: tuple[Parts, dict]) -> None:
     parts, metadata = trained
     first = registry.save(parts, metadata)
-    scale = np.asarray(parts["net_load"]["scale"]) * 1.0001
-    second = registry.save({**parts, "net_load": {**parts["net_load"], "scale": scale}}, metadata)
+    scale = np.asarray(parts["net_load"]["error_scale"]) * 1.0001
+    second = registry.save({**parts, "net_load": {**parts["net_load"], "error_scale": scale}}, metadata)
     assert registry.in_force("T") is None
     registry.promote(first.model_id)
     registry.promote(second.model_id)

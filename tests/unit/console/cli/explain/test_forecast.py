@@ -51,6 +51,8 @@ def test_the_parts_sum_to_the_forecast(place: Path, capsys: pytest.CaptureFixtur
     assert total == pytest.approx(told["forecast_mw"], abs=0.5)
     assert told["horizon_min"] == 120
     assert any("net load change" in part["feature"] for part in told["contributions"])
+    assert told["xgboost"]["weight"] == told["xgboost"]["gain"] == 0.0
+    assert "no weight" in told["xgboost"]["text"]
 
 
 @pytest.mark.parametrize("horizon_min", [60, 600])
