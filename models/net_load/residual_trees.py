@@ -143,7 +143,7 @@ class ResidualTrees:
             rows: Features, shape (features, H).
             errors: Newest errors of the forecasts of ``ERROR_STEPS`` ahead, MW, NaN = unknown, shape (4,).
             first: Change that stage A predicts, MW, shape (H,).
-            linear: Change that all linear stages predict.
+            linear: Change that all linear stages predict, MW, shape (H,).
             width: Width of the forecast, MW, shape (H,).
         """
         use = self.use
@@ -153,7 +153,15 @@ class ResidualTrees:
         return own.beside(rows[self.columns[:, None], use])
 
     def correction(self, rows: Floats, errors: Floats, first: Floats, linear: Floats, width: Floats) -> Floats:
-        """Return what the trees add to the change, MW, shape (H,); arguments as ``inputs``."""
+        """Return what the trees add to the change, MW, shape (H,).
+
+        Args:
+            rows: Features, shape (features, H).
+            errors: Newest errors of the forecasts of ``ERROR_STEPS`` ahead, MW, NaN = unknown, shape (4,).
+            first: Change that stage A predicts, MW, shape (H,).
+            linear: Change that all linear stages predict, MW, shape (H,).
+            width: Width of the forecast, MW, shape (H,).
+        """
         out = np.zeros(len(linear))
         if len(self.use):
             table = self.inputs(rows, errors, first, linear, width)
@@ -167,7 +175,15 @@ class ResidualTrees:
     ) -> Floats:
         """Return what each input adds at horizon number ``h``, MW, shape (columns + 13,); the last is a constant.
 
-        Exact SHAP values, weighted as ``correction`` weighs them. Arguments as ``inputs``; ``h`` must be in ``use``.
+        Exact SHAP values, weighted as ``correction`` weighs them.
+
+        Args:
+            h: Number of the horizon, one of ``use``.
+            rows: Features, shape (features, H).
+            errors: Newest errors of the forecasts of ``ERROR_STEPS`` ahead, MW, NaN = unknown, shape (4,).
+            first: Change that stage A predicts, MW, shape (H,).
+            linear: Change that all linear stages predict, MW, shape (H,).
+            width: Width of the forecast, MW, shape (H,).
         """
         n = int(np.searchsorted(self.use, h))
         row = self.inputs(rows, errors, first, linear, width)[n : n + 1]
