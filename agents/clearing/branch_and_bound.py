@@ -18,8 +18,8 @@ from vpp.numerics.arrays import Floats, Ints
 WHOLE = 1e-6
 """A column this close to a whole number is one; less than this (MW) is no power."""
 RELATIVE_GAP = 1e-3
-ABSOLUTE_GAP = 0.5
-"""A branch that cannot save more than this (money, or the share of the best cost) is left."""
+LEAST_SAVING_PER_MW = 0.005
+"""A branch is left where it cannot save more than this: share of the best cost, or money per served MW."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class _Node:
     bound: float
 
 
-def branch(program: Program, either: Ints, other: Ints, effort: Effort, *, priced: bool = True) -> Search:
+def branch(
+    program: Program, either: Ints, other: Ints, effort: Effort, *, served_mw: float, priced: bool = True
+) -> Search:
     """Return the best point of ``program`` with whole ``integer`` columns and ``either[i] * other[i] = 0`` for all i.
 
     Args:
@@ -50,8 +52,10 @@ def branch(program: Program, either: Ints, other: Ints, effort: Effort, *, price
         either: Columns of which each or its partner must be 0.
         other: The partners, same shape.
         effort: ``tree_nodes`` limits the search; without any solution by then the answer's status says so.
+        served_mw: Power that the zone serves, MW: what is worth a further branch grows with it.
         priced: Whether the answer needs its prices.
     """
+    least_saving = LEAST_SAVING_PER_MW * served_mw
     whole = np.flatnonzero(program.integer) if program.integer is not None else np.zeros(0, dtype=np.int64)
     columns = np.concatenate([whole, either.ravel(), other.ravel()])
     relaxed = replace(program, integer=None)
@@ -62,12 +66,12 @@ def branch(program: Program, either: Ints, other: Ints, effort: Effort, *, price
     with Continued(relaxed, effort) as engine:
         while stack and nodes < effort.tree_nodes:
             node = stack.pop()
-            if node.bound >= best_cost - _gap(best_cost):
+            if node.bound >= best_cost - _gap(best_cost, least_saving):
                 continue
             answer = engine.solve(columns, node.low, node.high)
             nodes += 1
             first = first or answer
-            if answer.value is None or answer.objective >= best_cost - _gap(best_cost):
+            if answer.value is None or answer.objective >= best_cost - _gap(best_cost, least_saving):
                 continue
             place, up_first = _undecided(answer.value[columns], len(whole))
             if place < 0 and nodes == 1:
@@ -86,8 +90,8 @@ def branch(program: Program, either: Ints, other: Ints, effort: Effort, *, price
     return Search(solve_cold(settled, effort, priced=priced), settled, nodes, not stack, True)
 
 
-def _gap(cost: float) -> float:
-    return max(ABSOLUTE_GAP, RELATIVE_GAP * abs(cost)) if np.isfinite(cost) else 0.0
+def _gap(cost: float, least_saving: float) -> float:
+    return max(least_saving, RELATIVE_GAP * abs(cost)) if np.isfinite(cost) else 0.0
 
 
 def _undecided(value: Floats, whole: int) -> tuple[int, bool]:

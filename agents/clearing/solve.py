@@ -38,7 +38,7 @@ def solve(problem: ClearingProblem) -> Plan:
 
 def _solve(problem: ClearingProblem, running: Bools | None) -> Plan:
     model = build(problem, running=running)
-    search = branch(model.program, *model.exclusive(), problem.effort)
+    search = branch(model.program, *model.exclusive(), problem.effort, served_mw=problem.zone.share.served_mw)
     if search.answer.value is None or search.answer.dual is None:
         return reflex_plan(problem, reason=search.answer.status)
     plan = read_plan(problem, model, search.program, search.answer, Engine.MILP if search.branched else Engine.LP)
@@ -135,7 +135,9 @@ def cost_if(problem: ClearingProblem, first_mw: Mapping[str, float]) -> float:
     """Return the ``objective`` of ``what_if`` without the words and prices of its plan, in half the time."""
     forced = _forced(problem, first_mw)
     model = build(forced)
-    search = branch(model.program, *model.exclusive(), forced.effort, priced=False)
+    search = branch(
+        model.program, *model.exclusive(), forced.effort, served_mw=forced.zone.share.served_mw, priced=False
+    )
     if search.answer.value is None:
         return reflex_plan(forced, reason=search.answer.status).objective
     return choice_cost(forced, plan_costs(forced, *_dispatch(forced, model, search.answer.value)))

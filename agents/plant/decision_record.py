@@ -43,7 +43,7 @@ from vpp.messages import (
 )
 from vpp.numerics.arrays import Floats
 
-_MW_DECIMALS = 6
+_LEAST_DECIMALS = 6
 _MONEY_DECIMALS = 4
 
 
@@ -132,20 +132,21 @@ def outcome_of_plan(
         held = order is not None and order.action == "hold"
         droop = type_of(asset).frequency_curve(zone, asset) if follows and not held else []
         setpoints[asset.asset_id] = Planned(
-            power_mw=_mw(verdict.power_mw),
+            power_mw=_mw(zone, verdict.power_mw),
             curve=_curve(zone, problem, row, plan.curve_net_mw, plan.curve_mw) if follows else [],
             frequency_curve=droop,
             price_curve=_curve(zone, problem, row, plan.price_curve_per_mwh, plan.price_curve_mw) if follows else [],
             start=asset.asset_id in starts,
         )
         reasons[asset.asset_id] = _reason(problem, plan, row, verdict, order)
+    decimals = _decimals(zone)
     return Outcome(
         engine=plan.engine,
         objective=round(plan.objective, _MONEY_DECIMALS),
         binding=plan.binding,
         setpoints=setpoints,
         reasons=reasons,
-        checks=_checks(wanted, verdicts),
+        checks=_checks(zone, wanted, verdicts),
         notes=plan.notes,
         plan=_table(zone, problem, plan),
         duals=_duals(zone, plan),
@@ -153,7 +154,7 @@ def outcome_of_plan(
         alternatives=dict(options),
         versions={"solver": plan.solver} if plan.solver else {},
         ahead_index=first_slots,
-        ahead_mw={a.asset_id: _row(plan.power_mw[row]) for row, a in enumerate(zone.assets)},
+        ahead_mw={a.asset_id: _row(plan.power_mw[row], decimals) for row, a in enumerate(zone.assets)},
     )
 
 
@@ -171,14 +172,14 @@ def outcome_of_reflex(
         why: What led to it, in words.
     """
     verdicts = check(zone, state, power, zone.step.hours, start=zone.step.start(index))
-    setpoints = {verdict.asset_id: Planned(_mw(verdict.power_mw)) for verdict in verdicts}
+    setpoints = {verdict.asset_id: Planned(_mw(zone, verdict.power_mw)) for verdict in verdicts}
     return Outcome(
         engine=engine,
         objective=None,
         binding=why,
         setpoints=setpoints,
         reasons=dict.fromkeys(setpoints, why),
-        checks=_checks(power, verdicts),
+        checks=_checks(zone, power, verdicts),
     )
 
 
@@ -319,7 +320,7 @@ def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw:
         return []
     start = AssetState.of(problem.state, row)
     return [
-        (_mw(float(seen)), _mw(deliver(asset, start, float(power), zone.step.hours).power_mw))
+        (_mw(zone, float(seen)), _mw(zone, deliver(asset, start, float(power), zone.step.hours).power_mw))
         for seen, power in zip(at, power_mw[row], strict=True)
     ]
 
@@ -333,14 +334,14 @@ def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: SetpointVer
     return plan.binding if plan.is_reflex else say_asset(problem, plan, row)
 
 
-def _checks(wanted: Mapping[str, float], verdicts: Sequence[SetpointVerdict]) -> list[SetpointCheck]:
+def _checks(zone: Zone, wanted: Mapping[str, float], verdicts: Sequence[SetpointVerdict]) -> list[SetpointCheck]:
     return [
         SetpointCheck(
             asset_id=verdict.asset_id,
             outcome=verdict.outcome,
             reason=None if verdict.reason is None else verdict.reason.value,
-            wanted_mw=_mw(wanted[verdict.asset_id]),
-            power_mw=_mw(verdict.power_mw),
+            wanted_mw=_mw(zone, wanted[verdict.asset_id]),
+            power_mw=_mw(zone, verdict.power_mw),
         )
         for verdict in verdicts
         if verdict.outcome != "accepted"
@@ -348,16 +349,17 @@ def _checks(wanted: Mapping[str, float], verdicts: Sequence[SetpointVerdict]) ->
 
 
 def _table(zone: Zone, problem: ClearingProblem, plan: Plan) -> PlanTable:
+    decimals = _decimals(zone)
     minutes = np.round(np.cumsum(problem.step_h) * 60.0).astype(int)
     return PlanTable(
         horizon_min=[int(value) for value in minutes],
-        net_mw=_row(problem.net_mw),
-        price_per_mwh=_row(problem.price_per_mwh),
-        grid_mw=_row(plan.grid_mw),
+        net_mw=_row(problem.net_mw, decimals),
+        price_per_mwh=_row(problem.price_per_mwh, _LEAST_DECIMALS),
+        grid_mw=_row(plan.grid_mw, decimals),
         assets={
             asset.asset_id: AssetPlan(
-                power_mw=_row(plan.power_mw[row]),
-                soc=_row(plan.soc[row]) if type_of(asset).energy_mwh(asset) is not None else [],
+                power_mw=_row(plan.power_mw[row], decimals),
+                soc=_row(plan.soc[row], decimals) if type_of(asset).energy_mwh(asset) is not None else [],
             )
             for row, asset in enumerate(zone.assets)
         },
@@ -377,9 +379,14 @@ def _duals(zone: Zone, plan: Plan) -> Duals:
     )
 
 
-def _row(values: Floats, decimals: int = _MW_DECIMALS) -> list[float]:
+def _row(values: Floats, decimals: int) -> list[float]:
     return [round(float(value), decimals) + 0.0 for value in values]
 
 
-def _mw(value: float) -> float:
-    return round(value, _MW_DECIMALS) + 0.0
+def _mw(zone: Zone, value: float) -> float:
+    return round(value, _decimals(zone)) + 0.0
+
+
+def _decimals(zone: Zone) -> int:
+    """Return to how many decimals powers in MW are decided: a watt, and finer where the zone is small."""
+    return max(_LEAST_DECIMALS, zone.served_scale.decimals + 2)

@@ -184,19 +184,21 @@ def _compare(
     moved = np.abs(by_asset[named][:, stands])
     moved_mwh = float(moved.sum(axis=0) @ problem.step_h[stands])
     later = most_beyond(problem, order, ends[-1])
-    cost_change = round(plan.cost - base.cost, 2) + 0.0
+    scale = problem.zone.served_scale
+    cents = max(2, scale.decimals - 2)
+    cost_change = round(plan.cost - base.cost, cents) + 0.0
     return Proposal(
         order=order,
         outcome="refused" if "refused" in outcomes else "clamped" if clamped else "ready",
         checks=checks,
         cost_change=cost_change,
-        costs={name: round(plan.costs[name] - base.costs[name], 2) + 0.0 for name in plan.costs},
-        energy_change_mwh=round(float((change * problem.step_h)[stands].sum()), 4) + 0.0,
-        moved_mwh=round(moved_mwh + later.energy_mwh, 4),
-        peak_change_mw=round(float(moved.max(initial=0.0)), 4),
-        max_loss=round(max(cost_change, 0.0) + moved_mwh * price_margin(problem) + later.cost, 2),
-        cap_slack_mw=_least(problem.zone.limits.import_cap_mw - plan.grid_mw, stands),
-        ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(_ramps(problem, plan)), stands),
+        costs={name: round(plan.costs[name] - base.costs[name], cents) + 0.0 for name in plan.costs},
+        energy_change_mwh=scale.rounded(float((change * problem.step_h)[stands].sum())) + 0.0,
+        moved_mwh=scale.rounded(moved_mwh + later.energy_mwh),
+        peak_change_mw=scale.rounded(float(moved.max(initial=0.0))),
+        max_loss=round(max(cost_change, 0.0) + moved_mwh * price_margin(problem) + later.cost, cents),
+        cap_slack_mw=_least(problem.zone.limits.import_cap_mw - plan.grid_mw, stands, scale.decimals),
+        ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(_ramps(problem, plan)), stands, scale.decimals),
         starts=starts,
         paths=_paths(problem, plan, base),
     )
@@ -326,19 +328,20 @@ def _ramps(problem: ClearingProblem, plan: Plan) -> Floats:
     return np.asarray(np.nan_to_num((plan.grid_mw - before) / slots))
 
 
-def _least(values: Floats, stands: Bools) -> float | None:
-    return round(float(values[stands].min()), 4) if stands.any() else None
+def _least(values: Floats, stands: Bools, decimals: int) -> float | None:
+    return round(float(values[stands].min()), decimals) if stands.any() else None
 
 
 def _paths(problem: ClearingProblem, plan: Plan, base: Plan) -> list[AssetPath]:
+    decimals = problem.zone.served_scale.decimals
     checks = []
     for row, asset in enumerate(problem.assets):
         is_store = type_of(asset).energy_mwh(asset) is not None
         checks.append(
             AssetPath(
                 asset_id=asset.asset_id,
-                power_mw=_row(plan.power_mw[row]),
-                power_without_mw=_row(base.power_mw[row]),
+                power_mw=_row(plan.power_mw[row], decimals),
+                power_without_mw=_row(base.power_mw[row], decimals),
                 soc=_row(plan.soc[row]) if is_store else [],
                 soc_without=_row(base.soc[row]) if is_store else [],
             )
@@ -346,5 +349,5 @@ def _paths(problem: ClearingProblem, plan: Plan, base: Plan) -> list[AssetPath]:
     return checks
 
 
-def _row(values: Floats) -> list[float]:
-    return [round(float(value), 4) + 0.0 for value in values]
+def _row(values: Floats, decimals: int = 4) -> list[float]:
+    return [round(float(value), decimals) + 0.0 for value in values]

@@ -164,7 +164,7 @@ def _from_moves(past: Floats, ahead: Ints, level_mw: float) -> tuple[Floats, Flo
     """Return spreads of a random walk with the moves seen so far; without any, a tenth of the level per root step."""
     moves = np.diff(past)
     moves = moves[~np.isnan(moves)]
-    one = float(np.sqrt(np.mean(moves**2))) if moves.size >= 3 else 0.1 * abs(level_mw) + 1e-6
+    one = float(np.sqrt(np.mean(moves**2))) if moves.size >= 3 else 0.1 * abs(level_mw)
     # Moves of a load follow each other, so its spread grows faster than a random walk's at first.
     level = one * np.minimum(ahead.astype(float), 12.0) ** 0.8
     return level, np.full(len(ahead), one), np.ones(len(ahead))

@@ -46,6 +46,16 @@ class PowerScale:
 _UNITS = ((1e3, "GW", 1e-3), (1.0, "MW", 1.0), (1e-3, "kW", 1e3))
 
 
+def power_unit(size_mw: float) -> tuple[str, float]:
+    """Return the unit in which powers of this size are read (W, kW, MW or GW), and how many of it are one MW."""
+    return next(((unit, factor) for least, unit, factor in _UNITS if abs(size_mw) >= least), ("W", 1e6))
+
+
+def energy_text(energy_mwh: float) -> str:
+    """Return an energy as a person reads it, in Wh, kWh, MWh or GWh with four significant digits."""
+    return f"{power_text(energy_mwh)}h"
+
+
 def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bool = False) -> str:
     """Return a power as a person reads it, in W, kW, MW or GW with four significant digits; zero is ``0 MW``.
 
@@ -55,7 +65,7 @@ def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bo
         signed: Whether a power into the grid gets a plus sign.
     """
     size = abs(power_mw if reference_mw is None else reference_mw) or 1.0
-    unit, factor = next(((unit, factor) for least, unit, factor in _UNITS if size >= least), ("W", 1e6))
+    unit, factor = power_unit(size)
     text = _digits(power_mw * factor)
     return f"{'+' if signed and power_mw > 0 and text != '0' else ''}{text} {unit}"
 

@@ -13,7 +13,7 @@ from console.cli.progress import progress
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
 from vpp.fleet.in_force import candidates
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import energy_text, power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision
 from vpp.settings import Settings
@@ -85,7 +85,8 @@ def _busiest(store: Store) -> str | None:
         return None
     zone = max(sorted(energy_mwh), key=lambda name: energy_mwh[name])
     others = ", ".join(f"{name}@latest" for name in sorted(energy_mwh) if name != zone)
-    say(f"{zone} moved most energy in the last 24 h ({energy_mwh[zone]:,.1f} MWh); other zones: vpp explain {others}")
+    moved = energy_text(energy_mwh[zone])
+    say(f"{zone} moved most energy in the last 24 h ({moved}); other zones: vpp explain {others}")
     return zone
 
 
