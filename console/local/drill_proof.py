@@ -101,11 +101,11 @@ class DrillProof(msgspec.Struct, frozen=True):
     def is_proven(self) -> bool:
         """Whether nothing was taken twice or stale, all is in the ledger, and every difference was named in time.
 
-        Most troubles must have been seen, and most commands followed.
+        Most troubles must have been seen, and a third of the commands followed.
         """
         faults = self.twice or self.stale or self.unrecorded or self.unnamed
         unseen = sum(trouble.unseen for trouble in self.troubles)
-        return not faults and 2 * unseen <= len(self.troubles) and 2 * self.followed >= self.commands > 0
+        return not faults and 2 * unseen <= len(self.troubles) and 3 * self.followed >= self.commands > 0
 
 
 def proof_of(
@@ -125,7 +125,7 @@ def proof_of(
         troubles: What was done to them.
         rules: How each device is judged, by name.
         readings: When a gateway read each device, by name, in order.
-        slack_s: Time for processes and networks where a name needs no reading.
+        slack_s: Time for processes and networks, where a name needs no reading and from a write to the device's log.
     """
     newest: dict[tuple[str, int], DeviceCommand] = {}
     twice: list[str] = []
@@ -144,7 +144,7 @@ def proof_of(
     stale, unrecorded = [], []
     for device, log in logs.items():
         commands = sorted(by_device[device], key=lambda command: command.sequence)
-        faults = _faults_of(log, commands, rules[device])
+        faults = _faults_of(log, commands, rules[device], slack_s)
         twice += faults[0]
         stale += faults[1]
         unrecorded += faults[2]
@@ -168,7 +168,7 @@ def _asked(command: DeviceCommand) -> tuple[datetime, int, float, str]:
 
 
 def _faults_of(
-    log: Sequence[LoggedCommand], commands: Sequence[DeviceCommand], rules: DeviceRules
+    log: Sequence[LoggedCommand], commands: Sequence[DeviceCommand], rules: DeviceRules, slack_s: float
 ) -> tuple[list[str], list[str], list[str]]:
     """Return what one device took twice, stale, and outside the ledger."""
     twice, stale, unrecorded = [], [], []
@@ -184,7 +184,7 @@ def _faults_of(
         end = command.valid_until
         if numbers and command.sequence < max(numbers):
             stale.append(f"{text} number {command.sequence} after {max(numbers)}")
-        elif end is not None and one.at > end + timedelta(seconds=rules.answer_s):
+        elif end is not None and one.at > end + timedelta(seconds=rules.answer_s + slack_s):
             stale.append(f"{text} number {command.sequence} after its end")
         numbers.append(command.sequence)
     return twice, stale, unrecorded
