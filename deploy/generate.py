@@ -2,7 +2,8 @@
 
 Topic and access scripts, the Kubernetes objects of our processes, topic pages and JSON schemas come from
 ``vpp/streams/topics.py``, dashboards from
-``deploy/grafana/build.py``, the references of settings, commands and errors from their modules, and the tree of the
+``deploy/grafana/build.py``, the references of settings, commands and errors from their modules, the pages on budget and
+scale from measured unit costs, and the tree of the
 architecture page from the first lines of all modules.
 """
 
@@ -12,16 +13,19 @@ import sys
 from pathlib import Path
 
 from deploy.generators.acl_script import create_acls_script
+from deploy.generators.budget_docs import budget_page
 from deploy.generators.cli_docs import cli_page
 from deploy.generators.error_docs import errors_page
 from deploy.generators.kubernetes import mcp_yaml, simulate_yaml, storage_yaml, workers_yaml
 from deploy.generators.requirements_file import requirements_text
+from deploy.generators.scale_docs import scale_page
 from deploy.generators.settings_docs import settings_page
 from deploy.generators.table_docs import tables_markdown
 from deploy.generators.topic_docs import schemas, topics_page
 from deploy.generators.topic_script import create_topics_script
 from deploy.generators.tree_docs import PAGE as ARCHITECTURE
 from deploy.generators.tree_docs import architecture_page
+from deploy.generators.unit_costs import read_unit_costs
 from deploy.grafana.build import dashboards
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +46,8 @@ def generated() -> dict[Path, str]:
         Path("deploy/k8s/components/mcp/mcp.yaml"): mcp_yaml(),
         Path("deploy/k8s/components/simulate/simulate.yaml"): simulate_yaml(),
         ARCHITECTURE: architecture_page(),
+        Path("docs/benchmarks/budget.md"): budget_page(read_unit_costs(ROOT)),
+        Path("docs/benchmarks/scale.md"): scale_page(read_unit_costs(ROOT), ROOT),
         Path("docs/reference/cli.md"): cli_page(),
         Path("docs/reference/errors.md"): errors_page(),
         Path("docs/reference/settings.md"): settings_page(),

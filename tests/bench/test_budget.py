@@ -16,18 +16,21 @@ from typing import Any
 
 import pytest
 
+from console.local.load_test import resident_mb
 from console.local.processes import Processes
 from tests.bench.original import BUFFER_ROWS, original_cpu_ms
 from tests.bench.split_worker import COMMIT_EVERY_SLOTS
 from tests.bench.workers import RESULTS, START, ZONES, World, own_run, produce
+from topologies.runtime.in_process import Chain
 from topologies.runtime.store_sink import READ_TOPICS
 from vpp import messages as m
 from vpp.domain import iso
 from vpp.settings import Settings
+from vpp.store.message_rows import rows_of
 from vpp.streams.kafka import create_topics
 from vpp.streams.topics import INPUT_OF, RAW
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 STEPS = ("telemetry", "forecast", "actor", "trader", "plant")
 SETTLED_SLOTS = 12
@@ -77,12 +80,35 @@ def test_budget_of_a_slot(world: World, carried: dict[str, list[m.Message]]) -> 
         "topic_bytes": {topic: round(value) for topic, value in bytes_per_slot.items()},
         "topic_records": {topic: round(len(live(values)) / slots, 2) for topic, values in carried.items()},
         "changelog_bytes": {step: round(value) for step, value in changelog_bytes.items()},
+        "store_rows": round(rows_per_slot(carried, slots), 2),
+        "store_bytes": round((settings.data_dir / "store.sqlite").stat().st_size / slots),
     }
     RESULTS["slot_cpu_ms_total"] = round(sum(totals.values()), 2)
     RESULTS["ratio_to_original"] = round(original_ms / totals["forecast"], 1)
     RESULTS["changelog_bytes_per_slot_total"] = round(sum(changelog_bytes.values()))
     assert slots == len(ZONES) * (len(forecasts) // len(ZONES))
     assert RESULTS["ratio_to_original"] > 5
+
+
+def rows_per_slot(carried: dict[str, list[m.Message]], slots: int) -> float:
+    """Return how many rows of all tables a slot leaves in the store."""
+    topics = {topic.name for topic in READ_TOPICS}
+    live_records = [(x, name) for name, values in carried.items() if name in topics for x in live(values)]
+    return sum(1 for record, name in live_records for _ in rows_of(record, name, START)) / slots
+
+
+def test_memory_of_a_zone(world: World) -> None:
+    """What the steps of one more zone keep in memory, all steps in one process: decoded state, reducers, models."""
+    settings, zones, messages = world
+    resident_mb_after = []
+    chain = Chain(settings, zones.get)
+    for zone in ZONES:
+        for message in messages:
+            if message.zone == zone:
+                chain.feed(message)
+        resident_mb_after.append(resident_mb(os.getpid()) or 0.0)
+    RESULTS["memory_mb_per_zone"] = round((resident_mb_after[-1] - resident_mb_after[0]) / (len(ZONES) - 1), 2)
+    assert resident_mb_after[0] > 0
 
 
 def live(records: list[m.Message]) -> list[m.Message]:
@@ -119,9 +145,12 @@ def split(settings: Settings, topology: str, first: int, last: int, commit_every
     path.unlink(missing_ok=True)
     processes = Processes(settings, settings.data_dir / "logs" / settings.run)
     processes.add(topology, "tests.bench.split_worker", topology, *map(str, (first, last, commit_every)))
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     try:
         while not path.exists():
+            process = processes.workers[topology].process
+            assert process is not None
+            assert process.poll() is None, f"{topology} died: {processes.last_words(topology)}"
             assert time.monotonic() < deadline, f"{topology} did not finish: {processes.last_words(topology)}"
             time.sleep(0.1)
         figures: dict[str, Any] = json.loads(path.read_text())
