@@ -1,7 +1,7 @@
 """A bounded load test of a whole plant on this machine: simulated zones at a rate, and what each worker took for them.
 
-It runs in a folder and under a run name of its own, with topics and rows of its own on servers; all are removed at its
-end. It ends at the given time whether or not the plant kept up.
+It runs on the embedded broker and SQLite in a folder of its own, which is removed at its end. It ends at the given time
+whether or not the plant kept up.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -24,9 +23,7 @@ from topologies.sources.options import SIMULATION_START, SourceOptions
 from topologies.sources.simulator import simulated_names
 from vpp.errors import ConfigError, DataError
 from vpp.settings import Settings
-from vpp.store import open_store
-from vpp.store.tables import TABLES
-from vpp.streams.kafka import admin
+from vpp.settings.connections import KafkaSettings, StoreSettings
 from vpp.streams.topics import TOPOLOGIES
 
 DRAIN_S = 30.0
@@ -185,23 +182,28 @@ def run_load_test(load: Load, settings: Settings, *, say: Say, on_pulse: Callabl
 
     Args:
         load: What is asked of the plant.
-        settings: The settings; a broker or a database server that they name is used, under the run ``loadtest``.
+        settings: The settings; their broker and database are left alone.
         say: Told what happens, a line at a time.
         on_pulse: Called twice a second with the live figures.
 
     Raises:
         ConfigError: The load is out of range.
         DataError: Nothing was decided in the time given.
-        UnreachableError: Broker or database do not answer.
+        UnreachableError: The embedded broker died.
     """
     load.check()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="loadtest-", dir=settings.data_dir) as folder:
-        store = settings.store.model_copy(update={"path": None})
         own = settings.model_copy(
-            update={"data_dir": Path(folder), "run": f"loadtest-{token_hex(4)}", "fleet": None, "store": store}
+            update={
+                "data_dir": Path(folder),
+                "run": "",
+                "fleet": None,
+                "kafka": KafkaSettings(),
+                "store": StoreSettings(),
+            }
         )
-        prepared = prepare(load.source(), own, train=load.train, say=say if load.train else _silent, fresh=True)
+        prepared = prepare(load.source(), own, train=load.train, say=say if load.train else _silent)
         least, most = WARM_RECORDS
         warm = int(min(max(2 * load.zones * load.steps * WARM_SHARE, least), most))
         watch = _Watch(60.0 * load.minutes + DRAIN_S, warm, started_s=time.monotonic())
@@ -210,28 +212,12 @@ def run_load_test(load: Load, settings: Settings, *, say: Say, on_pulse: Callabl
             watch.look(live)
             on_pulse(live)
 
-        try:
-            with Supervisor(prepared.settings, prepared.zones, prepared.source) as supervisor:
-                supervisor.watch(until_done=True, on_pulse=pulse, should_stop=watch.is_over)
-                kept_up = not watch.is_over()
-            stored = Path(folder) / "store.sqlite"
-            size = stored.stat().st_size if stored.exists() else None
-        finally:
-            remove_from_servers(prepared.settings)
+        with Supervisor(prepared.settings, prepared.zones, prepared.source) as supervisor:
+            supervisor.watch(until_done=True, on_pulse=pulse, should_stop=watch.is_over)
+            kept_up = not watch.is_over()
+        stored = Path(folder) / "store.sqlite"
+        size = stored.stat().st_size if stored.exists() else None
     return _report(load, watch, size, kept_up=kept_up)
-
-
-def remove_from_servers(settings: Settings) -> None:
-    """Delete the topics and rows that the run of these settings left on a broker and a database server."""
-    if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
-        client = admin(settings)
-        mine = [name for name in client.list_topics(timeout=10.0).topics if settings.run in name]
-        for future in client.delete_topics(mine).values() if mine else ():
-            future.result(30.0)
-    if settings.store.kind != "sqlite":
-        with open_store(settings) as store:
-            for table in TABLES:
-                store.prune(table, datetime.now(UTC) + timedelta(days=1))
 
 
 def _silent(_line: str) -> None:

@@ -24,8 +24,8 @@ def loadtest(
 ) -> None:
     """Run a whole plant under load and report CPU time, lag and memory of each worker.
 
-    Every zones/rate seconds the simulator sends one half hour of each zone. The plant runs in a folder and under a run
-    name of its own, on the broker and store of the settings, and ends after the given minutes and at most 30 s more.
+    Every zones/rate seconds the simulator sends one half hour of each zone. The plant runs on an embedded broker
+    and SQLite in a folder of its own, and ends after the given minutes and at most 30 s more.
     """
     load = Load(zones=zones, slots_per_s=rate, minutes=minutes, train=train, seed=seed)
     say(f"{load.zones} zones, {load.steps} slots each at {rate:g} slots/s; about {minutes:g} min")
