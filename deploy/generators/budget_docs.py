@@ -69,25 +69,27 @@ def budget_page(costs: UnitCosts) -> str:
     sizes.append(["**all**", "", f"**{costs.written_bytes:,}**"])
     state = [[step, f"{size:,}"] for step, size in costs.state_bytes.items()]
     state.append(["**all**", f"**{sum(costs.state_bytes.values()):,}**"])
-    return "".join([
-        _HEAD.format(
-            command=COMMAND,
-            slots=costs.slots,
-            load=costs.load_average,
-            busy=_BUSY if costs.load_average > _BUSY_LOAD else "",
-        ),
-        markdown_table(("step", *_PARTS, "total"), cpu),
-        _COMPARED.format(
-            forecast=forecast_ms,
-            copy=costs.pass_through_cpu_ms,
-            slower=forecast_ms / costs.pass_through_cpu_ms,
-            original=costs.original_cpu_ms,
-            faster=costs.original_cpu_ms / forecast_ms,
-        ),
-        markdown_table(("topic", "records", "bytes"), sizes),
-        _REST.format(rows=costs.store_rows, stored=costs.store_bytes, memory=costs.memory_mb_per_zone),
-        markdown_table(("step", "bytes per zone"), state),
-    ])  # fmt: skip
+    return "".join(
+        [
+            _HEAD.format(
+                command=COMMAND,
+                slots=costs.slots,
+                load=costs.load_average,
+                busy=_BUSY if costs.load_average > _BUSY_LOAD else "",
+            ),
+            markdown_table(("step", *_PARTS, "total"), cpu),
+            _COMPARED.format(
+                forecast=forecast_ms,
+                copy=costs.pass_through_cpu_ms,
+                slower=forecast_ms / costs.pass_through_cpu_ms,
+                original=costs.original_cpu_ms,
+                faster=costs.original_cpu_ms / forecast_ms,
+            ),
+            markdown_table(("topic", "records", "bytes"), sizes),
+            _REST.format(rows=costs.store_rows, stored=costs.store_bytes, memory=costs.memory_mb_per_zone),
+            markdown_table(("step", "bytes per zone"), state),
+        ]
+    )
 
 
 def markdown_table(head: tuple[str, ...], rows: list[list[str]]) -> str:

@@ -172,27 +172,29 @@ def scale_page(costs: UnitCosts, root: Path) -> str:
         [f"money per month, {prices['currency']}", *(_number(monthly_cost(n, prices)) for n in needs)],
     ]
     limits = "".join(f"- **{n.zones:,} zone{'' if n.zones == 1 else 's'}**: {first_limit(n)}.\n" for n in needs)
-    return "".join([
-        _HEAD,
-        markdown_table(("zones", *(f"{n.zones:,}" for n in needs)), rows),
-        "\n## What breaks first\n\n",
-        limits,
-        _METHOD.format(
-            cpu=costs.slot_cpu_ms,
-            written=costs.written_bytes / 1000,
-            rows=costs.store_rows,
-            dearest=max(costs.step_cpu_ms, key=lambda step: costs.step_cpu_ms[step]),
-            state=sum(costs.state_bytes.values()) / 1000,
-            memory=costs.memory_mb_per_zone,
-            worker=WORKER_MB,
-            sqlite=SQLITE_ROWS_S,
-            influx=INFLUX_ROWS_S,
-            broker=BROKER_MB_S,
-            partitions=CLUSTER_PARTITIONS,
-            date=prices["date"],
-            note=prices["note"],
-        ),
-    ])  # fmt: skip
+    return "".join(
+        [
+            _HEAD,
+            markdown_table(("zones", *(f"{n.zones:,}" for n in needs)), rows),
+            "\n## What breaks first\n\n",
+            limits,
+            _METHOD.format(
+                cpu=costs.slot_cpu_ms,
+                written=costs.written_bytes / 1000,
+                rows=costs.store_rows,
+                dearest=max(costs.step_cpu_ms, key=lambda step: costs.step_cpu_ms[step]),
+                state=sum(costs.state_bytes.values()) / 1000,
+                memory=costs.memory_mb_per_zone,
+                worker=WORKER_MB,
+                sqlite=SQLITE_ROWS_S,
+                influx=INFLUX_ROWS_S,
+                broker=BROKER_MB_S,
+                partitions=CLUSTER_PARTITIONS,
+                date=prices["date"],
+                note=prices["note"],
+            ),
+        ]
+    )
 
 
 def _number(value: float) -> str:
