@@ -28,6 +28,7 @@ def loadtest(
     and SQLite in a folder of its own, and ends after the given minutes and at most 30 s more.
     """
     load = Load(zones=zones, slots_per_s=rate, minutes=minutes, train=train, seed=seed)
+    load.check()
     say(f"{load.zones} zones, {load.steps} slots each at {rate:g} slots/s; about {minutes:g} min")
     report = run_load_test(load, common.settings(), say=say, on_pulse=lambda _live: None)
     answer(report, as_json=json, render=_render)

@@ -64,6 +64,15 @@ def test_costs_are_counted_from_the_warm_records_on() -> None:
     assert report.stored_bytes_per_slot == pytest.approx(222)
 
 
+@pytest.mark.parametrize(("kept_up", "done"), [(True, 99), (False, 60)])
+def test_a_run_that_ended_has_decided_every_slot(kept_up: bool, done: int) -> None:
+    watch = load_test._Watch(run_s=60.0, warm_records=20)
+    for snapshot in (live(10, 4.0), live(60, 5.0)):
+        watch.look(snapshot)
+    load = Load(zones=11, slots_per_s=10.0, minutes=1 / 6)
+    assert load_test._report(load, watch, None, kept_up=kept_up).slots_done == done
+
+
 def test_a_test_without_a_decision_has_no_figures_and_ends() -> None:
     watch = load_test._Watch(run_s=60.0, warm_records=20, clock=lambda: 160.0 + load_test.START_S, started_s=100.0)
     watch.look(live(0, 1.0))
