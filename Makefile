@@ -8,7 +8,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test browser coverage check lint format types deps audit unit docs test-files test-services generate drill fuzz bench wheel constraints aws-setup aws-synth test-aws aws-constraints clean
+.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill fuzz bench wheel constraints aws-setup aws-synth test-aws aws-constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: lint types deps audit coverage browser ## Set up, then lint, types, pinned
 
 browser: $(STAMP) ## Drive the page in a real Chromium (a process of its own, since its driver holds an event loop)
 	$(BIN)/python -m pytest tests/browser
+
+screenshots: $(STAMP) ## Take the pictures of README and docs in Chromium, of a simulated plant that it starts (minutes)
+	$(BIN)/python -m scripts.screenshots $(ARGS)
 
 coverage: $(STAMP) ## Run the tests of the agents with branch coverage and check the least share of each module
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=json --cov-report= tests/unit/agents
