@@ -97,11 +97,12 @@ function node(worker, [x, y], w, hh, frame) {
   const rate = none(worker.per_s) ? "" : ` · ${number(worker.per_s, worker.per_s < 10 ? 1 : 0)}/s`;
   const line1 = quiet ? "not started" : `lag ${number(worker.lag, 0)} · ${number(worker.processed, 0)} records${rate}`;
   const heard = none(worker.age_s) ? "" : `${age(worker.age_s)} ago`;
-  const line2 = quiet ? "" : worker.cause || (worker.slot ? `slot ${near(worker.slot, frame.now)} · ${heard}` : `heard ${heard}`);
-  const restarts = worker.restarts ? ` · ${worker.restarts} restarts` : "";
+  // A node has room for one fact beside the slot: restarts before the age.
+  const restarts = worker.restarts ? `${worker.restarts} restart${worker.restarts === 1 ? "" : "s"}` : "";
+  const line2 = quiet ? "" : worker.cause || (worker.slot ? `slot ${near(worker.slot, frame.now)} · ${restarts || heard}` : restarts || `heard ${heard}`);
   const mark = bad ? icon("warning") : worker.state === "running" || worker.state === "ended" ? icon("normal") : null;
   if (mark) for (const [key, value] of Object.entries({ x: x + w - 24, y: y + 8, width: 15, height: 15 })) mark.setAttribute(key, value);
-  return s("g", { class: `node${bad ? " bad" : ""}${quiet ? " absent" : ""}` }, s("rect", { x, y, width: w, height: hh, rx: 7 }), s("text", { class: "strong", x: x + 11, y: y + 19 }, worker.name), s("text", { x: x + 11, y: y + 38 }, line1), s("text", { x: x + 11, y: y + 56 }, line2 + restarts), mark);
+  return s("g", { class: `node${bad ? " bad" : ""}${quiet ? " absent" : ""}` }, s("rect", { x, y, width: w, height: hh, rx: 7 }), s("text", { class: "strong", x: x + 11, y: y + 19 }, worker.name), s("text", { x: x + 11, y: y + 38 }, line1), s("text", { x: x + 11, y: y + 56 }, line2), mark);
 }
 
 function workersTable(body, frame) {

@@ -145,7 +145,10 @@ export function after(ctx) {
   const stacks = kinds.map((_, at) => days.map((one) => kinds.slice(0, at + 1).reduce((sum, k) => sum + Math.max(one.by_kind[k] ?? 0, 0), 0)));
   const losses = days.map((one) => kinds.reduce((sum, k) => sum + Math.min(one.by_kind[k] ?? 0, 0), 0) + one.penalties);
   const series = kinds.map((k, at) => ({ kind: "bars", color: k, fill: k === "battery" ? 1 : 0.76, data: stacks[at] })).reverse();
+  // Below 0 likewise: penalties reach lowest, what assets lost stands over them in their colour.
+  const below = kinds.map((_, at) => days.map((one) => kinds.slice(0, at + 1).reduce((sum, k) => sum + Math.min(one.by_kind[k] ?? 0, 0), 0)));
   series.push({ kind: "bars", color: "ink-3", fill: 0.75, data: losses });
+  series.push(...kinds.map((k, at) => ({ kind: "bars", color: k, fill: k === "battery" ? 1 : 0.76, data: below[at] })).reverse());
   const [low, high] = bounds([...stacks, losses, days.map((one) => one.no_action)], [0]);
   const pad = (high - low) * 0.06 || 1;
   const every = Math.ceil(days.length / (ctx.narrow ? 5 : 14));
