@@ -23,8 +23,8 @@ from vpp.files.zone_fitting import Overrides, zone_for, zones_for_file
 from vpp.fleet.lookup import find_zone
 from vpp.fleet.schema import Fleet, Zone
 
-SIMULATED_HISTORY = timedelta(days=112)
-"""Simulated rows before a run's start: enough for every model, day-ahead prices with their intervals included."""
+SIMULATED_HISTORY = timedelta(days=126)
+"""Simulated rows before a run's start: enough for every model, the guard and intervals of day-ahead prices included."""
 
 
 class Feed(Protocol):
