@@ -158,7 +158,10 @@ class ForecastReducer:
         return outputs
 
     def _publish_due(self, state: ForecastState, now: datetime) -> None:
-        """Write the publications whose time has come into the ring; a value is used from its ``available_at`` on."""
+        """Write the publications whose time has come into the ring; a value is used from its ``available_at`` on.
+
+        Series of one publication have one length: None pads them, and leaves what was published of that slot before.
+        """
         due = [p for p in state.head.held if p.available_at <= now]
         if not due:
             return
@@ -168,7 +171,7 @@ class ForecastReducer:
             first = self._step.index(publication.first_slot)
             for channel, values in publication.series.items():
                 for i, value in enumerate(values):
-                    for j in range(repeat):
+                    for j in range(repeat if value is not None else 0):
                         state.ring.put(channel, first + i * repeat + j, value)
 
     def _score(self, state: ForecastState, index: int) -> list[Alert]:

@@ -255,7 +255,7 @@ def _judgement(layout: Layout, out: Floats, own: Floats, measured: Floats, enter
         is_distrusted=bool(distrusted and not out[MENDED]),
         is_verified=bool(out[MENDED]),
         is_witnessed=bool(distrusted and out[WITNESSED]),
-        is_replaced=out[LEVEL] == 2.0 and not out[MENDED],
+        is_replaced=bool(out[LEVEL] == 2.0 and not out[MENDED]),
         started=bool(out[STARTED]),
         ended=ended,
         cause=CODES[int(out[VERDICT])] if distrusted or ended else Cause.NONE,

@@ -128,3 +128,12 @@ def test_quantiles_of_a_quarantine_are_those_of_a_longer_horizon_and_never_narro
     levels = np.linspace(-0.5, 0.5, 7)
     wide = widened(mean[:, None] + width[:, None] * levels, mean, np.arange(1, 5), 2)
     assert wide[:, -1] - wide[:, 0] == pytest.approx([3.0, 2.5, 3.0, 2.5])
+
+
+def test_a_value_that_is_only_held_near_its_forecast_is_a_message_too() -> None:
+    verdicts = []
+    for add_mw in (10.0, 15.0, 20.0, 25.0, 30.0):
+        outputs, _, _ = run(messages(add_mw))
+        assert all(encode(output.message) for output in outputs)
+        verdicts += [forecast.verdict for forecast in forecasts(outputs) if forecast.verdict is not None]
+    assert any(not verdict.replaced and not verdict.verified for verdict in verdicts)

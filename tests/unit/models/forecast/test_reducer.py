@@ -191,6 +191,19 @@ def test_without_history_it_says_so_and_is_wide(world: World) -> None:
     assert (first.net_load.source, first.reason) == ("persistence", "too little history for the model")
 
 
+def test_padding_of_a_publication_erases_nothing_that_was_published_before(world: World) -> None:
+    plain = world.messages()
+    padded: list[Message] = []
+    for message in plain:
+        padded.append(message)
+        if isinstance(message, Publication):
+            nothing: dict[str, list[float | None]] = {name: [None] * len(v) for name, v in message.series.items()}
+            padded.append(msgspec.structs.replace(message, series=nothing))
+    assert len(padded) > len(plain)
+    runs = [Run(world.zone, world.model).feed([world.promotion, *sent]) for sent in (padded, plain)]
+    assert [encode(f) for f in forecasts(runs[0])] == [encode(f) for f in forecasts(runs[1])]
+
+
 def test_a_publication_counts_from_its_time_on(world: World) -> None:
     everything = world.messages()
     order: list[Message] = [
