@@ -47,8 +47,8 @@ class Publication(Record, kw_only=True, frozen=True, tag="publication", omit_def
     """Values published for contiguous slots, usable from ``available_at`` on: day-ahead forecasts, auction prices.
 
     ``series`` maps a channel to one value per slot from ``first_slot`` on; all lists have one length. A channel of
-    another zone is named ``ZONE:channel``. None: nothing is published for the slot here; what was published of it before
-    stays. ``step_min`` is the spacing of the values, a multiple of the zone's step.
+    another zone is named ``ZONE:channel``. None: nothing is published for the slot here, and what was published of it
+    before stays. ``step_min`` is the spacing of the values, a multiple of the zone's step.
     """
 
     available_at: Time
