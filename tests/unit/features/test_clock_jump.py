@@ -101,7 +101,9 @@ def test_what_waits_is_bounded_and_lost_by_nobody() -> None:
 
 
 def test_a_large_record_from_ahead_is_refused_and_not_kept() -> None:
-    large = Observation(zone="Z", slot=T0 + 300 * SLOT, values={f"c{n}_mw": 1.0 for n in range(4000)})
+    large = Observation(
+        zone="Z", slot=T0 + 300 * SLOT, values={f"{n:037d}_mw": -1.2345678901234567e-100 for n in range(490)}
+    )
     with pytest.raises(MessageError, match="ahead") as refused:
         outputs_of([*at_pace(range(3), 1.0), (3.0, large)])
     assert refused.value.reason == "future"

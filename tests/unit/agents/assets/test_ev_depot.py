@@ -247,7 +247,7 @@ zones:
     ("opens", "need", "text"),
     [
         pytest.param("18:00", "3", "base 60", id="YAML reads a number"),
-        pytest.param('"25:00"', "3", "pattern", id="no time"),
+        pytest.param('"25:00"', "3", "connected_from must not be written", id="no time"),
         pytest.param('"06:00"', "3", "1 h connected", id="hardly connected"),
         pytest.param('"05:00"', "3", "raise charge_mw", id="can never be met"),
         pytest.param('"18:00"', "5", "must not exceed energy_mwh", id="more than it holds"),

@@ -56,7 +56,7 @@ FORMS = {
         [s.isoformat().replace("-05:00", "\u221205:00") for s in UTC_HOURS.tz_convert("Etc/GMT+5")],
         "",
     ),
-    "a comma before fractions": ([f"{s:%Y-%m-%dT%H:%M:%S},000Z" for s in UTC_HOURS], ""),
+    "a comma before fractions": ([f'"{s:%Y-%m-%dT%H:%M:%S},000Z"' for s in UTC_HOURS], ""),
     "a.m. and p.m.": (
         [f"{s:%m/%d/%Y %I:%M }{'a.m.' if s.hour < 12 else 'p.m.'}" for s in UTC_HOURS],
         'time: {format: "%m/%d/%Y %I:%M %p"}',

@@ -80,7 +80,7 @@ def test_every_table_has_few_tags_and_they_are_sorted() -> None:
         names = [column.name for column in tag_columns(table)]
         assert names == sorted(names)
         assert "offset" not in names
-        assert len(names) <= 3
+        assert len(names) <= 4
 
 
 class TestFlux:
