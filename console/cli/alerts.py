@@ -31,6 +31,7 @@ HOURS_PER_DAY = 24.0
 Zone = Annotated[str | None, Parameter(help="its zone; needed where several zones have such an alert")]
 
 
+@app.default
 @app.command(name="list")
 def alerts_list(
     *,

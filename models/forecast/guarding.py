@@ -148,8 +148,9 @@ def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement) -> A
         channel=episode.suspect,
         effect=AlertEffect.USED_AS_REAL if real else AlertEffect.FORECAST_USED,
         ended_at=slot.slot,
-        text=f"{episode.suspect}: {'the change stays and is taken as real' if real else 'values agree again'}; "
-        f"{episode.slots} slots were not used",
+        text=f"{episode.suspect}: {cause.value}: "
+        f"{'the change stays and is taken as real' if real else 'values agree with the forecast again'}; "
+        f"slots that were not used: {episode.slots}",
         values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": round(episode.moved_mwh, 3)},
     )
 

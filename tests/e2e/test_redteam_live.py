@@ -13,7 +13,7 @@ from topologies.runtime.status import read_status
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-def test_a_frozen_channel_is_named_while_the_plant_runs(place: Place) -> None:
+def test_a_replay_is_named_while_the_plant_runs(place: Place) -> None:
     recall_models(place)
     process = place.start("up", "--zone", "SIM_NORTH", "--from", "2025-06-02", "--pulse", "0.4", "--no-page")
     try:
@@ -22,12 +22,12 @@ def test_a_frozen_channel_is_named_while_the_plant_runs(place: Place) -> None:
             assert process.poll() is None, place.said()
             assert time.monotonic() < deadline, place.said()
             time.sleep(0.5)
-        done = place.vpp("redteam", "--live", "freeze", "--hours", "4", "--json", timeout_s=600.0)
+        done = place.vpp("redteam", "--live", "replay", "--json", timeout_s=600.0)
         assert done.returncode == 0, done.stderr
         alerts = json.loads(done.stdout)
-        assert any("load_mw" in row["text"] and "attack_frozen" in row["text"] for row in alerts), done.stdout
+        assert any("load_mw" in row["text"] and "attack_replayed" in row["text"] for row in alerts), done.stdout
         listed = place.vpp("alerts")
-        assert "attack_frozen" in listed.stdout
+        assert "attack_replayed" in listed.stdout
     finally:
         process.terminate()
         process.wait(timeout=120)
