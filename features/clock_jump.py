@@ -22,7 +22,8 @@ CONFIRMING = 3
 SILENT_SLOTS = 3.0
 """The old clock is silent once nothing came of it for so many slots of the run's pace."""
 SLOW_SLOT_S = 0.5
-"""Below so many seconds a slot a run has no pace to speak of: brokers append its records in batches."""
+"""Below so many seconds a slot a run has no pace to speak of, since brokers append its records in batches: it explains
+no jump, and the old clock counts as silent at once."""
 MAX_HELD = 48
 MAX_HELD_BYTES = 32_000
 MAX_WARM_GAP_DAYS = 7
@@ -86,7 +87,7 @@ class SlotClock(msgspec.Struct):
         """
         if gap <= free_slots(step) or (self.warming and gap <= MAX_WARM_GAP_DAYS * step.per_day):
             return True
-        if at is None or self.seen_s is None or self.slot_s is None:
+        if at is None or self.seen_s is None or self.slot_s is None or self.slot_s < SLOW_SLOT_S:
             return False
         return at.timestamp() - self.seen_s >= _SLACK * (gap - 1) * min(self.slot_s, step.seconds)
 

@@ -65,6 +65,15 @@ def test_records_six_days_ahead_never_stop_what_is_real(each_s: float, forged: i
     assert alert.slot == T0 + 10 * SLOT
 
 
+@pytest.mark.parametrize("each_s", [0.0, 0.001, 0.1])
+@pytest.mark.parametrize("days", [1, 6, 30, 400])
+def test_one_record_from_ahead_moves_no_clock_of_a_run_at_full_speed(each_s: float, days: int) -> None:
+    real = at_pace(range(20), each_s)
+    outputs = outputs_of([*real[:11], (10 * each_s, row(days * DAY)), *real[11:]])
+    assert closed(outputs) == [*range(20)]
+    assert [letter.reason for letter in letters(outputs)] == ["future"]
+
+
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(7, 2000)), max_size=12))
 @settings(max_examples=25, deadline=None)
 def test_real_slots_all_close_whatever_lies_between_them(forged: list[tuple[int, int]]) -> None:
