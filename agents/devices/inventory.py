@@ -14,6 +14,7 @@ from vpp.validation_text import describe
 from vpp.yaml_text import read_yaml
 
 GatewayKind = Literal["modbus", "mqtt", "http"]
+BEATS_PER_WATCHDOG = 3
 
 
 class DeviceEntry(Strict):
@@ -50,6 +51,11 @@ class DeviceEntry(Strict):
         if self.gateway == "http" and self.asset_id is not None and not is_url:
             raise ValueError("an HTTP device that is an asset needs an address that begins with http:// or https://")
         return self
+
+    @property
+    def beat_s(self) -> float:
+        """Time between two heartbeats (s), so that one may be lost."""
+        return self.heartbeat_s / BEATS_PER_WATCHDOG
 
     def rules(self, *, is_limit: bool) -> DeviceRules:
         """Return how the device is judged."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
@@ -13,6 +12,7 @@ import yaml
 
 from agents.assets.registry import store_of, type_of
 from agents.devices.inventory import load_inventory
+from console.local.broker import free_port
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError
 from vpp.fleet.schema import load_fleet
@@ -85,18 +85,11 @@ def simulated_list(settings: Settings) -> Settings:
         raise ConfigError("the fleet has no store and no renewable to simulate", hint="give a device list")
     path = settings.data_dir / "devices-simulated.yaml"
     write_atomic(path, yaml.safe_dump({"devices": devices}, sort_keys=False))
-    mqtt = settings.mqtt.model_copy(update={"address": f"127.0.0.1:{_free_port()}"})
+    mqtt = settings.mqtt.model_copy(update={"address": f"127.0.0.1:{free_port()}"})
     return settings.model_copy(update={"devices": path, "mqtt": mqtt})
 
 
 def _reached_by(map_name: str) -> dict[str, Any]:
     if not map_name:
         return {"gateway": "mqtt"}
-    return {"gateway": "modbus", "map": map_name, "address": f"127.0.0.1:{_free_port()}"}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return {"gateway": "modbus", "map": map_name, "address": f"127.0.0.1:{free_port()}"}

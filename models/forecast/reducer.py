@@ -171,7 +171,9 @@ class ForecastReducer:
             first = self._step.index(publication.first_slot)
             for channel, values in publication.series.items():
                 for i, value in enumerate(values):
-                    for j in range(repeat if value is not None else 0):
+                    if value is None:
+                        continue
+                    for j in range(repeat):
                         state.ring.put(channel, first + i * repeat + j, value)
 
     def _score(self, state: ForecastState, index: int) -> list[Alert]:

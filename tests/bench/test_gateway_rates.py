@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,7 @@ import pytest
 
 from agents.devices.events import DeviceRead, DeviceReading
 from agents.devices.inventory import DeviceEntry
-from tests.worlds.devices import Kept, until
+from tests.worlds.devices import Kept, slot_start, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from vpp.messages import DeviceCommand, Message, Observation, Setpoint, encode
@@ -111,7 +111,7 @@ async def test_a_thousand_devices_at_one_second(tmp_path: Path) -> None:
                 desk.handle([(name, DeviceRead(desk.clock.now(), reading))])
             await asyncio.sleep(max(began_s + (number + 1) / 100 - time.perf_counter(), 0.0))
         cpu_share = (time.process_time() - cpu_s) / (time.perf_counter() - began_s)
-        start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
+        start = slot_start()
         setpoint_ms = [await offered_ms(desk, entries, start, revision, sent) for revision in range(BATCHES)]
         stop.set()
         await running

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import aiomqtt
@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import MqttTopics, access_rules
 from agents.devices.simulation import SimulatedDevice
-from tests.worlds.devices import Kept, free_port, until
+from tests.worlds.devices import Kept, free_port, slot_start, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.mqtt import MqttLinks
@@ -167,7 +167,7 @@ async def test_a_setpoint_is_followed_and_proven_over_it(address: str, tmp_path:
         SimulatedDevice("battery", 5.0, energy_mwh=10.0, ramp_s=0.1), BAT, as_user(address, "bat")
     )
     ledger = Kept()
-    start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
+    start = slot_start()
 
     async def live() -> None:
         while not stop.is_set():

@@ -6,10 +6,13 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agents.devices.inventory import DeviceEntry
-from vpp.messages import Message
+from vpp.messages import Message, Setpoint
+
+STEP = timedelta(minutes=5)
 
 
 def free_port() -> int:
@@ -18,6 +21,26 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def slot_start() -> datetime:
+    """Return the start of the five-minute slot that is now."""
+    return datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
+
+
+def setpoint(power: float, slot: int = 0, revision: int = 0, zone: str = "Z") -> Setpoint:
+    """Return a setpoint of the battery ``bat``, ``slot`` five-minute slots from now."""
+    start = slot_start() + slot * STEP
+    return Setpoint(
+        zone=zone,
+        slot=start,
+        asset_id="bat",
+        power_mw=power,
+        valid_until=start + STEP,
+        decision_id="d",
+        reason="",
+        revision=revision,
+    )
 
 
 def modbus_entry(map_name: str, port: int, name: str = "bat", **more: Any) -> DeviceEntry:

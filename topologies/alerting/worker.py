@@ -31,7 +31,7 @@ from vpp.settings import Settings
 from vpp.settings.faces import page_address
 from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, NOTICES
-from vpp.streams.kafka import check_consumed, consumer_config, create_topics
+from vpp.streams.kafka import appended_at, check_consumed, consumer_config, create_topics
 from vpp.streams.signatures import verifier_of
 from vpp.streams.topics import ALERTS
 
@@ -149,8 +149,7 @@ class AlertWorker:
             self.dead_letters += 1
             return
         if isinstance(message, Alert | AlertAct | Notice):
-            at = datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
-            self._notifier.take(message, at)
+            self._notifier.take(message, appended_at(record))
         if isinstance(message, Alert):
             self.last_slot[message.zone] = message.slot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from vpp.errors import TopicMissingError, UnreachableError
 from vpp.settings import Settings
-from vpp.streams.kafka import admin, consumer_config
+from vpp.streams.kafka import admin, appended_at, consumer_config
 from vpp.streams.topics import Topic
 
 
@@ -123,7 +123,7 @@ def _record(message: Message) -> dict[str, Any]:
     return {
         "partition": message.partition(),
         "offset": message.offset(),
-        "timestamp": datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC),
+        "timestamp": appended_at(message),
         "key": None if key is None else key.decode("utf-8", "replace"),
         "headers": {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers() or []},
         "value": value,

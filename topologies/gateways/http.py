@@ -26,7 +26,6 @@ from vpp.store.request_journal import RequestJournal
 log = logging.getLogger(__name__)
 
 NAME = "http"
-BEATS_PER_WATCHDOG = 3
 
 
 class QuietServer(uvicorn.Server):
@@ -133,7 +132,7 @@ class HttpLinks:
             answer = await self._post(entry, f"{entry.address.rstrip('/')}/heartbeat", b"{}")
             if answer is not None and answer.is_success:
                 self._desk.handle([(entry.name, HeartbeatSent(self._desk.clock.now()))])
-            await asyncio.sleep(entry.heartbeat_s / BEATS_PER_WATCHDOG)
+            await asyncio.sleep(entry.beat_s)
 
 
 def _bound(host: str, port: int) -> socket.socket:

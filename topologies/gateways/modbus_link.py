@@ -27,7 +27,6 @@ from vpp.messages import DeviceCommand
 log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # what fails is said here, once, with the device
 
-BEATS_PER_WATCHDOG = 3
 WATCHDOG_WRAP = 65_535
 NOT_NOW = frozenset(
     {
@@ -208,7 +207,7 @@ class ModbusLink:
         register_map = await self._map()
         point = None if register_map.write is None else register_map.write.watchdog
         now_s = asyncio.get_running_loop().time()
-        if point is None or now_s - self._beat_at_s < self.entry.heartbeat_s / BEATS_PER_WATCHDOG:
+        if point is None or now_s - self._beat_at_s < self.entry.beat_s:
             return False
         self._beats = self._beats % WATCHDOG_WRAP + 1
         async with self._one_at_a_time:

@@ -36,7 +36,6 @@ from vpp.streams.topics import ORDERS
 log = logging.getLogger(__name__)
 
 NAME = "mqtt"
-BEATS_PER_WATCHDOG = 3
 
 
 class MqttLinks:
@@ -82,7 +81,7 @@ class MqttLinks:
 
     async def _beat(self, stop: asyncio.Event) -> None:
         zones = sorted({zone for zone, _ in self._entries})
-        pause_s = min(entry.heartbeat_s for entry in self._entries.values()) / BEATS_PER_WATCHDOG
+        pause_s = min(entry.beat_s for entry in self._entries.values())
         while not stop.is_set():
             for zone in zones:
                 sent = await self._session.publish(self._topics.heartbeat(zone), b"", expiry_s=pause_s)

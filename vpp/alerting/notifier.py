@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from vpp.alerting.act_book import ActBook
 from vpp.alerting.rules import AlertRules, Handling, Subject
 from vpp.messages import EPISODES, Alert, AlertAct, Notice, NoticeOutcome, Severity
+from vpp.messages.alert_words import RANK
 
 RAISED, ENDED, ESCALATED = "raised", "ended", "escalated"
 RETRY_S = 5.0
@@ -22,7 +23,6 @@ LONGEST_RETRY_S = 300.0
 GIVE_UP_AFTER = timedelta(hours=24)
 REMEMBERED = timedelta(days=8)
 """Longer than the topic keeps records, so that a record that comes again is known."""
-RANK: dict[str, int] = {"critical": 0, "warning": 1, "info": 2}
 
 Key = tuple[str, str]
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from vpp.messages.alerts import AlertCode, AlertEffect
 
+RANK: dict[str, int] = {"critical": 0, "warning": 1, "info": 2}
+"""Severities, the gravest first."""
+
 TITLES: dict[AlertCode, str] = {
     AlertCode.OTHER: "note",
     AlertCode.RECORD_MISSING: "no telemetry",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
-from vpp.errors import RefusedError, UnreachableError
+from vpp.store.exclusive_file import ExclusiveFile
 
 KEPT = 100_000
 """Requests that are remembered; the oldest is forgotten first."""
@@ -21,8 +19,8 @@ class TakenRequest:
     answer: bytes
 
 
-class RequestJournal:
-    """One file, held by one process; use as a context manager.
+class RequestJournal(ExclusiveFile):
+    """One file per webhook.
 
     Args:
         path: The file.
@@ -33,29 +31,15 @@ class RequestJournal:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        try:
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
-            self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS request "
-                "(number INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, digest TEXT NOT NULL, answer BLOB NOT NULL)"
-            )
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-                raise RefusedError(f"{path} is held by another gateway", hint="end it first") from error
-            raise UnreachableError(f"cannot open {path}: {error}") from error
-
-    def __enter__(self) -> RequestJournal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
+        super().__init__(
+            path,
+            "CREATE TABLE IF NOT EXISTS request "
+            "(number INTEGER PRIMARY KEY, key TEXT UNIQUE NOT NULL, digest TEXT NOT NULL, answer BLOB NOT NULL)",
+            synchronous="NORMAL",
+            holder="another gateway",
+            hint="end it first",
+            any_thread=True,
+        )
 
     def read(self, key: str) -> TakenRequest | None:
         """Return the request that was taken under a key; None where there is none."""
@@ -68,10 +52,8 @@ class RequestJournal:
         Raises:
             UnreachableError: The disk does not take it.
         """
-        try:
-            cursor = self._connection.execute(
+        with self._writing() as connection:
+            cursor = connection.execute(
                 "INSERT INTO request (key, digest, answer) VALUES (?, ?, ?)", (key, request.digest, request.answer)
             )
-            self._connection.execute("DELETE FROM request WHERE number <= ?", ((cursor.lastrowid or 0) - KEPT,))
-        except sqlite3.Error as error:
-            raise UnreachableError(f"cannot write {self._path}: {error}", hint="is the disk full?") from error
+            connection.execute("DELETE FROM request WHERE number <= ?", ((cursor.lastrowid or 0) - KEPT,))

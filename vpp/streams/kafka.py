@@ -162,6 +162,11 @@ class WireRecord:
     headers: Headers
 
 
+def appended_at(record: Message) -> datetime:
+    """Return the broker's time of a record that a plain consumer read."""
+    return datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
+
+
 def check_consumed(verifier: Verifier, topic: Topic, prefix: str, record: Message) -> None:
     """Refuse a record that a plain consumer read, where it is not signed as its topic asks.
 
@@ -176,8 +181,7 @@ def check_consumed(verifier: Verifier, topic: Topic, prefix: str, record: Messag
     """
     key, value = record.key(), record.value()
     parts = (key.encode() if isinstance(key, str) else key, value.encode() if isinstance(value, str) else value)
-    _, at_ms = record.timestamp()
-    verifier.check(topic, topic.wire(prefix), parts, record.headers(), datetime.fromtimestamp(at_ms / 1000, UTC))
+    verifier.check(topic, topic.wire(prefix), parts, record.headers(), appended_at(record))
 
 
 def wire_record(output: Output, signer: Signer, prefix: str) -> WireRecord:

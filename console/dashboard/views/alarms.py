@@ -13,10 +13,9 @@ from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
 from vpp.fleet.scale import power_text
 from vpp.messages import EPISODES, AlertCode, AlertEffect
-from vpp.messages.alert_words import EFFECTS, TITLES
+from vpp.messages.alert_words import EFFECTS, RANK, TITLES
 from vpp.store.tables import TELEMETRY
 
-_RANK = {"critical": 0, "warning": 1, "info": 2}
 _OF_CHANNELS = frozenset({AlertCode.MISSING, AlertCode.MISSING_MARK, AlertCode.OUT_OF_RANGE, AlertCode.FLAT})
 
 
@@ -138,7 +137,7 @@ def unmeasured_since(moment: Moment) -> datetime | None:
 def open_lines(alarm_lines: Sequence[AlarmLine]) -> list[AlarmLine]:
     """Return the open alarms, the worst first."""
     return sorted(
-        (line for line in alarm_lines if line.open), key=lambda line: (_RANK[line.severity], -line.slot.timestamp())
+        (line for line in alarm_lines if line.open), key=lambda line: (RANK[line.severity], -line.slot.timestamp())
     )
 
 

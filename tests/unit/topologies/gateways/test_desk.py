@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +13,14 @@ import pytest
 
 from agents.devices.register_map import load_register_map
 from agents.devices.simulation import DeviceFault, SimulatedDevice
-from tests.worlds.devices import Kept, free_port, modbus_entry, until
+from tests.worlds.devices import Kept, free_port, modbus_entry, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.modbus_link import ModbusLink
 from topologies.gateways.simulated_modbus import SimulatedModbusDevice
 from vpp.errors import RefusedError
-from vpp.messages import AssetReading, CommandOutcome, DeviceCommand, Observation, Setpoint
+from vpp.messages import AssetReading, CommandOutcome, DeviceCommand, Observation
 from vpp.store.command_journal import CommandJournal
-
-STEP = timedelta(minutes=5)
-
-
-def setpoint(power: float, slot: int = 0, revision: int = 0) -> Setpoint:
-    start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC) + slot * STEP
-    return Setpoint(
-        zone="Z",
-        slot=start,
-        asset_id="bat",
-        power_mw=power,
-        valid_until=start + STEP,
-        decision_id="d",
-        reason="",
-        revision=revision,
-    )
 
 
 class Site:

@@ -8,7 +8,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -22,17 +21,16 @@ from starlette.routing import Route
 
 from agents.devices.inventory import DeviceEntry, Inventory
 from agents.devices.simulation import SimulatedDevice
-from tests.worlds.devices import Kept, free_port, until
+from tests.worlds.devices import Kept, free_port, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.http import HttpLinks, QuietServer
 from vpp.errors import ConfigError, UnreachableError
-from vpp.messages import CommandOutcome, DeviceCommand, Message, Observation, Setpoint
+from vpp.messages import CommandOutcome, DeviceCommand, Message, Observation
 from vpp.settings import Settings, WebhookSettings
 from vpp.store.command_journal import CommandJournal
 
 TOKEN = "test-only-placeholder"
-STEP = timedelta(minutes=5)
 
 
 @dataclass
@@ -155,20 +153,6 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def setpoint(power: float, revision: int = 0) -> Setpoint:
-    start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
-    return Setpoint(
-        zone="HOME",
-        slot=start,
-        asset_id="bat",
-        power_mw=power,
-        valid_until=start + STEP,
-        decision_id="d",
-        reason="",
-        revision=revision,
-    )
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
@@ -236,7 +220,7 @@ async def test_a_wrong_request_changes_nothing(site: Site) -> None:
 
 async def test_a_setpoint_is_posted_proven_and_kept_alive(site: Site) -> None:
     async with site.battery.served(), site.gateway() as (desk, client):
-        desk.setpoints([setpoint(2.0)])
+        desk.setpoints([setpoint(2.0, zone="HOME")])
 
         async def live() -> None:
             while True:
@@ -279,7 +263,7 @@ async def test_a_device_that_answers_with_an_error_is_named_and_takes_the_same_n
 ) -> None:
     site.battery.status = status
     async with site.battery.served(), site.gateway() as (desk, _):
-        desk.setpoints([setpoint(2.0)])
+        desk.setpoints([setpoint(2.0, zone="HOME")])
         await until(lambda: site.outcomes().get(1) is outcome)
         site.battery.status = 200
         if outcome is CommandOutcome.NOT_REACHED:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,13 +16,13 @@ import pytest
 from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import MqttTopics, access_rules, discovery
 from agents.devices.simulation import DeviceFault, SimulatedDevice
-from tests.worlds.devices import Kept, free_port, until
+from tests.worlds.devices import Kept, free_port, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.embedded_mqtt import embedded_broker
 from topologies.gateways.mqtt import MqttLinks
 from topologies.gateways.simulated_mqtt import SimulatedMqttDevice
-from vpp.messages import CommandOutcome, DeviceCommand, Setpoint
+from vpp.messages import CommandOutcome, DeviceCommand
 from vpp.settings import MqttSettings, Settings
 from vpp.store.command_journal import CommandJournal
 
@@ -39,21 +39,6 @@ ENTRY = DeviceEntry(
     grace_s=1.0,
 )
 METER = DeviceEntry(name="meter", zone="Z", gateway="mqtt", channel="load_mw", nameplate_mw=5.0, cycle_s=0.1)
-STEP = timedelta(minutes=5)
-
-
-def setpoint(power: float, revision: int = 0) -> Setpoint:
-    start = datetime.fromtimestamp(int(datetime.now(UTC).timestamp()) // 300 * 300, UTC)
-    return Setpoint(
-        zone="Z",
-        slot=start,
-        asset_id="bat",
-        power_mw=power,
-        valid_until=start + STEP,
-        decision_id="d",
-        reason="",
-        revision=revision,
-    )
 
 
 class Site:
