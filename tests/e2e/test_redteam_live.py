@@ -1,12 +1,37 @@
-"""A drill needs a running plant, and says so where there is none."""
+"""A drill on a running plant: the source forges, the guard names attack and channel, the command lists its alerts."""
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
-from tests.plant_fixtures import Place
+from tests.plant_fixtures import Place, recall_models
+from topologies.runtime.status import read_status
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def test_a_forged_step_is_named_while_the_plant_runs(place: Place) -> None:
+    recall_models(place)
+    process = place.start("up", "--zone", "SIM_NORTH", "--from", "2025-06-02", "--pulse", "0.4", "--no-page")
+    try:
+        deadline = time.monotonic() + 600.0
+        while not read_status(place.settings).get("storage", {}).get("last_slot"):
+            assert process.poll() is None, place.said()
+            assert time.monotonic() < deadline, place.said()
+            time.sleep(0.5)
+        done = place.vpp("redteam", "--live", "step 20 %", "--json", timeout_s=600.0)
+        assert done.returncode == 0, done.stderr
+        alerts = json.loads(done.stdout)
+        assert any(row["channel"] == "load_mw" and "attack_forged" in row["text"] for row in alerts), done.stdout
+        assert all(row["ended_at"] is not None for row in alerts)
+        listed = place.vpp("alerts")
+        assert "attack_forged" in listed.stdout
+    finally:
+        process.terminate()
+        process.wait(timeout=120)
 
 
 def test_a_drill_without_a_plant_says_so(place: Place) -> None:

@@ -15,7 +15,7 @@ from vpp.fleet.in_force import zone_in_force
 from vpp.fleet.schema import Zone
 from vpp.settings import Settings
 from vpp.store import Store, open_store
-from vpp.store.tables import ALERTS, TELEMETRY
+from vpp.store.tables import ALERTS, FORECASTS, TELEMETRY
 
 GUARD = "guard"
 EXAMPLES = {
@@ -131,7 +131,8 @@ def _watched(
             say(f"the source forges from {iso(since)} on")
         if since is None and time.monotonic() - began > TAKEN_WITHIN_S:
             raise UnreachableError("no running source took the drill", hint="start one with vpp up", retry_after_s=None)
-        latest = next(iter(store.latest(TELEMETRY, zone=zone.zone, columns=("slot",)).values), (None,))[0]
+        # The guard judges a slot in the forecast step, which may be behind the telemetry.
+        latest = next(iter(store.latest(FORECASTS, zone=zone.zone, columns=("issued_at",)).values), (None,))[0]
         if latest != newest:
             newest, moved = latest, time.monotonic()
         if since is not None:
@@ -140,9 +141,9 @@ def _watched(
                 if texts.get(row["alert_id"]) != row["text"]:
                     texts[row["alert_id"]] = row["text"]
                     say(f"{iso(row['slot'])} {row['severity']}: {row['text']}")
-            ended = any(row["alert_id"].endswith("-end") for row in rows)
+            ended = all(row["ended_at"] is not None for row in rows)
             last = since + (slots + 2) * timedelta(minutes=zone.step_min)
-            if newest is not None and newest >= last and (ended or not rows or newest >= last + timedelta(days=1)):
+            if newest is not None and newest >= last and (ended or newest >= last + timedelta(days=1)):
                 return rows
             if time.monotonic() - moved > max(TAKEN_WITHIN_S, settings.live.pulse_s * 4):
                 raise UnreachableError("the plant no longer moves", hint="see vpp status", retry_after_s=None)
