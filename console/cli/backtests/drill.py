@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from topologies.sources.attacks import ALL_CHANNELS, ATTACKS, Attack
@@ -33,6 +33,11 @@ EXAMPLES = {
 
 TAKEN_WITHIN_S = 120.0
 POLL_S = 0.5
+LONGEST_ROLLBACK = timedelta(days=1)
+"""The guard dates a slow attack back to its likely onset, which may lie before the first forged slot."""
+
+SETTLED_S = 10.0
+"""An alert and a forecast of one slot reach the store on separate topics, in either order; this long apart at most."""
 
 
 def live_attack(name: str, channel: str | None) -> Attack:
@@ -60,7 +65,7 @@ def run_drill(
     seed: int,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """Let the running source forge, wait until it is over, and return the guard's alerts since its first slot.
+    """Let the running source forge, wait for the end, and return the guard's alerts of episodes that reach into it.
 
     Args:
         settings: Of the running plant.
@@ -121,6 +126,7 @@ def _watched(
 ) -> list[dict[str, Any]]:
     path, since = drill_path(settings), None
     began = moved = time.monotonic()
+    over_since = None
     newest = None
     texts: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
@@ -136,15 +142,23 @@ def _watched(
         if latest != newest:
             newest, moved = latest, time.monotonic()
         if since is not None:
-            rows = store.read(ALERTS, zone=zone.zone, start=since, filters={"topic": GUARD}).dicts()
+            rows = episodes(store, zone.zone, since)
             for row in rows:
                 if texts.get(row["alert_id"]) != row["text"]:
-                    texts[row["alert_id"]] = row["text"]
+                    texts[row["alert_id"]], over_since = row["text"], None
                     say(f"{iso(row['slot'])} {row['severity']}: {row['text']}")
             ended = all(row["ended_at"] is not None for row in rows)
             last = since + (slots + 2) * timedelta(minutes=zone.step_min)
-            if newest is not None and newest >= last and (ended or newest >= last + timedelta(days=1)):
+            over = newest is not None and newest >= last and (ended or newest >= last + timedelta(days=1))
+            over_since = (over_since or time.monotonic()) if over else None
+            if over_since is not None and time.monotonic() - over_since >= SETTLED_S:
                 return rows
-            if time.monotonic() - moved > max(TAKEN_WITHIN_S, settings.live.pulse_s * 4):
+            if over_since is None and time.monotonic() - moved > max(TAKEN_WITHIN_S, settings.live.pulse_s * 4):
                 raise UnreachableError("the plant no longer moves", hint="see vpp status", retry_after_s=None)
         time.sleep(POLL_S)
+
+
+def episodes(store: Store, zone: str, since: datetime) -> list[dict[str, Any]]:
+    """Return the guard's alerts whose episode was open at ``since`` or later."""
+    rows = store.read(ALERTS, zone=zone, start=since - LONGEST_ROLLBACK, filters={"topic": GUARD}).dicts()
+    return [row for row in rows if row["ended_at"] is None or row["ended_at"] > since]
