@@ -24,7 +24,7 @@ allow telemetry write,describe_configs --topic "$prefix.alerts"
 allow telemetry write,describe_configs --topic "$prefix.dlq"
 allow telemetry read,write,describe_configs --topic "changelog__$prefix-telemetry--" --resource-pattern-type prefixed
 allow telemetry read --group "$prefix-telemetry"
-allow telemetry write,describe --transactional-id "$prefix-telemetry-" --resource-pattern-type prefixed
+allow telemetry write --transactional-id "$prefix-telemetry-" --resource-pattern-type prefixed
 
 allow forecast read,describe_configs --topic "$prefix.telemetry"
 allow forecast write,describe_configs --topic "$prefix.forecasts"
@@ -33,7 +33,7 @@ allow forecast write,describe_configs --topic "$prefix.skill"
 allow forecast write,describe_configs --topic "$prefix.dlq"
 allow forecast read,write,describe_configs --topic "changelog__$prefix-forecast--" --resource-pattern-type prefixed
 allow forecast read --group "$prefix-forecast"
-allow forecast write,describe --transactional-id "$prefix-forecast-" --resource-pattern-type prefixed
+allow forecast write --transactional-id "$prefix-forecast-" --resource-pattern-type prefixed
 
 allow actor read,describe_configs --topic "$prefix.forecasts"
 allow actor write,describe_configs --topic "$prefix.bids"
@@ -41,7 +41,7 @@ allow actor write,describe_configs --topic "$prefix.alerts"
 allow actor write,describe_configs --topic "$prefix.dlq"
 allow actor read,write,describe_configs --topic "changelog__$prefix-actor--" --resource-pattern-type prefixed
 allow actor read --group "$prefix-actor"
-allow actor write,describe --transactional-id "$prefix-actor-" --resource-pattern-type prefixed
+allow actor write --transactional-id "$prefix-actor-" --resource-pattern-type prefixed
 
 allow trader read,describe_configs --topic "$prefix.forecasts"
 allow trader write,describe_configs --topic "$prefix.bids"
@@ -49,7 +49,7 @@ allow trader write,describe_configs --topic "$prefix.alerts"
 allow trader write,describe_configs --topic "$prefix.dlq"
 allow trader read,write,describe_configs --topic "changelog__$prefix-trader--" --resource-pattern-type prefixed
 allow trader read --group "$prefix-trader"
-allow trader write,describe --transactional-id "$prefix-trader-" --resource-pattern-type prefixed
+allow trader write --transactional-id "$prefix-trader-" --resource-pattern-type prefixed
 
 allow orders read,describe_configs --topic "$prefix.orders"
 allow orders write,describe_configs --topic "$prefix.bids"
@@ -58,7 +58,7 @@ allow orders write,describe_configs --topic "$prefix.dlq"
 allow orders write,describe_configs --topic "$prefix.audit"
 allow orders read,write,describe_configs --topic "changelog__$prefix-orders--" --resource-pattern-type prefixed
 allow orders read --group "$prefix-orders"
-allow orders write,describe --transactional-id "$prefix-orders-" --resource-pattern-type prefixed
+allow orders write --transactional-id "$prefix-orders-" --resource-pattern-type prefixed
 
 allow plant read,describe_configs --topic "$prefix.bids"
 allow plant write,describe_configs --topic "$prefix.order_states"
@@ -70,7 +70,7 @@ allow plant write,describe_configs --topic "$prefix.alerts"
 allow plant write,describe_configs --topic "$prefix.dlq"
 allow plant read,write,describe_configs --topic "changelog__$prefix-plant--" --resource-pattern-type prefixed
 allow plant read --group "$prefix-plant"
-allow plant write,describe --transactional-id "$prefix-plant-" --resource-pattern-type prefixed
+allow plant write --transactional-id "$prefix-plant-" --resource-pattern-type prefixed
 
 allow storage read,describe_configs --topic "$prefix.telemetry"
 allow storage read,describe_configs --topic "$prefix.forecasts"
@@ -89,45 +89,46 @@ allow storage read,describe_configs --topic "$prefix.commands"
 allow storage write,describe_configs --topic "$prefix.alerts"
 allow storage write,describe_configs --topic "$prefix.dlq"
 allow storage read --group "$prefix-storage"
-allow storage write,describe --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
+allow storage write --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
 
+allow agent write --topic "$prefix.audit"
+
+allow alerts write --topic "$prefix.alerts"
 allow alerts read --topic "$prefix.alerts"
 allow alerts read --group "$prefix-alerts"
-allow alerts write,describe_configs --topic "$prefix.alerts"
 
-allow agent write,describe_configs --topic "$prefix.audit"
-
-allow cli write,describe_configs --topic "$prefix.orders"
-allow cli write,describe_configs --topic "$prefix.alerts"
-allow cli write,describe_configs --topic "$prefix.audit"
-allow cli read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
+allow cli write --topic "$prefix.orders"
+allow cli write --topic "$prefix.alerts"
+allow cli write --topic "$prefix.audit"
+allow cli read --topic "$prefix." --resource-pattern-type prefixed
 allow cli describe --group "$prefix-" --resource-pattern-type prefixed
 
-allow dashboard write,describe_configs --topic "$prefix.orders"
-allow dashboard write,describe_configs --topic "$prefix.alerts"
-allow dashboard write,describe_configs --topic "$prefix.audit"
-allow dashboard read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
+allow dashboard write --topic "$prefix.orders"
+allow dashboard write --topic "$prefix.alerts"
+allow dashboard write --topic "$prefix.audit"
+allow dashboard read --topic "$prefix." --resource-pattern-type prefixed
 allow dashboard describe --group "$prefix-" --resource-pattern-type prefixed
 
-allow feed write,describe_configs --topic "$prefix.telemetry.raw"
+allow feed write --topic "$prefix.telemetry.raw"
 
-allow gateway write,describe_configs --topic "$prefix.telemetry.raw"
-allow gateway write,describe_configs --topic "$prefix.orders"
-allow gateway write,describe_configs --topic "$prefix.commands"
+allow gateway write --topic "$prefix.telemetry.raw"
+allow gateway write --topic "$prefix.orders"
+allow gateway write --topic "$prefix.commands"
+allow gateway read --topic "$prefix.setpoints"
 
-allow mcp write,describe_configs --topic "$prefix.orders"
-allow mcp write,describe_configs --topic "$prefix.audit"
-allow mcp read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
+allow mcp write --topic "$prefix.orders"
+allow mcp write --topic "$prefix.audit"
+allow mcp read --topic "$prefix." --resource-pattern-type prefixed
 allow mcp describe --group "$prefix-" --resource-pattern-type prefixed
 
-allow replay write,describe_configs --topic "$prefix.telemetry.raw"
+allow replay write --topic "$prefix.telemetry.raw"
 
-allow simulate write,describe_configs --topic "$prefix.telemetry.raw"
+allow simulate write --topic "$prefix.telemetry.raw"
 
-allow ticker write,describe_configs --topic "$prefix.telemetry.raw"
-allow ticker write,describe_configs --topic "$prefix.bids"
+allow ticker write --topic "$prefix.telemetry.raw"
+allow ticker write --topic "$prefix.bids"
 
-allow train write,describe_configs --topic "$prefix.telemetry.raw"
+allow train write --topic "$prefix.telemetry.raw"
 
 allow console read,describe_configs --topic "$prefix." --resource-pattern-type prefixed
 allow console describe --group "$prefix-" --resource-pattern-type prefixed

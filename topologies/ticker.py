@@ -22,6 +22,7 @@ from vpp.fleet.schema import load_fleet
 from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
+from vpp.streams.broker_rights import open_topics
 from vpp.streams.topics import BIDS, RAW
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def run_ticker(settings: Settings, names: tuple[str, ...], stop: Event, *, real_
     if not known or len(known) < len(zones):
         missing = sorted(set(zones) - set(known))
         raise ConfigError(f"no fleet knows {', '.join(missing) or 'any zone'}", hint="give --zone, and a fleet file")
+    open_topics(settings, "ticker")
     outboxes = {topic.name: KafkaOutbox(settings, topic, "ticker") for topic in (RAW, BIDS)}
     deadlines = Deadlines(known, settings.live.close_after_s, settings.live.decide_after_s)
     seen = False

@@ -1,10 +1,10 @@
-"""The IAM statements that give a process of ours what it needs on MSK, from the rights of deploy/generators."""
+"""The IAM statements that give a process of ours what it needs on MSK, from the rights of vpp/streams."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.generators.acl_script import Right, rights
+from vpp.streams.rights import Right, rights
 
 # Kafka's operations in IAM's words, by kind of resource.
 _ACTIONS: dict[tuple[str, str], tuple[str, ...]] = {

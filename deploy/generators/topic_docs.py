@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from deploy.generators.topic_script import CHANGELOG_CONFIG, changelog_name
+from deploy.generators.topic_script import CHANGELOG_CONFIG
 from vpp.settings import KafkaSettings
+from vpp.streams.rights import changelog_name
 from vpp.streams.topics import DAY_MS, INPUT_OF, PREFIX, TOPICS, Topic
 
 _HEAD = """\

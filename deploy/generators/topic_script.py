@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from vpp.streams.topics import INPUT_OF, TOPICS, Topic
+from vpp.streams.rights import changelog_name
+from vpp.streams.topics import INPUT_OF, TOPICS
 
 PREFIX = "$prefix"
 
@@ -48,17 +49,6 @@ def create_topics_script() -> str:
         _line(changelog_name(topology, source, PREFIX), CHANGELOG_CONFIG) for topology, source in INPUT_OF.items()
     ]
     return "\n".join(lines) + "\n"
-
-
-def changelog_name(topology: str, source: Topic, prefix: str) -> str:
-    """Return the name that Quix gives the changelog of a topology's state.
-
-    Args:
-        topology: The topology.
-        source: Its input topic.
-        prefix: Topic prefix without its dot (``vpp``, or ``vpp-RUN``), which also begins the consumer group's name.
-    """
-    return f"changelog__{prefix}-{topology}--{prefix}.{source.name}--default"
 
 
 def _line(name: str, config: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.aws.rights import statements, topic_maker
-from deploy.generators.acl_script import rights
+from vpp.streams.rights import rights
 
 
 @pytest.mark.parametrize("user", sorted({right.user for right in rights("vpp")}))

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 
 from console.cli.main import COMMANDS
 from deploy.generate import ROOT, generated, main, stale, write
-from deploy.generators.acl_script import rights
 from deploy.generators.topic_docs import topic_schema
 from tests.contract.deploy.rpk_script import NewTopic, calls_of, topics_of
 from tests.worlds.source_tree import Module, our_modules
@@ -19,6 +18,7 @@ from vpp import errors
 from vpp import messages as m
 from vpp.settings import Settings, env_name, keys
 from vpp.store.tables import TABLES
+from vpp.streams.rights import rights
 from vpp.streams.topics import BY_NAME, INPUT_OF, TOPICS, Topic
 
 SCRIPT = ROOT / "deploy" / "create-topics.sh"

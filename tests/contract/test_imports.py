@@ -32,7 +32,7 @@ ONLY_ROOMS = {
 # Outside library -> the modules or packages of ours that may import it.
 ONLY_IN = {
     "quixstreams": ("topologies", "vpp.streams.kafka", "console.local"),
-    "confluent_kafka": ("topologies", "vpp.streams.kafka", "console.local"),
+    "confluent_kafka": ("topologies", "vpp.streams.kafka", "vpp.streams.broker_rights", "console.local"),
     "influxdb_client": ("vpp.store",),
     "sqlite3": ("vpp.store", "vpp.rules"),
     "xgboost": ("models",),

@@ -1,4 +1,4 @@
-"""deploy/create-acls.sh on a real Kafka with authorization: enough for every worker, and no more."""
+"""The workers on a real Kafka with TLS, logins and the rules of deploy/create-acls.sh: enough, and no more."""
 
 import os
 import subprocess
@@ -8,59 +8,20 @@ from datetime import timedelta
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
     AdminClient,
     NewTopic,
-    ResourcePatternType,
-    ResourceType,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
 )
 
-from deploy.generators.acl_script import rights
 from tests.contract.deploy.compose_file import ROOT
-from tests.contract.deploy.rpk_script import calls_of
 from tests.service_fixtures import InfluxService, KafkaLogin
+from tests.services.broker_users import PASSWORD, create_users
 from tests.services.compose_plant import Plant, create_topics, free_port, running, wait_for_the_end
 from vpp.streams.topics import TOPOLOGIES
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
-PASSWORD = "test-only-placeholder"
 RUN = f"acls-{os.getpid()}"
 USER_OF = {"simulate": "simulate"} | {name: name for name in TOPOLOGIES}
-KINDS = {
-    "--topic": ResourceType.TOPIC,
-    "--group": ResourceType.GROUP,
-    "--transactional-id": ResourceType.TRANSACTIONAL_ID,
-}
-
-
-def acls_of(calls: list[list[str]]) -> list[AclBinding]:
-    """The access rules that the script's rpk calls create."""
-    found = []
-    for call in calls:
-        assert call[:3] == ["security", "acl", "create"]
-        options = dict(zip(call[3::2], call[4::2], strict=True))
-        kind, name = next((kind, options[kind]) for kind in KINDS if kind in options)
-        prefixed = options.get("--resource-pattern-type") == "prefixed"
-        pattern = ResourcePatternType.PREFIXED if prefixed else ResourcePatternType.LITERAL
-        found += [
-            AclBinding(
-                KINDS[kind],
-                name,
-                pattern,
-                options["--allow-principal"],
-                "*",
-                AclOperation[one.upper()],
-                AclPermissionType.ALLOW,
-            )
-            for one in options["--operation"].split(",")
-        ]
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -69,22 +30,13 @@ def plant(
 ) -> Iterator[Plant]:
     folder = tmp_path_factory.mktemp("plant")
     topics = create_topics(kafka_address, RUN, folder)
-    (folder / "acls").mkdir()
-    given = {"VPP_KAFKA__BOOTSTRAP_SERVERS": kafka_address, "VPP_RUN": RUN}
-    # What a worker both reads and writes is described twice.
-    acls = list(dict.fromkeys(acls_of(calls_of(ROOT / "deploy" / "create-acls.sh", folder / "acls", given))))
-    admin = AdminClient({"bootstrap.servers": kafka_address})
-    users = sorted({right.user for right in rights("vpp")})
-    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-    upsertions = [UserScramCredentialUpsertion(f"vpp-{user}", scram, PASSWORD.encode()) for user in users]
-    for done in (admin.alter_user_scram_credentials(upsertions), admin.create_acls(acls)):
-        for future in done.values():
-            future.result(30)
+    create_users(kafka_address, RUN, folder)
 
     def login(service: str) -> dict[str, str]:
         return {
-            "VPP_KAFKA__BOOTSTRAP_SERVERS": kafka_login.sasl_address,
-            "VPP_KAFKA__SECURITY_PROTOCOL": "sasl_plaintext",
+            "VPP_KAFKA__BOOTSTRAP_SERVERS": kafka_login.sasl_ssl_address,
+            "VPP_KAFKA__SECURITY_PROTOCOL": "sasl_ssl",
+            "VPP_KAFKA__SSL_CA_LOCATION": kafka_login.ca_file,
             "VPP_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",
             "VPP_KAFKA__USERNAME": f"vpp-{USER_OF[service]}",
             "VPP_KAFKA__PASSWORD": PASSWORD,
@@ -98,7 +50,7 @@ def plant(
 
 
 def client(login: KafkaLogin, user: str) -> dict[str, str]:
-    return login.client_config() | {"sasl.username": f"vpp-{user}", "sasl.password": PASSWORD}
+    return login.client_config(tls=True) | {"sasl.username": f"vpp-{user}", "sasl.password": PASSWORD}
 
 
 def may_write(login: KafkaLogin, user: str, topic: str) -> bool:

@@ -31,7 +31,8 @@ from vpp.settings import Settings
 from vpp.settings.faces import page_address
 from vpp.store import open_store
 from vpp.store.tables import ALERT_ACTS, NOTICES
-from vpp.streams.kafka import appended_at, check_consumed, consumer_config, create_topics
+from vpp.streams.broker_rights import open_topics
+from vpp.streams.kafka import appended_at, check_consumed, consumer_config
 from vpp.streams.signatures import verifier_of
 from vpp.streams.topics import ALERTS
 
@@ -210,8 +211,7 @@ def run_alerts(settings: Settings) -> None:
             "no contact to tell alerts to", hint="set VPP_ALERT_RULES to a file with contacts (docs/guide/alerts.md)"
         )
     services = open_services(rules, os.environ)
-    if settings.kafka.auto_create_topics:
-        create_topics(settings)
+    open_topics(settings, TOPOLOGY)
     worker = AlertWorker(settings, rules, services, Post(settings, "alerts"))
     status = StatusFile(settings, TOPOLOGY, worker)
     consumer = Consumer(

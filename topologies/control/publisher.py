@@ -11,6 +11,7 @@ from topologies.control.running_broker import with_broker
 from vpp.errors import UnreachableError
 from vpp.messages import Message, encode
 from vpp.settings import Settings
+from vpp.streams.broker_rights import refused_write
 from vpp.streams.kafka import producer_config
 from vpp.streams.signatures import signer_of
 from vpp.streams.topics import BY_NAME
@@ -39,6 +40,7 @@ class Post:
         """Write ``message`` to a topic (short name), keyed by its zone, and wait for the broker's receipt.
 
         Raises:
+            RefusedError: The broker lets this user not write to the topic.
             UnreachableError: The broker did not take it in time; it may or may not have it.
         """
         settings = with_broker(self._settings)
@@ -57,6 +59,9 @@ class Post:
             waiting = producer.flush(WITHIN_S)
         except (KafkaException, BufferError) as error:
             raise UnreachableError(f"cannot write to {wire}: {error}") from error
+        refusal = refused_write(failures[0] if failures else None, wire, settings)
+        if refusal is not None:
+            raise refusal
         if failures or waiting:
             why = failures[0] if failures else f"no answer within {WITHIN_S:g} s"
             raise UnreachableError(f"cannot write to {wire}: {why}", hint="is the broker running? see `vpp doctor`")

@@ -19,7 +19,7 @@ from topologies.sources.pace import clock_path
 from vpp.errors import ConfigError, UnreachableError
 from vpp.settings import Settings
 from vpp.store.command_journal import CommandJournal
-from vpp.streams.kafka import create_topics
+from vpp.streams.broker_rights import open_topics
 from vpp.streams.topics import COMMANDS, RAW
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,7 @@ async def run_gateway(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if settings.kafka.auto_create_topics:
-        create_topics(settings)
+    open_topics(settings, "gateway")
     telemetry, ledger = (KafkaOutbox(settings, topic, "gateway") for topic in (RAW, COMMANDS))
     with CommandJournal(journal_path(settings, gateway)) as journal:
         desk = GatewayDesk(

@@ -20,7 +20,8 @@ from vpp.fleet.in_force import configured_zones
 from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
-from vpp.streams.kafka import WireRecord, application, create_topics, quix_topic, wire_record
+from vpp.streams.broker_rights import open_topics
+from vpp.streams.kafka import WireRecord, application, quix_topic, wire_record
 from vpp.streams.reducer import Origin
 from vpp.streams.signatures import signer_of, verifier_of
 from vpp.streams.topics import DLQ, INPUT_OF, TOPICS
@@ -67,8 +68,7 @@ def run_topology(topology: str, settings: Settings) -> None:
     Raises:
         VppError: A setting is wrong or the broker cannot be reached.
     """
-    if settings.kafka.auto_create_topics:
-        create_topics(settings)
+    open_topics(settings, topology)
     if topology == "storage":
         from topologies.runtime.store_sink import build as build_storage  # only storage needs a database
 

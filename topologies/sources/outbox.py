@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from vpp.errors import UnreachableError
 from vpp.messages import Message, encode
 from vpp.settings import Settings
+from vpp.streams.broker_rights import refused_write
 from vpp.streams.kafka import producer_config
 from vpp.streams.signatures import signer_of
 from vpp.streams.topics import Topic
@@ -41,12 +42,14 @@ class KafkaOutbox:
         self._producer = Producer(producer_config(settings))
         self._topic = topic.wire(settings.topic_prefix)
         self._signer = signer_of(settings, writer)
-        self._failed: str | None = None
+        self._settings = settings
+        self._failure: Any = None
 
     def send(self, message: Message) -> None:
         """Hand a record over; waits while the client's buffer is full.
 
         Raises:
+            RefusedError: The broker lets this user not write to the topic.
             UnreachableError: An earlier record could not be delivered.
         """
         payload, key = encode(message), message.zone.encode()
@@ -64,6 +67,7 @@ class KafkaOutbox:
         """Return when all records are acknowledged.
 
         Raises:
+            RefusedError: The broker lets this user not write to the topic.
             UnreachableError: They are not, within half a minute.
         """
         left = self._producer.flush(FLUSH_S)
@@ -74,9 +78,9 @@ class KafkaOutbox:
             )
 
     def _delivered(self, error: Any, _message: Any) -> None:
-        if error is not None and self._failed is None:
-            self._failed = str(error)
+        self._failure = self._failure or error
 
     def _check(self) -> None:
-        if self._failed is not None:
-            raise UnreachableError(f"the broker refused a record: {self._failed}", hint="is the broker running?")
+        if self._failure is not None:
+            why = UnreachableError(f"the broker refused a record: {self._failure}", hint="is the broker running?")
+            raise refused_write(self._failure, self._topic, self._settings) or why

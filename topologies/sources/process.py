@@ -37,7 +37,7 @@ from vpp.logs import set_up_logging
 from vpp.messages import Promotion, Raw
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
-from vpp.streams.kafka import create_topics
+from vpp.streams.broker_rights import open_topics
 from vpp.streams.topics import RAW
 
 log = logging.getLogger(__name__)
@@ -202,8 +202,7 @@ def run_source(
     feed = open_feed(options, settings)
     for note in feed.notes:
         log.info("%s", note)
-    if settings.kafka.auto_create_topics:
-        create_topics(settings)
+    open_topics(settings, options.kind)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     start = window_of(options, feed, now).start or feed.first

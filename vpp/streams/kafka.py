@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient, NewTopic
 from quixstreams import Application
 from quixstreams.kafka.configuration import ConnectionConfig
@@ -27,6 +28,8 @@ from vpp.streams.signatures import Headers, Signer, Verifier
 from vpp.streams.topics import BY_NAME, TOPICS, Topic
 
 log = logging.getLogger(__name__)
+
+_FINAL = {KafkaError._AUTHENTICATION, KafkaError._SSL}
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -109,18 +112,23 @@ def admin(settings: Settings, *, timeout_s: float = 5.0) -> AdminClient:
     Raises:
         UnreachableError: The broker does not answer within ``timeout_s``; the client's own words on why are included.
     """
-    causes: list[str] = []
-    client = AdminClient({**connection(settings), "error_cb": lambda error: causes.append(str(error))})
-    try:
-        client.list_topics(timeout=timeout_s)
-    except KafkaException as error:
-        client.poll(0)
-        why = "; ".join(dict.fromkeys(causes)) or str(error)
-        raise UnreachableError(
-            f"the broker at {settings.kafka.bootstrap_servers} does not answer: {why}",
-            hint="is it running, and do VPP_KAFKA__BOOTSTRAP_SERVERS and the security settings match it?",
-        ) from error
-    return client
+    causes: list[KafkaError] = []
+    client = AdminClient({**connection(settings), "error_cb": causes.append})
+    until = monotonic() + timeout_s
+    while True:
+        try:
+            client.list_topics(timeout=max(0.1, min(1.0, until - monotonic())))
+        except KafkaException as error:
+            client.poll(0)
+            # A refused login or certificate stays refused: waiting for longer would only hide why.
+            if monotonic() < until and not any(cause.code() in _FINAL for cause in causes):
+                continue
+            why = "; ".join(dict.fromkeys(map(str, causes))) or str(error)
+            raise UnreachableError(
+                f"the broker at {settings.kafka.bootstrap_servers} does not answer: {why}",
+                hint="is it running, and do VPP_KAFKA__BOOTSTRAP_SERVERS and the security settings match it?",
+            ) from error
+        return client
 
 
 def create_topics(settings: Settings, *, timeout_s: float = 30.0) -> list[str]:

@@ -24,7 +24,7 @@ from topologies.sources.process import MakeRefit
 from vpp.fleet.schema import Zone
 from vpp.messages import End, Promotion, Raw
 from vpp.settings import Settings
-from vpp.streams.kafka import create_topics
+from vpp.streams.broker_rights import open_topics
 from vpp.streams.topics import RAW
 
 log = logging.getLogger(__name__)
@@ -157,8 +157,7 @@ def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: 
         VppError: A service, setting or the broker is wrong.
     """
     now = datetime.now(UTC)
-    if settings.kafka.auto_create_topics:
-        create_topics(settings)
+    open_topics(settings, "feed")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     feed = open_live(options, settings, now=now, say=log.info, stop=stop)
     for note in feed.notes:
