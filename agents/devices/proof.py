@@ -178,7 +178,8 @@ class CommandReducer:
         state.sequence = command.sequence
         state.command = replace(command, sent_at=now)
         state.tried_at, state.suspect = now, None
-        state.start_mw = None if state.reading is None else state.reading.power_mw
+        is_fresh = state.reading is not None and self.is_reachable(state, now)
+        state.start_mw = state.reading.power_mw if is_fresh and state.reading is not None else None
         return [*actions, SendCommand(state.command), RecordProof(state.command)]
 
     def _timed(self, state: CommandState, now: datetime) -> list[DeviceAction]:

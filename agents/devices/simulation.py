@@ -181,4 +181,4 @@ class SimulatedDevice:
         if (self.soc <= 0.0 and wanted > 0) or (self.soc >= 1.0 and wanted < 0):
             return 0.0
         most = self.nameplate_mw
-        return min(max(wanted - self._drift_mw, -most), most)
+        return min(max(wanted - math.copysign(self._drift_mw, wanted), -most), most)  # away from its limit

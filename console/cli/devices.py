@@ -80,7 +80,7 @@ def drill(
     slots: Annotated[int, Parameter(help="setpoints per device; at least 4")] = 8,
     slot_s: Annotated[float, Parameter(help="seconds per setpoint; at least 5")] = 6.0,
     seed: Annotated[int, Parameter(help="another seed, another order of troubles")] = 1,
-    slack_s: Annotated[float, Parameter(help="seconds allowed beside two cycles")] = 1.0,
+    slack_s: Annotated[float, Parameter(help="seconds from a write to the log of the device")] = 1.0,
     folder: Annotated[Path | None, Parameter(help="where logs and journals go; removed where none is given")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
@@ -105,7 +105,7 @@ def drill(
 
 
 def _show_proof(proof: DrillProof) -> None:
-    heads = ["device", "trouble", "named", "after s", "readings"]
+    heads = ["device", "trouble", "named", "after s", "looks"]
     rows = [
         (one.device, one.kind, one.outcome or ("not seen" if one.unseen else "no name"), one.late_s, one.late_cycles)
         for one in proof.troubles

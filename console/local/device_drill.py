@@ -16,16 +16,17 @@ from typing import Any
 
 import msgspec
 import yaml
+from msgspec.structs import replace
 
 from agents.devices.inventory import load_inventory
 from agents.devices.simulation import DeviceFault
 from console.local.broker import EmbeddedBroker, free_port
 from console.local.cut_line import CutLine
 from console.local.drill_plan import CABLE, KILL, NAMES, DrillAct, DrillDevice, acts_of, share_of
-from console.local.drill_proof import DrillProof, LoggedCommand, Trouble, proof_of
+from console.local.drill_proof import DrillProof, GatewayLook, LoggedCommand, Trouble, proof_of
 from console.local.processes import Processes
 from topologies.control.topic_tail import tail
-from topologies.gateways.simulator import SimulatorFiles
+from topologies.gateways.simulator import FaultChange, SimulatorFiles
 from topologies.sources.outbox import KafkaOutbox
 from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import CommandOutcome, DeviceCommand, Observation, Setpoint
@@ -42,7 +43,7 @@ DEVICES = (
     DrillDevice("inverter", "modbus", is_inverter=True),
 )
 _MAPS = {"registers": "plain_battery", "sunspec": "sunspec_battery", "inverter": "sunspec_pv"}
-_TIMES = {"cycle_s": 0.5, "answer_s": 1.0, "settle_s": 1.2, "heartbeat_s": 10.0, "grace_s": 2.0, "tolerance": 0.01}
+_TIMES = {"cycle_s": 0.5, "answer_s": 1.0, "settle_s": 1.4, "heartbeat_s": 10.0, "grace_s": 2.0, "tolerance": 0.01}
 READY_WITHIN_S = 90.0
 LEAD_S = 0.3
 """A setpoint comes so long before its slot."""
@@ -50,7 +51,7 @@ LEAD_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class DrillOptions:
-    """A run: its number of slots, their length, the seed of the plan, and what is allowed on top of two cycles."""
+    """A run: its number of slots, their length, the seed of the plan, and what a write may take to the log."""
 
     slots: int = 8
     slot_s: float = 6.0
@@ -91,6 +92,7 @@ class DeviceDrill:
             own = {"data_dir": self._folder / "data", "kafka": kafka, "run": "drill"}
             base = self._settings.model_copy(update=own)
             base.data_dir.mkdir(exist_ok=True)
+            self._files = SimulatorFiles.of(base)
             create_topics(base)
             at_gateway, at_device = self._lists(base)
             simulator, gateways = (Processes(one, self._folder / "logs") for one in (at_device, at_gateway))
@@ -177,7 +179,7 @@ class DeviceDrill:
         length = timedelta(seconds=self._options.slot_s)
         start = begin + slot * length
         for place, device in enumerate(DEVICES):
-            power = share_of(slot, self._options.slots, place) * RATED_MW
+            power = share_of(slot, place) * RATED_MW
             outbox.send(
                 Setpoint(
                     zone=ZONE,
@@ -206,19 +208,26 @@ class DeviceDrill:
         else:
             self._files.set_fault(act.target, DeviceFault(act.kind))
         ends = begin + timedelta(seconds=act.ends * self._options.slot_s)
-        shows_after_s = act.shows_after_s(float(_TIMES["tolerance"]))
-        self._troubles.append(Trouble(act.target, act.kind, datetime.now(UTC), ends, NAMES[act.kind], shows_after_s))
+        now = datetime.now(UTC)
+        if act.shows_for_s < (ends - now).total_seconds():
+            ends = now + timedelta(seconds=act.shows_for_s)
+        self._troubles.append(
+            Trouble(
+                act.target,
+                act.kind,
+                now,
+                ends,
+                NAMES[act.kind],
+                shows_after_s=act.shows_after_s(float(_TIMES["tolerance"])),
+                is_of_a_follower=act.is_of_a_follower,
+            )
+        )
 
     def _end(self, act: DrillAct) -> None:
         if act.kind == CABLE:
             self._lines[act.target].mend()
         else:
             self._files.set_fault(act.target, None)
-
-    @property
-    def _files(self) -> SimulatorFiles:
-        data = self._folder / "data"
-        return SimulatorFiles(data / "device-faults.json", data / "device-commands.jsonl")
 
     def _check_ends(self, gateways: Processes) -> None:
         for name, worker in gateways.workers.items():
@@ -242,15 +251,30 @@ class DeviceDrill:
             taken.append(LoggedCommand(one["device"], at, one["sequence"], one["power_mw"]))
         ledger = self._folder / "ledger.jsonl"
         ledger.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
-        readings = self._readings(settings)
-        return proof_of(records, taken, self._troubles, rules, readings, slack_s=self._options.slack_s)
+        changes = self._files.read_fault_log()
+        troubles = [one if one.kind == CABLE else as_the_device_had_it(one, changes) for one in self._troubles]
+        return proof_of(records, taken, troubles, rules, self._looks(settings), slack_s=self._options.slack_s)
 
-    def _readings(self, settings: Settings) -> dict[str, list[datetime]]:
-        """Return when the gateways read each device, by the telemetry."""
-        times: dict[str, list[datetime]] = {device.name: [] for device in DEVICES}
+    def _looks(self, settings: Settings) -> dict[str, list[GatewayLook]]:
+        """Return the gateways' looks at each device, by the telemetry."""
+        looks: dict[str, list[GatewayLook]] = {device.name: [] for device in DEVICES}
         for record in tail(settings, RAW, last=1_000_000, key=ZONE):
             observation = msgspec.convert(record["value"], Observation, strict=False)
             for name, reading in observation.assets.items():
-                if reading.outcome != CommandOutcome.NOT_REACHED:
-                    times[name].append(observation.slot)
-        return times
+                is_reading = reading.outcome != CommandOutcome.NOT_REACHED
+                looks[name].append(GatewayLook(observation.slot, is_reading=is_reading))
+        return looks
+
+
+def as_the_device_had_it(trouble: Trouble, changes: Iterable[FaultChange]) -> Trouble:
+    """Return a trouble with the times at which it took effect by the device's own log; without any it lasted no time.
+
+    Args:
+        trouble: As the drill gave it.
+        changes: The log of all devices, in order.
+    """
+    own = [(datetime.fromtimestamp(one.at_s, UTC), one.faults) for one in changes if one.device == trouble.device]
+    begins = [at for at, faults in own if trouble.began <= at < trouble.ended and trouble.kind in faults]
+    began = min(begins, default=trouble.ended)
+    ended = min((at for at, faults in own if at > began and trouble.kind not in faults), default=trouble.ended)
+    return replace(trouble, began=began, ended=min(ended, trouble.ended))

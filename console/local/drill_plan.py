@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal
 
-from agents.devices.simulation import DRIFT_PER_S, DeviceFault
+from agents.devices.simulation import DRIFT_PER_S, LAG_S, DeviceFault
 from vpp.messages import CommandOutcome
 
 CABLE, KILL = "cable_pulled", "gateway_killed"
@@ -45,6 +46,10 @@ OF_AN_INVERTER = (CABLE, DeviceFault.REFUSING)
 _LATER = frozenset({DeviceFault.DRIFTING, DeviceFault.RESTART})
 """Troubles that a device must have followed its command before."""
 
+GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+LEAST_SHARE, MOST_SHARE = 0.2, 0.6
+"""Least and most power that is asked for, as shares of the rated power."""
+
 BEFORE, AFTER, UNTIL = -0.1, 0.4, 0.9
 """Shares of a slot: most troubles begin before its command, some after it was followed; all end before the next."""
 
@@ -79,6 +84,16 @@ class DrillAct:
         """Return how long after its begin it can first be seen, with a tolerance as a share of the rated power."""
         return tolerance / DRIFT_PER_S if self.kind == DeviceFault.DRIFTING else 0.0
 
+    @property
+    def shows_for_s(self) -> float:
+        """How long after its begin it can be seen at most: a lagging device gets there in the end."""
+        return LAG_S if self.kind == DeviceFault.LAG else math.inf
+
+    @property
+    def is_of_a_follower(self) -> bool:
+        """Whether the device must have followed its command before."""
+        return self.kind in _LATER
+
 
 def acts_of(devices: tuple[DrillDevice, ...], slots: int, seed: int) -> list[DrillAct]:
     """Return what is done in a drill, in order of its begin; the first and the last slot are calm.
@@ -104,8 +119,8 @@ def acts_of(devices: tuple[DrillDevice, ...], slots: int, seed: int) -> list[Dri
             if (slot + place) % 2 == 0 or device.gateway == killed:
                 continue
             kind = next(decks[device.name])
-            begins = slot + (AFTER if kind in _LATER else BEFORE)
-            acts.append(DrillAct(kind, device.name, begins, slot + UNTIL))
+            act = DrillAct(kind, device.name, slot + BEFORE, slot + UNTIL)
+            acts.append(replace(act, begins=slot + AFTER) if act.is_of_a_follower else act)
     return sorted(acts, key=lambda act: act.begins)
 
 
@@ -116,14 +131,15 @@ def _deck(device: DrillDevice, chance: Random) -> Iterator[str]:
         yield from troubles
 
 
-def share_of(slot: int, slots: int, place: int) -> float:
+def share_of(slot: int, place: int) -> float:
     """Return the power of a slot as a share of the rated power: another one in each slot, now up, now down.
+
+    Multiples of the golden ratio are far from each other, whatever their number. From one to the next it is never
+    further than a simulated device moves while its power settles.
 
     Args:
         slot: Number of the slot.
-        slots: Slots of the run.
         place: Number of the device, so that devices differ.
     """
-    step = (slot * 7 + place * 3) % max(slots, 1)
     sign = 1.0 if (slot + place) % 2 == 0 else -1.0
-    return sign * (0.25 + 0.7 * step / max(slots, 1))
+    return sign * (LEAST_SHARE + (MOST_SHARE - LEAST_SHARE) * ((slot * GOLDEN + place * 0.3) % 1.0))

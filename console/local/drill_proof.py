@@ -16,7 +16,10 @@ from agents.devices.rules import DeviceRules
 from vpp.messages import CommandOutcome, DeviceCommand
 
 CYCLES = 2
-"""Readings after which a difference that shows has its name."""
+"""Looks of the gateway after which a difference that shows has its name.
+
+They count in place of seconds, so that a busy machine, on which all comes later, proves the same.
+"""
 
 _POWER_SHARE = 0.005
 """Of the rated power: registers round a power by less."""
@@ -34,7 +37,8 @@ class LoggedCommand(msgspec.Struct, frozen=True):
 class Trouble(msgspec.Struct, frozen=True):
     """Something done to a device: what, from when to when, and the names that it may get.
 
-    ``shows_after_s``: only so long after its begin can a reading show it.
+    ``shows_after_s``: only so long after its begin can a reading show it. ``is_of_a_follower``: it shows in a command
+    that the device has followed before, and not in one that comes meanwhile.
     """
 
     device: str
@@ -43,6 +47,14 @@ class Trouble(msgspec.Struct, frozen=True):
     ended: datetime
     names: frozenset[CommandOutcome]
     shows_after_s: float = 0.0
+    is_of_a_follower: bool = False
+
+
+class GatewayLook(msgspec.Struct, frozen=True):
+    """A gateway looked at a device: it read it, or saw that it is out of reach."""
+
+    at: datetime
+    is_reading: bool = True
 
 
 class NamedTrouble(msgspec.Struct, frozen=True):
@@ -54,9 +66,9 @@ class NamedTrouble(msgspec.Struct, frozen=True):
         began: When.
         outcome: Its name.
         late_s: Seconds from when it could be seen to its name.
-        late_cycles: Readings from then on before the one that named it; None where no reading is needed.
+        late_cycles: Looks of the gateway from then on before the one that named it.
         in_time: It was named within two cycles.
-        unseen: The gateway sent or read too little meanwhile to see it: it was down, or the machine too busy.
+        unseen: The gateway looked too little meanwhile to see it: it was down, or the machine too busy.
     """
 
     device: str
@@ -113,7 +125,7 @@ def proof_of(
     taken: Iterable[LoggedCommand],
     troubles: Iterable[Trouble],
     rules: Mapping[str, DeviceRules],
-    readings: Mapping[str, Sequence[datetime]],
+    looks: Mapping[str, Sequence[GatewayLook]],
     *,
     slack_s: float = 1.0,
 ) -> DrillProof:
@@ -124,8 +136,8 @@ def proof_of(
         taken: What devices took, in order.
         troubles: What was done to them.
         rules: How each device is judged, by name.
-        readings: When a gateway read each device, by name, in order.
-        slack_s: Time for processes and networks, where a name needs no reading and from a write to the device's log.
+        looks: The gateway's looks at each device, by name, in order.
+        slack_s: Time for processes and networks from a write to the device's log.
     """
     newest: dict[tuple[str, int], DeviceCommand] = {}
     twice: list[str] = []
@@ -157,7 +169,7 @@ def proof_of(
         stale=tuple(stale),
         unrecorded=tuple(unrecorded),
         troubles=tuple(
-            _named(trouble, records, rules[trouble.device], readings.get(trouble.device, ()), slack_s)
+            _named(trouble, records, rules[trouble.device], looks.get(trouble.device, ()), slack_s)
             for trouble in troubles
         ),
     )
@@ -204,58 +216,62 @@ def _taken(one: LoggedCommand, commands: Sequence[DeviceCommand], rules: DeviceR
 
 def _named(
     trouble: Trouble,
-    records: Iterable[DeviceCommand],
+    records: Sequence[DeviceCommand],
     rules: DeviceRules,
-    readings: Sequence[datetime],
+    looks: Sequence[GatewayLook],
     slack_s: float,
 ) -> NamedTrouble:
     """Return a trouble with the first name that the ledger gives it while it lasts."""
     nameless = NamedTrouble(trouble.device, trouble.kind, trouble.began)
     last = trouble.ended + timedelta(seconds=CYCLES * rules.cycle_s + slack_s)
-    for record in records:
+    own = [record for record in records if record.device == trouble.device and record.sent_at is not None]
+    for record in own:
         at = record.named_at
-        if record.device != trouble.device or record.outcome not in trouble.names or record.sent_at is None:
-            continue
-        if at is None or not trouble.began <= at <= last:
+        if record.outcome not in trouble.names or at is None or not trouble.began <= at <= last:
             continue
         shows_at = _shows_at(trouble, record, rules)
+        cycles = sum(shows_at < look < at for look in _looks_for(trouble, looks))
         late_s = max((at - shows_at).total_seconds(), 0.0)
-        named = replace(nameless, outcome=record.outcome, late_s=late_s)
-        if record.outcome is CommandOutcome.NOT_REACHED or late_s == 0.0:  # by the want of an answer, or by an answer
-            return replace(named, in_time=late_s <= CYCLES * rules.cycle_s + slack_s)
-        cycles = sum(shows_at < reading < at for reading in readings)
-        return replace(named, late_cycles=cycles, in_time=cycles <= CYCLES)
-    return replace(nameless, unseen=not _could_be_seen(trouble, records, rules, readings))
+        return replace(nameless, outcome=record.outcome, late_s=late_s, late_cycles=cycles, in_time=cycles <= CYCLES)
+    return replace(nameless, unseen=not _could_be_seen(trouble, own, rules, looks))
+
+
+def _looks_for(trouble: Trouble, looks: Sequence[GatewayLook]) -> list[datetime]:
+    """Return when the gateway looked: the want of an answer shows without a reading, all else in readings alone."""
+    return [look.at for look in looks if look.is_reading or CommandOutcome.NOT_REACHED in trouble.names]
 
 
 def _could_be_seen(
-    trouble: Trouble, records: Iterable[DeviceCommand], rules: DeviceRules, readings: Sequence[datetime]
+    trouble: Trouble, records: Iterable[DeviceCommand], rules: DeviceRules, looks: Sequence[GatewayLook]
 ) -> bool:
-    """Return whether a gateway had a command under way, and time enough or readings enough to judge it."""
-    began = trouble.began + timedelta(seconds=trouble.shows_after_s)
-    before = trouble.began - timedelta(seconds=rules.settle_s)
-    sent = [
-        record.sent_at
+    """Return whether a gateway looked often enough, while the trouble lasted, at a command that it shows in."""
+    times = _looks_for(trouble, looks)
+    return any(
+        sum(_shows_at(trouble, record, rules) < look < trouble.ended for look in times) > CYCLES
         for record in records
-        if record.device == trouble.device and record.sent_at is not None and before <= record.sent_at <= trouble.ended
-    ]
-    if CommandOutcome.NOT_REACHED in trouble.names:
-        last = trouble.ended - timedelta(seconds=2 * rules.answer_s)
-        return any(trouble.began <= at <= last for at in sent)
-    taken = [
-        record.acknowledged_at
-        for record in records
-        if record.device == trouble.device and record.sent_at in sent and record.acknowledged_at is not None
-    ]
-    settled = [max(began, at + timedelta(seconds=rules.settle_s)) for at in taken or sent]
-    return bool(settled) and sum(min(settled) < reading < trouble.ended for reading in readings) > CYCLES
+        if _shows_in(trouble, record, rules, looks)
+    )
+
+
+def _shows_in(trouble: Trouble, command: DeviceCommand, rules: DeviceRules, looks: Sequence[GatewayLook]) -> bool:
+    """Return whether a trouble shows in a command: one followed before it, or else one sent while it lasts."""
+    assert command.sent_at is not None
+    if trouble.is_of_a_follower:
+        is_over = command.valid_until is not None and command.valid_until < trouble.ended
+        return command.measured_at is not None and command.measured_at < trouble.began and not is_over
+    if not trouble.began <= command.sent_at <= trouble.ended:
+        return False
+    # Stuck is where it was: the gateway must have seen where that is.
+    seen_since = command.sent_at - timedelta(seconds=CYCLES * rules.cycle_s + rules.answer_s)
+    was_watched = any(look.is_reading and seen_since <= look.at <= command.sent_at for look in looks)
+    return was_watched or CommandOutcome.STUCK not in trouble.names
 
 
 def _shows_at(trouble: Trouble, record: DeviceCommand, rules: DeviceRules) -> datetime:
     """Return when a difference can be seen at the earliest: after answer or settling time of its command."""
     assert record.sent_at is not None
     began = trouble.began + timedelta(seconds=trouble.shows_after_s)
-    if record.outcome is CommandOutcome.NOT_REACHED:
+    if CommandOutcome.NOT_REACHED in trouble.names:
         return max(began, record.sent_at) + timedelta(seconds=rules.answer_s)
     if record.outcome in (CommandOutcome.LOCAL_MODE, CommandOutcome.IMPLAUSIBLE):
         return max(began, record.sent_at)

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,16 +51,27 @@ class ServedDevice(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FaultChange:
+    """From a moment on a device has these faults, by its own log."""
+
+    device: str
+    at_s: float
+    faults: frozenset[DeviceFault]
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatorFiles:
-    """Where the simulator reads faults and writes what devices took."""
+    """Where the simulator reads faults, and writes when they took effect and what devices took."""
 
     faults: Path
+    fault_log: Path
     taken: Path
 
     @classmethod
     def of(cls, settings: Settings) -> SimulatorFiles:
         """Return the files of a data directory."""
-        return cls(settings.data_dir / "device-faults.json", settings.data_dir / "device-commands.jsonl")
+        names = ("device-faults.json", "device-fault-log.jsonl", "device-commands.jsonl")
+        return cls(*(settings.data_dir / name for name in names))
 
     def read_faults(self) -> dict[str, set[DeviceFault]]:
         """Return the faults by device; none where the file is missing or unreadable."""
@@ -76,6 +87,18 @@ class SimulatorFiles:
         body = {device: sorted(some) for device, some in faults.items() if some}
         write_atomic(self.faults, json.dumps(body, indent=1))
 
+    def log_faults(self, change: FaultChange) -> None:
+        """Add the faults that a device has from now on."""
+        _append(self.fault_log, {"device": change.device, "at_s": change.at_s, "faults": sorted(change.faults)})
+
+    def read_fault_log(self) -> list[FaultChange]:
+        """Return all changes in order; none where the simulator never had a fault."""
+        lines = self.fault_log.read_text(encoding="utf-8").splitlines() if self.fault_log.exists() else []
+        return [
+            FaultChange(one["device"], one["at_s"], frozenset(map(DeviceFault, one["faults"])))
+            for one in map(json.loads, lines)
+        ]
+
     def log_taken(self, name: str, at_s: float, sequence: int | None, power_mw: float) -> None:
         """Add a command that a device took.
 
@@ -85,9 +108,12 @@ class SimulatorFiles:
             sequence: Number of the command; None: the register has none.
             power_mw: Power that it asks for, positive into the grid.
         """
-        line = json.dumps({"device": name, "at_s": at_s, "sequence": sequence, "power_mw": power_mw})
-        with self.taken.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        _append(self.taken, {"device": name, "at_s": at_s, "sequence": sequence, "power_mw": power_mw})
+
+
+def _append(path: Path, line: Mapping[str, object]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def simulated(entry: DeviceEntry, kind: DeviceKind) -> SimulatedDevice:
@@ -154,7 +180,8 @@ async def run_simulator(
         while not stop.is_set():
             faults = files.read_faults()
             if faults != applied:
-                _apply(devices, applied, faults)
+                for change in _applied(devices, applied, faults):
+                    files.log_faults(change)
                 applied = faults
             for name, one in devices.items():
                 one.device.energy_speed = clock.speed
@@ -168,9 +195,14 @@ async def run_simulator(
             await one.stop()
 
 
-def _apply(
+def _applied(
     devices: Mapping[str, ServedDevice], before: Mapping[str, set[DeviceFault]], faults: Mapping[str, set[DeviceFault]]
-) -> None:
+) -> Iterator[FaultChange]:
+    """Give the devices their faults; yield what changed.
+
+    Raises:
+        ConfigError: A fault names a device that is not served.
+    """
     unknown = sorted(set(faults) - set(devices))
     if unknown:
         raise ConfigError(f"no device {unknown[0]!r} to give a fault", hint=nearest_hint(unknown[0], devices))
@@ -178,4 +210,5 @@ def _apply(
         now = faults.get(name, set())
         if now != before.get(name, set()):
             one.device.faults = set(now)
-            log.info("device %s faults=%s at_s=%.3f", name, ",".join(sorted(now)) or "none", time.time())
+            log.info("device %s faults=%s", name, ",".join(sorted(now)) or "none")
+            yield FaultChange(name, time.time(), frozenset(now))

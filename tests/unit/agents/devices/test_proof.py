@@ -131,6 +131,16 @@ def test_a_difference_is_named_by_the_second_reading_after_settling(
     assert desk.state.command.named_at == at(5.1)
 
 
+def test_where_a_device_was_long_ago_does_not_make_it_stuck() -> None:
+    desk = Desk()
+    desk.read(-60, power_mw=2.0)
+    desk(came(1, 0, 4.0))
+    desk(DeviceAnswered(at(1.1), 1, accepted=True))
+    for second in (5, 6):
+        desk.read(second, power_mw=2.0, read_back_mw=4.0)
+    assert desk.outcome is CommandOutcome.CLIPPED
+
+
 def test_a_device_that_leaves_a_proven_power_drifts() -> None:
     desk = Desk()
     desk.begin()

@@ -10,6 +10,7 @@ import pytest
 from agents.devices.simulation import DeviceFault
 from console.cli.main import main
 from topologies.gateways.simulator import SimulatorFiles
+from vpp.settings import Settings
 
 LIST = """\
 devices:
@@ -36,7 +37,7 @@ def test_devices_are_listed_before_anything_ran(options: list[str], capsys: pyte
 
 def test_a_fault_is_set_and_taken_away(options: list[str], tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    files = SimulatorFiles(tmp_path / "data" / "device-faults.json", tmp_path / "taken")
+    files = SimulatorFiles.of(Settings(data_dir=tmp_path / "data"))
     assert main(["devices", "fault", "battery-1", "stuck", *options]) == 0
     assert files.read_faults() == {"battery-1": {DeviceFault.STUCK}}
     assert main(["devices", "fault", "battery-1", *options]) == 0

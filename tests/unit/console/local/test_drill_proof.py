@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from agents.devices.rules import DeviceRules
-from console.local.drill_proof import DrillProof, LoggedCommand, Trouble, proof_of
+from console.local.drill_proof import DrillProof, GatewayLook, LoggedCommand, Trouble, proof_of
 from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,7 +47,7 @@ def command(number: int, power: float | None = None, **more: Any) -> DeviceComma
     )
 
 
-READINGS = [at(0.5 + second) for second in range(30)]
+LOOKS = [GatewayLook(at(0.5 + second)) for second in range(30)]
 LEDGER = [command(number) for number in (1, 2, 3)]
 
 
@@ -59,7 +59,7 @@ def took(second: float, number: int | None, power: float) -> LoggedCommand:
 
 
 def proof(ledger: list[DeviceCommand], *taken: LoggedCommand, troubles: tuple[Trouble, ...] = ()) -> DrillProof:
-    return proof_of(ledger, taken, troubles, RULES, {"bat": READINGS}, slack_s=0.5)
+    return proof_of(ledger, taken, troubles, RULES, {"bat": LOOKS}, slack_s=0.5)
 
 
 @pytest.mark.parametrize("keeps_number", [True, False])
@@ -116,11 +116,33 @@ def test_a_difference_has_its_name_within_two_readings_after_it_can_be_seen(
     assert only.unseen is False
 
 
-@pytest.mark.parametrize(("named_s", "in_time"), [(11.2, True), (13.4, True), (13.6, False)])
-def test_an_answer_that_does_not_come_is_named_by_time(named_s: float, in_time: bool) -> None:
-    named = command(2, outcome=CommandOutcome.NOT_REACHED, measured_at=None, named_at=at(named_s))
-    trouble = replace(TROUBLE, kind="cable_pulled", names=frozenset({CommandOutcome.NOT_REACHED}))
-    assert proof([named], troubles=(trouble,)).troubles[0].in_time is in_time
+CABLE = replace(TROUBLE, kind="cable_pulled", names=frozenset({CommandOutcome.NOT_REACHED}))
+
+
+@pytest.mark.parametrize(("looks_s", "in_time"), [((), True), ((11.5, 12.5), True), ((11.5, 12.5, 13.5), False)])
+def test_the_want_of_an_answer_is_named_within_two_looks_however_long_they_take(
+    looks_s: tuple[float, ...], in_time: bool
+) -> None:
+    named = command(2, outcome=CommandOutcome.NOT_REACHED, measured_at=None, named_at=at(17))
+    looks = [GatewayLook(at(second), is_reading=False) for second in looks_s]
+    (only,) = proof_of([named], [], [CABLE], RULES, {"bat": looks}).troubles
+    assert only.in_time is in_time
+
+
+def test_a_trouble_shows_in_a_command_that_came_while_it_lasted_or_that_was_followed_before_it() -> None:
+    late = replace(TROUBLE, began=at(10.5))  # the device had taken the command of second 10 and moves as it should
+    assert proof(LEDGER, troubles=(late,)).troubles[0].unseen
+    drift = replace(TROUBLE, kind="drifting", began=at(14), names=frozenset({CommandOutcome.DRIFTING}))
+    drift = replace(drift, is_of_a_follower=True)
+    assert not proof(LEDGER, troubles=(drift,)).troubles[0].unseen
+    assert proof(LEDGER, troubles=(replace(drift, began=at(12.5)),)).troubles[0].unseen
+
+
+def test_stuck_cannot_be_told_by_a_gateway_that_did_not_see_where_the_device_was() -> None:
+    waiting = command(2, outcome=CommandOutcome.PENDING, measured_at=None, named_at=None)
+    blind = [look for look in LOOKS if look.at > at(10)]
+    assert proof_of([waiting], [], [TROUBLE], RULES, {"bat": blind}).troubles[0].unseen
+    assert not proof_of([waiting], [], [TROUBLE], RULES, {"bat": LOOKS}).troubles[0].unseen
 
 
 def test_what_a_gateway_that_was_down_could_not_see_is_said_and_is_no_fault() -> None:
