@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from vpp.numerics.arrays import Floats, Floats32, Ints, Ints32
 from vpp.numerics.compiled import kernel
 
 _PROBES = 256
+
+Nodes = npt.NDArray[np.void]
+"""Nodes of trees, of type ``NODE``."""
 
 
 class Trees:
@@ -31,12 +34,12 @@ class Trees:
         self.raw = raw
         self.features = features
         self._booster: xgb.Booster | None = None
-        self.forest = _flatten(json.loads(raw))
+        self.forest = _forest(json.loads(raw))
         self.exact = self._agrees()
 
     def predict(self, rows: Floats32) -> Floats32:
         """Return one value per row; ``rows``: shape (n, features), C order, NaN = missing."""
-        if self.exact and self.forest is not None:
+        if self.exact:
             return _walk(self.forest, rows)[:, 0]
         return self.stock(rows)
 
@@ -57,15 +60,13 @@ class Trees:
 
     def _agrees(self) -> bool:
         chance = np.random.default_rng(7)
-        if self.forest is None:
-            return False
         rows = chance.normal(scale=3.0, size=(_PROBES, self.features)).astype(np.float32)
         # Values right at the thresholds are where a wrong comparison would show.
-        column, value = _splits(self.forest)
-        if column.size:
-            picks = chance.integers(0, column.size, size=(_PROBES, 8))
+        splits = _splits(self.forest.nodes)
+        if splits.size:
+            picks = chance.integers(0, splits.size, size=(_PROBES, 8))
             for n in range(_PROBES):
-                rows[n, column[picks[n]]] = value[picks[n]]
+                rows[n, splits["column"][picks[n]]] = splits["value"][picks[n]]
         rows[chance.random(rows.shape) < 0.1] = np.nan
         agree = bool(np.array_equal(_walk(self.forest, rows)[:, 0], self.stock(rows)))
         self._booster = None if agree else self._booster
@@ -81,8 +82,8 @@ class Ensembles:
 
     def __init__(self, members: tuple[Trees, ...]) -> None:
         self.members = members
-        forests = [trees.forest for trees in members if trees.exact and trees.forest is not None]
-        self._forest = _joined(forests) if len(forests) == len(members) else None
+        is_exact = all(trees.exact for trees in members)
+        self._forest = _joined([trees.forest for trees in members]) if is_exact else None
 
     def predict(self, rows: Floats32) -> Floats32:
         """Return one value per row and ensemble, shape (n, members); ``rows`` as ``Trees.predict``."""
@@ -91,22 +92,40 @@ class Ensembles:
         return _walk(self._forest, rows)
 
 
-Forest = tuple[Floats32, int, Ints32, Ints32, Ints32, Floats32]
-"""Base of each ensemble, depth, number of trees up to the end of each ensemble, root of each tree, link of each node,
-and its threshold or (leaf) value.
+NODE = np.dtype(
+    [
+        ("column", np.int32),
+        ("value", np.float32),
+        ("left", np.int32),
+        ("right", np.int32),
+        ("missing", np.int32),
+    ]
+)
+"""A node of a tree: a split's column and threshold, or a leaf's value, and the nodes that follow.
 
-Links and values are views of one array, so that a node is eight bytes side by side. A link holds, from the lowest bit
-on: whether missing goes right, whether the node is a split, the column, and the left child less the root; the right
-child follows it. A leaf's left child is itself, so that every tree can be walked ``depth`` steps. One array per field
-takes 1.2 times as long to walk, with branches 1.4 to 2 times.
+``left`` follows where the column is below the threshold, ``right`` where it is not, ``missing`` where it is NaN. A leaf
+follows itself, so that every tree can be walked ``depth`` steps. The fields of a node are side by side in memory: one
+array per field takes 1.2 to 4 times as long to walk.
 """
-_COLUMN_BITS = 12
-_LEFT_SHIFT = _COLUMN_BITS + 2
-_COLUMN_MASK = (1 << _COLUMN_BITS) - 1
 
 
-def _flatten(model: dict[str, Any]) -> Forest | None:
-    """Return the trees of XGBoost's JSON; None where the children of a node do not follow one another, or are too many.
+class Forest(NamedTuple):
+    """Ensembles of the same columns, ready to walk."""
+
+    bases: Floats32
+    """Base score of each ensemble, shape (ensembles,)."""
+    ends: Ints32
+    """Number of trees up to the end of each ensemble, shape (ensembles,)."""
+    roots: Ints32
+    """First node of each tree, shape (trees,)."""
+    nodes: Nodes
+    """Nodes of all trees, one tree after another."""
+    depth: int
+    """Splits on the longest path."""
+
+
+def _forest(model: dict[str, Any]) -> Forest:
+    """Return the trees of XGBoost's JSON.
 
     Raises:
         ValueError: A split is categorical.
@@ -122,71 +141,59 @@ def _flatten(model: dict[str, Any]) -> Forest | None:
 
     sizes = np.array([len(tree["left_children"]) for tree in trees], dtype=np.int64)
     roots = np.cumsum(sizes) - sizes
-    left, column = joined("left_children").astype(np.int64), joined("split_indices").astype(np.int64)
-    split = left >= 0
-    follows = np.array_equal(joined("right_children")[split], left[split] + 1)
-    if not follows or sizes.max(initial=0) > 1 << (31 - _LEFT_SHIFT) or column.max(initial=0) > _COLUMN_MASK:
-        return None
-    own = np.arange(left.size) - np.repeat(roots, sizes)
-    missing_right = split & (joined("default_left") == 0)
-    link = np.where(split, left, own) << _LEFT_SHIFT | np.where(split, column, 0) << 2 | split << 1 | missing_right
-    nodes = _nodes(link, joined("split_conditions"))
+    root = np.repeat(roots, sizes)
+    node = np.arange(root.size)
+    split = joined("left_children") >= 0
+    nodes = np.empty(node.size, dtype=NODE)
+    nodes["column"] = np.where(split, joined("split_indices"), 0)
+    nodes["value"] = joined("split_conditions")
+    nodes["left"] = np.where(split, root + joined("left_children"), node)
+    nodes["right"] = np.where(split, root + joined("right_children"), node)
+    nodes["missing"] = np.where(joined("default_left") == 1, nodes["left"], nodes["right"])
     ends = np.array([len(trees)], dtype=np.int32)
-    return base, _depth(left, roots, sizes), ends, roots.astype(np.int32), *nodes
-
-
-def _nodes(links: npt.NDArray[Any], values: npt.NDArray[Any]) -> tuple[Ints32, Floats32]:
-    """Return links and values side by side."""
-    nodes = np.empty((links.size, 2), dtype=np.int32)
-    nodes[:, 0] = links
-    nodes.view(np.float32)[:, 1] = values
-    return nodes[:, 0], nodes.view(np.float32)[:, 1]
+    return Forest(base, ends, roots.astype(np.int32), nodes, _depth(nodes, roots))
 
 
 def _joined(forests: list[Forest]) -> Forest:
     """Return the ensembles of several forests as one forest."""
-    bases, depths, _, roots, links, values = zip(*forests, strict=True)
-    first = np.cumsum([0, *(own.size for own in links)])
-    trees = np.cumsum([own.size for own in roots]).astype(np.int32)
-    shifted = [own + start for own, start in zip(roots, first[:-1], strict=True)]
-    nodes = _nodes(np.concatenate(links), np.concatenate(values))
-    return np.concatenate(bases), max(depths), trees, np.concatenate(shifted).astype(np.int32), *nodes
+    sizes = [forest.nodes.size for forest in forests]
+    starts = np.cumsum(sizes) - sizes
+    nodes = np.concatenate([forest.nodes for forest in forests])
+    for field in ("left", "right", "missing"):
+        nodes[field] += np.repeat(starts, sizes)
+    return Forest(
+        bases=np.concatenate([forest.bases for forest in forests]),
+        ends=np.cumsum([forest.roots.size for forest in forests]).astype(np.int32),
+        roots=np.concatenate([forest.roots + start for forest, start in zip(forests, starts, strict=True)]),
+        nodes=nodes,
+        depth=max(forest.depth for forest in forests),
+    )
 
 
 def _walk(forest: Forest, rows: Floats32) -> Floats32:
-    out = np.empty((len(rows), forest[0].size), dtype=np.float32)
+    out = np.empty((len(rows), forest.bases.size), dtype=np.float32)
     traverse(rows, *forest, out)
     return out
 
 
-def _depth(left: Ints, roots: Ints, sizes: Ints) -> int:
-    """Return how many splits the longest path has; ``left``: left child less the root, -1 = leaf."""
-    start = np.repeat(roots, sizes)
+def _depth(nodes: Nodes, roots: Ints) -> int:
+    """Return how many splits the longest path has."""
     level, depth = roots, -1
     while level.size:
-        level, depth = level[left[level] >= 0], depth + 1
-        child = start[level] + left[level]
-        level = np.concatenate([child, child + 1])
+        level = level[nodes["left"][level] != level]
+        level = np.concatenate([nodes["left"][level], nodes["right"][level]])
+        depth += 1
     return max(depth, 0)
 
 
-def _splits(forest: Forest) -> tuple[Ints32, Floats32]:
-    """Return columns and thresholds of all splits."""
-    *_, links, values = forest
-    split = (links & 2) > 0
-    return links[split] >> 2 & _COLUMN_MASK, values[split]
+def _splits(nodes: Nodes) -> Nodes:
+    """Return the nodes that are no leaf."""
+    return np.compress(nodes["left"] != np.arange(nodes.size), nodes)
 
 
 @kernel
-def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    rows: Floats32,
-    bases: Floats32,
-    depth: int,
-    ends: Ints32,
-    roots: Ints32,
-    links: Ints32,
-    values: Floats32,
-    out: Floats32,
+def traverse(  # noqa: PLR0917 - a named tuple would take as long to pass as a tree to walk
+    rows: Floats32, bases: Floats32, ends: Ints32, roots: Ints32, nodes: Nodes, depth: int, out: Floats32
 ) -> None:
     """Write each ensemble's sum for each row into ``out``; float32 sums in XGBoost's order.
 
@@ -194,33 +201,30 @@ def traverse(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     for one node to know the next. Unsigned numbers spare the test for an index from the end.
 
     Args:
-        rows: Inputs, shape (n, columns).
-        bases: Base score of each ensemble, shape (ensembles,).
-        depth: Levels of the deepest tree.
-        ends: End of each ensemble in ``roots``, shape (ensembles,).
-        roots: Node of each tree's root.
-        links: Column, direction of missing values and first child of each node, packed.
-        values: Threshold of a split or value of a leaf, shape (nodes,).
+        rows: Inputs, shape (n, columns), NaN = missing.
+        bases: As ``Forest``, shape (ensembles,).
+        ends: As ``Forest``, shape (ensembles,).
+        roots: As ``Forest``, shape (trees,).
+        nodes: As ``Forest``.
+        depth: As ``Forest``.
         out: Sums, shape (n, ensembles); written in place.
     """
-    one, column = np.uint64(1), np.uint64(_COLUMN_MASK)
     at = np.empty(roots.shape[0], dtype=np.uint64)
     for n in range(rows.shape[0]):
         row = rows[n]
         for tree in range(roots.shape[0]):
-            at[tree] = np.uint64(roots[tree])
+            at[tree] = roots[tree]
         for _ in range(depth):
             for tree in range(roots.shape[0]):
-                link = np.uint64(links[at[tree]])
-                seen = row[(link >> np.uint64(2)) & column]
-                right = link & one if np.isnan(seen) else np.uint64(not seen < values[at[tree]])
-                left = np.uint64(roots[tree]) + (link >> np.uint64(_LEFT_SHIFT))
-                at[tree] = left + (right & (link >> one))
+                node = nodes[at[tree]]
+                value = row[np.uint64(node.column)]
+                child = node.left if value < node.value else node.right
+                at[tree] = np.uint64(node.missing if np.isnan(value) else child)
         tree = 0
         for e in range(ends.shape[0]):
             total = bases[e]
             while tree < ends[e]:
-                total = np.float32(total + values[at[tree]])
+                total = np.float32(total + nodes[at[tree]].value)
                 tree += 1
             out[n, e] = total
 

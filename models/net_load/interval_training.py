@@ -167,19 +167,20 @@ def _fit_one(
     inputs = width_inputs(
         p["inputs"],
         np.arange(len(p["inputs"])),
-        first=p["first"],
-        final=p["final"],
-        base=p["base"],
-        case=case,
-        volatility=trailing,
-        scale=out.scale[h],
+        p["first"],
+        p["final"],
+        p["base"],
+        case,
+        trailing,
+        np.full(len(error), out.scale[h]),
     )
     settled = origin >= origin[0] + min(WARM_UP_DAYS * per_day, (origin[-1] - origin[0]) // 4)
     scaling, coefficients = fit_width(
         inputs[:, settled], error[settled], float(out.scale[h]), origin[settled] / per_day
     )
     out.mean[h], out.sd[h], out.coefficients[h] = scaling.mean, scaling.sd, coefficients
-    v = widths(inputs, scaling.mean[:, None], scaling.sd[:, None], coefficients[None, :].T)
+    each_row = (np.repeat(values[:, None], len(error), axis=1) for values in (scaling.mean, scaling.sd, coefficients))
+    v = widths(inputs, *each_row)
     scaled = error / (out.scale[h] * v)
     days = NEAR_DAYS if horizon_min <= NEAR_MIN else FAR_DAYS
     late = settled & (origin >= origin[-1] - days * per_day)

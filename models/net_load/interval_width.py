@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.learners.ridge import Ridge, RidgeSettings, Scaling
+from models.learners.ridge import CLIP, Ridge, RidgeSettings, Scaling
 from models.net_load.linear_stages import KNOWN, UNPUBLISHED
 from vpp.numerics.arrays import Floats, Ints
 from vpp.numerics.compiled import kernel
@@ -27,10 +27,9 @@ TAIL = 0.1
 _LOW, _HIGH = -3.0, 2.0
 
 
-def width_inputs(
+def width_inputs(  # noqa: PLR0917 - what the width depends on
     rows: Floats,
     columns: Ints,
-    *,
     first: Floats,
     final: Floats,
     base: Floats,
@@ -38,25 +37,50 @@ def width_inputs(
     volatility: Floats,
     scale: Floats,
 ) -> Floats:
-    """Return the inputs of the width model, shape (columns + EXTRA, n).
+    """Return the inputs of the width model, shape (columns + EXTRA, n): n origins of a horizon, or n horizons.
 
     Args:
         rows: Features, shape (all features, n).
         columns: Rows of ``rows`` that are read, shape (columns,).
         first: Change that stage A predicts, MW, shape (n,).
         final: Change that is forecast, MW, shape (n,).
-        base: Bias-corrected published change, MW, shape (n,), NaN where unknown.
+        base: Bias-corrected published change, MW, shape (n,); read where ``case`` is ``KNOWN``.
         case: As ``models.net_load.linear_stages``.
         volatility: Trailing mean absolute errors, MW, shape (5, n).
-        scale: Overall spread of the errors, MW, shape (n,) or a scalar.
+        scale: Overall spread of the errors, MW, shape (n,).
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        trailing = np.log(volatility / scale + 0.1)
-    away = np.where(np.isnan(base), 0.0, np.abs(final - base))
-    sizes = np.stack([np.abs(final), np.abs(final - first), away])
-    return np.vstack(
-        [rows[columns], trailing, np.log(sizes / scale + 0.1), (case == UNPUBLISHED)[None, :].astype(float)]
-    )
+    out = np.empty((len(columns) + EXTRA, rows.shape[1]))
+    _fill_inputs(rows, columns, first, final, base, case, volatility, scale, out)
+    sizes = out[len(columns) : -1]
+    np.log(sizes, out=sizes)
+    return out
+
+
+@kernel(error_model="numpy")
+def _fill_inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+    rows: Floats,
+    columns: Ints,
+    first: Floats,
+    final: Floats,
+    base: Floats,
+    case: Ints,
+    volatility: Floats,
+    scale: Floats,
+    out: Floats,
+) -> None:
+    """Write the inputs into ``out``; the logarithm of trailing errors and sizes is not yet taken."""
+    trailing = columns.shape[0]
+    sizes = trailing + volatility.shape[0]
+    for j in range(trailing):
+        out[j] = rows[columns[j]]
+    for n in range(out.shape[1]):
+        for k in range(volatility.shape[0]):
+            out[trailing + k, n] = volatility[k, n] / scale[n] + 0.1
+        away = abs(final[n] - base[n]) if case[n] == KNOWN else 0.0
+        out[sizes, n] = abs(final[n]) / scale[n] + 0.1
+        out[sizes + 1, n] = abs(final[n] - first[n]) / scale[n] + 0.1
+        out[sizes + 2, n] = away / scale[n] + 0.1
+        out[sizes + 3, n] = 1.0 if case[n] == UNPUBLISHED else 0.0
 
 
 def fit_width(inputs: Floats, error: Floats, scale: float, day: Floats) -> tuple[Scaling, Floats]:
@@ -78,22 +102,36 @@ def fit_width(inputs: Floats, error: Floats, scale: float, day: Floats) -> tuple
 
 
 def widths(inputs: Floats, mean: Floats, sd: Floats, coefficients: Floats) -> Floats:
-    """Return v for n columns of ``inputs``; mean, sd, coefficients have one column, or one per column of it.
+    """Return v for n columns of ``inputs``, shape (n,); a missing input counts as its mean.
 
     Args:
-        inputs: Inputs, shape (inputs, n).
-        mean: Means of the inputs, shape (inputs, 1) or (inputs, n).
-        sd: Their standard deviations, of the same shape.
-        coefficients: One per input, the constant last, shape (inputs + 1, 1) or (inputs + 1, n).
+        inputs: As ``width_inputs``, shape (inputs, n).
+        mean: Means of the inputs, shape (inputs, n).
+        sd: Their standard deviations, shape (inputs, n).
+        coefficients: One per input, the constant last, shape (inputs + 1, n).
     """
-    with np.errstate(invalid="ignore"):
-        z = np.clip(np.nan_to_num((inputs - mean) / sd, nan=0.0), -6.0, 6.0)
-    return np.asarray(np.exp(np.clip((z * coefficients[:-1]).sum(axis=0) + coefficients[-1], _LOW, _HIGH)))
+    out = np.empty(inputs.shape[1])
+    _exponent(inputs, mean, sd, coefficients, out)
+    return np.exp(out)
+
+
+@kernel(error_model="numpy")
+def _exponent(inputs: Floats, mean: Floats, sd: Floats, coefficients: Floats, out: Floats) -> None:
+    """Write the bounded logarithm of the width: standardised inputs times coefficients, summed in order."""
+    count = inputs.shape[0]
+    out[:] = 0.0
+    for j in range(count):
+        for n in range(out.shape[0]):
+            z = (inputs[j, n] - mean[j, n]) / sd[j, n]
+            clipped = min(max(z, -CLIP), CLIP)
+            out[n] += (0.0 if np.isnan(z) else clipped) * coefficients[j, n]
+    for n in range(out.shape[0]):
+        out[n] = min(max(out[n] + coefficients[count, n], _LOW), _HIGH)
 
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """The width model of all horizons as it is served: for one origin, the bits of ``width_inputs`` and ``widths``.
+    """The width model of all horizons.
 
     ``columns``: those of the table that it reads. ``scale_mw``: shape (H,). ``mean``, ``sd``: shape (inputs, H).
     ``coefficients``: shape (inputs + 1, H).
@@ -128,63 +166,12 @@ class Width:
             rows: Features, shape (features, H).
             first: Change that stage A predicts, MW, shape (H,).
             final: Change that is forecast, MW, shape (H,).
-            base: Bias-corrected published change, MW, shape (H,); read where ``case`` says that it is known.
+            base: Bias-corrected published change, MW, shape (H,); read where ``case`` is ``KNOWN``.
             case: As ``models.net_load.linear_stages``.
             volatility: Trailing mean absolute errors, MW, shape (5, H).
         """
-        sizes = np.empty((EXTRA - 1, len(first)))
-        _sizes(first, final, base, case, volatility, self.scale_mw, sizes)
-        out = np.empty(len(first))
-        _exponent(rows, self.columns, np.log(sizes), case, self.mean, self.sd, self.coefficients, out)
-        return np.asarray(self.scale_mw * np.exp(out))
-
-
-@kernel(error_model="numpy")
-def _sizes(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    first: Floats, final: Floats, base: Floats, case: Ints, volatility: Floats, scale: Floats, out: Floats
-) -> None:
-    """Write what enters the width as a logarithm: trailing errors, then the sizes of the change and its parts."""
-    trailing = volatility.shape[0]
-    for h in range(first.shape[0]):
-        for k in range(trailing):
-            out[k, h] = volatility[k, h] / scale[h] + 0.1
-        away = abs(final[h] - base[h]) if case[h] == KNOWN else 0.0
-        out[trailing, h] = abs(final[h]) / scale[h] + 0.1
-        out[trailing + 1, h] = abs(final[h] - first[h]) / scale[h] + 0.1
-        out[trailing + 2, h] = away / scale[h] + 0.1
-
-
-@kernel(error_model="numpy")
-def _exponent(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    rows: Floats,
-    columns: Ints,
-    logs: Floats,
-    case: Ints,
-    mean: Floats,
-    sd: Floats,
-    coefficients: Floats,
-    out: Floats,
-) -> None:
-    """Write the bounded logarithm of the width: standardised inputs times coefficients, summed in order."""
-    inputs, horizons = mean.shape
-    table, sizes = columns.shape[0], logs.shape[0]
-    unpublished = np.empty(horizons)
-    for h in range(horizons):
-        unpublished[h] = 1.0 if case[h] == UNPUBLISHED else 0.0
-    out[:] = 0.0
-    for j in range(inputs):
-        if j < table:
-            values = rows[columns[j]]
-        elif j < table + sizes:
-            values = logs[j - table]
-        else:
-            values = unpublished
-        for h in range(horizons):
-            z = (values[h] - mean[j, h]) / sd[j, h]
-            clipped = min(max(z, -6.0), 6.0)
-            out[h] += (0.0 if np.isnan(z) else clipped) * coefficients[j, h]
-    for h in range(horizons):
-        out[h] = min(max(out[h] + coefficients[inputs, h], _LOW), _HIGH)
+        inputs = width_inputs(rows, self.columns, first, final, base, case, volatility, self.scale_mw)
+        return np.asarray(self.scale_mw * widths(inputs, self.mean, self.sd, self.coefficients))
 
 
 def distribution(scaled_error: Floats) -> Floats:
