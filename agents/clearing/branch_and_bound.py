@@ -49,8 +49,8 @@ def branch(
 
     Args:
         program: The program; integrality is taken from it.
-        either: Columns of which each or its partner must be 0.
-        other: The partners, same shape.
+        either: Columns of which each or its partner must be 0, shape (pairs,) or any other.
+        other: The partners, of the same shape.
         effort: ``tree_nodes`` limits the search; without any solution by then the answer's status says so.
         served_mw: Power that the zone serves, MW: what is worth a further branch grows with it.
         priced: Whether the answer needs its prices.

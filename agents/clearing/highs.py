@@ -41,9 +41,9 @@ class Matrix:
 
         Args:
             shape: Rows and columns.
-            row: Row of each entry.
-            column: Column of each entry.
-            value: Value of each entry.
+            row: Row of each entry, shape (entries,).
+            column: Column of each entry, shape (entries,).
+            value: Value of each entry, shape (entries,).
         """
         order = np.lexsort((row, column))
         start = np.zeros(shape[1] + 1, dtype=np.int32)

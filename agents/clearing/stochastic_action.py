@@ -36,7 +36,7 @@ def action_cost(  # noqa: PLR0917
         now: What the action is weighed with.
         battery: The battery.
         grids: The grids.
-        value: Expected cost after the slot (E, Q), money.
+        value: Expected cost after the slot, money, shape (E, Q).
     """
     dt, energy, power = now.hours, grids.energy_mwh, grids.power_mw
     moved = b / battery.discharge_efficiency * dt if b > 0 else b * battery.charge_efficiency * dt
@@ -130,7 +130,7 @@ def best_generation(  # noqa: PLR0913, PLR0917
         now: What the action is weighed with.
         battery: The battery.
         grids: The grids.
-        value: Expected cost after the slot (E, Q), money.
+        value: Expected cost after the slot, money, shape (E, Q).
     """
     best, best_cost = choices[0], np.inf
     for g in choices:

@@ -119,9 +119,9 @@ def act(  # noqa: PLR0917
     ``W(q, e) = caps[q] + min_g dt (generator_price g - price b + wear b+) + V(q, e - moved(b))`` with ``b = q - g``.
 
     Args:
-        work: Result (Q, E), money.
-        value: Expected cost after the step (Q, E), money.
-        caps: Expected cost of grid power by plant power (Q,), money.
+        work: Result, money, shape (Q, E).
+        value: Expected cost after the step, money, shape (Q, E).
+        caps: Expected cost of grid power by plant power, money, shape (Q,).
         price: What the battery trades at, per MWh.
         generator_price: Net cost of the generator's energy, per MWh.
         battery: The battery.
@@ -236,7 +236,7 @@ def least(work: Floats, begin: int, end: int, out: Floats) -> None:
         work: Costs by power and energy, shape (Q, E).
         begin: Begin of the window, in grid points from p.
         end: End of the window, exclusive.
-        out: Result, at least (Q, E); written in place.
+        out: Result, shape (Q, E) at least; written in place.
     """
     nq, ne = work.shape
     for p in range(nq):
@@ -261,7 +261,7 @@ def backward(
         level: Limits of grid power.
         battery: The battery.
         grids: The grids.
-        terminal: Worth of energy at the end (E,), money.
+        terminal: Worth of energy at the end, money, shape (E,).
     """
     net, dt, power = course.net_mw, course.hours, grids.power_mw
     price_dev, level_dev = course.price_deviation_per_mwh, course.level_deviation_mw

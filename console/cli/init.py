@@ -60,6 +60,11 @@ def init(
 
     Args:
         file: A CSV, CSV.gz or Parquet file (docs/guide/data.md).
+        yes: Accept every guess without a question.
+        force: Overwrite files that are there.
+        to: Folder for mapping and fleet.
+        answers: Answers given as options; what is missing is asked or guessed.
+        json: Print the result as JSON.
     """
     asks = not yes and sys.stdin.isatty()
     kind = SiteKind(answers.kind or _ask("home, commercial, solar, wind, battery or region", "home", asks=asks))

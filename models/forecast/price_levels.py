@@ -1,24 +1,21 @@
-"""Levels of price quantiles that adapt as prices come: adaptive conformal inference, a reducer in stream state.
+"""Levels of price quantiles that adapt as prices come (``models.learners.conformal``): a reducer in stream state.
 
-A level moves by ``gamma (q - 1[price below it])`` (Gibbs, Candès: Adaptive conformal inference under distribution
-shift, 2021). Only the outer two on each side do: between them lies the median, which is a forecast of its own.
+Only the outer two on each side move: between them lies the median, which is a forecast of its own.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from models.forecast.scoreboard import WaitingForecasts
-from vpp.domain import QUANTILE_LEVELS
-from vpp.numerics.arrays import Floats, Floats32, Ints
+from models.learners.conformal import NOMINAL, adapt_levels
+from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
 from vpp.streams.state_codec import ArrayCodec
 
 GAMMA = 0.001
 """How far a level moves for a forecast of a half hour; shorter slots move it less, so that a day moves it as far."""
-ADAPTING = np.array([q < 0.2 or q > 0.8 for q in QUANTILE_LEVELS])
-_LEVELS = np.array(QUANTILE_LEVELS)
+OUTER = np.abs(NOMINAL - 0.5) > 0.3
 
 
 class PriceLevels:
@@ -30,7 +27,7 @@ class PriceLevels:
     """
 
     def __init__(self, horizons: int, per_day: int) -> None:
-        self.levels = np.tile(_LEVELS, (horizons, 1))
+        self.levels = np.tile(NOMINAL, (horizons, 1))
         self._gamma = GAMMA * min(1.0, 48.0 / per_day)
         self._moved = False
         self._codec = ArrayCodec("price-levels-2", self.levels)
@@ -53,8 +50,6 @@ class PriceLevels:
             waiting.quantiles,
             self.levels,
             self._gamma,
-            _LEVELS,
-            ADAPTING,
         )
         self._moved = self._moved or moved > 0
 
@@ -68,29 +63,27 @@ class PriceLevels:
 
 
 @kernel
-def _adapt(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
+def _adapt(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     index: int,
     price: float,
     steps: Ints,
     origin: Ints,
-    by_model: npt.NDArray[np.bool_],
+    by_model: Bools,
     quantiles: Floats32,
     levels: Floats,
     gamma: float,
-    nominal: Floats,
-    adapting: npt.NDArray[np.bool_],
 ) -> int:
     moved = 0
-    rows, last = origin.shape[0], nominal.shape[0] - 1
+    rows, last = origin.shape[0], levels.shape[1] - 1
+    below = np.empty(levels.shape[1], dtype=np.bool_)
     for h in range(steps.shape[0]):
         row = (index - steps[h]) % rows
         if origin[row] != index - steps[h] or not by_model[row] or not quantiles[row, h, 0] < quantiles[row, h, last]:
             continue
         moved += 1
         for q in range(last + 1):
-            if adapting[q]:
-                below = 1.0 if price < quantiles[row, h, q] else 0.0
-                levels[h, q] = min(max(levels[h, q] + gamma * (nominal[q] - below), 0.0), 1.0)
+            below[q] = price < quantiles[row, h, q]
+        adapt_levels(levels[h], below, gamma, OUTER, 0.0, 1.0)
         for q in range(1, last + 1):
             levels[h, q] = max(levels[h, q], levels[h, q - 1])
     return moved

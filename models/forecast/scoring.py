@@ -76,7 +76,6 @@ def mature(
         residuals.levels,
         residuals.gamma,
         residuals.memory,
-        LEVELS,
     )
     if entered:
         residuals.touch(group)

@@ -6,9 +6,8 @@ change of the same step in the last two weeks, and b (0 to 1) the regression of 
 forecasts of the horizon. Quantile q of a step is that plus s z(q): s is the spread of the errors of m at the horizon
 and the time of day (``models.net_load.trailing_errors``), and z(q) follows past errors over s.
 
-z moves by ``GAMMA (q - 1[error below it])`` with every step that came (Gibbs, Candès: Adaptive conformal inference
-under distribution shift, 2021). The first step is the first level less the closed slot, so its quantiles are that
-level's.
+z adapts with every step that came (``models.learners.conformal``). The first step is the first level less the closed
+slot, so its quantiles are that level's.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ import numpy as np
 
 from features.ring import SlotRing
 from models.forecast.scoreboard import WaitingForecasts
-from vpp.domain import NET_LOAD, QUANTILE_LEVELS, Step
+from models.learners.conformal import ALL_BUT_MEDIAN, adapt_levels
+from vpp.domain import NET_LOAD, Step
 from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
 from vpp.numerics.quantile_distribution import cumulative
@@ -36,7 +36,6 @@ PRIOR = 20.0
 HUBER = 2.0
 """Errors beyond so many spreads weigh less, so that a faulty reading does not set b."""
 
-_LEVELS = np.array(QUANTILE_LEVELS)
 _NORMAL = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
 _cumulative = kernel(cumulative)
 
@@ -117,7 +116,6 @@ class StepChanges:
             self._z,
             self._keep,
             self._gamma,
-            _LEVELS,
         )
         self._has_begun = True
 
@@ -201,7 +199,6 @@ def _enter(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     z: Floats,
     keep: float,
     gamma: float,
-    levels: Floats,
 ) -> None:
     rows = origin.shape[0]
     sums *= keep
@@ -221,6 +218,4 @@ def _enter(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         x, y = (change - season) / spread, (came - season) / spread
         sums[h, 0] += weight * x * x
         sums[h, 1] += weight * x * y
-        for q in range(levels.shape[0]):
-            if levels[q] != 0.5:
-                z[q] += gamma * (levels[q] - (1.0 if error < z[q] else 0.0))
+        adapt_levels(z, error < z, gamma, ALL_BUT_MEDIAN, -np.inf, np.inf)

@@ -352,7 +352,7 @@ def score_of(levels: Floats, patience: Floats32, per_day: int, fit: Fit) -> tupl
 
     Args:
         levels: Level of each deck, shape (decks,).
-        patience: Its highest evidence and the slots since; changed.
+        patience: Highest evidence of the patient deck and the slots since, shape (2,); changed in place.
         per_day: Slots of a day.
         fit: Tables, offsets.
     """

@@ -222,10 +222,10 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     """Judge the values at ``at``, put what is used in their place, learn, and make the next forecasts.
 
     Args:
-        window: Values by row, changed at ``at`` and, on a rollback, before it.
-        published: Published forecasts by row, six hours longer than the window.
+        window: Values by row, shape (rows, slots); changed at ``at`` and, on a rollback, before it.
+        published: Published forecasts by row, shape (rows, slots and six hours).
         supply: Values of the companions at the slot, shape (companions,), MW.
-        totals: What each balance leaves, MW: its parts less the independent total.
+        totals: Error of each balance at the slot: its parts less the independent total, MW, shape (balances,).
         context: See ``models.guard.channel_kernel``; as long as ``published``.
         at: Position of the slot.
         index: Its number.

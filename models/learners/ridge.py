@@ -113,7 +113,7 @@ class Ridge:
             design: Shape (n, features).
             target: Shape (n,), no NaN.
             groups: Slot of the day, shape (n,).
-            day: Time of each row in days, not before those of earlier batches.
+            day: Time of each row in days, not before those of earlier batches, shape (n,).
         """
         if len(target) == 0:
             return

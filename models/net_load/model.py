@@ -83,7 +83,7 @@ class ServedNetLoad:
         Args:
             rows: Features, shape (features, H).
             first: Change that stage A predicts, MW, shape (H,).
-            linear: Change that all linear stages predict.
+            linear: Change that all linear stages predict, MW, shape (H,).
             case: As ``models.net_load.linear_stages``.
             volatility: Trailing mean absolute errors, MW, shape (5, H).
         """

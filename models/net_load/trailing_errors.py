@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from models.learners.conformal import ALL_BUT_MEDIAN, HIGHEST_LEVEL, LEAST_LEVEL, NOMINAL, adapt_levels
 from models.served import ErrorStart
-from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
 from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey
@@ -26,8 +26,6 @@ GAMMA = 0.003
 
 Finer steps bring more forecasts a day, but hardly more news: a day moves the levels as far. Coarser steps bring less.
 """
-
-_LEVELS = np.array(QUANTILE_LEVELS)
 
 
 def groups_per_day(per_day: int) -> int:
@@ -71,27 +69,6 @@ def memories(per_day: int) -> Floats:
 
 
 @kernel
-def adapt_levels(levels: Floats, below: npt.NDArray[np.bool_], gamma: float, nominal: Floats) -> None:
-    """Move one horizon's levels (7,) by ``gamma (q - 1[actual below])``: adaptive conformal inference per level.
-
-    The median stays: it is the forecast itself.
-
-    Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021.
-
-    Args:
-        levels: Levels of one horizon, shape (7,); changed in place.
-        below: Whether the actual value was below each quantile, shape (7,).
-        gamma: Size of a step.
-        nominal: The stated levels q, shape (7,).
-    """
-    for q in range(levels.shape[0]):
-        if nominal[q] == 0.5:
-            continue
-        hit = 1.0 if below[q] else 0.0
-        levels[q] = min(max(levels[q] + gamma * (nominal[q] - hit), -0.5), 1.5)
-
-
-@kernel
 def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     index: int,
     actuals: Floats,
@@ -106,11 +83,8 @@ def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
     levels: Floats,
     gamma: Floats,
     memory: Floats,
-    nominal: Floats,
 ) -> int:
     """Enter the errors of all forecasts whose target is slot ``index`` and adapt the levels; return how many.
-
-    Compiled together with what it calls: the compiler's cache would not see a change in another file.
 
     Args:
         index: Slot index.
@@ -126,12 +100,11 @@ def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
         levels: Adapted levels, shape (H, 7); changed in place.
         gamma: Size of a step by horizon, shape (H,).
         memory: Entries that each mean remembers, shape (9,), from ``memories``.
-        nominal: The stated levels, shape (7,).
     """
     entered = 0
     rows = origin.shape[0]
     last = actuals.shape[0] - 1
-    below = np.empty(nominal.shape[0], dtype=np.bool_)
+    below = np.empty(NOMINAL.shape[0], dtype=np.bool_)
     for h in range(steps.shape[0]):
         row = (index - steps[h]) % rows
         if origin[row] != index - steps[h] or not by_model[row]:
@@ -142,9 +115,9 @@ def enter_matured(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
             earlier = last - steps[h] + steps[h - 1]
             ramp = error - (actuals[earlier] - mean[row, h - 1])
         enter_error(block, recent, h, error, ramp, np.float64(first_error[row]), memory)
-        for q in range(nominal.shape[0]):
+        for q in range(NOMINAL.shape[0]):
             below[q] = actuals[last] < quantiles[row, h, q]
-        adapt_levels(levels[h], below, gamma[h], nominal)
+        adapt_levels(levels[h], below, gamma[h], ALL_BUT_MEDIAN, LEAST_LEVEL, HIGHEST_LEVEL)
         entered += 1
     return entered
 
@@ -159,7 +132,7 @@ class Residuals:
         h = len(horizons_min)
         self.slots = np.zeros((groups_per_day(per_day), SLOT_FIELDS, h))
         self.recent = np.zeros((4, h))
-        self.levels = np.tile(_LEVELS, (h, 1))
+        self.levels = np.tile(NOMINAL, (h, 1))
         self.gamma = np.full(h, GAMMA * min(48.0 / per_day, (48.0 / per_day) ** 0.5))
         self.memory = memories(per_day)
         self._changed = ChangedValues()
@@ -285,7 +258,7 @@ def replay_errors(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arr
         steps: The horizon in slots.
         origin: Position of each origin, ascending, shape (n,).
         group: Slot of the day of the target of each origin, shape (n,).
-        errors: Errors of this horizon by position of the origin, MW, NaN = none.
+        errors: Errors of this horizon by position of the origin, MW, NaN = none, shape (slots,).
         before: Errors of the horizon before it, as ``errors``.
         first: Errors of the first horizon, as ``errors``.
         slots: Trailing errors by slot of the day, shape (slots, fields, H), changed.

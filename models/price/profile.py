@@ -74,8 +74,8 @@ def day_profile(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """Return the profile of the slots of ``[first, last)``, its spread per slot of day, and its overall spread.
 
     Args:
-        values: One value per slot; NaN is skipped.
-        slots: Slot of the local day, 0 to ``n_slots - 1``, for each value.
+        values: One value per slot, shape (n,); NaN is skipped.
+        slots: Slot of the local day of each value, 0 to ``n_slots - 1``, shape (n,).
         first: First index that counts.
         last: One past the last index that counts.
         n_slots: Slots in 24 hours.

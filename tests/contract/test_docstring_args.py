@@ -1,4 +1,4 @@
-"""Every public function with four or more parameters describes each of them in ``Args``.
+"""Every public function with four or more parameters describes each of them in ``Args``, each array with its shape.
 
 ``Arguments as ``name```` stands for the ``Args`` of a function of the same module. Not counted are methods that
 implement a documented method of a base class, and commands of the CLI, whose options carry their help.
@@ -8,10 +8,16 @@ import ast
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from tests.worlds.source_tree import trees
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 MANY = 4
+
+
+ARRAYS = {"Floats", "Floats32", "Ints", "Ints32", "Bools", "Bytes"}
+SHAPE = re.compile(r"[Ss]hape \(|same shape|(?:[Aa]s|[Ss]ee) ``")
 
 
 def documented(function: Function, tree: ast.Module) -> bool:
@@ -19,6 +25,25 @@ def documented(function: Function, tree: ast.Module) -> bool:
     other = re.search(r"[Aa]rguments(?: and errors)? as ``(\w+)``", doc)
     named = [one for one in tree.body if isinstance(one, Function) and other and one.name == other[1]]
     return "\nArgs:\n" in doc or any("\nArgs:\n" in (ast.get_docstring(one) or "") for one in named)
+
+
+def entries(function: Function) -> dict[str, str]:
+    """Return the text of each parameter in ``Args``."""
+    section = (ast.get_docstring(function) or "").partition("\nArgs:\n")[2]
+    section = re.split(r"^\S", section, maxsplit=1, flags=re.MULTILINE)[0]
+    texts = re.findall(r"^ {4}([*\w, ]+?):(.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
+    return {name.strip("* "): text for names, text in texts for name in names.split(",")}
+
+
+def gaps(function: Function, arguments: list[ast.arg]) -> list[str]:
+    """Return what ``Args`` leaves out: a parameter, or the shape of an array."""
+    texts = entries(function)
+    return [
+        f"{one.arg}: {'has no shape' if one.arg in texts else 'is missing'}"
+        for one in arguments
+        if one.arg not in texts
+        or (one.annotation is not None and ast.unparse(one.annotation) in ARRAYS and not SHAPE.search(texts[one.arg]))
+    ]
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[Function, ast.ClassDef | None]]:
@@ -73,9 +98,28 @@ def test_each_parameter_of_a_long_list_is_described() -> None:
             inherited = any((base, function.name) in described for base in bases(owner))
             if len(arguments) < MANY or is_command(path, arguments) or is_tool(path, tree, function) or inherited:
                 continue
+            place = f"{path}:{function.lineno} {function.name}"
             if not documented(function, tree):
-                missing.append(f"{path}:{function.lineno} {function.name}")
+                missing.append(place)
+            elif "\nArgs:\n" in (ast.get_docstring(function) or ""):
+                missing += [f"{place} {gap}" for gap in gaps(function, arguments)]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "gap"),
+    [
+        ("    rows: Values, shape (n,).", []),
+        ("    rows: As ``other``.", []),
+        ("    other: Values.", ["rows: is missing"]),
+        ("    rows: Values.", ["rows: has no shape"]),
+    ],
+)
+def test_a_parameter_left_out_and_an_array_without_a_shape_are_seen(entry: str, gap: list[str]) -> None:
+    tree = ast.parse(f'def f(rows: Floats):\n    """Sum.\n\n    Args:\n    {entry}\n    """')
+    [function] = tree.body
+    assert isinstance(function, Function)
+    assert gaps(function, parameters(function, is_method=False)) == gap
 
 
 def test_each_option_of_a_command_has_a_help_text() -> None:

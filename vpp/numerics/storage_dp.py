@@ -155,7 +155,7 @@ def before_steps(prices: Floats, hours: Floats, final: Floats, cell: Cell) -> Fl
     Args:
         prices: Price per MWh and step, shape (N,), NaN lets nothing move.
         hours: Length of each step, shape (N,).
-        final: Value after the last step, per grid point.
+        final: Value after the last step, shape (points,).
         cell: As ``Cell``.
     """
     value = final.copy()

@@ -2,8 +2,8 @@
 
 The width of a slot is log-linear in its trailing errors (half-lives of two weeks and of six), in how far the members
 lie apart and in the error of the day before, all in units of the market's daily movement. The scaled errors of all
-slots make one distribution. The level of each slot's quantile moves by ``gamma (q - 1[price below it])`` once the price
-is known (Gibbs, Candès: Adaptive conformal inference under distribution shift, 2021).
+slots make one distribution. The levels of each slot's quantiles adapt once the price is known
+(``models.learners.conformal``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.learners.conformal import EVERY, HIGHEST_LEVEL, LEAST_LEVEL, NOMINAL, adapt_levels
 from models.price.dayahead.day_table import HOURS
 from models.price.error_quantiles import GRID
-from vpp.domain import QUANTILE_LEVELS
 from vpp.numerics.arrays import Bools, Floats
 
-LEVELS = np.array(QUANTILE_LEVELS)
 GAMMA = 0.015
 ERROR_DAYS = 182
 WIDTH_DAYS = 364
@@ -77,7 +76,7 @@ class DaySpread:
     def __init__(self, slots: int = HOURS) -> None:
         empty = np.full((len(_HALF_LIVES_DAYS), slots), np.nan)
         nothing = np.full(GRID.size, np.nan)
-        self.fit = DaySpreadFit(empty, np.array(np.nan), np.zeros(_COLUMNS), nothing, np.tile(LEVELS, (slots, 1)))
+        self.fit = DaySpreadFit(empty, np.array(np.nan), np.zeros(_COLUMNS), nothing, np.tile(NOMINAL, (slots, 1)))
         self._ratios = np.empty((0, slots))
         self._columns = np.empty((0, slots, _COLUMNS))
         self._count = 0
@@ -98,7 +97,8 @@ class DaySpread:
         levels = fit.levels.copy()
         if np.isfinite(fit.table).all():
             below = price[:, None] < fit.quantiles(forecast, scale, apart)
-            levels[known] = np.clip(levels + GAMMA * (LEVELS - below), -0.5, 1.5)[known]
+            for slot in np.flatnonzero(known):
+                adapt_levels(levels[slot], below[slot], GAMMA, EVERY, LEAST_LEVEL, HIGHEST_LEVEL)
         self._ratios = np.concatenate([self._ratios, ((price - forecast) / scale)[None]])[-WIDTH_DAYS:]
         self._columns = np.concatenate([self._columns, fit.columns(scale, apart)[None]])[-WIDTH_DAYS:]
         coefficients = self._width() if self._count % _FIT_EVERY_DAYS == 0 else fit.coefficients

@@ -45,7 +45,7 @@ def lasso_path(  # noqa: C901, PLR0912 - one compiled loop
     Args:
         G: ``X'X / n`` of standardised columns, shape (K, K).
         C: ``X'Y / n``, shape (K, outputs).
-        energy: ``mean(y^2)`` per output.
+        energy: ``mean(y^2)``, shape (outputs,).
         n: Number of rows.
         path: Penalties as shares of the smallest that gives no coefficient, descending, shape (penalties,).
         passes: Passes over the coordinates per penalty.

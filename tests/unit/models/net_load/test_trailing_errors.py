@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.forecast.scoreboard import LEVELS
+from models.learners.conformal import ALL_BUT_MEDIAN, HIGHEST_LEVEL, LEAST_LEVEL, NOMINAL, adapt_levels
 from models.net_load.interval_width import distribution
 from models.net_load.interval_width import quantiles as quantiles_of
 from models.net_load.trailing_errors import (
@@ -12,7 +12,6 @@ from models.net_load.trailing_errors import (
     RAMP_SQUARE,
     SQUARE,
     Residuals,
-    adapt_levels,
     enter_error,
     near_one,
 )
@@ -57,28 +56,6 @@ def test_a_slot_without_entries_takes_the_mean_over_all() -> None:
     assert np.isnan(near_one(np.zeros((24, 7, 1)), ABS_SHORT, 0, 15))
 
 
-def test_levels_move_towards_the_coverage_that_is_missing() -> None:
-    levels = LEVELS.copy()
-    adapt_levels(levels, np.zeros(7, dtype=bool), 0.01, LEVELS)
-    assert levels == pytest.approx(np.where(LEVELS == 0.5, 0.5, LEVELS + 0.01 * LEVELS))
-    levels = LEVELS.copy()
-    adapt_levels(levels, np.ones(7, dtype=bool), 0.01, LEVELS)
-    assert levels == pytest.approx(np.where(LEVELS == 0.5, 0.5, LEVELS - 0.01 * (1 - LEVELS)))
-
-
-def test_adapted_levels_reach_their_coverage_when_errors_double() -> None:
-    chance = np.random.default_rng(0)
-    levels = LEVELS.copy()
-    hits = []
-    tables = distribution(chance.normal(size=5000))[None, :]
-    for _ in range(6_000):
-        actual = 2 * chance.normal()
-        quantiles = quantiles_of(np.zeros(1), np.ones(1), tables, levels[None, :])[0]
-        hits.append(quantiles[0] <= actual <= quantiles[-1])
-        adapt_levels(levels, actual < quantiles, 0.01, LEVELS)
-    assert np.mean(hits[2_000:]) == pytest.approx(0.9, abs=0.015)
-
-
 def test_a_saved_and_loaded_state_is_the_same() -> None:
     residuals = Residuals(HORIZONS, 24)
     enter_error(residuals.slots[4], residuals.recent, 1, 3.0, 2.0, 1.0, residuals.memory)
@@ -100,13 +77,13 @@ def test_errors_that_come_a_day_late_do_not_blow_the_interval_up() -> None:
     chance = np.random.default_rng(3)
     spells = np.repeat(chance.normal(size=days // 2), 2 * day)
     tables = distribution(chance.normal(size=5000))[None, :]
-    levels, gamma = LEVELS.copy(), Residuals((1440,), day).gamma[0]
-    made = np.empty((days * day, 7))
+    levels, gamma = NOMINAL.copy(), Residuals((1440,), day).gamma[0]
+    quantiles = np.empty((days * day, 7))
     for n in range(days * day):
         if n >= day:
-            adapt_levels(levels, spells[n] < made[n - day], gamma, LEVELS)
-        made[n] = quantiles_of(np.zeros(1), np.ones(1), tables, levels[None, :])[0]
-    width = made[:, -1] - made[:, 0]
+            adapt_levels(levels, spells[n] < quantiles[n - day], gamma, ALL_BUT_MEDIAN, LEAST_LEVEL, HIGHEST_LEVEL)
+        quantiles[n] = quantiles_of(np.zeros(1), np.ones(1), tables, levels[None, :])[0]
+    width = quantiles[:, -1] - quantiles[:, 0]
     assert width.max() < 3 * 3.29
     assert width.mean() < 2 * 3.29
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from models.price.dayahead.intervals import GAMMA, LEVELS, DaySpread
+from models.learners.conformal import NOMINAL
+from models.price.dayahead.intervals import GAMMA, DaySpread
 
 NONE = np.zeros(24)
 FORECAST = np.full(24, 50.0)
@@ -50,9 +51,9 @@ def test_levels_move_by_what_came():
     spread = entered(60)
     before = spread.fit.levels
     spread.enter(FORECAST + 1e3, FORECAST, 2.0, NONE)
-    assert np.allclose(spread.fit.levels - before, GAMMA * LEVELS)
+    assert np.allclose(spread.fit.levels - before, GAMMA * NOMINAL)
     spread.enter(FORECAST - 1e3, FORECAST, 2.0, NONE)
-    assert np.allclose(spread.fit.levels - before, GAMMA * (2.0 * LEVELS - 1.0))
+    assert np.allclose(spread.fit.levels - before, GAMMA * (2.0 * NOMINAL - 1.0))
 
 
 def test_too_few_days_give_no_quantiles():

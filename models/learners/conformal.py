@@ -1,0 +1,45 @@
+"""Adaptive conformal inference: the levels that stand for nominal quantiles move with the coverage that comes.
+
+Level a of nominal quantile q moves by γ (q - 1[actual below the quantile]) with every actual value: where too many
+values fall below, a falls, and the interval follows (Gibbs, Candès: Adaptive conformal inference under distribution
+shift, 2021).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vpp.domain import QUANTILE_LEVELS
+from vpp.numerics.arrays import Bools, Floats
+from vpp.numerics.compiled import kernel
+
+NOMINAL = np.array(QUANTILE_LEVELS)
+EVERY = np.ones(NOMINAL.size, dtype=np.bool_)
+ALL_BUT_MEDIAN = NOMINAL != 0.5
+"""Where the median is the forecast itself, it stays."""
+
+LEAST_LEVEL, HIGHEST_LEVEL = -0.5, 1.5
+"""Bounds of levels that may pass 0 and 1."""
+
+
+@kernel
+def adapt_levels(levels: Floats, below: Bools, gamma: float, moving: Bools, low: float, high: float) -> None:
+    """Move the levels of one forecast after its actual value.
+
+    >>> levels = NOMINAL.copy()
+    >>> adapt_levels(levels, np.zeros(7, dtype=bool), 0.1, ALL_BUT_MEDIAN, 0.0, 1.0)
+    >>> levels.round(3).tolist()
+    [0.055, 0.11, 0.275, 0.5, 0.825, 0.99, 1.0]
+
+    Args:
+        levels: Levels in place of the nominal ones, shape (7,); changed in place.
+        below: Whether the actual value was below each quantile, shape (7,).
+        gamma: Size of a step.
+        moving: Which levels move, shape (7,).
+        low: Least level.
+        high: Highest level.
+    """
+    for q in range(levels.shape[0]):
+        if moving[q]:
+            hit = 1.0 if below[q] else 0.0
+            levels[q] = min(max(levels[q] + gamma * (NOMINAL[q] - hit), low), high)
