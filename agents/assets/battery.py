@@ -24,7 +24,7 @@ from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Battery
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import energy_text, power_text
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
@@ -146,7 +146,7 @@ class BatteryType(AssetType[Battery]):
         both = 100 * asset.charge_efficiency * asset.discharge_efficiency
         band = f"{100 * asset.soc_min:g} to {100 * asset.soc_max:g} %"
         return [
-            ("Energy", f"{asset.energy_mwh:g} MWh"),
+            ("Energy", energy_text(asset.energy_mwh)),
             ("Charge, discharge", f"{power_text(asset.charge_mw)} / {power_text(asset.discharge_mw)}"),
             ("State of charge", f"{band}, reserve {100 * asset.reserve_soc:g} %"),
             ("Round-trip efficiency", f"{both:.0f} %"),

@@ -15,7 +15,7 @@ from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, EvDepot
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import energy_text, power_text
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
@@ -129,7 +129,7 @@ class EvDepotType(AssetType[EvDepot]):
         """Return timetable, energy, power and the price of unmet energy."""
         return [
             ("Connected", f"{asset.connected_from} to {asset.departure}, local time"),
-            ("Energy at departure", f"{asset.departure_mwh:g} of {asset.energy_mwh:g} MWh"),
+            ("Energy at departure", f"{energy_text(asset.departure_mwh)} of {energy_text(asset.energy_mwh)}"),
             ("Charge, discharge", f"{power_text(asset.charge_mw)} / {power_text(asset.discharge_mw)}"),
             ("Unmet energy", f"{asset.unmet_price_per_mwh:g} {currency} per MWh"),
             ("Wear", f"{asset.wear_cost_per_mwh:g} {currency} per MWh discharged"),
@@ -292,8 +292,8 @@ class EvDepotType(AssetType[EvDepot]):
         aboard = float(horizon.state.soc[row]) * depot.energy_mwh
         worth = float(planned.power_price_per_mwh[0])
         return (
-            f"{aboard:.2f} MWh aboard, {depot.departure_mwh:.2f} needed at {depot.departure}, energy worth "
-            f"{planned.water_value_per_mwh:.1f}, power worth {worth:.1f}: {does}"
+            f"{energy_text(aboard)} aboard, {energy_text(depot.departure_mwh)} needed at {depot.departure}, "
+            f"energy worth {planned.water_value_per_mwh:.1f}, power worth {worth:.1f}: {does}"
         )
 
     def _path(self, horizon: Horizon, row: int, wanted_mw: Floats) -> tuple[Floats, Floats, Floats]:

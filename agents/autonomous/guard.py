@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from vpp.fleet.scale import power_text
+
 READING = (
     "get_overview",
     "list_assets",
@@ -243,7 +245,8 @@ def _refusal(limits: AgentLimits, watched: Watched, call: Call) -> str | None:
     for name in ("power_mw", "min_mw", "max_mw"):
         power = _number(call.arguments.get(name))
         if power is not None and not abs(power) <= limits.max_power_mw:
-            return f"{name} {power:g} is beyond the {limits.max_power_mw:g} MW that this agent may ask for"
+            most = power_text(limits.max_power_mw)
+            return f"{name} {power_text(power)} is beyond the {most} that this agent may ask for"
     minutes = _number(call.arguments.get("duration_min"))
     if minutes is not None and not minutes <= limits.max_duration_min:
         return f"{minutes:g} min is longer than the {limits.max_duration_min:g} min that this agent may ask for"

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from agents.autonomous.guard import AgentLimits, BrainContext, Call, CallResult, Conclusion, Task
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import energy_text, power_text
 
 WATCH_H = 8.0
 LEAST_SHARE = 0.0125
@@ -275,7 +275,8 @@ def _shortfall(forecast: Said, share: float, powers_mw: tuple[float, float, floa
     if first is None:
         margins.append(f"net load stays within cap {power_text(cap_mw)} and firm power {power_text(firm_mw)} at 90 %")
         return None
-    risk = f"from {first[1]} net load may pass cap and firm power by {power_text(peak_mw)}, {energy_mwh:.2f} MWh (90 %)"
+    excess = f"{power_text(peak_mw)}, {energy_text(energy_mwh)}"
+    risk = f"from {first[1]} net load may pass cap and firm power by {excess} (90 %)"
     return Need(energy_mwh, first[0], risk)
 
 

@@ -9,7 +9,7 @@ from agents.assets.registry import TYPES, rows_where, type_of
 from agents.clearing.highs import Answer, Program
 from agents.clearing.problem import Binding, ClearingProblem, Plan
 from agents.clearing.program import Model
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import energy_text, power_text
 
 _LEAST = 1e-6
 
@@ -87,7 +87,7 @@ def _say_limit(problem: ClearingProblem, bound: Binding) -> str:
         case "export_cap":
             return f"export cap {power_text(bound.limit)} binds {when}, worth {bound.value_per_unit:.1f} per MW"
         case "soc":
-            return f"{bound.asset_id} at {bound.limit:.2f} MWh {when}, worth {bound.value_per_unit:.1f} per MWh"
+            return f"{bound.asset_id} at {energy_text(bound.limit)} {when}, worth {bound.value_per_unit:.1f} per MWh"
         case _:
             return (
                 f"{bound.asset_id} at its limit of {power_text(bound.limit)} {when}, "

@@ -12,7 +12,7 @@ import msgspec
 
 from agents.orders.approval import Approval
 from agents.orders.refusal import Refusal
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import energy_text, power_text
 from vpp.messages import Order
 
 # Letting the automation loose again, or lifting somebody's order, is for people.
@@ -62,7 +62,7 @@ def beyond(budget: Budget, spent: Spent, power_mw: float, more: Spent) -> str | 
     if not power_mw <= budget.power_mw:
         return f"it changes power by {power_text(power_mw)}, the budget allows {power_text(budget.power_mw)}"
     if not energy <= budget.energy_mwh_per_day:
-        return f"{energy:.2f} MWh today would pass the budget of {budget.energy_mwh_per_day:g} MWh"
+        return f"{energy_text(energy)} today would pass the budget of {energy_text(budget.energy_mwh_per_day)}"
     if not cost <= budget.cost_per_day:
         return f"{cost:.2f} of expected cost today would pass the budget of {budget.cost_per_day:g}"
     return None

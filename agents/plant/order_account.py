@@ -20,6 +20,7 @@ from agents.orders.budget import WITHIN_BUDGET
 from agents.plant.orders_in_force import Asked, in_force, names
 from agents.plant.state import AssetKept, Counted
 from vpp.fleet.assets import Asset
+from vpp.fleet.scale import energy_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Order
 from vpp.numerics.arrays import Floats
@@ -39,7 +40,7 @@ class OrderLimit:
         if lost > self.loss + _SAME:
             return f"it lost {lost:,.2f} {currency} and was approved for {self.loss:,.2f} at most"
         if self.energy_mwh is not None and moved_mwh > self.energy_mwh + _SAME:
-            return f"it moved {moved_mwh:,.2f} MWh and was approved for {self.energy_mwh:,.2f} at most"
+            return f"it moved {energy_text(moved_mwh)} and was approved for {energy_text(self.energy_mwh)} at most"
         return None
 
 

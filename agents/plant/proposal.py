@@ -23,7 +23,7 @@ from agents.plant.order_bounds import most_beyond, price_margin
 from agents.plant.orders_in_force import admit, names
 from agents.plant.recorded_problem import Reopened, Unsolved, reopen, step_ends
 from vpp.fleet.assets import Asset
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import energy_text, power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order
 from vpp.numerics.arrays import Bools, Floats
@@ -230,7 +230,7 @@ def _horizon(order: Order, opened: Reopened, problem: ClearingProblem, ends: lis
             "time",
             "warning",
             f"only the part up to {ends[-1]:%Y-%m-%dT%H:%MZ} is planned; beyond it the order counts as the most that "
-            f"it can do: {later.energy_mwh:,.1f} MWh at a cost of {later.cost:,.2f}",
+            f"it can do: {energy_text(later.energy_mwh)} at a cost of {later.cost:,.2f}",
         )
     return Check("time", "ok", "inside the look-ahead")
 

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from console.cli.options import err, say, show
 from console.local.supervisor import Live
+from vpp.fleet.scale import power_text
 from vpp.store import Store
 from vpp.store.named_queries import ledger_totals
 from vpp.store.tables import ASSETS, SKILL
@@ -108,7 +109,8 @@ def _line(live: Live, figures: Figures) -> str:
 
 def _facts(figures: Figures) -> list[str]:
     facts = [
-        f"{row['zone']} {row['horizon_min']} min MAE {show(row['mae'])} MW, persistence {show(row['mae_persistence'])}"
+        f"{row['zone']} {row['horizon_min']} min MAE {power_text(row['mae'])}, "
+        f"persistence {power_text(row['mae_persistence'])}"
         for row in figures.skill
     ]
     facts += [f"{asset_id} SoC {soc:.0%}" for asset_id, soc in sorted(figures.soc.items())[:4]]

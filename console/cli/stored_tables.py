@@ -14,6 +14,7 @@ from console.local.summary import ledger_rows, ledger_sums
 from vpp.domain import QUANTILE_NAMES, Target, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.in_force import zone_in_force
+from vpp.fleet.scale import energy_text, power_unit
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.export import export as write_export
@@ -98,28 +99,37 @@ def _render_explanation(document: dict[str, Any]) -> None:
     column = "mw" if net_load else "per_mwh"
     start, end = document["now_mw" if net_load else "usual_per_mwh"], document[f"forecast_{column}"]
     before = "now" if net_load else "as usual at that time of day"
+    unit, factor = power_unit(end) if net_load else (document["unit"], 1.0)
+    digits = 2 if net_load else 1
     out.print(
         f"{document['zone']} {document['target'].replace('_', ' ')} {document['horizon_min']} min after "
-        f"{document['issued_at']}: {end:,.1f} {document['unit']}, {end - start:+,.1f} from {start:,.1f} {before} "
-        f"({document['model_id']})"
+        f"{document['issued_at']}: {end * factor:,.{digits}f} {unit}, {(end - start) * factor:+,.{digits}f} from "
+        f"{start * factor:,.{digits}f} {before} ({document['model_id']})"
     )
     if net_load:
         xgboost = document["xgboost"]
         out.print(f"weight of XGBoost at this horizon: {xgboost['weight']:g}. {xgboost['text']}")
     parts = document["contributions"]
     shown, rest = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
-    rows = [[part["feature"], f"{part[column]:+,.1f}"] for part in shown]
+    rows = [[part["feature"], f"{part[column] * factor:+,.{digits}f}"] for part in shown]
     if rest:
-        rows.append([f"{len(rest)} others", f"{sum(part[column] for part in rest):+,.1f}"])
-    table(None, ("feature", column), rows)
+        rows.append([f"{len(rest)} others", f"{sum(part[column] for part in rest) * factor:+,.{digits}f}"])
+    table(None, ("feature", unit), rows)
 
 
 def _render_forecast(document: dict[str, Any]) -> None:
+    unit, factor = document["unit"], 1.0
+    if document["target"] == Target.NET_LOAD.value:
+        unit, factor = power_unit(max((abs(point["q50"] or 0.0) for point in document["points"]), default=1.0))
     out.print(
-        f"{document['zone']} {document['target']} ({document['unit']}), issued {document['issued_at']}, "
+        f"{document['zone']} {document['target']} ({unit}), issued {document['issued_at']}, "
         f"{document['source']} {document['model_id']}"
     )
-    table(None, document["points"][0], [point.values() for point in document["points"]])
+    rows = [
+        [point["horizon_min"], *(None if point[q] is None else point[q] * factor for q in QUANTILE_NAMES)]
+        for point in document["points"]
+    ]
+    table(None, document["points"][0], rows)
 
 
 def ledger(
@@ -175,12 +185,19 @@ def _render_ledger(entries: list[dict[str, Any]], rows: list[dict[str, Any]]) ->
     if not entries:
         out.print("the ledger is empty; start with: vpp up")
         return
-    table(None, entries[0], [row.values() for row in entries])
+    render_entries(None, entries)
     for total in ledger_sums(rows, ()):
         out.print(
             f"total {total['currency']}: pnl {total['pnl']:,.2f}, revenue {total['revenue']:,.2f}, "
             f"penalties avoided {total['penalty_avoided']:,.2f}"
         )
+
+
+def render_entries(title: str | None, entries: list[dict[str, Any]]) -> None:
+    """Print rows of the ledger, each energy in the unit that fits it."""
+    energies = {"charged_mwh": "charged", "discharged_mwh": "discharged"}
+    rows = [[energy_text(value) if name in energies else value for name, value in row.items()] for row in entries]
+    table(title, (energies.get(name, name) for name in entries[0]), rows)
 
 
 def _captures(

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 
 from console.cli.live import View
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_speed, parse_time, say, table
+from console.cli.stored_tables import render_entries
 from console.local.device_processes import Beside, devices_beside
 from console.local.overlap_check import refuse_decided_slots
 from console.local.page import PageProcess
@@ -27,12 +28,14 @@ from console.local.supervisor import Live, Supervisor
 from topologies.control.run_mode import note_mode
 from topologies.sources.options import SourceOptions, note_source
 from vpp.alerting.rules import load_rules
-from vpp.domain import iso
+from vpp.domain import Target, iso
 from vpp.errors import ConfigError, DataError
+from vpp.fleet.scale import energy_text, power_text
 from vpp.settings import Settings
 from vpp.store import open_store
 
 LIVE = "live:"
+_ERRORS = frozenset({"mae", "mae_persistence", "bias"})
 SHOWN_HORIZONS_MIN = (5, 30, 60, 120, 360, 720, 1440)
 
 
@@ -206,16 +209,23 @@ def render_summary(summary: dict[str, Any]) -> None:
     """Print the summary of a finished run for people."""
     out.print(
         f"{summary['slots']:,} slots, {summary['forecasts']:,} forecasts, {summary['dead_letters']:,} dead letters, "
-        f"{summary['restarts']} restarts, energy balance error {summary['energy_balance_error_mwh']:.1e} MWh, "
+        f"{summary['restarts']} restarts, energy balance error {energy_text(summary['energy_balance_error_mwh'])}, "
         f"{summary['wall_s']:.0f} s"
     )
     for line in what_was_not_used(summary):
         out.print(line)
     skill = [row for row in summary["skill"] if row["horizon_min"] in SHOWN_HORIZONS_MIN]
     if skill:
-        table("Forecasts (median; all horizons with --json)", skill[0], [row.values() for row in skill])
+        table("Forecasts (median; all horizons with --json)", skill[0], [_errors(row).values() for row in skill])
     if summary["ledger"]:
-        table("Ledger", summary["ledger"][0], [row.values() for row in summary["ledger"]])
+        render_entries("Ledger", summary["ledger"])
+
+
+def _errors(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of scores, errors of net load in the unit that fits them."""
+    if row["target"] != Target.NET_LOAD.value:
+        return row
+    return {name: power_text(row[name]) if name in _ERRORS and row[name] is not None else row[name] for name in row}
 
 
 def what_was_not_used(summary: dict[str, Any]) -> list[str]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from itertools import accumulate
+from typing import Any
 
 from console.report.content import PENALTIES, PeriodReport
 from models.evaluation.html_parts import figure, heading, page, table
 from models.evaluation.svg_charts import line_chart
+from vpp.domain import Target
+from vpp.fleet.scale import energy_text, power_text, power_unit
 from vpp.local_time import local_time
 
 MAX_ACTIONS = 60
@@ -96,10 +99,16 @@ def _money(report: PeriodReport) -> Iterable[str]:
     if missing:
         yield f"<p>{missing} of {report.quality.slots} slots had no price: their energy is not in the money.</p>"
     shown = [
-        ("penalties" if one.asset_id == PENALTIES else one.asset_id, one.energy_mwh, one.revenue, one.costs, one.pnl)
+        (
+            "penalties" if one.asset_id == PENALTIES else one.asset_id,
+            _energy(one.energy_mwh),
+            one.revenue,
+            one.costs,
+            one.pnl,
+        )
         for one in report.assets
     ]
-    yield table(("asset", "energy (MWh)", "revenue", "wear, fuel, starts", "result"), shown)
+    yield table(("asset", "energy", "revenue", "wear, fuel, starts", "result"), shown)
     if report.losses:
         yield "<h3>Why the batteries fell short of perfect foresight</h3>"
         yield table(("cause", "lost"), [(CAUSE_WORDS[cause], lost) for cause, lost in report.losses.items()])
@@ -111,22 +120,40 @@ def _charts(report: PeriodReport) -> Iterable[str]:
     axis = f"hours since {report.period.start:%Y-%m-%d %H:%M} UTC"
     lines = series.forecast["net_load"]
     net = {"net load": series.net_load_mw, "forecast": lines["q50"], "5 %": lines["q05"], "95 %": lines["q95"]}
-    chart = line_chart(hours, net, x_label=axis, y_label="net load (MW)", from_zero=False)
-    yield figure(chart, "Net load (MW), and its forecast one step before.")
+    unit, net = _in_unit(net)
+    chart = line_chart(hours, net, x_label=axis, y_label=f"net load ({unit})", from_zero=False)
+    yield figure(chart, f"Net load ({unit}), and its forecast one step before.")
     if any(value is not None for value in series.price_per_mwh):
         price = {"price": series.price_per_mwh, "forecast": series.forecast["price"]["q50"]}
         chart = line_chart(hours, price, x_label=axis, y_label=f"{report.currency} per MWh", from_zero=False)
         yield figure(chart, f"Price ({report.currency} per MWh), and its forecast one step before.")
     if series.power_mw:
-        label = "delivered (MW, + into the grid)"
-        chart = line_chart(hours, series.power_mw, x_label=axis, y_label=label, from_zero=False)
-        yield figure(chart, "Delivered power of each asset (MW, positive into the grid).")
+        unit, power = _in_unit(series.power_mw)
+        label = f"delivered ({unit}, + into the grid)"
+        chart = line_chart(hours, power, x_label=axis, y_label=label, from_zero=False)
+        yield figure(chart, f"Delivered power of each asset ({unit}, positive into the grid).")
     if series.soc:
         percent = {name: [None if v is None else 100.0 * v for v in line] for name, line in series.soc.items()}
         yield figure(line_chart(hours, percent, x_label=axis, y_label="state of charge (%)"), "State of charge (%).")
     sums = {"plant": list(accumulate(series.pnl)), "no action": list(accumulate(series.no_action))}
     chart = line_chart(hours, sums, x_label=axis, y_label=f"money ({report.currency})", from_zero=False)
     yield figure(chart, f"Money since the start of the period ({report.currency}).")
+
+
+def _in_unit(lines: Mapping[str, Sequence[float | None]]) -> tuple[str, dict[str, list[float | None]]]:
+    """Return the unit that fits lines of power in MW, and the lines in it."""
+    unit, factor = power_unit(max((abs(v) for line in lines.values() for v in line if v is not None), default=1.0))
+    return unit, {name: [None if v is None else v * factor for v in line] for name, line in lines.items()}
+
+
+def _energy(energy_mwh: float) -> str:
+    return energy_text(energy_mwh) if energy_mwh else ""
+
+
+def _error(row: Mapping[str, Any], name: str) -> str | float | None:
+    """Return an error of a forecast, of net load in the unit that fits it."""
+    value: float | None = row[name]
+    return power_text(value) if row["target"] == Target.NET_LOAD.value and value is not None else value
 
 
 def _actions(report: PeriodReport) -> Iterable[str]:
@@ -136,10 +163,17 @@ def _actions(report: PeriodReport) -> Iterable[str]:
     shown = sorted(sorted(report.actions, key=lambda one: -abs(one.pnl))[:MAX_ACTIONS], key=lambda one: one.start)
     if shown:
         rows = [
-            (one.asset_id, _local(one.start, report), _local(one.end, report), one.energy_mwh, one.pnl, one.reason)
+            (
+                one.asset_id,
+                _local(one.start, report),
+                _local(one.end, report),
+                _energy(one.energy_mwh),
+                one.pnl,
+                one.reason,
+            )
             for one in shown
         ]
-        yield table(("asset", "from", "to", "energy (MWh)", "result", "reason of the first slot"), rows)
+        yield table(("asset", "from", "to", "energy", "result", "reason of the first slot"), rows)
     if len(report.actions) > len(shown):
         yield f"<p>The {len(shown)} stretches with most money of {len(report.actions)} are shown.</p>"
     yield table(("engine", "decisions"), list(report.engines.items()))
@@ -155,8 +189,8 @@ def _forecasts(report: PeriodReport) -> Iterable[str]:
             TARGETS.get(row["target"], row["target"]),
             row["horizon_min"],
             row["n"],
-            row["mae"],
-            row["mae_persistence"],
+            _error(row, "mae"),
+            _error(row, "mae_persistence"),
             100.0 * (1.0 - row["mae"] / row["mae_persistence"]) if row["mae_persistence"] else None,
             None if row["coverage_90"] is None else 100.0 * row["coverage_90"],
         )

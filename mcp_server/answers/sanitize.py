@@ -6,6 +6,7 @@ and overlong text are taken out, so that they can neither break an answer apart 
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -68,5 +69,17 @@ Name = Annotated[str, AfterValidator(_name)]
 Text = Annotated[str, AfterValidator(plain)]
 """A sentence that others may have written."""
 
-Real = Annotated[float, AfterValidator(lambda value: round(value, 4))]
+
+def brief(value: float) -> float:
+    """Return a number to four decimals, a smaller one to four digits, so that a home's watts stay.
+
+    >>> brief(31234.56789), brief(0.00312345), brief(-0.0)
+    (31234.5679, 0.003123, 0.0)
+    """
+    size = abs(value)
+    places = 4 if not 0.0 < size < 0.1 else min(3 - math.floor(math.log10(size)), 12)
+    return round(value, places) + 0.0
+
+
+Real = Annotated[float, AfterValidator(brief)]
 """A number as it is shown: further digits cost the reader and say nothing."""

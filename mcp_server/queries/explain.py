@@ -7,6 +7,7 @@ from datetime import datetime
 from agents.clearing.plan_notes import say_note
 from agents.plant.narrative import say_check, say_missing, say_verdict, story
 from mcp_server.answers.explanation import DecisionExplanation, ExplainedSetpoint, WhyNot
+from mcp_server.answers.sanitize import brief
 from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext, utc
 from vpp.domain import iso
 from vpp.errors import DataError, RefusedError
@@ -126,7 +127,7 @@ def _why_not(
     items = {name: round(value, 2) + 0.0 for name, value in alternative.items.items()}
     answer = WhyNot(
         asset_id=asset_id,
-        power_mw=round(alternative.power_mw[asset_id], 4),
+        power_mw=brief(alternative.power_mw[asset_id]),
         extra_cost=round(alternative.extra_cost, 2) + 0.0,
         items={name: value for name, value in items.items() if value},
         notes=[say_note(note) for note in alternative.notes],

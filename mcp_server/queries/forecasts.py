@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mcp_server.answers.reading import ForecastAnswer, Ramp, RampStep, SkillFigures
+from mcp_server.answers.sanitize import brief
 from mcp_server.queries.context import NOTHING_YET, ReadContext
 from vpp.domain import QUANTILE_NAMES, Target, iso
 from vpp.numerics.quantile_distribution import cumulative
@@ -139,10 +140,10 @@ def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], 
     assert observed is not None
     levels = [row[name] for name in QUANTILE_NAMES]
     change = row["q50"] - observed
-    ramp.expected_change_mw = round(change, 3)
-    ramp.change_q10_mw, ramp.change_q90_mw = round(row["q10"] - observed, 3), round(row["q90"] - observed, 3)
-    ramp.mw_per_min = round(change / row["horizon_min"], 4)
-    is_flat = abs(change) <= FLAT_SHARE * max(abs(observed), 1.0)
+    ramp.expected_change_mw = brief(change)
+    ramp.change_q10_mw, ramp.change_q90_mw = brief(row["q10"] - observed), brief(row["q90"] - observed)
+    ramp.mw_per_min = brief(change / row["horizon_min"])
+    is_flat = abs(change) <= FLAT_SHARE * max(abs(observed), abs(row["q50"]))
     ramp.direction = "flat" if is_flat else "up" if change > 0 else "down"
     ramp.probability_up = round(1.0 - cumulative(levels, observed), 4)
     ramp.large_ramp_mw = row["large_ramp_mw"]
@@ -152,7 +153,7 @@ def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], 
     if config is not None:
         factor = config.share.factor
         limit = config.limits.ramp_limit_mw / factor / config.step.minutes
-        ramp.served_change_mw = round(change * factor, 4)
+        ramp.served_change_mw = brief(change * factor)
     steps = _steps(ramp.issued_at, rows, limit)
     own = next((step for step in steps if step.horizon_min == row["horizon_min"]), None)
     if own is not None:
@@ -232,13 +233,13 @@ def _skill(row: dict[str, Any]) -> SkillFigures:
         target=row["target"],
         horizon_min=row["horizon_min"],
         n=row["n"],
-        mae=round(row["mae"], 4),
-        mae_persistence=round(persistence, 4),
+        mae=brief(row["mae"]),
+        mae_persistence=brief(persistence),
         better_pct=round(100.0 * (1.0 - row["mae"] / persistence), 2) if persistence else None,
-        pinball=round(row["pinball"], 4),
+        pinball=brief(row["pinball"]),
         coverage_90=round(row["coverage_90"], 4),
     )
 
 
 def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+    return None if value is None else brief(value)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from mcp_server.answers.reading import Points, SeriesAnswer, Stats
+from mcp_server.answers.sanitize import brief
 from mcp_server.queries.context import NOTHING_YET, Period, QuestionError, ReadContext, period
 from vpp.domain import iso
 from vpp.errors import nearest_hint
@@ -187,7 +188,7 @@ def _stats(name: str, column: Column, kind: _Kind) -> Stats:
 
 
 def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if value is None else brief(value)
 
 
 def _what_there_is(context: ReadContext, kind: _Kind, zone: str) -> str:

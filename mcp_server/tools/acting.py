@@ -26,6 +26,7 @@ from mcp_server.tools.reading import AssetId, Zone
 from mcp_server.tools.registration import add_tool
 from topologies.control.plan_book import PlanState
 from vpp.errors import RefusedError
+from vpp.fleet.scale import power_text
 from vpp.messages import Order
 
 SAFE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
@@ -234,8 +235,8 @@ def _unapproved(plan_id: str, why: str) -> ActionReceipt:
 def _question(plan: PlanState) -> str:
     order, proposal = plan.proposal.order, plan.proposal
     what = {
-        "target": f"{order.power_mw} MW of {', '.join(order.asset_ids)}",
-        "band": f"limit {', '.join(order.asset_ids)} to {order.min_mw}..{order.max_mw} MW",
+        "target": f"{_power(order.power_mw)} of {', '.join(order.asset_ids)}",
+        "band": f"limit {', '.join(order.asset_ids)} to {_power(order.min_mw)} .. {_power(order.max_mw)}",
         "soc_target": f"bring {', '.join(order.asset_ids) or 'all batteries'} to SoC {order.soc}",
         "release": "release holds: automatic dispatch goes on",
         "cancel": f"cancel order {order.cancels}",
@@ -243,3 +244,7 @@ def _question(plan: PlanState) -> str:
     times = f" from {order.starts_at} to {order.expires_at}" if order.starts_at else ""
     cost = "" if proposal.cost_change is None else f" Expected extra cost {proposal.cost_change:.2f}."
     return f"Approve in zone {order.zone}: {what}{times}?{cost} Asked by {plan.proposer}: {order.reason}"
+
+
+def _power(power_mw: float | None) -> str:
+    return "any" if power_mw is None else power_text(power_mw, signed=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -17,6 +17,8 @@ import pandas as pd
 
 from models.forecast.reducer import ForecastReducer
 from models.history import telemetry, with_net_load
+from models.net_load.model import ServedNetLoad
+from models.net_load.residual_trees import ResidualTrees
 from models.registry.artifact import assemble
 from models.registry.registry import identified
 from models.registry.trainer import Trainer
@@ -108,6 +110,33 @@ def run_backtest(
     frame = _checked(frame, zone, options)
     served: dict[str, ServedModel] = {}
     return _forecast(frame, zone, options, served, _promotions(frame, zone, options, served, progress), progress)
+
+
+def run_beside_linear(
+    frame: pd.DataFrame, zone: Zone, options: BacktestOptions, progress: Progress = no_progress
+) -> tuple[Backtest, Backtest, tuple[ServedModel, ...]]:
+    """Run a backtest of net load twice with the same fits: as served, and without XGBoost.
+
+    Arguments and errors as ``run_backtest``.
+
+    Returns:
+        The backtest as served, that of the linear stages alone, and the models in the order of promotion.
+    """
+    frame = _checked(frame, zone, options)
+    served: dict[str, ServedModel] = {}
+    promotions = list(_promotions(frame, zone, options, served, progress))
+    linear = {model_id: without_trees(model) for model_id, model in served.items()}
+    full = _forecast(frame, zone, options, served, iter(promotions), progress)
+    return full, _forecast(frame, zone, options, linear, iter(promotions), progress), tuple(served.values())
+
+
+def without_trees(model: ServedModel) -> ServedModel:
+    """Return the model with a net-load part of its linear stages alone."""
+    part = model.net_load
+    if not isinstance(part, ServedNetLoad):
+        return model
+    trees = ResidualTrees.none(part.spec, part.trees.days, part.trees.verdict)
+    return replace(model, net_load=replace(part, trees=trees))
 
 
 def walk(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from models.evaluation.backtest import Backtest
 from models.evaluation.baselines import Baselines
 from vpp.domain import QUANTILE_LEVELS, iso
+from vpp.fleet.scale import significant
 from vpp.numerics.arrays import Floats
 
 WEEK_MIN_SHARE = 0.5
@@ -97,8 +98,8 @@ def worst_week(covered: npt.NDArray[np.bool_], week: npt.NDArray[np.int64]) -> f
 
 def _mean(values: Floats) -> float | None:
     known = values[~np.isnan(values)]
-    return round(float(known.mean()), 5) if known.size else None
+    return significant(float(known.mean())) if known.size else None
 
 
 def _root(value: float | None) -> float | None:
-    return None if value is None else round(float(np.sqrt(value)), 5)
+    return None if value is None else significant(float(np.sqrt(value)))

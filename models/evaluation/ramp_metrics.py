@@ -8,6 +8,7 @@ import numpy as np
 
 from models.evaluation.backtest import Backtest, RampForecasts
 from models.forecast.ramp_events import ALARM_SHARE, HOURS, alarm_scores
+from vpp.fleet.scale import significant
 from vpp.numerics.arrays import Bools, Floats
 
 CLIMATE_DAYS = 42
@@ -119,4 +120,4 @@ def _steepest(stated: Floats, came: Floats, minutes: Floats) -> dict[str, Any]:
 
 
 def _mean(values: Floats | Bools) -> float | None:
-    return round(float(values.mean()), 5) if values.size else None
+    return significant(float(values.mean())) if values.size else None

@@ -24,7 +24,7 @@ def test_propose_preview_approve_and_the_battery_moves(chrome: Browser, own: Ser
     dialog.locator("[data-send]").click()
     approve = page.locator("[data-approve]")
     expect(approve).to_be_enabled(timeout=20_000)
-    expect(page.locator(".panel", has_text="ends in").first).to_contain_text("Battery +2.0 MW")
+    expect(page.locator(".panel", has_text="ends in").first).to_contain_text("Battery +2 MW")
     assert own.loop.orders() == [], "nothing is sent before it is approved"
     approve.click()
     expect(page.locator(".life")).to_contain_text("admitted", timeout=20_000)

@@ -51,6 +51,15 @@ def power_unit(size_mw: float) -> tuple[str, float]:
     return next(((unit, factor) for least, unit, factor in _UNITS if abs(size_mw) >= least), ("W", 1e6))
 
 
+def significant(value: float) -> float:
+    """Return a value to six significant digits, whatever its size.
+
+    >>> significant(0.00031234567), significant(41234.5678)
+    (0.000312346, 41234.6)
+    """
+    return float(f"{value:.6g}")
+
+
 def energy_text(energy_mwh: float) -> str:
     """Return an energy as a person reads it, in Wh, kWh, MWh or GWh with four significant digits."""
     return f"{power_text(energy_mwh)}h"
@@ -64,6 +73,8 @@ def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bo
         reference_mw: Power that chooses the unit, so that the numbers of one table share it; None: the power itself.
         signed: Whether a power into the grid gets a plus sign.
     """
+    if not math.isfinite(power_mw):
+        return f"{power_mw:g} MW"
     size = abs(power_mw if reference_mw is None else reference_mw) or 1.0
     unit, factor = power_unit(size)
     text = _digits(power_mw * factor)

@@ -38,6 +38,9 @@ def forecast(
     target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = "net_load",
     refit: Annotated[str | None, Parameter(help="7d, 1d or none [7d; day-ahead prices 1d]")] = None,
     compare: Annotated[str | None, Parameter(help="baselines, comma-separated [all]: persistence,week,...")] = None,
+    linear: Annotated[
+        bool, Parameter(negative=(), help="also run without XGBoost, and say what it saves (net load only)")
+    ] = False,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
     market: Annotated[str | None, Parameter(help="market of the zone")] = None,
@@ -78,18 +81,24 @@ def forecast(
             )
             worst = worst_day_ahead_days(auctions)
         else:
-            from models.evaluation.backtest import BacktestOptions, run_backtest
+            from models.evaluation.backtest import BacktestOptions, run_backtest, run_beside_linear
             from models.evaluation.baselines import check_names
             from models.evaluation.html_report import worst_days
             from models.evaluation.metrics import metrics
             from models.evaluation.ramp_metrics import ramp_metrics
+            from models.evaluation.tree_gain import tree_gain
 
             check_names(beside or ())
             days = 7.0 if refit is None else parse_days(refit)
             every = None if days is None else timedelta(days=days)
             options = BacktestOptions(Target(target), fit_end, start, end, refit=every)
-            run = run_backtest(frame, source, options, report)
+            if linear and target == Target.NET_LOAD.value:
+                run, without, models = run_beside_linear(frame, source, options, report)
+            else:
+                run, without, models = run_backtest(frame, source, options, report), None, ()
             figures, worst = metrics(run, beside), worst_days(run)
+            if without is not None:
+                figures["trees"] = tree_gain(run, without, models)
             ramps = ramp_metrics(run)
             if ramps is not None:
                 figures["ramps"] = ramps
@@ -110,6 +119,9 @@ def _render(figures: dict[str, Any]) -> None:
     shown = [row for row in figures["horizons"] if by_hour or row["horizon_min"] in SHOWN_MIN] or figures["horizons"]
     columns = ("horizon_min", "mae", "rmse", "pinball", "skill_vs_persistence", "coverage_90", "width_90")
     table(None, columns, [[row.get(name) for name in columns] for row in shown])
+    if "trees" in figures:
+        gain = ("horizon_min", "n", "mae", "mae_linear", "saved", "weight")
+        table("With XGBoost and without", gain, [[row[name] for name in gain] for row in figures["trees"]])
     if "ramps" in figures:
         _render_ramps(figures["ramps"])
     for name, value in figures.items():

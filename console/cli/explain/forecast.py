@@ -81,13 +81,14 @@ def _net_load(model: ServedModel, rows: pd.DataFrame, zone: Zone, slot: datetime
     if not isinstance(model.net_load, ServedNetLoad):
         raise ModelError(f"model {model.model_id} does not forecast net load", hint="see vpp models list")
     explanation = explain_at(model.net_load, rows, zone, slot, horizon_min)
+    rounded = zone.region_scale.rounded
     return {
         "unit": "MW",
         "horizon_min": explanation.horizon_min,
-        "now_mw": round(explanation.now_mw, 3),
-        "forecast_mw": round(explanation.forecast_mw, 3),
+        "now_mw": rounded(explanation.now_mw),
+        "forecast_mw": rounded(explanation.forecast_mw),
         "xgboost": _of_horizon(model, explanation.horizon_min),
-        "contributions": [{"feature": name, "mw": round(mw, 3)} for name, mw in explanation.contributions],
+        "contributions": [{"feature": name, "mw": rounded(mw)} for name, mw in explanation.contributions],
     }
 
 

@@ -9,11 +9,12 @@ from vpp.errors import ConfigError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 
-_PART = re.compile(r"[\s=]+|:\s+|(?<=\d)(?=mw$)", re.IGNORECASE)
+_PART = re.compile(r"[\s=]+|:\s+|(?<=\d)(?=[kmg]?w$)", re.IGNORECASE)
+_UNITS = {"w": 1e-6, "kw": 1e-3, "mw": 1.0, "gw": 1e3}
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _AT_REST = frozenset({"hold", "rest"})
-_FILLERS = frozenset({"", "mw", "at", "with", "to", "by", "full"})
-HINT = 'write e.g. "discharge 5 MW", "rest", "GB-battery-1 charge 3 MW" or "GB-peaker-1 0 MW"'
+_FILLERS = frozenset({"", "at", "with", "to", "by", "full"})
+HINT = 'write e.g. "discharge 5 MW", "rest", "GB-battery-1 charge 3 MW", "charge 2 kW" or "GB-peaker-1 0 MW"'
 
 
 def first_powers(zone: Zone, wish: str) -> dict[str, float]:
@@ -30,10 +31,12 @@ def first_powers(zone: Zone, wish: str) -> dict[str, float]:
     sizes = [word for word in parts if _NUMBER.fullmatch(word)]
     signs = _signs()
     verbs = [word.lower() for word in parts if word.lower() in signs]
-    names = [word for word in parts if word not in sizes and word.lower() not in signs]
-    if max(len(sizes), len(verbs), len(names)) > 1 or not (sizes or verbs):
+    units = [word for word in parts if word.lower() in _UNITS]
+    names = [word for word in parts if word not in sizes and word not in units and word.lower() not in signs]
+    if max(len(sizes), len(units), len(verbs), len(names)) > 1 or not (sizes or verbs):
         raise ConfigError(f"{wish!r} cannot be read", hint=HINT)
-    verb, size = next(iter(verbs), ""), next(iter(sizes), None)
+    unit = _UNITS[units[0].lower()] if units else 1.0
+    verb, size = next(iter(verbs), ""), float(sizes[0]) * unit if sizes else None
     return {
         asset.asset_id: _power(zone, asset, verb, size, wish) for asset in _meant(zone, next(iter(names), None), verb)
     }
@@ -65,7 +68,7 @@ def _signs() -> dict[str, int]:
     }
 
 
-def _power(zone: Zone, asset: Asset, verb: str, size: str | None, wish: str) -> float:
+def _power(zone: Zone, asset: Asset, verb: str, size: float | None, wish: str) -> float:
     sign = _signs().get(verb, 1)
     if sign == 0:
         return 0.0
@@ -74,6 +77,6 @@ def _power(zone: Zone, asset: Asset, verb: str, size: str | None, wish: str) -> 
         if full is None:
             raise ConfigError(f"{verb} {asset.asset_id} by how much?", hint=HINT)
         return sign * full
-    if verb and float(size) < 0:
+    if verb and size < 0:
         raise ConfigError(f"{wish!r}: {verb} already says the direction", hint="give the size without a sign")
-    return sign * float(size)
+    return sign * size

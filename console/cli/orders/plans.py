@@ -18,6 +18,7 @@ from topologies.control.operator_orders import operator_order
 from topologies.control.plan_book import PlanBook, PlanState
 from topologies.control.publisher import Post
 from vpp.errors import RefusedError
+from vpp.fleet.scale import power_text
 from vpp.messages import Order
 from vpp.os_user import os_user
 from vpp.settings import Settings
@@ -135,8 +136,8 @@ def _book(settings: Settings) -> Iterator[PlanBook]:
 def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> dict[str, Any]:
     order, proposal = plan.proposal.order, plan.proposal
     asked = {
-        "target": f"{order.power_mw} MW",
-        "band": f"{order.min_mw}..{order.max_mw} MW",
+        "target": _power(order.power_mw),
+        "band": f"{_power(order.min_mw)} .. {_power(order.max_mw)}",
         "soc_target": f"SoC {order.soc}",
         "cancel": f"order {order.cancels}",
     }.get(order.action, "")
@@ -159,6 +160,10 @@ def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> d
         "expires_at": proposal.expires_at,
         "notes": "; ".join(proposal.reasons) or None,
     }
+
+
+def _power(power_mw: float | None) -> str:
+    return "any" if power_mw is None else power_text(power_mw, signed=True)
 
 
 def _user() -> str:

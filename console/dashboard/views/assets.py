@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from agents.assets.registry import type_of
-from agents.plant.plan_sentences import step_reason
+from agents.plant.plan_sentences import least_mw, step_reason
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment, store_of
-from console.dashboard.views.texts import kind_name, signed
+from console.dashboard.views.texts import kind_name, signed_power
 from vpp.fleet.assets import Asset
-from vpp.fleet.scale import power_text
+from vpp.fleet.scale import power_text, significant
 from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
 
 DAY = timedelta(hours=24)
@@ -76,7 +76,7 @@ def _line(
         "measured_mw": None if last is None else last["power_mw"],
         "setpoint_mw": None if last is None else last["planned_mw"],
         "next_mw": None if setpoint is None else setpoint["power_mw"],
-        "spark": [None if row["power_mw"] is None else round(row["power_mw"], 3) for row in mine],
+        "spark": [None if row["power_mw"] is None else significant(row["power_mw"]) for row in mine],
         "soc": None if last is None else last["soc"],
         "soc_min": None if store is None else store.soc_min,
         "soc_max": None if store is None else store.soc_max,
@@ -177,23 +177,27 @@ def _slot_order(moment: Moment, configured: Asset | None, asset_id: str) -> dict
         reason = step_reason(decision, config, configured, 0)
     curve = msgspec.json.decode(row["curve"]) if row.get("curve") else []
     follows = ""
-    if curve and max(mw for _, mw in curve) - min(mw for _, mw in curve) >= 0.01:
+    if curve and max(mw for _, mw in curve) - min(mw for _, mw in curve) > _least(moment):
         quarter = len(curve) // 4
         (low, low_mw), (high, high_mw) = curve[quarter], curve[-1 - quarter]
-        near, far = f"{signed(low_mw, 2)} MW at {low:.1f} MW", f"{signed(high_mw, 2)} MW at {high:.1f} MW"
+        near, far = f"{signed_power(low_mw)} at {power_text(low)}", f"{signed_power(high_mw)} at {power_text(high)}"
         follows = f"Inside the slot it follows net load: {near}, {far}."
     return {
         "start": row["slot"],
         "end": row["slot"] + moment.step,
         "mw": power,
-        "does": _does(configured, power),
+        "does": _does(configured, power, _least(moment)),
         "reason": reason,
         "follows": follows,
     }
 
 
-def _does(configured: Asset | None, power_mw: float) -> str:
-    if configured is None or abs(power_mw) < 0.005:
+def _least(moment: Moment) -> float:
+    return 0.0 if moment.config is None else least_mw(moment.config)
+
+
+def _does(configured: Asset | None, power_mw: float, least: float) -> str:
+    if configured is None or abs(power_mw) <= least:
         return "Rest"
     return f"{type_of(configured).action_word(power_mw).capitalize()} {power_text(abs(power_mw))}"
 

@@ -9,6 +9,7 @@ from typing import Any
 from agents.plant.plan_sentences import powers_of, socs_of, step_edges
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import KINDS
+from vpp.fleet.scale import significant
 from vpp.messages import Decision
 from vpp.store.tables import ASSETS, TELEMETRY
 
@@ -44,7 +45,7 @@ def past(moment: Moment, span: timedelta) -> dict[str, Any]:
         ),
         "price": _rounded(seen.get(slot, {}).get("price_per_mwh") for slot in grid),
         "power_mw": {kind: _rounded(column.get(slot) for slot in grid) for kind, column in power.items()},
-        "soc": _rounded((stored.get(slot) for slot in grid), 4),
+        "soc": _rounded(stored.get(slot) for slot in grid),
         "soc_before": before,
     }
 
@@ -80,9 +81,9 @@ def plan(moment: Moment, decision: Decision | None) -> dict[str, Any] | None:
         "net_mw": _rounded(table.net_mw),
         "import_mw": _rounded(table.grid_mw),
         "price": _rounded(table.price_per_mwh),
-        "worth": _rounded(decision.duals.power_price_per_mwh, 2),
+        "worth": _rounded(decision.duals.power_price_per_mwh),
         "power_mw": {kind: _rounded(values) for kind, values in power.items()},
-        "soc": _rounded(plan_soc(moment, decision), 4),
+        "soc": _rounded(plan_soc(moment, decision)),
     }
 
 
@@ -148,5 +149,5 @@ def _times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _rounded(values: Iterable[float | None] | Sequence[float], digits: int = 3) -> list[float | None]:
-    return [None if value is None else round(value, digits) for value in values]
+def _rounded(values: Iterable[float | None] | Sequence[float]) -> list[float | None]:
+    return [None if value is None else significant(value) for value in values]

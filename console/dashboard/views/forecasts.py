@@ -7,7 +7,7 @@ from typing import Any
 
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import ago
+from console.dashboard.views.texts import ago, power_scale
 from mcp_server.queries.context import utc
 from models.forecast.ramp_events import HOURS
 from vpp.domain import Target
@@ -29,6 +29,7 @@ def forecasts(moment: Moment) -> dict[str, Any]:
         "model": model(moment),
         "history": _history(moment),
         "currency": moment.currency,
+        "power": power_scale(moment.region_scale.reference_mw),
     }
 
 

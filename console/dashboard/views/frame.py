@@ -10,7 +10,7 @@ from typing import Any
 from console.dashboard.views import alarms
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
-from console.dashboard.views.texts import plural
+from console.dashboard.views.texts import plural, power_scale
 from mcp_server.queries.health import workers
 from topologies.control.run_mode import read_mode
 from vpp.local_time import local_time
@@ -44,6 +44,7 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         "slot": moment.slot,
         "step_min": round(moment.step.total_seconds() / 60),
         "currency": moment.currency,
+        "power": power_scale(moment.scale.reference_mw),
         "verdict": {"state": verdict.state, "word": verdict.word, "cause": verdict.cause},
         "clock": clock(moment),
         "hold": _hold(moment, holds),

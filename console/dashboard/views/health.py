@@ -13,6 +13,7 @@ from console.dashboard.views import alarms
 from console.dashboard.views.background import Background
 from console.dashboard.views.forecasts import model, skill
 from console.dashboard.views.moment import Moment
+from console.dashboard.views.texts import power_scale
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.health import get_pipeline_health, workers
 from topologies.control.run_mode import read_restarts
@@ -55,6 +56,7 @@ def health(moment: Moment, background: Background, rates: Rates) -> dict[str, An
     return {
         "chain": chain(moment, rates),
         "skill": skill(moment, "net_load"),
+        "power": power_scale(moment.region_scale.reference_mw),
         "store": {
             "kind": pipeline.store,
             "ok": pipeline.store_ok,

@@ -17,6 +17,7 @@ from vpp.alerting.rules import load_rules
 from vpp.alerting.standing import read_acts, standing_of
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
+from vpp.fleet.scale import PowerScale
 from vpp.fleet.schema import Batteries, Zone
 from vpp.messages import Decision, read_decision
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY, Table
@@ -69,6 +70,16 @@ class Moment:
     def factor(self) -> float:
         """Share of the region's net load that the plant serves."""
         return 1.0 if self.config is None else self.config.share.factor
+
+    @property
+    def scale(self) -> PowerScale:
+        """The scale of what the plant serves; 1 MW where no file says."""
+        return PowerScale.of(1.0) if self.config is None else self.config.served_scale
+
+    @property
+    def region_scale(self) -> PowerScale:
+        """The scale of the region's net load; 1 MW where no file says."""
+        return PowerScale.of(1.0) if self.config is None else self.config.region_scale
 
     @property
     def time_zone(self) -> str:

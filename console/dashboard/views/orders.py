@@ -12,7 +12,7 @@ import msgspec
 
 from agents.plant.plan_sentences import money
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import joined, kind_name, signed, span
+from console.dashboard.views.texts import joined, kind_name, signed_power, span
 from mcp_server.actions.actions import Acts
 from mcp_server.answers.orders import LifeStep, OrderLine
 from mcp_server.queries.orders import list_orders
@@ -135,11 +135,11 @@ def wish(moment: Moment, order: Order) -> str:
     who = _who(moment, order)
     match order.action:
         case "target" if order.power_mw is not None:
-            return f"{who} {signed(order.power_mw)} MW"
+            return f"{who} {signed_power(order.power_mw)}"
         case "band":
-            low = "any" if order.min_mw is None else signed(order.min_mw)
-            high = "any" if order.max_mw is None else signed(order.max_mw)
-            return f"{who} {low} to {high} MW"
+            low = "any" if order.min_mw is None else signed_power(order.min_mw)
+            high = "any" if order.max_mw is None else signed_power(order.max_mw)
+            return f"{who} {low} to {high}"
         case "soc_target" if order.soc is not None:
             return f"{who} keeps {100 * order.soc:.0f} %"
         case "hold":

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
+
+from vpp.fleet.scale import power_text, power_unit
 
 _KIND_NAMES = {
     "battery": "battery",
@@ -30,6 +34,27 @@ def signed(value: float, digits: int = 1) -> str:
     if not float(text.replace(",", "")):
         return text
     return ("+" if value > 0 else "−") + text
+
+
+def signed_power(power_mw: float) -> str:
+    """Return a power with its sign and a true minus, in the unit that fits it.
+
+    >>> signed_power(-0.0031), signed_power(8.0)
+    ('−3.1 kW', '+8 MW')
+    """
+    return power_text(power_mw, signed=True).replace("-", "−")
+
+
+def power_scale(size_mw: float) -> dict[str, Any]:
+    """Return how the page writes the powers of a zone of this size.
+
+    ``unit``: W, kW, MW or GW. ``factor``: how many of it are one MW. ``digits``: decimals more than of hundreds.
+
+    >>> power_scale(0.003), power_scale(50_000.0)
+    ({'unit': 'kW', 'factor': 1000.0, 'digits': 1}, {'unit': 'GW', 'factor': 0.001, 'digits': 0})
+    """
+    unit, factor = power_unit(size_mw)
+    return {"unit": unit, "factor": factor, "digits": max(0, 1 - math.floor(math.log10(size_mw * factor)))}
 
 
 def plural(count: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from console.dashboard.views.alarms import code_of, is_open, title_of
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import ReadContext
+from vpp.fleet.scale import significant
 from vpp.fleet.schema import Zone
 from vpp.messages import read_decision
 from vpp.store.tables import ALERTS, ASSETS, DECISIONS, LEDGER, SETPOINTS, TELEMETRY
@@ -102,7 +103,7 @@ def _line(
     imports = [
         None
         if row["net_load_mw"] is None or row["slot"] not in plant
-        else round(row["net_load_mw"] * factor - plant[row["slot"]], 3)
+        else significant(row["net_load_mw"] * factor - plant[row["slot"]])
         for row in telemetry
     ]
     newest = telemetry[-1] if telemetry else {}

@@ -20,6 +20,31 @@ export function signed(value, digits = 1) {
   return value > 0 && Number(Math.abs(value).toFixed(digits)) !== 0 ? `+${text}` : text;
 }
 
+// Powers come in MW and energies in MWh. A screen shows them in the unit that fits its zone: W, kW, MW or GW.
+let scale = { unit: "MW", factor: 1, digits: 0 };
+
+export function setPowerScale(given) {
+  if (given) scale = given;
+}
+
+// The same for values beside those of the zone: of its region, or of other zones.
+export const scaled = (value, { factor, digits }, places = 1) => number(none(value) ? value : value * factor, places + digits);
+
+const UNITS = [["GW", 1e-3], ["MW", 1], ["kW", 1e3]];
+
+export function powerText(mw, { plus = false } = {}) {
+  if (none(mw)) return NA;
+  const size = Math.abs(mw) || 1;
+  const [unit, factor] = UNITS.find((one) => size * one[1] >= 1) ?? ["W", 1e6];
+  const digits = size * factor < 10 ? 2 : size * factor < 100 ? 1 : 0;
+  return `${(plus ? signed : number)(mw * factor, digits)} ${unit}`;
+}
+
+export const powerUnit = () => scale.unit;
+export const powerFactor = () => scale.factor;
+export const power = (mw, digits = 1) => number(none(mw) ? mw : mw * scale.factor, digits + scale.digits);
+export const signedPower = (mw, digits = 1) => signed(none(mw) ? mw : mw * scale.factor, digits + scale.digits);
+
 export const symbol = (currency) => SYMBOLS[currency] ?? (currency ? `${currency} ` : "");
 
 export function money(value, currency, { plus = false, digits = null } = {}) {

@@ -1,6 +1,6 @@
 // The four charts of a zone as specifications: net load and import, plant, state of charge, price.
 import { hourSplits, ticks } from "/static/js/chart.js";
-import { day, hm, money, number, percent, signed, symbol } from "/static/js/format.js";
+import { day, hm, money, number, percent, power, powerFactor, powerUnit, signedPower, symbol } from "/static/js/format.js";
 import { Grid, bounds, lastKnown, withStart } from "/static/js/series.js";
 
 const STEPPED = [2, 2.5];
@@ -92,7 +92,7 @@ export function netSpec(base, view) {
     [past.net_mw, past.import_mw, plan && inside(plan.t, plan.import_mw), net && inside(net.t, net.q05), net && inside(net.t, net.q95)],
     [limits.import_cap_mw],
   );
-  const pad = (high - low) * 0.04 || 1;
+  const pad = (high - low) * 0.04 || 1 / powerFactor();
   const range = [low - pad, high + pad];
   const names = net ? fanNames(base, net, fanTone(net), fanName(net)) : [];
   const back = (share) => base.now - share * (base.now - base.window[0]);
@@ -119,8 +119,8 @@ export function netSpec(base, view) {
     bands: net ? FAN_BANDS : [],
     yRange: range,
     ySplits: ticks(...range, 6),
-    yText: (v) => number(v, range[1] - range[0] < 5 ? 1 : 0),
-    limits: limits.import_cap_mw ? [{ y: limits.import_cap_mw, name: `import cap ${number(limits.import_cap_mw, 0)}`, inside: true }] : [],
+    yText: (v) => power(v, range[1] - range[0] < 5 / powerFactor() ? 1 : 0),
+    limits: limits.import_cap_mw ? [{ y: limits.import_cap_mw, name: `import cap ${power(limits.import_cap_mw, 0)}`, inside: true }] : [],
     hatches: gaps(base, past.t, past.net_mw),
     names,
     nowText: base.narrow ? null : `now ${hm(base.now)}`,
@@ -142,13 +142,13 @@ export function gaps(base, t, values) {
 
 function netSummary(base, { past, net, limits }) {
   const actual = lastKnown(past.t, past.net_mw);
-  const said = [`Net load and import in megawatts from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
-  if (actual) said.push(`Now net load ${number(actual[1])}.`);
+  const said = [`Net load and import in ${powerUnit()} from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
+  if (actual) said.push(`Now net load ${power(actual[1])}.`);
   if (net) {
     const worst = Math.max(...net.q50);
-    said.push(`Next ${number(net.q50[0])}, highest ${number(worst)} at ${hm(net.t[net.q50.indexOf(worst)])}.`);
+    said.push(`Next ${power(net.q50[0])}, highest ${power(worst)} at ${hm(net.t[net.q50.indexOf(worst)])}.`);
   }
-  if (limits.import_cap_mw) said.push(`Import cap ${number(limits.import_cap_mw)}.`);
+  if (limits.import_cap_mw) said.push(`Import cap ${power(limits.import_cap_mw)}.`);
   return said.join(" ");
 }
 
@@ -176,7 +176,7 @@ export function powerSpec(base, view, { soft = true } = {}) {
       else names.push({ text: kind, y: level, color: kind, bold: true });
     } else if (none && next && next[kind] !== undefined) {
       series.push({ kind: "step", color: kind, dash: STEPPED, data: grid.steps([now], [next[kind]], now + base.step) });
-      names.push({ text: `${kind} ${signed(next[kind])}`, x: now + base.step, dx: 8, y: next[kind], dy: kind === "battery" ? 11 : 0, align: "left", color: kind });
+      names.push({ text: `${kind} ${signedPower(next[kind])}`, x: now + base.step, dx: 8, y: next[kind], dy: kind === "battery" ? 11 : 0, align: "left", color: kind });
     } else if (past) {
       names.push({ text: kind, y: past.power_mw[kind].at(-1) ?? 0, color: kind, bold: true });
     }
@@ -185,12 +185,12 @@ export function powerSpec(base, view, { soft = true } = {}) {
     [...kinds.map((k) => past?.power_mw[k]), ...kinds.map((k) => plan?.power_mw[k])],
     [limits.power_min_mw, limits.power_max_mw, 0],
   );
-  const pad = (high - low) * 0.08 || 1;
+  const pad = (high - low) * 0.08 || 1 / powerFactor();
   return common(base, {
     series,
     yRange: [low - pad, high + pad],
     ySplits: powerTicks(low, high),
-    yText: (v) => number(v, high - low < 5 ? 2 : 0),
+    yText: (v) => power(v, high - low < 5 / powerFactor() ? 2 : 0),
     zero: true,
     hatches: none ? [{ x0: now, x1: base.window[1], color: none.state === "hold" ? "hold-line" : "line-2", textColor: none.state === "hold" ? "hold" : "ink-2", text: none.text, alpha: 0.7 }] : [],
     names,
@@ -198,7 +198,7 @@ export function powerSpec(base, view, { soft = true } = {}) {
   });
 }
 
-const moves = (values) => (values || []).some((v) => Math.abs(v ?? 0) > 0.05);
+const moves = (values) => (values || []).some((v) => Math.abs(v ?? 0) * powerFactor() > 0.05);
 
 function powerTicks(low, high) {
   const round = (v) => Number(v.toPrecision(3));
@@ -209,7 +209,7 @@ function powerTicks(low, high) {
 }
 
 function powerSummary(base, { past, plan, next }, kinds) {
-  const said = [`Power of the plant in megawatts, positive into the grid, from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
+  const said = [`Power of the plant in ${powerUnit()}, positive into the grid, from ${hm(base.window[0])} to ${hm(base.window[1])}.`];
   for (const kind of kinds) {
     const last = past ? lastKnown(past.t, past.power_mw[kind]) : null;
     if (last) said.push(`${kind} now ${spoken(last[1])}.`);
@@ -219,7 +219,7 @@ function powerSummary(base, { past, plan, next }, kinds) {
   return said.join(" ");
 }
 
-const spoken = (v) => `${v < 0 ? "minus" : "plus"} ${number(Math.abs(v))}`;
+const spoken = (v) => `${v < 0 ? "minus" : "plus"} ${power(Math.abs(v))}`;
 
 export function socSpec(base, view, { soft = true } = {}) {
   const { past, plan, limits, no_plan: none } = view;
@@ -301,15 +301,15 @@ export function readouts(view, at, step, currency) {
   const when = hm(Math.floor(at / step) * step);
   const said = { net: [], power: [], soc: [], price: [] };
   if (past >= 0) {
-    said.net.push(`net load ${number(view.past.net_mw[past])}`, `import ${number(view.past.import_mw[past])}`);
-    for (const [kind, values] of Object.entries(view.past.power_mw)) said.power.push(`${kind === "load" ? "shed" : kind} ${signed(values[past])}`);
+    said.net.push(`net load ${power(view.past.net_mw[past])}`, `import ${power(view.past.import_mw[past])}`);
+    for (const [kind, values] of Object.entries(view.past.power_mw)) said.power.push(`${kind === "load" ? "shed" : kind} ${signedPower(values[past])}`);
     said.soc.push(percent(view.past.soc[past]));
     said.price.push(money(view.past.price[past], currency, { digits: 2 }));
   } else {
-    if (net >= 0) said.net.push(`net load ${number(view.net.q50[net])} (${number(view.net.q05[net])}–${number(view.net.q95[net])})`);
+    if (net >= 0) said.net.push(`net load ${power(view.net.q50[net])} (${power(view.net.q05[net])}–${power(view.net.q95[net])})`);
     if (plan >= 0) {
-      said.net.push(`import ${number(view.plan.import_mw[plan])}`);
-      for (const [kind, values] of Object.entries(view.plan.power_mw)) said.power.push(`${kind === "load" ? "shed" : kind} ${signed(values[plan])}`);
+      said.net.push(`import ${power(view.plan.import_mw[plan])}`);
+      for (const [kind, values] of Object.entries(view.plan.power_mw)) said.power.push(`${kind === "load" ? "shed" : kind} ${signedPower(values[plan])}`);
       if (view.plan.soc.length) said.soc.push(`${percent(view.plan.soc[plan])} at ${hm(view.plan.t[plan + 1])} planned`);
     }
     if (price >= 0) said.price.push(`${money(view.price.q50[price], currency)} (${number(view.price.q05[price], 0)}–${number(view.price.q95[price], 0)})`);

@@ -1,6 +1,7 @@
 // Sheets over the page: hold in two steps, a release and a proposal to be priced, the keys. Focus returns to the opener.
 import { post } from "/static/js/client.js";
 import { h, patch } from "/static/js/dom.js";
+import { powerFactor, powerUnit } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 
 const root = () => document.getElementById("sheets");
@@ -94,7 +95,7 @@ function propose({ ctx, state, close, draw, send }) {
   const zone = ctx.frame.zone;
   const assets = state.assets.filter((a) => state.action !== "soc_target" || a.kind === "battery");
   state.action ??= "target";
-  const number = (value) => (value === "" || value === undefined ? null : Number(value));
+  const inMw = (value) => (value === "" || value === undefined ? null : Number(value) / powerFactor());
   const field = (label, name, more) => h("label", { "data-key": name }, label, h("input", { class: "field", name, type: "number", step: "any", ...more }));
   const first = new Date(new Date(ctx.frame.now).getTime() + ctx.frame.step_min * 60000).toISOString().slice(0, 16);
   return frameOf(
@@ -108,9 +109,9 @@ function propose({ ctx, state, close, draw, send }) {
             zone,
             action: state.action,
             asset_ids: given.asset ? [given.asset] : [],
-            power_mw: number(given.power_mw),
-            min_mw: number(given.min_mw),
-            max_mw: number(given.max_mw),
+            power_mw: inMw(given.power_mw),
+            min_mw: inMw(given.min_mw),
+            max_mw: inMw(given.max_mw),
             soc: given.soc ? Number(given.soc) / 100 : null,
             start: given.start ? `${given.start}:00Z` : null,
             duration_min: Number(given.duration_min) || 60,
@@ -123,8 +124,8 @@ function propose({ ctx, state, close, draw, send }) {
         ),
       h("label", {}, "What", h("select", { class: "field", name: "action", "data-first": true, onchange: (event) => ((state.action = event.target.value), draw()) }, Object.entries(ACTIONS).map(([value, words]) => h("option", { value }, words)))),
       h("label", {}, "Asset", h("select", { class: "field", name: "asset" }, assets.map((a) => h("option", { value: a.asset_id, selected: a.asset_id === state.asset_id }, a.asset_id)))),
-      state.action === "target" ? field("Power, MW, + into the grid", "power_mw", { required: true }) : null,
-      state.action === "band" ? [field("Least, MW", "min_mw"), field("Most, MW", "max_mw")] : null,
+      state.action === "target" ? field(`Power, ${powerUnit()}, + into the grid`, "power_mw", { required: true }) : null,
+      state.action === "band" ? [field(`Least, ${powerUnit()}`, "min_mw"), field(`Most, ${powerUnit()}`, "max_mw")] : null,
       state.action === "soc_target" ? field("State of charge, %", "soc", { min: 0, max: 100, required: true }) : null,
       h("label", {}, "From, UTC", h("input", { class: "field", name: "start", type: "datetime-local", value: first, step: ctx.frame.step_min * 60 })),
       field("For, minutes", "duration_min", { min: 1, max: 10080, value: Math.max(60, ctx.frame.step_min), required: true }),

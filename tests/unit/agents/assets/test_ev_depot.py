@@ -225,7 +225,7 @@ def test_the_stochastic_programme_leaves_a_depot_to_the_linear_one() -> None:
 
 def test_words_say_energy_need_and_action() -> None:
     _, plan = plan_of(DEPOT, at(5.5), 2.0, [50.0] * 4)
-    assert "depot: 2.00 MWh aboard, 3.00 needed at 06:30" in plan.binding
+    assert "depot: 2 MWh aboard, 3 MWh needed at 06:30" in plan.binding
     assert plan.binding.endswith("charge 1 MW")
     away, idle = plan_of(DEPOT, at(12.0), 1.0, [50.0] * 4)
     assert "the vehicles are away until 18:00: rest" in idle.binding

@@ -28,7 +28,7 @@ DEPOT = EvDepot(
         (PEAKER, "Fuel", f"{PEAKER.fuel_cost_per_mwh:g} EUR per MWh"),
         (LOAD, "Capacity", "6 kW"),
         (WIND, "Share", "50 %"),
-        (DEPOT, "Energy at departure", "3 of 4 MWh"),
+        (DEPOT, "Energy at departure", "3 MWh of 4 MWh"),
     ],
 )
 def test_the_nameplate_has_units(asset: Asset, label: str, value: str) -> None:

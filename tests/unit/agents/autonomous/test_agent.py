@@ -140,7 +140,7 @@ async def test_what_a_misled_model_tries_stays_without_effect(tmp_path: Path) ->
     assert site.loop.orders() == []
     refused = [one["error"] for one in site.said("call") if one.get("error")]
     assert [text.split(": ", 1)[1][:40] for text in refused] == [
-        "power_mw 99 is beyond the 10 MW that thi",
+        "power_mw 99 MW is beyond the 10 MW that ",
         "at most 2 proposals in one look",
         "p000000000000 is not a plan of this agen",
     ]

@@ -118,7 +118,7 @@ def test_an_empty_battery_meets_a_long_order_in_part() -> None:
 @pytest.mark.parametrize(
     ("order", "reason", "clause"),
     [
-        pytest.param(target(9.0), "-4 to 4 MW", "SITE.limits", id="more than it is built for"),
+        pytest.param(target(9.0), "-4 MW to 4 MW", "SITE.limits", id="more than it is built for"),
         pytest.param(target(2.0, asset_ids=["nope"]), "not in Z", "SITE.assets", id="unknown asset"),
         pytest.param(target(2.0, expires_at=slot_at(2)), "expires before", "SITE.order_life", id="backwards"),
         pytest.param(target(2.0, first=80), "after the look-ahead", None, id="too far"),

@@ -168,7 +168,7 @@ async def test_a_proposal_is_priced_approved_by_its_digest_and_acts(loop: Loop, 
     plan_id = (await acting.post("/page/propose", json=wish)).json()["plan_id"]
     assert loop.orders() == []
     found = (await body(acting, "orders"))["body"]
-    assert [line["title"] for line in found["waiting"]] == ["Battery +2.0 MW"]
+    assert [line["title"] for line in found["waiting"]] == ["Battery +2 MW"]
     preview = (await acting.get("/page/preview", params={"zone": ZONE, "plan_id": plan_id})).json()
     assert preview["paths"][0]["power_mw"][1] == 2.0
     wrong = await acting.post("/page/approve", json={"plan_id": plan_id, "digest": "0" * 32})

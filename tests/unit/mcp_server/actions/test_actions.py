@@ -36,7 +36,7 @@ def client_of(loop: Loop, mode: Any, *, answer: Any = None) -> Client[Any]:
     acts = acts_of(loop)
 
     async def user(message: str, kind: Any, params: Any, context: Any) -> Any:
-        assert "2.0 MW of bat" in message
+        assert "+2 MW of bat" in message
         return answer if isinstance(answer, ElicitResult) else _said(kind, answer)
 
     given = {} if answer is None else {"elicitation_handler": user}

@@ -1,5 +1,7 @@
 """The power scale gives every site the same relative resolution."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +36,8 @@ def test_decimals(reference_mw: float, decimals: int) -> None:
         (1.0, "1 MW"),
         (43_748.0, "43.75 GW"),
         (123.456789, "123.5 MW"),
+        (math.nan, "nan MW"),
+        (-math.inf, "-inf MW"),
     ],
 )
 def test_power_text_uses_the_unit_that_fits(power_mw: float, text: str) -> None:

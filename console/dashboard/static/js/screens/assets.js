@@ -1,7 +1,7 @@
 // Assets: the setpoint and the power of each, whether it follows; one of them with its history.
 import { get } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { day, hm, money, none, number, percent, signed, span } from "/static/js/format.js";
+import { day, hm, money, none, number, percent, power, powerFactor, powerUnit, signedPower, span } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, gauge, head, panel, segments, spark, state, table, title } from "/static/js/parts.js";
 import { Grid, bounds } from "/static/js/series.js";
@@ -40,13 +40,13 @@ function list_(ctx, list, at) {
     columns: [
       { name: "Asset", cell: (a) => h("span", { class: "asset-name" }, icon(a.kind, `kind-${a.kind}`), a.asset_id, h("span", { class: "quiet wide" }, ` ${a.kind_name}`)) },
       { name: "State", cell: (a) => state(STATE[a.state] ?? "info", a.state) },
-      { name: "Measured MW", class: "n", cell: (a) => h("b", {}, signed(a.measured_mw, 2)) },
-      { name: "Setpoint MW", class: "n wide", cell: (a) => signed(a.setpoint_mw, 2) },
+      { name: `Measured ${powerUnit()}`, class: "n", cell: (a) => h("b", {}, signedPower(a.measured_mw, 2)) },
+      { name: `Setpoint ${powerUnit()}`, class: "n wide", cell: (a) => signedPower(a.setpoint_mw, 2) },
       { name: "Acknowledged", class: "n wide quiet", cell: () => "n/a" },
-      { name: "Next MW", class: "n", cell: (a) => h("b", {}, signed(a.next_mw, 2)) },
+      { name: `Next ${powerUnit()}`, class: "n", cell: (a) => h("b", {}, signedPower(a.next_mw, 2)) },
       { name: "Last 24 h", class: "wide", cell: (a) => spark(a.spark, { low: Math.min(a.min_mw ?? 0, 0), high: a.max_mw, tone: a.kind }) },
       stores && { name: "Charge", class: "wide", cell: (a) => (none(a.soc) ? h("span", { class: "quiet" }, "–") : h("span", { class: "charge" }, gauge({ value: a.soc, start: 0, tone: "battery", ends: [[a.soc_max, 1]] }), percent(a.soc))) },
-      { name: "Out / in MWh, 24 h", class: "n wide", cell: (a) => `${number(a.out_mwh)} / ${number(a.in_mwh)}` },
+      { name: `Out / in ${powerUnit()}h, 24 h`, class: "n wide", cell: (a) => `${power(a.out_mwh)} / ${power(a.in_mwh)}` },
       { name: "Money, 24 h", class: "n wide", cell: (a) => h("b", {}, money(a.pnl, currency, { plus: true })) },
     ].filter(Boolean),
   });
@@ -73,7 +73,7 @@ function history(ctx) {
   const over = ui.span ?? "24h";
   const choice = segments("Period", [["24h", "24 h"], ["7d", "7 d"], ["all", "All"]], over, (to) => ((ui.span = to), ctx.draw()));
   if (!found) return panel({ "data-key": "history" }, head(ui.chosen), h("p", { class: "quiet" }, ui.why ?? "…"));
-  const limits = none(found.min_mw) || none(found.max_mw) ? "" : ` · limits ${found.min_mw === -found.max_mw ? `±${number(found.max_mw, 0)}` : `${signed(found.min_mw, 0)} to ${signed(found.max_mw, 0)}`}`;
+  const limits = none(found.min_mw) || none(found.max_mw) ? "" : ` · limits ${found.min_mw === -found.max_mw ? `±${power(found.max_mw, 0)}` : `${signedPower(found.min_mw, 0)} to ${signedPower(found.max_mw, 0)}`}`;
   return panel(
     { "data-key": "history" },
     head(found.asset_id, `setpoint and measured power, ${{ "24h": "last 24 h", "7d": "last 7 days", all: "last 62 days at most" }[found.span]}`, choice),
@@ -82,8 +82,8 @@ function history(ctx) {
       : h(
           "div",
           { class: "charts asset-charts", "data-key": "plots" },
-          chartSlot("a-power", "net", "Power", `MW, + into the grid${limits}`),
-          chartSlot("a-less", "soc", "Measured less setpoint", "MW · inside the slot it follows its curve, so a difference is not a fault"),
+          chartSlot("a-power", "net", "Power", `${powerUnit()}, + into the grid${limits}`),
+          chartSlot("a-less", "soc", "Measured less setpoint", `${powerUnit()} · inside the slot it follows its curve, so a difference is not a fault`),
           found.soc.some((v) => !none(v)) ? chartSlot("a-soc", "power", "State of charge", "%") : null,
         ),
     h("p", { class: "under" }, h("button", { type: "button", class: "link", onclick: ctx.toggleTable }, ctx.asTable ? "Show as chart" : "Show as table")),
@@ -98,8 +98,8 @@ function historyTable(found) {
     rows: rows.slice(0, 400),
     columns: [
       { name: "Slot", cell: (r) => `${day(r.t)} ${hm(r.t)}` },
-      { name: "Measured MW", class: "n", cell: (r) => signed(r.measured, 2) },
-      { name: "Setpoint MW", class: "n", cell: (r) => signed(r.setpoint, 2) },
+      { name: `Measured ${powerUnit()}`, class: "n", cell: (r) => signedPower(r.measured, 2) },
+      { name: `Setpoint ${powerUnit()}`, class: "n", cell: (r) => signedPower(r.setpoint, 2) },
       { name: "SoC", class: "n", cell: (r) => percent(r.soc) },
     ],
   });
@@ -122,10 +122,10 @@ function side(ctx, frame) {
       { "data-key": "totals" },
       head("Last 24 h"),
       facts([
-        [found.kind === "battery" ? "Sold, bought" : "Into the grid, out of it", `${number(totals.out_mwh)} / ${number(totals.in_mwh)} MWh`],
+        [found.kind === "battery" ? "Sold, bought" : "Into the grid, out of it", `${power(totals.out_mwh)} / ${power(totals.in_mwh)} ${powerUnit()}h`],
         none(totals.cycles) ? null : ["Full cycles", number(totals.cycles, 2)],
         ["Money", h("b", {}, money(totals.pnl, frame.currency, { plus: true }))],
-        ["Largest difference to setpoint", none(totals.largest_difference_mw) ? "n/a" : `${number(totals.largest_difference_mw, 2)} MW`],
+        ["Largest difference to setpoint", none(totals.largest_difference_mw) ? "n/a" : `${power(totals.largest_difference_mw, 2)} ${powerUnit()}`],
         ["Readings from", totals.source ?? "n/a"],
       ]),
     ),
@@ -144,12 +144,12 @@ export function after(ctx) {
   const tone = found.kind;
   const edges = [...found.t, to];
   const [low, high] = bounds([found.measured_mw, found.setpoint_mw], [found.min_mw, found.max_mw, 0]);
-  const pad = (high - low) * 0.06 || 0.5;
+  const pad = (high - low) * 0.06 || 0.5 / powerFactor();
   const soc = found.soc.some((v) => !none(v));
   const said = (at) => {
     const n = at === null ? found.t.length - 1 : found.t.findIndex((t) => at >= t && at < t + step);
     if (n < 0) return;
-    ctx.readout("a-power", `${hm(found.t[n])} measured ${signed(found.measured_mw[n], 2)} · setpoint ${signed(found.setpoint_mw[n], 2)}`);
+    ctx.readout("a-power", `${hm(found.t[n])} measured ${signedPower(found.measured_mw[n], 2)} · setpoint ${signedPower(found.setpoint_mw[n], 2)}`);
     ctx.readout("a-less", "");
     ctx.readout("a-soc", soc ? `${hm(found.t[n] + step)} ${percent(found.soc[n])}` : "");
   };
@@ -162,7 +162,7 @@ export function after(ctx) {
     ],
     yRange: [low - pad, high + pad],
     ySplits: none(found.min_mw) || none(found.max_mw) ? ticks(low, high, 4) : [found.min_mw, found.min_mw / 2, 0, found.max_mw / 2, found.max_mw].filter((v, n, all) => all.indexOf(v) === n),
-    yText: (v) => number(v, high - low < 5 || v % 1 ? 1 : 0),
+    yText: (v) => power(v, (high - low) * powerFactor() < 5 || (v * powerFactor()) % 1 ? 1 : 0),
     zero: true,
     limits: [found.max_mw, found.min_mw].filter((v) => !none(v) && v !== 0).map((y) => ({ y })),
     names: [
@@ -170,20 +170,20 @@ export function after(ctx) {
       { text: "measured", y: found.measured_mw.at(-1) ?? 0, color: tone, bold: true },
       { text: "setpoint", y: found.setpoint_mw.at(-1) ?? 0, color: "ink", bold: true },
     ],
-    summary: `Power of ${found.asset_id}, last ${signed(found.measured_mw.at(-1), 2)} megawatts, setpoint ${signed(found.setpoint_mw.at(-1), 2)}.`,
+    summary: `Power of ${found.asset_id}, last ${signedPower(found.measured_mw.at(-1), 2)} ${powerUnit()}, setpoint ${signedPower(found.setpoint_mw.at(-1), 2)}.`,
   });
   const less = found.measured_mw.map((v, n) => (none(v) || none(found.setpoint_mw[n]) ? null : v - found.setpoint_mw[n]));
-  const most = Math.max(...less.map((v) => Math.abs(v ?? 0)), 0.1);
+  const most = Math.max(...less.map((v) => Math.abs(v ?? 0)), 0.1 / powerFactor());
   ctx.chart("a-less", {
     ...common,
     xLabels: !soc,
     series: [{ kind: "step", color: "ink-2", fill: 0.14, width: 1.25, data: grid.steps(edges, less) }],
     yRange: [-most * 1.15, most * 1.15],
     ySplits: [-most, 0, most].map((v) => Number(v.toPrecision(1))),
-    yText: (v) => number(v, most < 5 ? 1 : 0),
+    yText: (v) => power(v, most * powerFactor() < 5 ? 1 : 0),
     zero: true,
     days: undefined,
-    summary: `Measured less setpoint: at most ${number(most, 2)} megawatts.`,
+    summary: `Measured less setpoint: at most ${power(most, 2)} ${powerUnit()}.`,
   });
   if (!soc) return said(null);
   ctx.chart("a-soc", {

@@ -1,6 +1,6 @@
 // Forecasts: how good past ones turned out by horizon, how wide they are, the last misses, the model in force.
 import { h } from "/static/js/dom.js";
-import { day, hm, near, none, number, percent, symbol } from "/static/js/format.js";
+import { day, hm, near, none, number, percent, scaled, symbol } from "/static/js/format.js";
 import { chartSlot, facts, head, panel, segments, table, title } from "/static/js/parts.js";
 import { bounds } from "/static/js/series.js";
 import { ticks } from "/static/js/chart.js";
@@ -14,7 +14,8 @@ export function render(ctx) {
   const { body, ui } = ctx;
   const target = ui.target ?? "net";
   const found = body[target] ?? { skill: [], misses: [] };
-  const unit = target === "net" ? "MW" : `${symbol(body.currency)}/MWh`;
+  const scale = target === "net" ? body.power : priceScale(body.currency);
+  const { unit } = scale;
   const choose = segments("Target", [["net", "Net load"], ["price", "Price"]], target, (to) => ((ui.target = to), ctx.draw()));
   if (!found.skill.length) {
     return [title(name, "", choose), h("div", { class: "columns main-side", "data-key": "grid" }, panel({ class: "empty", "data-key": "none" }, h("h2", {}, "No scores yet"), h("p", {}, target === "price" && !body.fan_price ? "This zone has no price: energy counts flat." : "A forecast is scored when its slot has closed.")), side(ctx))];
@@ -30,17 +31,19 @@ export function render(ctx) {
         { class: "stack", "data-key": "main" },
         panel({ "data-key": "error" }, head("Error by horizon", `mean absolute error, ${unit}, trailing window`), h("div", { class: "charts short-chart" }, chartSlot("skill", "net", "", ""))),
         panel({ "data-key": "width" }, head("How often it stayed in its 90 % band", "by horizon; 90 % is right"), h("div", { class: "charts shorter-chart" }, chartSlot("cover", "net", "", ""))),
-        scores(found.skill, unit),
+        scores(found.skill, scale),
       ),
-      side(ctx, found, unit),
+      side(ctx, found, scale),
     ),
   ];
 }
 
-export const scoreColumns = (unit) => [
+const priceScale = (currency) => ({ unit: `${symbol(currency)}/MWh`, factor: 1, digits: 1 });
+
+export const scoreColumns = (scale) => [
   { name: "Ahead", cell: (r) => h("span", { class: "plain" }, ahead(r.horizon_min)) },
-  { name: `Error, ${unit}`, class: "n", cell: (r) => h("b", {}, number(r.mae, r.mae < 20 ? 2 : 0)) },
-  { name: "Persistence", class: "n", cell: (r) => number(r.mae_persistence, r.mae_persistence < 20 ? 2 : 0) },
+  { name: `Error, ${scale.unit}`, class: "n", cell: (r) => h("b", {}, scaled(r.mae, scale)) },
+  { name: "Persistence", class: "n", cell: (r) => scaled(r.mae_persistence, scale) },
   { name: "Better by", class: "n", cell: (r) => h("b", {}, none(r.better_pct) ? "n/a" : percent(r.better_pct / 100)) },
   { name: "In 90 % band", class: "n wide", cell: (r) => percent(r.coverage_90) },
   { name: "n", class: "n quiet wide", cell: (r) => r.n },
@@ -51,11 +54,11 @@ export const shownScores = (rows) => {
   return picked.length >= 4 ? picked : rows.slice(0, 8);
 };
 
-function scores(rows, unit) {
-  return panel({ class: "flush", "data-key": "scores" }, table({ label: "Scores by horizon", rows: shownScores(rows), columns: [...scoreColumns(unit), { name: "Pinball loss", class: "n wide", cell: (r) => number(r.pinball, r.pinball < 20 ? 2 : 0) }] }));
+function scores(rows, scale) {
+  return panel({ class: "flush", "data-key": "scores" }, table({ label: "Scores by horizon", rows: shownScores(rows), columns: [...scoreColumns(scale), { name: "Pinball loss", class: "n wide", cell: (r) => scaled(r.pinball, scale) }] }));
 }
 
-function largeRamps(rows) {
+function largeRamps(rows, scale) {
   return panel(
     { "data-key": "ramps" },
     head("Large ramps ahead", "how likely net load changes by at least this"),
@@ -64,7 +67,7 @@ function largeRamps(rows) {
       rows,
       columns: [
         { name: "Within", cell: (r) => ahead(r.horizon_min) },
-        { name: "Size, MW", class: "n", cell: (r) => number(r.large_ramp_mw, r.large_ramp_mw < 20 ? 2 : 0) },
+        { name: `Size, ${scale.unit}`, class: "n", cell: (r) => scaled(r.large_ramp_mw, scale) },
         { name: "Rise", class: "n", cell: (r) => percent(r.p_rise) },
         { name: "Fall", class: "n", cell: (r) => percent(r.p_fall) },
       ],
@@ -72,12 +75,12 @@ function largeRamps(rows) {
   );
 }
 
-function side(ctx, found = { misses: [] }, unit = "") {
+function side(ctx, found = { misses: [] }, scale = ctx.body.power) {
   const { model, history, ramps } = ctx.body;
   return h(
     "div",
     { class: "stack", "data-key": "side" },
-    ramps?.length ? largeRamps(ramps) : null,
+    ramps?.length ? largeRamps(ramps, ctx.body.power) : null,
     panel(
       { "data-key": "model" },
       head("Model in force"),
@@ -101,8 +104,8 @@ function side(ctx, found = { misses: [] }, unit = "") {
             rows: found.misses,
             columns: [
               { name: "Slot", cell: (r) => near(r.slot, ctx.frame.now) },
-              { name: `Came, ${unit}`, class: "n", cell: (r) => h("b", {}, number(r.value, r.value < 200 ? 1 : 0)) },
-              { name: "Band", class: "n", cell: (r) => `${number(r.low, 0)}–${number(r.high, 0)}` },
+              { name: `Came, ${scale.unit}`, class: "n", cell: (r) => h("b", {}, scaled(r.value, scale)) },
+              { name: "Band", class: "n", cell: (r) => `${scaled(r.low, scale)}–${scaled(r.high, scale)}` },
             ],
           })
         : h("p", { class: "quiet" }, "None in 3 days."),
@@ -110,7 +113,8 @@ function side(ctx, found = { misses: [] }, unit = "") {
   );
 }
 
-export function skillSpec(rows, narrow) {
+export function skillSpec(scores, scale, narrow) {
+  const rows = scores.map((r) => ({ ...r, mae: r.mae * scale.factor, mae_persistence: r.mae_persistence * scale.factor }));
   const x = rows.map((r) => r.horizon_min / 60);
   const [low, high] = bounds([rows.map((r) => r.mae), rows.map((r) => r.mae_persistence)], [0]);
   const top = high * 1.06 || 1;
@@ -124,7 +128,7 @@ export function skillSpec(rows, narrow) {
     ],
     yRange: [low, top],
     ySplits: ticks(low, top, 4),
-    yText: (v) => number(v, top < 10 ? 1 : 0),
+    yText: (v) => number(v, top < 1 ? 2 : top < 10 ? 1 : 0),
     ySize: 48,
     xSplits: [0, 6, 12, 18, 24].filter((v) => v <= x.at(-1) + 0.01),
     xText: (v) => (v ? `${v} h` : "0"),
@@ -134,18 +138,20 @@ export function skillSpec(rows, narrow) {
       { text: "persistence", x: x[at(0.62)], y: rows[at(0.62)].mae_persistence, dy: -9, color: "ink-2" },
       { text: "this model", x: x[at(0.72)], y: rows[at(0.72)].mae, dy: -10, color: "ink" },
     ],
-    summary: `Mean absolute error by horizon: ${number(rows[0].mae, 0)} at ${ahead(rows[0].horizon_min)} against ${number(rows[0].mae_persistence, 0)} of persistence, ${number(rows.at(-1).mae, 0)} at ${ahead(rows.at(-1).horizon_min)} against ${number(rows.at(-1).mae_persistence, 0)}.`,
+    summary: `Mean absolute error by horizon: ${number(rows[0].mae, scale.digits)} at ${ahead(rows[0].horizon_min)} against ${number(rows[0].mae_persistence, scale.digits)} of persistence, ${number(rows.at(-1).mae, scale.digits)} at ${ahead(rows.at(-1).horizon_min)} against ${number(rows.at(-1).mae_persistence, scale.digits)}.`,
   };
 }
 
 export function after(ctx) {
-  const rows = ctx.body[ctx.ui.target ?? "net"]?.skill ?? [];
+  const target = ctx.ui.target ?? "net";
+  const rows = ctx.body[target]?.skill ?? [];
   if (rows.length < 2) return;
-  ctx.chart("skill", skillSpec(rows, ctx.narrow));
+  const scale = target === "net" ? ctx.body.power : priceScale(ctx.body.currency);
+  ctx.chart("skill", skillSpec(rows, scale, ctx.narrow));
   const cover = rows.map((r) => 100 * r.coverage_90);
   const low = Math.min(Math.floor(Math.min(...cover) / 10) * 10, 80);
   ctx.chart("cover", {
-    ...skillSpec(rows, ctx.narrow),
+    ...skillSpec(rows, scale, ctx.narrow),
     series: [{ kind: "line", color: "forecast", width: 2, data: cover }],
     yRange: [low, 101],
     ySplits: ticks(low, 100, 4),

@@ -1,7 +1,7 @@
 // Health: the chain of workers as a picture, store, model, dead letters, a topic's newest records, looking back.
 import { get } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { age, day, hm, near, none, number } from "/static/js/format.js";
+import { age, day, hm, near, none, number, power, powerUnit } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, head, panel, table, title } from "/static/js/parts.js";
 import { alarmLine } from "/static/js/screens/now.js";
@@ -126,9 +126,9 @@ function skill(ctx) {
   const rows = ctx.body.skill;
   return panel(
     { "data-key": "skill" },
-    head("Forecast error by horizon", `net load of ${ctx.frame.zone}, MW`),
+    head("Forecast error by horizon", `net load of ${ctx.frame.zone}, ${ctx.body.power.unit}`),
     rows.length > 1
-      ? [h("div", { class: "charts skill-chart" }, chartSlot("h-skill", "net", "", "")), table({ label: "Forecast error by horizon", rows: shownScores(rows).slice(0, 6), columns: scoreColumns("MW") })]
+      ? [h("div", { class: "charts skill-chart" }, chartSlot("h-skill", "net", "", "")), table({ label: "Forecast error by horizon", rows: shownScores(rows).slice(0, 6), columns: scoreColumns(ctx.body.power) })]
       : h("p", { class: "quiet" }, "No scores yet."),
   );
 }
@@ -179,7 +179,7 @@ function data(ctx) {
       ["Dead letters", dead.length ? number(dead.length, 0) : "none"],
       ["Bad channels, newest slot", bad.length ? bad.map(([channel, why]) => `${channel} ${why}`).join(", ") : `none${channels.count ? ` of ${channels.count}` : ""}`],
       ["Last gap in net load", none(channels.last_gap) ? "none" : `${day(channels.last_gap)}, ${hm(channels.last_gap)}`],
-      ["Energy balance", none(off) ? "n/a" : `${number(off, off < 1e-6 ? 0 : 4)} MWh off`],
+      ["Energy balance", none(off) ? "n/a" : `${power(off, off < 1e-6 ? 0 : 4)} ${powerUnit()}h off`],
     ]),
   );
 }
@@ -265,5 +265,5 @@ function peek(ctx) {
 }
 
 export function after(ctx) {
-  if (ctx.body.skill?.length > 1) ctx.chart("h-skill", skillSpec(ctx.body.skill, ctx.narrow));
+  if (ctx.body.skill?.length > 1) ctx.chart("h-skill", skillSpec(ctx.body.skill, ctx.body.power, ctx.narrow));
 }

@@ -1,7 +1,7 @@
 // Now: is it fine, what does it do and why, what comes, what must I do.
 import { post } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { age, countdown, day, hm, money, near, none, number, percent, signed, span, symbol } from "/static/js/format.js";
+import { age, countdown, day, hm, money, near, none, number, percent, power, powerUnit, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, gauge, head, panel, table } from "/static/js/parts.js";
 import { fanName, netSpec, powerSpec, priceSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -97,25 +97,25 @@ function value({ label, limit, big, unit, bar, next }) {
 
 function importValue(v) {
   const top = Math.max(v.cap_mw * 1.07 || 0, v.mw || 0, v.next_mw || 0);
-  const ramp = none(v.ramp_mw) || none(v.ramp_limit_mw) ? "" : `, ramp ${signed(v.ramp_mw)} of ±${number(v.ramp_limit_mw, v.ramp_limit_mw % 1 ? 1 : 0)} MW`;
-  const last = v.last ? `last ${number(v.last.mw)} MW, ${span(v.last.slot, v.last.end)}` : "";
+  const ramp = none(v.ramp_mw) || none(v.ramp_limit_mw) ? "" : `, ramp ${signedPower(v.ramp_mw)} of ±${power(v.ramp_limit_mw, v.ramp_limit_mw % 1 ? 1 : 0)} ${powerUnit()}`;
+  const last = v.last ? `last ${power(v.last.mw)} ${powerUnit()}, ${span(v.last.slot, v.last.end)}` : "";
   return value({
     label: "Import from the grid",
-    limit: none(v.cap_mw) ? "" : `cap ${number(v.cap_mw, v.cap_mw % 1 ? 1 : 0)}`,
-    big: number(v.mw),
-    unit: "MW",
+    limit: none(v.cap_mw) ? "" : `cap ${power(v.cap_mw, v.cap_mw % 1 ? 1 : 0)}`,
+    big: power(v.mw),
+    unit: powerUnit(),
     bar: gauge({ from: Math.min(0, v.mw ?? 0), to: top || 1, value: v.mw, start: 0, next: v.next_mw, limit: v.cap_mw, tone: "plan" }),
-    next: last || (none(v.next_mw) ? "next slot not planned" : `next ${number(v.next_mw)}${ramp}`),
+    next: last || (none(v.next_mw) ? "next slot not planned" : `next ${power(v.next_mw)}${ramp}`),
   });
 }
 
 function plantValue(v) {
   return value({
     label: "Plant, into the grid",
-    big: signed(v.mw),
-    unit: "MW",
+    big: signedPower(v.mw),
+    unit: powerUnit(),
     bar: gauge({ from: v.min_mw ?? 0, to: v.max_mw ?? 1, value: v.mw, start: 0, next: v.next_mw, zero: (v.min_mw ?? 0) < 0 }),
-    next: none(v.next_mw) ? "not decided yet" : `next ${signed(v.next_mw)} MW`,
+    next: none(v.next_mw) ? "not decided yet" : `next ${signedPower(v.next_mw)} ${powerUnit()}`,
   });
 }
 
@@ -124,7 +124,7 @@ function batteryValue(v) {
   const later = v.later ? `, ${percent(v.later.soc)} at ${hm(v.later.at)}` : "";
   return value({
     label: v.count > 1 ? `${v.count} batteries` : "Battery",
-    limit: none(v.mwh) ? "" : `${number(v.mwh)} of ${number(v.energy_mwh, v.energy_mwh % 1 ? 1 : 0)} MWh`,
+    limit: none(v.mwh) ? "" : `${power(v.mwh)} of ${power(v.energy_mwh, v.energy_mwh % 1 ? 1 : 0)} ${powerUnit()}h`,
     big: none(v.soc) ? "n/a" : String(Math.round(100 * v.soc)),
     unit: "%",
     bar: gauge({ from: 0, to: 1, value: v.soc, start: 0, next: v.next_soc, tone: "battery", ends: [[0, v.soc_min ?? 0], [v.soc_max ?? 1, 1]] }),
@@ -171,8 +171,8 @@ function charts(ctx) {
       : h(
           "div",
           { class: "charts", "data-key": "plots" },
-          chartSlot("net", "net", "Net load and import", "MW"),
-          chartSlot("power", "power", "Plant", "MW, + into the grid"),
+          chartSlot("net", "net", "Net load and import", powerUnit()),
+          chartSlot("power", "power", "Plant", `${powerUnit()}, + into the grid`),
           body.values.battery ? chartSlot("soc", "soc", "State of charge", "%") : null,
           chartSlot("price", "price", "Price", `${symbol(frame.currency)}/MWh`),
         ),
@@ -197,11 +197,11 @@ function chartTable(ctx) {
     rows: [...rows.values()].sort((a, b) => a.t - b.t),
     columns: [
       { name: "Slot", cell: (r) => near(r.t, ctx.frame.now) },
-      { name: "Net load MW", class: "n", cell: (r) => number(r.net) },
-      { name: "Forecast, 5–95 %", class: "n", cell: (r) => (none(r.q50) ? "–" : `${number(r.q50)} (${number(r.q05)}–${number(r.q95)})`) },
-      { name: "Import MW", class: "n", cell: (r) => number(r.import) },
-      { name: "Planned", class: "n", cell: (r) => (none(r.plan) ? "–" : number(r.plan)) },
-      ...kinds.map((kind) => ({ name: `${kind[0].toUpperCase()}${kind.slice(1)} MW`, class: "n", cell: (r) => signed(r.power?.[kind]) })),
+      { name: `Net load ${powerUnit()}`, class: "n", cell: (r) => power(r.net) },
+      { name: "Forecast, 5–95 %", class: "n", cell: (r) => (none(r.q50) ? "–" : `${power(r.q50)} (${power(r.q05)}–${power(r.q95)})`) },
+      { name: `Import ${powerUnit()}`, class: "n", cell: (r) => power(r.import) },
+      { name: "Planned", class: "n", cell: (r) => (none(r.plan) ? "–" : power(r.plan)) },
+      ...kinds.map((kind) => ({ name: `${kind[0].toUpperCase()}${kind.slice(1)} ${powerUnit()}`, class: "n", cell: (r) => signedPower(r.power?.[kind]) })),
       { name: "SoC %", class: "n", cell: (r) => percent(r.soc) },
       { name: "Price", class: "n", cell: (r) => (none(r.price) ? (none(r.p50) ? "–" : `${number(r.p50, 0)} (${number(r.p05, 0)}–${number(r.p95, 0)})`) : number(r.price, 2)) },
     ],
@@ -276,7 +276,7 @@ function whose(one, frame) {
 }
 
 function action(one, frame) {
-  const powers = one.inForce ? `${signed(one.mw)} MW` : powerWords(one);
+  const powers = one.inForce ? `${signedPower(one.mw)} ${powerUnit()}` : powerWords(one);
   const when = one.inForce ? span(frame.now, new Date(new Date(frame.now).getTime() + frame.step_min * 60000)) : span(one.start, one.end);
   const soc = none(one.soc_before) ? "" : ` · ${Math.round(100 * one.soc_before)} → ${Math.round(100 * one.soc_after)} %`;
   return h(
@@ -290,8 +290,8 @@ function action(one, frame) {
 }
 
 function powerWords(one) {
-  const [a, b] = [signed(one.first_mw), signed(one.last_mw)];
-  return a === b || one.kind === "peaker" ? `${a} MW` : `${a} → ${b} MW`;
+  const [a, b] = [signedPower(one.first_mw), signedPower(one.last_mw)];
+  return a === b || one.kind === "peaker" ? `${a} ${powerUnit()}` : `${a} → ${b} ${powerUnit()}`;
 }
 
 export function after(ctx) {

@@ -1,7 +1,7 @@
 // Orders: what waits for approval, what is in force, what is closed; the preview of a plan; lives and audit.
 import { get, post } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { countdown, hm, hms, money, near, none, number, percent, signed, span } from "/static/js/format.js";
+import { countdown, hm, hms, money, near, none, number, percent, power, powerFactor, powerUnit, signed, span } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, head, panel, title } from "/static/js/parts.js";
 import { timeBase } from "/static/js/plots.js";
@@ -132,16 +132,16 @@ function priced(ctx, found) {
       "div",
       { class: "quad", "data-key": "quad" },
       cell(gains ? "Gains" : "Costs", none(found.cost_change) ? "n/a" : money(Math.abs(found.cost_change), currency, { plus: !gains })),
-      cell("Energy moved", number(found.moved_mwh), "MWh"),
-      cell("Room to cap", number(found.cap_slack_mw), "MW"),
-      cell("Room to ramp limit", number(found.ramp_slack_mw, 2), "MW"),
+      cell("Energy moved", power(found.moved_mwh), `${powerUnit()}h`),
+      cell("Room to cap", power(found.cap_slack_mw), powerUnit()),
+      cell("Room to ramp limit", power(found.ramp_slack_mw, 2), powerUnit()),
     ),
     found.t.length
       ? h(
           "div",
           { class: "charts previews", "data-key": "charts" },
           found.paths.map((path) => [
-            chartSlot(`p-${path.asset_id}`, "power", path.asset_id, "MW, + into the grid"),
+            chartSlot(`p-${path.asset_id}`, "power", path.asset_id, `${powerUnit()}, + into the grid`),
             path.soc.length ? chartSlot(`s-${path.asset_id}`, "soc", "State of charge", "%") : null,
           ]),
         )
@@ -282,7 +282,7 @@ export function after(ctx) {
   const common = { x: base.grid.x, window: base.window, step, narrow: base.narrow, right: base.right, sync: base.sync, xSplits: base.xSplits, xText: hm, hatches: review };
   found.paths.forEach((path, at) => {
     const [low, high] = bounds([path.power_mw, path.power_without_mw], [0]);
-    const pad = (high - low) * 0.1 || 1;
+    const pad = (high - low) * 0.1 || 1 / powerFactor();
     const edges = [...found.t, end];
     const mid = Math.max(found.t.findIndex((t) => review.length && t >= review[0].x0), 0);
     ctx.chart(`p-${path.asset_id}`, {
@@ -294,10 +294,10 @@ export function after(ctx) {
       ],
       yRange: [low - pad, high + pad],
       ySplits: ticks(low - pad, high + pad, 4),
-      yText: (v) => number(v, high - low < 5 ? 1 : 0),
+      yText: (v) => power(v, (high - low) * powerFactor() < 5 ? 1 : 0),
       zero: true,
       names: [{ text: "with order", x: found.t[mid], dx: 4, y: path.power_mw[mid] ?? 0, dy: -9, align: "left", color: "battery" }, { text: "without", y: path.power_without_mw.at(-1) ?? 0, color: "ink-3", bold: true }],
-      summary: `Power of ${path.asset_id} with and without the order. With it ${number(path.power_mw[mid])} megawatts when it begins, without ${number(path.power_without_mw[mid])}.`,
+      summary: `Power of ${path.asset_id} with and without the order. With it ${power(path.power_mw[mid])} ${powerUnit()} when it begins, without ${power(path.power_without_mw[mid])}.`,
     });
     if (!path.soc.length) return;
     const soc = (values) => base.grid.ends(found.t, values.map((v) => 100 * v));

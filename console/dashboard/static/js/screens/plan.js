@@ -1,7 +1,7 @@
 // Plan and why: the slots ahead as charts and as a table; for one of them the reason, what else it weighed, what if.
 import { get, post } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { day, hm, money, near, none, number, percent, signed, span, symbol } from "/static/js/format.js";
+import { day, hm, money, near, none, number, percent, power, powerFactor, powerText, powerUnit, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, panel, segments, table, title } from "/static/js/parts.js";
 import { fanName, fanTone, powerSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -48,13 +48,13 @@ function charts(ctx) {
       "div",
       { class: "charts" },
       chartSlot("worth", "price", "Price and power worth", `${symbol(ctx.frame.currency)}/MWh`),
-      chartSlot("ahead", "power", "Plant", "MW, + into the grid"),
+      chartSlot("ahead", "power", "Plant", `${powerUnit()}, + into the grid`),
       ctx.body.limits.soc_max !== null && ctx.body.limits.soc_max !== undefined ? chartSlot("socahead", "soc", "State of charge", "%") : null,
     ),
   );
 }
 
-const band = (value, pair, digits) => (none(value) ? "n/a" : [h("b", { class: "plain" }, number(value, digits)), pair ? h("span", { class: "quiet" }, ` ${number(pair[0], digits)}–${number(pair[1], digits)}`) : null]);
+const band = (value, pair, digits) => (none(value) ? "n/a" : [h("b", { class: "plain" }, power(value, digits)), pair ? h("span", { class: "quiet" }, ` ${power(pair[0], digits)}–${power(pair[1], digits)}`) : null]);
 
 export function barCell(value, low, high) {
   const [from, to] = [Math.min(low, 0), Math.max(high, 0)];
@@ -72,18 +72,18 @@ function rows(ctx) {
   const sum = (row, assets) => assets.reduce((total, a) => total + (row.powers[a.asset_id] ?? 0), 0);
   const { power_min_mw: low } = body.limits;
   const high = Math.max(...body.rows.map((r) => sum(r, battery)), -low || 1);
-  const digits = body.rows.some((r) => Math.abs(r.import_mw) >= 5) ? 1 : 2;
-  const shown = others.filter((a) => a.kind === "peaker" || body.rows.some((r) => Math.abs(r.powers[a.asset_id] ?? 0) > 0.05)).slice(0, 6);
+  const digits = body.rows.some((r) => Math.abs(r.import_mw) * powerFactor() >= 5) ? 1 : 2;
+  const shown = others.filter((a) => a.kind === "peaker" || body.rows.some((r) => Math.abs(r.powers[a.asset_id] ?? 0) * powerFactor() > 0.05)).slice(0, 6);
   const columns = [
     { name: "Slot", cell: (r) => near(r.start, body.decided) },
     { name: "Net load 5–95 %", class: "n wide", cell: (r) => band(r.net_mw, r.net_band, digits) },
-    { name: "Import", class: "n wide", cell: (r) => number(r.import_mw, digits) },
+    { name: "Import", class: "n wide", cell: (r) => power(r.import_mw, digits) },
     { name: "Price 5–95 %", class: "n", cell: (r) => [h("b", { class: "plain" }, number(r.price, 0)), r.price_band ? h("span", { class: "quiet wide" }, ` ${number(r.price_band[0], 0)}–${number(r.price_band[1], 0)}`) : null] },
     { name: "Worth", class: "n wide", cell: (r) => number(r.worth, 0) },
-    battery.length && { name: "Battery MW", class: "barred", cell: (r) => barCell(sum(r, battery), low ?? -1, high) },
-    battery.length && { name: h("span", { class: "sr" }, "Battery, MW"), class: "n", cell: (r) => h("b", {}, signed(sum(r, battery), digits)) },
+    battery.length && { name: `Battery ${powerUnit()}`, class: "barred", cell: (r) => barCell(sum(r, battery), low ?? -1, high) },
+    battery.length && { name: h("span", { class: "sr" }, `Battery, ${powerUnit()}`), class: "n", cell: (r) => h("b", {}, signedPower(sum(r, battery), digits)) },
     battery.length && { name: "SoC %", class: "n", cell: (r) => (none(r.soc) ? "–" : Math.round(100 * r.soc)) },
-    ...shown.map((a) => ({ name: others.filter((b) => b.kind === a.kind).length > 1 ? a.asset_id : a.kind === "peaker" ? "Peaker" : a.kind === "load" ? "Shed" : "Curtailed", class: "n wide", cell: (r) => signed(r.powers[a.asset_id], digits) })),
+    ...shown.map((a) => ({ name: others.filter((b) => b.kind === a.kind).length > 1 ? a.asset_id : a.kind === "peaker" ? "Peaker" : a.kind === "load" ? "Shed" : "Curtailed", class: "n wide", cell: (r) => signedPower(r.powers[a.asset_id], digits) })),
     { name: `Binding, ${symbol(frame.currency)}/MW`, class: "wide", cell: (r) => (r.binding ? [`${WORDS[r.binding.kind]} `, h("b", {}, number(r.binding.worth, 0))] : h("span", { class: "quiet" }, "–")) },
   ].filter(Boolean);
   return panel(
@@ -114,7 +114,7 @@ function reason(ctx, why) {
     h("div", { class: "head" }, h("h2", {}, `Why ${span(why.start, why.end)}`), h("span", { class: "pill right" }, why.status)),
     h("p", { class: "why" }, why.sentence),
     why.axis ? worthAxis(why.axis) : null,
-    why.alternatives.length ? alternatives(why) : h("div", { class: "block" }, h("h3", {}, "Each asset"), why.reasons.map((r) => h("p", { class: "each" }, h("b", {}, `${r.asset_id} ${signed(r.mw)} MW. `), r.text))),
+    why.alternatives.length ? alternatives(why) : h("div", { class: "block" }, h("h3", {}, "Each asset"), why.reasons.map((r) => h("p", { class: "each" }, h("b", {}, `${r.asset_id} ${signedPower(r.mw)} ${powerUnit()}. `), r.text))),
     why.status === "decided" ? whyNot(ctx, why) : null,
     h(
       "div",
@@ -170,7 +170,7 @@ function alternatives(why) {
       { class: "options" },
       why.alternatives.map((a) => {
         const chosen = a.code === "chosen";
-        const words = chosen ? "chosen" : Math.abs(a.cost) < 0.5 ? "as good" : money(a.cost, why.currency, { plus: true });
+        const words = chosen ? "chosen" : a.as_good ? "as good" : money(a.cost, why.currency, { plus: true });
         return [h("span", { class: chosen ? "chosen" : null }, a.name), s("svg", { viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "bar-grey", x: 0, y: 0, width: chosen ? 0 : Math.max((80 * Math.abs(a.cost)) / top, 0.5), height: 12 })), h("span", { class: "n" }, words)];
       }),
     ),
@@ -185,7 +185,7 @@ function whyNot(ctx, why) {
     ui.busy = true;
     ctx.draw();
     try {
-      ui.answer = await post("/page/why-not", { zone: ctx.frame.zone, decision_id: why.decision_id, asset_id: given.get("asset"), power_mw: Number(given.get("mw")) });
+      ui.answer = await post("/page/why-not", { zone: ctx.frame.zone, decision_id: why.decision_id, asset_id: given.get("asset"), power_mw: Number(given.get("mw")) / powerFactor() });
     } catch (error) {
       ui.answer = { text: error.message };
     }
@@ -202,7 +202,7 @@ function whyNot(ctx, why) {
       "form",
       { class: "row-form", onsubmit: ask },
       h("select", { class: "field", name: "asset", "aria-label": "Asset" }, body.assets.map((a) => h("option", { value: a.asset_id }, a.asset_id))),
-      h("input", { class: "field", name: "mw", type: "number", step: "any", value: "0", "aria-label": "Power, MW", required: true }),
+      h("input", { class: "field", name: "mw", type: "number", step: "any", value: "0", "aria-label": `Power, ${powerUnit()}`, required: true }),
       h("button", { type: "submit", class: "button", disabled: ui.busy, "data-solve": true }, ui.busy ? "Solving…" : "Solve again"),
     ),
     answer ? h("p", { class: "answer" }, h("b", {}, answer.text), answer.items && Object.keys(answer.items).length ? ` What changes, ${ctx.frame.currency}:` : "") : null,
@@ -218,9 +218,9 @@ export function whatIf(ctx) {
   if (!ramp || ctx.back) return null;
   ui.shadow ??= {};
   const sliders = [
-    one && battery && { key: `${one.asset_id}.energy_mwh`, words: "Battery", unit: "MWh", base: battery, from: 0.25, to: 4, start: 2 },
-    { key: "limits.ramp_limit_mw", words: "Ramp limit", unit: "MW", base: ramp, from: 0.5, to: 1.5, start: 0.9 },
-    { key: "limits.import_cap_mw", words: "Import cap", unit: "MW", base: body.limits.import_cap_mw, from: 0.7, to: 1.3, start: 0.9 },
+    one && battery && { key: `${one.asset_id}.energy_mwh`, words: "Battery", unit: "h", base: battery, from: 0.25, to: 4, start: 2 },
+    { key: "limits.ramp_limit_mw", words: "Ramp limit", unit: "", base: ramp, from: 0.5, to: 1.5, start: 0.9 },
+    { key: "limits.import_cap_mw", words: "Import cap", unit: "", base: body.limits.import_cap_mw, from: 0.7, to: 1.3, start: 0.9 },
   ].filter(Boolean);
   return h(
     "div",
@@ -233,7 +233,7 @@ export function whatIf(ctx) {
       return h(
         "div",
         { class: "what-if", "data-key": slider.key },
-        h("label", {}, h("span", {}, `${slider.words} `, h("b", {}, `${number(value, value % 1 ? 1 : 0)} ${slider.unit}`)), h("input", { type: "range", min: slider.from, max: slider.to, step: 0.05, value: String(kept.factor), "aria-label": `${slider.words}, times the present`, oninput: (event) => ((kept.factor = Number(event.target.value)), (kept.answer = null), ctx.draw()), onchange: run })),
+        h("label", {}, h("span", {}, `${slider.words} `, h("b", {}, `${powerText(value)}${slider.unit}`)), h("input", { type: "range", min: slider.from, max: slider.to, step: 0.05, value: String(kept.factor), "aria-label": `${slider.words}, times the present`, oninput: (event) => ((kept.factor = Number(event.target.value)), (kept.answer = null), ctx.draw()), onchange: run })),
         h("span", { class: "gain" }, gain(kept.answer, ctx.frame.currency) ?? h("button", { type: "button", class: "link", onclick: run }, "run")),
       );
     }),

@@ -140,6 +140,8 @@ def test_a_revision_is_told_but_not_solved_again(folder: Path, capsys: pytest.Ca
     ("wish", "powers"),
     [
         ("discharge 5 MW", {"bat": 5.0}),
+        ("discharge 500kW", {"bat": 0.5}),
+        ("bat charge 250 W", {"bat": -0.00025}),
         ("charge 3", {"bat": -3.0}),
         ("discharge", {"bat": 4.0}),
         ("5 MW", {"bat": 5.0}),
