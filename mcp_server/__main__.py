@@ -23,9 +23,9 @@ from starlette.middleware import Middleware as ASGIMiddleware
 from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import InBackground
 from mcp_server.security.auth import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
-from mcp_server.security.http_guard import BoundedHttp, StrictHost
 from mcp_server.server import build_server
 from vpp.errors import ConfigError, exit_on_error
+from vpp.http_guard import StrictHost, bounds
 from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
@@ -85,13 +85,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
         allowed_origins=_names(mcp.allowed_origins) or None,
         stateless_http=True,
         middleware=[ASGIMiddleware(StrictHost)],
-        uvicorn_config={
-            "log_config": None,
-            "access_log": False,
-            "http": BoundedHttp,
-            "timeout_keep_alive": 10,
-            "h11_max_incomplete_event_size": 64 * 1024,
-        },
+        uvicorn_config=bounds(),
     )
 
 

@@ -24,6 +24,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from vpp.plain_text import plain_lines
+
 MAX_NAMES = 20
 """How many valid names a hint lists."""
 
@@ -134,7 +136,7 @@ def _plain(name: str) -> str:
 
 def error_text(name: str, error: VppError) -> str:
     """Return what a process of this name prints about an error: what happened and the next step."""
-    return f"{name}: {error}" + (f"\n  next: {error.hint}" if error.hint else "")
+    return plain_lines(f"{name}: {error}" + (f"\n  next: {error.hint}" if error.hint else ""))
 
 
 @contextmanager

@@ -6,8 +6,21 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
+from vpp.plain_text import escaped
 from vpp.settings import Settings
+
+
+class _TextFormatter(logging.Formatter):
+    """One line per record and its trace below it, with control characters in them as escapes."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # name is the base class's
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # name is the base class's
+        # Indented, so that no line of an error's text can pass for a record.
+        return "\n".join(f"  {escaped(line)}" for line in super().formatException(ei).splitlines())
 
 
 class _JsonFormatter(logging.Formatter):
@@ -31,7 +44,7 @@ def set_up_logging(settings: Settings) -> None:
     if settings.log_format == "json":
         handler.setFormatter(_JsonFormatter())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for chatty in ("quixstreams", "httpx", "httpx2"):
         logging.getLogger(chatty).setLevel("WARNING" if settings.log_level == "INFO" else settings.log_level)

@@ -104,8 +104,8 @@ def _brain(own: AgentSettings) -> Brain:
 
 
 def _show(report: Report) -> None:
-    out.print(f"{report.as_of or '-'}  {report.zone}  {report.kind}: {report.text}", markup=False, soft_wrap=True)
+    out.print(f"{report.as_of or '-'}  {report.zone}  {report.kind}: {report.text}", soft_wrap=True)
     for reason in report.reasons:
-        out.print(f"    {reason}", markup=False, soft_wrap=True)
+        out.print(f"    {reason}", soft_wrap=True)
     for plan_id in report.open_plans:
-        out.print(f"    approve it with: vpp approve {plan_id}", markup=False)
+        out.print(f"    approve it with: vpp approve {plan_id}")

@@ -151,15 +151,15 @@ def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answe
 def _ask(what: str, default: str, *, asks: bool) -> str:
     if not asks:
         return default
-    out.print(f"{what} [{default}]: ", end="", markup=False)
+    out.print(f"{what} [{default}]: ", end="")
     return input().strip() or default
 
 
 def _render(document: dict[str, Any]) -> None:
     for channel, column in document["channels"].items():
-        out.print(f"{channel} from {column}", markup=False)
+        out.print(f"{channel} from {column}")
     for zone, assets in document["zones"].items():
-        out.print(f"{zone}: {', '.join(assets)}", markup=False)
+        out.print(f"{zone}: {', '.join(assets)}")
     for note in document["notes"]:
-        out.print(note, markup=False)
-    out.print(f"wrote {document['mapping']} and {document['fleet']}\nnext: {document['next']}", markup=False)
+        out.print(note)
+    out.print(f"wrote {document['mapping']} and {document['fleet']}\nnext: {document['next']}")

@@ -29,33 +29,33 @@ def inspect(
 
 def render_report(report: FileReport) -> None:
     """Print a report for people."""
-    out.print(f"{report.file}: {report.rows:,} rows, {len(report.zones)} zones, read as {report.mapping}", markup=False)
+    out.print(f"{report.file}: {report.rows:,} rows, {len(report.zones)} zones, read as {report.mapping}")
     for note in report.notes:
-        out.print(note, markup=False)
+        out.print(note)
     for zone in report.zones:
         _render_zone(zone)
     if report.ignored:
         left = ", ".join(f"{name} ({why})" for name, why in report.ignored.items())
-        out.print(f"\nnot read: {left}", markup=False)
+        out.print(f"\nnot read: {left}")
 
 
 def _render_zone(zone: ZoneReport) -> None:
     span = f"{iso(zone.first)} to {iso(zone.last)}"
-    out.print(f"\n{zone.zone}: slots of {zone.step_min} min, {span}, {zone.slots:,} slots", markup=False)
+    out.print(f"\n{zone.zone}: slots of {zone.step_min} min, {span}, {zone.slots:,} slots")
     rows = [[c.channel, c.unit, c.values, c.missing, c.lowest, c.highest] for c in zone.channels]
     table(None, ("channel", "unit", "values", "missing", "lowest", "highest"), rows)
     for gap in zone.gaps:
-        out.print(f"gap: {gap.slots:,} slots from {iso(gap.first)}", markup=False)
+        out.print(f"gap: {gap.slots:,} slots from {iso(gap.first)}")
     if zone.gap_count > len(zone.gaps):
-        out.print(f"{zone.gap_count:,} gaps in all; the longest are shown", markup=False)
+        out.print(f"{zone.gap_count:,} gaps in all; the longest are shown")
     for channel in zone.channels:
         for suspect in channel.suspects:
             place = "" if suspect.row is None else f"row {suspect.row}, "
             line = f"suspect: {place}{iso(suspect.at)}: {channel.channel} {suspect.value:g}, {suspect.why}"
-            out.print(line, markup=False)
+            out.print(line)
         if channel.suspect_count > len(channel.suspects):
-            out.print(f"{channel.suspect_count:,} suspects of {channel.channel} in all", markup=False)
-    out.print(f"model: {_trainable(zone)}", markup=False)
+            out.print(f"{channel.suspect_count:,} suspects of {channel.channel} in all")
+    out.print(f"model: {_trainable(zone)}")
 
 
 def _trainable(zone: ZoneReport) -> str:

@@ -139,4 +139,4 @@ def _screen(live: Live, figures: Figures) -> Group:
         last = max(status["last_slot"].values(), default="-")
         grid.add_row(name, show(status["processed"]), f"{live.rates.get(name, 0.0):,.0f}", show(status["lag"]), last)
     head = Text(f"running {live.wall_s:.0f} s, restarts {live.restarts}   (Ctrl-C ends)")
-    return Group(head, grid, *(Text(fact) for fact in _facts(figures)))
+    return Group(head, grid, *(Text(show(fact)) for fact in _facts(figures)))

@@ -19,13 +19,22 @@ from rich.text import Text
 from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.logs import set_up_logging
-from vpp.plain_text import plain_line
+from vpp.plain_text import plain_line, plain_lines, seen_json
 from vpp.private_files import keep_private
 from vpp.run_in_use import DEFAULT_RUN, read_run_in_use
 from vpp.settings import Settings, load_settings
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+class PlainConsole(Console):
+    """Prints texts as they are: no markup in them counts, and nothing in them reaches the terminal as a command."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts and tables; options as Rich has them."""
+        super().print(*(plain_lines(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+err = PlainConsole(stderr=True, highlight=False, markup=False, emoji=False)
+out = PlainConsole(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200)
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object (or JSON lines) on standard output")]
 
@@ -120,8 +129,8 @@ def parse_days(text: str | None, option: str = "--refit") -> float | None:
 
 
 def to_json(value: Any) -> str:
-    """Return a value as JSON; times as ISO 8601 UTC, NaN as null."""
-    return msgspec.json.encode(value, enc_hook=_encode).decode()
+    """Return a value as JSON; times as ISO 8601 UTC, NaN as null, invisible characters as escapes."""
+    return seen_json(msgspec.json.encode(value, enc_hook=_encode).decode())
 
 
 def _encode(value: Any) -> Any:
@@ -143,11 +152,12 @@ def answer(value: Any, *, as_json: bool, render: Callable[[Any], None]) -> None:
 
 def table(title: str | None, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Print rows for people; numbers to the right."""
+    title = None if title is None else plain_line(title)
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     values = [list(row) for row in rows]
     for at, name in enumerate(columns):
         numeric = bool(values) and all(isinstance(row[at], int | float | None) for row in values)
-        grid.add_column(name, justify="right" if numeric else "left", no_wrap=not numeric and at == 0)
+        grid.add_column(plain_line(str(name)), justify="right" if numeric else "left", no_wrap=not numeric and at == 0)
     for row in values:
         grid.add_row(*(Text(show(value)) for value in row))
     out.print(grid)
@@ -172,9 +182,9 @@ def pairs(values: Mapping[str, Any]) -> None:
     """Print name and value, one a line."""
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        out.print(f"{name:<{width}}  {show(value)}", markup=False)
+        out.print(f"{name:<{width}}  {show(value)}")
 
 
 def say(text: str) -> None:
     """Print a line for people on standard error."""
-    err.print("\n".join(map(plain_line, text.splitlines())), markup=False, soft_wrap=True)
+    err.print("\n".join(map(plain_line, text.splitlines())), soft_wrap=True)

@@ -17,7 +17,7 @@ def progress(zone: str, *, lines: bool = True) -> Iterator[Progress]:
     """Show a bar on a terminal; elsewhere a line every tenth, or with ``lines`` off nothing."""
     if err.is_terminal:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:.0f}%"),
             TimeElapsedColumn(),

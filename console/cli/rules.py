@@ -49,8 +49,8 @@ def search(query: str, *, limit: int = 5, json: Json = False, common: Common = N
 
     def render(rows: list[dict[str, object]]) -> None:
         for row in rows:
-            out.print(f"{row['clause']}  {row['title']}  [{row['citation']}]", markup=False)
-            out.print(f"  {row['text']}", markup=False)
+            out.print(f"{row['clause']}  {row['title']}  [{row['citation']}]")
+            out.print(f"  {row['text']}")
         if not rows:
             out.print("nothing found; try other words, or add documents with: vpp rules add FILE")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 
 from cyclopts import App
@@ -10,6 +9,7 @@ from cyclopts import App
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, table
 from console.local.run_history import delete_run, list_runs
 from vpp.errors import ConfigError
+from vpp.os_user import os_user
 from vpp.run_in_use import DEFAULT_RUN, run_label, write_run_in_use
 from vpp.settings import load_settings
 
@@ -53,5 +53,5 @@ def delete(name: str, *, common: Common = NO_OPTIONS) -> None:
         name: The run; `default` is the one without a name.
     """
     settings = load_settings({**common.overrides(), "run": "" if name == DEFAULT_RUN else name})
-    removed = delete_run(settings, f"local:{getpass.getuser()}", datetime.now(UTC))
+    removed = delete_run(settings, f"local:{os_user()}", datetime.now(UTC))
     say(f"{removed:,} rows of run {run_label(settings.run)} deleted; its audit rows are kept")

@@ -141,7 +141,7 @@ def _progress() -> Iterator[Callable[[Checkpoint], None]]:
     if not err.is_terminal:
         yield lambda _state: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err) as bar:
         task = bar.add_task("history", total=None)
 
@@ -234,4 +234,4 @@ def _render_checks(checks: list[dict[str, Any]]) -> None:
     for check in checks:
         newest = check["newest"]
         what = check["detail"] if newest is None else f"{check['values']} values, the newest of {iso(newest)}"
-        out.print(f"{check['service']} {check['dataset']}: {check['outcome']}, {what}", soft_wrap=True, markup=False)
+        out.print(f"{check['service']} {check['dataset']}: {check['outcome']}, {what}", soft_wrap=True)

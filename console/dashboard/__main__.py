@@ -10,8 +10,10 @@ import uvicorn
 
 from console.dashboard.app import build_app
 from topologies.runtime.parent_watch import end_with_supervisor
-from vpp.errors import VppError
+from vpp.errors import VppError, error_text
+from vpp.http_guard import bounds
 from vpp.logs import set_up_logging
+from vpp.private_files import keep_private
 from vpp.settings import load_settings
 from vpp.store import open_store
 
@@ -27,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings()
         set_up_logging(settings)
+        keep_private(settings.data_dir)
         end_with_supervisor()
         page = settings.page
         with open_store(settings, read_only=True) as store:
@@ -34,17 +37,14 @@ def main(arguments: list[str] | None = None) -> int:
                 build_app(settings, store),
                 host=page.host,
                 port=page.port,
-                log_config=None,
-                access_log=False,
                 timeout_graceful_shutdown=DRAIN_S,
-                server_header=False,
-                proxy_headers=False,
                 lifespan="on",
+                **bounds(),
             )
             log.info("serving the page host=%s port=%s store=%s", page.host, page.port, settings.store.kind)
             uvicorn.Server(config).run()
     except VppError as error:
-        sys.stderr.write(f"page: {error}\n" + (f"  next: {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(error_text("page", error) + "\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 0

@@ -7,7 +7,6 @@ organisation and names them in a header, which is believed from that proxy's add
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import hmac
 import secrets
@@ -19,6 +18,8 @@ from starlette.requests import Request
 
 from mcp_server.security.auth import APPROVE, OPERATE, READ, SCOPES, TokenHashes, is_loopback
 from vpp.errors import ConfigError, RefusedError
+from vpp.http_guard import host_name
+from vpp.os_user import os_user
 from vpp.settings import Settings
 
 COOKIE = "vpp_session"
@@ -26,7 +27,7 @@ MAX_SESSIONS = 1000
 REQUEST_HEADER = "x-vpp-request"
 """A page of another origin cannot send this header without asking first, and it is never allowed to."""
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]", "::1")
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,9 @@ class Access:
 
     def host_is_ours(self, request: Request) -> bool:
         """Return whether the Host header names this page: a rebound name of a foreign page does not."""
-        host = request.headers.get("host", "")
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        ours = [*LOOPBACK_NAMES, *_names(self.settings.page.allowed_hosts)]
-        return name in ours or host in ours
+        host = request.headers.get("host", "").lower()
+        ours = [*LOOPBACK_NAMES, *_names(self.settings.page.allowed_hosts.lower())]
+        return host_name(host) in ours or host in ours
 
     async def person(self, request: Request) -> Person | None:
         """Return who a request comes from, None where nobody known."""
@@ -118,7 +118,7 @@ class Access:
                     return Person(entry.name, frozenset(entry.scopes), "session")
         if self.needs_login or not self._is_local(request):
             return None
-        return Person(self._local_name(), frozenset(SCOPES), "local")
+        return Person(f"local:{os_user()}", frozenset(SCOPES), "local")
 
     async def log_in(self, token: str) -> str | None:
         """Return the id of a new session for a token's owner, None where it is nobody's token."""
@@ -176,14 +176,6 @@ class Access:
 
     def _is_local(self, request: Request) -> bool:
         return request.client is None or is_loopback(request.client.host)
-
-    def _local_name(self) -> str:
-        if self.settings.mcp.principal:
-            return self.settings.mcp.principal
-        try:
-            return f"local:{getpass.getuser()}"
-        except (KeyError, OSError):
-            return "local"
 
 
 def _names(text: str) -> list[str]:

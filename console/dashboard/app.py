@@ -46,6 +46,7 @@ from mcp_server.security.auth import approval_key
 from topologies.control.plan_book import PlanBook
 from topologies.control.publisher import Post
 from vpp.errors import RefusedError, VppError
+from vpp.http_guard import StrictHost
 from vpp.settings import Settings
 from vpp.store import Store
 
@@ -304,7 +305,7 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, access=access)],
+        middleware=[Middleware(StrictHost), Middleware(Guard, access=access)],
         exception_handlers={VppError: problem_of, ValidationError: problem_of, ValueError: problem_of},
         lifespan=lifespan,
     )

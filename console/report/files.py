@@ -15,7 +15,7 @@ from console.report.content import PeriodReport
 from console.report.page import report_page
 from vpp.domain import iso
 from vpp.errors import ConfigError, VppError
-from vpp.plain_text import plain_line
+from vpp.plain_text import csv_cell, plain_line
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PDF_TIMEOUT_S = 60
@@ -138,6 +138,4 @@ def _alerts(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
-    text = plain_line(value) if isinstance(value, str) else iso(value)
-    # A spreadsheet would run a text that begins like a formula.
-    return f"'{text}" if text[:1] in "=+-@" else text
+    return csv_cell(value) if isinstance(value, str) else iso(value)

@@ -19,6 +19,7 @@ from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.process import run_gateway
 from topologies.gateways.webhook import Webhook
 from vpp.errors import ConfigError, UnreachableError
+from vpp.http_guard import bounds
 from vpp.messages import DeviceCommand
 from vpp.settings import Settings
 from vpp.store.request_journal import RequestJournal
@@ -98,11 +99,8 @@ class HttpLinks:
                 app,
                 host=webhook.host,
                 port=webhook.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
                 lifespan="off",
+                **bounds(),
             )
             server = QuietServer(config)
             serving = asyncio.create_task(server.serve(sockets=[_bound(webhook.host, webhook.port)]))

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from topologies.runtime.health_server import HealthServer
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.settings import Settings
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
 READY_LAG_RECORDS = 10_000
@@ -98,7 +94,7 @@ class StatusFile:
             "vpp_consumer_lag_records", "Records not yet read", ["topology", "partition"], registry=self._registry
         )
         if settings.metrics.port is not None:
-            self._serve(settings.metrics.host, settings.metrics.port)
+            HealthServer((settings.metrics.host, settings.metrics.port), self._answer).start()
         self._write()
 
     def on_processed(self, _topic: str, _partition: int, _offset: int) -> None:
@@ -146,23 +142,6 @@ class StatusFile:
             "last_slot": slots,
         }
         write_atomic(self._path, json.dumps(status))
-
-    def _serve(self, host: str, port: int) -> None:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                code, body = outer._answer(self.path)
-                self.send_response(code)
-                self.send_header("Content-Type", "text/plain; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # name is the base class's
-                log.debug(format, *args)
-
-        server = ThreadingHTTPServer((host, port), Handler)
-        Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
     def _answer(self, path: str) -> tuple[int, bytes]:
         if path == "/metrics":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from vpp.settings.group import SettingsGroup
 
@@ -31,6 +31,13 @@ class McpSettings(SettingsGroup):
     budget_mw: float = Field(default=0.0, ge=0, description="budget mode: greatest change of one plan")
     budget_mwh_per_day: float = Field(default=0.0, ge=0, description="energy per principal, zone and UTC day")
     budget_cost_per_day: float = Field(default=0.0, ge=0, description="expected extra cost, in the zone's currency")
+
+    @field_validator("principal")
+    @classmethod
+    def _is_of_no_other_kind(cls, value: str) -> str:
+        if value.startswith("local:") or "#" in value or not value.isprintable():
+            raise ValueError("a name with local: or # stands for a user of this machine or of a token issuer")
+        return value
 
 
 class PageSettings(SettingsGroup):

@@ -15,7 +15,7 @@ import msgspec
 from vpp.atomic_file import atomic_writer
 from vpp.domain import iso
 from vpp.errors import DataError, UnreachableError
-from vpp.plain_text import escaped
+from vpp.plain_text import csv_cell, seen_json
 from vpp.store.contract import Store
 from vpp.store.query import find_table
 from vpp.store.tables import Column, Row, Table
@@ -41,8 +41,9 @@ def export(
     """Write a table in the order of its key and return the number of rows; big tables are streamed.
 
     Times are ISO 8601 UTC, floats the shortest text that reads back as the same number, missing values empty (CSV) or
-    null. Control and invisible characters in CSV are written as escapes. JSON is an array with one object per line;
-    JSON columns are nested in it, and text in CSV and Parquet.
+    null. Control and invisible characters in CSV and JSON are written as escapes; in CSV a text that a spreadsheet
+    would run as a formula begins with an apostrophe. JSON is an array with one object per line; JSON columns are nested
+    in it, and text in CSV and Parquet.
 
     Args:
         store: Where the rows are.
@@ -95,7 +96,7 @@ def _write_csv(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) -> i
 
 
 def _csv_text(value: Any) -> str:
-    return escaped(str(value))
+    return csv_cell(str(value))
 
 
 _CSV_FORMS: dict[str, Callable[[Any], str]] = {
@@ -114,7 +115,8 @@ def _write_json(table: Table, chunks: Iterable[list[Row]], stream: BinaryIO) -> 
         for row in chunk:
             stream.write(b",\n" if rows else b"\n")
             pairs = zip(forms, row, strict=True)
-            stream.write(encode({name: None if value is None else form(value) for (name, form), value in pairs}))
+            line = encode({name: None if value is None else form(value) for (name, form), value in pairs})
+            stream.write(seen_json(line.decode()).encode())
             rows += 1
     stream.write(b"\n]\n" if rows else b"]\n")
     return rows

@@ -68,7 +68,7 @@ def _watch(settings: Settings, span: Span, zones: Sequence[str] | None) -> None:
         with open_store(settings, read_only=True) as store:
             written = write_finished(ReadContext(settings, store), span, zones)
         for paths in written:
-            out.print(str(paths[0]), markup=False)
+            out.print(str(paths[0]))
         time.sleep(POLL_S)
 
 
@@ -105,6 +105,6 @@ def _render(figures: dict[str, Any]) -> None:
     for one in figures["zones"]:
         period = one["period"] if one["complete"] else f"{one['period']} so far"
         gain = f"{one['pnl'] - one['no_action']:+,.0f} against no action"
-        out.print(f"{one['zone']} {period}: {one['pnl']:,.0f} {one['currency']}, {gain}", markup=False)
+        out.print(f"{one['zone']} {period}: {one['pnl']:,.0f} {one['currency']}, {gain}")
     for path in figures["files"]:
-        out.print(path, markup=False)
+        out.print(path)

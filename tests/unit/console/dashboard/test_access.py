@@ -15,6 +15,7 @@ from tests.unit.console.dashboard.conftest import ACT
 from tests.worlds.page_plant import ZONE, acts_of
 from tests.worlds.plant_loop import Loop
 from vpp.errors import ConfigError, RefusedError
+from vpp.os_user import os_user
 from vpp.settings import Settings
 
 HOLD = {"zone": ZONE, "reason": "a test of rights"}
@@ -78,6 +79,31 @@ async def test_a_rebound_name_is_not_served(loop: Loop) -> None:
         assert (await client.get("/page/me")).status_code == 421
     async with browser(loop, host="grid.example:8050", allowed_hosts="grid.example") as client:
         assert (await client.get("/page/me")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("[::1]:8050", 200),
+        ("LOCALHOST", 200),
+        ("127.0.0.1:8050@evil", 400),
+        ("evil@127.0.0.1:8050", 400),
+        ("localhost.", 400),
+        ("localhost:99999", 400),
+        ("127.0.0.1.evil.example", 421),
+    ],
+)
+async def test_a_host_is_read_strictly(loop: Loop, host: str, code: int) -> None:
+    async with browser(loop) as client:
+        assert (await client.get("/page/me", headers={"host": host})).status_code == code
+
+
+async def test_nobody_is_who_a_setting_says(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "plant_manager")
+    mcp = loop.settings.mcp.model_copy(update={"principal": "plant_manager"})
+    monkeypatch.setattr(loop, "settings", loop.settings.model_copy(update={"mcp": mcp}))
+    async with browser(loop) as client:
+        assert (await client.get("/page/me")).json()["name"] == f"local:{os_user()}"
 
 
 async def test_another_machine_gets_nothing_without_login(loop: Loop) -> None:

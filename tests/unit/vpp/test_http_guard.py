@@ -13,15 +13,15 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from mcp_server.security import http_guard
-from mcp_server.security.http_guard import BoundedHttp, StrictHost
+from vpp import http_guard
+from vpp.http_guard import StrictHost, bounds, host_name
 
 
 @asynccontextmanager
 async def served() -> AsyncIterator[int]:
     """A server with the limits on a free port."""
     app = Starlette(routes=[Route("/", lambda _request: PlainTextResponse("ok"))])
-    config = uvicorn.Config(StrictHost(app), http=BoundedHttp, log_config=None, access_log=False)
+    config = uvicorn.Config(StrictHost(app), **bounds())
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -40,6 +40,36 @@ async def asked(port: int, *hosts: str) -> bytes:
     answer = await reader.readline()
     writer.close()
     return answer
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("localhost", "localhost"),
+        ("VPP.Example:443", "vpp.example"),
+        ("127.0.0.1:65535", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("[2001:DB8::1]:8050", "2001:db8::1"),
+        ("a_b-c.example", "a_b-c.example"),
+    ],
+)
+def test_a_name_comes_without_its_port(header: str, name: str) -> None:
+    assert host_name(header) == name
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("", ":", ":80", "localhost.", ".localhost", "a..b", "-a", "a-", "a" * 64, "a." * 130 + "a"),
+        *("localhost:", "localhost:0", "localhost:65536", "localhost:080000", "localhost:+80", "localhost: 80"),
+        *("127.0.0.1:80@evil", "user@localhost", "user:pw@localhost", "localhost/x", "localhost?x", "localhost#x"),
+        *("::1", "[::1", "::1]", "[::1]80", "[::1]:", "[::1]:x", "[127.0.0.1]", "[fe80::1%25eth0]", "[::1%lo]", "[]"),
+        *("127.0.0.1.1", "127.1", "2130706433", "0177.0.0.1", "256.0.0.1", "[:::::]", "localhost, evil", "loc\tal"),
+        *("\u0131ocalhost", "localhost\x00", "localhost\r\nX: y", "[[::1]]", "\uff11.0.0.1", "localhost:\u0661"),
+    ],
+)
+def test_anything_else_is_no_host(header: str) -> None:
+    assert host_name(header) is None
 
 
 async def test_only_a_host_is_taken_for_a_host() -> None:

@@ -1,8 +1,9 @@
-"""Limits of the HTTP server: strict Host headers, a bound on connections, and on the time that a request may take."""
+"""Limits of every HTTP server: strict Host headers, bounds on connections and on the time that a request may take."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 from typing import Any
 
@@ -12,7 +13,57 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 REQUEST_WITHIN_S = 10.0
 MAX_CONNECTIONS = 256
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::[0-9]{1,5})?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+def host_name(header: str) -> str | None:
+    """Return the name or address in a Host header in lower case, without its port; None where it is no such header.
+
+    A name has no dot at its end, an IPv6 address stands in brackets, a port lies within 1 to 65535. What an address may
+    have beside them (a user, a path, a fragment, a zone of IPv6) is refused.
+
+    >>> host_name("LocalHost:8050"), host_name("[::1]:80"), host_name("127.0.0.1:80@evil"), host_name("localhost.")
+    ('localhost', '::1', None, None)
+    """
+    name, bracket, rest = header.lower().partition("]")
+    if bracket:
+        name, version = name.removeprefix("["), 6
+        bracketed = header.startswith("[")
+    else:
+        name, colon, port = name.partition(":")
+        rest, version, bracketed = colon + port, 4, True
+    if not bracketed or (rest and not _is_port(rest)):
+        return None
+    if version == 6 or name.replace(".", "").isdigit():
+        return name if _is_address(name, version) else None
+    return name if len(name) <= 253 and all(map(_LABEL.fullmatch, name.split("."))) else None
+
+
+def _is_port(text: str) -> bool:
+    number = text.removeprefix(":")
+    return number != text and bool(_PORT.fullmatch(number)) and 1 <= int(number) <= 65_535
+
+
+def _is_address(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == version and "%" not in text
+    except ValueError:
+        return False
+
+
+def bounds() -> dict[str, Any]:
+    """Return the options of uvicorn that every server of ours has."""
+    return {
+        "http": BoundedHttp,
+        "ws": "none",
+        "timeout_keep_alive": 10,
+        "h11_max_incomplete_event_size": 64 * 1024,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+    }
 
 
 class StrictHost:
@@ -29,7 +80,7 @@ class StrictHost:
         """Pass a request on, or refuse it."""
         if scope["type"] == "http":
             hosts = [value for name, value in scope["headers"] if name == b"host"]
-            if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            if len(hosts) != 1 or host_name(hosts[0].decode("latin-1")) is None:
                 await PlainTextResponse("the Host header is not a host name\n", 400)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
