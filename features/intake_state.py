@@ -1,4 +1,4 @@
-"""What the intake remembers of one zone: the last closed slot, the open one's ticks, a record that waits, last week."""
+"""State of the intake of one zone: last closed slot, ticks of the open slot, a waiting record, last week."""
 
 from __future__ import annotations
 

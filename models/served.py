@@ -1,4 +1,4 @@
-"""What the forecast step serves: a model of one zone, made of a net-load part, a price part and a guard."""
+"""A served model of one zone: a net-load part, a price part and a guard."""
 
 from __future__ import annotations
 

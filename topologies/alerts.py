@@ -1,4 +1,4 @@
-"""Tells people of alerts, as a process: ``python -m topologies.alerts``."""
+"""Notifies people of alerts, as a process: ``python -m topologies.alerts``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which run of a data directory commands mean that name none."""
+"""The run of a data directory that a command without a run means."""
 
 from __future__ import annotations
 

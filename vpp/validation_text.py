@@ -1,4 +1,4 @@
-"""What is wrong in a file that pydantic checked: one clear line for each error."""
+"""Errors of a file that pydantic checked, as text: one clear line for each."""
 
 from __future__ import annotations
 

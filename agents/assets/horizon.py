@@ -1,4 +1,4 @@
-"""The look-ahead as an asset type sees it: steps, prices, the fleet's state and what surrounds an asset."""
+"""The look-ahead of an asset type: steps, prices, the fleet's state and what surrounds an asset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Static limits: what an order may ask of an asset, whatever its state is."""
+"""Static limits: bounds of an order on an asset, whatever its state is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an asset type needs to write its block of the dispatch LP: columns, rows and entries, then numbers.
+"""The block of an asset type in the dispatch LP: columns, rows and entries, then numbers.
 
 A block's structure depends on the fleet alone and is built once (``Sheet``); costs, bounds and right-hand sides change
 from decision to decision (``Coefficients``).

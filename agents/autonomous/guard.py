@@ -1,4 +1,4 @@
-"""What every brain of the grid agent shares: the calls it may make, its limits, and its task.
+"""The common part of all brains of the grid agent: allowed calls, limits, and the task.
 
 A brain never touches the plant. It names a call; the guard here admits or refuses it, the agent asks the MCP server,
 and the brain gets the answer. The guard restrains the agent before the server does: the server's scopes, approval

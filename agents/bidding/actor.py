@@ -1,4 +1,4 @@
-"""The grid-response actor: what the served share's net load is expected to do, and how sure that is.
+"""The grid-response actor: the expected net load of the served share, and its uncertainty.
 
 It bids without knowing the plant's state: the plant weighs the bid against what its batteries and peakers can do.
 """

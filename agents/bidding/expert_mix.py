@@ -1,4 +1,4 @@
-"""From many opinions to one offer: experts and settings weighed by what they earned on paper.
+"""The mix of experts: opinions and settings weighted by their earnings on paper.
 
 Where a market takes price-contingent bids there are two schools, each with its own accounts: one answers the price of
 the slot, the other fixes its power before. The first is right where prices say much of the hours to come, the second

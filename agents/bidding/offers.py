@@ -1,4 +1,4 @@
-"""What a trader would do in the next slot at any price and any stored energy, and the curve that says so to a market.
+"""Offers of a trader: the power in the next slot at any price and stored energy, and the curve for the market.
 
 ``W(e)`` is the value of e MWh in store after the slot, concave. At price p the battery charges while
 ``W'(e) eta_c > p`` and discharges while ``W'(e) / eta_d + wear < p``. The price acted on may lie between the price

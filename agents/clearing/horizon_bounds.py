@@ -1,4 +1,4 @@
-"""What each asset can do and must do over the horizon, before any choice: bounds that the dispatch starts from."""
+"""Bounds of each asset over the horizon before any choice: what it can do and must do."""
 
 from __future__ import annotations
 

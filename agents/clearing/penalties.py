@@ -1,4 +1,4 @@
-"""What ramps and grid levels are expected to cost: error nodes and the convex curves that they make.
+"""Expected penalties of ramps and grid levels: error nodes and the convex curves that they make.
 
 With an error of known spread a limit costs something before it is reached. The spread is turned into a few equally
 likely deviations (nodes); the expected cost of a ramp or a level is then a sum of hinges, which is one convex,

@@ -1,4 +1,4 @@
-"""Notes of a plan: what it could not meet, as codes with values, and as sentences."""
+"""Notes of a plan: demands that it could not meet, as codes with values, and as sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan in words: which limits bind and what they are worth."""
+"""Reasons of a plan: which limits bind and what they are worth."""
 
 from __future__ import annotations
 

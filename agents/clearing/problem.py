@@ -1,4 +1,4 @@
-"""The clearing problem and its plan: what one look-ahead decision is asked and what it answers, as plain arrays.
+"""The clearing problem and its plan: input and output of one look-ahead decision, as plain arrays.
 
 Rows of two-dimensional arrays are the assets in the order of ``zone.assets`` (A of them), columns are the steps h
 (N of them): h = 0 is the slot decided, h = 1..N-1 the future. Steps need not be equally long. Power is positive into

@@ -1,4 +1,4 @@
-"""Costs, bounds and right-hand sides of the look-ahead dispatch, and what its solution says.
+"""Costs, bounds and right-hand sides of the look-ahead dispatch, and the plan of its solution.
 
 The linear programme over steps h = 0..N-1 and assets a, all powers positive into the grid::
 

@@ -1,4 +1,4 @@
-"""The named reflex: what the fleet does when the solver gives no plan in time. Simple, safe, and never silence."""
+"""The named reflex: the fleet's powers where the solver gives no plan in time. Simple, safe, and never silence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to a device's command, and what is to be done about it: input and output of the command reducer."""
+"""Input and output of the command reducer: events of a device's command, and actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command writes to registers, and what a cycle's registers say: the register map applied."""
+"""A register map applied: registers that a command writes, and the reading of a cycle's registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score of grid response on history: what a fleet delivered, in money and in breaches, between two bounds.
+"""The score of grid response on history: money and breaches of a fleet, between two bounds.
 
 Deliveries come from the plant reducer (``topologies.backtests``) or from a baseline. Costs are settled on actual net
 load and prices. The score places a run between the baselines no action (0) and perfect foresight (100). Emergency

@@ -1,4 +1,4 @@
-"""What service and trading are worth together: money and penalties of a policy against a fleet at rest.
+"""The joint value of service and trading: money and penalties of a policy against a fleet at rest.
 
 Batteries are settled at actual prices; peakers and loads at their net cost, for their fuel follows the market.
 """

@@ -1,4 +1,4 @@
-"""Why an order is refused: a code for programs and words for people."""
+"""Reasons for a refused order: a code for programs and words for people."""
 
 from __future__ import annotations
 

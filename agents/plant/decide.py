@@ -1,4 +1,4 @@
-"""What the plant does next: the clearing's plan, a reflex where there is none, or the rest that a hold asks for."""
+"""The plant's decision: the plan of the clearing, a reflex where there is none, or the rest that a hold asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money: what one settled slot earned and cost, per asset and for the zone, and what a correction changes of it.
+"""Money of a settled slot: earnings and costs per asset and for the zone, and the entries of a correction.
 
 Everything here is a pure function of what was settled, so a correction is the difference of two evaluations, and all
 entries of a slot and asset always sum to the evaluation on the latest values.

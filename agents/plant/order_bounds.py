@@ -1,4 +1,4 @@
-"""What an order may do at the most where no plan reaches: beyond the look-ahead, and at other prices than expected."""
+"""Worst-case bounds of an order where no plan reaches: beyond the look-ahead, and at other prices than expected."""
 
 from __future__ import annotations
 

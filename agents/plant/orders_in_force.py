@@ -1,4 +1,4 @@
-"""Orders in force: which ones stand for a slot, and what they ask of the clearing.
+"""Orders in force in a slot, and their bounds for the clearing.
 
 Priorities: physics > hold > the order of highest priority > of equal ones the later. A hold fixes power on the way to
 rest; every other order is a wish that the plan meets as nearly as physics lets it.

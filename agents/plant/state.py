@@ -1,4 +1,4 @@
-"""What the plant remembers of a zone, and how it is kept: small values that change, each under its own name.
+"""State of the plant for one zone, kept as small values, each under its own name.
 
 ``head``: the fleet and where the plant stands. ``plan``: the setpoints in force and the plan behind them.
 ``last:POLICY``: each policy's last bid. ``waiting:INDEX``: the bids of one slot that is not decided yet.

@@ -1,4 +1,4 @@
-"""`vpp alerts`: what a person should know, who has taken it on, and whom the plant tells of it."""
+"""`vpp alerts`: alerts for people, who acknowledged them, and who was notified."""
 
 from __future__ import annotations
 

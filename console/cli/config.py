@@ -1,4 +1,4 @@
-"""`vpp config`: what the settings are and where each comes from."""
+"""`vpp config`: the settings and the source of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp doctor`: checks the installation and says how to mend what is wrong."""
+"""`vpp doctor`: checks the installation and names the cure of each fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp inspect`: what the plant would read of a file, before anything is set up."""
+"""`vpp inspect`: a preview of a file before anything is set up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp status`: what runs and how far it is, from the workers' own notes and the store."""
+"""`vpp status`: running workers and their progress, from the workers' status files and the store."""
 
 from __future__ import annotations
 

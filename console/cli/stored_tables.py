@@ -1,4 +1,4 @@
-"""`vpp forecast`, `vpp ledger`, `vpp export`: what the store holds."""
+"""`vpp forecast`, `vpp ledger`, `vpp export`: tables of the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who looks at the page and what they may: this machine's user, a token's owner, or whom a proxy vouches for.
+"""Access to the page: this machine's user, a token's owner, or a user that a proxy names; and their rights.
 
 On loopback the user of this machine needs no login and may do what the command line may. Beyond it a person logs in
 with a token (scopes as MCP's) and gets a session that expires; or a proxy in front has authenticated them with the

@@ -1,4 +1,4 @@
-"""What people do on the page: propose, approve, reject, hold, release, cancel; the rules are those of MCP and CLI.
+"""Acts of people on the page: propose, approve, reject, hold, release, cancel; the rules are those of MCP and CLI.
 
 Everything that moves power is an order. A hold needs no approval, since stopping is the safe direction; all else is a
 plan that somebody with the right to approve approves by its digest, and that its proposer then sends.

@@ -1,4 +1,4 @@
-"""The screens by name, and what each of them shows of a zone at a moment."""
+"""The screens by name, and the query of each for a zone at a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What if a setting were another: shadow runs in a process of their own, one at a time, their answers kept."""
+"""Shadow runs under another setting: one at a time, in a process of their own, with their answers kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TCP line between a client and a server that can be cut, as a cable is pulled: nothing passes and nobody is told."""
+"""A TCP line between a client and a server that can be cut without notice to either, as by a pulled cable."""
 
 from __future__ import annotations
 

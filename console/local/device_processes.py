@@ -1,4 +1,4 @@
-"""What `vpp up --devices` starts beside the plant: the gateways of a device list, and the device simulator."""
+"""Processes of `vpp up --devices`: the gateways of a device list, and the device simulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drill does to devices and gateways, and when: a seeded plan over slots."""
+"""A seeded plan of a drill: faults of devices and gateways, by slot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command ledger proves of a drill: no command twice, none stale, every difference named in time.
+"""The proof of a drill from the command ledger: no command twice, none stale, every difference named in time.
 
 The ledger is compared with what the devices took by their own log, and with the troubles that were made.
 """

@@ -1,4 +1,4 @@
-"""A bounded load test of a whole plant on this machine: simulated zones at a rate, and what each worker took for them.
+"""A bounded load test of a whole plant on this machine: simulated zones at a rate, and the load of each worker.
 
 It runs on the embedded broker and SQLite in a folder of its own, which is removed at its end. It ends at the given time
 whether or not the plant kept up.

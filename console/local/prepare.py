@@ -1,4 +1,4 @@
-"""What must be there before a run starts: zones fitted to the source, and a model per zone trained on earlier rows."""
+"""Preparation of a run: zones fitted to the source, and a model per zone trained on earlier rows."""
 
 from __future__ import annotations
 

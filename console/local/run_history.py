@@ -1,4 +1,4 @@
-"""The runs of a data directory: what each was made of, where a new start goes on, and how a run is put aside."""
+"""The runs of a data directory: the inputs of each, the place of a resumed run, and putting a run aside."""
 
 from __future__ import annotations
 

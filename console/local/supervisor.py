@@ -1,4 +1,4 @@
-"""What `vpp up` runs: the broker, every topology as a worker process, the source, and the watch over them."""
+"""The supervisor of `vpp up`: the broker, every topology as a worker process, the source, and their watch."""
 
 from __future__ import annotations
 

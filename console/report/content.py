@@ -1,4 +1,4 @@
-"""What a report says of one zone, read from the store."""
+"""The content of a report on one zone, read from the store."""
 
 from __future__ import annotations
 

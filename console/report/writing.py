@@ -1,4 +1,4 @@
-"""Which reports are written: the one that is asked for, or every period that is over and has none yet."""
+"""The reports to write: a requested one, or every finished period that has none yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the acting tools answer."""
+"""Answers of the acting tools."""
 
 from __future__ import annotations
 

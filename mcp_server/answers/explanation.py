@@ -1,4 +1,4 @@
-"""What `explain_decision` answers: one decision, and what another first step would have cost.
+"""The answer of `explain_decision`: one decision, and the cost of another first step.
 
 Fields and rules as in ``mcp_server.answers.reading``.
 """

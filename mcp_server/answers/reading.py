@@ -1,4 +1,4 @@
-"""What the reading tools answer: one object per tool, with units in the names.
+"""Answers of the reading tools: one object per tool, with units in the names.
 
 Power is positive into the grid (discharge, generation), negative out of it (charge). Times are ISO 8601 UTC; a slot is
 named by its start. Missing is null. ``as_of`` is the end of the newest closed slot that the answer knows of.

@@ -1,4 +1,4 @@
-"""Assets: which there are, what they may do, what they did last and what is planned next."""
+"""Assets: list, limits, last delivery and plan."""
 
 from __future__ import annotations
 

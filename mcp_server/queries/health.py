@@ -1,4 +1,4 @@
-"""The pipeline: are the workers alive, how far is each zone through the chain, what do its forecasts rest on."""
+"""Health of the pipeline: workers, progress of each zone through the chain, and the basis of its forecasts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plant at a glance: what each zone does now, what comes next, who works and what is wrong."""
+"""The plant at a glance: present and next action of each zone, workers, and faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the plant earned and avoided, by zone, asset or day, and how good its forecasts were."""
+"""Performance: earnings and avoided penalties by zone, asset or day, and the skill of the forecasts."""
 
 from __future__ import annotations
 

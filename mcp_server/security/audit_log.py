@@ -1,4 +1,4 @@
-"""Writes down every call of a tool and every resource read: who, what, with which result, how long it took.
+"""The audit of calls: every call of a tool and every resource read, with principal, arguments, result and duration.
 
 Each call is a line in the log. Where the server acts it also is a record on the audit topic, sent in the background so
 that a slow broker never holds up a reader; what the broker does not take is counted and logged, never

@@ -1,4 +1,4 @@
-"""Who may call over HTTP: tokens of a small site kept as hashes, or JSON web tokens of an organisation's issuer."""
+"""Authentication over HTTP: tokens of a small site kept as hashes, or JSON web tokens of an organisation's issuer."""
 
 from __future__ import annotations
 

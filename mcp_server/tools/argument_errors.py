@@ -1,4 +1,4 @@
-"""What is wrong with a tool's arguments, in one sentence that says what is valid."""
+"""Errors in a tool's arguments, in one sentence that names what is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools that tell what became of the plant's data and orders: alerts, anomalies, lives of orders."""
+"""Watching tools: alerts, anomalies and lives of orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forecast must beat: naive forecasts and the published day-ahead forecast, as known at the origin."""
+"""Baselines of a forecast: naive forecasts and the published day-ahead forecast, as known at the origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a new model may replace the one in force: both forecast the same recent origins, which neither has seen."""
+"""The test before a promotion: the new model and the active one forecast the same recent origins, unseen by both."""
 
 from __future__ import annotations
 

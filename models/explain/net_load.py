@@ -1,4 +1,4 @@
-"""Why a net-load forecast is what it is: what each feature adds, over the linear stages and the trees, in MW.
+"""Contributions to a net-load forecast: what each feature adds, over the linear stages and the trees, in MW.
 
 A linear stage adds coefficient × standardised input; the trees add exact SHAP values (Lundberg et al. 2020, computed by
 XGBoost). Both are weighted as the forecast weighs them, so that ``now + Σ contributions`` is the forecast.

@@ -1,4 +1,4 @@
-"""Why a price forecast is what it is: what each input adds to the usual price of its slot, per MWh."""
+"""Contributions to a price forecast: what each input adds to the usual price of its slot, per MWh."""
 
 from __future__ import annotations
 

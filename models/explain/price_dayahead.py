@@ -1,4 +1,4 @@
-"""What each input adds to a day-ahead price forecast: ridge, lassos and both ensembles of trees, as they are blended.
+"""Contributions to a day-ahead price forecast: ridge, lassos and both ensembles of trees, as they are blended.
 
 Ridge: coefficient × input × scale. Lasso: its inputs add up before a sinh, so each gets its share of the sum times what
 the sinh makes of it. Trees: exact SHAP values × scale. Weights of the members and shares of the blend go in as the

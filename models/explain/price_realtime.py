@@ -1,4 +1,4 @@
-"""What each input adds to a real-time price forecast: the level-updated profile and the trees, exactly as blended.
+"""Contributions to a real-time price forecast: the level-updated profile and the trees, exactly as blended.
 
 A forecast is ``usual price + (1 - w) × linear + w × trees``, within the market's limits. The linear part is coefficient
 × input × scale; the trees' part is their exact SHAP values at the anchor horizons, interpolated as the forecast is.

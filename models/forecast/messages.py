@@ -1,4 +1,4 @@
-"""Forecast arrays as they stand in messages: rounded, without NaN."""
+"""Forecast arrays for messages: rounded, without NaN."""
 
 from __future__ import annotations
 

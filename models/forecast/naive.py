@@ -1,4 +1,4 @@
-"""Naive forecasts as the stream would publish them: what a model's forecast is replaced by, to see what it is worth."""
+"""Naive forecasts in the form of the stream, to measure the worth of a model's forecast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to waiting forecasts when the actual of a slot arrives, and the skill that is published of it."""
+"""Scores of waiting forecasts when the actual of a slot arrives, and the published skill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forecast target is to the forecast step: how to add one is in docs/guide/adding-a-target.md."""
+"""The interface of a forecast target; docs/guide/adding-a-target.md says how to add one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the guard looks at in one zone: channels, horizons, lags, and the packed state that goes with them."""
+"""The layout of the guard of one zone: channels, horizons, lags, and the packed state that goes with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard of one zone as it is served: what was learned, and the state to start from."""
+"""The served guard of one zone: what was learned, and the initial state."""
 
 from __future__ import annotations
 

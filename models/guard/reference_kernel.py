@@ -1,4 +1,4 @@
-"""What a channel in quarantine should be, and whether a value agrees with it again."""
+"""The reference value of a channel in quarantine, and the test whether a value agrees with it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boosted trees: fitted by XGBoost, traversed by our own kernel, which agrees bit for bit or is not used."""
+"""Boosted trees: fitted by XGBoost, predicted by our kernel if it matches XGBoost bit for bit, else by XGBoost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantiles between order statistics, where ``np.quantile`` would take longer than what is made of them."""
+"""Quantiles between order statistics, for short arrays where ``np.quantile`` costs more than the rest."""
 
 from __future__ import annotations
 

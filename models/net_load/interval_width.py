@@ -1,4 +1,4 @@
-"""How wide a forecast's errors are now: a log-linear model of their size, and the distribution of what it leaves.
+"""Width of intervals: a log-linear model of the size of errors, and the distribution of the scaled errors.
 
 v = exp(ridge on log(|r| / s + 0.1)) per horizon, with r the error and s its overall spread; quantile q of a forecast is
 its mean + v s z(a), with z the empirical quantiles of r / (v s) and a the level that stands for q.

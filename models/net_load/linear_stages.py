@@ -1,4 +1,4 @@
-"""The two linear stages of one horizon: A without published forecasts, then what the published ones add.
+"""Linear stages of one horizon: A without published forecasts, then a stage on what they add.
 
 Stage A is shrunk to persistence, the later ones to what came before: B (forecast known, near) and U (not yet published)
 predict what A leaves, F (known, far ahead) what the bias-corrected published forecast leaves.

@@ -1,4 +1,4 @@
-"""Boosted trees on what the linear stages leave, in units of the forecast's own width, as they are served.
+"""Boosted trees on the residual of the linear stages, in units of the forecast's own width.
 
 The mean of horizon h is ``linear_h + weight_h · width_h · f(x_h)``, where f is the ensemble of the group that h belongs
 to and x holds what a ridge cannot use: levels and changes of the last hours, the errors that have just come true, and

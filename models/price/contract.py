@@ -1,4 +1,4 @@
-"""What the price models read and what they answer: the ring's view, local slots, and the forecast that is published."""
+"""Input and output of the price models: the ring's view, local slots, and the published forecast."""
 
 from __future__ import annotations
 

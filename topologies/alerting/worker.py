@@ -1,4 +1,4 @@
-"""The alerts worker: reads ``vpp.alerts`` with a consumer of its own and tells contacts, at least once.
+"""The alerts worker: reads ``vpp.alerts`` with a consumer of its own and notifies contacts, at least once.
 
 It keeps no files: what was told stands on the topic as notices. After a start it reads the topic from its beginning,
 and tells nobody before it has read what was there.

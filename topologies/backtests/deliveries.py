@@ -1,4 +1,4 @@
-"""What a fleet delivered in a backtest, by slot index, as the plant's messages tell it."""
+"""Deliveries of a fleet in a backtest, by slot index, from the plant's messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a webhook's body says: JSON, CSV and line protocol to observations and readings of devices. No connection."""
+"""Bodies of webhooks: JSON, CSV and line protocol to observations and readings of devices. No connection."""
 
 from __future__ import annotations
 

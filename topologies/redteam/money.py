@@ -1,4 +1,4 @@
-"""What an attack costs: the plant's own reducers on forged data, settled on what really came.
+"""The cost of an attack: the plant's own reducers on forged data, settled on the true values.
 
 Forecast, actor and plant run as the workers run them, with the guard and without it. Delivered power is the plant's;
 its money is counted by the ledger's own sums on the true net load, with the energy left in store at the flat price.

@@ -1,4 +1,4 @@
-"""What becomes of a record that a worker refuses: a dead letter, and an alert where somebody may be at work."""
+"""Records that a worker refuses: a dead letter each, and an alert where somebody may be at work."""
 
 from __future__ import annotations
 

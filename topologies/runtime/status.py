@@ -1,4 +1,4 @@
-"""What a worker says of itself: a small file that `vpp status` and the supervisor read, and Prometheus metrics."""
+"""Status of a worker: a small file that `vpp status` and the supervisor read, and Prometheus metrics."""
 
 from __future__ import annotations
 

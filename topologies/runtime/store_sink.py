@@ -1,4 +1,4 @@
-"""The storage topology: writes what every topic leaves in the store, in an app of its own.
+"""The storage topology: writes the rows of every topic to the store, in an app of its own.
 
 It keeps no state and decides nothing, so a slow or lost database never pauses inference. Raw telemetry is not read:
 no table holds it, and the telemetry step answers for what is wrong with it.

@@ -1,4 +1,4 @@
-"""When a slot must close and be decided in live mode, whatever is missing."""
+"""Deadlines of live mode: when a slot closes and is decided, whatever is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which zones' forecasts have drifted: read from the alerts of the run, for retraining out of turn."""
+"""Zones whose forecasts have drifted, from the alerts of the run, for early retraining."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source is asked for: one structure for the command line, the supervisor and the worker process."""
+"""Options of a source: one structure for the command line, the supervisor and the worker process."""
 
 from __future__ import annotations
 

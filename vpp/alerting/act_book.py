@@ -1,4 +1,4 @@
-"""What people have done about alerts so far: acknowledgements and silences."""
+"""People's acts on alerts so far: acknowledgements and silences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom to tell of which alert, and when: a state machine over the records of ``vpp.alerts`` and the time.
+"""Notifications of alerts: a state machine over the records of ``vpp.alerts`` and the time.
 
 It reads no clock and sends nothing. Its worker hands it every record of the topic from the beginning, its own notices
 among them, then asks what is due, sends it, and says how that went. So what was not told before a restart is told

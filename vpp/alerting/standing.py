@@ -1,4 +1,4 @@
-"""How an alert stands with people: whose it is, who has taken it on, until when it is silenced."""
+"""The state of an alert among people: owner, who acknowledged it, and the end of its silence."""
 
 from __future__ import annotations
 

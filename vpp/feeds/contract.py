@@ -1,4 +1,4 @@
-"""What a live service is to the plant: datasets that can be asked for, and issues that its answers hold.
+"""The interface of a live service: datasets that can be requested, and the issues that its answers hold.
 
 A service is a table (``Service``): where it is, whose data it has, and one ``Dataset`` per answer shape. A dataset says
 which requests cover a range of time, and reads a body into issues. Reading is pure: bytes in, issues out.

@@ -1,4 +1,4 @@
-"""What the channels of a file hold as a whole: which have values, and mistakes that only the whole column shows."""
+"""Checks of whole channels: which have values, and mistakes that only the whole column shows."""
 
 from __future__ import annotations
 

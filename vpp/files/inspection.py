@@ -1,4 +1,4 @@
-"""What the plant would read of a file: zones, spans, channels with unit and range, gaps, suspects, what is left out."""
+"""A preview of a file: zones, spans, channels with unit and range, gaps, suspects, and what is left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which configuration a zone has: the one look-up of workers, tools and pages."""
+"""The configuration in force for a zone: the one look-up of workers, tools and pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Market rules: what follows from when a slot's price is known. One entry of ``RULES`` for each kind of market.
+"""Market rules: one entry of ``RULES`` for each kind of market, by when a slot's price is known.
 
 All other code asks the rule of a zone's market (``zone.market.rule``) and knows no kind by name. How to add one:
 docs/guide/adding-a-market.md.

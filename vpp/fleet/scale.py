@@ -1,4 +1,4 @@
-"""The power scale of a zone: how finely its power is written, and below what share of it a power is nothing.
+"""The power scale of a zone: the resolution of its power, and the share below which a power counts as zero.
 
 No module decides or rounds by a fixed number of MW. A home of 5 kW and a region of 50 GW run through the same code and
 keep the same relative resolution.

@@ -1,4 +1,4 @@
-"""A first fleet for a site by its kind: what such a site usually has, scaled to what its file shows."""
+"""A first fleet for a site by its kind: usual assets, scaled to the site's file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people do about alerts, and whom the plant told of them; both stand on ``vpp.alerts`` beside the alerts."""
+"""People's acts on alerts, and notices to contacts; both are on ``vpp.alerts`` beside the alerts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts in words: a title, what follows from the cause, and what a person does about it."""
+"""Texts of alerts: a title, the effect, and what to do."""
 
 from __future__ import annotations
 

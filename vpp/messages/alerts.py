@@ -1,4 +1,4 @@
-"""Alerts: what a person should know, as codes; the text repeats them for people and no program reads it."""
+"""Alerts for people, as codes; the text repeats them and no program reads it."""
 
 from __future__ import annotations
 

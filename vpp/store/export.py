@@ -1,4 +1,4 @@
-"""Tables as files: the same rows give the same bytes, whatever the store and however they got there."""
+"""Tables as files: the same rows give the same bytes, for any store and any order of arrival."""
 
 from __future__ import annotations
 

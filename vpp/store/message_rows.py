@@ -1,4 +1,4 @@
-"""Which table rows a message leaves in the store."""
+"""Table rows of each message."""
 
 from __future__ import annotations
 

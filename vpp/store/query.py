@@ -1,4 +1,4 @@
-"""What is asked of a store, checked once: the rows that come back, the query that a backend answers, their order."""
+"""Queries to a store, checked once: the query that a backend answers, and the order of its rows."""
 
 from __future__ import annotations
 

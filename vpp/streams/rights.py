@@ -1,4 +1,4 @@
-"""What each process may do on the broker, from the table of topics: access rules, IAM statements and checks use it."""
+"""Rights of each process on the broker, from the table of topics: access rules, IAM statements and checks use it."""
 
 from __future__ import annotations
 

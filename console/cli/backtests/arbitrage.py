@@ -1,4 +1,4 @@
-"""`vpp backtest arbitrage`: what a battery would have earned on a history file, against the best that was possible."""
+"""`vpp backtest arbitrage`: earnings of a battery on a history file, against the best possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp redteam --live`: forged values in a running plant, and what its guard says of them."""
+"""`vpp redteam --live`: forged values in a running plant, and the verdicts of its guard."""
 
 from __future__ import annotations
 

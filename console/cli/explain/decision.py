@@ -1,4 +1,4 @@
-"""`vpp explain` and `vpp replay-decision`: why the plant decided so, what else would have cost, and the proof."""
+"""`vpp explain` and `vpp replay-decision`: reasons of a decision, costs of alternatives, and the proof."""
 
 from __future__ import annotations
 

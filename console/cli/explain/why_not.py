@@ -1,4 +1,4 @@
-"""What a person means by "why not ...": the assets and the powers of another first step."""
+"""The question "why not ...": the assets and the powers of another first step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp orders list`, `vpp orders show`: what was asked of the plant, and what became of it."""
+"""`vpp orders list`, `vpp orders show`: orders and the course of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp plans`, `vpp approve`, `vpp reject`, `vpp hold`, `vpp release`: a person's word on what agents propose."""
+"""`vpp plans`, `vpp approve`, `vpp reject`, `vpp hold`, `vpp release`: a person's decision on proposed plans."""
 
 from __future__ import annotations
 

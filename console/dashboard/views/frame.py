@@ -1,4 +1,4 @@
-"""What every screen shows around itself: verdict, clock, hold, counts, how the workers do."""
+"""The frame of every screen: verdict, clock, hold, counts, state of the workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen Money: by day and asset, penalties avoided, what perfect foresight would have made of the batteries."""
+"""The screen Money: by day and asset, penalties avoided, and the batteries against perfect foresight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen Now: is it fine, what does it do and why, what comes, what must I do; values, charts, next actions."""
+"""The screen Now: verdict, current action and its reason, next actions, open tasks; values and charts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders: what waits for approval, what is in force, what is closed, how each came about, and the audit."""
+"""The screen Orders: waiting for approval, in force, closed; the history of each, and the audit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen Plan and why: the slots ahead, and for one of them the receipt, what else it weighed, and what it knew."""
+"""The screen Plan and why: the slots ahead, and for one of them the receipt, alternatives and inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words and numbers as the page writes them."""
+"""Words and numbers of the page."""
 
 from __future__ import annotations
 

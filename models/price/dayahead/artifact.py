@@ -1,4 +1,4 @@
-"""What a day-ahead part has learned: coefficients, trees and error distributions, kept as plain arrays."""
+"""A trained day-ahead part: coefficients, trees and error distributions as plain arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a real-time price part reads: which series, from a frame for training and from the ring for serving."""
+"""Inputs of a real-time price part: its series, from a frame for training and from the ring for serving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The median price: what is as likely exceeded as not, which in a two-sided market is far from the expected price.
+"""The median price, which in a two-sided market is far from the expected price.
 
 An imbalance price jumps between a long and a short system; its mean lies where it seldom is. Least absolute deviations
 by reweighted ridge regressions (weights ``1 / max(|r|, delta)``) on the level features and the last four deviations,

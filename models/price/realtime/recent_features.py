@@ -1,4 +1,4 @@
-"""What the last days leave behind beside the level features: means and extremes of prices, sides, flows, old errors.
+"""Features of the last days beside the level features: means and extremes of prices, sides, flows, old errors.
 
 Level features compare each slot with its own usual price and clip the difference; these columns keep the plain level of
 the last hours and days, on which the worth of stored energy hangs.

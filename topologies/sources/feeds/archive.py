@@ -1,4 +1,4 @@
-"""What services have answered, on disk: a file of JSON lines per zone that is only appended to.
+"""Answers of services on disk: a file of JSON lines per zone that is only appended to.
 
 So a restart asks for what is missing alone, and earlier runs of a price are kept although the service shows the last.
 A line that a kill cut off is dropped when the file is opened.

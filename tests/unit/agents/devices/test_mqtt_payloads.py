@@ -1,0 +1,74 @@
+"""Topic names and payloads of MQTT devices."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from agents.devices.inventory import DeviceEntry
+from agents.devices.mqtt_payloads import (
+    DeviceTopic,
+    MqttTopics,
+    SetpointPayload,
+    access_rules,
+    discovery,
+    setpoint_payload,
+)
+from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+TOPICS = MqttTopics("site")
+BATTERY = DeviceEntry(name="bat-1", zone="HOME", gateway="mqtt", nameplate_mw=0.005, asset_id="bat")
+METER = DeviceEntry(name="meter", zone="HOME", gateway="mqtt", nameplate_mw=0.01, channel="load_mw")
+
+
+@pytest.mark.parametrize("kind", ["telemetry", "setpoint", "ack", "status"])
+def test_a_topic_of_a_device_is_taken_apart_again(kind: str) -> None:
+    assert TOPICS.parsed(TOPICS.of(kind, BATTERY)) == DeviceTopic("HOME", kind, "bat-1")
+
+
+def test_topics_of_no_single_device_are_no_device_topics() -> None:
+    assert TOPICS.parsed(TOPICS.heartbeat("HOME")) is None
+    assert TOPICS.parsed("other/HOME/telemetry/bat-1") is None
+
+
+def test_a_command_is_sent_with_its_life_and_its_fallback() -> None:
+    command = DeviceCommand(
+        zone="HOME",
+        slot=T0,
+        asset_id="bat",
+        sequence=7,
+        revision=0,
+        decision_id="d",
+        power_mw=-0.002,
+        fallback_mw=0.0,
+        cause=CommandCause.SETPOINT,
+        outcome=CommandOutcome.PENDING,
+        gateway="g",
+        device="bat-1",
+        made_at=T0,
+        valid_until=T0,
+    )
+    payload = msgspec.json.decode(setpoint_payload(command, BATTERY, 90.0), type=SetpointPayload)
+    assert (payload.sequence, payload.power_mw, payload.fallback_mw) == (7, -0.002, 0.0)
+    assert (payload.valid_for_s, payload.heartbeat_s) == (90.0, BATTERY.heartbeat_s)
+
+
+def test_home_assistant_sees_charge_of_a_store_and_power_of_a_meter() -> None:
+    topic, payload = discovery("HOME", [BATTERY, METER], TOPICS, "g")
+    assert topic == "homeassistant/device/vpp_HOME/config"
+    shown = msgspec.json.decode(payload)["cmps"]
+    assert sorted(shown) == ["bat-1_charge", "bat-1_charged", "bat-1_discharged", "bat-1_power", "hold", "meter_power"]
+    assert shown["hold"]["cmd_t"] == TOPICS.hold("HOME")
+
+
+def test_a_device_writes_its_own_topics_alone_and_never_a_setpoint() -> None:
+    rules = access_rules([BATTERY, METER], TOPICS, "gateway", home_assistant="ha")
+    users = {block.split("\n")[0]: block for block in rules.strip().split("\n\n")}
+    assert "topic write site/HOME/telemetry/bat-1" in users["user bat-1"]
+    assert "meter" not in users["user bat-1"]
+    assert not [line for line in rules.splitlines() if line.startswith("topic write") and "/setpoint/" in line]
+    assert "topic write site/+/request/hold" in users["user ha"]
+    assert "user ha" not in access_rules([BATTERY], TOPICS, "gateway")
