@@ -3,8 +3,8 @@
 Topic and access scripts, the Kubernetes objects of our processes, topic pages and JSON schemas come from
 ``vpp/streams/topics.py``, dashboards from
 ``deploy/grafana/build.py``, the references of settings, commands and errors from their modules, the pages on budget and
-scale from measured unit costs, and the tree of the
-architecture page from the first lines of all modules.
+scale from measured unit costs, tables of the net-load page from measured errors, and the tree of the architecture page
+from the first lines of all modules.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from deploy.generators.budget_docs import budget_page
 from deploy.generators.cli_docs import cli_page
 from deploy.generators.error_docs import errors_page
 from deploy.generators.kubernetes import mcp_yaml, simulate_yaml, storage_yaml, workers_yaml
+from deploy.generators.net_load_docs import PAGE as NET_LOAD
+from deploy.generators.net_load_docs import net_load_page
 from deploy.generators.requirements_file import requirements_text
 from deploy.generators.scale_docs import scale_page
 from deploy.generators.settings_docs import settings_page
@@ -48,6 +50,7 @@ def generated() -> dict[Path, str]:
         ARCHITECTURE: architecture_page(),
         Path("docs/benchmarks/budget.md"): budget_page(read_unit_costs(ROOT)),
         Path("docs/benchmarks/scale.md"): scale_page(read_unit_costs(ROOT), ROOT),
+        NET_LOAD: net_load_page(ROOT),
         Path("docs/reference/cli.md"): cli_page(),
         Path("docs/reference/errors.md"): errors_page(),
         Path("docs/reference/settings.md"): settings_page(),

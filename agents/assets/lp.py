@@ -33,18 +33,26 @@ class Sheet:
     def __init__(self) -> None:
         self.column: dict[str, Ints] = {}
         self.row: dict[str, Ints] = {}
+        self.pure_numbers: list[Ints] = []
         self.columns = 0
         self.rows = 0
         self._entries: list[tuple[Ints, Ints, Floats]] = []
 
-    def add_columns(self, name: str, *shape: int) -> Ints:
+    def add_columns(self, name: str, *shape: int, pure_number: bool = False) -> Ints:
         """Return the places of new columns.
+
+        Args:
+            name: Their name.
+            shape: Their shape.
+            pure_number: Whether they are numbers such as on or off; else they are powers or energies.
 
         Raises:
             ValueError: The name is taken.
         """
         self.column[name] = places = self._places(self.column, name, self.columns, shape)
         self.columns += places.size
+        if pure_number:
+            self.pure_numbers.append(places.ravel())
         return places
 
     def add_rows(self, name: str, *shape: int) -> Ints:

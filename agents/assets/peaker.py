@@ -135,7 +135,9 @@ class PeakerType(AssetType[Peaker]):
         sheet.put(ramp_rate[:, 1:], generation[:, :-1], -1.0)
         peakers = [form for form in forms if isinstance(form, PeakerForm)]
         units = [p for p, peaker in enumerate(peakers) if peaker.commits]
-        on, start, stop = (sheet.add_columns(name, len(units), shape.steps) for name in ("on", "start", "stop"))
+        on, start, stop = (
+            sheet.add_columns(name, len(units), shape.steps, pure_number=True) for name in ("on", "start", "stop")
+        )
         rows = {name: sheet.add_rows(name, len(units), shape.steps) for name in _COMMITMENT_ROWS}
         for unit, place in enumerate(units):
             columns = (generation[place], on[unit], start[unit], stop[unit])

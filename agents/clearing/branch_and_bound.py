@@ -16,7 +16,7 @@ from agents.clearing.problem import Effort
 from vpp.numerics.arrays import Floats, Ints
 
 WHOLE = 1e-6
-"""A column this close to a whole number is one; less than this (MW) is no power."""
+"""A column this close to a whole number is one; less than this share of the unit of power is no power."""
 RELATIVE_GAP = 1e-3
 LEAST_SAVING_PER_MW = 0.005
 """A branch is left where it cannot save more than this: share of the best cost, or money per served MW."""
@@ -55,6 +55,7 @@ def branch(
         served_mw: Power that the zone serves, MW: what is worth a further branch grows with it.
         priced: Whether the answer needs its prices.
     """
+    least_mw = WHOLE if program.units is None else WHOLE * program.units.cost
     least_saving = LEAST_SAVING_PER_MW * served_mw
     whole = np.flatnonzero(program.integer) if program.integer is not None else np.zeros(0, dtype=np.int64)
     columns = np.concatenate([whole, either.ravel(), other.ravel()])
@@ -73,7 +74,7 @@ def branch(
             first = first or answer
             if answer.value is None or answer.objective >= best_cost - _gap(best_cost, least_saving):
                 continue
-            place, up_first = _undecided(answer.value[columns], len(whole))
+            place, up_first = _undecided(answer.value[columns], len(whole), least_mw)
             if place < 0 and nodes == 1:
                 return Search(engine.last() if priced else answer, relaxed, nodes, True, False)
             if place < 0:
@@ -94,7 +95,7 @@ def _gap(cost: float, least_saving: float) -> float:
     return max(least_saving, RELATIVE_GAP * abs(cost)) if np.isfinite(cost) else 0.0
 
 
-def _undecided(value: Floats, whole: int) -> tuple[int, bool]:
+def _undecided(value: Floats, whole: int, least_mw: float) -> tuple[int, bool]:
     """Return the place to branch on (-1: none) and whether its upper branch looks better."""
     parts = np.abs(value[:whole] - np.round(value[:whole]))
     if whole and parts.max() > WHOLE:
@@ -103,7 +104,7 @@ def _undecided(value: Floats, whole: int) -> tuple[int, bool]:
     pairs = (len(value) - whole) // 2
     either, other = value[whole : whole + pairs], value[whole + pairs :]
     both = np.minimum(either, other)
-    if pairs and both.max() > WHOLE:
+    if pairs and both.max() > least_mw:
         place = int(np.argmax(both))
         return whole + place, bool(either[place] > other[place])
     return -1, False

@@ -7,7 +7,7 @@ thread, without presolve (measured: half as long as with it at these sizes).
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import highspy
@@ -52,10 +52,48 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class Units:
+    """What one is in the numbers that HiGHS sees, of each column, each row and the cost; powers of two.
+
+    Tolerances of the solver are absolute. With units that grow with the site a home and a region are solved alike, and
+    powers of two change no bit of a number.
+    """
+
+    column: Floats
+    row: Floats
+    cost: float
+
+    def program(self, given: Program) -> Program:
+        """Return the program in these units."""
+        matrix = given.matrix
+        column = np.repeat(self.column, np.diff(matrix.start))
+        return replace(
+            given,
+            matrix=replace(matrix, value=matrix.value * column / self.row[matrix.index]),
+            cost=given.cost * self.column / self.cost,
+            low=given.low / self.column,
+            high=given.high / self.column,
+            row_low=given.row_low / self.row,
+            row_high=given.row_high / self.row,
+        )
+
+    def answer(self, given: Answer) -> Answer:
+        """Return an answer in these units as one of the program as it stands."""
+        return replace(
+            given,
+            value=None if given.value is None else given.value * self.column,
+            dual=None if given.dual is None else given.dual * (self.cost / self.row),
+            reduced=None if given.reduced is None else given.reduced * (self.cost / self.column),
+            objective=given.objective * self.cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """Minimise ``cost x`` with ``row_low <= matrix x <= row_high``, ``low <= x <= high``.
 
     ``integer``: 1 for columns that must be whole; it is for ``agents.clearing.branch_and_bound``, HiGHS sees an LP.
+    ``units``: what HiGHS counts in, None: as it stands.
     """
 
     matrix: Matrix
@@ -65,6 +103,7 @@ class Program:
     row_low: Floats
     row_high: Floats
     integer: npt.NDArray[np.int32] | None = None
+    units: Units | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +142,8 @@ class Continued:
 
     def __init__(self, program: Program, effort: Effort) -> None:
         self._highs = _take()
-        _pass(self._highs, program, effort)
+        self._units = program.units
+        _pass(self._highs, program if program.units is None else program.units.program(program), effort)
 
     def __enter__(self) -> Continued:
         """Return itself."""
@@ -123,30 +163,39 @@ class Continued:
     def run(self, *, priced: bool = True) -> Answer:
         """Return the optimum with the bounds as they are."""
         self._highs.run()
-        return _answer(self._highs, priced=priced)
+        return self._answer(priced=priced)
 
     def solve(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> Answer:
         """Return the optimum with the bounds of ``columns`` replaced, its prices not read (see ``last``)."""
         self._run(columns, low, high)
-        return _answer(self._highs, priced=False)
+        return self._answer(priced=False)
 
     def last(self) -> Answer:
         """Return the answer of the last solve with its prices."""
-        return _answer(self._highs, priced=True)
+        return self._answer(priced=True)
+
+    def _answer(self, *, priced: bool) -> Answer:
+        answer = _answer(self._highs, priced=priced)
+        return answer if self._units is None else self._units.answer(answer)
 
     def values(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> Floats | None:
         """Return the values by column of ``solve`` alone, None without an optimum: reading prices takes its time."""
         self._run(columns, low, high)
         if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        return np.array(self._highs.getSolution().col_value)
+        value = np.array(self._highs.getSolution().col_value)
+        return value if self._units is None else value * self._units.column
 
     def _run(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> None:
+        if self._units is not None:
+            low, high = low / self._units.column[columns], high / self._units.column[columns]
         self._highs.changeColsBounds(len(columns), columns.astype(np.int32), low, high)
         self._highs.run()
 
     def demand(self, rows: npt.NDArray[np.int64], value: Floats) -> None:
         """Set the right-hand side of equality ``rows`` for the solves that follow."""
+        if self._units is not None:
+            value = value / self._units.row[rows]
         self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), value, value)  # type: ignore[attr-defined]  # the stub lacks it
 
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from agents.assets.lp import BlockShape, Sheet
 from agents.assets.registry import TYPES
-from agents.clearing.highs import Matrix
-from vpp.numerics.arrays import Floats, Ints
+from agents.clearing.highs import Matrix, Units
+from vpp.numerics.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,19 @@ class MatrixLayout:
     ``below_band above_band`` (A, N), ``soc_below soc_above`` (B, N), ``plan_up plan_down`` (M, N).
     Rows: ``balance ramp level`` (N,), ``band`` (A, N), ``soc_target`` (B, N), ``plan`` (M, N).
     A: all assets in the order of the types; B: those with a SoC target; M: those that keep to the plan.
+    ``power_columns``, ``power_rows``: bool by column and row, whether it is a power or energy and no pure number.
     """
 
     matrix: Matrix
     column: dict[str, Ints]
     row: dict[str, Ints]
+    power_columns: Bools
+    power_rows: Bools
+
+    def units(self, power_mw: float) -> Units:
+        """Return units of ``power_mw`` for powers and energies, and of one for pure numbers."""
+        column, row = (np.where(is_power, power_mw, 1.0) for is_power in (self.power_columns, self.power_rows))
+        return Units(column, row, power_mw)
 
 
 @lru_cache(maxsize=64)
@@ -72,7 +80,13 @@ def layout_of(form: Form) -> MatrixLayout:
         _add_orders(sheet, form)
     if form.churns:
         _add_plan(sheet, form)
-    return MatrixLayout(Matrix.of((sheet.rows, sheet.columns), *sheet.entries()), sheet.column, sheet.row)
+    row, column, value = sheet.entries()
+    power_columns = np.ones(sheet.columns, dtype=np.bool_)
+    power_columns[np.concatenate([np.zeros(0, dtype=np.int64), *sheet.pure_numbers])] = False
+    power_rows = np.zeros(sheet.rows, dtype=np.bool_)
+    power_rows[row[power_columns[column]]] = True
+    matrix = Matrix.of((sheet.rows, sheet.columns), row, column, value)
+    return MatrixLayout(matrix, sheet.column, sheet.row, power_columns, power_rows)
 
 
 def _add_grid(sheet: Sheet, form: Form) -> None:

@@ -26,7 +26,7 @@ def notes_of(problem: ClearingProblem, plan: Plan) -> tuple[PlanNote, ...]:
                 _note("soc_outside_band", asset.asset_id, {"soc": soc, "soc_min": band[0], "soc_max": band[1]})
             )
         short = np.maximum(bands.min_mw[i] - power, power - bands.max_mw[i])
-        missed = np.flatnonzero(short > 1e-4)
+        missed = np.flatnonzero(short > 1e-4 * problem.unit_mw)
         if len(missed):
             h = int(missed[0])
             values = {"short_mw": short[h], "step": h, "steps": len(missed), "power_mw": power[h]}
@@ -37,7 +37,7 @@ def notes_of(problem: ClearingProblem, plan: Plan) -> tuple[PlanNote, ...]:
                 values = {"soc": reached, "wanted_soc": bands.soc_target[i]}
                 notes.append(_note("soc_target_missed", asset.asset_id, values))
         forced = bands.fixed_mw[i, 0]
-        if np.isfinite(forced) and abs(forced - power[0]) > 1e-6:
+        if np.isfinite(forced) and abs(forced - power[0]) > 1e-6 * problem.unit_mw:
             notes.append(_note("fixed_power_missed", asset.asset_id, {"wanted_mw": forced, "power_mw": power[0]}))
     return tuple(notes)
 

@@ -47,8 +47,9 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
             places = column[limit_column.column]
             reduced, value = answer.reduced[places], answer.value[places]
             low, high = program.low[places], program.high[places]
-            at_top = (reduced < -_LEAST) & (value >= high - 1e-9) & (low < high - 1e-12)
-            at_bottom = limit_column.both & (reduced > _LEAST) & (value <= low + 1e-9)
+            same, none = 1e-9 * problem.unit_mw, 1e-12 * problem.unit_mw
+            at_top = (reduced < -_LEAST) & (value >= high - same) & (low < high - none)
+            at_bottom = limit_column.both & (reduced > _LEAST) & (value <= low + same)
             for k, h in zip(*np.nonzero(at_top | at_bottom), strict=True):
                 limit = float(high[k, h] if at_top[k, h] else low[k, h])
                 asset_id = problem.assets[int(rows[k])].asset_id

@@ -7,6 +7,7 @@ the grid; grid power is ``net_mw - sum(power_mw)``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -91,6 +92,11 @@ class ClearingProblem(Horizon):
     effort: Effort = Effort()
 
     @property
+    def unit_mw(self) -> float:
+        """Unit of the solver's powers and of thresholds, MW: a power of two, 1 for a zone that serves 100 MW."""
+        return unit_mw(self.zone)
+
+    @property
     def assets(self) -> tuple[Asset, ...]:
         """The zone's assets, in the order of the arrays' rows."""
         return self.zone.assets
@@ -105,6 +111,11 @@ class ClearingProblem(Horizon):
             if asset.asset_id == asset_id:
                 return row
         raise KeyError(asset_id)
+
+
+def unit_mw(zone: Zone) -> float:
+    """Return a hundredth of what the zone serves, MW, as the nearest power of two: such a unit changes no bit."""
+    return float(2.0 ** round(math.log2(zone.share.served_mw / 100.0)))
 
 
 @dataclass(frozen=True, slots=True)

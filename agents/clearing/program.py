@@ -136,7 +136,14 @@ def build(problem: ClearingProblem, *, running: Bools | None = None) -> Model:
     if form.churns:
         _fill_plan(values, problem, rows)
     program = Program(
-        layout.matrix, values.cost, values.low, values.high, values.row_low, values.row_high, values.integer
+        layout.matrix,
+        values.cost,
+        values.low,
+        values.high,
+        values.row_low,
+        values.row_high,
+        values.integer,
+        None if problem.unit_mw == 1.0 else layout.units(problem.unit_mw),
     )
     return Model(program, layout, rows, values.fixed_mw)
 

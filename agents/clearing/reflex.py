@@ -44,7 +44,7 @@ def reflex_plan(problem: ClearingProblem, *, reason: str) -> Plan:
             soc[i, h] = energy[i]
         _shed(problem, h, power, sheddable)
         grid_before = float(problem.net_mw[h] - power[:, h].sum())
-    running = power > 1e-9
+    running = power > 1e-9 * problem.unit_mw
     costs = plan_costs(problem, power, running, soc)
     none = np.zeros(problem.steps)
     return Plan(

@@ -23,7 +23,7 @@ from agents.clearing.reflex import reflex_plan
 from vpp.messages import Engine, PlanNote
 from vpp.numerics.arrays import Bools, Floats
 
-_RUNNING_MW = 1e-6
+_RUNNING = 1e-6
 
 
 def solve(problem: ClearingProblem) -> Plan:
@@ -112,7 +112,7 @@ def _running(problem: ClearingProblem, model: Model, value: Floats, power: Float
                 running[i] = value[model.layout.column[name][unit]] > 0.5
                 unit += 1
             elif generator is not None:
-                running[i] = power[i] > _RUNNING_MW
+                running[i] = power[i] > _RUNNING * problem.unit_mw
     return running
 
 
@@ -176,7 +176,7 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
         for k, each in enumerate(passes):
             engine.demand(balance, each.net_mw)
             value = engine.values(cuts, *model.net_load_bounds(each))
-            if value is None or _both_ways(model, value):
+            if value is None or _both_ways(model, value, problem.unit_mw):
                 odd.append(k)
             else:
                 powers[:, k] = model.power(value)[:, 0]
@@ -187,7 +187,7 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
     return powers
 
 
-def _both_ways(model: Model, value: Floats) -> bool:
+def _both_ways(model: Model, value: Floats, unit_mw: float) -> bool:
     either, other = model.exclusive()
     both = np.minimum(value[either], value[other])
-    return bool(both.max(initial=0.0) > WHOLE)
+    return bool(both.max(initial=0.0) > WHOLE * unit_mw)

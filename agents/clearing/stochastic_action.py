@@ -42,7 +42,7 @@ def action_cost(  # noqa: PLR0917
     moved = b / battery.discharge_efficiency * dt if b > 0 else b * battery.charge_efficiency * dt
     last = len(energy) - 1
     after = now.energy_mwh - moved
-    if after < energy[0] - 1e-6 or after > energy[last] + 1e-6:
+    if after < energy[0] - 1e-6 * battery.unit_mw or after > energy[last] + 1e-6 * battery.unit_mw:
         return np.inf
     q = b + generation
     cost = dt * (now.generator_price_per_mwh * generation - now.price_per_mwh * b + battery.wear_per_mwh * max(b, 0.0))
@@ -102,7 +102,7 @@ def best_action(  # noqa: PLR0917
                 best, best_cost = b, cost
     for k in range(int(np.ceil(least / step)), int(np.floor(most / step)) + 1):
         cost = action_cost(k * step, generation, net, change, now, battery, grids, value)
-        if cost < best_cost - 1e-9:
+        if cost < best_cost - 1e-9 * battery.unit_mw:
             best, best_cost = k * step, cost
     return best, best_cost
 
@@ -137,6 +137,6 @@ def best_generation(  # noqa: PLR0913, PLR0917
         cost = 0.0
         for offset in offsets:
             cost += best_action(g, net + offset, change + offset, step, now, battery, grids, value)[1]
-        if cost < best_cost - 1e-9:
+        if cost < best_cost - 1e-9 * battery.unit_mw:
             best, best_cost = g, cost
     return float(best)

@@ -8,13 +8,17 @@ from vpp.numerics.arrays import Floats, Ints
 
 
 class BatteryCell(NamedTuple):
-    """A battery: one-way efficiencies, limits (MW, at least 0) at the grid side, wear per MWh discharged."""
+    """A battery: one-way efficiencies, limits (MW, at least 0) at the grid side, wear per MWh discharged.
+
+    ``unit_mw``: ``ClearingProblem.unit_mw``, in which differences count as none.
+    """
 
     charge_efficiency: float
     discharge_efficiency: float
     charge_mw: float
     discharge_mw: float
     wear_per_mwh: float
+    unit_mw: float
 
 
 class GridLevel(NamedTuple):

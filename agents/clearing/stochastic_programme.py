@@ -136,7 +136,7 @@ def induce(problem: ClearingProblem) -> Programme:
         deviation_mw=problem.ramp_sd_mw[:, None] * deviations(RAMP_NODES)[None, :],
         price_node=PRICE_PAIRS,
     )
-    course, level, battery = _course(problem, generator), _level(problem), _cell(store)
+    course, level, battery = _course(problem, generator), _level(problem), _cell(store, problem.unit_mw)
     value = backward(course, ramps, level, battery, grids, _terminal(problem, store, grids.energy_mwh))
     now = FirstSlot(
         hours=float(problem.step_h[0]),
@@ -185,13 +185,14 @@ def _power_grid(store: StorageParameters, capacity: float) -> Floats:
     return np.asarray(np.arange(-down, up + 1) * spacing, dtype=np.float64)
 
 
-def _cell(store: StorageParameters) -> BatteryCell:
+def _cell(store: StorageParameters, unit_mw: float) -> BatteryCell:
     return BatteryCell(
         charge_efficiency=store.charge_efficiency,
         discharge_efficiency=store.discharge_efficiency,
         charge_mw=store.charge_mw,
         discharge_mw=store.discharge_mw,
         wear_per_mwh=store.wear_cost_per_mwh,
+        unit_mw=unit_mw,
     )
 
 

@@ -51,7 +51,7 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
     for name, pieces in used.items():
         places = column[name]
         dear = model.program.cost[places] > 1e-9
-        high[places] = np.where(dear, np.minimum(high[places], pieces + 1e-6), high[places])
+        high[places] = np.where(dear, np.minimum(high[places], pieces + 1e-6 * problem.unit_mw), high[places])
     solution = branch(
         replace(model.program, high=high), *model.exclusive(), problem.effort, served_mw=problem.zone.share.served_mw
     )

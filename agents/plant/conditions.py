@@ -13,6 +13,7 @@ from vpp.fleet.schema import Zone
 from vpp.messages import Alert, AlertCode, AlertEffect, Derating, MissingBid, Order, Severity
 
 TOPIC = "plant"
+_SAME_SHARE = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def soc_held(asset_id: str, reading: float, used: float | None) -> Condition:
 def cap_breach(zone: Zone, grid_mw: float | None) -> dict[str, Condition]:
     """Return the condition of measured grid power above the import cap, where it is."""
     cap_mw = zone.limits.import_cap_mw
-    if grid_mw is None or grid_mw <= cap_mw + 1e-6:
+    if grid_mw is None or grid_mw <= cap_mw + zone.served_scale.share(_SAME_SHARE):
         return {}
     text = f"grid power {power_text(grid_mw)} is above the cap of {power_text(cap_mw)}"
     return {"cap-breach": Condition(AlertCode.CAP_BREACH, AlertEffect.PENALTY, text)}

@@ -47,6 +47,7 @@ def test_a_backtest_of_net_load_writes_figures_and_a_report(
             "2025-03-17",
             "--refit",
             "none",
+            "--linear",
             "--out",
             "out",
             "--json",
@@ -62,6 +63,8 @@ def test_a_backtest_of_net_load_writes_figures_and_a_report(
         1 - first["mae"] / first["mae_by_baseline"]["persistence"], abs=1e-3
     )
     assert first["mae_day_ahead_known"] is None
+    assert [row["horizon_min"] for row in figures["trees"]] == [60, 120, 180, 240, 300, 360]
+    assert {(row["weight"], row["saved"]) for row in figures["trees"]} == {(0.0, 0.0)}, "too short for trees"
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == figures
     assert "<svg" in (tmp_path / "out" / "report.html").read_text()
 
