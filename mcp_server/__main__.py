@@ -23,6 +23,7 @@ from starlette.middleware import Middleware as ASGIMiddleware
 from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import InBackground
 from mcp_server.security.auth import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
+from mcp_server.security.call_metrics import CallMetrics, CountDenials
 from mcp_server.server import build_server
 from vpp.errors import ConfigError, exit_on_error
 from vpp.http_guard import StrictHost, bounds
@@ -75,7 +76,8 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
             f"listening on {mcp.host} needs the names that clients call it by", hint="set VPP_MCP__ALLOWED_HOSTS"
         )
     log.info("serving transport=http host=%s port=%s auth=%s %s", mcp.host, mcp.port, auth is not None, facts)
-    build_server(context, acts, auth, record).run(
+    metrics = CallMetrics()
+    build_server(context, acts, auth, record, metrics).run(
         transport="http",
         show_banner=False,
         host=mcp.host,
@@ -84,7 +86,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
         allowed_hosts=_names(mcp.allowed_hosts) or None,
         allowed_origins=_names(mcp.allowed_origins) or None,
         stateless_http=True,
-        middleware=[ASGIMiddleware(StrictHost)],
+        middleware=[ASGIMiddleware(CountDenials, metrics=metrics), ASGIMiddleware(StrictHost)],
         uvicorn_config=bounds(),
     )
 

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import CallLog, Record
 from mcp_server.security.auth import approval_key, principal_of
+from mcp_server.security.call_metrics import CallMetrics, metrics_route
 from mcp_server.tools.backtesting import add_backtest_tools
 from mcp_server.tools.reading import add_reading_tools
 from mcp_server.tools.resources import add_completions, add_plan_resource, add_prompts, add_resources
@@ -40,7 +41,11 @@ hold_fleet stops everything at once and needs no approval."""
 
 
 def build_server(
-    context: ReadContext, acts: Acts | None = None, auth: AuthProvider | None = None, record: Record | None = None
+    context: ReadContext,
+    acts: Acts | None = None,
+    auth: AuthProvider | None = None,
+    record: Record | None = None,
+    metrics: CallMetrics | None = None,
 ) -> FastMCP:
     """Return the server that answers from ``context``; nothing is contacted until a question comes.
 
@@ -49,13 +54,16 @@ def build_server(
         acts: Acts on it; None leaves every acting tool out.
         auth: Verifies callers over HTTP.
         record: Takes an audit record of every call; None: they are in the log alone.
+        metrics: Counts calls for ``/metrics`` over HTTP; None: new ones.
     """
     mcp = context.settings.mcp
 
     def principal() -> str:
         return principal_of(context.settings)
 
+    metrics = metrics or CallMetrics()
     around: list[Middleware] = [
+        metrics,
         RateLimitingMiddleware(mcp.calls_per_s, burst_capacity=mcp.burst, get_client_id=lambda _: principal()),
         CallLog(principal, record),
     ]
@@ -80,6 +88,9 @@ def build_server(
     add_resources(server, context, schemas)
     add_completions(server, context, schemas)
     add_prompts(server)
+
+    metrics.tools = frozenset(schemas)
+    server.custom_route("/metrics", methods=["GET"])(metrics_route(metrics, needs_token=auth is not None))
 
     @server.custom_route("/healthz", methods=["GET"])
     async def healthz(_request: Request) -> Response:

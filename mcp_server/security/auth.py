@@ -10,15 +10,16 @@ import re
 import secrets
 from pathlib import Path
 
-from fastmcp.server.auth import AccessToken, AuthProvider, MultiAuth, TokenVerifier
+from fastmcp.server.auth import AccessToken, AuthProvider, MultiAuth, RemoteAuthProvider, TokenVerifier
 from fastmcp.server.dependencies import get_access_token
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError
 
 from mcp_server.security.strict_jwt import StrictJwt
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, RefusedError
 from vpp.os_user import os_user
 from vpp.settings import Settings
+from vpp.settings.faces import McpSettings, mcp_address
 
 READ, OPERATE, APPROVE = "vpp:read", "vpp:operate", "vpp:approve"
 SCOPES = (READ, OPERATE, APPROVE)
@@ -131,12 +132,34 @@ def auth_of(settings: Settings) -> AuthProvider | None:
             raise ConfigError(
                 "mcp.jwks_uri needs mcp.issuer and mcp.audience", hint="a token of any other service would pass"
             )
-        verifiers.append(
-            StrictJwt(jwks_uri=mcp.jwks_uri, issuer=mcp.issuer, audience=mcp.audience, required_scopes=[READ])
+        jwt = StrictJwt(jwks_uri=mcp.jwks_uri, issuer=mcp.issuer, audience=mcp.audience, required_scopes=[READ])
+        organisation = _with_metadata(jwt, mcp)
+        if not verifiers:
+            return organisation
+        return MultiAuth(server=organisation, verifiers=verifiers, required_scopes=[READ])
+    return verifiers[0] if verifiers else None
+
+
+def _with_metadata(jwt: StrictJwt, mcp: McpSettings) -> AuthProvider:
+    """Return the verifier of an issuer, which also tells clients where to get a token (RFC 9728).
+
+    The document is at ``/.well-known/oauth-protected-resource/mcp``, and each answer 401 names it.
+
+    Raises:
+        ConfigError: The issuer, or the address of this server, is no address.
+    """
+    try:
+        return RemoteAuthProvider(
+            jwt,
+            authorization_servers=[AnyHttpUrl(mcp.issuer or "")],
+            base_url=mcp_address(mcp),
+            scopes_supported=list(SCOPES),
+            resource_name="SmartGrid-AI",
         )
-    if not verifiers:
-        return None
-    return verifiers[0] if len(verifiers) == 1 else MultiAuth(verifiers=verifiers, required_scopes=[READ])
+    except ValidationError as error:
+        raise ConfigError(
+            "mcp.issuer and mcp.url must be addresses", hint="set VPP_MCP__ISSUER=https://..., as it is in its tokens"
+        ) from error
 
 
 def check_exposure(settings: Settings, auth: AuthProvider | None) -> None:

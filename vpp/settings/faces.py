@@ -16,6 +16,7 @@ class McpSettings(SettingsGroup):
     profile: Literal["read", "operate"] = Field(default="read", description="operate adds the tools that act")
     host: str = Field(default="127.0.0.1", description="listen address; beyond loopback needs authentication")
     port: int = Field(default=8765, ge=0, le=65535, description="listen port (HTTP)")
+    url: str = Field(default="", description="address that clients reach it by [http://HOST:PORT]")
     tokens: Path | None = Field(default=None, description="token hashes (HTTP), by `python -m mcp_server token`")
     jwks_uri: str | None = Field(default=None, description="keys of the organisation's token issuer (HTTP)")
     issuer: str | None = Field(default=None, description="required issuer of a token (HTTP)")
@@ -63,8 +64,17 @@ class PageSettings(SettingsGroup):
 
 def page_address(page: PageSettings) -> str:
     """Return where people open the page."""
-    host = f"[{page.host}]" if ":" in page.host else page.host
-    return page.url.rstrip("/") or f"http://{host}:{page.port}"
+    return _address(page)
+
+
+def mcp_address(mcp: McpSettings) -> str:
+    """Return where clients reach the MCP server over HTTP, without its path."""
+    return _address(mcp)
+
+
+def _address(face: PageSettings | McpSettings) -> str:
+    host = f"[{face.host}]" if ":" in face.host else face.host
+    return face.url.rstrip("/") or f"http://{host}:{face.port}"
 
 
 class AgentSettings(SettingsGroup):

@@ -8,12 +8,15 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import httpx2
 import pytest
-from fastmcp.server.auth import TokenVerifier
 from fastmcp.server.auth.providers.jwt import RSAKeyPair
 from joserfc.jwk import RSAKey
 
-from mcp_server.security.auth import TokenHashes, add_token, auth_of, check_exposure, is_loopback, read_tokens
+from mcp_server.queries.context import ReadContext
+from mcp_server.security.auth import SCOPES, TokenHashes, add_token, auth_of, check_exposure, is_loopback, read_tokens
+from mcp_server.server import build_server
+from tests.worlds.plant_loop import Loop
 from vpp.errors import ConfigError, RefusedError
 from vpp.settings import Settings, load_settings
 
@@ -74,7 +77,7 @@ async def test_tokens_of_an_issuer_pass_with_the_right_audience_and_scope(tmp_pa
     with issuer({"keys": [key]}) as uri:
         given = settings(tmp_path, jwks_uri=uri, issuer="https://issuer.example", audience="vpp")
         verifier = auth_of(given)
-        assert isinstance(verifier, TokenVerifier)
+        assert verifier is not None
 
         def token(signer: RSAKeyPair = pair, **claims: Any) -> str:
             fields = {"subject": "agent-7", "issuer": "https://issuer.example", "audience": "vpp", "kid": "k1"}
@@ -92,6 +95,38 @@ async def test_tokens_of_an_issuer_pass_with_the_right_audience_and_scope(tmp_pa
             token(signer=other),
         ):
             assert await verifier.verify_token(wrong) is None
+
+
+@pytest.mark.parametrize("also_tokens", [False, True])
+async def test_an_issuer_is_named_to_whoever_comes_without_a_token(tmp_path: Path, also_tokens: bool) -> None:
+    loop = Loop(tmp_path)
+    mcp: dict[str, Any] = {"jwks_uri": "https://issuer.example/keys", "audience": "vpp"}
+    mcp |= {"issuer": "https://issuer.example"}
+    if also_tokens:
+        add_token(tmp_path / "tokens.json", "rita", ("vpp:read",))
+        mcp["tokens"] = tmp_path / "tokens.json"
+    auth = auth_of(settings(tmp_path, **mcp, url="https://vpp.example/"))
+    app = build_server(ReadContext(loop.settings, loop.store), auth=auth).http_app()
+    document = "https://vpp.example/.well-known/oauth-protected-resource/mcp"
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="https://vpp.example") as client:
+        for headers in ({}, {"Authorization": "Bearer none"}, {"Authorization": "Basic cml0YTp4"}):
+            refused = await client.post("/mcp", json={}, headers=headers)
+            assert refused.status_code == 401
+            challenge = refused.headers["www-authenticate"]
+            assert challenge.startswith("Bearer ")
+            assert f'resource_metadata="{document}"' in challenge
+        found = (await client.get(document)).json()
+    assert found["resource"] == "https://vpp.example/mcp"
+    assert [server.rstrip("/") for server in found["authorization_servers"]] == ["https://issuer.example"]
+    assert set(found["scopes_supported"]) == set(SCOPES)
+    assert found["bearer_methods_supported"] == ["header"]
+
+
+@pytest.mark.parametrize("address", [{"issuer": "our-issuer"}, {"url": "vpp example"}])
+def test_an_issuer_and_this_server_are_addresses(tmp_path: Path, address: dict[str, str]) -> None:
+    mcp = {"jwks_uri": "https://issuer.example/keys", "issuer": "https://issuer.example", "audience": "vpp"}
+    with pytest.raises(ConfigError, match="must be addresses"):
+        auth_of(settings(tmp_path, **{**mcp, **address}))
 
 
 @contextmanager
