@@ -46,5 +46,6 @@ def set_up_logging(settings: Settings) -> None:
     else:
         handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for chatty in ("quixstreams", "httpx", "httpx2"):
-        logging.getLogger(chatty).setLevel("WARNING" if settings.log_level == "INFO" else settings.log_level)
+    logging.getLogger("quixstreams").setLevel("WARNING" if settings.log_level == "INFO" else settings.log_level)
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).setLevel("WARNING")  # below that they log whole addresses, which may hold keys

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say
 from console.local.processes import environment
 from vpp.errors import ConfigError
+from vpp.masking import masked
 from vpp.settings import AgentSettings, Settings
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ async def _reports(settings: Settings, zone: str | None, *, once: bool) -> Async
     )
     client = open_client(own.url, own.token.get_secret_value() if own.token else None, _server(settings))
     brain = _brain(own)
-    say(f"agent:{own.name} thinks by {brain.name} at {own.url or 'its own MCP server'}; it asks, a person approves")
+    where = masked(own.url or "its own MCP server")
+    say(f"agent:{own.name} thinks by {brain.name} at {where}; it asks, a person approves")
     async with at_server(client):
         at_work = GridAgent(client, brain, limits, lambda record: post("audit", record), f"agent:{own.name}")
         async for report in at_work.watch(zone, every_min=own.every_min, poll_s=own.poll_s, once=once):

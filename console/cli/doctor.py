@@ -19,6 +19,7 @@ from vpp.domain import iso
 from vpp.errors import UnreachableError, VppError
 from vpp.fleet.lookup import shipped_fleet
 from vpp.fleet.schema import load_fleet
+from vpp.masking import masked
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.streams.kafka import admin
@@ -180,7 +181,7 @@ def _clock(_: Settings) -> Finding:
 def _store(settings: Settings) -> Finding:
     with open_store(settings, read_only=True) as store:
         store.ping()
-    where = settings.influx.url if settings.store.kind == "influx" else settings.store_path
+    where = masked(settings.influx.url) if settings.store.kind == "influx" else settings.store_path
     return Finding("store", "ok", f"{settings.store.kind} at {where}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,13 +10,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, TomlConfigSettingsSource
 
 from vpp.errors import ConfigError, nearest_hint
+from vpp.masking import masked_setting
 from vpp.settings.settings import Settings
 
 _HOW_TO_MAKE = dict.fromkeys(("approval_key", "signing.key"), "make a key with `openssl rand -hex 32`")
-MASK = "**********"
-_SECRET_NAME = re.compile(r"pass|secret|token|credential|jaas|oauthbearer\.config|private|key$|key\.pem|\.pem$", re.I)
-_URL_LOGIN = re.compile(r"(?<=//)[^/@\s]*@")
-_URL_VALUE = re.compile(r"(?i)([?&](?:[^=&\s]*(?:token|key|pass|secret|auth)[^=&\s]*)=)[^&\s]*")
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -75,17 +71,8 @@ def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> d
         value: Any = settings
         for part in path:
             value = getattr(value, part)
-        origins[key] = (_masked(value), where)
+        origins[key] = (masked_setting(value), where)
     return origins
-
-
-def _masked(value: Any) -> str:
-    """Return a setting as text, without passwords in addresses and in maps of free settings."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return str({name: MASK if _SECRET_NAME.search(name) else _masked(part) for name, part in value.items()})
-    return _URL_VALUE.sub(rf"\1{MASK}", _URL_LOGIN.sub(f"{MASK}@", str(value)))
 
 
 def _has(layer: Mapping[str, Any], path: list[str]) -> bool:

@@ -17,6 +17,7 @@ from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
+from vpp.masking import masked
 from vpp.settings import InfluxSettings
 from vpp.store.influx_flux import literal
 from vpp.store.influx_line_protocol import records
@@ -96,13 +97,13 @@ class InfluxClient:
             raise self._explain(error) from error
         except (HTTPError, OSError) as error:
             raise UnreachableError(
-                f"InfluxDB at {self._settings.url} does not answer: {error}",
+                f"InfluxDB at {masked(self._settings.url)} does not answer: {masked(str(error))}",
                 hint="is it running, and is VPP_INFLUX__URL its address?",
                 retry_after_s=RETRY_AFTER_S,
             ) from error
 
     def _explain(self, error: ApiException) -> VppError:
-        url, reason = self._settings.url, _reason(error)
+        url, reason = masked(self._settings.url), _reason(error)
         match error.status:
             case 401 | 403:
                 return ConfigError(
