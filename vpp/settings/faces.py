@@ -64,17 +64,17 @@ class PageSettings(SettingsGroup):
 
 def page_address(page: PageSettings) -> str:
     """Return where people open the page."""
-    return _address(page)
+    return _address(page.url, page.host, page.port)
 
 
 def mcp_address(mcp: McpSettings) -> str:
     """Return where clients reach the MCP server over HTTP, without its path."""
-    return _address(mcp)
+    return _address(mcp.url, mcp.host, mcp.port)
 
 
-def _address(face: PageSettings | McpSettings) -> str:
-    host = f"[{face.host}]" if ":" in face.host else face.host
-    return face.url.rstrip("/") or f"http://{host}:{face.port}"
+def _address(url: str, host: str, port: int) -> str:
+    return url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
 
 
 class AgentSettings(SettingsGroup):
