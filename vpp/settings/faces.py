@@ -76,7 +76,6 @@ def _address(url: str, host: str, port: int) -> str:
     return url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-
 class AgentSettings(SettingsGroup):
     """The autonomous grid agent (`vpp agent`) and its limits."""
 
