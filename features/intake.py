@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from features.clock_jump import MAX_HELD_BYTES, jump_alert
-from features.intake_state import FREQUENCY_CLASS_HZ, IntakeHead, IntakeState, SlotReadings, Ticks
+from features.intake_state import FREQUENCY_CLASS_HZ, MEMORY_DAYS, IntakeHead, IntakeState, SlotReadings, Ticks
 from features.quality import Checks, check_readings, check_series, check_values
 from features.quality_alerts import follow_faults, published_alerts
+from features.ring import SlotRing
 from vpp.domain import FREQUENCY, NET_LOAD_CHANNELS, Quality, iso, net_load_mw
 from vpp.errors import MessageError
 from vpp.files.availability import is_forecast
@@ -35,11 +36,10 @@ from vpp.messages import (
     encode,
 )
 from vpp.streams.reducer import Load, Origin, Output
-from vpp.streams.state_codec import ValueKey, pack, unpack
+from vpp.streams.state_codec import pack, unpack
 
-HEAD, CLOSED = "head", "slot"
+HEAD = "head"
 _SHAPE = "intake-4"
-MEMORY_DAYS = 7
 MAX_GAP_DAYS = 7
 MAX_PUBLICATION_DAYS = 10
 FUTURE = timedelta(minutes=10)
@@ -58,12 +58,11 @@ class IntakeReducer:
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
         self._step = zone.step
-        self._memory = MEMORY_DAYS * zone.step.per_day
         self._max_gap = MAX_GAP_DAYS * zone.step.per_day
 
     def initial(self, zone: str) -> IntakeState:
         """Return the state of a zone before its first message."""
-        return IntakeState()
+        return IntakeState(SlotRing(self._step, lambda _: MEMORY_DAYS, max_days=MEMORY_DAYS))
 
     def step(self, state: IntakeState, message: Message, origin: Origin) -> tuple[IntakeState, list[Output]]:
         """Apply one raw record.
@@ -91,22 +90,20 @@ class IntakeReducer:
         head = unpack(get(HEAD), IntakeHead, _SHAPE)
         if head is None:
             return self.initial(zone)
-        state = IntakeState(head=head, ticks=head.open)
-        if head.last is not None:
-            for index in range(head.last - self._memory + 1, head.last + 1):
-                closed = unpack(get(ValueKey(CLOSED, index).name), tuple[Values, int], _SHAPE)
-                if closed is not None:
-                    state.closed[index] = closed
+        state = self.initial(zone)
+        state.head, state.ticks = head, head.open
+        if head.ring is None or not state.ring.load(head.ring, get):
+            head.first = None
         return state
 
     def changes(self, state: IntakeState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
-        state.head.open = state.ticks
-        changes: dict[str, bytes | None] = {}
-        for key in state.changed.take():
-            value = state.head if key.kind == HEAD else state.closed.get(key.number)
-            changes[key.name] = None if value is None else pack(value, _SHAPE)
-        return changes
+        if not state.changed:
+            return {}
+        state.changed = False
+        changes = dict(state.ring.changes())
+        state.head.open, state.head.ring = state.ticks, state.ring.record()
+        return {**changes, HEAD: pack(state.head, _SHAPE)}
 
     def _observe(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
         index = self._slot_of(message)
@@ -135,7 +132,7 @@ class IntakeReducer:
         if state.head.last is not None and index - state.head.last <= self._max_gap:
             outputs += self._close_until(state, index - 1, history=message.history)
         state.head.channels = sorted({*state.head.channels, *values})
-        state.changed.mark(HEAD)
+        state.changed = True
         if whole:
             ticks, state.ticks = state.ticks, None
             outputs += self._close(state, index, values, assets, message.history, marks, ticks=ticks)
@@ -163,7 +160,7 @@ class IntakeReducer:
         if not clock.is_followed_by(message, self._step):
             outputs = [*clock.drop(newest), jump_alert(self._zone.zone, newest, message.slot)]
         clock.hold(message, origin)
-        state.changed.mark(HEAD)
+        state.changed = True
         if not clock.is_confirmed(origin.appended_at):
             return outputs
         return [*outputs, *self._release(state, origin)]
@@ -178,7 +175,7 @@ class IntakeReducer:
     def _drop_held(self, state: IntakeState) -> list[Output]:
         if not state.head.clock.held:
             return []
-        state.changed.mark(HEAD)
+        state.changed = True
         return state.head.clock.drop(self._newest(state))
 
     def _slot_of(self, message: Observation) -> int:
@@ -201,32 +198,28 @@ class IntakeReducer:
             )
 
     def _late(self, state: IntakeState, index: int, message: Observation) -> list[Output]:
-        closed = state.closed.get(index)
-        if closed is None:
+        old = state.closed(index)
+        if old is None:
             raise MessageError(
                 f"slot {iso(message.slot)} lies before the first slot, or closed more than {MEMORY_DAYS} days ago",
                 reason="late",
             )
         if message.duration_s is not None and message.duration_s < self._step.seconds:
             raise MessageError(f"a tick came after slot {iso(self._step.start(index))} closed", reason="late")
-        old, revision = closed
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         memory = Checks(seen=dict(state.head.checks.seen), level=dict(state.head.checks.level))
         checked, _ = check_values(values, self._zone, memory, self._step)
         changed: Values = {c: v for c, v in checked.items() if v is not None and v != old.get(c)}
         if not changed or message.history:
             return []
-        merged = {**old, **changed}
-        state.closed[index] = (merged, revision + 1)
-        state.changed.mark(HEAD)
-        state.changed.mark(CLOSED, index)
+        revision = state.correct(index, changed)
         correction = Correction(
             zone=message.zone,
             slot=self._step.start(index),
             step_min=self._step.minutes,
             values=changed,
-            net_load_mw=net_load_mw(merged, self._absent(state)),
-            revision=revision + 1,
+            net_load_mw=net_load_mw({**old, **changed}, self._absent(state)),
+            revision=revision,
         )
         return [Output("telemetry", correction)]
 
@@ -272,7 +265,7 @@ class IntakeReducer:
             )
         slot = open_slots.setdefault(index, SlotReadings())
         slot.add(message.slot.timestamp(), *check_readings(message.assets, self._zone))
-        state.changed.mark(HEAD)
+        state.changed = True
         return []
 
     def _close_until(self, state: IntakeState, index: int, *, history: bool = False) -> list[Output]:
@@ -324,12 +317,7 @@ class IntakeReducer:
             history=history,
             frequency_shares=[] if ticks is None else ticks.frequency_shares(),
         )
-        state.head.last = index
-        state.closed[index] = (checked, 0)
-        state.closed.pop(index - self._memory, None)
-        state.changed.mark(HEAD)
-        state.changed.mark(CLOSED, index)
-        state.changed.mark(CLOSED, index - self._memory)
+        state.close(index, checked)
         outputs = [Output("telemetry", closed)]
         if not history:
             outputs += follow_faults(self._zone, self._step, index, quality, len(full), state.head.faults)
@@ -356,7 +344,7 @@ class IntakeReducer:
         self._check_publication(message)
         plain = {channel: [_finite(value) for value in values] for channel, values in message.series.items()}
         series, refused = check_series(plain, self._zone, state.head.checks)
-        state.changed.mark(HEAD)
+        state.changed = True
         outputs = [Output("telemetry", message if series == message.series else _with_series(message, series))]
         if message.history:
             return outputs

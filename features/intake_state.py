@@ -11,11 +11,14 @@ import msgspec
 from features.clock_jump import SlotClock
 from features.quality import Checks
 from features.quality_alerts import FaultEpisode
+from features.ring import RingRecord, SlotRing
 from vpp.errors import MessageError
 from vpp.messages import AssetReading, Values
-from vpp.streams.state_codec import ChangedValues
 
 FREQUENCY_CLASS_HZ = 0.005
+MEMORY_DAYS = 7
+"""Repeats and corrections of slots that closed so long ago are told from new ones."""
+
 MAX_CHANNELS = 500
 MAX_CHANNEL_CHARS = 20_000
 
@@ -76,9 +79,16 @@ class SlotReadings(msgspec.Struct):
 
 
 class IntakeHead(msgspec.Struct):
-    """The small part of the state that changes with every slot; ``faults``: episodes under way."""
+    """The small part of the state that changes with every slot; ``faults``: episodes under way.
+
+    ``first``: from here to ``last`` every slot was closed. ``revisions``: of the slots that were corrected. ``ring``:
+    of the values of closed slots.
+    """
 
     last: int | None = None
+    first: int | None = None
+    revisions: dict[int, int] = {}
+    ring: RingRecord | None = None
     clock: SlotClock = msgspec.field(default_factory=SlotClock)
     open: Ticks | None = None
     channels: list[str] = []
@@ -92,10 +102,43 @@ class IntakeHead(msgspec.Struct):
 class IntakeState:
     """Last closed slot, the open one's ticks, and what last week's slots held (for repeats and corrections)."""
 
+    ring: SlotRing
     head: IntakeHead = field(default_factory=IntakeHead)
     ticks: Ticks | None = None
-    closed: dict[int, tuple[Values, int]] = field(default_factory=dict)
-    changed: ChangedValues = field(default_factory=ChangedValues)
+    changed: bool = False
+
+    def close(self, index: int, values: Values) -> None:
+        """Count slot ``index`` as closed with these values."""
+        head = self.head
+        if head.first is None or head.last is None or index != head.last + 1:
+            head.first = index
+        head.last = index
+        head.revisions = {slot: n for slot, n in head.revisions.items() if slot > index - self._memory_slots}
+        self.ring.advance(index)
+        self._keep(index, values)
+
+    def correct(self, index: int, values: Values) -> int:
+        """Change values of a closed slot and return the number of its correction."""
+        revision = self.head.revisions[index] = self.head.revisions.get(index, 0) + 1
+        self._keep(index, values)
+        return revision
+
+    def closed(self, index: int) -> Values | None:
+        """Return what slot ``index`` was closed or corrected to, None where it was not closed in the last week."""
+        first, last = self.head.first, self.head.last
+        if first is None or last is None or not max(first, last - self._memory_slots + 1) <= index <= last:
+            return None
+        held = {channel: self.ring.get(channel, index) for channel in self.ring.rows}
+        return {channel: None if math.isnan(value) else value for channel, value in held.items()}
+
+    @property
+    def _memory_slots(self) -> int:
+        return MEMORY_DAYS * self.ring.step.per_day
+
+    def _keep(self, index: int, values: Values) -> None:
+        self.changed = True
+        for channel, value in values.items():
+            self.ring.put(channel, index, value)
 
     def check_channels(self, names: Iterable[str]) -> None:
         """Refuse a record that would give the zone more channels than any has: each closed slot carries them all.

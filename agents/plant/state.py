@@ -28,6 +28,9 @@ from vpp.streams.reducer import Load
 from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
 
 _SHAPE = "plant-1"
+_AS_TEXT = frozenset({"plan", "waiting", "last"})
+"""Kinds of values that came or go as messages: JSON keeps them whole."""
+
 CHUNK_SLOTS = 12
 MEMORY_DAYS = 7
 Bid = ActorBid | TraderBid
@@ -220,14 +223,14 @@ def load_state(get: Load, policies: tuple[str, ...], memory_slots: int) -> Plant
     if head is None:
         return PlantState()
     state = PlantState(head=head)
-    state.plan = unpack(get("plan"), DecidedPlan, _SHAPE)
+    state.plan = unpack(get("plan"), DecidedPlan, _SHAPE, as_text=True)
     state.standing = unpack(get("orders"), OrdersInForce, _SHAPE) or OrdersInForce()
     for index in head.waiting:
-        bids = unpack(get(f"waiting:{index}"), WaitingBids, _SHAPE)
+        bids = unpack(get(f"waiting:{index}"), WaitingBids, _SHAPE, as_text=True)
         if bids is not None:
             state.waiting[index] = bids
     for policy in policies:
-        last = unpack(get(f"last:{policy}"), LastBid, _SHAPE)
+        last = unpack(get(f"last:{policy}"), LastBid, _SHAPE, as_text=True)
         if last is not None:
             state.last[policy] = last
     if head.closed is not None:
@@ -244,7 +247,7 @@ def changed_values(state: PlantState) -> dict[str, bytes | None]:
     changes: dict[str, bytes | None] = {}
     for key in state.changed.take():
         value = _value(state, key)
-        changes[key.name] = None if value is None else pack(value, _SHAPE)
+        changes[key.name] = None if value is None else pack(value, _SHAPE, as_text=key.kind in _AS_TEXT)
     return changes
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from features.ring import SlotRing
 from models.forecast.ramp_events import HOURS, event_threshold
-from models.forecast.scoreboard import WaitingForecasts
+from models.forecast.waiting_forecasts import WaitingForecasts
 from vpp.domain import NET_LOAD, Step
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
 from vpp.numerics.quantile_distribution import cumulative
+from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 from vpp.streams.state_codec import ArrayCodec
 
 SIZE_DAYS = 42
@@ -50,7 +51,7 @@ class LargeRamps:
         self.sizes = np.full(self._steps.size, math.nan)
         self._day = np.full(1, -1, dtype=np.int64)
         self._counts = np.zeros((BINS + 1, 2))
-        self._codec = ArrayCodec("large-ramps-1", self._day, self.sizes, self._counts)
+        self._codec = ArrayCodec("large-ramps-2", self._day, self.sizes, self._counts, kept_as=np.float32)
         self._keep = 1.0 - 1.0 / (MEMORY_DAYS * step.per_day)
 
     def enter(self, ring: SlotRing, index: int, actual: float, waiting: WaitingForecasts) -> None:
@@ -75,6 +76,7 @@ class LargeRamps:
             self._counts,
             self._keep,
         )
+        round_significant(self._counts, FLOAT32_BITS)
 
     def renew(self, ring: SlotRing, index: int) -> None:
         """Make the sizes anew where slot ``index`` begins a day for them."""
@@ -89,6 +91,7 @@ class LargeRamps:
         for h, steps in enumerate(self._steps.tolist()):
             size = event_threshold(past, steps)
             self.sizes[h] = math.nan if size is None else size
+        round_significant(self.sizes, FLOAT32_BITS)
 
     @property
     def alarm_level(self) -> float:

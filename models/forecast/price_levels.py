@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.forecast.scoreboard import WaitingForecasts
+from models.forecast.waiting_forecasts import WaitingForecasts
 from models.learners.conformal import NOMINAL, adapt_levels
 from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
+from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 from vpp.streams.state_codec import ArrayCodec
 
 GAMMA = 0.001
@@ -30,7 +31,7 @@ class PriceLevels:
         self.levels = np.tile(NOMINAL, (horizons, 1))
         self._gamma = GAMMA * min(1.0, 48.0 / per_day)
         self._moved = False
-        self._codec = ArrayCodec("price-levels-2", self.levels)
+        self._codec = ArrayCodec("price-levels-3", self.levels, kept_as=np.float32)
 
     def adapt(self, index: int, price: float, steps: Ints, waiting: WaitingForecasts) -> None:
         """Enter the price of slot ``index``: every forecast of it by a model whose levels adapt moves its own.
@@ -51,6 +52,7 @@ class PriceLevels:
             self.levels,
             self._gamma,
         )
+        round_significant(self.levels, FLOAT32_BITS)
         self._moved = self._moved or moved > 0
 
     def record(self) -> bytes:

@@ -47,7 +47,7 @@ class PriceTarget:
         now = state.ring.get(PRICE, index)
         # A published price is no forecast: without quantiles it is neither scored nor learned from.
         scored = np.where(np.isfinite(self._published(state, index))[:, None], np.nan, forecast.quantiles)
-        state.waiting[self.target.value].put(index, now, scored, forecast.mean, by_model=forecast.takes_levels)
+        state.waiting[self.target.value].put(index, now, scored, by_model=forecast.takes_levels)
         return {"price": quantiles, "outlook": forecast.outlook()}
 
     def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:

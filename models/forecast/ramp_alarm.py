@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 
 from models.forecast.large_ramps import LargeRamps, beyond
-from models.forecast.scoreboard import WaitingForecasts
+from models.forecast.waiting_forecasts import WaitingForecasts
 from vpp.domain import NET_LOAD, iso
 from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone

@@ -14,14 +14,15 @@ from models.forecast.scoreboard import (
     PINBALL,
     SUMS,
     N,
-    WaitingForecasts,
     score_rows,
 )
+from models.forecast.waiting_forecasts import WaitingForecasts
 from models.net_load.trailing_errors import Residuals, enter_matured
 from vpp.domain import NET_LOAD, Target
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert, AlertCode, AlertEffect, Promotion, Skill
 from vpp.numerics.arrays import Floats, Ints
+from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 
 DRIFT_COVERAGE_DAY, DRIFT_COVERAGE_TWO_DAYS = 0.5, 0.7
 """Below this coverage of 90 % intervals to two hours ahead is no chance. Clean years of Great Britain, South Australia
@@ -41,9 +42,10 @@ def score(index: int, actual: float, steps: Ints, waiting: WaitingForecasts, sum
         actual: Its actual.
         steps: Horizons in slots, shape (H,).
         waiting: Forecasts that wait.
-        sums: Scores of the day, shape (H, 5), added to.
+        sums: Scores of the day, shape (H, 5), added to and rounded to what is kept of them.
     """
     score_rows(index, actual, steps, waiting.origin, waiting.now, waiting.quantiles, LEVELS, sums)
+    round_significant(sums, FLOAT32_BITS)
 
 
 def mature(

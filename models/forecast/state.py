@@ -14,8 +14,9 @@ from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import RingRecord, SlotRing
 from models.forecast.large_ramps import LargeRamps
 from models.forecast.price_levels import PriceLevels
-from models.forecast.scoreboard import Scoreboard, WaitingForecasts, load_waiting, waiting_changes
+from models.forecast.scoreboard import Scoreboard
 from models.forecast.step_changes import StepChanges
+from models.forecast.waiting_forecasts import WaitingForecasts, load_waiting, waiting_changes
 from models.guard.watch import GuardRecord, Judgement, Watch
 from models.net_load.trailing_errors import Residuals
 from models.served import ServedModel
@@ -127,7 +128,7 @@ def load_state(state: ForecastState, get: Load) -> ForecastState | None:
     if record is None or not state.ring.load(record.ring, get):
         return None
     state.head = record.head
-    state.residuals.load(record.errors, get)
+    state.head.started = state.residuals.load(record.errors, get)
     state.price_levels.load(record.price_levels)
     state.large_ramps.load(record.large_ramps)
     state.step_changes.load(record.step_changes)

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.ring import SlotRing
-from models.forecast.scoreboard import WaitingForecasts
+from models.forecast.waiting_forecasts import WaitingForecasts
 from models.learners.conformal import ALL_BUT_MEDIAN, adapt_levels
 from vpp.domain import NET_LOAD, Step
 from vpp.numerics.arrays import Bools, Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
 from vpp.numerics.quantile_distribution import cumulative
+from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 from vpp.streams.state_codec import ArrayCodec
 
 SEASON_DAYS = 14
@@ -73,7 +74,7 @@ class StepChanges:
         self._sums = np.zeros((self._steps.size, 2))
         self._z = _NORMAL.copy()
         self._has_begun = False
-        self._codec = ArrayCodec("step-changes-1", self._sums, self._z)
+        self._codec = ArrayCodec("step-changes-2", self._sums, self._z, kept_as=np.float32)
 
     def forecast(
         self, ring: SlotRing, index: int, quantiles: Floats, mean: Floats, ramp_sd: Floats, limit_mw: float
@@ -117,6 +118,8 @@ class StepChanges:
             self._keep,
             self._gamma,
         )
+        round_significant(self._sums, FLOAT32_BITS)
+        round_significant(self._z, FLOAT32_BITS)
         self._has_begun = True
 
     def _past(self, ring: SlotRing, index: int) -> Floats:

@@ -15,6 +15,7 @@ from models.learners.conformal import ALL_BUT_MEDIAN, HIGHEST_LEVEL, LEAST_LEVEL
 from models.served import ErrorStart
 from vpp.numerics.arrays import Floats, Floats32, Ints
 from vpp.numerics.compiled import kernel
+from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey
 
 ABS_SHORT, ABS_LONG, SQUARE, RAMP_SQUARE, CROSS, FIRST_SQUARE, COUNT = range(7)
@@ -26,6 +27,9 @@ GAMMA = 0.003
 
 Finer steps bring more forecasts a day, but hardly more news: a day moves the levels as far. Coarser steps bring less.
 """
+
+GROUP_BITS = 12
+"""Significant bits of the means by slot of the day: an error moves them by a part in some hundred, so each counts."""
 
 
 def groups_per_day(per_day: int) -> int:
@@ -136,8 +140,8 @@ class Residuals:
         self.gamma = np.full(h, GAMMA * min(48.0 / per_day, (48.0 / per_day) ** 0.5))
         self.memory = memories(per_day)
         self._changed = ChangedValues()
-        self._group_codec = ArrayCodec("errors-2", self.slots[0])
-        self._codec = ArrayCodec("recent-errors-2", self.recent, self.levels)
+        self._group_codec = ArrayCodec("errors-3", self.slots[0], kept_as=np.float32)
+        self._codec = ArrayCodec("recent-errors-3", self.recent, self.levels, kept_as=np.float32)
 
     def start(self, errors: ErrorStart) -> None:
         """Start from the errors at the end of a model's training."""
@@ -148,7 +152,10 @@ class Residuals:
                 self.touch(group)
 
     def touch(self, group: int) -> None:
-        """Note that errors of slot ``group`` entered."""
+        """Note that errors of slot ``group`` entered: what they changed is rounded to what is kept of it."""
+        round_significant(self.slots[group], GROUP_BITS)
+        round_significant(self.recent, FLOAT32_BITS)
+        round_significant(self.levels, FLOAT32_BITS)
         self._changed.mark("errors", group)
 
     def volatility(self, groups: Ints) -> Floats:
@@ -174,17 +181,18 @@ class Residuals:
         """Return what changes with every slot: recent errors and levels."""
         return self._codec.pack(self.recent, self.levels)
 
-    def load(self, record: bytes, get: Callable[[str], bytes | None]) -> None:
-        """Fill from kept values; values of another shape are left out.
+    def load(self, record: bytes, get: Callable[[str], bytes | None]) -> bool:
+        """Fill from kept values; False, and nothing changes, where they are of another shape.
 
         Args:
             record: As ``record`` returned it; empty before a model began.
             get: Reads a slot of the day by name.
         """
         if not self._codec.unpack(record, self.recent, self.levels):
-            return
+            return False
         for group, block in enumerate(self.slots):
             self._group_codec.unpack(get(ValueKey("errors", group).name), block)
+        return True
 
 
 @kernel

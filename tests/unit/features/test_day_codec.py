@@ -54,6 +54,15 @@ def test_a_value_takes_no_more_bytes_than_its_range_of_decimals_needs(values: np
     np.testing.assert_array_equal(found, values)
 
 
+def test_a_sum_of_values_with_few_decimals_takes_a_byte_more_than_one_of_them() -> None:
+    load, wind = np.full(DAY, 5732.3), np.round(2842.9 + 0.1 * np.arange(DAY), 1)
+    net_load = np.where(np.arange(DAY) == 5, np.nan, load - wind)
+    assert (net_load[6:] != np.round(net_load[6:], 1)).any()
+    found, size = there_and_back(net_load)
+    assert size == (1 + 1) * DAY
+    np.testing.assert_array_equal(found, net_load)
+
+
 def test_a_row_without_values_takes_none() -> None:
     _, size = there_and_back(np.full(DAY, np.nan))
     assert size == 0

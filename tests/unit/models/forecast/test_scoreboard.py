@@ -3,8 +3,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from models.forecast.scoreboard import LEVELS, Scoreboard, WaitingForecasts, load_waiting, score_rows, waiting_changes
+from models.forecast.scoreboard import LEVELS, Scoreboard, score_rows
 from models.forecast.scoring import drift_alert, skill_message
+from models.forecast.waiting_forecasts import WaitingForecasts
 
 STEPS = np.array([1, 2])
 
@@ -50,22 +51,6 @@ def test_the_window_holds_its_last_days_only() -> None:
         board.of_day(day)[:, 0] += 1
     assert board.window(104)[0, 0] == 3
     assert board.window(103)[0, 0] == 2
-
-
-def test_a_saved_and_loaded_state_is_the_same() -> None:
-    made, again = waiting(), WaitingForecasts(STEPS)
-    made.set_first_error(10 % made.rows, 7.0)
-    other_made, other_again = waiting(), WaitingForecasts(STEPS)
-    other_made.put(11, 50.0, made.quantiles[1] / 2, made.mean[1] / 2, by_model=False)
-    kept = waiting_changes([made, other_made])
-    assert set(kept) == {"waiting:1", "waiting:2"}
-    assert waiting_changes([made, other_made]) == {}
-    load_waiting([again, other_again], [made.record(), other_made.record()], kept.get)
-    for loaded, held in ((again, made), (other_again, other_made)):
-        np.testing.assert_array_equal(loaded.quantiles, held.quantiles)
-        np.testing.assert_array_equal(loaded.first_error, held.first_error)
-        np.testing.assert_array_equal(loaded.by_model, held.by_model)
-        assert list(loaded.origin) == list(held.origin)
 
 
 def test_scores_are_kept_by_day_and_today_apart() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from features.ring import SlotRing
-from models.forecast.scoreboard import WaitingForecasts
 from models.forecast.step_changes import StepChanges
+from models.forecast.waiting_forecasts import WaitingForecasts
 from tests.worlds.synthetic import make_zone
 from vpp.domain import NET_LOAD, horizons_min
 

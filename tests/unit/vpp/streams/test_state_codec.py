@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -22,11 +23,32 @@ def test_a_value_reads_back_in_its_shape() -> None:
         pytest.param(pack({"a": 1.5}, "plant-2"), id="another shape"),
         pytest.param(pack({"a": 1.5}, "plant-1")[:-3], id="cut short"),
         pytest.param(pack({"a": "x"}, "plant-1"), id="another type"),
-        pytest.param(b"\x02" + pack({"a": 1.5}, "plant-1")[1:], id="another version"),
+        pytest.param(b"\x03" + pack({"a": 1.5}, "plant-1")[1:], id="another version"),
     ],
 )
 def test_anything_else_is_no_value(raw: bytes | None) -> None:
     assert unpack(raw, dict[str, float], "plant-1") is None
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_long_value_is_kept_in_fewer_bytes_and_a_short_one_in_no_more_than_one(as_text: bool) -> None:
+    bids = {f"horizon-{n}": 0.1 * n for n in range(200)}
+    raw = pack(bids, "plant-1", as_text=as_text)
+    assert len(raw) < 0.7 * len(msgspec.msgpack.encode(bids))
+    assert unpack(raw, dict[str, float], "plant-1", as_text=as_text) == bids
+    assert len(pack(7, "plant-1")) == 9 + 2
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_value_of_version_1_is_read(as_text: bool) -> None:
+    old = b"\x01" + pack(None, "plant-1")[1:9] + msgspec.msgpack.encode({"a": 1.5})
+    assert unpack(old, dict[str, float], "plant-1", as_text=as_text) == {"a": 1.5}
+
+
+def test_broken_deflated_bytes_are_no_value() -> None:
+    raw = pack(list(range(1000)), "plant-1")
+    assert unpack(raw[:10] + b"\xff" * 40, list[int], "plant-1") is None
+    assert unpack(raw[:-8], list[int], "plant-1") is None
 
 
 def test_changed_values_are_taken_once_in_the_order_of_their_names() -> None:

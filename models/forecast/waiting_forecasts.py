@@ -1,0 +1,206 @@
+"""Forecasts that wait for their actuals, and how they are kept: rounded, and each horizon only as long as it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES
+from vpp.numerics.arrays import Floats, Floats32, Ints
+from vpp.numerics.significant_bits import round_significant
+from vpp.streams.state_codec import ArrayCodec, ValueKey
+
+CENTRE_BITS = 20
+OFFSET_BITS = 8
+"""A waiting forecast keeps its median to a millionth, and how far other levels lie from it to 0.2 % of that."""
+
+_KIND = "waiting"
+_SHAPE = "waiting-3"
+_PARTS = 3
+_LEVELS = len(QUANTILE_LEVELS)
+_MEDIAN = QUANTILE_NAMES.index("q50")
+_MEAN = _LEVELS
+"""Row of the mean among the offsets, after those of the levels."""
+
+Kept = tuple[Floats32, Floats32]
+"""Medians, shape (H,), and offsets of levels and mean from them, shape (8, H)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Horizons that are kept together, and for how many slots: until nothing asks for them any more."""
+
+    horizons: slice
+    slots: int
+
+
+def parts_of(steps: Ints) -> tuple[Part, ...]:
+    """Return near, middle and far horizons of ``steps`` (H,), rising, by thirds of the longest.
+
+    The error of a horizon is compared with that of the one before it, so the last of a part waits for the next part.
+    """
+    edges = [int(np.searchsorted(steps, int(steps[-1]) * k / _PARTS, side="right")) for k in range(1, _PARTS)]
+    ends = sorted({edge for edge in edges if edge} | {len(steps)})
+    starts = [0, *ends[:-1]]
+    return tuple(
+        Part(slice(start, end), int(steps[min(end, len(steps) - 1)]) + 1)
+        for start, end in zip(starts, ends, strict=True)
+    )
+
+
+class WaitingForecasts:
+    """Forecasts of one target that wait for their actuals, by origin slot; rounded to what is kept of them.
+
+    ``quantiles``: shape (origins, H, 7). ``mean``: shape (origins, H). ``now``: actual at the origin, NaN when missing.
+    ``origin``: slot index that a row holds, -1 = none. ``by_model``: whether a model made it whose errors teach.
+    ``first_error``: error of the mean at the first horizon, NaN until it is known.
+
+    Args:
+        steps: Slots to each horizon, shape (H,), rising.
+    """
+
+    def __init__(self, steps: Ints) -> None:
+        self.rows = int(steps[-1]) + 1
+        h = len(steps)
+        self.origin = np.full(self.rows, -1, dtype=np.int64)
+        self.now = np.full(self.rows, np.nan)
+        self.by_model = np.zeros(self.rows, dtype=np.bool_)
+        self.quantiles: Floats32 = np.full((self.rows, h, _LEVELS), np.nan, dtype=np.float32)
+        self.mean: Floats32 = np.full((self.rows, h), np.nan, dtype=np.float32)
+        self.first_error = np.full(self.rows, np.nan, dtype=np.float32)
+        self.parts = parts_of(steps)
+        self._fresh: dict[int, Kept] = {}
+        self._first_codec = ArrayCodec("first-errors-2", self.first_error)
+
+    def put(self, index: int, now: float, quantiles: Floats, mean: Floats | None = None, *, by_model: bool) -> None:
+        """Keep the forecast issued when slot ``index`` closed.
+
+        Args:
+            index: The slot.
+            now: Value of that slot, NaN where it is missing.
+            quantiles: Shape (H, 7).
+            mean: Shape (H,); None: the median.
+            by_model: Whether a model made it; a fallback's errors are not learned from.
+        """
+        centre = quantiles[:, _MEDIAN].copy()
+        round_significant(centre, CENTRE_BITS)
+        offsets = np.zeros((_LEVELS + 1, len(centre)))
+        offsets[:_LEVELS] = quantiles.T - centre
+        offsets[_MEDIAN] = 0.0
+        if mean is not None:
+            offsets[_MEAN] = mean - quantiles[:, _MEDIAN]
+        round_significant(offsets, OFFSET_BITS)
+        kept = centre.astype(np.float32), offsets.astype(np.float32)
+        self._begin(index, now, by_model=by_model)
+        self._fill(index, slice(None), kept)
+        self._fresh[index] = kept
+
+    def set_first_error(self, row: int, error: float) -> None:
+        """Note the error at the first horizon."""
+        self.first_error[row] = error
+
+    def newest_errors(self, index: int, actual: float, steps: Ints, places: Ints) -> Floats:
+        """Return what a model's forecasts of slot ``index`` missed it by (actual less mean), NaN where there is none.
+
+        Args:
+            index: The slot.
+            actual: Its actual.
+            steps: How many slots before it each forecast was made, shape (n,).
+            places: Number of that horizon, -1 = none, shape (n,).
+        """
+        rows = (index - steps) % self.rows
+        there = (places >= 0) & (self.origin[rows] == index - steps) & self.by_model[rows]
+        return np.where(there, actual - self.mean[rows, places], np.nan)
+
+    def record(self) -> bytes:
+        """Return what changes with every slot: the errors at the first horizon."""
+        return self._first_codec.pack(self.first_error)
+
+    def load_record(self, record: bytes) -> bool:
+        """Fill from what ``record`` returned; False, and nothing changes, where it is of another shape."""
+        return self._first_codec.unpack(record, self.first_error)
+
+    def take_fresh(self) -> dict[int, Kept]:
+        """Return what is to be kept of the forecasts put since the last call, by slot, and count it as kept."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def arrays(self, index: int, part: Part, kept: Kept | None) -> list[npt.NDArray[Any]]:
+        """Return the arrays that are kept of one part of a forecast; None: there is none of this slot."""
+        row, at = index % self.rows, part.horizons
+        width = at.stop - at.start
+        centre, offsets = kept or (np.zeros(width, np.float32), np.zeros((_LEVELS + 1, width), np.float32))
+        if kept is not None:
+            centre, offsets = centre[at], offsets[:, at]
+        return [
+            np.array([-1 if kept is None else index]),
+            self.now[row : row + 1],
+            self.by_model[row : row + 1],
+            np.ascontiguousarray(centre),
+            np.ascontiguousarray(offsets),
+        ]
+
+    def restore(self, part: Part, arrays: Sequence[npt.NDArray[Any]]) -> None:
+        """Fill one part of a forecast from what ``arrays`` returned, unless its row holds a newer one."""
+        origin, now, by_model, centre, offsets = arrays
+        index = int(origin[0])
+        there = int(self.origin[index % self.rows])
+        if index < 0 or index < there:
+            return
+        if index > there:
+            self._begin(index, float(now[0]), by_model=bool(by_model[0]))
+        self._fill(index, part.horizons, (centre, offsets))
+
+    def _begin(self, index: int, now: float, *, by_model: bool) -> None:
+        row = index % self.rows
+        self.origin[row], self.now[row], self.by_model[row] = index, now, by_model
+        self.quantiles[row], self.mean[row] = np.nan, np.nan
+
+    def _fill(self, index: int, horizons: slice, kept: Kept) -> None:
+        row, (centre, offsets) = index % self.rows, kept
+        levels = centre + offsets
+        self.quantiles[row, horizons] = levels[:_LEVELS].T
+        self.mean[row, horizons] = levels[_MEAN]
+
+
+def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
+    """Return what changed since the last call, and count it as kept; the targets of a slot share a value per part."""
+    fresh = [each.take_fresh() for each in waiting]
+    changes: dict[str, bytes] = {}
+    for index in sorted({index for kept in fresh for index in kept}):
+        for number, part in enumerate(waiting[0].parts):
+            arrays = [
+                array
+                for each, kept in zip(waiting, fresh, strict=True)
+                for array in each.arrays(index, part, kept.get(index))
+            ]
+            name = ValueKey(_KIND, (number, index % part.slots)).name
+            changes[name] = ArrayCodec(_SHAPE, *arrays).pack(*arrays)
+    return changes
+
+
+def load_waiting(
+    waiting: Sequence[WaitingForecasts], records: Sequence[bytes], get: Callable[[str], bytes | None]
+) -> None:
+    """Fill forecasts from kept values; values of another shape are left out.
+
+    Args:
+        waiting: Empty forecasts of each target.
+        records: As ``WaitingForecasts.record`` returned them, in the same order.
+        get: Reads a value by name.
+    """
+    if len(records) != len(waiting) or not all(e.load_record(r) for e, r in zip(waiting, records, strict=True)):
+        return
+    for number, part in enumerate(waiting[0].parts):
+        arrays = [each.arrays(0, part, None) for each in waiting]
+        arrays = [[array.copy() for array in own] for own in arrays]
+        flat = [array for own in arrays for array in own]
+        codec = ArrayCodec(_SHAPE, *flat)
+        for row in range(part.slots):
+            if codec.unpack(get(ValueKey(_KIND, (number, row)).name), *flat):
+                for each, own in zip(waiting, arrays, strict=True):
+                    each.restore(part, own)
