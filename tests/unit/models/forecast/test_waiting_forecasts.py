@@ -30,7 +30,7 @@ def asked_for(waiting: WaitingForecasts, index: int) -> list[tuple[float, ...]]:
     rows = (index - STEPS) % waiting.rows
     there = waiting.origin[rows] == index - STEPS
     return [
-        (*waiting.quantiles[row, h], *waiting.mean[row, max(h - 1, 0) : h + 1], waiting.now[row], waiting.by_model[row])
+        (*waiting.quantiles[row, h], *waiting.mean[row, [max(h - 1, 0), h]], waiting.now[row], waiting.by_model[row])
         for h, row in enumerate(rows)
         if there[h]
     ]
