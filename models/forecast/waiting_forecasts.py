@@ -26,7 +26,7 @@ _MEDIAN = QUANTILE_NAMES.index("q50")
 _MEAN = _LEVELS
 """Row of the mean among the offsets, after those of the levels."""
 
-Kept = tuple[Floats32, Floats32]
+Stored = tuple[Floats32, Floats32]
 """Medians, shape (H,), and offsets of levels and mean from them, shape (8, H)."""
 
 
@@ -73,7 +73,7 @@ class WaitingForecasts:
         self.mean: Floats32 = np.full((self.rows, h), np.nan, dtype=np.float32)
         self.first_error = np.full(self.rows, np.nan, dtype=np.float32)
         self.parts = parts_of(steps)
-        self._fresh: dict[int, Kept] = {}
+        self._fresh: dict[int, Stored] = {}
         self._first_codec = ArrayCodec("first-errors-2", self.first_error)
 
     def put(self, index: int, now: float, quantiles: Floats, mean: Floats | None = None, *, by_model: bool) -> None:
@@ -94,10 +94,10 @@ class WaitingForecasts:
         if mean is not None:
             offsets[_MEAN] = mean - quantiles[:, _MEDIAN]
         round_significant(offsets, OFFSET_BITS)
-        kept = centre.astype(np.float32), offsets.astype(np.float32)
+        stored = centre.astype(np.float32), offsets.astype(np.float32)
         self._begin(index, now, by_model=by_model)
-        self._fill(index, slice(None), kept)
-        self._fresh[index] = kept
+        self._fill(index, slice(None), stored)
+        self._fresh[index] = stored
 
     def set_first_error(self, row: int, error: float) -> None:
         """Note the error at the first horizon."""
@@ -124,20 +124,20 @@ class WaitingForecasts:
         """Fill from what ``record`` returned; False, and nothing changes, where it is of another shape."""
         return self._first_codec.unpack(record, self.first_error)
 
-    def take_fresh(self) -> dict[int, Kept]:
+    def take_fresh(self) -> dict[int, Stored]:
         """Return what is to be kept of the forecasts put since the last call, by slot, and count it as kept."""
         fresh, self._fresh = self._fresh, {}
         return fresh
 
-    def arrays(self, index: int, part: Part, kept: Kept | None) -> list[npt.NDArray[Any]]:
+    def arrays(self, index: int, part: Part, stored: Stored | None) -> list[npt.NDArray[Any]]:
         """Return the arrays that are kept of one part of a forecast; None: there is none of this slot."""
         row, at = index % self.rows, part.horizons
         width = at.stop - at.start
-        centre, offsets = kept or (np.zeros(width, np.float32), np.zeros((_LEVELS + 1, width), np.float32))
-        if kept is not None:
+        centre, offsets = stored or (np.zeros(width, np.float32), np.zeros((_LEVELS + 1, width), np.float32))
+        if stored is not None:
             centre, offsets = centre[at], offsets[:, at]
         return [
-            np.array([-1 if kept is None else index]),
+            np.array([-1 if stored is None else index]),
             self.now[row : row + 1],
             self.by_model[row : row + 1],
             np.ascontiguousarray(centre),
@@ -160,8 +160,8 @@ class WaitingForecasts:
         self.origin[row], self.now[row], self.by_model[row] = index, now, by_model
         self.quantiles[row], self.mean[row] = np.nan, np.nan
 
-    def _fill(self, index: int, horizons: slice, kept: Kept) -> None:
-        row, (centre, offsets) = index % self.rows, kept
+    def _fill(self, index: int, horizons: slice, stored: Stored) -> None:
+        row, (centre, offsets) = index % self.rows, stored
         levels = centre + offsets
         self.quantiles[row, horizons] = levels[:_LEVELS].T
         self.mean[row, horizons] = levels[_MEAN]
@@ -171,12 +171,12 @@ def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
     """Return what changed since the last call, and count it as kept; the targets of a slot share a value per part."""
     fresh = [each.take_fresh() for each in waiting]
     changes: dict[str, bytes] = {}
-    for index in sorted({index for kept in fresh for index in kept}):
+    for index in sorted({index for stored in fresh for index in stored}):
         for number, part in enumerate(waiting[0].parts):
             arrays = [
                 array
-                for each, kept in zip(waiting, fresh, strict=True)
-                for array in each.arrays(index, part, kept.get(index))
+                for each, stored in zip(waiting, fresh, strict=True)
+                for array in each.arrays(index, part, stored.get(index))
             ]
             name = ValueKey(_KIND, (number, index % part.slots)).name
             changes[name] = ArrayCodec(_SHAPE, *arrays).pack(*arrays)
