@@ -178,7 +178,7 @@ def retraining_of(feed: Feed, settings: Settings, start: datetime, options: Sour
     gives the same decisions each time.
     """
     every = timedelta(days=options.refit_days) if options.refit_days else None
-    paced = pace_of(options, feed.step_min, settings.live.pulse_s) is not None
+    paced = options.kind == "feed" or pace_of(options, feed.step_min, settings.live.pulse_s) is not None
     since = start + (window_of(options, feed, datetime.now(UTC)).shift if options.live else timedelta(0))
     drifted = DriftWatch(stored_drifts(settings), since) if paced and every is not None else None
     return Retraining(feed, settings, start, every, anchor=options.refit_from, drifted=drifted)

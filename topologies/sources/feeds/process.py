@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from topologies.sources.availability_order import PRODUCER, Refit
+import msgspec
+
+from topologies.sources.availability_order import PRODUCER, Drift, Refit
 from topologies.sources.checkpoint import Checkpoint, CheckpointKeeper, checkpoint_path, resumed
 from topologies.sources.feeds.feed_order import FeedOrder
 from topologies.sources.feeds.live_feed import LiveFeed, open_live
@@ -46,6 +48,7 @@ class FeedRun:
         stop: Ends the run.
         refit: Promotes models; None: never.
         refit_every: Time between refits; None: only the model known at the start.
+        drift: Retrains models out of turn; None: never.
         now: Wall time.
     """
 
@@ -58,6 +61,7 @@ class FeedRun:
     stop: Event
     refit: Refit | None = None
     refit_every: timedelta | None = None
+    drift: Drift | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     _next_refit: datetime | None = None
     _keeper: CheckpointKeeper = field(init=False)
@@ -107,6 +111,7 @@ class FeedRun:
             yield record
         if records or self._next_refit is not None:
             yield from self._promotions(now)
+        yield from self._after_drift(now)
 
     def _promotions(self, until: datetime) -> Iterator[Promotion]:
         """Yield the promotions that are due before a record of the run clock ``until``."""
@@ -118,13 +123,15 @@ class FeedRun:
             for name in sorted(self.orders):
                 promotion = self.refit(self.orders[name].zone, when)
                 if promotion is not None:
-                    yield Promotion(
-                        zone=name,
-                        available_at=when,
-                        model_id=promotion.model_id,
-                        sha256=promotion.sha256,
-                        sent_at=when,
-                    )
+                    yield _sent(promotion, when)
+
+    def _after_drift(self, now: datetime) -> Iterator[Promotion]:
+        if self.drift is None:
+            return
+        for name in sorted(self.orders.keys() & set(self.drift.zones(now))):
+            promotion = self.drift.retrain(self.orders[name].zone, now)
+            if promotion is not None:
+                yield _sent(promotion, now)
 
     def _send(self, record: Raw) -> None:
         self.outbox.send(record)
@@ -136,6 +143,10 @@ class FeedRun:
         self._keeper.finish()
         self.clock_path.unlink(missing_ok=True)
         return self.state
+
+
+def _sent(promotion: Promotion, at: datetime) -> Promotion:
+    return msgspec.structs.replace(promotion, available_at=at, sent_at=at)
 
 
 def _clock_of(record: Raw) -> tuple[bool, datetime]:
@@ -166,6 +177,7 @@ def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: 
     start = first_slot(options, state.began_at) or now
     every = timedelta(days=options.refit_days) if options.refit_days else None
     state.first, state.end = start, options.end
+    retraining = refit(feed, settings, start, options) if refit else None
     run = FeedRun(
         feed=feed,
         orders={name: _order(feed, zone, start, options, state) for name, zone in feed.zones.items()},
@@ -174,8 +186,9 @@ def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: 
         checkpoint_path=checkpoint_path(settings),
         clock_path=clock_path(settings),
         stop=stop,
-        refit=refit(feed, settings, start, options) if refit else None,
+        refit=retraining,
         refit_every=every,
+        drift=retraining,
     )
     done = run.run()
     log.info("feed %s sent=%s run_at=%s", "finished" if done.finished else "stopped", done.sent, done.run_at)

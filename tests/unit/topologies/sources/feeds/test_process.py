@@ -11,6 +11,7 @@ import pytest
 
 from tests.worlds.elexon_world import ElexonWorld
 from tests.worlds.feed_server import serving
+from topologies.sources.availability_order import Drift
 from topologies.sources.checkpoint import Checkpoint, read_checkpoint
 from topologies.sources.feeds.feed_order import FeedOrder
 from topologies.sources.feeds.live_feed import open_live
@@ -43,7 +44,7 @@ class Log:
         pass
 
 
-def run(tmp_path: Path, limit: int = 10**9) -> tuple[Log, Checkpoint]:
+def run(tmp_path: Path, limit: int = 10**9, drift: Drift | None = None) -> tuple[Log, Checkpoint]:
     with serving(ElexonWorld(now=lambda: NOW)) as server:
         settings = Settings(
             data_dir=tmp_path,
@@ -77,6 +78,7 @@ def run(tmp_path: Path, limit: int = 10**9) -> tuple[Log, Checkpoint]:
             clock_path=tmp_path / "clock.json",
             stop=stop,
             refit=refit,
+            drift=drift,
             now=lambda: NOW,
         )
         return log, made.run()
@@ -108,3 +110,25 @@ def test_a_killed_feed_goes_on_where_it_was(tmp_path: Path, limit: int) -> None:
     second, state = run(tmp_path / "killed")
     assert state.finished
     assert closings([*first.records, *second.records]) == closings(whole.records)
+
+
+class DriftedOnce:
+    """Names a zone that the feed has and one that it has not, at the first look."""
+
+    def __init__(self) -> None:
+        self.due = {"GB", "FR"}
+
+    def zones(self, now: datetime) -> set[str]:
+        due, self.due = self.due, set()
+        return due
+
+    def retrain(self, zone: Zone, now: datetime) -> Promotion:
+        return Promotion(zone=zone.zone, available_at=now, model_id="m2", sha256="1", cause="drift")
+
+
+def test_a_zone_that_drifted_is_retrained_out_of_turn(tmp_path: Path) -> None:
+    log, state = run(tmp_path, drift=DriftedOnce())
+    promotions = [record for record in log.records if isinstance(record, Promotion)]
+    assert state.finished
+    assert [(one.zone, one.model_id, one.cause) for one in promotions] == [("GB", "m1", ""), ("GB", "m2", "drift")]
+    assert promotions[1].available_at == promotions[1].sent_at == NOW
