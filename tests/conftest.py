@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.service_fixtures", "tests.plant_fixtures"]
 
 # A busy machine or a kernel that compiles for the first time makes no example wrong.
-settings.register_profile("vpp", deadline=None)
+settings.register_profile("vpp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vpp")
 
 # The stacks for AWS need packages that `make aws-setup` adds.

@@ -1,7 +1,7 @@
 """Paper trading: every way to trade plays its own battery on paper, and its trailing profit is its weight.
 
 The paper battery has 1 MW and the duration, efficiency and wear of the zone's batteries taken together, and nothing
-else to do but trade, so its profit tells how much an expert's prices are worth to a trader.
+else to do but trade, so its profit measures the worth of an expert's prices to a trader.
 """
 
 from __future__ import annotations

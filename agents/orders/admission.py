@@ -196,7 +196,7 @@ def _times(order: Order, longest: timedelta) -> Refusal | None:
 
 
 def _approval(order: Order, key: bytes | None, sent_at: datetime | None) -> Refusal | None:
-    # Stopping needs nobody's word, only the signature of the server that took it; all else needs somebody's word.
+    # Stopping needs no approval, only the signature of the server that took it; all else needs an approval.
     if order.action == "hold" and key is None:
         return None
     if not order.approved_by:

@@ -25,7 +25,7 @@ _VERSION = "v1"
 class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who approved which order.
 
-    ``digest``: of the order. ``mode``: ``operator``, ``elicit``, ``budget``, or ``hold`` (a hold needs nobody's word,
+    ``digest``: of the order. ``mode``: ``operator``, ``elicit``, ``budget``, or ``hold`` (a hold needs no approval,
     but the signature of the server that took it). ``given_at`` and ``expires_at``: wall
     time of the approval and of the end of the plan that it was given for. ``cost``: the most that it may
     lose before the plant stops it, None where it was not priced. ``power_mw``, ``energy_mwh``: with it what counts
@@ -118,7 +118,7 @@ def sign_admission(order: Order, key: bytes | None) -> Order:
 
 
 def was_admitted(order: Order, key: bytes) -> bool:
-    """Return whether the admission step signed an order with its verdict just as they stand there."""
+    """Return whether the admission step signed an order and its verdict as they are."""
     bare = msgspec.structs.replace(order, admission=None)
     return hmac.compare_digest(_admission(bare, key), order.admission or "")
 

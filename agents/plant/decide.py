@@ -61,7 +61,7 @@ class DecisionInputs:
     """All that a decision rests on, besides the zone's configuration.
 
     ``closed``: index of the slot that it follows. ``assets``: the fleet after that slot. ``grid_mw``: its grid power
-    (MW), None where nothing tells it. ``bids``: the last bid of each policy. ``observation``: the closed slot, None
+    (MW), None where it is unknown. ``bids``: the last bid of each policy. ``observation``: the closed slot, None
     where it never came. ``missing``: policies without a current bid. ``previous``: the plan published before.
     """
 
@@ -165,7 +165,7 @@ class Chooser:
         return Choice(decision, setpoints, plan, conditions)
 
     def _counted(self, inputs: DecisionInputs, fleet: FleetState, asked_for: Asked) -> dict[str, Counted]:
-        """Return which assets count to orders that were approved for so much: one more solve, without those."""
+        """Return which assets count to orders that were approved up to a cost: one more solve, without those."""
         zone, closed = self.zone, inputs.closed
         orders = limited(inputs.orders, zone.step.start(closed + 1))
         if not orders:

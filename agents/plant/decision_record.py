@@ -270,7 +270,7 @@ def snapshot_of(
     Args:
         zone: The zone; only its assets are recorded.
         assets: The fleet after the closed slot.
-        grid_mw: Grid power of the closed slot (MW), None where nothing tells it.
+        grid_mw: Grid power of the closed slot (MW), None where it is unknown.
         blind_slots: Slots in a row without a measured net load.
         observation: The closed slot, None where it never came.
         previous: The plan published before; recorded only where departing from it has a price.

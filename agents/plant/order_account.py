@@ -1,6 +1,6 @@
 """The account of an order, slot by slot as it is delivered: energy moved and money lost against the plan without it.
 
-An order is approved for so much. Each slot that it rules, the plant also plans without it; after the slot both are
+An order is approved up to a cost. Each slot that it rules, the plant also plans without it; after the slot both are
 valued at the slot's price, and an order that lost more than it was approved for, or moved more than a budget allowed,
 ends.
 """
@@ -53,7 +53,7 @@ def limit_of(order: Order) -> OrderLimit | None:
 
 
 def limited(orders: Sequence[Order], start: datetime) -> list[Order]:
-    """Return the orders that stand at ``start`` and were approved for so much."""
+    """Return the orders in force at ``start`` that were approved up to a cost."""
     return [order for order in orders if in_force(order, start) and limit_of(order) is not None]
 
 
@@ -62,8 +62,8 @@ def counted_assets(zone: Zone, orders: Sequence[Order], asked_for: Asked, withou
 
     Args:
         zone: The zone.
-        orders: Orders that were approved for so much.
-        asked_for: What all orders ask; tells which one rules an asset.
+        orders: Orders that were approved up to a cost.
+        asked_for: Demands of all orders; they name the one that rules an asset.
         without_mw: What the plant would do without ``orders``, shape (A,).
     """
     counted = {}

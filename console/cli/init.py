@@ -36,7 +36,7 @@ class Answers:
     time_zone: Annotated[str | None, Parameter(help="time zone of stamps without an offset, e.g. Europe/Berlin")] = None
     time_format: Annotated[str | None, Parameter(help="how times are written, where several ways fit")] = None
     market: Annotated[str | None, Parameter(help="market, by name (GB, NEM, EU, US, NZ)")] = None
-    unit: Annotated[str | None, Parameter(help="unit of power columns whose name tells none (W, kW, MW)")] = None
+    unit: Annotated[str | None, Parameter(help="unit of power columns whose name has none (W, kW, MW)")] = None
     decimal: Annotated[str | None, Parameter(help="decimal mark, where several fit")] = None
     thousands: Annotated[str | None, Parameter(help="mark between thousands, where several fit")] = None
     column: Annotated[list[str] | None, Parameter(help="CHANNEL=COLUMN, e.g. load_mw=Use; may be repeated")] = None

@@ -49,7 +49,7 @@ class Sending:
     pulse: Annotated[float | None, Parameter(help="seconds per slot, instead of a speed")] = None
     now: Annotated[bool, Parameter(negative="", help="shift all times by whole weeks to now (live mode)")] = False
     warm_up_days: Annotated[float, Parameter(help="days of earlier rows that are sent as history")] = 60.0
-    refit: Annotated[str | None, Parameter(help="retrain every so many days, e.g. 7d")] = None
+    refit: Annotated[str | None, Parameter(help="interval between retrainings, e.g. 7d")] = None
     seed: Annotated[int, Parameter(help="seed of the simulator and of faults")] = 0
     faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0
     time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None

@@ -54,7 +54,7 @@ def up(
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None,
     market: Annotated[str | None, Parameter(help="market of all zones")] = None,
-    refit: Annotated[str, Parameter(help="retrain every so many days of the run, and after drift; or none")] = "7d",
+    refit: Annotated[str, Parameter(help="interval between retrainings, also after drift; none: never")] = "7d",
     seed: Annotated[int, Parameter(help="seed of the simulator")] = 0,
     faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0,
     train: Annotated[bool, Parameter(help="train a model first where none is cached")] = True,
@@ -162,13 +162,13 @@ def _page(settings: Settings, *, shown: bool) -> Iterator[tuple[Settings, Callab
 
 
 def _alerts_beside(beside: Beside) -> Beside:
-    """Add the worker that tells people of alerts, where the alert rules name contacts."""
+    """Add the worker that notifies people of alerts, where the alert rules name contacts."""
     rules = load_rules(beside.settings.alert_rules)
     if not rules.contacts:
         return beside
     for contact in rules.contacts.values():
         contact.address(os.environ)
-    say(f"alerts are told to {', '.join(rules.contacts)}")
+    say(f"alerts go to {', '.join(rules.contacts)}")
     return replace(beside, processes=(*beside.processes, ("alerts", "topologies.alerts")))
 
 

@@ -46,7 +46,7 @@ def page_of(
         window: First time and end, exclusive.
         columns: Columns wanted; the table's time is among them.
         filters: Columns that must have a value.
-        limit: At most so many rows.
+        limit: Most rows to return.
         cursor: From the page before, None for the first.
 
     Raises:

@@ -40,7 +40,7 @@ def get_alerts(
         since: From then on; by default the last 7 days of the run.
         severity: Only these.
         is_open: Only episodes that have not ended.
-        limit: At most so many.
+        limit: Most alerts to return.
 
     Raises:
         QuestionError: There is no such zone.
@@ -67,7 +67,7 @@ def get_anomalies(
         context: The run.
         zone: One zone; None: every zone.
         since: From then on; by default the last 7 days of the run.
-        limit: At most so many.
+        limit: Most alerts to return.
 
     Raises:
         QuestionError: There is no such zone.

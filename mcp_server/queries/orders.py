@@ -37,7 +37,7 @@ def list_orders(
         order_id: One order.
         is_open: Only orders that have not ended.
         since: Only orders issued from then on; by default of the last eight days of the run.
-        limit: At most so many.
+        limit: Most orders to return.
 
     Raises:
         QuestionError: There is no such zone or order.

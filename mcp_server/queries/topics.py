@@ -52,7 +52,7 @@ def peek_topic(context: ReadContext, name: str, start: str, key: str | None, lim
         name: Short topic name or name on the broker.
         start: ``tail`` (the newest ones), an ISO time, or ``partition:offset``.
         key: Only records of this zone.
-        limit: At most so many records.
+        limit: Most records to return.
         timeout_s: Read for at most so long.
 
     Raises:

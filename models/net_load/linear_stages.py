@@ -105,7 +105,7 @@ class Stages:
         self._letters = ["A"] if self.columns.known < 0 else ["A", "F" if horizon_min >= FAR_MIN else "B", "U"]
         self._spec = spec
         wide = horizon_min > WIDE_KERNEL_MIN
-        # The farther ahead, the less each row tells: the penalty grows from 10 past six hours to 250 at a day.
+        # The farther ahead, the less a row informs: the penalty grows from 10 past six hours to 250 at a day.
         penalty = 10.0 * 25.0 ** ((horizon_min - WIDE_KERNEL_MIN) / 1080.0) if wide else 2.0
         kernel: tuple[float, ...] = (1.0, 0.7, 0.5, 0.3, 0.2) if wide else (1.0, 0.5, 0.25)
         kernel = kernel if groups >= 2 * len(kernel) else (1.0, 0.5, 0.25)[: 1 + (groups >= 5)]

@@ -113,7 +113,7 @@ def test_a_new_slot_appears_without_a_reload_and_keeps_the_focus(chrome: Browser
     page.context.close()
 
 
-def test_a_lost_server_is_told_and_comes_back(chrome: Browser, own: Served) -> None:
+def test_a_lost_server_is_reported_and_comes_back(chrome: Browser, own: Served) -> None:
     page, _ = open_page(chrome, own, "/")
     settle(page)
     own.stop()

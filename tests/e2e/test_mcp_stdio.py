@@ -103,7 +103,7 @@ def test_standard_output_holds_nothing_but_the_protocol(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_wrong_setting_is_told_on_standard_error(tmp_path: Path) -> None:
+def test_a_wrong_setting_is_reported_on_standard_error(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mcp_server"],
         input="",

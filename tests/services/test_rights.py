@@ -168,7 +168,7 @@ def test_assistants_write_orders_and_audit_alone() -> None:
     assert {topic.name for topic in TOPICS if "agent" in topic.writers} == {AUDIT.name}
 
 
-def test_who_may_not_write_is_told_so(granted: list[AclBinding], settings_of: Callable[..., Settings]) -> None:
+def test_a_user_without_the_right_is_refused(granted: list[AclBinding], settings_of: Callable[..., Settings]) -> None:
     settings = settings_of("trader")
     order = m.Order(zone="X", order_id="o", issued_at=AT, action="hold", principal="me", reason="test")
     with pytest.raises(RefusedError, match=rf"lets vpp-trader not write to {PREFIX}\.orders"):

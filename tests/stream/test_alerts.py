@@ -62,7 +62,7 @@ def told(messages: list[tuple[str, str]]) -> Counter[str]:
     return Counter(words)
 
 
-def test_alerts_are_told_through_faults_and_a_kill(tmp_path: Path) -> None:
+def test_alerts_are_reported_through_faults_and_a_kill(tmp_path: Path) -> None:
     place = make_place(tmp_path / "plant")
     with broker_of(place, tmp_path), webhook(500) as hook, mail_server() as mail:
         rules = tmp_path / "alerts.yaml"

@@ -78,7 +78,7 @@ def test_an_empty_topic_ends_soon_and_says_who_writes_it(context: ReadContext) -
     assert time.monotonic() - began < 8
 
 
-def test_a_dead_broker_is_told(tmp_path: Path) -> None:
+def test_a_dead_broker_is_reported(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     kafka = settings.kafka.model_copy(update={"bootstrap_servers": "127.0.0.1:9"})
     context = ReadContext(settings.model_copy(update={"kafka": kafka}), open_store(settings, read_only=True))

@@ -1,1 +1,1 @@
-"""Tells people of alerts: contacts and the worker that reads ``vpp.alerts``."""
+"""Notifies people of alerts: contacts and the worker that reads ``vpp.alerts``."""

@@ -1,7 +1,7 @@
 """The alerts worker: reads ``vpp.alerts`` with a consumer of its own and notifies contacts, at least once.
 
-It keeps no files: what was told stands on the topic as notices. After a start it reads the topic from its beginning,
-and tells nobody before it has read what was there.
+It keeps no files: notices are records of the topic. After a start it reads the topic from its beginning, and notifies
+nobody before it has read what was there.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def tail(  # noqa: PLR0913  # a read has as many conditions
         key: Only records of this zone.
         follow: Go on with new records until the reader stops.
         timeout_s: End when nothing came for so long (not while following).
-        limit: End after so many records.
+        limit: Number of records after which it ends.
         start: Instead of the last records: a time (the first record that the broker took at or after it), or a
             partition and offset (that partition alone).
         within_s: End after so long, whatever comes.

@@ -18,8 +18,8 @@ class Deadlines:
 
     Attributes:
         zones: The zones, by name; each has its own step.
-        close_after_s: A slot closes so many (wall) seconds after its end.
-        decide_after_s: And is decided so many after it.
+        close_after_s: Wall seconds from a slot's end until it closes.
+        decide_after_s: Wall seconds from a slot's end until it is decided.
     """
 
     zones: Mapping[str, Zone]

@@ -1,8 +1,8 @@
 """Notifications of alerts: a state machine over the records of ``vpp.alerts`` and the time.
 
 It reads no clock and sends nothing. Its worker hands it every record of the topic from the beginning, its own notices
-among them, then asks what is due, sends it, and says how that went. So what was not told before a restart is told
-after it, and what is told is not told again.
+among them, then asks what is due, sends it, and enters the result. So a notice that was not sent before a restart is
+sent after it, and none is sent twice.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class _Case:
 
 @dataclass(frozen=True, slots=True)
 class DueNotice:
-    """One alert that a contact is to be told of, with what it was due for (``stage``)."""
+    """One alert that is due for a contact, with its stage."""
 
     alert: Alert
     handling: Handling
@@ -77,7 +77,7 @@ class DueNotice:
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """One message to one contact: all that it is to be told now, the gravest first."""
+    """One message to one contact: all alerts that are due now, the gravest first."""
 
     contact: str
     notices: tuple[DueNotice, ...]
@@ -99,10 +99,10 @@ class _Outbox:
 
 
 class Notifier:
-    """Decides what each contact is told.
+    """Decides which alerts each contact is notified of.
 
     Invariants:
-        - An alert that is to be told is due until its contact's service has taken it, for a day at least.
+        - An alert is due until its contact's service has taken it, for a day at least.
         - A contact gets one message at a time, and no two within its gap or while its service is given time.
         - Records may come twice and in any order of partitions.
 
@@ -197,7 +197,7 @@ class Notifier:
     ) -> list[Notice]:
         written = []
         for one in notices:
-            # An episode that had ended when it was told needs no second word.
+            # An episode that had ended when it was sent needs no second message.
             stages = [one.stage, ENDED] if one.alert.ended_at is not None and one.stage == RAISED else [one.stage]
             for stage in stages:
                 notice = Notice(
@@ -263,7 +263,7 @@ class Notifier:
             del self._early[next(iter(self._early))]
 
     def _is_over(self, case: _Case, now: datetime) -> bool:
-        """Return whether nothing more will be told of an alert."""
+        """Return whether no more notices of an alert will follow."""
         if case.lasts:
             return False
         handling = case.handling

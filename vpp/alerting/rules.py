@@ -45,8 +45,8 @@ class _Part(BaseModel):
 class Contact(_Part):
     """Where messages go: an address of Apprise, of which ``${NAME}`` is read from the environment.
 
-    ``severities``: what it is told; ``gap_s``: shortest time between two messages (s), what comes in between waits and
-    is told in one.
+    ``severities``: those that it is notified of; ``gap_s``: shortest time between two messages (s): alerts in between
+    wait and are sent in one.
     """
 
     url: SecretStr
@@ -75,7 +75,7 @@ class Contact(_Part):
 
 
 class QuietHours(_Part):
-    """Hours, in a time zone, in which an owner is told of critical alerts alone; the rest is told afterwards."""
+    """Hours, in a time zone, in which an owner is notified of critical alerts alone; the rest follows afterwards."""
 
     start: str = Field(pattern=_CLOCK, alias="from")
     end: str = Field(pattern=_CLOCK, alias="to")
@@ -96,7 +96,7 @@ class Owner(_Part):
 
 
 class Escalation(_Part):
-    """Tell ``to`` too, where nobody has acknowledged ``after_min`` minutes after the alert was told."""
+    """Notify ``to`` too, where nobody has acknowledged ``after_min`` minutes after the first notice."""
 
     after_min: float = Field(ge=0, le=10_080)
     to: str
@@ -133,7 +133,7 @@ class AlertRule(_Scope):
 
 
 class MaintenanceWindow(_Scope):
-    """Planned work: alerts whose first slot lies in it are told to nobody."""
+    """Planned work: nobody is notified of alerts whose first slot lies in it."""
 
     start: AwareDatetime = Field(alias="from")
     end: AwareDatetime = Field(alias="to")
@@ -174,7 +174,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Handling:
-    """How an alert is handled: ``tell``: people are told of it; ``tell_end``: also of its end."""
+    """How an alert is handled: ``tell``: people are notified of it; ``tell_end``: also of its end."""
 
     severity: Severity
     owner: str
@@ -187,8 +187,8 @@ class Handling:
 class AlertRules(_Part):
     """A whole file of rules.
 
-    ``live_within_min``: an alert is told where the broker got it within so many minutes of its slot (either way): a
-    replay of the past calls nobody. None: all are told.
+    ``live_within_min``: people are notified of an alert that the broker got within this many minutes of its slot
+    (either way): a replay of the past calls nobody. None: of all.
     """
 
     contacts: dict[str, Contact] = {}
@@ -234,7 +234,7 @@ class AlertRules(_Part):
         )
 
     def contacts_of(self, owner: str, severity: Severity) -> tuple[str, ...]:
-        """Return the contacts that an owner is told by about alerts of a severity."""
+        """Return the contacts by which an owner is notified of alerts of a severity."""
         entry = self.owners.get(owner, Owner())
         names = tuple(self.contacts) if entry.contacts is None else entry.contacts
         return tuple(name for name in names if severity in self.contacts[name].severities)

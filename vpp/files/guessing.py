@@ -45,7 +45,7 @@ class Choices:
         time_format: How times are written.
         decimal: Decimal mark.
         thousands: Mark between thousands.
-        unit: Unit of power columns whose name tells none.
+        unit: Unit of power columns whose name has none.
         columns: Channel to column, besides what is guessed.
         default_zone: Zone name where neither the user nor the file gives one.
     """

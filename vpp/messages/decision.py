@@ -83,7 +83,7 @@ class PublishedPlan(msgspec.Struct, kw_only=True, frozen=True):
 class PlantSnapshot(msgspec.Struct, kw_only=True, frozen=True):
     """The plant before a decision.
 
-    ``grid_mw``: grid power of the closed slot, from which the next ramp is counted; null where nothing tells it.
+    ``grid_mw``: grid power of the closed slot, from which the next ramp is counted; null where it is unknown.
     ``blind_slots``: slots in a row without a measured net load. ``observation``: the closed slot, null where it never
     came. ``previous``: the plan published before, where departing from it has a price.
     """

@@ -111,7 +111,7 @@ class Store(ABC):
                 moment here, in place of a range.
             columns: Columns wanted, None for all.
             order: ``asc`` or ``desc`` (everything reversed: newest first).
-            limit: At most so many rows, from the front of the order.
+            limit: Most rows to return, from the front of the order.
             max_points: Down-sample where a series (rows alike in all key columns but the time) has more points than
                 this: one row per series and bucket, with the mean of each real column, the bucket's start as time, and
                 the other columns outside the key empty. Buckets have a round width and start at whole multiples of it

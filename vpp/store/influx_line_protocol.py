@@ -24,7 +24,7 @@ _NO_TAGS = frozenset({"offset"})
 _MAX_CELL = 2**30
 _MICROSECOND = timedelta(microseconds=1)
 
-# A field that every row of the table has: it tells that a row is there, and is what rows are counted by.
+# A field that every row of the table has: it marks a row, and rows are counted by it.
 _WITNESS = {
     "telemetry": "revision",
     "forecasts": "q50",

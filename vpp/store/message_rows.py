@@ -228,7 +228,7 @@ def rows_of(message: m.Message, topic: str, seen_at: datetime) -> Iterator[tuple
     Args:
         message: The decoded message.
         topic: Short topic name; forwarded messages (corrections, orders on ``bids``) count only where they belong.
-        seen_at: Broker time of the record, used where nothing else tells the time.
+        seen_at: Broker time of the record, used where the message has no other time.
     """
     if isinstance(message, m.End):
         yield ENDS, (message.zone, seen_at, topic, message.producer, message.last_slot)

@@ -90,7 +90,7 @@ class Query:
         filters: (column, accepted values) that must all hold; neither the zone nor the table's time.
         columns: What is wanted, in order.
         descending: Newest first.
-        limit: At most so many rows, None for all.
+        limit: Most rows to return, None for all.
     """
 
     table: Table

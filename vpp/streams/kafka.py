@@ -236,7 +236,7 @@ def application(
         on_processed: Called after each message with topic, partition, offset.
         on_stats: Called every second with librdkafka's statistics as JSON.
         stateful: False for steps without state: no changelog topics.
-        commit_every: Commit after so many messages even before the interval is over; 0: by the interval alone.
+        commit_every: Messages after which to commit even before the interval is over; 0: by the interval alone.
 
     Raises:
         ConfigError: Exactly-once was asked of the embedded broker, which does not isolate transactions.

@@ -233,7 +233,7 @@ def _render_replay(document: dict[str, Any]) -> None:
             f"({document['engine']}, {show(document['solver'])})"
         )
     if document["inputs"]:
-        out.print("inputs that the store tells otherwise:")
+        out.print("inputs that differ from the store:")
         _departures(document["inputs"])
     if document["checked"]:
         out.print("inputs as the log has them: " + ", ".join(document["checked"]), soft_wrap=True)

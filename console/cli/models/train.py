@@ -47,7 +47,7 @@ def train(
     market: Annotated[str | None, Parameter(help="market of all zones")] = None,
     promote: Annotated[bool, Parameter(help="put a new model in force if it is better")] = True,
     force: Annotated[bool, Parameter(negative="", help="put it in force without a comparison")] = False,
-    every: Annotated[str | None, Parameter(help="train again every so many days, e.g. 7d; runs until stopped")] = None,
+    every: Annotated[str | None, Parameter(help="interval between trainings, e.g. 7d; runs until stopped")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:

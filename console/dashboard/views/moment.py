@@ -121,7 +121,7 @@ class Moment:
             end: End, exclusive; cut to the moment.
             columns: Columns wanted.
             filters: Columns that must have a value.
-            limit: At most so many.
+            limit: Most rows to return.
             order: ``asc`` or ``desc``.
         """
         until = self._until(table)

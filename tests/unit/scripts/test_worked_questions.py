@@ -35,7 +35,7 @@ async def test_all_questions_are_answered_as_markdown(tmp_path: Path, capsys: py
     assert loop.orders() == []
 
 
-def test_cuts_are_told_and_missing_fields_left_out() -> None:
+def test_cuts_are_reported_and_missing_fields_left_out() -> None:
     assert short({"a": None, "b": [], "c": [1, 2, 3, 4, 5], "d": 0.0}) == {"c": [1, 2, 3, "... 2 more"], "d": 0.0}
     assert short("x" * 300).endswith("x...")
 

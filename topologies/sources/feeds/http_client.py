@@ -32,7 +32,7 @@ class FeedClient:
     Args:
         service: The service.
         settings: Addresses, keys, time limit.
-        sleep: Waits so many seconds; a running source gives one that ends when it is stopped.
+        sleep: Waits for a number of seconds; a running source gives one that ends when it is stopped.
         attempts: How often a request is sent before it fails.
     """
 

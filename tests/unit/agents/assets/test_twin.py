@@ -133,7 +133,7 @@ def test_a_start_takes_its_time_from_the_order_on() -> None:
     assert powers == [0.0, 0.0, 6.0, 6.0]
 
 
-def test_a_running_peaker_told_to_stop_too_early_runs_at_minimum_load() -> None:
+def test_a_running_peaker_ordered_to_stop_too_early_runs_at_minimum_load() -> None:
     given = deliver(COMMITTED, AssetState(power_mw=6.0, running_min=30.0), 0.0, 0.5)
     assert (given.power_mw, given.reason) == (5.0, Clamp.MIN_RUN)
 

@@ -215,7 +215,7 @@ class Slow:
         raise AssertionError("nobody sets it")
 
 
-async def test_a_bug_is_told_on_the_audit_and_not_hidden(tmp_path: Path) -> None:
+async def test_a_bug_is_reported_on_the_audit_and_not_hidden(tmp_path: Path) -> None:
     site = Site(tmp_path)
     async with site.agent(Broken()) as agent:
         with pytest.raises(ZeroDivisionError):
@@ -243,7 +243,7 @@ async def test_a_server_that_is_gone_ends_the_watch(tmp_path: Path) -> None:
             _ = [report async for report in agent.watch()]
 
 
-async def test_nothing_yet_is_told(tmp_path: Path) -> None:
+async def test_nothing_yet_is_reported(tmp_path: Path) -> None:
     context = empty_context(tmp_path)
     async with Client(build_server(context)) as client:
         agent = GridAgent(client, Strategy(), AgentLimits(), lambda _: None, "agent:grid")

@@ -146,7 +146,7 @@ def test_its_own_power_limit_holds_in_what_it_asks() -> None:
     assert next(call for call in calls if call.tool == "propose_dispatch").arguments["power_mw"] == 1.5
 
 
-def test_a_refused_plan_is_told_with_its_clause() -> None:
+def test_a_refused_plan_is_reported_with_its_clause() -> None:
     said = {"clause": "SITE.reserve", "citation": "fleet.yaml", "rule": "No plan may use it."}
     check = {"outcome": "refused", "detail": "would fall below", **said}
     conclusion, calls = run(

@@ -54,7 +54,7 @@ def test_published_prices_stand_as_they_are() -> None:
     assert bid.price_per_mwh[1] == pytest.approx(99.6875, abs=1e-3)
 
 
-def test_a_price_that_is_told_when_its_slot_begins_has_a_spread() -> None:
+def test_a_price_that_is_published_when_its_slot_begins_has_a_spread() -> None:
     outlook = PriceOutlook(horizon_min=HORIZONS, known=[70.0, *[None] * 47], experts={})
     price = quantiles_around([100.0] * 48, 1.0)
     wide = (np.array(price.q75) - np.array(price.q25))[1] / 1.349

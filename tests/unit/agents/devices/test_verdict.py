@@ -144,7 +144,7 @@ def test_a_fault_is_named_within_two_readings_and_a_mended_device_follows_again(
 
 @pytest.mark.parametrize("read_back", [True, False])
 @pytest.mark.parametrize("sequence", [True, False])
-def test_a_restarted_device_is_told_anew_where_it_shows_what_it_holds(read_back: bool, sequence: bool) -> None:
+def test_a_restarted_device_is_commanded_anew_where_it_shows_what_it_holds(read_back: bool, sequence: bool) -> None:
     loop = Loop(shows_read_back=read_back, shows_sequence=sequence)
     loop.run(3)
     loop.offer(0, 4.0)

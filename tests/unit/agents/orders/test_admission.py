@@ -72,7 +72,7 @@ def test_others_are_refused_with_a_code(order: Order, code: str) -> None:
     assert verdict_of(order) == code
 
 
-def test_every_order_is_audited_and_a_refusal_is_told() -> None:
+def test_every_order_is_audited_and_a_refusal_is_reported() -> None:
     _, outputs = run(OrdersReducer(make_zone()), [order_of("hold"), order_of("release", "o2")])
     audits = said_on(outputs, "audit")
     assert [(a.audit_id, a.verdict) for a in audits] == [("order-o1", "accepted"), ("order-o2", "refused")]

@@ -13,7 +13,7 @@ T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SLOT = timedelta(minutes=30)
 
 
-def test_a_condition_is_told_once_and_ends_once() -> None:
+def test_a_condition_is_reported_once_and_ends_once() -> None:
     standing: dict[str, Alert] = {}
     lost = {"unavailable-b1": unreachable("b1")}
     (begun,) = follow(ZONE, T0, lost, standing)

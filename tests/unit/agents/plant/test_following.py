@@ -128,7 +128,7 @@ def test_whole_percents_and_losses_do_not_disturb_the_count() -> None:
     assert all(asset.conduct.soc_held == 0 for asset in seen)
 
 
-def test_power_is_told_by_the_charge_where_nothing_else_is_read() -> None:
+def test_power_is_inferred_from_the_charge_where_nothing_else_is_read() -> None:
     zone = make_zone()
     assets = fleet_at_start(zone, {"bat": 0.9})
     for i in range(1, 6):

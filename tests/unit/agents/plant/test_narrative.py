@@ -69,7 +69,7 @@ def test_steps_in_a_row_are_one_stretch_with_its_dearest_moment() -> None:
     assert "ramp down of 3 MW binding 01:00 to 02:30, worth 18 per MW at 01:30" in told
 
 
-def test_only_the_dearest_stretches_are_told() -> None:
+def test_only_the_dearest_stretches_are_reported() -> None:
     ramp = [float(h + 1) * (-1.0) ** h for h in range(STEPS)]
     runs = binding_stretches(decided(duals=Duals(ramp_price_per_mw=ramp)))
     assert len(runs) == MAX_RUNS
@@ -77,13 +77,13 @@ def test_only_the_dearest_stretches_are_told() -> None:
     assert [run.start for run in runs] == sorted(run.start for run in runs)
 
 
-def test_a_reflex_is_told_by_its_reason() -> None:
+def test_a_reflex_is_named_by_its_reason() -> None:
     told = story(decided(engine=Engine.REFLEX_STALE, plan=None, binding="net load has not been measured"), [])
     assert told == [f"{ZONE} 2022-01-03 00:30 UTC: net load has not been measured (reflex:stale)"]
     assert binding_stretches(decided(plan=None)) == []
 
 
-def test_curve_alternatives_and_missing_bids_are_told() -> None:
+def test_curve_alternatives_and_missing_bids_are_reported() -> None:
     curve = [[40.0 + k, -2.0 + k] for k in range(5)]
     row = {"asset_id": "bat", "power_mw": 0.0, "reason": "bat: water value 63.0", "curve": curve}
     flat = {**row, "curve": [[40.0, 1.0], [50.0, 1.0]]}
@@ -161,7 +161,7 @@ def test_each_kind_of_asset_has_its_own_reason() -> None:
     assert said[3] == f"w: power worth {plan.power_price_per_mwh[0]:.1f}, curtailment 10.0: rest"
 
 
-def test_an_answer_to_frequency_is_told_with_its_energy_and_rule() -> None:
+def test_an_answer_to_frequency_is_reported_with_its_energy_and_rule() -> None:
     told = story(decided(), [], make_zone(), {"bat": -0.012, "other": 0.5})
     assert told[1].startswith("bat answered the grid's frequency: -12 kWh in the slot, settled at its price")
     assert "droop beyond 50 Hz ± 15 mHz, all it has at 49.5 Hz and below" in told[1]

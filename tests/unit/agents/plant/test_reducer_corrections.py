@@ -52,7 +52,7 @@ def test_a_correction_settles_once_and_decides_nothing() -> None:
     assert run(reducer, [late], state)[1] == []
 
 
-def test_a_correction_of_what_is_forgotten_is_told() -> None:
+def test_a_correction_of_what_is_forgotten_is_reported() -> None:
     reducer = plant()
     state, _ = run(reducer, [message for i in range(12) for message in bids(i)])
     state, _ = run(reducer, [*bids(900), *bids(901)], state)

@@ -48,7 +48,7 @@ def test_a_run_that_goes_on_starts_from_its_last_state_of_charge() -> None:
     assert said_on(outputs, "assets")[0].soc == 0.7
 
 
-def test_an_asset_out_of_reach_is_not_planned_and_told_of() -> None:
+def test_an_asset_out_of_reach_is_not_planned_and_reported() -> None:
     away = bids(1, net=900.0, assets={"bat": AssetReading(available=False, power_mw=4.0)})
     _, outputs = run(PlantReducer(make_zone(BATTERY, QUICK, LOAD), explore=False), [*bids(0, net=840.0), *away])
     last = said_on(outputs, "setpoints")[-3:]

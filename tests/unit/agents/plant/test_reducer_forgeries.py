@@ -96,7 +96,7 @@ def test_the_order_that_the_forgeries_imitate_does_move_power(calm: list[Any], t
     assert len(loop.store.read(ALERTS, filters={"topic": "order"})) == 0
 
 
-def test_an_order_that_is_over_by_the_run_clock_is_refused_and_told(calm: list[Any], tmp_path: Path) -> None:
+def test_an_order_that_is_over_by_the_run_clock_is_refused_and_reported(calm: list[Any], tmp_path: Path) -> None:
     loop = Loop(tmp_path, key=KEY)
     loop.post("orders", signed(drive(expires_at=T0 + timedelta(minutes=30))))
     loop.close_slot()

@@ -112,7 +112,7 @@ def test_a_ramp_is_counted_across_a_missing_slot_from_what_was_expected_of_it() 
     assert decision.state.grid_mw == pytest.approx(0.5 * (84.0 + 50.0) - given)
 
 
-def test_a_gap_too_long_to_bridge_is_told_and_left_behind() -> None:
+def test_a_gap_too_long_to_bridge_is_reported_and_left_behind() -> None:
     _, outputs = run(plant(), [*bids(0), *bids(1000)])
     assert [d.slot for d in said_on(outputs, "decisions")] == [slot_at(0), slot_at(1), slot_at(1000)]
     assert any("no bids for" in a.text for a in said_on(outputs, "alerts"))

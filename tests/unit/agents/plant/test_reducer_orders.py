@@ -50,7 +50,7 @@ def test_a_hold_of_one_asset_leaves_the_others_alone() -> None:
     assert set(state.plan.setpoints) == {"bat", "gas", "shed"}
 
 
-def test_a_repeated_hold_is_told_once() -> None:
+def test_a_repeated_hold_is_reported_once() -> None:
     reducer = plant()
     state, _ = run(reducer, bids(0))
     state, _ = run(reducer, [accepted("hold"), accepted("release", "o2")], state)

@@ -129,7 +129,7 @@ def test_a_new_asset_serves_from_the_first_slot_after_it_joined() -> None:
     }
 
 
-def test_of_two_actors_with_the_same_priority_the_later_rules_and_the_other_is_told() -> None:
+def test_of_two_actors_with_the_same_priority_the_later_rules_and_the_other_is_reported() -> None:
     zone = make_zone(BATTERY, QUICK, LOAD, limits=WIDE)
     given = {"verdict": "accepted", "asset_ids": ["bat"], "expires_at": slot_at(9), "priority": 5}
     one = order_of("target", "one", principal="a", power_mw=3.0, **given)

@@ -115,7 +115,7 @@ async def test_an_answer_that_the_caller_has_is_not_sent_again(looking: httpx.As
         ("/alerts?nonsense=1", 422, "nonsense: Extra inputs are not permitted"),
     ],
 )
-async def test_problems_are_told_as_such(looking: httpx.AsyncClient, path: str, status: int, said: str) -> None:
+async def test_problems_are_reported_as_such(looking: httpx.AsyncClient, path: str, status: int, said: str) -> None:
     answer = await looking.get(PREFIX + path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert said in answer.json()["detail"]

@@ -69,7 +69,7 @@ async def test_many_pages_cost_one_computation_and_all_hear() -> None:
     assert source.asked == asked, "nobody looks, so nothing is computed"
 
 
-async def test_a_slow_page_is_told_the_newest_and_nothing_piles_up() -> None:
+async def test_a_slow_page_gets_the_newest_and_nothing_piles_up() -> None:
     source = Source()
     events = Events(source, 0.01)
     slow, quick = events.stream("now", None), events.stream("now", None)
@@ -94,7 +94,7 @@ async def test_somebody_who_acted_sees_it_at_once() -> None:
     await stream.aclose()  # type: ignore[attr-defined]
 
 
-async def test_a_store_that_does_not_answer_is_told_and_the_stream_goes_on() -> None:
+async def test_a_store_that_does_not_answer_is_reported_and_the_stream_goes_on() -> None:
     source = Source()
     source.error = UnreachableError("the store does not answer", hint="start it")
     stream = Events(source, 0.01).stream("now", None)

@@ -138,7 +138,7 @@ def test_a_trouble_shows_in_a_command_that_came_while_it_lasted_or_that_was_foll
     assert proof(LEDGER, troubles=(replace(drift, began=at(12.5)),)).troubles[0].unseen
 
 
-def test_stuck_cannot_be_told_by_a_gateway_that_did_not_see_where_the_device_was() -> None:
+def test_stuck_cannot_be_recognised_by_a_gateway_that_did_not_see_where_the_device_was() -> None:
     waiting = command(2, outcome=CommandOutcome.PENDING, measured_at=None, named_at=None)
     blind = [look for look in LOOKS if look.at > at(10)]
     assert proof_of([waiting], [], [TROUBLE], RULES, {"bat": blind}).troubles[0].unseen

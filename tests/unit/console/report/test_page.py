@@ -26,7 +26,7 @@ def test_the_page_has_every_section_and_no_outside_file(context: ReadContext) ->
     assert "The period is not over" in text
 
 
-def test_slots_without_price_are_told_beside_the_money(context: ReadContext) -> None:
+def test_slots_without_price_are_reported_beside_the_money(context: ReadContext) -> None:
     (one,) = read_reports(context, "day", date(2022, 1, 4), None)
     lacking = replace(one, quality=replace(one.quality, without_price=3))
     assert "3 of 48 slots had no price" in report_page([lacking])

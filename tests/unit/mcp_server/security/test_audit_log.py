@@ -82,7 +82,7 @@ async def test_a_broker_that_hangs_holds_up_nobody(context: ReadContext) -> None
     assert (len(sent), background.lost) == (20, 0)
 
 
-def test_what_a_broker_does_not_take_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_broker_does_not_take_is_counted_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     def away(record: Audit) -> None:
         raise UnreachableError("cannot write to vpp.audit")
 
@@ -98,7 +98,7 @@ def test_what_a_broker_does_not_take_is_counted_and_told(caplog: pytest.LogCaptu
     ]
 
 
-def test_more_than_may_wait_is_lost_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_more_than_may_wait_is_lost_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     goes_on = threading.Event()
 
     def slow(record: Audit) -> None:

@@ -9,7 +9,7 @@ from models.forecast.waiting_forecasts import WaitingForecasts
 from tests.worlds.large_ramps import STEPS, ZONE, expect, large_ramps
 
 
-def test_an_alarm_is_told_when_it_begins_and_when_the_direction_turns() -> None:
+def test_an_alarm_is_reported_when_it_begins_and_when_the_direction_turns() -> None:
     ramps, index = large_ramps(30)
     waiting, alarm, ways = WaitingForecasts(STEPS), RampAlarm(ZONE), []
     for n, change in enumerate([0.0, 200.0, 220.0, -250.0, 0.0, -250.0]):

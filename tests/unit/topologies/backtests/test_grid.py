@@ -97,7 +97,7 @@ def test_batteries_follow_finer_rows_inside_the_slot() -> None:
     assert one.zone.limits.cap_margin_mw > 0.0
 
 
-def test_trading_and_service_are_told_apart() -> None:
+def test_trading_and_service_are_distinguished() -> None:
     market = Market(price_known=PriceKnown.AT_START)
     zone = ZONE.model_copy(update={"channels": ("load_mw", "price_per_mwh"), "market": market})
     done = run(history(), zone=zone, joint=True)

@@ -130,7 +130,7 @@ async def test_a_pulled_cable_is_named_and_the_plant_counts_what_the_device_may_
     assert [taken.sequence for taken in site.device.taken] == [1, 2]
 
 
-async def test_a_restarted_device_is_told_anew_under_a_new_number(site: Site) -> None:
+async def test_a_restarted_device_is_commanded_anew_under_a_new_number(site: Site) -> None:
     async with site.gateway() as desk:
         desk.setpoints([setpoint(2.0)])
         await until(site.is_named(CommandOutcome.FOLLOWED))

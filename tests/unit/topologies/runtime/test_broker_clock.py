@@ -80,7 +80,7 @@ def put(workers: SignedWorkers, topic: str, message: m.Message) -> None:
 
 
 @pytest.mark.parametrize("number", KINDS)
-def test_a_record_from_the_future_changes_nothing_and_is_told(workers: SignedWorkers, number: int) -> None:
+def test_a_record_from_the_future_changes_nothing_and_is_reported(workers: SignedWorkers, number: int) -> None:
     for ahead in (1, 6 * 48, 400 * 48):
         topic, message = at(LAST + ahead)[number]
         put(workers, topic, message)

@@ -43,7 +43,7 @@ class Mailbox:
         return self.messages[before:]
 
 
-def test_an_alert_is_told_once_and_so_is_its_end() -> None:
+def test_an_alert_is_reported_once_and_so_is_its_end() -> None:
     box = Mailbox().take(alert())
     assert box.at(T0) == [("desk", [("raised", "a1")])]
     assert box.take(alert()).at(minutes(1)) == []
@@ -69,7 +69,7 @@ def test_between_two_messages_is_the_gap() -> None:
     assert box.at(T0 + timedelta(seconds=60)) == [("desk", [("raised", "a2"), ("raised", "a3")])]
 
 
-def test_notes_and_other_owners_are_not_told() -> None:
+def test_notes_and_other_owners_are_not_reported() -> None:
     box = Mailbox(rules_of(owners={"operators": {"contacts": []}})).take(alert()).take(alert("a2", severity="info"))
     assert box.at(T0) == []
 
@@ -81,7 +81,7 @@ def test_a_replay_of_the_past_calls_nobody() -> None:
 
 
 class TestAcknowledge:
-    def test_taken_on_before_it_is_told_is_not_told(self) -> None:
+    def test_acknowledged_before_it_is_due_is_not_notified(self) -> None:
         assert Mailbox().take(alert()).take(taken_on()).at(T0) == []
 
     def test_without_it_the_alert_escalates_once(self) -> None:
@@ -115,12 +115,12 @@ class TestAcknowledge:
 
 
 class TestSilence:
-    def test_what_lasts_is_told_when_the_silence_ends(self) -> None:
+    def test_what_lasts_is_reported_when_the_silence_ends(self) -> None:
         box = Mailbox().take(silenced(minutes(-1), minutes(60))).take(alert())
         assert box.at(T0) == []
         assert box.at(minutes(60)) == [("desk", [("raised", "a1")])]
 
-    def test_what_began_and_ended_in_it_is_never_told(self) -> None:
+    def test_what_began_and_ended_in_it_is_never_reported(self) -> None:
         box = Mailbox().take(silenced(minutes(-1), minutes(60))).take(alert())
         box.take(alert().ended(minutes(5)), minutes(5))
         assert [box.at(minutes(minute)) for minute in (5, 60, 90)] == [[], [], []]
@@ -154,7 +154,7 @@ def test_quiet_hours_hold_warnings_back_and_let_critical_alerts_through() -> Non
     assert box.at(minutes(60)) == [("desk", [("raised", "a1")])]
 
 
-def test_in_maintenance_nobody_is_told() -> None:
+def test_in_maintenance_nobody_is_notified() -> None:
     window = {"from": "2026-03-04T12:00:00Z", "to": "2026-03-04T13:00:00Z", "reason": "meter swap"}
     assert Mailbox(rules_of(maintenance=[window])).take(alert()).at(T0) == []
 

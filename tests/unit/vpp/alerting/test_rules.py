@@ -26,7 +26,7 @@ class TestDefaults:
         assert owners[AlertCode.ASSET_DERATED] == "assets"
         assert owners[AlertCode.SKILL_LOST] == "models"
 
-    def test_warnings_are_told_and_notes_are_not(self) -> None:
+    def test_warnings_are_reported_and_notes_are_not(self) -> None:
         assert handled(AlertRules()).tell
         assert not handled(AlertRules(), severity="info").tell
         assert handled(AlertRules(), code=AlertCode.HOLD, severity="info").tell

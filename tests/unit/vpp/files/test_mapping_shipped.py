@@ -141,7 +141,7 @@ def test_periods_of_a_long_day_follow_the_clock(tmp_path):
     assert frame["solar_mw"].tolist() == [float(period) for period in range(1, 51)]
 
 
-def test_an_hour_ending_that_comes_twice_is_told_apart(tmp_path):
+def test_an_hour_ending_that_comes_twice_is_distinguished(tmp_path):
     path = tmp_path / "ercot.csv"
     path.write_text(ERCOT_PRICES, encoding="utf-8")
     prices = read_frame(path, "HB_NORTH")["price_per_mwh"].dropna()

@@ -168,7 +168,7 @@ def test_an_unknown_zone_is_named_with_those_that_are_there(tmp_path):
         read_frame(write(tmp_path, rows("2024-01-01T00:00Z", "2024-01-01T01:00Z")), "Z")
 
 
-def test_an_hour_that_comes_twice_is_told_apart_by_order(tmp_path):
+def test_an_hour_that_comes_twice_is_distinguished_by_order(tmp_path):
     mapping = parse_mapping(
         "zone: S\ntime: {column: at, zone: Europe/Berlin}\nchannels: {load_mw: {from: kw, unit: kW}}", "m"
     )

@@ -118,7 +118,7 @@ def test_long_text_is_cut_at_sentences(tmp_path: Path) -> None:
         ("code.pdf", b"not a pdf", "cannot read"),
     ],
 )
-def test_what_cannot_be_read_is_told(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_what_cannot_be_read_is_reported(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
@@ -134,7 +134,7 @@ def test_folders_are_searched_and_nothing_is_an_error(tmp_path: Path) -> None:
         documents_in(tmp_path / "none")
 
 
-def test_a_foreign_file_among_the_rules_is_told(tmp_path: Path) -> None:
+def test_a_foreign_file_among_the_rules_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"a": 1}')
     with pytest.raises(ConfigError, match="holds no clauses"):
         list(added_clauses(tmp_path))

@@ -72,7 +72,7 @@ def test_a_dearer_fuel_and_a_plant_without_a_trader_change_the_money(
     assert linear["shadow"] != linear["live"]
 
 
-def test_people_are_told_whether_it_is_exact(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_see_whether_it_is_exact(loop: Loop, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shadow", ZONE, "--set", "hedge=0.1", "--data-dir", str(loop.settings.data_dir)]) == 0
     captured = capsys.readouterr()
     assert "pnl" in captured.out

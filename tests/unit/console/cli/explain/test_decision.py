@@ -33,7 +33,7 @@ def asked(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> 
     return dict(json.loads(captured.out))
 
 
-def test_the_newest_decision_is_told_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_newest_decision_is_explained_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = asked(capsys, folder, "explain")
     story = "\n".join(told["story"])
     assert told["for_slot"] == "2022-01-03T01:30:00Z"
@@ -46,7 +46,7 @@ def test_the_newest_decision_is_told_in_words(folder: Path, capsys: pytest.Captu
     assert len({row["reason"].partition(":")[0] for row in told["setpoints"]}) == 3
 
 
-def test_a_binding_ramp_is_told_with_its_hour_and_worth(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_binding_ramp_is_reported_with_its_hour_and_worth(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = asked(capsys, folder, "explain", f"{ZONE}@2022-01-03T00:30")
     assert told["binding"]
     run = told["binding"][0]
@@ -128,7 +128,7 @@ def test_another_fleet_file_is_refused(folder: Path, tmp_path: Path, capsys: pyt
     assert main(["replay-decision", "--data-dir", str(tmp_path), "--fleet", str(tmp_path / "old.yaml")]) == 0
 
 
-def test_a_revision_is_told_but_not_solved_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_revision_is_reported_but_not_solved_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with sqlite3.connect(folder / "store.sqlite") as database:
         (held,) = database.execute("select decision_id from decisions where revision = 1").fetchone()
     told = asked(capsys, folder, "explain", held)

@@ -37,7 +37,7 @@ def test_hours_that_err_more_are_wider():
     assert (np.diff(made, axis=1) >= 0).all()
 
 
-def test_members_that_lie_apart_widen_where_that_told_errors():
+def test_members_that_lie_apart_widen_where_that_predicted_errors():
     rng = np.random.default_rng(4)
     spread = DaySpread()
     for _ in range(150):

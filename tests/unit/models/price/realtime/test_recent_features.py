@@ -57,7 +57,7 @@ def test_nothing_after_the_origin_is_read(lead):
     assert not np.array_equal(before[21], after[21])
 
 
-def test_the_error_of_a_slot_is_known_one_slot_later_where_its_price_is_told_ahead():
+def test_the_error_of_a_slot_is_known_one_slot_later_where_its_price_is_published_ahead():
     _, now, rows = world()
     shape, ahead, _ = world(1)
     first, second = trail_columns(now, rows, replace(shape, lead=0)), trail_columns(ahead, rows, shape)
