@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vpp.domain import QUANTILE_NAMES
+from vpp.domain import QUANTILE_NAMES, Target
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Correction, End, Forecast, Message, Quantiles, Spreads
@@ -83,7 +83,7 @@ class ActorReducer:
 def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
     """Return the actor's bid for one forecast, in MW of the served share, written by its power scale.
 
-    Without a net-load forecast the lists are empty and ``reason`` says why.
+    Without a net-load forecast, or with too little of the past behind it, the lists are empty and ``reason`` says why.
 
     Raises:
         MessageError: A list of the forecast does not match its horizons.
@@ -92,7 +92,7 @@ def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
     observed = forecast.used_net_load_mw
     served = None if observed is None else zone.served_scale.rounded(observed * factor)
     quantiles = forecast.net_load
-    if quantiles is None:
+    if quantiles is None or forecast.withheld(Target.NET_LOAD) is not None:
         return _bid_of(zone, forecast, served, Spreads(ramp_sd_mw=[], level_sd_mw=[], carry=[]))
     horizons = len(forecast.horizon_min)
     spreads = forecast.spreads or spreads_of(quantiles)
@@ -119,7 +119,7 @@ def _bid_of(
     limit = zone.limits.ramp_limit_mw
     known = served is not None and first is not None
     p_ramp = probability_beyond(first or [], served or 0.0, limit) if known else None
-    slope = forecast.ramp_mw_per_min
+    slope, withheld = forecast.ramp_mw_per_min, forecast.withheld(Target.NET_LOAD)
     return ActorBid(
         zone=forecast.zone,
         slot=forecast.slot,
@@ -137,7 +137,8 @@ def _bid_of(
         source="none" if quantiles is None else quantiles.source,
         model_id="none" if quantiles is None else quantiles.model_id,
         spec_hash=forecast.spec_hash,
-        reason=None if mean is not None else forecast.reason or "the forecast has no net load",
+        reason=None if mean is not None else withheld or forecast.reason or "the forecast has no net load",
+        not_ready=withheld is not None,
     )
 
 

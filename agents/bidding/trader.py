@@ -15,7 +15,7 @@ import numpy as np
 from agents.bidding import expert_mix, paper_accounts
 from agents.bidding.offers import Offer, Offers
 from agents.bidding.paper_accounts import Book, Rule
-from vpp.domain import PRICE
+from vpp.domain import PRICE, Target
 from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
 from vpp.local_time import local_date
@@ -111,7 +111,10 @@ class TraderReducer:
         state.changed.mark("done")
         state.changed.mark("book")
         self._settle_paper(state.book, forecast)
-        bid = self._empty(forecast) if prices is None else self._bid(state.book, forecast, prices)
+        if forecast.withheld(Target.PRICE) is not None:
+            bid = self._not_ready(forecast)
+        else:
+            bid = self._empty(forecast) if prices is None else self._bid(state.book, forecast, prices)
         return [Output("bids", bid)]
 
     def _settle_paper(self, book: Book, forecast: Forecast) -> None:
@@ -170,6 +173,23 @@ class TraderReducer:
         floor = self._zone.market.price_floor_per_mwh
         curve = offers.curve(self._step.hours, self._battery.energy_mwh / 2.0)
         return [(max(round(price, _DECIMALS), floor), round(share, 4)) for price, share in curve]
+
+    def _not_ready(self, forecast: Forecast) -> TraderBid:
+        return TraderBid(
+            zone=forecast.zone,
+            slot=forecast.slot,
+            step_min=forecast.step_min,
+            observation=forecast.believed,
+            horizon_min=[],
+            price_per_mwh=[],
+            trust=0.0,
+            stored_value_per_mwh=[],
+            stored_width=[],
+            source="none",
+            model_id="none",
+            reason=forecast.withheld(Target.PRICE),
+            not_ready=True,
+        )
 
     def _empty(self, forecast: Forecast) -> TraderBid:
         flat = self._zone.energy_price_flat_per_mwh

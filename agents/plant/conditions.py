@@ -29,7 +29,8 @@ class Condition:
 
 def bid_missing(bid: MissingBid) -> Condition:
     """Return the condition of a policy without a current bid."""
-    return Condition(AlertCode.BID_MISSING, AlertEffect.LAST_BID_USED, say_missing(bid))
+    effect = AlertEffect.BID_WITHDRAWN if bid.cause == "not_ready" else AlertEffect.LAST_BID_USED
+    return Condition(AlertCode.BID_MISSING, effect, say_missing(bid))
 
 
 def reflex(binding: str) -> Condition:

@@ -101,6 +101,11 @@ def inputs_of(
     )
 
 
+def _why_unplanned(missing: Sequence[MissingBid]) -> str:
+    withheld = next((bid.policy for bid in missing if bid.cause == "not_ready"), None)
+    return "no net-load forecast covers this slot" if withheld is None else f"the {withheld} is not ready"
+
+
 def _grid_before(zone: Zone, state: PlantState, closed: int) -> float | None:
     """Return grid power of the closed slot, the base of the next ramp.
 
@@ -206,7 +211,7 @@ class Chooser:
         )
         if built is None:
             power = self._unplanned(fleet, now.ruling, closed + 1)
-            why = "no net-load forecast covers this slot: the fleet rests"
+            why = f"{_why_unplanned(inputs.missing)}: the fleet rests"
             return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_REST, why=why), now
         problem, asked_for, first_slots = built.problem, built.asked, built.first_slots
         plan = self.clear(problem)

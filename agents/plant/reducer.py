@@ -291,6 +291,10 @@ class PlantReducer:
             bid = waiting.bids.get(policy)
             if bid is None:
                 missing.append(MissingBid(policy=policy, cause="no_bid"))
+            elif bid.not_ready:
+                missing.append(MissingBid(policy=policy, cause="not_ready", detail=bid.reason))
+                state.last.pop(policy, None)
+                state.changed.mark("last", policy)
             elif not bid.horizon_min:
                 missing.append(MissingBid(policy=policy, cause="empty", detail=bid.reason))
             else:

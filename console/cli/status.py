@@ -8,24 +8,30 @@ from typing import Any
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
 from console.local.directory_lock import is_plant_running
 from console.local.summary import ledger_rows, ledger_sums
-from topologies.runtime.status import read_status, worker_fault
+from topologies.runtime.status import all_proofs, read_status, worker_fault
 from vpp.domain import Target, iso
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.named_queries import ledger_totals
 from vpp.store.tables import ALERTS, DLQ, FORECASTS, TELEMETRY
+from vpp.streams.topics import TOPOLOGIES
+
+BROKEN = frozenset({"silent", "restarting", "stalled", "absent"})
+"""States of a worker that should run and does not."""
 
 
 def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
     """Show each topology's progress and what the store holds; after a run's end, what it did.
 
-    Exit code 1 where a worker that should run is silent, restarting or stalled.
+    Exit code 1 where a worker that should run is silent, restarting, stalled or absent.
     """
     settings = common.settings()
     now = time.time()
-    ended = is_plant_running(settings.data_dir) is False
+    running = is_plant_running(settings.data_dir)
+    ended = running is False
     workers = []
-    for name, state in read_status(settings).items():
+    statuses = read_status(settings)
+    for name, state in statuses.items():
         age_s = now - state["updated_at_s"]
         workers.append(
             {
@@ -40,6 +46,8 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
                 "pid": state["pid"],
             }
         )
+    if running:
+        workers += [_absent(name) for name in TOPOLOGIES if not any(w["topology"].startswith(name) for w in workers)]
     with open_store(settings, read_only=True) as store:
         tables = [
             {"table": t.name, "zone": span.zone, "rows": span.rows, "first": iso(span.first), "last": iso(span.last)}
@@ -48,9 +56,38 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
         ]
         run = _run_so_far(store) if ended else None
         models = _models(store, settings)
-    document = {"workers": workers, "models": models, "tables": tables, "ended_run": run}
+    document = {
+        "workers": workers,
+        "features": _features(statuses),
+        "models": models,
+        "tables": tables,
+        "ended_run": run,
+    }
     answer(document, as_json=json, render=_render)
-    return 1 if any(worker["state"] in {"silent", "restarting", "stalled"} for worker in workers) else 0
+    return 1 if any(worker["state"] in BROKEN for worker in workers) else 0
+
+
+def _absent(topology: str) -> dict[str, Any]:
+    """Return the row of a worker that should run and has not said a word."""
+    columns = ("age_s", "processed", "lag", "restarts", "dead_letters", "last_slot", "pid")
+    return {"topology": topology, "state": "absent", **dict.fromkeys(columns)}
+
+
+def _features(statuses: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return how complete the past of each zone's forecasts is."""
+    return [
+        {
+            "zone": zone,
+            "target": target,
+            "lags": lags.asked,
+            "known": lags.known,
+            "from_changelog": lags.restored,
+            "imputed": lags.imputed,
+            "ready": lags.ready,
+        }
+        for zone, by_target in sorted(all_proofs(statuses).items())
+        for target, lags in by_target.items()
+    ]
 
 
 def _models(store: Store, settings: Settings) -> list[dict[str, Any]]:
@@ -109,6 +146,9 @@ def _render(document: dict[str, Any]) -> None:
         out.print("no worker has run here yet; start with: vpp up")
     else:
         table("Workers", document["workers"][0], [worker.values() for worker in document["workers"]])
+    if document["features"]:
+        out.print()
+        table("Features", document["features"][0], [row.values() for row in document["features"]])
     if document["models"]:
         out.print()
         shown = [{**row, "verdict": row["verdict"] or ""} for row in document["models"]]

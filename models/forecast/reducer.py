@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 
 from features.calendar import Calendar
 from features.compute import RingFeatures
+from models.forecast.completeness import READY_SHARE, lags_of
 from models.forecast.guarding import follow
 from models.forecast.net_load_target import NetLoadTarget
 from models.forecast.price_target import PriceTarget
@@ -17,7 +19,7 @@ from models.forecast.scoring import drift_alert, retraining_alert, skill_message
 from models.forecast.state import EACH_SLOT, ForecastState, load_state, new_state, state_changes
 from models.forecast.target import TargetForecaster
 from models.served import ServedModel
-from vpp.domain import NET_LOAD, Target, horizons_min
+from vpp.domain import NET_LOAD, PRICE, Target, horizons_min
 from vpp.errors import MessageError, ModelError
 from vpp.fleet.schema import Zone
 from vpp.messages import (
@@ -27,6 +29,7 @@ from vpp.messages import (
     Correction,
     End,
     Forecast,
+    Lags,
     Message,
     Promotion,
     Publication,
@@ -48,6 +51,7 @@ class ForecastReducer:
         skill_window: Scored forecasts per horizon in the live skill.
         min_history_days: Net load of this many days must be known before a model speaks.
         targets: What to forecast; a backtest of one target leaves the other out.
+        ready_share: Share of a target's lags (0-1) that must be there before policies bid on its forecast.
 
     Invariants:
         - Every live slot yields exactly one forecast, in order; a history slot fills state only.
@@ -62,11 +66,13 @@ class ForecastReducer:
         skill_window: int = 336,
         min_history_days: float = MIN_HISTORY_DAYS,
         targets: frozenset[Target] = frozenset(Target),
+        ready_share: float = READY_SHARE,
     ) -> None:
         self._zone = zone
         self._step = zone.step
         self._load_model = load_model
         self._targets = targets
+        self._ready_share = ready_share
         self._horizons = horizons_min(zone.step_min)
         self._skill_days = max(1, round(skill_window / self._step.per_day))
         self._calendar = Calendar(zone)
@@ -114,6 +120,30 @@ class ForecastReducer:
             case _:
                 raise MessageError(f"{type(message).__name__} is not telemetry", reason="schema")
 
+    def proof(self, state: ForecastState) -> dict[str, Lags]:
+        """Return how complete the past of each target is at the last closed slot; nothing before the first.
+
+        A price that is published for the next slot needs no past to be bid on.
+        """
+        index = state.head.last
+        if index is None:
+            return {}
+        begun = None if state.head.episode is None else state.head.episode.since
+        proofs = {}
+        for target in sorted(self._targets):
+            lags = lags_of(
+                state.ring,
+                target.channel,
+                index,
+                stands_in=begun if target is Target.NET_LOAD else None,
+                restored_to=state.restored_to,
+                ready_share=self._ready_share,
+            )
+            if target is Target.PRICE and not math.isnan(state.ring.get(PRICE, index + 1)):
+                lags = msgspec.structs.replace(lags, ready=True)
+            proofs[target.value] = lags
+        return proofs
+
     def _check_step(self, step_min: int, *, divides: bool = False) -> None:
         if step_min != self._step.minutes and not (divides and step_min % self._step.minutes == 0):
             raise MessageError(f"step {step_min} min, but the zone's is {self._step.minutes}", reason="step")
@@ -149,6 +179,13 @@ class ForecastReducer:
                 forecast = msgspec.structs.replace(
                     forecast, used=judged.used, trust=dict(judged.trust), verdict=verdict
                 )
+        incomplete = {
+            target: msgspec.structs.replace(lags, restored=0)
+            for target, lags in self.proof(state).items()
+            if lags.known < lags.asked and getattr(forecast, target) is not None
+        }
+        if incomplete:
+            forecast = msgspec.structs.replace(forecast, lags=incomplete)
         outputs.append(Output(FORECASTS.name, forecast))
         alerts += [a for f in self._forecasters if (a := f.alert(state, index, slot.slot)) is not None]
         outputs += [Output(ALERTS.name, alert) for alert in alerts]

@@ -81,7 +81,8 @@ class ForecastState:
     """Ring, waiting forecasts, trailing errors and scores of one zone.
 
     ``changed``: whether the value ``EACH_SLOT`` is to be kept anew; the parts know of their own values.
-    ``price_cache``: of the price part in force; ``judged``: what the guard says of the last slot. Neither is kept.
+    ``price_cache``: of the price part in force; ``judged``: what the guard says of the last slot; ``restored_to``: the
+    newest slot that was read from the kept state. None of them is kept.
     """
 
     ring: SlotRing
@@ -99,6 +100,7 @@ class ForecastState:
     features: RingFeatures | None = None
     watch: Watch = field(default_factory=Watch)
     judged: Judgement | None = None
+    restored_to: int | None = None
 
 
 def new_state(step: Step, horizons_min: tuple[int, ...], skill_days: int) -> ForecastState:
@@ -136,6 +138,7 @@ def load_state(state: ForecastState, get: Load) -> ForecastState | None:
     for board, today in zip(state.scores.values(), record.today, strict=True):
         board.load(today, get)
     state.watch.load(record.guard)
+    state.restored_to = state.head.last
     return state
 
 

@@ -10,6 +10,7 @@ import sys
 from typing import Literal
 
 from topologies.runtime.status import StatusFile
+from vpp.messages import Lags
 from vpp.settings import load_settings
 from vpp.streams.kafka import application
 
@@ -20,6 +21,9 @@ class _Nothing:
     def __init__(self) -> None:
         self.last_slot: dict[str, object] = {}
         self.dead_letters = 0
+
+    def proofs(self) -> dict[str, dict[str, Lags]]:
+        return {}
 
 
 def main(form: Literal["json", "bytes"]) -> None:

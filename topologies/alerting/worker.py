@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Event
@@ -26,7 +26,7 @@ from vpp.alerting.notifier import AlertMessage, Notifier
 from vpp.alerting.rules import AlertRules, load_rules
 from vpp.alerting.words import message_text, subject_line
 from vpp.errors import ConfigError, MessageError, UnreachableError
-from vpp.messages import Alert, AlertAct, Decoder, Notice, NoticeOutcome
+from vpp.messages import Alert, AlertAct, Decoder, Lags, Notice, NoticeOutcome
 from vpp.settings import Settings
 from vpp.settings.faces import page_address
 from vpp.store import open_store
@@ -76,6 +76,10 @@ class AlertWorker:
         self._heard_s = time.monotonic()
         self.last_slot: dict[str, Any] = {}
         self.dead_letters = 0
+
+    def proofs(self) -> dict[str, Mapping[str, Lags]]:
+        """Return nothing: no past is kept here."""
+        return {}
 
     def _new_notifier(self) -> Notifier:
         notifier = Notifier(self._rules)

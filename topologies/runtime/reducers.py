@@ -38,6 +38,7 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
                 load_model=registry.load,
                 skill_window=forecast.skill_window,
                 min_history_days=forecast.min_history_days,
+                ready_share=forecast.ready_share,
             )
         case "actor":
             from agents.bidding.actor import ActorReducer

@@ -11,8 +11,8 @@ from topologies.runtime.broker_clock import refuse_future
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder, encode
-from vpp.streams.reducer import Origin, Output, Reducer
+from vpp.messages import Decoder, Lags, encode
+from vpp.streams.reducer import Origin, Output, ProvesState, Reducer
 from vpp.streams.signatures import Verifier
 from vpp.streams.topics import INPUT_OF, PREFIX
 
@@ -114,6 +114,15 @@ class Runner:
             self._cache.pop(_zone_name(key), None)
             outputs = [self._bury("failed", f"{type(error).__name__}: {error}", payload, key, origin)]
         yield from outputs
+
+    def proofs(self) -> dict[str, Mapping[str, Lags]]:
+        """Return how complete the past of each zone is, by zone; of steps that look back."""
+        proofs = {}
+        for name, (_, state) in sorted(self._cache.items()):
+            reducer = self._reducers[name]
+            if isinstance(reducer, ProvesState) and (proof := reducer.proof(state)):
+                proofs[name] = proof
+        return proofs
 
     def _apply(
         self,

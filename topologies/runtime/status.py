@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from topologies.runtime.health_server import HealthServer
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
+from vpp.messages import Lags
 from vpp.settings import Settings
 
 EVERY_S = 0.5
@@ -26,6 +29,10 @@ class Progress(Protocol):
 
     last_slot: dict[str, Any]
     dead_letters: int
+
+    def proofs(self) -> Mapping[str, Mapping[str, Lags]]:
+        """Return how complete the past of each zone is, by zone and target; nothing for a step that keeps none."""
+        ...
 
 
 def status_path(settings: Settings, topology: str) -> Path:
@@ -62,6 +69,16 @@ def worker_fault(status: dict[str, Any], now_s: float) -> str | None:
     if status["lag"] and now_s - status.get("progress_at_s", now_s) >= FAULT_AFTER_S:
         return "stalled"
     return None
+
+
+def proofs_in(status: dict[str, Any]) -> dict[str, dict[str, Lags]]:
+    """Return how complete the past of each zone is by a worker's status, by zone and target."""
+    return msgspec.convert(status.get("lags", {}), dict[str, dict[str, Lags]])
+
+
+def all_proofs(statuses: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Lags]]:
+    """Return how complete the past of every zone is by the statuses of all workers, by zone and target."""
+    return {zone: lags for status in statuses.values() for zone, lags in proofs_in(status).items()}
 
 
 class StatusFile:
@@ -127,7 +144,7 @@ class StatusFile:
 
     def _write(self) -> None:
         slots = {zone: iso(slot) for zone, slot in sorted(self._progress.last_slot.items())}
-        status = {
+        self._status = {
             "topology": self._topology,
             "pid": os.getpid(),
             "supervisor_pid": os.getppid(),
@@ -140,8 +157,9 @@ class StatusFile:
             "lag": sum(self._lag.values()),
             "dead_letters": self._progress.dead_letters,
             "last_slot": slots,
+            "lags": msgspec.to_builtins(self._progress.proofs()),
         }
-        write_atomic(self._path, json.dumps(status))
+        write_atomic(self._path, json.dumps(self._status))
 
     def _answer(self, path: str) -> tuple[int, bytes]:
         if path == "/metrics":
@@ -150,9 +168,26 @@ class StatusFile:
         if path == "/healthz":
             return (200, b"ok\n") if idle_s < 60 else (503, b"the poll loop stands still\n")
         if path == "/readyz":
-            ready = bool(self._lag) and sum(self._lag.values()) < READY_LAG_RECORDS
-            return (200, b"ready\n") if ready else (503, b"not assigned or far behind\n")
+            reason = self._unready()
+            return (200, b"ready\n") if reason is None else (503, f"{reason}\n".encode())
         return 404, b"try /healthz, /readyz, /metrics\n"
+
+    def _unready(self) -> str | None:
+        """Return why the worker is not ready, None where it is."""
+        fault = worker_fault(self._status, time.time())
+        if fault is not None:
+            return fault
+        if not self._lag or self._status["lag"] >= READY_LAG_RECORDS:
+            return "not assigned or far behind"
+        return next(
+            (
+                f"{zone}: {target}: {lags}"
+                for zone, by_target in proofs_in(self._status).items()
+                for target, lags in by_target.items()
+                if not lags.ready
+            ),
+            None,
+        )
 
 
 def _restarts(path: Path) -> int:

@@ -7,7 +7,7 @@ no table holds it, and the telemetry step answers for what is wrong with it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from topologies.runtime.status import StatusFile
 from vpp.errors import MessageError, UnreachableError
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder
+from vpp.messages import Decoder, Lags
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
@@ -84,6 +84,10 @@ class StoreSink(BaseSink):
         self.last_slot: dict[str, Any] = {}
         self.dead_letters = 0
         self.rows = 0
+
+    def proofs(self) -> dict[str, Mapping[str, Lags]]:
+        """Return nothing: no past is kept here."""
+        return {}
 
     def setup(self) -> None:
         """Wait for nothing: a store that is not there yet shows at the first flush, as backpressure."""

@@ -31,7 +31,7 @@ from vpp.messages.decision import (
     SetpointCheck,
 )
 from vpp.messages.devices import CommandCause, CommandOutcome, DeviceCommand
-from vpp.messages.forecast import Cause, Forecast, PriceOutlook, Quantiles, RampOutlook, Skill, Spreads, Verdict
+from vpp.messages.forecast import Cause, Forecast, Lags, PriceOutlook, Quantiles, RampOutlook, Skill, Spreads, Verdict
 from vpp.messages.order_life import ENDED_STAGES, OrderStage, OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
@@ -81,6 +81,7 @@ __all__ = [
     "Engine",
     "Forecast",
     "Forecasts",
+    "Lags",
     "LedgerEntry",
     "Message",
     "MissingBid",

@@ -53,6 +53,7 @@ EFFECTS: dict[AlertEffect, str] = {
     AlertEffect.ORDER_NOT_FOLLOWED: "the order is not followed",
     AlertEffect.AT_REST: "the assets rest",
     AlertEffect.LAST_BID_USED: "the last bid is used, shifted in time",
+    AlertEffect.BID_WITHDRAWN: "nothing is planned by it",
     AlertEffect.NOT_PLANNED: "nothing is planned for it",
     AlertEffect.PLANNED_IN_PART: "it is planned with what it delivers",
     AlertEffect.SOC_BY_ENERGY: "the state of charge by its measured energy is used",

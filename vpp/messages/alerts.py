@@ -94,6 +94,7 @@ class AlertEffect(StrEnum):
     ORDER_NOT_FOLLOWED = "order_not_followed"
     AT_REST = "at_rest"
     LAST_BID_USED = "last_bid_used"
+    BID_WITHDRAWN = "bid_withdrawn"
     NOT_PLANNED = "not_planned"
     PLANNED_IN_PART = "planned_in_part"
     SOC_BY_ENERGY = "soc_by_energy"

@@ -15,6 +15,7 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
 
     All lists have one value per entry of ``horizon_min``. Empty lists and a ``reason``: no bid could be made.
     ``observation``: the closed slot; absent only in a decision record, where it stands once for all bids.
+    ``not_ready``: too little of the past is known to bid on the forecast; the policy's earlier bid no longer holds.
     """
 
     policy: ClassVar[str] = "actor"
@@ -35,6 +36,7 @@ class ActorBid(Record, kw_only=True, frozen=True, tag="actor_bid", omit_defaults
     model_id: str
     spec_hash: str | None = None
     reason: str | None = None
+    not_ready: bool = False
 
 
 class Opinion(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -58,7 +60,7 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     each price around it, where prices are told when their slot begins (0 where it is known); empty elsewhere.
     ``stored_value_per_mwh`` with ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's
     end, decreasing.
-    ``observation``: as in ``ActorBid``.
+    ``observation``, ``not_ready``: as in ``ActorBid``.
     ``curve``: price-contingent offers of the next slot from half-full as rising (price per MWh, share of power -1..1),
     each share holding from its price up to the next, where the market takes them. ``offers``: the same for any stored
     energy, as opinions whose actions are averaged.
@@ -81,6 +83,7 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     source: str
     model_id: str
     reason: str | None = None
+    not_ready: bool = False
 
 
 BID_OF_POLICY: dict[str, type[ActorBid] | type[TraderBid]] = {bid.policy: bid for bid in (ActorBid, TraderBid)}

@@ -98,11 +98,12 @@ class PlantSnapshot(msgspec.Struct, kw_only=True, frozen=True):
 class MissingBid(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """A policy without a current bid; its last one was used, shifted.
 
-    ``cause``: ``no_bid`` (none came in time) or ``empty`` (it came without content). ``detail``: the policy's reason.
+    ``cause``: ``no_bid`` (none came in time), ``empty`` (it came without content) or ``not_ready`` (the policy knows
+    too little of the past; its last bid is not used either). ``detail``: the policy's reason.
     """
 
     policy: str
-    cause: Literal["no_bid", "empty"]
+    cause: Literal["no_bid", "empty", "not_ready"]
     detail: str | None = None
 
 

@@ -119,6 +119,25 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     margins: dict[str, list[float]] = {}
 
 
+class Lags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """How complete the past behind a forecast is: of ``asked`` lags of its target, how many are ``known``.
+
+    ``imputed``: lags where a forecast of the guard stands in. The others are missing, and the model fills them.
+    ``ready``: whether policies may bid on the forecast. ``restored``: of the known lags, how many a restarted worker
+    read from its changelog; it is part of the worker's status alone.
+    """
+
+    asked: int
+    known: int
+    imputed: int = 0
+    restored: int = 0
+    ready: bool = True
+
+    def __str__(self) -> str:
+        """Return the counts as a clause."""
+        return f"{self.known} of {self.asked} lags are known, {self.imputed} imputed"
+
+
 class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=True):
     """The forecast issued when ``slot`` closed: horizon h has the target slot + h; it carries the closed slot along.
 
@@ -127,6 +146,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
 
     ``observation`` is what was measured. ``used``: what entered forecasts and learning in its place, by channel, net
     load included; empty where all was believed. ``trust``: 0-1 by channel, 1 where it is not named. ``verdict``: why.
+    ``lags``: by target, where a lag of it is not known.
     """
 
     slot: Time
@@ -144,6 +164,12 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     used: Values = {}
     trust: dict[str, float] = {}
     verdict: Verdict | None = None
+    lags: dict[str, Lags] = {}
+
+    def withheld(self, target: str) -> str | None:
+        """Return why no policy may bid on a target's forecast, None where it may."""
+        lags = self.lags.get(target)
+        return None if lags is None or lags.ready else f"not ready: {lags}"
 
     @property
     def used_net_load_mw(self) -> float | None:

@@ -14,6 +14,9 @@ class ForecastSettings(SettingsGroup):
     min_history_days: float = Field(
         default=15.0, ge=1, le=40, description="days of net load that a model needs before it forecasts"
     )
+    ready_share: float = Field(
+        default=0.3, ge=0, le=1, description="share of a target's lags that must be there before policies bid on it"
+    )
 
 
 class LiveSettings(SettingsGroup):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from vpp.messages import Message
+from vpp.messages import Lags, Message
 
 Load = Callable[[str], bytes | None]
 S = TypeVar("S")
@@ -32,6 +32,15 @@ class Output:
 
     topic: str
     message: Message
+
+
+@runtime_checkable
+class ProvesState(Protocol):
+    """A reducer that can say how complete the past in its state is."""
+
+    def proof(self, state: Any) -> Mapping[str, Lags]:
+        """Return the lags by target; nothing before the first slot."""
+        ...
 
 
 class Reducer(Protocol[S]):

@@ -18,9 +18,12 @@ from tests.worlds.builders import (
 from tests.worlds.plant import bids, end, plant, quick
 from vpp.errors import MessageError
 from vpp.messages import (
+    AlertCode,
+    AlertEffect,
     Deadline,
     Decision,
     End,
+    Engine,
     LedgerEntry,
     Message,
     MissingBid,
@@ -146,3 +149,15 @@ def test_a_bid_that_does_not_fit_together_is_refused_and_leaves_the_state(bid: M
 def test_what_is_no_bid_is_refused() -> None:
     with pytest.raises(MessageError, match="not a bid"):
         run(plant(), [Promotion(zone=ZONE, available_at=T0, model_id="m", sha256="0")])
+
+
+def test_a_policy_that_is_not_ready_withdraws_its_bid_and_the_fleet_rests() -> None:
+    withheld = msgspec.structs.replace(actor_bid_at(1, []), not_ready=True, reason="not ready: 2 of 15 lags are known")
+    _, outputs = run(plant(), [*bids(0), withheld, trader_bid_at(1), *bids(2)])
+    decisions = said_on(outputs, "decisions")
+    assert [decision.engine for decision in decisions][1] == Engine.REFLEX_REST
+    assert decisions[1].missing == [MissingBid(policy="actor", cause="not_ready", detail=withheld.reason)]
+    assert "actor" not in decisions[1].bids
+    assert decisions[2].missing == []
+    alert = next(alert for alert in said_on(outputs, "alerts") if alert.code is AlertCode.BID_MISSING)
+    assert alert.effect is AlertEffect.BID_WITHDRAWN

@@ -93,7 +93,13 @@ def test_a_topic_schema_is_json_schema(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_reading_commands_work_before_anything_ran(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"workers": [], "models": [], "tables": [], "ended_run": None}
+    assert json.loads(capsys.readouterr().out) == {
+        "workers": [],
+        "features": [],
+        "models": [],
+        "tables": [],
+        "ended_run": None,
+    }
     assert main(["ledger", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["forecast", "GB"]) == 1

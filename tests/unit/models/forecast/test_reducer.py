@@ -290,3 +290,26 @@ def test_a_fallback_speaks_at_every_step(step_min: int) -> None:
     made = forecasts(Run(zone).feed(telemetry(with_net_load(frame, zone), zone, live)))
     assert len(made) == 20
     assert made[0].horizon_min == list(horizons_min(step_min))
+
+
+def test_a_zone_without_a_past_says_so_until_enough_lags_are_there(world: World) -> None:
+    made = forecasts(Run(world.zone).feed(world.messages(world.frame.iloc[-30:])))
+    known = [forecast.lags["net_load"].known for forecast in made]
+    assert known[:5] == [1, 2, 3, 4, 5]
+    assert [forecast.withheld("net_load") is None for forecast in made][:6] == [False] * 4 + [True] * 2
+    assert made[0].withheld("net_load") == "not ready: 1 of 15 lags are known, 0 imputed"
+    assert not forecasts(Run(world.zone).feed([world.promotion, *world.messages()]))[-1].lags
+
+
+def test_after_a_restart_the_lags_of_the_changelog_are_counted_and_messages_stay_the_same(world: World) -> None:
+    run = Run(world.zone)
+    everything = world.messages()
+    run.feed(everything[:-6])
+    run.restart()
+    assert run.reducer.proof(run.state)["net_load"].restored == 15
+    made = forecasts(run.feed(everything[-6:]))
+    proof = run.reducer.proof(run.state)["net_load"]
+    assert (proof.asked, proof.known, proof.imputed, proof.ready) == (15, 15, 0, True)
+    slots = len(made)
+    assert proof.restored == 15 - slots
+    assert not made[-1].lags

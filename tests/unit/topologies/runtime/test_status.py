@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from topologies.runtime.status import FAULT_AFTER_S, RESTARTED_FOR_S, StatusFile, read_status, status_path, worker_fault
-from vpp.settings import load_settings
+from topologies.runtime.status import (
+    FAULT_AFTER_S,
+    RESTARTED_FOR_S,
+    StatusFile,
+    proofs_in,
+    read_status,
+    status_path,
+    worker_fault,
+)
+from vpp.messages import Lags
+from vpp.settings import Settings, load_settings
 
 NOW_S = 1_000_000.0
 WELL: dict[str, Any] = {
@@ -27,6 +39,10 @@ class Quiet:
     def __init__(self) -> None:
         self.last_slot: dict[str, Any] = {}
         self.dead_letters = 0
+        self.lags: dict[str, dict[str, Lags]] = {}
+
+    def proofs(self) -> dict[str, dict[str, Lags]]:
+        return self.lags
 
 
 @pytest.mark.parametrize(
@@ -58,3 +74,42 @@ def test_a_start_after_a_death_under_the_same_supervisor_is_a_restart(tmp_path: 
     path.write_text(json.dumps({**first, "pid": -1, "supervisor_pid": -1}), encoding="utf-8")
     StatusFile(settings, "storage", Quiet())
     assert read_status(settings)["storage"]["restarts"] == 0
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> tuple[StatusFile, Quiet, str, Settings]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = load_settings({"data_dir": tmp_path, "metrics": {"port": port}})
+    quiet = Quiet()
+    return StatusFile(settings, "forecast", quiet), quiet, f"http://127.0.0.1:{port}/readyz", settings
+
+
+def lag(records: int) -> str:
+    """Statistics of librdkafka with one assigned partition."""
+    partition = {"fetch_state": "active", "consumer_lag": records}
+    return json.dumps({"topics": {"vpp.telemetry": {"topic": "vpp.telemetry", "partitions": {"0": partition}}}})
+
+
+def test_a_worker_is_ready_only_with_partitions_progress_and_a_past(
+    worker: tuple[StatusFile, Quiet, str, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, step, address, settings = worker
+    assert httpx.get(address).status_code == 503
+    status.on_stats(lag(0))
+    assert httpx.get(address).text == "ready\n"
+
+    step.lags = {"Z": {"net_load": Lags(asked=15, known=3, imputed=1, ready=False)}}
+    status.on_stats(lag(0))
+    answer = httpx.get(address)
+    assert answer.status_code == 503
+    assert "Z: net_load: 3 of 15 lags are known, 1 imputed" in answer.text
+    assert proofs_in(read_status(settings)["forecast"]) == step.lags
+
+    step.lags = {"Z": {"net_load": Lags(asked=15, known=15, restored=12)}}
+    status.on_stats(lag(7))
+    assert httpx.get(address).status_code == 200
+    later = time.time() + FAULT_AFTER_S
+    monkeypatch.setattr(time, "time", lambda: later)
+    status.on_stats(lag(7))
+    assert (httpx.get(address).status_code, httpx.get(address).text) == (503, "stalled\n")

@@ -25,9 +25,11 @@ export function render(ctx) {
   ];
 }
 
+const BAD = ["silent", "stalled", "restarting", "lagging"];
+
 function summary({ chain: workers, letters: dead }) {
   const running = workers.filter((one) => one.state === "running").length;
-  const bad = workers.filter((one) => ["silent", "lagging"].includes(one.state));
+  const bad = workers.filter((one) => BAD.includes(one.state));
   const waits = workers.reduce((sum, one) => sum + (one.lag ?? 0), 0);
   const over = workers.length > 0 && workers.every((one) => one.state === "ended");
   const first = over ? "The run is over." : bad.length ? `${bad.map((one) => `${one.name} ${one.state}`).join(", ")}.` : running === workers.length ? `All ${workers.length} workers run,` : `${running} of ${workers.length} workers run,`;
@@ -86,13 +88,14 @@ function chain(ctx) {
       ),
     ),
     h("details", {}, h("summary", { class: "link-like" }, "As a table"), workersTable(body, frame)),
+    body.features.length ? featuresTable(body.features) : null,
   );
 }
 
 const merged = (a, b) => ({ ...a, name: a.topology, state: [a, b].find((one) => one.state !== "running")?.state ?? "running", lag: (a.lag ?? 0) + (b.lag ?? 0), processed: (a.processed ?? 0) + (b.processed ?? 0), per_s: (a.per_s ?? 0) + (b.per_s ?? 0), restarts: a.restarts + b.restarts });
 
 function node(worker, [x, y], w, hh, frame) {
-  const bad = ["silent", "lagging"].includes(worker.state);
+  const bad = BAD.includes(worker.state);
   const quiet = worker.state === "absent";
   const rate = none(worker.per_s) ? "" : ` · ${number(worker.per_s, worker.per_s < 10 ? 1 : 0)}/s`;
   const line1 = quiet ? "not started" : `lag ${number(worker.lag, 0)} · ${number(worker.processed, 0)} records${rate}`;
@@ -118,6 +121,21 @@ function workersTable(body, frame) {
       { name: "Newest slot", class: "n", cell: (r) => (r.slot ? near(r.slot, frame.now) : "–") },
       { name: "Heard", class: "n", cell: (r) => (none(r.age_s) ? "–" : `${age(r.age_s)} ago`) },
       { name: "Restarts", class: "n", cell: (r) => r.restarts },
+    ],
+  });
+}
+
+function featuresTable(rows) {
+  return table({
+    label: "What the forecasts rest on",
+    rows,
+    columns: [
+      { name: "Features of", cell: (r) => `${r.zone} ${r.target.replace("_", " ")}` },
+      { name: "Lags", class: "n", cell: (r) => r.lags },
+      { name: "Known", class: "n", cell: (r) => r.known },
+      { name: "From the changelog", class: "n", cell: (r) => r.from_changelog },
+      { name: "Imputed", class: "n", cell: (r) => r.imputed },
+      { name: "Policies bid", cell: (r) => (r.ready ? "yes" : h("strong", {}, "not ready")) },
     ],
   });
 }

@@ -1,0 +1,40 @@
+"""How complete the past of a zone is: which lags of a target the ring holds, and whether policies may bid on them."""
+
+from __future__ import annotations
+
+import math
+
+from features.ring import SlotRing
+from vpp.messages import Lags
+
+NEWEST_LAGS = 13
+"""The closed slot and the twelve before it; beside them the same slot a day and a week ago."""
+
+READY_SHARE = 0.3
+"""Share of the lags that must be there before policies bid, where no setting says another."""
+
+
+def lags_of(
+    ring: SlotRing, channel: str, index: int, *, stands_in: int | None, restored_to: int | None, ready_share: float
+) -> Lags:
+    """Return how complete the past of ``channel`` is when slot ``index`` has closed.
+
+    Args:
+        ring: The zone's slots.
+        channel: The target's channel.
+        index: The closed slot.
+        stands_in: First slot from which the guard's values stand in for measured ones; None: nowhere.
+        restored_to: Newest slot that was read from the kept state; None: nothing was.
+        ready_share: Share of the lags (0-1) that must be there, measured or imputed, before policies bid.
+    """
+    day = ring.step.per_day
+    slots = [*range(index - NEWEST_LAGS + 1, index + 1), index - day, index - 7 * day]
+    there = [slot for slot in slots if not math.isnan(ring.get(channel, slot))]
+    known = [slot for slot in there if stands_in is None or slot < stands_in]
+    return Lags(
+        asked=len(slots),
+        known=len(known),
+        imputed=len(there) - len(known),
+        restored=0 if restored_to is None else sum(slot <= restored_to for slot in known),
+        ready=len(there) >= ready_share * len(slots),
+    )
