@@ -52,7 +52,9 @@ def test_a_stopped_and_a_killed_worker_show_in_every_face(place: Place) -> None:
 
             def on_page(topology: str) -> str:
                 zone = get_pipeline_health(context).zones[0].zone
-                return next(link["state"] for link in chain(Moment(context, zone), Rates()) if link["name"] == topology)
+                return str(
+                    next(link["state"] for link in chain(Moment(context, zone), Rates()) if link["name"] == topology)
+                )
 
             until(lambda: set(states().values()) == {"running"}, 60.0)
             trader = read_status(place.settings)["trader"]["pid"]
