@@ -294,17 +294,6 @@ class WorkerHealth(SanitizedModel):
     last_slot: Name | None
 
 
-class Completeness(SanitizedModel):
-    """How complete the past is that a zone's forecasts of one target rest on."""
-
-    target: Name
-    lags: int = Field(description="values of the past that are asked for")
-    known: int
-    from_changelog: int = Field(description="of the known, read from the kept state at the worker's start")
-    imputed: int = Field(description="a forecast of the guard stands in")
-    ready: bool = Field(description="whether policies bid on the forecast")
-
-
 class Readiness(SanitizedModel):
     """How far one zone is through the chain, and what its forecasts rest on."""
 
@@ -314,7 +303,9 @@ class Readiness(SanitizedModel):
     forecast_source: Name | None
     model_id: Name | None
     bad_channels: dict[str, int] = Field(description="slots of the last 24 h with a channel that is not ok")
-    features: list[Completeness] = Field(description="empty where no worker says so here")
+    features: dict[Name, dict[str, int]] = Field(
+        description="by target: lags known, from_changelog, imputed; ready 0, 1"
+    )
 
 
 class DeadLetters(SanitizedModel):

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from mcp_server.answers.reading import Completeness, DeadLetters, Health, Readiness, WorkerHealth
+from mcp_server.answers.reading import DeadLetters, Health, Readiness, WorkerHealth
 from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
 from topologies.runtime.status import FAULT_AFTER_S, all_proofs, read_status, worker_fault
 from vpp.errors import VppError, nearest_hint
-from vpp.messages import Lags
+from vpp.messages import KnownLags
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, DLQ, ENDS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
@@ -105,10 +105,10 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
         proofs = all_proofs(read_status(context.settings))
         health.zones = [_readiness(context, zone, proofs.get(zone, {})) for zone in zones[:MAX_ZONES]]
         health.warnings += [
-            f"{one.zone}: {part.target}: not ready, {part.known} of {part.lags} lags are known"
-            for one in health.zones
-            for part in one.features
-            if not part.ready
+            f"{zone}: {target}: not ready, {lags}"
+            for zone, by_target in proofs.items()
+            for target, lags in by_target.items()
+            if not lags.ready
         ]
         health.truncated = len(zones) > MAX_ZONES
         health.dead_letters = _dead_letters(context)
@@ -121,7 +121,7 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
     return health
 
 
-def _readiness(context: ReadContext, zone: str, proof: Mapping[str, Lags]) -> Readiness:
+def _readiness(context: ReadContext, zone: str, proof: Mapping[str, KnownLags]) -> Readiness:
     newest = {table.name: _newest(context, table, zone) for table in CHAIN}
     front = newest[TELEMETRY.name]
     step = timedelta(minutes=context.step_min(zone))
@@ -141,20 +141,18 @@ def _readiness(context: ReadContext, zone: str, proof: Mapping[str, Lags]) -> Re
         forecast_source=forecast.get("source"),
         model_id=forecast.get("model_id"),
         bad_channels=_bad_channels(context, zone, front),
-        features=[completeness(target, lags) for target, lags in proof.items()],
+        features={target: _counts(lags) for target, lags in proof.items()},
     )
 
 
-def completeness(target: str, lags: Lags) -> Completeness:
-    """Return how complete the past of one target is, as an answer."""
-    return Completeness(
-        target=target,
-        lags=lags.asked,
-        known=lags.known,
-        from_changelog=lags.restored,
-        imputed=lags.imputed,
-        ready=lags.ready,
-    )
+def _counts(lags: KnownLags) -> dict[str, int]:
+    return {
+        "lags": lags.asked,
+        "known": lags.known,
+        "from_changelog": lags.restored,
+        "imputed": lags.imputed,
+        "ready": int(lags.ready),
+    }
 
 
 def _newest(context: ReadContext, table: Any, zone: str) -> Any:

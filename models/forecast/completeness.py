@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from features.ring import SlotRing
-from vpp.messages import Lags
+from vpp.messages import KnownLags
 
 NEWEST_LAGS = 13
 """The closed slot and the twelve before it; beside them the same slot a day and a week ago."""
@@ -16,7 +16,7 @@ READY_SHARE = 0.3
 
 def lags_of(
     ring: SlotRing, channel: str, index: int, *, stands_in: int | None, restored_to: int | None, ready_share: float
-) -> Lags:
+) -> KnownLags:
     """Return how complete the past of ``channel`` is when slot ``index`` has closed.
 
     Args:
@@ -31,7 +31,7 @@ def lags_of(
     slots = [*range(index - NEWEST_LAGS + 1, index + 1), index - day, index - 7 * day]
     there = [slot for slot in slots if not math.isnan(ring.get(channel, slot))]
     known = [slot for slot in there if stands_in is None or slot < stands_in]
-    return Lags(
+    return KnownLags(
         asked=len(slots),
         known=len(known),
         imputed=len(there) - len(known),

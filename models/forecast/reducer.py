@@ -29,7 +29,7 @@ from vpp.messages import (
     Correction,
     End,
     Forecast,
-    Lags,
+    KnownLags,
     Message,
     Promotion,
     Publication,
@@ -120,7 +120,7 @@ class ForecastReducer:
             case _:
                 raise MessageError(f"{type(message).__name__} is not telemetry", reason="schema")
 
-    def proof(self, state: ForecastState) -> dict[str, Lags]:
+    def proof(self, state: ForecastState) -> dict[str, KnownLags]:
         """Return how complete the past of each target is at the last closed slot; nothing before the first.
 
         A price that is published for the next slot needs no past to be bid on.

@@ -10,7 +10,7 @@ import sys
 from typing import Literal
 
 from topologies.runtime.status import StatusFile
-from vpp.messages import Lags
+from vpp.messages import KnownLags
 from vpp.settings import load_settings
 from vpp.streams.kafka import application
 
@@ -22,7 +22,7 @@ class _Nothing:
         self.last_slot: dict[str, object] = {}
         self.dead_letters = 0
 
-    def proofs(self) -> dict[str, dict[str, Lags]]:
+    def proofs(self) -> dict[str, dict[str, KnownLags]]:
         return {}
 
 

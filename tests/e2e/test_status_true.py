@@ -74,9 +74,9 @@ def test_a_stopped_and_a_killed_worker_show_in_every_face(place: Place) -> None:
             until(lambda: states()["forecast"] == "restarting", 60.0)
             assert "worker forecast is restarting" in get_pipeline_health(context).warnings
             until(lambda: bool(read_status(place.settings)["forecast"]["lags"]), 60.0)
-            features = [part for zone in get_pipeline_health(context).zones for part in zone.features]
+            features = [part for zone in get_pipeline_health(context).zones for part in zone.features.values()]
             assert features
-            assert all(part.from_changelog > 0 for part in features)
+            assert all(part["from_changelog"] > 0 for part in features)
     finally:
         process.terminate()
         process.wait(60)

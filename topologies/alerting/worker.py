@@ -26,7 +26,7 @@ from vpp.alerting.notifier import AlertMessage, Notifier
 from vpp.alerting.rules import AlertRules, load_rules
 from vpp.alerting.words import message_text, subject_line
 from vpp.errors import ConfigError, MessageError, UnreachableError
-from vpp.messages import Alert, AlertAct, Decoder, Lags, Notice, NoticeOutcome
+from vpp.messages import Alert, AlertAct, Decoder, KnownLags, Notice, NoticeOutcome
 from vpp.settings import Settings
 from vpp.settings.faces import page_address
 from vpp.store import open_store
@@ -77,7 +77,7 @@ class AlertWorker:
         self.last_slot: dict[str, Any] = {}
         self.dead_letters = 0
 
-    def proofs(self) -> dict[str, Mapping[str, Lags]]:
+    def proofs(self) -> dict[str, Mapping[str, KnownLags]]:
         """Return nothing: no past is kept here."""
         return {}
 

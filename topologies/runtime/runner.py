@@ -11,7 +11,7 @@ from topologies.runtime.broker_clock import refuse_future
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder, Lags, encode
+from vpp.messages import Decoder, KnownLags, encode
 from vpp.streams.reducer import Origin, Output, ProvesState, Reducer
 from vpp.streams.signatures import Verifier
 from vpp.streams.topics import INPUT_OF, PREFIX
@@ -115,7 +115,7 @@ class Runner:
             outputs = [self._bury("failed", f"{type(error).__name__}: {error}", payload, key, origin)]
         yield from outputs
 
-    def proofs(self) -> dict[str, Mapping[str, Lags]]:
+    def proofs(self) -> dict[str, Mapping[str, KnownLags]]:
         """Return how complete the past of each zone is, by zone; of steps that look back."""
         proofs = {}
         for name, (_, state) in sorted(self._cache.items()):

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from topologies.runtime.health_server import HealthServer
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
-from vpp.messages import Lags
+from vpp.messages import KnownLags
 from vpp.settings import Settings
 
 EVERY_S = 0.5
@@ -30,7 +30,7 @@ class Progress(Protocol):
     last_slot: dict[str, Any]
     dead_letters: int
 
-    def proofs(self) -> Mapping[str, Mapping[str, Lags]]:
+    def proofs(self) -> Mapping[str, Mapping[str, KnownLags]]:
         """Return how complete the past of each zone is, by zone and target; nothing for a step that keeps none."""
         ...
 
@@ -71,12 +71,12 @@ def worker_fault(status: dict[str, Any], now_s: float) -> str | None:
     return None
 
 
-def proofs_in(status: dict[str, Any]) -> dict[str, dict[str, Lags]]:
+def proofs_in(status: dict[str, Any]) -> dict[str, dict[str, KnownLags]]:
     """Return how complete the past of each zone is by a worker's status, by zone and target."""
-    return msgspec.convert(status.get("lags", {}), dict[str, dict[str, Lags]])
+    return msgspec.convert(status.get("lags", {}), dict[str, dict[str, KnownLags]])
 
 
-def all_proofs(statuses: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Lags]]:
+def all_proofs(statuses: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, KnownLags]]:
     """Return how complete the past of every zone is by the statuses of all workers, by zone and target."""
     return {zone: lags for status in statuses.values() for zone, lags in proofs_in(status).items()}
 

@@ -20,7 +20,7 @@ from topologies.runtime.status import StatusFile
 from vpp.errors import MessageError, UnreachableError
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder, Lags
+from vpp.messages import Decoder, KnownLags
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
@@ -85,7 +85,7 @@ class StoreSink(BaseSink):
         self.dead_letters = 0
         self.rows = 0
 
-    def proofs(self) -> dict[str, Mapping[str, Lags]]:
+    def proofs(self) -> dict[str, Mapping[str, KnownLags]]:
         """Return nothing: no past is kept here."""
         return {}
 

@@ -31,7 +31,17 @@ from vpp.messages.decision import (
     SetpointCheck,
 )
 from vpp.messages.devices import CommandCause, CommandOutcome, DeviceCommand
-from vpp.messages.forecast import Cause, Forecast, Lags, PriceOutlook, Quantiles, RampOutlook, Skill, Spreads, Verdict
+from vpp.messages.forecast import (
+    Cause,
+    Forecast,
+    KnownLags,
+    PriceOutlook,
+    Quantiles,
+    RampOutlook,
+    Skill,
+    Spreads,
+    Verdict,
+)
 from vpp.messages.order_life import ENDED_STAGES, OrderStage, OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
@@ -81,7 +91,7 @@ __all__ = [
     "Engine",
     "Forecast",
     "Forecasts",
-    "Lags",
+    "KnownLags",
     "LedgerEntry",
     "Message",
     "MissingBid",

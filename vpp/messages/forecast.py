@@ -119,7 +119,7 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     margins: dict[str, list[float]] = {}
 
 
-class Lags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+class KnownLags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """How complete the past behind a forecast is: of ``asked`` lags of its target, how many are ``known``.
 
     ``imputed``: lags where a forecast of the guard stands in. The others are missing, and the model fills them.
@@ -164,7 +164,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     used: Values = {}
     trust: dict[str, float] = {}
     verdict: Verdict | None = None
-    lags: dict[str, Lags] = {}
+    lags: dict[str, KnownLags] = {}
 
     def withheld(self, target: str) -> str | None:
         """Return why no policy may bid on a target's forecast, None where it may."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from vpp.messages import Lags, Message
+from vpp.messages import KnownLags, Message
 
 Load = Callable[[str], bytes | None]
 S = TypeVar("S")
@@ -38,7 +38,7 @@ class Output:
 class ProvesState(Protocol):
     """A reducer that can say how complete the past in its state is."""
 
-    def proof(self, state: Any) -> Mapping[str, Lags]:
+    def proof(self, state: Any) -> Mapping[str, KnownLags]:
         """Return the lags by target; nothing before the first slot."""
         ...
 

@@ -55,7 +55,11 @@ def health(moment: Moment, background: Background, rates: Rates) -> dict[str, An
     balance = background.get(("balance", moment.zone, moment.slot), lambda: _balance(moment))
     return {
         "chain": chain(moment, rates),
-        "features": [{**part.model_dump(), "zone": zone.zone} for zone in pipeline.zones for part in zone.features],
+        "features": [
+            {**counts, "zone": zone.zone, "target": target}
+            for zone in pipeline.zones
+            for target, counts in zone.features.items()
+        ],
         "skill": skill(moment, "net_load"),
         "power": power_scale(moment.region_scale.reference_mw),
         "store": {

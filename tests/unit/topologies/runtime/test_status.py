@@ -20,7 +20,7 @@ from topologies.runtime.status import (
     status_path,
     worker_fault,
 )
-from vpp.messages import Lags
+from vpp.messages import KnownLags
 from vpp.settings import Settings, load_settings
 
 NOW_S = 1_000_000.0
@@ -39,9 +39,9 @@ class Quiet:
     def __init__(self) -> None:
         self.last_slot: dict[str, Any] = {}
         self.dead_letters = 0
-        self.lags: dict[str, dict[str, Lags]] = {}
+        self.lags: dict[str, dict[str, KnownLags]] = {}
 
-    def proofs(self) -> dict[str, dict[str, Lags]]:
+    def proofs(self) -> dict[str, dict[str, KnownLags]]:
         return self.lags
 
 
@@ -99,14 +99,14 @@ def test_a_worker_is_ready_only_with_partitions_progress_and_a_past(
     status.on_stats(lag(0))
     assert httpx.get(address).text == "ready\n"
 
-    step.lags = {"Z": {"net_load": Lags(asked=15, known=3, imputed=1, ready=False)}}
+    step.lags = {"Z": {"net_load": KnownLags(asked=15, known=3, imputed=1, ready=False)}}
     status.on_stats(lag(0))
     answer = httpx.get(address)
     assert answer.status_code == 503
     assert "Z: net_load: 3 of 15 lags are known, 1 imputed" in answer.text
     assert proofs_in(read_status(settings)["forecast"]) == step.lags
 
-    step.lags = {"Z": {"net_load": Lags(asked=15, known=15, restored=12)}}
+    step.lags = {"Z": {"net_load": KnownLags(asked=15, known=15, restored=12)}}
     status.on_stats(lag(7))
     assert httpx.get(address).status_code == 200
     later = time.time() + FAULT_AFTER_S
