@@ -8,7 +8,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill fuzz bench wheel constraints aws-setup aws-synth test-aws aws-constraints clean
+.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill fuzz bench wheel constraints sbom aws-setup aws-synth test-aws aws-constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ wheel: $(STAMP) ## Build the wheel into dist/
 
 constraints: $(STAMP) ## Write constraints.txt anew from what is installed
 	$(BIN)/python -m tests.contract.pins > constraints.tmp && mv constraints.tmp constraints.txt && touch $(STAMP)
+
+sbom: $(STAMP) ## Write the software bill of materials (CycloneDX) of what runs into dist/sbom.json
+	@mkdir -p dist
+	$(BIN)/python -m scripts.sbom > dist/sbom.json
 
 clean: ## Remove the environment, caches and builds (never run data: that is .vpp/)
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis site .coverage coverage.json htmlcov

@@ -47,6 +47,7 @@ from topologies.control.plan_book import PlanBook
 from topologies.control.publisher import Post
 from vpp.errors import RefusedError, VppError
 from vpp.http_guard import StrictHost
+from vpp.json_keys import unique_keys
 from vpp.settings import Settings
 from vpp.store import Store
 
@@ -347,9 +348,9 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(raw) > MAX_BODY:
             raise RefusedError(f"the body is longer than {MAX_BODY} bytes")
     try:
-        body = json.loads(raw or b"{}")
+        body = json.loads(raw or b"{}", object_pairs_hook=unique_keys)
     except ValueError as error:
-        raise QuestionError("the body is not JSON", hint="send one object") from error
+        raise QuestionError(f"the body is not JSON: {error}", hint="send one object") from error
     if not isinstance(body, dict):
         raise QuestionError("the body is not a JSON object", hint="send one object")
     return body

@@ -65,7 +65,7 @@ class HttpLinks:
             return None
         if answer.is_client_error:
             return False
-        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             ack = msgspec.json.decode(answer.content, type=AckPayload)
             if self._desk is not None:
                 now = self._desk.clock.now()

@@ -28,6 +28,7 @@ from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.mqtt_session import MqttSession
 from topologies.gateways.process import entries_of, run_gateway
 from vpp.errors import VppError
+from vpp.json_keys import check_keys
 from vpp.messages import DeviceCommand
 from vpp.settings import Settings
 from vpp.store import open_store
@@ -130,14 +131,16 @@ class MqttLinks:
         try:
             if kind == "telemetry":
                 reading = msgspec.json.decode(payload, type=DeviceReading)
+                check_keys(payload)
                 if entry.channel is not None and entry.channel not in reading.values:
                     values = {**reading.values, entry.channel: reading.power_mw}
                     reading = msgspec.structs.replace(reading, values=values)
                 return DeviceRead(now, reading)
             if kind == "ack":
                 ack = msgspec.json.decode(payload, type=AckPayload)
+                check_keys(payload)
                 return DeviceAnswered(now, ack.sequence, accepted=ack.accepted, last=ack.last)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             self.unreadable += 1
             if self.unreadable & (self.unreadable - 1) == 0:  # the 1st, 2nd, 4th, ... so that a flood is no flood
                 log.warning("device %s: %s unreadable (%s so far): %s", entry.name, kind, self.unreadable, error)

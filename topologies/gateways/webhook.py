@@ -18,6 +18,7 @@ from agents.devices.events import DeviceRead, DeviceReading
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.webhook_body import observations_of
 from vpp.errors import DataError, UnreachableError
+from vpp.json_keys import check_keys
 from vpp.store.request_journal import RequestJournal, TakenRequest
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,8 @@ class Webhook:
             return problem(413, f"the body is longer than {MAX_BYTES} bytes", "send one reading")
         try:
             reading = msgspec.json.decode(body, type=DeviceReading)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            check_keys(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DataError(f"the body is no reading: {error}", hint="see docs/guide/devices.md") from error
         entry = self._desk.desks[name].entry
         if entry.channel is not None and entry.channel not in reading.values:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from vpp.errors import DataError
+from vpp.json_keys import check_keys
 from vpp.messages import AssetReading, Observation
 
 MAX_RECORDS = 10_000
@@ -115,7 +116,8 @@ def _text(body: bytes) -> str:
 def _of_json(body: bytes) -> Iterator[WebhookRecord]:
     try:
         records = msgspec.json.decode(body, type=WebhookRecord | list[WebhookRecord])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        check_keys(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise DataError(f"the body is not a record or a list of records: {error}") from error
     yield from records if isinstance(records, list) else [records]
 
@@ -123,6 +125,9 @@ def _of_json(body: bytes) -> Iterator[WebhookRecord]:
 def _of_csv(text: str) -> Iterator[WebhookRecord]:
     rows = csv.DictReader(io.StringIO(text), strict=True, restkey="", restval=None)
     try:
+        columns = [name.strip() for name in rows.fieldnames or ()]
+        if len(set(columns)) < len(columns):
+            raise DataError("a column comes twice in the header", hint="keep one of them")
         for number, row in enumerate(rows, start=1):
             if "" in row or None in row.values():
                 raise DataError(f"record {number} has not as many fields as the header")

@@ -7,10 +7,18 @@ from typing import Any, cast, get_args
 import msgspec
 
 from vpp.errors import MessageError
+from vpp.json_keys import check_keys
+from vpp.messages.alert_acts import AlertAct
+from vpp.messages.bids import Order
 from vpp.messages.decision import Decision
 from vpp.messages.decision_v1 import read_form_1
+from vpp.messages.plant import Audit
+from vpp.messages.telemetry import Deadline, Observation, Promotion, Publication
 from vpp.messages.times import settle_times
 from vpp.messages.unions import Message
+
+# What people, agents and the field write. What a step writes has each key once, and may be long.
+_FROM_OUTSIDE = (Order, Audit, AlertAct, Observation, Publication, Promotion, Deadline)
 
 _encoder = msgspec.json.Encoder()
 
@@ -56,6 +64,8 @@ class Decoder:
             raise MessageError("the record has no value", reason="empty")
         try:
             message = self._read(payload)
+            if isinstance(message, _FROM_OUTSIDE):
+                _check_keys(payload)
             settle_times(message)
         except msgspec.ValidationError as error:
             raise MessageError(str(error), reason="schema") from error
@@ -73,6 +83,13 @@ class Decoder:
             if older is None:
                 raise
             return older
+
+
+def _check_keys(payload: bytes) -> None:
+    try:
+        check_keys(payload)
+    except ValueError as error:
+        raise MessageError(str(error), reason="schema") from error
 
 
 _read_decision = Decoder(Decision)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from vpp.rules.clauses import Clause
 MAX_CHARS = 1500
 MIN_CHARS = 40
 MAX_BYTES = 8_000_000
+MAX_TOTAL_BYTES = 32_000_000
 MAX_PAGES = 2_000
 KINDS = (".md", ".markdown", ".html", ".htm", ".txt", ".pdf")
 # "R1.", "4.2.3", "Section 12", "Article 5", "§ 35.28", also behind Markdown's hashes.
@@ -41,11 +42,9 @@ def read_document(path: Path) -> list[Clause]:
                 f"{path} has {size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:g} MB",
                 hint="split it",
             )
-        pages = list(_pages(path))
+        pages = list(_bounded(path, _pages(path)))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-    if sum(len(text) for _, text in pages) > MAX_BYTES:
-        raise DataError(f"{path} holds more than {MAX_BYTES / 1e6:g} MB of text", hint="split it")
     clauses = [clause for page, text in pages for clause in _clauses(text, path.name, page)]
     if not clauses:
         raise DataError(f"{path} holds no text", hint="a scanned PDF needs text recognition first")
@@ -56,7 +55,7 @@ def documents_in(path: Path) -> list[Path]:
     """Return a file, or all documents below a folder.
 
     Raises:
-        DataError: There is none, or one is a link to a file outside the folder.
+        DataError: There is none, they are too large together, or one is a link to a file outside the folder.
     """
     folder = path if path.is_dir() else path.parent
     if path.is_dir():
@@ -66,6 +65,12 @@ def documents_in(path: Path) -> list[Path]:
     for one in paths:
         if not one.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{one} is a link to a file outside {folder}", hint="copy the file there")
+    total = sum(one.stat().st_size for one in paths)
+    if total > MAX_TOTAL_BYTES:
+        raise DataError(
+            f"the documents at {path} have {total / 1e6:.1f} MB, more than {MAX_TOTAL_BYTES / 1e6:g} MB",
+            hint="add them in parts; all rules are searched in memory",
+        )
     if not paths:
         raise DataError(f"there is no document at {path}", hint=f"give a file or folder with {', '.join(KINDS)}")
     return paths
@@ -80,6 +85,16 @@ def keep_document(path: Path, folder: Path) -> int:
     clauses = read_document(path)
     write_atomic(folder / (re.sub(r"[^\w.-]+", "_", path.name) + ".json"), msgspec.json.encode(clauses))
     return len(clauses)
+
+
+def _bounded(path: Path, pages: Iterable[tuple[int | None, str]]) -> Iterator[tuple[int | None, str]]:
+    """Pass pages on, and stop at the first that makes the text too long: a small file may hold a long one."""
+    characters = 0
+    for number, text in pages:
+        characters += len(text)
+        if characters > MAX_BYTES:
+            raise DataError(f"{path} holds more than {MAX_BYTES / 1e6:g} MB of text", hint="split it")
+        yield number, text
 
 
 def _pages(path: Path) -> Iterator[tuple[int | None, str]]:

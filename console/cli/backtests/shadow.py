@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from cyclopts import Parameter
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from vpp.fleet.schema import Zone, load_fleet
 from vpp.settings import Settings
 from vpp.store import open_store
 from vpp.store.tables import DECISIONS
+from vpp.yaml_text import read_yaml
 
 EXAMPLE = "--set service_factor=1, --set limits.ramp_limit_mw=4, --set GB-battery-1.energy_mwh=32"
 
@@ -114,7 +114,7 @@ def _shadow(live: Zone, changes: list[str], beside: Path | None) -> Zone:
         key, sign, text = change.partition("=")
         if not sign:
             raise ConfigError(f"{change!r} is not a setting", hint=f"write KEY=VALUE, e.g. {EXAMPLE}")
-        arguments[key.strip()] = yaml.safe_load(text)
+        arguments[key.strip()] = read_yaml(text, key.strip())
     try:
         return with_settings(base, arguments)
     except (KeyError, TypeError) as error:

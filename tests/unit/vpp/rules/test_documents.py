@@ -1,5 +1,7 @@
 """Documents become clauses that keep their number, page and words."""
 
+import os
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpp.errors import ConfigError, DataError
+from vpp.rules import documents
 from vpp.rules.clauses import added_clauses
 from vpp.rules.documents import MAX_CHARS, documents_in, keep_document, read_document
 from vpp.rules.index import RuleIndex
@@ -123,6 +126,42 @@ def test_what_cannot_be_read_is_reported(tmp_path: Path, name: str, content: byt
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_document(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links of POSIX")
+def test_a_link_to_outside_is_refused_however_it_is_named(tmp_path: Path) -> None:
+    outside = tmp_path / "secret.md"
+    outside.write_text("1. Secret\n" + "s" * 100)
+    folder = tmp_path / "rules"
+    (folder / "deep").mkdir(parents=True)
+    for link in (folder / "a.md", folder / "deep" / "b.md"):
+        link.symlink_to(outside)
+        for named in (folder, link):
+            with pytest.raises(DataError, match="link to a file outside"):
+                documents_in(named)
+        link.unlink()
+    (folder / "c.md").symlink_to(folder / "deep" / "d.md")
+    (folder / "deep" / "d.md").write_text("1. Own\n" + "s" * 100)
+    assert len(documents_in(folder)) == 2
+
+
+def test_size_is_bounded_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = tmp_path / "large.txt"
+    with large.open("wb") as file:
+        file.truncate(52_000_000)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="more than 8 MB"):
+        read_document(large)
+    with pytest.raises(DataError, match="more than 32 MB"):
+        documents_in(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+    monkeypatch.setattr(documents, "MAX_BYTES", 1000)
+    monkeypatch.setattr(documents, "_pages", lambda _: iter([(1, "x" * 600)] * 3))
+    small = tmp_path / "small.pdf"
+    small.write_bytes(b"%PDF")
+    with pytest.raises(DataError, match="of text"):
+        read_document(small)
 
 
 def test_folders_are_searched_and_nothing_is_an_error(tmp_path: Path) -> None:
