@@ -177,6 +177,14 @@ def test_health_needs_no_token(site: Site) -> None:
     assert (answer.status_code, answer.text) == (200, "ok\n")
 
 
+def test_metrics_need_the_token_of_a_reader(site: Site) -> None:
+    refused = httpx2.get(f"{site.base}/metrics")
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    answer = httpx2.get(f"{site.base}/metrics", headers={"Authorization": f"Bearer {site.reader}"})
+    assert answer.status_code == 200
+    assert 'vpp_mcp_denials_total{reason="token"}' in answer.text
+
+
 async def test_two_hundred_calls_at_once_all_answer(site: Site) -> None:
     took: list[float] = []
     async with client(site, site.operator) as asked:

@@ -101,6 +101,7 @@ def _csv_text(value: Any) -> str:
 
 _CSV_FORMS: dict[str, Callable[[Any], str]] = {
     "time": iso,
+    "int": str,
     "real": lambda value: repr(float(value)),
     "bool": lambda value: "true" if value else "false",
 }

@@ -1,6 +1,7 @@
 """Exports: literal files, the same bytes for the same rows, nothing half written."""
 
 import io
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -45,6 +46,16 @@ def test_json_nests_json_columns(store: Store) -> None:
         '"text":"It drifts","values":{"mae":1.5,"n":null},"code":"skill_lost","channel":"net_load_mw","asset_id":null,'
         '"effect":"none","ended_at":null,"also":[]}\n]\n'
     )
+
+
+def test_texts_of_others_are_neither_formulas_nor_commands(store: Store) -> None:
+    store.write("assets", [asset(0, "=HYPERLINK(1)\x1b[2J\x9b", -1.0)])
+    assert "\nGB,2022-01-01T00:00:00Z,'=HYPERLINK(1)\\x1b[2J\\x9b,battery,-1.0,-0.5," in exported(
+        store, "assets", "csv"
+    )
+    text = exported(store, "assets", "json")
+    assert all(line.isprintable() for line in text.splitlines())
+    assert json.loads(text)[0]["asset_id"] == "=HYPERLINK(1)\x1b[2J\x9b"
 
 
 def test_missing_is_empty_or_null(store: Store) -> None:
