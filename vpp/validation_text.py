@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from vpp.errors import did_you_mean
 from vpp.yaml_text import quoted
 
 SHOWN = 5
+
+
+def number_checked(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Return a field's value as given; true and false are refused where a number belongs, else they count as 1 and 0.
+
+    Args:
+        cls: The model.
+        value: What the file holds.
+        info: Names the field.
+    """
+    annotation = cls.model_fields[str(info.field_name)].annotation
+    kinds = {annotation, *get_args(annotation)}
+    if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+        raise PydanticCustomError("float_type", "must be a number")
+    return value
 
 
 def describe(error: ValidationError, keys: Collection[str]) -> str:

@@ -28,7 +28,7 @@ from vpp.errors import ConfigError, did_you_mean
 from vpp.files.numbers import NumberStyle
 from vpp.files.time_text import STYLES
 from vpp.files.units import UNITS
-from vpp.validation_text import describe
+from vpp.validation_text import describe, number_checked
 from vpp.yaml_text import read_yaml
 
 ZONE_PART = "{zone}"
@@ -37,6 +37,8 @@ ZONE_PART = "{zone}"
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    _numbers = field_validator("*", mode="before")(classmethod(number_checked))
 
 
 def _as_tuple(value: Any) -> Any:

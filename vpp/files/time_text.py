@@ -64,6 +64,8 @@ _COMPACT = {"%Y%m%d%H": 10, "%Y%m%d%H%M": 12, "%Y%m%d%H%M%S": 14}
 _ISO_PATTERNS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S")
 _HINT_ROWS = 2000
 _CLOCKS = r"(\d\d?):(\d\d)(?::00)?\s*[-\u2013]\s*(\d\d?):(\d\d)(?::00)?$"
+_APART = r"(\d\d:\d\d(?:[.,]\d+)?)\s*(?:UTC|GMT|\s)([+-]\d\d(?::?\d\d)?|Z)$"
+"""An offset after a space or a name: ``00:00 +01:00``, ``00:00 UTC+01``."""
 _NOON = re.compile(r"\b([AP])\.?M\b\.?", re.IGNORECASE)
 
 
@@ -202,8 +204,9 @@ def _ending(text: pd.Series[Any]) -> str | None:
 
 
 def _plain(text: pd.Series[Any]) -> pd.Series[Any]:
-    """Return cells without a time zone's name behind an offset, with plain signs and a decimal point."""
+    """Return cells with plain signs and a decimal point; an offset stands bare right behind the time."""
     text = text.str.replace("\u2212", "-", regex=False)
+    text = text.str.replace(_APART, r"\1\2", regex=True)
     text = text.str.replace(r"(\d\d:?\d\d|Z)\[[^\]]+\]$", r"\1", regex=True)
     return text.str.replace(r"(:\d\d),(\d+)", r"\1.\2", regex=True)
 
@@ -224,11 +227,19 @@ def _has_offset(text: pd.Series[Any]) -> Any:
 
 def _parsed(text: pd.Series[Any], aware: Any) -> pd.Series[Any]:
     if aware.all() or not aware.any():
-        times = pd.to_datetime(text, format="ISO8601", utc=bool(len(aware) and aware.all()), errors="coerce")
+        times = _iso(text, utc=bool(len(aware) and aware.all()))
         return times if times.dt.tz is None else times.dt.tz_localize(None)
-    naive = pd.to_datetime(text.where(~aware), format="ISO8601", errors="coerce")
-    other = pd.to_datetime(text.where(aware), format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
+    naive = _iso(text.where(~aware), utc=False)
+    other = _iso(text.where(aware), utc=True).dt.tz_localize(None)
     return naive.where(~aware, other)
+
+
+def _iso(text: pd.Series[Any], *, utc: bool) -> pd.Series[Any]:
+    """Return ISO times, NaT where a cell is none, or where pandas sees an offset that none of the cells should have."""
+    try:
+        return pd.to_datetime(text, format="ISO8601", utc=utc, errors="coerce")
+    except ValueError:
+        return pd.Series(pd.NaT, index=text.index, dtype="datetime64[ns]")
 
 
 def _without_names(text: pd.Series[Any]) -> tuple[pd.Series[Any], Any]:

@@ -14,15 +14,20 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     SerializeAsAny,
+    field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
+
+from vpp.validation_text import number_checked
 
 
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    _numbers = field_validator("*", mode="before")(classmethod(number_checked))
 
 
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]

@@ -22,6 +22,9 @@ def file(folder, stamps, header="timestamp,zone,load_mw\n", values=None):
 FORMS = {
     "Z": ([f"{s:%Y-%m-%dT%H:%MZ}" for s in UTC_HOURS], ""),
     "+HH": ([f"{s:%Y-%m-%d %H:%M:%S%z}"[:-2] for s in BERLIN], ""),
+    "space and +HH:MM": ([f"{s:%Y-%m-%d %H:%M:%S} {s.isoformat()[-6:]}" for s in BERLIN], ""),
+    "space and Z": ([f"{s:%Y-%m-%d %H:%M:%S} Z" for s in UTC_HOURS], ""),
+    "GMT+HH": ([f"{s:%Y-%m-%d %H:%M GMT%z}"[:-2] for s in BERLIN], ""),
     "+HHMM": ([f"{s:%Y-%m-%dT%H:%M:%S%z}" for s in BERLIN], ""),
     "+HH:MM": ([s.isoformat() for s in BERLIN], ""),
     "fractions": ([f"{s:%Y-%m-%d %H:%M:%S}.000+00" for s in UTC_HOURS], ""),

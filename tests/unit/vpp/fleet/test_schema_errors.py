@@ -75,6 +75,11 @@ def asset(text):
         ("zones: {", "not YAML: line"),
         (zone(name='""'), "zone is empty"),
         (zone(name='"a\\nb"'), "must not be written"),
+        (
+            asset("kind: battery, asset_id: b, energy_mwh: true, charge_mw: 1, discharge_mw: 1"),
+            "energy_mwh must be a number with a decimal point, not true",
+        ),
+        (zone("    hedge: false"), "hedge must be a number with a decimal point, not false"),
         (zone("    hedge: 0,5"), "hedge must be a number with a decimal point, not '0,5'"),
         (zone("    hedge:"), "hedge is empty"),
         (zone("    step_min: 30.5"), "step_min must be a whole number, not 30.5"),
