@@ -35,11 +35,15 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """Bounds of the branching columns, and the least cost that its parent allows."""
+    """Bounds of the branching columns, and the least cost that its parent allows.
+
+    ``is_dive``: a guess at a good answer, beside the branches: every undecided pair keeps its larger power.
+    """
 
     low: Floats
     high: Floats
     bound: float
+    is_dive: bool = False
 
 
 def branch(
@@ -80,7 +84,10 @@ def branch(
             if place < 0:
                 best, best_cost = _settled(node, answer.value[columns], len(whole)), answer.objective
                 continue
-            stack.extend(_children(node, place, len(whole), answer.objective, up_first=up_first))
+            if not node.is_dive:
+                stack.extend(_children(node, place, len(whole), answer.objective, up_first=up_first))
+            if node.is_dive or nodes == 1:
+                stack.append(_dive(node, answer.value[columns], len(whole), answer.objective, least_mw))
     if best is None:
         assert first is not None
         status = first.status if first.value is None else "tree_limit"
@@ -119,6 +126,27 @@ def _children(node: _Node, place: int, whole: int, cost: float, *, up_first: boo
     keep_either = _with(node, partner, 0.0, 0.0, cost)
     keep_other = _with(node, place, 0.0, 0.0, cost)
     return [keep_other, keep_either] if up_first else [keep_either, keep_other]
+
+
+def _dive(node: _Node, value: Floats, whole: int, cost: float, least_mw: float) -> _Node:
+    """Return the node with whole columns at their nearest number, and the smaller of each pair that has both shut.
+
+    Args:
+        node: The node.
+        value: Its LP's values of the branching columns.
+        whole: How many of them must be whole.
+        cost: The least cost that its LP allows.
+        least_mw: Less than this is no power.
+    """
+    low, high = node.low.copy(), node.high.copy()
+    low[:whole] = high[:whole] = np.round(value[:whole])
+    pairs = (len(value) - whole) // 2
+    either, other = slice(whole, whole + pairs), slice(whole + pairs, len(value))
+    both = np.minimum(value[either], value[other]) > least_mw
+    first = value[either] > value[other]
+    high[other] = np.where(both & first, 0.0, high[other])
+    high[either] = np.where(both & ~first, 0.0, high[either])
+    return _Node(low, high, cost, is_dive=True)
 
 
 def _with(node: _Node, place: int, low: float, high: float, cost: float) -> _Node:

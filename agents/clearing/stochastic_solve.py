@@ -31,6 +31,8 @@ from agents.clearing.stochastic_programme import (
 from vpp.messages import Engine
 
 CURVE_POINTS = 13
+PLAN_NODES = 8
+"""Nodes of the search for the plan beyond the first slot: it shows what may come, and is made anew with every slot."""
 
 
 def solve_dp(problem: ClearingProblem) -> Plan:
@@ -72,7 +74,8 @@ def _plan(programme: Programme, generation: float, power: float) -> Plan:
     fixed[programme.row, 0] = power
     if programme.generator_row is not None:
         fixed[programme.generator_row, 0] = generation
-    plan = solve(replace(problem, bands=replace(problem.bands, fixed_mw=fixed)))
+    effort = replace(problem.effort, tree_nodes=min(PLAN_NODES, problem.effort.tree_nodes))
+    plan = solve(replace(problem, bands=replace(problem.bands, fixed_mw=fixed), effort=effort))
     if plan.is_reflex:
         return plan
     water = plan.water_value_per_mwh.copy()

@@ -108,3 +108,16 @@ def test_the_solver_prints_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_short_search_has_an_answer_for_many_pairs(seed: int) -> None:
+    """What pays to do both ways everywhere: branch by branch, the first answer would come after as many nodes."""
+    program = random_program(seed, columns=24)
+    either, other = np.arange(12), np.arange(12, 24)
+    program = replace(program, cost=-np.abs(program.cost), row_high=np.full(5, 6.0))
+    search = branch(program, either, other, Effort(tree_nodes=4), served_mw=100.0)
+    assert search.answer.value is not None
+    assert np.minimum(search.answer.value[either], search.answer.value[other]).max() < 1e-6
