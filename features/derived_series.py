@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from vpp.domain import LOAD, NET_LOAD, PRICE, SOLAR, WIND
+from vpp.files.availability import WEATHER_MARK
 
 Terms = tuple[tuple[str, float], ...]
 
@@ -63,6 +64,13 @@ SERIES: dict[str, tuple[Terms, ...]] = {
     "embedded_wind_error": (_sum(EMBEDDED_WIND, "-" + _EMBEDDED),),
     "solar_published": (_sum(_SOLAR_DA),),
     "solar_error": (_sum(SOLAR, "-" + _SOLAR_DA),),
+    "temperature_ahead": (_sum("temperature_forecast_d1_c"),),
+    "irradiance_ahead": (_sum("ghi_forecast_d1_wm2"),),
+    "wind_speed_ahead": (
+        _sum("wind_speed_100m_forecast_d1_ms"),
+        _sum("wind_speed_forecast_d1_ms"),
+        _sum("wind_speed_forecast_d1_kmh"),
+    ),
 }
 """Series by name; ``error`` is what really came minus what was published."""
 
@@ -87,6 +95,11 @@ MAX_TERMS = 4
 MAX_DEPTH_DAYS = 46
 FLOWS = ("interconnector_mw", "pumped_storage_mw", "gas_mw")
 """Supply that answers prices within the hour; models read how it moved over the last day."""
+
+WEATHER_DEPTH_DAYS = 9
+"""A forecast of the weather is compared with those for the same slot up to a week before."""
+
+_WEATHER = frozenset(name for key in SERIES if key.endswith("_ahead") for terms in SERIES[key] for name, _ in terms)
 
 _DEPTH_DAYS: dict[str, int] = {
     NET_LOAD: 44,
@@ -114,7 +127,7 @@ class DerivedSeries:
 
 def is_published(channel: str) -> bool:
     """Return whether values of ``channel`` may be known before their slot."""
-    return channel.endswith(PUBLISHED_SUFFIX)
+    return channel.endswith(PUBLISHED_SUFFIX) or WEATHER_MARK in channel
 
 
 def depth_days(channel: str) -> int:
@@ -124,6 +137,8 @@ def depth_days(channel: str) -> int:
     day after tomorrow; measured channels as long as similar days and error means look back.
     """
     own = channel.rpartition(":")[2]
+    if WEATHER_MARK in channel:
+        return WEATHER_DEPTH_DAYS if channel in _WEATHER else 0
     if is_published(own) or own == PRICE:
         return MAX_DEPTH_DAYS
     return _DEPTH_DAYS.get(channel, 0)

@@ -16,6 +16,8 @@ KNOWN = "published net load known"
 ERROR_NOW = "published net load error now"
 PUBLISHED_CHANGE = "published net load change"
 
+_WEATHER_STAGES = "ABUFT"
+
 _LABEL = {
     "net": "net load",
     "load": "load",
@@ -57,6 +59,7 @@ def rows(step: Step) -> Iterator[Feature]:
     yield from _seasonal(step)
     yield from _sun_and_calendar()
     yield from _published(step)
+    yield from _weather(step)
 
 
 def build_spec(channels: Collection[str], step: Step) -> FeatureSpec:
@@ -251,3 +254,27 @@ def _published(step: Step) -> Iterator[Feature]:
     yield Feature("published wind", Op.AHEAD, "wind_published", stages="BUFV")
     yield Feature("published wind squared", Op.AHEAD_SQUARE, "wind_published", stages="BUF")
     yield Feature("published solar", Op.AHEAD, "solar_published", stages="BUFV")
+
+
+def _weather(step: Step) -> Iterator[Feature]:
+    """Yield what a weather forecast made the day before says of the target slot, and how it differs from earlier ones.
+
+    Demand answers cold and heat with a bend that differs from place to place: temperature comes with its square, and
+    its difference from an earlier day with the product of both.
+    """
+    for x, label in (
+        ("temperature_ahead", "forecast temperature"),
+        ("irradiance_ahead", "forecast irradiance"),
+        ("wind_speed_ahead", "forecast wind speed"),
+    ):
+        yield Feature(label, Op.AHEAD, x, stages=_WEATHER_STAGES)
+        yield Feature(f"{label} squared", Op.AHEAD_SQUARE, x, stages=_WEATHER_STAGES)
+        yield Feature(f"{label} change", Op.AHEAD_CHANGE, x, stages=_WEATHER_STAGES)
+        yield Feature(
+            f"{label} x its change", Op.TARGET_PRODUCT, of=(label, f"{label} change"), stages=_WEATHER_STAGES
+        )
+        for days in (1, 7):
+            earlier = f"{label} {days} d before minus it"
+            yield Feature(earlier, Op.AHEAD_STEP, x, a=-days * step.per_day, stages=_WEATHER_STAGES)
+            product = f"{label} x that of {days} d before minus it"
+            yield Feature(product, Op.TARGET_PRODUCT, of=(label, earlier), stages=_WEATHER_STAGES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import shlex
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 from cyclopts import App, Parameter
 
 from console.cli.backtests.arbitrage import arbitrage
@@ -16,6 +18,7 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_day
 from console.cli.progress import progress
 from topologies.sources.feed import open_file
 from vpp.domain import Target
+from vpp.errors import ConfigError
 from vpp.files.zone_fitting import Overrides
 from vpp.fleet.schema import load_fleet
 
@@ -41,6 +44,7 @@ def forecast(
     linear: Annotated[
         bool, Parameter(negative=(), help="also run without XGBoost, and say what it saves (net load only)")
     ] = False,
+    without: Annotated[str | None, Parameter(help="channels left out, comma-separated; * is any text")] = None,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
     market: Annotated[str | None, Parameter(help="market of the zone")] = None,
@@ -61,7 +65,7 @@ def forecast(
     for note in feed.notes:
         say(note)
     fit_end, end = parse_time(train_to), parse_time(test_to)
-    frame = feed.frame(source.zone, end + timedelta(days=3))
+    frame = remaining(feed.frame(source.zone, end + timedelta(days=3)), without)
     beside = compare.split(",") if compare else None
     with progress(source.zone) as report:
         if target == Target.PRICE.value and source.market.rule.by_auction:
@@ -108,6 +112,21 @@ def forecast(
         for path in write_report(folder, figures, worst, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")
     answer(figures, as_json=json, render=_render)
+
+
+def remaining(frame: pd.DataFrame, without: str | None) -> pd.DataFrame:
+    """Return the channels that no pattern names.
+
+    Raises:
+        ConfigError: A pattern names none: it would leave out nothing without a word.
+    """
+    out_of_it: list[str] = []
+    for pattern in without.split(",") if without else ():
+        named = fnmatch.filter(frame.columns, pattern)
+        if not named:
+            raise ConfigError(f"--without {pattern} names no channel", hint=f"there are {', '.join(frame.columns)}")
+        out_of_it += named
+    return frame.drop(columns=out_of_it)
 
 
 def _render(figures: dict[str, Any]) -> None:

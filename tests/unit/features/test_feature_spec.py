@@ -1,6 +1,6 @@
 import pytest
 
-from features.derived_series import depth_days, known_channels, present
+from features.derived_series import depth_days, is_published, known_channels, present
 from features.feature_list import build_spec, rows
 from features.feature_spec import Op
 from vpp.domain import NET_LOAD, Step
@@ -58,6 +58,18 @@ def test_every_step_has_a_table_with_lags_to_a_week(step_min: int) -> None:
     spec = build_spec(GB, Step(step_min))
     code = spec.code[spec.code[:, 0] == Op.CHANGE]
     assert code[:, 3].max() == 7 * 1440 // step_min
+
+
+WEATHER = ["temperature_forecast_d1_c", "ghi_forecast_d1_wm2", "wind_speed_100m_forecast_d1_ms"]
+
+
+def test_weather_forecasts_are_read_where_a_zone_has_them() -> None:
+    names = set(build_spec([*GB, *WEATHER], Step(30)).names)
+    assert {f"forecast {what} change" for what in ("temperature", "irradiance", "wind speed")} <= names
+    assert not [name for name in build_spec(GB, Step(30)).names if name.startswith("forecast ")]
+    assert present(["wind_speed_forecast_d1_kmh"])["wind_speed_ahead"].published
+    assert all(is_published(channel) and depth_days(channel) == 9 for channel in WEATHER)
+    assert depth_days("dew_point_forecast_d1_c") == 0
 
 
 def test_the_hash_follows_channels_and_step() -> None:

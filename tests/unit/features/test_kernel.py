@@ -144,6 +144,9 @@ def world(request: pytest.FixtureRequest) -> World:
     chance = np.random.default_rng(3)
     for column in ("load_mw", "solar_mw", "wind_mw"):
         frame.loc[frame.index[chance.random(len(frame)) < 0.02], column] = np.nan
+    for column, mean in (("temperature", 12.0), ("ghi", 200.0), ("wind_speed_100m", 8.0)):
+        unit = {"temperature": "c", "ghi": "wm2"}.get(column, "ms")
+        frame[f"{column}_forecast_d1_{unit}"] = mean + chance.normal(0.0, mean / 4, len(frame))
     return World(make_zone(request.param), frame)
 
 

@@ -6,10 +6,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from console.cli.backtests.forecast import remaining
 from console.cli.main import main
 from topologies.sources.simulator import CHANNELS, Simulator
+from vpp.errors import ConfigError
 from vpp.files.zone_fitting import zone_for
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -88,3 +91,11 @@ def test_a_range_that_ends_before_it_begins_is_a_usage_error(
         ]
     )
     assert code == 2, capsys.readouterr().err
+
+
+def test_channels_left_out_are_named_or_refused() -> None:
+    frame = pd.DataFrame({"load_mw": [1.0], "temperature_forecast_d1_c": [2.0], "ghi_forecast_d1_wm2": [3.0]})
+    assert list(remaining(frame, "*_forecast_d1_*")) == ["load_mw"]
+    assert list(remaining(frame, None)) == list(frame)
+    with pytest.raises(ConfigError, match="names no channel"):
+        remaining(frame, "load_mw,wether_*")
