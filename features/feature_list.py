@@ -270,9 +270,7 @@ def _weather(step: Step) -> Iterator[Feature]:
         yield Feature(label, Op.AHEAD, x, stages=_WEATHER_STAGES)
         yield Feature(f"{label} squared", Op.AHEAD_SQUARE, x, stages=_WEATHER_STAGES)
         yield Feature(f"{label} change", Op.AHEAD_CHANGE, x, stages=_WEATHER_STAGES)
-        yield Feature(
-            f"{label} x its change", Op.TARGET_PRODUCT, of=(label, f"{label} change"), stages=_WEATHER_STAGES
-        )
+        yield Feature(f"{label} x its change", Op.TARGET_PRODUCT, of=(label, f"{label} change"), stages=_WEATHER_STAGES)
         for days in (1, 7):
             earlier = f"{label} {days} d before minus it"
             yield Feature(earlier, Op.AHEAD_STEP, x, a=-days * step.per_day, stages=_WEATHER_STAGES)

@@ -14,7 +14,7 @@ from vpp.settings import Settings, load_settings
 RUN_CLOCK = "--run-clock"
 """Given by `vpp up`: wait for the run clock of the source beside it."""
 
-KINDS = ("modbus", "mqtt", "http")
+KINDS = ("modbus", "mqtt", "http", "openadr")
 
 
 def run_gateway_kind(kind: str, settings: Settings, *, waits: bool = False) -> None:
@@ -36,6 +36,10 @@ def run_gateway_kind(kind: str, settings: Settings, *, waits: bool = False) -> N
             from topologies.gateways.http import run_http
 
             asyncio.run(run_http(settings, waits=waits))
+        case "openadr":
+            from topologies.gateways.openadr import run_openadr
+
+            run_openadr(settings)
         case _:
             raise ConfigError(f"there is no gateway {kind!r}", hint=f"one of {', '.join(KINDS)}")
 

@@ -17,6 +17,16 @@ GatewayKind = Literal["modbus", "mqtt", "http"]
 BEATS_PER_WATCHDOG = 3
 
 
+class SparkplugMetric(Strict):
+    """The metric of a Sparkplug B node that a meter is: read alone, never commanded."""
+
+    group: str = Field(pattern=r"^[^/+#]+$")
+    node: str = Field(pattern=r"^[^/+#]+$", description="edge node")
+    device: str = Field(default="", pattern=r"^[^/+#]*$", description="device behind it; empty: the node itself")
+    metric: str = Field(description="name of the metric, as births give it")
+    scale: float = Field(description="MW per unit of the metric; negative where it counts consumption as positive")
+
+
 class DeviceEntry(Strict):
     """One device of the list. Times are seconds, powers MW, positive into the grid."""
 
@@ -38,6 +48,7 @@ class DeviceEntry(Strict):
     grace_s: float = Field(default=30.0, ge=0, description="time that a setpoint may be late before the fallback")
     tolerance: float = Field(default=0.03, gt=0, lt=1, description="share of the nameplate that counts as following")
     ramp_mw_per_s: float | None = Field(default=None, gt=0)
+    sparkplug: SparkplugMetric | None = Field(default=None, description="MQTT: a meter that speaks Sparkplug B")
     energy_mwh: float | None = Field(default=None, gt=0, description="simulator: energy of a battery [2 h of power]")
     soc_start: float = Field(default=0.5, ge=0, le=1, description="simulator: charge at its start")
 
@@ -45,6 +56,8 @@ class DeviceEntry(Strict):
     def _use(self) -> DeviceEntry:
         if (self.asset_id is None) == (self.channel is None):
             raise ValueError("a device is an asset (asset_id) or measures a channel (channel)")
+        if self.sparkplug is not None and (self.gateway != "mqtt" or self.channel is None):
+            raise ValueError("a Sparkplug device is read alone: it has gateway: mqtt and a channel")
         if self.gateway == "modbus" and not (self.map and self.address):
             raise ValueError("a Modbus device needs a map and an address")
         is_url = self.address.startswith(("http://", "https://"))

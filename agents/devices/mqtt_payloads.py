@@ -7,13 +7,14 @@ back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from agents.devices import sparkplug
 from agents.devices.inventory import DeviceEntry
 from vpp.messages import DeviceCommand
 
@@ -114,7 +115,7 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
         gateway: The gateway whose end makes them unavailable.
     """
     components: dict[str, dict[str, Any]] = {}
-    for entry in entries:
+    for entry in (entry for entry in entries if entry.sparkplug is None):
         is_store = entry.asset_id is not None and entry.control == "power"
         for what, template, unit, kind, state in _SENSORS if is_store else _SENSORS[:1]:
             components[f"{entry.name}_{what}"] = {
@@ -144,20 +145,26 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
 
 
 def access_rules(
-    entries: Iterable[DeviceEntry], topics: MqttTopics, gateway_user: str, *, home_assistant: str | None = None
+    entries: Collection[DeviceEntry], topics: MqttTopics, gateway_user: str, *, home_assistant: str | None = None
 ) -> str:
     """Return the text of a mosquitto ACL file: a device (user = its name) reaches its own topics alone.
 
-    The gateway may read and write all below the prefix; nobody else may write a setpoint.
+    The gateway may read and write all below the prefix, and read the Sparkplug nodes of the list; nobody else may write
+    a setpoint. Users of Sparkplug nodes are not in it.
 
     Args:
-        entries: The devices.
+        entries: The devices, to be gone through more than once.
         topics: Names the topics.
         gateway_user: User of the gateway.
         home_assistant: User of Home Assistant, which reads all and writes its own topics and the request to hold.
     """
     lines = [f"user {gateway_user}", f"topic readwrite {topics.prefix}/#", f"topic readwrite {HOME_ASSISTANT}/#"]
-    for entry in entries:
+    own = [entry for entry in entries if entry.sparkplug is None]
+    nodes = {(source.group, source.node) for entry in entries if (source := entry.sparkplug) is not None}
+    for group, node in sorted(nodes):
+        lines += [f"topic read {topic}" for topic in sparkplug.topics_of(group, node)]
+        lines += [f"topic write {sparkplug.rebirth_request(group, node)[0]}"]
+    for entry in own:
         lines += ["", f"user {entry.name}"]
         lines += [f"topic write {topics.of(kind, entry)}" for kind in ("telemetry", "ack", "status")]
         lines += [f"topic read {topics.of('setpoint', entry)}", f"topic read {topics.heartbeat(entry.zone)}"]

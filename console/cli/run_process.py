@@ -27,6 +27,7 @@ Topology = Literal[
     "gateway-modbus",
     "gateway-mqtt",
     "gateway-http",
+    "gateway-openadr",
 ]
 
 

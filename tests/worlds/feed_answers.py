@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from tests.worlds.feed_server import Query
+from tests.worlds.elexon_world import ElexonWorld
+from tests.worlds.feed_server import Answer, Query
 
 AEST = timezone(timedelta(hours=10))
 FIVE = timedelta(minutes=5)
@@ -207,3 +209,33 @@ def acknowledgement(text: str) -> bytes:
     """Return the document that says why there is no data."""
     name = "Acknowledgement_MarketDocument"
     return f'<{name} xmlns="urn:x"><Reason><code>999</code><text>{text}</text></Reason></{name}>'.encode()
+
+
+def everything(now: Callable[[], datetime]) -> Answer:
+    """Return the answers of all services, each below ``/NAME``, by a clock.
+
+    Args:
+        now: What the services take for the time.
+    """
+    elexon = ElexonWorld(now=now)
+    worlds: dict[str, Answer] = {
+        "elexon": elexon,
+        "aemo": lambda path, query: aemo(path, query, now()),
+        "energy-charts": lambda path, query: energy_charts(path, query, now()),
+        "octopus": lambda path, query: octopus(path, query, now()),
+        "open-meteo": lambda path, query: open_meteo(path, query, now()),
+        "entsoe": lambda path, query: entsoe(path, query, now()),
+    }
+
+    def answer(path: str, query: Query) -> Any:
+        _, name, *rest = path.split("/", 2)
+        return worlds[name]("/" + "".join(rest), query)
+
+    return answer
+
+
+def addresses(server: str) -> dict[str, str]:
+    """Return the settings of ``feeds`` that lead to the services of ``everything`` below a server's address."""
+    hosts = {"aemo_nemweb": "aemo"}
+    names = ("elexon", "aemo", "aemo_nemweb", "energy_charts", "octopus", "open_meteo", "entsoe")
+    return {f"{name}_url": f"{server}/{hosts.get(name, name.replace('_', '-'))}" for name in names}

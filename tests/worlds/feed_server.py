@@ -13,7 +13,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 Query = dict[str, str]
 Answer = Callable[[str, Query], Any]
-"""From path and query to the answer: bytes as they are, anything else as JSON; None: 404."""
+"""From path and query to the answer: bytes as they are, anything else as JSON; None: 404.
+
+A query has the fields of a form too, and the header ``Authorization`` where there is one.
+"""
 
 
 @dataclass
@@ -82,7 +85,11 @@ def serving(answer: Answer, *faults: Fault) -> Iterator[FeedServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            status, headers, body, share = world.reply(parts.path, dict(parse_qsl(parts.query)))
+            form = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            query = {**dict(parse_qsl(parts.query)), **dict(parse_qsl(form))}
+            if "Authorization" in self.headers:
+                query["Authorization"] = self.headers["Authorization"]
+            status, headers, body, share = world.reply(parts.path, query)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             for name, value in headers.items():
@@ -90,6 +97,8 @@ def serving(answer: Answer, *faults: Fault) -> Iterator[FeedServer]:
             self.end_headers()
             self.wfile.write(body[: int(len(body) * share)])
             self.close_connection = share < 1.0
+
+        do_POST = do_GET  # noqa: N815 - the base class names it so
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
             pass

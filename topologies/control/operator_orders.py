@@ -35,6 +35,7 @@ def operator_order(
     reason: str,
     now: datetime,
     key: bytes | None,
+    order_id: str | None = None,
     **fields: Any,
 ) -> Order:
     """Return an order that its operator approves by giving it.
@@ -47,6 +48,7 @@ def operator_order(
         reason: Why.
         now: Wall time.
         key: Signs the approval; None leaves it unsigned.
+        order_id: Its id, where it follows from what asks for it; None: a new one.
         **fields: Further fields of the order.
 
     Raises:
@@ -54,7 +56,7 @@ def operator_order(
     """
     order = Order(
         zone=zone,
-        order_id="o" + secrets.token_hex(6),
+        order_id=order_id or "o" + secrets.token_hex(6),
         action=action,
         principal=principal,
         reason=reason,

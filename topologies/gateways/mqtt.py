@@ -27,7 +27,8 @@ from topologies.control.publisher import Post
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.mqtt_session import MqttSession
 from topologies.gateways.process import entries_of, run_gateway
-from vpp.errors import VppError
+from topologies.gateways.sparkplug import SparkplugMeters
+from vpp.errors import DataError, VppError
 from vpp.json_keys import check_keys
 from vpp.messages import DeviceCommand
 from vpp.settings import Settings
@@ -54,6 +55,7 @@ class MqttLinks:
         self._session = MqttSession(settings.mqtt, f"vpp-gateway-{NAME}", (self._topics.gateway(NAME), OFFLINE))
         self._desk: GatewayDesk | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sparkplug = SparkplugMeters(entries)
         self.unreadable = 0
 
     async def transmit(self, entry: DeviceEntry, command: DeviceCommand, valid_for_s: float) -> bool | None:
@@ -67,10 +69,12 @@ class MqttLinks:
         self._desk = desk
         prefix = self._topics.prefix
         topics = [f"{prefix}/+/{kind}/+" for kind in ("telemetry", "ack", "status", "setpoint")]
-        topics += [f"{prefix}/+/request/hold", f"{HOME_ASSISTANT}/status"]
+        topics += [f"{prefix}/+/request/hold", f"{HOME_ASSISTANT}/status", *self._sparkplug.topics]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._session.run(topics, self._take, stop, opened=self._opened))
             group.create_task(self._beat(stop))
+            if self._sparkplug.cycle_s is not None:
+                group.create_task(self._read_sparkplug(self._sparkplug.cycle_s, stop))
 
     async def _opened(self) -> None:
         await self._session.publish(self._topics.gateway(NAME), ONLINE, retain=True)
@@ -108,6 +112,10 @@ class MqttLinks:
         if topic == f"{HOME_ASSISTANT}/status":
             self._spawn(self._opened())
             return
+        if self._sparkplug.takes(topic):
+            if not retained:
+                self._take_sparkplug(topic, payload)
+            return
         place = self._topics.parsed(topic)
         if place is None or (place.kind == "setpoint" and not (retained and payload)):
             return
@@ -127,6 +135,32 @@ class MqttLinks:
         if event is not None:
             self._desk.handle([(entry.name, event)])
 
+    def _take_sparkplug(self, topic: str, payload: bytes) -> None:
+        assert self._desk is not None
+        try:
+            heard = self._sparkplug.heard(topic, payload, self._desk.clock.now())
+        except DataError as error:
+            self._count_unreadable(topic, "Sparkplug payload", error)
+            return
+        self._desk.handle(heard.events)
+        if heard.request is not None:
+            self._spawn(self._request(*heard.request))
+
+    async def _read_sparkplug(self, cycle_s: float, stop: asyncio.Event) -> None:
+        assert self._desk is not None
+        while not stop.is_set():
+            self._desk.handle(self._sparkplug.readings(self._desk.clock.now()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), cycle_s)
+
+    async def _request(self, topic: str, payload: bytes) -> None:
+        await self._session.publish(topic, payload)
+
+    def _count_unreadable(self, device: str, what: str, error: Exception) -> None:
+        self.unreadable += 1
+        if self.unreadable & (self.unreadable - 1) == 0:  # the 1st, 2nd, 4th, ... so that a flood is no flood
+            log.warning("device %s: %s unreadable (%s so far): %s", device, what, self.unreadable, error)
+
     def _event(self, kind: str, entry: DeviceEntry, payload: bytes, now: datetime) -> DeviceEvent | None:
         try:
             if kind == "telemetry":
@@ -141,9 +175,7 @@ class MqttLinks:
                 check_keys(payload)
                 return DeviceAnswered(now, ack.sequence, accepted=ack.accepted, last=ack.last)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            self.unreadable += 1
-            if self.unreadable & (self.unreadable - 1) == 0:  # the 1st, 2nd, 4th, ... so that a flood is no flood
-                log.warning("device %s: %s unreadable (%s so far): %s", entry.name, kind, self.unreadable, error)
+            self._count_unreadable(entry.name, kind, error)
             return None
         return DeviceSilent(now) if payload == OFFLINE else None
 

@@ -6,7 +6,7 @@ Unknown keys are refused. Settings are loaded at entry points only and passed do
 """
 
 from vpp.settings.connections import PLACEHOLDER, InfluxSettings, KafkaSettings, StoreSettings
-from vpp.settings.devices import MqttSettings, WebhookSettings
+from vpp.settings.devices import MqttSettings, OpenAdrSettings, WebhookSettings
 from vpp.settings.faces import AgentSettings
 from vpp.settings.feeds import FeedSettings
 from vpp.settings.loading import env_name, keys, load_settings, sources
@@ -22,6 +22,7 @@ __all__ = [
     "KafkaSettings",
     "LiveSettings",
     "MqttSettings",
+    "OpenAdrSettings",
     "Settings",
     "SigningSettings",
     "StoreSettings",

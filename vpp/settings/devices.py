@@ -20,6 +20,18 @@ class MqttSettings(SettingsGroup):
     home_assistant: bool = Field(default=False, description="show the devices in Home Assistant (discovery)")
 
 
+class OpenAdrSettings(SettingsGroup):
+    """The VTN of the OpenADR 3 gateway."""
+
+    url: str | None = Field(default=None, pattern=r"^https?://", description="base address of the VTN's API")
+    zone: str = Field(default="", description="zone that its events are of")
+    client_id: str = Field(default="", description="OAuth 2 client at the VTN")
+    client_secret: SecretStr | None = Field(default=None, description="its secret; without it no token is asked for")
+    program: str | None = Field(default=None, description="only events of this program (its id)")
+    ven_name: str | None = Field(default=None, description="only events that are targeted at this VEN")
+    poll_s: float = Field(default=60.0, gt=0, description="time between two requests for events (s)")
+
+
 class WebhookSettings(SettingsGroup):
     """The webhook of the HTTP gateway."""
 

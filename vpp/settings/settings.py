@@ -15,7 +15,7 @@ from pydantic_settings import (
 
 from vpp.errors import ConfigError
 from vpp.settings.connections import PLACEHOLDER, InfluxSettings, KafkaSettings, MetricsSettings, StoreSettings
-from vpp.settings.devices import MqttSettings, WebhookSettings
+from vpp.settings.devices import MqttSettings, OpenAdrSettings, WebhookSettings
 from vpp.settings.faces import AgentSettings, McpSettings, PageSettings
 from vpp.settings.feeds import FeedSettings
 from vpp.settings.running import ForecastSettings, LiveSettings
@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     page: PageSettings = PageSettings()
     mqtt: MqttSettings = MqttSettings()
     webhook: WebhookSettings = WebhookSettings()
+    openadr: OpenAdrSettings = OpenAdrSettings()
     agent: AgentSettings = AgentSettings()
     metrics: MetricsSettings = MetricsSettings()
     signing: SigningSettings = SigningSettings()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.worlds import feed_answers as answers
-from tests.worlds.elexon_world import ElexonWorld
-from tests.worlds.feed_server import Query, serving
+from tests.worlds.feed_answers import addresses, everything, wave
+from tests.worlds.feed_server import serving
 from topologies.sources.feeds.live_feed import LiveFeed, open_live
 from topologies.sources.options import SourceOptions
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
@@ -23,35 +21,10 @@ NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)
 TEMPERATURE = "temperature_forecast_d1_c"
 
 
-def everything(path: str, query: Query) -> Any:
-    """Answer for whichever service a path belongs to."""
-    worlds: dict[str, Callable[[str, Query], Any]] = {
-        "/elexon": ElexonWorld(now=lambda: NOW),
-        "/aemo": lambda path, query: answers.aemo(path, query, NOW),
-        "/ec": lambda path, query: answers.energy_charts(path, query, NOW),
-        "/octopus": lambda path, query: answers.octopus(path, query, NOW),
-        "/meteo": lambda path, query: answers.open_meteo(path, query, NOW),
-        "/entsoe": lambda path, query: answers.entsoe(path, query, NOW),
-    }
-    name = next(name for name in worlds if path.startswith(name))
-    return worlds[name](path.removeprefix(name), query)
-
-
 def opened(tmp_path: Path, services: str, zone: str, **changed: Any) -> LiveFeed:
-    with serving(everything) as server:
-        at = server.address
-        settings = FeedSettings(
-            history_days=8,
-            requests_per_s=1e6,
-            elexon_url=f"{at}/elexon",
-            aemo_url=f"{at}/aemo",
-            aemo_nemweb_url=f"{at}/aemo",
-            energy_charts_url=f"{at}/ec",
-            octopus_url=f"{at}/octopus",
-            open_meteo_url=f"{at}/meteo",
-            entsoe_url=f"{at}/entsoe",
-            **changed,
-        )
+    with serving(everything(lambda: NOW)) as server:
+        given = {"history_days": 8, "requests_per_s": 1e6, **addresses(server.address), **changed}
+        settings = FeedSettings.model_validate(given)
         options = SourceOptions(kind="feed", services=tuple(services.split("+")), zones=(zone,), catch_up=True)
         return open_live(options, Settings(data_dir=tmp_path, feeds=settings), now=NOW)
 
@@ -98,7 +71,7 @@ def test_a_frame_holds_the_forecast_that_was_known_at_the_hour_of_the_catalogue(
 def test_a_second_service_with_the_same_channel_takes_its_place(tmp_path: Path) -> None:
     feed = opened(tmp_path, "elexon+octopus", "GB")
     slot = NOW.replace(minute=0) - timedelta(days=3)
-    assert feed.frame("GB", NOW)[PRICE][slot] == pytest.approx(10 * answers.wave(slot, 20.0, 8.0))
+    assert feed.frame("GB", NOW)[PRICE][slot] == pytest.approx(10 * wave(slot, 20.0, 8.0))
 
 
 @pytest.mark.parametrize(

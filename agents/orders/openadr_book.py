@@ -1,0 +1,100 @@
+"""Which orders stand for which OpenADR event, so that an event that changes or goes ends what it asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from agents.orders.openadr_events import AskedOrder, Event, EventAsks, asks_of
+from vpp.errors import DataError
+
+
+class StandingOrder(msgspec.Struct, frozen=True):
+    """An order that was given for an event."""
+
+    order_id: str
+    expires_at: datetime
+
+
+class KnownEvent(msgspec.Struct, frozen=True):
+    """The version of an event that was acted on, and the orders that were given for it."""
+
+    modified: str
+    orders: tuple[StandingOrder, ...] = ()
+
+
+class BookState(msgspec.Struct):
+    """All events that the VTN listed last, by id; written to disk after each change."""
+
+    events: dict[str, KnownEvent] = {}
+
+
+@dataclass(slots=True)
+class BookChanges:
+    """What follows from a list of events.
+
+    Attributes:
+        cancelled: Ids of orders that no longer hold; to be sent first.
+        given: Orders with the event that asks for them.
+        asks: What each new or changed event asks for, with the event.
+        refused: Ids of new or changed events that cannot be done, with the reason.
+    """
+
+    cancelled: list[str] = field(default_factory=list)
+    given: list[tuple[Event, AskedOrder]] = field(default_factory=list)
+    asks: list[tuple[Event, EventAsks]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def follow(
+    state: BookState, events: Iterable[Event], now: datetime, longest: timedelta
+) -> tuple[BookState, BookChanges]:
+    """Return the new state and what follows; a list that says nothing new changes nothing.
+
+    Args:
+        state: As the last list left it.
+        events: All events that the VTN lists now.
+        now: Orders whose time is over are neither given nor cancelled.
+        longest: Longest life of an order: one that ends later waits.
+    """
+    changes = BookChanges()
+    after: dict[str, KnownEvent] = {}
+    for event in events:
+        before = state.events.get(event.id, KnownEvent(""))
+        is_new = event.id not in state.events or before.modified != event.modification_date_time
+        asks = _readable(event, longest, changes, is_new=is_new)
+        asked = {order.order_id: order for order in asks.orders if order.expires_at > now}
+        standing = {one.order_id: one for one in before.orders if one.order_id in asked}
+        changes.cancelled += _ended(before, standing, now)
+        for order in asked.values():
+            if order.order_id not in standing and order.expires_at <= now + longest:
+                changes.given.append((event, order))
+                standing[order.order_id] = StandingOrder(order.order_id, order.expires_at)
+        after[event.id] = KnownEvent(event.modification_date_time, tuple(standing.values()))
+    for name, known in state.events.items():
+        if name not in after:
+            changes.cancelled += _ended(known, {}, now)
+    return BookState(after), changes
+
+
+def _readable(event: Event, longest: timedelta, changes: BookChanges, *, is_new: bool) -> EventAsks:
+    """Return what an event asks for, nothing where it cannot be done; what is new or refused is noted."""
+    try:
+        asks = asks_of(event)
+        too_long = [order for order in asks.orders if order.expires_at - order.starts_at > longest]
+        if too_long:
+            raise DataError(f"an interval of it is longer than the longest order, {longest / timedelta(hours=1):g} h")
+    except DataError as error:
+        if is_new:
+            changes.refused.append((event.id, str(error)))
+        return EventAsks()
+    if is_new:
+        changes.asks.append((event, asks))
+    return asks
+
+
+def _ended(known: KnownEvent, standing: dict[str, StandingOrder], now: datetime) -> list[str]:
+    return [one.order_id for one in known.orders if one.order_id not in standing and one.expires_at > now]

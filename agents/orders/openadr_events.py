@@ -1,0 +1,236 @@
+"""OpenADR 3 events as orders and prices: pure, from the bodies of a VTN to what the plant understands.
+
+An event is a list of intervals with payloads. Read are ``SIMPLE`` (a level above 0: no charging),
+``DISPATCH_SETPOINT`` (power of the fleet), ``IMPORT_CAPACITY_LIMIT`` and ``EXPORT_CAPACITY_LIMIT`` (a band around it),
+``CHARGE_STATE_SETPOINT`` (state of charge by the interval's end) and ``PRICE``. OpenADR counts consumption as positive,
+the plant what goes into the grid. All else is passed over and counted. Shapes: OpenADR 3.0.1, definition of ``event``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from vpp.domain import PRICE
+from vpp.errors import DataError
+from vpp.messages import Publication
+
+FIRST_YEAR = 2000
+"""OpenADR writes the year 1 for "now", which differs from reader to reader."""
+
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
+)
+_POWER = {"W": 1e-6, "KW": 1e-3, "MW": 1.0}
+_PER_ENERGY = {"KWH": 1000.0, "MWH": 1.0}
+_SHARE = {"PERCENT": 0.01}
+
+
+class IntervalPeriod(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """When an interval begins, and its length as an ISO 8601 duration; without one it has no end."""
+
+    start: datetime
+    duration: str | None = None
+
+
+class PayloadDescriptor(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """Unit and currency of a payload type."""
+
+    payload_type: str
+    units: str | None = None
+    currency: str | None = None
+
+
+class Payload(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """Values of one type."""
+
+    type: str
+    values: list[float | str | bool | dict[str, float] | None]
+
+
+class Interval(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """A part of an event with its own period, or one after the other in the event's."""
+
+    payloads: list[Payload]
+    id: int = 0
+    interval_period: IntervalPeriod | None = None
+
+
+class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """An event of a VTN. A smaller number is a higher priority; None is the lowest."""
+
+    id: str
+    intervals: list[Interval]
+    program_id: str = msgspec.field(name="programID", default="")
+    modification_date_time: str = ""
+    event_name: str | None = None
+    priority: int | None = None
+    payload_descriptors: list[PayloadDescriptor] | None = None
+    interval_period: IntervalPeriod | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOrder:
+    """An order that an interval asks for: its id, action and fields (see ``Order``), from when to when."""
+
+    order_id: str
+    action: str
+    starts_at: datetime
+    expires_at: datetime
+    fields: dict[str, float]
+
+
+@dataclass(slots=True)
+class EventAsks:
+    """What an event asks for.
+
+    Attributes:
+        orders: In order of time.
+        prices: Price (currency per MWh) by start of its interval, with the interval's length.
+        passed_over: Types of payloads that are not read.
+    """
+
+    orders: list[AskedOrder] = field(default_factory=list)
+    prices: list[tuple[datetime, timedelta, float]] = field(default_factory=list)
+    passed_over: set[str] = field(default_factory=set)
+
+
+def read_events(body: bytes) -> list[Event]:
+    """Return the events of an answer.
+
+    Raises:
+        DataError: It is no list of events as documented; names the place.
+    """
+    try:
+        return msgspec.json.decode(body, type=list[Event])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"the VTN's events have another shape than documented: {error}", hint="OpenADR 3.0.1, GET /events"
+        ) from error
+
+
+def asks_of(event: Event) -> EventAsks:
+    """Return what an event asks for.
+
+    Raises:
+        DataError: A period, a unit or a value is none; names the event.
+    """
+    units = {one.payload_type: (one.units or "").upper() for one in event.payload_descriptors or ()}
+    asks = EventAsks()
+    for number, (start, end, interval) in enumerate(_periods(event)):
+        for payload in interval.payloads:
+            place = f"event {event.id} interval {number} {payload.type}"
+            if payload.type == "PRICE":
+                per_mwh = _scale(place, units.get(payload.type, "KWH") or "KWH", _PER_ENERGY)
+                asks.prices.append((start, end - start, _number(place, payload) * per_mwh))
+                continue
+            order = _order(place, payload, units.get(payload.type, ""))
+            if order is None:
+                asks.passed_over.add(payload.type)
+            elif order[1]:
+                name = f"{event.id} {event.modification_date_time} {number} {payload.type}"
+                asks.orders.append(
+                    AskedOrder("o" + hashlib.sha256(name.encode()).hexdigest()[:12], order[0], start, end, order[1])
+                )
+    return asks
+
+
+def _order(place: str, payload: Payload, unit: str) -> tuple[str, dict[str, float]] | None:
+    """Return action and fields of a payload; None: it is of another type. Empty fields ask for nothing."""
+    match payload.type:
+        case "SIMPLE":
+            return "band", {"min_mw": 0.0} if _number(place, payload) > 0 else {}
+        case "DISPATCH_SETPOINT":
+            return "target", {"power_mw": -_number(place, payload) * _scale(place, unit or "KW", _POWER)}
+        case "IMPORT_CAPACITY_LIMIT":
+            return "band", {"min_mw": -abs(_number(place, payload)) * _scale(place, unit or "KW", _POWER)}
+        case "EXPORT_CAPACITY_LIMIT":
+            return "band", {"max_mw": abs(_number(place, payload)) * _scale(place, unit or "KW", _POWER)}
+        case "CHARGE_STATE_SETPOINT":
+            return "soc_target", {"soc": _number(place, payload) * _scale(place, unit or "PERCENT", _SHARE)}
+        case _:
+            return None
+
+
+def _periods(event: Event) -> Iterator[tuple[datetime, datetime, Interval]]:
+    """Yield begin, end and interval; those without a period follow each other in the event's.
+
+    Raises:
+        DataError: An interval has neither a period of its own nor one of the event, or one without an end.
+    """
+    whole = event.interval_period
+    at = None if whole is None else _utc(whole.start)
+    for interval in event.intervals:
+        own = interval.interval_period
+        start = at if own is None else _utc(own.start)
+        duration = next((period.duration for period in (own, whole) if period and period.duration), None)
+        if start is None or duration is None or start.year < FIRST_YEAR:
+            raise DataError(f"event {event.id} has an interval without a begin or a length of its own")
+        end = start + duration_of(duration)
+        yield start, end, interval
+        at = end
+
+
+def duration_of(text: str) -> timedelta:
+    """Return an ISO 8601 duration of weeks, days, hours, minutes and seconds.
+
+    Raises:
+        DataError: It is another one, or none at all.
+    """
+    match = _DURATION.fullmatch(text)
+    parts = {} if match is None else {name: float(value) for name, value in match.groupdict().items() if value}
+    length = timedelta(**parts)
+    if not length:
+        raise DataError(f"{text!r} is no duration in weeks, days, hours, minutes and seconds")
+    return length
+
+
+def _utc(when: datetime) -> datetime:
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+def _number(place: str, payload: Payload) -> float:
+    value = payload.values[0] if payload.values else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise DataError(f"{place}: {value!r} is no number")
+    return float(value)
+
+
+def _scale(place: str, unit: str, known: dict[str, float]) -> float:
+    if unit not in known:
+        raise DataError(f"{place}: unit {unit!r} is not one of {', '.join(known)}")
+    return known[unit]
+
+
+def price_publications(
+    zone: str, prices: Iterable[tuple[datetime, timedelta, float]], known_at: datetime
+) -> list[Publication]:
+    """Return prices as publications of a zone, one per run of intervals of one length without a gap.
+
+    Args:
+        zone: The zone.
+        prices: Begin, length and price of each interval.
+        known_at: When they came in.
+    """
+    runs: list[tuple[datetime, timedelta, list[float | None]]] = []
+    for start, length, price in sorted(prices):
+        if runs and runs[-1][1] == length and start == runs[-1][0] + length * len(runs[-1][2]):
+            runs[-1][2].append(price)
+        else:
+            runs.append((start, length, [price]))
+    return [
+        Publication(
+            zone=zone,
+            available_at=known_at,
+            first_slot=first,
+            step_min=int(length / timedelta(minutes=1)),
+            series={PRICE: values},
+            sent_at=known_at,
+        )
+        for first, length, values in runs
+    ]

@@ -1,0 +1,251 @@
+"""The OpenADR 3 gateway, a VEN: polls the events of a VTN and makes them orders and prices of one zone.
+
+What it acted on is on disk, and the id of an order follows from its event: after a kill nothing is ordered twice. A
+poll that fails, or whose answer is cut off, changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event as StopEvent
+from typing import Any
+
+import httpx
+import msgspec
+
+from agents.orders.openadr_book import BookState, follow
+from agents.orders.openadr_events import AskedOrder, Event, price_publications, read_events
+from topologies.control.operator_orders import operator_order
+from topologies.control.publisher import Post
+from topologies.sources.outbox import KafkaOutbox, Outbox
+from vpp.atomic_file import write_atomic
+from vpp.errors import ConfigError, DataError, UnreachableError, VppError
+from vpp.messages import Message
+from vpp.settings import OpenAdrSettings, Settings
+from vpp.store import open_store
+from vpp.streams.kafka import create_topics
+from vpp.streams.topics import ORDERS, RAW
+
+log = logging.getLogger(__name__)
+
+NAME = "openadr"
+PAGE = 50
+MAX_PAUSE_S = 900.0
+TIMEOUT_S = 30.0
+
+
+class _Token(msgspec.Struct):
+    access_token: str
+    expires_in: float = 3600.0
+
+
+class VtnClient:
+    """Asks a VTN for events.
+
+    Args:
+        settings: Address, program and credentials.
+
+    Raises:
+        ConfigError: There is no address.
+    """
+
+    def __init__(self, settings: OpenAdrSettings) -> None:
+        if settings.url is None:
+            raise ConfigError("there is no VTN", hint="set VPP_OPENADR__URL, VPP_OPENADR__ZONE and the credentials")
+        self._settings = settings
+        self._http = httpx.Client(
+            base_url=settings.url.rstrip("/") + "/", timeout=TIMEOUT_S, headers={"User-Agent": "smartgrid-ai"}
+        )
+        self._token: tuple[str, float] | None = None
+
+    def events(self) -> list[Event]:
+        """Return all events of the program, page by page.
+
+        Raises:
+            UnreachableError: The VTN does not answer, or asks to come again.
+            ConfigError: It refuses the credentials or the request.
+            DataError: It answers in another shape.
+        """
+        events: list[Event] = []
+        while True:
+            params: dict[str, str | int] = {"skip": len(events), "limit": PAGE}
+            if self._settings.program is not None:
+                params["programID"] = self._settings.program
+            if self._settings.ven_name is not None:
+                params |= {"targetType": "VEN_NAME", "targetValues": self._settings.ven_name}
+            page = read_events(self._get("events", params))
+            events += page
+            if len(page) < PAGE:
+                return events
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _get(self, path: str, params: dict[str, str | int]) -> bytes:
+        answer = self._request("GET", path, params=params, headers=self._authorization())
+        if answer.status_code == httpx.codes.UNAUTHORIZED and self._token is not None:
+            self._token = None  # it ended before its time
+            answer = self._request("GET", path, params=params, headers=self._authorization())
+        return _body(answer)
+
+    def _authorization(self) -> dict[str, str]:
+        secret = self._settings.client_secret
+        if secret is None:
+            return {}
+        if self._token is None or time.monotonic() >= self._token[1]:
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": self._settings.client_id,
+                "client_secret": secret.get_secret_value(),
+            }
+            body = _body(self._request("POST", "auth/token", data=form))
+            try:
+                token = msgspec.json.decode(body, type=_Token)
+            except msgspec.MsgspecError as error:
+                raise DataError(f"the VTN's token has another shape than documented: {error}") from error
+            self._token = (token.access_token, time.monotonic() + 0.9 * token.expires_in)
+        return {"Authorization": f"Bearer {self._token[0]}"}
+
+    def _request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"the VTN {self._settings.url} does not answer: {error}") from error
+
+
+def _body(answer: httpx.Response) -> bytes:
+    if answer.is_success:
+        return answer.content
+    text = f"the VTN answered {answer.status_code} to {answer.request.url.path}"
+    if answer.status_code in (408, 425, 429) or answer.is_server_error:
+        raise UnreachableError(text)
+    raise ConfigError(text, hint="check VPP_OPENADR__URL, the credentials and the program")
+
+
+class Ven:
+    """Makes events orders and prices.
+
+    Args:
+        client: Asks the VTN.
+        settings: The settings.
+        post: Writes a message to a topic and waits for the receipt.
+        telemetry: Takes prices.
+        now: Wall time.
+    """
+
+    def __init__(
+        self,
+        client: VtnClient,
+        settings: Settings,
+        post: Callable[[str, Message], None],
+        telemetry: Outbox,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._post = post
+        self._telemetry = telemetry
+        self._now = now
+        self._longest = timedelta(hours=settings.longest_order_h)
+        self._path = state_path(settings)
+        self._state = _read(self._path)
+
+    def poll(self) -> None:
+        """Ask once and act on what is new.
+
+        Raises:
+            VppError: The VTN, the store or the broker does not do what is asked: nothing that was not sent is noted.
+        """
+        state, changes = follow(self._state, self._client.events(), self._now(), self._longest)
+        zone, now = self._settings.openadr.zone, self._now()
+        for name, reason in changes.refused:
+            log.warning("OpenADR event %s is refused: %s", name, reason)
+        for order_id in changes.cancelled:
+            self._order("cancel", "the event changed or is over", cancels=order_id)
+        for event, order in changes.given:
+            self._give(event, order)
+        for event, asks in changes.asks:
+            if asks.passed_over:
+                log.warning("OpenADR event %s: not read: %s", event.id, ", ".join(sorted(asks.passed_over)))
+            for publication in price_publications(zone, asks.prices, now):
+                self._telemetry.send(publication)
+        self._telemetry.flush()
+        if state != self._state:
+            write_atomic(self._path, msgspec.json.encode(state).decode())
+            self._state = state
+
+    def _give(self, event: Event, order: AskedOrder) -> None:
+        reason = f"OpenADR event {event.event_name or event.id}"
+        times = {"starts_at": order.starts_at, "expires_at": order.expires_at}
+        self._order(order.action, reason, order_id=order.order_id, **times, **order.fields)
+
+    def _order(self, action: str, reason: str, **fields: Any) -> None:
+        key = self._settings.approval_key
+        with open_store(self._settings, read_only=True) as store:
+            order = operator_order(
+                store,
+                self._settings.openadr.zone,
+                action,
+                principal=f"gateway:{NAME}",
+                reason=reason,
+                now=self._now(),
+                key=None if key is None else key.get_secret_value().encode(),
+                **fields,
+            )
+        self._post(ORDERS.name, order)
+        log.info("ordered %s as %s: %s", action, order.order_id, reason)
+
+
+def state_path(settings: Settings) -> Path:
+    """Return where the gateway keeps which events it acted on."""
+    return settings.data_dir / f"openadr-{settings.run or 'default'}.json"
+
+
+def _read(path: Path) -> BookState:
+    if not path.exists():
+        return BookState()
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BookState)
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{path} is broken: {error}", hint="remove it: standing events are ordered anew") from error
+
+
+def run_openadr(settings: Settings) -> None:
+    """Poll until SIGTERM or SIGINT; a poll that fails is tried again, less and less often.
+
+    Raises:
+        ConfigError: There is no VTN or no zone, or the VTN refuses the credentials at the start.
+    """
+    if not settings.openadr.zone:
+        raise ConfigError("no zone takes the events", hint="set VPP_OPENADR__ZONE")
+    stop = StopEvent()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if settings.kafka.auto_create_topics:
+        create_topics(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    client = VtnClient(settings.openadr)
+    ven = Ven(client, settings, Post(settings, "gateway"), KafkaOutbox(settings, RAW, "gateway"))
+    failures, is_first = 0, True
+    while not stop.is_set():
+        try:
+            ven.poll()
+            failures = 0
+        except ConfigError:
+            if is_first:
+                raise
+            failures += 1
+            log.exception("the VTN refuses what it took before")
+        except VppError as error:
+            failures += 1
+            log.warning("OpenADR poll failed=%s: %s", failures, error)
+        is_first = False
+        stop.wait(min(settings.openadr.poll_s * 2 ** min(failures, 8), max(MAX_PAUSE_S, settings.openadr.poll_s)))
+    client.close()
