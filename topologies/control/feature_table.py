@@ -81,7 +81,7 @@ class FeatureValue:
 
     Attributes:
         name: As in the spec.
-        unit: ``MW``, ``MW/step``, ``MW2``, a price or ``1``.
+        unit: ``MW``, ``MW/step``, ``MW2``, a price, a unit of the weather, or ``1``.
         rule: What it computes, with lag, window or days.
         inputs: What it reads.
         trained: Value as in training, None where missing.
@@ -187,20 +187,35 @@ def feature_table(
     return FeatureTable(zone.zone, at, horizon_min, model_id, spec.hash, features, past)
 
 
+_UNIT_OF_SERIES = {
+    "price": "per MWh",
+    "temperature_ahead": "degC",
+    "irradiance_ahead": "W/m2",
+    "wind_speed_ahead": "m/s",
+}
+
+
 def unit_of(feature: Feature, spec: FeatureSpec) -> str:
     """Return the unit of a feature's values; ``1`` for numbers without one."""
     if feature.op in (Op.PRODUCT, Op.TARGET_PRODUCT):
         units = [unit_of(spec.features[spec.column(name)], spec) for name in feature.of]
         left = [unit for unit in units if unit != "1"]
-        return "1" if not left else left[0] if len(left) == 1 else "2".join([*dict.fromkeys(left), ""])
+        return "1" if not left else left[0] if len(left) == 1 else "".join(map(_squared, dict.fromkeys(left)))
     if feature.op is Op.HORIZON:
         return "step"
     if feature.op in _NO_UNIT:
         return "1"
     if feature.op is Op.SUM:
         return unit_of(spec.features[spec.column(feature.of[0])], spec)
-    base = "per MWh" if feature.x == "price" else "MW"
-    return {Op.GRADIENT: f"{base}/step", Op.AHEAD_SQUARE: f"{base}2"}.get(feature.op, base)
+    base = _UNIT_OF_SERIES.get(feature.x, "MW")
+    terms = [term for series in spec.series if series.name == feature.x for term in series.terms]
+    if base == "m/s" and any(channel.endswith("_kmh") for channel, _ in terms):
+        base = "km/h"
+    return {Op.GRADIENT: f"{base}/step", Op.AHEAD_SQUARE: _squared(base)}.get(feature.op, base)
+
+
+def _squared(unit: str) -> str:
+    return f"({unit})2" if "/" in unit else f"{unit}2"
 
 
 def rule_of(feature: Feature, step_min: int) -> str:

@@ -124,9 +124,12 @@ def _one_slot(store: Store) -> None:
 
 def test_every_feature_of_the_spec_has_a_unit() -> None:
     channels = ["net_load_mw", "load_mw", "solar_mw", "wind_mw", "price_per_mwh", "wind_forecast_da_mw"]
-    spec = build_spec([*channels, "load_forecast_da_mw", "solar_forecast_da_mw"], Step(30))
+    weather = ["temperature_forecast_d1_c", "ghi_forecast_d1_wm2", "wind_speed_forecast_d1_kmh"]
+    spec = build_spec([*channels, "load_forecast_da_mw", "solar_forecast_da_mw", *weather], Step(30))
     units = {feature.name: unit_of(feature, spec) for feature in spec.features}
-    assert set(units.values()) <= {"1", "MW", "MW/step", "MW2", "per MWh", "step"}
+    own = {"degC", "degC2", "W/m2", "(W/m2)2", "km/h", "(km/h)2"}
+    assert set(units.values()) <= {"1", "MW", "MW/step", "MW2", "per MWh", "step", *own}
+    assert own <= set(units.values())
     assert units["penetration x gradient"] == "MW/step"
     assert units["clearness x solar now"] == "MW"
     assert all(units[f.name] == "1" for f in spec.features if f.op in (Op.DAY_SIN, Op.RATIO, Op.KNOWN))
