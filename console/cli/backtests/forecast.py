@@ -97,12 +97,12 @@ def forecast(
             every = None if days is None else timedelta(days=days)
             options = BacktestOptions(Target(target), fit_end, start, end, refit=every)
             if linear and target == Target.NET_LOAD.value:
-                run, without, models = run_beside_linear(frame, source, options, report)
+                run, linear_run, models = run_beside_linear(frame, source, options, report)
             else:
-                run, without, models = run_backtest(frame, source, options, report), None, ()
+                run, linear_run, models = run_backtest(frame, source, options, report), None, ()
             figures, worst = metrics(run, beside), worst_days(run)
-            if without is not None:
-                figures["trees"] = tree_gain(run, without, models)
+            if linear_run is not None:
+                figures["trees"] = tree_gain(run, linear_run, models)
             ramps = ramp_metrics(run)
             if ramps is not None:
                 figures["ramps"] = ramps

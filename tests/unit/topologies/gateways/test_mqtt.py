@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from jinja2 import Template
 
 from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import MqttTopics, access_rules, discovery
@@ -165,6 +166,34 @@ async def test_nothing_of_a_setpoint_is_retained_and_home_assistant_is_shown_the
     assert retained["vpp/gateway/mqtt/status"] == b"online"
     shown = json.loads(retained["homeassistant/device/vpp_Z/config"])
     assert shown["cmps"]["bat_charged"]["stat_cla"] == "total_increasing"
+
+
+async def test_home_assistant_reads_each_sensor_with_the_template_of_its_discovery(site: Site) -> None:
+    """Follows the guide from Home Assistant's side: its own template language on what the devices send."""
+    host, _, port = site.mqtt.address.partition(":")
+    topic, _ = discovery("Z", [ENTRY, METER], MqttTopics(), "mqtt")
+    values: dict[str, float] = {}
+    async with (
+        site.gateway(home_assistant=True),
+        asyncio.timeout(20.0),
+        aiomqtt.Client(host, int(port), protocol=aiomqtt.ProtocolVersion.V5) as client,
+    ):
+        await client.subscribe(topic)
+        shown = await anext(client.messages)
+        assert isinstance(shown.payload, bytes)
+        sensors = {n: c for n, c in json.loads(shown.payload)["cmps"].items() if c["p"] == "sensor"}
+        for sensor_topic in {sensor["stat_t"] for sensor in sensors.values()}:
+            await client.subscribe(sensor_topic)
+        async for message in client.messages:
+            for name, sensor in sensors.items():
+                if str(message.topic) == sensor["stat_t"] and isinstance(message.payload, bytes):
+                    body = json.loads(message.payload)
+                    values[name] = float(Template(sensor["val_tpl"]).render(value_json=body))
+            if values.keys() == sensors.keys():
+                break
+    assert values["bat_charge"] == pytest.approx(50.0)
+    assert values["bat_discharged"] >= 0.0
+    assert values["meter_power"] > 1000.0, "5 MW in kW"
 
 
 def test_discovery_has_what_home_assistant_needs() -> None:
