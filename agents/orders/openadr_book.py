@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from agents.orders.openadr_events import AskedOrder, Event, EventAsks, asks_of
+from agents.orders.openadr_events import AskedOrder, DemandEvent, EventAsks, asks_of
 from vpp.errors import DataError
 
 
@@ -19,7 +19,7 @@ class StandingOrder(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class KnownEvent(msgspec.Struct, frozen=True):
+class EventRecord(msgspec.Struct, frozen=True):
     """The version of an event that was acted on, and the orders that were given for it."""
 
     modified: str
@@ -29,7 +29,7 @@ class KnownEvent(msgspec.Struct, frozen=True):
 class BookState(msgspec.Struct):
     """All events that the VTN listed last, by id; written to disk after each change."""
 
-    events: dict[str, KnownEvent] = {}
+    events: dict[str, EventRecord] = {}
 
 
 @dataclass(slots=True)
@@ -44,13 +44,13 @@ class BookChanges:
     """
 
     cancelled: list[str] = field(default_factory=list)
-    given: list[tuple[Event, AskedOrder]] = field(default_factory=list)
-    asks: list[tuple[Event, EventAsks]] = field(default_factory=list)
+    given: list[tuple[DemandEvent, AskedOrder]] = field(default_factory=list)
+    asks: list[tuple[DemandEvent, EventAsks]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
 
 
 def follow(
-    state: BookState, events: Iterable[Event], now: datetime, longest: timedelta
+    state: BookState, events: Iterable[DemandEvent], now: datetime, longest: timedelta
 ) -> tuple[BookState, BookChanges]:
     """Return the new state and what follows; a list that says nothing new changes nothing.
 
@@ -61,9 +61,9 @@ def follow(
         longest: Longest life of an order: one that ends later waits.
     """
     changes = BookChanges()
-    after: dict[str, KnownEvent] = {}
+    after: dict[str, EventRecord] = {}
     for event in events:
-        before = state.events.get(event.id, KnownEvent(""))
+        before = state.events.get(event.id, EventRecord(""))
         is_new = event.id not in state.events or before.modified != event.modification_date_time
         asks = _readable(event, longest, changes, is_new=is_new)
         asked = {order.order_id: order for order in asks.orders if order.expires_at > now}
@@ -73,14 +73,14 @@ def follow(
             if order.order_id not in standing and order.expires_at <= now + longest:
                 changes.given.append((event, order))
                 standing[order.order_id] = StandingOrder(order.order_id, order.expires_at)
-        after[event.id] = KnownEvent(event.modification_date_time, tuple(standing.values()))
+        after[event.id] = EventRecord(event.modification_date_time, tuple(standing.values()))
     for name, known in state.events.items():
         if name not in after:
             changes.cancelled += _ended(known, {}, now)
     return BookState(after), changes
 
 
-def _readable(event: Event, longest: timedelta, changes: BookChanges, *, is_new: bool) -> EventAsks:
+def _readable(event: DemandEvent, longest: timedelta, changes: BookChanges, *, is_new: bool) -> EventAsks:
     """Return what an event asks for, nothing where it cannot be done; what is new or refused is noted."""
     try:
         asks = asks_of(event)
@@ -96,5 +96,5 @@ def _readable(event: Event, longest: timedelta, changes: BookChanges, *, is_new:
     return asks
 
 
-def _ended(known: KnownEvent, standing: dict[str, StandingOrder], now: datetime) -> list[str]:
+def _ended(known: EventRecord, standing: dict[str, StandingOrder], now: datetime) -> list[str]:
     return [one.order_id for one in known.orders if one.order_id not in standing and one.expires_at > now]

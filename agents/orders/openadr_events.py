@@ -46,26 +46,26 @@ class PayloadDescriptor(msgspec.Struct, rename="camel", frozen=True, kw_only=Tru
     currency: str | None = None
 
 
-class Payload(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+class EventPayload(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """Values of one type."""
 
     type: str
     values: list[float | str | bool | dict[str, float] | None]
 
 
-class Interval(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+class EventInterval(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """A part of an event with its own period, or one after the other in the event's."""
 
-    payloads: list[Payload]
+    payloads: list[EventPayload]
     id: int = 0
     interval_period: IntervalPeriod | None = None
 
 
-class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+class DemandEvent(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """An event of a VTN. A smaller number is a higher priority; None is the lowest."""
 
     id: str
-    intervals: list[Interval]
+    intervals: list[EventInterval]
     program_id: str = msgspec.field(name="programID", default="")
     modification_date_time: str = ""
     event_name: str | None = None
@@ -100,21 +100,21 @@ class EventAsks:
     passed_over: set[str] = field(default_factory=set)
 
 
-def read_events(body: bytes) -> list[Event]:
+def read_events(body: bytes) -> list[DemandEvent]:
     """Return the events of an answer.
 
     Raises:
         DataError: It is no list of events as documented; names the place.
     """
     try:
-        return msgspec.json.decode(body, type=list[Event])
+        return msgspec.json.decode(body, type=list[DemandEvent])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DataError(
             f"the VTN's events have another shape than documented: {error}", hint="OpenADR 3.0.1, GET /events"
         ) from error
 
 
-def asks_of(event: Event) -> EventAsks:
+def asks_of(event: DemandEvent) -> EventAsks:
     """Return what an event asks for.
 
     Raises:
@@ -140,7 +140,7 @@ def asks_of(event: Event) -> EventAsks:
     return asks
 
 
-def _order(place: str, payload: Payload, unit: str) -> tuple[str, dict[str, float]] | None:
+def _order(place: str, payload: EventPayload, unit: str) -> tuple[str, dict[str, float]] | None:
     """Return action and fields of a payload; None: it is of another type. Empty fields ask for nothing."""
     match payload.type:
         case "SIMPLE":
@@ -157,7 +157,7 @@ def _order(place: str, payload: Payload, unit: str) -> tuple[str, dict[str, floa
             return None
 
 
-def _periods(event: Event) -> Iterator[tuple[datetime, datetime, Interval]]:
+def _periods(event: DemandEvent) -> Iterator[tuple[datetime, datetime, EventInterval]]:
     """Yield begin, end and interval; those without a period follow each other in the event's.
 
     Raises:
@@ -194,7 +194,7 @@ def _utc(when: datetime) -> datetime:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
-def _number(place: str, payload: Payload) -> float:
+def _number(place: str, payload: EventPayload) -> float:
     value = payload.values[0] if payload.values else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"{place}: {value!r} is no number")

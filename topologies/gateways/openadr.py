@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event as StopEvent
+from threading import Event
 from typing import Any
 
 import httpx
 import msgspec
 
 from agents.orders.openadr_book import BookState, follow
-from agents.orders.openadr_events import AskedOrder, Event, price_publications, read_events
+from agents.orders.openadr_events import AskedOrder, DemandEvent, price_publications, read_events
 from topologies.control.operator_orders import operator_order
 from topologies.control.publisher import Post
 from topologies.sources.outbox import KafkaOutbox, Outbox
@@ -63,7 +63,7 @@ class VtnClient:
         )
         self._token: tuple[str, float] | None = None
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[DemandEvent]:
         """Return all events of the program, page by page.
 
         Raises:
@@ -71,7 +71,7 @@ class VtnClient:
             ConfigError: It refuses the credentials or the request.
             DataError: It answers in another shape.
         """
-        events: list[Event] = []
+        events: list[DemandEvent] = []
         while True:
             params: dict[str, str | int] = {"skip": len(events), "limit": PAGE}
             if self._settings.program is not None:
@@ -181,7 +181,7 @@ class Ven:
             write_atomic(self._path, msgspec.json.encode(state).decode())
             self._state = state
 
-    def _give(self, event: Event, order: AskedOrder) -> None:
+    def _give(self, event: DemandEvent, order: AskedOrder) -> None:
         reason = f"OpenADR event {event.event_name or event.id}"
         times = {"starts_at": order.starts_at, "expires_at": order.expires_at}
         self._order(order.action, reason, order_id=order.order_id, **times, **order.fields)
@@ -225,7 +225,7 @@ def run_openadr(settings: Settings) -> None:
     """
     if not settings.openadr.zone:
         raise ConfigError("no zone takes the events", hint="set VPP_OPENADR__ZONE")
-    stop = StopEvent()
+    stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if settings.kafka.auto_create_topics:
