@@ -45,7 +45,7 @@ ONLY_IN = {
     "sunspec2": ("topologies.gateways",),
     "aiomqtt": ("topologies.gateways",),
     "iotcore": ("topologies.gateways",),
-    "httpx": ("topologies.sources.feeds.http_client", "topologies.gateways.http"),
+    "httpx": ("topologies.sources.feeds.http_client", "topologies.gateways.http", "topologies.gateways.openadr"),
     "pydantic_ai": ("agents.autonomous.llm_brain",),
 }
 

@@ -71,13 +71,13 @@ class VtnClient:
             ConfigError: It refuses the credentials or the request.
             DataError: It answers in another shape.
         """
-        events: list[DemandEvent] = []
+        settings, events = self._settings, list[DemandEvent]()
         while True:
             params: dict[str, str | int] = {"skip": len(events), "limit": PAGE}
-            if self._settings.program is not None:
-                params["programID"] = self._settings.program
-            if self._settings.ven_name is not None:
-                params |= {"targetType": "VEN_NAME", "targetValues": self._settings.ven_name}
+            if settings.program is not None:
+                params["programID"] = settings.program
+            if settings.ven_name is not None:
+                params |= {"targetType": "VEN_NAME", "targetValues": settings.ven_name}
             page = read_events(self._get("events", params))
             events += page
             if len(page) < PAGE:
@@ -95,13 +95,14 @@ class VtnClient:
         return _body(answer)
 
     def _authorization(self) -> dict[str, str]:
-        secret = self._settings.client_secret
+        settings = self._settings
+        secret = settings.client_secret
         if secret is None:
             return {}
         if self._token is None or time.monotonic() >= self._token[1]:
             form = {
                 "grant_type": "client_credentials",
-                "client_id": self._settings.client_id,
+                "client_id": settings.client_id,
                 "client_secret": secret.get_secret_value(),
             }
             body = _body(self._request("POST", "auth/token", data=form))

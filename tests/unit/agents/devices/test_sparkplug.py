@@ -14,7 +14,7 @@ from agents.devices.sparkplug import (
     parsed_topic,
     rebirth_request,
 )
-from tests.worlds.sparkplug import PAYLOAD, payload
+from tests.worlds.field.sparkplug import PAYLOAD, payload
 from vpp.errors import DataError
 
 INT8, INT64, FLOAT, BOOLEAN, TEXT, UINT64 = 1, 4, 9, 11, 12, 8

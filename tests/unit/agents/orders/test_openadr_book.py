@@ -10,7 +10,7 @@ import msgspec
 
 from agents.orders.openadr_book import BookChanges, BookState, follow
 from agents.orders.openadr_events import read_events
-from tests.worlds.vtn import event
+from tests.worlds.field.vtn import event
 
 NOW = datetime(2026, 3, 4, 16, tzinfo=UTC)
 SOON = NOW + timedelta(hours=1)

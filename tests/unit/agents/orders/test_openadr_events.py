@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.orders.openadr_events import asks_of, duration_of, price_publications, read_events
-from tests.worlds.vtn import event
+from tests.worlds.field.vtn import event
 from vpp.errors import DataError
 
 START = datetime(2026, 3, 4, 17, tzinfo=UTC)

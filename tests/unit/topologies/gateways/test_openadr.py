@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from tests.worlds.devices import Kept
 from tests.worlds.feed_server import Fault, FeedServer, serving
+from tests.worlds.field.vtn import CLIENT, SECRET, Vtn, event
 from tests.worlds.mcp_plant import fill
-from tests.worlds.vtn import CLIENT, SECRET, Vtn, event
 from topologies.gateways.openadr import Ven, VtnClient, state_path
 from vpp.errors import ConfigError, DataError, UnreachableError
 from vpp.messages import Message, Order

@@ -15,7 +15,7 @@ from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import MqttTopics, access_rules, discovery
 from agents.devices.sparkplug import REBIRTH
 from tests.worlds.devices import Kept, free_port, until
-from tests.worlds.sparkplug import PAYLOAD, payload
+from tests.worlds.field.sparkplug import PAYLOAD, payload
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.embedded_mqtt import embedded_broker
