@@ -9,6 +9,7 @@ import sys
 from types import TracebackType
 
 from console.local.processes import environment
+from topologies.control.run_mode import note_page
 from vpp.settings import Settings
 from vpp.settings.faces import page_address
 
@@ -41,6 +42,7 @@ class PageProcess:
 
     def __enter__(self) -> PageProcess:
         self._start()
+        note_page(self._settings, self.address)
         return self
 
     def __exit__(

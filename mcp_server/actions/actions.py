@@ -8,34 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from agents.plant.narrative import say_reason
-from agents.plant.proposal import Check, Proposal, propose
-from mcp_server.answers.acting import ActionReceipt, AssetReceipt, CheckDone, PlanAnswer, PlanStanding
+from agents.plant.proposal import Proposal, propose
+from mcp_server.actions.plan_answers import DRY_RUN, open_plan_answer, plan_answer
+from mcp_server.answers.acting import ActionReceipt, AssetReceipt, PlanAnswer, PlanStanding
 from mcp_server.answers.orders import OrderLine
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import QuestionError, ReadContext, utc
 from mcp_server.queries.orders import list_orders, standing_orders
 from mcp_server.security.auth import principal_of
-from topologies.control.plan_book import PlanBook, PlanState
+from topologies.control.plan_book import PlanBook
 from vpp.domain import iso
-from vpp.errors import ConfigError, MessageError, RefusedError, UnreachableError
+from vpp.errors import MessageError, RefusedError, UnreachableError
 from vpp.fleet.schema import Zone
-from vpp.messages import Decision, Order, OrderVerdict, read_decision
-from vpp.rules.clauses import clause_named
+from vpp.messages import Decision, Order, OrderStage, OrderVerdict, read_decision
 from vpp.store.tables import DECISIONS, ORDERS, SETPOINTS
 
-MAX_PATH_POINTS = 24
 HEARD_WITHIN_S = 8.0
 PLANT_WITHIN_S = 2.0
 PRIORITY = 10
-
-HOW_TO_APPROVE = {
-    "operator": "an operator runs `vpp approve {plan_id}`; then call execute_plan",
-    "elicit": "call execute_plan: the person at this client is asked",
-    "budget": "call execute_plan: within the daily budget it needs no question, beyond it an operator does",
-}
+EFFECTIVE = (OrderStage.ACTING, OrderStage.CLAMPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +124,12 @@ class Acts:
         zone = self.zone(order.zone)
         proposal = self.priced(zone, order)
         state = self.book.propose(proposal, principal)
-        return self._plan(zone, proposal, state)
+        return open_plan_answer(self.context, zone, proposal, state)
+
+    def preview(self, order: Order) -> PlanAnswer:
+        """Price and check an order and return it; nothing is written and nothing is sent."""
+        zone = self.zone(order.zone)
+        return plan_answer(self.context, zone, self.priced(zone, order))
 
     def priced(self, zone: Zone, order: Order) -> Proposal:
         """Return an order priced and checked against the newest decision; nothing is written."""
@@ -172,7 +169,9 @@ class Acts:
             moved = f"start {iso(asked)} was moved to {iso(begin)}, the start of a slot that is not decided"
         return OrderTimes(begin, begin + slots * step.delta, moved)
 
-    def hold(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> ActionReceipt:
+    def hold(
+        self, zone: str | None, principal: str, reason: str, asset_ids: list[str], wait_s: float = PLANT_WITHIN_S
+    ) -> ActionReceipt:
         """Send holds at once - to one zone, else to every zone, or those of the named assets - and return the receipts.
 
         All are sent before any answer is waited for.
@@ -182,11 +181,50 @@ class Acts:
             principal: Who acts.
             reason: Why, as it will be recorded.
             asset_ids: Names of assets; empty: the whole fleet.
+            wait_s: Seconds to wait for the effect.
 
         Raises:
             QuestionError: There is no plant, or no such zone.
             UnreachableError: The broker took not all of them; the message says for which zones it did.
         """
+        sent: list[Order] = []
+        for order in self._holds(zone, principal, reason, asset_ids):
+            try:
+                self.book.send(order)
+            except UnreachableError as error:
+                held = ", ".join(one.zone for one in sent) or "no zone"
+                raise UnreachableError(f"{error}; a hold was sent to {held}", hint=error.hint) from error
+            sent.append(order)
+        return _together([self.receipt(order, wait_s) for order in sent])
+
+    def hold_cost(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> ActionReceipt:
+        """Return what a hold would cost over the look-ahead; nothing is written and nothing is sent.
+
+        Args:
+            zone: Name of the zone; None: every zone, each with a line of its own where there are several.
+            principal: Who asks.
+            reason: Why.
+            asset_ids: Names of assets; empty: the whole fleet.
+
+        Raises:
+            QuestionError: There is no plant, or no such zone.
+        """
+        plans = [self.preview(order) for order in self._holds(zone, principal, reason, asset_ids)]
+        leading = plans[0]
+        costs = [f"{plan.zone}: {_cost_words(plan)}" for plan in plans] if len(plans) > 1 else []
+        return ActionReceipt(
+            as_of=leading.as_of,
+            status=DRY_RUN,
+            dry_run=True,
+            reason=f"a hold of {leading.zone} would cost {_cost_words(leading)}",
+            cost_change=leading.cost_change,
+            currency=leading.currency,
+            warnings=[*costs, *leading.warnings],
+            hint="nothing was sent; call again without dry_run to stop the fleet",
+        )
+
+    def _holds(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> list[Order]:
+        """Return the holds of one zone, of every zone, or of the zones that have the named assets."""
         names = self.context.zones() if zone is None else [self.zone(zone).zone]
         configs = [config for name in names if (config := self.context.config(name)) is not None]
         if asset_ids and zone is None:
@@ -194,21 +232,21 @@ class Acts:
             configs = mine or configs[:1]
         if not configs:
             raise QuestionError("there is no plant to act on yet", hint="start `vpp up` first")
-        sent: list[Order] = []
+        holds = []
         for config in configs:
             there = {asset.asset_id for asset in config.assets}
             own = [name for name in asset_ids if name in there or len(configs) == 1]
-            order = self.new_order(config, "hold", principal, reason, asset_ids=own)
-            try:
-                self.book.send(order)
-            except UnreachableError as error:
-                held = ", ".join(one.zone for one in sent) or "no zone"
-                raise UnreachableError(f"{error}; a hold was sent to {held}", hint=error.hint) from error
-            sent.append(order)
-        return _together([self.receipt(order) for order in sent])
+            holds.append(self.new_order(config, "hold", principal, reason, asset_ids=own))
+        return holds
 
-    def execute(self, plan_id: str, principal: str) -> ActionReceipt:
-        """Send an approved plan's order and return its receipt; an unapproved plan gives a receipt, not an error."""
+    def execute(self, plan_id: str, principal: str, wait_s: float = PLANT_WITHIN_S) -> ActionReceipt:
+        """Send an approved plan's order and return its receipt; an unapproved plan gives a receipt, not an error.
+
+        Args:
+            plan_id: The plan.
+            principal: Who executes it.
+            wait_s: Seconds to wait for the effect.
+        """
         try:
             order = self.book.execute(plan_id, principal)
         except RefusedError as error:
@@ -217,10 +255,15 @@ class Acts:
             if plan is not None and plan.status(self.book.now()) == "proposed":
                 status = "needs_approval"
             return ActionReceipt(order_id=plan_id, status=status, reason=str(error), hint=error.hint)
-        return self.receipt(order)
+        return self.receipt(order, wait_s)
 
-    def receipt(self, order: Order) -> ActionReceipt:
-        """Wait a few seconds for admission and return its verdict, with the plant's where there is one."""
+    def receipt(self, order: Order, wait_s: float = PLANT_WITHIN_S) -> ActionReceipt:
+        """Return admission's verdict, with what the plant has made of the order.
+
+        Args:
+            order: An order that was sent.
+            wait_s: Seconds to wait for its effect after admission has answered.
+        """
         verdict: dict[str, Any] = {}
         for attempt in range(round(HEARD_WITHIN_S / 0.25)):
             rows = self.context.store.read(
@@ -243,21 +286,24 @@ class Acts:
             reason=verdict.get("verdict_reason"),
             approved_by=order.approved_by,
             acts_from=order.starts_at,
+            page=self.context.page_link("orders", order.zone),
         )
         if status == "sent":
             receipt.hint = "it was sent, but admission has not answered: see get_pipeline_health (orders, storage)"
+        if status != "sent":
+            line = self._line(order, wait_s)
+            receipt.stage, receipt.life, receipt.ended = line.stage, line.life, line.ended
+            if not line.ended and line.stage not in EFFECTIVE:
+                receipt.hint = "it has no effect yet; list_orders follows it to its end"
         if status == "accepted":
             receipt.assets = self._at_assets(order)
-        if status != "sent":
-            line = self._line(order)
-            receipt.stage, receipt.life = line.stage, line.life
         return receipt
 
-    def _line(self, order: Order) -> OrderLine:
-        """Return an order with its life, once the plant has said what it makes of it or a moment has passed."""
-        for _ in range(round(PLANT_WITHIN_S / 0.25)):
+    def _line(self, order: Order, wait_s: float) -> OrderLine:
+        """Return an order with its life, once it has an effect or has ended, or the time to wait is over."""
+        for left in range(round(wait_s / 0.25), -1, -1):
             (line,) = list_orders(self.context, order.zone, order.order_id).orders
-            if line.ended or len(line.life) > 1:
+            if line.ended or line.stage in EFFECTIVE or not left:
                 break
             self.pause(0.25)
         return line
@@ -295,52 +341,6 @@ class Acts:
         verdicts = [] if decision is None else decision.verdicts
         return next((verdict for verdict in verdicts if verdict.order_id == order.order_id), None)
 
-    def _plan(self, zone: Zone, proposal: Proposal, state: PlanState) -> PlanAnswer:
-        order = proposal.order
-        columns, points = _path(proposal)
-        refused = proposal.outcome == "refused"
-        way = HOW_TO_APPROVE[self.context.settings.mcp.approval].format(plan_id=state.plan_id)
-        return PlanAnswer(
-            as_of=self.context.as_of(zone.zone),
-            plan_id=state.plan_id,
-            digest=state.digest,
-            status=state.status(self.book.now()),
-            outcome=proposal.outcome,
-            zone=zone.zone,
-            action=order.action,
-            asset_ids=order.asset_ids,
-            starts_at=order.starts_at,
-            ends_at=order.expires_at,
-            checks=[_check(check) for check in proposal.checks],
-            currency=zone.market.currency,
-            cost_change=proposal.cost_change,
-            max_loss=proposal.max_loss,
-            costs={name: value for name, value in proposal.costs.items() if value},
-            energy_change_mwh=proposal.energy_change_mwh,
-            moved_mwh=proposal.moved_mwh,
-            cap_slack_mw=proposal.cap_slack_mw,
-            ramp_slack_mw=proposal.ramp_slack_mw,
-            columns=columns,
-            points=points,
-            expires_at=state.proposal.expires_at,
-            approval=None if refused else way,
-            warnings=proposal.reasons,
-            hint="change what the refused checks name, and propose again" if refused else None,
-        )
-
-
-def _check(check: Check) -> CheckDone:
-    """Return a check with the rule behind it; one that does not hold quotes what the rule says."""
-    rule = clause_named(check.clause)
-    return CheckDone(
-        name=check.name,
-        outcome=check.outcome,
-        detail=check.detail,
-        clause=check.clause,
-        citation=None if rule is None else rule.citation,
-        rule=None if rule is None or check.outcome == "ok" else rule.text,
-    )
-
 
 def _together(receipts: list[ActionReceipt]) -> ActionReceipt:
     """Return the receipts of several zones as one: the first that was not accepted leads, the assets of all follow."""
@@ -366,28 +366,5 @@ def standing_answers(orders: Sequence[Order]) -> list[PlanStanding]:
     ]
 
 
-def _path(proposal: Proposal) -> tuple[list[str], list[list[Any]]]:
-    """Return the plan's power and SoC by step, with and without the order, for the assets that it changes."""
-    named = set(proposal.order.asset_ids)
-    shown = [p for p in proposal.paths if not named or p.asset_id in named][:4]
-    columns = ["slot"]
-    series: list[list[float]] = []
-    for path in shown:
-        for name, values in (
-            ("power_mw", path.power_mw),
-            ("power_without_mw", path.power_without_mw),
-            ("soc", path.soc),
-            ("soc_without", path.soc_without),
-        ):
-            if values:
-                columns.append(f"{path.asset_id} {name}")
-                series.append(values)
-    rows = [[iso(start), *(values[h] for values in series)] for h, start in enumerate(proposal.starts)]
-    return (columns, rows[:MAX_PATH_POINTS]) if series else ([], [])
-
-
-def _order(body: str) -> Order | None:
-    try:
-        return msgspec.json.decode(body, type=Order)
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"an order in the store cannot be read: {error}") from error
+def _cost_words(plan: PlanAnswer) -> str:
+    return "an unknown sum" if plan.cost_change is None else f"{plan.cost_change:,.2f} {plan.currency}"

@@ -27,7 +27,7 @@ class PlanAnswer(ToolAnswer):
 
     plan_id: Name | None = None
     digest: str | None = None
-    status: str = Field(default="", description="proposed, approved, refused, expired, rejected or executed")
+    status: str = Field(default="", description="proposed, approved, refused, expired, rejected, executed or dry_run")
     outcome: str = Field(default="", description="ready, clamped or refused")
     zone: Name | None = None
     action: str = ""
@@ -47,6 +47,7 @@ class PlanAnswer(ToolAnswer):
     points: Points = Field(default=[])
     expires_at: datetime | None = None
     approval: Text | None = Field(default=None, description="how it is approved")
+    page: Text | None = Field(default=None, description="link for people")
 
 
 class AssetReceipt(SanitizedModel):
@@ -59,15 +60,20 @@ class AssetReceipt(SanitizedModel):
 
 
 class ActionReceipt(ToolAnswer):
-    """What became of an order."""
+    """What became of an order; of a dry run, what it would cost."""
 
     order_id: Name | None = None
-    status: str = Field(default="", description="needs_approval, refused, expired, sent, accepted or declined")
+    status: str = Field(default="", description="needs_approval, refused, expired, sent, accepted, declined or dry_run")
+    dry_run: bool = False
+    cost_change: Real | None = Field(default=None, description="of a dry run: expected, against the plant's own plan")
+    currency: str = ""
     reason: Text | None = None
     approved_by: Name | None = None
     acts_from: datetime | None = None
     stage: str | None = Field(default=None, description="where the order stands; list_orders follows it to its end")
+    ended: bool = False
     life: list[LifeStep] = Field(default=[])
+    page: Text | None = None
     assets: list[AssetReceipt] = Field(default=[])
 
 

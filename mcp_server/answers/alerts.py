@@ -40,6 +40,7 @@ class AlertPage(ToolAnswer):
     alerts: list[AlertLine] = Field(default=[])
     total: int = 0
     truncated: bool = False
+    page: Text | None = Field(default=None, description="link for people")
 
 
 class Anomaly(SanitizedModel):

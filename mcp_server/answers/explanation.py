@@ -61,3 +61,4 @@ class DecisionExplanation(ToolAnswer):
     orders: list[Text] = Field(default=[])
     notes: list[Text] = Field(default=[])
     why_not: WhyNot | None = None
+    page: Text | None = Field(default=None, description="link for people")

@@ -46,3 +46,4 @@ class OrderPage(ToolAnswer):
     orders: list[OrderLine] = Field(default=[])
     total: int = 0
     truncated: bool = False
+    page: Text | None = Field(default=None, description="link for people")

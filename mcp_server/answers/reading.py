@@ -80,6 +80,7 @@ class Overview(ToolAnswer):
     max_lag: int | None = None
     dead_letters: int = 0
     truncated: bool = False
+    page: Text | None = Field(default=None, description="link for people")
 
 
 class AssetLine(SanitizedModel):

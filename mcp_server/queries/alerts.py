@@ -54,6 +54,7 @@ def get_alerts(
         alerts=lines[:limit],
         total=len(lines),
         truncated=len(lines) > limit,
+        page=context.page_link("now", zone) if zone else context.page_link("zones", None),
         hint=None if context.zones() else NOTHING_YET,
     )
 

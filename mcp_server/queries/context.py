@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
+from topologies.control.run_mode import page_in_use
 from vpp.domain import iso
 from vpp.errors import VppError, nearest_hint
 from vpp.fleet.in_force import fleet_in_force, zone_in_force
 from vpp.fleet.schema import Fleet, Zone
 from vpp.settings import Settings
+from vpp.settings.faces import page_address
 from vpp.store import Store
 from vpp.store.run_clock import run_clock, slot_length
 from vpp.store.tables import TELEMETRY, Table
@@ -89,6 +92,12 @@ class ReadContext:
         """Return the local time of a zone, UTC where no file says."""
         config = self.config(zone)
         return "UTC" if config is None else config.time_zone
+
+    def page_link(self, screen: str, zone: str | None, at: datetime | None = None) -> str:
+        """Return the address of a screen of the operator's page, at a past moment where one is given."""
+        asked = {"screen": screen, "zone": zone, "at": None if at is None else iso(at)}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"{page_in_use(self.settings) or page_address(self.settings.page)}/?{query}"
 
     def currency(self, zone: str) -> str:
         """Return the currency of a zone's money, empty where it is unknown."""

@@ -92,6 +92,7 @@ def _explained(context: ReadContext, zone: str, decision: Decision) -> DecisionE
         grid_mw_before=decision.state.grid_mw,
         expected_net_mw=None if decision.plan is None else decision.plan.net_mw[0],
         model_id=decision.model_id,
+        page=context.page_link("plan", zone, decision.slot),
         bid_sources={name: bid.source for name, bid in decision.bids.items()},
         missing_bids=[say_missing(bid) for bid in decision.missing],
         orders=[say_verdict(verdict) for verdict in decision.verdicts][:MAX_ORDERS],

@@ -58,6 +58,7 @@ def list_orders(
         orders=lines[:limit],
         total=len(lines),
         truncated=len(lines) > limit,
+        page=context.page_link("orders", chosen),
         hint=None if names else NOTHING_YET,
     )
 

@@ -46,6 +46,7 @@ def get_overview(context: ReadContext, zone: str | None = None) -> Overview:
         max_lag=max(lags, default=None),
         dead_letters=sum(worker.dead_letters or 0 for worker in states),
         truncated=truncated,
+        page=context.page_link("now", names[0]) if len(names) == 1 else context.page_link("zones", None),
         hint=hint,
         warnings=[f"worker {name} is silent: see get_pipeline_health" for name in silent],
     )

@@ -2,7 +2,8 @@
 
 Each call is a line in the log. Where the server acts it also is a record on the audit topic, sent in the background so
 that a slow broker never holds up a reader; what the broker does not take is counted and logged, never
-dropped in silence. What acts on the plant is recorded before that by the act itself, which waits for the broker.
+dropped in silence. A dry run of an act is in the log alone: the audit must not read as if it had been done. What acts
+on the plant is recorded before that by the act itself, which waits for the broker.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 EVERYWHERE = "all"
 ARGUMENT_CHARS = 4000
 WAITING = 10_000
+DRY_RUN = "dry_run"
 
 Record = Callable[[Audit], None]
 
@@ -68,6 +70,8 @@ class CallLog(Middleware):
             result = await call_next(context)
             asks = isinstance(result, InputRequiredToolResult)
             verdict = "asked" if asks else "error" if getattr(result, "is_error", False) else "ok"
+            if (getattr(result, "structured_content", None) or {}).get("dry_run"):
+                verdict = DRY_RUN
             return result
         finally:
             self._note(tool, arguments, verdict, time.perf_counter() - began)
@@ -78,7 +82,7 @@ class CallLog(Middleware):
         digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         took_ms = round(1000 * took_s)
         log.info("call tool=%s principal=%s verdict=%s ms=%s arguments=%s", tool, principal, verdict, took_ms, digest)
-        if self._record is None:
+        if self._record is None or verdict == DRY_RUN:
             return
         detail = {"arguments": plain(text, ARGUMENT_CHARS), "ms": took_ms}
         self._record(

@@ -38,6 +38,7 @@ SomeAssets = Annotated[list[AssetId] | None, Field(max_length=50, description="d
 EachZone = Annotated[str | None, Field(description="default: every zone", max_length=80)]
 Minutes = Annotated[float, Field(gt=0, le=10_080)]
 Power = Annotated[float, Field(ge=-100_000, le=100_000)]
+WaitS = Annotated[float, Field(ge=0, le=20, description="seconds to wait for the effect")]
 Policy = Literal["automatic", "limit", "keep_soc", "cancel"]
 
 
@@ -62,19 +63,28 @@ def propose_dispatch(
     return plan
 
 
-def hold_fleet(acts: Acts, reason: Reason, zone: EachZone = None, asset_ids: SomeAssets = None) -> acting.ActionReceipt:
+def hold_fleet(
+    acts: Acts,
+    reason: Reason,
+    zone: EachZone = None,
+    asset_ids: SomeAssets = None,
+    dry_run: Annotated[bool, Field(description="true: only say what it would cost")] = False,
+    wait_s: WaitS = 2.0,
+) -> acting.ActionReceipt:
     """Emergency stop: automatic setpoints end at once and assets go to rest. Needs no approval; release does."""
-    return acts.hold(zone, acts.principal, reason, asset_ids or [])
+    if dry_run:
+        return acts.hold_cost(zone, acts.principal, reason, asset_ids or [])
+    return acts.hold(zone, acts.principal, reason, asset_ids or [], wait_s)
 
 
 async def execute_plan(
-    acts: Acts, plan_id: Annotated[str, Field(max_length=40)], call: Context
+    acts: Acts, plan_id: Annotated[str, Field(max_length=40)], call: Context, wait_s: WaitS = 2.0
 ) -> acting.ActionReceipt | InputRequiredResult:
     """Carry out an approved plan, once; asking again gives the same receipt. Unapproved: says how to approve."""
     principal = acts.principal
     answer = await _approval(acts, plan_id, principal, call)
     if answer is None:
-        answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal)
+        answer = await anyio.to_thread.run_sync(acts.execute, plan_id, principal, wait_s)
     if isinstance(answer, ActionReceipt) and answer.as_of is None:
         answer.as_of = await anyio.to_thread.run_sync(acts.context.as_of)
     return answer
@@ -93,7 +103,7 @@ def set_policy(
     duration_min: Minutes = 240.0,
     dry_run: Annotated[bool, Field(description="false makes a plan for execute_plan")] = True,
 ) -> acting.PolicyChange:
-    """What the plant does with its own bids: show the change, or make it a plan that needs approval."""
+    """What the plant does with its own bids: price and show the change, or make it a plan that needs approval."""
     wish = {"asset_ids": asset_ids or [], "min_mw": min_mw, "max_mw": max_mw, "soc": soc, "cancels": order_id}
     return change_policy(acts, policy, reason, zone, wish, duration_min, dry_run=dry_run)
 
@@ -158,6 +168,7 @@ def change_policy(
         warnings=[] if why is None else [f"it would be refused: {why}"],
     )
     if dry_run:
+        change.plan = acts.preview(order) if why is None else None
         change.hint = "nothing was changed; call again with dry_run=false for a plan"
     else:
         change.plan = acts.propose(order, order.principal)

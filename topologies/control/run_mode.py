@@ -65,6 +65,21 @@ def _path(settings: Settings) -> Path:
     return settings.data_dir / "run" / (settings.run or "default") / "mode.json"
 
 
+def note_page(settings: Settings, address: str) -> None:
+    """Write down where the page of this run is; its port may be another than the settings have."""
+    path = _path(settings).with_name("page.txt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, address)
+
+
+def page_in_use(settings: Settings) -> str | None:
+    """Return where the page of the run is, or was last, None where it had none."""
+    try:
+        return _path(settings).with_name("page.txt").read_text(encoding="utf-8") or None
+    except OSError:
+        return None
+
+
 def note_restarts(settings: Settings, restarts: dict[str, int]) -> None:
     """Write down how often each worker was restarted in this run."""
     path = _path(settings).with_name("restarts.json")

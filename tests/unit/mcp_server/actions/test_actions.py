@@ -19,7 +19,7 @@ from tests.worlds.mcp_plant import empty_context
 from tests.worlds.plant_loop import Loop
 from topologies.control.plan_book import PlanBook
 from vpp.fleet.lookup import write_fleet
-from vpp.messages import Message, Order
+from vpp.messages import Audit, Message, Order
 from vpp.store.tables import AUDIT
 
 MODES = ["auto", "legacy"]
@@ -241,6 +241,47 @@ async def test_a_hold_stops_the_fleet_at_once(tmp_path: Path, mode: str) -> None
     assert "smoke at the container" in battery["reason"]
 
 
+async def test_what_a_hold_costs_is_asked_without_a_trace(tmp_path: Path) -> None:
+    loop, kept = Loop(tmp_path, swings=True), list[Audit]()
+    context = ReadContext(loop.settings, loop.store, now=loop.clock)
+    async with Client(build_server(context, acts_of(loop), record=kept.append)) as client:
+        wish = {"reason": "what would it cost?", "dry_run": True}
+        receipt = (await client.call_tool("hold_fleet", wish)).structured_content
+        change = (await client.call_tool("set_policy", {"policy": "limit", "reason": "price it", "max_mw": 0.0}))
+    assert (receipt["status"], receipt["dry_run"], receipt["currency"]) == ("dry_run", True, "GBP")
+    assert receipt["cost_change"] > 0
+    assert change.structured_content["plan"]["cost_change"] > 0
+    assert loop.orders() == []
+    assert len(loop.store.read(AUDIT)) == 0
+    assert kept == []
+
+
+async def test_a_receipt_waits_for_the_effect_and_says_when_it_has_none_yet(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 5:
+            loop.close_slot()
+            loop.close_slot()
+
+    book = PlanBook(loop.store, loop.post, None, loop.clock)
+    acts = Acts(ReadContext(loop.settings, loop.store, now=loop.clock), book, pause=pause)
+    async with Client(build_server(acts.context, acts)) as client:
+        plan = await propose(client, power_mw=2.0, duration_min=60)
+        book.approve(plan["plan_id"], "ann")
+        asked = {"plan_id": plan["plan_id"]}
+        soon = (await client.call_tool("execute_plan", {**asked, "wait_s": 0})).structured_content
+        late = (await client.call_tool("execute_plan", {**asked, "wait_s": 20})).structured_content
+    assert (soon["stage"], soon["ended"]) == ("waiting", False)
+    assert "no effect yet" in soon["hint"]
+    assert late["stage"] == "acting"
+    assert late["hint"] is None
+    assert late["page"].endswith("/?screen=orders&zone=Z")
+    assert sum(pauses) < 20
+
+
 async def test_releasing_a_hold_needs_approval(tmp_path: Path) -> None:
     loop = Loop(tmp_path)
     async with client_of(loop, "auto") as client:
@@ -254,7 +295,9 @@ async def test_releasing_a_hold_needs_approval(tmp_path: Path) -> None:
         acts_of(loop).book.approve(real["plan"]["plan_id"], "ann")
         done = await execute(client, real["plan"]["plan_id"])
     assert [order["action"] for order in dry["before"]] == ["hold"]
-    assert (dry["after"], dry["plan"]) == ([], None)
+    assert dry["after"] == []
+    assert (dry["plan"]["plan_id"], dry["plan"]["status"], dry["plan"]["approval"]) == (None, "dry_run", None)
+    assert dry["plan"]["cost_change"] == real["plan"]["cost_change"]
     assert refused["status"] == "needs_approval"
     assert done["status"] == "accepted"
 

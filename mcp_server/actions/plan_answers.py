@@ -1,0 +1,94 @@
+"""A priced order as a tool answers it: its checks with their clauses, its path, and how it is approved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agents.plant.proposal import Check, Proposal
+from mcp_server.answers.acting import CheckDone, PlanAnswer
+from mcp_server.queries.context import ReadContext
+from topologies.control.plan_book import PlanState
+from vpp.domain import iso
+from vpp.fleet.schema import Zone
+from vpp.rules.clauses import clause_named
+
+MAX_PATH_POINTS = 24
+DRY_RUN = "dry_run"
+HOW_TO_APPROVE = {
+    "operator": "an operator runs `vpp approve {plan_id}`; then call execute_plan",
+    "elicit": "call execute_plan: the person at this client is asked",
+    "budget": "call execute_plan: within the daily budget it needs no question, beyond it an operator does",
+}
+
+
+def plan_answer(context: ReadContext, zone: Zone, proposal: Proposal) -> PlanAnswer:
+    """Return a priced order as a dry run shows it: nothing was written, so nobody can approve it."""
+    order = proposal.order
+    columns, points = _path(proposal)
+    return PlanAnswer(
+        as_of=context.as_of(zone.zone),
+        status=DRY_RUN,
+        outcome=proposal.outcome,
+        zone=zone.zone,
+        action=order.action,
+        asset_ids=order.asset_ids,
+        starts_at=order.starts_at,
+        ends_at=order.expires_at,
+        checks=[check_answer(check) for check in proposal.checks],
+        currency=zone.market.currency,
+        cost_change=proposal.cost_change,
+        max_loss=proposal.max_loss,
+        costs={name: value for name, value in proposal.costs.items() if value},
+        energy_change_mwh=proposal.energy_change_mwh,
+        moved_mwh=proposal.moved_mwh,
+        cap_slack_mw=proposal.cap_slack_mw,
+        ramp_slack_mw=proposal.ramp_slack_mw,
+        columns=columns,
+        points=points,
+        warnings=proposal.reasons,
+        hint="change what the refused checks name, and propose again" if proposal.outcome == "refused" else None,
+    )
+
+
+def open_plan_answer(context: ReadContext, zone: Zone, proposal: Proposal, state: PlanState) -> PlanAnswer:
+    """Return a priced order as the plan that it is now, with its id and how it is approved."""
+    answer = plan_answer(context, zone, proposal)
+    answer.plan_id, answer.digest, answer.status = state.plan_id, state.digest, state.status(context.now())
+    answer.expires_at = state.proposal.expires_at
+    answer.page = context.page_link("orders", zone.zone)
+    if proposal.outcome != "refused":
+        answer.approval = HOW_TO_APPROVE[context.settings.mcp.approval].format(plan_id=state.plan_id)
+    return answer
+
+
+def check_answer(check: Check) -> CheckDone:
+    """Return a check with the rule behind it; one that does not hold quotes what the rule says."""
+    rule = clause_named(check.clause)
+    return CheckDone(
+        name=check.name,
+        outcome=check.outcome,
+        detail=check.detail,
+        clause=check.clause,
+        citation=None if rule is None else rule.citation,
+        rule=None if rule is None or check.outcome == "ok" else rule.text,
+    )
+
+
+def _path(proposal: Proposal) -> tuple[list[str], list[list[Any]]]:
+    """Return the plan's power and SoC by step, with and without the order, for the assets that it changes."""
+    named = set(proposal.order.asset_ids)
+    shown = [p for p in proposal.paths if not named or p.asset_id in named][:4]
+    columns = ["slot"]
+    series: list[list[float]] = []
+    for path in shown:
+        for name, values in (
+            ("power_mw", path.power_mw),
+            ("power_without_mw", path.power_without_mw),
+            ("soc", path.soc),
+            ("soc_without", path.soc_without),
+        ):
+            if values:
+                columns.append(f"{path.asset_id} {name}")
+                series.append(values)
+    rows = [[iso(start), *(values[h] for values in series)] for h, start in enumerate(proposal.starts)]
+    return (columns, rows[:MAX_PATH_POINTS]) if series else ([], [])
