@@ -31,6 +31,7 @@ from agents.autonomous.guard import (
     Call,
     CallResult,
     Conclusion,
+    LastLook,
     OpenPlan,
     StepLimitError,
     Task,
@@ -54,7 +55,10 @@ Pause = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one episode came to; ``open_plans`` wait for somebody's approval."""
+    """What one episode came to; ``open_plans`` wait for somebody's approval.
+
+    ``risks``: key, text and expected loss of each, the dearest first. ``changes``: since the look before.
+    """
 
     episode: str
     zone: str
@@ -65,6 +69,8 @@ class Report:
     reasons: tuple[str, ...]
     calls: int
     open_plans: tuple[str, ...]
+    risks: tuple[tuple[str, str, float | None], ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -94,6 +100,7 @@ class GridAgent:
     _zone: str = ""
     _as_of: str | None = None
     _records: int = 0
+    _last: dict[str, LastLook] = field(default_factory=dict)
 
     async def watch(
         self, zone: str | None = None, *, every_min: float = 30.0, poll_s: float = 10.0, once: bool = False
@@ -150,7 +157,13 @@ class GridAgent:
         try:
             async with asyncio.timeout(self.limits.max_s):
                 conclusion = await self.brain.look(
-                    BrainContext(Task(zone, mine), self.limits, self._tools, self._ask, self._keep)
+                    BrainContext(
+                        Task(zone, mine, self._watched.declined, self._last.get(zone), frozenset(self._watched.plans)),
+                        self.limits,
+                        self._tools,
+                        self._ask,
+                        self._keep,
+                    )
                 )
         except StepLimitError as error:
             conclusion = Conclusion("stopped", str(error))
@@ -163,6 +176,7 @@ class GridAgent:
             raise
         if conclusion.kind == "reported":
             conclusion = replace(conclusion, kind=outcome_of(self._watched))
+        self._last[zone] = LastLook(self._as_of, conclusion.text, conclusion.risks, conclusion.pnl_24h)
         return await self._end(conclusion)
 
     async def follow_up(self) -> list[Report]:
@@ -183,6 +197,8 @@ class GridAgent:
                 conclusion = Conclusion(outcome_of(self._watched), f"{plan.what} was approved: {status_text}".strip())
             else:
                 conclusion = Conclusion("refused", f"{plan.what} is {status}")
+                if plan.call is not None:
+                    self._watched = replace(self._watched, declined=(*self._watched.declined, plan.call))
             left = tuple(one for one in self._watched.open_plans if one.plan_id != plan.plan_id)
             self._watched = replace(self._watched, open_plans=left)
             reports.append(await self._end(conclusion))
@@ -265,10 +281,11 @@ class GridAgent:
             conclusion.reasons,
             self._watched.calls,
             waiting,
+            conclusion.risks,
+            conclusion.changes,
         )
-        await self._note(
-            "end", conclusion.kind, {"text": conclusion.text, "reasons": conclusion.reasons, "open_plans": waiting}
-        )
+        shown = ("as_of", "text", "reasons", "open_plans", "risks", "changes")
+        await self._note("end", conclusion.kind, {name: getattr(report, name) for name in shown})
         return report
 
     async def _note(self, act: str, verdict: str, detail: Mapping[str, Any]) -> None:

@@ -22,6 +22,9 @@ READING = (
     "get_forecast",
     "predict_ramp",
     "get_performance",
+    "get_alerts",
+    "get_anomalies",
+    "list_orders",
     "explain_decision",
     "get_pipeline_health",
     "search_rules",
@@ -31,6 +34,7 @@ PROPOSING = ("propose_dispatch", "set_policy")
 EXECUTING = "execute_plan"
 HOLDING = "hold_fleet"
 ACTING = (*PROPOSING, EXECUTING, HOLDING)
+WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +82,39 @@ class CallResult:
 
 @dataclass(frozen=True, slots=True)
 class OpenPlan:
-    """A plan of this agent that waits for approval; ``expires_at`` is wall time, None where the server did not say."""
+    """A plan of this agent that waits for approval.
+
+    ``expires_at``: wall time, None where the server did not say. ``call``: what asked for it. ``ends_at``: end of its
+    order by the run's clock; after that it can do nothing.
+    """
 
     plan_id: str
     zone: str
     expires_at: datetime | None = None
     what: str = ""
+    call: Call | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """What a look came to: when, its risks as (key, text, money), and the money of the 24 h before it."""
+
+    as_of: str | None = None
+    text: str = ""
+    risks: tuple[tuple[str, str, float | None], ...] = ()
+    pnl_24h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One episode: the zone to look at, and the plans that still wait."""
+    """One episode: the zone, plans that still wait, what people declined, the look before, and ids of own orders."""
 
     zone: str
     open_plans: tuple[OpenPlan, ...] = ()
+    declined: tuple[Call, ...] = ()
+    before: LastLook | None = None
+    own: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +123,16 @@ class Conclusion:
 
     ``kind``: ``no_action``, ``waiting`` (for approval), ``executed``, ``refused``, ``too_dear``, ``blind`` (the plant
     cannot be judged), ``stopped`` (a limit of the agent), ``failed``, or ``reported``: what was done is to be read from
-    the answers (``outcome_of``). ``text``: the finding, for people.
+    the answers (``outcome_of``). ``text``: the finding, for people. ``risks``: as in ``LastLook``, the dearest first.
+    ``changes``: what is otherwise than at the look before. ``pnl_24h``: money of the last 24 h.
     """
 
     kind: str
     text: str
     reasons: tuple[str, ...] = ()
+    risks: tuple[tuple[str, str, float | None], ...] = ()
+    changes: tuple[str, ...] = ()
+    pnl_24h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +173,10 @@ class StepLimitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The guard's memory: calls and proposals of the episode, proposals of the day, own plans with their cost."""
+    """The guard's memory: calls and proposals of the episode, proposals of the day, own plans with their cost.
+
+    ``declined``: what people rejected or let expire.
+    """
 
     calls: int = 0
     proposals: int = 0
@@ -155,6 +185,7 @@ class Watched:
     plans: Mapping[str, float | None] = field(default_factory=dict)
     open_plans: tuple[OpenPlan, ...] = ()
     outcomes: tuple[str, ...] = ()
+    declined: tuple[Call, ...] = ()
 
     def new_episode(self) -> Watched:
         """Return the memory at the start of the next episode."""
@@ -179,7 +210,7 @@ def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tup
         watched = replace(watched, day=today, proposals_today=0)
     watched = replace(watched, calls=watched.calls + 1)
     refusal = _refusal(limits, watched, call)
-    if refusal is None and _is_proposal(call):
+    if refusal is None and _is_proposal(call) and not is_withdrawal(watched, call):
         watched = replace(watched, proposals=watched.proposals + 1, proposals_today=watched.proposals_today + 1)
     return watched, refusal
 
@@ -189,9 +220,13 @@ def learn(watched: Watched, response: CallResult) -> Watched:
     answer = response.answer
     if answer is None:
         return watched
+    if is_withdrawal(watched, response.call) and (answer.get("receipt") or {}).get("status") == WITHDRAWN:
+        gone = str(response.call.arguments.get("order_id"))
+        left = tuple(plan for plan in watched.open_plans if plan.plan_id != gone)
+        return replace(watched, open_plans=left)
     if _is_proposal(response.call):
         plan = answer if response.call.tool == "propose_dispatch" else answer.get("plan") or {}
-        return _with_plan(watched, plan)
+        return _with_plan(watched, plan, response.call)
     if response.call.tool == HOLDING:
         return replace(watched, outcomes=(*watched.outcomes, "executed"))
     if response.call.tool == EXECUTING:
@@ -209,13 +244,26 @@ def outcome_of(watched: Watched) -> str:
     return next((kind for kind in ("executed", "waiting", "refused") if kind in watched.outcomes), "no_action")
 
 
-def _with_plan(watched: Watched, plan: Mapping[str, Any]) -> Watched:
+def is_withdrawal(watched: Watched, call: Call) -> bool:
+    """Return whether a call takes back a plan that still waits; it moves nothing and needs no approval."""
+    wish = call.arguments
+    is_open = wish.get("order_id") in {plan.plan_id for plan in watched.open_plans}
+    return call.tool == "set_policy" and wish.get("policy") == "cancel" and is_open and _is_proposal(call)
+
+
+def subject_of(call: Call) -> tuple[Any, ...]:
+    """Return what a proposal is about: two of the same subject replace each other."""
+    wish = call.arguments
+    return (call.tool, wish.get("policy"), wish.get("order_id"), tuple(wish.get("asset_ids") or ()))
+
+
+def _with_plan(watched: Watched, plan: Mapping[str, Any], call: Call) -> Watched:
     plan_id = plan.get("plan_id")
     if plan_id is None or plan.get("outcome") == "refused":
         return replace(watched, outcomes=(*watched.outcomes, "refused"))
     end = plan.get("expires_at")
     what = f"{plan.get('action', '')} {', '.join(plan.get('asset_ids') or ())}".strip()
-    waits = OpenPlan(plan_id, str(plan.get("zone", "")), None if end is None else datetime.fromisoformat(end), what)
+    waits = OpenPlan(plan_id, str(plan.get("zone", "")), _time(end), what, call, _time(plan.get("ends_at")))
     return replace(
         watched,
         plans={**watched.plans, plan_id: plan.get("cost_change")},
@@ -236,7 +284,7 @@ def _refusal(limits: AgentLimits, watched: Watched, call: Call) -> str | None:
         return f"{call.tool} is not among this agent's tools"
     if call.tool == EXECUTING:
         return _execution(limits, watched, str(call.arguments.get("plan_id")))
-    if not _is_proposal(call):
+    if not _is_proposal(call) or is_withdrawal(watched, call):
         return None
     if watched.proposals >= limits.max_proposals:
         return f"at most {limits.max_proposals} proposals in one look"
@@ -264,6 +312,10 @@ def _execution(limits: AgentLimits, watched: Watched, plan_id: str) -> str | Non
             f"{plan_id} would cost {cost:.2f}, more than the {limits.max_extra_cost:g} that this agent may spend on one"
         )
     return None
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _number(value: Any) -> float | None:

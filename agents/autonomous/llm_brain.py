@@ -23,8 +23,12 @@ INSTRUCTIONS = """\
 You watch one zone of a virtual power plant through its tools and say what, if anything, should be done about its next
 hours. Power is positive into the grid (discharge, generation), negative out of it (charge); a positive ramp is more
 demand to cover and calls for discharge. The plant already clears money and penalties in expectation; look for what an
-expectation leaves: the 90 % quantile of net load against import cap and firm power, steep ramps, a battery too empty
-or too full for them, missing data, silent workers, fallback forecasts.
+expectation leaves: the 90 % quantile of net load against import cap and firm power, steep ramps, spikes of prices, a
+battery too empty or too full for them, peakers that do not answer or run at a loss, loads shed and output cut, orders
+that lose money, alerts, missing data, silent workers, fallback forecasts. Rank them by the money at risk.
+set_policy with dry_run prices a change and leaves no trace: ask for a plan only where it costs less than the risk. What
+an order costs is the price of a dry run that cancels it. A hold is a person's stop: say what it costs, never ask to
+release it for money. Take a plan of yours back (set_policy cancel with its plan_id) once nothing asks for it any more.
 Look before you propose: overview, ramp, forecast, assets, and why the plant decided as it did. Where you do not see,
 do not act. A proposal is priced and checked; execute_plan carries it out only where somebody approved, and says so.
 needs_approval is a normal end: report the plan and stop. Do not repeat a proposal that was refused.
@@ -102,7 +106,11 @@ def _tool(name: str, tool_info: Mapping[str, Any], ask: Callable[[Call], Awaitab
 def _question(task: Task) -> str:
     waiting = [_said(plan) for plan in task.open_plans]
     open_plans = f"\nPlans of yours that still wait: {json.dumps(waiting)}." if waiting else ""
-    return f"Look at zone {json.dumps(task.zone)}.{open_plans}"
+    declined = [dict(call.arguments) for call in task.declined]
+    refused = f"\nPeople declined, so do not ask again: {json.dumps(declined, default=str)}." if declined else ""
+    before = "" if task.before is None else f"\nYour last report ({task.before.as_of}): {json.dumps(task.before.text)}."
+    changed = " Say what changed since then." if before else ""
+    return f"Look at zone {json.dumps(task.zone)}.{open_plans}{refused}{before}{changed}"
 
 
 def _said(plan: OpenPlan) -> dict[str, str]:

@@ -1,38 +1,78 @@
 """The agent's own brain: a fixed line of thought that needs no model and no key.
 
-The plant already weighs expected money and penalties in its clearing. This brain looks at the tail that an expectation
-leaves: net load at its 90 % quantile above what import and firm power can cover, and ramps beyond the limit at theirs.
-For those the battery should hold energy, or room, in time; an overload that stands already calls for a discharge. It
-asks the plant why, has the remedy priced and checked, and sends it where somebody approved.
+The plant already weighs expected money and penalties in its clearing. This brain looks at what that leaves: the tail
+beyond the 90 % quantiles, orders of people that cost more than they knew, assets and data that fail. It ranks what it
+sees in money, has the remedy priced, and asks for it only where that costs less than the risk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from datetime import datetime
 from typing import Any
 
-from agents.autonomous.guard import AgentLimits, BrainContext, Call, CallResult, Conclusion, Task
-from vpp.fleet.scale import energy_text, power_text
+from agents.autonomous.guard import (
+    AgentLimits,
+    BrainContext,
+    Call,
+    CallResult,
+    Conclusion,
+    LastLook,
+    OpenPlan,
+    Task,
+    subject_of,
+)
+from agents.autonomous.risks import (
+    WATCH_H,
+    Answer,
+    Outlook,
+    Risk,
+    Wish,
+    data_risks,
+    fleet_risks,
+    grid_risks,
+    margins,
+    price_risks,
+    rank,
+)
+from vpp.fleet.scale import power_text
 
-WATCH_H = 8.0
-LEAST_SHARE = 0.0125
-"""Of a battery's discharge power: less is not worth an order."""
-LEAST_SOC = 0.02
+MOST_ORDERS = 3
+"""Orders that are priced in one look."""
+MOST_DETAILS = 4
+SAME_SHARE = 0.1
+"""A remedy that differs by less than this share of its size is the same one."""
+CHANGED_SHARE = 0.25
+"""Money that changed by less than this share of its size is no news."""
 
-Said = Mapping[str, Any]
 Thought = Generator[Call, CallResult, Conclusion]
+Question = Generator[Call, CallResult, Answer]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What should be done, and the finding behind it; ``what_if_mw`` is the first step to ask the plant about."""
+class Findings:
+    """What a look has seen: ranked risks, margins in words, orders that stand, money of the last 24 h."""
 
-    call: Call
-    finding: str
-    asset_id: str
-    what_if_mw: float | None = None
+    risks: tuple[Risk, ...]
+    margins: tuple[str, ...]
+    standing: tuple[Answer, ...]
+    pnl_24h: float | None
+    changes: tuple[str, ...] = ()
+    as_of: datetime | None = None
+
+    def conclude(self, kind: str, text: str, reasons: Sequence[str] = ()) -> Conclusion:
+        """Return a conclusion that tells them too."""
+        told = tuple((risk.key, risk.text, risk.money) for risk in self.risks)
+        return Conclusion(kind, text, (*self.margins, *reasons), told, self.changes, self.pnl_24h)
+
+
+class BlindError(Exception):
+    """The zone cannot be judged; an agent that does not see does not act."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
 
 
 class Strategy:
@@ -56,53 +96,193 @@ def think(task: Task, limits: AgentLimits) -> Thought:
     """Yield calls, take what they brought, and return the conclusion; pure.
 
     Args:
-        task: The zone and the plans that wait for approval.
+        task: The zone, the plans that wait for approval, and the look before.
         limits: What the agent may ask for.
     """
-    if task.open_plans:
-        waiting = [f"{plan.plan_id} ({plan.what}) waits for approval" for plan in task.open_plans]
-        return Conclusion("waiting", "; ".join(waiting))
-    seen: dict[str, Said] = {}
-    for name, call in _looks(task.zone):
-        response = yield call
-        if response.answer is None:
-            return Conclusion("blind", f"{call.tool}: {response.error}")
-        seen[name] = response.answer
-    unfit = _unfit(seen, task.zone)
-    if unfit:
-        return Conclusion("blind", "cannot judge the zone: " + "; ".join(unfit), tuple(unfit))
-    battery = _battery(seen["assets"])
-    if battery is None:
-        return Conclusion("no_action", "no battery answers: no order can be proposed")
-    response = yield Call("get_asset", {"asset_id": battery["asset_id"]})
-    if response.answer is None:
-        return Conclusion("blind", f"get_asset: {response.error}")
-    margins, wish = assess(seen, task.zone, battery, response.answer.get("limits") or {}, limits)
-    if wish is None:
-        return Conclusion("no_action", "; ".join(margins), tuple(margins))
-    return (yield from _remedy(wish, task.zone, margins, limits))
+    try:
+        findings = yield from _see(task, limits)
+    except BlindError as error:
+        text = f"cannot judge the zone: {error}"
+        return Conclusion("blind", text, error.faults, tuple(("data", fault, None) for fault in error.faults))
+    waiting = yield from _review(task, findings)
+    if waiting:
+        words = [f"{plan.plan_id} ({plan.what}) waits for approval" for plan in waiting]
+        return findings.conclude("waiting", "; ".join(words))
+    return (yield from _act(task, findings, limits))
 
 
-def _looks(zone: str) -> tuple[tuple[str, Call], ...]:
+def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Findings]:
+    """Ask for all that the zone is judged by and return what there is to say.
+
+    Raises:
+        BlindError: Something that is needed is missing.
+    """
+    zone, seen = task.zone, dict[str, Answer]()
+    for name, call in _questions(zone):
+        seen[name] = yield from _needed(call)
+    faults = _faults(seen, zone)
+    if faults:
+        raise BlindError(faults)
+    now = _zone_now(seen, zone)
+    assets = list(seen["assets"]["assets"])
+    battery = _battery(assets)
+    standing = tuple(seen["orders"]["orders"])
+    alerts = list(seen["alerts"]["alerts"])
+    risks: list[Risk] = []
+    words = ["no battery answers: no order can be proposed"]
+    if battery is not None:
+        details = {}
+        for asset in _worth_a_look(assets, battery):
+            details[asset["asset_id"]] = yield from _needed(Call("get_asset", {"asset_id": asset["asset_id"]}))
+        outlook = Outlook(now, seen["ramp"], seen["net_load"], seen["price"], assets, battery, details, limits)
+        risks += [*grid_risks(outlook), *price_risks(outlook), *fleet_risks(outlook), *data_risks(outlook, alerts)]
+        words = margins(outlook)
+    for order in standing[:MOST_ORDERS]:
+        # An own order guards against the risks seen so far: it is worth what the dearest of them would cost.
+        worth = max((risk.money or 0.0 for risk in risks), default=0.0) if order["order_id"] in task.own else 0.0
+        risks += yield from _order_risk(order, zone, now.get("currency") or "", worth)
+    risks = rank(risks)
+    pnl = now.get("pnl_24h")
+    as_of = seen["overview"].get("as_of")
+    return Findings(
+        risks=tuple(risks),
+        margins=tuple(words),
+        standing=standing,
+        pnl_24h=pnl,
+        changes=tuple(_changes(task.before, risks, pnl)),
+        as_of=None if as_of is None else datetime.fromisoformat(as_of),
+    )
+
+
+def _questions(zone: str) -> tuple[tuple[str, Call], ...]:
+    def forecast(target: str) -> Call:
+        return Call("get_forecast", {"target": target, "zone": zone, "horizon_h": WATCH_H})
+
     return (
         ("health", Call("get_pipeline_health", {})),
         ("overview", Call("get_overview", {"zone": zone})),
         ("ramp", Call("predict_ramp", {"zone": zone})),
-        ("forecast", Call("get_forecast", {"target": "net_load", "zone": zone, "horizon_h": WATCH_H})),
+        ("net_load", forecast("net_load")),
+        ("price", forecast("price")),
         ("assets", Call("list_assets", {"zone": zone})),
+        ("orders", Call("list_orders", {"zone": zone, "open_only": True})),
+        ("alerts", Call("get_alerts", {"zone": zone, "open_only": True})),
     )
 
 
-def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) -> Thought:
+def _needed(call: Call) -> Question:
+    response = yield call
+    if response.answer is None:
+        raise BlindError([f"{call.tool}: {response.error}"])
+    return response.answer
+
+
+def _order_risk(order: Answer, zone: str, currency: str, worth: float) -> Generator[Call, CallResult, list[Risk]]:
+    """Return what an order costs from now on, by a dry run that ends it, where that is beyond doubt.
+
+    A hold is somebody's stop: what it costs is told, and nobody is asked to release it.
+
+    Args:
+        order: A line of ``list_orders``.
+        zone: Its zone.
+        currency: Of the money.
+        worth: What the order is good for beyond the plant's expectation.
+    """
+    name, is_hold = order["order_id"], order["action"] == "hold"
+    wish: dict[str, Any] = {"zone": zone, "reason": f"what {name} costs from now on", "dry_run": True}
+    wish |= {"policy": "automatic", "asset_ids": order["asset_ids"]} if is_hold else _cancel(name)
+    response = yield Call("set_policy", wish)
+    plan = (response.answer or {}).get("plan") or {}
+    cost = plan.get("cost_change")
+    if cost is None or -cost <= worth + (plan.get("max_loss") or 0.0):
+        return []
+    given = f"{order['action']} {name} by {order['principal']} ({order['reason']})"
+    text = f"{given} costs {-cost:,.2f} {currency} from now on"
+    if is_hold:
+        return [Risk(f"hold:{name}", f"{text}; it is for people to release", -cost)]
+    arguments = {**_cancel(name), "zone": zone, "dry_run": False, "reason": text[:280]}
+    asset_id = next(iter(order["asset_ids"]), "")
+    return [Risk(f"order:{name}", text, -cost, Wish(Call("set_policy", arguments), asset_id))]
+
+
+def _cancel(order_id: str) -> dict[str, Any]:
+    return {"policy": "cancel", "order_id": order_id}
+
+
+def _review(task: Task, findings: Findings) -> Generator[Call, CallResult, list[OpenPlan]]:
+    """Withdraw the open plans that are stale and return those that still wait.
+
+    A plan is stale where its time is over by the run's clock, nothing asks for it any more, or something else is asked
+    for in its place.
+    """
+    wanted = {subject_of(risk.wish.call): risk.wish.call for risk in findings.risks if risk.wish is not None}
+    waiting = []
+    for plan in task.open_plans:
+        stale = _why_stale(plan, wanted, findings.as_of)
+        if stale is None:
+            waiting.append(plan)
+            continue
+        yield Call("set_policy", {**_cancel(plan.plan_id), "zone": task.zone, "dry_run": False, "reason": stale})
+    return waiting
+
+
+def _why_stale(plan: OpenPlan, wanted: Mapping[tuple[Any, ...], Call], as_of: datetime | None) -> str | None:
+    if plan.ends_at is not None and as_of is not None and plan.ends_at <= as_of:
+        return "its time is over by the run's clock"
+    if plan.call is None:
+        return None
+    now = wanted.get(subject_of(plan.call))
+    if now is None:
+        return "what it was for is not expected any more"
+    return None if _is_same(plan.call, now) else "another size or time is needed now"
+
+
+def _is_same(one: Call, other: Call) -> bool:
+    for name in ("power_mw", "soc"):
+        mine, theirs = one.arguments.get(name), other.arguments.get(name)
+        if mine is not None and theirs is not None and abs(mine - theirs) > SAME_SHARE * abs(mine):
+            return False
+    return True
+
+
+def _act(task: Task, findings: Findings, limits: AgentLimits) -> Thought:
+    """Have the dearest risk answered that can be answered for less than it costs."""
+    left: list[str] = []
+    for risk in findings.risks:
+        if risk.wish is None:
+            continue
+        if subject_of(risk.wish.call) in {subject_of(call) for call in task.declined}:
+            left.append(f"{risk.text}: a person declined it")
+            continue
+        ruling = _ruling(findings.standing, risk.wish)
+        if ruling is None and risk.wish.call.arguments.get("policy") == "keep_soc":
+            ruling = yield from _too_dear(risk)
+        if ruling is not None:
+            left.append(f"{risk.text}; {ruling}")
+            continue
+        return (yield from _remedy(risk, risk.wish, task.zone, findings, limits))
+    text = left[0] if left else findings.risks[0].text if findings.risks else "; ".join(findings.margins)
+    return findings.conclude("no_action", text, left)
+
+
+def _too_dear(risk: Risk) -> Generator[Call, CallResult, str | None]:
+    """Return why a remedy is not worth its price, by a dry run; None where it is."""
+    assert risk.wish is not None
+    response = yield Call("set_policy", {**risk.wish.call.arguments, "dry_run": True})
+    cost = ((response.answer or {}).get("plan") or {}).get("cost_change")
+    if cost is None:
+        return "it cannot be priced"
+    if risk.money is not None and cost >= risk.money:
+        return f"answering it would cost {cost:,.2f}, more than the {risk.money:,.2f} at risk"
+    return None
+
+
+def _remedy(risk: Risk, wish: Wish, zone: str, findings: Findings, limits: AgentLimits) -> Thought:
     """Ask the plant why it does otherwise, have the remedy priced, and send it where that is allowed."""
-    reasons = [*margins, wish.finding]
-    response = yield Call("set_policy", _standing(wish, zone))
-    ruling = _ruling(response.answer, wish)
-    if ruling is not None:
-        return Conclusion("no_action", f"{wish.finding}; {ruling}", (*reasons, ruling))
-    about = {"zone": zone}
+    about: dict[str, Any] = {"zone": zone}
     if wish.what_if_mw is not None:
-        about |= {"why_not_asset": wish.asset_id, "why_not_mw": wish.what_if_mw}  # type: ignore[dict-item]
+        about |= {"why_not_asset": wish.asset_id, "why_not_mw": wish.what_if_mw}
+    reasons = [risk.text]
     response = yield Call("explain_decision", about)
     if response.answer is not None:
         reasons.append(f"binding limit: {response.answer.get('binding') or 'nothing binds'}")
@@ -110,41 +290,36 @@ def _remedy(wish: Wish, zone: str, margins: Sequence[str], limits: AgentLimits) 
         if extra is not None and wish.what_if_mw is not None:
             reasons.append(f"{power_text(wish.what_if_mw)} now instead would cost {extra:g} as the plant weighs it")
     response = yield wish.call
-    plan = (
-        response.answer
-        if wish.call.tool == "propose_dispatch" or response.answer is None
-        else response.answer.get("plan")
-    )
+    plan = response.answer
+    if plan is not None and wish.call.tool == "set_policy":
+        plan = plan.get("plan")
     if plan is None:
-        return Conclusion("refused", f"{wish.finding}; not proposed: {response.error}", tuple(reasons))
+        return findings.conclude("refused", f"{risk.text}; not proposed: {response.error}", reasons)
     if plan.get("outcome") == "refused":
         why = "; ".join(_quoted(check) for check in plan.get("checks", []) if check.get("outcome") == "refused")
-        return Conclusion("refused", f"{wish.finding}; the plan was refused: {why}", tuple(reasons))
-    cost = plan.get("cost_change")
+        return findings.conclude("refused", f"{risk.text}; the plan was refused: {why}", reasons)
+    cost, currency = plan.get("cost_change"), plan.get("currency", "")
     price = f"plan {plan['plan_id']} costs {'an unknown sum' if cost is None else format(cost, '.2f')}"
-    reasons.append(f"{price} {plan.get('currency', '')} against the plant's own plan".replace("  ", " "))
+    reasons.append(f"{price} {currency} against the plant's own plan".replace("  ", " "))
+    cited = ", ".join(dict.fromkeys(check["clause"] for check in plan.get("checks", []) if check.get("clause")))
+    reasons += [f"checked by {cited}"] if cited else []
     if cost is None or cost > limits.max_extra_cost:
-        text = f"{wish.finding}; {price}, beyond the {limits.max_extra_cost:g} that this agent may spend on one"
-        return Conclusion("too_dear", text, tuple(reasons))
+        text = f"{risk.text}; {price}, beyond the {limits.max_extra_cost:g} that this agent may spend on one"
+        yield Call("set_policy", {**_cancel(plan["plan_id"]), "zone": zone, "dry_run": False, "reason": "too dear"})
+        return findings.conclude("too_dear", text, reasons)
     response = yield Call("execute_plan", {"plan_id": plan["plan_id"]})
     if response.answer is None:
-        text = f"{wish.finding}; {price} and waits: {plan.get('approval') or response.error}"
-        return Conclusion("waiting", text, tuple(reasons))
+        text = f"{risk.text}; {price} and waits: {plan.get('approval') or response.error}"
+        return findings.conclude("waiting", text, reasons)
     status = str(response.answer.get("status"))
     kind = {"accepted": "executed", "sent": "executed", "needs_approval": "waiting"}.get(status, "refused")
-    return Conclusion(kind, f"{wish.finding}; {price}: {_receipt(response.answer)}", tuple(reasons))
+    return findings.conclude(kind, f"{risk.text}; {price}: {_receipt(response.answer)}", reasons)
 
 
-def _standing(wish: Wish, zone: str) -> Said:
-    """Return a dry run that shows the orders in force and changes nothing."""
-    dry = {"policy": "keep_soc", "soc": 0.5, "zone": zone, "asset_ids": [wish.asset_id], "dry_run": True}
-    return {**dry, "reason": "look at the orders in force"}
-
-
-def _ruling(change: Said | None, wish: Wish) -> str | None:
+def _ruling(standing: Sequence[Answer], wish: Wish) -> str | None:
     """Return which order in force answers a wish already or forbids it, in words; None where none does."""
-    same = {"set_policy": "soc_target", "propose_dispatch": "target"}[wish.call.tool]
-    for order in (change or {}).get("before", []):
+    same = {"keep_soc": "soc_target", None: "target"}.get(wish.call.arguments.get("policy"))
+    for order in standing if same is not None else ():
         if order["asset_ids"] and wish.asset_id not in order["asset_ids"]:
             continue
         if order["action"] == "hold":
@@ -154,180 +329,28 @@ def _ruling(change: Said | None, wish: Wish) -> str | None:
     return None
 
 
-def assess(
-    seen: Mapping[str, Said],
-    zone: str,
-    battery: Said,
-    own: Said,
-    limits: AgentLimits,
-) -> tuple[list[str], Wish | None]:
-    """Return the margins in words, and what should be done about the most urgent risk, None where nothing should.
-
-    Args:
-        seen: Answers of ``get_overview``, ``predict_ramp``, ``get_forecast`` and ``list_assets`` by short name.
-        zone: The zone.
-        battery: The battery to act with, a line of ``list_assets``.
-        own: Its limits, of ``get_asset``.
-        limits: The agent's own.
-    """
-    now = _zone_now(seen, zone)
-    margins: list[str] = []
-    wish = _overload(now, battery, margins, limits)
-    if wish is not None:
-        return margins, wish
-    share = now["served_net_load_mw"] / now["net_load_mw"]
-    firm_mw = sum(
-        asset["max_mw"] or 0.0
-        for asset in seen["assets"]["assets"]
-        if asset["kind"] in ("peaker", "load") and asset["state"] == "online"
-    )
-    needs = [
-        _shortfall(seen["forecast"], share, (now["import_cap_mw"], firm_mw, battery["max_mw"]), margins),
-        *_ramps(seen, share, now["step_min"], battery, margins),
-    ]
-    for need in sorted((need for need in needs if need is not None), key=lambda need: need.begins_min):
-        margin = _kept(need, now, battery, own, limits)
-        if isinstance(margin, Wish):
-            return margins, margin
-        margins.append(margin)
-    return margins, None
+def _changes(before: LastLook | None, risks: Sequence[Risk], pnl: float | None) -> list[str]:
+    """Return in words what is otherwise than at the look before; empty at the first look."""
+    if before is None:
+        return []
+    former, words = {key: (text, money) for key, text, money in before.risks}, []
+    for risk in risks:
+        if risk.key not in former:
+            words.append(f"new: {risk.text}")
+            continue
+        was, now = former[risk.key][1], risk.money
+        if was is not None and now is not None and abs(now - was) > CHANGED_SHARE * abs(was):
+            words.append(f"changed from {was:,.2f} to {now:,.2f}: {risk.text}")
+    keys = {risk.key for risk in risks}
+    words += [f"over: {text}" for key, (text, _) in former.items() if key not in keys]
+    if pnl is not None and before.pnl_24h is not None and abs(pnl - before.pnl_24h) >= 0.005:
+        words.append(f"money of the last 24 h went from {before.pnl_24h:,.2f} to {pnl:,.2f}")
+    return words
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Energy that a battery should hold (positive) or have room for (negative) when a risk begins."""
-
-    energy_mwh: float
-    begins_min: float
-    risk: str
-
-
-def _overload(now: Said, battery: Said, margins: list[str], limits: AgentLimits) -> Wish | None:
-    """Return a discharge where grid power is over the import cap now and the next setpoint does not answer it."""
-    grid, cap = now["grid_power_mw"], now["import_cap_mw"]
-    if grid is None:
-        margins.append("grid power of the last slot is not known")
-        return None
-    margins.append(f"grid power {power_text(grid)}, import cap {power_text(cap)}")
-    planned = (now["next_power_mw"] or 0.0) - (now["plant_power_mw"] or 0.0)
-    missing = grid - cap - planned
-    want = min((battery["next_power_mw"] or 0.0) + missing, battery["max_mw"], limits.max_power_mw)
-    least_mw = LEAST_SHARE * battery["max_mw"]
-    if grid <= cap or missing < least_mw or want - (battery["next_power_mw"] or 0.0) < least_mw:
-        return None
-    over = f"{power_text(grid - cap)} over the import cap of {power_text(cap)}"
-    finding = f"grid power is {over} and the plan adds {power_text(planned)}"
-    arguments = {
-        "asset_ids": [battery["asset_id"]],
-        "power_mw": _written(want),
-        "duration_min": max(now["step_min"], 60),
-        "zone": now["zone"],
-        "reason": finding[:280],
-    }
-    return Wish(Call("propose_dispatch", arguments), finding, battery["asset_id"], _written(want))
-
-
-def _kept(need: Need, now: Said, battery: Said, own: Said, limits: AgentLimits) -> Wish | str:
-    """Return the state of charge to keep for a need, or why there is nothing to do, in words."""
-    low, high = own.get("soc_min", 0.0) + own.get("reserve_soc", 0.0), own.get("soc_max", 1.0)
-    size, name, soc = battery["energy_capacity_mwh"], battery["asset_id"], battery["soc"]
-    if need.energy_mwh > 0:
-        wanted = min(high, low + need.energy_mwh / own.get("discharge_efficiency", 1.0) / size)
-        is_met, side = soc >= wanted - LEAST_SOC, "at least"
-    else:
-        wanted = max(low, high + need.energy_mwh * own.get("charge_efficiency", 1.0) / size)
-        is_met, side = soc <= wanted + LEAST_SOC, "at most"
-    finding = f"{need.risk}; {name} should then hold {side} {100 * wanted:.0f} %, it has {100 * soc:.0f} %"
-    # The slot that runs is decided, so an order acts from the second one on; the risk begins at its own slot's start.
-    lead_min = need.begins_min - 2 * now["step_min"]
-    if is_met or lead_min < now["step_min"]:
-        return finding
-    arguments = {
-        "policy": "keep_soc",
-        "zone": now["zone"],
-        "asset_ids": [name],
-        "soc": round(wanted, 3),
-        "dry_run": False,
-        "duration_min": min(lead_min, limits.max_duration_min),
-        "reason": finding[:280],
-    }
-    return Wish(Call("set_policy", arguments), finding, name)
-
-
-def _shortfall(forecast: Said, share: float, powers_mw: tuple[float, float, float], margins: list[str]) -> Need | None:
-    """Return the first run of slots whose 90 % quantile import cap and firm power do not cover.
-
-    Args:
-        forecast: Of net load.
-        share: Of the region's net load that the plant serves.
-        powers_mw: Import cap, firm power, and what the battery can discharge, so more need not be stored.
-        margins: Takes what was found, in words.
-    """
-    cap_mw, firm_mw, most_mw = powers_mw
-    peak_mw, energy_mwh, first = 0.0, 0.0, None
-    for slot, before_min, at_min, row in _steps(forecast):
-        over = -1.0 if row["q90"] is None else row["q90"] * share - cap_mw - firm_mw
-        if over > LEAST_SHARE * most_mw:
-            first = (at_min, slot) if first is None else first
-            peak_mw, energy_mwh = max(peak_mw, over), energy_mwh + min(over, most_mw) * (at_min - before_min) / 60.0
-        elif first is not None:
-            break
-    if first is None:
-        margins.append(f"net load stays within cap {power_text(cap_mw)} and firm power {power_text(firm_mw)} at 90 %")
-        return None
-    excess = f"{power_text(peak_mw)}, {energy_text(energy_mwh)}"
-    risk = f"from {first[1]} net load may pass cap and firm power by {excess} (90 %)"
-    return Need(energy_mwh, first[0], risk)
-
-
-def _ramps(
-    seen: Mapping[str, Said], share: float, step_min: float, battery: Said, margins: list[str]
-) -> tuple[Need | None, Need | None]:
-    """Return what the steepest steps ahead may need beyond the limit, up and down, at their 90 % quantiles.
-
-    The step that is decided already is left out.
-    """
-    ramp = seen["ramp"]
-    limit, rows = ramp.get("ramp_limit_mw"), ramp.get("steps") or []
-    if limit is None or not rows:
-        margins.append("ramps cannot be held against the limit: " + str(ramp.get("hint") or "no limit is known"))
-        return None, None
-    steps = [dict(zip(ramp["columns"], row, strict=True)) for row in rows]
-    later = [
-        (step, before["horizon_min"])
-        for before, step in pairwise(steps)
-        if abs(step["horizon_min"] - before["horizon_min"] - step_min) < 1e-6 and step["horizon_min"] <= 60 * WATCH_H
-    ]
-    if not later:
-        return None, None
-    needs: list[Need | None] = []
-    for way, sign, name, most in (
-        ("up", 1.0, "change_q90_mw", battery["max_mw"]),
-        ("down", -1.0, "change_q10_mw", -battery["min_mw"]),
-    ):
-        step, before_min = max(later, key=lambda one: sign * one[0]["change_mw"])
-        slot, beyond = step["slot"], (sign * step[name] - limit) * share
-        steepest = power_text(step["change_mw"] * share, signed=True)
-        margins.append(f"steepest ramp {way} {steepest} at {slot}, limit {power_text(limit * share)} per step")
-        risk = f"the ramp {way} at {slot} may pass the limit by {power_text(beyond)} (90 %)"
-        needs.append(
-            Need(sign * min(beyond, most) * step_min / 60.0, before_min, risk)
-            if beyond > LEAST_SHARE * battery["max_mw"]
-            else None
-        )
-    return needs[0], needs[1]
-
-
-def _steps(forecast: Said) -> list[tuple[str, float, float, dict[str, Any]]]:
-    """Return each step of a forecast: slot, minutes to the step before it and to it, its values by column."""
-    rows = [dict(zip(forecast["columns"], point, strict=True)) for point in forecast["points"]]
-    before = [0.0, *(row["horizon_min"] for row in rows)]
-    return [(row["slot"], then, row["horizon_min"], row) for then, row in zip(before, rows, strict=False)]
-
-
-def _unfit(seen: Mapping[str, Said], zone: str) -> list[str]:
-    """Return why the zone cannot be judged; an agent that does not see does not act."""
-    overview, forecast = seen["overview"], seen["forecast"]
+def _faults(seen: Mapping[str, Answer], zone: str) -> list[str]:
+    """Return why the zone cannot be judged."""
+    overview, forecast = seen["overview"], seen["net_load"]
     now = _zone_now(seen, zone)
     if not now:
         return [str(overview.get("hint") or f"no data of {zone}")]
@@ -352,30 +375,31 @@ def _unfit(seen: Mapping[str, Said], zone: str) -> list[str]:
 _NEEDED = ("net_load_mw", "served_net_load_mw", "import_cap_mw", "step_min")
 
 
-def _zone_now(seen: Mapping[str, Said], zone: str) -> Said:
-    entry: Said = next((now for now in seen["overview"].get("zones", []) if now["zone"] == zone), {})
+def _zone_now(seen: Mapping[str, Answer], zone: str) -> Answer:
+    entry: Answer = next((now for now in seen["overview"].get("zones", []) if now["zone"] == zone), {})
     return entry
 
 
-def _battery(assets: Said) -> Said | None:
+def _battery(assets: Sequence[Answer]) -> Answer | None:
     there = [
         asset
-        for asset in assets.get("assets", [])
+        for asset in assets
         if asset["kind"] == "battery" and asset["state"] == "online" and None not in (asset["soc"], asset["max_mw"])
     ]
     return max(there, key=lambda asset: (asset["energy_capacity_mwh"] or 0.0, asset["asset_id"]), default=None)
 
 
-def _quoted(check: Said) -> str:
+def _worth_a_look(assets: Sequence[Answer], battery: Answer) -> list[Answer]:
+    """Return the battery and the assets that are to run, be shed or be cut next."""
+    others = [asset for asset in assets if asset["kind"] in ("peaker", "load", "renewable") and asset["next_power_mw"]]
+    return [battery, *others][:MOST_DETAILS]
+
+
+def _quoted(check: Answer) -> str:
     clause = f" ({check['clause']}, {check.get('citation')}: {check.get('rule')})" if check.get("clause") else ""
     return f"{check.get('detail')}{clause}"
 
 
-def _receipt(receipt: Said) -> str:
+def _receipt(receipt: Answer) -> str:
     why = receipt.get("reason") or receipt.get("hint")
     return f"{receipt.get('status')}{f', {why}' if why else ''}"
-
-
-def _written(power_mw: float) -> float:
-    """Return a power to four significant digits, as an order states it."""
-    return float(f"{power_mw:.4g}")

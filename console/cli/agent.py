@@ -8,21 +8,27 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say
 from console.local.processes import environment
+from vpp.domain import iso
 from vpp.errors import ConfigError
 from vpp.masking import masked
 from vpp.settings import AgentSettings, Settings
+from vpp.store import open_store
 
 if TYPE_CHECKING:
     from agents.autonomous.agent import Report
     from agents.autonomous.guard import Brain
+    from mcp_server.answers.looks import LookPage
+
+app = App(name="agent", help="The autonomous agent: watches, reasons, proposes; its looks and shift report.")
 
 BAD = frozenset({"blind", "failed"})
 
 
+@app.default
 def agent(
     *,
     zone: str | None = None,
@@ -45,6 +51,56 @@ def agent(
     own = settings.agent.model_copy(update={name: value for name, value in changes.items() if value is not None})
     settings = settings.model_copy(update={"agent": own})
     return asyncio.run(_run(settings, zone, once=once, as_json=json))
+
+
+@app.command
+def looks(
+    look_id: str | None = None,
+    *,
+    zone: Annotated[str | None, Parameter(help="only this zone")] = None,
+    limit: Annotated[int, Parameter(help="most looks")] = 20,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """List the agent's looks of the last week, the newest first; with an id, every step of one.
+
+    Args:
+        look_id: The look.
+    """
+    from mcp_server.queries.context import ReadContext
+    from mcp_server.queries.looks import get_looks
+
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        page = get_looks(ReadContext(settings, store), zone, look_id, limit=limit)
+    answer(page, as_json=json, render=_show_looks)
+
+
+@app.command
+def report(
+    *,
+    hours: Annotated[float, Parameter(help="length of the shift, to the newest slot")] = 8.0,
+    zone: Annotated[str | None, Parameter(help="the zone; needed where there are several")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Tell the shift in plain words: money, what the agent saw and did, what is open, what comes next."""
+    from mcp_server.queries.context import ReadContext
+    from mcp_server.queries.looks import shift_report
+
+    settings = common.settings()
+    with open_store(settings, read_only=True) as store:
+        words = shift_report(ReadContext(settings, store), zone, hours)
+    answer({"report": words}, as_json=json, render=lambda told: out.print("\n".join(told["report"])))
+
+
+def _show_looks(page: LookPage) -> None:
+    for look in page.looks:
+        out.print(f"{look.look_id}  {iso(look.at)}  {look.zone}  {look.kind}: {look.text}", soft_wrap=True)
+        for step in look.steps:
+            out.print(f"    {step.act} {step.verdict}: {step.text}", soft_wrap=True)
+    if not page.looks:
+        say(page.hint or "no look")
 
 
 async def _run(settings: Settings, zone: str | None, *, once: bool, as_json: bool) -> int:
@@ -74,7 +130,7 @@ async def _reports(settings: Settings, zone: str | None, *, once: bool) -> Async
         may_hold=own.may_hold,
     )
     client = open_client(own.url, own.token.get_secret_value() if own.token else None, _server(settings))
-    brain = _brain(own)
+    brain = chosen_brain(own)
     where = masked(own.url or "its own MCP server")
     say(f"agent:{own.name} thinks by {brain.name} at {where}; it asks, a person approves")
     async with at_server(client):
@@ -90,7 +146,12 @@ def _server(settings: Settings) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", "mcp_server"], environment(quiet)
 
 
-def _brain(own: AgentSettings) -> Brain:
+def chosen_brain(own: AgentSettings) -> Brain:
+    """Return the brain of the settings.
+
+    Raises:
+        ConfigError: A language model is wanted and none is named, or its packages are missing.
+    """
     if own.brain == "strategy":
         from agents.autonomous.rule_based_brain import Strategy
 
@@ -107,6 +168,11 @@ def _brain(own: AgentSettings) -> Brain:
 
 def _show(report: Report) -> None:
     out.print(f"{report.as_of or '-'}  {report.zone}  {report.kind}: {report.text}", soft_wrap=True)
+    for _, text, money in report.risks:
+        cost = "of unknown cost" if money is None else f"{money:,.2f}"
+        out.print(f"    risk {cost}: {text}", soft_wrap=True)
+    for change in report.changes:
+        out.print(f"    since the last look, {change}", soft_wrap=True)
     for reason in report.reasons:
         out.print(f"    {reason}", soft_wrap=True)
     for plan_id in report.open_plans:

@@ -65,7 +65,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("console.cli.rules:app", "Add documents with rules, and search them."),
     "dashboard": ("console.cli.run_process:dashboard", "Serve the operator's page and the REST API."),
     "mcp": ("console.cli.run_process:mcp", "Serve the tools for AI agents and assistants (stdio)."),
-    "agent": ("console.cli.agent:agent", "The autonomous agent: watches, reasons, proposes."),
+    "agent": ("console.cli.agent:app", "The autonomous agent: watches, reasons, proposes; its looks and shift report."),
     "feeds": ("console.cli.sources:feeds", "Live services: list, and check that they still answer as documented."),
     "devices": ("console.cli.devices:app", "Devices of the gateways: list, test, simulate, drill."),
     "doctor": ("console.cli.doctor:doctor", "Check this installation and name the remedy."),

@@ -24,6 +24,7 @@ from console.dashboard.paging import TablePage, page_of
 from mcp_server.answers import reading
 from mcp_server.answers.alerts import AnomalyPage
 from mcp_server.answers.explanation import DecisionExplanation
+from mcp_server.answers.looks import LookPage
 from mcp_server.answers.orders import OrderPage
 from mcp_server.answers.sanitize import inert
 from mcp_server.queries.alerts import get_anomalies
@@ -32,6 +33,7 @@ from mcp_server.queries.explain import explain_decision
 from mcp_server.queries.features import MAX_HISTORY, get_features
 from mcp_server.queries.forecasts import get_forecast
 from mcp_server.queries.health import get_pipeline_health
+from mcp_server.queries.looks import get_looks
 from mcp_server.queries.orders import list_orders
 from mcp_server.queries.overview import get_overview
 from mcp_server.queries.performance import Grouping, get_performance
@@ -116,6 +118,12 @@ class OfAnomalies(OfZone):
     """Verdicts of the guard."""
 
     since: AwareDatetime | None = Field(default=None, description="default: the last 7 days of the run")
+    limit: int = Field(default=20, ge=1, le=200)
+
+
+class OfLooks(OfZone):
+    """Looks of the agent."""
+
     limit: int = Field(default=20, ge=1, le=200)
 
 
@@ -246,6 +254,20 @@ ENDPOINTS = (
         OfAnomalies,
         AnomalyPage,
         lambda context, p, _: get_anomalies(context, p.zone, p.since, limit=p.limit),
+    ),
+    Endpoint(
+        "/looks",
+        "Looks of the grid agent, the newest first",
+        OfLooks,
+        LookPage,
+        lambda context, p, _: get_looks(context, p.zone, limit=p.limit),
+    ),
+    Endpoint(
+        "/looks/{look_id}",
+        "One look with every step",
+        OfZone,
+        LookPage,
+        lambda context, p, path: get_looks(context, p.zone, path["look_id"]),
     ),
     Endpoint("/alerts", "Alerts of a period", OfAlerts, page_model(ALERTS), _table(ALERTS)),
     Endpoint("/ledger", "Settled entries of a period", OfTable, page_model(LEDGER), _table(LEDGER)),

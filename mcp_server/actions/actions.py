@@ -131,6 +131,30 @@ class Acts:
         zone = self.zone(order.zone)
         return plan_answer(self.context, zone, self.priced(zone, order))
 
+    def is_open_plan(self, plan_id: str | None) -> bool:
+        """Return whether a plan of that id still waits for an approval or for its execution."""
+        plan = None if plan_id is None else self.book.find(plan_id)
+        return plan is not None and plan.status(self.book.now()) in ("proposed", "approved")
+
+    def withdraw(self, plan_id: str, principal: str, reason: str) -> ActionReceipt:
+        """Take back an open plan of one's own and return what became of it; nothing is sent.
+
+        Raises:
+            QuestionError: It is another's plan.
+            RefusedError: It is not open any more.
+        """
+        plan = self.book.find(plan_id)
+        if plan is not None and plan.proposer != principal:
+            raise QuestionError(f"plan {plan_id} was proposed by {plan.proposer}", hint=f"`vpp reject {plan_id}`")
+        self.book.reject(plan_id, principal, plain(reason))
+        return ActionReceipt(
+            as_of=self.context.as_of(),
+            order_id=plan_id,
+            status="withdrawn",
+            ended=True,
+            reason=f"{plan_id} is withdrawn",
+        )
+
     def priced(self, zone: Zone, order: Order) -> Proposal:
         """Return an order priced and checked against the newest decision; nothing is written."""
         decision = self.last_decision(zone)

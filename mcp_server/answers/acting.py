@@ -63,7 +63,9 @@ class ActionReceipt(ToolAnswer):
     """What became of an order; of a dry run, what it would cost."""
 
     order_id: Name | None = None
-    status: str = Field(default="", description="needs_approval, refused, expired, sent, accepted, declined or dry_run")
+    status: str = Field(
+        default="", description="needs_approval, refused, expired, sent, accepted, declined, withdrawn or dry_run"
+    )
     dry_run: bool = False
     cost_change: Real | None = Field(default=None, description="of a dry run: expected, against the plant's own plan")
     currency: str = ""

@@ -53,6 +53,8 @@ class ZoneNow(SanitizedModel):
     plant_power_mw: Real | None
     grid_power_mw: Real | None = Field(description="served net load minus plant power")
     import_cap_mw: Real | None
+    ramp_penalty_per_mwh: Real | None = None
+    cap_penalty_per_mwh: Real | None = None
     battery_soc: Real | None = Field(description="0-1, by capacity")
     battery_energy_mwh: Real | None
     assets: int

@@ -88,6 +88,8 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
         plant_power_mw=plant,
         grid_power_mw=served - plant if served is not None and plant is not None and is_same_slot else None,
         import_cap_mw=None if config is None else config.limits.import_cap_mw,
+        ramp_penalty_per_mwh=None if config is None else config.limits.ramp_penalty_per_mwh,
+        cap_penalty_per_mwh=None if config is None else config.limits.cap_penalty_per_mwh,
         battery_soc=stored / capacity if capacity else None,
         battery_energy_mwh=stored if capacity else None,
         assets=len(lines),

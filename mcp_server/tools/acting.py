@@ -92,7 +92,9 @@ async def execute_plan(
 
 def set_policy(
     acts: Acts,
-    policy: Annotated[Policy, Field(description="automatic: release holds; limit: band; keep_soc; cancel an order")],
+    policy: Annotated[
+        Policy, Field(description="automatic: release holds; limit: band; keep_soc; cancel an order, plan")
+    ],
     reason: Reason,
     zone: Zone = None,
     asset_ids: SomeAssets = None,
@@ -141,7 +143,9 @@ def change_policy(
     *,
     dry_run: bool,
 ) -> acting.PolicyChange:
-    """Return the orders in force before and after a change, and without ``dry_run`` the plan that makes it.
+    """Return the orders in force before and after a change, priced, and without ``dry_run`` the plan that makes it.
+
+    To cancel a plan of the caller's that still waits takes it back at once.
 
     Args:
         acts: Writes orders.
@@ -153,6 +157,11 @@ def change_policy(
         dry_run: Only report what would change.
     """
     config = acts.zone(zone)
+    if policy == "cancel" and not dry_run and acts.is_open_plan(wish["cancels"]):
+        receipt = acts.withdraw(wish["cancels"], acts.principal, reason)
+        return acting.PolicyChange(
+            as_of=receipt.as_of, zone=config.zone, policy=policy, dry_run=False, receipt=receipt, hint=receipt.reason
+        )
     order = _policy_order(acts, config, policy, reason, wish, duration_min)
     standing = acts.standing(config)
     _must_change_something(order, standing)

@@ -26,6 +26,9 @@ app = App(name="backtest", help="Backtests over history files.")
 
 app.command(arbitrage)
 app.command(grid)
+app.command(
+    "console.cli.backtests.agent:agent", name="agent", help="The grid agent in money, on scripted and seeded evenings."
+)
 
 SHOWN_MIN = (5, 15, 30, 60, 120, 360, 720, 1440)
 

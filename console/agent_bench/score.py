@@ -1,0 +1,145 @@
+"""What a brain is worth in money: evenings with it and without it, on the same forecasts and the same truth."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.autonomous.agent import GridAgent
+from agents.autonomous.guard import AgentLimits, Brain
+from agents.evaluation.grid_score import GridRun
+from console.agent_bench.evening import AGENT, Evening, best_cost
+from console.agent_bench.scenario import SLOTS, ZONE, Scenario
+
+GOAL_PREVENTED_PCT = 70.0
+GOAL_WORST_PCT = -1.0
+AMOUNT_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class EveningScore:
+    """One evening in money of the zone; income is positive.
+
+    ``without``, ``with_agent``, ``best``: without an agent, with it, and in hindsight without any order in the way.
+    ``gain_pct``: the difference that the agent makes, in per cent of the money without it. ``prevented_pct``: in per
+    cent of the loss that could be avoided, ``best - without``; None where there is next to none. ``acts``: what the
+    agent did, by the kind of its looks.
+    """
+
+    name: str
+    standing: str | None
+    without: float
+    with_agent: float
+    best: float
+    gain_pct: float
+    prevented_pct: float | None
+    looks: int
+    calls: int
+    acts: dict[str, int]
+    fallbacks: int
+
+
+@dataclass(frozen=True, slots=True)
+class BenchScore:
+    """The scripted evening and the seeded ones; ``goals``: which demands are met."""
+
+    brain: str
+    currency: str
+    scripted: EveningScore
+    seeded: list[EveningScore]
+    money_without: float
+    money_with: float
+    money_best: float
+    worst_pct: float | None
+    goals: dict[str, bool]
+
+
+async def score_brain(
+    brain: Callable[[], Brain],
+    scripted: Scenario,
+    seeded: Sequence[Scenario],
+    progress: Callable[[float, str], None],
+    *,
+    currency: str,
+) -> BenchScore:
+    """Return what a brain is worth.
+
+    Args:
+        brain: Makes a brain that remembers nothing.
+        scripted: The evening of the goal for prevented loss.
+        seeded: The evenings of the goal for the worst case.
+        progress: Called with the share done and the evening's name.
+        currency: Of the money.
+    """
+    scores = []
+    for number, scenario in enumerate([scripted, *seeded]):
+        progress(number / (len(seeded) + 1), scenario.name)
+        scores.append(await score_evening(brain(), scenario))
+    first, others = scores[0], scores[1:]
+    worst = min((score.gain_pct for score in others), default=None)
+    goals = {"prevents_70_pct_of_avoidable_loss": (first.prevented_pct or 0.0) >= GOAL_PREVENTED_PCT}
+    if worst is not None:
+        goals["never_worse_than_minus_1_pct"] = worst >= GOAL_WORST_PCT
+    return BenchScore(
+        brain=brain().name,
+        currency=currency,
+        scripted=first,
+        seeded=others,
+        money_without=round(sum(score.without for score in others), 2),
+        money_with=round(sum(score.with_agent for score in others), 2),
+        money_best=round(sum(score.best for score in others), 2),
+        worst_pct=worst,
+        goals=goals,
+    )
+
+
+async def score_evening(brain: Brain, scenario: Scenario) -> EveningScore:
+    """Return one evening with a brain, without one, and in hindsight."""
+    without, _, _ = await _lived(scenario, None)
+    with_agent, kinds, calls = await _lived(scenario, brain)
+    best = -best_cost(scenario, without)
+    avoidable, gain = best + without.cost, without.cost - with_agent.cost
+    amount = max(abs(without.cost), abs(best))
+    return EveningScore(
+        name=scenario.name,
+        standing=None if scenario.standing is None else f"{scenario.standing.action}: {scenario.standing.reason}",
+        without=round(-without.cost, 2),
+        with_agent=round(-with_agent.cost, 2),
+        best=round(best, 2),
+        gain_pct=round(100.0 * gain / max(abs(without.cost), 1e-9), 2) + 0.0,
+        prevented_pct=round(100.0 * gain / avoidable, 1) + 0.0 if avoidable > AMOUNT_SHARE * amount else None,
+        looks=len(kinds),
+        calls=calls,
+        acts={kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        fallbacks=with_agent.fallbacks,
+    )
+
+
+async def _lived(scenario: Scenario, brain: Brain | None) -> tuple[GridRun, list[str], int]:
+    """Return what an evening came to, the kinds of the agent's looks, and its calls."""
+    kinds, calls = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        evening = Evening(Path(folder), scenario)
+        evening.begin()
+        try:
+            async with evening.client() as client:
+                agent = None if brain is None else _agent(evening, client, brain)
+                for at in range(1, SLOTS + 1):
+                    evening.close(at)
+                    if agent is None or at == SLOTS:
+                        continue
+                    reports = [await agent.look(ZONE)]
+                    evening.answer_plans()
+                    reports += await agent.follow_up()
+                    kinds += [report.kind for report in reports]
+                    calls += sum(report.calls for report in reports)
+            return evening.money(), kinds, calls
+        finally:
+            evening.close_store()
+
+
+def _agent(evening: Evening, client: object, brain: Brain) -> GridAgent:
+    limits = AgentLimits(max_power_mw=8.0)
+    return GridAgent(client, brain, limits, lambda _: None, AGENT, now=evening.clock)  # type: ignore[arg-type]
