@@ -6,13 +6,13 @@ What stands already counts in full.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from agents.autonomous.guard import AgentLimits, Call
+from agents.autonomous.guard import AgentLimits, Call, LastLook
 from vpp.fleet.scale import energy_text, power_text
 
 WATCH_H = 8.0
@@ -23,6 +23,9 @@ LEAST_SHARE = 0.0125
 LEAST_SOC = 0.02
 SPIKE_RATIO = 2.0
 """A price is a spike where its 90 % quantile is so many times the median of the hours ahead."""
+
+CHANGED_SHARE = 0.25
+"""Money that changed by less than this share of its size is no news."""
 
 Answer = Mapping[str, Any]
 
@@ -100,6 +103,25 @@ def is_firm(asset: Answer) -> bool:
 def rank(risks: list[Risk]) -> list[Risk]:
     """Return risks by their money, those of unknown money last."""
     return sorted(risks, key=lambda risk: (risk.money is None, -(risk.money or 0.0), risk.key))
+
+
+def changes_since(before: LastLook | None, risks: Sequence[Risk], pnl: float | None) -> list[str]:
+    """Return in words what is otherwise than at the look before; empty at the first look."""
+    if before is None:
+        return []
+    former, words = {key: (text, money) for key, text, money in before.risks}, []
+    for risk in risks:
+        if risk.key not in former:
+            words.append(f"new: {risk.text}")
+            continue
+        was, now = former[risk.key][1], risk.money
+        if was is not None and now is not None and abs(now - was) > CHANGED_SHARE * abs(was):
+            words.append(f"changed from {was:,.2f} to {now:,.2f}: {risk.text}")
+    keys = {risk.key for risk in risks}
+    words += [f"over: {text}" for key, (text, _) in former.items() if key not in keys]
+    if pnl is not None and before.pnl_24h is not None and abs(pnl - before.pnl_24h) >= 0.005:
+        words.append(f"money of the last 24 h went from {before.pnl_24h:,.2f} to {pnl:,.2f}")
+    return words
 
 
 def margins(outlook: Outlook) -> list[str]:

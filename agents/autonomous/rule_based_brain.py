@@ -18,7 +18,6 @@ from agents.autonomous.guard import (
     Call,
     CallResult,
     Conclusion,
-    LastLook,
     OpenPlan,
     Task,
     subject_of,
@@ -29,6 +28,7 @@ from agents.autonomous.risks import (
     Outlook,
     Risk,
     Wish,
+    changes_since,
     data_risks,
     fleet_risks,
     grid_risks,
@@ -43,8 +43,6 @@ MOST_ORDERS = 3
 MOST_DETAILS = 4
 SAME_SHARE = 0.1
 """A remedy that differs by less than this share of its size is the same one."""
-CHANGED_SHARE = 0.25
-"""Money that changed by less than this share of its size is no news."""
 
 Thought = Generator[Call, CallResult, Conclusion]
 Question = Generator[Call, CallResult, Answer]
@@ -63,8 +61,8 @@ class Findings:
 
     def conclude(self, kind: str, text: str, reasons: Sequence[str] = ()) -> Conclusion:
         """Return a conclusion that tells them too."""
-        told = tuple((risk.key, risk.text, risk.money) for risk in self.risks)
-        return Conclusion(kind, text, (*self.margins, *reasons), told, self.changes, self.pnl_24h)
+        lines = tuple((risk.key, risk.text, risk.money) for risk in self.risks)
+        return Conclusion(kind, text, (*self.margins, *reasons), lines, self.changes, self.pnl_24h)
 
 
 class BlindError(Exception):
@@ -149,7 +147,7 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
         margins=tuple(words),
         standing=standing,
         pnl_24h=pnl,
-        changes=tuple(_changes(task.before, risks, pnl)),
+        changes=tuple(changes_since(task.before, risks, pnl)),
         as_of=None if as_of is None else datetime.fromisoformat(as_of),
     )
 
@@ -327,25 +325,6 @@ def _ruling(standing: Sequence[Answer], wish: Wish) -> str | None:
         if order["action"] == same:
             return f"order {order['order_id']} by {order['principal']} stands already"
     return None
-
-
-def _changes(before: LastLook | None, risks: Sequence[Risk], pnl: float | None) -> list[str]:
-    """Return in words what is otherwise than at the look before; empty at the first look."""
-    if before is None:
-        return []
-    former, words = {key: (text, money) for key, text, money in before.risks}, []
-    for risk in risks:
-        if risk.key not in former:
-            words.append(f"new: {risk.text}")
-            continue
-        was, now = former[risk.key][1], risk.money
-        if was is not None and now is not None and abs(now - was) > CHANGED_SHARE * abs(was):
-            words.append(f"changed from {was:,.2f} to {now:,.2f}: {risk.text}")
-    keys = {risk.key for risk in risks}
-    words += [f"over: {text}" for key, (text, _) in former.items() if key not in keys]
-    if pnl is not None and before.pnl_24h is not None and abs(pnl - before.pnl_24h) >= 0.005:
-        words.append(f"money of the last 24 h went from {before.pnl_24h:,.2f} to {pnl:,.2f}")
-    return words
 
 
 def _faults(seen: Mapping[str, Answer], zone: str) -> list[str]:

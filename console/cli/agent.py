@@ -91,7 +91,7 @@ def report(
     settings = common.settings()
     with open_store(settings, read_only=True) as store:
         words = shift_report(ReadContext(settings, store), zone, hours)
-    answer({"report": words}, as_json=json, render=lambda told: out.print("\n".join(told["report"])))
+    answer({"report": words}, as_json=json, render=lambda shift: out.print("\n".join(shift["report"])))
 
 
 def _show_looks(page: LookPage) -> None:

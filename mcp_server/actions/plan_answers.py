@@ -51,7 +51,14 @@ def plan_answer(context: ReadContext, zone: Zone, proposal: Proposal) -> PlanAns
 
 
 def open_plan_answer(context: ReadContext, zone: Zone, proposal: Proposal, state: PlanState) -> PlanAnswer:
-    """Return a priced order as the plan that it is now, with its id and how it is approved."""
+    """Return a priced order as the plan that it is now, with its id and how it is approved.
+
+    Args:
+        context: Store, fleet and clock of the run.
+        zone: The order's zone.
+        proposal: The priced order.
+        state: The plan that was written down.
+    """
     answer = plan_answer(context, zone, proposal)
     answer.plan_id, answer.digest, answer.status = state.plan_id, state.digest, state.status(context.now())
     answer.expires_at = state.proposal.expires_at

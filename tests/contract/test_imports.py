@@ -26,6 +26,7 @@ ONLY_ROOMS = {
         "mcp_server.answers",
         "mcp_server.actions.actions",
         "mcp_server.security.auth",
+        "mcp_server.agent_bench",
     ),
 }
 

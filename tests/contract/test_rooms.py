@@ -82,6 +82,7 @@ MAY_IMPORT = {
     "topologies.redteam": {"topologies.backtests", "topologies.sources", "topologies.runtime"},
     "topologies.control": {"topologies.sources", "topologies.runtime"},
     "mcp_server": {"mcp_server.tools", "mcp_server.actions", "mcp_server.queries", "mcp_server.security"},
+    "mcp_server.agent_bench": {"mcp_server", "mcp_server.actions", "mcp_server.queries"},
     "mcp_server.tools": {"mcp_server.actions", "mcp_server.queries", "mcp_server.security", "mcp_server.answers"},
     "mcp_server.actions": {"mcp_server.queries", "mcp_server.security", "mcp_server.answers"},
     "mcp_server.queries": {"mcp_server.answers"},

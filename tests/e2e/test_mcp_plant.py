@@ -21,7 +21,7 @@ from agents.autonomous.agent import GridAgent, Report
 from agents.autonomous.guard import AgentLimits
 from agents.autonomous.llm_brain import ModelBrain
 from tests.plant_fixtures import Place, make_place
-from tests.worlds.scripted_model import call, scripted
+from tests.worlds.models.scripted_model import call, scripted
 from topologies.control.publisher import Post
 
 pytestmark = [pytest.mark.e2e, pytest.mark.stream, pytest.mark.slow]

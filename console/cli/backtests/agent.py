@@ -16,7 +16,7 @@ from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, tabl
 from console.cli.progress import progress
 
 if TYPE_CHECKING:
-    from console.agent_bench.score import BenchScore, EveningScore
+    from mcp_server.agent_bench.score import BenchScore, EveningScore
 
 COLUMNS = ("evening", "standing order", "without", "with agent", "in hindsight", "gain %", "prevented %", "calls")
 
@@ -45,8 +45,8 @@ def agent(
     plan within minutes, except those that would end a duty. Exit code 1: a goal is missed.
     """
     from agents.autonomous.rule_based_brain import Strategy
-    from console.agent_bench.scenario import bench_zone, scripted_evening, seeded_evening
-    from console.agent_bench.score import score_brain
+    from mcp_server.agent_bench.scenario import bench_zone, scripted_evening, seeded_evening
+    from mcp_server.agent_bench.score import score_brain
 
     own = common.settings().agent
     changes = {"model": model, "brain": brain or ("llm" if model else None)}

@@ -25,8 +25,8 @@ from mcp_server.queries.context import QuestionError, ReadContext
 from mcp_server.server import build_server
 from tests.worlds.builders import forecast_at, quantiles_around
 from tests.worlds.mcp_plant import empty_context
+from tests.worlds.models.scripted_model import call, scripted
 from tests.worlds.plant_loop import Loop
-from tests.worlds.scripted_model import call, scripted
 from topologies.control.plan_book import PlanBook
 from vpp.domain import horizons_min
 from vpp.errors import ConfigError, UnreachableError

@@ -7,8 +7,8 @@ import pytest
 
 from agents.autonomous.guard import BrainContext, Conclusion
 from agents.autonomous.rule_based_brain import Strategy
-from console.agent_bench.scenario import scripted_evening, seeded_evening
-from console.agent_bench.score import GOAL_PREVENTED_PCT, score_brain, score_evening
+from mcp_server.agent_bench.scenario import scripted_evening, seeded_evening
+from mcp_server.agent_bench.score import GOAL_PREVENTED_PCT, score_brain, score_evening
 
 
 class Idle:

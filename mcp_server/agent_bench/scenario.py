@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from vpp.domain import QUANTILE_LEVELS, QUANTILE_NAMES, horizons_min
-from vpp.fleet.assets import Battery, CurtailableLoad, Peaker
 from vpp.fleet.market import PriceKnown
 from vpp.fleet.schema import Limits, Market, Share, Zone
 from vpp.messages import Forecast, Order, Quantiles, RampOutlook, SlotClosed
@@ -31,16 +30,17 @@ _Z = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
 
 def bench_zone() -> Zone:
     """Return the zone of the bench: 100 MW of a region of 1 GW, an 8 MW / 16 MWh battery, a peaker, a load."""
-    return Zone(
-        zone=ZONE,
-        share=Share(region_mw=REGION_MW, served_mw=SERVED_MW),
-        limits=Limits(ramp_limit_mw=4.0, import_cap_mw=78.0),
-        market=Market(currency="EUR", price_known=PriceKnown.DAY_AHEAD),
-        assets=(
-            Battery(asset_id="battery-1", energy_mwh=16.0, charge_mw=8.0, discharge_mw=8.0, soc_start=0.6),
-            Peaker(asset_id="peaker-1", capacity_mw=10.0, ramp_mw_per_h=20.0, fuel_cost_per_mwh=190.0),
-            CurtailableLoad(asset_id="load-1", capacity_mw=4.0, curtail_cost_per_mwh=400.0),
-        ),
+    battery = {"kind": "battery", "asset_id": "battery-1", "energy_mwh": 16.0, "charge_mw": 8.0, "discharge_mw": 8.0}
+    peaker = {"kind": "peaker", "asset_id": "peaker-1", "capacity_mw": 10.0, "ramp_mw_per_h": 20.0}
+    load = {"kind": "load", "asset_id": "load-1", "capacity_mw": 4.0, "curtail_cost_per_mwh": 400.0}
+    return Zone.model_validate(
+        {
+            "zone": ZONE,
+            "share": Share(region_mw=REGION_MW, served_mw=SERVED_MW),
+            "limits": Limits(ramp_limit_mw=4.0, import_cap_mw=78.0),
+            "market": Market(currency="EUR", price_known=PriceKnown.DAY_AHEAD),
+            "assets": [{**battery, "soc_start": 0.6}, {**peaker, "fuel_cost_per_mwh": 190.0}, load],
+        }
     )
 
 

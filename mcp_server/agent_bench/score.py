@@ -10,8 +10,8 @@ from pathlib import Path
 from agents.autonomous.agent import GridAgent
 from agents.autonomous.guard import AgentLimits, Brain
 from agents.evaluation.grid_score import GridRun
-from console.agent_bench.evening import AGENT, Evening, best_cost
-from console.agent_bench.scenario import SLOTS, ZONE, Scenario
+from mcp_server.agent_bench.evening import AGENT, Evening, best_cost
+from mcp_server.agent_bench.scenario import SLOTS, ZONE, Scenario
 
 GOAL_PREVENTED_PCT = 70.0
 GOAL_WORST_PCT = -1.0

@@ -8,7 +8,7 @@ import pytest
 
 from agents.autonomous.guard import AgentLimits, BrainContext, Call, CallResult, LastLook, Task
 from agents.autonomous.llm_brain import ModelBrain, open_model
-from tests.worlds.llm_server import ARGUMENTS, REPORT, TOOL, llm_server
+from tests.worlds.models.llm_server import ARGUMENTS, REPORT, TOOL, llm_server
 
 PROVIDERS = [
     pytest.param("openai:gpt", "/v1", "/v1/responses", id="OpenAI"),

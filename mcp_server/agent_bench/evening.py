@@ -14,8 +14,8 @@ from fastmcp import Client
 
 from agents.assets.registry import fleet_at_rest
 from agents.evaluation.grid_score import Actuals, GridRun, perfect_foresight, settle
-from console.agent_bench.scenario import SLOTS, START, STEP_MIN, ZONE, Scenario, bench_zone, slot_start
 from mcp_server.actions.actions import Acts
+from mcp_server.agent_bench.scenario import SLOTS, START, STEP_MIN, ZONE, Scenario, bench_zone, slot_start
 from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from topologies.backtests.deliveries import Deliveries
