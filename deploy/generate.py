@@ -1,7 +1,7 @@
 """Writes every generated file of the repository anew: ``python -m deploy.generate [--check]``.
 
 Topic and access scripts, the Kubernetes objects of our processes, topic pages and JSON schemas come from
-``vpp/streams/topics.py``, dashboards from
+``vpp/streams/topics.py``, Prometheus rules from their generator, dashboards from
 ``deploy/grafana/build.py``, the references of settings, commands and errors from their modules, the pages on budget and
 scale from measured unit costs, tables of the net-load page from measured errors, and the tree of the architecture page
 from the first lines of all modules.
@@ -19,6 +19,7 @@ from deploy.generators.error_docs import errors_page
 from deploy.generators.kubernetes import mcp_yaml, simulate_yaml, storage_yaml, workers_yaml
 from deploy.generators.net_load_docs import PAGE as NET_LOAD
 from deploy.generators.net_load_docs import net_load_page
+from deploy.generators.prometheus_rules import rules_manifest, rules_yaml
 from deploy.generators.requirements_file import requirements_text
 from deploy.generators.scale_docs import scale_page
 from deploy.generators.settings_docs import settings_page
@@ -46,6 +47,8 @@ def generated() -> dict[Path, str]:
         Path("deploy/k8s/base/workers.yaml"): workers_yaml(),
         Path("deploy/k8s/base/storage.yaml"): storage_yaml(),
         Path("deploy/k8s/components/mcp/mcp.yaml"): mcp_yaml(),
+        Path("deploy/k8s/components/monitoring/rules.yaml"): rules_manifest(),
+        Path("deploy/prometheus/rules.yaml"): rules_yaml(),
         Path("deploy/k8s/components/simulate/simulate.yaml"): simulate_yaml(),
         ARCHITECTURE: architecture_page(),
         Path("docs/benchmarks/budget.md"): budget_page(read_unit_costs(ROOT)),

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ledger": ("console.cli.stored_tables:ledger", "Money by zone and asset."),
     "explain": ("console.cli.explain.decision:explain", "Explain a decision; --why-not prices an alternative."),
     "replay-decision": ("console.cli.explain.decision:replay_decision", "Recompute a decision, bit for bit."),
+    "trace": ("console.cli.explain.trace:trace", "One slot's way through the steps, with times and latency."),
     "shadow": ("console.cli.backtests.shadow:shadow", "Replay the stored log with other settings; compare the money."),
     "export": ("console.cli.stored_tables:export", "Write a table as CSV, Parquet or JSON."),
     "report": (

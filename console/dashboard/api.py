@@ -38,7 +38,8 @@ from mcp_server.queries.orders import list_orders
 from mcp_server.queries.overview import get_overview
 from mcp_server.queries.performance import Grouping, get_performance
 from mcp_server.queries.series import SeriesName, get_series
-from vpp.store.tables import ALERTS, DECISIONS, LEDGER, ORDER_STATES, ORDERS, Table
+from vpp.store.table import Table
+from vpp.store.tables import ALERTS, DECISIONS, LEDGER, ORDER_STATES, ORDERS
 
 PREFIX = "/api/v1"
 ZoneName = Field(default=None, max_length=80, description="zone; needed only where there are several")

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from mcp_server.queries.context import QuestionError
 from vpp.domain import iso
 from vpp.store import Store
-from vpp.store.tables import Table
+from vpp.store.table import Table
 
 
 class TablePage(BaseModel):

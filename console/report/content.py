@@ -17,7 +17,8 @@ from mcp_server.queries.context import ReadContext
 from topologies.control.capture import captures
 from vpp.domain import Target
 from vpp.local_time import local_date
-from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, ORDERS, SETPOINTS, SKILL, TELEMETRY, Table
+from vpp.store.table import Table
+from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, ORDERS, SETPOINTS, SKILL, TELEMETRY
 
 # Ledger rows of the zone itself: its penalties.
 PENALTIES = "zone"

@@ -19,7 +19,7 @@ MCP_NAMES = ("mcp", "mcp.vpp", "mcp.vpp.svc", "mcp.vpp.svc.cluster.local")
 PART_OF = {"app.kubernetes.io/part-of": "smartgrid-ai"}
 
 _HEAD = """\
-# Written by `python -m deploy.generate` from vpp/streams/topics.py: do not edit. Overlays change it by patches.
+# Written by `python -m deploy.generate`: do not edit. Overlays change it by patches.
 """
 
 Manifest = dict[str, Any]
@@ -27,12 +27,12 @@ Manifest = dict[str, Any]
 
 def workers_yaml() -> str:
     """Return the stateful steps: for each a StatefulSet, its headless Service and its disruption budget."""
-    return _documents([part for name in INPUT_OF for part in _stateful(name)])
+    return documents([part for name in INPUT_OF for part in _stateful(name)])
 
 
 def storage_yaml() -> str:
     """Return the storage step, which is stateless: a Deployment, its Service and its disruption budget."""
-    return _documents([_deployment("storage", _worker("storage")), _service("storage"), _budget("storage")])
+    return documents([_deployment("storage", _worker("storage")), _service("storage"), _budget("storage")])
 
 
 def mcp_yaml() -> str:
@@ -56,14 +56,14 @@ def mcp_yaml() -> str:
     container["volumeMounts"].append({"name": "tokens", "mountPath": "/etc/vpp/mcp", "readOnly": True})
     pod = _pod("mcp", "reader", container)
     pod["spec"]["volumes"].append({"name": "tokens", "secret": {"secretName": "vpp-mcp-tokens"}})
-    return _documents([_deployment("mcp", pod), _service("mcp", port=MCP_PORT, headless=False), _budget("mcp")])
+    return documents([_deployment("mcp", pod), _service("mcp", port=MCP_PORT, headless=False), _budget("mcp")])
 
 
 def simulate_yaml() -> str:
     """Return the simulator as a source of telemetry. It keeps its place and trains models, so it has a volume."""
     container = _container("simulate", ["python", "-m", "topologies.simulate", "--refit-days", "7"])
     service = _object("v1", "Service", "simulate", {"clusterIP": "None", "selector": _labels("simulate")})
-    return _documents([_stateful_set("simulate", _pod("simulate", "source", container)), service])
+    return documents([_stateful_set("simulate", _pod("simulate", "source", container)), service])
 
 
 def _stateful(name: str) -> list[Manifest]:
@@ -231,7 +231,8 @@ class _Plain(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
-def _documents(manifests: list[Manifest]) -> str:
+def documents(manifests: list[Manifest]) -> str:
+    """Return objects as one YAML file that says where it comes from."""
     return _HEAD + yaml.dump_all(
         manifests, Dumper=_Plain, sort_keys=False, width=120, default_flow_style=False, explicit_start=True
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vpp.store.influx_line_protocol import field_columns, tag_columns, witness
-from vpp.store.tables import TABLES, Table
+from vpp.store.table import Table
+from vpp.store.tables import TABLES
 
 _HEAD = """\
 # Tables
@@ -11,7 +12,7 @@ _HEAD = """\
 What a run leaves in the store. Names and columns are the same in SQLite, InfluxDB, exports (`vpp export`) and the
 answers of the MCP server. Times are UTC, `slot` is a slot's start, power is positive into the grid, missing is empty
 (never 0). Writing a row again changes nothing; a missing value never overwrites a stored one. Only `dlq` holds
-offsets, and only `dlq` and `ends` hold the broker's time.
+offsets, only `dlq` and `ends` hold the broker's time, and `hops` holds the wall times of the steps.
 
 Written by `python -m deploy.generate` from `vpp/store/tables.py`: do not edit.
 

@@ -16,7 +16,8 @@ from vpp.settings import Settings
 from vpp.settings.faces import page_address
 from vpp.store import Store
 from vpp.store.run_clock import run_clock, slot_length
-from vpp.store.tables import TELEMETRY, Table
+from vpp.store.table import Table
+from vpp.store.tables import TELEMETRY
 
 NOTHING_YET = "nothing has run yet: start `vpp up` (or ask an operator to), then ask again"
 DEFAULT_WINDOW = timedelta(hours=24)

@@ -14,7 +14,8 @@ from mcp_server.queries.context import NOTHING_YET, Period, QuestionError, ReadC
 from vpp.domain import iso
 from vpp.errors import nearest_hint
 from vpp.store.sampling import bucket_start, bucket_width_s
-from vpp.store.tables import ASSETS, LEDGER, TELEMETRY, Table
+from vpp.store.table import Table
+from vpp.store.tables import ASSETS, LEDGER, TELEMETRY
 
 SeriesName = Literal[
     "net_load_mw",

@@ -52,6 +52,7 @@ install_hint() { # TOOL
       gcc) echo "xcode-select --install" ;;
       cargo) echo "brew install rustup && rustup default stable" ;;
       pkg-config) echo "brew install pkgconf" ;;
+      promtool) echo "brew install prometheus" ;;
       *) echo "brew install $1" ;;
     esac
   else
@@ -61,6 +62,7 @@ install_hint() { # TOOL
       go) echo "sudo snap install go --classic, or the archive of go.dev/dl unpacked and its bin on PATH" ;;
       gcc) echo "sudo apt-get install gcc libc6-dev" ;;
       cargo) echo "sudo apt-get install rustup && rustup default stable, or rustup.rs" ;;
+      promtool) echo "sudo apt-get install prometheus" ;;
       *) echo "sudo apt-get install $1" ;;
     esac
   fi
@@ -94,6 +96,7 @@ doctor() {
   have "$PYTHON" "$(present "$PYTHON")"
   have java "$(java_version)" 17
   have keytool "$(present keytool)"
+  have promtool "$(present promtool)"
   if [ -n "$(mosquitto_path)" ] || ! can_install; then
     have mosquitto "$(mosquitto_version)" 2.0
   else

@@ -14,7 +14,9 @@ from confluent_kafka.admin import AdminClient
 
 from tests.service_fixtures import InfluxService
 from tests.services.compose_plant import Plant, create_topics, free_port, running, wait_for_the_end
+from vpp.store.slot_trace import find_trace
 from vpp.streams.topics import TOPOLOGIES
+from vpp.streams.tracing import trace_id_of
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -50,6 +52,23 @@ def test_every_worker_is_healthy_and_tells_its_metrics(plant: Plant) -> None:
         status, metrics = plant.ask(name, "/metrics")
         assert status == 200
         assert f'vpp_messages_total{{topology="{name}"}}' in metrics
+        assert f'vpp_checkpoint_seconds_count{{topology="{name}"}}' in metrics
+        assert 'vpp_consumer_committed_offset{partition="' in metrics
+    assert f'vpp_slots_decided_total{{outcome="planned",zone="{ZONE}"}}' in plant.ask("plant", "/metrics")[1]
+    assert 'vpp_forecasts_total{source="' in plant.ask("forecast", "/metrics")[1]
+    assert 'vpp_age_seconds_count{mode="replay",topology="storage"}' in plant.ask("storage", "/metrics")[1]
+
+
+def test_a_slot_is_followed_through_every_worker(plant: Plant) -> None:
+    with plant.store() as store:
+        way = find_trace(store, f"{ZONE}@2025-06-02T12:00")
+        assert store.count("hops", zone=ZONE, filters={"step": "plant"}) == SLOTS
+    assert [step.step for step in way.steps] == ["telemetry", "forecast", "actor", "trader", "plant"]
+    assert way.missing == ()
+    assert way.trace_id == trace_id_of(ZONE, way.slot)
+    assert way.decided_s is not None
+    assert 0.0 < way.decided_s <= way.total_s
+    assert all(step.stored_at >= step.sent_at >= step.taken_at >= way.arrived_at for step in way.steps)
 
 
 def test_workers_created_no_topic(plant: Plant) -> None:

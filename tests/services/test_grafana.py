@@ -12,6 +12,7 @@ from deploy.grafana.build import BOARDS
 from tests.service_fixtures import InfluxService
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
+from vpp.store.table import Row, Table
 from vpp.store.tables import (
     ALERTS,
     ASSETS,
@@ -24,8 +25,6 @@ from vpp.store.tables import (
     SKILL,
     TELEMETRY,
     TRADES,
-    Row,
-    Table,
 )
 
 pytestmark = pytest.mark.services

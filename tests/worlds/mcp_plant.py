@@ -10,19 +10,8 @@ from vpp.messages import DECISION_VERSION, Decision, Engine
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
-from vpp.store.tables import (
-    ALERTS,
-    ASSETS,
-    DECISIONS,
-    DLQ,
-    FORECASTS,
-    LEDGER,
-    SETPOINTS,
-    SKILL,
-    TELEMETRY,
-    TRADES,
-    Row,
-)
+from vpp.store.table import Row
+from vpp.store.tables import ALERTS, ASSETS, DECISIONS, DLQ, FORECASTS, LEDGER, SETPOINTS, SKILL, TELEMETRY, TRADES
 
 FIRST = datetime(2022, 1, 1, tzinfo=UTC)
 SLOTS = 48

@@ -13,7 +13,8 @@ from tests.worlds.builders import ZONE, quantiles_around, slot_at
 from tests.worlds.plant_loop import Loop, price_at, swing
 from topologies.control.plan_book import PlanBook
 from vpp.domain import QUANTILE_NAMES
-from vpp.store.tables import ALERTS, FORECASTS, SKILL, Row
+from vpp.store.table import Row
+from vpp.store.tables import ALERTS, FORECASTS, SKILL
 
 SLOTS = 60
 HORIZONS = range(30, 1441, 30)

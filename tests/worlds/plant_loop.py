@@ -16,7 +16,7 @@ from vpp.messages import Message, Order
 from vpp.settings import Settings, load_settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
-from vpp.store.tables import Row, Table
+from vpp.store.table import Row, Table
 from vpp.streams.reducer import Origin, Output
 
 ASSETS = (BATTERY, PEAKER.model_copy(update={"start_cost": 0.0}), LOAD)

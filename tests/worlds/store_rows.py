@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from vpp.store.influx_line_protocol import witness
-from vpp.store.tables import Column, Row, Table
+from vpp.store.table import Column, Row, Table
 
 T0 = datetime(2022, 1, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)

@@ -15,7 +15,7 @@ from vpp.messages import Message, encode
 from vpp.settings import Settings
 from vpp.store import Store
 from vpp.store.message_rows import rows_of
-from vpp.store.tables import Row, Table
+from vpp.store.table import Row, Table
 from vpp.streams.reducer import Origin, Output, Reducer
 from vpp.streams.topics import INPUT_OF, RAW
 

@@ -11,10 +11,12 @@ from topologies.runtime.broker_clock import refuse_future
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
+from vpp.logs import log_about
 from vpp.messages import Decoder, KnownLags, encode
 from vpp.streams.reducer import Origin, Output, ProvesState, Reducer
 from vpp.streams.signatures import Verifier
 from vpp.streams.topics import INPUT_OF, PREFIX
+from vpp.streams.tracing import read_trace_id, trace_id_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,11 @@ class Runner:
         verifier: Checks who signed a record; None: nobody has to.
         prefix: Prefix of the wire names of topics.
         real_time: Whether the run goes by the real time, so that nothing can lie after the broker's clock.
+
+    Attributes:
+        last_slot: Last slot by zone.
+        dead_letters: Records that could not be used, since the start.
+        slot: Slot of the record that was processed last, None where it speaks of none.
     """
 
     def __init__(
@@ -77,6 +84,8 @@ class Runner:
         self._cache: dict[str, tuple[int, Any]] = {}
         self.last_slot: dict[str, Any] = {}
         self.dead_letters = 0
+        self.slot: datetime | None = None
+        self._about: dict[str, Any] = {}
 
     def process(
         self,
@@ -101,6 +110,16 @@ class Runner:
         Raises:
             UnreachableError: Infrastructure is lost; the worker must stop and try again.
         """
+        self.slot = None
+        self._about = {
+            "trace_id": read_trace_id(headers),
+            "zone": (key or b"").decode("utf-8", "replace"),
+            "slot": None,
+            "topic": origin.topic,
+            "partition": origin.partition,
+            "offset": origin.offset,
+        }
+        log_about(self._about)
         try:
             outputs = self._apply(payload, key, origin, state, headers)
         except MessageError as error:
@@ -140,6 +159,9 @@ class Runner:
         if self._verifier is not None:
             self._verifier.check(self._input, self._wire, (key, payload), headers, origin.appended_at)
         message = self._decode(payload, key=name)
+        self.slot = self._about["slot"] = getattr(message, "slot", None)
+        if self.slot is not None and self._about["trace_id"] is None:
+            self._about["trace_id"] = trace_id_of(name, self.slot)
         reducer = self._reducer(name)
         if self._real_time and origin.appended_at is not None:
             refuse_future(message, self._zones[name].step, origin.appended_at)
@@ -159,9 +181,8 @@ class Runner:
                     state.set_bytes(field, value)
             state.set_bytes(GENERATION, generation.to_bytes(8, "little"))
         self._cache[name] = (generation, current)
-        slot = getattr(message, "slot", None)
-        if slot is not None:
-            self.last_slot[name] = slot
+        if self.slot is not None:
+            self.last_slot[name] = self.slot
         return outputs
 
     def _check_size(

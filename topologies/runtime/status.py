@@ -1,4 +1,4 @@
-"""Status of a worker: a small file that `vpp status` and the supervisor read, and Prometheus metrics."""
+"""Status of a worker: a small file that `vpp status` and the supervisor read, and the metrics endpoint."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from topologies.runtime.health_server import HealthServer
+from topologies.runtime.metrics import WorkerMetrics
 from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.messages import KnownLags
@@ -88,9 +88,12 @@ class StatusFile:
         settings: The settings; a metrics port starts the HTTP endpoint.
         topology: The worker's topology.
         progress: Last slots and dead letters of the step.
+        metrics: The worker's metrics, where the step counts in them too; None: those of the consumer alone.
     """
 
-    def __init__(self, settings: Settings, topology: str, progress: Progress) -> None:
+    def __init__(
+        self, settings: Settings, topology: str, progress: Progress, metrics: WorkerMetrics | None = None
+    ) -> None:
         self._path = status_path(settings, topology)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._topology = topology
@@ -101,15 +104,7 @@ class StatusFile:
         self._restarts = _restarts(self._path)
         self._written = 0.0
         self._moved = time.monotonic()
-        self._registry = CollectorRegistry()
-        label = ["topology"]
-        self._messages = Counter("vpp_messages", "Records processed", label, registry=self._registry).labels(topology)
-        self._letters = Gauge("vpp_dead_letters", "Dead letters since start", label, registry=self._registry).labels(
-            topology
-        )
-        self._lag_gauge = Gauge(
-            "vpp_consumer_lag_records", "Records not yet read", ["topology", "partition"], registry=self._registry
-        )
+        self._metrics = metrics or WorkerMetrics(topology)
         if settings.metrics.port is not None:
             HealthServer((settings.metrics.host, settings.metrics.port), self._answer).start()
         self._write()
@@ -118,7 +113,7 @@ class StatusFile:
         """Count one record."""
         self._processed += 1
         self._progressed = time.time()
-        self._messages.inc()
+        self._metrics.processed()
         now = time.monotonic()
         self._moved = now
         if now - self._written >= EVERY_S:
@@ -127,19 +122,10 @@ class StatusFile:
 
     def on_stats(self, text: str) -> None:
         """Take the lag from librdkafka's statistics; also a sign that the poll loop moves."""
-        stats = json.loads(text)
-        for topic in stats.get("topics", {}).values():
-            if topic["topic"].startswith("changelog__"):
-                continue
-            for partition, values in topic.get("partitions", {}).items():
-                if partition != "-1" and values.get("fetch_state") == "active":
-                    lag = max(int(values.get("consumer_lag", 0)), 0)
-                    self._lag[f"{topic['topic']}/{partition}"] = lag
-                    self._lag_gauge.labels(self._topology, partition).set(lag)
+        self._lag = self._metrics.read_statistics(json.loads(text))
         if not sum(self._lag.values()):
             self._progressed = time.time()
         self._moved = time.monotonic()
-        self._letters.set(self._progress.dead_letters)
         self._write()
 
     def _write(self) -> None:
@@ -163,7 +149,7 @@ class StatusFile:
 
     def _answer(self, path: str) -> tuple[int, bytes]:
         if path == "/metrics":
-            return 200, generate_latest(self._registry)
+            return 200, self._metrics.text()
         idle_s = time.monotonic() - self._moved
         if path == "/healthz":
             return (200, b"ok\n") if idle_s < 60 else (503, b"the poll loop stands still\n")

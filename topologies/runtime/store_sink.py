@@ -7,30 +7,34 @@ no table holds it, and the telemetry step answers for what is wrong with it.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from quixstreams import Application
 from quixstreams.sinks import BaseSink, SinkBackpressureError
 
 from topologies.runtime.broker_clock import broker_time
+from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from topologies.runtime.status import StatusFile
 from vpp.errors import MessageError, UnreachableError
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder, KnownLags
+from vpp.messages import Decoder, KnownLags, Message
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
 from vpp.store.query import unfit
-from vpp.store.tables import AUDIT, BY_NAME, ENDS, Row, Table
+from vpp.store.table import Row, Table
+from vpp.store.tables import AUDIT, BY_NAME, ENDS, HOPS
 from vpp.streams.kafka import application, quix_topic, wire_record
 from vpp.streams.reducer import Origin, Output
 from vpp.streams.signatures import Verifier, signer_of, verifier_of
 from vpp.streams.topics import BY_NAME as TOPIC_OF
 from vpp.streams.topics import DLQ, RAW, TOPICS, Topic
+from vpp.streams.tracing import STEP_OF, Hop, now_ms, read_hop
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ class StoreSink(BaseSink):
         retention: Rows older than this, by the newest time in their own table, are pruned once an hour of that time.
         verifier: Checks who signed a record; None: nobody has to.
         zone_of: Finds a zone's configuration, for alerts of refused records.
+        metrics: Counts writes, dead letters and the age of slots when they are stored; None: nobody asks.
     """
 
     def __init__(
@@ -68,6 +73,8 @@ class StoreSink(BaseSink):
         retention: timedelta | None = None,
         verifier: Verifier | None = None,
         zone_of: Callable[[str], Zone | None] = lambda _: None,
+        *,
+        metrics: WorkerMetrics | None = None,
     ) -> None:
         super().__init__(on_client_connect_success=lambda: None)
         self._store = store
@@ -77,6 +84,8 @@ class StoreSink(BaseSink):
         self._retention = retention
         self._verifier = verifier
         self._zone_of = zone_of
+        self._metrics = metrics or WorkerMetrics("storage")
+        self._passages: list[tuple[Message, Hop]] = []
         self._waiting: dict[str, list[Row]] = {}  # by name: hashing a table for every row is slow
         self._letters: list[Output] = []
         self._newest: dict[Table, datetime] = {}
@@ -128,6 +137,10 @@ class StoreSink(BaseSink):
         slot = getattr(message, "slot", None)
         if rows and slot is not None:
             self.last_slot[message.zone] = slot
+        if rows and type(message) in STEP_OF and not getattr(message, "revision", 0):
+            hop = read_hop(headers)
+            if hop is not None:
+                self._passages.append((message, hop))
 
     def flush(self) -> None:
         """Write the rows that wait and send the dead letters.
@@ -137,11 +150,14 @@ class StoreSink(BaseSink):
             VppError: It never will take the rows: wrong settings.
         """
         waiting = {BY_NAME[name]: rows for name, rows in self._waiting.items()}
-        letters = self._letters
+        letters, passages = self._letters, self._passages
         self.on_paused()
+        start = time.perf_counter()
         try:
             if waiting:
                 self.rows += self._store.write_all(waiting)
+                self._metrics.worked(time.perf_counter() - start)
+                self._write_hops(passages)
                 self._prune(waiting)
         except UnreachableError as error:
             retry_after_s = error.retry_after_s or RETRY_AFTER_S
@@ -150,10 +166,24 @@ class StoreSink(BaseSink):
         if letters:
             self._bury(letters)
             self.dead_letters += sum(letter.topic == DLQ.name for letter in letters)
+            for letter in letters:
+                self._metrics.observe(letter.message)
 
     def on_paused(self) -> None:
         """Forget what waits: Quix reads the records again."""
-        self._waiting, self._letters = {}, []
+        self._waiting, self._letters, self._passages = {}, [], []
+
+    def _write_hops(self, passages: list[tuple[Message, Hop]]) -> None:
+        """Write the way of the slots whose records the store holds now."""
+        stored_ms = now_ms()
+        stored_at = datetime.fromtimestamp(stored_ms / 1000, UTC)
+        rows: list[Row] = []
+        for message, hop in passages:
+            self._metrics.passed(message, hop, stored_ms)
+            slot: datetime = message.slot  # type: ignore[union-attr]  # each of STEP_OF has one
+            rows.append((message.zone, slot, STEP_OF[type(message)], hop.trace_id, *hop.times, stored_at))
+        if rows:
+            self._store.write(HOPS, rows)
 
     def _alert(self, reason: str, key: Any, origin: Origin, at: datetime) -> list[Output]:
         name = key.decode("utf-8", "replace") if isinstance(key, bytes) else ""
@@ -207,6 +237,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
                 wire = TOPIC_OF[record.topic].wire(settings.topic_prefix)
                 producer.produce(wire, record.value, key=record.key, headers=record.headers)
 
+    metrics = WorkerMetrics("storage")
     sink = StoreSink(
         store or open_store(settings),
         topics,
@@ -214,13 +245,15 @@ def build(settings: Settings, store: Store | None = None) -> Application:
         None if keep_days is None else timedelta(days=keep_days),
         verifier_of(settings),
         configured_zones(settings),
+        metrics=metrics,
     )
-    status = StatusFile(settings, "storage", sink)
+    status = StatusFile(settings, "storage", sink, metrics)
     app = application(
         own,
         "storage",
         on_processed=status.on_processed,
         on_stats=status.on_stats,
+        on_checkpoint=metrics.checkpointed,
         stateful=False,
         commit_every=COMMIT_EVERY,
     )

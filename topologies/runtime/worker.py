@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from quixstreams import Application
 from quixstreams.context import message_context
 
 from topologies.runtime.broker_clock import broker_time
+from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
@@ -21,10 +23,11 @@ from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 from vpp.streams.broker_rights import open_topics
-from vpp.streams.kafka import WireRecord, application, quix_topic, wire_record
+from vpp.streams.kafka import WireRecord, application, quix_topic, state_dir, wire_record
 from vpp.streams.reducer import Origin
 from vpp.streams.signatures import signer_of, verifier_of
 from vpp.streams.topics import DLQ, INPUT_OF, TOPICS
+from vpp.streams.tracing import RecordTrace, now_ms
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +43,15 @@ def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
         real_time=settings.live.real_time,
     )
     signer = signer_of(settings, topology)
-    status = StatusFile(settings, topology, runner)
-    app = application(settings, topology, on_processed=status.on_processed, on_stats=status.on_stats)
+    metrics = WorkerMetrics(topology, state_dir(settings, topology))
+    status = StatusFile(settings, topology, runner, metrics)
+    app = application(
+        settings,
+        topology,
+        on_processed=status.on_processed,
+        on_stats=status.on_stats,
+        on_checkpoint=metrics.checkpointed,
+    )
     source = INPUT_OF[topology]
     sinks = {
         topic.name: quix_topic(app, topic, settings) for topic in TOPICS if topology in topic.writers or topic is DLQ
@@ -52,8 +62,18 @@ def build(topology: str, settings: Settings) -> tuple[Application, Runner]:
     ) -> Iterator[WireRecord]:
         context = message_context()
         origin = Origin(source.name, context.partition, context.offset, broker_time(timestamp_ms))
-        for output in runner.process(value, key, origin, state, headers):
-            yield wire_record(output, signer, settings.topic_prefix)
+        trace = RecordTrace(headers, timestamp_ms)
+        start = time.perf_counter()
+        outputs = list(runner.process(value, key, origin, state, headers))
+        metrics.worked(time.perf_counter() - start)
+        sent_ms = now_ms()
+        for output in outputs:
+            metrics.observe(output.message)
+            hop = trace.hop_of(output.message, runner.slot, sent_ms)
+            if hop is not None:
+                metrics.passed(output.message, hop, sent_ms)
+            trace_headers = None if hop is None else hop.headers(topology)
+            yield wire_record(output, signer, settings.topic_prefix, trace_headers)
 
     frame = app.dataframe(quix_topic(app, source, settings))
     frame = frame.apply(process, stateful=True, expand=True, metadata=True)

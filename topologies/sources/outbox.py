@@ -11,6 +11,7 @@ from vpp.streams.broker_rights import refused_write
 from vpp.streams.kafka import producer_config
 from vpp.streams.signatures import signer_of
 from vpp.streams.topics import Topic
+from vpp.streams.tracing import source_headers
 
 FLUSH_S = 30.0
 
@@ -53,7 +54,7 @@ class KafkaOutbox:
             UnreachableError: An earlier record could not be delivered.
         """
         payload, key = encode(message), message.zone.encode()
-        headers: Any = self._signer.headers(self._topic, key, payload)
+        headers: Any = self._signer.headers(self._topic, key, payload) + source_headers(message)
         while True:
             try:
                 self._producer.produce(self._topic, payload, key, headers=headers, on_delivery=self._delivered)

@@ -22,7 +22,8 @@ from vpp.store.query import (
     find_table,
 )
 from vpp.store.sampling import bucket_width_s
-from vpp.store.tables import TABLES, Row, Table
+from vpp.store.table import Row, Table
+from vpp.store.tables import TABLES
 
 CHUNK_ROWS = 20_000
 

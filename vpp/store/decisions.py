@@ -39,7 +39,7 @@ def find_decision(store: Store, which: str = LATEST, *, zone: str | None = None)
     """
     named, at, when = which.partition("@")
     if at:
-        return newest(store, named) if when == LATEST else decision_at(store, named, _time(when))
+        return newest(store, named) if when == LATEST else decision_at(store, named, utc_time(when))
     zones = [span.zone for span in store.spans(DECISIONS)]
     if which in zones:
         return newest(store, which)
@@ -138,7 +138,12 @@ def _what_there_is(store: Store) -> str:
     return "decisions follow slots of " + "; ".join(spans) if spans else "start a plant first: vpp up"
 
 
-def _time(text: str) -> datetime:
+def utc_time(text: str) -> datetime:
+    """Return a time that a person wrote, UTC where no zone is said.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     try:
         when = datetime.fromisoformat(text)
     except ValueError as error:

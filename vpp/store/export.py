@@ -18,7 +18,7 @@ from vpp.errors import DataError, UnreachableError
 from vpp.plain_text import csv_cell, seen_json
 from vpp.store.contract import Store
 from vpp.store.query import find_table
-from vpp.store.tables import Column, Row, Table
+from vpp.store.table import Column, Row, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

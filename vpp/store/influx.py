@@ -22,7 +22,7 @@ from vpp.store.influx_line_protocol import (
 from vpp.store.influx_rowset import RowSet
 from vpp.store.query import FIRST_TIME, LAST_TIME, Query, Span, order_columns
 from vpp.store.sampling import bucket_start
-from vpp.store.tables import Row, Table
+from vpp.store.table import Row, Table
 
 _FIRST_SCAN = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from vpp.store.influx_line_protocol import field_columns, run_tag, tag_columns, tag_text, witness
 from vpp.store.query import FIRST_TIME, LAST_TIME, Query, Value
-from vpp.store.tables import Column
+from vpp.store.table import Column
 
 
 def literal(value: Value) -> str:

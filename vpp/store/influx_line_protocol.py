@@ -17,7 +17,7 @@ from typing import Any
 
 from vpp.errors import DataError
 from vpp.store.sampling import EPOCH
-from vpp.store.tables import Column, Row, Table
+from vpp.store.table import Column, Row, Table
 
 UNNAMED_RUN = "_"
 _NO_TAGS = frozenset({"offset"})
@@ -43,6 +43,7 @@ _WITNESS = {
     "dlq": "offset",
     "audit": "action",
     "commands": "power_mw",
+    "hops": "trace_id",
     "ends": "seen",
 }
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from vpp.store.query import Query, Span, order_columns, series_columns
 from vpp.store.sampling import mean_rows
-from vpp.store.tables import Row, Table
+from vpp.store.table import Row, Table
 
 
 class RowSet:

@@ -10,6 +10,7 @@ import msgspec
 
 from vpp import messages as m
 from vpp.domain import FREQUENCY, LOAD, PRICE, QUANTILE_NAMES, SOLAR, WIND, Target
+from vpp.store.table import Row, Table
 from vpp.store.tables import (
     ALERT_ACTS,
     ALERTS,
@@ -29,8 +30,6 @@ from vpp.store.tables import (
     SKILL,
     TELEMETRY,
     TRADES,
-    Row,
-    Table,
 )
 
 _NO_RAMPS: list[list[float]] = [[]] * 7

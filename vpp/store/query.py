@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vpp.errors import ConfigError, nearest_hint
 from vpp.store import tables
-from vpp.store.tables import Column, Row, Table
+from vpp.store.table import Column, Row, Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from vpp.store.query import series_columns
-from vpp.store.tables import Column, Row, Table
+from vpp.store.table import Column, Row, Table
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTHS_S = (

@@ -18,7 +18,8 @@ from vpp.store import sqlite_schema as schema
 from vpp.store.contract import Store
 from vpp.store.query import Query, Span
 from vpp.store.sampling import EPOCH
-from vpp.store.tables import TABLES, Row, Table
+from vpp.store.table import Row, Table
+from vpp.store.tables import TABLES
 
 log = logging.getLogger(__name__)
 

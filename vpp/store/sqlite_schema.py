@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from vpp.store.query import Query, order_columns, series_columns
-from vpp.store.tables import TABLES, Column, Row, Table
+from vpp.store.table import Column, Row, Table
+from vpp.store.tables import TABLES
 
 VERSION = 1
 _TYPES = {"time": "TEXT", "text": "TEXT", "json": "TEXT", "real": "REAL", "int": "INTEGER", "bool": "INTEGER"}

@@ -1,64 +1,16 @@
 """The tables of the store: stable names and columns, the same in SQLite, InfluxDB, exports and MCP answers.
 
 A table's ``key`` identifies a row: writing it again overwrites it with the same content. Times are ISO 8601 UTC in
-exports. No table but ``ends`` and ``dlq`` holds an offset, run id or wall time.
+exports. Wall times stand in ``hops``, ``ends``, ``dlq`` and where people and devices act; a replay repeats all else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: ``type`` is ``time`` (aware UTC datetime), ``text``, ``real``, ``int``, ``bool`` or ``json``."""
-
-    name: str
-    type: str
-    doc: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table.
-
-    Attributes:
-        name: Its name everywhere.
-        columns: In order; rows are tuples in this order.
-        key: Columns that identify a row.
-        time: The column that ranges and retention go by.
-        doc: One sentence.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    time: str
-    doc: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Column names in order."""
-        return tuple(column.name for column in self.columns)
-
-    @property
-    def fields(self) -> tuple[Column, ...]:
-        """Columns outside the key."""
-        return tuple(column for column in self.columns if column.name not in self.key)
-
-
-def _c(text: str) -> tuple[Column, ...]:
-    """Parse ``name type doc`` lines into columns."""
-    lines = (line.strip().split(" ", 2) for line in text.strip().splitlines())
-    return tuple(Column(name, kind, doc) for name, kind, doc in lines)
-
+from vpp.store.table import Table, columns_of
 
 TELEMETRY = Table(
     "telemetry",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time Start of the slot.
     load_mw real Load (MW).
@@ -77,7 +29,7 @@ TELEMETRY = Table(
 )
 FORECASTS = Table(
     "forecasts",
-    _c("""
+    columns_of("""
     zone text Zone.
     issued_at time The slot whose closing issued the forecast.
     horizon_min int Minutes ahead: the target time is issued_at + horizon_min.
@@ -106,7 +58,7 @@ FORECASTS = Table(
 )
 BIDS = Table(
     "bids",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time The closed slot that the bid follows.
     policy text actor or trader.
@@ -121,7 +73,7 @@ BIDS = Table(
 )
 SETPOINTS = Table(
     "setpoints",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time The slot it holds for.
     asset_id text Asset.
@@ -137,7 +89,7 @@ SETPOINTS = Table(
 )
 ASSETS = Table(
     "assets",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time The slot.
     asset_id text Asset.
@@ -156,7 +108,7 @@ ASSETS = Table(
 )
 LEDGER = Table(
     "ledger",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time The settled slot.
     asset_id text Asset, or `zone` for the zone's penalties.
@@ -180,7 +132,7 @@ LEDGER = Table(
 )
 TRADES = Table(
     "trades",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time The slot.
     asset_id text Asset.
@@ -197,7 +149,7 @@ TRADES = Table(
 )
 DECISIONS = Table(
     "decisions",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time The closed slot that the decision follows.
     for_slot time The slot decided.
@@ -214,7 +166,7 @@ DECISIONS = Table(
 )
 ALERTS = Table(
     "alerts",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time First slot of the episode.
     alert_id text Stable id.
@@ -235,7 +187,7 @@ ALERTS = Table(
 )
 ALERT_ACTS = Table(
     "alert_acts",
-    _c("""
+    columns_of("""
     zone text Zone.
     at time When (wall time).
     act_id text Id.
@@ -254,7 +206,7 @@ ALERT_ACTS = Table(
 )
 NOTICES = Table(
     "notices",
-    _c("""
+    columns_of("""
     zone text Zone.
     at time When (wall time).
     alert_id text The alert.
@@ -270,7 +222,7 @@ NOTICES = Table(
 )
 SKILL = Table(
     "skill",
-    _c("""
+    columns_of("""
     zone text Zone.
     slot time End of the trailing window.
     target text net_load or price.
@@ -287,7 +239,7 @@ SKILL = Table(
 )
 ORDERS = Table(
     "orders",
-    _c("""
+    columns_of("""
     zone text Zone.
     issued_at time When it was asked for.
     order_id text Id.
@@ -303,7 +255,7 @@ ORDERS = Table(
 )
 ORDER_STATES = Table(
     "order_states",
-    _c("""
+    columns_of("""
     zone text Zone.
     at time When, by the run's clock.
     order_id text The order.
@@ -320,7 +272,7 @@ ORDER_STATES = Table(
 )
 DLQ = Table(
     "dlq",
-    _c("""
+    columns_of("""
     zone text Key of the record, where it had a readable one.
     seen_at time Broker time of the dead letter.
     topic text Where the record stands.
@@ -336,7 +288,7 @@ DLQ = Table(
 )
 AUDIT = Table(
     "audit",
-    _c("""
+    columns_of("""
     zone text Zone.
     at time When.
     audit_id text Id.
@@ -352,7 +304,7 @@ AUDIT = Table(
 )
 COMMANDS = Table(
     "commands",
-    _c("""
+    columns_of("""
     zone text Zone.
     made_at time When the gateway made it.
     asset_id text Asset.
@@ -378,9 +330,25 @@ COMMANDS = Table(
     "made_at",
     "The command ledger: every command to a device with its proof.",
 )
+HOPS = Table(
+    "hops",
+    columns_of("""
+    zone text Zone.
+    slot time The closed slot.
+    step text telemetry, forecast, actor, trader or plant: the step that the slot passed.
+    trace_id text Of the slot; also in the header traceparent of its records and in JSON logs.
+    arrived_at time When the raw record that closed the slot arrived (wall time).
+    taken_at time When the step took its input.
+    sent_at time When it wrote its record.
+    stored_at time When the store held that record.
+    """),
+    ("zone", "slot", "step"),
+    "slot",
+    "The way of each slot through the steps, with wall times: what `vpp trace` shows.",
+)
 ENDS = Table(
     "ends",
-    _c("""
+    columns_of("""
     zone text Zone.
     seen_at time Broker time.
     topic text Topic.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -192,17 +193,18 @@ def check_consumed(verifier: Verifier, topic: Topic, prefix: str, record: Messag
     verifier.check(topic, topic.wire(prefix), parts, record.headers(), appended_at(record))
 
 
-def wire_record(output: Output, signer: Signer, prefix: str) -> WireRecord:
+def wire_record(output: Output, signer: Signer, prefix: str, trace: Headers | None = None) -> WireRecord:
     """Return an output as JSON, keyed by its zone and signed by its producer.
 
     Args:
         output: The output.
         signer: Of the process that writes it.
         prefix: Prefix of the wire names of topics.
+        trace: Headers of its trace.
     """
     key, value = output.message.zone.encode(), encode(output.message)
     headers = signer.headers(BY_NAME[output.topic].wire(prefix), key, value)
-    return WireRecord(output.topic, key, value, headers)
+    return WireRecord(output.topic, key, value, headers + (trace or []))
 
 
 class _ValueSerializer(Serializer):
@@ -225,6 +227,7 @@ def application(
     *,
     on_processed: Callable[[str, int, int], None] | None = None,
     on_stats: Callable[[str], None] | None = None,
+    on_checkpoint: Callable[[float], None] | None = None,
     stateful: bool = True,
     commit_every: int = 0,
 ) -> Application:
@@ -235,6 +238,7 @@ def application(
         topology: Its name; gives the consumer group and the state directory.
         on_processed: Called after each message with topic, partition, offset.
         on_stats: Called every second with librdkafka's statistics as JSON.
+        on_checkpoint: Called after each checkpoint with the seconds that it took.
         stateful: False for steps without state: no changelog topics.
         commit_every: Messages after which to commit even before the interval is over; 0: by the interval alone.
 
@@ -264,7 +268,7 @@ def application(
     if on_stats is not None:
         consumer |= {"stats_cb": on_stats, "statistics.interval.ms": 1000}
     link = connection(settings)
-    return Application(
+    app = Application(
         ConnectionConfig.from_librdkafka_dict(link, ignore_extras=True),
         consumer_group=group,
         auto_offset_reset="earliest",
@@ -283,6 +287,24 @@ def application(
         loglevel=None,
         broker_availability_timeout=60.0,
     )
+    if on_checkpoint is not None:
+        _time_checkpoints(app, on_checkpoint)
+    return app
+
+
+def _time_checkpoints(app: Application, on_checkpoint: Callable[[float], None]) -> None:
+    # Quix has no hook for its checkpoints. It asks for a commit on every turn of its loop; few of them are due.
+    context = app._processing_context
+    commit = context.commit_checkpoint
+
+    def timed(force: bool = False, revoking: bool = False) -> None:
+        checkpoint, start = context.checkpoint, time.perf_counter()
+        is_written = not checkpoint.empty()
+        commit(force=force, revoking=revoking)
+        if is_written and context.checkpoint is not checkpoint:
+            on_checkpoint(time.perf_counter() - start)
+
+    context.commit_checkpoint = timed  # type: ignore[method-assign]
 
 
 def state_dir(settings: Settings, topology: str) -> Path:

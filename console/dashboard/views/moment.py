@@ -20,7 +20,8 @@ from vpp.fleet.assets import Asset
 from vpp.fleet.scale import PowerScale
 from vpp.fleet.schema import Batteries, Zone
 from vpp.messages import Decision, read_decision
-from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY, Table
+from vpp.store.table import Table
+from vpp.store.tables import ALERTS, ASSETS, DECISIONS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
 
 OPEN_CRITICAL = timedelta(hours=24)
 OPEN_WARNING = timedelta(hours=6)

@@ -107,8 +107,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                     name=_TEXT,
                     rules=_list(
                         _closed(
-                            ["alert", "expr"],
-                            **dict.fromkeys(("alert", "expr", "for"), _TEXT),
+                            ["expr"],
+                            **dict.fromkeys(("alert", "record", "expr", "for"), _TEXT),
                             labels=_LABELS,
                             annotations=_LABELS,
                         )

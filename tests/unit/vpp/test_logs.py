@@ -1,4 +1,7 @@
-"""A log line is one line: what a device or a record says in it can neither begin another nor command a terminal."""
+"""A log line is one line: what a device or a record says in it can neither begin another nor command a terminal.
+
+A JSON line names the record that it is about.
+"""
 
 import json
 import logging
@@ -7,7 +10,8 @@ from typing import Literal
 
 import pytest
 
-from vpp.logs import set_up_logging
+from tests.worlds.builders import T0
+from vpp.logs import JsonFormatter, log_about, set_up_logging
 from vpp.settings import Settings
 
 EVIL = "soc\x1b[2J\x9b2J\r\n12:00:00 INFO    vpp all is well\u202e"
@@ -41,3 +45,29 @@ def test_json(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (line,) = written(tmp_path, "json", capfd).splitlines()
     assert line.isprintable()
     assert EVIL in json.loads(line)["message"]
+
+
+def line_of(text: str) -> dict[str, object]:
+    record = logging.LogRecord("here", logging.WARNING, __file__, 1, text, None, None)
+    return dict(json.loads(JsonFormatter().format(record)))
+
+
+def test_a_line_says_which_record_it_is_about() -> None:
+    log_about({"trace_id": "abc", "zone": "Z", "slot": T0, "partition": 3, "offset": 7, "topic": None})
+    try:
+        line = line_of('a "quoted"\nline')
+    finally:
+        log_about({})
+    assert line["message"] == 'a "quoted"\nline'
+    assert {name: line[name] for name in ("trace_id", "zone", "slot", "partition", "offset")} == {
+        "trace_id": "abc",
+        "zone": "Z",
+        "slot": "2022-01-03T00:00:00Z",
+        "partition": 3,
+        "offset": 7,
+    }
+    assert "topic" not in line
+
+
+def test_a_line_about_no_record_names_none() -> None:
+    assert set(line_of("started")) == {"at", "level", "logger", "message"}

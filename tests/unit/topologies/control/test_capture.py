@@ -16,7 +16,8 @@ from vpp.messages import DECISION_VERSION, Decision, Engine, MissingBid, OrderVe
 from vpp.settings import load_settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
-from vpp.store.tables import ASSETS, DECISIONS, LEDGER, Row
+from vpp.store.table import Row
+from vpp.store.tables import ASSETS, DECISIONS, LEDGER
 
 ZONE = make_zone(BATTERY, time_zone="Europe/London")
 HALF_HOUR = timedelta(minutes=30)

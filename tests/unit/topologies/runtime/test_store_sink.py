@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from quixstreams.sinks import SinkBackpressureError
@@ -12,9 +13,10 @@ from topologies.runtime.store_sink import READ_TOPICS, StoreSink
 from vpp import messages as m
 from vpp.errors import UnreachableError
 from vpp.store.sqlite import SqliteStore
-from vpp.store.tables import Row, Table
+from vpp.store.table import Row, Table
 from vpp.streams.reducer import Output
 from vpp.streams.topics import RAW, TOPICS
+from vpp.streams.tracing import Hop
 
 SEEN_MS = 1_700_000_000_123
 SEEN_AT = datetime(2023, 11, 14, 22, 13, 20, 123_000, tzinfo=UTC)
@@ -44,9 +46,11 @@ class Bench:
     def _bury(self, letters: list[Output]) -> None:
         self.letters += [letter.message for letter in letters if isinstance(letter.message, m.DeadLetter)]
 
-    def send(self, topic: str, value: m.Message | bytes | None, key: bytes | None = b"Z") -> None:
+    def send(
+        self, topic: str, value: m.Message | bytes | None, key: bytes | None = b"Z", headers: Sequence[Any] = ()
+    ) -> None:
         payload = m.encode(value) if isinstance(value, m.Record) else value
-        self.sink.add(payload, key, SEEN_MS, [], f"vpp.{topic}", 0, self.offset)
+        self.sink.add(payload, key, SEEN_MS, headers, f"vpp.{topic}", 0, self.offset)
         self.offset += 1
 
 
@@ -77,6 +81,18 @@ def test_a_checkpoint_repeated_leaves_the_same_tables(bench: Bench) -> None:
         bench.sink.flush()
     assert bench.store.count("telemetry") == 1
     assert bench.store.read("ends").values == [(ZONE, SEEN_AT, "telemetry", "telemetry", T0)]
+
+
+def test_the_way_of_a_slot_is_stored_with_its_records(bench: Bench) -> None:
+    hop = Hop("a" * 32, 1_000, 1_010, 1_020)
+    bench.send("telemetry", closed_slot(0), headers=hop.headers("telemetry"))
+    bench.send("telemetry", closed_slot(1, history=True), headers=hop.headers("telemetry"))
+    bench.send("forecasts", forecast_at(0), headers=[("traceparent", b"text")])
+    bench.sink.flush()
+    (row,) = bench.store.read("hops").dicts()
+    assert (row["slot"], row["step"], row["trace_id"]) == (T0, "telemetry", "a" * 32)
+    assert [row[name].timestamp() for name in ("arrived_at", "taken_at", "sent_at")] == [1.0, 1.01, 1.02]
+    assert row["stored_at"] > row["sent_at"]
 
 
 def test_history_leaves_no_row(bench: Bench) -> None:

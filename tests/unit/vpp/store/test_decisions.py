@@ -14,7 +14,8 @@ from vpp.messages import DECISION_VERSION, Decision, Engine, encode
 from vpp.settings import load_settings
 from vpp.store import Store, open_store
 from vpp.store.decisions import decision_at, find_decision
-from vpp.store.tables import DECISIONS, Row
+from vpp.store.table import Row
+from vpp.store.tables import DECISIONS
 
 
 def row(zone: str, index: int, revision: int = 0, *, step_min: int = 30) -> Row:
