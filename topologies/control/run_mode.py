@@ -8,8 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from topologies.sources.options import SIMULATION_PULSE_S, SourceOptions
+from topologies.sources.pace import RunClock, clock_path
 from vpp.atomic_file import write_atomic
 from vpp.settings import Settings
+
+CAUGHT_UP_S = 3600.0
+"""A run whose own clock is closer than this to the wall clock, and as fast, is live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,22 @@ def note_mode(settings: Settings, options: SourceOptions) -> None:
 
 
 def read_mode(settings: Settings) -> RunMode | None:
-    """Return how the run goes, None where nobody noted it."""
+    """Return how the run goes, None where nobody noted it; a run that has caught up with the wall clock is live."""
     try:
-        return RunMode(**json.loads(_path(settings).read_text(encoding="utf-8")))
+        mode = RunMode(**json.loads(_path(settings).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    return RunMode(live=True) if not mode.live and _has_caught_up(settings) else mode
+
+
+def _has_caught_up(settings: Settings) -> bool:
+    clock = RunClock.read(clock_path(settings))
+    if clock is None or clock.speed != 1.0 or abs(clock.wall_s - clock.run_at.timestamp()) > CAUGHT_UP_S:
+        return False
+    try:
+        return clock_path(settings).stat().st_mtime >= _path(settings).stat().st_mtime  # else it is of the run before
+    except OSError:
+        return False
 
 
 def mode_words(mode: RunMode | None, step_min: int) -> str:

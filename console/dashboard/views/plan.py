@@ -18,7 +18,7 @@ from agents.plant.plan_sentences import (
 )
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import kind_name, signed_power, span
+from console.dashboard.views.texts import kind_name, signed_power, source_words, span
 from console.dashboard.views.values import soc_now
 from mcp_server.queries.explain import explain_decision
 from vpp.fleet.scale import power_text
@@ -195,8 +195,8 @@ def _bids(decision: Decision) -> str:
     sources = {bid.source for bid in decision.bids.values()}
     missing = f", no current bid of {', '.join(bid.policy for bid in decision.missing)}" if decision.missing else ""
     if len(sources) == 1 and len(decision.bids) == 2:
-        return f"both from the {next(iter(sources))}{missing}"
-    policies = ", ".join(f"{name} from the {bid.source}" for name, bid in sorted(decision.bids.items()))
+        return f"both from the {source_words(next(iter(sources)))}{missing}"
+    policies = ", ".join(f"{name} from the {source_words(bid.source)}" for name, bid in sorted(decision.bids.items()))
     return (policies or "none") + missing
 
 

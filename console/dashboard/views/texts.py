@@ -24,6 +24,15 @@ def kind_name(kind: str) -> str:
     return _KIND_NAMES.get(kind, kind.replace("_", " "))
 
 
+def source_words(source: str) -> str:
+    """Return what people call the source of a forecast: the model, or a fallback by its name.
+
+    >>> source_words("model"), source_words("fallback_profile")
+    ('model', 'profile fallback')
+    """
+    return source if source == "model" else f"{source.removeprefix('fallback_').replace('_', ' ')} fallback"
+
+
 def signed(value: float, digits: int = 1) -> str:
     """Return a number with its sign, a true minus, and no sign at zero.
 

@@ -57,7 +57,7 @@ export function money(value, currency, { plus = false, digits = null } = {}) {
 }
 
 export const plainMoney = (value) => number(value, 0);
-export const percent = (share, digits = 0) => (none(share) ? NA : `${(100 * share).toFixed(digits)} %`);
+export const percent = (share, digits = 0) => (none(share) ? NA : `${number(100 * share, digits)} %`);
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

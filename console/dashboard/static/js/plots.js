@@ -4,7 +4,7 @@ import { day, hm, money, number, percent, power, powerFactor, powerUnit, signedP
 import { Grid, bounds, lastKnown, withStart } from "/static/js/series.js";
 
 const STEPPED = [2, 2.5];
-const FALLBACKS = { seasonal: "seasonal", persistence: "persistence" };
+const FALLBACKS = { seasonal: "seasonal", persistence: "persistence", fallback_profile: "profile" };
 
 // What all charts of one screen share: window, grid, now line, x axis.
 export function timeBase({ now, step, before, after, narrow, sync, nowLine = true }) {
