@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from tests.service_fixtures import InfluxService
 from tests.services.compose_plant import Plant, create_topics, free_port, running, wait_for_the_end
-from vpp.store.slot_trace import find_trace
+from topologies.control.slot_trace import find_trace
 from vpp.streams.topics import TOPOLOGIES
 from vpp.streams.tracing import trace_id_of
 

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
+from topologies.control.slot_trace import find_trace
 from vpp.domain import iso
 from vpp.store import open_store
-from vpp.store.slot_trace import find_trace
 
 
 def trace(slot: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:

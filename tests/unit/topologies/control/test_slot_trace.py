@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.worlds.builders import T0, ZONE, slot_at
+from topologies.control.slot_trace import find_trace
 from vpp.errors import ConfigError, DataError
-from vpp.store.slot_trace import find_trace
 from vpp.store.sqlite import SqliteStore
 from vpp.store.table import Row
 from vpp.store.tables import DECISIONS, HOPS
