@@ -26,7 +26,7 @@ from vpp.messages import Message
 from vpp.settings import load_settings
 from vpp.store import open_store
 from vpp.store.message_rows import rows_of
-from vpp.store.tables import Row, Table
+from vpp.store.table import Row, Table
 from vpp.streams.reducer import Origin, Output
 
 AGENT = "agent:bench"

@@ -66,7 +66,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class StandingOrder:
+class OrderInForce:
     """An order that a person gave before the evening and that stands in it: a band of the battery, or a hold.
 
     ``is_duty``: the person who gave it will not end it for money.
@@ -116,7 +116,7 @@ class Scenario:
     price_per_mwh: Floats
     ramp: Event | None = None
     spike: Event | None = None
-    standing: StandingOrder | None = None
+    standing: OrderInForce | None = None
     noise: float = 0.01
     blind_slots: tuple[int, ...] = ()
 
@@ -179,7 +179,7 @@ def scripted_evening() -> Scenario:
         price_per_mwh=price,
         ramp=Event(first=8, slots=5, size=90.0, probability=0.6, comes=True),
         spike=Event(first=9, slots=3, size=420.0, probability=0.5, comes=True),
-        standing=StandingOrder("band", "kept still for the acceptance test", first=1, slots=18, min_mw=0.0, max_mw=0.0),
+        standing=OrderInForce("band", "kept still for the acceptance test", first=1, slots=18, min_mw=0.0, max_mw=0.0),
     )
 
 
@@ -212,17 +212,17 @@ def seeded_evening(seed: int) -> Scenario:
     )
 
 
-def _standing(rng: np.random.Generator) -> StandingOrder | None:
+def _standing(rng: np.random.Generator) -> OrderInForce | None:
     first, slots = int(rng.integers(1, 8)), int(rng.integers(4, 16))
     match int(rng.integers(0, 5)):
         case 0:
-            return StandingOrder("band", "kept still for a test", first, slots, 0.0, 0.0)
+            return OrderInForce("band", "kept still for a test", first, slots, 0.0, 0.0)
         case 1:
-            return StandingOrder("band", "warranty: half power", first, slots, -4.0, 4.0, is_duty=True)
+            return OrderInForce("band", "warranty: half power", first, slots, -4.0, 4.0, is_duty=True)
         case 2:
-            return StandingOrder("band", "charge before the peak", first, min(slots, 4), -8.0, -2.0)
+            return OrderInForce("band", "charge before the peak", first, min(slots, 4), -8.0, -2.0)
         case 3:
-            return StandingOrder("hold", "smell of smoke at the container", 1, SLOTS, is_duty=True)
+            return OrderInForce("hold", "smell of smoke at the container", 1, SLOTS, is_duty=True)
         case _:
             return None
 

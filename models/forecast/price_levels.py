@@ -52,8 +52,9 @@ class PriceLevels:
             self.levels,
             self._gamma,
         )
-        round_significant(self.levels, FLOAT32_BITS)
-        self._moved = self._moved or moved > 0
+        if moved:
+            round_significant(self.levels, FLOAT32_BITS)
+            self._moved = True
 
     def record(self) -> bytes:
         """Return the levels as bytes; empty while they are the nominal ones."""

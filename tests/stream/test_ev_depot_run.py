@@ -87,7 +87,7 @@ def test_the_depot_is_charged_for_every_departure_and_rests_while_it_is_away(run
 
 def test_setpoints_say_why_and_the_narrative_tells_it(run: Run) -> None:
     setpoints = run.of(Setpoint)
-    assert any("12.00 needed at 05:00" in m.reason for m in setpoints)
+    assert any("12 MWh needed at 05:00" in m.reason for m in setpoints)
     assert any("away until 18:30" in m.reason for m in setpoints)
     decision = [m for m in run.of(Decision) if m.plan][-1]
     rows = [{"asset_id": m.asset_id, "power_mw": m.power_mw, "reason": m.reason, "curve": m.curve} for m in setpoints]

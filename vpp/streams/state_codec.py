@@ -22,7 +22,8 @@ _PLAIN_VERSION = 1
 
 _HEADER_BYTES = 9
 _DEFLATED_FROM_BYTES = 100
-_MAX_BYTES = 16_000_000
+_MAX_BYTES = 1_000_000
+"""A longer value is not deflated: no flood of equal records hides a state that a broker would refuse."""
 _RAW, _DEFLATED = b"\0", b"\1"
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def unpack(raw: bytes | None, kind: type[T], shape: str, *, as_text: bool = Fals
 
 
 def _squeeze(body: bytes) -> bytes:
-    if len(body) >= _DEFLATED_FROM_BYTES:
+    if _DEFLATED_FROM_BYTES <= len(body) <= _MAX_BYTES:
         deflated = zlib.compress(body, 1, -zlib.MAX_WBITS)
         if len(deflated) < len(body):
             return _DEFLATED + deflated

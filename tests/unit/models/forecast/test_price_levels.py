@@ -60,3 +60,13 @@ def test_levels_survive_a_restart():
     other = PriceLevels(3, 48)
     other.load(levels.record())
     assert np.array_equal(other.levels[2], NOMINAL)
+
+
+def test_a_restart_before_any_move_changes_no_bit():
+    levels, again = PriceLevels(2, 48), PriceLevels(2, 48)
+    levels.adapt(11, 5.0, STEPS, _waiting(by_model=False))
+    again.load(levels.record())
+    for one in (levels, again):
+        one.adapt(11, 5.0, STEPS, _waiting())
+    assert again.record() == levels.record()
+    assert np.array_equal(again.levels, levels.levels)

@@ -125,7 +125,7 @@ def test_a_rejected_plan_stays_rejected(loop: Loop) -> None:
 def test_a_refused_proposal_cannot_be_approved(loop: Loop) -> None:
     book = book_of(loop)
     plan_id = proposed(loop, book, power_mw=99.0)
-    with pytest.raises(RefusedError, match="-4 to 4 MW, not 99"):
+    with pytest.raises(RefusedError, match="-4 MW to 4 MW, not 99"):
         book.approve(plan_id, "ann")
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from topologies.runtime.runner import MAX_PAYLOAD_BYTES
 from vpp.streams.state_codec import ArrayCodec, ChangedValues, ValueKey, pack, unpack
 
 
@@ -37,6 +38,13 @@ def test_a_long_value_is_kept_in_fewer_bytes_and_a_short_one_in_no_more_than_one
     assert len(raw) < 0.7 * len(msgspec.msgpack.encode(bids))
     assert unpack(raw, dict[str, float], "plant-1", as_text=as_text) == bids
     assert len(pack(7, "plant-1")) == 9 + 2
+
+
+def test_a_value_longer_than_a_record_may_be_is_not_deflated() -> None:
+    flood = ["x" * 1000] * 1000
+    raw = pack(flood, "rows")
+    assert len(raw) > MAX_PAYLOAD_BYTES
+    assert unpack(raw, list, "rows") == flood
 
 
 @pytest.mark.parametrize("as_text", [False, True])
