@@ -15,7 +15,7 @@ TABS = {
     "adr": "Decision records",
     "benchmarks": "Benchmarks",
 }
-FIRST = ("index", "quickstart", "data", "fleet", "decisions", "architecture")
+FIRST = ("index", "quickstart", "two-minutes", "data", "fleet", "decisions", "architecture")
 
 
 def navigation(docs: Path) -> list[Any]:

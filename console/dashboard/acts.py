@@ -7,7 +7,7 @@ plan that somebody with the right to approve approves by its digest, and that it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +22,7 @@ from topologies.control.alert_desk import AlertDesk
 from topologies.control.plan_book import PlanState
 from vpp.errors import RefusedError
 from vpp.fleet.schema import Zone
-from vpp.messages import Order
+from vpp.messages import AlertCode, Order
 from vpp.rules.clauses import clause_named
 
 
@@ -71,6 +71,16 @@ class AlertsTaken(BaseModel):
     zone: str = Field(min_length=1, max_length=80)
     alert_ids: list[str] = Field(min_length=1, max_length=50)
     reason: str = Field(default="", max_length=300)
+
+
+class SilenceWish(_Wish):
+    """Alerts that somebody wants told to nobody for a while; 0 hours end the silence of the same scope."""
+
+    hours: float = Field(ge=0, le=720)
+    alert_id: str | None = Field(default=None, max_length=120)
+    code: AlertCode | None = None
+    asset_id: str | None = Field(default=None, max_length=80)
+    channel: str | None = Field(default=None, max_length=80)
 
 
 class WhyNotWish(BaseModel):
@@ -239,6 +249,22 @@ class OrderDesk:
         takers = {act.principal for act in desk.acknowledge(asked.alert_ids, person.name, asked.reason, asked.zone)}
         words = "Acknowledged." if takers == {person.name} else f"Acknowledged by {', '.join(sorted(takers))}."
         return {"status": "acknowledged", "text": words}
+
+    def silence(self, asked: SilenceWish, person: Person) -> dict[str, Any]:
+        """Have alerts told to nobody for a while, or end that; they are shown all the same.
+
+        Raises:
+            RefusedError: The person may not.
+            QuestionError: There is no such zone.
+            UnreachableError: The broker does not take it.
+        """
+        _must(person.may_operate, "silence alerts")
+        zone = self.acts.zone(asked.zone).zone
+        desk = AlertDesk(self.acts.book.store, self.acts.book.post, self.acts.book.now)
+        scope = asked.model_dump(include={"alert_id", "code", "asset_id", "channel"})
+        act = desk.silence(zone, person.name, asked.reason, timedelta(hours=asked.hours), **scope)
+        text = f"Silenced until {act.until:%d %b %H:%M} UTC." if asked.hours else "The silence has ended."
+        return {"status": "silenced" if asked.hours else "ended", "text": text}
 
     def _find(self, plan_id: str) -> PlanState:
         plan = self.acts.book.find(plan_id)

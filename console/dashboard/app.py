@@ -300,6 +300,7 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
         Route("/page/approve", page.act(deeds.PlanVerdict, deeds.OrderDesk.approve), methods=["POST"]),
         Route("/page/reject", page.act(deeds.PlanVerdict, deeds.OrderDesk.reject), methods=["POST"]),
         Route("/page/acknowledge", page.act(deeds.AlertsTaken, deeds.OrderDesk.acknowledge), methods=["POST"]),
+        Route("/page/silence", page.act(deeds.SilenceWish, deeds.OrderDesk.silence), methods=["POST"]),
         Route("/page/hold", page.act(deeds.HoldWish, deeds.OrderDesk.hold), methods=["POST"]),
         *api_routes(context),
         Mount("/static", StaticFiles(directory=STATIC)),

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from console.dashboard.screens import SCREENS
 from tests.browser.browser import Served, open_page, settle
-from tests.worlds.page_plant import next_slot
+from tests.worlds.page_plant import next_slot, warn
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -61,6 +61,20 @@ def test_hold_in_two_steps_then_ask_for_release(chrome: Browser, own: Served) ->
     expect(page.locator(".life")).to_contain_text("it took effect at once", timeout=20_000)
     next_slot(own.loop)
     expect(banner).to_have_count(0, timeout=20_000)
+    page.context.close()
+
+
+def test_an_alarm_is_silenced_and_the_silence_ended(chrome: Browser, own: Served) -> None:
+    warn(own.loop)
+    page, complaints = open_page(chrome, own, "/")
+    page.locator("[data-silence]").first.click()
+    page.locator("dialog[open] [name=reason]").fill("meter swap")
+    page.locator("dialog[open] [data-send]").click()
+    silence = page.locator("[data-quiet=silence]")
+    expect(silence).to_contain_text("meter swap", timeout=20_000)
+    silence.locator("[data-end-silence]").click()
+    expect(silence).to_have_count(0, timeout=20_000)
+    assert complaints == []
     page.context.close()
 
 

@@ -11,6 +11,8 @@ import msgspec
 
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
+from vpp.alerting.rules import load_rules
+from vpp.alerting.standing import read_acts
 from vpp.fleet.scale import power_text
 from vpp.messages import EPISODES, AlertCode, AlertEffect
 from vpp.messages.alert_words import EFFECTS, RANK, TITLES
@@ -26,7 +28,7 @@ class AlarmLine:
     ``open``: it still calls for attention. ``act``: what an operator does about it, None for a note.
     ``channels``: the telemetry channels that it is about, the one that matters most first. ``ended_at``: end of its
     episode, None while it lasts and where it is a moment. ``alert_ids``: the alerts in it. ``acknowledged_by``: who has
-    taken them on, None while one of them is nobody's.
+    taken them on, None while one of them is nobody's. ``code``, ``asset_id``: what a silence of such alerts names.
     """
 
     severity: str
@@ -42,6 +44,8 @@ class AlarmLine:
     owner: str = ""
     acknowledged_by: str | None = None
     silenced_until: datetime | None = None
+    code: str = ""
+    asset_id: str | None = None
 
 
 def lines(moment: Moment) -> list[AlarmLine]:
@@ -75,7 +79,46 @@ def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
         owner=first["owner"],
         acknowledged_by=plain(takers[0]) if all(takers) else None,
         silenced_until=min(silences) if all(silences) else None,
+        code=code.value,
+        asset_id=first["asset_id"] if len(alerts) == 1 else None,
     )
+
+
+def quiet(moment: Moment) -> list[dict[str, Any]]:
+    """Return what is told to nobody now or soon: silences that hold, and maintenance windows that have not ended."""
+    wall = moment.context.now()
+    silences: list[dict[str, Any]] = [
+        {
+            "kind": "silence",
+            "what": _scope_words(act.alert_id, act.code, act.asset_id, act.channel),
+            "by": plain(act.principal),
+            "reason": plain(act.reason),
+            "since": act.at,
+            "until": act.until,
+            "scope": {"alert_id": act.alert_id, "code": act.code, "asset_id": act.asset_id, "channel": act.channel},
+        }
+        for act in read_acts(moment.context.store, moment.zone).silences(wall)
+    ]
+    windows = [
+        {
+            "kind": "maintenance",
+            "what": ", ".join([*window.codes, *window.assets]) or "all alerts",
+            "by": "the alert rules",
+            "reason": plain(window.reason),
+            "since": window.start,
+            "until": window.end,
+            "scope": None,
+        }
+        for window in load_rules(moment.context.settings.alert_rules).maintenance
+        if window.end > wall and (not window.zones or moment.zone in window.zones)
+    ]
+    return silences + windows
+
+
+def _scope_words(alert_id: str | None, code: AlertCode | None, asset_id: str | None, channel: str | None) -> str:
+    words = [TITLES[code]] if code is not None else []
+    words += [plain(name) for name in (asset_id, channel, alert_id) if name is not None]
+    return ", ".join(words) or "all alerts"
 
 
 def _channels(alert: Mapping[str, Any]) -> list[str]:

@@ -60,6 +60,7 @@ def now(moment: Moment, book: OrderBook, background: Background) -> dict[str, An
         "actions": _shown(moment, planned, actions),
         "in_force": [] if planned is not None else in_force(moment),
         "alarms": alarms.as_values(alarm_lines)[:30],
+        "quiet": alarms.quiet(moment),
     }
 
 

@@ -162,6 +162,30 @@ function reject({ ctx, state, close, send }) {
   );
 }
 
+const HOURS = [[1, "1 hour"], [4, "4 hours"], [24, "1 day"], [168, "7 days"], [720, "30 days"]];
+
+function silence({ ctx, state, close, send }) {
+  const scopes = [
+    state.alert_id ? ["alert", "This alert alone"] : null,
+    state.channel ? ["channel", `Alerts of this kind, channel ${state.channel}`] : null,
+    state.asset_id ? ["asset", `Alerts of this kind, asset ${state.asset_id}`] : null,
+    ["code", "All alerts of this kind in the zone"],
+  ].filter(Boolean);
+  const named = { alert: { alert_id: state.alert_id }, channel: { code: state.code, channel: state.channel }, asset: { code: state.code, asset_id: state.asset_id }, code: { code: state.code } };
+  return frameOf(
+    "Silence",
+    h("p", {}, `${state.title}. Nobody is told of what the silence covers; it is shown all the same. What still lasts at its end is told then.`),
+    formOf(
+      (given) => send("/page/silence", { zone: ctx.frame.zone, reason: given.reason.trim(), hours: Number(given.hours), ...named[given.scope] }),
+      reasonField("Why (it stands in the audit)"),
+      h("label", {}, "What", h("select", { class: "field", name: "scope" }, scopes.map(([value, words]) => h("option", { value }, words)))),
+      h("label", {}, "For", h("select", { class: "field", name: "hours" }, HOURS.map(([value, words]) => h("option", { value }, words)))),
+      problem(state),
+      buttons(h("button", { type: "submit", class: "button primary", disabled: state.busy, "data-send": true }, "Silence"), cancel(close)),
+    ),
+  );
+}
+
 const KEYS = [
   ["1 to 8", "screens"],
   ["z", "zone"],
@@ -190,4 +214,4 @@ function keys({ ctx, close, draw }) {
   );
 }
 
-export const SHEETS = { hold, release, propose, cancelOrder, reject, keys };
+export const SHEETS = { hold, release, propose, cancelOrder, reject, silence, keys };

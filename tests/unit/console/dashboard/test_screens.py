@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 from console.dashboard.screens import SCREENS
+from console.dashboard.views import alarms
 from tests.unit.console.dashboard.conftest import client_of
 from tests.worlds.page_plant import SLOTS, ZONE, acts_of, page_loop, warn
 from tests.worlds.plant_loop import Loop
+from vpp.alerting.rules import parse_rules
 from vpp.settings import load_settings
 from vpp.store import open_store
 
@@ -223,3 +225,36 @@ async def test_alarms_are_taken_on(loop: Loop, acting: httpx.AsyncClient) -> Non
     assert alarm["open"]
     assert alarm["acknowledged_by"].startswith("local")
     assert "alert_ids" not in found["strip"]["must"]
+
+
+async def test_alerts_are_silenced_and_the_silence_ends(loop: Loop, acting: httpx.AsyncClient) -> None:
+    warn(loop)
+    (alarm,) = (one for one in (await body(acting, "now"))["body"]["alarms"] if one["severity"] == "warning")
+    scope = {"zone": ZONE, "code": alarm["code"], "reason": "meter swap"}
+    refused = await acting.post("/page/silence", json={**scope, "hours": 721})
+    assert refused.status_code in (400, 422)
+    done = (await acting.post("/page/silence", json={**scope, "hours": 4})).json()
+    assert (done["status"], done["text"].startswith("Silenced until")) == ("silenced", True)
+    found = (await body(acting, "now"))["body"]
+    (silence,) = found["quiet"]
+    assert (silence["kind"], silence["reason"], silence["scope"]["code"]) == ("silence", "meter swap", alarm["code"])
+    (alarm,) = (one for one in found["alarms"] if one["severity"] == "warning")
+    assert alarm["silenced_until"] == silence["until"]
+    ended = await acting.post("/page/silence", json={**scope, "hours": 0})
+    assert ended.json()["status"] == "ended"
+    assert (await body(acting, "now"))["body"]["quiet"] == []
+
+
+async def test_maintenance_windows_are_shown_until_they_end(
+    loop: Loop, acting: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = parse_rules(
+        "maintenance:\n"
+        f"- {{from: 2020-01-01T00:00Z, to: 2099-01-01T00:00Z, zones: [{ZONE}], reason: cable works}}\n"
+        "- {from: 2020-01-01T00:00Z, to: 2020-01-02T00:00Z, reason: long over}\n"
+        "- {from: 2020-01-01T00:00Z, to: 2099-01-01T00:00Z, zones: [elsewhere], reason: of another zone}\n",
+        "rules",
+    )
+    monkeypatch.setattr(alarms, "load_rules", lambda _: rules)
+    (window,) = (await body(acting, "now"))["body"]["quiet"]
+    assert (window["kind"], window["reason"], window["what"]) == ("maintenance", "cable works", "all alerts")

@@ -229,6 +229,7 @@ function side(body, frame, ctx) {
       body.alarms.length || frame.hold
         ? h("ul", { class: "alarms", tabindex: 0, "aria-label": "Alarms and notes of 24 hours" }, frame.hold ? holdLine(frame) : null, body.alarms.map((one) => alarmLine(one, ctx)))
         : h("p", { class: "quiet" }, "None in 24 h."),
+      quiet(body.quiet ?? [], ctx),
     ),
   );
 }
@@ -253,6 +254,42 @@ function acknowledge(alertIds, ctx) {
   return ctx.may.operate ? h("button", { type: "button", class: "button small", "data-acknowledge": alertIds[0], onclick: act }, "Acknowledge") : null;
 }
 
+function silence(one, ctx) {
+  const open = () => ctx.sheet("silence", { title: one.title, code: one.code, asset_id: one.asset_id, channel: one.channels.length === 1 ? one.channels[0] : null, alert_id: one.alert_ids.length === 1 ? one.alert_ids[0] : null });
+  return ctx.may.operate ? h("button", { type: "button", class: "button small", "data-silence": one.code, onclick: open }, "Silence…") : null;
+}
+
+// What is told to nobody: silences, which end here, and maintenance windows, which stand in the alert rules.
+function quiet(list, ctx) {
+  if (!list.length) return null;
+  const ends = (one) => async (event) => {
+    event.currentTarget.disabled = true;
+    try {
+      ctx.say((await post("/page/silence", { zone: ctx.frame.zone, reason: "ended on the page", hours: 0, ...one.scope })).text);
+    } catch (error) {
+      ctx.say(error.message);
+    }
+  };
+  return [
+    h("h3", { class: "label-2" }, "Told to nobody"),
+    h(
+      "ul",
+      { class: "alarms", "aria-label": "Silences and maintenance windows" },
+      list.map((one) =>
+        h(
+          "li",
+          { class: "alarm", "data-quiet": one.kind },
+          icon("clock"),
+          h("span", {}, `${one.kind === "silence" ? "Silence" : "Maintenance"}: ${one.what}`),
+          h("time", { datetime: one.until }, `to ${near(one.until, ctx.frame.now)}`),
+          h("p", {}, `${one.reason}, by ${one.by}`),
+          one.scope && ctx.may.operate ? h("div", { class: "act" }, h("button", { type: "button", class: "button small", "data-end-silence": true, onclick: ends(one) }, "End it")) : null,
+        ),
+      ),
+    ),
+  ];
+}
+
 export function alarmLine(one, ctx) {
   const { frame } = ctx;
   const words = { critical: "critical", warning: "warning", info: "note" }[one.severity];
@@ -265,7 +302,7 @@ export function alarmLine(one, ctx) {
     h("time", { datetime: one.slot }, near(one.slot, frame.now)),
     one.detail ? h("p", {}, one.detail) : null,
     whose(one, frame),
-    one.open && one.act && !one.acknowledged_by ? h("div", { class: "act" }, acknowledge(one.alert_ids, ctx)) : null,
+    one.open && one.act ? h("div", { class: "act" }, one.acknowledged_by ? null : acknowledge(one.alert_ids, ctx), one.silenced_until ? null : silence(one, ctx)) : null,
   );
 }
 
