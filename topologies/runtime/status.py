@@ -161,7 +161,7 @@ class StatusFile:
     def _unready(self) -> str | None:
         """Return why the worker is not ready, None where it is."""
         fault = worker_fault(self._status, time.time())
-        if fault is not None:
+        if fault not in {None, "restarting"}:  # a worker that came back is ready once it has caught up
             return fault
         if not self._lag or self._status["lag"] >= READY_LAG_RECORDS:
             return "not assigned or far behind"
