@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POWER, SOC, SETPOINT = 100, 101, 200
 TOKEN = "test-only-placeholder"
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.local, pytest.mark.timeout(120)]
 
 
 @dataclass

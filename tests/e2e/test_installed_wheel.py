@@ -17,7 +17,7 @@ import pytest
 
 from tests.plant_fixtures import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.local, pytest.mark.timeout(600)]
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 OWN = ("agents", "console", "features", "mcp_server", "models", "topologies", "vpp")
 

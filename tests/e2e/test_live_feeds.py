@@ -14,7 +14,7 @@ from vpp.domain import iso
 from vpp.store import open_store
 from vpp.store.tables import TELEMETRY
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.local]
 
 SERVICES = (
     pytest.param("aemo", "NSW1", 24, timedelta(minutes=5), "PRICE_AND_DEMAND", id="aemo"),

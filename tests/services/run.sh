@@ -37,5 +37,5 @@ set +a
 
 cd "$ROOT"
 STATUS=0
-"$PYTHON" -m pytest -n 2 -m "services or stream or contract or e2e" --ignore=tests/browser --ignore=tests/aws ${1+"$@"} || STATUS=$?
+"$PYTHON" -m pytest -n 2 -m "(services or stream or contract or e2e) and not local" --ignore=tests/browser --ignore=tests/aws ${1+"$@"} || STATUS=$?
 exit "$STATUS"
