@@ -29,7 +29,10 @@ class ActBook:
         return book
 
     def take(self, act: AlertAct) -> None:
-        """Write an act down: the first acknowledgement of an alert counts, and the last silence of a scope."""
+        """Write an act down: the first acknowledgement of an alert counts, and the last silence of a scope.
+
+        Of two silences at one moment, the one that ends the scope's silence is the last.
+        """
         if act.action is AlertAction.ACKNOWLEDGE and act.alert_id is not None:
             key = (act.zone, act.alert_id)
             before = self._acknowledged.get(key)
@@ -38,7 +41,7 @@ class ActBook:
         elif act.action is AlertAction.SILENCE and act.until is not None:
             scope = (act.zone, act.alert_id, act.code, act.asset_id, act.channel)
             latest = self._silences.get(scope)
-            if latest is None or (act.at, act.act_id) > (latest.at, latest.act_id):
+            if latest is None or _order(act) > _order(latest):
                 self._silences[scope] = act
 
     def acknowledgement(self, zone: str, alert_id: str) -> AlertAct | None:
@@ -59,6 +62,10 @@ def act_of_row(row: Mapping[str, Any]) -> AlertAct:
     """Return a stored act."""
     code = None if row["code"] is None else AlertCode(row["code"])
     return AlertAct(**{**row, "action": AlertAction(row["action"]), "code": code, "reason": row["reason"] or ""})
+
+
+def _order(act: AlertAct) -> tuple[datetime, bool, str]:
+    return act.at, act.until == act.at, act.act_id
 
 
 def _is_active(act: AlertAct, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 // Plan and why: the slots ahead as charts and as a table; for one of them the reason, what else it weighed, what if.
 import { get, post } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { day, hm, money, near, none, number, percent, power, powerFactor, powerText, powerUnit, signedPower, span, symbol } from "/static/js/format.js";
+import { day, hm, money, near, none, number, percent, power, powerFactor, powerText, powerUnit, signed, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, panel, segments, table, title } from "/static/js/parts.js";
 import { fanName, fanTone, powerSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
