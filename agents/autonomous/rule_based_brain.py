@@ -178,7 +178,7 @@ def _needed(call: Call) -> Question:
 def _order_risk(order: Answer, zone: str, currency: str, worth: float) -> Generator[Call, CallResult, list[Risk]]:
     """Return what an order costs from now on, by a dry run that ends it, where that is beyond doubt.
 
-    A hold is somebody's stop: what it costs is told, and nobody is asked to release it.
+    A hold is a person's stop: its cost is reported, and nobody is asked to release it.
 
     Args:
         order: A line of ``list_orders``.

@@ -50,7 +50,7 @@ def alerts_list(
         start = None if since is None else since_time(store, since)
         rows = store.read(ALERTS, zone=zone, start=start).dicts()
         acts = read_acts(store, zone)
-        told_contacts = _told(store, zone)
+        notified = _notified(store, zone)
     entries = []
     for row in rows:
         if open_only and not lasts(row):
@@ -63,7 +63,7 @@ def alerts_list(
                 "values": msgspec.json.decode(row["values"]) if row["values"] else {},
                 "lasts": lasts(row),
                 **standing.facts(),
-                "told": told_contacts.get((row["zone"], row["alert_id"]), []),
+                "notified": notified.get((row["zone"], row["alert_id"]), []),
             }
         )
     answer(entries, as_json=json, render=_render)
@@ -199,8 +199,8 @@ def lasts(row: dict[str, Any]) -> bool:
     return row["ended_at"] is None and row["code"] in EPISODES
 
 
-def _told(store: Store, zone: list[str] | None) -> dict[tuple[str, str], list[str]]:
-    """Return the contacts that were told of each alert."""
+def _notified(store: Store, zone: list[str] | None) -> dict[tuple[str, str], list[str]]:
+    """Return the contacts that were notified of each alert."""
     contacts: dict[tuple[str, str], list[str]] = {}
     for row in store.read(NOTICES, zone=zone, filters={"outcome": "delivered"}).dicts():
         names = contacts.setdefault((row["zone"], row["alert_id"]), [])
@@ -242,7 +242,7 @@ def _state(row: dict[str, Any]) -> str:
         return f"silenced until {iso(row['silenced_until'])}"
     if row["in_maintenance"]:
         return "in maintenance"
-    return f"told {', '.join(row['told'])}" if row["told"] else ""
+    return f"notified {', '.join(row['notified'])}" if row["notified"] else ""
 
 
 @contextmanager

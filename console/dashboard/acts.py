@@ -74,7 +74,7 @@ class AlertsTaken(BaseModel):
 
 
 class SilenceWish(_Wish):
-    """Alerts that somebody wants told to nobody for a while; 0 hours end the silence of the same scope."""
+    """Alerts whose notices somebody stops for a while; 0 hours end the silence of the same scope."""
 
     hours: float = Field(ge=0, le=720)
     alert_id: str | None = Field(default=None, max_length=120)
@@ -251,7 +251,7 @@ class OrderDesk:
         return {"status": "acknowledged", "text": words}
 
     def silence(self, asked: SilenceWish, person: Person) -> dict[str, Any]:
-        """Have alerts told to nobody for a while, or end that; they are shown all the same.
+        """Stop the notices of alerts for a while, or end that; the alerts are still shown.
 
         Raises:
             RefusedError: The person may not.

@@ -101,7 +101,7 @@ def metrics_route(metrics: CallMetrics, *, needs_token: bool) -> Callable[[Reque
     """Return the handler of ``/metrics``.
 
     Args:
-        metrics: What is told.
+        metrics: What is exposed.
         needs_token: Whether it takes a token with the scope of readers, as the tools do.
     """
 

@@ -174,10 +174,12 @@ class AlertWorker:
             delivery = self._sending.pop(sending)
             sent = _result(sending)
             if sent.is_delivered:
-                log.info("told contact=%s alerts=%s", delivery.contact, len(delivery.notices))
+                log.info("delivered contact=%s alerts=%s", delivery.contact, len(delivery.notices))
                 self._unwritten += self._notifier.delivered(delivery, self._now())
             else:
-                log.warning("not told contact=%s alerts=%s: %s", delivery.contact, len(delivery.notices), sent.reason)
+                log.warning(
+                    "not delivered contact=%s alerts=%s: %s", delivery.contact, len(delivery.notices), sent.reason
+                )
                 self._unwritten += self._notifier.failed(delivery, self._now())
         while self._unwritten:
             try:

@@ -80,7 +80,7 @@ class AlertDesk:
         asset_id: str | None = None,
         channel: str | None = None,
     ) -> AlertAct:
-        """Have alerts of a zone told to nobody for a while; they are shown all the same.
+        """Silence alerts of a zone for a while: no notices are sent, and the alerts are still shown.
 
         Args:
             zone: The zone.

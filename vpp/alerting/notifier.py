@@ -31,7 +31,7 @@ Key = tuple[str, str]
 class _Case:
     """One alert on its way to people.
 
-    ``raised_at``, ``end_seen_at``: the broker's time of its first record, and of the one with its end. ``told_at``:
+    ``raised_at``, ``end_seen_at``: the broker's time of its first record, and of the one with its end. ``notified_at``:
     when its first notice was delivered.
     """
 
@@ -40,7 +40,7 @@ class _Case:
     handling: Handling
     raised_at: datetime
     done: dict[tuple[str, str], NoticeOutcome] = field(default_factory=dict)
-    told_at: datetime | None = None
+    notified_at: datetime | None = None
     end_seen_at: datetime | None = None
 
     @property
@@ -48,8 +48,8 @@ class _Case:
         return self.alert.zone, self.alert.alert_id
 
     @property
-    def told(self) -> set[str]:
-        """Contacts that know of the alert."""
+    def notified(self) -> set[str]:
+        """Contacts that got the alert."""
         return {
             contact
             for (stage, contact), outcome in self.done.items()
@@ -232,7 +232,7 @@ class Notifier:
                 if (RAISED, contact) not in case.done:
                     yield contact, DueNotice(case.alert, handling, RAISED, case.raised_at)
         if case.end_seen_at is not None and handling.tell_end:
-            for contact in case.told:
+            for contact in case.notified:
                 if (ENDED, contact) not in case.done:
                     yield contact, DueNotice(case.alert, handling, ENDED, case.end_seen_at)
         if not is_taken_on and not case.has_ended:
@@ -251,7 +251,7 @@ class Notifier:
     def _escalates_at(self, case: _Case, after_min: float) -> datetime | None:
         """Return when a step is due: after the first notice, or after the alert where its owner has no contact."""
         has_contact = bool(self._rules.contacts_of(case.handling.owner, case.handling.severity))
-        start = case.told_at if has_contact else case.raised_at
+        start = case.notified_at if has_contact else case.raised_at
         return None if start is None else start + timedelta(minutes=after_min)
 
     def _forget(self, now: datetime) -> None:
@@ -268,18 +268,18 @@ class Notifier:
             return False
         handling = case.handling
         owners_contacts = self._rules.contacts_of(handling.owner, handling.severity)
-        is_told = all((RAISED, contact) in case.done for contact in owners_contacts)
+        is_sent = all((RAISED, contact) in case.done for contact in owners_contacts)
         is_taken_on = self._acts.acknowledgement(*case.key) is not None
         raised_in_silence = self._acts.silence(case.subject, case.raised_at) is not None
         if not case.has_ended:  # a moment: its escalations may still come
             wanted = sum(len(self._rules.contacts_of(step.to, handling.severity)) for step in handling.escalate)
             escalated = sum(stage.startswith(ESCALATED) for stage, _ in case.done)
-            return raised_in_silence or is_taken_on or (is_told and escalated >= wanted)
-        end_is_told = not handling.tell_end or all((ENDED, contact) in case.done for contact in case.told)
-        return end_is_told and (is_told or is_taken_on or raised_in_silence)
+            return raised_in_silence or is_taken_on or (is_sent and escalated >= wanted)
+        end_is_sent = not handling.tell_end or all((ENDED, contact) in case.done for contact in case.notified)
+        return end_is_sent and (is_sent or is_taken_on or raised_in_silence)
 
 
 def _mark(case: _Case, notice: Notice) -> None:
     case.done[notice.stage, notice.contact] = notice.outcome
     if notice.stage == RAISED and notice.outcome is NoticeOutcome.DELIVERED:
-        case.told_at = notice.at if case.told_at is None else min(case.told_at, notice.at)
+        case.notified_at = notice.at if case.notified_at is None else min(case.notified_at, notice.at)

@@ -10,7 +10,7 @@ from vpp.messages.times import Time
 
 
 class AlertAction(StrEnum):
-    """What a person does: take an alert on (``acknowledge``), or have it told to nobody for a while (``silence``)."""
+    """What a person does: take an alert on (``acknowledge``), or stop its notices for a while (``silence``)."""
 
     ACKNOWLEDGE = "acknowledge"
     SILENCE = "silence"
@@ -44,7 +44,7 @@ class NoticeOutcome(StrEnum):
 
 
 class Notice(Record, kw_only=True, frozen=True, tag="notice"):
-    """One alert told to one contact. Many notices may come of one message.
+    """One alert delivered to one contact. One message may make many notices.
 
     ``slot`` and ``alert_id``: the alert. ``stage``: ``raised``, ``ended``, or ``escalated-N``, N from 1. ``attempts``:
     messages tried until it was delivered or given up.

@@ -57,7 +57,7 @@ class TraderBid(Record, kw_only=True, frozen=True, tag="trader_bid", omit_defaul
     """The arbitrage trader's bid after ``slot`` closed: prices it trusts and what energy left in store is worth.
 
     ``price_per_mwh``: expected price per horizon, already shrunk by ``trust``. ``price_sd_per_mwh``: spread of
-    each price around it, where prices are told when their slot begins (0 where it is known); empty elsewhere.
+    each price around it, where prices are published when their slot begins (0 where it is known); empty elsewhere.
     ``stored_value_per_mwh`` with ``stored_width`` (shares of capacity, summing to 1): value of energy at the horizon's
     end, decreasing.
     ``observation``, ``not_ready``: as in ``ActorBid``.

@@ -210,7 +210,7 @@ NOTICES = Table(
     zone text Zone.
     at time When (wall time).
     alert_id text The alert.
-    contact text Who was told, by name in the alert rules.
+    contact text Who was notified, by name in the alert rules.
     stage text raised, ended or escalated-N.
     slot time First slot of the alert.
     outcome text delivered or given_up.
@@ -218,7 +218,7 @@ NOTICES = Table(
     """),
     ("zone", "at", "alert_id", "contact", "stage"),
     "at",
-    "Who was told of which alert.",
+    "Who was notified of which alert.",
 )
 SKILL = Table(
     "skill",

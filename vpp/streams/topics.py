@@ -131,7 +131,7 @@ DECISIONS = Topic(
 ALERTS = Topic(
     "alerts",
     m.Alert | m.AlertAct | m.Notice | m.End,
-    "Alerts for people, what people do about them, and who was told.",
+    "Alerts for people, what people do about them, and who was notified.",
     end_from=("telemetry", "forecast", "plant"),
     writers=(
         *("telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"),

@@ -85,7 +85,7 @@ def _line(moment: Moment, alerts: Sequence[dict[str, Any]]) -> AlarmLine:
 
 
 def quiet(moment: Moment) -> list[dict[str, Any]]:
-    """Return what is told to nobody now or soon: silences that hold, and maintenance windows that have not ended."""
+    """Return why alerts send no notices now or soon: silences in force, and maintenance windows that have not ended."""
     wall = moment.context.now()
     silences: list[dict[str, Any]] = [
         {

@@ -174,7 +174,7 @@ function silence({ ctx, state, close, send }) {
   const named = { alert: { alert_id: state.alert_id }, channel: { code: state.code, channel: state.channel }, asset: { code: state.code, asset_id: state.asset_id }, code: { code: state.code } };
   return frameOf(
     "Silence",
-    h("p", {}, `${state.title}. Nobody is told of what the silence covers; it is shown all the same. What still lasts at its end is told then.`),
+    h("p", {}, `${state.title}. No notices are sent for what the silence covers. The alerts are still shown. Those that last longer are notified when it ends.`),
     formOf(
       (given) => send("/page/silence", { zone: ctx.frame.zone, reason: given.reason.trim(), hours: Number(given.hours), ...named[given.scope] }),
       reasonField("Why (it stands in the audit)"),

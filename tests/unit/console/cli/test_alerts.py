@@ -94,7 +94,7 @@ def test_who_has_taken_an_alert_on_stands_in_the_list(tmp_path: Path, capsys: py
     said = capsys.readouterr().out
     assert "acknowledged by local:ann" in said
     assert said.count("silenced until") == 3
-    assert "told desk" in said
+    assert "notified desk" in said
     assert main(["alerts", "silences"]) == 0
     assert "meter swap" in capsys.readouterr().out
 

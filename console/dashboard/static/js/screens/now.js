@@ -259,7 +259,7 @@ function silence(one, ctx) {
   return ctx.may.operate ? h("button", { type: "button", class: "button small", "data-silence": one.code, onclick: open }, "Silence…") : null;
 }
 
-// What is told to nobody: silences, which end here, and maintenance windows, which stand in the alert rules.
+// Why alerts send no notices: silences, which end here, and maintenance windows, which stand in the alert rules.
 function quiet(list, ctx) {
   if (!list.length) return null;
   const ends = (one) => async (event) => {
@@ -271,7 +271,7 @@ function quiet(list, ctx) {
     }
   };
   return [
-    h("h3", { class: "label-2" }, "Told to nobody"),
+    h("h3", { class: "label-2" }, "Silences and maintenance"),
     h(
       "ul",
       { class: "alarms", "aria-label": "Silences and maintenance windows" },
