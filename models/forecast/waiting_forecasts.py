@@ -96,6 +96,7 @@ class WaitingForecasts:
         round_significant(offsets, OFFSET_BITS)
         stored = centre.astype(np.float32), offsets.astype(np.float32)
         self._begin(index, now, by_model=by_model)
+        self.first_error[index % self.rows] = np.nan
         self._fill(index, slice(None), stored)
         self._fresh[index] = stored
 

@@ -71,6 +71,14 @@ def test_a_saved_and_loaded_state_answers_every_later_slot_alike() -> None:
         np.testing.assert_array_equal(loaded.quantiles[1129 % held.rows], held.quantiles[1129 % held.rows])
 
 
+def test_a_new_forecast_has_no_first_error_of_the_one_before_in_its_place() -> None:
+    waiting = WaitingForecasts(STEPS)
+    issue(waiting, 7)
+    waiting.set_first_error(7, 3.0)
+    issue(waiting, 7 + waiting.rows)
+    assert np.isnan(waiting.first_error[7])
+
+
 def test_near_horizons_are_kept_for_fewer_slots() -> None:
     parts = parts_of(STEPS)
     assert [(part.horizons.start, part.horizons.stop, part.slots) for part in parts] == [
