@@ -92,8 +92,9 @@ def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
     observed = forecast.used_net_load_mw
     served = None if observed is None else zone.served_scale.rounded(observed * factor)
     quantiles = forecast.net_load
-    if quantiles is None or forecast.withheld(Target.NET_LOAD) is not None:
-        return _bid_of(zone, forecast, served, Spreads(ramp_sd_mw=[], level_sd_mw=[], carry=[]))
+    withheld = forecast.withheld(Target.NET_LOAD)
+    if quantiles is None or withheld is not None:
+        return _bid_of(zone, forecast, served, Spreads(ramp_sd_mw=[], level_sd_mw=[], carry=[]), withheld=withheld)
     horizons = len(forecast.horizon_min)
     spreads = forecast.spreads or spreads_of(quantiles)
     mean = quantiles.q50 if quantiles.mean is None else quantiles.mean
@@ -113,13 +114,14 @@ def _bid_of(
     *,
     mean: list[float] | None = None,
     first: list[float] | None = None,
+    withheld: str | None = None,
 ) -> ActorBid:
     factor, decimals = zone.share.factor, zone.served_scale.decimals
     quantiles = forecast.net_load
     limit = zone.limits.ramp_limit_mw
     known = served is not None and first is not None
     p_ramp = probability_beyond(first or [], served or 0.0, limit) if known else None
-    slope, withheld = forecast.ramp_mw_per_min, forecast.withheld(Target.NET_LOAD)
+    slope = forecast.ramp_mw_per_min
     return ActorBid(
         zone=forecast.zone,
         slot=forecast.slot,

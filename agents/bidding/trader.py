@@ -111,10 +111,11 @@ class TraderReducer:
         state.changed.mark("done")
         state.changed.mark("book")
         self._settle_paper(state.book, forecast)
-        if forecast.withheld(Target.PRICE) is not None:
-            bid = self._not_ready(forecast)
+        withheld = forecast.withheld(Target.PRICE)
+        if prices is None or withheld is not None:
+            bid = self._empty(forecast, withheld)
         else:
-            bid = self._empty(forecast) if prices is None else self._bid(state.book, forecast, prices)
+            bid = self._bid(state.book, forecast, prices)
         return [Output("bids", bid)]
 
     def _settle_paper(self, book: Book, forecast: Forecast) -> None:
@@ -174,25 +175,9 @@ class TraderReducer:
         curve = offers.curve(self._step.hours, self._battery.energy_mwh / 2.0)
         return [(max(round(price, _DECIMALS), floor), round(share, 4)) for price, share in curve]
 
-    def _not_ready(self, forecast: Forecast) -> TraderBid:
-        return TraderBid(
-            zone=forecast.zone,
-            slot=forecast.slot,
-            step_min=forecast.step_min,
-            observation=forecast.believed,
-            horizon_min=[],
-            price_per_mwh=[],
-            trust=0.0,
-            stored_value_per_mwh=[],
-            stored_width=[],
-            source="none",
-            model_id="none",
-            reason=forecast.withheld(Target.PRICE),
-            not_ready=True,
-        )
-
-    def _empty(self, forecast: Forecast) -> TraderBid:
-        flat = self._zone.energy_price_flat_per_mwh
+    def _empty(self, forecast: Forecast, withheld: str | None) -> TraderBid:
+        """Return a bid without a forecast of prices: at the flat price where there is one, unless it is withheld."""
+        flat = None if withheld is not None else self._zone.energy_price_flat_per_mwh
         horizons = [] if flat is None else forecast.horizon_min
         values = [] if flat is None else [_STORED_SHARE * flat] * _SEGMENTS
         return TraderBid(
@@ -207,7 +192,8 @@ class TraderReducer:
             stored_width=[1.0 / _SEGMENTS] * len(values),
             source="none" if flat is None else "flat",
             model_id="none",
-            reason=None if flat is not None else forecast.reason or "the forecast has no price",
+            reason=None if flat is not None else withheld or forecast.reason or "the forecast has no price",
+            not_ready=withheld is not None,
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.generators.budget_docs import markdown_table
+from deploy.generators.tree_docs import page_with
 
 PAGE = Path("docs/benchmarks/net-load.md")
 FIGURES = Path("docs/benchmarks/net-load-trees.json")
@@ -51,8 +52,7 @@ def net_load_page(root: Path) -> str:
         root: The repository.
     """
     text = (root / PAGE).read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{_tables(read_figures(root))}\n{END}{rest.split(END)[1]}"
+    return page_with(text, BEGIN, f"\n{_tables(read_figures(root))}\n", END)
 
 
 def read_figures(root: Path) -> dict[str, list[dict[str, Any]]]:

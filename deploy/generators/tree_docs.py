@@ -19,11 +19,21 @@ def architecture_page(root: Path = ROOT) -> str:
     Args:
         root: The repository.
     """
-    text = (root / PAGE).read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
     sections = "\n".join(_section(root, package) for package in PACKAGES)
-    return f"{before}{BEGIN}\n{sections}{END}{after}"
+    return page_with((root / PAGE).read_text(encoding="utf-8"), BEGIN, sections, END)
+
+
+def page_with(text: str, begin: str, body: str, end: str) -> str:
+    """Return a page with what stands between two marks replaced.
+
+    Args:
+        text: The page.
+        begin: The mark before; it is there once.
+        body: What comes between, with its last line break.
+        end: The mark after.
+    """
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{body}{end}{rest.split(end)[1]}"
 
 
 def _section(root: Path, package: str) -> str:

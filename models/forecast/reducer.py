@@ -125,6 +125,9 @@ class ForecastReducer:
 
         A price that is published for the next slot needs no past to be bid on.
         """
+        return self._lags(state, state.restored_to)
+
+    def _lags(self, state: ForecastState, restored_to: int | None) -> dict[str, KnownLags]:
         index = state.head.last
         if index is None:
             return {}
@@ -136,7 +139,7 @@ class ForecastReducer:
                 target.channel,
                 index,
                 stands_in=begun if target is Target.NET_LOAD else None,
-                restored_to=state.restored_to,
+                restored_to=restored_to,
                 ready_share=self._ready_share,
             )
             if target is Target.PRICE and not math.isnan(state.ring.get(PRICE, index + 1)):
@@ -180,8 +183,8 @@ class ForecastReducer:
                     forecast, used=judged.used, trust=dict(judged.trust), verdict=verdict
                 )
         incomplete = {
-            target: msgspec.structs.replace(lags, restored=0)
-            for target, lags in self.proof(state).items()
+            target: lags
+            for target, lags in self._lags(state, None).items()
             if lags.known < lags.asked and getattr(forecast, target) is not None
         }
         if incomplete:

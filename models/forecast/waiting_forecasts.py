@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ class Part:
 
     horizons: slice
     slots: int
+
+    @property
+    def count(self) -> int:
+        """Number of its horizons."""
+        return int(self.horizons.stop - self.horizons.start)
 
 
 def parts_of(steps: Ints) -> tuple[Part, ...]:
@@ -132,18 +138,10 @@ class WaitingForecasts:
 
     def arrays(self, index: int, part: Part, stored: Stored | None) -> list[npt.NDArray[Any]]:
         """Return the arrays that are kept of one part of a forecast; None: there is none of this slot."""
-        row, at = index % self.rows, part.horizons
-        width = at.stop - at.start
-        centre, offsets = stored or (np.zeros(width, np.float32), np.zeros((_LEVELS + 1, width), np.float32))
-        if stored is not None:
-            centre, offsets = centre[at], offsets[:, at]
-        return [
-            np.array([-1 if stored is None else index]),
-            self.now[row : row + 1],
-            self.by_model[row : row + 1],
-            np.ascontiguousarray(centre),
-            np.ascontiguousarray(offsets),
-        ]
+        row, at, count = index % self.rows, part.horizons, self.mean.shape[1]
+        centre, offsets = stored or (np.zeros(count, np.float32), np.zeros((_LEVELS + 1, count), np.float32))
+        origin = np.array([-1 if stored is None else index])
+        return [origin, self.now[row : row + 1], self.by_model[row : row + 1], centre[at], offsets[:, at]]
 
     def restore(self, part: Part, arrays: Sequence[npt.NDArray[Any]]) -> None:
         """Fill one part of a forecast from what ``arrays`` returned, unless its row holds a newer one."""
@@ -180,8 +178,16 @@ def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
                 for array in each.arrays(index, part, stored.get(index))
             ]
             name = ValueKey(_KIND, (number, index % part.slots)).name
-            changes[name] = ArrayCodec(_SHAPE, *arrays).pack(*arrays)
+            changes[name] = _codec(len(waiting), part.count).pack(*arrays)
     return changes
+
+
+@cache
+def _codec(targets: int, horizons: int) -> ArrayCodec:
+    """Return what packs one part of the forecasts of so many targets, as ``WaitingForecasts.arrays`` gives them."""
+    centre, offsets = np.zeros(horizons, np.float32), np.zeros((_LEVELS + 1, horizons), np.float32)
+    one = [np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_), centre, offsets]
+    return ArrayCodec(_SHAPE, *one * targets)
 
 
 def load_waiting(
@@ -200,7 +206,7 @@ def load_waiting(
         arrays = [each.arrays(0, part, None) for each in waiting]
         arrays = [[array.copy() for array in own] for own in arrays]
         flat = [array for own in arrays for array in own]
-        codec = ArrayCodec(_SHAPE, *flat)
+        codec = _codec(len(waiting), part.count)
         for row in range(part.slots):
             if codec.unpack(get(ValueKey(_KIND, (number, row)).name), *flat):
                 for each, own in zip(waiting, arrays, strict=True):

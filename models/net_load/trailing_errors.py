@@ -148,15 +148,20 @@ class Residuals:
         if errors.slots.shape == self.slots.shape:
             self.slots[:] = errors.slots
             self.recent[:] = errors.recent
+            round_significant(self.slots, GROUP_BITS)
+            self._round_recent()
             for group in range(len(self.slots)):
-                self.touch(group)
+                self._changed.mark("errors", group)
 
     def touch(self, group: int) -> None:
         """Note that errors of slot ``group`` entered: what they changed is rounded to what is kept of it."""
         round_significant(self.slots[group], GROUP_BITS)
+        self._round_recent()
+        self._changed.mark("errors", group)
+
+    def _round_recent(self) -> None:
         round_significant(self.recent, FLOAT32_BITS)
         round_significant(self.levels, FLOAT32_BITS)
-        self._changed.mark("errors", group)
 
     def volatility(self, groups: Ints) -> Floats:
         """Return trailing mean absolute errors in MW, shape (5, H)."""

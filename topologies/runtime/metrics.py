@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from vpp.domain import Target
+from vpp.domain import PRICE, Target
 from vpp.messages import DeadLetter, Decision, Engine, Forecast, LedgerEntry, Message, Quantiles
 from vpp.streams.tracing import STEP_OF, Hop
 
 LIVE_WITHIN_S = 3 * 3600.0
 """An output counts as live while its slot began within so many seconds of the wall clock."""
-STATE_EVERY_S = 30.0
 WORK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 AGE_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 CHANGELOG = "changelog__"
@@ -37,8 +35,6 @@ class WorkerMetrics:
     def __init__(self, topology: str, state_dir: Path | None = None) -> None:
         self.registry = CollectorRegistry()
         self._topology = topology
-        self._state_dir = state_dir
-        self._state_read = -STATE_EVERY_S
         self._rebalanced = 0
         self._assigned: set[tuple[str, str]] = set()
         self._newest_s = 0.0
@@ -57,7 +53,9 @@ class WorkerMetrics:
         self._stream_time = own(Gauge, "vpp_stream_time_seconds", "Newest slot processed, s since 1970")
         self._recovery = own(Gauge, "vpp_recovery_remaining_records", "Changelog records still to be restored")
         self._rebalances = own(Counter, "vpp_rebalances", "Changes of the partitions that this worker has")
-        self._state = own(Gauge, "vpp_state_bytes", "Size of the state directory")
+        state = own(Gauge, "vpp_state_bytes", "Size of the state directory")
+        if state_dir is not None:
+            state.set_function(lambda: _folder_bytes(state_dir))
         self._age = Histogram(
             "vpp_age_seconds",
             "From the arrival of the raw record that closed a slot to this step's output; storage: to the stored row",
@@ -148,18 +146,11 @@ class WorkerMetrics:
         rebalanced = int(statistics.get("cgrp", {}).get("rebalance_cnt", 0))
         self._rebalances.inc(max(rebalanced - self._rebalanced, 0))
         self._rebalanced = rebalanced
-        self._measure_state()
         return lags
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
-
-    def _measure_state(self) -> None:
-        now = time.monotonic()
-        if self._state_dir is not None and now - self._state_read >= STATE_EVERY_S:
-            self._state_read = now
-            self._state.set(_folder_bytes(self._state_dir))
 
     def _observe_letter(self, letter: DeadLetter) -> None:
         self._letters.labels(self._topology, letter.reason).inc()
@@ -177,7 +168,7 @@ class WorkerMetrics:
     def _observe_forecast(self, forecast: Forecast) -> None:
         actuals = {
             Target.NET_LOAD: forecast.observation.net_load_mw,
-            Target.PRICE: forecast.observation.values.get("price_per_mwh"),
+            Target.PRICE: forecast.observation.values.get(PRICE),
         }
         for target, actual in actuals.items():
             curves: Quantiles | None = getattr(forecast, target.value)
@@ -189,7 +180,7 @@ class WorkerMetrics:
                 self._covered.labels(*labels).inc(band[1] <= actual <= band[2])
             if curves is None or not forecast.horizon_min:
                 continue
-            first = datetime.fromtimestamp(forecast.slot.timestamp() + forecast.horizon_min[0] * 60, UTC)
+            first = forecast.slot + timedelta(minutes=forecast.horizon_min[0])
             self._bands[forecast.zone, target] = (first, curves.q05[0], curves.q95[0])
             self._observe_model(forecast.zone, target, curves.model_id)
 

@@ -98,7 +98,10 @@ def read_trace_id(headers: Headers) -> str | None:
 
 def read_hop(headers: Headers) -> Hop | None:
     """Return the passage that a record's headers tell; None for a record that no step of ours wrote."""
-    trace_id = read_trace_id(headers)
+    return _hop_of(headers, read_trace_id(headers))
+
+
+def _hop_of(headers: Headers, trace_id: str | None) -> Hop | None:
     if trace_id is None:
         return None
     for name, value in headers or ():
@@ -129,8 +132,8 @@ class RecordTrace:
     __slots__ = ("_arrived_ms", "_taken_ms", "trace_id")
 
     def __init__(self, headers: Headers, appended_ms: int, taken_ms: int | None = None) -> None:
-        hop = read_hop(headers)
-        self.trace_id = read_trace_id(headers) if hop is None else hop.trace_id
+        self.trace_id = read_trace_id(headers)
+        hop = _hop_of(headers, self.trace_id)
         self._arrived_ms = appended_ms if hop is None else hop.arrived_ms
         self._taken_ms = now_ms() if taken_ms is None else taken_ms
 
