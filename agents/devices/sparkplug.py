@@ -178,7 +178,7 @@ class SparkplugNode:
 
     _sequence: int | None = None
     _session: float | None = None
-    _names: dict[int, tuple[str, int]] = field(default_factory=dict)
+    _names: dict[int, str] = field(default_factory=dict)
     _types: dict[tuple[str, str], int] = field(default_factory=dict)
     _born: set[str] = field(default_factory=set)
 
@@ -228,19 +228,16 @@ class SparkplugNode:
         self._born.add(device)
         for metric in metrics:
             if metric.alias is not None:
-                self._names[metric.alias] = (metric.name, metric.datatype)
+                self._names[metric.alias] = metric.name
             self._types[device, metric.name] = metric.datatype
         return SparkplugNews(device, self._values(device, metrics), lost)
 
     def _values(self, device: str, metrics: list[Metric]) -> dict[str, MetricValue]:
         values: dict[str, MetricValue] = {}
         for metric in metrics:
-            name, datatype = metric.name, metric.datatype
-            if not name and metric.alias is not None:
-                name, born_as = self._names.get(metric.alias, ("", 0))
-                datatype = datatype or born_as
+            name = metric.name or ("" if metric.alias is None else self._names.get(metric.alias, ""))
             if name and not metric.is_historical:
-                values[name] = _signed(metric.value, datatype or self._types.get((device, name), 0))
+                values[name] = _signed(metric.value, metric.datatype or self._types.get((device, name), 0))
         return values
 
 

@@ -1,17 +1,20 @@
-"""Orders of operators at the command line: issued by the run's clock, approved by whoever types them."""
+"""Orders of operators at the command line or a gateway: issued by the run's clock, approved by whoever gives them."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from vpp.errors import DataError
-from vpp.messages import Order
-from vpp.store import Store
+from vpp.messages import Message, Order
+from vpp.settings import Settings
+from vpp.store import Store, open_store
 from vpp.store.run_clock import run_clock
 from vpp.store.tables import TELEMETRY
+from vpp.streams.topics import ORDERS
 
 OPERATOR_PRIORITY = 50
 
@@ -67,3 +70,45 @@ def operator_order(
     )
     mode = "hold" if action == "hold" else "operator"
     return approve(order, Approval(order_digest(order), principal, mode, now, now + PLAN_LIFE), key)
+
+
+def gateway_order(
+    settings: Settings,
+    post: Callable[[str, Message], None],
+    gateway: str,
+    zone: str,
+    action: str,
+    reason: str,
+    *,
+    now: datetime,
+    **fields: Any,
+) -> Order:
+    """Send an order that a gateway takes in, signed as an operator's, and return it.
+
+    Args:
+        settings: Where the store is, and the key.
+        post: Writes a message to a topic and waits for the receipt.
+        gateway: Name of the gateway.
+        zone: The zone.
+        action: As in ``Order``.
+        reason: Why.
+        now: Wall time.
+        **fields: Further fields of the order.
+
+    Raises:
+        VppError: No slot of the zone is closed yet, or the broker does not take it.
+    """
+    key = settings.approval_key
+    with open_store(settings, read_only=True) as store:
+        order = operator_order(
+            store,
+            zone,
+            action,
+            principal=f"gateway:{gateway}",
+            reason=reason,
+            now=now,
+            key=None if key is None else key.get_secret_value().encode(),
+            **fields,
+        )
+    post(ORDERS.name, order)
+    return order

@@ -22,7 +22,7 @@ from agents.devices.mqtt_payloads import (
     discovery,
     setpoint_payload,
 )
-from topologies.control.operator_orders import operator_order
+from topologies.control.operator_orders import gateway_order
 from topologies.control.publisher import Post
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.mqtt_session import MqttSession
@@ -32,8 +32,6 @@ from vpp.errors import DataError, VppError
 from vpp.json_keys import check_keys
 from vpp.messages import DeviceCommand
 from vpp.settings import Settings
-from vpp.store import open_store
-from vpp.streams.topics import ORDERS
 
 log = logging.getLogger(__name__)
 
@@ -197,18 +195,8 @@ class MqttLinks:
             log.warning("the hold of zone %s was not ordered: %s", zone, error)
 
     def _order_hold(self, zone: str) -> None:
-        key = self._settings.approval_key
-        with open_store(self._settings, read_only=True) as store:
-            order = operator_order(
-                store,
-                zone,
-                "hold",
-                principal=f"gateway:{NAME}",
-                reason="hold pressed over MQTT",
-                now=datetime.now(UTC),
-                key=None if key is None else key.get_secret_value().encode(),
-            )
-        Post(self._settings, "gateway")(ORDERS.name, order)
+        post = Post(self._settings, "gateway")
+        order = gateway_order(self._settings, post, NAME, zone, "hold", "hold pressed over MQTT", now=datetime.now(UTC))
         log.info("hold of zone %s ordered as %s", zone, order.order_id)
 
 

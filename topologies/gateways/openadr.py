@@ -20,16 +20,16 @@ import msgspec
 
 from agents.orders.openadr_book import BookState, follow
 from agents.orders.openadr_events import AskedOrder, DemandEvent, price_publications, read_events
-from topologies.control.operator_orders import operator_order
+from topologies.control.operator_orders import gateway_order
 from topologies.control.publisher import Post
 from topologies.sources.outbox import KafkaOutbox, Outbox
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
+from vpp.masking import masked
 from vpp.messages import Message
 from vpp.settings import OpenAdrSettings, Settings
-from vpp.store import open_store
-from vpp.streams.kafka import create_topics
-from vpp.streams.topics import ORDERS, RAW
+from vpp.streams.broker_rights import open_topics
+from vpp.streams.topics import RAW
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,8 @@ class VtnClient:
         try:
             return self._http.request(method, path, **more)
         except httpx.HTTPError as error:
-            raise UnreachableError(f"the VTN {self._settings.url} does not answer: {error}") from error
+            address = masked(str(self._settings.url))
+            raise UnreachableError(f"the VTN {address} does not answer: {masked(str(error))}") from error
 
 
 def _body(answer: httpx.Response) -> bytes:
@@ -164,8 +165,8 @@ class Ven:
         Raises:
             VppError: The VTN, the store or the broker does not do what is asked: nothing that was not sent is noted.
         """
-        state, changes = follow(self._state, self._client.events(), self._now(), self._longest)
-        zone, now = self._settings.openadr.zone, self._now()
+        events, now = self._client.events(), self._now()
+        state, changes = follow(self._state, events, now, self._longest)
         for name, reason in changes.refused:
             log.warning("OpenADR event %s is refused: %s", name, reason)
         for order_id in changes.cancelled:
@@ -175,11 +176,11 @@ class Ven:
         for event, asks in changes.asks:
             if asks.passed_over:
                 log.warning("OpenADR event %s: not read: %s", event.id, ", ".join(sorted(asks.passed_over)))
-            for publication in price_publications(zone, asks.prices, now):
+            for publication in price_publications(self._settings.openadr.zone, asks.prices, now):
                 self._telemetry.send(publication)
         self._telemetry.flush()
         if state != self._state:
-            write_atomic(self._path, msgspec.json.encode(state).decode())
+            write_atomic(self._path, msgspec.json.encode(state))
             self._state = state
 
     def _give(self, event: DemandEvent, order: AskedOrder) -> None:
@@ -188,19 +189,8 @@ class Ven:
         self._order(order.action, reason, order_id=order.order_id, **times, **order.fields)
 
     def _order(self, action: str, reason: str, **fields: Any) -> None:
-        key = self._settings.approval_key
-        with open_store(self._settings, read_only=True) as store:
-            order = operator_order(
-                store,
-                self._settings.openadr.zone,
-                action,
-                principal=f"gateway:{NAME}",
-                reason=reason,
-                now=self._now(),
-                key=None if key is None else key.get_secret_value().encode(),
-                **fields,
-            )
-        self._post(ORDERS.name, order)
+        zone = self._settings.openadr.zone
+        order = gateway_order(self._settings, self._post, NAME, zone, action, reason, now=self._now(), **fields)
         log.info("ordered %s as %s: %s", action, order.order_id, reason)
 
 
@@ -229,8 +219,7 @@ def run_openadr(settings: Settings) -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    if settings.kafka.auto_create_topics:
-        create_topics(settings)
+    open_topics(settings, "gateway")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     client = VtnClient(settings.openadr)
     ven = Ven(client, settings, Post(settings, "gateway"), KafkaOutbox(settings, RAW, "gateway"))

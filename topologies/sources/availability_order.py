@@ -157,17 +157,31 @@ class _RefitPlan:
             now, self._next = self._next, next(self._times, None)
             if self._refits.since is None or now >= self._refits.since:
                 for name in sorted(self._zones):
-                    yield from _sent(self._refits.hook(self._zones[name], now), now, merge)
+                    yield from sent(self._refits.hook(self._zones[name], now), now + merge.window.shift)
         if self._last is not None and when > self._last and self._refits.drift is not None:
-            for name in sorted(set(self._refits.drift.zones(self._last + merge.window.shift)) & set(self._zones)):
-                yield from _sent(self._refits.drift.retrain(self._zones[name], self._last), self._last, merge)
+            yield from after_drift(self._refits.drift, self._zones, self._last, merge.window.shift)
         self._last = when
 
 
-def _sent(promotion: Promotion | None, now: datetime, merge: _Merge) -> Iterator[Promotion]:
+def sent(promotion: Promotion | None, at: datetime) -> Iterator[Promotion]:
+    """Yield a promotion as a source sends it at a time; nothing where there is none."""
     if promotion is not None:
-        at = now + merge.window.shift
         yield msgspec.structs.replace(promotion, available_at=at, sent_at=at)
+
+
+def after_drift(
+    drift: Drift, zones: Mapping[str, Zone], now: datetime, shift: timedelta = timedelta(0)
+) -> Iterator[Promotion]:
+    """Yield the promotions of zones that drifted, in order of name.
+
+    Args:
+        drift: Which zones drifted, and their retraining.
+        zones: Those of the source.
+        now: Time of the data.
+        shift: Added to every time that is sent.
+    """
+    for name in sorted(set(drift.zones(now + shift)) & zones.keys()):
+        yield from sent(drift.retrain(zones[name], now), now + shift)
 
 
 @dataclass(slots=True)

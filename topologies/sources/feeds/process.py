@@ -13,9 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-import msgspec
-
-from topologies.sources.availability_order import PRODUCER, Drift, Refit
+from topologies.sources.availability_order import PRODUCER, Drift, Refit, after_drift, sent
 from topologies.sources.checkpoint import Checkpoint, CheckpointKeeper, checkpoint_path, resumed
 from topologies.sources.feeds.feed_order import FeedOrder
 from topologies.sources.feeds.live_feed import LiveFeed, open_live
@@ -111,7 +109,8 @@ class FeedRun:
             yield record
         if records or self._next_refit is not None:
             yield from self._promotions(now)
-        yield from self._after_drift(now)
+        if self.drift is not None:
+            yield from after_drift(self.drift, self.feed.zones, now)
 
     def _promotions(self, until: datetime) -> Iterator[Promotion]:
         """Yield the promotions that are due before a record of the run clock ``until``."""
@@ -121,17 +120,7 @@ class FeedRun:
             if self.state.run_at is not None and when < self.state.run_at and self.refit_every is not None:
                 continue
             for name in sorted(self.orders):
-                promotion = self.refit(self.orders[name].zone, when)
-                if promotion is not None:
-                    yield _sent(promotion, when)
-
-    def _after_drift(self, now: datetime) -> Iterator[Promotion]:
-        if self.drift is None:
-            return
-        for name in sorted(self.orders.keys() & set(self.drift.zones(now))):
-            promotion = self.drift.retrain(self.orders[name].zone, now)
-            if promotion is not None:
-                yield _sent(promotion, now)
+                yield from sent(self.refit(self.orders[name].zone, when), when)
 
     def _send(self, record: Raw) -> None:
         self.outbox.send(record)
@@ -143,10 +132,6 @@ class FeedRun:
         self._keeper.finish()
         self.clock_path.unlink(missing_ok=True)
         return self.state
-
-
-def _sent(promotion: Promotion, at: datetime) -> Promotion:
-    return msgspec.structs.replace(promotion, available_at=at, sent_at=at)
 
 
 def _clock_of(record: Raw) -> tuple[bool, datetime]:
