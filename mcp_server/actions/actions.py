@@ -131,20 +131,19 @@ class Acts:
         zone = self.zone(order.zone)
         return plan_answer(self.context, zone, self.priced(zone, order))
 
-    def is_open_plan(self, plan_id: str | None) -> bool:
-        """Return whether a plan of that id still waits for an approval or for its execution."""
-        plan = None if plan_id is None else self.book.find(plan_id)
-        return plan is not None and plan.status(self.book.now()) in ("proposed", "approved")
+    def withdraw(self, plan_id: str, principal: str, reason: str) -> ActionReceipt | None:
+        """Take back an open plan of one's own and return what became of it, None where no such plan is open.
 
-    def withdraw(self, plan_id: str, principal: str, reason: str) -> ActionReceipt:
-        """Take back an open plan of one's own and return what became of it; nothing is sent.
+        Nothing is sent.
 
         Raises:
             QuestionError: It is another's plan.
-            RefusedError: It is not open any more.
+            RefusedError: It was decided in this moment.
         """
         plan = self.book.find(plan_id)
-        if plan is not None and plan.proposer != principal:
+        if plan is None or plan.status(self.book.now()) not in ("proposed", "approved"):
+            return None
+        if plan.proposer != principal:
             raise QuestionError(f"plan {plan_id} was proposed by {plan.proposer}", hint=f"`vpp reject {plan_id}`")
         self.book.reject(plan_id, principal, plain(reason))
         return ActionReceipt(

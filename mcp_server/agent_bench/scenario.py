@@ -6,7 +6,7 @@ some probability is in its quantiles at that probability until its first slot is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -129,10 +129,6 @@ class Scenario:
     def actual_price(self) -> Floats:
         """Price as it comes, per MWh."""
         return _with(self.price_per_mwh, self.spike)
-
-    def without_orders(self) -> Scenario:
-        """Return the same evening with nothing ordered."""
-        return replace(self, standing=None)
 
     def closed(self, at: int) -> SlotClosed:
         """Return the slot at a position as it was measured."""

@@ -22,12 +22,17 @@ RECENT_LETTERS = 500
 CHAIN = (TELEMETRY, FORECASTS, BIDS, DECISIONS, SETPOINTS, ASSETS, LEDGER)
 
 
-def workers(context: ReadContext) -> list[WorkerHealth]:
-    """Return every topology with the last status of its worker, one entry per replica."""
+def workers(context: ReadContext, statuses: Mapping[str, dict[str, Any]] | None = None) -> list[WorkerHealth]:
+    """Return every topology with the last status of its worker, one entry per replica.
+
+    Args:
+        context: The run.
+        statuses: As ``read_status`` returns them; None: they are read.
+    """
+    statuses = read_status(context.settings) if statuses is None else statuses
     now_s = context.now().timestamp()
     quiet = "ended" if _is_done(context) else "silent"
     entries = []
-    statuses = read_status(context.settings)
     names = [
         *statuses,
         *(name for name in TOPOLOGIES if not any(status["topology"] == name for status in statuses.values())),
@@ -87,7 +92,8 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
     """
     if topology is not None and topology not in TOPOLOGIES:
         raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, TOPOLOGIES))
-    selected = [worker for worker in workers(context) if topology is None or worker.topology.startswith(topology)]
+    statuses = read_status(context.settings)
+    selected = [one for one in workers(context, statuses) if topology is None or one.topology.startswith(topology)]
     silent = [worker.topology for worker in selected if worker.state == "silent"]
     health = Health(
         run=context.settings.run,
@@ -102,7 +108,7 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
         context.store.ping()
         health.as_of = context.as_of()
         zones = context.zones()
-        proofs = all_proofs(read_status(context.settings))
+        proofs = all_proofs(statuses)
         health.zones = [_readiness(context, zone, proofs.get(zone, {})) for zone in zones[:MAX_ZONES]]
         health.warnings += [
             f"{zone}: {target}: not ready, {lags}"

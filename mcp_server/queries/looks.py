@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -83,7 +83,7 @@ def shift_report(context: ReadContext, zone: str | None, hours: float) -> list[s
         return [NOTHING_YET]
     start = as_of - timedelta(hours=hours)
     looks = [look for look in get_looks(context, chosen, limit=10_000).looks if look.as_of and look.as_of > start]
-    words = [f"Shift of {chosen}, {iso(start)} to {iso(as_of)}.", _money(context, chosen, hours)]
+    words = [f"Shift of {chosen}, {iso(start)} to {iso(as_of)}.", _money(context, chosen, start, as_of)]
     words += _looks_words(looks)
     orders = list_orders(context, chosen, is_open=True).orders
     words += [
@@ -96,10 +96,8 @@ def shift_report(context: ReadContext, zone: str | None, hours: float) -> list[s
     return [*words, *_next(context, chosen)]
 
 
-def _money(context: ReadContext, zone: str, hours: float) -> str:
-    as_of = context.as_of(zone)
-    assert as_of is not None
-    money = get_performance(context, zone, as_of - timedelta(hours=hours), as_of, "zone")
+def _money(context: ReadContext, zone: str, start: datetime, as_of: datetime) -> str:
+    money = get_performance(context, zone, start, as_of, "zone")
     if not money.total:
         return "Nothing is settled yet."
     return " ".join(

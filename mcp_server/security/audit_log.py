@@ -36,6 +36,13 @@ DRY_RUN = "dry_run"
 Record = Callable[[Audit], None]
 
 
+def verdict_of(result: Any) -> str:
+    """Return what came of a call that gave a result: ``asked`` (for an answer of the person), ``error`` or ``ok``."""
+    if isinstance(result, InputRequiredToolResult):
+        return "asked"
+    return "error" if getattr(result, "is_error", False) else "ok"
+
+
 class CallLog(Middleware):
     """Notes each call and reading that passed the rate limit.
 
@@ -68,8 +75,7 @@ class CallLog(Middleware):
         verdict = "error"
         try:
             result = await call_next(context)
-            asks = isinstance(result, InputRequiredToolResult)
-            verdict = "asked" if asks else "error" if getattr(result, "is_error", False) else "ok"
+            verdict = verdict_of(result)
             if (getattr(result, "structured_content", None) or {}).get("dry_run"):
                 verdict = DRY_RUN
             return result

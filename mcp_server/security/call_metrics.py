@@ -9,12 +9,12 @@ from typing import Any
 from fastmcp.exceptions import NotFoundError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.server.middleware.rate_limiting import RateLimitError
-from fastmcp.tools.base import InputRequiredToolResult
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcp_server.security.audit_log import verdict_of
 from mcp_server.security.auth import READ
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,8 +48,7 @@ class CallMetrics(Middleware):
         began, outcome = time.perf_counter(), "error"
         try:
             result = await call_next(context)
-            asks = isinstance(result, InputRequiredToolResult)
-            outcome = "asked" if asks else "error" if getattr(result, "is_error", False) else "ok"
+            outcome = verdict_of(result)
             return result
         except RateLimitError:
             outcome = "rate_limit"

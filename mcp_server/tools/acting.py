@@ -157,8 +157,9 @@ def change_policy(
         dry_run: Only report what would change.
     """
     config = acts.zone(zone)
-    if policy == "cancel" and not dry_run and acts.is_open_plan(wish["cancels"]):
-        receipt = acts.withdraw(wish["cancels"], acts.principal, reason)
+    plan_id = wish["cancels"] if policy == "cancel" and not dry_run else None
+    receipt = None if plan_id is None else acts.withdraw(plan_id, acts.principal, reason)
+    if receipt is not None:
         return acting.PolicyChange(
             as_of=receipt.as_of, zone=config.zone, policy=policy, dry_run=False, receipt=receipt, hint=receipt.reason
         )

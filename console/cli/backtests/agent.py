@@ -44,19 +44,17 @@ def agent(
     the loss that could be avoided. In none of the seeded evenings should it lose more than 1 %. A person approves each
     plan within minutes, except those that would end a duty. Exit code 1: a goal is missed.
     """
-    from agents.autonomous.rule_based_brain import Strategy
     from mcp_server.agent_bench.scenario import bench_zone, scripted_evening, seeded_evening
     from mcp_server.agent_bench.score import score_brain
 
     own = common.settings().agent
     changes = {"model": model, "brain": brain or ("llm" if model else None)}
     own = own.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    make = Strategy if own.brain == "strategy" else lambda: chosen_brain(own)
     logging.getLogger("mcp_server").setLevel(logging.WARNING)
     with progress("agent") as report:
         score = asyncio.run(
             score_brain(
-                make,
+                lambda: chosen_brain(own),
                 scripted_evening(),
                 [seeded_evening(seed) for seed in range(scenarios)],
                 report,

@@ -12,7 +12,6 @@ import msgspec
 from console.dashboard.views.moment import OPEN_CRITICAL, OPEN_WARNING, Moment
 from mcp_server.answers.sanitize import plain
 from vpp.alerting.rules import load_rules
-from vpp.alerting.standing import read_acts
 from vpp.fleet.scale import power_text
 from vpp.messages import EPISODES, AlertCode, AlertEffect
 from vpp.messages.alert_words import EFFECTS, RANK, TITLES
@@ -97,7 +96,7 @@ def quiet(moment: Moment) -> list[dict[str, Any]]:
             "until": act.until,
             "scope": {"alert_id": act.alert_id, "code": act.code, "asset_id": act.asset_id, "channel": act.channel},
         }
-        for act in read_acts(moment.context.store, moment.zone).silences(wall)
+        for act in moment.acts.silences(wall)
     ]
     windows = [
         {

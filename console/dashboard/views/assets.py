@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from agents.assets.registry import type_of
-from agents.plant.plan_sentences import least_mw, step_reason
+from agents.plant.plan_sentences import step_reason
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment, store_of
 from console.dashboard.views.texts import kind_name, signed_power
@@ -177,7 +177,7 @@ def _slot_order(moment: Moment, configured: Asset | None, asset_id: str) -> dict
         reason = step_reason(decision, config, configured, 0)
     curve = msgspec.json.decode(row["curve"]) if row.get("curve") else []
     follows = ""
-    if curve and max(mw for _, mw in curve) - min(mw for _, mw in curve) > _least(moment):
+    if curve and max(mw for _, mw in curve) - min(mw for _, mw in curve) > moment.least_mw:
         quarter = len(curve) // 4
         (low, low_mw), (high, high_mw) = curve[quarter], curve[-1 - quarter]
         near, far = f"{signed_power(low_mw)} at {power_text(low)}", f"{signed_power(high_mw)} at {power_text(high)}"
@@ -186,14 +186,10 @@ def _slot_order(moment: Moment, configured: Asset | None, asset_id: str) -> dict
         "start": row["slot"],
         "end": row["slot"] + moment.step,
         "mw": power,
-        "does": _does(configured, power, _least(moment)),
+        "does": _does(configured, power, moment.least_mw),
         "reason": reason,
         "follows": follows,
     }
-
-
-def _least(moment: Moment) -> float:
-    return 0.0 if moment.config is None else least_mw(moment.config)
 
 
 def _does(configured: Asset | None, power_mw: float, least: float) -> str:

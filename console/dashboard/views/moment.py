@@ -12,7 +12,9 @@ import msgspec
 
 from agents.assets.contract import StorageParameters
 from agents.assets.registry import type_of
+from agents.plant.plan_sentences import least_mw
 from mcp_server.queries.context import ReadContext
+from vpp.alerting.act_book import ActBook
 from vpp.alerting.rules import load_rules
 from vpp.alerting.standing import read_acts, standing_of
 from vpp.errors import MessageError
@@ -190,15 +192,24 @@ class Moment:
         return {target: sorted(rows, key=lambda row: row["horizon_min"]) for target, rows in by_target.items()}
 
     @cached_property
+    def acts(self) -> ActBook:
+        """What people did about the zone's alerts."""
+        return read_acts(self.context.store, self.zone)
+
+    @property
+    def least_mw(self) -> float:
+        """Power below which an asset rests, 0 where the zone is in no fleet."""
+        return 0.0 if self.config is None else least_mw(self.config)
+
+    @cached_property
     def alerts(self) -> list[dict[str, Any]]:
         """Alerts of the last 24 h, newest first, with how each stands with people."""
         if self.now is None:
             return []
         rows = self.rows(ALERTS, start=self.now - OPEN_CRITICAL, order="desc", limit=500)
-        rules, acts = load_rules(self.context.settings.alert_rules), read_acts(self.context.store, self.zone)
-        now, alerts = self.context.now(), []
+        rules, now, alerts = load_rules(self.context.settings.alert_rules), self.context.now(), []
         for row in rows:
-            standing = standing_of(row, rules, acts, now)
+            standing = standing_of(row, rules, self.acts, now)
             values = msgspec.json.decode(row["values"] or "{}")
             alerts.append({**row, "values": values, "severity": standing.handling.severity, **standing.facts()})
         return alerts

@@ -99,7 +99,7 @@ def _doing(moment: Moment) -> dict[str, Any]:
     powers = next_powers(moment)
     if not powers:
         return {"label": label, "headline": "Not decided yet", "text": "The setpoints of this slot come in a moment."}
-    least = 0.0 if moment.config is None else least_mw(moment.config)
+    least = moment.least_mw
     words = [f"{kind_name(k)} {signed_power(v)}" for k, v in powers.items() if abs(v) > least or k == "battery"]
     headline = joined(words) if words else "All assets rest"
     return {"label": label, "headline": headline, "text": _doing_text(moment)}

@@ -42,7 +42,7 @@ export function powerText(mw, { plus = false } = {}) {
 
 export const powerUnit = () => scale.unit;
 export const powerFactor = () => scale.factor;
-export const power = (mw, digits = 1) => number(none(mw) ? mw : mw * scale.factor, digits + scale.digits);
+export const power = (mw, digits = 1) => scaled(mw, scale, digits);
 export const signedPower = (mw, digits = 1) => signed(none(mw) ? mw : mw * scale.factor, digits + scale.digits);
 
 export const symbol = (currency) => SYMBOLS[currency] ?? (currency ? `${currency} ` : "");
