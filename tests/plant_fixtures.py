@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from topologies.runtime.status import read_status
 from vpp.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +87,17 @@ def make_place(data_dir: Path) -> Place:
         }
     data_dir.mkdir(parents=True, exist_ok=True)
     return Place(data_dir, environment)
+
+
+def wait_for_slots(
+    place: Place, process: subprocess.Popen[bytes], until_s: float = 150.0, worker: str = "storage"
+) -> None:
+    """Wait until a worker of the running plant has taken a slot; fail with what the plant wrote where it ends first."""
+    deadline = time.monotonic() + until_s
+    while not read_status(place.settings).get(worker, {}).get("last_slot"):
+        assert process.poll() is None, place.said()
+        assert time.monotonic() < deadline, place.said()
+        time.sleep(0.2)
 
 
 def recall_models(place: Place) -> None:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-import httpx
-import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from console.dashboard.app import build_app
 from console.report import files
-from tests.worlds.page_plant import acts_of
-from tests.worlds.plant_loop import Loop
+from tests.worlds.page_plant import Served
 
 READY_MS = 20_000
 
@@ -38,58 +30,6 @@ def browser() -> Iterator[Browser]:
             yield found
         finally:
             found.close()
-
-
-@dataclass
-class Served:
-    """The page over a plant, in a thread of this process; it can be stopped and started again on the same port.
-
-    Attributes:
-        loop: The plant.
-        every_s: Least time between two looks at the store.
-    """
-
-    loop: Loop
-    every_s: float = 0.2
-    port: int = 0
-    _server: uvicorn.Server | None = None
-    _thread: threading.Thread | None = None
-    asked: list[str] = field(default_factory=list)
-
-    @property
-    def address(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Serve."""
-        if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
-        app = build_app(self.loop.settings, self.loop.store, every_s=self.every_s, acts=acts_of(self.loop))
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=self.port, log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"{self.address}/healthz", timeout=2)
-            except httpx.TransportError:
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError("the page does not answer")
-
-    def stop(self) -> None:
-        """Stop serving."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._thread.join(20)
-            self._server = self._thread = None
 
 
 def open_page(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.browser import Served, browser, chromium
-from tests.worlds.page_plant import page_loop
+from tests.browser.browser import browser, chromium
+from tests.worlds.page_plant import Served, page_loop
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from console.dashboard.screens import SCREENS
-from tests.browser.browser import Served, open_page, settle
-from tests.worlds.page_plant import next_slot, warn
+from tests.browser.browser import open_page, settle
+from tests.worlds.page_plant import Served, next_slot, warn
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

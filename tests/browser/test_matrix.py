@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from console.dashboard.screens import SCREENS
-from tests.browser.browser import READY_MS, Served, open_page, settle
+from tests.browser.browser import READY_MS, open_page, settle
+from tests.worlds.page_plant import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
-from tests.plant_fixtures import Place, recall_models
-from topologies.runtime.status import read_status
+from tests.plant_fixtures import Place, recall_models, wait_for_slots
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -17,11 +15,7 @@ def test_a_forged_step_is_named_while_the_plant_runs(place: Place) -> None:
     recall_models(place)
     process = place.start("up", "--zone", "SIM_NORTH", "--from", "2025-06-02", "--pulse", "0.4", "--no-page")
     try:
-        deadline = time.monotonic() + 600.0
-        while not read_status(place.settings).get("storage", {}).get("last_slot"):
-            assert process.poll() is None, place.said()
-            assert time.monotonic() < deadline, place.said()
-            time.sleep(0.5)
+        wait_for_slots(place, process, 600.0)
         done = place.vpp("redteam", "--live", "step 20 %", "--json", timeout_s=600.0)
         assert done.returncode == 0, done.stderr
         alerts = json.loads(done.stdout)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +20,8 @@ from console.dashboard.views.moment import Moment
 from console.local.broker import EmbeddedBroker
 from mcp_server.queries.context import ReadContext
 from mcp_server.queries.health import get_pipeline_health
-from tests.plant_fixtures import Place
+from tests.plant_fixtures import Place, wait_for_slots
+from tests.worlds.devices import free_port
 from topologies.runtime.status import read_status
 from vpp.store import open_store
 
@@ -42,8 +42,7 @@ def until(holds: Callable[[], bool], limit_s: float) -> float:
 def test_a_stopped_and_a_killed_worker_show_in_every_face(place: Place) -> None:
     process = place.start("up", "--no-train", "--pulse", "0.5", "--no-page")
     try:
-        until(lambda: bool(read_status(place.settings).get("storage", {}).get("last_slot")), 180.0)
-        assert process.poll() is None, place.said()
+        wait_for_slots(place, process, 180.0)
         with open_store(place.settings, read_only=True) as store:
             context = ReadContext(place.settings, store)
 
@@ -83,8 +82,7 @@ def test_a_stopped_and_a_killed_worker_show_in_every_face(place: Place) -> None:
 
 
 def test_a_stopped_worker_is_not_ready(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     ready = f"http://127.0.0.1:{port}/readyz"
 
     def code() -> int:

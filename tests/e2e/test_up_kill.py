@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plant_fixtures import Place, keep_models, make_place, recall_models
-from topologies.runtime.status import read_status
+from tests.plant_fixtures import Place, keep_models, make_place, recall_models, wait_for_slots
 from vpp.streams.topics import TOPOLOGIES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -63,11 +62,7 @@ def test_tables_are_the_same_after_every_worker_was_killed(data_dir: Path, tmp_p
     recall_models(rough)
     process = rough.start(*arguments(data_dir))
     try:
-        deadline = time.monotonic() + 240
-        while "plant" not in read_status(rough.settings) or not read_status(rough.settings)["plant"]["last_slot"]:
-            assert process.poll() is None, rough.said()
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_for_slots(rough, process, 240.0, "plant")
         killed = []
         for name in ("source", *TOPOLOGIES):
             pid = worker_pid(name, process.pid)
@@ -89,11 +84,7 @@ def test_tables_are_the_same_after_every_worker_was_killed(data_dir: Path, tmp_p
 
 def test_ctrl_c_leaves_no_process_behind(place: Place) -> None:
     process = place.start("up", "--no-train", "--pulse", "0.2")
-    deadline = time.monotonic() + 120
-    while "storage" not in read_status(place.settings) or not read_status(place.settings)["storage"]["last_slot"]:
-        assert process.poll() is None, place.said()
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for_slots(place, process, 120.0)
     children = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -14,20 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.plant_fixtures import Place
-from topologies.runtime.status import read_status
+from tests.plant_fixtures import Place, wait_for_slots
 from vpp.store import open_store
 from vpp.store.tables import FORECASTS, SETPOINTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-def wait_for_slots(place: Place, process: subprocess.Popen[bytes], until_s: float = 150.0) -> None:
-    deadline = time.monotonic() + until_s
-    while not read_status(place.settings).get("storage", {}).get("last_slot"):
-        assert process.poll() is None, place.said()
-        assert time.monotonic() < deadline, place.said()
-        time.sleep(0.2)
 
 
 def exported(place: Place, table: str) -> list[dict[str, str]]:

@@ -8,16 +8,13 @@ import math
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 
-from console.local.prepare import prepare
-from topologies.runtime.in_process import Chain
-from topologies.sources.options import SourceOptions, open_feed
-from topologies.sources.process import SourceRun
+from tests.worlds.source_run import run_through
+from topologies.sources.options import SourceOptions
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import parse_fleet
 from vpp.messages import Alert, AssetStatus, Forecast, LedgerEntry, Message, Setpoint
@@ -42,21 +39,6 @@ zones:
 """
 
 
-class Outbox:
-    """Feeds a source's records to the chain and keeps what comes out."""
-
-    def __init__(self, chain: Chain) -> None:
-        self._chain = chain
-        self.messages: list[Message] = []
-
-    def send(self, message: Message) -> None:
-        """Feed one record."""
-        self.messages += [output.message for output in self._chain.feed(message)]
-
-    def flush(self) -> None:
-        """Do nothing: every record has been processed."""
-
-
 def net_load(rng: np.random.Generator) -> Any:
     """Return a net load of up to 1 with two peaks a day, noise and steep ramps."""
     hours = np.arange(SLOTS) / 2.0
@@ -78,11 +60,8 @@ def run(folder: Path, factor: float) -> Seen:
             file.write(f"{START + timedelta(minutes=30 * i):%Y-%m-%dT%H:%MZ},SITE,{float(load[i])!r},{price[i]:.2f}\n")
     write_fleet(folder / "fleet.yaml", parse_fleet(text, "fleet.yaml").zones)
     options = SourceOptions(kind="replay", path=path, zones=("SITE",), speed=math.inf)
-    prepared = prepare(options, Settings(data_dir=folder, fleet=folder / "fleet.yaml"), train=False, say=lambda _: None)
-    feed = open_feed(options, prepared.settings)
-    outbox = Outbox(Chain(prepared.settings, dict(feed.zones).get))
-    SourceRun(options=options, feed=feed, outbox=outbox, checkpoint_path=folder / "c.json", stop=Event()).run(START)
-    return _relative(outbox.messages, factor)
+    _, messages = run_through(options, Settings(data_dir=folder, fleet=folder / "fleet.yaml"), START)
+    return _relative(messages, factor)
 
 
 def _relative(messages: list[Message], factor: float) -> Seen:

@@ -19,12 +19,12 @@ from pydantic import SecretStr
 from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import MqttTopics, access_rules
 from agents.devices.simulation import SimulatedDevice
-from tests.worlds.devices import Kept, free_port, slot_start, until
+from tests.worlds.devices import Kept, free_port, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
 from topologies.gateways.mqtt import MqttLinks
 from topologies.gateways.simulated_mqtt import SimulatedMqttDevice
-from vpp.messages import CommandOutcome, Setpoint
+from vpp.messages import CommandOutcome
 from vpp.settings import MqttSettings, Settings
 from vpp.store.command_journal import CommandJournal
 
@@ -167,7 +167,6 @@ async def test_a_setpoint_is_followed_and_proven_over_it(address: str, tmp_path:
         SimulatedDevice("battery", 5.0, energy_mwh=10.0, ramp_s=0.1), BAT, as_user(address, "bat")
     )
     ledger = Kept()
-    start = slot_start()
 
     async def live() -> None:
         while not stop.is_set():
@@ -188,10 +187,7 @@ async def test_a_setpoint_is_followed_and_proven_over_it(address: str, tmp_path:
         tasks = [asyncio.create_task(work) for work in (links.run(desk, stop), desk.run(stop), live())]
         try:
             await until(lambda: desk.desks["bat"].state.reading is not None, within_s=30.0)
-            setpoint = Setpoint(
-                zone="Z", slot=start, asset_id="bat", power_mw=2.0, valid_until=start + STEP, decision_id="d", reason=""
-            )
-            desk.setpoints([setpoint])
+            desk.setpoints([setpoint(2.0)])
             await until(lambda: any(one.outcome is CommandOutcome.FOLLOWED for one in ledger.messages), within_s=30.0)
         finally:
             stop.set()

@@ -4,17 +4,14 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
 import pytest
 
 from agents.plant.narrative import story
 from agents.plant.recompute import recompute
-from console.local.prepare import prepare
-from topologies.runtime.in_process import Chain
-from topologies.sources.options import SourceOptions, open_feed
-from topologies.sources.process import SourceRun
+from tests.worlds.source_run import run_through
+from topologies.sources.options import SourceOptions
 from vpp.fleet.schema import Zone
 from vpp.messages import AssetStatus, Decision, LedgerEntry, Message, Setpoint
 from vpp.settings import Settings
@@ -22,21 +19,6 @@ from vpp.settings import Settings
 FLEET = Path(__file__).resolve().parents[2] / "examples" / "fleets" / "ev_depot.yaml"
 M = TypeVar("M", bound=Message)
 START = datetime(2025, 6, 2, tzinfo=UTC)
-
-
-class Kept:
-    """Feeds a source's records to the chain and keeps what comes out."""
-
-    def __init__(self, chain: Chain) -> None:
-        self._chain = chain
-        self.messages: list[Message] = []
-
-    def send(self, message: Message) -> None:
-        """Feed one record."""
-        self.messages += [output.message for output in self._chain.feed(message)]
-
-    def flush(self) -> None:
-        """Do nothing: every record has been processed."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +41,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         kind="simulate", zones=("SIM_NORTH",), start=START, end=START + timedelta(hours=36), speed=math.inf
     )
     settings = Settings(data_dir=data_dir, fleet=FLEET)
-    prepared = prepare(options, settings, train=False, say=lambda _: None)
-    feed = open_feed(options, prepared.settings)
-    outbox = Kept(Chain(prepared.settings, dict(feed.zones).get))
-    source = SourceRun(
-        options=options, feed=feed, outbox=outbox, checkpoint_path=data_dir / "checkpoint.json", stop=Event()
-    )
-    source.run(START)
-    return Run(dict(feed.zones)["SIM_NORTH"], outbox.messages)
+    feed, messages = run_through(options, settings, START)
+    return Run(dict(feed.zones)["SIM_NORTH"], messages)
 
 
 def test_the_depot_is_charged_for_every_departure_and_rests_while_it_is_away(run: Run) -> None:

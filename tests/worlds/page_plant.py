@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import ReadContext
+import httpx
+import uvicorn
+
+from console.dashboard.app import build_app
 from tests.worlds.builders import ZONE, quantiles_around, slot_at
-from tests.worlds.plant_loop import Loop, price_at, swing
-from topologies.control.plan_book import PlanBook
+from tests.worlds.plant_loop import Loop, acts_of, price_at, swing
 from vpp.domain import QUANTILE_NAMES
 from vpp.store.table import Row
 from vpp.store.tables import ALERTS, FORECASTS, SKILL
@@ -71,14 +76,60 @@ def warn(loop: Loop, severity: str = "warning") -> None:
     loop.store.write(ALERTS, rows)
 
 
-def acts_of(loop: Loop) -> Acts:
-    """Return what acts on the plant: every order arrives at once."""
-    book = PlanBook(loop.store, loop.post, None, loop.clock, loop.settings.one_person)
-    return Acts(ReadContext(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
+@dataclass
+class Served:
+    """The page over a plant, in a thread of this process; it can be stopped and started again on the same port.
+
+    Attributes:
+        loop: The plant.
+        every_s: Least time between two looks at the store.
+    """
+
+    loop: Loop
+    every_s: float = 0.2
+    port: int = 0
+    _server: uvicorn.Server | None = None
+    _thread: threading.Thread | None = None
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve."""
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+        app = build_app(self.loop.settings, self.loop.store, every_s=self.every_s, acts=acts_of(self.loop))
+        config = uvicorn.Config(
+            app, host="127.0.0.1", port=self.port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{self.address}/healthz", timeout=2)
+            except httpx.TransportError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("the page does not answer")
+
+    def stop(self) -> None:
+        """Stop serving."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(20)
+            self._server = self._thread = None
 
 
 def _skill(target: str, slot: datetime) -> list[Row]:
     return [(ZONE, slot, target, h, 300, 100.0 + h / 4.0, 400.0 + h, 30.0, 0.9) for h in HORIZONS]
 
 
-__all__ = ["SLOTS", "ZONE", "acts_of", "forecast", "next_slot", "page_loop", "swing", "warn"]
+__all__ = ["SLOTS", "ZONE", "Served", "forecast", "next_slot", "page_loop", "swing", "warn"]

@@ -8,8 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from agents.plant.reducer import PlantReducer
-from tests.worlds.builders import BATTERY, LOAD, PEAKER, ZONE, actor_bid_at, closed_slot, make_zone, trader_bid_at
+from mcp_server.actions.actions import Acts
+from mcp_server.queries.context import ReadContext
+from tests.worlds.builders import (
+    BATTERY,
+    LOAD,
+    PEAKER,
+    ZONE,
+    actor_bid_at,
+    closed_slot,
+    forecast_at,
+    make_zone,
+    quantiles_around,
+    trader_bid_at,
+)
+from topologies.control.plan_book import PlanBook
 from topologies.runtime.reducers import make_reducer
+from vpp.domain import horizons_min
 from vpp.fleet.lookup import write_fleet
 from vpp.fleet.schema import Limits
 from vpp.messages import Message, Order
@@ -111,3 +126,16 @@ class Loop:
             for table, row in rows_of(output.message, output.topic, self.now):
                 batches.setdefault(table, []).append(row)
         self.store.write_all(batches)
+
+
+def acts_of(loop: Loop, key: bytes | None = None) -> Acts:
+    """Return what acts on the plant: every order arrives at once; ``key`` signs approvals."""
+    book = PlanBook(loop.store, loop.post, key, loop.clock, loop.settings.one_person)
+    return Acts(ReadContext(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
+
+
+def foresee_peak(loop: Loop) -> None:
+    """Write the forecast of an evening peak that cap and firm power do not cover at 90 %."""
+    levels = [500.0] * 12 + [860.0] * 4 + [500.0] * 40
+    quantiles = quantiles_around(levels[: len(horizons_min(30))], 15.0)
+    loop.post("forecasts", forecast_at(loop.next_slot - 1, net_load=quantiles))

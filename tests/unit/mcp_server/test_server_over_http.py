@@ -10,11 +10,9 @@ from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 from fastmcp.utilities.tests import asgi_client
 
-from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import ReadContext
 from mcp_server.security.auth import TokenHashes, add_token
 from mcp_server.server import build_server
-from tests.worlds.plant_loop import Loop
+from tests.worlds.plant_loop import Loop, acts_of
 from topologies.control.plan_book import PlanBook
 
 KEY = b"k" * 32
@@ -23,9 +21,8 @@ MODES = ["auto", "legacy"]
 
 
 def server_of(loop: Loop, auth: Any = None, key: bytes | None = None) -> Any:
-    context = ReadContext(loop.settings, loop.store, now=loop.clock)
-    book = PlanBook(loop.store, loop.post, key, loop.clock)
-    return build_server(context, Acts(context, book, pause=lambda _: None), auth)
+    acts = acts_of(loop, key)
+    return build_server(acts.context, acts, auth)
 
 
 async def ask(client: Client[Any], tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from mcp_server.queries.series import get_series
 from mcp_server.queries.topics import parse_start, peek_topic, topic_schema
 from tests.worlds.builders import BATTERY as BAT
 from tests.worlds.mcp_plant import BATTERY, END, FIRST, LAST, MISSING, PEAKER, WALL, slot
-from tests.worlds.page_plant import acts_of
-from tests.worlds.plant_loop import Loop
+from tests.worlds.plant_loop import Loop, acts_of
 from topologies.control.run_mode import note_mode
 from topologies.sources.options import SourceOptions
 from vpp.store.tables import ENDS

@@ -9,22 +9,18 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 
-from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from scripts.worked_questions import pretty, questions, short
 from tests.worlds.builders import ZONE
-from tests.worlds.plant_loop import Loop
-from topologies.control.plan_book import PlanBook
+from tests.worlds.plant_loop import Loop, acts_of
 
 
 async def test_all_questions_are_answered_as_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loop = Loop(tmp_path)
     while loop.next_slot < 12:
         loop.close_slot()
-    context = ReadContext(loop.settings, loop.store, now=loop.clock)
-    acts = Acts(context, PlanBook(loop.store, loop.post, None, loop.clock), pause=lambda _: None)
-    async with Client(build_server(context, acts)) as client:
+    acts = acts_of(loop)
+    async with Client(build_server(acts.context, acts)) as client:
         await questions(client, ZONE)
     said = capsys.readouterr().out
     answers = [json.loads(block) for block in re.findall(r"```json\n(.*?)\n```", said, flags=re.DOTALL)]

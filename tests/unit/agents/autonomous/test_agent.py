@@ -26,7 +26,7 @@ from mcp_server.server import build_server
 from tests.worlds.builders import forecast_at, quantiles_around
 from tests.worlds.mcp_plant import empty_context
 from tests.worlds.models.scripted_model import call, scripted
-from tests.worlds.plant_loop import Loop
+from tests.worlds.plant_loop import Loop, foresee_peak
 from topologies.control.plan_book import PlanBook
 from vpp.domain import horizons_min
 from vpp.errors import ConfigError, UnreachableError
@@ -42,9 +42,7 @@ class Site:
 
     def __init__(self, folder: Path, **mcp: Any) -> None:
         self.loop = Loop(folder, principal="agent:grid", **mcp)
-        levels = [500.0] * 12 + [860.0] * 4 + [500.0] * 40
-        quantiles = quantiles_around(levels[: len(horizons_min(30))], 15.0)
-        self.loop.post("forecasts", forecast_at(self.loop.next_slot - 1, net_load=quantiles))
+        foresee_peak(self.loop)
         self.book = PlanBook(self.loop.store, self.loop.post, None, self.loop.clock)
         self.audit: list[Audit] = []
 

@@ -15,8 +15,7 @@ from mcp_server.actions.actions import Acts
 from mcp_server.queries.alerts import get_alerts
 from mcp_server.queries.orders import list_orders, standing_orders
 from tests.worlds.builders import BATTERY, PEAKER, ZONE
-from tests.worlds.page_plant import acts_of
-from tests.worlds.plant_loop import PLANT, WALL, Loop
+from tests.worlds.plant_loop import PLANT, WALL, Loop, acts_of
 from vpp.messages import AlertCode, Order
 
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from console.dashboard.app import build_app
-from tests.worlds.page_plant import acts_of, page_loop
-from tests.worlds.plant_loop import Loop
+from tests.worlds.page_plant import page_loop
+from tests.worlds.plant_loop import Loop, acts_of
 
 ACT = {"x-vpp-request": "page"}
 

@@ -12,8 +12,8 @@ from console.dashboard.access import COOKIE, Access
 from console.dashboard.app import build_app
 from mcp_server.security.auth import APPROVE, OPERATE, READ, add_token
 from tests.unit.console.dashboard.conftest import ACT
-from tests.worlds.page_plant import ZONE, acts_of
-from tests.worlds.plant_loop import Loop
+from tests.worlds.page_plant import ZONE
+from tests.worlds.plant_loop import Loop, acts_of
 from vpp.errors import ConfigError, RefusedError
 from vpp.os_user import os_user
 from vpp.settings import Settings

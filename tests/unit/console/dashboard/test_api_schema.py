@@ -5,34 +5,24 @@ One check is left out. The document cannot say which zones, assets and cursors e
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import Phase, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from console.dashboard.api import ENDPOINTS, PREFIX
-from console.dashboard.app import build_app
-from tests.worlds.page_plant import acts_of
+from tests.worlds.page_plant import Served
 from tests.worlds.plant_loop import Loop
 
 
 @pytest.fixture(scope="module")
 def api(shared: Loop) -> Iterator[schemathesis.BaseSchema]:
-    app = build_app(shared.settings, shared.store, acts=acts_of(shared))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}{PREFIX}/openapi.json")
-    server.should_exit = True
-    thread.join(timeout=30)
+    page = Served(shared)
+    page.start()
+    yield schemathesis.openapi.from_url(f"{page.address}{PREFIX}/openapi.json")
+    page.stop()
 
 
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)

@@ -11,8 +11,8 @@ import pytest
 from console.dashboard.screens import SCREENS
 from console.dashboard.views import alarms
 from tests.unit.console.dashboard.conftest import client_of
-from tests.worlds.page_plant import SLOTS, ZONE, acts_of, page_loop, warn
-from tests.worlds.plant_loop import Loop
+from tests.worlds.page_plant import SLOTS, ZONE, page_loop, warn
+from tests.worlds.plant_loop import Loop, acts_of
 from vpp.alerting.rules import parse_rules
 from vpp.settings import load_settings
 from vpp.store import open_store

@@ -16,7 +16,7 @@ from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from tests.worlds.builders import BATTERY, ZONE, make_zone
 from tests.worlds.mcp_plant import empty_context
-from tests.worlds.plant_loop import Loop
+from tests.worlds.plant_loop import Loop, acts_of
 from topologies.control.plan_book import PlanBook
 from vpp.fleet.lookup import write_fleet
 from vpp.messages import Audit, Message, Order
@@ -24,11 +24,6 @@ from vpp.store.tables import AUDIT
 
 MODES = ["auto", "legacy"]
 WISH = {"asset_ids": [BATTERY.asset_id], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}
-
-
-def acts_of(loop: Loop) -> Acts:
-    book = PlanBook(loop.store, loop.post, None, loop.clock)
-    return Acts(ReadContext(loop.settings, loop.store, now=loop.clock), book, pause=lambda _: None)
 
 
 def client_of(loop: Loop, mode: Any, *, answer: Any = None) -> Client[Any]:

@@ -10,28 +10,21 @@ from fastmcp import Client
 from agents.autonomous.agent import GridAgent
 from agents.autonomous.guard import AgentLimits
 from agents.autonomous.rule_based_brain import Strategy
-from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import QuestionError, ReadContext
 from mcp_server.queries.looks import get_looks, shift_report
 from mcp_server.server import build_server
-from tests.worlds.builders import forecast_at, quantiles_around
-from tests.worlds.plant_loop import Loop
-from topologies.control.plan_book import PlanBook
-from vpp.domain import horizons_min
+from tests.worlds.plant_loop import Loop, acts_of, foresee_peak
 
 
 async def watched(folder: Path) -> ReadContext:
     """A plant with an evening peak that the agent has looked at once."""
     loop = Loop(folder, principal="agent:grid")
-    levels = [500.0] * 12 + [860.0] * 4 + [500.0] * 40
-    quantiles = quantiles_around(levels[: len(horizons_min(30))], 15.0)
-    loop.post("forecasts", forecast_at(loop.next_slot - 1, net_load=quantiles))
-    context = ReadContext(loop.settings, loop.store, now=loop.clock)
-    acts = Acts(context, PlanBook(loop.store, loop.post, None, loop.clock), pause=lambda _: None)
-    async with Client(build_server(context, acts)) as client:
+    foresee_peak(loop)
+    acts = acts_of(loop)
+    async with Client(build_server(acts.context, acts)) as client:
         record = lambda audit: loop.post("audit", audit)  # noqa: E731
         await GridAgent(client, Strategy(), AgentLimits(), record, "agent:grid", now=loop.clock).look("Z")
-    return context
+    return acts.context
 
 
 async def test_a_look_is_told_with_its_risks_and_on_request_with_every_step(tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import QuestionError
 from mcp_server.queries.orders import list_orders, standing_orders
 from tests.worlds.builders import BATTERY, ZONE
-from tests.worlds.page_plant import acts_of
-from tests.worlds.plant_loop import PLANT, Loop
+from tests.worlds.plant_loop import PLANT, Loop, acts_of
 from vpp.messages import Order
 
 B = BATTERY.asset_id

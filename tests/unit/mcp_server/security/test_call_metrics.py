@@ -13,13 +13,10 @@ from fastmcp.exceptions import ToolError
 from fastmcp.utilities.tests import asgi_client
 from starlette.middleware import Middleware
 
-from mcp_server.actions.actions import Acts
-from mcp_server.queries.context import ReadContext
 from mcp_server.security.auth import TokenHashes, add_token
 from mcp_server.security.call_metrics import CallMetrics, CountDenials
 from mcp_server.server import build_server
-from tests.worlds.plant_loop import Loop
-from topologies.control.plan_book import PlanBook
+from tests.worlds.plant_loop import Loop, acts_of
 from vpp.http_guard import StrictHost
 
 
@@ -31,9 +28,8 @@ def figures(metrics: CallMetrics) -> dict[str, float]:
 
 
 def server_of(loop: Loop, auth: Any, metrics: CallMetrics) -> Any:
-    context = ReadContext(loop.settings, loop.store, now=loop.clock)
-    acts = Acts(context, PlanBook(loop.store, loop.post, None, loop.clock), pause=lambda _: None)
-    return build_server(context, acts, auth, metrics=metrics)
+    acts = acts_of(loop)
+    return build_server(acts.context, acts, auth, metrics=metrics)
 
 
 async def test_calls_are_counted_by_tool_and_outcome(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.worlds.devices import free_port
 from topologies.runtime.status import (
     FAULT_AFTER_S,
     RESTARTED_FOR_S,
@@ -78,8 +78,7 @@ def test_a_start_after_a_death_under_the_same_supervisor_is_a_restart(tmp_path: 
 
 @pytest.fixture
 def worker(tmp_path: Path) -> tuple[StatusFile, Quiet, str, Settings]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = load_settings({"data_dir": tmp_path, "metrics": {"port": port}})
     quiet = Quiet()
     return StatusFile(settings, "forecast", quiet), quiet, f"http://127.0.0.1:{port}/readyz", settings

@@ -9,8 +9,7 @@ import pytest
 
 from console.cli.main import main
 from tests.worlds.builders import BATTERY, ZONE
-from tests.worlds.page_plant import acts_of
-from tests.worlds.plant_loop import PLANT, Loop
+from tests.worlds.plant_loop import PLANT, Loop, acts_of
 
 
 @pytest.fixture
