@@ -52,6 +52,7 @@ allow trader read --group "$prefix-trader"
 allow trader write --transactional-id "$prefix-trader-" --resource-pattern-type prefixed
 
 allow orders read,describe_configs --topic "$prefix.orders"
+allow orders write,describe_configs --topic "$prefix.telemetry.raw"
 allow orders write,describe_configs --topic "$prefix.bids"
 allow orders write,describe_configs --topic "$prefix.alerts"
 allow orders write,describe_configs --topic "$prefix.dlq"

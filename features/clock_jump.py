@@ -3,7 +3,9 @@
 A zone's clock is its newest slot. A record further ahead than ``FREE_GAP`` is taken at once where so much time passed
 at the broker since the last record that a gap of that length is what to expect at the run's pace: a real outage. Else
 it waits. It is taken with those behind it once ``CONFIRMING`` records have come in sequence while the old clock was
-silent, and is set aside as a dead letter as soon as a record of the old clock comes.
+silent, and is set aside as a dead letter as soon as a record of the old clock comes. Shorter gaps are free, but those
+that the pace does not explain may add up to ``FREE_GAP`` alone until time has passed for them: many small jumps move
+the clock no further than one.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class SlotClock(msgspec.Struct):
         seen_s: Broker's time of the newest record taken (s since 1970), None where no broker is.
         advanced_s: Broker's time at which the newest slot began.
         slot_s: Broker's time from one slot to the next, smoothed (s).
+        lead: Slots by which the clock moved on sooner than the pace explains; time pays them back.
         warming: The newest record was one of the warm-up: what follows it may begin later.
         held: Records that wait, in order.
     """
@@ -54,14 +57,16 @@ class SlotClock(msgspec.Struct):
     seen_s: float | None = None
     advanced_s: float | None = None
     slot_s: float | None = None
+    lead: float = 0.0
     warming: bool = False
     held: list[Held] = []
 
-    def note(self, slots: int, at: datetime | None, *, history: bool = False) -> None:
+    def note(self, slots: int, step: Step, at: datetime | None, *, history: bool = False) -> None:
         """Count a record that was taken.
 
         Args:
             slots: How many slots the zone's clock moved on by it.
+            step: Length of a slot.
             at: The broker's time of the record.
             history: Whether it is one of the warm-up.
         """
@@ -72,7 +77,8 @@ class SlotClock(msgspec.Struct):
         self.seen_s = now_s if self.seen_s is None else max(now_s, self.seen_s)
         if slots <= 0:
             return
-        if self.advanced_s is not None:
+        before, self.lead = self.lead, 0.0 if history else self._lead_after(slots, step, at)
+        if self.advanced_s is not None and self.lead <= before:
             each_s = max(now_s - self.advanced_s, 0.0) / slots
             self.slot_s = each_s if self.slot_s is None else self.slot_s + _SMOOTHING * (each_s - self.slot_s)
         self.advanced_s = now_s
@@ -85,11 +91,20 @@ class SlotClock(msgspec.Struct):
             step: Length of a slot.
             at: The broker's time of the record.
         """
-        if gap <= free_slots(step) or (self.warming and gap <= MAX_WARM_GAP_DAYS * step.per_day):
+        if self.warming and gap <= MAX_WARM_GAP_DAYS * step.per_day:
             return True
+        if gap <= free_slots(step):
+            return gap <= 1 or at is None or self._lead_after(gap, step, at) <= free_slots(step)
         if at is None or self.seen_s is None or self.slot_s is None or self.slot_s < SLOW_SLOT_S:
             return False
         return at.timestamp() - self.seen_s >= _SLACK * (gap - 1) * min(self.slot_s, step.seconds)
+
+    def _lead_after(self, slots: int, step: Step, at: datetime) -> float:
+        """Return the lead after the clock moves on by ``slots``; 0 in a run that has no pace."""
+        if self.advanced_s is None or self.slot_s is None or self.slot_s < SLOW_SLOT_S:
+            return 0.0
+        due = max(at.timestamp() - self.advanced_s, 0.0) / min(self.slot_s, step.seconds)
+        return max(self.lead - due, 0.0) + max(slots - 1 - due, 0.0)
 
     def hold(self, message: Observation, origin: Origin) -> None:
         """Let a record wait behind those that wait already."""

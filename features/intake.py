@@ -29,6 +29,7 @@ from vpp.messages import (
     End,
     Message,
     Observation,
+    Order,
     Promotion,
     Publication,
     SlotClosed,
@@ -76,7 +77,7 @@ class IntakeReducer:
                 return state, self._observe(state, message, origin)
             case Publication():
                 return state, self._publish(state, message)
-            case Promotion():
+            case Promotion() | Order():
                 return state, [Output("telemetry", message)]
             case Deadline():
                 return state, self._deadline(state, message, origin)
@@ -122,7 +123,7 @@ class IntakeReducer:
 
     def _take(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
         index = self._step.index(message.slot)
-        state.head.clock.note(self._gap(state, index), origin.appended_at, history=message.history)
+        state.head.clock.note(self._gap(state, index), self._step, origin.appended_at, history=message.history)
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         assets, marks = check_readings(message.assets, self._zone)
         outputs: list[Output] = []
@@ -337,7 +338,7 @@ class IntakeReducer:
         if self._is_jump(state, index, origin):
             raise MessageError(f"the deadline {iso(message.slot)} lies too far ahead", reason="future")
         if index > (state.head.last or index):
-            state.head.clock.note(self._gap(state, index), origin.appended_at)
+            state.head.clock.note(self._gap(state, index), self._step, origin.appended_at)
         return self._close_until(state, index)
 
     def _publish(self, state: IntakeState, message: Publication) -> list[Output]:

@@ -21,7 +21,7 @@ from vpp.domain import iso
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
-from vpp.messages import Alert, AlertCode, AlertEffect, Audit, Message, Order, encode
+from vpp.messages import INSTANT_ACTIONS, Alert, AlertCode, AlertEffect, Audit, Message, Order, encode
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack
 
@@ -31,7 +31,8 @@ MAX_LIFE = timedelta(days=7)
 MAX_PRIORITY = 100
 NO_BUDGET = Budget()
 _WISHES = frozenset({"target", "band", "soc_target"})
-_ACTIONS = _WISHES | {"hold", "release", "cancel"}
+_ACTIONS = _WISHES | {"hold"} | INSTANT_ACTIONS
+_MUST_EXPIRE = _WISHES | {"release_quarantine"}
 
 
 @dataclass
@@ -124,7 +125,10 @@ class OrdersReducer:
             detail=order.reason if refusal is None else str(refusal),
             digest=hashlib.blake2b(encode(asked), digest_size=16).hexdigest(),
         )
-        outputs = [Output("bids", sign_admission(judged, self._key)), Output("audit", audit)]
+        signed = sign_admission(judged, self._key)
+        outputs = [Output("bids", signed), Output("audit", audit)]
+        if refusal is None and order.action == "release_quarantine":
+            outputs.append(Output("telemetry.raw", signed))
         if refusal is not None:
             alert = Alert(
                 zone=order.zone,
@@ -174,6 +178,7 @@ def _form(order: Order) -> Refusal | None:
         "band": order.min_mw is None and order.max_mw is None,
         "soc_target": order.soc is None,
         "cancel": not order.cancels,
+        "release_quarantine": not order.cancels,
     }
     if lacks.get(order.action, False):
         return Refusal("incomplete", f"a {order.action} order lacks its value")
@@ -187,10 +192,10 @@ def _times(order: Order, longest: timedelta) -> Refusal | None:
         return Refusal("over", f"it ended at {iso(order.expires_at)}; it was sent at {iso(order.sent_at)} of the run")
     begins: datetime = max(order.issued_at, order.starts_at or order.issued_at)
     if order.expires_at is None:
-        return Refusal("expiry", "targets and bands must expire") if order.action in _WISHES else None
+        return Refusal("expiry", f"a {order.action} order must expire") if order.action in _MUST_EXPIRE else None
     if order.expires_at <= begins:
         return Refusal("expiry", "the order expires before it starts")
-    if order.action in _WISHES and order.expires_at - order.issued_at > longest:
+    if order.action in _MUST_EXPIRE and order.expires_at - order.issued_at > longest:
         return Refusal("expiry", f"an order lives {longest.total_seconds() / 3600:g} h at most")
     return None
 

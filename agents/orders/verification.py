@@ -37,26 +37,27 @@ def refuse_admitted(
     return refuse(zone, order, key, sent_at, longest=longest)
 
 
-def refused_order(order: Order, slot: datetime, origin: Origin, refusal: Refusal) -> list[Output]:
-    """Return the alert and the dead letter of an order that the plant refused.
+def refused_order(order: Order, slot: datetime, origin: Origin, refusal: Refusal, by: str = "plant") -> list[Output]:
+    """Return the alert and the dead letter of an order that is refused where it would act.
 
     Args:
         order: The order.
-        slot: The slot that the plant decides next.
+        slot: The slot that is decided next.
         origin: Where it stands in the log.
         refusal: Why.
+        by: Who refuses it.
     """
     raw = encode(order)
     digest = hashlib.blake2b(raw, digest_size=8).hexdigest()
     alert = Alert(
         zone=order.zone,
         slot=slot,
-        alert_id=f"plant-order-refused-{digest}",
+        alert_id=f"{by}-order-refused-{digest}",
         severity="critical" if refusal.code in {"admission", "approval"} else "warning",
         topic="order",
         code=AlertCode.ORDER_REFUSED,
         effect=AlertEffect.ORDER_NOT_FOLLOWED,
-        text=f"the plant refused order {order.order_id} ({order.action}) by {order.principal}: {refusal}; "
+        text=f"the {by} refused order {order.order_id} ({order.action}) by {order.principal}: {refusal}; "
         f"issued at {iso(order.issued_at)}",
     )
     letter = DeadLetter(

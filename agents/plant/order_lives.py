@@ -10,7 +10,7 @@ import msgspec
 from agents.plant.narrative import say_reason
 from agents.plant.orders_in_force import in_force
 from vpp.domain import iso
-from vpp.messages import ENDED_STAGES, Order, OrderStage, OrderState, OrderVerdict
+from vpp.messages import ENDED_STAGES, INSTANT_ACTIONS, Order, OrderStage, OrderState, OrderVerdict
 
 _STAGE_OF = {
     "accepted": OrderStage.ACTING,
@@ -42,10 +42,12 @@ class OrderLives(msgspec.Struct):
     def arrive(self, order: Order, at: datetime) -> list[OrderState]:
         """Return the state of an order that came to the plant.
 
-        A hold acts at once; a release and a cancel are done with that; all else waits for its start.
+        A hold acts at once; an instant action is done when it comes; all else waits for its start.
         """
-        if order.action in ("release", "cancel"):
-            return [self._state(order, at, OrderStage.DONE, "it took effect at once")]
+        if order.action in INSTANT_ACTIONS:
+            for_guard = order.action == "release_quarantine"
+            reason = "the guard judges it with its next slot" if for_guard else "it took effect at once"
+            return [self._state(order, at, OrderStage.DONE, reason)]
         self.open[order.order_id] = OrderLife(order)
         if order.action == "hold" and in_force(order, max(at, order.starts_at or at)):
             return self._turn(order.order_id, at, OrderStage.ACTING)

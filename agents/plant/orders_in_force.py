@@ -38,7 +38,8 @@ class Asked:
 def admit(orders: list[Order], order: Order) -> list[Order]:
     """Return the orders in force after ``order`` arrived; a repeat changes nothing.
 
-    ``cancel`` ends one order; ``release`` ends holds: of its assets, or without asset ids every hold of the zone.
+    ``cancel`` ends one order; ``release`` ends holds: of its assets, or without asset ids every hold of the zone;
+    ``release_quarantine`` speaks to the guard alone.
     """
     if any(held.order_id == order.order_id for held in orders):
         return orders
@@ -47,6 +48,8 @@ def admit(orders: list[Order], order: Order) -> list[Order]:
             return [held for held in orders if held.order_id != order.cancels]
         case "release":
             return [held for held in orders if not _released(held, order)]
+        case "release_quarantine":
+            return orders
         case _:
             return [*orders, order]
 

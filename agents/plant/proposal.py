@@ -52,6 +52,7 @@ class Check:
     clause: str | None = None
 
 
+UNPRICED = Check("plan", "ok", "changes which values are forecast from, and no setpoint by itself: it has no price")
 UNDECIDED = Check("plan", "refused", "cannot be priced: nothing is decided yet")
 
 
@@ -122,6 +123,8 @@ def propose(
     checks = [_static(zone, order, longest)]
     if checks[0].outcome == "refused":
         return Proposal(order, "refused", checks)
+    if order.action == "release_quarantine":
+        return Proposal(order, "ready", [*checks, UNPRICED])
     if decision is None:
         return Proposal(order, "refused", [*checks, UNDECIDED])
     opened = reopen(zone, decision)

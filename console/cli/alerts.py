@@ -12,7 +12,9 @@ import msgspec
 from cyclopts import App, Parameter
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, parse_days, parse_time, say, table
+from console.cli.orders.plans import plan_book
 from topologies.control.alert_desk import AlertDesk
+from topologies.control.operator_orders import issue_time, open_episode, operator_order
 from topologies.control.publisher import Post
 from vpp.alerting.rules import load_rules
 from vpp.alerting.standing import read_acts, standing_of
@@ -86,6 +88,43 @@ def ack(
     with _desk(common.settings()) as desk:
         (act,) = desk.acknowledge([alert_id], _user(), reason, zone)
     answer(_shown(act), as_json=json, render=lambda _: say(f"{act.alert_id} of {act.zone} is {act.principal}'s"))
+
+
+@app.command
+def release(
+    alert_id: str,
+    *,
+    reason: Annotated[str, Parameter(name=["--reason", "-r"], help="why, for the audit")],
+    lasts: Annotated[str, Parameter(name="--for", help="how long by the run's clock: 30m, 6h, 1d")] = "6h",
+    zone: Zone = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Release a quarantine of the guard: its episode ends, and the zone's values are used as measured.
+
+    It is an order like all others: signed, admitted, written to the audit, and verified by the guard. Slots of the
+    quarantine are corrected, also in the ledger. Until the order expires the guard quarantines nothing of the zone.
+
+    Args:
+        alert_id: The alert of the open quarantine, as `vpp alerts list --open-only --json` shows it.
+    """
+    settings = common.settings()
+    with plan_book(settings) as book:
+        its_zone = open_episode(book.store, alert_id, zone)
+        order = operator_order(
+            book.store,
+            its_zone,
+            "release_quarantine",
+            principal=_user(),
+            reason=reason,
+            now=book.now(),
+            key=book.key,
+            expires_at=issue_time(book.store, its_zone) + parse_span(lasts),
+            cancels=alert_id,
+        )
+        book.send(order)
+    document = {"order_id": order.order_id, "zone": order.zone, "alert_id": alert_id, "expires_at": order.expires_at}
+    answer(document, as_json=json, render=lambda _: say(f"release of {alert_id} sent as {order.order_id}"))
 
 
 @app.command

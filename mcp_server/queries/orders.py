@@ -11,7 +11,7 @@ import msgspec
 from mcp_server.answers.orders import LifeStep, OrderLine, OrderPage
 from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
 from vpp.errors import nearest_hint
-from vpp.messages import ENDED_STAGES, Order, OrderStage
+from vpp.messages import ENDED_STAGES, INSTANT_ACTIONS, Order, OrderStage
 from vpp.store.tables import ORDER_STATES, ORDERS
 
 LOOK_BACK = timedelta(days=8)
@@ -74,7 +74,7 @@ def standing_orders(context: ReadContext, zone: str) -> list[Order]:
     for row in rows:
         order = _order(row)
         own = states.get(order.order_id, [])
-        if order.action in ("release", "cancel") or row.get("verdict") != OrderStage.ACCEPTED:
+        if order.action in INSTANT_ACTIONS or row.get("verdict") != OrderStage.ACCEPTED:
             continue
         if OrderStage(_steps(order, row, own, clock)[-1].stage) not in ENDED_STAGES:
             standing.append((own[0]["number"] if own else float("inf"), order.issued_at, order))

@@ -24,10 +24,11 @@ from mcp_server.queries.context import QuestionError
 from mcp_server.security.auth import APPROVE, OPERATE
 from mcp_server.tools.reading import AssetId, Zone
 from mcp_server.tools.registration import add_tool
+from topologies.control.operator_orders import open_episode
 from topologies.control.plan_book import PlanState
 from vpp.errors import RefusedError
 from vpp.fleet.scale import power_text
-from vpp.messages import Order
+from vpp.messages import INSTANT_ACTIONS, Order
 
 SAFE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
 DANGEROUS = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
@@ -39,7 +40,7 @@ EachZone = Annotated[str | None, Field(description="default: every zone", max_le
 Minutes = Annotated[float, Field(gt=0, le=10_080)]
 Power = Annotated[float, Field(ge=-100_000, le=100_000)]
 WaitS = Annotated[float, Field(ge=0, le=20, description="seconds to wait for the effect")]
-Policy = Literal["automatic", "limit", "keep_soc", "cancel"]
+Policy = Literal["automatic", "limit", "keep_soc", "cancel", "release_quarantine"]
 
 
 def propose_dispatch(
@@ -93,7 +94,11 @@ async def execute_plan(
 def set_policy(
     acts: Acts,
     policy: Annotated[
-        Policy, Field(description="automatic: release holds; limit: band; keep_soc; cancel an order, plan")
+        Policy,
+        Field(
+            description="automatic: release holds; limit: band; keep_soc; cancel an order, plan; "
+            "release_quarantine: use measured values (order_id: the guard's alert)"
+        ),
     ],
     reason: Reason,
     zone: Zone = None,
@@ -165,7 +170,7 @@ def change_policy(
         )
     order = _policy_order(acts, config, policy, reason, wish, duration_min)
     standing = acts.standing(config)
-    _must_change_something(order, standing)
+    _must_change_something(acts, order, standing)
     why = refuse_wish(config, order, timedelta(hours=acts.context.settings.longest_order_h))
     after = standing if why is not None else admit(standing, order)
     change = acting.PolicyChange(
@@ -174,7 +179,7 @@ def change_policy(
         policy=policy,
         dry_run=dry_run,
         before=standing_answers(standing),
-        after=standing_answers([o for o in after if o.action not in ("release", "cancel")]),
+        after=standing_answers([o for o in after if o.action not in INSTANT_ACTIONS]),
         warnings=[] if why is None else [f"it would be refused: {why}"],
     )
     if dry_run:
@@ -189,23 +194,24 @@ def change_policy(
 def _policy_order(
     acts: Acts, config: Any, policy: Policy, reason: str, wish: dict[str, Any], duration_min: float
 ) -> Order:
-    action = {"automatic": "release", "limit": "band", "keep_soc": "soc_target", "cancel": "cancel"}[policy]
+    action = {"automatic": "release", "limit": "band", "keep_soc": "soc_target"}.get(policy, policy)
     fields = {
         "release": ("asset_ids",),
         "band": ("asset_ids", "min_mw", "max_mw"),
         "soc_target": ("asset_ids", "soc"),
         "cancel": ("cancels",),
+        "release_quarantine": ("cancels",),
     }[action]
     arguments = {name: wish[name] for name in fields}
     if action == "band" and not arguments["asset_ids"]:
         arguments["asset_ids"] = [asset.asset_id for asset in config.batteries]
-    if action in ("band", "soc_target"):
+    if action in ("band", "soc_target", "release_quarantine"):
         arguments |= acts.times(config, None, duration_min).fields()
     return acts.new_order(config, action, acts.principal, reason, **arguments)
 
 
-def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
-    """Refuse to cancel an order, or to release holds, that are not in force: a plan that does nothing misleads.
+def _must_change_something(acts: Acts, order: Order, standing: Sequence[Order]) -> None:
+    """Refuse to end an order, holds or a quarantine that are not in force: a plan that does nothing misleads.
 
     Raises:
         QuestionError: There is nothing to end.
@@ -213,6 +219,8 @@ def _must_change_something(order: Order, standing: Sequence[Order]) -> None:
     there = ", ".join(f"{one.order_id} ({one.action} by {one.principal})" for one in standing) or "none"
     if order.action == "cancel" and order.cancels not in {one.order_id for one in standing}:
         raise QuestionError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {there}")
+    if order.action == "release_quarantine":
+        open_episode(acts.context.store, order.cancels or "", order.zone)
     if order.action == "release" and len(admit(list(standing), order)) == len(standing):
         raise QuestionError("no such hold is in force", hint=f"in force: {there}")
 
@@ -261,6 +269,7 @@ def _question(plan: PlanState) -> str:
         "soc_target": f"bring {', '.join(order.asset_ids) or 'all batteries'} to SoC {order.soc}",
         "release": "release holds: automatic dispatch goes on",
         "cancel": f"cancel order {order.cancels}",
+        "release_quarantine": f"use measured values: release the quarantine {order.cancels}",
     }.get(order.action, order.action)
     times = f" from {order.starts_at} to {order.expires_at}" if order.starts_at else ""
     cost = "" if proposal.cost_change is None else f" Expected extra cost {proposal.cost_change:.2f}."

@@ -6,10 +6,11 @@ from datetime import datetime
 
 import numpy as np
 
-from models.forecast.state import Episode, ForecastState
+from models.forecast.state import Episode, ForecastHead, ForecastState, QuarantineRelease
 from models.guard.watch import Judgement
 from vpp.domain import NET_LOAD, Step
-from vpp.messages import Alert, AlertCode, AlertEffect, Cause, Correction, SlotClosed, Verdict
+from vpp.errors import MessageError
+from vpp.messages import Alert, AlertCode, AlertEffect, Cause, Correction, Order, SlotClosed, Verdict
 from vpp.numerics.arrays import Floats, Ints
 
 TOPIC = "guard"
@@ -46,9 +47,10 @@ def follow(
     if episode is None:
         return _missing(slot, judged), alerts, []
     if not doubted:
-        alerts.append(_end(step, slot, episode, judged))
+        release = head.release_at(index)
+        alerts.append(_end(step, slot, episode, judged, release))
         head.episode = None
-        real = judged.cause is Cause.REGIME_CHANGE
+        real = release is not None or judged.cause is Cause.REGIME_CHANGE
         return None, alerts, _restored(state, step, slot, episode) if real else []
     episode.slots += 1
     seen = {name: slot.values.get(name) for name in judged.used if name != NET_LOAD}
@@ -74,6 +76,43 @@ def follow(
         episode.evidence = begun.values
         alerts.append(begun)
     return verdict, alerts, []
+
+
+def release_quarantine(head: ForecastHead, step: Step, order: Order) -> Alert | None:
+    """Take the zone's values as measured from the next slot on until a verified order expires.
+
+    The order names the quarantine by its alert, so that an old order releases no later one. A repeat changes nothing.
+
+    Args:
+        head: The zone's state; changed.
+        step: Length of a slot.
+        order: The order.
+
+    Returns:
+        The alert of an order whose quarantine is not open.
+
+    Raises:
+        MessageError: The order has no end, or is not for the guard.
+    """
+    if order.action != "release_quarantine" or order.expires_at is None:
+        raise MessageError(f"a {order.action} order is not for the guard, or has no end", reason="schema")
+    if head.release is not None and head.release.order_id == order.order_id:
+        return None
+    if head.episode is not None and _id(order.zone, step.start(head.episode.since)) == order.cancels:
+        until = step.index(step.floor(order.expires_at)) - 1
+        head.release = QuarantineRelease(order.order_id, order.approved_by or order.principal, until)
+        return None
+    return Alert(
+        zone=order.zone,
+        slot=step.floor(order.issued_at),
+        alert_id=f"guard-order-refused-{order.order_id}",
+        severity="warning",
+        topic="order",
+        code=AlertCode.ORDER_REFUSED,
+        effect=AlertEffect.ORDER_NOT_FOLLOWED,
+        text=f"the guard refused order {order.order_id} by {order.principal}: "
+        f"it has no open quarantine {order.cancels}",
+    )
 
 
 def _missing(slot: SlotClosed, judged: Judgement) -> Verdict | None:
@@ -134,10 +173,16 @@ def _begin(slot: SlotClosed, verdict: Verdict, judged: Judgement) -> Alert:
     )
 
 
-def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement) -> Alert:
-    cause = judged.cause if judged.cause is not Cause.NONE else Cause(episode.cause)
-    real = cause is Cause.REGIME_CHANGE
+def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement, release: QuarantineRelease | None) -> Alert:
+    cause = judged.cause if judged.cause is not Cause.NONE and release is None else Cause(episode.cause)
+    real = release is not None or cause is Cause.REGIME_CHANGE
     since = step.start(episode.since)
+    if release is not None:
+        why = f"{release.principal} released it by order {release.order_id}"
+    elif real:
+        why = "the change stays and is taken as real"
+    else:
+        why = "values agree with the forecast again"
     return Alert(
         zone=slot.zone,
         slot=since,
@@ -148,9 +193,7 @@ def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement) -> A
         channel=episode.suspect,
         effect=AlertEffect.USED_AS_REAL if real else AlertEffect.FORECAST_USED,
         ended_at=slot.slot,
-        text=f"{episode.suspect}: {cause.value}: "
-        f"{'the change stays and is taken as real' if real else 'values agree with the forecast again'}; "
-        f"slots that were not used: {episode.slots}",
+        text=f"{episode.suspect}: {cause.value}: {why}; slots that were not used: {episode.slots}",
         values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": round(episode.moved_mwh, 3)},
     )
 

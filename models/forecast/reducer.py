@@ -12,7 +12,7 @@ import msgspec
 from features.calendar import Calendar
 from features.compute import RingFeatures
 from models.forecast.completeness import READY_SHARE, lags_of
-from models.forecast.guarding import follow
+from models.forecast.guarding import follow, release_quarantine
 from models.forecast.net_load_target import NetLoadTarget
 from models.forecast.price_target import PriceTarget
 from models.forecast.scoring import drift_alert, retraining_alert, skill_message
@@ -31,6 +31,7 @@ from vpp.messages import (
     Forecast,
     KnownLags,
     Message,
+    Order,
     Promotion,
     Publication,
     SlotClosed,
@@ -40,6 +41,8 @@ from vpp.streams.topics import ALERTS, FORECASTS, SKILL
 
 MIN_HISTORY_DAYS = 15.0
 LoadModel = Callable[[str, str], ServedModel]
+RefuseOrder = Callable[[Order, Origin], list[Output]]
+"""Verifies an admitted order where it acts; returns what its refusal yields, nothing where it may act."""
 
 
 class ForecastReducer:
@@ -52,6 +55,7 @@ class ForecastReducer:
         min_history_days: Net load of this many days must be known before a model speaks.
         targets: What to forecast; a backtest of one target leaves the other out.
         ready_share: Share of a target's lags (0-1) that must be there before policies bid on its forecast.
+        refuse_order: Verifies orders to the guard.
 
     Invariants:
         - Every live slot yields exactly one forecast, in order; a history slot fills state only.
@@ -67,12 +71,14 @@ class ForecastReducer:
         min_history_days: float = MIN_HISTORY_DAYS,
         targets: frozenset[Target] = frozenset(Target),
         ready_share: float = READY_SHARE,
+        refuse_order: RefuseOrder = lambda *_: [],
     ) -> None:
         self._zone = zone
         self._step = zone.step
         self._load_model = load_model
         self._targets = targets
         self._ready_share = ready_share
+        self._refuse_order = refuse_order
         self._horizons = horizons_min(zone.step_min)
         self._skill_days = max(1, round(skill_window / self._step.per_day))
         self._calendar = Calendar(zone)
@@ -109,6 +115,8 @@ class ForecastReducer:
                 return state, []
             case Promotion():
                 return state, self._promote(state, message)
+            case Order():
+                return state, self._order(state, message, origin)
             case Correction():
                 self._check_step(message.step_min)
                 index = self._step.index(message.slot)
@@ -119,6 +127,14 @@ class ForecastReducer:
                 return state, self._end(state, message)
             case _:
                 raise MessageError(f"{type(message).__name__} is not telemetry", reason="schema")
+
+    def _order(self, state: ForecastState, order: Order, origin: Origin) -> list[Output]:
+        refused = self._refuse_order(order, origin)
+        if refused:
+            return refused
+        alert = release_quarantine(state.head, self._step, order)
+        state.changed.mark(EACH_SLOT)
+        return [] if alert is None else [Output(ALERTS.name, alert)]
 
     def proof(self, state: ForecastState) -> dict[str, KnownLags]:
         """Return how complete the past of each target is at the last closed slot; nothing before the first.
@@ -168,7 +184,10 @@ class ForecastReducer:
         self._publish_due(state, slot.slot + self._step.delta)
         if state.served is None:
             self._fetch(state)
-        judged = state.judged = state.watch.judge(state.ring, index, slot.values, self._calendar)
+        release = head.release_at(index)
+        judged = state.judged = state.watch.judge(
+            state.ring, index, slot.values, self._calendar, released=release is not None
+        )
         alerts = self._score(state, index)
         if slot.history:
             return []
@@ -187,8 +206,9 @@ class ForecastReducer:
             for target, lags in self._lags(state, None).items()
             if lags.known < lags.asked and getattr(forecast, target) is not None
         }
-        if incomplete:
-            forecast = msgspec.structs.replace(forecast, lags=incomplete)
+        if incomplete or release is not None:
+            released_by = None if release is None else release.order_id
+            forecast = msgspec.structs.replace(forecast, lags=incomplete, released_by=released_by)
         outputs.append(Output(FORECASTS.name, forecast))
         alerts += [a for f in self._forecasters if (a := f.alert(state, index, slot.slot)) is not None]
         outputs += [Output(ALERTS.name, alert) for alert in alerts]

@@ -47,6 +47,14 @@ class Episode(msgspec.Struct):
     evidence: dict[str, float | None] = {}
 
 
+class QuarantineRelease(msgspec.Struct):
+    """Order by which values are taken as measured, with who gave it, up to and with the slot of index ``until``."""
+
+    order_id: str
+    principal: str
+    until: int
+
+
 class ForecastHead(msgspec.Struct):
     """The small part of the state that changes with every slot."""
 
@@ -57,6 +65,11 @@ class ForecastHead(msgspec.Struct):
     ended: bool = False
     started: bool = False
     episode: Episode | None = None
+    release: QuarantineRelease | None = None
+
+    def release_at(self, index: int) -> QuarantineRelease | None:
+        """Return the order by which the values of a slot are taken as measured."""
+        return self.release if self.release is not None and index <= self.release.until else None
 
 
 class SlotRecord(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ from models.guard.part import GuardPart
 from models.guard.quarantine_kernel import (
     ENDED,
     LEVEL,
+    LONGEST_DAYS,
     MENDED,
     OUTPUTS,
     ROLLBACK,
@@ -57,7 +58,7 @@ from models.guard.quarantine_kernel import (
     WITNESSED,
     judge,
 )
-from models.guard.reference_kernel import ACTIVE, AGE, ALL
+from models.guard.reference_kernel import ACTIVE, AGE, ALL, HELD
 from models.guard.series import combined, context_of
 from vpp.messages import Values
 from vpp.messages.forecast import Cause
@@ -155,7 +156,9 @@ class Watch:
             self.buffer = None
         self._seated, self._day = part, -1
 
-    def judge(self, ring: SlotRing, index: int, values: Values, calendar: Calendar) -> Judgement | None:
+    def judge(
+        self, ring: SlotRing, index: int, values: Values, calendar: Calendar, *, released: bool = False
+    ) -> Judgement | None:
         """Judge the slot whose measured values stand in the ring; changes the ring where a value is not believed.
 
         Args:
@@ -163,6 +166,7 @@ class Watch:
             index: The closed slot.
             values: All channels as measured.
             calendar: The zone's calendar.
+            released: Somebody vouches for the values: a quarantine ends, and none begins.
 
         Returns:
             None where the guard is not seated.
@@ -182,8 +186,12 @@ class Watch:
         totals = np.array([combined(terms, known, 1)[0] for terms in layout.balances])
         own, out = np.empty(MEMBERS), np.empty(OUTPUTS)
         context = self._context_of(calendar, layout, first, index + 1 + ahead, shape.groups)
-        state = view_state(self.buffer, shape)
-        judge(window, published, supply, totals, context, at, index, shape, state, part.fit, own, out)
+        state, fit = view_state(self.buffer, shape), part.fit
+        if released:
+            totals[:] = math.nan
+            fit = fit._replace(alarm=np.full_like(fit.alarm, math.inf))
+            state.quarantine[HELD] = LONGEST_DAYS * shape.per_day
+        judge(window, published, supply, totals, context, at, index, shape, state, fit, own, out)
         self.last = index
         rolled = int(out[ROLLBACK])
         for row, name in enumerate(layout.names):

@@ -9,17 +9,23 @@ from typing import Any
 
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
 from vpp.errors import DataError
-from vpp.messages import Message, Order
+from vpp.messages import EPISODES, Message, Order
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.run_clock import run_clock
-from vpp.store.tables import TELEMETRY
+from vpp.store.tables import ALERTS, TELEMETRY
 from vpp.streams.topics import ORDERS
 
 OPERATOR_PRIORITY = 50
+GUARD = "guard"
 
 
-def _issue_time(store: Store, zone: str) -> datetime:
+def issue_time(store: Store, zone: str) -> datetime:
+    """Return now by the run's clock.
+
+    Raises:
+        DataError: No slot of the zone is closed yet.
+    """
     clock = run_clock(store, zone)
     if clock is None:
         zones = ", ".join(span.zone for span in store.spans(TELEMETRY))
@@ -27,6 +33,29 @@ def _issue_time(store: Store, zone: str) -> datetime:
             f"nothing of zone {zone!r} is stored yet", hint=f"zones with data: {zones}" if zones else "start `vpp up`"
         )
     return clock
+
+
+def open_episode(store: Store, alert_id: str, zone: str | None = None) -> str:
+    """Return the zone of a quarantine that has not ended.
+
+    Args:
+        store: Tells which alerts there are.
+        alert_id: The alert that it began with.
+        zone: Only of this zone.
+
+    Raises:
+        DataError: There is no such quarantine, or it is over.
+    """
+    zone_of = {
+        row["alert_id"]: row["zone"]
+        for row in store.read(ALERTS, zone=zone, filters={"topic": GUARD}).dicts()
+        if row["ended_at"] is None and row["code"] in EPISODES
+    }
+    if alert_id not in zone_of:
+        raise DataError(
+            f"the guard has no open quarantine {alert_id!r}", hint=f"open: {', '.join(sorted(zone_of)) or 'none'}"
+        )
+    return str(zone_of[alert_id])
 
 
 def operator_order(
@@ -63,7 +92,7 @@ def operator_order(
         action=action,
         principal=principal,
         reason=reason,
-        issued_at=(clock := _issue_time(store, zone)),
+        issued_at=(clock := issue_time(store, zone)),
         sent_at=clock,
         priority=OPERATOR_PRIORITY,
         **fields,

@@ -5,13 +5,15 @@ Each import stands where its step is made, so that a worker loads only what it r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from vpp.errors import ConfigError
 from vpp.fleet.schema import Zone
+from vpp.messages import Order
 from vpp.settings import Settings
-from vpp.streams.reducer import Reducer
+from vpp.streams.reducer import Origin, Output, Reducer
 
 STEPS: tuple[str, ...] = ("telemetry", "forecast", "actor", "trader", "orders", "plant")
 
@@ -39,6 +41,7 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
                 skill_window=forecast.skill_window,
                 min_history_days=forecast.min_history_days,
                 ready_share=forecast.ready_share,
+                refuse_order=_order_check(zone, settings),
             )
         case "actor":
             from agents.bidding.actor import ActorReducer
@@ -68,6 +71,24 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
             )
         case _:
             raise ConfigError(f"unknown topology {topology!r}", hint="one of " + ", ".join(STEPS))
+
+
+def _order_check(zone: Zone, settings: Settings) -> Callable[[Order, Origin], list[Output]]:
+    """Return how the guard verifies an order: as the plant does; without a key, that it was admitted alone."""
+    from agents.orders.refusal import Refusal
+    from agents.orders.verification import refuse_admitted, refused_order
+
+    key, longest = _approval_key(settings), timedelta(hours=settings.longest_order_h)
+
+    def check(order: Order, origin: Origin) -> list[Output]:
+        if order.verdict != "accepted":
+            refusal: Refusal | None = Refusal("admission", "the admission step did not accept it")
+        else:
+            refusal = None if key is None else refuse_admitted(zone, order, key, origin.appended_at, longest)
+        slot = zone.step.floor(order.issued_at)
+        return [] if refusal is None else refused_order(order, slot, origin, refusal, by="guard")
+
+    return check
 
 
 def _approval_key(settings: Settings) -> bytes | None:

@@ -8,7 +8,7 @@ Rules of the wire:
 
 from vpp.messages.alert_acts import AlertAct, AlertAction, Notice, NoticeOutcome
 from vpp.messages.alerts import EPISODES, Alert, AlertCode, AlertEffect, Severity
-from vpp.messages.bids import ActorBid, Opinion, Order, TraderBid
+from vpp.messages.bids import INSTANT_ACTIONS, ActorBid, Opinion, Order, TraderBid
 from vpp.messages.codec import Decoder, encode, read_decision
 from vpp.messages.decision import (
     DECISION_VERSION,
@@ -62,6 +62,7 @@ __all__ = [
     "DECISION_VERSION",
     "ENDED_STAGES",
     "EPISODES",
+    "INSTANT_ACTIONS",
     "REFLEXES",
     "ActorBid",
     "Alert",

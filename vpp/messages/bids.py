@@ -90,12 +90,18 @@ BID_OF_POLICY: dict[str, type[ActorBid] | type[TraderBid]] = {bid.policy: bid fo
 """The bid's type by the name of the policy that makes it."""
 
 
+INSTANT_ACTIONS = frozenset({"release", "cancel", "release_quarantine"})
+"""Actions of orders that are done as soon as the plant reads them; they never stand."""
+
+
 class Order(Record, kw_only=True, frozen=True, tag="order", omit_defaults=True):
     """What an operator or agent wants of assets (``vpp.orders``); admitted, what the plant must weigh (``vpp.bids``).
 
     ``action``: ``target`` (hold ``power_mw``), ``band`` (stay within ``min_mw..max_mw``), ``soc_target`` (reach ``soc``
     by ``expires_at``), ``hold`` (no automatic setpoints: go to the safe default), ``release`` (ends a hold), ``cancel``
-    (ends ``cancels``). No ``asset_ids``: the whole fleet of the zone. Higher ``priority`` wins; equal: the later one.
+    (ends ``cancels``), ``release_quarantine`` (ends the guard's episode whose alert is ``cancels``; until
+    ``expires_at`` the zone's values are taken as measured). No ``asset_ids``: the whole fleet of the zone. Higher
+    ``priority`` wins; equal: the later one.
     ``sent_at``: the run's clock when it was sent.
     ``approval``: the signed word of whoever approved it. ``admission``: the admission step's signature on its verdict.
     """

@@ -146,7 +146,8 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
 
     ``observation`` is what was measured. ``used``: what entered forecasts and learning in its place, by channel, net
     load included; empty where all was believed. ``trust``: 0-1 by channel, 1 where it is not named. ``verdict``: why.
-    ``lags``: by target, where a lag of it is not known.
+    ``lags``: by target, where a lag of it is not known. ``released_by``: id of the order by which values are taken as
+    measured.
     """
 
     slot: Time
@@ -165,6 +166,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
     trust: dict[str, float] = {}
     verdict: Verdict | None = None
     lags: dict[str, KnownLags] = {}
+    released_by: str | None = None
 
     def withheld(self, target: str) -> str | None:
         """Return why no policy may bid on a target's forecast, None where it may."""

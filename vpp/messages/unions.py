@@ -12,8 +12,8 @@ from vpp.messages.order_life import OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import Correction, Deadline, End, Observation, Promotion, Publication, SlotClosed
 
-Raw = Observation | Publication | Promotion | Deadline | End
-Telemetry = SlotClosed | Publication | Promotion | Correction | End
+Raw = Observation | Publication | Promotion | Order | Deadline | End
+Telemetry = SlotClosed | Publication | Promotion | Order | Correction | End
 Forecasts = Forecast | Correction | End
 Bids = ActorBid | TraderBid | Order | Correction | Deadline | End
 Message = (

@@ -54,9 +54,9 @@ class Topic:
 RAW = Topic(
     "telemetry.raw",
     m.Raw,
-    "What sources send: observations, publications, promotions, deadlines, end.",
+    "What sources send: observations, publications, promotions, deadlines, end; and orders to the guard.",
     end_from=("source",),
-    writers=("replay", "simulate", "feed", "ticker", "train", "gateway"),
+    writers=("replay", "simulate", "feed", "ticker", "train", "gateway", "orders"),
     readers=("telemetry",),
 )
 TELEMETRY = Topic(

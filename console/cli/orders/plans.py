@@ -35,7 +35,7 @@ def plans(*, zone: str | None = None, json: Json = False, common: Common = NO_OP
         zone: Only this zone.
     """
     settings = common.settings()
-    with _book(settings) as book:
+    with plan_book(settings) as book:
         now = book.now()
         lives = {line.order_id: line for line in list_orders(ReadContext(settings, book.store), zone, limit=200).orders}
         summaries = [_summary(plan, now, lives.get(plan.plan_id)) for plan in book.recent(zone)]
@@ -55,7 +55,7 @@ def approve(plan_id: str, *, digest: str | None = None, json: Json = False, comm
         plan_id: Its id.
         digest: Of the plan, as `vpp plans` shows it; needed where nobody can be asked.
     """
-    with _book(common.settings()) as book:
+    with plan_book(common.settings()) as book:
         plan = book.find(plan_id)
         if plan is not None and digest is None:
             digest = _ask(plan, book.now(), json=json)
@@ -86,7 +86,7 @@ def reject(plan_id: str, *, reason: Reason, json: Json = False, common: Common =
     Args:
         plan_id: Its id.
     """
-    with _book(common.settings()) as book:
+    with plan_book(common.settings()) as book:
         plan = book.reject(plan_id, _user(), reason)
         answer(_summary(plan, book.now()), as_json=json, render=pairs)
 
@@ -110,7 +110,7 @@ def release(zone: str, *, reason: Reason, asset: Assets = None, common: Common =
 
 
 def _order(settings: Settings, zone: str, action: str, reason: str, assets: list[str] | None) -> None:
-    with _book(settings) as book:
+    with plan_book(settings) as book:
         order: Order = operator_order(
             book.store,
             zone,
@@ -126,7 +126,8 @@ def _order(settings: Settings, zone: str, action: str, reason: str, assets: list
 
 
 @contextmanager
-def _book(settings: Settings) -> Iterator[PlanBook]:
+def plan_book(settings: Settings) -> Iterator[PlanBook]:
+    """Open the book of plans for a command of this process's user."""
     key = settings.approval_key
     with open_store(settings, read_only=True) as store:
         secret = None if key is None else key.get_secret_value().encode()
@@ -140,6 +141,7 @@ def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> d
         "band": f"{_power(order.min_mw)} .. {_power(order.max_mw)}",
         "soc_target": f"SoC {order.soc}",
         "cancel": f"order {order.cancels}",
+        "release_quarantine": f"alert {order.cancels}",
     }.get(order.action, "")
     return {
         "plan_id": plan.plan_id,

@@ -148,6 +148,8 @@ def wish(moment: Moment, order: Order) -> str:
             return "Release of holds"
         case "cancel":
             return f"Cancel of {order.cancels}"
+        case "release_quarantine":
+            return f"Release of quarantine {order.cancels}"
         case _:
             return f"{who} {order.action}"
 

@@ -85,6 +85,22 @@ def test_real_slots_all_close_whatever_lies_between_them(forged: list[tuple[int,
     assert len(letters(outputs)) == len(forged)
 
 
+@pytest.mark.parametrize("each_s", [1.0, 1800.0])
+@pytest.mark.parametrize("ahead", [2, 3, 6])
+def test_many_small_jumps_move_the_clock_no_further_than_one(each_s: float, ahead: int) -> None:
+    creeping = [((10 + 0.01 * (n + 1)) * each_s, row(10 + ahead * (n + 1), 900.0)) for n in range(20)]
+    outputs = outputs_of([*at_pace(range(11), each_s), *creeping, *at_pace(range(11, 60), each_s, 11 * each_s)])
+    assert closed(outputs) == [*range(60)]
+    assert letters(outputs)
+    assert all(letter.reason == "future" for letter in letters(outputs))
+
+
+def test_a_source_of_every_other_slot_has_no_lead() -> None:
+    outputs = outputs_of([(slot * 1800.0, row(slot)) for slot in range(0, 60, 2)])
+    assert closed(outputs) == [*range(59)]
+    assert not letters(outputs)
+
+
 @pytest.mark.parametrize("each_s", [0.001, 1.0, 5.0, 1800.0])
 def test_a_real_gap_is_taken_once_records_follow_in_sequence_and_the_old_clock_is_silent(each_s: float) -> None:
     outputs = outputs_of([*at_pace(range(10), each_s), *at_pace(range(60, 70), each_s, 10 * each_s)])

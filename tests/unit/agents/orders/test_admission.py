@@ -35,6 +35,7 @@ def verdict_of(order: Order) -> str | None:
         pytest.param(order_of("hold"), id="a hold needs no approval"),
         pytest.param(asked("release"), id="release"),
         pytest.param(asked("cancel", cancels="o0"), id="cancel"),
+        pytest.param(asked("release_quarantine", cancels="Z-guard-1", expires_at=LATER), id="release_quarantine"),
     ],
 )
 def test_orders_of_good_form_are_admitted(order: Order) -> None:
@@ -52,6 +53,8 @@ def test_orders_of_good_form_are_admitted(order: Order) -> None:
             asked("band", asset_ids=["bat"], min_mw=2.0, max_mw=1.0, expires_at=LATER), "band", id="empty band"
         ),
         pytest.param(asked("target", asset_ids=["bat"], power_mw=1.0), "expiry", id="never expires"),
+        pytest.param(asked("release_quarantine", cancels="Z-guard-1"), "expiry", id="no end"),
+        pytest.param(asked("release_quarantine", expires_at=LATER), "incomplete", id="a release of nothing"),
         pytest.param(asked("target", asset_ids=["bat"], power_mw=1.0, expires_at=T0), "expiry", id="expired"),
         pytest.param(
             asked("target", asset_ids=["bat"], power_mw=1.0, expires_at=T0 + timedelta(days=8)), "expiry", id="too long"

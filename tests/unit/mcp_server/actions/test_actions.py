@@ -14,12 +14,12 @@ from mcp_types import InputRequiredResult
 from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
-from tests.worlds.builders import BATTERY, ZONE, make_zone
+from tests.worlds.builders import BATTERY, T0, ZONE, make_zone
 from tests.worlds.mcp_plant import empty_context
 from tests.worlds.plant_loop import Loop, acts_of
 from topologies.control.plan_book import PlanBook
 from vpp.fleet.lookup import write_fleet
-from vpp.messages import Audit, Message, Order
+from vpp.messages import Alert, AlertCode, AlertEffect, Audit, Message, Order
 from vpp.store.tables import AUDIT
 
 MODES = ["auto", "legacy"]
@@ -297,6 +297,31 @@ async def test_releasing_a_hold_needs_approval(tmp_path: Path) -> None:
     assert done["status"] == "accepted"
 
 
+async def test_releasing_a_quarantine_needs_approval(tmp_path: Path) -> None:
+    loop = Loop(tmp_path)
+    alert = Alert(
+        zone=ZONE,
+        slot=T0,
+        alert_id="Z-guard-1",
+        severity="critical",
+        topic="guard",
+        code=AlertCode.ATTACK_FORGED,
+        text="load_mw: attack_forged",
+        effect=AlertEffect.FORECAST_USED,
+    )
+    loop.post("alerts", alert)
+    wish = {"policy": "release_quarantine", "order_id": "Z-guard-1", "reason": "meter read", "dry_run": False}
+    async with client_of(loop, "auto") as client:
+        plan = (await client.call_tool("set_policy", wish)).structured_content["plan"]
+        refused = await execute(client, plan["plan_id"])
+        acts_of(loop).book.approve(plan["plan_id"], "ann")
+        done = await execute(client, plan["plan_id"])
+    assert (plan["outcome"], refused["status"]) == ("ready", "needs_approval")
+    assert (done["status"], done["stage"]) == ("accepted", "done")
+    (order,) = loop.orders()
+    assert (order.action, order.cancels) == ("release_quarantine", "Z-guard-1")
+
+
 async def test_a_limit_is_a_band_of_the_batteries(tmp_path: Path) -> None:
     loop = Loop(tmp_path)
     async with client_of(loop, "auto") as client:
@@ -319,6 +344,11 @@ async def test_a_limit_is_a_band_of_the_batteries(tmp_path: Path) -> None:
         ),
         pytest.param({"policy": "cancel", "order_id": "o404"}, "no order 'o404' is in force", id="unknown order"),
         pytest.param({"policy": "automatic"}, "no such hold is in force", id="nothing to release"),
+        pytest.param(
+            {"policy": "release_quarantine", "order_id": "g1"},
+            "no open quarantine 'g1'. open: none",
+            id="no quarantine",
+        ),
     ],
 )
 async def test_a_policy_that_would_change_nothing_is_no_plan(tmp_path: Path, wish: Any, said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,15 +11,31 @@ import pytest
 
 from models.forecast.guarding import widened
 from models.forecast.reducer import ForecastReducer
+from models.forecast.state import Episode
 from models.history import telemetry
 from models.served import ServedModel
 from tests import guard_world
+from topologies.runtime.reducers import make_reducer
 from vpp.domain import LOAD, NET_LOAD, Quality
-from vpp.messages import Alert, Cause, Forecast, Message, Promotion, SlotClosed, encode
+from vpp.messages import (
+    Alert,
+    AlertCode,
+    AlertEffect,
+    Cause,
+    Correction,
+    Forecast,
+    Message,
+    Order,
+    Promotion,
+    SlotClosed,
+    encode,
+)
+from vpp.settings import load_settings
 from vpp.streams.reducer import Origin, Output
 
 ORIGIN = Origin("telemetry", 0, 0)
 ATTACKED, SLOTS, DAYS = 100, 6, 8
+BEGIN = guard_world.after_training()
 MODEL = ServedModel("m", "s", "TOWN", guard_world.STEP_MIN, None, None, guard=guard_world.guard())
 
 
@@ -137,3 +154,73 @@ def test_a_value_that_is_only_held_near_its_forecast_is_a_message_too() -> None:
         assert all(encode(output.message) for output in outputs)
         verdicts += [forecast.verdict for forecast in forecasts(outputs) if forecast.verdict is not None]
     assert any(not verdict.replaced and not verdict.verified for verdict in verdicts)
+
+
+def with_release(attacked: list[Output], **given: Any) -> tuple[list[Message], int]:
+    """Return messages with an order, twice, in the third slot of the attack; and where the next slot is."""
+    sent = messages()
+    live = [n for n, message in enumerate(sent) if isinstance(message, SlotClosed) and not message.history]
+    at = live[ATTACKED + 3]
+    slot = forecasts(attacked)[ATTACKED + 2].slot
+    guard = (o.message for o in attacked if isinstance(o.message, Alert) and o.message.topic == "guard")
+    alert = next(alert for alert in guard if alert.slot == forecasts(attacked)[ATTACKED].slot)
+    fields: dict[str, Any] = {"cancels": alert.alert_id, "expires_at": slot + timedelta(hours=12), **given}
+    order = Order(
+        zone="TOWN",
+        order_id="o1",
+        action="release_quarantine",
+        principal="ann",
+        reason="meter read",
+        issued_at=slot,
+        **fields,
+    )
+    return [*sent[:at], order, order, *sent[at : live[ATTACKED + 40]]], at
+
+
+def test_a_released_quarantine_ends_and_measured_values_are_used_and_settled(attacked: list[Output]) -> None:
+    sent, at = with_release(attacked)
+    outputs = run(sent)[0]
+    made = forecasts(outputs)
+    before, after, later = made[ATTACKED + 2], made[ATTACKED + 3], made[-1]
+    assert before.used
+    assert before.verdict is not None
+    assert (after.released_by, after.used, after.verdict) == ("o1", {}, None)
+    assert later.released_by is None
+    guard = [o.message for o in outputs if isinstance(o.message, Alert) and o.message.topic == "guard"]
+    ended = next(alert for alert in guard if alert.ended_at == after.slot)
+    assert "ann released it by order o1" in ended.text
+    assert ended.effect is AlertEffect.USED_AS_REAL
+    corrected = [o.message for o in outputs if isinstance(o.message, Correction)]
+    measured = {message.slot: message.net_load_mw for message in sent if isinstance(message, SlotClosed)}
+    assert {one.slot: one.net_load_mw for one in corrected} == {
+        made[n].slot: measured[made[n].slot] for n in (ATTACKED, ATTACKED + 1, ATTACKED + 2)
+    }
+    restarted = run(sent, restart_at=at + 4)[0]
+    assert [encode(output.message) for output in restarted] == [encode(output.message) for output in outputs]
+
+
+def test_an_order_to_another_quarantine_releases_nothing(attacked: list[Output]) -> None:
+    sent, at = with_release(attacked, cancels="TOWN-guard-19700101T0000")
+    outputs = run(sent[: at + 4])[0]
+    refused = [o for o in outputs if isinstance(o.message, Alert) and o.message.code is AlertCode.ORDER_REFUSED]
+    assert len(refused) == 2
+    rest = [encode(output.message) for output in outputs if output not in refused]
+    assert rest == [encode(output.message) for output in attacked][: len(rest)]
+
+
+@pytest.mark.parametrize("key", [None, "k" * 40])
+def test_a_forged_order_releases_nothing(key: str | None) -> None:
+    reducer = make_reducer("forecast", guard_world.zone(), load_settings({"data_dir": ".", "approval_key": key}))
+    state = reducer.initial("TOWN")
+    state.head.episode = Episode(0, "attack_forged", LOAD)
+    wish: dict[str, Any] = {"action": "release_quarantine", "cancels": "TOWN-guard-19700101T0000", "approved_by": "ann"}
+    wish["expires_at"] = BEGIN + timedelta(hours=1)
+    forged = Order(zone="TOWN", order_id="o1", principal="eve", reason="-", issued_at=BEGIN, **wish)
+    for order in (forged, msgspec.structs.replace(forged, verdict="accepted")):
+        _, outputs = reducer.step(state, order, ORIGIN)
+        if order.verdict == "accepted" and key is None:
+            assert outputs == []
+            assert state.head.release is not None
+        else:
+            assert [output.topic for output in outputs] == ["alerts", "dlq"]
+            assert state.head.release is None
