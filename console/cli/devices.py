@@ -124,6 +124,8 @@ def _show_proof(proof: DrillProof) -> None:
             "taken stale": len(proof.stale),
             "not in the ledger": len(proof.unrecorded),
             "without a name in time": len(proof.unnamed),
+            "gateways back with a slow clock": len(proof.slow_clocks),
+            "slow clocks without an alert": len(proof.unnamed_clocks),
             "proven": "yes" if proof.is_proven else "no",
         }
     )

@@ -22,17 +22,17 @@ from agents.devices.inventory import load_inventory
 from agents.devices.simulation import DeviceFault
 from console.local.broker import EmbeddedBroker, free_port
 from console.local.cut_line import CutLine
-from console.local.drill_plan import CABLE, KILL, NAMES, DrillAct, DrillDevice, acts_of, share_of
-from console.local.drill_proof import DrillProof, GatewayLook, LoggedCommand, Trouble, proof_of
-from console.local.processes import Processes
+from console.local.drill_plan import CABLE, NAMES, SLOW_BY_S, SLOW_CLOCK, DrillAct, DrillDevice, acts_of, share_of
+from console.local.drill_proof import DrillProof, GatewayLook, LoggedCommand, SlowClock, Trouble, proof_of
+from console.local.processes import Processes, python_command
 from topologies.control.topic_tail import tail
 from topologies.gateways.simulator import FaultChange, SimulatorFiles
 from topologies.sources.outbox import KafkaOutbox
 from vpp.errors import ConfigError, UnreachableError
-from vpp.messages import CommandOutcome, DeviceCommand, Observation, Setpoint
+from vpp.messages import AlertCode, CommandOutcome, DeviceCommand, Observation, Setpoint
 from vpp.settings import KafkaSettings, Settings
 from vpp.streams.kafka import create_topics
-from vpp.streams.topics import COMMANDS, RAW, SETPOINTS
+from vpp.streams.topics import ALERTS, COMMANDS, RAW, SETPOINTS
 
 ZONE = "SITE"
 RATED_MW = 5.0
@@ -44,6 +44,7 @@ DEVICES = (
 )
 _MAPS = {"registers": "plain_battery", "sunspec": "sunspec_battery", "inverter": "sunspec_pv"}
 _TIMES = {"cycle_s": 0.5, "answer_s": 1.0, "settle_s": 1.4, "heartbeat_s": 10.0, "grace_s": 2.0, "tolerance": 0.01}
+_GATEWAY = "topologies.gateway"
 READY_WITHIN_S = 90.0
 LEAD_S = 0.3
 """A setpoint comes so long before its slot."""
@@ -76,6 +77,7 @@ class DeviceDrill:
         self._say = say
         self._lines: dict[str, CutLine] = {}
         self._troubles: list[Trouble] = []
+        self._slowed: list[tuple[str, datetime]] = []
 
     async def run(self) -> DrillProof:
         """Run it and return the proof.
@@ -101,7 +103,7 @@ class DeviceDrill:
                     await line.start()
                 simulator.add("devices", "topologies.device_simulator")
                 for kind in sorted({device.gateway for device in DEVICES}):
-                    gateways.add(f"gateway-{kind}", "topologies.gateway", kind)
+                    gateways.add(f"gateway-{kind}", _GATEWAY, kind)
                 await self._ready(base, (simulator, gateways))
                 await self._slots(base, gateways)
                 await asyncio.to_thread(gateways.stop)
@@ -166,7 +168,7 @@ class DeviceDrill:
             work.append((slot - LEAD_S / options.slot_s, len(work), partial(self._send, outbox, begin, slot)))
         for act in acts_of(DEVICES, options.slots, options.seed):
             work.append((act.begins, len(work), partial(self._begin, act, begin, gateways)))
-            if act.kind != KILL:
+            if not act.is_of_a_gateway:
                 work.append((act.ends, len(work), partial(self._end, act)))
         for place, _, do in sorted(work):
             due = begin + timedelta(seconds=place * options.slot_s)
@@ -195,13 +197,8 @@ class DeviceDrill:
 
     def _begin(self, act: DrillAct, begin: datetime, gateways: Processes) -> None:
         self._say(f"slot {act.begins:5.2f}  {act.kind} {act.target}")
-        if act.kind == KILL:
-            worker = gateways.workers[f"gateway-{act.target}"]
-            if worker.process is not None:
-                worker.process.kill()
-                worker.process.wait()
-            gateways.restart_the_dead()
-            worker.deaths = 0
+        if act.is_of_a_gateway:
+            self._restart(act, gateways)
             return
         if act.kind == CABLE:
             self._lines[act.target].cut()
@@ -222,6 +219,20 @@ class DeviceDrill:
                 is_of_a_follower=act.is_of_a_follower,
             )
         )
+
+    def _restart(self, act: DrillAct, gateways: Processes) -> None:
+        """Kill a gateway and start it anew, as planned with a slow clock."""
+        worker = gateways.workers[f"gateway-{act.target}"]
+        if worker.process is not None:
+            worker.process.kill()
+            worker.process.wait()
+        is_slow = act.kind == SLOW_CLOCK
+        slowly = ("console.local.slow_clock", str(SLOW_BY_S)) if is_slow else ()
+        worker.command = python_command(*slowly, _GATEWAY, act.target)
+        if is_slow:
+            self._slowed.append((act.target, datetime.now(UTC)))
+        gateways.restart_the_dead()
+        worker.deaths = 0
 
     def _end(self, act: DrillAct) -> None:
         if act.kind == CABLE:
@@ -253,7 +264,24 @@ class DeviceDrill:
         ledger.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
         changes = self._files.read_fault_log()
         troubles = [one if one.kind == CABLE else as_the_device_had_it(one, changes) for one in self._troubles]
-        return proof_of(records, taken, troubles, rules, self._looks(settings), slack_s=self._options.slack_s)
+        looks = self._looks(settings)
+        clocks = self._slow_clocks(settings, looks)
+        return proof_of(records, taken, troubles, rules, looks, clocks, slack_s=self._options.slack_s)
+
+    def _slow_clocks(self, settings: Settings, looks: dict[str, list[GatewayLook]]) -> list[SlowClock]:
+        """Return the slow clocks of the run, each with whether its gateway named it."""
+        named = [
+            (record["value"]["alert_id"], record["timestamp"])
+            for record in tail(settings, ALERTS, last=1000, key=ZONE)
+            if record["value"].get("code") == AlertCode.CLOCK_OFF
+        ]
+        clocks = []
+        for gateway, began in self._slowed:
+            devices = [device.name for device in DEVICES if device.gateway == gateway]
+            is_named = any(f"-{gateway}-" in alert_id and at >= began for alert_id, at in named)
+            unseen = not any(look.at >= began for name in devices for look in looks[name])
+            clocks.append(SlowClock(gateway, began, is_named, unseen))
+        return clocks
 
     def _looks(self, settings: Settings) -> dict[str, list[GatewayLook]]:
         """Return the gateways' looks at each device, by the telemetry."""

@@ -11,7 +11,9 @@ from typing import Literal
 from agents.devices.simulation import DRIFT_PER_S, LAG_S, DeviceFault
 from vpp.messages import CommandOutcome
 
-CABLE, KILL = "cable_pulled", "gateway_killed"
+CABLE, KILL, SLOW_CLOCK = "cable_pulled", "gateway_killed", "clock_slow"
+SLOW_BY_S = 300.0
+"""So far behind is the clock of a gateway that comes back with a wrong one."""
 
 NAMES: Mapping[str, frozenset[CommandOutcome]] = {
     CABLE: frozenset({CommandOutcome.NOT_REACHED}),
@@ -80,6 +82,11 @@ class DrillAct:
     begins: float
     ends: float
 
+    @property
+    def is_of_a_gateway(self) -> bool:
+        """Whether a gateway is killed, and started anew with a right or a slow clock."""
+        return self.kind in (KILL, SLOW_CLOCK)
+
     def shows_after_s(self, tolerance: float) -> float:
         """Return how long after its begin it can first be seen, with a tolerance as a share of the rated power."""
         return tolerance / DRIFT_PER_S if self.kind == DeviceFault.DRIFTING else 0.0
@@ -99,7 +106,8 @@ def acts_of(devices: tuple[DrillDevice, ...], slots: int, seed: int) -> list[Dri
     """Return what is done in a drill, in order of its begin; the first and the last slot are calm.
 
     In each slot about half of the devices are in trouble, each device with all that can be done to it in turn; in
-    every third slot one gateway is killed at any moment, and its devices are left alone.
+    every third slot one gateway is killed at any moment, and its devices are left alone. Every gateway comes back with
+    a slow clock first, and with a right one the next time.
 
     Args:
         devices: The devices.
@@ -114,7 +122,8 @@ def acts_of(devices: tuple[DrillDevice, ...], slots: int, seed: int) -> list[Dri
         killed = gateways[slot // 3 % len(gateways)] if slot % 3 == 0 else ""
         if killed:
             moment = slot + chance.uniform(0.0, 0.9)
-            acts.append(DrillAct(KILL, killed, moment, moment))
+            is_slow = (slot // 3 - 1) // len(gateways) % 2 == 0
+            acts.append(DrillAct(SLOW_CLOCK if is_slow else KILL, killed, moment, moment))
         for place, device in enumerate(devices):
             if (slot + place) % 2 == 0 or device.gateway == killed:
                 continue

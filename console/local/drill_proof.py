@@ -81,6 +81,18 @@ class NamedTrouble(msgspec.Struct, frozen=True):
     unseen: bool = False
 
 
+class SlowClock(msgspec.Struct, frozen=True):
+    """A gateway came back with a slow clock: when, and whether an alert said so.
+
+    ``unseen``: it looked at no device from then on; it was not up in time.
+    """
+
+    gateway: str
+    began: datetime
+    is_named: bool
+    unseen: bool
+
+
 class DrillProof(msgspec.Struct, frozen=True):
     """The proof. Each fault of the list is one line that names device and number.
 
@@ -93,6 +105,7 @@ class DrillProof(msgspec.Struct, frozen=True):
         stale: A command that a device took after a newer one, or after its end.
         unrecorded: A command that a device took and the ledger does not hold.
         troubles: What was done to devices, with its name.
+        slow_clocks: Gateways that came back with a slow clock.
     """
 
     commands: int
@@ -103,6 +116,7 @@ class DrillProof(msgspec.Struct, frozen=True):
     stale: tuple[str, ...]
     unrecorded: tuple[str, ...]
     troubles: tuple[NamedTrouble, ...]
+    slow_clocks: tuple[SlowClock, ...] = ()
 
     @property
     def unnamed(self) -> tuple[NamedTrouble, ...]:
@@ -110,12 +124,17 @@ class DrillProof(msgspec.Struct, frozen=True):
         return tuple(trouble for trouble in self.troubles if not (trouble.in_time or trouble.unseen))
 
     @property
+    def unnamed_clocks(self) -> tuple[SlowClock, ...]:
+        """Slow clocks of gateways that no alert named."""
+        return tuple(clock for clock in self.slow_clocks if not (clock.is_named or clock.unseen))
+
+    @property
     def is_proven(self) -> bool:
         """Whether nothing was taken twice or stale, all is in the ledger, and every difference was named in time.
 
         Most troubles must have been seen, and a third of the commands followed.
         """
-        faults = self.twice or self.stale or self.unrecorded or self.unnamed
+        faults = self.twice or self.stale or self.unrecorded or self.unnamed or self.unnamed_clocks
         unseen = sum(trouble.unseen for trouble in self.troubles)
         return not faults and 2 * unseen <= len(self.troubles) and 3 * self.followed >= self.commands > 0
 
@@ -126,6 +145,7 @@ def proof_of(
     troubles: Iterable[Trouble],
     rules: Mapping[str, DeviceRules],
     looks: Mapping[str, Sequence[GatewayLook]],
+    slow_clocks: Iterable[SlowClock] = (),
     *,
     slack_s: float = 1.0,
 ) -> DrillProof:
@@ -137,6 +157,7 @@ def proof_of(
         troubles: What was done to them.
         rules: How each device is judged, by name.
         looks: The gateway's looks at each device, by name, in order.
+        slow_clocks: Gateways that came back with a slow clock.
         slack_s: Time for processes and networks from a write to the device's log.
     """
     newest: dict[tuple[str, int], DeviceCommand] = {}
@@ -172,6 +193,7 @@ def proof_of(
             _named(trouble, records, rules[trouble.device], looks.get(trouble.device, ()), slack_s)
             for trouble in troubles
         ),
+        slow_clocks=tuple(slow_clocks),
     )
 
 

@@ -77,7 +77,7 @@ class Processes:
 
     def add(self, name: str, module: str, *arguments: str) -> None:
         """Start ``python -m module arguments`` as worker ``name``."""
-        worker = WorkerProcess(name, [sys.executable, "-m", module, *arguments])
+        worker = WorkerProcess(name, python_command(module, *arguments))
         self.workers[name] = worker
         self._start(worker)
 
@@ -161,6 +161,11 @@ class Processes:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module with this interpreter."""
+    return [sys.executable, "-m", module, *arguments]
 
 
 def _say_code(code: int) -> str:

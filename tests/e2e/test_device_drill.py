@@ -35,3 +35,4 @@ def test_the_command_ledger_proves_a_drill(tmp_path: Path) -> None:
     assert all(trouble["in_time"] or trouble["unseen"] for trouble in proof["troubles"])
     assert sum(trouble["in_time"] for trouble in proof["troubles"]) >= 3
     assert proof["followed"] > 3
+    assert [clock["gateway"] for clock in proof["slow_clocks"]] == ["mqtt"]

@@ -110,6 +110,19 @@ class GatewayDesk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._readings: dict[str, tuple[dict[str, AssetReading], Values]] = {}
 
+    def record_commands(self) -> None:
+        """Write where each command of the journal stands to the ledger, which may lack what a kill cut off.
+
+        Returns when the log has it: by then the clock has been compared with the log's.
+
+        Raises:
+            UnreachableError: The log does not take it.
+        """
+        for desk in self.desks.values():
+            if desk.state.command is not None:
+                self._ledger.send(desk.state.command)
+        self._ledger.flush()
+
     def _begin(self) -> None:
         """Take up the commands of the journal where they stand."""
         now = self.clock.now()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -195,8 +195,9 @@ class MqttLinks:
             log.warning("the hold of zone %s was not ordered: %s", zone, error)
 
     def _order_hold(self, zone: str) -> None:
-        post = Post(self._settings, "gateway")
-        order = gateway_order(self._settings, post, NAME, zone, "hold", "hold pressed over MQTT", now=datetime.now(UTC))
+        assert self._desk is not None
+        post, now = Post(self._settings, "gateway"), self._desk.clock.now()
+        order = gateway_order(self._settings, post, NAME, zone, "hold", "hold pressed over MQTT", now=now)
         log.info("hold of zone %s ordered as %s", zone, order.order_id)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from threading import Event, Thread
 
@@ -15,7 +16,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from vpp.errors import MessageError, UnreachableError
 from vpp.messages import Decoder, Setpoint
 from vpp.settings import Settings
-from vpp.streams.kafka import admin, check_consumed, consumer_config
+from vpp.streams.kafka import admin, appended_at, check_consumed, consumer_config
 from vpp.streams.signatures import verifier_of
 from vpp.streams.topics import SETPOINTS
 
@@ -25,6 +26,8 @@ BACKLOG = 20_000
 """So many records per partition are read again at the start."""
 
 Take = Callable[[list[Setpoint]], None]
+Stamped = Callable[[float, float], None]
+"""Gets the time stamp of a setpoint's record (s since 1970), and the monotonic time at which it was read."""
 
 
 class SetpointFeed:
@@ -34,12 +37,14 @@ class SetpointFeed:
         settings: Where the broker is.
         name: Name of the gateway.
         take: Called on the event loop.
+        stamped: Called on the thread for every setpoint that holds, before it is handed over.
     """
 
-    def __init__(self, settings: Settings, name: str, take: Take) -> None:
+    def __init__(self, settings: Settings, name: str, take: Take, stamped: Stamped) -> None:
         self._settings = settings
         self._name = name
         self._take = take
+        self._stamped = stamped
         self._decode = Decoder(SETPOINTS.carries)
         self._verifier = verifier_of(settings)
         self._stop = Event()
@@ -95,6 +100,7 @@ class SetpointFeed:
             setpoint = self._setpoint(record)
             if setpoint is not None:
                 batch.append(setpoint)
+                self._stamped(appended_at(record).timestamp(), time.monotonic())
             partition, offset = record.partition(), record.offset()
             if partition is not None and offset is not None and offset + 1 >= backlog.get(partition, 0):
                 backlog.pop(partition, None)

@@ -38,6 +38,7 @@ TITLES: dict[AlertCode, str] = {
     AlertCode.CAP_BREACH: "import cap exceeded",
     AlertCode.SLOTS_SKIPPED: "slots skipped",
     AlertCode.LATE_CORRECTION: "correction too late",
+    AlertCode.CLOCK_OFF: "clock is wrong",
 }
 """What an alert is about, without its channel or asset."""
 
@@ -59,6 +60,7 @@ EFFECTS: dict[AlertEffect, str] = {
     AlertEffect.SOC_BY_ENERGY: "the state of charge by its measured energy is used",
     AlertEffect.PENALTY: "the penalty of the cap is due",
     AlertEffect.NOT_SETTLED: "nothing is settled for it",
+    AlertEffect.LOG_TIME_USED: "the time of the log is used in its place",
 }
 """What follows from the cause, as a clause; empty: nothing."""
 
@@ -89,5 +91,6 @@ ACTIONS: dict[AlertCode, str] = {
     AlertCode.SOC_NOT_BELIEVED: "Check the asset",
     AlertCode.CAP_BREACH: "Check the limits and the fleet",
     AlertCode.SLOTS_SKIPPED: "Check the source",
+    AlertCode.CLOCK_OFF: "Set the clock of the gateway",
 }
 """What a person does about it; a code without an entry asks for nothing."""

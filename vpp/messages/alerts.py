@@ -54,6 +54,8 @@ class AlertCode(StrEnum):
     CAP_BREACH = "cap_breach"
     SLOTS_SKIPPED = "slots_skipped"
     LATE_CORRECTION = "late_correction"
+    # gateways
+    CLOCK_OFF = "clock_off"
 
 
 EPISODES = frozenset(
@@ -100,6 +102,7 @@ class AlertEffect(StrEnum):
     SOC_BY_ENERGY = "soc_by_energy"
     PENALTY = "penalty"
     NOT_SETTLED = "not_settled"
+    LOG_TIME_USED = "log_time_used"
 
 
 class Alert(Record, kw_only=True, frozen=True, tag="alert", omit_defaults=True):

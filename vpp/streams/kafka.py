@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient, NewTopic
 from quixstreams import Application
 from quixstreams.kafka.configuration import ConnectionConfig
@@ -174,6 +174,12 @@ class WireRecord:
 def appended_at(record: Message) -> datetime:
     """Return the broker's time of a record that a plain consumer read."""
     return datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
+
+
+def log_time_s(record: Message) -> float | None:
+    """Return when the broker itself says that it took a record (s since 1970); None: it leaves the stamp to writers."""
+    kind, stamped_ms = record.timestamp()
+    return stamped_ms / 1000 if kind == TIMESTAMP_LOG_APPEND_TIME else None
 
 
 def check_consumed(verifier: Verifier, topic: Topic, prefix: str, record: Message) -> None:

@@ -135,7 +135,7 @@ ALERTS = Topic(
     end_from=("telemetry", "forecast", "plant"),
     writers=(
         *("telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"),
-        *("cli", "dashboard", "alerts"),
+        *("cli", "dashboard", "alerts", "gateway"),
     ),
     readers=("alerts",),
 )

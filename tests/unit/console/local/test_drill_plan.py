@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from agents.devices.simulation import DeviceFault
-from console.local.drill_plan import ALL, CABLE, KILL, NAMES, DrillDevice, acts_of, share_of
+from console.local.drill_plan import ALL, CABLE, KILL, NAMES, SLOW_CLOCK, DrillDevice, acts_of, share_of
 
 DEVICES = (
     DrillDevice("one", "modbus"),
@@ -19,14 +19,15 @@ def test_a_day_has_every_trouble_of_every_device_and_kills_every_gateway() -> No
     acts = acts_of(DEVICES, 48, seed=1)
     for device in DEVICES:
         assert {act.kind for act in acts if act.target == device.name} == set(device.troubles)
-    assert {act.target for act in acts if act.kind == KILL} == {"modbus", "mqtt"}
+    for kind in (KILL, SLOW_CLOCK):
+        assert {act.target for act in acts if act.kind == kind} == {"modbus", "mqtt"}
 
 
 def test_the_first_and_the_last_slot_are_calm_and_a_killed_gateway_has_no_other_trouble() -> None:
     for seed in range(20):
         acts = acts_of(DEVICES, 12, seed)
         assert all(act.begins > 0.5 and act.ends < 11 for act in acts)
-        for kill in (act for act in acts if act.kind == KILL):
+        for kill in (act for act in acts if act.is_of_a_gateway):
             behind = {device.name for device in DEVICES if device.gateway == kill.target}
             assert not [a for a in acts if a.target in behind and int(a.begins + 0.5) == int(kill.begins)]
 
