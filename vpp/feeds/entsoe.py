@@ -54,7 +54,8 @@ def read_document(
     """Return the series of a document.
 
     Of two price series of one day (DE-LU, AT) the first auction's counts. Wind is the sum of on- and offshore, and the
-    consumption of solar or wind plants (``outBiddingZone``) is left out.
+    consumption of solar or wind plants (``outBiddingZone``) is left out. Where the resolution changes in a document, as
+    prices did on 2025-10-01, the values of longer positions are repeated in the shortest.
 
     Args:
         body: The body of the answer.
@@ -69,8 +70,7 @@ def read_document(
             is no error: it gives no issue.
     """
     root = _parsed(body)
-    parts: dict[tuple[str, str], dict[datetime, float | None]] = {}
-    step_min = 60
+    periods: list[tuple[str, str, int, dict[datetime, float | None]]] = []
     for series in _all(root, "TimeSeries"):
         kind = _text(series, "psrType") or ""
         channel = channels.get(kind) or channels.get("")
@@ -80,9 +80,16 @@ def read_document(
         unit = _text(series, "price_Measure_Unit.name") or _text(series, "quantity_Measure_Unit.name")
         if unit not in ("MWH", "MAW", None):
             raise AnswerError(f"values are in {unit!r}", fault="unit")
-        for period in _all(series, "Period"):
-            step_min, values = _points(period)
-            parts.setdefault((channel, kind), {}).update(values)
+        currency = _text(series, "currency_Unit.name")
+        if currency not in ("EUR", None):
+            raise AnswerError(f"prices are in {currency!r}", fault="unit")
+        periods += ((channel, kind, *_points(period)) for period in _all(series, "Period"))
+    step_min = min((length_min for _, _, length_min, _ in periods), default=60)
+    parts: dict[tuple[str, str], dict[datetime, float | None]] = {}
+    for channel, kind, length_min, values in periods:
+        of_part = parts.setdefault((channel, kind), {})
+        for shift_min in range(0, length_min, step_min):
+            of_part |= {slot + timedelta(minutes=shift_min): value for slot, value in values.items()}
     sums: dict[str, dict[datetime, float | None]] = {}
     for (channel, _), values in parts.items():
         total = sums.setdefault(channel, {})

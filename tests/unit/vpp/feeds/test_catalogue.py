@@ -159,6 +159,44 @@ def test_rates_in_pence_become_pounds_per_megawatt_hour_and_one_without_an_end_h
     assert len(held) == 8 + 96
 
 
+def entsoe_prices(*periods: tuple[str, str, str, tuple[float, ...]], currency: str = "EUR") -> bytes:
+    """Return a document of one series: periods of start, end, resolution and values."""
+    body = "".join(
+        f"<Period><timeInterval><start>{start}</start><end>{end}</end></timeInterval><resolution>{resolution}</resolution>"
+        + "".join(
+            f"<Point><position>{n}</position><price.amount>{value}</price.amount></Point>"
+            for n, value in enumerate(values, 1)
+        )
+        + "</Period>"
+        for start, end, resolution, values in periods
+    )
+    return (
+        '<Publication_MarketDocument xmlns="urn:x"><TimeSeries>'
+        f"<currency_Unit.name>{currency}</currency_Unit.name><price_Measure_Unit.name>MWH</price_Measure_Unit.name>"
+        f"{body}</TimeSeries></Publication_MarketDocument>"
+    ).encode()
+
+
+def test_a_resolution_that_changes_within_a_document_keeps_every_value_in_its_place() -> None:
+    dataset = dataset_of("entsoe", "prices")
+    ask = next(iter(dataset.asks(NOW - timedelta(days=1), NOW)))
+    document = entsoe_prices(
+        ("2025-09-30T20:00Z", "2025-09-30T22:00Z", "PT60M", (10.0, 20.0)),
+        ("2025-09-30T22:00Z", "2025-09-30T23:00Z", "PT15M", (1.0, 2.0, 3.0, 4.0)),
+    )
+    prices = by_slot(dataset.read(document, ask=ask, received=NOW), PRICE)
+    assert [prices[slot] for slot in sorted(prices)] == [10.0] * 4 + [20.0] * 4 + [1.0, 2.0, 3.0, 4.0]
+
+
+def test_prices_in_another_currency_are_refused() -> None:
+    dataset = dataset_of("entsoe", "prices")
+    ask = next(iter(dataset.asks(NOW - timedelta(days=1), NOW)))
+    document = entsoe_prices(("2025-09-30T20:00Z", "2025-09-30T21:00Z", "PT60M", (10.0,)), currency="PLN")
+    with pytest.raises(AnswerError) as refusal:
+        dataset.read(document, ask=ask, received=NOW)
+    assert refusal.value.fault == "unit"
+
+
 def test_equal_positions_that_are_left_out_are_filled_and_the_second_auction_is_not_read() -> None:
     dataset = dataset_of("entsoe", "prices")
     prices = by_slot(issues_of("entsoe", dataset, days=1), PRICE)
