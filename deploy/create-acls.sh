@@ -114,6 +114,7 @@ allow feed write --topic "$prefix.telemetry.raw"
 
 allow gateway write --topic "$prefix.telemetry.raw"
 allow gateway write --topic "$prefix.orders"
+allow gateway write --topic "$prefix.alerts"
 allow gateway write --topic "$prefix.commands"
 allow gateway read --topic "$prefix.setpoints"
 

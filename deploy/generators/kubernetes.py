@@ -59,6 +59,15 @@ def mcp_yaml() -> str:
     return documents([_deployment("mcp", pod), _service("mcp", port=MCP_PORT, headless=False), _budget("mcp")])
 
 
+def alerts_yaml() -> str:
+    """Return the alerts worker, which notifies people: it keeps no state, and reads its contacts' secrets by name."""
+    pod = _worker("alerts")
+    (container,) = pod["spec"]["containers"]
+    container["envFrom"].append({"secretRef": {"name": "vpp-alerts", "optional": True}})
+    container["env"].append({"name": "VPP_ALERT_RULES", "value": "/input/alerts.yaml"})
+    return documents([_deployment("alerts", pod), _service("alerts")])
+
+
 def simulate_yaml() -> str:
     """Return the simulator as a source of telemetry. It keeps its place and trains models, so it has a volume."""
     container = _container("simulate", ["python", "-m", "topologies.simulate", "--refit-days", "7"])
@@ -146,7 +155,7 @@ def _pod(name: str, component: str, container: Manifest) -> Manifest:
         {"name": "input", "configMap": {"name": "vpp-input", "optional": True}},
         {"name": "kafka-ca", "secret": {"secretName": "vpp-kafka-ca", "optional": True}},
     ]
-    if name in {"storage", "mcp"}:
+    if name in {"storage", "mcp", "alerts"}:
         volumes.append({"name": "state", "emptyDir": {"sizeLimit": "256Mi"}})
     if name in {"forecast", "simulate"}:
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": "vpp-models"}})

@@ -86,7 +86,7 @@ def test_what_runs_on_has_a_health_check(name: str) -> None:
 
 
 def test_workers_are_asked_where_they_answer() -> None:
-    for name in TOPOLOGIES:
+    for name in (*TOPOLOGIES, "alerts"):
         port = SERVICES[name]["environment"]["VPP_METRICS__PORT"]
         assert f"http://127.0.0.1:{port}/healthz" in SERVICES[name]["healthcheck"]["test"][-1]
 

@@ -32,7 +32,8 @@ SECRETS = {
     "vpp-kafka-ca",
     "vpp-rpk",
     "vpp-mcp-tokens",
-    *(f"vpp-kafka-{name}" for name in (*TOPOLOGIES, "mcp", "simulate")),
+    "vpp-alerts",
+    *(f"vpp-kafka-{name}" for name in (*TOPOLOGIES, "mcp", "simulate", "alerts")),
 }
 
 FILES = ("secrets.env", "approval.env", "signing.env")
@@ -200,7 +201,7 @@ def test_no_step_has_more_workers_than_partitions(objects: list[Manifest]) -> No
 
 def test_workers_are_asked_where_they_answer(objects: list[Manifest]) -> None:
     for name, container in containers(objects):
-        if name in TOPOLOGIES:
+        if name in (*TOPOLOGIES, "alerts"):
             paths = {probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")}
             assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
             port = environment(objects, container, REAL)["VPP_METRICS__PORT"]
