@@ -34,7 +34,7 @@ async def simulate_devices(settings: Settings) -> None:
     inventory = load_inventory(settings.devices)
     with _broker(settings, needed=bool(inventory.of("mqtt"))):
         await run_simulator(
-            inventory, SimulatorFiles.of(settings), stop, mqtt=settings.mqtt, clock=GatewayClock(clock_path(settings))
+            inventory, SimulatorFiles.of(settings), stop, settings=settings, clock=GatewayClock(clock_path(settings))
         )
 
 

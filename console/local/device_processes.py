@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import SecretStr
 
 from agents.assets.registry import store_of, type_of
 from agents.devices.inventory import load_inventory
@@ -63,33 +66,47 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
 def simulated_list(settings: Settings) -> Settings:
     """Write a list with a device per store and renewable of the fleet; return the settings that name it.
 
-    Stores take turns: SunSpec, MQTT, plain registers; renewables are SunSpec inverters. Ports are free ones.
+    Stores take turns: SunSpec, MQTT, plain registers, HTTP; renewables are SunSpec inverters. Ports are free ones.
 
     Raises:
         ConfigError: The fleet has no such asset.
     """
     devices: dict[str, dict[str, Any]] = {}
     zones = () if settings.fleet is None else load_fleet(settings.fleet).zones
-    kinds = cycle(("sunspec_battery", "", "plain_battery"))
+    turns: tuple[Callable[[], dict[str, Any]], ...] = (
+        partial(_by_modbus, "sunspec_battery"),
+        _by_mqtt,
+        partial(_by_modbus, "plain_battery"),
+        _by_http,
+    )
+    reached = cycle(turns)
     for zone, asset in ((site, asset) for site in zones for asset in site.assets):
         asset_type, store = type_of(asset), store_of(asset)
         entry: dict[str, Any] = {"zone": zone.zone, "asset_id": asset.asset_id}
         if store is not None:
             entry["nameplate_mw"] = max(store.charge_mw, store.discharge_mw)
             entry |= {"energy_mwh": store.energy_mwh, "soc_start": asset_type.at_rest(asset).soc}
-            devices[asset.asset_id] = {**entry, **_QUICK, **_reached_by(next(kinds))}
+            devices[asset.asset_id] = {**entry, **_QUICK, **next(reached)()}
         elif asset_type.curtail_cost_per_mwh(asset) is not None and asset_type.shedding(asset) is None:
             entry["nameplate_mw"] = zone.share.served_mw
-            devices[asset.asset_id] = {**entry, **_QUICK, **_reached_by("sunspec_pv")}
+            devices[asset.asset_id] = {**entry, **_QUICK, **_by_modbus("sunspec_pv")}
     if not devices:
         raise ConfigError("the fleet has no store and no renewable to simulate", hint="give a device list")
     path = settings.data_dir / "devices-simulated.yaml"
     write_atomic(path, yaml.safe_dump({"devices": devices}, sort_keys=False))
     mqtt = settings.mqtt.model_copy(update={"address": f"127.0.0.1:{free_port()}"})
-    return settings.model_copy(update={"devices": path, "mqtt": mqtt})
+    token = settings.webhook.token or SecretStr(secrets.token_urlsafe())
+    webhook = settings.webhook.model_copy(update={"host": "127.0.0.1", "port": free_port(), "token": token})
+    return settings.model_copy(update={"devices": path, "mqtt": mqtt, "webhook": webhook})
 
 
-def _reached_by(map_name: str) -> dict[str, Any]:
-    if not map_name:
-        return {"gateway": "mqtt"}
+def _by_modbus(map_name: str) -> dict[str, Any]:
     return {"gateway": "modbus", "map": map_name, "address": f"127.0.0.1:{free_port()}"}
+
+
+def _by_mqtt() -> dict[str, Any]:
+    return {"gateway": "mqtt"}
+
+
+def _by_http() -> dict[str, Any]:
+    return {"gateway": "http", "address": f"http://127.0.0.1:{free_port()}/setpoint"}

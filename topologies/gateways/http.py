@@ -27,6 +27,7 @@ from vpp.store.request_journal import RequestJournal
 log = logging.getLogger(__name__)
 
 NAME = "http"
+_PORT_HINT = "set VPP_WEBHOOK__HOST and VPP_WEBHOOK__PORT"
 
 
 class QuietServer(uvicorn.Server):
@@ -103,7 +104,9 @@ class HttpLinks:
                 **bounds(),
             )
             server = QuietServer(config)
-            serving = asyncio.create_task(server.serve(sockets=[_bound(webhook.host, webhook.port)]))
+            serving = asyncio.create_task(
+                server.serve(sockets=[bound_socket(webhook.host, webhook.port, hint=_PORT_HINT)])
+            )
             beating = [asyncio.create_task(self._beat(entry, stop)) for entry in self._entries]
             log.info("webhook http://%s:%s", webhook.host, webhook.port)
             try:
@@ -133,8 +136,13 @@ class HttpLinks:
             await asyncio.sleep(entry.beat_s)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound_socket(host: str, port: int, *, hint: str) -> socket.socket:
     """Return a socket that is bound to an address.
+
+    Args:
+        host: The address.
+        port: The port.
+        hint: What to do where it is taken.
 
     Raises:
         UnreachableError: It is taken, or is none of this machine.
@@ -146,7 +154,6 @@ def _bound(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        hint = "set VPP_WEBHOOK__HOST and VPP_WEBHOOK__PORT"
         raise UnreachableError(f"cannot listen on {host}:{port}: {error.strerror}", hint=hint) from error
     return listener
 

@@ -7,11 +7,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
-
-from agents.devices.events import DeviceReading
 from agents.devices.inventory import DeviceEntry
-from agents.devices.mqtt_payloads import OFFLINE, ONLINE, AckPayload, MqttTopics, SetpointPayload
+from agents.devices.mqtt_payloads import OFFLINE, ONLINE, MqttTopics
+from agents.devices.simulated_payloads import answer_payload, reading_payload
 from agents.devices.simulation import DeviceFault, SimulatedDevice
 from topologies.gateways.mqtt_session import MqttSession
 from vpp.settings import MqttSettings
@@ -77,21 +75,7 @@ class SimulatedMqttDevice:
             await self.start()
         if now_s - self._sent_at_s >= self._entry.cycle_s:
             self._sent_at_s = now_s
-            await self._publish("telemetry", self._reading())
-
-    def _reading(self) -> bytes:
-        device = self.device
-        reading = DeviceReading(
-            power_mw=device.shown_mw,
-            soc=device.soc if device.kind == "battery" else None,
-            read_back_mw=None if device.kind == "meter" else device.read_back_mw,
-            is_local=device.is_local,
-            sequence=None if device.kind == "meter" else device.sequence,
-        )
-        body = msgspec.to_builtins(reading)
-        if device.kind == "battery":
-            body |= {"charged_kwh": 1000.0 * device.charged_mwh, "discharged_kwh": 1000.0 * device.discharged_mwh}
-        return msgspec.json.encode(body)
+            await self._publish("telemetry", reading_payload(self.device))
 
     async def _opened(self) -> None:
         await self._publish("status", ONLINE)
@@ -107,16 +91,9 @@ class SimulatedMqttDevice:
         if topic == self._topics.heartbeat(self._entry.zone):
             self.device.beat(now_s)
             return
-        try:
-            setpoint = msgspec.json.decode(payload, type=SetpointPayload)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return
-        self.device.advance(now_s)
-        accepted = self.device.take(
-            setpoint.power_mw, now_s, sequence=setpoint.sequence, valid_for_s=setpoint.valid_for_s
-        )
-        ack = AckPayload(sequence=setpoint.sequence, accepted=accepted, last=self.device.sequence)
-        self._spawn(self._publish("ack", msgspec.json.encode(ack)))
+        ack = answer_payload(self.device, payload, now_s)
+        if ack is not None:
+            self._spawn(self._publish("ack", ack))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -20,7 +20,7 @@ from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
 from topologies.gateways.clock import GatewayClock
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, nearest_hint
-from vpp.settings import MqttSettings, Settings
+from vpp.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -128,20 +128,22 @@ def simulated(entry: DeviceEntry, kind: DeviceKind) -> SimulatedDevice:
     )
 
 
-def served(inventory: Inventory, entry: DeviceEntry, mqtt: MqttSettings) -> ServedDevice:
+def served(inventory: Inventory, entry: DeviceEntry, settings: Settings) -> ServedDevice:
     """Return a device of the list behind its protocol.
 
     Raises:
         ConfigError: Its address is not on this machine, or its map is wrong.
     """
+    kind: DeviceKind = "meter" if entry.asset_id is None else KINDS[entry.control]
     if entry.gateway == "mqtt":
-        from topologies.gateways.simulated_mqtt import SimulatedMqttDevice
+        from topologies.gateways.simulated_mqtt import SimulatedMqttDevice  # each protocol loads its library alone
 
-        kind: DeviceKind = "meter" if entry.asset_id is None else KINDS[entry.control]
-        return SimulatedMqttDevice(simulated(entry, kind), entry, mqtt)
+        return SimulatedMqttDevice(simulated(entry, kind), entry, settings.mqtt)
     if entry.gateway == "http":
-        raise ConfigError(f"{entry.name}: the simulator has no HTTP devices", hint="take gateway: mqtt or modbus")
-    from topologies.gateways.simulated_modbus import SimulatedModbusDevice  # each protocol loads its library alone
+        from topologies.gateways.simulated_http import SimulatedHttpDevice
+
+        return SimulatedHttpDevice(simulated(entry, kind), entry, settings.webhook)
+    from topologies.gateways.simulated_modbus import SimulatedModbusDevice
 
     register_map = load_register_map(entry.map, inventory.folder)
     host, _, port = entry.address.rpartition(":")
@@ -155,7 +157,7 @@ def served(inventory: Inventory, entry: DeviceEntry, mqtt: MqttSettings) -> Serv
 
 
 async def run_simulator(
-    inventory: Inventory, files: SimulatorFiles, stop: asyncio.Event, *, mqtt: MqttSettings, clock: GatewayClock
+    inventory: Inventory, files: SimulatorFiles, stop: asyncio.Event, *, settings: Settings, clock: GatewayClock
 ) -> None:
     """Serve all devices of the list until stopped.
 
@@ -163,14 +165,14 @@ async def run_simulator(
         inventory: The list.
         files: Faults and what was taken.
         stop: Ends it.
-        mqtt: The broker of its MQTT devices.
+        settings: The broker of its MQTT devices, and the webhook of its HTTP devices.
         clock: Tells how fast the run is: stores fill at that speed.
 
     Raises:
         ConfigError: A device of the list cannot be simulated, or the faults name one that is not in it.
         UnreachableError: A port is taken.
     """
-    devices = {entry.name: served(inventory, entry, mqtt) for entry in inventory.devices}
+    devices = {entry.name: served(inventory, entry, settings) for entry in inventory.devices}
     logged = dict.fromkeys(devices, 0)
     for one in devices.values():
         await one.start()

@@ -7,24 +7,22 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from pydantic import SecretStr
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
 
 from agents.devices.inventory import DeviceEntry, Inventory
-from agents.devices.simulation import SimulatedDevice
+from agents.devices.simulation import DeviceFault, SimulatedDevice
 from tests.worlds.devices import Kept, free_port, setpoint, until
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk
-from topologies.gateways.http import HttpLinks, QuietServer
+from topologies.gateways.http import HttpLinks
+from topologies.gateways.simulated_http import SimulatedHttpDevice
 from vpp.errors import ConfigError, UnreachableError
 from vpp.messages import CommandOutcome, DeviceCommand, Message, Observation
 from vpp.settings import Settings, WebhookSettings
@@ -33,50 +31,41 @@ from vpp.store.command_journal import CommandJournal
 TOKEN = "test-only-placeholder"
 
 
-@dataclass
-class HttpBattery:
-    """A battery behind a web server of its own: takes setpoints by number and posts its readings to the gateway."""
+class HttpBattery(SimulatedHttpDevice):
+    """A simulated battery that can answer setpoints with an error, and notes the tokens that it was shown."""
 
-    port: int
-    device: SimulatedDevice = field(
-        default_factory=lambda: SimulatedDevice("battery", 5.0, energy_mwh=10.0, ramp_s=0.1)
-    )
-    status: int = 200
-    beats: int = 0
-    tokens: set[str | None] = field(default_factory=set)
+    status = 200
 
-    def now_s(self) -> float:
-        return asyncio.get_running_loop().time()
+    def __init__(self, entry: DeviceEntry, webhook: WebhookSettings) -> None:
+        device = SimulatedDevice("battery", 5.0, energy_mwh=10.0, ramp_s=0.1, heartbeat_s=1.0)
+        super().__init__(device, entry, webhook)
+        self.tokens: set[str | None] = set()
 
-    async def setpoint(self, request: Request) -> Response:
+    async def take_setpoint(self, request: Request) -> Response:
         self.tokens.add(request.headers.get("authorization"))
         if self.status != 200:
             return Response(status_code=self.status, headers={"Location": "/elsewhere"})
-        body = await request.json()
-        taken = self.device.take(body["power_mw"], self.now_s(), sequence=body["sequence"])
-        return JSONResponse({"sequence": body["sequence"], "accepted": taken, "last": self.device.sequence})
+        return await super().take_setpoint(request)
 
-    async def heartbeat(self, _request: Request) -> Response:
-        self.beats += 1
-        self.device.beat(self.now_s())
-        return Response(status_code=204)
 
-    @asynccontextmanager
-    async def served(self) -> AsyncIterator[None]:
-        app = Starlette(
-            routes=[
-                Route("/setpoint", self.setpoint, methods=["POST"]),
-                Route("/setpoint/heartbeat", self.heartbeat, methods=["POST"]),
-            ]
-        )
-        server = QuietServer(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_config=None, lifespan="off"))
-        serving = asyncio.create_task(server.serve())
-        await until(lambda: server.started)
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await serving
+@asynccontextmanager
+async def living(*devices: SimulatedHttpDevice) -> AsyncIterator[None]:
+    """Let simulated devices live."""
+
+    async def live() -> None:
+        while True:
+            for device in devices:
+                await device.tick()
+            await asyncio.sleep(0.02)
+
+    life = asyncio.create_task(live())
+    try:
+        yield
+    finally:
+        life.cancel()
+        await asyncio.gather(life, return_exceptions=True)
+        for device in devices:
+            await device.stop()
 
 
 @dataclass
@@ -96,7 +85,6 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.battery = HttpBattery(free_port())
         self.port = free_port()
         self.telemetry, self.ledger = Failing(), Kept()
         self.entry = DeviceEntry(
@@ -105,7 +93,7 @@ class Site:
             gateway="http",
             asset_id="bat",
             nameplate_mw=5.0,
-            address=f"http://127.0.0.1:{self.battery.port}/setpoint",
+            address=f"http://127.0.0.1:{free_port()}/setpoint",
             cycle_s=0.1,
             answer_s=1.0,
             settle_s=0.5,
@@ -114,6 +102,7 @@ class Site:
         self.meter = DeviceEntry(name="meter", zone="HOME", gateway="http", channel="load_mw", nameplate_mw=5.0)
         webhook = WebhookSettings(port=self.port, token=SecretStr(TOKEN), device_token=SecretStr("for-devices"))
         self.settings = Settings(data_dir=folder, webhook=webhook)
+        self.battery = HttpBattery(self.entry, webhook)
 
     @asynccontextmanager
     async def gateway(self) -> AsyncIterator[tuple[GatewayDesk, httpx.AsyncClient]]:
@@ -219,33 +208,47 @@ async def test_a_wrong_request_changes_nothing(site: Site) -> None:
 
 
 async def test_a_setpoint_is_posted_proven_and_kept_alive(site: Site) -> None:
-    async with site.battery.served(), site.gateway() as (desk, client):
+    meter = SimulatedHttpDevice(SimulatedDevice("meter", 5.0), site.meter, site.settings.webhook)
+    async with site.gateway() as (desk, _), living(site.battery, meter):
         desk.setpoints([setpoint(2.0, zone="HOME")])
-
-        async def live() -> None:
-            while True:
-                device = site.battery.device
-                device.advance(site.battery.now_s())
-                reading = {
-                    "power_mw": device.power_mw,
-                    "soc": device.soc,
-                    "sequence": device.sequence,
-                    "read_back_mw": device.read_back_mw,
-                }
-                await client.post("/v1/devices/bat", json=reading)
-                await client.post("/v1/devices/meter", json={"power_mw": -1.25})
-                await asyncio.sleep(0.05)
-
-        living = asyncio.create_task(live())
-        try:
-            await until(lambda: site.outcomes().get(1) is CommandOutcome.FOLLOWED)
-            await until(lambda: site.battery.beats > 2)
-            await until(lambda: any(one.values.get("load_mw") == -1.25 for one in site.telemetry.messages))
-        finally:
-            living.cancel()
-            await asyncio.gather(living, return_exceptions=True)
+        await until(lambda: site.outcomes().get(1) is CommandOutcome.FOLLOWED)
+        await until(lambda: any(one.values.get("load_mw") for one in site.telemetry.messages))
+        await asyncio.sleep(1.5)  # longer than its watchdog: heartbeats keep it there
+        assert site.battery.device.power_mw == pytest.approx(2.0)
     assert [taken.sequence for taken in site.battery.device.taken] == [1]
     assert site.battery.tokens == {"Bearer for-devices"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        pytest.param(DeviceFault.REFUSING, CommandOutcome.REFUSED, id="refusing"),
+        pytest.param(DeviceFault.CLIPPED, CommandOutcome.CLIPPED, id="clipped"),
+        pytest.param(DeviceFault.OFFLINE, CommandOutcome.NOT_REACHED, id="offline"),
+        pytest.param(DeviceFault.LOCAL_MODE, CommandOutcome.LOCAL_MODE, id="local mode"),
+    ],
+)
+async def test_a_fault_of_a_simulated_device_gets_its_name(
+    site: Site, fault: DeviceFault, outcome: CommandOutcome
+) -> None:
+    site.battery.device.faults.add(fault)
+    async with site.gateway() as (desk, _), living(site.battery):
+        desk.setpoints([setpoint(2.0, zone="HOME")])
+        await until(lambda: site.outcomes().get(1) is outcome)
+
+
+async def test_a_restarted_device_is_commanded_anew(site: Site) -> None:
+    async with site.gateway() as (desk, _), living(site.battery):
+        desk.setpoints([setpoint(2.0, zone="HOME")])
+        await until(lambda: site.outcomes().get(1) is CommandOutcome.FOLLOWED)
+        site.battery.device.faults.add(DeviceFault.RESTART)
+        await until(lambda: site.outcomes().get(2) is CommandOutcome.FOLLOWED)
+
+
+def test_the_simulator_serves_this_machine_alone(site: Site) -> None:
+    elsewhere = site.entry.model_copy(update={"address": "https://battery.example/setpoint"})
+    with pytest.raises(ConfigError, match="this machine alone"):
+        SimulatedHttpDevice(site.battery.device, elsewhere, site.settings.webhook)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +265,7 @@ async def test_a_device_that_answers_with_an_error_is_named_and_takes_the_same_n
     site: Site, status: int, outcome: CommandOutcome
 ) -> None:
     site.battery.status = status
-    async with site.battery.served(), site.gateway() as (desk, _):
+    async with site.gateway() as (desk, _), living(site.battery):
         desk.setpoints([setpoint(2.0, zone="HOME")])
         await until(lambda: site.outcomes().get(1) is outcome)
         site.battery.status = 200
