@@ -40,14 +40,6 @@ MOST_SEQUENCE = 2**31 - 1
 """A greater number in a device is none of a command: a wrong word order, or a register that holds another thing."""
 
 
-_DIFFERENCES = frozenset(CommandOutcome) - {
-    CommandOutcome.PENDING,
-    CommandOutcome.FOLLOWED,
-    CommandOutcome.SUPERSEDED,
-    CommandOutcome.EXPIRED,
-}
-
-
 class WaitingSetpoint(msgspec.Struct, frozen=True):
     """A setpoint whose slot has not begun, or that is about to be made a command."""
 
@@ -365,7 +357,10 @@ class CommandReducer:
             outcome = CommandOutcome.NOT_REACHED
         power = None if self.rules.is_limit else self.may_be_mw(state, now)
         blind = (
-            outcome in _DIFFERENCES and power is None and (state.measures or outcome is not CommandOutcome.UNMEASURED)
+            outcome is not None
+            and outcome.is_difference
+            and power is None
+            and (state.measures or outcome is not CommandOutcome.UNMEASURED)
         )
         return AssetReading(
             power_mw=power,

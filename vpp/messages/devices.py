@@ -9,7 +9,7 @@ from vpp.messages.times import Time
 
 
 class CommandOutcome(StrEnum):
-    """What became of a command. All but ``pending``, ``followed`` and ``superseded`` are differences with a name.
+    """What became of a command. All but ``pending``, ``followed``, ``superseded`` and ``expired`` name a difference.
 
     ``implausible``: the device shows a power or charge that it cannot have. ``unmeasured``: it gives no power.
     """
@@ -27,6 +27,16 @@ class CommandOutcome(StrEnum):
     WRONG_SIGN = "wrong_sign"
     IMPLAUSIBLE = "implausible"
     UNMEASURED = "unmeasured"
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether it names a difference between what was asked for and what the device does."""
+        return self not in _NO_DIFFERENCE
+
+
+_NO_DIFFERENCE = frozenset(
+    {CommandOutcome.PENDING, CommandOutcome.FOLLOWED, CommandOutcome.SUPERSEDED, CommandOutcome.EXPIRED}
+)
 
 
 class CommandCause(StrEnum):

@@ -16,12 +16,20 @@ from console.dashboard.views.moment import Moment, store_of
 from console.dashboard.views.texts import kind_name, signed_power
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import power_text, significant
-from vpp.store.tables import ASSETS, LEDGER, SETPOINTS
+from vpp.messages import CommandOutcome
+from vpp.store.tables import ASSETS, COMMANDS, LEDGER, SETPOINTS
 
 DAY = timedelta(hours=24)
 SPANS = {"24h": DAY, "7d": timedelta(days=7), "all": timedelta(days=62)}
 NOT_FOLLOWING_SHARE = 0.02
 STALE_SLOTS = 2
+NEWEST_COMMANDS = 10
+"""So many of the newest commands of the zone are read for each asset."""
+
+_COMMAND_FIELDS = (
+    *("sequence", "cause", "device", "gateway", "power_mw", "sent_at", "acknowledged_at"),
+    *("read_back_at", "read_back_mw", "measured_at", "measured_mw"),
+)
 
 
 def assets(moment: Moment) -> dict[str, Any]:
@@ -35,6 +43,9 @@ def assets(moment: Moment) -> dict[str, Any]:
     names = [*configured, *sorted({row["asset_id"] for row in rows} - configured.keys())]
     curves = _setpoint_curves(moment)
     lines = [_line(moment, name, configured.get(name), rows, pnl, curves) for name in names]
+    commands = _commands(moment, len(names))
+    for line in lines:
+        line["command"] = commands.get(line["asset_id"])
     out = sum(line["state"] not in ("follows", "rests") for line in lines)
     return {"assets": lines, "count": len(lines), "away": out, "currency": moment.currency, "decided": moment.now}
 
@@ -52,6 +63,22 @@ def _setpoint_curves(moment: Moment) -> dict[str, dict[str, Any]]:
         return {}
     rows = moment.rows(SETPOINTS, start=moment.slot, end=moment.slot + timedelta(seconds=1))
     return {row["asset_id"]: row for row in sorted(rows, key=lambda row: row["revision"])}
+
+
+def _commands(moment: Moment, assets: int) -> dict[str, dict[str, Any]]:
+    """Return the newest command that a gateway sent to each asset's device, with its proof; times are the gateway's."""
+    newest: dict[str, dict[str, Any]] = {}
+    for row in moment.rows(COMMANDS, order="desc", limit=NEWEST_COMMANDS * assets):
+        if row["sequence"] > newest.get(row["asset_id"], {"sequence": 0})["sequence"]:
+            newest[row["asset_id"]] = row
+    return {
+        asset_id: {
+            "outcome": row["outcome"].replace("_", " "),
+            "differs": CommandOutcome(row["outcome"]).is_difference,
+            **{name: row[name] for name in _COMMAND_FIELDS},
+        }
+        for asset_id, row in newest.items()
+    }
 
 
 def _line(

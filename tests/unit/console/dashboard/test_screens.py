@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from console.dashboard.screens import SCREENS
 from console.dashboard.views import alarms
 from tests.unit.console.dashboard.conftest import client_of
+from tests.worlds.builders import slot_at
 from tests.worlds.page_plant import SLOTS, ZONE, page_loop, warn
 from tests.worlds.plant_loop import Loop, acts_of
 from vpp.alerting.rules import parse_rules
 from vpp.settings import load_settings
 from vpp.store import open_store
+from vpp.store.tables import COMMANDS
 
 
 async def body(client: httpx.AsyncClient, screen: str, **given: Any) -> dict[str, Any]:
@@ -137,6 +140,25 @@ async def test_an_asset_has_a_history_and_follows_its_curve(looking: httpx.Async
     assert len(found["t"]) == SLOTS
     missing = await looking.get("/page/asset", params={"zone": ZONE, "asset_id": "none"})
     assert (missing.status_code, missing.json()["title"]) == (404, "Not Found")
+
+
+async def test_an_asset_shows_its_newest_command_with_its_proof(loop: Loop, acting: httpx.AsyncClient) -> None:
+    slot, made = slot_at(SLOTS - 1), datetime(2026, 1, 1, tzinfo=UTC)
+
+    def command(sequence: int, power_mw: float, outcome: str) -> dict[str, Any]:
+        row: dict[str, Any] = dict.fromkeys(column.name for column in COMMANDS.columns)
+        at = made + timedelta(minutes=sequence)
+        given = {"zone": ZONE, "made_at": at, "asset_id": "bat", "slot": slot, "sequence": sequence, "revision": 0}
+        times = {"sent_at": at, "acknowledged_at": at + timedelta(seconds=1)}
+        return {**row, **given, **times, "power_mw": power_mw, "outcome": outcome, "gateway": "mqtt", "device": "b1"}
+
+    rows = [command(1, 1.0, "followed"), command(2, 2.0, "wrong_sign")]
+    loop.store.write(COMMANDS, [tuple(row[column.name] for column in COMMANDS.columns) for row in rows])
+    listed = {one["asset_id"]: one["command"] for one in (await body(acting, "assets"))["body"]["assets"]}
+    assert (listed["bat"]["sequence"], listed["bat"]["power_mw"]) == (2, 2.0)
+    assert (listed["bat"]["outcome"], listed["bat"]["differs"]) == ("wrong sign", True)
+    assert listed["bat"]["acknowledged_at"] == "2026-01-01T00:02:01Z"
+    assert listed["gas"] is None
 
 
 async def test_a_hold_stands_on_every_screen_until_it_is_released(loop: Loop, acting: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
 // Assets: the setpoint and the power of each, whether it follows; one of them with its history.
 import { get } from "/static/js/client.js";
 import { h } from "/static/js/dom.js";
-import { day, hm, money, none, number, percent, power, powerFactor, powerUnit, signedPower, span } from "/static/js/format.js";
+import { day, hm, hms, money, none, number, percent, power, powerFactor, powerUnit, signedPower, span } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, gauge, head, panel, segments, spark, state, table, title } from "/static/js/parts.js";
 import { Grid, bounds } from "/static/js/series.js";
@@ -42,7 +42,7 @@ function list_(ctx, list, at) {
       { name: "State", cell: (a) => state(STATE[a.state] ?? "info", a.state) },
       { name: `Measured ${powerUnit()}`, class: "n", cell: (a) => h("b", {}, signedPower(a.measured_mw, 2)) },
       { name: `Setpoint ${powerUnit()}`, class: "n wide", cell: (a) => signedPower(a.setpoint_mw, 2) },
-      { name: "Acknowledged", class: "n wide quiet", cell: () => "n/a" },
+      { name: "Acknowledged", class: "n wide", cell: (a) => acknowledged(a.command) },
       { name: `Next ${powerUnit()}`, class: "n", cell: (a) => h("b", {}, signedPower(a.next_mw, 2)) },
       { name: "Last 24 h", class: "wide", cell: (a) => spark(a.spark, { low: Math.min(a.min_mw ?? 0, 0), high: a.max_mw, tone: a.kind }) },
       stores && { name: "Charge", class: "wide", cell: (a) => (none(a.soc) ? h("span", { class: "quiet" }, "–") : h("span", { class: "charge" }, gauge({ value: a.soc, start: 0, tone: "battery", ends: [[a.soc_max, 1]] }), percent(a.soc))) },
@@ -50,6 +50,25 @@ function list_(ctx, list, at) {
       { name: "Money, 24 h", class: "n wide", cell: (a) => h("b", {}, money(a.pnl, currency, { plus: true })) },
     ].filter(Boolean),
   });
+}
+
+// When the device said yes, or the name of the difference; n/a: no gateway commands this asset.
+function acknowledged(command) {
+  if (!command) return h("span", { class: "quiet" }, "n/a");
+  if (command.differs) return state("warning", command.outcome);
+  return command.acknowledged_at ? hms(command.acknowledged_at) : command.outcome;
+}
+
+function proof(command) {
+  const at = (time, mw) => (time ? [none(mw) ? null : h("b", {}, `${signedPower(mw, 2)} ${powerUnit()} `), h("span", { class: "quiet" }, hms(time))] : "not yet");
+  return facts([
+    ["Asked for", at(command.sent_at, command.power_mw)],
+    ["Acknowledged", at(command.acknowledged_at)],
+    ["Read back", at(command.read_back_at, command.read_back_mw)],
+    ["Measured", at(command.measured_at, command.measured_mw)],
+    ["Outcome", command.differs ? state("warning", command.outcome) : command.outcome],
+    ["Device", `${command.device}, ${command.gateway}, number ${command.sequence}`],
+  ]);
 }
 
 async function load(ctx, one) {
@@ -107,6 +126,7 @@ function historyTable(found) {
 
 function side(ctx, frame) {
   const { found } = ctx.ui;
+  const command = ctx.body.assets.find((one) => one.asset_id === found?.asset_id)?.command;
   if (!found) return h("div", { class: "stack" });
   const { order, totals } = found;
   return h(
@@ -117,6 +137,7 @@ function side(ctx, frame) {
       head(order ? `Setpoint for ${span(order.start, order.end)}` : "Setpoint"),
       order ? [h("p", { class: "why" }, `${order.does}. ${order.reason}`), order.follows ? h("p", { class: "note" }, order.follows) : null] : h("p", { class: "quiet" }, "No setpoint yet."),
     ),
+    command ? panel({ "data-key": "command" }, head("Newest command", null, h("span", { class: "quiet" }, "gateway, UTC")), proof(command)) : null,
     panel({ "data-key": "limits" }, head("Limits", null, h("span", { class: "quiet" }, "fleet file")), found.limits.length ? facts(found.limits) : h("p", { class: "quiet" }, "No fleet file names this asset.")),
     panel(
       { "data-key": "totals" },
