@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,10 +36,11 @@ class HttpBattery(SimulatedHttpDevice):
     """A simulated battery that can answer setpoints with an error, and notes the tokens that it was shown."""
 
     status = 200
+    off_s = 0.0
 
     def __init__(self, entry: DeviceEntry, webhook: WebhookSettings) -> None:
         device = SimulatedDevice("battery", 5.0, energy_mwh=10.0, ramp_s=0.1, heartbeat_s=1.0)
-        super().__init__(device, entry, webhook)
+        super().__init__(device, entry, webhook, now_s=lambda: time.time() + self.off_s)
         self.tokens: set[str | None] = set()
 
     async def take_setpoint(self, request: Request) -> Response:
@@ -235,6 +237,16 @@ async def test_a_fault_of_a_simulated_device_gets_its_name(
     async with site.gateway() as (desk, _), living(site.battery):
         desk.setpoints([setpoint(2.0, zone="HOME")])
         await until(lambda: site.outcomes().get(1) is outcome)
+
+
+@pytest.mark.parametrize("off_s", [-420.0, 420.0])
+async def test_the_clock_of_a_device_does_not_matter(site: Site, off_s: float) -> None:
+    site.battery.off_s = off_s
+    async with site.gateway() as (desk, _), living(site.battery):
+        desk.setpoints([setpoint(2.0, zone="HOME")])
+        await until(lambda: site.outcomes().get(1) is CommandOutcome.FOLLOWED)
+        assert site.battery.device.power_mw == pytest.approx(2.0, abs=0.15)
+    assert [taken.sequence for taken in site.battery.device.taken] == [1]
 
 
 async def test_a_restarted_device_is_commanded_anew(site: Site) -> None:

@@ -238,7 +238,7 @@ async def test_what_the_broker_kept_from_before_is_not_used_and_a_kept_setpoint_
         running = asyncio.create_task(links.run(desk, stop))
         kept = set(old)
         async with asyncio.timeout(20.0):
-            while "vpp/Z/setpoint/bat" in kept:
+            while kept != {"vpp/Z/telemetry/ghost", "vpp/Z/request/hold"}:  # a look of half a second may see less
                 kept = set()
                 async with broker() as client:
                     await client.subscribe("vpp/Z/#", qos=1)
@@ -249,7 +249,6 @@ async def test_what_the_broker_kept_from_before_is_not_used_and_a_kept_setpoint_
         stop.set()
         await running
     assert desk.desks["ghost"].state.reading is None
-    assert kept == {"vpp/Z/telemetry/ghost", "vpp/Z/request/hold"}
     async with broker() as client:
         for topic in old:
             await client.publish(topic, b"", qos=1, retain=True)
