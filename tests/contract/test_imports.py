@@ -46,7 +46,10 @@ ONLY_IN = {
     "sunspec2": ("topologies.gateways",),
     "aiomqtt": ("topologies.gateways",),
     "iotcore": ("topologies.gateways",),
-    "httpx": ("topologies.sources.feeds.http_client", "topologies.gateways.http", "topologies.gateways.openadr"),
+    "httpx": (
+        "topologies.sources.feeds.http_client",
+        *(f"topologies.gateways.{name}" for name in ("http", "openadr", "simulated_http")),
+    ),
     "pydantic_ai": ("agents.autonomous.llm_brain",),
 }
 

@@ -52,6 +52,15 @@ SCHEMA: dict[str, Any] = {
                     },
                 },
                 "entrypoint": _TEXTS,
+                "env_file": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {"path": {"type": "string"}, "required": {"type": "boolean"}},
+                        "required": ["path"],
+                    },
+                },
                 "environment": {
                     "type": "object",
                     "propertyNames": {"pattern": "^[A-Z][A-Z0-9_]*$"},
