@@ -67,7 +67,7 @@ unit: $(STAMP) ## Run the fast tests only
 	$(BIN)/python -m pytest -m "not slow and not stream and not services and not e2e and not bench" tests/unit tests/contract tests/parity $(ARGS)
 
 test-files: $(STAMP) ## Write 2,000 files in random formats and compare what is read, cell by cell
-	$(BIN)/python -m pytest -m slow tests/unit/vpp/files/test_reader_any_format.py $(ARGS)
+	VPP_TEST_FILES=2000 $(BIN)/python -m pytest -m slow tests/unit/vpp/files/test_reader_any_format.py $(ARGS)
 
 test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a real Kafka and InfluxDB
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh $(ARGS)

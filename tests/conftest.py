@@ -22,11 +22,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class PlantsTogether(LoadScopeScheduling):
-    """With several test processes: all plants in one, so that they do not contend; other tests by file."""
+    """With several test processes: plants in two, so that at most two contend; other tests by file."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
-        return "plants" if path.startswith(("tests/e2e/", "tests/stream/", "tests/services/")) else path
+        if path.startswith("tests/e2e/"):
+            return "plants of the command line"
+        return "plants in process" if path.startswith(("tests/stream/", "tests/services/")) else path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> PlantsTogether:

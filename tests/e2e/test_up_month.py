@@ -158,6 +158,6 @@ def test_money_is_energy_times_actual_price_minus_costs(month: tuple[Place, dict
     assert math.isclose(math.fsum(total), math.fsum(row["pnl"] for row in summary["ledger"]), abs_tol=1e-6)
 
 
-def test_the_run_takes_at_most_three_minutes_after_training(month: tuple[Place, dict[str, Any]]) -> None:
+def test_the_run_takes_at_most_five_minutes_after_training(month: tuple[Place, dict[str, Any]]) -> None:
     _, summary = month
-    assert summary["wall_s"] <= 180
+    assert summary["wall_s"] <= 300
