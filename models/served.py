@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from features.feature_spec import FeatureSpec
 from models.guard.part import GuardPart
 from models.price.contract import PricePart
-from vpp.numerics.arrays import Floats
+from vpp.numerics.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +34,29 @@ class ErrorStart:
     recent: Floats
 
 
-class ErrorView(Protocol):
-    """What a net-load part reads of the trailing errors."""
+@dataclass(frozen=True, slots=True)
+class NetLoadRow:
+    """All that a net-load part reads to forecast from one closed slot; it keeps nothing from one row to the next.
 
-    @property
-    def levels(self) -> Floats:
-        """Adapted levels, shape (H, 7)."""
-        ...
+    ``rows``: features, shape (features, H). ``now_mw``: net load of the closed slot. ``levels``: adapted levels,
+    shape (H, 7). ``volatility``: trailing mean absolute errors, MW, shape (5, H). ``groups``: slot of the local day of
+    each target, shape (H,). ``newest``: what the forecasts of the closed slot missed it by, MW, NaN = unknown; shape
+    (4,), of the steps ahead in ``models.net_load.residual_trees.ERROR_STEPS``.
+    """
 
-    def volatility(self, groups: npt.NDArray[np.int64]) -> Floats:
-        """Return trailing mean absolute errors in MW, shape (5, H); ``groups`` are the targets' slots of the day."""
-        ...
+    rows: Floats
+    now_mw: float
+    levels: Floats
+    volatility: Floats
+    groups: Ints
+    newest: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """No model speaks; ``reason`` says why, for people."""
+
+    reason: str
 
 
 class NetLoadPart(Protocol):
@@ -63,19 +72,8 @@ class NetLoadPart(Protocol):
         """Trailing errors to start from."""
         ...
 
-    def forecast(
-        self, rows: Floats, now_mw: float, errors: ErrorView, groups: npt.NDArray[np.int64], newest: Floats
-    ) -> NetLoadForecast:
-        """Return the forecast for one origin.
-
-        Args:
-            rows: Features, shape (features, H).
-            now_mw: Net load of the closed slot.
-            errors: The trailing errors.
-            groups: Slot of the local day of each target, shape (H,).
-            newest: What the forecasts of the closed slot missed it by, MW, NaN = unknown; shape (4,), of the steps
-                ahead in ``models.net_load.residual_trees.ERROR_STEPS``.
-        """
+    def forecast(self, row: NetLoadRow) -> NetLoadForecast:
+        """Return the forecast for one origin."""
         ...
 
 

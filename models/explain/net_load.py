@@ -127,7 +127,7 @@ def contributions(part: ServedNetLoad, rows: Floats, groups: Ints, h: int, newes
         rows: Features, shape (features, H).
         groups: Slot of the local day of each target, shape (H,).
         h: Number of the horizon.
-        newest: Newest errors, as ``models.served.NetLoadPart.forecast`` takes them.
+        newest: Newest errors, as ``models.served.NetLoadRow`` has them.
     """
     case = part.columns.case(rows)
     first, linear = part.linear(rows, groups, case)

@@ -19,13 +19,15 @@ from models.forecast.state import ForecastState
 from models.net_load.residual_trees import ERROR_STEPS, horizon_places
 from models.net_load.trailing_errors import groups_per_day
 from models.price.contract import MODEL
-from models.served import NetLoadPart, ServedModel
+from models.served import NetLoadForecast, NetLoadRow, ServedModel, Silence
 from vpp.domain import NET_LOAD, Target, horizons_min
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert
 from vpp.numerics.arrays import Floats
 
 _NOW = np.zeros(1, dtype=np.int64)
+_NO_MODEL = Silence("no model is in force")
+_LOST_MODEL = Silence("the model in force cannot be loaded")
 
 
 class NetLoadTarget:
@@ -58,24 +60,53 @@ class NetLoadTarget:
 
     def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
         """Return quantiles, spreads and slope, the hash of the features read, and why no model spoke."""
+        return self.calibrate(state, index, self._predict(state, self.row(state, index)))
+
+    def row(self, state: ForecastState, index: int) -> NetLoadRow | Silence:
+        """Return what the model in force reads to forecast from the closed slot ``index``, or why it cannot speak."""
         now = state.ring.get(NET_LOAD, index)
-        model, reason = self._ready(state, index, now)
+        if state.served is None or state.served.net_load is None or state.features is None:
+            return _NO_MODEL if state.head.model is None else _LOST_MODEL
+        if np.isnan(now):
+            return Silence("net load of the closed slot is missing")
+        history = state.ring.window(NET_LOAD, index - self._min_history + 1, index + 1)
+        if 2 * np.count_nonzero(~np.isnan(history)) < self._min_history:
+            return Silence("too little history for the model")
+        groups = self._groups_of(index, self._steps)
+        return NetLoadRow(
+            rows=state.features.rows(state.ring, index),
+            now_mw=now,
+            levels=state.residuals.levels,
+            volatility=state.residuals.volatility(groups),
+            groups=groups,
+            newest=state.waiting[self.target.value].newest_errors(index, now, ERROR_STEPS, self._places),
+        )
+
+    def calibrate(self, state: ForecastState, index: int, predicted: NetLoadForecast | Silence) -> dict[str, Any]:
+        """Return the fields of ``Forecast`` for what the model in force says, or for a fallback where it is silent.
+
+        Args:
+            state: The zone's state; the forecast waits in it for its errors.
+            index: The closed slot.
+            predicted: What the model says of the row of this slot.
+        """
+        now = state.ring.get(NET_LOAD, index)
         groups, waiting = self._groups_of(index, self._steps), state.waiting[self.target.value]
+        reason: str | None = None
         spec_hash: str | None = None
         weight: list[float] | None = None
-        if model is not None and state.features is not None and state.served is not None:
-            newest = waiting.newest_errors(index, now, ERROR_STEPS, self._places)
-            rows = state.features.rows(state.ring, index)
-            predicted = model.forecast(rows, now, state.residuals, groups, newest)
+        served = state.served
+        if isinstance(predicted, NetLoadForecast) and served is not None and served.net_load is not None:
             ramp, level, carry = state.residuals.spreads(groups)
-            source, model_id, quantiles, mean = MODEL, state.served.model_id, predicted.quantiles, predicted.mean
+            source, model_id, quantiles, mean = MODEL, served.model_id, predicted.quantiles, predicted.mean
             weight = predicted.xgboost_weight
             if state.judged is not None and state.judged.is_distrusted:
                 age = 1 if state.judged.is_witnessed else state.judged.age
                 quantiles = widened(quantiles, mean, self._steps, age)
                 level = level * _widening(predicted.quantiles, quantiles)
-            spec_hash = model.spec.hash
+            spec_hash = served.net_load.spec.hash
         else:
+            reason = (predicted if isinstance(predicted, Silence) else _LOST_MODEL).reason
             fell = fallbacks.fallback(state.ring, index, self._steps)
             if fell is None:
                 return {"reason": "no net load of the last six hours is known"}
@@ -127,17 +158,10 @@ class NetLoadTarget:
         """Return the net-load part of the model in force."""
         return None if served is None else served.net_load
 
-    def _ready(self, state: ForecastState, index: int, now: float) -> tuple[NetLoadPart | None, str | None]:
-        """Return the model when it can speak, else the reason why it cannot."""
-        served = state.served
-        if served is None or served.net_load is None:
-            return None, "no model is in force" if state.head.model is None else "the model in force cannot be loaded"
-        if np.isnan(now):
-            return None, "net load of the closed slot is missing"
-        history = state.ring.window(NET_LOAD, index - self._min_history + 1, index + 1)
-        if 2 * np.count_nonzero(~np.isnan(history)) < self._min_history:
-            return None, "too little history for the model"
-        return served.net_load, None
+    def _predict(self, state: ForecastState, row: NetLoadRow | Silence) -> NetLoadForecast | Silence:
+        if isinstance(row, Silence) or state.served is None or state.served.net_load is None:
+            return row if isinstance(row, Silence) else _LOST_MODEL
+        return state.served.net_load.forecast(row)
 
     def _groups_of(self, first: int, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the slots of the local day, as trailing errors are sorted, of the slots ``first + steps``."""

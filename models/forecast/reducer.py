@@ -18,7 +18,7 @@ from models.forecast.price_target import PriceTarget
 from models.forecast.scoring import drift_alert, retraining_alert, skill_message
 from models.forecast.state import EACH_SLOT, ForecastState, load_state, new_state, state_changes
 from models.forecast.target import TargetForecaster
-from models.served import ServedModel
+from models.served import NetLoadForecast, NetLoadRow, ServedModel, Silence
 from vpp.domain import NET_LOAD, PRICE, Target, horizons_min
 from vpp.errors import MessageError, ModelError
 from vpp.fleet.schema import Zone
@@ -29,6 +29,7 @@ from vpp.messages import (
     Correction,
     End,
     Forecast,
+    Inference,
     KnownLags,
     Message,
     Order,
@@ -82,10 +83,8 @@ class ForecastReducer:
         self._horizons = horizons_min(zone.step_min)
         self._skill_days = max(1, round(skill_window / self._step.per_day))
         self._calendar = Calendar(zone)
-        self._forecasters: tuple[TargetForecaster, ...] = (
-            NetLoadTarget(zone, self._calendar, min_history_days),
-            PriceTarget(zone),
-        )
+        self._net_load = NetLoadTarget(zone, self._calendar, min_history_days)
+        self._forecasters: tuple[TargetForecaster, ...] = (self._net_load, PriceTarget(zone))
 
     def initial(self, zone: str) -> ForecastState:
         """Return the state of a zone before its first message."""
@@ -105,11 +104,11 @@ class ForecastReducer:
         Raises:
             MessageError: The message is none that the topic carries, or of another step than the zone's.
         """
+        self.check(message)
         match message:
             case SlotClosed():
                 return state, self._close(state, message)
             case Publication():
-                self._check_step(message.step_min, divides=True)
                 state.head.held.append(message)
                 state.changed.mark(EACH_SLOT)
                 return state, []
@@ -118,13 +117,28 @@ class ForecastReducer:
             case Order():
                 return state, self._order(state, message, origin)
             case Correction():
-                self._check_step(message.step_min)
                 index = self._step.index(message.slot)
                 self._write(state, index, {**message.values, NET_LOAD: message.net_load_mw})
                 state.changed.mark(EACH_SLOT)
                 return state, [Output(FORECASTS.name, message)]
             case End():
                 return state, self._end(state, message)
+            case _:
+                return state, []
+
+    def check(self, message: Message) -> None:
+        """Refuse what ``step`` cannot take.
+
+        Raises:
+            MessageError: The message is none that the topic carries, or of another step than the zone's.
+        """
+        match message:
+            case SlotClosed() | Correction():
+                self._check_step(message.step_min)
+            case Publication():
+                self._check_step(message.step_min, divides=True)
+            case Promotion() | Order() | Inference() | End():
+                pass
             case _:
                 raise MessageError(f"{type(message).__name__} is not telemetry", reason="schema")
 
@@ -172,11 +186,15 @@ class ForecastReducer:
             state.ring.put(channel, index, value)
 
     def _close(self, state: ForecastState, slot: SlotClosed) -> list[Output]:
-        self._check_step(slot.step_min)
+        alerts = self.enter(state, slot)
+        return [] if alerts is None else self.issue(state, slot, alerts)
+
+    def enter(self, state: ForecastState, slot: SlotClosed) -> list[Alert] | None:
+        """Enter a closed slot and score what was forecast of it; return alerts, or None where no forecast is due."""
         index = self._step.index(slot.slot)
         head = state.head
         if head.last is not None and index <= head.last:
-            return []
+            return None
         head.last = index
         state.changed.mark(EACH_SLOT)
         state.ring.advance(index)
@@ -184,15 +202,35 @@ class ForecastReducer:
         self._publish_due(state, slot.slot + self._step.delta)
         if state.served is None:
             self._fetch(state)
-        release = head.release_at(index)
-        judged = state.judged = state.watch.judge(
-            state.ring, index, slot.values, self._calendar, released=release is not None
-        )
+        is_released = head.release_at(index) is not None
+        state.judged = state.watch.judge(state.ring, index, slot.values, self._calendar, released=is_released)
         alerts = self._score(state, index)
-        if slot.history:
-            return []
+        return None if slot.history else alerts
+
+    def row(self, state: ForecastState, slot: SlotClosed) -> NetLoadRow | Silence:
+        """Return what the net-load model reads to forecast from the slot entered last, or why it cannot speak."""
+        return self._net_load.row(state, self._step.index(slot.slot))
+
+    def issue(
+        self,
+        state: ForecastState,
+        slot: SlotClosed,
+        alerts: list[Alert],
+        predicted: NetLoadForecast | Silence | None = None,
+    ) -> list[Output]:
+        """Return the forecast from the slot entered last, and all that comes with it.
+
+        Args:
+            state: The zone's state.
+            slot: The slot.
+            alerts: What ``enter`` returned.
+            predicted: What the net-load model says of this slot's row, or why it is silent; None: it is asked here.
+        """
+        index, head, judged = self._step.index(slot.slot), state.head, state.judged
+        release = head.release_at(index)
+        state.changed.mark(EACH_SLOT)
         outputs: list[Output] = []
-        forecast = self._forecast(state, slot, index)
+        forecast = self._forecast(state, slot, index, predicted)
         if judged is not None:
             verdict, episode_alerts, restored = follow(state, self._step, slot, judged)
             alerts += episode_alerts
@@ -241,12 +279,18 @@ class ForecastReducer:
         alerts = [forecaster.score(state, index) for forecaster in self._forecasters]
         return [alert for alert in alerts if alert is not None]
 
-    def _forecast(self, state: ForecastState, slot: SlotClosed, index: int) -> Forecast:
+    def _forecast(
+        self, state: ForecastState, slot: SlotClosed, index: int, predicted: NetLoadForecast | Silence | None
+    ) -> Forecast:
         if state.served is None and self._targets:
             self._fetch(state)
         fields: dict[str, Any] = {"net_load": None, "price": None, "ramp_mw_per_min": None}
         for forecaster in self._forecasters:
-            if forecaster.target in self._targets:
+            if forecaster.target not in self._targets:
+                continue
+            if forecaster is self._net_load and predicted is not None:
+                fields |= self._net_load.calibrate(state, index, predicted)
+            else:
                 fields |= forecaster.issue(state, index)
         return Forecast(
             zone=slot.zone,

@@ -15,7 +15,7 @@ from models.net_load.interval_width import Width, quantiles
 from models.net_load.linear_stages import HALF_BASE_MIN, UNPUBLISHED, Columns
 from models.net_load.residual_trees import ResidualTrees, trees_from_arrays
 from models.net_load.served_stages import ServedStages, StageArrays
-from models.served import ErrorStart, ErrorView, NetLoadForecast
+from models.served import ErrorStart, NetLoadForecast, NetLoadRow
 from vpp.domain import Step
 from vpp.errors import ModelError
 from vpp.numerics.arrays import Floats, Ints
@@ -53,22 +53,15 @@ class ServedNetLoad:
         )
         object.__setattr__(self, "_width", width)
 
-    def forecast(self, rows: Floats, now_mw: float, errors: ErrorView, groups: Ints, newest: Floats) -> NetLoadForecast:
-        """Return the forecast for one origin; see ``models.served.NetLoadPart``.
-
-        Args:
-            rows: Features, shape (features, H).
-            now_mw: Net load at the origin.
-            errors: Trailing errors of the stream.
-            groups: Slot of the day of each target, shape (H,).
-            newest: Newest error of the forecasts of each of ``ERROR_STEPS`` ahead, MW, shape (4,).
-        """
+    def forecast(self, row: NetLoadRow) -> NetLoadForecast:
+        """Return the forecast for one origin."""
+        rows = row.rows
         case = self.columns.case(rows)
-        first, linear = self.linear(rows, groups, case)
-        width = self.width(rows, first, linear, case, errors.volatility(groups))
-        mean = now_mw + linear + self.trees.correction(rows, newest, first, linear, width)
+        first, linear = self.linear(rows, row.groups, case)
+        width = self.width(rows, first, linear, case, row.volatility)
+        mean = row.now_mw + linear + self.trees.correction(rows, row.newest, first, linear, width)
         tables = self.tables[np.arange(len(case)), (case == UNPUBLISHED).astype(np.int64)]
-        levels = quantiles(mean, width, tables, errors.levels)
+        levels = quantiles(mean, width, tables, row.levels)
         return NetLoadForecast(levels, mean, width, self.trees.near_weight)
 
     def linear(self, rows: Floats, groups: Ints, case: Ints) -> tuple[Floats, Floats]:

@@ -22,13 +22,12 @@ from tests.bench.original import BUFFER_ROWS, original_cpu_ms
 from tests.bench.split_worker import COMMIT_EVERY_SLOTS
 from tests.bench.workers import RESULTS, START, ZONES, World, own_run, produce
 from topologies.runtime.in_process import Chain
-from topologies.runtime.store_sink import READ_TOPICS
 from vpp import messages as m
 from vpp.domain import iso
 from vpp.settings import Settings
 from vpp.store.message_rows import rows_of
 from vpp.streams.kafka import create_topics
-from vpp.streams.topics import INPUT_OF, RAW
+from vpp.streams.topics import INPUT_OF, RAW, STORED
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
@@ -92,7 +91,7 @@ def test_budget_of_a_slot(world: World, carried: dict[str, list[m.Message]]) -> 
 
 def rows_per_slot(carried: dict[str, list[m.Message]], slots: int) -> float:
     """Return how many rows of all tables a slot leaves in the store."""
-    topics = {topic.name for topic in READ_TOPICS}
+    topics = {topic.name for topic in STORED}
     live_records = [(x, name) for name, values in carried.items() if name in topics for x in live(values)]
     return sum(1 for record, name in live_records for _ in rows_of(record, name, START)) / slots
 
@@ -164,7 +163,7 @@ def storage_cpu_ms(settings: Settings, carried: dict[str, list[m.Message]], slot
     run = own_run(settings, "g-storage")
     create_topics(run)
     count = 0
-    for topic in READ_TOPICS:
+    for topic in STORED:
         records = live(carried.get(topic.name, []))
         if topic is not RAW and records:
             produce(run, topic.name, records)

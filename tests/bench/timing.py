@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from models.net_load.residual_trees import ERROR_STEPS
+from models.served import NetLoadRow
 from vpp.domain import NET_LOAD
 
 
@@ -21,8 +23,16 @@ def one_row(state: Any) -> None:
 def net_load_row(state: Any) -> None:
     """Compute features and net load of the newest slot."""
     index, groups = state.head.last, np.arange(48, dtype=np.int64)
-    rows = state.features.rows(state.ring, index)
-    state.served.net_load.forecast(rows, state.ring.get(NET_LOAD, index), state.residuals, groups)
+    errors = state.residuals
+    row = NetLoadRow(
+        state.features.rows(state.ring, index),
+        state.ring.get(NET_LOAD, index),
+        errors.levels,
+        errors.volatility(groups),
+        groups,
+        np.full(len(ERROR_STEPS), np.nan),
+    )
+    state.served.net_load.forecast(row)
 
 
 def price_row(state: Any) -> None:

@@ -17,13 +17,13 @@ from tests.worlds.plant_loop import PLANT
 from tests.worlds.records.fuzzed_records import every_field_spoiled, random_record
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
-from topologies.runtime.store_sink import READ_TOPICS, StoreSink
+from topologies.runtime.store_sink import StoreSink
 from vpp import messages as m
 from vpp.fleet.schema import Zone
 from vpp.settings import Settings, load_settings
 from vpp.store.sqlite import SqliteStore
 from vpp.streams.reducer import Origin, Output, Reducer
-from vpp.streams.topics import INPUT_OF, TOPICS, Topic
+from vpp.streams.topics import INPUT_OF, STORED, TOPICS, Topic
 
 RECORDS = int(os.environ.get("VPP_TEST_FUZZ_RECORDS", "2000"))
 SEEN_MS = 1_700_000_000_000
@@ -53,7 +53,7 @@ class Workers:
         self._runners = {name: Runner(name, {ZONE: PLANT}.get, partial(_reducer, name, settings)) for name in INPUT_OF}
         self._states: dict[tuple[str, bytes | None], Bytes] = {}
         self.store = SqliteStore(settings.store_path)
-        self._sink = StoreSink(self.store, {topic.wire(): topic for topic in READ_TOPICS}, self._bury)
+        self._sink = StoreSink(self.store, {topic.wire(): topic for topic in STORED}, self._bury)
 
     def send(self, topic: Topic, value: bytes | None, key: bytes | None = ZONE.encode()) -> None:
         self.offset += 1
@@ -62,7 +62,7 @@ class Workers:
                 state = self._states.setdefault((name, key), Bytes())
                 origin = Origin(topic.name, 0, self.offset)
                 self._note(self._runners[name].process(value, key, origin, state))
-        if topic in READ_TOPICS:
+        if topic in STORED:
             self._sink.add(value, key, SEEN_MS, [], topic.wire(), 0, self.offset)
         if self.offset % FLUSH_EVERY == 0:
             self._sink.flush()

@@ -35,7 +35,7 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
 
             registry = Registry(settings.models_dir)
             forecast = settings.forecast
-            return ForecastReducer(
+            reducer = ForecastReducer(
                 zone,
                 load_model=registry.load,
                 skill_window=forecast.skill_window,
@@ -43,6 +43,11 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
                 ready_share=forecast.ready_share,
                 refuse_order=_order_check(zone, settings),
             )
+            if settings.inference == "local":
+                return reducer
+            from models.forecast.remote import RemoteForecastReducer
+
+            return RemoteForecastReducer(zone, reducer, timedelta(seconds=forecast.patience_s))
         case "actor":
             from agents.bidding.actor import ActorReducer
 

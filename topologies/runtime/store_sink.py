@@ -1,7 +1,7 @@
 """The storage topology: writes the rows of every topic to the store, in an app of its own.
 
-It keeps no state and decides nothing, so a slow or lost database never pauses inference. Raw telemetry is not read:
-no table holds it, and the telemetry step answers for what is wrong with it.
+It keeps no state and decides nothing, so a slow or lost database never pauses inference. Raw telemetry and feature rows
+are not read: no table holds them, and the steps that take them answer for what is wrong with them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from vpp.streams.kafka import application, quix_topic, wire_record
 from vpp.streams.reducer import Origin, Output
 from vpp.streams.signatures import Verifier, signer_of, verifier_of
 from vpp.streams.topics import BY_NAME as TOPIC_OF
-from vpp.streams.topics import DLQ, RAW, TOPICS, Topic
+from vpp.streams.topics import DLQ, STORED, Topic
 from vpp.streams.tracing import STEP_OF, Hop, now_ms, read_hop
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,6 @@ COMMIT_EVERY = 1_000
 RETRY_AFTER_S = 5.0
 PRUNE_EVERY = timedelta(hours=1)
 KEPT_FOR_EVER = (AUDIT, ENDS)
-READ_TOPICS: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic is not RAW)
 
 
 class StoreSink(BaseSink):
@@ -226,7 +225,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
     """
     interval_s = min(settings.kafka.commit_interval_s, COMMIT_INTERVAL_S)
     own = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"commit_interval_s": interval_s})})
-    topics = {topic.wire(settings.topic_prefix): topic for topic in READ_TOPICS}
+    topics = {topic.wire(settings.topic_prefix): topic for topic in STORED}
     keep_days = settings.store.retention_days
 
     signer = signer_of(settings, "storage")
@@ -257,6 +256,6 @@ def build(settings: Settings, store: Store | None = None) -> Application:
         stateful=False,
         commit_every=COMMIT_EVERY,
     )
-    for topic in READ_TOPICS:
+    for topic in STORED:
         app.dataframe(quix_topic(app, topic, settings)).sink(sink)
     return app

@@ -42,6 +42,7 @@ from vpp.messages.forecast import (
     Spreads,
     Verdict,
 )
+from vpp.messages.inference import FeatureRow, Inference, InferenceFailure
 from vpp.messages.order_life import ENDED_STAGES, OrderStage, OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import (
@@ -90,8 +91,11 @@ __all__ = [
     "Duals",
     "End",
     "Engine",
+    "FeatureRow",
     "Forecast",
     "Forecasts",
+    "Inference",
+    "InferenceFailure",
     "KnownLags",
     "LedgerEntry",
     "Message",

@@ -8,12 +8,13 @@ from vpp.messages.bids import ActorBid, Order, TraderBid
 from vpp.messages.decision import Decision
 from vpp.messages.devices import DeviceCommand
 from vpp.messages.forecast import Forecast, Skill
+from vpp.messages.inference import FeatureRow, Inference
 from vpp.messages.order_life import OrderState
 from vpp.messages.plant import AssetStatus, Audit, DeadLetter, LedgerEntry, Setpoint, Trade
 from vpp.messages.telemetry import Correction, Deadline, End, Observation, Promotion, Publication, SlotClosed
 
 Raw = Observation | Publication | Promotion | Order | Deadline | End
-Telemetry = SlotClosed | Publication | Promotion | Order | Correction | End
+Telemetry = SlotClosed | Publication | Promotion | Order | Correction | Inference | End
 Forecasts = Forecast | Correction | End
 Bids = ActorBid | TraderBid | Order | Correction | Deadline | End
 Message = (
@@ -24,6 +25,8 @@ Message = (
     | End
     | SlotClosed
     | Correction
+    | FeatureRow
+    | Inference
     | Forecast
     | Skill
     | ActorBid

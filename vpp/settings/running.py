@@ -17,6 +17,9 @@ class ForecastSettings(SettingsGroup):
     ready_share: float = Field(
         default=0.3, ge=0, le=1, description="share of a target's lags that must be there before policies bid on it"
     )
+    patience_s: float = Field(
+        default=60.0, gt=0, description="remote inference: time until a slot without answer gets a fallback (s)"
+    )
 
 
 class LiveSettings(SettingsGroup):

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     )
     longest_order_h: float = Field(default=48.0, gt=0, le=168, description="longest life of an order, in hours")
     one_person: bool = Field(default=False, description="whoever proposed a plan may approve it too")
+    inference: Literal["local", "remote"] = Field(
+        default="local", description="who runs the net-load model: the forecast worker, or another process or Lambda"
+    )
     kafka: KafkaSettings = KafkaSettings()
     store: StoreSettings = StoreSettings()
     influx: InfluxSettings = InfluxSettings()

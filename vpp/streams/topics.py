@@ -22,7 +22,7 @@ class Topic:
         retention_ms: How long the broker keeps records, by the broker's clock.
         end_from: Producers whose ``end`` arrives on it once per zone in a run that ends.
         writers: Topologies and tools that may write it (for ACLs).
-        readers: Topologies that read it, besides storage, which reads them all.
+        readers: Topologies that read it, besides storage, which reads those in ``STORED``.
     """
 
     name: str
@@ -62,10 +62,18 @@ RAW = Topic(
 TELEMETRY = Topic(
     "telemetry",
     m.Telemetry,
-    "Closed slots with a quality per channel, and what was published.",
+    "Closed slots with a quality per channel, what was published, and answers of remote inference.",
     end_from=("telemetry",),
-    writers=("telemetry",),
+    writers=("telemetry", "inference"),
     readers=("forecast",),
+)
+FEATURES = Topic(
+    "features",
+    m.FeatureRow,
+    "Rows for remote inference, one message per closed slot; empty where forecasts are made in the worker.",
+    retention_ms=DAY_MS,
+    writers=("forecast",),
+    readers=("inference",),
 )
 FORECASTS = Topic(
     "forecasts",
@@ -151,7 +159,7 @@ DLQ = Topic(
     m.DeadLetter,
     "Records that could not be used, with reason, place and raw bytes.",
     retention_ms=30 * DAY_MS,
-    writers=("telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"),
+    writers=("telemetry", "inference", "forecast", "actor", "trader", "orders", "plant", "storage"),
 )
 AUDIT = Topic(
     "audit",
@@ -172,6 +180,7 @@ COMMANDS = Topic(
 TOPICS: tuple[Topic, ...] = (
     RAW,
     TELEMETRY,
+    FEATURES,
     FORECASTS,
     BIDS,
     ORDERS,
@@ -186,6 +195,8 @@ TOPICS: tuple[Topic, ...] = (
     AUDIT,
     COMMANDS,
 )
+STORED: tuple[Topic, ...] = tuple(topic for topic in TOPICS if topic not in (RAW, FEATURES))
+"""The topics that storage reads: no table holds raw telemetry or feature rows."""
 BY_NAME: dict[str, Topic] = {topic.name: topic for topic in TOPICS}
 TOPOLOGIES: tuple[str, ...] = (
     "telemetry",

@@ -15,7 +15,7 @@ from tests.worlds.plant_loop import NET, PLANT, PRICES
 from topologies.runtime.in_process import MemoryState
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
-from topologies.runtime.store_sink import READ_TOPICS, StoreSink
+from topologies.runtime.store_sink import StoreSink
 from vpp import messages as m
 from vpp.fleet.schema import Zone
 from vpp.settings import Settings
@@ -23,7 +23,7 @@ from vpp.store.sqlite import SqliteStore
 from vpp.streams.kafka import WireRecord, wire_record
 from vpp.streams.reducer import Origin, Output, Reducer
 from vpp.streams.signatures import signer_of, verifier_of
-from vpp.streams.topics import BY_NAME, INPUT_OF, PREFIX
+from vpp.streams.topics import BY_NAME, INPUT_OF, PREFIX, STORED
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -65,7 +65,7 @@ class SignedWorkers:
         self._waiting: deque[WireRecord] = deque()
         self._offset = 0
         self.store = SqliteStore(self.folder / "store.sqlite")
-        topics = {topic.wire(): topic for topic in READ_TOPICS}
+        topics = {topic.wire(): topic for topic in STORED}
         self._sink = StoreSink(self.store, topics, self._bury, None, verifier, {ZONE: PLANT}.get)
 
     def send(self, topic: str, message: m.Message, writer: str) -> None:
@@ -84,7 +84,7 @@ class SignedWorkers:
                 if source is topic:
                     outputs = self._runners[name].process(one.value, one.key, origin, self._states[name], one.headers)
                     self._take(list(outputs), name)
-            if topic in READ_TOPICS:
+            if topic in STORED:
                 self._sink.add(one.value, one.key, self.now_ms, one.headers, topic.wire(), 0, self._offset)
         self._sink.flush()
 

@@ -2,8 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 
 import msgspec
@@ -15,10 +13,8 @@ from models.forecast.reducer import ForecastReducer
 from models.forecast.state import ForecastState
 from models.history import telemetry, with_net_load
 from models.net_load.model import ServedNetLoad
-from models.registry.artifact import assemble
-from models.registry.registry import identified
-from models.registry.trainer import Trainer
 from models.served import ServedModel
+from tests.worlds.forecast_world import LIVE, World, trained_world
 from tests.worlds.synthetic import make_frame, make_zone
 from tests.worlds.trees import with_trees
 from vpp.domain import QUANTILE_NAMES, Target, horizons_min
@@ -31,7 +27,6 @@ from vpp.messages import (
     Forecast,
     Message,
     Observation,
-    Promotion,
     Publication,
     Skill,
     SlotClosed,
@@ -40,34 +35,15 @@ from vpp.messages import (
 from vpp.streams.reducer import Origin, Output
 
 ORIGIN = Origin("telemetry", 0, 0)
-LIVE = datetime(2021, 3, 8, tzinfo=UTC)
 
 
 def no_model(model_id: str, sha256: str) -> ServedModel:
     raise ModelError(f"no model {model_id}")
 
 
-@dataclass(frozen=True)
-class World:
-    """A zone with its history, a model trained on the part before ``LIVE``, and the promotion that puts it in force."""
-
-    zone: Zone
-    frame: pd.DataFrame
-    model: ServedModel
-    promotion: Promotion
-
-    def messages(self, frame: pd.DataFrame | None = None, live: datetime = LIVE) -> list[SlotClosed | Publication]:
-        rows = self.frame if frame is None else frame
-        return list(telemetry(with_net_load(rows, self.zone), self.zone, live))
-
-
 @pytest.fixture(scope="module")
 def world() -> World:
-    zone, frame = make_zone(60), make_frame(70, step_min=60)
-    parts, metadata = Trainer(zone).train(frame, LIVE)
-    model = assemble(parts, identified(parts, metadata))
-    promotion = Promotion(zone=zone.zone, available_at=LIVE, model_id=model.model_id, sha256=model.sha256)
-    return World(zone, frame, model, promotion)
+    return trained_world()
 
 
 class Run:

@@ -18,7 +18,7 @@ from models.net_load.trailing_errors import Residuals
 from models.net_load.training import NetLoadTrainer
 from models.net_load.tree_training import MIN_DAYS
 from models.registry.registry import content_hash
-from models.served import ErrorStart
+from models.served import ErrorStart, NetLoadRow
 from tests.worlds.synthetic import make_frame, make_zone
 from tests.worlds.trees import WEIGHT, with_trees
 from vpp.messages import SlotClosed
@@ -113,7 +113,9 @@ def serve(
     if errors is not None:
         residuals.start(errors)
     newest = np.full(4, np.nan) if newest is None else newest
-    return part.forecast(features.rows(ring, index), now, residuals, groups, newest).mean
+    rows_now = features.rows(ring, index)
+    row = NetLoadRow(rows_now, now, residuals.levels, residuals.volatility(groups), groups, newest)
+    return part.forecast(row).mean
 
 
 def test_arrays_bring_the_same_part_back(part: ServedNetLoad, grown: ServedNetLoad) -> None:

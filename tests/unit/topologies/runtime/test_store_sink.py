@@ -9,13 +9,13 @@ import pytest
 from quixstreams.sinks import SinkBackpressureError
 
 from tests.worlds.builders import T0, ZONE, closed_slot, forecast_at, slot_at
-from topologies.runtime.store_sink import READ_TOPICS, StoreSink
+from topologies.runtime.store_sink import StoreSink
 from vpp import messages as m
 from vpp.errors import UnreachableError
 from vpp.store.sqlite import SqliteStore
 from vpp.store.table import Row, Table
 from vpp.streams.reducer import Output
-from vpp.streams.topics import RAW, TOPICS
+from vpp.streams.topics import FEATURES, RAW, STORED, TOPICS
 from vpp.streams.tracing import Hop
 
 SEEN_MS = 1_700_000_000_123
@@ -39,7 +39,7 @@ class Bench:
     def __init__(self, path: Path, retention: timedelta | None = None) -> None:
         self.store = FlakyStore(path)
         self.letters: list[m.DeadLetter] = []
-        topics = {topic.wire(): topic for topic in READ_TOPICS}
+        topics = {topic.wire(): topic for topic in STORED}
         self.sink = StoreSink(self.store, topics, self._bury, retention)
         self.offset = 0
 
@@ -61,8 +61,8 @@ def bench(tmp_path: Path):
     bench.store.close()
 
 
-def test_every_topic_but_the_raw_one_is_read() -> None:
-    assert [topic for topic in TOPICS if topic not in READ_TOPICS] == [RAW]
+def test_every_topic_but_raw_telemetry_and_feature_rows_is_read() -> None:
+    assert [topic for topic in TOPICS if topic not in STORED] == [RAW, FEATURES]
 
 
 def test_rows_appear_with_the_flush_and_not_before(bench: Bench) -> None:
