@@ -27,6 +27,7 @@ allow telemetry read --group "$prefix-telemetry"
 allow telemetry write --transactional-id "$prefix-telemetry-" --resource-pattern-type prefixed
 
 allow forecast read,describe_configs --topic "$prefix.telemetry"
+allow forecast write,describe_configs --topic "$prefix.features"
 allow forecast write,describe_configs --topic "$prefix.forecasts"
 allow forecast write,describe_configs --topic "$prefix.alerts"
 allow forecast write,describe_configs --topic "$prefix.skill"
@@ -91,6 +92,12 @@ allow storage write,describe_configs --topic "$prefix.alerts"
 allow storage write,describe_configs --topic "$prefix.dlq"
 allow storage read --group "$prefix-storage"
 allow storage write --transactional-id "$prefix-storage-" --resource-pattern-type prefixed
+
+allow inference read,describe_configs --topic "$prefix.features"
+allow inference write,describe_configs --topic "$prefix.telemetry"
+allow inference write,describe_configs --topic "$prefix.dlq"
+allow inference read --group "$prefix-inference"
+allow inference write --transactional-id "$prefix-inference-" --resource-pattern-type prefixed
 
 allow agent write --topic "$prefix.audit"
 

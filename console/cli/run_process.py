@@ -23,6 +23,7 @@ Topology = Literal[
     "orders",
     "plant",
     "storage",
+    "inference",
     "alerts",
     "gateway-modbus",
     "gateway-mqtt",
@@ -46,8 +47,8 @@ def run(
     if topology.startswith("gateway-"):
         settings = settings if devices is None else settings.model_copy(update={"devices": devices.absolute()})
         become(settings, "topologies.gateway", topology.removeprefix("gateway-"))
-    if topology == "alerts":
-        become(settings, "topologies.alerts")
+    if topology in {"alerts", "inference"}:
+        become(settings, f"topologies.{topology}")
     run_topology(topology, settings)
 
 

@@ -129,6 +129,8 @@ class Supervisor:
         self._processes = Processes(self.settings, log_dir)
         for topology in TOPOLOGIES:
             self._processes.add(topology, f"topologies.{topology}")
+        if self.settings.inference == "remote":
+            self._processes.add("inference", "topologies.inference")
         for name, module, *arguments in self._beside:
             self._processes.add(name, module, *arguments)
         if self._source is not None:

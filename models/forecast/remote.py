@@ -48,9 +48,16 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A message that waits behind a row."""
+    """A message that waits behind a row, and its place in the log."""
 
     message: Telemetry
+    partition: int
+    offset: int
+    appended_at: datetime | None
+
+    def origin(self, topic: str) -> Origin:
+        """Return where it came from."""
+        return Origin(topic, self.partition, self.offset, self.appended_at)
 
 
 @dataclass
@@ -124,9 +131,10 @@ class RemoteForecastReducer:
                 return state, []
             return state, self._go_on(state, asked, self._said(message), origin)
         if asked is None:
-            return state, self._take(state, message, origin)
+            return state, self._take(state, message, origin, origin.appended_at)
         number = asked.first_held + len(state.held)
-        state.held[number] = Held(message)  # type: ignore[arg-type]  # checked above
+        place = (origin.partition, origin.offset, origin.appended_at)
+        state.held[number] = Held(message, *place)  # type: ignore[arg-type]  # checked above
         state.changed.mark(_HELD, number)
         if asked.at is None or origin.appended_at is None or origin.appended_at - asked.at <= self._patience:
             return state, []
@@ -135,8 +143,8 @@ class RemoteForecastReducer:
     def _said(self, answer: Inference) -> NetLoadForecast | Silence:
         return _SILENCE[answer.failure] if answer.failure is not None else forecast_in(answer, self._horizons)
 
-    def _take(self, state: RemoteState, message: Message, origin: Origin) -> list[Output]:
-        """Take a message while no row is under way."""
+    def _take(self, state: RemoteState, message: Message, origin: Origin, asked_at: datetime | None) -> list[Output]:
+        """Take a message while no row is under way; a row that it leads to is asked for at ``asked_at``."""
         if not isinstance(message, SlotClosed):
             return self._local.step(state.forecast, message, origin)[1]
         alerts = self._local.enter(state.forecast, message)
@@ -147,7 +155,7 @@ class RemoteForecastReducer:
             return self._local.issue(state.forecast, message, alerts)
         request = feature_row(served, message.slot, row)
         first = min(state.held, default=0)
-        state.asked = Asked(message, state.forecast.judged, alerts, request.receipt, origin.appended_at, first)
+        state.asked = Asked(message, state.forecast.judged, alerts, request.receipt, asked_at, first)
         state.changed.mark(_ASKED)
         return [Output(FEATURES.name, request)]
 
@@ -162,5 +170,6 @@ class RemoteForecastReducer:
         while state.held and state.asked is None:
             number = min(state.held)
             state.changed.mark(_HELD, number)
-            outputs += self._take(state, state.held.pop(number).message, origin)
+            held = state.held.pop(number)
+            outputs += self._take(state, held.message, held.origin(origin.topic), origin.appended_at)
         return outputs

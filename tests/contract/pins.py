@@ -18,7 +18,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 AWS_REQUIREMENTS = ROOT / "deploy" / "aws" / "requirements.txt"
 PROJECT = "smartgrid-ai"
 EXTRAS = frozenset({"dev"})
-AWS_EXTRAS = ("aws", "cdk")
+AWS_EXTRAS = ("aws", "cdk", "lambda")
 # The same release under another name, for the platform that is not this one.
 TWINS = {"xgboost-cpu": "xgboost", "xgboost": "xgboost-cpu"}
 HEADER = """\

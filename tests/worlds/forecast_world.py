@@ -1,17 +1,19 @@
 """An hourly zone with ten weeks of history and a model trained on all but its last days."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 
 import pandas as pd
 
 from models.history import telemetry, with_net_load
+from models.net_load.model import ServedNetLoad
 from models.registry.artifact import assemble
 from models.registry.registry import identified
 from models.registry.trainer import Trainer
 from models.served import ServedModel
 from tests.worlds.synthetic import make_frame, make_zone
+from tests.worlds.trees import with_trees
 from vpp.fleet.schema import Zone
 from vpp.messages import Promotion, Publication, SlotClosed
 
@@ -40,3 +42,11 @@ def trained_world() -> World:
     model = assemble(parts, identified(parts, metadata))
     promotion = Promotion(zone=zone.zone, available_at=LIVE, model_id=model.model_id, sha256=model.sha256)
     return World(zone, frame, model, promotion)
+
+
+@cache
+def forested_world() -> World:
+    """Return the zone with trees that carry weight in its model."""
+    world = trained_world()
+    assert isinstance(world.model.net_load, ServedNetLoad)
+    return replace(world, model=replace(world.model, net_load=with_trees(world.model.net_load)))

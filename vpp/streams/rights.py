@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vpp.streams.topics import DLQ, INPUT_OF, RAW, TOPICS, TOPOLOGIES, Topic
+from vpp.streams.topics import DLQ, INPUT_OF, STORED, TOPICS, TOPOLOGIES, Topic
 
 # People's and assistants' tools may look into every topic; what they may write is in the table.
 READERS = ("cli", "dashboard", "mcp")
+WORKERS = (*TOPOLOGIES, "inference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def rights(prefix: str) -> list[Right]:
         prefix: Topic prefix without its dot (``vpp``, or ``vpp-RUN``), which also begins the consumer groups' names.
     """
     table: list[Right] = []
-    for name in TOPOLOGIES:
-        inputs = [INPUT_OF[name]] if name in INPUT_OF else [topic for topic in TOPICS if topic is not RAW]
+    for name in WORKERS:
+        inputs = STORED if name == "storage" else [topic for topic in TOPICS if name in topic.readers]
         table += [_topic(name, "read,describe_configs", topic, prefix) for topic in inputs]
         outputs = [topic for topic in TOPICS if name in topic.writers or topic is DLQ]
         table += [_topic(name, "write,describe_configs", topic, prefix) for topic in outputs]
@@ -54,7 +55,7 @@ def rights(prefix: str) -> list[Right]:
         table.append(Right(name, "read", "group", f"{prefix}-{name}"))
         table.append(Right(name, "write", "transactional-id", f"{prefix}-{name}-", prefixed=True))
     processes = {name for topic in TOPICS for name in (*topic.writers, *topic.readers)}
-    for name in sorted(processes - set(TOPOLOGIES)):
+    for name in sorted(processes - set(WORKERS)):
         table += [_topic(name, "write", topic, prefix) for topic in TOPICS if name in topic.writers]
         table += [_topic(name, "read", topic, prefix) for topic in TOPICS if name in topic.readers]
         if name == "alerts":  # a gateway keeps its place itself, and joins no group

@@ -23,6 +23,7 @@ create() {
 # What the topologies read and write.
 create "$prefix.telemetry.raw" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.telemetry" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
+create "$prefix.features" -c cleanup.policy=delete -c retention.ms=86400000 -c message.timestamp.type=LogAppendTime
 create "$prefix.forecasts" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.bids" -c cleanup.policy=delete -c retention.ms=604800000 -c message.timestamp.type=LogAppendTime
 create "$prefix.orders" -c cleanup.policy=delete -c retention.ms=2592000000 -c message.timestamp.type=LogAppendTime

@@ -1,6 +1,5 @@
 """Remote inference: the same forecasts as in the worker, whatever the order of answers, restarts and losses."""
 
-import dataclasses
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,10 +11,8 @@ import pytest
 from models.forecast.inference import infer
 from models.forecast.reducer import ForecastReducer
 from models.forecast.remote import RemoteForecastReducer, RemoteState
-from models.net_load.model import ServedNetLoad
 from models.served import ServedModel
-from tests.worlds.forecast_world import LIVE, World, trained_world
-from tests.worlds.trees import with_trees
+from tests.worlds.forecast_world import LIVE, World, forested_world
 from vpp.errors import MessageError, ModelError
 from vpp.messages import (
     Correction,
@@ -33,15 +30,14 @@ from vpp.messages import (
 from vpp.streams.reducer import Origin, Output
 
 PATIENCE = timedelta(seconds=60)
+HISTORY = 600
 START = datetime(2021, 3, 8, tzinfo=UTC)
 decode_row, decode_telemetry = Decoder(FeatureRow), Decoder(Telemetry)
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    world = trained_world()
-    assert isinstance(world.model.net_load, ServedNetLoad)
-    return dataclasses.replace(world, model=dataclasses.replace(world.model, net_load=with_trees(world.model.net_load)))
+    return forested_world()
 
 
 def local(world: World) -> ForecastReducer:
@@ -84,8 +80,8 @@ class Remote:
 
 
 def everything(world: World) -> list[Message]:
-    """Return ten weeks of history and four live days with a gap, a correction and the end."""
-    frame = world.frame.copy()
+    """Return three weeks of history and the live days with a gap, a correction and the end."""
+    frame = world.frame.iloc[-HISTORY:].copy()
     frame.iloc[-40:-38, 0] = np.nan
     sent = world.messages(frame)
     zone = world.zone.zone
@@ -113,7 +109,7 @@ def forecasts(remote: Remote) -> list[Forecast]:
 
 
 def live_slots(world: World, count: int) -> list[Message]:
-    sent = world.messages()
+    sent = world.messages(world.frame.iloc[-HISTORY:])
     first = next(n for n, m in enumerate(sent) if isinstance(m, SlotClosed) and not m.history)
     slots = [n for n, m in enumerate(sent) if n >= first and isinstance(m, SlotClosed)]
     return [world.promotion, *sent[: slots[count - 1] + 1]]
@@ -133,7 +129,7 @@ def test_answers_that_come_late_and_restarts_change_no_bit(world: World, expecte
     remote = Remote(world)
     for number, message in enumerate(everything(world)):
         remote.feed(message)
-        if number % 7 == 0:
+        if number % 17 == 0:
             remote.restart()
         if number % 5 == 0:
             remote.answer()

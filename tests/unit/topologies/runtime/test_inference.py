@@ -1,0 +1,86 @@
+"""The forecast worker and the inference worker together: records on the wire, signed, each step as it is deployed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from models.forecast.inference import feature_row
+from tests.worlds.feature_rows import made_rows
+from tests.worlds.forecast_world import forested_world
+from topologies.runtime.in_process import MemoryState
+from topologies.runtime.inference import InferenceStep
+from topologies.runtime.reducers import make_reducer
+from topologies.runtime.runner import Runner
+from vpp.messages import DeadLetter, Decoder, Forecast, SlotClosed, encode
+from vpp.settings import Settings
+from vpp.settings.signing import SigningSettings
+from vpp.streams.kafka import WireRecord, wire_record
+from vpp.streams.reducer import Origin, Output
+from vpp.streams.signatures import signer_of, verifier_of
+from vpp.streams.topics import FEATURES, TELEMETRY
+
+AT = datetime(2021, 3, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(inference="remote", signing=SigningSettings(key=SecretStr("k" * 32)))
+
+
+def test_a_row_goes_out_and_its_answer_makes_the_forecast(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = forested_world()
+    monkeypatch.setattr("models.registry.registry.Registry.load", lambda *_: world.model)
+    zone = world.zone.zone
+    runner = Runner(
+        "forecast",
+        {zone: world.zone}.get,
+        lambda one: make_reducer("forecast", one, settings),
+        verifier=verifier_of(settings),
+    )
+    step = InferenceStep(settings, lambda *_: world.model)
+    state, asked, made = MemoryState(), list[WireRecord](), list[Any]()
+
+    def feed(record: WireRecord) -> None:
+        for output in runner.process(record.value, record.key, Origin("telemetry", 0, 0, AT), state, record.headers):
+            if output.topic == FEATURES.name:
+                asked.append(wire_record(output, signer_of(settings, "forecast"), "vpp."))
+            else:
+                made.append(output.message)
+
+    for message in (world.promotion, *world.messages(world.frame.iloc[-500:])):
+        feed(wire_record(Output(TELEMETRY.name, message), signer_of(settings, "telemetry"), "vpp."))
+        if asked:
+            break
+    (row,) = asked
+    assert made == []
+    answer = step.answer(row.value, row.key, Origin("features", 0, 0, AT), 0, row.headers)
+    assert answer.topic == TELEMETRY.name
+    feed(answer)
+    forecasts = [message for message in made if isinstance(message, Forecast)]
+    assert [one.net_load.source for one in forecasts if one.net_load] == ["model"]
+    assert step.last_slot == {zone: forecasts[0].slot}
+
+
+def test_a_row_that_the_forecast_step_did_not_sign_is_a_dead_letter(settings: Settings) -> None:
+    step = InferenceStep(settings, lambda *_: forested_world().model)
+    slot = SlotClosed(zone="GB", slot=AT, step_min=30, values={}, net_load_mw=None)
+    answer = step.answer(encode(slot), b"GB", Origin("features", 0, 7), 0, [])
+    letter = Decoder(DeadLetter)(answer.value)
+    assert (answer.topic, letter.reason, letter.offset) == ("dlq", "unsigned", 7)
+    assert step.dead_letters == 1
+
+
+def test_a_failure_inside_is_a_dead_letter_and_not_the_end(settings: Settings) -> None:
+    def broken(*_: str) -> Any:
+        raise RuntimeError("out of memory")
+
+    world = forested_world()
+    ((slot, read),) = made_rows(world, 1)
+    row = Output(FEATURES.name, feature_row(world.model, slot, read))
+    record = wire_record(row, signer_of(settings, "forecast"), "vpp.")
+    answer = InferenceStep(settings, broken).answer(
+        record.value, record.key, Origin("features", 0, 0), 0, record.headers
+    )
+    assert (answer.topic, Decoder(DeadLetter)(answer.value).reason) == ("dlq", "failed")
