@@ -95,6 +95,7 @@ allow storage write --transactional-id "$prefix-storage-" --resource-pattern-typ
 
 allow inference read,describe_configs --topic "$prefix.features"
 allow inference write,describe_configs --topic "$prefix.telemetry"
+allow inference write,describe_configs --topic "$prefix.alerts"
 allow inference write,describe_configs --topic "$prefix.dlq"
 allow inference read --group "$prefix-inference"
 allow inference write --transactional-id "$prefix-inference-" --resource-pattern-type prefixed

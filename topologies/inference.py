@@ -17,20 +17,21 @@ from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.parent_watch import end_with_supervisor
 from topologies.runtime.status import StatusFile
 from vpp.errors import exit_on_error
+from vpp.fleet.in_force import configured_zones
 from vpp.logs import set_up_logging
 from vpp.private_files import keep_private
 from vpp.settings import Settings, load_settings
 from vpp.streams.broker_rights import open_topics
 from vpp.streams.kafka import WireRecord, application, quix_topic
 from vpp.streams.reducer import Origin
-from vpp.streams.topics import DLQ, FEATURES, TELEMETRY
+from vpp.streams.topics import ALERTS, DLQ, FEATURES, TELEMETRY
 
 log = logging.getLogger(__name__)
 
 
 def build(settings: Settings) -> Application:
     """Wire the worker: rows in, answers and dead letters out; as many replicas as partitions share the work."""
-    step = InferenceStep(settings, Registry(settings.models_dir).load)
+    step = InferenceStep(settings, Registry(settings.models_dir).load, configured_zones(settings))
     metrics = WorkerMetrics(NAME)
     status = StatusFile(settings, NAME, step, metrics)
     app = application(
@@ -41,17 +42,17 @@ def build(settings: Settings) -> Application:
         on_checkpoint=metrics.checkpointed,
         stateful=False,
     )
-    sinks = {topic.name: quix_topic(app, topic, settings) for topic in (TELEMETRY, DLQ)}
+    sinks = {topic.name: quix_topic(app, topic, settings) for topic in (TELEMETRY, ALERTS, DLQ)}
 
-    def answer(value: bytes | None, key: bytes | None, timestamp_ms: int, headers: Any) -> WireRecord:
+    def answer(value: bytes | None, key: bytes | None, timestamp_ms: int, headers: Any) -> list[WireRecord]:
         context = message_context()
         origin = Origin(FEATURES.name, context.partition, context.offset, broker_time(timestamp_ms))
         start = time.perf_counter()
-        record = step.answer(value, key, origin, timestamp_ms, headers)
+        records = step.answer(value, key, origin, timestamp_ms, headers)
         metrics.worked(time.perf_counter() - start)
-        return record
+        return records
 
-    frame = app.dataframe(quix_topic(app, FEATURES, settings)).apply(answer, metadata=True)
+    frame = app.dataframe(quix_topic(app, FEATURES, settings)).apply(answer, expand=True, metadata=True)
     frame = frame.set_headers(lambda record, *_: record.headers)
     frame.to_topic(lambda record, *_: sinks[record.topic], key=lambda record: record.key)
     return app

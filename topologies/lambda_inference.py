@@ -17,6 +17,7 @@ from confluent_kafka import KafkaException, Producer
 from models.registry.registry import Registry
 from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.inference import InferenceStep
+from vpp.fleet.in_force import configured_zones
 from vpp.logs import set_up_logging
 from vpp.settings import load_settings
 from vpp.streams.kafka import producer_config
@@ -89,21 +90,26 @@ class LambdaInference:
         ]
         at_ms = record["timestamp"]
         origin = Origin(FEATURES.name, record["partition"], record["offset"], broker_time(at_ms))
-        answer = self._step.answer(_decoded(record, "value"), _decoded(record, "key"), origin, at_ms, headers)
+        records = self._step.answer(_decoded(record, "value"), _decoded(record, "key"), origin, at_ms, headers)
+        undelivered = len(records)
 
         def delivered(error: Any, _message: Any) -> None:
-            if error is None:
-                waiting.pop(place, None)
-            else:
+            nonlocal undelivered
+            if error is not None:
                 log.warning("answer not delivered place=%s: %s", place, error)
+                return
+            undelivered -= 1
+            if not undelivered:
+                waiting.pop(place, None)
 
-        self._producer.produce(
-            BY_NAME[answer.topic].wire(self._prefix),
-            answer.value,
-            key=answer.key,
-            headers=answer.headers,
-            on_delivery=delivered,
-        )
+        for answer in records:
+            self._producer.produce(
+                BY_NAME[answer.topic].wire(self._prefix),
+                answer.value,
+                key=answer.key,
+                headers=answer.headers,
+                on_delivery=delivered,
+            )
 
 
 def handler(event: Mapping[str, Any], _context: Any) -> dict[str, list[dict[str, Any]]]:
@@ -121,7 +127,7 @@ def _function() -> LambdaInference:
         os.environ["VPP_SIGNING__KEY"] = answer["SecretString"]
     settings = load_settings()
     set_up_logging(settings)
-    step = InferenceStep(settings, Registry(settings.models_dir).load)
+    step = InferenceStep(settings, Registry(settings.models_dir).load, configured_zones(settings))
     return LambdaInference(step, Producer(producer_config(settings)), settings.topic_prefix)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from deploy.generators.topic_script import CHANGELOG_CONFIG
 from vpp.settings import KafkaSettings
 from vpp.streams.rights import changelog_name
-from vpp.streams.topics import DAY_MS, INPUT_OF, PREFIX, TOPICS, Topic
+from vpp.streams.topics import DAY_MS, INPUT_OF, PREFIX, STORED, TOPICS, Topic
 
 _HEAD = """\
 # Topics
@@ -146,7 +146,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _readers(topic: Topic) -> tuple[str, ...]:
-    stores = () if topic.name == "telemetry.raw" else ("storage",)
+    stores = ("storage",) if topic in STORED else ()
     return (*topic.readers, *stores)
 
 

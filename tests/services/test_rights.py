@@ -25,8 +25,8 @@ from vpp.errors import RefusedError, UnreachableError
 from vpp.settings import KafkaSettings, Settings
 from vpp.streams.broker_rights import missing_rights, open_topics
 from vpp.streams.kafka import admin
-from vpp.streams.rights import rights
-from vpp.streams.topics import AUDIT, ORDERS, TOPICS, TOPOLOGIES
+from vpp.streams.rights import WORKERS, rights
+from vpp.streams.topics import AUDIT, ORDERS, TOPICS
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -157,7 +157,7 @@ def test_a_user_writes_the_topics_of_the_table_and_no_other(
         producer.produce(topic.wire(f"{PREFIX}."), b"{}", b"X", on_delivery=note)
     assert producer.flush(30) == 0
     assert {error.code() for error in answers.values() if error} <= {KafkaError.TOPIC_AUTHORIZATION_FAILED}
-    letters = {"dlq"} if user in TOPOLOGIES else set()
+    letters = {"dlq"} if user in WORKERS else set()
     assert {name.removeprefix(f"{PREFIX}.") for name, error in answers.items() if error is None} == letters | {
         topic.name for topic in TOPICS if user in topic.writers
     }

@@ -15,6 +15,8 @@ import pytest
 from tests.worlds.builders import ZONE, closed_slot, forecast_at, slot_at
 from tests.worlds.plant_loop import PLANT
 from tests.worlds.records.fuzzed_records import every_field_spoiled, random_record
+from tests.worlds.records.no_model import no_model
+from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
 from topologies.runtime.store_sink import StoreSink
@@ -23,7 +25,7 @@ from vpp.fleet.schema import Zone
 from vpp.settings import Settings, load_settings
 from vpp.store.sqlite import SqliteStore
 from vpp.streams.reducer import Origin, Output, Reducer
-from vpp.streams.topics import INPUT_OF, STORED, TOPICS, Topic
+from vpp.streams.topics import FEATURES, INPUT_OF, STORED, TOPICS, Topic
 
 RECORDS = int(os.environ.get("VPP_TEST_FUZZ_RECORDS", "2000"))
 SEEN_MS = 1_700_000_000_000
@@ -51,6 +53,7 @@ class Workers:
         self.letters: Counter[str] = Counter()
         self.offset = 0
         self._runners = {name: Runner(name, {ZONE: PLANT}.get, partial(_reducer, name, settings)) for name in INPUT_OF}
+        self._inference = InferenceStep(settings, no_model, {ZONE: PLANT}.get)
         self._states: dict[tuple[str, bytes | None], Bytes] = {}
         self.store = SqliteStore(settings.store_path)
         self._sink = StoreSink(self.store, {topic.wire(): topic for topic in STORED}, self._bury)
@@ -62,6 +65,8 @@ class Workers:
                 state = self._states.setdefault((name, key), Bytes())
                 origin = Origin(topic.name, 0, self.offset)
                 self._note(self._runners[name].process(value, key, origin, state))
+        if topic is FEATURES:
+            self._note(iter(self._inference.process(value, key, Origin(topic.name, 0, self.offset), [])))
         if topic in STORED:
             self._sink.add(value, key, SEEN_MS, [], topic.wire(), 0, self.offset)
         if self.offset % FLUSH_EVERY == 0:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from models.forecast.inference import LoadModel, infer
-from topologies.runtime.refused_records import dead_letter
+from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
 from vpp.errors import MessageError
+from vpp.fleet.schema import Zone
 from vpp.messages import Decoder, KnownLags
 from vpp.settings import Settings
 from vpp.streams.kafka import WireRecord, wire_record
 from vpp.streams.reducer import Origin, Output
 from vpp.streams.signatures import signer_of, verifier_of
 from vpp.streams.topics import FEATURES, TELEMETRY
-from vpp.streams.tracing import RecordTrace, now_ms
+from vpp.streams.tracing import Headers, RecordTrace, now_ms
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +30,21 @@ class InferenceStep:
     Args:
         settings: Prefix of topics, and the keys that records are signed with.
         load_model: Finds a promoted model by id and sha256; raises ``ModelError``.
+        zone_of: Finds a zone's configuration, for alerts of refused records.
 
     Attributes:
         last_slot: Last slot by zone.
         dead_letters: Records that could not be used, since the start.
     """
 
-    def __init__(self, settings: Settings, load_model: LoadModel) -> None:
+    def __init__(self, settings: Settings, load_model: LoadModel, zone_of: Callable[[str], Zone | None]) -> None:
         self._load_model = load_model
+        self._zone_of = zone_of
         self._decode = Decoder(FEATURES.carries)
         self._verifier = verifier_of(settings)
         self._signer = signer_of(settings, NAME)
         self._prefix = settings.topic_prefix
-        self.last_slot: dict[str, Any] = {}
+        self.last_slot: dict[str, datetime] = {}
         self.dead_letters = 0
 
     def proofs(self) -> dict[str, Mapping[str, KnownLags]]:
@@ -49,14 +52,9 @@ class InferenceStep:
         return {}
 
     def answer(
-        self,
-        value: bytes | None,
-        key: bytes | None,
-        origin: Origin,
-        appended_ms: int,
-        headers: Iterable[tuple[str, Any]] | None,
-    ) -> WireRecord:
-        """Return the answer to one record, or a dead letter where it is no row that can be used.
+        self, value: bytes | None, key: bytes | None, origin: Origin, appended_ms: int, headers: Headers
+    ) -> list[WireRecord]:
+        """Return the records that one record gives, signed and with the trace of its slot.
 
         Args:
             value: Raw value.
@@ -67,19 +65,38 @@ class InferenceStep:
         """
         given = list(headers or ())
         trace = RecordTrace(given, appended_ms)
+        records = []
+        for output in self.process(value, key, origin, given):
+            hop = trace.hop_of(output.message, getattr(output.message, "slot", None), now_ms())
+            trace_headers = None if hop is None else hop.headers(NAME)
+            records.append(wire_record(output, self._signer, self._prefix, trace_headers))
+        return records
+
+    def process(self, value: bytes | None, key: bytes | None, origin: Origin, headers: Headers) -> list[Output]:
+        """Return the answer to one record, or a dead letter where it is no row that can be used.
+
+        Args:
+            value: Raw value.
+            key: Raw key, the zone's name.
+            origin: Topic, partition and offset.
+            headers: Headers of the record.
+        """
+        name = (key or b"").decode("utf-8", "replace")
         try:
-            self._verifier.check(FEATURES, FEATURES.wire(self._prefix), (key, value), given, origin.appended_at)
-            row = self._decode(value, key=(key or b"").decode("utf-8", "replace"))
-            output = Output(TELEMETRY.name, infer(row, self._load_model))
+            self._verifier.check(FEATURES, FEATURES.wire(self._prefix), (key, value), headers, origin.appended_at)
+            row = self._decode(value, key=name)
+            outputs = [Output(TELEMETRY.name, infer(row, self._load_model))]
+            self.last_slot[name] = row.slot
         except MessageError as error:
-            return self._buried(dead_letter(error.reason, str(error), value, key, origin))
+            outputs = [self._bury(error.reason, str(error), value, key, origin)]
+            zone, at = self._zone_of(name), self.last_slot.get(name) or origin.appended_at
+            if error.reason in CODES and zone is not None and at is not None:
+                outputs.append(refusal_alert(name, error.reason, origin, zone.step, at))
         except Exception as error:  # a bug on one record must not stop the zone's stream
             log.exception("no inference of a row origin=%s", origin)
-            return self._buried(dead_letter("failed", f"{type(error).__name__}: {error}", value, key, origin))
-        self.last_slot[row.zone] = row.slot
-        hop = trace.hop_of(output.message, row.slot, now_ms())
-        return wire_record(output, self._signer, self._prefix, None if hop is None else hop.headers(NAME))
+            outputs = [self._bury("failed", f"{type(error).__name__}: {error}", value, key, origin)]
+        return outputs
 
-    def _buried(self, letter: Output) -> WireRecord:
+    def _bury(self, reason: str, detail: str, value: bytes | None, key: bytes | None, origin: Origin) -> Output:
         self.dead_letters += 1
-        return wire_record(letter, self._signer, self._prefix)
+        return dead_letter(reason, detail, value, key, origin)

@@ -142,7 +142,7 @@ ALERTS = Topic(
     "Alerts for people, what people do about them, and who was notified.",
     end_from=("telemetry", "forecast", "plant"),
     writers=(
-        *("telemetry", "forecast", "actor", "trader", "orders", "plant", "storage"),
+        *("telemetry", "inference", "forecast", "actor", "trader", "orders", "plant", "storage"),
         *("cli", "dashboard", "alerts", "gateway"),
     ),
     readers=("alerts",),

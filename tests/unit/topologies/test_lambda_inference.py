@@ -87,7 +87,7 @@ def producer() -> Producer:
 
 @pytest.fixture
 def function(producer: Producer) -> LambdaInference:
-    step = InferenceStep(Settings(), lambda *_: forested_world().model)
+    step = InferenceStep(Settings(), lambda *_: forested_world().model, lambda _: None)
     return LambdaInference(step, producer, "vpp.")
 
 

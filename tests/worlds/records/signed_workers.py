@@ -12,7 +12,9 @@ from typing import Any
 from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import ZONE, actor_bid_at, closed_slot, trader_bid_at
 from tests.worlds.plant_loop import NET, PLANT, PRICES
+from tests.worlds.records.no_model import no_model
 from topologies.runtime.in_process import MemoryState
+from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
 from topologies.runtime.store_sink import StoreSink
@@ -23,7 +25,7 @@ from vpp.store.sqlite import SqliteStore
 from vpp.streams.kafka import WireRecord, wire_record
 from vpp.streams.reducer import Origin, Output, Reducer
 from vpp.streams.signatures import signer_of, verifier_of
-from vpp.streams.topics import BY_NAME, INPUT_OF, PREFIX, STORED
+from vpp.streams.topics import BY_NAME, FEATURES, INPUT_OF, PREFIX, STORED
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -50,7 +52,10 @@ class SignedWorkers:
 
     def __post_init__(self) -> None:
         verifier = verifier_of(self.settings)
-        self._signers = {name: signer_of(self.settings, name) for name in (*INPUT_OF, "storage", "simulate")}
+        self._signers = {
+            name: signer_of(self.settings, name) for name in (*INPUT_OF, "inference", "storage", "simulate")
+        }
+        self._inference = InferenceStep(self.settings, no_model, {ZONE: PLANT}.get)
         self._runners = {
             name: Runner(
                 name,
@@ -84,6 +89,8 @@ class SignedWorkers:
                 if source is topic:
                     outputs = self._runners[name].process(one.value, one.key, origin, self._states[name], one.headers)
                     self._take(list(outputs), name)
+            if topic is FEATURES:
+                self._take(self._inference.process(one.value, one.key, origin, one.headers), "inference")
             if topic in STORED:
                 self._sink.add(one.value, one.key, self.now_ms, one.headers, topic.wire(), 0, self._offset)
         self._sink.flush()

@@ -15,10 +15,11 @@ from models.history import telemetry, with_net_load
 from models.net_load.model import ServedNetLoad
 from models.served import ServedModel
 from tests.worlds.forecast_world import LIVE, World, trained_world
+from tests.worlds.records.no_model import no_model
 from tests.worlds.synthetic import make_frame, make_zone
 from tests.worlds.trees import with_trees
 from vpp.domain import QUANTILE_NAMES, Target, horizons_min
-from vpp.errors import MessageError, ModelError
+from vpp.errors import MessageError
 from vpp.fleet.schema import Zone
 from vpp.messages import (
     Alert,
@@ -35,10 +36,6 @@ from vpp.messages import (
 from vpp.streams.reducer import Origin, Output
 
 ORIGIN = Origin("telemetry", 0, 0)
-
-
-def no_model(model_id: str, sha256: str) -> ServedModel:
-    raise ModelError(f"no model {model_id}")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from topologies.runtime.in_process import MemoryState
 from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
-from vpp.messages import DeadLetter, Decoder, Forecast, SlotClosed, encode
+from vpp.messages import Alert, AlertCode, DeadLetter, Decoder, Forecast, SlotClosed, encode
 from vpp.settings import Settings
 from vpp.settings.signing import SigningSettings
 from vpp.streams.kafka import WireRecord, wire_record
@@ -39,7 +39,7 @@ def test_a_row_goes_out_and_its_answer_makes_the_forecast(settings: Settings, mo
         lambda one: make_reducer("forecast", one, settings),
         verifier=verifier_of(settings),
     )
-    step = InferenceStep(settings, lambda *_: world.model)
+    step = InferenceStep(settings, lambda *_: world.model, {zone: world.zone}.get)
     state, asked, made = MemoryState(), list[WireRecord](), list[Any]()
 
     def feed(record: WireRecord) -> None:
@@ -55,7 +55,7 @@ def test_a_row_goes_out_and_its_answer_makes_the_forecast(settings: Settings, mo
             break
     (row,) = asked
     assert made == []
-    answer = step.answer(row.value, row.key, Origin("features", 0, 0, AT), 0, row.headers)
+    (answer,) = step.answer(row.value, row.key, Origin("features", 0, 0, AT), 0, row.headers)
     assert answer.topic == TELEMETRY.name
     feed(answer)
     forecasts = [message for message in made if isinstance(message, Forecast)]
@@ -64,9 +64,11 @@ def test_a_row_goes_out_and_its_answer_makes_the_forecast(settings: Settings, mo
 
 
 def test_a_row_that_the_forecast_step_did_not_sign_is_a_dead_letter(settings: Settings) -> None:
-    step = InferenceStep(settings, lambda *_: forested_world().model)
-    slot = SlotClosed(zone="GB", slot=AT, step_min=30, values={}, net_load_mw=None)
-    answer = step.answer(encode(slot), b"GB", Origin("features", 0, 7), 0, [])
+    zone = forested_world().zone
+    step = InferenceStep(settings, lambda *_: forested_world().model, {zone.zone: zone}.get)
+    slot = SlotClosed(zone=zone.zone, slot=AT, step_min=30, values={}, net_load_mw=None)
+    answer, alert = step.answer(encode(slot), zone.zone.encode(), Origin("features", 0, 7, AT), 0, [])
+    assert Decoder(Alert)(alert.value).code is AlertCode.RECORD_UNSIGNED
     letter = Decoder(DeadLetter)(answer.value)
     assert (answer.topic, letter.reason, letter.offset) == ("dlq", "unsigned", 7)
     assert step.dead_letters == 1
@@ -80,7 +82,7 @@ def test_a_failure_inside_is_a_dead_letter_and_not_the_end(settings: Settings) -
     ((slot, read),) = made_rows(world, 1)
     row = Output(FEATURES.name, feature_row(world.model, slot, read))
     record = wire_record(row, signer_of(settings, "forecast"), "vpp.")
-    answer = InferenceStep(settings, broken).answer(
+    answer = InferenceStep(settings, broken, lambda _: None).answer(
         record.value, record.key, Origin("features", 0, 0), 0, record.headers
     )
     assert (answer.topic, Decoder(DeadLetter)(answer.value).reason) == ("dlq", "failed")
