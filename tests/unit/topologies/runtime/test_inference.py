@@ -82,7 +82,7 @@ def test_a_failure_inside_is_a_dead_letter_and_not_the_end(settings: Settings) -
     ((slot, read),) = made_rows(world, 1)
     row = Output(FEATURES.name, feature_row(world.model, slot, read))
     record = wire_record(row, signer_of(settings, "forecast"), "vpp.")
-    answer = InferenceStep(settings, broken, lambda _: None).answer(
+    (answer,) = InferenceStep(settings, broken, lambda _: None).answer(
         record.value, record.key, Origin("features", 0, 0), 0, record.headers
     )
     assert (answer.topic, Decoder(DeadLetter)(answer.value).reason) == ("dlq", "failed")
