@@ -34,7 +34,15 @@ class RecordProducer(Protocol):
     """The part of a Kafka producer that answers need."""
 
     def produce(self, topic: str, value: bytes, *, key: bytes, headers: Any, on_delivery: Any) -> None:
-        """Hand a record over."""
+        """Hand a record over.
+
+        Args:
+            topic: Wire name of the topic.
+            value: Its value.
+            key: Its key.
+            headers: Its headers.
+            on_delivery: Called with error (or None) and message when the broker has it, or will not.
+        """
         ...
 
     def poll(self, timeout: float) -> int:

@@ -33,7 +33,7 @@ _SILENCE = {
 }
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RowUnderWay(msgspec.Struct, frozen=True):
     """A row under way: its slot as it was entered, and the broker's time at which it was asked for (None: unknown).
 
     ``first_held``: number of the first message that waits behind it.
@@ -47,7 +47,7 @@ class Asked(msgspec.Struct, frozen=True):
     first_held: int
 
 
-class Held(msgspec.Struct, frozen=True):
+class HeldMessage(msgspec.Struct, frozen=True):
     """A message that waits behind a row, and its place in the log."""
 
     message: Telemetry
@@ -68,8 +68,8 @@ class RemoteState:
     """
 
     forecast: ForecastState
-    asked: Asked | None = None
-    held: dict[int, Held] = field(default_factory=dict)
+    asked: RowUnderWay | None = None
+    held: dict[int, HeldMessage] = field(default_factory=dict)
     changed: ChangedValues = field(default_factory=ChangedValues)
 
 
@@ -98,10 +98,10 @@ class RemoteForecastReducer:
 
     def load(self, zone: str, get: Load) -> RemoteState:
         """Return the state kept for this zone, or the initial one."""
-        state = RemoteState(self._local.load(zone, get), unpack(get(_ASKED), Asked, _ASKED))
+        state = RemoteState(self._local.load(zone, get), unpack(get(_ASKED), RowUnderWay, _ASKED))
         if state.asked is not None:
             number = state.asked.first_held
-            while (held := unpack(get(ValueKey(_HELD, number).name), Held, _HELD)) is not None:
+            while (held := unpack(get(ValueKey(_HELD, number).name), HeldMessage, _HELD)) is not None:
                 state.held[number] = held
                 number += 1
         return state
@@ -134,7 +134,7 @@ class RemoteForecastReducer:
             return state, self._take(state, message, origin, origin.appended_at)
         number = asked.first_held + len(state.held)
         place = (origin.partition, origin.offset, origin.appended_at)
-        state.held[number] = Held(message, *place)  # type: ignore[arg-type]  # checked above
+        state.held[number] = HeldMessage(message, *place)  # type: ignore[arg-type]  # checked above
         state.changed.mark(_HELD, number)
         if asked.at is None or origin.appended_at is None or origin.appended_at - asked.at <= self._patience:
             return state, []
@@ -155,12 +155,12 @@ class RemoteForecastReducer:
             return self._local.issue(state.forecast, message, alerts)
         request = feature_row(served, message.slot, row)
         first = min(state.held, default=0)
-        state.asked = Asked(message, state.forecast.judged, alerts, request.receipt, asked_at, first)
+        state.asked = RowUnderWay(message, state.forecast.judged, alerts, request.receipt, asked_at, first)
         state.changed.mark(_ASKED)
         return [Output(FEATURES.name, request)]
 
     def _go_on(
-        self, state: RemoteState, asked: Asked, predicted: NetLoadForecast | Silence, origin: Origin
+        self, state: RemoteState, asked: RowUnderWay, predicted: NetLoadForecast | Silence, origin: Origin
     ) -> list[Output]:
         """Issue the forecast of the row under way, then take what waits until the next row is."""
         state.asked = None

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.worlds.builders import ZONE, closed_slot, forecast_at, slot_at
+from tests.worlds.forecasts.no_model import no_model
 from tests.worlds.plant_loop import PLANT
 from tests.worlds.records.fuzzed_records import every_field_spoiled, random_record
-from tests.worlds.records.no_model import no_model
 from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner

@@ -10,8 +10,8 @@ import pytest
 
 from models.forecast.inference import feature_row
 from models.served import NetLoadRow
-from tests.worlds.feature_rows import made_rows
-from tests.worlds.forecast_world import forested_world
+from tests.worlds.forecasts.feature_rows import made_rows
+from tests.worlds.forecasts.forecast_world import forested_world
 from topologies.lambda_inference import LambdaInference
 from topologies.runtime.inference import InferenceStep
 from vpp.messages import DeadLetter, Decoder, FeatureRow, Inference, encode

@@ -11,8 +11,8 @@ from typing import Any
 
 from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import ZONE, actor_bid_at, closed_slot, trader_bid_at
+from tests.worlds.forecasts.no_model import no_model
 from tests.worlds.plant_loop import NET, PLANT, PRICES
-from tests.worlds.records.no_model import no_model
 from topologies.runtime.in_process import MemoryState
 from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer

@@ -14,8 +14,8 @@ from models.forecast.state import ForecastState
 from models.history import telemetry, with_net_load
 from models.net_load.model import ServedNetLoad
 from models.served import ServedModel
-from tests.worlds.forecast_world import LIVE, World, trained_world
-from tests.worlds.records.no_model import no_model
+from tests.worlds.forecasts.forecast_world import LIVE, World, trained_world
+from tests.worlds.forecasts.no_model import no_model
 from tests.worlds.synthetic import make_frame, make_zone
 from tests.worlds.trees import with_trees
 from vpp.domain import QUANTILE_NAMES, Target, horizons_min

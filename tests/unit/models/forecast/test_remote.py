@@ -12,7 +12,7 @@ from models.forecast.inference import infer
 from models.forecast.reducer import ForecastReducer
 from models.forecast.remote import RemoteForecastReducer, RemoteState
 from models.served import ServedModel
-from tests.worlds.forecast_world import LIVE, World, forested_world
+from tests.worlds.forecasts.forecast_world import LIVE, World, forested_world
 from vpp.errors import MessageError, ModelError
 from vpp.messages import (
     Correction,

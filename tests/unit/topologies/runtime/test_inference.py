@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from models.forecast.inference import feature_row
-from tests.worlds.feature_rows import made_rows
-from tests.worlds.forecast_world import forested_world
+from tests.worlds.forecasts.feature_rows import made_rows
+from tests.worlds.forecasts.forecast_world import forested_world
 from topologies.runtime.in_process import MemoryState
 from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer

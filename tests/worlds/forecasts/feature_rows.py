@@ -5,7 +5,7 @@ from datetime import datetime
 
 from models.forecast.reducer import ForecastReducer
 from models.served import NetLoadRow
-from tests.worlds.forecast_world import World
+from tests.worlds.forecasts.forecast_world import World
 from vpp.messages import SlotClosed
 from vpp.streams.reducer import Origin
 
