@@ -68,7 +68,7 @@ def example(hint: Any) -> Any:
         return example_of(hint)
     if isinstance(hint, type) and issubclass(hint, datetime):
         return iso(slot_at(3))
-    plain: dict[Any, Any] = {str: "z", float: 1.0, int: 30, bool: True}
+    plain: dict[Any, Any] = {str: "z", bytes: "AAAAAAAA8D8=", float: 1.0, int: 30, bool: True}
     return plain[hint] if hint in plain else next(iter(hint)).value
 
 
