@@ -74,7 +74,7 @@ class Kept:
         """Everything is there."""
 
 
-async def until(true: Callable[[], bool], within_s: float = 10.0) -> None:
+async def until(true: Callable[[], bool], within_s: float = 30.0) -> None:
     """Wait until something is true.
 
     Raises:

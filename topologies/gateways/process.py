@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
-from agents.devices.clock_bounds import OFF_S
 from agents.devices.inventory import DeviceEntry, GatewayKind, Inventory, load_inventory
 from topologies.gateways.clock import GatewayClock
 from topologies.gateways.desk import GatewayDesk, Transmit
@@ -138,7 +137,7 @@ async def _read_setpoints(feed: SetpointFeed, clock: GatewayClock, stop: asyncio
 async def watch_clock(
     clock: GatewayClock, alerts: Outbox, gateway: str, entries: tuple[DeviceEntry, ...], stop: asyncio.Event
 ) -> None:
-    """Raise an alert in each zone of the gateway when the clock of its machine is off, or is off by another time.
+    """Raise an alert in each zone of the gateway when the clock of its machine is off, and again when that has doubled.
 
     Args:
         clock: The clock.
@@ -150,10 +149,10 @@ async def watch_clock(
     named_s = 0.0
     while not stop.is_set():
         off_s = clock.off_s
-        if abs(off_s - named_s) > OFF_S:
+        if abs(off_s) > 2 * abs(named_s):  # not each time: a clock near the bound would raise one after the other
             named_s = off_s
             log.warning("the clock of this machine is ahead of the log's by %.1f s; the log's time is used", off_s)
-            for zone in sorted({entry.zone for entry in entries} if off_s else ()):
+            for zone in sorted({entry.zone for entry in entries}):
                 alerts.send(clock_alert(zone, gateway, off_s, clock.run_now()))
         await asyncio.sleep(LOOK_EVERY_S)
 

@@ -72,7 +72,7 @@ class SimulatedHttpDevice:
         port, path = self._place
         routes = [
             Route(path, self.take_setpoint, methods=["POST"]),
-            Route(f"{path.rstrip('/')}/heartbeat", self._take_heartbeat, methods=["POST"]),
+            Route(f"{path.rstrip('/')}/heartbeat", self.take_heartbeat, methods=["POST"]),
         ]
         listener = bound_socket("127.0.0.1", port, hint="take another port")
         self._server = QuietServer(uvicorn.Config(Starlette(routes=routes), lifespan="off", **bounds()))
@@ -110,7 +110,8 @@ class SimulatedHttpDevice:
         answer = answer_payload(self.device, await request.body(), self._now_s())
         return Response(status_code=400) if answer is None else Response(answer, media_type="application/json")
 
-    async def _take_heartbeat(self, _request: Request) -> Response:
+    async def take_heartbeat(self, _request: Request) -> Response:
+        """Answer a heartbeat."""
         self.device.beat(self._now_s())
         return Response(status_code=204)
 

@@ -72,7 +72,7 @@ def test_beside_a_source_the_run_clock_rules(tmp_path: Path) -> None:
     assert clock.off_s == 0.0
 
 
-async def test_each_zone_of_the_gateway_has_one_alert_until_the_clock_changes() -> None:
+async def test_each_zone_of_the_gateway_has_one_alert_until_the_clock_is_twice_as_wrong() -> None:
     machine, alerts, stop = Machine(-420.0), Kept(), asyncio.Event()
     clock = machine.clock()
     entries = tuple(modbus_entry("plain_battery", 1, name, zone=zone) for name, zone in (("a", "X"), ("b", "Y")))
@@ -81,6 +81,11 @@ async def test_each_zone_of_the_gateway_has_one_alert_until_the_clock_changes() 
     assert alerts.messages == []
     clock.note_written(TRUE_S + machine.up_s, machine.up_s)
     await until(lambda: len(alerts.messages) == 2)
+    for machine.off_s in (0.0, -420.0, -500.0, 500.0):
+        await asyncio.sleep(0.12)
+    assert len(alerts.messages) == 2
+    machine.off_s = -900.0
+    await until(lambda: len(alerts.messages) == 4)
     stop.set()
     await watching
     assert {(alert.zone, alert.code, alert.effect) for alert in alerts.messages} == {
