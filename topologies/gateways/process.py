@@ -100,6 +100,7 @@ async def run_gateway(
         )
         desk.record_commands()
         feed = SetpointFeed(settings, gateway, desk.setpoints, clock.note_read)
+        feed.open()
         log.info("started gateway=%s devices=%s pid=%s", gateway, len(entries), os.getpid())
         gc.collect()
         gc.freeze()  # modules and desks stay: looking through them for garbage held all devices up for 100 ms

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 BACKLOG = 20_000
 """So many records per partition are read again at the start."""
 
+NEWEST_WITHIN_S = 2.0
+"""The newest record of each partition is waited for so long."""
+
 Take = Callable[[list[Setpoint]], None]
 Stamped = Callable[[float, float], None]
 """Gets the time stamp of a setpoint's record (s since 1970), and the monotonic time at which it was read."""
@@ -37,7 +40,7 @@ class SetpointFeed:
         settings: Where the broker is.
         name: Name of the gateway.
         take: Called on the event loop.
-        stamped: Called on the thread for every setpoint that holds, before it is handed over.
+        stamped: Called on the reading thread for every setpoint that holds, before it is handed over.
     """
 
     def __init__(self, settings: Settings, name: str, take: Take, stamped: Stamped) -> None:
@@ -49,10 +52,12 @@ class SetpointFeed:
         self._verifier = verifier_of(settings)
         self._stop = Event()
         self._thread: Thread | None = None
+        self._consumer: Consumer | None = None
+        self._ends: dict[int, tuple[int, int]] = {}
         self.failure: Exception | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to read.
+    def open(self) -> None:
+        """Connect, and note the time stamp of the newest setpoint, so that a slow clock is seen before anything acts.
 
         Raises:
             UnreachableError: The broker does not answer.
@@ -60,7 +65,22 @@ class SetpointFeed:
         topic = SETPOINTS.wire(self._settings.topic_prefix)
         partitions = list(admin(self._settings).list_topics(topic, timeout=10).topics[topic].partitions)
         consumer = Consumer(consumer_config(self._settings, self._settings.group(f"gateway-{self._name}")))
-        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions}
+        self._consumer = consumer
+        self._ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions}
+        waiting = {p for p, (low, high) in self._ends.items() if high > low}
+        consumer.assign([TopicPartition(topic, p, self._ends[p][1] - 1) for p in waiting])
+        until_s = time.monotonic() + NEWEST_WITHIN_S
+        while waiting and time.monotonic() < until_s:
+            record = consumer.poll(0.1)
+            if record is not None and not record.error():
+                self._setpoint(record)
+                waiting.discard(record.partition() or 0)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to read on a thread of its own."""
+        consumer, ends = self._consumer, self._ends
+        assert consumer is not None
+        topic = SETPOINTS.wire(self._settings.topic_prefix)
         consumer.assign([TopicPartition(topic, p, max(low, high - BACKLOG)) for p, (low, high) in ends.items()])
         waiting = {p: high for p, (low, high) in ends.items() if high > low}
         self._thread = Thread(target=self._read, args=(consumer, loop, waiting), name="setpoints", daemon=True)
@@ -71,6 +91,8 @@ class SetpointFeed:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(5.0)
+        elif self._consumer is not None:
+            self._consumer.close()
 
     def _read(self, consumer: Consumer, loop: asyncio.AbstractEventLoop, backlog: dict[int, int]) -> None:
         newest: dict[tuple[str, str], Setpoint] = {}
@@ -100,7 +122,6 @@ class SetpointFeed:
             setpoint = self._setpoint(record)
             if setpoint is not None:
                 batch.append(setpoint)
-                self._stamped(appended_at(record).timestamp(), time.monotonic())
             partition, offset = record.partition(), record.offset()
             if partition is not None and offset is not None and offset + 1 >= backlog.get(partition, 0):
                 backlog.pop(partition, None)
@@ -115,7 +136,10 @@ class SetpointFeed:
         except MessageError as error:
             log.warning("a setpoint is refused reason=%s offset=%s: %s", error.reason, record.offset(), error)
             return None
-        return message if isinstance(message, Setpoint) else None
+        if not isinstance(message, Setpoint):
+            return None
+        self._stamped(appended_at(record).timestamp(), time.monotonic())
+        return message
 
 
 def _newest(newest: dict[tuple[str, str], Setpoint], batch: list[Setpoint]) -> dict[tuple[str, str], Setpoint]:
