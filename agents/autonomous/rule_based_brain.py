@@ -37,6 +37,7 @@ from agents.autonomous.risks import (
     rank,
 )
 from vpp.fleet.scale import power_text
+from vpp.rules.clauses import cited
 
 MOST_ORDERS = 3
 """Orders that are priced in one look."""
@@ -299,8 +300,8 @@ def _remedy(risk: Risk, wish: Wish, zone: str, findings: Findings, limits: Agent
     cost, currency = plan.get("cost_change"), plan.get("currency", "")
     price = f"plan {plan['plan_id']} costs {'an unknown sum' if cost is None else format(cost, '.2f')}"
     reasons.append(f"{price} {currency} against the plant's own plan".replace("  ", " "))
-    cited = ", ".join(dict.fromkeys(check["clause"] for check in plan.get("checks", []) if check.get("clause")))
-    reasons += [f"checked by {cited}"] if cited else []
+    rules = dict.fromkeys(_rule(check) for check in plan.get("checks", []) if check.get("clause"))
+    reasons += [f"checked by {', '.join(rules)}"] if rules else []
     if cost is None or cost > limits.max_extra_cost:
         text = f"{risk.text}; {price}, beyond the {limits.max_extra_cost:g} that this agent may spend on one"
         yield Call("set_policy", {**_cancel(plan["plan_id"]), "zone": zone, "dry_run": False, "reason": "too dear"})
@@ -375,8 +376,12 @@ def _worth_a_look(assets: Sequence[Answer], battery: Answer) -> list[Answer]:
 
 
 def _quoted(check: Answer) -> str:
-    clause = f" ({check['clause']}, {check.get('citation')}: {check.get('rule')})" if check.get("clause") else ""
+    clause = f" ({_rule(check)}, {check.get('citation')}: {check.get('rule')})" if check.get("clause") else ""
     return f"{check.get('detail')}{clause}"
+
+
+def _rule(check: Answer) -> str:
+    return cited(check["clause"], check.get("version") or "")
 
 
 def _receipt(receipt: Answer) -> str:

@@ -14,6 +14,7 @@ from vpp.domain import iso
 from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import ActorBid, Decision, Derating, MissingBid, OrderVerdict, SetpointCheck, TraderBid
+from vpp.rules.clauses import NOTES_VERSION, cited
 
 _FLAT_SHARE = 1e-3
 _SAME_MONEY = 0.005
@@ -75,7 +76,23 @@ def story(
         *(say_verdict(verdict) for verdict in decision.verdicts),
         *(say_note(note) for note in decision.notes),
         *(f"{policy}: bid after {bid.slot:%H:%M} from {_source(bid)}" for policy, bid in decision.bids.items()),
+        *(f"by {', '.join(rules)}" for rules in [rules_behind_decision(decision)] if rules),
     ]
+
+
+def rules_behind_decision(decision: Decision) -> list[str]:
+    """Return the plant's own clauses, with their version, that shaped a decision; empty where none did."""
+    duals = decision.duals
+    applied = {
+        "SITE.limits": decision.checks,
+        "SITE.soc": [one for one in decision.verdicts if one.code in ("limited", "out_of_reach")],
+        "SITE.reserve": [note for note in decision.notes if note.code == "soc_outside_band"],
+        "SITE.import_cap": [price for price in duals.cap_price_per_mw if price > _LEAST],
+        "SITE.ramp": [price for price in duals.ramp_price_per_mw if abs(price) > _LEAST],
+        "SITE.approval": [order for order in decision.orders if order.action != "hold"],
+        "SITE.hold": [order for order in decision.orders if order.action == "hold"],
+    }
+    return [cited(clause, NOTES_VERSION) for clause, causes in applied.items() if causes]
 
 
 def _source(bid: ActorBid | TraderBid) -> str:

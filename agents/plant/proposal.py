@@ -19,6 +19,7 @@ from agents.clearing.problem import ClearingProblem, Plan
 from agents.clearing.solve import solve
 from agents.orders.admission import MAX_LIFE, refuse
 from agents.orders.refusal import Refusal, RefusalCode
+from agents.plant.clause_checks import ClauseBreach, ramps, worsened
 from agents.plant.order_bounds import most_beyond, price_margin
 from agents.plant.orders_in_force import admit, names
 from agents.plant.recorded_problem import Reopened, Unsolved, reopen, step_ends
@@ -27,6 +28,8 @@ from vpp.fleet.scale import energy_text, power_text
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order
 from vpp.numerics.arrays import Bools, Floats
+from vpp.rules.clauses import NOTES_VERSION, cited
+from vpp.rules.library import CitedCheck
 
 _SAME_SHARE = 1e-5
 _LEAST_SHARE = 5e-4
@@ -44,12 +47,21 @@ Solve = Callable[[ClearingProblem], Plan]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: ``outcome`` is ``ok``, ``warning`` or ``refused``; ``clause`` names the rule behind it."""
+    """One check: ``outcome`` is ``ok``, ``warning`` or ``refused``; ``clause`` names the rule behind it.
+
+    ``version``: of the clause; None: of the shipped notes.
+    """
 
     name: str
     outcome: str
     detail: str
     clause: str | None = None
+    version: str | None = None
+
+    @property
+    def rule(self) -> str | None:
+        """The clause with its version, None where there is none."""
+        return None if self.clause is None else cited(self.clause, self.version or NOTES_VERSION)
 
 
 UNPRICED = Check("plan", "ok", "changes which values are forecast from, and no setpoint by itself: it has no price")
@@ -100,6 +112,11 @@ class Proposal:
         """Why it is refused or clamped."""
         return [check.detail for check in self.checks if check.outcome != "ok"]
 
+    @property
+    def rules(self) -> list[str]:
+        """The clauses, with their versions, by which it was checked."""
+        return list(dict.fromkeys(check.rule for check in self.checks if check.rule is not None))
+
 
 def propose(
     zone: Zone,
@@ -109,6 +126,7 @@ def propose(
     since: Sequence[Order] = (),
     solver: Solve = solve,
     longest: timedelta = MAX_LIFE,
+    rules: Sequence[CitedCheck] = (),
 ) -> Proposal:
     """Return what ``order`` would do, priced and checked; pure, and the same for the same input.
 
@@ -119,6 +137,7 @@ def propose(
         since: Orders accepted after the decision, in order of arrival.
         solver: Solves a clearing problem.
         longest: Longest life of an order.
+        rules: What the user's own documents demand.
     """
     checks = [_static(zone, order, longest)]
     if checks[0].outcome == "refused":
@@ -140,7 +159,7 @@ def propose(
     problem = after.problem
     plans = solver(before.problem), solver(problem)
     starts = [zone.step.start(index) for index in after.first_slots]
-    return _compare(opened, order, checks, problem, plans, (starts, standing))
+    return _compare(opened, order, checks, problem, plans, (starts, standing, rules))
 
 
 def refuse_wish(zone: Zone, order: Order, longest: timedelta = MAX_LIFE) -> Refusal | None:
@@ -161,9 +180,9 @@ def _compare(
     checks: list[Check],
     problem: ClearingProblem,
     plans: tuple[Plan, Plan],
-    context: tuple[list[datetime], Sequence[Order]],
+    context: tuple[list[datetime], Sequence[Order], Sequence[CitedCheck]],
 ) -> Proposal:
-    (base, plan), (starts, standing) = plans, context
+    (base, plan), (starts, standing, rules) = plans, context
     if plan.is_reflex or base.is_reflex:
         return Proposal(
             order, "refused", [*checks, Check("plan", "refused", f"the solver found no plan: {plan.status}")]
@@ -178,6 +197,7 @@ def _compare(
         _reserve(problem, plan),
         _cap(problem, plan, base, stands),
         _ramp(problem, plan, base, stands),
+        *(_rule(rule, worsened(rule, problem, plans, starts, stands)) for rule in rules),
     ]
     outcomes = {check.outcome for check in checks}
     clamped = any(check.name == "delivery" and check.outcome == "warning" for check in checks)
@@ -201,7 +221,7 @@ def _compare(
         peak_change_mw=scale.rounded(float(moved.max(initial=0.0))),
         max_loss=round(max(cost_change, 0.0) + moved_mwh * price_margin(problem) + later.cost, cents),
         cap_slack_mw=_least(problem.zone.limits.import_cap_mw - plan.grid_mw, stands, scale.decimals),
-        ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(_ramps(problem, plan)), stands, scale.decimals),
+        ramp_slack_mw=_least(problem.zone.limits.ramp_limit_mw - np.abs(ramps(problem, plan)), stands, scale.decimals),
         starts=starts,
         paths=_paths(problem, plan, base),
     )
@@ -310,11 +330,11 @@ def _cap(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Che
 
 def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Check:
     limit = problem.zone.limits.ramp_limit_mw
-    ramps, before = np.abs(_ramps(problem, plan)), np.abs(_ramps(problem, base))
+    after, before = np.abs(ramps(problem, plan)), np.abs(ramps(problem, base))
     same_mw = problem.zone.served_scale.share(_SAME_SHARE)
-    worse = (ramps > limit + same_mw) & (ramps > before + same_mw) & stands
+    worse = (after > limit + same_mw) & (after > before + same_mw) & stands
     if worse.any():
-        most = float((ramps - limit)[worse].max())
+        most = float((after - limit)[worse].max())
         return Check(
             "ramp",
             "warning",
@@ -324,11 +344,9 @@ def _ramp(problem: ClearingProblem, plan: Plan, base: Plan, stands: Bools) -> Ch
     return Check("ramp", "ok", f"no further ramp beyond {power_text(limit)} per step", "SITE.ramp")
 
 
-def _ramps(problem: ClearingProblem, plan: Plan) -> Floats:
-    """Return the change of grid power per step of the zone; longer steps count by the slot."""
-    before = np.concatenate([[problem.state.grid_mw], plan.grid_mw[:-1]])
-    slots = np.maximum(problem.step_h / problem.zone.step.hours, 1.0)
-    return np.asarray(np.nan_to_num((plan.grid_mw - before) / slots))
+def _rule(rule: CitedCheck, breach: ClauseBreach | None) -> Check:
+    outcome, detail = ("ok", rule.check.demand) if breach is None else ("refused", str(breach))
+    return Check("rule", outcome, detail, rule.name, rule.clause.version)
 
 
 def _least(values: Floats, stands: Bools, decimals: int) -> float | None:

@@ -19,6 +19,8 @@ from vpp.settings import AgentSettings, Settings
 from vpp.store import open_store
 
 if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
     from agents.autonomous.agent import Report
     from agents.autonomous.guard import Brain
     from mcp_server.answers.looks import LookPage
@@ -156,14 +158,26 @@ def chosen_brain(own: AgentSettings) -> Brain:
         from agents.autonomous.rule_based_brain import Strategy
 
         return Strategy()
+    model = chosen_model(own)
+    from agents.autonomous.llm_brain import ModelBrain
+
+    return ModelBrain(model)
+
+
+def chosen_model(own: AgentSettings) -> Model:
+    """Return the language model of the settings.
+
+    Raises:
+        ConfigError: None is named, or its packages are missing.
+    """
     if not own.model:
         raise ConfigError("the brain llm needs a model", hint="give --model provider:name, or VPP_AGENT__MODEL")
     try:
-        from agents.autonomous.llm_brain import ModelBrain, open_model
+        from agents.autonomous.llm_brain import open_model
     except ImportError as error:
         raise ConfigError("the brain llm needs pydantic-ai", hint="pip install 'smartgrid-ai[llm]'") from error
     key = own.api_key.get_secret_value() if own.api_key else None
-    return ModelBrain(open_model(own.model, api_key=key, base_url=own.base_url))
+    return open_model(own.model, api_key=key, base_url=own.base_url)
 
 
 def _show(report: Report) -> None:

@@ -1,57 +1,280 @@
-"""`vpp rules`: add documents with rules, and search them with the shipped notes."""
+"""`vpp rules`: add documents with rules, ask and search them, and hold past decisions against their checks."""
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say
-from vpp.rules.clauses import added_clauses, shipped_clauses
-from vpp.rules.documents import documents_in, keep_document
-from vpp.rules.index import RuleIndex
+from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, table
+from mcp_server.queries.context import ReadContext
+from mcp_server.queries.rules import Recheck, recheck, rule_index, rules_folder
+from vpp.domain import iso
+from vpp.errors import ConfigError, DataError, nearest_hint
+from vpp.rules.checks import ClauseCheck, parse_checks
+from vpp.rules.clauses import cited, shipped_clauses
+from vpp.rules.documents import documents_in, read_document
+from vpp.rules.index import Hit, RuleIndex
+from vpp.rules.library import Library, RuleDocument
+from vpp.rules.support import Support, measured, ranked_by_support, read_questions
+from vpp.rules.support import ask as ask_clauses
+from vpp.settings import Settings
+from vpp.store import open_store
 
-app = App(name="rules", help="Rules: add documents (Markdown, HTML, text, PDF), search them by clause.")
+app = App(
+    name="rules", help="Rules: add documents (Markdown, HTML, text, PDF) by version, ask them, re-check decisions."
+)
+
+DAYS = 30.0
+REFUSED = 4
+Day = Annotated[str | None, Parameter(help="as on this day, such as 2027-01-01 [today, UTC]")]
 
 
 @app.command
-def add(path: Path, *, common: Common = NO_OPTIONS) -> None:
-    """Add a document, or all documents below a folder; adding one again replaces it.
+def add(
+    path: Path,
+    *,
+    version: Annotated[str, Parameter(help="of the document; another one is kept beside it")] = "",
+    effective: Annotated[str | None, Parameter(help="day from which it is in force, such as 2027-01-01")] = None,
+    checks: Annotated[Path | None, Parameter(help="YAML: what its clauses demand in numbers", negative="")] = None,
+    no_checks: Annotated[bool, Parameter(negative="", help="it demands nothing that can be checked")] = False,
+    days: Annotated[float, Parameter(help="re-check the decisions of so many days")] = DAYS,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """Add a document, or all documents below a folder, and list the past decisions that its checks would have refused.
+
+    Adding a version again replaces it.
 
     Args:
         path: File or folder.
     """
-    folder = common.settings().data_dir / "rules"
-    for document in documents_in(path):
-        say(f"{document}: {keep_document(document, folder)} clauses")
+    settings, day = common.settings(), _day(effective)
+    paths = documents_in(path)
+    if checks is not None and len(paths) > 1:
+        raise ConfigError("--checks belong to one document", hint="add it alone")
+    wanted = [] if no_checks else None if checks is None else _read_checks(checks)
+    own = Library(rules_folder(settings.data_dir))
+    added = [own.add(one, version=version, effective=day, checks=wanted) for one in paths]
+    answer([_rechecked(settings, one, days) for one in added], as_json=json, render=_show_rechecked)
+
+
+@app.command(name="list")
+def list_documents(*, on: Day = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """List the documents that were added: version, day of coming into force, clauses and checks."""
+    own = Library(rules_folder(common.settings().data_dir))
+    in_force = own.in_force(_day(on) or _today())
+    rows = [
+        {
+            "document": one.source,
+            "version": one.version,
+            "effective": one.effective,
+            "in_force": one in in_force,
+            "clauses": len(one.clauses),
+            "checks": [f"{check.clause}: {check.demand}" for check in one.checks],
+        }
+        for one in own.versions()
+    ]
+    answer(rows, as_json=json, render=_show_documents)
 
 
 @app.command
-def search(query: str, *, limit: int = 5, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Find the clauses that answer a question.
+def check(
+    document: str,
+    *,
+    version: Annotated[str | None, Parameter(help="its version [the newest]")] = None,
+    days: Annotated[float, Parameter(help="how far back")] = DAYS,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> None:
+    """List the decisions of the last days that a document's checks would have refused.
+
+    Args:
+        document: Its file name.
+    """
+    settings = common.settings()
+    versions = Library(rules_folder(settings.data_dir)).versions()
+    own = [one for one in versions if one.source == document and version in (None, one.version)]
+    if not own:
+        names = sorted({f"{one.source} --version {one.version}" for one in versions})
+        raise DataError(f"there is no such version of {document}", hint=nearest_hint(document, names))
+    answer([_rechecked(settings, own[-1], days)], as_json=json, render=_show_rechecked)
+
+
+@app.command
+def search(query: str, *, limit: int = 5, on: Day = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
+    """Find the clauses whose words fit best, whether they answer the question or not.
 
     Args:
         query: The question, in words.
         limit: How many at most.
     """
-    index = RuleIndex([*shipped_clauses(), *added_clauses(common.settings().data_dir / "rules")])
-    matches = [
-        {
-            "clause": hit.clause.clause,
-            "title": hit.clause.title,
-            "citation": hit.clause.citation,
-            "page": hit.clause.page,
-            "score": hit.score,
-            "text": hit.clause.text,
-        }
-        for hit in index.search(query, limit)
-    ]
+    hits = _index(common.settings(), on).search(query, limit)
+    answer([_row(hit) for hit in hits], as_json=json, render=_show_clauses)
 
-    def render(rows: list[dict[str, object]]) -> None:
-        for row in rows:
-            out.print(f"{row['clause']}  {row['title']}  [{row['citation']}]")
-            out.print(f"  {row['text']}")
-        if not rows:
-            out.print("nothing found; try other words, or add documents with: vpp rules add FILE")
 
-    answer(matches, as_json=json, render=render)
+@app.command
+def ask(
+    question: str,
+    *,
+    limit: int = 3,
+    on: Day = None,
+    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="who answers [VPP_AGENT__BRAIN]")] = None,
+    json: Json = False,
+    common: Common = NO_OPTIONS,
+) -> int:
+    """Answer a question from the clauses in force, with citation; exit code 4 where none supports an answer.
+
+    The brain `strategy` quotes the clauses. `llm` has the language model of VPP_AGENT__MODEL answer from them; what it
+    does not quote word for word is refused.
+
+    Args:
+        question: In words.
+        limit: Most clauses to quote.
+    """
+    settings = common.settings()
+    index = _index(settings, on)
+    support, text = ask_clauses(index, question, limit), None
+    if (brain or settings.agent.brain) == "llm":
+        text, support = _read(settings, index, question, support)
+    reply = {
+        "question": question,
+        "answer": text,
+        "supported": support.is_supported,
+        "support": support.score,
+        "clauses": [_row(hit) for hit in support.hits],
+    }
+    answer(reply, as_json=json, render=_show_reply)
+    return 0 if support.is_supported else REFUSED
+
+
+@app.command
+def measure(manual: Path, questions: Path, *, json: Json = False) -> None:
+    """Measure the answers to a list of questions, by half: the threshold was chosen on the first half.
+
+    Args:
+        manual: A document with rules, asked together with the shipped notes.
+        questions: YAML: a list of ``{q: question, clause: number, or null where nothing answers it}``.
+    """
+    index = RuleIndex([*read_document(manual), *shipped_clauses()])
+    asked = read_questions(questions.read_text(encoding="utf-8"), questions.name)
+    halves = {"chosen on": asked[0::2], "measured on": asked[1::2], "all": asked}
+    rows = [{"questions": name, **measured(index, half)} for name, half in halves.items()]
+    answer(rows, as_json=json, render=lambda rows: table(None, rows[0], [row.values() for row in rows]))
+
+
+def _read(settings: Settings, index: RuleIndex, question: str, support: Support) -> tuple[str | None, Support]:
+    """Return a language model's answer, and the clauses that it quotes with their support."""
+    from agents.autonomous.rule_reader import read_answer
+    from console.cli.agent import chosen_model
+
+    reply = asyncio.run(read_answer(chosen_model(settings.agent), question, ranked_by_support(index, question)))
+    return reply.text or None, Support(question, support.score, reply.hits)
+
+
+def _rechecked(settings: Settings, document: RuleDocument, days: float) -> dict[str, Any]:
+    result = Recheck(0, 0, [])
+    if document.checks:
+        with open_store(settings, read_only=True) as store:
+            result = recheck(ReadContext(settings, store), document, days)
+    return {
+        "document": document.source,
+        "version": document.version,
+        "effective": document.effective,
+        "clauses": len(document.clauses),
+        "checks": len(document.checks),
+        "days": days,
+        "decisions": result.decisions,
+        "unjudged": result.unjudged,
+        "refused": [
+            {
+                "zone": one.zone,
+                "slot": one.breach.start,
+                "decision_id": one.decision_id,
+                "clause": one.breach.cited.clause.clause,
+                "citation": one.breach.cited.clause.citation,
+                "version": document.version,
+                "text": str(one.breach),
+            }
+            for one in result.refused
+        ],
+    }
+
+
+def _show_rechecked(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        name = cited(row["document"], row["version"])
+        say(f"{name}: {row['clauses']} clauses, {row['checks']} checks")
+        if not row["checks"]:
+            continue
+        out.print(
+            f"{name}: {len(row['refused'])} breaches in {row['decisions']} decisions of the last {row['days']:g} days"
+            + (f"; {row['unjudged']} decisions had no plan to judge" if row["unjudged"] else "")
+        )
+        for one in row["refused"]:
+            out.print(f"  {one['zone']} {iso(one['slot'])} {one['decision_id']}: {one['citation']}: {one['text']}")
+
+
+def _show_documents(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        out.print("no documents; add one with: vpp rules add FILE")
+        return
+    table(None, rows[0], [[*list(row.values())[:-1], "; ".join(row["checks"])] for row in rows])
+
+
+def _show_reply(reply: dict[str, Any]) -> None:
+    if reply["answer"]:
+        out.print(reply["answer"])
+    if reply["supported"]:
+        _show_clauses(reply["clauses"])
+    else:
+        out.print(f"no clause supports an answer (best support {reply['support']:.2f})")
+
+
+def _show_clauses(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        version = f", version {row['version']}" if row["version"] else ""
+        out.print(f"{row['clause']}  {row['title']}  [{row['citation']}{version}]  {row['score']:.2f}")
+        out.print(f"  {row['text']}")
+    if not rows:
+        out.print("no clause has these words; try others, or add documents with: vpp rules add FILE")
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    clause = hit.clause
+    return {
+        "clause": clause.clause,
+        "title": clause.title,
+        "citation": clause.citation,
+        "version": clause.version,
+        "effective": clause.effective,
+        "page": clause.page,
+        "score": hit.score,
+        "text": clause.text,
+    }
+
+
+def _index(settings: Settings, on: str | None) -> RuleIndex:
+    folder = rules_folder(settings.data_dir)
+    return rule_index(folder, Library(folder).stamp(), _day(on) or _today())
+
+
+def _read_checks(path: Path) -> list[ClauseCheck]:
+    try:
+        return parse_checks(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is not a day", hint="write 2027-01-31") from error

@@ -17,13 +17,14 @@ from console.dashboard.access import Person
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import wish
 from mcp_server.actions.actions import Acts
+from mcp_server.actions.plan_answers import check_answer
 from mcp_server.queries.context import QuestionError
+from mcp_server.queries.rules import library
 from topologies.control.alert_desk import AlertDesk
 from topologies.control.plan_book import PlanState
 from vpp.errors import RefusedError
 from vpp.fleet.schema import Zone
 from vpp.messages import AlertCode, Order
-from vpp.rules.clauses import clause_named
 
 
 class _Wish(BaseModel):
@@ -148,7 +149,7 @@ class OrderDesk:
     def _preview(self, zone: Zone, plan: PlanState, proposal: Proposal) -> dict[str, Any]:
         order = plan.proposal.order
         named = set(order.asset_ids)
-        moment = Moment(self.acts.context, zone.zone)
+        moment, documents = Moment(self.acts.context, zone.zone), library(self.acts.context)
         return {
             "plan_id": plan.plan_id,
             "digest": plan.digest,
@@ -169,10 +170,7 @@ class OrderDesk:
             "max_loss": proposal.max_loss,
             "cap_slack_mw": proposal.cap_slack_mw,
             "ramp_slack_mw": proposal.ramp_slack_mw,
-            "checks": [
-                {"name": c.name, "outcome": c.outcome, "detail": c.detail, "clause": c.clause, **_rule(c.clause)}
-                for c in proposal.checks
-            ],
+            "checks": [check_answer(check, documents, is_quoted=True).model_dump() for check in proposal.checks],
             "t": [int(start.timestamp()) for start in proposal.starts],
             "step_s": zone.step.seconds,
             "paths": [
@@ -282,11 +280,6 @@ def _band(zone: Zone, asset_id: str) -> dict[str, float | None]:
     if battery is None:
         return {"soc_min": None, "soc_max": None}
     return {"soc_min": battery.soc_min + battery.reserve_soc, "soc_max": battery.soc_max}
-
-
-def _rule(clause: str | None) -> dict[str, str | None]:
-    rule = clause_named(clause)
-    return {"citation": None if rule is None else rule.citation, "rule": None if rule is None else rule.text}
 
 
 def _must(may: bool, what: str) -> None:

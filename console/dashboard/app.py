@@ -35,7 +35,7 @@ from console.dashboard.api import api_routes
 from console.dashboard.events import Events
 from console.dashboard.problems import problem, problem_of
 from console.dashboard.screens import SCREENS, Screens
-from console.dashboard.views import assets, plan
+from console.dashboard.views import agent, assets, plan
 from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
 from console.dashboard.what_if import Shadows, ShadowWish
@@ -210,6 +210,11 @@ class PageAnswers:
             raise QuestionError(f"there is no asset {name!r}", hint="see the list")
         return _json(detail)
 
+    async def look(self, request: Request) -> Response:
+        """One look of the agent with every step."""
+        look_id = request.query_params.get("look_id", "")
+        return _json(await anyio.to_thread.run_sync(agent.look, self._moment(request), look_id))
+
     async def peek(self, request: Request) -> Response:
         """The newest records of a topic."""
         topic, zone = request.query_params.get("topic", ""), request.query_params.get("zone") or None
@@ -293,6 +298,7 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
         Route("/page/why", page.why),
         Route("/page/why-not", page.why_not, methods=["POST"]),
         Route("/page/asset", page.asset),
+        Route("/page/look", page.look),
         Route("/page/peek", page.peek),
         Route("/page/preview", page.preview),
         Route("/page/shadow", page.shadow, methods=["POST"]),

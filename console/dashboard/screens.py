@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from console.dashboard.views import assets, forecasts, health, money, now, orders, plan, zones
+from console.dashboard.views import agent, assets, forecasts, health, money, now, orders, plan, zones
 from console.dashboard.views.background import Background
 from console.dashboard.views.frame import frame
 from console.dashboard.views.health import Rates
@@ -63,5 +63,6 @@ SCREENS: dict[str, Callable[[Screens, Moment, OrderBook], View]] = {
     "money": lambda screens, moment, _: money.money_screen(moment, screens.background),
     "forecasts": lambda _, moment, __: forecasts.forecasts(moment),
     "health": lambda screens, moment, _: health.health(moment, screens.background, screens.rates),
+    "agent": lambda _, moment, __: agent.agent(moment),
     "zones": lambda screens, _, __: zones.zones(screens.context),
 }

@@ -10,12 +10,13 @@ from typing import Any
 
 from agents.plant.narrative import say_reason
 from agents.plant.proposal import Proposal, propose
-from mcp_server.actions.plan_answers import DRY_RUN, open_plan_answer, plan_answer
+from mcp_server.actions.plan_answers import DRY_RUN, open_plan_answer, plan_answer, rules_behind
 from mcp_server.answers.acting import ActionReceipt, AssetReceipt, PlanAnswer, PlanStanding
 from mcp_server.answers.orders import OrderLine
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import QuestionError, ReadContext, utc
 from mcp_server.queries.orders import list_orders, standing_orders
+from mcp_server.queries.rules import library
 from mcp_server.security.auth import principal_of
 from topologies.control.plan_book import PlanBook
 from vpp.domain import iso
@@ -159,7 +160,12 @@ class Acts:
         decision = self.last_decision(zone)
         since = self.since(zone, decision)
         return propose(
-            zone, decision, order, since=since, longest=timedelta(hours=self.context.settings.longest_order_h)
+            zone,
+            decision,
+            order,
+            since=since,
+            longest=timedelta(hours=self.context.settings.longest_order_h),
+            rules=library(self.context).checks(order.issued_at.date()),
         )
 
     def times(self, zone: Zone, start: datetime | None, duration_min: float) -> OrderTimes:
@@ -309,6 +315,7 @@ class Acts:
             reason=verdict.get("verdict_reason"),
             approved_by=order.approved_by,
             acts_from=order.starts_at,
+            rules=rules_behind(order, self.book),
             page=self.context.page_link("orders", order.zone),
         )
         if status == "sent":

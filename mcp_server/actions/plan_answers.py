@@ -7,10 +7,13 @@ from typing import Any
 from agents.plant.proposal import Check, Proposal
 from mcp_server.answers.acting import CheckDone, PlanAnswer
 from mcp_server.queries.context import ReadContext
-from topologies.control.plan_book import PlanState
+from mcp_server.queries.rules import library
+from topologies.control.plan_book import PlanBook, PlanState
 from vpp.domain import iso
 from vpp.fleet.schema import Zone
-from vpp.rules.clauses import clause_named
+from vpp.messages import Order
+from vpp.rules.clauses import NOTES_VERSION, cited
+from vpp.rules.library import Library
 
 MAX_PATH_POINTS = 24
 DRY_RUN = "dry_run"
@@ -34,7 +37,7 @@ def plan_answer(context: ReadContext, zone: Zone, proposal: Proposal) -> PlanAns
         asset_ids=order.asset_ids,
         starts_at=order.starts_at,
         ends_at=order.expires_at,
-        checks=[check_answer(check) for check in proposal.checks],
+        checks=[check_answer(check, library(context), is_quoted=check.outcome != "ok") for check in proposal.checks],
         currency=zone.market.currency,
         cost_change=proposal.cost_change,
         max_loss=proposal.max_loss,
@@ -68,17 +71,26 @@ def open_plan_answer(context: ReadContext, zone: Zone, proposal: Proposal, state
     return answer
 
 
-def check_answer(check: Check) -> CheckDone:
-    """Return a check with the rule behind it; one that does not hold quotes what the rule says."""
-    rule = clause_named(check.clause)
+def check_answer(check: Check, documents: Library, *, is_quoted: bool) -> CheckDone:
+    """Return a check with the rule behind it, and where it ``is_quoted`` with what the rule says."""
+    clause = documents.cited(check.clause, check.version)
     return CheckDone(
         name=check.name,
         outcome=check.outcome,
         detail=check.detail,
         clause=check.clause,
-        citation=None if rule is None else rule.citation,
-        rule=None if rule is None or check.outcome == "ok" else rule.text,
+        version=None if clause is None else clause.version,
+        citation=None if clause is None else clause.citation,
+        rule=clause.text if clause is not None and is_quoted else None,
     )
+
+
+def rules_behind(order: Order, book: PlanBook) -> list[str]:
+    """Return the clauses, with versions, by which an order was checked as a plan; a hold needs no plan."""
+    if order.action == "hold":
+        return [cited("SITE.hold", NOTES_VERSION)]
+    plan = book.find(order.order_id)
+    return [] if plan is None else plan.proposal.rules
 
 
 def _path(proposal: Proposal) -> tuple[list[str], list[list[Any]]]:

@@ -18,6 +18,7 @@ class CheckDone(SanitizedModel):
     outcome: str = Field(description="ok, warning or refused")
     detail: Text
     clause: str | None = Field(description="the rule behind it: ask search_rules")
+    version: Text | None = Field(description="of the clause")
     citation: Text | None
     rule: Text | None = Field(default=None, description="text of the clause, where the check fails")
 
@@ -75,6 +76,7 @@ class ActionReceipt(ToolAnswer):
     stage: str | None = Field(default=None, description="where the order stands; list_orders follows it to its end")
     ended: bool = False
     life: list[LifeStep] = Field(default=[])
+    rules: list[Text] = Field(default=[], description="clauses, with versions, by which it was checked")
     page: Text | None = None
     assets: list[AssetReceipt] = Field(default=[])
 

@@ -353,26 +353,6 @@ class TopicPeek(ToolAnswer):
     truncated: bool = False
 
 
-class RuleFound(SanitizedModel):
-    """A clause that fits the question."""
-
-    clause: Name
-    title: Text
-    text: str
-    source: Text
-    citation: Text
-    page: int | None
-    score: Real
-    check: str | None = Field(description="the check of a plan that applies it")
-
-
-class Rules(ToolAnswer):
-    """Clauses, best first; notes in our own words, the cited text binds."""
-
-    query: Text = ""
-    rules: list[RuleFound] = []
-
-
 class BacktestRun(SanitizedModel):
     """One run of a backtest; costs are positive, income negative."""
 

@@ -23,7 +23,7 @@ START, CALL, END = "agent:start", "agent:call", "agent:end"
 LOOK_BACK = timedelta(days=7)
 STEP_CHARS = 400
 MOST_RISKS = 5
-_KINDS = {
+KINDS = {
     "no_action": "asked for nothing",
     "waiting": "left a plan for a person",
     "executed": "carried out a plan",
@@ -33,10 +33,16 @@ _KINDS = {
     "stopped": "reached its limits",
     "failed": "failed",
 }
+"""What a look came to, in words."""
 
 
 def get_looks(
-    context: ReadContext, zone: str | None = None, look_id: str | None = None, *, limit: int = 20
+    context: ReadContext,
+    zone: str | None = None,
+    look_id: str | None = None,
+    *,
+    limit: int = 20,
+    until: datetime | None = None,
 ) -> LookPage:
     """Return the agent's looks of the last week of wall time, the newest first; one look comes with all its steps.
 
@@ -45,6 +51,7 @@ def get_looks(
         zone: One zone; None: every zone.
         look_id: One look.
         limit: At most so many.
+        until: Only looks at slots that had ended by then, by the run's clock.
 
     Raises:
         QuestionError: There is no such zone or look.
@@ -52,6 +59,8 @@ def get_looks(
     chosen = None if zone is None else context.choose(zone)
     ends = _rows(context, chosen, [END])
     lines = [_line(row) for row in reversed(ends)]
+    if until is not None:
+        lines = [line for line in lines if line.as_of is not None and line.as_of <= until]
     if look_id is not None:
         lines = [line for line in lines if line.look_id == look_id]
         if not lines:
@@ -111,7 +120,7 @@ def _looks_words(looks: list[LookLine]) -> list[str]:
     if not looks:
         return ["The agent did not look in this shift."]
     kinds = Counter(look.kind for look in looks)
-    done = ", ".join(f"{_KINDS.get(kind, kind)} {count} times" for kind, count in kinds.most_common())
+    done = ", ".join(f"{KINDS.get(kind, kind)} {count} times" for kind, count in kinds.most_common())
     words = [f"The agent looked {len(looks)} times: it {done}."]
     dearest: dict[str, RiskLine] = {}
     for look in looks:

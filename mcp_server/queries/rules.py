@@ -1,26 +1,47 @@
-"""Looks rules up: the shipped notes, and documents that were added to this site."""
+"""Answers questions from clauses - the shipped notes, the site's own documents - and re-checks decisions by them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from mcp_server.answers.reading import RuleFound, Rules
+from agents.plant.clause_checks import ClauseBreach, breaches
+from mcp_server.answers.rules import RuleFound, Rules
 from mcp_server.queries.context import QuestionError, ReadContext
 from vpp.errors import nearest_hint
-from vpp.rules.clauses import Clause, added_clauses, shipped_clauses
+from vpp.messages import Decision, read_decision
+from vpp.rules.clauses import Clause
 from vpp.rules.index import RuleIndex
+from vpp.rules.library import Library, RuleDocument
+from vpp.rules.support import ask
+from vpp.store.tables import DECISIONS
 
 TEXT_CHARS = 1200
+NO_SUPPORT = "no clause supports an answer; ask in other words, or add the manual with `vpp rules add`"
+
+
+def library(context: ReadContext) -> Library:
+    """Return the documents of the site."""
+    return Library(rules_folder(context.settings.data_dir))
+
+
+def rules_folder(data_dir: Path) -> Path:
+    """Return where the documents of a site are kept."""
+    return data_dir / "rules"
 
 
 def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
-    """Return the clauses that fit a question best."""
-    folder = context.settings.data_dir / "rules"
-    hits = _index(folder, _stamp(folder)).search(query, limit)
+    """Return the clauses in force today that answer a question; none where none supports an answer."""
+    folder = rules_folder(context.settings.data_dir)
+    support = ask(rule_index(folder, Library(folder).stamp(), context.now().date()), query, limit)
     return Rules(
         as_of=context.as_of(),
         query=query,
+        supported=support.is_supported,
+        support=support.score,
         rules=[
             RuleFound(
                 clause=hit.clause.clause,
@@ -28,18 +49,26 @@ def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
                 text=hit.clause.text[:TEXT_CHARS],
                 source=hit.clause.source,
                 citation=hit.clause.citation,
+                version=hit.clause.version,
+                effective=hit.clause.effective,
                 page=hit.clause.page,
                 score=hit.score,
                 check=hit.clause.check,
             )
-            for hit in hits
+            for hit in support.hits
         ],
-        hint=None if hits else "no clause has these words; try other ones, or add documents with `vpp rules add`",
+        hint=None if support.is_supported else NO_SUPPORT,
     )
 
 
+@lru_cache(maxsize=2)
+def rule_index(folder: Path, _stamp: int, day: date) -> RuleIndex:
+    """Return the index of the clauses in force on a day; a new one for each stamp of the folder."""
+    return RuleIndex(Library(folder).clauses(day))
+
+
 def clause_ids(context: ReadContext) -> list[str]:
-    """Return the ids of all clauses, shipped and added."""
+    """Return the ids of all clauses in force."""
     return sorted({clause.clause for clause in _clauses(context)})
 
 
@@ -54,6 +83,8 @@ def read_clause(context: ReadContext, clause_id: str) -> str:
         raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest_hint(clause_id, clause_ids(context)))
     first = parts[0]
     facts = [f"Source: {first.source}", f"Citation: {first.citation}"]
+    facts += [f"Version: {first.version}"] if first.version else []
+    facts += [f"In force from: {first.effective}"] if first.effective else []
     facts += [f"Page: {first.page}"] if first.page is not None else []
     facts += [f"Check of a plan: {first.check}"] if first.check else []
     text = "\n\n".join(part.text for part in parts if part.source == first.source)
@@ -61,13 +92,52 @@ def read_clause(context: ReadContext, clause_id: str) -> str:
 
 
 def _clauses(context: ReadContext) -> list[Clause]:
-    return [*shipped_clauses(), *added_clauses(context.settings.data_dir / "rules")]
+    return library(context).clauses(context.now().date())
 
 
-@lru_cache(maxsize=2)
-def _index(folder: Path, _changed: int) -> RuleIndex:
-    return RuleIndex([*shipped_clauses(), *added_clauses(folder)])
+@dataclass(frozen=True, slots=True)
+class BreachedDecision:
+    """A decision that a check would have refused."""
+
+    zone: str
+    decision_id: str
+    breach: ClauseBreach
 
 
-def _stamp(folder: Path) -> int:
-    return max((path.stat().st_mtime_ns for path in folder.glob("*.json")), default=0) if folder.is_dir() else 0
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """Past decisions held against a document's checks.
+
+    ``decisions``: those that were judged; ``unjudged``: those without a plan (a reflex or a hold acted).
+    """
+
+    decisions: int
+    unjudged: int
+    refused: list[BreachedDecision]
+
+
+def recheck(context: ReadContext, document: RuleDocument, days: float) -> Recheck:
+    """Hold the decisions of the last days, by each zone's run clock, against the checks of a document.
+
+    Args:
+        context: The run.
+        document: The document; its day of coming into force does not matter here.
+        days: How far back.
+    """
+    judged, unjudged, refused = 0, 0, list[BreachedDecision]()
+    for span in context.store.spans(DECISIONS) if document.checks else ():
+        config = context.config(span.zone)
+        if config is None:
+            continue
+        since = span.last - timedelta(days=days)
+        for decision in _decisions(context, span.zone, since):
+            broken = breaches(config, decision, document.cited_checks)
+            unjudged, judged = unjudged + (broken is None), judged + (broken is not None)
+            refused += [BreachedDecision(span.zone, decision.decision_id, breach) for breach in broken or ()]
+    return Recheck(judged, unjudged, refused)
+
+
+def _decisions(context: ReadContext, zone: str, since: datetime) -> Iterator[Decision]:
+    """Yield the decisions from a time on, without the revisions by orders."""
+    for rows in context.store.scan(DECISIONS, zone=zone, start=since, filters={"revision": 0}, columns=("body",)):
+        yield from map(read_decision, rows.column("body"))

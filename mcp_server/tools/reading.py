@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mcp_server.answers import reading
 from mcp_server.answers.explanation import DecisionExplanation
+from mcp_server.answers.rules import Rules
 from mcp_server.queries import assets, explain, forecasts, health, overview, performance, rules, topics
 from mcp_server.queries import series as history
 from mcp_server.queries.context import ReadContext
@@ -104,8 +105,8 @@ def search_rules(
     context: ReadContext,
     query: Annotated[str, Field(min_length=2, max_length=300)],
     limit: Annotated[int, Field(ge=1, le=10)] = 5,
-) -> reading.Rules:
-    """Clauses on balancing, reserves, storage, aggregation, line ratings and this plant's rules, with source."""
+) -> Rules:
+    """Quote the clauses that answer a question, from standards, this plant's rules and the site's own manuals."""
     return rules.search_rules(context, query, limit)
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.browser import browser, chromium
-from tests.worlds.page_plant import Served, page_loop
+from tests.worlds.page_plant import Served, look, page_loop
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -34,6 +34,7 @@ def chrome() -> Iterator[Browser]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The page over a plant that nobody acts on."""
     found = Served(page_loop(tmp_path_factory.mktemp("looked-at")))
+    look(found.loop)
     found.start()
     yield found
     found.stop()

@@ -78,6 +78,18 @@ def test_an_alarm_is_silenced_and_the_silence_ended(chrome: Browser, own: Served
     page.context.close()
 
 
+def test_the_transcript_of_a_look_is_read(chrome: Browser, served: Served) -> None:
+    page, complaints = open_page(chrome, served, "/?screen=agent")
+    expect(page.locator("[data-key=outcome]")).to_contain_text("left a plan for a person", timeout=20_000)
+    risks = page.locator("[data-key=risks] tbody tr")
+    expect(risks.first).to_contain_text("pass the limit")
+    expect(risks.last).to_contain_text("unknown")
+    page.locator("[data-steps]").click()
+    expect(page.locator("[data-step=call]")).to_contain_text("predict_ramp", timeout=20_000)
+    assert complaints == []
+    page.context.close()
+
+
 def test_everything_is_reached_by_keyboard(chrome: Browser, served: Served) -> None:
     page, complaints = open_page(chrome, served, "/")
     page.keyboard.press("Tab")

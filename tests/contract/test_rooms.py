@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "vpp.numerics": {"vpp.fleet"},
     "vpp.store": {"vpp.streams", "vpp.messages", "vpp.numerics.arrays", "vpp.settings"},
     "vpp.alerting": {"vpp.messages", "vpp.store"},
-    "vpp.rules": {"vpp.numerics.arrays"},
+    "vpp.rules": {"vpp.fleet", "vpp.numerics.arrays"},
     "features": set(),
     "models": {"models.price.contract", "models.guard"},
     "models.learners": set(),

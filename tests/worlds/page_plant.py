@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import uvicorn
 
 from console.dashboard.app import build_app
 from tests.worlds.builders import ZONE, quantiles_around, slot_at
 from tests.worlds.plant_loop import Loop, acts_of, price_at, swing
 from vpp.domain import QUANTILE_NAMES
+from vpp.messages import Audit
 from vpp.store.table import Row
 from vpp.store.tables import ALERTS, FORECASTS, SKILL
 
@@ -76,6 +78,36 @@ def warn(loop: Loop, severity: str = "warning") -> None:
     loop.store.write(ALERTS, rows)
 
 
+def look(loop: Loop) -> str:
+    """Write the transcript of a look of the agent that ranked two risks and left a plan for a person; return its id."""
+    slot_end = slot_at(loop.next_slot)
+    call = {"tool": "predict_ramp", "arguments": {"zone": ZONE}, "answer": {"ramp_limit_mw": 30.0}, "error": None}
+    end = {
+        "as_of": slot_end,
+        "text": "the ramp up at 18:00 may pass the limit by 2.1 MW (90 %); plan p1 waits",
+        "risks": [
+            ("ramp_up", "the ramp up at 18:00 may pass the limit", 1234.5),
+            ("data:wind_mw", "wind_mw is not good", None),
+        ],
+        "changes": ["new: wind_mw is not good"],
+        "open_plans": ["p1"],
+    }
+    acts = [("start", "started", {"brain": "strategy"}), ("call", "answered", call), ("end", "waiting", end)]
+    for number, (act, verdict, detail) in enumerate(acts, start=1):
+        record = Audit(
+            zone=ZONE,
+            audit_id=f"e1:{number:04d}",
+            at=loop.now,
+            principal="agent:grid",
+            action=f"agent:{act}",
+            verdict=verdict,
+            detail=msgspec.json.encode(detail).decode(),
+            digest="d",
+        )
+        loop.post("audit", record)
+    return "e1"
+
+
 @dataclass
 class Served:
     """The page over a plant, in a thread of this process; it can be stopped and started again on the same port.
@@ -132,4 +164,4 @@ def _skill(target: str, slot: datetime) -> list[Row]:
     return [(ZONE, slot, target, h, 300, 100.0 + h / 4.0, 400.0 + h, 30.0, 0.9) for h in HORIZONS]
 
 
-__all__ = ["SLOTS", "ZONE", "Served", "forecast", "next_slot", "page_loop", "swing", "warn"]
+__all__ = ["SLOTS", "ZONE", "Served", "forecast", "look", "next_slot", "page_loop", "swing", "warn"]

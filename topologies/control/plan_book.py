@@ -33,7 +33,7 @@ LOOK_BACK = timedelta(hours=24)
 
 
 class ProposedPlan(msgspec.Struct):
-    """What the audit record of a proposal holds."""
+    """What the audit record of a proposal holds; ``rules``: the clauses, with versions, by which it was checked."""
 
     order: Order
     outcome: str
@@ -44,6 +44,7 @@ class ProposedPlan(msgspec.Struct):
     moved_mwh: float | None = None
     peak_change_mw: float | None = None
     max_loss: float | None = None
+    rules: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class PlanBook:
             moved_mwh=proposal.moved_mwh,
             peak_change_mw=proposal.peak_change_mw,
             max_loss=proposal.max_loss,
+            rules=proposal.rules,
         )
         detail = msgspec.json.encode(proposed).decode()
         self._write(order.zone, f"propose:{order.order_id}", principal, proposal.outcome, detail, order_digest(order))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from importlib import resources
-from pathlib import Path
-
-import msgspec
-
-from vpp.errors import ConfigError
 
 _CLAUSE = re.compile(r"^## (?P<id>[\w.-]+) \| (?P<title>.+)$", re.MULTILINE)
 _FACT = re.compile(r"^(Citation|Check|Also): (.+)$", re.MULTILINE)
+
+NOTES_VERSION = "2026-11"
+"""Version of the shipped notes; it changes with their text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,8 @@ class Clause:
         check: The check of a plan that applies it, None where none does.
         also: Other words that people ask for it by.
         page: Page in the document, None where it has none.
+        version: Of the document; empty where it was given none.
+        effective: Day from which that version is in force; None: always.
     """
 
     clause: str
@@ -40,6 +41,8 @@ class Clause:
     check: str | None = None
     also: str = ""
     page: int | None = None
+    version: str = ""
+    effective: date | None = None
 
 
 @lru_cache(maxsize=1)
@@ -68,6 +71,7 @@ def parse_notes(text: str) -> Iterator[Clause]:
             citation=facts.get("Citation", ""),
             check=facts.get("Check"),
             also=facts.get("Also", ""),
+            version=NOTES_VERSION,
         )
 
 
@@ -76,16 +80,6 @@ def clause_named(clause: str | None) -> Clause | None:
     return next((entry for entry in shipped_clauses() if entry.clause == clause), None)
 
 
-def added_clauses(folder: Path) -> Iterator[Clause]:
-    """Yield the clauses of documents that `vpp rules add` put into ``folder``, one JSON file a document.
-
-    Raises:
-        ConfigError: A file there is not one of ours.
-    """
-    for path in sorted(folder.glob("*.json")):
-        try:
-            yield from msgspec.json.decode(path.read_bytes(), type=list[Clause])
-        except (OSError, msgspec.DecodeError) as error:
-            raise ConfigError(
-                f"{path} holds no clauses: {error}", hint="remove it and add the document again"
-            ) from error
+def cited(clause: str, version: str) -> str:
+    """Return a clause with its version, as plans, receipts and reports name it."""
+    return f"{clause} (version {version})" if version else clause

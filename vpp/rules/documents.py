@@ -7,9 +7,6 @@ from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-import msgspec
-
-from vpp.atomic_file import write_atomic
 from vpp.errors import DataError
 from vpp.rules.clauses import Clause
 
@@ -74,17 +71,6 @@ def documents_in(path: Path) -> list[Path]:
     if not paths:
         raise DataError(f"there is no document at {path}", hint=f"give a file or folder with {', '.join(KINDS)}")
     return paths
-
-
-def keep_document(path: Path, folder: Path) -> int:
-    """Read a document, keep its clauses in ``folder`` and return how many there are; adding it again replaces it.
-
-    Raises:
-        DataError: As ``read_document``.
-    """
-    clauses = read_document(path)
-    write_atomic(folder / (re.sub(r"[^\w.-]+", "_", path.name) + ".json"), msgspec.json.encode(clauses))
-    return len(clauses)
 
 
 def _bounded(path: Path, pages: Iterable[tuple[int | None, str]]) -> Iterator[tuple[int | None, str]]:

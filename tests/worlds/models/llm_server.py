@@ -15,11 +15,14 @@ REPORT = "As of 10:00Z all is well: 10 MW below the cap."
 
 
 class LlmServer(ThreadingHTTPServer):
-    """Answers ``/v1/responses``, ``/v1/chat/completions``, ``/v1/messages``; a ``status`` but 200 is a fault."""
+    """Answers ``/v1/responses``, ``/v1/chat/completions``, ``/v1/messages`` with a call of a tool, then a report.
 
-    def __init__(self, status: int = 200) -> None:
+    A ``status`` but 200 is a fault.
+    """
+
+    def __init__(self, status: int = 200, tool: str = TOOL, arguments: dict[str, Any] = ARGUMENTS) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.status = status
+        self.status, self.tool, self.arguments = status, tool, arguments
         self.asked: list[tuple[str, dict[str, str], dict[str, Any]]] = []
 
     @property
@@ -29,9 +32,9 @@ class LlmServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def llm_server(status: int = 200) -> Iterator[LlmServer]:
+def llm_server(status: int = 200, tool: str = TOOL, arguments: dict[str, Any] = ARGUMENTS) -> Iterator[LlmServer]:
     """Serve while the block runs."""
-    server = LlmServer(status)
+    server = LlmServer(status, tool, arguments)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -50,7 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.asked.append((path, {name.lower(): value for name, value in self.headers.items()}, body))
         if self.server.status == 200:
-            answer = {"/v1/responses": _responses, "/v1/chat/completions": _chat, "/v1/messages": _messages}[path](body)
+            shape = {"/v1/responses": _responses, "/v1/chat/completions": _chat, "/v1/messages": _messages}[path]
+            answer = shape(body, self.server.tool, self.server.arguments)
         else:
             answer = {"error": {"type": "fault", "message": "no", "code": "fault"}}
         data = json.dumps(answer).encode()
@@ -64,11 +68,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _responses(body: dict[str, Any]) -> dict[str, Any]:
+def _responses(body: dict[str, Any], tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     is_told = any(isinstance(item, dict) and item.get("type") == "function_call_output" for item in body["input"])
     text = {"type": "output_text", "text": REPORT, "annotations": []}
     message = {"type": "message", "id": "m1", "status": "completed", "role": "assistant", "content": [text]}
-    wanted = {"type": "function_call", "id": "f1", "call_id": "c1", "name": TOOL, "arguments": json.dumps(ARGUMENTS)}
+    wanted = {"type": "function_call", "id": "f1", "call_id": "c1", "name": tool, "arguments": json.dumps(arguments)}
     details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
     return {
         "id": "r1",
@@ -84,9 +88,9 @@ def _responses(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _chat(body: dict[str, Any]) -> dict[str, Any]:
+def _chat(body: dict[str, Any], tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     is_told = any(message["role"] == "tool" for message in body["messages"])
-    function = {"name": TOOL, "arguments": json.dumps(ARGUMENTS)}
+    function = {"name": tool, "arguments": json.dumps(arguments)}
     wanted = {"content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]}
     message = {"role": "assistant", **({"content": REPORT} if is_told else wanted)}
     return {
@@ -99,12 +103,12 @@ def _chat(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _messages(body: dict[str, Any]) -> dict[str, Any]:
+def _messages(body: dict[str, Any], tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     blocks = [
         block for message in body["messages"] if isinstance(message["content"], list) for block in message["content"]
     ]
     is_told = any(block["type"] == "tool_result" for block in blocks)
-    wanted = {"type": "tool_use", "id": "c1", "name": TOOL, "input": ARGUMENTS}
+    wanted = {"type": "tool_use", "id": "c1", "name": tool, "input": arguments}
     return {
         "id": "r1",
         "type": "message",

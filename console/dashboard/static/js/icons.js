@@ -10,6 +10,7 @@ const PATHS = {
   money: ["M4 16V9M8 16V4M12 16v-5M16 16V7"],
   forecasts: ["M3 14c3 0 4-8 8-8", "M11 6l6-2M11 6l6 5"],
   health: ["M2 10h4l2-5 4 10 2-5h4"],
+  agent: ["M2 10c3-5 13-5 16 0c-3 5-13 5-16 0", "M10 7.5a2.5 2.5 0 1 0 0 5a2.5 2.5 0 1 0 0-5"],
   zones: ["M3 3h5v5H3zM12 3h5v5h-5zM3 12h5v5H3zM12 12h5v5h-5z"],
   more: ["M4 10h.01M10 10h.01M16 10h.01"],
   down: ["M5 8l5 5 5-5"],

@@ -6,6 +6,7 @@ import { countdown, none, setPowerScale } from "/static/js/format.js";
 import { banners, rail, tabs, top } from "/static/js/frame.js";
 import { SHEETS, openSheet } from "/static/js/sheets.js";
 import { Stream } from "/static/js/stream.js";
+import * as agent from "/static/js/screens/agent.js";
 import * as assets from "/static/js/screens/assets.js";
 import * as forecasts from "/static/js/screens/forecasts.js";
 import * as health from "/static/js/screens/health.js";
@@ -15,7 +16,7 @@ import * as orders from "/static/js/screens/orders.js";
 import * as plan from "/static/js/screens/plan.js";
 import * as zones from "/static/js/screens/zones.js";
 
-export const SCREENS = { now, plan, assets, orders, money, forecasts, health, zones };
+export const SCREENS = { now, plan, assets, orders, money, forecasts, health, agent, zones };
 const ORDER = Object.keys(SCREENS);
 const REDRAW_MS = 200;
 

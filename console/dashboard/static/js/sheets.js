@@ -187,7 +187,7 @@ function silence({ ctx, state, close, send }) {
 }
 
 const KEYS = [
-  ["1 to 8", "screens"],
+  ["1 to 9", "screens"],
   ["z", "zone"],
   ["t", "table or chart"],
   ["j k ↑ ↓", "rows"],

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from console.dashboard.app import build_app
-from tests.worlds.page_plant import page_loop
+from tests.worlds.page_plant import look, page_loop
 from tests.worlds.plant_loop import Loop, acts_of
 
 ACT = {"x-vpp-request": "page"}
@@ -19,6 +19,7 @@ ACT = {"x-vpp-request": "page"}
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
     """A plant that a module's tests only look at."""
     loop = page_loop(tmp_path_factory.mktemp("page"))
+    look(loop)
     yield loop
     loop.store.close()
 

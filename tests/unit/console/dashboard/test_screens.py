@@ -280,3 +280,14 @@ async def test_maintenance_windows_are_shown_until_they_end(
     monkeypatch.setattr(alarms, "load_rules", lambda _: rules)
     (window,) = (await body(acting, "now"))["body"]["quiet"]
     assert (window["kind"], window["reason"], window["what"]) == ("maintenance", "cable works", "all alerts")
+
+
+async def test_the_agents_look_is_shown_with_its_risks_and_on_request_every_step(looking: httpx.AsyncClient) -> None:
+    found = (await body(looking, "agent"))["body"]
+    (look,) = found["looks"]
+    assert (look["kind"], look["came_to"], look["open_plans"]) == ("waiting", "left a plan for a person", ["p1"])
+    assert [risk["money"] for risk in look["risks"]] == [1234.5, None]
+    answer = await looking.get("/page/look", params={"zone": ZONE, "look_id": look["look_id"]})
+    assert [step["act"] for step in answer.json()["steps"]] == ["start", "call", "end"]
+    assert (await body(looking, "agent", at="2022-01-03T06:00:00Z"))["body"]["looks"] == []
+    assert (await looking.get("/page/look", params={"zone": ZONE, "look_id": "e404"})).status_code == 404

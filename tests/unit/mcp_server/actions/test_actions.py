@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from tests.worlds.plant_loop import Loop, acts_of
 from topologies.control.plan_book import PlanBook
 from vpp.fleet.lookup import write_fleet
 from vpp.messages import Alert, AlertCode, AlertEffect, Audit, Message, Order
+from vpp.rules.checks import ClauseCheck, Quantity
+from vpp.rules.clauses import NOTES_VERSION
+from vpp.rules.library import Library
 from vpp.store.tables import AUDIT
 
 MODES = ["auto", "legacy"]
@@ -82,7 +86,36 @@ async def test_a_refused_plan_quotes_its_clause(tmp_path: Path) -> None:
     assert refused["citation"].startswith("fleet.yaml assets")
     assert refused["rule"].startswith("An order may ask of an asset only power between")
     assert all(check["rule"] is None for check in plan["checks"] if check["outcome"] == "ok")
+    assert refused["version"] == NOTES_VERSION
     assert receipt["status"] == "refused"
+
+
+@pytest.mark.parametrize(("most", "verdict"), [(3.0, "ok"), (1.5, "refused")])
+async def test_the_sites_own_clauses_check_a_plan_and_stand_on_its_receipt(
+    tmp_path: Path, most: float, verdict: str
+) -> None:
+    loop, manual = Loop(tmp_path), tmp_path / "code.md"
+    for version, effective, limit in (("1", None, 9.0), ("2", date(2022, 1, 3), most), ("3", date(2022, 1, 4), 0.0)):
+        manual.write_text(f"# 2.1 Batteries\n\nA battery shall not discharge more than {limit} MW into the network.\n")
+        check = ClauseCheck(clause="2.1", quantity=Quantity.DISCHARGE_MW, most=limit, assets=[BATTERY.asset_id])
+        Library(tmp_path / "rules").add(manual, version=version, effective=effective, checks=[check])
+    async with client_of(loop, "auto") as client:
+        plan = await propose(client)
+        if verdict == "ok":
+            acts_of(loop).book.approve(plan["plan_id"], "operator")
+        receipt = await execute(client, plan["plan_id"])
+    own = plan["checks"][-1]
+    assert (own["clause"], own["version"], own["citation"], own["outcome"]) == (
+        "code.md 2.1",
+        "2",
+        "code.md 2.1",
+        verdict,
+    )
+    if verdict == "ok":
+        assert (receipt["status"], receipt["rules"][-1]) == ("accepted", "code.md 2.1 (version 2)")
+    else:
+        assert receipt["status"] == "refused"
+        assert own["rule"].startswith("A battery shall not discharge more than 1.5 MW")
 
 
 @pytest.mark.parametrize("mode", MODES)

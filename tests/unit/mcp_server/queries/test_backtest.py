@@ -16,6 +16,7 @@ from fastmcp.exceptions import ToolError
 from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from tests.worlds.plant_loop import Loop
+from vpp.rules.library import Library
 
 SLOTS = 14
 
@@ -147,14 +148,12 @@ async def test_rules_answer_with_clause_and_citation(context: ReadContext) -> No
 
 
 async def test_added_documents_are_searched_at_once(tmp_path: Path) -> None:
-    from vpp.rules.documents import keep_document
-
     loop = Loop(tmp_path)
     context = ReadContext(loop.settings, loop.store)
-    before = await ask(context, "search_rules", query="zebra crossing")
+    before = await ask(context, "search_rules", query="what if a zebra is near the substation?")
     assert before["rules"] == []
     path = tmp_path / "local.md"
     path.write_text("# Local\n\n## 9.1 Zebras\nA zebra near the substation is reported to the control room.\n")
-    keep_document(path, tmp_path / "rules")
-    after = await ask(context, "search_rules", query="zebra crossing")
+    Library(tmp_path / "rules").add(path)
+    after = await ask(context, "search_rules", query="what if a zebra is near the substation?")
     assert after["rules"][0]["clause"] == "9.1"

@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpp.errors import ConfigError, DataError
+from vpp.errors import DataError
 from vpp.rules import documents
-from vpp.rules.clauses import added_clauses
-from vpp.rules.documents import MAX_CHARS, documents_in, keep_document, read_document
-from vpp.rules.index import RuleIndex
+from vpp.rules.documents import MAX_CHARS, documents_in, read_document
 
 CODE = """# Grid code of Ruritania
 
@@ -96,14 +94,6 @@ def test_pdf_keeps_the_page(tmp_path: Path) -> None:
     assert found[1].citation == "code.pdf 2.1 page 2"
 
 
-def test_added_documents_are_found_with_the_shipped_ones(tmp_path: Path) -> None:
-    path = tmp_path / "code.md"
-    path.write_text(CODE)
-    folder = tmp_path / "rules"
-    assert keep_document(path, folder) == keep_document(path, folder) == 4
-    assert RuleIndex(added_clauses(folder)).search("how fast may output change")[0].clause.clause == "4.2"
-
-
 def test_long_text_is_cut_at_sentences(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("Every plant obeys this long rule without end. " * 200)
@@ -171,12 +161,6 @@ def test_folders_are_searched_and_nothing_is_an_error(tmp_path: Path) -> None:
     assert documents_in(tmp_path) == [tmp_path / "a" / "x.md"]
     with pytest.raises(DataError, match="no document"):
         documents_in(tmp_path / "none")
-
-
-def test_a_foreign_file_among_the_rules_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text('{"a": 1}')
-    with pytest.raises(ConfigError, match="holds no clauses"):
-        list(added_clauses(tmp_path))
 
 
 @given(st.text(max_size=2000))

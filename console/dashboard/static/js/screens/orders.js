@@ -187,7 +187,7 @@ function checks(found) {
           { class: check.outcome === "ok" ? null : check.outcome === "warning" ? "warn" : "crit" },
           icon(MARK[check.outcome] ?? "info"),
           h("span", {}, h("span", { class: "sr" }, `${check.outcome}: `), check.detail),
-          check.clause ? h("details", {}, h("summary", { class: "mono" }, check.clause.replace("SITE.", "")), h("p", {}, check.rule ?? "", check.citation ? ` (${check.citation})` : "")) : null,
+          check.clause ? h("details", {}, h("summary", { class: "mono" }, check.clause.replace("SITE.", "")), h("p", {}, check.rule ?? "", check.citation ? ` (${check.citation}${check.version ? `, version ${check.version}` : ""})` : "")) : null,
         ),
       ),
     ),

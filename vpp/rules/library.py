@@ -1,0 +1,148 @@
+"""The user's own documents with rules: every version, the day from which it is in force, and the checks it sets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from vpp.atomic_file import write_atomic
+from vpp.errors import ConfigError, RefusedError
+from vpp.rules.checks import ClauseCheck
+from vpp.rules.clauses import Clause, clause_named, shipped_clauses
+from vpp.rules.documents import read_document
+
+
+@dataclass(frozen=True, slots=True)
+class CitedCheck:
+    """A check with the clause that sets it."""
+
+    check: ClauseCheck
+    clause: Clause
+
+    @property
+    def name(self) -> str:
+        """The clause as it is cited: document and number."""
+        return cited_name(self.clause)
+
+
+class RuleDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a document. ``effective``: day from which it is in force; None: always."""
+
+    source: str
+    version: str
+    effective: date | None
+    clauses: list[Clause]
+    checks: list[ClauseCheck] = []
+
+    @property
+    def cited_checks(self) -> list[CitedCheck]:
+        """The checks, each with its clause."""
+        clauses = {clause.clause: clause for clause in reversed(self.clauses)}
+        return [CitedCheck(check, clauses[check.clause]) for check in self.checks]
+
+
+class Library:
+    """The documents of a site.
+
+    Args:
+        folder: One file for each version of a document.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(
+        self,
+        path: Path,
+        *,
+        version: str = "",
+        effective: date | None = None,
+        checks: Sequence[ClauseCheck] | None = None,
+    ) -> RuleDocument:
+        """Read a document and keep it; the same version is replaced, another one is kept beside it.
+
+        Args:
+            path: The document; its file name says which one it is.
+            version: Its version.
+            effective: Day from which that version is in force; None: always.
+            checks: What its clauses demand of the plant; empty: nothing that can be checked. None: the same, refused
+                where the version before has checks.
+
+        Raises:
+            DataError: It cannot be read.
+            ConfigError: A check names a clause that the document does not have.
+            RefusedError: The checks of the version before would be dropped.
+        """
+        clauses = [replace(clause, version=version, effective=effective) for clause in read_document(path)]
+        if checks is None and any(one.source == path.name and one.checks for one in self.versions()):
+            raise RefusedError(
+                f"an earlier version of {path.name} has checks, this one names none",
+                hint="give --checks FILE, or --no-checks where it demands nothing that can be checked",
+            )
+        numbers = {clause.clause for clause in clauses}
+        for check in checks or ():
+            if check.clause not in numbers:
+                raise ConfigError(
+                    f"{path.name} has no clause {check.clause!r}", hint=f"one of {', '.join(sorted(numbers)[:20])}"
+                )
+        document = RuleDocument(
+            source=path.name, version=version, effective=effective, clauses=clauses, checks=list(checks or ())
+        )
+        name = re.sub(r"[^\w.-]+", "_", f"{path.name}@{version}" if version else path.name)
+        write_atomic(self._folder / f"{name}.json", msgspec.json.encode(document))
+        return document
+
+    def versions(self) -> list[RuleDocument]:
+        """Return every version of every document, in the order in which they come into force.
+
+        Raises:
+            ConfigError: A file in the folder is not one of ours.
+        """
+        versions = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                versions.append(msgspec.json.decode(path.read_bytes(), type=RuleDocument))
+            except (OSError, msgspec.DecodeError) as error:
+                raise ConfigError(
+                    f"{path} holds no clauses: {error}", hint="remove it and add the document again"
+                ) from error
+        return sorted(versions, key=lambda one: (one.effective or date.min, one.version))
+
+    def in_force(self, day: date) -> list[RuleDocument]:
+        """Return each document in the version that is in force on a day."""
+        newest: dict[str, RuleDocument] = {}
+        for document in self.versions():
+            if document.effective is None or document.effective <= day:
+                newest[document.source] = document
+        return list(newest.values())
+
+    def clauses(self, day: date) -> list[Clause]:
+        """Return the clauses of the documents in force on a day, then the shipped ones."""
+        return [*(clause for one in self.in_force(day) for clause in one.clauses), *shipped_clauses()]
+
+    def checks(self, day: date) -> list[CitedCheck]:
+        """Return the checks of the documents in force on a day."""
+        return [check for one in self.in_force(day) for check in one.cited_checks]
+
+    def cited(self, name: str | None, version: str | None) -> Clause | None:
+        """Return the clause that a check cited, in the version that it cited; None where there is none."""
+        shipped = clause_named(name)
+        if shipped is not None or name is None:
+            return shipped
+        own = (clause for one in self.versions() if one.version == (version or "") for clause in one.clauses)
+        return next((clause for clause in own if cited_name(clause) == name), None)
+
+    def stamp(self) -> int:
+        """Return a number that changes with every change of the documents."""
+        paths = self._folder.glob("*.json") if self._folder.is_dir() else ()
+        return hash(tuple(sorted((path.name, path.stat().st_mtime_ns) for path in paths)))
+
+
+def cited_name(clause: Clause) -> str:
+    """Return how a check cites a clause: the id of a shipped one, else document and number."""
+    return clause.clause if clause_named(clause.clause) is clause else f"{clause.source} {clause.clause}"
