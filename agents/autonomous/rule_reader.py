@@ -69,11 +69,11 @@ async def read_answer(model: Model, question: str, hits: Sequence[Hit]) -> ReadA
         raise UnreachableError(
             f"the model failed: {error}", hint="see VPP_AGENT__MODEL, or use --brain strategy"
         ) from error
-    said = result.output
-    quoted = [_quoted(quotation, hits) for quotation in said.quotations]
-    if not said.answer.strip() or not quoted or None in quoted:
+    text = result.output.answer.strip()
+    quoted = [_quoted(quotation, hits) for quotation in result.output.quotations]
+    if not text or not quoted or None in quoted:
         return ReadAnswer("", ())
-    return ReadAnswer(said.answer.strip(), tuple(dict.fromkeys(hit for hit in quoted if hit is not None)))
+    return ReadAnswer(text, tuple(dict.fromkeys(hit for hit in quoted if hit is not None)))
 
 
 def _quoted(quotation: Quotation, hits: Sequence[Hit]) -> Hit | None:

@@ -19,8 +19,6 @@ from vpp.settings import AgentSettings, Settings
 from vpp.store import open_store
 
 if TYPE_CHECKING:
-    from pydantic_ai.models import Model
-
     from agents.autonomous.agent import Report
     from agents.autonomous.guard import Brain
     from mcp_server.answers.looks import LookPage
@@ -164,8 +162,8 @@ def chosen_brain(own: AgentSettings) -> Brain:
     return ModelBrain(model)
 
 
-def chosen_model(own: AgentSettings) -> Model:
-    """Return the language model of the settings.
+def chosen_model(own: AgentSettings) -> Any:
+    """Return the language model of the settings, a model of pydantic-ai.
 
     Raises:
         ConfigError: None is named, or its packages are missing.

@@ -17,9 +17,8 @@ from console.dashboard.access import Person
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import wish
 from mcp_server.actions.actions import Acts
-from mcp_server.actions.plan_answers import check_answer
 from mcp_server.queries.context import QuestionError
-from mcp_server.queries.rules import library
+from mcp_server.queries.rules import check_answer, library
 from topologies.control.alert_desk import AlertDesk
 from topologies.control.plan_book import PlanState
 from vpp.errors import RefusedError

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.plant.proposal import Check, Proposal
-from mcp_server.answers.acting import CheckDone, PlanAnswer
+from agents.plant.proposal import Proposal
+from mcp_server.answers.acting import PlanAnswer
 from mcp_server.queries.context import ReadContext
-from mcp_server.queries.rules import library
+from mcp_server.queries.rules import check_answer, library
 from topologies.control.plan_book import PlanBook, PlanState
 from vpp.domain import iso
 from vpp.fleet.schema import Zone
 from vpp.messages import Order
 from vpp.rules.clauses import NOTES_VERSION, cited
-from vpp.rules.library import Library
 
 MAX_PATH_POINTS = 24
 DRY_RUN = "dry_run"
@@ -69,20 +68,6 @@ def open_plan_answer(context: ReadContext, zone: Zone, proposal: Proposal, state
     if proposal.outcome != "refused":
         answer.approval = HOW_TO_APPROVE[context.settings.mcp.approval].format(plan_id=state.plan_id)
     return answer
-
-
-def check_answer(check: Check, documents: Library, *, is_quoted: bool) -> CheckDone:
-    """Return a check with the rule behind it, and where it ``is_quoted`` with what the rule says."""
-    clause = documents.cited(check.clause, check.version)
-    return CheckDone(
-        name=check.name,
-        outcome=check.outcome,
-        detail=check.detail,
-        clause=check.clause,
-        version=None if clause is None else clause.version,
-        citation=None if clause is None else clause.citation,
-        rule=clause.text if clause is not None and is_quoted else None,
-    )
 
 
 def rules_behind(order: Order, book: PlanBook) -> list[str]:

@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from agents.plant.clause_checks import ClauseBreach, breaches
+from agents.plant.proposal import Check
+from mcp_server.answers.acting import CheckDone
 from mcp_server.answers.rules import RuleFound, Rules
 from mcp_server.queries.context import QuestionError, ReadContext
 from vpp.errors import nearest_hint
@@ -65,6 +67,20 @@ def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
 def rule_index(folder: Path, _stamp: int, day: date) -> RuleIndex:
     """Return the index of the clauses in force on a day; a new one for each stamp of the folder."""
     return RuleIndex(Library(folder).clauses(day))
+
+
+def check_answer(check: Check, documents: Library, *, is_quoted: bool) -> CheckDone:
+    """Return a check with the rule behind it, and where it ``is_quoted`` with what the rule says."""
+    clause = documents.cited(check.clause, check.version)
+    return CheckDone(
+        name=check.name,
+        outcome=check.outcome,
+        detail=check.detail,
+        clause=check.clause,
+        version=None if clause is None else clause.version,
+        citation=None if clause is None else clause.citation,
+        rule=clause.text if clause is not None and is_quoted else None,
+    )
 
 
 def clause_ids(context: ReadContext) -> list[str]:

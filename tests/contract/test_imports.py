@@ -50,7 +50,7 @@ ONLY_IN = {
         "topologies.sources.feeds.http_client",
         *(f"topologies.gateways.{name}" for name in ("http", "openadr", "simulated_http")),
     ),
-    "pydantic_ai": ("agents.autonomous.llm_brain",),
+    "pydantic_ai": ("agents.autonomous.llm_brain", "agents.autonomous.rule_reader"),
 }
 
 # The pure core gets its settings, data and connections as arguments; the autonomous MCP client is an edge.

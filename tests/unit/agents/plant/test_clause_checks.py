@@ -13,7 +13,7 @@ from agents.plant.clause_checks import breaches, worsened
 from agents.plant.orders_in_force import admit
 from agents.plant.proposal import propose
 from agents.plant.recorded_problem import Reopened, reopen
-from tests.unit.agents.plant.test_proposal import ZONE, decision, target
+from tests.worlds.records.priced_decision import ZONE, decision, target
 from vpp.messages import SetpointCheck
 from vpp.rules.checks import ClauseCheck, Quantity
 from vpp.rules.clauses import Clause
