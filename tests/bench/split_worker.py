@@ -118,8 +118,8 @@ def clock_the_worker(settings: Settings, split: Split) -> None:
         init(runner, topology, zone_of, lambda zone: TimedReducer(make(zone), split), **options)
         put(runner, "_decode", split.timed("decode", runner._decode))
 
-    def clocked_sink(sink: StoreSink, *arguments: Any) -> None:
-        sink_init(sink, *arguments)
+    def clocked_sink(sink: StoreSink, *arguments: Any, **options: Any) -> None:
+        sink_init(sink, *arguments, **options)
         put(sink, "_decoders", {wire: split.timed("decode", each) for wire, each in sink._decoders.items()})
 
     put(Runner, "__init__", clocked)
