@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 
 from agents.assets.fleet_state import FleetState
@@ -153,10 +152,7 @@ class Chooser:
                 observation=inputs.observation,
                 previous=inputs.previous,
             ),
-            bids={
-                policy: msgspec.structs.replace(last.bid, observation=None)
-                for policy, last in sorted(inputs.bids.items())
-            },
+            bids={policy: last.bid for policy, last in sorted(inputs.bids.items())},
             orders=inputs.orders,
             verdicts=verdicts(zone, asked_for, power, outcome.notes),
             spec_hash=None if actor is None else actor.spec_hash,

@@ -24,7 +24,6 @@ from agents.plant.settlement import price_per_mwh, served_net_mw, settle_slot
 from agents.plant.state import (
     MEMORY_DAYS,
     AssetKept,
-    LastBid,
     LateCorrection,
     PlantState,
     WaitingBids,
@@ -145,8 +144,7 @@ class PlantReducer:
         """What comes after a decision decides nothing; its observation settles once where the slot had none."""
         last = state.last.get(policy)
         if bid.horizon_min and (last is None or last.bid.slot < bid.slot):
-            state.last[policy] = LastBid(bid, (origin.topic, origin.partition, origin.offset))
-            state.changed.mark("last", policy)
+            state.keep_bid(bid, (origin.topic, origin.partition, origin.offset))
         old = state.settled.get(index)
         if old is None or old.observed:
             return []
@@ -298,8 +296,7 @@ class PlantReducer:
             elif not bid.horizon_min:
                 missing.append(MissingBid(policy=policy, cause="empty", detail=bid.reason))
             else:
-                state.last[policy] = LastBid(bid, waiting.places[policy])
-                state.changed.mark("last", policy)
+                state.keep_bid(bid, waiting.places[policy])
         return missing
 
     def _decide(

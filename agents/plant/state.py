@@ -114,7 +114,7 @@ class WaitingBids(msgspec.Struct):
 
 
 class LastBid(msgspec.Struct):
-    """A policy's last bid with content, and its place in the log."""
+    """A policy's last bid with content, without the observation, and its place in the log."""
 
     bid: Bid
     place: Place
@@ -165,6 +165,11 @@ class PlantState:
     last: dict[str, LastBid] = field(default_factory=dict)
     settled: dict[int, SettledSlot] = field(default_factory=dict)
     changed: ChangedValues = field(default_factory=ChangedValues)
+
+    def keep_bid(self, bid: Bid, place: Place) -> None:
+        """Remember a policy's last bid; what it observed is settled and not read again."""
+        self.last[bid.policy] = LastBid(msgspec.structs.replace(bid, observation=None), place)
+        self.changed.mark("last", bid.policy)
 
     def keep_settled(self, slot: SettledSlot) -> None:
         """Remember a settled slot."""
