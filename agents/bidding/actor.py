@@ -97,8 +97,8 @@ def actor_bid(zone: Zone, forecast: Forecast) -> ActorBid:
         return _bid_of(zone, forecast, served, Spreads(ramp_sd_mw=[], level_sd_mw=[], carry=[]), withheld=withheld)
     horizons = len(forecast.horizon_min)
     spreads = forecast.spreads or spreads_of(quantiles)
-    mean = quantiles.q50 if quantiles.mean is None else quantiles.mean
-    columns = [getattr(quantiles, name) for name in QUANTILE_NAMES]
+    mean = quantiles.expected
+    columns = [quantiles.level(name) for name in QUANTILE_NAMES]
     for values in (*columns, mean, spreads.ramp_sd_mw, spreads.level_sd_mw, spreads.carry):
         if len(values) != horizons:
             raise MessageError(f"a list has {len(values)} values for {horizons} horizons", reason="schema")
@@ -154,7 +154,9 @@ def spreads_of(quantiles: Quantiles) -> Spreads:
     The level's spread is (q90 - q10) / 2.563, as for a normal error. The errors are taken as a random walk: a ramp's
     variance is the growth of the level's variance, and an error at the first horizon carries over in full.
     """
-    level = [(high - low) / _Z90_TO_10 for low, high in zip(quantiles.q10, quantiles.q90, strict=True)]
+    level = [
+        (high - low) / _Z90_TO_10 for low, high in zip(quantiles.level("q10"), quantiles.level("q90"), strict=True)
+    ]
     growth = [later**2 - before**2 for before, later in itertools.pairwise(level)]
     ramp = [level[0], *(math.sqrt(max(value, 0.0)) for value in growth)] if level else []
     return Spreads(ramp_sd_mw=ramp, level_sd_mw=level, carry=[1.0] * len(level))

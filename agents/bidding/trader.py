@@ -165,7 +165,9 @@ class TraderReducer:
         if not self._known_at_start or forecast.price is None or not unknown.any():
             return []
         first = prices.horizon_min[int(np.argmax(unknown))]
-        width = np.interp(first, forecast.horizon_min, np.subtract(forecast.price.q75, forecast.price.q25))
+        width = np.interp(
+            first, forecast.horizon_min, np.subtract(forecast.price.level("q75"), forecast.price.level("q25"))
+        )
         sd = round(max(float(width), 0.0) / _QUARTILES_APART, 1)
         return [sd if one else 0.0 for one in unknown.tolist()]
 
@@ -206,12 +208,15 @@ def prices_of(forecast: Forecast) -> Prices | None:
     Raises:
         MessageError: A list does not match its horizons.
     """
-    outlook, quantiles = forecast.outlook, forecast.price
+    quantiles = forecast.price
+    outlook = None
+    if forecast.outlook is not None:
+        outlook = forecast.outlook.whole(forecast.step_min, [] if quantiles is None else quantiles.q50)
     horizons = forecast.horizon_min if outlook is None else outlook.horizon_min
     known: list[float | None] = [None] * len(horizons) if outlook is None else outlook.known
     experts: dict[str, list[float | None]] = {} if outlook is None else dict(outlook.experts)
     if quantiles is not None:
-        level = quantiles.q50 if quantiles.mean is None else quantiles.mean
+        level = quantiles.expected
         if len(level) != len(forecast.horizon_min):
             raise MessageError(
                 f"a list has {len(level)} values for {len(forecast.horizon_min)} horizons", reason="schema"

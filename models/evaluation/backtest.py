@@ -295,9 +295,9 @@ class _Collector:
             self._quantiles.append(self._none)
             self._mean.append(self._none[:, 0])
             return
-        columns = np.array([getattr(quantiles, name) for name in QUANTILE_NAMES], dtype=np.float32).T
+        columns = np.array([quantiles.level(name) for name in QUANTILE_NAMES], dtype=np.float32).T
         self._quantiles.append(columns)
-        self._mean.append(columns[:, 3] if quantiles.mean is None else np.array(quantiles.mean, dtype=np.float32))
+        self._mean.append(np.array(quantiles.expected, dtype=np.float32))
 
     def result(self, zone: Zone, options: BacktestOptions, frame: pd.DataFrame, models: tuple[str, ...]) -> Backtest:
         channel = options.target.channel

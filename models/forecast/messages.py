@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from models.forecast.large_ramps import LargeRamps, beyond
@@ -13,7 +14,9 @@ from vpp.numerics.arrays import Floats
 from vpp.numerics.compiled import kernel
 
 _PRICE_PARTS = 100.0
+_PUBLISHED_DECIMALS = 3
 _PROBABILITY_DECIMALS = 4
+_MEDIAN = QUANTILE_NAMES.index("q50")
 _SHOWN = [QUANTILE_NAMES.index(name) for name in ("q10", "q50", "q90")]
 
 
@@ -40,14 +43,31 @@ def quantiles_message(
 
 def _message(source: str, model_id: str, rounded: Floats, xgboost_weight: list[float] | None = None) -> Quantiles:
     *columns, mean = rounded.tolist()
-    levels = dict(zip(QUANTILE_NAMES, columns, strict=True))
-    return Quantiles(source=source, model_id=model_id, mean=mean, xgboost_weight=xgboost_weight, **levels)
+    return Quantiles(
+        source=source,
+        model_id=model_id,
+        mean=None if mean == columns[_MEDIAN] else mean,
+        xgboost_weight=xgboost_weight,
+        **dict(zip(QUANTILE_NAMES, columns, strict=True)),
+    )
 
 
-def price_message(price: PriceForecast, model_id: str) -> Quantiles | None:
-    """Return the message of a price forecast, or None where it has no basis."""
+def price_message(price: PriceForecast, model_id: str, known: Floats) -> Quantiles | None:
+    """Return the message of a price forecast, or None where it has no basis.
+
+    Args:
+        price: The forecast, published prices in place.
+        model_id: Model in force, empty where there is none.
+        known: Published price of each horizon, shape (H,), NaN where there is none.
+    """
     rounded = _rounded(price.quantiles, price.mean, _PRICE_PARTS)
-    return _message(price.source, model_id or price.source, rounded) if np.isfinite(rounded).all() else None
+    if not np.isfinite(rounded).all():
+        return None
+    unknown = np.flatnonzero(np.isnan(known))
+    published = int(unknown[0]) if unknown.size else known.size
+    message = _message(price.source, model_id or price.source, rounded[:, published:])
+    median = np.round(known[:published], _PUBLISHED_DECIMALS).tolist() + message.q50
+    return msgspec.structs.replace(message, q50=median, published=published)
 
 
 def ramps_message(ramps: LargeRamps, quantiles: Floats, now_mw: float, steps: Steps, decimals: int) -> RampOutlook:

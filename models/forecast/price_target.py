@@ -41,14 +41,16 @@ class PriceTarget:
     def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
         """Return quantiles and outlook; nothing where no price is known."""
         forecast = self._forecast(state, index)
-        quantiles = price_message(forecast, "" if state.served is None else state.served.model_id)
+        known = self._published(state, index)
+        quantiles = price_message(forecast, "" if state.served is None else state.served.model_id, known)
         if quantiles is None:
             return {}
         now = state.ring.get(PRICE, index)
         # A published price is no forecast: without quantiles it is neither scored nor learned from.
-        scored = np.where(np.isfinite(self._published(state, index))[:, None], np.nan, forecast.quantiles)
+        scored = np.where(np.isfinite(known)[:, None], np.nan, forecast.quantiles)
         state.waiting[self.target.value].put(index, now, scored, by_model=forecast.takes_levels)
-        return {"price": quantiles, "outlook": forecast.outlook()}
+        carried = quantiles.published if self._steps.size == self._steps[-1] else 0
+        return {"price": quantiles, "outlook": forecast.outlook().shortened(self._step.minutes, carried)}
 
     def alert(self, state: ForecastState, index: int, slot: datetime) -> Alert | None:
         """Return None: no forecast price is an alarm by itself."""

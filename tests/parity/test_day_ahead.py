@@ -63,8 +63,8 @@ def test_the_stream_forecasts_before_each_auction_what_the_backtest_does(
         assert forecast.outlook is not None
         assert forecast.price is not None
         assert forecast.price.source == "model"
-        ahead = forecast.outlook.experts["next_day"]
+        ahead = forecast.outlook.whole(forecast.step_min, forecast.price.q50).experts["next_day"]
         np.testing.assert_allclose(np.array(ahead[13:37]), backtest.price[day], rtol=0, atol=1e-3)
         np.testing.assert_allclose(np.array(ahead[37:61]), backtest.tail[day], rtol=0, atol=1e-3)
-        levels = np.array([getattr(forecast.price, name) for name in QUANTILE_NAMES]).T
+        levels = np.array([forecast.price.level(name) for name in QUANTILE_NAMES]).T
         np.testing.assert_allclose(levels[13:], backtest.quantiles[day, :11], rtol=0, atol=6e-3)

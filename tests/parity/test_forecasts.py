@@ -48,5 +48,5 @@ def test_the_stream_gives_the_forecasts_of_the_backtest(tmp_path: Path) -> None:
             made = forecast.net_load if target is Target.NET_LOAD else forecast.price
             assert made is not None
             assert made.source == run.source[n] == "model"
-            levels = np.array([getattr(made, name) for name in QUANTILE_NAMES], dtype=np.float32).T
+            levels = np.array([made.level(name) for name in QUANTILE_NAMES], dtype=np.float32).T
             np.testing.assert_array_equal(levels, run.quantiles[n])

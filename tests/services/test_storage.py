@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -71,7 +72,7 @@ def send(settings: Settings, first: int, last: int) -> None:
     for index in range(first, last):
         slot = T0 + index * timedelta(minutes=30)
         closed = m.SlotClosed(zone="GB", slot=slot, step_min=30, values={"load_mw": float(index)}, net_load_mw=None)
-        levels = {name: [float(index)] * len(HORIZONS) for name in QUANTILE_NAMES}
+        levels: dict[str, Any] = {name: [float(index)] * len(HORIZONS) for name in QUANTILE_NAMES}
         curves = m.Quantiles(source="model", model_id="m1", **levels)
         forecast = m.Forecast(
             zone="GB",

@@ -58,7 +58,7 @@ def closed_slot(index: int, net_mw: float | None = 500.0, price: float | None = 
 def quantiles_around(levels: Iterable[float], width: float = 10.0, **given: Any) -> Quantiles:
     """Return quantiles at equal distances of ``width`` around each level."""
     centre = list(levels)
-    columns = {name: [c + (i - 3) * width for c in centre] for i, name in enumerate(QUANTILE_NAMES)}
+    columns: dict[str, Any] = {name: [c + (i - 3) * width for c in centre] for i, name in enumerate(QUANTILE_NAMES)}
     return Quantiles(source=given.pop("source", "model"), model_id=given.pop("model_id", "m1"), **columns, **given)
 
 

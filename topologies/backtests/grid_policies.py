@@ -211,8 +211,7 @@ class OriginalRuleLane:
         net_load = forecast.net_load
         if net_load is None:
             return np.zeros(len(self._zone.assets))
-        expected = (net_load.q50 if net_load.mean is None else net_load.mean)[0]
-        return original_rule(self._zone, expected * self._zone.share.factor, slot.net_mw)
+        return original_rule(self._zone, net_load.expected[0] * self._zone.share.factor, slot.net_mw)
 
 
 def _with_readings(bid: Bid, readings: dict[str, AssetReading]) -> Bid:

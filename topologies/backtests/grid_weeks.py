@@ -116,7 +116,7 @@ class Foreseen:
         if net_load is None:
             return
         self.models[net_load.model_id] = None
-        mean = np.asarray(net_load.q50 if net_load.mean is None else net_load.mean)
+        mean = np.asarray(net_load.expected)
         wanted = np.searchsorted(forecast.horizon_min, [60 * hours for hours in self._hours])
         self._changes[at] = mean[wanted] - self._history.net[at]
 

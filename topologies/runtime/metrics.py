@@ -181,7 +181,7 @@ class WorkerMetrics:
             if curves is None or not forecast.horizon_min:
                 continue
             first = forecast.slot + timedelta(minutes=forecast.horizon_min[0])
-            self._bands[forecast.zone, target] = (first, curves.q05[0], curves.q95[0])
+            self._bands[forecast.zone, target] = (first, curves.level("q05")[0], curves.level("q95")[0])
             self._observe_model(forecast.zone, target, curves.model_id)
 
     def _observe_model(self, zone: str, target: Target, model_id: str) -> None:

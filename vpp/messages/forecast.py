@@ -50,6 +50,8 @@ class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """Forecast levels of one target, one value per entry of the forecast's ``horizon_min``; never crossing.
 
     ``source`` is ``model`` or the name of a fallback; ``mean`` is the expected value where it differs from q50.
+    ``published``: of how many first horizons the value is published. There every level is ``q50``, and the lists of the
+    other levels and of the mean begin behind them; ``level`` gives them whole.
     ``xgboost_weight``: weight of XGBoost's correction in a model's net load, 0 where it is linear; of the first
     horizons, beyond which there is none.
     """
@@ -64,7 +66,18 @@ class Quantiles(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     q90: list[float]
     q95: list[float]
     mean: list[float] | None = None
+    published: int = 0
     xgboost_weight: list[float] | None = None
+
+    def level(self, name: str) -> list[float]:
+        """Return one of ``QUANTILE_NAMES`` with a value for each horizon."""
+        values: list[float] = getattr(self, name)
+        return values if name == "q50" or not self.published else self.q50[: self.published] + values
+
+    @property
+    def expected(self) -> list[float]:
+        """Expected value at each horizon."""
+        return self.q50 if self.mean is None else self.q50[: self.published] + self.mean
 
 
 class Spreads(msgspec.Struct, kw_only=True, frozen=True):
@@ -108,15 +121,64 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     """What the trader weighs: prices per MWh on its own horizons (which may pass 24 h).
 
     ``known``: published prices, null where not yet known. ``experts``: name to expected prices (null: has none).
+    Where horizons are one slot apart, ``horizon_min`` is empty and nothing is written twice (``shortened``): ``known``
+    begins behind the first ``carried`` slots, whose prices are ``q50`` of the forecast, and ends with the last price
+    that is known; experts begin behind the slots up to the first price that is not known. ``whole`` undoes it.
     ``slopes``: name to opportunity values per MWh at equal steps of SoC, lowest first. ``margins``: likewise, how far
     they lie above the price of the next slot.
     """
 
-    horizon_min: list[int]
-    known: list[float | None]
-    experts: dict[str, list[float | None]]
+    horizon_min: list[int] = []
+    known: list[float | None] = []
+    experts: dict[str, list[float | None]] = {}
+    carried: int = 0
     slopes: dict[str, list[float]] = {}
     margins: dict[str, list[float]] = {}
+
+    def shortened(self, step_min: int, carried: int) -> PriceOutlook:
+        """Return a whole outlook without what can be left out; as it is where horizons are not one slot apart.
+
+        Args:
+            step_min: Length of a slot.
+            carried: Of how many first slots the forecast's ``q50`` is the published price.
+        """
+        if self.horizon_min != list(_slots_min(step_min, len(self.horizon_min))):
+            return self
+        published, known = _published(self.known), self.known
+        first, end = min(carried, published), len(known)
+        while end > published and known[end - 1] is None:
+            end -= 1
+        experts = {name: values[published:] for name, values in self.experts.items()}
+        return msgspec.structs.replace(self, horizon_min=[], known=known[first:end], experts=experts, carried=first)
+
+    def whole(self, step_min: int, q50: list[float]) -> PriceOutlook:
+        """Return the outlook with a value for each horizon, null where an expert's price does not count.
+
+        Args:
+            step_min: Length of a slot.
+            q50: Of the forecast that carries the outlook.
+        """
+        if self.horizon_min:
+            return self
+        known = [*q50[: self.carried], *self.known]
+        published = _published(known)
+        slots = max(len(known), *(published + len(values) for values in self.experts.values()), 0)
+        return msgspec.structs.replace(
+            self,
+            horizon_min=list(_slots_min(step_min, slots)),
+            known=known + [None] * (slots - len(known)),
+            experts={name: [None] * published + values for name, values in self.experts.items()},
+            carried=0,
+        )
+
+
+def _slots_min(step_min: int, slots: int) -> range:
+    return range(step_min, (slots + 1) * step_min, step_min)
+
+
+def _published(known: list[float | None]) -> int:
+    """Return how many first prices are known."""
+    return known.index(None) if None in known else len(known)
 
 
 class KnownLags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -64,17 +64,15 @@ def _forecasts(msg: m.Forecast) -> Iterator[Row]:
         curves: m.Quantiles | None = getattr(msg, target.value)
         if curves is None:
             continue
-        columns = [getattr(curves, name) for name in QUANTILE_NAMES]
+        columns = [*(curves.level(name) for name in QUANTILE_NAMES), curves.expected]
         ramps = _ramp_columns(msg.ramps) if target is Target.NET_LOAD else _NO_RAMPS
         for i, horizon in enumerate(msg.horizon_min):
-            mean = None if curves.mean is None else curves.mean[i]
             yield (
                 msg.zone,
                 msg.slot,
                 horizon,
                 target.value,
                 *(column[i] for column in columns),
-                mean,
                 *(column[i] if column else None for column in ramps),
                 curves.source,
                 curves.model_id,

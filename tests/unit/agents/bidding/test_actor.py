@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from agents.bidding.actor import ActorReducer, actor_bid, spreads_of
 from tests.worlds.builders import T0, ZONE, forecast_at, make_zone, quantiles_around, run, said_on
+from vpp.domain import QUANTILE_NAMES
 from vpp.errors import MessageError
 from vpp.messages import Correction, End, Promotion, Spreads, encode
 
@@ -70,14 +73,8 @@ def test_a_bid_with_24_hours_fits_into_four_kilobytes() -> None:
 def test_spreads_without_any_in_the_forecast_come_from_the_quantiles() -> None:
     quantiles = quantiles_around([500.0, 500.0], 10.0)
     wider = quantiles_around([500.0], 20.0)
-    grown = type(quantiles)(
-        source="model",
-        model_id="m",
-        **{
-            n: [getattr(quantiles, n)[0], getattr(wider, n)[0]]
-            for n in ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
-        },
-    )
+    levels: dict[str, Any] = {n: [quantiles.level(n)[0], wider.level(n)[0]] for n in QUANTILE_NAMES}
+    grown = type(quantiles)(source="model", model_id="m", **levels)
     spreads = spreads_of(grown)
     assert spreads.level_sd_mw == pytest.approx([40 / 2.5631031, 80 / 2.5631031])
     assert spreads.ramp_sd_mw == pytest.approx([15.6063, 27.0308], abs=1e-3)

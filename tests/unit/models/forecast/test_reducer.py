@@ -91,7 +91,7 @@ def test_every_live_slot_yields_one_forecast_in_order(world: World) -> None:
         assert forecast.horizon_min == list(horizons_min(60))
         for target in (forecast.net_load, forecast.price):
             assert target is not None
-            levels = np.array([getattr(target, name) for name in QUANTILE_NAMES])
+            levels = np.array([target.level(name) for name in QUANTILE_NAMES])
             assert np.isfinite(levels).all()
             assert (np.diff(levels, axis=0) >= 0).all()
         assert forecast.spreads is not None
