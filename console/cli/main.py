@@ -63,7 +63,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("console.cli.orders.plans:reject", "Reject a plan."),
     "hold": ("console.cli.orders.plans:hold", "Stop automatic setpoints at once."),
     "release": ("console.cli.orders.plans:release", "End holds."),
-    "rules": ("console.cli.rules:app", "Add documents with rules, and search them."),
+    "rules": ("console.cli.rules:app", "Rules: add documents by version, ask them, re-check decisions."),
     "dashboard": ("console.cli.run_process:dashboard", "Serve the operator's page and the REST API."),
     "mcp": ("console.cli.run_process:mcp", "Serve the tools for AI agents and assistants (stdio)."),
     "agent": ("console.cli.agent:app", "The autonomous agent: watches, reasons, proposes; its looks and shift report."),

@@ -16,11 +16,38 @@ MAX_BYTES = 8_000_000
 MAX_TOTAL_BYTES = 32_000_000
 MAX_PAGES = 2_000
 KINDS = (".md", ".markdown", ".html", ".htm", ".txt", ".pdf")
-# "R1.", "4.2.3", "Section 12", "Article 5", "§ 35.28", also behind Markdown's hashes.
+# "R1.", "4.2.3", "Section 12", "Article 5", "§ 35.28", "12.", also behind Markdown's hashes.
 _HEADING = re.compile(
-    r"^\s{0,3}(?:#{1,6}\s+)?(?P<number>R\d+(?:\.\d+)*|\d+(?:\.\d+){0,4}|(?:Section|Article|Annex|§)\s*[\dA-Z]+(?:\.\d+)*)"
-    r"[.):]?\s+(?P<title>\S.{0,160})$"
+    r"^\s{0,3}(?P<hashes>#{1,6}\s+)?"
+    r"(?P<number>R\d+(?:\.\d+)*|\d+(?:\.\d+){0,4}|(?:Section|Article|Annex|§)\s*[\dA-Z]+(?:\.\d+)*)"
+    r"(?P<mark>[.):])?\s+(?P<title>\S.{0,160})$"
 )
+_UNITS = frozenset(
+    [
+        "W",
+        "kW",
+        "MW",
+        "GW",
+        "Wh",
+        "kWh",
+        "MWh",
+        "GWh",
+        "V",
+        "kV",
+        "A",
+        "Hz",
+        "mHz",
+        "EUR",
+        "GBP",
+        "USD",
+        "UTC",
+        "C",
+        "K",
+        "Mvar",
+        "MVA",
+    ]
+)
+_LONGEST_NUMBER = 3
 _MARKDOWN_HEADING = re.compile(r"^#{1,6}\s+(?P<title>\S.*)$")
 
 
@@ -42,7 +69,7 @@ def read_document(path: Path) -> list[Clause]:
         pages = list(_bounded(path, _pages(path)))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
-    clauses = [clause for page, text in pages for clause in _clauses(text, path.name, page)]
+    clauses = list(_clauses(pages, path.name))
     if not clauses:
         raise DataError(f"{path} holds no text", hint="a scanned PDF needs text recognition first")
     return clauses
@@ -108,29 +135,47 @@ def _pdf_pages(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def _clauses(text: str, source: str, page: int | None) -> Iterator[Clause]:
-    number, title, lines = "", "", list[str]()
-    for line in [*text.splitlines(), None]:
-        head = None if line is None else _HEADING.match(line) or _MARKDOWN_HEADING.match(line)
-        if line is not None and head is None:
-            lines.append(line)
-            continue
-        body = " ".join(" ".join(lines).split())
-        if len(body) >= MIN_CHARS or (title and body):
-            for part, piece in enumerate(_pieces(body)):
-                name = number or f"{Path(source).stem}{'' if page is None else f' p{page}'}"
-                yield Clause(
-                    clause=name,
-                    title=title or source,
-                    text=piece,
-                    source=source,
-                    citation=" ".join(filter(None, (source, number, None if page is None else f"page {page}"))),
-                    page=page,
-                    also="" if part == 0 else f"continued {part + 1}",
-                )
-        if head is not None:
-            groups = head.groupdict()
-            number, title, lines = groups.get("number") or "", groups["title"].strip(), []
+def _clauses(pages: Iterable[tuple[int | None, str]], source: str) -> Iterator[Clause]:
+    """Yield the clauses of a document; one that goes on over a page is a clause of the same number on each."""
+    number, title = "", ""
+    for page, text in pages:
+        lines = list[str]()
+        for line in [*text.splitlines(), None]:
+            head = None if line is None else _heading(line) or _MARKDOWN_HEADING.match(line)
+            if line is not None and head is None:
+                lines.append(line)
+                continue
+            body = " ".join(" ".join(lines).split())
+            if len(body) >= MIN_CHARS or (title and body):
+                yield from _named(body, number, title, source, page)
+            lines = []
+            if head is not None:
+                groups = head.groupdict()
+                number, title = groups.get("number") or "", groups["title"].strip()
+
+
+def _named(body: str, number: str, title: str, source: str, page: int | None) -> Iterator[Clause]:
+    for part, piece in enumerate(_pieces(body)):
+        yield Clause(
+            clause=number or f"{Path(source).stem}{'' if page is None else f' p{page}'}",
+            title=title or source,
+            text=piece,
+            source=source,
+            citation=" ".join(filter(None, (source, number, None if page is None else f"page {page}"))),
+            page=page,
+            also="" if part == 0 else f"continued {part + 1}",
+        )
+
+
+def _heading(line: str) -> re.Match[str] | None:
+    """Return the match of a numbered heading; None also for a wrapped line of text that begins with a quantity."""
+    head = _HEADING.match(line)
+    if head is None or head["hashes"] or not head["number"][0].isdigit():
+        return head
+    number, word = head["number"], head["title"].split()[0]
+    is_quantity = number.startswith("0") or word.rstrip(".,;:") in _UNITS or not word[0].isupper()
+    is_bare = number.isdigit() and (head["mark"] is None or len(number) > _LONGEST_NUMBER)
+    return None if is_quantity or is_bare else head
 
 
 def _pieces(body: str) -> Iterator[str]:

@@ -94,6 +94,29 @@ def test_pdf_keeps_the_page(tmp_path: Path) -> None:
     assert found[1].citation == "code.pdf 2.1 page 2"
 
 
+def test_a_clause_goes_on_over_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "code.pdf"
+    write_pdf(
+        path, ["2.1 Export\nA site shall not export more than", "30 MW at the point of connection.\n2.2 Import\nNone."]
+    )
+    assert [(clause.clause, clause.page, clause.text) for clause in read_document(path)] == [
+        ("2.1", 1, "A site shall not export more than"),
+        ("2.1", 2, "30 MW at the point of connection."),
+        ("2.2", 2, "None."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["30 MW at night.", "0.95 Lagging or leading", "49.0 and 48.8 Hz", "20 Sites of the area", "2026. The plant"],
+)
+def test_a_wrapped_line_that_begins_with_a_quantity_is_no_heading(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "code.txt"
+    path.write_text(f"3.1 Limits\nThe limit of every site that is connected to the network is\n{line}\n")
+    (clause,) = read_document(path)
+    assert (clause.clause, clause.text.endswith(line)) == ("3.1", True)
+
+
 def test_long_text_is_cut_at_sentences(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("Every plant obeys this long rule without end. " * 200)
