@@ -60,7 +60,7 @@ fi
 
 quiet=-q
 [ -t 2 ] && quiet=
-say "setup: installing 141 packages (310 MB to fetch the first time, 1.2 GB on disk); this takes a minute or two"
+say "setup: installing 141 packages into $(cd .venv && pwd -P) (310 MB to fetch the first time, 1.2 GB on disk); this takes a minute or two"
 PIP_DISABLE_PIP_VERSION_CHECK=1 $venv_python -m pip install $quiet -c constraints.txt -e '.[dev]' >&2 || fail "pip could not install the dependencies" \
     "the error above says which; without network access, set pip's own options (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_PROXY) and run make setup again"
 

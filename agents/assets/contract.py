@@ -111,6 +111,9 @@ class AssetType(ABC, Generic[A]):
     yields_to_caps: ClassVar[bool] = False
     """The checker may cut its power where it makes a breach of an import or export cap worse."""
 
+    label: ClassVar[str | None] = None
+    """What people call it; None: by its kind."""
+
     verbs: ClassVar[dict[str, int]] = {}
     """What a person calls its actions, and their sign: 1 into the grid, -1 out of it, 0 rest."""
 

@@ -22,6 +22,7 @@ class CurtailableType(AssetType[CurtailableRenewable]):
     """Cut power k >= 0 per renewable (its power is -k), paid ``curtail_cost``; its energy is lost."""
 
     entry = CurtailableRenewable
+    label = "curtailed renewable"
     published_ahead = False
     keeps_to_plan = False
     verbs: ClassVar[dict[str, int]] = {"cut": -1}

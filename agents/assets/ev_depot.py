@@ -121,6 +121,7 @@ class EvDepotType(AssetType[EvDepot]):
     """
 
     entry = EvDepot
+    label = "EV depot"
     trades_at_market = True
     yields_to_caps = True
     verbs: ClassVar[dict[str, int]] = {"charge": -1, "discharge": 1}

@@ -21,6 +21,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
     """Shed power k >= 0 per load, paid ``curtail_cost``, saving energy at the generation price."""
 
     entry = CurtailableLoad
+    label = "shed load"
     published_ahead = False
     keeps_to_plan = False
     yields_to_caps = True

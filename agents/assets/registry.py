@@ -43,6 +43,11 @@ def type_of(asset: Asset) -> AssetType[Any]:
     return TYPES[asset.kind]
 
 
+def kind_name(kind: str) -> str:
+    """Return what people call a kind of asset."""
+    return (TYPES[kind].label if kind in TYPES else None) or kind.replace("_", " ")
+
+
 def store_of(asset: Asset) -> StorageParameters | None:
     """Return the parameters of an asset that trades freely with a store, None for others."""
     return type_of(asset).store(asset)

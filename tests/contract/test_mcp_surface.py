@@ -34,10 +34,19 @@ async def surface(folder: Path, mode: Any, *, acting: bool = True) -> dict[str, 
     }
 
 
+def by_name(listed: dict[str, Any]) -> dict[str, Any]:
+    """The items of a surface by list and name, so that a difference is shown with the item that has it."""
+    return {f"{kind} {item['name']}": item for kind, items in listed.items() for item in items}
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_the_surface_is_the_recorded_one(tmp_path: Path, mode: str) -> None:
-    """A change is meant and told in the changelog; then record it: python -m tests.contract.test_mcp_surface."""
-    assert await surface(tmp_path, mode) == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+    listed, recorded = await surface(tmp_path, mode), json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+    now, before = by_name(listed), by_name(recorded)
+    changed = {name: (before.get(name), now.get(name)) for name in now | before if now.get(name) != before.get(name)}
+    hint = "a change on purpose has a line in the changelog: python -m tests.contract.test_mcp_surface records it"
+    assert not changed, f"{', '.join(changed)}: {hint}"
+    assert listed == recorded, hint
 
 
 async def test_the_list_of_tools_is_short(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from agents.assets.registry import type_of
+from agents.assets.registry import kind_name, type_of
 from agents.plant.plan_sentences import step_reason
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment, store_of
-from console.dashboard.views.texts import kind_name, signed_power
+from console.dashboard.views.texts import signed_power
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import power_text, significant
 from vpp.messages import CommandOutcome

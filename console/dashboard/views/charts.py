@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.assets.registry import TYPES
 from agents.plant.plan_sentences import powers_of, socs_of, step_edges
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import KINDS
 from vpp.fleet.scale import significant
 from vpp.messages import Decision
 from vpp.store.tables import ASSETS, TELEMETRY
@@ -122,8 +122,8 @@ def limits(moment: Moment) -> dict[str, Any]:
 
 
 def _kinds(moment: Moment) -> list[str]:
-    there = {asset.kind for asset in moment.config.assets} if moment.config is not None else set(KINDS)
-    return [kind for kind in KINDS if kind in there]
+    there = {asset.kind for asset in moment.config.assets} if moment.config is not None else set(TYPES)
+    return [kind for kind in TYPES if kind in there]
 
 
 def _by_slot(rows: Iterable[dict[str, Any]], kind: str) -> dict[datetime, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agents.assets.registry import TYPES, kind_name
 from console.dashboard.views import alarms
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
@@ -45,6 +46,7 @@ def frame(moment: Moment, book: OrderBook) -> dict[str, Any]:
         "step_min": round(moment.step.total_seconds() / 60),
         "currency": moment.currency,
         "power": power_scale(moment.scale.reference_mw),
+        "kinds": {kind: kind_name(kind) for kind in TYPES},
         "verdict": {"state": verdict.state, "word": verdict.word, "cause": verdict.cause},
         "clock": clock(moment),
         "hold": _hold(moment, holds),

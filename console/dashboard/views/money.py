@@ -6,9 +6,9 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from agents.assets.registry import TYPES
 from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import KINDS
 from vpp.local_time import local_date
 from vpp.store.tables import LEDGER
 
@@ -29,7 +29,7 @@ def money_screen(moment: Moment, background: Background) -> dict[str, Any]:
     return {
         "currency": moment.currency,
         "days": days,
-        "kinds": [kind for kind in KINDS if any(day["by_kind"].get(kind) is not None for day in days)],
+        "kinds": [kind for kind in TYPES if any(day["by_kind"].get(kind) is not None for day in days)],
         "today": next((day for day in days if day["day"] == today), None),
         "to": moment.now,
         "capturing": captured is None and bool(moment.batteries),

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from agents.assets.registry import type_of
+from agents.assets.registry import kind_name, type_of
 from agents.plant.plan_sentences import (
     PlannedAction,
     least_mw,
@@ -25,7 +25,7 @@ from console.dashboard.views.background import Background
 from console.dashboard.views.frame import verdict_of
 from console.dashboard.views.moment import Moment
 from console.dashboard.views.orders import OrderBook
-from console.dashboard.views.texts import joined, kind_name, plural, signed_power, span
+from console.dashboard.views.texts import joined, plural, signed_power, span
 from console.dashboard.views.values import grid_mw, next_powers, values
 from vpp.fleet.assets import Asset
 from vpp.fleet.scale import power_text

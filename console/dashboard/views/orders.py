@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from agents.assets.registry import kind_name
 from agents.plant.plan_sentences import money
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import joined, kind_name, signed_power, span
+from console.dashboard.views.texts import joined, signed_power, span
 from mcp_server.actions.actions import Acts
 from mcp_server.answers.orders import LifeStep, OrderLine
 from mcp_server.queries.orders import list_orders

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from agents.assets.registry import kind_name
 from agents.plant.narrative import binding_stretches
 from agents.plant.plan_sentences import (
     least_mw,
@@ -18,7 +19,7 @@ from agents.plant.plan_sentences import (
 )
 from console.dashboard.views import charts
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import kind_name, signed_power, source_words, span
+from console.dashboard.views.texts import signed_power, source_words, span
 from console.dashboard.views.values import soc_now
 from mcp_server.queries.explain import explain_decision
 from vpp.fleet.scale import power_text

@@ -9,20 +9,6 @@ from typing import Any
 
 from vpp.fleet.scale import power_text, power_unit
 
-_KIND_NAMES = {
-    "battery": "battery",
-    "peaker": "peaker",
-    "load": "shed load",
-    "renewable": "curtailed renewable",
-    "ev_depot": "EV depot",
-}
-KINDS = ("battery", "ev_depot", "peaker", "load", "renewable")
-
-
-def kind_name(kind: str) -> str:
-    """Return what people call a kind of asset."""
-    return _KIND_NAMES.get(kind, kind.replace("_", " "))
-
 
 def source_words(source: str) -> str:
     """Return what people call the source of a forecast: the model, or a fallback by its name.

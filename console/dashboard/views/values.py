@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from agents.assets.registry import TYPES
 from agents.plant.plan_sentences import PlannedAction
 from console.dashboard.views import charts
 from console.dashboard.views.background import Background
 from console.dashboard.views.moment import Moment
-from console.dashboard.views.texts import KINDS
 from vpp.local_time import local_date, utc_of
 from vpp.messages import Decision
 from vpp.store.tables import LEDGER, TELEMETRY
@@ -86,7 +86,7 @@ def next_powers(moment: Moment) -> dict[str, float]:
         row = moment.setpoints.get(asset.asset_id)
         if row is not None:
             power_mw[asset.kind] = power_mw.get(asset.kind, 0.0) + row["power_mw"]
-    return {kind: power_mw[kind] for kind in KINDS if kind in power_mw}
+    return {kind: power_mw[kind] for kind in TYPES if kind in power_mw}
 
 
 def _plant(moment: Moment) -> dict[str, Any]:

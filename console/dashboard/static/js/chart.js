@@ -6,7 +6,9 @@ const NAME_GAP = 13.5;
 let palette = {};
 
 export function color(name) {
-  return (palette[name] ??= getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  const own = () => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  // A kind of asset that has no colour of its own is drawn as a load.
+  return (palette[name] ??= own() || color("load"));
 }
 
 export function forgetColors() {

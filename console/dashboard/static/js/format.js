@@ -105,4 +105,12 @@ export function countdown(seconds) {
   return `${Math.floor(left / 60)}:${two(left % 60)}`;
 }
 
-export const KINDS = { battery: "battery", peaker: "peaker", load: "shed", renewable: "curtailed" };
+// What people call a kind of asset, as the server names the kinds that it has.
+let kinds = {};
+
+export function setKindNames(given) {
+  if (given) kinds = given;
+}
+
+export const kindName = (kind) => kinds[kind] ?? kind.replaceAll("_", " ");
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

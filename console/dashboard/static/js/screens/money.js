@@ -1,12 +1,11 @@
 // Money: by day and asset, penalties avoided, what the batteries got of perfect foresight, what if.
 import { h, s } from "/static/js/dom.js";
-import { day, hm, money, none, number, percent, plainMoney } from "/static/js/format.js";
+import { capital, day, hm, kindName, money, none, number, percent, plainMoney } from "/static/js/format.js";
 import { chartSlot, head, panel, segments, table, title } from "/static/js/parts.js";
 import { bounds } from "/static/js/series.js";
 import { ticks } from "/static/js/chart.js";
 
 export const name = "Money";
-const NAMES = { battery: "Battery", peaker: "Peaker", load: "Shed load", renewable: "Curtailed", other: "Other" };
 const SPANS = { day: 1, week: 7, all: Infinity };
 
 const total = (days, of) => days.reduce((sum, one) => sum + (of(one) ?? 0), 0);
@@ -34,7 +33,7 @@ export function render(ctx) {
 function values(body, days) {
   const { currency, today } = body;
   const plus = { plus: true };
-  const kinds = (one) => Object.entries(one.by_kind).filter(([k, v]) => ["battery", "peaker"].includes(k) || Math.round(v)).map(([k, v]) => `${(NAMES[k] ?? k).toLowerCase()} ${money(v, currency, plus)}`).join(", ");
+  const kinds = (one) => Object.entries(one.by_kind).filter(([k, v]) => ["battery", "peaker"].includes(k) || Math.round(v)).map(([k, v]) => `${kindName(k)} ${money(v, currency, plus)}`).join(", ");
   const captured = days.filter((one) => !none(one.perfect));
   const perfect = total(captured, (one) => one.perfect);
   const got = total(captured, (one) => one.captured);
@@ -57,7 +56,7 @@ function chart(ctx, body) {
   const legend = h(
     "span",
     { class: "legend" },
-    keys.map((k) => h("span", {}, h("i", { class: `swatch ${k === "penalties paid" ? "penalty" : k}` }), k === "load" ? "shed load" : k)),
+    keys.map((k) => h("span", {}, h("i", { class: `swatch ${k === "penalties paid" ? "penalty" : k}` }), kindName(k))),
     h("span", {}, h("i", { class: "swatch tick" }), "no action"),
   );
   return panel({ "data-key": "chart" }, head("By day", null, legend), h("div", { class: "charts money-chart" }, chartSlot("days", "net", "", "")));
@@ -74,7 +73,7 @@ function byDay(body, days) {
       columns: [
         { name: "Day", cell: (d) => h("span", { class: "plain" }, day(d.day), d.to ? h("span", { class: "quiet" }, ` to ${hm(d.to)}`) : null, Math.round(d.corrected) ? h("span", { class: "dot", title: `corrected later by ${plainMoney(d.corrected)}` }, ` ● ${plainMoney(d.corrected)}`) : null) },
         { name: "Sum", ...n((d) => h("b", {}, plainMoney(d.pnl))) },
-        ...kinds.map((k) => ({ name: NAMES[k] ?? k, ...n((d) => plainMoney(d.by_kind[k] ?? 0)) })).map((c) => ({ ...c, class: "n wide" })),
+        ...kinds.map((k) => ({ name: capital(kindName(k)), ...n((d) => plainMoney(d.by_kind[k] ?? 0)) })).map((c) => ({ ...c, class: "n wide" })),
         { name: "Penalties", ...n((d) => plainMoney(d.penalties)) },
         { name: "No action", ...n((d) => plainMoney(d.no_action)) },
         { name: "Battery, perfect", cell: (d) => plainMoney(d.perfect), class: "n wide" },

@@ -1,7 +1,7 @@
 // Plan and why: the slots ahead as charts and as a table; for one of them the reason, what else it weighed, what if.
 import { get, post } from "/static/js/client.js";
 import { h, s } from "/static/js/dom.js";
-import { day, hm, money, near, none, number, percent, power, powerFactor, powerText, powerUnit, signed, signedPower, span, symbol } from "/static/js/format.js";
+import { capital, day, hm, kindName, money, near, none, number, percent, power, powerFactor, powerText, powerUnit, signed, signedPower, span, symbol } from "/static/js/format.js";
 import { icon } from "/static/js/icons.js";
 import { chartSlot, facts, panel, segments, table, title } from "/static/js/parts.js";
 import { fanName, fanTone, powerSpec, readouts, socSpec, timeBase } from "/static/js/plots.js";
@@ -83,7 +83,7 @@ function rows(ctx) {
     battery.length && { name: `Battery ${powerUnit()}`, class: "barred", cell: (r) => barCell(sum(r, battery), low ?? -1, high) },
     battery.length && { name: h("span", { class: "sr" }, `Battery, ${powerUnit()}`), class: "n", cell: (r) => h("b", {}, signedPower(sum(r, battery), digits)) },
     battery.length && { name: "SoC %", class: "n", cell: (r) => (none(r.soc) ? "–" : Math.round(100 * r.soc)) },
-    ...shown.map((a) => ({ name: others.filter((b) => b.kind === a.kind).length > 1 ? a.asset_id : a.kind === "peaker" ? "Peaker" : a.kind === "load" ? "Shed" : "Curtailed", class: "n wide", cell: (r) => signedPower(r.powers[a.asset_id], digits) })),
+    ...shown.map((a) => ({ name: others.filter((b) => b.kind === a.kind).length > 1 ? a.asset_id : capital(kindName(a.kind)), class: "n wide", cell: (r) => signedPower(r.powers[a.asset_id], digits) })),
     { name: `Binding, ${symbol(frame.currency)}/MW`, class: "wide", cell: (r) => (r.binding ? [`${WORDS[r.binding.kind]} `, h("b", {}, number(r.binding.worth, 0))] : h("span", { class: "quiet" }, "–")) },
   ].filter(Boolean);
   return panel(
