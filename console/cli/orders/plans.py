@@ -39,11 +39,15 @@ def plans(*, zone: str | None = None, json: Json = False, common: Common = NO_OP
         now = book.now()
         lives = {line.order_id: line for line in list_orders(ReadContext(settings, book.store), zone, limit=200).orders}
         summaries = [_summary(plan, now, lives.get(plan.plan_id)) for plan in book.recent(zone)]
-    answer(
-        summaries,
-        as_json=json,
-        render=lambda rows: table(None, rows[0], [row.values() for row in rows]) if rows else out.print("no plans"),
-    )
+
+    def render(rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            out.print("no plans")
+            return
+        columns = [name for name in rows[0] if name != "rules"]  # they stand with a single plan, and in --json
+        table(None, columns, [[row[name] for name in columns] for row in rows])
+
+    answer(summaries, as_json=json, render=render)
 
 
 def approve(plan_id: str, *, digest: str | None = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
@@ -161,6 +165,7 @@ def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> d
         "approved_by": plan.approved_by,
         "expires_at": proposal.expires_at,
         "notes": "; ".join(proposal.reasons) or None,
+        "rules": ", ".join(proposal.rules) or None,
     }
 
 
