@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from agents.assets.contract import (
-    LEAST_MW,
     AssetType,
     Curve,
     PlannedAsset,
@@ -20,7 +19,7 @@ from agents.assets.contract import (
     with_power,
 )
 from agents.assets.frequency_droop import droop_curve
-from agents.assets.horizon import Horizon
+from agents.assets.horizon import LEAST_SHARE, Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
 from vpp.fleet.assets import Asset, Battery
@@ -317,9 +316,9 @@ class BatteryType(AssetType[Battery]):
         """Return the water value against what power is worth, and what it does."""
         battery, power, soc = _battery(horizon, row), float(planned.power_mw[0]), float(horizon.state.soc[row])
         floor, ceiling = self.soc_limits(battery)
-        full = ", it is empty" if soc <= floor + LEAST_MW else ", it is full" if soc >= ceiling - LEAST_MW else ""
-        size = amount(power)
-        does = f"discharge {size}" if power > LEAST_MW else f"charge {size}" if power < -LEAST_MW else f"hold{full}"
+        full = ", it is empty" if soc <= floor + LEAST_SHARE else ", it is full" if soc >= ceiling - LEAST_SHARE else ""
+        size, least_mw = amount(power), horizon.least_mw
+        does = f"discharge {size}" if power > least_mw else f"charge {size}" if power < -least_mw else f"hold{full}"
         worth = float(planned.power_price_per_mwh[0])
         return f"water value {planned.water_value_per_mwh:.1f}, power worth {worth:.1f}: {does}"
 

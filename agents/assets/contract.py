@@ -25,8 +25,6 @@ from vpp.numerics.arrays import Bools, Floats, Ints
 
 A = TypeVar("A", bound=Asset)
 Curve = list[tuple[float, float]]
-LEAST_MW = 1e-6
-"""Power below this counts as none in words."""
 
 
 @dataclass(frozen=True, slots=True)

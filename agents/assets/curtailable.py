@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.assets.contract import LEAST_MW, AssetType, PlannedAsset, RunningCost, amount, clip_to
+from agents.assets.contract import AssetType, PlannedAsset, RunningCost, amount, clip_to
 from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
@@ -103,7 +103,7 @@ class CurtailableType(AssetType[CurtailableRenewable]):
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
         """Return what power is worth against the pay."""
         power, cost = float(planned.power_mw[0]), _renewable(horizon, row).curtail_cost_per_mwh
-        does = f"cut {amount(power)}" if power < -LEAST_MW else "rest"
+        does = f"cut {amount(power)}" if power < -horizon.least_mw else "rest"
         return f"power worth {float(planned.power_price_per_mwh[0]):.1f}, curtailment {cost:.1f}: {does}"
 
     def full_mw(self, zone: Zone, asset: CurtailableRenewable, verb: str) -> None:

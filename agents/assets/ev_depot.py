@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.assets.contract import LEAST_MW, AssetType, PlannedAsset, RunningCost, amount, with_power
+from agents.assets.contract import AssetType, PlannedAsset, RunningCost, amount, with_power
 from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
@@ -289,7 +289,7 @@ class EvDepotType(AssetType[EvDepot]):
         depot, power = _depot(horizon, row), float(planned.power_mw[0])
         if timetable(depot, horizon.edges()[:2]).connected_h[0] <= 0:
             return f"the vehicles are away until {depot.connected_from}: rest"
-        does = "wait" if abs(power) <= LEAST_MW else f"{'discharge' if power > 0 else 'charge'} {amount(power)}"
+        does = "wait" if abs(power) <= horizon.least_mw else f"{'discharge' if power > 0 else 'charge'} {amount(power)}"
         aboard = float(horizon.state.soc[row]) * depot.energy_mwh
         worth = float(planned.power_price_per_mwh[0])
         return (

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.assets.contract import LEAST_MW, AssetType, PlannedAsset, RunningCost, Shedding, amount, clip_to
+from agents.assets.contract import AssetType, PlannedAsset, RunningCost, Shedding, amount, clip_to
 from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet
 from agents.assets.state import AssetState, Clamp, Interval, Response
@@ -92,7 +92,7 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
     def reason(self, horizon: Horizon, row: int, planned: PlannedAsset) -> str:
         """Return how far net load is from the cap, or what power is worth against the pay."""
         load, power = _load(horizon, row), float(planned.power_mw[0])
-        does = f"shed {amount(power)}" if power > LEAST_MW else "rest"
+        does = f"shed {amount(power)}" if power > horizon.least_mw else "rest"
         if load.only_at_cap:
             room = horizon.zone.limits.import_cap_mw - float(horizon.net_mw[0])
             where = f"{power_text(room)} below" if room >= 0 else f"{power_text(-room)} above"

@@ -11,6 +11,9 @@ from agents.assets.fleet_state import FleetState
 from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Floats
 
+LEAST_SHARE = 1e-6
+"""Power below this share of the served power, and a state of charge below it, count as none in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
@@ -34,6 +37,11 @@ class Horizon:
     stored_width: Floats
     potential_mw: Floats
     start: datetime | None
+
+    @property
+    def least_mw(self) -> float:
+        """Power in MW below which an asset counts as at rest in words."""
+        return self.zone.served_scale.share(LEAST_SHARE)
 
     @property
     def steps(self) -> int:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agents.assets.contract import LEAST_MW, AssetType, Generator, PlannedAsset, RunningCost
+from agents.assets.contract import AssetType, Generator, PlannedAsset, RunningCost
 from agents.assets.horizon import Horizon
 from agents.assets.lp import BlockShape, Coefficients, LimitColumn, Sheet, gap_hours
 from agents.assets.state import AssetState, Clamp, Interval, Response
@@ -177,8 +177,8 @@ class PeakerType(AssetType[Peaker]):
         """Return what power is worth against fuel, and what it does."""
         power = float(planned.power_mw[0])
         does = f"run at {power_text(power)}"
-        if power <= LEAST_MW:
-            ahead = np.flatnonzero(planned.power_mw > LEAST_MW)
+        if power <= horizon.least_mw:
+            ahead = np.flatnonzero(planned.power_mw > horizon.least_mw)
             does = f"off, planned in {horizon.step_h[: ahead[0]].sum() * 60.0:.0f} min" if len(ahead) else "off"
         fuel = _peaker(horizon, row).fuel_cost_per_mwh
         return f"power worth {float(planned.power_price_per_mwh[0]):.1f}, fuel {fuel:.1f}: {does}"

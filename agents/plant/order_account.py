@@ -25,7 +25,8 @@ from vpp.fleet.schema import Zone
 from vpp.messages import Order
 from vpp.numerics.arrays import Floats
 
-_SAME = 1e-6
+_SAME_SHARE = 1e-6
+"""An excess below this share of what was approved, or of the energy moved at 1 per MWh, is what rounding leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class OrderLimit:
 
     def excess(self, lost: float, moved_mwh: float, currency: str) -> str | None:
         """Return what was exceeded, as a sentence; None where nothing was."""
-        if lost > self.loss + _SAME:
+        if lost > self.loss + _SAME_SHARE * (abs(self.loss) + moved_mwh):
             return f"it lost {lost:,.2f} {currency} and was approved for {self.loss:,.2f} at most"
-        if self.energy_mwh is not None and moved_mwh > self.energy_mwh + _SAME:
+        if self.energy_mwh is not None and moved_mwh > self.energy_mwh * (1.0 + _SAME_SHARE):
             return f"it moved {energy_text(moved_mwh)} and was approved for {energy_text(self.energy_mwh)} at most"
         return None
 

@@ -25,7 +25,8 @@ from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, AssetStatus, SlotClosed
 
-_BALANCE_MWH = 1e-9
+_BALANCE_SHARE = 1e-9
+"""A store's energy may be out of balance by this share of its size: what arithmetic loses is far less."""
 
 LEAST_SOC_MOVE = 0.1
 """SoC (0-1) that a slot at full power must move for its change to tell the power; readings are whole percents."""
@@ -296,5 +297,5 @@ def _assert_balance(asset: Asset, before: AssetKept, settled: AssetKept, interva
     if settled.measured or before.soc is None or settled.soc is None:
         return
     error = type_of(asset).balance_error_mwh(asset, before.state(), settled.state(), interval)
-    if abs(error) > _BALANCE_MWH:
+    if abs(error) > _BALANCE_SHARE * (type_of(asset).energy_mwh(asset) or 0.0):
         raise PhysicsError(f"{asset.asset_id}: {error:.3g} MWh out of balance at {settled.power_mw} MW")

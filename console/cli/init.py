@@ -14,7 +14,7 @@ from console.cli.options import Json, answer, out, say
 from vpp.atomic_file import write_atomic
 from vpp.domain import NET_LOAD_CHANNELS, PRICE
 from vpp.errors import ConfigError, RefusedError
-from vpp.files.guessing import Choices, guess_mapping, needs_time_zone
+from vpp.files.guessing import Choices, guess_mapping, left_alike, needs_time_zone
 from vpp.files.mapping import parse_mapping
 from vpp.files.reader import inspect_file, read_frame
 from vpp.files.zone_fitting import power_scale
@@ -39,7 +39,9 @@ class Answers:
     unit: Annotated[str | None, Parameter(help="unit of power columns whose name has none (W, kW, MW)")] = None
     decimal: Annotated[str | None, Parameter(help="decimal mark, where several fit")] = None
     thousands: Annotated[str | None, Parameter(help="mark between thousands, where several fit")] = None
-    column: Annotated[list[str] | None, Parameter(help="CHANNEL=COLUMN, e.g. load_mw=Use; may be repeated")] = None
+    column: Annotated[
+        list[str] | None, Parameter(help="CHANNEL=COLUMN, e.g. load_mw=Use; several columns of a channel are added")
+    ] = None
     battery_kwh: Annotated[float | None, Parameter(help="energy of the battery [two hours of its power]")] = None
     battery_kw: Annotated[float | None, Parameter(help="power of the battery [half the peak]")] = None
 
@@ -92,19 +94,19 @@ def init(
         "fleet": str(paths["fleet"]),
         "channels": {channel: source["from"] for channel, source in content["channels"].items()},
         "zones": {one.zone: [asset.asset_id for asset in one.assets] for one in zones},
-        "notes": list(info.notes),
+        "notes": [*info.notes, *left_alike(content, info.ignored)],
         "next": command,
     }
     answer(document, as_json=json, render=_render)
 
 
 def _choices(file: Path, answers: Answers, kind: SiteKind, zone: str, *, asks: bool) -> Choices:
-    columns = {}
+    columns: dict[str, list[str]] = {}
     for pair in answers.column or ():
         channel, mark, column = pair.partition("=")
         if not mark or not column:
             raise ConfigError(f"--column {pair!r} names no column", hint="write --column load_mw=COLUMN")
-        columns[channel] = column
+        columns.setdefault(channel, []).append(column)
     time_zone = answers.time_zone
     if time_zone is None and needs_time_zone(file):
         facts = known_facts(zone)

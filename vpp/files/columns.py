@@ -34,6 +34,7 @@ class Recipe:
         target: Canonical name.
         source: Column of the file.
         plus: Columns that are added.
+        adds_up: ``plus`` and source are parts of a total: one without any value is left out.
         minus: Column that is subtracted.
         factor: See above.
         offset: See above.
@@ -46,6 +47,7 @@ class Recipe:
     target: str
     source: str
     plus: tuple[str, ...] = ()
+    adds_up: bool = False
     minus: str | None = None
     factor: float = 1.0
     offset: float = 0.0
@@ -226,9 +228,10 @@ def canonical_target(column: str) -> tuple[str, str | None]:
 
 
 def _combined(recipe: Recipe, read: dict[str, Numbers]) -> Any:
-    values = read[recipe.source].values
-    for name in recipe.plus:
-        values = values + read[name].values
+    parts = [read[name].values for name in (recipe.source, *recipe.plus)]
+    if recipe.adds_up:
+        parts = [part for part in parts if not np.isnan(part).all()] or parts[:1]
+    values = sum(parts[1:], start=parts[0])
     if recipe.minus is not None:
         values = values - read[recipe.minus].values
     if recipe.factor != 1.0 or recipe.offset != 0.0:

@@ -10,8 +10,8 @@ from vpp.errors import DataError, did_you_mean
 from vpp.files.availability import ASSET_MARK, NOT_CHANNELS, ZONE_COLUMN, channel_of
 from vpp.files.columns import CANONICAL, FileLayout, Recipe, canonical_target, is_canonical
 from vpp.files.guessing import NAMES
-from vpp.files.mapping import ZONE_PART, Mapping, SourceColumn, TimeColumn
-from vpp.files.times import TimeReader
+from vpp.files.mapping import ZONE_PART, Mapping, SourceColumn, TimeColumn, zone_in
+from vpp.files.times import TimeReader, zone_of_name
 from vpp.files.units import ENERGY_UNITS, UNITS, unit_of_channel
 
 CET_COLUMN = "local_time_cet"
@@ -62,6 +62,12 @@ class Header:
             self.used.add(present)
         return present
 
+    def others(self, names: Iterable[str], first: str) -> list[str]:
+        """Return the other ones of these columns that are there; they count as used."""
+        present = {column for name in names if (column := self.get(name)) is not None and column != first}
+        self.used |= present
+        return sorted(present, key=self.names.index)
+
     def listed(self) -> str:
         """Return the names for people."""
         shown = ", ".join(self.names[:_LISTED])
@@ -105,7 +111,7 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileL
             ignored[name] = "not in the mapping" if mapping.channels else "no channel"
     return FileLayout(
         time=time,
-        zone=mapping.zone,
+        zone=mapping.zone or _zone_of_header(header, mapping),
         zone_column=zone_column,
         recipes=tuple(recipes),
         numbers=mapping.numbers,
@@ -139,13 +145,27 @@ def _time(header: Header, mapping: Mapping) -> TimeReader:
         columns[key] = None if name is None else header.first([name])
         if name is not None and columns[key] is None:
             raise header.missing("no column", [name], f"correct time.{key} in the mapping {mapping.name}")
+    stated = zone_of_name(column)
+    if stated is not None and "zone" not in time.model_fields_set:
+        time = time.model_copy(update={"zone": stated})
     return TimeReader(time, header.path, column, columns["period"], columns["clock"])
+
+
+def _zone_of_header(header: Header, mapping: Mapping) -> str | None:
+    if mapping.zone_header is None:
+        return None
+    for name in header.names:
+        zone = zone_in(mapping.zone_header, name)
+        if zone is not None:
+            header.used.add(name)
+            return zone
+    raise header.missing("no column is like", [mapping.zone_header], "correct zone_header in the mapping")
 
 
 def _zone_column(header: Header, mapping: Mapping) -> str | None:
     if mapping.has_zone_parts:
         return None
-    if mapping.zone is not None:
+    if mapping.zone is not None or mapping.zone_header is not None:
         header.used.add(header.get(ZONE_COLUMN) or ZONE_COLUMN)
         return None
     name = mapping.zone_column or ZONE_COLUMN
@@ -213,7 +233,7 @@ def _one(
 ) -> Iterator[Recipe]:
     column = header.first(source.source)
     missing = [] if column is not None else list(source.source)
-    plus = []
+    plus = [] if not source.add_up or column is None else header.others(source.source, column)
     for name in source.plus:
         other = header.first([name])
         if other is None:
@@ -239,9 +259,7 @@ def _by_zone(header: Header, mapping: Mapping) -> Iterator[Recipe]:
     required = {name: source for name, source in mapping.channels.items() if source.required} or mapping.channels
     for source in required.values():
         for pattern in source.source:
-            head, _, tail = pattern.partition(ZONE_PART)
-            fits = re.compile(f"{re.escape(head)}(.+?){re.escape(tail)}")
-            zones.update(dict.fromkeys(match[1] for name in header.names if (match := fits.fullmatch(name))))
+            zones.update(dict.fromkeys(zone for name in header.names if (zone := zone_in(pattern, name))))
     if not zones:
         patterns = [pattern for source in required.values() for pattern in source.source]
         raise header.missing("no column is like", patterns, "correct channels in the mapping")
@@ -259,6 +277,7 @@ def _recipe(
         target=target,
         source=column,
         plus=plus,
+        adds_up=source.add_up,
         minus=minus,
         factor=source.factor,
         offset=source.offset,

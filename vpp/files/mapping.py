@@ -51,10 +51,12 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 class SourceColumn(_Strict):
     """Where one canonical value comes from: ``scale * unit(from + plus - minus)``.
 
-    ``from``, ``plus`` and ``minus`` may list alternative names; the first that the file has counts.
+    ``from`` and ``minus`` may list alternative names; the first that the file has counts. With ``add_up`` all of
+    ``from`` that the file has are added, those without any value left out.
     """
 
     source: Names = Field(alias="from", min_length=1)
+    add_up: bool = False
     plus: Names = ()
     minus: Names = ()
     unit: str | None = None
@@ -76,7 +78,7 @@ class SourceColumn(_Strict):
     @property
     def offset(self) -> float:
         """What is added after that; a sum or difference of columns has none."""
-        return 0.0 if self.minus or self.plus else self.scale * UNITS[self.unit or "MW"][1]
+        return 0.0 if self.minus or self.plus or self.add_up else self.scale * UNITS[self.unit or "MW"][1]
 
 
 class TimeColumn(_Strict):
@@ -121,7 +123,8 @@ class TimeColumn(_Strict):
     @property
     def wall_shift_min(self) -> float:
         """Minutes to go back on the wall clock: hours that end at a stated time of day are named by the wall clock."""
-        return self.period_min if self.clock is not None and self.stamp == "end" else 0.0
+        by_wall = self.clock is not None or "period_min" in self.model_fields_set
+        return self.period_min if by_wall and self.stamp == "end" else 0.0
 
     @property
     def place(self) -> float:
@@ -130,10 +133,10 @@ class TimeColumn(_Strict):
 
 
 class LongForm(_Strict):
-    """A file with one value per row: the column that names the quantity, and the one that holds its value."""
+    """A file with one value per row: the column that names the quantity, and the names that its value may have."""
 
     name: str
-    value: str
+    value: Names
 
 
 AssetField = Literal["power_mw", "soc"]
@@ -147,6 +150,7 @@ class Mapping(_Strict):
     time: TimeColumn = TimeColumn()
     zone: str | None = Field(default=None, description="zone name where the file has no zone column")
     zone_column: str | None = None
+    zone_header: str | None = Field(default=None, description="name of a column that holds the zone's, as BZN|{zone}")
     step_min: int | None = Field(default=None, description="slot length; rows that come faster are averaged")
     encoding: str | None = Field(default=None, description="None: by the byte order mark, else UTF-8")
     separator: str | None = Field(default=None, min_length=1, description="None: from the header line")
@@ -173,9 +177,11 @@ class Mapping(_Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Mapping:
-        if self.zone and self.zone_column:
-            raise ValueError("give zone or zone_column, not both")
-        if self.channels and not (self.zone or self.zone_column or self.has_zone_parts):
+        if sum(map(bool, (self.zone, self.zone_column, self.zone_header))) > 1:
+            raise ValueError("give zone, zone_column or zone_header, not several")
+        if self.zone_header and self.zone_header.count(ZONE_PART) != 1:
+            raise ValueError(f"zone_header: {self.zone_header!r} has no {ZONE_PART} in it")
+        if self.channels and not (self.zone or self.zone_column or self.zone_header or self.has_zone_parts):
             raise ValueError("give zone: NAME, or zone_column: COLUMN")
         if self.step_min is not None:
             Step(self.step_min)
@@ -199,23 +205,34 @@ class Mapping(_Strict):
         return NumberStyle(self.decimal, self.thousands, self.missing)
 
     def fits(self, header: tuple[str, ...]) -> bool:
-        """Return whether a file with this header has the time column and every required column."""
-        there = set(header)
-        needed = [source for source in self.channels.values() if source.required]
-        keys = {self.zone_column, self.time.period, self.time.clock} - {None}
+        """Return whether a file with this header has the time column, every required column and one of a channel."""
+        there = {name.casefold() for name in header}
+        keys = [self.time.column]
+        keys += [(key,) for key in (self.zone_column, self.zone_header, self.time.period, self.time.clock) if key]
         if self.long is not None:
-            keys |= {self.long.name, self.long.value}
-            needed = []
-        if not keys <= there or not there & set(self.time.column):
-            return False
-        return all(any(_stands_in(name, there) for name in source.source) for source in needed)
+            keys += [(self.long.name,), self.long.value]
+        else:
+            sources = self.channels.values()
+            keys += [source.source for source in sources if source.required]
+            keys.append(tuple(name for source in sources for name in source.source))
+        return all(_stands_in(names, there) for names in keys)
 
 
-def _stands_in(name: str, there: set[str]) -> bool:
-    if ZONE_PART not in name:
-        return name in there
-    head, _, tail = name.partition(ZONE_PART)
-    return any(len(one) > len(head + tail) and one.startswith(head) and one.endswith(tail) for one in there)
+def _stands_in(names: tuple[str, ...], there: set[str]) -> bool:
+    return any(zone_in(name.casefold(), one) is not None for name in names for one in there)
+
+
+def zone_in(pattern: str, name: str) -> str | None:
+    """Return what stands for ``{zone}`` in a column's name, "" where the pattern has none; None where it does not fit.
+
+    >>> zone_in("BZN|{zone}", "BZN|DE-LU"), zone_in("load", "load"), zone_in("load", "demand")
+    ('DE-LU', '', None)
+    """
+    head, part, tail = pattern.partition(ZONE_PART)
+    if not part:
+        return "" if name == pattern else None
+    zone = name[len(head) : len(name) - len(tail)]
+    return zone if zone and name == head + zone + tail else None
 
 
 def load_mapping(name: str | Path) -> Mapping:
@@ -259,6 +276,16 @@ def parse_mapping(text: str, name: str) -> Mapping:
             for key in (field.alias or key,)
         }
         raise ConfigError(f"{name}: {describe(error, keys)}", hint="see docs/guide/data.md") from error
+
+
+def fitting_mapping(header: tuple[str, ...]) -> Mapping | None:
+    """Return the shipped mapping of a file that is not of canonical shape; one with a zone column goes first."""
+    if "timestamp" in header:
+        return None
+    if header[:1] == ("C",):
+        return next(mapping for mapping in shipped_mappings().values() if mapping.tables)
+    fits = [mapping for mapping in shipped_mappings().values() if mapping.channels and mapping.fits(header)]
+    return min(fits, key=lambda mapping: mapping.zone_column is None, default=None)
 
 
 @lru_cache(maxsize=1)

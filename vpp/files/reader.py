@@ -23,7 +23,7 @@ from vpp.files.channel_check import ChannelCheck
 from vpp.files.columns import FileLayout
 from vpp.files.layout import near_misses, resolve
 from vpp.files.mapping import Mapping as ColumnMapping
-from vpp.files.mapping import load_mapping, shipped_mappings
+from vpp.files.mapping import fitting_mapping, load_mapping, shipped_mappings
 from vpp.files.slots import COVERED, SlotMaker, ZoneStep
 from vpp.files.step_detection import Spacing
 from vpp.files.table import SourceTable, header_line, melt, open_table
@@ -146,8 +146,8 @@ def open_file(path: Path | str, mapping: ColumnMapping | str | None = None) -> O
     """
     chosen = load_mapping(mapping) if isinstance(mapping, str) else mapping
     table = open_table(Path(path), chosen)
-    if chosen is None and "timestamp" not in table.header:
-        chosen = next((m for m in shipped_mappings().values() if m.channels and m.fits(table.header)), None)
+    if chosen is None:
+        chosen = fitting_mapping(table.header)
         if chosen is not None:
             table = open_table(Path(path), chosen)
     if chosen is not None and chosen.long is not None:

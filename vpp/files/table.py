@@ -298,13 +298,14 @@ def melt(table: SourceTable, keys: Sequence[str]) -> SourceTable:
     """
     long = table.mapping.long
     assert long is not None
-    for column in (long.name, long.value):
+    value = next((name for name in long.value if name in table.header), long.value[0])
+    for column in (long.name, value):
         if column not in table.header:
             raise DataError(
                 f"{table.path}: no column {column!r}{did_you_mean(column, table.header)}",
                 hint="correct long.name and long.value in the mapping",
             )
-    wanted = [*keys, long.name, long.value]
+    wanted = [*keys, long.name, value]
     parts = list(table.chunks(wanted, wanted, 1_000_000))
     cells = pd.concat([part.cells for part in parts], ignore_index=True).astype("str")
     rows = np.concatenate([part.rows for part in parts])
@@ -313,7 +314,7 @@ def melt(table: SourceTable, keys: Sequence[str]) -> SourceTable:
     cells["turn"] = cells.groupby([*keys, long.name], sort=False).cumcount()
     rows_of = [*keys, "turn"]
     first = cells.assign(row=rows).groupby(rows_of, sort=False)["row"].first()
-    wide = cells.pivot(index=rows_of, columns=long.name, values=long.value).reindex(first.index)
+    wide = cells.pivot(index=rows_of, columns=long.name, values=value).reindex(first.index)
     wide = wide.reset_index("turn", drop=True)
     names = [str(name) for name in wide.columns]
     content = RawChunk(wide.fillna("").reset_index(), first.to_numpy())

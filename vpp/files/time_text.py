@@ -176,7 +176,7 @@ def time_hint(text: pd.Series[Any], formats: Sequence[str]) -> str:
 
 
 def fitting_formats(text: pd.Series[Any]) -> list[str]:
-    """Return the formats that read every cell as a time of 1980 to 2100, in rising order."""
+    """Return the formats that read every cell as a time of 1980 to 2100: those in rising order, if there are some."""
     lengths = text.iloc[:_HINT_ROWS].str.strip().str.extract(r"^(\d+)$", expand=False).str.len()
     compact = [pattern for pattern, length in _COMPACT.items() if (lengths == length).all()]
     return _fitting(text, ("iso", EXCEL, *EPOCHS, *compact, *_PATTERNS))
@@ -184,7 +184,7 @@ def fitting_formats(text: pd.Series[Any]) -> list[str]:
 
 def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
     cells = text.iloc[:_HINT_ROWS]
-    fits = []
+    fits, rising = [], []
     for name in formats:
         if name == "iso":
             parsed = iso_times(cells)
@@ -192,9 +192,11 @@ def _fitting(text: pd.Series[Any], formats: Iterable[str]) -> list[str]:
             parsed = excel_times(cells)
         else:
             parsed = epoch_times(cells, name) if name in EPOCHS else pattern_times(cells, name)
-        if parsed.notna().all() and parsed.dt.year.between(1980, 2100).all() and parsed.is_monotonic_increasing:
+        if parsed.notna().all() and parsed.dt.year.between(1980, 2100).all():
             fits.append(name)
-    return fits
+            if parsed.is_monotonic_increasing:
+                rising.append(name)
+    return rising or fits
 
 
 def _ending(text: pd.Series[Any]) -> str | None:

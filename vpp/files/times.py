@@ -6,6 +6,7 @@ and a row for the hour that is skipped in spring is dropped where it holds no va
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -94,6 +95,9 @@ class TimeReader:
         if self.clock is not None:
             text = text.astype(str).str.strip() + " " + raw[self.clock].astype(str).str.strip()
         text = text.astype(str)
+        if self.time.zone != "UTC":
+            # A mark of summer time says nothing that local time and the order of rows do not say.
+            text = text.str.replace(r"\s+DST$", "", regex=True)
         best: pd.Series[Any] | None = None
         for pattern in self.time.format:
             times = iso_times(text) if pattern == "iso" else pattern_times(text, pattern)
@@ -187,3 +191,13 @@ class TimeReader:
                 moved[i] += pd.Timedelta(hours=1)
             last[zone] = moved[i]
         return pd.Series(moved, index=utc.index)
+
+
+def zone_of_name(column: str) -> str | None:
+    """Return the time zone that a time column's name states, None where it states none.
+
+    >>> zone_of_name("MTU (CET/CEST)"), zone_of_name("INTERVALSTARTTIME_GMT"), zone_of_name("Time")
+    ('Europe/Brussels', 'UTC', None)
+    """
+    words = set(re.split(r"[^a-z]+", column.casefold()))
+    return "Europe/Brussels" if "cest" in words else "UTC" if words & {"utc", "gmt"} else None

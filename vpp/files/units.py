@@ -52,7 +52,7 @@ _IN_CELLS = {
 _BY_END = (("_per_mwh", "per_MWh"), ("_mw", "MW"), ("_hz", "Hz"), ("_c", "degC"), ("_kmh", "kmh"), ("_wm2", "W_per_m2"))
 
 POWER_UNITS = {"w": "W", "kw": "kW", "mw": "MW", "gw": "GW", "wh": "Wh", "kwh": "kWh", "mwh": "MWh", "gwh": "GWh"}
-_TEMPERATURE = {
+TEMPERATURE_UNITS = {
     "c": "degC",
     "degc": "degC",
     "celsius": "degC",
@@ -65,7 +65,7 @@ _TEMPERATURE = {
 _NAME = re.compile(
     rf"(?P<power>load|solar|wind|\w+{DAY_AHEAD_MARK.removesuffix('_')})_(?P<of_power>{'|'.join(POWER_UNITS)})"
     rf"|price_(?:(?P<cent>{_CENT})_|[a-z]{{3}}_)?(?:per_)?(?P<of_price>[km]wh)"
-    rf"|temperature_(?P<of_temperature>{'|'.join(_TEMPERATURE)})"
+    rf"|temperature_(?P<of_temperature>{'|'.join(TEMPERATURE_UNITS)})"
     r"|frequency_(?P<of_frequency>m?hz)"
 )
 _SIGNS = (("€", "eur"), ("£", "gbp"), ("$", "usd"), ("°", ""))
@@ -109,7 +109,7 @@ def named_unit(column: str) -> tuple[str, str] | None:
             return (PRICE, "ct_per_kWh") if match["of_price"] == "kwh" else None
         return PRICE, whole
     if match["of_temperature"] is not None:
-        return "temperature_c", _TEMPERATURE[match["of_temperature"]]
+        return "temperature_c", TEMPERATURE_UNITS[match["of_temperature"]]
     return "frequency_hz", "Hz" if match["of_frequency"] == "hz" else "mHz"
 
 

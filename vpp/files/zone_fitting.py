@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from vpp.domain import NET_LOAD_CHANNELS, PRICE
 from vpp.errors import ConfigError, did_you_mean
 from vpp.files.mapping import Mapping as ColumnMapping
-from vpp.fleet.lookup import find_zone, known_facts, market_named, zone_table
+from vpp.fleet.lookup import find_zone, known_facts, market_named, zone_entry, zone_table
 from vpp.fleet.market import PriceKnown
 from vpp.fleet.scale import power_text
 from vpp.fleet.schema import Fleet, Limits, Market, Share, Zone, default_zone
@@ -227,7 +227,7 @@ def _at_step(zone: Zone, step_min: int, is_own: bool, notes: list[str]) -> Zone:
             f"{zone.zone}: the data has steps of {step_min} min, the fleet {zone.step_min} min; "
             f"ramp limit scaled to {power_text(limit_mw)} per step"
         )
-    entry = zone_table()["zones"].get(zone.zone, {})
+    entry = zone_entry(zone.zone) or {}
     only_at = zone_table()["markets"].get(entry.get("market"), {}).get("price_known_step_min")
     of_means = zone.market.rule.of_means
     if not is_own and only_at not in (None, step_min) and of_means is not None:

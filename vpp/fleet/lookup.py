@@ -62,10 +62,21 @@ def zone_table() -> dict[str, Any]:
 
 def known_facts(name: str) -> dict[str, Any] | None:
     """Return time zone, country, subdivision and market of a name, or None for one that the table lacks."""
-    entry = zone_table()["zones"].get(name)
+    entry = zone_entry(name)
     if entry is None:
         return None
     return {**entry, "market": market_named(entry["market"])}
+
+
+def zone_entry(name: str) -> dict[str, Any] | None:
+    """Return a name's entry in the shipped table, also for one as exports spell it (``BZN|DE-LU``, ``NO1``)."""
+    zones = zone_table()["zones"]
+    plain = _plain(name.rpartition("|")[2])
+    return zones.get(name) or next((entry for one, entry in zones.items() if _plain(one) == plain), None)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "")
 
 
 def market_named(name: str) -> Market:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from agents.orders.approval import PLAN_LIFE, Approval, approve, order_digest
-from agents.plant.order_account import limit_of
+from agents.plant.order_account import OrderLimit, limit_of
 from mcp_server.actions.actions import Acts
 from mcp_server.queries.alerts import get_alerts
 from mcp_server.queries.orders import list_orders, standing_orders
@@ -128,3 +128,11 @@ def test_an_order_lives_no_longer_than_the_setting(loop: Loop) -> None:
     loop.post("orders", approved(order_for(acts, 133.0), 1e9))
     (line,) = list_orders(acts.context, ZONE, "o1").orders
     assert line.stage == "refused"
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e5])
+def test_an_excess_is_relative_to_what_was_approved(size: float) -> None:
+    limit = OrderLimit(loss=10.0 * size, energy_mwh=size)
+    assert limit.excess(10.0 * size * (1.0 + 1e-9), size * (1.0 + 1e-9), "EUR") is None
+    assert (limit.excess(10.1 * size, size, "EUR") or "").startswith("it lost")
+    assert (limit.excess(0.0, 1.01 * size, "EUR") or "").startswith("it moved")

@@ -3,15 +3,19 @@
 import gzip
 
 import pytest
+import yaml
 
+from vpp.files.guessing import Choices, guess_mapping
+from vpp.files.mapping import parse_mapping
 from vpp.files.reader import inspect_file, read_frame
+from vpp.fleet.lookup import known_facts
 
 SMARD = (
     "Datum von;Datum bis;Netzlast [MWh] Originalauflösungen;Photovoltaik [MWh] Originalauflösungen;"
-    "Wind Onshore [MWh] Originalauflösungen\n"
-    "27.10.2024 01:45;27.10.2024 02:00;9.832,75;0;1.200,5\n"
-    "27.10.2024 02:00;27.10.2024 02:15;9.801,5;0;-\n"
-    "27.10.2024 02:15;27.10.2024 02:30;9.790;0;1.190\n"
+    "Wind Offshore [MWh] Originalauflösungen;Wind Onshore [MWh] Originalauflösungen\n"
+    "27.10.2024 01:45;27.10.2024 02:00;9.832,75;0;200;1.000,5\n"
+    "27.10.2024 02:00;27.10.2024 02:15;9.801,5;0;200;-\n"
+    "27.10.2024 02:15;27.10.2024 02:30;9.790;0;190;1.000\n"
 )
 SMARD_EN = (
     "Start date;End date;grid load [MWh] Calculated resolutions;Photovoltaics [MWh] Calculated resolutions\n"
@@ -27,11 +31,28 @@ ENTSOE_AREA = (
     '"01/01/2024 00:00 - 01/01/2024 01:00","BZN|FR","50000","51000"\n'
     '"01/01/2024 01:00 - 01/01/2024 02:00","BZN|FR","49000","n/e"\n'
 )
+ENTSOE_CET = ENTSOE_AREA.replace("UTC", "CET/CEST")
 ENTSOE_PRICES = (
-    '"MTU (CET/CEST)","Day-ahead Price [EUR/MWh]","Currency","BZN|DE-LU"\n'
+    '"MTU (CET/CEST)","Day-ahead Price [EUR/MWh]","Currency","BZN|NO1"\n'
     '"31.03.2024 01:00 - 31.03.2024 02:00","50.1","EUR",""\n'
     '"31.03.2024 02:00 - 31.03.2024 03:00","","EUR",""\n'
     '"31.03.2024 03:00 - 31.03.2024 04:00","40.2","EUR",""\n'
+)
+ENTSOE_PRICES_AREA = (
+    '"MTU (CET/CEST)","Area","Sequence","Day-ahead Price (EUR/MWh)","Intraday Price (EUR/MWh)"\n'
+    '"30/03/2025 01:00:00 (CET) - 30/03/2025 03:00:00 (CEST)","BZN|FR","Sequence 1","50.1",""\n'
+    '"30/03/2025 03:00:00 (CEST) - 30/03/2025 04:00:00 (CEST)","BZN|FR","Sequence 1","40.2",""\n'
+)
+ENTSOE_GENERATION = (
+    '"Area","MTU","Solar  - Actual Aggregated [MW]","Wind Offshore  - Actual Aggregated [MW]",'
+    '"Wind Onshore  - Actual Aggregated [MW]"\n'
+    '"DE_LU","01.01.2024 00:00 - 01.01.2024 00:15 (UTC)","0","500","2000"\n'
+    '"DE_LU","01.01.2024 00:15 - 01.01.2024 00:30 (UTC)","0","510","2010"\n'
+)
+ENTSOE_GENERATION_LONG = '"MTU (UTC)","Area","Production Type","Generation (MW)"\n' + "".join(
+    f'"01/01/2024 {hour:02}:00:00 - 01/01/2024 {hour + 1:02}:00:00","BZN|FR","{kind}","{value + hour}"\n'
+    for hour in (0, 1)
+    for kind, value in (("Solar", 0), ("Wind Offshore", 500), ("Wind Onshore", 2000), ("Nuclear", 9000))
 )
 NESO = "SETTLEMENT_DATE,SETTLEMENT_PERIOD,ND,TSD,EMBEDDED_WIND_GENERATION,EMBEDDED_SOLAR_GENERATION\n" + "".join(
     f"27-OCT-2024,{period},{20000 + period},21000,1000,{period}\n" for period in range(1, 51)
@@ -62,6 +83,11 @@ CAISO_LOAD = (
     "2024-01-01T08:00:00-00:00,2024-01-01T09:00:00-00:00,0,ACTUAL,CA ISO-TAC,Total,SYS_FCST_ACT_MW,3.8,21000\n"
     "2024-01-01T09:00:00-00:00,2024-01-01T10:00:00-00:00,0,ACTUAL,CA ISO-TAC,Total,SYS_FCST_ACT_MW,3.8,20500\n"
 )
+CAISO_RTM = (
+    "INTERVALSTARTTIME_GMT,INTERVALENDTIME_GMT,NODE,MARKET_RUN_ID,LMP_TYPE,XML_DATA_ITEM,POS,VALUE,GROUP\n"
+    "2024-01-01T08:00:00-00:00,2024-01-01T08:05:00-00:00,TH_NP15,RTM,LMP,LMP_PRC,0,41.5,1\n"
+    "2024-01-01T08:05:00-00:00,2024-01-01T08:10:00-00:00,TH_NP15,RTM,LMP,LMP_PRC,0,40.5,1\n"
+)
 ERCOT_PRICES = "DeliveryDate,HourEnding,SettlementPoint,SettlementPointPrice,DSTFlag\n" + "".join(
     f"11/03/2024,{hour},HB_NORTH,{price},{flag}\n"
     for hour, price, flag in [
@@ -81,6 +107,19 @@ GRIDSTATUS = (
     "2024-01-01 00:00:00-06:00,2024-01-01 00:00:00-06:00,2024-01-01 00:05:00-06:00,45000.5\n"
     "2024-01-01 00:05:00-06:00,2024-01-01 00:05:00-06:00,2024-01-01 00:10:00-06:00,45010\n"
 )
+GRIDSTATUS_PRICES = "interval_start_utc,interval_end_utc,market,location,lmp,energy\n" + "".join(
+    f"2024-01-01T0{hour}:00:00+00:00,2024-01-01T0{hour + 1}:00:00+00:00,DAY_AHEAD,{place},{price + hour},39\n"
+    for hour in (0, 1)
+    for place, price in (("NP15", 40), ("SP15", 50))
+)
+ERCOT_DST = "Hour_Ending,COAST,ERCOT\n" + "".join(
+    f"11/05/2023 {at},11000,{40000 + i}\n" for i, at in enumerate(("01:00", "02:00", "02:00 DST", "03:00"))
+)
+OPSD_ONSHORE = (
+    "utc_timestamp,cet_cest_timestamp,AT_load_actual_entsoe_transparency,AT_wind_onshore_generation_actual\n"
+    "2015-01-01T00:00:00Z,2015-01-01T01:00:00+0100,5946.0,900\n"
+    "2015-01-01T01:00:00Z,2015-01-01T02:00:00+0100,5726.0,910\n"
+)
 OPSD = (
     "utc_timestamp,cet_cest_timestamp,AT_load_actual_entsoe_transparency,DE_load_actual_entsoe_transparency,"
     "DE_solar_generation_actual,DE_wind_generation_actual\n"
@@ -90,6 +129,14 @@ OPSD = (
 
 CASES = {
     "smard": (SMARD, None, "DE_LU", "2024-10-26T23:45Z", 15, {"load_mw": 39331.0, "wind_mw": 4802.0}),
+    "smard lower case": (
+        SMARD.replace("Netzlast", "netzlast").replace("Wind On", "Wind on"),
+        None,
+        "DE_LU",
+        "2024-10-26T23:45Z",
+        15,
+        {"load_mw": 39331.0, "wind_mw": 4802.0},
+    ),
     "smard_en": (SMARD_EN, None, "DE_LU", "2023-12-31T23:00Z", 60, {"load_mw": 38110.25, "solar_mw": 0.0}),
     "entsoe_load": (
         ENTSOE_LOAD,
@@ -100,22 +147,44 @@ CASES = {
         {"load_mw": 41000.0, "load_forecast_da_mw": 42000.0},
     ),
     "entsoe_load_area": (ENTSOE_AREA, None, "BZN|FR", "2024-01-01T00:00Z", 60, {"load_mw": 50000.0}),
-    "entsoe_prices": (ENTSOE_PRICES, None, "DE_LU", "2024-03-31T00:00Z", 60, {"price_per_mwh": 50.1}),
+    "entsoe_load_area local": (ENTSOE_CET, None, "BZN|FR", "2023-12-31T23:00Z", 60, {"load_mw": 50000.0}),
+    "entsoe_prices_area": (ENTSOE_PRICES_AREA, None, "BZN|FR", "2025-03-30T00:00Z", 60, {"price_per_mwh": 50.1}),
+    "entsoe_generation": (
+        ENTSOE_GENERATION,
+        None,
+        "DE_LU",
+        "2024-01-01T00:00Z",
+        15,
+        {"wind_mw": 2500.0, "solar_mw": 0.0},
+    ),
+    "entsoe_generation_long": (
+        ENTSOE_GENERATION_LONG,
+        None,
+        "BZN|FR",
+        "2024-01-01T00:00Z",
+        60,
+        {"wind_mw": 2500.0, "solar_mw": 0.0},
+    ),
+    "entsoe_prices": (ENTSOE_PRICES, None, "NO1", "2024-03-31T00:00Z", 60, {"price_per_mwh": 50.1}),
     "neso_demand": (NESO, None, "GB", "2024-10-26T23:00Z", 30, {"load_mw": 21002.0, "solar_mw": 1.0}),
     "aemo_price_and_demand": (AEMO, None, "NSW1", "2023-12-31T14:00Z", 5, {"load_mw": 7000.1, "price_per_mwh": 50.5}),
     "nemweb_dispatch": (
         NEMWEB,
-        "nemweb_dispatch",
+        None,
         "NSW1",
         "2023-12-31T14:00Z",
         5,
         {"load_mw": 7000.1, "price_per_mwh": 50.5},
     ),
     "caiso_oasis_lmp": (CAISO_LMP, None, "TH_NP15", "2024-01-01T08:00Z", 60, {"price_per_mwh": 41.5}),
+    "caiso_oasis_lmp real time": (CAISO_RTM, None, "TH_NP15", "2024-01-01T08:00Z", 5, {"price_per_mwh": 41.5}),
     "caiso_oasis_load": (CAISO_LOAD, None, "CA ISO-TAC", "2024-01-01T08:00Z", 60, {"load_mw": 21000.0}),
     "ercot_prices": (ERCOT_PRICES, None, "HB_NORTH", "2024-11-03T05:00Z", 60, {"price_per_mwh": 20.0}),
     "ercot_load": (ERCOT_LOAD, None, "ERCOT", "2024-01-01T06:00Z", 60, {"load_mw": 42000.75}),
     "gridstatus": (GRIDSTATUS, None, "GRIDSTATUS", "2024-01-01T06:00Z", 5, {"load_mw": 45000.5}),
+    "gridstatus_prices": (GRIDSTATUS_PRICES, None, "SP15", "2024-01-01T00:00Z", 60, {"price_per_mwh": 50.0}),
+    "ercot_load clock": (ERCOT_DST, None, "ERCOT", "2023-11-05T05:00Z", 60, {"load_mw": 40000.0}),
+    "opsd on land": (OPSD_ONSHORE, None, "AT", "2015-01-01T00:00Z", 60, {"wind_mw": 900.0}),
     "opsd": (OPSD, None, "DE", "2015-01-01T00:00Z", 60, {"load_mw": 41151.0, "wind_mw": 8852.0}),
 }
 
@@ -147,3 +216,38 @@ def test_an_hour_ending_that_comes_twice_is_distinguished(tmp_path):
     prices = read_frame(path, "HB_NORTH")["price_per_mwh"].dropna()
     assert [f"{slot:%H}" for slot in prices.index] == ["05", "06", "07", "08", "05"]
     assert prices.tolist() == [20.0, 21.0, 22.0, 23.0, 44.0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_init_starts_from_the_shipped_mapping(tmp_path, name):
+    text, _, zone, first, step_min, values = CASES[name]
+    path = tmp_path / "export.csv"
+    path.write_text(text, encoding="utf-8")
+    content = guess_mapping(path, Choices(default_zone="HOME"))
+    mapping = parse_mapping(yaml.safe_dump(content, allow_unicode=True), "guess")
+    info = inspect_file(path, mapping)
+    frame = read_frame(path, zone, mapping=mapping, info=info)
+    assert info.spans[zone].step_min == step_min
+    assert f"{frame.index[0]:%Y-%m-%dT%H:%MZ}" == first
+    assert {channel: frame[channel].iloc[0] for channel in values} == pytest.approx(values)
+
+
+def test_hours_that_end_in_local_time_follow_the_clock(tmp_path):
+    path = tmp_path / "ercot.csv"
+    path.write_text(ERCOT_DST, encoding="utf-8")
+    loads = read_frame(path, "ERCOT")["load_mw"]
+    assert [f"{slot:%H}" for slot in loads.index] == ["05", "06", "07", "08"]
+    assert loads.tolist() == [40000.0, 40001.0, 40002.0, 40003.0]
+
+
+def test_a_part_without_any_value_is_left_out_of_a_total(tmp_path):
+    path = tmp_path / "generation.csv"
+    path.write_text(ENTSOE_GENERATION.replace('"500"', '"n/e"').replace('"510"', '"n/e"'), encoding="utf-8")
+    assert read_frame(path, "DE_LU")["wind_mw"].tolist() == [2000.0, 2010.0]
+
+
+@pytest.mark.parametrize("name", ["BZN|DE-LU", "DE_LU", "BZN|FR", "NO1", "DK_1"])
+def test_zones_are_known_by_the_names_of_exports(name):
+    facts = known_facts(name)
+    assert facts is not None
+    assert facts["market"].currency == "EUR"

@@ -1,0 +1,148 @@
+"""Guesses of ``vpp init``: what a column is, which are parts of one channel, and where the time of a row stands."""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from vpp.errors import ConfigError, DataError
+from vpp.files.guessing import Choices, guess_mapping, left_alike, needs_time_zone
+from vpp.files.mapping import parse_mapping
+from vpp.files.reader import inspect_file, read_frame
+
+STAMPS = pd.date_range("2024-06-01", periods=96, freq="30min")
+LOCAL = pd.date_range("2024-10-26", "2024-10-28", freq="30min", tz="Europe/Berlin")[:-1]
+
+
+def table(folder, columns, separator=","):
+    """Write a file and return its path; each column is a list of cells."""
+    path = folder / "site.csv"
+    rows = [separator.join(columns), *(separator.join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def guessed(path, **choices):
+    """Return the frame that a guessed mapping reads."""
+    content = guess_mapping(path, Choices(**choices))
+    mapping = parse_mapping(yaml.safe_dump(content, allow_unicode=True), "guess")
+    (zone,) = inspect_file(path, mapping).zones
+    return read_frame(path, zone, mapping=mapping)
+
+
+@pytest.mark.parametrize(
+    ("names", "channel", "read"),
+    [
+        (("Wind offshore", "Wind onshore"), "wind_mw", 3.0),
+        (("wind_onshore_mw", "wind_offshore_mw"), "wind_mw", 3.0),
+        (("Wind total", "Wind onshore"), "wind_mw", 1.0),
+        (("solar_capacity", "solar_generation"), "solar_mw", 2.0),
+        (("Wind capacity", "Wind generation"), "wind_mw", 2.0),
+        (("Residual load", "Load"), "load_mw", 2.0),
+        (("Load forecast", "Load"), "load_mw", 2.0),
+        (("Battery consumption", "House consumption"), "load_mw", 2.0),
+        (("Grid export", "Grid import"), "load_mw", 2.0),
+        (("PV_power_mw", "x"), "solar_mw", 1.0),
+    ],
+)
+def test_a_column_is_what_its_name_says(tmp_path, names, channel, read):
+    path = table(tmp_path, {"time": STAMPS, names[0]: [1] * 96, names[1]: [2] * 96})
+    assert guessed(path)[channel].iloc[0] == read
+
+
+@pytest.mark.parametrize(
+    "names", [("Residual load", "Solar"), ("Imports", "Solar"), ("Grid import (kW)", "Wind"), ("Wind capacity", "x")]
+)
+def test_what_is_no_load_is_not_taken_for_one(tmp_path, names):
+    path = table(tmp_path, {"time": STAMPS, names[0]: [1] * 96, names[1]: [2] * 96})
+    with contextlib.suppress(DataError):
+        assert "load_mw" not in guess_mapping(path, Choices())["channels"]
+
+
+def test_columns_that_look_alike_are_named_and_can_be_added(tmp_path):
+    path = table(tmp_path, {"time": STAMPS, "PV east (kW)": [1] * 96, "PV west (kW)": [2] * 96})
+    (note,) = left_alike(guess_mapping(path, Choices()), ["PV west (kW)"])
+    assert '--column "solar_mw=PV east (kW)" --column "solar_mw=PV west (kW)"' in note
+    both = guessed(path, columns={"solar_mw": ["PV east (kW)", "PV west (kW)"]})
+    assert both["solar_mw"].iloc[0] == pytest.approx(0.003)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("Price p/kWh", "ct_per_kWh"),
+        ("unit rate tariff (pence/kWh)", "ct_per_kWh"),
+        ("Preis [ct/kWh]", "ct_per_kWh"),
+        ("Price (EUR/kWh)", "per_kWh"),
+        ("Price $/kWh", "per_kWh"),
+        ("Price EUR/MWh", None),
+    ],
+)
+def test_a_price_is_read_in_the_unit_of_its_name(tmp_path, name, unit):
+    path = table(tmp_path, {"time": STAMPS, "load_mw": [1] * 96, name: [2] * 96})
+    assert guess_mapping(path, Choices())["channels"]["price_per_mwh"].get("unit") == unit
+
+
+@pytest.mark.parametrize(("name", "read"), [("Temp (°F)", 0.0), ("temp_c", 32.0), ("Temperature", 32.0)])
+def test_a_temperature_is_read_in_the_unit_of_its_name(tmp_path, name, read):
+    path = table(tmp_path, {"time": STAMPS, "load_mw": [1] * 96, name: [32] * 96})
+    assert guessed(path)["temperature_c"].iloc[0] == pytest.approx(read)
+
+
+CLOCKED: dict[str, dict[str, list[Any]]] = {
+    "begin": {"Datum": [f"{at:%d.%m.%Y}" for at in LOCAL], "Uhrzeit": [f"{at:%H:%M}" for at in LOCAL]},
+    "both ends": {
+        "Datum": [f"{at:%d.%m.%Y}" for at in LOCAL],
+        "von": [f"{at:%H:%M}" for at in LOCAL],
+        "bis": [f"{at + pd.Timedelta('30min'):%H:%M}" for at in LOCAL],
+    },
+    "iso": {"date": [f"{at:%Y-%m-%d}" for at in LOCAL], "clock": [f"{at:%H:%M:%S}" for at in LOCAL]},
+    "end": {
+        "Date": [f"{at:%Y-%m-%d}" for at in LOCAL],
+        "Half hour ending": [f"{at.hour:02}:30" if at.minute == 0 else f"{at.hour + 1:02}:00" for at in LOCAL],
+    },
+    "period": {
+        "SettlementDate": [f"{at:%Y-%m-%d}" for at in LOCAL],
+        "SettlementPeriod": [int((at - at.normalize()) / pd.Timedelta("30min")) + 1 for at in LOCAL],
+    },
+}
+
+
+@pytest.mark.parametrize("name", CLOCKED)
+def test_a_day_and_its_clock_or_period_are_read_together(tmp_path, name):
+    path = table(tmp_path, {**CLOCKED[name], "load_mw": np.arange(len(LOCAL))}, ";")
+    loads = guessed(path, time_zone="Europe/Berlin")["load_mw"]
+    assert loads.index[0] == LOCAL[0]
+    assert loads.tolist() == list(range(len(LOCAL)))
+
+
+def test_a_date_of_two_readings_is_asked_with_its_clock(tmp_path):
+    days = {"date": [f"{at:%d/%m/%Y}" for at in STAMPS], "time": [f"{at:%H:%M}" for at in STAMPS]}
+    path = table(tmp_path, {**days, "load_mw": [1] * 96})
+    with pytest.raises(ConfigError) as error:
+        guess_mapping(path, Choices())
+    assert '--time-format "%d/%m/%Y %H:%M"' in str(error.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [("Time (UTC)", "UTC"), ("MTU (CET/CEST)", "Europe/Brussels"), ("start_gmt", "UTC"), ("Time", None)],
+)
+def test_a_time_zone_in_the_name_of_the_column_counts(tmp_path, name, zone):
+    path = table(tmp_path, {name: STAMPS, "load_mw": np.arange(96)})
+    assert needs_time_zone(path) is (zone is None)
+    assert guessed(path).index[0] == pd.Timestamp("2024-06-01", tz=zone or "UTC")
+
+
+def test_the_index_that_pandas_writes_without_a_name_is_the_time(tmp_path):
+    path = tmp_path / "site.csv"
+    pd.DataFrame({"Actual Load": range(len(LOCAL))}, index=LOCAL).to_csv(path)
+    assert guessed(path).index[0] == LOCAL[0]
+
+
+def test_stamps_at_the_end_are_read_so(tmp_path):
+    path = table(tmp_path, {"Hour Ending": [f"{at:%Y-%m-%dT%H:%MZ}" for at in STAMPS], "load_mw": [1] * 96})
+    assert guessed(path).index[0] == pd.Timestamp("2024-05-31T23:30Z")
