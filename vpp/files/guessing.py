@@ -13,7 +13,7 @@ import pandas as pd
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError
 from vpp.files.availability import NOT_CHANNELS, channel_of
-from vpp.files.columns import is_canonical
+from vpp.files.columns import CANONICAL, is_canonical
 from vpp.files.mapping import Mapping, fitting_mapping
 from vpp.files.numbers import NumberStyle, readable_styles
 from vpp.files.table import SourceTable, open_table
@@ -41,7 +41,10 @@ _ENDS = r"ending|(?<![a-z])(end|bis)(?![a-z])"
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp]\.?[Mm]\.?)?"
 ZONES = r"zone|region|area|site|gebiet|node|country"
 SOC = r"\bsoc\b|state of charge|ladezustand|ladestand"
-PRICE_UNITS = ((r"(?<![a-z])(ct|cents?|c|p|pence|eurocent)(/|per)kwh", "ct_per_kWh"), (r"(/|per)kwh", "per_kWh"))
+PRICE_UNITS = (
+    (r"(?<![a-z])(ct|cents?|c|p|pence|eurocent)\s*(/|per)\s*kwh", "ct_per_kWh"),
+    (r"(/|per)\s*kwh", "per_kWh"),
+)
 
 
 @dataclass(slots=True)
@@ -246,7 +249,7 @@ def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str,
         used = used | set(columns)
     for name in table.header:
         plain = channel_of(name.casefold())
-        if name not in used and is_canonical(plain) and name.casefold() not in NOT_CHANNELS and plain not in channels:
+        if name not in used and plain in CANONICAL and plain not in channels:
             channels[plain] = {"from": name}
             used = used | {name}
     for channel, pattern in NAMES:
@@ -259,6 +262,11 @@ def _channels(table: SourceTable, choices: Choices, used: set[str]) -> dict[str,
         if like and not re.search(SOC, like[0], re.IGNORECASE):
             channels[channel] = _source(channel, like, choices)
             used = used | set(like)
+    for name in table.header:
+        plain = channel_of(name.casefold())
+        if name not in used and is_canonical(plain) and name.casefold() not in NOT_CHANNELS and plain not in channels:
+            channels[plain] = {"from": name}
+            used = used | {name}
     for channel in (LOAD, SOLAR, WIND, PRICE):
         if channel in channels:
             channels[channel]["required"] = True
@@ -281,8 +289,7 @@ def _source(channel: str, columns: list[str], choices: Choices) -> dict[str, Any
     column = columns[0]
     source: dict[str, Any] = {"from": column} if len(columns) == 1 else {"from": columns, "add_up": True}
     if channel == PRICE:
-        plain = column.casefold().replace(" ", "")
-        unit = next((unit for mark, unit in PRICE_UNITS if re.search(mark, plain)), None)
+        unit = next((unit for mark, unit in PRICE_UNITS if re.search(mark, column, re.IGNORECASE)), None)
     elif channel == "temperature_c":
         words = re.split("[^a-z]+", column.casefold())
         unit = next((TEMPERATURE_UNITS[word] for word in reversed(words) if word in TEMPERATURE_UNITS), None)
