@@ -25,9 +25,10 @@ from pydantic import (
 
 from vpp.domain import Step
 from vpp.errors import ConfigError, did_you_mean
+from vpp.files.availability import channel_of
 from vpp.files.numbers import NumberStyle
 from vpp.files.time_text import STYLES
-from vpp.files.units import UNITS
+from vpp.files.units import UNITS, unit_of_channel, units_like
 from vpp.validation_text import describe, number_checked
 from vpp.yaml_text import read_yaml
 
@@ -68,6 +69,13 @@ class SourceColumn(_Strict):
     def _known_unit(cls, value: str | None) -> str | None:
         if value is not None and value not in UNITS:
             raise ValueError(f"unknown unit {value!r}{did_you_mean(value, UNITS)}; known: {', '.join(UNITS)}")
+        return value
+
+    @field_validator("scale")
+    @classmethod
+    def _scales(cls, value: float) -> float:
+        if value == 0.0:
+            raise ValueError("scale must not be 0: every value would be 0")
         return value
 
     @property
@@ -183,6 +191,11 @@ class Mapping(_Strict):
             raise ValueError(f"zone_header: {self.zone_header!r} has no {ZONE_PART} in it")
         if self.channels and not (self.zone or self.zone_column or self.zone_header or self.has_zone_parts):
             raise ValueError("give zone: NAME, or zone_column: COLUMN")
+        for channel, source in self.channels.items():
+            _one_quantity(f"channels.{channel}", channel_of(channel), source)
+        for asset, fields in self.assets.items():
+            for name, source in fields.items():
+                _one_quantity(f"assets.{asset}.{name}", name, source)
         if self.step_min is not None:
             Step(self.step_min)
         if self.thousands == self.decimal:
@@ -216,6 +229,16 @@ class Mapping(_Strict):
             keys += [source.source for source in sources if source.required]
             keys.append(tuple(name for source in sources for name in source.source))
         return all(_stands_in(names, there) for names in keys)
+
+
+def _one_quantity(place: str, channel: str, source: SourceColumn) -> None:
+    if source.unit is None:
+        return
+    if channel.endswith("_pct"):
+        raise ValueError(f"{place} is in percent: state no unit, and scale: 100 where the file has shares of 1")
+    own = "fraction" if channel == "soc" else unit_of_channel(channel)
+    if own is not None and source.unit not in units_like(own):
+        raise ValueError(f"{place}.unit: {source.unit} is no unit of it; one of {', '.join(units_like(own))}")
 
 
 def _stands_in(names: tuple[str, ...], there: set[str]) -> bool:

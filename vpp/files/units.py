@@ -33,6 +33,17 @@ UNITS: dict[str, tuple[float, float]] = {
 }
 """Unit of a source column to (factor, offset): canonical value = factor * value + offset."""
 
+_KINDS = (
+    ("W", "kW", "MW", "GW", "Wh", "kWh", "MWh", "GWh"),
+    ("per_MWh", "per_kWh", "ct_per_kWh"),
+    ("percent", "fraction"),
+    ("Hz", "mHz"),
+    ("degC", "degF", "K"),
+    ("kmh", "m_per_s"),
+    ("W_per_m2",),
+)
+"""Units that are converted into each other."""
+
 ENERGY_UNITS = frozenset({"Wh", "kWh", "MWh", "GWh"})
 """Units of energy per row: the value is divided by the length of its row, which gives mean power in MW."""
 
@@ -74,6 +85,15 @@ _SIGNS = (("€", "eur"), ("£", "gbp"), ("$", "usd"), ("°", ""))
 def unit_of_channel(channel: str) -> str | None:
     """Return the unit that the end of a canonical channel's name states, None where it states none."""
     return next((unit for end, unit in _BY_END if channel.endswith(end)), None)
+
+
+def units_like(unit: str) -> tuple[str, ...]:
+    """Return the units of the same quantity.
+
+    >>> units_like("degC")
+    ('degC', 'degF', 'K')
+    """
+    return next(kind for kind in _KINDS if unit in kind)
 
 
 def without_unit(cell: str, unit: str) -> str | None:
