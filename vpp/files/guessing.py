@@ -12,7 +12,7 @@ import pandas as pd
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import ConfigError, DataError
-from vpp.files.availability import NOT_CHANNELS, channel_of
+from vpp.files.availability import NOT_CHANNELS, ZONE_COLUMN, channel_of
 from vpp.files.columns import CANONICAL, is_canonical
 from vpp.files.mapping import Mapping, fitting_mapping
 from vpp.files.numbers import NumberStyle, readable_styles
@@ -27,9 +27,15 @@ _NO_POWER = "capacity|kapazit|install|profile|resid|share|anteil|forecast|progno
 NAMES: tuple[tuple[str, str], ...] = (
     ("load_forecast_da_mw", r"(load|demand|last).*(forecast|prognose)|(forecast|prognose).*(load|demand|last)"),
     (PRICE, r"price|preis|tarif|tariff|spot|\blmp\b|\bspp\b|\brrp\b|(eur|usd|gbp|aud|[€$£])/|ct/"),
-    (SOLAR, rf"^(?!.*({_NO_POWER}|wind)).*(solar|(?<![a-z])pv(?![a-z])|photovolt|inverter|generation|erzeugung)"),
+    (
+        SOLAR,
+        rf"^(?!.*({_NO_POWER}|wind)).*(solar|(?<![a-z])pv(?![a-z])|photovolt|inverter|generation|erzeugung|production)",
+    ),
     (WIND, rf"^(?!.*({_NO_POWER}|speed|geschw)).*wind"),
-    (LOAD, rf"^(?!.*({_NO_POWER})).*(load|demand|consum|verbrauch|last\b|netzlast|usage|(?<![a-z])use(?![a-z]))"),
+    (
+        LOAD,
+        rf"^(?!.*({_NO_POWER})).*(load|demand|consum|verbrauch|last\b|netzlast|usage|(?<![a-z])(use|home|house|haus)(?![a-z]))",
+    ),
     ("temperature_c", r"temp"),
     ("frequency_hz", r"freq|\bhz\b"),
 )
@@ -39,12 +45,9 @@ _NET_OF_GRID = rf"^(?!.*({_NO_POWER}|export|feed|einspeis)).*(import|grid|bezug)
 TIMES = r"time|zeit|date|datum|stamp|when|hour|start|von|interval|period"
 _ENDS = r"ending|(?<![a-z])(end|bis)(?![a-z])"
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2})?(\s?[AaPp]\.?[Mm]\.?)?"
-ZONES = r"zone|region|area|site|gebiet|node|country"
-SOC = r"\bsoc\b|state of charge|ladezustand|ladestand"
-PRICE_UNITS = (
-    (r"(?<![a-z])(ct|cents?|c|p|pence|eurocent)\s*(/|per)\s*kwh", "ct_per_kWh"),
-    (r"(/|per)\s*kwh", "per_kWh"),
-)
+ZONES = r"^(?!.*time).*(zone|region|area|site|gebiet|node|country)"
+SOC = r"(?<![a-z])soc(?![a-z])|state of charge|ladezustand|ladestand"
+_CENTS = {"ct", "cent", "cents", "c", "p", "pence", "eurocent"}
 
 
 @dataclass(slots=True)
@@ -90,8 +93,10 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
     cells = _sample(table)
     mapping: dict[str, Any] = {"name": name}
     time_columns, mapping["time"] = _time(path, cells, choices)
-    zone_column = next((n for n in table.header if re.search(ZONES, n, re.IGNORECASE) and _is_text(cells[n])), None)
-    channels = _channels(table, choices, {*time_columns, zone_column or ""})
+    zone_columns = [n for n in map(str, cells) if re.search(ZONES, n, re.IGNORECASE) and _is_text(cells[n])]
+    zone_column = min(zone_columns, key=lambda name: name.casefold() != ZONE_COLUMN, default=None)
+    words = {name for name in map(str, cells) if not text_of(cells[name]).str.contains(r"\d").any()}
+    channels = _channels(table, choices, {*time_columns, *words, zone_column or ""})
     if not channels:
         raise DataError(
             f"{path}: no column looks like a channel; the columns are {', '.join(table.header)}",
@@ -156,6 +161,11 @@ def _time_column(cells: pd.DataFrame) -> str:
         column = cells[name]
         if pd.api.types.is_datetime64_any_dtype(column) or fitting_formats(column.astype(str)):
             return str(name)
+        if len(column) > 2 and fitting_formats(column.astype(str).iloc[1:]):
+            raise DataError(
+                f"row 2 is no data: {name} {str(column.iloc[0])!r} is not a time",
+                hint="remove this row if it is a second header line",
+            )
     raise DataError(
         f"no column holds times; the columns are {', '.join(map(str, cells.columns[:_LISTED]))}"
         + (f" and {len(cells.columns) - _LISTED} more" if len(cells.columns) > _LISTED else ""),
@@ -289,7 +299,8 @@ def _source(channel: str, columns: list[str], choices: Choices) -> dict[str, Any
     column = columns[0]
     source: dict[str, Any] = {"from": column} if len(columns) == 1 else {"from": columns, "add_up": True}
     if channel == PRICE:
-        unit = next((unit for mark, unit in PRICE_UNITS if re.search(mark, column, re.IGNORECASE)), None)
+        words = re.findall("[a-z]+", column.casefold())
+        unit = None if "kwh" not in words else "ct_per_kWh" if _CENTS & set(words) else "per_kWh"
     elif channel == "temperature_c":
         words = re.split("[^a-z]+", column.casefold())
         unit = next((TEMPERATURE_UNITS[word] for word in reversed(words) if word in TEMPERATURE_UNITS), None)

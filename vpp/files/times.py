@@ -198,6 +198,11 @@ def zone_of_name(column: str) -> str | None:
 
     >>> zone_of_name("MTU (CET/CEST)"), zone_of_name("INTERVALSTARTTIME_GMT"), zone_of_name("Time")
     ('Europe/Brussels', 'UTC', None)
+    >>> zone_of_name("Datum (GMT+2)")
+    'Etc/GMT-2'
     """
+    offset = re.search(r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?!\d)(?::?00)?", column.casefold())
+    if offset is not None and int(offset[2]):
+        return f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
     words = set(re.split(r"[^a-z]+", column.casefold()))
     return "Europe/Brussels" if "cest" in words else "UTC" if words & {"utc", "gmt"} else None

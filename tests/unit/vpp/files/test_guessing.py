@@ -46,6 +46,8 @@ def guessed(path, **choices):
         (("Battery consumption", "House consumption"), "load_mw", 2.0),
         (("Grid export", "Grid import"), "load_mw", 2.0),
         (("PV_power_mw", "x"), "solar_mw", 1.0),
+        (("From Grid (MW)", "Home (MW)"), "load_mw", 2.0),
+        (("System production", "x"), "solar_mw", 1.0),
     ],
 )
 def test_a_column_is_what_its_name_says(tmp_path, names, channel, read):
@@ -78,6 +80,9 @@ def test_columns_that_look_alike_are_named_and_can_be_added(tmp_path):
         ("Preis [ct/kWh]", "ct_per_kWh"),
         ("Price (EUR/kWh)", "per_kWh"),
         ("Price $/kWh", "per_kWh"),
+        ("price_eur_kwh", "per_kWh"),
+        ("price_ct_kwh", "ct_per_kWh"),
+        ("spot price per kWh", "per_kWh"),
         ("Price EUR/MWh", None),
     ],
 )
@@ -129,7 +134,13 @@ def test_a_date_of_two_readings_is_asked_with_its_clock(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "zone"),
-    [("Time (UTC)", "UTC"), ("MTU (CET/CEST)", "Europe/Brussels"), ("start_gmt", "UTC"), ("Time", None)],
+    [
+        ("Time (UTC)", "UTC"),
+        ("MTU (CET/CEST)", "Europe/Brussels"),
+        ("start_gmt", "UTC"),
+        ("Datum (GMT+2)", "Etc/GMT-2"),
+        ("Time", None),
+    ],
 )
 def test_a_time_zone_in_the_name_of_the_column_counts(tmp_path, name, zone):
     path = table(tmp_path, {name: STAMPS, "load_mw": np.arange(96)})
@@ -146,3 +157,21 @@ def test_the_index_that_pandas_writes_without_a_name_is_the_time(tmp_path):
 def test_stamps_at_the_end_are_read_so(tmp_path):
     path = table(tmp_path, {"Hour Ending": [f"{at:%Y-%m-%dT%H:%MZ}" for at in STAMPS], "load_mw": [1] * 96})
     assert guessed(path).index[0] == pd.Timestamp("2024-05-31T23:30Z")
+
+
+def test_a_second_header_line_is_named(tmp_path):
+    path = table(tmp_path, {"Datum": ["", *STAMPS], "Last": ["Leistung (MW)", *[1] * 96]})
+    with pytest.raises(DataError, match="row 2 is no data"):
+        guess_mapping(path, Choices())
+
+
+def test_zones_stand_in_a_column_of_zones_and_loads_in_one_of_numbers(tmp_path):
+    words = {"Time Zone": ["EDT"] * 96, "nerc_region": ["RFC"] * 96, "zone": ["AE"] * 96, "load_area": ["X", "Y"] * 48}
+    content = guess_mapping(table(tmp_path, {"time": STAMPS, **words, "load": [1] * 96}), Choices())
+    assert content["zone_column"] == "zone"
+    assert content["channels"]["load_mw"]["from"] == "load"
+
+
+def test_a_state_of_charge_is_a_reading_of_the_battery(tmp_path):
+    path = table(tmp_path, {"time": STAMPS, "load_mw": [1] * 96, "battery_soc": [50] * 96})
+    assert guess_mapping(path, Choices())["assets"]["SITE-battery-1"]["soc"]["unit"] == "percent"
