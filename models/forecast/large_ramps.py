@@ -100,7 +100,7 @@ class LargeRamps:
 
     def record(self) -> bytes:
         """Return sizes and counts as bytes; empty before the first slot."""
-        return self._codec.pack(self._day, self.sizes, self._counts) if self._day[0] >= 0 else b""
+        return self._codec.pack(self._day, self.sizes, self._counts, inside=True) if self._day[0] >= 0 else b""
 
     def load(self, record: bytes) -> None:
         """Fill from what ``record`` returned; values of another shape are left out."""

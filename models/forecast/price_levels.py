@@ -58,7 +58,7 @@ class PriceLevels:
 
     def record(self) -> bytes:
         """Return the levels as bytes; empty while they are the nominal ones."""
-        return self._codec.pack(self.levels) if self._moved else b""
+        return self._codec.pack(self.levels, inside=True) if self._moved else b""
 
     def load(self, record: bytes) -> None:
         """Fill from what ``record`` returned; levels of another shape are left out."""

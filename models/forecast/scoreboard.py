@@ -98,7 +98,7 @@ class Scoreboard:
 
     def record(self) -> bytes:
         """Return the sums of the day under way; empty before the first."""
-        return b"" if self._today is None else self._pack(self._today)
+        return b"" if self._today is None else self._pack(self._today, inside=True)
 
     def load(self, record: bytes, get: Callable[[str], bytes | None]) -> None:
         """Fill from kept values; values of another shape are left out.
@@ -111,8 +111,8 @@ class Scoreboard:
             self._unpack(get(ValueKey(self.name, row).name))
         self._today = self._unpack(record)
 
-    def _pack(self, row: int) -> bytes:
-        return self._codec.pack(self.day[row : row + 1], self.sums[row])
+    def _pack(self, row: int, *, inside: bool = False) -> bytes:
+        return self._codec.pack(self.day[row : row + 1], self.sums[row], inside=inside)
 
     def _unpack(self, raw: bytes | None) -> int | None:
         """Take one day's sums; return its row, None where the value is of no use."""

@@ -127,7 +127,7 @@ class StepChanges:
 
     def record(self) -> bytes:
         """Return what past steps taught as bytes; empty before any came."""
-        return self._codec.pack(self._sums, self._z) if self._has_begun else b""
+        return self._codec.pack(self._sums, self._z, inside=True) if self._has_begun else b""
 
     def load(self, record: bytes) -> None:
         """Fill from what ``record`` returned; values of another shape are left out."""

@@ -125,7 +125,7 @@ class WaitingForecasts:
 
     def record(self) -> bytes:
         """Return what changes with every slot: the errors at the first horizon."""
-        return self._first_codec.pack(self.first_error)
+        return self._first_codec.pack(self.first_error, inside=True)
 
     def load_record(self, record: bytes) -> bool:
         """Fill from what ``record`` returned; False, and nothing changes, where it is of another shape."""

@@ -184,7 +184,7 @@ class Residuals:
 
     def record(self) -> bytes:
         """Return what changes with every slot: recent errors and levels."""
-        return self._codec.pack(self.recent, self.levels)
+        return self._codec.pack(self.recent, self.levels, inside=True)
 
     def load(self, record: bytes, get: Callable[[str], bytes | None]) -> bool:
         """Fill from kept values; False, and nothing changes, where they are of another shape.

@@ -138,11 +138,17 @@ class ArrayCodec:
         self._shape = " ".join([shape, *named])
         self._length = sum(dtype.itemsize * array.size for dtype, array in zip(self._types, like, strict=True))
 
-    def pack(self, *arrays: npt.NDArray[Any]) -> bytes:
-        """Return the arrays as bytes."""
+    def pack(self, *arrays: npt.NDArray[Any], inside: bool = False) -> bytes:
+        """Return the arrays as bytes.
+
+        Args:
+            *arrays: Of the types and shapes that the codec was made for.
+            inside: Whether they become part of a value that is deflated itself: twice costs time and gains nothing.
+        """
         flat = (array.astype(dtype).reshape(-1) for array, dtype in zip(arrays, self._types, strict=True))
         planes = (array.view(np.uint8).reshape(-1, array.itemsize).T.tobytes() for array in flat)
-        return _header(self._shape) + _squeeze(b"".join(planes))
+        body = b"".join(planes)
+        return _header(self._shape) + (_RAW + body if inside else _squeeze(body))
 
     def unpack(self, raw: bytes | None, *arrays: npt.NDArray[Any]) -> bool:
         """Fill ``arrays`` from ``raw``; False, and nothing changes, where it holds none of this version and shape."""

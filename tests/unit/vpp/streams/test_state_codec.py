@@ -69,11 +69,12 @@ def test_changed_values_are_taken_once_in_the_order_of_their_names() -> None:
     assert [key.name for key in keys] == ["head", "settled:12", "ring:42.19000"]
 
 
-def test_arrays_read_back_in_their_types_and_shapes() -> None:
+@pytest.mark.parametrize("inside", [False, True])
+def test_arrays_read_back_in_their_types_and_shapes(inside: bool) -> None:
     days, sums = np.array([7], dtype=np.int64), np.array([[1.5, np.nan], [-0.0, 2.0]])
     codec = ArrayCodec("scores-1", days, sums)
     other_days, other_sums = np.zeros_like(days), np.zeros_like(sums)
-    assert codec.unpack(codec.pack(days, sums), other_days, other_sums)
+    assert codec.unpack(codec.pack(days, sums, inside=inside), other_days, other_sums)
     assert (other_days.tobytes(), other_sums.tobytes()) == (days.tobytes(), sums.tobytes())
 
 
