@@ -277,10 +277,10 @@ class DeviceDrill:
         ]
         clocks = []
         for gateway, began in self._slowed:
-            devices = [device.name for device in DEVICES if device.gateway == gateway]
+            devices = tuple(device.name for device in DEVICES if device.gateway == gateway)
             is_named = any(f"-{gateway}-" in alert_id and at >= began for alert_id, at in named)
             unseen = not any(look.at >= began for name in devices for look in looks[name])
-            clocks.append(SlowClock(gateway, began, is_named, unseen))
+            clocks.append(SlowClock(gateway, began, devices, self._options.slot_s, is_named, unseen))
         return clocks
 
     def _looks(self, settings: Settings) -> dict[str, list[GatewayLook]]:

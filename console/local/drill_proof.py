@@ -84,11 +84,15 @@ class NamedTrouble(msgspec.Struct, frozen=True):
 class SlowClock(msgspec.Struct, frozen=True):
     """A gateway came back with a slow clock: when, and whether an alert said so.
 
-    ``unseen``: it looked at no device from then on; it was not up in time.
+    ``devices``: its devices. ``late_s``: so much later may they take a command, since the embedded broker proves the
+    time by the newest setpoint alone, which may be so old. ``unseen``: it looked at no device from then on; it was not
+    up in time.
     """
 
     gateway: str
     began: datetime
+    devices: tuple[str, ...]
+    late_s: float
     is_named: bool
     unseen: bool
 
@@ -145,7 +149,7 @@ def proof_of(
     troubles: Iterable[Trouble],
     rules: Mapping[str, DeviceRules],
     looks: Mapping[str, Sequence[GatewayLook]],
-    slow_clocks: Iterable[SlowClock] = (),
+    slow_clocks: Sequence[SlowClock] = (),
     *,
     slack_s: float = 1.0,
 ) -> DrillProof:
@@ -175,9 +179,10 @@ def proof_of(
     for one in taken:
         logs[one.device].append(one)
     stale, unrecorded = [], []
+    late_s = {device: clock.late_s for clock in slow_clocks for device in clock.devices}
     for device, log in logs.items():
         commands = sorted(by_device[device], key=lambda command: command.sequence)
-        faults = _faults_of(log, commands, rules[device], slack_s)
+        faults = _faults_of(log, commands, rules[device], slack_s + late_s.get(device, 0.0))
         twice += faults[0]
         stale += faults[1]
         unrecorded += faults[2]

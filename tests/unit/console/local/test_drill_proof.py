@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from agents.devices.rules import DeviceRules
-from console.local.drill_proof import DrillProof, GatewayLook, LoggedCommand, Trouble, proof_of
+from console.local.drill_proof import DrillProof, GatewayLook, LoggedCommand, SlowClock, Trouble, proof_of
 from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,6 +86,17 @@ def test_what_a_device_should_not_have_taken_is_found(fault: str, taken: list[Lo
     done = proof(LEDGER, *taken)
     assert not done.is_proven
     assert [name for name in ("twice", "stale", "unrecorded") if getattr(done, name)] == [fault]
+
+
+@pytest.mark.parametrize(
+    ("is_named", "late_s", "is_proven"), [(True, 10.0, True), (True, 0.0, False), (False, 10.0, False)]
+)
+def test_a_slow_clock_is_named_and_makes_commands_late_by_what_it_may(
+    is_named: bool, late_s: float, is_proven: bool
+) -> None:
+    clock = SlowClock("g", at(1), ("bat",), late_s, is_named, unseen=False)
+    proof = proof_of(LEDGER, [took(18.0, 1, 1.0)], [], RULES, {"bat": LOOKS}, [clock])
+    assert proof.is_proven is is_proven
 
 
 def test_a_number_that_stands_for_two_commands_is_found() -> None:
