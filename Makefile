@@ -8,7 +8,7 @@ SOURCES := vpp features models agents topologies mcp_server console deploy tests
 ARGS ?=
 BASE ?= main
 
-.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill fuzz bench wheel constraints sbom aws-setup aws-synth test-aws aws-constraints clean
+.PHONY: help setup up test browser screenshots coverage check lint format types deps audit unit docs test-files test-services generate drill drills fuzz bench wheel constraints sbom aws-setup aws-synth test-aws aws-constraints clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a re
 
 drill: $(STAMP) ## Run four devices over three protocols for a day of 48 slots: cables pulled, gateways killed (12 min)
 	$(BIN)/vpp devices drill --slots 48 --slot-s 15 $(ARGS)
+
+drills: $(STAMP) ## Stage the faults that need Python alone (ARGS="-k disk_full"); the report is dist/drills.md
+	$(BIN)/python -m pytest --timeout 1800 -p tests.drill_report -m "drill and not services" $(ARGS)
 
 fuzz: $(STAMP) ## Send 1,000,000 hostile records over all topics through every reducer and the store (hours)
 	VPP_TEST_FUZZ_RECORDS=1000000 $(BIN)/python -m pytest -s tests/stream/test_hostile_records.py $(ARGS)

@@ -80,7 +80,7 @@ def refuse_approval(order: Order, key: bytes | None, sent_at: datetime | None = 
     body, _, signature = rest.partition(".")
     if version != _VERSION:
         return f"version {version!r} is not known"
-    if key is not None and not hmac.compare_digest(_signature(body, key), signature):
+    if key is not None and not _is_same(_signature(body, key), signature):
         return "its signature is wrong"
     approval = approval_of(order)
     return "it cannot be read" if approval is None else _void(approval, order, sent_at)
@@ -120,11 +120,16 @@ def sign_admission(order: Order, key: bytes | None) -> Order:
 def was_admitted(order: Order, key: bytes) -> bool:
     """Return whether the admission step signed an order and its verdict as they are."""
     bare = msgspec.structs.replace(order, admission=None)
-    return hmac.compare_digest(_admission(bare, key), order.admission or "")
+    return _is_same(_admission(bare, key), order.admission or "")
 
 
 def _admission(order: Order, key: bytes) -> str:
     return hmac.new(key, b"admission:" + encode(order), hashlib.sha256).hexdigest()
+
+
+def _is_same(expected: str, given: str) -> bool:
+    # As bytes: of texts that are not ASCII the comparison would raise.
+    return hmac.compare_digest(expected.encode(), given.encode())
 
 
 def _signature(body: str, key: bytes | None) -> str:

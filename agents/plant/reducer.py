@@ -319,7 +319,10 @@ class PlantReducer:
         now = self._step.floor(order.issued_at) if closed is None else self._step.start(closed + 1)
         refusal = self._refusal(state, order, origin)
         if refusal is not None:
-            return [*refused_order(order, now, origin, refusal), *refuse_order(state, order, now, refusal)]
+            refused = refused_order(order, now, origin, refusal)
+            # What is not verified may carry the id of a true order, whose life it must not end.
+            is_forged = refusal.code in {"admission", "approval"}
+            return refused if is_forged else [*refused, *refuse_order(state, order, now, refusal)]
         standing.memory.note(order, origin)
         lives = take_order(state, order, now)
         choice = self._hold_now(state, order, origin) if order.action == "hold" else None

@@ -56,6 +56,7 @@ def export(place: Place, table: str) -> bytes:
     return done.stdout.encode()
 
 
+@pytest.mark.drill("kill_workers")
 def test_tables_are_the_same_after_every_worker_was_killed(data_dir: Path, tmp_path: Path) -> None:
     calm, rough = make_place(tmp_path / "calm"), make_place(tmp_path / "rough")
     recall_models(calm)

@@ -35,6 +35,7 @@ def broker_pid(supervisor: int) -> int:
     return int(broker)
 
 
+@pytest.mark.drill("broker_lost")
 def test_a_dead_embedded_broker_ends_the_run_with_a_clear_message(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +85,7 @@ def test_live_mode_shifts_a_file_to_now_decides_by_deadlines_and_takes_a_new_mod
     assert set(by[switched:]) == {model_id}
 
 
+@pytest.mark.drill("restart")
 def test_a_run_started_again_goes_on_at_its_next_slot_with_its_state_of_charge(place: Place) -> None:
     place.environment.pop("VPP_KAFKA__BOOTSTRAP_SERVERS", None)
     span = ["--zone", "SIM_NORTH", "--no-train", "--speed", "max", "--until-done", "--json"]

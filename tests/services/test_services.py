@@ -161,6 +161,7 @@ class TestInflux:
 
 
 class TestOutage:
+    @pytest.mark.drill("broker_restart")
     def test_kafka_keeps_its_records_through_a_kill(
         self, kafka_address: str, admin: AdminClient, unique_name: str, service_control: ServiceControl
     ) -> None:
@@ -173,6 +174,7 @@ class TestOutage:
         assert service_control.environment()["VPP_TEST_KAFKA_PID"] != before
         assert read_one(kafka_address, unique_name).value() == b"before the kill"
 
+    @pytest.mark.drill("influx_down")
     def test_influx_keeps_its_points_through_a_kill(
         self, influx: InfluxService, unique_name: str, service_control: ServiceControl
     ) -> None:

@@ -24,13 +24,15 @@ from models.served import ServedModel
 from topologies.redteam.adaptive import reach
 from topologies.redteam.detection import ATTACK_HOURS, CleanRun, Detection, choose_starts, inject, run_clean
 from topologies.redteam.money import Errors, MoneyBench
+from topologies.redteam.readings import READINGS, minutes_to_find
 from topologies.sources.attacks import ALL_CHANNELS, ATTACKS, Attack, forge
-from vpp.domain import LOAD, NET_LOAD, iso
+from vpp.domain import LOAD, NET_LOAD, PRICE, iso
 from vpp.errors import ConfigError, DataError
 from vpp.fleet.schema import Zone
 from vpp.progress import Progress, no_progress, part_of
 
 ADAPTIVE = "adaptive"
+EVERY_ATTACK = (*ATTACKS, *READINGS)
 REACH_STARTS = {6: 30, 24: 30, 168: 6}
 """Starts of the adaptive attacker by the hours of his attack; a week shows what he can sustain."""
 
@@ -108,8 +110,9 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
     run = run_clean([part], [begin - base], series, begin - base, end, starts)
     run = _from_test(run, test)
     detections: list[Detection] = []
-    for n, attack in enumerate(attacks):
-        progress(0.3 + 0.3 * n / len(attacks), f"attack: {attack.name}")
+    on_telemetry = [attack for attack in attacks if attack not in READINGS]
+    for n, attack in enumerate(on_telemetry):
+        progress(0.3 + 0.3 * n / len(on_telemetry), f"attack: {attack.name}")
         done = inject(run, attack, options.seed)
         if done is not None and done.minutes.size:
             detections.append(done)
@@ -122,6 +125,11 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
         )
         details["clean_cost"] = cost
     rows_of = [_row(f, money.get(f.attack.name), step.minutes) for f in detections]
+    prices = rows[PRICE].to_numpy(dtype=np.float64)[test:] if PRICE in rows else np.empty(0)
+    for attack in (attack for attack in attacks if attack in READINGS):
+        minutes = minutes_to_find(attack, zone, prices, slots, len(starts), options.seed)
+        if minutes.size:
+            rows_of.append(_row(Detection(attack, minutes, (), ()), None, step.minutes))
     adaptive = details["reach"].get("6 h")
     if adaptive is not None:
         rows_of.append(_adaptive_row(adaptive, money.get(ADAPTIVE)))
@@ -145,11 +153,11 @@ def chosen(names: Sequence[str]) -> list[Attack]:
         ConfigError: None has such a name.
     """
     if not names:
-        return list(ATTACKS)
-    attacks = [attack for attack in ATTACKS if attack.name in names or attack.kind in names]
-    unknown = [name for name in names if not any(name in {attack.name, attack.kind} for attack in ATTACKS)]
+        return list(EVERY_ATTACK)
+    attacks = [attack for attack in EVERY_ATTACK if attack.name in names or attack.kind in names]
+    unknown = [name for name in names if not any(name in {attack.name, attack.kind} for attack in EVERY_ATTACK)]
     if unknown:
-        kinds = ", ".join(dict.fromkeys(attack.kind for attack in ATTACKS))
+        kinds = ", ".join(dict.fromkeys(attack.kind for attack in EVERY_ATTACK))
         raise ConfigError(f"unknown attack {unknown[0]!r}", hint=f"a kind ({kinds}) or a name from the report")
     return attacks
 

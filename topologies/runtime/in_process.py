@@ -40,6 +40,10 @@ class MemoryState:
         """Forget ``key``."""
         self._values.pop(key, None)
 
+    def values(self) -> dict[str, bytes]:
+        """Return a copy of all values by key."""
+        return dict(self._values)
+
     @property
     def size_bytes(self) -> int:
         """Bytes of all values together."""

@@ -22,7 +22,7 @@ from topologies.runtime.status import StatusFile
 from vpp.errors import MessageError, UnreachableError
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder, KnownLags, Message
+from vpp.messages import Decoder, KnownLags, Message, SlotClosed
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
@@ -42,6 +42,7 @@ COMMIT_INTERVAL_S = 1.0
 COMMIT_EVERY = 1_000
 RETRY_AFTER_S = 5.0
 PRUNE_EVERY = timedelta(hours=1)
+AHEAD = timedelta(days=1)
 KEPT_FOR_EVER = (AUDIT, ENDS)
 
 
@@ -59,6 +60,8 @@ class StoreSink(BaseSink):
         topics: Wire name to topic.
         bury: Sends dead letters and returns when the broker has them.
         retention: Rows older than this, by the newest time in their own table, are pruned once an hour of that time.
+            No time counts that is more than a day after the newest closed slot, or after the broker's clock: a row
+            from far ahead prunes nothing.
         verifier: Checks who signed a record; None: nobody has to.
         zone_of: Finds a zone's configuration, for alerts of refused records.
         metrics: Counts writes, dead letters and the age of slots when they are stored; None: nobody asks.
@@ -87,6 +90,7 @@ class StoreSink(BaseSink):
         self._passages: list[tuple[Message, Hop]] = []
         self._waiting: dict[str, list[Row]] = {}  # by name: hashing a table for every row is slow
         self._letters: list[Output] = []
+        self._broker_now = datetime.min.replace(tzinfo=UTC)
         self._newest: dict[Table, datetime] = {}
         self._pruned: dict[Table, datetime] = {}
         self.last_slot: dict[str, Any] = {}
@@ -115,6 +119,7 @@ class StoreSink(BaseSink):
             offset: Offset in it.
         """
         short, at = self._topics[topic].name, broker_time(timestamp)
+        self._broker_now = max(self._broker_now, at)
         try:
             if self._verifier is not None:
                 self._verifier.check(self._topics[topic], topic, (key, value), headers, at)
@@ -133,9 +138,8 @@ class StoreSink(BaseSink):
             return
         for table, row in rows:
             self._waiting.setdefault(table.name, []).append(row)
-        slot = getattr(message, "slot", None)
-        if rows and slot is not None:
-            self.last_slot[message.zone] = slot
+        if rows and isinstance(message, SlotClosed):
+            self.last_slot[message.zone] = message.slot
         if rows and type(message) in STEP_OF and not getattr(message, "revision", 0):
             hop = read_hop(headers)
             if hop is not None:
@@ -204,9 +208,12 @@ class StoreSink(BaseSink):
     def _prune(self, written: dict[Table, list[Row]]) -> None:
         if self._retention is None:
             return
+        closed = max(self.last_slot.values(), default=self._broker_now)
+        latest = min(closed + AHEAD, self._broker_now)
         for table, rows in written.items():
             at = table.names.index(table.time)
-            newest = max(self._newest.get(table, rows[0][at]), *(row[at] for row in rows))
+            newest = max(min(row[at], latest) for row in rows)
+            newest = max(self._newest.get(table, newest), newest)
             self._newest[table] = newest
             due = table not in self._pruned or newest - self._pruned[table] >= PRUNE_EVERY
             if due and table not in KEPT_FOR_EVER:

@@ -52,6 +52,7 @@ def at_pace(slots: range, each_s: float, start_s: float = 0.0) -> list[tuple[flo
     return [(start_s + (slot - slots.start) * each_s, row(slot)) for slot in slots]
 
 
+@pytest.mark.drill("clock_jump")
 @pytest.mark.parametrize("each_s", [1.0, 5.0, 1800.0])
 @pytest.mark.parametrize("forged", [1, 2, CONFIRMING, 20])
 def test_records_six_days_ahead_never_stop_what_is_real(each_s: float, forged: int) -> None:
@@ -85,6 +86,7 @@ def test_real_slots_all_close_whatever_lies_between_them(forged: list[tuple[int,
     assert len(letters(outputs)) == len(forged)
 
 
+@pytest.mark.drill("clock_jump")
 @pytest.mark.parametrize("each_s", [1.0, 1800.0])
 @pytest.mark.parametrize("ahead", [2, 3, 6])
 def test_many_small_jumps_move_the_clock_no_further_than_one(each_s: float, ahead: int) -> None:

@@ -157,6 +157,7 @@ def test_serving_gives_the_bits_of_training(world: World) -> None:
     assert np.isnan(served).mean() < 0.1
 
 
+@pytest.mark.drill("disordered_input")
 def test_gaps_duplicates_and_late_values_give_the_bits_of_the_same_history(world: World) -> None:
     last = len(world.frame) - 40
     late: dict[int, list[tuple[str, int, float]]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from mcp_types import InputRequiredResult
 
 from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import ReadContext
+from mcp_server.queries.orders import list_orders
 from mcp_server.server import build_server
-from tests.worlds.builders import BATTERY, T0, ZONE, make_zone
+from tests.worlds.builders import BATTERY, T0, ZONE, make_zone, order_of
 from tests.worlds.mcp_plant import empty_context
 from tests.worlds.plant_loop import Loop, acts_of
 from topologies.control.plan_book import PlanBook
@@ -24,7 +25,7 @@ from vpp.messages import Alert, AlertCode, AlertEffect, Audit, Message, Order
 from vpp.rules.checks import ClauseCheck, Quantity
 from vpp.rules.clauses import NOTES_VERSION
 from vpp.rules.library import Library
-from vpp.store.tables import AUDIT
+from vpp.store.tables import ALERTS, AUDIT
 
 MODES = ["auto", "legacy"]
 WISH = {"asset_ids": [BATTERY.asset_id], "power_mw": 2.0, "duration_min": 60, "reason": "evening peak"}
@@ -328,6 +329,25 @@ async def test_releasing_a_hold_needs_approval(tmp_path: Path) -> None:
     assert dry["plan"]["cost_change"] == real["plan"]["cost_change"]
     assert refused["status"] == "needs_approval"
     assert done["status"] == "accepted"
+
+
+@pytest.mark.parametrize("topic", ["orders", "bids"])
+async def test_an_unsigned_order_with_the_id_of_a_plan_changes_nothing_for_it(topic: str, tmp_path: Path) -> None:
+    key = b"k" * 32
+    loop = Loop(tmp_path, key=key)
+    acts = acts_of(loop, key)
+    async with Client(build_server(acts.context, acts)) as client:
+        plan = await propose(client, power_mw=2.0)
+        fields: dict[str, Any] = {"asset_ids": ["gas"], "power_mw": 15.0, "expires_at": T0 + timedelta(hours=9)}
+        forged = order_of("target", plan["plan_id"], verdict="accepted", approved_by="eve", **fields)
+        loop.post(topic, forged)
+        acts.book.approve(plan["plan_id"], "ann")
+        receipt = await execute(client, plan["plan_id"])
+    (line,) = list_orders(acts.context, ZONE).orders
+    assert (receipt["status"], receipt["stage"]) == ("accepted", "waiting")
+    assert (line.order_id, line.stage, line.asked) == (plan["plan_id"], "waiting", {"power_mw": 2.0})
+    assert "refused" not in {step.stage for step in line.life}
+    assert len(loop.store.read(ALERTS, filters={"topic": "order"})) == 1
 
 
 async def test_releasing_a_quarantine_needs_approval(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_saving_the_same_content_again_is_the_same_version(registry: Registry, t
     assert len(registry.versions("T")) == 1
 
 
+@pytest.mark.drill("damaged_model")
 def test_a_damaged_model_is_refused_with_the_next_step(registry: Registry, trained: tuple[Parts, dict]) -> None:
     saved = registry.save(*trained)
     meta = next(registry._root.glob("T/*/net_load.meta.json"))

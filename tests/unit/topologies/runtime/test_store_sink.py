@@ -27,6 +27,12 @@ class FlakyStore(SqliteStore):
 
     away = False
 
+    def limit_pages(self, more: int) -> None:
+        """Let the file grow by so many pages and no further: SQLite then says that the disk is full."""
+        assert self._connection is not None
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        self._connection.execute(f"PRAGMA max_page_count = {pages + more}")
+
     def _write(self, batches: Mapping[Table, Sequence[Row]], run: str) -> None:
         if self.away:
             raise UnreachableError("away", retry_after_s=3.0)
@@ -170,6 +176,24 @@ def test_lists_of_unequal_length_and_huge_numbers_are_buried_too(bench: Bench) -
     assert [letter.reason for letter in bench.letters] == ["schema", "unfit"]
 
 
+@pytest.mark.drill("disk_full")
+def test_a_full_disk_is_backpressure_and_nothing_is_lost(bench: Bench) -> None:
+    bench.send("telemetry", closed_slot(0))
+    bench.sink.flush()
+    bench.store.limit_pages(2)
+    for index in range(1, 200):
+        bench.send("telemetry", closed_slot(index))
+    with pytest.raises(SinkBackpressureError):
+        bench.sink.flush()
+    assert bench.store.count("telemetry") == 1
+    bench.store.limit_pages(1_000_000)
+    for index in range(1, 200):
+        bench.send("telemetry", closed_slot(index))
+    bench.sink.flush()
+    assert bench.store.count("telemetry") == 200
+
+
+@pytest.mark.drill("slow_sink")
 def test_an_unreachable_store_is_backpressure_and_nothing_is_kept_twice(bench: Bench) -> None:
     bench.store.away = True
     bench.send("telemetry", closed_slot(0))
@@ -185,6 +209,17 @@ def test_an_unreachable_store_is_backpressure_and_nothing_is_kept_twice(bench: B
     bench.send("telemetry", b"junk")
     bench.sink.flush()
     assert (bench.store.count("telemetry"), len(bench.letters)) == (1, 1)
+
+
+def test_an_alert_from_far_ahead_prunes_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "store.sqlite", timedelta(days=1))
+    bench.send("telemetry", closed_slot(0))
+    for at in (T0, datetime(2199, 1, 1, tzinfo=UTC)):
+        bench.send("alerts", m.Alert(zone=ZONE, slot=at, alert_id=f"a{at}", severity="warning", topic="t", text="x"))
+    bench.sink.flush()
+    assert bench.store.count("alerts") == 2
+    assert bench.sink.last_slot == {ZONE: T0}
+    bench.store.close()
 
 
 def test_retention_goes_by_the_newest_time_in_the_table_and_not_by_the_clock(tmp_path: Path) -> None:

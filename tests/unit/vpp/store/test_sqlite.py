@@ -66,6 +66,7 @@ class TestProcesses:
             assert reader.count("telemetry") == 800
             assert reader.read("telemetry", zone="C").column("load_mw") == [float(i) for i in range(200)]
 
+    @pytest.mark.drill("kill_workers")
     def test_a_killed_writer_leaves_whole_checkpoints(self, tmp_path: Path) -> None:
         path = tmp_path / "store.sqlite"
         for _ in range(3):
