@@ -16,7 +16,6 @@ from agents.plant.state import asset_at_rest
 from features.quality import Checks, gate
 from topologies.sources.attacks import Attack
 from vpp.domain import PRICE
-from vpp.fleet.assets import Battery
 from vpp.fleet.schema import Zone
 from vpp.messages import AssetReading, SlotClosed
 from vpp.numerics.arrays import Floats
@@ -39,7 +38,7 @@ def minutes_to_find(attack: Attack, zone: Zone, prices: Floats, slots: int, n: i
     Args:
         attack: One of ``READINGS``.
         zone: Its first battery and its market are attacked.
-        prices: True prices of the test, per MWh, NaN missing; empty: the zone has none.
+        prices: True prices of the test, per MWh, shape (slots,), NaN missing; empty: the zone has none.
         slots: Length of an attack.
         n: How many.
         seed: Chance.
@@ -47,11 +46,10 @@ def minutes_to_find(attack: Attack, zone: Zone, prices: Floats, slots: int, n: i
     rng = np.random.default_rng((seed, READINGS.index(attack)))
     if attack.channel == PRICE:
         prices = prices[np.isfinite(prices)]
-        found = [_price_found(attack, zone, prices, slots, rng) for _ in range(n if prices.size > slots else 0)]
+        firsts = [_price_found(attack, zone, prices, slots, rng) for _ in range(n if prices.size > slots else 0)]
     else:
-        batteries = [asset for asset in zone.assets if isinstance(asset, Battery)]
-        found = [_soc_found(attack, zone, batteries[0], slots, rng) for _ in range(n if batteries else 0)]
-    return np.array([math.nan if slot is None else (slot + 1) * zone.step_min for slot in found], dtype=np.float64)
+        firsts = [_soc_found(attack, zone, slots, rng) for _ in range(n if zone.batteries else 0)]
+    return np.array([math.nan if slot is None else (slot + 1) * zone.step_min for slot in firsts], dtype=np.float64)
 
 
 def _price_found(attack: Attack, zone: Zone, prices: Floats, slots: int, rng: np.random.Generator) -> int | None:
@@ -65,11 +63,12 @@ def _price_found(attack: Attack, zone: Zone, prices: Floats, slots: int, rng: np
     return None
 
 
-def _soc_found(attack: Attack, zone: Zone, battery: Battery, slots: int, rng: np.random.Generator) -> int | None:
+def _soc_found(attack: Attack, zone: Zone, slots: int, rng: np.random.Generator) -> int | None:
     """Return the first forged slot in which the plant goes on by measured energy; the battery moves at random."""
+    battery = zone.batteries[0]
     alone = zone.model_copy(update={"assets": (battery,)})
-    kept = asset_at_rest(battery, {battery.asset_id: float(rng.uniform(battery.soc_min, battery.soc_max))})
-    truth, sign = kept.state(), 1.0 if rng.random() < 0.5 else -1.0
+    before = asset_at_rest(battery, {battery.asset_id: float(rng.uniform(battery.soc_min, battery.soc_max))})
+    truth, sign = before.state(), 1.0 if rng.random() < 0.5 else -1.0
     frozen = truth.soc
     for k in range(-WARM_UP_SLOTS, slots):
         wanted = float(rng.uniform(-battery.charge_mw, battery.discharge_mw))
@@ -91,8 +90,8 @@ def _soc_found(attack: Attack, zone: Zone, battery: Battery, slots: int, rng: np
             net_load_mw=None,
             assets={battery.asset_id: reading},
         )
-        settled = settle_slot(alone, observation, k + WARM_UP_SLOTS, {battery.asset_id: kept}, {})
-        kept = settled.assets[battery.asset_id]
-        if k >= 0 and kept.conduct.soc_held:
+        settled = settle_slot(alone, observation, k + WARM_UP_SLOTS, {battery.asset_id: before}, {})
+        before = settled.assets[battery.asset_id]
+        if k >= 0 and before.conduct.soc_held:
             return k
     return None
