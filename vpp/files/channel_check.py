@@ -17,6 +17,9 @@ from vpp.files.columns import FileLayout
 
 _DAY_S = 86_400
 _LEAST_PRICES = 8
+_PER_KWH = 2.0
+"""Prices of a market per MWh go beyond this (in EUR, GBP, USD or AUD); those per kWh do not."""
+_DAY_OF_PRICES = 24
 _KEPT = 2000
 _SOC = ":soc"
 
@@ -29,11 +32,13 @@ class ChannelCheck:
         present: Zone to the channels with a value.
         price_phases: Zone to the seconds of the day that had a price, and how many.
         levels: Reading of state of charge to a sample of its values.
+        highest_price: Zone to the largest |price|.
     """
 
     present: dict[str, set[str]] = field(default_factory=dict)
     price_phases: dict[str, dict[int, int]] = field(default_factory=dict)
     levels: dict[str, list[float]] = field(default_factory=dict)
+    highest_price: dict[str, float] = field(default_factory=dict)
 
     def add(self, rows: pd.DataFrame, targets: Sequence[str]) -> None:
         """Take the next rows."""
@@ -51,6 +56,15 @@ class ChannelCheck:
     def has(self, zone: str, channel: str) -> bool:
         """Return whether the zone has a value of the channel."""
         return channel in self.present.get(zone, ())
+
+    def price_notes(self) -> list[str]:
+        """Return notes on zones whose prices look like prices per kWh."""
+        return [
+            f"{zone}: no price is beyond {highest:g} per MWh; if the file states it per kWh, name the column price_kwh "
+            "or state unit: per_kWh in a mapping file"
+            for zone, highest in self.highest_price.items()
+            if 0.0 < highest <= _PER_KWH and sum(self.price_phases[zone].values()) >= _DAY_OF_PRICES
+        ]
 
     def refuse_scales(self, path: str, layout: FileLayout) -> None:
         """Refuse a state of charge in percent where no unit is stated.
@@ -108,6 +122,8 @@ class ChannelCheck:
         )
 
     def _prices(self, zone: str, rows: pd.DataFrame) -> None:
+        if rows[PRICE].notna().any():
+            self.highest_price[zone] = max(self.highest_price.get(zone, 0.0), float(rows[PRICE].abs().max()))
         priced: Any = rows["stamp"].to_numpy()[rows[PRICE].notna().to_numpy()]
         counts = self.price_phases.setdefault(zone, {})
         seconds = priced.astype("datetime64[s]").astype(np.int64) % _DAY_S

@@ -217,7 +217,7 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         rows=sum(span.rows for span in spans.values()),
         spans=spans,
         mapping_name=layout.mapping_name,
-        warnings=(*layout.warnings, *near_misses(layout)),
+        warnings=(*layout.warnings, *near_misses(layout), *check.price_notes()),
         ignored=ignored,
         assets=tuple(dict.fromkeys(t.split(":", 1)[1].rpartition(":")[0] for t in layout.targets if ASSET_MARK in t)),
     )

@@ -69,3 +69,20 @@ def test_a_column_that_may_be_the_load_is_pointed_out(tmp_path):
     assert "if it is the load, name it load_mw" in " ".join(inspect_file(path).warnings)
     with pytest.raises(DataError, match="no column is a load, solar, wind or price"):
         frame_of(tmp_path, "demand", 3)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "noted"),
+    [
+        ("price", 0.31, True),
+        ("price", -0.1, True),
+        ("price_kwh", 0.31, False),
+        ("price", 31, False),
+        ("price", 0, False),
+    ],
+)
+def test_a_price_that_looks_like_one_per_kwh_is_pointed_out(tmp_path, column, value, noted):
+    path = tmp_path / "x.csv"
+    rows = "".join(f"{at},ZZ,5,{value}\n" for at in HOURS)
+    path.write_text(f"timestamp,zone,load_mw,{column}\n{rows}", encoding="utf-8")
+    assert ("per_kWh" in " ".join(inspect_file(path).warnings)) is noted
