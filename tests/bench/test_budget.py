@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tests.bench.original import BUFFER_ROWS, original_cpu_ms
 from tests.bench.split_worker import COMMIT_EVERY_SLOTS
 from tests.bench.workers import RESULTS, START, ZONES, World, own_run, produce
 from topologies.runtime.in_process import Chain
+from topologies.runtime.status import read_status
 from vpp import messages as m
 from vpp.domain import iso
 from vpp.settings import Settings
@@ -50,9 +53,10 @@ def test_budget_of_a_slot(world: World, carried: dict[str, list[m.Message]]) -> 
         timed = len(records) - first
         run = own_run(settings, f"g-{step}")
         create_topics(run)
-        produce(run, topic, records)
+        produce(run, topic, records[:first])
         commit_every = COMMIT_EVERY_SLOTS * RECORDS_PER_SLOT.get(step, 1)
-        figures = split(run, step, first, len(records), commit_every)
+        rest = partial(produce, run, topic, records[first:])
+        figures = split(run, step, first, len(records), commit_every, then=rest)
         spent_slots = slots_of(records[first:])
         assert timed >= spent_slots > 0
         cpu_ms[step] = {part: 1000 * value / spent_slots for part, value in figures["cpu_s"].items()}
@@ -138,17 +142,32 @@ def first_settled(records: list[m.Message]) -> int:
     raise AssertionError("too few live slots")
 
 
-def split(settings: Settings, topology: str, first: int, last: int, commit_every: int) -> dict[str, Any]:
-    """Run one worker with clocks in place and return what it spent between two records."""
+def split(
+    settings: Settings,
+    topology: str,
+    first: int,
+    last: int,
+    commit_every: int,
+    then: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Run one worker with clocks in place and return what it spent between two records.
+
+    ``then`` sends what comes after the first ``first`` records, once these are done: a worker reads partition by
+    partition, so else it would pass live slots of one zone before the history of another.
+    """
     path: Path = settings.data_dir / "split.json"
     path.unlink(missing_ok=True)
     processes = Processes(settings, settings.data_dir / "logs" / settings.run)
-    processes.add(topology, "tests.bench.split_worker", topology, *map(str, (first, last, commit_every)))
+    start = first if then is None else first + 1  # waiting for the rest counts for nothing
+    processes.add(topology, "tests.bench.split_worker", topology, *map(str, (start, last, commit_every)))
     deadline = time.monotonic() + 900
     try:
         while not path.exists():
             process = processes.workers[topology].process
             assert process is not None
+            if then is not None and read_status(settings).get(topology, {}).get("processed", 0) >= first:
+                then()
+                then = None
             assert process.poll() is None, f"{topology} died: {processes.last_words(topology)}"
             assert time.monotonic() < deadline, f"{topology} did not finish: {processes.last_words(topology)}"
             time.sleep(0.1)
