@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from dataclasses import dataclass
@@ -108,11 +109,18 @@ def recall_models(place: Place) -> None:
 
 
 def keep_models(place: Place) -> None:
-    """Keep the models that ``vpp up`` trained in a place, for `recall_models`."""
+    """Keep the models that ``vpp up`` trained in a place, for `recall_models` of all test processes."""
     kept = _kept_models()
-    if not kept.is_dir():
-        shutil.rmtree(TRAINED, ignore_errors=True)
-    shutil.copytree(place.settings.models_dir, kept, dirs_exist_ok=True)
+    kept.mkdir(parents=True, exist_ok=True)
+    for earlier in TRAINED.iterdir():
+        if not earlier.name.startswith(kept.name):
+            shutil.rmtree(earlier, ignore_errors=True)
+    whole = Path(tempfile.mkdtemp(prefix=f"{kept.name}-", dir=TRAINED))
+    for entry in place.settings.models_dir.iterdir():
+        if not (kept / entry.name).exists():
+            (shutil.copytree if entry.is_dir() else shutil.copy)(entry, whole / entry.name)
+            (whole / entry.name).replace(kept / entry.name)
+    shutil.rmtree(whole)
 
 
 def _kept_models() -> Path:
