@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "A day or a week as an HTML page: money, reasons, forecasts, alerts.",
     ),
     "runs": ("console.cli.runs:app", "The runs of this folder: list, use, delete."),
+    "store": ("console.cli.store:app", "Prepare the store's server: retention, hourly means."),
     "topics": ("console.cli.topics:app", "List, create, tail and describe topics."),
     "train": ("console.cli.models.train:train", "Train a zone's model on a history file; promote it if it is better."),
     "redteam": (

@@ -60,6 +60,15 @@ class InfluxSettings(SettingsGroup):
         default=SecretStr(PLACEHOLDER), description="API token; the placeholder is refused in production"
     )
     timeout_s: float = Field(default=10.0, gt=0, description="limit of one request (s)")
+    keep_days: int | None = Field(
+        default=None, ge=1, description="age at which the server drops points of the bucket; None keeps all"
+    )
+    hourly_bucket: str | None = Field(
+        default=None, min_length=1, description="second bucket, which a task of the server fills with hourly means"
+    )
+    hourly_keep_days: int | None = Field(
+        default=None, ge=1, description="age at which the server drops hourly means; None keeps all"
+    )
 
 
 class MetricsSettings(SettingsGroup):

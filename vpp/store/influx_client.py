@@ -1,4 +1,4 @@
-"""The InfluxDB 2 server as three calls, with its errors mapped to ours."""
+"""The InfluxDB 2 server as a few calls, with its errors mapped to ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.domain.dialect import Dialect
+from influxdb_client.domain.task_create_request import TaskCreateRequest
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
@@ -84,6 +86,37 @@ class InfluxClient:
                 self.bucket,
                 self._settings.org,
             )
+
+    def keep_bucket(self, name: str, days: int | None) -> bool:
+        """Create a bucket, or set how long it keeps points (None: for ever); return whether anything changed."""
+        seconds = 0 if days is None else days * 86_400
+        rules = [BucketRetentionRules(type="expire", every_seconds=seconds)]  # type: ignore[no-untyped-call]
+        with self._reaching():
+            buckets = self._client.buckets_api()
+            bucket = buckets.find_bucket_by_name(name)
+            if bucket is None:
+                buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self._settings.org)
+                return True
+            if sum(rule.every_seconds for rule in bucket.retention_rules or []) == seconds:
+                return False
+            bucket.retention_rules = rules
+            buckets.update_bucket(bucket)
+            return True
+
+    def keep_task(self, name: str, flux: str) -> bool:
+        """Create a task that runs ``flux``, or change the one of this name; return whether anything changed."""
+        with self._reaching():
+            tasks = self._client.tasks_api()
+            found = tasks.find_tasks(name=name, org=self._settings.org)
+            if not found:
+                request = TaskCreateRequest(flux=flux, org=self._settings.org, status="active")
+                tasks.create_task(task_create_request=request)
+                return True
+            if (found[0].flux, found[0].status) == (flux, "active"):
+                return False
+            found[0].flux, found[0].status = flux, "active"
+            tasks.update_task(found[0])
+            return True
 
     def close(self) -> None:
         """Close the connections."""
