@@ -92,7 +92,7 @@ class InfluxClient:
         seconds = 0 if days is None else days * 86_400
         rules = [BucketRetentionRules(type="expire", every_seconds=seconds)]  # type: ignore[no-untyped-call]
         with self._reaching():
-            buckets = self._client.buckets_api()
+            buckets: Any = self._client.buckets_api()  # the library's managers are not typed
             bucket = buckets.find_bucket_by_name(name)
             if bucket is None:
                 buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self._settings.org)
@@ -106,10 +106,12 @@ class InfluxClient:
     def keep_task(self, name: str, flux: str) -> bool:
         """Create a task that runs ``flux``, or change the one of this name; return whether anything changed."""
         with self._reaching():
-            tasks = self._client.tasks_api()
+            tasks: Any = self._client.tasks_api()
             found = tasks.find_tasks(name=name, org=self._settings.org)
             if not found:
-                request = TaskCreateRequest(flux=flux, org=self._settings.org, status="active")
+                request = TaskCreateRequest(  # type: ignore[no-untyped-call]
+                    flux=flux, org=self._settings.org, status="active"
+                )
                 tasks.create_task(task_create_request=request)
                 return True
             if (found[0].flux, found[0].status) == (flux, "active"):
