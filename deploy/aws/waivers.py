@@ -27,21 +27,6 @@ WAIVERS = (
         "CDK's own Lambda asks for the broker's addresses at deployment; the managed policy lets it log.",
     ),
     Waiver(
-        "AwsSolutions-IAM4",
-        "VppInference/Function/ServiceRole/Resource",
-        "The managed policies for a function in a network and for one that reads MSK: addresses, logs, the cluster's name.",
-    ),
-    Waiver(
-        "AwsSolutions-IAM5",
-        "VppInference/Function/ServiceRole/DefaultPolicy/Resource",
-        "Transactional ids are named by prefix, as in deploy/create-acls.sh.",
-    ),
-    Waiver(
-        "AwsSolutions-SQS3",
-        "VppInference/Failed/Resource",
-        "The queue is where failed rows end; it has no failures of its own.",
-    ),
-    Waiver(
         "AwsSolutions-IAM5",
         "VppWorkers/*/TaskRole/DefaultPolicy/Resource",
         "Topic creation, changelogs and transactional ids are named by prefix, as in deploy/create-acls.sh.",
