@@ -19,7 +19,7 @@ def prepare(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
             f"the store is {settings.store.kind}, which has no server to prepare",
             hint="set VPP_STORE__KIND=influx, or VPP_STORE__RETENTION_DAYS to prune a SQLite store",
         )
-    from vpp.store.influx_upkeep import prepare_server  # the client library is loaded when it is needed
+    from vpp.store.influx_client import prepare_server  # the client library is loaded when it is needed
 
     changed = prepare_server(settings.influx)
     answer(

@@ -11,7 +11,7 @@ from tests.service_fixtures import InfluxService
 from tests.worlds.store_rows import HALF_HOUR, T0, telemetry
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
-from vpp.store.influx_upkeep import prepare_server
+from vpp.store.influx_client import prepare_server
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 DONE_WITHIN_S = 60.0

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
 from vpp.masking import masked
 from vpp.settings import InfluxSettings
-from vpp.store.influx_flux import literal
+from vpp.store.influx_flux import hourly_task, literal
 from vpp.store.influx_line_protocol import records
 from vpp.store.query import FIRST_TIME
 
@@ -107,17 +107,17 @@ class InfluxClient:
         """Create a task that runs ``flux``, or change the one of this name; return whether anything changed."""
         with self._reaching():
             tasks: Any = self._client.tasks_api()
-            found = tasks.find_tasks(name=name, org=self._settings.org)
-            if not found:
+            existing = tasks.find_tasks(name=name, org=self._settings.org)
+            if not existing:
                 request = TaskCreateRequest(  # type: ignore[no-untyped-call]
                     flux=flux, org=self._settings.org, status="active"
                 )
                 tasks.create_task(task_create_request=request)
                 return True
-            if (found[0].flux, found[0].status) == (flux, "active"):
+            if (existing[0].flux, existing[0].status) == (flux, "active"):
                 return False
-            found[0].flux, found[0].status = flux, "active"
-            tasks.update_task(found[0])
+            existing[0].flux, existing[0].status = flux, "active"
+            tasks.update_task(existing[0])
             return True
 
     def close(self) -> None:
@@ -160,6 +160,34 @@ class InfluxClient:
                 )
             case status:
                 return DataError(f"InfluxDB at {url} refuses the request ({status}): {reason}")
+
+
+def prepare_server(settings: InfluxSettings) -> list[str]:
+    """Set how long the bucket keeps points, and make the hourly bucket with its task; return what was changed.
+
+    Doing it again changes nothing.
+
+    Args:
+        settings: Address, buckets and days; the token may manage buckets and tasks.
+
+    Raises:
+        ConfigError: The token may not, or the organisation does not exist.
+        UnreachableError: The server does not answer.
+    """
+    client = InfluxClient(settings)
+    try:
+        changed = []
+        if client.keep_bucket(settings.bucket, settings.keep_days):
+            changed.append(f"bucket {settings.bucket}")
+        if settings.hourly_bucket is not None:
+            if client.keep_bucket(settings.hourly_bucket, settings.hourly_keep_days):
+                changed.append(f"bucket {settings.hourly_bucket}")
+            name = f"hourly means of {settings.bucket}"
+            if client.keep_task(name, hourly_task(name, settings.bucket, settings.hourly_bucket)):
+                changed.append(f"task {name}")
+        return changed
+    finally:
+        client.close()
 
 
 def _reason(error: ApiException) -> str:

@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 
 from vpp.store.influx_line_protocol import field_columns, run_tag, tag_columns, tag_text, witness
 from vpp.store.query import FIRST_TIME, LAST_TIME, Query, Value
-from vpp.store.table import Column
+from vpp.store.table import Column, Table
+from vpp.store.tables import ASSETS, FORECASTS, SETPOINTS, TELEMETRY
+
+HOURLY_TABLES: tuple[Table, ...] = (TELEMETRY, FORECASTS, SETPOINTS, ASSETS)
+LOOK_BACK_H = 24
 
 
 def literal(value: Value) -> str:
@@ -90,3 +94,40 @@ def _any(name: str, accepted: Sequence[Value]) -> str:
         return "false"
     field = f"r[{literal(name)}]"
     return "(" + " or ".join(f"{field} == {literal(value)}" for value in accepted) + ")"
+
+
+def hourly_task(name: str, bucket: str, hourly_bucket: str) -> str:
+    """Return the Flux of the task that writes hourly means.
+
+    Each hour it computes the last ``LOOK_BACK_H`` whole hours anew, so late points count too. An hour's mean stands at
+    its start, under the same tags and field names, so a reader only needs the other bucket. A number that marks rows
+    and is no measurement keeps its last value.
+
+    Args:
+        name: Name of the task.
+        bucket: Where the points are.
+        hourly_bucket: Where the means go.
+    """
+    lines = [
+        'import "date"',
+        f"option task = {{name: {literal(name)}, every: 1h, offset: 10m}}",
+        "stop = date.truncate(t: now(), unit: 1h)",
+        f"start = date.sub(d: {LOOK_BACK_H}h, from: stop)",
+    ]
+    for table in HOURLY_TABLES:
+        reals = sorted(column.name for column in field_columns(table) if column.type == "real")
+        lines.append(_aggregate(bucket, hourly_bucket, table, reals, "mean"))
+        if witness(table) not in reals:
+            lines.append(_aggregate(bucket, hourly_bucket, table, [witness(table)], "last"))
+    return "\n".join([*lines, ""])
+
+
+def _aggregate(bucket: str, hourly_bucket: str, table: Table, fields: list[str], function: str) -> str:
+    named = " or ".join(f"r._field == {literal(name)}" for name in fields)
+    return (
+        f"from(bucket: {literal(bucket)})\n"
+        "  |> range(start: start, stop: stop)\n"
+        f"  |> filter(fn: (r) => r._measurement == {literal(table.name)} and ({named}))\n"
+        f'  |> aggregateWindow(every: 1h, fn: {function}, createEmpty: false, timeSrc: "_start")\n'
+        f"  |> to(bucket: {literal(hourly_bucket)})"
+    )
