@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import Any, get_type_hints
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import ToolError
+from fastmcp.exceptions import ToolError, ValidationError
+from fastmcp.tools.base import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
 from mcp_types import Tool, ToolAnnotations
+from pydantic import ValidationError as PydanticError
 
 from mcp_server.answers.sanitize import plain
+from mcp_server.tools.argument_errors import argument_sentence
 from mcp_server.tools.short_schemas import compact_input, compact_output
 from vpp.errors import VppError
 
@@ -26,7 +29,21 @@ ERROR_CHARS = 1000
 
 
 class ShortTool(FunctionTool):
-    """A tool without the framework's own metadata in ``tools/list``."""
+    """A tool without the framework's own metadata in ``tools/list``, whose argument errors are one sentence."""
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        """Run the tool.
+
+        Raises:
+            ToolError: An argument is wrong; says which, and what is valid.
+        """
+        try:
+            return await super().run(arguments)
+        except ValidationError as error:
+            cause = error.__cause__
+            if not isinstance(cause, PydanticError):
+                raise
+            raise ToolError(argument_sentence(cause, self.parameters)) from error
 
     def to_mcp_tool(self, **overrides: Any) -> Tool:
         """Return the tool as listed for clients."""

@@ -22,7 +22,7 @@ from topologies.runtime.status import StatusFile
 from vpp.errors import MessageError, UnreachableError
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import Zone
-from vpp.messages import Decoder, KnownLags, Message, SlotClosed
+from vpp.messages import ActorBid, Decoder, KnownLags, Message, SlotClosed, TraderBid
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
@@ -138,7 +138,7 @@ class StoreSink(BaseSink):
             return
         for table, row in rows:
             self._waiting.setdefault(table.name, []).append(row)
-        if rows and isinstance(message, SlotClosed):
+        if rows and isinstance(message, SlotClosed | ActorBid | TraderBid):
             self.last_slot[message.zone] = message.slot
         if rows and type(message) in STEP_OF and not getattr(message, "revision", 0):
             hop = read_hop(headers)

@@ -93,7 +93,7 @@ async def test_status_and_schemas_are_resources(client: Client[Any]) -> None:
     asset = json.loads((await client.read_resource(f"vpp://assets/{BATTERY}"))[0].text)
     assert asset["asset"]["kind"] == "battery"
     schema = json.loads((await client.read_resource("vpp://topics/telemetry.raw/schema"))[0].text)
-    assert schema["writers"] == ["replay", "simulate", "feed", "ticker", "train", "gateway"]
+    assert schema["writers"] == ["replay", "simulate", "feed", "ticker", "train", "gateway", "orders"]
     full = json.loads((await client.read_resource("vpp://tools/get_overview/schema"))[0].text)
     assert "grid_power_mw" in json.dumps(full)
 
