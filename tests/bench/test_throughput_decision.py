@@ -1,4 +1,4 @@
-"""`make bench`: CPU time of a decision of the plant."""
+"""`make bench ARGS='-k budget'`: CPU time of a decision of the plant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vpp.streams.reducer import Origin
 pytestmark = pytest.mark.bench
 
 
-def test_a_decision_takes_at_most_50_ms(world: World, carried: dict[str, list[m.Message]]) -> None:
+def test_budget_of_a_decision(world: World, carried: dict[str, list[m.Message]]) -> None:
     """One battery by dynamic programming, and with renewables that can be cut by the LP; curve and prices included."""
     settings, zones, _ = world
     cut = zone_for(ZONES[0], step_min=30, channels=CHANNELS)[0]

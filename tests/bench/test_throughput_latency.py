@@ -26,7 +26,7 @@ SILENCE_S = 60
 AFTER_SILENCE_PER_S = 10
 
 
-def test_latency_from_telemetry_to_setpoint(world: World) -> None:
+def test_budget_of_the_time_from_telemetry_to_setpoint(world: World) -> None:
     settings, _, messages = world
     run = own_run(settings, "b-lat")
     create_topics(run)
