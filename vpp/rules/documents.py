@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -79,7 +80,8 @@ def documents_in(path: Path) -> list[Path]:
     """Return a file, or all documents below a folder.
 
     Raises:
-        DataError: There is none, they are too large together, or one is a link to a file outside the folder.
+        DataError: There is none, two have one name, they are too large together, or one is a link to a file outside
+            the folder.
     """
     folder = path if path.is_dir() else path.parent
     if path.is_dir():
@@ -89,6 +91,10 @@ def documents_in(path: Path) -> list[Path]:
     for one in paths:
         if not one.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{one} is a link to a file outside {folder}", hint="copy the file there")
+    names = Counter(one.name for one in paths)
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"{path} holds several documents {twice}", hint="a document is known by its name: rename them")
     total = sum(one.stat().st_size for one in paths)
     if total > MAX_TOTAL_BYTES:
         raise DataError(
@@ -115,7 +121,7 @@ def _pages(path: Path) -> Iterator[tuple[int | None, str]]:
     if suffix == ".pdf":
         yield from _pdf_pages(path)
         return
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     yield None, _text_of_html(text) if suffix in (".html", ".htm") else text
 
 
@@ -136,22 +142,26 @@ def _pdf_pages(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _clauses(pages: Iterable[tuple[int | None, str]], source: str) -> Iterator[Clause]:
-    """Yield the clauses of a document; one that goes on over a page is a clause of the same number on each."""
+    """Yield the clauses of a document; one that goes on over a page is a clause of the same number on each.
+
+    A numbered line that nothing follows is a clause by itself where it is a sentence.
+    """
     number, title = "", ""
     for page, text in pages:
-        lines = list[str]()
+        lines, sentence = list[str](), ""
         for line in [*text.splitlines(), None]:
             head = None if line is None else _heading(line) or _MARKDOWN_HEADING.match(line)
             if line is not None and head is None:
                 lines.append(line)
                 continue
-            body = " ".join(" ".join(lines).split())
+            body = " ".join(" ".join(lines).split()) or sentence
             if len(body) >= MIN_CHARS or (title and body):
                 yield from _named(body, number, title, source, page)
-            lines = []
+            lines, sentence = [], ""
             if head is not None:
                 groups = head.groupdict()
                 number, title = groups.get("number") or "", groups["title"].strip()
+                sentence = title if number and title.endswith((".", ";", "!", "?")) else ""
 
 
 def _named(body: str, number: str, title: str, source: str, page: int | None) -> Iterator[Clause]:
@@ -190,10 +200,17 @@ def _pieces(body: str) -> Iterator[str]:
 
 
 class _Text(HTMLParser):
-    """Keeps the visible text of a page; headings become Markdown's, blocks end lines."""
+    """Keeps the visible text of a page; headings become Markdown's, blocks end lines, cells end words."""
 
-    BLOCKS = frozenset({"p", "div", "li", "tr", "br", "section", "article", "table", "ul", "ol"})
-    SILENT = frozenset({"script", "style", "head", "nav"})
+    BLOCKS = frozenset(
+        {
+            *("p", "div", "li", "tr", "br", "section", "article", "table", "ul", "ol", "dl", "dt", "dd", "pre"),
+            *("blockquote", "caption", "figcaption", "header", "footer", "main", "hr"),
+        }
+    )
+    CELLS = frozenset({"td", "th"})
+    # The end of a head may be left out, that of a title may not.
+    SILENT = frozenset({"script", "style", "title", "nav"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -207,6 +224,8 @@ class _Text(HTMLParser):
             self.parts.append("\n" + "#" * int(tag[1]) + " ")
         elif tag in self.BLOCKS:
             self.parts.append("\n")
+        elif tag in self.CELLS:
+            self.parts.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self.SILENT:

@@ -77,6 +77,33 @@ def test_html_loses_its_tags_and_scripts(tmp_path: Path) -> None:
     assert clause.text == "Meters record energy every five minutes and keep it for ninety days."
 
 
+def test_html_without_optional_tags_and_with_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "code.html"
+    path.write_text(
+        "<!doctype html><title>x</title><meta charset=utf-8><h2>2.1 Import limit</h2>"
+        "<table><tr><th>Season<th>Limit<tr><td>Winter</td><td>35 MW</td></tr></table><dl><dt>Fans<dd>stop at night</dl>"
+    )
+    (clause,) = read_document(path)
+    assert (clause.clause, clause.text) == ("2.1", "Season Limit Winter 35 MW Fans stop at night")
+    path.write_text("<html><head><title>x</title><body><p>A head whose end is left out hides nothing of the page.")
+    assert [one.text for one in read_document(path)] == ["A head whose end is left out hides nothing of the page."]
+
+
+def test_a_numbered_sentence_is_a_clause_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "contract.txt"
+    path.write_text("2 Limits\n2.1 The site imports at most 40 MW.\n2.2 The owner names a contact;\nat all hours.\n")
+    assert [(one.clause, one.title, one.text) for one in read_document(path)] == [
+        ("2.1", "The site imports at most 40 MW.", "The site imports at most 40 MW."),
+        ("2.2", "The owner names a contact;", "at all hours."),
+    ]
+
+
+def test_a_byte_order_mark_hides_no_heading(tmp_path: Path) -> None:
+    path = tmp_path / "code.md"
+    path.write_text("# 2.1 Export\n\nAt most 30 MW.\n", encoding="utf-8-sig")
+    assert [one.clause for one in read_document(path)] == ["2.1"]
+
+
 def test_pdf_keeps_the_page(tmp_path: Path) -> None:
     path = tmp_path / "code.pdf"
     write_pdf(
@@ -156,6 +183,14 @@ def test_a_link_to_outside_is_refused_however_it_is_named(tmp_path: Path) -> Non
     (folder / "c.md").symlink_to(folder / "deep" / "d.md")
     (folder / "deep" / "d.md").write_text("1. Own\n" + "s" * 100)
     assert len(documents_in(folder)) == 2
+
+
+def test_two_documents_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "code.md").write_text(CODE)
+    with pytest.raises(DataError, match=r"several documents code\.md"):
+        documents_in(tmp_path)
 
 
 def test_size_is_bounded_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
