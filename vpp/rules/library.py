@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -93,12 +94,11 @@ class Library:
         document = RuleDocument(
             source=path.name, version=version, effective=effective, clauses=clauses, checks=list(checks or ())
         )
-        name = re.sub(r"[^\w.-]+", "_", f"{path.name}@{version}" if version else path.name)
-        write_atomic(self._folder / f"{name}.json", msgspec.json.encode(document))
+        write_atomic(self._folder / _file_name(path.name, version), msgspec.json.encode(document))
         return document
 
     def versions(self) -> list[RuleDocument]:
-        """Return every version of every document, in the order in which they come into force.
+        """Return every version of every document, in the order in which they come into force, then of the version.
 
         Raises:
             ConfigError: A file in the folder is not one of ours.
@@ -111,7 +111,7 @@ class Library:
                 raise ConfigError(
                     f"{path} holds no clauses: {error}", hint="remove it and add the document again"
                 ) from error
-        return sorted(versions, key=lambda one: (one.effective or date.min, one.version))
+        return sorted(versions, key=lambda one: (one.effective or date.min, _natural(one.version)))
 
     def in_force(self, day: date) -> list[RuleDocument]:
         """Return each document in the version that is in force on a day."""
@@ -141,6 +141,18 @@ class Library:
         """Return a number that changes with every change of the documents."""
         paths = self._folder.glob("*.json") if self._folder.is_dir() else ()
         return hash(tuple(sorted((path.name, path.stat().st_mtime_ns) for path in paths)))
+
+
+def _file_name(source: str, version: str) -> str:
+    """Return the file of a version; a name that has to be changed carries a digest, so that no two share a file."""
+    name = f"{source}@{version}" if version else source
+    plain = re.sub(r"[^\w.@-]+", "_", name)
+    return f"{plain}.json" if plain == name else f"{plain}-{sha256(name.encode()).hexdigest()[:8]}.json"
+
+
+def _natural(version: str) -> list[tuple[int, str]]:
+    """Return a key that sorts versions by their numbers: 9 before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", version)]
 
 
 def cited_name(clause: Clause) -> str:

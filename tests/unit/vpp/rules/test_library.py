@@ -55,6 +55,32 @@ def test_checks_of_the_version_before_are_not_dropped_unseen(library: Library, t
     assert len(library.versions()) == 3
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("code.md", "1/2"), ("code.md", "1 2")),
+        (("my code.md", "1"), ("my_code.md", "1")),
+        (("code.md", "1"), ("code.md", "")),
+    ],
+)
+def test_no_two_versions_share_a_file(first: tuple[str, str], second: tuple[str, str], tmp_path: Path) -> None:
+    library = Library(tmp_path / "rules")
+    for name, version in (first, second, first):
+        (tmp_path / name).write_text("# 2.1 Export\n\nA site shall not export more than 30 MW at its connection.\n")
+        library.add(tmp_path / name, version=version)
+    assert {(one.source, one.version) for one in library.versions()} == {first, second}
+    assert len(library.versions()) == 2
+
+
+def test_of_versions_with_one_day_the_highest_is_in_force(tmp_path: Path) -> None:
+    path, library = tmp_path / "code.md", Library(tmp_path / "rules")
+    path.write_text("# 2.1 Export\n\nA site shall not export more than 30 MW at its connection.\n")
+    for versions in (("1.10", "1.9", ""), ("v2.10", "v2.9")):
+        for version in versions:
+            library.add(path, version=version)
+        assert [one.version for one in library.in_force(date(2026, 1, 1))] == [versions[0]]
+
+
 def test_a_check_of_no_clause_is_refused(library: Library, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no clause '9'"):
         library.add(tmp_path / "code.md", checks=[ClauseCheck(clause="9", quantity=Quantity.SOC, least=0.1)])
