@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -52,11 +53,13 @@ class ClauseCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def demand(self) -> str:
-        """What it demands, in words."""
+        """What it demands and of whom, in words."""
         bound, value = ("at most", self.most) if self.most is not None else ("at least", self.least)
         size = f"{100 * (value or 0.0):.1f} %" if self.quantity is Quantity.SOC else power_text(value or 0.0)
         hours = "" if self.hours is None else f" from {self.hours[0]} to {self.hours[1]}"
-        return f"{_WORDS[self.quantity]} {bound} {size}{hours}"
+        assets = f" of {', '.join(self.assets)}" if self.assets else ""
+        zones = f" in {', '.join(self.zones)}" if self.zones else ""
+        return f"{_WORDS[self.quantity]}{assets}{zones} {bound} {size}{hours}"
 
 
 _WORDS = {
@@ -128,7 +131,8 @@ def parse_checks(text: str, name: str) -> list[ClauseCheck]:
     """Return the checks of a YAML text, a list with one entry for each; ``name`` appears in errors.
 
     Raises:
-        ConfigError: It is no such list, or an entry has not exactly one bound or names assets for grid power.
+        ConfigError: It is no such list, or an entry has not exactly one bound, one that is no number or no share for a
+            state of charge, hours that end as they begin, or names assets for grid power.
     """
     hint = "see docs/guide/rules.md"
     entries: Any = read_yaml(text, name)
@@ -139,6 +143,13 @@ def parse_checks(text: str, name: str) -> list[ClauseCheck]:
     for number, check in enumerate(checks):
         if (check.most is None) == (check.least is None):
             raise ConfigError(f"{name}, entry {number + 1}: give most or least", hint=hint)
+        bound = check.least if check.most is None else check.most
+        if bound is None or not math.isfinite(bound):
+            raise ConfigError(f"{name}, entry {number + 1}: {bound} is no limit", hint=hint)
+        if check.quantity is Quantity.SOC and not 0 <= bound <= 1:
+            raise ConfigError(f"{name}, entry {number + 1}: {bound:g} is no state of charge", hint="give 0 to 1")
+        if check.hours is not None and check.hours[0] == check.hours[1]:
+            raise ConfigError(f"{name}, entry {number + 1}: hours end as they begin", hint="leave them out for always")
         if check.assets and check.quantity in _OF_THE_GRID:
             raise ConfigError(f"{name}, entry {number + 1}: {check.quantity} is of the zone, not of assets", hint=hint)
     return checks

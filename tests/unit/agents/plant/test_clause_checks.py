@@ -30,7 +30,7 @@ def test_an_order_that_breaks_a_clause_is_refused_with_clause_and_version() -> N
     proposal = propose(ZONE, decision(), target(2.0), rules=[rule(Quantity.DISCHARGE_MW, most=1.5, assets=["bat"])])
     check = proposal.checks[-1]
     assert (proposal.outcome, check.outcome, check.clause, check.version) == ("refused", "refused", "code.pdf 2.1", "2")
-    assert check.detail.startswith("discharge at most 1.5 MW: 500 kW beyond it at ")
+    assert check.detail.startswith("discharge of bat at most 1.5 MW: 500 kW beyond it at ")
     assert proposal.rules[-1] == "code.pdf 2.1 (version 2)"
 
 

@@ -46,6 +46,8 @@ def test_a_demand_reads_as_words() -> None:
     check = ClauseCheck(clause="2.1", quantity=Quantity.EXPORT_MW, most=20.0, hours=("22:00", "05:00"))
     assert check.demand == "export at most 20 MW from 22:00 to 05:00"
     assert ClauseCheck(clause="1", quantity=Quantity.SOC, least=0.2).demand == "state of charge at least 20.0 %"
+    check = ClauseCheck(clause="1", quantity=Quantity.SOC, least=0.2, assets=["b1", "b2"], zones=["GB"])
+    assert check.demand == "state of charge of b1, b2 in GB at least 20.0 %"
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,10 @@ def test_a_demand_reads_as_words() -> None:
         ("[{clause: '1', quantity: soc, most: 1, unit: MW}]", "unit"),
         ("[{clause: '1', quantity: soc, most: 1, hours: ['25:00', '05:00']}]", "hours"),
         ("[{clause: 1, quantity: soc, most: 1}]", "clause"),
+        ("[{clause: '1', quantity: soc, least: 20}]", "entry 1: 20 is no state of charge"),
+        ("[{clause: '1', quantity: export_mw, most: .nan}]", "entry 1: nan is no limit"),
+        ("[{clause: '1', quantity: export_mw, most: .inf}]", "entry 1: inf is no limit"),
+        ("[{clause: '1', quantity: soc, most: 1, hours: ['05:00', '05:00']}]", "entry 1: hours end as they begin"),
         ("clause: 1", "checks.yaml"),
         ("[{", "is not YAML"),
     ],
