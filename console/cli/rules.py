@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, say, table
 from mcp_server.queries.context import ReadContext
@@ -30,6 +31,8 @@ app = App(
 
 DAYS = 30.0
 REFUSED = 4
+Days = Annotated[float, Parameter(help="re-check the decisions of so many days", validator=Number(gte=0, lte=36_500))]
+Limit = Annotated[int, Parameter(help="most clauses", validator=Number(gte=1, lte=100))]
 Day = Annotated[str | None, Parameter(help="as on this day, such as 2027-01-01 [today, UTC]")]
 
 
@@ -41,7 +44,7 @@ def add(
     effective: Annotated[str | None, Parameter(help="day from which it is in force, such as 2027-01-01")] = None,
     checks: Annotated[Path | None, Parameter(help="YAML: what its clauses demand in numbers", negative="")] = None,
     no_checks: Annotated[bool, Parameter(negative="", help="it demands nothing that can be checked")] = False,
-    days: Annotated[float, Parameter(help="re-check the decisions of so many days")] = DAYS,
+    days: Days = DAYS,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
@@ -86,7 +89,7 @@ def check(
     document: str,
     *,
     version: Annotated[str | None, Parameter(help="its version [the newest]")] = None,
-    days: Annotated[float, Parameter(help="how far back")] = DAYS,
+    days: Days = DAYS,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
@@ -105,12 +108,11 @@ def check(
 
 
 @app.command
-def search(query: str, *, limit: int = 5, on: Day = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
+def search(query: str, *, limit: Limit = 5, on: Day = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
     """Find the clauses whose words fit best, whether they answer the question or not.
 
     Args:
         query: The question, in words.
-        limit: How many at most.
     """
     hits = _index(common.settings(), on).search(query, limit)
     answer([_row(hit) for hit in hits], as_json=json, render=_show_clauses)
@@ -120,7 +122,7 @@ def search(query: str, *, limit: int = 5, on: Day = None, json: Json = False, co
 def ask(
     question: str,
     *,
-    limit: int = 3,
+    limit: Limit = 3,
     on: Day = None,
     brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="who answers [VPP_AGENT__BRAIN]")] = None,
     json: Json = False,
@@ -133,7 +135,6 @@ def ask(
 
     Args:
         question: In words.
-        limit: Most clauses to quote.
     """
     settings = common.settings()
     index = _index(settings, on)
@@ -153,7 +154,7 @@ def ask(
 
 @app.command
 def measure(manual: Path, questions: Path, *, json: Json = False) -> None:
-    """Measure the answers to a list of questions, by half: the threshold was chosen on the first half.
+    """Measure the answers to a list of questions: every other one (the threshold was chosen on these), the rest, all.
 
     Args:
         manual: A document with rules, asked together with the shipped notes.
@@ -161,7 +162,7 @@ def measure(manual: Path, questions: Path, *, json: Json = False) -> None:
     """
     index = RuleIndex([*read_document(manual), *shipped_clauses()])
     asked = read_questions(questions.read_text(encoding="utf-8"), questions.name)
-    halves = {"chosen on": asked[0::2], "measured on": asked[1::2], "all": asked}
+    halves = {"threshold chosen on": asked[0::2], "the others": asked[1::2], "all": asked}
     rows = [{"questions": name, **measured(index, half)} for name, half in halves.items()]
     answer(rows, as_json=json, render=lambda rows: table(None, rows[0], [row.values() for row in rows]))
 
@@ -176,7 +177,7 @@ def _read(settings: Settings, index: RuleIndex, question: str, support: Support)
 
 
 def _rechecked(settings: Settings, document: RuleDocument, days: float) -> dict[str, Any]:
-    result = Recheck(0, 0, [])
+    result = Recheck(0, 0, [], [])
     if document.checks:
         with open_store(settings, read_only=True) as store:
             result = recheck(ReadContext(settings, store), document, days)
@@ -189,6 +190,7 @@ def _rechecked(settings: Settings, document: RuleDocument, days: float) -> dict[
         "days": days,
         "decisions": result.decisions,
         "unjudged": result.unjudged,
+        "absent": result.absent,
         "refused": [
             {
                 "zone": one.zone,
@@ -210,6 +212,8 @@ def _show_rechecked(rows: list[dict[str, Any]]) -> None:
         say(f"{name}: {row['clauses']} clauses, {row['checks']} checks")
         if not row["checks"]:
             continue
+        if row["absent"]:
+            say(f"{name}: its checks name what this run does not have: {', '.join(row['absent'])}; see fleet.yaml")
         out.print(
             f"{name}: {len(row['refused'])} breaches in {row['decisions']} decisions of the last {row['days']:g} days"
             + (f"; {row['unjudged']} decisions had no plan to judge" if row["unjudged"] else "")

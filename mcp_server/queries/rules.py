@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,11 +18,10 @@ from vpp.errors import nearest_hint
 from vpp.messages import Decision, read_decision
 from vpp.rules.clauses import Clause
 from vpp.rules.index import RuleIndex
-from vpp.rules.library import Library, RuleDocument
+from vpp.rules.library import Library, RuleDocument, cited_name
 from vpp.rules.support import ask
 from vpp.store.tables import DECISIONS
 
-TEXT_CHARS = 1200
 NO_SUPPORT = "no clause supports an answer; ask in other words, or add the manual with `vpp rules add`"
 
 
@@ -48,7 +48,7 @@ def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
             RuleFound(
                 clause=hit.clause.clause,
                 title=hit.clause.title,
-                text=hit.clause.text[:TEXT_CHARS],
+                text=hit.clause.text,
                 source=hit.clause.source,
                 citation=hit.clause.citation,
                 version=hit.clause.version,
@@ -84,17 +84,23 @@ def check_answer(check: Check, documents: Library, *, is_quoted: bool) -> CheckD
 
 
 def clause_ids(context: ReadContext) -> list[str]:
-    """Return the ids of all clauses in force."""
-    return sorted({clause.clause for clause in _clauses(context)})
+    """Return the ids of all clauses in force: numbers, with the document where several have the number."""
+    clauses = _clauses(context)
+    sources = Counter(number for number, _ in {(clause.clause, clause.source) for clause in clauses})
+    return sorted({one.clause if sources[one.clause] == 1 else cited_name(one) for one in clauses})
 
 
 def read_clause(context: ReadContext, clause_id: str) -> str:
     """Return a clause in full as Markdown; one that was cut when it was added is put together again.
 
+    Args:
+        context: The run.
+        clause_id: Its number, or document and number as checks cite it.
+
     Raises:
         QuestionError: There is no such clause.
     """
-    parts = [clause for clause in _clauses(context) if clause.clause == clause_id]
+    parts = [clause for clause in _clauses(context) if clause_id in (clause.clause, cited_name(clause))]
     if not parts:
         raise QuestionError(f"there is no clause {clause_id!r}", hint=nearest_hint(clause_id, clause_ids(context)))
     first = parts[0]
@@ -124,12 +130,14 @@ class BreachedDecision:
 class Recheck:
     """Past decisions held against a document's checks.
 
-    ``decisions``: those that were judged; ``unjudged``: those without a plan (a reflex or a hold acted).
+    ``decisions``: those that were judged; ``unjudged``: those without a plan (a reflex or a hold acted). ``absent``:
+    zones and assets that the checks name and the run does not have.
     """
 
     decisions: int
     unjudged: int
     refused: list[BreachedDecision]
+    absent: list[str]
 
 
 def recheck(context: ReadContext, document: RuleDocument, days: float) -> Recheck:
@@ -141,16 +149,24 @@ def recheck(context: ReadContext, document: RuleDocument, days: float) -> Rechec
         days: How far back.
     """
     judged, unjudged, refused = 0, 0, list[BreachedDecision]()
-    for span in context.store.spans(DECISIONS) if document.checks else ():
+    checks = document.cited_checks
+    for span in context.store.spans(DECISIONS) if checks else ():
         config = context.config(span.zone)
         if config is None:
             continue
         since = span.last - timedelta(days=days)
         for decision in _decisions(context, span.zone, since):
-            broken = breaches(config, decision, document.cited_checks)
+            broken = breaches(config, decision, checks)
             unjudged, judged = unjudged + (broken is None), judged + (broken is not None)
             refused += [BreachedDecision(span.zone, decision.decision_id, breach) for breach in broken or ()]
-    return Recheck(judged, unjudged, refused)
+    return Recheck(judged, unjudged, refused, _absent(context, document))
+
+
+def _absent(context: ReadContext, document: RuleDocument) -> list[str]:
+    configs = [config for zone in context.zones() if (config := context.config(zone)) is not None]
+    zones, assets = {config.zone for config in configs}, {one.asset_id for config in configs for one in config.assets}
+    named = [({*check.zones} - zones) | ({*check.assets} - assets) for check in document.checks]
+    return sorted(set().union(*named)) if configs else []
 
 
 def _decisions(context: ReadContext, zone: str, since: datetime) -> Iterator[Decision]:

@@ -46,9 +46,18 @@ def test_a_new_version_lists_the_decisions_that_it_would_have_refused(tmp_path: 
     assert (breach["clause"], breach["version"], breach["citation"]) == ("2.1", "2", "code.md 2.1")
     assert breach["text"].startswith("import at most 40 MW: ")
     assert run("check", "code.md") == run("check", "code.md", "--version", "2") == [second]
+    assert second["absent"] == []
     listed = run("list")
     assert [(one["version"], one["in_force"]) for one in listed] == [("1", True), ("2", False)]
     assert [one["in_force"] for one in run("list", "--on", "2999-01-01")] == [False, True]
+
+
+def test_a_check_of_what_the_run_does_not_have_is_named(tmp_path: Path, run: Any) -> None:
+    loop = Loop(tmp_path / "data")
+    loop.store.close()
+    manual, checks = written(tmp_path, 100)
+    Path(checks).write_text("- {clause: '2.1', quantity: soc, least: 0.2, zones: [ATLANTIS], assets: [batery]}\n")
+    assert run("add", manual, "--checks", checks)[0]["absent"] == ["ATLANTIS", "batery"]
 
 
 def test_a_question_is_answered_by_the_version_in_force_or_refused(tmp_path: Path, run: Any) -> None:
@@ -80,7 +89,7 @@ def test_a_language_model_answers_from_the_clauses(tmp_path: Path, run: Any, mon
 def test_the_figures_of_the_documentation_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "measure", str(WORLD / "manual.html"), str(WORLD / "questions.yaml"), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["questions"] for row in rows] == ["chosen on", "measured on", "all"]
+    assert [row["questions"] for row in rows] == ["threshold chosen on", "the others", "all"]
     assert (rows[2]["answerable"], rows[2]["unanswerable"]) == (124, 61)
     assert rows[2]["supported"] >= 0.9
     assert rows[2]["false_support"] <= 0.05
@@ -108,6 +117,9 @@ def test_people_see_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         ("add", "manual.md", "--effective", "tomorrow"),
         ("add", "nothing.md"),
         ("check", "nothing.md"),
+        ("check", "nothing.md", "--days=nan"),
+        ("search", "approval", "--limit=-1"),
+        ("ask", "who approves a plan", "--limit", "0"),
         ("ask", "a question", "--on", "31.1.2027"),
     ],
 )

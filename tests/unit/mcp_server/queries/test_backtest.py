@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from fastmcp.exceptions import ToolError
 from mcp_server.queries.context import ReadContext
 from mcp_server.server import build_server
 from tests.worlds.plant_loop import Loop
-from vpp.rules.library import Library
 
 SLOTS = 14
 
@@ -139,21 +137,3 @@ async def test_why_not_solves_again_and_says_where_the_money_goes(context: ReadC
     assert other["why_not"]["items"]
     with pytest.raises(ToolError, match="no asset"):
         await ask(context, "explain_decision", why_not_asset="nope", why_not_mw=1.0)
-
-
-async def test_rules_answer_with_clause_and_citation(context: ReadContext) -> None:
-    found = await ask(context, "search_rules", query="who may approve a plan")
-    assert found["rules"][0]["clause"] == "SITE.approval"
-    assert found["rules"][0]["citation"]
-
-
-async def test_added_documents_are_searched_at_once(tmp_path: Path) -> None:
-    loop = Loop(tmp_path)
-    context = ReadContext(loop.settings, loop.store)
-    before = await ask(context, "search_rules", query="what if a zebra is near the substation?")
-    assert before["rules"] == []
-    path = tmp_path / "local.md"
-    path.write_text("# Local\n\n## 9.1 Zebras\nA zebra near the substation is reported to the control room.\n")
-    Library(tmp_path / "rules").add(path)
-    after = await ask(context, "search_rules", query="what if a zebra is near the substation?")
-    assert after["rules"][0]["clause"] == "9.1"
