@@ -33,7 +33,8 @@ def test_answers_are_supported_and_the_rest_is_refused(index: RuleIndex) -> None
     assert figures["false_support"] <= 0.05
 
 
-def test_it_holds_on_the_half_that_the_threshold_was_not_chosen_on(index: RuleIndex) -> None:
+def test_the_half_without_a_part_in_the_threshold_stays_as_it_is_documented(index: RuleIndex) -> None:
+    """The goal for false support is 0.05; this half misses it."""
     figures = measured(index, QUESTIONS[1::2])
     assert figures["supported"] >= 0.9
     assert figures["false_support"] <= 0.065
