@@ -37,7 +37,7 @@ function looks(ctx, chosen) {
     },
     columns: [
       { name: "As of", cell: (r) => (r.as_of ? near(r.as_of, frame.now) : hm(r.at)) },
-      { name: "It", cell: (r) => r.came_to },
+      { name: "Outcome", cell: (r) => r.came_to },
       { name: "Dearest risk", cell: (r) => r.risks[0]?.text ?? r.text },
       { name: "At risk", class: "n", cell: (r) => (r.risks.length ? sum(r.risks[0].money, body.currency) : "") },
     ],
@@ -49,7 +49,7 @@ const sum = (value, currency) => (none(value) ? "unknown" : money(value, currenc
 function outcome(ctx, look) {
   return panel(
     { "data-key": "outcome" },
-    head("What came of it", `${look.principal} ${look.came_to}`),
+    head("Outcome", `${look.principal} ${look.came_to}`),
     h("p", {}, look.text),
     look.open_plans.length ? h("p", {}, h("a", { href: ctx.href({ screen: "orders" }) }, `${look.open_plans.length === 1 ? "Its plan" : `${look.open_plans.length} plans`} may wait for approval: Orders`)) : null,
     look.changes.length ? [h("h3", { class: "label-2" }, "Since its last look"), h("ul", {}, look.changes.map((one) => h("li", {}, one)))] : null,
@@ -94,6 +94,6 @@ function steps(ctx, look) {
           { class: "alarms", tabindex: 0, "aria-label": "Steps of the look" },
           shown.steps.map((one) => h("li", { class: "alarm", "data-step": one.act }, icon(one.verdict === "refused" || one.verdict === "error" ? "warning" : "info"), h("span", {}, `${one.act}, ${one.verdict}`), h("time", { datetime: one.at }, hm(one.at)), h("p", {}, one.text))),
         )
-      : h("p", { class: "quiet" }, "What it asked, what it was told, and what it asked for."),
+      : h("p", { class: "quiet" }, "Its questions, the answers, and the plans that it asked for."),
   );
 }
