@@ -16,7 +16,7 @@ import yaml
 
 from vpp.rules.clauses import Clause
 
-_WORD = re.compile(r"[A-Za-z0-9]+(?:\.[0-9]+)?")
+_WORD = re.compile(r"[^\W_]+(?:\.[0-9]+)?")
 GENERAL_SHARE = 0.2
 """What a word of general English counts, against a word of the field."""
 ABSENT = 2.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpp.rules.clauses import clause_named, parse_notes, shipped_clauses
+from vpp.rules.clauses import Clause, clause_named, parse_notes, shipped_clauses
 from vpp.rules.index import RuleIndex
 from vpp.rules.support import read_questions
 
@@ -47,7 +47,17 @@ def test_best_come_first_and_nothing_is_found_for_nothing(index: RuleIndex) -> N
 
 @given(st.text(max_size=300))
 def test_any_text_is_a_question(text: str) -> None:
-    assert len(RuleIndex(shipped_clauses()[:2]).search(text)) <= 2
+    index = RuleIndex(shipped_clauses()[:2])
+    assert len(index.search(text)) <= 2
+    assert all(len(word.rows) <= 2 for word in index.weighed(text))
+
+
+def test_words_of_other_languages_are_whole_words() -> None:
+    clause = Clause("2.1", "Höchstleistung", "Die größte Leistung beträgt 30 MW.", "code.md", "code.md 2.1")
+    index = RuleIndex([clause, *shipped_clauses()])
+    for query in ("größte", "Höchstleistung?", "beträgt"):
+        assert [hit.clause for hit in index.search(query)] == [clause]
+        assert [word.rows for word in index.weighed(query)] == [frozenset({0})]
 
 
 def test_every_clause_is_complete_and_unique() -> None:
