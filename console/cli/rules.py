@@ -15,7 +15,7 @@ from mcp_server.queries.context import ReadContext
 from mcp_server.queries.rules import Recheck, recheck, rule_index, rules_folder
 from vpp.domain import iso
 from vpp.errors import ConfigError, DataError, nearest_hint
-from vpp.rules.checks import ClauseCheck, parse_checks
+from vpp.rules.checks import parse_checks
 from vpp.rules.clauses import cited, shipped_clauses
 from vpp.rules.documents import documents_in, read_document
 from vpp.rules.index import Hit, RuleIndex
@@ -59,7 +59,7 @@ def add(
     paths = documents_in(path)
     if checks is not None and len(paths) > 1:
         raise ConfigError("--checks belong to one document", hint="add it alone")
-    wanted = [] if no_checks else None if checks is None else _read_checks(checks)
+    wanted = [] if no_checks else None if checks is None else parse_checks(_text(checks), checks.name)
     own = Library(rules_folder(settings.data_dir))
     added = [own.add(one, version=version, effective=day, checks=wanted) for one in paths]
     answer([_rechecked(settings, one, days) for one in added], as_json=json, render=_show_rechecked)
@@ -161,7 +161,7 @@ def measure(manual: Path, questions: Path, *, json: Json = False) -> None:
         questions: YAML: a list of ``{q: question, clause: number, or null where nothing answers it}``.
     """
     index = RuleIndex([*read_document(manual), *shipped_clauses()])
-    asked = read_questions(questions.read_text(encoding="utf-8"), questions.name)
+    asked = read_questions(_text(questions), questions.name)
     halves = {"threshold chosen on": asked[0::2], "the others": asked[1::2], "all": asked}
     rows = [{"questions": name, **measured(index, half)} for name, half in halves.items()]
     answer(rows, as_json=json, render=lambda rows: table(None, rows[0], [row.values() for row in rows]))
@@ -266,11 +266,11 @@ def _index(settings: Settings, on: str | None) -> RuleIndex:
     return rule_index(folder, Library(folder).stamp(), _day(on) or _today())
 
 
-def _read_checks(path: Path) -> list[ClauseCheck]:
+def _text(path: Path) -> str:
     try:
-        return parse_checks(path.read_text(encoding="utf-8"), path.name)
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
+        raise DataError(f"cannot read {path}: {error}", hint="give a text file in UTF-8") from error
 
 
 def _today() -> date:

@@ -68,7 +68,9 @@ def read_document(path: Path) -> list[Clause]:
                 hint="split it",
             )
         pages = list(_bounded(path, _pages(path)))
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"cannot read {path}: {error}", hint="save it in UTF-8") from error
+    except OSError as error:
         raise DataError(f"cannot read {path}: {error}") from error
     clauses = list(_clauses(pages, path.name))
     if not clauses:
