@@ -13,10 +13,12 @@ from cyclopts import Parameter
 from console.cli.options import Json, answer, out, say
 from vpp.atomic_file import write_atomic
 from vpp.domain import NET_LOAD_CHANNELS, PRICE
-from vpp.errors import ConfigError, RefusedError
-from vpp.files.guessing import Choices, guess_mapping, left_alike, needs_time_zone
+from vpp.errors import ConfigError, DataError, RefusedError
+from vpp.files.availability import channel_of
+from vpp.files.channel_check import METER_STEP
+from vpp.files.guessing import Choices, columns_of, guess_mapping, left_alike, needs_time_zone
 from vpp.files.mapping import parse_mapping
-from vpp.files.reader import inspect_file, read_frame
+from vpp.files.reader import FileInfo, inspect_file, read_frame
 from vpp.files.zone_fitting import power_scale
 from vpp.fleet.lookup import known_facts, market_named, write_fleet, zone_table
 from vpp.fleet.schema import Zone, load_fleet
@@ -76,6 +78,7 @@ def init(
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
     mapping = parse_mapping(text, "the guessed mapping")
     info = inspect_file(file, mapping)
+    _refuse_meters(file, info, content, choices)
     zones = []
     for name in info.zones:
         frame = read_frame(file, name, mapping=mapping, info=info)
@@ -125,6 +128,22 @@ def _choices(file: Path, answers: Answers, kind: SiteKind, zone: str, *, asks: b
         columns=columns,
         default_zone=zone,
     )
+
+
+def _refuse_meters(file: Path, info: FileInfo, content: dict[str, Any], choices: Choices) -> None:
+    """Refuse a guess that takes the readings of a cumulative meter for power; a column that the user names is taken.
+
+    Raises:
+        DataError: It does.
+    """
+    stated = {channel_of(channel) for channel in choices.columns}
+    channel = next((name for name in info.cumulative if name not in stated), None)
+    if channel is not None:
+        columns = ", ".join(columns_of(content["channels"][channel]))
+        raise DataError(
+            f"{file}: {columns} only rises, as the readings of a cumulative meter do; it is no {channel}",
+            hint=f'{METER_STEP}; or name a column of power: --column "{channel}=COLUMN"',
+        )
 
 
 def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answers, choices: Choices) -> Zone:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vpp.domain import PRICE
+from vpp.domain import LOAD, PRICE, SOLAR, WIND
 from vpp.errors import DataError
 from vpp.files.availability import ASSET_MARK
 from vpp.files.columns import FileLayout
@@ -22,6 +22,49 @@ _PER_KWH = 2.0
 _DAY_OF_PRICES = 24
 _KEPT = 2000
 _SOC = ":soc"
+_COUNTED = (LOAD, SOLAR, WIND)
+_LEAST_RISES = 12
+_RISES_PER_RESET = 8
+_RISES_PER_FALL = 20
+_RESET_SHARE = 0.05
+"""A reading that starts again falls to this share of what it was, or below."""
+METER_STEP = "write the difference of each reading to the one before into the file, as energy of a row (kWh)"
+
+
+@dataclass(slots=True)
+class Readings:
+    """How the values of one channel follow each other: a cumulative meter only rises, except where it starts again.
+
+    Attributes:
+        first: Instant of the first value.
+        last: Instant of the last one.
+        value: The last value.
+        rises: Values above the one before.
+        resets: Values that fell to (almost) nothing.
+        falls: Other values below the one before.
+    """
+
+    first: Any
+    last: Any
+    value: float
+    rises: int = 0
+    resets: int = 0
+    falls: int = 0
+
+    def add(self, stamps: Any, values: Any) -> None:
+        """Take the next values, in order of time, none missing."""
+        before = np.concatenate(([self.value], values[:-1]))
+        falls, resets = values < before, (values < before) & (np.abs(values) <= _RESET_SHARE * before)
+        self.rises += int((values > before).sum())
+        self.resets += int(resets.sum())
+        self.falls += int(falls.sum() - resets.sum())
+        self.last, self.value = stamps[-1], float(values[-1])
+
+    @property
+    def cumulative(self) -> bool:
+        """Whether they are those of a cumulative meter: over a day or more no power only rises."""
+        least = max(_LEAST_RISES, _RISES_PER_RESET * self.resets, _RISES_PER_FALL * self.falls)
+        return self.rises >= least and bool(self.last - self.first >= np.timedelta64(1, "D"))
 
 
 @dataclass(slots=True)
@@ -33,12 +76,14 @@ class ChannelCheck:
         price_phases: Zone to the seconds of the day that had a price, and how many.
         levels: Reading of state of charge to a sample of its values.
         highest_price: Zone to the largest |price|.
+        readings: Zone and channel of power to how its values follow each other.
     """
 
     present: dict[str, set[str]] = field(default_factory=dict)
     price_phases: dict[str, dict[int, int]] = field(default_factory=dict)
     levels: dict[str, list[float]] = field(default_factory=dict)
     highest_price: dict[str, float] = field(default_factory=dict)
+    readings: dict[tuple[str, str], Readings] = field(default_factory=dict)
 
     def add(self, rows: pd.DataFrame, targets: Sequence[str]) -> None:
         """Take the next rows."""
@@ -52,10 +97,28 @@ class ChannelCheck:
             seen.update(name for name in targets if name not in seen and part[name].notna().any())
             if PRICE in targets:
                 self._prices(str(zone), part)
+            for name in _COUNTED:
+                if name in targets:
+                    self._follow(str(zone), name, part)
 
     def has(self, zone: str, channel: str) -> bool:
         """Return whether the zone has a value of the channel."""
         return channel in self.present.get(zone, ())
+
+    def cumulative(self) -> dict[str, list[str]]:
+        """Return channels of power that hold the readings of a cumulative meter, with their zones."""
+        zones: dict[str, list[str]] = {}
+        for (zone, channel), readings in self.readings.items():
+            if readings.cumulative:
+                zones.setdefault(channel, []).append(zone)
+        return zones
+
+    def meter_notes(self) -> list[str]:
+        """Return notes on channels of power that hold the readings of a cumulative meter."""
+        return [
+            f"{', '.join(zones)}: {channel} only rises, as the readings of a cumulative meter do; {METER_STEP}"
+            for channel, zones in self.cumulative().items()
+        ]
 
     def price_notes(self) -> list[str]:
         """Return notes on zones whose prices look like prices per kWh."""
@@ -120,6 +183,16 @@ class ChannelCheck:
             message,
             hint=f"state in a mapping file how long a price holds: repeat_min: {{{PRICE}: {minutes}}}",
         )
+
+    def _follow(self, zone: str, channel: str, rows: pd.DataFrame) -> None:
+        there = rows[["stamp", channel]].dropna()
+        if there.empty:
+            return
+        stamps, values = there["stamp"].to_numpy(), there[channel].to_numpy()
+        key = (zone, channel)
+        if key not in self.readings:
+            self.readings[key] = Readings(stamps[0], stamps[0], float(values[0]))
+        self.readings[key].add(stamps, values)
 
     def _prices(self, zone: str, rows: pd.DataFrame) -> None:
         if rows[PRICE].notna().any():

@@ -60,6 +60,7 @@ class FileInfo:
         warnings: What looks wrong or is missing.
         ignored: Columns that are not read, with the reason.
         assets: Assets with readings.
+        cumulative: Channels of power whose values are those of a cumulative meter.
     """
 
     zones: tuple[str, ...]
@@ -73,6 +74,7 @@ class FileInfo:
     warnings: tuple[str, ...] = ()
     ignored: dict[str, str] = field(default_factory=dict)
     assets: tuple[str, ...] = ()
+    cumulative: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -217,9 +219,10 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         rows=sum(span.rows for span in spans.values()),
         spans=spans,
         mapping_name=layout.mapping_name,
-        warnings=(*layout.warnings, *near_misses(layout), *check.price_notes()),
+        warnings=(*layout.warnings, *near_misses(layout), *check.price_notes(), *check.meter_notes()),
         ignored=ignored,
         assets=tuple(dict.fromkeys(t.split(":", 1)[1].rpartition(":")[0] for t in layout.targets if ASSET_MARK in t)),
+        cumulative=tuple(check.cumulative()),
     )
 
 

@@ -109,3 +109,19 @@ def test_what_has_several_answers_is_asked_by_its_option(tmp_path, capsys, text,
     path.write_text(text, encoding="utf-8")
     assert main(["init", str(path), "--yes", "--to", str(tmp_path)]) != 0
     assert option in capsys.readouterr().err
+
+
+def test_a_cumulative_meter_is_not_guessed_to_be_power(tmp_path, capsys):
+    path = tmp_path / "data.csv"
+    meter = 20_000 + np.cumsum(1.0 + SUN)
+    frame = pd.DataFrame({"timestamp": STAMPS, "Consumption (kWh)": meter, "House": 1.0 + SUN})
+    frame.to_csv(path, index=False)
+    command = ["init", str(path), "--yes", "--to", str(tmp_path)]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "Consumption (kWh) only rises" in error
+    assert "difference of each reading" in error
+    assert list(tmp_path.iterdir()) == [path]
+    assert main([*command, "--column", "load_mw=House"]) == 0
+    assert main([*command, "--force", "--column", "load_mw=Consumption (kWh)"]) == 0
+    assert "load_mw only rises" in capsys.readouterr().out
