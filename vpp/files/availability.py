@@ -39,6 +39,17 @@ ZONE_COLUMN = "zone"
 NOT_CHANNELS = frozenset({TIME_COLUMN, ZONE_COLUMN, "quality", "is_holiday", "demand_imputed"})
 """Columns of the canonical shape that are no channels: keys, marks by the data's makers, and what a calendar knows."""
 
+READ_AHEAD = (
+    "load_forecast_da_mw",
+    "solar_forecast_da_mw",
+    "wind_forecast_da_mw",
+    "temperature_forecast_d1_c",
+    "ghi_forecast_d1_wm2",
+    "wind_speed_100m_forecast_d1_ms",
+    "wind_speed_forecast_d1_kmh",
+)
+"""Published forecasts that the shipped models read."""
+
 MAX_LEAD = timedelta(days=3)
 """Nothing is published earlier than this before its slot; sources read this far ahead."""
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vpp.domain import LOAD, PRICE, SOLAR, WIND
-from vpp.errors import DataError, did_you_mean
-from vpp.files.availability import ASSET_MARK, NOT_CHANNELS, ZONE_COLUMN, channel_of
+from vpp.errors import ConfigError, DataError, did_you_mean
+from vpp.files.availability import ASSET_MARK, NOT_CHANNELS, READ_AHEAD, ZONE_COLUMN, channel_of, is_forecast
 from vpp.files.columns import CANONICAL, FileLayout, Recipe, canonical_target, is_canonical
 from vpp.files.guessing import NAMES
 from vpp.files.mapping import ZONE_PART, Mapping, SourceColumn, TimeColumn, zone_in
@@ -24,6 +24,8 @@ _ISO = TimeColumn()
 _LISTED = 12
 _WORDS = {LOAD: "load", SOLAR: "solar power", WIND: "wind power", PRICE: "price"}
 _USED = frozenset(_WORDS)
+_MISSPELT = 0.8
+"""A channel of a mapping that is this much like a known one, and as long, is taken for a misspelt one."""
 _INIT = "or let `vpp init FILE` write a mapping file"
 
 
@@ -86,6 +88,7 @@ def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileL
     Raises:
         DataError: Time column, zone or all channels are missing, or a column comes twice; names what is there, the
             nearest name and the next step.
+        ConfigError: The mapping names a channel that is almost a known one.
     """
     mapping = mapping or Mapping()
     header = Header(names, path)
@@ -215,11 +218,32 @@ def _canonical(header: Header, ignored: dict[str, str]) -> Iterator[Recipe]:
 
 
 def _mapped(header: Header, mapping: Mapping, warnings: list[str]) -> Iterator[Recipe]:
+    _refuse_misspelt(mapping)
     if mapping.has_zone_parts:
         yield from _by_zone(header, mapping)
         return
     for target, source in mapping.channels.items():
         yield from _one(header, mapping, channel_of(target), source, f"channels.{target}", warnings)
+
+
+def _refuse_misspelt(mapping: Mapping) -> None:
+    """Refuse a channel whose name is almost that of one which the plant reads and the mapping does not have.
+
+    Raises:
+        ConfigError: There is one; names the nearest.
+    """
+    targets = [channel_of(target) for target in mapping.channels]
+    others = [name for name in ("price", *sorted(CANONICAL), *READ_AHEAD) if channel_of(name) not in targets]
+    for target in targets:
+        if target in CANONICAL or is_forecast(target):
+            continue
+        alike = [name for name in others if abs(len(name) - len(target)) <= 1]
+        near = did_you_mean(target, alike, _MISSPELT)
+        if near:
+            raise ConfigError(
+                f"channels.{target} in the mapping {mapping.name} is no channel that the plant reads{near}",
+                hint="correct the name; a channel of another quantity needs a name that is less like it",
+            )
 
 
 def _assets(header: Header, mapping: Mapping, warnings: list[str]) -> Iterator[Recipe]:

@@ -101,6 +101,33 @@ def test_a_wrong_mapping_is_refused_with_the_place(text, said):
         parse_mapping(text, "m")
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("laod_mw", "load_mw"),
+        ("load_kw", "load_mw"),
+        ("Load_mw", "load_mw"),
+        ("prize", "price"),
+        ("tempreature_c", "temperature_c"),
+        ("load_forcast_da_mw", "load_forecast_da_mw"),
+    ],
+)
+def test_a_misspelt_channel_is_refused_with_the_nearest_one(tmp_path, name, near):
+    path = tmp_path / "x.csv"
+    path.write_text("timestamp,a,b\n2024-01-01T00:00Z,1,1\n2024-01-01T01:00Z,1,1\n", encoding="utf-8")
+    mapping = parse_mapping(f"zone: A\nchannels: {{{name}: {{from: a}}, wind_mw: {{from: b}}}}", "mine")
+    with pytest.raises(ConfigError, match=rf"channels\.{name} in the mapping .* \(did you mean {near}\?\)"):
+        inspect_file(path, mapping)
+
+
+@pytest.mark.parametrize("name", ["wind_mv", "solar_forecast_d1_mw", "temperature_in_c", "hydro_mw", "FR:load_mw"])
+def test_a_channel_of_another_name_is_read(tmp_path, name):
+    path = tmp_path / "x.csv"
+    path.write_text("timestamp,a,b\n2024-01-01T00:00Z,1,1\n2024-01-01T01:00Z,1,1\n", encoding="utf-8")
+    mapping = parse_mapping(f"zone: A\nchannels: {{{name!r}: {{from: a}}, wind_mw: {{from: b}}}}", "mine")
+    assert inspect_file(path, mapping).columns == (name, "wind_mw")
+
+
 def test_a_shipped_mapping_is_found_by_name_and_an_unknown_one_lists_them():
     assert load_mapping("smart_grid_csv") == shipped_mappings()["smart_grid_csv"]
     with pytest.raises(ConfigError) as caught:
