@@ -34,7 +34,7 @@ class Recipe:
         target: Canonical name.
         source: Column of the file.
         plus: Columns that are added.
-        adds_up: ``plus`` and source are parts of a total: one without any value is left out.
+        adds_up: ``plus`` and source are parts of a total: one that a zone has no value of is left out.
         minus: Column that is subtracted.
         factor: See above.
         offset: See above.
@@ -90,6 +90,7 @@ class FileLayout:
     ignored: dict[str, str] = field(default_factory=dict)
     grouped: GroupedNumbers = field(default_factory=GroupedNumbers)
     _started: bool = False
+    _parts: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def text_columns(self) -> list[str]:
@@ -123,11 +124,12 @@ class FileLayout:
         raw = chunk.cells
         read = {name: self._read(raw[name], chunk.rows) for name in self._number_columns()}
         self._drop_text(read)
-        values = [(recipe, _combined(recipe, read)) for recipe in self.recipes if recipe.source not in self.ignored]
+        zones = self._zones(raw, chunk.rows)
+        recipes = [recipe for recipe in self.recipes if recipe.source not in self.ignored]
+        values = [(recipe, self._combined(recipe, read, zones)) for recipe in recipes]
         empty = np.ones(len(raw), dtype=bool)
         for _, column in values:
             empty &= np.isnan(column)
-        zones = self._zones(raw, chunk.rows)
         instants = self.time.read(raw, zones, empty, chunk.rows)
         by_zone: dict[str | None, dict[str, Any]] = {}
         for recipe, column in values:
@@ -147,6 +149,30 @@ class FileLayout:
         if zone is not None:
             keep = keep & frame[list(columns)].notna().any(axis=1).to_numpy()
         return frame if keep.all() else frame[keep].reset_index(drop=True)
+
+    def _combined(self, recipe: Recipe, read: dict[str, Numbers], zones: Any) -> Any:
+        if recipe.adds_up:
+            values = self._total(recipe, read, zones)
+        else:
+            values = sum((read[name].values for name in recipe.plus), start=read[recipe.source].values)
+        if recipe.minus is not None:
+            values = values - read[recipe.minus].values
+        if recipe.factor != 1.0 or recipe.offset != 0.0:
+            values = values * recipe.factor + recipe.offset
+        return values
+
+    def _total(self, recipe: Recipe, read: dict[str, Numbers], zones: Any) -> Any:
+        """Return the sum of the parts that a zone has, this chunk and those before it taken together."""
+        total = np.full(len(zones), np.nan)
+        for zone in pd.unique(zones):
+            rows = zones == zone
+            for name in (recipe.source, *recipe.plus):
+                if not np.isnan(read[name].values[rows]).all():
+                    self._parts.add((zone, name))
+            parts = [read[name].values[rows] for name in (recipe.source, *recipe.plus) if (zone, name) in self._parts]
+            if parts:
+                total[rows] = sum(parts[1:], start=parts[0])
+        return total
 
     def _number_columns(self) -> list[str]:
         wanted = (name for r in self.recipes if r.source not in self.ignored for name in r.columns)
@@ -225,15 +251,3 @@ def canonical_target(column: str) -> tuple[str, str | None]:
     if named is not None and named[0] != plain:
         return named
     return (plain, unit_of_channel(plain)) if is_canonical(plain) else (channel_of(column), None)
-
-
-def _combined(recipe: Recipe, read: dict[str, Numbers]) -> Any:
-    parts = [read[name].values for name in (recipe.source, *recipe.plus)]
-    if recipe.adds_up:
-        parts = [part for part in parts if not np.isnan(part).all()] or parts[:1]
-    values = sum(parts[1:], start=parts[0])
-    if recipe.minus is not None:
-        values = values - read[recipe.minus].values
-    if recipe.factor != 1.0 or recipe.offset != 0.0:
-        values = values * recipe.factor + recipe.offset
-    return values

@@ -2,12 +2,13 @@
 
 import gzip
 
+import pandas as pd
 import pytest
 import yaml
 
 from vpp.files.guessing import Choices, guess_mapping
 from vpp.files.mapping import parse_mapping
-from vpp.files.reader import inspect_file, read_frame
+from vpp.files.reader import inspect_file, iter_chunks, read_frame
 from vpp.fleet.lookup import known_facts
 
 SMARD = (
@@ -244,6 +245,20 @@ def test_a_part_without_any_value_is_left_out_of_a_total(tmp_path):
     path = tmp_path / "generation.csv"
     path.write_text(ENTSOE_GENERATION.replace('"500"', '"n/e"').replace('"510"', '"n/e"'), encoding="utf-8")
     assert read_frame(path, "DE_LU")["wind_mw"].tolist() == [2000.0, 2010.0]
+
+
+def test_a_zone_without_a_part_has_the_total_of_the_others_whatever_the_chunks(tmp_path):
+    path = tmp_path / "x.csv"
+    rows = [("A", "1", "2"), ("B", "3", ""), ("A", "1", "2"), ("B", "3", ""), ("A", "1", ""), ("B", "3", "")]
+    lines = [f"2024-01-01T0{at // 2}:00Z,{zone},{land},{sea}" for at, (zone, land, sea) in enumerate(rows)]
+    path.write_text("\n".join(["timestamp,zone,land,sea", *lines]) + "\n", encoding="utf-8")
+    text = "zone_column: zone\nchannels: {wind_mw: {from: [land, sea], add_up: true}}"
+    mapping = parse_mapping(text, "m")
+    for rows_read in (100, 2, 1):
+        chunks = iter_chunks(path, mapping=mapping, chunk_rows=rows_read)
+        frame = pd.concat(list(chunks), ignore_index=True)
+        assert frame.loc[frame["zone"] == "B", "wind_mw"].tolist() == [3.0, 3.0, 3.0]
+        assert frame.loc[frame["zone"] == "A", "wind_mw"].fillna(-1.0).tolist() == [3.0, 3.0, -1.0]
 
 
 @pytest.mark.parametrize("name", ["BZN|DE-LU", "DE_LU", "BZN|FR", "NO1", "DK_1"])
