@@ -153,9 +153,13 @@ def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answe
             raise ConfigError(f"unknown market {answers.market!r}", hint=f"one of {', '.join(zone_table()['markets'])}")
         facts["market"] = market_named(answers.market)
     peak_mw, ramp_mw, days = power_scale(frame)
-    if not days:
-        power_mw = (answers.battery_kw or 0.0) / 1e3 or (answers.battery_kwh or 0.0) / 2e3
-        peak_mw, ramp_mw = (power_mw, 0.1 * power_mw) if power_mw else (peak_mw, ramp_mw)
+    if not days and kind is not SiteKind.REGION:
+        peak_mw = (answers.battery_kw or 0.0) / 1e3 or (answers.battery_kwh or 0.0) / 2e3
+        ramp_mw = 0.1 * peak_mw
+        if not peak_mw:
+            raise DataError(
+                f"{name}: the file has no net load to size the battery by", hint="state --battery-kwh or --battery-kw"
+            )
     return site_zone(
         kind,
         name,

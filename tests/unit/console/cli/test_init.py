@@ -125,3 +125,17 @@ def test_a_cumulative_meter_is_not_guessed_to_be_power(tmp_path, capsys):
     assert main([*command, "--column", "load_mw=House"]) == 0
     assert main([*command, "--force", "--column", "load_mw=Consumption (kWh)"]) == 0
     assert "load_mw only rises" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["home", "battery"])
+def test_a_battery_that_nothing_sizes_is_asked_for(tmp_path, capsys, kind):
+    path = tmp_path / "data.csv"
+    path.write_text(battery().replace("SOC (%)", "load_mw").replace("timestamp", "time"), encoding="utf-8")
+    frame = pd.read_csv(path).assign(load_mw=0.0)
+    frame.to_csv(path, index=False)
+    command = ["init", str(path), "--kind", kind, "--zone", "Z", "--yes", "--to", str(tmp_path)]
+    assert main(command) == 1
+    assert "--battery-kwh" in capsys.readouterr().err
+    assert main([*command, "--battery-kwh", "10"]) == 0
+    (zone,) = load_fleet(tmp_path / "data.fleet.yaml").zones
+    assert zone.share.region_mw == pytest.approx(0.005)
