@@ -219,7 +219,7 @@ class Mapping(_Strict):
 
     def fits(self, header: tuple[str, ...]) -> bool:
         """Return whether a file with this header has the time column, every required column and one of a channel."""
-        there = {name.casefold() for name in header}
+        there = set(header)
         keys = [self.time.column]
         keys += [(key,) for key in (self.zone_column, self.zone_header, self.time.period, self.time.clock) if key]
         if self.long is not None:
@@ -242,20 +242,21 @@ def _one_quantity(place: str, channel: str, source: SourceColumn) -> None:
 
 
 def _stands_in(names: tuple[str, ...], there: set[str]) -> bool:
-    return any(zone_in(name.casefold(), one) is not None for name in names for one in there)
+    return any(zone_in(name, one) is not None for name in names for one in there)
 
 
 def zone_in(pattern: str, name: str) -> str | None:
     """Return what stands for ``{zone}`` in a column's name, "" where the pattern has none; None where it does not fit.
 
+    Case does not matter.
+
     >>> zone_in("BZN|{zone}", "BZN|DE-LU"), zone_in("load", "load"), zone_in("load", "demand")
     ('DE-LU', '', None)
     """
     head, part, tail = pattern.partition(ZONE_PART)
-    if not part:
-        return "" if name == pattern else None
-    zone = name[len(head) : len(name) - len(tail)]
-    return zone if zone and name == head + zone + tail else None
+    zone = name[len(head) : len(name) - len(tail)] if part else ""
+    fits = name.casefold() == (head + zone + tail).casefold()
+    return zone if fits and bool(zone) == bool(part) else None
 
 
 def load_mapping(name: str | Path) -> Mapping:

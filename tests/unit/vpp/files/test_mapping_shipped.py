@@ -261,6 +261,16 @@ def test_a_zone_without_a_part_has_the_total_of_the_others_whatever_the_chunks(t
         assert frame.loc[frame["zone"] == "A", "wind_mw"].fillna(-1.0).tolist() == [3.0, 3.0, -1.0]
 
 
+@pytest.mark.parametrize(
+    ("text", "zone"), [(ENTSOE_LOAD, "de-lu"), (ENTSOE_PRICES, "no1"), (ENTSOE_GENERATION, "DE_LU")]
+)
+def test_the_case_of_the_header_does_not_matter(tmp_path, text, zone):
+    path = tmp_path / "x.csv"
+    head, newline, rows = text.partition("\n")
+    path.write_text(head.lower() + newline + rows, encoding="utf-8")
+    assert inspect_file(path).zones == (zone,)
+
+
 @pytest.mark.parametrize("name", ["BZN|DE-LU", "DE_LU", "BZN|FR", "NO1", "DK_1"])
 def test_zones_are_known_by_the_names_of_exports(name):
     facts = known_facts(name)
