@@ -3,9 +3,10 @@
 A zone's clock is its newest slot. A record further ahead than ``FREE_GAP`` is taken at once where so much time passed
 at the broker since the last record that a gap of that length is what to expect at the run's pace: a real outage. Else
 it waits. It is taken with those behind it once ``CONFIRMING`` records have come in sequence while the old clock was
-silent, and is set aside as a dead letter as soon as a record of the old clock comes. Shorter gaps are free, but those
-that the pace does not explain may add up to ``FREE_GAP`` alone until time has passed for them: many small jumps move
-the clock no further than one.
+silent, or once the clock has come to it by a later record or a deadline that the pace explains. It is set aside as a
+dead letter as soon as a record of the old clock comes. Shorter gaps are free, but those that the pace does not explain
+may add up to ``FREE_GAP`` alone until time has passed for them: many small jumps move the clock no further than one.
+A warm-up may leave gaps where the zone begins and where its old clock is silent.
 """
 
 from __future__ import annotations
@@ -77,10 +78,13 @@ class SlotClock(msgspec.Struct):
         self.seen_s = now_s if self.seen_s is None else max(now_s, self.seen_s)
         if slots <= 0:
             return
-        before, self.lead = self.lead, 0.0 if history else self._lead_after(slots, step, at)
-        if self.advanced_s is not None and self.lead <= before:
+        lead = 0.0 if history else self._lead_after(slots, step, at)
+        if self.advanced_s is not None and lead <= self.lead:
             each_s = max(now_s - self.advanced_s, 0.0) / slots
             self.slot_s = each_s if self.slot_s is None else self.slot_s + _SMOOTHING * (each_s - self.slot_s)
+        free = free_slots(step)
+        # A longer gap is taken only once it is explained or confirmed: it leaves no lead.
+        self.lead = min(lead, free) if slots <= free else 0.0
         self.advanced_s = now_s
 
     def explains(self, gap: int, step: Step, at: datetime | None) -> bool:
@@ -105,6 +109,16 @@ class SlotClock(msgspec.Struct):
             return 0.0
         due = max(at.timestamp() - self.advanced_s, 0.0) / min(self.slot_s, step.seconds)
         return max(self.lead - due, 0.0) + max(slots - 1 - due, 0.0)
+
+    def may_warm_up(self, at: datetime | None) -> bool:
+        """Return whether a record marked as history may be one of a warm-up: no mark alone moves a running clock.
+
+        Args:
+            at: The broker's time of the record.
+        """
+        if self.warming or at is None or self.seen_s is None:
+            return True
+        return self.slot_s is not None and self.slot_s >= SLOW_SLOT_S and self.is_silent(at)
 
     def hold(self, message: Observation, origin: Origin) -> None:
         """Let a record wait behind those that wait already."""
@@ -143,6 +157,12 @@ class SlotClock(msgspec.Struct):
         """Return the records that wait, which wait no more."""
         held, self.held = self.held, []
         return [one.message for one in held]
+
+    def release_before(self, index: int, step: Step) -> list[Observation]:
+        """Return the records that wait for slots before ``index``, which wait no more."""
+        due = [one.message for one in self.held if step.index(one.message.slot) < index]
+        self.held = self.held[len(due) :]
+        return due
 
     def drop(self, last: datetime) -> list[Output]:
         """Return the dead letters of the records that wait, which wait no more.
@@ -184,7 +204,7 @@ def jump_alert(zone: str, last: datetime, ahead: datetime, *, confirmed: bool = 
         confirmed: Whether they were taken.
     """
     how = (
-        f"{CONFIRMING} records in sequence confirmed the jump, and nothing came of the time between"
+        f"they were used: {CONFIRMING} records in sequence, or the time that passed, confirmed the jump"
         if confirmed
         else f"they wait for {CONFIRMING} records in sequence; a record of the time between sets them aside"
     )

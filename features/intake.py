@@ -117,13 +117,15 @@ class IntakeReducer:
         self._check_sent(index, message)
         if not message.values and message.duration_s is not None:
             return self._read_assets(state, index, message)
-        if self._is_jump(state, index, origin) and not (message.history and self._gap(state, index) <= self._max_gap):
+        warms_up = message.history and state.head.clock.may_warm_up(origin.appended_at)
+        if self._is_jump(state, index, origin) and not (warms_up and self._gap(state, index) <= self._max_gap):
             return self._hold(state, message, origin)
-        return [*self._drop_held(state), *self._take(state, message, origin)]
+        outputs = [*self._take_held(state, index, origin), *self._drop_held(state)]
+        return [*outputs, *self._take(state, message, origin, warms_up=warms_up)]
 
-    def _take(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
+    def _take(self, state: IntakeState, message: Observation, origin: Origin, *, warms_up: bool) -> list[Output]:
         index = self._step.index(message.slot)
-        state.head.clock.note(self._gap(state, index), self._step, origin.appended_at, history=message.history)
+        state.head.clock.note(self._gap(state, index), self._step, origin.appended_at, history=warms_up)
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         assets, marks = check_readings(message.assets, self._zone)
         outputs: list[Output] = []
@@ -167,10 +169,19 @@ class IntakeReducer:
         return [*outputs, *self._release(state, origin)]
 
     def _release(self, state: IntakeState, origin: Origin) -> list[Output]:
-        newest, held = self._newest(state), state.head.clock.release()
+        outputs = self._use(state, state.head.clock.release(), origin)
+        state.head.clock.lead = 0.0
+        return outputs
+
+    def _take_held(self, state: IntakeState, index: int, origin: Origin) -> list[Output]:
+        """Take the records that wait for slots before ``index``: the clock has come to them at the run's pace."""
+        return self._use(state, state.head.clock.release_before(index, self._step), origin)
+
+    def _use(self, state: IntakeState, held: list[Observation], origin: Origin) -> list[Output]:
+        newest = self._newest(state)
         outputs = [jump_alert(self._zone.zone, newest, held[0].slot, confirmed=True)] if held else []
         for message in held:
-            outputs += self._take(state, message, origin)
+            outputs += self._take(state, message, origin, warms_up=message.history)
         return outputs
 
     def _drop_held(self, state: IntakeState) -> list[Output]:
@@ -338,7 +349,9 @@ class IntakeReducer:
         if self._is_jump(state, index, origin):
             raise MessageError(f"the deadline {iso(message.slot)} lies too far ahead", reason="future")
         if index > (state.head.last or index):
+            outputs = self._take_held(state, index + 1, origin)
             state.head.clock.note(self._gap(state, index), self._step, origin.appended_at)
+            return [*outputs, *self._close_until(state, index)]
         return self._close_until(state, index)
 
     def _publish(self, state: IntakeState, message: Publication) -> list[Output]:

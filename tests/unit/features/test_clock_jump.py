@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.clock_jump import CONFIRMING, MAX_HELD, free_slots
+from features.clock_jump import CONFIRMING, MAX_HELD, SlotClock, free_slots
 from features.intake import IntakeReducer
 from vpp.domain import Step
 from vpp.errors import MessageError
 from vpp.fleet.schema import default_zone
-from vpp.messages import Alert, AlertCode, DeadLetter, Deadline, End, Message, Observation, SlotClosed
+from vpp.messages import Alert, AlertCode, Correction, DeadLetter, Deadline, End, Message, Observation, SlotClosed
 from vpp.streams.reducer import Origin, Output
 
 T0 = datetime(2025, 6, 2, tzinfo=UTC)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SLOT = timedelta(minutes=30)
 DAY = 48
-ZONE = default_zone("Z", step_min=30, region_mw=1000.0, ramp_mw=20.0, channels=("load_mw",))
 
 
 def row(slot: int, load: float = 100.0) -> Observation:
     return Observation(zone="Z", slot=T0 + slot * SLOT, values={"load_mw": load}, sent_at=T0 + (slot + 1) * SLOT)
 
 
-def outputs_of(records: list[tuple[float, Message]]) -> list[Output]:
+def outputs_of(records: list[tuple[float, Message]], step_min: int = 30) -> list[Output]:
     """Feed records with the broker's time of each (s), through a state that is kept as bytes at each step."""
-    reducer, kept = IntakeReducer(ZONE), dict[str, bytes]()
+    zone = default_zone("Z", step_min=step_min, region_mw=1000.0, ramp_mw=20.0, channels=("load_mw",))
+    reducer, kept = IntakeReducer(zone), dict[str, bytes]()
     outputs: list[Output] = []
     for offset, (at_s, message) in enumerate(records):
         state = reducer.load("Z", kept.get)
@@ -95,6 +96,92 @@ def test_many_small_jumps_move_the_clock_no_further_than_one(each_s: float, ahea
     assert closed(outputs) == [*range(60)]
     assert letters(outputs)
     assert all(letter.reason == "future" for letter in letters(outputs))
+
+
+@pytest.mark.drill("clock_jump")
+@pytest.mark.parametrize("marked", [[6 * DAY], [*range(16, 76, 6)]])
+def test_a_mark_as_history_moves_no_running_clock(marked: list[int]) -> None:
+    forged = [(10.1 * 1800 + n, msgspec.structs.replace(row(slot), history=True)) for n, slot in enumerate(marked)]
+    later = [(10.9 * 1800, row(5 * DAY, 900.0))]
+    outputs = outputs_of([*at_pace(range(11), 1800.0), *forged, *later, *at_pace(range(11, 40), 1800.0, 11 * 1800.0)])
+    assert closed(outputs) == [*range(40)]
+    assert letters(outputs)
+
+
+@pytest.mark.parametrize("each_s", [0.001, 1800.0])
+def test_a_source_that_starts_again_after_days_warms_up_with_gaps(each_s: float) -> None:
+    again, days = 100 * each_s, [60, 61, 62, 63, 150, 151, 320, 321]
+    warm_up = [(again + 0.001 * n, msgspec.structs.replace(row(slot), history=True)) for n, slot in enumerate(days)]
+    outputs = outputs_of([*at_pace(range(11), each_s), *warm_up, *at_pace(range(322, 340), each_s, again + 1.0)])
+    assert closed(outputs) == [*range(340)]
+    assert not letters(outputs)
+
+
+@given(
+    step_min=st.sampled_from([5, 30, 60, 240]),
+    each_s=st.sampled_from([0.001, 1.0, 5.0, 1800.0]),
+    gaps=st.lists(st.just(1) | st.integers(1, 6), min_size=1, max_size=60),
+    outages=st.lists(st.tuples(st.integers(1, 100), st.integers(1, 100)), max_size=3),
+    with_ticker=st.booleans(),
+)
+@settings(max_examples=25, deadline=None)
+def test_nothing_of_a_source_with_gaps_outages_and_bursts_is_set_aside(
+    step_min: int, each_s: float, gaps: list[int], outages: list[tuple[int, int]], with_ticker: bool
+) -> None:
+    step = timedelta(minutes=step_min)
+    free = free_slots(Step(step_min))
+    slots = [sum(min(gap, free) for gap in gaps[:n]) for n in range(len(gaps) + 1)]
+    sent: list[tuple[float, Message]] = []
+    for slot in slots:
+        at = float(slot)
+        for begin, length in sorted(outages):
+            at = max(at, begin + length) if begin <= at < begin + length else at
+        values = {"load_mw": 100.0 + slot}
+        sent.append((at * each_s + 1e-6 * slot, Observation(zone="Z", slot=T0 + slot * step, values=values)))
+    if with_ticker:
+        sent += [((slot + 0.5) * each_s, Deadline(zone="Z", slot=T0 + slot * step)) for slot in range(slots[-1])]
+        sent.sort(key=lambda record: record[0])
+    end = max(at for at, _ in sent) + 200 * each_s
+    outputs = outputs_of([*sent, (end, End(zone="Z", producer="source"))], step_min)
+    assert not letters(outputs)
+    used = [o.message for o in outputs if isinstance(o.message, SlotClosed | Correction)]
+    assert {(m.slot - T0) // step for m in used if m.values.get("load_mw") is not None} == set(slots)
+    assert [m.slot for m in used if isinstance(m, SlotClosed)] == [T0 + n * step for n in range(slots[-1] + 1)]
+
+
+@pytest.mark.parametrize("missing", [{3, 7}, {*range(3, 17, 2)}, {*range(1, 40, 4)}, {*range(2, 46, 2)}])
+def test_days_that_come_at_once_with_gaps_are_used_whole(missing: set[int]) -> None:
+    slots = [slot for slot in range(6 * DAY) if slot % DAY not in missing]
+    days: list[tuple[float, Message]] = [(86_400.0 * (slot // DAY) + 0.001 * slot, row(slot)) for slot in slots]
+    outputs = outputs_of([*days, (7 * 86_400.0, row(6 * DAY))])
+    used = [o.message for o in outputs if isinstance(o.message, SlotClosed) and o.message.values["load_mw"] is not None]
+    assert [(message.slot - T0) // SLOT for message in used] == [*slots, 6 * DAY]
+    assert not letters(outputs)
+
+
+@pytest.mark.parametrize("deadlines", [14, 24])
+def test_what_waits_is_used_when_the_deadlines_come_to_it(deadlines: int) -> None:
+    ticker = [((slot + 0.6) * 1800, Deadline(zone="Z", slot=T0 + slot * SLOT)) for slot in range(11, deadlines)]
+    waiting = [(10.1 * 1800, row(20)), (10.2 * 1800, row(21))]
+    outputs = outputs_of([*at_pace(range(11), 1800.0), *waiting, *ticker, *at_pace(range(24, 30), 1800.0, 24.7 * 1800)])
+    assert closed(outputs) == [*range(30)]
+    values = [o.message.values["load_mw"] for o in outputs if isinstance(o.message, SlotClosed)]
+    assert values[20:22] == [100.0, 100.0]
+    assert not letters(outputs)
+
+
+def test_a_confirmed_jump_leaves_no_lead() -> None:
+    jumped = at_pace(range(300, 310), 5.0, 50.0)
+    gaps: list[tuple[float, Message]] = [(100.0 + 5.0 * n, row(310 + 2 * n)) for n in range(1, 6)]
+    outputs = outputs_of([*at_pace(range(10), 5.0), *jumped, *gaps])
+    assert closed(outputs) == [*range(321)]
+    alerts = [o.message for o in outputs if isinstance(o.message, Alert) and o.message.code is AlertCode.CLOCK_JUMP]
+    assert len({alert.alert_id for alert in alerts}) == 1
+
+
+def test_state_of_before_the_lead_is_read() -> None:
+    raw = msgspec.msgpack.encode({"seen_s": 3.0, "advanced_s": 2.0, "slot_s": 1.0, "warming": False, "held": []})
+    assert msgspec.msgpack.decode(raw, type=SlotClock) == SlotClock(3.0, 2.0, 1.0)
 
 
 def test_a_source_of_every_other_slot_has_no_lead() -> None:
