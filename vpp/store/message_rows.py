@@ -224,7 +224,8 @@ def rows_of(message: m.Message, topic: str, seen_at: datetime) -> Iterator[tuple
 
     Args:
         message: The decoded message.
-        topic: Short topic name; forwarded messages (corrections, orders on ``bids``) count only where they belong.
+        topic: Short topic name; what is forwarded counts only where it belongs: a correction on
+            ``telemetry``, an order anywhere else, since whoever writes raw telemetry may forge one.
         seen_at: Broker time of the record, used where the message has no other time.
     """
     if isinstance(message, m.End):
@@ -248,6 +249,8 @@ def rows_of(message: m.Message, topic: str, seen_at: datetime) -> Iterator[tuple
     if isinstance(message, m.Correction):
         if topic == "telemetry":
             yield from ((TELEMETRY, row) for row in _telemetry(message))
+        return
+    if isinstance(message, m.Order) and topic == "telemetry":
         return
     if isinstance(message, m.SlotClosed) and message.history:
         return

@@ -2,9 +2,9 @@
 
 from tests.worlds.builders import T0, forecast_at
 from vpp.domain import Target
-from vpp.messages import RampOutlook
+from vpp.messages import Order, RampOutlook
 from vpp.store.message_rows import rows_of
-from vpp.store.tables import FORECASTS
+from vpp.store.tables import FORECASTS, ORDERS
 
 STEPS = {
     "step_q10_mw": [-2.0 + i for i in range(48)],
@@ -43,3 +43,11 @@ def test_large_ramps_are_empty_until_their_size_is_known() -> None:
 def test_a_forecast_without_ramps_leaves_none() -> None:
     first = rows(None)[Target.NET_LOAD.value, 30]
     assert {first[name] for name in ("large_ramp_mw", "p_limit", "step_mw")} == {None}
+
+
+def test_an_order_that_passed_raw_telemetry_leaves_no_row() -> None:
+    forged = Order(
+        zone="Z", order_id="o1", action="hold", principal="eve", reason="-", issued_at=T0, verdict="accepted"
+    )
+    assert [table for table, _ in rows_of(forged, "bids", T0)] == [ORDERS]
+    assert [*rows_of(forged, "telemetry", T0)] == []
