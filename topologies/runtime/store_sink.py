@@ -61,7 +61,7 @@ class StoreSink(BaseSink):
         bury: Sends dead letters and returns when the broker has them.
         retention: Rows older than this, by the newest time in their own table, are pruned once an hour of that time.
             No time counts that is more than a day after the newest closed slot, or after the broker's clock: a row
-            from far ahead prunes nothing.
+            from far ahead prunes nothing. Before the first closed slot since the start nothing is pruned.
         verifier: Checks who signed a record; None: nobody has to.
         zone_of: Finds a zone's configuration, for alerts of refused records.
         metrics: Counts writes, dead letters and the age of slots when they are stored; None: nobody asks.
@@ -206,10 +206,9 @@ class StoreSink(BaseSink):
         return rows
 
     def _prune(self, written: dict[Table, list[Row]]) -> None:
-        if self._retention is None:
+        if self._retention is None or not self.last_slot:
             return
-        closed = max(self.last_slot.values(), default=self._broker_now)
-        latest = min(closed + AHEAD, self._broker_now)
+        latest = min(max(self.last_slot.values()) + AHEAD, self._broker_now)
         for table, rows in written.items():
             at = table.names.index(table.time)
             newest = max(min(row[at], latest) for row in rows)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from quixstreams.sinks import SinkBackpressureError
 
@@ -219,6 +220,26 @@ def test_an_alert_from_far_ahead_prunes_nothing(tmp_path: Path) -> None:
     bench.sink.flush()
     assert bench.store.count("alerts") == 2
     assert bench.sink.last_slot == {ZONE: T0}
+    bench.store.close()
+
+
+def test_a_start_without_closed_slots_prunes_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "store.sqlite", timedelta(days=1))
+    for n, at in enumerate((T0, SEEN_AT)):
+        bench.send("alerts", m.Alert(zone=ZONE, slot=at, alert_id=f"a{n}", severity="warning", topic="t", text="x"))
+    bench.sink.flush()
+    assert bench.store.count("alerts") == 2
+    bench.store.close()
+
+
+def test_retention_of_slots_after_the_clock_of_the_broker_goes_by_that_clock(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "store.sqlite", timedelta(days=1))
+    dates = [SEEN_AT + timedelta(days=days) for days in (-3, 1, 2, 30)]
+    for at in dates:
+        slot = at.replace(minute=0, second=0, microsecond=0)
+        bench.send("telemetry", msgspec.structs.replace(closed_slot(0), slot=slot))
+        bench.sink.flush()
+    assert bench.store.count("telemetry") == 3
     bench.store.close()
 
 
