@@ -28,8 +28,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Note how a drill ended (pytest's hook)."""
     report = yield
     if report.when == "call" or not report.passed:
-        measured = "; ".join(f"{name} {value}" for name, value in report.user_properties)
-        row = [", ".join(_faults(item)), report.outcome, f"{report.duration:.1f}", measured, f"`{item.nodeid}`"]
+        row = [", ".join(_faults(item)), report.outcome, f"{report.duration:.1f}", f"`{item.nodeid}`"]
         item.config.stash[ROWS][item.nodeid] = row
     return report
 
@@ -40,7 +39,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not rows:
         return
     lines = [f"# Drills of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", ""]
-    lines += ["| fault | outcome | s | measured | test |", "|---|---|---|---|---|"]
+    lines += ["| fault | outcome | s | test |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text("\n".join(lines) + "\n", encoding="utf-8")
