@@ -136,8 +136,8 @@ def test_nothing_of_a_source_with_gaps_outages_and_bursts_is_set_aside(
         at = float(slot)
         for begin, length in sorted(outages):
             at = max(at, begin + length) if begin <= at < begin + length else at
-        values = {"load_mw": 100.0 + slot}
-        sent.append((at * each_s + 1e-6 * slot, Observation(zone="Z", slot=T0 + slot * step, values=values)))
+        record = Observation(zone="Z", slot=T0 + slot * step, values={"load_mw": 100.0 + slot})
+        sent.append((at * each_s + 1e-6 * slot, record))
     if with_ticker:
         sent += [((slot + 0.5) * each_s, Deadline(zone="Z", slot=T0 + slot * step)) for slot in range(slots[-1])]
         sent.sort(key=lambda record: record[0])
