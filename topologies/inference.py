@@ -69,6 +69,7 @@ def main() -> None:
         app = build(settings)
         log.info("started topology=%s broker=%s pid=%s", NAME, settings.kafka.bootstrap_servers, os.getpid())
         app.run()
+        log.info("stopped topology=%s", NAME)
 
 
 if __name__ == "__main__":

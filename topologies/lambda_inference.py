@@ -1,4 +1,4 @@
-"""Remote inference as an AWS Lambda function behind an event source mapping of ``vpp.features`` (docs/guide/aws.md).
+"""Remote inference as an AWS Lambda function behind an event source mapping (docs/guide/remote-inference.md).
 
 The image runs it with awslambdaric: ``python -m awslambdaric topologies.lambda_inference.handler``.
 """

@@ -18,7 +18,6 @@ from vpp.fleet.scale import power_text
 from vpp.store import Store
 from vpp.store.named_queries import ledger_totals
 from vpp.store.tables import ASSETS, SKILL
-from vpp.streams.topics import TOPOLOGIES
 
 PLAIN_EVERY_S = 5.0
 STORE_EVERY_S = 2.0
@@ -91,7 +90,7 @@ def _first_step_skill(store: Store) -> list[dict[str, Any]]:
 
 def _line(live: Live, figures: Figures) -> str:
     parts = [f"{live.wall_s:5.0f} s"]
-    for name in TOPOLOGIES:
+    for name in live.workers:
         status = live.topologies.get(name)
         if status is None:
             parts.append(f"{name} starting")
@@ -131,7 +130,7 @@ def _screen(live: Live, figures: Figures) -> Group:
         ("last slot", "left"),
     ):
         grid.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in TOPOLOGIES:
+    for name in live.workers:
         status = live.topologies.get(name)
         if status is None:
             grid.add_row(name, "-", "-", "-", "starting")

@@ -8,13 +8,12 @@ from typing import Any
 from console.cli.options import NO_OPTIONS, Common, Json, answer, out, table
 from console.local.directory_lock import is_plant_running
 from console.local.summary import ledger_rows, ledger_sums
-from topologies.runtime.status import all_proofs, read_status, worker_fault
+from topologies.runtime.status import all_proofs, expected_workers, read_status, worker_fault
 from vpp.domain import Target, iso
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.named_queries import ledger_totals
 from vpp.store.tables import ALERTS, DLQ, FORECASTS, TELEMETRY
-from vpp.streams.topics import TOPOLOGIES
 
 BROKEN = frozenset({"silent", "restarting", "stalled", "absent"})
 """States of a worker that should run and does not."""
@@ -47,7 +46,8 @@ def status(*, json: Json = False, common: Common = NO_OPTIONS) -> int:
             }
         )
     if running:
-        workers += [_absent(name) for name in TOPOLOGIES if not any(w["topology"].startswith(name) for w in workers)]
+        names = expected_workers(settings)
+        workers += [_absent(name) for name in names if not any(w["topology"].startswith(name) for w in workers)]
     with open_store(settings, read_only=True) as store:
         tables = [
             {"table": t.name, "zone": span.zone, "rows": span.rows, "first": iso(span.first), "last": iso(span.last)}

@@ -16,7 +16,7 @@ from console.local.directory_lock import lock_directory
 from console.local.processes import Processes
 from topologies.control.run_mode import note_restarts
 from topologies.control.running_broker import forget_broker, note_broker
-from topologies.runtime.status import read_status
+from topologies.runtime.status import expected_workers, read_status, worker_fault
 from vpp.errors import UnreachableError, VppError
 from vpp.settings import Settings
 from vpp.store import Store, open_store
@@ -42,12 +42,13 @@ class StalledError(VppError):
 
 @dataclass
 class Live:
-    """What is known of a running plant at one moment."""
+    """What is known of a running plant at one moment; ``workers`` are those that it should have."""
 
     wall_s: float
     topologies: dict[str, dict[str, Any]]
     restarts: int
     rates: dict[str, float] = field(default_factory=dict)
+    workers: tuple[str, ...] = TOPOLOGIES
 
 
 class Supervisor:
@@ -127,10 +128,8 @@ class Supervisor:
         with open_store(self.settings) as store:
             store.prune(ENDS, datetime.now(UTC) + timedelta(days=1))
         self._processes = Processes(self.settings, log_dir)
-        for topology in TOPOLOGIES:
-            self._processes.add(topology, f"topologies.{topology}")
-        if self.settings.inference == "remote":
-            self._processes.add("inference", "topologies.inference")
+        for worker in expected_workers(self.settings):
+            self._processes.add(worker, f"topologies.{worker}")
         for name, module, *arguments in self._beside:
             self._processes.add(name, module, *arguments)
         if self._source is not None:
@@ -179,7 +178,7 @@ class Supervisor:
                     return
                 limit_s = stall_limit_s(live)
                 if time.monotonic() - moved > limit_s and self._work_waits(live, processes, until_done=until_done):
-                    raise _stalled(live, limit_s)
+                    raise stalled(live, limit_s)
                 time.sleep(PULSE_S)
 
     def is_done(self, store: Store) -> bool:
@@ -197,7 +196,7 @@ class Supervisor:
                 span = now[0] - before[0] if before else 0.0
                 status["rate"] = max(now[1] - before[1], 0) / span if before and span > 0 else 0.0
             rates[name] = status.get("rate", 0.0)
-        return Live(wall_s, topologies, processes.restarts, rates)
+        return Live(wall_s, topologies, processes.restarts, rates, expected_workers(self.settings))
 
     def _work_waits(self, live: Live, processes: Processes, *, until_done: bool) -> bool:
         source = processes.workers.get("source")
@@ -246,10 +245,13 @@ def stall_limit_s(live: Live) -> float:
     return FIRST_RECORDS_S if first else STALL_S
 
 
-def _stalled(live: Live, limit_s: float) -> StalledError:
-    behind = [name for name in TOPOLOGIES if live.topologies.get(name, {}).get("lag", 0) > 0]
-    absent = [name for name in TOPOLOGIES if name not in live.topologies]
-    culprit = (behind or absent or ["storage"])[0]
+def stalled(live: Live, limit_s: float) -> StalledError:
+    """Return the error of a run in which nothing moved for ``limit_s``; it names the first worker that holds it up."""
+    behind = [name for name in live.workers if live.topologies.get(name, {}).get("lag", 0) > 0]
+    absent = [name for name in live.workers if name not in live.topologies]
+    now = time.time()
+    silent = [name for name, status in live.topologies.items() if worker_fault(status, now) == "silent"]
+    culprit = (behind or absent or silent or ["storage"])[0]
     return StalledError(
         f"nothing moved for {limit_s:.0f} s while work waits; first at {culprit}",
         hint=f"see logs/{culprit}.log in the data directory",

@@ -15,6 +15,7 @@ from topologies.runtime.status import FAULT_AFTER_S, all_proofs, read_status, wo
 from vpp.errors import VppError, nearest_hint
 from vpp.messages import KnownLags
 from vpp.store.tables import ASSETS, BIDS, DECISIONS, DLQ, ENDS, FORECASTS, LEDGER, SETPOINTS, TELEMETRY
+from vpp.streams.rights import WORKERS
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
 MAX_ZONES = 40
@@ -90,8 +91,8 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
     Raises:
         QuestionError: There is no such topology.
     """
-    if topology is not None and topology not in TOPOLOGIES:
-        raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, TOPOLOGIES))
+    if topology is not None and topology not in WORKERS:
+        raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, WORKERS))
     statuses = read_status(context.settings)
     selected = [one for one in workers(context, statuses) if topology is None or one.topology.startswith(topology)]
     silent = [worker.topology for worker in selected if worker.state == "silent"]

@@ -17,6 +17,7 @@ from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.messages import KnownLags
 from vpp.settings import Settings
+from vpp.streams.topics import TOPOLOGIES
 
 EVERY_S = 0.5
 READY_LAG_RECORDS = 10_000
@@ -33,6 +34,11 @@ class Progress(Protocol):
     def proofs(self) -> Mapping[str, Mapping[str, KnownLags]]:
         """Return how complete the past of each zone is, by zone and target; nothing for a step that keeps none."""
         ...
+
+
+def expected_workers(settings: Settings) -> tuple[str, ...]:
+    """Return the workers of a whole plant: one per topology, and ``inference`` where remote inference is set."""
+    return (*TOPOLOGIES, "inference") if settings.inference == "remote" else TOPOLOGIES
 
 
 def status_path(settings: Settings, topology: str) -> Path:

@@ -236,6 +236,10 @@ def test_health_of_an_unknown_topology(context: ReadContext) -> None:
     assert caught.value.hint == "did you mean forecast?"
 
 
+def test_health_of_the_inference_worker_where_there_is_none(context: ReadContext) -> None:
+    assert get_pipeline_health(context, "inference").workers == []
+
+
 def test_where_to_begin_in_a_topic() -> None:
     assert parse_start("tail") is None
     assert parse_start("2:1500") == (2, 1500)

@@ -56,3 +56,19 @@ def test_after_the_end_the_run_is_summed_up_and_no_worker_is_silent(
     }
     assert main(["status"]) == 0
     assert "the run closed 3 slots of A" in capsys.readouterr().out
+
+
+def test_with_remote_inference_its_worker_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data_dir = tmp_path / ".vpp"
+    data_dir.mkdir()
+    absent = []
+    for inference in ("local", "remote"):
+        monkeypatch.setenv("VPP_INFERENCE", inference)
+        with directory_locked(data_dir):
+            assert main(["status", "--json"]) == 1
+        workers = json.loads(capsys.readouterr().out)["workers"]
+        absent.append({worker["topology"] for worker in workers if worker["state"] == "absent"})
+    assert absent[1] - absent[0] == {"inference"}
