@@ -9,6 +9,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from tests.service_fixtures import InfluxService
 from tests.worlds.store_rows import HALF_HOUR, T0, telemetry
+from vpp.errors import ConfigError
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
 from vpp.store.influx_client import prepare_server
@@ -64,6 +65,26 @@ def test_hourly_means_are_made_kept_and_read_back(settings: InfluxSettings) -> N
     assert prepare_server(shorter) == [f"bucket {settings.bucket}", f"bucket {hourly}"]
     assert (kept_s(settings, settings.bucket), kept_s(settings, hourly)) == (7 * 86_400, 365 * 86_400)
     assert prepare_server(settings) == [f"bucket {settings.bucket}", f"bucket {hourly}"]
+
+
+def test_another_organisation_keeps_its_bucket_of_the_same_name(settings: InfluxSettings) -> None:
+    other = settings.model_copy(update={"org": f"{settings.bucket}-other", "keep_days": None})
+    with server(settings) as client:
+        organisation = client.organizations_api().create_organization(name=other.org)
+        try:
+            theirs = client.buckets_api().create_bucket(bucket_name=settings.bucket, org=other.org)
+            assert f"bucket {settings.bucket}" in prepare_server(settings)
+            rules = client.buckets_api().find_bucket_by_id(theirs.id).retention_rules
+            assert [rule.every_seconds for rule in rules] == [0]
+            client.buckets_api().delete_bucket(theirs)
+        finally:
+            client.organizations_api().delete_organization(organisation.id)
+
+
+def test_an_organisation_that_is_not_there_is_a_wrong_setting(settings: InfluxSettings) -> None:
+    prepare_server(settings)
+    with pytest.raises(ConfigError, match="does not know organisation 'nobody'"):
+        prepare_server(settings.model_copy(update={"org": "nobody"}))
 
 
 def _run_now(settings: InfluxSettings, name: str) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
@@ -93,7 +94,7 @@ class InfluxClient:
         rules = [BucketRetentionRules(type="expire", every_seconds=seconds)]  # type: ignore[no-untyped-call]
         with self._reaching():
             buckets: Any = self._client.buckets_api()  # the library's managers are not typed
-            bucket = buckets.find_bucket_by_name(name)
+            bucket = self._bucket(buckets, name)
             if bucket is None:
                 buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self._settings.org)
                 return True
@@ -102,6 +103,15 @@ class InfluxClient:
             bucket.retention_rules = rules
             buckets.update_bucket(bucket)
             return True
+
+    def _bucket(self, buckets: Any, name: str) -> Any:
+        """Return a bucket of our organisation, None where it has none; a token may see others' of the same name."""
+        try:
+            return next(iter(buckets.find_buckets(name=name, org=self._settings.org).buckets), None)
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
 
     def keep_task(self, name: str, flux: str) -> bool:
         """Create a task that runs ``flux``, or change the one of this name; return whether anything changed."""
@@ -130,6 +140,11 @@ class InfluxClient:
             yield
         except ApiException as error:
             raise self._explain(error) from error
+        except InfluxDBError as error:  # the library looks for the organisation by itself before it makes a bucket
+            raise ConfigError(
+                f"InfluxDB at {masked(self._settings.url)} does not know organisation {self._settings.org!r}",
+                hint="set VPP_INFLUX__ORG, or VPP_INFLUX__TOKEN to a token of that organisation",
+            ) from error
         except (HTTPError, OSError) as error:
             raise UnreachableError(
                 f"InfluxDB at {masked(self._settings.url)} does not answer: {masked(str(error))}",
