@@ -78,6 +78,17 @@ def follow(
     return verdict, alerts, []
 
 
+def check_release(order: Order) -> datetime:
+    """Return the end of an order that the guard can take.
+
+    Raises:
+        MessageError: The order has no end, or is not for the guard.
+    """
+    if order.action != "release_quarantine" or order.expires_at is None:
+        raise MessageError(f"a {order.action} order is not for the guard, or has no end", reason="schema")
+    return order.expires_at
+
+
 def release_quarantine(head: ForecastHead, step: Step, order: Order) -> Alert | None:
     """Take the zone's values as measured from the next slot on until a verified order expires.
 
@@ -92,14 +103,13 @@ def release_quarantine(head: ForecastHead, step: Step, order: Order) -> Alert | 
         The alert of an order whose quarantine is not open.
 
     Raises:
-        MessageError: The order has no end, or is not for the guard.
+        MessageError: As ``check_release``.
     """
-    if order.action != "release_quarantine" or order.expires_at is None:
-        raise MessageError(f"a {order.action} order is not for the guard, or has no end", reason="schema")
+    expires_at = check_release(order)
     if head.release is not None and head.release.order_id == order.order_id:
         return None
     if head.episode is not None and _id(order.zone, step.start(head.episode.since)) == order.cancels:
-        until = step.index(step.floor(order.expires_at)) - 1
+        until = step.index(step.floor(expires_at)) - 1
         head.release = QuarantineRelease(order.order_id, order.approved_by or order.principal, until)
         return None
     return Alert(

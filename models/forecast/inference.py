@@ -83,14 +83,13 @@ def forecast_in(message: Inference, horizons: int) -> NetLoadForecast:
         horizons: Number of horizons.
 
     Raises:
-        MessageError: Its arrays are of other shapes.
+        MessageError: Its arrays are of other shapes, or hold numbers that are not finite.
     """
-    return NetLoadForecast(
-        _unpacked(message.quantiles, (horizons, len(QUANTILE_LEVELS))),
-        _unpacked(message.mean, (horizons,)),
-        _unpacked(message.scale, (horizons,)),
-        message.xgboost_weight,
-    )
+    quantiles = _unpacked(message.quantiles, (horizons, len(QUANTILE_LEVELS)))
+    mean, scale = _unpacked(message.mean, (horizons,)), _unpacked(message.scale, (horizons,))
+    if not all(np.isfinite(numbers).all() for numbers in (quantiles, mean, scale)):
+        raise MessageError("an answer holds a number that is not finite", reason="schema")
+    return NetLoadForecast(quantiles, mean, scale, message.xgboost_weight)
 
 
 def _row(message: FeatureRow, features: int) -> NetLoadRow:

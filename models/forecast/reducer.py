@@ -12,7 +12,7 @@ import msgspec
 from features.calendar import Calendar
 from features.compute import RingFeatures
 from models.forecast.completeness import READY_SHARE, lags_of
-from models.forecast.guarding import follow, release_quarantine
+from models.forecast.guarding import check_release, follow, release_quarantine
 from models.forecast.net_load_target import NetLoadTarget
 from models.forecast.price_target import PriceTarget
 from models.forecast.scoring import drift_alert, retraining_alert, skill_message
@@ -130,14 +130,17 @@ class ForecastReducer:
         """Refuse what ``step`` cannot take.
 
         Raises:
-            MessageError: The message is none that the topic carries, or of another step than the zone's.
+            MessageError: The message is none that the topic carries, or of another step than the zone's, or an order
+                that is not for the guard.
         """
         match message:
             case SlotClosed() | Correction():
                 self._check_step(message.step_min)
             case Publication():
                 self._check_step(message.step_min, divides=True)
-            case Promotion() | Order() | Inference() | End():
+            case Order():
+                check_release(message)
+            case Promotion() | Inference() | End():
                 pass
             case _:
                 raise MessageError(f"{type(message).__name__} is not telemetry", reason="schema")

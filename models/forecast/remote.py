@@ -129,7 +129,7 @@ class RemoteForecastReducer:
         if isinstance(message, Inference):
             if asked is None or message.receipt != asked.receipt:
                 return state, []
-            return state, self._go_on(state, asked, self._said(message), origin)
+            return state, self._go_on(state, asked, self._forecast_of(message), origin)
         if asked is None:
             return state, self._take(state, message, origin, origin.appended_at)
         number = asked.first_held + len(state.held)
@@ -140,7 +140,7 @@ class RemoteForecastReducer:
             return state, []
         return state, self._go_on(state, asked, self._late, origin)
 
-    def _said(self, answer: Inference) -> NetLoadForecast | Silence:
+    def _forecast_of(self, answer: Inference) -> NetLoadForecast | Silence:
         return _SILENCE[answer.failure] if answer.failure is not None else forecast_in(answer, self._horizons)
 
     def _take(self, state: RemoteState, message: Message, origin: Origin, asked_at: datetime | None) -> list[Output]:

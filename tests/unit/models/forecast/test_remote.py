@@ -23,6 +23,7 @@ from vpp.messages import (
     Inference,
     InferenceFailure,
     Message,
+    Order,
     SlotClosed,
     Telemetry,
     encode,
@@ -142,11 +143,11 @@ def test_a_repeated_or_foreign_answer_changes_nothing(world: World) -> None:
     for message in live_slots(world, 2):
         remote.feed(message)
     (row,) = remote.asked
-    said = infer(row, lambda *_: world.model)
-    remote.feed(msgspec.structs.replace(said, receipt="0" * 64))
+    reply = infer(row, lambda *_: world.model)
+    remote.feed(msgspec.structs.replace(reply, receipt="0" * 64))
     assert forecasts(remote) == []
-    remote.feed(said)
-    remote.feed(said)
+    remote.feed(reply)
+    remote.feed(reply)
     assert len(forecasts(remote)) == 1
 
 
@@ -155,9 +156,42 @@ def test_an_answer_of_another_shape_is_refused_and_the_right_one_still_counts(wo
     for message in live_slots(world, 1):
         remote.feed(message)
     (row,) = remote.asked
-    said = infer(row, lambda *_: world.model)
+    reply = infer(row, lambda *_: world.model)
     with pytest.raises(MessageError):
-        remote.feed(msgspec.structs.replace(said, mean=said.mean[:-8]))
+        remote.feed(msgspec.structs.replace(reply, mean=reply.mean[:-8]))
+    remote.answer()
+    assert len(forecasts(remote)) == 1
+
+
+@pytest.mark.parametrize("field", ["quantiles", "mean", "scale"])
+def test_an_answer_with_a_number_that_is_not_finite_is_refused(world: World, field: str) -> None:
+    remote = Remote(world)
+    for message in live_slots(world, 1):
+        remote.feed(message)
+    (row,) = remote.asked
+    reply = infer(row, lambda *_: world.model)
+    broken = np.frombuffer(getattr(reply, field), dtype="<f8").copy()
+    broken[-1] = np.nan
+    with pytest.raises(MessageError):
+        remote.feed(msgspec.structs.replace(reply, **{field: broken.tobytes()}))
+    remote.answer()
+    assert len(forecasts(remote)) == 1
+
+
+def test_an_order_that_the_guard_cannot_take_is_refused_at_once_and_costs_no_forecast(world: World) -> None:
+    remote = Remote(world)
+    for message in live_slots(world, 1):
+        remote.feed(message)
+    order = Order(
+        zone=world.zone.zone,
+        order_id="o1",
+        action="release_quarantine",
+        issued_at=LIVE,
+        principal="operator",
+        reason="test",
+    )
+    with pytest.raises(MessageError):
+        remote.feed(order)
     remote.answer()
     assert len(forecasts(remote)) == 1
 
