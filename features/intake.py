@@ -157,11 +157,10 @@ class IntakeReducer:
 
     def _hold(self, state: IntakeState, message: Observation, origin: Origin) -> list[Output]:
         clock, newest = state.head.clock, self._newest(state)
-        outputs: list[Output] = []
         if len(encode(message)) > MAX_HELD_BYTES:
             raise MessageError(f"slot {iso(message.slot)} lies {message.slot - newest} ahead", reason="future")
-        if not clock.is_followed_by(message, self._step):
-            outputs = [*clock.drop(newest), jump_alert(self._zone.zone, newest, message.slot)]
+        is_next = clock.is_followed_by(message, self._step)
+        outputs = [] if is_next else [*clock.drop(newest), jump_alert(self._zone.zone, newest, message.slot)]
         clock.hold(message, origin)
         state.changed = True
         if not clock.is_confirmed(origin.appended_at):

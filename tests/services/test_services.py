@@ -160,6 +160,7 @@ class TestInflux:
         assert read_points(client, influx, unique_name) == [("GB", EVENT_TIME, 31000.5)]
 
 
+@pytest.mark.outage
 class TestOutage:
     @pytest.mark.drill("broker_restart")
     def test_kafka_keeps_its_records_through_a_kill(

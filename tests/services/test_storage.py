@@ -101,6 +101,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
         time.sleep(0.3)
 
 
+@pytest.mark.outage
 @pytest.mark.drill("influx_down")
 def test_an_outage_of_the_database_loses_nothing_and_stops_nobody(
     settings: Settings, service_control: ServiceControl, start_worker: Callable[[], subprocess.Popen[bytes]]
