@@ -130,7 +130,7 @@ async def test_a_hold_brings_the_fleet_to_rest_and_a_person_releases_it(plant: P
             deadline = time.monotonic() + 40
             while time.monotonic() < deadline:
                 asset = await ask(asked, "get_asset", asset_id=BATTERY)
-                if "kill switch" in (asset["setpoint_reason"] or ""):
+                if asset["asset"]["next_power_mw"] == 0.0 and "kill switch" in (asset["setpoint_reason"] or ""):
                     break
                 await asyncio.sleep(1)
             assert asset["asset"]["next_power_mw"] == 0.0

@@ -1,7 +1,9 @@
 """The users and access rules of deploy/create-acls.sh, made on a real Kafka."""
 
+import time
 from pathlib import Path
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -39,7 +41,22 @@ def create_users(kafka: str, run: str, folder: Path) -> list[AclBinding]:
     for done in (admin.alter_user_scram_credentials(upsertions), admin.create_acls(acls)):
         for future in done.values():
             future.result(30)
+    wait_for_users(admin, [f"vpp-{user}" for user in users])
     return acls
+
+
+def wait_for_users(admin: AdminClient, names: list[str], until_s: float = 30.0) -> None:
+    """Wait until the broker knows the passwords: it answers before its own log-in reads what was written."""
+    deadline = time.monotonic() + until_s
+    while True:
+        try:
+            for future in admin.describe_user_scram_credentials(names).values():
+                future.result(30)
+            return
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def acls_of(calls: list[list[str]]) -> list[AclBinding]:
