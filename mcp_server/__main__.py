@@ -22,7 +22,7 @@ from starlette.middleware import Middleware as ASGIMiddleware
 
 from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import InBackground
-from mcp_server.security.auth import SCOPES, add_token, approval_key, auth_of, check_exposure, is_loopback
+from mcp_server.security.auth import SCOPES, add_token, auth_of, check_exposure, is_loopback
 from mcp_server.security.call_metrics import CallMetrics, CountDenials
 from mcp_server.server import build_server
 from vpp.errors import ConfigError, exit_on_error
@@ -61,7 +61,7 @@ def _serve(settings: Settings, store: Store, *, over_http: bool) -> None:
         from topologies.control.publisher import Post
 
         post = Post(settings, "mcp")
-        acts = Acts(context, PlanBook(store, post, approval_key(settings), one_person=settings.one_person))
+        acts = Acts(context, PlanBook(store, post, settings.approval_secret, one_person=settings.one_person))
         record = InBackground(partial(post, "audit"))
         atexit.register(record.close)
     facts = f"profile={mcp.profile} store={settings.store.kind} run={settings.run or 'default'}"

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from mcp_server.queries.context import ReadContext
 from mcp_server.security.audit_log import CallLog, Record
-from mcp_server.security.auth import approval_key, principal_of
+from mcp_server.security.auth import principal_of
 from mcp_server.security.call_metrics import CallMetrics, metrics_route
 from mcp_server.tools.backtesting import add_backtest_tools
 from mcp_server.tools.reading import add_reading_tools
@@ -67,7 +67,7 @@ def build_server(
         RateLimitingMiddleware(mcp.calls_per_s, burst_capacity=mcp.burst, get_client_id=lambda _: principal()),
         CallLog(principal, record),
     ]
-    key = approval_key(context.settings)
+    key = context.settings.approval_secret
     server: FastMCP = FastMCP(
         "smartgrid-vpp",
         INSTRUCTIONS + (ACTING if acts is not None else ""),

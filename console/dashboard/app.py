@@ -42,7 +42,6 @@ from console.dashboard.what_if import Shadows, ShadowWish
 from mcp_server.actions.actions import Acts
 from mcp_server.queries.context import QuestionError, ReadContext
 from mcp_server.queries.topics import peek_topic
-from mcp_server.security.auth import approval_key
 from topologies.control.plan_book import PlanBook
 from topologies.control.publisher import Post
 from vpp.errors import RefusedError, VppError
@@ -271,7 +270,7 @@ def build_app(settings: Settings, store: Store, *, every_s: float = 1.0, acts: A
     if acts is None:
         acts = Acts(
             ReadContext(settings, store),
-            PlanBook(store, Post(settings, "dashboard"), approval_key(settings), one_person=settings.one_person),
+            PlanBook(store, Post(settings, "dashboard"), settings.approval_secret, one_person=settings.one_person),
         )
     context = acts.context
     background = Background()

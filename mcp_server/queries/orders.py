@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from pydantic import SecretStr
 
 from agents.orders.approval import was_admitted
 from mcp_server.answers.orders import LifeStep, OrderLine, OrderPage
@@ -89,16 +88,15 @@ def _rows(
     clock = context.as_of(zone)
     start = since if since is not None or clock is None else clock - LOOK_BACK
     rows = [row for row in context.store.read(ORDERS, zone=zone, start=start).dicts() if row.get("body")]
-    rows = _one_by_id(rows, context.settings.approval_key)
+    rows = _one_by_id(rows, context.settings.approval_secret)
     states: dict[str, list[dict[str, Any]]] = {}
     for row in context.store.read(ORDER_STATES, zone=zone, start=start).dicts():
         states.setdefault(row["order_id"], []).append(row)
     return rows, {order_id: sorted(own, key=lambda row: row["number"]) for order_id, own in states.items()}
 
 
-def _one_by_id(rows: Sequence[dict[str, Any]], secret: SecretStr | None) -> list[dict[str, Any]]:
+def _one_by_id(rows: Sequence[dict[str, Any]], key: bytes | None) -> list[dict[str, Any]]:
     """Return one row for each id: another order may carry the id of one that was admitted, and is none then."""
-    key = None if secret is None else secret.get_secret_value().encode()
     chosen: dict[str, dict[str, Any]] = {}
     for row in rows:
         held = chosen.setdefault(row["order_id"], row)

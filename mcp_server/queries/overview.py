@@ -119,8 +119,7 @@ def _plans_waiting(context: ReadContext, zone: str) -> list[str]:
         return []
     from topologies.control.plan_book import PlanBook  # loads the solver, which most looks do not need
 
-    key = context.settings.approval_key
-    book = PlanBook(context.store, _never, None if key is None else key.get_secret_value().encode(), context.now)
+    book = PlanBook(context.store, _never, context.settings.approval_secret, context.now)
     return [plan.plan_id for plan in book.recent(zone) if plan.status(context.now()) in ("proposed", "approved")]
 
 

@@ -191,9 +191,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def approval_key(settings: Settings) -> bytes | None:
-    """Return the secret that approvals are signed with, None where none is set."""
-    key = settings.approval_key
-    return None if key is None else key.get_secret_value().encode()

@@ -127,7 +127,6 @@ def gateway_order(
     Raises:
         VppError: No slot of the zone is closed yet, or the broker does not take it.
     """
-    key = settings.approval_key
     with open_store(settings, read_only=True) as store:
         order = operator_order(
             store,
@@ -136,7 +135,7 @@ def gateway_order(
             principal=f"gateway:{gateway}",
             reason=reason,
             now=now,
-            key=None if key is None else key.get_secret_value().encode(),
+            key=settings.approval_secret,
             **fields,
         )
     post(ORDERS.name, order)

@@ -64,7 +64,7 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
             budget = Budget(mcp.budget_mw, mcp.budget_mwh_per_day, mcp.budget_cost_per_day)
             return OrdersReducer(
                 zone,
-                approval_key=_approval_key(settings),
+                approval_key=settings.approval_secret,
                 budget=budget,
                 longest=timedelta(hours=settings.longest_order_h),
             )
@@ -72,7 +72,7 @@ def make_reducer(topology: str, zone: Zone, settings: Settings) -> Reducer[Any]:
             from agents.plant.reducer import PlantReducer
 
             return PlantReducer(
-                zone, approval_key=_approval_key(settings), longest_order=timedelta(hours=settings.longest_order_h)
+                zone, approval_key=settings.approval_secret, longest_order=timedelta(hours=settings.longest_order_h)
             )
         case _:
             raise ConfigError(f"unknown topology {topology!r}", hint="one of " + ", ".join(STEPS))
@@ -83,7 +83,7 @@ def _order_check(zone: Zone, settings: Settings) -> Callable[[Order, Origin], li
     from agents.orders.refusal import Refusal
     from agents.orders.verification import refuse_admitted, refused_order
 
-    key, longest = _approval_key(settings), timedelta(hours=settings.longest_order_h)
+    key, longest = settings.approval_secret, timedelta(hours=settings.longest_order_h)
 
     def check(order: Order, origin: Origin) -> list[Output]:
         if order.verdict != "accepted":
@@ -94,8 +94,3 @@ def _order_check(zone: Zone, settings: Settings) -> Callable[[Order, Origin], li
         return [] if refusal is None else refused_order(order, slot, origin, refusal, by="guard")
 
     return check
-
-
-def _approval_key(settings: Settings) -> bytes | None:
-    key = settings.approval_key
-    return None if key is None else key.get_secret_value().encode()

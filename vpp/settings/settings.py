@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         return f"vpp-{self.run}." if self.run else "vpp."
 
     @property
+    def approval_secret(self) -> bytes | None:
+        """The secret that approvals are signed with, None where none is set."""
+        return None if self.approval_key is None else self.approval_key.get_secret_value().encode()
+
+    @property
     def store_path(self) -> Path:
         """The SQLite file."""
         return self.store.path or self.data_dir / "store.sqlite"

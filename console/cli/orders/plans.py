@@ -132,10 +132,9 @@ def _order(settings: Settings, zone: str, action: str, reason: str, assets: list
 @contextmanager
 def plan_book(settings: Settings) -> Iterator[PlanBook]:
     """Open the book of plans for a command of this process's user."""
-    key = settings.approval_key
     with open_store(settings, read_only=True) as store:
-        secret = None if key is None else key.get_secret_value().encode()
-        yield PlanBook(store, Post(settings, "cli"), secret, lambda: datetime.now(UTC), settings.one_person)
+        post, clock = Post(settings, "cli"), lambda: datetime.now(UTC)
+        yield PlanBook(store, post, settings.approval_secret, clock, settings.one_person)
 
 
 def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> dict[str, Any]:
