@@ -93,6 +93,10 @@ def run_topology(topology: str, settings: Settings) -> None:
         from topologies.runtime.store_sink import build as build_storage  # only storage needs a database
 
         app = build_storage(settings)
+    elif topology == "inference":
+        from topologies.runtime.inference_worker import build as build_inference
+
+        app = build_inference(settings)
     else:
         app, _ = build(topology, settings)
     log.info("started topology=%s broker=%s pid=%s", topology, settings.kafka.bootstrap_servers, os.getpid())
