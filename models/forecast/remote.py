@@ -151,8 +151,9 @@ class RemoteForecastReducer:
         if alerts is None:
             return []
         row, served = self._local.row(state.forecast, message), state.forecast.served
-        if isinstance(row, Silence) or served is None:
-            return self._local.issue(state.forecast, message, alerts)
+        if isinstance(row, Silence):
+            return self._local.issue(state.forecast, message, alerts, row)
+        assert served is not None  # it has read the row
         request = feature_row(served, message.slot, row)
         first = min(state.held, default=0)
         state.asked = RowUnderWay(message, state.forecast.judged, alerts, request.receipt, asked_at, first)
