@@ -262,8 +262,7 @@ def _row(hit: Hit) -> dict[str, Any]:
 
 
 def _index(settings: Settings, on: str | None) -> RuleIndex:
-    folder = rules_folder(settings.data_dir)
-    return rule_index(folder, Library(folder).stamp(), _day(on) or _today())
+    return rule_index(rules_folder(settings.data_dir), _day(on) or _today())
 
 
 def _text(path: Path) -> str:

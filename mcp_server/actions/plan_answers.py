@@ -27,6 +27,7 @@ def plan_answer(context: ReadContext, zone: Zone, proposal: Proposal) -> PlanAns
     """Return a priced order as a dry run shows it: nothing was written, so nobody can approve it."""
     order = proposal.order
     columns, points = _path(proposal)
+    documents = library(context)
     return PlanAnswer(
         as_of=context.as_of(zone.zone),
         status=DRY_RUN,
@@ -36,7 +37,7 @@ def plan_answer(context: ReadContext, zone: Zone, proposal: Proposal) -> PlanAns
         asset_ids=order.asset_ids,
         starts_at=order.starts_at,
         ends_at=order.expires_at,
-        checks=[check_answer(check, library(context), is_quoted=check.outcome != "ok") for check in proposal.checks],
+        checks=[check_answer(check, documents, is_quoted=check.outcome != "ok") for check in proposal.checks],
         currency=zone.market.currency,
         cost_change=proposal.cost_change,
         max_loss=proposal.max_loss,

@@ -37,8 +37,7 @@ def rules_folder(data_dir: Path) -> Path:
 
 def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
     """Return the clauses in force today that answer a question; none where none supports an answer."""
-    folder = rules_folder(context.settings.data_dir)
-    support = ask(rule_index(folder, Library(folder).stamp(), context.now().date()), query, limit)
+    support = ask(rule_index(rules_folder(context.settings.data_dir), context.now().date()), query, limit)
     return Rules(
         as_of=context.as_of(),
         query=query,
@@ -63,9 +62,13 @@ def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
     )
 
 
+def rule_index(folder: Path, day: date) -> RuleIndex:
+    """Return the index of the clauses in force on a day; it is made anew where the folder has changed."""
+    return _index(folder, Library(folder).stamp(), day)
+
+
 @lru_cache(maxsize=2)
-def rule_index(folder: Path, _stamp: int, day: date) -> RuleIndex:
-    """Return the index of the clauses in force on a day; a new one for each stamp of the folder."""
+def _index(folder: Path, _stamp: int, day: date) -> RuleIndex:
     return RuleIndex(Library(folder).clauses(day))
 
 

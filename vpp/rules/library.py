@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -103,15 +104,7 @@ class Library:
         Raises:
             ConfigError: A file in the folder is not one of ours.
         """
-        versions = []
-        for path in sorted(self._folder.glob("*.json")):
-            try:
-                versions.append(msgspec.json.decode(path.read_bytes(), type=RuleDocument))
-            except (OSError, msgspec.DecodeError) as error:
-                raise ConfigError(
-                    f"{path} holds no clauses: {error}", hint="remove it and add the document again"
-                ) from error
-        return sorted(versions, key=lambda one: (one.effective or date.min, _natural(one.version)))
+        return list(_versions_in(self._folder, self.stamp()))
 
     def in_force(self, day: date) -> list[RuleDocument]:
         """Return each document in the version that is in force on a day."""
@@ -139,8 +132,22 @@ class Library:
 
     def stamp(self) -> int:
         """Return a number that changes with every change of the documents."""
-        paths = self._folder.glob("*.json") if self._folder.is_dir() else ()
-        return hash(tuple(sorted((path.name, path.stat().st_mtime_ns) for path in paths)))
+        files = {path.name: path.stat() for path in self._folder.glob("*.json")} if self._folder.is_dir() else {}
+        return hash(tuple(sorted((name, one.st_mtime_ns, one.st_ino, one.st_size) for name, one in files.items())))
+
+
+@lru_cache(maxsize=2)
+def _versions_in(folder: Path, _stamp: int) -> tuple[RuleDocument, ...]:
+    """Return the versions in a folder, read anew for each stamp of it."""
+    versions = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            versions.append(msgspec.json.decode(path.read_bytes(), type=RuleDocument))
+        except (OSError, msgspec.DecodeError) as error:
+            raise ConfigError(
+                f"{path} holds no clauses: {error}", hint="remove it and add the document again"
+            ) from error
+    return tuple(sorted(versions, key=lambda one: (one.effective or date.min, _natural(one.version))))
 
 
 def _file_name(source: str, version: str) -> str:
