@@ -17,16 +17,16 @@ from starlette.routing import Route
 
 from agents.devices.inventory import DeviceEntry
 from agents.devices.simulated_payloads import answer_payload, reading_payload
-from agents.devices.simulation import DeviceFault, SimulatedDevice
+from agents.devices.simulation import SimulatedDevice
 from topologies.gateways.http import QuietServer, bound_socket
-from vpp.errors import ConfigError
+from topologies.gateways.simulated_device import ServedDevice, not_here
 from vpp.http_guard import bounds
 from vpp.settings import WebhookSettings
 
 log = logging.getLogger(__name__)
 
 
-class SimulatedHttpDevice:
+class SimulatedHttpDevice(ServedDevice):
     """One simulated device behind a web server of its own; one without an address (a meter) only posts readings.
 
     Args:
@@ -47,9 +47,8 @@ class SimulatedHttpDevice:
         *,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        self.device = device
+        super().__init__(device, now_s)
         self._entry = entry
-        self._now_s = now_s
         self._place = _place_of(entry)
         self._webhook = f"http://{webhook.host}:{webhook.port}/v1/devices/{entry.name}"
         token = "" if webhook.token is None else webhook.token.get_secret_value()
@@ -59,6 +58,11 @@ class SimulatedHttpDevice:
         self._serving: asyncio.Task[None] | None = None
         self._posting: asyncio.Task[None] | None = None
         self._sent_at_s = 0.0
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._client is not None
 
     async def start(self) -> None:
         """Listen, where it has an address.
@@ -90,16 +94,8 @@ class SimulatedHttpDevice:
             server.should_exit = True
             await asyncio.gather(self._serving, return_exceptions=True)
 
-    async def tick(self) -> None:
-        """Let time pass, post a reading each cycle, and follow the faults ``offline`` and ``restart``."""
-        now_s = self._now_s()
-        self.device.advance(now_s)
-        if self.device.take_restart():
-            await self.stop()
-        if DeviceFault.OFFLINE in self.device.faults:
-            await self.stop()
-        elif self._client is None:
-            await self.start()
+    async def report(self, now_s: float) -> None:
+        """Post a reading each cycle, where the one before is through."""
         is_free = self._posting is None or self._posting.done()
         if self._client is not None and is_free and now_s - self._sent_at_s >= self._entry.cycle_s:
             self._sent_at_s = now_s
@@ -131,8 +127,5 @@ def _place_of(entry: DeviceEntry) -> tuple[int, str] | None:
         return None
     parts = urlsplit(entry.address)
     if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost") or parts.port is None:
-        raise ConfigError(
-            f"{entry.name}: the simulator serves addresses of this machine alone, not {entry.address}",
-            hint="give http://127.0.0.1:PORT/PATH in a device list of its own",
-        )
+        raise not_here(entry, "http://127.0.0.1:PORT/PATH")
     return parts.port, parts.path or "/"

@@ -15,6 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from agents.devices.register_map import RegisterMap, RegisterPoint
 from agents.devices.simulation import DeviceFault, SimulatedDevice
+from topologies.gateways.simulated_device import ServedDevice
 from topologies.gateways.sunspec import BASES, resolved
 from vpp.errors import UnreachableError
 
@@ -40,7 +41,7 @@ def sunspec_image(register_map: RegisterMap, nameplate_mw: float) -> list[int]:
     return list(struct.unpack(f">{len(image) // 2}H", image))
 
 
-class SimulatedModbusDevice:
+class SimulatedModbusDevice(ServedDevice):
     """Serves one simulated device.
 
     Args:
@@ -60,18 +61,17 @@ class SimulatedModbusDevice:
         unit: int = 1,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        self.device = device
+        super().__init__(device, now_s)
         self._given = register_map
         self._map = register_map
         self._port = port
         self._unit = unit
-        self._now_s = now_s
         self._server: ModbusTcpServer | None = None
         self._base = 0
         self.registers: list[int] = []
 
     @property
-    def is_up(self) -> bool:
+    def is_plugged(self) -> bool:
         """Whether it listens."""
         return self._server is not None
 
@@ -98,15 +98,8 @@ class SimulatedModbusDevice:
             server, self._server = self._server, None
             await server.shutdown()  # type: ignore[no-untyped-call]
 
-    async def tick(self) -> None:
-        """Let time pass, and follow the faults ``offline`` and ``restart``."""
-        self.device.advance(self._now_s())
-        if self.device.take_restart():
-            await self.stop()
-        if DeviceFault.OFFLINE in self.device.faults:
-            await self.stop()
-        elif self._server is None:
-            await self.start()
+    async def report(self, now_s: float) -> None:
+        """Send nothing: a Modbus device is asked for its readings."""
 
     async def _lay_out(self) -> None:
         if any(point.model is not None for point in self._given.points()):

@@ -10,12 +10,13 @@ from typing import Any
 from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import OFFLINE, ONLINE, MqttTopics
 from agents.devices.simulated_payloads import answer_payload, reading_payload
-from agents.devices.simulation import DeviceFault, SimulatedDevice
+from agents.devices.simulation import SimulatedDevice
 from topologies.gateways.mqtt_session import MqttSession
+from topologies.gateways.simulated_device import ServedDevice
 from vpp.settings import MqttSettings
 
 
-class SimulatedMqttDevice:
+class SimulatedMqttDevice(ServedDevice):
     """One simulated device on a broker.
 
     Args:
@@ -33,11 +34,10 @@ class SimulatedMqttDevice:
         *,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        self.device = device
+        super().__init__(device, now_s)
         self._entry = entry
         self._settings = settings
         self._topics = MqttTopics(settings.prefix)
-        self._now_s = now_s
         self._session: MqttSession | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -47,6 +47,11 @@ class SimulatedMqttDevice:
     def is_up(self) -> bool:
         """Whether it is connected."""
         return self._session is not None and self._session.is_up
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether it was started and not stopped since; it may still be on its way to the broker."""
+        return self._session is not None
 
     async def start(self) -> None:
         """Connect, and stay connected."""
@@ -63,16 +68,8 @@ class SimulatedMqttDevice:
         if session is not None:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def tick(self) -> None:
-        """Let time pass, send telemetry each cycle, and follow the faults ``offline`` and ``restart``."""
-        now_s = self._now_s()
-        self.device.advance(now_s)
-        if self.device.take_restart():
-            await self.stop()
-        if DeviceFault.OFFLINE in self.device.faults:
-            await self.stop()
-        elif self._session is None:
-            await self.start()
+    async def report(self, now_s: float) -> None:
+        """Send telemetry each cycle."""
         if now_s - self._sent_at_s >= self._entry.cycle_s:
             self._sent_at_s = now_s
             await self._publish("telemetry", reading_payload(self.device))

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from agents.devices.inventory import DeviceEntry, Inventory
 from agents.devices.register_map import load_register_map
 from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
 from topologies.gateways.clock import GatewayClock
+from topologies.gateways.simulated_device import ServedDevice, not_here
 from vpp.atomic_file import write_atomic
 from vpp.errors import ConfigError, nearest_hint
 from vpp.settings import Settings
@@ -27,27 +27,6 @@ log = logging.getLogger(__name__)
 TICK_S = 0.1
 HOURS_OF_ENERGY = 2.0
 KINDS: Mapping[str, DeviceKind] = {"power": "battery", "limit": "inverter", "none": "meter"}
-
-
-class ServedDevice(Protocol):
-    """A simulated device behind a protocol."""
-
-    @property
-    def device(self) -> SimulatedDevice:
-        """The device."""
-        ...
-
-    async def start(self) -> None:
-        """Answer from now on."""
-        ...
-
-    async def stop(self) -> None:
-        """Answer no more."""
-        ...
-
-    async def tick(self) -> None:
-        """Let time pass."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +127,7 @@ def served(inventory: Inventory, entry: DeviceEntry, settings: Settings) -> Serv
     register_map = load_register_map(entry.map, inventory.folder)
     host, _, port = entry.address.rpartition(":")
     if host not in ("127.0.0.1", "localhost") or not port.isdigit():
-        raise ConfigError(
-            f"{entry.name}: the simulator serves addresses of this machine alone, not {entry.address}",
-            hint="give 127.0.0.1:PORT in a device list of its own",
-        )
+        raise not_here(entry, "127.0.0.1:PORT")
     device = simulated(entry, KINDS[register_map.control])
     return SimulatedModbusDevice(device, register_map, int(port), unit=entry.unit)
 
