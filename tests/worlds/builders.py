@@ -29,6 +29,7 @@ BATTERY = Battery(
     wear_cost_per_mwh=5.0,
 )
 PEAKER = Peaker(asset_id="gas", capacity_mw=15.0, ramp_mw_per_h=16.0, fuel_cost_per_mwh=160.0, start_cost=50.0)
+QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 LOAD = CurtailableLoad(asset_id="shed", capacity_mw=6.0, curtail_cost_per_mwh=300.0)
 
 

@@ -10,7 +10,7 @@ from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
     BATTERY,
     LOAD,
-    PEAKER,
+    QUICK,
     T0,
     ZONE,
     actor_bid_at,
@@ -28,7 +28,6 @@ from vpp.messages import (
 from vpp.store.message_rows import rows_of
 from vpp.streams.reducer import Output
 
-QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 NETS = (500.0, 530.0, 590.0, 640.0, 600.0, 560.0)
 
 

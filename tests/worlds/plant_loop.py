@@ -13,7 +13,7 @@ from mcp_server.queries.context import ReadContext
 from tests.worlds.builders import (
     BATTERY,
     LOAD,
-    PEAKER,
+    QUICK,
     ZONE,
     actor_bid_at,
     closed_slot,
@@ -34,7 +34,7 @@ from vpp.store.message_rows import rows_of
 from vpp.store.table import Row, Table
 from vpp.streams.reducer import Origin, Output
 
-ASSETS = (BATTERY, PEAKER.model_copy(update={"start_cost": 0.0}), LOAD)
+ASSETS = (BATTERY, QUICK, LOAD)
 PLANT = make_zone(*ASSETS, limits=Limits(ramp_limit_mw=3.0, import_cap_mw=60.0))
 PRICES = [100.0] * 8 + [200.0] * 4 + [100.0] * 20
 NET = [50.0, 50.0, 51.0, 52.0, 54.0, 55.0, 56.0, 57.0, 58.0, 58.0, 57.0, 55.0, *[50.0] * 20]

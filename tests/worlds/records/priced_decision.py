@@ -9,7 +9,7 @@ from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
     BATTERY,
     LOAD,
-    PEAKER,
+    QUICK,
     actor_bid_at,
     closed_slot,
     make_zone,
@@ -22,7 +22,6 @@ from tests.worlds.builders import (
 from vpp.fleet.schema import Limits
 from vpp.messages import Decision, Message, Order
 
-QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 ZONE = make_zone(BATTERY, QUICK, LOAD, limits=Limits(ramp_limit_mw=3.0, import_cap_mw=60.0))
 PRICES = [100.0] * 8 + [200.0] * 4 + [100.0] * 20
 NET = [50.0, 50.0, 51.0, 52.0, 54.0, 55.0, 56.0, 57.0, 58.0, 58.0, 57.0, 55.0, *[50.0] * 20]

@@ -16,7 +16,7 @@ from agents.plant.state import Planned, fleet_at_start
 from tests.worlds.builders import (
     BATTERY,
     LOAD,
-    PEAKER,
+    QUICK,
     ZONE,
     actor_bid_at,
     make_zone,
@@ -33,7 +33,7 @@ from vpp.messages import Message, Setpoint, SlotClosed
 
 DROOP = BATTERY.model_copy(update={"droop_mw_per_hz": 2.0})
 NORMAL = FrequencyResponse(dead_band_hz=0.02)
-PLANT = make_zone(DROOP, PEAKER.model_copy(update={"start_cost": 0.0}), LOAD, frequency=NORMAL)
+PLANT = make_zone(DROOP, QUICK, LOAD, frequency=NORMAL)
 
 
 def seen(

@@ -21,7 +21,7 @@ from tests.worlds.builders import (
     BATTERY,
     HALF_HOUR,
     LOAD,
-    PEAKER,
+    QUICK,
     ZONE,
     actor_bid_at,
     closed_slot,
@@ -37,7 +37,6 @@ from vpp.messages import Deadline, Message, Opinion, TraderBid
 
 AFTER = Market(contingent_bids=True, price_known=PriceKnown.AFTER, currency="GBP")
 WIDE = Limits(ramp_limit_mw=50.0, import_cap_mw=500.0)
-QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 DEAR = BATTERY.model_copy(update={"asset_id": "second", "wear_cost_per_mwh": 9.0})
 OFFERS = [(-1000.0, -1.0), (70.0, 0.0), (130.0, 1.0)]
 

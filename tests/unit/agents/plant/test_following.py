@@ -13,9 +13,8 @@ from agents.plant.recompute import recompute
 from agents.plant.reducer import PlantReducer
 from agents.plant.settlement import settle_slot
 from agents.plant.state import AssetKept, Planned, fleet_at_start
-from tests.worlds.builders import BATTERY, LOAD, actor_bid_at, closed_slot, make_zone, said_on, trader_bid_at
+from tests.worlds.builders import BATTERY, LOAD, QUICK, actor_bid_at, closed_slot, make_zone, said_on, trader_bid_at
 from tests.worlds.builders import run as run_reducer
-from tests.worlds.plant import QUICK
 from vpp.fleet.schema import Limits
 from vpp.messages import AlertCode, AlertEffect, AssetReading, Message
 

@@ -10,7 +10,7 @@ from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
     BATTERY,
     LOAD,
-    PEAKER,
+    QUICK,
     actor_bid_at,
     closed_slot,
     make_zone,
@@ -26,7 +26,6 @@ from vpp.messages import Deadline, Decision, Decoder, Message, MissingBid, PlanT
 from vpp.streams.topics import DECISIONS
 
 DEAR = BATTERY.model_copy(update={"asset_id": "second", "wear_cost_per_mwh": 9.0})
-QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 
 
 def slots(count: int) -> list[Message]:

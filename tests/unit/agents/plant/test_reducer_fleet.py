@@ -14,6 +14,7 @@ from tests.worlds.builders import (
     BATTERY,
     HALF_HOUR,
     LOAD,
+    QUICK,
     ZONE,
     actor_bid_at,
     closed_slot,
@@ -23,7 +24,7 @@ from tests.worlds.builders import (
     slot_at,
     trader_bid_at,
 )
-from tests.worlds.plant import QUICK, bids, plant, week
+from tests.worlds.plant import bids, plant, week
 from vpp.messages import (
     AssetReading,
     Decision,

@@ -10,13 +10,14 @@ from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
     BATTERY,
     LOAD,
+    QUICK,
     make_zone,
     order_of,
     run,
     said_on,
     slot_at,
 )
-from tests.worlds.plant import QUICK, bids, plant
+from tests.worlds.plant import bids, plant
 from vpp.messages import (
     Order,
 )

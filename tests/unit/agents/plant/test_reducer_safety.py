@@ -17,7 +17,7 @@ from agents.plant.reducer import PlantReducer
 from tests.worlds.builders import (
     BATTERY,
     LOAD,
-    PEAKER,
+    QUICK,
     ZONE,
     actor_bid_at,
     closed_slot,
@@ -34,7 +34,6 @@ from tests.worlds.grid_cases import grid_zone
 from vpp.fleet.schema import Limits, Zone
 from vpp.messages import AssetReading, Correction, Deadline, Decision, Engine, Message, PlanNote, PlanTable, Setpoint
 
-QUICK = PEAKER.model_copy(update={"start_cost": 0.0})
 WIDE = Limits(ramp_limit_mw=100.0, import_cap_mw=86.0)
 
 

@@ -29,8 +29,7 @@ def loop(tmp_path: Path, request: pytest.FixtureRequest) -> Loop:
 
 
 def book_of(loop: Loop) -> PlanBook:
-    key = loop.settings.approval_key
-    return PlanBook(loop.store, loop.post, None if key is None else key.get_secret_value().encode(), loop.clock)
+    return PlanBook(loop.store, loop.post, loop.settings.approval_secret, loop.clock)
 
 
 def proposed(loop: Loop, book: PlanBook, power_mw: float = 2.0) -> str:
@@ -201,8 +200,7 @@ def forged_proposal(loop: Loop, plan_id: str, power_mw: float) -> None:
     """Put a proposal with an earlier time and another order under the id of an open plan, as any writer could."""
     row = loop.store.read(AUDIT, filters={"audit_id": f"propose:{plan_id}"}).dicts()[0]
     record = Audit(**row)
-    key = loop.settings.approval_key
-    true = verified_record(record, None if key is None else key.get_secret_value().encode())
+    true = verified_record(record, loop.settings.approval_secret)
     assert true is not None
     kept = msgspec.json.decode(true.detail, type=ProposedPlan)
     order = msgspec.structs.replace(kept.order, power_mw=power_mw)

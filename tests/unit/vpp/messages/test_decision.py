@@ -11,14 +11,14 @@ import pytest
 
 from agents.plant.narrative import story
 from agents.plant.recompute import recompute
-from tests.worlds.builders import BATTERY, LOAD, PEAKER, make_zone
+from tests.worlds.builders import BATTERY, LOAD, QUICK, make_zone
 from vpp.errors import MessageError
 from vpp.messages import Decision, Decoder, Engine, MissingBid, encode, read_decision
 from vpp.streams.topics import DECISIONS
 
 # Written before records had a version: a cleared slot with an order, a hold, a slot without bids, and a reflex.
 FORM_1 = Path(__file__).with_name("decisions_form_1.jsonl").read_bytes().splitlines()
-ZONE = make_zone(BATTERY, PEAKER.model_copy(update={"start_cost": 0.0}), LOAD, churn_price_per_mwh=20.0)
+ZONE = make_zone(BATTERY, QUICK, LOAD, churn_price_per_mwh=20.0)
 DECIDED_BY_CODES = ("engine", "objective", "missing", "state", "bids", "orders", "checks", "plan", "duals", "costs")
 
 
