@@ -7,6 +7,8 @@ a replay gives the same bits, also where an answer came late.
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,12 +23,12 @@ from models.served import NetLoadForecast, Silence
 from vpp.domain import horizons_min
 from vpp.fleet.schema import Zone
 from vpp.messages import Alert, Inference, InferenceFailure, KnownLags, Message, SlotClosed, Telemetry
-from vpp.streams.reducer import Load, Origin, Output
+from vpp.streams.reducer import HeldMessage, Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, ValueKey, pack, unpack
-from vpp.streams.topics import FEATURES
+from vpp.streams.topics import FEATURES, TELEMETRY
 
-_ASKED = "asked"
-_HELD = "held"
+_QUEUE = "queue"
+_WAITING = "waiting"
 _SILENCE = {
     InferenceFailure.MODEL_MISSING: Silence("remote inference does not find the model in force"),
     InferenceFailure.OTHER_FEATURES: Silence("remote inference has another version of the features"),
@@ -34,20 +36,25 @@ _SILENCE = {
 
 
 class RowUnderWay(msgspec.Struct, frozen=True):
-    """A row under way: its slot as it was entered, and the broker's time at which it was asked for (None: unknown).
-
-    ``first_held``: number of the first message that waits behind it.
-    """
+    """A row under way: its slot as it was entered, its place in the log, and when it was asked for by the broker."""
 
     slot: SlotClosed
     judged: Judgement | None
     alerts: list[Alert]
     receipt: str
     at: datetime | None
-    first_held: int
+    partition: int
+    offset: int
 
 
-class HeldMessage(msgspec.Struct, frozen=True):
+class Queue(msgspec.Struct, frozen=True):
+    """The row under way, and the number of the first message that waits behind it."""
+
+    asked: RowUnderWay | None
+    first: int
+
+
+class WaitingMessage(msgspec.Struct, frozen=True):
     """A message that waits behind a row, and its place in the log."""
 
     message: Telemetry
@@ -55,21 +62,20 @@ class HeldMessage(msgspec.Struct, frozen=True):
     offset: int
     appended_at: datetime | None
 
-    def origin(self, topic: str) -> Origin:
-        """Return where it came from."""
-        return Origin(topic, self.partition, self.offset, self.appended_at)
-
 
 @dataclass
 class RemoteState:
-    """State of one zone: that of the step itself, the row under way, and by number the messages that wait behind it.
+    """State of one zone: that of the step itself, the row under way, and the messages that wait behind it.
 
-    Messages wait only while a row is under way.
+    ``predicted`` is what the net-load model says of the row, or why it is silent, once that is settled. ``first`` is
+    the number of the first message that waits.
     """
 
     forecast: ForecastState
     asked: RowUnderWay | None = None
-    held: dict[int, HeldMessage] = field(default_factory=dict)
+    predicted: NetLoadForecast | Silence | None = None
+    first: int = 0
+    waiting: deque[WaitingMessage] = field(default_factory=deque)
     changed: ChangedValues = field(default_factory=ChangedValues)
 
 
@@ -83,6 +89,7 @@ class RemoteForecastReducer:
 
     Invariants:
         - The outputs but the rows are those of ``local`` alone, bit for bit, where every answer comes in time.
+        - Messages wait only while a row is under way, until the caller has them released.
         - Every live slot yields exactly one forecast, in order; a late or repeated answer changes nothing.
     """
 
@@ -98,19 +105,24 @@ class RemoteForecastReducer:
 
     def load(self, zone: str, get: Load) -> RemoteState:
         """Return the state kept for this zone, or the initial one."""
-        state = RemoteState(self._local.load(zone, get), unpack(get(_ASKED), RowUnderWay, _ASKED))
-        if state.asked is not None:
-            number = state.asked.first_held
-            while (held := unpack(get(ValueKey(_HELD, number).name), HeldMessage, _HELD)) is not None:
-                state.held[number] = held
-                number += 1
+        state = RemoteState(self._local.load(zone, get))
+        queue = unpack(get(_QUEUE), Queue, _QUEUE)
+        if queue is not None:
+            state.asked, state.first = queue.asked, queue.first
+            numbers = itertools.count(queue.first)
+            while (one := unpack(get(_waiting(next(numbers))), WaitingMessage, _WAITING)) is not None:
+                state.waiting.append(one)
         return state
 
     def changes(self, state: RemoteState) -> Mapping[str, bytes | None]:
         """Return what changed since the last call."""
         out: dict[str, bytes | None] = dict(self._local.changes(state.forecast))
         for key in state.changed.take():
-            value = state.asked if key.kind == _ASKED else state.held.get(key.number)
+            value: Queue | WaitingMessage | None = None
+            if key.kind == _QUEUE:
+                value = None if state.asked is None and not state.waiting else Queue(state.asked, state.first)
+            elif 0 <= key.number - state.first < len(state.waiting):
+                value = state.waiting[key.number - state.first]
             out[key.name] = None if value is None else pack(value, key.kind)
         return out
 
@@ -127,50 +139,74 @@ class RemoteForecastReducer:
         self._local.check(message)
         asked = state.asked
         if isinstance(message, Inference):
-            if asked is None or message.receipt != asked.receipt:
-                return state, []
-            return state, self._go_on(state, asked, self._forecast_of(message), origin)
-        if asked is None:
-            return state, self._take(state, message, origin, origin.appended_at)
-        number = asked.first_held + len(state.held)
-        place = (origin.partition, origin.offset, origin.appended_at)
-        state.held[number] = HeldMessage(message, *place)  # type: ignore[arg-type]  # checked above
-        state.changed.mark(_HELD, number)
-        if asked.at is None or origin.appended_at is None or origin.appended_at - asked.at <= self._patience:
+            if asked is not None and message.receipt == asked.receipt:
+                state.predicted = self._forecast_of(message)
             return state, []
-        return state, self._go_on(state, asked, self._late, origin)
+        if asked is None:
+            return self._take(state, message, origin, origin.appended_at)
+        state.changed.mark(_WAITING, state.first + len(state.waiting))
+        place = (origin.partition, origin.offset, origin.appended_at)
+        state.waiting.append(WaitingMessage(message, *place))  # type: ignore[arg-type]  # checked above
+        if asked.at is not None and origin.appended_at is not None and origin.appended_at - asked.at > self._patience:
+            state.predicted = self._late
+        return state, []
+
+    def release(self, state: RemoteState) -> tuple[RemoteState, HeldMessage[RemoteState] | None]:
+        """Return the slot of the row under way once the model's word on it is there, then what waits behind it."""
+        asked, predicted = state.asked, state.predicted
+        if asked is not None:
+            if predicted is None:
+                return state, None
+            state.asked = state.predicted = None
+            state.changed.mark(_QUEUE)
+            place = Origin(TELEMETRY.name, asked.partition, asked.offset)
+            return state, HeldMessage(asked.slot, place, lambda state, _: self._issue(state, asked, predicted))
+        if not state.waiting:
+            return state, None
+        state.changed.mark(_WAITING, state.first)
+        state.changed.mark(_QUEUE)
+        waiting = state.waiting.popleft()
+        state.first += 1
+        place = Origin(TELEMETRY.name, waiting.partition, waiting.offset, waiting.appended_at)
+        return state, HeldMessage(
+            waiting.message, place, lambda state, at: self._take(state, waiting.message, place, at.appended_at)
+        )
 
     def _forecast_of(self, answer: Inference) -> NetLoadForecast | Silence:
         return _SILENCE[answer.failure] if answer.failure is not None else forecast_in(answer, self._horizons)
 
-    def _take(self, state: RemoteState, message: Message, origin: Origin, asked_at: datetime | None) -> list[Output]:
+    def _issue(
+        self, state: RemoteState, asked: RowUnderWay, predicted: NetLoadForecast | Silence
+    ) -> tuple[RemoteState, list[Output]]:
+        state.forecast.judged = asked.judged
+        return state, self._local.issue(state.forecast, asked.slot, asked.alerts, predicted)
+
+    def _take(
+        self, state: RemoteState, message: Message, origin: Origin, asked_at: datetime | None
+    ) -> tuple[RemoteState, list[Output]]:
         """Take a message while no row is under way; a row that it leads to is asked for at ``asked_at``."""
         if not isinstance(message, SlotClosed):
-            return self._local.step(state.forecast, message, origin)[1]
+            return state, self._local.step(state.forecast, message, origin)[1]
         alerts = self._local.enter(state.forecast, message)
         if alerts is None:
-            return []
+            return state, []
         row, served = self._local.row(state.forecast, message), state.forecast.served
         if isinstance(row, Silence):
-            return self._local.issue(state.forecast, message, alerts, row)
+            return state, self._local.issue(state.forecast, message, alerts, row)
         assert served is not None  # it has read the row
         request = feature_row(served, message.slot, row)
-        first = min(state.held, default=0)
-        state.asked = RowUnderWay(message, state.forecast.judged, alerts, request.receipt, asked_at, first)
-        state.changed.mark(_ASKED)
-        return [Output(FEATURES.name, request)]
+        state.asked = RowUnderWay(
+            slot=message,
+            judged=state.forecast.judged,
+            alerts=alerts,
+            receipt=request.receipt,
+            at=asked_at,
+            partition=origin.partition,
+            offset=origin.offset,
+        )
+        state.changed.mark(_QUEUE)
+        return state, [Output(FEATURES.name, request)]
 
-    def _go_on(
-        self, state: RemoteState, asked: RowUnderWay, predicted: NetLoadForecast | Silence, origin: Origin
-    ) -> list[Output]:
-        """Issue the forecast of the row under way, then take what waits until the next row is."""
-        state.asked = None
-        state.changed.mark(_ASKED)
-        state.forecast.judged = asked.judged
-        outputs = self._local.issue(state.forecast, asked.slot, asked.alerts, predicted)
-        while state.held and state.asked is None:
-            number = min(state.held)
-            state.changed.mark(_HELD, number)
-            held = state.held.pop(number)
-            outputs += self._take(state, held.message, held.origin(origin.topic), origin.appended_at)
-        return outputs
+
+def _waiting(number: int) -> str:
+    return ValueKey(_WAITING, number).name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from topologies.runtime.broker_clock import refuse_future
@@ -13,7 +14,7 @@ from vpp.errors import ConfigError, MessageError, UnreachableError
 from vpp.fleet.schema import Zone
 from vpp.logs import log_about
 from vpp.messages import Decoder, KnownLags, encode
-from vpp.streams.reducer import Origin, Output, ProvesState, Reducer
+from vpp.streams.reducer import HeldMessage, HoldsMessages, Origin, Output, ProvesState, Reducer
 from vpp.streams.signatures import Verifier
 from vpp.streams.topics import INPUT_OF, PREFIX
 from vpp.streams.tracing import read_trace_id, trace_id_of
@@ -120,19 +121,7 @@ class Runner:
             "offset": origin.offset,
         }
         log_about(self._about)
-        try:
-            outputs = self._apply(payload, key, origin, state, headers)
-        except MessageError as error:
-            outputs = [self._bury(error.reason, str(error), payload, key, origin)]
-            if error.reason in CODES:
-                outputs += self._alert(error.reason, key, origin)
-        except (UnreachableError, ConfigError):
-            raise
-        except Exception as error:  # a bug on one record must not stop the zone's stream
-            log.exception("reducer failed topology=%s origin=%s", self._topology, origin)
-            self._cache.pop(_zone_name(key), None)
-            outputs = [self._bury("failed", f"{type(error).__name__}: {error}", payload, key, origin)]
-        yield from outputs
+        yield from self._or_bury(partial(self._apply, payload, key, origin, state, headers), (payload, key), origin)
 
     def proofs(self) -> dict[str, Mapping[str, KnownLags]]:
         """Return how complete the past of each zone is, by zone; of steps that look back."""
@@ -165,13 +154,53 @@ class Runner:
         reducer = self._reducer(name)
         if self._real_time and origin.appended_at is not None:
             refuse_future(message, self._zones[name].step, origin.appended_at)
+        current, outputs = reducer.step(self._load(name, state), message, origin)
+        self._keep(name, state, current, outputs, len(payload or b""))
+        if isinstance(reducer, HoldsMessages):
+            outputs += self._release(name, reducer, origin, state)
+        if self.slot is not None:
+            self.last_slot[name] = self.slot
+        return outputs
+
+    def _release(self, name: str, reducer: HoldsMessages, origin: Origin, state: ByteState) -> list[Output]:
+        """Take what the reducer releases; a message that fails is a dead letter, and the next has its turn."""
+        outputs: list[Output] = []
+        while True:
+            current, held = reducer.release(self._load(name, state))
+            self._keep(name, state, current, [], 0)
+            if held is None:
+                return outputs
+            payload = encode(held.message)
+            take = partial(self._take, name, held, origin, state, len(payload))
+            outputs += self._or_bury(take, (payload, name.encode()), held.origin)
+
+    def _take(self, name: str, held: HeldMessage[Any], origin: Origin, state: ByteState, size: int) -> list[Output]:
+        current, outputs = held.take(self._load(name, state), origin)
+        self._keep(name, state, current, outputs, size)
+        return outputs
+
+    def _load(self, name: str, state: ByteState) -> Any:
+        """Return the state of a zone: the cached one where it is the one that the engine keeps."""
         stored = state.get_bytes(GENERATION)
         generation = int.from_bytes(stored, "little") if stored else 0
         cached = self._cache.get(name)
-        current = cached[1] if cached and cached[0] == generation else reducer.load(name, state.get_bytes)
-        current, outputs = reducer.step(current, message, origin)
-        changes = reducer.changes(current)
-        self._check_size(name, payload, changes, outputs)
+        if cached is None or cached[0] != generation:
+            cached = self._cache[name] = (generation, self._reducers[name].load(name, state.get_bytes))
+        return cached[1]
+
+    def _keep(self, name: str, state: ByteState, current: Any, outputs: list[Output], size: int) -> None:
+        """Have the engine keep the state after a record.
+
+        Args:
+            name: The zone.
+            state: What the engine keeps of it.
+            current: The state.
+            outputs: What the record gave.
+            size: Its bytes.
+        """
+        generation, _ = self._cache[name]
+        changes = self._reducers[name].changes(current)
+        self._check_size(name, size, changes, outputs)
         if changes:
             generation += 1
             for field, value in changes.items():
@@ -181,19 +210,14 @@ class Runner:
                     state.set_bytes(field, value)
             state.set_bytes(GENERATION, generation.to_bytes(8, "little"))
         self._cache[name] = (generation, current)
-        if self.slot is not None:
-            self.last_slot[name] = self.slot
-        return outputs
 
-    def _check_size(
-        self, name: str, payload: bytes | None, changes: Mapping[str, bytes | None], outputs: list[Output]
-    ) -> None:
+    def _check_size(self, name: str, size: int, changes: Mapping[str, bytes | None], outputs: list[Output]) -> None:
         """Refuse a record that makes a value which a broker would refuse: the worker could never commit it.
 
         The state that the engine keeps is untouched; the changed one is forgotten.
         """
         largest = max((len(value) for value in changes.values() if value), default=0)
-        if max(largest, len(payload or b"")) > CHECKED_FROM_BYTES:
+        if max(largest, size) > CHECKED_FROM_BYTES:
             largest = max(largest, *(len(encode(output.message)) for output in outputs), 0)
         if largest > MAX_PAYLOAD_BYTES:
             self._cache.pop(name, None)
@@ -211,9 +235,27 @@ class Runner:
             reducer = self._reducers[name] = self._make(zone)
         return reducer
 
-    def _bury(self, reason: str, detail: str, payload: bytes | None, key: bytes | None, origin: Origin) -> Output:
-        self.dead_letters += 1
-        return dead_letter(reason, detail, payload, key, origin)
+    def _or_bury(
+        self, work: Callable[[], list[Output]], record: tuple[bytes | None, bytes | None], origin: Origin
+    ) -> list[Output]:
+        """Return what ``work`` on a record (value and key) yields, or the record's dead letter and its alert.
+
+        Raises:
+            UnreachableError: As in ``process``.
+        """
+        try:
+            return work()
+        except MessageError as error:
+            self.dead_letters += 1
+            letter = dead_letter(error.reason, str(error), *record, origin)
+            return [letter, *(self._alert(error.reason, record[1], origin) if error.reason in CODES else ())]
+        except (UnreachableError, ConfigError):
+            raise
+        except Exception as error:  # a bug on one record must not stop the zone's stream
+            log.exception("reducer failed topology=%s origin=%s", self._topology, origin)
+            self.dead_letters += 1
+            self._cache.pop(_zone_name(record[1]), None)
+            return [dead_letter("failed", f"{type(error).__name__}: {error}", *record, origin)]
 
     def _alert(self, reason: str, key: bytes | None, origin: Origin) -> list[Output]:
         """Return the alert of a refused record, by the clock of its zone; nothing for a zone that nobody configured."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from vpp.messages import KnownLags, Message
 
@@ -40,6 +40,33 @@ class ProvesState(Protocol):
 
     def proof(self, state: Any) -> Mapping[str, KnownLags]:
         """Return the lags by target; nothing before the first slot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldMessage(Generic[S]):
+    """A message that a reducer kept in its state until it could be taken.
+
+    Attributes:
+        message: The message.
+        origin: Its place in the log.
+        take: As ``Reducer.step`` of it: the state, and the origin of the record that released it.
+    """
+
+    message: Message
+    origin: Origin
+    take: Callable[[S, Origin], tuple[S, list[Output]]]
+
+
+@runtime_checkable
+class HoldsMessages(Protocol):
+    """A reducer that holds messages in its state.
+
+    After each step the caller has it release them one by one and takes each: one that fails costs itself alone.
+    """
+
+    def release(self, state: Any) -> tuple[Any, HeldMessage[Any] | None]:
+        """Return the state without the message that can be taken now, and that message; None where there is none."""
         ...
 
 

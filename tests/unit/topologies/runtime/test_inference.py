@@ -1,19 +1,22 @@
 """The forecast worker and the inference worker together: records on the wire, signed, each step as it is deployed."""
 
-from datetime import UTC, datetime
+import base64
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from models.forecast.inference import feature_row
+from models.forecast.inference import feature_row, infer
+from models.forecast.reducer import ForecastReducer
+from models.forecast.remote import RemoteForecastReducer
 from tests.worlds.forecasts.feature_rows import made_rows
-from tests.worlds.forecasts.forecast_world import forested_world
+from tests.worlds.forecasts.forecast_world import LIVE, forested_world
 from topologies.runtime.in_process import MemoryState
 from topologies.runtime.inference import InferenceStep
 from topologies.runtime.reducers import make_reducer
 from topologies.runtime.runner import Runner
-from vpp.messages import Alert, AlertCode, DeadLetter, Decoder, Forecast, SlotClosed, encode
+from vpp.messages import Alert, AlertCode, DeadLetter, Decoder, FeatureRow, Forecast, Message, SlotClosed, encode
 from vpp.settings import Settings
 from vpp.settings.signing import SigningSettings
 from vpp.streams.kafka import WireRecord, wire_record
@@ -21,6 +24,8 @@ from vpp.streams.reducer import Origin, Output
 from vpp.streams.signatures import signer_of, verifier_of
 from vpp.streams.topics import FEATURES, TELEMETRY
 
+ZONE = forested_world().zone.zone
+HOUR, PATIENCE = timedelta(hours=1), timedelta(minutes=1)
 AT = datetime(2021, 3, 8, tzinfo=UTC)
 
 
@@ -86,3 +91,51 @@ def test_a_failure_inside_is_a_dead_letter_and_not_the_end(settings: Settings) -
         record.value, record.key, Origin("features", 0, 0), 0, record.headers
     )
     assert (answer.topic, Decoder(DeadLetter)(answer.value).reason) == ("dlq", "failed")
+
+
+class BrokenForecast(ForecastReducer):
+    """A forecast step that fails on one slot, in one method."""
+
+    def __init__(self, method: str, slot: datetime) -> None:
+        world = forested_world()
+        super().__init__(world.zone, load_model=lambda *_: world.model)
+        whole = getattr(self, method)
+
+        def fail(state: Any, closed: SlotClosed, *rest: Any) -> Any:
+            if closed.slot == slot:
+                raise RuntimeError("a bug")
+            return whole(state, closed, *rest)
+
+        setattr(self, method, fail)
+
+
+@pytest.mark.parametrize("method", ["enter", "row", "issue"])
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_held_message_that_fails_is_a_dead_letter_and_the_zone_goes_on(method: str, answered: bool) -> None:
+    world = forested_world()
+    live = [LIVE + n * HOUR for n in range(5)]
+    sent = list(world.messages(world.frame.loc[: live[-1]].iloc[-500:]))
+    local = BrokenForecast(method, live[2])
+    runner = Runner("forecast", {ZONE: world.zone}.get, lambda one: RemoteForecastReducer(one, local, PATIENCE))
+    state, asked, made = MemoryState(), list[FeatureRow](), list[Any]()
+
+    def feed(offset: int, message: Message, at: datetime = AT) -> None:
+        for output in runner.process(encode(message), ZONE.encode(), Origin("telemetry", 0, offset, at), state):
+            if isinstance(output.message, FeatureRow):
+                asked.append(output.message)
+            else:
+                made.append(output.message)
+
+    for offset, message in enumerate((*sent[:400], world.promotion, *sent[400:])):
+        feed(offset, message, AT if answered else AT + offset * HOUR)
+    while answered and asked:
+        feed(10_000, infer(asked.pop(0), lambda *_: world.model))
+    (letter,) = [message for message in made if isinstance(message, DeadLetter)]
+    assert (letter.reason, letter.detail) == ("failed", "RuntimeError: a bug")
+    failed = sent[letter.offset - 1]
+    assert isinstance(failed, SlotClosed)
+    assert failed.slot == live[2]
+    assert base64.b64decode(letter.raw) == encode(failed)
+    forecasts = [message.slot for message in made if isinstance(message, Forecast)]
+    assert forecasts == [live[0], live[1], live[3], live[4]][: 4 if answered else 3]
+    assert runner.dead_letters == 1
