@@ -15,6 +15,7 @@ from typing import Any
 import aws_cdk as cdk
 
 from deploy.aws.broker import BrokerStack
+from deploy.aws.inference import InferenceStack
 from deploy.aws.network import NetworkStack
 from deploy.aws.options import AwsOptions, read_options
 from deploy.aws.store import StoreStack
@@ -37,7 +38,17 @@ def plant_app(options: AwsOptions, *, outdir: str | None = None, context: Mappin
     broker = BrokerStack(app, "VppBroker", options=options, network=network)
     store = StoreStack(app, "VppStore", options=options, network=network)
     workers = WorkersStack(app, "VppWorkers", options=options, network=network, broker=broker, store=store)
-    WatchStack(app, "VppWatch", options=options, workers=workers)
+    watch = WatchStack(app, "VppWatch", options=options, workers=workers)
+    if options.inference == "remote":
+        InferenceStack(
+            app,
+            "VppInference",
+            options=options,
+            network=network,
+            broker=broker,
+            store=store,
+            failed=watch.alarms,
+        )
     cdk.Tags.of(app).add("project", "smartgrid-ai")
     return app
 
@@ -54,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    plant_app(options, outdir=given.outdir, context=context).synth()
-    sys.stdout.write(f"wrote the templates of five stacks to {given.outdir}\n")
+    assembly = plant_app(options, outdir=given.outdir, context=context).synth()
+    sys.stdout.write(f"wrote the templates of {len(assembly.stacks)} stacks to {given.outdir}\n")
     return 0
 
 

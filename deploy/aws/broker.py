@@ -21,6 +21,7 @@ class BrokerStack(cdk.Stack):
     """The cluster.
 
     Attributes:
+        arn: The cluster.
         bootstrap: host:port list of the IAM listeners, known when the stack is deployed.
     """
 
@@ -29,15 +30,15 @@ class BrokerStack(cdk.Stack):
         super().__init__(scope, name)
         subnets = [subnet.subnet_id for subnet in network.vpc.private_subnets]
         if options.broker == "serverless":
-            self._arn = self._serverless(subnets, network)
+            self.arn = self._serverless(subnets, network)
         else:
-            self._arn = self._express(subnets, network, options)
+            self.arn = self._express(subnets, network, options)
         self.bootstrap = self._bootstrap()
 
     def policy(self, statement: MskStatement) -> iam.PolicyStatement:
         """Return the IAM statement about resources of this cluster."""
-        path = cdk.Fn.select(1, cdk.Fn.split(":cluster/", self._arn))
-        resource = self._arn
+        path = cdk.Fn.select(1, cdk.Fn.split(":cluster/", self.arn))
+        resource = self.arn
         if statement.kind != "cluster":
             resource = self.format_arn(
                 service="kafka",
@@ -110,7 +111,7 @@ class BrokerStack(cdk.Stack):
         call = cr.AwsSdkCall(
             service="Kafka",
             action="getBootstrapBrokers",
-            parameters={"ClusterArn": self._arn},
+            parameters={"ClusterArn": self.arn},
             physical_resource_id=cr.PhysicalResourceId.of("vpp-bootstrap"),
         )
         answer = cr.AwsCustomResource(
@@ -119,7 +120,7 @@ class BrokerStack(cdk.Stack):
             on_create=call,
             on_update=call,
             policy=cr.AwsCustomResourcePolicy.from_statements(
-                [iam.PolicyStatement(actions=["kafka:GetBootstrapBrokers"], resources=[self._arn])]
+                [iam.PolicyStatement(actions=["kafka:GetBootstrapBrokers"], resources=[self.arn])]
             ),
             install_latest_aws_sdk=False,
             log_group=logs.LogGroup(self, "BootstrapLog", retention=logs.RetentionDays.ONE_MONTH),

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 PLACEHOLDER = "change-me"
 _DIGEST = re.compile(r"^[\w./:-]+@sha256:[0-9a-f]{64}$")
-_KINDS: dict[str, type] = {"str": str, "int": int, "float": float, "BrokerKind": str}
+_REPOSITORY = re.compile(r"^[a-z0-9][a-z0-9._/-]*@sha256:[0-9a-f]{64}$")
+_KINDS: dict[str, type] = {"str": str, "int": int, "float": float, "BrokerKind": str, "InferenceKind": str}
 
 BrokerKind = Literal["express", "serverless"]
+InferenceKind = Literal["local", "remote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class AwsOptions:
         state_gib: Disk of one worker task for its RocksDB state (GiB, 21 to 200).
         influx_instance: Instance type of Timestream for InfluxDB.
         influx_storage_gib: Disk of InfluxDB (GiB).
+        inference: ``local`` runs the net-load model in the forecast workers, ``remote`` in Lambda.
+        inference_image: Image of the function by digest, ``NAME@sha256:...`` of an ECR repository in this account and
+            region; built with ``--build-arg EXTRAS="aws lambda"``.
+        inference_spec_hashes: Feature tables that the function answers, separated by commas; empty: all.
+        inference_memory_mib: Memory of the function (MiB); 1769 is one core.
         monthly_budget_usd: Cost at which a warning is sent (USD per month).
         cidr: Address range of the network, literal, so that a synthesis needs no account.
     """
@@ -45,6 +52,10 @@ class AwsOptions:
     state_gib: int = 30
     influx_instance: str = "db.influx.medium"
     influx_storage_gib: int = 100
+    inference: InferenceKind = "local"
+    inference_image: str = ""
+    inference_spec_hashes: str = ""
+    inference_memory_mib: int = 1769
     monthly_budget_usd: float = 1500.0
     cidr: str = "10.42.0.0/16"
 
@@ -61,10 +72,21 @@ class AwsOptions:
             raise ValueError(f"image must be pinned by digest (NAME@sha256:...), not {self.image!r}")
         if self.broker not in ("express", "serverless"):
             raise ValueError(f"broker must be express or serverless, not {self.broker!r}")
+        if self.inference not in ("local", "remote"):
+            raise ValueError(f"inference must be local or remote, not {self.inference!r}")
+        if self.inference == "remote" and not _REPOSITORY.match(self.inference_image):
+            raise ValueError(
+                f"inference_image must be an ECR repository by digest (NAME@sha256:...), not {self.inference_image!r}"
+            )
         if not 1 <= self.workers <= self.partitions:
             raise ValueError(f"workers must be 1 to {self.partitions} (partitions), not {self.workers}")
         if not 21 <= self.state_gib <= 200:
             raise ValueError(f"state_gib must be 21 to 200, not {self.state_gib}")
+
+    @property
+    def spec_hashes(self) -> tuple[str, ...]:
+        """The feature tables that the function answers; none: all."""
+        return tuple(text for one in self.inference_spec_hashes.split(",") if (text := one.strip()))
 
 
 def read_options(context: Mapping[str, Any]) -> AwsOptions:

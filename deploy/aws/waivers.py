@@ -27,6 +27,16 @@ WAIVERS = (
         "CDK's own Lambda asks for the broker's addresses at deployment; the managed policy lets it log.",
     ),
     Waiver(
+        "AwsSolutions-IAM4",
+        "VppInference/Function/ServiceRole/Resource",
+        "Managed policies of a function in a network and of one that reads MSK: interfaces, logs, the cluster.",
+    ),
+    Waiver(
+        "AwsSolutions-IAM5",
+        "VppInference/Function/ServiceRole/DefaultPolicy/Resource",
+        "Transactional ids are named by prefix, as in deploy/create-acls.sh; actions of KMS are granted by group.",
+    ),
+    Waiver(
         "AwsSolutions-IAM5",
         "VppWorkers/*/TaskRole/DefaultPolicy/Resource",
         "Topic creation, changelogs and transactional ids are named by prefix, as in deploy/create-acls.sh.",

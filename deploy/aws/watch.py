@@ -22,16 +22,20 @@ LAG_RECORDS = 1000
 
 
 class WatchStack(cdk.Stack):
-    """Alarms, budget and Grafana."""
+    """Alarms, budget and Grafana.
+
+    Attributes:
+        alarms: Topic that mails people.
+    """
 
     def __init__(self, scope: Construct, name: str, *, options: AwsOptions, workers: WorkersStack) -> None:
         """Make an alarm per worker and per step, the budget and the Grafana workspace."""
         super().__init__(scope, name)
         key = kms.Key(self, "Key", enable_key_rotation=True, description="alarms at rest")
         key.grant_encrypt_decrypt(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
-        topic = sns.Topic(self, "Alarms", master_key=key, enforce_ssl=True)
-        topic.add_subscription(subscriptions.EmailSubscription(options.alarm_email))
-        notify = actions.SnsAction(topic)
+        self.alarms = sns.Topic(self, "Alarms", master_key=key, enforce_ssl=True)
+        self.alarms.add_subscription(subscriptions.EmailSubscription(options.alarm_email))
+        notify = actions.SnsAction(self.alarms)
         for service in workers.services:
             running = cloudwatch.Metric(
                 namespace="ECS/ContainerInsights",
@@ -51,7 +55,8 @@ class WatchStack(cdk.Stack):
                 treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
             )
             alarm.add_alarm_action(notify)
-        for step in (*INPUT_OF, "storage"):
+        remote = ("inference",) if options.inference == "remote" else ()
+        for step in (*INPUT_OF, "storage", *remote):
             lag = cloudwatch.Metric(
                 namespace="AWS/Kafka",
                 metric_name="SumOffsetLag",

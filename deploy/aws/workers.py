@@ -136,6 +136,7 @@ class WorkersStack(cdk.Stack):
             "VPP_ENVIRONMENT": "production",
             "VPP_DATA_DIR": "/data",
             "VPP_LOG_FORMAT": "json",
+            "VPP_INFERENCE": self._options.inference,
             "VPP_METRICS__HOST": "127.0.0.1",
             "VPP_METRICS__PORT": str(METRICS_PORT),
             "VPP_KAFKA__BOOTSTRAP_SERVERS": self._broker.bootstrap,

@@ -16,7 +16,13 @@ os.environ["PATH"] = f"{NODE}{os.pathsep}{os.environ['PATH']}"
 from deploy.aws.app import plant_app  # noqa: E402  # after the choice of Node
 from deploy.aws.options import AwsOptions  # noqa: E402
 
-OPTIONS = AwsOptions(image="registry.example.org/smartgrid-ai@sha256:" + "0" * 64, alarm_email="ops@example.org")
+OPTIONS = AwsOptions(
+    image="registry.example.org/smartgrid-ai@sha256:" + "0" * 64,
+    alarm_email="ops@example.org",
+    inference="remote",
+    inference_image="vpp-inference@sha256:" + "0" * 64,
+    inference_spec_hashes="0123abcd, 4567ef00",
+)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ def test_the_commands_of_the_guide_run(tmp_path: Path) -> None:
     arguments = synth.split('"')[1].split()
     assert app.main([*arguments, "--outdir", str(tmp_path)]) == 0
     assert (tmp_path / "VppWorkers.template.json").exists()
+    assert not (tmp_path / "VppInference.template.json").exists()
     command = [sys.executable, *shlex.split(sheet)[1:]]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

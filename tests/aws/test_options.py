@@ -23,6 +23,8 @@ def test_options_come_from_the_context_and_the_command_line() -> None:
         ({"workers": 5}, "1 to 4"),
         ({"workers": 0}, "1 to 4"),
         ({"state_gib": 10}, "21 to 200"),
+        ({"inference": "lambda"}, "local or remote"),
+        ({"inference": "remote"}, "ECR repository by digest"),
         ({"wrokers": 2}, "unknown option 'wrokers'"),
         ({"workers": "two"}, "invalid literal"),
     ],

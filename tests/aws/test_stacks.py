@@ -1,6 +1,7 @@
 """What the synthesised stacks promise: known shape, no finding without a waiver, private, encrypted, least rights."""
 
 import fnmatch
+import importlib
 import json
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from typing import Any
 from deploy.aws.waivers import WAIVERS
 from deploy.generators.kubernetes import APPROVAL_READERS
 from tests.aws.conftest import OPTIONS, Synthesis
+from topologies.lambda_inference import SECRET
 from vpp.settings import env_name, keys
-from vpp.streams.topics import INPUT_OF, TOPOLOGIES
+from vpp.streams.topics import FEATURES, INPUT_OF, TOPOLOGIES
 
 SNAPSHOT = Path(__file__).with_name("stacks.json")
 
@@ -130,5 +132,31 @@ def test_a_down_worker_and_a_slow_step_raise_an_alarm(synthesis: Synthesis) -> N
     down = {one["Value"] for alarm in alarms for one in alarm["Dimensions"] if one["Name"] == "ServiceName"}
     slow = {one["Value"] for alarm in alarms for one in alarm["Dimensions"] if one["Name"] == "Consumer Group"}
     assert down == {f"{step}-{ordinal}" for step in INPUT_OF for ordinal in range(OPTIONS.workers)} | {"storage-0"}
-    assert slow == {f"vpp-{step}" for step in TOPOLOGIES}
+    assert slow == {f"vpp-{step}" for step in (*TOPOLOGIES, "inference")}
     assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def test_lambda_reads_rows_of_its_features_and_reports_single_records(synthesis: Synthesis) -> None:
+    (mapping,) = resources(synthesis, "VppInference", "AWS::Lambda::EventSourceMapping").values()
+    assert mapping["Topics"] == [FEATURES.wire()]
+    assert mapping["AmazonManagedKafkaEventSourceConfig"] == {"ConsumerGroupId": "vpp-inference"}
+    assert mapping["ProvisionedPollerConfig"] == {"MinimumPollers": 1, "MaximumPollers": OPTIONS.partitions}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["MaximumRetryAttempts"] == 10
+    assert "Alarms" in json.dumps(mapping["DestinationConfig"]["OnFailure"]["Destination"])
+    (pattern,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {"value": {"spec_hash": ["0123abcd", "4567ef00"]}}
+
+
+def test_lambda_runs_our_image_with_our_settings_and_no_secret_in_them(synthesis: Synthesis) -> None:
+    functions = resources(synthesis, "VppInference", "AWS::Lambda::Function").values()
+    (function,) = [one for one in functions if one.get("PackageType") == "Image"]
+    module, _, name = function["ImageConfig"]["Command"][0].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+    variables = set(function["Environment"]["Variables"]) - {SECRET}
+    assert variables <= {env_name(key) for key in keys()}
+    assert "VPP_SIGNING__KEY" not in variables
+    text = json.dumps(list(resources(synthesis, "VppInference", "AWS::IAM::Policy").values()))
+    assert "/vpp.features" in text
+    for foreign in ("/vpp.forecasts", "/vpp.setpoints", "/vpp.audit"):
+        assert foreign not in text

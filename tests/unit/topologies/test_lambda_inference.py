@@ -1,6 +1,5 @@
 """The Lambda function: events in the shape of Amazon MSK, answers to the broker, and what is to be sent again."""
 
-import base64
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from models.forecast.inference import feature_row
 from models.served import NetLoadRow
 from tests.worlds.forecasts.feature_rows import made_rows
 from tests.worlds.forecasts.forecast_world import forested_world
+from tests.worlds.forecasts.lambda_runtime import kafka_event, kafka_record
 from topologies.lambda_inference import LambdaInference
 from topologies.runtime.inference import InferenceStep
 from vpp.messages import DeadLetter, Decoder, FeatureRow, Inference, encode
@@ -59,25 +59,9 @@ def rows(made: list[tuple[datetime, NetLoadRow]]) -> list[FeatureRow]:
 
 
 def record(row: FeatureRow, partition: int, offset: int, value: bytes | None = None) -> dict[str, Any]:
-    """Return a record as Lambda sends it: text in base64, header values as Java's signed bytes."""
+    """Return a record with the headers of its slot's trace, as Java's signed bytes."""
     headers = [{name: [byte - 256 if byte > 127 else byte for byte in text]} for name, text in source_headers(row)]
-    return {
-        "topic": "vpp.features",
-        "partition": partition,
-        "offset": offset,
-        "timestamp": 1_615_161_600_000,
-        "timestampType": "LOG_APPEND_TIME",
-        "key": base64.b64encode(row.zone.encode()).decode(),
-        "value": base64.b64encode(encode(row) if value is None else value).decode(),
-        "headers": headers,
-    }
-
-
-def event(*records: dict[str, Any]) -> dict[str, Any]:
-    by_partition: dict[str, list[dict[str, Any]]] = {}
-    for one in records:
-        by_partition.setdefault(f"{one['topic']}-{one['partition']}", []).append(one)
-    return {"eventSource": "aws:kafka", "bootstrapServers": "b-1:9098", "records": by_partition}
+    return kafka_record(row, offset, partition=partition, value=value) | {"headers": headers}
 
 
 @pytest.fixture
@@ -96,7 +80,7 @@ def test_both_paths_give_equal_bytes(
 ) -> None:
     part = forested_world().model.net_load
     assert part is not None
-    response = function.handle(event(*(record(row, n % 4, n) for n, row in enumerate(rows))))
+    response = function.handle(kafka_event(*(record(row, n % 4, n) for n, row in enumerate(rows))))
     assert response == {"batchItemFailures": []}
     assert {topic for topic, _, _ in producer.sent} == {"vpp.telemetry"}
     answers = {answer.receipt: answer for answer in (decode(value) for _, value, _ in producer.sent)}
@@ -110,7 +94,7 @@ def test_both_paths_give_equal_bytes(
 def test_an_answer_keeps_the_trace_of_its_slot(
     function: LambdaInference, producer: Producer, rows: list[FeatureRow]
 ) -> None:
-    function.handle(event(record(rows[0], 0, 0)))
+    function.handle(kafka_event(record(rows[0], 0, 0)))
     ((_, _, headers),) = producer.sent
     assert read_trace_id(headers) == read_trace_id(source_headers(rows[0]))
 
@@ -120,7 +104,7 @@ def test_what_is_no_row_is_a_dead_letter_and_done(
 ) -> None:
     cut = encode(msgspec.structs.replace(rows[0], rows=b"1234"))
     broken = [record(rows[0], 0, n, value) for n, value in enumerate((b"{", b"", cut))]
-    assert function.handle(event(*broken, record(rows[1], 0, 3))) == {"batchItemFailures": []}
+    assert function.handle(kafka_event(*broken, record(rows[1], 0, 3))) == {"batchItemFailures": []}
     letters = [decode_letter(value) for topic, value, _ in producer.sent if topic == "vpp.dlq"]
     assert [(letter.reason, letter.offset) for letter in letters] == [("not_json", 0), ("empty", 1), ("schema", 2)]
     assert [topic for topic, _, _ in producer.sent].count("vpp.telemetry") == 1
@@ -134,9 +118,9 @@ def test_only_what_did_not_reach_the_broker_is_sent_again(
     lost = msgspec.structs.replace(rows[1], zone="LOST")
     sent = [record(rows[0], 0, 7), record(lost, 0, 8), record(rows[2], 0, 9), record(rows[3], 1, 4)]
     failed = {"itemIdentifier": {"partition": "vpp.features-0", "offset": 8}}
-    assert function.handle(event(*sent)) == {"batchItemFailures": [failed]}
+    assert function.handle(kafka_event(*sent)) == {"batchItemFailures": [failed]}
     producer.broken.clear()
     producer.full.clear()
-    assert function.handle(event(*sent[1:3])) == {"batchItemFailures": []}
+    assert function.handle(kafka_event(*sent[1:3])) == {"batchItemFailures": []}
     answered = {decode(value).receipt for _, value, _ in producer.sent}
     assert answered == {row.receipt for row in rows[:4]}
