@@ -67,14 +67,14 @@ def generated() -> dict[Path, str]:
 
 def stale(root: Path = ROOT) -> list[Path]:
     """Return the files that differ from what would be written, and those of the generated folders that would not be."""
-    wanted = generated()
-    differing = [path for path, text in wanted.items() if _read(root / path) != text]
-    folders = {path.parent for path in wanted if path.suffix == ".json"}
+    files = generated()
+    differing = [path for path, text in files.items() if _read(root / path) != text]
+    folders = {path.parent for path in files if path.suffix == ".json"}
     left_over = [
         path.relative_to(root)
         for folder in folders
         for path in (root / folder).glob("*.json")
-        if path.relative_to(root) not in wanted
+        if path.relative_to(root) not in files
     ]
     return sorted(differing + left_over)
 
@@ -96,10 +96,10 @@ def _read(path: Path) -> str | None:
 def main(arguments: list[str]) -> int:
     """Write the files, or with ``--check`` say which are stale."""
     if arguments == ["--check"]:
-        found = stale()
-        for path in found:
+        stale_files = stale()
+        for path in stale_files:
             sys.stderr.write(f"{path} is stale: run python -m deploy.generate\n")
-        return 1 if found else 0
+        return 1 if stale_files else 0
     if arguments:
         sys.stderr.write("usage: python -m deploy.generate [--check]\n")
         return 2

@@ -16,9 +16,9 @@ def requirements(text: str, extras: Sequence[str] = ()) -> list[str]:
         KeyError: An extra does not exist.
     """
     project = tomllib.loads(text)["project"]
-    wanted: list[str] = list(project["dependencies"])
-    wanted += [line for extra in extras for line in project["optional-dependencies"][extra]]
-    return [one for one in wanted if re.split(r"[^\w.-]", one)[0] not in NOT_IN_PRODUCTION]
+    lines: list[str] = list(project["dependencies"])
+    lines += [line for extra in extras for line in project["optional-dependencies"][extra]]
+    return [requirement for requirement in lines if re.split(r"[^\w.-]", requirement)[0] not in NOT_IN_PRODUCTION]
 
 
 if __name__ == "__main__":

@@ -32,13 +32,13 @@ def main() -> int:
         options = SourceOptions(kind="simulate", zones=tuple(PLACES), start=SIMULATION_START, end=end)
         prepared = prepare(options, settings, train=True, say=_say)
         chain = Chain(prepared.settings, configured_zones(prepared.settings))
-        found = outputs_of(chain, _messages(options, prepared.settings))
-    for topic, messages in found.items():
+        outputs = outputs_of(chain, _messages(options, prepared.settings))
+    for topic, messages in outputs.items():
         _say(f"{topic}: {len(messages)}")
-    for letter in found.get("dlq", []):
+    for letter in outputs.get("dlq", []):
         _say(f"dead letter: {letter.reason}: {letter.detail}")
-    decided = len(found.get("decisions", [])) >= SLOTS * len(PLACES)
-    return 0 if decided and "dlq" not in found else 1
+    decided = len(outputs.get("decisions", [])) >= SLOTS * len(PLACES)
+    return 0 if decided and "dlq" not in outputs else 1
 
 
 def _messages(options: SourceOptions, settings: Settings) -> Iterator[Message]:

@@ -16,8 +16,8 @@ path, zone = sys.argv[1:3]
 POWER_MW, ENERGY_MWH, EFFICIENCY, WEAR_PER_MWH = 8.0, 16.0, 0.938, 5.0  # efficiency each way
 
 with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as store:
-    wanted = "SELECT slot, body FROM bids WHERE zone = ? AND policy = 'trader' ORDER BY slot"
-    bids = pd.read_sql(wanted, store, params=[zone])
+    query = "SELECT slot, body FROM bids WHERE zone = ? AND policy = 'trader' ORDER BY slot"
+    bids = pd.read_sql(query, store, params=[zone])
     actual = "SELECT slot, price_per_mwh FROM telemetry WHERE zone = ?"
     prices = pd.read_sql(actual, store, params=[zone], index_col="slot")
     earned = "SELECT asset_id, SUM(pnl) AS pnl FROM ledger WHERE zone = ? GROUP BY asset_id"
@@ -39,9 +39,9 @@ for body, settled in zip(bids["body"], bids["slot"].shift(-1), strict=True):
         continue
     bid = json.loads(body)
     hours = bid["step_min"] / 60
-    asked = power_mw(np.array(bid["price_per_mwh"], dtype=float))
+    offered_mw = power_mw(np.array(bid["price_per_mwh"], dtype=float))
     limits = (-(ENERGY_MWH - stored_mwh) / EFFICIENCY / hours, stored_mwh * EFFICIENCY / hours)
-    power = float(np.clip(asked, *limits))
+    power = float(np.clip(offered_mw, *limits))
     stored_mwh -= power * hours * (1 / EFFICIENCY if power > 0 else EFFICIENCY)
     money += power * hours * price - WEAR_PER_MWH * max(power, 0.0) * hours
 

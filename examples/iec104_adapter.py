@@ -173,15 +173,15 @@ class Adapter:
             sequence = int(body["sequence"])
             if self._last is not None and sequence <= self._last:
                 return {"sequence": sequence, "accepted": sequence == self._last, "last": self._last}
-            done = self._station.command(self._options.setpoint, body["power_mw"] / self._options.scale)
-            if done is None:
+            accepted = self._station.command(self._options.setpoint, body["power_mw"] / self._options.scale)
+            if accepted is None:
                 return None
-            if done:
+            if accepted:
                 self._last, self._setpoint_mw = sequence, body["power_mw"]
                 self._fallback = (time.monotonic() + body["valid_for_s"], body["fallback_mw"])
                 self._heartbeat_s = body["heartbeat_s"]
                 self.beat()
-            return {"sequence": sequence, "accepted": done, "last": self._last}
+            return {"sequence": sequence, "accepted": accepted, "last": self._last}
 
     def beat(self) -> bool:
         """Take a heartbeat of the gateway; return whether the station is there."""

@@ -151,16 +151,16 @@ class SlotClock(msgspec.Struct):
     @property
     def size_bytes(self) -> int:
         """Bytes of the records that wait."""
-        return sum(len(encode(one.message)) for one in self.held)
+        return sum(len(encode(entry.message)) for entry in self.held)
 
     def release(self) -> list[Observation]:
         """Return the records that wait, which wait no more."""
-        held, self.held = self.held, []
-        return [one.message for one in held]
+        entries, self.held = self.held, []
+        return [entry.message for entry in entries]
 
     def release_before(self, index: int, step: Step) -> list[Observation]:
         """Return the records that wait for slots before ``index``, which wait no more."""
-        due = [one.message for one in self.held if step.index(one.message.slot) < index]
+        due = [entry.message for entry in self.held if step.index(entry.message.slot) < index]
         self.held = self.held[len(due) :]
         return due
 
@@ -170,22 +170,23 @@ class SlotClock(msgspec.Struct):
         Args:
             last: The zone's newest slot.
         """
-        held, self.held = self.held, []
+        entries, self.held = self.held, []
         return [
             Output(
                 "dlq",
                 DeadLetter(
-                    zone=one.message.zone,
+                    zone=entry.message.zone,
                     reason="future",
-                    detail=f"slot {iso(one.message.slot)} lies {one.message.slot - last} after the zone's newest slot, "
+                    detail=f"slot {iso(entry.message.slot)} lies {entry.message.slot - last} "
+                    "after the zone's newest slot, "
                     f"and fewer than {CONFIRMING} records followed it in sequence",
-                    topic=one.topic,
-                    partition=one.partition,
-                    offset=one.offset,
-                    raw=base64.b64encode(encode(one.message)).decode(),
+                    topic=entry.topic,
+                    partition=entry.partition,
+                    offset=entry.offset,
+                    raw=base64.b64encode(encode(entry.message)).decode(),
                 ),
             )
-            for one in held
+            for entry in entries
         ]
 
 

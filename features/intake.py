@@ -176,10 +176,10 @@ class IntakeReducer:
         """Take the records that wait for slots before ``index``: the clock has come to them at the run's pace."""
         return self._use(state, state.head.clock.release_before(index, self._step), origin)
 
-    def _use(self, state: IntakeState, held: list[Observation], origin: Origin) -> list[Output]:
+    def _use(self, state: IntakeState, observations: list[Observation], origin: Origin) -> list[Output]:
         newest = self._newest(state)
-        outputs = [jump_alert(self._zone.zone, newest, held[0].slot, confirmed=True)] if held else []
-        for message in held:
+        outputs = [jump_alert(self._zone.zone, newest, observations[0].slot, confirmed=True)] if observations else []
+        for message in observations:
             outputs += self._take(state, message, origin, warms_up=message.history)
         return outputs
 

@@ -128,8 +128,8 @@ class IntakeState:
         first, last = self.head.first, self.head.last
         if first is None or last is None or not max(first, last - self._memory_slots + 1) <= index <= last:
             return None
-        held = {channel: self.ring.get(channel, index) for channel in self.ring.rows}
-        return {channel: None if math.isnan(value) else value for channel, value in held.items()}
+        values = {channel: self.ring.get(channel, index) for channel in self.ring.rows}
+        return {channel: None if math.isnan(value) else value for channel, value in values.items()}
 
     @property
     def _memory_slots(self) -> int:

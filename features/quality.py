@@ -102,8 +102,8 @@ def gate(channel: str, value: float, zone: Zone, checks: Checks) -> Quality | No
         checks: Memory of the zone; changed.
     """
     low, high = limits(channel, zone, checks)
-    seen = checks.seen.get(channel)
-    if _is_mark(channel, value, zone, seen):
+    last_seen = checks.seen.get(channel)
+    if _is_mark(channel, value, zone, last_seen):
         return Quality.MISSING_MARK
     if channel.endswith("_mw") and value != 0.0 and abs(value) < ABSURD:
         level = checks.level.get(channel, zone.share.region_mw)
@@ -111,7 +111,7 @@ def gate(channel: str, value: float, zone: Zone, checks: Checks) -> Quality | No
         checks.level[channel] = max(level * grown, zone.share.region_mw)
     if not low <= value <= high:
         return Quality.OUT_OF_RANGE
-    checks.seen[channel] = _stretched(seen, value)
+    checks.seen[channel] = _stretched(last_seen, value)
     return None
 
 
@@ -132,17 +132,17 @@ def check_values(values: Values, zone: Zone, checks: Checks, step: Step) -> tupl
     quality: dict[str, str] = {}
     flat_slots = FLAT_HOURS * 60 // step.minutes
     for channel, value in values.items():
-        what = Quality.MISSING if value is None else gate(channel, value, zone, checks)
-        accepted = value if what is None else None
+        verdict = Quality.MISSING if value is None else gate(channel, value, zone, checks)
+        accepted = value if verdict is None else None
         if accepted is not None and channel in _CAN_STICK:
             before, n = checks.run.get(channel, (accepted, 0))
             n = n + 1 if before == accepted else 1
             checks.run[channel] = (accepted, n)
             if n > flat_slots and accepted != 0.0:
-                what = Quality.FLAT
+                verdict = Quality.FLAT
         usable[channel] = accepted
-        if what is not None:
-            quality[channel] = what.value
+        if verdict is not None:
+            quality[channel] = verdict.value
     return usable, quality
 
 
@@ -184,20 +184,20 @@ def _rating_mw(asset: object) -> float:
     return max((float(getattr(asset, name, None) or 0.0) for name in names), default=0.0) or ABSURD
 
 
-def _is_mark(channel: str, value: float, zone: Zone, seen: tuple[float, float, int] | None) -> bool:
-    if channel.rpartition(":")[2] == PRICE or (seen is not None and seen[0] <= value <= seen[1]):
+def _is_mark(channel: str, value: float, zone: Zone, repeats: tuple[float, float, int] | None) -> bool:
+    if channel.rpartition(":")[2] == PRICE or (repeats is not None and repeats[0] <= value <= repeats[1]):
         return False  # a market clears at any price between its floor and cap, also at -999.99
     if _text(value) not in _MARKS:
         return False
-    if seen is None or seen[2] < _SEEN_ENOUGH:
+    if repeats is None or repeats[2] < _SEEN_ENOUGH:
         return not (channel.endswith("_mw") and 0.0 < value <= zone.share.region_mw)
     return True
 
 
-def _stretched(seen: tuple[float, float, int] | None, value: float) -> tuple[float, float, int]:
-    if seen is None:
+def _stretched(repeats: tuple[float, float, int] | None, value: float) -> tuple[float, float, int]:
+    if repeats is None:
         return value, value, 1
-    low, high, n = seen
+    low, high, n = repeats
     room = max(_STRETCH * (high - low), _STRETCH * abs(high), 1e-9)
     if n < _SEEN_ENOUGH:
         room = float("inf")

@@ -57,13 +57,13 @@ def follow_faults(
         channels: How many channels the slot should have.
         episodes: Faults under way; changed.
     """
-    kinds = {channel: Quality(what) for channel, what in quality.items() if what in _ALARMING}
+    kinds = {channel: Quality(verdict) for channel, verdict in quality.items() if verdict in _ALARMING}
     lost = len(kinds) >= channels > 1 and all(kind is Quality.MISSING for kind in kinds.values())
     faults = {_WHOLE_RECORD: AlertCode.RECORD_MISSING} if lost else _codes(zone, kinds)
     outputs = []
     fresh: dict[AlertCode, list[str]] = {}
     for channel, code in faults.items():
-        episode = next((one for one in episodes if channel in one.channels), None)
+        episode = next((other for other in episodes if channel in other.channels), None)
         if episode is None:
             fresh.setdefault(code, []).append(channel)
         else:
@@ -74,7 +74,7 @@ def follow_faults(
         episodes.append(FaultEpisode(alert, failed, index))
         outputs.append(Output("alerts", alert))
     quiet = QUIET_HOURS * 60 // step.minutes
-    for episode in [one for one in episodes if index - one.last >= quiet]:
+    for episode in [other for other in episodes if index - other.last >= quiet]:
         episodes.remove(episode)
         outputs.append(Output("alerts", episode.alert.ended(step.start(episode.last + 1))))
     return outputs
@@ -92,11 +92,11 @@ def _codes(zone: Zone, kinds: Mapping[str, Quality]) -> dict[str, AlertCode]:
 def _alert(zone: Zone, step: Step, index: int, channels: list[str], code: AlertCode) -> Alert:
     slot, first = step.start(index), channels[0]
     if not first:
-        what = "no channel has a value"
+        problem = "no channel has a value"
     elif len(channels) == 1:
-        what = f"{first} {_SAYS[code]}"
+        problem = f"{first} {_SAYS[code]}"
     else:
-        what = f"each of {', '.join(channels)} {_SAYS[code]}"
+        problem = f"each of {', '.join(channels)} {_SAYS[code]}"
     return Alert(
         zone=zone.zone,
         slot=slot,
@@ -107,7 +107,7 @@ def _alert(zone: Zone, step: Step, index: int, channels: list[str], code: AlertC
         channel=first or None,
         also=channels[1:],
         effect=AlertEffect.NONE if code is AlertCode.FLAT else AlertEffect.NOT_USED,
-        text=f"{what} since {iso(slot)}",
+        text=f"{problem} since {iso(slot)}",
     )
 
 

@@ -165,11 +165,11 @@ class SlotRing:
         start = low % self.capacity
         end = start + high - low
         over = end - self.capacity
-        held = values[start:end].copy() if over <= 0 else np.concatenate((values[start:], values[:over]))
+        window = values[start:end].copy() if over <= 0 else np.concatenate((values[start:], values[:over]))
         if whole:
-            return held
+            return window
         out = np.full(last - first, np.nan)
-        out[low - first : high - first] = held
+        out[low - first : high - first] = window
         return out
 
     def windows(self, channels: Sequence[str], first: int, last: int) -> Floats:
@@ -177,8 +177,8 @@ class SlotRing:
         rows, start = [self.rows.get(channel, -1) for channel in channels], first % self.capacity
         inside = self.oldest <= first < last <= self.newest + 1 and start + last - first <= self.capacity
         if inside and min(rows, default=-1) >= 0:
-            held: Floats = self.data[rows, start : start + last - first]
-            return held
+            window: Floats = self.data[rows, start : start + last - first]
+            return window
         return np.stack([self.window(channel, first, last) for channel in channels])
 
     def changed_since(self, version: int) -> list[int]:

@@ -37,15 +37,15 @@ log = logging.getLogger(__name__)
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until the client leaves or a signal comes, or make a token; return the exit code."""
-    given = _parser().parse_args(arguments)
+    args = _parser().parse_args(arguments)
     with exit_on_error("mcp_server"), suppress(KeyboardInterrupt):
         settings = load_settings()
         set_up_logging(settings)
         keep_private(settings.data_dir)
-        if given.command == "token":
-            return _make_token(settings, given.name, tuple(given.scope))
+        if args.command == "token":
+            return _make_token(settings, args.name, tuple(args.scope))
         with open_store(settings, read_only=True) as store:
-            _serve(settings, store, over_http=given.http)
+            _serve(settings, store, over_http=args.http)
     return 0
 
 

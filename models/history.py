@@ -39,9 +39,9 @@ def known_until(zone: Zone, channel: str, index: pd.DatetimeIndex) -> np.ndarray
     Values are published in order of their slots. The result is int64, shape (slots,).
     """
     own = channel.rpartition(":")[2]
-    known = np.array([available_at(zone, own, slot).timestamp() for slot in index.to_pydatetime()])
+    known_at = np.array([available_at(zone, own, slot).timestamp() for slot in index.to_pydatetime()])
     ends = index.asi8 / _per_second(index) + zone.step.seconds
-    return np.searchsorted(np.maximum.accumulate(known), ends, side="right").astype(np.int64) - 1
+    return np.searchsorted(np.maximum.accumulate(known_at), ends, side="right").astype(np.int64) - 1
 
 
 def _per_second(index: pd.DatetimeIndex) -> float:

@@ -24,8 +24,8 @@ def changed(base: str) -> list[str]:
 
 def mirrors_of(paths: list[str], root: Path = ROOT) -> list[str]:
     """Return the test files and folders of these paths, none inside another."""
-    wanted = {target for path in paths if (target := _test_of(path, root)) is not None} | set(ALWAYS)
-    return sorted(target for target in wanted if not any(str(parent) in wanted for parent in Path(target).parents))
+    tests = {target for path in paths if (target := _test_of(path, root)) is not None} | set(ALWAYS)
+    return sorted(target for target in tests if not any(str(parent) in tests for parent in Path(target).parents))
 
 
 def _test_of(path: str, root: Path) -> str | None:
@@ -42,8 +42,8 @@ def _test_of(path: str, root: Path) -> str | None:
 
 
 def _git(*arguments: str) -> list[str]:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.split("\n")[:-1]
+    result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return result.stdout.split("\n")[:-1]
 
 
 if __name__ == "__main__":

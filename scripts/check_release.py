@@ -22,14 +22,14 @@ def problems(tag: str, root: Path = ROOT) -> list[str]:
     """
     version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     newest = re.search(r"^## (\S+)(?: \((.+)\))?$", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    found = []
+    problems = []
     if tag != f"v{version}":
-        found.append(f"the tag is {tag}, pyproject.toml has version {version}")
+        problems.append(f"the tag is {tag}, pyproject.toml has version {version}")
     if newest is None or newest[1] != version:
-        found.append(f"the newest heading of CHANGELOG.md is {newest[1] if newest else 'missing'}, not {version}")
+        problems.append(f"the newest heading of CHANGELOG.md is {newest[1] if newest else 'missing'}, not {version}")
     elif newest[2] is None or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", newest[2]):
-        found.append(f"CHANGELOG.md has no release date for {version}: write '## {version} (YYYY-MM-DD)'")
-    return found
+        problems.append(f"CHANGELOG.md has no release date for {version}: write '## {version} (YYYY-MM-DD)'")
+    return problems
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def shortfalls(files: Mapping[str, Mapping[str, Any]], least_pct: Mapping[str, f
     lines = []
     for room, least in least_pct.items():
         covered = {
-            path: one["summary"]["percent_covered"] for path, one in files.items() if path.startswith(f"{room}/")
+            path: file["summary"]["percent_covered"] for path, file in files.items() if path.startswith(f"{room}/")
         }
         if not covered:
             lines.append(f"{room}: not in the report")
@@ -40,11 +40,11 @@ def shortfalls(files: Mapping[str, Mapping[str, Any]], least_pct: Mapping[str, f
 def room_lines(files: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return the covered share of each folder of the report, over its lines and branches."""
     covered: dict[str, list[int]] = {}
-    for path, one in files.items():
-        summary, sums = one["summary"], covered.setdefault(path.rpartition("/")[0], [0, 0])
+    for path, file in files.items():
+        summary, sums = file["summary"], covered.setdefault(path.rpartition("/")[0], [0, 0])
         sums[0] += summary["covered_lines"] + summary.get("covered_branches", 0)
         sums[1] += summary["num_statements"] + summary.get("num_branches", 0)
-    return [f"{room}: {100.0 * done / total:.1f} %" for room, (done, total) in sorted(covered.items()) if total]
+    return [f"{room}: {100.0 * hit / total:.1f} %" for room, (hit, total) in sorted(covered.items()) if total]
 
 
 def main(report: Path) -> int:

@@ -41,9 +41,9 @@ class Piece:
 def pieces() -> list[Piece]:
     """Return the pieces of all test ranges, in order."""
     return [
-        Piece(f"{one.name} {n}", one.file, one.zone, _day(start), _day(end))
-        for one in TEST_RANGES
-        for n, (start, end) in enumerate(zip(one.edges, one.edges[1:], strict=False), start=1)
+        Piece(f"{test_range.name} {n}", test_range.file, test_range.zone, _day(start), _day(end))
+        for test_range in TEST_RANGES
+        for n, (start, end) in enumerate(zip(test_range.edges, test_range.edges[1:], strict=False), start=1)
     ]
 
 

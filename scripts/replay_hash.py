@@ -95,11 +95,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("case", choices=list(CASES))
     parser.add_argument("file", type=Path, nargs="?")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as data_dir:
-        outbox = replay(given.case, given.file, Path(data_dir))
+        outbox = replay(args.case, args.file, Path(data_dir))
     for topic, digest in outbox.digests().items():
-        print(f"{given.case:8}  {topic:20} {outbox.counts[topic]:7}  {digest}")
+        print(f"{args.case:8}  {topic:20} {outbox.counts[topic]:7}  {digest}")
 
 
 if __name__ == "__main__":

@@ -25,13 +25,13 @@ def dependency_graph(name: str = ROOT) -> Graph:
     Requirements of another platform, and of extras that nobody asks for, are left out.
     """
     graph: Graph = {}
-    asked: set[tuple[str, frozenset[str]]] = set()
+    pairs: set[tuple[str, frozenset[str]]] = set()
     waiting = [(canonicalize_name(name), frozenset[str]())]
     while waiting:
         at = waiting.pop()
-        if at in asked:
+        if at in pairs:
             continue
-        asked.add(at)
+        pairs.add(at)
         key, extras = at
         try:
             package, needs = graph.setdefault(key, (distribution(key), set()))
@@ -39,8 +39,10 @@ def dependency_graph(name: str = ROOT) -> Graph:
             continue  # an alternative for another platform
         for line in package.requires or ():
             requirement = Requirement(line)
-            given = [{"extra": extra} for extra in ("", *extras)]
-            if requirement.marker is None or any(requirement.marker.evaluate(one) for one in given):
+            environments = [{"extra": extra} for extra in ("", *extras)]
+            if requirement.marker is None or any(
+                requirement.marker.evaluate(environment) for environment in environments
+            ):
                 other = canonicalize_name(requirement.name)
                 needs.add(other)
                 waiting.append((other, frozenset(requirement.extras)))
@@ -71,7 +73,7 @@ def bill(graph: Graph) -> dict[str, Any]:
         "metadata": {"component": {**root, "type": "application"}},
         "components": list(parts.values()),
         "dependencies": [
-            {"ref": refs[key], "dependsOn": sorted(refs[one] for one in needs)}
+            {"ref": refs[key], "dependsOn": sorted(refs[need] for need in needs)}
             for key, (_, needs) in sorted(graph.items())
         ],
     }
@@ -81,7 +83,7 @@ def _component(key: str, package: Distribution) -> dict[str, Any]:
     expression = bool(package.metadata.get("License-Expression"))
     named = licences(package)
     ref = f"pkg:pypi/{key}@{package.version}"
-    shown = [{"expression": one} if expression else {"license": {"name": one}} for one in named]
+    shown = [{"expression": licence} if expression else {"license": {"name": licence}} for licence in named]
     part = {"type": "library", "bom-ref": ref, "name": key, "version": package.version, "purl": ref}
     return part | ({"licenses": shown} if shown else {})
 

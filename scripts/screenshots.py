@@ -99,9 +99,9 @@ def propose(address: str) -> None:
     overview = httpx.get(f"{address}/api/v1/overview", timeout=30).json()
     zone = overview["zones"][0]["zone"]
     rows = httpx.get(f"{address}/page/screen", params={"screen": "assets", "zone": zone}, timeout=30).json()
-    battery = next(one["asset_id"] for one in rows["body"]["assets"] if one["kind"] == "battery")
-    asked = {"zone": zone, "asset_ids": [battery], "power_mw": 4.0, "duration_min": 120, "reason": "evening peak"}
-    httpx.post(f"{address}/page/propose", json=asked, headers={"x-vpp-request": "page"}, timeout=60).raise_for_status()
+    battery = next(asset["asset_id"] for asset in rows["body"]["assets"] if asset["kind"] == "battery")
+    body = {"zone": zone, "asset_ids": [battery], "power_mw": 4.0, "duration_min": 120, "reason": "evening peak"}
+    httpx.post(f"{address}/page/propose", json=body, headers={"x-vpp-request": "page"}, timeout=60).raise_for_status()
 
 
 def take(browser: Browser, address: str, shot: Shot, folder: Path) -> int:
@@ -137,14 +137,14 @@ def main() -> int:
     parser = argparse.ArgumentParser("scripts.screenshots", description="Take the pictures of README and docs.")
     parser.add_argument("--address", help="page of a running plant; default: a simulated plant is started")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the pictures go [docs/guide/pictures]")
-    given = parser.parse_args()
+    args = parser.parse_args()
     path = chromium()
     if path is None:
         raise SystemExit("no Chromium on this machine: apt-get install chromium")
-    if given.address:
-        return _shoot(path, given.address, given.folder)
+    if args.address:
+        return _shoot(path, args.address, args.folder)
     with simulated_plant() as address:
-        return _shoot(path, address, given.folder)
+        return _shoot(path, address, args.folder)
 
 
 def _shoot(chromium_path: str, address: str, folder: Path) -> int:

@@ -27,8 +27,8 @@ WIDTH = 116
 def short(value: Any, *, items: int = ITEMS) -> Any:
     """Return a value without empty fields, with long lists and texts cut; each cut says so."""
     if isinstance(value, dict):
-        kept = {name: short(inner, items=items) for name, inner in value.items()}
-        return {name: inner for name, inner in kept.items() if inner not in (None, [], {}, "")}
+        short_values = {name: short(inner, items=items) for name, inner in value.items()}
+        return {name: inner for name, inner in short_values.items() if inner not in (None, [], {}, "")}
     if isinstance(value, list):
         more = [f"... {len(value) - items} more"] if len(value) > items else []
         return [short(inner, items=items) for inner in value[:items]] + more
@@ -52,14 +52,14 @@ def check_line(check: dict[str, Any]) -> str:
 async def ask(client: Client[Any], title: str, tool: str, fields: Sequence[str], **arguments: Any) -> dict[str, Any]:
     """Ask one question, print it with the answer's fields and return the whole answer."""
     result = await client.call_tool(tool, arguments, raise_on_error=False)
-    given = ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
-    said: Any = result.structured_content or {"error": " ".join(getattr(b, "text", "") for b in result.content)}
-    print(f"**{title}** `{tool}({given})`\n\n```json")
-    shown = only(said, fields) if "error" not in said else said
-    checks = {"checks": [check_line(check) for check in shown["checks"]]} if "checks" in shown else {}
-    print(pretty(short(shown) | checks, room=0))
+    call = ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
+    answer: Any = result.structured_content or {"error": " ".join(getattr(b, "text", "") for b in result.content)}
+    print(f"**{title}** `{tool}({call})`\n\n```json")
+    excerpt = only(answer, fields) if "error" not in answer else answer
+    checks = {"checks": [check_line(check) for check in excerpt["checks"]]} if "checks" in excerpt else {}
+    print(pretty(short(excerpt) | checks, room=0))
     print("```\n")
-    return dict(said)
+    return dict(answer)
 
 
 def pretty(value: Any, indent: int = 0, room: int = WIDTH) -> str:
@@ -70,11 +70,11 @@ def pretty(value: Any, indent: int = 0, room: int = WIDTH) -> str:
     pad, deeper = " " * indent, " " * (indent + 1)
     if isinstance(value, dict):
         inner = [
-            f"{json.dumps(name)}: {pretty(one, indent + 1, WIDTH - indent - len(name) - 5)}"
-            for name, one in value.items()
+            f"{json.dumps(name)}: {pretty(item, indent + 1, WIDTH - indent - len(name) - 5)}"
+            for name, item in value.items()
         ]
         return "{\n" + ",\n".join(deeper + line for line in inner) + f"\n{pad}}}"
-    inner = [pretty(one, indent + 1, WIDTH - indent - 2) for one in value]
+    inner = [pretty(item, indent + 1, WIDTH - indent - 2) for item in value]
     return "[\n" + ",\n".join(deeper + line for line in inner) + f"\n{pad}]"
 
 
@@ -174,5 +174,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=Path(".vpp"))
     parser.add_argument("--zone", default="GB")
-    given = parser.parse_args()
-    asyncio.run(main(given.data_dir.absolute(), given.zone))
+    args = parser.parse_args()
+    asyncio.run(main(args.data_dir.absolute(), args.zone))

@@ -94,7 +94,9 @@ class LambdaInference:
     def _send(self, record: Mapping[str, Any], place: tuple[str, int], waiting: dict[tuple[str, int], None]) -> None:
         # Java's bytes have a sign.
         headers = [
-            (name, bytes(byte & 0xFF for byte in value)) for one in record["headers"] for name, value in one.items()
+            (name, bytes(byte & 0xFF for byte in value))
+            for header in record["headers"]
+            for name, value in header.items()
         ]
         at_ms = record["timestamp"]
         origin = Origin(FEATURES.name, record["partition"], record["offset"], broker_time(at_ms))

@@ -46,21 +46,21 @@ def run_ticker(settings: Settings, names: tuple[str, ...], stop: Event, *, real_
     find = configured_zones(settings)
     names = names or (tuple(zone.zone for zone in load_fleet(settings.fleet).zones) if settings.fleet else ())
     zones = {name: find(name) for name in names}
-    known = {name: zone for name, zone in zones.items() if zone is not None}
-    if not known or len(known) < len(zones):
-        missing = sorted(set(zones) - set(known))
+    configured = {name: zone for name, zone in zones.items() if zone is not None}
+    if not configured or len(configured) < len(zones):
+        missing = sorted(set(zones) - set(configured))
         raise ConfigError(f"no fleet knows {', '.join(missing) or 'any zone'}", hint="give --zone, and a fleet file")
     open_topics(settings, "ticker")
     outboxes = {topic.name: KafkaOutbox(settings, topic, "ticker") for topic in (RAW, BIDS)}
-    deadlines = Deadlines(known, settings.live.close_after_s, settings.live.decide_after_s)
-    seen = False
+    deadlines = Deadlines(configured, settings.live.close_after_s, settings.live.decide_after_s)
+    is_started = False
     while not stop.wait(LOOK_EVERY_S):
         clock = RunClock.wall() if real_time else RunClock.read(clock_path(settings))
         if clock is None:
-            if seen:
+            if is_started:
                 break
             continue
-        seen = True
+        is_started = True
         for topic, deadline in deadlines.due(clock, time.time()):
             outboxes[topic].send(deadline)
     for outbox in outboxes.values():

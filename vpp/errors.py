@@ -114,8 +114,8 @@ def nearest_hint(name: str, valid: Iterable[object], otherwise: str | None = Non
         otherwise: The hint where no valid name is near; default: a list of the valid names.
         cutoff: Likeness, 0 to 1, from which on a name is near.
     """
-    names = [str(one) for one in valid]
-    by_plain = {_plain(one): one for one in reversed(names)}
+    names = [str(name) for name in valid]
+    by_plain = {_plain(name): name for name in reversed(names)}
     near = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=cutoff)
     if near:
         return f"did you mean {by_plain[near[0]]}?"

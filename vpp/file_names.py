@@ -17,7 +17,8 @@ def file_name(name: str) -> str:
     which no written character has.
     """
     parts = [
-        one if _PLAIN.fullmatch(one) and not (one == "." and at == 0) else _escaped(one) for at, one in enumerate(name)
+        char if _PLAIN.fullmatch(char) and not (char == "." and at == 0) else _escaped(char)
+        for at, char in enumerate(name)
     ]
     written = "".join(parts) or "%"
     if len(written) <= MAX_BYTES:

@@ -31,5 +31,5 @@ def masked_setting(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return str({name: MASK if _SECRET_NAME.search(name) else masked_setting(one) for name, one in value.items()})
+        return str({name: MASK if _SECRET_NAME.search(name) else masked_setting(item) for name, item in value.items()})
     return masked(str(value))

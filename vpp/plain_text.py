@@ -17,8 +17,8 @@ def plain_line(text: str) -> str:
     """
     if text.isprintable():
         return text
-    seen = "".join(" " if unicodedata.category(char) in _UNSEEN else char for char in text)
-    return " ".join(seen.split())
+    visible = "".join(" " if unicodedata.category(char) in _UNSEEN else char for char in text)
+    return " ".join(visible.split())
 
 
 def escaped(text: str) -> str:

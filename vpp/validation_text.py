@@ -37,7 +37,7 @@ def describe(error: ValidationError, keys: Collection[str]) -> str:
         error: What pydantic found.
         keys: Keys that the schema has, for the nearest to an unknown one.
     """
-    lines = [_line(one, keys) for one in error.errors()]
+    lines = [_line(fault, keys) for fault in error.errors()]
     rest = len(lines) - SHOWN
     return "; ".join(lines[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
 
@@ -83,8 +83,8 @@ def _bound(word: str, limit: str) -> Callable[[Any], str]:
     return lambda error: f" must be {word} {error['ctx'][limit]:g}, not {_yaml(error['input'])}"
 
 
-def _shape(what: str) -> Callable[[Any], str]:
-    return lambda error: f" must {what}, not {_yaml(error['input'])}"
+def _shape(expected: str) -> Callable[[Any], str]:
+    return lambda error: f" must {expected}, not {_yaml(error['input'])}"
 
 
 _KEYS = _shape("hold keys (name: value)")

@@ -42,13 +42,13 @@ def quoted(value: Any) -> str:
 
 
 def _check(node: yaml.Node, name: str, error: type[ConfigError]) -> None:
-    seen: set[int] = set()
+    visited: set[int] = set()
     waiting = [node]
     while waiting:
         one = waiting.pop()
-        if id(one) in seen:
+        if id(one) in visited:
             continue
-        seen.add(id(one))
+        visited.add(id(one))
         if isinstance(one, yaml.ScalarNode):
             _check_word(one, name, error)
         elif isinstance(one, yaml.SequenceNode):
@@ -63,9 +63,10 @@ def _check_word(node: yaml.ScalarNode, name: str, error: type[ConfigError]) -> N
         return
     place = f"{name}, line {node.start_mark.line + 1}"
     if node.tag == "tag:yaml.org,2002:bool" and node.value.lower() not in _TRUE_FALSE:
-        meant = "true" if node.value.lower() in ("yes", "on", "y") else "false"
+        meaning = "true" if node.value.lower() in ("yes", "on", "y") else "false"
         raise error(
-            f"{place}: YAML reads {node.value} as {meant}", hint=f"write '{node.value}' in quotes, or {meant} if meant"
+            f"{place}: YAML reads {node.value} as {meaning}",
+            hint=f"write '{node.value}' in quotes, or {meaning} if meant",
         )
     if node.tag.endswith((":int", ":float")) and _SEXAGESIMAL.fullmatch(node.value):
         raise error(f"{place}: YAML reads {node.value} as a number of base 60", hint=quoted(node.value))

@@ -366,14 +366,14 @@ def energy_band(horizon: Horizon, row: int, fixed_mw: Floats) -> EnergyBand:
     energy = float(horizon.state.soc[row]) * battery.energy_mwh
     low, high = np.full(horizon.steps, floor), np.full(horizon.steps, ceiling)
     below, above = np.zeros(horizon.steps, dtype=bool), np.zeros(horizon.steps, dtype=bool)
-    held = ~np.isnan(fixed_mw)
-    if not held.any() and floor <= energy <= ceiling:
+    is_fixed = ~np.isnan(fixed_mw)
+    if not is_fixed.any() and floor <= energy <= ceiling:
         return EnergyBand(low, high, below, above)
     least, most = energy, energy
     spare = np.maximum(horizon.zone.limits.import_cap_mw - horizon.net_mw, 0.0)
     able = 1.0 if horizon.state.available[row] else 0.0
     for h, dt in enumerate(horizon.step_h):
-        if held[h]:
+        if is_fixed[h]:
             power = float(fixed_mw[h])
             out = power / battery.discharge_efficiency if power > 0 else power * battery.charge_efficiency
             least, most = least - out * dt, most - out * dt

@@ -262,9 +262,9 @@ class EvDepotType(AssetType[EvDepot]):
             values.low[d] = np.where(free, 0.0, values.high[d])
             values.cost[c] = dt * (price + TIE_COST_PER_MWH)
             values.cost[d] = dt * (depot.wear_cost_per_mwh - price)
-            taken = depot.departure_mwh - depot.arrival_mwh
+            absence_mwh = depot.departure_mwh - depot.arrival_mwh
             values.low[e] = np.where(days.departs, depot.arrival_mwh, 0.0)
-            values.high[e] = depot.energy_mwh - np.where(days.departs, taken, 0.0)
+            values.high[e] = depot.energy_mwh - np.where(days.departs, absence_mwh, 0.0)
             values.cost[e[-1]] = -_left_value(horizon)
             most = np.full(horizon.steps, depot.departure_mwh)
             if not values.is_ordered[i]:
@@ -273,7 +273,7 @@ class EvDepotType(AssetType[EvDepot]):
             values.high[m] = np.where(days.departs, most, 0.0)
             values.cost[m] = depot.unmet_price_per_mwh
             balance = values.row["ev_balance"][v]
-            values.row_low[balance] = values.row_high[balance] = np.where(days.departs, -taken, 0.0)
+            values.row_low[balance] = values.row_high[balance] = np.where(days.departs, -absence_mwh, 0.0)
             start = float(horizon.state.soc[i]) * depot.energy_mwh
             values.row_low[balance[0]] += start
             values.row_high[balance[0]] += start
@@ -303,9 +303,9 @@ class EvDepotType(AssetType[EvDepot]):
         days = timetable(depot, horizon.edges())
         energy = float(horizon.state.soc[row]) * depot.energy_mwh
         moves: list[_Move] = []
-        for h, wanted in enumerate(wanted_mw):
+        for h, target_mw in enumerate(wanted_mw):
             hours = float(horizon.step_h[h])
-            power = _even_mw(depot, energy, hours, days, h) if np.isnan(wanted) else float(wanted)
+            power = _even_mw(depot, energy, hours, days, h) if np.isnan(target_mw) else float(target_mw)
             moves.append(_move(depot, energy, power, hours, days, h))
             energy = moves[-1].energy_mwh
         columns = ([m.power_mw for m in moves], [m.energy_mwh for m in moves], [m.unmet_mwh for m in moves])

@@ -50,9 +50,9 @@ def frequency_seen(observation: SlotClosed | None) -> Shares:
     return observation.frequency_shares or ([] if mean is None else [(mean, 1.0)])
 
 
-def answer_mw(curve: Curve, seen: Shares) -> float:
+def answer_mw(curve: Curve, observed: Shares) -> float:
     """Return the mean power that a response adds over the slot: ``sum of share x curve(Hz)``; 0 for an empty curve."""
-    return sum(share * at(curve, hertz) for hertz, share in seen) if curve else 0.0
+    return sum(share * at(curve, hertz) for hertz, share in observed) if curve else 0.0
 
 
 def at(curve: Curve, value: float | None) -> float:

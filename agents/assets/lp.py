@@ -66,8 +66,8 @@ class Sheet:
         return places
 
     @staticmethod
-    def _places(taken: dict[str, Ints], name: str, first: int, shape: tuple[int, ...]) -> Ints:
-        if name in taken:
+    def _places(places: dict[str, Ints], name: str, first: int, shape: tuple[int, ...]) -> Ints:
+        if name in places:
             raise ValueError(f"two blocks of the dispatch use the name {name!r}")
         count = int(np.prod(shape))
         return np.arange(first, first + count, dtype=np.int64).reshape(shape)

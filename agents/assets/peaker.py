@@ -207,23 +207,23 @@ def _peaker(horizon: Horizon, row: int) -> Peaker:
     return asset
 
 
-def clip_peaker(peaker: Peaker, state: AssetState, wanted: float, hours: float) -> tuple[float, Clamp | None]:
-    """Return the power nearest to ``wanted`` (MW) that a peaker can give, and what keeps it from the rest.
+def clip_peaker(peaker: Peaker, state: AssetState, power_mw: float, hours: float) -> tuple[float, Clamp | None]:
+    """Return the power nearest to ``power_mw`` (MW) that a peaker can give, and what keeps it from the rest.
 
     Args:
         peaker: Its entry in the fleet file.
         state: State at the start.
-        wanted: Power asked for, MW.
+        power_mw: Power asked for, MW.
         hours: Length of the interval.
     """
     running = state.running_min > 0 or state.power_mw > 0
     swing = peaker.ramp_mw_per_h * hours
     jump = max(swing, peaker.min_load_mw)
     reason: Clamp | None = None
-    power = wanted
+    power = power_mw
     if power < 0 or power > peaker.capacity_mw:
         power = min(max(power, 0.0), peaker.capacity_mw)
-        reason = Clamp.WRONG_SIGN if wanted < 0 else Clamp.POWER_LIMIT
+        reason = Clamp.WRONG_SIGN if power_mw < 0 else Clamp.POWER_LIMIT
     if not running:
         if power == 0:
             return 0.0, reason

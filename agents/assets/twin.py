@@ -42,13 +42,13 @@ def deliver(
     Raises:
         ValueError: The asset has a timetable and ``at`` is not given.
     """
-    wanted, cause = setpoint_mw, None
+    target_mw, cause = setpoint_mw, None
     if not math.isfinite(setpoint_mw):
-        wanted, cause = 0.0, Clamp.NOT_FINITE
+        target_mw, cause = 0.0, Clamp.NOT_FINITE
     if not state.available:
-        wanted, cause = 0.0, Clamp.UNAVAILABLE
+        target_mw, cause = 0.0, Clamp.UNAVAILABLE
     interval = Interval(hours, at, potential_mw, start)
-    delivered = type_of(asset).deliver(asset, state, wanted, interval)
+    delivered = type_of(asset).deliver(asset, state, target_mw, interval)
     after = replace(delivered.state, power_mw=delivered.power_mw)
     return Delivered(
         delivered.power_mw,

@@ -118,7 +118,7 @@ class GridAgent:
         Raises:
             UnreachableError: The server does not answer any more, or the audit cannot be written.
         """
-        seen: dict[str, datetime | None] = {}
+        issued_at: dict[str, datetime | None] = {}
         unanswered = 0
         while True:
             for report in await self.follow_up():
@@ -132,10 +132,10 @@ class GridAgent:
                 )
             for now in zones:
                 slot = None if now.get("slot") is None else datetime.fromisoformat(now["slot"])
-                last = seen.get(now["zone"])
+                last = issued_at.get(now["zone"])
                 waited = None if slot is None or last is None else (slot - last).total_seconds() / 60.0
-                if now["zone"] not in seen or (waited is not None and waited >= every_min):
-                    seen[now["zone"]] = slot
+                if now["zone"] not in issued_at or (waited is not None and waited >= every_min):
+                    issued_at[now["zone"]] = slot
                     yield await self.look(now["zone"])
             if once:
                 if not zones:
@@ -199,7 +199,7 @@ class GridAgent:
                 conclusion = Conclusion("refused", f"{plan.what} is {status}")
                 if plan.call is not None:
                     self._watched = replace(self._watched, declined=(*self._watched.declined, plan.call))
-            left = tuple(one for one in self._watched.open_plans if one.plan_id != plan.plan_id)
+            left = tuple(other for other in self._watched.open_plans if other.plan_id != plan.plan_id)
             self._watched = replace(self._watched, open_plans=left)
             reports.append(await self._end(conclusion))
         return reports

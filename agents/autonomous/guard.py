@@ -221,8 +221,8 @@ def learn(watched: Watched, response: CallResult) -> Watched:
     if answer is None:
         return watched
     if is_withdrawal(watched, response.call) and (answer.get("receipt") or {}).get("status") == WITHDRAWN:
-        gone = str(response.call.arguments.get("order_id"))
-        left = tuple(plan for plan in watched.open_plans if plan.plan_id != gone)
+        order_id = str(response.call.arguments.get("order_id"))
+        left = tuple(plan for plan in watched.open_plans if plan.plan_id != order_id)
         return replace(watched, open_plans=left)
     if _is_proposal(response.call):
         plan = answer if response.call.tool == "propose_dispatch" else answer.get("plan") or {}
@@ -262,8 +262,8 @@ def _with_plan(watched: Watched, plan: Mapping[str, Any], call: Call) -> Watched
     if plan_id is None or plan.get("outcome") == "refused":
         return replace(watched, outcomes=(*watched.outcomes, "refused"))
     end = plan.get("expires_at")
-    what = f"{plan.get('action', '')} {', '.join(plan.get('asset_ids') or ())}".strip()
-    waits = OpenPlan(plan_id, str(plan.get("zone", "")), _time(end), what, call, _time(plan.get("ends_at")))
+    description = f"{plan.get('action', '')} {', '.join(plan.get('asset_ids') or ())}".strip()
+    waits = OpenPlan(plan_id, str(plan.get("zone", "")), _time(end), description, call, _time(plan.get("ends_at")))
     return replace(
         watched,
         plans={**watched.plans, plan_id: plan.get("cost_change")},

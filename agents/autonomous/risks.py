@@ -136,7 +136,7 @@ def margins(outlook: Outlook) -> list[str]:
     if limit is None or not outlook.ramp.get("steps"):
         words.append("ramps cannot be held against the limit: " + str(outlook.ramp.get("hint") or "no limit is known"))
     for way, sign in (("up", 1.0), ("down", -1.0)):
-        steepest = max(_later_steps(outlook), key=lambda one: sign * one[0]["change_mw"], default=None)
+        steepest = max(_later_steps(outlook), key=lambda pair: sign * pair[0]["change_mw"], default=None)
         if steepest is not None and limit is not None:
             step = steepest[0]
             size = power_text(step["change_mw"] * outlook.share, signed=True)
@@ -223,12 +223,12 @@ def _overload(outlook: Outlook) -> Iterator[Risk]:
     if grid is None or grid <= cap:
         return
     planned = (now["next_power_mw"] or 0.0) - (now["plant_power_mw"] or 0.0)
-    missing, given = grid - cap - planned, battery["next_power_mw"] or 0.0
-    want = min(given + missing, battery["max_mw"], outlook.limits.max_power_mw)
+    missing, delivered_mw = grid - cap - planned, battery["next_power_mw"] or 0.0
+    want = min(delivered_mw + missing, battery["max_mw"], outlook.limits.max_power_mw)
     over = f"{power_text(grid - cap)} over the import cap of {power_text(cap)}"
     text = f"grid power is {over} and the plan adds {power_text(planned)}"
     money = _money(max(missing, 0.0) * now["step_min"] / 60.0, now["cap_penalty_per_mwh"], likely=1.0)
-    if missing < outlook.least_mw or want - given < outlook.least_mw:
+    if missing < outlook.least_mw or want - delivered_mw < outlook.least_mw:
         yield Risk("overload", text, money)
         return
     arguments = {
@@ -281,7 +281,7 @@ def _ramps(outlook: Outlook) -> Iterator[Risk]:
         ("up", 1.0, "change_q90_mw", battery["max_mw"]),
         ("down", -1.0, "change_q10_mw", -battery["min_mw"]),
     ):
-        step, before_min = max(later, key=lambda one: sign * one[0]["change_mw"])
+        step, before_min = max(later, key=lambda pair: sign * pair[0]["change_mw"])
         beyond = (sign * step[name] - limit) * share
         if beyond > outlook.least_mw:
             text = f"the ramp {way} at {step['slot']} may pass the limit by {power_text(beyond)} (90 %)"
@@ -310,12 +310,12 @@ def _kept(key: str, text: str, money: float | None, need: Need, outlook: Outlook
     low, high = own.get("soc_min", 0.0) + own.get("reserve_soc", 0.0), own.get("soc_max", 1.0)
     size, name, soc = battery["energy_capacity_mwh"], battery["asset_id"], battery["soc"]
     if need.energy_mwh > 0:
-        wanted = min(high, low + need.energy_mwh / own.get("discharge_efficiency", 1.0) / size)
-        is_met, side = soc >= wanted - LEAST_SOC, "at least"
+        target = min(high, low + need.energy_mwh / own.get("discharge_efficiency", 1.0) / size)
+        is_met, side = soc >= target - LEAST_SOC, "at least"
     else:
-        wanted = max(low, high + need.energy_mwh * own.get("charge_efficiency", 1.0) / size)
-        is_met, side = soc <= wanted + LEAST_SOC, "at most"
-    text = f"{text}; {name} should then hold {side} {100 * wanted:.0f} %, it has {100 * soc:.0f} %"
+        target = max(low, high + need.energy_mwh * own.get("charge_efficiency", 1.0) / size)
+        is_met, side = soc <= target + LEAST_SOC, "at most"
+    text = f"{text}; {name} should then hold {side} {100 * target:.0f} %, it has {100 * soc:.0f} %"
     # The slot that runs is decided, so an order acts from the second one on; the risk begins at its own slot's start.
     lead_min = need.begins_min - 2 * outlook.now["step_min"]
     if is_met or lead_min < outlook.now["step_min"]:
@@ -324,7 +324,7 @@ def _kept(key: str, text: str, money: float | None, need: Need, outlook: Outlook
         "policy": "keep_soc",
         "zone": outlook.now["zone"],
         "asset_ids": [name],
-        "soc": round(wanted, 3),
+        "soc": round(target, 3),
         "dry_run": False,
         "duration_min": min(lead_min, outlook.limits.max_duration_min),
         "reason": text[:280],

@@ -116,24 +116,24 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
     Raises:
         BlindError: Something that is needed is missing.
     """
-    zone, seen = task.zone, dict[str, Answer]()
+    zone, answers = task.zone, dict[str, Answer]()
     for name, call in _questions(zone):
-        seen[name] = yield from _needed(call)
-    faults = _faults(seen, zone)
+        answers[name] = yield from _needed(call)
+    faults = _faults(answers, zone)
     if faults:
         raise BlindError(faults)
-    now = _zone_now(seen, zone)
-    assets = list(seen["assets"]["assets"])
+    now = _zone_now(answers, zone)
+    assets = list(answers["assets"]["assets"])
     battery = _battery(assets)
-    standing = tuple(seen["orders"]["orders"])
-    alerts = list(seen["alerts"]["alerts"])
+    standing = tuple(answers["orders"]["orders"])
+    alerts = list(answers["alerts"]["alerts"])
     risks: list[Risk] = []
     words = ["no battery answers: no order can be proposed"]
     if battery is not None:
         details = {}
         for asset in _worth_a_look(assets, battery):
             details[asset["asset_id"]] = yield from _needed(Call("get_asset", {"asset_id": asset["asset_id"]}))
-        outlook = Outlook(now, seen["ramp"], seen["net_load"], seen["price"], assets, battery, details, limits)
+        outlook = Outlook(now, answers["ramp"], answers["net_load"], answers["price"], assets, battery, details, limits)
         risks += [*grid_risks(outlook), *price_risks(outlook), *fleet_risks(outlook), *data_risks(outlook, alerts)]
         words = margins(outlook)
     for order in standing[:MOST_ORDERS]:
@@ -142,7 +142,7 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
         risks += yield from _order_risk(order, zone, now.get("currency") or "", worth)
     risks = rank(risks)
     pnl = now.get("pnl_24h")
-    as_of = seen["overview"].get("as_of")
+    as_of = answers["overview"].get("as_of")
     return Findings(
         risks=tuple(risks),
         margins=tuple(words),
@@ -195,8 +195,8 @@ def _order_risk(order: Answer, zone: str, currency: str, worth: float) -> Genera
     cost = plan.get("cost_change")
     if cost is None or -cost <= worth + (plan.get("max_loss") or 0.0):
         return []
-    given = f"{order['action']} {name} by {order['principal']} ({order['reason']})"
-    text = f"{given} costs {-cost:,.2f} {currency} from now on"
+    order_text = f"{order['action']} {name} by {order['principal']} ({order['reason']})"
+    text = f"{order_text} costs {-cost:,.2f} {currency} from now on"
     if is_hold:
         return [Risk(f"hold:{name}", f"{text}; it is for people to release", -cost)]
     arguments = {**_cancel(name), "zone": zone, "dry_run": False, "reason": text[:280]}
@@ -214,10 +214,10 @@ def _review(task: Task, findings: Findings) -> Generator[Call, CallResult, list[
     A plan is stale where its time is over by the run's clock, nothing asks for it any more, or something else is asked
     for in its place.
     """
-    wanted = {subject_of(risk.wish.call): risk.wish.call for risk in findings.risks if risk.wish is not None}
+    wishes = {subject_of(risk.wish.call): risk.wish.call for risk in findings.risks if risk.wish is not None}
     waiting = []
     for plan in task.open_plans:
-        stale = _why_stale(plan, wanted, findings.as_of)
+        stale = _why_stale(plan, wishes, findings.as_of)
         if stale is None:
             waiting.append(plan)
             continue
@@ -225,21 +225,21 @@ def _review(task: Task, findings: Findings) -> Generator[Call, CallResult, list[
     return waiting
 
 
-def _why_stale(plan: OpenPlan, wanted: Mapping[tuple[Any, ...], Call], as_of: datetime | None) -> str | None:
+def _why_stale(plan: OpenPlan, wish: Mapping[tuple[Any, ...], Call], as_of: datetime | None) -> str | None:
     if plan.ends_at is not None and as_of is not None and plan.ends_at <= as_of:
         return "its time is over by the run's clock"
     if plan.call is None:
         return None
-    now = wanted.get(subject_of(plan.call))
+    now = wish.get(subject_of(plan.call))
     if now is None:
         return "what it was for is not expected any more"
     return None if _is_same(plan.call, now) else "another size or time is needed now"
 
 
-def _is_same(one: Call, other: Call) -> bool:
+def _is_same(call: Call, other: Call) -> bool:
     for name in ("power_mw", "soc"):
-        mine, theirs = one.arguments.get(name), other.arguments.get(name)
-        if mine is not None and theirs is not None and abs(mine - theirs) > SAME_SHARE * abs(mine):
+        mine, other_value = call.arguments.get(name), other.arguments.get(name)
+        if mine is not None and other_value is not None and abs(mine - other_value) > SAME_SHARE * abs(mine):
             return False
     return True
 
@@ -328,10 +328,10 @@ def _ruling(standing: Sequence[Answer], wish: Wish) -> str | None:
     return None
 
 
-def _faults(seen: Mapping[str, Answer], zone: str) -> list[str]:
+def _faults(answers: Mapping[str, Answer], zone: str) -> list[str]:
     """Return why the zone cannot be judged."""
-    overview, forecast = seen["overview"], seen["net_load"]
-    now = _zone_now(seen, zone)
+    overview, forecast = answers["overview"], answers["net_load"]
+    now = _zone_now(answers, zone)
     if not now:
         return [str(overview.get("hint") or f"no data of {zone}")]
     faults = [f"{name} is missing" for name in _NEEDED if now.get(name) is None]
@@ -340,7 +340,7 @@ def _faults(seen: Mapping[str, Answer], zone: str) -> list[str]:
     faults += [f"worker {name} is silent" for name in overview.get("workers_silent", [])]
     faults += [
         f"{name} lags behind"
-        for ready in seen["health"].get("zones", [])
+        for ready in answers["health"].get("zones", [])
         if ready["zone"] == zone
         for name in ready.get("behind", [])
         if name in ("forecasts", "decisions")
@@ -355,18 +355,18 @@ def _faults(seen: Mapping[str, Answer], zone: str) -> list[str]:
 _NEEDED = ("net_load_mw", "served_net_load_mw", "import_cap_mw", "step_min")
 
 
-def _zone_now(seen: Mapping[str, Answer], zone: str) -> Answer:
-    entry: Answer = next((now for now in seen["overview"].get("zones", []) if now["zone"] == zone), {})
+def _zone_now(answers: Mapping[str, Answer], zone: str) -> Answer:
+    entry: Answer = next((now for now in answers["overview"].get("zones", []) if now["zone"] == zone), {})
     return entry
 
 
 def _battery(assets: Sequence[Answer]) -> Answer | None:
-    there = [
+    lines = [
         asset
         for asset in assets
         if asset["kind"] == "battery" and asset["state"] == "online" and None not in (asset["soc"], asset["max_mw"])
     ]
-    return max(there, key=lambda asset: (asset["energy_capacity_mwh"] or 0.0, asset["asset_id"]), default=None)
+    return max(lines, key=lambda asset: (asset["energy_capacity_mwh"] or 0.0, asset["asset_id"]), default=None)
 
 
 def _worth_a_look(assets: Sequence[Answer], battery: Answer) -> list[Answer]:

@@ -62,9 +62,9 @@ async def read_answer(model: Model, question: str, hits: Sequence[Hit]) -> ReadA
         {"number": number, "clause": hit.clause.clause, "title": hit.clause.title, "text": hit.clause.text}
         for number, hit in enumerate(hits, start=1)
     ]
-    asked = json.dumps({"question": question, "clauses": clauses}, ensure_ascii=False)
+    request = json.dumps({"question": question, "clauses": clauses}, ensure_ascii=False)
     try:
-        result = await agent.run(asked, usage_limits=UsageLimits(request_limit=MAX_REQUESTS))
+        result = await agent.run(request, usage_limits=UsageLimits(request_limit=MAX_REQUESTS))
     except AgentRunError as error:
         raise UnreachableError(
             f"the model failed: {error}", hint="see VPP_AGENT__MODEL, or use --brain strategy"

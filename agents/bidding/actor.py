@@ -119,8 +119,8 @@ def _bid_of(
     factor, decimals = zone.share.factor, zone.served_scale.decimals
     quantiles = forecast.net_load
     limit = zone.limits.ramp_limit_mw
-    known = served is not None and first is not None
-    p_ramp = probability_beyond(first or [], served or 0.0, limit) if known else None
+    has_forecast = served is not None and first is not None
+    p_ramp = probability_beyond(first or [], served or 0.0, limit) if has_forecast else None
     slope = forecast.ramp_mw_per_min
     return ActorBid(
         zone=forecast.zone,

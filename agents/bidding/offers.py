@@ -41,8 +41,8 @@ class Offer:
             stored_mwh: Energy in store at the start.
             cell: Grid spacing, efficiencies and wear of the battery.
         """
-        seen = self.expected_per_mwh if self.fixed else price_per_mwh
-        acted_on = self.expected_per_mwh + self.trust * (seen - self.expected_per_mwh)
+        observed_per_mwh = self.expected_per_mwh if self.fixed else price_per_mwh
+        acted_on = self.expected_per_mwh + self.trust * (observed_per_mwh - self.expected_per_mwh)
         return float(storage_dp.move_to(self.value, acted_on, hours, stored_mwh / cell[0], cell) * cell[0])
 
     def curve(self, hours: float, stored_mwh: float, cell: Cell) -> list[tuple[float, float]]:

@@ -79,8 +79,8 @@ class TraderReducer:
 
     def load(self, zone: str, get: Load) -> TraderState:
         """Return the kept state; an unusable one is the initial one."""
-        done, book = unpack(get("done"), int, _SHAPE), unpack(get("book"), Book, _SHAPE)
-        return self.initial(zone) if done is None or book is None else TraderState(done, book)
+        decided, book = unpack(get("done"), int, _SHAPE), unpack(get("book"), Book, _SHAPE)
+        return self.initial(zone) if decided is None or book is None else TraderState(decided, book)
 
     def changes(self, state: TraderState) -> Mapping[str, bytes | None]:
         """Return the changed state values."""
@@ -169,7 +169,7 @@ class TraderReducer:
             first, forecast.horizon_min, np.subtract(forecast.price.level("q75"), forecast.price.level("q25"))
         )
         sd = round(max(float(width), 0.0) / _QUARTILES_APART, 1)
-        return [sd if one else 0.0 for one in unknown.tolist()]
+        return [sd if is_unknown else 0.0 for is_unknown in unknown.tolist()]
 
     def _curve(self, offers: Offers) -> list[tuple[float, float]]:
         """Return the offers of the next slot from half-full, the lowest price being the market's floor."""

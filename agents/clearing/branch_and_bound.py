@@ -120,8 +120,8 @@ def _undecided(value: Floats, whole: int, least_mw: float) -> tuple[int, bool]:
 def _children(node: _Node, place: int, whole: int, cost: float, *, up_first: bool) -> list[_Node]:
     """Return the two branches, the better looking one last (it is taken first)."""
     if place < whole:
-        zero, one = _with(node, place, 0.0, 0.0, cost), _with(node, place, 1.0, 1.0, cost)
-        return [zero, one] if up_first else [one, zero]
+        zero, at_one = _with(node, place, 0.0, 0.0, cost), _with(node, place, 1.0, 1.0, cost)
+        return [zero, at_one] if up_first else [at_one, zero]
     partner = place + (len(node.low) - whole) // 2
     keep_either = _with(node, partner, 0.0, 0.0, cost)
     keep_other = _with(node, place, 0.0, 0.0, cost)

@@ -60,18 +60,18 @@ def check(
     for row, asset in enumerate(zone.assets):
         if asset.asset_id not in setpoints_mw:
             continue
-        wanted = setpoints_mw[asset.asset_id]
+        power_mw = setpoints_mw[asset.asset_id]
         delivered = deliver(
             asset,
             AssetState.of(state, row),
-            wanted,
+            power_mw,
             hours,
             potential_mw=potentials.get(asset.asset_id, math.nan),
             at=at,
         )
         if delivered.reason in {Clamp.NOT_FINITE, Clamp.UNAVAILABLE}:
             verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "refused", 0.0, delivered.reason)
-        elif abs(delivered.power_mw - wanted) > same_mw:
+        elif abs(delivered.power_mw - power_mw) > same_mw:
             verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "clamped", delivered.power_mw, delivered.reason)
         else:
             verdicts[asset.asset_id] = SetpointVerdict(asset.asset_id, "accepted", delivered.power_mw, None)

@@ -63,28 +63,28 @@ class Units:
     row: Floats
     cost: float
 
-    def program(self, given: Program) -> Program:
+    def program(self, program: Program) -> Program:
         """Return the program in these units."""
-        matrix = given.matrix
+        matrix = program.matrix
         column = np.repeat(self.column, np.diff(matrix.start))
         return replace(
-            given,
+            program,
             matrix=replace(matrix, value=matrix.value * column / self.row[matrix.index]),
-            cost=given.cost * self.column / self.cost,
-            low=given.low / self.column,
-            high=given.high / self.column,
-            row_low=given.row_low / self.row,
-            row_high=given.row_high / self.row,
+            cost=program.cost * self.column / self.cost,
+            low=program.low / self.column,
+            high=program.high / self.column,
+            row_low=program.row_low / self.row,
+            row_high=program.row_high / self.row,
         )
 
-    def answer(self, given: Answer) -> Answer:
+    def answer(self, answer: Answer) -> Answer:
         """Return an answer in these units as one of the program as it stands."""
         return replace(
-            given,
-            value=None if given.value is None else given.value * self.column,
-            dual=None if given.dual is None else given.dual * (self.cost / self.row),
-            reduced=None if given.reduced is None else given.reduced * (self.cost / self.column),
-            objective=given.objective * self.cost,
+            answer,
+            value=None if answer.value is None else answer.value * self.column,
+            dual=None if answer.dual is None else answer.dual * (self.cost / self.row),
+            reduced=None if answer.reduced is None else answer.reduced * (self.cost / self.column),
+            objective=answer.objective * self.cost,
         )
 
 

@@ -34,8 +34,8 @@ def with_curve(problem: ClearingProblem, plan: Plan, *, points: int = POINTS) ->
     nets = problem.net_mw[0] + np.linspace(-width, width, points)
     powers = np.zeros((len(problem.assets), points))
     many = len(batteries) > MOST_BATTERIES
-    asked, base = aggregated(problem, plan) if many else (problem, plan)
-    answers = responses(asked, base, nets)
+    group, base = aggregated(problem, plan) if many else (problem, plan)
+    answers = responses(group, base, nets)
     if np.isnan(answers).any():
         return plan
     if many:
@@ -72,7 +72,7 @@ def aggregated(problem: ClearingProblem, plan: Plan) -> tuple[ClearingProblem, P
     free = _free_batteries(problem)
     others = [i for i in range(len(problem.assets)) if i not in free]
     stores = [store for i in free if (store := store_of(problem.assets[i])) is not None]
-    one, energy = aggregate(stores), np.array([store.energy_mwh for store in stores])
+    combined, energy = aggregate(stores), np.array([store.energy_mwh for store in stores])
     order = [free[0], *others]
     state = problem.state
     soc = state.soc[order].copy()
@@ -82,7 +82,7 @@ def aggregated(problem: ClearingProblem, plan: Plan) -> tuple[ClearingProblem, P
     summed = problem.bands
     bands.min_mw[0] = summed.min_mw[free].sum(axis=0)
     bands.max_mw[0] = summed.max_mw[free].sum(axis=0)
-    zone = problem.zone.model_copy(update={"assets": (one, *(problem.assets[i] for i in others))})
+    zone = problem.zone.model_copy(update={"assets": (combined, *(problem.assets[i] for i in others))})
     merged = replace(
         problem,
         zone=zone,

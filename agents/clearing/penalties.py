@@ -96,13 +96,13 @@ class Hinges:
         """Return how much of each piece of ``segments`` a given ``x`` (shape (N,)) takes, shape as the widths."""
         anchor, widths, _ = self.segments()
         at = min(self.down_mw.shape[1], widths.shape[1] - 2) + 1
-        taken = np.zeros_like(widths)
+        filled = np.zeros_like(widths)
         for pieces, left in ((range(at), anchor - x), (range(at, widths.shape[1]), x - anchor)):
             rest = np.maximum(left, 0.0)
             for k in pieces:
-                taken[:, k] = np.minimum(rest, widths[:, k])
-                rest = rest - taken[:, k]
-        return taken
+                filled[:, k] = np.minimum(rest, widths[:, k])
+                rest = rest - filled[:, k]
+        return filled
 
 
 def ramp_hinges(problem: ClearingProblem, nodes: int = RAMP_NODES) -> Hinges:

@@ -63,16 +63,16 @@ def with_price_curve(problem: ClearingProblem, plan: Plan, bid: TraderBid | None
         return plan
     waiting = replace(problem, price_per_mwh=_believed(bid, problem.price_per_mwh))
     if plan.engine is Engine.DP and applies(waiting):
-        seen = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], POINTS)
-        powers = _of_programme(waiting, plan, seen)
+        observed_per_mwh = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], POINTS)
+        powers = _of_programme(waiting, plan, observed_per_mwh)
     else:
-        seen = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], SOLVES)
-        powers = _of_solves(waiting, plan, batteries, seen)
+        observed_per_mwh = np.linspace(seen_per_mwh[0], seen_per_mwh[-1], SOLVES)
+        powers = _of_solves(waiting, plan, batteries, observed_per_mwh)
     if not np.isfinite(powers).all():
         return plan
     share = _share_that_waits(bid)
     mixed = share * np.maximum.accumulate(powers, axis=1) + (1.0 - share) * plan.power_mw[:, :1]
-    return replace(plan, price_curve_per_mwh=seen, price_curve_mw=mixed)
+    return replace(plan, price_curve_per_mwh=observed_per_mwh, price_curve_mw=mixed)
 
 
 def _seen_at(problem: ClearingProblem, price_per_mwh: float) -> ClearingProblem:
@@ -119,10 +119,10 @@ def _of_programme(waiting: ClearingProblem, plan: Plan, prices: Floats) -> Float
 
 def _of_solves(problem: ClearingProblem, plan: Plan, batteries: list[int], prices: Floats) -> Floats:
     many = len(batteries) > MOST_BATTERIES
-    asked, base = aggregated(problem, plan) if many else (fixed_ahead(problem, plan), plan)
+    group, base = aggregated(problem, plan) if many else (fixed_ahead(problem, plan), plan)
     powers = np.full((len(problem.assets), len(prices)), 0.0)
     for k, price in enumerate(prices):
-        answer = committed(_seen_at(asked, float(price)), base)
+        answer = committed(_seen_at(group, float(price)), base)
         if answer.is_reflex:
             return np.full_like(powers, np.nan)
         if many:

@@ -31,15 +31,15 @@ def reflex_plan(problem: ClearingProblem, *, reason: str) -> Plan:
     sheddable = curtailable_power(problem)
     grid_before = problem.state.grid_mw
     for h in range(problem.steps):
-        wanted = _beyond(problem, h, float(problem.net_mw[h] - power[:, h].sum()), grid_before)
+        need_mw = _beyond(problem, h, float(problem.net_mw[h] - power[:, h].sum()), grid_before)
         for i, store in enumerate(stores):
             if store is None:
                 continue
             dt = float(problem.step_h[h])
             if np.isnan(fixed[i, h]):
                 low, high = power_range(store, float(energy[i]), dt)
-                power[i, h] = min(max(wanted, low), high)
-                wanted -= power[i, h]
+                power[i, h] = min(max(need_mw, low), high)
+                need_mw -= power[i, h]
             energy[i] = soc_after(store, float(energy[i]), float(power[i, h]), dt)
             soc[i, h] = energy[i]
         _shed(problem, h, power, sheddable)

@@ -181,9 +181,9 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
             else:
                 powers[:, k] = model.power(value)[:, 0]
     for k in odd:
-        again = committed(passes[k], plan)
-        if not again.is_reflex:
-            powers[:, k] = again.power_mw[:, 0]
+        solved = committed(passes[k], plan)
+        if not solved.is_reflex:
+            powers[:, k] = solved.power_mw[:, 0]
     return powers
 
 

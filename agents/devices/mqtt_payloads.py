@@ -117,11 +117,11 @@ def discovery(zone: str, entries: Iterable[DeviceEntry], topics: MqttTopics, gat
     components: dict[str, dict[str, Any]] = {}
     for entry in (entry for entry in entries if entry.sparkplug is None):
         is_store = entry.asset_id is not None and entry.control == "power"
-        for what, template, unit, kind, state in _SENSORS if is_store else _SENSORS[:1]:
-            components[f"{entry.name}_{what}"] = {
+        for name, template, unit, kind, state in _SENSORS if is_store else _SENSORS[:1]:
+            components[f"{entry.name}_{name}"] = {
                 "p": "sensor",
-                "uniq_id": f"vpp_{zone}_{entry.name}_{what}",
-                "name": f"{entry.name} {what}",
+                "uniq_id": f"vpp_{zone}_{entry.name}_{name}",
+                "name": f"{entry.name} {name}",
                 "stat_t": topics.of("telemetry", entry),
                 "val_tpl": "{{ " + template + " }}",
                 "unit_of_meas": unit,

@@ -305,8 +305,8 @@ class CommandReducer:
         if command.valid_until is not None and now >= command.valid_until:
             return []
         state.restored += 1
-        again = renewed(command, state.sequence + 1, CommandCause.RESTORED, now)
-        return self._put(state, again, now)
+        renewed_command = renewed(command, state.sequence + 1, CommandCause.RESTORED, now)
+        return self._put(state, renewed_command, now)
 
     def _named(
         self, state: CommandState, outcome: CommandOutcome, now: datetime, *, always: bool = False

@@ -34,9 +34,9 @@ def answer_payload(device: SimulatedDevice, setpoint: bytes, now_s: float) -> by
         now_s: The time that the device lives by.
     """
     try:
-        asked = msgspec.json.decode(setpoint, type=SetpointPayload)
+        payload = msgspec.json.decode(setpoint, type=SetpointPayload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     device.advance(now_s)
-    accepted = device.take(asked.power_mw, now_s, sequence=asked.sequence, valid_for_s=asked.valid_for_s)
-    return msgspec.json.encode(AckPayload(sequence=asked.sequence, accepted=accepted, last=device.sequence))
+    accepted = device.take(payload.power_mw, now_s, sequence=payload.sequence, valid_for_s=payload.valid_for_s)
+    return msgspec.json.encode(AckPayload(sequence=payload.sequence, accepted=accepted, last=device.sequence))

@@ -129,8 +129,8 @@ class SimulatedDevice:
         """The power that it says it has; None: no value, as of a broken sensor."""
         if DeviceFault.NO_VALUE in self.faults:
             return None
-        shown = self.nameplate_mw if DeviceFault.GARBAGE in self.faults else self.power_mw
-        return shown * math.prod(scale for fault, scale in SHOWN_SCALE.items() if fault in self.faults)
+        power_mw = self.nameplate_mw if DeviceFault.GARBAGE in self.faults else self.power_mw
+        return power_mw * math.prod(scale for fault, scale in SHOWN_SCALE.items() if fault in self.faults)
 
     @property
     def is_local(self) -> bool:
@@ -148,10 +148,10 @@ class SimulatedDevice:
             return
         if at_s >= self.ends_at_s or (self._beat_at_s is not None and at_s - self._beat_at_s > self.heartbeat_s):
             self.target_mw, self.ends_at_s = self.safe_default_mw, math.inf
-        wanted = self._wanted(at_s, passed_s)
+        target_mw = self._wanted(at_s, passed_s)
         if DeviceFault.STUCK not in self.faults:
             step = self.nameplate_mw * passed_s / self.ramp_s
-            self.power_mw += min(max(wanted - self.power_mw, -step), step)
+            self.power_mw += min(max(target_mw - self.power_mw, -step), step)
         if self.kind == "battery" and self.energy_mwh > 0:
             self._move_energy(self.power_mw * passed_s * self.energy_speed / 3600.0)
 
@@ -165,20 +165,20 @@ class SimulatedDevice:
         self._earlier.append((at_s, self.target_mw))
         while len(self._earlier) > 1 and self._earlier[1][0] <= at_s - LAG_S:
             self._earlier.pop(0)
-        wanted = self._earlier[0][1] if DeviceFault.LAG in self.faults else self.target_mw
+        target_mw = self._earlier[0][1] if DeviceFault.LAG in self.faults else self.target_mw
         if self.is_local:
-            wanted = self.safe_default_mw
+            target_mw = self.safe_default_mw
         if DeviceFault.CLIPPED in self.faults:
-            wanted *= CLIP
+            target_mw *= CLIP
         if DeviceFault.WRONG_SIGN in self.faults:
-            wanted = -wanted
+            target_mw = -target_mw
         self._drift_mw = (self._drift_mw + DRIFT_PER_S * self.nameplate_mw * passed_s) * (
             DeviceFault.DRIFTING in self.faults
         )
         if self.kind == "inverter":
             sun = self.nameplate_mw * (0.6 + 0.2 * math.sin(at_s / 600.0))
-            return min(max(wanted, 0.0), sun)
-        if (self.soc <= 0.0 and wanted > 0) or (self.soc >= 1.0 and wanted < 0):
+            return min(max(target_mw, 0.0), sun)
+        if (self.soc <= 0.0 and target_mw > 0) or (self.soc >= 1.0 and target_mw < 0):
             return 0.0
         most = self.nameplate_mw
-        return min(max(wanted - math.copysign(self._drift_mw, wanted), -most), most)  # away from its limit
+        return min(max(target_mw - math.copysign(self._drift_mw, target_mw), -most), most)  # away from its limit

@@ -86,9 +86,9 @@ def outcome_of(
     taken_at = command.acknowledged_at or command.sent_at  # it may have taken it long after it was sent
     if now < taken_at + timedelta(seconds=settled_s):
         return CommandOutcome.PENDING
-    wanted, tolerance = command.power_mw, rules.tolerance_mw
-    if reading.read_back_mw is not None and abs(reading.read_back_mw - wanted) > tolerance:
-        return _short(reading.read_back_mw, wanted, tolerance) or CommandOutcome.REFUSED
+    target_mw, tolerance = command.power_mw, rules.tolerance_mw
+    if reading.read_back_mw is not None and abs(reading.read_back_mw - target_mw) > tolerance:
+        return _short(reading.read_back_mw, target_mw, tolerance) or CommandOutcome.REFUSED
     if reading.sequence is not None and reading.sequence < command.sequence:
         return CommandOutcome.REFUSED
     if reading.power_mw is None:
@@ -97,16 +97,16 @@ def outcome_of(
 
 
 def _of_power(power_mw: float, command: DeviceCommand, start_mw: float | None, rules: DeviceRules) -> CommandOutcome:
-    wanted, tolerance = command.power_mw, rules.tolerance_mw
+    target_mw, tolerance = command.power_mw, rules.tolerance_mw
     if rules.is_limit and power_mw < -tolerance:
         return CommandOutcome.WRONG_SIGN
-    if abs(power_mw - wanted) <= tolerance or (rules.is_limit and power_mw < wanted):
+    if abs(power_mw - target_mw) <= tolerance or (rules.is_limit and power_mw < target_mw):
         return CommandOutcome.FOLLOWED
     if command.measured_at is not None:
         return CommandOutcome.DRIFTING
     if start_mw is not None and abs(power_mw - start_mw) <= tolerance:
         return CommandOutcome.STUCK
-    shortfall = None if rules.is_limit else _short(power_mw, wanted, tolerance)
+    shortfall = None if rules.is_limit else _short(power_mw, target_mw, tolerance)
     return shortfall or CommandOutcome.DRIFTING
 
 

@@ -26,14 +26,14 @@ Ahead = Callable[[int], Floats]
 """From the position of a slot to the prices expected of it and of the slots after it, over 24 hours."""
 
 
-def planned(battery: UnitBattery, market: PriceHistory, ahead: Ahead, seen: Floats | None) -> Floats:
+def planned(battery: UnitBattery, market: PriceHistory, ahead: Ahead, observed: Floats | None) -> Floats:
     """Return the path that plans 24 hours ahead in every slot.
 
     Args:
         battery: The battery.
         market: The market.
         ahead: Expected prices, asked for in every slot of the test.
-        seen: Price acted on in each slot of ``market``, per MWh, shape (n,); None: the expected one.
+        observed: Price acted on in each slot of ``market``, per MWh, shape (n,); None: the expected one.
     """
     first, cell = market.test.start, battery.cell()
     starts, hours = _bins(market.hours)
@@ -41,7 +41,7 @@ def planned(battery: UnitBattery, market: PriceHistory, ahead: Ahead, seen: Floa
     for n in range(path.size - 1):
         t = first + n
         prices = np.add.reduceat(ahead(t), starts) * market.hours / hours
-        acted_on = prices[0] if seen is None else seen[t]
+        acted_on = prices[0] if observed is None else observed[t]
         acted_on = np.nan if np.isnan(market.price[t]) else acted_on
         value = continuation(battery, prices, hours)
         path[n + 1] = storage_dp.move_to(value, acted_on, market.hours, path[n] / cell[0], cell) * cell[0]
@@ -82,21 +82,21 @@ def profile_table(market: PriceHistory, days: int) -> Floats:
     for day in range(last + 1):
         first, stop = np.searchsorted(market.day, [day - days, day])
         past, where = market.price[first:stop], market.slot[first:stop]
-        known = np.isfinite(past)
-        if known.any():
-            count = np.bincount(where[known], minlength=slots)
-            total = np.bincount(where[known], weights=past[known], minlength=slots)
-            table[day] = np.where(count > 0, total / np.maximum(count, 1), past[known].mean())
+        has_price = np.isfinite(past)
+        if has_price.any():
+            count = np.bincount(where[has_price], minlength=slots)
+            total = np.bincount(where[has_price], weights=past[has_price], minlength=slots)
+            table[day] = np.where(count > 0, total / np.maximum(count, 1), past[has_price].mean())
     return table
 
 
-def percentile(battery: UnitBattery, market: PriceHistory, seen: Floats) -> Floats:
+def percentile(battery: UnitBattery, market: PriceHistory, observed: Floats) -> Floats:
     """Return the path that charges below the 25th and discharges above the 75th percentile of the last 28 days.
 
     Args:
         battery: The battery.
         market: The market.
-        seen: The price acted on in each slot of ``market``.
+        observed: The price acted on in each slot of ``market``.
     """
     power = np.zeros(market.price.size)
     for day in range(int(market.day[-1]) + 1):
@@ -105,8 +105,8 @@ def percentile(battery: UnitBattery, market: PriceHistory, seen: Floats) -> Floa
         past = past[np.isfinite(past)]
         if past.size:
             low, high = np.percentile(past, [_LOW, _HIGH])
-            here = slice(int(stop), int(np.searchsorted(market.day, day + 1)))
-            power[here] = np.where(seen[here] >= high, 1.0, np.where(seen[here] <= low, -1.0, 0.0))
+            today = slice(int(stop), int(np.searchsorted(market.day, day + 1)))
+            power[today] = np.where(observed[today] >= high, 1.0, np.where(observed[today] <= low, -1.0, 0.0))
     return followed(battery, power[market.test], market)
 
 
@@ -125,8 +125,8 @@ def original(battery: UnitBattery, market: PriceHistory) -> Floats:
 
 def followed(battery: UnitBattery, power: Floats, market: PriceHistory) -> Floats:
     """Return the path of wanted powers (-1 to 1) over the test, held within the store; no price, no move."""
-    wanted = np.where(np.isnan(market.price[market.test]), 0.0, power)
-    return np.asarray(_follow(wanted, market.hours, float(rested(battery, 0)[0]), battery.cell(2)))
+    target_mw = np.where(np.isnan(market.price[market.test]), 0.0, power)
+    return np.asarray(_follow(target_mw, market.hours, float(rested(battery, 0)[0]), battery.cell(2)))
 
 
 @kernel  # pragma: no cover
@@ -147,6 +147,6 @@ def last_seen(market: PriceHistory) -> Floats:
 
 def _carried(price: Floats) -> Floats:
     """Return prices with a missing one replaced by the last before it."""
-    known = np.where(np.isfinite(price), np.arange(price.size), -1)
-    at = np.maximum.accumulate(known)
+    last_known = np.where(np.isfinite(price), np.arange(price.size), -1)
+    at = np.maximum.accumulate(last_known)
     return np.where(at >= 0, price[np.maximum(at, 0)], 0.0)

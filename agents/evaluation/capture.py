@@ -86,8 +86,8 @@ def capture_of_day(battery: StorageParameters, slots: Sequence[Slot], hours: flo
         return min(max((stored_mwh - empty) / power / cell[0], 0.0), POINTS - 1.0)
 
     prices = np.array([slot.price for slot in slots])
-    known = prices[np.isfinite(prices)]
-    worth = battery.discharge_efficiency * float(np.median(known)) if known.size else 0.0
+    finite = prices[np.isfinite(prices)]
+    worth = battery.discharge_efficiency * float(np.median(finite)) if finite.size else 0.0
     after = np.asarray(np.arange(POINTS) * cell[0] * worth, dtype=np.float64)
     total = dict.fromkeys(CAUSES, 0.0)
     terms: list[float] = []

@@ -50,8 +50,8 @@ def follow_ticks(
     for k in range(count):
         mean = estimate_mean(ticks_mw[: max(k - late + 1, 0)], count, expected_mw, slope_mw)
         left = float(np.interp(mean, points[:, 0], points[:, 1])) * count - total_mw
-        done = deliver(battery, now, left / (count - k), hours / count)
-        total_mw, now = total_mw + done.power_mw, done.state
+        delivery = deliver(battery, now, left / (count - k), hours / count)
+        total_mw, now = total_mw + delivery.power_mw, delivery.state
     return total_mw / count, now.soc
 
 
@@ -66,11 +66,11 @@ def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: flo
         expected_mw: Mean net load that the plan expects.
         slope_mw: Expected change per tick.
     """
-    known = np.flatnonzero(np.isfinite(seen_mw))
-    if len(known) == 0:
+    measured = np.flatnonzero(np.isfinite(seen_mw))
+    if len(measured) == 0:
         return expected_mw
-    last = int(known[-1])
-    course = np.interp(np.arange(last + 1), known, seen_mw[known])
+    last = int(measured[-1])
+    course = np.interp(np.arange(last + 1), measured, seen_mw[measured])
     rest = seen_mw[last] + slope_mw * np.arange(1, count - last)
     return float((course.sum() + rest.sum()) / count)
 

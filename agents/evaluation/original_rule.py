@@ -21,11 +21,11 @@ def original_rule(zone: Zone, expected_mw: float, net_mw: float) -> Floats:
         expected_mw: Net load expected in the next slot, of the served share.
         net_mw: Net load of the closed slot; NaN, as ``expected_mw`` may be, asks for nothing.
     """
-    wanted = np.zeros(len(zone.assets))
+    power_mw = np.zeros(len(zone.assets))
     if not np.isfinite(expected_mw) or not np.isfinite(net_mw):
-        return wanted
+        return power_mw
     left = max(abs(expected_mw - net_mw) - zone.limits.ramp_limit_mw, 0.0)
     for row in (*store_rows(zone), *rows_where(zone, lambda kind, asset: kind.generator(asset))):
-        wanted[row] = min(left, type_of(zone.assets[row]).power_limits_mw(zone, zone.assets[row])[1])
-        left -= wanted[row]
-    return wanted
+        power_mw[row] = min(left, type_of(zone.assets[row]).power_limits_mw(zone, zone.assets[row])[1])
+        left -= power_mw[row]
+    return power_mw

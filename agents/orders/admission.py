@@ -114,7 +114,7 @@ class OrdersReducer:
         judged = msgspec.structs.replace(
             order, verdict=verdict, verdict_reason=None if refusal is None else str(refusal)
         )
-        asked = msgspec.structs.replace(order, verdict=None, verdict_reason=None)
+        unjudged = msgspec.structs.replace(order, verdict=None, verdict_reason=None)
         audit = Audit(
             zone=order.zone,
             audit_id=f"order-{order.order_id}",
@@ -123,7 +123,7 @@ class OrdersReducer:
             action=f"order:{order.action}",
             verdict=verdict,
             detail=order.reason if refusal is None else str(refusal),
-            digest=hashlib.blake2b(encode(asked), digest_size=16).hexdigest(),
+            digest=hashlib.blake2b(encode(unjudged), digest_size=16).hexdigest(),
         )
         signed = sign_admission(judged, self._key)
         outputs = [Output("bids", signed), Output("audit", audit)]
@@ -162,7 +162,7 @@ def refuse(
         longest: Longest life of an order.
     """
     checks = (_form(order), _times(order, longest), _approval(order, approval_key, sent_at), _scope(zone, order))
-    refusal = next((one for one in checks if one is not None), None)
+    refusal = next((verdict for verdict in checks if verdict is not None), None)
     return refusal if refusal is not None or order.action not in _WISHES else _limits(zone, order)
 
 
@@ -225,8 +225,8 @@ def _limits(zone: Zone, order: Order) -> Refusal | None:
         if order.action == "soc_target":
             reason = soc_excess(asset, order.soc)
         else:
-            asked = (order.power_mw,) if order.action == "target" else (order.min_mw, order.max_mw)
-            reason = next((r for r in (power_excess(zone, asset, power) for power in asked) if r is not None), None)
+            bounds = (order.power_mw,) if order.action == "target" else (order.min_mw, order.max_mw)
+            reason = next((r for r in (power_excess(zone, asset, power) for power in bounds) if r is not None), None)
         if reason is not None:
             return Refusal("limit", reason)
     return None

@@ -44,10 +44,10 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def order_digest(order: Order) -> str:
     """Return a hash of all that is asked: the order without the time of sending, approval and verdict."""
-    asked = msgspec.structs.replace(
+    unjudged = msgspec.structs.replace(
         order, sent_at=None, approved_by=None, approval=None, verdict=None, verdict_reason=None, admission=None
     )
-    return hashlib.blake2b(encode(asked), digest_size=16).hexdigest()
+    return hashlib.blake2b(encode(unjudged), digest_size=16).hexdigest()
 
 
 def approve(order: Order, approval: Approval, key: bytes | None) -> Order:
@@ -127,9 +127,9 @@ def _admission(order: Order, key: bytes) -> str:
     return hmac.new(key, b"admission:" + encode(order), hashlib.sha256).hexdigest()
 
 
-def _is_same(expected: str, given: str) -> bool:
+def _is_same(expected: str, actual: str) -> bool:
     # As bytes: of texts that are not ASCII the comparison would raise.
-    return hmac.compare_digest(expected.encode(), given.encode())
+    return hmac.compare_digest(expected.encode(), actual.encode())
 
 
 def _signature(body: str, key: bytes | None) -> str:

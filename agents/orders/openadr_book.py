@@ -66,17 +66,17 @@ def follow(
         before = state.events.get(event.id, EventRecord(""))
         is_new = event.id not in state.events or before.modified != event.modification_date_time
         asks = _readable(event, longest, changes, is_new=is_new)
-        asked = {order.order_id: order for order in asks.orders if order.expires_at > now}
-        standing = {one.order_id: one for one in before.orders if one.order_id in asked}
+        current = {order.order_id: order for order in asks.orders if order.expires_at > now}
+        standing = {order.order_id: order for order in before.orders if order.order_id in current}
         changes.cancelled += _ended(before, standing, now)
-        for order in asked.values():
+        for order in current.values():
             if order.order_id not in standing and order.expires_at <= now + longest:
                 changes.given.append((event, order))
                 standing[order.order_id] = StandingOrder(order.order_id, order.expires_at)
         after[event.id] = EventRecord(event.modification_date_time, tuple(standing.values()))
-    for name, known in state.events.items():
+    for name, record in state.events.items():
         if name not in after:
-            changes.cancelled += _ended(known, {}, now)
+            changes.cancelled += _ended(record, {}, now)
     return BookState(after), changes
 
 
@@ -96,5 +96,5 @@ def _readable(event: DemandEvent, longest: timedelta, changes: BookChanges, *, i
     return asks
 
 
-def _ended(known: EventRecord, standing: dict[str, StandingOrder], now: datetime) -> list[str]:
-    return [one.order_id for one in known.orders if one.order_id not in standing and one.expires_at > now]
+def _ended(record: EventRecord, standing: dict[str, StandingOrder], now: datetime) -> list[str]:
+    return [order.order_id for order in record.orders if order.order_id not in standing and order.expires_at > now]

@@ -120,7 +120,9 @@ def asks_of(event: DemandEvent) -> EventAsks:
     Raises:
         DataError: A period, a unit or a value is none; names the event.
     """
-    units = {one.payload_type: (one.units or "").upper() for one in event.payload_descriptors or ()}
+    units = {
+        descriptor.payload_type: (descriptor.units or "").upper() for descriptor in event.payload_descriptors or ()
+    }
     asks = EventAsks()
     for number, (start, end, interval) in enumerate(_periods(event)):
         for payload in interval.payloads:
@@ -201,10 +203,10 @@ def _number(place: str, payload: EventPayload) -> float:
     return float(value)
 
 
-def _scale(place: str, unit: str, known: dict[str, float]) -> float:
-    if unit not in known:
-        raise DataError(f"{place}: unit {unit!r} is not one of {', '.join(known)}")
-    return known[unit]
+def _scale(place: str, unit: str, factors: dict[str, float]) -> float:
+    if unit not in factors:
+        raise DataError(f"{place}: unit {unit!r} is not one of {', '.join(factors)}")
+    return factors[unit]
 
 
 def price_publications(

@@ -120,8 +120,8 @@ def problem_of(
     at = np.array(minutes, dtype=float)
     step_h = np.diff(np.concatenate([[0.0], at])) / 60.0
     first_slots = [closed + 1 + m // zone.step_min for m in [0, *minutes[:-1]]]
-    wanted = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
-    bands = within_reach(zone, wanted.bands, state, step_h, zone.step.start(closed + 1))
+    demands = asked(zone, orders, state, [zone.step.start(index) for index in first_slots], step_h)
+    bands = within_reach(zone, demands.bands, state, step_h, zone.step.start(closed + 1))
     _narrow(zone, bands, reach_mw or {})
     for row in np.flatnonzero(~state.available):
         # An asset that cannot be reached may still be doing what it did; telemetry says so where it can.
@@ -146,7 +146,7 @@ def problem_of(
         reference_mw=_references(zone, planned, first_slots),
         churn_price_per_mwh=zone.churn_price_per_mwh,
     )
-    return BuiltProblem(clearing_problem(zone, _priced(inputs, zone, trader, closed, at)), wanted, first_slots)
+    return BuiltProblem(clearing_problem(zone, _priced(inputs, zone, trader, closed, at)), demands, first_slots)
 
 
 def _narrow(zone: Zone, bands: Bands, reach_mw: Mapping[str, tuple[float | None, float | None]]) -> None:
@@ -231,10 +231,10 @@ def stale_power(zone: Zone, state: FleetState, orders: Sequence[Order | None], s
     power: dict[str, float] = {}
     for row, asset in enumerate(zone.assets):
         ruler = orders[row] if orders else None
-        held = ruler is not None and ruler.action == "hold"
+        is_held = ruler is not None and ruler.action == "hold"
         now = AssetState.of(state, row)
-        wanted = 0.0 if held else type_of(asset).blind_mw(asset, now, interval)
-        power[asset.asset_id] = deliver(asset, now, wanted, interval.hours, at=interval.at).power_mw
+        power_mw = 0.0 if is_held else type_of(asset).blind_mw(asset, now, interval)
+        power[asset.asset_id] = deliver(asset, now, power_mw, interval.hours, at=interval.at).power_mw
     return power
 
 

@@ -244,9 +244,9 @@ class Chooser:
         power = {}
         for row, (asset, ruler) in enumerate(zip(zone.assets, ruling, strict=True)):
             state = AssetState.of(fleet, row)
-            held = ruler is not None and ruler.action == "hold"
-            wanted = 0.0 if held else type_of(asset).unplanned_mw(asset, state, interval)
-            power[asset.asset_id] = deliver(asset, state, wanted, interval.hours, at=interval.at).power_mw
+            is_held = ruler is not None and ruler.action == "hold"
+            power_mw = 0.0 if is_held else type_of(asset).unplanned_mw(asset, state, interval)
+            power[asset.asset_id] = deliver(asset, state, power_mw, interval.hours, at=interval.at).power_mw
         return power
 
     def _conditions(self, inputs: DecisionInputs, outcome: Outcome, asked_for: Asked) -> dict[str, Condition]:

@@ -112,25 +112,25 @@ def outcome_of_plan(
         ruling: Order that rules each asset in the first slot, None where none does; empty: no orders.
         quiet: Assets whose reading is overdue; they follow no curve.
     """
-    wanted = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
+    power_mw = {asset.asset_id: float(plan.power_mw[row, 0]) for row, asset in enumerate(zone.assets)}
     verdicts = check(
         zone,
         problem.state,
-        wanted,
+        power_mw,
         zone.step.hours,
         net_mw=float(problem.net_mw[0]),
         potential_mw=potentials_now(zone, observation),
         start=problem.start,
     )
     starts = starting(zone, plan, problem.step_h)
-    seen = observation is not None and observation.net_load_mw is not None
+    is_measured = observation is not None and observation.net_load_mw is not None
     setpoints: dict[str, Planned] = {}
     reasons: dict[str, str] = {}
     for row, (asset, verdict) in enumerate(zip(zone.assets, verdicts, strict=True)):
         order = ruling[row] if ruling else None
-        follows = seen and asset.asset_id not in quiet and verdict.outcome == "accepted"
-        held = order is not None and order.action == "hold"
-        droop = type_of(asset).frequency_curve(zone, asset) if follows and not held else []
+        follows = is_measured and asset.asset_id not in quiet and verdict.outcome == "accepted"
+        is_held = order is not None and order.action == "hold"
+        droop = type_of(asset).frequency_curve(zone, asset) if follows and not is_held else []
         setpoints[asset.asset_id] = Planned(
             power_mw=_mw(zone, verdict.power_mw),
             curve=_curve(zone, problem, row, plan.curve_net_mw, plan.curve_mw) if follows else [],
@@ -146,7 +146,7 @@ def outcome_of_plan(
         binding=plan.binding,
         setpoints=setpoints,
         reasons=reasons,
-        checks=_checks(zone, wanted, verdicts),
+        checks=_checks(zone, power_mw, verdicts),
         notes=plan.notes,
         plan=_table(zone, problem, plan),
         duals=_duals(zone, plan),
@@ -320,8 +320,8 @@ def _curve(zone: Zone, problem: ClearingProblem, row: int, at: Floats, power_mw:
         return []
     start = AssetState.of(problem.state, row)
     return [
-        (_mw(zone, float(seen)), _mw(zone, deliver(asset, start, float(power), zone.step.hours).power_mw))
-        for seen, power in zip(at, power_mw[row], strict=True)
+        (_mw(zone, float(value)), _mw(zone, deliver(asset, start, float(power), zone.step.hours).power_mw))
+        for value, power in zip(at, power_mw[row], strict=True)
     ]
 
 
@@ -334,13 +334,13 @@ def _reason(problem: ClearingProblem, plan: Plan, row: int, verdict: SetpointVer
     return plan.binding if plan.is_reflex else say_asset(problem, plan, row)
 
 
-def _checks(zone: Zone, wanted: Mapping[str, float], verdicts: Sequence[SetpointVerdict]) -> list[SetpointCheck]:
+def _checks(zone: Zone, power_mw: Mapping[str, float], verdicts: Sequence[SetpointVerdict]) -> list[SetpointCheck]:
     return [
         SetpointCheck(
             asset_id=verdict.asset_id,
             outcome=verdict.outcome,
             reason=None if verdict.reason is None else verdict.reason.value,
-            wanted_mw=_mw(zone, wanted[verdict.asset_id]),
+            wanted_mw=_mw(zone, power_mw[verdict.asset_id]),
             power_mw=_mw(zone, verdict.power_mw),
         )
         for verdict in verdicts

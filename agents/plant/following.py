@@ -106,9 +106,9 @@ def judged(before: Conduct, slot: Following, longest_wait: int) -> Conduct:
 def _judge(before: Conduct, after: Conduct, slot: Following, measured: float, longest_wait: int) -> None:
     """Enter a slot with a reading into ``after``, and derate the asset where it is time to."""
     least = ASTRAY_SHARE * slot.rated_mw
-    asked = min(max(measured, slot.low_mw), slot.high_mw)
-    if abs(measured - asked) <= least:
-        if abs(asked) > least:
+    expected = min(max(measured, slot.low_mw), slot.high_mw)
+    if abs(measured - expected) <= least:
+        if abs(expected) > least:
             _forget_run(after)
             after.agreed += 1
             if after.is_trial and after.agreed >= ASTRAY_SLOTS:
@@ -116,14 +116,14 @@ def _judge(before: Conduct, after: Conduct, slot: Following, measured: float, lo
         return
     after.astray, after.agreed = after.astray + 1, 0
     after.is_still = after.is_still and (after.astray == 1 or measured == before.reading_mw)
-    after.is_part = after.is_part and measured * asked >= 0.0 and abs(measured) < abs(asked)
+    after.is_part = after.is_part and measured * expected >= 0.0 and abs(measured) < abs(expected)
     low, high = after.part_mw
-    if asked < 0.0:
+    if expected < 0.0:
         after.part_mw = min(measured, low or 0.0), high
     else:
         after.part_mw = low, max(measured, high or 0.0)
     if after.astray >= (1 if after.is_trial else ASTRAY_SLOTS):
-        after.derating = _derating(after, slot, measured, asked)
+        after.derating = _derating(after, slot, measured, expected)
         after.left, after.wait = after.wait, min(2 * after.wait, max(longest_wait, TRIAL_SLOTS))
         after.is_trial = False
         _forget_run(after)
@@ -133,15 +133,15 @@ def _forget_run(conduct: Conduct) -> None:
     conduct.astray, conduct.is_still, conduct.is_part, conduct.part_mw = 0, True, True, (None, None)
 
 
-def _derating(conduct: Conduct, slot: Following, measured: float, asked: float) -> Derating:
+def _derating(conduct: Conduct, slot: Following, measured: float, expected: float) -> Derating:
     least = ASTRAY_SHARE * slot.rated_mw
-    shown = [abs(part) for part in conduct.part_mw if part is not None]
-    if conduct.is_part and all(part > least for part in shown):
+    parts_mw = [abs(part) for part in conduct.part_mw if part is not None]
+    if conduct.is_part and all(part > least for part in parts_mw):
         return Derating(
             code="partly_following", asked_mw=slot.set_mw, measured_mw=measured, reach_mw=_narrowed(conduct)
         )
     code: DeratingCode = "not_following"
-    if measured * asked < 0.0 and abs(measured) > least:
+    if measured * expected < 0.0 and abs(measured) > least:
         code = "wrong_sign"
     elif conduct.is_still and conduct.astray >= ASTRAY_SLOTS:
         code = "still"
@@ -168,11 +168,11 @@ def checked_soc(before: Conduct, after: Conduct, reading: float, implied: float,
         hours: Length of the slot.
     """
     after.soc_reading = reading
-    held = before.soc_held + 1
+    held_slots = before.soc_held + 1
     is_new = reading != before.soc_reading
     is_still = not is_new and before.soc is not None and abs(implied - before.soc) > LEAST_CHANGE
-    if abs(reading - implied) > SOC_TOLERANCE and (is_still or held * hours <= SOC_HELD_H):
-        after.soc, after.soc_held = implied, held
+    if abs(reading - implied) > SOC_TOLERANCE and (is_still or held_slots * hours <= SOC_HELD_H):
+        after.soc, after.soc_held = implied, held_slots
         return implied
     after.soc = reading if is_new or before.soc_held or before.soc is None else implied
     after.soc_held = 0

@@ -85,7 +85,7 @@ def rules_behind_decision(decision: Decision) -> list[str]:
     duals = decision.duals
     applied = {
         "SITE.limits": decision.checks,
-        "SITE.soc": [one for one in decision.verdicts if one.code in ("limited", "out_of_reach")],
+        "SITE.soc": [verdict for verdict in decision.verdicts if verdict.code in ("limited", "out_of_reach")],
         "SITE.reserve": [note for note in decision.notes if note.code == "soc_outside_band"],
         "SITE.import_cap": [price for price in duals.cap_price_per_mw if price > _LEAST],
         "SITE.ramp": [price for price in duals.ramp_price_per_mw if abs(price) > _LEAST],
@@ -258,8 +258,8 @@ def say_reason(verdict: OrderVerdict) -> str | None:
         case "limited":
             return f"{verdict.asset_id} can give {power_text(verdict.power_mw or 0.0)}"
         case "out_of_reach":
-            reached, wanted = 100 * (verdict.soc or 0.0), 100 * (verdict.wanted_soc or 0.0)
-            return f"{verdict.asset_id} reaches {reached:.1f} % SoC instead of {wanted:.1f} %"
+            reached, target = 100 * (verdict.soc or 0.0), 100 * (verdict.wanted_soc or 0.0)
+            return f"{verdict.asset_id} reaches {reached:.1f} % SoC instead of {target:.1f} %"
         case "outranked":
             return "a stronger order rules"
         case "not_started":

@@ -29,11 +29,11 @@ def take_order(state: PlantState, order: Order, at: datetime) -> list[Output]:
     standing = state.standing
     before = standing.orders
     standing.orders = admit(before, order)
-    ids = {one.order_id for one in standing.orders}
-    gone = [one for one in before if one.order_id not in ids]
+    ids = {order.order_id for order in standing.orders}
+    ended = [order for order in before if order.order_id not in ids]
     state.changed.mark("orders")
     lives = standing.lives.arrive(order, at)
-    lives += standing.lives.withdraw(gone, at, f"{order.action} by {order.principal}: {order.reason}")
+    lives += standing.lives.withdraw(ended, at, f"{order.action} by {order.principal}: {order.reason}")
     return _records(lives)
 
 
@@ -74,7 +74,7 @@ def end_orders(zone: Zone, state: PlantState, slot: datetime) -> list[Output]:
             None if limit is None or life is None else limit.excess(life.lost, life.moved_mwh, zone.market.currency)
         )
         if excess is not None:
-            standing.orders = [one for one in standing.orders if one is not order]
+            standing.orders = [other for other in standing.orders if other is not order]
             outputs += _records(standing.lives.withdraw([order], slot, excess))
             text = f"order {order.order_id} ({order.action}) by {order.principal} was stopped: {excess}"
             stopped = Condition(AlertCode.ORDER_STOPPED, AlertEffect.ORDER_NOT_FOLLOWED, text)

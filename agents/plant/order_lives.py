@@ -65,9 +65,9 @@ class OrderLives(msgspec.Struct):
         """
         return self._state(order, at, OrderStage.EXPIRED if over else OrderStage.REFUSED, reason)
 
-    def withdraw(self, gone: Iterable[Order], at: datetime, reason: str) -> list[OrderState]:
+    def withdraw(self, ended: Iterable[Order], at: datetime, reason: str) -> list[OrderState]:
         """Return the states of orders that somebody, or their own limit, ended."""
-        return [state for order in gone for state in self._turn(order.order_id, at, OrderStage.WITHDRAWN, reason)]
+        return [state for order in ended for state in self._turn(order.order_id, at, OrderStage.WITHDRAWN, reason)]
 
     def weigh(self, verdicts: Sequence[OrderVerdict], at: datetime, decision_id: str) -> list[OrderState]:
         """Return the states that a decision for the slot at ``at`` changes."""

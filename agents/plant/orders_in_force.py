@@ -41,23 +41,23 @@ def admit(orders: list[Order], order: Order) -> list[Order]:
     ``cancel`` ends one order; ``release`` ends holds: of its assets, or without asset ids every hold of the zone;
     ``release_quarantine`` speaks to the guard alone.
     """
-    if any(held.order_id == order.order_id for held in orders):
+    if any(other.order_id == order.order_id for other in orders):
         return orders
     match order.action:
         case "cancel":
-            return [held for held in orders if held.order_id != order.cancels]
+            return [other for other in orders if other.order_id != order.cancels]
         case "release":
-            return [held for held in orders if not _released(held, order)]
+            return [other for other in orders if not _released(other, order)]
         case "release_quarantine":
             return orders
         case _:
             return [*orders, order]
 
 
-def _released(held: Order, release: Order) -> bool:
-    if held.action != "hold":
+def _released(standing: Order, release: Order) -> bool:
+    if standing.action != "hold":
         return False
-    return not release.asset_ids or (bool(held.asset_ids) and set(held.asset_ids) <= set(release.asset_ids))
+    return not release.asset_ids or (bool(standing.asset_ids) and set(standing.asset_ids) <= set(release.asset_ids))
 
 
 def unexpired(orders: list[Order], slot: datetime) -> list[Order]:
@@ -97,9 +97,9 @@ def asked(zone: Zone, orders: Sequence[Order], state: FleetState, starts: Sequen
             if standing:
                 _apply(bands, row, h, standing[-1])
                 ruler = standing[-1] if h == 0 else ruler
-        held = np.isfinite(bands.fixed_mw[row])
-        if held[0]:
-            count = int(np.argmin(held)) if not held.all() else len(held)
+        is_fixed = np.isfinite(bands.fixed_mw[row])
+        if is_fixed[0]:
+            count = int(np.argmin(is_fixed)) if not is_fixed.all() else len(is_fixed)
             bands.fixed_mw[row, :count] = rest_path(
                 asset, AssetState.of(state, row), step_h[:count], zone.local(starts[0])
             )

@@ -292,10 +292,10 @@ def _delivery(
         asked_mw = low if power[step] < low else high
         never = abs(asked_mw) > least_mw and bool((np.abs(power[stands]) <= least_mw).all())
         detail = f"{asset.asset_id} can give {power_text(power[step])} of {power_text(asked_mw)} at worst"
-        held = [o for o in standing if o.action == "hold" and names(o, asset)]
-        if held:
-            detail = f"{asset.asset_id} is held by {held[-1].principal} ({held[-1].reason}); release the hold first"
-        checks.append(Check("delivery", "refused" if never or held else "warning", detail, "SITE.soc"))
+        hold = [o for o in standing if o.action == "hold" and names(o, asset)]
+        if hold:
+            detail = f"{asset.asset_id} is held by {hold[-1].principal} ({hold[-1].reason}); release the hold first"
+        checks.append(Check("delivery", "refused" if never or hold else "warning", detail, "SITE.soc"))
     return checks or [Check("delivery", "ok", "can be met in full", "SITE.soc")]
 
 

@@ -332,7 +332,7 @@ class PlantReducer:
         state.changed.mark("plan")
         state.changed.mark("head")
         slot = self._step.start(state.head.closed or 0)
-        begun = {name: alert_of(self._zone, slot, name, held) for name, held in choice.conditions.items()}
+        begun = {name: alert_of(self._zone, slot, name, condition) for name, condition in choice.conditions.items()}
         state.head.standing |= begun
         return [*_outputs(choice), *(Output("alerts", alert) for alert in begun.values()), *lives]
 
@@ -357,8 +357,8 @@ class PlantReducer:
         inputs = inputs_of(self._zone, state, closed, None, [])
         return self._chooser.hold_now(replace(inputs, grid_mw=state.settled[closed].grid_mw), order, origin)
 
-    def _event(self, index: int, what: str, condition: Condition) -> Output:
-        return Output("alerts", alert_of(self._zone, self._step.start(index), what, condition))
+    def _event(self, index: int, event: str, condition: Condition) -> Output:
+        return Output("alerts", alert_of(self._zone, self._step.start(index), event, condition))
 
 
 def _outputs(choice: Choice) -> list[Output]:

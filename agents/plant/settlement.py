@@ -75,15 +75,15 @@ def settle_slot(
     last = [zone.assets[row] for row in rows_where(zone, lambda kind, asset: kind.is_emergency(asset))]
     for asset in [*(asset for asset in zone.assets if asset not in last), *last]:
         planned = setpoints.get(asset.asset_id)
-        wanted = 0.0 if planned is None else follow(planned, net, hertz, price)
+        power_mw = 0.0 if planned is None else follow(planned, net, hertz, price)
         if asset in last and net is not None:
             # Emergency shedding is a reflex of the feeder: it takes off what is left above the cap, no more.
-            wanted = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
+            power_mw = max(net - sum(power.values()) - zone.limits.import_cap_mw, 0.0)
         before = assets[asset.asset_id]
         delivered = deliver(
             asset,
             before.state(),
-            wanted,
+            power_mw,
             zone.step.hours,
             potential_mw=potential_mw(zone, asset, observation),
             start=planned is not None and planned.start,
@@ -92,7 +92,7 @@ def settle_slot(
         reading = readings.get(asset.asset_id)
         settled = _measured(asset, before, delivered, reading, interval)
         if reading is not None and asset not in last:
-            asked = (wanted, 0.0 if planned is None else planned.power_mw)
+            commanded = (power_mw, 0.0 if planned is None else planned.power_mw)
             range_mw = [
                 deliver(
                     asset,
@@ -103,13 +103,13 @@ def settle_slot(
                     start=planned is not None and planned.start,
                     at=interval.at,
                 ).power_mw
-                for mw in asked
+                for mw in commanded
             ]
-            _follow(zone, asset, before, settled, reading, [*asked, *range_mw])
+            _follow(zone, asset, before, settled, reading, [*commanded, *range_mw])
         _assert_balance(asset, before, settled, interval)
         answer = 0.0 if planned is None else answer_mw(planned.frequency_curve, hertz)
         if answer and not settled.measured:
-            without = deliver(asset, before.state(), wanted - answer, zone.step.hours, at=interval.at)
+            without = deliver(asset, before.state(), power_mw - answer, zone.step.hours, at=interval.at)
             answers[asset.asset_id] = (delivered.power_mw - without.power_mw) * zone.step.hours
         if delivered.shortfall_mwh > 0:
             shortfall[asset.asset_id] = delivered.shortfall_mwh

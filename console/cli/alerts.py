@@ -300,8 +300,8 @@ def _code(name: str | None) -> AlertCode | None:
 
 
 def _shown(act: AlertAct) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(act)
-    return {name: value for name, value in shown.items() if name != "kind"}
+    row: dict[str, Any] = msgspec.to_builtins(act)
+    return {name: value for name, value in row.items() if name != "kind"}
 
 
 def _user() -> str:

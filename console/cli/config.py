@@ -43,5 +43,5 @@ def signing_keys_of(*producer: str, common: Common = NO_OPTIONS) -> None:
             raise ConfigError(
                 f"no process {name!r} writes a topic{did_you_mean(name, keys)}", hint=f"one of {', '.join(producers())}"
             )
-    wanted = producer or producers()
-    answer({name: keys[name].hex() for name in wanted}, as_json=True, render=lambda _: None)
+    chosen = producer or producers()
+    answer({name: keys[name].hex() for name in chosen}, as_json=True, render=lambda _: None)

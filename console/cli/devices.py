@@ -45,7 +45,7 @@ def list_(*, devices: DeviceList = None, json: Json = False, common: Common = NO
         }
         for entry in inventory.devices
     ]
-    answer(rows, as_json=json, render=lambda shown: table(None, shown[0], [row.values() for row in shown]))
+    answer(rows, as_json=json, render=lambda rows: table(None, rows[0], [row.values() for row in rows]))
 
 
 @app.command(name="test")
@@ -107,8 +107,14 @@ def drill(
 def _show_proof(proof: DrillProof) -> None:
     heads = ["device", "trouble", "named", "after s", "looks"]
     rows = [
-        (one.device, one.kind, one.outcome or ("not seen" if one.unseen else "no name"), one.late_s, one.late_cycles)
-        for one in proof.troubles
+        (
+            trouble.device,
+            trouble.kind,
+            trouble.outcome or ("not seen" if trouble.unseen else "no name"),
+            trouble.late_s,
+            trouble.late_cycles,
+        )
+        for trouble in proof.troubles
     ]
     table(None, heads, rows)
     for title, faults in (("twice", proof.twice), ("stale", proof.stale), ("unrecorded", proof.unrecorded)):

@@ -155,19 +155,19 @@ def _topics(settings: Settings) -> Finding:
         connected = with_broker(settings)
     except UnreachableError:
         return Finding("topics", "ok", "made by `vpp up`")
-    there = admin(connected).list_topics(timeout=5).topics
-    wanted = {topic.wire(connected.topic_prefix) for topic in TOPICS}
-    missing = sorted(wanted - set(there))
+    existing = admin(connected).list_topics(timeout=5).topics
+    required = {topic.wire(connected.topic_prefix) for topic in TOPICS}
+    missing = sorted(required - set(existing))
     if missing:
         return Finding(
             "topics", "warning", f"not there (or no right to see them): {', '.join(missing)}", "vpp topics create"
         )
-    counts = {len(there[name].partitions) for name in wanted}
+    counts = {len(existing[name].partitions) for name in required}
     if len(counts) > 1:
         return Finding(
             "topics", "failed", f"partition counts differ: {sorted(counts)}", "all vpp topics need one count"
         )
-    return Finding("topics", "ok", f"{len(wanted)} topics with {counts.pop()} partitions")
+    return Finding("topics", "ok", f"{len(required)} topics with {counts.pop()} partitions")
 
 
 def _clock(_: Settings) -> Finding:

@@ -96,7 +96,7 @@ def init(
         "mapping": str(paths["mapping"]),
         "fleet": str(paths["fleet"]),
         "channels": {channel: source["from"] for channel, source in content["channels"].items()},
-        "zones": {one.zone: [asset.asset_id for asset in one.assets] for one in zones},
+        "zones": {zone.zone: [asset.asset_id for asset in zone.assets] for zone in zones},
         "notes": [*info.notes, *left_alike(content, info.ignored)],
         "next": command,
     }
@@ -173,10 +173,10 @@ def _fitted(kind: SiteKind, name: str, step_min: int, frame: Any, answers: Answe
     )
 
 
-def _ask(what: str, default: str, *, asks: bool) -> str:
+def _ask(question: str, default: str, *, asks: bool) -> str:
     if not asks:
         return default
-    out.print(f"{what} [{default}]: ", end="")
+    out.print(f"{question} [{default}]: ", end="")
     return input().strip() or default
 
 

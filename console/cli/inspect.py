@@ -60,11 +60,11 @@ def _render_zone(zone: ZoneReport) -> None:
 
 def _trainable(zone: ZoneReport) -> str:
     parts = []
-    for what, days in (("net load", zone.net_load_days), ("price", zone.price_days)):
+    for target, days in (("net load", zone.net_load_days), ("price", zone.price_days)):
         if not days:
-            parts.append(f"no {what}")
+            parts.append(f"no {target}")
         elif days < MIN_TRAINING_DAYS:
-            parts.append(f"{what}: {days:g} days are too few ({MIN_TRAINING_DAYS} needed)")
+            parts.append(f"{target}: {days:g} days are too few ({MIN_TRAINING_DAYS} needed)")
         else:
-            parts.append(f"{what}: {days:g} days to train on")
+            parts.append(f"{target}: {days:g} days to train on")
     return "; ".join(parts)

@@ -30,7 +30,7 @@ class PlainConsole(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print texts and tables; options as Rich has them."""
-        super().print(*(plain_lines(one) if isinstance(one, str) else one for one in objects), **options)
+        super().print(*(plain_lines(text) if isinstance(text, str) else text for text in objects), **options)
 
 
 err = PlainConsole(stderr=True, highlight=False, markup=False, emoji=False)

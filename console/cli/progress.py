@@ -26,11 +26,11 @@ def progress(zone: str, *, lines: bool = True) -> Iterator[Progress]:
             task = bar.add_task(zone, total=1.0)
             yield lambda share, doing: bar.update(task, completed=share, description=f"{zone} {doing}")
         return
-    shown = [0.0]
+    last_shown = [0.0]
 
     def line(share: float, doing: str) -> None:
-        if lines and share - shown[0] >= 0.1:
-            shown[0] = share
+        if lines and share - last_shown[0] >= 0.1:
+            last_shown[0] = share
             say(f"{zone}: {share:.0%}, {doing}")
 
     yield line

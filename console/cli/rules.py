@@ -59,10 +59,10 @@ def add(
     paths = documents_in(path)
     if checks is not None and len(paths) > 1:
         raise ConfigError("--checks belong to one document", hint="add it alone")
-    wanted = [] if no_checks else None if checks is None else parse_checks(_text(checks), checks.name)
+    demanded = [] if no_checks else None if checks is None else parse_checks(_text(checks), checks.name)
     own = Library(rules_folder(settings.data_dir))
-    added = [own.add(one, version=version, effective=day, checks=wanted) for one in paths]
-    answer([_rechecked(settings, one, days) for one in added], as_json=json, render=_show_rechecked)
+    added = [own.add(path, version=version, effective=day, checks=demanded) for path in paths]
+    answer([_rechecked(settings, document, days) for document in added], as_json=json, render=_show_rechecked)
 
 
 @app.command(name="list")
@@ -72,14 +72,14 @@ def list_documents(*, on: Day = None, json: Json = False, common: Common = NO_OP
     in_force = own.in_force(_day(on) or _today())
     rows = [
         {
-            "document": one.source,
-            "version": one.version,
-            "effective": one.effective,
-            "in_force": one in in_force,
-            "clauses": len(one.clauses),
-            "checks": [f"{check.clause}: {check.demand}" for check in one.checks],
+            "document": document.source,
+            "version": document.version,
+            "effective": document.effective,
+            "in_force": document in in_force,
+            "clauses": len(document.clauses),
+            "checks": [f"{check.clause}: {check.demand}" for check in document.checks],
         }
-        for one in own.versions()
+        for document in own.versions()
     ]
     answer(rows, as_json=json, render=_show_documents)
 
@@ -102,7 +102,7 @@ def check(
     versions = Library(rules_folder(settings.data_dir)).versions()
     own = [one for one in versions if one.source == document and version in (None, one.version)]
     if not own:
-        names = sorted({f"{one.source} --version {one.version}" for one in versions})
+        names = sorted({f"{document.source} --version {document.version}" for document in versions})
         raise DataError(f"there is no such version of {document}", hint=nearest_hint(document, names))
     answer([_rechecked(settings, own[-1], days)], as_json=json, render=_show_rechecked)
 
@@ -161,8 +161,8 @@ def measure(manual: Path, questions: Path, *, json: Json = False) -> None:
         questions: YAML: a list of ``{q: question, clause: number, or null where nothing answers it}``.
     """
     index = RuleIndex([*read_document(manual), *shipped_clauses()])
-    asked = read_questions(_text(questions), questions.name)
-    halves = {"threshold chosen on": asked[0::2], "the others": asked[1::2], "all": asked}
+    cases = read_questions(_text(questions), questions.name)
+    halves = {"threshold chosen on": cases[0::2], "the others": cases[1::2], "all": cases}
     rows = [{"questions": name, **measured(index, half)} for name, half in halves.items()]
     answer(rows, as_json=json, render=lambda rows: table(None, rows[0], [row.values() for row in rows]))
 
@@ -193,15 +193,15 @@ def _rechecked(settings: Settings, document: RuleDocument, days: float) -> dict[
         "absent": result.absent,
         "refused": [
             {
-                "zone": one.zone,
-                "slot": one.breach.start,
-                "decision_id": one.decision_id,
-                "clause": one.breach.cited.clause.clause,
-                "citation": one.breach.cited.clause.citation,
+                "zone": decision.zone,
+                "slot": decision.breach.start,
+                "decision_id": decision.decision_id,
+                "clause": decision.breach.cited.clause.clause,
+                "citation": decision.breach.cited.clause.citation,
                 "version": document.version,
-                "text": str(one.breach),
+                "text": str(decision.breach),
             }
-            for one in result.refused
+            for decision in result.refused
         ],
     }
 
@@ -218,8 +218,11 @@ def _show_rechecked(rows: list[dict[str, Any]]) -> None:
             f"{name}: {len(row['refused'])} breaches in {row['decisions']} decisions of the last {row['days']:g} days"
             + (f"; {row['unjudged']} decisions had no plan to judge" if row["unjudged"] else "")
         )
-        for one in row["refused"]:
-            out.print(f"  {one['zone']} {iso(one['slot'])} {one['decision_id']}: {one['citation']}: {one['text']}")
+        for decision in row["refused"]:
+            out.print(
+                f"  {decision['zone']} {iso(decision['slot'])} {decision['decision_id']}: "
+                f"{decision['citation']}: {decision['text']}"
+            )
 
 
 def _show_documents(rows: list[dict[str, Any]]) -> None:

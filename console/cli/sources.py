@@ -150,13 +150,13 @@ def _progress() -> Iterator[Callable[[Checkpoint], None]]:
                 bar.update(task, completed=state.sent)
                 return
             total = None if state.end is None or state.first is None else (state.end - state.first).total_seconds()
-            done = None if state.first is None else (state.run_at - state.first).total_seconds()
+            replayed_s = None if state.first is None else (state.run_at - state.first).total_seconds()
             hours = 3600.0
             bar.update(
                 task,
                 description=iso(state.run_at),
                 total=None if total is None else round(total / hours),
-                completed=state.sent if done is None else round(done / hours),
+                completed=state.sent if replayed_s is None else round(replayed_s / hours),
             )
 
         yield show
@@ -189,7 +189,7 @@ def list_feeds(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
             "name": service.name,
             "title": service.title,
             "zones": list(service.zones),
-            "datasets": [one.name for one in service.datasets((service.zones or (CHECKED_ZONE,))[0], settings)],
+            "datasets": [dataset.name for dataset in service.datasets((service.zones or (CHECKED_ZONE,))[0], settings)],
             "step_min": service.step_min,
             "use": f"live:{service.name}" if service.closing else f"second, such as live:elexon+{service.name}",
             "key_needed": service.key_needed,
@@ -215,8 +215,8 @@ def check_feed(
         name: Name of the service, as in `vpp feeds list`.
     """
     service = service_named(name)
-    asked = zone or (service.zones or (CHECKED_ZONE,))[0]
-    checks = check_service(service, asked, common.settings().feeds, datetime.now(UTC))
+    zone_name = zone or (service.zones or (CHECKED_ZONE,))[0]
+    checks = check_service(service, zone_name, common.settings().feeds, datetime.now(UTC))
     answer([asdict(check) for check in checks], as_json=json, render=_render_checks)
     bad = [check for check in checks if check.outcome != "ok"]
     if bad:
@@ -226,12 +226,14 @@ def check_feed(
 
 
 def _render_list(rows: list[dict[str, Any]]) -> None:
-    shown = ("name", "zones", "datasets", "step_min", "use", "terms")
-    table("Live feeds", shown, [[", ".join(v) if isinstance(v := row[k], list) else v for k in shown] for row in rows])
+    columns = ("name", "zones", "datasets", "step_min", "use", "terms")
+    table(
+        "Live feeds", columns, [[", ".join(v) if isinstance(v := row[k], list) else v for k in columns] for row in rows]
+    )
 
 
 def _render_checks(checks: list[dict[str, Any]]) -> None:
     for check in checks:
         newest = check["newest"]
-        what = check["detail"] if newest is None else f"{check['values']} values, the newest of {iso(newest)}"
-        out.print(f"{check['service']} {check['dataset']}: {check['outcome']}, {what}", soft_wrap=True)
+        detail = check["detail"] if newest is None else f"{check['values']} values, the newest of {iso(newest)}"
+        out.print(f"{check['service']} {check['dataset']}: {check['outcome']}, {detail}", soft_wrap=True)

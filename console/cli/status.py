@@ -151,8 +151,8 @@ def _render(document: dict[str, Any]) -> None:
         table("Features", document["features"][0], [row.values() for row in document["features"]])
     if document["models"]:
         out.print()
-        shown = [{**row, "verdict": row["verdict"] or ""} for row in document["models"]]
-        table("Models", shown[0], [row.values() for row in shown])
+        rows = [{**row, "verdict": row["verdict"] or ""} for row in document["models"]]
+        table("Models", rows[0], [row.values() for row in rows])
     if document["tables"]:
         out.print()
         table("Store", document["tables"][0], [row.values() for row in document["tables"]])

@@ -110,8 +110,8 @@ def _render_explanation(document: dict[str, Any]) -> None:
         xgboost = document["xgboost"]
         out.print(f"weight of XGBoost at this horizon: {xgboost['weight']:g}. {xgboost['text']}")
     parts = document["contributions"]
-    shown, rest = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
-    rows = [[part["feature"], f"{part[column] * factor:+,.{digits}f}"] for part in shown]
+    largest, rest = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
+    rows = [[part["feature"], f"{part[column] * factor:+,.{digits}f}"] for part in largest]
     if rest:
         rows.append([f"{len(rest)} others", f"{sum(part[column] for part in rest) * factor:+,.{digits}f}"])
     table(None, ("feature", unit), rows)
@@ -219,9 +219,9 @@ def _captures(
                     "currency": zone.market.currency,
                     **_captured(whole),
                     "days": [
-                        {"day": one.day.isoformat(), "slots": one.slots, **_captured(one.capture)}
-                        for one in days
-                        if one.asset_id == asset_id
+                        {"day": day.day.isoformat(), "slots": day.slots, **_captured(day.capture)}
+                        for day in days
+                        if day.asset_id == asset_id
                     ],
                 }
             )
@@ -241,7 +241,7 @@ def _render_captures(captured: list[dict[str, Any]]) -> None:
     if not captured:
         out.print("no battery is settled yet; start with: vpp up")
         return
-    rows = [{name: value for name, value in one.items() if name != "days"} for one in captured]
+    rows = [{name: value for name, value in capture.items() if name != "days"} for capture in captured]
     table(None, rows[0], [row.values() for row in rows])
     say("perfect: the day's prices known from its start, energy left at the day's median; --json has the days")
 

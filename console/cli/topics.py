@@ -26,11 +26,11 @@ KEY_LOOK_BACK = 20
 def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
     """List the topics of the plant and what the broker holds of them."""
     settings = with_broker(common.settings())
-    there = admin(settings).list_topics(timeout=10).topics
+    existing = admin(settings).list_topics(timeout=10).topics
     rows = [
         {
             "topic": topic.wire(settings.topic_prefix),
-            "partitions": _partitions(there, topic, settings),
+            "partitions": _partitions(existing, topic, settings),
             "writers": ", ".join(topic.writers),
             "readers": ", ".join((*topic.readers, "storage")),
             "doc": topic.doc,
@@ -86,10 +86,10 @@ def tail(
     for record in backlog[-n:] if n > 0 else []:
         _print(record)
     if follow:
-        shown = {(record["partition"], record["offset"]) for record in backlog}
+        printed = {(record["partition"], record["offset"]) for record in backlog}
         start = backlog[-1]["timestamp"] if backlog else None
         for record in read(settings, chosen, last=0, key=key, follow=True, start=start):
-            if (record["partition"], record["offset"]) not in shown:
+            if (record["partition"], record["offset"]) not in printed:
                 _print(record)
 
 
@@ -122,8 +122,8 @@ def _find(name: str, settings: Settings) -> Topic:
     return BY_NAME[short]
 
 
-def _partitions(there: dict[str, Any], topic: Topic, settings: Settings) -> int | None:
-    metadata = there.get(topic.wire(settings.topic_prefix))
+def _partitions(existing: dict[str, Any], topic: Topic, settings: Settings) -> int | None:
+    metadata = existing.get(topic.wire(settings.topic_prefix))
     return None if metadata is None else len(metadata.partitions)
 
 

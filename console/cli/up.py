@@ -110,7 +110,7 @@ def up(
         raise ConfigError(f"{source} never ends by itself", hint="give --to, or leave --until-done out")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     load_rules(settings.alert_rules)
-    with _page(settings, shown=not until_done if page is None else page) as (settings, keep):
+    with _page(settings, enabled=not until_done if page is None else page) as (settings, keep):
         prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
         if prepared.finished:
             say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run anew")
@@ -150,9 +150,9 @@ def _origin(source: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _page(settings: Settings, *, shown: bool) -> Iterator[tuple[Settings, Callable[[], None]]]:
+def _page(settings: Settings, *, enabled: bool) -> Iterator[tuple[Settings, Callable[[], None]]]:
     """Serve the page while the run lasts; yields the settings with its address, and what keeps it alive."""
-    if not shown:
+    if not enabled:
         yield settings, lambda: None
         return
     with PageProcess(settings) as served:
@@ -235,7 +235,7 @@ def what_was_not_used(summary: dict[str, Any]) -> list[str]:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in summary["dead_letter_reasons"].items())
         lines.append(f"dead letters by reason: {reasons} (vpp export dlq)")
     for zone, counts in summary["bad_values"].items():
-        faults = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in counts.items())
+        faults = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in counts.items())
         lines.append(f"{zone}: values by fault: {faults}")
     lines += [
         f"{row['asset_id']}: {row['slots_without_price']:,} of {row['slots']:,} slots had no price; their energy is in "

@@ -98,8 +98,8 @@ class Access:
     def host_is_ours(self, request: Request) -> bool:
         """Return whether the Host header names this page: a rebound name of a foreign page does not."""
         host = request.headers.get("host", "").lower()
-        ours = [*LOOPBACK_NAMES, *_names(self.settings.page.allowed_hosts.lower())]
-        return host_name(host) in ours or host in ours
+        names = [*LOOPBACK_NAMES, *_names(self.settings.page.allowed_hosts.lower())]
+        return host_name(host) in names or host in names
 
     async def person(self, request: Request) -> Person | None:
         """Return who a request comes from, None where nobody known."""

@@ -104,7 +104,7 @@ class OrderDesk:
 
     acts: Acts
 
-    def propose(self, asked: ProposalWish, person: Person) -> dict[str, Any]:
+    def propose(self, wish: ProposalWish, person: Person) -> dict[str, Any]:
         """Price and check an order and write it down as a plan; nothing is sent to the plant.
 
         Raises:
@@ -112,25 +112,25 @@ class OrderDesk:
             QuestionError: Zone, assets or times make no sense.
         """
         _must(person.may_operate, "propose")
-        zone = self.acts.zone(asked.zone)
+        zone = self.acts.zone(wish.zone)
         fields: dict[str, Any] = {}
         moved: str | None = None
-        match asked.action:
+        match wish.action:
             case "target":
-                fields = {"asset_ids": asked.asset_ids, "power_mw": asked.power_mw}
+                fields = {"asset_ids": wish.asset_ids, "power_mw": wish.power_mw}
             case "band":
-                fields = {"asset_ids": asked.asset_ids, "min_mw": asked.min_mw, "max_mw": asked.max_mw}
+                fields = {"asset_ids": wish.asset_ids, "min_mw": wish.min_mw, "max_mw": wish.max_mw}
             case "soc_target":
-                fields = {"asset_ids": asked.asset_ids, "soc": asked.soc}
+                fields = {"asset_ids": wish.asset_ids, "soc": wish.soc}
             case "release":
-                fields = {"asset_ids": asked.asset_ids}
+                fields = {"asset_ids": wish.asset_ids}
             case "cancel":
-                fields = {"cancels": asked.cancels}
-        if asked.action in ("target", "band", "soc_target"):
-            times = self.acts.times(zone, asked.start, asked.duration_min)
+                fields = {"cancels": wish.cancels}
+        if wish.action in ("target", "band", "soc_target"):
+            times = self.acts.times(zone, wish.start, wish.duration_min)
             fields |= times.fields()
             moved = times.moved
-        order = self.acts.new_order(zone, asked.action, person.name, asked.reason, **fields)
+        order = self.acts.new_order(zone, wish.action, person.name, wish.reason, **fields)
         plan = self.acts.propose(order, person.name)
         return {"plan_id": plan.plan_id, "status": plan.status, "outcome": plan.outcome, "note": moved}
 
@@ -186,7 +186,7 @@ class OrderDesk:
             ][:4],
         }
 
-    def approve(self, asked: PlanVerdict, person: Person) -> dict[str, Any]:
+    def approve(self, verdict: PlanVerdict, person: Person) -> dict[str, Any]:
         """Approve a plan by its digest; a plan of one's own is sent at once, another's by whoever proposed it.
 
         Raises:
@@ -194,8 +194,8 @@ class OrderDesk:
             UnreachableError: The broker does not take it.
         """
         _must(person.may_approve, "approve")
-        plan = self._find(asked.plan_id)
-        if plan.digest != asked.digest:
+        plan = self._find(verdict.plan_id)
+        if plan.digest != verdict.digest:
             raise RefusedError("the plan is not the one that was shown", hint="look at it again, then approve")
         approved = self.acts.book.approve(plan.plan_id, person.name)
         if approved.proposer != person.name:
@@ -208,17 +208,19 @@ class OrderDesk:
         }
         return {"status": receipt.status, "text": texts.get(receipt.status, f"{receipt.status.capitalize()}{reason}.")}
 
-    def reject(self, asked: PlanVerdict, person: Person) -> dict[str, Any]:
+    def reject(self, verdict: PlanVerdict, person: Person) -> dict[str, Any]:
         """Reject a plan for good.
 
         Raises:
             RefusedError: The person may not, or the plan is not open.
         """
         _must(person.may_approve, "reject")
-        self.acts.book.reject(self._find(asked.plan_id).plan_id, person.name, asked.reason or "rejected on the page")
+        self.acts.book.reject(
+            self._find(verdict.plan_id).plan_id, person.name, verdict.reason or "rejected on the page"
+        )
         return {"status": "rejected", "text": "Rejected."}
 
-    def hold(self, asked: HoldWish, person: Person) -> dict[str, Any]:
+    def hold(self, wish: HoldWish, person: Person) -> dict[str, Any]:
         """Stop automatic setpoints at once.
 
         Raises:
@@ -226,14 +228,14 @@ class OrderDesk:
             UnreachableError: The broker does not take it.
         """
         _must(person.may_operate, "hold the plant")
-        receipt = self.acts.hold(asked.zone, person.name, asked.reason, asked.asset_ids)
+        receipt = self.acts.hold(wish.zone, person.name, wish.reason, wish.asset_ids)
         texts = {
             "accepted": "The plant is on hold.",
             "sent": "The hold was sent; the orders worker has not answered yet.",
         }
         return {"status": receipt.status, "text": texts.get(receipt.status, receipt.reason or receipt.status)}
 
-    def acknowledge(self, asked: AlertsTaken, person: Person) -> dict[str, Any]:
+    def acknowledge(self, taken_alerts: AlertsTaken, person: Person) -> dict[str, Any]:
         """Take alerts on; they stay in the list until their cause is gone.
 
         Raises:
@@ -243,11 +245,14 @@ class OrderDesk:
         """
         _must(person.may_operate, "acknowledge alerts")
         desk = AlertDesk(self.acts.book.store, self.acts.book.post, self.acts.book.now)
-        takers = {act.principal for act in desk.acknowledge(asked.alert_ids, person.name, asked.reason, asked.zone)}
+        takers = {
+            act.principal
+            for act in desk.acknowledge(taken_alerts.alert_ids, person.name, taken_alerts.reason, taken_alerts.zone)
+        }
         words = "Acknowledged." if takers == {person.name} else f"Acknowledged by {', '.join(sorted(takers))}."
         return {"status": "acknowledged", "text": words}
 
-    def silence(self, asked: SilenceWish, person: Person) -> dict[str, Any]:
+    def silence(self, wish: SilenceWish, person: Person) -> dict[str, Any]:
         """Stop the notices of alerts for a while, or end that; the alerts are still shown.
 
         Raises:
@@ -256,12 +261,12 @@ class OrderDesk:
             UnreachableError: The broker does not take it.
         """
         _must(person.may_operate, "silence alerts")
-        zone = self.acts.zone(asked.zone).zone
+        zone = self.acts.zone(wish.zone).zone
         desk = AlertDesk(self.acts.book.store, self.acts.book.post, self.acts.book.now)
-        scope = asked.model_dump(include={"alert_id", "code", "asset_id", "channel"})
-        act = desk.silence(zone, person.name, asked.reason, timedelta(hours=asked.hours), **scope)
-        text = f"Silenced until {act.until:%d %b %H:%M} UTC." if asked.hours else "The silence has ended."
-        return {"status": "silenced" if asked.hours else "ended", "text": text}
+        scope = wish.model_dump(include={"alert_id", "code", "asset_id", "channel"})
+        act = desk.silence(zone, person.name, wish.reason, timedelta(hours=wish.hours), **scope)
+        text = f"Silenced until {act.until:%d %b %H:%M} UTC." if wish.hours else "The silence has ended."
+        return {"status": "silenced" if wish.hours else "ended", "text": text}
 
     def _find(self, plan_id: str) -> PlanState:
         plan = self.acts.book.find(plan_id)
@@ -275,12 +280,12 @@ class OrderDesk:
 
 
 def _band(zone: Zone, asset_id: str) -> dict[str, float | None]:
-    battery = next((one for one in zone.batteries if one.asset_id == asset_id), None)
+    battery = next((battery for battery in zone.batteries if battery.asset_id == asset_id), None)
     if battery is None:
         return {"soc_min": None, "soc_max": None}
     return {"soc_min": battery.soc_min + battery.reserve_soc, "soc_max": battery.soc_max}
 
 
-def _must(may: bool, what: str) -> None:
+def _must(may: bool, action: str) -> None:
     if not may:
-        raise RefusedError(f"you may not {what} here", hint="ask for a token with the scope, or use one that has it")
+        raise RefusedError(f"you may not {action} here", hint="ask for a token with the scope, or use one that has it")

@@ -192,10 +192,10 @@ class PageAnswers:
 
     async def why_not(self, request: Request) -> Response:
         """What another first step would have cost."""
-        asked = await _asked(request, deeds.WhyNotWish)
-        moment = Moment(self.screens.context, asked.zone)
+        wish = await _asked(request, deeds.WhyNotWish)
+        moment = Moment(self.screens.context, wish.zone)
         return _json(
-            await anyio.to_thread.run_sync(plan.why_not, moment, asked.decision_id, asked.asset_id, asked.power_mw)
+            await anyio.to_thread.run_sync(plan.why_not, moment, wish.decision_id, wish.asset_id, wish.power_mw)
         )
 
     async def asset(self, request: Request) -> Response:
@@ -229,8 +229,8 @@ class PageAnswers:
 
     async def shadow(self, request: Request) -> Response:
         """Start a shadow run, or tell how far it is."""
-        asked = await _asked(request, ShadowWish)
-        return _json(self.shadows.ask(asked))
+        wish = await _asked(request, ShadowWish)
+        return _json(self.shadows.ask(wish))
 
     def act(
         self, model: type[BaseModel], deed: Callable[[deeds.OrderDesk, Any, Person], Any]
@@ -238,13 +238,13 @@ class PageAnswers:
         """Return the handler of one act: reads what is asked, does it on a thread, and wakes the streams."""
 
         async def handler(request: Request) -> Response:
-            asked, person = await _asked(request, model), _person(request)
+            body, person = await _asked(request, model), _person(request)
             orders = deeds.OrderDesk(self.screens.acts)
             try:
-                done = await anyio.to_thread.run_sync(deed, orders, asked, person)
+                result = await anyio.to_thread.run_sync(deed, orders, body, person)
             finally:
                 self.events.wake()
-            return _json(done)
+            return _json(result)
 
         return handler
 

@@ -97,7 +97,7 @@ def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     for name, field in schema.get("properties", {}).items():
         described = {key: value for key, value in field.items() if key not in ("title", "description")}
         # A query has no null: an optional parameter is one that may be left out.
-        options = [one for one in described.pop("anyOf", []) if one.get("type") != "null"]
+        options = [option for option in described.pop("anyOf", []) if option.get("type") != "null"]
         if len(options) == 1:
             described |= options[0]
         if described.get("default", 0) is None:

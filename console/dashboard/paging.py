@@ -56,13 +56,13 @@ def page_of(
     rows = store.read(
         table, zone=zone, start=start, end=window[1], filters=filters, columns=columns, limit=skip + limit + 1
     ).dicts()
-    shown = rows[skip : skip + limit]
-    if len(rows) <= skip + limit or not shown:
-        return shown, None
-    last = shown[-1][table.time]
+    selected = rows[skip : skip + limit]
+    if len(rows) <= skip + limit or not selected:
+        return selected, None
+    last = selected[-1][table.time]
     # Rows of the last time that were given, on this page and, where it began in the same moment, on those before.
     repeats = sum(row[table.time] == last for row in rows[: skip + limit])
-    return shown, _written(last, repeats)
+    return selected, _written(last, repeats)
 
 
 def _written(when: datetime, repeats: int) -> str:

@@ -47,24 +47,24 @@ class Shadows:
     _running: tuple[Key, subprocess.Popen[bytes]] | None = None
     _lock: Lock = field(default_factory=Lock)
 
-    def ask(self, asked: ShadowWish) -> dict[str, Any]:
+    def ask(self, wish: ShadowWish) -> dict[str, Any]:
         """Return the answer where it is there, else that it runs, or that another one does.
 
         Raises:
             QuestionError: There is no such zone, or nothing has run.
         """
-        zone = self.context.choose(asked.zone)
+        zone = self.context.choose(wish.zone)
         newest = None if zone is None else self.context.newest().get(zone)
         if zone is None or newest is None:
             raise QuestionError("nothing has run yet", hint="start `vpp up`")
         midnight = newest.replace(hour=0, minute=0, second=0, microsecond=0)
-        key = (zone, asked.key, asked.value, midnight.isoformat())
+        key = (zone, wish.key, wish.value, midnight.isoformat())
         with self._lock:
             self._collect()
             if key in self._done:
                 return self._done[key]
             if self._running is None:
-                self._running = key, self._start(asked, zone, midnight - timedelta(days=asked.days), midnight)
+                self._running = key, self._start(wish, zone, midnight - timedelta(days=wish.days), midnight)
             mine = self._running[0] == key
             return {"status": "running" if mine else "waits", "text": "" if mine else "Another run is on its way."}
 
@@ -76,7 +76,7 @@ class Shadows:
                 self._running[1].wait(10)
                 self._running = None
 
-    def _start(self, asked: ShadowWish, zone: str, start: datetime, end: datetime) -> subprocess.Popen[bytes]:
+    def _start(self, wish: ShadowWish, zone: str, start: datetime, end: datetime) -> subprocess.Popen[bytes]:
         command = [
             sys.executable,
             "-m",
@@ -84,7 +84,7 @@ class Shadows:
             "shadow",
             zone,
             "--set",
-            f"{asked.key}={asked.value}",
+            f"{wish.key}={wish.value}",
             "--to",
             end.isoformat(),
             "--json",

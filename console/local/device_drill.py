@@ -97,7 +97,7 @@ class DeviceDrill:
             self._files = SimulatorFiles.of(base)
             create_topics(base)
             at_gateway, at_device = self._lists(base)
-            simulator, gateways = (Processes(one, self._folder / "logs") for one in (at_device, at_gateway))
+            simulator, gateways = (Processes(settings, self._folder / "logs") for settings in (at_device, at_gateway))
             try:
                 for line in self._lines.values():
                     await line.start()
@@ -149,8 +149,8 @@ class DeviceDrill:
             for record in await asyncio.to_thread(lambda: list(tail(settings, RAW, last=40, key=ZONE))):
                 readings = record["value"].get("assets", {})
                 missing -= {name for name, reading in readings.items() if reading.get("available")}
-            for one in processes:
-                one.restart_the_dead()
+            for process in processes:
+                process.restart_the_dead()
             if asyncio.get_running_loop().time() > end:
                 raise UnreachableError(
                     f"no reading of {', '.join(sorted(missing))} within {READY_WITHIN_S:g} s",
@@ -250,23 +250,25 @@ class DeviceDrill:
     def _proof(self, settings: Settings) -> DrillProof:
         assert settings.devices is not None
         inventory = load_inventory(settings.devices)
-        rules = {one.name: one.rules(is_limit=one.name == "inverter") for one in inventory.devices}
+        rules = {device.name: device.rules(is_limit=device.name == "inverter") for device in inventory.devices}
         records = [
             msgspec.convert(record["value"], DeviceCommand, strict=False)
             for record in tail(settings, COMMANDS, last=1_000_000, key=ZONE)
         ]
-        taken = []
+        commands = []
         for line in self._files.taken.read_text(encoding="utf-8").splitlines():
-            one = json.loads(line)
-            at = datetime.fromtimestamp(one["at_s"], UTC)
-            taken.append(LoggedCommand(one["device"], at, one["sequence"], one["power_mw"]))
+            entry = json.loads(line)
+            at = datetime.fromtimestamp(entry["at_s"], UTC)
+            commands.append(LoggedCommand(entry["device"], at, entry["sequence"], entry["power_mw"]))
         ledger = self._folder / "ledger.jsonl"
         ledger.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
         changes = self._files.read_fault_log()
-        troubles = [one if one.kind == CABLE else as_the_device_had_it(one, changes) for one in self._troubles]
+        troubles = [
+            trouble if trouble.kind == CABLE else as_the_device_had_it(trouble, changes) for trouble in self._troubles
+        ]
         looks = self._looks(settings)
         clocks = self._slow_clocks(settings, looks)
-        return proof_of(records, taken, troubles, rules, looks, clocks, slack_s=self._options.slack_s)
+        return proof_of(records, commands, troubles, rules, looks, clocks, slack_s=self._options.slack_s)
 
     def _slow_clocks(self, settings: Settings, looks: dict[str, list[GatewayLook]]) -> list[SlowClock]:
         """Return the slow clocks of the run, each with whether its gateway named it."""
@@ -301,7 +303,11 @@ def as_the_device_had_it(trouble: Trouble, changes: Iterable[FaultChange]) -> Tr
         trouble: As the drill gave it.
         changes: The log of all devices, in order.
     """
-    own = [(datetime.fromtimestamp(one.at_s, UTC), one.faults) for one in changes if one.device == trouble.device]
+    own = [
+        (datetime.fromtimestamp(change.at_s, UTC), change.faults)
+        for change in changes
+        if change.device == trouble.device
+    ]
     begins = [at for at, faults in own if trouble.began <= at < trouble.ended and trouble.kind in faults]
     began = min(begins, default=trouble.ended)
     ended = min((at for at, faults in own if at > began and trouble.kind not in faults), default=trouble.ended)

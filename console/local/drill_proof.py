@@ -166,7 +166,7 @@ def proof_of(
     """
     newest: dict[tuple[str, int], DeviceCommand] = {}
     twice: list[str] = []
-    for record in (one for one in records if one.sequence > 0):
+    for record in (record for record in records if record.sequence > 0):
         place = (record.device, record.sequence)
         before = newest.get(place)
         if before is not None and _asked(before) != _asked(record):
@@ -212,32 +212,32 @@ def _faults_of(
     """Return what one device took twice, stale, and outside the ledger."""
     twice, stale, unrecorded = [], [], []
     numbers: list[int] = []
-    for one in log:
-        command = _taken(one, commands, rules)
-        text = f"{one.device} {one.power_mw:.6g} MW at {one.at:%H:%M:%S.%f}"
+    for entry in log:
+        command = _taken(entry, commands, rules)
+        text = f"{entry.device} {entry.power_mw:.6g} MW at {entry.at:%H:%M:%S.%f}"
         if command is None:
             unrecorded.append(text)
             continue
-        if one.sequence is not None and one.sequence in numbers:
-            twice.append(f"{text} number {one.sequence}")
+        if entry.sequence is not None and entry.sequence in numbers:
+            twice.append(f"{text} number {entry.sequence}")
         end = command.valid_until
         if numbers and command.sequence < max(numbers):
             stale.append(f"{text} number {command.sequence} after {max(numbers)}")
-        elif end is not None and one.at > end + timedelta(seconds=rules.answer_s + slack_s):
+        elif end is not None and entry.at > end + timedelta(seconds=rules.answer_s + slack_s):
             stale.append(f"{text} number {command.sequence} after its end")
         numbers.append(command.sequence)
     return twice, stale, unrecorded
 
 
-def _taken(one: LoggedCommand, commands: Sequence[DeviceCommand], rules: DeviceRules) -> DeviceCommand | None:
+def _taken(entry: LoggedCommand, commands: Sequence[DeviceCommand], rules: DeviceRules) -> DeviceCommand | None:
     """Return the command that a device took: by its number, else the newest sent by then that asked for the power."""
 
     def agrees(command: DeviceCommand) -> bool:
-        return abs(command.power_mw - one.power_mw) <= _POWER_SHARE * rules.nameplate_mw
+        return abs(command.power_mw - entry.power_mw) <= _POWER_SHARE * rules.nameplate_mw
 
-    if one.sequence is not None:
-        return next((c for c in commands if c.sequence == one.sequence and agrees(c)), None)
-    sent = [c for c in commands if c.sent_at is not None and c.sent_at <= one.at and agrees(c)]
+    if entry.sequence is not None:
+        return next((c for c in commands if c.sequence == entry.sequence and agrees(c)), None)
+    sent = [c for c in commands if c.sent_at is not None and c.sent_at <= entry.at and agrees(c)]
     return sent[-1] if sent else None
 
 

@@ -232,9 +232,9 @@ def _report(load: Load, watch: _Watch, stored_bytes: int | None, *, kept_up: boo
         )
     (start_s, first), (end_s, last) = watch.began, watch.latest
     sent = load.zones * load.steps
-    done = {name: status["processed"] for name, status in last.items()}
+    processed = {name: status["processed"] for name, status in last.items()}
     # The last snapshot is up to half a second old; a run that has ended has decided all of them.
-    slots_done = sent if kept_up else min(done.get("actor", 0), done.get("plant", 0) // 2, sent)
+    slots_done = sent if kept_up else min(processed.get("actor", 0), processed.get("plant", 0) // 2, sent)
     slots = max(last["actor"]["processed"] - first["actor"]["processed"], 1)
     span_s = max(end_s - start_s, 1e-9)
     workers = []

@@ -183,11 +183,11 @@ def _is_usable(registry: Registry, model_id: str) -> bool:
 
 
 def _progress(zone: str, say: Say) -> Callable[[float, str], None]:
-    shown = [0.0]
+    last_shown = [0.0]
 
     def progress(share: float, doing: str) -> None:
-        if share - shown[0] >= 0.2:
-            shown[0] = share
+        if share - last_shown[0] >= 0.2:
+            last_shown[0] = share
             say(f"{zone}: training {share:.0%}, {doing}")
 
     return progress

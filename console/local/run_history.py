@@ -105,9 +105,11 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
         _write(path, fresh)
         return Continuation(_placed(options, origin, weeks))
     if record is None or last is None or (record.source, record.zones) != (source, zones):
-        held = "rows of an earlier version" if record is None else f"{record.source}, zones {', '.join(record.zones)}"
+        contents = (
+            "rows of an earlier version" if record is None else f"{record.source}, zones {', '.join(record.zones)}"
+        )
         raise RefusedError(
-            f"run {run_label(settings.run)} in {settings.data_dir} holds {held}, up to {iso(stored)}; "
+            f"run {run_label(settings.run)} in {settings.data_dir} holds {contents}, up to {iso(stored)}; "
             f"this start is {source}, zones {', '.join(zones)}",
             hint="start another run with --run NAME, or keep this one under another name and start anew with --fresh",
         )

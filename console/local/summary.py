@@ -40,15 +40,15 @@ def _faults(store: Store, zone: str) -> _Faults:
     for chunk in store.scan(TELEMETRY, zone=zone, columns=("quality", "values")):
         for quality, values in chunk:
             faults.slots += 1
-            held = msgspec.json.decode(values) if values else {}
-            faults.usable += any(value is not None for value in held.values())
+            counts = msgspec.json.decode(values) if values else {}
+            faults.usable += any(value is not None for value in counts.values())
             for channel, why in (msgspec.json.decode(quality) if quality else {}).items():
                 faults.counts[f"{channel} {why}"] += 1
     return faults
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in counts.most_common(5))
+    return ", ".join(f"{n:,} {fault.replace('_', ' ')}" for fault, n in counts.most_common(5))
 
 
 def ledger_rows(totals: Sequence[LedgerTotal]) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ class Supervisor:
         if processes is None:
             raise RuntimeError("the supervisor has not started")
         started = moved = time.monotonic()
-        seen = -1
+        last_total = -1
         with open_store(self.settings, read_only=True) as store:
             while not should_stop():
                 if self._broker is not None and not self._broker.is_alive():
@@ -168,12 +168,14 @@ class Supervisor:
                     )
                 for name in processes.restart_the_dead():
                     log.warning("worker restarted topology=%s last=%s", name, processes.last_words(name))
-                    note_restarts(self.settings, {one.name: one.deaths for one in processes.workers.values()})
+                    note_restarts(
+                        self.settings, {process.name: process.deaths for process in processes.workers.values()}
+                    )
                 live = self._look(time.monotonic() - started, processes)
                 on_pulse(live)
                 total = sum(status["processed"] for status in live.topologies.values())
-                if total != seen:
-                    seen, moved = total, time.monotonic()
+                if total != last_total:
+                    last_total, moved = total, time.monotonic()
                 if until_done and self.is_done(store):
                     return
                 limit_s = stall_limit_s(live)
@@ -223,12 +225,12 @@ class Supervisor:
             return  # A lasting broker keeps what is not processed; a dead one has lost it.
         processes.stop_source()
         deadline = time.monotonic() + DRAIN_S
-        seen, moved = -1, time.monotonic()
+        last_total, moved = -1, time.monotonic()
         while time.monotonic() < deadline:
             statuses = read_status(self.settings).values()
             total = sum(status["processed"] for status in statuses)
-            if total != seen:
-                seen, moved = total, time.monotonic()
+            if total != last_total:
+                last_total, moved = total, time.monotonic()
             elif time.monotonic() - moved > QUIET_S and not any(status["lag"] for status in statuses):
                 return
             time.sleep(0.1)

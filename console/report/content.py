@@ -183,8 +183,8 @@ def zone_report(context: ReadContext, zone: str, period: ReportPeriod, as_of: da
     assets = reader.rows(ASSETS)
     captured = [] if config is None else captures(context.store, config, start=period.start, end=period.end)
     by_day: dict[date, list[Capture]] = defaultdict(list)
-    for one in captured:
-        by_day[one.day].append(one.capture)
+    for day in captured:
+        by_day[day.day].append(day.capture)
     least = 0.0 if config is None else least_mw(config)
     return PeriodReport(
         zone=zone,
@@ -194,7 +194,7 @@ def zone_report(context: ReadContext, zone: str, period: ReportPeriod, as_of: da
         as_of=as_of,
         days=_days(ledger, by_day, time_zone),
         assets=_asset_money(ledger),
-        losses=together([one.capture for one in captured]).losses if captured else {},
+        losses=together([day.capture for day in captured]).losses if captured else {},
         actions=_actions(assets, ledger, reader.rows(SETPOINTS), step, least),
         engines=dict(Counter(row["engine"] for row in reader.rows(DECISIONS, ("engine",))).most_common()),
         skill=reader.skill(),
@@ -247,11 +247,11 @@ def _days(ledger: list[dict[str, Any]], perfect: dict[date, list[Capture]], time
 def _asset_money(ledger: list[dict[str, Any]]) -> list[AssetMoney]:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
     for row in ledger:
-        one = sums[row["asset_id"]]
-        one[0] += row["energy_mwh"] or 0.0
-        one[1] += row["revenue"] or 0.0
-        one[2] += (row["wear_cost"] or 0.0) + (row["fuel_cost"] or 0.0) + (row["start_cost"] or 0.0)
-        one[3] += row["pnl"] or 0.0
+        total = sums[row["asset_id"]]
+        total[0] += row["energy_mwh"] or 0.0
+        total[1] += row["revenue"] or 0.0
+        total[2] += (row["wear_cost"] or 0.0) + (row["fuel_cost"] or 0.0) + (row["start_cost"] or 0.0)
+        total[3] += row["pnl"] or 0.0
     return [AssetMoney(name, *sums[name]) for name in sorted(sums, key=lambda name: (name == PENALTIES, name))]
 
 
@@ -279,13 +279,13 @@ def _actions(
         for row in sorted(setpoints, key=lambda row: row["revision"])
     }
     open_: dict[str, tuple[int, Action]] = {}
-    done: list[Action] = []
+    actions: list[Action] = []
     for row in sorted(assets, key=lambda row: (row["slot"], row["asset_id"])):
         asset_id, slot, power = row["asset_id"], row["slot"], row["power_mw"] or 0.0
         sign = 0 if abs(power) <= least_mw else 1 if power > 0 else -1
         before = open_.pop(asset_id, None)
         if before is not None and (before[0] != sign or before[1].end != slot):
-            done.append(before[1])
+            actions.append(before[1])
             before = None
         if sign == 0:
             continue
@@ -296,8 +296,8 @@ def _actions(
             last = before[1]
             action = Action(asset_id, last.start, slot + step, last.energy_mwh + energy, last.pnl + pnl, last.reason)
         open_[asset_id] = (sign, action)
-    done += [action for _, action in open_.values()]
-    return sorted(done, key=lambda action: (action.start, action.asset_id))
+    actions += [action for _, action in open_.values()]
+    return sorted(actions, key=lambda action: (action.start, action.asset_id))
 
 
 def _quality(telemetry: list[dict[str, Any]], period: ReportPeriod, as_of: datetime, step: timedelta) -> DataQuality:

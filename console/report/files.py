@@ -34,11 +34,11 @@ def write_report(reports: Sequence[PeriodReport], out: Path) -> list[Path]:
     if out.suffix.lower() == ".pdf" and browser is None:
         raise ConfigError("a PDF needs Chromium", hint="install chromium, or give --out a name that ends in .html")
     out.parent.mkdir(parents=True, exist_ok=True)
-    shown = out.with_suffix(".html")
-    shown.write_text(report_page(reports), encoding="utf-8")
-    paths = [shown]
+    report_path = out.with_suffix(".html")
+    report_path.write_text(report_page(reports), encoding="utf-8")
+    paths = [report_path]
     if browser is not None:
-        _print(browser, shown, out)
+        _print(browser, report_path, out)
         paths.insert(0, out)
     for name, rows in (("slots", _slots(reports)), ("actions", _actions(reports)), ("alerts", _alerts(reports))):
         path = out.with_name(f"{out.stem}-{name}.csv")
@@ -67,13 +67,13 @@ def _print(browser: str, page: Path, pdf: Path) -> None:
         if os.name == "posix" and os.geteuid() == 0:
             command.insert(1, "--no-sandbox")  # Chromium's sandbox refuses to start for root
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=PDF_TIMEOUT_S, check=False)
+            result = subprocess.run(command, capture_output=True, text=True, timeout=PDF_TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired as error:
             raise VppError(
                 f"Chromium did not print {page} within {PDF_TIMEOUT_S} s", hint="use the HTML page"
             ) from error
-    if done.returncode != 0 or not pdf.exists():
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    if result.returncode != 0 or not pdf.exists():
+        last = (result.stderr.strip().splitlines() or ["no message"])[-1]
         raise VppError(f"Chromium did not print {page}: {plain_line(last)}", hint="use the HTML page")
 
 
@@ -114,16 +114,16 @@ def _slots(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
 def _actions(reports: Sequence[PeriodReport]) -> Iterable[list[Any]]:
     yield ["zone", "asset_id", "start", "end", "energy_mwh", "pnl", "currency", "reason"]
     for report in reports:
-        for one in report.actions:
+        for action in report.actions:
             yield [
                 report.zone,
-                one.asset_id,
-                one.start,
-                one.end,
-                one.energy_mwh,
-                one.pnl,
+                action.asset_id,
+                action.start,
+                action.end,
+                action.energy_mwh,
+                action.pnl,
                 report.currency,
-                one.reason,
+                action.reason,
             ]
 
 

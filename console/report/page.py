@@ -100,13 +100,13 @@ def _money(report: PeriodReport) -> Iterable[str]:
         yield f"<p>{missing} of {report.quality.slots} slots had no price: their energy is not in the money.</p>"
     shown = [
         (
-            "penalties" if one.asset_id == PENALTIES else one.asset_id,
-            _energy(one.energy_mwh),
-            one.revenue,
-            one.costs,
-            one.pnl,
+            "penalties" if asset.asset_id == PENALTIES else asset.asset_id,
+            _energy(asset.energy_mwh),
+            asset.revenue,
+            asset.costs,
+            asset.pnl,
         )
-        for one in report.assets
+        for asset in report.assets
     ]
     yield table(("asset", "energy", "revenue", "wear, fuel, starts", "result"), shown)
     if report.losses:
@@ -160,22 +160,24 @@ def _actions(report: PeriodReport) -> Iterable[str]:
     yield "<h3>What the plant did and why</h3>"
     if not report.actions:
         yield "<p>No asset delivered anything.</p>"
-    shown = sorted(sorted(report.actions, key=lambda one: -abs(one.pnl))[:MAX_ACTIONS], key=lambda one: one.start)
-    if shown:
+    actions = sorted(
+        sorted(report.actions, key=lambda action: -abs(action.pnl))[:MAX_ACTIONS], key=lambda action: action.start
+    )
+    if actions:
         rows = [
             (
-                one.asset_id,
-                _local(one.start, report),
-                _local(one.end, report),
-                _energy(one.energy_mwh),
-                one.pnl,
-                one.reason,
+                action.asset_id,
+                _local(action.start, report),
+                _local(action.end, report),
+                _energy(action.energy_mwh),
+                action.pnl,
+                action.reason,
             )
-            for one in shown
+            for action in actions
         ]
         yield table(("asset", "from", "to", "energy", "result", "reason of the first slot"), rows)
-    if len(report.actions) > len(shown):
-        yield f"<p>The {len(shown)} stretches with most money of {len(report.actions)} are shown.</p>"
+    if len(report.actions) > len(actions):
+        yield f"<p>The {len(actions)} stretches with most money of {len(report.actions)} are shown.</p>"
     yield table(("engine", "decisions"), list(report.engines.items()))
 
 

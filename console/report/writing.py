@@ -35,8 +35,8 @@ def read_reports(context: ReadContext, span: Span, on: date | None, zones: Seque
         reports.append(zone_report(context, zone, period, as_of))
     if not reports:
         raise ConfigError("there is nothing to report: no slot is closed yet", hint="start a plant: vpp up")
-    newest = max(one.period.first for one in reports)
-    return [one for one in reports if one.period.first == newest]
+    newest = max(report.period.first for report in reports)
+    return [report for report in reports if report.period.first == newest]
 
 
 def write_finished(context: ReadContext, span: Span, zones: Sequence[str] | None = None) -> list[list[Path]]:
@@ -71,9 +71,9 @@ def page_path(settings: Settings, label: str) -> Path:
 
 def _extents(context: ReadContext, zones: Sequence[str] | None) -> list[tuple[str, str, datetime, datetime]]:
     spans = {span.zone: span.first for span in context.store.spans(TELEMETRY)}
-    wanted = list(spans) if zones is None else [name for name in map(context.choose, zones) if name is not None]
+    names = list(spans) if zones is None else [name for name in map(context.choose, zones) if name is not None]
     extents = []
-    for zone in sorted(wanted):
+    for zone in sorted(names):
         as_of = context.as_of(zone)
         if zone in spans and as_of is not None:
             extents.append((zone, context.time_zone(zone), spans[zone], as_of))

@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.aws.app", description=main.__doc__)
     parser.add_argument("--outdir", default="cdk.out", help="folder of the templates (default: cdk.out)")
     parser.add_argument("-c", dest="options", action="append", default=[], metavar="NAME=VALUE", help="an option")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     context = json.loads(CONTEXT.read_text(encoding="utf-8"))["context"]
     try:
-        options = read_options(context | dict(_pair(text) for text in given.options))
+        options = read_options(context | dict(_pair(text) for text in args.options))
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -92,11 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="replicas of each stateful step")
     parser.add_argument("--broker-nodes", type=int, default=3, help="brokers of the cluster")
     parser.add_argument("--written-gb", type=float, default=0.0, help="data written by producers in a month (GB)")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        prices = json.loads(given.prices.read_text(encoding="utf-8"))
-        options = AwsOptions(image=_IMAGE, alarm_email=_MAIL, workers=given.workers)
-        amounts = quantities(options, broker_nodes=given.broker_nodes, written_gb=given.written_gb)
+        prices = json.loads(args.prices.read_text(encoding="utf-8"))
+        options = AwsOptions(image=_IMAGE, alarm_email=_MAIL, workers=args.workers)
+        amounts = quantities(options, broker_nodes=args.broker_nodes, written_gb=args.written_gb)
         sheet = cost_sheet(amounts, prices)
     except (OSError, ValueError, ConfigError) as error:
         sys.stderr.write(f"{error}\n")

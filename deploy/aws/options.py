@@ -95,13 +95,13 @@ def read_options(context: Mapping[str, Any]) -> AwsOptions:
     Raises:
         ValueError: A value is missing or wrong, or a name is unknown.
     """
-    known = {field.name: field for field in fields(AwsOptions)}
-    given = dict(context.get("vpp", {}))
+    options = {field.name: field for field in fields(AwsOptions)}
+    values = dict(context.get("vpp", {}))
     flags = {name for name in context if name.startswith("@")}
-    if unknown := sorted((set(given) | set(context) - flags - {"vpp"}) - set(known)):
-        raise ValueError(f"unknown option {unknown[0]!r} in the context; the options are {', '.join(known)}")
-    given |= {name: context[name] for name in known if context.get(name) is not None}
+    if unknown := sorted((set(values) | set(context) - flags - {"vpp"}) - set(options)):
+        raise ValueError(f"unknown option {unknown[0]!r} in the context; the options are {', '.join(options)}")
+    values |= {name: context[name] for name in options if context.get(name) is not None}
     for name in ("image", "alarm_email"):
-        if name not in given:
+        if name not in values:
             raise ValueError(f"{name} is missing: set it in deploy/aws/cdk.json or with -c {name}=...")
-    return AwsOptions(**{name: _KINDS[str(known[name].type)](value) for name, value in given.items()})
+    return AwsOptions(**{name: _KINDS[str(options[name].type)](value) for name, value in values.items()})

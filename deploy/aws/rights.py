@@ -62,13 +62,13 @@ def topic_maker(prefix: str = "vpp") -> list[MskStatement]:
     actions = ("CreateTopic", "DescribeTopic", "DescribeTopicDynamicConfiguration")
     return [
         MskStatement(("kafka-cluster:Connect", "kafka-cluster:DescribeCluster"), "cluster"),
-        MskStatement(tuple(f"kafka-cluster:{one}" for one in actions), "topic", f"{prefix}.*"),
+        MskStatement(tuple(f"kafka-cluster:{operation}" for operation in actions), "topic", f"{prefix}.*"),
     ]
 
 
 def _statement(right: Right) -> MskStatement:
-    actions = {action for one in right.operations.split(",") for action in _ACTIONS[right.kind, one]}
+    actions = {action for operation in right.operations.split(",") for action in _ACTIONS[right.kind, operation]}
     if right.kind == "topic" and right.name.startswith("changelog__"):
         actions |= {"CreateTopic"}
     name = right.name + ("*" if right.prefixed else "")
-    return MskStatement(tuple(sorted(f"kafka-cluster:{one}" for one in actions)), right.kind, name)
+    return MskStatement(tuple(sorted(f"kafka-cluster:{action}" for action in actions)), right.kind, name)

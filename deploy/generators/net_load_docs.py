@@ -61,13 +61,16 @@ def read_figures(root: Path) -> dict[str, list[dict[str, Any]]]:
     Args:
         root: The repository.
     """
-    known = json.loads((root / FIGURES).read_text(encoding="utf-8"))
-    ranges = {one.name: [known.get(f"{one.name} {n}") for n in range(1, len(one.edges))] for one in TEST_RANGES}
+    figures = json.loads((root / FIGURES).read_text(encoding="utf-8"))
+    ranges = {
+        test_range.name: [figures.get(f"{test_range.name} {n}") for n in range(1, len(test_range.edges))]
+        for test_range in TEST_RANGES
+    }
     return {name: pieces for name, pieces in ranges.items() if all(pieces)}
 
 
 def _tables(figures: dict[str, list[dict[str, Any]]]) -> str:
-    ranges = {one.name: one for one in TEST_RANGES}
+    ranges = {test_range.name: test_range for test_range in TEST_RANGES}
     names = [f"{name}, {ranges[name].edges[0]} to {ranges[name].edges[-1]}" for name in figures]
     gains = [
         [_range(minutes), *(_gain([p["trees"] for p in pieces], minutes) for pieces in figures.values())]
@@ -129,8 +132,8 @@ def _csi(rows: Sequence[dict[str, Any]]) -> float:
 
 
 def _steepest(rows: Sequence[dict[str, Any]]) -> list[str]:
-    stated, came, error, wrong = (_mean(rows, name) for name in ("stated_mw", "came_mw", "mae", "wrong_sign"))
-    return [_number(stated), _number(came), _number(error), f"{wrong:.1%}".replace("%", " %")]
+    stated, actual, error, wrong = (_mean(rows, name) for name in ("stated_mw", "came_mw", "mae", "wrong_sign"))
+    return [_number(stated), _number(actual), _number(error), f"{wrong:.1%}".replace("%", " %")]
 
 
 def _mean(rows: Sequence[dict[str, Any]], name: str) -> float:

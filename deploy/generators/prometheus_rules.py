@@ -172,11 +172,11 @@ def _burn(name: str, severity: str, factor: float, windows: tuple[str, str], tex
 
 
 def _alert(name: str, severity: str, expr: str, summary: str, *, wait: str | None = None, **labels: str) -> Rule:
-    held = {} if wait is None else {"for": wait}
+    duration = {} if wait is None else {"for": wait}
     return {
         "alert": name,
         "expr": expr,
-        **held,
+        **duration,
         "labels": {"severity": severity, **labels},
         "annotations": {"summary": summary},
     }

@@ -27,8 +27,10 @@ def requirements_text(project: str, constraints: str) -> str:
     """
     lines = [line for line in constraints.splitlines() if line and not line.startswith("#")]
     pins = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
-    wanted = [Requirement(line) for line in tomllib.loads(project)["project"]["dependencies"]]
-    return _HEAD + "".join(f"{_pinned(one, pins[canonicalize_name(one.name)])}\n" for one in wanted)
+    requirements = [Requirement(line) for line in tomllib.loads(project)["project"]["dependencies"]]
+    return _HEAD + "".join(
+        f"{_pinned(requirement, pins[canonicalize_name(requirement.name)])}\n" for requirement in requirements
+    )
 
 
 def _pinned(requirement: Requirement, version: str) -> str:

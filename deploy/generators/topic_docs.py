@@ -130,9 +130,9 @@ def _type(schema: dict[str, Any]) -> str:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{_anchor(name)})"
     if "anyOf" in schema:
-        return " or ".join(_type(one) for one in schema["anyOf"])
+        return " or ".join(_type(variant) for variant in schema["anyOf"])
     if "prefixItems" in schema:
-        return "(" + ", ".join(_type(one) for one in schema["prefixItems"]) + ")"
+        return "(" + ", ".join(_type(variant) for variant in schema["prefixItems"]) + ")"
     match schema.get("type"):
         case "array":
             return f"list of {_type(schema.get('items', {}))}"

@@ -186,7 +186,7 @@ def forecast_sources() -> str:
 def alerts_of(codes: Sequence[str], limit: int = 20) -> str:
     """Return the newest alerts of these codes, with what they are about, their effect and the end of their episode."""
     fields = ["code", "severity", "channel", "asset_id", "effect", "text", "ended_at"]
-    wanted = " or ".join(f'r.code == "{code}"' for code in codes)
+    conditions = " or ".join(f'r.code == "{code}"' for code in codes)
     about = 'if exists r.channel then r.channel else if exists r.asset_id then r.asset_id else "-"'
     ended = 'if exists r.ended_at then string(v: r.ended_at) else "lasts"'
     row = (
@@ -196,7 +196,7 @@ def alerts_of(codes: Sequence[str], limit: int = 20) -> str:
     return pipe(
         points("alerts", fields),
         'pivot(rowKey: ["_time", "alert_id"], columnKey: ["_field"], valueColumn: "_value")',
-        f"filter(fn: (r) => {wanted})",
+        f"filter(fn: (r) => {conditions})",
         f"map(fn: (r) => ({row}))",
         "group()",
         'sort(columns: ["_time"], desc: true)',
@@ -298,15 +298,15 @@ def counted(measurement: str, field: str, name: str, *tests: str) -> str:
 
 def tag_values(tag: str, measurement: str, *, numeric: bool = False) -> str:
     """Return the query of a variable: the values of a tag in the range."""
-    found = (
+    query = (
         'import "influxdata/influxdb/schema"\n'
         f'schema.tagValues(bucket: v.defaultBucket, tag: "{tag}", start: v.timeRangeStart, stop: v.timeRangeStop, '
         f'predicate: (r) => r._measurement == "{measurement}")'
     )
     if not numeric:
-        return found
+        return query
     # Tags are text; sorted as text, 1440 would come before 30.
-    return found + (
+    return query + (
         "\n  |> map(fn: (r) => ({n: int(v: r._value)}))"
         '\n  |> sort(columns: ["n"])'
         "\n  |> map(fn: (r) => ({_value: string(v: r.n)}))"

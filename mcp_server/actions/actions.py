@@ -221,8 +221,8 @@ class Acts:
             try:
                 self.book.send(order)
             except UnreachableError as error:
-                held = ", ".join(one.zone for one in sent) or "no zone"
-                raise UnreachableError(f"{error}; a hold was sent to {held}", hint=error.hint) from error
+                zone_names = ", ".join(order.zone for order in sent) or "no zone"
+                raise UnreachableError(f"{error}; a hold was sent to {zone_names}", hint=error.hint) from error
             sent.append(order)
         return _together([self.receipt(order, wait_s) for order in sent])
 
@@ -351,17 +351,17 @@ class Acts:
             if order.asset_ids and asset.asset_id not in order.asset_ids:
                 continue
             row = last.get(asset.asset_id, {})
-            held = order.action == "hold" and row.get("revision", 0) > 0
+            is_hold = order.action == "hold" and row.get("revision", 0) > 0
             if verdict is not None:
                 outcome: str = verdict.outcome
                 reason = say_reason(verdict)
             else:
-                outcome, reason = "accepted" if held else "waiting", None
-            if reason is None and held:
+                outcome, reason = "accepted" if is_hold else "waiting", None
+            if reason is None and is_hold:
                 reason = row.get("reason")
             if outcome == "waiting" and reason is None and order.starts_at is not None:
                 reason = f"acts from {iso(order.starts_at)}"
-            power = row.get("power_mw") if held or outcome != "waiting" else None
+            power = row.get("power_mw") if is_hold or outcome != "waiting" else None
             receipts.append(AssetReceipt(asset_id=asset.asset_id, outcome=outcome, power_mw=power, reason=reason))
         return receipts
 
@@ -374,11 +374,16 @@ class Acts:
 
 def _together(receipts: list[ActionReceipt]) -> ActionReceipt:
     """Return the receipts of several zones as one: the first that was not accepted leads, the assets of all follow."""
-    leading = next((one for one in receipts if one.status != "accepted"), receipts[0])
+    leading = next((receipt for receipt in receipts if receipt.status != "accepted"), receipts[0])
     if len(receipts) == 1:
         return leading
-    statuses = [f"{one.order_id}: {one.status}" + (f" ({one.reason})" if one.reason else "") for one in receipts]
-    return leading.model_copy(update={"assets": [a for one in receipts for a in one.assets], "warnings": statuses})
+    statuses = [
+        f"{receipt.order_id}: {receipt.status}" + (f" ({receipt.reason})" if receipt.reason else "")
+        for receipt in receipts
+    ]
+    return leading.model_copy(
+        update={"assets": [a for receipt in receipts for a in receipt.assets], "warnings": statuses}
+    )
 
 
 def standing_answers(orders: Sequence[Order]) -> list[PlanStanding]:

@@ -82,10 +82,10 @@ def rules_behind(order: Order, book: PlanBook) -> list[str]:
 def _path(proposal: Proposal) -> tuple[list[str], list[list[Any]]]:
     """Return the plan's power and SoC by step, with and without the order, for the assets that it changes."""
     named = set(proposal.order.asset_ids)
-    shown = [p for p in proposal.paths if not named or p.asset_id in named][:4]
+    paths = [p for p in proposal.paths if not named or p.asset_id in named][:4]
     columns = ["slot"]
     series: list[list[float]] = []
-    for path in shown:
+    for path in paths:
         for name, values in (
             ("power_mw", path.power_mw),
             ("power_without_mw", path.power_without_mw),

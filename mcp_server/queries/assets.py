@@ -193,8 +193,12 @@ def _state(row: dict[str, Any], stale_before: datetime | None) -> str:
 def _why_empty(zones: list[str], kind: str | None, state: str | None) -> str:
     if not zones:
         return NOTHING_YET
-    wanted = " and ".join(f"{name} {value}" for name, value in (("kind", kind), ("state", state)) if value)
-    return f"no asset of {wanted} in {', '.join(zones[:20])}" if wanted else "no assets are configured; see fleet.yaml"
+    conditions = " and ".join(f"{name} {value}" for name, value in (("kind", kind), ("state", state)) if value)
+    return (
+        f"no asset of {conditions} in {', '.join(zones[:20])}"
+        if conditions
+        else "no assets are configured; see fleet.yaml"
+    )
 
 
 def _cursor(offset: int) -> str:

@@ -63,10 +63,10 @@ def open_case(
     if chosen is None or as_of is None or config is None:
         raise QuestionError("nothing has run yet", hint="start `vpp up`, and ask again after a day of slots")
     window = period(as_of, start, end, default=min(DEFAULT_PERIOD, MAX_SLOTS * config.step.delta))
-    wanted = round((window.end - window.start) / config.step.delta)
+    slots = round((window.end - window.start) / config.step.delta)
     hint = "give another start and end; get_pipeline_health shows what is stored"
-    if wanted > MAX_SLOTS:
-        raise QuestionError(f"{window.text()} has {wanted} slots, not {MIN_SLOTS} to {MAX_SLOTS}", hint=hint)
+    if slots > MAX_SLOTS:
+        raise QuestionError(f"{window.text()} has {slots} slots, not {MIN_SLOTS} to {MAX_SLOTS}", hint=hint)
     try:
         days = stored_days(context.store, config, window.start, window.end)
     except DataError as error:
@@ -77,7 +77,7 @@ def open_case(
         )
     changes = {"hedge": hedge, "service_factor": service_factor}
     served = config.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    return BacktestCase(days, served, policy, wanted - days.slots)
+    return BacktestCase(days, served, policy, slots - days.slots)
 
 
 def finish(
@@ -119,25 +119,26 @@ def finish(
     return answer
 
 
-def report_text(done: BacktestDone) -> str:
+def report_text(result: BacktestDone) -> str:
     """Return a backtest as Markdown."""
     lines = [
-        f"# Backtest {done.run_id}: {done.policy} in {done.zone}",
+        f"# Backtest {result.run_id}: {result.policy} in {result.zone}",
         "",
-        f"{done.window}, {done.slots} slots, money in {done.currency}. Value against no action {done.value:,.2f}"
-        + ("" if done.score is None else f", score {done.score:.1f} of 100 (perfect foresight)."),
+        f"{result.window}, {result.slots} slots, money in {result.currency}. "
+        f"Value against no action {result.value:,.2f}"
+        + ("" if result.score is None else f", score {result.score:.1f} of 100 (perfect foresight)."),
         "",
         "| run | cost | energy | wear | fuel | ramp penalty | cap penalty | ramp breaches | cap breaches | cycles |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for one in done.runs:
-        items = " | ".join(f"{one.costs.get(name, 0.0):,.2f}" for name in ("energy", "wear", "fuel", "ramp", "cap"))
+    for run in result.runs:
+        items = " | ".join(f"{run.costs.get(name, 0.0):,.2f}" for name in ("energy", "wear", "fuel", "ramp", "cap"))
         lines.append(
-            f"| {one.name} | {one.cost:,.2f} | {items} | {one.ramp_breaches} | {one.cap_breaches} | {one.cycles:.2f} |"
+            f"| {run.name} | {run.cost:,.2f} | {items} | {run.ramp_breaches} | {run.cap_breaches} | {run.cycles:.2f} |"
         )
     lines += [
         "",
-        *done.warnings,
+        *result.warnings,
         "Energy left in store counts as income. All runs are settled on the same actual net load and prices.",
     ]
     return "\n".join(lines) + "\n"

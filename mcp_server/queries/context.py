@@ -64,14 +64,14 @@ class ReadContext:
         Raises:
             QuestionError: The name is unknown, or none was given and there are several.
         """
-        there = self.zones()
+        zones = self.zones()
         if zone is None:
-            if len(there) > 1:
-                raise QuestionError("which zone?", hint="give zone, one of " + ", ".join(there[:20]))
-            return there[0] if there else None
-        if zone in there or not there:
+            if len(zones) > 1:
+                raise QuestionError("which zone?", hint="give zone, one of " + ", ".join(zones[:20]))
+            return zones[0] if zones else None
+        if zone in zones or not zones:
             return zone
-        raise QuestionError(f"there is no zone {zone!r}", hint=nearest_hint(zone, there))
+        raise QuestionError(f"there is no zone {zone!r}", hint=nearest_hint(zone, zones))
 
     def step_min(self, zone: str) -> int:
         """Return the slot length in minutes: the distance of the two newest slots, else what the fleet file says."""
@@ -96,8 +96,8 @@ class ReadContext:
 
     def page_link(self, screen: str, zone: str | None, at: datetime | None = None) -> str:
         """Return the address of a screen of the operator's page, at a past moment where one is given."""
-        asked = {"screen": screen, "zone": zone, "at": None if at is None else iso(at)}
-        query = urlencode({name: value for name, value in asked.items() if value})
+        parameters = {"screen": screen, "zone": zone, "at": None if at is None else iso(at)}
+        query = urlencode({name: value for name, value in parameters.items() if value})
         return f"{page_in_use(self.settings) or page_address(self.settings.page)}/?{query}"
 
     def currency(self, zone: str) -> str:

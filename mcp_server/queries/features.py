@@ -66,8 +66,10 @@ def get_features(
     except VppError as error:
         return FeaturesAnswer(as_of=context.as_of(chosen), zone=chosen, hint=f"{error}. {error.hint or ''}".strip())
     words = [name.lower() for name in names or ()]
-    matching = [one for one in answered.features if not words or any(word in one.name.lower() for word in words)]
-    shown = matching[:MAX_FEATURES]
+    matching = [
+        feature for feature in answered.features if not words or any(word in feature.name.lower() for word in words)
+    ]
+    listed = matching[:MAX_FEATURES]
     return FeaturesAnswer(
         as_of=context.as_of(chosen),
         zone=chosen,
@@ -78,20 +80,20 @@ def get_features(
         columns=["feature", "trained", "served", "unit", "rule", "inputs"],
         features=[
             [
-                one.name,
-                one.trained,
-                one.served,
-                one.unit,
-                one.rule,
-                [[i.name, " ".join(i.channels), i.value] for i in one.inputs],
+                feature.name,
+                feature.trained,
+                feature.served,
+                feature.unit,
+                feature.rule,
+                [[i.name, " ".join(i.channels), i.value] for i in feature.inputs],
             ]
-            for one in shown
+            for feature in listed
         ],
         history={
-            one.name: [[iso(slot), trained, served] for slot, trained, served in answered.history[one.name]]
-            for one in shown
-            if one.name in answered.history
+            feature.name: [[iso(slot), trained, served] for slot, trained, served in answered.history[feature.name]]
+            for feature in listed
+            if feature.name in answered.history
         },
-        truncated=len(shown) < len(matching),
-        hint=None if shown else "no feature has such a name; ask without names",
+        truncated=len(listed) < len(matching),
+        hint=None if listed else "no feature has such a name; ask without names",
     )

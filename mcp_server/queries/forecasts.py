@@ -51,7 +51,7 @@ def get_forecast(
         )
     names = QUANTILE_NAMES if all_quantiles else BRIEF
     issued_at: datetime = rows[0]["issued_at"]
-    shown = [row for row in rows if row["horizon_min"] <= horizon_h * 60]
+    listed = [row for row in rows if row["horizon_min"] <= horizon_h * 60]
     return ForecastAnswer(
         as_of=context.as_of(chosen),
         zone=chosen,
@@ -67,12 +67,12 @@ def get_forecast(
                 row["horizon_min"],
                 *(_round(row[n]) for n in names),
             ]
-            for row in shown
+            for row in listed
         ],
         last_observed=_observed(context, chosen, issued_at, Target(target).channel),
         skill=some_skills(context, chosen, target=target),
-        truncated=len(shown) < len(rows),
-        hint=None if shown else f"the shortest horizon is {rows[0]['horizon_min']} min",
+        truncated=len(listed) < len(rows),
+        hint=None if listed else f"the shortest horizon is {rows[0]['horizon_min']} min",
         warnings=_caveats(context, chosen, rows),
     )
 

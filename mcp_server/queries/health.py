@@ -77,10 +77,10 @@ def _is_done(context: ReadContext) -> bool:
     """Return whether storage has seen the end of every zone on every topic: the run is over, not broken."""
     try:
         zones = context.newest()
-        seen = {(zone, (topic, producer)) for zone, topic, producer in context.store.read(ENDS, columns=ENDS.key)}
+        ended = {(zone, (topic, producer)) for zone, topic, producer in context.store.read(ENDS, columns=ENDS.key)}
     except VppError:
         return False
-    return bool(zones) and all((zone, end) in seen for zone in zones for end in expected_ends())
+    return bool(zones) and all((zone, end) in ended for zone in zones for end in expected_ends())
 
 
 def get_pipeline_health(context: ReadContext, topology: str | None = None) -> Health:
@@ -94,7 +94,9 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
     if topology is not None and topology not in WORKERS:
         raise QuestionError(f"there is no topology {topology!r}", hint=nearest_hint(topology, WORKERS))
     statuses = read_status(context.settings)
-    selected = [one for one in workers(context, statuses) if topology is None or one.topology.startswith(topology)]
+    selected = [
+        worker for worker in workers(context, statuses) if topology is None or worker.topology.startswith(topology)
+    ]
     silent = [worker.topology for worker in selected if worker.state == "silent"]
     health = Health(
         run=context.settings.run,
@@ -102,7 +104,11 @@ def get_pipeline_health(context: ReadContext, topology: str | None = None) -> He
         store=context.settings.store.kind,
         warnings=[
             *(f"worker {name} sent nothing for over {FAULT_AFTER_S:g} s: stopped or stuck" for name in silent),
-            *(f"worker {one.topology} is {one.state}" for one in selected if one.state in {"restarting", "stalled"}),
+            *(
+                f"worker {worker.topology} is {worker.state}"
+                for worker in selected
+                if worker.state in {"restarting", "stalled"}
+            ),
         ],
     )
     try:

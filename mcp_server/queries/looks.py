@@ -96,12 +96,12 @@ def shift_report(context: ReadContext, zone: str | None, hours: float) -> list[s
     words += _looks_words(looks)
     orders = list_orders(context, chosen, is_open=True).orders
     words += [
-        f"Order {one.order_id} ({one.action} by {one.principal}) is {one.stage}"
-        + ("." if one.expires_at is None else f" until {iso(one.expires_at)}.")
-        for one in orders
+        f"Order {order.order_id} ({order.action} by {order.principal}) is {order.stage}"
+        + ("." if order.expires_at is None else f" until {iso(order.expires_at)}.")
+        for order in orders
     ]
     alerts = get_alerts(context, chosen, is_open=True).alerts
-    words += [f"Alert since {iso(one.started_at)}: {one.title}" + _owner(one.owner) for one in alerts]
+    words += [f"Alert since {iso(alert.started_at)}: {alert.title}" + _owner(alert.owner) for alert in alerts]
     return [*words, *_next(context, chosen)]
 
 
@@ -120,13 +120,13 @@ def _looks_words(looks: list[LookLine]) -> list[str]:
     if not looks:
         return ["The agent did not look in this shift."]
     kinds = Counter(look.kind for look in looks)
-    done = ", ".join(f"{KINDS.get(kind, kind)} {count} times" for kind, count in kinds.most_common())
-    words = [f"The agent looked {len(looks)} times: it {done}."]
+    counts = ", ".join(f"{KINDS.get(kind, kind)} {count} times" for kind, count in kinds.most_common())
+    words = [f"The agent looked {len(looks)} times: it {counts}."]
     dearest: dict[str, RiskLine] = {}
     for look in looks:
         for risk in look.risks:
-            known = dearest.get(risk.key)
-            if known is None or (risk.money or 0.0) > (known.money or 0.0):
+            cost = dearest.get(risk.key)
+            if cost is None or (risk.money or 0.0) > (cost.money or 0.0):
                 dearest[risk.key] = risk
     ranked = sorted(dearest.values(), key=lambda risk: -(risk.money or 0.0))[:MOST_RISKS]
     words += [f"Risk{'' if risk.money is None else f' of {risk.money:,.2f}'}: {risk.text}." for risk in ranked]

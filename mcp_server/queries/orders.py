@@ -99,8 +99,8 @@ def _one_by_id(rows: Sequence[dict[str, Any]], key: bytes | None) -> list[dict[s
     """Return one row for each id: another order may carry the id of one that was admitted, and is none then."""
     chosen: dict[str, dict[str, Any]] = {}
     for row in rows:
-        held = chosen.setdefault(row["order_id"], row)
-        if held is not row and not _is_admitted(held, key) and _is_admitted(row, key):
+        chosen_row = chosen.setdefault(row["order_id"], row)
+        if chosen_row is not row and not _is_admitted(chosen_row, key) and _is_admitted(row, key):
             chosen[row["order_id"]] = row
     return list(chosen.values())
 

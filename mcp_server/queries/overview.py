@@ -54,12 +54,12 @@ def get_overview(context: ReadContext, zone: str | None = None) -> Overview:
 
 def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
     config = context.config(zone)
-    seen = next(iter(context.store.latest(TELEMETRY, zone).dicts()), {})
+    newest = next(iter(context.store.latest(TELEMETRY, zone).dicts()), {})
     lines, rows = asset_lines(context, zone), fleet_rows(context, zone)
-    slot = seen.get("slot")
+    slot = newest.get("slot")
     served = None
-    if config is not None and seen.get("net_load_mw") is not None:
-        served = seen["net_load_mw"] * config.share.factor
+    if config is not None and newest.get("net_load_mw") is not None:
+        served = newest["net_load_mw"] * config.share.factor
     powers = [row["power_mw"] for row in rows.delivered.values() if row["power_mw"] is not None]
     plant = sum(powers) if powers else None
     planned = [power for line in lines if (power := rows.planned(line.asset_id)) is not None]
@@ -77,13 +77,13 @@ def _zone_now(context: ReadContext, zone: str) -> ZoneNow:
         zone=zone,
         slot=slot,
         step_min=context.step_min(zone),
-        net_load_mw=seen.get("net_load_mw"),
-        load_mw=seen.get("load_mw"),
-        solar_mw=seen.get("solar_mw"),
-        wind_mw=seen.get("wind_mw"),
-        price_per_mwh=seen.get("price_per_mwh"),
+        net_load_mw=newest.get("net_load_mw"),
+        load_mw=newest.get("load_mw"),
+        solar_mw=newest.get("solar_mw"),
+        wind_mw=newest.get("wind_mw"),
+        price_per_mwh=newest.get("price_per_mwh"),
         currency=context.currency(zone),
-        bad_channels=sorted(msgspec.json.decode(seen["quality"])) if seen.get("quality") else [],
+        bad_channels=sorted(msgspec.json.decode(newest["quality"])) if newest.get("quality") else [],
         served_net_load_mw=served,
         plant_power_mw=plant,
         grid_power_mw=served - plant if served is not None and plant is not None and is_same_slot else None,

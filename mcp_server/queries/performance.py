@@ -95,17 +95,17 @@ def get_performance(
             if (row["energy_mwh"] or 0.0) > 0.0:
                 discharged[row["asset_id"]] = discharged.get(row["asset_id"], 0.0) + row["energy_mwh"]
     names = sorted(groups)
-    shown = names[-MAX_GROUPS:] if by == "day" else names[:MAX_GROUPS]
+    listed = names[-MAX_GROUPS:] if by == "day" else names[:MAX_GROUPS]
     return Performance(
         as_of=as_of,
         window=window.text(),
         by=by,
-        groups=[groups[key].money(key[0]) for key in shown],
-        total=[one.money("total") for _, one in sorted(totals.items())],
+        groups=[groups[key].money(key[0]) for key in listed],
+        total=[money.money("total") for _, money in sorted(totals.items())],
         battery_cycles=_cycles(context, zones, discharged),
-        capture=[one for name in zones[:MAX_CAPTURED] for one in _captures(context, name, window)],
-        skill=[one for name in zones[:8] for one in some_skills(context, name, until=window.end)],
-        truncated=len(shown) < len(names),
+        capture=[capture for name in zones[:MAX_CAPTURED] for capture in _captures(context, name, window)],
+        skill=[skill for name in zones[:8] for skill in some_skills(context, name, until=window.end)],
+        truncated=len(listed) < len(names),
         hint=None if groups else _what_there_is(context, zones),
         warnings=[*window.notes, *_without_price(prices)],
     )

@@ -90,7 +90,7 @@ def clause_ids(context: ReadContext) -> list[str]:
     """Return the ids of all clauses in force: numbers, with the document where several have the number."""
     clauses = _clauses(context)
     sources = Counter(number for number, _ in {(clause.clause, clause.source) for clause in clauses})
-    return sorted({one.clause if sources[one.clause] == 1 else cited_name(one) for one in clauses})
+    return sorted({clause.clause if sources[clause.clause] == 1 else cited_name(clause) for clause in clauses})
 
 
 def read_clause(context: ReadContext, clause_id: str) -> str:
@@ -167,7 +167,10 @@ def recheck(context: ReadContext, document: RuleDocument, days: float) -> Rechec
 
 def _absent(context: ReadContext, document: RuleDocument) -> list[str]:
     configs = [config for zone in context.zones() if (config := context.config(zone)) is not None]
-    zones, assets = {config.zone for config in configs}, {one.asset_id for config in configs for one in config.assets}
+    zones, assets = (
+        {config.zone for config in configs},
+        {asset.asset_id for config in configs for asset in config.assets},
+    )
     named = [({*check.zones} - zones) | ({*check.assets} - assets) for check in document.checks]
     return sorted(set().union(*named)) if configs else []
 

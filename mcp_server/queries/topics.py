@@ -85,12 +85,12 @@ def peek_topic(context: ReadContext, name: str, start: str, key: str | None, lim
     records.sort(key=lambda record: (record["timestamp"], record["partition"], record["offset"]))
     more = len(records) > limit
     records = records[-limit:] if is_tail else records[:limit]
-    shown, left_out = _fit(records)
+    listed, left_out = _fit(records)
     wire = topic.wire(context.settings.topic_prefix)
     return TopicPeek(
         as_of=records[-1]["timestamp"] if records else None,
         topic=wire,
-        records=shown,
+        records=listed,
         rpk=f"rpk topic consume {wire} -o -{limit} -n {limit} -X brokers={settings.kafka.bootstrap_servers}",
         truncated=left_out > 0 or (more and not is_tail),
         hint=None if records else f"nothing found: {topic.doc} Written by {', '.join(topic.writers)}.",
@@ -122,16 +122,16 @@ def parse_start(start: str) -> datetime | tuple[int, int] | None:
 
 def _fit(records: list[dict[str, Any]]) -> tuple[list[Peeked], int]:
     """Return the newest records that fit into one answer, and how many do not."""
-    shown: list[Peeked] = []
+    listed: list[Peeked] = []
     room = MAX_ITEMS_CHARS
     for record in reversed(records):
         value = small(record["value"])
         if len(msgspec.json.encode(value)) > ONE_VALUE_CHARS:
             value = small(record["value"], items=2, depth=3)
         room -= len(msgspec.json.encode(value))
-        if room < 0 and shown:
+        if room < 0 and listed:
             break
-        shown.append(
+        listed.append(
             Peeked(
                 partition=record["partition"],
                 offset=record["offset"],
@@ -140,4 +140,4 @@ def _fit(records: list[dict[str, Any]]) -> tuple[list[Peeked], int]:
                 value=value,
             )
         )
-    return shown[::-1], len(records) - len(shown)
+    return listed[::-1], len(records) - len(listed)

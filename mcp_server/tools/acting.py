@@ -216,13 +216,13 @@ def _must_change_something(acts: Acts, order: Order, standing: Sequence[Order]) 
     Raises:
         QuestionError: There is nothing to end.
     """
-    there = ", ".join(f"{one.order_id} ({one.action} by {one.principal})" for one in standing) or "none"
-    if order.action == "cancel" and order.cancels not in {one.order_id for one in standing}:
-        raise QuestionError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {there}")
+    listed = ", ".join(f"{other.order_id} ({other.action} by {other.principal})" for other in standing) or "none"
+    if order.action == "cancel" and order.cancels not in {other.order_id for other in standing}:
+        raise QuestionError(f"no order {order.cancels!r} is in force", hint=f"give order_id; in force: {listed}")
     if order.action == "release_quarantine":
         open_episode(acts.context.store, order.cancels or "", order.zone)
     if order.action == "release" and len(admit(list(standing), order)) == len(standing):
-        raise QuestionError("no such hold is in force", hint=f"in force: {there}")
+        raise QuestionError("no such hold is in force", hint=f"in force: {listed}")
 
 
 async def _approval(
@@ -263,7 +263,7 @@ def _unapproved(plan_id: str, why: str) -> ActionReceipt:
 
 def _question(plan: PlanState) -> str:
     order, proposal = plan.proposal.order, plan.proposal
-    what = {
+    questions = {
         "target": f"{_power(order.power_mw)} of {', '.join(order.asset_ids)}",
         "band": f"limit {', '.join(order.asset_ids)} to {_power(order.min_mw)} .. {_power(order.max_mw)}",
         "soc_target": f"bring {', '.join(order.asset_ids) or 'all batteries'} to SoC {order.soc}",
@@ -273,7 +273,7 @@ def _question(plan: PlanState) -> str:
     }.get(order.action, order.action)
     times = f" from {order.starts_at} to {order.expires_at}" if order.starts_at else ""
     cost = "" if proposal.cost_change is None else f" Expected extra cost {proposal.cost_change:.2f}."
-    return f"Approve in zone {order.zone}: {what}{times}?{cost} Asked by {plan.proposer}: {order.reason}"
+    return f"Approve in zone {order.zone}: {questions}{times}?{cost} Asked by {plan.proposer}: {order.reason}"
 
 
 def _power(power_mw: float | None) -> str:

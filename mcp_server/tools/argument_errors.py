@@ -23,7 +23,7 @@ def argument_sentence(error: ValidationError, schema: dict[str, Any]) -> str:
     """
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"] if not _is_type_branch(part)) or "the call"
-    given = plain(str(first["input"]), VALUE_CHARS)
+    value = plain(str(first["input"]), VALUE_CHARS)
     properties: dict[str, Any] = schema.get("properties", {})
     argument = properties.get(name.partition(".")[0], {})
     match first["type"]:
@@ -33,14 +33,14 @@ def argument_sentence(error: ValidationError, schema: dict[str, Any]) -> str:
             text = f"{name} is missing"
             return _sentence(text, "", argument["enum"]) if "enum" in argument else text
         case "literal_error" | "enum":
-            return _sentence(f"{name} cannot be {given!r}", given, _values(argument))
+            return _sentence(f"{name} cannot be {value!r}", value, _values(argument))
         case "string_too_long":
             return f"{name} is longer than {first['ctx']['max_length']} letters"
     kind = next((words for start, words in _KINDS.items() if first["type"].startswith(start)), None)
     if kind is None:
-        return plain(f"{name} cannot be {given!r}: {first['msg'].removeprefix('Value error, ')}", SENTENCE_CHARS)
-    wanted = ", ".join(filter(None, (kind, _bounds(argument))))
-    return f"{name} must be {wanted}, not {given!r}"
+        return plain(f"{name} cannot be {value!r}: {first['msg'].removeprefix('Value error, ')}", SENTENCE_CHARS)
+    expected = ", ".join(filter(None, (kind, _bounds(argument))))
+    return f"{name} must be {expected}, not {value!r}"
 
 
 _KINDS = {
@@ -55,25 +55,25 @@ _KINDS = {
 }
 
 
-def _sentence(what: str, given: str, valid: Iterable[str]) -> str:
+def _sentence(argument: str, value: str, valid: Iterable[str]) -> str:
     """Return what is wrong, the nearest valid name and all valid names."""
-    names = [str(one) for one in valid]
-    near = nearest_name(given, names)
+    names = [str(name) for name in valid]
+    near = nearest_name(value, names)
     hint = f" (did you mean {near!r}?)" if near else ""
-    return plain(f"{what}{hint}; valid: {', '.join(names)}", SENTENCE_CHARS)
+    return plain(f"{argument}{hint}; valid: {', '.join(names)}", SENTENCE_CHARS)
 
 
-def nearest_name(given: str, names: list[str]) -> str | None:
+def nearest_name(name: str, names: list[str]) -> str | None:
     """Return the valid name that was most likely meant: the shortest that has the given one in it, else the most alike.
 
     >>> nearest_name("soc", ["net_load_mw", "asset_soc"])
     'asset_soc'
     """
-    word = given.strip().casefold()
+    word = name.strip().casefold()
     holding = [name for name in names if word and word in name.casefold()]
     if holding:
         return min(holding, key=len)
-    hint = nearest_hint(given, names, otherwise="") if word else ""
+    hint = nearest_hint(name, names, otherwise="") if word else ""
     return hint.removeprefix("did you mean ").removesuffix("?") or None
 
 

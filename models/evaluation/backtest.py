@@ -151,10 +151,10 @@ def walk(
     Arguments and errors as ``run_backtest``. ``targets``: what is forecast, by default the options' target alone.
     """
     frame = _checked(frame, zone, options)
-    wanted = targets or frozenset({options.target})
+    all_targets = targets or frozenset({options.target})
     served: dict[str, ServedModel] = {}
-    promotions = _promotions(frame, zone, options, served, progress, wanted)
-    yield from _walk(frame, zone, options, served, promotions, wanted)
+    promotions = _promotions(frame, zone, options, served, progress, all_targets)
+    yield from _walk(frame, zone, options, served, promotions, all_targets)
 
 
 def replay_model(
@@ -187,9 +187,9 @@ def _forecast(
     span = (options.test_to - options.test_from).total_seconds()
     for forecast in _walk(frame, zone, options, served, promotions, frozenset({options.target})):
         collected.add(forecast)
-        done = (forecast.slot - options.test_from).total_seconds() / span
+        share = (forecast.slot - options.test_from).total_seconds() / span
         if len(collected.origins) % 96 == 0:
-            progress(0.2 + 0.8 * done, f"forecasting {forecast.slot:%Y-%m-%d}")
+            progress(0.2 + 0.8 * share, f"forecasting {forecast.slot:%Y-%m-%d}")
     return collected.result(zone, options, frame, tuple(served))
 
 
@@ -258,8 +258,8 @@ def _promotions(
             progress(0.2 * share, f"training: {text}")
 
     trainer = Trainer(zone, train_progress)
-    wanted = targets or frozenset({options.target})
-    net_load, price = Target.NET_LOAD in wanted, Target.PRICE in wanted
+    all_targets = targets or frozenset({options.target})
+    net_load, price = Target.NET_LOAD in all_targets, Target.PRICE in all_targets
     until, in_force = options.train_to, options.test_from
     while in_force < options.test_to:
         try:

@@ -90,8 +90,8 @@ class Baselines:
         position = self._at[:, None] + self._steps[None, :]
         inside = position < len(total)
         values = np.where(inside, total[np.minimum(position, len(total) - 1)], np.nan)
-        known = inside & (position <= limit[self._at][:, None]) & ~np.isnan(values)
-        return known, np.where(known, values, np.nan), total[self._at]
+        is_known = inside & (position <= limit[self._at][:, None]) & ~np.isnan(values)
+        return is_known, np.where(is_known, values, np.nan), total[self._at]
 
     def _day_ahead_error(self) -> Floats:
         now = self._values[self._at] - self._published_now

@@ -113,8 +113,8 @@ def run_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
     members = {name: forecasts.members[i] for i, name in enumerate(names)}
     members |= {"mix": forecasts.mix, "trees": forecasts.alone, "stack": forecasts.stack}
 
-    def by_slot(seen: AuctionView, prices: Floats, first: int) -> Floats:
-        views = [seen.by_slot(day, prices[day]) for day in range(first, first + end - begin)]
+    def by_slot(view: AuctionView, prices: Floats, first: int) -> Floats:
+        views = [view.by_slot(day, prices[day]) for day in range(first, first + end - begin)]
         return _limited(np.stack(views), zone)
 
     return DayAheadRun(

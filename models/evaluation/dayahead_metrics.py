@@ -96,13 +96,13 @@ def backtest_day_ahead(  # noqa: PLR0913 - each is a choice of the command line
 
 
 def _baselines(compare: Sequence[str] | None) -> tuple[str, ...]:
-    wanted = _NAIVE if compare is None else tuple(name for name in compare if name != "persistence")
-    for name in wanted:
+    names = _NAIVE if compare is None else tuple(name for name in compare if name != "persistence")
+    for name in names:
         if name not in _NAIVE:
             raise ConfigError(
                 f"unknown baseline {name!r} of a day-ahead price", hint="one of persistence, " + ", ".join(_NAIVE)
             )
-    return wanted
+    return names
 
 
 def day_ahead_figures(run: DayAheadRun, compare: Sequence[str] | None = None) -> dict[str, Any]:
@@ -120,12 +120,12 @@ def day_ahead_figures(run: DayAheadRun, compare: Sequence[str] | None = None) ->
     Raises:
         ConfigError: A baseline that a day-ahead backtest does not have.
     """
-    wanted = _baselines(compare)
+    names = _baselines(compare)
     scored: Bools = np.isfinite(run.actual) & np.isfinite(run.by_slot(run.price))
     naive = {name: run.by_slot(values) for name, values in run.baselines.items()}
     return {
         **_overall(run, scored, naive),
-        "horizons": [_hour(run, h, {n: naive[n] for n in wanted}, naive["yesterday"], scored) for h in range(HOURS)],
+        "horizons": [_hour(run, h, {n: naive[n] for n in names}, naive["yesterday"], scored) for h in range(HOURS)],
     }
 
 
@@ -135,7 +135,7 @@ def _overall(run: DayAheadRun, scored: Bools, naive: dict[str, Floats]) -> dict[
     week, of_both = _mean(np.abs(run.actual - naive["week"])[both]), _mean(error[both])
     quantiles = run.by_slot(run.quantiles)
     covered = _covered(run.actual, quantiles)
-    seen: Bools = scored & np.isfinite(covered)
+    has_band: Bools = scored & np.isfinite(covered)
     return {
         "day_ahead_mae": _mean(error[scored]),
         "day_ahead_rmae": None if not week or of_both is None else round(of_both / week, 5),
@@ -143,7 +143,7 @@ def _overall(run: DayAheadRun, scored: Bools, naive: dict[str, Floats]) -> dict[
         "day_ahead_mae_yesterday": _mean(np.abs(run.actual - naive["yesterday"])[scored]),
         "day_ahead_coverage_90": _mean(covered[scored]),
         "day_ahead_width_90": _mean((quantiles[:, -1] - quantiles[:, 0])[scored]),
-        "day_ahead_worst_week_coverage_90": worst_week(covered[seen] > 0.0, run.row[seen] // 7),
+        "day_ahead_worst_week_coverage_90": worst_week(covered[has_band] > 0.0, run.row[has_band] // 7),
         "day_ahead_mae_by_member": {
             name: _mean(np.abs(run.actual - run.by_slot(values))[scored]) for name, values in run.members.items()
         },
@@ -158,18 +158,18 @@ def _second_day(run: DayAheadRun) -> float | None:
 
 
 def _hour(run: DayAheadRun, h: int, naive: dict[str, Floats], yesterday: Floats, scored: Bools) -> dict[str, Any]:
-    here: Bools = scored & (run.hour == h)
-    actual, q = run.actual[here], run.by_slot(run.quantiles)[here]
-    mean = run.by_slot(run.price)[here]
+    in_hour: Bools = scored & (run.hour == h)
+    actual, q = run.actual[in_hour], run.by_slot(run.quantiles)[in_hour]
+    mean = run.by_slot(run.price)[in_hour]
     median = np.where(np.isfinite(q[:, 3]), q[:, 3], mean)
     gap = actual[:, None] - q
-    mae, persistence = _mean(np.abs(actual - median)), _mean(np.abs(actual - yesterday[here]))
+    mae, persistence = _mean(np.abs(actual - median)), _mean(np.abs(actual - yesterday[in_hour]))
     covered = _covered(actual, q)
-    seen = np.isfinite(covered)
+    has_band = np.isfinite(covered)
     squared = _mean((actual - mean) ** 2)
     return {
         "horizon_min": AUCTION_TO_MIDNIGHT_MIN + 60 * h,
-        "n": int(here.sum()),
+        "n": int(in_hour.sum()),
         "mae": mae,
         "rmse": None if squared is None else round(float(np.sqrt(squared)), 5),
         "bias": _mean(median - actual),
@@ -177,11 +177,11 @@ def _hour(run: DayAheadRun, h: int, naive: dict[str, Floats], yesterday: Floats,
         "skill_vs_persistence": None if mae is None or not persistence else round(1.0 - mae / persistence, 5),
         "coverage_90": _mean(covered),
         "width_90": _mean(q[:, -1] - q[:, 0]),
-        "worst_week_coverage_90": worst_week(covered[seen] > 0.0, run.row[here][seen] // 7),
+        "worst_week_coverage_90": worst_week(covered[has_band] > 0.0, run.row[in_hour][has_band] // 7),
         "coverage_by_level": [_mean(_below(actual, q[:, i])) for i in range(_LEVELS.size)],
         "mae_by_baseline": {
             "persistence": persistence,
-            **{name: _mean(np.abs(actual - values[here])) for name, values in naive.items()},
+            **{name: _mean(np.abs(actual - values[in_hour])) for name, values in naive.items()},
         },
         "mae_day_ahead_known": None,
         "mae_day_ahead_unknown": None,
@@ -199,25 +199,25 @@ def _below(actual: Floats, quantile: Floats) -> Floats:
 
 
 def _mean(values: Floats) -> float | None:
-    known = values[np.isfinite(values)]
-    return round(float(known.mean()), 5) if known.size else None
+    finite = values[np.isfinite(values)]
+    return round(float(finite.mean()), 5) if finite.size else None
 
 
 def worst_day_ahead_days(run: DayAheadRun) -> list[DayCurves]:
     """Return the local days with the largest mean absolute error, worst first."""
     forecast, quantiles = run.by_slot(run.price), run.by_slot(run.quantiles)
     error = np.abs(run.actual - forecast)
-    known = np.isfinite(error)
-    total = np.bincount(run.row[known], error[known], run.days.size)
-    mean = total / np.maximum(np.bincount(run.row[known], minlength=run.days.size), 1)
+    is_known = np.isfinite(error)
+    total = np.bincount(run.row[is_known], error[is_known], run.days.size)
+    mean = total / np.maximum(np.bincount(run.row[is_known], minlength=run.days.size), 1)
     unit = f"{run.zone.market.currency}/MWh"
     out = []
     for row in np.argsort(-mean, kind="stable")[:WORST_DAYS]:
-        here = run.row == row
+        in_day = run.row == row
         label = (date(1970, 1, 1) + timedelta(days=int(run.days[row]))).isoformat()
-        hours = (np.arange(here.sum()) * run.zone.step_min / 60.0).tolist()
-        lines = {"actual": run.actual[here], "forecast": forecast[here]}
-        lines |= {"q05": quantiles[here, 0], "q95": quantiles[here, -1]}
+        hours = (np.arange(in_day.sum()) * run.zone.step_min / 60.0).tolist()
+        lines = {"actual": run.actual[in_day], "forecast": forecast[in_day]}
+        lines |= {"q05": quantiles[in_day, 0], "q95": quantiles[in_day, -1]}
         out.append(
             DayCurves(
                 f"{label}: mean absolute error {mean[row]:.0f} {unit}",

@@ -20,10 +20,10 @@ MISSING = "–"
 def write_files(out: Path, figures: Mapping[str, Any], html: str) -> list[Path]:
     """Write ``metrics.json`` and ``report.html`` into ``out``, made where it is missing, and return their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    numbers, shown = out / "metrics.json", out / "report.html"
+    numbers, page = out / "metrics.json", out / "report.html"
     numbers.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    shown.write_text(html, encoding="utf-8")
-    return [numbers, shown]
+    page.write_text(html, encoding="utf-8")
+    return [numbers, page]
 
 
 def page(title: str, body: Iterable[str]) -> str:
@@ -60,8 +60,8 @@ def number(value: float | None) -> str:
     """
     if value is None:
         return MISSING
-    shown = f"{value:.4g}"
-    return shown if abs(float(shown)) < 1000 else f"{value:,.0f}"
+    text = f"{value:.4g}"
+    return text if abs(float(text)) < 1000 else f"{value:,.0f}"
 
 
 def _cell(value: Any) -> str:

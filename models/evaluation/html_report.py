@@ -71,14 +71,14 @@ def report_html(figures: Mapping[str, Any], worst: Sequence[DayCurves] = (), com
 
 def _training(figures: Mapping[str, Any]) -> str:
     refit = figures.get("refit_days")
-    again = "no refits" if refit is None else f"refitted every {refit:g} days on matured rows"
-    return f"Trained on rows before {figures.get('train_to', figures['test_from'])}, {again}."
+    refits = "no refits" if refit is None else f"refitted every {refit:g} days on matured rows"
+    return f"Trained on rows before {figures.get('train_to', figures['test_from'])}, {refits}."
 
 
 def _table(horizons: Sequence[dict[str, Any]]) -> str:
     baselines = list(horizons[0].get("mae_by_baseline", {})) if horizons else []
-    shown = [h for h in horizons if h["horizon_min"] in SHOWN_MIN]
-    shown = shown if len(shown) >= FEW_ROWS else list(horizons)
+    rows = [h for h in horizons if h["horizon_min"] in SHOWN_MIN]
+    rows = rows if len(rows) >= FEW_ROWS else list(horizons)
     heads = ["Horizon", "n", "MAE", "RMSE", "Skill", "Pinball", "Coverage", "Worst week", "Width", "MAE known", "not"]
     names = (
         "n",
@@ -100,7 +100,7 @@ def _table(horizons: Sequence[dict[str, Any]]) -> str:
                 *(h.get(name) for name in names),
                 *(h["mae_by_baseline"].get(n) for n in baselines),
             ]
-            for h in shown
+            for h in rows
         ),
     )
 

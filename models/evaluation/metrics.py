@@ -80,9 +80,9 @@ def _horizon(
         "mae_day_ahead_unknown": None,
     }
     if naive_forecasts.known is not None:
-        known = naive_forecasts.known[scored, h]
-        out["mae_day_ahead_known"] = _mean(error[known])
-        out["mae_day_ahead_unknown"] = _mean(error[~known])
+        has_naive = naive_forecasts.known[scored, h]
+        out["mae_day_ahead_known"] = _mean(error[has_naive])
+        out["mae_day_ahead_unknown"] = _mean(error[~has_naive])
     return out
 
 
@@ -97,8 +97,8 @@ def worst_week(covered: npt.NDArray[np.bool_], week: npt.NDArray[np.int64]) -> f
 
 
 def _mean(values: Floats) -> float | None:
-    known = values[~np.isnan(values)]
-    return significant(float(known.mean())) if known.size else None
+    finite = values[~np.isnan(values)]
+    return significant(float(finite.mean())) if finite.size else None
 
 
 def _root(value: float | None) -> float | None:

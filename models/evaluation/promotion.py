@@ -210,23 +210,23 @@ def daily_losses(challenger: Backtest, in_force: Backtest) -> tuple[Floats, Floa
     gaps = [actual[:, :, None] - run.quantiles.astype(float) for run in (challenger, in_force)]
     levels = np.array(QUANTILE_LEVELS)
     losses = [np.maximum(levels * gap, (levels - 1.0) * gap).mean(axis=2) for gap in gaps]
-    known = ~np.isnan(losses[0]) & ~np.isnan(losses[1])
+    is_known = ~np.isnan(losses[0]) & ~np.isnan(losses[1])
     unit = _mean(np.abs(actual - now[:, None]))
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(unit > 0, 1.0 / unit, np.nan)
     day = (challenger.origins - challenger.origins[0]).days.to_numpy()
     out = []
     for loss in losses:
-        relative = np.where(known, loss, np.nan) * scale
+        relative = np.where(is_known, loss, np.nan) * scale
         out.append(np.array([_mean(relative[day == d].reshape(-1, 1))[0] for d in range(int(day[-1]) + 1)]))
     return out[0], out[1]
 
 
 def _mean(values: Floats) -> Floats:
     """Return the mean of what is known in each column, NaN where nothing is."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
+    finite = ~np.isnan(values)
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
@@ -238,13 +238,13 @@ def compare(challenger: Floats, in_force: Floats, seed: int = 1) -> Comparison:
         in_force: Daily losses of the model in force on the same days, shape (days,); at least one day is known of both.
         seed: Of the draws.
     """
-    known = ~np.isnan(challenger) & ~np.isnan(in_force)
-    difference = (in_force - challenger)[known]
+    is_known = ~np.isnan(challenger) & ~np.isnan(in_force)
+    difference = (in_force - challenger)[is_known]
     days = len(difference)
     block = min(BLOCK_DAYS, days)
     chance = np.random.default_rng(seed)
     starts = chance.integers(0, days - block + 1, size=(DRAWS, -(-days // block)))
     drawn = difference[(starts[:, :, None] + np.arange(block)).reshape(DRAWS, -1)[:, :days]]
     better = float((drawn.mean(axis=1) > 0.0).mean())
-    loss, before = float(challenger[known].mean()), float(in_force[known].mean())
+    loss, before = float(challenger[is_known].mean()), float(in_force[is_known].mean())
     return Comparison(days, round(loss, 6), round(before, 6), round(1.0 - loss / before, 6), round(better, 4))

@@ -44,13 +44,13 @@ def _large(run: Backtest, ramps: RampForecasts, h: int, hours: int) -> dict[str,
     now = run.now.astype(float)
     large, change = ramps.large_mw[:, h].astype(float), run.actual[:, h] - now
     median = run.quantiles[:, h, 3] - now
-    known = np.isfinite(large) & np.isfinite(change) & np.isfinite(median)
-    if not known.any():
+    is_known = np.isfinite(large) & np.isfinite(change) & np.isfinite(median)
+    if not is_known.any():
         return None
     rise, fall = ramps.p_rise[:, h].astype(float), ramps.p_fall[:, h].astype(float)
     event = np.abs(change) >= large
-    climate = _climate(run, event, known, hours)
-    both = known & np.isfinite(climate)
+    climate = _climate(run, event, is_known, hours)
+    both = is_known & np.isfinite(climate)
     likely = np.maximum(rise, fall) >= ramps.alarm_level
     return {
         "n": int(both.sum()),
@@ -64,7 +64,7 @@ def _large(run: Backtest, ramps: RampForecasts, h: int, hours: int) -> dict[str,
     }
 
 
-def _climate(run: Backtest, event: Bools, known: Bools, hours: int) -> Floats:
+def _climate(run: Backtest, event: Bools, is_known: Bools, hours: int) -> Floats:
     """Return the share of events at each origin's slot of the day over the weeks that were known then, NaN if few."""
     per_day = run.zone.step.per_day
     slot = run.zone.step.index(run.origins[0].to_pydatetime()) + np.round(
@@ -73,7 +73,7 @@ def _climate(run: Backtest, event: Bools, known: Bools, hours: int) -> Floats:
     wait_days = -(-hours // 24)
     out = np.full(len(event), np.nan)
     for place in range(per_day):
-        at = np.flatnonzero((slot % per_day == place) & known)
+        at = np.flatnonzero((slot % per_day == place) & is_known)
         for n in range(wait_days, len(at)):
             past = event[at[max(n - wait_days + 1 - CLIMATE_DAYS, 0) : n - wait_days + 1]]
             if len(past) >= LEAST_CLIMATE_DAYS:
@@ -83,33 +83,33 @@ def _climate(run: Backtest, event: Bools, known: Bools, hours: int) -> Floats:
 
 def _steps(run: Backtest, ramps: RampForecasts) -> dict[str, Any]:
     now = run.now.astype(float)
-    came = np.diff(run.actual.astype(float), axis=1, prepend=now[:, None])
+    actual = np.diff(run.actual.astype(float), axis=1, prepend=now[:, None])
     differences = np.diff(run.quantiles[:, :, 3].astype(float), axis=1, prepend=now[:, None])
     own = ramps.step_mw.astype(float)
-    known = np.isfinite(came) & np.isfinite(own) & np.isfinite(differences)
-    inside = (came >= ramps.step_q10_mw) & (came <= ramps.step_q90_mw)
-    whole = known.all(axis=1)
+    is_known = np.isfinite(actual) & np.isfinite(own) & np.isfinite(differences)
+    inside = (actual >= ramps.step_q10_mw) & (actual <= ramps.step_q90_mw)
+    whole = is_known.all(axis=1)
     minutes = np.diff(np.array(run.horizons_min), prepend=0)
     return {
         "steps": {
-            "n": int(known.sum()),
-            "mae": _mean(np.abs(own - came)[known]),
-            "mae_by_difference": _mean(np.abs(differences - came)[known]),
-            "coverage_80": _mean(inside[known]),
+            "n": int(is_known.sum()),
+            "mae": _mean(np.abs(own - actual)[is_known]),
+            "mae_by_difference": _mean(np.abs(differences - actual)[is_known]),
+            "coverage_80": _mean(inside[is_known]),
         },
         "steepest": {
-            **_steepest(own[whole], came[whole], minutes),
-            "by_difference": _steepest(differences[whole], came[whole], minutes),
+            **_steepest(own[whole], actual[whole], minutes),
+            "by_difference": _steepest(differences[whole], actual[whole], minutes),
         },
     }
 
 
-def _steepest(stated: Floats, came: Floats, minutes: Floats) -> dict[str, Any]:
+def _steepest(stated: Floats, actual: Floats, minutes: Floats) -> dict[str, Any]:
     """Return how the steepest step of each forecast (rows of ``stated``) turned out."""
     if not len(stated):
         return {"n": 0, "stated_mw": None, "came_mw": None, "wrong_sign": None, "mae": None}
     at = np.argmax(np.abs(stated) / minutes, axis=1)[:, None]
-    own, real = np.take_along_axis(stated, at, axis=1)[:, 0], np.take_along_axis(came, at, axis=1)[:, 0]
+    own, real = np.take_along_axis(stated, at, axis=1)[:, 0], np.take_along_axis(actual, at, axis=1)[:, 0]
     return {
         "n": len(own),
         "stated_mw": _mean(np.abs(own)),

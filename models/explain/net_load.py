@@ -83,9 +83,9 @@ def explain_at(
     rows = rows.loc[rows.index >= pd.Timestamp(slot) - pd.Timedelta(days=50)]
     index = pd.DatetimeIndex(rows.index)
     values = {c: rows[c].to_numpy(dtype=float) if c in rows else np.full(len(rows), np.nan) for c in part.spec.channels}
-    known = {c: known_until(zone, c, index) for c in part.spec.channels if is_published(c)}
+    limits = {c: known_until(zone, c, index) for c in part.spec.channels if is_published(c)}
     first = zone.step.index(index[0].to_pydatetime())
-    history = make_history(part.spec, values, first, known, Calendar(zone))
+    history = make_history(part.spec, values, first, limits, Calendar(zone))
     at = zone.step.index(slot) - first
     matrix, groups = _rows_at(history, at)
     newest = _newest_errors(part, history, at, rows[NET_LOAD].to_numpy(dtype=float))
@@ -149,8 +149,8 @@ def contributions(part: ServedNetLoad, rows: Floats, groups: Ints, h: int, newes
 def _later(
     part: ServedNetLoad, rows: Floats, derived: Floats, case: int, h: int, base: dict[str, float]
 ) -> dict[str, float]:
-    wanted = {KNOWN: ("B", "F"), UNPUBLISHED: ("U",)}.get(case, ())
-    letter = next((name for name in wanted if name in part.stages and part.stages[name].ready[h]), None)
+    letters = {KNOWN: ("B", "F"), UNPUBLISHED: ("U",)}.get(case, ())
+    letter = next((name for name in letters if name in part.stages and part.stages[name].ready[h]), None)
     if letter is None:
         return dict(base)
     left = _stage(part.stages[letter], rows, derived, 0, h, part.spec.names)

@@ -95,8 +95,8 @@ def _usual(rows: pd.DataFrame, slot: datetime, horizon_min: int) -> float:
     """Return the mean price of the target's slot of the day over the last week; 0 where none is known."""
     target = pd.Timestamp(slot) + pd.Timedelta(minutes=horizon_min)
     values = rows[PRICE].reindex([target - pd.Timedelta(days=days) for days in range(1, 8)]).to_numpy(dtype=float)
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else 0.0
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else 0.0
 
 
 def _no_model(model_id: str, sha256: str) -> ServedModel:

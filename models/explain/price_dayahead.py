@@ -99,7 +99,7 @@ def _next_day(
 ) -> tuple[float, dict[str, float]]:
     """Return the usual price and the parts of the blend of day ``row``."""
     prices = models.forecast(view, row)
-    features, one = view.features, slice(row, row + 1)
+    features, one_row = view.features, slice(row, row + 1)
     usual, scale = float(features.ref[row, hour]), float(features.scale[row])
     of_stack, of_alone, of_mix = models.blend
     if prices.alone is None:
@@ -112,8 +112,8 @@ def _next_day(
         for name, value in parts.items():
             out[name] += share * value
 
-    known = np.isfinite(prices.members).all(axis=1)
-    weights = np.where(known, models.weights, 0.0) / models.weights[known].sum()
+    is_known = np.isfinite(prices.members).all(axis=1)
+    weights = np.where(is_known, models.weights, 0.0) / models.weights[is_known].sum()
     of_linear = of_mix + of_stack
     take(of_linear * float(weights[0]), _ridge(models.ridge, view, row, hour))
     for lasso, weight in zip(models.lassos, weights[1:].tolist(), strict=True):
@@ -124,7 +124,11 @@ def _next_day(
         take(of_alone * scale, _tree_parts(models.alone, features.values[row, hour], names))
     if models.stack is not None and of_stack:
         stacked = stack_values(
-            features.values[one], prices.mix[None], prices.members[:, None], features.ref[one], features.scale[one]
+            features.values[one_row],
+            prices.mix[None],
+            prices.members[:, None],
+            features.ref[one_row],
+            features.scale[one_row],
         )
         own = ["linear forecast", "linear forecast", *("disagreement of the linear members" for _ in prices.members)]
         take(of_stack * scale, _tree_parts(models.stack, stacked[0, hour], [*names, *own]))

@@ -29,12 +29,12 @@ def lags_of(
     """
     day = ring.step.per_day
     slots = [*range(index - NEWEST_LAGS + 1, index + 1), index - day, index - 7 * day]
-    there = [slot for slot in slots if not math.isnan(ring.get(channel, slot))]
-    known = [slot for slot in there if stands_in is None or slot < stands_in]
+    slots_present = [slot for slot in slots if not math.isnan(ring.get(channel, slot))]
+    slots_known = [slot for slot in slots_present if stands_in is None or slot < stands_in]
     return KnownLags(
         asked=len(slots),
-        known=len(known),
-        imputed=len(there) - len(known),
-        restored=0 if restored_to is None else sum(slot <= restored_to for slot in known),
-        ready=len(there) >= ready_share * len(slots),
+        known=len(slots_known),
+        imputed=len(slots_present) - len(slots_known),
+        restored=0 if restored_to is None else sum(slot <= restored_to for slot in slots_known),
+        ready=len(slots_present) >= ready_share * len(slots),
     )

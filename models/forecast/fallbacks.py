@@ -43,10 +43,10 @@ def fallback(ring: SlotRing, index: int, steps: Ints) -> Fallback | None:
     """
     day = ring.step.per_day
     past = ring.window(NET_LOAD, index - (_PAST_DAYS + 8) * day - int(steps[-1]), index + 1)
-    known = np.flatnonzero(~np.isnan(past[-_MAX_AGE_H * 60 // ring.step.minutes - 1 :]))
-    if known.size == 0:
+    positions = np.flatnonzero(~np.isnan(past[-_MAX_AGE_H * 60 // ring.step.minutes - 1 :]))
+    if positions.size == 0:
         return None
-    age = _MAX_AGE_H * 60 // ring.step.minutes - int(known[-1])
+    age = _MAX_AGE_H * 60 // ring.step.minutes - int(positions[-1])
     origin = past.size - 1 - age
     ahead = steps + age
     mean = np.full(len(steps), past[origin])
@@ -55,14 +55,14 @@ def fallback(ring: SlotRing, index: int, steps: Ints) -> Fallback | None:
     source = PERSISTENCE
     for lag in (7 * day, day):
         change = _change(past, origin, ahead, lag)
-        theirs = _errors(past, origin, ahead, day, lag)
-        size = _size(theirs)
+        their_errors = _errors(past, origin, ahead, day, lag)
+        size = _size(their_errors)
         # With too few errors to compare, a change of the season is the better guess.
         wins = ~np.isnan(change) & ((size < best) | (np.isinf(best) & np.isinf(size) & (source == PERSISTENCE)))
         if wins.any():
             source = SEASONAL
             mean = np.where(wins, past[origin] + change, mean)
-            errors = np.where(wins[None, :], theirs, errors)
+            errors = np.where(wins[None, :], their_errors, errors)
             best = np.where(wins, size, best)
     return _make(source, mean, errors, past, ahead)
 
@@ -86,9 +86,9 @@ def naive(past: Floats, steps: Ints, day: int, lag: int) -> Fallback | None:
 
 def _size(errors: Floats) -> Floats:
     """Return the root mean square of each column, infinite where fewer than ``_MIN_ERRORS`` are known."""
-    known = ~np.isnan(errors)
-    count = known.sum(axis=0)
-    squares = np.where(known, errors, 0.0) ** 2
+    finite = ~np.isnan(errors)
+    count = finite.sum(axis=0)
+    squares = np.where(finite, errors, 0.0) ** 2
     return np.where(count >= _MIN_ERRORS, np.sqrt(squares.sum(axis=0) / np.maximum(count, 1)), np.inf)
 
 
@@ -130,7 +130,7 @@ def _spreads(errors: Floats, levels: Floats) -> tuple[Floats, Floats, Floats, Fl
     origins, horizons = errors.shape
     offsets = np.empty((horizons, levels.shape[0]))
     level, ramp, carry = np.zeros(horizons), np.zeros(horizons), np.ones(horizons)
-    known = np.empty(origins)
+    counts = np.empty(origins)
     for h in range(horizons):
         count, moves = 0, 0
         squares, ramps, cross, first_squares = 0.0, 0.0, 0.0, 0.0
@@ -138,7 +138,7 @@ def _spreads(errors: Floats, levels: Floats) -> tuple[Floats, Floats, Floats, Fl
             error = errors[n, h]
             if np.isnan(error):
                 continue
-            known[count] = error
+            counts[count] = error
             count += 1
             squares += error * error
             before = errors[n, h - 1] if h > 0 else 0.0
@@ -148,7 +148,7 @@ def _spreads(errors: Floats, levels: Floats) -> tuple[Floats, Floats, Floats, Fl
             if not np.isnan(errors[n, 0]):
                 cross += error * errors[n, 0]
                 first_squares += errors[n, 0] ** 2
-        ordered = np.sort(known[:count])
+        ordered = np.sort(counts[:count])
         for q in range(levels.shape[0]):
             place = levels[q] * (count - 1)
             low = int(place)
@@ -164,7 +164,7 @@ def _from_moves(past: Floats, ahead: Ints, level_mw: float) -> tuple[Floats, Flo
     """Return spreads of a random walk with the moves seen so far; without any, a tenth of the level per root step."""
     moves = np.diff(past)
     moves = moves[~np.isnan(moves)]
-    one = float(np.sqrt(np.mean(moves**2))) if moves.size >= 3 else 0.1 * abs(level_mw)
+    rms_mw = float(np.sqrt(np.mean(moves**2))) if moves.size >= 3 else 0.1 * abs(level_mw)
     # Moves of a load follow each other, so its spread grows faster than a random walk's at first.
-    level = one * np.minimum(ahead.astype(float), 12.0) ** 0.8
-    return level, np.full(len(ahead), one), np.ones(len(ahead))
+    level = rms_mw * np.minimum(ahead.astype(float), 12.0) ** 0.8
+    return level, np.full(len(ahead), rms_mw), np.ones(len(ahead))

@@ -53,8 +53,8 @@ def follow(
         real = release is not None or judged.cause is Cause.REGIME_CHANGE
         return None, alerts, _restored(state, step, slot, episode) if real else []
     episode.slots += 1
-    seen = {name: slot.values.get(name) for name in judged.used if name != NET_LOAD}
-    episode.measured.append((index, {**seen, NET_LOAD: slot.net_load_mw}))
+    values = {name: slot.values.get(name) for name in judged.used if name != NET_LOAD}
+    episode.measured.append((index, {**values, NET_LOAD: slot.net_load_mw}))
     measured, used = slot.net_load_mw, judged.used.get(NET_LOAD, slot.net_load_mw)
     if measured is not None and used is not None:
         episode.moved_mwh += abs(measured - used) * step.hours

@@ -41,13 +41,13 @@ class PriceTarget:
     def issue(self, state: ForecastState, index: int) -> dict[str, Any]:
         """Return quantiles and outlook; nothing where no price is known."""
         forecast = self._forecast(state, index)
-        known = self._published(state, index)
-        quantiles = price_message(forecast, "" if state.served is None else state.served.model_id, known)
+        published = self._published(state, index)
+        quantiles = price_message(forecast, "" if state.served is None else state.served.model_id, published)
         if quantiles is None:
             return {}
         now = state.ring.get(PRICE, index)
         # A published price is no forecast: without quantiles it is neither scored nor learned from.
-        scored = np.where(np.isfinite(known)[:, None], np.nan, forecast.quantiles)
+        scored = np.where(np.isfinite(published)[:, None], np.nan, forecast.quantiles)
         state.waiting[self.target.value].put(index, now, scored, by_model=forecast.takes_levels)
         carried = quantiles.published if self._steps.size == self._steps[-1] else 0
         return {"price": quantiles, "outlook": forecast.outlook().shortened(self._step.minutes, carried)}
@@ -81,9 +81,9 @@ class PriceTarget:
             time_zone=self._zone.time_zone,
         )
         name, quantiles, mean = fallback(data, self._steps)
-        known = self._published(state, index)
-        forecast = PriceForecast(name, quantiles, mean, self._horizons, known, {name: mean})
-        return with_published(forecast, known)
+        published = self._published(state, index)
+        forecast = PriceForecast(name, quantiles, mean, self._horizons, published, {name: mean})
+        return with_published(forecast, published)
 
     def _published(self, state: ForecastState, index: int) -> Floats:
         """Return the price of each horizon that was published by the close of slot ``index``, NaN elsewhere."""

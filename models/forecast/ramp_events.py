@@ -25,14 +25,14 @@ def event_threshold(past: Floats, steps: int) -> float | None:
         steps: Slots from one value to the other.
     """
     changes = np.abs(past[steps:] - past[:-steps])
-    known = changes[np.isfinite(changes)]
-    if not known.size:
+    finite = changes[np.isfinite(changes)]
+    if not finite.size:
         return None
-    place = (known.size - 1) * (1.0 - EVENT_SHARE)
+    place = (finite.size - 1) * (1.0 - EVENT_SHARE)
     low = int(place)
-    share, high = place - low, min(low + 1, known.size - 1)
-    known.partition((low, high))
-    return float(between(known[low], known[high], share))
+    share, high = place - low, min(low + 1, finite.size - 1)
+    finite.partition((low, high))
+    return float(between(finite[low], finite[high], share))
 
 
 def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[str, Any]:
@@ -47,8 +47,8 @@ def score_events(expected: Floats, actual: Floats, threshold_mw: float) -> dict[
         actual: What came, shape (n,); NaN where missing. Pairs with a NaN are left out.
         threshold_mw: Size of an event.
     """
-    known = np.isfinite(expected) & np.isfinite(actual)
-    expected, actual = expected[known], actual[known]
+    is_known = np.isfinite(expected) & np.isfinite(actual)
+    expected, actual = expected[is_known], actual[is_known]
     event, alarm = np.abs(actual) >= threshold_mw, np.abs(expected) >= ALARM_SHARE * threshold_mw
     scores = alarm_scores(alarm, expected > 0.0, event, actual > 0.0)
     return {**scores, "threshold_mw": round(threshold_mw, 3)}

@@ -305,11 +305,11 @@ class ForecastReducer:
         )
 
     def _promote(self, state: ForecastState, message: Promotion) -> list[Output]:
-        wanted = (message.model_id, message.sha256)
+        identity = (message.model_id, message.sha256)
         outputs = [Output(ALERTS.name, retraining_alert(message))] if message.cause == "drift" else []
-        if state.head.model == wanted:
+        if state.head.model == identity:
             return outputs
-        state.head.model = wanted
+        state.head.model = identity
         state.changed.mark(EACH_SLOT)
         state.served = None
         error = self._fetch(state)

@@ -137,15 +137,15 @@ class StepChanges:
 @kernel
 def _season(past: Floats, per_day: int, ahead: int, gap: int) -> float:
     """Return the mean change over the step of ``gap`` slots that ends ``ahead`` slots on, on past days; NaN if none."""
-    total, known = 0.0, 0
+    total, count = 0.0, 0
     for days in range(1, SEASON_DAYS + 1):
         end = past.shape[0] - 1 + ahead - days * per_day
         if end < past.shape[0] and end - gap >= 0:
             change = past[end] - past[end - gap]
             if not np.isnan(change):
                 total += change
-                known += 1
-    return total / known if known > 0 else np.nan
+                count += 1
+    return total / count if count > 0 else np.nan
 
 
 @kernel
@@ -210,8 +210,8 @@ def _enter(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         came = past[-1] - past[past.shape[0] - 1 - gaps[h]]
         season = _season(past, per_day, 0, gaps[h])
         spread = ramp_sd[h]
-        known = origin[row] == index - steps[h] and by_model[row] and spread > 0.0
-        if not known or np.isnan(came + season):
+        is_scored = origin[row] == index - steps[h] and by_model[row] and spread > 0.0
+        if not is_scored or np.isnan(came + season):
             continue
         change = np.float64(mean[row, h]) - np.float64(mean[row, h - 1])
         if np.isnan(change):

@@ -120,8 +120,8 @@ class WaitingForecasts:
             places: Number of that horizon, -1 = none, shape (n,).
         """
         rows = (index - steps) % self.rows
-        there = (places >= 0) & (self.origin[rows] == index - steps) & self.by_model[rows]
-        return np.where(there, actual - self.mean[rows, places], np.nan)
+        is_due = (places >= 0) & (self.origin[rows] == index - steps) & self.by_model[rows]
+        return np.where(is_due, actual - self.mean[rows, places], np.nan)
 
     def record(self) -> bytes:
         """Return what changes with every slot: the errors at the first horizon."""
@@ -186,8 +186,8 @@ def waiting_changes(waiting: Sequence[WaitingForecasts]) -> Mapping[str, bytes]:
 def _codec(targets: int, horizons: int) -> ArrayCodec:
     """Return what packs one part of the forecasts of so many targets, as ``WaitingForecasts.arrays`` gives them."""
     centre, offsets = np.zeros(horizons, np.float32), np.zeros((_LEVELS + 1, horizons), np.float32)
-    one = [np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_), centre, offsets]
-    return ArrayCodec(_SHAPE, *one * targets)
+    arrays = [np.zeros(1, np.int64), np.zeros(1), np.zeros(1, np.bool_), centre, offsets]
+    return ArrayCodec(_SHAPE, *arrays * targets)
 
 
 def load_waiting(

@@ -135,8 +135,8 @@ def forecast(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """
     row, ahead = shape.row[s], shape.ahead[s]
     inputs = work[: fit.mean.shape[1]]
-    known = fill_inputs(window, published, context, at, row, ahead, shape, inputs)
-    which = 1 if known and fit.usable[s, 1] else 0
+    is_complete = fill_inputs(window, published, context, at, row, ahead, shape, inputs)
+    which = 1 if is_complete and fit.usable[s, 1] else 0
     if np.isnan(window[row, at]) or not fit.usable[s, which]:
         return np.nan
     target = at + ahead

@@ -111,10 +111,10 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
 @kernel(error_model="numpy")
 def _enter(size: float, scale: Floats32, ratio: Floats32, s: int, group: int, per_group: int) -> None:
     """Enter one absolute error into a scale by slot of the day and into how recent errors stand to it."""
-    known = near(scale, group)
-    if known > 0.0:
-        size = min(size, ERROR_CAP * known)
-        ratio[s] += (size / known - ratio[s]) / RATIO_SLOTS
+    is_known = near(scale, group)
+    if is_known > 0.0:
+        size = min(size, ERROR_CAP * is_known)
+        ratio[s] += (size / is_known - ratio[s]) / RATIO_SLOTS
     if scale[group] == 0.0:
         scale[group] = size
     scale[group] += (size - scale[group]) / (SCALE_DAYS * per_group)

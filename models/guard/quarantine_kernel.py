@@ -99,10 +99,10 @@ def _mend(  # noqa: PLR0917 - a compiled kernel takes plain arrays
             if fit.part[b, c] == 0.0:
                 continue
             now = abs(standardised(window, context, at, index, shape.first[c], shape, state, fit))
-            held = window[c, at]
-            window[c, at] = held - fit.part[b, c] * totals[b]
+            value = window[c, at]
+            window[c, at] = value - fit.part[b, c] * totals[b]
             then = abs(standardised(window, context, at, index, shape.first[c], shape, state, fit))
-            window[c, at] = held
+            window[c, at] = value
             if now - then > gain:
                 best, gain = c, now - then
         if best >= 0:

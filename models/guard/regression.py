@@ -35,10 +35,10 @@ def _inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     ahead: int,
     shape: Shape,
     out: Floats,
-    known: Bools,
+    is_known: Bools,
 ) -> None:
     for at in range(first, last):
-        known[at - first] = fill_inputs(window, published, context, at, row, ahead, shape, out[at - first])
+        is_known[at - first] = fill_inputs(window, published, context, at, row, ahead, shape, out[at - first])
 
 
 @kernel(error_model="numpy")
@@ -84,9 +84,11 @@ class StreamFit:
             shape: Sizes and rows of the guard.
         """
         count = len(shape.lags) + len(shape.days) + 3 * shape.channels + PUBLISHED_INPUTS
-        out, known = np.empty((last - first, count)), np.zeros(last - first, dtype=np.bool_)
-        _inputs(series.window, series.published, series.context, first, last, self.row, self.ahead, shape, out, known)
-        return out, known
+        out, is_known = np.empty((last - first, count)), np.zeros(last - first, dtype=np.bool_)
+        _inputs(
+            series.window, series.published, series.context, first, last, self.row, self.ahead, shape, out, is_known
+        )
+        return out, is_known
 
     def design(self, inputs: Floats, series: Series, first: int, shape: Shape) -> Floats32:
         """Return the terms of each row.
@@ -112,21 +114,21 @@ class StreamFit:
         sd = np.sqrt((away**2).sum(axis=0) / np.maximum(counts, 1))
         self.scaling = mean, np.where(sd > 0.0, sd, np.inf)
 
-    def add(self, design: Floats32, inputs: int, target: Floats, known: Bools, fade: float) -> None:
+    def add(self, design: Floats32, inputs: int, target: Floats, is_known: Bools, fade: float) -> None:
         """Fade what was learned and add a block.
 
         Args:
             design: Terms of the rows, shape (rows, terms).
             inputs: Number of inputs; the last four are of the published forecast.
             target: Change to the target, MW, shape (rows,), NaN = not learned.
-            known: Whether the published forecast of each row is known, shape (rows,).
+            is_known: Whether the published forecast of each row is known, shape (rows,).
             fade: Weight that the earlier sums keep, 0 to 1.
         """
         if not self.gram:
             terms = design.shape[1]
             self.gram = [np.zeros((terms, terms)) for _ in range(2)]
             self.moment = [np.zeros(terms) for _ in range(2)]
-        for which, take in ((0, np.isfinite(target)), (1, np.isfinite(target) & known)):
+        for which, take in ((0, np.isfinite(target)), (1, np.isfinite(target) & is_known)):
             self.gram[which] *= fade
             self.moment[which] *= fade
             self.rows[which] = int(self.rows[which] * fade)
@@ -163,8 +165,8 @@ class Regressions:
 
     def scaling(self) -> tuple[Floats, Floats]:
         """Return means and deviations of the inputs, shape (S, inputs) each."""
-        known = [stream.scaling for stream in self.streams if stream.scaling is not None]
-        return np.stack([mean for mean, _ in known]), np.stack([sd for _, sd in known])
+        scalings = [stream.scaling for stream in self.streams if stream.scaling is not None]
+        return np.stack([mean for mean, _ in scalings]), np.stack([sd for _, sd in scalings])
 
     def coefficients(self) -> tuple[Floats, Bools]:
         """Return coefficients (S, 2, terms) and which may be used (S, 2)."""
@@ -198,18 +200,18 @@ class Regressions:
             parts = [(a, min(a + PART_ROWS, last)) for a in range(start, last, PART_ROWS)]
             faded = fade
             for a, b in parts:
-                inputs, known = stream.inputs(series, a, b, self._shape)
+                inputs, is_known = stream.inputs(series, a, b, self._shape)
                 if stream.scaling is None:
                     stream.scale(inputs)
                 design = stream.design(inputs, series, a, self._shape)
                 with_it = (design @ beta[s].T.astype(np.float32)).astype(np.float64)
-                change = np.where(known & usable[s, 1], with_it[:, 1], with_it[:, 0])
-                ok = np.where(known & usable[s, 1], True, usable[s, 0]) & (np.arange(a, b) >= first)
+                change = np.where(is_known & usable[s, 1], with_it[:, 1], with_it[:, 0])
+                ok = np.where(is_known & usable[s, 1], True, usable[s, 0]) & (np.arange(a, b) >= first)
                 forecasts[a:b, s] = np.where(ok, values[a:b] + change, forecasts[a:b, s])
                 if learn:
                     target = np.full(b - a, np.nan)
                     end = min(b, last - stream.ahead, slots - stream.ahead)
                     if end > a:
                         target[: end - a] = values[a + stream.ahead : end + stream.ahead] - values[a:end]
-                    stream.add(design, self.inputs, target, known, faded)
+                    stream.add(design, self.inputs, target, is_known, faded)
                     faded = 1.0

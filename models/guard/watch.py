@@ -181,9 +181,9 @@ class Watch:
         window = np.stack([ring.window(name, first, index + 1) for name in layout.names])
         published = np.stack([_published(layout, ring, row, first, index + 1 + ahead) for row in range(len(window))])
         measured = window[:, at].copy()
-        known = {name: np.array([math.nan if value is None else value]) for name, value in values.items()}
+        columns = {name: np.array([math.nan if value is None else value]) for name, value in values.items()}
         supply = np.array([_value(values, name) for name in layout.companions])
-        totals = np.array([combined(terms, known, 1)[0] for terms in layout.balances])
+        totals = np.array([combined(terms, columns, 1)[0] for terms in layout.balances])
         own, out = np.empty(MEMBERS), np.empty(OUTPUTS)
         context = self._context_of(calendar, layout, first, index + 1 + ahead, shape.groups)
         state, fit = view_state(self.buffer, shape), part.fit

@@ -65,9 +65,9 @@ class Columns:
 
 
 @kernel
-def _case(error_now: Floats, known: Floats, base: Floats, out: Ints) -> None:
+def _case(error_now: Floats, is_known: Floats, base: Floats, out: Ints) -> None:
     for n in range(out.shape[0]):
-        if known[n] == 1.0 and not np.isnan(base[n]):
+        if is_known[n] == 1.0 and not np.isnan(base[n]):
             out[n] = KNOWN
         elif not np.isnan(error_now[n]):
             out[n] = UNPUBLISHED
@@ -127,8 +127,8 @@ class Stages:
 
     def ready(self, letter: str) -> bool:
         """Whether a stage has learned enough to speak."""
-        seen = letter == "A" or len(self._days[letter]) >= MIN_DAYS
-        return seen and letter in self.ridge and self.ridge[letter].coefficients is not None
+        is_ready = letter == "A" or len(self._days[letter]) >= MIN_DAYS
+        return is_ready and letter in self.ridge and self.ridge[letter].coefficients is not None
 
     @property
     def is_mature(self) -> bool:
@@ -157,8 +157,8 @@ class Stages:
             self.ridge["A"].solve()
             prediction = self.predict(rows, groups)
         for letter in self.later:
-            wanted = UNPUBLISHED if letter == "U" else KNOWN
-            take = prediction.case == wanted
+            case = UNPUBLISHED if letter == "U" else KNOWN
+            take = prediction.case == case
             self._learn_later(letter, rows[:, take], change[take], prediction.first[take], day[take])
         return prediction
 

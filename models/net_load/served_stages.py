@@ -174,7 +174,7 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     sd: Floats,
     beta: Floats,
     ready: Bools,
-    wanted: Ints,
+    features: Ints,
     on_base: Bools,
     share: Floats,
     out: Floats,
@@ -185,7 +185,7 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         start = ends[s - 1] if s else 0
         low = high = 0
         for h in range(out.shape[0]):
-            if ready[s, h] and case[h] == wanted[s]:
+            if ready[s, h] and case[h] == features[s]:
                 low = h if high == 0 else low
                 high = h + 1
         if high == 0:
@@ -193,5 +193,5 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         own, begin, end = columns[start : ends[s]], start + DERIVED * s, ends[s] + DERIVED * (s + 1)
         _dot(rows, derived, own, mean[begin:end], sd[begin:end], beta[begin + s : end + s + 1], low, high, left)
         for h in range(low, high):
-            if ready[s, h] and case[h] == wanted[s]:
+            if ready[s, h] and case[h] == features[s]:
                 out[h] = (rows[base, h] if on_base[s] else first[h]) + share[s, h] * left[h]

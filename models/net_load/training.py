@@ -147,9 +147,9 @@ class NetLoadTrainer:
         for channel in spec.channels:
             column = rows[channel].to_numpy(dtype=float) if channel in rows else np.full(len(rows), np.nan)
             values[channel] = column if is_published(channel) else np.where(index < end, column, np.nan)
-        known = {c: known_until(self._zone, c, index) for c in spec.channels if is_published(c)}
+        limits = {c: known_until(self._zone, c, index) for c in spec.channels if is_published(c)}
         first = self._zone.step.index(index[0].to_pydatetime())
-        return make_history(spec, values, first, known, self._calendar)
+        return make_history(spec, values, first, limits, self._calendar)
 
     def _learn(self, history: FeatureHistory, edges: list[int]) -> None:
         """Learn the targets between ``edges`` (slot indices), batch by batch, horizon by horizon."""

@@ -139,8 +139,8 @@ def _group(rows: TreeRows, paths: ForwardPaths, spec: FeatureSpec, horizons: Int
 
 def _at(values: Floats, h: int, at: Ints) -> Floats:
     """Return values of horizon ``h`` at positions ``at``, NaN where there is none."""
-    known = (at >= 0) if h >= 0 else np.zeros(len(at), dtype=np.bool_)
-    return np.where(known, values[h, np.maximum(at, 0)], np.nan)
+    is_known = (at >= 0) if h >= 0 else np.zeros(len(at), dtype=np.bool_)
+    return np.where(is_known, values[h, np.maximum(at, 0)], np.nan)
 
 
 def _fit(group: _Group, use: Bools) -> Trees:

@@ -61,10 +61,10 @@ class PriceForecast:
         """Return the outlook as its message: NaN becomes null, prices are rounded to 0.001."""
         if self.message is not None:
             return self.message
-        known, *experts = _nullable(np.stack([self.known, *self.experts.values()]))
+        published, *experts = _nullable(np.stack([self.known, *self.experts.values()]))
         return PriceOutlook(
             horizon_min=list(self.outlook_min),
-            known=known,
+            known=published,
             experts=dict(zip(self.experts, experts, strict=True)),
             slopes={name: [round(float(v), 3) for v in values] for name, values in self.slopes.items()},
             margins={name: [round(float(v), 3) for v in values] for name, values in self.margins.items()},
@@ -109,9 +109,9 @@ def _nullable(values: Floats) -> list[list[float | None]]:
     """Return the rows of ``values`` (n, H) as lists, rounded, with None where nothing is known."""
     rounded = np.round(values, 3)
     missing = ~np.isfinite(rounded)
-    held = rounded.astype(object) if missing.any() else rounded
-    held[missing] = None
-    rows: list[list[float | None]] = held.tolist()
+    nullable = rounded.astype(object) if missing.any() else rounded
+    nullable[missing] = None
+    rows: list[list[float | None]] = nullable.tolist()
     return rows
 
 

@@ -115,9 +115,9 @@ def fit_spread(errors: Floats, columns: Floats, scale: Floats, distribution_rows
 
 
 def _grid_quantiles(recent: Floats, all_rows: Floats) -> Floats:
-    known = recent[np.isfinite(recent)]
-    if known.size < 50:
-        known = all_rows[np.isfinite(all_rows)]
-    if known.size == 0:
+    finite = recent[np.isfinite(recent)]
+    if finite.size < 50:
+        finite = all_rows[np.isfinite(all_rows)]
+    if finite.size == 0:
         return np.zeros(GRID.size)
-    return np.asarray(np.quantile(known, GRID))
+    return np.asarray(np.quantile(finite, GRID))

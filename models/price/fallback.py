@@ -26,11 +26,11 @@ def fallback(data: PriceSeries, steps: Ints) -> tuple[str, Floats, Floats]:
     Returns:
         The fallback's name, quantiles (H, 7) and mean (H,); all NaN (and ``none``) where the window has no price.
     """
-    known = np.isfinite(data.prices)
-    if known.sum() >= _PROFILE_DAYS * (1440 // data.step_min):
+    has_price = np.isfinite(data.prices)
+    if has_price.sum() >= _PROFILE_DAYS * (1440 // data.step_min):
         return _profile(data, steps)
-    if known.any():
-        return _last_price(data.prices[known], steps)
+    if has_price.any():
+        return _last_price(data.prices[has_price], steps)
     return NO_PRICE, np.full((steps.size, _LEVELS.size), np.nan), np.full(steps.size, np.nan)
 
 
@@ -51,16 +51,16 @@ def _profile(data: PriceSeries, steps: Ints) -> tuple[str, Floats, Floats]:
 def _level(error: Floats, steps: Ints, step_min: int) -> Floats:
     """Return how far prices stand off their profile at each horizon: yesterday's gap, and the last one fading."""
     day = error[-(1440 // step_min) :]
-    seen = day[np.isfinite(day)]
-    if not seen.size:
+    finite = day[np.isfinite(day)]
+    if not finite.size:
         return np.zeros(steps.size)
-    gap = DAY_GAP * float(seen.mean())
-    return np.asarray(gap + (float(seen[-1]) - gap) * FADE_PER_HALF_HOUR ** (steps * (step_min / 30.0)))
+    gap = DAY_GAP * float(finite.mean())
+    return np.asarray(gap + (float(finite[-1]) - gap) * FADE_PER_HALF_HOUR ** (steps * (step_min / 30.0)))
 
 
-def _last_price(known: Floats, steps: Ints) -> tuple[str, Floats, Floats]:
-    last = float(known[-1])
-    moves = np.abs(np.diff(known))
+def _last_price(prices: Floats, steps: Ints) -> tuple[str, Floats, Floats]:
+    last = float(prices[-1])
+    moves = np.abs(np.diff(prices))
     one_step = float(moves.mean()) if moves.size else 0.1 * abs(last)
     z = np.array([-1.645, -1.282, -0.674, 0.0, 0.674, 1.282, 1.645])
     # The width of a random walk; prices revert within hours, so it stops growing after a dozen slots.

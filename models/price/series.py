@@ -44,11 +44,11 @@ def series(
     step_min: int,
     time_zone: str,
     published: Floats | None = None,
-    known: Ints | None = None,
+    limit: Ints | None = None,
 ) -> PriceSeries:
     """Return prices and side series with the local clock of their slots; ``first_index`` is the first slot's index.
 
-    Without ``known`` all that ``published`` holds counts as known.
+    Without ``limit`` all that ``published`` holds counts as known.
 
     Args:
         prices: Price per slot, shape (n,), NaN = missing.
@@ -58,15 +58,15 @@ def series(
         step_min: Slot length in minutes.
         time_zone: Zone of the local clock.
         published: Published series, also of slots to come, shape (published, n or more), NaN = missing; None: none.
-        known: How many slots of ``published`` are known at each slot, shape (n,); None: all.
+        limit: How many slots of ``published`` are known at each slot, shape (n,); None: all.
     """
     last = first_index + prices.size + _DAY // step_min
     minutes, slots, days = _clock(first_index, last, step_min, time_zone)
     published = np.empty((0, prices.size)) if published is None else published
-    known = np.full(prices.size, published.shape[1], dtype=np.int64) if known is None else known
+    limit = np.full(prices.size, published.shape[1], dtype=np.int64) if limit is None else limit
     flows = np.empty((0, prices.size)) if flows is None else flows
     own = np.ascontiguousarray(prices), np.ascontiguousarray(sides), np.ascontiguousarray(flows)
-    return PriceSeries(*own, minutes, slots, days, step_min, published, known)
+    return PriceSeries(*own, minutes, slots, days, step_min, published, limit)
 
 
 def _clock(first: int, last: int, step_min: int, time_zone: str) -> tuple[Ints, Ints, Ints]:

@@ -170,7 +170,7 @@ class AlertWorker:
             self._sending[self._threads.submit(service.send, title, text, delivery.severity)] = delivery
 
     def _collect(self) -> None:
-        for sending in [one for one in self._sending if one.done()]:
+        for sending in [task for task in self._sending if task.done()]:
             delivery = self._sending.pop(sending)
             sent = _result(sending)
             if sent.is_delivered:

@@ -186,7 +186,7 @@ def _baselines(battery: UnitBattery, market: PriceHistory, mode: Mode) -> dict[s
 
     ``percentile`` acts on the slot's own price, except in the schedule mode, where it acts on the last one known.
     """
-    seen = market.price if mode in {Mode.KNOWN, Mode.CURVE} else None
+    observed = market.price if mode in {Mode.KNOWN, Mode.CURVE} else None
     profile = arbitrage_baselines.of_days(
         market, arbitrage_baselines.profile_table(market, arbitrage_baselines.PROFILE_DAYS)
     )
@@ -196,8 +196,8 @@ def _baselines(battery: UnitBattery, market: PriceHistory, mode: Mode) -> dict[s
         yesterday = arbitrage_baselines.of_day_before(market)
     acts_on = arbitrage_baselines.last_seen(market) if mode is Mode.SCHEDULE else market.price
     return {
-        "profile_28d": arbitrage_baselines.planned(battery, market, profile, seen),
-        "yesterday": arbitrage_baselines.planned(battery, market, yesterday, seen),
+        "profile_28d": arbitrage_baselines.planned(battery, market, profile, observed),
+        "yesterday": arbitrage_baselines.planned(battery, market, yesterday, observed),
         "percentile": arbitrage_baselines.percentile(battery, market, acts_on),
         "original": arbitrage_baselines.original(battery, market),
         "no_action": arbitrage.rested(battery, market.price.size - market.first),

@@ -91,8 +91,8 @@ def trade_real_time(
     Returns:
         MWh at the start of each slot and at the end of the last, shape (slots + 1,).
     """
-    known = real_time_kind(published=mode is Mode.KNOWN)
-    zone = zone.model_copy(update={"market": zone.market.model_copy(update={"price_known": known})})
+    kind = real_time_kind(published=mode is Mode.KNOWN)
+    zone = zone.model_copy(update={"market": zone.market.model_copy(update={"price_known": kind})})
     start, end = frame.index[market.first].to_pydatetime(), frame.index[market.price.size - 1].to_pydatetime()
     begin = max(start - timedelta(days=WARM_UP_DAYS), frame.index[0].to_pydatetime() + timedelta(days=_FIRST_FIT_DAYS))
     begin = min(begin, start - zone.step.delta)
@@ -177,8 +177,8 @@ def _scheduled(run: DayAheadRun, zone: Zone, battery: UnitBattery) -> Floats:
             continue
         hours = np.full(hour.size + tail.size, zone.step.hours)
         # A slot whose price is missing can be neither traded nor scored; the bound rests there as well.
-        gone = np.concatenate([np.isnan(actual), np.zeros(tail.size, dtype=np.bool_)])
-        usable = {name: np.where(gone, np.nan, values) for name, values in usable.items()}
+        has_no_price = np.concatenate([np.isnan(actual), np.zeros(tail.size, dtype=np.bool_)])
+        usable = {name: np.where(has_no_price, np.nan, values) for name, values in usable.items()}
         quote = auction_schedule.Quote(usable, "blend", hours, hour.size)
         state, planned = auction_schedule.schedule(battery, state, quote)
         state = auction_schedule.settle(battery, state, actual, int(run.days[day]))

@@ -89,8 +89,8 @@ def _days(run: TradeRun) -> list[str]:
         inside = of_slot == run.days[n]
         if not inside.any():
             continue
-        here = local[inside]
-        hours = (here.hour + here.minute / 60.0).to_numpy()
+        of_day = local[inside]
+        hours = (of_day.hour + of_day.minute / 60.0).to_numpy()
         hours = np.maximum.accumulate(hours).tolist()
         price = line_chart(
             hours,

@@ -112,10 +112,10 @@ def run_grid_backtest(
         trials.append(joint_trial(history))
     forecasts = _forecasts(frame, zone, options, weeks, progress)
     foreseen = walk_weeks(history, trials, weeks, forecasts, progress)
-    done = _result(zone, options, history, trials[0], foreseen, weeks)
+    result = _result(zone, options, history, trials[0], foreseen, weeks)
     if options.joint:
-        done.figures["joint"] = joint_figures(trials[1])
-    return done
+        result.figures["joint"] = joint_figures(trials[1])
+    return result
 
 
 def weeks_of(frame: pd.DataFrame, zone: Zone, options: GridOptions) -> list[int]:
@@ -197,7 +197,7 @@ def _result(
 ) -> GridBacktest:
     runs, index, length = trial.runs, history.index, WEEK_DAYS * zone.step.per_day
     idle, best = runs[NO_ACTION], runs[PERFECT]
-    scores = {name: score_of(done, idle, best) for name, done in runs.items()}
+    scores = {name: score_of(run, idle, best) for name, run in runs.items()}
     plant = trial.lanes[PLANT]
     assert isinstance(plant, PlantLane)
     times = 1000.0 * np.array(plant.decision_s)
@@ -250,8 +250,8 @@ def _scored(score: GridScore) -> dict[str, Any]:
 
 def _costs(runs: Mapping[str, list[GridRun]]) -> dict[str, dict[str, float]]:
     return {
-        name: {item: round(sum(run.costs[item] for run in done), 2) + 0.0 for item in done[0].costs}
-        for name, done in runs.items()
+        name: {item: round(sum(run.costs[item] for run in run), 2) + 0.0 for item in run[0].costs}
+        for name, run in runs.items()
     }
 
 

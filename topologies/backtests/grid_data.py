@@ -79,5 +79,5 @@ def open_grid_data(
 
 def _slot_min(name: str, fine_min: int, own: Fleet | None) -> int:
     listed = find_zone(name, own)
-    wanted = DEFAULT_STEP_MIN if listed is None else listed.step_min
-    return wanted if wanted > fine_min and wanted % fine_min == 0 and 1440 % wanted == 0 else fine_min
+    step_min = DEFAULT_STEP_MIN if listed is None else listed.step_min
+    return step_min if step_min > fine_min and step_min % fine_min == 0 and 1440 % step_min == 0 else fine_min

@@ -72,7 +72,7 @@ def joint_figures(trial: Trial) -> dict[str, Any]:
     See ``agents.evaluation.joint_value.policy_figures``.
     """
     idle = trial.runs[NO_ACTION]
-    policies = {name: policy_figures(trial.zone, done, idle) for name, done in trial.runs.items()}
+    policies = {name: policy_figures(trial.zone, run, idle) for name, run in trial.runs.items()}
     first, joint = (policies[name]["value"] for name in (GRID_FIRST, JOINT))
     return {
         "policies": policies,

@@ -192,8 +192,8 @@ class OriginalRuleLane:
     def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
         """Deliver what was wanted of ``slot``, and want something of the next one."""
         zone = self._zone
-        wanted = np.zeros(len(zone.assets)) if self._wanted is None else self._wanted
-        setpoints = shed_above_cap(zone, wanted, slot.net_mw) if np.isfinite(slot.net_mw) else wanted
+        target_mw = np.zeros(len(zone.assets)) if self._wanted is None else self._wanted
+        setpoints = shed_above_cap(zone, target_mw, slot.net_mw) if np.isfinite(slot.net_mw) else target_mw
         delivered, self._fleet = deliver_fleet(
             zone.assets,
             self._fleet,
@@ -202,7 +202,7 @@ class OriginalRuleLane:
             potential_mw=np.zeros(len(zone.assets)),
             at=zone.local(zone.step.start(slot.index)),
         )
-        self.deliveries.power_mw[slot.index] = np.array([done.power_mw for done in delivered])
+        self.deliveries.power_mw[slot.index] = np.array([delivery.power_mw for delivery in delivered])
         self.deliveries.soc[slot.index] = self._fleet.soc
         self._fleet = replace(self._fleet, grid_mw=slot.net_mw)
         self._wanted = self._rule(forecast, slot)

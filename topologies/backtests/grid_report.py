@@ -24,14 +24,14 @@ _NOTE = (
 _EVENT_NOTE = "The largest tenth of changes, by the year before the test; the alarm is at 93 % of that size."
 
 
-def write_grid_report(out: Path, done: GridBacktest, command: str = "") -> list[Path]:
+def write_grid_report(out: Path, result: GridBacktest, command: str = "") -> list[Path]:
     """Write ``metrics.json`` and ``report.html`` into ``out`` and return their paths; ``command`` repeats the run."""
-    return write_files(out, done.figures, grid_report_html(done, command))
+    return write_files(out, result.figures, grid_report_html(result, command))
 
 
-def grid_report_html(done: GridBacktest, command: str = "") -> str:
+def grid_report_html(result: GridBacktest, command: str = "") -> str:
     """Return the page."""
-    figures = done.figures
+    figures = result.figures
     title = f"Grid response of {figures['zone']}"
     policies = {"plant": figures, **figures["baselines"]}
     weeks: Mapping[str, float] = figures["week_scores"]
@@ -48,14 +48,14 @@ def grid_report_html(done: GridBacktest, command: str = "") -> str:
             heading(title, intro, command),
             f"<h2>Score</h2><p>{_NOTE}</p>",
             table(("policy", *_SCORED), [(name, *(row[key] for key in _SCORED)) for name, row in policies.items()]),
-            f"<h2>Costs, {escape(done.zone.market.currency)}</h2>",
+            f"<h2>Costs, {escape(result.zone.market.currency)}</h2>",
             table(("policy", *_COSTS), [(name, *(row.get(key) for key in _COSTS)) for name, row in costs.items()]),
             "<h2>Weeks</h2>",
             table(("week from", "score"), list(weeks.items())),
             f"<h2>Ramp events</h2><p>{_EVENT_NOTE}</p>",
             table(("ahead", *_EVENTS), [(name, *(row[key] for key in _EVENTS)) for name, row in events.items()]),
             *_joint(figures),
-            *_week_charts(done),
+            *_week_charts(result),
         ],
     )
 
@@ -83,19 +83,19 @@ def _refits(figures: Mapping[str, Any]) -> str:
     return "no refits" if days is None else f"refitted every {days:g} days"
 
 
-def _week_charts(done: GridBacktest) -> Iterable[str]:
+def _week_charts(result: GridBacktest) -> Iterable[str]:
     """Yield grid power and the assets' power in the week of the lowest and of the highest score."""
-    scores = list(done.figures["week_scores"].items())
-    length = WEEK_DAYS * done.zone.step.per_day
+    scores = list(result.figures["week_scores"].items())
+    length = WEEK_DAYS * result.zone.step.per_day
     named = {"worst": min(scores, key=lambda item: item[1]), "best": max(scores, key=lambda item: item[1])}
     for name, (week, score) in named.items():
         at = [start for start, _ in scores].index(week) * length
         rows = slice(at, at + length)
-        days = [float(n) / done.zone.step.per_day for n in range(length)]
-        grid = {"net load": done.net_mw, "no action": done.idle_grid_mw, "grid power": done.grid_mw}
+        days = [float(n) / result.zone.step.per_day for n in range(length)]
+        grid = {"net load": result.net_mw, "no action": result.idle_grid_mw, "grid power": result.grid_mw}
         yield f"<h2>The {name} week: from {week}, score {score:g}</h2>"
         yield line_chart(days, _lines(grid, rows), x_label="days", y_label="MW", from_zero=False)
-        yield line_chart(days, _lines(done.power_mw, rows), x_label="days", y_label="MW by asset", from_zero=False)
+        yield line_chart(days, _lines(result.power_mw, rows), x_label="days", y_label="MW by asset", from_zero=False)
 
 
 def _lines(values: Mapping[str, Floats], rows: slice) -> dict[str, list[float]]:

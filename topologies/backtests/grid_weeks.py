@@ -117,8 +117,8 @@ class Foreseen:
             return
         self.models[net_load.model_id] = None
         mean = np.asarray(net_load.expected)
-        wanted = np.searchsorted(forecast.horizon_min, [60 * hours for hours in self._hours])
-        self._changes[at] = mean[wanted] - self._history.net[at]
+        positions = np.searchsorted(forecast.horizon_min, [60 * hours for hours in self._hours])
+        self._changes[at] = mean[positions] - self._history.net[at]
 
     def ramp_events(self, first: int) -> dict[str, dict[str, float | int | None]]:
         """Return the scores of ramp warnings by hours ahead; thresholds are of the year before position ``first``."""

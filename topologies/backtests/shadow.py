@@ -137,7 +137,7 @@ def compare(
     weighed = tuple(policies or recorded)
     other = run_log(shadow, rewritten, weighed, charge, lambda share: tell(0.5 + 0.5 * share), clearing=clearing)
     stored = _stored_setpoints(store, live, control.setpoints)
-    again = sum(
+    repeats = sum(
         abs(control.setpoints[key] - power) <= _SAME_MW for key, power in stored.items() if key in control.setpoints
     )
     gains = [other.pnl_by_day[day] - control.pnl_by_day[day] for day in sorted(control.pnl_by_day)]
@@ -147,7 +147,7 @@ def compare(
         live=control,
         shadow=other,
         stored=len(stored),
-        reproduced=again,
+        reproduced=repeats,
         days=len(gains),
         days_better=sum(gain > 0 for gain in gains),
         gain_per_day=mean,

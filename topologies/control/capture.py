@@ -144,16 +144,16 @@ def _expectations(
     for chunk in store.scan(DECISIONS, zone=zone.zone, start=first, end=end, columns=columns):
         for for_slot, revision, body in chunk:
             decision = read_decision(body)
-            held = frozenset(_held(zone, decision))
+            held_assets = frozenset(_held(zone, decision))
             if revision:
                 before = expected.get(for_slot)
                 if before is not None:
-                    held |= before.held
-                    expected[for_slot] = _Expected(before.price, before.step_h, before.late, held)
+                    held_assets |= before.held
+                    expected[for_slot] = _Expected(before.price, before.step_h, before.late, held_assets)
                 continue
             minutes = np.array([0, *([] if decision.plan is None else decision.plan.horizon_min)], dtype=float)
             prices = np.array([] if decision.plan is None else decision.plan.price_per_mwh, dtype=float)
-            expected[for_slot] = _Expected(prices, np.diff(minutes) / 60.0, bool(decision.missing), held)
+            expected[for_slot] = _Expected(prices, np.diff(minutes) / 60.0, bool(decision.missing), held_assets)
     yield from expected.items()
 
 

@@ -62,11 +62,11 @@ def replay_decision(store: Store, zone: Zone, stored: StoredDecision) -> Replaye
         RefusedError: The zone's configuration is another one, or the record is not whole.
     """
     decision = stored.decision
-    again = _json(_comparable(recompute(zone, decision), decision.version))
+    recomputed = _json(_comparable(recompute(zone, decision), decision.version))
     recorded = stored.body if decision.version == DECISION_VERSION else _json(_comparable(decision, decision.version))
     departures: list[Departure] = []
-    if again != recorded:
-        departures = list(_departures("", msgspec.json.decode(recorded), msgspec.json.decode(again)))
+    if recomputed != recorded:
+        departures = list(_departures("", msgspec.json.decode(recorded), msgspec.json.decode(recomputed)))
     pairs = dict(_inputs(store, decision))
     inputs = [
         gap for name, (mine, other) in pairs.items() if other is not None for gap in _departures(name, other, mine)
@@ -98,8 +98,8 @@ def _comparable(decision: Decision, version: int) -> Decision:
         binding=None,
         notes=[],
         verdicts=[
-            OrderVerdict(order_id=one.order_id, action=one.action, outcome=one.outcome, code=one.code)
-            for one in decision.verdicts
+            OrderVerdict(order_id=verdict.order_id, action=verdict.action, outcome=verdict.outcome, code=verdict.code)
+            for verdict in decision.verdicts
         ],
     )
 
@@ -126,13 +126,13 @@ def _inputs(store: Store, decision: Decision) -> Iterator[tuple[str, tuple[Any, 
         yield f"order {order.order_id}", (mine, stored)
 
 
-def _departures(where: str, stored: Any, again: Any) -> Iterator[Departure]:
+def _departures(where: str, stored: Any, recomputed: Any) -> Iterator[Departure]:
     """Yield every leaf in which two JSON values differ."""
-    if isinstance(stored, Mapping) and isinstance(again, Mapping):
-        for key in sorted(stored.keys() | again.keys()):
-            yield from _departures(f"{where}.{key}" if where else key, stored.get(key), again.get(key))
-    elif stored != again:
-        yield Departure(where, stored, again)
+    if isinstance(stored, Mapping) and isinstance(recomputed, Mapping):
+        for key in sorted(stored.keys() | recomputed.keys()):
+            yield from _departures(f"{where}.{key}" if where else key, stored.get(key), recomputed.get(key))
+    elif stored != recomputed:
+        yield Departure(where, stored, recomputed)
 
 
 def _plain(value: Any) -> Any:

@@ -163,7 +163,7 @@ def feature_table(
     h = spec.horizons_min.index(horizon_min)
     trained = _trained(spec, rows, zone, origins, h)
     served = _served(spec, _overlaid(rows, store, zone), zone, origins, h)
-    wanted = [i for i, name in enumerate(spec.names) if not names or name in names]
+    columns = [i for i, name in enumerate(spec.names) if not names or name in names]
     series = _series_now(spec, rows, at)
     own = dict(zip(spec.names, trained[:, -1].tolist(), strict=True))
     features = tuple(
@@ -176,12 +176,12 @@ def feature_table(
             served=_or_none(served[i, -1]),
             stages=spec.features[i].stages,
         )
-        for i in wanted
+        for i in columns
     )
     slots = [zone.step.start(int(origin)) for origin in origins] if history_slots else []
     past = {
         spec.names[i]: tuple((when, _or_none(trained[i, n]), _or_none(served[i, n])) for n, when in enumerate(slots))
-        for i in wanted
+        for i in columns
         if history_slots
     }
     return FeatureTable(zone.zone, at, horizon_min, model_id, spec.hash, features, past)
@@ -281,9 +281,9 @@ def _trained(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h:
     """Return the features (features, origins) as training computes them."""
     index = pd.DatetimeIndex(rows.index)
     values = {c: _column(rows, c) for c in spec.channels}
-    known = {c: known_until(zone, c, index) for c in spec.channels if is_published(c)}
+    limits = {c: known_until(zone, c, index) for c in spec.channels if is_published(c)}
     first = zone.step.index(index[0].to_pydatetime())
-    history = make_history(spec, values, first, known, Calendar(zone))
+    history = make_history(spec, values, first, limits, Calendar(zone))
     matrix = history.origin_rows(origins - first)
     history.fill_targets(matrix, origins - first, np.full(len(origins), spec.horizon_steps[h]))
     return matrix

@@ -124,9 +124,9 @@ class PlanBook:
 
     def find(self, plan_id: str) -> PlanState | None:
         """Return a plan of the last day, None where there is none."""
-        wanted = {f"{act}:{plan_id}" for act in ACTS}
+        keys = {f"{act}:{plan_id}" for act in ACTS}
         since = self.now() - LOOK_BACK
-        rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(wanted)})
+        rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(keys)})
         records = [Audit(**row) for row in rows.dicts()]
         records += self._own.get(plan_id, [])
         return next(iter(self._by_clock(_plans(records, self.key))), None)
@@ -258,8 +258,8 @@ class PlanBook:
         """
         if order.action == "hold" and order.approval is None and self.key is not None:
             now = self.now()
-            taken = Approval(order_digest(order), order.principal, "hold", now, now + PLAN_LIFE)
-            order = approve(order, taken, self.key)
+            approval = Approval(order_digest(order), order.principal, "hold", now, now + PLAN_LIFE)
+            order = approve(order, approval, self.key)
         self.post("orders", order)
         self._write(
             order.zone, f"{order.action}:{order.order_id}", order.principal, "sent", order.reason, order_digest(order)
@@ -380,4 +380,4 @@ def spent_today(plans: Sequence[PlanState], principal: str, now: datetime) -> Sp
         if plan.approved_by == principal == plan.proposer
         and (plan.proposal.expires_at - PLAN_LIFE).date() == now.date()
     ]
-    return Spent(sum(one.energy_mwh for one in spent), sum(one.cost for one in spent))
+    return Spent(sum(plan.energy_mwh for plan in spent), sum(plan.cost for plan in spent))

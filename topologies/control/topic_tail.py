@@ -51,12 +51,12 @@ def tail(  # noqa: PLR0913  # a read has as many conditions
         UnreachableError: The broker does not answer.
     """
     name = topic.wire(settings.topic_prefix)
-    there = admin(settings).list_topics(timeout=5).topics
-    if name not in there:
+    topics = admin(settings).list_topics(timeout=5).topics
+    if name not in topics:
         raise TopicMissingError(f"the broker has no topic {name}", hint="create it: vpp topics create")
     consumer = Consumer(consumer_config(settings, "vpp-tail"))
     try:
-        starts, ends = _starts(consumer, name, list(there[name].partitions), last, start)
+        starts, ends = _starts(consumer, name, list(topics[name].partitions), last, start)
         consumer.assign(starts)
         for count, record in enumerate(_read(consumer, ends, key, follow, timeout_s, within_s), start=1):
             yield record
@@ -81,8 +81,8 @@ def _starts(
         ends[partition] = high
         begin = start[1] if isinstance(start, tuple) else high - last
         if isinstance(start, datetime):
-            asked = TopicPartition(name, partition, int(start.timestamp() * 1000))
-            offset = consumer.offsets_for_times([asked], timeout=5)[0].offset
+            position = TopicPartition(name, partition, int(start.timestamp() * 1000))
+            offset = consumer.offsets_for_times([position], timeout=5)[0].offset
             begin = high if offset < 0 else offset
         starts.append(TopicPartition(name, partition, max(low, begin)))
     return starts, ends

@@ -144,11 +144,13 @@ class GatewayDesk:
             if desk is None:
                 continue
             rules = desk.reducer.rules
-            wanted = limit_setpoint(setpoint, desk.free_output_mw, rules.nameplate_mw) if rules.is_limit else setpoint
+            command = limit_setpoint(setpoint, desk.free_output_mw, rules.nameplate_mw) if rules.is_limit else setpoint
             for at in (setpoint.slot, setpoint.valid_until):
                 if at not in wall:
                     wall[at] = self.clock.wall_of(at)
-            events.append((desk.entry.name, SetpointCame(now, wanted, wall[setpoint.slot], wall[setpoint.valid_until])))
+            events.append(
+                (desk.entry.name, SetpointCame(now, command, wall[setpoint.slot], wall[setpoint.valid_until]))
+            )
         self.handle(events)
 
     def handle(self, events: Iterable[tuple[str, DeviceEvent]]) -> None:

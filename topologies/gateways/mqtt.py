@@ -154,10 +154,10 @@ class MqttLinks:
     async def _request(self, topic: str, payload: bytes) -> None:
         await self._session.publish(topic, payload)
 
-    def _count_unreadable(self, device: str, what: str, error: Exception) -> None:
+    def _count_unreadable(self, device: str, payload: str, error: Exception) -> None:
         self.unreadable += 1
         if self.unreadable & (self.unreadable - 1) == 0:  # the 1st, 2nd, 4th, ... so that a flood is no flood
-            log.warning("device %s: %s unreadable (%s so far): %s", device, what, self.unreadable, error)
+            log.warning("device %s: %s unreadable (%s so far): %s", device, payload, self.unreadable, error)
 
     def _event(self, kind: str, entry: DeviceEntry, payload: bytes, now: datetime) -> DeviceEvent | None:
         try:

@@ -128,8 +128,8 @@ class SimulatedModbusDevice(ServedDevice):
         device, read, write = self.device, self._map.read, self._map.write
         device.advance(self._now_s())
         if read.power is not None:
-            shown = device.shown_mw
-            value = None if shown is None else read.power.of_mw(shown, device.nameplate_mw)
+            power_mw = device.shown_mw
+            value = None if power_mw is None else read.power.of_mw(power_mw, device.nameplate_mw)
             self._put(registers, read.power, value)
         if read.soc is not None:
             self._put(registers, read.soc, device.soc / read.soc.plain(1.0))

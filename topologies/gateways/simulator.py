@@ -74,8 +74,8 @@ class SimulatorFiles:
         """Return all changes in order; none where the simulator never had a fault."""
         lines = self.fault_log.read_text(encoding="utf-8").splitlines() if self.fault_log.exists() else []
         return [
-            FaultChange(one["device"], one["at_s"], frozenset(map(DeviceFault, one["faults"])))
-            for one in map(json.loads, lines)
+            FaultChange(line["device"], line["at_s"], frozenset(map(DeviceFault, line["faults"])))
+            for line in map(json.loads, lines)
         ]
 
     def log_taken(self, name: str, at_s: float, sequence: int | None, power_mw: float) -> None:
@@ -150,8 +150,8 @@ async def run_simulator(
     """
     devices = {entry.name: served(inventory, entry, settings) for entry in inventory.devices}
     logged = dict.fromkeys(devices, 0)
-    for one in devices.values():
-        await one.start()
+    for device in devices.values():
+        await device.start()
     log.info("started devices=%s", len(devices))
     applied: dict[str, set[DeviceFault]] = {}
     try:
@@ -161,16 +161,16 @@ async def run_simulator(
                 for change in _applied(devices, applied, faults):
                     files.log_faults(change)
                 applied = faults
-            for name, one in devices.items():
-                one.device.energy_speed = clock.speed
-                await one.tick()
-                for taken in one.device.taken[logged[name] :]:
-                    files.log_taken(name, taken.at_s, taken.sequence, taken.power_mw)
-                logged[name] = len(one.device.taken)
+            for name, device in devices.items():
+                device.device.energy_speed = clock.speed
+                await device.tick()
+                for command in device.device.taken[logged[name] :]:
+                    files.log_taken(name, command.at_s, command.sequence, command.power_mw)
+                logged[name] = len(device.device.taken)
             await asyncio.sleep(TICK_S)
     finally:
-        for one in devices.values():
-            await one.stop()
+        for device in devices.values():
+            await device.stop()
 
 
 def _applied(
@@ -184,9 +184,9 @@ def _applied(
     unknown = sorted(set(faults) - set(devices))
     if unknown:
         raise ConfigError(f"no device {unknown[0]!r} to give a fault", hint=nearest_hint(unknown[0], devices))
-    for name, one in devices.items():
+    for name, device in devices.items():
         now = faults.get(name, set())
         if now != before.get(name, set()):
-            one.device.faults = set(now)
+            device.device.faults = set(now)
             log.info("device %s faults=%s", name, ",".join(sorted(now)) or "none")
             yield FaultChange(name, time.time(), frozenset(now))

@@ -118,12 +118,12 @@ async def resolved(register_map: RegisterMap, read: Read) -> RegisterMap:
     return register_map.resolved(lambda model, name: table[model, name])
 
 
-async def _scale(known: dict[str, Any], factor: int | str | None, place: int, read: Read) -> float:
+async def _scale(points: dict[str, Any], factor: int | str | None, place: int, read: Read) -> float:
     if factor is None:
         return 1.0
     if isinstance(factor, int):
         return float(10.0**factor)
-    (raw,) = await read(place + known[factor].offset, 1)
+    (raw,) = await read(place + points[factor].offset, 1)
     exponent = raw - 65536 if raw >= 32768 else raw
     if not -10 <= exponent <= 10:
         raise DataError(f"scale factor {factor} is not implemented by the device ({exponent})")

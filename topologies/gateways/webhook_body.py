@@ -137,11 +137,11 @@ def _of_csv(text: str) -> Iterator[WebhookRecord]:
 
 
 def _of_fields(row: dict[str, str], number: int) -> WebhookRecord:
-    given = {name: cell for name, cell in row.items() if cell != ""}
-    at = given.pop("time", None)
-    zone, asset = given.pop("zone", None), given.pop("asset", None)
-    available = given.pop("available", None)
-    numbers: dict[str, float | None] = {name: _number(cell, name, number) for name, cell in given.items()}
+    cells = {name: cell for name, cell in row.items() if cell != ""}
+    at = cells.pop("time", None)
+    zone, asset = cells.pop("zone", None), cells.pop("asset", None)
+    available = cells.pop("available", None)
+    numbers: dict[str, float | None] = {name: _number(cell, name, number) for name, cell in cells.items()}
     own = {name: numbers.pop(name, None) for name in ("power_mw", "soc", "duration_s")} if asset else {}
     duration_s = own.pop("duration_s", None) if asset else numbers.pop("duration_s", None)
     return WebhookRecord(
@@ -202,7 +202,7 @@ def _split(text: str, at: str) -> list[str]:
 
 
 def _pair(part: str, number: int) -> tuple[str, str]:
-    pair = [re.sub(r"\\([,= ])", r"\1", one) for one in _split(part, "=")]
+    pair = [re.sub(r"\\([,= ])", r"\1", part_text) for part_text in _split(part, "=")]
     if len(pair) != 2 or not all(pair):
         raise DataError(f"record {number}: {part!r} is not of the form name=value")
     return pair[0], pair[1]

@@ -113,9 +113,9 @@ def run_redteam(frame: pd.DataFrame, zone: Zone, options: RedTeamOptions, progre
     on_telemetry = [attack for attack in attacks if attack not in READINGS]
     for n, attack in enumerate(on_telemetry):
         progress(0.3 + 0.3 * n / len(on_telemetry), f"attack: {attack.name}")
-        done = inject(run, attack, options.seed)
-        if done is not None and done.minutes.size:
-            detections.append(done)
+        result = inject(run, attack, options.seed)
+        if result is not None and result.minutes.size:
+            detections.append(result)
     details = _clean_details(run, rows)
     details["reach"] = _reach(run, options)
     money: dict[str, tuple[float, float]] = {}

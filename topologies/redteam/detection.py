@@ -68,12 +68,12 @@ def run_clean(
     buffer, states, part_of = parts[0].start.copy(), [], []
     marks = sorted({begin, *edges, *starts, end})
     current = 0
-    wanted = set(starts)
+    start_set = set(starts)
     for a, b in itertools.pairwise(marks):
         if a in edges[1:]:
             current = list(edges).index(a)
             buffer = parts[current].start.copy()
-        if a in wanted:
+        if a in start_set:
             states.append(buffer.copy())
             part_of.append(current)
         outputs.append(run_guard(parts[current], series, a, b, buffer)[0])
@@ -138,9 +138,9 @@ def inject(run: CleanRun, attack: Attack, seed: int) -> Detection | None:
         minutes.append((at[0] + 1.0) * part.layout.step.minutes if at.size else np.nan)
         if at.size:
             settled = min(int(at[0]) + 1, slots - 1)
-            shown = settled if outputs[settled, LEVEL] > 0.0 else int(at[0])
-            suspects.append(int(outputs[shown, SUSPECTED]))
-            verdicts.append(int(outputs[shown, VERDICT]))
+            shown_at = settled if outputs[settled, LEVEL] > 0.0 else int(at[0])
+            suspects.append(int(outputs[shown_at, SUSPECTED]))
+            verdicts.append(int(outputs[shown_at, VERDICT]))
     return Detection(attack, np.array(minutes), tuple(suspects), tuple(verdicts))
 
 

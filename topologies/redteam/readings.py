@@ -71,8 +71,8 @@ def _soc_found(attack: Attack, zone: Zone, slots: int, rng: np.random.Generator)
     truth, sign = before.state(), 1.0 if rng.random() < 0.5 else -1.0
     frozen = truth.soc
     for k in range(-WARM_UP_SLOTS, slots):
-        wanted = float(rng.uniform(-battery.charge_mw, battery.discharge_mw))
-        delivered = deliver(battery, truth, wanted, zone.step.hours)
+        power_mw = float(rng.uniform(-battery.charge_mw, battery.discharge_mw))
+        delivered = deliver(battery, truth, power_mw, zone.step.hours)
         truth = delivered.state
         soc = truth.soc
         if k >= 0:

@@ -26,11 +26,11 @@ _HEADS = (
 )
 
 
-def write_redteam_report(out: Path, done: RedTeam, command: str = "") -> list[Path]:
+def write_redteam_report(out: Path, result: RedTeam, command: str = "") -> list[Path]:
     """Write the files into ``out`` and return their paths; ``command`` repeats the run."""
-    paths = write_files(out, done.figures, redteam_html(done, command))
+    paths = write_files(out, result.figures, redteam_html(result, command))
     details = out / "details.json"
-    details.write_text(json.dumps(done.details, indent=1) + "\n", encoding="utf-8")
+    details.write_text(json.dumps(result.details, indent=1) + "\n", encoding="utf-8")
     return [*paths, details]
 
 
@@ -46,15 +46,15 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def redteam_html(done: RedTeam, command: str = "") -> str:
+def redteam_html(result: RedTeam, command: str = "") -> str:
     """Return the page."""
-    figures, details = done.figures, done.details
+    figures, details = result.figures, result.details
     title = f"Red team against {figures['zone']}"
     totals = ", ".join(details["balances"]) or "none: a single forged channel shows in its own forecast alone"
     intro = (
         f"{figures['test_from']} to {figures['test_to']} (end exclusive); attacks of six hours, net load moved along. "
         f"False episodes on the clean test: {figures['false_episodes_per_week']} a week over {details['weeks']} weeks. "
-        f"Totals metered apart: {escape(totals)}. Money: {escape(done.zone.market.currency)}, mean per attack."
+        f"Totals metered apart: {escape(totals)}. Money: {escape(result.zone.market.currency)}, mean per attack."
     )
     return page(
         title,

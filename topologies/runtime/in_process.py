@@ -71,11 +71,11 @@ class Chain:
 
     def feed(self, message: Message, topic: str = RAW.name) -> list[Output]:
         """Send one message in and return everything that came of it, in order, the message itself first."""
-        done: list[Output] = []
+        outputs: list[Output] = []
         waiting: deque[Output] = deque([Output(topic, message)])
         while waiting:
             output = waiting.popleft()
-            done.append(output)
+            outputs.append(output)
             offset = self._offsets.get(output.topic, -1) + 1
             self._offsets[output.topic] = offset
             payload: bytes | None = None
@@ -84,7 +84,7 @@ class Chain:
                 state = self._states.setdefault((step, output.message.zone), MemoryState())
                 key = output.message.zone.encode()
                 waiting.extend(self._runners[step].process(payload, key, Origin(output.topic, 0, offset), state))
-        return done
+        return outputs
 
     def state_bytes(self, zone: str) -> dict[str, int]:
         """Return how many bytes of state each step keeps for a zone."""

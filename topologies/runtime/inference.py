@@ -63,10 +63,10 @@ class InferenceStep:
             appended_ms: The broker's time of the record (ms since 1970).
             headers: Headers of the record.
         """
-        given = list(headers or ())
-        trace = RecordTrace(given, appended_ms)
+        given_headers = list(headers or ())
+        trace = RecordTrace(given_headers, appended_ms)
         records = []
-        for output in self.process(value, key, origin, given):
+        for output in self.process(value, key, origin, given_headers):
             hop = trace.hop_of(output.message, getattr(output.message, "slot", None), now_ms())
             trace_headers = None if hop is None else hop.headers(NAME)
             records.append(wire_record(output, self._signer, self._prefix, trace_headers))

@@ -64,9 +64,9 @@ ATTACKS: tuple[Attack, ...] = (
 
 def resolution(values: Floats) -> int:
     """Return the decimals that a meter writes: the fewest, at most 3, that leave its finite values as they are."""
-    known = values[np.isfinite(values)][:5000]
+    finite = values[np.isfinite(values)][:5000]
     for decimals in range(3):
-        if np.allclose(known, np.round(known, decimals), rtol=0.0, atol=1e-9):
+        if np.allclose(finite, np.round(finite, decimals), rtol=0.0, atol=1e-9):
             return decimals
     return 3
 

@@ -281,8 +281,8 @@ class _Merge:
             mine = [name for name in names if _has(zone, name) and is_published(zone, name)]
             self._publications(zone, zone.zone, rows, slots, mine, prefix="")
         for receiver in self._receivers.get(zone.zone, ()):
-            theirs = [name for name in names if is_published(zone, name)]
-            self._publications(zone, receiver, rows, slots, theirs, prefix=f"{zone.zone}:")
+            channels = [name for name in names if is_published(zone, name)]
+            self._publications(zone, receiver, rows, slots, channels, prefix=f"{zone.zone}:")
 
     def _observations(self, zone: Zone, rows: pd.DataFrame, slots: list[datetime], names: list[str]) -> None:
         observed = [n for n in names if not n.startswith(ASSET_MARK) and not is_forecast(n) and _has(zone, n)]

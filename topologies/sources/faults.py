@@ -65,8 +65,8 @@ def with_faults(messages: Iterable[Raw], faults: Faults) -> Iterator[Raw]:
             state = zones.setdefault(message.zone, _Zone())
             yield from _one(state, message, faults)
         elif isinstance(message, End):
-            for _, held in zones.get(message.zone, _Zone()).held:
-                yield held
+            for _, delayed in zones.get(message.zone, _Zone()).held:
+                yield delayed
             yield message
         else:
             yield message
@@ -77,17 +77,17 @@ def _one(state: _Zone, message: Observation, faults: Faults) -> Iterator[Raw]:
     chance = draw.random(5)
     length = int(draw.integers(1, 7))
     broken = _broken(state, message, faults, chance, length, int(draw.integers(0, 1_000_000)))
-    waiting = [(left - 1, held) for left, held in state.held]
+    waiting = [(left - 1, delayed) for left, delayed in state.held]
     state.held = [item for item in waiting if item[0] > 0]
-    due = [held for left, held in waiting if left <= 0]
+    due = [delayed for left, delayed in waiting if left <= 0]
     if broken is not None and chance[4] < faults.late:
         state.held.append((1 + length % 3, broken))
     elif broken is not None:
         yield broken
         if chance[3] < faults.duplicate:
             yield broken
-    for held in due:
-        yield _sent(held, message.sent_at)
+    for delayed in due:
+        yield _sent(delayed, message.sent_at)
 
 
 def _broken(

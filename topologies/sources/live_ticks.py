@@ -55,8 +55,8 @@ class LiveTicks:
     def _slot_values(self, name: str, when: datetime) -> dict[str, float | None]:
         zone = self.feed.zones[name]
         slot = zone.step.floor(when)
-        held = self._values.get(name)
-        if held is None or held[0] != slot:
+        entry = self._values.get(name)
+        if entry is None or entry[0] != slot:
             row_at = slot - self.shift
             frame = self.feed.frame(name, row_at + zone.step.delta, row_at)
             row: dict[str, float] = {str(k): v for k, v in frame.to_dict("index").get(row_at, {}).items()}
@@ -65,8 +65,8 @@ class LiveTicks:
                 for channel, value in row.items()
                 if not channel.startswith(ASSET_MARK) and not is_published(zone, channel)
             }
-            held = self._values[name] = (slot, values)
-        return held[1]
+            entry = self._values[name] = (slot, values)
+        return entry[1]
 
 
 def _swung(values: dict[str, float | None], swings: dict[str, float]) -> dict[str, float | None]:

@@ -87,5 +87,5 @@ def shared(seed: int, place: int, stream: int, hours: Floats, rho: float, *, com
         common: Share of the variance that all places have in common, 0 to 1.
     """
     everywhere = slow(seed, EVERYWHERE, stream, hours, rho)
-    here = slow(seed, place, stream, hours, rho)
-    return math.sqrt(common) * everywhere + math.sqrt(1.0 - common) * here
+    level = slow(seed, place, stream, hours, rho)
+    return math.sqrt(common) * everywhere + math.sqrt(1.0 - common) * level

@@ -172,7 +172,7 @@ class Notifier:
         deliveries = []
         for contact, notices in sorted(waiting.items()):
             self._outboxes[contact].is_busy = True
-            notices.sort(key=lambda one: (RANK[one.handling.severity], one.alert.slot, one.alert.alert_id, one.stage))
+            notices.sort(key=lambda due: (RANK[due.handling.severity], due.alert.slot, due.alert.alert_id, due.stage))
             deliveries.append(AlertMessage(contact, tuple(notices)))
         return deliveries
 
@@ -189,7 +189,7 @@ class Notifier:
         attempts = box.attempts + 1
         wait_s = min(RETRY_S * 2.0 ** min(attempts - 1, 20), LONGEST_RETRY_S)
         self._outboxes[delivery.contact] = _Outbox(attempts, box.sent_at, now + timedelta(seconds=wait_s))
-        old = tuple(one for one in delivery.notices if now - one.due_at >= GIVE_UP_AFTER)
+        old = tuple(notice for notice in delivery.notices if now - notice.due_at >= GIVE_UP_AFTER)
         return self._note(delivery.contact, old, now, NoticeOutcome.GIVEN_UP, attempts)
 
     def _note(
@@ -272,9 +272,9 @@ class Notifier:
         is_taken_on = self._acts.acknowledgement(*case.key) is not None
         raised_in_silence = self._acts.silence(case.subject, case.raised_at) is not None
         if not case.has_ended:  # a moment: its escalations may still come
-            wanted = sum(len(self._rules.contacts_of(step.to, handling.severity)) for step in handling.escalate)
+            expected = sum(len(self._rules.contacts_of(step.to, handling.severity)) for step in handling.escalate)
             escalated = sum(stage.startswith(ESCALATED) for stage, _ in case.done)
-            return raised_in_silence or is_taken_on or (is_sent and escalated >= wanted)
+            return raised_in_silence or is_taken_on or (is_sent and escalated >= expected)
         end_is_sent = not handling.tell_end or all((ENDED, contact) in case.done for contact in case.notified)
         return end_is_sent and (is_sent or is_taken_on or raised_in_silence)
 

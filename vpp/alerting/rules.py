@@ -205,8 +205,8 @@ class AlertRules(_Part):
         for owner, entry in self.owners.items():
             _must_exist(f"owners.{owner}: contact", entry.contacts or (), self.contacts)
         for number, rule in enumerate(self.rules):
-            wanted = [escalation.to for escalation in rule.escalate or ()]
-            _must_exist(f"rules.{number}: escalation to owner", wanted, self.owners)
+            targets = [escalation.to for escalation in rule.escalate or ()]
+            _must_exist(f"rules.{number}: escalation to owner", targets, self.owners)
             if rule.owner is not None and self.contacts:
                 _must_exist(f"rules.{number}: owner", (rule.owner,), {*self.owners, *_shipped_owners()})
         for number, window in enumerate(self.maintenance):
@@ -216,21 +216,21 @@ class AlertRules(_Part):
 
     def handling(self, subject: Subject) -> Handling:
         """Return how an alert is handled: each property by the first rule that covers it and gives it."""
-        given: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for rule in (*self.rules, *shipped_rules().rules):
             if rule.covers(subject):
                 for name in ("severity", "owner", "action", "tell", "tell_end", "escalate"):
                     value = getattr(rule, name)
                     if value is not None:
-                        given.setdefault(name, value)
-        severity = given.get("severity", subject.severity)
+                        fields.setdefault(name, value)
+        severity = fields.get("severity", subject.severity)
         return Handling(
             severity=severity,
-            owner=given.get("owner", "operators"),
-            action=given.get("action", ACTIONS.get(subject.code) if severity != "info" else None),
-            tell=given.get("tell", severity != "info"),
-            tell_end=given.get("tell_end", True),
-            escalate=given.get("escalate", ()),
+            owner=fields.get("owner", "operators"),
+            action=fields.get("action", ACTIONS.get(subject.code) if severity != "info" else None),
+            tell=fields.get("tell", severity != "info"),
+            tell_end=fields.get("tell_end", True),
+            escalate=fields.get("escalate", ()),
         )
 
     def contacts_of(self, owner: str, severity: Severity) -> tuple[str, ...]:
@@ -249,10 +249,10 @@ class AlertRules(_Part):
         return next((window for window in self.maintenance if window.covers(subject)), None)
 
 
-def _must_exist(what: str, names: Collection[str], there: Collection[str]) -> None:
+def _must_exist(kind: str, names: Collection[str], existing: Collection[str]) -> None:
     for name in names:
-        if name not in there:
-            raise ValueError(f"{what} {name!r} does not exist ({nearest_hint(name, sorted(there))})")
+        if name not in existing:
+            raise ValueError(f"{kind} {name!r} does not exist ({nearest_hint(name, sorted(existing))})")
 
 
 def parse_rules(text: str, name: str) -> AlertRules:

@@ -25,12 +25,12 @@ class AlertStanding:
 
     def facts(self) -> dict[str, Any]:
         """Return it as plain values, as every face shows it."""
-        taken, silence = self.acknowledgement, self.silence
+        acknowledgement, silence = self.acknowledgement, self.silence
         return {
             "owner": self.handling.owner,
             "action": self.handling.action,
-            "acknowledged_by": None if taken is None else taken.principal,
-            "acknowledged_at": None if taken is None else taken.at,
+            "acknowledged_by": None if acknowledgement is None else acknowledgement.principal,
+            "acknowledged_at": None if acknowledgement is None else acknowledgement.at,
             "silenced_until": None if silence is None else silence.until,
             "in_maintenance": self.maintenance is not None,
         }

@@ -67,12 +67,12 @@ def read_dispatch(body: bytes, *, ask: Ask, received: datetime, region: str) -> 
     for row in rows:
         column, channel = _COLUMNS[row["TABLE"]]
         try:
-            ours, intervention = row["REGIONID"] == region, int(row["INTERVENTION"])
+            is_region, intervention = row["REGIONID"] == region, int(row["INTERVENTION"])
             slot, value = _start(row["SETTLEMENTDATE"]), float(row[column])
         except (KeyError, ValueError) as error:
             raise AnswerError(f"the dispatch file has other columns: {error}", fault="shape") from error
         rank = -intervention if channel == PRICE else intervention
-        if ours and rank >= order.get((channel, slot), rank):
+        if is_region and rank >= order.get((channel, slot), rank):
             order[channel, slot] = rank
             published.setdefault((channel, slot), {})[slot] = value
     if not published:
@@ -101,10 +101,10 @@ def read_month(body: bytes, *, ask: Ask, received: datetime, region: str) -> lis
         try:
             slot = _start(row["SETTLEMENTDATE"])
             values = {PRICE: float(row["RRP"]), LOAD: float(row["TOTALDEMAND"])}
-            ours = row["REGION"] == region
+            is_region = row["REGION"] == region
         except (KeyError, ValueError, TypeError) as error:
             raise AnswerError(f"the monthly file has other columns: {error}", fault="shape") from error
-        for channel, value in values.items() if ours else ():
+        for channel, value in values.items() if is_region else ():
             published.setdefault((channel, slot), {})[slot] = value
     slots = sorted({slot for _, slot in published})
     if not slots:

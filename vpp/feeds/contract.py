@@ -216,16 +216,16 @@ def spans(start: datetime, end: datetime, longest: timedelta) -> Iterator[tuple[
 def runs(values: dict[datetime, float | None], step: timedelta) -> Iterator[tuple[datetime, tuple[float | None, ...]]]:
     """Yield the contiguous runs of values by interval start, in order."""
     first: datetime | None = None
-    held: list[float | None] = []
+    run: list[float | None] = []
     for slot in sorted(values):
-        if first is not None and slot == first + step * len(held):
-            held.append(values[slot])
+        if first is not None and slot == first + step * len(run):
+            run.append(values[slot])
             continue
         if first is not None:
-            yield first, tuple(held)
-        first, held = slot, [values[slot]]
+            yield first, tuple(run)
+        first, run = slot, [values[slot]]
     if first is not None:
-        yield first, tuple(held)
+        yield first, tuple(run)
 
 
 Published = dict[tuple[str, datetime], dict[datetime, float | None]]

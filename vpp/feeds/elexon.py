@@ -117,8 +117,8 @@ def read_price(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
     for row in read_rows(body, _Price):
         slot, created = utc(row.start_time), utc(row.created_date_time)
         end = slot + timedelta(minutes=STEP_MIN)
-        known = created if end <= created <= end + FIRST_RUN else end + PRICE_LAG
-        published.setdefault((PRICE, known), {})[slot] = row.system_sell_price
+        available_at = created if end <= created <= end + FIRST_RUN else end + PRICE_LAG
+        published.setdefault((PRICE, available_at), {})[slot] = row.system_sell_price
     return issues_of(published, STEP_MIN)
 
 

@@ -161,8 +161,8 @@ def _issues(
         slot = datetime.fromtimestamp(stamp, UTC)
         if value is None and slot > received - timedelta(days=1):
             continue  # not published yet
-        known = known_from(slot, step_min=step_min, received=received, usual=usual(slot))
-        published.setdefault((channel, known), {})[slot] = value
+        available_at = known_from(slot, step_min=step_min, received=received, usual=usual(slot))
+        published.setdefault((channel, available_at), {})[slot] = value
     return issues_of(published, step_min, first_sight=True)
 
 

@@ -100,8 +100,8 @@ def read_document(
     for channel, values in sums.items():
         for slot, value in values.items():
             usual = slot + timedelta(hours=1) if hour is None else day_before(slot, hour, time_zone)
-            known = known_from(slot, step_min=step_min, received=received, usual=usual)
-            published.setdefault((channel, known), {})[slot] = value
+            available_at = known_from(slot, step_min=step_min, received=received, usual=usual)
+            published.setdefault((channel, available_at), {})[slot] = value
     return issues_of(published, step_min, first_sight=True)
 
 
@@ -147,7 +147,7 @@ def _points(period: ElementTree.Element) -> tuple[int, dict[datetime, float | No
 
 
 def _all(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
-    return (one for one in element.iter() if one.tag.rpartition("}")[2] == name)
+    return (child for child in element.iter() if child.tag.rpartition("}")[2] == name)
 
 
 def _first(element: ElementTree.Element, name: str) -> ElementTree.Element | None:

@@ -68,8 +68,8 @@ def read_rates(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
         slot = max(STEP.floor(utc(rate.valid_from)), datetime.fromisoformat(ask.params["period_from"]))
         while slot < end:
             usual = utc_of(local_date(slot, TIME_ZONE) - timedelta(days=1), PUBLISHED_HOUR, TIME_ZONE)
-            known = known_from(slot, step_min=STEP.minutes, received=received, usual=usual)
-            published.setdefault((PRICE, known), {})[slot] = round(rate.value_inc_vat * PENCE_PER_KWH, 6)
+            available_at = known_from(slot, step_min=STEP.minutes, received=received, usual=usual)
+            published.setdefault((PRICE, available_at), {})[slot] = round(rate.value_inc_vat * PENCE_PER_KWH, 6)
             slot += STEP.delta
     return issues_of(published, STEP.minutes, first_sight=True)
 

@@ -88,28 +88,28 @@ def read_previous_runs(body: bytes, *, ask: Ask, received: datetime) -> list[Iss
     for name, channel in CHANNEL_OF.items():
         series = [_series(place, name) for place in places]
         for slot in series[0]:
-            values = [_hour(one, slot, is_mean=name == "shortwave_radiation") for one in series]
+            values = [_hour(cell, slot, is_mean=name == "shortwave_radiation") for cell in series]
             whole = [value for value in values if value is not None]
             if len(whole) == len(values):
                 usual = slot - WEATHER_LEAD
                 # Up to a poll after the usual time it came in live; later it comes from a back-fill.
-                known = received if received < usual + LATE else usual
-                published.setdefault((channel, known), {})[slot] = round(sum(whole) / len(whole), 3)
+                available_at = received if received < usual + LATE else usual
+                published.setdefault((channel, available_at), {})[slot] = round(sum(whole) / len(whole), 3)
     return issues_of(published, 60, first_sight=True)
 
 
 def _series(place: _Answer, name: str) -> dict[datetime, float | None]:
-    wanted = f"{name}_previous_day1"
-    if wanted not in place.hourly or "time" not in place.hourly:
-        raise AnswerError(f"the answer has no {wanted}, only {', '.join(sorted(place.hourly))}", fault="shape")
+    column = f"{name}_previous_day1"
+    if column not in place.hourly or "time" not in place.hourly:
+        raise AnswerError(f"the answer has no {column}, only {', '.join(sorted(place.hourly))}", fault="shape")
     if place.utc_offset_seconds:
         raise AnswerError(f"times are {place.utc_offset_seconds} s off UTC", fault="unit")
-    unit = place.hourly_units.get(wanted, "")
+    unit = place.hourly_units.get(column, "")
     if unit != _UNITS[name]:
-        raise AnswerError(f"{wanted} is in {unit!r} and not in {_UNITS[name]!r}", fault="unit")
-    times, values = place.hourly["time"], place.hourly[wanted]
+        raise AnswerError(f"{column} is in {unit!r} and not in {_UNITS[name]!r}", fault="unit")
+    times, values = place.hourly["time"], place.hourly[column]
     if len(times) != len(values):
-        raise AnswerError(f"{len(times)} times, but {len(values)} values of {wanted}", fault="shape")
+        raise AnswerError(f"{len(times)} times, but {len(values)} values of {column}", fault="shape")
     return {
         utc(datetime.fromisoformat(str(time))): None if value is None else float(value)
         for time, value in zip(times, values, strict=True)
@@ -140,8 +140,8 @@ def _asks(start: datetime, end: datetime, points: Points) -> Iterator[Ask]:
 
 
 def _points(zone: str, settings: FeedSettings) -> Points:
-    given = tuple(part.split(":") for part in settings.open_meteo_points.split(",") if part)
-    points = tuple((float(latitude), float(longitude)) for latitude, longitude in given) or POINTS.get(zone)
+    pairs = tuple(part.split(":") for part in settings.open_meteo_points.split(",") if part)
+    points = tuple((float(latitude), float(longitude)) for latitude, longitude in pairs) or POINTS.get(zone)
     if not points:
         raise ConfigError(
             f"open-meteo knows no place of zone {zone}", hint="set VPP_FEEDS__OPEN_METEO_POINTS=LATITUDE:LONGITUDE"

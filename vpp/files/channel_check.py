@@ -93,8 +93,8 @@ class ChannelCheck:
                 values = rows[name].dropna().to_numpy()
                 sample += values[: _KEPT - len(sample)].tolist()
         for zone, part in rows.groupby("zone", sort=False):
-            seen = self.present.setdefault(str(zone), set())
-            seen.update(name for name in targets if name not in seen and part[name].notna().any())
+            channels = self.present.setdefault(str(zone), set())
+            channels.update(name for name in targets if name not in channels and part[name].notna().any())
             if PRICE in targets:
                 self._prices(str(zone), part)
             for name in _COUNTED:

@@ -100,9 +100,9 @@ class FileLayout:
     @property
     def columns(self) -> list[str]:
         """Columns to read from the file."""
-        wanted = dict.fromkeys(self.text_columns)
-        wanted.update(dict.fromkeys(name for recipe in self.recipes for name in recipe.columns))
-        return list(wanted)
+        names = dict.fromkeys(self.text_columns)
+        names.update(dict.fromkeys(name for recipe in self.recipes for name in recipe.columns))
+        return list(names)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -175,8 +175,8 @@ class FileLayout:
         return total
 
     def _number_columns(self) -> list[str]:
-        wanted = (name for r in self.recipes if r.source not in self.ignored for name in r.columns)
-        return list(dict.fromkeys(wanted))
+        names = (name for r in self.recipes if r.source not in self.ignored for name in r.columns)
+        return list(dict.fromkeys(names))
 
     def _read(self, column: pd.Series[Any], rows: Any) -> Numbers:
         unit = next((recipe.unit for recipe in self.recipes if column.name in recipe.columns), None)

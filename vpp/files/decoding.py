@@ -135,7 +135,7 @@ def _wide(start: bytes) -> str | None:
     for pattern, name in _WIDE:
         part, twice = start[: 2 * len(pattern)], 2 * pattern
         if len(part) == len(twice) and all(
-            (got == 0) == (wanted == 0) for got, wanted in zip(part, twice, strict=True)
+            (byte == 0) == (double == 0) for byte, double in zip(part, twice, strict=True)
         ):
             return name
     return None

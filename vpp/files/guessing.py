@@ -84,9 +84,9 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
     """
     table = open_table(path, None)
     name = path.name.partition(".")[0]
-    for wanted in [column for columns in choices.columns.values() for column in columns]:
-        if wanted not in table.header:
-            raise ConfigError(f"{path} has no column {wanted!r}", hint=f"its columns are {', '.join(table.header)}")
+    for column in [column for columns in choices.columns.values() for column in columns]:
+        if column not in table.header:
+            raise ConfigError(f"{path} has no column {column!r}", hint=f"its columns are {', '.join(table.header)}")
     shipped = None if choices.columns else fitting_mapping(table.header)
     if shipped is not None:
         return {**_as_stated(shipped, table, choices), "name": name}
@@ -108,7 +108,7 @@ def guess_mapping(path: Path, choices: Choices) -> dict[str, Any]:
         mapping["zone"] = choices.zone or choices.default_zone
     if table.separator not in ("", ","):
         mapping["separator"] = table.separator
-    mapping |= _numbers(path, cells, [one for source in channels.values() for one in columns_of(source)], choices)
+    mapping |= _numbers(path, cells, [column for source in channels.values() for column in columns_of(source)], choices)
     mapping["channels"] = channels
     soc = next((name for name in table.header if re.search(SOC, name, re.IGNORECASE)), None)
     if soc is not None and "zone" in mapping:
@@ -125,10 +125,10 @@ def left_alike(content: dict[str, Any], ignored: Iterable[str]) -> list[str]:
     """Return notes on columns that are not read although they look like a channel that is read from another one."""
     notes = []
     for name in ignored:
-        channel = next((one for one, pattern in NAMES if re.search(pattern, name, re.IGNORECASE)), None)
+        channel = next((channel for channel, pattern in NAMES if re.search(pattern, name, re.IGNORECASE)), None)
         if channel in (SOLAR, WIND, LOAD) and channel in content["channels"]:
             first = columns_of(content["channels"][channel])
-            options = " ".join(f'--column "{channel}={one}"' for one in [*first, name])
+            options = " ".join(f'--column "{channel}={option}"' for option in [*first, name])
             notes.append(f"{name} also looks like {channel} and is not read; to add it: {options}")
     return notes
 
@@ -179,10 +179,10 @@ def _as_stated(mapping: Mapping, table: SourceTable, choices: Choices) -> dict[s
         mode="json", by_alias=True, exclude_unset=True, exclude={"description"}
     )
     if not mapping.has_zone_parts and mapping.long is None and not mapping.tables:
-        there = {name.casefold() for name in table.header}
+        names = {name.casefold() for name in table.header}
         for channel in mapping.channels:
             source = content["channels"][channel]
-            source["from"] = [name for name in source["from"] if name.casefold() in there]
+            source["from"] = [name for name in source["from"] if name.casefold() in names]
             if not source["from"]:
                 del content["channels"][channel]
     if choices.zone is not None and not mapping.has_zone_parts:
@@ -212,7 +212,7 @@ def _time(path: Path, cells: pd.DataFrame, choices: Choices) -> tuple[set[str], 
             used |= _time_of_day(cells, entry)
         if "clock" in entry:
             seconds = ":%S" if text_of(cells[entry["clock"]]).str.count(":").max() > 1 else ""
-            fits = [one if one == "iso" else f"{one} %H:%M{seconds}" for one in fits]
+            fits = [pattern if pattern == "iso" else f"{pattern} %H:%M{seconds}" for pattern in fits]
         if choices.time_format is not None:
             entry["format"] = choices.time_format
         elif iso_times(text).notna().all():
@@ -319,9 +319,9 @@ def _numbers(path: Path, cells: pd.DataFrame, columns: list[str], choices: Choic
     if choices.decimal is None and choices.thousands is None:
         fits = readable_styles(text, NumberStyle())
         if NumberStyle() not in fits and len(fits) > 1:
-            shown = " or ".join(f"decimal {style.decimal!r}, thousands {style.thousands!r}" for style in fits)
+            styles = " or ".join(f"decimal {style.decimal!r}, thousands {style.thousands!r}" for style in fits)
             raise ConfigError(
-                f"{path}: its numbers can be read with {shown}", hint="state which: --decimal , or --thousands ."
+                f"{path}: its numbers can be read with {styles}", hint="state which: --decimal , or --thousands ."
             )
         style = NumberStyle() if NumberStyle() in fits or not fits else fits[0]
     else:

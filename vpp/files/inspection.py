@@ -156,14 +156,14 @@ def _zone(name: str, info: FileInfo, rows: pd.DataFrame, slots: pd.DataFrame) ->
 
 def _channel(name: str, rows: pd.DataFrame) -> ChannelReport:
     values = rows[name].to_numpy()
-    there = values[~np.isnan(values)]
+    present = values[~np.isnan(values)]
     report = ChannelReport(
         channel=name.removeprefix(ASSET_MARK),
         unit=next((unit for end, unit in reversed(UNITS) if name.endswith(end)), ""),
-        values=len(there),
-        missing=len(values) - len(there),
-        lowest=float(there.min()),
-        highest=float(there.max()),
+        values=len(present),
+        missing=len(values) - len(present),
+        lowest=float(present.min()),
+        highest=float(present.max()),
     )
     bad, why = _suspects(name, values)
     report.suspect_count = len(bad)

@@ -51,7 +51,7 @@ class Header:
         exact = [one for one in alike if one == name]
         matches = exact or alike
         if len(matches) > 1:
-            places = [str(place) for place, one in enumerate(self.names, start=1) if one in matches]
+            places = [str(place) for place, name in enumerate(self.names, start=1) if name in matches]
             raise DataError(
                 f"{self.path}: column {name!r} comes twice (columns {', '.join(places)})", hint="give each its own name"
             )
@@ -72,14 +72,16 @@ class Header:
 
     def listed(self) -> str:
         """Return the names for people."""
-        shown = ", ".join(self.names[:_LISTED])
-        return shown + (f" and {len(self.names) - _LISTED} more" if len(self.names) > _LISTED else "")
+        names = ", ".join(self.names[:_LISTED])
+        return names + (f" and {len(self.names) - _LISTED} more" if len(self.names) > _LISTED else "")
 
-    def missing(self, what: str, names: Iterable[str], hint: str) -> DataError:
+    def missing(self, subject: str, names: Iterable[str], hint: str) -> DataError:
         """Return the error for columns that are not there."""
         names = tuple(names)
         near = next((text for name in names if (text := did_you_mean(name, self.names))), "")
-        return DataError(f"{self.path}: {what} {' or '.join(names)}{near}; the columns are {self.listed()}", hint=hint)
+        return DataError(
+            f"{self.path}: {subject} {' or '.join(names)}{near}; the columns are {self.listed()}", hint=hint
+        )
 
 
 def resolve(names: tuple[str, ...], path: str, mapping: Mapping | None) -> FileLayout:
@@ -270,8 +272,10 @@ def _one(
     if not missing and column is not None:
         yield _recipe(target, column, tuple(plus), minus, source)
     elif source.required:
-        what = target if place.startswith("channels.") else place
-        raise header.missing(f"{what} needs a column", missing, f"correct {place}.from in the mapping {mapping.name}")
+        subject = target if place.startswith("channels.") else place
+        raise header.missing(
+            f"{subject} needs a column", missing, f"correct {place}.from in the mapping {mapping.name}"
+        )
     else:
         near = next((text for name in missing if (text := did_you_mean(name, header.names))), "")
         warnings.append(f"{place}: the file has no column {' or '.join(missing)}{near}")
@@ -312,15 +316,15 @@ def _recipe(
 
 
 def _one_source(recipes: Iterable[Recipe], path: str) -> None:
-    seen: dict[tuple[str | None, str], str] = {}
+    targets: dict[tuple[str | None, str], str] = {}
     for recipe in recipes:
         key = (recipe.zone, recipe.target)
-        if key in seen:
+        if key in targets:
             raise DataError(
-                f"{path}: the columns {seen[key]!r} and {recipe.source!r} are both {recipe.target}",
+                f"{path}: the columns {targets[key]!r} and {recipe.source!r} are both {recipe.target}",
                 hint="rename one of them, or leave it out with ignore: in a mapping file",
             )
-        seen[key] = recipe.source
+        targets[key] = recipe.source
 
 
 def near_misses(layout: FileLayout) -> list[str]:

@@ -120,10 +120,10 @@ class TimeColumn(_Strict):
     @field_validator("format")
     @classmethod
     def _known_format(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            if one not in STYLES and "%" not in one:
+        for pattern in value:
+            if pattern not in STYLES and "%" not in pattern:
                 raise ValueError(
-                    f"unknown format {one!r}{did_you_mean(one, STYLES)}; "
+                    f"unknown format {pattern!r}{did_you_mean(pattern, STYLES)}; "
                     f"one of {', '.join(STYLES)}, or a pattern such as %d.%m.%Y %H:%M"
                 )
         return value
@@ -219,7 +219,7 @@ class Mapping(_Strict):
 
     def fits(self, header: tuple[str, ...]) -> bool:
         """Return whether a file with this header has the time column, every required column and one of a channel."""
-        there = set(header)
+        columns = set(header)
         keys = [self.time.column]
         keys += [(key,) for key in (self.zone_column, self.zone_header, self.time.period, self.time.clock) if key]
         if self.long is not None:
@@ -228,7 +228,7 @@ class Mapping(_Strict):
             sources = self.channels.values()
             keys += [source.source for source in sources if source.required]
             keys.append(tuple(name for source in sources for name in source.source))
-        return all(_stands_in(names, there) for names in keys)
+        return all(_stands_in(names, columns) for names in keys)
 
 
 def _one_quantity(place: str, channel: str, source: SourceColumn) -> None:
@@ -241,8 +241,8 @@ def _one_quantity(place: str, channel: str, source: SourceColumn) -> None:
         raise ValueError(f"{place}.unit: {source.unit} is no unit of it; one of {', '.join(units_like(own))}")
 
 
-def _stands_in(names: tuple[str, ...], there: set[str]) -> bool:
-    return any(zone_in(name, one) is not None for name in names for one in there)
+def _stands_in(names: tuple[str, ...], columns: set[str]) -> bool:
+    return any(zone_in(name, column) is not None for name in names for column in columns)
 
 
 def zone_in(pattern: str, name: str) -> str | None:

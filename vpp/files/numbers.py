@@ -168,7 +168,11 @@ def readable_styles(columns: Iterable[pd.Series[Any]], style: NumberStyle) -> li
     """Return the conventions that read every cell of these columns, with the missing marks of ``style``."""
     cells = {cell for column in columns for cell in column.to_numpy(dtype=object) if isinstance(cell, str)}
     tried = [NumberStyle(decimal, thousands, style.missing) for decimal, thousands in _STYLES]
-    return [one for one in tried if _uses(cells, one.thousands) and all(one.parse(cell) is not None for cell in cells)]
+    return [
+        style
+        for style in tried
+        if _uses(cells, style.thousands) and all(style.parse(cell) is not None for cell in cells)
+    ]
 
 
 def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = None) -> str:
@@ -177,7 +181,7 @@ def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = N
     if not cells:
         return "write numbers, or leave the column out with ignore: in a mapping file"
     of_share = unit in (None, "percent", "fraction")
-    written = sorted({one for cell in cells for one in _units_in(cell, style) if of_share or one != "percent"})
+    written = sorted({unit for cell in cells for unit in _units_in(cell, style) if of_share or unit != "percent"})
     if len(written) == 1 and written[0] != unit and all(_parsed(cell, style, written[0]) is not None for cell in cells):
         return f"its cells are in {written[0]}: state it in a mapping file: {{from: {column.name}, unit: {written[0]}}}"
     if len(written) > 1:
@@ -188,7 +192,7 @@ def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = N
         cells = {without_unit(cell, unit) or cell for cell in cells}
         column = pd.Series(sorted(cells), dtype="str")
     others = [one for one in readable_styles([column], style) if one != style]
-    readable = [_stated(one.decimal, one.thousands) for one in others]
+    readable = [_stated(style.decimal, style.thousands) for style in others]
     if readable:
         return f"state in a mapping file (--mapping) how numbers are written: {', or '.join(readable)}"
     bad = sorted({cell.strip() for cell in cells if style.parse(cell) is None})

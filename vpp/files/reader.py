@@ -258,9 +258,9 @@ def read_frame(
     info = info or inspect_file(path, mapping)
     if step_min is not None:
         info = info.with_step(step_min)
-    wanted = {zone, *neighbours}
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in wanted}
-    for chunk in iter_chunks(path, mapping=mapping, info=info, zones=wanted, start=start, end=end):
+    zones = {zone, *neighbours}
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in zones}
+    for chunk in iter_chunks(path, mapping=mapping, info=info, zones=zones, start=start, end=end):
         for name, part in chunk.groupby("zone", sort=False):
             parts[str(name)].append(part)
     if not parts[zone]:
@@ -347,10 +347,10 @@ def _naive(when: datetime) -> datetime:
 
 
 def _ignored_note(ignored: dict[str, str]) -> tuple[str, ...]:
-    shown = {name: why for name, why in ignored.items() if why in ("text", "it contains text that is not a number")}
-    if not shown:
+    columns = {name: why for name, why in ignored.items() if why in ("text", "it contains text that is not a number")}
+    if not columns:
         return ()
-    return ("columns not read: " + ", ".join(f"{name} ({why})" for name, why in shown.items()),)
+    return ("columns not read: " + ", ".join(f"{name} ({why})" for name, why in columns.items()),)
 
 
 def _regular(parts: list[pd.DataFrame], step_min: int, *, keep_all: bool) -> pd.DataFrame:

@@ -95,15 +95,15 @@ class SlotMaker:
             lengths[mine] = self._lengths(zone, stamps[mine])
             slots[mine] = self.steps[zone].slots(stamps[mine], lengths[mine], self.place)
             steps[mine] = self.steps[zone].step_min * 60 * _NS
-        done = np.ones(len(rows), dtype=bool)
+        is_complete = np.ones(len(rows), dtype=bool)
         if not last and len(rows):
             longest = max(step.step_min for step in self.steps.values()) * 60 * _NS
             # The newest stamp may still share its slot with rows to come, and its own length is not known yet.
-            done = slots < (stamps[-1] // longest - 2) * longest
-        self._carry = rows[~done]
-        for zone in dict.fromkeys(zones[done]):
-            self._before[zone] = int(stamps[done & (zones == zone)][-1])
-        return self._averaged(rows[done], slots[done], lengths[done], steps[done])
+            is_complete = slots < (stamps[-1] // longest - 2) * longest
+        self._carry = rows[~is_complete]
+        for zone in dict.fromkeys(zones[is_complete]):
+            self._before[zone] = int(stamps[is_complete & (zones == zone)][-1])
+        return self._averaged(rows[is_complete], slots[is_complete], lengths[is_complete], steps[is_complete])
 
     def _lengths(self, zone: str, stamps: Any) -> Any:
         gaps = np.diff(stamps) / _NS

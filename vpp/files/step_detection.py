@@ -97,13 +97,13 @@ class Spacing:
             self._add_zone(str(zone), stamps[zones == zone])
 
     def _add_zone(self, zone: str, stamps: Any) -> None:
-        seen = self.zones.get(zone)
-        if seen is None:
+        zone_rows = self.zones.get(zone)
+        if zone_rows is None:
             self._one_spelling(zone)
-            seen = self.zones[zone] = ZoneRows(first=stamps[0], last=stamps[0])
+            zone_rows = self.zones[zone] = ZoneRows(first=stamps[0], last=stamps[0])
             order = stamps
         else:
-            order = np.concatenate(([seen.last], stamps))
+            order = np.concatenate(([zone_rows.last], stamps))
         between = np.diff(order)
         twice = np.flatnonzero(between == np.timedelta64(0, "ns"))
         if len(twice):
@@ -112,11 +112,11 @@ class Spacing:
                 hint=f"keep one row per timestamp and zone{_clock_hint(np.timedelta64(0, 'h'))}",
             )
         gaps = np.round(between / SECOND).astype(np.int64)
-        seen.rows += len(stamps)
-        seen.last = stamps[-1]
-        _count(seen.counts, gaps)
-        _count(seen.phases, (stamps.astype("datetime64[s]").astype(np.int64)) % _DAY_S)
-        self._runs(seen, gaps)
+        zone_rows.rows += len(stamps)
+        zone_rows.last = stamps[-1]
+        _count(zone_rows.counts, gaps)
+        _count(zone_rows.phases, (stamps.astype("datetime64[s]").astype(np.int64)) % _DAY_S)
+        self._runs(zone_rows, gaps)
 
     def _one_spelling(self, zone: str) -> None:
         other = next((name for name in self.zones if name.casefold() == zone.casefold()), None)
@@ -127,16 +127,16 @@ class Spacing:
             )
 
     @staticmethod
-    def _runs(seen: ZoneRows, gaps: Any) -> None:
+    def _runs(zone_rows: ZoneRows, gaps: Any) -> None:
         if not len(gaps):
             return
         starts = np.flatnonzero(np.concatenate(([True], gaps[1:] != gaps[:-1])))
         lengths = np.diff(np.concatenate((starts, [len(gaps)])))
         for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
             gap = int(gaps[start])
-            total = int(length) + (seen.run[1] if i == 0 and seen.run[0] == gap else 0)
-            seen.longest[gap] = max(seen.longest.get(gap, 0), total)
-            seen.run = (gap, total)
+            total = int(length) + (zone_rows.run[1] if i == 0 and zone_rows.run[0] == gap else 0)
+            zone_rows.longest[gap] = max(zone_rows.longest.get(gap, 0), total)
+            zone_rows.run = (gap, total)
 
     def steps(self, stated_min: int | None = None) -> dict[str, ZoneStep]:
         """Return how each zone's rows become slots.

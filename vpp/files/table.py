@@ -204,13 +204,15 @@ def header_line(table: SourceTable) -> int | None:
     """Return how many lines stand before a line that names the time column, None where no early line does."""
     if table.content is not None or table.is_typed:
         return None
-    wanted = {name.casefold() for name in table.mapping.time.column}
+    time_columns = {name.casefold() for name in table.mapping.time.column}
     with open_text(table.path, table.mapping.encoding) as handle:
         for line_no, line in enumerate(handle):
             if line_no > _HEADER_WITHIN:
                 break
             names = (clean(_fields(line, separator)) for separator in SEPARATORS)
-            if line_no > table.mapping.skip_rows and any(wanted & {name.casefold() for name in one} for one in names):
+            if line_no > table.mapping.skip_rows and any(
+                time_columns & {name.casefold() for name in header} for header in names
+            ):
                 return line_no
     return None
 
@@ -305,8 +307,8 @@ def melt(table: SourceTable, keys: Sequence[str]) -> SourceTable:
                 f"{table.path}: no column {column!r}{did_you_mean(column, table.header)}",
                 hint="correct long.name and long.value in the mapping",
             )
-    wanted = [*keys, long.name, value]
-    parts = list(table.chunks(wanted, wanted, 1_000_000))
+    columns = [*keys, long.name, value]
+    parts = list(table.chunks(columns, columns, 1_000_000))
     cells = pd.concat([part.cells for part in parts], ignore_index=True).astype("str")
     rows = np.concatenate([part.rows for part in parts])
     cells[long.name] = cells[long.name].str.strip()

@@ -72,7 +72,7 @@ def zone_entry(name: str) -> dict[str, Any] | None:
     """Return a name's entry in the shipped table, also for one as exports spell it (``BZN|DE-LU``, ``NO1``)."""
     zones = zone_table()["zones"]
     plain = _plain(name.rpartition("|")[2])
-    return zones.get(name) or next((entry for one, entry in zones.items() if _plain(one) == plain), None)
+    return zones.get(name) or next((entry for name, entry in zones.items() if _plain(name) == plain), None)
 
 
 def _plain(name: str) -> str:

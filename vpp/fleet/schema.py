@@ -291,7 +291,7 @@ def add_asset_kind(entry: type[Asset]) -> None:
 
 
 def default_zone(
-    name: str, *, step_min: int, region_mw: float, ramp_mw: float, served_mw: float = 100.0, **known: Any
+    name: str, *, step_min: int, region_mw: float, ramp_mw: float, served_mw: float = 100.0, **fields: Any
 ) -> Zone:
     """Return a fleet for a zone that no file describes, scaled to its history.
 
@@ -305,7 +305,7 @@ def default_zone(
         region_mw: Highest net load of the history (MW of the region).
         ramp_mw: 85 % quantile of the absolute net-load change per step (MW of the region).
         served_mw: What the plant serves of it.
-        **known: Zone fields that are known otherwise (time zone, market, country, channels).
+        **fields: Zone fields that are known otherwise (time zone, market, country, channels).
     """
     factor = served_mw / region_mw
     defaults = (entry.default_for(name, served_mw) for entry in ENTRIES.values())
@@ -315,5 +315,5 @@ def default_zone(
         share=Share(region_mw=region_mw, served_mw=served_mw),
         limits=Limits(ramp_limit_mw=max(ramp_mw * factor, 0.001 * served_mw), import_cap_mw=0.86 * served_mw),
         assets=tuple(asset for asset in defaults if asset is not None),
-        **known,
+        **fields,
     )

@@ -32,7 +32,7 @@ def site_zone(
     ramp_mw: float,
     battery_mwh: float | None = None,
     battery_mw: float | None = None,
-    **known: Any,
+    **fields: Any,
 ) -> Zone:
     """Return a zone with the assets of its kind.
 
@@ -48,11 +48,11 @@ def site_zone(
         ramp_mw: 85 % quantile of the change of its net load per step.
         battery_mwh: Energy of the battery; None: two hours of its power.
         battery_mw: Power of the battery; None: half the peak.
-        **known: Zone fields that are known otherwise (time zone, market, country, channels).
+        **fields: Zone fields that are known otherwise (time zone, market, country, channels).
     """
     if kind is SiteKind.REGION:
         return default_zone(
-            name, step_min=step_min, region_mw=peak_mw, ramp_mw=ramp_mw, served_mw=min(100.0, peak_mw), **known
+            name, step_min=step_min, region_mw=peak_mw, ramp_mw=ramp_mw, served_mw=min(100.0, peak_mw), **fields
         )
     power_mw = battery_mw or (battery_mwh / HOURS_STORED if battery_mwh else 0.5 * peak_mw)
     assets: list[Any] = [
@@ -80,5 +80,5 @@ def site_zone(
         share=Share(region_mw=peak_mw, served_mw=peak_mw),
         limits=Limits(ramp_limit_mw=2.0 * connection_mw, import_cap_mw=connection_mw, export_cap_mw=connection_mw),
         assets=tuple(assets),
-        **known,
+        **fields,
     )

@@ -160,13 +160,13 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
         """
         if self.horizon_min:
             return self
-        known = [*q50[: self.carried], *self.known]
-        published = _published(known)
-        slots = max(len(known), *(published + len(values) for values in self.experts.values()), 0)
+        prices = [*q50[: self.carried], *self.known]
+        published = _published(prices)
+        slots = max(len(prices), *(published + len(values) for values in self.experts.values()), 0)
         return msgspec.structs.replace(
             self,
             horizon_min=list(_slots_min(step_min, slots)),
-            known=known + [None] * (slots - len(known)),
+            known=prices + [None] * (slots - len(prices)),
             experts={name: [None] * published + values for name, values in self.experts.items()},
             carried=0,
         )
@@ -176,9 +176,9 @@ def _slots_min(step_min: int, slots: int) -> range:
     return range(step_min, (slots + 1) * step_min, step_min)
 
 
-def _published(known: list[float | None]) -> int:
+def _published(prices: list[float | None]) -> int:
     """Return how many first prices are known."""
-    return known.index(None) if None in known else len(known)
+    return prices.index(None) if None in prices else len(prices)
 
 
 class KnownLags(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -250,16 +250,16 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
         """
         if self.verdict is None or not self.used:
             return self.observation
-        seen = self.observation
+        observation = self.observation
         channels = {name: value for name, value in self.used.items() if name != NET_LOAD}
         verdict = self.verdict
         follows = verdict.verified or verdict.witnessed or not verdict.replaced
         marks = dict.fromkeys(channels if follows else (*channels, NET_LOAD), Quality.DISTRUSTED.value)
         return msgspec.structs.replace(
-            seen,
-            values={**seen.values, **channels},
+            observation,
+            values={**observation.values, **channels},
             net_load_mw=self.used_net_load_mw,
-            quality={**seen.quality, **marks},
+            quality={**observation.quality, **marks},
         )
 
 

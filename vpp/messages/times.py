@@ -38,9 +38,9 @@ def _settled(name: str, value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         settle_times(value)
     elif isinstance(value, list | tuple):
-        return type(value)(_settled(name, one) for one in value)
+        return type(value)(_settled(name, item) for item in value)
     elif isinstance(value, Mapping):
-        return {key: _settled(name, one) for key, one in value.items()}
+        return {key: _settled(name, item) for key, item in value.items()}
     return value
 
 

@@ -57,11 +57,11 @@ def source_digest(function: FunctionType) -> str:
     return digest.hexdigest()
 
 
-def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[str]:
+def _parts(function: FunctionType, visited: set[FunctionType]) -> Iterator[str]:
     """Yield a text per thing that is compiled in with ``function``; each function once."""
-    if function in seen:
+    if function in visited:
         return
-    seen.add(function)
+    visited.add(function)
     yield f"{function.__qualname__}{function.__defaults__}"
     names: list[str] = []
     for code in _codes(function.__code__):
@@ -70,22 +70,22 @@ def _parts(function: FunctionType, seen: set[FunctionType]) -> Iterator[str]:
         names += code.co_names
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     for name, cell in cells.items():
-        yield from _value_parts(name, cell.cell_contents, names, seen)
+        yield from _value_parts(name, cell.cell_contents, names, visited)
     for name in names:
         if name in function.__globals__:
-            yield from _value_parts(name, function.__globals__[name], names, seen)
+            yield from _value_parts(name, function.__globals__[name], names, visited)
 
 
-def _value_parts(name: str, value: object, names: list[str], seen: set[FunctionType]) -> Iterator[str]:
+def _value_parts(name: str, value: object, names: list[str], visited: set[FunctionType]) -> Iterator[str]:
     """Yield the texts of one value that a kernel reads; of a module, of those attributes that the kernel may read."""
     if isinstance(value, Dispatcher):
         yield f"{name}: {sorted(value.targetoptions.items(), key=str)}"
-        yield from _parts(cast("FunctionType", value.py_func), seen)
+        yield from _parts(cast("FunctionType", value.py_func), visited)
     elif isinstance(value, ModuleType):
         for attribute in names:
             member = getattr(value, attribute, None)
             if not isinstance(member, ModuleType):
-                yield from _value_parts(f"{name}.{attribute}", member, names, seen)
+                yield from _value_parts(f"{name}.{attribute}", member, names, visited)
     elif isinstance(value, np.ndarray):
         yield f"{name}={value.dtype}{value.shape}{value.tobytes().hex()}"
     elif isinstance(value, Enum):

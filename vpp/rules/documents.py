@@ -93,11 +93,11 @@ def documents_in(path: Path) -> list[Path]:
     for one in paths:
         if not one.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{one} is a link to a file outside {folder}", hint="copy the file there")
-    names = Counter(one.name for one in paths)
+    names = Counter(path.name for path in paths)
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice is not None:
         raise DataError(f"{path} holds several documents {twice}", hint="a document is known by its name: rename them")
-    total = sum(one.stat().st_size for one in paths)
+    total = sum(path.stat().st_size for path in paths)
     if total > MAX_TOTAL_BYTES:
         raise DataError(
             f"the documents at {path} have {total / 1e6:.1f} MB, more than {MAX_TOTAL_BYTES / 1e6:g} MB",

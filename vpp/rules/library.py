@@ -81,7 +81,7 @@ class Library:
             RefusedError: The checks of the version before would be dropped.
         """
         clauses = [replace(clause, version=version, effective=effective) for clause in read_document(path)]
-        if checks is None and any(one.source == path.name and one.checks for one in self.versions()):
+        if checks is None and any(version.source == path.name and version.checks for version in self.versions()):
             raise RefusedError(
                 f"an earlier version of {path.name} has checks, this one names none",
                 hint="give --checks FILE, or --no-checks where it demands nothing that can be checked",
@@ -116,24 +116,26 @@ class Library:
 
     def clauses(self, day: date) -> list[Clause]:
         """Return the clauses of the documents in force on a day, then the shipped ones."""
-        return [*(clause for one in self.in_force(day) for clause in one.clauses), *shipped_clauses()]
+        return [*(clause for version in self.in_force(day) for clause in version.clauses), *shipped_clauses()]
 
     def checks(self, day: date) -> list[CitedCheck]:
         """Return the checks of the documents in force on a day."""
-        return [check for one in self.in_force(day) for check in one.cited_checks]
+        return [check for version in self.in_force(day) for check in version.cited_checks]
 
     def cited(self, name: str | None, version: str | None) -> Clause | None:
         """Return the clause that a check cited, in the version that it cited; None where there is none."""
         shipped = clause_named(name)
         if shipped is not None or name is None:
             return shipped
-        own = (clause for one in self.versions() if one.version == (version or "") for clause in one.clauses)
+        own = (clause for other in self.versions() if other.version == (version or "") for clause in other.clauses)
         return next((clause for clause in own if cited_name(clause) == name), None)
 
     def stamp(self) -> int:
         """Return a number that changes with every change of the documents."""
         files = {path.name: path.stat() for path in self._folder.glob("*.json")} if self._folder.is_dir() else {}
-        return hash(tuple(sorted((name, one.st_mtime_ns, one.st_ino, one.st_size) for name, one in files.items())))
+        return hash(
+            tuple(sorted((name, status.st_mtime_ns, status.st_ino, status.st_size) for name, status in files.items()))
+        )
 
 
 @lru_cache(maxsize=2)
@@ -147,7 +149,7 @@ def _versions_in(folder: Path, _stamp: int) -> tuple[RuleDocument, ...]:
             raise ConfigError(
                 f"{path} holds no clauses: {error}", hint="remove it and add the document again"
             ) from error
-    return tuple(sorted(versions, key=lambda one: (one.effective or date.min, _natural(one.version))))
+    return tuple(sorted(versions, key=lambda version: (version.effective or date.min, _natural(version.version))))
 
 
 def _file_name(source: str, version: str) -> str:

@@ -86,11 +86,11 @@ def read_questions(text: str, name: str) -> list[AskedQuestion]:
         raise ConfigError(f"{name}: {error}", hint="write {q: question, clause: number, or null}") from error
 
 
-def measured(index: RuleIndex, asked: Sequence[AskedQuestion]) -> dict[str, float]:
+def measured(index: RuleIndex, questions: Sequence[AskedQuestion]) -> dict[str, float]:
     """Return the share of answerable questions whose clause is quoted, and of the others that are answered at all."""
-    quoted = [(one, [hit.clause.clause for hit in ask(index, one.q).hits]) for one in asked]
-    right = [one.clause in names for one, names in quoted if one.clause is not None]
-    wrong = [bool(names) for one, names in quoted if one.clause is None]
+    quoted = [(question, [hit.clause.clause for hit in ask(index, question.q).hits]) for question in questions]
+    right = [question.clause in names for question, names in quoted if question.clause is not None]
+    wrong = [bool(names) for question, names in quoted if question.clause is None]
     return {
         "answerable": len(right),
         "supported": round(sum(right) / max(len(right), 1), 3),

@@ -152,7 +152,7 @@ class Store(ABC):
             run: Another run than the store's own.
         """
         query = self._query(table, zone=zone, filters=filters, columns=columns, run=run)
-        values = [row for one in self._newest(query) for row in self._select(one)]
+        values = [row for zone_query in self._newest(query) for row in self._select(zone_query)]
         return Rows(query.table, tuple(column.name for column in query.columns), values)
 
     def count(

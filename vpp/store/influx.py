@@ -115,12 +115,12 @@ class InfluxStore(Store):
         window = f'aggregateWindow(every: {width_s}s, fn: %s, createEmpty: false, timeSrc: "_start")'
         # Buckets in which no number stands are there too: they show by the field that every row has.
         means = f"{influx_flux.source(self._bucket, query, fields=reals)} |> {window % 'mean'}"
-        there = f"{influx_flux.witnesses(self._bucket, query)} |> {window % 'count'}"
+        witnesses = f"{influx_flux.witnesses(self._bucket, query)} |> {window % 'count'}"
         order = order_columns(query.table)
         by_name = {column.name: column for column in query.table.columns}
         place = record_decoder(query.table, [by_name[name] for name in order])
         samples: dict[Row, dict[str, Any]] = {}
-        for text, is_mean in ((means, True), (there, False)):
+        for text, is_mean in ((means, True), (witnesses, False)):
             for record in self._client.ask(text):
                 time, *series = place(record)
                 # The first bucket's start is cut off at the range's.
@@ -165,12 +165,12 @@ class InfluxStore(Store):
     def _row_set(self, query: Query) -> RowSet:
         """Return the rows of a query, unasked fields empty, each once."""
         table = query.table
-        asked = query
+        wide = query
         if has_repeats(table):
             # The newest copy of a row decides, so none may be left out before they are told apart.
-            asked = replace(query, zones=None, start=None, end=None, filters=(), columns=table.columns)
+            wide = replace(query, zones=None, start=None, end=None, filters=(), columns=table.columns)
         decode = record_decoder(table, table.columns)
-        rows = RowSet(table, [decode(r) for r in self._client.ask(influx_flux.pivoted(self._bucket, asked))])
+        rows = RowSet(table, [decode(r) for r in self._client.ask(influx_flux.pivoted(self._bucket, wide))])
         return rows.once().matching(query) if has_repeats(table) else rows
 
     def _narrow(self, query: Query) -> Query:

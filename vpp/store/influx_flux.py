@@ -69,8 +69,8 @@ def field_filters(query: Query) -> tuple[tuple[Column, tuple[Value, ...]], ...]:
 def pivoted(bucket: str, query: Query) -> str:
     """Return the pipeline for whole rows: one record per row, its fields as columns."""
     fields = {column.name for column in field_columns(query.table)}
-    wanted = {column.name for column in query.columns} | {column.name for column, _ in field_filters(query)}
-    text = source(bucket, query, fields=(wanted & fields) | {witness(query.table)})
+    columns = {column.name for column in query.columns} | {column.name for column, _ in field_filters(query)}
+    text = source(bucket, query, fields=(columns & fields) | {witness(query.table)})
     tests = [_any_of(column, accepted) for column, accepted in field_filters(query)]
     return (
         f'{text} |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'

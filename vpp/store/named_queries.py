@@ -224,12 +224,12 @@ def ledger_errors(
 
 def missing_ends(store: Store, zones: Iterable[str], *, run: str | None = None) -> list[tuple[str, str, str]]:
     """Return the (zone, topic, producer) whose end the store has not seen yet; a run is done when there are none."""
-    seen = set(store.read("ends", columns=("zone", "topic", "producer"), run=run).values)
+    ended = set(store.read("ends", columns=("zone", "topic", "producer"), run=run).values)
     return sorted(
         (zone, topic, producer)
         for zone in zones
         for topic, producer in expected_ends()
-        if (zone, topic, producer) not in seen
+        if (zone, topic, producer) not in ended
     )
 
 

@@ -134,13 +134,13 @@ class SqliteStore(Store):
     def _newest(self, query: Query) -> list[Query]:
         queries = []
         for zone in self._zones(query.table, query.run) if query.zones is None else query.zones:
-            one = replace(query, zones=(zone,))
-            condition, values = schema.where(one, one.zones)
+            zone_query = replace(query, zones=(zone,))
+            condition, values = schema.where(zone_query, zone_query.zones)
             newest = f'SELECT max("{query.table.time}") FROM "{query.table.name}" WHERE {condition}'  # noqa: S608
             for (text,) in self._fetch(newest, values):
                 if text is not None:
                     when = datetime.fromisoformat(text)
-                    queries.append(replace(one, start=when, end=when + timedelta(microseconds=1)))
+                    queries.append(replace(zone_query, start=when, end=when + timedelta(microseconds=1)))
         return queries
 
     def _count(self, query: Query) -> int:

@@ -67,8 +67,8 @@ def missing_rights(client: AdminClient, settings: Settings, process: str) -> lis
     missing: list[Right] = []
     topics = sorted(name for kind, name in needs if kind == "topic")
     if topics:
-        asked = TopicCollection(topics)
-        described = client.describe_topics(asked, include_authorized_operations=True, request_timeout=WITHIN_S)
+        request = TopicCollection(topics)
+        described = client.describe_topics(request, include_authorized_operations=True, request_timeout=WITHIN_S)
         missing += _missing(process, "topic", needs, described)
     groups = sorted(name for kind, name in needs if kind == "group")
     if groups:
@@ -109,14 +109,18 @@ def _missing(
     process: str, kind: str, needs: Mapping[tuple[str, str], set[str]], described: Mapping[str, Future[Any]]
 ) -> Iterator[Right]:
     for name, answer in described.items():
-        wanted = needs[kind, name]
+        operations = needs[kind, name]
         try:
             granted = answer.result(WITHIN_S).authorized_operations
         except KafkaException as error:
             if error.args[0].code() in _REFUSED:
-                yield Right(process, ",".join(sorted(wanted, reverse=True)), kind, name)
+                yield Right(process, ",".join(sorted(operations, reverse=True)), kind, name)
             continue  # a topic or coordinator that is not there yet says nothing about rights
-        lacking = [one for one in sorted(wanted, reverse=True) if granted and AclOperation[one.upper()] not in granted]
+        lacking = [
+            operation
+            for operation in sorted(operations, reverse=True)
+            if granted and AclOperation[operation.upper()] not in granted
+        ]
         if lacking:
             yield Right(process, ",".join(lacking), kind, name)
 

@@ -139,8 +139,8 @@ def create_topics(settings: Settings, *, timeout_s: float = 30.0) -> list[str]:
         UnreachableError: The broker does not answer or refuses.
     """
     client = admin(settings)
-    there = set(client.list_topics(timeout=timeout_s).topics)
-    missing = [topic for topic in TOPICS if topic.wire(settings.topic_prefix) not in there]
+    existing = set(client.list_topics(timeout=timeout_s).topics)
+    missing = [topic for topic in TOPICS if topic.wire(settings.topic_prefix) not in existing]
     if not missing:
         return []
     new = [

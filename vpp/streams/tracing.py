@@ -74,10 +74,10 @@ class Hop:
     @property
     def times(self) -> tuple[datetime, datetime, datetime]:
         """Arrived, taken and sent as times."""
-        arrived, taken, sent = (
+        arrived, taken_at, sent = (
             datetime.fromtimestamp(at / 1000, UTC) for at in (self.arrived_ms, self.taken_ms, self.sent_ms)
         )
-        return arrived, taken, sent
+        return arrived, taken_at, sent
 
 
 @lru_cache(maxsize=4096)

@@ -85,13 +85,13 @@ def page(score: BenchScore) -> str:
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "| --- | --- |" + " ---: |" * (len(COLUMNS) - 2),
-        *("| " + " | ".join(_cells(one)) + " |" for one in (score.scripted, *score.seeded)),
+        *("| " + " | ".join(_cells(score_row)) + " |" for score_row in (score.scripted, *score.seeded)),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _show(score: BenchScore) -> None:
-    table(None, COLUMNS, [_cells(one) for one in (score.scripted, *score.seeded)])
+    table(None, COLUMNS, [_cells(score_row) for score_row in (score.scripted, *score.seeded)])
     for words in _verdicts(score):
         out.print(words)
 
@@ -110,7 +110,7 @@ def _verdicts(score: BenchScore) -> list[str]:
     return words
 
 
-def _cells(one: EveningScore) -> list[str]:
-    money = [f"{value:,.2f}" for value in (one.without, one.with_agent, one.best)]
-    prevented = "" if one.prevented_pct is None else f"{one.prevented_pct:.1f}"
-    return [one.name, one.standing or "none", *money, f"{one.gain_pct:.2f}", prevented, str(one.calls)]
+def _cells(evening: EveningScore) -> list[str]:
+    money = [f"{value:,.2f}" for value in (evening.without, evening.with_agent, evening.best)]
+    prevented = "" if evening.prevented_pct is None else f"{evening.prevented_pct:.1f}"
+    return [evening.name, evening.standing or "none", *money, f"{evening.gain_pct:.2f}", prevented, str(evening.calls)]

@@ -46,8 +46,8 @@ def live_attack(name: str, channel: str | None) -> Attack:
     Raises:
         ConfigError: There is none.
     """
-    wanted = EXAMPLES.get(name, name)
-    chosen = next((attack for attack in ATTACKS if attack.name == wanted), None)
+    attack_name = EXAMPLES.get(name, name)
+    chosen = next((attack for attack in ATTACKS if attack.name == attack_name), None)
     if chosen is None:
         raise ConfigError(f"unknown attack {name!r}", hint=f"one of {', '.join(EXAMPLES)}, or a name from the report")
     if channel is None:
@@ -90,8 +90,8 @@ def run_drill(
         slots = max(round(hours * 60 / place.step_min), 1)
         if slots > LONGEST_DAYS * place.step.per_day:
             raise ConfigError(f"--hours {hours:g} is too long", hint=f"a drill lasts at most {24 * LONGEST_DAYS} hours")
-        what = "all channels" if attack.channel == ALL_CHANNELS else attack.channel
-        say(f"{attack.name} on {what} of {place.zone} for {slots} slots")
+        target = "all channels" if attack.channel == ALL_CHANNELS else attack.channel
+        say(f"{attack.name} on {target} of {place.zone} for {slots} slots")
         drill = Drill(
             zone=place.zone,
             attack=attack.name,
@@ -113,8 +113,8 @@ def run_drill(
 
 def _zone(store: Store, settings: Settings, name: str | None) -> Zone:
     running = sorted(zone for (zone,) in store.latest(TELEMETRY, columns=("zone",)).values)
-    wanted = running[0] if name is None and len(running) == 1 else name
-    chosen = zone_in_force(settings, str(wanted)) if wanted in running else None
+    zone_name = running[0] if name is None and len(running) == 1 else name
+    chosen = zone_in_force(settings, str(zone_name)) if zone_name in running else None
     if chosen is None:
         problem = "no zone runs here" if not running else f"give one zone with --zone, not {name}"
         raise ConfigError(problem, hint=", ".join(running) or "start a plant with vpp up")

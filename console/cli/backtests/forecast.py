@@ -138,9 +138,9 @@ def _render(figures: dict[str, Any]) -> None:
         f"{figures['test_from']} to {figures['test_to']}"
     )
     by_hour = "day_ahead_mae" in figures
-    shown = [row for row in figures["horizons"] if by_hour or row["horizon_min"] in SHOWN_MIN] or figures["horizons"]
+    rows = [row for row in figures["horizons"] if by_hour or row["horizon_min"] in SHOWN_MIN] or figures["horizons"]
     columns = ("horizon_min", "mae", "rmse", "pinball", "skill_vs_persistence", "coverage_90", "width_90")
-    table(None, columns, [[row.get(name) for name in columns] for row in shown])
+    table(None, columns, [[row.get(name) for name in columns] for row in rows])
     if "trees" in figures:
         gain = ("horizon_min", "n", "mae", "mae_linear", "saved", "weight")
         table("With XGBoost and without", gain, [[row[name] for name in gain] for row in figures["trees"]])

@@ -74,13 +74,13 @@ def grid(
     for note in grid_data.notes:
         say(note)
     with progress(grid_data.zone.zone) as report:
-        done = run_grid_backtest(grid_data.frame, grid_data.zone, options, report, grid_data.ticks)
+        result = run_grid_backtest(grid_data.frame, grid_data.zone, options, report, grid_data.ticks)
     if folder is not None:
         from topologies.backtests.grid_report import write_grid_report
 
-        for path in write_grid_report(folder, done, command="vpp " + shlex.join(sys.argv[1:])):
+        for path in write_grid_report(folder, result, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")
-    answer(done.figures, as_json=json, render=_render)
+    answer(result.figures, as_json=json, render=_render)
 
 
 def _render(figures: dict[str, Any]) -> None:

@@ -80,11 +80,11 @@ def redteam(
     of_zone = feed.one_zone()
     frame = feed.frame(of_zone.zone, options.test_to)
     with progress(of_zone.zone) as report:
-        done = run_redteam(frame, of_zone, options, report)
+        result = run_redteam(frame, of_zone, options, report)
     if folder is not None:
-        for path in write_redteam_report(folder, done, command="vpp " + shlex.join(sys.argv[1:])):
+        for path in write_redteam_report(folder, result, command="vpp " + shlex.join(sys.argv[1:])):
             say(f"wrote {path}")
-    answer(done.figures, as_json=json, render=_render)
+    answer(result.figures, as_json=json, render=_render)
 
 
 def _live(

@@ -108,10 +108,10 @@ def _why_not(settings: Settings, decision: Decision, wish: str) -> dict[str, Any
     from agents.plant.recompute import why_not
 
     zone = _configured(settings, decision)
-    asked = first_powers(zone, wish)
-    alternative = why_not(zone, decision, asked)
+    powers = first_powers(zone, wish)
+    alternative = why_not(zone, decision, powers)
     return {
-        "asked_mw": asked,
+        "asked_mw": powers,
         "power_mw": alternative.power_mw,
         "extra_cost": alternative.extra_cost,
         "items": alternative.items,
@@ -125,13 +125,13 @@ def _render(document: dict[str, Any]) -> None:
     comparison = document["why_not"]
     if comparison is not None:
         unit = document["currency"] or "money"
-        asked = ", ".join(
+        wishes = ", ".join(
             f"{asset_id} {power_text(power, signed=True)}" for asset_id, power in comparison["asked_mw"].items()
         )
         gives = {name: power for name, power in comparison["power_mw"].items() if name in comparison["asked_mw"]}
         clipped = ", ".join(f"{name} {power_text(power, signed=True)}" for name, power in gives.items())
         out.print()
-        out.print(f"why not {asked}? {_verdict(comparison['extra_cost'], unit)}; within physical limits: {clipped}")
+        out.print(f"why not {wishes}? {_verdict(comparison['extra_cost'], unit)}; within physical limits: {clipped}")
         rows = [[name, f"{value:+,.2f}"] for name, value in comparison["items"].items() if abs(value) >= 0.005]
         table(None, ("item", f"{unit} more"), [*rows, ["sum", f"{comparison['extra_cost']:+,.2f}"]])
         for note in comparison["notes"]:
@@ -186,13 +186,13 @@ def _replay_all(settings: Settings, zone: str | None, *, as_json: bool) -> int:
     from topologies.control.decision_check import replay_decision as made_again
 
     failed: list[dict[str, Any]] = []
-    done = 0
+    count = 0
     with open_store(settings, read_only=True) as store, progress(zone or "decisions") as report:
         whole = store.count(DECISIONS, zone=zone)
         for stored in decisions_of(store, zone):
             replayed = made_again(store, _configured(settings, stored.decision), stored)
-            done += 1
-            report(done / max(whole, done), "made again")
+            count += 1
+            report(count / max(whole, count), "made again")
             if not replayed.same:
                 first = (*replayed.departures, *replayed.inputs)[0].where
                 failed.append(
@@ -203,9 +203,9 @@ def _replay_all(settings: Settings, zone: str | None, *, as_json: bool) -> int:
                         "first_difference": first,
                     }
                 )
-    if not done:
+    if not count:
         raise DataError("nothing is decided yet", hint="start a plant first: vpp up")
-    document = {"decisions": done, "same": done - len(failed), "failed": failed}
+    document = {"decisions": count, "same": count - len(failed), "failed": failed}
     answer(document, as_json=as_json, render=_render_all)
     return 1 if failed else 0
 

@@ -49,8 +49,8 @@ def features(
     name, _, when = zone.partition("@")
     configured = zone_in_force(settings, name)
     if configured is None:
-        known = ", ".join(one.zone for one in fleet_in_force(settings).zones)
-        raise ConfigError(f"there is no zone {name!r}", hint=f"one of {known}" if known else "start a plant: vpp up")
+        names = ", ".join(zone.zone for zone in fleet_in_force(settings).zones)
+        raise ConfigError(f"there is no zone {name!r}", hint=f"one of {names}" if names else "start a plant: vpp up")
     feed = None if data is None else open_file(data, names=(name,), own=fleet_in_force(settings))
     at = None if when in {"", "latest"} else parse_time(when)
     with open_store(settings, read_only=True) as store:
@@ -77,41 +77,41 @@ def document(computed: FeatureTable) -> dict[str, Any]:
         "spec_hash": computed.spec_hash,
         "features": [
             {
-                "feature": one.name,
-                "trained": one.trained,
-                "served": one.served,
-                "unit": one.unit,
-                "rule": one.rule,
-                "inputs": [{"input": i.name, "channels": list(i.channels), "value": i.value} for i in one.inputs],
-                "stages": one.stages,
+                "feature": feature.name,
+                "trained": feature.trained,
+                "served": feature.served,
+                "unit": feature.unit,
+                "rule": feature.rule,
+                "inputs": [{"input": i.name, "channels": list(i.channels), "value": i.value} for i in feature.inputs],
+                "stages": feature.stages,
             }
-            for one in computed.features
+            for feature in computed.features
         ],
         "history": {name: [[iso(slot), *values] for slot, *values in rows] for name, rows in computed.history.items()},
     }
 
 
-def _render(shown: dict[str, Any]) -> None:
-    model = shown["model_id"] or "no model (the spec that a training would use)"
+def _render(document: dict[str, Any]) -> None:
+    model = document["model_id"] or "no model (the spec that a training would use)"
     out.print(
-        f"{shown['zone']} after slot {shown['slot']}, {shown['horizon_min']} min ahead; {model}, "
-        f"spec {shown['spec_hash']}"
+        f"{document['zone']} after slot {document['slot']}, {document['horizon_min']} min ahead; {model}, "
+        f"spec {document['spec_hash']}"
     )
     rows = [
         [
-            one["feature"],
-            _number(one["trained"]),
-            _number(one["served"]) + ("" if _agree(one["trained"], one["served"]) else " *"),
-            one["unit"],
-            one["rule"],
-            "; ".join(_input(entry) for entry in one["inputs"]),
+            feature["feature"],
+            _number(feature["trained"]),
+            _number(feature["served"]) + ("" if _agree(feature["trained"], feature["served"]) else " *"),
+            feature["unit"],
+            feature["rule"],
+            "; ".join(_input(entry) for entry in feature["inputs"]),
         ]
-        for one in shown["features"]
+        for feature in document["features"]
     ]
     table(None, ["feature", "trained", "served", "unit", "rule", "inputs"], rows)
     if any(row[2].endswith("*") for row in rows):
         out.print("* the plant saw other values than the source holds now")
-    for name, points in shown["history"].items():
+    for name, points in document["history"].items():
         table(name, ["slot", "trained", "served"], [[slot, _number(a), _number(b)] for slot, a, b in points])
 
 
@@ -125,7 +125,7 @@ def _number(value: float | None) -> str:
     return "missing" if value is None else f"{value:.6g}"
 
 
-def _agree(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=SAME, abs_tol=SAME)
+def _agree(value: float | None, other: float | None) -> bool:
+    if value is None or other is None:
+        return value is other
+    return math.isclose(value, other, rel_tol=SAME, abs_tol=SAME)

@@ -55,7 +55,7 @@ def report(
     with open_store(settings, read_only=True) as store:
         reports = read_reports(ReadContext(settings, store), span, None if on is None else _date(on), zone)
     paths = write_report(reports, target or page_path(settings, reports[0].period.label))
-    figures = {"files": [str(path) for path in paths], "zones": [_figures(one) for one in reports]}
+    figures = {"files": [str(path) for path in paths], "zones": [_figures(zone_report) for zone_report in reports]}
     answer(figures, as_json=json, render=_render)
 
 
@@ -79,32 +79,32 @@ def _date(text: str) -> date:
         raise ConfigError(f"{text!r} is not a date", hint="write 2022-01-31") from error
 
 
-def _figures(one: PeriodReport) -> dict[str, Any]:
-    perfect = [day.perfect for day in one.days if day.perfect is not None]
-    captured = [day.captured for day in one.days if day.captured is not None]
+def _figures(report: PeriodReport) -> dict[str, Any]:
+    perfect = [day.perfect for day in report.days if day.perfect is not None]
+    captured = [day.captured for day in report.days if day.captured is not None]
     return {
-        "zone": one.zone,
-        "period": one.period.label,
-        "start": one.period.start,
-        "end": one.period.end,
-        "complete": one.period.complete,
-        "currency": one.currency,
-        "pnl": one.pnl,
-        "no_action": one.no_action,
+        "zone": report.zone,
+        "period": report.period.label,
+        "start": report.period.start,
+        "end": report.period.end,
+        "complete": report.period.complete,
+        "currency": report.currency,
+        "pnl": report.pnl,
+        "no_action": report.no_action,
         "perfect_foresight": sum(perfect) if perfect else None,
         "captured": sum(captured) if captured else None,
-        "slots": one.quality.slots,
-        "expected_slots": one.quality.expected,
-        "slots_without_price": one.quality.without_price,
-        "alerts": len(one.alerts),
-        "orders": len(one.orders),
+        "slots": report.quality.slots,
+        "expected_slots": report.quality.expected,
+        "slots_without_price": report.quality.without_price,
+        "alerts": len(report.alerts),
+        "orders": len(report.orders),
     }
 
 
 def _render(figures: dict[str, Any]) -> None:
-    for one in figures["zones"]:
-        period = one["period"] if one["complete"] else f"{one['period']} so far"
-        gain = f"{one['pnl'] - one['no_action']:+,.0f} against no action"
-        out.print(f"{one['zone']} {period}: {one['pnl']:,.0f} {one['currency']}, {gain}")
+    for zone_figures in figures["zones"]:
+        period = zone_figures["period"] if zone_figures["complete"] else f"{zone_figures['period']} so far"
+        gain = f"{zone_figures['pnl'] - zone_figures['no_action']:+,.0f} against no action"
+        out.print(f"{zone_figures['zone']} {period}: {zone_figures['pnl']:,.0f} {zone_figures['currency']}, {gain}")
     for path in figures["files"]:
         out.print(path)

@@ -61,7 +61,7 @@ def train(
     days = parse_days(every, "--every")
     if days is not None and until is not None:
         raise ConfigError("--until would train on the same rows again and again", hint="leave --until or --every out")
-    wanted = Wanted(promote or force, force)
+    promotion = Wanted(promote or force, force)
 
     def once() -> None:
         own = load_fleet(settings.fleet) if settings.fleet else None
@@ -71,7 +71,7 @@ def train(
         for note in feed.notes:
             say(note)
         end = parse_time(until) if until is not None else feed.info.last + feed.zones[min(feed.zones)].step.delta
-        answer(_train_all(feed, settings, end, wanted), as_json=json, render=render_versions)
+        answer(_train_all(feed, settings, end, promotion), as_json=json, render=render_versions)
 
     if days is None:
         once()
@@ -98,12 +98,12 @@ def repeat(once: Callable[[], None], days: float) -> None:
             signal.signal(number, handler)
 
 
-def _train_all(feed: FileFeed, settings: Settings, end: datetime, wanted: Wanted) -> list[dict[str, Any]]:
+def _train_all(feed: FileFeed, settings: Settings, end: datetime, promotion: Wanted) -> list[dict[str, Any]]:
     """Train every zone; one with too few rows is reported and left out, unless no zone has enough."""
     results, failed = [], None
     for zone in feed.zones.values():
         try:
-            results.append(train_zone(feed, zone, settings, end, wanted))
+            results.append(train_zone(feed, zone, settings, end, promotion))
         except DataError as error:
             failed = error
             say(f"{zone.zone}: no model: {error}")
@@ -112,7 +112,7 @@ def _train_all(feed: FileFeed, settings: Settings, end: datetime, wanted: Wanted
     return results
 
 
-def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wanted: Wanted) -> dict[str, Any]:
+def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, promotion: Wanted) -> dict[str, Any]:
     """Train one zone's model on the rows before ``end``, judge it, keep it, and put it in force where it may.
 
     Args:
@@ -120,7 +120,7 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
         zone: The zone's configuration.
         settings: The settings of this process.
         end: End of the training rows, exclusive.
-        wanted: Whether to promote, and whether without a comparison.
+        promotion: Whether to promote, and whether without a comparison.
 
     Raises:
         DataError: There are too few rows.
@@ -133,7 +133,7 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
     began = time.monotonic()
     frame = feed.frame(zone.zone, end + MAX_LEAD)
     with progress(zone.zone, lines=False) as report:
-        judged = wanted.promote and not wanted.force
+        judged = promotion.promote and not promotion.force
         parts, metadata = Trainer(zone, lambda share, doing: report(share * (0.5 if judged else 1.0), doing)).train(
             frame, end
         )
@@ -142,7 +142,7 @@ def train_zone(feed: FileFeed, zone: Zone, settings: Settings, end: datetime, wa
             verdict = _judge(frame, zone, registry, end, identified(parts, metadata)["model_id"], report)
             metadata = {**metadata, "verdict": verdict}
         served = registry.save(parts, metadata)
-    in_force = wanted.force or (verdict is not None and verdict["promote"])
+    in_force = promotion.force or (verdict is not None and verdict["promote"])
     notified = in_force and tell_workers(settings, registry.promote(served.model_id))
     took_s = time.monotonic() - began
     say(f"{zone.zone}: model {served.model_id}, rows before {iso(end)}, {took_s:.0f} s")

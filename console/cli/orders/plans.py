@@ -139,7 +139,7 @@ def plan_book(settings: Settings) -> Iterator[PlanBook]:
 
 def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> dict[str, Any]:
     order, proposal = plan.proposal.order, plan.proposal
-    asked = {
+    summary = {
         "target": _power(order.power_mw),
         "band": f"{_power(order.min_mw)} .. {_power(order.max_mw)}",
         "soc_target": f"SoC {order.soc}",
@@ -153,7 +153,7 @@ def _summary(plan: PlanState, now: datetime, line: OrderLine | None = None) -> d
         "order_state": None if line is None else line.stage,
         "why": None if line is None else line.stage_reason,
         "zone": order.zone,
-        "order": f"{order.action} {asked}".strip(),
+        "order": f"{order.action} {summary}".strip(),
         "assets": ", ".join(order.asset_ids) or "all",
         "from": order.starts_at,
         "to": order.expires_at,

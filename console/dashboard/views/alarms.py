@@ -156,8 +156,8 @@ def _words(code: AlertCode, alerts: Sequence[dict[str, Any]], channels: Sequence
         likely = "" if probability is None else f"Probability {probability:.0%}."
         return f"{first['zone']} net load {sign}{power_text(abs(change))} in {hours:.0f} h", likely
     if len(channels) > 1:
-        shown = ", ".join(channels[:2]) + (f" and {len(channels) - 2} more" if len(channels) > 2 else "")
-        return title_of(code, channels), shown
+        listed = ", ".join(channels[:2]) + (f" and {len(channels) - 2} more" if len(channels) > 2 else "")
+        return title_of(code, channels), listed
     subjects = channels or [plain(alert["asset_id"]) for alert in alerts if alert["asset_id"]]
     # The text of an order, a plan or a model says which; that of a channel only repeats the title.
     detail = effect if code in _OF_CHANNELS else plain(str(first["text"]))

@@ -27,7 +27,9 @@ def past(moment: Moment, span: timedelta) -> dict[str, Any]:
         return {"t": []}
     start = moment.now - span
     grid = [start + i * moment.step for i in range(round(span / moment.step))]
-    seen = {r["slot"]: r for r in moment.rows(TELEMETRY, start=start, columns=("slot", "net_load_mw", "price_per_mwh"))}
+    actuals = {
+        r["slot"]: r for r in moment.rows(TELEMETRY, start=start, columns=("slot", "net_load_mw", "price_per_mwh"))
+    }
     rows = moment.rows(ASSETS, start=start - moment.step, columns=("slot", "asset_id", "asset_kind", "power_mw", "soc"))
     power = {kind: _by_slot(rows, kind) for kind in _kinds(moment)}
     stored = _soc_by_slot(moment, rows)
@@ -36,14 +38,14 @@ def past(moment: Moment, span: timedelta) -> dict[str, Any]:
     for column in power.values():
         for slot, value in column.items():
             plant[slot] = plant.get(slot, 0.0) + value
-    net = [_times(seen.get(slot, {}).get("net_load_mw"), moment.factor) for slot in grid]
+    net = [_times(actuals.get(slot, {}).get("net_load_mw"), moment.factor) for slot in grid]
     return {
         "t": [seconds(slot) for slot in grid],
         "net_mw": _rounded(net),
         "import_mw": _rounded(
             None if n is None or s not in plant else n - plant[s] for s, n in zip(grid, net, strict=True)
         ),
-        "price": _rounded(seen.get(slot, {}).get("price_per_mwh") for slot in grid),
+        "price": _rounded(actuals.get(slot, {}).get("price_per_mwh") for slot in grid),
         "power_mw": {kind: _rounded(column.get(slot) for slot in grid) for kind, column in power.items()},
         "soc": _rounded(stored.get(slot) for slot in grid),
         "soc_before": before,
@@ -122,8 +124,8 @@ def limits(moment: Moment) -> dict[str, Any]:
 
 
 def _kinds(moment: Moment) -> list[str]:
-    there = {asset.kind for asset in moment.config.assets} if moment.config is not None else set(TYPES)
-    return [kind for kind in TYPES if kind in there]
+    kinds = {asset.kind for asset in moment.config.assets} if moment.config is not None else set(TYPES)
+    return [kind for kind in TYPES if kind in kinds]
 
 
 def _by_slot(rows: Iterable[dict[str, Any]], kind: str) -> dict[datetime, float]:

@@ -60,12 +60,12 @@ def _misses(moment: Moment, target: Target) -> list[dict[str, Any]]:
     column = "net_load_mw" if target is Target.NET_LOAD else "price_per_mwh"
     start = moment.now - LOOK_BACK
     step_min = round(moment.step.total_seconds() / 60)
-    came = {row["slot"]: row[column] for row in moment.rows(TELEMETRY, start=start, columns=("slot", column))}
+    actuals = {row["slot"]: row[column] for row in moment.rows(TELEMETRY, start=start, columns=("slot", column))}
     rows = moment.rows(FORECASTS, start=start, filters={"target": target.value, "horizon_min": step_min})
     misses = []
     for row in reversed(rows):
         slot: datetime = row["issued_at"] + moment.step
-        value = came.get(slot)
+        value = actuals.get(slot)
         if value is None or row["q05"] is None or row["q95"] is None:
             continue
         if not row["q05"] <= value <= row["q95"]:
@@ -79,11 +79,11 @@ def _ramps(moment: Moment) -> list[dict[str, Any]]:
     """Return size and probabilities of large ramps by whole hours ahead, of the newest forecast."""
     names = ("horizon_min", "large_ramp_mw", "p_rise", "p_fall")
     rows = moment.forecast.get(Target.NET_LOAD.value, [])
-    wanted = [60 * hours for hours in HOURS]
+    horizons_min = [60 * hours for hours in HOURS]
     return [
         {name: row[name] for name in names}
         for row in rows
-        if row["horizon_min"] in wanted and row["large_ramp_mw"] is not None
+        if row["horizon_min"] in horizons_min and row["large_ramp_mw"] is not None
     ]
 
 

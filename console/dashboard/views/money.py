@@ -99,12 +99,12 @@ def _captured(moment: Moment, start: datetime) -> dict[date, dict[str, Any]]:
         lambda: {"perfect": 0.0, "captured": 0.0, "lost": defaultdict(float)}
     )
     for day in captures(moment.context.store, moment.config, start=start, end=moment.now):
-        one = sums[day.day]
-        one["perfect"] += day.capture.bound
-        one["captured"] += day.capture.value
+        total = sums[day.day]
+        total["perfect"] += day.capture.bound
+        total["captured"] += day.capture.value
         for cause, loss in day.capture.losses.items():
-            one["lost"][cause] += loss
-    for one in sums.values():
-        one["lost"] = dict(one["lost"])
-        one["capture_pct"] = 100.0 * one["captured"] / one["perfect"] if one["perfect"] > 0 else None
+            total["lost"][cause] += loss
+    for total in sums.values():
+        total["lost"] = dict(total["lost"])
+        total["capture_pct"] = 100.0 * total["captured"] / total["perfect"] if total["perfect"] > 0 else None
     return dict(sums)

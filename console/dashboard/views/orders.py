@@ -224,9 +224,9 @@ def life(moment: Moment, plan: PlanState | None, line: OrderLine | None, wall: d
     if line is None:
         return [*steps, _step("waits", "Waits for the orders worker")] if plan is not None and plan.executed else steps
     steps.append(_step("done", f"Sent by {line.principal}"))
-    for at, one in enumerate(line.life):
+    for at, state in enumerate(line.life):
         is_last = at == len(line.life) - 1
-        steps.append(_step(_state_of(OrderStage(one.stage), is_last=is_last), _life_words(one)))
+        steps.append(_step(_state_of(OrderStage(state.stage), is_last=is_last), _life_words(state)))
     if not line.ended and line.expires_at is not None:
         steps.append(_step("ahead", f"Ends {line.expires_at:%H:%M}"))
     return steps

@@ -67,15 +67,15 @@ def _import(moment: Moment, planned: Decision | None) -> dict[str, Any]:
 
 def _last_import(moment: Moment) -> dict[str, Any] | None:
     rows = moment.rows(TELEMETRY, columns=("slot", "net_load_mw"), order="desc", limit=96)
-    seen = next((row for row in rows if row["net_load_mw"] is not None), None)
-    if seen is None or moment.slot is None:
+    observed = next((row for row in rows if row["net_load_mw"] is not None), None)
+    if observed is None or moment.slot is None:
         return None
-    past = charts.past(moment, moment.slot - seen["slot"] + 2 * moment.step)
-    known = [(t, v) for t, v in zip(past["t"], past["import_mw"], strict=True) if v is not None]
-    if not known:
+    past = charts.past(moment, moment.slot - observed["slot"] + 2 * moment.step)
+    imports = [(t, v) for t, v in zip(past["t"], past["import_mw"], strict=True) if v is not None]
+    if not imports:
         return None
-    at = datetime.fromtimestamp(known[-1][0], UTC)
-    return {"mw": known[-1][1], "slot": at, "end": at + moment.step}
+    at = datetime.fromtimestamp(imports[-1][0], UTC)
+    return {"mw": imports[-1][1], "slot": at, "end": at + moment.step}
 
 
 def next_powers(moment: Moment) -> dict[str, float]:
@@ -178,5 +178,5 @@ def _capture_pct(moment: Moment, start: datetime) -> float | None:
         return None
     days = captures(moment.context.store, moment.config, start=start, end=moment.now)
     whole = list(capture_of_each(days).values())
-    bound = sum(one.bound for one in whole)
-    return 100.0 * sum(one.value for one in whole) / bound if bound > 0 else None
+    bound = sum(day.bound for day in whole)
+    return 100.0 * sum(day.value for day in whole) / bound if bound > 0 else None

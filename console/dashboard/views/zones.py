@@ -168,9 +168,9 @@ def _soc(config: Zone | None, delivered: list[dict[str, Any]], last: datetime) -
     levels = [
         (row["soc"], sizes[row["asset_id"]]) for row in delivered if row["slot"] == last and row["asset_id"] in sizes
     ]
-    known = [(soc, size) for soc, size in levels if soc is not None]
-    whole = sum(size for _, size in known)
-    return sum(soc * size for soc, size in known) / whole if whole else None
+    levels_known = [(soc, size) for soc, size in levels if soc is not None]
+    whole = sum(size for _, size in levels_known)
+    return sum(soc * size for soc, size in levels_known) / whole if whole else None
 
 
 def _planned_import(decisions: list[dict[str, Any]], slot: datetime) -> float | None:
@@ -188,13 +188,13 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         by_currency[line["currency"]].append(line)
     totals = []
     for currency, group in sorted(by_currency.items()):
-        stored = [(one["soc"] * one["energy_mwh"], one["energy_mwh"]) for one in group if one["soc"] is not None]
+        stored = [(row["soc"] * row["energy_mwh"], row["energy_mwh"]) for row in group if row["soc"] is not None]
         whole = sum(size for _, size in stored)
         totals.append(
             {
                 "currency": currency,
                 "zones": len(group),
-                "states": {state: sum(one["alarm"]["state"] == state for one in group) for state in _RANK},
+                "states": {state: sum(row["alarm"]["state"] == state for row in group) for state in _RANK},
                 "import_mw": _sum(group, "import_mw"),
                 "cap_mw": _sum(group, "cap_mw"),
                 "plant_mw": _sum(group, "plant_mw"),
@@ -210,5 +210,5 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _sum(group: list[dict[str, Any]], name: str) -> float | None:
-    values = [one[name] for one in group if one[name] is not None]
+    values = [row[name] for row in group if row[name] is not None]
     return sum(values) if values else None

@@ -93,8 +93,8 @@ def from_arrays(arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[Day
         return DaySpreadFit(*(np.asarray(arrays[f"{name}.{part}"]) for part in _SPREAD))
 
     lassos = tuple(
-        LassoFit(*(np.asarray(arrays[f"lasso.{i}.{part}"]) for part in _LASSO)) if there else None
-        for i, there in enumerate(meta["lassos"])
+        LassoFit(*(np.asarray(arrays[f"lasso.{i}.{part}"]) for part in _LASSO)) if lasso else None
+        for i, lasso in enumerate(meta["lassos"])
     )
     stack, mix, alone = meta["blend"]
     models = DayModels(

@@ -192,13 +192,13 @@ def filled(values: Floats) -> Floats:
     What no earlier week holds stays NaN.
     """
     out = values.copy()
-    hours, there = np.arange(HOURS), np.isfinite(out)
-    for row in np.flatnonzero(~there.all(axis=1)):
-        known = there[row]
-        if known.sum() >= HOURS // 2:
-            out[row] = np.interp(hours, hours[known], out[row, known])
+    hours, has_value = np.arange(HOURS), np.isfinite(out)
+    for row in np.flatnonzero(~has_value.all(axis=1)):
+        has_price = has_value[row]
+        if has_price.sum() >= HOURS // 2:
+            out[row] = np.interp(hours, hours[has_price], out[row, has_price])
         elif row >= 7:
-            out[row] = np.where(known, out[row], out[row - 7])
+            out[row] = np.where(has_price, out[row], out[row - 7])
     return out
 
 
@@ -313,8 +313,8 @@ def _sum(series: dict[str, Floats], role: str, empty: Floats) -> Floats:
     if len(parts) < 2:
         return parts[0] if parts else empty
     stacked = np.stack(parts)
-    known = np.isfinite(stacked)
-    return np.where(known[0], np.where(known, stacked, 0.0).sum(axis=0), np.nan)
+    is_finite = np.isfinite(stacked)
+    return np.where(is_finite[0], np.where(is_finite, stacked, 0.0).sum(axis=0), np.nan)
 
 
 def _neighbours(grid: dict[str, Floats]) -> dict[str, Floats]:

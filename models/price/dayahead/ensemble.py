@@ -84,9 +84,9 @@ class AuctionView:
             weight: Weight of renewables in residual load (``renewables_weight``).
             first: First row.
         """
-        known = as_known(table, convention)
-        features = day_features(known, weight, NEXT_DAY, first)
-        return AuctionView._of(known, features, NEXT_DAY, first, lasso_columns(known, features, first))
+        view = as_known(table, convention)
+        features = day_features(view, weight, NEXT_DAY, first)
+        return AuctionView._of(view, features, NEXT_DAY, first, lasso_columns(view, features, first))
 
     @staticmethod
     def two_days_ahead(table: DayTable, convention: Convention, weight: float, first: int = 0) -> AuctionView:
@@ -98,9 +98,9 @@ class AuctionView:
             weight: Weight of renewables in residual load (``renewables_weight``).
             first: First row.
         """
-        seen = as_seen_two_days_ahead(table, convention)
-        features = day_features(seen, weight, DAY_AFTER, first)
-        return AuctionView._of(seen, features, DAY_AFTER, first, np.empty((table.days.size - first, 0)))
+        view = as_seen_two_days_ahead(table, convention)
+        features = day_features(view, weight, DAY_AFTER, first)
+        return AuctionView._of(view, features, DAY_AFTER, first, np.empty((table.days.size - first, 0)))
 
     @staticmethod
     def _of(table: DayTable, features: DayFeatures, lags: Lags, first: int, lasso: Floats) -> AuctionView:
@@ -153,19 +153,19 @@ class DayModels:
 
     def forecast(self, view: AuctionView, row: int) -> DayPrices:
         """Return the forecasts of day ``row`` of ``view``; in backtest and stream this is the same call."""
-        one = slice(row, row + 1 or None)
+        rows = slice(row, row + 1 or None)
         features = view.features
         members = np.full((1 + len(self.lassos), HOURS), np.nan)
         members[0] = features.prices_of(row, self.ridge.predict(view.ridge[row]))
         for i, lasso in enumerate(self.lassos):
             if lasso is not None:
-                members[i + 1] = lasso.predict(view.lasso[one])[0]
+                members[i + 1] = lasso.predict(view.lasso[rows])[0]
         mix = mixed(members, self.weights)
-        values = features.values[one]
+        values = features.values[rows]
         alone = None if self.alone is None else features.prices_of(row, tree_days(self.alone, values)[0])
         stack = None
         if self.stack is not None:
-            stacked = stack_values(values, mix[None], members[:, None], features.ref[one], features.scale[one])
+            stacked = stack_values(values, mix[None], members[:, None], features.ref[rows], features.scale[rows])
             stack = mix + features.scale[row] * tree_days(self.stack, stacked)[0]
         return DayPrices(members, mix, stack, alone, blended(stack, alone, mix, self.blend))
 
@@ -173,10 +173,10 @@ class DayModels:
 def how_far_apart(forecasts: Sequence[Floats]) -> Floats:
     """Return the standard deviation over the forecasts (24,) that are not NaN; 0 without any."""
     stacked = np.stack(forecasts)
-    known = np.isfinite(stacked)
-    count = np.maximum(known.sum(axis=0), 1)
-    centre = np.where(known, stacked, 0.0).sum(axis=0) / count
-    return np.asarray(np.sqrt((np.where(known, stacked - centre, 0.0) ** 2).sum(axis=0) / count))
+    is_finite = np.isfinite(stacked)
+    count = np.maximum(is_finite.sum(axis=0), 1)
+    centre = np.where(is_finite, stacked, 0.0).sum(axis=0) / count
+    return np.asarray(np.sqrt((np.where(is_finite, stacked - centre, 0.0) ** 2).sum(axis=0) / count))
 
 
 def blended(stack: Floats | None, alone: Floats | None, mix: Floats, shares: tuple[float, float, float]) -> Floats:
@@ -197,18 +197,18 @@ def blended(stack: Floats | None, alone: Floats | None, mix: Floats, shares: tup
 
 def mixed(members: Floats, weights: Floats) -> Floats:
     """Return the mean of the members (M, 24) by their weights (M,); a member that is NaN is left out."""
-    known: Bools = np.asarray(np.isfinite(members).all(axis=1))
-    if not known.any():
+    is_complete: Bools = np.asarray(np.isfinite(members).all(axis=1))
+    if not is_complete.any():
         return np.full(members.shape[1], np.nan)
-    return np.asarray(weights[known] / weights[known].sum() @ members[known])
+    return np.asarray(weights[is_complete] / weights[is_complete].sum() @ members[is_complete])
 
 
-def mix_weights(error: Floats, known: Bools, settings: WalkSettings) -> Floats:
-    """Return the members' weights, summing to 1 over ``known``, from their trailing daily errors (M, days)."""
-    days = np.isfinite(error[known]).all(axis=0)
-    weight = np.where(known, 1.0, 0.0)
+def mix_weights(error: Floats, is_known: Bools, settings: WalkSettings) -> Floats:
+    """Return the members' weights, summing to 1 over ``is_known``, from their trailing daily errors (M, days)."""
+    days = np.isfinite(error[is_known]).all(axis=0)
+    weight = np.where(is_known, 1.0, 0.0)
     if days.sum() >= 7:
-        weight[known] = np.maximum(error[known][:, days].mean(axis=1), 1e-6) ** -settings.weight_power
+        weight[is_known] = np.maximum(error[is_known][:, days].mean(axis=1), 1e-6) ** -settings.weight_power
     return np.asarray(weight / weight.sum())
 
 
@@ -217,8 +217,8 @@ def walked_mix(members: Floats, price: Floats, settings: WalkSettings) -> Floats
     error = np.abs(members - price[None]).mean(axis=2)
     out = np.full(price.shape, np.nan)
     for row in range(price.shape[0]):
-        known: Bools = np.asarray(np.isfinite(members[:, row]).all(axis=1))
-        if known.any():
-            weights = mix_weights(error[:, max(0, row - settings.weight_days) : row], known, settings)
+        is_complete: Bools = np.asarray(np.isfinite(members[:, row]).all(axis=1))
+        if is_complete.any():
+            weights = mix_weights(error[:, max(0, row - settings.weight_days) : row], is_complete, settings)
             out[row] = mixed(members[:, row], weights)
     return out

@@ -68,11 +68,11 @@ def renewables_weight(table: DayTable, last_row: int) -> float:
     if not np.isfinite(table.renewables[:last_row]).any() or not np.isfinite(table.load[:last_row]).any():
         return 1.0
     changes = [np.diff(m[:last_row], axis=0).ravel() for m in (table.price, table.load, table.renewables)]
-    known = np.isfinite(changes[0]) & np.isfinite(changes[1]) & np.isfinite(changes[2])
-    if known.sum() < 28 * HOURS:
+    is_known = np.isfinite(changes[0]) & np.isfinite(changes[1]) & np.isfinite(changes[2])
+    if is_known.sum() < 28 * HOURS:
         return 1.0
-    X = np.stack([changes[1][known], changes[2][known]], axis=1)
-    slope = np.linalg.lstsq(X, changes[0][known], rcond=None)[0]
+    X = np.stack([changes[1][is_known], changes[2][is_known]], axis=1)
+    slope = np.linalg.lstsq(X, changes[0][is_known], rcond=None)[0]
     if slope[0] <= 0.0:
         return 1.0
     weight = float(np.clip(-slope[1] / slope[0], 0.2, 1.0))

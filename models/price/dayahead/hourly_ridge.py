@@ -166,10 +166,10 @@ class Scaler:
     def of(past: Floats) -> Scaler:
         """Return the scaler of the rows (n, 24, K) of past days."""
         flat = past.reshape(-1, past.shape[2])
-        known = np.isfinite(flat)
-        count = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, flat, 0.0).sum(axis=0) / count
-        centred = np.where(known, flat - mean, 0.0)
+        is_finite = np.isfinite(flat)
+        count = np.maximum(is_finite.sum(axis=0), 1)
+        mean = np.where(is_finite, flat, 0.0).sum(axis=0) / count
+        centred = np.where(is_finite, flat - mean, 0.0)
         return Scaler(mean, np.sqrt((centred**2).sum(axis=0) / count) + 1e-9)
 
     def __call__(self, rows: Floats) -> Floats:
@@ -195,14 +195,14 @@ class _Hourly:
 
     def update(self, X: Floats, y: Floats) -> None:
         error = np.abs(y - self.predict(X)) if self.solved else np.zeros(HOURS)
-        known = np.isfinite(y)
-        if self.solved and known.any():
-            median = 1.4826 * float(np.median(error[known]))
+        is_finite = np.isfinite(y)
+        if self.solved and is_finite.any():
+            median = 1.4826 * float(np.median(error[is_finite]))
             self.spread = median if np.isnan(self.spread) else 0.97 * self.spread + 0.03 * median
         limit = self.settings.huber * self.spread
         weight = np.minimum(1.0, limit / np.maximum(error, 1e-9)) if limit > 0 else np.ones(HOURS)
-        weight = np.where(known, weight, 0.0)
-        _add_day(self.G, self.c, X, np.where(known, y, 0.0), weight, self.decay)
+        weight = np.where(is_finite, weight, 0.0)
+        _add_day(self.G, self.c, X, np.where(is_finite, y, 0.0), weight, self.decay)
 
     def solve(self) -> None:
         k = self.c.shape[1]
@@ -272,10 +272,10 @@ def _sorted(values: Floats) -> Floats:
 @kernel
 def _renew(window: Floats, old: Floats, new: Floats, out: Floats) -> int:
     """Write ``window`` without ``old`` and with ``new`` to ``out``, all ascending; return how many they are."""
-    size = gone = come = 0
+    size = leaving = come = 0
     for value in window:
-        if gone < old.size and value == old[gone]:
-            gone += 1
+        if leaving < old.size and value == old[leaving]:
+            leaving += 1
             continue
         while come < new.size and new[come] <= value:
             out[size] = new[come]

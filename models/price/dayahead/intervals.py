@@ -90,14 +90,14 @@ class DaySpread:
             scale: As ``DaySpreadFit.quantiles``.
             apart: As ``DaySpreadFit.quantiles``.
         """
-        known: Bools = np.isfinite(price)
-        if not np.isfinite(forecast).all() or not known.any():
+        has_price: Bools = np.isfinite(price)
+        if not np.isfinite(forecast).all() or not has_price.any():
             return
         fit, error = self.fit, np.abs(price - forecast)
         levels = fit.levels.copy()
         if np.isfinite(fit.table).all():
             below = price[:, None] < fit.quantiles(forecast, scale, apart)
-            for slot in np.flatnonzero(known):
+            for slot in np.flatnonzero(has_price):
                 adapt_levels(levels[slot], below[slot], GAMMA, EVERY, LEAST_LEVEL, HIGHEST_LEVEL)
         self._ratios = np.concatenate([self._ratios, ((price - forecast) / scale)[None]])[-WIDTH_DAYS:]
         self._columns = np.concatenate([self._columns, fit.columns(scale, apart)[None]])[-WIDTH_DAYS:]
@@ -105,7 +105,7 @@ class DaySpread:
         self._count += 1
         self.fit = DaySpreadFit(
             trailing=np.stack([_trailed(*pair, error) for pair in zip(_HALF_LIVES_DAYS, fit.trailing, strict=True)]),
-            newest=np.array(error[known].mean()),
+            newest=np.array(error[has_price].mean()),
             coefficients=coefficients,
             table=self._table(coefficients),
             levels=levels,
@@ -114,26 +114,26 @@ class DaySpread:
     def _width(self) -> Floats:
         """Fit the log width by ridge; no width of its own while too few errors are known."""
         ratio = self._ratios.reshape(-1)
-        known = np.isfinite(ratio)
-        if known.sum() < MIN_ERROR_DAYS * self._ratios.shape[1]:
+        is_finite = np.isfinite(ratio)
+        if is_finite.sum() < MIN_ERROR_DAYS * self._ratios.shape[1]:
             return np.zeros(_COLUMNS)
-        X, y = self._columns.reshape(-1, _COLUMNS)[known], np.log(np.abs(ratio[known]) + _FLOOR)
+        X, y = self._columns.reshape(-1, _COLUMNS)[is_finite], np.log(np.abs(ratio[is_finite]) + _FLOOR)
         return np.asarray(np.linalg.solve(X.T @ X + _RIDGE * np.eye(_COLUMNS), X.T @ y))
 
     def _table(self, coefficients: Floats) -> Floats:
         scaled = self._ratios[-ERROR_DAYS:] / np.exp(self._columns[-ERROR_DAYS:] @ coefficients)
-        known = scaled[np.isfinite(scaled)]
-        if known.size < MIN_ERROR_DAYS * self._ratios.shape[1]:
+        finite = scaled[np.isfinite(scaled)]
+        if finite.size < MIN_ERROR_DAYS * self._ratios.shape[1]:
             return np.full(GRID.size, np.nan)
-        return np.asarray(np.quantile(known, GRID))
+        return np.asarray(np.quantile(finite, GRID))
 
 
 def _trailed(half_life_days: float, before: Floats, error: Floats) -> Floats:
     """Return the exponential mean of the slots' errors, each averaged with its neighbours."""
     last = error.size - 1
     around = np.stack([error[np.clip(np.arange(error.size) + shift, 0, last)] for shift in (-1, 0, 1)])
-    seen = np.isfinite(around)
-    near = np.where(seen, around, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    is_finite = np.isfinite(around)
+    near = np.where(is_finite, around, 0.0).sum(axis=0) / np.maximum(is_finite.sum(axis=0), 1)
     keep = 0.5 ** (1.0 / half_life_days)
     moved = np.where(np.isfinite(before), keep * before + (1.0 - keep) * near, near)
-    return np.asarray(np.where(seen.any(axis=0), moved, before))
+    return np.asarray(np.where(is_finite.any(axis=0), moved, before))

@@ -185,11 +185,11 @@ def lasso_walk(
     """
     n = price.shape[0]
     out = np.full(price.shape, np.nan)
-    known = filled(price)
+    prices = filled(price)
     model: LassoFit | None = None
     rows = np.flatnonzero(fit_at)
     for row, stop in zip(rows, [*rows[1:], n], strict=True):
-        model = fit_lasso(columns[:row], known[:row], settings) or model
+        model = fit_lasso(columns[:row], prices[:row], settings) or model
         if model is not None and row < n:
             out[row:stop] = model.predict(columns[row:stop])
     return out, model
@@ -205,12 +205,12 @@ def _column_scale(columns: Floats) -> Floats:
     scale = np.zeros((2, columns.shape[1]))
     for block in range((columns.shape[1] - _DUMMIES) // HOURS):
         part = slice(block * HOURS, (block + 1) * HOURS)
-        known = columns[:, part][np.isfinite(columns[:, part])]
-        if known.size == 0:
+        finite = columns[:, part][np.isfinite(columns[:, part])]
+        if finite.size == 0:
             continue
-        middle, spread = _centre(known)
+        middle, spread = _centre(finite)
         scale[0, part] = middle
-        scale[1, part] = spread if spread > 1e-6 else float(known.std()) + 1e-9
+        scale[1, part] = spread if spread > 1e-6 else float(finite.std()) + 1e-9
     return scale
 
 

@@ -62,28 +62,28 @@ class _Outlook:
 
     def serves(self, ring: RingView, first: int, channels: tuple[str, ...]) -> bool:
         """Return whether this still is what a forecast of slot ``first`` and those after it says."""
-        here = first - self.start
-        within = ring is self.ring and 0 <= here < self.local_day.size and self.local_day[here] == self.today
+        place = first - self.start
+        within = ring is self.ring and 0 <= place < self.local_day.size and self.local_day[place] == self.today
         return within and self.stamp == ring.stamp(channels)
 
     def since(self, first: int, step_min: int) -> PriceForecast | None:
         """Return the forecast of slot ``first`` and those after it; None where there is no model."""
         if self.forecast is None or self.message is None:
             return None
-        here, forecast, message = first - self.start, self.forecast, self.message
-        at = here + _positions(step_min)
-        slots = self.local_day.size - here
+        place, forecast, message = first - self.start, self.forecast, self.message
+        at = place + _positions(step_min)
+        slots = self.local_day.size - place
         return PriceForecast(
             source=PUBLISHED if np.isfinite(self.known[at]).all() else MODEL,
             quantiles=forecast.quantiles[at],
             mean=forecast.mean[at],
             outlook_min=forecast.outlook_min[:slots],
-            known=self.known[here:],
-            experts={name: values[here:] for name, values in forecast.experts.items()},
+            known=self.known[place:],
+            experts={name: values[place:] for name, values in forecast.experts.items()},
             message=PriceOutlook(
                 horizon_min=message.horizon_min[:slots],
-                known=message.known[here:],
-                experts={name: values[here:] for name, values in message.experts.items()},
+                known=message.known[place:],
+                experts={name: values[place:] for name, values in message.experts.items()},
             ),
         )
 
@@ -138,15 +138,15 @@ class DayAheadPart:
         stamp = ring.stamp(self.shape.channels)
         today = int(self._local(first, first + 1)[0]) // _DAY
         start, end = self._first_slot(today), self._first_slot(today + _AHEAD_DAYS + 1)
-        minutes, known = self._local(start, end), ring.window(PRICE, start, end)
+        minutes, prices = self._local(start, end), ring.window(PRICE, start, end)
         target = self._first_unknown(ring, today)
         day = self._day(ring, target, cache)
-        forecast = None if day is None else self._each_slot(ring, day, minutes - target * _DAY, start, known)
+        forecast = None if day is None else self._each_slot(ring, day, minutes - target * _DAY, start, prices)
         message = None if forecast is None else forecast.outlook()
-        outlook = cache.outlook = _Outlook(ring, stamp, today, start, minutes // _DAY, known, forecast, message)
+        outlook = cache.outlook = _Outlook(ring, stamp, today, start, minutes // _DAY, prices, forecast, message)
         return outlook
 
-    def _each_slot(self, ring: RingView, day: DayForecast, minutes: Ints, start: int, known: Floats) -> PriceForecast:
+    def _each_slot(self, ring: RingView, day: DayForecast, minutes: Ints, start: int, prices: Floats) -> PriceForecast:
         """Return the forecast of the slots from ``start`` on, one horizon each.
 
         Args:
@@ -154,7 +154,7 @@ class DayAheadPart:
             day: Of the first unpublished day and the day after.
             minutes: Local clock of each slot since the first unpublished day began.
             start: Index of the first slot.
-            known: Published prices.
+            prices: Published prices.
         """
         step, count = self.shape.step_min, minutes.size
         row, slot = minutes // _DAY, minutes % _DAY // step
@@ -167,7 +167,7 @@ class DayAheadPart:
         quantiles = day.quantiles[(row > 0).astype(np.int64), slot]
         minutes_ahead = tuple(range(step, step * count + 1, step))
         return with_published(
-            PriceForecast(MODEL, quantiles, experts["next_day"], minutes_ahead, known, experts), known
+            PriceForecast(MODEL, quantiles, experts["next_day"], minutes_ahead, prices, experts), prices
         )
 
     def day_of(self, ring: RingView, slot_index: int, ahead: int) -> tuple[DayTable, int, int]:
@@ -212,9 +212,9 @@ class DayAheadPart:
         """Return the forecast of day ``target`` and the day after; None where a month of prices is not half known."""
         columns, first = self._columns(ring, target)
         prices, values = columns[PRICE], b"".join([own.tobytes() for own in columns.values()])
-        held = cache.days.get(target)
-        if held is not None and held[0] == values:
-            return held[1]
+        cached = cache.days.get(target)
+        if cached is not None and cached[0] == values:
+            return cached[1]
         if 2 * np.isfinite(prices).sum() < prices.size:
             return None
         while len(cache.days) >= _CACHED_DAYS:
@@ -260,7 +260,7 @@ class DayAheadPart:
         experts = {name: np.clip(view.by_slot(0, prices), low, high) for name, prices in experts.items()}
         return DayForecast(experts, np.clip(tail, low, high), np.clip(np.stack(spreads), low, high))
 
-    def _without_model(self, ring: RingView, slot_index: int, known: Floats) -> PriceForecast:
+    def _without_model(self, ring: RingView, slot_index: int, prices: Floats) -> PriceForecast:
         at = _positions(self.shape.step_min)
         first = slot_index - 16 * _DAY // self.shape.step_min
         data = series(
@@ -272,8 +272,8 @@ class DayAheadPart:
         )
         name, quantiles, mean = fallback(data, at + 1)
         horizon_min = horizons_min(self.shape.step_min)
-        forecast = PriceForecast(name, quantiles, mean, horizon_min, known[at], {FALLBACK_PROFILE: mean})
-        return with_published(forecast, known[at])
+        forecast = PriceForecast(name, quantiles, mean, horizon_min, prices[at], {FALLBACK_PROFILE: mean})
+        return with_published(forecast, prices[at])
 
 
 @lru_cache(maxsize=1024)

@@ -106,8 +106,8 @@ def known_rows(frame: pd.DataFrame, zone: Zone, until: datetime) -> pd.DataFrame
 
 def _whole_days(table: DayTable) -> DayTable:
     """Return the table without last days that hold less than 20 hours of prices."""
-    known = np.isfinite(table.price).sum(axis=1) >= _WHOLE_DAY_HOURS
-    return table.upto(int(np.flatnonzero(known)[-1]) + 1 if known.any() else 0)
+    is_whole = np.isfinite(table.price).sum(axis=1) >= _WHOLE_DAY_HOURS
+    return table.upto(int(np.flatnonzero(is_whole)[-1]) + 1 if is_whole.any() else 0)
 
 
 def _convention(zone: Zone, channels: tuple[str, ...], day: datetime) -> Convention:

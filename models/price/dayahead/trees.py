@@ -64,11 +64,11 @@ def fit_trees(values: Floats, goal: Floats, settings: TreeSettings) -> Trees:
     age = np.arange(goal.shape[0] - 1, -1, -1, dtype=float)
     weight = np.repeat(0.5 ** (age / settings.half_life_days), HOURS)
     X, y = values.reshape(-1, values.shape[2]), goal.reshape(-1)
-    known = np.isfinite(y)
-    if not known.any():
+    is_known = np.isfinite(y)
+    if not is_known.any():
         raise ValueError("no day of the training window has a price")
     data = xgb.QuantileDMatrix(
-        X[known].astype(np.float32), label=y[known], weight=weight[known], max_bin=settings.bins, nthread=1
+        X[is_known].astype(np.float32), label=y[is_known], weight=weight[is_known], max_bin=settings.bins, nthread=1
     )
     booster = xgb.train(settings.parameters(), data, settings.rounds)
     return Trees(bytes(booster.save_raw("json")), X.shape[1])

@@ -107,8 +107,8 @@ class DayAheadLearner:
     def models(self, view: AuctionView) -> DayModels:
         """Return the models in force for day ``row``."""
         error = np.abs(self.table.members[:, : self.row] - view.price[None, : self.row]).mean(axis=2)
-        known: Bools = np.array([True, *(lasso is not None for lasso in self._lassos)])
-        weights = mix_weights(error[:, -self.settings.weight_days :], known, self.settings)
+        is_fitted: Bools = np.array([True, *(lasso is not None for lasso in self._lassos)])
+        weights = mix_weights(error[:, -self.settings.weight_days :], is_fitted, self.settings)
         return DayModels(
             self._ridge.fit, tuple(self._lassos), weights, self._stack_trees, self._alone_trees, self.settings.blend
         )
@@ -214,9 +214,9 @@ class DayAheadLearner:
         self._tail.solve()
         self._fitted = row
         if row - self._lassos_at >= settings.lasso_refit_days:
-            known = filled(view.price[:row])
+            prices = filled(view.price[:row])
             for i, window in enumerate(settings.lasso_windows):
-                self._lassos[i] = fit_lasso(view.lasso[:row], known, LassoSettings(window)) or self._lassos[i]
+                self._lassos[i] = fit_lasso(view.lasso[:row], prices, LassoSettings(window)) or self._lassos[i]
             self._lassos_at = row
         if row - self._trees_at >= settings.tree_refit_days:
             self._fit_trees(view)

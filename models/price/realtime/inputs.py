@@ -46,13 +46,13 @@ class InputShape:
     def of(zone: Zone, frame: pd.DataFrame) -> InputShape:
         """Return the shape of a zone and the channels that its history holds."""
         published = present(frame.columns).get("published")
-        known = published is not None and all(frame[channel].notna().any() for channel, _ in published.terms)
+        has_published = published is not None and all(frame[channel].notna().any() for channel, _ in published.terms)
         return InputShape(
             step_min=zone.step_min,
             time_zone=zone.time_zone,
             sides=_side_names(frame, zone.step.per_day),
             flows=_with_values(frame, FLOWS, zone.step.per_day),
-            published=published.terms if published is not None and known else (),
+            published=published.terms if published is not None and has_published else (),
             lead=zone.market.rule.lead_slots,
             floor_per_mwh=zone.market.price_floor_per_mwh,
             cap_per_mwh=zone.market.price_cap_per_mwh,
@@ -87,14 +87,14 @@ def from_frame(frame: pd.DataFrame, zone: Zone, shape: InputShape) -> PriceSerie
     """Return the series of a training frame."""
     columns = {name: frame[name].to_numpy(dtype=np.float64) for name in frame.columns}
     first = int(frame.index[0].timestamp()) // (60 * shape.step_min)
-    known = None
+    limit = None
     if shape.published:
         index = pd.DatetimeIndex(frame.index)
         limits = [known_until(zone, channel, index) for channel, _ in shape.published]
-        known = np.min(np.stack(limits), axis=0)
+        limit = np.min(np.stack(limits), axis=0)
         if shape.lead:
-            known = np.concatenate([np.full(shape.lead, -1, dtype=np.int64), known[: -shape.lead]])
-    return _series(columns, len(frame), first, shape, known)
+            limit = np.concatenate([np.full(shape.lead, -1, dtype=np.int64), limit[: -shape.lead]])
+    return _series(columns, len(frame), first, shape, limit)
 
 
 def from_ring(ring: RingView, shape: InputShape, first: int, last: int) -> PriceSeries:
@@ -123,7 +123,7 @@ def _channels(
 
 
 def _series(
-    columns: Mapping[str, Floats], n: int, first_index: int, shape: InputShape, known: Ints | None
+    columns: Mapping[str, Floats], n: int, first_index: int, shape: InputShape, limit: Ints | None
 ) -> PriceSeries:
     sides = np.full((len(shape.sides), n), np.nan)
     for j, name in enumerate(shape.sides):
@@ -145,7 +145,7 @@ def _series(
         step_min=shape.step_min,
         time_zone=shape.time_zone,
         published=published,
-        known=known,
+        limit=limit,
     )
 
 

@@ -73,8 +73,8 @@ def fit_median(columns: Floats, goal: Floats, steps: Ints, anchors: Ints) -> Med
 
 
 def _least_absolute(X: Floats, y: Floats) -> Floats:
-    known = np.isfinite(y)
-    X, y = X[known], y[known]
+    is_finite = np.isfinite(y)
+    X, y = X[is_finite], y[is_finite]
     ridge = _PENALTY * np.eye(X.shape[1])
     b = np.linalg.solve(X.T @ X + ridge, X.T @ y)
     for _ in range(_ROUNDS):

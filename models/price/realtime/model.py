@@ -114,11 +114,11 @@ class RealTimePart:
                 slopes = {VALUES: self.value.slopes(whole, rows)[0]}
             if self.margin is not None:
                 margins = {VALUES: self.margin.slopes(whole, rows)[0]}
-        known = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
+        published = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
         forecast = PriceForecast(
-            name, quantiles, mean, shape.horizon_min, known, experts, slopes, margins, takes_levels=name == MODEL
+            name, quantiles, mean, shape.horizon_min, published, experts, slopes, margins, takes_levels=name == MODEL
         )
-        return with_published(forecast, known)
+        return with_published(forecast, published)
 
     def _bank(self, bank: list[LevelRows]) -> dict[str, Floats]:
         """Return the prices of the further profiles, and the plain profiles that they start from, at one origin."""

@@ -82,10 +82,10 @@ def fit_next(data: PriceSeries, rows: LevelRows, level: Floats, actual: Floats, 
         actual: Prices at the targets, shape (n, H); NaN is skipped.
         shape: Horizons.
     """
-    known: Bools = np.asarray(np.isfinite(actual[:, 0]))
-    if known.sum() < MIN_ROWS:
+    is_known: Bools = np.asarray(np.isfinite(actual[:, 0]))
+    if is_known.sum() < MIN_ROWS:
         return None
-    rows, level, actual = rows.take(known), level[known], actual[known]
+    rows, level, actual = rows.take(is_known), level[is_known], actual[is_known]
     table = next_table(boost_table(data, rows, level, shape.steps, FIRST), trail_columns(data, rows, shape))
     age = (int(rows.origins[-1]) - rows.origins) * data.step_min / 1440.0
     fitted = []

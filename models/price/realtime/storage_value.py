@@ -109,8 +109,8 @@ def fit_value(
         settings: As ``ValueSettings``.
     """
     per_day, n = 1440 // data.step_min, data.prices.size
-    known: Bools = np.asarray(rows.origins < n - _BLIND_DAYS * per_day)
-    rows, level = rows.take(known), level[known]
+    is_known: Bools = np.asarray(rows.origins < n - _BLIND_DAYS * per_day)
+    rows, level = rows.take(is_known), level[is_known]
     if rows.origins.size < settings.min_rows:
         return None
     at = np.linspace(0.0, 1.0, settings.soc_points)
@@ -169,11 +169,11 @@ def _table(data: PriceSeries, rows: LevelRows, level: Floats, shape: InputShape,
     """Return ``value_table`` of many origins, made in parts that fit the memory."""
     shared, parts = shared_columns(data, rows), []
     for first in range(0, rows.origins.size, _CHUNK_ROWS):
-        here = np.zeros(rows.origins.size, dtype=np.bool_)
-        here[first : first + _CHUNK_ROWS] = True
-        taken = rows.take(here)
-        table = boost_table(data, taken, level[here], shape.steps, anchors)
-        parts.append(value_table(table, anchors.size, shared, trail_columns(data, taken, shape)))
+        in_fold = np.zeros(rows.origins.size, dtype=np.bool_)
+        in_fold[first : first + _CHUNK_ROWS] = True
+        fold = rows.take(in_fold)
+        table = boost_table(data, fold, level[in_fold], shape.steps, anchors)
+        parts.append(value_table(table, anchors.size, shared, trail_columns(data, fold, shape)))
     return np.concatenate(parts)
 
 

@@ -77,11 +77,11 @@ def fit_real_time(
     complete: Bools = np.asarray(np.isfinite(forward).all(axis=1))
     if complete.sum() < shape.per_day // stride:
         return None
-    recent, before, came = rows.take(complete), forward[complete], actual[complete]
-    model = keep or fit_boost(data, recent, before, came, shape, boost)
+    recent, before, actual_prices = rows.take(complete), forward[complete], actual[complete]
+    model = keep or fit_boost(data, recent, before, actual_prices, shape, boost)
     # Errors after the trees' correction would be too narrow: the trees have seen all but the last of them.
     columns = spread_columns(recent.features, recent.spread, recent.scale)
-    spread = fit_spread(came - before, columns, recent.scale, _SPREAD_DAYS * shape.per_day // stride)
+    spread = fit_spread(actual_prices - before, columns, recent.scale, _SPREAD_DAYS * shape.per_day // stride)
     last: Bools = np.asarray(rows.origins >= n - settings.fit_days * shape.per_day)
     own = rows.take(last)
     level = fit_level(own.features, scaled(actual[last], own, settings), own.block, settings)
@@ -92,7 +92,7 @@ def fit_real_time(
     bank = tuple(_bank_level(data, origins, shape, own) for own in BANK)
     first, margin = keep_first, keep_margin
     if shape.lead == 0:
-        first = first or fit_next(data, recent, before, came, shape)
+        first = first or fit_next(data, recent, before, actual_prices, shape)
         margin = margin or fit_value(data, recent, before, shape, model.anchors, battery, settings=MARGIN)
     return RealTimePart(shape, settings, level, median, model, spread, bank, value, first, margin)
 

@@ -106,8 +106,8 @@ def _between(steps: Ints, anchors: Ints, departures: Floats32) -> Floats:
 
 def anchors_of(horizon_min: tuple[int, ...]) -> Ints:
     """Return the positions of the anchor horizons: the first, the last, and those of the table."""
-    wanted = {horizon_min[0], *_SHORT_ANCHORS_MIN, *ANCHORS_MIN, horizon_min[-1]}
-    return np.array([i for i, minutes in enumerate(horizon_min) if minutes in wanted], dtype=np.int64)
+    horizons = {horizon_min[0], *_SHORT_ANCHORS_MIN, *ANCHORS_MIN, horizon_min[-1]}
+    return np.array([i for i, minutes in enumerate(horizon_min) if minutes in horizons], dtype=np.int64)
 
 
 def boost_table(data: PriceSeries, rows: LevelRows, level: Floats, steps: Ints, anchors: Ints) -> Floats32:
@@ -187,7 +187,7 @@ def _fill_table(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain array
     prices: Floats,
     sides: Floats,
     published: Floats,
-    known: Ints,
+    limit: Ints,
     minutes: Ints,
     step_min: int,
     origins: Ints,
@@ -225,7 +225,7 @@ def _fill_table(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain array
                 before = prices[i] if 0 <= i < prices.size else np.nan
                 _put(out, row, 9 + k, (before - usual) / scale[n])
             for s in range(published.shape[0]):
-                ahead = _seen(published, s, at) if at <= known[t] else np.nan
+                ahead = _seen(published, s, at) if at <= limit[t] else np.nan
                 _put(out, row, _OWN + 2 * s, ahead - _seen(published, s, t))
                 _put(out, row, _OWN + 2 * s + 1, ahead - _usual_published(published, s, at, per_day))
         row, column = n * n_anchors, shared
@@ -296,16 +296,16 @@ def _train(table: Floats32, goal: Floats, weight: Floats, use: Bools, settings: 
     return Trees(bytes(booster.save_raw("json")), table.shape[1])
 
 
-def _weights(step: Floats, wanted: Floats) -> Floats:
+def _weights(step: Floats, target: Floats) -> Floats:
     """Return the least-squares weight per anchor, within 0 to 1, shared with neighbouring anchors.
 
     Args:
         step: Trees minus linear forecast, shape (n, anchors).
-        wanted: Actual minus linear forecast, shape (n, anchors); NaN is skipped.
+        target: Actual minus linear forecast, shape (n, anchors); NaN is skipped.
     """
-    known = np.isfinite(wanted)
-    cross = np.where(known, step * np.where(known, wanted, 0.0), 0.0).sum(axis=0)
-    energy = np.where(known, step**2, 0.0).sum(axis=0)
+    is_finite = np.isfinite(target)
+    cross = np.where(is_finite, step * np.where(is_finite, target, 0.0), 0.0).sum(axis=0)
+    energy = np.where(is_finite, step**2, 0.0).sum(axis=0)
     kernel = np.array([0.5, 1.0, 0.5])
     cross, energy = np.convolve(cross, kernel, "same"), np.convolve(energy, kernel, "same")
     return np.asarray(np.clip(cross / np.maximum(energy, 1e-9), 0.0, 1.0))

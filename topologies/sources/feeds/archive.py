@@ -68,9 +68,9 @@ class FeedArchive:
         self._cover(coverage)
 
     def _cover(self, new: Coverage) -> None:
-        held = self.coverage.get(new.dataset)
-        if held is None:
+        coverage = self.coverage.get(new.dataset)
+        if coverage is None:
             self.coverage[new.dataset] = new
-        elif new.start <= held.until and held.start <= new.until:
-            start, until = min(held.start, new.start), max(held.until, new.until)
+        elif new.start <= coverage.until and coverage.start <= new.until:
+            start, until = min(coverage.start, new.start), max(coverage.until, new.until)
             self.coverage[new.dataset] = Coverage(dataset=new.dataset, start=start, until=until)

@@ -66,8 +66,8 @@ class Collector:
             try:
                 self._fetch(client, dataset, now, on_progress)
             except VppError as error:
-                held = self.archive.coverage.get(dataset.name)
-                if held is None or held.until < now - MAX_GAP:
+                coverage = self.archive.coverage.get(dataset.name)
+                if coverage is None or coverage.until < now - MAX_GAP:
                     raise
                 failures.append(error)
             self._next_at[dataset.name] = now + self._every(dataset)
@@ -109,10 +109,10 @@ class Collector:
                 yield from client.get(ask, partial(dataset.follow, after=start))
 
     def _missing(self, dataset: Dataset, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-        held = self.archive.coverage.get(dataset.name)
-        if held is None:
+        coverage = self.archive.coverage.get(dataset.name)
+        if coverage is None:
             yield self.history_start, now
             return
-        if self.history_start < held.start:
-            yield self.history_start, held.start
-        yield max(self.history_start, min(held.until, now) - dataset.look_back), now
+        if self.history_start < coverage.start:
+            yield self.history_start, coverage.start
+        yield max(self.history_start, min(coverage.until, now) - dataset.look_back), now

@@ -123,8 +123,8 @@ class FeedOrder:
             # Bids take the next slot's price as given, so it must be sent before this slot closes.
             needed.append((PRICE, index + self.zone.market.rule.lead_slots))
         times = [self.book.first_known(name, at) for name, at in needed]
-        known = [when for when in times if when is not None]
-        return max(end, *known) if len(known) == len(times) else None
+        times_known = [when for when in times if when is not None]
+        return max(end, *times_known) if len(times_known) == len(times) else None
 
     def _values(self, index: int, names: list[str], when: datetime) -> Values:
         revisions = {name: self.book.as_of(name, index, when) for name in names}
@@ -162,9 +162,9 @@ class FeedOrder:
             key = (name, index)
             if index < first or key in self._published or not self._is_published(name):
                 continue
-            known = self.book.first_known(name, index)
-            if known is not None:
-                due = max(known, available_at(self.zone, name, self.zone.step.start(index)))
+            known_at = self.book.first_known(name, index)
+            if known_at is not None:
+                due = max(known_at, available_at(self.zone, name, self.zone.step.start(index)))
                 heapq.heappush(self._waiting, (due, name, index))
                 self._published.add(key)
 
@@ -179,17 +179,17 @@ class FeedOrder:
             revision = self.book.as_of(name, index, due)
             if revision is None or revision[1] is None or (self.end is not None and due >= self.end):
                 continue
-            known = revision[0]
-            if name == PRICE and known <= available_at(self.zone, name, slot) + self.delay:
+            known_at = revision[0]
+            if name == PRICE and known_at <= available_at(self.zone, name, slot) + self.delay:
                 # The slot before closes only after this, so that the price is known to what is decided then.
-                known = min(known, available_at(self.zone, name, slot))
-            groups[due, name, known][slot] = revision[1]
-        for (due, name, known), values in groups.items():
+                known_at = min(known_at, available_at(self.zone, name, slot))
+            groups[due, name, known_at][slot] = revision[1]
+        for (due, name, known_at), values in groups.items():
             for first_slot, series in runs(values, self.zone.step.delta):
                 history = due <= self.start
                 record = Publication(
                     zone=self.zone.zone,
-                    available_at=known,
+                    available_at=known_at,
                     first_slot=first_slot,
                     step_min=self.zone.step_min,
                     series={name: list(series)},

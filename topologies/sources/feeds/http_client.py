@@ -100,32 +100,32 @@ class FeedClient:
         raise UnreachableError(f"{self._service.title} was not asked")
 
     def _once(self, url: str, ask: Ask, read: Callable[[bytes], T]) -> T:
-        params, shown = dict(ask.params), masked(url)
+        params, address = dict(ask.params), masked(url)
         if self._key is not None and self._service.key_param is not None:
             params[self._service.key_param] = self._key
         try:
             answer = self._http.get(url, params=params)
         except httpx.InvalidURL as error:
-            raise ConfigError(f"{shown} is not an address: {error}", hint=f"correct feeds.{ask.host}_url") from error
+            raise ConfigError(f"{address} is not an address: {error}", hint=f"correct feeds.{ask.host}_url") from error
         except httpx.HTTPError as error:
             raise UnreachableError(
-                f"{self._service.title} ({shown}) does not answer: {type(error).__name__} {error}".rstrip(),
+                f"{self._service.title} ({address}) does not answer: {type(error).__name__} {error}".rstrip(),
                 hint=f"check the network; vpp feeds check {self._service.name} tries again",
             ) from error
         if answer.status_code in BUSY:
             raise UnreachableError(
-                f"{self._service.title} ({shown}) answers {answer.status_code}",
+                f"{self._service.title} ({address}) answers {answer.status_code}",
                 hint="it is busy or broken: try again later",
                 retry_after_s=_retry_after_s(answer.headers.get("Retry-After")),
             )
         if answer.status_code in NO_RIGHT:
             raise ConfigError(
-                f"{self._service.title} ({shown}) answers {answer.status_code}: no right to read",
+                f"{self._service.title} ({address}) answers {answer.status_code}: no right to read",
                 hint=f"check VPP_FEEDS__{self._service.name.upper()}_KEY",
             )
         if answer.status_code >= 300:
             detail = f"{answer.status_code}: {answer.text[:120]!r}"
-            raise AnswerError(f"{self._service.title} ({shown}) answers {detail}", fault="refused")
+            raise AnswerError(f"{self._service.title} ({address}) answers {detail}", fault="refused")
         return read(answer.content)
 
     def _pace(self) -> None:

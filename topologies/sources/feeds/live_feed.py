@@ -206,21 +206,25 @@ def open_live(
 def _datasets(services: tuple[Service, ...], zone: str, settings: FeedSettings) -> list[tuple[Service, Dataset]]:
     """Return the datasets of all services; one whose channels a later service gives too is left out."""
     chosen: list[tuple[Service, Dataset]] = []
-    given: set[str] = set()
+    channels: set[str] = set()
     for service in reversed(services):
-        own = [(service, one) for one in service.datasets(zone, settings) if not given.issuperset(one.channels)]
-        given.update(channel for _, dataset in own for channel in dataset.channels)
+        own = [
+            (service, dataset)
+            for dataset in service.datasets(zone, settings)
+            if not channels.issuperset(dataset.channels)
+        ]
+        channels.update(channel for _, dataset in own for channel in dataset.channels)
         chosen = own + chosen
     return chosen
 
 
 def _progress(zone: str, say: Say) -> Callable[[str, float], None]:
-    shown: dict[str, float] = {}
+    last_shown: dict[str, float] = {}
 
     def progress(dataset: str, share: float) -> None:
-        before = shown.setdefault(dataset, 0.0)
+        before = last_shown.setdefault(dataset, 0.0)
         if share - before >= 0.25 or (share >= 1.0 > before):
-            shown[dataset] = share
+            last_shown[dataset] = share
             say(f"{zone}: fetching {dataset}, {share:.0%}")
 
     return progress

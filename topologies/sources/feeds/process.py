@@ -175,9 +175,9 @@ def run_feed(options: SourceOptions, settings: Settings, stop: Event, *, refit: 
         refit_every=every,
         drift=retraining,
     )
-    done = run.run()
-    log.info("feed %s sent=%s run_at=%s", "finished" if done.finished else "stopped", done.sent, done.run_at)
-    return done
+    result = run.run()
+    log.info("feed %s sent=%s run_at=%s", "finished" if result.finished else "stopped", result.sent, result.run_at)
+    return result
 
 
 def _order(feed: LiveFeed, zone: Zone, start: datetime, options: SourceOptions, state: Checkpoint) -> FeedOrder:
