@@ -74,12 +74,12 @@ def main(arguments: list[str]) -> int:
     folder, names = Path(arguments[0]), set(arguments[1:])
     path = ROOT / FIGURES
     for piece in pieces():
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if piece.name in known or (names and piece.name not in names):
+        stored_figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if piece.name in stored_figures or (names and piece.name not in names):
             continue
         figures = measure(piece, folder)
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        write_atomic(path, json.dumps({**known, piece.name: figures}, indent=1, sort_keys=True) + "\n")
+        stored_figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        write_atomic(path, json.dumps({**stored_figures, piece.name: figures}, indent=1, sort_keys=True) + "\n")
         sys.stdout.write(f"{piece.name}: {figures['origins']} origins\n")
     return 0
 

@@ -83,9 +83,9 @@ def _component(key: str, package: Distribution) -> dict[str, Any]:
     expression = bool(package.metadata.get("License-Expression"))
     named = licences(package)
     ref = f"pkg:pypi/{key}@{package.version}"
-    shown = [{"expression": licence} if expression else {"license": {"name": licence}} for licence in named]
+    licence_entries = [{"expression": licence} if expression else {"license": {"name": licence}} for licence in named]
     part = {"type": "library", "bom-ref": ref, "name": key, "version": package.version, "purl": ref}
-    return part | ({"licenses": shown} if shown else {})
+    return part | ({"licenses": licence_entries} if licence_entries else {})
 
 
 if __name__ == "__main__":

@@ -45,17 +45,17 @@ def _check(node: yaml.Node, name: str, error: type[ConfigError]) -> None:
     visited: set[int] = set()
     waiting = [node]
     while waiting:
-        one = waiting.pop()
-        if id(one) in visited:
+        child = waiting.pop()
+        if id(child) in visited:
             continue
-        visited.add(id(one))
-        if isinstance(one, yaml.ScalarNode):
-            _check_word(one, name, error)
-        elif isinstance(one, yaml.SequenceNode):
-            waiting += one.value
-        elif isinstance(one, yaml.MappingNode):
-            _check_keys(one, name, error)
-            waiting += [part for pair in one.value for part in pair]
+        visited.add(id(child))
+        if isinstance(child, yaml.ScalarNode):
+            _check_word(child, name, error)
+        elif isinstance(child, yaml.SequenceNode):
+            waiting += child.value
+        elif isinstance(child, yaml.MappingNode):
+            _check_keys(child, name, error)
+            waiting += [part for pair in child.value for part in pair]
 
 
 def _check_word(node: yaml.ScalarNode, name: str, error: type[ConfigError]) -> None:

@@ -284,8 +284,8 @@ class GridAgent:
             conclusion.risks,
             conclusion.changes,
         )
-        shown = ("as_of", "text", "reasons", "open_plans", "risks", "changes")
-        await self._note("end", conclusion.kind, {name: getattr(report, name) for name in shown})
+        carried_fields = ("as_of", "text", "reasons", "open_plans", "risks", "changes")
+        await self._note("end", conclusion.kind, {name: getattr(report, name) for name in carried_fields})
         return report
 
     async def _note(self, act: str, verdict: str, detail: Mapping[str, Any]) -> None:

@@ -213,7 +213,7 @@ def prices_of(forecast: Forecast) -> Prices | None:
     if forecast.outlook is not None:
         outlook = forecast.outlook.whole(forecast.step_min, [] if quantiles is None else quantiles.q50)
     horizons = forecast.horizon_min if outlook is None else outlook.horizon_min
-    known: list[float | None] = [None] * len(horizons) if outlook is None else outlook.known
+    published_prices: list[float | None] = [None] * len(horizons) if outlook is None else outlook.known
     experts: dict[str, list[float | None]] = {} if outlook is None else dict(outlook.experts)
     if quantiles is not None:
         level = quantiles.expected
@@ -223,10 +223,10 @@ def prices_of(forecast: Forecast) -> Prices | None:
             )
         by_horizon = dict(zip(forecast.horizon_min, level, strict=True))
         experts[expert_mix.LEADER] = [by_horizon.get(minutes) for minutes in horizons]
-    for values in (known, *experts.values()):
+    for values in (published_prices, *experts.values()):
         if len(values) != len(horizons):
             raise MessageError(f"a list has {len(values)} values for {len(horizons)} horizons", reason="schema")
-    published = _floats(known)
+    published = _floats(published_prices)
     filled = {name: np.where(np.isfinite(published), published, _floats(values)) for name, values in experts.items()}
     usable = {name: values for name, values in filled.items() if np.isfinite(values).all()}
     if not usable and np.isfinite(published).all() and len(published):

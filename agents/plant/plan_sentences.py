@@ -219,9 +219,9 @@ def _run_near(decision: Decision, steps: tuple[int, int], *kinds: str) -> Bindin
     return min(runs, key=lambda run: run.start, default=None)
 
 
-def _limit_reason(what: str, run: BindingStretch) -> str:
+def _limit_reason(subject: str, run: BindingStretch) -> str:
     name = "ramp limit" if run.kind.startswith("ramp") else run.kind
-    return f"{what}: the {name} binds from {run.start:%H:%M} to {run.end:%H:%M}."
+    return f"{subject}: the {name} binds from {run.start:%H:%M} to {run.end:%H:%M}."
 
 
 def limit_sentence(decision: Decision, zone: Zone) -> str | None:

@@ -100,7 +100,7 @@ def check(
     """
     settings = common.settings()
     versions = Library(rules_folder(settings.data_dir)).versions()
-    own = [one for one in versions if one.source == document and version in (None, one.version)]
+    own = [stored for stored in versions if stored.source == document and version in (None, stored.version)]
     if not own:
         names = sorted({f"{document.source} --version {document.version}" for document in versions})
         raise DataError(f"there is no such version of {document}", hint=nearest_hint(document, names))

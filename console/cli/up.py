@@ -115,8 +115,8 @@ def up(
         if prepared.finished:
             say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run anew")
             with open_store(settings, read_only=True) as store:
-                done = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
-            answer(done, as_json=json, render=render_summary)
+                stored_summary = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
+            answer(stored_summary, as_json=json, render=render_summary)
             return
         options = prepared.options
         prepared = replace(prepared, settings=_by_the_clock(prepared.settings, options))

@@ -145,7 +145,7 @@ class DrillProof(msgspec.Struct, frozen=True):
 
 def proof_of(
     records: Sequence[DeviceCommand],
-    taken: Iterable[LoggedCommand],
+    logged: Iterable[LoggedCommand],
     troubles: Iterable[Trouble],
     rules: Mapping[str, DeviceRules],
     looks: Mapping[str, Sequence[GatewayLook]],
@@ -157,7 +157,7 @@ def proof_of(
 
     Args:
         records: The ledger: every record of every command, in the order in which they were written.
-        taken: What devices took, in order.
+        logged: What devices took, in order.
         troubles: What was done to them.
         rules: How each device is judged, by name.
         looks: The gateway's looks at each device, by name, in order.
@@ -176,8 +176,8 @@ def proof_of(
     for command in newest.values():
         by_device[command.device].append(command)
     logs: dict[str, list[LoggedCommand]] = defaultdict(list)
-    for one in taken:
-        logs[one.device].append(one)
+    for entry in logged:
+        logs[entry.device].append(entry)
     stale, unrecorded = [], []
     late_s = {device: clock.late_s for clock in slow_clocks for device in clock.devices}
     for device, log in logs.items():

@@ -87,9 +87,9 @@ class PageProcess:
             )
 
 
-def _free_port(host: str, wanted: int) -> int:
-    """Return ``wanted`` where it is free, else any free port."""
-    for port in (wanted, 0):
+def _free_port(host: str, preferred: int) -> int:
+    """Return ``preferred`` where it is free, else any free port."""
+    for port in (preferred, 0):
         with socket.socket(_family(host)) as tried:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -98,7 +98,7 @@ def _free_port(host: str, wanted: int) -> int:
                 continue
             free_port: int = tried.getsockname()[1]
             return free_port
-    return wanted
+    return preferred
 
 
 def _family(host: str) -> socket.AddressFamily:

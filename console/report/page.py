@@ -98,7 +98,7 @@ def _money(report: PeriodReport) -> Iterable[str]:
     missing = report.quality.without_price
     if missing:
         yield f"<p>{missing} of {report.quality.slots} slots had no price: their energy is not in the money.</p>"
-    shown = [
+    asset_rows = [
         (
             "penalties" if asset.asset_id == PENALTIES else asset.asset_id,
             _energy(asset.energy_mwh),
@@ -108,7 +108,7 @@ def _money(report: PeriodReport) -> Iterable[str]:
         )
         for asset in report.assets
     ]
-    yield table(("asset", "energy", "revenue", "wear, fuel, starts", "result"), shown)
+    yield table(("asset", "energy", "revenue", "wear, fuel, starts", "result"), asset_rows)
     if report.losses:
         yield "<h3>Why the batteries fell short of perfect foresight</h3>"
         yield table(("cause", "lost"), [(CAUSE_WORDS[cause], lost) for cause, lost in report.losses.items()])

@@ -17,11 +17,11 @@ DLQ_DAYS = 7
 
 def points(measurement: str, fields: Sequence[str], *tests: str, within: str = RANGE, zone: bool = True) -> str:
     """Return the start of a pipeline: points of the chosen run (and zone), of these fields, that pass the tests."""
-    wanted = " or ".join(f'r._field == "{field}"' for field in fields)
+    field_tests = " or ".join(f'r._field == "{field}"' for field in fields)
     conditions = [f'r._measurement == "{measurement}"', 'r.run == "${run}"']
     if zone:
         conditions.append('r.zone == "${zone}"')
-    conditions += [f"({wanted})", *tests]
+    conditions += [f"({field_tests})", *tests]
     return f"from(bucket: v.defaultBucket)\n  |> {within}\n  |> filter(fn: (r) => {' and '.join(conditions)})"
 
 

@@ -176,26 +176,27 @@ class Acts:
         """
         step, longest = zone.step, timedelta(hours=self.context.settings.longest_order_h)
         first = step.floor(self.run_clock(zone)) + step.delta
-        asked = utc(start) or first
+        requested = utc(start) or first
         slots = max(round(duration_min / step.minutes), 1)
-        if asked - first > longest:
+        if requested - first > longest:
             raise QuestionError(
-                f"start {iso(asked)} lies too far ahead", hint=f"give a start before {iso(first + longest)}, or none"
+                f"start {iso(requested)} lies too far ahead",
+                hint=f"give a start before {iso(first + longest)}, or none",
             )
-        if asked + slots * step.delta <= first:
+        if requested + slots * step.delta <= first:
             raise QuestionError(
-                f"from {iso(asked)} for {duration_min:g} min lies in the past",
+                f"from {iso(requested)} for {duration_min:g} min lies in the past",
                 hint=f"the first slot that is not decided starts at {iso(first)}",
             )
-        begin = max(step.floor(asked), first)
+        begin = max(step.floor(requested), first)
         if begin + slots * step.delta - self.run_clock(zone) > longest:
             raise QuestionError(
                 f"{duration_min:g} min is too long",
                 hint=f"an order lives {longest.total_seconds() / 3600:g} h at most (VPP_LONGEST_ORDER_H)",
             )
         moved = None
-        if start is not None and begin != asked:
-            moved = f"start {iso(asked)} was moved to {iso(begin)}, the start of a slot that is not decided"
+        if start is not None and begin != requested:
+            moved = f"start {iso(requested)} was moved to {iso(begin)}, the start of a slot that is not decided"
         return OrderTimes(begin, begin + slots * step.delta, moved)
 
     def hold(
@@ -263,8 +264,8 @@ class Acts:
             raise QuestionError("there is no plant to act on yet", hint="start `vpp up` first")
         holds = []
         for config in configs:
-            there = {asset.asset_id for asset in config.assets}
-            own = [name for name in asset_ids if name in there or len(configs) == 1]
+            zone_assets = {asset.asset_id for asset in config.assets}
+            own = [name for name in asset_ids if name in zone_assets or len(configs) == 1]
             holds.append(self.new_order(config, "hold", principal, reason, asset_ids=own))
         return holds
 

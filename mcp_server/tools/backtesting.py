@@ -50,8 +50,8 @@ async def run_backtest(
     total = -(-case.days.slots // case.zone.step.per_day)
     left = plant_by_day(case.days, policy, case.zone)
     deliveries, day = Deliveries(case.zone), 0
-    while (done := await anyio.to_thread.run_sync(next, left, None)) is not None:
-        deliveries, day = done, day + 1
+    while (backtest_day := await anyio.to_thread.run_sync(next, left, None)) is not None:
+        deliveries, day = backtest_day, day + 1
         await call.report_progress(min(day, total), total + 1, f"day {min(day, total)} of {total}")
     run_id = "b" + secrets.token_hex(4)
     return await anyio.to_thread.run_sync(backtest.finish, study.context, case, deliveries, run_id, study.reports)

@@ -52,21 +52,21 @@ def _message(source: str, model_id: str, rounded: Floats, xgboost_weight: list[f
     )
 
 
-def price_message(price: PriceForecast, model_id: str, known: Floats) -> Quantiles | None:
+def price_message(price: PriceForecast, model_id: str, published_prices: Floats) -> Quantiles | None:
     """Return the message of a price forecast, or None where it has no basis.
 
     Args:
         price: The forecast, published prices in place.
         model_id: Model in force, empty where there is none.
-        known: Published price of each horizon, shape (H,), NaN where there is none.
+        published_prices: Published price of each horizon, shape (H,), NaN where there is none.
     """
     rounded = _rounded(price.quantiles, price.mean, _PRICE_PARTS)
     if not np.isfinite(rounded).all():
         return None
-    unknown = np.flatnonzero(np.isnan(known))
-    published = int(unknown[0]) if unknown.size else known.size
+    unknown = np.flatnonzero(np.isnan(published_prices))
+    published = int(unknown[0]) if unknown.size else published_prices.size
     message = _message(price.source, model_id or price.source, rounded[:, published:])
-    median = np.round(known[:published], _PUBLISHED_DECIMALS).tolist() + message.q50
+    median = np.round(published_prices[:published], _PUBLISHED_DECIMALS).tolist() + message.q50
     return msgspec.structs.replace(message, q50=median, published=published)
 
 

@@ -207,18 +207,18 @@ def _enter(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     sums *= keep
     for h in range(1, steps.shape[0]):
         row = (index - steps[h]) % rows
-        came = past[-1] - past[past.shape[0] - 1 - gaps[h]]
+        net_load_change = past[-1] - past[past.shape[0] - 1 - gaps[h]]
         season = _season(past, per_day, 0, gaps[h])
         spread = ramp_sd[h]
         is_scored = origin[row] == index - steps[h] and by_model[row] and spread > 0.0
-        if not is_scored or np.isnan(came + season):
+        if not is_scored or np.isnan(net_load_change + season):
             continue
         change = np.float64(mean[row, h]) - np.float64(mean[row, h - 1])
         if np.isnan(change):
             continue
-        error = (came - _shrunk(change, season, sums[h])) / spread
+        error = (net_load_change - _shrunk(change, season, sums[h])) / spread
         weight = min(1.0, HUBER / max(abs(error), 1e-12))
-        x, y = (change - season) / spread, (came - season) / spread
+        x, y = (change - season) / spread, (net_load_change - season) / spread
         sums[h, 0] += weight * x * x
         sums[h, 1] += weight * x * y
         adapt_levels(z, error < z, gamma, ALL_BUT_MEDIAN, -np.inf, np.inf)

@@ -147,10 +147,10 @@ class WaitingForecasts:
         """Fill one part of a forecast from what ``arrays`` returned, unless its row holds a newer one."""
         origin, now, by_model, centre, offsets = arrays
         index = int(origin[0])
-        there = int(self.origin[index % self.rows])
-        if index < 0 or index < there:
+        row_origin = int(self.origin[index % self.rows])
+        if index < 0 or index < row_origin:
             return
-        if index > there:
+        if index > row_origin:
             self._begin(index, float(now[0]), by_model=bool(by_model[0]))
         self._fill(index, part.horizons, (centre, offsets))
 

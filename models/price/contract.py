@@ -71,19 +71,21 @@ class PriceForecast:
         )
 
 
-def with_published(forecast: PriceForecast, known: Floats) -> PriceForecast:
+def with_published(forecast: PriceForecast, published_prices: Floats) -> PriceForecast:
     """Return ``forecast`` with the published prices in place of what was forecast for their slots.
 
     Args:
         forecast: Forecast with the horizons of ``vpp.domain.horizons_min``.
-        known: Published price per horizon, shape (H,), NaN where there is none.
+        published_prices: Published price per horizon, shape (H,), NaN where there is none.
     """
-    published = np.isfinite(known)
+    published = np.isfinite(published_prices)
     if not published.any():
         return forecast
     source = PUBLISHED if published.all() else forecast.source
-    quantiles = np.where(published[:, None], known[:, None], forecast.quantiles)
-    return replace(forecast, source=source, quantiles=quantiles, mean=np.where(published, known, forecast.mean))
+    quantiles = np.where(published[:, None], published_prices[:, None], forecast.quantiles)
+    return replace(
+        forecast, source=source, quantiles=quantiles, mean=np.where(published, published_prices, forecast.mean)
+    )
 
 
 @kernel

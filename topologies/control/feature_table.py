@@ -296,7 +296,7 @@ def _served(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: 
     channels = {c: _column(rows, c) for c in spec.channels}
     until = {c: known_until(zone, c, index) for c in channels if is_published(c)}
     sent = dict.fromkeys(until, 0)
-    features, wanted = RingFeatures(spec, Calendar(zone)), {int(origin): n for n, origin in enumerate(origins)}
+    features, row_of_origin = RingFeatures(spec, Calendar(zone)), {int(origin): n for n, origin in enumerate(origins)}
     out = np.full((len(spec.features), len(origins)), np.nan)
     for channel in channels:
         ring.row(channel)
@@ -309,8 +309,8 @@ def _served(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: 
             for position in range(sent[channel], int(until[channel][n]) + 1):
                 ring.put(channel, first + position, values[position])
             sent[channel] = max(sent[channel], int(until[channel][n]) + 1)
-        if first + n in wanted:
-            out[:, wanted[first + n]] = features.rows(ring, first + n)[:, h]
+        if first + n in row_of_origin:
+            out[:, row_of_origin[first + n]] = features.rows(ring, first + n)[:, h]
     return out
 
 
@@ -325,8 +325,8 @@ def _overlaid(rows: pd.DataFrame, store: Store, zone: Zone) -> pd.DataFrame:
         stamp = pd.Timestamp(slot)
         if stamp not in index:
             continue
-        seen = {**(msgspec.json.decode(values) if values else {}), NET_LOAD: net_load_mw}
-        for channel, value in seen.items():
+        slot_values = {**(msgspec.json.decode(values) if values else {}), NET_LOAD: net_load_mw}
+        for channel, value in slot_values.items():
             if channel in out.columns and not is_published(channel) and channel != PRICE:
                 out.loc[stamp, channel] = np.nan if value is None else value
     return out

@@ -106,15 +106,15 @@ async def resolved(register_map: RegisterMap, read: Read) -> RegisterMap:
         if model not in places:
             have = ", ".join(map(str, sorted(places)))
             raise DataError(f"the device has no SunSpec model {model}", hint=f"it has {have}; take another map")
-        known = model_points(model)
-        if name not in known:
+        model_map = model_points(model)
+        if name not in model_map:
             raise ConfigError(f"SunSpec model {model} has no point {name}", hint="look at the model's definition")
-        definition = known[name].pdef
-        scale = await _scale(known, definition.get("sf"), places[model], read)
+        definition = model_map[name].pdef
+        scale = await _scale(model_map, definition.get("sf"), places[model], read)
         kind = _TYPES.get(definition["type"])
         if kind is None:
             raise ConfigError(f"SunSpec model {model} point {name} is no number ({definition['type']})")
-        table[model, name] = (places[model] + known[name].offset, kind, scale)
+        table[model, name] = (places[model] + model_map[name].offset, kind, scale)
     return register_map.resolved(lambda model, name: table[model, name])
 
 

@@ -70,14 +70,14 @@ def _greedy(run: CleanRun, number: int, slots: int, sign: float) -> tuple[Floats
 
     def judged(at: int, bias: float, keep: bool) -> tuple[float, bool]:
         low = max(at - part.layout.window, 0)
-        held = window if keep else window[:, low : at + 1].copy()
+        buffer_window = window if keep else window[:, low : at + 1].copy()
         place = at if keep else at - low
-        held[0, place] += bias
+        buffer_window[0, place] += bias
         state = buffer if keep else buffer.copy()
         offset = begin if keep else begin + low
         piece = Series(
             series.first + offset,
-            held,
+            buffer_window,
             series.published[:, offset : begin + at + 1 + ahead],
             series.context[:, offset : begin + at + 1 + ahead],
             series.supply[offset : begin + at + 1],

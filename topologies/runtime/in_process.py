@@ -106,15 +106,15 @@ def run_into_store(chain: Chain, messages: Iterable[Message], store: Store, run:
     """
     pending: dict[str, tuple[Table, list[Row]]] = {}
     epoch = datetime.fromtimestamp(0, UTC)
-    held = 0
+    row_count = 0
     for message in messages:
         for output in chain.feed(message):
             for table, row in rows_of(output.message, output.topic, epoch):
                 pending.setdefault(table.name, (table, []))[1].append(row)
-                held += 1
-        if held >= BATCH_ROWS:
+                row_count += 1
+        if row_count >= BATCH_ROWS:
             _flush(store, pending, run)
-            held = 0
+            row_count = 0
     _flush(store, pending, run)
 
 

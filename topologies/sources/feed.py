@@ -190,9 +190,9 @@ def open_file(
     zones, notes = zones_for_file(
         path, info, names or info.zones, run_start=start, mapping=mapping, own=own, overrides=overrides
     )
-    wanted = {other for zone in zones.values() for other in zone.neighbours if other in info.spans}
+    published_neighbours = {other for zone in zones.values() for other in zone.neighbours if other in info.spans}
     neighbours = {}
-    for name in sorted(wanted - set(zones)):
+    for name in sorted(published_neighbours - set(zones)):
         listed = find_zone(name, own)
         if listed is not None and any(is_published(listed, channel) for channel in info.spans[name].channels):
             neighbours[name], _ = zone_for(

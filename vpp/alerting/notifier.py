@@ -196,14 +196,14 @@ class Notifier:
         self, contact: str, notices: tuple[DueNotice, ...], now: datetime, outcome: NoticeOutcome, attempts: int
     ) -> list[Notice]:
         written = []
-        for one in notices:
+        for due in notices:
             # An episode that had ended when it was sent needs no second message.
-            stages = [one.stage, ENDED] if one.alert.ended_at is not None and one.stage == RAISED else [one.stage]
+            stages = [due.stage, ENDED] if due.alert.ended_at is not None and due.stage == RAISED else [due.stage]
             for stage in stages:
                 notice = Notice(
-                    zone=one.alert.zone,
-                    slot=one.alert.slot,
-                    alert_id=one.alert.alert_id,
+                    zone=due.alert.zone,
+                    slot=due.alert.slot,
+                    alert_id=due.alert.alert_id,
                     contact=contact,
                     stage=stage,
                     at=now,

@@ -185,10 +185,10 @@ class ChannelCheck:
         )
 
     def _follow(self, zone: str, channel: str, rows: pd.DataFrame) -> None:
-        there = rows[["stamp", channel]].dropna()
-        if there.empty:
+        present = rows[["stamp", channel]].dropna()
+        if present.empty:
             return
-        stamps, values = there["stamp"].to_numpy(), there[channel].to_numpy()
+        stamps, values = present["stamp"].to_numpy(), present[channel].to_numpy()
         key = (zone, channel)
         if key not in self.readings:
             self.readings[key] = Readings(stamps[0], stamps[0], float(values[0]))

@@ -48,7 +48,7 @@ class Header:
         """
         name = name.strip()
         alike = self._plain.get(name.casefold(), [])
-        exact = [one for one in alike if one == name]
+        exact = [same_case for same_case in alike if same_case == name]
         matches = exact or alike
         if len(matches) > 1:
             places = [str(place) for place, name in enumerate(self.names, start=1) if name in matches]

@@ -146,12 +146,12 @@ def read_numbers(column: pd.Series[Any], style: NumberStyle, unit: str | None = 
         return Numbers(values, np.zeros(len(column), dtype=bool))
     values = np.full(len(column), np.nan)
     unreadable = np.zeros(len(column), dtype=bool)
-    known: dict[str, float | None] = {}
+    parsed: dict[str, float | None] = {}
     for i, cell in enumerate(column.to_numpy(dtype=object)):
         if isinstance(cell, str):
-            if cell not in known:
-                known[cell] = _parsed(cell, style, unit)
-            number = known[cell]
+            if cell not in parsed:
+                parsed[cell] = _parsed(cell, style, unit)
+            number = parsed[cell]
             if number is None:
                 unreadable[i] = True
             else:
@@ -191,7 +191,7 @@ def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = N
     if unit is not None:
         cells = {without_unit(cell, unit) or cell for cell in cells}
         column = pd.Series(sorted(cells), dtype="str")
-    others = [one for one in readable_styles([column], style) if one != style]
+    others = [other for other in readable_styles([column], style) if other != style]
     readable = [_stated(style.decimal, style.thousands) for style in others]
     if readable:
         return f"state in a mapping file (--mapping) how numbers are written: {', or '.join(readable)}"

@@ -97,10 +97,10 @@ class SourceTable:
 
         row = 2
         names = pq.read_schema(self.path).names
-        wanted = [names[self.header.index(name)] for name in columns]
+        file_columns = [names[self.header.index(name)] for name in columns]
         with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=chunk_rows, columns=wanted):
-                cells = pd.DataFrame({n: _plain(batch.column(w)) for n, w in zip(columns, wanted, strict=True)})
+            for batch in file.iter_batches(batch_size=chunk_rows, columns=file_columns):
+                cells = pd.DataFrame({n: _plain(batch.column(w)) for n, w in zip(columns, file_columns, strict=True)})
                 yield RawChunk(cells, np.arange(row, row + len(cells)))
                 row += len(cells)
 

@@ -144,12 +144,12 @@ class PriceOutlook(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
         """
         if self.horizon_min != list(_slots_min(step_min, len(self.horizon_min))):
             return self
-        published, known = _published(self.known), self.known
-        first, end = min(carried, published), len(known)
-        while end > published and known[end - 1] is None:
+        published, prices = _published(self.known), self.known
+        first, end = min(carried, published), len(prices)
+        while end > published and prices[end - 1] is None:
             end -= 1
         experts = {name: values[published:] for name, values in self.experts.items()}
-        return msgspec.structs.replace(self, horizon_min=[], known=known[first:end], experts=experts, carried=first)
+        return msgspec.structs.replace(self, horizon_min=[], known=prices[first:end], experts=experts, carried=first)
 
     def whole(self, step_min: int, q50: list[float]) -> PriceOutlook:
         """Return the outlook with a value for each horizon, null where an expert's price does not count.

@@ -90,9 +90,9 @@ def documents_in(path: Path) -> list[Path]:
         paths = sorted(p for p in path.rglob("*") if p.suffix.lower() in KINDS and p.is_file())
     else:
         paths = [path] if path.is_file() else []
-    for one in paths:
-        if not one.resolve().is_relative_to(folder.resolve()):
-            raise DataError(f"{one} is a link to a file outside {folder}", hint="copy the file there")
+    for document in paths:
+        if not document.resolve().is_relative_to(folder.resolve()):
+            raise DataError(f"{document} is a link to a file outside {folder}", hint="copy the file there")
     names = Counter(path.name for path in paths)
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice is not None:

@@ -90,17 +90,17 @@ def needed(process: str, prefix: str) -> dict[tuple[str, str], set[str]]:
         process: Name of the process.
         prefix: Topic prefix without its dot.
     """
-    there = {
+    names_by_prefix = {
         f"{prefix}.": [topic.wire(f"{prefix}.") for topic in TOPICS],
         f"{prefix}-": [f"{prefix}-{name}" for name in INPUT_OF],
     }
-    there |= {
+    names_by_prefix |= {
         f"changelog__{prefix}-{name}--": [changelog_name(name, topic, prefix)] for name, topic in INPUT_OF.items()
     }
     needs: dict[tuple[str, str], set[str]] = {}
     for right in rights(prefix):
         if right.user == process:
-            for name in there.get(right.name, [right.name]) if right.prefixed else [right.name]:
+            for name in names_by_prefix.get(right.name, [right.name]) if right.prefixed else [right.name]:
                 needs.setdefault((right.kind, name), set()).update(right.operations.split(","))
     return needs
 

@@ -168,13 +168,13 @@ def _render_ramps(ramps: dict[str, Any]) -> None:
     ]
     table("Large ramps", columns, rows)
     steepest = ramps["steepest"]
-    shown = ("n", "stated_mw", "came_mw", "wrong_sign", "mae")
+    ramp_columns = ("n", "stated_mw", "came_mw", "wrong_sign", "mae")
     table(
         "Steepest step of a forecast",
-        ("by", *shown),
+        ("by", *ramp_columns),
         [
-            ["its own forecast", *(steepest[name] for name in shown)],
-            ["difference of medians", *(steepest["by_difference"][name] for name in shown)],
+            ["its own forecast", *(steepest[name] for name in ramp_columns)],
+            ["difference of medians", *(steepest["by_difference"][name] for name in ramp_columns)],
         ],
     )
     steps = ramps["steps"]
