@@ -82,9 +82,9 @@ class Calendar:
         skip = first - (first // per_day) * per_day
         return np.ascontiguousarray(np.concatenate(days, axis=1)[:, skip : skip + last - first])
 
-    def is_holiday(self, when: date) -> bool:
-        """Return whether ``when`` is a public holiday of the zone."""
-        return when in self._holidays
+    def is_holiday(self, day: date) -> bool:
+        """Return whether ``day`` is a public holiday of the zone."""
+        return day in self._holidays
 
     def _make(self, day: int) -> Floats:
         out = np.empty((len(FIELDS), self.step.per_day))
@@ -113,13 +113,13 @@ class Calendar:
         )
 
 
-def sun_sine(when: datetime, latitude_deg: float, longitude_deg: float) -> float:
+def sun_sine(instant: datetime, latitude_deg: float, longitude_deg: float) -> float:
     """Return the sine of the sun's elevation, at least 0 (night).
 
     Declination -23.44 deg × cos(2π (day + 10) / 365.25) and the equation of time after Spencer (1971); good to about a
     degree, which is enough for a feature.
     """
-    moment = when.astimezone(UTC)
+    moment = instant.astimezone(UTC)
     year_day = moment.timetuple().tm_yday - 1 + (moment.hour + moment.minute / 60) / 24
     declination = -math.radians(23.44) * math.cos(2 * math.pi * (year_day + 10) / 365.25)
     b = 2 * math.pi * year_day / 365.0

@@ -204,7 +204,7 @@ def jump_alert(zone: str, last: datetime, ahead: datetime, *, confirmed: bool = 
         ahead: Slot of the first record that waits.
         confirmed: Whether they were taken.
     """
-    how = (
+    manner = (
         f"they were used: {CONFIRMING} records in sequence, or the time that passed, confirmed the jump"
         if confirmed
         else f"they wait for {CONFIRMING} records in sequence; a record of the time between sets them aside"
@@ -217,6 +217,6 @@ def jump_alert(zone: str, last: datetime, ahead: datetime, *, confirmed: bool = 
         topic="telemetry quality",
         code=AlertCode.CLOCK_JUMP,
         effect=AlertEffect.USED_AS_REAL if confirmed else AlertEffect.QUARANTINED,
-        text=f"telemetry is dated {iso(ahead)}, {ahead - last} after the zone's newest slot: {how}",
+        text=f"telemetry is dated {iso(ahead)}, {ahead - last} after the zone's newest slot: {manner}",
     )
     return Output("alerts", alert)

@@ -82,12 +82,12 @@ def _pack(data: Floats, rows: Ints, first: int, count: int, scales: Floats, out:
             for i in range(count):
                 at = _write(bits[i], 8, at, out)
             continue
-        whole = np.rint(values * scales[decimals])
+        scaled = np.rint(values * scales[decimals])
         for i in range(count):
-            code = (1 << 8 * width) - 1 if np.isnan(values[i]) else int(whole[i] - least)
+            code = (1 << 8 * width) - 1 if np.isnan(values[i]) else int(scaled[i] - least)
             at = _write(code, width, at, out)
         if has_steps:
-            nearest = (whole / scales[decimals]).view(np.int64)
+            nearest = (scaled / scales[decimals]).view(np.int64)
             for i in range(count):
                 at = _write(0 if np.isnan(values[i]) else bits[i] - nearest[i], 1, at, out)
     return parts, at
@@ -101,8 +101,8 @@ def _whole(values: Floats, scales: Floats) -> tuple[int, float, float, bool]:
     """
     for most_steps in (0, _MOST_STEPS):
         for decimals in range(scales.shape[0]):
-            whole = np.rint(values * scales[decimals])
-            nearest = (whole / scales[decimals]).view(np.int64)
+            scaled = np.rint(values * scales[decimals])
+            nearest = (scaled / scales[decimals]).view(np.int64)
             bits = values.view(np.int64)
             least = np.inf
             most = -np.inf
@@ -110,12 +110,12 @@ def _whole(values: Floats, scales: Floats) -> tuple[int, float, float, bool]:
             for i in range(values.shape[0]):
                 if np.isnan(values[i]):
                     continue
-                negative_zero = whole[i] == 0.0 and np.signbit(values[i])
-                if not abs(whole[i]) < _EXACT or negative_zero or abs(bits[i] - nearest[i]) > most_steps:
+                negative_zero = scaled[i] == 0.0 and np.signbit(values[i])
+                if not abs(scaled[i]) < _EXACT or negative_zero or abs(bits[i] - nearest[i]) > most_steps:
                     fits = False
                     break
-                least = min(least, whole[i])
-                most = max(most, whole[i])
+                least = min(least, scaled[i])
+                most = max(most, scaled[i])
             if fits:
                 return decimals, least, most, most_steps > 0
     return -1, 0.0, 0.0, False

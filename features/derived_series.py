@@ -136,10 +136,10 @@ def depth_days(channel: str) -> int:
     Published forecasts and prices, also of neighbours, are kept as long as day-ahead price models look back from the
     day after tomorrow; measured channels as long as similar days and error means look back.
     """
-    own = channel.rpartition(":")[2]
+    base = channel.rpartition(":")[2]
     if WEATHER_MARK in channel:
         return WEATHER_DEPTH_DAYS if channel in _WEATHER else 0
-    if is_published(own) or own == PRICE:
+    if is_published(base) or base == PRICE:
         return MAX_DEPTH_DAYS
     return _DEPTH_DAYS.get(channel, 0)
 

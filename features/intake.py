@@ -129,14 +129,14 @@ class IntakeReducer:
         values: Values = {channel: _finite(message.values[channel]) for channel in sorted(message.values)}
         assets, marks = check_readings(message.assets, self._zone)
         outputs: list[Output] = []
-        whole = message.duration_s is None or message.duration_s >= self._step.seconds
+        covers_slot = message.duration_s is None or message.duration_s >= self._step.seconds
         if state.ticks is not None and state.ticks.index < index:
             outputs += self._close_until(state, state.ticks.index)
         if state.head.last is not None and index - state.head.last <= self._max_gap:
             outputs += self._close_until(state, index - 1, history=message.history)
         state.head.channels = sorted({*state.head.channels, *values})
         state.changed = True
-        if whole:
+        if covers_slot:
             ticks, state.ticks = state.ticks, None
             outputs += self._close(state, index, values, assets, message.history, marks, ticks=ticks)
         else:
@@ -193,8 +193,8 @@ class IntakeReducer:
         if message.slot.tzinfo is None:
             raise MessageError(f"slot {message.slot} has no time zone", reason="slot")
         index = self._step.index(message.slot)
-        whole = message.duration_s is None
-        if whole and self._step.start(index) != message.slot:
+        covers_slot = message.duration_s is None
+        if covers_slot and self._step.start(index) != message.slot:
             raise MessageError(
                 f"slot {iso(message.slot)} is not a slot start of {self._step.minutes} min", reason="slot"
             )
@@ -251,7 +251,7 @@ class IntakeReducer:
         ticks.seconds += message.duration_s or 0.0
         ticks.history = message.history
         checked, quality = check_values(values, self._zone, _memory(state), self._step)
-        ticks.marks |= {**marks, **{c: why for c, why in quality.items() if values[c] is not None}}
+        ticks.marks |= {**marks, **{c: mark for c, mark in quality.items() if values[c] is not None}}
         for channel, value in checked.items():
             if value is not None:
                 total, n = ticks.sums.get(channel, (0.0, 0))
@@ -291,7 +291,7 @@ class IntakeReducer:
                 means: Values = {channel: total / n for channel, (total, n) in sorted(ticks.sums.items())}
                 partial = ticks.seconds < PARTIAL_BELOW * self._step.seconds
                 marks = dict.fromkeys(means, Quality.PARTIAL.value) if partial else {}
-                refused = {channel: why for channel, why in ticks.marks.items() if channel not in means}
+                refused = {channel: mark for channel, mark in ticks.marks.items() if channel not in means}
                 outputs += self._close(
                     state, slot, means, ticks.assets, ticks.history, {**refused, **marks}, ticks=ticks
                 )
@@ -323,7 +323,7 @@ class IntakeReducer:
             step_min=self._step.minutes,
             values=checked,
             net_load_mw=net_load_mw(checked, self._absent(state)),
-            quality={**marks, **quality, **{c: why for c, why in marks.items() if checked.get(c) is None}},
+            quality={**marks, **quality, **{c: mark for c, mark in marks.items() if checked.get(c) is None}},
             assets=dict(sorted(assets.items())),
             history=history,
             frequency_shares=[] if ticks is None else ticks.frequency_shares(),
@@ -335,8 +335,8 @@ class IntakeReducer:
         return outputs
 
     def _channels(self, state: IntakeState, values: Values) -> list[str]:
-        own = (channel for channel in self._zone.channels or () if not is_forecast(channel))
-        return sorted({*own, *state.head.channels, *values})
+        names = (channel for channel in self._zone.channels or () if not is_forecast(channel))
+        return sorted({*names, *state.head.channels, *values})
 
     def _absent(self, state: IntakeState) -> frozenset[str]:
         """Return which parts of net load the zone does not have: they count as 0."""

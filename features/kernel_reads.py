@@ -156,19 +156,19 @@ def rolling(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     mean = total / count
     middle = place / count
     squares = 0.0
-    rest = 0.0
+    remainder = 0.0
     cross = 0.0
     spread = 0.0
     for i in range(t - width + 1, t + 1):
         value = at(data, base, low, limits, s, i)
         if not np.isnan(value):
             off = value - mean
-            where = (i - t) - middle
+            offset = (i - t) - middle
             squares += off * off
-            rest += off
-            cross += where * off
-            spread += where * where
-    variance = (squares - rest * rest / count) / count
+            remainder += off
+            cross += offset * off
+            spread += offset * offset
+    variance = (squares - remainder * remainder / count) / count
     return lowest, highest, np.sqrt(max(variance, 0.0)), cross / spread
 
 

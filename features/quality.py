@@ -37,7 +37,7 @@ _WIDE_MW = 1e7
 
 
 def _marks() -> frozenset[str]:
-    both = (
+    is_pair = (
         9999.0,
         99999.0,
         999999.0,
@@ -54,7 +54,7 @@ def _marks() -> frozenset[str]:
         2147483648.0,
         4294967295.0,
     )
-    plain = [sign * value for value in both for sign in (1.0, -1.0)] + [-999.0, -999.9, -999.99]
+    plain = [sign * value for value in is_pair for sign in (1.0, -1.0)] + [-999.0, -999.9, -999.99]
     # Units are converted before the gate: a mark in kW or W arrives a thousand or a million times smaller.
     return frozenset(_text(value * unit) for value in plain for unit in (1.0, 1e-3, 1e-6))
 

@@ -157,8 +157,8 @@ class SlotRing:
     def window(self, channel: str, first: int, last: int) -> Floats:
         """Return the values of slots ``first`` to ``last`` (exclusive), NaN where missing or out of reach."""
         row = self.rows.get(channel)
-        whole = self.oldest <= first < last <= self.newest + 1
-        low, high = (first, last) if whole else (max(first, self.oldest), min(last, self.newest + 1))
+        is_inside = self.oldest <= first < last <= self.newest + 1
+        low, high = (first, last) if is_inside else (max(first, self.oldest), min(last, self.newest + 1))
         if row is None or low >= high:
             return np.full(max(last - first, 0), np.nan)
         values: Floats = self.data[row]
@@ -166,7 +166,7 @@ class SlotRing:
         end = start + high - low
         over = end - self.capacity
         window = values[start:end].copy() if over <= 0 else np.concatenate((values[start:], values[:over]))
-        if whole:
+        if is_inside:
             return window
         out = np.full(last - first, np.nan)
         out[low - first : high - first] = window

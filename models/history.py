@@ -38,8 +38,8 @@ def known_until(zone: Zone, channel: str, index: pd.DatetimeIndex) -> np.ndarray
 
     Values are published in order of their slots. The result is int64, shape (slots,).
     """
-    own = channel.rpartition(":")[2]
-    known_at = np.array([available_at(zone, own, slot).timestamp() for slot in index.to_pydatetime()])
+    base = channel.rpartition(":")[2]
+    known_at = np.array([available_at(zone, base, slot).timestamp() for slot in index.to_pydatetime()])
     ends = index.asi8 / _per_second(index) + zone.step.seconds
     return np.searchsorted(np.maximum.accumulate(known_at), ends, side="right").astype(np.int64) - 1
 
@@ -65,7 +65,7 @@ def telemetry(
     observed = [c for c in frame.columns if not is_forecast(c) and c != NET_LOAD and ":" not in c]
     index = pd.DatetimeIndex(frame.index)
     until = {channel: known_until(zone, channel, index) for channel in published}
-    sent = dict.fromkeys(published, 0)
+    sent_until = dict.fromkeys(published, 0)
     values = {column: frame[column].to_numpy(dtype=float) for column in frame.columns}
     for n, slot in enumerate(index.to_pydatetime()):
         if live_to is not None and slot >= live_to:
@@ -73,8 +73,8 @@ def telemetry(
         history = slot < live_from
         for channel in published:
             last = int(until[channel][n]) + 1
-            if last > sent[channel]:
-                first = sent[channel]
+            if last > sent_until[channel]:
+                first = sent_until[channel]
                 yield Publication(
                     zone=zone.zone,
                     available_at=slot + zone.step.delta,
@@ -83,7 +83,7 @@ def telemetry(
                     series={channel: [_or_none(v) for v in values[channel][first:last]]},
                     history=history,
                 )
-                sent[channel] = last
+                sent_until[channel] = last
         yield SlotClosed(
             zone=zone.zone,
             slot=slot,

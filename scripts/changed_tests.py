@@ -33,11 +33,11 @@ def _test_of(path: str, root: Path) -> str | None:
         return path if path.startswith(FAST) and Path(path).name.startswith("test_") else None
     module = Path(path)
     folders = [Path("tests/unit") / folder for folder in [module.parent, *module.parent.parents] if folder.name]
-    own = next(
+    mirror = next(
         (folder / f"test_{module.name}" for folder in folders if (root / folder / f"test_{module.name}").is_file()),
         None,
     )
-    nearest = own or next((folder for folder in folders if (root / folder).is_dir()), None)
+    nearest = mirror or next((folder for folder in folders if (root / folder).is_dir()), None)
     return None if nearest is None else str(nearest)
 
 

@@ -81,9 +81,11 @@ def bill(graph: Graph) -> dict[str, Any]:
 
 def _component(key: str, package: Distribution) -> dict[str, Any]:
     expression = bool(package.metadata.get("License-Expression"))
-    named = licences(package)
+    licence_names = licences(package)
     ref = f"pkg:pypi/{key}@{package.version}"
-    licence_entries = [{"expression": licence} if expression else {"license": {"name": licence}} for licence in named]
+    licence_entries = [
+        {"expression": licence} if expression else {"license": {"name": licence}} for licence in licence_names
+    ]
     part = {"type": "library", "bom-ref": ref, "name": key, "version": package.version, "purl": ref}
     return part | ({"licenses": licence_entries} if licence_entries else {})
 

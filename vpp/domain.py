@@ -94,17 +94,17 @@ class Step:
         """Slot length as a timedelta."""
         return timedelta(minutes=self.minutes)
 
-    def index(self, when: datetime) -> int:
-        """Return the index of the slot that holds ``when`` (aware UTC)."""
-        return int(when.timestamp()) // self.seconds
+    def index(self, instant: datetime) -> int:
+        """Return the index of the slot that holds ``instant`` (aware UTC)."""
+        return int(instant.timestamp()) // self.seconds
 
     def start(self, index: int) -> datetime:
         """Return the UTC start of slot ``index``."""
         return datetime.fromtimestamp(index * self.seconds, UTC)
 
-    def floor(self, when: datetime) -> datetime:
-        """Return the start of the slot that holds ``when``."""
-        return self.start(self.index(when))
+    def floor(self, instant: datetime) -> datetime:
+        """Return the start of the slot that holds ``instant``."""
+        return self.start(self.index(instant))
 
 
 def horizons_min(step_min: int) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ def net_load_mw(values: dict[str, float | None], absent: frozenset[str] = frozen
     return total
 
 
-def iso(when: datetime) -> str:
-    """Return ``when`` as ISO 8601 UTC with ``Z`` and no fraction unless there is one."""
-    text = when.astimezone(UTC).isoformat()
+def iso(instant: datetime) -> str:
+    """Return ``instant`` as ISO 8601 UTC with ``Z`` and no fraction unless there is one."""
+    text = instant.astimezone(UTC).isoformat()
     return text.replace("+00:00", "Z")

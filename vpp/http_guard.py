@@ -26,14 +26,14 @@ def host_name(header: str) -> str | None:
     >>> host_name("LocalHost:8050"), host_name("[::1]:80"), host_name("127.0.0.1:80@evil"), host_name("localhost.")
     ('localhost', '::1', None, None)
     """
-    name, bracket, rest = header.lower().partition("]")
+    name, bracket, remainder = header.lower().partition("]")
     if bracket:
         name, version = name.removeprefix("["), 6
         bracketed = header.startswith("[")
     else:
         name, colon, port = name.partition(":")
-        rest, version, bracketed = colon + port, 4, True
-    if not bracketed or (rest and not _is_port(rest)):
+        remainder, version, bracketed = colon + port, 4, True
+    if not bracketed or (remainder and not _is_port(remainder)):
         return None
     if version == 6 or name.replace(".", "").isdigit():
         return name if _is_address(name, version) else None

@@ -26,14 +26,14 @@ def check_time_zone(name: str) -> str:
     return name
 
 
-def local_time(when: datetime, time_zone: str) -> datetime:
+def local_time(instant: datetime, time_zone: str) -> datetime:
     """Return a moment (aware) on the clock of a time zone."""
-    return when.astimezone(ZoneInfo(time_zone))
+    return instant.astimezone(ZoneInfo(time_zone))
 
 
-def local_date(when: datetime, time_zone: str) -> date:
+def local_date(instant: datetime, time_zone: str) -> date:
     """Return the local day in which a moment (aware) lies."""
-    return local_time(when, time_zone).date()
+    return local_time(instant, time_zone).date()
 
 
 @lru_cache(maxsize=4096)

@@ -38,8 +38,8 @@ def describe(error: ValidationError, keys: Collection[str]) -> str:
         keys: Keys that the schema has, for the nearest to an unknown one.
     """
     lines = [_line(fault, keys) for fault in error.errors()]
-    rest = len(lines) - SHOWN
-    return "; ".join(lines[:SHOWN]) + (f"; and {rest} more" if rest > 0 else "")
+    more = len(lines) - SHOWN
+    return "; ".join(lines[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _line(error: Any, keys: Collection[str]) -> str:

@@ -142,13 +142,13 @@ class BatteryType(AssetType[Battery]):
 
     def nameplate(self, asset: Battery, currency: str) -> list[tuple[str, str]]:
         """Return energy, power, band, efficiency, wear and droop."""
-        both = 100 * asset.charge_efficiency * asset.discharge_efficiency
+        round_trip_pct = 100 * asset.charge_efficiency * asset.discharge_efficiency
         band = f"{100 * asset.soc_min:g} to {100 * asset.soc_max:g} %"
         return [
             ("Energy", energy_text(asset.energy_mwh)),
             ("Charge, discharge", f"{power_text(asset.charge_mw)} / {power_text(asset.discharge_mw)}"),
             ("State of charge", f"{band}, reserve {100 * asset.reserve_soc:g} %"),
-            ("Round-trip efficiency", f"{both:.0f} %"),
+            ("Round-trip efficiency", f"{round_trip_pct:.0f} %"),
             ("Wear", f"{asset.wear_cost_per_mwh:g} {currency} per MWh sold"),
             ("Frequency response", f"{asset.droop_mw_per_hz:g} MW/Hz" if asset.droop_mw_per_hz else "none"),
         ]
@@ -264,9 +264,9 @@ class BatteryType(AssetType[Battery]):
         sheet.put(balance[:, 1:], e[:, :-1], -1.0)
         sheet.put(balance, c, -into * dt)
         sheet.put(balance, d, dt / out)
-        left = sheet.add_rows("energy_left", e.shape[0])
-        sheet.put(left, e[:, -1], 1.0)
-        sheet.put(left[:, None], z, -1.0)
+        energy_rows = sheet.add_rows("energy_left", e.shape[0])
+        sheet.put(energy_rows, e[:, -1], 1.0)
+        sheet.put(energy_rows[:, None], z, -1.0)
 
     power_terms = (("discharge", 1.0), ("charge", -1.0))
     energy_column = target_column = "energy"
@@ -302,8 +302,8 @@ class BatteryType(AssetType[Battery]):
             start = float(horizon.state.soc[i]) * battery.energy_mwh
             values.row_low[balance[0]] = values.row_high[balance[0]] = start
             empty = battery.soc_min * battery.energy_mwh
-            left = values.row["energy_left"][b]
-            values.row_low[left] = values.row_high[left] = empty
+            energy_rows = values.row["energy_left"][b]
+            values.row_low[energy_rows] = values.row_high[energy_rows] = empty
             values.cost[z] = -horizon.stored_value_per_mwh
             values.high[z] = horizon.stored_width * (battery.soc_max - battery.soc_min) * battery.energy_mwh
             values.low[z[0]], values.high[z[-1]] = -np.inf, np.inf

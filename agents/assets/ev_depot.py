@@ -59,8 +59,8 @@ def timetable(depot: EvDepot, edges: Sequence[datetime]) -> Timetable:
     overlap = np.clip(np.minimum(stops, high) - np.maximum(starts, low), 0.0, None)
     departs = np.asarray(((stops > low) & (stops <= high)).any(axis=1))
     coming = np.searchsorted(stops, at[1:], side="right")
-    left = stops[coming] - np.maximum(starts[coming], at[1:])
-    return Timetable(overlap.sum(axis=1) / 3600.0, departs, np.where(departs, 0.0, left / 3600.0))
+    time_to_departure = stops[coming] - np.maximum(starts[coming], at[1:])
+    return Timetable(overlap.sum(axis=1) / 3600.0, departs, np.where(departs, 0.0, time_to_departure / 3600.0))
 
 
 @dataclass(frozen=True, slots=True)

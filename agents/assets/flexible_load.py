@@ -95,8 +95,8 @@ class FlexibleLoadType(AssetType[CurtailableLoad]):
         does = f"shed {amount(power)}" if power > horizon.least_mw else "rest"
         if load.only_at_cap:
             room = horizon.zone.limits.import_cap_mw - float(horizon.net_mw[0])
-            where = f"{power_text(room)} below" if room >= 0 else f"{power_text(-room)} above"
-            return f"for emergencies, net load is {where} the import cap: {does}"
+            position = f"{power_text(room)} below" if room >= 0 else f"{power_text(-room)} above"
+            return f"for emergencies, net load is {position} the import cap: {does}"
         worth = float(planned.power_price_per_mwh[0])
         return f"power worth {worth:.1f}, curtailment {load.curtail_cost_per_mwh:.1f}: {does}"
 

@@ -254,8 +254,8 @@ def _run_on(peaker: Peaker, state: AssetState, power: float, hours: float, *, st
         return replace(state, running_min=state.running_min + minutes, ready_in_min=0.0)
     stopped = state.running_min > 0 or state.power_mw > 0
     needed = peaker.start_time_min if stopped else state.ready_in_min
-    left = max(needed - minutes, 0.0) if start else peaker.start_time_min
-    return replace(state, running_min=0.0, ready_in_min=left)
+    remaining_min = max(needed - minutes, 0.0) if start else peaker.start_time_min
+    return replace(state, running_min=0.0, ready_in_min=remaining_min)
 
 
 def _put_commitment(

@@ -69,12 +69,12 @@ def store_rows(zone: Zone) -> list[int]:
 
 def fleet_at_rest(zone: Zone, grid_mw: float = float("nan")) -> FleetState:
     """Return the fleet at rest: stores at their start SoC, everything else off."""
-    rest = [type_of(asset).at_rest(asset) for asset in zone.assets]
+    states = [type_of(asset).at_rest(asset) for asset in zone.assets]
     return FleetState(
-        soc=np.array([state.soc for state in rest], dtype=float),
-        power_mw=np.array([state.power_mw for state in rest], dtype=float),
-        running_min=np.array([state.running_min for state in rest], dtype=float),
-        ready_in_min=np.array([state.ready_in_min for state in rest], dtype=float),
-        available=np.ones(len(rest), dtype=bool),
+        soc=np.array([state.soc for state in states], dtype=float),
+        power_mw=np.array([state.power_mw for state in states], dtype=float),
+        running_min=np.array([state.running_min for state in states], dtype=float),
+        ready_in_min=np.array([state.ready_in_min for state in states], dtype=float),
+        available=np.ones(len(states), dtype=bool),
         grid_mw=grid_mw,
     )

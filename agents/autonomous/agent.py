@@ -199,8 +199,8 @@ class GridAgent:
                 conclusion = Conclusion("refused", f"{plan.what} is {status}")
                 if plan.call is not None:
                     self._watched = replace(self._watched, declined=(*self._watched.declined, plan.call))
-            left = tuple(other for other in self._watched.open_plans if other.plan_id != plan.plan_id)
-            self._watched = replace(self._watched, open_plans=left)
+            open_plans = tuple(other for other in self._watched.open_plans if other.plan_id != plan.plan_id)
+            self._watched = replace(self._watched, open_plans=open_plans)
             reports.append(await self._end(conclusion))
         return reports
 

@@ -222,8 +222,8 @@ def learn(watched: Watched, response: CallResult) -> Watched:
         return watched
     if is_withdrawal(watched, response.call) and (answer.get("receipt") or {}).get("status") == WITHDRAWN:
         order_id = str(response.call.arguments.get("order_id"))
-        left = tuple(plan for plan in watched.open_plans if plan.plan_id != order_id)
-        return replace(watched, open_plans=left)
+        open_plans = tuple(plan for plan in watched.open_plans if plan.plan_id != order_id)
+        return replace(watched, open_plans=open_plans)
     if _is_proposal(response.call):
         plan = answer if response.call.tool == "propose_dispatch" else answer.get("plan") or {}
         return _with_plan(watched, plan, response.call)
@@ -233,9 +233,9 @@ def learn(watched: Watched, response: CallResult) -> Watched:
         plan_id, status = str(response.call.arguments.get("plan_id")), str(answer.get("status"))
         if status == "needs_approval":
             return replace(watched, outcomes=(*watched.outcomes, "waiting"))
-        left = tuple(plan for plan in watched.open_plans if plan.plan_id != plan_id)
+        open_plans = tuple(plan for plan in watched.open_plans if plan.plan_id != plan_id)
         outcome = "executed" if status in ("accepted", "sent") else "refused"
-        return replace(watched, open_plans=left, outcomes=(*watched.outcomes, outcome))
+        return replace(watched, open_plans=open_plans, outcomes=(*watched.outcomes, outcome))
     return watched
 
 

@@ -186,22 +186,22 @@ def fleet_risks(outlook: Outlook) -> Iterator[Risk]:
     expected = next((row["q50"] for _, _, row in _steps(outlook.price)), None)
     for asset in outlook.assets:
         name, power = asset["asset_id"], asset["next_power_mw"] or 0.0
-        own = (outlook.details.get(name) or {}).get("limits") or {}
+        limits = (outlook.details.get(name) or {}).get("limits") or {}
         if is_firm(asset) and asset["state"] != "online":
             power = asset["max_mw"] or 0.0
             without, with_it = _shortfall(outlook, outlook.firm_mw)[1], _shortfall(outlook, outlook.firm_mw + power)[1]
             text = f"{name} is {asset['state']}: {power_text(power)} less firm power"
             yield Risk(f"{asset['kind']}:{name}", text, _money(without - with_it, penalty))
-        elif asset["kind"] == "peaker" and power > 0 and None not in (expected, own.get("fuel_cost_per_mwh")):
-            dearer = own["fuel_cost_per_mwh"] - expected
+        elif asset["kind"] == "peaker" and power > 0 and None not in (expected, limits.get("fuel_cost_per_mwh")):
+            dearer = limits["fuel_cost_per_mwh"] - expected
             if dearer > 0:
                 text = f"{name} runs at {power_text(power)}, {dearer:,.0f} per MWh above the expected price"
                 yield Risk(f"peaker:{name}", text, dearer * power * step_h)
-        elif asset["kind"] == "load" and power > 0 and "curtail_cost_per_mwh" in own:
-            text = f"{name} is shed by {power_text(power)} at {own['curtail_cost_per_mwh']:g} per MWh"
-            yield Risk(f"load:{name}", text, own["curtail_cost_per_mwh"] * power * step_h)
+        elif asset["kind"] == "load" and power > 0 and "curtail_cost_per_mwh" in limits:
+            text = f"{name} is shed by {power_text(power)} at {limits['curtail_cost_per_mwh']:g} per MWh"
+            yield Risk(f"load:{name}", text, limits["curtail_cost_per_mwh"] * power * step_h)
         elif asset["kind"] == "renewable" and power < 0:
-            price = max(expected or 0.0, 0.0) + own.get("curtail_cost_per_mwh", 0.0)
+            price = max(expected or 0.0, 0.0) + limits.get("curtail_cost_per_mwh", 0.0)
             text = f"{name} is to be cut by {power_text(-power)}, {price:,.0f} per MWh lost"
             yield Risk(f"curtailment:{name}", text, -price * power * step_h)
 
@@ -306,14 +306,14 @@ def _later_steps(outlook: Outlook) -> list[tuple[Answer, float]]:
 def _kept(key: str, text: str, money: float | None, need: Need, outlook: Outlook) -> Risk:
     """Return a risk with the state of charge that would answer it, if there is time and the battery lacks it."""
     battery = outlook.battery
-    own = (outlook.details.get(battery["asset_id"]) or {}).get("limits") or {}
-    low, high = own.get("soc_min", 0.0) + own.get("reserve_soc", 0.0), own.get("soc_max", 1.0)
+    limits = (outlook.details.get(battery["asset_id"]) or {}).get("limits") or {}
+    low, high = limits.get("soc_min", 0.0) + limits.get("reserve_soc", 0.0), limits.get("soc_max", 1.0)
     size, name, soc = battery["energy_capacity_mwh"], battery["asset_id"], battery["soc"]
     if need.energy_mwh > 0:
-        target = min(high, low + need.energy_mwh / own.get("discharge_efficiency", 1.0) / size)
+        target = min(high, low + need.energy_mwh / limits.get("discharge_efficiency", 1.0) / size)
         is_met, side = soc >= target - LEAST_SOC, "at least"
     else:
-        target = max(low, high + need.energy_mwh * own.get("charge_efficiency", 1.0) / size)
+        target = max(low, high + need.energy_mwh * limits.get("charge_efficiency", 1.0) / size)
         is_met, side = soc <= target + LEAST_SOC, "at most"
     text = f"{text}; {name} should then hold {side} {100 * target:.0f} %, it has {100 * soc:.0f} %"
     # The slot that runs is decided, so an order acts from the second one on; the risk begins at its own slot's start.

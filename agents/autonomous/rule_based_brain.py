@@ -246,22 +246,22 @@ def _is_same(call: Call, other: Call) -> bool:
 
 def _act(task: Task, findings: Findings, limits: AgentLimits) -> Thought:
     """Have the dearest risk answered that can be answered for less than it costs."""
-    left: list[str] = []
+    deferred: list[str] = []
     for risk in findings.risks:
         if risk.wish is None:
             continue
         if subject_of(risk.wish.call) in {subject_of(call) for call in task.declined}:
-            left.append(f"{risk.text}: a person declined it")
+            deferred.append(f"{risk.text}: a person declined it")
             continue
         ruling = _ruling(findings.standing, risk.wish)
         if ruling is None and risk.wish.call.arguments.get("policy") == "keep_soc":
             ruling = yield from _too_dear(risk)
         if ruling is not None:
-            left.append(f"{risk.text}; {ruling}")
+            deferred.append(f"{risk.text}; {ruling}")
             continue
         return (yield from _remedy(risk, risk.wish, task.zone, findings, limits))
-    text = left[0] if left else findings.risks[0].text if findings.risks else "; ".join(findings.margins)
-    return findings.conclude("no_action", text, left)
+    text = deferred[0] if deferred else findings.risks[0].text if findings.risks else "; ".join(findings.margins)
+    return findings.conclude("no_action", text, deferred)
 
 
 def _too_dear(risk: Risk) -> Generator[Call, CallResult, str | None]:
@@ -295,8 +295,10 @@ def _remedy(risk: Risk, wish: Wish, zone: str, findings: Findings, limits: Agent
     if plan is None:
         return findings.conclude("refused", f"{risk.text}; not proposed: {response.error}", reasons)
     if plan.get("outcome") == "refused":
-        why = "; ".join(_quoted(check) for check in plan.get("checks", []) if check.get("outcome") == "refused")
-        return findings.conclude("refused", f"{risk.text}; the plan was refused: {why}", reasons)
+        refused_checks = "; ".join(
+            _quoted(check) for check in plan.get("checks", []) if check.get("outcome") == "refused"
+        )
+        return findings.conclude("refused", f"{risk.text}; the plan was refused: {refused_checks}", reasons)
     cost, currency = plan.get("cost_change"), plan.get("currency", "")
     price = f"plan {plan['plan_id']} costs {'an unknown sum' if cost is None else format(cost, '.2f')}"
     reasons.append(f"{price} {currency} against the plant's own plan".replace("  ", " "))
@@ -317,13 +319,13 @@ def _remedy(risk: Risk, wish: Wish, zone: str, findings: Findings, limits: Agent
 
 def _ruling(standing: Sequence[Answer], wish: Wish) -> str | None:
     """Return which order in force answers a wish already or forbids it, in words; None where none does."""
-    same = {"keep_soc": "soc_target", None: "target"}.get(wish.call.arguments.get("policy"))
-    for order in standing if same is not None else ():
+    policy_action = {"keep_soc": "soc_target", None: "target"}.get(wish.call.arguments.get("policy"))
+    for order in standing if policy_action is not None else ():
         if order["asset_ids"] and wish.asset_id not in order["asset_ids"]:
             continue
         if order["action"] == "hold":
             return f"a hold by {order['principal']} stands, so nothing is proposed"
-        if order["action"] == same:
+        if order["action"] == policy_action:
             return f"order {order['order_id']} by {order['principal']} stands already"
     return None
 
@@ -371,8 +373,10 @@ def _battery(assets: Sequence[Answer]) -> Answer | None:
 
 def _worth_a_look(assets: Sequence[Answer], battery: Answer) -> list[Answer]:
     """Return the battery and the assets that are to run, be shed or be cut next."""
-    others = [asset for asset in assets if asset["kind"] in ("peaker", "load", "renewable") and asset["next_power_mw"]]
-    return [battery, *others][:MOST_DETAILS]
+    dispatched = [
+        asset for asset in assets if asset["kind"] in ("peaker", "load", "renewable") and asset["next_power_mw"]
+    ]
+    return [battery, *dispatched][:MOST_DETAILS]
 
 
 def _quoted(check: Answer) -> str:
@@ -385,5 +389,5 @@ def _rule(check: Answer) -> str:
 
 
 def _receipt(receipt: Answer) -> str:
-    why = receipt.get("reason") or receipt.get("hint")
-    return f"{receipt.get('status')}{f', {why}' if why else ''}"
+    reason = receipt.get("reason") or receipt.get("hint")
+    return f"{receipt.get('status')}{f', {reason}' if reason else ''}"

@@ -124,9 +124,9 @@ def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> 
         for spread in _SPREADS
         for trust in ((1.0,) if fixed else _TRUSTS)
     }
-    whole = _account(_ALL, fixed=fixed)
+    total = _account(_ALL, fixed=fixed)
     priors = {account: paper_accounts.PRIOR if name == LEADER else 0.0 for name, account in accounts.items()}
-    paper_accounts.open_accounts(book, battery, {**priors, **dict.fromkeys([*settings, whole], 0.0)})
+    paper_accounts.open_accounts(book, battery, {**priors, **dict.fromkeys([*settings, total], 0.0)})
     shares = _family_shares(accounts, fixed=fixed)
     of_prices = paper_accounts.weights(book, [accounts[name] for name in views.path], shares)
     path = sum(
@@ -147,7 +147,7 @@ def _school(book: Book, battery: UnitBattery, views: _Views, *, fixed: bool) -> 
     spread = sum(chosen[account] * settings[account][0] for account in settings)
     trust = sum(chosen[account] * settings[account][1] for account in settings)
     offer = Offer(scaled(value, spread), first, trust, fixed)
-    paper_accounts.place(book, whole, offer)
+    paper_accounts.place(book, total, offer)
     return _School(offer, path, {name: weights[account] for name, account in accounts.items()})
 
 

@@ -61,8 +61,8 @@ def branch(
     """
     least_mw = WHOLE if program.units is None else WHOLE * program.units.cost
     least_saving = LEAST_SAVING_PER_MW * served_mw
-    whole = np.flatnonzero(program.integer) if program.integer is not None else np.zeros(0, dtype=np.int64)
-    columns = np.concatenate([whole, either.ravel(), other.ravel()])
+    integers = np.flatnonzero(program.integer) if program.integer is not None else np.zeros(0, dtype=np.int64)
+    columns = np.concatenate([integers, either.ravel(), other.ravel()])
     relaxed = replace(program, integer=None)
     best: _Node | None = None
     best_cost = np.inf
@@ -78,16 +78,16 @@ def branch(
             first = first or answer
             if answer.value is None or answer.objective >= best_cost - _gap(best_cost, least_saving):
                 continue
-            place, up_first = _undecided(answer.value[columns], len(whole), least_mw)
+            place, up_first = _undecided(answer.value[columns], len(integers), least_mw)
             if place < 0 and nodes == 1:
                 return Search(engine.last() if priced else answer, relaxed, nodes, True, False)
             if place < 0:
-                best, best_cost = _settled(node, answer.value[columns], len(whole)), answer.objective
+                best, best_cost = _settled(node, answer.value[columns], len(integers)), answer.objective
                 continue
             if not node.is_dive:
-                stack.extend(_children(node, place, len(whole), answer.objective, up_first=up_first))
+                stack.extend(_children(node, place, len(integers), answer.objective, up_first=up_first))
             if node.is_dive or nodes == 1:
-                stack.append(_dive(node, answer.value[columns], len(whole), answer.objective, least_mw))
+                stack.append(_dive(node, answer.value[columns], len(integers), answer.objective, least_mw))
     if best is None:
         assert first is not None
         status = first.status if first.value is None else "tree_limit"
@@ -102,50 +102,50 @@ def _gap(cost: float, least_saving: float) -> float:
     return max(least_saving, RELATIVE_GAP * abs(cost)) if np.isfinite(cost) else 0.0
 
 
-def _undecided(value: Floats, whole: int, least_mw: float) -> tuple[int, bool]:
+def _undecided(value: Floats, integers: int, least_mw: float) -> tuple[int, bool]:
     """Return the place to branch on (-1: none) and whether its upper branch looks better."""
-    parts = np.abs(value[:whole] - np.round(value[:whole]))
-    if whole and parts.max() > WHOLE:
+    parts = np.abs(value[:integers] - np.round(value[:integers]))
+    if integers and parts.max() > WHOLE:
         place = int(np.argmax(parts))
         return place, bool(value[place] >= 0.5)
-    pairs = (len(value) - whole) // 2
-    either, other = value[whole : whole + pairs], value[whole + pairs :]
-    both = np.minimum(either, other)
-    if pairs and both.max() > least_mw:
-        place = int(np.argmax(both))
-        return whole + place, bool(either[place] > other[place])
+    pairs = (len(value) - integers) // 2
+    either, other = value[integers : integers + pairs], value[integers + pairs :]
+    smaller = np.minimum(either, other)
+    if pairs and smaller.max() > least_mw:
+        place = int(np.argmax(smaller))
+        return integers + place, bool(either[place] > other[place])
     return -1, False
 
 
-def _children(node: _Node, place: int, whole: int, cost: float, *, up_first: bool) -> list[_Node]:
+def _children(node: _Node, place: int, integers: int, cost: float, *, up_first: bool) -> list[_Node]:
     """Return the two branches, the better looking one last (it is taken first)."""
-    if place < whole:
+    if place < integers:
         zero, at_one = _with(node, place, 0.0, 0.0, cost), _with(node, place, 1.0, 1.0, cost)
         return [zero, at_one] if up_first else [at_one, zero]
-    partner = place + (len(node.low) - whole) // 2
+    partner = place + (len(node.low) - integers) // 2
     keep_either = _with(node, partner, 0.0, 0.0, cost)
     keep_other = _with(node, place, 0.0, 0.0, cost)
     return [keep_other, keep_either] if up_first else [keep_either, keep_other]
 
 
-def _dive(node: _Node, value: Floats, whole: int, cost: float, least_mw: float) -> _Node:
+def _dive(node: _Node, value: Floats, integers: int, cost: float, least_mw: float) -> _Node:
     """Return the node with whole columns at their nearest number, and the smaller of each pair that has both shut.
 
     Args:
         node: The node.
         value: Its LP's values of the branching columns.
-        whole: How many of them must be whole.
+        integers: How many of them must be whole.
         cost: The least cost that its LP allows.
         least_mw: Less than this is no power.
     """
     low, high = node.low.copy(), node.high.copy()
-    low[:whole] = high[:whole] = np.round(value[:whole])
-    pairs = (len(value) - whole) // 2
-    either, other = slice(whole, whole + pairs), slice(whole + pairs, len(value))
-    both = np.minimum(value[either], value[other]) > least_mw
+    low[:integers] = high[:integers] = np.round(value[:integers])
+    pairs = (len(value) - integers) // 2
+    either, other = slice(integers, integers + pairs), slice(integers + pairs, len(value))
+    is_both = np.minimum(value[either], value[other]) > least_mw
     first = value[either] > value[other]
-    high[other] = np.where(both & first, 0.0, high[other])
-    high[either] = np.where(both & ~first, 0.0, high[either])
+    high[other] = np.where(is_both & first, 0.0, high[other])
+    high[either] = np.where(is_both & ~first, 0.0, high[either])
     return _Node(low, high, cost, is_dive=True)
 
 
@@ -155,12 +155,12 @@ def _with(node: _Node, place: int, low: float, high: float, cost: float) -> _Nod
     return _Node(lows, highs, cost)
 
 
-def _settled(node: _Node, value: Floats, whole: int) -> _Node:
+def _settled(node: _Node, value: Floats, integers: int) -> _Node:
     """Return the node with its whole columns fixed and the idle one of each pair shut, so that an LP finds it again."""
     low, high = node.low.copy(), node.high.copy()
-    low[:whole] = high[:whole] = np.round(value[:whole])
-    pairs = (len(value) - whole) // 2
-    either, other = slice(whole, whole + pairs), slice(whole + pairs, len(value))
+    low[:integers] = high[:integers] = np.round(value[:integers])
+    pairs = (len(value) - integers) // 2
+    either, other = slice(integers, integers + pairs), slice(integers + pairs, len(value))
     first = value[either] > value[other]
     high[other] = np.where(first, np.maximum(low[other], 0.0), high[other])
     high[either] = np.where(first, high[either], np.maximum(low[either], 0.0))

@@ -70,19 +70,19 @@ def aggregated(problem: ClearingProblem, plan: Plan) -> tuple[ClearingProblem, P
     Energy and power add up; efficiencies, SoC band and wear are weighted by energy.
     """
     free = _free_batteries(problem)
-    others = [i for i in range(len(problem.assets)) if i not in free]
+    other_rows = [i for i in range(len(problem.assets)) if i not in free]
     stores = [store for i in free if (store := store_of(problem.assets[i])) is not None]
     combined, energy = aggregate(stores), np.array([store.energy_mwh for store in stores])
-    order = [free[0], *others]
+    order = [free[0], *other_rows]
     state = problem.state
     soc = state.soc[order].copy()
     soc[0] = float(np.average(state.soc[free], weights=energy))
     bands = Bands.none(len(order), problem.steps)
-    bands.fixed_mw[1:] = plan.power_mw[others]
+    bands.fixed_mw[1:] = plan.power_mw[other_rows]
     summed = problem.bands
     bands.min_mw[0] = summed.min_mw[free].sum(axis=0)
     bands.max_mw[0] = summed.max_mw[free].sum(axis=0)
-    zone = problem.zone.model_copy(update={"assets": (combined, *(problem.assets[i] for i in others))})
+    zone = problem.zone.model_copy(update={"assets": (combined, *(problem.assets[i] for i in other_rows))})
     merged = replace(
         problem,
         zone=zone,
@@ -92,7 +92,7 @@ def aggregated(problem: ClearingProblem, plan: Plan) -> tuple[ClearingProblem, P
             power_mw=state.power_mw[order],
             running_min=state.running_min[order],
             ready_in_min=state.ready_in_min[order],
-            available=np.concatenate([[True], state.available[others]]),
+            available=np.concatenate([[True], state.available[other_rows]]),
         ),
         potential_mw=problem.potential_mw[order],
         bands=bands,
@@ -121,5 +121,5 @@ def share_out(problem: ClearingProblem, total_mw: float) -> Floats:
         assert store is not None
         low, high = power_range(store, float(problem.state.soc[i]), hours)
         shares[i] = high if total_mw > 0 else low
-    whole = float(shares.sum())
-    return shares * (min(total_mw / whole, 1.0) if whole else 0.0)
+    total = float(shares.sum())
+    return shares * (min(total_mw / total, 1.0) if total else 0.0)

@@ -97,11 +97,11 @@ class Hinges:
         anchor, widths, _ = self.segments()
         at = min(self.down_mw.shape[1], widths.shape[1] - 2) + 1
         filled = np.zeros_like(widths)
-        for pieces, left in ((range(at), anchor - x), (range(at, widths.shape[1]), x - anchor)):
-            rest = np.maximum(left, 0.0)
+        for pieces, reach in ((range(at), anchor - x), (range(at, widths.shape[1]), x - anchor)):
+            unfilled = np.maximum(reach, 0.0)
             for k in pieces:
-                filled[:, k] = np.minimum(rest, widths[:, k])
-                rest = rest - filled[:, k]
+                filled[:, k] = np.minimum(unfilled, widths[:, k])
+                unfilled = unfilled - filled[:, k]
         return filled
 
 

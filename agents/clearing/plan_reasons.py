@@ -47,9 +47,9 @@ def bindings_of(problem: ClearingProblem, model: Model, program: Program, answer
             places = column[limit_column.column]
             reduced, value = answer.reduced[places], answer.value[places]
             low, high = program.low[places], program.high[places]
-            same, none = 1e-9 * problem.unit_mw, 1e-12 * problem.unit_mw
-            at_top = (reduced < -_LEAST) & (value >= high - same) & (low < high - none)
-            at_bottom = limit_column.both & (reduced > _LEAST) & (value <= low + same)
+            tolerance, none = 1e-9 * problem.unit_mw, 1e-12 * problem.unit_mw
+            at_top = (reduced < -_LEAST) & (value >= high - tolerance) & (low < high - none)
+            at_bottom = limit_column.both & (reduced > _LEAST) & (value <= low + tolerance)
             for k, h in zip(*np.nonzero(at_top | at_bottom), strict=True):
                 limit = float(high[k, h] if at_top[k, h] else low[k, h])
                 asset_id = problem.assets[int(rows[k])].asset_id
@@ -79,18 +79,20 @@ def say_asset(problem: ClearingProblem, plan: Plan, row: int) -> str:
 
 def _say_limit(problem: ClearingProblem, bound: Binding) -> str:
     minutes = float(problem.step_h[: bound.step].sum()) * 60.0
-    when = "now" if bound.step == 0 else f"in {minutes:.0f} min"
+    time_text = "now" if bound.step == 0 else f"in {minutes:.0f} min"
     match bound.kind:
         case "ramp":
-            return f"ramp limit {power_text(bound.limit)} binds {when}, worth {bound.value_per_unit:.1f} per MW"
+            return f"ramp limit {power_text(bound.limit)} binds {time_text}, worth {bound.value_per_unit:.1f} per MW"
         case "cap":
-            return f"import cap {power_text(bound.limit)} binds {when}, worth {bound.value_per_unit:.1f} per MW"
+            return f"import cap {power_text(bound.limit)} binds {time_text}, worth {bound.value_per_unit:.1f} per MW"
         case "export_cap":
-            return f"export cap {power_text(bound.limit)} binds {when}, worth {bound.value_per_unit:.1f} per MW"
+            return f"export cap {power_text(bound.limit)} binds {time_text}, worth {bound.value_per_unit:.1f} per MW"
         case "soc":
-            return f"{bound.asset_id} at {energy_text(bound.limit)} {when}, worth {bound.value_per_unit:.1f} per MWh"
+            return (
+                f"{bound.asset_id} at {energy_text(bound.limit)} {time_text}, worth {bound.value_per_unit:.1f} per MWh"
+            )
         case _:
             return (
-                f"{bound.asset_id} at its limit of {power_text(bound.limit)} {when}, "
+                f"{bound.asset_id} at its limit of {power_text(bound.limit)} {time_text}, "
                 f"worth {bound.value_per_unit:.1f} per MW"
             )

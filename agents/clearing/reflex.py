@@ -79,8 +79,8 @@ def _beyond(problem: ClearingProblem, h: int, grid: float, before: float) -> flo
 
 
 def _shed(problem: ClearingProblem, h: int, power: Floats, sheddable: Floats) -> None:
-    left = float(problem.net_mw[h] - power[:, h].sum()) - problem.zone.limits.import_cap_mw
+    excess_mw = float(problem.net_mw[h] - power[:, h].sum()) - problem.zone.limits.import_cap_mw
     for i in rows_where(problem.zone, lambda kind, asset: kind.shedding(asset)):
-        if left > 0:
-            power[i, h] = min(left, float(sheddable[i, h]))
-            left -= power[i, h]
+        if excess_mw > 0:
+            power[i, h] = min(excess_mw, float(sheddable[i, h]))
+            excess_mw -= power[i, h]

@@ -189,5 +189,5 @@ def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
 
 def _both_ways(model: Model, value: Floats, unit_mw: float) -> bool:
     either, other = model.exclusive()
-    both = np.minimum(value[either], value[other])
-    return bool(both.max(initial=0.0) > WHOLE * unit_mw)
+    smaller = np.minimum(value[either], value[other])
+    return bool(smaller.max(initial=0.0) > WHOLE * unit_mw)

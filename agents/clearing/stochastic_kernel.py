@@ -85,16 +85,16 @@ def reach(dt: float, battery: BatteryCell, grids: Grids) -> Moves:
     ne, shape, de = len(energy), (len(power), len(generator)), energy[1] - energy[0]
     first, end = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     below, part = np.zeros((*shape, ne), dtype=np.int64), np.zeros((*shape, ne))
-    same = 1e-9 * battery.unit_mw
+    tolerance = 1e-9 * battery.unit_mw
     for m in range(len(power)):
         for g in range(len(generator)):
             b = power[m] - generator[g]
-            if b < -battery.charge_mw - same or b > battery.discharge_mw + same:
+            if b < -battery.charge_mw - tolerance or b > battery.discharge_mw + tolerance:
                 continue
             moved = b / battery.discharge_efficiency * dt if b > 0 else b * battery.charge_efficiency * dt
             for i in range(ne):
                 after = energy[i] - moved
-                if after < energy[0] - same or after > energy[ne - 1] + same:
+                if after < energy[0] - tolerance or after > energy[ne - 1] + tolerance:
                     continue
                 place = min(max((after - energy[0]) / de, 0.0), ne - 1.0)
                 k = min(int(place), ne - 2)

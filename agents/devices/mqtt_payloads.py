@@ -159,12 +159,12 @@ def access_rules(
         home_assistant: User of Home Assistant, which reads all and writes its own topics and the request to hold.
     """
     lines = [f"user {gateway_user}", f"topic readwrite {topics.prefix}/#", f"topic readwrite {HOME_ASSISTANT}/#"]
-    own = [entry for entry in entries if entry.sparkplug is None]
+    mqtt_entries = [entry for entry in entries if entry.sparkplug is None]
     nodes = {(source.group, source.node) for entry in entries if (source := entry.sparkplug) is not None}
     for group, node in sorted(nodes):
         lines += [f"topic read {topic}" for topic in sparkplug.topics_of(group, node)]
         lines += [f"topic write {sparkplug.rebirth_request(group, node)[0]}"]
-    for entry in own:
+    for entry in mqtt_entries:
         lines += ["", f"user {entry.name}"]
         lines += [f"topic write {topics.of(kind, entry)}" for kind in ("telemetry", "ack", "status")]
         lines += [f"topic read {topics.of('setpoint', entry)}", f"topic read {topics.heartbeat(entry.zone)}"]

@@ -187,9 +187,9 @@ class CommandReducer:
         if command is None:
             return []
         if self._is_over(command, now):
-            rest = renewed(command, state.sequence + 1, CommandCause.FALLBACK, now)
-            rest = replace(rest, power_mw=command.fallback_mw, valid_until=None)
-            return self._put(state, rest, now)
+            fallback_command = renewed(command, state.sequence + 1, CommandCause.FALLBACK, now)
+            fallback_command = replace(fallback_command, power_mw=command.fallback_mw, valid_until=None)
+            return self._put(state, fallback_command, now)
         return self._retried(state, command, now)
 
     def _is_over(self, command: DeviceCommand, now: datetime) -> bool:

@@ -124,8 +124,8 @@ def _metric(body: bytes) -> Metric:
 
 def _value(fields: dict[int, int | bytes]) -> MetricValue:
     for number in (10, 11):
-        if isinstance(whole := fields.get(number), int):
-            return whole
+        if isinstance(integer := fields.get(number), int):
+            return integer
     for number, form in ((12, "<f"), (13, "<d")):
         if isinstance(packed := fields.get(number), bytes) and len(packed) == struct.calcsize(form):
             return float(struct.unpack(form, packed)[0])
@@ -145,8 +145,8 @@ def _fields(body: bytes) -> Iterator[tuple[int, int | bytes]]:
         key, at = _varint(body, at)
         number, wire = key >> 3, key & 7
         if wire == _VARINT:
-            whole, at = _varint(body, at)
-            yield number, whole
+            integer, at = _varint(body, at)
+            yield number, integer
             continue
         if wire == _BYTES:
             length, at = _varint(body, at)
@@ -250,5 +250,5 @@ def _signed(value: MetricValue, datatype: int) -> MetricValue:
     bits = _SIGNED_BITS.get(datatype)
     if bits is None or isinstance(value, bool) or not isinstance(value, int):
         return value
-    whole = value % (1 << bits)
-    return whole - (1 << bits) if whole >= 1 << (bits - 1) else whole
+    integer = value % (1 << bits)
+    return integer - (1 << bits) if integer >= 1 << (bits - 1) else integer

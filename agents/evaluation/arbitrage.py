@@ -105,17 +105,17 @@ def figures(
         energy_mwh: Energy of one cycle.
     """
     price, day = market.price[market.test], market.day[market.test]
-    own, best = settled(battery, path, price), settled(battery, bound, price)
-    mine, most = own.by_day(day), best.by_day(day)
+    policy_figures, best = settled(battery, path, price), settled(battery, bound, price)
+    mine, most = policy_figures.by_day(day), best.by_day(day)
     ordinary = np.argsort(-most, kind="stable")[round(TOP_DAYS_SHARE * most.size) :]
     return {
         "perfect": round(power_mw * float(most.sum()), 2),
         "value": round(power_mw * float(mine.sum()), 2),
         "capture_pct": _percent(mine.sum(), most.sum()),
         "capture_pct_without_top_days": _percent(mine[ordinary].sum(), most[ordinary].sum()),
-        "cycles_per_day": round(power_mw * float(own.discharged_mwh.sum()) / energy_mwh / most.size, 3),
+        "cycles_per_day": round(power_mw * float(policy_figures.discharged_mwh.sum()) / energy_mwh / most.size, 3),
     }
 
 
-def _percent(part: float, whole: float) -> float | None:
-    return round(100.0 * float(part / whole), 2) if whole > 0 else None
+def _percent(part: float, total: float) -> float | None:
+    return round(100.0 * float(part / total), 2) if total > 0 else None

@@ -59,8 +59,8 @@ def of_days(market: PriceHistory, table: Floats) -> Ahead:
     per_day, slots = round(24.0 / market.hours), table.shape[1]
 
     def ahead(t: int) -> Floats:
-        where = (market.slot[t] + np.arange(per_day)) % slots
-        return np.asarray(table[market.day[t], where])
+        slots_ahead = (market.slot[t] + np.arange(per_day)) % slots
+        return np.asarray(table[market.day[t], slots_ahead])
 
     return ahead
 
@@ -81,11 +81,11 @@ def profile_table(market: PriceHistory, days: int) -> Floats:
     table = np.zeros((last + 1, slots))
     for day in range(last + 1):
         first, stop = np.searchsorted(market.day, [day - days, day])
-        past, where = market.price[first:stop], market.slot[first:stop]
+        past, places = market.price[first:stop], market.slot[first:stop]
         has_price = np.isfinite(past)
         if has_price.any():
-            count = np.bincount(where[has_price], minlength=slots)
-            total = np.bincount(where[has_price], weights=past[has_price], minlength=slots)
+            count = np.bincount(places[has_price], minlength=slots)
+            total = np.bincount(places[has_price], weights=past[has_price], minlength=slots)
             table[day] = np.where(count > 0, total / np.maximum(count, 1), past[has_price].mean())
     return table
 

@@ -106,8 +106,8 @@ def capture_of_day(battery: StorageParameters, slots: Sequence[Slot], hours: flo
         after = before
     if not slots:
         return Capture(0.0, 0.0, total)
-    left = power * cell[0] * worth * (place(slots[-1].after_mwh) - place(slots[0].before_mwh))
-    value = math.fsum([*terms, left])
+    end_loss = power * cell[0] * worth * (place(slots[-1].after_mwh) - place(slots[0].before_mwh))
+    value = math.fsum([*terms, end_loss])
     return Capture(value, value + math.fsum(total.values()), total)
 
 

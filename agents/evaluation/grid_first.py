@@ -41,8 +41,8 @@ def solve_grid_first(problem: ClearingProblem) -> Plan:
     if plan.is_reflex:
         return plan
     fixed = problem.bands.fixed_mw.copy()
-    others = [i for i in range(len(problem.assets)) if i not in store_rows(problem.zone)]
-    fixed[others] = plan.power_mw[others]
+    other_rows = [i for i in range(len(problem.assets)) if i not in store_rows(problem.zone)]
+    fixed[other_rows] = plan.power_mw[other_rows]
     trade = replace(problem, bands=replace(problem.bands, fixed_mw=fixed), service_factor=1.0)
     used = _penalty_pieces(service, plan)
     model = build(trade)

@@ -85,10 +85,10 @@ def shed_above_cap(zone: Zone, setpoints: Floats, net_mw: float) -> Floats:
     loads = rows_where(zone, lambda kind, asset: kind.is_emergency(asset))
     changed = setpoints.copy()
     changed[loads] = 0.0
-    left = net_mw - float(changed.sum()) - zone.limits.import_cap_mw
+    excess_mw = net_mw - float(changed.sum()) - zone.limits.import_cap_mw
     for i in loads:
-        changed[i] = min(max(left, 0.0), type_of(zone.assets[i]).power_limits_mw(zone, zone.assets[i])[1])
-        left -= changed[i]
+        changed[i] = min(max(excess_mw, 0.0), type_of(zone.assets[i]).power_limits_mw(zone, zone.assets[i])[1])
+        excess_mw -= changed[i]
     return changed
 
 
@@ -97,8 +97,8 @@ def no_action(zone: Zone, series: Actuals) -> GridRun:
     powers = np.stack(
         [shed_above_cap(zone, np.zeros(len(zone.assets)), float(net)) for net in series.actual_mw], axis=1
     )
-    rest = fleet_at_rest(zone).soc
-    return settle(zone, series, powers, np.tile(rest[:, None], (1, len(series.actual_mw))))
+    soc_at_rest = fleet_at_rest(zone).soc
+    return settle(zone, series, powers, np.tile(soc_at_rest[:, None], (1, len(series.actual_mw))))
 
 
 def perfect_foresight(zone: Zone, series: Actuals, *, start: FleetState | None = None) -> GridRun:

@@ -49,8 +49,8 @@ def follow_ticks(
     now, total_mw = start, 0.0
     for k in range(count):
         mean = estimate_mean(ticks_mw[: max(k - late + 1, 0)], count, expected_mw, slope_mw)
-        left = float(np.interp(mean, points[:, 0], points[:, 1])) * count - total_mw
-        delivery = deliver(battery, now, left / (count - k), hours / count)
+        remaining_mw = float(np.interp(mean, points[:, 0], points[:, 1])) * count - total_mw
+        delivery = deliver(battery, now, remaining_mw / (count - k), hours / count)
         total_mw, now = total_mw + delivery.power_mw, delivery.state
     return total_mw / count, now.soc
 
@@ -71,8 +71,8 @@ def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: flo
         return expected_mw
     last = int(measured[-1])
     course = np.interp(np.arange(last + 1), measured, seen_mw[measured])
-    rest = seen_mw[last] + slope_mw * np.arange(1, count - last)
-    return float((course.sum() + rest.sum()) / count)
+    rest_mw = seen_mw[last] + slope_mw * np.arange(1, count - last)
+    return float((course.sum() + rest_mw.sum()) / count)
 
 
 def expected_slope_mw(net_mw: Sequence[float], before_mw: float | None, ticks: int) -> float:

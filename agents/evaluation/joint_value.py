@@ -28,9 +28,11 @@ def policy_figures(zone: Zone, runs: Sequence[GridRun], idle: Sequence[GridRun])
         idle: The same runs with no action.
     """
     slots = sum(len(run.grid_mw) for run in runs)
-    money = sum(battery_money(zone, run) - battery_money(zone, rest) for run, rest in zip(runs, idle, strict=True))
-    value = sum(rest.cost - run.cost for run, rest in zip(runs, idle, strict=True))
-    resting = sum(rest.cost + battery_money(zone, rest) for rest in idle)
+    money = sum(
+        battery_money(zone, run) - battery_money(zone, idle_run) for run, idle_run in zip(runs, idle, strict=True)
+    )
+    value = sum(idle_run.cost - run.cost for run, idle_run in zip(runs, idle, strict=True))
+    resting = sum(idle_run.cost + battery_money(zone, idle_run) for idle_run in idle)
     return {
         "value": round(value, 2),
         "service_cost": round(resting - (value - money), 2),
@@ -44,12 +46,12 @@ def policy_figures(zone: Zone, runs: Sequence[GridRun], idle: Sequence[GridRun])
 
 def battery_money(zone: Zone, run: GridRun) -> float:
     """Return what the batteries earned: all costs are theirs but for penalties and what other assets did."""
-    others: Floats = sum(
+    other_money: Floats = sum(
         (run.power_mw[row] for row, asset in enumerate(zone.assets) if not type_of(asset).trades_at_market),
         np.zeros(len(run.grid_mw)),
     )
     flat = zone.generation_price_flat_per_mwh or 0.0
-    generation = flat * float(others.sum()) * zone.step.hours
+    generation = flat * float(other_money.sum()) * zone.step.hours
     return -(run.costs["energy"] + generation + run.costs["wear"] + run.costs["stored"])
 
 

@@ -24,8 +24,8 @@ def original_rule(zone: Zone, expected_mw: float, net_mw: float) -> Floats:
     power_mw = np.zeros(len(zone.assets))
     if not np.isfinite(expected_mw) or not np.isfinite(net_mw):
         return power_mw
-    left = max(abs(expected_mw - net_mw) - zone.limits.ramp_limit_mw, 0.0)
+    excess_mw = max(abs(expected_mw - net_mw) - zone.limits.ramp_limit_mw, 0.0)
     for row in (*store_rows(zone), *rows_where(zone, lambda kind, asset: kind.generator(asset))):
-        power_mw[row] = min(left, type_of(zone.assets[row]).power_limits_mw(zone, zone.assets[row])[1])
-        left -= power_mw[row]
+        power_mw[row] = min(excess_mw, type_of(zone.assets[row]).power_limits_mw(zone, zone.assets[row])[1])
+        excess_mw -= power_mw[row]
     return power_mw

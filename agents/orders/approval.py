@@ -76,8 +76,8 @@ def refuse_approval(order: Order, key: bytes | None, sent_at: datetime | None = 
     """
     if order.approval is None:
         return "it is not signed" if key is not None else None
-    version, _, rest = order.approval.partition(".")
-    body, _, signature = rest.partition(".")
+    version, _, remainder = order.approval.partition(".")
+    body, _, signature = remainder.partition(".")
     if version != _VERSION:
         return f"version {version!r} is not known"
     if key is not None and not _is_same(_signature(body, key), signature):
@@ -104,9 +104,9 @@ def _void(approval: Approval, order: Order, sent_at: datetime | None) -> str | N
 
 def approval_of(order: Order) -> Approval | None:
     """Return the approval of an order, unchecked; None where none can be read."""
-    _, _, rest = (order.approval or "").partition(".")
+    _, _, remainder = (order.approval or "").partition(".")
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(rest.partition(".")[0]), type=Approval)
+        return msgspec.json.decode(base64.urlsafe_b64decode(remainder.partition(".")[0]), type=Approval)
     except (binascii.Error, msgspec.DecodeError, ValueError):
         return None
 

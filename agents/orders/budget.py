@@ -87,9 +87,9 @@ def charge(budget: Budget, spending: Spending, order: Order, approval: Approval)
         return spending, Refusal("budget", f"{day} is over")
     today = spending.days.get(day, {})
     spent, more = today.get(order.principal, Spent()), effect(approval.energy_mwh, approval.cost)
-    why = beyond(budget, spent, approval.power_mw, more)
-    if why is not None:
-        return spending, Refusal("budget", why)
+    reason = beyond(budget, spent, approval.power_mw, more)
+    if reason is not None:
+        return spending, Refusal("budget", reason)
     total = Spent(spent.energy_mwh + more.energy_mwh, spent.cost + more.cost)
     days = {**spending.days, day: {**today, order.principal: total}}
     return Spending({name: days[name] for name in recent_days}), None

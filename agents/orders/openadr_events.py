@@ -165,12 +165,12 @@ def _periods(event: DemandEvent) -> Iterator[tuple[datetime, datetime, EventInte
     Raises:
         DataError: An interval has neither a period of its own nor one of the event, or one without an end.
     """
-    whole = event.interval_period
-    at = None if whole is None else _utc(whole.start)
+    event_period = event.interval_period
+    at = None if event_period is None else _utc(event_period.start)
     for interval in event.intervals:
-        own = interval.interval_period
-        start = at if own is None else _utc(own.start)
-        duration = next((period.duration for period in (own, whole) if period and period.duration), None)
+        own_period = interval.interval_period
+        start = at if own_period is None else _utc(own_period.start)
+        duration = next((period.duration for period in (own_period, event_period) if period and period.duration), None)
         if start is None or duration is None or start.year < FIRST_YEAR:
             raise DataError(f"event {event.id} has an interval without a begin or a length of its own")
         end = start + duration_of(duration)
@@ -192,8 +192,8 @@ def duration_of(text: str) -> timedelta:
     return length
 
 
-def _utc(when: datetime) -> datetime:
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+def _utc(instant: datetime) -> datetime:
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _number(place: str, payload: EventPayload) -> float:

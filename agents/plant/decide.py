@@ -171,13 +171,13 @@ class Chooser:
         orders = limited(inputs.orders, zone.step.start(closed + 1))
         if not orders:
             return {}
-        others = [order for order in inputs.orders if order not in orders]
+        other_orders = [order for order in inputs.orders if order not in orders]
         built = build_problem.problem_of(
             zone,
             closed,
             build_problem.basis_of(inputs.bids),
             state=fleet,
-            orders=others,
+            orders=other_orders,
             observation=inputs.observation,
             planned=inputs.previous,
             reach_mw=reach_of(inputs.assets),
@@ -192,8 +192,10 @@ class Chooser:
         now = asked(zone, inputs.orders, fleet, [zone.step.start(closed + 1)], hours)
         if blind >= BLIND_AFTER:
             power = build_problem.stale_power(zone, fleet, now.ruling, zone.step.start(closed + 1))
-            why = f"net load has not been measured for {blind} slots: batteries rest, peakers stay where they are"
-            return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_STALE, why=why), now
+            reason = f"net load has not been measured for {blind} slots: batteries rest, peakers stay where they are"
+            return outcome_of_reflex(
+                zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_STALE, reason=reason
+            ), now
         basis = build_problem.basis_of(inputs.bids)
         built = build_problem.problem_of(
             zone,
@@ -207,8 +209,10 @@ class Chooser:
         )
         if built is None:
             power = self._unplanned(fleet, now.ruling, closed + 1)
-            why = f"{_why_unplanned(inputs.missing)}: the fleet rests"
-            return outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_REST, why=why), now
+            reason = f"{_why_unplanned(inputs.missing)}: the fleet rests"
+            return outcome_of_reflex(
+                zone, fleet, power, index=closed + 1, engine=Engine.REFLEX_REST, reason=reason
+            ), now
         problem, asked_for, first_slots = built.problem, built.asked, built.first_slots
         plan = self.clear(problem)
         options = build_problem.alternatives(problem, plan) if self.explore else {}
@@ -287,8 +291,8 @@ class Chooser:
         power = {a.asset_id: self._rest(fleet, row, closed + 1) for row, a in enumerate(zone.assets) if names(order, a)}
         if not power:
             return None
-        why = f"hold by {order.principal}: {order.reason}"
-        outcome = outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.HOLD, why=why)
+        reason = f"hold by {order.principal}: {order.reason}"
+        outcome = outcome_of_reflex(zone, fleet, power, index=closed + 1, engine=Engine.HOLD, reason=reason)
         grounds = Grounds(
             closed=closed,
             revision=plan.revision + 1,

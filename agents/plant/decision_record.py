@@ -159,7 +159,7 @@ def outcome_of_plan(
 
 
 def outcome_of_reflex(
-    zone: Zone, state: FleetState, power: Mapping[str, float], *, index: int, engine: Engine, why: str
+    zone: Zone, state: FleetState, power: Mapping[str, float], *, index: int, engine: Engine, reason: str
 ) -> Outcome:
     """Return a named reflex's powers in slot ``index`` as checked setpoints; ``power`` may be of some assets only.
 
@@ -169,16 +169,16 @@ def outcome_of_reflex(
         power: MW by asset; may be of some assets only.
         index: Index of the slot.
         engine: Name of the reflex.
-        why: What led to it, in words.
+        reason: What led to it, in words.
     """
     verdicts = check(zone, state, power, zone.step.hours, start=zone.step.start(index))
     setpoints = {verdict.asset_id: Planned(_mw(zone, verdict.power_mw)) for verdict in verdicts}
     return Outcome(
         engine=engine,
         objective=None,
-        binding=why,
+        binding=reason,
         setpoints=setpoints,
-        reasons=dict.fromkeys(setpoints, why),
+        reasons=dict.fromkeys(setpoints, reason),
         checks=_checks(zone, power, verdicts),
     )
 

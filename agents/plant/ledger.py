@@ -132,13 +132,13 @@ def penalty(zone: Zone, grid_mw: float | None, before_mw: float | None) -> float
 
 def no_action_shed_mw(zone: Zone, net_mw: float | None) -> dict[str, float]:
     """Return what emergency shedding at the import cap takes off when the plant does not act, by load in file order."""
-    left = 0.0 if net_mw is None else max(net_mw - zone.limits.import_cap_mw, 0.0)
+    excess_mw = 0.0 if net_mw is None else max(net_mw - zone.limits.import_cap_mw, 0.0)
     shed: dict[str, float] = {}
     for asset in zone.assets:
         load = type_of(asset).shedding(asset)
         if load is not None and load.only_at_cap:
-            shed[asset.asset_id] = min(left, load.capacity_mw)
-            left -= shed[asset.asset_id]
+            shed[asset.asset_id] = min(excess_mw, load.capacity_mw)
+            excess_mw -= shed[asset.asset_id]
     return shed
 
 

@@ -101,13 +101,14 @@ def _source(bid: ActorBid | TraderBid) -> str:
 
 
 def _headline(decision: Decision) -> str:
-    when = f"{decision.zone} {decision.for_slot:%Y-%m-%d %H:%M} UTC"
+    time_text = f"{decision.zone} {decision.for_slot:%Y-%m-%d %H:%M} UTC"
     if decision.plan is None:
-        return f"{when}: {decision.binding} ({decision.engine})"
+        return f"{time_text}: {decision.binding} ({decision.engine})"
     net, price = decision.plan.net_mw[0], decision.plan.price_per_mwh[0]
     before = decision.state.grid_mw
     ramp_base = "" if before is None else f", grid power before {power_text(before)}"
-    return f"{when}: expected net load {power_text(net)} at price {price:.1f}{ramp_base} (cleared by {decision.engine})"
+    expected = f"expected net load {power_text(net)} at price {price:.1f}{ramp_base}"
+    return f"{time_text}: {expected} (cleared by {decision.engine})"
 
 
 def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str:

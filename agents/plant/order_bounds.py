@@ -45,9 +45,9 @@ def most_beyond(problem: ClearingProblem, order: Order, end: datetime) -> MostEf
     for asset in problem.assets:
         if names(order, asset):
             moved = _most_change_mw(problem.zone, asset, order) * hours
-            own = type_of(asset).running_cost(asset, 1.0, started=False, shortfall_mwh=0.0)
+            own_cost = type_of(asset).running_cost(asset, 1.0, started=False, shortfall_mwh=0.0)
             energy += moved
-            cost += moved * (dearest + own.wear + own.running)
+            cost += moved * (dearest + own_cost.wear + own_cost.running)
     return MostEffect(energy, cost)
 
 

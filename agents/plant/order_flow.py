@@ -79,11 +79,11 @@ def end_orders(zone: Zone, state: PlantState, slot: datetime) -> list[Output]:
             text = f"order {order.order_id} ({order.action}) by {order.principal} was stopped: {excess}"
             stopped = Condition(AlertCode.ORDER_STOPPED, AlertEffect.ORDER_NOT_FOLLOWED, text)
             outputs.append(Output("alerts", alert_of(zone, slot, f"order-stopped-{order.order_id}", stopped)))
-    left = unexpired(standing.orders, slot)
-    if outputs or len(left) != len(standing.orders):
-        standing.orders = left
+    remaining = unexpired(standing.orders, slot)
+    if outputs or len(remaining) != len(standing.orders):
+        standing.orders = remaining
         state.changed.mark("orders")
-        outputs += _records(standing.lives.expire(left, slot))
+        outputs += _records(standing.lives.expire(remaining, slot))
     return outputs
 
 

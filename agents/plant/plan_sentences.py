@@ -254,10 +254,10 @@ def order_sentence(order: Order) -> str:
     """Return what an order in force asks and who gave it, in one sentence."""
     if order.action == "hold":
         return f"Hold by {order.principal}: {order.reason}."
-    when = "" if order.expires_at is None else f" until {order.expires_at:%H:%M}"
+    until = "" if order.expires_at is None else f" until {order.expires_at:%H:%M}"
     if order.action == "target" and order.power_mw is not None:
-        return f"By order of {order.principal}, {_signed(order.power_mw)}{when}: {order.reason}."
-    return f"By order of {order.principal}{when}: {order.reason}."
+        return f"By order of {order.principal}, {_signed(order.power_mw)}{until}: {order.reason}."
+    return f"By order of {order.principal}{until}: {order.reason}."
 
 
 def _signed(power_mw: float) -> str:

@@ -203,8 +203,8 @@ def _compare(
     clamped = any(check.name == "delivery" and check.outcome == "warning" for check in checks)
     by_asset = plan.power_mw - base.power_mw
     change = by_asset.sum(axis=0)
-    named = [row for row, asset in enumerate(problem.assets) if _speaks_of(order, asset)]
-    moved = np.abs(by_asset[named][:, stands])
+    rows = [row for row, asset in enumerate(problem.assets) if _speaks_of(order, asset)]
+    moved = np.abs(by_asset[rows][:, stands])
     moved_mwh = float(moved.sum(axis=0) @ problem.step_h[stands])
     later = most_beyond(problem, order, ends[-1])
     scale = problem.zone.served_scale

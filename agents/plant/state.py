@@ -191,9 +191,9 @@ def fleet_at_start(zone: Zone, soc: Mapping[str, float]) -> dict[str, AssetKept]
 
 def asset_at_rest(asset: Asset, soc: Mapping[str, float]) -> AssetKept:
     """Return an asset without any setpoint so far; it joins the fleet in this state."""
-    rest = type_of(asset).at_rest(asset)
-    start = None if math.isnan(rest.soc) else soc.get(asset.asset_id, rest.soc)
-    return AssetKept(soc=start, ready_in_min=rest.ready_in_min)
+    state = type_of(asset).at_rest(asset)
+    start = None if math.isnan(state.soc) else soc.get(asset.asset_id, state.soc)
+    return AssetKept(soc=start, ready_in_min=state.ready_in_min)
 
 
 def reach_of(assets: Mapping[str, AssetKept | AssetSnapshot]) -> dict[str, tuple[float | None, float | None]]:

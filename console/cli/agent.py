@@ -48,8 +48,10 @@ def agent(
     """
     settings = common.settings()
     changes: dict[str, Any] = {"model": model, "url": url, "brain": brain or ("llm" if model else None)}
-    own = settings.agent.model_copy(update={name: value for name, value in changes.items() if value is not None})
-    settings = settings.model_copy(update={"agent": own})
+    agent_settings = settings.agent.model_copy(
+        update={name: value for name, value in changes.items() if value is not None}
+    )
+    settings = settings.model_copy(update={"agent": agent_settings})
     return asyncio.run(_run(settings, zone, once=once, as_json=json))
 
 
@@ -117,25 +119,29 @@ async def _reports(settings: Settings, zone: str | None, *, once: bool) -> Async
     from agents.autonomous.guard import AgentLimits
     from topologies.control.publisher import Post
 
-    own, post = settings.agent, Post(settings, "agent")
+    agent_settings, post = settings.agent, Post(settings, "agent")
     limits = AgentLimits(
-        max_calls=own.max_calls,
-        max_proposals=own.max_proposals,
-        max_proposals_per_day=own.max_proposals_per_day,
-        max_power_mw=own.max_power_mw,
-        max_duration_min=own.max_duration_min,
-        max_extra_cost=own.max_extra_cost,
-        max_tokens=own.max_tokens,
-        max_s=own.max_s,
-        may_hold=own.may_hold,
+        max_calls=agent_settings.max_calls,
+        max_proposals=agent_settings.max_proposals,
+        max_proposals_per_day=agent_settings.max_proposals_per_day,
+        max_power_mw=agent_settings.max_power_mw,
+        max_duration_min=agent_settings.max_duration_min,
+        max_extra_cost=agent_settings.max_extra_cost,
+        max_tokens=agent_settings.max_tokens,
+        max_s=agent_settings.max_s,
+        may_hold=agent_settings.may_hold,
     )
-    client = open_client(own.url, own.token.get_secret_value() if own.token else None, _server(settings))
-    brain = chosen_brain(own)
-    where = masked(own.url or "its own MCP server")
-    say(f"agent:{own.name} thinks by {brain.name} at {where}; it asks, a person approves")
+    client = open_client(
+        agent_settings.url, agent_settings.token.get_secret_value() if agent_settings.token else None, _server(settings)
+    )
+    brain = chosen_brain(agent_settings)
+    server = masked(agent_settings.url or "its own MCP server")
+    say(f"agent:{agent_settings.name} thinks by {brain.name} at {server}; it asks, a person approves")
     async with at_server(client):
-        at_work = GridAgent(client, brain, limits, lambda record: post("audit", record), f"agent:{own.name}")
-        async for report in at_work.watch(zone, every_min=own.every_min, poll_s=own.poll_s, once=once):
+        at_work = GridAgent(client, brain, limits, lambda record: post("audit", record), f"agent:{agent_settings.name}")
+        async for report in at_work.watch(
+            zone, every_min=agent_settings.every_min, poll_s=agent_settings.poll_s, once=once
+        ):
             yield report
 
 
@@ -146,36 +152,36 @@ def _server(settings: Settings) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", "mcp_server"], environment(quiet)
 
 
-def chosen_brain(own: AgentSettings) -> Brain:
+def chosen_brain(agent_settings: AgentSettings) -> Brain:
     """Return the brain of the settings.
 
     Raises:
         ConfigError: A language model is wanted and none is named, or its packages are missing.
     """
-    if own.brain == "strategy":
+    if agent_settings.brain == "strategy":
         from agents.autonomous.rule_based_brain import Strategy
 
         return Strategy()
-    model = chosen_model(own)
+    model = chosen_model(agent_settings)
     from agents.autonomous.llm_brain import ModelBrain
 
     return ModelBrain(model)
 
 
-def chosen_model(own: AgentSettings) -> Any:
+def chosen_model(agent_settings: AgentSettings) -> Any:
     """Return the language model of the settings, a model of pydantic-ai.
 
     Raises:
         ConfigError: None is named, or its packages are missing.
     """
-    if not own.model:
+    if not agent_settings.model:
         raise ConfigError("the brain llm needs a model", hint="give --model provider:name, or VPP_AGENT__MODEL")
     try:
         from agents.autonomous.llm_brain import open_model
     except ImportError as error:
         raise ConfigError("the brain llm needs pydantic-ai", hint="pip install 'smartgrid-ai[llm]'") from error
-    key = own.api_key.get_secret_value() if own.api_key else None
-    return open_model(own.model, api_key=key, base_url=own.base_url)
+    key = agent_settings.api_key.get_secret_value() if agent_settings.api_key else None
+    return open_model(agent_settings.model, api_key=key, base_url=agent_settings.base_url)
 
 
 def _show(report: Report) -> None:

@@ -187,13 +187,13 @@ def alerts_test(
     results = []
     for name, service in services.items():
         if contact in (None, name):
-            sent = service.send("[TEST] Virtual power plant", "A test message: no alert, nothing to do.\n", "info")
+            receipt = service.send("[TEST] Virtual power plant", "A test message: no alert, nothing to do.\n", "info")
             results.append(
                 {
                     "contact": name,
                     "service": service.shown,
-                    "delivered": sent.is_delivered,
-                    "reason": sent.reason or None,
+                    "delivered": receipt.is_delivered,
+                    "reason": receipt.reason or None,
                 }
             )
     answer(results, as_json=json, render=lambda rows: table(None, rows[0], [row.values() for row in rows]))

@@ -18,8 +18,8 @@ def show(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
     settings = common.settings()
     origins = sources(settings, common.overrides())
     rows = [
-        {"key": key, "value": value, "source": where, "environment": env_name(key)}
-        for key, (value, where) in origins.items()
+        {"key": key, "value": value, "source": origin, "environment": env_name(key)}
+        for key, (value, origin) in origins.items()
     ]
     answer(rows, as_json=json, render=lambda _: table(None, rows[0], [row.values() for row in rows]))
 

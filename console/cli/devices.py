@@ -197,8 +197,8 @@ def _newest_commands(settings: Settings, inventory: Inventory) -> dict[str, dict
         for zone in sorted({entry.zone for entry in inventory.devices}):
             for device, sequence, power, outcome, sent_at in store.read(COMMANDS, zone=zone, columns=columns):
                 if sequence and sequence >= newest.get(device, {"sequence": 0})["sequence"]:
-                    sent = None if sent_at is None else iso(sent_at)
-                    newest[device] = {"sequence": sequence, "power_mw": power, "outcome": outcome, "sent_at": sent}
+                    sent_text = None if sent_at is None else iso(sent_at)
+                    newest[device] = {"sequence": sequence, "power_mw": power, "outcome": outcome, "sent_at": sent_text}
     return newest
 
 

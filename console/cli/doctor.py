@@ -181,8 +181,8 @@ def _clock(_: Settings) -> Finding:
 def _store(settings: Settings) -> Finding:
     with open_store(settings, read_only=True) as store:
         store.ping()
-    where = masked(settings.influx.url) if settings.store.kind == "influx" else settings.store_path
-    return Finding("store", "ok", f"{settings.store.kind} at {where}")
+    location = masked(settings.influx.url) if settings.store.kind == "influx" else settings.store_path
+    return Finding("store", "ok", f"{settings.store.kind} at {location}")
 
 
 def _models(settings: Settings) -> Finding:

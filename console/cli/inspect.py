@@ -35,8 +35,8 @@ def render_report(report: FileReport) -> None:
     for zone in report.zones:
         _render_zone(zone)
     if report.ignored:
-        left = ", ".join(f"{name} ({why})" for name, why in report.ignored.items())
-        out.print(f"\nnot read: {left}")
+        ignored = ", ".join(f"{name} ({reason})" for name, reason in report.ignored.items())
+        out.print(f"\nnot read: {ignored}")
 
 
 def _render_zone(zone: ZoneReport) -> None:

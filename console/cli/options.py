@@ -86,12 +86,12 @@ def parse_time(text: str) -> datetime:
         ConfigError: It is no ISO date or time.
     """
     try:
-        when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        instant = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as error:
         raise ConfigError(
             f"{text!r} is not a date or time", hint="write 2022-01-31 or 2022-01-31T18:30Z (UTC)"
         ) from error
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def parse_speed(text: str | None) -> float | None:

@@ -60,16 +60,16 @@ def add(
     if checks is not None and len(paths) > 1:
         raise ConfigError("--checks belong to one document", hint="add it alone")
     demanded = [] if no_checks else None if checks is None else parse_checks(_text(checks), checks.name)
-    own = Library(rules_folder(settings.data_dir))
-    added = [own.add(path, version=version, effective=day, checks=demanded) for path in paths]
+    library = Library(rules_folder(settings.data_dir))
+    added = [library.add(path, version=version, effective=day, checks=demanded) for path in paths]
     answer([_rechecked(settings, document, days) for document in added], as_json=json, render=_show_rechecked)
 
 
 @app.command(name="list")
 def list_documents(*, on: Day = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
     """List the documents that were added: version, day of coming into force, clauses and checks."""
-    own = Library(rules_folder(common.settings().data_dir))
-    in_force = own.in_force(_day(on) or _today())
+    library = Library(rules_folder(common.settings().data_dir))
+    in_force = library.in_force(_day(on) or _today())
     rows = [
         {
             "document": document.source,
@@ -79,7 +79,7 @@ def list_documents(*, on: Day = None, json: Json = False, common: Common = NO_OP
             "clauses": len(document.clauses),
             "checks": [f"{check.clause}: {check.demand}" for check in document.checks],
         }
-        for document in own.versions()
+        for document in library.versions()
     ]
     answer(rows, as_json=json, render=_show_documents)
 
@@ -100,11 +100,11 @@ def check(
     """
     settings = common.settings()
     versions = Library(rules_folder(settings.data_dir)).versions()
-    own = [stored for stored in versions if stored.source == document and version in (None, stored.version)]
-    if not own:
+    candidates = [stored for stored in versions if stored.source == document and version in (None, stored.version)]
+    if not candidates:
         names = sorted({f"{document.source} --version {document.version}" for document in versions})
         raise DataError(f"there is no such version of {document}", hint=nearest_hint(document, names))
-    answer([_rechecked(settings, own[-1], days)], as_json=json, render=_show_rechecked)
+    answer([_rechecked(settings, candidates[-1], days)], as_json=json, render=_show_rechecked)
 
 
 @app.command

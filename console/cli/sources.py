@@ -131,8 +131,8 @@ def _send(options: SourceOptions, sending: Sending, common: Common, *, as_json: 
 
 
 def _render(result: dict[str, Any]) -> None:
-    how = "sent" if result["finished"] else "stopped; the same command goes on from here;"
-    out.print(f"{how} {result['records']:,} records, up to {result['run_at'] or 'the end of the history'}")
+    outcome = "sent" if result["finished"] else "stopped; the same command goes on from here;"
+    out.print(f"{outcome} {result['records']:,} records, up to {result['run_at'] or 'the end of the history'}")
 
 
 @contextmanager

@@ -58,8 +58,8 @@ def forecast(
         if at is None:
             rows = store.latest(FORECASTS, zone, filters=filters)
         else:
-            when = parse_time(at)
-            rows = store.read(FORECASTS, zone=zone, filters={**filters, "issued_at": when})
+            instant = parse_time(at)
+            rows = store.read(FORECASTS, zone=zone, filters={**filters, "issued_at": instant})
         if not len(rows):
             raise DataError(f"there is no {target} forecast of zone {zone!r}", hint=_known_zones(store))
     points = rows.dicts()
@@ -110,10 +110,10 @@ def _render_explanation(document: dict[str, Any]) -> None:
         xgboost = document["xgboost"]
         out.print(f"weight of XGBoost at this horizon: {xgboost['weight']:g}. {xgboost['text']}")
     parts = document["contributions"]
-    largest, rest = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
+    largest, smaller = parts[:SHOWN_PARTS], parts[SHOWN_PARTS:]
     rows = [[part["feature"], f"{part[column] * factor:+,.{digits}f}"] for part in largest]
-    if rest:
-        rows.append([f"{len(rest)} others", f"{sum(part[column] for part in rest) * factor:+,.{digits}f}"])
+    if smaller:
+        rows.append([f"{len(smaller)} others", f"{sum(part[column] for part in smaller) * factor:+,.{digits}f}"])
     table(None, ("feature", unit), rows)
 
 
@@ -211,13 +211,13 @@ def _captures(
         if zone is None:
             raise ConfigError(f"no fleet file describes zone {name!r}", hint="give it with --fleet")
         days = captures(store, zone, start=start, end=end)
-        for asset_id, whole in capture_of_each(days).items():
+        for asset_id, total in capture_of_each(days).items():
             captured.append(
                 {
                     "zone": name,
                     "asset_id": asset_id,
                     "currency": zone.market.currency,
-                    **_captured(whole),
+                    **_captured(total),
                     "days": [
                         {"day": day.day.isoformat(), "slots": day.slots, **_captured(day.capture)}
                         for day in days

@@ -256,7 +256,7 @@ def refuse_unusable(summary: dict[str, Any]) -> None:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in summary["dead_letter_reasons"].items())
         raise DataError(f"no slot was forecast; dead letters: {reasons}", hint="see vpp export dlq for the details")
     if summary["unusable"]:
-        faults = "; ".join(f"{zone}: {why}" for zone, why in summary["unusable"].items())
+        faults = "; ".join(f"{zone}: {reason}" for zone, reason in summary["unusable"].items())
         raise DataError(f"nothing usable came in for {faults}", hint="look at the source with vpp inspect FILE")
 
 

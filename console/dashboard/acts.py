@@ -147,7 +147,7 @@ class OrderDesk:
 
     def _preview(self, zone: Zone, plan: PlanState, proposal: Proposal) -> dict[str, Any]:
         order = plan.proposal.order
-        named = set(order.asset_ids)
+        asset_ids = set(order.asset_ids)
         moment, documents = Moment(self.acts.context, zone.zone), library(self.acts.context)
         return {
             "plan_id": plan.plan_id,
@@ -182,7 +182,7 @@ class OrderDesk:
                     **_band(zone, path.asset_id),
                 }
                 for path in proposal.paths
-                if not named or path.asset_id in named
+                if not asset_ids or path.asset_id in asset_ids
             ][:4],
         }
 

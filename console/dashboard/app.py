@@ -337,12 +337,12 @@ def _time_of(request: Request, name: str) -> datetime | None:
     if not text:
         return None
     try:
-        when = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise QuestionError(f"{text!r} is not a time", hint="write 2022-01-31T18:30Z") from error
-    if when.tzinfo is None:
+    if instant.tzinfo is None:
         raise QuestionError(f"{text!r} has no time zone", hint="write 2022-01-31T18:30Z")
-    return when
+    return instant
 
 
 async def _body(request: Request) -> dict[str, Any]:

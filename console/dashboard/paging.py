@@ -65,16 +65,16 @@ def page_of(
     return selected, _written(last, repeats)
 
 
-def _written(when: datetime, repeats: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps([iso(when), repeats]).encode()).decode().rstrip("=")
+def _written(instant: datetime, repeats: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([iso(instant), repeats]).encode()).decode().rstrip("=")
 
 
 def _read(cursor: str) -> tuple[datetime, int]:
     try:
         text, repeats = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        when = datetime.fromisoformat(text)
-        if when.tzinfo is None or not isinstance(repeats, int) or not 0 < repeats <= 100_000:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None or not isinstance(repeats, int) or not 0 < repeats <= 100_000:
             raise ValueError(text)
     except (ValueError, TypeError) as error:
         raise QuestionError("the cursor is not one of ours", hint="leave cursor out to start over") from error
-    return when, repeats
+    return instant, repeats

@@ -91,8 +91,8 @@ class DeviceDrill:
             raise ConfigError(f"{self._folder} is not empty", hint="a drill starts without old journals: take another")
         with EmbeddedBroker(self._folder / "broker.log") as broker:
             kafka = KafkaSettings(bootstrap_servers=broker.address, embedded=True, replication_factor=1)
-            own = {"data_dir": self._folder / "data", "kafka": kafka, "run": "drill"}
-            base = self._settings.model_copy(update=own)
+            drill_settings = {"data_dir": self._folder / "data", "kafka": kafka, "run": "drill"}
+            base = self._settings.model_copy(update=drill_settings)
             base.data_dir.mkdir(exist_ok=True)
             self._files = SimulatorFiles.of(base)
             create_topics(base)
@@ -272,7 +272,7 @@ class DeviceDrill:
 
     def _slow_clocks(self, settings: Settings, looks: dict[str, list[GatewayLook]]) -> list[SlowClock]:
         """Return the slow clocks of the run, each with whether its gateway named it."""
-        named = [
+        clock_records = [
             (record["value"]["alert_id"], record["timestamp"])
             for record in tail(settings, ALERTS, last=1000, key=ZONE)
             if record["value"].get("code") == AlertCode.CLOCK_OFF
@@ -280,7 +280,7 @@ class DeviceDrill:
         clocks = []
         for gateway, began in self._slowed:
             devices = tuple(device.name for device in DEVICES if device.gateway == gateway)
-            is_named = any(f"-{gateway}-" in alert_id and at >= began for alert_id, at in named)
+            is_named = any(f"-{gateway}-" in alert_id and at >= began for alert_id, at in clock_records)
             unseen = not any(look.at >= began for name in devices for look in looks[name])
             clocks.append(SlowClock(gateway, began, devices, self._options.slot_s, is_named, unseen))
         return clocks
@@ -303,12 +303,14 @@ def as_the_device_had_it(trouble: Trouble, changes: Iterable[FaultChange]) -> Tr
         trouble: As the drill gave it.
         changes: The log of all devices, in order.
     """
-    own = [
+    device_changes = [
         (datetime.fromtimestamp(change.at_s, UTC), change.faults)
         for change in changes
         if change.device == trouble.device
     ]
-    begins = [at for at, faults in own if trouble.began <= at < trouble.ended and trouble.kind in faults]
+    begins = [at for at, faults in device_changes if trouble.began <= at < trouble.ended and trouble.kind in faults]
     began = min(begins, default=trouble.ended)
-    ended = min((at for at, faults in own if at > began and trouble.kind not in faults), default=trouble.ended)
+    ended = min(
+        (at for at, faults in device_changes if at > began and trouble.kind not in faults), default=trouble.ended
+    )
     return replace(trouble, began=began, ended=min(ended, trouble.ended))

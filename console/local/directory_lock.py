@@ -24,12 +24,12 @@ def lock_directory(directory: Path) -> TextIO:
     """
     directory.mkdir(parents=True, exist_ok=True)
     lock = (directory / "up.lock").open("a+")
-    for left in reversed(range(ATTEMPTS)):  # `vpp status` holds it shared for a moment
+    for attempts_left in reversed(range(ATTEMPTS)):  # `vpp status` holds it shared for a moment
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except OSError as error:
-            if not left:
+            if not attempts_left:
                 lock.close()
                 hint = "end it, or give another --data-dir"
                 raise RefusedError(f"another `vpp up` uses {directory}", hint=hint) from error

@@ -237,8 +237,8 @@ def _taken(entry: LoggedCommand, commands: Sequence[DeviceCommand], rules: Devic
 
     if entry.sequence is not None:
         return next((c for c in commands if c.sequence == entry.sequence and agrees(c)), None)
-    sent = [c for c in commands if c.sent_at is not None and c.sent_at <= entry.at and agrees(c)]
-    return sent[-1] if sent else None
+    candidates = [c for c in commands if c.sent_at is not None and c.sent_at <= entry.at and agrees(c)]
+    return candidates[-1] if candidates else None
 
 
 def _named(
@@ -251,8 +251,8 @@ def _named(
     """Return a trouble with the first name that the ledger gives it while it lasts."""
     nameless = NamedTrouble(trouble.device, trouble.kind, trouble.began)
     last = trouble.ended + timedelta(seconds=CYCLES * rules.cycle_s + slack_s)
-    own = [record for record in records if record.device == trouble.device and record.sent_at is not None]
-    for record in own:
+    device_records = [record for record in records if record.device == trouble.device and record.sent_at is not None]
+    for record in device_records:
         at = record.named_at
         if record.outcome not in trouble.names or at is None or not trouble.began <= at <= last:
             continue
@@ -260,7 +260,7 @@ def _named(
         cycles = sum(shows_at < look < at for look in _looks_for(trouble, looks))
         late_s = max((at - shows_at).total_seconds(), 0.0)
         return replace(nameless, outcome=record.outcome, late_s=late_s, late_cycles=cycles, in_time=cycles <= CYCLES)
-    return replace(nameless, unseen=not _could_be_seen(trouble, own, rules, looks))
+    return replace(nameless, unseen=not _could_be_seen(trouble, device_records, rules, looks))
 
 
 def _looks_for(trouble: Trouble, looks: Sequence[GatewayLook]) -> list[datetime]:

@@ -194,7 +194,7 @@ def run_load_test(load: Load, settings: Settings, *, say: Say, on_pulse: Callabl
     load.check()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="loadtest-", dir=settings.data_dir) as folder:
-        own = settings.model_copy(
+        load_settings = settings.model_copy(
             update={
                 "data_dir": Path(folder),
                 "run": "",
@@ -203,7 +203,7 @@ def run_load_test(load: Load, settings: Settings, *, say: Say, on_pulse: Callabl
                 "store": StoreSettings(),
             }
         )
-        prepared = prepare(load.source(), own, train=load.train, say=say if load.train else _silent)
+        prepared = prepare(load.source(), load_settings, train=load.train, say=say if load.train else _silent)
         least, most = WARM_RECORDS
         warm = int(min(max(2 * load.zones * load.steps * WARM_SHARE, least), most))
         watch = _Watch(60.0 * load.minutes + DRAIN_S, warm, started_s=time.monotonic())
@@ -231,10 +231,10 @@ def _report(load: Load, watch: _Watch, stored_bytes: int | None, *, kept_up: boo
             hint="give it more --minutes, or fewer zones: workers need some seconds to start",
         )
     (start_s, first), (end_s, last) = watch.began, watch.latest
-    sent = load.zones * load.steps
+    sent_count = load.zones * load.steps
     processed = {name: status["processed"] for name, status in last.items()}
     # The last snapshot is up to half a second old; a run that has ended has decided all of them.
-    slots_done = sent if kept_up else min(processed.get("actor", 0), processed.get("plant", 0) // 2, sent)
+    slots_done = sent_count if kept_up else min(processed.get("actor", 0), processed.get("plant", 0) // 2, sent_count)
     slots = max(last["actor"]["processed"] - first["actor"]["processed"], 1)
     span_s = max(end_s - start_s, 1e-9)
     workers = []
@@ -260,7 +260,7 @@ def _report(load: Load, watch: _Watch, stored_bytes: int | None, *, kept_up: boo
         forecasts="model" if load.train else "fallback",
         cores=os.cpu_count() or 1,
         load_average=round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0,
-        slots_sent=sent,
+        slots_sent=sent_count,
         slots_done=slots_done,
         kept_up=kept_up,
         measured_s=round(span_s, 1),

@@ -127,9 +127,9 @@ def _model(feed: Feed, zone: Zone, start: datetime, options: SourceOptions, sett
     registry = Registry(settings.models_dir)
     index = _Index(settings.models_dir / "trained-by-up.json")
     key = f"{zone.zone}|{zone.step_min}|{iso(start)}|{_origin(options)}|{','.join(zone.channels or ())}"
-    own = _promoted_by_user(registry, zone, start, index)
-    if own is not None:
-        say(f"{zone.zone}: model {own['model_id']} is in force, trained before {own['until']}")
+    own_model = _promoted_by_user(registry, zone, start, index)
+    if own_model is not None:
+        say(f"{zone.zone}: model {own_model['model_id']} is in force, trained before {own_model['until']}")
         return
     model_id = index.get(key) or _served_last(settings, zone)
     if model_id is not None and _is_usable(registry, model_id):

@@ -42,8 +42,8 @@ def _faults(store: Store, zone: str) -> _Faults:
             faults.slots += 1
             counts = msgspec.json.decode(values) if values else {}
             faults.usable += any(value is not None for value in counts.values())
-            for channel, why in (msgspec.json.decode(quality) if quality else {}).items():
-                faults.counts[f"{channel} {why}"] += 1
+            for channel, reason in (msgspec.json.decode(quality) if quality else {}).items():
+                faults.counts[f"{channel} {reason}"] += 1
     return faults
 
 

@@ -238,9 +238,9 @@ def _days(ledger: list[dict[str, Any]], perfect: dict[date, list[Capture]], time
         no_action[day] -= row["penalty_no_action"] or 0.0
     days = []
     for day in sorted(pnl):
-        whole = together(perfect[day]) if perfect.get(day) else None
-        bound = None if whole is None else whole.bound
-        days.append(DayMoney(day, pnl[day], no_action[day], bound, None if whole is None else whole.value))
+        capture = together(perfect[day]) if perfect.get(day) else None
+        bound = None if capture is None else capture.bound
+        days.append(DayMoney(day, pnl[day], no_action[day], bound, None if capture is None else capture.value))
     return days
 
 
@@ -303,14 +303,14 @@ def _actions(
 def _quality(telemetry: list[dict[str, Any]], period: ReportPeriod, as_of: datetime, step: timedelta) -> DataQuality:
     flags: Counter[tuple[str, str]] = Counter()
     for row in telemetry:
-        flags.update((channel, str(why)) for channel, why in msgspec.json.decode(row["quality"] or "{}").items())
+        flags.update((channel, str(reason)) for channel, reason in msgspec.json.decode(row["quality"] or "{}").items())
     return DataQuality(
         slots=len(telemetry),
         expected=int((min(period.end, as_of) - period.start) / step),
         corrected=sum(bool(row["revision"]) for row in telemetry),
         without_net_load=sum(row["net_load_mw"] is None for row in telemetry),
         without_price=sum(row["price_per_mwh"] is None for row in telemetry),
-        flags=[(channel, why, count) for (channel, why), count in flags.most_common()],
+        flags=[(channel, reason, count) for (channel, reason), count in flags.most_common()],
     )
 
 

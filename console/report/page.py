@@ -258,6 +258,6 @@ def _cut(count: int) -> str:
     return f"<p>The first {MAX_ROWS} of {count} are shown; the CSV files hold all.</p>" if count > MAX_ROWS else ""
 
 
-def _local(when: datetime, report: PeriodReport) -> str:
+def _local(instant: datetime, report: PeriodReport) -> str:
     form = "%H:%M" if report.period.days == 1 else "%a %H:%M"
-    return f"{local_time(when, report.time_zone):{form}}"
+    return f"{local_time(instant, report.time_zone):{form}}"

@@ -103,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     lines = [f"{item.name:28}{item.quantity:12,.0f} {item.unit:10}{item.cost:12,.2f}" for item in sheet]
     total = sum(item.cost for item in sheet)
-    where = f"{prices.get('currency', '')} a month, {prices.get('region', '')}, prices of {prices.get('date', '')}"
-    sys.stdout.write("\n".join([*lines, f"{'total':50}{total:13,.2f} {where}", ""]))
+    context = f"{prices.get('currency', '')} a month, {prices.get('region', '')}, prices of {prices.get('date', '')}"
+    sys.stdout.write("\n".join([*lines, f"{'total':50}{total:13,.2f} {context}", ""]))
     return 0
 
 

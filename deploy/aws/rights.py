@@ -46,14 +46,14 @@ def statements(user: str, prefix: str = "vpp") -> list[MskStatement]:
     Raises:
         ValueError: The process has no rights.
     """
-    own = [right for right in rights(prefix) if right.user == user]
-    if not own:
+    process_rights = [right for right in rights(prefix) if right.user == user]
+    if not process_rights:
         raise ValueError(f"{user} has no rights in the table of topics")
     return [
         MskStatement(
             ("kafka-cluster:Connect", "kafka-cluster:DescribeCluster", "kafka-cluster:WriteDataIdempotently"), "cluster"
         ),
-        *(_statement(right) for right in own),
+        *(_statement(right) for right in process_rights),
     ]
 
 

@@ -127,8 +127,8 @@ _ALARMS = ("by_probability", "by_median")
 def _csi(rows: Sequence[dict[str, Any]]) -> float:
     """Return hits / (events + false alarms) over all pieces."""
     hits = sum(round(row["pod"] * row["events"]) for row in rows if row["events"])
-    whole = sum(row["events"] + row["alarms"] for row in rows) - hits
-    return float(hits / whole)
+    total = sum(row["events"] + row["alarms"] for row in rows) - hits
+    return float(hits / total)
 
 
 def _steepest(rows: Sequence[dict[str, Any]]) -> list[str]:

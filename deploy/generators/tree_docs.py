@@ -32,8 +32,8 @@ def page_with(text: str, begin: str, body: str, end: str) -> str:
         body: What comes between, with its last line break.
         end: The mark after.
     """
-    before, rest = text.split(begin)
-    return f"{before}{begin}\n{body}{end}{rest.split(end)[1]}"
+    before, remainder = text.split(begin)
+    return f"{before}{begin}\n{body}{end}{remainder.split(end)[1]}"
 
 
 def _section(root: Path, package: str) -> str:

@@ -165,13 +165,13 @@ def dashboard(
     for name, panels in rows:
         placed.append(_row(name, top, len(placed) + 1))
         top += 1
-        left = tallest = 0
+        column = tallest = 0
         for width, height, panel in panels:
-            if left + width > 24:
-                top, left, tallest = top + tallest, 0, 0
-            spot = {"x": left, "y": top, "w": width, "h": height}
+            if column + width > 24:
+                top, column, tallest = top + tallest, 0, 0
+            spot = {"x": column, "y": top, "w": width, "h": height}
             placed.append({"id": len(placed) + 1, "gridPos": spot, **panel})
-            left, tallest = left + width, max(tallest, height)
+            column, tallest = column + width, max(tallest, height)
         top += tallest
     return {
         "uid": uid,

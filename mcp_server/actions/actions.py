@@ -217,15 +217,15 @@ class Acts:
             QuestionError: There is no plant, or no such zone.
             UnreachableError: The broker took not all of them; the message says for which zones it did.
         """
-        sent: list[Order] = []
+        orders: list[Order] = []
         for order in self._holds(zone, principal, reason, asset_ids):
             try:
                 self.book.send(order)
             except UnreachableError as error:
-                zone_names = ", ".join(order.zone for order in sent) or "no zone"
+                zone_names = ", ".join(order.zone for order in orders) or "no zone"
                 raise UnreachableError(f"{error}; a hold was sent to {zone_names}", hint=error.hint) from error
-            sent.append(order)
-        return _together([self.receipt(order, wait_s) for order in sent])
+            orders.append(order)
+        return _together([self.receipt(order, wait_s) for order in orders])
 
     def hold_cost(self, zone: str | None, principal: str, reason: str, asset_ids: list[str]) -> ActionReceipt:
         """Return what a hold would cost over the look-ahead; nothing is written and nothing is sent.
@@ -265,8 +265,8 @@ class Acts:
         holds = []
         for config in configs:
             zone_assets = {asset.asset_id for asset in config.assets}
-            own = [name for name in asset_ids if name in zone_assets or len(configs) == 1]
-            holds.append(self.new_order(config, "hold", principal, reason, asset_ids=own))
+            named_assets = [name for name in asset_ids if name in zone_assets or len(configs) == 1]
+            holds.append(self.new_order(config, "hold", principal, reason, asset_ids=named_assets))
         return holds
 
     def execute(self, plan_id: str, principal: str, wait_s: float = PLANT_WITHIN_S) -> ActionReceipt:
@@ -332,9 +332,9 @@ class Acts:
 
     def _line(self, order: Order, wait_s: float) -> OrderLine:
         """Return an order with its life, once it has an effect or has ended, or the time to wait is over."""
-        for left in range(round(wait_s / 0.25), -1, -1):
+        for tries_left in range(round(wait_s / 0.25), -1, -1):
             (line,) = list_orders(self.context, order.zone, order.order_id).orders
-            if line.ended or line.stage in EFFECTIVE or not left:
+            if line.ended or line.stage in EFFECTIVE or not tries_left:
                 break
             self.pause(0.25)
         return line

@@ -81,8 +81,8 @@ def rules_behind(order: Order, book: PlanBook) -> list[str]:
 
 def _path(proposal: Proposal) -> tuple[list[str], list[list[Any]]]:
     """Return the plan's power and SoC by step, with and without the order, for the assets that it changes."""
-    named = set(proposal.order.asset_ids)
-    paths = [p for p in proposal.paths if not named or p.asset_id in named][:4]
+    asset_ids = set(proposal.order.asset_ids)
+    paths = [p for p in proposal.paths if not asset_ids or p.asset_id in asset_ids][:4]
     columns = ["slot"]
     series: list[list[float]] = []
     for path in paths:

@@ -151,15 +151,15 @@ def best_cost(scenario: Scenario, without: GridRun) -> float:
         without: The same without an agent: its first slots cannot be changed by anybody.
     """
     zone, series = bench_zone(), actuals(scenario)
-    first_mw, rest = without.power_mw[:, :FIXED_SLOTS], fleet_at_rest(zone)
-    start = replace(rest, soc=without.soc[:, FIXED_SLOTS - 1], power_mw=first_mw[:, -1])
-    left = replace(
+    first_mw, state_at_rest = without.power_mw[:, :FIXED_SLOTS], fleet_at_rest(zone)
+    start = replace(state_at_rest, soc=without.soc[:, FIXED_SLOTS - 1], power_mw=first_mw[:, -1])
+    remaining = replace(
         series,
         actual_mw=series.actual_mw[FIXED_SLOTS:],
         before_mw=float(without.grid_mw[FIXED_SLOTS - 1]),
         price_per_mwh=series.price_per_mwh[FIXED_SLOTS:],
     )
-    best = perfect_foresight(zone, left, start=start)
+    best = perfect_foresight(zone, remaining, start=start)
     powers = np.concatenate([first_mw, best.power_mw], axis=1)
     socs = np.concatenate([without.soc[:, :FIXED_SLOTS], best.soc], axis=1)
     return settle(zone, series, powers, socs).cost

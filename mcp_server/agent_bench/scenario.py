@@ -263,10 +263,10 @@ def _quantiles(
     with_event = usual.copy()
     for column in np.flatnonzero(running):
         low = centre[column] + normal * spread[column]
-        both = np.concatenate([low, low + event.size])
+        both_sides = np.concatenate([low, low + event.size])
         weights = np.concatenate([np.full(200, 1 - event.probability), np.full(200, event.probability)])
-        order = np.argsort(both)
-        with_event[:, column] = np.interp(QUANTILE_LEVELS, np.cumsum(weights[order]) / weights.sum(), both[order])
+        order = np.argsort(both_sides)
+        with_event[:, column] = np.interp(QUANTILE_LEVELS, np.cumsum(weights[order]) / weights.sum(), both_sides[order])
     return with_event
 
 

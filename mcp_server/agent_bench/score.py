@@ -77,8 +77,8 @@ async def score_brain(
     for number, scenario in enumerate([scripted, *seeded]):
         progress(number / (len(seeded) + 1), scenario.name)
         scores.append(await score_evening(brain(), scenario))
-    first, others = scores[0], scores[1:]
-    worst = min((score.gain_pct for score in others), default=None)
+    first, remaining = scores[0], scores[1:]
+    worst = min((score.gain_pct for score in remaining), default=None)
     goals = {"prevents_70_pct_of_avoidable_loss": (first.prevented_pct or 0.0) >= GOAL_PREVENTED_PCT}
     if worst is not None:
         goals["never_worse_than_minus_1_pct"] = worst >= GOAL_WORST_PCT
@@ -86,10 +86,10 @@ async def score_brain(
         brain=brain().name,
         currency=currency,
         scripted=first,
-        seeded=others,
-        money_without=round(sum(score.without for score in others), 2),
-        money_with=round(sum(score.with_agent for score in others), 2),
-        money_best=round(sum(score.best for score in others), 2),
+        seeded=remaining,
+        money_without=round(sum(score.without for score in remaining), 2),
+        money_with=round(sum(score.with_agent for score in remaining), 2),
+        money_best=round(sum(score.best for score in remaining), 2),
         worst_pct=worst,
         goals=goals,
     )

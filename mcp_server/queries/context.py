@@ -148,8 +148,8 @@ def period(
     return Period(start, end, tuple(notes))
 
 
-def utc(when: datetime | None) -> datetime | None:
-    """Return ``when`` in UTC; a time without a zone is taken as UTC."""
-    if when is None:
+def utc(instant: datetime | None) -> datetime | None:
+    """Return ``instant`` in UTC; a time without a zone is taken as UTC."""
+    if instant is None:
         return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

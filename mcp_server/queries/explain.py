@@ -61,8 +61,8 @@ def _find(context: ReadContext, zone: str, decision_id: str | None, at: datetime
     try:
         if decision_id is not None:
             return by_id(context.store, decision_id, zone).decision
-        when = utc(at)
-        return (newest(context.store, zone) if when is None else decision_at(context.store, zone, when)).decision
+        instant = utc(at)
+        return (newest(context.store, zone) if instant is None else decision_at(context.store, zone, instant)).decision
     except DataError:
         return None
 
@@ -140,5 +140,5 @@ def _what_there_is(context: ReadContext, zone: str, decision_id: str | None) -> 
     span = next((span for span in context.store.spans(DECISIONS) if span.zone == zone), None)
     if span is None:
         return f"nothing is decided in {zone} yet; get_pipeline_health shows the progress of the plant"
-    which = f"there is no decision {decision_id}" if decision_id else "there is none for this time"
-    return f"{which}; decisions of {zone} follow slots from {iso(span.first)} to {iso(span.last)}"
+    problem = f"there is no decision {decision_id}" if decision_id else "there is none for this time"
+    return f"{problem}; decisions of {zone} follow slots from {iso(span.first)} to {iso(span.last)}"

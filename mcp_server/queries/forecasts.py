@@ -155,9 +155,9 @@ def _describe(context: ReadContext, zone: str, ramp: Ramp, row: dict[str, Any], 
         limit = config.limits.ramp_limit_mw / factor / config.step.minutes
         ramp.served_change_mw = brief(change * factor)
     steps = _steps(ramp.issued_at, rows, limit)
-    own = next((step for step in steps if step.horizon_min == row["horizon_min"]), None)
-    if own is not None:
-        ramp.ramp_limit_mw, ramp.probability_beyond_limit = own.ramp_limit_mw, own.probability_beyond_limit
+    step = next((step for step in steps if step.horizon_min == row["horizon_min"]), None)
+    if step is not None:
+        ramp.ramp_limit_mw, ramp.probability_beyond_limit = step.ramp_limit_mw, step.probability_beyond_limit
     ramp.steepest = sorted(steps, key=lambda step: (-abs(step.mw_per_min), step.horizon_min))[:STEEPEST]
     ramp.columns = ["slot", *STEP_COLUMNS]
     ramp.steps = [[iso(step.at), *(getattr(step, name) for name in STEP_COLUMNS)] for step in steps]

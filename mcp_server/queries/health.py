@@ -179,7 +179,7 @@ def _bad_channels(context: ReadContext, zone: str, front: Any) -> dict[str, int]
     start = front - timedelta(hours=24) + timedelta(seconds=1)
     for (quality,) in context.store.read(TELEMETRY, zone=zone, start=start, columns=("quality",)):
         if quality:
-            count.update(f"{channel}: {why}" for channel, why in msgspec.json.decode(quality).items())
+            count.update(f"{channel}: {quality_text}" for channel, quality_text in msgspec.json.decode(quality).items())
     return dict(count.most_common(10))
 
 

@@ -74,11 +74,11 @@ def standing_orders(context: ReadContext, zone: str) -> list[Order]:
     standing = []
     for row in rows:
         order = _order(row)
-        own = states.get(order.order_id, [])
+        order_states = states.get(order.order_id, [])
         if order.action in INSTANT_ACTIONS or row.get("verdict") != OrderStage.ACCEPTED:
             continue
-        if OrderStage(_steps(order, row, own, clock)[-1].stage) not in ENDED_STAGES:
-            standing.append((own[0]["number"] if own else float("inf"), order.issued_at, order))
+        if OrderStage(_steps(order, row, order_states, clock)[-1].stage) not in ENDED_STAGES:
+            standing.append((order_states[0]["number"] if order_states else float("inf"), order.issued_at, order))
     return [order for *_, order in sorted(standing, key=lambda item: item[:2])]
 
 
@@ -92,7 +92,7 @@ def _rows(
     states: dict[str, list[dict[str, Any]]] = {}
     for row in context.store.read(ORDER_STATES, zone=zone, start=start).dicts():
         states.setdefault(row["order_id"], []).append(row)
-    return rows, {order_id: sorted(own, key=lambda row: row["number"]) for order_id, own in states.items()}
+    return rows, {order_id: sorted(records, key=lambda row: row["number"]) for order_id, records in states.items()}
 
 
 def _one_by_id(rows: Sequence[dict[str, Any]], key: bytes | None) -> list[dict[str, Any]]:

@@ -158,12 +158,12 @@ def _captures(context: ReadContext, zone: str, window: Period) -> list[Captured]
             asset_id=asset_id,
             currency=config.market.currency,
             days=counted[asset_id],
-            value=round(whole.value, 2),
-            perfect=round(whole.bound, 2),
-            capture_pct=None if whole.pct is None else round(whole.pct, 2),
-            lost={cause: round(loss, 2) + 0.0 for cause, loss in whole.losses.items()},
+            value=round(total.value, 2),
+            perfect=round(total.bound, 2),
+            capture_pct=None if total.pct is None else round(total.pct, 2),
+            lost={cause: round(loss, 2) + 0.0 for cause, loss in total.losses.items()},
         )
-        for asset_id, whole in capture_of_each(days).items()
+        for asset_id, total in capture_of_each(days).items()
     ]
 
 

@@ -171,8 +171,8 @@ def _absent(context: ReadContext, document: RuleDocument) -> list[str]:
         {config.zone for config in configs},
         {asset.asset_id for config in configs for asset in config.assets},
     )
-    named = [({*check.zones} - zones) | ({*check.assets} - assets) for check in document.checks]
-    return sorted(set().union(*named)) if configs else []
+    unknown_names = [({*check.zones} - zones) | ({*check.assets} - assets) for check in document.checks]
+    return sorted(set().union(*unknown_names)) if configs else []
 
 
 def _decisions(context: ReadContext, zone: str, since: datetime) -> Iterator[Decision]:

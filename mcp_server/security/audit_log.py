@@ -141,8 +141,8 @@ class InBackground:
             except VppError as error:
                 self._lose(str(error))
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, reason: str) -> None:
         self.lost += 1
         # The first, and then ever fewer: a broker that is away must not fill the log.
         if self.lost & (self.lost - 1) == 0:
-            log.warning("audit of calls lost records=%s: %s", self.lost, why)
+            log.warning("audit of calls lost records=%s: %s", self.lost, reason)

@@ -112,8 +112,8 @@ def add_token(path: Path, name: str, scopes: tuple[str, ...]) -> str:
     # Whoever may act or approve must be able to see what they act on.
     granted = tuple(scope for scope in SCOPES if scope in scopes or scope == READ)
     entry = TokenEntry(name=name, scopes=granted, sha256=hashlib.sha256(token.encode()).hexdigest())
-    others = [entry_.model_dump() for entry_ in entries if entry_.name != name]
-    write_atomic(path, json.dumps([*others, entry.model_dump()], indent=1) + "\n", mode=0o600)
+    other_entries = [entry_.model_dump() for entry_ in entries if entry_.name != name]
+    write_atomic(path, json.dumps([*other_entries, entry.model_dump()], indent=1) + "\n", mode=0o600)
     return token
 
 

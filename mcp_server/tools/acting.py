@@ -171,8 +171,8 @@ def change_policy(
     order = _policy_order(acts, config, policy, reason, wish, duration_min)
     standing = acts.standing(config)
     _must_change_something(acts, order, standing)
-    why = refuse_wish(config, order, timedelta(hours=acts.context.settings.longest_order_h))
-    after = standing if why is not None else admit(standing, order)
+    refusal = refuse_wish(config, order, timedelta(hours=acts.context.settings.longest_order_h))
+    after = standing if refusal is not None else admit(standing, order)
     change = acting.PolicyChange(
         as_of=acts.context.as_of(config.zone),
         zone=config.zone,
@@ -180,10 +180,10 @@ def change_policy(
         dry_run=dry_run,
         before=standing_answers(standing),
         after=standing_answers([o for o in after if o.action not in INSTANT_ACTIONS]),
-        warnings=[] if why is None else [f"it would be refused: {why}"],
+        warnings=[] if refusal is None else [f"it would be refused: {refusal}"],
     )
     if dry_run:
-        change.plan = acts.preview(order) if why is None else None
+        change.plan = acts.preview(order) if refusal is None else None
         change.hint = "nothing was changed; call again with dry_run=false for a plan"
     else:
         change.plan = acts.propose(order, order.principal)
@@ -236,10 +236,10 @@ async def _approval(
     if mcp.approval == "budget":
         budget = Budget(mcp.budget_mw, mcp.budget_mwh_per_day, mcp.budget_cost_per_day)
         try:
-            why = await anyio.to_thread.run_sync(acts.book.approve_within, plan_id, principal, budget)
+            refusal = await anyio.to_thread.run_sync(acts.book.approve_within, plan_id, principal, budget)
         except RefusedError:
             return None
-        return None if why is None else _unapproved(plan_id, f"beyond the daily budget: {why}")
+        return None if refusal is None else _unapproved(plan_id, f"beyond the daily budget: {refusal}")
     token = get_access_token()
     if token is not None and APPROVE not in token.scopes:
         return _unapproved(plan_id, f"this token may not approve ({APPROVE})")
@@ -256,9 +256,9 @@ async def _approval(
     return None
 
 
-def _unapproved(plan_id: str, why: str) -> ActionReceipt:
+def _unapproved(plan_id: str, reason: str) -> ActionReceipt:
     hint = f"an operator approves it with: vpp approve {plan_id}"
-    return ActionReceipt(order_id=plan_id, status="needs_approval", reason=why, hint=hint)
+    return ActionReceipt(order_id=plan_id, status="needs_approval", reason=reason, hint=hint)
 
 
 def _question(plan: PlanState) -> str:

@@ -48,9 +48,9 @@ async def run_backtest(
         partial(backtest.open_case, study.context, policy, zone, start, end, hedge=hedge, service_factor=service_factor)
     )
     total = -(-case.days.slots // case.zone.step.per_day)
-    left = plant_by_day(case.days, policy, case.zone)
+    remaining_days = plant_by_day(case.days, policy, case.zone)
     deliveries, day = Deliveries(case.zone), 0
-    while (backtest_day := await anyio.to_thread.run_sync(next, left, None)) is not None:
+    while (backtest_day := await anyio.to_thread.run_sync(next, remaining_days, None)) is not None:
         deliveries, day = backtest_day, day + 1
         await call.report_progress(min(day, total), total + 1, f"day {min(day, total)} of {total}")
     run_id = "b" + secrets.token_hex(4)

@@ -109,10 +109,10 @@ def bound(function: Callable[..., Any], subject: object) -> Callable[..., Any]:
 def _without_first_parameter(wrapper: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a wrapper the name, text and signature of a function, less the first parameter."""
     signature = inspect.signature(function, eval_str=True)
-    first, *others = signature.parameters.values()
+    first, *parameters = signature.parameters.values()
     functools.update_wrapper(wrapper, function)
     del wrapper.__wrapped__  # type: ignore[attr-defined]  # its signature would win over the one that follows
-    wrapper.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
+    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     hints = get_type_hints(function, include_extras=True)
     wrapper.__annotations__ = {name: hint for name, hint in hints.items() if name != first.name}
     return wrapper

@@ -207,8 +207,8 @@ def _walk(
     start = options.test_from - timedelta(days=WARM_UP_DAYS)
     rows = frame.loc[(frame.index >= pd.Timestamp(start)) & (frame.index < pd.Timestamp(options.test_to) + AHEAD)]
     for message in telemetry(rows, zone, options.test_from, options.test_to):
-        when = message.slot if isinstance(message, SlotClosed) else None
-        while due is not None and when is not None and when >= due.available_at:
+        newest = message.slot if isinstance(message, SlotClosed) else None
+        while due is not None and newest is not None and newest >= due.available_at:
             forecasts.step(due)
             due = next(promotions, None)
         yield from (output for output in forecasts.step(message) if isinstance(output, Forecast))

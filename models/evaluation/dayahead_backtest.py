@@ -139,9 +139,9 @@ def _rows(
 ) -> tuple[int, int, int]:
     """Return the rows of the first test day, of the first day after the first fit, and one past the last test day."""
 
-    def at(when: datetime) -> int:
-        day = local_date(when, zone.time_zone)
-        return table.position(day_number(day)) + int(utc_of(day, 12, zone.time_zone) < when)
+    def at(instant: datetime) -> int:
+        day = local_date(instant, zone.time_zone)
+        return table.position(day_number(day)) + int(utc_of(day, 12, zone.time_zone) < instant)
 
     begin, fitted, end = at(test_from), at(train_to), min(at(test_to), table.days.size)
     if begin >= end:

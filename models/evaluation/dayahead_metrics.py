@@ -131,8 +131,8 @@ def day_ahead_figures(run: DayAheadRun, compare: Sequence[str] | None = None) ->
 
 def _overall(run: DayAheadRun, scored: Bools, naive: dict[str, Floats]) -> dict[str, Any]:
     error = np.abs(run.actual - run.by_slot(run.price))
-    both = scored & np.isfinite(naive["week"])
-    week, of_both = _mean(np.abs(run.actual - naive["week"])[both]), _mean(error[both])
+    is_scored = scored & np.isfinite(naive["week"])
+    week, of_both = _mean(np.abs(run.actual - naive["week"])[is_scored]), _mean(error[is_scored])
     quantiles = run.by_slot(run.quantiles)
     covered = _covered(run.actual, quantiles)
     has_band: Bools = scored & np.isfinite(covered)

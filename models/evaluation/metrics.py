@@ -92,8 +92,8 @@ def worst_week(covered: npt.NDArray[np.bool_], week: npt.NDArray[np.int64]) -> f
         return None
     counts = np.bincount(week)
     hits = np.bincount(week, weights=covered)
-    whole = counts >= WEEK_MIN_SHARE * counts.max()
-    return round(float((hits[whole] / counts[whole]).min()), 5)
+    is_whole = counts >= WEEK_MIN_SHARE * counts.max()
+    return round(float((hits[is_whole] / counts[is_whole]).min()), 5)
 
 
 def _mean(values: Floats) -> float | None:

@@ -50,16 +50,21 @@ def _large(run: Backtest, ramps: RampForecasts, h: int, hours: int) -> dict[str,
     rise, fall = ramps.p_rise[:, h].astype(float), ramps.p_fall[:, h].astype(float)
     event = np.abs(change) >= large
     climate = _climate(run, event, is_known, hours)
-    both = is_known & np.isfinite(climate)
+    is_scored = is_known & np.isfinite(climate)
     likely = np.maximum(rise, fall) >= ramps.alarm_level
     return {
-        "n": int(both.sum()),
-        "share": _mean(event[both]),
-        "brier": _mean((rise + fall - event)[both] ** 2),
-        "brier_climatology": _mean((climate - event)[both] ** 2),
-        "by_probability": alarm_scores(likely[both], (rise > fall)[both], event[both], (change > 0.0)[both]),
+        "n": int(is_scored.sum()),
+        "share": _mean(event[is_scored]),
+        "brier": _mean((rise + fall - event)[is_scored] ** 2),
+        "brier_climatology": _mean((climate - event)[is_scored] ** 2),
+        "by_probability": alarm_scores(
+            likely[is_scored], (rise > fall)[is_scored], event[is_scored], (change > 0.0)[is_scored]
+        ),
         "by_median": alarm_scores(
-            (np.abs(median) >= ALARM_SHARE * large)[both], (median > 0.0)[both], event[both], (change > 0.0)[both]
+            (np.abs(median) >= ALARM_SHARE * large)[is_scored],
+            (median > 0.0)[is_scored],
+            event[is_scored],
+            (change > 0.0)[is_scored],
         ),
     }
 
@@ -85,21 +90,21 @@ def _steps(run: Backtest, ramps: RampForecasts) -> dict[str, Any]:
     now = run.now.astype(float)
     actual = np.diff(run.actual.astype(float), axis=1, prepend=now[:, None])
     differences = np.diff(run.quantiles[:, :, 3].astype(float), axis=1, prepend=now[:, None])
-    own = ramps.step_mw.astype(float)
-    is_known = np.isfinite(actual) & np.isfinite(own) & np.isfinite(differences)
+    steps_mw = ramps.step_mw.astype(float)
+    is_known = np.isfinite(actual) & np.isfinite(steps_mw) & np.isfinite(differences)
     inside = (actual >= ramps.step_q10_mw) & (actual <= ramps.step_q90_mw)
-    whole = is_known.all(axis=1)
+    is_whole = is_known.all(axis=1)
     minutes = np.diff(np.array(run.horizons_min), prepend=0)
     return {
         "steps": {
             "n": int(is_known.sum()),
-            "mae": _mean(np.abs(own - actual)[is_known]),
+            "mae": _mean(np.abs(steps_mw - actual)[is_known]),
             "mae_by_difference": _mean(np.abs(differences - actual)[is_known]),
             "coverage_80": _mean(inside[is_known]),
         },
         "steepest": {
-            **_steepest(own[whole], actual[whole], minutes),
-            "by_difference": _steepest(differences[whole], actual[whole], minutes),
+            **_steepest(steps_mw[is_whole], actual[is_whole], minutes),
+            "by_difference": _steepest(differences[is_whole], actual[is_whole], minutes),
         },
     }
 
@@ -109,13 +114,13 @@ def _steepest(stated: Floats, actual: Floats, minutes: Floats) -> dict[str, Any]
     if not len(stated):
         return {"n": 0, "stated_mw": None, "came_mw": None, "wrong_sign": None, "mae": None}
     at = np.argmax(np.abs(stated) / minutes, axis=1)[:, None]
-    own, real = np.take_along_axis(stated, at, axis=1)[:, 0], np.take_along_axis(actual, at, axis=1)[:, 0]
+    stated_mw, real = np.take_along_axis(stated, at, axis=1)[:, 0], np.take_along_axis(actual, at, axis=1)[:, 0]
     return {
-        "n": len(own),
-        "stated_mw": _mean(np.abs(own)),
-        "came_mw": _mean(real * np.sign(own)),
-        "wrong_sign": _mean(real * own < 0.0),
-        "mae": _mean(np.abs(real - own)),
+        "n": len(stated_mw),
+        "stated_mw": _mean(np.abs(stated_mw)),
+        "came_mw": _mean(real * np.sign(stated_mw)),
+        "wrong_sign": _mean(real * stated_mw < 0.0),
+        "mae": _mean(np.abs(real - stated_mw)),
     }
 
 

@@ -55,8 +55,8 @@ class NetLoadExplanation:
 
     def top(self, count: int) -> tuple[tuple[str, float], ...]:
         """Return the ``count`` largest contributions and the sum of all others as ``others``."""
-        first, rest = self.contributions[:count], self.contributions[count:]
-        return (*first, ("others", sum(mw for _, mw in rest))) if rest else first
+        first, remainder = self.contributions[:count], self.contributions[count:]
+        return (*first, ("others", sum(mw for _, mw in remainder))) if remainder else first
 
 
 def explain_at(
@@ -153,14 +153,14 @@ def _later(
     letter = next((name for name in letters if name in part.stages and part.stages[name].ready[h]), None)
     if letter is None:
         return dict(base)
-    left = _stage(part.stages[letter], rows, derived, 0, h, part.spec.names)
+    residual = _stage(part.stages[letter], rows, derived, 0, h, part.spec.names)
     if letter != "F":
         out = defaultdict(float, base)
-        for name, mw in left.items():
+        for name, mw in residual.items():
             out[name] += mw
         return dict(out)
     share = 0.5 if part.spec.horizons_min[h] >= HALF_BASE_MIN else 1.0
-    out = defaultdict(float, {name: share * mw for name, mw in left.items()})
+    out = defaultdict(float, {name: share * mw for name, mw in residual.items()})
     out[part.spec.names[part.columns.base]] += float(rows[part.columns.base, h])
     return dict(out)
 

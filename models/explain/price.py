@@ -84,9 +84,9 @@ def explain_price_at(
         usual, parts = day_ahead_parts(part, state.ring, index, horizon_min)
     else:
         raise ModelError(f"a {type(part).__name__} has no contributions to show")
-    left = forecast - usual - sum(parts.values())
-    rest = CONSTANT if abs(left) < _ROUNDING_PER_MWH else LIMITS
-    parts[rest] = parts.get(rest, 0.0) + left
+    remainder = forecast - usual - sum(parts.values())
+    remainder_name = CONSTANT if abs(remainder) < _ROUNDING_PER_MWH else LIMITS
+    parts[remainder_name] = parts.get(remainder_name, 0.0) + remainder
     ordered = tuple(sorted(((n, v) for n, v in parts.items() if v != 0.0), key=lambda item: -abs(item[1])))
     return PriceExplanation(slot, horizon_min, usual, forecast, ordered)
 

@@ -130,8 +130,12 @@ def _next_day(
             features.ref[one_row],
             features.scale[one_row],
         )
-        own = ["linear forecast", "linear forecast", *("disagreement of the linear members" for _ in prices.members)]
-        take(of_stack * scale, _tree_parts(models.stack, stacked[0, hour], [*names, *own]))
+        own_names = [
+            "linear forecast",
+            "linear forecast",
+            *("disagreement of the linear members" for _ in prices.members),
+        ]
+        take(of_stack * scale, _tree_parts(models.stack, stacked[0, hour], [*names, *own_names]))
     return usual, dict(out)
 
 
@@ -167,7 +171,9 @@ def _lasso(fit: LassoFit, view: AuctionView, table: DayTable, row: int, hour: in
     slope = (price - start) / (after - before) if abs(after - before) > 1e-12 else 0.0
     series = ["residual load", *(_plain(name.removesuffix("_forecast_da_mw")) for name in table.series)]
     names = [f"prices {lag} days before" if lag > 1 else "prices of the day before" for lag in (1, 2, 3, 7)]
-    names += [f"{name}{when}" for name in series for when in ("", " of the day before", " of a week before")]
+    names += [
+        f"{name}{day_suffix}" for name in series for day_suffix in ("", " of the day before", " of a week before")
+    ]
     names += [f"residual load of {name}" for name in table.neighbours]
     labels = [*(name for name in names for _ in range(HOURS)), *["weekday or holiday"] * 7]
     return _summed([*labels, "mean price of recent months"], [*(slope * terms).tolist(), start - usual])
@@ -188,8 +194,8 @@ def _plain(name: str) -> str:
         days = int(name[7:])
         return f"price {days} days before" if days > 1 else "price of the day before"
     if name.endswith("h") and name[-3] in "+-":
-        own, hours = name[:-3].rstrip("_"), name[-3:-1]
-        kind = {"price_newest": "newest prices", "ref": "usual prices"}.get(own) or _plain(own)
+        base, hours = name[:-3].rstrip("_"), name[-3:-1]
+        kind = {"price_newest": "newest prices", "ref": "usual prices"}.get(base) or _plain(base)
         return f"{kind}, {hours} h beside"
     for ending, words in _ENDINGS.items():
         if name.endswith(ending):

@@ -188,11 +188,11 @@ def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement, rele
     real = release is not None or cause is Cause.REGIME_CHANGE
     since = step.start(episode.since)
     if release is not None:
-        why = f"{release.principal} released it by order {release.order_id}"
+        reason = f"{release.principal} released it by order {release.order_id}"
     elif real:
-        why = "the change stays and is taken as real"
+        reason = "the change stays and is taken as real"
     else:
-        why = "values agree with the forecast again"
+        reason = "values agree with the forecast again"
     return Alert(
         zone=slot.zone,
         slot=since,
@@ -203,7 +203,7 @@ def _end(step: Step, slot: SlotClosed, episode: Episode, judged: Judgement, rele
         channel=episode.suspect,
         effect=AlertEffect.USED_AS_REAL if real else AlertEffect.FORECAST_USED,
         ended_at=slot.slot,
-        text=f"{episode.suspect}: {cause.value}: {why}; slots that were not used: {episode.slots}",
+        text=f"{episode.suspect}: {cause.value}: {reason}; slots that were not used: {episode.slots}",
         values={**episode.evidence, "slots": float(episode.slots), "moved_mwh": round(episode.moved_mwh, 3)},
     )
 

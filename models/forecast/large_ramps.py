@@ -144,9 +144,9 @@ def _enter(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         row = (index - steps[n]) % rows
         if origin[row] != index - steps[n] or np.isnan(now[row]) or np.isnan(large[n]):
             continue
-        own = quantiles[row, columns[n]]
-        rise = 1.0 - _cumulative(own, now[row] + large[n])
-        fall = _cumulative(own, now[row] - large[n])
+        horizon_quantiles = quantiles[row, columns[n]]
+        rise = 1.0 - _cumulative(horizon_quantiles, now[row] + large[n])
+        fall = _cumulative(horizon_quantiles, now[row] - large[n])
         change = actual - now[row]
         is_event = abs(change) >= large[n]
         place = min(int(max(rise, fall) * bins), bins - 1)

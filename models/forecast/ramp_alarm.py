@@ -46,8 +46,8 @@ class RampAlarm:
         if before is not None and before[1] * probability > 0:
             return None
         row, hours, column = index % waiting.rows, ramps.hours[at], ramps.columns.item(at)
-        own = waiting.quantiles[row, column]
-        low, median, high = (float(own[q]) - waiting.now[row] for q in (_LOW, _MEDIAN, _HIGH))
+        horizon_quantiles = waiting.quantiles[row, column]
+        low, median, high = (float(horizon_quantiles[q]) - waiting.now[row] for q in (_LOW, _MEDIAN, _HIGH))
         written = self._zone.region_scale.rounded
         size = ramps.sizes.item(column)
         way = "rise" if probability > 0 else "fall"

@@ -74,5 +74,5 @@ def alarm_scores(alarm: Bools, is_rise: Bools, event: Bools, rose: Bools) -> dic
     }
 
 
-def _ratio(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
+def _ratio(part: int, total: int) -> float | None:
+    return round(part / total, 4) if total else None

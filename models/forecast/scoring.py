@@ -132,8 +132,8 @@ def jump_alert(zone: Zone, index: int, actual: float, steps: Ints, waiting: Wait
     row = (index - int(steps[0])) % waiting.rows
     if waiting.origin[row] != index - steps[0] or not waiting.by_model[row]:
         return None
-    own = waiting.quantiles[row, 0]
-    low, median, high = own.item(0), own.item(3), own.item(-1)
+    horizon_quantiles = waiting.quantiles[row, 0]
+    low, median, high = horizon_quantiles.item(0), horizon_quantiles.item(3), horizon_quantiles.item(-1)
     if not abs(actual - median) > JUMP_WIDTHS * (high - low):
         return None
     slot, written = zone.step.start(index), zone.region_scale.rounded
@@ -204,13 +204,13 @@ def drift_alert(  # noqa: PLR0913 - what was forecast, how it is judged, and thr
     if scored < DRIFT_MIN_SCORES * near.sum() / 2:
         return None
     hits = float(day[near, COVERED].sum())
-    coverage, both = hits / scored, (hits + float(before[near, COVERED].sum())) / (scored + earlier)
+    coverage, both_coverage = hits / scored, (hits + float(before[near, COVERED].sum())) / (scored + earlier)
     mae, naive, n = (float(window[judged, column].sum()) for column in (ABS, ABS_PERSISTENCE, N))
     lost = mae > naive and window[0, N] >= DRIFT_SKILL_DAYS * day[0, N]
-    narrow = coverage < DRIFT_COVERAGE_DAY or (earlier >= scored / 2 and both < DRIFT_COVERAGE_TWO_DAYS)
+    narrow = coverage < DRIFT_COVERAGE_DAY or (earlier >= scored / 2 and both_coverage < DRIFT_COVERAGE_TWO_DAYS)
     if not narrow and not lost:
         return None
-    why = "forecasts are worse than persistence" if lost else "actuals leave the 90 % interval too often"
+    reason = "forecasts are worse than persistence" if lost else "actuals leave the 90 % interval too often"
     return Alert(
         zone=zone,
         slot=slot,
@@ -220,10 +220,10 @@ def drift_alert(  # noqa: PLR0913 - what was forecast, how it is judged, and thr
         code=AlertCode.SKILL_LOST if lost else AlertCode.INTERVAL_TOO_NARROW,
         channel=Target(target).channel,
         effect=AlertEffect.WORSE_FORECAST,
-        text=f"{target}: {why}; retrain with vpp train, or check the input data",
+        text=f"{target}: {reason}; retrain with vpp train, or check the input data",
         values={
             "coverage_90_day": round(coverage, 4),
-            "coverage_90_two_days": round(both, 4),
+            "coverage_90_two_days": round(both_coverage, 4),
             "mae": round(mae / n, decimals),
             "mae_persistence": round(naive / n, decimals),
         },

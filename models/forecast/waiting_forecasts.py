@@ -204,10 +204,10 @@ def load_waiting(
         return
     for number, part in enumerate(waiting[0].parts):
         arrays = [each.arrays(0, part, None) for each in waiting]
-        arrays = [[array.copy() for array in own] for own in arrays]
-        flat = [array for own in arrays for array in own]
+        arrays = [[array.copy() for array in group] for group in arrays]
+        flat = [array for group in arrays for array in group]
         codec = _codec(len(waiting), part.count)
         for row in range(part.slots):
             if codec.unpack(get(ValueKey(_KIND, (number, row)).name), *flat):
-                for each, own in zip(waiting, arrays, strict=True):
-                    each.restore(part, own)
+                for each, stored in zip(waiting, arrays, strict=True):
+                    each.restore(part, stored)

@@ -136,14 +136,14 @@ def forecast(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     row, ahead = shape.row[s], shape.ahead[s]
     inputs = work[: fit.mean.shape[1]]
     is_complete = fill_inputs(window, published, context, at, row, ahead, shape, inputs)
-    which = 1 if is_complete and fit.usable[s, 1] else 0
-    if np.isnan(window[row, at]) or not fit.usable[s, which]:
+    variant = 1 if is_complete and fit.usable[s, 1] else 0
+    if np.isnan(window[row, at]) or not fit.usable[s, variant]:
         return np.nan
     target = at + ahead
     group, day_class = int(context[0, target]), int(context[1, target])
     times = np.empty(FACTORS)
     factors(group, day_class, shape.groups, times)
-    beta = fit.beta[s, which]
+    beta = fit.beta[s, variant]
     total, n = 0.0, inputs.shape[0]
     for j in range(n):
         z = (inputs[j] - fit.mean[s, j]) / fit.sd[s, j]

@@ -27,7 +27,7 @@ def _run(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     shape: Shape,
     state: State,
     fit: Fit,
-    own: Floats,
+    member_levels: Floats,
     out: Floats,
 ) -> None:
     for at in range(begin, end):
@@ -42,7 +42,7 @@ def _run(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
             shape,
             state,
             fit,
-            own[at - begin],
+            member_levels[at - begin],
             out[at - begin],
         )
 
@@ -60,7 +60,7 @@ def run_guard(part: GuardPart, series: Series, begin: int, end: int, buffer: Flo
     Returns:
         What ``judge`` writes, shape (slots, OUTPUTS), and the evidence by member, (slots, MEMBERS).
     """
-    out, own = np.empty((end - begin, OUTPUTS)), np.empty((end - begin, MEMBERS))
+    out, member_levels = np.empty((end - begin, OUTPUTS)), np.empty((end - begin, MEMBERS))
     _run(
         series.window,
         series.published,
@@ -73,7 +73,7 @@ def run_guard(part: GuardPart, series: Series, begin: int, end: int, buffer: Flo
         part.shape,
         view_state(buffer, part.shape),
         part.fit,
-        own,
+        member_levels,
         out,
     )
-    return out, own
+    return out, member_levels

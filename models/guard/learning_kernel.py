@@ -69,11 +69,11 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
         fit: The fitted model.
     """
     ring, streams = state.waiting.shape[1], shape.row.shape[0]
-    for which, row in ((0, 0), (1, shape.net)):
+    for member, row in ((0, 0), (1, shape.net)):
         z = np.nan
         if trusted:
             z = standardised(window, context, at, index, shape.first[row], shape, state, fit)
-        state.recent[which, index % VARIANCE_SLOTS] = z
+        state.recent[member, index % VARIANCE_SLOTS] = z
     for s in range(streams + 2):
         error = np.nan
         back = shape.ahead[s] if s < streams else (1 if s == streams else shape.ahead[shape.last[0]])

@@ -190,7 +190,7 @@ def given_inputs(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
 
 @kernel(error_model="numpy")
 def given_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, supply: Floats, at: int, index: int, which: int, shape: Shape, state: State, fit: Fit
+    window: Floats, supply: Floats, at: int, index: int, member: int, shape: Shape, state: State, fit: Fit
 ) -> float:
     """Return measured load minus what its forecast and the other supply together say, MW.
 
@@ -199,20 +199,20 @@ def given_error(  # noqa: PLR0917 - a compiled kernel takes plain arrays
         supply: Other supply at the slot, shape (companions,), MW.
         at: Position of the slot in ``window``.
         index: Slot index at ``at``.
-        which: 0: over the shortest horizon, 1: over the longest.
+        member: 0: over the shortest horizon, 1: over the longest.
         shape: Sizes and rows of the guard.
         state: Windows and waiting forecasts of the guard.
         fit: What was learned.
     """
     if fit.given.shape[1] == 0:
         return np.nan
-    s = shape.first[0] if which == 0 else shape.last[0]
+    s = shape.first[0] if member == 0 else shape.last[0]
     ahead = shape.ahead[s]
     work = np.empty(fit.given.shape[1])
     given_inputs(window, supply, at, index, ahead, s, shape, state, work)
     total = 0.0
     for j in range(work.shape[0]):
-        total += fit.given[which, j] * work[j]
+        total += fit.given[member, j] * work[j]
     return float(window[0, at] - window[0, at - ahead] - total)
 
 
@@ -248,19 +248,19 @@ def members(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes 
     out[:] = np.nan
     group, special = int(context[0, at]), context[2, at]
     ring = state.trusted.shape[0]
-    for which, row in ((0, 0), (1, shape.net)):
-        if which == 1 and shape.net == 0:
+    for member, row in ((0, 0), (1, shape.net)):
+        if member == 1 and shape.net == 0:
             continue
         z = standardised(window, context, at, index, shape.first[row], shape, state, fit)
         far = standardised(window, context, at, index, shape.last[row], shape, state, fit)
         short, total, n, wide = 0.0, 0.0, 0, 0
         for k in range(VARIANCE_SLOTS):
-            past = z if k == 0 else np.float64(state.recent[which, (index - k) % VARIANCE_SLOTS])
+            past = z if k == 0 else np.float64(state.recent[member, (index - k) % VARIANCE_SLOTS])
             if not np.isnan(past):
                 total, wide = total + min(past * past, 36.0), wide + 1
                 if k < 4:
                     short, n = short + min(past * past, 36.0), n + 1
-        if which == 0:
+        if member == 0:
             out[NEXT], out[FAR] = abs(z), abs(far)
             out[VARIANCE] = total / wide if wide >= 6 else np.nan
             out[SHORT_VARIANCE] = short / n if n >= 2 else np.nan
@@ -275,12 +275,12 @@ def members(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes 
     size = max(near(state.gap_scale, group) * np.sqrt(min(max(state.gap_ratio[0], 0.5), 3.0)), fit.floor[0])
     out[GAP] = abs(gap) / (WIDTH * size * (SPECIAL_WIDTH if special > 0.0 else 1.0))
     out[RAMP], onset = _ramp(window, context, at, index, shape, state, fit)
-    for which in range(2):
-        s = shape.row.shape[0] + which
-        back = 1 if which == 0 else shape.ahead[shape.last[0]]
+    for member in range(2):
+        s = shape.row.shape[0] + member
+        back = 1 if member == 0 else shape.ahead[shape.last[0]]
         if state.trusted[(index - back) % ring] == 1.0:
-            error = given_error(window, supply, at, index, which, shape, state, fit)
-            out[GIVEN_SUPPLY + which] = abs(error) / width_of(s, 0, group, special, state, fit)
+            error = given_error(window, supply, at, index, member, shape, state, fit)
+            out[GIVEN_SUPPLY + member] = abs(error) / width_of(s, 0, group, special, state, fit)
     if at >= OLDEST_SAME_DAYS * shape.per_day + 6:
         unit = width_of(0, 0, group, 0.0, state, fit)
         out[LEVEL_3] = _same_level(window, at, index, 3, shape, state, unit, False)
@@ -320,28 +320,28 @@ def evidence_of(value: float, n: int, fit: Fit) -> float:
 
 
 @kernel(error_model="numpy")
-def decks(levels: Floats, shape: Shape, fit: Fit, own: Floats, out: Floats) -> None:
-    """Write the evidence of each member into ``own`` and the level of each deck into ``out``.
+def decks(levels: Floats, shape: Shape, fit: Fit, member_levels: Floats, out: Floats) -> None:
+    """Write the evidence of each member into ``member_levels`` and the level of each deck into ``out``.
 
     Args:
         levels: Level of each member, shape (members,), NaN = none.
         shape: Sizes and rows of the guard.
         fit: What was learned.
-        own: Evidence of each member, shape (members,); written in place.
+        member_levels: Evidence of each member, shape (members,); written in place.
         out: Level of each deck, shape (decks,); written in place.
     """
     for n in range(MEMBERS):
-        own[n] = evidence_of(levels[n], n, fit)
+        member_levels[n] = evidence_of(levels[n], n, fit)
     out[:] = np.nan
-    total, best, same = 0.0, FLOOR, FLOOR
+    total, best, repeat = 0.0, FLOOR, FLOOR
     for n in range(MEMBERS):
         if fit.added[n]:
-            total += min(max(own[n], FLOOR), CAP)
+            total += min(max(member_levels[n], FLOOR), CAP)
         if fit.single[n]:
-            best = max(best, own[n])
+            best = max(best, member_levels[n])
         if LEVEL_3 <= n <= DAY_REPEAT:
-            same = max(same, own[n])
-    out[ADDED], out[SINGLE], out[IDENTITY], out[PATIENT] = total, best, same, own[SLOW]
+            repeat = max(repeat, member_levels[n])
+    out[ADDED], out[SINGLE], out[IDENTITY], out[PATIENT] = total, best, repeat, member_levels[SLOW]
 
 
 @kernel(error_model="numpy")

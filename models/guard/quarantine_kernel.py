@@ -119,7 +119,7 @@ def _verdict(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     context: Floats,
     at: int,
     index: int,
-    own: Floats,
+    member_levels: Floats,
     levels: Floats,
     leader: int,
     suspect: int,
@@ -136,10 +136,12 @@ def _verdict(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
         return FAULT
     if now == before and now != 0.0 and suspect <= 0 and levels[REPEAT] >= 2.0:
         return FROZEN
-    if (levels[REPEAT] >= 3.0 and own[REPEAT] > 0.0) or (levels[DAY_REPEAT] >= 2.0 and own[DAY_REPEAT] > 0.0):
+    if (levels[REPEAT] >= 3.0 and member_levels[REPEAT] > 0.0) or (
+        levels[DAY_REPEAT] >= 2.0 and member_levels[DAY_REPEAT] > 0.0
+    ):
         return REPLAYED
-    if leader == IDENTITY or own[LEVEL_6] > 0.0 or own[CHANGE_6] > 0.0:
-        return FROZEN if own[CHANGE_6] > own[LEVEL_6] else REPLAYED
+    if leader == IDENTITY or member_levels[LEVEL_6] > 0.0 or member_levels[CHANGE_6] > 0.0:
+        return FROZEN if member_levels[CHANGE_6] > member_levels[LEVEL_6] else REPLAYED
     if suspect == 0 and levels[GIVEN_SUPPLY] < 2.0 and levels[GIVEN_SUPPLY] < 0.5 * levels[NEXT] and levels[NEXT] > 1.8:
         return REGIME
     return FORGED
@@ -147,20 +149,28 @@ def _verdict(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
 
 @kernel(error_model="numpy")
 def _suspect(  # noqa: PLR0917 - a compiled kernel takes plain arrays
-    window: Floats, at: int, index: int, own: Floats, leader: int, shape: Shape, state: State
+    window: Floats, at: int, index: int, member_levels: Floats, leader: int, shape: Shape, state: State
 ) -> int:
     """Return the channel with the most evidence; all where each channel has some, or all repeat."""
-    load = max(own[NEXT], own[FAR], own[VARIANCE], own[GAP], own[RAMP], own[GIVEN_SUPPLY], own[GIVEN_SUPPLY_FAR])
-    load = max(load, own[SLOW])
+    load = max(
+        member_levels[NEXT],
+        member_levels[FAR],
+        member_levels[VARIANCE],
+        member_levels[GAP],
+        member_levels[RAMP],
+        member_levels[GIVEN_SUPPLY],
+        member_levels[GIVEN_SUPPLY_FAR],
+    )
+    load = max(load, member_levels[SLOW])
     if shape.channels == 1:
         return 0
-    second = max(own[SECOND_NEXT], own[SECOND_NEXT + 1])
-    third = max(own[THIRD_NEXT], own[THIRD_NEXT + 1])
+    second = max(member_levels[SECOND_NEXT], member_levels[SECOND_NEXT + 1])
+    third = max(member_levels[THIRD_NEXT], member_levels[THIRD_NEXT + 1])
     if leader == IDENTITY:
         for c in range(1, shape.channels):
             last = 8 * shape.per_day
-            same = longest_repeat(window, at, index, c, shape.per_day, last, shape.per_day, state)
-            if same >= 3.0 and state.seen[c, index % SEEN] != 0.0:
+            repeat = longest_repeat(window, at, index, c, shape.per_day, last, shape.per_day, state)
+            if repeat >= 3.0 and state.seen[c, index % SEEN] != 0.0:
                 return ALL
         return ALL if max(second, third) > 0.0 else 0
     if load > 0.5 and second > 0.5 and (third > 0.5 or shape.channels == 2):
@@ -171,12 +181,12 @@ def _suspect(  # noqa: PLR0917 - a compiled kernel takes plain arrays
 
 
 @kernel(error_model="numpy")
-def _onset(own: Floats, leader: int, onset: int, shape: Shape, state: State) -> int:
+def _onset(member_levels: Floats, leader: int, onset: int, shape: Shape, state: State) -> int:
     """Return how many slots ago a slow attack on the primary channel began, 0 where it is not slow."""
-    slow = max(own[FAR], own[RAMP], own[GAP])
-    if state.quarantine[SUSPECT] > 0.0 or leader == IDENTITY or slow <= own[NEXT] + SLOW_LEAD:
+    slow = max(member_levels[FAR], member_levels[RAMP], member_levels[GAP])
+    if state.quarantine[SUSPECT] > 0.0 or leader == IDENTITY or slow <= member_levels[NEXT] + SLOW_LEAD:
         return 0
-    if own[RAMP] >= max(own[FAR], own[GAP]) and onset > 0:
+    if member_levels[RAMP] >= max(member_levels[FAR], member_levels[GAP]) and onset > 0:
         return onset
     return int(shape.ahead[shape.last[0]])
 
@@ -216,7 +226,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     shape: Shape,
     state: State,
     fit: Fit,
-    own: Floats,
+    member_levels: Floats,
     out: Floats,
 ) -> None:
     """Judge the values at ``at``, put what is used in their place, learn, and make the next forecasts.
@@ -232,7 +242,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
         shape: The zone's constants.
         state: Changed.
         fit: What was learned.
-        own: Evidence by member, shape (MEMBERS,), written.
+        member_levels: Evidence by member, shape (MEMBERS,), written.
         out: Verdict of the slot, shape (OUTPUTS,), written; see ``OUTPUTS``.
     """
     q = state.quarantine
@@ -244,7 +254,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
     _sum_net(window, at, shape)
     levels, fused = np.empty(MEMBERS), np.empty(DECKS)
     onset = members(window, published, supply, totals, context, at, index, shape, state, fit, levels)
-    decks(levels, shape, fit, own, fused)
+    decks(levels, shape, fit, member_levels, fused)
     score, leader = score_of(fused, state.patience, shape.per_day, fit)
     alarm, trusted = fit.alarm[0], True
     was = q[ACTIVE] == 1.0
@@ -258,18 +268,18 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
             q[ACTIVE], q[KIND] = 0.0, REGIME
     elif score >= alarm:
         q[ACTIVE], q[AGE], q[HELD], q[IS_HARD] = 1.0, 1.0, 1.0, 0.0
-        q[SUSPECT] = _suspect(window, at, index, own, leader, shape, state)
+        q[SUSPECT] = _suspect(window, at, index, member_levels, leader, shape, state)
     if q[ACTIVE] == 1.0:
         trusted = False
         if q[HELD] <= REJUDGED_SLOTS + 1:
             suspect = int(q[SUSPECT])
-            kind = _verdict(window, context, at, index, own, levels, leader, suspect, shape, state, fit)
+            kind = _verdict(window, context, at, index, member_levels, levels, leader, suspect, shape, state, fit)
             if not was or kind in (REPLAYED, FROZEN) or q[KIND] == REGIME:
                 q[KIND] = kind
         hard = SPECIAL_HARD if context[2, at] > 0.0 else HARD
         if score >= alarm + hard and q[IS_HARD] == 0.0 and q[KIND] != REGIME:
             q[IS_HARD] = 1.0
-            n = _onset(own, leader, onset, shape, state)
+            n = _onset(member_levels, leader, onset, shape, state)
             if n > 0 and at > n and state.trusted[(index - n) % state.trusted.shape[0]] == 1.0:
                 q[AGE] = n
                 out[ROLLBACK] = _roll_back(window, at, index, n, shape, state)
@@ -284,7 +294,7 @@ def judge(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a compiled kernel
         out[SUSPECTED], out[VERDICT] = q[SUSPECT], q[KIND]
     elif mended != NONE:
         out[LEVEL], out[TRUST], out[MENDED] = 2.0, 0.0, 1.0
-        out[SUSPECTED], out[VERDICT], out[SCORE] = mended, FORGED, max(score, alarm + own[BALANCE])
+        out[SUSPECTED], out[VERDICT], out[SCORE] = mended, FORGED, max(score, alarm + member_levels[BALANCE])
     else:
         out[TRUST] = min(1.0, 0.5 - 0.5 * margin) if margin > -1.0 else 1.0
     now = q[ACTIVE] == 1.0 or mended != NONE

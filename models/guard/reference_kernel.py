@@ -90,9 +90,9 @@ def reference(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     witness = window[0, at] - given_error(window, supply, at, index, 0, shape, state, fit)
     if np.isnan(witness) or np.isnan(due):
         return due, width, False
-    own = width_of(shape.row.shape[0], 0, int(context[0, at]), context[2, at], state, fit) * np.sqrt(q[AGE])
+    own_width = width_of(shape.row.shape[0], 0, int(context[0, at]), context[2, at], state, fit) * np.sqrt(q[AGE])
     most = WITNESS_SIGMA * width
-    return float(due + min(max(witness - due, -most), most)), float(min(own, width)), True
+    return float(due + min(max(witness - due, -most), most)), float(min(own_width, width)), True
 
 
 @kernel(error_model="numpy")

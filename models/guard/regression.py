@@ -128,26 +128,26 @@ class StreamFit:
             terms = design.shape[1]
             self.gram = [np.zeros((terms, terms)) for _ in range(2)]
             self.moment = [np.zeros(terms) for _ in range(2)]
-        for which, take in ((0, np.isfinite(target)), (1, np.isfinite(target) & is_known)):
-            self.gram[which] *= fade
-            self.moment[which] *= fade
-            self.rows[which] = int(self.rows[which] * fade)
+        for variant, take in ((0, np.isfinite(target)), (1, np.isfinite(target) & is_known)):
+            self.gram[variant] *= fade
+            self.moment[variant] *= fade
+            self.rows[variant] = int(self.rows[variant] * fade)
             if not take.any():
                 continue
             rows, y = design[take], target[take].astype(np.float32)
-            if which == 0:  # what is published stays out of the twin without it
+            if variant == 0:  # what is published stays out of the twin without it
                 rows = rows.copy()
                 rows[:, (inputs - PUBLISHED_INPUTS) * FACTORS : inputs * FACTORS] = 0.0
-            self.gram[which] += rows.T @ rows
-            self.moment[which] += rows.T @ y
-            self.rows[which] += len(rows)
+            self.gram[variant] += rows.T @ rows
+            self.moment[variant] += rows.T @ y
+            self.rows[variant] += len(rows)
 
-    def solve(self, which: int) -> Floats | None:
+    def solve(self, variant: int) -> Floats | None:
         """Return the coefficients, None with too few rows."""
-        if not self.gram or self.rows[which] < MIN_ROWS:
+        if not self.gram or self.rows[variant] < MIN_ROWS:
             return None
-        gram = self.gram[which] + PENALTY * np.eye(len(self.gram[which]))
-        return np.asarray(np.linalg.solve(gram, self.moment[which]))
+        gram = self.gram[variant] + PENALTY * np.eye(len(self.gram[variant]))
+        return np.asarray(np.linalg.solve(gram, self.moment[variant]))
 
 
 class Regressions:
@@ -173,10 +173,10 @@ class Regressions:
         beta = np.zeros((len(self.streams), 2, self.terms))
         usable = np.zeros((len(self.streams), 2), dtype=np.bool_)
         for s, stream in enumerate(self.streams):
-            for which in range(2):
-                solution = stream.solve(which)
+            for variant in range(2):
+                solution = stream.solve(variant)
                 if solution is not None:
-                    beta[s, which], usable[s, which] = solution, True
+                    beta[s, variant], usable[s, variant] = solution, True
         return beta, usable
 
     def block(self, series: Series, first: int, last: int, forecasts: Floats, *, learn: bool = True) -> None:

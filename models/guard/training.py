@@ -82,10 +82,10 @@ def _walk(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
             state.seen[c, index % SEEN] = window[c, at]
         members(window, published, supply[at], totals[at], context, at, index, shape, state, fit, out[at])
         if supply_rows.shape[2] > 0:
-            for which in range(2):
-                s = shape.first[0] if which == 0 else shape.last[0]
+            for variant in range(2):
+                s = shape.first[0] if variant == 0 else shape.last[0]
                 if at >= shape.ahead[s]:
-                    work = supply_rows[which, at]
+                    work = supply_rows[variant, at]
                     given_inputs(window, supply[at], at, index, shape.ahead[s], s, shape, state, work)
         learn(window, published, supply[at], context, at, index, True, shape, state, fit)
         for s in range(shape.row.shape[0]):
@@ -93,9 +93,9 @@ def _walk(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
 
 
 @kernel(error_model="numpy")
-def _fuse(levels: Floats, shape: Shape, fit: Fit, out: Floats, own: Floats) -> None:
+def _fuse(levels: Floats, shape: Shape, fit: Fit, out: Floats, member_levels: Floats) -> None:
     for t in range(levels.shape[0]):
-        decks(levels[t], shape, fit, own, out[t])
+        decks(levels[t], shape, fit, member_levels, out[t])
 
 
 @kernel(error_model="numpy")
@@ -189,12 +189,12 @@ class GuardTrainer:
         coefficients = np.zeros((2, supply_rows.shape[2]))
         worth = False
         half = (settled + slots) // 2
-        for which in range(2):
-            s = shape.first[0] if which == 0 else shape.last[0]
+        for variant in range(2):
+            s = shape.first[0] if variant == 0 else shape.last[0]
             ahead = int(shape.ahead[s])
             change = np.full(slots, np.nan)
             change[ahead:] = series.window[0, ahead:] - series.window[0, :-ahead]
-            rows = supply_rows[which]
+            rows = supply_rows[variant]
             use = np.isfinite(change) & np.isfinite(rows).all(axis=1) & (np.arange(slots) >= settled)
             early, late = use & (np.arange(slots) < half), use & (np.arange(slots) >= half)
             if early.sum() < 500 or late.sum() < 500:
@@ -203,7 +203,7 @@ class GuardTrainer:
             beta = _least_squares(rows[early], change[early])
             with_it = np.abs(change[late] - rows[late] @ beta).mean()
             worth = worth or with_it < WORTH * alone
-            coefficients[which] = _least_squares(rows[use], change[use])
+            coefficients[variant] = _least_squares(rows[use], change[use])
         if not worth:
             return fit._replace(given=np.empty((2, 0)))
         added, single = fit.added.copy(), fit.single.copy()

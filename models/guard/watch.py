@@ -184,21 +184,21 @@ class Watch:
         columns = {name: np.array([math.nan if value is None else value]) for name, value in values.items()}
         supply = np.array([_value(values, name) for name in layout.companions])
         totals = np.array([combined(terms, columns, 1)[0] for terms in layout.balances])
-        own, out = np.empty(MEMBERS), np.empty(OUTPUTS)
+        member_levels, out = np.empty(MEMBERS), np.empty(OUTPUTS)
         context = self._context_of(calendar, layout, first, index + 1 + ahead, shape.groups)
         state, fit = view_state(self.buffer, shape), part.fit
         if released:
             totals[:] = math.nan
             fit = fit._replace(alarm=np.full_like(fit.alarm, math.inf))
             state.quarantine[HELD] = LONGEST_DAYS * shape.per_day
-        judge(window, published, supply, totals, context, at, index, shape, state, fit, own, out)
+        judge(window, published, supply, totals, context, at, index, shape, state, fit, member_levels, out)
         self.last = index
         rolled = int(out[ROLLBACK])
         for row, name in enumerate(layout.names):
             for back in range(rolled + 1):
                 value = window[row, at - back]
                 ring.put(name, index - back, None if math.isnan(value) else float(value))
-        return _judgement(layout, out, own, measured, window[:, at], state)
+        return _judgement(layout, out, member_levels, measured, window[:, at], state)
 
     def _sit(self, part: GuardPart, index: int) -> bool:
         """Return whether the guard can judge ``index``; after a gap the windows of its state begin anew."""
@@ -248,12 +248,14 @@ def _value(values: Values, name: str) -> float:
     return math.nan if value is None else value
 
 
-def _judgement(layout: Layout, out: Floats, own: Floats, measured: Floats, entered: Floats, state: State) -> Judgement:
+def _judgement(
+    layout: Layout, out: Floats, member_levels: Floats, measured: Floats, entered: Floats, state: State
+) -> Judgement:
     suspect, distrusted = int(out[SUSPECTED]), out[LEVEL] > 0.0
     changed = [row for row in range(len(measured)) if measured[row] != entered[row] and not math.isnan(measured[row])]
     names = layout.channels if suspect == ALL else layout.channels[suspect : suspect + 1] if suspect >= 0 else ()
     trust = round(float(out[TRUST]), 3)
-    strongest = np.argsort(-own, kind="stable")[:SHOWN]
+    strongest = np.argsort(-member_levels, kind="stable")[:SHOWN]
     ended = bool(out[ENDED])
     return Judgement(
         channels=layout.channels,
@@ -270,5 +272,5 @@ def _judgement(layout: Layout, out: Floats, own: Floats, measured: Floats, enter
         suspect="all" if suspect == ALL else "total" if suspect == TOTAL else names[0] if names else "",
         age=int(state.quarantine[AGE]) if state.quarantine[ACTIVE] == 1.0 else 0,
         rolled_back=int(out[ROLLBACK]),
-        evidence={EVIDENCE[int(n)]: round(float(own[n]), 2) for n in strongest if own[n] > 0.0},
+        evidence={EVIDENCE[int(n)]: round(float(member_levels[n]), 2) for n in strongest if member_levels[n] > 0.0},
     )

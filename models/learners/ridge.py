@@ -154,8 +154,8 @@ class Ridge:
     def solve(self) -> None:
         """Refresh the coefficients."""
         weights = np.array(self.settings.kernel)
-        own = self._rows / self.settings.groups * (2.0 * weights.sum() - weights[0]) / self._cross.shape[1]
-        need = min(max((ENOUGH_ROWS - own) / (ENOUGH_ROWS - FEW_ROWS), 0.0), 1.0)
+        own_rows = self._rows / self.settings.groups * (2.0 * weights.sum() - weights[0]) / self._cross.shape[1]
+        need = min(max((ENOUGH_ROWS - own_rows) / (ENOUGH_ROWS - FEW_ROWS), 0.0), 1.0)
         share = need * self.settings.pooled_rows / self._rows if self._rows > 0.0 else 0.0
         self.coefficients = solve_groups(self._gram, self._cross, weights, min(share, 1.0), self.settings.penalty)
 

@@ -185,6 +185,6 @@ def _fit_one(
     days = NEAR_DAYS if horizon_min <= NEAR_MIN else FAR_DAYS
     late = settled & (origin >= origin[-1] - days * per_day)
     for unpublished in (0, 1):
-        own = late & ((case == UNPUBLISHED) == bool(unpublished))
-        out.tables[h, unpublished] = distribution(scaled[own if own.sum() >= MIN_CASE_ROWS else late])
+        of_case = late & ((case == UNPUBLISHED) == bool(unpublished))
+        out.tables[h, unpublished] = distribution(scaled[of_case if of_case.sum() >= MIN_CASE_ROWS else late])
     return v

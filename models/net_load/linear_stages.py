@@ -182,8 +182,8 @@ class Stages:
         return len(self.scaling[letter].columns) + 1 + DERIVED
 
     def _design(self, letter: str, rows: Floats, derived: Floats) -> Floats:
-        own = self.scaling[letter].design(rows)
-        return np.hstack([self.derived[letter].design(derived)[:, :-1], own])
+        own_design = self.scaling[letter].design(rows)
+        return np.hstack([self.derived[letter].design(derived)[:, :-1], own_design])
 
     def solve(self) -> None:
         """Put all that was learned in force; a later stage is used once it has seen four weeks."""
@@ -204,11 +204,11 @@ class Stages:
             if len(take) == 0:
                 continue
             design = self._design(letter, rows[:, take], derived[:, take])
-            left = self.ridge[letter].predict(design, np.zeros(len(take), dtype=np.int64))
-            assert left is not None
+            residual = self.ridge[letter].predict(design, np.zeros(len(take), dtype=np.int64))
+            assert residual is not None
             if letter == "F":
                 share = 0.5 if self.horizon_min >= HALF_BASE_MIN else 1.0
-                final[take] = rows[self.columns.base][take] + share * left
+                final[take] = rows[self.columns.base][take] + share * residual
             else:
-                final[take] = first[take] + left
+                final[take] = first[take] + residual
         return Linear(first, final, case)

@@ -84,8 +84,8 @@ class OwnInputs:
         out[:, :columns] = table.T
         out[:, columns : columns + 4] = self.errors.T
         out[:, columns + 4 : columns + 8] = self.path.T
-        rest = (self.linear, self.linear - self.before, self.linear - self.first, self.width)
-        for n, values in enumerate(rest, start=columns + 8):
+        linear_inputs = (self.linear, self.linear - self.before, self.linear - self.first, self.width)
+        for n, values in enumerate(linear_inputs, start=columns + 8):
             out[:, n] = values
         return out
 
@@ -149,8 +149,8 @@ class ResidualTrees:
         use = self.use
         path = np.where(self._places >= 0, linear[self._places], np.nan)
         before = np.where(use > 0, linear[use - 1], 0.0)
-        own = OwnInputs(errors[:, None], path[:, None], linear[use], before, first[use], width[use])
-        return own.beside(rows[self.columns[:, None], use])
+        own_inputs = OwnInputs(errors[:, None], path[:, None], linear[use], before, first[use], width[use])
+        return own_inputs.beside(rows[self.columns[:, None], use])
 
     def correction(self, rows: Floats, errors: Floats, first: Floats, linear: Floats, width: Floats) -> Floats:
         """Return what the trees add to the change, MW, shape (H,).

@@ -66,19 +66,19 @@ class ServedStages:
             stages: As ``models.net_load.linear_stages``, A among them.
             far_share: How much of stage F is added, shape (H,).
         """
-        first, rest = stages["A"], {letter: stage for letter, stage in stages.items() if letter != "A"}
+        first, later_stages = stages["A"], {letter: stage for letter, stage in stages.items() if letter != "A"}
         later = None
-        if rest:
+        if later_stages:
             later = _Later(
-                columns=np.concatenate([stage.columns for stage in rest.values()]),
-                ends=np.cumsum([stage.columns.size for stage in rest.values()]),
-                mean=np.concatenate([stage.mean.T for stage in rest.values()]),
-                sd=np.concatenate([stage.sd.T for stage in rest.values()]),
-                beta=np.concatenate([stage.coefficients[:, 0].T for stage in rest.values()]),
-                ready=np.stack([stage.ready for stage in rest.values()]),
-                wanted=np.array([UNPUBLISHED if letter == "U" else KNOWN for letter in rest]),
-                on_base=np.array([letter == "F" for letter in rest]),
-                share=np.stack([far_share if letter == "F" else np.ones_like(far_share) for letter in rest]),
+                columns=np.concatenate([stage.columns for stage in later_stages.values()]),
+                ends=np.cumsum([stage.columns.size for stage in later_stages.values()]),
+                mean=np.concatenate([stage.mean.T for stage in later_stages.values()]),
+                sd=np.concatenate([stage.sd.T for stage in later_stages.values()]),
+                beta=np.concatenate([stage.coefficients[:, 0].T for stage in later_stages.values()]),
+                ready=np.stack([stage.ready for stage in later_stages.values()]),
+                wanted=np.array([UNPUBLISHED if letter == "U" else KNOWN for letter in later_stages]),
+                on_base=np.array([letter == "F" for letter in later_stages]),
+                share=np.stack([far_share if letter == "F" else np.ones_like(far_share) for letter in later_stages]),
             )
         mean, sd = np.ascontiguousarray(first.mean.T), np.ascontiguousarray(first.sd.T)
         return ServedStages(first.columns, mean, sd, first.coefficients, later)
@@ -155,9 +155,9 @@ def _first(  # noqa: PLR0917 - a compiled kernel takes plain arrays
     """Write what stage A says, each horizon by the coefficients of its own slot of the day."""
     beta = np.empty((coefficients.shape[2], out.shape[0]))
     for h in range(out.shape[0]):
-        own = coefficients[h, groups[h]]
+        weights = coefficients[h, groups[h]]
         for j in range(beta.shape[0]):
-            beta[j, h] = own[j]
+            beta[j, h] = weights[j]
     _dot(rows, np.empty((0, out.shape[0])), columns, mean, sd, beta, 0, out.shape[0], out)
 
 
@@ -180,7 +180,7 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     out: Floats,
 ) -> None:
     """Write what the later stages add to A or the published change; each is made for the horizons that need it."""
-    left = np.empty(out.shape[0])
+    residual = np.empty(out.shape[0])
     for s in range(ends.shape[0]):
         start = ends[s - 1] if s else 0
         low = high = 0
@@ -190,8 +190,18 @@ def _add_later(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
                 high = h + 1
         if high == 0:
             continue
-        own, begin, end = columns[start : ends[s]], start + DERIVED * s, ends[s] + DERIVED * (s + 1)
-        _dot(rows, derived, own, mean[begin:end], sd[begin:end], beta[begin + s : end + s + 1], low, high, left)
+        stage_columns, begin, end = columns[start : ends[s]], start + DERIVED * s, ends[s] + DERIVED * (s + 1)
+        _dot(
+            rows,
+            derived,
+            stage_columns,
+            mean[begin:end],
+            sd[begin:end],
+            beta[begin + s : end + s + 1],
+            low,
+            high,
+            residual,
+        )
         for h in range(low, high):
             if ready[s, h] and case[h] == features[s]:
-                out[h] = (rows[base, h] if on_base[s] else first[h]) + share[s, h] * left[h]
+                out[h] = (rows[base, h] if on_base[s] else first[h]) + share[s, h] * residual[h]

@@ -243,8 +243,8 @@ def _stacked(stages: list[Stages], letter: str, spec: FeatureSpec) -> StageArray
     for h, stage in enumerate(stages):
         if not stage.ready(letter):
             continue
-        own = stage.scaling[letter]
-        mean[h, before:], sd[h, before:] = own.mean, own.sd
+        scaling = stage.scaling[letter]
+        mean[h, before:], sd[h, before:] = scaling.mean, scaling.sd
         if before:
             mean[h, :before], sd[h, :before] = stage.derived[letter].mean, stage.derived[letter].sd
         coefficients[h] = stage.ridge[letter].coefficients

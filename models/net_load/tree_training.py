@@ -125,7 +125,7 @@ def _group(rows: TreeRows, paths: ForwardPaths, spec: FeatureSpec, horizons: Int
         at = origins - paths.after
         usable = np.isfinite(paths.error[h, at]) & np.isfinite(paths.width[h, at])
         origins, table, at = origins[usable], table[:, usable], at[usable]
-        own = OwnInputs(
+        own_inputs = OwnInputs(
             errors=np.stack([_at(paths.error, place, at - k) for place, k in zip(places, ERROR_STEPS, strict=True)]),
             path=np.stack([_at(paths.linear, place, at) for place in places]),
             linear=paths.linear[h, at],
@@ -133,7 +133,7 @@ def _group(rows: TreeRows, paths: ForwardPaths, spec: FeatureSpec, horizons: Int
             first=paths.first[h, at],
             width=paths.width[h, at],
         )
-        parts.append((own.beside(table), np.full(len(at), h), origins, paths.error[h, at], paths.width[h, at]))
+        parts.append((own_inputs.beside(table), np.full(len(at), h), origins, paths.error[h, at], paths.width[h, at]))
     return _Group(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
@@ -156,12 +156,12 @@ def _judge(group: _Group, per_day: int, weight: Floats, gain: Floats) -> None:
     added = np.zeros(len(group.error))
     for low, high in itertools.pairwise(edges):
         inside = (group.origin >= low) & (group.origin < high)
-        others = (group.origin < low - gap) | (group.origin >= high + gap)
-        leaves = _fit(group, others).predict(np.ascontiguousarray(group.inputs[inside]))
+        outside = (group.origin < low - gap) | (group.origin >= high + gap)
+        leaves = _fit(group, outside).predict(np.ascontiguousarray(group.inputs[inside]))
         added[inside] = group.width[inside] * leaves.astype(np.float64)
     for h in np.unique(group.horizon).tolist():
-        own = group.horizon == h
-        costs = np.array([np.abs(group.error[own] - w * added[own]).mean() for w in WEIGHTS])
+        of_horizon = group.horizon == h
+        costs = np.array([np.abs(group.error[of_horizon] - w * added[of_horizon]).mean() for w in WEIGHTS])
         best = int(np.argmin(costs))
         saved = 1.0 - costs[best] / costs[0] if costs[0] > 0.0 else 0.0
         if saved >= MIN_GAIN:

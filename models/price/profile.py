@@ -255,10 +255,10 @@ def _predict(rows: Floats, block: Ints, pooled: Floats, blocks: Floats) -> Float
     """Return each row times the pooled coefficients and those of its block; sums run over the columns in order."""
     out = np.zeros((rows.shape[0], pooled.shape[1]))
     for n in range(rows.shape[0]):
-        own = blocks[block[n]]
+        block_weights = blocks[block[n]]
         for k in range(rows.shape[1]):
             for h in range(out.shape[1]):
-                out[n, h] += rows[n, k] * (pooled[k, h] + own[k, h])
+                out[n, h] += rows[n, k] * (pooled[k, h] + block_weights[k, h])
     return out
 
 
@@ -272,12 +272,12 @@ def fit_level(rows: Floats, targets: Floats, block: Ints, settings: ProfileSetti
         settings: Penalties.
     """
     pooled = _ridge(rows, targets, settings.ridge)
-    left = targets - rows @ pooled
+    residual = targets - rows @ pooled
     blocks = np.zeros((BLOCKS, *pooled.shape))
     for b in range(BLOCKS):
         inside = block == b
         if inside.sum() > 10:
-            blocks[b] = _ridge(rows[inside], left[inside], settings.block_ridge)
+            blocks[b] = _ridge(rows[inside], residual[inside], settings.block_ridge)
     return LevelModel(pooled, blocks)
 
 
@@ -288,11 +288,11 @@ def _ridge(X: Floats, Y: Floats, penalty: float) -> Floats:
     cross = X[complete].T @ Y[complete]
     out = np.empty((X.shape[1], Y.shape[1]))
     diagonal = penalty * np.eye(X.shape[1])
-    rest, rest_y, rest_valid = X[~complete], Y[~complete], valid[~complete]
+    other_rows, rest_y, rest_valid = X[~complete], Y[~complete], valid[~complete]
     if not rest_valid.any():
         return np.asarray(np.linalg.solve(gram + diagonal, cross), dtype=np.float64)
     for h in range(Y.shape[1]):
-        rows = rest[rest_valid[:, h]]
-        own = gram + rows.T @ rows + diagonal
-        out[:, h] = np.linalg.solve(own, cross[:, h] + rows.T @ rest_y[rest_valid[:, h], h])
+        rows = other_rows[rest_valid[:, h]]
+        own_gram = gram + rows.T @ rows + diagonal
+        out[:, h] = np.linalg.solve(own_gram, cross[:, h] + rows.T @ rest_y[rest_valid[:, h], h])
     return out

@@ -65,8 +65,8 @@ def series(
     published = np.empty((0, prices.size)) if published is None else published
     limit = np.full(prices.size, published.shape[1], dtype=np.int64) if limit is None else limit
     flows = np.empty((0, prices.size)) if flows is None else flows
-    own = np.ascontiguousarray(prices), np.ascontiguousarray(sides), np.ascontiguousarray(flows)
-    return PriceSeries(*own, minutes, slots, days, step_min, published, limit)
+    contiguous = np.ascontiguousarray(prices), np.ascontiguousarray(sides), np.ascontiguousarray(flows)
+    return PriceSeries(*contiguous, minutes, slots, days, step_min, published, limit)
 
 
 def _clock(first: int, last: int, step_min: int, time_zone: str) -> tuple[Ints, Ints, Ints]:

@@ -60,11 +60,11 @@ class PriceTrainer:
         if self._zone.market.rule.by_auction and self._zone.step_min <= 60:
             return self._days.refit(known_rows(frame, self._zone, until))
         old = self._part
-        same = old if old is not None and old.shape == InputShape.of(self._zone, rows) else None
-        keep = same.boost if same is not None and _young(self._trees_at, until, TREES_SERVE) else None
-        value_of = same if _young(self._values_at, until, VALUES_SERVE) else None
+        reused = old if old is not None and old.shape == InputShape.of(self._zone, rows) else None
+        keep = reused.boost if reused is not None and _young(self._trees_at, until, TREES_SERVE) else None
+        value_of = reused if _young(self._values_at, until, VALUES_SERVE) else None
         value, margin = (None, None) if value_of is None else (value_of.value, value_of.margin)
-        first = None if keep is None or same is None else same.first
+        first = None if keep is None or reused is None else reused.first
         self._part = fit_real_time(rows, self._zone, keep=keep, keep_value=value, keep_margin=margin, keep_first=first)
         self._trees_at = self._trees_at if keep is not None else until
         self._values_at = self._values_at if value is not None else until

@@ -75,7 +75,7 @@ def test_a_zone_with_real_time_prices(
     data_dir: Path, tmp_path: Path, name: str, file: str, since: str, start: str
 ) -> None:
     first, live = datetime.fromisoformat(since), datetime.fromisoformat(start)
-    feed = open_file(data_dir / file, names=(name,), start=live, own=None)
+    feed = open_file(data_dir / file, names=(name,), start=live, own_fleet=None)
     found, part = one_row_us(feed, name, first, live, tmp_path)
     assert isinstance(part, RealTimePart)
     assert part.first is not None

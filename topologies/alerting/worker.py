@@ -172,13 +172,13 @@ class AlertWorker:
     def _collect(self) -> None:
         for sending in [task for task in self._sending if task.done()]:
             delivery = self._sending.pop(sending)
-            sent = _result(sending)
-            if sent.is_delivered:
+            result = _result(sending)
+            if result.is_delivered:
                 log.info("delivered contact=%s alerts=%s", delivery.contact, len(delivery.notices))
                 self._unwritten += self._notifier.delivered(delivery, self._now())
             else:
                 log.warning(
-                    "not delivered contact=%s alerts=%s: %s", delivery.contact, len(delivery.notices), sent.reason
+                    "not delivered contact=%s alerts=%s: %s", delivery.contact, len(delivery.notices), result.reason
                 )
                 self._unwritten += self._notifier.failed(delivery, self._now())
         while self._unwritten:

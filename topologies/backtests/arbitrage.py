@@ -123,7 +123,7 @@ def run_arbitrage(
     def figures(of: Floats) -> dict[str, Any]:
         return arbitrage.figures(battery, market, of, bound, terms.power_mw, terms.energy_mwh)
 
-    own, ideal = figures(path), figures(bound)
+    policy, ideal = figures(path), figures(bound)
     beside = {f"{key}_{name}": figures(of)[key] for name, of in paths.items() for key in _SHOWN}
     rules = _baselines(battery, market, mode)
     baselines = {name: {key: figures(of)[key] for key in _SHOWN} for name, of in rules.items()}
@@ -139,7 +139,7 @@ def run_arbitrage(
         figures={
             "mode": mode.value,
             "zone": zone.zone,
-            **own,
+            **policy,
             **beside,
             "baselines": baselines,
             "perfect_cycles_per_day": ideal["cycles_per_day"],

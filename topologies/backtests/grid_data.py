@@ -37,7 +37,7 @@ def open_grid_data(
     end: datetime,
     step_min: int | None = None,
     mapping: str | None = None,
-    own: Fleet | None = None,
+    own_fleet: Fleet | None = None,
     overrides: Overrides | None = None,
 ) -> GridData:
     """Read one zone of a file.
@@ -52,7 +52,7 @@ def open_grid_data(
         end: Its end; three days more are read for what was published of them.
         step_min: Slot length, a multiple of the file's; None: the fleet's where the file is finer, else the file's.
         mapping: Mapping file or name.
-        own: The user's fleet.
+        own_fleet: The user's fleet.
         overrides: Time zone and market from the command line.
 
     Raises:
@@ -60,13 +60,19 @@ def open_grid_data(
         DataError: The file cannot be read.
     """
     names = () if name is None else (name,)
-    feed = open_file(path, names=names, start=start, mapping=mapping, own=own, overrides=overrides)
+    feed = open_file(path, names=names, start=start, mapping=mapping, own_fleet=own_fleet, overrides=overrides)
     zone_name = feed.one_zone().zone
     fine_min = feed.step_min
-    slot_min = step_min or _slot_min(zone_name, fine_min, own)
+    slot_min = step_min or _slot_min(zone_name, fine_min, own_fleet)
     if slot_min != fine_min:
         feed = open_file(
-            path, names=(zone_name,), start=start, mapping=mapping, own=own, overrides=overrides, step_min=slot_min
+            path,
+            names=(zone_name,),
+            start=start,
+            mapping=mapping,
+            own_fleet=own_fleet,
+            overrides=overrides,
+            step_min=slot_min,
         )
     inside = slot_min != fine_min and slot_min // fine_min <= MOST_TICKS
     notes = (
@@ -77,7 +83,7 @@ def open_grid_data(
     return GridData(feed.zones[zone_name], feed.frame(zone_name, until), ticks, notes)
 
 
-def _slot_min(name: str, fine_min: int, own: Fleet | None) -> int:
-    listed = find_zone(name, own)
+def _slot_min(name: str, fine_min: int, own_fleet: Fleet | None) -> int:
+    listed = find_zone(name, own_fleet)
     step_min = DEFAULT_STEP_MIN if listed is None else listed.step_min
     return step_min if step_min > fine_min and step_min % fine_min == 0 and 1440 % step_min == 0 else fine_min

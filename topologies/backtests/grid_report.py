@@ -87,8 +87,8 @@ def _week_charts(result: GridBacktest) -> Iterable[str]:
     """Yield grid power and the assets' power in the week of the lowest and of the highest score."""
     scores = list(result.figures["week_scores"].items())
     length = WEEK_DAYS * result.zone.step.per_day
-    named = {"worst": min(scores, key=lambda item: item[1]), "best": max(scores, key=lambda item: item[1])}
-    for name, (week, score) in named.items():
+    weeks = {"worst": min(scores, key=lambda item: item[1]), "best": max(scores, key=lambda item: item[1])}
+    for name, (week, score) in weeks.items():
         at = [start for start, _ in scores].index(week) * length
         rows = slice(at, at + length)
         days = [float(n) / result.zone.step.per_day for n in range(length)]

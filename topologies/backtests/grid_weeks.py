@@ -44,11 +44,11 @@ class History:
         self.ticks = None if ticks is None else self._by_slot(ticks)
 
     def _by_slot(self, ticks: pd.DataFrame) -> Floats:
-        own = with_net_load(ticks, self.zone)[NET_LOAD]
-        spacing = own.index[1] - own.index[0]
+        by_tick = with_net_load(ticks, self.zone)[NET_LOAD]
+        spacing = by_tick.index[1] - by_tick.index[0]
         count = int(pd.Timedelta(self.zone.step.delta) / spacing)
         index = pd.date_range(self.index[0], periods=len(self.index) * count, freq=spacing)
-        values: Floats = own.reindex(index).to_numpy(dtype=np.float64).reshape(-1, count)
+        values: Floats = by_tick.reindex(index).to_numpy(dtype=np.float64).reshape(-1, count)
         return values * self.zone.share.factor
 
     def slot(self, at: int) -> MeasuredSlot:

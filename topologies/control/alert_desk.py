@@ -122,8 +122,8 @@ class AlertDesk:
         rows = self.store.read(ALERT_TABLE, zone=zone, filters={"alert_id": alert_id}, columns=("zone",))
         zones: list[str] = sorted(set(rows.column("zone")))
         if not zones:
-            where = "" if zone is None else f" in {zone}"
-            raise DataError(f"there is no alert {alert_id!r}{where}", hint="see `vpp alerts list --json`")
+            in_zone = "" if zone is None else f" in {zone}"
+            raise DataError(f"there is no alert {alert_id!r}{in_zone}", hint="see `vpp alerts list --json`")
         if len(zones) > 1:
             raise DataError(
                 f"{len(zones)} zones have an alert {alert_id!r}", hint="give --zone, one of " + ", ".join(zones[:20])

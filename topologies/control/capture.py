@@ -63,8 +63,8 @@ def captures(
         assert battery is not None
         days: dict[date, list[Slot]] = defaultdict(list)
         rows = _stored(store, zone.zone, asset.asset_id, start, end)
-        for when, slot in _slots(zone, (asset.asset_id, battery), rows, expected, money):
-            days[local_date(when, zone.time_zone)].append(slot)
+        for slot_start, slot in _slots(zone, (asset.asset_id, battery), rows, expected, money):
+            days[local_date(slot_start, zone.time_zone)].append(slot)
         for day, slots in days.items():
             capture = capture_of_day(battery, slots, zone.step.hours)
             results.append(DayCapture(asset.asset_id, day, len(slots), capture))
@@ -98,15 +98,15 @@ def _slots(
 ) -> Iterator[tuple[datetime, Slot]]:
     asset_id, battery = asset
     previous: tuple[datetime, float] | None = None
-    for when, power, soc in rows:
+    for slot_start, power, soc in rows:
         # Where the slot before is not there, the store is what the delivered power leaves behind it.
-        began = previous[1] if previous is not None and previous[0] == when - zone.step.delta else None
+        began = previous[1] if previous is not None and previous[0] == slot_start - zone.step.delta else None
         before = soc + (soc - soc_after(battery, soc, power, zone.step.hours)) if began is None else began
-        previous = (when, soc)
-        price, cash = money.get((when, asset_id), (math.nan, 0.0))
-        plan = expected.get(when)
+        previous = (slot_start, soc)
+        price, cash = money.get((slot_start, asset_id), (math.nan, 0.0))
+        plan = expected.get(slot_start)
         yield (
-            when,
+            slot_start,
             Slot(
                 price=price,
                 before_mwh=before * battery.energy_mwh,

@@ -126,13 +126,13 @@ def _inputs(store: Store, decision: Decision) -> Iterator[tuple[str, tuple[Any, 
         yield f"order {order.order_id}", (mine, stored)
 
 
-def _departures(where: str, stored: Any, recomputed: Any) -> Iterator[Departure]:
+def _departures(place: str, stored: Any, recomputed: Any) -> Iterator[Departure]:
     """Yield every leaf in which two JSON values differ."""
     if isinstance(stored, Mapping) and isinstance(recomputed, Mapping):
         for key in sorted(stored.keys() | recomputed.keys()):
-            yield from _departures(f"{where}.{key}" if where else key, stored.get(key), recomputed.get(key))
+            yield from _departures(f"{place}.{key}" if place else key, stored.get(key), recomputed.get(key))
     elif stored != recomputed:
-        yield Departure(where, stored, recomputed)
+        yield Departure(place, stored, recomputed)
 
 
 def _plain(value: Any) -> Any:

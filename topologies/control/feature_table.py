@@ -165,13 +165,13 @@ def feature_table(
     served = _served(spec, _overlaid(rows, store, zone), zone, origins, h)
     columns = [i for i, name in enumerate(spec.names) if not names or name in names]
     series = _series_now(spec, rows, at)
-    own = dict(zip(spec.names, trained[:, -1].tolist(), strict=True))
+    trained_values = dict(zip(spec.names, trained[:, -1].tolist(), strict=True))
     features = tuple(
         FeatureValue(
             name=spec.names[i],
             unit=unit_of(spec.features[i], spec),
             rule=rule_of(spec.features[i], spec.step_min),
-            inputs=_inputs(spec.features[i], spec, series, own),
+            inputs=_inputs(spec.features[i], spec, series, trained_values),
             trained=_or_none(trained[i, -1]),
             served=_or_none(served[i, -1]),
             stages=spec.features[i].stages,
@@ -180,7 +180,9 @@ def feature_table(
     )
     slots = [zone.step.start(int(origin)) for origin in origins] if history_slots else []
     past = {
-        spec.names[i]: tuple((when, _or_none(trained[i, n]), _or_none(served[i, n])) for n, when in enumerate(slots))
+        spec.names[i]: tuple(
+            (slot_start, _or_none(trained[i, n]), _or_none(served[i, n])) for n, slot_start in enumerate(slots)
+        )
         for i in columns
         if history_slots
     }
@@ -199,8 +201,14 @@ def unit_of(feature: Feature, spec: FeatureSpec) -> str:
     """Return the unit of a feature's values; ``1`` for numbers without one."""
     if feature.op in (Op.PRODUCT, Op.TARGET_PRODUCT):
         units = [unit_of(spec.features[spec.column(name)], spec) for name in feature.of]
-        left = [unit for unit in units if unit != "1"]
-        return "1" if not left else left[0] if len(left) == 1 else "".join(map(_squared, dict.fromkeys(left)))
+        remaining = [unit for unit in units if unit != "1"]
+        return (
+            "1"
+            if not remaining
+            else remaining[0]
+            if len(remaining) == 1
+            else "".join(map(_squared, dict.fromkeys(remaining)))
+        )
     if feature.op is Op.HORIZON:
         return "step"
     if feature.op in _NO_UNIT:
@@ -225,11 +233,11 @@ def rule_of(feature: Feature, step_min: int) -> str:
     return f"{text}({', '.join(numbers)}; step {step_min} min)" if numbers else text
 
 
-def _slot(store: Store, zone: Zone, when: datetime | None) -> datetime:
+def _slot(store: Store, zone: Zone, instant: datetime | None) -> datetime:
     newest = next((slot for (slot,) in store.latest(TELEMETRY, zone.zone, columns=("slot",)).values), None)
     if newest is None:
         raise DataError(f"no slot of {zone.zone} has closed yet", hint="start a plant first: vpp up")
-    at = newest if when is None else zone.step.floor(when)
+    at = newest if instant is None else zone.step.floor(instant)
     if at > newest:
         raise DataError(f"{zone.zone} has closed no slot after {iso(newest)}", hint="choose an earlier time")
     return at
@@ -244,8 +252,10 @@ def _source_rows(settings: Settings, zone: Zone, at: datetime, feed: Feed | None
             raise DataError(
                 "the run has noted no source that rows could be read from", hint="give the history with --data FILE"
             )
-        own = settings.model_copy(update={"fleet": fleet_path(settings)}) if fleet_path(settings).exists() else settings
-        feed = open_feed(options, own)
+        source_settings = (
+            settings.model_copy(update={"fleet": fleet_path(settings)}) if fleet_path(settings).exists() else settings
+        )
+        feed = open_feed(options, source_settings)
         shift = window_of(options, feed, at).shift
     if zone.zone not in feed.zones:
         raise DataError(f"the source has no zone {zone.zone!r}", hint=f"it has {', '.join(sorted(feed.zones))}")
@@ -295,7 +305,7 @@ def _served(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: 
     first, ring = zone.step.index(index[0].to_pydatetime()), SlotRing(zone.step, depth_days, max_days=MAX_DEPTH_DAYS)
     channels = {c: _column(rows, c) for c in spec.channels}
     until = {c: known_until(zone, c, index) for c in channels if is_published(c)}
-    sent = dict.fromkeys(until, 0)
+    sent_until = dict.fromkeys(until, 0)
     features, row_of_origin = RingFeatures(spec, Calendar(zone)), {int(origin): n for n, origin in enumerate(origins)}
     out = np.full((len(spec.features), len(origins)), np.nan)
     for channel in channels:
@@ -306,9 +316,9 @@ def _served(spec: FeatureSpec, rows: pd.DataFrame, zone: Zone, origins: Any, h: 
             if channel not in until:
                 ring.put(channel, first + n, values[n])
                 continue
-            for position in range(sent[channel], int(until[channel][n]) + 1):
+            for position in range(sent_until[channel], int(until[channel][n]) + 1):
                 ring.put(channel, first + position, values[position])
-            sent[channel] = max(sent[channel], int(until[channel][n]) + 1)
+            sent_until[channel] = max(sent_until[channel], int(until[channel][n]) + 1)
         if first + n in row_of_origin:
             out[:, row_of_origin[first + n]] = features.rows(ring, first + n)[:, h]
     return out
@@ -342,7 +352,7 @@ def _series_now(spec: FeatureSpec, rows: pd.DataFrame, at: datetime) -> dict[str
 
 
 def _inputs(
-    feature: Feature, spec: FeatureSpec, series: Mapping[str, float], own: Mapping[str, float]
+    feature: Feature, spec: FeatureSpec, series: Mapping[str, float], derived: Mapping[str, float]
 ) -> tuple[FeatureInput, ...]:
     terms = {s.name: s.terms for s in spec.series}
     read = [name for name in dict.fromkeys((feature.x, feature.z)) if name]
@@ -355,7 +365,7 @@ def _inputs(
             )
             for name in read
         ),
-        *(FeatureInput(name, (), _or_none(own[name])) for name in dict.fromkeys(feature.of)),
+        *(FeatureInput(name, (), _or_none(derived[name])) for name in dict.fromkeys(feature.of)),
     )
 
 

@@ -136,7 +136,7 @@ class PlanBook:
         actions = [f"plan:{act}" for act in ACTS]
         rows = self.store.read(AUDIT, zone=zone, start=self.now() - LOOK_BACK, filters={"action": actions})
         records = [Audit(**row) for row in rows.dicts()]
-        records += [a for own in self._own.values() for a in own if zone in (None, a.zone)]
+        records += [a for sent_records in self._own.values() for a in sent_records if zone in (None, a.zone)]
         plans = self._by_clock(_plans(records, self.key))
         return sorted(plans, key=lambda plan: plan.proposal.expires_at, reverse=True)
 
@@ -210,9 +210,9 @@ class PlanBook:
             if proposed.peak_change_mw is None or proposed.moved_mwh is None or proposed.max_loss is None:
                 return "its effect is not priced"
             spent = spent_today(self.recent(proposed.order.zone), principal, self.now())
-            why = beyond(budget, spent, proposed.peak_change_mw, effect(proposed.moved_mwh, proposed.max_loss))
-            if why is not None:
-                return why
+            refusal = beyond(budget, spent, proposed.peak_change_mw, effect(proposed.moved_mwh, proposed.max_loss))
+            if refusal is not None:
+                return refusal
             self.approve(plan_id, principal, "budget")
         return None
 
@@ -277,13 +277,13 @@ class PlanBook:
             raise RefusedError(f"plan {plan_id} was changed after its proposal", hint="propose it again")
         status = plan.status(self.now())
         if status not in ("proposed", "approved"):
-            why = {
+            reason = {
                 "refused": "it failed its checks: " + "; ".join(plan.proposal.reasons),
                 "expired": _why_expired(plan),
                 "rejected": f"{plan.rejected_by} rejected it",
                 "executed": "it was executed already",
             }[status]
-            raise RefusedError(f"plan {plan_id} is {status}: {why}", hint="propose it again")
+            raise RefusedError(f"plan {plan_id} is {status}: {reason}", hint="propose it again")
         return plan
 
     def _again(self, plan_id: str) -> PlanState:

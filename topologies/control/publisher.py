@@ -63,8 +63,8 @@ class Post:
         if refusal is not None:
             raise refusal
         if failures or waiting:
-            why = failures[0] if failures else f"no answer within {WITHIN_S:g} s"
-            raise UnreachableError(f"cannot write to {wire}: {why}", hint="is the broker running? see `vpp doctor`")
+            reason = failures[0] if failures else f"no answer within {WITHIN_S:g} s"
+            raise UnreachableError(f"cannot write to {wire}: {reason}", hint="is the broker running? see `vpp doctor`")
 
     def _producer(self, settings: Settings) -> Producer:
         address = settings.kafka.bootstrap_servers

@@ -56,25 +56,25 @@ class SlotTrace:
     total_s: float
 
 
-def find_trace(store: Store, which: str) -> SlotTrace:
+def find_trace(store: Store, reference: str) -> SlotTrace:
     """Return the way of one slot.
 
     Args:
         store: Where the rows are.
-        which: ``ZONE@TIME`` (the slot that holds the time; UTC where no zone is said) or ``ZONE@latest``.
+        reference: ``ZONE@TIME`` (the slot that holds the time; UTC where no zone is said) or ``ZONE@latest``.
 
     Raises:
         ConfigError: It names no zone, or the time cannot be read.
         DataError: The store knows no way of this slot.
     """
-    zone, _, when = which.partition("@")
-    if not zone or not when:
-        raise ConfigError(f"{which!r} names no slot", hint="write ZONE@2022-01-31T18:30 (UTC) or ZONE@latest")
-    rows = _newest(store, zone) if when == LATEST else _at(store, zone, utc_time(when))
+    zone, _, time_text = reference.partition("@")
+    if not zone or not time_text:
+        raise ConfigError(f"{reference!r} names no slot", hint="write ZONE@2022-01-31T18:30 (UTC) or ZONE@latest")
+    rows = _newest(store, zone) if time_text == LATEST else _at(store, zone, utc_time(time_text))
     if not rows:
         spans = [f"{span.zone} from {iso(span.first)} to {iso(span.last)}" for span in store.spans(HOPS)]
         raise DataError(
-            f"no trace of {which}",
+            f"no trace of {reference}",
             hint="traces of slots: " + "; ".join(spans) if spans else "start a plant first: vpp up",
         )
     return trace_of(rows)
@@ -119,12 +119,14 @@ def _newest(store: Store, zone: str) -> list[dict[str, Any]]:
     return _at(store, zone, decided[0]) if decided else store.latest(HOPS, zone).dicts()
 
 
-def _at(store: Store, zone: str, when: datetime) -> list[dict[str, Any]]:
-    rows = _exactly(store, zone, when)
+def _at(store: Store, zone: str, instant: datetime) -> list[dict[str, Any]]:
+    rows = _exactly(store, zone, instant)
     if rows:
         return rows
-    decisions = store.read(DECISIONS, zone=zone, end=when, order="desc", limit=1, columns=("slot", "for_slot")).dicts()
-    holding = [row["slot"] for row in decisions if row["slot"] <= when < row["for_slot"]]
+    decisions = store.read(
+        DECISIONS, zone=zone, end=instant, order="desc", limit=1, columns=("slot", "for_slot")
+    ).dicts()
+    holding = [row["slot"] for row in decisions if row["slot"] <= instant < row["for_slot"]]
     return _exactly(store, zone, holding[0]) if holding else []
 
 

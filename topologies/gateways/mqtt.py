@@ -87,8 +87,8 @@ class MqttLinks:
         pause_s = min(entry.beat_s for entry in self._entries.values())
         while not stop.is_set():
             for zone in zones:
-                sent = await self._session.publish(self._topics.heartbeat(zone), b"", expiry_s=pause_s)
-                if sent:
+                receipt = await self._session.publish(self._topics.heartbeat(zone), b"", expiry_s=pause_s)
+                if receipt:
                     self._emit_all(zone)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause_s)

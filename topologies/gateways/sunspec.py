@@ -97,12 +97,12 @@ async def resolved(register_map: RegisterMap, read: Read) -> RegisterMap:
     write = register_map.write
     extras = () if write is None else (*write.before, *write.after, write.setpoint, write.watchdog, write.sequence)
     points = [*register_map.points(), *(point for point in extras if point is not None)]
-    named = {(point.model, point.point) for point in points if point.model is not None and point.point is not None}
-    if not named:
+    pairs = {(point.model, point.point) for point in points if point.model is not None and point.point is not None}
+    if not pairs:
         return register_map
     places = await scan(read)
     table: dict[tuple[int, str], tuple[int, RegisterType, float]] = {}
-    for model, name in sorted(named):
+    for model, name in sorted(pairs):
         if model not in places:
             have = ", ".join(map(str, sorted(places)))
             raise DataError(f"the device has no SunSpec model {model}", hint=f"it has {have}; take another map")

@@ -142,8 +142,8 @@ def _of_fields(row: dict[str, str], number: int) -> WebhookRecord:
     zone, asset = cells.pop("zone", None), cells.pop("asset", None)
     available = cells.pop("available", None)
     numbers: dict[str, float | None] = {name: _number(cell, name, number) for name, cell in cells.items()}
-    own = {name: numbers.pop(name, None) for name in ("power_mw", "soc", "duration_s")} if asset else {}
-    duration_s = own.pop("duration_s", None) if asset else numbers.pop("duration_s", None)
+    asset_numbers = {name: numbers.pop(name, None) for name in ("power_mw", "soc", "duration_s")} if asset else {}
+    duration_s = asset_numbers.pop("duration_s", None) if asset else numbers.pop("duration_s", None)
     return WebhookRecord(
         zone=zone,
         asset=asset,
@@ -151,7 +151,7 @@ def _of_fields(row: dict[str, str], number: int) -> WebhookRecord:
         values=numbers,
         available=None if available is None else _truth(available, number),
         duration_s=duration_s,
-        **own,
+        **asset_numbers,
     )
 
 

@@ -165,26 +165,28 @@ class MoneyBench:
             guarded: Whether the guard runs.
         """
         zone = self.zone
-        own = chain.copied(self._reducer(guarded=guarded), saved, zone.zone)
+        own_chain = chain.copied(self._reducer(guarded=guarded), saved, zone.zone)
         deliveries = Deliveries(zone)
         rows = self.frame.iloc[start : start + slots + 2]
-        before = _soc(own.plant.state, zone)
+        before = _soc(own_chain.plant.state, zone)
         have = tuple(channel for channel in NET_LOAD_CHANNELS if channel in self.frame)
         live = rows.index[0].to_pydatetime()
         for k, message in enumerate(m for m in telemetry(rows, zone, live) if not isinstance(m, Publication)):
-            sent: Message = message
+            changed_message: Message = message
             if k < slots and forged:
                 values = {**message.values, **{name: float(column[k]) for name, column in forged.items()}}
                 absent = frozenset(NET_LOAD_CHANNELS) - frozenset(have)
-                sent = msgspec.structs.replace(message, values=values, net_load_mw=net_load_mw(values, absent))
-            for output in own.forecast.step(sent):
+                changed_message = msgspec.structs.replace(
+                    message, values=values, net_load_mw=net_load_mw(values, absent)
+                )
+            for output in own_chain.forecast.step(changed_message):
                 if isinstance(output, Forecast):
-                    for message_out in _feed(own, output):
+                    for message_out in _feed(own_chain, output):
                         deliveries.take(message_out)
-        return self._settled(deliveries, start, slots + 1, before, own)
+        return self._settled(deliveries, start, slots + 1, before, own_chain)
 
     def _settled(
-        self, deliveries: Deliveries, start: int, slots: int, before: float, own: BenchLane
+        self, deliveries: Deliveries, start: int, slots: int, before: float, lane: BenchLane
     ) -> tuple[float, float]:
         zone, step = self.zone, self.zone.step
         first = step.index(self.frame.index[start].to_pydatetime())
@@ -194,16 +196,16 @@ class MoneyBench:
             power = deliveries.power_mw.get(first + k)
             if power is None:
                 continue
-            named = {asset.asset_id: float(power[row]) for row, asset in enumerate(zone.assets)}
+            asset_power = {asset.asset_id: float(power[row]) for row, asset in enumerate(zone.assets)}
             net = self._net[start + k]
             now = SettledSlot(
-                first + k, None if np.isnan(net) else float(net) * zone.share.factor, FLAT_PRICE_PER_MWH, named
+                first + k, None if np.isnan(net) else float(net) * zone.share.factor, FLAT_PRICE_PER_MWH, asset_power
             )
             total += sum(money.pnl for money in money_of(zone, now, past).values())
             energy += float(np.abs(power).sum()) * step.hours
             past = now
-        left = _soc(own.plant.state, zone) - before
-        return total + 0.95 * FLAT_PRICE_PER_MWH * left, energy
+        soc_change = _soc(lane.plant.state, zone) - before
+        return total + 0.95 * FLAT_PRICE_PER_MWH * soc_change, energy
 
 
 def _keep(reducer: ForecastReducer, state: Any, saved: dict[str, bytes]) -> None:

@@ -186,7 +186,7 @@ def _restarts(path: Path) -> int:
     """Return how often the worker was started before under this supervisor, by what its predecessor wrote."""
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        same = before["supervisor_pid"] == os.getppid() and before["pid"] != os.getpid()
-        return int(before["restarts"]) + 1 if same else 0
+        is_restart = before["supervisor_pid"] == os.getppid() and before["pid"] != os.getpid()
+        return int(before["restarts"]) + 1 if is_restart else 0
     except (OSError, ValueError, KeyError, TypeError):
         return 0

@@ -200,9 +200,9 @@ class StoreSink(BaseSink):
         except (IndexError, ValueError) as error:
             raise MessageError("its lists are not of one length", reason="schema") from error
         for table, row in rows:
-            why = unfit(table, row)
-            if why is not None:
-                raise MessageError(why, reason="unfit")
+            fault = unfit(table, row)
+            if fault is not None:
+                raise MessageError(fault, reason="unfit")
         return rows
 
     def _prune(self, written: dict[Table, list[Row]]) -> None:
@@ -230,7 +230,9 @@ def build(settings: Settings, store: Store | None = None) -> Application:
         store: Where to write; None opens the store of the settings.
     """
     interval_s = min(settings.kafka.commit_interval_s, COMMIT_INTERVAL_S)
-    own = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"commit_interval_s": interval_s})})
+    sink_settings = settings.model_copy(
+        update={"kafka": settings.kafka.model_copy(update={"commit_interval_s": interval_s})}
+    )
     topics = {topic.wire(settings.topic_prefix): topic for topic in STORED}
     keep_days = settings.store.retention_days
 
@@ -254,7 +256,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
     )
     status = StatusFile(settings, "storage", sink, metrics)
     app = application(
-        own,
+        sink_settings,
         "storage",
         on_processed=status.on_processed,
         on_stats=status.on_stats,

@@ -85,23 +85,23 @@ def forge(  # noqa: PLR0917 - all of them say what is forged
         sign: 1 or -1, the direction.
         rng: Source of noise, seeded by the caller.
     """
-    own = truth[start : start + slots]
+    original = truth[start : start + slots]
     k = np.arange(slots)
     size = (attack.size_pct or 0.0) / 100.0 * sign
     level = size * float(np.nanmean(np.abs(truth[max(start - 28 * per_day, 0) : start])))
     match attack.kind:
         case "step":
-            out = own + level
+            out = original + level
         case "scale":
-            out = own * (1.0 + size)
+            out = original * (1.0 + size)
         case "ramp":
-            out = own + level * (k + 1) / slots
+            out = original + level * (k + 1) / slots
         case "half_sine":
-            out = own + level * np.sin(np.pi * (k + 0.5) / slots)
+            out = original + level * np.sin(np.pi * (k + 0.5) / slots)
         case "noise":
-            out = own * (1.0 + size * rng.standard_normal(slots))
+            out = original * (1.0 + size * rng.standard_normal(slots))
         case "pulse":
-            out = own + np.where(k % PULSE_EVERY == 0, level, 0.0)
+            out = original + np.where(k % PULSE_EVERY == 0, level, 0.0)
         case "replay":
             back = start - attack.lag * per_day
             out = truth[back : back + slots].copy()

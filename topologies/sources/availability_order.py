@@ -113,13 +113,13 @@ def replay_messages(
     plan = _RefitPlan(refits, zones) if refits else None
     for chunk in chunks:
         merge.add(chunk)
-        for when, message in merge.ready():
+        for due, message in merge.ready():
             if plan:
-                yield from plan.before(when, merge)
+                yield from plan.before(due, merge)
             yield merge.shifted(message)
-    for when, message in merge.rest():
+    for due, message in merge.rest():
         if plan:
-            yield from plan.before(when, merge)
+            yield from plan.before(due, merge)
         yield merge.shifted(message)
     for name in sorted(zones):
         last = merge.last_slot.get(name)
@@ -146,21 +146,21 @@ class _RefitPlan:
         self._next: datetime | None = None
         self._last: datetime | None = None
 
-    def before(self, when: datetime, merge: _Merge) -> Iterator[Promotion]:
-        """Yield the promotions that are due before a record available at ``when``."""
+    def before(self, instant: datetime, merge: _Merge) -> Iterator[Promotion]:
+        """Yield the promotions that are due before a record available at ``instant``."""
         if self._times is None:
             if merge.start is None:
                 return
             self._times = refit_times(merge.start, self._refits.every, self._refits.anchor)
             self._next = next(self._times)
-        while self._next is not None and when > self._next:
+        while self._next is not None and instant > self._next:
             now, self._next = self._next, next(self._times, None)
             if self._refits.since is None or now >= self._refits.since:
                 for name in sorted(self._zones):
                     yield from sent(self._refits.hook(self._zones[name], now), now + merge.window.shift)
-        if self._last is not None and when > self._last and self._refits.drift is not None:
+        if self._last is not None and instant > self._last and self._refits.drift is not None:
             yield from after_drift(self._refits.drift, self._zones, self._last, merge.window.shift)
-        self._last = when
+        self._last = instant
 
 
 def sent(promotion: Promotion | None, at: datetime) -> Iterator[Promotion]:
@@ -244,10 +244,10 @@ class _Merge:
         match message:
             case Observation():
                 length = timedelta(seconds=message.duration_s) if message.duration_s else self._step(message.zone)
-                sent = None if message.history else message.slot + length + shift
-                if not shift and sent is None:
+                sent_at = None if message.history else message.slot + length + shift
+                if not shift and sent_at is None:
                     return message
-                return msgspec.structs.replace(message, slot=message.slot + shift, sent_at=sent)
+                return msgspec.structs.replace(message, slot=message.slot + shift, sent_at=sent_at)
             case Publication():
                 at = message.available_at + shift
                 return msgspec.structs.replace(
@@ -263,15 +263,15 @@ class _Merge:
         return self._zones[name].step.delta
 
     def _pop(self) -> Iterator[tuple[datetime, Raw]]:
-        when, rank, name, _, observation = heapq.heappop(self._heap)
+        due, rank, name, _, observation = heapq.heappop(self._heap)
         if rank == _OBSERVATION and observation is not None:
             if not observation.history:
                 self.last_slot[name] = self._zones[name].step.floor(observation.slot)
-            yield when, observation
+            yield due, observation
             return
-        publication = _publication(self._groups.pop((when, name)), when, history=when <= (self.start or when))
+        publication = _publication(self._groups.pop((due, name)), due, history=due <= (self.start or due))
         if publication is not None:
-            yield when, publication
+            yield due, publication
 
     def _add_zone(self, zone: Zone, rows: pd.DataFrame) -> None:
         slots = [_utc(slot) for slot in rows["slot"].to_numpy()]
@@ -314,21 +314,21 @@ class _Merge:
             if first is not None and slot < first:
                 continue
             for name, values in columns:
-                when = available_at(zone, name, slot)
-                if end is not None and when >= end:
+                due = available_at(zone, name, slot)
+                if end is not None and due >= end:
                     continue
-                group = self._groups.get((when, receiver))
+                group = self._groups.get((due, receiver))
                 if group is None:
-                    group = self._groups[(when, receiver)] = _PublicationGroup(receiver, zone.step_min)
-                    self._push(when, _PUBLICATION, receiver, None)
+                    group = self._groups[(due, receiver)] = _PublicationGroup(receiver, zone.step_min)
+                    self._push(due, _PUBLICATION, receiver, None)
                 group.series.setdefault(prefix + name, []).append((slot, values[i][name]))
 
-    def _push(self, when: datetime, rank: int, name: str, message: Observation | None) -> None:
+    def _push(self, due: datetime, rank: int, name: str, message: Observation | None) -> None:
         self._count += 1
-        heapq.heappush(self._heap, (when, rank, name, self._count, message))
+        heapq.heappush(self._heap, (due, rank, name, self._count, message))
 
 
-def _publication(group: _PublicationGroup, when: datetime, *, history: bool) -> Publication | None:
+def _publication(group: _PublicationGroup, due: datetime, *, history: bool) -> Publication | None:
     series = {name: points for name, points in group.series.items() if any(v is not None for _, v in points)}
     if not series:
         return None
@@ -344,7 +344,7 @@ def _publication(group: _PublicationGroup, when: datetime, *, history: bool) -> 
         filled[name] = values
     return Publication(
         zone=group.zone,
-        available_at=when,
+        available_at=due,
         first_slot=first,
         step_min=group.step_min,
         series=filled,

@@ -95,17 +95,17 @@ class Forger:
         self._past: dict[str, _Past] = {}
         self._drill: Drill | None = None
 
-    def forged(self, messages: Iterable[Raw], sent: int = 0) -> Iterator[Raw]:
+    def forged(self, messages: Iterable[Raw], already_sent: int = 0) -> Iterator[Raw]:
         """Yield the records, those of the drill's zone and slots with forged values.
 
         Args:
             messages: Records from the source's beginning on.
-            sent: Records that the broker has already, promotions not counted; they are part of no new drill.
+            already_sent: Records that the broker has already, promotions not counted; they are part of no new drill.
         """
-        left = sent
+        to_skip = already_sent
         for message in messages:
-            yield self._one(message, left <= 0) if isinstance(message, Observation) else message
-            left -= not isinstance(message, Promotion)
+            yield self._one(message, to_skip <= 0) if isinstance(message, Observation) else message
+            to_skip -= not isinstance(message, Promotion)
 
     def _one(self, message: Observation, is_new: bool) -> Observation:
         zone = self._zones.get(message.zone)
@@ -143,12 +143,14 @@ class Forger:
         names = [name for name in NET_LOAD_CHANNELS if name in values]
         names = names if drill.channel == ALL_CHANNELS else [name for name in names if name == drill.channel]
         for name in names:
-            own, history = values[name], np.array(past.values.get(name, ()))
+            channel_values, history = values[name], np.array(past.values.get(name, ()))
             history = history[-HISTORY_DAYS * zone.step.per_day - past.sent :]
             start = len(history) - past.sent
-            if own is None or start < max(drill.lag * (zone.step.per_day if drill.kind == "replay" else 1), 1):
+            if channel_values is None or start < max(
+                drill.lag * (zone.step.per_day if drill.kind == "replay" else 1), 1
+            ):
                 continue
-            truth = np.concatenate([history, [own], np.full(drill.slots - past.sent - 1, np.nan)])
+            truth = np.concatenate([history, [channel_values], np.full(drill.slots - past.sent - 1, np.nan)])
             rng = np.random.default_rng([drill.seed, place_code(name)])
             forgery = forge(drill.form, truth, start, drill.slots, zone.step.per_day, float(drill.sign), rng)[past.sent]
             if np.isnan(forgery):
@@ -157,5 +159,5 @@ class Forger:
             for balance in zone.balances:
                 total = values.get(balance.total)
                 if name in balance.parts and total is not None:
-                    values[balance.total] = total + balance.parts[name] * (float(forgery) - own)
+                    values[balance.total] = total + balance.parts[name] * (float(forgery) - channel_values)
         return values

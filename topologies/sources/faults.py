@@ -77,9 +77,9 @@ def _one(state: _Zone, message: Observation, faults: Faults) -> Iterator[Raw]:
     chance = draw.random(5)
     length = int(draw.integers(1, 7))
     broken = _broken(state, message, faults, chance, length, int(draw.integers(0, 1_000_000)))
-    waiting = [(left - 1, delayed) for left, delayed in state.held]
+    waiting = [(countdown - 1, delayed) for countdown, delayed in state.held]
     state.held = [item for item in waiting if item[0] > 0]
-    due = [delayed for left, delayed in waiting if left <= 0]
+    due = [delayed for countdown, delayed in waiting if countdown <= 0]
     if broken is not None and chance[4] < faults.late:
         state.held.append((1 + length % 3, broken))
     elif broken is not None:

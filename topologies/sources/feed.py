@@ -158,7 +158,7 @@ def open_file(
     names: tuple[str, ...] = (),
     start: datetime | None = None,
     mapping: str | None = None,
-    own: Fleet | None = None,
+    own_fleet: Fleet | None = None,
     overrides: Overrides | None = None,
     cache_dir: Path | None = None,
     step_min: int | None = None,
@@ -170,7 +170,7 @@ def open_file(
         names: Zones to send; none: all.
         start: First slot of the run, up to which an unknown zone's history may be looked at.
         mapping: Mapping file or name.
-        own: The user's fleet.
+        own_fleet: The user's fleet.
         overrides: Time zone and market from the command line.
         cache_dir: Keeps what was found in a file, so that a restart need not read it again.
         step_min: Slot length, a multiple of the file's; its rows are then averaged into slots. None: the file's.
@@ -188,18 +188,18 @@ def open_file(
             )
         info = info.with_step(step_min)
     zones, notes = zones_for_file(
-        path, info, names or info.zones, run_start=start, mapping=mapping, own=own, overrides=overrides
+        path, info, names or info.zones, run_start=start, mapping=mapping, own_fleet=own_fleet, overrides=overrides
     )
     published_neighbours = {other for zone in zones.values() for other in zone.neighbours if other in info.spans}
     neighbours = {}
     for name in sorted(published_neighbours - set(zones)):
-        listed = find_zone(name, own)
+        listed = find_zone(name, own_fleet)
         if listed is not None and any(is_published(listed, channel) for channel in info.spans[name].channels):
             neighbours[name], _ = zone_for(
                 name,
                 step_min=info.spans[name].step_min,
                 channels=info.spans[name].channels,
-                own=own,
+                own_fleet=own_fleet,
                 overrides=overrides,
             )
     return FileFeed(path, info, zones, neighbours, (*info.notes, *notes), mapping)
@@ -212,7 +212,7 @@ def open_simulator(
     history: timedelta = SIMULATED_HISTORY,
     seed: int = 0,
     step_min: int = 30,
-    own: Fleet | None = None,
+    own_fleet: Fleet | None = None,
     overrides: Overrides | None = None,
     measured_assets: bool = False,
 ) -> SimulatorFeed:
@@ -224,14 +224,16 @@ def open_simulator(
         history: Length of the rows before ``start``, to train on.
         seed: Seed of weather and load.
         step_min: Length of a slot in minutes.
-        own: The user's fleet.
+        own_fleet: The user's fleet.
         overrides: Time zone and market from the command line.
         measured_assets: Whether a battery per zone is reported as measured.
     """
     zones: dict[str, Zone] = {}
     notes = ["synthetic data: a seeded simulator, no real grid"]
     for name in names:
-        zones[name], zone_notes = zone_for(name, step_min=step_min, channels=CHANNELS, own=own, overrides=overrides)
+        zones[name], zone_notes = zone_for(
+            name, step_min=step_min, channels=CHANNELS, own_fleet=own_fleet, overrides=overrides
+        )
         notes += zone_notes
     return SimulatorFeed(Simulator(tuple(zones.values()), seed, measured_assets), start - history, tuple(notes), zones)
 

@@ -52,9 +52,9 @@ class LiveTicks:
             for name in sorted(self.feed.zones)
         ]
 
-    def _slot_values(self, name: str, when: datetime) -> dict[str, float | None]:
+    def _slot_values(self, name: str, instant: datetime) -> dict[str, float | None]:
         zone = self.feed.zones[name]
-        slot = zone.step.floor(when)
+        slot = zone.step.floor(instant)
         entry = self._values.get(name)
         if entry is None or entry[0] != slot:
             row_at = slot - self.shift

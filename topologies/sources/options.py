@@ -167,7 +167,7 @@ def open_feed(options: SourceOptions, settings: Settings) -> Feed:
         DataError: The file cannot be read.
         ConfigError: Zones, mapping, market or range are wrong.
     """
-    own = load_fleet(settings.fleet) if settings.fleet else None
+    own_fleet = load_fleet(settings.fleet) if settings.fleet else None
     overrides = Overrides(options.time_zone, options.market)
     start = options.start or (SIMULATION_START if options.kind == "simulate" else None)
     if start and options.end and options.end <= start:
@@ -181,7 +181,7 @@ def open_feed(options: SourceOptions, settings: Settings) -> Feed:
             history=max(SIMULATED_HISTORY, timedelta(days=options.warm_up_days)),
             seed=options.seed,
             step_min=options.step_min,
-            own=own,
+            own_fleet=own_fleet,
             overrides=overrides,
             measured_assets=options.measured_assets,
         )
@@ -192,7 +192,7 @@ def open_feed(options: SourceOptions, settings: Settings) -> Feed:
         names=options.zones,
         start=options.start,
         mapping=options.mapping,
-        own=own,
+        own_fleet=own_fleet,
         overrides=overrides,
         cache_dir=settings.data_dir / "cache",
     )
@@ -255,8 +255,8 @@ def _noted_path(settings: Settings) -> Path:
 
 
 def _time(text: str) -> datetime:
-    when = datetime.fromisoformat(text)
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _speed(text: str) -> float:

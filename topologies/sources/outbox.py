@@ -81,11 +81,11 @@ class KafkaOutbox:
             RefusedError: The broker lets this user not write to the topic.
             UnreachableError: They are not, within half a minute.
         """
-        left = self._producer.flush(FLUSH_S)
+        unsent = self._producer.flush(FLUSH_S)
         self._check()
-        if left:
+        if unsent:
             raise UnreachableError(
-                f"the broker did not acknowledge {left} records in {FLUSH_S:g} s", hint="is the broker running?"
+                f"the broker did not acknowledge {unsent} records in {FLUSH_S:g} s", hint="is the broker running?"
             )
 
     def _delivered(self, error: Any, message: Any, *, sent_at_s: float) -> None:
@@ -95,5 +95,5 @@ class KafkaOutbox:
 
     def _check(self) -> None:
         if self._failure is not None:
-            why = UnreachableError(f"the broker refused a record: {self._failure}", hint="is the broker running?")
-            raise refused_write(self._failure, self._topic, self._settings) or why
+            error = UnreachableError(f"the broker refused a record: {self._failure}", hint="is the broker running?")
+            raise refused_write(self._failure, self._topic, self._settings) or error

@@ -171,10 +171,10 @@ class SourceRun:
 
 def skipping(messages: Iterable[Raw], count: int) -> Iterator[Raw]:
     """Yield the records after the first ``count``; promotions do not count, and those before the place are dropped."""
-    left = count
+    to_skip = count
     for message in messages:
-        if left > 0:
-            left -= not isinstance(message, Promotion)
+        if to_skip > 0:
+            to_skip -= not isinstance(message, Promotion)
             continue
         yield message
 

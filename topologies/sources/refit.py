@@ -112,20 +112,20 @@ class Retraining:
         times: list[datetime] = [now]
         if zone.zone not in self._trainers:
             self._trainers[zone.zone] = Trainer(zone)
-            times = [*takewhile(lambda when: when < now, refit_times(*self._times)), now]
+            times = [*takewhile(lambda instant: instant < now, refit_times(*self._times)), now]
         trained = None
-        for when in times:
-            trained = self._try(zone, when, frame)
-            if trained is not None and self._start < when < now:
+        for instant in times:
+            trained = self._try(zone, instant, frame)
+            if trained is not None and self._start < instant < now:
                 self._challengers[zone.zone] = self._registry.save(*trained)
         return trained
 
-    def _try(self, zone: Zone, when: datetime, frame: pd.DataFrame) -> tuple[Parts, dict[str, Any]] | None:
-        rows = frame.loc[frame.index < pd.Timestamp(when + MAX_LEAD)]
+    def _try(self, zone: Zone, instant: datetime, frame: pd.DataFrame) -> tuple[Parts, dict[str, Any]] | None:
+        rows = frame.loc[frame.index < pd.Timestamp(instant + MAX_LEAD)]
         try:
-            return self._trainers[zone.zone].train(rows, when)
+            return self._trainers[zone.zone].train(rows, instant)
         except DataError as error:
-            log.warning("no refit zone=%s at=%s: %s", zone.zone, iso(when), error)
+            log.warning("no refit zone=%s at=%s: %s", zone.zone, iso(instant), error)
             return None
 
     def _in_force(self, zone: Zone, now: datetime) -> ServedModel | None:

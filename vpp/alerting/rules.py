@@ -81,9 +81,9 @@ class QuietHours(_Part):
     end: str = Field(pattern=_CLOCK, alias="to")
     time_zone: Annotated[str, AfterValidator(check_time_zone)] = "UTC"
 
-    def cover(self, when: datetime) -> bool:
+    def cover(self, instant: datetime) -> bool:
         """Return whether they hold at a moment; where the end is before the start, they last over midnight."""
-        at = local_time(when, self.time_zone).time().replace(tzinfo=None)
+        at = local_time(instant, self.time_zone).time().replace(tzinfo=None)
         start, end = time.fromisoformat(self.start), time.fromisoformat(self.end)
         return start <= at < end if start <= end else at >= start or at < end
 

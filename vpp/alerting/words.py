@@ -38,9 +38,9 @@ def message_text(delivery: AlertMessage, page: str | None = None) -> str:
         page: Address of the operator's page; None: no link.
     """
     blocks = ["\n".join(_lines(notice)) for notice in delivery.notices[:SHOWN]]
-    rest = len(delivery.notices) - SHOWN
-    if rest > 0:
-        blocks.append(f"And {rest} more: vpp alerts list")
+    more = len(delivery.notices) - SHOWN
+    if more > 0:
+        blocks.append(f"And {more} more: vpp alerts list")
     if page:
         zones = {notice.alert.zone for notice in delivery.notices}
         blocks.append(f"Page: {page}/" + (f"?zone={next(iter(zones))}" if len(zones) == 1 else "?screen=zones"))
@@ -68,5 +68,5 @@ def _span(alert: Alert) -> str:
     return f"{start} to {_time(alert.ended_at)}" if alert.ended_at is not None else f"since {start}"
 
 
-def _time(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC"
+def _time(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"

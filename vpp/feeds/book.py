@@ -64,20 +64,20 @@ class IssueBook:
         parts[start] = (issue.available_at, value)
         if len(parts) * length >= self.step.delta:
             values = [part for _, part in parts.values()]
-            whole = [part for part in values if part is not None]
-            mean = sum(whole) / len(whole) if len(whole) == len(values) else None
-            self._put(issue.channel, index, max(when for when, _ in parts.values()), mean)
+            present = [part for part in values if part is not None]
+            mean = sum(present) / len(present) if len(present) == len(values) else None
+            self._put(issue.channel, index, max(published_at for published_at, _ in parts.values()), mean)
         return True
 
-    def _put(self, channel: str, index: int, when: datetime, value: float | None) -> bool:
+    def _put(self, channel: str, index: int, published_at: datetime, value: float | None) -> bool:
         revisions = self._revisions.setdefault(channel, {}).setdefault(index, [])
-        place = bisect_right(revisions, when, key=lambda revision: revision[0])
-        if place and revisions[place - 1] == (when, value):
+        place = bisect_right(revisions, published_at, key=lambda revision: revision[0])
+        if place and revisions[place - 1] == (published_at, value):
             return False
-        if place and revisions[place - 1][0] == when:
-            revisions[place - 1] = (when, value)
+        if place and revisions[place - 1][0] == published_at:
+            revisions[place - 1] = (published_at, value)
         else:
-            insort(revisions, (when, value), key=lambda revision: revision[0])
+            insort(revisions, (published_at, value), key=lambda revision: revision[0])
         self._touched.add((channel, index))
         self._add_up(channel, index)
         return True
@@ -90,24 +90,24 @@ class IssueBook:
         newest = [revisions[-1] for part in parts if (revisions := self._revisions.get(part, {}).get(index))]
         values = [value for _, value in newest if value is not None]
         if len(values) == len(parts):
-            self._put(total, index, max(when for when, _ in newest), sum(values))
+            self._put(total, index, max(published_at for published_at, _ in newest), sum(values))
 
     def take_touched(self) -> set[tuple[str, int]]:
         """Return the (channel, slot index) pairs with something new since the last call."""
         touched, self._touched = self._touched, set()
         return touched
 
-    def as_of(self, channel: str, index: int, when: datetime) -> Revision | None:
-        """Return what was known of a slot at ``when``: the newest revision until then, None where there was none."""
+    def as_of(self, channel: str, index: int, instant: datetime) -> Revision | None:
+        """Return what was known of a slot at ``instant``: the newest revision until then, None where there was none."""
         revisions = self._revisions.get(channel, {}).get(index, ())
-        place = bisect_right(revisions, when, key=lambda revision: revision[0])
+        place = bisect_right(revisions, instant, key=lambda revision: revision[0])
         return revisions[place - 1] if place else None
 
     def first_known(self, channel: str, index: int) -> datetime | None:
         """Return when a value of a slot was first known; None where there is none."""
-        for when, value in self._revisions.get(channel, {}).get(index, ()):
+        for published_at, value in self._revisions.get(channel, {}).get(index, ()):
             if value is not None:
-                return when
+                return published_at
         return None
 
     def indices(self, channel: str) -> Iterator[int]:

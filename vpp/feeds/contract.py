@@ -194,14 +194,14 @@ def converted(value: Any, shape: Any) -> Any:
         raise AnswerError(f"the answer has another shape than documented: {error}", fault="shape") from error
 
 
-def utc(when: datetime) -> datetime:
+def utc(instant: datetime) -> datetime:
     """Return a time of an answer in UTC; one without an offset is UTC."""
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
-def stamp(when: datetime) -> str:
+def stamp(instant: datetime) -> str:
     """Return a time as services take it: ``2026-01-31T12:00Z``."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def spans(start: datetime, end: datetime, longest: timedelta) -> Iterator[tuple[datetime, datetime]]:
@@ -261,12 +261,12 @@ def issues_of(published: Published, step_min: int, *, first_sight: bool = False)
     return [
         Issue(
             channel=channel,
-            available_at=when,
+            available_at=published_at,
             first_slot=first,
             step_min=step_min,
             values=values,
             first_sight=first_sight,
         )
-        for (channel, when), by_slot in sorted(published.items(), key=lambda item: (item[0][1], item[0][0]))
+        for (channel, published_at), by_slot in sorted(published.items(), key=lambda item: (item[0][1], item[0][0]))
         for first, values in runs(by_slot, step)
     ]

@@ -91,8 +91,8 @@ def read_fuel(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
     for (start, fuel), row in latest.items():
         slot = utc(start)
         known_at[slot] = max(utc(row.publish_time), known_at.get(slot, utc(row.publish_time)))
-        own = _CHANNEL_OF_FUEL.get(fuel, "interconnector_mw" if fuel.startswith(_INTERCONNECTOR) else None)
-        for channel in (LOAD, own):
+        fuel_channel = _CHANNEL_OF_FUEL.get(fuel, "interconnector_mw" if fuel.startswith(_INTERCONNECTOR) else None)
+        for channel in (LOAD, fuel_channel):
             if channel is not None:
                 total = sums.setdefault(slot, {}).get(channel, 0.0)
                 more = row.generation

@@ -89,12 +89,12 @@ def read_previous_runs(body: bytes, *, ask: Ask, received: datetime) -> list[Iss
         series = [_series(place, name) for place in places]
         for slot in series[0]:
             values = [_hour(cell, slot, is_mean=name == "shortwave_radiation") for cell in series]
-            whole = [value for value in values if value is not None]
-            if len(whole) == len(values):
+            present = [value for value in values if value is not None]
+            if len(present) == len(values):
                 usual = slot - WEATHER_LEAD
                 # Up to a poll after the usual time it came in live; later it comes from a back-fill.
                 available_at = received if received < usual + LATE else usual
-                published.setdefault((channel, available_at), {})[slot] = round(sum(whole) / len(whole), 3)
+                published.setdefault((channel, available_at), {})[slot] = round(sum(present) / len(present), 3)
     return issues_of(published, 60, first_sight=True)
 
 

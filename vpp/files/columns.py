@@ -143,8 +143,8 @@ class FileLayout:
         return joined.sort_values(["stamp", "zone"], kind="stable", ignore_index=True)
 
     def _frame(self, zone: str | None, columns: dict[str, Any], zones: Any, instants: Any) -> pd.DataFrame:
-        own = zones if zone is None else np.full(len(zones), zone, dtype=object)
-        frame = pd.DataFrame({"stamp": instants.utc, "zone": own, **columns})
+        zone_column = zones if zone is None else np.full(len(zones), zone, dtype=object)
+        frame = pd.DataFrame({"stamp": instants.utc, "zone": zone_column, **columns})
         keep = instants.keep
         if zone is not None:
             keep = keep & frame[list(columns)].notna().any(axis=1).to_numpy()
@@ -184,22 +184,28 @@ class FileLayout:
         if not numbers.unreadable.any():
             self.grouped.add(str(column.name), numbers.values)
             return numbers
-        named = any(recipe.named for recipe in self.recipes if column.name in recipe.columns)
-        if named or self._started:
-            where = int(np.argmax(numbers.unreadable))
-            hint = self._hint(column, where, unit)
-            if not named:
+        has_name = any(recipe.named for recipe in self.recipes if column.name in recipe.columns)
+        if has_name or self._started:
+            row = int(np.argmax(numbers.unreadable))
+            hint = self._hint(column, row, unit)
+            if not has_name:
                 hint = f"leave the column out with ignore: [{column.name}] in a mapping file"
-            cell = column.to_numpy(dtype=object)[where]
-            raise DataError(f"{self.path}, row {rows[where]}: {column.name} {cell!r} is not a number", hint=hint)
+            cell = column.to_numpy(dtype=object)[row]
+            raise DataError(f"{self.path}, row {rows[row]}: {column.name} {cell!r} is not a number", hint=hint)
         return numbers
 
-    def _hint(self, column: pd.Series[Any], where: int, unit: str | None) -> str:
-        cell = column.to_numpy(dtype=object)[where]
+    def _hint(self, column: pd.Series[Any], row: int, unit: str | None) -> str:
+        cell = column.to_numpy(dtype=object)[row]
         if isinstance(cell, str) and cell.strip() == column.name:
             return "remove this row: it repeats the header"
-        rest = read_numbers(column.drop(column.index[where]), self.numbers, unit)
-        if where == 0 and isinstance(cell, str) and not rest.unreadable.any() and not rest.is_text and len(column) > 1:
+        remaining = read_numbers(column.drop(column.index[row]), self.numbers, unit)
+        if (
+            row == 0
+            and isinstance(cell, str)
+            and not remaining.unreadable.any()
+            and not remaining.is_text
+            and len(column) > 1
+        ):
             return "remove this row if it is a second header line, or leave the cell empty"
         return number_hint(column, self.numbers, unit)
 
@@ -247,7 +253,7 @@ def canonical_target(column: str) -> tuple[str, str | None]:
     A name that states another unit, or states it in another way (``Load (kW)``), is read by that unit.
     """
     plain = channel_of(column.casefold())
-    named = named_unit(column)
-    if named is not None and named[0] != plain:
-        return named
+    unit = named_unit(column)
+    if unit is not None and unit[0] != plain:
+        return unit
     return (plain, unit_of_channel(plain)) if is_canonical(plain) else (channel_of(column), None)

@@ -119,9 +119,11 @@ def report_file(path: Path, mapping: Mapping | str | None = None) -> FileReport:
 
 def _rows(path: Path, mapping: Mapping | str | None) -> pd.DataFrame:
     opened = open_file(path, mapping)
-    whole = opened.table.content is not None
+    is_in_memory = opened.table.content is not None
     parts = []
-    for raw in opened.table.chunks(opened.layout.columns, opened.layout.text_columns, 10**9 if whole else 100_000):
+    for raw in opened.table.chunks(
+        opened.layout.columns, opened.layout.text_columns, 10**9 if is_in_memory else 100_000
+    ):
         chunk = opened.layout.apply(raw)
         parts.append(chunk.assign(row=raw.rows if len(chunk) == len(raw.rows) else -1))
     return pd.concat(parts, ignore_index=True)
@@ -165,7 +167,7 @@ def _channel(name: str, rows: pd.DataFrame) -> ChannelReport:
         lowest=float(present.min()),
         highest=float(present.max()),
     )
-    bad, why = _suspects(name, values)
+    bad, reason = _suspects(name, values)
     report.suspect_count = len(bad)
     numbers: Any = rows["row"].to_numpy()
     stamps: Any = rows["stamp"].to_numpy()
@@ -174,7 +176,7 @@ def _channel(name: str, rows: pd.DataFrame) -> ChannelReport:
             row=None if numbers[at] < 0 else int(numbers[at]),
             at=utc(stamps[at]),
             value=float(values[at]),
-            why=why,
+            why=reason,
         )
         for at in bad[:SHOWN_SUSPECTS]
     ]

@@ -235,11 +235,11 @@ def _refuse_misspelt(mapping: Mapping) -> None:
         ConfigError: There is one; names the nearest.
     """
     targets = [channel_of(target) for target in mapping.channels]
-    others = [name for name in ("price", *sorted(CANONICAL), *READ_AHEAD) if channel_of(name) not in targets]
+    known_names = [name for name in ("price", *sorted(CANONICAL), *READ_AHEAD) if channel_of(name) not in targets]
     for target in targets:
         if target in CANONICAL or is_forecast(target):
             continue
-        alike = [name for name in others if abs(len(name) - len(target)) <= 1]
+        alike = [name for name in known_names if abs(len(name) - len(target)) <= 1]
         near = did_you_mean(target, alike, _MISSPELT)
         if near:
             raise ConfigError(

@@ -236,9 +236,9 @@ def _one_quantity(place: str, channel: str, source: SourceColumn) -> None:
         return
     if channel.endswith("_pct"):
         raise ValueError(f"{place} is in percent: state no unit, and scale: 100 where the file has shares of 1")
-    own = "fraction" if channel == "soc" else unit_of_channel(channel)
-    if own is not None and source.unit not in units_like(own):
-        raise ValueError(f"{place}.unit: {source.unit} is no unit of it; one of {', '.join(units_like(own))}")
+    own_unit = "fraction" if channel == "soc" else unit_of_channel(channel)
+    if own_unit is not None and source.unit not in units_like(own_unit):
+        raise ValueError(f"{place}.unit: {source.unit} is no unit of it; one of {', '.join(units_like(own_unit))}")
 
 
 def _stands_in(names: tuple[str, ...], columns: set[str]) -> bool:

@@ -94,11 +94,11 @@ class NumberStyle:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         decimal = re.escape(self.decimal)
-        whole = r"\d+"
+        integer = r"\d+"
         if self.thousands:
             mark = f"[{re.escape(_ALIKE.get(self.thousands, self.thousands))}]"
-            whole = rf"(?:[1-9]\d{{0,2}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|\d+)"
-        return re.compile(rf"[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?")
+            integer = rf"(?:[1-9]\d{{0,2}}(?:{mark}\d{{2,3}})*{mark}\d{{3}}|\d+)"
+        return re.compile(rf"[+-]?(?:{integer}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?")
 
     def parse(self, cell: str) -> float | None:
         """Return the number in a cell, NaN for a missing one, None for a cell that this convention does not read."""
@@ -191,8 +191,8 @@ def number_hint(column: pd.Series[Any], style: NumberStyle, unit: str | None = N
     if unit is not None:
         cells = {without_unit(cell, unit) or cell for cell in cells}
         column = pd.Series(sorted(cells), dtype="str")
-    others = [other for other in readable_styles([column], style) if other != style]
-    readable = [_stated(style.decimal, style.thousands) for style in others]
+    other_styles = [other for other in readable_styles([column], style) if other != style]
+    readable = [_stated(style.decimal, style.thousands) for style in other_styles]
     if readable:
         return f"state in a mapping file (--mapping) how numbers are written: {', or '.join(readable)}"
     bad = sorted({cell.strip() for cell in cells if style.parse(cell) is None})

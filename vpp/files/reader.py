@@ -123,11 +123,11 @@ class OpenedFile:
         Raises:
             DataError: A cell cannot be read.
         """
-        whole = self.table.content is not None
+        is_in_memory = self.table.content is not None
         rows = len(self.table.content.rows) if self.table.content is not None else chunk_rows
         for raw in self.table.chunks(self.layout.columns, self.layout.text_columns, max(rows, 1)):
             chunk = self.layout.apply(raw)
-            yield chunk.sort_values(["stamp", "zone"], kind="stable", ignore_index=True) if whole else chunk
+            yield chunk.sort_values(["stamp", "zone"], kind="stable", ignore_index=True) if is_in_memory else chunk
 
     @property
     def place(self) -> float:
@@ -209,7 +209,7 @@ def inspect_file(path: Path | str, mapping: ColumnMapping | str | None = None) -
         first, last = (_slot(stamp, steps[name], opened.place) for stamp in (rows.first, rows.last))
         present = tuple(column for column in columns if check.has(name, column))
         spans[name] = ZoneSpan(name, first, last, rows.rows, present, steps[name].step_min, steps[name].lengths_s)
-    ignored = {name or "(no name)": why for name, why in layout.ignored.items() if why != "no channel" or name}
+    ignored = {name or "(no name)": reason for name, reason in layout.ignored.items() if reason != "no channel" or name}
     return FileInfo(
         zones=tuple(spans),
         step_min=min(span.step_min for span in spans.values()),
@@ -315,9 +315,9 @@ def iter_chunks(
         yield from _within(chunk, low, high)
         if high is not None and len(chunk) and chunk["slot"].iloc[0] >= high:
             return
-    rest = maker.rest()
-    if rest is not None:
-        yield from _within(rest, low, high)
+    remainder = maker.rest()
+    if remainder is not None:
+        yield from _within(remainder, low, high)
 
 
 def utc(stamp: Any) -> datetime:
@@ -342,15 +342,17 @@ def _slot(stamp: Any, step: ZoneStep, place: float) -> datetime:
     return utc(step.slots(at, length, place)[0].astype("datetime64[ns]"))
 
 
-def _naive(when: datetime) -> datetime:
-    return when.astimezone(UTC).replace(tzinfo=None)
+def _naive(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _ignored_note(ignored: dict[str, str]) -> tuple[str, ...]:
-    columns = {name: why for name, why in ignored.items() if why in ("text", "it contains text that is not a number")}
+    columns = {
+        name: reason for name, reason in ignored.items() if reason in ("text", "it contains text that is not a number")
+    }
     if not columns:
         return ()
-    return ("columns not read: " + ", ".join(f"{name} ({why})" for name, why in columns.items()),)
+    return ("columns not read: " + ", ".join(f"{name} ({reason})" for name, reason in columns.items()),)
 
 
 def _regular(parts: list[pd.DataFrame], step_min: int, *, keep_all: bool) -> pd.DataFrame:

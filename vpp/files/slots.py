@@ -47,8 +47,8 @@ class ZoneStep:
         """Return slot starts in ns since 1970 of stamps in ns that name a ``place`` (0 to 1) of their interval."""
         step = self.step_min * 60 * _NS
         starts = stamps - np.asarray(lengths * place * _NS, dtype=np.int64)
-        whole = lengths >= WHOLE * self.step_min * 60.0
-        return np.where(whole, (starts + step // 2) // step, starts // step) * step
+        is_whole = lengths >= WHOLE * self.step_min * 60.0
+        return np.where(is_whole, (starts + step // 2) // step, starts // step) * step
 
 
 @dataclass(slots=True)
@@ -119,8 +119,8 @@ class SlotMaker:
         for name in self.energies & set(names):
             frame[name] = frame[name].to_numpy() / (lengths / 3600.0)
         seconds = steps / _NS
-        whole = lengths >= PARTIAL_BELOW * seconds
-        if not whole.all() or frame.duplicated(["slot", "zone"]).any():
+        is_whole = lengths >= PARTIAL_BELOW * seconds
+        if not is_whole.all() or frame.duplicated(["slot", "zone"]).any():
             frame[COVERED] = np.minimum(lengths, seconds)
             groups = frame.groupby(["slot", "zone"], sort=False)
             means = groups[names].mean()

@@ -105,9 +105,9 @@ def pattern_times(text: pd.Series[Any], pattern: str) -> pd.Series[Any]:
 def epoch_times(column: pd.Series[Any], style: str) -> pd.Series[Any]:
     """Return seconds, milliseconds, micro- or nanoseconds since 1970 as naive UTC times."""
     numbers = pd.to_numeric(column, errors="coerce")
-    whole = np.floor(numbers / (1_000_000_000 // EPOCHS[style]))
-    rest_ns = (numbers - whole * (1_000_000_000 // EPOCHS[style])) * EPOCHS[style]
-    times: pd.Series[Any] = pd.to_datetime(whole, unit="s", errors="coerce")
+    whole_seconds = np.floor(numbers / (1_000_000_000 // EPOCHS[style]))
+    rest_ns = (numbers - whole_seconds * (1_000_000_000 // EPOCHS[style])) * EPOCHS[style]
+    times: pd.Series[Any] = pd.to_datetime(whole_seconds, unit="s", errors="coerce")
     if not _is_near(times):
         return times
     near: pd.Series[Any] = times.dt.as_unit("ns") + pd.to_timedelta(rest_ns.round(), unit="ns")
@@ -246,10 +246,10 @@ def _iso(text: pd.Series[Any], *, utc: bool) -> pd.Series[Any]:
 
 def _without_names(text: pd.Series[Any]) -> tuple[pd.Series[Any], Any]:
     """Return cells without a time zone's name at their end, and its offset in minutes."""
-    named = text.str.extract(_NAMED, expand=False)
-    if named.isna().all():
+    zone_names = text.str.extract(_NAMED, expand=False)
+    if zone_names.isna().all():
         return text, np.zeros(len(text), dtype=np.int64)
-    minutes = named.map(_NAMED_OFFSETS).fillna(0).to_numpy(dtype=np.int64)
+    minutes = zone_names.map(_NAMED_OFFSETS).fillna(0).to_numpy(dtype=np.int64)
     return text.str.replace(_NAMED, "", regex=True), minutes
 
 

@@ -108,16 +108,16 @@ class TimeReader:
         assert best is not None
         return best, aware_mask(text, self.time.format)
 
-    def _refuse(self, text: pd.Series[Any], where: int, rows: Any) -> None:
-        value = text.iloc[where]
+    def _refuse(self, text: pd.Series[Any], row: int, rows: Any) -> None:
+        value = text.iloc[row]
         fault = "is empty" if str(value).strip() in ("", "nan", "None", "NaT") else f"{value!r} is not a time"
-        raise DataError(f"{self.path}, row {rows[where]}: {self.column} {fault}", hint=hint_for(text, self.time.format))
+        raise DataError(f"{self.path}, row {rows[row]}: {self.column} {fault}", hint=hint_for(text, self.time.format))
 
     def _one_kind(self, text: pd.Series[Any], aware: Any, rows: Any) -> None:
         for kind in (True, False):
             if kind not in self._kinds and (aware == kind).any():
-                where = int(np.argmax(aware == kind))
-                self._kinds[kind] = (int(rows[where]), str(text.iloc[where]))
+                first_row = int(np.argmax(aware == kind))
+                self._kinds[kind] = (int(rows[first_row]), str(text.iloc[first_row]))
         if len(self._kinds) == 2:
             (row, stamp), (other_row, other) = self._kinds[True], self._kinds[False]
             raise DataError(
@@ -129,10 +129,9 @@ class TimeReader:
         years = naive_utc.dt.year.to_numpy()
         odd = (years < _FIRST_YEAR) | (years > _LAST_YEAR)
         if odd.any():
-            where = int(np.argmax(odd))
+            row = int(np.argmax(odd))
             raise DataError(
-                f"{self.path}, row {rows[where]}: {self.column} {str(text.iloc[where])!r} would be "
-                f"the year {years[where]}",
+                f"{self.path}, row {rows[row]}: {self.column} {str(text.iloc[row])!r} would be the year {years[row]}",
                 hint=hint_for(text, self.time.format),
             )
         return naive_utc.dt.as_unit("ns").to_numpy(dtype="datetime64[ns]")
@@ -149,10 +148,10 @@ class TimeReader:
         bad = ~((periods >= 1) & (periods <= count) & (periods == np.floor(periods)))
         keep = ~(bad & empty)
         if (bad & ~empty).any():
-            where = int(np.argmax(bad & ~empty))
+            row = int(np.argmax(bad & ~empty))
             raise DataError(
-                f"{self.path}, row {rows[where]}: {self.period} {column.iloc[where]!r} is not a period of "
-                f"{days.iloc[where]:%Y-%m-%d}, which has {count[where]:g} in {self.time.zone}",
+                f"{self.path}, row {rows[row]}: {self.period} {column.iloc[row]!r} is not a period of "
+                f"{days.iloc[row]:%Y-%m-%d}, which has {count[row]:g} in {self.time.zone}",
                 hint="state time.period_min (length of a period) and time.zone in the mapping, or correct the row",
             )
         utc = start + pd.to_timedelta(np.where(bad, 0.0, periods - 1.0) * length.total_seconds(), unit="s")
@@ -165,9 +164,9 @@ class TimeReader:
         summer = naive.dt.tz_localize(zone, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="NaT")
         lost = summer.isna().to_numpy()
         if (lost & ~empty).any():
-            where = int(np.argmax(lost & ~empty))
+            row = int(np.argmax(lost & ~empty))
             raise DataError(
-                f"{self.path}, row {rows[where]}: {naive.iloc[where]} does not exist in {self.time.zone}",
+                f"{self.path}, row {rows[row]}: {naive.iloc[row]} does not exist in {self.time.zone}",
                 hint="if every day of the file has 24 hours, give time.zone a fixed offset such as Etc/GMT-1 (UTC+1)",
             )
         twice = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").isna().to_numpy() & ~lost

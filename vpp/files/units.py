@@ -124,10 +124,10 @@ def named_unit(column: str) -> tuple[str, str] | None:
     if match["of_power"] is not None:
         return f"{match['power']}_mw", POWER_UNITS[match["of_power"]]
     if match["of_price"] is not None:
-        whole = "per_MWh" if match["of_price"] == "mwh" else "per_kWh"
+        energy_unit = "per_MWh" if match["of_price"] == "mwh" else "per_kWh"
         if match["cent"] is not None:
             return (PRICE, "ct_per_kWh") if match["of_price"] == "kwh" else None
-        return PRICE, whole
+        return PRICE, energy_unit
     if match["of_temperature"] is not None:
         return "temperature_c", TEMPERATURE_UNITS[match["of_temperature"]]
     return "frequency_hz", "Hz" if match["of_frequency"] == "hz" else "mHz"

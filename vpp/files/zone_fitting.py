@@ -49,7 +49,7 @@ def zone_for(
     step_min: int,
     channels: Collection[str],
     history: History | None = None,
-    own: Fleet | None = None,
+    own_fleet: Fleet | None = None,
     overrides: Overrides | None = None,
 ) -> tuple[Zone, list[str]]:
     """Return the zone fitted to what feeds it, and lines that say what was assumed.
@@ -59,7 +59,7 @@ def zone_for(
         step_min: Slot length of the source.
         channels: Channels that the source has for this zone.
         history: Gives the frame (columns as ``read_frame``) that an unknown zone is scaled to; called only for one.
-        own: The user's fleet file.
+        own_fleet: The user's fleet file.
         overrides: Time zone and market from the command line.
 
     Returns:
@@ -69,11 +69,11 @@ def zone_for(
         ConfigError: An override is wrong.
     """
     notes: list[str] = []
-    zone = find_zone(name, own)
+    zone = find_zone(name, own_fleet)
     if zone is None:
         zone = _scaled(name, step_min, history, notes)
     zone = _override(zone, overrides or Overrides())
-    zone = _at_step(zone, step_min, own is not None and own.get(name) is not None, notes)
+    zone = _at_step(zone, step_min, own_fleet is not None and own_fleet.get(name) is not None, notes)
     if zone.channels is None:
         zone = zone.model_copy(update={"channels": tuple(channels)})
     return _for_channels(zone, notes), notes
@@ -86,7 +86,7 @@ def zones_for_file(
     *,
     run_start: datetime | None = None,
     mapping: ColumnMapping | str | None = None,
-    own: Fleet | None = None,
+    own_fleet: Fleet | None = None,
     overrides: Overrides | None = None,
 ) -> tuple[dict[str, Zone], list[str]]:
     """Return the zones of a file by name, and all notes.
@@ -97,7 +97,7 @@ def zones_for_file(
         names: The zones wanted.
         run_start: First slot of the run; an unknown zone is scaled to at most a year of rows before it.
         mapping: As ``inspect_file``.
-        own: The user's fleet file.
+        own_fleet: The user's fleet file.
         overrides: Time zone and market from the command line.
 
     Raises:
@@ -117,7 +117,12 @@ def zones_for_file(
             return read_frame(path, name, mapping=mapping, end=until, info=info)
 
         zones[name], zone_notes = zone_for(
-            name, step_min=span.step_min, channels=span.channels, history=history, own=own, overrides=overrides
+            name,
+            step_min=span.step_min,
+            channels=span.channels,
+            history=history,
+            own_fleet=own_fleet,
+            overrides=overrides,
         )
         notes += zone_notes
     _known_assets(info, zones)

@@ -25,8 +25,8 @@ def configured_zones(settings: Settings) -> Callable[[str], Zone | None]:
     Raises:
         FleetError: The fleet file is wrong.
     """
-    own = load_fleet(settings.fleet) if settings.fleet else None
-    return lambda name: find_zone(name, own)
+    own_fleet = load_fleet(settings.fleet) if settings.fleet else None
+    return lambda name: find_zone(name, own_fleet)
 
 
 def fleet_in_force(settings: Settings) -> Fleet:

@@ -20,12 +20,12 @@ SIMULATED = re.compile(r"SIM_\d{1,5}")
 SIMULATED_AS = "SIM_NORTH"
 
 
-def find_zone(name: str, own: Fleet | None = None) -> Zone | None:
+def find_zone(name: str, own_fleet: Fleet | None = None) -> Zone | None:
     """Return the zone of this name from the user's fleet, else from the shipped ones, else None.
 
     ``SIM_001`` and the like are copies of the simulator's first zone.
     """
-    mine = own.get(name) if own else None
+    mine = own_fleet.get(name) if own_fleet else None
     if mine is not None:
         return mine
     fleet = shipped_fleet()

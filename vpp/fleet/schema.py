@@ -182,9 +182,9 @@ class Zone(Strict):
         """The scale of the served share: bids and decisions are written and weighed by it."""
         return PowerScale.of(self.share.served_mw)
 
-    def local(self, when: datetime) -> datetime:
+    def local(self, instant: datetime) -> datetime:
         """Return an aware time in the zone's time zone."""
-        return local_time(when, self.time_zone)
+        return local_time(instant, self.time_zone)
 
     def of_kind(self, entry: type[_A]) -> tuple[_A, ...]:
         """Return the assets of one entry class, in file order."""

@@ -44,10 +44,12 @@ def _settled(name: str, value: Any) -> Any:
     return value
 
 
-def _in_utc(name: str, when: datetime) -> datetime:
-    if not EARLIEST <= when < LATEST:
-        raise MessageError(f"{name} {when.isoformat()} is not between {EARLIEST.year} and {LATEST.year}", reason="time")
-    return when if when.tzinfo is UTC else when.astimezone(UTC)
+def _in_utc(name: str, instant: datetime) -> datetime:
+    if not EARLIEST <= instant < LATEST:
+        raise MessageError(
+            f"{name} {instant.isoformat()} is not between {EARLIEST.year} and {LATEST.year}", reason="time"
+        )
+    return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
 
 
 @cache

@@ -27,8 +27,8 @@ def cumulative(quantiles: Sequence[float], value: float) -> float:
     if value >= quantiles[_LAST]:
         width = max(quantiles[_LAST] - quantiles[_LAST - 1], 1e-9)
         density = (levels[_LAST] - levels[_LAST - 1]) / width
-        rest = 1.0 - levels[_LAST]
-        return 1.0 - rest * math.exp(-(value - quantiles[_LAST]) * density / rest)
+        tail = 1.0 - levels[_LAST]
+        return 1.0 - tail * math.exp(-(value - quantiles[_LAST]) * density / tail)
     for i in range(_LAST):
         low, high = quantiles[i], quantiles[i + 1]
         if value < high:

@@ -113,7 +113,7 @@ class RuleIndex:
 @lru_cache(maxsize=1)
 def synonyms() -> dict[str, tuple[str, ...]]:
     """Return the words of clauses by the words of questions that mean them."""
-    return {word: tuple(others) for word, others in _asset("synonyms.yaml").items()}
+    return {word: tuple(similar) for word, similar in _asset("synonyms.yaml").items()}
 
 
 def _words_of(query: str) -> list[str]:

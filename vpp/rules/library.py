@@ -127,8 +127,8 @@ class Library:
         shipped = clause_named(name)
         if shipped is not None or name is None:
             return shipped
-        own = (clause for other in self.versions() if other.version == (version or "") for clause in other.clauses)
-        return next((clause for clause in own if cited_name(clause) == name), None)
+        clauses = (clause for other in self.versions() if other.version == (version or "") for clause in other.clauses)
+        return next((clause for clause in clauses if cited_name(clause) == name), None)
 
     def stamp(self) -> int:
         """Return a number that changes with every change of the documents."""

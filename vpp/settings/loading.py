@@ -67,11 +67,11 @@ def sources(settings: Settings, overrides: Mapping[str, Any] | None = None) -> d
     origins = {}
     for key in keys():
         path = key.split(".")
-        where = next((name for name, layer in layers if _has(layer, path)), "default")
+        origin = next((name for name, layer in layers if _has(layer, path)), "default")
         value: Any = settings
         for part in path:
             value = getattr(value, part)
-        origins[key] = (masked_setting(value), where)
+        origins[key] = (masked_setting(value), origin)
     return origins
 
 

@@ -24,27 +24,27 @@ class StoredDecision:
     body: str
 
 
-def find_decision(store: Store, which: str = LATEST, *, zone: str | None = None) -> StoredDecision:
+def find_decision(store: Store, reference: str = LATEST, *, zone: str | None = None) -> StoredDecision:
     """Return one decision.
 
     Args:
         store: Where decisions are.
-        which: An id, ``ZONE@TIME`` (the decision for the slot that holds the time; UTC where no zone is said),
+        reference: An id, ``ZONE@TIME`` (the decision for the slot that holds the time; UTC where no zone is said),
             ``ZONE@latest``, ``ZONE`` or ``latest``.
-        zone: Zone, where ``which`` names none.
+        zone: Zone, where ``reference`` names none.
 
     Raises:
         ConfigError: The time cannot be read, or no zone is named and there are several.
         DataError: There is no such decision.
     """
-    named, at, when = which.partition("@")
+    name, at, time_text = reference.partition("@")
     if at:
-        return newest(store, named) if when == LATEST else decision_at(store, named, utc_time(when))
+        return newest(store, name) if time_text == LATEST else decision_at(store, name, utc_time(time_text))
     zones = [span.zone for span in store.spans(DECISIONS)]
-    if which in zones:
-        return newest(store, which)
-    if which != LATEST:
-        return by_id(store, which, zone)
+    if reference in zones:
+        return newest(store, reference)
+    if reference != LATEST:
+        return by_id(store, reference, zone)
     if zone is None and len(zones) > 1:
         raise ConfigError("which zone's decision?", hint=f"name one, e.g. {zones[0]}@latest; zones: {', '.join(zones)}")
     return newest(store, zone or next(iter(zones), ""))
@@ -70,16 +70,18 @@ def newest(store: Store, zone: str) -> StoredDecision:
     return _first(rows.dicts(), f"nothing is decided in {zone!r}" if zone else "nothing is decided yet", store)
 
 
-def decision_at(store: Store, zone: str, when: datetime) -> StoredDecision:
-    """Return the decision for the slot that holds ``when``, revisions by orders left out.
+def decision_at(store: Store, zone: str, instant: datetime) -> StoredDecision:
+    """Return the decision for the slot that holds ``instant``, revisions by orders left out.
 
     Raises:
         DataError: There is none.
     """
     # The decision for a slot follows the slot before it, which is one of the last two that began before that time.
-    rows = store.read(DECISIONS, zone=zone, end=when, filters={"revision": 0}, order="desc", limit=2)
-    due = [row for row in rows.dicts() if row["for_slot"] <= when < row["for_slot"] + (row["for_slot"] - row["slot"])]
-    return _first(due[:1], f"there is no decision of {zone!r} for {iso(when)}", store)
+    rows = store.read(DECISIONS, zone=zone, end=instant, filters={"revision": 0}, order="desc", limit=2)
+    due = [
+        row for row in rows.dicts() if row["for_slot"] <= instant < row["for_slot"] + (row["for_slot"] - row["slot"])
+    ]
+    return _first(due[:1], f"there is no decision of {zone!r} for {iso(instant)}", store)
 
 
 def decisions_of(
@@ -145,7 +147,7 @@ def utc_time(text: str) -> datetime:
         ConfigError: It cannot be read.
     """
     try:
-        when = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"{text!r} is not a time", hint="write ZONE@2022-01-31T18:30 (UTC)") from error
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -141,7 +141,8 @@ class InfluxStore(Store):
             last = f'{points} |> last() |> group(columns: ["zone"]) |> max(column: "_time")'
             times = dict(map(_zone_time(query.table), self._client.ask(last)))
         return [
-            replace(query, zones=(zone,), start=when, end=when + _MICROSECOND) for zone, when in sorted(times.items())
+            replace(query, zones=(zone,), start=instant, end=instant + _MICROSECOND)
+            for zone, instant in sorted(times.items())
         ]
 
     def _count(self, query: Query) -> int:
@@ -183,8 +184,8 @@ class InfluxStore(Store):
             f' |> sort(columns: ["_time"], desc: {way}) |> limit(n: {query.limit}) |> {last}(column: "_time")'
         )
         for record in self._client.ask(text):
-            when = _time(record)
-            return replace(query, start=when) if query.descending else replace(query, end=when + _MICROSECOND)
+            instant = _time(record)
+            return replace(query, start=instant) if query.descending else replace(query, end=instant + _MICROSECOND)
         return query
 
 

@@ -123,11 +123,11 @@ def hourly_task(name: str, bucket: str, hourly_bucket: str) -> str:
 
 
 def _aggregate(bucket: str, hourly_bucket: str, table: Table, fields: list[str], function: str) -> str:
-    named = " or ".join(f"r._field == {literal(name)}" for name in fields)
+    field_tests = " or ".join(f"r._field == {literal(name)}" for name in fields)
     return (
         f"from(bucket: {literal(bucket)})\n"
         "  |> range(start: start, stop: stop)\n"
-        f"  |> filter(fn: (r) => r._measurement == {literal(table.name)} and ({named}))\n"
+        f"  |> filter(fn: (r) => r._measurement == {literal(table.name)} and ({field_tests}))\n"
         f'  |> aggregateWindow(every: 1h, fn: {function}, createEmpty: false, timeSrc: "_start")\n'
         f"  |> to(bucket: {literal(hourly_bucket)})"
     )

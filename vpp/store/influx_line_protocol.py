@@ -92,9 +92,9 @@ def tag_value(column: Column, text: str) -> Any:
     return int(text) if column.type == "int" else text
 
 
-def nanoseconds(when: datetime) -> int:
+def nanoseconds(instant: datetime) -> int:
     """Return a time as nanoseconds since 1970."""
-    return (when - EPOCH) // _MICROSECOND * 1000
+    return (instant - EPOCH) // _MICROSECOND * 1000
 
 
 def line_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], Iterator[str]]:
@@ -120,10 +120,10 @@ def line_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], Iterator[s
             start = prefixes.get(key)
             if start is None:
                 start = prefixes[key] = prefix(key)
-            when = row[time_at]
-            at_ns = times.get(when)
+            instant = row[time_at]
+            at_ns = times.get(instant)
             if at_ns is None:
-                at_ns = times[when] = nanoseconds(when)
+                at_ns = times[instant] = nanoseconds(instant)
             if offset_at is not None:
                 at_ns = at_ns - at_ns % 1_000_000 + row[offset_at] % 1_000_000
             if needed_at is not None and row[needed_at] is None:

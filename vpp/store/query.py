@@ -163,17 +163,19 @@ def check_filters(table: Table, filters: Filters | None) -> tuple[tuple[Column, 
     return tuple(checked)
 
 
-def as_utc(when: datetime | None) -> datetime | None:
-    """Return ``when`` in UTC.
+def as_utc(instant: datetime | None) -> datetime | None:
+    """Return ``instant`` in UTC.
 
     Raises:
         ConfigError: It has no time zone.
     """
-    if when is None:
+    if instant is None:
         return None
-    if when.tzinfo is None:
-        raise ConfigError(f"{when.isoformat()} has no time zone", hint="give times in UTC, such as 2022-01-01T00:00Z")
-    return when.astimezone(UTC)
+    if instant.tzinfo is None:
+        raise ConfigError(
+            f"{instant.isoformat()} has no time zone", hint="give times in UTC, such as 2022-01-01T00:00Z"
+        )
+    return instant.astimezone(UTC)
 
 
 def unfit(table: Table, row: Row) -> str | None:

@@ -31,9 +31,9 @@ def bucket_width_s(first: datetime, last: datetime, max_points: int) -> int:
     return width
 
 
-def bucket_start(when: datetime, width_s: int) -> datetime:
-    """Return the start of the bucket that holds ``when``."""
-    return EPOCH + timedelta(seconds=math.floor(when.timestamp()) // width_s * width_s)
+def bucket_start(instant: datetime, width_s: int) -> datetime:
+    """Return the start of the bucket that holds ``instant``."""
+    return EPOCH + timedelta(seconds=math.floor(instant.timestamp()) // width_s * width_s)
 
 
 def mean_rows(table: Table, columns: Sequence[Column], rows: Sequence[Row], width_s: int) -> list[Row]:

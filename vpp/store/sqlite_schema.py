@@ -50,19 +50,19 @@ def upsert(table: Table) -> str:
     )
 
 
-def instant_text(when: datetime, table: Table) -> str:
+def instant_text(instant: datetime, table: Table) -> str:
     """Return a time of ``table`` as text that sorts by time within its column."""
-    if when.tzinfo is not UTC:
-        when = when.astimezone(UTC)
-    precise = table.name in _INSTANTS or when.microsecond
-    return when.isoformat(timespec="microseconds" if precise else "seconds")[:-6] + "Z"
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    precise = table.name in _INSTANTS or instant.microsecond
+    return instant.isoformat(timespec="microseconds" if precise else "seconds")[:-6] + "Z"
 
 
-def bound_text(when: datetime, table: Table) -> str:
+def bound_text(instant: datetime, table: Table) -> str:
     """Return a bound of a range over ``table``'s time; whole seconds compare as text only with whole seconds."""
-    if table.name not in _INSTANTS and when.microsecond:
-        when = when.replace(microsecond=0) + timedelta(seconds=1)
-    return instant_text(when, table)
+    if table.name not in _INSTANTS and instant.microsecond:
+        instant = instant.replace(microsecond=0) + timedelta(seconds=1)
+    return instant_text(instant, table)
 
 
 def row_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], list[tuple[Any, ...]]]:
@@ -70,10 +70,10 @@ def row_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], list[tuple[
     times = [i for i, column in enumerate(table.columns) if column.type == "time"]
     tables: dict[datetime, str] = {}
 
-    def text(when: datetime) -> str:
-        encoded = tables.get(when)
+    def text(instant: datetime) -> str:
+        encoded = tables.get(instant)
         if encoded is None:
-            encoded = tables[when] = instant_text(when, table)
+            encoded = tables[instant] = instant_text(instant, table)
         return encoded
 
     def encode(rows: Iterable[Row]) -> list[tuple[Any, ...]]:

@@ -145,7 +145,8 @@ def refused_write(error: KafkaError | None, topic: str, settings: Settings) -> R
     """
     if error is None or error.code() not in _REFUSED:
         return None
-    who = settings.kafka.username or "this process"
+    principal = settings.kafka.username or "this process"
     return RefusedError(
-        f"the broker lets {who} not write to {topic}", hint="grant it with deploy/create-acls.sh, or log in as another"
+        f"the broker lets {principal} not write to {topic}",
+        hint="grant it with deploy/create-acls.sh, or log in as another",
     )

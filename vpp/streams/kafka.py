@@ -124,9 +124,9 @@ def admin(settings: Settings, *, timeout_s: float = 5.0) -> AdminClient:
             # A refused login or certificate stays refused: waiting for longer would only hide why.
             if monotonic() < until and not any(cause.code() in _FINAL for cause in causes):
                 continue
-            why = "; ".join(dict.fromkeys(map(str, causes))) or str(error)
+            reason = "; ".join(dict.fromkeys(map(str, causes))) or str(error)
             raise UnreachableError(
-                f"the broker at {settings.kafka.bootstrap_servers} does not answer: {why}",
+                f"the broker at {settings.kafka.bootstrap_servers} does not answer: {reason}",
                 hint="is it running, and do VPP_KAFKA__BOOTSTRAP_SERVERS and the security settings match it?",
             ) from error
         return client

@@ -56,8 +56,8 @@ def signing_keys(settings: Settings) -> dict[str, bytes]:
         keys = {name: producer_key(secret, name) for name in producers()}
     if signing.keys_file is not None:
         try:
-            named = msgspec.json.decode(signing.keys_file.read_bytes(), type=dict[str, str])
-            keys |= {name: bytes.fromhex(key) for name, key in named.items()}
+            named_keys = msgspec.json.decode(signing.keys_file.read_bytes(), type=dict[str, str])
+            keys |= {name: bytes.fromhex(key) for name, key in named_keys.items()}
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{signing.keys_file} holds no signing keys: {error}",

@@ -134,8 +134,8 @@ class ArrayCodec:
 
     def __init__(self, shape: str, *like: npt.NDArray[Any], kept_as: type[np.floating[Any]] | None = None) -> None:
         self._types = [np.dtype(kept_as) if kept_as and array.dtype.kind == "f" else array.dtype for array in like]
-        named = (f"{dtype.str}{array.shape}" for dtype, array in zip(self._types, like, strict=True))
-        self._shape = " ".join([shape, *named])
+        shapes = (f"{dtype.str}{array.shape}" for dtype, array in zip(self._types, like, strict=True))
+        self._shape = " ".join([shape, *shapes])
         self._length = sum(dtype.itemsize * array.size for dtype, array in zip(self._types, like, strict=True))
 
     def pack(self, *arrays: npt.NDArray[Any], inside: bool = False) -> bytes:

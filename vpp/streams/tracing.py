@@ -74,10 +74,10 @@ class Hop:
     @property
     def times(self) -> tuple[datetime, datetime, datetime]:
         """Arrived, taken and sent as times."""
-        arrived, taken_at, sent = (
+        arrived, taken_at, sent_at = (
             datetime.fromtimestamp(at / 1000, UTC) for at in (self.arrived_ms, self.taken_ms, self.sent_ms)
         )
-        return arrived, taken_at, sent
+        return arrived, taken_at, sent_at
 
 
 @lru_cache(maxsize=4096)
@@ -145,10 +145,10 @@ class RecordTrace:
             slot: Slot of the record that was taken, None where it speaks of none.
             sent_ms: When it is written (ms since 1970).
         """
-        own = getattr(message, "slot", None) if type(message) in STEP_OF else slot
-        trace_id = self.trace_id if own == slot else None
-        if trace_id is None and own is not None:
-            trace_id = trace_id_of(message.zone, own)
+        record_slot = getattr(message, "slot", None) if type(message) in STEP_OF else slot
+        trace_id = self.trace_id if record_slot == slot else None
+        if trace_id is None and record_slot is not None:
+            trace_id = trace_id_of(message.zone, record_slot)
         return None if trace_id is None else Hop(trace_id, self._arrived_ms, self._taken_ms, sent_ms)
 
 

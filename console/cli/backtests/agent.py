@@ -47,14 +47,16 @@ def agent(
     from mcp_server.agent_bench.scenario import bench_zone, scripted_evening, seeded_evening
     from mcp_server.agent_bench.score import score_brain
 
-    own = common.settings().agent
+    agent_settings = common.settings().agent
     changes = {"model": model, "brain": brain or ("llm" if model else None)}
-    own = own.model_copy(update={name: value for name, value in changes.items() if value is not None})
+    agent_settings = agent_settings.model_copy(
+        update={name: value for name, value in changes.items() if value is not None}
+    )
     logging.getLogger("mcp_server").setLevel(logging.WARNING)
     with progress("agent") as report:
         score = asyncio.run(
             score_brain(
-                lambda: chosen_brain(own),
+                lambda: chosen_brain(agent_settings),
                 scripted_evening(),
                 [seeded_evening(seed) for seed in range(scenarios)],
                 report,

@@ -53,10 +53,12 @@ def arbitrage(
     if mode not in MODES:
         raise ConfigError(f"unknown mode {mode!r}", hint="--mode is one of " + ", ".join(MODES))
     settings = common.settings()
-    own = load_fleet(settings.fleet) if settings.fleet else None
+    own_fleet = load_fleet(settings.fleet) if settings.fleet else None
     names = (zone,) if zone is not None else ()
     start, end = parse_time(test_from), parse_time(test_to)
-    feed = open_file(data, names=names, start=start, mapping=mapping, own=own, overrides=Overrides(time_zone, market))
+    feed = open_file(
+        data, names=names, start=start, mapping=mapping, own_fleet=own_fleet, overrides=Overrides(time_zone, market)
+    )
     source = feed.one_zone()
     for note in feed.notes:
         say(note)

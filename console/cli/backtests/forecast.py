@@ -60,10 +60,12 @@ def forecast(
     A price that an auction sets a day ahead is forecast for whole local days, from what was known before the auction.
     """
     settings = common.settings()
-    own = load_fleet(settings.fleet) if settings.fleet else None
+    own_fleet = load_fleet(settings.fleet) if settings.fleet else None
     names = (zone,) if zone is not None else ()
     start = parse_time(test_from)
-    feed = open_file(data, names=names, start=start, mapping=mapping, own=own, overrides=Overrides(time_zone, market))
+    feed = open_file(
+        data, names=names, start=start, mapping=mapping, own_fleet=own_fleet, overrides=Overrides(time_zone, market)
+    )
     source = feed.one_zone()
     for note in feed.notes:
         say(note)
@@ -125,10 +127,10 @@ def remaining(frame: pd.DataFrame, without: str | None) -> pd.DataFrame:
     """
     out_of_it: list[str] = []
     for pattern in without.split(",") if without else ():
-        named = fnmatch.filter(frame.columns, pattern)
-        if not named:
+        matches = fnmatch.filter(frame.columns, pattern)
+        if not matches:
             raise ConfigError(f"--without {pattern} names no channel", hint=f"there are {', '.join(frame.columns)}")
-        out_of_it += named
+        out_of_it += matches
     return frame.drop(columns=out_of_it)
 
 

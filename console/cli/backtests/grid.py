@@ -68,7 +68,7 @@ def grid(
         end=end,
         step_min=step_min,
         mapping=mapping,
-        own=load_fleet(settings.fleet) if settings.fleet else None,
+        own_fleet=load_fleet(settings.fleet) if settings.fleet else None,
         overrides=Overrides(time_zone, market),
     )
     for note in grid_data.notes:

@@ -72,7 +72,7 @@ def redteam(
         data,
         names=() if zone is None else (zone,),
         mapping=mapping,
-        own=load_fleet(settings.fleet) if settings.fleet else None,
+        own_fleet=load_fleet(settings.fleet) if settings.fleet else None,
         overrides=Overrides(time_zone, market),
     )
     for note in feed.notes:

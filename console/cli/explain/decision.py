@@ -84,9 +84,9 @@ def _busiest(store: Store) -> str | None:
     if len(energy_mwh) < 2:
         return None
     zone = max(sorted(energy_mwh), key=lambda name: energy_mwh[name])
-    others = ", ".join(f"{name}@latest" for name in sorted(energy_mwh) if name != zone)
+    other_names = ", ".join(f"{name}@latest" for name in sorted(energy_mwh) if name != zone)
     moved = energy_text(energy_mwh[zone])
-    say(f"{zone} moved most energy in the last 24 h ({moved}); other zones: vpp explain {others}")
+    say(f"{zone} moved most energy in the last 24 h ({moved}); other zones: vpp explain {other_names}")
     return zone
 
 
@@ -188,11 +188,11 @@ def _replay_all(settings: Settings, zone: str | None, *, as_json: bool) -> int:
     failed: list[dict[str, Any]] = []
     count = 0
     with open_store(settings, read_only=True) as store, progress(zone or "decisions") as report:
-        whole = store.count(DECISIONS, zone=zone)
+        count_stored = store.count(DECISIONS, zone=zone)
         for stored in decisions_of(store, zone):
             replayed = made_again(store, _configured(settings, stored.decision), stored)
             count += 1
-            report(count / max(whole, count), "made again")
+            report(count / max(count_stored, count), "made again")
             if not replayed.same:
                 first = (*replayed.departures, *replayed.inputs)[0].where
                 failed.append(

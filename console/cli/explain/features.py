@@ -46,13 +46,13 @@ def features(
     from topologies.sources.feed import open_file
 
     settings = common.settings()
-    name, _, when = zone.partition("@")
+    name, _, time_text = zone.partition("@")
     configured = zone_in_force(settings, name)
     if configured is None:
         names = ", ".join(zone.zone for zone in fleet_in_force(settings).zones)
         raise ConfigError(f"there is no zone {name!r}", hint=f"one of {names}" if names else "start a plant: vpp up")
-    feed = None if data is None else open_file(data, names=(name,), own=fleet_in_force(settings))
-    at = None if when in {"", "latest"} else parse_time(when)
+    feed = None if data is None else open_file(data, names=(name,), own_fleet=fleet_in_force(settings))
+    at = None if time_text in {"", "latest"} else parse_time(time_text)
     with open_store(settings, read_only=True) as store:
         computed = feature_table(
             settings,

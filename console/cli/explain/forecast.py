@@ -59,8 +59,8 @@ def explained(
             raise ModelError(f"no model of {zone} is in force", hint="train one: vpp train --data FILE")
         model_id = str(in_force["model_id"])
     model = registry.load(model_id)
-    own = load_fleet(settings.fleet) if settings.fleet else None
-    feed = open_file(data, names=(zone,), own=own)
+    own_fleet = load_fleet(settings.fleet) if settings.fleet else None
+    feed = open_file(data, names=(zone,), own_fleet=own_fleet)
     if zone not in feed.zones:
         raise ConfigError(f"{data} has no zone {zone!r}", hint=f"it has {', '.join(sorted(feed.zones))}")
     config = feed.zones[zone]

@@ -64,9 +64,9 @@ def train(
     promotion = Wanted(promote or force, force)
 
     def once() -> None:
-        own = load_fleet(settings.fleet) if settings.fleet else None
+        own_fleet = load_fleet(settings.fleet) if settings.fleet else None
         feed = open_file(
-            data, names=tuple(zone or ()), mapping=mapping, own=own, overrides=Overrides(time_zone, market)
+            data, names=tuple(zone or ()), mapping=mapping, own_fleet=own_fleet, overrides=Overrides(time_zone, market)
         )
         for note in feed.notes:
             say(note)
@@ -167,8 +167,8 @@ def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, 
 
 def _outcome(model_id: str, in_force: bool, notified: bool, verdict: dict[str, Any] | None) -> str:
     if not in_force:
-        why = "as asked" if verdict is None else verdict["reason"]
-        return f"not promoted: {why}\n  next: vpp models promote {model_id} puts it in force all the same"
-    why = "without a comparison, as asked" if verdict is None else verdict["reason"]
-    where = "running workers are notified" if notified else "no broker is running; the next run starts with it"
-    return f"in force: {why}; {where}"
+        reason = "as asked" if verdict is None else verdict["reason"]
+        return f"not promoted: {reason}\n  next: vpp models promote {model_id} puts it in force all the same"
+    reason = "without a comparison, as asked" if verdict is None else verdict["reason"]
+    notice = "running workers are notified" if notified else "no broker is running; the next run starts with it"
+    return f"in force: {reason}; {notice}"

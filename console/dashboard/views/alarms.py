@@ -143,8 +143,8 @@ def title_of(code: AlertCode, subjects: Sequence[str]) -> str:
     words = TITLES[code]
     if not subjects:
         return words[:1].upper() + words[1:]
-    who = subjects[0] if len(subjects) == 1 else f"{len(subjects)} channels"
-    return f"{who} {words}" if code in _OF_CHANNELS else f"{who}: {words}"
+    subject = subjects[0] if len(subjects) == 1 else f"{len(subjects)} channels"
+    return f"{subject} {words}" if code in _OF_CHANNELS else f"{subject}: {words}"
 
 
 def _words(code: AlertCode, alerts: Sequence[dict[str, Any]], channels: Sequence[str]) -> tuple[str, str]:

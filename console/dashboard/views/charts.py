@@ -16,9 +16,9 @@ from vpp.store.tables import ASSETS, TELEMETRY
 BANDS = ("q05", "q25", "q50", "q75", "q95")
 
 
-def seconds(when: datetime) -> int:
+def seconds(instant: datetime) -> int:
     """Return seconds since 1970."""
-    return int(when.timestamp())
+    return int(instant.timestamp())
 
 
 def past(moment: Moment, span: timedelta) -> dict[str, Any]:
@@ -92,11 +92,11 @@ def plan(moment: Moment, decision: Decision | None) -> dict[str, Any] | None:
 def plan_soc(moment: Moment, decision: Decision) -> list[float]:
     """Return the planned state of charge of all batteries together at the end of each step, by capacity."""
     batteries = [b for b in moment.batteries if socs_of(decision, b.asset_id)]
-    whole = sum(battery.energy_mwh for battery in batteries)
-    if not whole:
+    capacity_mwh = sum(battery.energy_mwh for battery in batteries)
+    if not capacity_mwh:
         return []
     columns = [[soc * b.energy_mwh for soc in socs_of(decision, b.asset_id)] for b in batteries]
-    return [sum(step) / whole for step in zip(*columns, strict=True)]
+    return [sum(step) / capacity_mwh for step in zip(*columns, strict=True)]
 
 
 def limits(moment: Moment) -> dict[str, Any]:
@@ -108,18 +108,20 @@ def limits(moment: Moment) -> dict[str, Any]:
     high = max(
         sum(battery.discharge_mw for battery in config.batteries), sum(p.capacity_mw for p in config.peakers), 0.0
     )
-    whole = sum(battery.energy_mwh for battery in config.batteries)
-    weigh = config.batteries if whole else ()
+    capacity_mwh = sum(battery.energy_mwh for battery in config.batteries)
+    weigh = config.batteries if capacity_mwh else ()
     return {
         "import_cap_mw": config.limits.import_cap_mw,
         "export_cap_mw": config.limits.export_cap_mw,
         "ramp_limit_mw": config.limits.ramp_limit_mw,
         "power_min_mw": low,
         "power_max_mw": high,
-        "soc_min": sum(b.soc_min * b.energy_mwh for b in weigh) / whole if whole else None,
-        "soc_max": sum(b.soc_max * b.energy_mwh for b in weigh) / whole if whole else None,
-        "reserve_soc": sum((b.soc_min + b.reserve_soc) * b.energy_mwh for b in weigh) / whole if whole else None,
-        "energy_mwh": whole or None,
+        "soc_min": sum(b.soc_min * b.energy_mwh for b in weigh) / capacity_mwh if capacity_mwh else None,
+        "soc_max": sum(b.soc_max * b.energy_mwh for b in weigh) / capacity_mwh if capacity_mwh else None,
+        "reserve_soc": sum((b.soc_min + b.reserve_soc) * b.energy_mwh for b in weigh) / capacity_mwh
+        if capacity_mwh
+        else None,
+        "energy_mwh": capacity_mwh or None,
     }
 
 
@@ -138,12 +140,12 @@ def _by_slot(rows: Iterable[dict[str, Any]], kind: str) -> dict[datetime, float]
 
 def _soc_by_slot(moment: Moment, rows: Iterable[dict[str, Any]]) -> dict[datetime, float]:
     sizes = {battery.asset_id: battery.energy_mwh for battery in moment.batteries}
-    whole = sum(sizes.values())
+    capacity_mwh = sum(sizes.values())
     soc: dict[datetime, float] = {}
     for row in rows:
         size = sizes.get(row["asset_id"])
         if size is not None and row["soc"] is not None:
-            soc[row["slot"]] = soc.get(row["slot"], 0.0) + row["soc"] * size / whole
+            soc[row["slot"]] = soc.get(row["slot"], 0.0) + row["soc"] * size / capacity_mwh
     return soc
 
 

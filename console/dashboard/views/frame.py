@@ -124,8 +124,8 @@ def _hold(moment: Moment, holds: Sequence[Order]) -> dict[str, Any] | None:
 def _local(moment: Moment) -> str:
     """Return the zone's local time against UTC, e.g. ``London time = UTC``."""
     name = moment.time_zone
-    when = moment.now or datetime.now(UTC)
-    offset = local_time(when, name).utcoffset() or timedelta(0)
+    now = moment.now or datetime.now(UTC)
+    offset = local_time(now, name).utcoffset() or timedelta(0)
     minutes = round(offset.total_seconds() / 60)
     city = name.rpartition("/")[2].replace("_", " ")
     if not minutes:

@@ -192,7 +192,7 @@ def _span(moment: Moment) -> dict[str, Any] | None:
 def peek_from(text: str) -> datetime | None:
     """Return a time from text in UTC, None where it is none."""
     try:
-        when = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant

@@ -59,18 +59,18 @@ def _days(moment: Moment, start: datetime) -> list[dict[str, Any]]:
         if out > 0 and row["asset_id"] in energy:
             day["cycled"] += out
         day["last"] = max(day["last"], row["slot"]) if day["last"] else row["slot"]
-    whole = sum(energy.values())
+    energy_mwh = sum(energy.values())
     days = []
-    for when, day in sorted(by_day.items()):
+    for day_start, day in sorted(by_day.items()):
         cycled = day.pop("cycled")
         last = day.pop("last")
-        partial = last is not None and local_date(last + moment.step, moment.time_zone) == when
+        partial = last is not None and local_date(last + moment.step, moment.time_zone) == day_start
         days.append(
             {
-                "day": when,
+                "day": day_start,
                 **day,
                 "against": day["pnl"] - day["no_action"],
-                "cycles": cycled / whole if whole else None,
+                "cycles": cycled / energy_mwh if energy_mwh else None,
                 "to": last + moment.step if partial and last is not None else None,
             }
         )

@@ -92,10 +92,10 @@ def _room(moment: Moment) -> float | None:
 
 
 def _doing(moment: Moment) -> dict[str, Any]:
-    when = moment.now
-    if when is None:
+    now = moment.now
+    if now is None:
         return {"label": "Now", "headline": "Waiting for the first slot", "text": "Nothing is decided yet."}
-    label = f"Now, {span(when, when + moment.step)}"
+    label = f"Now, {span(now, now + moment.step)}"
     powers = next_powers(moment)
     if not powers:
         return {"label": label, "headline": "Not decided yet", "text": "The setpoints of this slot come in a moment."}
@@ -211,8 +211,8 @@ def _must(moment: Moment, book: OrderBook, alarm_lines: Sequence[alarms.AlarmLin
             "text": "A release needs an approval.",
             "go": "orders",
         }
-    when = moment.now
-    text = "" if when is None else f"The next plan comes at {when + moment.step:%H:%M}."
+    now = moment.now
+    text = "" if now is None else f"The next plan comes at {now + moment.step:%H:%M}."
     return {"state": "normal", "headline": "Nothing", "text": text}
 
 

@@ -104,8 +104,8 @@ def orders(book: OrderBook) -> dict[str, Any]:
         for plan in book.plans
         if plan.plan_id not in stand_ids and plan.status(wall) not in ("proposed", "approved")
     ]
-    others = [row for row in verdicts.values() if row["order_id"] not in stand_ids and row["order_id"] not in by_id]
-    closed += [_order_line(moment, _order(row), lives.get(row["order_id"])) for row in others if row.get("body")]
+    other_rows = [row for row in verdicts.values() if row["order_id"] not in stand_ids and row["order_id"] not in by_id]
+    closed += [_order_line(moment, _order(row), lives.get(row["order_id"])) for row in other_rows if row.get("body")]
     refused = sum(line["status"] == "refused" for line in closed)
     return {
         "wall": wall,
@@ -133,18 +133,18 @@ def _assets(moment: Moment) -> list[dict[str, Any]]:
 
 def wish(moment: Moment, order: Order) -> str:
     """Return what an order asks, short: ``Battery +6.0 MW``."""
-    who = _who(moment, order)
+    principal = _who(moment, order)
     match order.action:
         case "target" if order.power_mw is not None:
-            return f"{who} {signed_power(order.power_mw)}"
+            return f"{principal} {signed_power(order.power_mw)}"
         case "band":
             low = "any" if order.min_mw is None else signed_power(order.min_mw)
             high = "any" if order.max_mw is None else signed_power(order.max_mw)
-            return f"{who} {low} to {high}"
+            return f"{principal} {low} to {high}"
         case "soc_target" if order.soc is not None:
-            return f"{who} keeps {100 * order.soc:.0f} %"
+            return f"{principal} keeps {100 * order.soc:.0f} %"
         case "hold":
-            return f"Hold of {'the whole fleet' if not order.asset_ids else who.lower()}"
+            return f"Hold of {'the whole fleet' if not order.asset_ids else principal.lower()}"
         case "release":
             return "Release of holds"
         case "cancel":
@@ -152,7 +152,7 @@ def wish(moment: Moment, order: Order) -> str:
         case "release_quarantine":
             return f"Release of quarantine {order.cancels}"
         case _:
-            return f"{who} {order.action}"
+            return f"{principal} {order.action}"
 
 
 def _who(moment: Moment, order: Order) -> str:

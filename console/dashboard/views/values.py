@@ -106,13 +106,13 @@ def _plant(moment: Moment) -> dict[str, Any]:
 
 def soc_now(moment: Moment) -> float | None:
     """Return the state of charge of all batteries together at the end of the newest slot, by capacity; 0-1."""
-    stored = whole = 0.0
+    stored = capacity_mwh = 0.0
     for battery in moment.batteries:
         row = moment.delivered.get(battery.asset_id)
         if row is not None and row["soc"] is not None:
             stored += row["soc"] * battery.energy_mwh
-            whole += battery.energy_mwh
-    return stored / whole if whole else None
+            capacity_mwh += battery.energy_mwh
+    return stored / capacity_mwh if capacity_mwh else None
 
 
 def _battery(moment: Moment, planned: Decision | None, actions: Sequence[PlannedAction]) -> dict[str, Any] | None:
@@ -177,6 +177,6 @@ def _capture_pct(moment: Moment, start: datetime) -> float | None:
     if moment.config is None or not moment.batteries:
         return None
     days = captures(moment.context.store, moment.config, start=start, end=moment.now)
-    whole = list(capture_of_each(days).values())
-    bound = sum(day.bound for day in whole)
-    return 100.0 * sum(day.value for day in whole) / bound if bound > 0 else None
+    perfect_days = list(capture_of_each(days).values())
+    bound = sum(day.bound for day in perfect_days)
+    return 100.0 * sum(day.value for day in perfect_days) / bound if bound > 0 else None

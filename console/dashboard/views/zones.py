@@ -169,8 +169,8 @@ def _soc(config: Zone | None, delivered: list[dict[str, Any]], last: datetime) -
         (row["soc"], sizes[row["asset_id"]]) for row in delivered if row["slot"] == last and row["asset_id"] in sizes
     ]
     levels_known = [(soc, size) for soc, size in levels if soc is not None]
-    whole = sum(size for _, size in levels_known)
-    return sum(soc * size for soc, size in levels_known) / whole if whole else None
+    capacity_mwh = sum(size for _, size in levels_known)
+    return sum(soc * size for soc, size in levels_known) / capacity_mwh if capacity_mwh else None
 
 
 def _planned_import(decisions: list[dict[str, Any]], slot: datetime) -> float | None:
@@ -189,7 +189,7 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     totals = []
     for currency, group in sorted(by_currency.items()):
         stored = [(row["soc"] * row["energy_mwh"], row["energy_mwh"]) for row in group if row["soc"] is not None]
-        whole = sum(size for _, size in stored)
+        capacity_mwh = sum(size for _, size in stored)
         totals.append(
             {
                 "currency": currency,
@@ -199,8 +199,8 @@ def _totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "cap_mw": _sum(group, "cap_mw"),
                 "plant_mw": _sum(group, "plant_mw"),
                 "next_mw": _sum(group, "next_mw"),
-                "soc": sum(mwh for mwh, _ in stored) / whole if whole else None,
-                "energy_mwh": whole or None,
+                "soc": sum(mwh for mwh, _ in stored) / capacity_mwh if capacity_mwh else None,
+                "energy_mwh": capacity_mwh or None,
                 "stored_mwh": sum(mwh for mwh, _ in stored) if stored else None,
                 "pnl": _sum(group, "pnl"),
                 "against": _sum(group, "against"),

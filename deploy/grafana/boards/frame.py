@@ -27,7 +27,7 @@ def zone_board(uid: str, title: str, description: str, rows: Sequence[tuple[str,
         variable("run", "Run (_: unnamed)", q.tag_values("run", "telemetry")),
         variable("horizon", "Minutes ahead", q.tag_values("horizon_min", "forecasts", numeric=True), sort=0),
     ]
-    others = {
+    options = {
         "title": "VPP",
         "type": "dashboards",
         "tags": [TAG],
@@ -43,6 +43,6 @@ def zone_board(uid: str, title: str, description: str, rows: Sequence[tuple[str,
         time={"from": "now-24h", "to": "now+24h"},
         refresh="10s",
         templating={"list": variables},
-        links=[others],
+        links=[options],
         description=description,
     )

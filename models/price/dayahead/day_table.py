@@ -126,8 +126,10 @@ def day_table(
     start = days[0] * _DAY
     grid = {name: _hourly(values, minutes, start, days.size) for name, values in columns.items()}
     empty = np.full((days.size, HOURS), np.nan)
-    own = {name: values for name, values in sorted(grid.items()) if ":" not in name and role_of(name) is not None}
-    series = {name: filled(values) for name, values in own.items() if np.isfinite(values).any()}
+    zone_series = {
+        name: values for name, values in sorted(grid.items()) if ":" not in name and role_of(name) is not None
+    }
+    series = {name: filled(values) for name, values in zone_series.items() if np.isfinite(values).any()}
     price = slots = grid.get(PRICE, empty)
     if step_min < 60 and PRICE in columns:
         slots = _means(columns[PRICE], minutes, start, days.size, step_min)
@@ -297,14 +299,14 @@ def _usual(values: Floats, lag: int, days: int, first: int) -> Floats:
     """
     out = np.zeros((values.shape[0] - first, values.shape[1]))
     for row in range(max(lag, first), values.shape[0]):
-        own = out[row - first]
+        usual_row = out[row - first]
         for s in range(values.shape[1]):
             count = 0
             for past in range(max(0, row - lag - days + 1), row - lag + 1):
                 if np.isfinite(values[past, s]):
-                    own[s] += values[past, s]
+                    usual_row[s] += values[past, s]
                     count += 1
-            own[s] /= max(count, 1)
+            usual_row[s] /= max(count, 1)
     return out
 
 
@@ -328,7 +330,7 @@ def _neighbours(grid: dict[str, Floats]) -> dict[str, Floats]:
         residual = filled(load)
         for name, values in parts.items():
             if role_of(name) == "renewables" and np.isfinite(values).any():
-                own = filled(values)
-                residual = residual - np.where(np.isfinite(own), own, 0.0)
+                neighbour_values = filled(values)
+                residual = residual - np.where(np.isfinite(neighbour_values), neighbour_values, 0.0)
         out[zone] = residual
     return out

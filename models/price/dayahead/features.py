@@ -118,9 +118,9 @@ def _any_known(values: Floats) -> bool:
 
 @lru_cache(maxsize=64)
 def _names(lags: Lags, series: tuple[str, ...], neighbours: tuple[str, ...]) -> tuple[str, ...]:
-    own = [name for channel in series for name in _series_names(channel.removesuffix("_forecast_da_mw"))]
-    others = [f"{zone}_residual{ending}" for zone in neighbours for ending in ("", "_vs_ref", "_day_change")]
-    return (*_price_names(lags), *own, *others, *_CALENDAR)
+    own_names = [name for channel in series for name in _series_names(channel.removesuffix("_forecast_da_mw"))]
+    neighbour_names = [f"{zone}_residual{ending}" for zone in neighbours for ending in ("", "_vs_ref", "_day_change")]
+    return (*_price_names(lags), *own_names, *neighbour_names, *_CALENDAR)
 
 
 def _price_names(lags: Lags) -> list[str]:
@@ -224,30 +224,30 @@ def _fill_prices(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
         ref[row - first] = _reference(price, row, reference_lags)
         scale[row - first] = np.maximum(_trailing_mean(moves, row, _WINDOW - 1, newest)[0], 0.5)
     for row in range(begin, n):
-        usual, s, yesterday, own = ref[row - first], scale[row - first], price[row - newest], out[row - begin]
+        usual, s, yesterday, out_row = ref[row - first], scale[row - first], price[row - newest], out[row - begin]
         week, month = _trailing_mean(price, row, 7, newest), _trailing_mean(price, row, _WINDOW, newest)
         usual_mean, (low, high) = _mean(usual), _extremes(yesterday)
         newest_mean = (_mean(yesterday) - usual_mean) / s
         for h in range(HOURS):
             k = 0
             for lag in all_lags:
-                own[h, k] = (price[row - lag, h] - usual[h]) / s
+                out_row[h, k] = (price[row - lag, h] - usual[h]) / s
                 k += 1
-            own[h, k] = (week[h] - usual[h]) / s
-            own[h, k + 1] = (month[h] - usual[h]) / s
-            own[h, k + 2] = usual[h] / s
-            own[h, k + 3] = usual[h]
-            own[h, k + 4] = s
-            own[h, k + 5] = newest_mean
-            own[h, k + 6] = (low - usual[h]) / s
-            own[h, k + 7] = (high - usual[h]) / s
-            own[h, k + 8] = (yesterday[HOURS - 1] - usual[h]) / s
-            own[h, k + 9] = (usual_mean - usual[h]) / s
+            out_row[h, k] = (week[h] - usual[h]) / s
+            out_row[h, k + 1] = (month[h] - usual[h]) / s
+            out_row[h, k + 2] = usual[h] / s
+            out_row[h, k + 3] = usual[h]
+            out_row[h, k + 4] = s
+            out_row[h, k + 5] = newest_mean
+            out_row[h, k + 6] = (low - usual[h]) / s
+            out_row[h, k + 7] = (high - usual[h]) / s
+            out_row[h, k + 8] = (yesterday[HOURS - 1] - usual[h]) / s
+            out_row[h, k + 9] = (usual_mean - usual[h]) / s
             k += 10
             for offset in _AROUND:
                 beside = _around(h, offset)
-                own[h, k] = (yesterday[beside] - yesterday[h]) / s
-                own[h, k + 1] = (usual[beside] - usual[h]) / s
+                out_row[h, k] = (yesterday[beside] - yesterday[h]) / s
+                out_row[h, k + 1] = (usual[beside] - usual[h]) / s
                 k += 2
 
 
@@ -255,23 +255,23 @@ def _fill_prices(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arra
 def _fill_series(values: Floats, reference_lags: tuple[int, ...], begin: int, at: int, out: Floats) -> None:
     """Write the columns of one published series from row ``begin`` and column ``at`` on."""
     for row in range(begin, values.shape[0]):
-        today, own = values[row], out[row - begin]
+        today, out_row = values[row], out[row - begin]
         usual, month = _reference(values, row, reference_lags), _trailing_mean(values, row, _WINDOW, 1)
         mean, (low, high) = _mean(today), _extremes(today)
         change = mean - _mean(usual)
         for h in range(HOURS):
-            own[h, at] = today[h]
-            own[h, at + 1] = today[h] - usual[h]
-            own[h, at + 2] = today[h] - values[row - 1, h]
-            own[h, at + 3] = today[h] - values[row - 7, h]
-            own[h, at + 4] = today[h] - month[h]
-            own[h, at + 5] = mean
-            own[h, at + 6] = low
-            own[h, at + 7] = high
-            own[h, at + 8] = change
+            out_row[h, at] = today[h]
+            out_row[h, at + 1] = today[h] - usual[h]
+            out_row[h, at + 2] = today[h] - values[row - 1, h]
+            out_row[h, at + 3] = today[h] - values[row - 7, h]
+            out_row[h, at + 4] = today[h] - month[h]
+            out_row[h, at + 5] = mean
+            out_row[h, at + 6] = low
+            out_row[h, at + 7] = high
+            out_row[h, at + 8] = change
             k = at + 9
             for offset in _AROUND:
-                own[h, k] = today[_around(h, offset)] - today[h]
+                out_row[h, k] = today[_around(h, offset)] - today[h]
                 k += 1
 
 
@@ -279,12 +279,12 @@ def _fill_series(values: Floats, reference_lags: tuple[int, ...], begin: int, at
 def _fill_neighbour(values: Floats, reference_lags: tuple[int, ...], begin: int, at: int, out: Floats) -> None:
     """Write the columns of a neighbour's residual load from row ``begin`` and column ``at`` on."""
     for row in range(begin, values.shape[0]):
-        usual, own = _reference(values, row, reference_lags), out[row - begin]
+        usual, out_row = _reference(values, row, reference_lags), out[row - begin]
         change = _mean(values[row]) - _mean(usual)
         for h in range(HOURS):
-            own[h, at] = values[row, h]
-            own[h, at + 1] = values[row, h] - usual[h]
-            own[h, at + 2] = change
+            out_row[h, at] = values[row, h]
+            out_row[h, at + 1] = values[row, h] - usual[h]
+            out_row[h, at + 2] = change
 
 
 def _fill_calendar(table: DayTable, begin: int, out: Floats) -> None:

@@ -211,7 +211,7 @@ class DayAheadPart:
     def _day(self, ring: RingView, target: int, cache: DayAheadCache) -> DayForecast | None:
         """Return the forecast of day ``target`` and the day after; None where a month of prices is not half known."""
         columns, first = self._columns(ring, target)
-        prices, values = columns[PRICE], b"".join([own.tobytes() for own in columns.values()])
+        prices, values = columns[PRICE], b"".join([column.tobytes() for column in columns.values()])
         cached = cache.days.get(target)
         if cached is not None and cached[0] == values:
             return cached[1]

@@ -173,13 +173,13 @@ class DayAheadLearner:
         fit = _every(row, first, settings.proved_refit_days)
         fit[row] = False
         progress(0.5, "trees alone")
-        own = features.scaled(view.price)[:row]
-        alone = tree_walk(features.values[:row], own, fit, settings.alone, MIN_DAYS)
+        targets = features.scaled(view.price)[:row]
+        alone = tree_walk(features.values[:row], targets, fit, settings.alone, MIN_DAYS)
         self.table.alone = features.ref[:row] + features.scale[:row, None] * alone
         if np.isfinite(self._left(view)[begin:first]).all(axis=1).sum() >= settings.min_stack_days:
             progress(0.7, "trees on the residual")
-            left = tree_walk(self._stack_values(view), self._left(view), fit, settings.stack)
-            self.table.stack = self.table.mix + features.scale[:row, None] * left
+            residual = tree_walk(self._stack_values(view), self._left(view), fit, settings.stack)
+            self.table.stack = self.table.mix + features.scale[:row, None] * residual
         for day in range(first, row):
             self.table.blend[day] = blended(
                 _made(self.table.stack[day]), _made(self.table.alone[day]), self.table.mix[day], settings.blend
@@ -223,12 +223,12 @@ class DayAheadLearner:
 
     def _fit_trees(self, view: AuctionView) -> None:
         settings, row, features = self.settings, self.row, view.features
-        own = features.scaled(view.price)[MIN_DAYS:row]
-        if np.isfinite(own[-settings.alone.window_days :]).any():
-            self._alone_trees = fit_trees(features.values[MIN_DAYS:row], own, settings.alone)
-        left = self._left(view)
-        if np.isfinite(left).all(axis=1).sum() >= settings.min_stack_days:
-            self._stack_trees = fit_trees(self._stack_values(view), left, settings.stack)
+        targets = features.scaled(view.price)[MIN_DAYS:row]
+        if np.isfinite(targets[-settings.alone.window_days :]).any():
+            self._alone_trees = fit_trees(features.values[MIN_DAYS:row], targets, settings.alone)
+        residual = self._left(view)
+        if np.isfinite(residual).all(axis=1).sum() >= settings.min_stack_days:
+            self._stack_trees = fit_trees(self._stack_values(view), residual, settings.stack)
         self._trees_at = row
 
     def _left(self, view: AuctionView) -> Floats:

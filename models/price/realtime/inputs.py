@@ -108,7 +108,7 @@ def from_ring(ring: RingView, shape: InputShape, first: int, last: int) -> Price
     """
     measured, ahead = _channels(shape.sides, shape.flows, shape.published)
     values = ring.windows(measured + ahead, first, last + shape.per_day)
-    columns = {name: own[: last - first] for name, own in zip(measured, values, strict=False)}
+    columns = {name: channel_values[: last - first] for name, channel_values in zip(measured, values, strict=False)}
     columns |= zip(ahead, values[len(measured) :], strict=True)
     return _series(columns, last - first, first, shape, None)
 

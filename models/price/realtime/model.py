@@ -109,11 +109,11 @@ class RealTimePart:
                 ahead = float(self.first.prices(next_table(table[:1], trail), rows, level)[0])
                 experts["next_slot"] = mean.copy()
                 experts["next_slot"][0] = trees[0, 0] = min(max(ahead, shape.floor_per_mwh), shape.cap_per_mwh)
-            whole = value_table(table, self.boost.anchors.size, shared_columns(data, rows), trail)
+            value_inputs = value_table(table, self.boost.anchors.size, shared_columns(data, rows), trail)
             if self.value is not None:
-                slopes = {VALUES: self.value.slopes(whole, rows)[0]}
+                slopes = {VALUES: self.value.slopes(value_inputs, rows)[0]}
             if self.margin is not None:
-                margins = {VALUES: self.margin.slopes(whole, rows)[0]}
+                margins = {VALUES: self.margin.slopes(value_inputs, rows)[0]}
         published = ring.window(PRICE, slot_index + 1, slot_index + 1 + shape.per_day)[steps + shape.lead - 1]
         forecast = PriceForecast(
             name, quantiles, mean, shape.horizon_min, published, experts, slopes, margins, takes_levels=name == MODEL

@@ -161,8 +161,8 @@ def value_table(table: Floats32, anchors: int, shared: int, trail: Floats32) -> 
         trail: ``trail_columns`` of the origins, shape (n, columns).
     """
     rows = table.reshape(-1, anchors, table.shape[1])
-    own = rows[:, :, _TARGET_FIRST:-shared].reshape(len(rows), -1)
-    return np.concatenate([own, rows[:, 0, -shared:], trail], axis=1)
+    own_columns = rows[:, :, _TARGET_FIRST:-shared].reshape(len(rows), -1)
+    return np.concatenate([own_columns, rows[:, 0, -shared:], trail], axis=1)
 
 
 def _table(data: PriceSeries, rows: LevelRows, level: Floats, shape: InputShape, anchors: Ints) -> Floats32:

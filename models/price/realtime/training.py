@@ -83,13 +83,13 @@ def fit_real_time(
     columns = spread_columns(recent.features, recent.spread, recent.scale)
     spread = fit_spread(actual_prices - before, columns, recent.scale, _SPREAD_DAYS * shape.per_day // stride)
     last: Bools = np.asarray(rows.origins >= n - settings.fit_days * shape.per_day)
-    own = rows.take(last)
-    level = fit_level(own.features, scaled(actual[last], own, settings), own.block, settings)
-    far = scaled(actual[last], own, settings, WIDE_CLIP)
-    median = fit_median(median_columns(data, own), far, shape.steps, anchors_of(shape.horizon_min))
+    newest_rows = rows.take(last)
+    level = fit_level(newest_rows.features, scaled(actual[last], newest_rows, settings), newest_rows.block, settings)
+    far = scaled(actual[last], newest_rows, settings, WIDE_CLIP)
+    median = fit_median(median_columns(data, newest_rows), far, shape.steps, anchors_of(shape.horizon_min))
     battery = UnitBattery.of(zone)
     value = keep_value or fit_value(data, recent, before, shape, model.anchors, battery, settings=VALUE)
-    bank = tuple(_bank_level(data, origins, shape, own) for own in BANK)
+    bank = tuple(_bank_level(data, origins, shape, setting) for setting in BANK)
     first, margin = keep_first, keep_margin
     if shape.lead == 0:
         first = first or fit_next(data, recent, before, actual_prices, shape)

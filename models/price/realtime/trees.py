@@ -98,9 +98,9 @@ def _between(steps: Ints, anchors: Ints, departures: Floats32) -> Floats:
             while j < anchors.size - 2 and h >= anchors[j + 1]:
                 j += 1
             low, high = steps[anchors[j]], steps[anchors[j + 1]]
-            left = min(max(np.float64(departures[n, j]), -_CLIP), _CLIP)
+            departure = min(max(np.float64(departures[n, j]), -_CLIP), _CLIP)
             right = min(max(np.float64(departures[n, j + 1]), -_CLIP), _CLIP)
-            out[n, h] = left + (steps[h] - low) / (high - low) * (right - left)
+            out[n, h] = departure + (steps[h] - low) / (high - low) * (right - departure)
     return out
 
 

@@ -81,13 +81,13 @@ class FeedOrder:
         self._await(touched)
         events = [*self._publications(now), *self._observations(now), *self._corrections(touched, now)]
         events.sort(key=lambda event: event[:3])
-        return [record for when, rank, _, record in events if not self._was_sent(when, rank)]
+        return [record for due, rank, _, record in events if not self._was_sent(due, rank)]
 
-    def _was_sent(self, when: datetime, rank: int) -> bool:
+    def _was_sent(self, due: datetime, rank: int) -> bool:
         """Return whether an earlier process sent this; what it may have missed goes out again and changes nothing."""
         if self.sent_until is None or rank == _CORRECTION:
             return False
-        return when <= self.sent_until - (PUBLISHED_AGAIN if rank == _PUBLICATION else timedelta(0))
+        return due <= self.sent_until - (PUBLISHED_AGAIN if rank == _PUBLICATION else timedelta(0))
 
     @property
     def _measured(self) -> list[str]:
@@ -101,17 +101,17 @@ class FeedOrder:
             if end > now:
                 return
             history = slot < self.start
-            when = end if history else self._complete_at(self._next, end)
-            if when is None or when > now or when > end + self.delay:
-                when = end + self.delay
-                if when > now:
+            due = end if history else self._complete_at(self._next, end)
+            if due is None or due > now or due > end + self.delay:
+                due = end + self.delay
+                if due > now:
                     return
-            values = self._values(self._next, names, now if history else when)
+            values = self._values(self._next, names, now if history else due)
             self._sent[self._next] = dict(values)
             if any(value is not None for value in values.values()):
-                sent_at = None if history else when
+                sent_at = None if history else due
                 record = Observation(zone=self.zone.zone, slot=slot, values=values, history=history, sent_at=sent_at)
-                yield when, _OBSERVATION, "", record
+                yield due, _OBSERVATION, "", record
             if not history:
                 yield from self._correction(self._next, names, now)
             self._next += 1
@@ -123,11 +123,11 @@ class FeedOrder:
             # Bids take the next slot's price as given, so it must be sent before this slot closes.
             needed.append((PRICE, index + self.zone.market.rule.lead_slots))
         times = [self.book.first_known(name, at) for name, at in needed]
-        times_known = [when for when in times if when is not None]
+        times_known = [instant for instant in times if instant is not None]
         return max(end, *times_known) if len(times_known) == len(times) else None
 
-    def _values(self, index: int, names: list[str], when: datetime) -> Values:
-        revisions = {name: self.book.as_of(name, index, when) for name in names}
+    def _values(self, index: int, names: list[str], instant: datetime) -> Values:
+        revisions = {name: self.book.as_of(name, index, instant) for name in names}
         return {name: None if revision is None else revision[1] for name, revision in revisions.items()}
 
     def _corrections(self, touched: set[tuple[str, int]], now: datetime) -> Iterator[Event]:
@@ -141,20 +141,20 @@ class FeedOrder:
 
     def _correction(self, index: int, names: list[str], now: datetime) -> Iterator[Event]:
         """Yield what of a sent slot came or changed until ``now``; a value that was taken back stays."""
-        sent = self._sent[index]
+        sent_values = self._sent[index]
         changed: Values = {}
-        when = self.start
+        due = self.start
         for name in names:
             revision = self.book.as_of(name, index, now)
-            if revision is not None and revision[1] is not None and revision[1] != sent.get(name):
+            if revision is not None and revision[1] is not None and revision[1] != sent_values.get(name):
                 changed[name] = revision[1]
-                when = max(when, revision[0])
+                due = max(due, revision[0])
         if changed:
-            sent.update(changed)
+            sent_values.update(changed)
             slot = self.zone.step.start(index)
-            when = max(when, slot + self.zone.step.delta)
-            record = Observation(zone=self.zone.zone, slot=slot, values=changed, sent_at=when)
-            yield when, _CORRECTION, "", record
+            due = max(due, slot + self.zone.step.delta)
+            record = Observation(zone=self.zone.zone, slot=slot, values=changed, sent_at=due)
+            yield due, _CORRECTION, "", record
 
     def _await(self, touched: set[tuple[str, int]]) -> None:
         first = self.zone.step.index(self.first)

@@ -144,7 +144,7 @@ def _retry_after_s(text: str | None) -> float | None:
     except ValueError:
         pass
     try:
-        when = parsedate_to_datetime(text)
+        instant = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return max(0.0, (instant - datetime.now(UTC)).total_seconds())

@@ -89,8 +89,8 @@ class LiveFeed:
         for name in fitted.channels or ():
             column = np.full(last - first, np.nan)
             for i in range(last - first):
-                when = available_at(fitted, name, step.start(first + i)) if is_forecast(name) else far
-                revision = book.as_of(name, first + i, when)
+                known_at = available_at(fitted, name, step.start(first + i)) if is_forecast(name) else far
+                revision = book.as_of(name, first + i, known_at)
                 if revision is not None and revision[1] is not None:
                     column[i] = revision[1]
             columns[name] = column
@@ -164,7 +164,7 @@ def open_live(
     start = first_slot(options, now) or now
     if start > now:
         raise ConfigError(f"a live feed cannot start at {start}, which is still to come", hint="leave --from out")
-    own = load_fleet(settings.fleet) if settings.fleet else None
+    own_fleet = load_fleet(settings.fleet) if settings.fleet else None
     sleep = time.sleep if stop is None else stop.wait
     zones, collectors, notes = {}, {}, [f"{service.title}: {service.terms}" for service in services]
     history_start = (start - timedelta(days=settings.feeds.history_days)).replace(
@@ -196,7 +196,7 @@ def open_live(
             name,
             step_min=main.step_min,
             channels=[channel for channel in dict.fromkeys(channels) if channel in have],
-            own=own,
+            own_fleet=own_fleet,
             overrides=Overrides(options.time_zone, options.market),
         )
         notes += zone_notes
@@ -208,13 +208,13 @@ def _datasets(services: tuple[Service, ...], zone: str, settings: FeedSettings) 
     chosen: list[tuple[Service, Dataset]] = []
     channels: set[str] = set()
     for service in reversed(services):
-        own = [
+        datasets = [
             (service, dataset)
             for dataset in service.datasets(zone, settings)
             if not channels.issuperset(dataset.channels)
         ]
-        channels.update(channel for _, dataset in own for channel in dataset.channels)
-        chosen = own + chosen
+        channels.update(channel for _, dataset in datasets for channel in dataset.channels)
+        chosen = datasets + chosen
     return chosen
 
 

@@ -115,12 +115,12 @@ class FeedRun:
     def _promotions(self, until: datetime) -> Iterator[Promotion]:
         """Yield the promotions that are due before a record of the run clock ``until``."""
         while self.refit is not None and self._next_refit is not None and until > self._next_refit:
-            when = self._next_refit
-            self._next_refit = None if self.refit_every is None else when + self.refit_every
-            if self.state.run_at is not None and when < self.state.run_at and self.refit_every is not None:
+            due = self._next_refit
+            self._next_refit = None if self.refit_every is None else due + self.refit_every
+            if self.state.run_at is not None and due < self.state.run_at and self.refit_every is not None:
                 continue
             for name in sorted(self.orders):
-                yield from sent(self.refit(self.orders[name].zone, when), when)
+                yield from sent(self.refit(self.orders[name].zone, due), due)
 
     def _send(self, record: Raw) -> None:
         self.outbox.send(record)

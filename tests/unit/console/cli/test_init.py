@@ -71,7 +71,7 @@ def test_mapping_and_fleet_of_each_kind_run(tmp_path, capsys, kind, text, option
     assert set(made["channels"]) == channels
     info = inspect_file(path, made["mapping"])
     own = load_fleet(tmp_path / "data.fleet.yaml")
-    zones, _ = zones_for_file(path, info, info.zones, mapping=made["mapping"], own=own)
+    zones, _ = zones_for_file(path, info, info.zones, mapping=made["mapping"], own_fleet=own)
     for zone in zones.values():
         assert [asset.kind for asset in zone.assets] == assets
         assert zone.share.region_mw == pytest.approx(peak_mw, rel=0.02)

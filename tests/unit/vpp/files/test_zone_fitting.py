@@ -138,7 +138,7 @@ def test_the_command_line_overrides_time_zone_and_market():
 def test_a_zone_of_the_users_fleet_wins():
     text = "zones: {GB: {share: {region_mw: 10, served_mw: 1}, limits: {ramp_limit_mw: 1, import_cap_mw: 1}}}"
     own = parse_fleet(text, "own")
-    zone, notes = zone_for("GB", step_min=30, channels=NET, own=own)
+    zone, notes = zone_for("GB", step_min=30, channels=NET, own_fleet=own)
     assert zone.share.region_mw == 10.0
     assert notes == []
 
