@@ -53,18 +53,19 @@ def say_note(note: PlanNote) -> str:
     match note.code:
         case "soc_outside_band":
             band = f"{100 * values['soc_min']:g} to {100 * values['soc_max']:g} %"
-            return f"{name} starts at {100 * values['soc']:.1f} % SoC, outside {band}: it is led back to the band"
+            return f"{name} starts at {100 * values['soc']:.1f} % SoC, outside {band}: the plan returns it to this band"
         case "order_missed":
             more = f" and {values['steps'] - 1:.0f} more" if values["steps"] > 1 else ""
             return (
-                f"{name} misses its order by {power_text(values['short_mw'])} at step {values['step']:.0f}{more}: "
-                f"{power_text(values['power_mw'])} is the nearest"
+                f"{name} deviates from its order by {power_text(values['short_mw'])} at step {values['step']:.0f}{more}: "
+                f"{power_text(values['power_mw'])} is the closest power"
             )
         case "soc_target_missed":
             return f"{name} reaches {100 * values['soc']:.1f} % SoC instead of {100 * values['wanted_soc']:.1f} %"
         case "fixed_power_missed":
             return (
-                f"{name} cannot give {power_text(values['wanted_mw'])}: {power_text(values['power_mw'])} is the nearest"
+                f"{name} cannot deliver {power_text(values['wanted_mw'])}: "
+                f"{power_text(values['power_mw'])} is the closest power"
             )
         case "order_energy_limited":
             return f"{name} can follow its order for {values['minutes']:.0f} min, then it is empty or full"

@@ -124,11 +124,11 @@ def _asset(decision: Decision, row: Mapping[str, Any], zone: Zone | None) -> str
 def _answer(asset_id: str, energy_mwh: float, zone: Zone | None) -> str:
     """Return what an asset's own answer to frequency came to in the slot."""
     energy = power_text(energy_mwh, signed=True)
-    text = f"{asset_id} answered the grid's frequency: {energy}h in the slot, settled at its price"
+    text = f"{asset_id} delivered {energy}h of frequency response in the slot, settled at its price"
     if zone is None:
         return text
     response, mhz = zone.frequency, 1e3 * zone.frequency.dead_band_hz
-    reserve = "" if response.fast_reserve_hz is None else f", all it has at {response.fast_reserve_hz:g} Hz and below"
+    reserve = "" if response.fast_reserve_hz is None else f", full power at {response.fast_reserve_hz:g} Hz and below"
     return f"{text} (droop beyond {response.nominal_hz:g} Hz ± {mhz:g} mHz{reserve})"
 
 
@@ -218,25 +218,25 @@ def _difference(cost: float) -> str:
 def say_missing(bid: MissingBid) -> str:
     """Return why a policy has no current bid, as a clause."""
     if bid.cause == "no_bid":
-        return f"{bid.policy}: no bid came"
+        return f"{bid.policy}: no bid received"
     return f"{bid.policy}: {bid.detail or 'the bid is empty'}"
 
 
 def say_derating(asset_id: str, derating: Derating) -> str:
     """Return why an asset is not planned in full, as a sentence."""
-    does = f"{asset_id} is set to {power_text(derating.asked_mw)} and delivers {power_text(derating.measured_mw)}"
-    still = ", its readings stand still" if derating.code == "still" else ""
+    does = f"{asset_id}: setpoint {power_text(derating.asked_mw)}, measured {power_text(derating.measured_mw)}"
+    still = ", its readings do not change" if derating.code == "still" else ""
     if derating.reach_mw is None:
-        return f"{does}{still}: it is planned as out of reach"
+        return f"{does}{still}: it is planned as unreachable"
     low, high = derating.reach_mw
     limits = [f"{bound} {power_text(mw)}" for bound, mw in (("at least", low), ("at most", high)) if mw is not None]
-    return f"{does}: it is planned with {' and '.join(limits)}"
+    return f"{does}: plans are limited to {' and '.join(limits)}"
 
 
 def say_soc(asset_id: str, reading: float, used: float | None) -> str:
     """Return which SoC is used in place of one that is not believed, as a sentence."""
-    by_energy = "" if used is None else f" {100.0 * used:.0f} %"
-    return f"{asset_id} reads {100.0 * reading:.0f} % SoC; the SoC by its measured energy{by_energy} is used"
+    by_energy = "" if used is None else f", {100.0 * used:.0f} %"
+    return f"{asset_id} reports {100.0 * reading:.0f} % SoC; the plant uses the SoC from its measured energy{by_energy}"
 
 
 def say_check(check: SetpointCheck) -> str:
@@ -257,12 +257,12 @@ def say_reason(verdict: OrderVerdict) -> str | None:
         return verdict.detail
     match verdict.code:
         case "limited":
-            return f"{verdict.asset_id} can give {power_text(verdict.power_mw or 0.0)}"
+            return f"{verdict.asset_id} is limited to {power_text(verdict.power_mw or 0.0)}"
         case "out_of_reach":
             reached, target = 100 * (verdict.soc or 0.0), 100 * (verdict.wanted_soc or 0.0)
             return f"{verdict.asset_id} reaches {reached:.1f} % SoC instead of {target:.1f} %"
         case "outranked":
-            return "a stronger order rules"
+            return "an order of higher priority applies"
         case "not_started":
             return "it has not started" if verdict.starts_at is None else f"it starts at {iso(verdict.starts_at)}"
         case None:

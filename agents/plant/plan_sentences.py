@@ -172,11 +172,11 @@ def step_reason(decision: Decision, zone: Zone, asset: Asset, first: int, last: 
     if generator is not None:
         fuel = money(generator.fuel_cost_per_mwh, currency)
         if power > least:
-            return f"Worth more than its fuel, {fuel}/MWh."
-        return f"Its fuel, {fuel}/MWh, is dearer than power, {price}."
+            return f"Power is worth more than its fuel, {fuel}/MWh."
+        return f"Its fuel, {fuel}/MWh, costs more than power is worth, {price}/MWh."
     if shed is not None and shed.only_at_cap:
         cap = power_text(zone.limits.import_cap_mw)
-        return f"Import would pass its cap of {cap}." if power > least else f"Import stays below its cap, {cap}."
+        return f"Import would exceed its cap of {cap}." if power > least else f"Import stays below its cap, {cap}."
     cost = kind.curtail_cost_per_mwh(asset)
     if cost is not None:
         return f"Power is worth {price}/MWh, curtailing costs {money(cost, currency)}."
@@ -204,7 +204,7 @@ def _store_reason(
         if min(worth) <= below:
             return f"{value}; charging pays below {money(below, currency)}."
         run = _run_near(decision, steps, "ramp up", "import cap")
-        return f"{value}." if run is None else _limit_reason("Lifts import early", run)
+        return f"{value}." if run is None else _limit_reason("Raises import early", run)
     if soc is not None and soc <= store.floor_soc + _FULL:
         return "It is empty."
     if soc is not None and soc >= store.soc_max - _FULL:

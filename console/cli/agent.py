@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agents.autonomous.guard import Brain
     from mcp_server.answers.looks import LookPage
 
-app = App(name="agent", help="The autonomous agent: watches, reasons, proposes; its looks and shift report.")
+app = App(name="agent", help="Run the autonomous agent; list its looks; report a shift.")
 
 BAD = frozenset({"blind", "failed"})
 
@@ -32,8 +32,8 @@ BAD = frozenset({"blind", "failed"})
 def agent(
     *,
     zone: str | None = None,
-    once: Annotated[bool, Parameter(negative="", help="one look at each zone, then end")] = False,
-    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="who thinks [strategy]")] = None,
+    once: Annotated[bool, Parameter(negative="", help="look once at each zone, then exit")] = False,
+    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="brain of the agent [strategy]")] = None,
     model: Annotated[str | None, Parameter(help="provider:name of a language model; brain llm")] = None,
     url: Annotated[str | None, Parameter(help="MCP server over HTTP; token: VPP_AGENT__TOKEN")] = None,
     json: Json = False,
@@ -64,7 +64,7 @@ def looks(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """List the agent's looks of the last week, the newest first; with an id, every step of one.
+    """List the agent's looks of the last week, the newest first; with an id, the steps of one look.
 
     Args:
         look_id: The look.
@@ -81,12 +81,12 @@ def looks(
 @app.command
 def report(
     *,
-    hours: Annotated[float, Parameter(help="length of the shift, to the newest slot")] = 8.0,
-    zone: Annotated[str | None, Parameter(help="the zone; needed where there are several")] = None,
+    hours: Annotated[float, Parameter(help="length of the shift, up to the newest slot")] = 8.0,
+    zone: Annotated[str | None, Parameter(help="the zone; required if there are several")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Tell the shift in plain words: money, what the agent saw and did, what is open, what comes next."""
+    """Report the shift: money, observations and actions of the agent, open items, outlook."""
     from mcp_server.queries.context import ReadContext
     from mcp_server.queries.looks import shift_report
 

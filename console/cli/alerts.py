@@ -30,7 +30,7 @@ from vpp.store.tables import ALERTS, NOTICES, TELEMETRY
 app = App(name="alerts", help="Alerts: list them, take them on, silence them, test the contacts.")
 
 HOURS_PER_DAY = 24.0
-Zone = Annotated[str | None, Parameter(help="its zone; needed where several zones have such an alert")]
+Zone = Annotated[str | None, Parameter(help="its zone; required if several zones have such an alert")]
 
 
 @app.default
@@ -45,7 +45,7 @@ def alerts_list(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """List the alerts of the run: one line for each episode, with start, end, effect, owner and who has taken it on."""
+    """List the alerts of the run: one line for each episode, with start, end, effect, owner and acknowledgement."""
     settings = common.settings()
     rules, now = load_rules(settings.alert_rules), datetime.now(UTC)
     with open_store(settings, read_only=True) as store:
@@ -80,7 +80,7 @@ def ack(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Take an alert on: it escalates no further. It stays in the list until its cause is gone.
+    """Acknowledge an alert: it is not escalated any further and stays in the list until its cause ends.
 
     Args:
         alert_id: Its id, as `vpp alerts list --json` and messages show it.
@@ -103,7 +103,8 @@ def release(
     """Release a quarantine of the guard: its episode ends, and the zone's values are used as measured.
 
     It is an order like all others: signed, admitted, written to the audit, and verified by the guard. Slots of the
-    quarantine are corrected, also in the ledger. Until the order expires the guard quarantines nothing of the zone.
+    quarantine are corrected, also in the ledger. Until the order expires the guard starts no new quarantine in the
+    zone.
 
     Args:
         alert_id: The alert of the open quarantine, as `vpp alerts list --open-only --json` shows it.
@@ -140,7 +141,7 @@ def silence(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Tell nobody of a zone's alerts, or of some of them, for a while; they are listed all the same.
+    """Send no notices of a zone's alerts, or of some of them, for a limited time; the alerts are still listed.
 
     Args:
         zone: The zone.
@@ -156,7 +157,7 @@ def silence(
 
 @app.command
 def silences(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the silences that hold now, with who made them and until when."""
+    """List the active silences with author and end."""
     with open_store(common.settings(), read_only=True) as store:
         acts = read_acts(store).silences(datetime.now(UTC))
     columns = ("zone", "until", "alert", "code", "asset", "channel", "by", "reason")
@@ -175,7 +176,7 @@ def alerts_test(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Check the alert rules and send each contact a test message; exit code 3 where one was not delivered."""
+    """Check the alert rules and send each contact a test message; exit code 3 if a message was not delivered."""
     from topologies.alerting.contacts import open_services  # Apprise is slow to load, and only this needs it
 
     rules = load_rules(common.settings().alert_rules)

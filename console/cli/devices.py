@@ -50,7 +50,7 @@ def list_(*, devices: DeviceList = None, json: Json = False, common: Common = NO
 
 @app.command(name="test")
 def read_once(name: str, *, devices: DeviceList = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Connect to a device, read it once and print its answers; nothing is written.
+    """Connect to a device, read it once and print the values. Nothing is written.
 
     Args:
         name: The device.
@@ -65,7 +65,7 @@ def read_once(name: str, *, devices: DeviceList = None, json: Json = False, comm
 
 @app.command
 def simulate(*, devices: DeviceList = None, common: Common = NO_OPTIONS) -> None:
-    """Serve every device of the list as a simulated one at its address, until Ctrl-C."""
+    """Simulate every device of the list at its address until Ctrl-C."""
     from topologies.device_simulator import simulate_devices  # loads the protocol libraries
 
     settings = _with_list(common.settings(), devices)
@@ -79,15 +79,16 @@ def drill(
     *,
     slots: Annotated[int, Parameter(help="setpoints per device; at least 4")] = 8,
     slot_s: Annotated[float, Parameter(help="seconds per setpoint; at least 5")] = 6.0,
-    seed: Annotated[int, Parameter(help="another seed, another order of troubles")] = 1,
+    seed: Annotated[int, Parameter(help="seed of the sequence of faults")] = 1,
     slack_s: Annotated[float, Parameter(help="seconds from a write to the log of the device")] = 1.0,
     folder: Annotated[Path | None, Parameter(help="where logs and journals go; removed where none is given")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Drill real gateways with simulated devices on this machine, and prove from the command ledger what they did.
+    """Drill real gateways with simulated devices on this machine, and verify the command ledger.
 
-    Four devices over Modbus registers, SunSpec and MQTT: cables pulled, gateways killed, devices restarted and faulty.
+    Four devices over Modbus registers, SunSpec and MQTT, with interrupted connections, killed gateways, restarts and
+    faults of devices.
     """
     from console.local.device_drill import DeviceDrill, DrillOptions  # loads the client libraries
 

@@ -33,18 +33,18 @@ SITE_UNITS = {"home": "kW", "commercial": "kW", "battery": "kW"}
 class Answers:
     """What init would ask for."""
 
-    kind: Annotated[Kind | None, Parameter(help="what the file is of [home]")] = None
-    zone: Annotated[str | None, Parameter(help="zone name, where the file has no zone column")] = None
+    kind: Annotated[Kind | None, Parameter(help="kind of site in the file [home]")] = None
+    zone: Annotated[str | None, Parameter(help="zone name, if the file has no zone column")] = None
     time_zone: Annotated[str | None, Parameter(help="time zone of stamps without an offset, e.g. Europe/Berlin")] = None
-    time_format: Annotated[str | None, Parameter(help="how times are written, where several ways fit")] = None
+    time_format: Annotated[str | None, Parameter(help="time format, if several formats fit")] = None
     market: Annotated[str | None, Parameter(help="market, by name (GB, NEM, EU, US, NZ)")] = None
     unit: Annotated[str | None, Parameter(help="unit of power columns whose name has none (W, kW, MW)")] = None
-    decimal: Annotated[str | None, Parameter(help="decimal mark, where several fit")] = None
-    thousands: Annotated[str | None, Parameter(help="mark between thousands, where several fit")] = None
+    decimal: Annotated[str | None, Parameter(help="decimal mark, if several fit")] = None
+    thousands: Annotated[str | None, Parameter(help="thousands separator, if several fit")] = None
     column: Annotated[
         list[str] | None, Parameter(help="CHANNEL=COLUMN, e.g. load_mw=Use; several columns of a channel are added")
     ] = None
-    battery_kwh: Annotated[float | None, Parameter(help="energy of the battery [two hours of its power]")] = None
+    battery_kwh: Annotated[float | None, Parameter(help="energy of the battery [two hours at full power]")] = None
     battery_kw: Annotated[float | None, Parameter(help="power of the battery [half the peak]")] = None
 
 
@@ -55,7 +55,7 @@ def init(
     file: Path,
     *,
     yes: Annotated[bool, Parameter(negative="", help="accept every guess without asking")] = False,
-    force: Annotated[bool, Parameter(negative="", help="overwrite files that are there")] = False,
+    force: Annotated[bool, Parameter(negative="", help="overwrite existing files")] = False,
     to: Annotated[Path, Parameter(help="folder for mapping and fleet")] = Path(),
     answers: Answers = ANSWERS,
     json: Json = False,

@@ -45,11 +45,13 @@ class Common:
     """Options of every command; each also is a setting (see `vpp config show`)."""
 
     data_dir: Annotated[Path | None, Parameter(help="folder for all data of a run [.vpp]")] = None
-    fleet: Annotated[Path | None, Parameter(help="fleet.yaml; its zones win over the shipped ones")] = None
+    fleet: Annotated[Path | None, Parameter(help="fleet.yaml; its zones override the shipped ones")] = None
     run: Annotated[str | None, Parameter(help="name of the run: own topics, groups and rows")] = None
     broker: Annotated[str | None, Parameter(help="host:port of a Kafka or Redpanda")] = None
-    store: Annotated[Literal["sqlite", "influx"] | None, Parameter(help="where tables are kept")] = None
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None, Parameter(help="what is logged")] = None
+    store: Annotated[Literal["sqlite", "influx"] | None, Parameter(help="store of the tables")] = None
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None, Parameter(help="least severe log level")
+    ] = None
 
     def overrides(self) -> dict[str, Any]:
         """Return what was given, nested as the settings are."""

@@ -31,7 +31,7 @@ app = App(
 
 DAYS = 30.0
 REFUSED = 4
-Days = Annotated[float, Parameter(help="re-check the decisions of so many days", validator=Number(gte=0, lte=36_500))]
+Days = Annotated[float, Parameter(help="number of days of decisions to check", validator=Number(gte=0, lte=36_500))]
 Limit = Annotated[int, Parameter(help="most clauses", validator=Number(gte=1, lte=100))]
 Day = Annotated[str | None, Parameter(help="as on this day, such as 2027-01-01 [today, UTC]")]
 
@@ -40,10 +40,12 @@ Day = Annotated[str | None, Parameter(help="as on this day, such as 2027-01-01 [
 def add(
     path: Path,
     *,
-    version: Annotated[str, Parameter(help="of the document; another one is kept beside it")] = "",
+    version: Annotated[str, Parameter(help="version of the document; other versions are kept")] = "",
     effective: Annotated[str | None, Parameter(help="day from which it is in force, such as 2027-01-01")] = None,
-    checks: Annotated[Path | None, Parameter(help="YAML: what its clauses demand in numbers", negative="")] = None,
-    no_checks: Annotated[bool, Parameter(negative="", help="it demands nothing that can be checked")] = False,
+    checks: Annotated[
+        Path | None, Parameter(help="YAML file with the numeric limits of its clauses", negative="")
+    ] = None,
+    no_checks: Annotated[bool, Parameter(negative="", help="the document has no limits to check")] = False,
     days: Days = DAYS,
     json: Json = False,
     common: Common = NO_OPTIONS,
@@ -67,7 +69,7 @@ def add(
 
 @app.command(name="list")
 def list_documents(*, on: Day = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the documents that were added: version, day of coming into force, clauses and checks."""
+    """List the added documents: version, effective date, clauses and checks."""
     library = Library(rules_folder(common.settings().data_dir))
     in_force = library.in_force(_day(on) or _today())
     rows = [
@@ -109,7 +111,7 @@ def check(
 
 @app.command
 def search(query: str, *, limit: Limit = 5, on: Day = None, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Find the clauses whose words fit best, whether they answer the question or not.
+    """Find the clauses whose words match best, whether they answer the question or not.
 
     Args:
         query: The question, in words.
@@ -124,14 +126,14 @@ def ask(
     *,
     limit: Limit = 3,
     on: Day = None,
-    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="who answers [VPP_AGENT__BRAIN]")] = None,
+    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="brain that answers [VPP_AGENT__BRAIN]")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> int:
-    """Answer a question from the clauses in force, with citation; exit code 4 where none supports an answer.
+    """Answer a question from the clauses in force, with citation; exit code 4 if none supports an answer.
 
-    The brain `strategy` quotes the clauses. `llm` has the language model of VPP_AGENT__MODEL answer from them; what it
-    does not quote word for word is refused.
+    The brain `strategy` quotes the clauses. With `llm` the language model of VPP_AGENT__MODEL answers from them; an
+    answer that does not quote them word for word is refused.
 
     Args:
         question: In words.

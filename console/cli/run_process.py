@@ -55,7 +55,7 @@ def run(
 def mcp(
     *,
     http: Annotated[bool, Parameter(negative="", help="streamable HTTP on mcp.host and mcp.port")] = False,
-    operate: Annotated[bool, Parameter(negative="", help="also the tools that act, with approval")] = False,
+    operate: Annotated[bool, Parameter(negative="", help="also serve the tools that act, with approval")] = False,
     common: Common = NO_OPTIONS,
 ) -> None:
     """Serve the MCP tools: over stdio and read-only unless asked (docs/guide/mcp.md)."""

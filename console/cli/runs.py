@@ -18,7 +18,7 @@ app = App(name="runs", help="Runs of the data directory: list, use, delete.")
 
 @app.command(name="list")
 def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the runs of the data directory; `in_use` marks the one that commands without --run mean."""
+    """List the runs of the data directory; `in_use` marks the run of commands without --run."""
     answer(
         list_runs(common.settings()),
         as_json=json,
@@ -32,10 +32,10 @@ def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
 
 @app.command
 def use(name: str, *, common: Common = NO_OPTIONS) -> None:
-    """Let `vpp` commands without --run mean this run.
+    """Make this run the default of `vpp` commands without --run.
 
     Args:
-        name: The run; `default` is the one without a name.
+        name: The run; `default` is the run without a name.
     """
     settings = common.settings()
     names = [row["run"] for row in list_runs(settings)]
@@ -47,10 +47,10 @@ def use(name: str, *, common: Common = NO_OPTIONS) -> None:
 
 @app.command
 def delete(name: str, *, common: Common = NO_OPTIONS) -> None:
-    """Delete a run's rows. Its audit rows stay, and the deletion is audited.
+    """Delete a run's rows. Its audit rows are kept, and the deletion is audited.
 
     Args:
-        name: The run; `default` is the one without a name.
+        name: The run; `default` is the run without a name.
     """
     settings = load_settings({**common.overrides(), "run": "" if name == DEFAULT_RUN else name})
     removed = delete_run(settings, f"local:{os_user()}", datetime.now(UTC))

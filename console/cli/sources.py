@@ -45,16 +45,20 @@ class Sending:
     zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone to send; may be repeated [all]")] = None
     start: Annotated[str | None, Parameter(name="--from", help="first slot, UTC")] = None
     end: Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")] = None
-    speed: Annotated[str | None, Parameter(help="times as fast as real time, or max")] = None
+    speed: Annotated[str | None, Parameter(help="speed as a multiple of real time, or max")] = None
     pulse: Annotated[float | None, Parameter(help="seconds per slot, instead of a speed")] = None
-    now: Annotated[bool, Parameter(negative="", help="shift all times by whole weeks to now (live mode)")] = False
+    now: Annotated[bool, Parameter(negative="", help="shift all times by whole weeks to the present (live mode)")] = (
+        False
+    )
     warm_up_days: Annotated[float, Parameter(help="days of earlier rows that are sent as history")] = 60.0
     refit: Annotated[str | None, Parameter(help="interval between retrainings, e.g. 7d")] = None
     seed: Annotated[int, Parameter(help="seed of the simulator and of faults")] = 0
-    faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0
+    faults: Annotated[float, Parameter(help="probability per slot of each telemetry fault")] = 0.0
     time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None
     market: Annotated[str | None, Parameter(help="market of all zones")] = None
-    restart: Annotated[bool, Parameter(negative="", help="send from the beginning, whatever was sent before")] = False
+    restart: Annotated[bool, Parameter(negative="", help="send from the beginning, including records already sent")] = (
+        False
+    )
 
     def known(self) -> dict[str, Any]:
         """Return what the source is asked for."""
@@ -205,11 +209,11 @@ def check_feed(
     name: str,
     /,
     *,
-    zone: Annotated[str | None, Parameter(help="zone whose data is asked for [the service's first]")] = None,
+    zone: Annotated[str | None, Parameter(help="zone to request [the service's first]")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Ask a live service for the last two days and say, a line per data set, whether the answer can be read.
+    """Request the last two days from a live service and report for each data set whether the answer is readable.
 
     Args:
         name: Name of the service, as in `vpp feeds list`.

@@ -12,7 +12,7 @@ app = App(name="store", help="The store: prepare its server.")
 
 @app.command
 def prepare(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Set retention and hourly means on the InfluxDB server as the settings ask; doing it again changes nothing."""
+    """Apply the settings of retention and hourly means to the InfluxDB server. The command is idempotent."""
     settings = common.settings()
     if settings.store.kind != "influx":
         raise ConfigError(

@@ -34,13 +34,13 @@ To = Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")]
 def forecast(
     zone: str,
     *,
-    target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = Target.NET_LOAD.value,
+    target: Annotated[Literal["net_load", "price"], Parameter(help="forecast quantity")] = Target.NET_LOAD.value,
     at: Annotated[str | None, Parameter(help="issue time, UTC; default the last")] = None,
     explain: Annotated[
         bool, Parameter(help="show the contribution of each feature (needs --data)", negative="")
     ] = False,
-    data: Annotated[Path | None, Parameter(help="history that the explanation is computed from")] = None,
-    horizon: Annotated[int | None, Parameter(help="minutes ahead that are explained [one step]")] = None,
+    data: Annotated[Path | None, Parameter(help="history file for the explanation")] = None,
+    horizon: Annotated[int | None, Parameter(help="horizon of the explanation in minutes [one step]")] = None,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
@@ -145,7 +145,7 @@ def ledger(
     ] = False,
     by: Annotated[
         Literal["asset", "zone", "day", "total"],
-        Parameter(help="rows per asset, zone, or UTC day and zone; or one in all"),
+        Parameter(help="one row per asset, per zone, per UTC day and zone, or in total"),
     ] = "asset",
     json: Json = False,
     common: Common = NO_OPTIONS,

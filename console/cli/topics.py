@@ -24,7 +24,7 @@ KEY_LOOK_BACK = 20
 
 @app.command(name="list")
 def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """List the topics of the plant and what the broker holds of them."""
+    """List the topics of the plant with their partitions and records on the broker."""
     settings = with_broker(common.settings())
     existing = admin(settings).list_topics(timeout=10).topics
     rows = [
@@ -43,7 +43,7 @@ def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
 
 @app.command
 def create(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Create every topic that the broker lacks."""
+    """Create every topic that does not exist yet."""
     settings = with_broker(common.settings())
     created = create_topics(settings)
     for topic in TOPICS:

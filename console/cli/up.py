@@ -45,27 +45,27 @@ def up(
     zone: Annotated[list[str] | None, Parameter(name="--zone", help="zone to run; may be repeated [all]")] = None,
     start: Annotated[str | None, Parameter(name="--from", help="first slot, UTC")] = None,
     end: Annotated[str | None, Parameter(name="--to", help="end, UTC, exclusive")] = None,
-    speed: Annotated[str | None, Parameter(help="times as fast as real time, or max")] = None,
+    speed: Annotated[str | None, Parameter(help="speed as a multiple of real time, or max")] = None,
     pulse: Annotated[float | None, Parameter(help="seconds per slot, instead of a speed")] = None,
-    now: Annotated[bool, Parameter(negative="", help="shift the file by whole weeks to now (live mode)")] = False,
+    now: Annotated[
+        bool, Parameter(negative="", help="shift the file by whole weeks to the present (live mode)")
+    ] = False,
     live: Annotated[
-        bool, Parameter(negative="", help="the source's weekdays and hours from days ago up to now, then in real time")
+        bool, Parameter(negative="", help="replay the last days at their weekdays and hours, then run in real time")
     ] = False,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of all zones")] = None,
     market: Annotated[str | None, Parameter(help="market of all zones")] = None,
-    refit: Annotated[str, Parameter(help="interval between retrainings, also after drift; none: never")] = "7d",
+    refit: Annotated[str, Parameter(help="interval between retrainings (also after drift), or none")] = "7d",
     seed: Annotated[int, Parameter(help="seed of the simulator")] = 0,
-    faults: Annotated[float, Parameter(help="chance per slot of each telemetry fault")] = 0.0,
-    train: Annotated[bool, Parameter(help="train a model first where none is cached")] = True,
-    fresh: Annotated[
-        bool, Parameter(negative="", help="keep the run so far under another name and start anew")
-    ] = False,
+    faults: Annotated[float, Parameter(help="probability per slot of each telemetry fault")] = 0.0,
+    train: Annotated[bool, Parameter(help="train a model first if none is stored")] = True,
+    fresh: Annotated[bool, Parameter(negative="", help="rename the earlier run and start a new one")] = False,
     page: Annotated[bool | None, Parameter(help="serve the operator's page [yes, but not with --until-done]")] = None,
     devices: Annotated[
-        str | None, Parameter(help="device list whose gateways run too, or `simulated`: a simulated device per asset")
+        str | None, Parameter(help="device list: also run its gateways; or `simulated`: one simulated device per asset")
     ] = None,
-    until_done: Annotated[bool, Parameter(negative="", help="exit with a summary when everything is stored")] = False,
+    until_done: Annotated[bool, Parameter(negative="", help="exit with a summary when all records are stored")] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:

@@ -94,7 +94,7 @@ def test_alerts_are_reported_through_faults_and_a_kill(tmp_path: Path) -> None:
         assert told(mail.messages) == told(hook.messages)
         assert hook.tried - len(hook.messages) == 1
         assert len(hook.messages) <= 4
-        assert "[CRITICAL] Z: no plan, a reflex acts" in hook.titles()
+        assert "[CRITICAL] Z: no plan, reflex active" in hook.titles()
         secrets = said + place.said() + "".join(text for _, text in hook.messages)
         assert "s3cretword" not in secrets
         assert "T0KENT0KEN" not in secrets

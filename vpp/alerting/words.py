@@ -1,4 +1,4 @@
-"""A message to a contact in words: short, plain text, with what to do and how to take it on."""
+"""Text of a message to a contact: short plain text with the action and the command to acknowledge."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TEXT_CHARS = 300
 
 
 def title_of(alert: Alert) -> str:
-    """Return what an alert is about, in a few words."""
+    """Return the title of an alert with its asset or channel."""
     about = alert.asset_id or alert.channel
     more = f" and {len(alert.also)} more" if alert.also else ""
     return f"{plain_line(about)[:NAME_CHARS]}{more}: {TITLES[alert.code]}" if about else TITLES[alert.code]
 
 
 def subject_line(delivery: AlertMessage) -> str:
-    """Return the title of a message: the gravest alert, and how many more there are."""
+    """Return the subject of a message: the most severe alert, and the number of others."""
     first = delivery.notices[0]
     word = "ENDED" if first.stage == ENDED else first.handling.severity.upper()
     zone = plain_line(first.alert.zone)[:NAME_CHARS]
@@ -34,7 +34,7 @@ def message_text(delivery: AlertMessage, page: str | None = None) -> str:
     """Return the text of a message.
 
     Args:
-        delivery: What to tell.
+        delivery: The notices of the message.
         page: Address of the operator's page; None: no link.
     """
     blocks = ["\n".join(_lines(notice)) for notice in delivery.notices[:SHOWN]]

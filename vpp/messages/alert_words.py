@@ -5,7 +5,7 @@ from __future__ import annotations
 from vpp.messages.alerts import AlertCode, AlertEffect
 
 RANK: dict[str, int] = {"critical": 0, "warning": 1, "info": 2}
-"""Severities, the gravest first."""
+"""Severities, the most severe first."""
 
 TITLES: dict[AlertCode, str] = {
     AlertCode.OTHER: "note",
@@ -13,17 +13,17 @@ TITLES: dict[AlertCode, str] = {
     AlertCode.MISSING: "missing",
     AlertCode.MISSING_MARK: "missing",
     AlertCode.OUT_OF_RANGE: "out of range",
-    AlertCode.FLAT: "standing still",
+    AlertCode.FLAT: "value unchanged",
     AlertCode.PUBLISHED_IMPLAUSIBLE: "published values implausible",
     AlertCode.CLOCK_JUMP: "records from the future",
     AlertCode.RECORD_UNSIGNED: "records not signed",
     AlertCode.SENSOR_FAULT: "sensor fault",
     AlertCode.ATTACK_FORGED: "values may be forged",
-    AlertCode.ATTACK_REPLAYED: "values repeat the past",
-    AlertCode.ATTACK_FROZEN: "value stands still",
-    AlertCode.REGIME_CHANGE: "a lasting change",
+    AlertCode.ATTACK_REPLAYED: "values repeat earlier ones",
+    AlertCode.ATTACK_FROZEN: "value frozen",
+    AlertCode.REGIME_CHANGE: "lasting change of the values",
     AlertCode.RAMP: "large ramp ahead",
-    AlertCode.JUMP: "net load absurd against its forecast",
+    AlertCode.JUMP: "net load far from its forecast",
     AlertCode.INTERVAL_TOO_NARROW: "forecast intervals too narrow",
     AlertCode.SKILL_LOST: "forecasts worse than persistence",
     AlertCode.MODEL_UNUSABLE: "model cannot be served",
@@ -31,38 +31,38 @@ TITLES: dict[AlertCode, str] = {
     AlertCode.ORDER_STOPPED: "order stopped",
     AlertCode.HOLD: "hold",
     AlertCode.BID_MISSING: "no current bid",
-    AlertCode.REFLEX: "no plan, a reflex acts",
-    AlertCode.ASSET_UNREACHABLE: "asset out of reach",
-    AlertCode.ASSET_DERATED: "does not follow",
-    AlertCode.SOC_NOT_BELIEVED: "state of charge not believed",
+    AlertCode.REFLEX: "no plan, reflex active",
+    AlertCode.ASSET_UNREACHABLE: "asset unreachable",
+    AlertCode.ASSET_DERATED: "asset does not follow its setpoint",
+    AlertCode.SOC_NOT_BELIEVED: "state of charge implausible",
     AlertCode.CAP_BREACH: "import cap exceeded",
     AlertCode.SLOTS_SKIPPED: "slots skipped",
     AlertCode.LATE_CORRECTION: "correction too late",
-    AlertCode.CLOCK_OFF: "clock is wrong",
+    AlertCode.CLOCK_OFF: "wrong clock",
 }
-"""What an alert is about, without its channel or asset."""
+"""Title of an alert, without its channel or asset."""
 
 EFFECTS: dict[AlertEffect, str] = {
     AlertEffect.NONE: "",
     AlertEffect.NOT_USED: "the values count as missing",
-    AlertEffect.FORECAST_USED: "the forecast is used in their place",
-    AlertEffect.TOTAL_USED: "the value that the independent total implies is used",
-    AlertEffect.USED_AS_REAL: "the values are taken as real",
-    AlertEffect.QUARANTINED: "the records are set aside",
-    AlertEffect.FALLBACK_FORECAST: "a fallback forecasts",
-    AlertEffect.WORSE_FORECAST: "forecasts are less certain than they say",
+    AlertEffect.FORECAST_USED: "the forecast is used instead of the values",
+    AlertEffect.TOTAL_USED: "the value is computed from the independent total",
+    AlertEffect.USED_AS_REAL: "the values are accepted",
+    AlertEffect.QUARANTINED: "the records are not used",
+    AlertEffect.FALLBACK_FORECAST: "forecasts come from a fallback",
+    AlertEffect.WORSE_FORECAST: "forecasts are less accurate than stated",
     AlertEffect.ORDER_NOT_FOLLOWED: "the order is not followed",
-    AlertEffect.AT_REST: "the assets rest",
+    AlertEffect.AT_REST: "the assets are at rest",
     AlertEffect.LAST_BID_USED: "the last bid is used, shifted in time",
-    AlertEffect.BID_WITHDRAWN: "nothing is planned by it",
-    AlertEffect.NOT_PLANNED: "nothing is planned for it",
-    AlertEffect.PLANNED_IN_PART: "it is planned with what it delivers",
-    AlertEffect.SOC_BY_ENERGY: "the state of charge by its measured energy is used",
-    AlertEffect.PENALTY: "the penalty of the cap is due",
-    AlertEffect.NOT_SETTLED: "nothing is settled for it",
-    AlertEffect.LOG_TIME_USED: "the time of the log is used in its place",
+    AlertEffect.BID_WITHDRAWN: "plans do not use its bids",
+    AlertEffect.NOT_PLANNED: "plans do not include it",
+    AlertEffect.PLANNED_IN_PART: "plans are limited to its measured power",
+    AlertEffect.SOC_BY_ENERGY: "the state of charge is computed from its measured energy",
+    AlertEffect.PENALTY: "the cap penalty applies",
+    AlertEffect.NOT_SETTLED: "the slots are not settled",
+    AlertEffect.LOG_TIME_USED: "the time of the log is used instead",
 }
-"""What follows from the cause, as a clause; empty: nothing."""
+"""Consequence of the cause, as a clause; empty if there is none."""
 
 ACTIONS: dict[AlertCode, str] = {
     AlertCode.RECORD_MISSING: "Check the source",
@@ -93,4 +93,4 @@ ACTIONS: dict[AlertCode, str] = {
     AlertCode.SLOTS_SKIPPED: "Check the source",
     AlertCode.CLOCK_OFF: "Set the clock of the gateway",
 }
-"""What a person does about it; a code without an entry asks for nothing."""
+"""Recommended action; a code without an entry needs none."""

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
         default="development", description="production refuses placeholder secrets"
     )
     data_dir: Path = Field(default=Path(".vpp"), description="folder of all data of a run")
-    fleet: Path | None = Field(default=None, description="fleet.yaml; its zones win over the shipped ones")
+    fleet: Path | None = Field(default=None, description="fleet.yaml; its zones override the shipped ones")
     devices: Path | None = Field(default=None, description="device list of the gateways (docs/guide/devices.md)")
     alert_rules: Path | None = Field(default=None, description="rules and contacts of alerts (docs/guide/alerts.md)")
     run: str = Field(

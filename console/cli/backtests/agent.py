@@ -31,8 +31,8 @@ warranty. *In hindsight* is the best that was possible from the third slot on, e
 
 def agent(
     *,
-    scenarios: Annotated[int, Parameter(help="seeded evenings besides the scripted one")] = 30,
-    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="who thinks [strategy]")] = None,
+    scenarios: Annotated[int, Parameter(help="number of seeded evenings in addition to the scripted one")] = 30,
+    brain: Annotated[Literal["strategy", "llm"] | None, Parameter(help="brain of the agent [strategy]")] = None,
     model: Annotated[str | None, Parameter(help="provider:name of a language model; brain llm")] = None,
     file: Annotated[Path | None, Parameter(name="--out", help="write the figures: FILE.json, or Markdown")] = None,
     json: Json = False,

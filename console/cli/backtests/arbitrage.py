@@ -26,11 +26,11 @@ def arbitrage(
     mode: Annotated[str, Parameter(help="price information: " + ", ".join(MODES))],
     test_from: Annotated[str, Parameter(help="first slot, UTC")],
     test_to: Annotated[str, Parameter(help="end of the slots, UTC, exclusive")],
-    zone: Annotated[str | None, Parameter(help="zone; needed where the file has several")] = None,
+    zone: Annotated[str | None, Parameter(help="zone; required if the file has several")] = None,
     step_min: Annotated[int | None, Parameter(help="slot length; finer rows are averaged [the file's]")] = None,
     power_mw: Annotated[float, Parameter(help="power each way at the grid side")] = 1.0,
     energy_mwh: Annotated[float, Parameter(help="energy, held between 5 and 95 %")] = 2.0,
-    round_trip: Annotated[float, Parameter(help="efficiency there and back, half of it on each way")] = 0.88,
+    round_trip: Annotated[float, Parameter(help="round-trip efficiency; its square root applies each way")] = 0.88,
     wear_per_mwh: Annotated[float, Parameter(help="wear per MWh discharged, in the file's currency")] = 5.0,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
@@ -39,12 +39,12 @@ def arbitrage(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Backtest battery arbitrage through the same forecasts and the same trader that serve.
+    """Backtest battery arbitrage through the serving forecasts and the serving trader.
 
-    Capture is the value after wear in percent of perfect foresight over the whole test. The mode says what is known:
-    day-ahead: the plan of a local day is fixed at the auction before it; real-time-known: each slot's own price (an
-    upper case where prices come after); real-time-curve: power at each price is fixed before the slot, in bands;
-    real-time-schedule: one power is fixed before the slot.
+    Capture is the value after wear in percent of perfect foresight over the whole test. The mode sets what is known
+    and when power is fixed. day-ahead: the plan of a local day, at the auction before it. real-time-known: with each
+    slot's own price (an upper bound if prices are published afterwards). real-time-curve: power at each price, in
+    bands, before the slot. real-time-schedule: one power before the slot.
     """
     from topologies.backtests.arbitrage import Terms, run_arbitrage
     from topologies.backtests.arbitrage_modes import Mode

@@ -27,7 +27,9 @@ app = App(name="backtest", help="Backtests over history files.")
 app.command(arbitrage)
 app.command(grid)
 app.command(
-    "console.cli.backtests.agent:agent", name="agent", help="The grid agent in money, on scripted and seeded evenings."
+    "console.cli.backtests.agent:agent",
+    name="agent",
+    help="Measure the grid agent in money, on scripted and seeded evenings.",
 )
 
 SHOWN_MIN = (5, 15, 30, 60, 120, 360, 720, 1440)
@@ -40,14 +42,14 @@ def forecast(
     train_to: Annotated[str, Parameter(help="end of the first fit's rows, UTC")],
     test_from: Annotated[str, Parameter(help="first origin, UTC")],
     test_to: Annotated[str, Parameter(help="end of the origins, UTC, exclusive")],
-    zone: Annotated[str | None, Parameter(help="zone; needed where the file has several")] = None,
-    target: Annotated[Literal["net_load", "price"], Parameter(help="what is forecast")] = "net_load",
+    zone: Annotated[str | None, Parameter(help="zone; required if the file has several")] = None,
+    target: Annotated[Literal["net_load", "price"], Parameter(help="forecast quantity")] = "net_load",
     refit: Annotated[str | None, Parameter(help="7d, 1d or none [7d; day-ahead prices 1d]")] = None,
     compare: Annotated[str | None, Parameter(help="baselines, comma-separated [all]: persistence,week,...")] = None,
     linear: Annotated[
-        bool, Parameter(negative=(), help="also run without XGBoost, and say what it saves (net load only)")
+        bool, Parameter(negative=(), help="also run without XGBoost and report its gain (net load only)")
     ] = False,
-    without: Annotated[str | None, Parameter(help="channels left out, comma-separated; * is any text")] = None,
+    without: Annotated[str | None, Parameter(help="channels to omit, comma-separated; * matches any text")] = None,
     mapping: Annotated[str | None, Parameter(help="mapping file for other column names")] = None,
     time_zone: Annotated[str | None, Parameter(help="time zone of the zone")] = None,
     market: Annotated[str | None, Parameter(help="market of the zone")] = None,
@@ -55,9 +57,9 @@ def forecast(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Backtest forecasts through the same reducers that serve: rolling origin, models refitted as time goes on.
+    """Backtest forecasts through the serving reducers: rolling origin, models refitted over time.
 
-    A price that an auction sets a day ahead is forecast for whole local days, from what was known before the auction.
+    Prices of a day-ahead auction are forecast for whole local days, from values published before the auction.
     """
     settings = common.settings()
     own_fleet = load_fleet(settings.fleet) if settings.fleet else None

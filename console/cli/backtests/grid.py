@@ -21,12 +21,12 @@ def grid(
     *,
     data: Annotated[Path, Parameter(help="history: a CSV(.gz) or Parquet file")],
     test_from: Annotated[str, Parameter(help="start of the first week, UTC")],
-    test_to: Annotated[str, Parameter(help="end, UTC, exclusive; a rest of less than a week is left out")],
-    zone: Annotated[str | None, Parameter(help="zone; needed where the file has several")] = None,
+    test_to: Annotated[str, Parameter(help="end, UTC, exclusive; an incomplete last week is left out")],
+    zone: Annotated[str | None, Parameter(help="zone; required if the file has several")] = None,
     train_to: Annotated[str | None, Parameter(help="end of the first fit's rows, UTC [the test's start]")] = None,
     refit: Annotated[str, Parameter(help="7d, 28d or none")] = "28d",
     step_min: Annotated[
-        int | None, Parameter(help="slot length; finer rows are what batteries see inside the slot [the fleet's]")
+        int | None, Parameter(help="slot length; batteries read finer rows inside the slot [the fleet's]")
     ] = None,
     compare: Annotated[str | None, Parameter(help="baselines, comma-separated, or none [all]")] = None,
     joint: Annotated[
@@ -39,10 +39,10 @@ def grid(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """Backtest grid response through the same reducers that serve: forecast, actor, clearing, the fleet's twin.
+    """Backtest grid response through the serving reducers: forecast, actor, clearing, the fleet's twin.
 
     The score says where the plant's cost lies between no action (0) and perfect foresight (100). Weeks are whole
-    blocks of seven days from the test's start; energy counts at one flat price, so that trading does not enter.
+    blocks of seven days from the test's start; energy has one flat price, so trading does not count.
     """
     from topologies.backtests.grid import BASELINES, GridOptions, run_grid_backtest
     from topologies.backtests.grid_data import open_grid_data

@@ -16,7 +16,7 @@ def loadtest(
     rate: Annotated[float, Parameter(help="closed slots per second, all zones together")] = 10.0,
     minutes: Annotated[float, Parameter(help="how long the source sends")] = 1.0,
     train: Annotated[
-        bool, Parameter(negative="", help="train a model per zone first; else forecasts are the fallbacks")
+        bool, Parameter(negative="", help="first train a model per zone; otherwise the fallbacks forecast")
     ] = False,
     seed: Annotated[int, Parameter(help="seed of the simulator")] = 0,
     json: Json = False,

@@ -27,7 +27,8 @@ def shadow(
     changes: Annotated[list[str] | None, Parameter(name="--set", help=f"a setting, e.g. {EXAMPLE}")] = None,
     beside: Annotated[Path | None, Parameter(name="--fleet-file", help="the shadow's zone from a fleet file")] = None,
     policy: Annotated[
-        list[Literal["actor", "trader"]] | None, Parameter(name="--policy", help="whose bids the shadow weighs [all]")
+        list[Literal["actor", "trader"]] | None,
+        Parameter(name="--policy", help="policies whose bids the shadow uses [all]"),
     ] = None,
     clearing: Annotated[
         Literal["standard", "linear"], Parameter(help="linear: without the stochastic programme")

@@ -152,7 +152,7 @@ def replay_decision(
     *,
     zone: OfZone = None,
     every: Annotated[
-        bool, Parameter(name="--all", help="all stored decisions, of --zone or of all", negative="")
+        bool, Parameter(name="--all", help="all stored decisions, of --zone or of all zones", negative="")
     ] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,

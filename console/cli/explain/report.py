@@ -26,12 +26,16 @@ def report(
     *,
     day: Annotated[bool, Parameter(help="a local day [the default]", negative="")] = False,
     week: Annotated[bool, Parameter(help="a local week, Monday to Sunday", negative="")] = False,
-    on: Annotated[str | None, Parameter(help="a local date in it, such as 2022-01-31 [the last complete one]")] = None,
+    on: Annotated[
+        str | None, Parameter(help="a local date in the period, such as 2022-01-31 [the last complete period]")
+    ] = None,
     zone: Annotated[list[str] | None, Parameter(name="--zone", help="only this zone; may be repeated")] = None,
     target: Annotated[
         Path | None, Parameter(name="--out", help="the page (.html) or a PDF (.pdf) [DATA_DIR/reports/...]")
     ] = None,
-    watch: Annotated[bool, Parameter(help="stay, and write each day or week once it is over", negative="")] = False,
+    watch: Annotated[
+        bool, Parameter(help="keep running and write each day or week when it is complete", negative="")
+    ] = False,
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:

@@ -26,7 +26,7 @@ def list_(*, json: Json = False, common: Common = NO_OPTIONS) -> None:
 
 @app.command
 def show(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Show what is known of one version, the verdict of its comparison included.
+    """Show the metadata of one version, including the verdict of its comparison.
 
     Args:
         model_id: Its id.
@@ -38,7 +38,7 @@ def show(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> N
 
 @app.command
 def promote(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Put a version in force: running workers switch at the next slot, and the next run starts with it.
+    """Activate a version: running workers switch at the next slot, and the next run starts with it.
 
     Args:
         model_id: Its id.
@@ -51,7 +51,7 @@ def promote(model_id: str, *, json: Json = False, common: Common = NO_OPTIONS) -
 
 @app.command
 def rollback(zone: str, *, json: Json = False, common: Common = NO_OPTIONS) -> None:
-    """Put the version before the present one in force again; running workers switch at the next slot.
+    """Activate the previous version again; running workers switch at the next slot.
 
     Args:
         zone: The zone.

@@ -27,7 +27,7 @@ def orders_list(
     json: Json = False,
     common: Common = NO_OPTIONS,
 ) -> None:
-    """List orders, the newest first, with the state that each is in and why.
+    """List orders, the newest first, with their state and its reason.
 
     Args:
         zone: Only this zone.

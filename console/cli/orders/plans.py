@@ -57,7 +57,7 @@ def approve(plan_id: str, *, digest: str | None = None, json: Json = False, comm
 
     Args:
         plan_id: Its id.
-        digest: Of the plan, as `vpp plans` shows it; needed where nobody can be asked.
+        digest: Digest of the plan, as `vpp plans` shows it; required without a terminal.
     """
     with plan_book(common.settings()) as book:
         plan = book.find(plan_id)

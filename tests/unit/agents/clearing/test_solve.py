@@ -261,7 +261,7 @@ def test_what_is_forced_beyond_physics_is_clipped_and_said() -> None:
     zone = grid_zone(BATTERY)
     plan = what_if(clearing_problem(zone, ClearingInputs(np.full(4, 50.0), state=at(zone, soc=[0.1]))), {"b": 8.0})
     assert plan.power_mw[0, 0] == pytest.approx(0.05 * 16 * 0.9 / 0.5)
-    assert [say_note(note) for note in plan.notes] == ["b cannot give 8 MW: 1.44 MW is the nearest"]
+    assert [say_note(note) for note in plan.notes] == ["b cannot deliver 8 MW: 1.44 MW is the closest power"]
 
 
 def test_no_plan_is_better_than_the_plan() -> None:

@@ -158,15 +158,15 @@ def test_the_plant_says_which_asset_does_not_follow_and_plans_without_it() -> No
     given = (message for i in range(8) for message in dear(i, still))
     state, outputs = run_reducer(PlantReducer(zone), given)
     (alert,) = (alert for alert in said_on(outputs, "alerts") if "derated-bat" in alert.alert_id)
-    assert "bat is set to 4 MW and delivers 0 MW" in alert.text
-    assert "planned as out of reach" in alert.text
+    assert "bat: setpoint 4 MW, measured 0 MW" in alert.text
+    assert "planned as unreachable" in alert.text
     assert not state.head.assets["bat"].available
     last = said_on(outputs, "decisions")[-1]
     assert last.state.assets["bat"].derating.code == "still"
     told = [s.power_mw for s in said_on(outputs, "setpoints") if s.asset_id == "bat"]
     assert told[:3] == [4.0] * 3
     assert told[3:] == [0.0] * 5
-    assert any("bat is set to" in line for line in story(last, []))
+    assert any("bat: setpoint" in line for line in story(last, []))
     assert recompute(zone, last).decision_id == last.decision_id
 
 
@@ -195,7 +195,7 @@ def test_a_clipped_asset_is_cleared_within_its_reach_and_comes_back() -> None:
     assert decided.state.assets["bat"].derating.code == "partly_following"
     assert recompute(zone, decided).decision_id == decided.decision_id
     begun, ended = (alert for alert in said_on(outputs, "alerts") if alert.code is AlertCode.ASSET_DERATED)
-    assert begun.text == "bat is set to 4 MW and delivers 1 MW: it is planned with at most 1 MW"
+    assert begun.text == "bat: setpoint 4 MW, measured 1 MW: plans are limited to at most 1 MW"
     assert begun.effect is AlertEffect.PLANNED_IN_PART
     assert ended == begun.ended(ended.ended_at)
     assert ended.ended_at > begun.slot

@@ -104,13 +104,13 @@ def test_curve_alternatives_and_missing_bids_are_reported() -> None:
         ({"outcome": "accepted"}, "o target accepted"),
         (
             {"outcome": "clamped", "code": "limited", "asset_id": "bat", "power_mw": 3.0},
-            "o target clamped: bat can give 3 MW",
+            "o target clamped: bat is limited to 3 MW",
         ),
         (
             {"outcome": "clamped", "code": "out_of_reach", "asset_id": "bat", "soc": 0.6, "wanted_soc": 0.8},
             "o target clamped: bat reaches 60.0 % SoC instead of 80.0 %",
         ),
-        ({"outcome": "superseded", "code": "outranked"}, "o target superseded: a stronger order rules"),
+        ({"outcome": "superseded", "code": "outranked"}, "o target superseded: an order of higher priority applies"),
         (
             {"outcome": "waiting", "code": "not_started", "starts_at": slot_at(2)},
             "o target waiting: it starts at 2022-01-03T01:00:00Z",
@@ -163,7 +163,7 @@ def test_each_kind_of_asset_has_its_own_reason() -> None:
 
 def test_an_answer_to_frequency_is_reported_with_its_energy_and_rule() -> None:
     told = story(decided(), [], make_zone(), {"bat": -0.012, "other": 0.5})
-    assert told[1].startswith("bat answered the grid's frequency: -12 kWh in the slot, settled at its price")
-    assert "droop beyond 50 Hz ± 15 mHz, all it has at 49.5 Hz and below" in told[1]
-    assert told[2].startswith("other answered the grid's frequency: +500 kWh")
+    assert told[1].startswith("bat delivered -12 kWh of frequency response in the slot, settled at its price")
+    assert "droop beyond 50 Hz ± 15 mHz, full power at 49.5 Hz and below" in told[1]
+    assert told[2].startswith("other delivered +500 kWh of frequency response")
     assert not any("frequency" in line for line in story(decided(), [], make_zone()))

@@ -94,7 +94,7 @@ def test_a_battery_says_what_power_is_worth_against_what_it_stores(
 
 def test_charging_above_its_price_names_the_limit_that_it_prepares_for() -> None:
     told = decision([-2.0, 0.0, 0.0, 0.0], [0.6] * 4, [100.0] * 4, ramp=[0.0, 0.0, 50.0, 40.0])
-    assert step_reason(told, PLANT, BATTERY, 0) == "Lifts import early: the ramp limit binds from 01:30 to 02:30."
+    assert step_reason(told, PLANT, BATTERY, 0) == "Raises import early: the ramp limit binds from 01:30 to 02:30."
     assert limit_sentence(told, PLANT) == "The ramp limit of 3 MW binds 01:30–02:30: one MW more would save up to £50."
 
 
@@ -104,7 +104,10 @@ def test_no_limit_ahead_is_no_sentence() -> None:
 
 @pytest.mark.parametrize(
     ("gas", "said"),
-    [(10.0, "Worth more than its fuel, £160/MWh."), (0.0, "Its fuel, £160/MWh, is dearer than power, £100.")],
+    [
+        (10.0, "Power is worth more than its fuel, £160/MWh."),
+        (0.0, "Its fuel, £160/MWh, costs more than power is worth, £100/MWh."),
+    ],
 )
 def test_a_peaker_compares_its_fuel(gas: float, said: str) -> None:
     assert step_reason(decision([0.0], [0.5], [100.0], gas=[gas]), PLANT, PEAKER, 0) == said
@@ -113,7 +116,7 @@ def test_a_peaker_compares_its_fuel(gas: float, said: str) -> None:
 @pytest.mark.parametrize(
     ("only_at_cap", "power", "sentence"),
     [
-        (True, 2.0, f"Import would pass its cap of {power_text(PLANT.limits.import_cap_mw)}."),
+        (True, 2.0, f"Import would exceed its cap of {power_text(PLANT.limits.import_cap_mw)}."),
         (True, 0.0, f"Import stays below its cap, {power_text(PLANT.limits.import_cap_mw)}."),
         (False, 0.0, "Power is worth £100/MWh, curtailing costs £300."),
     ],
