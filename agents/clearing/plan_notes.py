@@ -56,8 +56,9 @@ def say_note(note: PlanNote) -> str:
             return f"{name} starts at {100 * values['soc']:.1f} % SoC, outside {band}: the plan returns it to this band"
         case "order_missed":
             more = f" and {values['steps'] - 1:.0f} more" if values["steps"] > 1 else ""
+            short = power_text(values["short_mw"])
             return (
-                f"{name} deviates from its order by {power_text(values['short_mw'])} at step {values['step']:.0f}{more}: "
+                f"{name} deviates from its order by {short} at step {values['step']:.0f}{more}: "
                 f"{power_text(values['power_mw'])} is the closest power"
             )
         case "soc_target_missed":

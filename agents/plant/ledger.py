@@ -1,4 +1,4 @@
-"""Money of a settled slot: earnings and costs per asset and for the zone, and the entries of a correction.
+"""Money of a slot whose energy ``agents.plant.settlement`` settled: earnings and costs by asset and zone, corrections.
 
 Everything here is a pure function of what was settled, so a correction is the difference of two evaluations, and all
 entries of a slot and asset always sum to the evaluation on the latest values.

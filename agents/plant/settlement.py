@@ -1,4 +1,4 @@
-"""Settlement of a slot: what each asset delivered, by measurement or by the digital twin, and its state afterwards.
+"""Energy of a closed slot: power delivered by each asset, measured or by the twin; ``agents.plant.ledger`` books it.
 
 The twin follows the setpoint's curves at the net load (the slot's mean) and the frequency (of its ticks, else its mean)
 that were really seen; without them it stays on the planned point.

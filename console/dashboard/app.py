@@ -31,9 +31,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console.dashboard import acts as deeds
 from console.dashboard.access import COOKIE, Access, Person
-from console.dashboard.api import api_routes
-from console.dashboard.events import Events
 from console.dashboard.problems import problem, problem_of
+from console.dashboard.rest_api import api_routes
+from console.dashboard.screen_stream import Events
 from console.dashboard.screens import SCREENS, Screens
 from console.dashboard.views import agent, assets, plan
 from console.dashboard.views.background import Background

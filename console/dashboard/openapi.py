@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 if TYPE_CHECKING:
-    from console.dashboard.api import Endpoint
+    from console.dashboard.rest_api import Endpoint
 
 REF = "#/components/schemas/{model}"
 PROBLEM = {

@@ -1,4 +1,4 @@
-"""The screens by name, and the query of each for a zone at a moment."""
+"""The screens of the page by name, and the query of each for a zone and a time."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from models.forecast.large_ramps import LargeRamps, beyond
+from models.forecast.ramp_probability import LargeRamps, beyond
 from models.forecast.step_changes import Steps
 from models.price.contract import PriceForecast
 from vpp.domain import QUANTILE_NAMES

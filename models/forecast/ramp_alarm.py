@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 
-from models.forecast.large_ramps import LargeRamps, beyond
+from models.forecast.ramp_probability import LargeRamps, beyond
 from models.forecast.waiting_forecasts import WaitingForecasts
 from vpp.domain import NET_LOAD, iso
 from vpp.fleet.scale import power_text

@@ -1,4 +1,4 @@
-"""Ramp events: whether large changes of net load were foreseen, and how often an alarm was false."""
+"""Ramp events of a backtest: hits, misses and false alarms of forecasts of large changes of net load."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import numpy as np
 from features.compute import RingFeatures
 from features.derived_series import MAX_DEPTH_DAYS, depth_days
 from features.ring import RingRecord, SlotRing
-from models.forecast.large_ramps import LargeRamps
 from models.forecast.price_levels import PriceLevels
+from models.forecast.ramp_probability import LargeRamps
 from models.forecast.scoreboard import Scoreboard
 from models.forecast.step_changes import StepChanges
 from models.forecast.waiting_forecasts import WaitingForecasts, load_waiting, waiting_changes

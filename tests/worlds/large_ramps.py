@@ -3,7 +3,7 @@
 import numpy as np
 
 from features.ring import SlotRing
-from models.forecast.large_ramps import LargeRamps
+from models.forecast.ramp_probability import LargeRamps
 from models.forecast.waiting_forecasts import WaitingForecasts
 from tests.worlds.synthetic import make_zone
 from vpp.domain import NET_LOAD, QUANTILE_LEVELS, horizons_min

@@ -1,4 +1,4 @@
-"""Contacts of the alert rules as services of Apprise: mail, webhooks, chats, pagers."""
+"""Sends messages to the contacts of the alert rules by Apprise: mail, webhooks, chats, pagers."""
 
 from __future__ import annotations
 

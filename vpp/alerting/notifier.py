@@ -1,4 +1,6 @@
-"""Notifications of alerts: a state machine over the records of ``vpp.alerts`` and the time.
+"""Decides which notices are due to which contact; ``topologies.alerting.contacts`` sends them.
+
+A state machine over the records of ``vpp.alerts`` and the time.
 
 It reads no clock and sends nothing. Its worker hands it every record of the topic from the beginning, its own notices
 among them, then asks what is due, sends it, and enters the result. So a notice that was not sent before a restart is

@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import Phase, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from console.dashboard.api import ENDPOINTS, PREFIX
+from console.dashboard.rest_api import ENDPOINTS, PREFIX
 from tests.worlds.page_plant import Served
 from tests.worlds.plant_loop import Loop
 

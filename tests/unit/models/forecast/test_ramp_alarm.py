@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.forecast.large_ramps import FIRST_LEVEL
 from models.forecast.ramp_alarm import RampAlarm
+from models.forecast.ramp_probability import FIRST_LEVEL
 from models.forecast.waiting_forecasts import WaitingForecasts
 from tests.worlds.large_ramps import STEPS, ZONE, expect, large_ramps
 

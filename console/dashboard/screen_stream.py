@@ -1,4 +1,4 @@
-"""Server-sent events: a snapshot of a screen, then what changed of it; one computation serves all who look at it."""
+"""Streams the screens to browsers as server-sent events: a snapshot, then changes; one computation for all clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large ramps: their size, and from which probability an alarm of one is worth raising; a reducer in stream state."""
+"""Probability of a large ramp of net load, sizes of large ramps, and the probability that raises an alarm."""
 
 from __future__ import annotations
 

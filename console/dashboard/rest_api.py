@@ -1,4 +1,4 @@
-"""The REST API under /api/v1: the questions of the MCP tools, and pages of tables; described by OpenAPI 3.1.
+"""REST API for programs under /api/v1: the questions of the MCP tools, and pages of tables; described by OpenAPI 3.1.
 
 Each endpoint is a path, a model of its query parameters, a model of its answer and a function. Checking, documents and
 routes are all made from that.

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from console.dashboard.api import ENDPOINTS, PREFIX
+from console.dashboard.rest_api import ENDPOINTS, PREFIX
 from tests.worlds.page_plant import SLOTS, ZONE
 from tests.worlds.plant_loop import Loop
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from console.dashboard import events as module
-from console.dashboard.events import Events, TooManyClientsError
+from console.dashboard.screen_stream import Events, TooManyClientsError
 from vpp.errors import UnreachableError
 
 

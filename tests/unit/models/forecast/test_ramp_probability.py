@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.forecast.large_ramps import FIRST_LEVEL, LargeRamps, beyond
+from models.forecast.ramp_probability import FIRST_LEVEL, LargeRamps, beyond
 from models.forecast.waiting_forecasts import WaitingForecasts
 from tests.worlds.large_ramps import DAY, HORIZONS, STEPS, ZONE, expect, large_ramps, ring
 from vpp.domain import NET_LOAD
