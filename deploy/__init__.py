@@ -1,1 +1,1 @@
-"""What production runs: compose file, image, topic creation, dashboards, and the programs that generate them."""
+"""Production deployment: compose file, image, topic creation, dashboards, and the programs that generate them."""

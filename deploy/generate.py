@@ -1,4 +1,4 @@
-"""Writes every generated file of the repository anew: ``python -m deploy.generate [--check]``.
+"""Writes every generated file of the repository: ``python -m deploy.generate [--check]``.
 
 Topic and access scripts, the Kubernetes objects of our processes, topic pages and JSON schemas come from
 ``vpp/streams/topics.py``, Prometheus rules from their generator, dashboards from

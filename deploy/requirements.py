@@ -1,4 +1,4 @@
-"""Prints what the image installs: the project's run-time dependencies without the embedded broker, and extras."""
+"""Prints the packages of the image: run-time dependencies without the embedded broker, and extras."""
 
 import re
 import sys

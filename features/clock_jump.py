@@ -1,4 +1,4 @@
-"""Forward jumps of a zone's clock: records from ahead wait until the broker's clock or their sequence explains them.
+"""Forward jumps of a zone's clock: records from the future wait for the broker's clock or their sequence.
 
 A zone's clock is its newest slot. A record further ahead than ``FREE_GAP`` is taken at once where so much time passed
 at the broker since the last record that a gap of that length is what to expect at the run's pace: a real outage. Else

@@ -1,4 +1,4 @@
-"""A day of a channel as few bytes, without loss: telemetry has few decimals, so most days fit whole numbers.
+"""Lossless compression of one day of a channel: telemetry has few decimals, so most days fit whole numbers.
 
 A part is a row number, a mode, the least code and then one code per slot, little-endian. In the modes of whole numbers
 a value is ``(least + code) / 10^decimals``, and the largest code stands for a missing one; they are taken only where

@@ -1,4 +1,4 @@
-"""The inputs of the feature table: series made of channels, and how deep each channel is kept.
+"""The inputs of the feature table: series derived from channels, and the history that each channel needs.
 
 A series is a sum of channels with signs. Zones differ in their columns (Great Britain publishes a forecast of national
 demand, others one of load), so a series has alternatives; the first whose channels the zone has is used.

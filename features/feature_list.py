@@ -1,4 +1,4 @@
-"""The feature list, in groups, and the table of a zone made from it; short lags are in steps, long ones in minutes."""
+"""The feature list in groups, and the feature table of a zone; short lags in steps, long ones in minutes."""
 
 from __future__ import annotations
 

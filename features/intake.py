@@ -1,4 +1,4 @@
-"""The intake: raw observations of one zone become closed slots with a quality per channel, in order, once.
+"""The intake: turns raw observations of one zone into closed slots with a quality per channel, in order, once.
 
 Slot t closes with a whole-slot record, the first later tick, or a deadline. A gap yields empty slots, so each later
 step sees every slot. A repeat is dropped; a late or changed value becomes a correction: it settles, decides nothing.

@@ -1,4 +1,4 @@
-"""The one kernel: computes the feature table for one origin slot, or for many, from channel values by slot.
+"""The feature kernel: computes the feature table for one origin slot, or for many, from channel values by slot.
 
 Training replays it over a whole history, serving calls it on the ring: parity by construction. NaN means missing and
 stays; a value that was not yet known at the origin (``limits``) is NaN too, so no feature can look ahead.

@@ -1,4 +1,4 @@
-"""The kernel's features of the calendar: clock, weekday, season and sun at the target."""
+"""Calendar features of the kernel: clock, weekday, season and sun at the target."""
 
 from __future__ import annotations
 

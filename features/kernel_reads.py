@@ -1,4 +1,4 @@
-"""How the kernel reads series: one value, a rolling window, the target's slot on earlier days.
+"""Reads of series in the kernel: one value, a rolling window, the target's slot on earlier days.
 
 ``data`` has shape (series, capacity); slot i stands in column ``i - base``, or ``i - base - capacity`` where that is
 past the end (``base`` is a multiple of the capacity at or before ``low``). ``low`` is the first slot that may be read,

@@ -1,4 +1,4 @@
-"""The value gate: which values of observations and publications are plausible for their zone; the others are missing.
+"""The value gate: decides which values are plausible for their zone; implausible ones become missing.
 
 One gate for both. A value is refused where it lies outside the range of its channel (prices: floor and cap of the
 market; power: ``SCALES`` times the zone's own scale; weather and frequency: what physics allows), or where it is a mark

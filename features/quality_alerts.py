@@ -1,4 +1,4 @@
-"""Alerts on telemetry: one per episode of a channel that something uses, and one per publication with faults."""
+"""Alerts on telemetry: one per episode of a channel in use, and one per publication with faults."""
 
 from __future__ import annotations
 

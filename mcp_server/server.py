@@ -1,4 +1,4 @@
-"""Puts the MCP server together: reading always, acting in the operate profile."""
+"""Assembles the MCP server: reading tools always, acting tools in the operate profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks a coverage report against the least share that each folder must reach.
+"""Checks a coverage report against the required share of each folder.
 
 Run: `make coverage`, or ``python scripts/coverage_check.py coverage.json`` after ``coverage json``. It prints the
 share of each folder, and one line per module that falls short. Lines and branches count alike. Compiled kernels do not

@@ -1,4 +1,4 @@
-"""Prints the software bill of materials of what runs, as CycloneDX 1.6: each package, its licence, what it depends on.
+"""Prints the software bill of materials as CycloneDX 1.6: each package with its licence and dependencies.
 
 It is read from the metadata of what is installed, without extras, so it holds the very versions that would run here.
 The same installation gives the same bytes.

@@ -1,1 +1,1 @@
-"""Streaming topologies and sources: each module wires pure steps to topics and runs alone."""
+"""Streaming topologies and sources: each module wires pure steps to topics and runs as a process."""

@@ -1,4 +1,4 @@
-"""Remote inference as a worker process, where ``inference=remote``: ``python -m topologies.inference``."""
+"""Remote inference as a worker process (``inference=remote``): ``python -m topologies.inference``."""
 
 from __future__ import annotations
 

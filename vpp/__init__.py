@@ -1,1 +1,1 @@
-"""The ground floor of SmartGrid-AI: types, messages, topics, tables, settings and stores that all share."""
+"""Shared base of SmartGrid-AI: types, messages, topics, tables, settings and stores."""

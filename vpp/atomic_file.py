@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all, so that a reader or a restart never meets half of it."""
+"""Writes a file completely or not at all, so no reader sees a partial file."""
 
 from __future__ import annotations
 

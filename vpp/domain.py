@@ -1,4 +1,4 @@
-"""Units, the sign rule, time slots and quantile levels: what every package agrees on.
+"""Units, the sign rule, time slots and quantile levels, shared by all packages.
 
 The sign rule: **power is positive into the grid** (discharge, generation, curtailed load) and negative out of it
 (charge, curtailed generation). ``net_load = load - solar - wind``; a positive ramp means more demand to cover, so it

@@ -1,4 +1,4 @@
-"""Limits of every HTTP server: strict Host headers, bounds on connections and on the time that a request may take."""
+"""Limits of every HTTP server: strict Host headers, bounds on connections and on request times."""
 
 from __future__ import annotations
 

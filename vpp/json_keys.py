@@ -1,4 +1,4 @@
-"""Refuses JSON in which a key comes twice: readers differ in which of its values they take."""
+"""Refuses JSON with duplicate keys, because readers differ in the value that they use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts without the secrets in them: passwords in addresses, tokens in their parameters, values of free settings."""
+"""Masks secrets in texts: passwords in addresses, tokens in parameters, values of free settings."""
 
 from __future__ import annotations
 

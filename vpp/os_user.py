@@ -1,4 +1,4 @@
-"""Who runs this process, as the operating system knows it."""
+"""The user of this process, from the operating system."""
 
 from __future__ import annotations
 

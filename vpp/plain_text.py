@@ -1,4 +1,4 @@
-"""Text written by others, made harmless for a terminal, a table or a reader: one line, nothing that cannot be seen."""
+"""Makes text of other authors harmless for a terminal, a table or a reader: one line without invisible characters."""
 
 from __future__ import annotations
 

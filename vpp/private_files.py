@@ -1,4 +1,4 @@
-"""Keeps what a run makes from other users of the machine."""
+"""Protects the files of a run from other users of the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run of a data directory that a command without a run means."""
+"""The default run of a data directory, for commands without ``--run``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of a file that pydantic checked, as text: one clear line for each."""
+"""Validation errors of pydantic for a file, as one clear line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads YAML that people write (fleets, mappings) without YAML's surprises.
+"""Reads YAML files of users (fleets, mappings) without the implicit conversions of YAML.
 
 YAML 1.1 reads ``NO`` as false, ``12:30`` as 750, ``016`` as 14 and a key that comes twice as its last value. Here each
 of them is refused with its line and the next step.

@@ -1,4 +1,4 @@
-"""What may go wrong in a zone's next hours, each risk with the money that it is expected to cost: pure.
+"""Risks of a zone in the next hours, each with its expected cost. Pure.
 
 A level or a price beyond its 90 % quantile comes once in ten times, so what lies at that quantile counts by a tenth.
 What stands already counts in full.

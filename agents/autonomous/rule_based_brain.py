@@ -1,4 +1,4 @@
-"""The agent's own brain: a fixed line of thought that needs no model and no key.
+"""The rule-based brain of the agent: fixed rules that need no language model and no key.
 
 The plant already weighs expected money and penalties in its clearing. This brain looks at what that leaves: the tail
 beyond the 90 % quantiles, orders of people that cost more than they knew, assets and data that fail. It ranks what it

@@ -1,4 +1,4 @@
-"""A language model that answers a question from retrieved clauses alone; what it says is held against their words."""
+"""Answers a question from retrieved clauses by a language model, and checks its quotations against the clauses."""
 
 from __future__ import annotations
 

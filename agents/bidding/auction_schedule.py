@@ -1,4 +1,4 @@
-"""Trading in a day-ahead auction: one schedule a day on expected prices, the tail of the next day in view.
+"""Trading in a day-ahead auction: one schedule a day on expected prices, with a look at the next day.
 
 A reducer: each day brings the experts' expected prices of day D and the day after and, once D is over, its actual
 prices. Every expert trades on paper; the schedule follows their prices weighed by what they earned.

@@ -1,4 +1,4 @@
-"""Paper trading: every way to trade plays its own battery on paper, and its trailing profit is its weight.
+"""Paper trading: every trading strategy runs its own battery on paper, and its trailing profit is its weight.
 
 The paper battery has 1 MW and the duration, efficiency and wear of the zone's batteries taken together, and nothing
 else to do but trade, so its profit measures the worth of an expert's prices to a trader.

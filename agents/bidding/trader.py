@@ -1,4 +1,4 @@
-"""The arbitrage trader: the expected prices, and the value of energy left in store.
+"""The arbitrage trader: bids expected prices and the value of stored energy.
 
 It bids without knowing the state of charge. Experts (made with the forecast) are weighed by their trailing profit on
 paper; published prices stand as they are.

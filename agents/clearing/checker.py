@@ -1,4 +1,4 @@
-"""The independent checker: it has the last word on what goes out as setpoints, and shares no code with the solver."""
+"""The independent checker of all setpoints before they are sent. It shares no code with the solver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds of each asset over the horizon before any choice: what it can do and must do."""
+"""Bounds of each asset over the horizon before optimisation: its possible and its required power."""
 
 from __future__ import annotations
 

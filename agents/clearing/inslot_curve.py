@@ -1,4 +1,4 @@
-"""The short curve that goes out with a battery's setpoint: seen net load of the slot to battery power.
+"""The in-slot curve of a battery's setpoint: measured net load of the slot to battery power.
 
 Peakers are published ahead; what net load turns out to be inside the slot is left to the batteries. Solving the second
 pass beforehand for a few net loads lets a device interpolate, with no solver in the loop.

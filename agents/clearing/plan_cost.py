@@ -1,4 +1,4 @@
-"""Expected cost of a plan, item by item, computed from its powers alone and not from the solver's objective."""
+"""Expected cost of a plan by item, computed from its powers and not from the solver's objective."""
 
 from __future__ import annotations
 

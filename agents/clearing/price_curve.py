@@ -1,4 +1,4 @@
-"""The price-contingent part of a battery's setpoint: what it does at the price that the slot turns out to have.
+"""The price-contingent part of a battery's setpoint: power as a function of the actual price of the slot.
 
 Where a slot's price is known afterwards and the market takes curves, the trader's bid says at which prices its offers
 change. The clearing is solved again at prices over that range, everything else as decided, so that ramp and cap limits

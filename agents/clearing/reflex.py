@@ -1,4 +1,4 @@
-"""The named reflex: the fleet's powers where the solver gives no plan in time. Simple, safe, and never silence."""
+"""The reflex: safe powers of the fleet if the solver has no plan in time, named in the decision."""
 
 from __future__ import annotations
 

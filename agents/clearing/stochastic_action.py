@@ -1,4 +1,4 @@
-"""Compiled kernels of the stochastic dynamic programme: the first action, weighed against the cost of all after it.
+"""Compiled kernels of the stochastic dynamic programme: the first action, compared with the cost of later steps.
 
 The expected cost after the slot comes from ``agents.clearing.stochastic_kernel``.
 """

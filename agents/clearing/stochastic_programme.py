@@ -1,4 +1,4 @@
-"""The stochastic programme of one battery: built from a clearing problem, and asked for first actions.
+"""The stochastic programme of one battery: built from a clearing problem, and evaluated for first actions.
 
 State: energy in store × last plant power, for the ramp is the net load's change less the plant power's change, so these
 two say all. The kernels are in ``agents.clearing.stochastic_kernel`` and

@@ -1,1 +1,1 @@
-"""Devices at the edge: what they are, how their registers read, and the proof that they follow their commands."""
+"""Devices at the edge: device list, register maps, commands and their proof."""

@@ -1,4 +1,4 @@
-"""What the records of a log prove about the time, for a gateway whose own clock may be minutes off.
+"""Bounds of the true time from the records of a log, for a gateway whose own clock may be wrong.
 
 Every record has a time stamp of the log's clock. One that was read was stamped before it was read; one that was
 written was stamped after it was sent and before it was acknowledged. With m the monotonic time of this machine (s)

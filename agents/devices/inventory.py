@@ -1,4 +1,4 @@
-"""The device list: which device belongs to which asset, how it is reached and how it is judged."""
+"""The device list: asset, connection and tolerances of each device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over MQTT: topic names, the setpoint and its acknowledgement, and the discovery message for Home Assistant.
+"""MQTT topics and payloads: setpoint, acknowledgement, and the discovery message for Home Assistant.
 
 ``PREFIX/ZONE/telemetry|setpoint|ack|status/DEVICE`` belongs to one device, ``PREFIX/ZONE/heartbeat`` to all of a zone
 and ``PREFIX/ZONE/request/hold`` to people. Setpoints are never retained: an old one must not meet a device that comes

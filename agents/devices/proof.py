@@ -1,4 +1,4 @@
-"""The command reducer: one device's commands from the setpoint to the measured power, never two and never an old one.
+"""The command reducer: a device's commands from setpoint to measured power, each executed once and none after its end.
 
 A command has a number that grows and never repeats. The state is written to a journal before a command is transmitted;
 after a restart only the newest command, and only while it is valid, may be transmitted again, under the same number.

@@ -1,4 +1,4 @@
-"""Register maps: where a device keeps its power, and how a number there reads in MW. Tables, no connection.
+"""Register maps: addresses of a device's values and their conversion to MW. Tables without a connection.
 
 ``value = raw × scale × sign``, in ``unit``; from there to MW, a share (0 to 1) or Hz. A point names an address, or a
 SunSpec model and point, whose address, type and scale the device tells when it is scanned.

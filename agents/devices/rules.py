@@ -1,4 +1,4 @@
-"""How one device is judged: its limits, its times and its default."""
+"""Limits, times and tolerances by which one device is judged."""
 
 from __future__ import annotations
 

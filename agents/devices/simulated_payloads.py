@@ -1,4 +1,4 @@
-"""What a simulated device sends over MQTT and HTTP: its reading, and its answer to a setpoint."""
+"""Payloads of a simulated device over MQTT and HTTP: its reading, and its answer to a setpoint."""
 
 from __future__ import annotations
 

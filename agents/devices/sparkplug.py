@@ -1,4 +1,4 @@
-"""Sparkplug B, read alone: the payload's encoding, and the rules of births, deaths and sequence numbers of one node.
+"""Sparkplug B, reading only: decoding of the payload, and the births, deaths and sequence numbers of one node.
 
 Names of metrics come with births; later messages carry the alias. Every message of a node has the next number (0 to
 255, then 0 again): after a gap nothing is read until the node is born anew, which the gateway asks for. Encoding and

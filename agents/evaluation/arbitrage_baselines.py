@@ -1,4 +1,4 @@
-"""Simple rules that a trading policy has to beat, each a path of stored energy over the test.
+"""Baselines of a trading policy: simple rules, each as a path of stored energy over the test.
 
 These are research baselines: the plant runs none of them.
 

@@ -1,4 +1,4 @@
-"""What a battery earned of what perfect foresight of its day's prices would have, and which cause lost the rest.
+"""Share of perfect foresight that a battery earned on a day, and the causes of the loss.
 
 Bound of a day: the best path at the day's actual prices from the energy really in store when it began. Energy left at
 its end counts, in bound and in what was earned alike, at the day's median price less discharge losses. With the value

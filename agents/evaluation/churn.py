@@ -1,4 +1,4 @@
-"""Churn: by how much decided setpoints differ from the plan of the slot before."""
+"""Churn: difference between decided setpoints and the plan of the slot before."""
 
 from __future__ import annotations
 

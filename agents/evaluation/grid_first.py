@@ -1,4 +1,4 @@
-"""A baseline of joint clearing: the grid first, then arbitrage on what is left of the batteries.
+"""Baseline of joint clearing: grid service first, then arbitrage with the remaining battery power.
 
 This is a research baseline: the plant does not run it.
 """

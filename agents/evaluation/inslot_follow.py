@@ -1,4 +1,4 @@
-"""Inside the slot: a battery follows its published curve tick by tick, as a device with real telemetry does.
+"""Simulates the slot tick by tick: a battery follows its published curve, as a device with real telemetry does.
 
 At each tick the slot's mean net load is estimated from the ticks seen and the expected course of the rest; the curve
 says what the battery should give over the whole slot at that mean; the battery delivers what is left of it over the

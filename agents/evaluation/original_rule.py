@@ -1,4 +1,4 @@
-"""A baseline: the rule of the first prototype with sane units.
+"""Baseline: the rule of the first prototype with consistent units.
 
 When net load is expected to change by more than the ramp limit, up or down, the batteries discharge the excess and the
 generators give what they cannot. Nothing ever charges, and falling net load is answered like rising.

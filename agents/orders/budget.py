@@ -1,4 +1,4 @@
-"""A principal's daily budget: plans that need no question, counted where orders are admitted.
+"""A principal's daily budget for plans without approval, checked where orders are admitted.
 
 The server that approves within a budget looks at what it knows to be spent. Several servers may approve at the same
 moment, so the count that holds is the one here: one state per zone, in the one log that all orders pass.

@@ -1,4 +1,4 @@
-"""Which orders stand for which OpenADR event, so that an event that changes or goes ends what it asked for."""
+"""Orders of each OpenADR event: an event that changes or disappears cancels its orders."""
 
 from __future__ import annotations
 

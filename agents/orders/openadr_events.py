@@ -1,4 +1,4 @@
-"""OpenADR 3 events as orders and prices: pure, from the bodies of a VTN to what the plant understands.
+"""Converts OpenADR 3 events of a VTN to orders and prices. Pure.
 
 An event is a list of intervals with payloads. Read are ``SIMPLE`` (a level above 0: no charging),
 ``DISPATCH_SETPOINT`` (power of the fleet), ``IMPORT_CAPACITY_LIMIT`` and ``EXPORT_CAPACITY_LIMIT`` (a band around it),

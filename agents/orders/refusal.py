@@ -1,4 +1,4 @@
-"""Reasons for a refused order: a code for programs and words for people."""
+"""Reasons for a refused order: codes for programs and texts for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory of order ids: an order that acted acts no second time, however many others came in between.
+"""Memory of executed order ids: an order acts once, however many orders came in between.
 
 Ids are kept by time and not by number, so that a flood of other orders cannot push one out.
 """

@@ -1,4 +1,4 @@
-"""The last check of an order, where it acts: nothing that another step or topic says of it is taken on trust."""
+"""Verification of an order at the plant, independent of the admission step and of other topics."""
 
 from __future__ import annotations
 

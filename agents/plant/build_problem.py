@@ -1,4 +1,4 @@
-"""From bids, orders and the fleet's state to the clearing problem, or to a reflex where there is nothing to clear."""
+"""Builds the clearing problem from bids, orders and the fleet's state, or a reflex if there is nothing to clear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds plans and decisions against what the clauses of the user's own documents demand: pure."""
+"""Checks plans and decisions against the numeric limits of the user's documents. Pure."""
 
 from __future__ import annotations
 

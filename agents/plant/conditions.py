@@ -1,4 +1,4 @@
-"""Conditions of the plant that people should know of: each is one alert from its first slot to its last."""
+"""Conditions of the plant that raise alerts: each is one alert from its first slot to its last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plant's decision: the plan of the clearing, a reflex where there is none, or the rest that a hold asks for."""
+"""The plant's decision: the plan of the clearing, a reflex without one, or rest under a hold."""
 
 from __future__ import annotations
 

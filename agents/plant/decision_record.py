@@ -1,4 +1,4 @@
-"""A decision as messages: setpoints that passed the checker, and the receipt that explains and recomputes them."""
+"""Messages of a decision: checked setpoints, and the record from which the decision is explained and recomputed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an asset follows its setpoints, and its SoC its energy; the derating where it does not.
+"""Checks measured power against setpoints and SoC against energy; derates an asset that deviates.
 
 Judged slot by slot on readings alone; an asset without readings is what the twin says. A slot speaks where the setpoint
 or the reading is more than ``ASTRAY_SHARE`` of the rated power away from rest. ``ASTRAY_SLOTS`` slots in a row that are

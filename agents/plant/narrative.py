@@ -1,4 +1,4 @@
-"""A decision in sentences, from its own record: what was decided, why, what binds when, and the alternatives."""
+"""A decision in sentences, from its own record: action, reason, binding limits, alternatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account of an order, slot by slot as it is delivered: energy moved and money lost against the plan without it.
+"""Account of an order, slot by slot: energy moved and money lost against the plan without it.
 
 An order is approved up to a cost. Each slot that it rules, the plant also plans without it; after the slot both are
 valued at the slot's price, and an order that lost more than it was approved for, or moved more than a budget allowed,

@@ -1,4 +1,4 @@
-"""Worst-case bounds of an order where no plan reaches: beyond the look-ahead, and at other prices than expected."""
+"""Worst-case bounds of an order outside the plan: after the look-ahead, and at other prices than expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders through the plant: taken, weighed, counted, ended; each change of a life becomes one record."""
+"""Orders in the plant: accepted, evaluated, counted, ended; each change of state is one record."""
 
 from __future__ import annotations
 

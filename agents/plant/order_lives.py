@@ -1,4 +1,4 @@
-"""The lives of orders at the plant: each change of state goes out once."""
+"""States of orders at the plant: each change is sent once."""
 
 from __future__ import annotations
 

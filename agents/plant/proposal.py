@@ -1,4 +1,4 @@
-"""Prices and checks an order before anybody approves it, with the plant's own clearing.
+"""Prices and checks an order before its approval, with the plant's own clearing.
 
 The last decision is reopened twice, without and with the order; the slot that is decided already stays as it is. What
 differs between the two plans is what the order does: power, SoC, money, distance to the limits.

@@ -1,4 +1,4 @@
-"""Makes a decision again from nothing but its own record, and prices another first action.
+"""Recomputes a decision from its own record, and prices another first action.
 
 A decision holds the state before, the bids and the orders; with the zone's configuration these are all its inputs.
 """

@@ -1,4 +1,4 @@
-"""`vpp config`: the settings and the source of each."""
+"""`vpp config`: the settings with the source of each value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp doctor`: checks the installation and names the cure of each fault."""
+"""`vpp doctor`: checks the installation and names a remedy for each fault."""
 
 from __future__ import annotations
 

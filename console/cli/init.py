@@ -1,4 +1,4 @@
-"""`vpp init`: writes the mapping and the fleet for a file, from guesses that were tried on it and a few answers."""
+"""`vpp init`: writes mapping and fleet for a file, from guesses tested on the file and a few answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp inspect`: a preview of a file before anything is set up."""
+"""`vpp inspect`: a preview of a file without any configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that every command shares, and how commands answer: data on standard output, all else on standard error."""
+"""Options that every command shares, and output: data on standard output, messages on standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp rules`: add documents with rules, ask and search them, and hold past decisions against their checks."""
+"""`vpp rules`: adds documents with rules, asks and searches them, and checks past decisions against them."""
 
 from __future__ import annotations
 

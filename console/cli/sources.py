@@ -1,4 +1,4 @@
-"""`vpp replay` and `vpp simulate` send telemetry and go on where they stopped; `vpp feeds` checks live services."""
+"""`vpp replay` and `vpp simulate` send telemetry and resume after a stop; `vpp feeds` checks live services."""
 
 from __future__ import annotations
 

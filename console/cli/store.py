@@ -1,4 +1,4 @@
-"""`vpp store`: what the store's server is to do by itself."""
+"""`vpp store`: configures retention and hourly means of the store's server."""
 
 from __future__ import annotations
 

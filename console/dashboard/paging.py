@@ -1,4 +1,4 @@
-"""Pages of a table in the order of time: a cursor names the last row's time and how many rows of that time were given.
+"""Pages of a table in order of time: a cursor holds the last row's time and the number of rows already sent for it.
 
 New rows arrive at the end, so a page never shifts while somebody reads on.
 """

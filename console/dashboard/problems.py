@@ -1,4 +1,4 @@
-"""Errors as people and programs read them: problem+json (RFC 9457), made from our own errors."""
+"""Errors as problem+json (RFC 9457), made from our own errors."""
 
 from __future__ import annotations
 

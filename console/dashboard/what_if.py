@@ -1,4 +1,4 @@
-"""Shadow runs under another setting: one at a time, in a process of their own, with their answers kept."""
+"""Shadow runs with another setting: one at a time, each in a separate process, with cached answers."""
 
 from __future__ import annotations
 

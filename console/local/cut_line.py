@@ -1,4 +1,4 @@
-"""A TCP line between a client and a server that can be cut without notice to either, as by a pulled cable."""
+"""A TCP line between client and server that can be interrupted without notice, like an unplugged cable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A drill on this machine: broker, gateways and simulated devices as real processes, and troubles as planned.
+"""A drill on this machine: broker, gateways and simulated devices as real processes, with planned faults.
 
 Setpoints come from the drill, one per device and slot; what became of them is read from the command ledger.
 """

@@ -1,4 +1,4 @@
-"""The proof of a drill from the command ledger: no command twice, none stale, every difference named in time.
+"""Proof of a drill from the command ledger: no command twice, none stale, every deviation reported in time.
 
 The ledger is compared with what the devices took by their own log, and with the troubles that were made.
 """

@@ -1,4 +1,4 @@
-"""Runs the broker as a child and ends it when the supervisor is gone, however that one ended.
+"""Runs the broker as a child process and ends it when the supervisor is gone, even after a kill.
 
 ``python -m console.local.keeper SUPERVISOR_PID COMMAND...``
 """

@@ -1,4 +1,4 @@
-"""A lasting broker remembers: a run may not decide slots again that an earlier one decided."""
+"""Refuses a run on a persistent broker that would decide slots again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a run: a process that `vpp up` starts first and keeps, and that the run does not depend on."""
+"""The page of a run: a process that `vpp up` starts first; the run does not depend on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runs of a data directory: the inputs of each, the place of a resumed run, and putting a run aside."""
+"""The runs of a data directory: inputs of each run, resuming a run, and renaming an earlier run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor of `vpp up`: the broker, every topology as a worker process, the source, and their watch."""
+"""The supervisor of `vpp up`: starts and watches the broker, every topology as a worker process, and the source."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reports of a day or a week: what the plant earned and why, as one HTML page with CSV beside it."""
+"""Reports of a day or a week: money and its causes, as one HTML page with CSV beside it."""

@@ -1,4 +1,4 @@
-"""The broker: an MSK cluster that knows IAM alone, encrypted in transit and at rest."""
+"""The broker: an MSK cluster with IAM authentication only, encrypted in transit and at rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an owner of the AWS deployment chooses: size, broker, names and limits. Read from the context of cdk.json."""
+"""Options of the AWS deployment: size, broker, names and limits, read from the context of cdk.json."""
 
 from __future__ import annotations
 

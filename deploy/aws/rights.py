@@ -1,4 +1,4 @@
-"""The IAM statements that give a process of ours what it needs on MSK, from the rights of vpp/streams."""
+"""IAM statements of each process on MSK, from the rights in vpp/streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings of cdk-nag's AWS Solutions rules that stand, each with its reason. A finding outside this list fails CI."""
+"""Accepted findings of cdk-nag's AWS Solutions rules, each with its reason. Any other finding fails CI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What watches the plant on AWS: a Grafana workspace, alarms that reach people, and a budget."""
+"""Monitoring of the plant on AWS: a Grafana workspace, alarms by mail, and a budget."""
 
 from __future__ import annotations
 

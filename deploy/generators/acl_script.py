@@ -1,4 +1,4 @@
-"""Writes the shell script that grants each process what it needs, from the table in ``vpp/streams/rights.py``."""
+"""Writes the shell script that grants each process its rights, from the table in ``vpp/streams/rights.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Prometheus rules: stall, burn of the objectives, money and refusals, from the metrics that workers expose."""
+"""The Prometheus rules: stalled workers, error budgets, money and refusals, from the metrics of the workers."""
 
 from __future__ import annotations
 

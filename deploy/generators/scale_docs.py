@@ -1,4 +1,4 @@
-"""How a plant grows, computed from the measured unit costs: cores, memory, broker, store, disk, money, first limit."""
+"""Resources of larger plants from measured unit costs: cores, memory, broker, store, disk, money, first limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flux queries of the panels: every one ends in one wide table, so that a column's name is the name of its line.
+"""Flux queries of the panels: each ends in one wide table whose column names are the names of the lines.
 
 ``$zone``, ``$run`` and ``$horizon`` are the dashboard's variables; ``v.*`` are Grafana's macros. The tables lie in
 InfluxDB as the store writes them: a table is a measurement, key columns are tags, the other columns fields.

@@ -1,4 +1,4 @@
-"""Acting on the plant: propose, hold, execute. Every act is an order that admission and the plant judge again."""
+"""Acting on the plant: propose, hold, execute. Every act is an order that admission and the plant check again."""
 
 from __future__ import annotations
 

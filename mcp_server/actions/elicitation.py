@@ -1,4 +1,4 @@
-"""Asks the person at the client, in both protocol eras; nobody to ask, or any doubt, is a no."""
+"""Asks the person at the client, in both protocol versions; without a clear yes the answer is no."""
 
 from __future__ import annotations
 

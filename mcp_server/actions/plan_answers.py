@@ -1,4 +1,4 @@
-"""A priced order as a tool answers it: its checks with their clauses, its path, and how it is approved."""
+"""A priced order as the answer of a tool: its checks with their clauses, its path, and the way to approve it."""
 
 from __future__ import annotations
 

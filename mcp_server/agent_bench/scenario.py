@@ -1,4 +1,4 @@
-"""Evenings that a plant has to get through: what comes, what is forecast, and what people have ordered.
+"""Evenings for a plant: actual values, forecasts, and orders of people.
 
 Everything follows from the seed. A forecast does not know what will come: a ramp or a spike of prices that comes with
 some probability is in its quantiles at that probability until its first slot is near.

@@ -1,4 +1,4 @@
-"""What a brain is worth in money: evenings with it and without it, on the same forecasts and the same truth."""
+"""Value of a brain in money: evenings with it and without it, on the same forecasts and the same actuals."""
 
 from __future__ import annotations
 

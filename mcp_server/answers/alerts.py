@@ -1,4 +1,4 @@
-"""Alerts, and the verdicts of the guard, as tools and REST answer."""
+"""Alerts and verdicts of the guard, as answers of tools and REST."""
 
 from __future__ import annotations
 

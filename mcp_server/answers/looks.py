@@ -1,4 +1,4 @@
-"""Looks of the grid agent, as its transcript on the audit tells them."""
+"""Looks of the grid agent, read from its transcript in the audit."""
 
 from __future__ import annotations
 

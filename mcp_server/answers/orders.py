@@ -1,4 +1,4 @@
-"""Orders with their lives, as tools, REST and the page answer."""
+"""Orders with their states, as answers of tools, REST and the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored days under another policy: the log that the plant read, run through the plant again."""
+"""Stored days under another policy: replays the log of the plant through the plant."""
 
 from __future__ import annotations
 

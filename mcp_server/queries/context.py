@@ -1,4 +1,4 @@
-"""Where every question is answered from: the store, the fleet and a clock, with the rules that all questions share."""
+"""The read context of all questions: store, fleet and clock, with their common rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the plant decided as it did, from the decision's own record; "why not" by solving it again."""
+"""Explains a decision from its own record; answers "why not" by solving it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The features of a slot: value, unit and inputs, as the model was trained on them and as the plant served them."""
+"""The features of a slot: value, unit and inputs, as trained and as served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The newest forecast in numbers and in words: levels, the coming ramp, and the skill of such forecasts."""
+"""The newest forecast in numbers and in words: levels, the next ramp, and the skill of such forecasts."""
 
 from __future__ import annotations
 

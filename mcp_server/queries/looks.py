@@ -1,4 +1,4 @@
-"""The grid agent's transcript as people read it: its looks from the audit, and a shift in plain words."""
+"""The grid agent's looks from the audit, and the report of a shift."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders and their lives: one typed list of states from admission, the plant and the run's clock."""
+"""Orders and their states, from admission, the plant and the run's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers questions from clauses - the shipped notes, the site's own documents - and re-checks decisions by them."""
+"""Answers questions from clauses (shipped notes, the site's own documents) and checks decisions against them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time series out of the store, in a bounded number of points."""
+"""Time series from the store, in a limited number of points."""
 
 from __future__ import annotations
 

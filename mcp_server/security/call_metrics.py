@@ -1,4 +1,4 @@
-"""What the server tells Prometheus: calls by tool and outcome, how long they took, and who was turned away."""
+"""Prometheus metrics of the server: calls by tool and outcome, duration, refused clients."""
 
 from __future__ import annotations
 

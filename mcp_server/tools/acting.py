@@ -1,4 +1,4 @@
-"""The acting tools: safe ones that propose or stop, dangerous ones that carry out what somebody approved."""
+"""The acting tools: safe ones that propose or stop, dangerous ones that execute an approved plan."""
 
 from __future__ import annotations
 

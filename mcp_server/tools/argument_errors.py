@@ -1,4 +1,4 @@
-"""Errors in a tool's arguments, in one sentence that names what is valid."""
+"""Errors in a tool's arguments, as one sentence with the valid values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a tool is registered: its subject bound, its errors readable, its schemas short.
+"""Registers a tool: binds its subject, makes its errors readable and its schemas short.
 
 A tool is a function of its module. Its first parameter is what it works on, such as the read context; clients see the
 others.

@@ -1,4 +1,4 @@
-"""Resources, completions and prompts: what a client may attach, complete and start from."""
+"""Resources, completions and prompts for clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backtest of day-ahead price forecasts: every local day forecast from what was known before its auction."""
+"""Backtest of day-ahead price forecasts: every local day is forecast from values known before its auction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of a day-ahead backtest, as ``metrics.json`` holds them: over all slots, and by hour of the local day."""
+"""Metrics of a day-ahead backtest, as in ``metrics.json``: over all slots, and by hour of the local day."""
 
 from __future__ import annotations
 

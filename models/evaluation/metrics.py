@@ -1,4 +1,4 @@
-"""Figures of a backtest by horizon, as ``metrics.json`` holds them."""
+"""Metrics of a backtest by horizon, as in ``metrics.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of a backtest's ramps: whether large ones were foreseen, and how good the forecast of each step is."""
+"""Metrics of ramps in a backtest: forecasts of large ramps, and the accuracy of each step."""
 
 from __future__ import annotations
 

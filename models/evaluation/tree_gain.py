@@ -1,4 +1,4 @@
-"""What XGBoost saves of the net-load error: the same backtest with it and without it."""
+"""Reduction of the net-load error by XGBoost: the same backtest with it and without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contributions to a net-load forecast: what each feature adds, over the linear stages and the trees, in MW.
+"""Contributions of features to a net-load forecast, over the linear stages and the trees, in MW.
 
 A linear stage adds coefficient × standardised input; the trees add exact SHAP values (Lundberg et al. 2020, computed by
 XGBoost). Both are weighted as the forecast weighs them, so that ``now + Σ contributions`` is the forecast.

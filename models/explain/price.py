@@ -1,4 +1,4 @@
-"""Contributions to a price forecast: what each input adds to the usual price of its slot, per MWh."""
+"""Contributions of inputs to a price forecast, from the usual price of its slot, per MWh."""
 
 from __future__ import annotations
 

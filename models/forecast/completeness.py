@@ -1,4 +1,4 @@
-"""How complete the past of a zone is: which lags of a target the ring holds, and whether policies may bid on them."""
+"""Completeness of a zone's history: the lags of a target in the ring, and whether policies may bid on them."""
 
 from __future__ import annotations
 

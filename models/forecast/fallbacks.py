@@ -1,4 +1,4 @@
-"""Net load without a model: named fallbacks, each with spreads of its own past errors, read from the ring alone."""
+"""Net load without a model: named fallbacks, each with spreads of its own past errors, from the ring only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard beside the forecast: episodes with their alerts, what a forecast says of trust, and wider quantiles."""
+"""The guard in the forecast step: episodes with their alerts, trust of a forecast, wider quantiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Naive forecasts in the form of the stream, to measure the worth of a model's forecast."""
+"""Naive forecasts in the form of the stream, as a baseline of the model."""
 
 from __future__ import annotations
 

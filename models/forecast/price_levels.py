@@ -1,4 +1,4 @@
-"""Levels of price quantiles that adapt as prices come (``models.learners.conformal``): a reducer in stream state.
+"""Price quantile levels that adapt to arriving prices (``models.learners.conformal``): a reducer in stream state.
 
 Only the outer two on each side move: between them lies the median, which is a forecast of its own.
 """

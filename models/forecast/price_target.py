@@ -1,4 +1,4 @@
-"""The price as a forecast target: levels per MWh, and the outlook that the trader weighs."""
+"""The price as a forecast target: levels per MWh, and the outlook for the trader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forecast step with remote inference: asks what the net-load model says of a slot, and goes on with the answer.
+"""The forecast step with remote inference: sends the row of a slot, and continues with the model's answer.
 
 A forecast rests on the errors of those before it, so one row at a time is under way. What arrives meanwhile is held in
 the state and taken in its order. Answers arrive on the same topic as telemetry: one log decides what the step does, so

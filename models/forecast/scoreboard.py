@@ -1,4 +1,4 @@
-"""Scores past forecasts as actuals arrive, each once: the same sums make the live skill and the backtest's figures."""
+"""Scores past forecasts once when their actuals arrive; live skill and backtest use the same sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of the forecast step for one zone, and how it is kept as bytes."""
+"""The state of the forecast step for one zone, and its encoding as bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecasts that wait for their actuals, and how they are kept: rounded, and each horizon only as long as it waits."""
+"""Forecasts that wait for their actuals, kept rounded and only as long as each horizon waits."""
 
 from __future__ import annotations
 

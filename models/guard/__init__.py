@@ -1,1 +1,1 @@
-"""The guard: evidence that a value cannot be believed, a verdict with a name, and what enters in its place."""
+"""The guard: evidence against a value, a named verdict, and the value that is used instead."""

@@ -1,4 +1,4 @@
-"""Forecasts of each channel apart, and errors in their own standard deviations.
+"""Forecasts of each channel separately, and errors in their own standard deviations.
 
 A window holds one row per channel (the primary one first) and one for net load, oldest slot first; ``at`` is the
 position of the slot that is judged, ``index`` its number since 1970, by which the rings of the state are addressed.

@@ -1,4 +1,4 @@
-"""The guard over a stretch of a history, as the stream runs it: what it lets in is what it sees next."""
+"""The guard over a stretch of history, as the stream runs it: later slots see only the values that it accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence of a level: its episodes a week on clean data, with a generalised Pareto tail beyond the rare ones."""
+"""Evidence of a level: its episodes per week on clean data, with a generalised Pareto tail for rare ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges one slot and decides what enters in its place; ``models.guard.learning_kernel`` learns from it.
+"""Judges one slot and decides the value to use; ``models.guard.learning_kernel`` learns from it.
 
 A value that raises an alarm is held to two standard deviations of its reference: its channel's flying forecast (one
 step, made of what entered before), or what other supply of the zone says of it. From the score ``HARD`` above the alarm

@@ -1,4 +1,4 @@
-"""The reference value of a channel in quarantine, and the test whether a value agrees with it again."""
+"""The reference value of a channel in quarantine, and the test whether a measured value agrees with it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A history as the guard's kernel reads it: windows of channels, published forecasts, supply, totals, local time."""
+"""A history in the form of the guard's kernel: windows of channels, published forecasts, supply, totals, local time."""
 
 from __future__ import annotations
 

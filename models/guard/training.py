@@ -1,4 +1,4 @@
-"""Makes the guard of a zone from its history: channel forecasts walked forward, evidence counted on the clean past."""
+"""Trains the guard of a zone on its history: channel forecasts walked forward, evidence counted on clean data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard of one zone beside its slot ring: judges a closed slot and puts what is used into the ring.
+"""The guard of one zone at its slot ring: judges a closed slot and writes the accepted values into the ring.
 
 The state is one packed buffer, kept with every slot. A guard that is not seated (its training ends later than the slot)
 judges nothing.

@@ -1,4 +1,4 @@
-"""Adaptive conformal inference: the levels that stand for nominal quantiles move with the coverage that comes.
+"""Adaptive conformal inference: levels for nominal quantiles that move with the observed coverage.
 
 Level a of nominal quantile q moves by γ (q - 1[actual below the quantile]) with every actual value: where too many
 values fall below, a falls, and the interval follows (Gibbs, Candès: Adaptive conformal inference under distribution

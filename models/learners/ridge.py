@@ -1,4 +1,4 @@
-"""The linear engine: decayed, Huber-weighted ridge regressions kept as Gram matrices, by slot of the day or pooled.
+"""The linear engine: decayed, Huber-weighted ridge regressions as Gram matrices, by slot of the day or pooled.
 
 Symbols: x standardised features with a constant 1, r the residual under the coefficients in force, s a robust scale.
 Each row enters G = Σ w x xᵀ and c = Σ w x y with w = 0.5^(age / half-life) min(1, 1.3 s / |r|); the coefficients solve

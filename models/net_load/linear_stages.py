@@ -1,4 +1,4 @@
-"""Linear stages of one horizon: A without published forecasts, then a stage on what they add.
+"""Linear stages of one horizon: A without published forecasts, then a stage on the published forecasts.
 
 Stage A is shrunk to persistence, the later ones to what came before: B (forecast known, near) and U (not yet published)
 predict what A leaves, F (known, far ahead) what the bias-corrected published forecast leaves.

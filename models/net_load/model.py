@@ -1,4 +1,4 @@
-"""The net-load half of a served model: linear stages, trees on what they leave, widths; all horizons in one call."""
+"""The net-load part of a served model: linear stages, trees on their residual, widths; all horizons in one call."""
 
 from __future__ import annotations
 

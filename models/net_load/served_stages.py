@@ -1,4 +1,4 @@
-"""The linear stages of a net-load part as they are served: one origin, all horizons, two compiled calls."""
+"""The linear stages of a net-load part for serving: one origin, all horizons, two compiled calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits the trees on out-of-sample forecasts of the last year, and gives each horizon the weight that it earned."""
+"""Fits the trees on out-of-sample forecasts of the last year, and sets the weight of each horizon."""
 
 from __future__ import annotations
 

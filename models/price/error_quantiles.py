@@ -1,4 +1,4 @@
-"""Price quantiles from the distribution of past errors, scaled by how restless the market is now.
+"""Price quantiles from the distribution of past errors, scaled by the current volatility of the market.
 
 The error at horizon h is taken as ``v z``: ``log v`` is linear in the logs of recent deviations (a ridge on
 ``log(|error| / scale + 0.1)``), ``z`` has the empirical distribution of past ``error / (scale v)`` of that horizon.

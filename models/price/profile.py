@@ -1,4 +1,4 @@
-"""The level-updated price profile: how the day so far moves the usual shape of the day (real-time markets).
+"""The level-updated price profile: the usual shape of the day, shifted by the day so far (real-time markets).
 
 Symbols: ``base[s]`` is the mean price of slot of day s over the last ``level_days`` local days, smoothed along the day;
 ``sc`` is the mean of ``|p - base|`` over the same days; a deviation is ``(p - base) / sc``. Linear in the deviations of

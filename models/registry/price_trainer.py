@@ -1,4 +1,4 @@
-"""The price half of a served model: fit from history, forecast from a slot ring, kept as plain arrays."""
+"""The price part of a served model: fit from history, forecast from a slot ring, stored as plain arrays."""
 
 from __future__ import annotations
 

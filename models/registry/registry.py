@@ -1,4 +1,4 @@
-"""The model registry: a folder with immutable versions of each zone's model, checked by hash when they are loaded.
+"""The model registry: a folder with immutable versions of each zone's model, checked by hash on loading.
 
 ``ROOT/ZONE/MODEL_ID/`` holds ``metadata.json``, one ``PART.npz`` per part and one file per binary value (the trees as
 XGBoost's own JSON). ``ROOT/ZONE/in_force.json`` names the promoted version and those before it.

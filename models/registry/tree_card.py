@@ -1,4 +1,4 @@
-"""XGBoost in a version's net-load forecast, from its metadata: weight at each horizon, and why.
+"""XGBoost in a version's net-load forecast, from its metadata: weight of each horizon, with the reason.
 
 The card is ``{"verdict", "days", "days_needed", "horizons": [{"horizon_min", "weight", "gain"}]}``; ``verdict`` as
 ``models.net_load.residual_trees.TreesVerdict``, ``gain`` the share of the mean absolute error that the trees saved in

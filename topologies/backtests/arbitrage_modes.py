@@ -1,4 +1,4 @@
-"""How a battery's path comes about in each mode of the arbitrage backtest, by the reducers that serve."""
+"""Paths of a battery in each mode of the arbitrage backtest, from the serving reducers."""
 
 from __future__ import annotations
 

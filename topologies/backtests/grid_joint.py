@@ -1,4 +1,4 @@
-"""Service and trading weighed together: what the plant earns and saves when energy counts at the market's prices.
+"""Joint value of service and trading: earnings and savings of the plant at market prices.
 
 Four policies on the same forecasts and bids: service only (energy at one flat price), trading alone (no grid limits),
 grid first (the service plan, then trading that raises no penalty), joint (one clearing of both bids). Batteries are

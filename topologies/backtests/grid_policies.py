@@ -1,4 +1,4 @@
-"""The policies of a grid backtest, each driven slot by slot with what was known, and what its fleet delivered."""
+"""The policies of a grid backtest, each driven slot by slot with the values known then, and their deliveries."""
 
 from __future__ import annotations
 

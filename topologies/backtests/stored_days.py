@@ -1,4 +1,4 @@
-"""Stored days run again through the plant under another policy, settled beside no action and perfect foresight.
+"""Replays stored days through the plant under another policy, settled beside no action and perfect foresight.
 
 The log is the one that the live plant read (``shadow.stored_log``): bids, orders in force, deadlines and corrections.
 The plant is the live one (``PlantReducer``), so a backtest differs from what happened only where its policy differs.

@@ -1,1 +1,1 @@
-"""What command line and MCP server do to a running plant: plans, orders, promotions, topics."""
+"""Control of a running plant for command line and MCP server: plans, orders, promotions, topics."""

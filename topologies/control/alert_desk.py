@@ -1,4 +1,4 @@
-"""Where people take alerts on and silence them: each act is a record on ``vpp.alerts`` and one in the audit."""
+"""Acknowledgements and silences of people: each is a record on ``vpp.alerts`` and one in the audit."""
 
 from __future__ import annotations
 

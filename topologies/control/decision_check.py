@@ -1,4 +1,4 @@
-"""A stored decision made again and compared with what the store holds of it, bit for bit."""
+"""Recomputes a stored decision and compares it with the store bit for bit."""
 
 from __future__ import annotations
 

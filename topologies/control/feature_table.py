@@ -1,4 +1,4 @@
-"""The features that a forecast rests on: as the model was trained on them, and as the plant served them.
+"""The features of a forecast: as the model was trained on them, and as the plant served them.
 
 Trained: the kernel over the source's rows. Served: the same kernel on a ring that holds what the plant closed (the
 telemetry in the store, after the value gate and corrections), with the source's rows where the store has none. The two

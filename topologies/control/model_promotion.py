@@ -1,4 +1,4 @@
-"""Puts a model in force: in the registry, and as a record in the log, so that running workers switch at one slot."""
+"""Activates a model: in the registry, and as a record in the log, so all workers switch at one slot."""
 
 from __future__ import annotations
 

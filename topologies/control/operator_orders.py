@@ -1,4 +1,4 @@
-"""Orders of operators at the command line or a gateway: issued by the run's clock, approved by whoever gives them."""
+"""Orders of operators at the command line or a gateway: issued by the run's clock, approved by their author."""
 
 from __future__ import annotations
 

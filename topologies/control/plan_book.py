@@ -1,4 +1,4 @@
-"""Plans between proposal and execution, kept where all can see them: as audit records, append-only.
+"""Plans between proposal and execution, stored as append-only audit records.
 
 A plan is an order that nobody approved yet. Proposing, approving, rejecting and executing each leave one audit record
 with the digest of the order; what a plan is now is read from them. Its order id is the plan's id, and admission judges

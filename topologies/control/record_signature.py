@@ -1,4 +1,4 @@
-"""Signed audit records of plans: the audit topic is open to many writers, so a record alone proves nothing."""
+"""Signed audit records of plans: the audit topic has many writers, so an unsigned record proves nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mode of a data directory's run: live, or a replay at some speed; `vpp up` notes it for those who show it."""
+"""The mode of a data directory's run: live, or a replay at some speed; written by `vpp up`."""
 
 from __future__ import annotations
 

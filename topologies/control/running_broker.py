@@ -1,4 +1,4 @@
-"""Finds the embedded broker of a running `vpp up`, so that other commands can look into its topics."""
+"""Finds the embedded broker of a running `vpp up`, for commands that read its topics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of one slot through the steps, as the store holds it, with the time that it waited and was worked on."""
+"""The path of one slot through the steps from the store, with waiting and processing times."""
 
 from __future__ import annotations
 

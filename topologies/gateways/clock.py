@@ -1,4 +1,4 @@
-"""The time of a gateway: the wall, held within what the log proves, and the run clock that slots go by."""
+"""The time of a gateway: the wall clock within the bounds of the log, and the run clock of slots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The desk of a gateway: it takes events of devices through the command reducer and does what follows.
+"""The desk of a gateway: passes events of devices to the command reducer and executes its actions.
 
 Nothing is transmitted before the journal has it. What became of commands goes to the command ledger, what devices
 measure to the raw telemetry, in batches of some milliseconds.

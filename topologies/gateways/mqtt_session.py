@@ -1,4 +1,4 @@
-"""A session with an MQTT 5 broker that comes back by itself; what could not be sent is dropped, never sent later."""
+"""A session with an MQTT 5 broker that reconnects by itself; unsent messages are dropped, never sent later."""
 
 from __future__ import annotations
 

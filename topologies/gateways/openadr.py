@@ -1,4 +1,4 @@
-"""The OpenADR 3 gateway, a VEN: polls the events of a VTN and makes them orders and prices of one zone.
+"""The OpenADR 3 gateway, a VEN: polls the events of a VTN and converts them to orders and prices of one zone.
 
 What it acted on is on disk, and the id of an order follows from its event: after a kill nothing is ordered twice. A
 poll that fails, or whose answer is cut off, changes nothing.

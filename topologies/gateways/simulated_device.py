@@ -1,4 +1,4 @@
-"""A simulated device behind a protocol: what all protocols share, the cable and its faults."""
+"""Common parts of a simulated device of all protocols: the connection and its faults."""
 
 from __future__ import annotations
 

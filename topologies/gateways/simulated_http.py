@@ -1,4 +1,4 @@
-"""A simulated device that speaks HTTP: it takes setpoints and heartbeats, and posts its readings to the webhook."""
+"""A simulated HTTP device: receives setpoints and heartbeats, and posts its readings to the webhook."""
 
 from __future__ import annotations
 

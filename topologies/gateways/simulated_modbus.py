@@ -1,4 +1,4 @@
-"""A simulated device behind a real Modbus TCP server, laid out by a register map: plain addresses or SunSpec models."""
+"""A simulated device behind a real Modbus TCP server, with a register map: plain addresses or SunSpec models."""
 
 from __future__ import annotations
 

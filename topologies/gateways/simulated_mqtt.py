@@ -1,4 +1,4 @@
-"""A simulated device that speaks MQTT 5: it sends telemetry, takes setpoints by number and acknowledges them."""
+"""A simulated MQTT 5 device: sends telemetry, executes numbered setpoints and acknowledges them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a device keeps its SunSpec models, and how their points read; the definitions come from pysunspec2."""
+"""Addresses of a device's SunSpec models and conversion of their points; definitions from pysunspec2."""
 
 from __future__ import annotations
 

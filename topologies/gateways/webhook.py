@@ -1,4 +1,4 @@
-"""The webhook: telemetry of anybody with the token, and readings of the device list's HTTP devices."""
+"""The webhook: telemetry of senders with the token, and readings of the device list's HTTP devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attacker who knows the guard: its members, tables and alarm, and the true value of the slot.
+"""An attacker with full knowledge of the guard: its members, tables and alarm, and the true value of the slot.
 
 Greedy: in each slot it takes the largest bias in its direction, up to 15 % of load, whose score stays ``MARGIN`` below
 the alarm.

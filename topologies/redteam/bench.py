@@ -1,4 +1,4 @@
-"""The red-team bench: trains on what lies before the test, then attacks a zone that nobody tuned on."""
+"""The red-team bench: trains on data before the test, then attacks a zone that was not used for tuning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether and when the guard finds an attack: injections into copies of its state, one in each part of the test."""
+"""Detection of attacks by the guard: injections into copies of its state, one in each part of the test."""
 
 from __future__ import annotations
 

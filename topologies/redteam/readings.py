@@ -1,4 +1,4 @@
-"""Forged states of charge and prices: what the plant's check of SoC and the value gate find of them.
+"""Forged states of charge and prices, and their detection by the SoC check and the value gate.
 
 SoC is checked where the plant settles: a reading that departs from the energy that was measured is found once the plant
 goes on by that energy. A price is found once the gate refuses it; inside the limits of its market it is believed.

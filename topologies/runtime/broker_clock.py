@@ -1,4 +1,4 @@
-"""Records dated after the broker's clock, in a run that goes by the real time: nothing has been measured there yet."""
+"""Refuses records dated after the broker's clock in a real-time run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The small HTTP server of a worker: answers GET from a function, and lets nobody hold it up.
+"""The small HTTP server of a worker: answers GET from a function, with limits on time and connections.
 
 A connection that is not done in time is cut, and one beyond the most that may be open at once is closed.
 """

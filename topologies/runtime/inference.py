@@ -1,4 +1,4 @@
-"""The inference step: rows of ``vpp.features`` in, what the net-load model says of each out. It keeps no state."""
+"""The inference step: rows of ``vpp.features`` in, forecasts of the net-load model out. Stateless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker of remote inference: reads rows, answers them, and keeps no state."""
+"""The worker of remote inference: reads rows and answers them. Stateless."""
 
 from __future__ import annotations
 

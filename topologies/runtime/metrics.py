@@ -1,4 +1,4 @@
-"""Prometheus metrics of a worker: what it processed, how long that took, and what its outputs say of the plant."""
+"""Prometheus metrics of a worker: processed records, durations, and state of the plant from its outputs."""
 
 from __future__ import annotations
 

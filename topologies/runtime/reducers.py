@@ -1,4 +1,4 @@
-"""Which reducer each stateful topology runs: the same for workers, backtests and tests.
+"""The reducer of each stateful topology: the same for workers, backtests and tests.
 
 Each import stands where its step is made, so that a worker loads only what it runs: the intake needs no XGBoost.
 """

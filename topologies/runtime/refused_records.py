@@ -1,4 +1,4 @@
-"""Records that a worker refuses: a dead letter each, and an alert where somebody may be at work."""
+"""Records that a worker refuses: a dead letter each, and an alert on possible forgery."""
 
 from __future__ import annotations
 

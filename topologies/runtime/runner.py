@@ -1,4 +1,4 @@
-"""Runs reducers by zone over one input topic, without knowing what brings the messages: Quix, a loop or a test."""
+"""Runs reducers by zone over one input topic, independent of the transport: Quix, a loop or a test."""
 
 from __future__ import annotations
 

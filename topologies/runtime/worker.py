@@ -1,4 +1,4 @@
-"""One worker process: reads its topology's input topic, runs the reducers, writes what they yield."""
+"""One worker process: reads its topology's input topic, runs the reducers, writes their outputs."""
 
 from __future__ import annotations
 

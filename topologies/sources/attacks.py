@@ -1,4 +1,4 @@
-"""Attacks on telemetry: what an attacker writes in place of the truth, seeded and rounded as the meter rounds."""
+"""Attacks on telemetry: values written instead of the true ones, seeded, and rounded like the meter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns rows into raw records in order of availability: what was known first is sent first.
+"""Turns rows into raw records in order of availability.
 
 Each row gives an observation at the end of its slot and parts of publications at the times that the catalogue names.
 Publications go before observations of the same time, zones in order of name. Rows are read ``MAX_LEAD`` ahead of

@@ -1,4 +1,4 @@
-"""How far a source is: the checkpoint, its file, and when it is written.
+"""The checkpoint of a source: its position, its file, and when it is written.
 
 A checkpoint counts the records that the broker has acknowledged. After a kill the same records are made again and those
 skipped; what was sent after the last checkpoint is sent twice, which ``telemetry`` drops.

@@ -1,4 +1,4 @@
-"""A drill: a running source writes forged values in place of the true ones, so that people see what the guard does.
+"""A drill: a running source writes forged values, to demonstrate the guard.
 
 A file in the data directory asks for it; the source looks for it before each record. What has not been sent yet is
 forged at the source, as an attacker on the way from the meter would: all that follows is the plant's own work.

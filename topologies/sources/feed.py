@@ -1,4 +1,4 @@
-"""Where rows come from, behind one face: a file, or the simulator."""
+"""The source of rows: a file or the simulator behind one interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ticks of a source in real time: a few seconds of the slot that is running, for every zone."""
+"""Ticks of a source in real time: values of the running slot every few seconds, for every zone."""
 
 from __future__ import annotations
 

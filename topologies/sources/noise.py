@@ -1,4 +1,4 @@
-"""Seeded noise that can be asked for any time span: the same seed and hour give the same value, whatever came before.
+"""Seeded noise for any time span: the same seed and hour give the same value.
 
 White noise is drawn by day from a generator seeded with (seed, place, stream, day); slow noise is its moving average
 with decaying weights, which resembles a first-order autoregression. No state is carried, so a generator of telemetry

@@ -1,4 +1,4 @@
-"""Where a source's records go: a topic, each record keyed by its zone and signed by its writer."""
+"""Sends a source's records to a topic, keyed by zone and signed."""
 
 from __future__ import annotations
 

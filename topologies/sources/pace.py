@@ -1,4 +1,4 @@
-"""How fast records are sent, and the run clock that goes with it; sources tell it to the ticker in a small file."""
+"""The pace of a source and its run clock; the ticker reads it from a small file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The running source: sends a feed's records to the broker at a pace, and goes on where it stopped."""
+"""The running source: sends a feed's records to the broker at a pace, and resumes where it stopped."""
 
 from __future__ import annotations
 

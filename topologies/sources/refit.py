@@ -1,4 +1,4 @@
-"""Promotes models as a source goes on: the one known at its start, later those retrained on what was sent by then."""
+"""Promotes models during a run: the one known at its start, later those retrained on the records sent by then."""
 
 from __future__ import annotations
 

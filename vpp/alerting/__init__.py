@@ -1,1 +1,1 @@
-"""What becomes of alerts: rules, acknowledgements and silences, and whom to tell when."""
+"""Handling of alerts: rules, acknowledgements, silences and notifications."""

@@ -1,4 +1,4 @@
-"""People's acts on alerts so far: acknowledgements and silences."""
+"""Acknowledgements and silences of people so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of alerts: owner, severity, contacts and times of each, and when nobody is notified.
+"""The rules of alerts: owner, severity, contacts, times, and periods without notices.
 
 A file of the user's (setting ``alert_rules``) comes before the shipped defaults: each property of an alert is that of
 the first rule that matches and gives it.

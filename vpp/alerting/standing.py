@@ -1,4 +1,4 @@
-"""The state of an alert among people: owner, who acknowledged it, and the end of its silence."""
+"""The handling state of an alert: owner, acknowledgement, and end of its silence."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Live feeds: what public services answer, read into series with the time at which each value was published."""
+"""Live feeds: reads answers of public services into series with the publication time of each value."""

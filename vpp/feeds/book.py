@@ -1,4 +1,4 @@
-"""The book of one zone: every value that services have published of a channel and slot, with the time of each.
+"""The book of one zone: all published values by channel and slot, each with its publication time.
 
 Values of longer intervals hold for each slot within; shorter ones are averaged once all parts of a slot are there.
 """

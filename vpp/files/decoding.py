@@ -1,4 +1,4 @@
-"""Opens a data file by what it holds: Parquet, or text, packed or plain, in its encoding (stated, marked, or UTF-8)."""
+"""Opens a data file by its content: Parquet, or text, compressed or plain, in its stated or detected encoding."""
 
 from __future__ import annotations
 

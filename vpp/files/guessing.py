@@ -1,4 +1,4 @@
-"""Guesses how a file is to be read: columns, units, times and numbers; every guess is tried on the file."""
+"""Guesses how to read a file: columns, units, times and numbers; every guess is tested on the file."""
 
 from __future__ import annotations
 

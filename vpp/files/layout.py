@@ -1,4 +1,4 @@
-"""Finds in a file's header what a mapping, or the canonical shape, asks for; each missing name gets the nearest one."""
+"""Resolves the columns of a mapping, or of the canonical shape, in a file's header; suggests similar names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mapping file: how a file of another shape becomes canonical columns, with units and time zone stated.
+"""The mapping file: converts a file of another shape to canonical columns, with units and time zone.
 
 A mapping names only what differs from the canonical shape; docs/guide/data.md explains every key. Units are converted
 here, where data enters, and nowhere else.

@@ -1,4 +1,4 @@
-"""Rows become slots: each row's interval is found from its neighbours, rows of one slot are averaged.
+"""Converts rows to slots: each row's interval follows from its neighbours, rows of one slot are averaged.
 
 A row that stands for a whole slot goes to the nearest slot start, so stamps may be late or early by some seconds; a
 faster one goes to the slot that its interval begins in. Chunks may be cut anywhere.

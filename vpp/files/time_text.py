@@ -1,4 +1,4 @@
-"""How times are written: ISO 8601 and its relatives, patterns, intervals with two ends, epochs, Excel's days."""
+"""Time formats: ISO 8601 and variants, patterns, intervals with two ends, epochs, Excel's days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time columns: from the text of the file to UTC instants, chunk by chunk.
+"""Time columns: converts the text of the file to UTC instants, chunk by chunk.
 
 Naive stamps are taken in the stated time zone; the hour that comes twice in autumn is told apart by the order of rows,
 and a row for the hour that is skipped in spring is dropped where it holds no value (a placeholder).

@@ -1,4 +1,4 @@
-"""Units of source columns: their factors, how cells carry them, and how the names of columns state them."""
+"""Units of source columns: factors, and recognition in cells and column names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts of alerts: a title, the effect, and what to do."""
+"""Texts of alerts: title, effect, recommended action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts for people, as codes; the text repeats them and no program reads it."""
+"""Alerts for people, as codes; the text repeats them and is not parsed."""
 
 from __future__ import annotations
 

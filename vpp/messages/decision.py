@@ -1,4 +1,4 @@
-"""The decision record: what the plant knew, weighed and chose for one slot; enough to explain and recompute it.
+"""The decision record: inputs, evaluation and choice of the plant for one slot; sufficient to explain and recompute it.
 
 Outcomes are codes. Sentences are made of them where people read (``agents.plant.narrative``).
 """

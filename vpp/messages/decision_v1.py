@@ -1,4 +1,4 @@
-"""Reads decision records of form 1, which had no version: their words become codes where a code exists."""
+"""Reads decision records of version 1, which have no version field: converts their texts to codes where one exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands to devices and their proof: what was sent, acknowledged, read back and measured, each with a time."""
+"""Commands to devices and their proof: sent, acknowledged, read back and measured, each with a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecasts of net load and price, and how good they turned out."""
+"""Forecasts of net load and price, and their scores."""
 
 from __future__ import annotations
 

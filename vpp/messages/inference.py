@@ -1,4 +1,4 @@
-"""Remote inference: the row that a net-load model reads, and what the model says of it."""
+"""Remote inference: the input row of a net-load model, and the model's answer."""
 
 from __future__ import annotations
 

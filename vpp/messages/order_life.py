@@ -1,4 +1,4 @@
-"""The life of an order: one typed list of states, each with its time and reason."""
+"""The states of an order: one typed list, each with its time and reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sources send, and the closed slots that the intake makes of it."""
+"""Raw records of sources, and the closed slots that the intake makes of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times in messages: each has a time zone, lies within the calendar that all steps can reckon in, and becomes UTC."""
+"""Times in messages: each has a time zone, lies within the supported calendar, and is converted to UTC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which messages each topic may carry."""
+"""The message types of each topic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decorator of every compiled kernel: numba in nopython mode, with a cache on disk that sees its dependencies.
+"""The decorator of every compiled kernel: numba in nopython mode, with a disk cache keyed by all dependencies.
 
 numba keys a cached kernel by the source of its own file. What is compiled in from other files is not part of that key:
 a kernel called, a constant read, the order of a named tuple's fields. A change there would leave the old machine code

@@ -1,4 +1,4 @@
-"""Median and quantiles of short lists: the numbers that numpy gives, in a tenth of its time per call."""
+"""Median and quantiles of short lists: the results of numpy in a tenth of its time per call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A distribution that is known by its quantiles: how likely a value lies below a bound."""
+"""A distribution given by its quantiles: the probability that a value lies below a bound."""
 
 from __future__ import annotations
 

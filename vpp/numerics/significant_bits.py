@@ -1,4 +1,4 @@
-"""Rounding to a number of significant binary digits: what is kept of a learned value, whatever its size."""
+"""Rounding to a number of significant binary digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dynamic programming for one battery that trades: exact moves on a grid of stored energy, one cash rule for all.
+"""Dynamic programming for one trading battery: exact moves on a grid of stored energy, with one cash rule.
 
 Everything is per MW of power: the battery moves at most 1 MW (at the grid side) and holds ``spacing * (points - 1)``
 MWh between its bounds. From each grid point the best of idle, charge and discharge as far as the continuation rises is

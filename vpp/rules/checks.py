@@ -1,4 +1,4 @@
-"""What clauses demand of the plant in numbers, and how far a plan is beyond it: pure."""
+"""Numeric limits of clauses, and the excess of a plan over them. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that matter to the plant, as clauses with their citation: shipped notes, and documents that users add."""
+"""Rules of the plant as clauses with citation: shipped notes, and documents of users."""
 
 from __future__ import annotations
 

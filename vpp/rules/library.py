@@ -1,4 +1,4 @@
-"""The user's own documents with rules: every version, the day from which it is in force, and the checks it sets."""
+"""The user's rule documents: every version with its effective date and its checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers questions about rules with quoted clauses, or not at all where no clause supports an answer.
+"""Answers questions about rules with quoted clauses, or refuses if no clause supports an answer.
 
 The support of a clause is the share of the question's words that it has, each by its weight (``RuleIndex.weighed``):
 ``sum(weight of words in the clause) / sum(weight of all words)``.

@@ -1,4 +1,4 @@
-"""Groups of what people and agents use: the MCP server, the operator's page, the autonomous agent."""
+"""Groups of the user interfaces: the MCP server, the operator's page, the autonomous agent."""
 
 from __future__ import annotations
 

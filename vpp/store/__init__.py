@@ -1,4 +1,4 @@
-"""Stores of what a run makes: one protocol, SQLite (embedded default) and InfluxDB 2 (production) behind it.
+"""Stores of a run: one protocol, implemented for SQLite (embedded default) and InfluxDB 2 (production).
 
 ``open_store(settings)`` is the way in; ``vpp.store.tables`` says what the tables hold, ``docs/reference/tables.md`` how
 each store lays them out.

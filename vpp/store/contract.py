@@ -1,4 +1,4 @@
-"""The store protocol: guarantees of every store, with the questions checked here and answered by a backend."""
+"""The store protocol: guarantees of every store, with queries checked here and executed by a backend."""
 
 from __future__ import annotations
 

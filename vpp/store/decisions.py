@@ -1,4 +1,4 @@
-"""Finds a decision by the name that people have for it: its id, a zone and a time, or the newest."""
+"""Finds a decision by its reference: an id, a zone and a time, or the newest."""
 
 from __future__ import annotations
 

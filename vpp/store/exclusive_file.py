@@ -1,4 +1,4 @@
-"""A small SQLite file that one process holds: the journals of the gateways."""
+"""A small SQLite file with a single process: the journals of the gateways."""
 
 from __future__ import annotations
 

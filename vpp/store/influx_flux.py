@@ -1,4 +1,4 @@
-"""Flux queries: pipelines with every value of the caller's written as an escaped literal."""
+"""Flux queries: pipelines in which every value of the caller is an escaped literal."""
 
 from __future__ import annotations
 

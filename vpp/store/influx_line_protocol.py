@@ -1,4 +1,4 @@
-"""How the tables lie in InfluxDB 2: rows to line protocol, and query results back to rows.
+"""The tables in InfluxDB 2: rows to line protocol, and query results back to rows.
 
 A table is a measurement. Tags: ``run`` (``_`` for the unnamed run), and the key columns besides the time; the other
 columns are fields, missing ones are left out, so that a later write never clears a stored value. The point's time is

@@ -1,4 +1,4 @@
-"""Rows in memory, for what a database cannot answer itself."""
+"""Rows in memory, for queries that a database cannot answer itself."""
 
 from __future__ import annotations
 

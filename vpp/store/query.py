@@ -1,4 +1,4 @@
-"""Queries to a store, checked once: the query that a backend answers, and the order of its rows."""
+"""Queries to a store, validated once, and the order of their rows."""
 
 from __future__ import annotations
 

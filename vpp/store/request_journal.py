@@ -1,4 +1,4 @@
-"""The journal of a webhook: which requests were taken, by the key that their sender gave, and what was answered."""
+"""The journal of a webhook: accepted requests by the key of their sender, with their answers."""
 
 from __future__ import annotations
 

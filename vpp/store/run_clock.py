@@ -1,4 +1,4 @@
-"""Now, by the clock of a run: the end of the newest closed slot, as the store has it."""
+"""Current time by the clock of a run: the end of the newest closed slot in the store."""
 
 from __future__ import annotations
 

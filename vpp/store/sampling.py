@@ -1,4 +1,4 @@
-"""Down-sampling: means over buckets of time that are the same in every store."""
+"""Down-sampling: means over time buckets that are the same in every store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the tables lie in SQLite: schema, statements, and values to and from the database.
+"""The tables in SQLite: schema, statements, and conversion of values.
 
 Each table has the columns of ``vpp.store.tables`` plus ``run``, with the primary key (run, key...). Times are ISO 8601
 UTC text that sorts by time: whole seconds, with microseconds in the tables whose times are instants and not slots.

@@ -1,4 +1,4 @@
-"""The form of a table: its columns and what identifies a row."""
+"""Definition of a table: its columns and its key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A check at the start of a process: which of its rights the broker does not grant.
+"""Checks at the start of a process which of its rights the broker does not grant.
 
 Without this, Kafka answers a missing right late and in other words: a topic "not found", a failed commit, a failed
 assignment of partitions.

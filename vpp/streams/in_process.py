@@ -1,4 +1,4 @@
-"""A reducer driven without a broker: what backtests, shadows and tests run in place of a worker."""
+"""A reducer driven without a broker, in place of a worker, for backtests, shadows and tests."""
 
 from __future__ import annotations
 

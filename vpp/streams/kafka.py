@@ -1,4 +1,4 @@
-"""Quix Streams applications and Kafka clients made from settings: the only door to a broker."""
+"""Quix Streams applications and Kafka clients, made from settings. No other module connects to a broker."""
 
 from __future__ import annotations
 

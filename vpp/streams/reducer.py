@@ -1,4 +1,4 @@
-"""The shape of every stateful step: a pure reducer over one partition log, and how its state is kept as bytes."""
+"""The interface of a stateful step: a pure reducer over one partition log, and its state as bytes."""
 
 from __future__ import annotations
 

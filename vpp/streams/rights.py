@@ -1,4 +1,4 @@
-"""Rights of each process on the broker, from the table of topics: access rules, IAM statements and checks use it."""
+"""Rights of each process on the broker, from the table of topics; used by access rules, IAM statements and checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures of records: who wrote a record is proved by a header over its topic, key, value and time.
+"""Signatures of records: a header over topic, key, value and time proves the writer.
 
 Each producer has its own key, HMAC-SHA256(secret, ``producer:`` + name). A record's header ``vpp-signature`` holds
 ``v1.PRODUCER.MILLISECONDS.HEX``, where HEX is the HMAC-SHA256 by the producer's key of the version, producer, time,

@@ -1,4 +1,4 @@
-"""How reducers keep their state: which values changed, and each value as bytes behind a version and a shape.
+"""State of reducers as bytes: which values changed, and each value behind a version and a shape.
 
 Bytes are deflated: a zone's state is read at every start and written with every slot, so its size is what a fleet of
 zones costs. Arrays go in planes, all first bytes before all second ones, since neighbours differ in their last bytes.

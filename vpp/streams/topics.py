@@ -1,4 +1,4 @@
-"""The one table of topics: names, what they carry, retention. Compose, docs, ACLs and tests are fed from it."""
+"""The one table of topics: names, contents, retention. Source of compose file, docs, ACLs and tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces: one slot's way through the steps, in the headers ``traceparent`` and ``tracestate`` of W3C Trace Context.
+"""Traces: the path of one slot through the steps, in the W3C Trace Context headers traceparent and tracestate.
 
 The trace id is a hash of zone and slot, so every step and every reader finds it without asking. A record that comes
 with a ``traceparent`` of its own keeps that id as long as it speaks of one slot. ``tracestate`` holds, as

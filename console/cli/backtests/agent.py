@@ -1,4 +1,4 @@
-"""`vpp backtest agent`: what a brain of the grid agent is worth, in money, on scripted and seeded evenings."""
+"""`vpp backtest agent`: value in money of a brain of the grid agent, on scripted and seeded evenings."""
 
 from __future__ import annotations
 

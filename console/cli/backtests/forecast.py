@@ -1,4 +1,4 @@
-"""`vpp backtest`: how good the forecasts would have been, by rolling origin over a history file."""
+"""`vpp backtest`: accuracy of forecasts by rolling origin over a history file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp backtest grid`: the plant's worth to the grid, week by week, on a history file."""
+"""`vpp backtest grid`: the plant's value to the grid, week by week, on a history file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vpp loadtest`: a whole plant under a given load, for a bounded time, and its use of the machine."""
+"""`vpp loadtest`: a whole plant under a given load for a limited time, and its use of the machine."""
 
 from __future__ import annotations
 

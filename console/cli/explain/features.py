@@ -1,4 +1,4 @@
-"""`vpp features ZONE[@SLOT]`: the features that a forecast rests on, as trained and as served, with their inputs."""
+"""`vpp features ZONE[@SLOT]`: the features of a forecast, as trained and as served, with their inputs."""
 
 from __future__ import annotations
 

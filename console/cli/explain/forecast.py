@@ -1,4 +1,4 @@
-"""`vpp forecast ZONE --explain`: what each feature adds to a forecast, recomputed from a history file."""
+"""`vpp forecast ZONE --explain`: the contribution of each feature to a forecast, recomputed from a history file."""
 
 from __future__ import annotations
 

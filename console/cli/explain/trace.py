@@ -1,4 +1,4 @@
-"""`vpp trace`: one slot's way from telemetry to the store, with times."""
+"""`vpp trace`: the path of one slot from telemetry to the store, with times."""
 
 from __future__ import annotations
 

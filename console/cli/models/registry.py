@@ -1,4 +1,4 @@
-"""`vpp models`: look at the versions of a zone's model, and put one in force."""
+"""`vpp models`: shows the versions of a zone's model and activates one."""
 
 from __future__ import annotations
 

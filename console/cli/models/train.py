@@ -1,4 +1,4 @@
-"""`vpp train`: make a model from history, judge it against the one in force, and promote it if it is better."""
+"""`vpp train`: trains a model on history, compares it with the active one, and promotes it if it is better."""
 
 from __future__ import annotations
 

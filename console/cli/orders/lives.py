@@ -1,4 +1,4 @@
-"""`vpp orders list`, `vpp orders show`: orders and the course of each."""
+"""`vpp orders list`, `vpp orders show`: orders and their states."""
 
 from __future__ import annotations
 

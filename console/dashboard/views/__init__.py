@@ -1,1 +1,1 @@
-"""What each screen of the page shows, as plain values: numbers with their units in the names, texts for people."""
+"""Content of each screen as plain values: numbers with units in their names, texts for people."""

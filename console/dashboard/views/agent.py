@@ -1,4 +1,4 @@
-"""The screen Agent: what the grid agent looked at, the risks that it ranked, what it proposed and what came of it."""
+"""The screen Agent: the looks of the grid agent, its ranked risks, its proposals and their outcomes."""
 
 from __future__ import annotations
 

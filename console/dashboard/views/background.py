@@ -1,4 +1,4 @@
-"""Slow answers, computed on a thread of their own, one after the other: a screen shows the last one meanwhile."""
+"""Slow answers, computed one after the other on a separate thread; a screen shows the last one meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen Forecasts: how good past ones turned out, how wide they are, the last misses, the model in force."""
+"""The screen Forecasts: accuracy of past forecasts, width of intervals, last misses, the active model."""
 
 from __future__ import annotations
 

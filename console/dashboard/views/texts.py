@@ -1,4 +1,4 @@
-"""Words and numbers of the page."""
+"""Texts and number formats of the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard of assets: planned against delivered, state of charge, energy, and what stands out."""
+"""The dashboard of assets: planned and delivered power, state of charge, energy, deviations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard of forecasts: how good they are at each horizon, what they rest on, which alarms they raised."""
+"""The dashboard of forecasts: accuracy by horizon, sources, alarms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all dashboards of a zone share: the choice of zone, run and horizon, the time range, links to one another."""
+"""Common parts of all zone dashboards: choice of zone, run and horizon, time range, links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dashboard of the guard: which data were not believed, and the channels behind it."""
+"""The dashboard of the guard: distrusted data, and the channels behind it."""
 
 from __future__ import annotations
 

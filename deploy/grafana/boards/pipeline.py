@@ -1,4 +1,4 @@
-"""The dashboard of the pipeline: how far each step is, what engines decided, what could not be used."""
+"""The dashboard of the pipeline: progress of each step, decisions by engine, refused records."""
 
 from __future__ import annotations
 

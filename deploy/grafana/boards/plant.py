@@ -1,4 +1,4 @@
-"""The dashboard of one zone: what the plant sees, expects, does and earns."""
+"""The dashboard of one zone: telemetry, forecasts, actions and earnings of the plant."""
 
 from __future__ import annotations
 

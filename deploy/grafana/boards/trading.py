@@ -1,4 +1,4 @@
-"""The dashboard of trading: energy bought and sold, at which price, and what it earned."""
+"""The dashboard of trading: energy bought and sold, prices, earnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The next day's price: linear members, their weighted mix, trees on what the mix leaves, and the blend of all.
+"""The next day's price: linear members, their weighted mix, trees on the residual of the mix, and the blend of all.
 
 Members are a recursive ridge per hour and lassos over several windows. The mix weighs them by the inverse fourth power
 of their error over the last 30 days. Trees learn the mix's walk-forward residual; a second ensemble learns the price

@@ -1,4 +1,4 @@
-"""Fits the price part of a day-ahead market: the backtest's learner, led to the last day whose prices are known."""
+"""Fits the price part of a day-ahead market: the backtest's learner, run up to the last day with known prices."""
 
 from __future__ import annotations
 

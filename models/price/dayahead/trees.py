@@ -1,4 +1,4 @@
-"""Boosted trees for a day's 24 prices: alone, and on what walk-forward linear forecasts leave.
+"""Boosted trees for a day's 24 prices: direct, and on the residual of walk-forward linear forecasts.
 
 Rows are hours; the target is scaled by the market's daily movement, so that calm and wild years weigh alike; older days
 count half after every half-life. Learning the residual of *in-sample* linear fits would teach the trees an error that

@@ -1,4 +1,4 @@
-"""The next slot's price, by trees of its own: where power must be fixed before a price is known, this one counts most.
+"""The next slot's price by separate trees, for markets that fix power before the price is known.
 
 Three ensembles of different depth learn the departure from the day's profile, or what the linear forecast leaves of it,
 in units of the profile's scale; their mean is the forecast.

@@ -1,4 +1,4 @@
-"""Rows of the level-updated profile: one table for training, walk-forward and serving, read from the past alone."""
+"""Rows of the level-updated profile: one table for training, walk-forward and serving, from past values only."""
 
 from __future__ import annotations
 

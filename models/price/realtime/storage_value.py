@@ -1,4 +1,4 @@
-"""Opportunity values: the worth of one more MWh in store after the next slot, learned from perfect foresight.
+"""Opportunity values: value of one more stored MWh after the next slot, learned from perfect foresight.
 
 The label of an origin is the slope, at a few states of charge, of the value that the best plan at known prices still
 makes after the slot to be decided (prices clipped, so that a few spikes do not make the values). It is learned as a

@@ -1,1 +1,1 @@
-"""Live feeds as sources: ask services, keep what they answered, and send it in order of availability."""
+"""Live feeds as sources: request data from services, archive the answers, and send them in order of availability."""

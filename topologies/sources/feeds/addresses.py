@@ -1,4 +1,4 @@
-"""Where the services are, and the keys for them, from the settings."""
+"""Addresses and keys of the services, from the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of services on disk: a file of JSON lines per zone that is only appended to.
+"""Archive of a service's answers: a file of JSON lines per zone, append-only.
 
 So a restart asks for what is missing alone, and earlier runs of a price are kept although the service shows the last.
 A line that a kill cut off is dropped when the file is opened.

@@ -1,4 +1,4 @@
-"""Whether a live service still answers in the shape that its reader knows: one small request per dataset."""
+"""Checks whether a live service still answers in the documented form: one small request per dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks services for what is not there yet: the history first, then what is new, one dataset after the other."""
+"""Requests missing data from services: the history first, then new data, one dataset after the other."""
 
 from __future__ import annotations
 

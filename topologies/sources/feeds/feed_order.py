@@ -1,4 +1,4 @@
-"""Turns the book of a zone into raw records in order of availability: history first, then each slot as it is known.
+"""Turns the book of a zone into raw records in order of availability: history first, then slot by slot.
 
 - A slot is sent as a whole once its closing channels are there, and with what there is after the service's usual delay.
 - A value that comes or changes later is sent again as an observation of that slot, which the intake makes a correction.

@@ -1,4 +1,4 @@
-"""Requests to live services: paced, tried again with back-off, with clear errors at the end."""
+"""Requests to live services: paced, retried with back-off, with clear errors."""
 
 from __future__ import annotations
 

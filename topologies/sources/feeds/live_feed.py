@@ -1,4 +1,4 @@
-"""A live service as a feed: its history is fetched when it is opened, and read by training as a file's rows are."""
+"""A live service as a feed: its history is fetched on opening, and training reads it like the rows of a file."""
 
 from __future__ import annotations
 

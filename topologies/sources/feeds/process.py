@@ -1,4 +1,4 @@
-"""The running live feed: asks, sends what is due, keeps its place, and goes on after a kill.
+"""The running live feed: requests data, sends due records, keeps its position, and resumes after a kill.
 
 Its place is the run clock of the last acknowledged record. What services said is in the archive, so after a kill the
 same order is made again and what was sent is left out; while history is sent, by the number of its records.
