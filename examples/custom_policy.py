@@ -1,7 +1,7 @@
 """A battery policy of your own on stored bids: ``python examples/custom_policy.py .vpp/store.sqlite SIM_NORTH``.
 
 The policy sees what the trader bid after each slot (its expected prices), charges when the next slot is among the
-cheapest quarter of the coming day and discharges when it is among the dearest. It is settled on actual prices and
+cheapest quarter of the coming day and discharges in the most expensive quarter. It is settled on actual prices and
 printed beside the money that the plant's own batteries earned.
 """
 

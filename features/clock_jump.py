@@ -125,7 +125,7 @@ class SlotClock(msgspec.Struct):
         self.held = [*self.held, Held(message, origin.topic, origin.partition, origin.offset)]
 
     def is_followed_by(self, message: Observation, step: Step) -> bool:
-        """Return whether a record goes on where those that wait end."""
+        """Return whether a record continues where those that wait end."""
         if not self.held:
             return False
         last = self.held[-1].message.slot

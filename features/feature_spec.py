@@ -18,7 +18,7 @@ from features.derived_series import MAX_TERMS, DerivedSeries
 from vpp.domain import Step
 
 KERNEL_VERSION = 2
-"""Raised whenever the meaning of an op changes, so that no model meets features it was not trained on."""
+"""Raised whenever the meaning of an op changes, so no model meets features it was not trained on."""
 
 
 class Op(IntEnum):

@@ -1,7 +1,7 @@
 """The slot ring: per zone a few weeks of every channel, addressed by slot, with room for published future slots.
 
 A gap is NaN, a duplicate overwrites itself, a late value lands in its own slot. The ring is kept as one packed value
-per day and depth class (``features.day_codec``), so that a slot writes a kilobyte and not the whole history.
+per day and depth class (``features.day_codec``), so a slot writes a kilobyte and not the whole history.
 """
 
 from __future__ import annotations

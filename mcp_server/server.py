@@ -75,7 +75,7 @@ def build_server(
         auth=auth,
         middleware=around,
         mask_error_details=True,
-        # Replicas share the secret, so that a question asked by one can be answered to another.
+        # Replicas share the secret, so a question asked by one can be answered to another.
         request_state_security=None if key is None else RequestStateSecurity(keys=[_derived(key)]),
     )
     schemas = add_reading_tools(server, context) | add_watching_tools(server, context)

@@ -95,7 +95,7 @@ def has_run(address: str) -> bool:
 
 
 def propose(address: str) -> None:
-    """Make a plan, so that Orders shows one that waits for approval."""
+    """Make a plan, so Orders shows one that waits for approval."""
     overview = httpx.get(f"{address}/api/v1/overview", timeout=30).json()
     zone = overview["zones"][0]["zone"]
     rows = httpx.get(f"{address}/page/screen", params={"screen": "assets", "zone": zone}, timeout=30).json()

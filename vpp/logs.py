@@ -35,7 +35,7 @@ class _TextFormatter(logging.Formatter):
         return escaped(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # name is the base class's
-        # Indented, so that no line of an error's text can pass for a record.
+        # Indented, so no line of an error's text can pass for a record.
         return "\n".join(f"  {escaped(line)}" for line in super().formatException(ei).splitlines())
 
 

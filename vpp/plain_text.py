@@ -22,7 +22,7 @@ def plain_line(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Return ``text`` with every control or invisible character written as an escape, so that nothing of it is lost.
+    r"""Return ``text`` with every control or invisible character written as an escape, so nothing of it is lost.
 
     >>> escaped("soc\x1b[2J")
     'soc\\x1b[2J'

@@ -28,7 +28,7 @@ from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
 TIE_COST_PER_MWH = 1e-3
-"""On charging, so that idling wins a tie against charging and discharging."""
+"""On charging, so idling wins a tie against charging and discharging."""
 
 _DURATIONS_AHEAD = 4.0
 """A window of this many durations: a longer one gains nothing (measured on a 2 h battery)."""

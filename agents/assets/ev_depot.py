@@ -20,7 +20,7 @@ from vpp.fleet.schema import Zone
 from vpp.numerics.arrays import Bools, Floats, Ints
 
 TIE_COST_PER_MWH = 1e-3
-"""On charging, so that waiting wins a tie."""
+"""On charging, so waiting wins a tie."""
 
 _LOOK_AHEAD_H = 24.0
 """The next departure is always within a day."""
@@ -145,7 +145,7 @@ class EvDepotType(AssetType[EvDepot]):
         return asset.energy_mwh
 
     def look_ahead_h(self, asset: EvDepot) -> float:
-        """Return a day, so that the next departure is always in view."""
+        """Return a day, so the next departure is always in view."""
         return _LOOK_AHEAD_H
 
     def at_rest(self, asset: EvDepot) -> AssetState:

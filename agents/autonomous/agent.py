@@ -57,7 +57,7 @@ Pause = Callable[[float], Awaitable[None]]
 class Report:
     """What one episode came to; ``open_plans`` wait for somebody's approval.
 
-    ``risks``: key, text and expected loss of each, the dearest first. ``changes``: since the look before.
+    ``risks``: key, text and expected loss of each, the most expensive first. ``changes``: since the look before.
     """
 
     episode: str

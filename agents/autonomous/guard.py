@@ -123,7 +123,7 @@ class Conclusion:
 
     ``kind``: ``no_action``, ``waiting`` (for approval), ``executed``, ``refused``, ``too_dear``, ``blind`` (the plant
     cannot be judged), ``stopped`` (a limit of the agent), ``failed``, or ``reported``: what was done is to be read from
-    the answers (``outcome_of``). ``text``: the finding, for people. ``risks``: as in ``LastLook``, the dearest first.
+    the answers (``outcome_of``). ``text``: the finding, for people. ``risks``: as in ``LastLook``.
     ``changes``: what is otherwise than at the look before. ``pnl_24h``: money of the last 24 h.
     """
 
@@ -199,7 +199,7 @@ def admit(limits: AgentLimits, watched: Watched, call: Call, today: date) -> tup
         limits: The limits.
         watched: The memory so far.
         call: What the brain wants.
-        today: UTC day of the wall clock; the daily count begins anew with it.
+        today: UTC day of the wall clock; the daily count restarts with it.
 
     Raises:
         StepLimitError: The episode has no calls left.

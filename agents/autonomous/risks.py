@@ -134,7 +134,7 @@ def margins(outlook: Outlook) -> list[str]:
         words.append(f"net load stays within cap {cap} and firm power {power_text(outlook.firm_mw)} at 90 %")
     limit = outlook.ramp.get("ramp_limit_mw")
     if limit is None or not outlook.ramp.get("steps"):
-        words.append("ramps cannot be held against the limit: " + str(outlook.ramp.get("hint") or "no limit is known"))
+        words.append("ramps cannot be compared with the limit: " + str(outlook.ramp.get("hint") or "no limit is known"))
     for way, sign in (("up", 1.0), ("down", -1.0)):
         steepest = max(_later_steps(outlook), key=lambda pair: sign * pair[0]["change_mw"], default=None)
         if steepest is not None and limit is not None:

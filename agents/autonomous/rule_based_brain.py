@@ -137,7 +137,7 @@ def _see(task: Task, limits: AgentLimits) -> Generator[Call, CallResult, Finding
         risks += [*grid_risks(outlook), *price_risks(outlook), *fleet_risks(outlook), *data_risks(outlook, alerts)]
         words = margins(outlook)
     for order in standing[:MOST_ORDERS]:
-        # An own order guards against the risks seen so far: it is worth what the dearest of them would cost.
+        # An own order guards against the risks seen so far: it is worth what the most expensive of them would cost.
         worth = max((risk.money or 0.0 for risk in risks), default=0.0) if order["order_id"] in task.own else 0.0
         risks += yield from _order_risk(order, zone, now.get("currency") or "", worth)
     risks = rank(risks)
@@ -245,7 +245,7 @@ def _is_same(call: Call, other: Call) -> bool:
 
 
 def _act(task: Task, findings: Findings, limits: AgentLimits) -> Thought:
-    """Have the dearest risk answered that can be answered for less than it costs."""
+    """Have the most expensive risk answered that can be answered for less than it costs."""
     deferred: list[str] = []
     for risk in findings.risks:
         if risk.wish is None:

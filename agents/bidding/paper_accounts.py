@@ -30,7 +30,7 @@ CHOICE_SHARPNESS = 20.0
 MEDIAN_DAYS = 60
 HALF_LIFE_DAYS = 30.0
 PRIOR = 0.3
-"""Score that the published forecast starts with, so that it leads until the others have proved themselves."""
+"""Score that the published forecast starts with, so it leads until the others have proved themselves."""
 
 
 class Rule(StrEnum):
@@ -48,7 +48,7 @@ class Rule(StrEnum):
 class Account(msgspec.Struct):
     """One paper battery: stored energy (MWh), profit of the running day, score, and its offer of the next slot.
 
-    ``value``: values of stored energy after the next slot as float32, so that state stays small; empty: it rests. The
+    ``value``: values of stored energy after the next slot as float32, so state stays small; empty: it rests. The
     rest is as in ``Offer``.
     """
 

@@ -156,7 +156,7 @@ def _with(node: _Node, place: int, low: float, high: float, cost: float) -> _Nod
 
 
 def _settled(node: _Node, value: Floats, integers: int) -> _Node:
-    """Return the node with its whole columns fixed and the idle one of each pair shut, so that an LP finds it again."""
+    """Return the node with its whole columns fixed and the idle one of each pair shut, so an LP finds it again."""
     low, high = node.low.copy(), node.high.copy()
     low[:integers] = high[:integers] = np.round(value[:integers])
     pairs = (len(value) - integers) // 2

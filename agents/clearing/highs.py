@@ -135,7 +135,7 @@ def solve_cold(program: Program, effort: Effort, *, priced: bool = True) -> Answ
 
 
 class Continued:
-    """One LP whose bounds change from solve to solve, each going on from the one before; starts cold.
+    """One LP whose bounds change from solve to solve, each continuing from the one before; starts cold.
 
     A sequence repeats exactly. The solver is this object's own until ``close`` (or the end of its ``with`` block).
     """

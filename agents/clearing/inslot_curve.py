@@ -110,7 +110,7 @@ def _free_batteries(problem: ClearingProblem) -> list[int]:
 def share_out(problem: ClearingProblem, total_mw: float) -> Floats:
     """Return ``total_mw`` shared among the batteries, shape (A,), 0 elsewhere.
 
-    In proportion to what each can give (discharge) or take (charge) over the slot within its band, so that states of
+    In proportion to what each can give (discharge) or take (charge) over the slot within its band, so states of
     charge draw together and no limit is passed.
     """
     shares = np.zeros(len(problem.assets))

@@ -1,7 +1,7 @@
 """The price-contingent part of a battery's setpoint: power as a function of the actual price of the slot.
 
 Where a slot's price is known afterwards and the market takes curves, the trader's bid says at which prices its offers
-change. The clearing is solved again at prices over that range, everything else as decided, so that ramp and cap limits
+change. The clearing is solved again at prices over that range, everything else as decided, so ramp and cap limits
 are weighed at each of them too; between them power is interpolated.
 """
 

@@ -56,7 +56,7 @@ class Bands:
 class Effort:
     """How far a solve may go before the reflex takes over.
 
-    Simplex iterations and tree nodes are counted, not seconds, so that a repeat ends at the same place;
+    Simplex iterations and tree nodes are counted, not seconds, so a repeat ends at the same place;
     ``time_limit_s`` is the last resort of a machine in trouble.
     """
 

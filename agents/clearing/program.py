@@ -40,12 +40,12 @@ from agents.clearing.problem import ClearingProblem
 from vpp.numerics.arrays import Bools, Floats, Ints
 
 ORDER_FACTOR = 5.0
-"""An order's MW weighs this many times the dearest penalty: orders go before the rest."""
+"""An order's MW weighs this many times the most expensive penalty: orders go before the rest."""
 LATER_ORDERS = 0.25
 """After the slot decided it weighs this much of that: an order that cannot be met for long must not turn the battery
 the other way now in order to be met later (worth it only above the round-trip efficiency)."""
 SAFETY_FACTOR = 20.0
-"""The cap weighs this many times more wherever orders act, so that it goes before them."""
+"""The cap weighs this many times more wherever orders act, so it goes before them."""
 
 
 @dataclass(frozen=True, slots=True)

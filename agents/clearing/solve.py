@@ -31,7 +31,7 @@ def solve(problem: ClearingProblem) -> Plan:
 
     An LP; branched where a peaker has an on/off decision, or where the LP would charge and discharge one store at
     once (it pays to burn energy below about -7 times the wear cost, or at a full battery and a falling ramp). What was
-    decided is then fixed and the LP solved again, so that shadow prices always are those of an LP.
+    decided is then fixed and the LP solved again, so shadow prices always are those of an LP.
     """
     return _solve(problem, running=None)
 
@@ -158,7 +158,7 @@ def committed(problem: ClearingProblem, plan: Plan) -> Plan:
 def responses(problem: ClearingProblem, plan: Plan, nets_mw: Floats) -> Floats:
     """Return each asset's power at h = 0 for several seen net loads of slot 0, shape (A, P).
 
-    Second passes of ``plan`` (``seen``, ``committed``), in the order given, each going on from the one before, so
+    Second passes of ``plan`` (``seen``, ``committed``), in the order given, each continuing from the one before, so
     that of equally good answers neighbouring net loads get neighbouring ones. NaN where there is no answer.
 
     Args:

@@ -32,7 +32,7 @@ def action_cost(  # noqa: PLR0917
         b: Battery power, MW.
         generation: Generator power, MW.
         net: Net load of the slot, MW.
-        change: Net load less last grid power, MW, so that the ramp is ``change - b - generation``; NaN counts none.
+        change: Net load less last grid power, MW, so the ramp is ``change - b - generation``; NaN counts none.
         now: What the action is weighed with.
         battery: The battery.
         grids: The grids.

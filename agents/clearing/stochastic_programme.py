@@ -173,7 +173,7 @@ def _course(problem: ClearingProblem, generator: Generator | None) -> Course:
 
 
 def _price_deviations(problem: ClearingProblem) -> Floats:
-    """Return price deviations (N, 3); the sign turns each step, so that large ramps have no price of their own."""
+    """Return price deviations (N, 3); the sign turns each step, so large ramps have no price of their own."""
     sign = np.where(np.arange(problem.steps) % 2 == 0, 1.0, -1.0)
     return np.asarray((sign * problem.price_sd_per_mwh)[:, None] * PRICE_NODES[None, :])
 

@@ -32,7 +32,7 @@ from vpp.messages import Engine
 
 CURVE_POINTS = 13
 PLAN_NODES = 8
-"""Nodes of the search for the plan beyond the first slot: it shows what may come, and is made anew with every slot."""
+"""Nodes of the search for the plan beyond the first slot: it shows what may come, and is rebuilt with every slot."""
 
 
 def solve_dp(problem: ClearingProblem) -> Plan:

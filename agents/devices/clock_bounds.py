@@ -6,7 +6,7 @@ and T(m) = m + d the log's time (s since 1970), a stamp s gives
 
     d >= s - m(read),    s - m(acknowledged) <= d <= s - m(sent).
 
-The narrowest of these hold for ``KEPT_S`` of records, so that the drift of the two clocks stays far below a second.
+The narrowest of these hold for ``KEPT_S`` of records, so the drift of the two clocks stays far below a second.
 """
 
 from __future__ import annotations

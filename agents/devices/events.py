@@ -67,7 +67,7 @@ class DeviceSilent:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSent:
-    """The device has taken a heartbeat: its watchdog starts anew."""
+    """The device has taken a heartbeat: its watchdog starts again."""
 
     now: datetime
 

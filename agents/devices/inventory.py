@@ -67,7 +67,7 @@ class DeviceEntry(Strict):
 
     @property
     def beat_s(self) -> float:
-        """Time between two heartbeats (s), so that one may be lost."""
+        """Time between two heartbeats (s), so one may be lost."""
         return self.heartbeat_s / BEATS_PER_WATCHDOG
 
     def rules(self, *, is_limit: bool) -> DeviceRules:

@@ -69,7 +69,7 @@ class MqttTopics:
 class SetpointPayload(msgspec.Struct, kw_only=True, frozen=True):
     """The command to a device. It takes a sequence greater than its last alone, and acknowledges every one.
 
-    ``valid_for_s`` counts from its arrival, so that a device needs no right clock; then ``fallback_mw`` holds.
+    ``valid_for_s`` counts from its arrival, so a device needs no right clock; then ``fallback_mw`` holds.
     Without a heartbeat for ``heartbeat_s`` it goes to its own default.
     """
 

@@ -59,7 +59,7 @@ class CommandState(msgspec.Struct):
         before_mw: Power of the command before it.
         start_mw: Measured power when the command was sent.
         tried_at: When it was last transmitted.
-        restored: How often it was made anew because the device lost it.
+        restored: How often it was rebuilt because the device lost it.
         suspect: A difference seen once, waiting for a second reading.
         ahead: Readings in a row that show a number greater than the command's.
         condition: What the last reading says of the device whatever it was asked for, ``local_mode`` or
@@ -371,7 +371,7 @@ class CommandReducer:
 
 
 def renewed(command: DeviceCommand, sequence: int, cause: CommandCause, now: datetime) -> DeviceCommand:
-    """Return a command made anew, of which nothing is proven yet.
+    """Return a command rebuilt, of which nothing is proven yet.
 
     Args:
         command: The command before it.

@@ -106,7 +106,7 @@ class SimulatedDevice:
         self._beat_at_s = at_s
 
     def take_restart(self) -> bool:
-        """Restart where the fault ``restart`` is set, and clear it; return whether the link must be made anew."""
+        """Restart where the fault ``restart`` is set, and clear it; return whether the link must be rebuilt."""
         if DeviceFault.RESTART not in self.faults:
             return False
         self.faults.discard(DeviceFault.RESTART)

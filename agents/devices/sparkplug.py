@@ -1,7 +1,7 @@
 """Sparkplug B, reading only: decoding of the payload, and the births, deaths and sequence numbers of one node.
 
 Names of metrics come with births; later messages carry the alias. Every message of a node has the next number (0 to
-255, then 0 again): after a gap nothing is read until the node is born anew, which the gateway asks for. Encoding and
+255, then 0 again): after a gap nothing is read until the node is reborn, which the gateway asks for. Encoding and
 rules: Eclipse Sparkplug specification 3.0, sections 5 and 6.
 """
 
@@ -59,7 +59,7 @@ class SparkplugNews:
         device: Whose metrics they are; empty: the node's own.
         values: New values by name of the metric, None for null.
         lost: Devices that went away with it, the node itself as an empty name.
-        asks_rebirth: The node must be asked to be born anew.
+        asks_rebirth: The node must be asked to be reborn.
     """
 
     device: str = ""
@@ -84,7 +84,7 @@ def topics_of(group: str, node: str) -> tuple[str, str]:
 
 
 def rebirth_request(group: str, node: str) -> tuple[str, bytes]:
-    """Return topic and payload that ask a node to be born anew."""
+    """Return topic and payload that ask a node to be reborn."""
     metric = _text(1, REBIRTH) + bytes([4 << 3 | _VARINT, _BOOLEAN, 14 << 3 | _VARINT, 1])
     return f"{NAMESPACE}/{group}/NCMD/{node}", bytes([2 << 3 | _BYTES, len(metric)]) + metric
 

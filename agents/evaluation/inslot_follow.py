@@ -56,7 +56,7 @@ def follow_ticks(
 
 
 def estimate_mean(seen_mw: Floats, count: int, expected_mw: float, slope_mw: float) -> float:
-    """Return the slot's estimated mean net load: ticks seen, then the last one going on by ``slope_mw`` per tick.
+    """Return the slot's estimated mean net load: ticks seen, then the last one continuing by ``slope_mw`` per tick.
 
     Before anything is seen it is ``expected_mw``. A tick that is missing (NaN) is bridged from its neighbours.
 

@@ -72,7 +72,7 @@ def refuse_approval(order: Order, key: bytes | None, sent_at: datetime | None = 
     Args:
         order: The order.
         key: The secret that approvals are signed with, None where they are not.
-        sent_at: The broker's time of the order, so that an approval kept for later is void; None: not known.
+        sent_at: The broker's time of the order, so an approval kept for later is void; None: not known.
     """
     if order.approval is None:
         return "it is not signed" if key is not None else None

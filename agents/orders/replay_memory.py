@@ -1,6 +1,6 @@
 """Memory of executed order ids: an order acts once, however many orders came in between.
 
-Ids are kept by time and not by number, so that a flood of other orders cannot push one out.
+Ids are kept by time and not by number, so a flood of other orders cannot push one out.
 """
 
 from __future__ import annotations

@@ -249,7 +249,7 @@ def kept_plan(outcome: Outcome, decision: Decision, index: int, before: DecidedP
 
 
 def zone_hash(zone: Zone) -> str:
-    """Return a hash of the zone's whole configuration, so that a decision can be recomputed on the same.
+    """Return a hash of the zone's whole configuration, so a decision can be recomputed on the same.
 
     What stands at its default is left out: a setting that a later version adds makes no other configuration.
     """

@@ -163,7 +163,7 @@ def entries(
         slot: The settled slot.
         new: Money by asset.
         old: Money that was booked before; None: nothing was.
-        settles: Whether a provisional slot is settled, so that the zone's entry is written even if nothing changed.
+        settles: Whether a provisional slot is settled, so the zone's entry is written even if nothing changed.
     """
     ledger = []
     for asset_id, money in new.items():

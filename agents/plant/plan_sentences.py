@@ -225,7 +225,7 @@ def _limit_reason(subject: str, run: BindingStretch) -> str:
 
 
 def limit_sentence(decision: Decision, zone: Zone) -> str | None:
-    """Return the dearest limit ahead and what one MW more of it would save; None where none binds."""
+    """Return the most expensive limit ahead and what one MW more of it would save; None where none binds."""
     run = max(binding_stretches(decision), key=lambda run: run.worth_per_mw, default=None)
     if run is None:
         return None

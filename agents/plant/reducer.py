@@ -59,7 +59,7 @@ class PlantReducer:
         zone: Assets, limits and market.
         policies: Whose bids a slot waits for: ``actor``, ``trader`` or both; bids of others are not weighed.
         clear: Solves a clearing problem.
-        start_soc: Known states of charge (0-1) by asset, for a run that goes on from an earlier one.
+        start_soc: Known states of charge (0-1) by asset, for a run that continues from an earlier one.
         explore: Whether each decision prices its alternatives (three more solves).
         approval_key: The secret that approvals and admissions are signed with; with it no unsigned order acts.
     """
@@ -179,7 +179,7 @@ class PlantReducer:
         return [*outputs, *(Output(topic, end) for topic in _ENDS)]
 
     def _close_until(self, state: PlantState, index: int) -> list[Output]:
-        """Close every slot up to and with ``index`` in order; after a gap too long to bridge, go on behind it."""
+        """Close every slot up to and with ``index`` in order; after a gap too long to bridge, continue behind it."""
         closed = state.head.closed
         first = min(state.waiting, default=index) if closed is None else closed + 1
         slots: Sequence[int] = range(first, index + 1)

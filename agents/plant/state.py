@@ -121,7 +121,7 @@ class LastBid(msgspec.Struct):
 
 
 class OrdersInForce(msgspec.Struct):
-    """Orders in force in order of arrival, the memory of those accepted, so that a repeat does nothing, and lives."""
+    """Orders in force in order of arrival, the memory of those accepted, so a repeat does nothing, and lives."""
 
     orders: list[Order] = []
     lives: OrderLives = msgspec.field(default_factory=OrderLives)
@@ -156,7 +156,7 @@ class PlantHead(msgspec.Struct):
 
 @dataclass
 class PlantState:
-    """The plant's memory of one zone; ``changed``: the values to keep anew."""
+    """The plant's memory of one zone; ``changed``: the values to keep again."""
 
     head: PlantHead = field(default_factory=PlantHead)
     plan: DecidedPlan | None = None

@@ -126,7 +126,7 @@ def _show_proof(proof: DrillProof) -> None:
             "commands": proof.commands,
             "taken by devices": proof.taken,
             "proven by measurement": proof.followed,
-            "made anew after a restart": proof.restored,
+            "rebuilt after a restart": proof.restored,
             "taken twice": len(proof.twice),
             "taken stale": len(proof.stale),
             "not in the ledger": len(proof.unrecorded),

@@ -107,7 +107,7 @@ def _fleet(settings: Settings) -> Finding:
 
 
 def _totals(settings: Settings) -> Finding:
-    """Say which zones have a total metered apart, so that one forged channel shows at once, and which have none."""
+    """Say which zones have a total metered apart, so one forged channel shows at once, and which have none."""
     zones = (load_fleet(settings.fleet) if settings.fleet else shipped_fleet()).zones
     have = [zone.zone for zone in zones if zone.balances]
     none = [zone.zone for zone in zones if not zone.balances]

@@ -60,7 +60,7 @@ def init(
     answers: Answers = ANSWERS,
     json: Json = False,
 ) -> None:
-    """Write mapping and fleet for a file, so that `vpp up` runs it: columns, units, time zone and assets are guessed.
+    """Write mapping and fleet for a file, so `vpp up` runs it: columns, units, time zone and assets are guessed.
 
     Args:
         file: A CSV, CSV.gz or Parquet file (docs/guide/data.md).

@@ -122,7 +122,7 @@ def _send(options: SourceOptions, sending: Sending, common: Common, *, as_json: 
         say(
             "already sent; --restart sends it again"
             if checkpoint.finished
-            else f"going on after {checkpoint.sent:,} records"
+            else f"continuing after {checkpoint.sent:,} records"
         )
     with _stopping() as stop, _progress() as on_progress:
         state = run_source(options, settings, stop, refit=retraining_of, on_progress=on_progress)
@@ -135,7 +135,7 @@ def _send(options: SourceOptions, sending: Sending, common: Common, *, as_json: 
 
 
 def _render(result: dict[str, Any]) -> None:
-    outcome = "sent" if result["finished"] else "stopped; the same command goes on from here;"
+    outcome = "sent" if result["finished"] else "stopped; the same command continues from here;"
     out.print(f"{outcome} {result['records']:,} records, up to {result['run_at'] or 'the end of the history'}")
 
 

@@ -72,9 +72,9 @@ def up(
     """Run a whole plant: embedded broker (unless one is set), all topologies, the store, and a source.
 
     Without a source, range or pace it simulates two zones from two days ago, two slots per second; when it reaches
-    now, it goes on in real time with a tick every live.pulse_s seconds. `--source live:elexon --zone GB` fetches the
+    now, it continues in real time with a tick every live.pulse_s seconds. `--source live:elexon --zone GB` fetches the
     history from the service and follows it (docs/guide/live-feeds.md). Ctrl-C ends it; workers drain and commit, and
-    no process stays behind. Started again in the same folder with the same source, the run goes on at its next slot
+    no process stays behind. Started again in the same folder with the same source, the run continues at its next slot
     with its state of charge, ledger, models and audit.
     """
     settings = common.settings()
@@ -113,7 +113,7 @@ def up(
     with _page(settings, enabled=not until_done if page is None else page) as (settings, keep):
         prepared = prepare(options, settings, fresh=fresh, train=train, say=say)
         if prepared.finished:
-            say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run anew")
+            say(f"the source has nothing after {prepared.last and iso(prepared.last)}; --fresh starts the run again")
             with open_store(settings, read_only=True) as store:
                 stored_summary = summarise(store, prepared.zones, restarts=0, wall_s=0.0)
             answer(stored_summary, as_json=json, render=render_summary)

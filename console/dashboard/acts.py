@@ -135,7 +135,7 @@ class OrderDesk:
         return {"plan_id": plan.plan_id, "status": plan.status, "outcome": plan.outcome, "note": moved}
 
     def preview(self, zone_name: str, plan_id: str) -> dict[str, Any]:
-        """Return what a plan would do, priced anew against the newest decision: paths, costs, checks, room.
+        """Return what a plan would do, priced again against the newest decision: paths, costs, checks, room.
 
         Raises:
             QuestionError: There is no such plan.

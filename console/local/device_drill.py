@@ -221,7 +221,7 @@ class DeviceDrill:
         )
 
     def _restart(self, act: DrillAct, gateways: Processes) -> None:
-        """Kill a gateway and start it anew, as planned with a slow clock."""
+        """Kill a gateway and start it again, as planned with a slow clock."""
         worker = gateways.workers[f"gateway-{act.target}"]
         if worker.process is not None:
             worker.process.kill()

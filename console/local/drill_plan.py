@@ -84,7 +84,7 @@ class DrillAct:
 
     @property
     def is_of_a_gateway(self) -> bool:
-        """Whether a gateway is killed, and started anew with a right or a slow clock."""
+        """Whether a gateway is killed, and started again with a right or a slow clock."""
         return self.kind in (KILL, SLOW_CLOCK)
 
     def shows_after_s(self, tolerance: float) -> float:
@@ -148,7 +148,7 @@ def share_of(slot: int, place: int) -> float:
 
     Args:
         slot: Number of the slot.
-        place: Number of the device, so that devices differ.
+        place: Number of the device, so devices differ.
     """
     sign = 1.0 if (slot + place) % 2 == 0 else -1.0
     return sign * (LEAST_SHARE + (MOST_SHARE - LEAST_SHARE) * ((slot * GOLDEN + place * 0.3) % 1.0))

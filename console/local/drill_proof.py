@@ -18,7 +18,7 @@ from vpp.messages import CommandOutcome, DeviceCommand
 CYCLES = 2
 """Looks of the gateway after which a difference that shows has its name.
 
-They count in place of seconds, so that a busy machine, on which all comes later, proves the same.
+They count in place of seconds, so a busy machine, on which all comes later, proves the same.
 """
 
 _POWER_SHARE = 0.005
@@ -104,7 +104,7 @@ class DrillProof(msgspec.Struct, frozen=True):
         commands: Commands that were sent.
         followed: How many of them were proven by a measured power.
         taken: Commands that devices took, by their own logs.
-        restored: Commands made anew for a device that had lost one.
+        restored: Commands rebuilt for a device that had lost one.
         twice: A number that a device took twice, or that stands for two commands.
         stale: A command that a device took after a newer one, or after its end.
         unrecorded: A command that a device took and the ledger does not hold.

@@ -18,7 +18,7 @@ LOOK_BACK = 500
 def refuse_decided_slots(settings: Settings, zones: tuple[str, ...], options: SourceOptions) -> None:
     """Refuse a run on a lasting broker that would decide slots which are decided already.
 
-    A source that goes on from its own checkpoint is let through: it sends only what follows.
+    A source that continues from its own checkpoint is let through: it sends only what follows.
 
     Raises:
         RefusedError: A zone's slots from the run's start on are decided; names the way out.

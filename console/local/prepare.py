@@ -42,7 +42,7 @@ class Prepared:
         settings: The settings with the fitted fleet.
         zones: Zone names.
         source: The source's command line.
-        options: The source's options; their start is the next slot where the run goes on.
+        options: The source's options; their start is the next slot where the run continues.
         last: The last slot settled by an earlier start, None for a new run.
         finished: The source has nothing after it.
     """
@@ -56,9 +56,9 @@ class Prepared:
 
 
 def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say, fresh: bool = False) -> Prepared:
-    """Open the source, find where the run goes on, fit the zones, train missing models, and say what was assumed.
+    """Open the source, find where the run continues, fit the zones, train missing models, and say what was assumed.
 
-    A run that goes on starts at the slot after its last settled one, with the state of charge of that slot and the
+    A run that continues starts at the slot after its last settled one, with the state of charge of that slot and the
     models that served it.
 
     Args:
@@ -66,7 +66,7 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
         settings: The settings; their data directory receives the fitted fleet and the models.
         train: Train a model per zone where none is cached.
         say: Called with a line about each step.
-        fresh: Keep the run so far under another name and start anew.
+        fresh: Keep the run so far under another name and start again.
 
     Raises:
         DataError: The file cannot be read.
@@ -91,7 +91,7 @@ def prepare(options: SourceOptions, settings: Settings, *, train: bool, say: Say
     options = place.options
     zones = dict(feed.zones)
     if place.last is not None:
-        say(f"run {run_label(settings.run)} goes on after {iso(place.last)}; --fresh starts anew")
+        say(f"run {run_label(settings.run)} continues after {iso(place.last)}; --fresh starts again")
         zones = {name: _resumed(zone, settings, place.last) for name, zone in feed.zones.items()}
     fitted_path = fleet_path(settings)
     write_fleet(fitted_path, zones.values())
@@ -203,7 +203,7 @@ def _origin(options: SourceOptions) -> str:
 
 
 class _Index:
-    """Which model was trained on what, so that the next run need not train it again."""
+    """Which model was trained on what, so the next run need not train it again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -22,7 +22,7 @@ MAX_DEATHS = 5
 
 
 class WorkerDiedError(VppError):
-    """A worker died too often; the run cannot go on."""
+    """A worker died too often; the run cannot continue."""
 
 
 def environment(settings: Settings) -> dict[str, str]:

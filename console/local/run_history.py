@@ -51,7 +51,7 @@ class Continuation:
     """How a start relates to what the run holds already.
 
     Attributes:
-        options: The source options, their start moved to the next slot where the run goes on.
+        options: The source options, their start moved to the next slot where the run continues.
         last: The last settled slot of the run (as stored), None where the run is new.
         finished: The source has nothing after ``last``.
     """
@@ -62,7 +62,7 @@ class Continuation:
 
 
 def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime) -> Continuation:
-    """Return where a start with these options goes on, and record it.
+    """Return where a start with these options continues, and record it.
 
     Args:
         options: What was asked for.
@@ -89,7 +89,7 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
     path = record_path(settings)
     record = read_record(path)
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
-        # The source's own checkpoint says where it goes on, as long as it is asked for the same again.
+        # The source's own checkpoint says where it continues, as long as it is asked for the same again.
         if (
             (options.catch_up or options.live)
             and record is not None
@@ -111,7 +111,7 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
         raise RefusedError(
             f"run {run_label(settings.run)} in {settings.data_dir} holds {contents}, up to {iso(stored)}; "
             f"this start is {source}, zones {', '.join(zones)}",
-            hint="start another run with --run NAME, or keep this one under another name and start anew with --fresh",
+            hint="start another run with --run NAME, or keep this one under another name and start again with --fresh",
         )
     shift = timedelta(weeks=record.shift_weeks)
     following = last + timedelta(minutes=feed.step_min) - shift
@@ -119,7 +119,7 @@ def go_on(options: SourceOptions, feed: Feed, settings: Settings, now: datetime)
         if options.start < following:
             raise RefusedError(
                 f"run {run_label(settings.run)} is settled up to {iso(last)}",
-                hint="leave --from out to go on; or --run NAME, or --fresh",
+                hint="leave --from out to continue; or --run NAME, or --fresh",
             )
         following = options.start
     end = options.end or _end(feed)
@@ -149,13 +149,13 @@ def source_label(options: SourceOptions) -> str:
 
 
 def keep_under_another_name(settings: Settings) -> str | None:
-    """Give the rows of the settings' run a new name, so that the run can start anew; return it, None without rows.
+    """Give the rows of the settings' run a new name, so the run can start again; return it, None without rows.
 
     Raises:
         RefusedError: A plant is running, or rows and topics cannot be renamed here.
     """
     if settings.kafka.bootstrap_servers and not settings.kafka.embedded:
-        raise RefusedError("topics of a lasting broker cannot start anew", hint="start another run with --run NAME")
+        raise RefusedError("topics of a lasting broker cannot start again", hint="start another run with --run NAME")
     with directory_locked(settings.data_dir), open_store(settings) as store:
         names = store.runs()
         if settings.run not in names:

@@ -220,7 +220,7 @@ class Supervisor:
             self._lock = None
 
     def _drain(self, processes: Processes) -> None:
-        """End the source and let the workers settle what it has sent, so that all zones end at the same slot."""
+        """End the source and let the workers settle what it has sent, so all zones end at the same slot."""
         if self._broker is None or not self._broker.is_alive():
             return  # A lasting broker keeps what is not processed; a dead one has lost it.
         processes.stop_source()

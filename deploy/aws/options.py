@@ -38,7 +38,7 @@ class AwsOptions:
         inference_spec_hashes: Feature tables that the function answers, separated by commas; empty: all.
         inference_memory_mib: Memory of the function (MiB); 1769 is one core.
         monthly_budget_usd: Cost at which a warning is sent (USD per month).
-        cidr: Address range of the network, literal, so that a synthesis needs no account.
+        cidr: Address range of the network, literal, so a synthesis needs no account.
     """
 
     image: str

@@ -1,4 +1,4 @@
-"""The workers: one Fargate service per replica of a step, so that a replica keeps its name in the consumer group."""
+"""The workers: one Fargate service per replica of a step, so a replica keeps its name in the consumer group."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ STEP_S = 300.0
 """Length of a slot at the design point: 5-minute markets."""
 MONTH_S = 730 * 3600.0
 BUSY_SHARE = 0.5
-"""Share of a core that a worker may use on average, so that it catches up after a stop."""
+"""Share of a core that a worker may use on average, so it catches up after a stop."""
 WORKER_MB = 200.0
 REPLICAS = 3
 TOPIC_DAYS, STORE_DAYS = 7.0, 30.0
@@ -41,14 +41,14 @@ _METHOD = """
 ## How it is computed
 
 - A slot takes {cpu:.1f} ms of CPU, writes {written:.0f} kB to topics and changelogs, and leaves {rows:.0f} rows in the
-  store. The dearest step is `{dearest}`.
+  store. The most expensive step is `{dearest}`.
 - A zone keeps {state:.0f} kB of state and takes {memory:g} MB of memory. A worker without zones takes {worker:.0f} MB.
-- `cores = zones / 300 s * CPU per slot / busy share`. One worker of a step serves one partition, so the dearest step
-  gives the number of partitions.
+- `cores = zones / 300 s * CPU per slot / busy share`. One worker of a step serves one partition, so the step
+  with the highest cost gives the number of partitions.
 - Limits taken for planning, not measured: SQLite {sqlite:,.0f} rows/s, an InfluxDB node {influx:,.0f} rows/s, a broker
   {broker:.0f} MB/s, {partitions:,} partitions of one topic.
 - Prices are inputs, entered by hand on {date}: {note}.
-  Change the file and generate anew.
+  Change the file and generate again.
 - Not counted: traffic between zones of a cloud, compression of topics, backups, people.
 
 `vpp loadtest` tries a load of your own on your machine ([Speed](speed.md#load-test)).
@@ -86,7 +86,7 @@ def sizing(costs: UnitCosts, zones: int) -> Sizing:
     """Return what a number of zones needs at 5-minute slots.
 
     ``cores = zones / step * cpu / share``, with ``cpu`` the CPU time of a slot and ``share`` the part of a core that
-    may be busy; a worker serves one partition of one step, so the dearest step gives the number of partitions.
+    may be busy; a worker serves one partition of one step, so the most expensive step gives the number of partitions.
 
     Args:
         costs: Measured unit costs.

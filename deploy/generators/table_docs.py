@@ -33,7 +33,7 @@ program the file belongs to. Open it with any SQLite tool while the plant runs:
 **InfluxDB 2** (`VPP_STORE__KIND=influx`): a table is a measurement. Every point has the tag `run` (`_` for the unnamed
 run) and the tags below; all other columns are fields, left out where missing. Line breaks, backslashes and percent
 signs in tags are written as `%XX`. The time of a dead letter is cut to the millisecond, and its nanoseconds are the
-offset modulo a million, so that letters of the same millisecond stay apart.
+offset modulo a million, so letters of the same millisecond stay apart.
 """
 
 

@@ -21,7 +21,7 @@ Written by `python -m deploy.generate` from `vpp/streams/topics.py` and the type
 - A topic's name on the broker is `vpp.` and the name below; a named run (`VPP_RUN=july`) has topics of its own,
   `vpp-july.` and the name.
 - The key is the zone, as UTF-8. Every topic has the same number of partitions (`VPP_KAFKA__PARTITIONS`, default
-  {partitions}), so that a zone stands in the same partition everywhere. A producer of your own must partition by key
+  {partitions}), so a zone stands in the same partition everywhere. A producer of your own must partition by key
   with murmur2, as Java's does (librdkafka: `partitioner=murmur2`).
 - The value is one JSON object; `kind` says which message it is. Times are ISO 8601 UTC, a missing number is `null`,
   power is positive into the grid.

@@ -44,7 +44,7 @@ def create_topics_script() -> str:
     """Return the script: one line per topic, then one per state changelog of a stateful topology."""
     lines = [_HEAD, "# What the topologies read and write."]
     lines += [_line(f"{PREFIX}.{topic.name}", topic.broker_config()) for topic in TOPICS]
-    lines += ["", "# The state of each stateful topology, so that workers need no right to create topics."]
+    lines += ["", "# The state of each stateful topology, so workers need no right to create topics."]
     lines += [
         _line(changelog_name(topology, source, PREFIX), CHANGELOG_CONFIG) for topology, source in INPUT_OF.items()
     ]

@@ -28,7 +28,7 @@ class WhyNot(SanitizedModel):
     asset_id: Name
     power_mw: Real = Field(description="within physical limits")
     extra_cost: Real = Field(
-        description="expected, as the plant weighs it (penalties by its service factor); 0: as good"
+        description="expected, as the plant weighs it (penalties by its service factor); 0: the same cost"
     )
     items: dict[str, Real] = Field(
         description="what makes up extra_cost over the look-ahead; priority: the service factor on penalties; "

@@ -1,7 +1,7 @@
 """Text and values that come from telemetry, made harmless and small before a model reads them.
 
 Names, alarm texts and broken records are written by others. They are data: control characters, invisible characters
-and overlong text are taken out, so that they can neither break an answer apart nor crowd it out.
+and overlong text are taken out, so they can neither break an answer apart nor crowd it out.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ Text = Annotated[str, AfterValidator(plain)]
 
 
 def brief(value: float) -> float:
-    """Return a number to four decimals, a smaller one to four digits, so that a home's watts stay.
+    """Return a number to four decimals, a smaller one to four digits, so a home's watts stay.
 
     >>> brief(31234.56789), brief(0.00312345), brief(-0.0)
     (31234.5679, 0.003123, 0.0)

@@ -63,7 +63,7 @@ def search_rules(context: ReadContext, query: str, limit: int) -> Rules:
 
 
 def rule_index(folder: Path, day: date) -> RuleIndex:
-    """Return the index of the clauses in force on a day; it is made anew where the folder has changed."""
+    """Return the index of the clauses in force on a day; it is rebuilt where the folder has changed."""
     return _index(folder, Library(folder).stamp(), day)
 
 
@@ -131,7 +131,7 @@ class BreachedDecision:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """Past decisions held against a document's checks.
+    """Past decisions compared with a document's checks.
 
     ``decisions``: those that were judged; ``unjudged``: those without a plan (a reflex or a hold acted). ``absent``:
     zones and assets that the checks name and the run does not have.

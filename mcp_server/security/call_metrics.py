@@ -27,7 +27,7 @@ class CallMetrics(Middleware):
     """Counts each call of a tool and each refusal; use it as the outermost middleware.
 
     Attributes:
-        tools: Names that may be labels, so that a caller cannot make new ones; all others count as ``other``.
+        tools: Names that may be labels, so a caller cannot make new ones; all others count as ``other``.
     """
 
     def __init__(self, tools: Iterable[str] = ()) -> None:

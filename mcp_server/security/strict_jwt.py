@@ -17,7 +17,7 @@ CLOCK_SKEW_S = 60.0
 class StrictJwt(JWTVerifier):
     """Verifies tokens of one issuer: signature, issuer, audience and scopes, then the claims as ``claims_fault`` says.
 
-    The principal is ``ISSUER#SUBJECT``, so that no subject of an issuer is taken for the owner of a local token.
+    The principal is ``ISSUER#SUBJECT``, so no subject of an issuer is taken for the owner of a local token.
     """
 
     async def load_access_token(self, token: str) -> AccessToken | None:

@@ -228,7 +228,7 @@ def _must_change_something(acts: Acts, order: Order, standing: Sequence[Order]) 
 async def _approval(
     acts: Acts, plan_id: str, principal: str, call: Context
 ) -> ActionReceipt | InputRequiredResult | None:
-    """Get an open plan approved as the settings allow; return what ends the call here, None to go on."""
+    """Get an open plan approved as the settings allow; return what ends the call here, None to continue."""
     mcp = acts.context.settings.mcp
     plan = await anyio.to_thread.run_sync(acts.book.find, plan_id)
     if plan is None or plan.status(acts.book.now()) != "proposed" or mcp.approval == "operator":
@@ -267,7 +267,7 @@ def _question(plan: PlanState) -> str:
         "target": f"{_power(order.power_mw)} of {', '.join(order.asset_ids)}",
         "band": f"limit {', '.join(order.asset_ids)} to {_power(order.min_mw)} .. {_power(order.max_mw)}",
         "soc_target": f"bring {', '.join(order.asset_ids) or 'all batteries'} to SoC {order.soc}",
-        "release": "release holds: automatic dispatch goes on",
+        "release": "release holds: automatic dispatch continues",
         "cancel": f"cancel order {order.cancels}",
         "release_quarantine": f"use measured values: release the quarantine {order.cancels}",
     }.get(order.action, order.action)

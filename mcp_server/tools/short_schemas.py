@@ -11,7 +11,7 @@ _LEFT_OUT = ("title", "maxLength", "maxItems")
 def compact_input(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a tool's argument schema without titles, null alternatives and lengths that no honest argument reaches.
 
-    Null is accepted and lengths are checked all the same, by the function's own types.
+    Null is accepted and lengths are checked anyway, by the function's own types.
     """
     properties = {name: _argument(value) for name, value in schema.get("properties", {}).items()}
     compact: dict[str, Any] = {"type": "object", "properties": properties}

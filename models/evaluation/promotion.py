@@ -32,7 +32,7 @@ FALLBACK = "fallback"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One target; losses are mean pinball losses relative to persistence's error, so that horizons weigh alike.
+    """One target; losses are mean pinball losses relative to persistence's error, so horizons weigh alike.
 
     ``gain``: share of the loss that the challenger saves. ``better``: share of bootstrap draws in which it saves any.
     """
@@ -111,7 +111,7 @@ def judge(
         zone: Its configuration.
         in_force: The model that a new one would replace; None: the named fallbacks serve.
         until: End of the data (exclusive, aware UTC).
-        progress: Called with the share done (0-1) and what is going on.
+        progress: Called with the share done (0-1) and what is continuing.
         challenger: A model that was trained so some time ago; the days since its training are compared, at most four
             weeks. None: one is trained here.
         min_days: Fewest days of a comparison.

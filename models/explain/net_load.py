@@ -1,7 +1,7 @@
 """Contributions of features to a net-load forecast, over the linear stages and the trees, in MW.
 
 A linear stage adds coefficient × standardised input; the trees add exact SHAP values (Lundberg et al. 2020, computed by
-XGBoost). Both are weighted as the forecast weighs them, so that ``now + Σ contributions`` is the forecast.
+XGBoost). Both are weighted as the forecast weighs them, so ``now + Σ contributions`` is the forecast.
 
 The trees also read the newest errors and the width of the forecast, which the stream knows. Here the errors are those
 that this model's linear stages would have made, and the width follows the trailing errors at the end of training.

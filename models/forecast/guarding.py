@@ -29,8 +29,8 @@ def follow(
 ) -> tuple[Verdict | None, list[Alert], list[Correction]]:
     """Keep the episode of a judged slot; return its verdict, its alerts, and corrections where its change was real.
 
-    Alerts of one episode's start share an id, so that a cause found later takes the place of the first. A change that
-    is taken as real in the end is written into the ring, and settled anew, as it was measured.
+    Alerts of one episode's start share an id, so a cause found later takes the place of the first. A change that
+    is taken as real in the end is written into the ring, and settled again, as it was measured.
 
     Args:
         state: The zone's forecast state; its ring takes corrected values.
@@ -92,7 +92,7 @@ def check_release(order: Order) -> datetime:
 def release_quarantine(head: ForecastHead, step: Step, order: Order) -> Alert | None:
     """Take the zone's values as measured from the next slot on until a verified order expires.
 
-    The order names the quarantine by its alert, so that an old order releases no later one. A repeat changes nothing.
+    The order names the quarantine by its alert, so an old order releases no later one. A repeat changes nothing.
 
     Args:
         head: The zone's state; changed.

@@ -15,7 +15,7 @@ from vpp.numerics.significant_bits import FLOAT32_BITS, round_significant
 from vpp.streams.state_codec import ArrayCodec
 
 GAMMA = 0.001
-"""How far a level moves for a forecast of a half hour; shorter slots move it less, so that a day moves it as far."""
+"""How far a level moves for a forecast of a half hour; shorter slots move it less, so a day moves it as far."""
 OUTER = np.abs(NOMINAL - 0.5) > 0.3
 
 

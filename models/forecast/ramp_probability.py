@@ -33,7 +33,7 @@ class LargeRamps:
     A large ramp is a change that only the largest tenth of the past weeks' changes over as many minutes reach. CSI is
     hits / (events + false alarms).
 
-    ``sizes``: shape (H,), MW, NaN until two weeks are known; made anew each UTC day from the days before it, so that a
+    ``sizes``: shape (H,), MW, NaN until two weeks are known; rebuilt each UTC day from the days before it, so a
     later correction does not move them. ``counts``: shape (BINS + 1, 2), forecasts by the probability of the likelier
     direction, and how many of them a ramp of that direction followed; the last row counts ramps. They fade with a time
     constant of ``MEMORY_DAYS``.
@@ -79,7 +79,7 @@ class LargeRamps:
         round_significant(self._counts, FLOAT32_BITS)
 
     def renew(self, ring: SlotRing, index: int) -> None:
-        """Make the sizes anew where slot ``index`` begins a day for them."""
+        """Make the sizes again where slot ``index`` begins a day for them."""
         day, per_day = index // self._step.per_day, self._step.per_day
         if day == self._day[0]:
             return

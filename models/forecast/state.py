@@ -93,7 +93,7 @@ class SlotRecord(msgspec.Struct, frozen=True):
 class ForecastState:
     """Ring, waiting forecasts, trailing errors and scores of one zone.
 
-    ``changed``: whether the value ``EACH_SLOT`` is to be kept anew; the parts know of their own values.
+    ``changed``: whether the value ``EACH_SLOT`` is to be kept again; the parts know of their own values.
     ``price_cache``: of the price part in force; ``judged``: what the guard says of the last slot; ``restored_to``: the
     newest slot that was read from the kept state. None of them is kept.
     """

@@ -35,7 +35,7 @@ PRIOR = 20.0
 """Weight of b = 1 before anything came, in squared spreads."""
 
 HUBER = 2.0
-"""Errors beyond so many spreads weigh less, so that a faulty reading does not set b."""
+"""Errors beyond so many spreads weigh less, so a faulty reading does not set b."""
 
 _NORMAL = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
 _cumulative = kernel(cumulative)

@@ -136,7 +136,7 @@ class Layout:
 
 
 class State(NamedTuple):
-    """What the guard remembers of a zone; float32 views of one buffer, so that keeping it loses no bit.
+    """What the guard remembers of a zone; float32 views of one buffer, so keeping it loses no bit.
 
     ``waiting``: forecasts (MW) by stream and origin. ``trusted``: by origin, 1 unless a quarantined value stood there.
     ``late``: absolute errors that enter the scales six hours after their slot. ``scale``: mean absolute error (MW) by

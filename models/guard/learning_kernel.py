@@ -63,7 +63,7 @@ def learn(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a compiled kernel takes pl
         context: Slot of the day and calendar, shape (k, slots).
         at: Column of the slot in these arrays.
         index: Index of the slot since 1970, the place in the rings of ``state``.
-        trusted: False enters NaN, so that nothing is learnt from the slot.
+        trusted: False enters NaN, so nothing is learnt from the slot.
         shape: What is forecast, and how far ahead.
         state: The state of the zone's guard; changed in place.
         fit: The fitted model.

@@ -106,7 +106,7 @@ def _scores(levels: Floats, per_day: int, fit: Fit, out: Floats) -> None:
 
 
 class GuardTrainer:
-    """Fits the guard of one zone, and refits it as time goes on.
+    """Fits the guard of one zone, and refits it over time.
 
     Args:
         zone: Step, calendar, balances, companions, and false episodes a week that it may have.

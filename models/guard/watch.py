@@ -201,7 +201,7 @@ class Watch:
         return _judgement(layout, out, member_levels, measured, window[:, at], state)
 
     def _sit(self, part: GuardPart, index: int) -> bool:
-        """Return whether the guard can judge ``index``; after a gap the windows of its state begin anew."""
+        """Return whether the guard can judge ``index``; after a gap the windows of its state restart."""
         if self.buffer is None:
             if index <= part.last:
                 return False

@@ -104,7 +104,7 @@ NODE = np.dtype(
 """A node of a tree: a split's column and threshold, or a leaf's value, and the nodes that follow.
 
 ``left`` follows where the column is below the threshold, ``right`` where it is not, ``missing`` where it is NaN. A leaf
-follows itself, so that every tree can be walked ``depth`` steps. The fields of a node are side by side in memory: one
+follows itself, so every tree can be walked ``depth`` steps. The fields of a node are side by side in memory: one
 array per field takes 1.2 to 4 times as long to walk.
 """
 

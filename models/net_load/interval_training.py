@@ -148,7 +148,7 @@ def fit_widths(
 
 
 def _spacing(origin: Ints, span: int) -> int:
-    """Return by how much sparser than every slot the kept origins of a horizon are, so that memories last as long.
+    """Return by how much sparser than every slot the kept origins of a horizon are, so memories last as long.
 
     Two thirds of the mean distance over ``span``, and no more than the usual distance: a short history is not sparse.
     """

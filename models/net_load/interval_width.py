@@ -22,7 +22,7 @@ EXTRA = 9
 """Inputs besides the table's: five trailing errors, sizes of the change and its parts, whether it is unpublished."""
 
 TAIL = 0.1
-"""Share of the distribution at either end whose mean slope goes on beyond it."""
+"""Share of the distribution at either end whose mean slope continues beyond it."""
 
 _LOW, _HIGH = -3.0, 2.0
 
@@ -200,7 +200,7 @@ def quantiles(center: Floats, width: Floats, tables: Floats, levels: Floats) -> 
 def _interpolate(center: Floats, width: Floats, tables: Floats, levels: Floats, grid: Floats, out: Floats) -> None:
     """Write ``center + width × table(level)``, each row sorted.
 
-    The table is linear between grid points and goes on outside with the mean slope of its outer tenth, so that levels
+    The table is linear between grid points and continues outside with the mean slope of its outer tenth, so levels
     adapted past 0 or 1 still widen the interval when errors outgrow all that was seen. The slope of its very last
     points would be ten times steeper: far horizons, whose errors come late, then overshoot to absurd widths.
     """

@@ -136,7 +136,7 @@ def _dot(  # noqa: PLR0913, PLR0917 - a compiled kernel takes plain arrays
     """Write standardised inputs times coefficients into ``out`` (H,) at horizons ``low`` to ``high``; missing is 0.
 
     ``mean``, ``sd``: shape (inputs, H). ``beta``: shape (inputs + 1, H), constants last. The horizons are the inner
-    loop, so that the compiler makes vectors of them; each sum runs over the inputs in order.
+    loop, so the compiler makes vectors of them; each sum runs over the inputs in order.
     """
     inputs, before = mean.shape[0], derived.shape[0]
     out[low:high] = beta[inputs, low:high]

@@ -61,11 +61,11 @@ class Extras:
 
 
 class NetLoadTrainer:
-    """Fits the net-load part of one zone, and refits it as time goes on.
+    """Fits the net-load part of one zone, and refits it over time.
 
     Args:
         zone: Gives step, calendar and channels.
-        progress: Called with the share done (0-1) and what is going on.
+        progress: Called with the share done (0-1) and what is continuing.
     """
 
     def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:
@@ -110,7 +110,7 @@ class NetLoadTrainer:
     def refit(self, frame: pd.DataFrame, until: datetime) -> ServedNetLoad | None:
         """Learn the rows that matured since the last fit and return the new part.
 
-        Where a channel of the feature table has come that the last fit lacked, all is fitted anew.
+        Where a channel of the feature table has come that the last fit lacked, all is fitted again.
 
         Args:
             frame: As ``fit``; at least 50 days before the last fit's end must be in it.

@@ -60,7 +60,7 @@ class TreeRows:
         """
         if self._group[h] >= 0:
             stride = int(self._stride[self._group[h]])
-            # The days move the offset on, so that each horizon meets every slot of the day.
+            # The days move the offset on, so each horizon meets every slot of the day.
             take = np.flatnonzero((origins + origins // self._per_day) % stride == h % stride)
             self._parts[h].append((origins[take], np.ascontiguousarray(rows[self._columns][:, take], dtype=np.float32)))
 

@@ -27,7 +27,7 @@ _SIDE_MEANS_MIN = (240, 1440)
 class ProfileSettings:
     """Settings of one level-updated profile.
 
-    ``cap_per_mwh`` clips prices both ways before anything is learned of them, so that a few spikes do not make the
+    ``cap_per_mwh`` clips prices both ways before anything is learned of them, so a few spikes do not make the
     profile; ``ridge`` and ``block_ridge`` are penalties in units of observations.
     """
 

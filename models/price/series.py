@@ -81,7 +81,7 @@ def _clock(first: int, last: int, step_min: int, time_zone: str) -> tuple[Ints, 
 
 @lru_cache(maxsize=16)
 def _clock_of_days(first_day: int, last_day: int, step_min: int, time_zone: str) -> tuple[Ints, Ints, Ints]:
-    """Return the same of whole UTC days, so that the slots of a day share them."""
+    """Return the same of whole UTC days, so the slots of a day share them."""
     per_day = _DAY // step_min
     minutes = local_minutes(first_day * per_day, last_day * per_day, step_min=step_min, time_zone=time_zone)
     days = minutes // _DAY

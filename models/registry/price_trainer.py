@@ -25,9 +25,9 @@ VALUES_SERVE = timedelta(days=84)
 
 
 class PriceTrainer:
-    """Fits the price part of one zone, and refits it as time goes on at little cost.
+    """Fits the price part of one zone, and refits it over time at little cost.
 
-    A refit fits the linear members anew; trees serve on until they are four weeks old (two in day-ahead markets),
+    A refit fits the linear members again; trees serve on until they are four weeks old (two in day-ahead markets),
     opportunity values until they are twelve, and
     days that a former fit has walked are not walked again.
 

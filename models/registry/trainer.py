@@ -29,11 +29,11 @@ GUARD_EVERY = timedelta(days=91)
 
 
 class Trainer:
-    """Trains the model of one zone, and refits it as time goes on: what net load has learned is kept between refits.
+    """Trains the model of one zone, and refits it over time: what net load has learned is kept between refits.
 
     Args:
         zone: Its configuration.
-        progress: Called with the share done (0-1) and what is going on.
+        progress: Called with the share done (0-1) and what is continuing.
     """
 
     def __init__(self, zone: Zone, progress: Progress = no_progress) -> None:
@@ -83,7 +83,7 @@ class Trainer:
         return parts, {**described, "metrics": {"net_load": self._net_load.metrics}}
 
     def _watch(self, frame: pd.DataFrame, until: datetime) -> GuardPart | None:
-        """Return the guard, trained anew where a quarter has passed."""
+        """Return the guard, trained again where a quarter has passed."""
         if self._guarded is None or until - self._guarded[0] >= GUARD_EVERY:
             self._progress(0.99, "guard")
             self._guarded = (until, self._guard.fit(frame, until))

@@ -1,7 +1,7 @@
 """Backtest of grid response: forecast, actor and plant reducers over stored history, week by week, in money.
 
 Leakage is impossible by construction: the reducers are fed in order of availability. Each week of 7 days from the test
-range's start begins with the fleet at rest; energy counts at one flat price, so that the score tells service from
+range's start begins with the fleet at rest; energy counts at one flat price, so the score tells service from
 trading. The score places a policy between doing nothing (0) and perfect foresight (100) over the same weeks.
 """
 
@@ -93,7 +93,7 @@ def run_grid_backtest(
         frame: Regular UTC slot starts as index, one float column per channel, NaN missing, training rows included.
         zone: Its configuration.
         options: Range, training and baselines.
-        progress: Called with the share done (0-1) and what is going on.
+        progress: Called with the share done (0-1) and what is continuing.
         ticks: The same history in finer, equal parts of a slot; batteries then follow their curves tick by tick.
 
     Raises:

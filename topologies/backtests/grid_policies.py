@@ -50,7 +50,7 @@ class Lane(Protocol):
         ...
 
     def begin(self) -> None:
-        """Start anew with the fleet at rest."""
+        """Start again with the fleet at rest."""
         ...
 
     def feed(self, forecast: Forecast, slot: MeasuredSlot) -> None:
@@ -104,7 +104,7 @@ class PlantLane:
             self._trader.step(self._forecaster(forecast))
 
     def begin(self) -> None:
-        """Start anew with the fleet at rest; what the trader has learned stays."""
+        """Start again with the fleet at rest; what the trader has learned stays."""
         self._plant.restart()
         self._setpoints: dict[str, Setpoint] = {}
         self._soc = {b.asset_id: b.soc_start for b in self._zone.batteries}
@@ -185,7 +185,7 @@ class OriginalRuleLane:
         """Take nothing: the rule has no memory."""
 
     def begin(self) -> None:
-        """Start anew with the fleet at rest."""
+        """Start again with the fleet at rest."""
         self._fleet = fleet_at_rest(self._zone)
         self._wanted: Floats | None = None
 

@@ -193,7 +193,7 @@ class PlanBook:
     def approve_within(self, plan_id: str, principal: str, budget: Budget) -> str | None:
         """Approve a plan where the day's budget of its proposer allows it; return why not, None where it was approved.
 
-        This counts what has arrived in the store, so that a refusal comes early; admission counts again, for good.
+        This counts what has arrived in the store, so a refusal comes early; admission counts again, for good.
 
         Raises:
             RefusedError: There is no such plan, or it is not open any more.

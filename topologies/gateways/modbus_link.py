@@ -247,7 +247,7 @@ class ModbusLink:
 
         Args:
             stop: Ends it.
-            delay_s: The first cycle is so late, so that not all devices are asked at once.
+            delay_s: The first cycle is so late, so not all devices are asked at once.
         """
         loop = asyncio.get_running_loop()
         due_s = loop.time() + delay_s
@@ -260,7 +260,7 @@ class ModbusLink:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; a SunSpec device is scanned anew, since it may come back as another one."""
+        """Close the connection; a SunSpec device is scanned again, since it may come back as another one."""
         if self._client is not None:
             self._client.close()
         self._client = None

@@ -205,7 +205,7 @@ def _read(path: Path) -> BookState:
     try:
         return msgspec.json.decode(path.read_bytes(), type=BookState)
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path} is broken: {error}", hint="remove it: standing events are ordered anew") from error
+        raise DataError(f"{path} is broken: {error}", hint="remove it: standing events are ordered again") from error
 
 
 def run_openadr(settings: Settings) -> None:

@@ -57,7 +57,7 @@ class SetpointFeed:
         self.failure: Exception | None = None
 
     def open(self) -> None:
-        """Connect, and note the time stamp of the newest setpoint, so that a slow clock is seen before anything acts.
+        """Connect, and note the time stamp of the newest setpoint, so a slow clock is seen before anything acts.
 
         Raises:
             UnreachableError: The broker does not answer.

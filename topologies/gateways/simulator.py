@@ -1,6 +1,6 @@
 """The device simulator: serves every device of a device list at its address, with faults that a file switches on.
 
-Each command that a device takes goes to a log, one JSON line each, so that a drill can compare it with the ledger.
+Each command that a device takes goes to a log, one JSON line each, so a drill can compare it with the ledger.
 """
 
 from __future__ import annotations

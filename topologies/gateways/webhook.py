@@ -36,7 +36,7 @@ class Webhook:
         desk: Takes readings of devices and sends observations.
         token: What a sender must show.
         journal: Requests that were taken.
-        fail: Told when the log does not take records: the gateway ends and is started anew.
+        fail: Told when the log does not take records: the gateway ends and is started again.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ CANDIDATES, HALVINGS = 26, 4
 
 @dataclass(frozen=True)
 class Reach:
-    """What the attacker reaches undetected: bias by start and slot (MW), and whether an alarm came all the same."""
+    """What the attacker reaches undetected: bias by start and slot (MW), and whether an alarm came anyway."""
 
     bias: Floats
     alarmed: Floats

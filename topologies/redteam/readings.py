@@ -1,7 +1,7 @@
 """Forged states of charge and prices, and their detection by the SoC check and the value gate.
 
 SoC is checked where the plant settles: a reading that departs from the energy that was measured is found once the plant
-goes on by that energy. A price is found once the gate refuses it; inside the limits of its market it is believed.
+continues by that energy. A price is found once the gate refuses it; inside the limits of its market it is believed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _price_found(attack: Attack, zone: Zone, prices: Floats, slots: int, rng: np
 
 
 def _soc_found(attack: Attack, zone: Zone, slots: int, rng: np.random.Generator) -> int | None:
-    """Return the first forged slot in which the plant goes on by measured energy; the battery moves at random."""
+    """Return the first forged slot in which the plant continues by measured energy; the battery moves at random."""
     battery = zone.batteries[0]
     alone = zone.model_copy(update={"assets": (battery,)})
     before = asset_at_rest(battery, {battery.asset_id: float(rng.uniform(battery.soc_min, battery.soc_max))})

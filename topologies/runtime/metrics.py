@@ -71,7 +71,7 @@ class WorkerMetrics:
         of = ["zone", "target"]
         self._forecasts = Counter("vpp_forecasts", "Forecasts issued", [*of, "source"], registry=registry)
         self._scored = Counter(
-            "vpp_forecast_scored", "Forecasts one step ahead held against the actual", of, registry=registry
+            "vpp_forecast_scored", "Forecasts one step ahead compared with the actual", of, registry=registry
         )
         self._covered = Counter("vpp_forecast_covered", "Of these, actuals inside q05..q95", of, registry=registry)
         self._model = Gauge("vpp_model_info", "The model in force", [*of, "model_id"], registry=registry)

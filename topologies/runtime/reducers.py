@@ -1,6 +1,6 @@
 """The reducer of each stateful topology: the same for workers, backtests and tests.
 
-Each import stands where its step is made, so that a worker loads only what it runs: the intake needs no XGBoost.
+Each import stands where its step is made, so a worker loads only what it runs: the intake needs no XGBoost.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Runner:
         make: Makes the reducer of a zone.
         verifier: Checks who signed a record; None: nobody has to.
         prefix: Prefix of the wire names of topics.
-        real_time: Whether the run goes by the real time, so that nothing can lie after the broker's clock.
+        real_time: Whether the run goes by the real time, so nothing can lie after the broker's clock.
 
     Attributes:
         last_slot: Last slot by zone.
@@ -99,7 +99,7 @@ class Runner:
         """Yield what one record gives: the reducer's outputs, or one dead letter.
 
         Broken input becomes a dead letter with its reason. So does a record that a reducer fails on: its state is
-        untouched, the failure is logged loudly, and the stream goes on.
+        untouched, the failure is logged loudly, and the stream continues.
 
         Args:
             payload: Raw value; None: a tombstone.

@@ -226,7 +226,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
     """Wire the storage topology: every topic but the raw one, one sink.
 
     Args:
-        settings: The settings; the commit interval is at most one second, so that the live view is fresh.
+        settings: The settings; the commit interval is at most one second, so the live view is fresh.
         store: Where to write; None opens the store of the settings.
     """
     interval_s = min(settings.kafka.commit_interval_s, COMMIT_INTERVAL_S)

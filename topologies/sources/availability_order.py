@@ -77,8 +77,8 @@ class Refits:
         hook: Called at the window's start and every ``every`` after it.
         every: Time between refits; None: none after the start.
         since: From when on it is called, for a resume.
-        anchor: Where refits are counted from, for a run that goes on; None: the window's start.
-        drift: Asked each time the clock moves on; None: refits come by the calendar alone.
+        anchor: Where refits are counted from, for a run that continues; None: the window's start.
+        drift: Asked each time the clock moves on; None: refits come by the calendar only.
     """
 
     hook: Refit

@@ -26,7 +26,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     """How far a source is.
 
     Attributes:
-        identity: Hash of the options; another one starts anew.
+        identity: Hash of the options; another one starts again.
         began_at: Wall time of the run's start, which fixes the shift of ``--now``.
         sent: Records acknowledged by the broker, promotions not counted.
         run_at: Run clock of the last one, without the shift; None before the first slot that counts.
@@ -74,7 +74,7 @@ class CheckpointKeeper:
         """Count a record that was sent, and keep the place after every ``EVERY_RECORDS``.
 
         Args:
-            record: The record; a promotion moves nothing, since it is made anew after a restart.
+            record: The record; a promotion moves nothing, since it is rebuilt after a restart.
             shift: What a live run adds to the times of its rows.
         """
         if isinstance(record, Promotion):

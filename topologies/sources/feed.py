@@ -172,7 +172,7 @@ def open_file(
         mapping: Mapping file or name.
         own_fleet: The user's fleet.
         overrides: Time zone and market from the command line.
-        cache_dir: Keeps what was found in a file, so that a restart need not read it again.
+        cache_dir: Keeps what was found in a file, so a restart need not read it again.
         step_min: Slot length, a multiple of the file's; its rows are then averaged into slots. None: the file's.
 
     Raises:

@@ -25,7 +25,7 @@ from vpp.fleet.schema import load_fleet
 from vpp.settings import Settings
 
 SIMULATION_START = datetime(2025, 6, 2, tzinfo=UTC)
-"""First simulated slot unless said otherwise: fixed, so that a run can be repeated."""
+"""First simulated slot unless said otherwise: fixed, so a run can be repeated."""
 SIMULATION_PULSE_S = 1.0
 CATCH_UP_PULSE_S = 0.5
 CATCH_UP_DAYS = 2
@@ -47,7 +47,7 @@ class SourceOptions:
             a file, one step per second for the simulator, the pulse of the settings where times are shifted to now.
         pulse_s: Seconds per step, instead of a speed.
         live: Shift all times by whole weeks to now (``--now``).
-        catch_up: Send the past at the pace, then go on in real time with ticks.
+        catch_up: Send the past at the pace, then continue in real time with ticks.
         shift_weeks: Weeks that ``live`` shifts times by; None: as many as bring the start to at most a week before now.
         mapping: Mapping file or name of a shipped one.
         time_zone: Time zone of all zones, instead of what is known by name.
@@ -140,7 +140,7 @@ def parse_options(kind: SourceKind, argv: Sequence[str] | None = None) -> Source
     parser.add_argument("--speed", type=_speed, help="times as fast as real time, or max")
     parser.add_argument("--pulse", type=float, dest="pulse_s", help="seconds per step, instead of a speed")
     parser.add_argument("--now", action="store_true", dest="live", help="shift all times by whole weeks to now")
-    parser.add_argument("--catch-up", action="store_true", help="send the past, then go on in real time with ticks")
+    parser.add_argument("--catch-up", action="store_true", help="send the past, then continue in real time with ticks")
     parser.add_argument("--shift-weeks", type=int, help="weeks that --now shifts by")
     parser.add_argument("--mapping", help="mapping file, or the name of a shipped one")
     parser.add_argument("--time-zone")

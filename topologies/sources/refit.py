@@ -108,7 +108,7 @@ class Retraining:
         return self._outcome(zone, now, trained, verdict, "drift")
 
     def _trained(self, zone: Zone, now: datetime, frame: pd.DataFrame) -> tuple[Parts, dict[str, Any]] | None:
-        """Train on the rows before ``now``; a source that goes on after a kill walks its refits so far again."""
+        """Train on the rows before ``now``; a source that continues after a kill walks its refits so far again."""
         times: list[datetime] = [now]
         if zone.zone not in self._trainers:
             self._trainers[zone.zone] = Trainer(zone)
@@ -174,7 +174,7 @@ def retraining_of(feed: Feed, settings: Settings, start: datetime, options: Sour
         start: First slot of the run.
         options: What the source was asked for.
 
-    A replay as fast as possible is far ahead of the forecasts that it makes, so it retrains by the calendar alone and
+    A replay as fast as possible is far ahead of the forecasts that it makes, so it retrains by the calendar only and
     gives the same decisions each time.
     """
     every = timedelta(days=options.refit_days) if options.refit_days else None

@@ -24,7 +24,7 @@ RETRY_S = 5.0
 LONGEST_RETRY_S = 300.0
 GIVE_UP_AFTER = timedelta(hours=24)
 REMEMBERED = timedelta(days=8)
-"""Longer than the topic keeps records, so that a record that comes again is known."""
+"""Longer than the topic keeps records, so a record that comes again is known."""
 
 Key = tuple[str, str]
 
@@ -79,14 +79,14 @@ class DueNotice:
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """One message to one contact: all alerts that are due now, the gravest first."""
+    """One message to one contact: all alerts that are due now, the most severe first."""
 
     contact: str
     notices: tuple[DueNotice, ...]
 
     @property
     def severity(self) -> Severity:
-        """Return the gravest severity in it."""
+        """Return the highest severity in it."""
         return min((notice.handling.severity for notice in self.notices), key=lambda name: RANK[name])
 
 

@@ -134,7 +134,7 @@ def left_alike(content: dict[str, Any], ignored: Iterable[str]) -> list[str]:
 
 
 def needs_time_zone(path: Path) -> bool:
-    """Return whether nothing in the file states the time zone of its stamps, so that a person has to."""
+    """Return whether nothing in the file states the time zone of its stamps, so a person has to."""
     table = open_table(path, None)
     if fitting_mapping(table.header) is not None:
         return False

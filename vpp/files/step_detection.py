@@ -122,7 +122,7 @@ class Spacing:
         other = next((name for name in self.zones if name.casefold() == zone.casefold()), None)
         if other is not None:
             raise DataError(
-                f"{self._path}: the zones {other!r} and {zone!r} differ by case alone",
+                f"{self._path}: the zones {other!r} and {zone!r} differ by case only",
                 hint="spell each zone in one way",
             )
 

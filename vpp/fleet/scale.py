@@ -70,7 +70,7 @@ def power_text(power_mw: float, reference_mw: float | None = None, *, signed: bo
 
     Args:
         power_mw: Power in MW.
-        reference_mw: Power that chooses the unit, so that the numbers of one table share it; None: the power itself.
+        reference_mw: Power that chooses the unit, so the numbers of one table share it; None: the power itself.
         signed: Whether a power into the grid gets a plus sign.
     """
     if not math.isfinite(power_mw):

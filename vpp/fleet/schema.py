@@ -280,7 +280,7 @@ _MODELS: tuple[type[BaseModel], ...] = (Market, Limits, FrequencyResponse, Share
 
 
 def add_asset_kind(entry: type[Asset]) -> None:
-    """Register an entry class of a new asset kind, so that fleet files may name it.
+    """Register an entry class of a new asset kind, so fleet files may name it.
 
     Raises:
         ValueError: As ``vpp.fleet.assets.register_entry``.

@@ -246,7 +246,7 @@ class Forecast(Record, kw_only=True, frozen=True, tag="forecast", omit_defaults=
 
         Net load is marked, too, where it is a forecast alone: nothing then follows it inside a slot.
 
-        Bids carry it on, so that nothing is settled or decided on forged values.
+        Bids carry it on, so nothing is settled or decided on forged values.
         """
         if self.verdict is None or not self.used:
             return self.observation

@@ -2,7 +2,7 @@
 
 numba keys a cached kernel by the source of its own file. What is compiled in from other files is not part of that key:
 a kernel called, a constant read, the order of a named tuple's fields. A change there would leave the old machine code
-in force. ``kernel`` adds a digest of all of these to the key, so that exactly the kernels that a change reaches are
+in force. ``kernel`` adds a digest of all of these to the key, so exactly the kernels that a change reaches are
 compiled again.
 """
 

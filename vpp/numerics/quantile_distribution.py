@@ -14,7 +14,7 @@ def cumulative(quantiles: Sequence[float], value: float) -> float:
     """Return P(X <= value) of a distribution known by its quantiles at ``QUANTILE_LEVELS``.
 
     Linear between them; beyond the outermost the density falls exponentially from that of the outer interval. Plain
-    loops and numbers, so that kernels compile it and callers without numba run it as it is.
+    loops and numbers, so kernels compile it and callers without numba run it as it is.
 
     >>> cumulative([-4.0, -3.0, -1.0, 0.0, 1.0, 3.0, 4.0], 0.5)
     0.625

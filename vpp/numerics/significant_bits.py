@@ -15,7 +15,7 @@ def round_significant(values: Floats, bits: int) -> None:
     """Round in place to ``bits`` significant binary digits, so to within ``2^-bits`` of each value; twice is once.
 
     NaN, infinities, zeros and their signs stay. What a state keeps in few bytes is rounded so in memory as well: a
-    worker that goes on and one that starts anew from its state then hold the same values.
+    worker that continues and one that starts again from its state then hold the same values.
 
     Args:
         values: Any shape; a view is written through.

@@ -168,7 +168,7 @@ def before_steps(prices: Floats, hours: Floats, final: Floats, cell: Cell) -> Fl
 def best_path(prices: Floats, hours: Floats, final: Floats, start: float, cell: Cell) -> Floats:
     """Return the best positions at known prices, shape (N + 1,), the first being ``start``.
 
-    Values are kept every ``_CHUNK`` steps and made again between, so that memory stays small over years of 5-minute
+    Values are kept every ``_CHUNK`` steps and made again between, so memory stays small over years of 5-minute
     steps; positions are never rounded to the grid.
 
     Args:

@@ -144,7 +144,7 @@ def _pdf_pages(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _clauses(pages: Iterable[tuple[int | None, str]], source: str) -> Iterator[Clause]:
-    """Yield the clauses of a document; one that goes on over a page is a clause of the same number on each.
+    """Yield the clauses of a document; one that continues over a page is a clause of the same number on each.
 
     A numbered line that nothing follows is a clause by itself where it is a sentence.
     """

@@ -140,7 +140,7 @@ class Library:
 
 @lru_cache(maxsize=2)
 def _versions_in(folder: Path, _stamp: int) -> tuple[RuleDocument, ...]:
-    """Return the versions in a folder, read anew for each stamp of it."""
+    """Return the versions in a folder, read again for each stamp of it."""
     versions = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -153,7 +153,7 @@ def _versions_in(folder: Path, _stamp: int) -> tuple[RuleDocument, ...]:
 
 
 def _file_name(source: str, version: str) -> str:
-    """Return the file of a version; a name that has to be changed carries a digest, so that no two share a file."""
+    """Return the file of a version; a name that has to be changed carries a digest, so no two share a file."""
     name = f"{source}@{version}" if version else source
     plain = re.sub(r"[^\w.@-]+", "_", name)
     return f"{plain}.json" if plain == name else f"{plain}-{sha256(name.encode()).hexdigest()[:8]}.json"

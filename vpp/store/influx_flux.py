@@ -99,7 +99,7 @@ def _any(name: str, accepted: Sequence[Value]) -> str:
 def hourly_task(name: str, bucket: str, hourly_bucket: str) -> str:
     """Return the Flux of the task that writes hourly means.
 
-    Each hour it computes the last ``LOOK_BACK_H`` whole hours anew, so late points count too. An hour's mean stands at
+    Each hour it computes the last ``LOOK_BACK_H`` whole hours again, so late points count too. An hour's mean stands at
     its start, under the same tags and field names, so a reader only needs the other bucket. A number that marks rows
     and is no measurement keeps its last value.
 

@@ -1,7 +1,7 @@
 """The tables in InfluxDB 2: rows to line protocol, and query results back to rows.
 
 A table is a measurement. Tags: ``run`` (``_`` for the unnamed run), and the key columns besides the time; the other
-columns are fields, missing ones are left out, so that a later write never clears a stored value. The point's time is
+columns are fields, missing ones are left out, so a later write never clears a stored value. The point's time is
 the table's time. Dead letters come many to a millisecond: their zone and offset are fields, and the offset, modulo a
 million, makes the nanoseconds of the point's time.
 """
@@ -137,7 +137,7 @@ def line_encoder(table: Table, run: str) -> Callable[[Iterable[Row]], Iterator[s
 
 
 def _real(value: float) -> str:
-    # Adding 0.0 drops the sign of a negative zero, as SQLite does, so that both stores export the same bytes.
+    # Adding 0.0 drops the sign of a negative zero, as SQLite does, so both stores export the same bytes.
     return repr(float(value) + 0.0) if math.isfinite(value) else ""
 
 

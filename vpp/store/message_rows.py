@@ -167,7 +167,7 @@ def _alert_act(msg: m.AlertAct) -> Iterator[Row]:
 
 
 def _order(msg: m.Order) -> Iterator[Row]:
-    # Asked for and admitted, an order has the same body, so that it does not matter which of the two is written last.
+    # Asked for and admitted, an order has the same body, so it does not matter which of the two is written last.
     body = msgspec.structs.replace(msg, verdict=None, verdict_reason=None)
     yield (
         msg.zone,

@@ -51,7 +51,7 @@ class LedgerTotal:
         asset_id: Asset, or ``zone`` for the zone's penalties.
         currency: Currency of the money.
         slots: Settled slots.
-        slots_without_price: How many of them had no price, so that their energy is not in the sums of money.
+        slots_without_price: How many of them had no price, so their energy is not in the sums of money.
         charged_mwh: Energy taken from the grid, positive.
         discharged_mwh: Energy given to the grid, positive.
         money: Sums by column: revenue, wear_cost, fuel_cost, start_cost, penalty, penalty_no_action, pnl.

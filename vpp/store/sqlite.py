@@ -203,7 +203,7 @@ class SqliteStore(Store):
         return self._connection
 
     def _own_connection(self) -> sqlite3.Connection | None:
-        """Return a connection for one scan, so that it may last long beside other calls."""
+        """Return a connection for one scan, so it may last long beside other calls."""
         with self._lock, self._reaching():
             return None if self._open() is None else self._connect_reader()
 

@@ -36,5 +36,5 @@ class ReducerLoop(Generic[S]):
         return [output.message for output in outputs]
 
     def restart(self) -> None:
-        """Go back to the state of a zone that nothing is known of; the log goes on."""
+        """Go back to the state of a zone that nothing is known of; the log continues."""
         self.state = self._reducer.initial(self._zone)

@@ -176,7 +176,7 @@ def _has_header(raw: bytes | None, shape: str) -> TypeGuard[bytes]:
 @cache
 def _report_other_form(shape: str) -> None:
     """Log once per process that a kept value cannot be read."""
-    log.warning("kept state is of another version, its reader starts anew form=%s", shape)
+    log.warning("kept state is of another version, its reader starts again form=%s", shape)
 
 
 @cache

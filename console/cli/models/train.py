@@ -55,7 +55,7 @@ def train(
 
     A new model goes into force if, trained without the last weeks, it beats the model in force (without one: the
     fallback) on them. Its verdict stays with the version; one that is not promoted is kept too. With --every the file
-    is read anew each time, so let it grow.
+    is read again each time, so let it grow.
     """
     settings = common.settings()
     days = parse_days(every, "--every")
@@ -168,7 +168,7 @@ def _judge(frame: Any, zone: Zone, registry: Any, end: datetime, model_id: str, 
 def _outcome(model_id: str, in_force: bool, notified: bool, verdict: dict[str, Any] | None) -> str:
     if not in_force:
         reason = "as asked" if verdict is None else verdict["reason"]
-        return f"not promoted: {reason}\n  next: vpp models promote {model_id} puts it in force all the same"
+        return f"not promoted: {reason}\n  next: vpp models promote {model_id} puts it in force anyway"
     reason = "without a comparison, as asked" if verdict is None else verdict["reason"]
     notice = "running workers are notified" if notified else "no broker is running; the next run starts with it"
     return f"in force: {reason}; {notice}"

@@ -96,7 +96,7 @@ def _at(values: Any, h: int) -> float | None:
 
 
 def _binding(duals: Duals, h: int) -> dict[str, Any] | None:
-    """Return the dearest limit that binds in a step: ``ramp up``, ``ramp down``, ``cap`` or ``export cap``."""
+    """Return the most expensive limit that binds in a step: ``ramp up``, ``ramp down``, ``cap`` or ``export cap``."""
     ramp, cap = _at(duals.ramp_price_per_mw, h) or 0.0, _at(duals.cap_price_per_mw, h) or 0.0
     best = max((abs(ramp), "ramp up" if ramp > 0 else "ramp down"), (abs(cap), "cap" if cap > 0 else "export cap"))
     return {"kind": best[1], "worth": best[0]} if best[0] > _WORTH else None
@@ -188,7 +188,7 @@ def _alternatives(moment: Moment, decision: Decision) -> list[dict[str, Any]]:
 
 
 def _same_cost(moment: Moment) -> float:
-    """Return the cost below which two plans are as good: 0.005 per MW that the plant serves."""
+    """Return the difference of cost below which two plans count as equal: 0.005 per MW that the plant serves."""
     return moment.scale.share(0.005)
 
 
@@ -222,10 +222,10 @@ def why_not(moment: Moment, decision_id: str | None, asset_id: str, power_mw: fl
     does = _instead(moment, asset_id, alternative.power_mw)
     cash = moment.currency
     if abs(alternative.extra_cost) < _same_cost(moment):
-        text = f"{does} instead: as good. It changes nothing in the hours ahead."
+        text = f"{does} instead costs the same in the hours ahead."
     else:
         amount = money(abs(alternative.extra_cost), cash)
-        text = f"{does} instead: {amount} {'dearer' if alternative.extra_cost > 0 else 'cheaper'}."
+        text = f"{does} instead costs {amount} {'more' if alternative.extra_cost > 0 else 'less'}."
     return {
         "outcome": "priced",
         "text": text,

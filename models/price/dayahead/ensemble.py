@@ -39,7 +39,7 @@ class WalkSettings:
     ``history_days``: walk-forward days of the members before the first forecast wanted, on which the trees learn.
     ``blend``: shares of the trees on the residual, the trees alone, and the mix. Refits in days: of the lassos, of the
     trees; before the first forecast wanted, ``history_refit_days`` of both linear kinds. ``proved_days``: how long
-    before it the trees forecast too, so that errors are known, refitted every ``proved_refit_days``.
+    before it the trees forecast too, so errors are known, refitted every ``proved_refit_days``.
     """
 
     ridge: HourlyRidgeSettings = field(default_factory=HourlyRidgeSettings)

@@ -116,7 +116,7 @@ class RidgeLearner:
             columns: As ``ridge_columns``, shape (n, 24, K).
             features: Reference and scale of prices.
             price: Prices, shape (n, 24); row D is used only for rows after D.
-            solve_at: Rows before which the coefficients are solved anew, shape (stop + 1,); the last one must be.
+            solve_at: Rows before which the coefficients are solved again, shape (stop + 1,); the last one must be.
             stop: First row that is not learned (with ``delay``, that many rows before it are not either).
             delay: Days more that a price comes late.
 

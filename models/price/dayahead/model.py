@@ -132,7 +132,7 @@ class DayAheadPart:
         )
 
     def _outlook(self, ring: RingView, first: int, cache: DayAheadCache) -> _Outlook:
-        """Return the outlook of the local day of slot ``first``; made anew when an input or the day has changed."""
+        """Return the outlook of the local day of slot ``first``; rebuilt when an input or the day has changed."""
         if cache.outlook is not None and cache.outlook.serves(ring, first, self.shape.channels):
             return cache.outlook
         stamp = ring.stamp(self.shape.channels)

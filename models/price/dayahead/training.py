@@ -43,7 +43,7 @@ class DayAheadTrainer:
 
         Args:
             frame: Regular UTC slot starts as index; price, published forecasts, neighbours as ``ZONE:channel``. A later
-                call of the same start and columns goes on from the last one; any other begins anew.
+                call of the same start and columns continues from the last one; any other restarts.
         """
         table = _whole_days(table_of(frame, self._zone))
         n = table.days.size

@@ -1,6 +1,6 @@
 """Boosted trees for a day's 24 prices: direct, and on the residual of walk-forward linear forecasts.
 
-Rows are hours; the target is scaled by the market's daily movement, so that calm and wild years weigh alike; older days
+Rows are hours; the target is scaled by the market's daily movement, so calm and wild years weigh alike; older days
 count half after every half-life. Learning the residual of *in-sample* linear fits would teach the trees an error that
 the linear forecast will not make: the mix given here must be walk-forward.
 """
@@ -33,7 +33,7 @@ class TreeSettings:
     objective: str = "reg:absoluteerror"
 
     def parameters(self) -> dict[str, object]:
-        """Return XGBoost's parameters; one thread, so that the same rows give the same trees."""
+        """Return XGBoost's parameters; one thread, so the same rows give the same trees."""
         return {
             "objective": self.objective,
             "eta": self.eta,

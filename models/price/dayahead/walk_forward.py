@@ -129,7 +129,7 @@ class DayAheadLearner:
             after: The auctions as ``AuctionView.two_days_ahead`` sees them, to day ``row`` at least.
             row: First day that is not learned.
             refit_days: Days between fits; None: only the first call fits.
-            progress: Called with the share done (0-1) and what is going on.
+            progress: Called with the share done (0-1) and what is continuing.
         """
         if self.row < 0:
             self._start(view, after, row, progress)
@@ -167,7 +167,7 @@ class DayAheadLearner:
         self._fit_trees(view)
 
     def _prove(self, view: AuctionView, row: int, begin: int, progress: Progress) -> None:
-        """Let trees forecast the last weeks of the history too, so that the blend's errors are known."""
+        """Let trees forecast the last weeks of the history too, so the blend's errors are known."""
         settings, features = self.settings, view.features
         first = min(max(FIRST_ROW, row - settings.proved_days), row)
         fit = _every(row, first, settings.proved_refit_days)

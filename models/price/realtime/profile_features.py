@@ -260,7 +260,7 @@ def _rows(data: PriceSeries, origins: Ints, steps: Ints, profiles: DayProfiles, 
 
 
 def spread_out(origins: Ints, stride: int, per_day: int) -> Bools:
-    """Return which origins to keep, one in ``stride``: others each day, so that every slot of the day is there."""
+    """Return which origins to keep, one in ``stride``: others each day, so every slot of the day is there."""
     return np.asarray((origins + origins // per_day) % stride == 0)
 
 

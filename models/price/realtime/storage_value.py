@@ -1,7 +1,7 @@
 """Opportunity values: value of one more stored MWh after the next slot, learned from perfect foresight.
 
 The label of an origin is the slope, at a few states of charge, of the value that the best plan at known prices still
-makes after the slot to be decided (prices clipped, so that a few spikes do not make the values). It is learned as a
+makes after the slot to be decided (prices clipped, so a few spikes do not make the values). It is learned as a
 departure from the mean of the day's profile in units of its scale, from what the trees of the price read and the trail
 of the last days.
 

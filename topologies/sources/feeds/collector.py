@@ -55,7 +55,7 @@ class Collector:
             on_progress: Called with each dataset and its share done.
 
         Returns:
-            Failures of datasets whose history is there but for the last days; a run can go on without.
+            Failures of datasets whose history is there but for the last days; a run can continue without.
 
         Raises:
             UnreachableError: A service does not answer, and its history is not there.

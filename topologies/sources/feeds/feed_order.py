@@ -181,7 +181,7 @@ class FeedOrder:
                 continue
             known_at = revision[0]
             if name == PRICE and known_at <= available_at(self.zone, name, slot) + self.delay:
-                # The slot before closes only after this, so that the price is known to what is decided then.
+                # The slot before closes only after this, so the price is known to what is decided then.
                 known_at = min(known_at, available_at(self.zone, name, slot))
             groups[due, name, known_at][slot] = revision[1]
         for (due, name, known_at), values in groups.items():

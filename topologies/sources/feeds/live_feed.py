@@ -189,7 +189,7 @@ def open_live(
         )
         collector.open()
         failures = collector.fill(now, _progress(name, say))
-        notes += [f"{name}: going on with what is there: {failure}" for failure in failures]
+        notes += [f"{name}: continuing with what is there: {failure}" for failure in failures]
         channels = [*(channel for _, dataset in datasets for channel in dataset.channels), *sums]
         have = collector.book.channels
         zones[name], zone_notes = zone_for(

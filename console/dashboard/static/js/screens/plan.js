@@ -164,13 +164,13 @@ function alternatives(why) {
   return h(
     "div",
     { class: "block" },
-    h("h3", {}, "What else the battery could do", h("span", {}, "dearer by")),
+    h("h3", {}, "What else the battery could do", h("span", {}, "additional cost")),
     h(
       "div",
       { class: "options" },
       why.alternatives.map((a) => {
         const chosen = a.code === "chosen";
-        const words = chosen ? "chosen" : a.as_good ? "as good" : money(a.cost, why.currency, { plus: true });
+        const words = chosen ? "chosen" : a.as_good ? "same cost" : money(a.cost, why.currency, { plus: true });
         return [h("span", { class: chosen ? "chosen" : null }, a.name), s("svg", { viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "bar-grey", x: 0, y: 0, width: chosen ? 0 : Math.max((80 * Math.abs(a.cost)) / top, 0.5), height: 12 })), h("span", { class: "n" }, words)];
       }),
     ),
