@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from console.dashboard import events as module
+from console.dashboard import screen_stream as module
 from console.dashboard.screen_stream import Events, TooManyClientsError
 from vpp.errors import UnreachableError
 
