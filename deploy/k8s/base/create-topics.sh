@@ -38,7 +38,7 @@ create "$prefix.dlq" -c cleanup.policy=delete -c retention.ms=2592000000 -c mess
 create "$prefix.audit" -c cleanup.policy=delete -c retention.ms=31536000000 -c message.timestamp.type=LogAppendTime
 create "$prefix.commands" -c cleanup.policy=delete -c retention.ms=2592000000 -c message.timestamp.type=LogAppendTime
 
-# The state of each stateful topology, so that workers need no right to create topics.
+# The state of each stateful topology, so workers need no right to create topics.
 create "changelog__$prefix-telemetry--$prefix.telemetry.raw--default" -c cleanup.policy=compact -c message.timestamp.type=LogAppendTime -c segment.bytes=16777216 -c segment.ms=3600000
 create "changelog__$prefix-forecast--$prefix.telemetry--default" -c cleanup.policy=compact -c message.timestamp.type=LogAppendTime -c segment.bytes=16777216 -c segment.ms=3600000
 create "changelog__$prefix-actor--$prefix.forecasts--default" -c cleanup.policy=compact -c message.timestamp.type=LogAppendTime -c segment.bytes=16777216 -c segment.ms=3600000
