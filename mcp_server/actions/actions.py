@@ -176,27 +176,26 @@ class Acts:
         """
         step, longest = zone.step, timedelta(hours=self.context.settings.longest_order_h)
         first = step.floor(self.run_clock(zone)) + step.delta
-        requested = utc(start) or first
+        at = utc(start) or first
         slots = max(round(duration_min / step.minutes), 1)
-        if requested - first > longest:
+        if at - first > longest:
             raise QuestionError(
-                f"start {iso(requested)} lies too far ahead",
-                hint=f"give a start before {iso(first + longest)}, or none",
+                f"start {iso(at)} lies too far ahead", hint=f"give a start before {iso(first + longest)}, or none"
             )
-        if requested + slots * step.delta <= first:
+        if at + slots * step.delta <= first:
             raise QuestionError(
-                f"from {iso(requested)} for {duration_min:g} min lies in the past",
+                f"from {iso(at)} for {duration_min:g} min lies in the past",
                 hint=f"the first slot that is not decided starts at {iso(first)}",
             )
-        begin = max(step.floor(requested), first)
+        begin = max(step.floor(at), first)
         if begin + slots * step.delta - self.run_clock(zone) > longest:
             raise QuestionError(
                 f"{duration_min:g} min is too long",
                 hint=f"an order lives {longest.total_seconds() / 3600:g} h at most (VPP_LONGEST_ORDER_H)",
             )
         moved = None
-        if start is not None and begin != requested:
-            moved = f"start {iso(requested)} was moved to {iso(begin)}, the start of a slot that is not decided"
+        if start is not None and begin != at:
+            moved = f"start {iso(at)} was moved to {iso(begin)}, the start of a slot that is not decided"
         return OrderTimes(begin, begin + slots * step.delta, moved)
 
     def hold(
@@ -378,13 +377,8 @@ def _together(receipts: list[ActionReceipt]) -> ActionReceipt:
     leading = next((receipt for receipt in receipts if receipt.status != "accepted"), receipts[0])
     if len(receipts) == 1:
         return leading
-    statuses = [
-        f"{receipt.order_id}: {receipt.status}" + (f" ({receipt.reason})" if receipt.reason else "")
-        for receipt in receipts
-    ]
-    return leading.model_copy(
-        update={"assets": [a for receipt in receipts for a in receipt.assets], "warnings": statuses}
-    )
+    statuses = [f"{r.order_id}: {r.status}" + (f" ({r.reason})" if r.reason else "") for r in receipts]
+    return leading.model_copy(update={"assets": [asset for r in receipts for asset in r.assets], "warnings": statuses})
 
 
 def standing_answers(orders: Sequence[Order]) -> list[PlanStanding]:
