@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    assembly = plant_app(options, outdir=given.outdir, context=context).synth()
-    sys.stdout.write(f"wrote the templates of {len(assembly.stacks)} stacks to {given.outdir}\n")
+    assembly = plant_app(options, outdir=args.outdir, context=context).synth()
+    sys.stdout.write(f"wrote the templates of {len(assembly.stacks)} stacks to {args.outdir}\n")
     return 0
 
 

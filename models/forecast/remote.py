@@ -137,7 +137,7 @@ class RemoteForecastReducer:
             MessageError: The message is none that the topic carries, or of another step than the zone's.
         """
         self._local.check(message)
-        row = state.asked
+        asked = state.asked
         if isinstance(message, Inference):
             if asked is not None and message.receipt == asked.receipt:
                 state.predicted = self._forecast_of(message)
