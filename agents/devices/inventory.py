@@ -60,6 +60,8 @@ class DeviceEntry(Strict):
             raise ValueError("a Sparkplug device is read alone: it has gateway: mqtt and a channel")
         if self.gateway == "modbus" and not (self.map and self.address):
             raise ValueError("a Modbus device needs a map and an address")
+        if self.gateway == "modbus" and 2 * self.cycle_s > self.heartbeat_s:
+            raise ValueError("a Modbus device gets heartbeats in its cycles: cycle_s is at most half of heartbeat_s")
         is_url = self.address.startswith(("http://", "https://"))
         if self.gateway == "http" and self.asset_id is not None and not is_url:
             raise ValueError("an HTTP device that is an asset needs an address that begins with http:// or https://")

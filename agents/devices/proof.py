@@ -268,6 +268,7 @@ class CommandReducer:
         if takes and command.read_back_at is None:
             proof = replace(proof, read_back_at=now)
         was_proven = command.read_back_at is not None or command.measured_at is not None
+        is_lost = command.read_back_at is not None and not takes and state.condition is None
         outcome = outcome_of(proof, reading, state.start_mw, self.rules, now)
         if outcome is CommandOutcome.FOLLOWED and command.measured_at is None:
             proof = replace(proof, measured_at=now)
@@ -283,16 +284,20 @@ class CommandReducer:
             state.suspect = outcome
             return [*actions, RecordProof(proof)] if changed else actions
         actions += self._named(state, outcome, now)
-        if was_proven and outcome is CommandOutcome.REFUSED:
+        if was_proven and (is_lost or outcome is CommandOutcome.REFUSED):
             actions += self._restored(state, now)
         return actions
 
     def _shows(self, reading: DeviceReading, command: DeviceCommand, before_mw: float | None) -> bool:
         """Return whether a reading proves that the device took a command whose answer was lost."""
-        if reading.sequence is not None or reading.read_back_mw is None:
-            return reading.sequence == command.sequence
+        if reading.sequence is not None and reading.sequence != command.sequence:
+            return False
+        if reading.read_back_mw is None:
+            return reading.sequence is not None
+        if not self._agrees(reading.read_back_mw, command.power_mw):
+            return False  # the number alone is there: the line broke, or the device restarted, in the middle of a write
         is_new = before_mw is not None and not self._agrees(before_mw, command.power_mw)
-        return is_new and self._agrees(reading.read_back_mw, command.power_mw)
+        return is_new or reading.sequence is not None
 
     def _agrees(self, one_mw: float, other_mw: float) -> bool:
         return abs(one_mw - other_mw) <= self.rules.tolerance_mw

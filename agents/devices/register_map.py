@@ -48,6 +48,7 @@ _SUNSPEC_MISSING = {
     "uint64": 2**64 - 1,
 }
 _FACTORS: dict[str, float] = {"W": 1e-6, "kW": 1e-3, "MW": 1.0, "%": 0.01, "share": 1.0, "Hz": 1.0, "1": 1.0}
+REGISTERS = 65_536
 MAX_SPAN = 100
 """Registers that one request reads at most; the protocol allows 125."""
 MAX_GAP = 16
@@ -87,6 +88,8 @@ class RegisterPoint(Strict):
     def _place(self) -> RegisterPoint:
         if (self.address is None) == (self.model is None) or (self.model is None) != (self.point is None):
             raise ValueError("a point has either an address, or a model and a point")
+        if self.address is not None and self.address + self.count > REGISTERS:
+            raise ValueError(f"address {self.address}: {self.type} does not end by the last register, {REGISTERS - 1}")
         return self
 
     @property
@@ -176,6 +179,12 @@ class RegisterWrites(Strict):
     after: tuple[RegisterWrite, ...] = ()
     sequence: RegisterPoint | None = None
     watchdog: RegisterPoint | None = None
+
+    @model_validator(mode="after")
+    def _sequence_width(self) -> RegisterWrites:
+        if self.sequence is not None and self.sequence.type in ("int16", "uint16"):
+            raise ValueError("a sequence of 16 bits is used up within months: it needs 32, or is left out")
+        return self
 
 
 class RegisterMap(Strict):

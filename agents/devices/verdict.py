@@ -64,10 +64,10 @@ def outcome_of(
     """Return what one reading says about a command that the device has acknowledged.
 
     With commanded power u, read-back r, measured power p, power before the command s and tolerance e (all MW):
-    local mode and implausible numbers win; within the settling time nothing is judged; then the read-back, which is
-    what the device believes (|r - u| > e: opposite sign is ``wrong_sign``, 0 < r/u < 1 is ``clipped``, else
-    ``refused``), and the number: one smaller than the command's is ``refused`` too; then the power (none is
-    ``unmeasured``; |p - u| <= e is ``followed``; once proven any other is ``drifting``; |p - s| <= e is ``stuck``;
+    local mode and implausible numbers win; within the settling time nothing is judged; then the number (one smaller
+    than the command's is ``refused``: the device has lost it) and the read-back, which is what the device believes
+    (|r - u| > e: opposite sign is ``wrong_sign``, 0 < r/u < 1 is ``clipped``, else ``refused``); then the power (none
+    is ``unmeasured``; |p - u| <= e is ``followed``; once proven any other is ``drifting``; |p - s| <= e is ``stuck``;
     opposite sign is ``wrong_sign``; short of u is ``clipped``; beyond u is ``drifting``). A device that takes a limit
     follows while -e <= p <= u + e; below -e it is ``wrong_sign``.
 
@@ -87,10 +87,10 @@ def outcome_of(
     if now < taken_at + timedelta(seconds=settled_s):
         return CommandOutcome.PENDING
     target_mw, tolerance = command.power_mw, rules.tolerance_mw
-    if reading.read_back_mw is not None and abs(reading.read_back_mw - target_mw) > tolerance:
-        return _short(reading.read_back_mw, target_mw, tolerance) or CommandOutcome.REFUSED
     if reading.sequence is not None and reading.sequence < command.sequence:
         return CommandOutcome.REFUSED
+    if reading.read_back_mw is not None and abs(reading.read_back_mw - target_mw) > tolerance:
+        return _short(reading.read_back_mw, target_mw, tolerance) or CommandOutcome.REFUSED
     if reading.power_mw is None:
         return CommandOutcome.UNMEASURED
     return _of_power(reading.power_mw, command, start_mw, rules)

@@ -20,14 +20,19 @@ class StandingOrder(msgspec.Struct, frozen=True):
 
 
 class EventRecord(msgspec.Struct, frozen=True):
-    """The version of an event that was acted on, and the orders that were given for it."""
+    """The version of an event that was acted on, and the orders that were given for it.
+
+    ``comings``: how often it went and came back. ``gone_until``: the VTN lists it no longer; so long it may come back.
+    """
 
     modified: str
     orders: tuple[StandingOrder, ...] = ()
+    comings: int = 0
+    gone_until: datetime | None = None
 
 
 class BookState(msgspec.Struct):
-    """All events that the VTN listed last, by id; written to disk after each change."""
+    """The events that the VTN lists, and those that went before their time, by id; written to disk at each change."""
 
     events: dict[str, EventRecord] = {}
 
@@ -64,8 +69,10 @@ def follow(
     after: dict[str, EventRecord] = {}
     for event in events:
         before = state.events.get(event.id, EventRecord(""))
-        is_new = event.id not in state.events or before.modified != event.modification_date_time
-        asks = _readable(event, longest, changes, is_new=is_new)
+        is_back = before.gone_until is not None
+        is_new = event.id not in state.events or is_back or before.modified != event.modification_date_time
+        comings = before.comings + is_back
+        asks = _readable(event, comings, longest, changes, is_new=is_new)
         current = {order.order_id: order for order in asks.orders if order.expires_at > now}
         standing = {order.order_id: order for order in before.orders if order.order_id in current}
         changes.cancelled += _ended(before, standing, now)
@@ -73,17 +80,20 @@ def follow(
             if order.order_id not in standing and order.expires_at <= now + longest:
                 changes.given.append((event, order))
                 standing[order.order_id] = StandingOrder(order.order_id, order.expires_at)
-        after[event.id] = EventRecord(event.modification_date_time, tuple(standing.values()))
+        after[event.id] = EventRecord(event.modification_date_time, tuple(standing.values()), comings)
     for name, record in state.events.items():
         if name not in after:
             changes.cancelled += _ended(record, {}, now)
+            until = record.gone_until or max((order.expires_at for order in record.orders), default=now)
+            if until > now:
+                after[name] = EventRecord(record.modified, (), record.comings, until)
     return BookState(after), changes
 
 
-def _readable(event: DemandEvent, longest: timedelta, changes: BookChanges, *, is_new: bool) -> EventAsks:
+def _readable(event: DemandEvent, comings: int, longest: timedelta, changes: BookChanges, *, is_new: bool) -> EventAsks:
     """Return what an event asks for, nothing where it cannot be done; what is new or refused is noted."""
     try:
-        asks = asks_of(event)
+        asks = asks_of(event, comings)
         too_long = [order for order in asks.orders if order.expires_at - order.starts_at > longest]
         if too_long:
             raise DataError(f"an interval of it is longer than the longest order, {longest / timedelta(hours=1):g} h")

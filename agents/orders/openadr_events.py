@@ -9,6 +9,7 @@ the plant what goes into the grid. All else is passed over and counted. Shapes: 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,9 +24,13 @@ from vpp.messages import Publication
 FIRST_YEAR = 2000
 """OpenADR writes the year 1 for "now", which differs from reader to reader."""
 
+LEVELS = 10
+"""So many priorities of events are told apart; the numbers after the last of them count as none."""
+
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
 )
+MINUTE = timedelta(minutes=1)
 _POWER = {"W": 1e-6, "KW": 1e-3, "MW": 1.0}
 _PER_ENERGY = {"KWH": 1000.0, "MWH": 1.0}
 _SHARE = {"PERCENT": 0.01}
@@ -73,6 +78,11 @@ class DemandEvent(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     payload_descriptors: list[PayloadDescriptor] | None = None
     interval_period: IntervalPeriod | None = None
 
+    @property
+    def level(self) -> int:
+        """Priority from 0, the highest, to ``LEVELS``, none."""
+        return LEVELS if self.priority is None else min(max(self.priority, 0), LEVELS)
+
 
 @dataclass(frozen=True, slots=True)
 class AskedOrder:
@@ -114,8 +124,12 @@ def read_events(body: bytes) -> list[DemandEvent]:
         ) from error
 
 
-def asks_of(event: DemandEvent) -> EventAsks:
+def asks_of(event: DemandEvent, comings: int = 0) -> EventAsks:
     """Return what an event asks for.
+
+    Args:
+        event: The event.
+        comings: How often it was listed, gone and listed again: its orders are new ones then.
 
     Raises:
         DataError: A period, a unit or a value is none; names the event.
@@ -129,16 +143,18 @@ def asks_of(event: DemandEvent) -> EventAsks:
             place = f"event {event.id} interval {number} {payload.type}"
             if payload.type == "PRICE":
                 per_mwh = _scale(place, units.get(payload.type, "KWH") or "KWH", _PER_ENERGY)
-                asks.prices.append((start, end - start, _number(place, payload) * per_mwh))
+                if (end - start) % MINUTE:
+                    raise DataError(f"{place}: {end - start} is no whole number of minutes")
+                asks.prices.append((start, end - start, _number(place, payload, per_mwh)))
                 continue
             order = _order(place, payload, units.get(payload.type, ""))
             if order is None:
                 asks.passed_over.add(payload.type)
             elif order[1]:
-                name = f"{event.id} {event.modification_date_time} {number} {payload.type}"
-                asks.orders.append(
-                    AskedOrder("o" + hashlib.sha256(name.encode()).hexdigest()[:12], order[0], start, end, order[1])
-                )
+                version = f"{event.id} {event.modification_date_time} {comings} {event.level}"
+                content = f"{number} {payload.type} {start.isoformat()} {end.isoformat()} {order[1]}"
+                digest = hashlib.sha256(f"{version} {content}".encode()).hexdigest()
+                asks.orders.append(AskedOrder("o" + digest[:12], order[0], start, end, order[1]))
     return asks
 
 
@@ -148,13 +164,13 @@ def _order(place: str, payload: EventPayload, unit: str) -> tuple[str, dict[str,
         case "SIMPLE":
             return "band", {"min_mw": 0.0} if _number(place, payload) > 0 else {}
         case "DISPATCH_SETPOINT":
-            return "target", {"power_mw": -_number(place, payload) * _scale(place, unit or "KW", _POWER)}
+            return "target", {"power_mw": -_number(place, payload, _scale(place, unit or "KW", _POWER))}
         case "IMPORT_CAPACITY_LIMIT":
-            return "band", {"min_mw": -abs(_number(place, payload)) * _scale(place, unit or "KW", _POWER)}
+            return "band", {"min_mw": -abs(_number(place, payload, _scale(place, unit or "KW", _POWER)))}
         case "EXPORT_CAPACITY_LIMIT":
-            return "band", {"max_mw": abs(_number(place, payload)) * _scale(place, unit or "KW", _POWER)}
+            return "band", {"max_mw": abs(_number(place, payload, _scale(place, unit or "KW", _POWER)))}
         case "CHARGE_STATE_SETPOINT":
-            return "soc_target", {"soc": _number(place, payload) * _scale(place, unit or "PERCENT", _SHARE)}
+            return "soc_target", {"soc": _number(place, payload, _scale(place, unit or "PERCENT", _SHARE))}
         case _:
             return None
 
@@ -173,7 +189,10 @@ def _periods(event: DemandEvent) -> Iterator[tuple[datetime, datetime, EventInte
         duration = next((period.duration for period in (own_period, event_period) if period and period.duration), None)
         if start is None or duration is None or start.year < FIRST_YEAR:
             raise DataError(f"event {event.id} has an interval without a begin or a length of its own")
-        end = start + duration_of(duration)
+        try:
+            end = start + duration_of(duration)
+        except OverflowError as error:
+            raise DataError(f"event {event.id} has an interval that ends after the year 9999") from error
         yield start, end, interval
         at = end
 
@@ -186,21 +205,30 @@ def duration_of(text: str) -> timedelta:
     """
     match = _DURATION.fullmatch(text)
     parts = {} if match is None else {name: float(value) for name, value in match.groupdict().items() if value}
-    length = timedelta(**parts)
+    try:
+        length = timedelta(**parts)
+    except OverflowError as error:
+        raise DataError(f"{text!r} is too long") from error
     if not length:
         raise DataError(f"{text!r} is no duration in weeks, days, hours, minutes and seconds")
     return length
 
 
 def _utc(instant: datetime) -> datetime:
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    try:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError as error:
+        raise DataError(f"{instant.isoformat()} is no time in UTC") from error
 
 
-def _number(place: str, payload: EventPayload) -> float:
+def _number(place: str, payload: EventPayload, scale: float = 1.0) -> float:
     value = payload.values[0] if payload.values else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"{place}: {value!r} is no number")
-    return float(value)
+    number = value * scale
+    if not math.isfinite(number):
+        raise DataError(f"{place}: {value:g} is too large")
+    return number
 
 
 def _scale(place: str, unit: str, factors: dict[str, float]) -> float:

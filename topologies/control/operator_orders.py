@@ -81,7 +81,7 @@ def operator_order(
         now: Wall time.
         key: Signs the approval; None leaves it unsigned.
         order_id: Its id, where it follows from what asks for it; None: a new one.
-        **fields: Further fields of the order.
+        **fields: Further fields of the order; without a priority it has an operator's.
 
     Raises:
         DataError: No slot of the zone is closed yet.
@@ -94,8 +94,7 @@ def operator_order(
         reason=reason,
         issued_at=(clock := issue_time(store, zone)),
         sent_at=clock,
-        priority=OPERATOR_PRIORITY,
-        **fields,
+        **{"priority": OPERATOR_PRIORITY, **fields},
     )
     mode = "hold" if action == "hold" else "operator"
     return approve(order, Approval(order_digest(order), principal, mode, now, now + PLAN_LIFE), key)

@@ -27,7 +27,8 @@ from vpp.messages import DeviceCommand
 log = logging.getLogger(__name__)
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # what fails is said here, once, with the device
 
-WATCHDOG_WRAP = 65_535
+WATCHDOG_WRAP = 32_767
+"""Heartbeats count up to here and begin anew: so much fits a register of either sign."""
 NOT_NOW = frozenset(
     {
         ExcCodes.ACKNOWLEDGE,

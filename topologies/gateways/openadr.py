@@ -20,7 +20,7 @@ import msgspec
 
 from agents.orders.openadr_book import BookState, follow
 from agents.orders.openadr_events import AskedOrder, DemandEvent, price_publications, read_events
-from topologies.control.operator_orders import gateway_order
+from topologies.control.operator_orders import OPERATOR_PRIORITY, gateway_order
 from topologies.control.publisher import Post
 from topologies.sources.outbox import KafkaOutbox, Outbox
 from vpp.atomic_file import write_atomic
@@ -186,7 +186,8 @@ class Ven:
     def _give(self, event: DemandEvent, order: AskedOrder) -> None:
         reason = f"OpenADR event {event.event_name or event.id}"
         times = {"starts_at": order.starts_at, "expires_at": order.expires_at}
-        self._order(order.action, reason, order_id=order.order_id, **times, **order.fields)
+        priority = OPERATOR_PRIORITY - event.level
+        self._order(order.action, reason, order_id=order.order_id, priority=priority, **times, **order.fields)
 
     def _order(self, action: str, reason: str, **fields: Any) -> None:
         zone = self._settings.openadr.zone

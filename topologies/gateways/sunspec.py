@@ -56,8 +56,10 @@ def model_points(model: int) -> dict[str, Any]:
         raise ConfigError(f"SunSpec model {model} cannot be read: {error}", hint="is the number right?") from error
 
 
-async def scan(read: Read) -> dict[int, int]:
-    """Return the address of each model of a device, its header included; the first of several of one number.
+async def scan(read: Read) -> dict[int, range]:
+    """Return the registers of each model of a device, its header included; the first of several of one number.
+
+    Where nothing can be read behind a model the list ends too: some devices leave the end mark out.
 
     Raises:
         DataError: The device has no SunSpec marker at the places where the standard allows one.
@@ -74,15 +76,20 @@ async def scan(read: Read) -> dict[int, int]:
             f"no SunSpec marker at the registers {', '.join(map(str, BASES))}",
             hint="is SunSpec enabled, and is the unit id right? else write a map with addresses",
         )
-    places: dict[int, int] = {}
+    places: dict[int, range] = {}
     address = base + 2
     for _ in range(MAX_MODELS):
         if address > LAST:
             raise DataError(f"the SunSpec models do not end: the next would be at {address}")
-        model, length = await read(address, 2)
+        try:
+            model, length = await read(address, 2)
+        except DataError:
+            if not places:
+                raise
+            break
         if model == END:
             break
-        places.setdefault(model, address)
+        places.setdefault(model, range(address, address + 2 + length))
         address += 2 + length
     return places
 
@@ -110,20 +117,36 @@ async def resolved(register_map: RegisterMap, read: Read) -> RegisterMap:
         if name not in model_map:
             raise ConfigError(f"SunSpec model {model} has no point {name}", hint="look at the model's definition")
         definition = model_map[name].pdef
-        scale = await _scale(model_map, definition.get("sf"), places[model], read)
+        address = _address(model_map, name, model, places[model])
+        scale = await _scale(model_map, definition.get("sf"), model, places[model], read)
         kind = _TYPES.get(definition["type"])
         if kind is None:
             raise ConfigError(f"SunSpec model {model} point {name} is no number ({definition['type']})")
-        table[model, name] = (places[model] + model_map[name].offset, kind, scale)
+        table[model, name] = (address, kind, scale)
     return register_map.resolved(lambda model, name: table[model, name])
 
 
-async def _scale(points: dict[str, Any], factor: int | str | None, place: int, read: Read) -> float:
+def _address(points: dict[str, Any], name: str, model: int, place: range) -> int:
+    """Return where a point of a model is.
+
+    Raises:
+        DataError: The device's model is shorter: another one's registers are there.
+    """
+    start: int = place.start + points[name].offset
+    if start + points[name].len > min(place.stop, LAST + 2):
+        raise DataError(
+            f"the device's SunSpec model {model} has {len(place) - 2} registers, and no point {name} in them",
+            hint="it has a shorter form of the model; take another map",
+        )
+    return start
+
+
+async def _scale(points: dict[str, Any], factor: int | str | None, model: int, place: range, read: Read) -> float:
     if factor is None:
         return 1.0
     if isinstance(factor, int):
         return float(10.0**factor)
-    (raw,) = await read(place + points[factor].offset, 1)
+    (raw,) = await read(_address(points, factor, model, place), 1)
     exponent = raw - 65536 if raw >= 32768 else raw
     if not -10 <= exponent <= 10:
         raise DataError(f"scale factor {factor} is not implemented by the device ({exponent})")

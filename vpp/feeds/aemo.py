@@ -2,7 +2,8 @@
 
 Live values come from the dispatch files of https://nemweb.com.au/Reports/Current/DispatchIS_Reports/, the history from
 the monthly files of https://aemo.com.au/aemo/data/nem/priceanddemand/. Market time is UTC+10 all year and stamps name
-the end of the interval. A dispatch file is published at the interval's start, which is when its price is known.
+the end of the interval. A dispatch file is published at the interval's start, which is when its price is known; a value
+that differs later is a revision, known from its receipt.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -35,12 +37,15 @@ def read_listing(body: bytes, *, after: datetime) -> list[Ask]:
     Raises:
         AnswerError: The page lists no dispatch file.
     """
-    files = {match[3].decode(): match[2].decode() for match in _FILE.finditer(body)}
+    files = dict(sorted((match[3].decode(), match[2].decode()) for match in _FILE.finditer(body)))
     if not files:
         raise AnswerError("the folder lists no PUBLIC_DISPATCHIS file", fault="shape")
     asks = []
-    for stamp, name in sorted(files.items()):
-        published = datetime.strptime(stamp, "%Y%m%d%H%M").replace(tzinfo=MARKET_TIME).astimezone(UTC) - STEP
+    for stamp, name in files.items():
+        try:
+            published = datetime.strptime(stamp, "%Y%m%d%H%M").replace(tzinfo=MARKET_TIME).astimezone(UTC) - STEP
+        except (ValueError, OverflowError) as error:
+            raise AnswerError(f"the folder lists {name}, which has no time", fault="shape") from error
         if published > after:
             asks.append(Ask(host=NEMWEB, path=f"/Reports/Current/DispatchIS_Reports/{name}", until=published))
     return asks
@@ -77,7 +82,7 @@ def read_dispatch(body: bytes, *, ask: Ask, received: datetime, region: str) -> 
             published.setdefault((channel, slot), {})[slot] = value
     if not published:
         raise AnswerError(f"the dispatch file has nothing of {region}", fault="empty")
-    return issues_of(published, STEP_MIN)
+    return issues_of(published, STEP_MIN, first_sight=True)
 
 
 def read_month(body: bytes, *, ask: Ask, received: datetime, region: str) -> list[Issue]:
@@ -111,14 +116,14 @@ def read_month(body: bytes, *, ask: Ask, received: datetime, region: str) -> lis
         raise AnswerError(f"the monthly file has nothing of {region}", fault="empty")
     if len(slots) > 1 and slots[1] - slots[0] != STEP:
         raise AnswerError(f"the monthly file has steps of {slots[1] - slots[0]}", fault="shape")
-    return issues_of(published, STEP_MIN)
+    return issues_of(published, STEP_MIN, first_sight=True)
 
 
 def _unzipped(body: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             return archive.read(archive.namelist()[0]).decode("utf-8")
-    except (zipfile.BadZipFile, IndexError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, IndexError, EOFError, UnicodeDecodeError) as error:
         raise AnswerError(f"the dispatch file is no whole archive: {error}", fault="incomplete") from error
 
 
@@ -126,7 +131,7 @@ def _tables(text: str) -> Iterator[dict[str, str]]:
     """Yield the rows of the tables that are read; the last line says how many lines there are."""
     lines = list(csv.reader(io.StringIO(text)))
     last = lines[-1] if lines else []
-    if last[:2] != ["C", "END OF REPORT"] or int(last[2]) != len(lines):
+    if last != ["C", "END OF REPORT", str(len(lines))]:
         raise AnswerError("the dispatch file is cut off: its last line is missing", fault="incomplete")
     names: dict[str, list[str]] = {}
     for line in lines:

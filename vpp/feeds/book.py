@@ -8,6 +8,9 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import groupby
+
+from msgspec.structs import replace
 
 from vpp.domain import Step
 from vpp.feeds.contract import Issue
@@ -50,6 +53,33 @@ class IssueBook:
                 if not (issue.first_sight and self._holds(issue, index, value)):
                     is_new |= self._put(issue.channel, index, issue.available_at, value)
         return is_new
+
+    def dated(self, issue: Issue, received: datetime) -> Iterator[Issue]:
+        """Yield the parts of an issue with the time from which each is known.
+
+        A service that does not date its values gives usual times. Where such a value differs from one that is held, it
+        is a revision, and known from its receipt: before it, the other one was.
+
+        Args:
+            issue: As it was read.
+            received: Time of the receipt.
+        """
+        length = timedelta(minutes=issue.step_min)
+        places = [(issue.first_slot + n * length, value) for n, value in enumerate(issue.values)]
+        for revises, run in groupby(places, key=lambda place: self._revises(issue, *place)):
+            first, values = zip(*run, strict=True)
+            known = max(received, issue.available_at) if revises else issue.available_at
+            yield replace(issue, available_at=known, first_slot=first[0], values=values)
+
+    def _revises(self, issue: Issue, start: datetime, value: float | None) -> bool:
+        if not issue.first_sight or value is None:
+            return False
+        index = self.step.index(start)
+        if issue.step_min < self.step.minutes:
+            held = self._parts.get((issue.channel, index), {}).get(start)
+        else:
+            held = next(reversed(self._revisions.get(issue.channel, {}).get(index, [])), None)
+        return held is not None and held[1] is not None and held[1] != value
 
     def _holds(self, issue: Issue, index: int, value: float | None) -> bool:
         revisions = self._revisions.get(issue.channel, {}).get(index)

@@ -6,6 +6,9 @@ which requests cover a range of time, and reads a body into issues. Reading is p
 
 from __future__ import annotations
 
+import csv
+import math
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +21,10 @@ from vpp.settings import FeedSettings
 
 AnswerFault = Literal["incomplete", "not_json", "shape", "unit", "empty", "refused"]
 """Why an answer cannot be used. ``incomplete`` and ``not_json`` may pass: the same request is sent again."""
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+FARTHEST = timedelta(days=60)
+"""No service gives values of so long ago, or of so far ahead of the receipt: times in another unit read so."""
 
 PASSING: frozenset[AnswerFault] = frozenset({"incomplete", "not_json"})
 
@@ -113,6 +120,24 @@ class Dataset:
     look_back: timedelta
     page: str
     follow: Follow | None = None
+
+    def issues(self, body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
+        """Return the issues in the answer to ``ask`` that came in at ``received``.
+
+        Raises:
+            AnswerError: As ``read``; and ``shape`` for an answer that its reader fails at, a time that no interval of
+                the service can have, or a number that is not finite.
+        """
+        try:
+            issues = self.read(body, ask=ask, received=received)
+        except (ArithmeticError, LookupError, TypeError, ValueError, OSError, csv.Error, zlib.error) as error:
+            raise AnswerError(f"the answer has another shape than documented: {error!r}", fault="shape") from error
+        for issue in issues:
+            if not EARLIEST <= issue.first_slot <= received + FARTHEST:
+                raise AnswerError(f"the answer has values of {issue.first_slot}", fault="shape")
+            if not all(value is None or math.isfinite(value) for value in issue.values):
+                raise AnswerError(f"the answer has a {issue.channel} that is not finite", fault="shape")
+        return issues
 
 
 def _no_sums(_zone: str) -> dict[str, tuple[str, ...]]:

@@ -10,13 +10,27 @@ it), so net load is that sum minus transmission wind.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 import msgspec
 
 from vpp.domain import LOAD, PRICE, WIND
-from vpp.feeds.contract import AnswerError, Ask, Dataset, Issue, Service, issues_of, read_rows, spans, stamp, utc
+from vpp.feeds.contract import (
+    FRESH,
+    AnswerError,
+    Ask,
+    Dataset,
+    Issue,
+    Published,
+    Service,
+    issues_of,
+    read_rows,
+    spans,
+    stamp,
+    utc,
+)
 from vpp.local_time import local_date, utc_of
 
 HOST = "elexon"
@@ -76,48 +90,52 @@ class _Wind(msgspec.Struct, rename="camel"):
 def read_fuel(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
     """Return generation by type and load (their sum) from an answer of ``/datasets/FUELHH``.
 
-    A half hour of which a fuel has no value has no load. Fuels without a channel of their own count in the load alone.
+    A half hour of which a fuel has no value has no load; so has one that lacks the row of a fuel which at least half of
+    the answer's half hours have. Fuels without a channel of their own count in the load alone.
 
     Raises:
         AnswerError: The answer is broken or has another shape.
     """
-    latest: dict[tuple[datetime, str], _Fuel] = {}
+    rows: dict[datetime, dict[str, _Fuel]] = {}
     for row in read_rows(body, _Fuel):
-        before = latest.get((row.start_time, row.fuel_type))
+        by_fuel = rows.setdefault(utc(row.start_time), {})
+        before = by_fuel.get(row.fuel_type)
         if before is None or row.publish_time >= before.publish_time:
-            latest[row.start_time, row.fuel_type] = row
-    sums: dict[datetime, dict[str, float | None]] = {}
-    known_at: dict[datetime, datetime] = {}
-    for (start, fuel), row in latest.items():
-        slot = utc(start)
-        known_at[slot] = max(utc(row.publish_time), known_at.get(slot, utc(row.publish_time)))
-        fuel_channel = _CHANNEL_OF_FUEL.get(fuel, "interconnector_mw" if fuel.startswith(_INTERCONNECTOR) else None)
-        for channel in (LOAD, fuel_channel):
-            if channel is not None:
-                total = sums.setdefault(slot, {}).get(channel, 0.0)
-                more = row.generation
-                sums[slot][channel] = None if total is None or more is None else total + more
-    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
-    for slot, totals in sums.items():
+            by_fuel[row.fuel_type] = row
+    counts = Counter(fuel for by_fuel in rows.values() for fuel in by_fuel)
+    usual = {fuel for fuel, count in counts.items() if 2 * count >= len(rows)}
+    published: Published = {}
+    for slot, by_fuel in rows.items():
+        available_at = max(utc(row.publish_time) for row in by_fuel.values())
+        totals: dict[str, float | None] = {}
+        for fuel in sorted(usual | by_fuel.keys()):
+            generation = by_fuel[fuel].generation if fuel in by_fuel else None
+            fuel_channel = _CHANNEL_OF_FUEL.get(fuel, "interconnector_mw" if fuel.startswith(_INTERCONNECTOR) else None)
+            for channel in (LOAD, fuel_channel):
+                if channel is not None:
+                    total = totals.get(channel, 0.0)
+                    totals[channel] = None if total is None or generation is None else total + generation
         for channel, value in totals.items():
-            published.setdefault((channel, known_at[slot]), {})[slot] = value
+            published.setdefault((channel, available_at), {})[slot] = value
     return issues_of(published, STEP_MIN)
 
 
 def read_price(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
     """Return the system price (GBP per MWh, buy = sell) from an answer of ``/balancing/settlement/system-prices/DATE``.
 
-    The service gives the latest settlement run and its ``createdDateTime``. A price whose run is much later than its
-    half hour was first published by another one: it counts as known ``PRICE_LAG`` after the half hour.
+    The service gives the latest settlement run and its ``createdDateTime``, from which the price is known where that is
+    the first run, or one of the last hours: a revision. The price of another run in a back-fill was first published by
+    an earlier one: it counts as known ``PRICE_LAG`` after the half hour.
 
     Raises:
         AnswerError: The answer is broken or has another shape.
     """
-    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
+    published: Published = {}
     for row in read_rows(body, _Price):
         slot, created = utc(row.start_time), utc(row.created_date_time)
         end = slot + timedelta(minutes=STEP_MIN)
-        available_at = created if end <= created <= end + FIRST_RUN else end + PRICE_LAG
+        is_dated = end <= created <= end + FIRST_RUN or created > max(received - FRESH, end)
+        available_at = created if is_dated else end + PRICE_LAG
         published.setdefault((PRICE, available_at), {})[slot] = row.system_sell_price
     return issues_of(published, STEP_MIN)
 
@@ -128,7 +146,7 @@ def read_demand_forecast(body: bytes, *, ask: Ask, received: datetime) -> list[I
     Raises:
         AnswerError: The answer is broken or has another shape.
     """
-    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
+    published: Published = {}
     for row in read_rows(body, _Demand):
         if row.boundary == "N":
             published.setdefault((LOAD_DA, utc(row.publish_time)), {})[utc(row.start_time)] = (
@@ -143,7 +161,7 @@ def read_wind_forecast(body: bytes, *, ask: Ask, received: datetime) -> list[Iss
     Raises:
         AnswerError: The answer is broken or has another shape.
     """
-    published: dict[tuple[str, datetime], dict[datetime, float | None]] = {}
+    published: Published = {}
     for row in read_rows(body, _Wind):
         start = utc(row.start_time)
         if start.minute:

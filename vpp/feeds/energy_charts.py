@@ -83,12 +83,14 @@ class _Forecast(msgspec.Struct):
 
 
 def read_power(body: bytes, *, ask: Ask, received: datetime) -> list[Issue]:
-    """Return load, solar and wind (MW; on- and offshore together) from an answer of ``/public_power``.
+    """Return load, solar and wind (MW; on- and offshore together) from an answer of ``/public_power``; may be empty.
 
     Raises:
         AnswerError: The answer is broken, or has no load.
     """
     answer: _Power = converted(read_json(body), _Power)
+    if not answer.unix_seconds:
+        return []
     sums: dict[str, list[float | None]] = {}
     for series in answer.production_types:
         channel = _PARTS.get(series.name)

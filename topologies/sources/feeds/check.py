@@ -95,7 +95,7 @@ def _asks(client: FeedClient, dataset: Dataset, now: datetime) -> list[Ask]:
 
 
 def _reader(dataset: Dataset, ask: Ask, now: datetime) -> partial[list[Issue]]:
-    return partial(dataset.read, ask=ask, received=now)
+    return partial(dataset.issues, ask=ask, received=now)
 
 
 def _with_page(error: AnswerError, dataset: Dataset) -> AnswerError:

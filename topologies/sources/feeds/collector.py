@@ -95,8 +95,9 @@ class Collector:
         for start, end in self._missing(dataset, now):
             at = start
             for ask in self._asks(client, dataset, start, end):
-                issues = client.get(ask, partial(dataset.read, ask=ask, received=now))
-                fresh = [issue for issue in issues if self.book.add(issue)]
+                issues = client.get(ask, partial(dataset.issues, ask=ask, received=now))
+                dated = (part for issue in issues for part in self.book.dated(issue, now))
+                fresh = [part for part in dated if self.book.add(part)]
                 self.archive.append(fresh, Coverage(dataset=dataset.name, start=at, until=max(ask.until, at)))
                 at = max(ask.until, at)
                 on_progress(dataset.name, (at - start) / (end - start))

@@ -13,7 +13,7 @@ import httpx
 
 from topologies.sources.feeds.addresses import address_of, key_of
 from vpp.errors import ConfigError, UnreachableError
-from vpp.feeds.contract import PASSING, AnswerError, Ask, Service
+from vpp.feeds.contract import PASSING, AnswerError, Ask, Service, utc
 from vpp.masking import masked
 from vpp.settings import FeedSettings
 
@@ -147,4 +147,4 @@ def _retry_after_s(text: str | None) -> float | None:
         instant = parsedate_to_datetime(text)
     except ValueError:
         return None
-    return max(0.0, (instant - datetime.now(UTC)).total_seconds())
+    return max(0.0, (utc(instant) - datetime.now(UTC)).total_seconds())

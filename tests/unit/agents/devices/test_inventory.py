@@ -45,6 +45,10 @@ def test_a_device_is_judged_by_its_own_times_and_rating(tmp_path: Path) -> None:
         ("zone: Z, gateway: mqtt, nameplate_mw: 1, asset_id: a, channel: load_mw", "asset"),
         ("zone: Z, gateway: modbus, nameplate_mw: 1, asset_id: a, map: sunspec", "address"),
         ("zone: Z, gateway: http, nameplate_mw: 1, asset_id: a, address: 127.0.0.1", "http://"),
+        (
+            "zone: Z, gateway: modbus, nameplate_mw: 1, asset_id: a, map: m, address: a:1, cycle_s: 31",
+            "half of heartbeat_s",
+        ),
         ("zone: Z, gateway: mqtt, nameplate_mw: 0, asset_id: a", "nameplate_mw"),
         ("zone: Z, gateway: mqtt, nameplate_mw: 1, asset_id: a, tolerence: 0.1", "tolerance"),
     ],

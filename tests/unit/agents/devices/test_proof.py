@@ -106,6 +106,19 @@ def test_a_command_is_proven_from_setpoint_to_measured_power() -> None:
     assert len(desk.sent) == 1
 
 
+def test_the_number_of_a_command_alone_does_not_prove_it_and_what_broke_off_in_a_write_is_sent_again() -> None:
+    desk = Desk()
+    desk.read(0, power_mw=0.0, read_back_mw=0.0, sequence=0)
+    desk(came(1, 0, 4.0))
+    desk.read(2, power_mw=0.0, read_back_mw=0.0, sequence=1)
+    assert desk.state.command is not None
+    assert desk.state.command.acknowledged_at is None
+    desk(TimePassed(at(4)))
+    assert [command.sequence for _, command in desk.sent] == [1, 1]
+    desk.read(5, power_mw=0.0, read_back_mw=4.0, sequence=1)
+    assert desk.state.command.acknowledged_at == at(5)
+
+
 @pytest.mark.parametrize(
     ("outcome", "start", "reading"),
     [

@@ -46,6 +46,27 @@ def test_a_changed_event_ends_its_old_orders_and_gives_new_ones() -> None:
     assert [order.fields for _, order in changes.given] == [{"power_mw": -0.2}]
 
 
+def test_a_change_without_a_new_time_of_change_is_one_all_the_same() -> None:
+    desk = Desk()
+    (before,) = desk(event("e", SOON, ("DISPATCH_SETPOINT", 100))).given
+    changes = desk(event("e", SOON, ("DISPATCH_SETPOINT", 200)))
+    assert changes.cancelled == [before[1].order_id]
+    assert [order.fields for _, order in changes.given] == [{"power_mw": -0.2}]
+
+
+def test_an_event_that_went_and_comes_back_is_ordered_anew_since_its_order_is_cancelled() -> None:
+    desk, body = Desk(), event("e", SOON, ("SIMPLE", 1))
+    ids = []
+    for _ in range(3):
+        (given,) = desk(body).given
+        ids.append(given[1].order_id)
+        assert desk().cancelled == [ids[-1]]
+        assert desk() == BookChanges()
+    assert len(set(ids)) == 3
+    desk(now=SOON + timedelta(hours=1))
+    assert desk.state == BookState()
+
+
 def test_what_is_over_is_neither_ordered_nor_cancelled() -> None:
     desk, body = Desk(), event("e", NOW - timedelta(hours=3), ("SIMPLE", 1))
     assert desk(body).given == []

@@ -84,6 +84,17 @@ def test_what_is_not_read_is_named() -> None:
         ({"intervals": [{"id": 0, "payloads": [{"type": "SIMPLE", "values": []}]}]}, "no number"),
         ({"intervals": [{"id": 0, "payloads": [{"type": "PRICE", "values": ["high"]}]}]}, "no number"),
         ({"payloadDescriptors": [{"payloadType": "DISPATCH_SETPOINT", "units": "HP"}]}, "unit 'HP'"),
+        ({"intervalPeriod": {"start": "0001-01-01T00:00:00+01:00", "duration": "PT1H"}}, "no time in UTC"),
+        ({"intervalPeriod": {"start": "2026-03-04T17:00:00Z", "duration": "P9999999999D"}}, "too long"),
+        ({"intervalPeriod": {"start": "2026-03-04T17:00:00Z", "duration": "P9999999D"}}, "after the year 9999"),
+        ({"intervals": [{"id": 0, "payloads": [{"type": "PRICE", "values": [1e308]}]}]}, "too large"),
+        (
+            {
+                "intervalPeriod": {"start": "2026-03-04T17:00:00Z", "duration": "PT90S"},
+                "intervals": [{"id": 0, "payloads": [{"type": "PRICE", "values": [0.2]}]}],
+            },
+            "whole number of minutes",
+        ),
     ],
 )
 def test_an_event_that_cannot_be_done_is_refused_with_its_place(changed: dict[str, Any], words: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +13,11 @@ import pytest
 from pymodbus.constants import ExcCodes
 
 from agents.devices.events import DeviceEvent, DeviceRead, DeviceSilent, HeartbeatSent
-from agents.devices.register_map import load_register_map
+from agents.devices.register_map import RegisterPoint, load_register_map
 from agents.devices.simulation import DeviceFault, DeviceKind, SimulatedDevice
 from tests.worlds.devices import free_port, modbus_entry
 from topologies.gateways.clock import GatewayClock
-from topologies.gateways.modbus_link import ModbusLink
+from topologies.gateways.modbus_link import WATCHDOG_WRAP, ModbusLink
 from topologies.gateways.simulated_modbus import SimulatedModbusDevice
 from vpp.errors import DataError, UnreachableError
 from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
@@ -210,6 +211,72 @@ async def test_a_wrong_unit_id_is_silence() -> None:
         await server.start()
         await link.cycle()
         assert [type(event) for event in events] == [DeviceSilent]
+
+
+def frame(request: bytes, words: int, *, transaction: int = 0, unit: int = 0, code: int = 0) -> bytes:
+    """Return an answer to a request of registers, with what it differs by from the right one."""
+    pdu = bytes([request[7] + code, 2 * words]) + bytes(2 * words)
+    number = int.from_bytes(request[:2]) + transaction
+    return number.to_bytes(2) + bytes(2) + (len(pdu) + 1).to_bytes(2) + bytes([request[6] + unit]) + pdu
+
+
+def count_of(request: bytes) -> int:
+    return int.from_bytes(request[10:12])
+
+
+FRAMES: dict[str, Callable[[bytes], list[bytes]]] = {
+    "another unit id": lambda request: [frame(request, count_of(request), unit=1)],
+    "the answer to another request": lambda request: [frame(request, count_of(request), transaction=7)],
+    "half a frame": lambda request: [frame(request, count_of(request))[:11]],
+    "fewer registers": lambda request: [frame(request, count_of(request) - 1)],
+    "more registers": lambda request: [frame(request, count_of(request) + 1)],
+    "another function": lambda request: [frame(request, count_of(request), code=3)],
+    "an unknown function": lambda request: [frame(request, count_of(request), code=80)],
+    "an exception": lambda request: [frame(request, 0, code=128)],
+    "no Modbus": lambda request: [b"HTTP/1.1 400 Bad Request\r\n\r\n"],
+    "nothing": lambda request: [],
+}
+PIECES = {
+    "in pieces": lambda request: [bytes([byte]) for byte in frame(request, count_of(request))],
+    "after one of another unit": lambda request: [
+        frame(request, count_of(request), unit=1) + frame(request, count_of(request))
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [pytest.param(answer, DeviceSilent, id=name) for name, answer in FRAMES.items()]
+    + [pytest.param(answer, DeviceRead, id=name) for name, answer in PIECES.items()],
+)
+async def test_a_frame_that_is_no_answer_is_silence_and_one_in_pieces_is_read(
+    answer: Callable[[bytes], list[bytes]], kind: type[DeviceEvent]
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for part in answer(await reader.readexactly(12)):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.001)
+        await reader.read()
+        writer.close()
+
+    entry = modbus_entry("plain_battery", free_port(), answer_s=0.2)
+    events: list[DeviceEvent] = []
+    link = ModbusLink(
+        entry, load_register_map("plain_battery"), GatewayClock(), lambda _name, event: events.append(event)
+    )
+    link._beat_at_s = math.inf
+    async with await asyncio.start_server(serve, "127.0.0.1", int(entry.address.rpartition(":")[2])) as server:
+        await link.cycle()
+        link.close()
+        server.close()
+    assert [type(event) for event in events] == [kind]
+
+
+def test_the_counter_of_heartbeats_fits_a_register_of_either_sign() -> None:
+    for kind in ("int16", "uint16"):
+        point = RegisterPoint.model_validate({"address": 1, "type": kind})
+        assert point.decode(point.encode(WATCHDOG_WRAP)) == WATCHDOG_WRAP
 
 
 async def test_a_command_whose_time_runs_out_while_it_waits_is_not_written() -> None:

@@ -13,6 +13,7 @@ from tests.worlds.devices import Kept
 from tests.worlds.feed_server import Fault, FeedServer, serving
 from tests.worlds.field.vtn import CLIENT, SECRET, Vtn, event
 from tests.worlds.mcp_plant import fill
+from topologies.control.operator_orders import OPERATOR_PRIORITY
 from topologies.gateways.openadr import Ven, VtnClient, state_path
 from vpp.errors import ConfigError, DataError, UnreachableError
 from vpp.messages import Message, Order
@@ -83,6 +84,14 @@ def test_an_event_becomes_an_order_once_and_prices_are_published(site: Site, vtn
     assert prices.series["price_per_mwh"] == pytest.approx([200.0, 450.0])
     assert site.poll() == []
     assert len(site.telemetry.messages) == 1
+
+
+def test_of_overlapping_events_the_one_of_higher_priority_gives_the_stronger_order(site: Site, vtn: Vtn) -> None:
+    """A smaller number is a higher priority in OpenADR, none is the lowest; no event outranks a person's order."""
+    vtn.events = [{**event(f"e{n}", SOON, ("SIMPLE", 1)), "priority": n} for n in (0, 3, 40)]
+    vtn.events.append({**event("none", SOON, ("SIMPLE", 1)), "priority": None})
+    given = [order.priority for order in site.poll()]
+    assert given == [OPERATOR_PRIORITY, OPERATOR_PRIORITY - 3, OPERATOR_PRIORITY - 10, OPERATOR_PRIORITY - 10]
 
 
 def test_an_event_that_goes_is_cancelled(site: Site, vtn: Vtn) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from vpp.domain import Step
 from vpp.feeds.book import IssueBook
@@ -42,6 +44,25 @@ def test_longer_intervals_hold_for_each_slot_and_shorter_ones_are_averaged_once_
     assert fine.first_known("load_mw", INDEX) is None
     fine.add(issue(35, 6.0, step_min=5, first=SLOT + timedelta(minutes=25)))
     assert fine.as_of("load_mw", INDEX, SLOT + timedelta(minutes=35)) == (SLOT + timedelta(minutes=35), 3.5)
+
+
+@pytest.mark.parametrize(
+    ("step_min", "values"), [(30, (100.0,)), (15, (100.0, 100.0))], ids=["slots", "parts of slots"]
+)
+def test_a_revision_that_its_service_does_not_date_is_known_from_its_receipt(
+    step_min: int, values: tuple[float, ...]
+) -> None:
+    """First received at 09:40; at 18:00 it is another value, whose usual time would be 09:35."""
+    book, evening = IssueBook(STEP), SLOT + timedelta(hours=9)
+    undated = replace(issue(40, *values, step_min=step_min), first_sight=True)
+    assert [*map(book.add, book.dated(undated, SLOT + timedelta(minutes=40)))] == [True]
+    usual = SLOT + timedelta(minutes=35)
+    assert not any(map(book.add, book.dated(replace(undated, available_at=usual), evening)))
+    revised = replace(undated, available_at=usual, values=(*values[:-1], 120.0))
+    assert any([*map(book.add, book.dated(revised, evening))])
+    mean = (sum(values[:-1]) + 120.0) / len(values)
+    assert book.as_of("load_mw", INDEX, evening - timedelta(minutes=1)) == (undated.available_at, 100.0)
+    assert book.as_of("load_mw", INDEX, evening) == (evening, mean)
 
 
 @given(st.permutations([(10, 1.0), (20, 2.0), (30, None), (40, 2.0)]))

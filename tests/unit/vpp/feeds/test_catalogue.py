@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
+import re
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -21,14 +27,21 @@ from vpp.settings import FeedSettings
 NOW = datetime(2026, 3, 4, 12, 10, tzinfo=UTC)
 SETTINGS = FeedSettings()
 World = Callable[[str, Query], Any]
-WORLDS: dict[str, World] = {
-    "elexon": ElexonWorld(now=lambda: NOW),
-    "aemo": lambda path, query: answers.aemo(path, query, NOW),
-    "energy-charts": lambda path, query: answers.energy_charts(path, query, NOW),
-    "octopus": lambda path, query: answers.octopus(path, query, NOW),
-    "open-meteo": lambda path, query: answers.open_meteo(path, query, NOW),
-    "entsoe": lambda path, query: answers.entsoe(path, {**query, "securityToken": "secret"}, NOW),
-}
+
+
+def worlds(now: datetime) -> dict[str, World]:
+    """Return the services as they answer at a time."""
+    return {
+        "elexon": ElexonWorld(now=lambda: now),
+        "aemo": lambda path, query: answers.aemo(path, query, now),
+        "energy-charts": lambda path, query: answers.energy_charts(path, query, now),
+        "octopus": lambda path, query: answers.octopus(path, query, now),
+        "open-meteo": lambda path, query: answers.open_meteo(path, query, now),
+        "entsoe": lambda path, query: answers.entsoe(path, {**query, "securityToken": "secret"}, now),
+    }
+
+
+WORLDS = worlds(NOW)
 PAIRS = [
     pytest.param(name, dataset, id=f"{name}-{dataset.name}")
     for name, service in SERVICES.items()
@@ -36,19 +49,19 @@ PAIRS = [
 ]
 
 
-def asks_of(dataset: Dataset, world: World, start: datetime) -> list[Ask]:
-    asks = list(dataset.asks(start, NOW))
+def asks_of(dataset: Dataset, world: World, start: datetime, now: datetime = NOW) -> list[Ask]:
+    asks = list(dataset.asks(start, now))
     if dataset.follow is None:
         return asks
     return [one for ask in asks for one in dataset.follow(world(ask.path, ask.params), after=start)]
 
 
-def issues_of(name: str, dataset: Dataset, days: float = 2.0, received: datetime = NOW) -> list[Issue]:
-    world = WORLDS[name]
+def issues_of(name: str, dataset: Dataset, days: float = 2.0, now: datetime = NOW) -> list[Issue]:
+    world = worlds(now)[name]
     return [
         issue
-        for ask in asks_of(dataset, world, NOW - timedelta(days=days))
-        for issue in dataset.read(encoded(world(ask.path, ask.params)), ask=ask, received=received)
+        for ask in asks_of(dataset, world, now - timedelta(days=days), now)
+        for issue in dataset.issues(encoded(world(ask.path, ask.params)), ask=ask, received=now)
     ]
 
 
@@ -83,6 +96,92 @@ def test_anything_else_is_refused_and_never_an_issue(name: str, dataset: Dataset
     with pytest.raises(AnswerError) as refusal:
         dataset.read(body, ask=ask, received=NOW)
     assert refusal.value.hint
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "x",
+    True,
+    -1,
+    0,
+    7,
+    1e300,
+    10**18,
+    1772625600000,
+    [],
+    {},
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00+10:00",
+)
+ODD_TEXTS = ("", "x", "NaN", "inf", "-1", "0", "1e999", "99999999999", "\x00", '"', "2026-13-45T99:00Z")
+
+
+def mutated(body: bytes, chance: Random) -> bytes:
+    """Return an answer with one thing changed: a field gone, new or odd, a row gone or twice, a word of a text."""
+    if body[:1] not in (b"{", b"["):
+        if body[:2] == b"PK":
+            with zipfile.ZipFile(io.BytesIO(body)) as archive:
+                packed = io.BytesIO()
+                with zipfile.ZipFile(packed, "w") as other:
+                    other.writestr("X.CSV", mutated(archive.read(archive.namelist()[0]), chance))
+            return packed.getvalue()
+        words = list(re.finditer(rb"[\w.:+/-]+", body))
+        word = chance.choice(words)
+        return body[: word.start()] + chance.choice(ODD_TEXTS).encode() + body[word.end() :]
+    answer = json.loads(body)
+    place: Any = answer
+    holder: Any = None
+    key: Any = None
+    while isinstance(place, dict | list) and place:
+        holder, key = place, chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
+        place = holder[key]
+        if chance.random() < 0.2:
+            break
+    match chance.randrange(4):
+        case 0:
+            del holder[key]
+        case 1 if isinstance(holder, list):
+            holder.append(holder[key])
+        case 2 if isinstance(holder, dict):
+            holder["newField"] = chance.choice(ODD)
+        case _:
+            holder[key] = chance.choice(ODD)
+    return json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(("name", "dataset"), PAIRS)
+def test_whatever_changes_in_an_answer_it_is_read_or_refused_and_nothing_else(name: str, dataset: Dataset) -> None:
+    asks = asks_of(dataset, WORLDS[name], NOW - timedelta(hours=5))
+    body = encoded(WORLDS[name](asks[-1].path, asks[-1].params))
+    if b"PRICE_AND_DEMAND" in asks[-1].path.encode():
+        body = b"\n".join([*body.split(b"\n")[:20], b""])
+    chance = Random(name + dataset.name)
+    refused = 0
+    for _ in range(60):
+        try:
+            issues = dataset.issues(mutated(body, chance), ask=asks[-1], received=NOW)
+        except AnswerError:
+            refused += 1
+            continue
+        values = [value for issue in issues for value in issue.values if value is not None]
+        assert all(math.isfinite(value) for value in values)
+    assert 0 < refused < 60
+
+
+@pytest.mark.parametrize("day", [(2026, 3, 29), (2026, 10, 25), (2026, 4, 5), (2026, 10, 4)])
+@pytest.mark.parametrize(("name", "dataset"), PAIRS)
+def test_on_days_on_which_clocks_change_every_interval_comes_once(
+    name: str, dataset: Dataset, day: tuple[int, int, int]
+) -> None:
+    """The days on which clocks change in Europe and in Australia."""
+    now = datetime(*day, 12, 10, tzinfo=UTC) + timedelta(days=1)
+    issues = issues_of(name, dataset, days=0.08 if dataset.follow else 2.0, now=now)
+    for channel in dataset.channels:
+        of_channel = [issue for issue in issues if issue.channel == channel]
+        (step_min,) = {issue.step_min for issue in of_channel}
+        slots = sorted(by_slot(of_channel, channel))
+        assert {after - before for before, after in pairwise(slots)} == {timedelta(minutes=step_min)}
 
 
 def test_an_unknown_service_is_refused_with_the_nearest_name() -> None:

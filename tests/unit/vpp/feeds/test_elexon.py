@@ -70,6 +70,19 @@ def test_a_fuel_without_a_value_leaves_no_load_and_a_later_row_wins() -> None:
     assert {issue.available_at for issue in issues} == {datetime(2026, 3, 4, 12, 5, tzinfo=UTC)}
 
 
+def test_a_half_hour_that_lacks_the_row_of_a_fuel_has_neither_that_fuel_nor_a_load() -> None:
+    dataset = DATASETS["generation"]
+    ask = next(iter(dataset.asks(NOW - 6 * HALF_HOUR, NOW)))
+    answer = WORLD(ask.path, ask.params)
+    slot = datetime(2026, 3, 4, 10, tzinfo=UTC)
+    whole = by_slot(read(dataset, ask, answer), LOAD)
+    rows = [row for row in answer["data"] if (row["startTime"], row["fuelType"]) != ("2026-03-04T10:00:00Z", "WIND")]
+    issues = read(dataset, ask, {"data": rows})
+    assert by_slot(issues, LOAD) == {**whole, slot: None}
+    assert by_slot(issues, WIND)[slot] is None
+    assert by_slot(issues, "gas_mw")[slot] is not None
+
+
 @pytest.mark.parametrize(
     ("day", "periods"), [((2026, 3, 29), 46), ((2026, 3, 28), 48), ((2025, 10, 26), 50)], ids=["short", "plain", "long"]
 )
@@ -84,11 +97,13 @@ def test_days_of_46_48_and_50_half_hours_have_each_slot_once(day: tuple[int, int
 
 
 def test_a_price_is_known_when_its_run_was_made_and_a_late_run_counts_from_the_usual_time() -> None:
-    slot = datetime(2026, 3, 4, 9, tzinfo=UTC)
-    late = ElexonWorld(now=lambda: NOW + timedelta(days=30), revised={slot: (99.0, NOW + timedelta(days=20))})
+    slot = datetime(2026, 3, 3, 9, tzinfo=UTC)
+    late = ElexonWorld(now=lambda: NOW + timedelta(days=30), revised={slot: (99.0, NOW - timedelta(hours=20))})
+    revised = ElexonWorld(now=lambda: NOW, revised={slot: (98.0, NOW - timedelta(minutes=5))})
     for world, known, price in (
         (WORLD, slot + HALF_HOUR + timedelta(minutes=20), WORLD.price(slot)),
         (late, slot + HALF_HOUR + PRICE_LAG, 99.0),
+        (revised, NOW - timedelta(minutes=5), 98.0),
     ):
         issues = fetched("system-price", slot, slot + HALF_HOUR, world)
         found = [(i.available_at, i.values) for i in issues if i.first_slot == slot]

@@ -32,6 +32,9 @@ def client(server: FeedServer, slept: list[float], attempts: int = 4) -> FeedCli
         pytest.param(Fault(status=429, headers={"Retry-After": "7"}), [7.0], id="too many requests"),
         pytest.param(Fault(status=429, headers={"Retry-After": "9999"}), [60.0], id="at most a minute"),
         pytest.param(Fault(status=503, headers={"Retry-After": "soon"}), [1.0], id="unreadable Retry-After"),
+        pytest.param(
+            Fault(status=503, headers={"Retry-After": "Wed, 04 Mar 2026 12:00:00 -0000"}), [], id="date gone by"
+        ),
         pytest.param(Fault(status=500, times=3), [1.0, 2.0, 4.0], id="broken server"),
         pytest.param(Fault(cut=0.5), [1.0], id="half an answer"),
         pytest.param(Fault(body=b'{"data": [1, 2'), [1.0], id="cut off, whole by its length"),
