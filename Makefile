@@ -72,7 +72,7 @@ test-files: $(STAMP) ## Write 2,000 files in random formats and compare what is 
 test-services: $(STAMP) ## Run the contract, stream and end-to-end tests on a real Kafka and InfluxDB
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash tests/services/run.sh $(ARGS)
 
-drill: $(STAMP) ## Run four devices over three protocols for a day of 48 slots: cables pulled, gateways killed (12 min)
+drill: $(STAMP) ## Run five devices over three protocols for a day of 48 slots: cables pulled, gateways killed (12 min)
 	$(BIN)/vpp devices drill --slots 48 --slot-s 15 $(ARGS)
 
 drills: $(STAMP) ## Stage the faults that need Python alone (ARGS="-k disk_full"); the report is dist/drills.md

@@ -334,14 +334,13 @@ class CommandReducer:
         """Return the power that the device may have: measured, else its last command until its watchdog acts.
 
         A device out of reach follows its last command until ``heartbeat_s`` after the last heartbeat, then its own
-        default. None: nothing was ever commanded or measured.
+        default; one that never took a heartbeat has no watchdog. None: nothing was ever commanded or measured.
         """
         if self.is_reachable(state, now) and state.reading is not None:
             return state.reading.power_mw
         if state.heard_at is None:
             return None
-        last_beat = state.beat_at or state.heard_at
-        if abs(now - last_beat) > timedelta(seconds=self.rules.heartbeat_s):
+        if state.beat_at is not None and abs(now - state.beat_at) > timedelta(seconds=self.rules.heartbeat_s):
             return self.rules.safe_default_mw
         if state.command is not None:
             return state.command.power_mw

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import msgspec
 import yaml
 from msgspec.structs import replace
+from pydantic import SecretStr
 
 from agents.devices.inventory import load_inventory
 from agents.devices.simulation import DeviceFault
@@ -40,12 +42,15 @@ DEVICES = (
     DrillDevice("registers", "modbus"),
     DrillDevice("sunspec", "modbus"),
     DrillDevice("mqtt", "mqtt"),
+    DrillDevice("http", "http"),
     DrillDevice("inverter", "modbus", is_inverter=True),
 )
 _MAPS = {"registers": "plain_battery", "sunspec": "sunspec_battery", "inverter": "sunspec_pv"}
 _TIMES = {"cycle_s": 0.5, "answer_s": 1.0, "settle_s": 1.4, "heartbeat_s": 10.0, "grace_s": 2.0, "tolerance": 0.01}
+_ADDRESSES = {"modbus": "127.0.0.1:{}", "http": "http://127.0.0.1:{}/setpoint"}
 _GATEWAY = "topologies.gateway"
-READY_WITHIN_S = 90.0
+READY_WITHIN_S = 240.0
+STOP_WITHIN_S = 120.0
 LEAD_S = 0.3
 """A setpoint comes so long before its slot."""
 
@@ -75,7 +80,8 @@ class DeviceDrill:
         self._settings = settings
         self._options = options
         self._say = say
-        self._lines: dict[str, CutLine] = {}
+        self._cables: dict[str, list[CutLine]] = {}
+        self._token = SecretStr(token_urlsafe())
         self._troubles: list[Trouble] = []
         self._slowed: list[tuple[str, datetime]] = []
 
@@ -99,20 +105,20 @@ class DeviceDrill:
             at_gateway, at_device = self._lists(base)
             simulator, gateways = (Processes(settings, self._folder / "logs") for settings in (at_device, at_gateway))
             try:
-                for line in self._lines.values():
+                for line in self._lines:
                     await line.start()
                 simulator.add("devices", "topologies.device_simulator")
                 for kind in sorted({device.gateway for device in DEVICES}):
                     gateways.add(f"gateway-{kind}", _GATEWAY, kind)
                 await self._ready(base, (simulator, gateways))
                 await self._slots(base, gateways)
-                await asyncio.to_thread(gateways.stop)
+                await asyncio.to_thread(gateways.stop, timeout_s=STOP_WITHIN_S)
                 self._check_ends(gateways)
                 return self._proof(at_gateway)
             finally:
                 await asyncio.to_thread(gateways.stop)
                 await asyncio.to_thread(simulator.stop)
-                for line in self._lines.values():
+                for line in self._lines:
                     await line.stop()
 
     def _lists(self, base: Settings) -> tuple[Settings, Settings]:
@@ -120,26 +126,38 @@ class DeviceDrill:
         near: dict[str, dict[str, Any]] = {}
         far: dict[str, dict[str, Any]] = {}
         brokers = self._line("mqtt")
+        posting, listening = self._line("http")
         for device in DEVICES:
             entry = {"zone": ZONE, "asset_id": device.name, "nameplate_mw": RATED_MW, "energy_mwh": 1000.0, **_TIMES}
+            entry |= {"gateway": device.gateway}
             if device.gateway == "mqtt":
-                near[device.name] = far[device.name] = {**entry, "gateway": "mqtt"}
+                near[device.name] = far[device.name] = entry
                 continue
-            modbus = {**entry, "gateway": "modbus", "map": _MAPS[device.name]}
+            entry |= {"map": _MAPS[device.name]} if device.name in _MAPS else {}
+            form = _ADDRESSES[device.gateway]
             ends = self._line(device.name)
-            near[device.name], far[device.name] = ({**modbus, "address": f"127.0.0.1:{end}"} for end in ends)
+            near[device.name], far[device.name] = ({**entry, "address": form.format(end)} for end in ends)
         settings = []
-        for name, devices, broker in (("gateways", near, brokers[0]), ("simulator", far, brokers[1])):
+        for name, devices, broker, port in (
+            ("gateways", near, brokers[0], listening),
+            ("simulator", far, brokers[1], posting),
+        ):
             path = self._folder / f"devices-{name}.yaml"
             path.write_text(yaml.safe_dump({"devices": devices}, sort_keys=False), encoding="utf-8")
             mqtt = base.mqtt.model_copy(update={"address": f"127.0.0.1:{broker}"})
-            settings.append(base.model_copy(update={"devices": path, "mqtt": mqtt}))
+            webhook = base.webhook.model_copy(update={"port": port, "token": self._token})
+            settings.append(base.model_copy(update={"devices": path, "mqtt": mqtt, "webhook": webhook}))
         return settings[0], settings[1]
 
-    def _line(self, name: str) -> tuple[int, int]:
+    def _line(self, device: str) -> tuple[int, int]:
+        """Lay a line that is a part of a device's cable; return its near end and its far end."""
         near, far = free_port(), free_port()
-        self._lines[name] = CutLine(near, far)
+        self._cables.setdefault(device, []).append(CutLine(near, far))
         return near, far
+
+    @property
+    def _lines(self) -> list[CutLine]:
+        return [line for lines in self._cables.values() for line in lines]
 
     async def _ready(self, settings: Settings, processes: Iterable[Processes]) -> None:
         """Wait until the gateways have read every device."""
@@ -201,7 +219,8 @@ class DeviceDrill:
             self._restart(act, gateways)
             return
         if act.kind == CABLE:
-            self._lines[act.target].cut()
+            for line in self._cables[act.target]:
+                line.cut()
         else:
             self._files.set_fault(act.target, DeviceFault(act.kind))
         ends = begin + timedelta(seconds=act.ends * self._options.slot_s)
@@ -236,7 +255,8 @@ class DeviceDrill:
 
     def _end(self, act: DrillAct) -> None:
         if act.kind == CABLE:
-            self._lines[act.target].mend()
+            for line in self._cables[act.target]:
+                line.mend()
         else:
             self._files.set_fault(act.target, None)
 
@@ -259,7 +279,7 @@ class DeviceDrill:
         for line in self._files.taken.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             at = datetime.fromtimestamp(entry["at_s"], UTC)
-            commands.append(LoggedCommand(entry["device"], at, entry["sequence"], entry["power_mw"]))
+            commands.append(LoggedCommand(entry["device"], at, entry["sequence"], entry["power_mw"], entry["stalled_s"]))
         ledger = self._folder / "ledger.jsonl"
         ledger.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
         changes = self._files.read_fault_log()

@@ -61,7 +61,7 @@ class DrillDevice:
     """A device of the drill: its gateway, and whether it is an inverter."""
 
     name: str
-    gateway: Literal["modbus", "mqtt"]
+    gateway: Literal["modbus", "mqtt", "http"]
     is_inverter: bool = False
 
     @property

@@ -26,12 +26,16 @@ _POWER_SHARE = 0.005
 
 
 class LoggedCommand(msgspec.Struct, frozen=True):
-    """A command that a device took, by its own log: number (None where it keeps none), power, and when."""
+    """A command that a device took, by its own log: number (None where it keeps none), power, and when.
+
+    ``stalled_s``: so long its process did not run just then, so that it may have taken it so much later than it came.
+    """
 
     device: str
     at: datetime
     sequence: int | None
     power_mw: float
+    stalled_s: float = 0.0
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -223,7 +227,7 @@ def _faults_of(
         end = command.valid_until
         if numbers and command.sequence < max(numbers):
             stale.append(f"{text} number {command.sequence} after {max(numbers)}")
-        elif end is not None and entry.at > end + timedelta(seconds=rules.answer_s + slack_s):
+        elif end is not None and entry.at > end + timedelta(seconds=rules.answer_s + slack_s + entry.stalled_s):
             stale.append(f"{text} number {command.sequence} after its end")
         numbers.append(command.sequence)
     return twice, stale, unrecorded

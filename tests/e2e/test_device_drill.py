@@ -31,8 +31,8 @@ def test_the_command_ledger_proves_a_drill(tmp_path: Path) -> None:
     proof = json.loads(done.stdout)
     assert proof["proven"] is True
     assert proof["twice"] == proof["stale"] == proof["unrecorded"] == []
-    assert {trouble["device"] for trouble in proof["troubles"]} == {"registers", "sunspec", "mqtt", "inverter"}
+    assert {trouble["device"] for trouble in proof["troubles"]} == {"registers", "sunspec", "mqtt", "http", "inverter"}
     assert all(trouble["in_time"] or trouble["unseen"] for trouble in proof["troubles"])
     assert sum(trouble["in_time"] for trouble in proof["troubles"]) >= 3
     assert proof["followed"] > 3
-    assert [clock["gateway"] for clock in proof["slow_clocks"]] == ["mqtt"]
+    assert [clock["gateway"] for clock in proof["slow_clocks"]] == ["modbus"]

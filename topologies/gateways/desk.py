@@ -54,6 +54,15 @@ class DeviceDesk:
     free_output_mw: float | None = None
 
 
+@dataclass(slots=True)
+class ReadingBatch:
+    """What was read of a zone's devices in some milliseconds, and when by the run clock."""
+
+    read_at: datetime
+    assets: dict[str, AssetReading] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+
+
 class GatewayDesk:
     """All devices of one gateway process.
 
@@ -108,7 +117,7 @@ class GatewayDesk:
         self._dirty: set[str] = set()
         self._failure: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._readings: dict[str, tuple[dict[str, AssetReading], Values]] = {}
+        self._batches: dict[str, ReadingBatch] = {}
 
     def record_commands(self) -> None:
         """Write where each command of the journal stands to the ledger, which may lack what a kill cut off.
@@ -199,10 +208,17 @@ class GatewayDesk:
         free = command is None or command.power_mw >= rules.nameplate_mw
         if free and reading.power_mw is not None:
             desk.free_output_mw = reading.power_mw
-        assets, values = self._readings.setdefault(desk.entry.zone, ({}, {}))
-        values.update(reading.values)
+        batch = self._batch(desk.entry.zone)
+        batch.values.update(reading.values)
         if desk.entry.asset_id is not None:
-            assets[desk.entry.asset_id] = desk.reducer.asset_reading(desk.state, event.now)
+            batch.assets[desk.entry.asset_id] = desk.reducer.asset_reading(desk.state, event.now)
+
+    def _batch(self, zone: str) -> ReadingBatch:
+        """Return what was read of a zone since the last batch was sent, as of now."""
+        now = self.clock.run_now()
+        batch = self._batches.setdefault(zone, ReadingBatch(now))
+        batch.read_at = now
+        return batch
 
     def forward(self, observations: Iterable[Observation]) -> None:
         """Send observations that did not come from devices of the list; return when the log has them.
@@ -216,16 +232,15 @@ class GatewayDesk:
 
     def send_readings(self) -> None:
         """Send what was read since the last call, one observation per zone."""
-        batch, self._readings = self._readings, {}
+        batches, self._batches = self._batches, {}
         if not self.clock.is_running:
             return
-        at = self.clock.run_now()
-        for zone, (assets, values) in batch.items():
-            for part, channels in ((assets, {}), ({}, values)):
-                if part or channels:
-                    self._telemetry.send(
-                        Observation(zone=zone, slot=at, values=channels, assets=part, duration_s=self._tick_s())
-                    )
+        for zone, batch in batches.items():
+            at, tick_s = batch.read_at, self._tick_s()
+            if batch.assets:
+                self._telemetry.send(Observation(zone=zone, slot=at, values={}, assets=batch.assets, duration_s=tick_s))
+            if batch.values:
+                self._telemetry.send(Observation(zone=zone, slot=at, values=batch.values, assets={}, duration_s=tick_s))
 
     def _tick_s(self) -> float:
         return min(max(self.clock.speed * READINGS_EVERY_S, 1.0), 60.0)
@@ -236,7 +251,7 @@ class GatewayDesk:
         for desk in self.desks.values():
             if desk.entry.asset_id is not None and not desk.reducer.is_reachable(desk.state, now):
                 reading = desk.reducer.asset_reading(desk.state, now)
-                self._readings.setdefault(desk.entry.zone, ({}, {}))[0][desk.entry.asset_id] = reading
+                self._batch(desk.entry.zone).assets[desk.entry.asset_id] = reading
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send readings, journal proofs and let time pass until stopped.

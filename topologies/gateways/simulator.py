@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class SimulatorFiles:
             for line in map(json.loads, lines)
         ]
 
-    def log_taken(self, name: str, at_s: float, sequence: int | None, power_mw: float) -> None:
+    def log_taken(self, name: str, at_s: float, sequence: int | None, power_mw: float, stalled_s: float) -> None:
         """Add a command that a device took.
 
         Args:
@@ -86,8 +87,10 @@ class SimulatorFiles:
             at_s: When, seconds since 1970-01-01.
             sequence: Number of the command; None: the register has none.
             power_mw: Power that it asks for, positive into the grid.
+            stalled_s: So long the simulator did not run just then: the command may have been there before.
         """
-        _append(self.taken, {"device": name, "at_s": at_s, "sequence": sequence, "power_mw": power_mw})
+        line = {"device": name, "at_s": at_s, "sequence": sequence, "power_mw": power_mw, "stalled_s": stalled_s}
+        _append(self.taken, line)
 
 
 def _append(path: Path, line: Mapping[str, object]) -> None:
@@ -95,7 +98,7 @@ def _append(path: Path, line: Mapping[str, object]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def simulated(entry: DeviceEntry, kind: DeviceKind) -> SimulatedDevice:
+def simulated(entry: DeviceEntry, kind: DeviceKind, *, has_watchdog: bool = True) -> SimulatedDevice:
     """Return the simulated device of a list entry."""
     return SimulatedDevice(
         kind,
@@ -103,7 +106,7 @@ def simulated(entry: DeviceEntry, kind: DeviceKind) -> SimulatedDevice:
         energy_mwh=entry.energy_mwh or HOURS_OF_ENERGY * entry.nameplate_mw,
         soc=entry.soc_start,
         safe_default_mw=entry.safe_default_mw,
-        heartbeat_s=entry.heartbeat_s,
+        heartbeat_s=entry.heartbeat_s if has_watchdog else math.inf,
     )
 
 
@@ -128,7 +131,8 @@ def served(inventory: Inventory, entry: DeviceEntry, settings: Settings) -> Serv
     host, _, port = entry.address.rpartition(":")
     if host not in ("127.0.0.1", "localhost") or not port.isdigit():
         raise not_here(entry, "127.0.0.1:PORT")
-    device = simulated(entry, KINDS[register_map.control])
+    has_watchdog = register_map.write is not None and register_map.write.watchdog is not None
+    device = simulated(entry, KINDS[register_map.control], has_watchdog=has_watchdog)
     return SimulatedModbusDevice(device, register_map, int(port), unit=entry.unit)
 
 
@@ -154,8 +158,11 @@ async def run_simulator(
         await device.start()
     log.info("started devices=%s", len(devices))
     applied: dict[str, set[DeviceFault]] = {}
+    ticked_s = time.monotonic()
     try:
         while not stop.is_set():
+            before_s, ticked_s = ticked_s, time.monotonic()
+            stalled_s = max(ticked_s - before_s - TICK_S, 0.0)
             faults = files.read_faults()
             if faults != applied:
                 for change in _applied(devices, applied, faults):
@@ -165,7 +172,7 @@ async def run_simulator(
                 device.device.energy_speed = clock.speed
                 await device.tick()
                 for command in device.device.taken[logged[name] :]:
-                    files.log_taken(name, command.at_s, command.sequence, command.power_mw)
+                    files.log_taken(name, command.at_s, command.sequence, command.power_mw, stalled_s)
                 logged[name] = len(device.device.taken)
             await asyncio.sleep(TICK_S)
     finally:

@@ -262,6 +262,14 @@ def test_what_a_silent_device_may_be_doing() -> None:
     assert (gone.power_mw, gone.available) == (0.0, False)
 
 
+def test_a_silent_device_without_a_watchdog_may_go_on_with_its_last_command() -> None:
+    desk = Desk()
+    desk.begin()
+    desk.read(6, power_mw=4.0, read_back_mw=4.0)
+    reducer = CommandReducer(RULES, zone="Z", asset_id="bat", device="bat", gateway="g")
+    assert reducer.asset_reading(desk.state, at(59)).power_mw == 4.0
+
+
 @dataclass
 class Device:
     """A device that takes growing numbers only and writes down what it took."""

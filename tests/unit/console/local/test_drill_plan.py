@@ -11,6 +11,7 @@ DEVICES = (
     DrillDevice("one", "modbus"),
     DrillDevice("two", "modbus"),
     DrillDevice("three", "mqtt"),
+    DrillDevice("four", "http"),
     DrillDevice("inverter", "modbus", is_inverter=True),
 )
 
@@ -20,7 +21,7 @@ def test_a_day_has_every_trouble_of_every_device_and_kills_every_gateway() -> No
     for device in DEVICES:
         assert {act.kind for act in acts if act.target == device.name} == set(device.troubles)
     for kind in (KILL, SLOW_CLOCK):
-        assert {act.target for act in acts if act.kind == kind} == {"modbus", "mqtt"}
+        assert {act.target for act in acts if act.kind == kind} == {"modbus", "mqtt", "http"}
 
 
 def test_the_first_and_the_last_slot_are_calm_and_a_killed_gateway_has_no_other_trouble() -> None:

@@ -99,6 +99,11 @@ def test_a_slow_clock_is_named_and_makes_commands_late_by_what_it_may(
     assert proof.is_proven is is_proven
 
 
+def test_a_command_that_a_stalled_device_took_late_came_in_time() -> None:
+    assert proof(LEDGER, replace(took(13.0, 1, 1.0), stalled_s=2.0)).is_proven
+    assert proof(LEDGER, replace(took(13.0, 1, 1.0), stalled_s=0.5)).stale
+
+
 def test_a_number_that_stands_for_two_commands_is_found() -> None:
     assert proof([*LEDGER, command(3, power=4.5)]).twice == ("bat number 3 stands for two commands",)
 
