@@ -169,7 +169,7 @@ class RegisterWrites(Strict):
         read_back: Where the device shows what it believes; default: the setpoint's own registers.
         before: Written first, such as the time after which the device falls back by itself.
         after: Written last, such as the switch that makes the setpoint act.
-        sequence: The command's number, where the device keeps one.
+        sequence: The command's number, where the device keeps one; 16 bits are used up after 65,535 commands.
         watchdog: A counter that must grow, else the device goes to its default.
     """
 
@@ -179,12 +179,6 @@ class RegisterWrites(Strict):
     after: tuple[RegisterWrite, ...] = ()
     sequence: RegisterPoint | None = None
     watchdog: RegisterPoint | None = None
-
-    @model_validator(mode="after")
-    def _sequence_width(self) -> RegisterWrites:
-        if self.sequence is not None and self.sequence.type in ("int16", "uint16"):
-            raise ValueError("a sequence of 16 bits is used up within months: it needs 32, or is left out")
-        return self
 
 
 class RegisterMap(Strict):

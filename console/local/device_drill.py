@@ -279,7 +279,9 @@ class DeviceDrill:
         for line in self._files.taken.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             at = datetime.fromtimestamp(entry["at_s"], UTC)
-            commands.append(LoggedCommand(entry["device"], at, entry["sequence"], entry["power_mw"], entry["stalled_s"]))
+            commands.append(
+                LoggedCommand(entry["device"], at, entry["sequence"], entry["power_mw"], entry["stalled_s"])
+            )
         ledger = self._folder / "ledger.jsonl"
         ledger.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in records))
         changes = self._files.read_fault_log()

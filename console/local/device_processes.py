@@ -14,11 +14,11 @@ import yaml
 from pydantic import SecretStr
 
 from agents.assets.registry import store_of, type_of
-from agents.devices.inventory import load_inventory
+from agents.devices.inventory import Inventory, load_inventory
 from console.local.broker import free_port
 from vpp.atomic_file import write_atomic
-from vpp.errors import ConfigError
-from vpp.fleet.schema import load_fleet
+from vpp.errors import ConfigError, nearest_hint
+from vpp.fleet.schema import Fleet, load_fleet
 from vpp.settings import Settings
 
 SIMULATED = "simulated"
@@ -44,7 +44,7 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
         say: Called with a line about each file.
 
     Raises:
-        ConfigError: The list is wrong, or the fleet has no asset that can be simulated.
+        ConfigError: The list is wrong or names what the fleet has not, or the fleet has nothing that can be simulated.
     """
     processes: list[tuple[str, ...]] = []
     if devices == SIMULATED:
@@ -54,6 +54,8 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
         settings = settings.model_copy(update={"devices": Path(devices).absolute()})
     assert settings.devices is not None
     inventory = load_inventory(settings.devices)
+    if settings.fleet is not None:
+        check_places(inventory, load_fleet(settings.fleet), say)
     say(f"devices {', '.join(entry.name for entry in inventory.devices)}; list {settings.devices}")
     processes += [
         (f"gateway-{kind}", "topologies.gateway", kind, "--run-clock")
@@ -61,6 +63,32 @@ def devices_beside(settings: Settings, devices: str, say: Callable[[str], None])
         if any(entry.gateway == kind for entry in inventory.devices)
     ]
     return Beside(settings, tuple(processes))
+
+
+def check_places(inventory: Inventory, fleet: Fleet, say: Callable[[str], None]) -> None:
+    """Check that each device of a zone of the run is an asset of it or measures a channel.
+
+    Args:
+        inventory: The device list.
+        fleet: The fleet of the run.
+        say: Called with a line where devices of the list are in no zone of the run.
+
+    Raises:
+        ConfigError: No device is in the run, or one is an asset that its zone has not: no setpoint would reach it.
+    """
+    assets = {zone.zone: [asset.asset_id for asset in zone.assets] for zone in fleet.zones}
+    outside = [entry for entry in inventory.devices if entry.zone not in assets]
+    if outside == list(inventory.devices):
+        raise ConfigError(
+            "no device of the list is in a zone of the run", hint=f"zones of the run: {', '.join(assets)}"
+        )
+    if outside:
+        say(f"in no zone of this run, so not commanded: {', '.join(entry.name for entry in outside)}")
+    for entry in inventory.devices:
+        known = assets.get(entry.zone)
+        if entry.asset_id is not None and known is not None and entry.asset_id not in known:
+            hint = nearest_hint(entry.asset_id, known)
+            raise ConfigError(f"device {entry.name}: zone {entry.zone} has no asset {entry.asset_id!r}", hint=hint)
 
 
 def simulated_list(settings: Settings) -> Settings:

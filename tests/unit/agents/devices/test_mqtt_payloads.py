@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
+import yaml
+from jinja2 import Environment
 
+from agents.devices.events import DeviceReading
 from agents.devices.inventory import DeviceEntry
 from agents.devices.mqtt_payloads import (
+    AckPayload,
     DeviceTopic,
     MqttTopics,
     SetpointPayload,
@@ -16,6 +22,7 @@ from agents.devices.mqtt_payloads import (
     discovery,
     setpoint_payload,
 )
+from tests.worlds.documents import ROOT, blocks
 from vpp.messages import CommandCause, CommandOutcome, DeviceCommand
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,24 +41,26 @@ def test_topics_of_no_single_device_are_no_device_topics() -> None:
     assert TOPICS.parsed("other/HOME/telemetry/bat-1") is None
 
 
+COMMAND = DeviceCommand(
+    zone="HOME",
+    slot=T0,
+    asset_id="bat",
+    sequence=7,
+    revision=0,
+    decision_id="d",
+    power_mw=-0.002,
+    fallback_mw=0.0,
+    cause=CommandCause.SETPOINT,
+    outcome=CommandOutcome.PENDING,
+    gateway="g",
+    device="bat-1",
+    made_at=T0,
+    valid_until=T0,
+)
+
+
 def test_a_command_is_sent_with_its_life_and_its_fallback() -> None:
-    command = DeviceCommand(
-        zone="HOME",
-        slot=T0,
-        asset_id="bat",
-        sequence=7,
-        revision=0,
-        decision_id="d",
-        power_mw=-0.002,
-        fallback_mw=0.0,
-        cause=CommandCause.SETPOINT,
-        outcome=CommandOutcome.PENDING,
-        gateway="g",
-        device="bat-1",
-        made_at=T0,
-        valid_until=T0,
-    )
-    payload = msgspec.json.decode(setpoint_payload(command, BATTERY, 90.0), type=SetpointPayload)
+    payload = msgspec.json.decode(setpoint_payload(COMMAND, BATTERY, 90.0), type=SetpointPayload)
     assert (payload.sequence, payload.power_mw, payload.fallback_mw) == (7, -0.002, 0.0)
     assert (payload.valid_for_s, payload.heartbeat_s) == (90.0, BATTERY.heartbeat_s)
 
@@ -72,3 +81,43 @@ def test_a_device_writes_its_own_topics_alone_and_never_a_setpoint() -> None:
     assert not [line for line in rules.splitlines() if line.startswith("topic write") and "/setpoint/" in line]
     assert "topic write site/+/request/hold" in users["user ha"]
     assert "user ha" not in access_rules([BATTERY], TOPICS, "gateway")
+
+
+STATES = {
+    "sensor.battery_power_w": "1250.5",
+    "sensor.battery_charge": "40",
+    "number.battery_setpoint_w": "1300.0",
+    "input_number.vpp_sequence": "6.0",
+    "sensor.home_load_w": "800",
+}
+
+
+def test_the_automations_of_the_guide_say_what_the_gateway_reads_and_read_what_it_says() -> None:
+    """Home Assistant's templates are Jinja's; ``states`` gives texts there too."""
+    (page,) = (
+        block.body
+        for block in blocks(ROOT / "docs" / "guide" / "home-assistant.md")
+        if "automations.yaml" in block.info
+    )
+    automations = {one["alias"]: one for one in yaml.safe_load(page)}
+    environment = Environment(autoescape=False)
+    environment.globals["states"] = STATES.__getitem__
+
+    def messages(alias: str, **values: Any) -> dict[str, bytes]:
+        sent = [one["data"] for one in automations[alias]["actions"] if one["action"] == "mqtt.publish"]
+        return {one["topic"]: environment.from_string(one["payload"]).render(values).encode() for one in sent}
+
+    said = messages("VPP reports")
+    reading = msgspec.json.decode(said["vpp/HOME/telemetry/battery"], type=DeviceReading)
+    assert reading == DeviceReading(power_mw=0.0012505, soc=0.4, read_back_mw=0.0013, sequence=6)
+    assert msgspec.json.decode(said["vpp/HOME/telemetry/meter"], type=DeviceReading).power_mw == 0.0008
+    trigger = {"payload_json": json.loads(setpoint_payload(COMMAND, BATTERY, 90.0))}
+    takes = automations["VPP takes a setpoint"]
+    assert environment.from_string(takes["conditions"]).render(trigger=trigger) == "True"
+    power, life = (
+        environment.from_string(one["data"][name]).render(trigger=trigger)
+        for one, name in zip(takes["actions"], ("value", "duration"), strict=False)
+    )
+    assert (float(power), int(life)) == (-2000.0, 90)
+    (ack,) = messages("VPP takes a setpoint", trigger=trigger).values()
+    assert msgspec.json.decode(ack, type=AckPayload) == AckPayload(sequence=7, accepted=True)

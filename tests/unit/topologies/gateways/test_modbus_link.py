@@ -237,7 +237,12 @@ FRAMES: dict[str, Callable[[bytes], list[bytes]]] = {
     "nothing": lambda request: [],
 }
 PIECES = {
-    "in pieces": lambda request: [bytes([byte]) for byte in frame(request, count_of(request))],
+    "in pieces": lambda request: [
+        (whole := frame(request, count_of(request)))[:3],
+        whole[3:8],
+        whole[8:20],
+        whole[20:],
+    ],
     "after one of another unit": lambda request: [
         frame(request, count_of(request), unit=1) + frame(request, count_of(request))
     ],
@@ -260,7 +265,7 @@ async def test_a_frame_that_is_no_answer_is_silence_and_one_in_pieces_is_read(
         await reader.read()
         writer.close()
 
-    entry = modbus_entry("plain_battery", free_port(), answer_s=0.2)
+    entry = modbus_entry("plain_battery", free_port(), answer_s=0.1 if kind is DeviceSilent else 10.0)
     events: list[DeviceEvent] = []
     link = ModbusLink(
         entry, load_register_map("plain_battery"), GatewayClock(), lambda _name, event: events.append(event)
