@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -46,13 +47,13 @@ def command(power: float, sequence: int = 1) -> DeviceCommand:
 
 @asynccontextmanager
 async def served(
-    map_name: str, kind: DeviceKind, **more: Any
+    map_name: str, kind: DeviceKind, *, now_s: Callable[[], float] = time.time, **more: Any
 ) -> AsyncIterator[tuple[SimulatedModbusDevice, ModbusLink, list[DeviceEvent]]]:
-    """A simulated device of 5 MW, the gateway's link to it, and what the link emits."""
+    """A simulated device of 5 MW that lives by ``now_s``, the gateway's link to it, and what the link emits."""
     register_map = load_register_map(map_name)
     entry = modbus_entry(map_name, free_port(), **more)
     device = SimulatedDevice(kind, 5.0, energy_mwh=10.0, heartbeat_s=entry.heartbeat_s, ramp_s=0.05)
-    server = SimulatedModbusDevice(device, register_map, int(entry.address.rpartition(":")[2]))
+    server = SimulatedModbusDevice(device, register_map, int(entry.address.rpartition(":")[2]), now_s=now_s)
     events: list[DeviceEvent] = []
     link = ModbusLink(entry, register_map, GatewayClock(), lambda _name, event: events.append(event))
     await server.start()
@@ -132,16 +133,18 @@ async def test_a_ramp_goes_to_its_power_in_steps() -> None:
 
 
 async def test_without_heartbeats_the_device_goes_to_its_default() -> None:
-    async with served("plain_battery", "battery", heartbeat_s=0.6) as (server, link, events):
+    passed = [0.0]
+    async with served("plain_battery", "battery", heartbeat_s=0.6, now_s=lambda: passed[0]) as (server, link, events):
         await link.transmit(command(2.0), 60.0)
         for _ in range(10):
             await asyncio.sleep(0.1)
+            passed[0] += 0.1
             await link.cycle()
         assert any(isinstance(event, HeartbeatSent) for event in events)
         assert server.device.power_mw == pytest.approx(2.0)
-        await asyncio.sleep(0.8)
+        passed[0] += 0.8
         await server.tick()
-        await asyncio.sleep(0.2)
+        passed[0] += 0.2
         assert (await link.read()).power_mw == 0.0
 
 
