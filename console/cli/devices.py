@@ -87,8 +87,8 @@ def drill(
 ) -> None:
     """Drill real gateways with simulated devices on this machine, and verify the command ledger.
 
-    Five devices over Modbus (registers, SunSpec), MQTT and HTTP, with interrupted connections, killed gateways, restarts
-    and faults of devices.
+    Five devices over Modbus (registers, SunSpec), MQTT and HTTP, with interrupted connections, killed gateways,
+    restarts and faults of devices.
     """
     from console.local.device_drill import DeviceDrill, DrillOptions  # loads the client libraries
 
