@@ -28,7 +28,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Note how a drill ended (pytest's hook)."""
     report = yield
     if report.when == "call" or not report.passed:
-        row = [", ".join(_faults(item)), report.outcome, f"{report.duration:.1f}", f"`{item.nodeid}`"]
+        recovery_s = dict(item.user_properties).get("recovery_s", "")
+        row = [", ".join(_faults(item)), report.outcome, f"{report.duration:.1f}", str(recovery_s), f"`{item.nodeid}`"]
         item.config.stash[ROWS][item.nodeid] = row
     return report
 
@@ -39,7 +40,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not rows:
         return
     lines = [f"# Drills of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", ""]
-    lines += ["| fault | outcome | s | test |", "|---|---|---|---|"]
+    lines += ["| fault | outcome | s | recovery, s | test |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -5,7 +5,6 @@ Every order leaves with a verdict and an audit record. A refused order is publis
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from vpp.domain import iso
 from vpp.errors import MessageError
 from vpp.fleet.assets import Asset
 from vpp.fleet.schema import Zone
-from vpp.messages import INSTANT_ACTIONS, Alert, AlertCode, AlertEffect, Audit, Message, Order, encode
+from vpp.messages import INSTANT_ACTIONS, Alert, AlertCode, AlertEffect, Audit, Message, Order, unjudged_digest
 from vpp.streams.reducer import Load, Origin, Output
 from vpp.streams.state_codec import ChangedValues, pack, unpack
 
@@ -114,7 +113,7 @@ class OrdersReducer:
         judged = msgspec.structs.replace(
             order, verdict=verdict, verdict_reason=None if refusal is None else str(refusal)
         )
-        unjudged = msgspec.structs.replace(order, verdict=None, verdict_reason=None)
+        digest = unjudged_digest(order)
         audit = Audit(
             zone=order.zone,
             audit_id=f"order-{order.order_id}",
@@ -123,7 +122,7 @@ class OrdersReducer:
             action=f"order:{order.action}",
             verdict=verdict,
             detail=order.reason if refusal is None else str(refusal),
-            digest=hashlib.blake2b(encode(unjudged), digest_size=16).hexdigest(),
+            digest=digest,
         )
         signed = sign_admission(judged, self._key)
         outputs = [Output("bids", signed), Output("audit", audit)]
@@ -133,7 +132,7 @@ class OrdersReducer:
             alert = Alert(
                 zone=order.zone,
                 slot=self._zone.step.floor(order.issued_at),
-                alert_id=f"order-refused-{order.order_id}",
+                alert_id=f"order-refused-{digest}",
                 severity="warning",
                 topic="order",
                 code=AlertCode.ORDER_REFUSED,

@@ -15,7 +15,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from vpp.errors import MessageError
 from vpp.messages import Order, encode
+from vpp.messages.times import Time, settle_times
 
 PLAN_LIFE = timedelta(minutes=10)
 CLOCK_SKEW = timedelta(minutes=1)
@@ -35,8 +37,8 @@ class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str
     approver: str
     mode: str
-    given_at: datetime
-    expires_at: datetime
+    given_at: Time
+    expires_at: Time
     power_mw: float | None = None
     energy_mwh: float | None = None
     cost: float | None = None
@@ -106,9 +108,11 @@ def approval_of(order: Order) -> Approval | None:
     """Return the approval of an order, unchecked; None where none can be read."""
     _, _, remainder = (order.approval or "").partition(".")
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(remainder.partition(".")[0]), type=Approval)
-    except (binascii.Error, msgspec.DecodeError, ValueError):
+        approval = msgspec.json.decode(base64.urlsafe_b64decode(remainder.partition(".")[0]), type=Approval)
+        settle_times(approval)
+    except (binascii.Error, msgspec.DecodeError, MessageError, ValueError):
         return None
+    return approval
 
 
 def sign_admission(order: Order, key: bytes | None) -> Order:

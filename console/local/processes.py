@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,9 @@ from topologies.runtime.parent_watch import PARENT_VARIABLE
 from vpp.errors import VppError
 from vpp.settings import Settings, env_name, keys
 
-MAX_DEATHS = 5
+MAX_FAILURES = 5
+STEADY_S = 60.0
+"""A worker that lived longer did not fail at its start."""
 
 
 class WorkerDiedError(VppError):
@@ -50,12 +53,13 @@ def _get(settings: Settings, key: str) -> Any:
 
 @dataclass
 class WorkerProcess:
-    """One worker process and how often it died."""
+    """One worker process, how often it died, and how often in a row it failed soon after its start."""
 
     name: str
     command: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     deaths: int = 0
+    failures: int = 0
     finished: bool = False
     last_code: int | None = None
     started_at: float = field(default_factory=time.monotonic)
@@ -100,8 +104,11 @@ class Processes:
     def restart_the_dead(self) -> list[str]:
         """Restart workers that died; return their names. A worker that ended with 0 is finished.
 
+        A kill from outside, by a person or for want of memory, is no failure of the worker.
+
         Raises:
-            WorkerDiedError: One died ``MAX_DEATHS`` times, or refused its settings (exit codes 2 and 4).
+            WorkerDiedError: One failed ``MAX_FAILURES`` times in a row, each within ``STEADY_S`` of its start, or
+                refused its settings (exit codes 2 and 4).
         """
         restarted = []
         for worker in self.workers.values():
@@ -115,7 +122,10 @@ class Processes:
                 worker.finished = True
                 continue
             worker.deaths += 1
-            if worker.deaths >= MAX_DEATHS or code in {2, 4}:
+            if time.monotonic() - worker.started_at > STEADY_S:
+                worker.failures = 0
+            worker.failures += code != -signal.SIGKILL
+            if worker.failures >= MAX_FAILURES or code in {2, 4}:
                 raise WorkerDiedError(
                     f"worker {worker.name} ended with {_say_code(code)}, {worker.deaths} time(s)",
                     hint=f"see {self.log_path(worker.name)}: {self.last_words(worker.name)}",

@@ -18,9 +18,11 @@ from vpp.atomic_file import write_atomic
 from vpp.domain import iso
 from vpp.errors import ConfigError, RefusedError
 from vpp.fleet.in_force import fleet_path
+from vpp.messages import Audit
 from vpp.run_in_use import DEFAULT_RUN, read_run_in_use, run_label, write_run_in_use
 from vpp.settings import Settings
 from vpp.store import Store, open_store
+from vpp.store.message_rows import rows_of
 from vpp.store.tables import ASSETS, AUDIT, TABLES
 
 
@@ -186,8 +188,16 @@ def delete_run(settings: Settings, principal: str, now: datetime) -> int:
             raise ConfigError(f"there is no run {run_label(settings.run)}", hint="see vpp runs list")
         far = datetime(9999, 1, 1, tzinfo=UTC)
         removed = sum(store.prune(table, far) for table in TABLES if table is not AUDIT)
-        detail = f"{removed} rows of run {run_label(settings.run)}"
-        store.write(AUDIT, [("-", now, uuid4().hex, principal, "delete_run", "done", detail, None)])
+        record = Audit(
+            zone="-",
+            audit_id=uuid4().hex,
+            at=now,
+            principal=principal,
+            action="delete_run",
+            verdict="done",
+            detail=f"{removed} rows of run {run_label(settings.run)}",
+        )
+        store.write(AUDIT, [row for _, row in rows_of(record, AUDIT.name, now)])
         record_path(settings).unlink(missing_ok=True)
         if read_run_in_use(settings.data_dir) == settings.run:
             write_run_in_use(settings.data_dir, "")

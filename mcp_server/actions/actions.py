@@ -15,7 +15,7 @@ from mcp_server.answers.acting import ActionReceipt, AssetReceipt, PlanAnswer, P
 from mcp_server.answers.orders import OrderLine
 from mcp_server.answers.sanitize import plain
 from mcp_server.queries.context import QuestionError, ReadContext, utc
-from mcp_server.queries.orders import list_orders, standing_orders
+from mcp_server.queries.orders import list_orders, row_of, standing_orders
 from mcp_server.queries.rules import library
 from mcp_server.security.auth import principal_of
 from topologies.control.plan_book import PlanBook
@@ -23,7 +23,7 @@ from vpp.domain import iso
 from vpp.errors import MessageError, RefusedError, UnreachableError
 from vpp.fleet.schema import Zone
 from vpp.messages import Decision, Order, OrderStage, OrderVerdict, read_decision
-from vpp.store.tables import DECISIONS, ORDERS, SETPOINTS
+from vpp.store.tables import DECISIONS, SETPOINTS
 
 HEARD_WITHIN_S = 8.0
 PLANT_WITHIN_S = 2.0
@@ -295,14 +295,7 @@ class Acts:
         """
         verdict: dict[str, Any] = {}
         for attempt in range(round(HEARD_WITHIN_S / 0.25)):
-            rows = self.context.store.read(
-                ORDERS,
-                zone=order.zone,
-                start=order.issued_at,
-                end=order.issued_at + timedelta(seconds=1),
-                filters={"order_id": order.order_id},
-            )
-            verdict = next(iter(rows.dicts()), {})
+            verdict = row_of(self.context, order) or {}
             if verdict.get("verdict"):
                 break
             if attempt:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from agents.orders.approval import was_admitted
+from agents.orders.approval import order_digest, was_admitted
 from mcp_server.answers.orders import LifeStep, OrderLine, OrderPage
 from mcp_server.queries.context import NOTHING_YET, QuestionError, ReadContext
 from vpp.errors import nearest_hint
@@ -82,23 +82,40 @@ def standing_orders(context: ReadContext, zone: str) -> list[Order]:
     return [order for *_, order in sorted(standing, key=lambda item: item[:2])]
 
 
+def row_of(context: ReadContext, order: Order) -> dict[str, Any] | None:
+    """Return the stored row of an order that was sent, None where there is none: another of its id is none."""
+    rows = context.store.read(
+        ORDERS,
+        zone=order.zone,
+        start=order.issued_at,
+        end=order.issued_at + timedelta(seconds=1),
+        filters={"order_id": order.order_id},
+    ).dicts()
+    own = [row for row in rows if row.get("body") and order_digest(_order(row)) == order_digest(order)]
+    return next(iter(one_by_id(own, context.settings.approval_secret)), None)
+
+
 def _rows(
     context: ReadContext, zone: str, since: datetime | None
 ) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     clock = context.as_of(zone)
     start = since if since is not None or clock is None else clock - LOOK_BACK
-    rows = [row for row in context.store.read(ORDERS, zone=zone, start=start).dicts() if row.get("body")]
-    rows = _one_by_id(rows, context.settings.approval_secret)
+    rows = one_by_id(context.store.read(ORDERS, zone=zone, start=start).dicts(), context.settings.approval_secret)
     states: dict[str, list[dict[str, Any]]] = {}
     for row in context.store.read(ORDER_STATES, zone=zone, start=start).dicts():
         states.setdefault(row["order_id"], []).append(row)
     return rows, {order_id: sorted(records, key=lambda row: row["number"]) for order_id, records in states.items()}
 
 
-def _one_by_id(rows: Sequence[dict[str, Any]], key: bytes | None) -> list[dict[str, Any]]:
-    """Return one row for each id: another order may carry the id of one that was admitted, and is none then."""
+def one_by_id(rows: Sequence[dict[str, Any]], key: bytes | None) -> list[dict[str, Any]]:
+    """Return one row for each id: another order may carry the id of one that was admitted, and is none then.
+
+    Args:
+        rows: Rows of the table of orders.
+        key: The secret that admissions are signed with; None takes them unsigned.
+    """
     chosen: dict[str, dict[str, Any]] = {}
-    for row in rows:
+    for row in (row for row in rows if row.get("body")):
         chosen_row = chosen.setdefault(row["order_id"], row)
         if chosen_row is not row and not _is_admitted(chosen_row, key) and _is_admitted(row, key):
             chosen[row["order_id"]] = row
@@ -108,7 +125,8 @@ def _one_by_id(rows: Sequence[dict[str, Any]], key: bytes | None) -> list[dict[s
 def _is_admitted(row: dict[str, Any], key: bytes | None) -> bool:
     if row["verdict"] != OrderStage.ACCEPTED or key is None:
         return bool(row["verdict"] == OrderStage.ACCEPTED)
-    return was_admitted(msgspec.structs.replace(_order(row), verdict=row["verdict"]), key)
+    judged = {name: row[name] for name in ("verdict", "verdict_reason", "admission")}
+    return was_admitted(msgspec.structs.replace(_order(row), **judged), key)
 
 
 def _lines(context: ReadContext, zone: str, since: datetime | None) -> list[OrderLine]:

@@ -78,12 +78,12 @@ class TestRoundTrip:
         assert (row["load_mw"], row["price_per_mwh"], row["solar_mw"]) == (None, None, 0.0)
 
     def test_an_empty_text_outside_the_key_is_missing(self, store: Store) -> None:
-        store.write("audit", [("GB", T0, "a1", "ana", "hold", "accepted", "", None)])
+        store.write("audit", [("GB", T0, "a1", "ana", "hold", "accepted", "", None, "h")])
         assert store.read("audit").column("detail") == [None]
 
     def test_times_are_aware_utc_and_keep_microseconds(self, store: Store) -> None:
         at = datetime(2022, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
-        store.write("audit", [("GB", at, "a1", "ana", "hold", "accepted", "x", None)])
+        store.write("audit", [("GB", at, "a1", "ana", "hold", "accepted", "x", None, "h")])
         (found,) = store.read("audit").column("at")
         assert found == at
         assert found.utcoffset() == timedelta(0)

@@ -20,6 +20,7 @@ from tests.contract.deploy.rpk_script import calls_of, topics_of
 from tests.service_fixtures import InfluxService
 from vpp.settings import InfluxSettings
 from vpp.store.influx import InfluxStore
+from vpp.store.influx_client import write_tokens
 from vpp.streams.topics import TOPOLOGIES, expected_ends
 
 SECRETS = ("VPP_INFLUX__TOKEN", "INFLUX_ADMIN_PASSWORD", "GRAFANA_ADMIN_PASSWORD")
@@ -62,6 +63,7 @@ class Plant:
             "VPP_INFLUX__URL": self.influx.url,
             "VPP_INFLUX__ORG": self.influx.org,
             "VPP_INFLUX__BUCKET": self.influx.bucket,
+            "VPP_INFLUX__TOKEN_FILE": str(self.folder / "tokens" / "storage" / "token"),
             "VPP_METRICS__HOST": "127.0.0.1",
             "VPP_METRICS__PORT": str(self.ports.get(service, 0)),
         }
@@ -86,10 +88,13 @@ class Plant:
     def logs(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text(errors="replace")
 
-    def store(self) -> InfluxStore:
+    def influx_settings(self) -> InfluxSettings:
+        """Settings of the administrator of the database."""
         one = self.influx
-        settings = InfluxSettings(url=one.url, org=one.org, bucket=one.bucket, token=SecretStr(one.token), timeout_s=30)
-        return InfluxStore(settings, self.run, read_only=True)
+        return InfluxSettings(url=one.url, org=one.org, bucket=one.bucket, token=SecretStr(one.token), timeout_s=30)
+
+    def store(self) -> InfluxStore:
+        return InfluxStore(self.influx_settings(), self.run, read_only=True)
 
     def ask(self, service: str, path: str) -> tuple[int, str]:
         try:
@@ -129,6 +134,7 @@ def running(plant: Plant, *source_arguments: str) -> Iterator[Plant]:
     """Start every worker, let the simulator send what the arguments say, and leave nothing running."""
     source = None
     try:
+        write_tokens(plant.influx_settings(), plant.folder / "tokens")
         for name in TOPOLOGIES:
             plant.workers[name] = plant.start(name)
         source = plant.start("simulate", *source_arguments)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests on a real Kafka and a real InfluxDB; arguments go to pytest.
+# Runs the tests on a real Kafka and a real InfluxDB, with "drills" first the drills alone; arguments go to pytest.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,8 +37,13 @@ set +a
 
 cd "$ROOT"
 STATUS=0
+if [ "${1:-}" = drills ]; then
+  shift
+  "$PYTHON" -m pytest --timeout 1800 -p tests.drill_report -m "drill and services" --ignore=tests/browser --ignore=tests/aws ${1+"$@"} || STATUS=$?
+  exit "$STATUS"
+fi
 # Tests that take the services down come last and alone. Pytest's 5: the arguments name none of a pass.
-"$PYTHON" -m pytest -n 2 -m "(services or stream or contract or e2e) and not local and not outage" --ignore=tests/browser --ignore=tests/aws ${1+"$@"} || STATUS=$?
+"$PYTHON" -m pytest -n 2 -m "(services or stream or contract or e2e) and not local and not outage and not long_drill" --ignore=tests/browser --ignore=tests/aws ${1+"$@"} || STATUS=$?
 OUTAGES=0
 "$PYTHON" -m pytest -m outage --ignore=tests/browser --ignore=tests/aws ${1+"$@"} || OUTAGES=$?
 if [ "$OUTAGES" -ne 5 ] && { [ "$STATUS" -eq 0 ] || [ "$STATUS" -eq 5 ]; }; then STATUS=$OUTAGES; fi

@@ -22,6 +22,7 @@ INFLUX_BUCKET=vpp-test
 usage() {
   cat <<'TEXT'
 usage: services.sh COMMAND [DIR]
+  kafka-libs                    print the folder of Kafka's classes
   doctor                        say which tool is missing and how to get it
   build                         install mosquitto, fetch Kafka, build InfluxDB (minutes once, then nothing)
   start DIR | stop DIR          both services, with their data under DIR; writes DIR/env
@@ -376,6 +377,11 @@ status() {
 main() {
   local command=${1:-}
   case $command in
+    kafka-libs)
+      built "$KAFKA_HOME" || die "not built yet: run 'services.sh build' first"
+      printf '%s\n' "$KAFKA_HOME/libs"
+      return
+      ;;
     doctor | build)
       $command
       return

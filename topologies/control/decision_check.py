@@ -10,12 +10,11 @@ import msgspec
 
 from agents.plant.recompute import recompute
 from vpp.fleet.schema import Zone
-from vpp.messages import DECISION_VERSION, Decision, OrderVerdict, Receipt
+from vpp.messages import DECISION_VERSION, Decision, OrderVerdict, Receipt, unjudged, unjudged_digest
 from vpp.store import Store
 from vpp.store.decisions import StoredDecision
 from vpp.store.tables import ASSETS, BIDS, ORDERS
 
-_VERDICT = ("verdict", "verdict_reason")
 _STATE = ("soc", "power_mw", "available")
 
 
@@ -120,10 +119,10 @@ def _inputs(store: Store, decision: Decision) -> Iterator[tuple[str, tuple[Any, 
         stored = None if row is None else {name: row[name] for name in _STATE}
         yield f"state of {asset_id}", ({name: getattr(snapshot, name) for name in _STATE}, stored)
     for order in decision.orders:
-        rows = store.read(ORDERS, zone=zone, filters={"order_id": order.order_id}, limit=1).dicts()
+        mine = {"order_id": order.order_id, "digest": unjudged_digest(order)}
+        rows = store.read(ORDERS, zone=zone, filters=mine, limit=1).dicts()
         stored = msgspec.json.decode(rows[0]["body"]) if rows else None
-        mine = {name: value for name, value in _plain(order).items() if name not in _VERDICT}
-        yield f"order {order.order_id}", (mine, stored)
+        yield f"order {order.order_id}", (_plain(unjudged(order)), stored)
 
 
 def _departures(place: str, stored: Any, recomputed: Any) -> Iterator[Departure]:

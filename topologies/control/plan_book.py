@@ -21,8 +21,9 @@ from agents.orders.budget import WITHIN_BUDGET, Budget, Spent, beyond, effect
 from agents.plant.proposal import Proposal
 from topologies.control.record_signature import signed_record, verified_record
 from vpp.domain import iso
-from vpp.errors import RefusedError
+from vpp.errors import MessageError, RefusedError
 from vpp.messages import Audit, Message, Order
+from vpp.messages.times import Time, settle_times
 from vpp.store import Store
 from vpp.store.run_clock import free_from, run_clock
 from vpp.store.tables import AUDIT
@@ -30,6 +31,7 @@ from vpp.store.tables import AUDIT
 Poster = Callable[[str, Message], None]
 ACTS = ("propose", "approve", "reject", "execute")
 LOOK_BACK = timedelta(hours=24)
+_RECORD = Audit.__struct_fields__
 
 
 class ProposedPlan(msgspec.Struct):
@@ -38,7 +40,7 @@ class ProposedPlan(msgspec.Struct):
     order: Order
     outcome: str
     reasons: list[str]
-    expires_at: datetime
+    expires_at: Time
     cost_change: float | None = None
     energy_change_mwh: float | None = None
     moved_mwh: float | None = None
@@ -126,7 +128,7 @@ class PlanBook:
         """Return a plan of the last day, None where there is none."""
         keys = {f"{act}:{plan_id}" for act in ACTS}
         since = self.now() - LOOK_BACK
-        rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(keys)})
+        rows = self.store.read(AUDIT, start=since, filters={"audit_id": sorted(keys)}, columns=_RECORD)
         records = [Audit(**row) for row in rows.dicts()]
         records += self._own.get(plan_id, [])
         return next(iter(self._by_clock(_plans(records, self.key))), None)
@@ -134,7 +136,8 @@ class PlanBook:
     def recent(self, zone: str | None = None) -> list[PlanState]:
         """Return the plans of the last day, newest first."""
         actions = [f"plan:{act}" for act in ACTS]
-        rows = self.store.read(AUDIT, zone=zone, start=self.now() - LOOK_BACK, filters={"action": actions})
+        since = self.now() - LOOK_BACK
+        rows = self.store.read(AUDIT, zone=zone, start=since, filters={"action": actions}, columns=_RECORD)
         records = [Audit(**row) for row in rows.dicts()]
         records += [a for sent_records in self._own.values() for a in sent_records if zone in (None, a.zone)]
         plans = self._by_clock(_plans(records, self.key))
@@ -346,7 +349,8 @@ def _plan(plan_id: str, acts: dict[str, list[Audit]]) -> PlanState | None:
     proposed = proposals[0]
     try:
         plan = msgspec.json.decode(proposed.detail or "", type=ProposedPlan)
-    except msgspec.DecodeError:
+        settle_times(plan)
+    except (msgspec.DecodeError, MessageError):
         return None
     # An approval counts only for the content that was proposed.
     approved = next((act for act in acts.get("approve", []) if act.digest == proposed.digest), None)

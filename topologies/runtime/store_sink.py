@@ -15,6 +15,7 @@ from typing import Any
 from quixstreams import Application
 from quixstreams.sinks import BaseSink, SinkBackpressureError
 
+from agents.orders.approval import was_admitted
 from topologies.runtime.broker_clock import broker_time
 from topologies.runtime.metrics import WorkerMetrics
 from topologies.runtime.refused_records import CODES, dead_letter, refusal_alert
@@ -22,7 +23,7 @@ from topologies.runtime.status import StatusFile
 from vpp.errors import MessageError, UnreachableError
 from vpp.fleet.in_force import configured_zones
 from vpp.fleet.schema import Zone
-from vpp.messages import ActorBid, Decoder, KnownLags, Message, SlotClosed, TraderBid
+from vpp.messages import ActorBid, Decoder, KnownLags, Message, Order, SlotClosed, TraderBid
 from vpp.settings import Settings
 from vpp.store import Store, open_store
 from vpp.store.message_rows import rows_of
@@ -64,6 +65,7 @@ class StoreSink(BaseSink):
             from far ahead prunes nothing. Before the first closed slot since the start nothing is pruned.
         verifier: Checks who signed a record; None: nobody has to.
         zone_of: Finds a zone's configuration, for alerts of refused records.
+        approval_key: With it a verdict on an order counts only if the admission step signed it.
         metrics: Counts writes, dead letters and the age of slots when they are stored; None: nobody asks.
     """
 
@@ -76,6 +78,7 @@ class StoreSink(BaseSink):
         verifier: Verifier | None = None,
         zone_of: Callable[[str], Zone | None] = lambda _: None,
         *,
+        approval_key: bytes | None = None,
         metrics: WorkerMetrics | None = None,
     ) -> None:
         super().__init__(on_client_connect_success=lambda: None)
@@ -86,6 +89,7 @@ class StoreSink(BaseSink):
         self._retention = retention
         self._verifier = verifier
         self._zone_of = zone_of
+        self._approval_key = approval_key
         self._metrics = metrics or WorkerMetrics("storage")
         self._passages: list[tuple[Message, Hop]] = []
         self._waiting: dict[str, list[Row]] = {}  # by name: hashing a table for every row is slow
@@ -195,6 +199,9 @@ class StoreSink(BaseSink):
         return [] if zone is None else [refusal_alert(name, reason, origin, zone.step, now)]
 
     def _rows(self, message: Any, topic: str, seen_at: datetime) -> list[tuple[Table, Row]]:
+        # The plant, which reads it too, answers for a forged verdict; here it must not stand for the true one.
+        if isinstance(message, Order) and self._is_forged(message):
+            return []
         try:
             rows = list(rows_of(message, topic, seen_at))
         except (IndexError, ValueError) as error:
@@ -204,6 +211,10 @@ class StoreSink(BaseSink):
             if fault is not None:
                 raise MessageError(fault, reason="unfit")
         return rows
+
+    def _is_forged(self, order: Order) -> bool:
+        key = self._approval_key
+        return key is not None and order.verdict is not None and not was_admitted(order, key)
 
     def _prune(self, written: dict[Table, list[Row]]) -> None:
         if self._retention is None or not self.last_slot:
@@ -252,6 +263,7 @@ def build(settings: Settings, store: Store | None = None) -> Application:
         None if keep_days is None else timedelta(days=keep_days),
         verifier_of(settings),
         configured_zones(settings),
+        approval_key=settings.approval_secret,
         metrics=metrics,
     )
     status = StatusFile(settings, "storage", sink, metrics)

@@ -9,7 +9,7 @@ Rules of the wire:
 from vpp.messages.alert_acts import AlertAct, AlertAction, Notice, NoticeOutcome
 from vpp.messages.alerts import EPISODES, Alert, AlertCode, AlertEffect, Severity
 from vpp.messages.bids import INSTANT_ACTIONS, ActorBid, Opinion, Order, TraderBid
-from vpp.messages.codec import Decoder, encode, read_decision
+from vpp.messages.codec import Decoder, encode, read_decision, unjudged, unjudged_digest
 from vpp.messages.decision import (
     DECISION_VERSION,
     REFLEXES,
@@ -134,4 +134,6 @@ __all__ = [
     "Verdict",
     "encode",
     "read_decision",
+    "unjudged",
+    "unjudged_digest",
 ]

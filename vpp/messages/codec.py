@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any, cast, get_args
 
 import msgspec
@@ -26,6 +27,16 @@ _encoder = msgspec.json.Encoder()
 def encode(message: Message) -> bytes:
     """Return ``message`` as JSON; NaN and infinity become null, as missing values do."""
     return _encoder.encode(message)
+
+
+def unjudged(order: Order) -> Order:
+    """Return an order without what the admission step adds to it."""
+    return msgspec.structs.replace(order, verdict=None, verdict_reason=None, admission=None)
+
+
+def unjudged_digest(order: Order) -> str:
+    """Return a hash of an order as it was asked for: approval and time of sending included."""
+    return blake2b(encode(unjudged(order)), digest_size=16).hexdigest()
 
 
 def read_decision(body: bytes | str) -> Decision:

@@ -59,6 +59,9 @@ class InfluxSettings(SettingsGroup):
     token: SecretStr = Field(
         default=SecretStr(PLACEHOLDER), description="API token; the placeholder is refused in production"
     )
+    token_file: Path | None = Field(
+        default=None, description="file that holds the token instead; `vpp store tokens` writes such files"
+    )
     timeout_s: float = Field(default=10.0, gt=0, description="limit of one request (s)")
     keep_days: int | None = Field(
         default=None, ge=1, description="age at which the server drops points of the bucket; None keeps all"

@@ -139,7 +139,7 @@ class Settings(BaseSettings):
             ("influx.token", self.influx.token),
             ("kafka.password", self.kafka.password),
         ):
-            used = name.startswith("kafka") or self.store.kind == "influx"
+            used = name.startswith("kafka") or (self.store.kind == "influx" and self.influx.token_file is None)
             if used and secret is not None and secret.get_secret_value() == PLACEHOLDER:
                 raise ConfigError(
                     f"{name} still is the placeholder {PLACEHOLDER!r}",

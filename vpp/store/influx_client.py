@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.domain.authorization import Authorization
 from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.domain.dialect import Dialect
+from influxdb_client.domain.permission import Permission
+from influxdb_client.domain.permission_resource import PermissionResource
 from influxdb_client.domain.task_create_request import TaskCreateRequest
 from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
+from pydantic import SecretStr
 from urllib3.exceptions import HTTPError
 
 from vpp.errors import ConfigError, DataError, UnreachableError, VppError
@@ -30,6 +35,8 @@ log = logging.getLogger(__name__)
 
 BATCH_LINES = 5_000
 RETRY_AFTER_S = 5.0
+TOKEN_ACTIONS = {"storage": ("read", "write"), "read": ("read",)}
+"""What each service may do with the buckets of the settings: the storage worker, and those that only read."""
 _PRECISION: Any = WritePrecision.NS  # the library types its enumeration as text
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _CSV = Dialect(  # type: ignore[no-untyped-call]
@@ -44,6 +51,7 @@ class InfluxClient:
         settings: Address, organisation, bucket, token and time limit.
 
     Raises:
+        ConfigError: At once: the file that should hold the token cannot be read.
         UnreachableError: By every call: no answer, or busy; ``retry_after_s`` says when to come back.
         ConfigError: By every call: organisation, bucket or token are wrong.
         DataError: By every call: the server refuses what is written or asked.
@@ -53,7 +61,7 @@ class InfluxClient:
         self.bucket = settings.bucket
         self._settings = settings
         self._client = InfluxDBClient(
-            settings.url, settings.token.get_secret_value(), org=settings.org, timeout=int(settings.timeout_s * 1000)
+            settings.url, _token(settings), org=settings.org, timeout=int(settings.timeout_s * 1000)
         )
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
 
@@ -130,6 +138,42 @@ class InfluxClient:
             tasks.update_task(existing[0])
             return True
 
+    def make_token(self, purpose: str, buckets: Sequence[str], actions: Sequence[str]) -> str:
+        """Make a token for some buckets alone and return it.
+
+        Args:
+            purpose: Its description on the server.
+            buckets: Names of the buckets.
+            actions: ``read``, ``write`` or both.
+        """
+        with self._reaching():
+            manager: Any = self._client.authorizations_api()
+            entries = [self._existing_bucket(name) for name in buckets]
+            org = entries[0].org_id
+            rights = [_right(action, bucket.id, org) for bucket in entries for action in actions]
+            wanted: Any = Authorization(  # type: ignore[no-untyped-call]
+                org_id=org, permissions=rights, description=purpose
+            )
+            token: str = manager.create_authorization(authorization=wanted).token
+            return token
+
+    def sees(self, buckets: Sequence[str]) -> bool:
+        """Return whether the token is one of the server's and reaches these buckets."""
+        try:
+            with self._reaching():
+                manager: Any = self._client.buckets_api()
+                return all(self._bucket(manager, name) is not None for name in buckets)
+        except ConfigError:
+            return False
+
+    def _existing_bucket(self, name: str) -> Any:
+        bucket = self._bucket(self._client.buckets_api(), name)
+        if bucket is None:
+            raise ConfigError(
+                f"InfluxDB at {masked(self._settings.url)} has no bucket {name!r}", hint="make it: vpp store prepare"
+            )
+        return bucket
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()  # type: ignore[no-untyped-call]
@@ -203,6 +247,65 @@ def prepare_server(settings: InfluxSettings) -> list[str]:
         return changed
     finally:
         client.close()
+
+
+def write_tokens(settings: InfluxSettings, folder: Path) -> list[str]:
+    """Write each service's token into ``folder/SERVICE/token``; return the services that got a new one.
+
+    A token that is there and reaches its buckets stays. Others of the same service stay valid on the server.
+
+    Args:
+        settings: Address and buckets; the token may make tokens.
+        folder: Made for its owner alone where it is not there. The files can be read by all who reach them.
+
+    Raises:
+        ConfigError: The token may not, or the organisation or a bucket does not exist.
+        UnreachableError: The server does not answer.
+    """
+    buckets = [name for name in (settings.bucket, settings.hourly_bucket) if name is not None]
+    client = InfluxClient(settings)
+    renewed = []
+    try:
+        for service, actions in TOKEN_ACTIONS.items():
+            file = folder / service / "token"
+            if file.exists() and _reaches(settings, file, buckets):
+                continue
+            token = client.make_token(f"vpp {service} of {settings.bucket}", buckets, actions)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = file.with_suffix(".new")
+            new.write_text(token, encoding="ascii")
+            new.chmod(0o444)
+            new.replace(file)
+            renewed.append(service)
+    finally:
+        client.close()
+    return renewed
+
+
+def _reaches(settings: InfluxSettings, file: Path, buckets: list[str]) -> bool:
+    token = SecretStr(file.read_text(encoding="ascii").strip())
+    client = InfluxClient(settings.model_copy(update={"token": token, "token_file": None}))
+    try:
+        return client.sees(buckets)
+    finally:
+        client.close()
+
+
+def _token(settings: InfluxSettings) -> str:
+    if settings.token_file is None:
+        return settings.token.get_secret_value()
+    try:
+        return settings.token_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the token of InfluxDB cannot be read from {settings.token_file}: {error}",
+            hint="write it with `vpp store tokens`, or set VPP_INFLUX__TOKEN_FILE to the file that holds it",
+        ) from error
+
+
+def _right(action: str, bucket: str, org: str) -> Permission:
+    resource = PermissionResource(type="buckets", id=bucket, org_id=org)  # type: ignore[no-untyped-call]
+    return Permission(action=action, resource=resource)  # type: ignore[no-untyped-call]
 
 
 def _reason(error: ApiException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -168,7 +169,6 @@ def _alert_act(msg: m.AlertAct) -> Iterator[Row]:
 
 def _order(msg: m.Order) -> Iterator[Row]:
     # Asked for and admitted, an order has the same body, so it does not matter which of the two is written last.
-    body = msgspec.structs.replace(msg, verdict=None, verdict_reason=None)
     yield (
         msg.zone,
         msg.issued_at,
@@ -177,8 +177,15 @@ def _order(msg: m.Order) -> Iterator[Row]:
         msg.principal,
         msg.verdict,
         msg.verdict_reason,
-        _json(body),
+        _json(m.unjudged(msg)),
+        m.unjudged_digest(msg),
+        msg.admission,
     )
+
+
+def _audit(msg: m.Audit) -> Iterator[Row]:
+    hashed = blake2b(m.encode(msg), digest_size=16).hexdigest()
+    yield (msg.zone, msg.at, msg.audit_id, msg.principal, msg.action, msg.verdict, msg.detail, msg.digest, hashed)
 
 
 def _order_state(msg: m.OrderState) -> Iterator[Row]:
@@ -211,7 +218,7 @@ _ROWS: dict[type, tuple[Table, Callable[[Any], Iterator[Row]]]] = {
     m.Skill: (SKILL, _skill),
     m.Order: (ORDERS, _order),
     m.OrderState: (ORDER_STATES, _order_state),
-    m.Audit: (AUDIT, _plain(*AUDIT.names)),
+    m.Audit: (AUDIT, _audit),
     m.DeviceCommand: (COMMANDS, _plain(*COMMANDS.names)),
 }
 

@@ -248,8 +248,10 @@ ORDERS = Table(
     verdict text accepted, refused or expired; empty before admission.
     verdict_reason text Why.
     body json The whole order, as it was asked for.
+    digest text Hash of it: another order of the same id and time is another row.
+    admission text Signature of the admission step on order and verdict, where there is an approval key.
     """),
-    ("zone", "issued_at", "order_id"),
+    ("zone", "issued_at", "order_id", "digest"),
     "issued_at",
     "Orders with their verdict.",
 )
@@ -297,8 +299,9 @@ AUDIT = Table(
     verdict text With which result.
     detail text More.
     digest text Digest of the arguments.
+    hash text Hash of the record: another one of the same id and time is another row.
     """),
-    ("zone", "at", "audit_id"),
+    ("zone", "at", "audit_id", "hash"),
     "at",
     "Append-only record of every act on the plant.",
 )

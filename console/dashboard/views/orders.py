@@ -16,7 +16,7 @@ from console.dashboard.views.moment import Moment
 from console.dashboard.views.texts import joined, signed_power, span
 from mcp_server.actions.actions import Acts
 from mcp_server.answers.orders import LifeStep, OrderLine
-from mcp_server.queries.orders import list_orders
+from mcp_server.queries.orders import list_orders, one_by_id
 from topologies.control.plan_book import PlanState
 from vpp.messages import ENDED_STAGES, Order, OrderStage
 from vpp.store.tables import AUDIT, ORDERS
@@ -96,7 +96,8 @@ def orders(book: OrderBook) -> dict[str, Any]:
     moment, wall = book.moment, book.wall
     standing = book.standing()
     stand_ids = {order.order_id for order in standing}
-    verdicts = {row["order_id"]: row for row in moment.rows(ORDERS, order="desc", limit=200)}
+    rows = one_by_id(moment.rows(ORDERS, order="desc", limit=200), moment.context.settings.approval_secret)
+    verdicts = {row["order_id"]: row for row in rows}
     lives = book.lives
     by_id = {plan.plan_id: plan for plan in book.plans}
     closed = [
@@ -105,7 +106,7 @@ def orders(book: OrderBook) -> dict[str, Any]:
         if plan.plan_id not in stand_ids and plan.status(wall) not in ("proposed", "approved")
     ]
     other_rows = [row for row in verdicts.values() if row["order_id"] not in stand_ids and row["order_id"] not in by_id]
-    closed += [_order_line(moment, _order(row), lives.get(row["order_id"])) for row in other_rows if row.get("body")]
+    closed += [_order_line(moment, _order(row), lives.get(row["order_id"])) for row in other_rows]
     refused = sum(line["status"] == "refused" for line in closed)
     return {
         "wall": wall,

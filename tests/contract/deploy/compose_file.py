@@ -92,6 +92,7 @@ SCHEMA: dict[str, Any] = {
                 "stdin_open": {"type": "boolean"},
                 "stop_grace_period": _DURATION,
                 "tmpfs": _TEXTS,
+                "user": {"type": "string", "pattern": r"^\d+:\d+$"},
                 "volumes": {"type": "array", "items": {"type": "string", "pattern": "^[^:]+:/[^:]+(:ro)?$"}},
             },
         }

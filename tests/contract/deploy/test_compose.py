@@ -13,6 +13,7 @@ from deploy.requirements import requirements
 from tests.contract.deploy.compose_file import DEPLOY, ROOT, SCHEMA, filled, read_compose, read_example, variables
 from vpp.errors import ConfigError
 from vpp.settings import PLACEHOLDER, env_name, keys, load_settings
+from vpp.store.influx_client import TOKEN_ACTIONS
 from vpp.streams.topics import TOPOLOGIES
 
 COMPOSE = read_compose()
@@ -25,7 +26,7 @@ SECRETS = {
 GIVEN = EXAMPLE | dict.fromkeys(SECRETS, "8f3a-a-real-one-of-forty-characters-0123")
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 # These end by themselves, or belong to a profile and have no endpoint to ask.
-WITHOUT_HEALTH = {"preflight", "topics", "simulate", "replay", "ticker", "mcp"}
+WITHOUT_HEALTH = {"preflight", "topics", "tokens", "simulate", "replay", "ticker", "mcp"}
 
 
 def test_the_file_has_the_shape_of_a_compose_file() -> None:
@@ -39,7 +40,7 @@ def test_a_misspelt_key_would_be_seen() -> None:
 
 
 def test_every_topology_is_one_worker() -> None:
-    commands = {name: service["command"] for name, service in OURS.items() if "profiles" not in service}
+    commands = {name: s["command"] for name, s in OURS.items() if "profiles" not in s and name != "tokens"}
     assert commands == {name: ["python", "-m", f"topologies.{name}"] for name in TOPOLOGIES}
 
 
@@ -58,7 +59,7 @@ def test_our_settings_load_in_production(name: str, monkeypatch: pytest.MonkeyPa
     assert settings.environment == "production"
     assert settings.kafka.bootstrap_servers == "redpanda:9092"
     assert not settings.kafka.embedded
-    assert settings.store.kind == ("influx" if name in {"storage", "mcp"} else "sqlite")
+    assert settings.store.kind == ("influx" if name in {"storage", "mcp", "tokens"} else "sqlite")
 
 
 def test_every_worker_that_verifies_orders_has_the_approval_key() -> None:
@@ -70,10 +71,28 @@ def test_every_process_of_ours_signs_and_verifies() -> None:
     assert [name for name in OURS if "VPP_SIGNING__KEY" not in SERVICES[name]["environment"]] == []
 
 
-def test_storage_refuses_the_placeholder(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_the_administrator_of_the_database_is_known_to_nobody_else() -> None:
+    holders = {name for name, s in SERVICES.items() if "VPP_INFLUX__TOKEN" in variables(s.get("environment", {}))}
+    assert holders == {"preflight", "influxdb", "tokens"}
+
+
+def test_a_service_has_its_own_token_of_the_database_alone() -> None:
+    mounts = {name: [v for v in s.get("volumes", ()) if v.startswith("token-")] for name, s in SERVICES.items()}
+    assert {name: own for name, own in mounts.items() if own} == {
+        "tokens": [f"token-{service}:/tokens/{service}" for service in TOKEN_ACTIONS],
+        "storage": ["token-storage:/tokens/storage:ro"],
+        "mcp": ["token-read:/tokens/read:ro"],
+        "grafana": ["token-read:/tokens/read:ro"],
+    }
+    for name in ("storage", "mcp"):
+        folder = mounts[name][0].split(":")[1]
+        assert SERVICES[name]["environment"]["VPP_INFLUX__TOKEN_FILE"] == f"{folder}/token"
+
+
+def test_the_maker_of_tokens_refuses_the_placeholder(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.chdir(tmp_path)
     for variable, value in filled(
-        SERVICES["storage"]["environment"], GIVEN | {"VPP_INFLUX__TOKEN": PLACEHOLDER}
+        SERVICES["tokens"]["environment"], GIVEN | {"VPP_INFLUX__TOKEN": PLACEHOLDER}
     ).items():
         monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError, match="placeholder"):
@@ -153,7 +172,7 @@ def test_what_is_mounted_from_the_repository_is_there_and_read_only() -> None:
 
 def test_networks_are_declared_and_only_what_needs_the_database_reaches_it() -> None:
     members = {name for name, service in SERVICES.items() if "store" in service.get("networks", ())}
-    assert members == {"influxdb", "grafana", "storage", "mcp"}
+    assert members == {"influxdb", "tokens", "grafana", "storage", "mcp"}
     used = {network for service in SERVICES.values() for network in service.get("networks", ())}
     assert used == set(COMPOSE["networks"])
 
@@ -161,9 +180,9 @@ def test_networks_are_declared_and_only_what_needs_the_database_reaches_it() -> 
 def test_secrets_come_from_the_environment_alone() -> None:
     for name, service in SERVICES.items():
         for variable, value in service.get("environment", {}).items():
-            if re.search("TOKEN|PASSWORD|SECRET|KEY", variable):
+            if re.search("(TOKEN|PASSWORD|SECRET|KEY)$", variable):
                 assert re.fullmatch(r"\$\{.*\}", value), f"{name}: {variable}"
-                assert variables(value) <= {*SECRETS, "INFLUX_READ_TOKEN"}
+                assert variables(value) <= SECRETS
 
 
 def test_the_example_names_every_variable_and_holds_no_secret() -> None:

@@ -1,3 +1,4 @@
+import base64
 from datetime import timedelta
 
 import msgspec
@@ -47,6 +48,18 @@ def test_an_approved_order_is_admitted(key: bytes | None) -> None:
     approved = approve(order(), word_for(order()), key)
     assert approved.approved_by == "ann"
     assert refuse(ZONE, approved, key) is None
+
+
+@pytest.mark.parametrize("name", ["given_at", "expires_at"])
+@pytest.mark.parametrize("when", ["2022-01-03T00:05:00", "9999-12-31T23:59:59Z"])
+def test_an_approval_with_a_time_that_cannot_be_reckoned_with_is_none(name: str, when: str) -> None:
+    body = msgspec.json.encode(msgspec.to_builtins(word_for(order())) | {name: when})
+    approved = msgspec.structs.replace(
+        order(), approved_by="ann", approval=f"v1.{base64.urlsafe_b64encode(body).decode()}."
+    )
+    refusal = refuse(ZONE, approved, None, T0)
+    assert refusal is not None
+    assert "it cannot be read" in refusal.detail
 
 
 def test_a_verdict_does_not_change_the_digest() -> None:

@@ -22,7 +22,7 @@ def test_the_run_in_use_is_what_commands_without_a_run_mean(
     monkeypatch.chdir(tmp_path)
     for run in ("", "month"):
         with open_store(Settings(data_dir=tmp_path / ".vpp", run=run)) as store:
-            store.write(AUDIT, [("Z", NOW, f"a-{run}", "local:me", "hold", "accepted", "", "")])
+            store.write(AUDIT, [("Z", NOW, f"a-{run}", "local:me", "hold", "accepted", "", "", "h")])
 
     def in_use(*options: str) -> list[str]:
         capsys.readouterr()

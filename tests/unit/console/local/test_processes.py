@@ -1,7 +1,8 @@
-"""Workers are restarted when they die, given up after five deaths, and ended together."""
+"""Workers are restarted when they die, given up when they fail five times in a row, and ended together."""
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_a_dead_worker_is_restarted_and_a_finished_one_is_not(tmp_path: Path, mo
     processes.stop()
 
 
-def test_five_deaths_end_the_run_with_the_workers_name_and_last_words(
+def test_five_failures_in_a_row_end_the_run_with_the_workers_name_and_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = module(tmp_path, monkeypatch, "import sys\nprint('out of luck', file=sys.stderr)\nsys.exit(1)\n")
@@ -49,6 +50,39 @@ def test_five_deaths_end_the_run_with_the_workers_name_and_last_words(
         watch(processes)
     assert "out of luck" in (error.value.hint or "")
     processes.stop()
+
+
+@pytest.mark.parametrize(
+    ("deaths", "is_over"),
+    [
+        pytest.param([("kill", 0)] * 12, False, id="killed from outside"),
+        pytest.param([("exit", 61)] * 12, False, id="each after a while"),
+        pytest.param([("exit", 1)] * 4 + [("exit", 61)] + [("exit", 1)] * 3, False, id="four in a row"),
+        pytest.param([("exit", 1), ("kill", 0)] * 4 + [("exit", 1)], True, id="five with kills between"),
+    ],
+)
+def test_only_failures_soon_after_the_start_count(
+    deaths: list[tuple[str, float]], is_over: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = Processes(Settings(data_dir=tmp_path), tmp_path / "logs")
+    processes.add("unlucky", module(tmp_path, monkeypatch, "import time\ntime.sleep(60)\n"))
+    worker = processes.workers["unlucky"]
+    ended = 0
+    try:
+        for cause, lived_s in deaths:
+            assert worker.process is not None
+            worker.process.kill()
+            worker.process.wait()
+            worker.process.returncode = -signal.SIGKILL if cause == "kill" else 1
+            worker.started_at -= lived_s
+            ended += 1
+            processes.restart_the_dead()
+    except WorkerDiedError:
+        assert (is_over, ended) == (True, len(deaths))
+    else:
+        assert not is_over
+    finally:
+        processes.stop(timeout_s=1.0)
 
 
 def test_a_worker_that_ignores_sigterm_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

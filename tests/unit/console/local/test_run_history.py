@@ -36,7 +36,7 @@ def start(settings: Settings, options: SourceOptions = OPTIONS, now: datetime = 
 
 def settle(settings: Settings, slots: int, zone: str = "SIM_NORTH", first: datetime = SIMULATION_START) -> None:
     rows = [(zone, first + n * STEP, "b1", "battery", 1.0, 0.5, 0.4, 1.0, "twin", True, None) for n in range(slots)]
-    audit = (zone, NOW, f"{zone}-{slots}", "local:me", "hold", "accepted", "", "")
+    audit = (zone, NOW, f"{zone}-{slots}", "local:me", "hold", "accepted", "", "", "h")
     with open_store(settings) as store:
         store.write_all({ASSETS: rows, AUDIT: [audit]})
 

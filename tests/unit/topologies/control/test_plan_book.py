@@ -15,7 +15,7 @@ from agents.plant.proposal import propose
 from tests.worlds.builders import BATTERY, ZONE, order_of, slot_at
 from tests.worlds.plant_loop import PLANT, Loop
 from topologies.control.plan_book import PlanBook, ProposedPlan, spent_today
-from topologies.control.record_signature import verified_record
+from topologies.control.record_signature import signed_record, verified_record
 from vpp.errors import RefusedError
 from vpp.messages import Audit, Decision
 from vpp.store.tables import AUDIT, DECISIONS, ORDERS
@@ -196,17 +196,22 @@ def test_every_act_leaves_one_record(loop: Loop) -> None:
     assert len({row["digest"] for row in rows.dicts()}) == 1
 
 
-def forged_proposal(loop: Loop, plan_id: str, power_mw: float) -> None:
+def audited(loop: Loop, audit_id: str) -> Audit:
+    """Return a stored audit record."""
+    rows = loop.store.read(AUDIT, filters={"audit_id": audit_id}, columns=Audit.__struct_fields__)
+    return Audit(**rows.dicts()[0])
+
+
+def forged_proposal(loop: Loop, plan_id: str, power_mw: float, *, earlier_min: float = 5.0) -> None:
     """Put a proposal with an earlier time and another order under the id of an open plan, as any writer could."""
-    row = loop.store.read(AUDIT, filters={"audit_id": f"propose:{plan_id}"}).dicts()[0]
-    record = Audit(**row)
+    record = audited(loop, f"propose:{plan_id}")
     true = verified_record(record, loop.settings.approval_secret)
     assert true is not None
     kept = msgspec.json.decode(true.detail, type=ProposedPlan)
     order = msgspec.structs.replace(kept.order, power_mw=power_mw)
     detail = msgspec.json.encode(msgspec.structs.replace(kept, order=order)).decode()
     forged = msgspec.structs.replace(
-        record, at=record.at - timedelta(minutes=5), detail=detail, digest=order_digest(order)
+        record, at=record.at - timedelta(minutes=earlier_min), detail=detail, digest=order_digest(order)
     )
     loop.post("audit", forged)
 
@@ -224,6 +229,29 @@ def test_a_forged_proposal_is_never_the_source_of_an_order(loop: Loop) -> None:
     book_of(loop).approve(plan_id, "ann", digest=seen.digest)
     book_of(loop).execute(plan_id, "agent")
     assert [order.power_mw for order in loop.orders()] == [0.5]
+
+
+def test_with_a_key_no_forgery_of_the_same_id_and_time_hides_a_proposal(tmp_path: Path) -> None:
+    loop = Loop(tmp_path, key=KEY)
+    plan_id = proposed(loop, book_of(loop), 0.5)
+    forged_proposal(loop, plan_id, 4.0, earlier_min=0.0)
+    plan = book_of(loop).find(plan_id)
+    assert plan is not None
+    assert plan.proposal.order.power_mw == 0.5
+
+
+@pytest.mark.parametrize("field", ["proposal", "order"])
+@pytest.mark.parametrize("when", ["2026-01-01T12:05:00", "9999-12-31T23:59:59Z"])
+def test_a_proposal_with_a_time_that_cannot_be_reckoned_with_is_none(loop: Loop, field: str, when: str) -> None:
+    record = audited(loop, f"propose:{proposed(loop, book_of(loop))}")
+    true = verified_record(record, loop.settings.approval_secret)
+    assert true is not None
+    detail = msgspec.json.decode(true.detail)
+    (detail if field == "proposal" else detail["order"])["expires_at"] = when
+    hostile = msgspec.structs.replace(true, audit_id="propose:p1", detail=msgspec.json.encode(detail).decode())
+    loop.post("audit", signed_record(hostile, loop.settings.approval_secret))
+    assert book_of(loop).find("p1") is None
+    assert len(book_of(loop).recent()) == 1
 
 
 @pytest.mark.parametrize("act", ["reject", "execute"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.worlds.builders import ZONE, make_zone, slot_at
 from topologies.runtime.in_process import Chain, MemoryState
-from topologies.runtime.reducers import make_reducer
+from topologies.runtime.reducers import STEPS, make_reducer
 from topologies.runtime.runner import Runner
 from vpp import messages as m
 from vpp.settings import Settings, load_settings
@@ -51,7 +51,7 @@ def letters(outputs: list[Output]) -> list[str]:
 
 
 @pytest.mark.drill("poisoned_state")
-@pytest.mark.parametrize("step", ["telemetry", "orders"])
+@pytest.mark.parametrize("step", STEPS)
 def test_a_poisoned_state_value_stops_no_zone(step: str, settings: Settings) -> None:
     topic = INPUT_OF[step].name
     inputs = [o.message for o in outputs_of(settings, range(BEFORE + AFTER)) if o.topic == topic]

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 from quixstreams.sinks import SinkBackpressureError
 
-from tests.worlds.builders import T0, ZONE, closed_slot, forecast_at, slot_at
+from agents.orders.approval import sign_admission
+from mcp_server.queries.orders import one_by_id
+from tests.worlds.builders import T0, ZONE, closed_slot, forecast_at, order_of, slot_at
 from topologies.runtime.store_sink import StoreSink
 from vpp import messages as m
 from vpp.errors import UnreachableError
@@ -43,11 +45,11 @@ class FlakyStore(SqliteStore):
 class Bench:
     """A sink with its store and the dead letters that it sent."""
 
-    def __init__(self, path: Path, retention: timedelta | None = None) -> None:
+    def __init__(self, path: Path, retention: timedelta | None = None, *, approval_key: bytes | None = None) -> None:
         self.store = FlakyStore(path)
         self.letters: list[m.DeadLetter] = []
         topics = {topic.wire(): topic for topic in STORED}
-        self.sink = StoreSink(self.store, topics, self._bury, retention)
+        self.sink = StoreSink(self.store, topics, self._bury, retention, approval_key=approval_key)
         self.offset = 0
 
     def _bury(self, letters: list[Output]) -> None:
@@ -134,6 +136,28 @@ def test_an_order_is_one_row_whichever_topic_comes_first(bench: Bench, first: st
     (row,) = bench.store.read("orders").dicts()
     assert (row["verdict"], row["action"]) == ("accepted", "hold")
     assert '"verdict"' not in row["body"]
+
+
+def test_no_forged_order_stands_for_the_one_whose_id_and_time_it_carries(tmp_path: Path) -> None:
+    key = b"k" * 32
+    bench = Bench(tmp_path / "store.sqlite", approval_key=key)
+    true = order_of("target", asset_ids=["gas"], power_mw=2.0, approved_by="ann")
+    other = msgspec.structs.replace(true, power_mw=15.0)
+    refused = {"verdict": "refused", "verdict_reason": "forged"}
+    bench.send("orders", true)
+    bench.send("bids", sign_admission(msgspec.structs.replace(true, verdict="accepted"), key))
+    for forged in (other, true):
+        for topic in ("orders", "bids"):
+            bench.send(topic, msgspec.structs.replace(forged, **refused))
+            bench.send(topic, msgspec.structs.replace(forged, verdict="accepted", admission="0" * 64))
+    bench.send("orders", other)
+    bench.send("bids", sign_admission(msgspec.structs.replace(other, **refused), key))
+    bench.sink.flush()
+    rows = bench.store.read("orders").dicts()
+    bench.store.close()
+    power = {row["verdict"]: msgspec.json.decode(row["body"])["power_mw"] for row in rows}
+    assert power == {"accepted": 2.0, "refused": 15.0}
+    assert [row["verdict"] for row in one_by_id(rows, key)] == ["accepted"]
 
 
 @pytest.mark.parametrize(
